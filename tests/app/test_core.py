@@ -15,13 +15,15 @@ from typing import Any
 
 import pytest
 
-from leeward import App, Context, Event
+from leeward import App, Client, Context, Event
 from leeward.app import InvalidInput, Message, Problem, current
 from leeward.app.answers import Answer
 from leeward.app.core import answer, log_failure
+from leeward.app.host import Host
 from leeward.app.triggers import Delivery, Input, Platform
-from leeward.errors import ConfigError, InvalidRequest, OutcomeUnknown, Throttled
-from leeward.testing import FakeClock
+from leeward.errors import ConfigError, FunctionError, InvalidRequest, OutcomeUnknown, Throttled
+from leeward.local import Local
+from leeward.testing import FakeClock, recorded_logs
 from tests.house.workspace import ROOT
 
 CANARY = "canary-8e03"
@@ -416,3 +418,41 @@ def test_a_context_shows_nothing_of_the_call() -> None:
     )
     assert CANARY not in repr(context)
     assert CANARY not in repr(delivery(CANARY.encode(), headers={"a": CANARY}))
+
+
+def test_an_error_whose_class_raises_is_a_failure_like_any_other() -> None:
+    """Whatever it is asked for: its class's name, or what a problem has."""
+
+    class Nameless(type):
+        @property
+        def __name__(cls) -> str:  # type: ignore[override]
+            raise ValueError(CANARY)
+
+    class First(Exception, metaclass=Nameless): ...
+
+    class Second(Problem):
+        @property
+        def message(self) -> str:
+            raise ValueError(CANARY)
+
+        @message.setter
+        def message(self, text: str) -> None: ...
+
+    for error, name in ((First(), "First"), (Second("text"), "Second")):
+
+        def fail(payload: Any, context: Context, *, error: Exception = error) -> None:
+            raise error
+
+        app = App("shop")
+        app.function(name="fail", final=[LookupError])(fail)
+        delivery = Delivery(b"{}", "call", "key", 10.0)
+        with recorded_logs() as logs:
+            found = Host(app, Platform("nimbus", None, FakeClock())).run(
+                app.handlers["fail"], delivery
+            )
+        assert found.failure is not None
+        assert (found.failure.type, found.failure.ran) == (name, "maybe")
+        assert CANARY not in f"{found.body!r}{logs}"
+        with Client(Local(), app=app) as cloud, pytest.raises(FunctionError) as caught:
+            cloud.invoke("fail", {})
+        assert CANARY not in str(caught.value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from tests.app.triggers import (
     Cloud,
     as_attributes,
     in_queue,
+    lambda_context,
     notified,
     of_grid,
     s3,
@@ -193,3 +195,72 @@ def test_an_unwrapped_message_keeps_its_attributes() -> None:
     posted = google_events.unwrapped("/", b"{}", **sent, **headers, Authorization="Bearer x")
     assert Cloud("google", app, "send").put(posted, []).acknowledged
     assert given[0].attributes == {"content-type": "application/octet-stream", **sent}
+
+
+def test_a_call_that_looks_like_a_push_is_a_call() -> None:
+    """Of a function that takes queued calls, too; what Pub/Sub pushes is one of those."""
+    app = App("shop")
+
+    @app.function(queued=True)
+    def echo(payload: Any) -> Any:
+        return payload
+
+    handler = app.handler("google")
+    pushed = {"subscription": "projects/p/subscriptions/s", "message": {"messageId": "1"}}
+    table: list[tuple[dict[str, Any], dict[str, str], bool]] = [
+        ({"message": "hello", "subscription": "monthly"}, {}, True),
+        ({"message": {"messageId": "1"}, "subscription": "monthly"}, {}, True),
+        ({**pushed, "message": "hello"}, {}, True),
+        ({**pushed, "message": {"text": "hello"}}, {}, True),
+        (pushed, {"x-leeward-deadline-ms": "9000"}, True),
+        (pushed, {}, False),
+    ]
+    for payload, headers, is_call in table:
+        body = json.dumps(payload).encode()
+        request = SimpleNamespace(
+            method="POST", path="/echo", headers=headers, get_data=lambda body=body: body
+        )
+        answer, status, _ = handler(request)
+        assert (status, answer) == (
+            (200, body.replace(b", ", b",").replace(b": ", b":")) if is_call else (204, b"")
+        )
+
+
+def of_balancer(body: str, **more: Any) -> dict[str, Any]:
+    """A request of a load balancer that tells all values of headers, as Lambda gets it."""
+    return {
+        "requestContext": {"elb": {"targetGroupArn": "arn"}},
+        "httpMethod": "POST",
+        "path": "/echo",
+        "multiValueQueryStringParameters": {},
+        "multiValueHeaders": {"Idempotency-Key": ["k-1"], "x-tag": ["a", "b"]},
+        "body": body,
+        "isBase64Encoded": False,
+        **more,
+    }
+
+
+def test_a_balancer_that_tells_all_values_is_heard_and_answered() -> None:
+    """Its headers come through, the key among them, and it gets its own form of headers back."""
+    app, seen = App("shop"), list[Any]()
+
+    @app.function()
+    def echo(payload: Any, context: Context) -> Any:
+        seen.append((context.idempotency_key, context.headers["x-tag"]))
+        return payload
+
+    handler, context = app.handler("aws"), lambda_context("shop")
+    answer = handler(of_balancer("[1]"), context)
+    assert seen == [("k-1", "a, b")]
+    assert answer["multiValueHeaders"]["x-leeward"] == ["1"]
+    once = of_balancer("[1]", multiValueHeaders=None, headers={"x-tag": "a"})
+    assert "multiValueHeaders" not in handler(once, context)
+
+
+@each_row("body", ["a", "====", "AAA", "\u00e9", "A A=", 7])
+def test_a_body_that_is_not_base64_is_a_bad_request(body: Any) -> None:
+    """As the sender has said that it is; nothing runs."""
+    app = App("shop")
+    app.function(name="echo")(lambda payload: pytest.fail("it ran"))
+    answer = app.handler("aws")(of_balancer(body, isBase64Encoded=True), lambda_context("shop"))
+    assert (answer["statusCode"], json.loads(answer["body"])["reason"]) == (400, "bad_input")

@@ -206,7 +206,8 @@ def test_a_message_is_one_however_it_comes(body: str, key: str, more: str) -> No
 def test_another_payload_has_another_digest() -> None:
     """Each member that says what an event or a message is; and a plain payload has none of it."""
     event, message = Event("t", 1, "i", "s"), Message("q", "i", b"b")
-    others = [event._replace(**{name: "x"}) for name in ("type", "data", "id", "source")]
+    others = [Event("x", 1, "i", "s"), Event("t", 2, "i", "s"), Event("t", 1, "x", "s")]
+    others.append(Event("t", 1, "i", "x"))
     values = [event, *others, message, message._replace(body=b"x"), {"id": "i"}]
     digests = [digest_of({"given": each}) for each in values]
     assert len(set(digests)) == len(values)

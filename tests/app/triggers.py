@@ -93,13 +93,7 @@ class Cloud:
         return Put(list(ran), acknowledged, {each.event for each in logs})
 
     def _lambda(self, event: Any) -> bool:
-        context = SimpleNamespace(
-            aws_request_id="run",
-            function_name=self._own or "shop",
-            client_context=None,
-            get_remaining_time_in_millis=lambda: 10_000,
-        )
-        answer = self._handler(event, context)
+        answer = self._handler(event, lambda_context(self._own or "shop"))
         return not (answer or {}).get("batchItemFailures")
 
     def _run(self, posted: Posted) -> bool:
@@ -113,6 +107,16 @@ class Cloud:
     def _function(self, given: Any) -> bool:
         self._functions[self._own](given, SimpleNamespace(invocation_id="run"))
         return True
+
+
+def lambda_context(function: str) -> Any:
+    """The context of an invocation of Lambda, of which no client of leeward knows."""
+    return SimpleNamespace(
+        aws_request_id="run",
+        function_name=function,
+        client_context=None,
+        get_remaining_time_in_millis=lambda: 10_000,
+    )
 
 
 def sns(message: str, topic: str = "orders", attributes: Any = None) -> dict[str, Any]:

@@ -88,4 +88,33 @@ MUTANTS: Final = (
         "if not name.startswith(tuple(_OWN_HEADERS))}",
         f"{_TRIGGERS}::test_an_unwrapped_message_keeps_its_attributes",
     ),
+    Mutant(
+        "a call whose payload looks like a push is taken for one",
+        "adapters/google/src/leeward_google/runtime/pushes.py",
+        "(DEADLINE in headers or not _is_push(document))",
+        "DEADLINE in headers",
+        f"{_TRIGGERS}::test_a_call_that_looks_like_a_push_is_a_call",
+    ),
+    Mutant(
+        "the headers of a balancer that tells all values are lost",
+        "adapters/aws/src/leeward_aws/runtime/gateway.py",
+        '(event["multiValueHeaders"] if tells_all(event) else event.get("headers")) or {}',
+        'event.get("headers") or {}',
+        f"{_TRIGGERS}::test_a_balancer_that_tells_all_values_is_heard_and_answered",
+    ),
+    Mutant(
+        "an error whose class raises ends the platform's run",
+        "src/leeward/text.py",
+        'type.__dict__["__name__"].__get__(type(value))',
+        "type(value).__name__",
+        "tests/app/test_core.py::test_an_error_whose_class_raises_is_a_failure_like_any_other",
+    ),
+    Mutant(
+        "a result that no item holds is not kept",
+        "src/leeward/app/idempotency/record.py",
+        "    if record.state is not State.COMPLETED:\n        return None\n",
+        "    return None\n",
+        "tests/app/idempotent/test_repeats.py::"
+        "test_a_repeat_gets_what_a_table_cannot_keep_as_it_goes_over_a_wire",
+    ),
 )

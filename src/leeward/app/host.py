@@ -20,6 +20,7 @@ from leeward.app.objects import object_key
 from leeward.app.problem import NO_FUNCTION, InvalidInput, Problem, refused
 from leeward.app.triggers import Delivery, Kind, Message, ObjectEvent, Platform
 from leeward.logs import log_event
+from leeward.text import class_name
 from leeward.values import Event
 
 if TYPE_CHECKING:
@@ -219,7 +220,7 @@ class Host:
         try:
             self.app.warm_up()
         except BaseException as error:  # noqa: BLE001 - told by the first call, which tries again
-            log_event(LOGGER, "warning", "warm_up_failed", error=type(error).__name__)
+            log_event(LOGGER, "warning", "warm_up_failed", error=class_name(error))
             return False
         return True
 

@@ -42,6 +42,7 @@ from leeward.app.idempotency.steps import (
 from leeward.app.idempotency.store import Location, TableClient
 from leeward.envelope import NOT_RECOGNISED
 from leeward.logs import log_event
+from leeward.text import class_name
 
 LOGGER = "leeward.idempotency"
 
@@ -163,7 +164,7 @@ class Attempt:
         if recorded is Recorded.YES:
             return result
         if recorded is Recorded.WITHOUT_RESULT:
-            _log("warning", "result_not_kept", run, type(result).__name__)
+            _log("warning", "result_not_kept", run, class_name(result))
             return result
         self._unrecorded(run, recorded)
         if isinstance(recorded, Recorded):

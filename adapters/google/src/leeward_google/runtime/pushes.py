@@ -28,6 +28,7 @@ from leeward.app.kit import (
     events_in,
     headers_of,
 )
+from leeward.envelope import DEADLINE
 from leeward.values import Event
 from leeward_google.runtime import objects
 from leeward_google.runtime.call import Run
@@ -72,8 +73,13 @@ class Pushed(NamedTuple):
     group: str | None = None
 
 
-def message_in(request: HttpRequest) -> Pushed | None:
+def message_in(request: HttpRequest, named: Handler | None) -> Pushed | None:
     """Return the message that a request pushes, wrapped or not; None if it pushes none.
+
+    Args:
+        request: whatever has come.
+        named: whom it is for, if it says so. A function may be called with anything, so for one
+            only that is a push which no payload has by chance.
 
     Raises:
         InvalidInput: it says that it does, and what is in it makes no sense.
@@ -88,9 +94,11 @@ def message_in(request: HttpRequest) -> Pushed | None:
     if not request.body.lstrip().startswith(b"{") or b'"message"' not in request.body:
         return None
     document = _json(request.body)
-    if isinstance(document, dict) and isinstance(document.get("subscription"), str):
-        return _wrapped(document, None)
-    return None
+    if not isinstance(document, dict) or not isinstance(document.get("subscription"), str):
+        return None
+    if named is not None and named.is_call and (DEADLINE in headers or not _is_push(document)):
+        return None
+    return _wrapped(document, None)
 
 
 def handle(run: Run, named: Handler | None, pushed: Pushed) -> Answer:
@@ -199,6 +207,12 @@ def _events_of(run: Run, handler: Handler | None, pushed: Pushed) -> Answer:
     event = Event(handler.type or PUBLISHED, data, id=message.id, source=source)
     delivery = Delivery(event, run.id, event_key(event), run.seconds, pushed.attempt)
     return run.host.publish(handler, event, delivery) or Answer(b"null")
+
+
+def _is_push(document: dict[str, Any]) -> bool:
+    message, parts = document.get("message"), str(document["subscription"]).split("/")
+    id = message.get("messageId") if isinstance(message, dict) else None
+    return isinstance(id, str) and parts[::2] == ["projects", "subscriptions"] and len(parts) == 4
 
 
 def _wrapped(document: Any, topic: str | None) -> Pushed:
