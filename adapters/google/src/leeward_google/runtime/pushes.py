@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from base64 import b64decode
 from binascii import Error
+from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 from leeward.adapter.queues import Attribute
@@ -26,6 +27,7 @@ from leeward.app.kit import (
     decode,
     event_key,
     events_in,
+    failed,
     headers_of,
 )
 from leeward.envelope import DEADLINE
@@ -115,6 +117,8 @@ def handle(run: Run, named: Handler | None, pushed: Pushed) -> Answer:
         return _objects_of(run, None, pushed, objects.created_by(message))
     if handler is None or handler.kind is Kind.EVENT:
         return _events_of(run, handler, pushed)
+    if (known := _known(run, [handler], pushed)) is not None:
+        return known
     attributes = message.attributes
     delivery = Delivery(
         message.body if handler.is_call else message,
@@ -176,9 +180,19 @@ def _objects_of(
     run: Run, handler: Handler | None, pushed: Pushed, created: list[ObjectEvent] | None
 ) -> Answer:
     """Hand the objects that a message tells of to their handlers."""
+    takers = run.host.object_handlers(created[0].bucket) if created else []
+    if (known := _known(run, [handler] if handler else takers, pushed)) is not None:
+        return known
     trace = pushed.message.attributes.get("traceparent")
     bad = objects.hand_over(run, handler, created, pushed.attempt, trace)
     return Answer(b"null") if bad is None else _finished(run, bad[0], pushed, bad[1])
+
+
+def _known(run: Run, handlers: Sequence[Handler], pushed: Pushed) -> Answer | None:
+    """Finish with a message that was given up, and whose letter could not be sent."""
+    id, body = pushed.message.id, pushed.message.body
+    known = run.dead_letters.known(handlers, id, body, pushed.attempt)
+    return _finished(run, known[0], pushed, failed(known[1])) if known else None
 
 
 def _finished(run: Run, handler: Handler, pushed: Pushed, answer: Answer) -> Answer:
