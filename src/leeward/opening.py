@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 from leeward.adapter import Driver, TargetConfig
 from leeward.config import Config, TargetName, load_config, load_settings, with_order
-from leeward.config.model import Names
+from leeward.config.model import FunctionConfig, Names
 from leeward.config.target_names import check_providers
 from leeward.errors import ConfigError
 from leeward.registry import check_driver, open_target
@@ -27,6 +27,17 @@ def resolve_targets(
     trust_env: bool = True,
 ) -> tuple[Config, list[Driver]]:
     """Return the configuration and open what is not open yet; arguments as of `Client`."""
+    resolved, drivers = _resolve(targets, config, app, trust_env=trust_env)
+    return resolved if app is None else _with_queues(resolved, app), drivers
+
+
+def _resolve(
+    targets: str | Driver | Sequence[Driver] | None,
+    config: str | Path | Config | None,
+    app: App | None,
+    *,
+    trust_env: bool,
+) -> tuple[Config, list[Driver]]:
     _check_switch(trust_env, "trust_env")
     if isinstance(config, Config):
         _check_switch(config.trust_env, "trust_env in the Config")
@@ -43,6 +54,17 @@ def resolve_targets(
             driver.mount(app)
     check_providers(config, [_name_of(driver).provider for driver in drivers])
     return config, opened
+
+
+def _with_queues(config: Config, app: App) -> Config:
+    """Return `config` with the queues whose messages an app handles, unless it says otherwise."""
+    functions = dict(config.functions)
+    for handler in app.handlers.values():
+        if handler.queue is not None:
+            known = functions.get(handler.queue, FunctionConfig())
+            queue = True if known.queue is None else known.queue
+            functions[handler.queue] = known._replace(queue=queue)
+    return config._replace(functions=functions)
 
 
 def _check_switch(value: object, where: str) -> None:

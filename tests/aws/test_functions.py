@@ -34,6 +34,7 @@ from tests.http.slowly import play_slowly
 
 PLANS = functions(SETTINGS)
 CALL = Invoke("send-receipt", b'{"order":"42"}', "key-1")
+TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 QUEUED = Enqueue("send-receipt", b'{"order":"42"}', "key-1")
 
 
@@ -181,6 +182,28 @@ def test_a_queued_call_is_accepted() -> None:
     """202 is all that Lambda says."""
     result = enqueue(answer(b"", 202)).result
     assert (result.outcome, result.value, result.request_id) == (Outcome.OK, None, "request-1")
+
+
+def test_what_is_for_a_queue_goes_into_it() -> None:
+    """By the name of the queue, which is looked up once; key and trace are beside the body."""
+    url = "https://sqs.eu-west-1.amazonaws.com/1/mails"
+    call = QUEUED._replace(function="mails", to_queue=True, trace=TRACE)
+    played = play(PLANS["enqueue"], call, answer({"QueueUrl": url}), answer({"MessageId": "m"}))
+    assert (played.result.outcome, played.result.value) == (Outcome.OK, None)
+    asked, sent = played.sent
+    assert header(asked, "x-amz-target") == "AmazonSQS.GetQueueUrl"
+    document = json.loads(sent.body)
+    told = document.pop("MessageAttributes")
+    assert document == {"QueueUrl": url, "MessageBody": '{"order":"42"}'}
+    values = {name: each["StringValue"] for name, each in told.items()}
+    assert values == {"idempotency-key": "key-1", "traceparent": TRACE}
+    absent = play(PLANS["enqueue"], call, refusal("QueueDoesNotExist"))
+    assert absent.result.outcome is Outcome.NOT_FOUND
+    ordered = call._replace(function=f"{url}.fifo", idempotency_key="k" * 255)
+    (sent,) = play(PLANS["enqueue"], ordered, answer({"MessageId": "m"})).sent
+    document = json.loads(sent.body)
+    assert document["MessageGroupId"] == "leeward"
+    assert len(document["MessageDeduplicationId"]) <= 128
 
 
 @pytest.mark.parametrize("status", [200, 204])

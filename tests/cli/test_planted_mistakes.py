@@ -96,6 +96,7 @@ MISTAKES: dict[str, tuple[str, str, str]] = {
         "functions.f.dedup_scope",
         "must be 'target' or 'group'",
     ),
+    "queue that is text": ("[functions.f]\nqueue = 'yes'", "functions.f.queue", "true or false"),
     "misspelt key of a function": ("[functions.f]\ntimeot = 3", "functions.f.timeot", "'timeout'"),
     "timeout that is text": ("[buses.b]\ntimeout = '5s'", "buses.b.timeout", "number of seconds"),
     "timeout of nothing": ("[buses.b]\ntimeout = 0", "buses.b.timeout", "must be more than 0"),

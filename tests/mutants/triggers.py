@@ -105,7 +105,7 @@ MUTANTS: Final = (
     Mutant(
         "an error whose class raises ends the platform's run",
         "src/leeward/app/core.py",
-        "    except Exception:  # noqa: BLE001 - somebody else's class: what a property of it does\n",
+        "    except Exception:  # noqa: BLE001 - somebody else's class: what a property does\n",
         "    except ZeroDivisionError:\n",
         "tests/app/test_core.py::test_an_error_whose_class_raises_is_a_failure_like_any_other",
     ),
@@ -116,5 +116,20 @@ MUTANTS: Final = (
         "    return None\n",
         "tests/app/idempotent/test_repeats.py::"
         "test_a_repeat_gets_what_a_table_cannot_keep_as_it_goes_over_a_wire",
+    ),
+    Mutant(
+        "what is for the handler of a queue calls a function, past the queue",
+        "adapters/aws/src/leeward_aws/functions/plans.py",
+        "    if call.to_queue:\n",
+        "    if False:\n",
+        "tests/aws/test_functions.py::test_what_is_for_a_queue_goes_into_it",
+    ),
+    Mutant(
+        "a client does not know the queues of its app",
+        "src/leeward/opening.py",
+        "queue = True if known.queue is None else known.queue",
+        "queue = known.queue",
+        "tests/client/test_methods.py::"
+        "test_what_is_a_queue_is_known_of_the_app_or_of_the_configuration",
     ),
 )

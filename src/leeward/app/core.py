@@ -92,7 +92,7 @@ def _failure(error: BaseException, handler: Handler, context: Context) -> Failur
     """Judge what a handler has raised; where its class raises, too, nothing is known of it."""
     try:
         return failure_of(error, handler.final, _ran(error, handler, context))
-    except Exception:  # noqa: BLE001 - somebody else's class: what a property of it does
+    except Exception:  # noqa: BLE001 - somebody else's class: what a property does
         return Failure(class_name(error), 500, None, None, True, None, "maybe", error)
 
 

@@ -21,12 +21,15 @@ class FunctionConfig(NamedTuple):
         shared_dedup: one store deduplicates for every target (``dedup_scope = "group"``).
         timeout: seconds that the function itself may run for, and the default deadline of a call.
         names: its own names on targets, where they differ from the logical name.
+        queue: it is a queue, whose handler takes messages, and no function; None where that is not
+            said.
     """
 
     effect: Effect = Effect.UNSAFE
     shared_dedup: bool = False
     timeout: float | None = None
     names: Names = NOTHING
+    queue: bool | None = None
 
 
 class BusConfig(NamedTuple):
