@@ -132,4 +132,12 @@ MUTANTS: Final = (
         "tests/client/test_methods.py::"
         "test_what_is_a_queue_is_known_of_the_app_or_of_the_configuration",
     ),
+    Mutant(
+        "what a process without handlers puts is told to nobody",
+        "src/leeward/local/object_events.py",
+        "if takers or (self._outlives and not self._handlers):",
+        "if takers:",
+        "tests/local/test_object_events.py::"
+        "test_what_a_process_without_handlers_puts_is_told_later",
+    ),
 )
