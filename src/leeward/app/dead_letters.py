@@ -140,7 +140,7 @@ class DeadLetters:
         for handler in handlers if self._unsent else ():
             kept = self._unsent.get((handler.name, id, hash(body)))
             # One that is not a later delivery is another message, which has got the same id.
-            if kept and (None in (attempt, kept.attempt) or attempt > kept.attempt):
+            if kept and (attempt is None or kept.attempt is None or attempt > kept.attempt):
                 return handler, kept.failure
         return None
 

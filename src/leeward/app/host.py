@@ -91,9 +91,10 @@ class Host:
         return found if found is not None and found.kind in (Kind.CALL, Kind.OBJECT) else None
 
     def object_handlers(self, bucket: str | None) -> list[Handler]:
-        """Return who takes objects of a bucket, whatever the beginning of their keys; None is none.
+        """Return who takes objects of a bucket, whatever the beginning of their keys.
 
-        The app's only bucket may have another name there; of several, nobody knows which it is.
+        The app's only bucket may have another name there; of several, nobody knows which it is. For
+        None there are no handlers.
         """
         known = [] if bucket is None else self._handlers(Kind.OBJECT)
         named = [each for each in known if each.bucket == bucket]
