@@ -50,7 +50,7 @@ def _resolve(
         config = load_settings(file=config, env=os.environ, trust_env=trust_env)
     opened = own_order(drivers, config)
     if app is not None:
-        for driver in drivers:
+        for driver in opened:
             driver.mount(app)
     check_providers(config, [_name_of(driver).provider for driver in drivers])
     return config, opened
