@@ -40,6 +40,7 @@ ALL = [
     ("aws", "topic, a test of S3", []),
     ("aws", "queue", ["work"]),
     ("aws", "queue, an event", ["pay"]),
+    ("aws", "queue, an event of another type", ["work"]),
     ("aws", "queue, an event of another bus", ["send"]),
     ("aws", "queue, nobody's", None),
     ("aws", "queue, a test of S3", []),
@@ -86,6 +87,38 @@ def test_a_deployment_for_all_hands_each_delivery_to_who_takes_it(
     put = Cloud(platform, shop(ran)).put(SENT[platform][what](), ran)
     assert put.ran == (expected or [])
     assert put.acknowledged is (expected is not None)
+
+
+@each_row(
+    "platform, own, what, expected",
+    [
+        ("aws", "work", "topic", []),
+        ("aws", "work", "topic, a message", ["work"]),
+        ("aws", "work", "queue, an event", ["work"]),
+        ("aws", "pay", "topic", ["pay"]),
+        ("aws", "pay", "topic, mapped", ["pay"]),
+        ("aws", "pay", "topic, of another type", []),
+        ("aws", "pay", "bus, of another type", []),
+        ("aws", "arrive", "objects, mapped", ["arrive"]),
+        ("google", "work", "topic", []),
+        ("google", "work", "topic, a message", ["work"]),
+        ("google", "pay", "topic", ["pay"]),
+        ("google", "pay", "topic, mapped", ["pay"]),
+        ("google", "pay", "topic, of another type", []),
+        ("google", "arrive", "objects, mapped", ["arrive"]),
+        ("azure", "pay", "grid", ["pay"]),
+        ("azure", "pay", "grid, of another type", []),
+        ("azure", "work", "queue, an event", ["work"]),
+    ],
+)
+def test_a_deployment_for_one_handler_takes_what_is_meant_for_it(
+    platform: str, own: str, what: str, expected: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever a bus or bucket is called; a queue's handler takes no event of the bus's topic."""
+    monkeypatch.setenv("LEEWARD_FUNCTION", own)
+    ran: list[str] = []
+    put = Cloud(platform, shop(ran), own).put(SENT[platform][what](), ran)
+    assert (put.ran, put.acknowledged) == (expected, True)
 
 
 @each_row("platform", ["aws", "google", "azure"])

@@ -212,6 +212,9 @@ SENT: Mapping[str, Mapping[str, Callable[[], Any]]] = {
         "topic, a test of S3": lambda: sns(json.dumps(aws_events.TEST_OF_S3), "told"),
         "queue": lambda: aws_events.sqs(("1", '{"n": 1}'), queue="orders"),
         "queue, an event": lambda: aws_events.sqs(("1", TEXT), queue="orders"),
+        "queue, an event of another type": lambda: aws_events.sqs(
+            ("1", json.dumps(GONE)), queue="orders"
+        ),
         "queue, an event of another bus": lambda: aws_events.sqs(("1", TEXT), queue="parcels"),
         "queue, nobody's": lambda: aws_events.sqs(("1", '{"n": 1}'), queue="strange"),
         "queue, a test of S3": lambda: aws_events.sqs(

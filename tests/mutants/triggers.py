@@ -35,14 +35,14 @@ MUTANTS: Final = (
     Mutant(
         "an event of a topic goes to the handler of the queue of that name",
         "adapters/google/src/leeward_google/runtime/pushes.py",
-        "if named is None and run.host.has_bus(message.queue):",
+        "if run.host.has_bus(bus):",
         "if False:",
         f"{_TRIGGERS}::test_a_deployment_for_all_hands_each_delivery_to_who_takes_it",
     ),
     Mutant(
         "an event in a notification goes to the handler of the queue of that name",
         "adapters/aws/src/leeward_aws/runtime/notifications.py",
-        "is_bus = own is None and run.host.has_bus(topic)",
+        "is_bus = run.host.has_bus(topic)",
         "is_bus = False",
         f"{_TRIGGERS}::test_a_deployment_for_all_hands_each_delivery_to_who_takes_it",
     ),

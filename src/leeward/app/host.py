@@ -151,7 +151,12 @@ class Host:
             bucket: of an event about an object, such as its deletion.
         """
         handlers = [own] if own is not None else self.subscribers(event, bus)
-        handlers = [each for each in handlers if each.takes(event)]
+        is_told = self.has_bus(bus)  # by the bus itself: then it is for subscribers alone
+        handlers = [
+            each
+            for each in handlers
+            if each.takes(event) and (each.kind is Kind.EVENT or not is_told)
+        ]
         if not handlers:
             facts = {"type": event.type, "bus": bus, "call_id": delivery.call_id}
             if own is None and not self._has_handlers_of(bus, bucket):

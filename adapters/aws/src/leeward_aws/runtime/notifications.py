@@ -155,7 +155,7 @@ def _notified(run: Run, own: Handler | None, message: Message) -> Answer | None:
     """Hand a notification on: the event in it, or the message to the topic's handler."""
     topic, id, body, attributes = message
     handler = own or run.host.queue_handler(topic)
-    is_bus = own is None and run.host.has_bus(topic)
+    is_bus = run.host.has_bus(topic)
     is_message = handler is not None and handler.kind is Kind.MESSAGE
     events = [] if is_message and not is_bus else events_in(attributes, body, escaped=False)
     events = events_of(body) if events is None else events

@@ -141,8 +141,8 @@ def _handle_one(
 ) -> Had:
     message, attempt = message_of(record, source.name), _attempt(record)
     handler = source.handler
-    if own is None and run.host.has_bus(source.name) and _has_events(message):
-        handler = None  # the queue of this name has other messages
+    if own is None and run.host.has_bus(source.name) and _is_taken(run, message):
+        handler = None  # the bus leads into the queue of this name
     if handler is None:
         return _as_told(run, own, record, message, trace)
     if (known := _known(run, [handler], message, attempt)) is not None:
@@ -202,11 +202,13 @@ def _as_events(run: Run, own: Handler | None, record: Record, message: Message) 
     return Answer(b"null")
 
 
-def _has_events(message: Message) -> bool:
+def _is_taken(run: Run, message: Message) -> bool:
+    """Return whether subscribers of the bus of this name take what is in a message."""
     try:
-        return bool(notifications.events_of(message.body))
+        events = notifications.events_of(message.body)
     except InvalidInput:
-        return True
+        return False
+    return any(run.host.subscribers(each, message.queue) for each in events)
 
 
 def message_of(record: Record, queue: str) -> Message:

@@ -106,10 +106,11 @@ def message_in(request: HttpRequest, named: Handler | None) -> Pushed | None:
 def handle(run: Run, named: Handler | None, pushed: Pushed) -> Answer:
     """Hand a message to its handler, or the event in it to its subscribers."""
     message = pushed.message
-    if named is None and run.host.has_bus(message.queue):
+    bus = message.queue if named is None else pushed.topic
+    if run.host.has_bus(bus):
         events = events_in(message.attributes, message.body, escaped=False)
         if events is not None:  # the queue of this name has other messages
-            return handle_events(run, None, events, pushed.topic, pushed.attempt)
+            return handle_events(run, named, events, pushed.topic, pushed.attempt)
     handler = named or run.host.queue_handler(message.queue)
     if handler is not None and handler.kind is Kind.OBJECT:
         return _objects_of(run, handler, pushed, objects.created_by(message))
