@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from leeward.adapter import Enqueue, FunctionFault, Invoke
 from leeward.adapter.classification import STALE
+from leeward.adapter.looking import QUEUE, Look
 from leeward.adapter.plans import CLOCK_SKEW
 from leeward.envelope import sealed, sealed_refusal
 from leeward.errors import InvalidRequest, Outcome
@@ -17,6 +18,7 @@ from leeward.http.messages import Failure, Phase, Response
 from leeward_aws.errors import COMMON, LAMBDA
 from leeward_aws.functions.plans import functions
 from leeward_aws.identity.signing import Scope, sign
+from leeward_aws.looks import looks
 from leeward_contract_tests.rows import each_row
 from tests.aws.playing import (
     KEYS,
@@ -204,6 +206,22 @@ def test_what_is_for_a_queue_goes_into_it() -> None:
     document = json.loads(sent.body)
     assert document["MessageGroupId"] == "leeward"
     assert len(document["MessageDeduplicationId"]) <= 128
+
+
+def test_whether_a_queue_is_there_is_asked_of_sqs() -> None:
+    """And of Lambda where a function takes queued calls; `leeward doctor` tells."""
+    endpoints = {**SETTINGS.endpoints, "s3": "https://s3.eu-west-1.amazonaws.com"}
+    planner = looks(SETTINGS._replace(endpoints=endpoints))[QUEUE]
+    mails: Any = Look("mails", QUEUE, is_queue=True)
+    send: Any = Look("send", QUEUE)
+    for look, told, target, outcome in (
+        (mails, answer({}), "AmazonSQS.GetQueueUrl", Outcome.OK),
+        (mails, refusal("QueueDoesNotExist"), "AmazonSQS.GetQueueUrl", Outcome.NOT_FOUND),
+        (send, answer(b"", 204), None, Outcome.OK),
+    ):
+        played = play(planner, look, told)
+        assert played.result.outcome is outcome
+        assert dict(played.sent[0].headers).get("X-Amz-Target") == target
 
 
 @pytest.mark.parametrize("status", [200, 204])
