@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
+from leeward import App, Client, Config, ConfigError
 from leeward.adapter import Call, Delete, Enqueue, Invoke, Key, Load, Publish, Scan, Store
+from leeward.config.model import BucketConfig, BusConfig
+from leeward.local import Local
 from leeward.name_mapping import NameMappingDriver
 from leeward_contract_tests.rows import each_row
 from tests.scripted import Scripted
@@ -36,3 +41,18 @@ def test_the_target_gets_its_own_names(call: Call, expected: Call) -> None:
     driver.perform(call, 10.0)
     asyncio.run(driver.perform_async(call, 10.0))
     assert target.calls == [expected] * 2
+
+
+def test_an_app_hears_of_a_bus_or_bucket_by_its_own_name_alone() -> None:
+    """Where it runs in this process another name would keep its handlers out, in silence."""
+    app = App("shop")
+    app.on_event("orders", name="pay")(print)
+    app.on_object("inbox", name="arrive")(print)
+    other = {"local": "other", "a": "other"}
+    for config, told in (
+        (Config(buses={"orders": BusConfig(names=other)}), r"'pay' .* \[buses.orders.names\]"),
+        (Config(buckets={"inbox": BucketConfig(names=other)}), r"'arrive' .* \[buckets.inbox"),
+    ):
+        with pytest.raises(ConfigError, match=told):
+            Client(Local(), config=config, app=app)
+        Client([Scripted("a")], config=config, app=app).close()

@@ -105,7 +105,12 @@ class Invoke(NamedTuple):
 
 
 class Enqueue(NamedTuple):
-    """Queue a function call: OK as soon as the target has accepted it. Fields as in `Invoke`."""
+    """Queue a function call: OK as soon as the target has accepted it.
+
+    Fields as in `Invoke`, and:
+        to_queue: the name is a queue's, whose handler takes messages. A target that can call
+            functions without a queue puts this call into the queue all the same.
+    """
 
     function: str
     payload: bytes
@@ -113,6 +118,7 @@ class Enqueue(NamedTuple):
     effect: Effect = Effect.UNSAFE
     shared_dedup: bool = False
     trace: str | None = None
+    to_queue: bool = False
     verb: Literal["enqueue"] = "enqueue"
 
     def __repr__(self) -> str:

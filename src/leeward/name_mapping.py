@@ -19,6 +19,7 @@ from leeward.adapter import (
     WrappingDriver,
 )
 from leeward.calls import OBJECT_VERBS, RUN_VERBS
+from leeward.errors import ConfigError
 from leeward.values import NOTHING
 
 if TYPE_CHECKING:
@@ -53,6 +54,26 @@ class NameMappingDriver(WrappingDriver):
         self._tables = tables
         self._buckets = buckets
         self._workflows = workflows
+
+    def mount(self, app: Any) -> None:
+        """Let the target run an app, if it does that.
+
+        Raises:
+            ConfigError: its handlers would hear nothing of a bus or bucket that has another name.
+        """
+        runs_apps = getattr(type(self._driver), "mount", None) is not Driver.mount
+        for handler in app.handlers.values() if runs_apps else ():
+            for section, known, name in (
+                ("buses", self._buses, handler.bus),
+                ("buckets", self._buckets, handler.bucket),
+            ):
+                if name is not None and known.get(name, name) != name:
+                    raise ConfigError(
+                        f"{self.target} runs the app {app.name!r} in this process, and its handler "
+                        f"{handler.name!r} would hear nothing of {name!r}, which is "
+                        f"{known[name]!r} there; take {self.target} out of [{section}.{name}.names]"
+                    )
+        super().mount(app)
 
     def perform(self, call: Call, timeout: float) -> Result[Any]:
         """Make one attempt, under the target's own name."""

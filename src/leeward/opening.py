@@ -27,6 +27,17 @@ def resolve_targets(
     trust_env: bool = True,
 ) -> tuple[Config, list[Driver]]:
     """Return the configuration and open what is not open yet; arguments as of `Client`."""
+    resolved, drivers = _resolve(targets, config, app, trust_env=trust_env)
+    return resolved if app is None else _with_queues(resolved, app), drivers
+
+
+def _resolve(
+    targets: str | Driver | Sequence[Driver] | None,
+    config: str | Path | Config | None,
+    app: App | None,
+    *,
+    trust_env: bool,
+) -> tuple[Config, list[Driver]]:
     _check_switch(trust_env, "trust_env")
     if isinstance(config, Config):
         _check_switch(config.trust_env, "trust_env in the Config")
@@ -39,7 +50,7 @@ def resolve_targets(
         config = load_settings(file=config, env=os.environ, trust_env=trust_env)
     opened = own_order(drivers, config)
     if app is not None:
-        for driver in drivers:
+        for driver in opened:
             driver.mount(app)
     check_providers(config, [_name_of(driver).provider for driver in drivers])
     return _with_functions(config, app), opened
@@ -53,6 +64,17 @@ def _with_functions(config: Config, app: App | None) -> Config:
     for name, handler in app.handlers.items():
         if handler.is_call:
             functions[name] = functions.get(name, FunctionConfig())._replace(marks=True)
+    return config._replace(functions=functions)
+
+
+def _with_queues(config: Config, app: App) -> Config:
+    """Return `config` with the queues whose messages an app handles, unless it says otherwise."""
+    functions = dict(config.functions)
+    for handler in app.handlers.values():
+        if handler.queue is not None:
+            known = functions.get(handler.queue, FunctionConfig())
+            queue = True if known.queue is None else known.queue
+            functions[handler.queue] = known._replace(queue=queue)
     return config._replace(functions=functions)
 
 

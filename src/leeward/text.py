@@ -52,6 +52,12 @@ def _encode(found: re.Match[str]) -> str:
     return "".join(f"%{byte:02X}" for byte in found[0].encode())
 
 
+def class_name(value: object) -> str:
+    """Return the name of a value's class, whatever a metaclass of somebody else's makes of that."""
+    name: str = type.__dict__["__name__"].__get__(type(value))
+    return name
+
+
 def message_of(error: BaseException) -> str | None:
     """Return the text of an exception; None where it has none: its ``__str__`` may do anything."""
     try:

@@ -220,7 +220,7 @@ def test_subscribers_of_one_event_share_its_time() -> None:
         app.on_event("orders", "created", name=name)(take)
     event = Event("created", {}, source="shop", id="1")
     found = Host(app, Platform("nimbus", None, clock)).publish(
-        list(app.handlers.values()), event, Delivery(event, "id", "key", 10.0)
+        None, event, Delivery(event, "id", "key", 10.0)
     )
     assert left == [10.0, 4.0]
     assert found is not None
@@ -238,7 +238,7 @@ def test_of_the_failures_with_one_event_the_first_that_may_go_well_is_told() -> 
         app.on_event("orders", name=name, final=[LookupError])(fail)
     event = Event("created", {}, source="shop", id="1")
     found = Host(app, Platform("nimbus", None, FakeClock())).publish(
-        list(app.handlers.values()), event, Delivery(event, "id", "key", 10.0)
+        None, event, Delivery(event, "id", "key", 10.0)
     )
     assert found is not None
     assert found.failure is not None

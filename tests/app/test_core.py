@@ -21,9 +21,18 @@ from leeward.app import InvalidInput, Message, Problem, current
 from leeward.app.answers import Answer
 from leeward.app.context import call_within
 from leeward.app.core import answer, log_failure
+from leeward.app.host import Host
 from leeward.app.triggers import Delivery, Input, Platform
-from leeward.errors import ConfigError, InvalidRequest, OutcomeUnknown, Overloaded, Throttled
-from leeward.testing import FakeClock
+from leeward.errors import (
+    ConfigError,
+    FunctionError,
+    InvalidRequest,
+    OutcomeUnknown,
+    Overloaded,
+    Throttled,
+)
+from leeward.local import Local
+from leeward.testing import FakeClock, recorded_logs
 from leeward.watching import RUNNING, watched_by
 from tests.house.workspace import ROOT
 from tests.scripted import Scripted
@@ -472,3 +481,41 @@ def test_what_leeward_keeps_for_a_handler_is_not_cut_short_by_it() -> None:
     call_within(context, kept)
     call_within(context, store)
     assert driver.timeouts == pytest.approx([6.0, 0.6])
+
+
+def test_an_error_whose_class_raises_is_a_failure_like_any_other() -> None:
+    """Whatever it is asked for: its class's name, or what a problem has."""
+
+    class Nameless(type):
+        @property
+        def __name__(cls) -> str:  # type: ignore[override]
+            raise ValueError(CANARY)
+
+    class First(Exception, metaclass=Nameless): ...
+
+    class Second(Problem):
+        @property
+        def message(self) -> str:
+            raise ValueError(CANARY)
+
+        @message.setter
+        def message(self, text: str) -> None: ...
+
+    for error, name in ((First(), "First"), (Second("text"), "Second")):
+
+        def fail(payload: Any, context: Context, *, error: Exception = error) -> None:
+            raise error
+
+        app = App("shop")
+        app.function(name="fail", final=[LookupError])(fail)
+        delivery = Delivery(b"{}", "call", "key", 10.0)
+        with recorded_logs() as logs:
+            found = Host(app, Platform("nimbus", None, FakeClock())).run(
+                app.handlers["fail"], delivery
+            )
+        assert found.failure is not None
+        assert (found.failure.type, found.failure.ran) == (name, "maybe")
+        assert CANARY not in f"{found.body!r}{logs}"
+        with Client(Local(), app=app) as cloud, pytest.raises(FunctionError) as caught:
+            cloud.invoke("fail", {})
+        assert CANARY not in str(caught.value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -25,12 +26,16 @@ from leeward.cli.dlq.redrive import Moved, Wish, redrive
 from leeward.errors import ConfigError, InvalidRequest, Outcome
 from leeward.queue_calls import Attribute, HideMessage, PutMessage, QueueCall
 from leeward.testing import FakeClock
+from leeward_contract_tests.rows import each_row
+from tests.app import aws_events, google_events
+from tests.app.triggers import Cloud
 
 NEVER = failure_of(Problem("no", reason="broken"), (), "maybe")
 AWAY = failure_of(ConnectionError(), (), "maybe")
 OWN = (Attribute("Tenant", "a", "String"), Attribute("blob", b"\x00", "Binary"))
 LETTER = Letter("parcels", b'{"n": 1}', OWN, "m-1", 1, "g", "parcels", "receipt")
 DONE: Result[Any] = Result.ok(None)
+PARCELS = {"subscription": "projects/p/subscriptions/parcels"}
 
 
 def handler() -> Handler:
@@ -128,6 +133,75 @@ def test_what_others_have_written_is_no_word_of_leewards() -> None:
     """Neither something that is not JSON, nor a JSON of another shape."""
     for text in ("", "{", "[]", "{}", json.dumps({"queue": "q"})):
         assert facts_in((Attribute(ATTRIBUTE, text),)) is None
+
+
+def test_what_was_given_up_is_not_run_again_until_its_letter_is_sent() -> None:
+    """In this process; it waits longer meanwhile. A message that got the same id is another one."""
+    results = [Result[Any](Outcome.NOT_SENT), DONE, Result[Any](Outcome.NOT_SENT), DONE, DONE]
+    calls: list[QueueCall] = []
+
+    def perform(call: QueueCall, seconds: float) -> Result[Any]:
+        calls.append(call)
+        return results.pop(0)
+
+    dead, send = DeadLetters({"parcels": "dead"}, perform, FakeClock()), handler()
+    spent = LETTER._replace(attempt=3)
+    assert dead.known([send], "m-1", LETTER.body, 3) is None
+    for attempt in (3, 4):
+        assert not dead.finish(send, spent._replace(attempt=attempt), AWAY, 9.0)
+    assert [type(each) for each in calls] == [PutMessage, HideMessage] * 2
+    assert dead.known([send], "m-1", LETTER.body, 3) is None
+    assert dead.known([send], "m-1", b"", 5) is None
+    known = dead.known([send], "m-1", LETTER.body, 5)
+    assert known is not None
+    assert (known[0], known[1].reason, known[1].cause) == (send, "attempts", None)
+    assert dead.finish(send, spent._replace(attempt=5), known[1], 9.0)
+    assert isinstance(calls[-1], PutMessage)
+    told = facts_in(calls[-1].attributes)
+    assert told is not None
+    assert (told.error, told.reason, told.attempts) == ("ConnectionError", "attempts", 5)
+    assert dead.known([send], "m-1", LETTER.body, 6) is None
+
+
+@pytest.mark.vendors
+@each_row(
+    "platform, make",
+    [
+        ("aws", lambda n: batch(n, queue="parcels")),
+        ("aws", lambda n: batch(n, queue="parcels.fifo")),
+        ("google", lambda n: google_events.push("/", b"{}", deliveryAttempt=n, **PARCELS)),
+        ("azure", lambda n: SimpleNamespace(id="m", dequeue_count=n, get_body=lambda: b"{}")),
+    ],
+)
+@pytest.mark.parametrize("final", [True, False])
+def test_while_letters_cannot_be_sent_a_handler_runs_no_further_time(
+    platform: str, make: Callable[[int], Any], final: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether its attempts are spent or its failure is final; then the letter is moved."""
+    app, ran, sent = App("shop"), list[str](), [False]
+
+    @app.on_message("parcels", retries=1, final=[KeyError] if final else [])
+    def send(payload: Any) -> None:
+        ran.append("send")
+        raise KeyError
+
+    def ask(self: DeadLetters, call: QueueCall, seconds: float) -> Result[Any]:
+        return DONE if sent[0] else Result(Outcome.NOT_SENT)
+
+    monkeypatch.setattr(DeadLetters, "_ask", ask)
+    cloud = Cloud(platform, app, "send", dead_letters={"parcels": "dead"})
+    assert not any(cloud.put(make(attempt), []).acknowledged for attempt in range(1, 10))
+    assert len(ran) == (1 if final else 2)
+    sent[0] = True
+    assert cloud.put(make(10), []).acknowledged
+    assert len(ran) == (1 if final else 2)
+
+
+def batch(attempt: int, queue: str) -> dict[str, Any]:
+    """A batch of SQS with one message, in its so many-th delivery."""
+    found = aws_events.sqs(("m", "{}"), queue=queue)
+    found["Records"][0]["attributes"]["ApproximateReceiveCount"] = str(attempt)
+    return found
 
 
 class Place:

@@ -19,7 +19,6 @@ AWAY = failure_of(ConnectionError(), (), "maybe")
 NEVER = failure_of(Problem("no", reason="broken"), (), "maybe")
 BAD = refused(InvalidInput("$", "int"))
 LATE = refused(out_of_time())
-DEAD = Settled(Step.DEAD_LETTER)
 
 
 def test_a_message_is_tried_again_until_it_is_given_up() -> None:
@@ -28,14 +27,14 @@ def test_a_message_is_tried_again_until_it_is_given_up() -> None:
     table = [
         (AWAY, 1, 2, Settled(Step.AGAIN, 1.0)),
         (AWAY, 2, 2, Settled(Step.AGAIN, 2.0)),
-        (AWAY, 3, 2, DEAD),
-        (AWAY, 9, 2, DEAD),
-        (AWAY, 1, 0, DEAD),
+        (AWAY, 3, 2, Settled(Step.DEAD_LETTER, 4.0)),
+        (AWAY, 9, 2, Settled(Step.DEAD_LETTER, 256.0)),
+        (AWAY, 1, 0, Settled(Step.DEAD_LETTER, 1.0)),
         (AWAY, 12, None, Settled(Step.AGAIN, LONGEST_WAIT)),
         (AWAY, None, 2, Settled(Step.AGAIN, 1.0)),
-        (NEVER, 1, 2, DEAD),
-        (NEVER, None, None, DEAD),
-        (BAD, 1, None, DEAD),
+        (NEVER, 1, 2, Settled(Step.DEAD_LETTER, 1.0)),
+        (NEVER, None, None, Settled(Step.DEAD_LETTER, 1.0)),
+        (BAD, 1, None, Settled(Step.DEAD_LETTER, 1.0)),
         (LATE, 1, None, Settled(Step.AGAIN, 1.0)),
     ]
     for failure, attempt, retries, wanted in table:

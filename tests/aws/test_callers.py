@@ -71,7 +71,6 @@ def test_what_a_caller_forges_over_http_stays_a_call(function: DirectLambda) -> 
 def test_an_event_that_no_service_sends_tells_nothing(function: DirectLambda) -> None:
     """It fails by its class; no text of the runtime's own errors goes along."""
     broken = [
-        {**events.http_2("/echo", CANARY), "isBase64Encoded": True, "body": f"{CANARY}="},
         {"Records": [{"eventSource": "aws:sqs", CANARY: 1}]},
         {"Records": [{"eventSource": "aws:s3", "s3": CANARY}]},
     ]

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from leeward.adapter import TargetConfig
+from leeward import App, Client
+from leeward.adapter import Driver, TargetConfig
 from leeward_aws.driver import open_driver
 from tests.app import dead_letter_app as proof
 from tests.servers.aws.clients import client
@@ -124,9 +125,20 @@ def test_what_never_works_is_given_up_with_its_reason_and_nothing_is_lost(tmp_pa
         mended = environment | {"MENDED": "1"}
         assert deliver(sqs, queue, code, mended) == 0
         assert all_of(sqs, dead) == []
+        enqueue(target)
+        (queued,) = all_of(sqs, queue)
+    assert queued["Body"] == '{"n":1}'
+    assert queued["MessageAttributes"]["idempotency-key"]["StringValue"] == "k-1"
     assert proof.handled(memory).done == set(range(messages))
     assert killed == 1
     check(letters, tried, messages)
+
+
+def enqueue(target: Driver) -> None:
+    """Queue a call by a client of an app that handles the queue's messages."""
+    app = App("shop")
+    app.on_message("parcels", name="send")(print)
+    Client([target], app=app).enqueue("parcels", {"n": 1}, idempotency_key="k-1")
 
 
 def check(letters: list[Any], tried: proof.Handled, messages: int) -> None:

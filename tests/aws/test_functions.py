@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from leeward.adapter import Enqueue, FunctionFault, Invoke, Result
 from leeward.adapter.classification import STALE
+from leeward.adapter.looking import QUEUE, Look
 from leeward.adapter.plans import CLOCK_SKEW
 from leeward.envelope import mark_of, sealed, sealed_failure, sealed_refusal
 from leeward.errors import InvalidRequest, Outcome
@@ -17,6 +18,7 @@ from leeward.http.messages import Failure, Phase, Response
 from leeward_aws.errors import COMMON, LAMBDA
 from leeward_aws.functions.plans import functions
 from leeward_aws.identity.signing import Scope, sign
+from leeward_aws.looks import looks
 from leeward_contract_tests.rows import each_row
 from tests.aws.playing import (
     KEYS,
@@ -34,6 +36,7 @@ from tests.http.slowly import play_slowly
 
 PLANS = functions(SETTINGS)
 CALL = Invoke("send-receipt", b'{"order":"42"}', "key-1")
+TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 QUEUED = Enqueue("send-receipt", b'{"order":"42"}', "key-1")
 
 
@@ -197,6 +200,44 @@ def test_a_queued_call_is_accepted() -> None:
     """202 is all that Lambda says."""
     result = enqueue(answer(b"", 202)).result
     assert (result.outcome, result.value, result.request_id) == (Outcome.OK, None, "request-1")
+
+
+def test_what_is_for_a_queue_goes_into_it() -> None:
+    """By the name of the queue, which is looked up once; key and trace are beside the body."""
+    url = "https://sqs.eu-west-1.amazonaws.com/1/mails"
+    call = QUEUED._replace(function="mails", to_queue=True, trace=TRACE)
+    played = play(PLANS["enqueue"], call, answer({"QueueUrl": url}), answer({"MessageId": "m"}))
+    assert (played.result.outcome, played.result.value) == (Outcome.OK, None)
+    asked, sent = played.sent
+    assert header(asked, "x-amz-target") == "AmazonSQS.GetQueueUrl"
+    document = json.loads(sent.body)
+    told = document.pop("MessageAttributes")
+    assert document == {"QueueUrl": url, "MessageBody": '{"order":"42"}'}
+    values = {name: each["StringValue"] for name, each in told.items()}
+    assert values == {"idempotency-key": "key-1", "traceparent": TRACE}
+    absent = play(PLANS["enqueue"], call, refusal("QueueDoesNotExist"))
+    assert absent.result.outcome is Outcome.NOT_FOUND
+    ordered = call._replace(function=f"{url}.fifo", idempotency_key="k" * 255)
+    (sent,) = play(PLANS["enqueue"], ordered, answer({"MessageId": "m"})).sent
+    document = json.loads(sent.body)
+    assert document["MessageGroupId"] == "leeward"
+    assert len(document["MessageDeduplicationId"]) <= 128
+
+
+def test_whether_a_queue_is_there_is_asked_of_sqs() -> None:
+    """And of Lambda where a function takes queued calls; `leeward doctor` tells."""
+    endpoints = {**SETTINGS.endpoints, "s3": "https://s3.eu-west-1.amazonaws.com"}
+    planner = looks(SETTINGS._replace(endpoints=endpoints))[QUEUE]
+    mails: Any = Look("mails", QUEUE, is_queue=True)
+    send: Any = Look("send", QUEUE)
+    for look, told, target, outcome in (
+        (mails, answer({}), "AmazonSQS.GetQueueUrl", Outcome.OK),
+        (mails, refusal("QueueDoesNotExist"), "AmazonSQS.GetQueueUrl", Outcome.NOT_FOUND),
+        (send, answer(b"", 204), None, Outcome.OK),
+    ):
+        played = play(planner, look, told)
+        assert played.result.outcome is outcome
+        assert dict(played.sent[0].headers).get("X-Amz-Target") == target
 
 
 @pytest.mark.parametrize("status", [200, 204])

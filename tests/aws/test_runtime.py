@@ -275,10 +275,12 @@ def test_objects_are_described_as_events(function: DirectLambda) -> None:
     function.invoke(events.s3(size=3, eTag="x"))
     function.invoke(events.s3("ObjectRemoved:Delete"))
     source = "aws:s3:us-east-1:objects"
-    assert [each[1:3] for each in seen(function)] == [
-        [["com.amazonaws.s3.ObjectCreated:Put", source, "a b/é.txt"], f"{source}#r.i"],
-        [["com.amazonaws.s3.ObjectRemoved:Delete", source, "a b/é.txt"], f"{source}#r.i"],
+    told = seen(function)
+    assert [each[1] for each in told] == [
+        ["com.amazonaws.s3.ObjectCreated:Put", source, "a b/é.txt"],
+        ["com.amazonaws.s3.ObjectRemoved:Delete", source, "a b/é.txt"],
     ]
+    assert all(each[2].startswith(f"{source}#r.") for each in told)
 
 
 def test_a_runtime_option_that_there_is_not_is_refused() -> None:

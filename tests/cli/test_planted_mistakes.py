@@ -96,6 +96,7 @@ MISTAKES: dict[str, tuple[str, str, str]] = {
         "functions.f.dedup_scope",
         "must be 'target' or 'group'",
     ),
+    "queue that is text": ("[functions.f]\nqueue = 'yes'", "functions.f.queue", "true or false"),
     "misspelt key of a function": ("[functions.f]\ntimeot = 3", "functions.f.timeot", "'timeout'"),
     "marks that are text": ("[functions.f]\nmarks = 'yes'", "functions.f.marks", "true or false"),
     "timeout that is text": ("[buses.b]\ntimeout = '5s'", "buses.b.timeout", "number of seconds"),

@@ -64,10 +64,10 @@ def test_everything_configured_is_shown(leeward: Leeward, bare: Path) -> None:
         ],
         "functions": [
             {
-                **_named("pay", effect="keyed", dedup_scope="group", timeout=30.0),
+                **_named("pay", effect="keyed", dedup_scope="group", timeout=30.0, queue=None),
                 "names": {"local": "prod-pay"},
             },
-            _named(None, effect="unsafe", dedup_scope="target", timeout=60.0),
+            _named(None, effect="unsafe", dedup_scope="target", timeout=60.0, queue=None),
         ],
         "buses": [_named("orders", timeout=5.0), _named(None, timeout=10.0)],
         "buckets": [

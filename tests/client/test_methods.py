@@ -13,6 +13,7 @@ import pytest
 
 from leeward import (
     AllTargetsUnavailable,
+    App,
     AuthError,
     Client,
     Config,
@@ -118,6 +119,23 @@ def test_deadlines_have_defaults_by_verb() -> None:
         cloud.publish_event("b", "t", timeout=100)
         cloud.store_data("t", {"id": "1"})
     assert driver.timeouts == pytest.approx([60.0, 10.0, 60.0, 9.0])
+
+
+def test_what_is_a_queue_is_known_of_the_app_or_of_the_configuration() -> None:
+    """A target that could call a function instead is told; what is configured counts first."""
+    app = App("shop")
+    app.on_message("mails", name="send")(print)
+    app.function(name="f", queued=True)(print)
+    for config, told in (
+        (Config(), [True, False]),
+        (Config(functions={"mails": FunctionConfig(queue=False)}), [False, False]),
+        (Config(functions={"f": FunctionConfig(queue=True)}), [True, True]),
+    ):
+        driver = Scripted("a")
+        with Client([driver], config=config, app=app) as cloud:
+            cloud.enqueue("mails")
+            cloud.enqueue("f")
+        assert [each.to_queue for each in driver.calls if isinstance(each, Enqueue)] == told
 
 
 def test_enqueue_is_accepted() -> None:

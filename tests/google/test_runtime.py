@@ -226,10 +226,10 @@ def test_a_message_that_fails_comes_again(function: Deployed) -> None:
 
 
 def test_eventarc_wraps_messages_and_describes_objects(function: Deployed) -> None:
-    """The topic and the bucket are known by it: a bus of another name is not meant."""
+    """The topic and the bucket are known by it: handlers of another bus are not meant."""
     data = json.dumps(DATA).encode()
     function.send(events.eventarc(data, events.as_attributes()))
-    function.send(events.eventarc(data, events.as_attributes(), topic="other"))
+    function.send(events.eventarc(data, events.as_attributes(), topic="objects"))
     function.send(events.eventarc(b'{"n": 1}', None, topic="parcels", deliveryAttempt=2))
     function.send(events.stored_object("a.txt"))
     source = "//storage.googleapis.com/projects/_/buckets/objects"

@@ -185,3 +185,31 @@ def test_a_handler_that_fails_is_tried_again_and_given_up_with_its_reason(tmp_pa
         local.redrive(letter)
         local.wait_idle(30)
     assert attempts == [1, 2, 3] * 2
+
+
+def test_what_a_process_without_handlers_puts_is_told_later(tmp_path: Path) -> None:
+    """Its last write of each object, by whichever process has handlers; and none twice."""
+    with opened(tmp_path) as (cloud, _):
+        cloud.put_object("inbox", "in/a", b"1")
+        last = cloud.put_object("inbox", "in/a", b"22")
+        cloud.put_object("inbox", "out/b", b"")
+        cloud.put_object("other", "in/c", b"")
+        cloud.put_object("inbox", "in/d", b"")
+        cloud.delete_object("inbox", "in/d")
+        assert rows(tmp_path) == 3
+    seen: list[Any] = []
+    with opened(tmp_path, app_that_notes(seen)) as (cloud, local):
+        local.wait_idle(30)
+        after = cloud.put_object("inbox", "in/a", b"333")
+        local.wait_idle(30)
+        cloud.put_object("other", "in/e", b"")
+    assert [(each.key, each.version, each.size) for each, _ in seen] == [
+        ("in/a", last.revision, 2),
+        ("in/a", after.revision, 3),
+    ]
+    assert seen[0][0].sequence < seen[1][0].sequence
+    assert rows(tmp_path) == 1
+    again: list[Any] = []
+    with opened(tmp_path, app_that_notes(again)) as (_, local):
+        local.wait_idle(30)
+    assert again == []

@@ -38,4 +38,18 @@ MUTANTS: Final = (
         'found.ran != "yes" or',
         f"{_APP}::test_by_itself_only_what_is_proved_not_to_have_run_is_moved",
     ),
+    Mutant(
+        "a handler runs again while the letter of its message cannot be sent",
+        "src/leeward/app/dead_letters.py",
+        "            self._unsent.setdefault(key, Unsent(final, letter.attempt))\n",
+        "            del final\n",
+        f"{_APP}::test_while_letters_cannot_be_sent_a_handler_runs_no_further_time",
+    ),
+    Mutant(
+        "a message that has got the id of another one is given up without a run",
+        "src/leeward/app/dead_letters.py",
+        "if kept and (attempt is None or kept.attempt is None or attempt > kept.attempt):",
+        "if kept:",
+        f"{_APP}::test_what_was_given_up_is_not_run_again_until_its_letter_is_sent",
+    ),
 )

@@ -82,7 +82,7 @@ MUTANTS: Final = (
     Mutant(
         "the payload does not count",
         f"{_ROOM}/record.py",
-        "    if record.payload != claim.payload:",
+        "    if not is_same(record.payload, claim.payload):",
         "    if record.payload is None:",
         f"{_REPEATS}::test_a_key_belongs_to_one_payload",
     ),

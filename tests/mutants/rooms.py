@@ -23,6 +23,7 @@ from tests.mutants import (
     packages,
     pipeline,
     router,
+    triggers,
     wire,
     workflow,
 )
@@ -48,4 +49,5 @@ ROOMS: Final[Mapping[str, Sequence[Mutant]]] = {
     "workflow": workflow.MUTANTS,
     "pipeline": pipeline.MUTANTS,
     "router": router.MUTANTS,
+    "triggers": triggers.MUTANTS,
 }

@@ -12,7 +12,9 @@ from leeward.backup import schedule_backup
 from leeward.packaging.recipe import Declared, Entry, Wish
 from leeward_aws.deploy import objects
 from leeward_aws.deploy.crontab import expression
+from leeward_aws.deploy.handlers import notes as notes_of
 from leeward_aws.deploy.lint import errors_in
+from leeward_aws.deploy.roles import of_app
 from leeward_contract_tests.rows import each_row
 from tests.packages.everything import document, notes, wish
 
@@ -105,6 +107,21 @@ def test_on_aws_a_rule_of_the_bus_of_every_account_may_call() -> None:
     assert found["PrintEventPermission"]["Properties"]["SourceArn"] == rule
     (statement,) = found["PrintDeadQueuePolicy"]["Properties"]["PolicyDocument"]["Statement"]
     assert statement["Condition"] == {"ArnEquals": {"aws:SourceArn": rule}}
+
+
+def test_on_aws_a_role_may_put_calls_into_the_queues_of_messages() -> None:
+    """As leeward.toml or the app has them; of those it does not name the report speaks."""
+    declared = Declared({"parcels": "parcels-prod", "mails": "mails", "f": "f"}, queues=("mails",))
+    (calls, puts) = of_app(declared, queues={"parcels", "mails"})
+    assert calls["Action"] == ["lambda:InvokeFunction"]
+    assert [each["Fn::Sub"].rpartition(":")[2] for each in calls["Resource"]] == ["f"]
+    assert puts["Action"] == ["sqs:SendMessage", "sqs:GetQueueUrl"]
+    names = [each["Fn::Sub"].rpartition(":")[2] for each in puts["Resource"]]
+    assert names == ["mails", "parcels-prod"]
+    told = notes("aws")
+    assert "parcels: a client puts calls into this queue if it is opened with the app" in told
+    named = wish(declared=declared._replace(queues=("parcels", "bills", "mails")))
+    assert not [each for each in notes_of(named) if "past the queue" in each]
 
 
 def test_on_aws_a_role_names_what_it_may_touch() -> None:

@@ -42,11 +42,13 @@ class Look(NamedTuple):
         name: the target's own name of it.
         verb: which kind of thing, one of `LOOKS`.
         key: of a table, the fields of its key.
+        is_queue: there is no function of this name, but a queue.
     """
 
     name: str
     verb: str
     key: tuple[str, ...] = ("id",)
+    is_queue: bool = False
 
 
 class Seen(NamedTuple):

@@ -11,6 +11,7 @@ from leeward.app.answers import Answer, encoded, failed
 from leeward.app.context import Context
 from leeward.app.handlers import Handler
 from leeward.app.problem import (
+    Failure,
     InvalidInput,
     Problem,
     failure_of,
@@ -21,6 +22,7 @@ from leeward.app.triggers import Delivery, Platform
 from leeward.envelope import BY_TARGET, NOT_RECOGNISED
 from leeward.errors import OutcomeUnknown, Ran
 from leeward.logs import log_event
+from leeward.text import class_name
 from leeward.values import Effect
 
 LOGGER = "leeward.app"
@@ -72,7 +74,7 @@ def _answer(handler: Handler, delivery: Delivery, platform: Platform) -> Answer:
     try:
         returned = handler.call(given, context)
     except BaseException as error:  # noqa: BLE001 - its end, by SystemExit too, is the answer
-        failure = failure_of(error, handler.final, _ran(error, handler, context))
+        failure = _failure(error, handler, context)
         if _was_last(handler, delivery):
             failure = failure._replace(retryable=False)
         return failed(failure, _dedup(handler, context))
@@ -83,6 +85,14 @@ def _answer(handler: Handler, delivery: Delivery, platform: Platform) -> Answer:
         return Answer(encoded(returned, platform.answer_bytes), None, _dedup(handler, context))
     except BaseException as error:  # noqa: BLE001 - the value is the user's, its class may raise
         return failed(failure_of(error, (Exception,), "yes"), _dedup(handler, context))
+
+
+def _failure(error: BaseException, handler: Handler, context: Context) -> Failure:
+    """Judge what a handler has raised; where its class raises, too, nothing is known of it."""
+    try:
+        return failure_of(error, handler.final, _ran(error, handler, context))
+    except Exception:  # noqa: BLE001 - somebody else's class: what a property does
+        return Failure(class_name(error), 500, None, None, True, None, "maybe", error)
 
 
 def log_failure(handler: Handler, delivery: Delivery, result: Answer) -> None:

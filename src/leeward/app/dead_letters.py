@@ -7,9 +7,10 @@ queue; nothing is opened before the first dead letter.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from functools import cache
+from threading import Lock
 from typing import Any, Final, NamedTuple
 
 from leeward.app.handlers import Handler
@@ -31,6 +32,9 @@ SECONDS: Final = 10.0
 
 LONGEST_WORD: Final = 100
 """Characters of a class or a reason: an attribute of a message has 1 KiB on some platforms."""
+
+MOST_UNSENT: Final = 10_000
+"""Letters that could not be sent and are remembered; of more, the oldest are run once more."""
 
 LOGGER = "leeward.app"
 
@@ -89,8 +93,23 @@ class Letter(NamedTuple):
         return f"Letter(queue={self.queue!r}, id={self.id!r}, attempt={self.attempt!r})"
 
 
+class Unsent(NamedTuple):
+    """A letter that could not be sent.
+
+    Attributes:
+        failure: why the message was given up.
+        attempt: as of `Letter`.
+    """
+
+    failure: Failure
+    attempt: int | None
+
+
 class DeadLetters:
     """The dead-letter queues of an app on one platform.
+
+    While one cannot be reached, what was given up is delivered again and again. A handler does not
+    run for it again in this process: `known` has its failure.
 
     Args:
         queues: the dead-letter queue of each queue or handler, by logical name.
@@ -102,6 +121,28 @@ class DeadLetters:
         self._queues = checked_queues(queues)
         self._perform = perform
         self._clock = clock
+        self._unsent: dict[tuple[str, str, int], Unsent] = {}
+        self._lock = Lock()
+
+    def known(
+        self, handlers: Iterable[Handler], id: str, body: bytes, attempt: int | None
+    ) -> tuple[Handler, Failure] | None:
+        """Return who has given a message up, and why, where its letter could not be sent.
+
+        It is to be finished with so, without a further run. None: it is to be run.
+
+        Args:
+            handlers: that may have had it.
+            id: of the message.
+            body: byte for byte.
+            attempt: as of `Letter`.
+        """
+        for handler in handlers if self._unsent else ():
+            kept = self._unsent.get((handler.name, id, hash(body)))
+            # One that is not a later delivery is another message, which has got the same id.
+            if kept and (attempt is None or kept.attempt is None or attempt > kept.attempt):
+                return handler, kept.failure
+        return None
 
     def queue_of(self, handler: Handler, queue: str) -> str | None:
         """Return where messages of a queue go that `handler` has given up; None for nowhere."""
@@ -140,7 +181,10 @@ class DeadLetters:
             together=together,
         )
         if found.step is Step.DEAD_LETTER and dead is not None:
-            return self._send(handler, letter, failure, dead, min(seconds, SECONDS))
+            is_sent = self._send(handler, letter, failure, dead, min(seconds, SECONDS))
+            self._remember(handler, letter, failure, is_sent=is_sent)
+            if is_sent:
+                return True
         if dead is not None and letter.receipt:
             self._hide(letter, found, min(seconds, SECONDS))
         return False
@@ -161,6 +205,21 @@ class DeadLetters:
             return False
         log_event(LOGGER, "error", "dead_lettered", error=failure.type, ran=facts.ran, **names)
         return True
+
+    def _remember(
+        self, handler: Handler, letter: Letter, failure: Failure, *, is_sent: bool
+    ) -> None:
+        """Keep why a message was given up until its letter is sent."""
+        key = handler.name, letter.id, hash(letter.body)
+        with self._lock:
+            if is_sent or not letter.id:
+                self._unsent.pop(key, None)
+                return
+            reason = self.facts(handler, letter, failure).reason
+            final = failure._replace(reason=reason, retryable=False, cause=None)
+            self._unsent.setdefault(key, Unsent(final, letter.attempt))
+            while len(self._unsent) > MOST_UNSENT:
+                del self._unsent[next(iter(self._unsent))]
 
     def _hide(self, letter: Letter, found: Settled, seconds: float) -> None:
         """Let a message wait; where that fails, it comes when its queue says."""

@@ -113,6 +113,10 @@ class Handler:
         finally:
             OBJECT_PUTS.reset(token)
 
+    def takes(self, event: Event) -> bool:
+        """Return whether it takes an event, by the event's type; only a subscriber looks at it."""
+        return self.kind is not Kind.EVENT or self.type in (None, event.type)
+
     def check_put(self, bucket: str, name: str) -> None:
         """Check that a handler of objects has said that it writes there.
 

@@ -21,6 +21,7 @@ from leeward.app.problem import InvalidInput, Problem, refused
 from leeward.app.triggers import Delivery, Kind, Message, ObjectEvent, Platform
 from leeward.envelope import NO_FUNCTION
 from leeward.logs import log_event
+from leeward.text import class_name
 from leeward.values import Event
 
 if TYPE_CHECKING:
@@ -63,15 +64,21 @@ class Host:
         handler = self.app.handlers.get(path.rstrip("/").rpartition("/")[2])
         return handler if handler is not None and handler.is_call else None
 
+    def has_bus(self, bus: str | None) -> bool:
+        """Return whether a handler subscribes to a bus of this name."""
+        return any(each.bus == bus for each in self._handlers(Kind.EVENT))
+
     def subscribers(self, event: Event, bus: str | None) -> Sequence[Handler]:
-        """Return who takes an event; `bus` is None where the platform does not name it."""
-        return [
-            each
-            for each in self.app.handlers.values()
-            if each.kind is Kind.EVENT
-            and each.type in (None, event.type)
-            and bus in (None, each.bus)
-        ]
+        """Return who takes an event.
+
+        A name that no handler has may be a target's own name of a bus, so it keeps nobody out.
+
+        Args:
+            event: the event.
+            bus: what the platform calls the bus; None where it does not say.
+        """
+        takers = [each for each in self._handlers(Kind.EVENT) if each.takes(event)]
+        return [each for each in takers if each.bus == bus] if self.has_bus(bus) else takers
 
     def queue_handler(self, queue: str) -> Handler | None:
         """Return who handles the messages of a queue.
@@ -84,13 +91,16 @@ class Host:
         found = self.app.handlers.get(queue)
         return found if found is not None and found.kind in (Kind.CALL, Kind.OBJECT) else None
 
-    def object_handlers(self, event: ObjectEvent) -> list[Handler]:
-        """Return who takes objects of the bucket of an event, whatever the beginning of its key."""
-        return [
-            each
-            for each in self.app.handlers.values()
-            if each.kind is Kind.OBJECT and each.bucket == event.bucket
-        ]
+    def object_handlers(self, bucket: str | None) -> list[Handler]:
+        """Return who takes objects of a bucket, whatever the beginning of their keys.
+
+        The app's only bucket may have another name there; of several, nobody knows which it is. For
+        None there are no handlers.
+        """
+        known = [] if bucket is None else self._handlers(Kind.OBJECT)
+        named = [each for each in known if each.bucket == bucket]
+        is_only = len({each.bucket for each in known}) == 1 and not self.has_bus(bucket)
+        return known if not named and is_only else named
 
     def wanted(
         self, read: Callable[[Any], list[ObjectEvent] | None], document: Any
@@ -103,11 +113,11 @@ class Host:
             events = read(document) or []
         except InvalidInput:
             return None
-        return events if any(self.object_handlers(each) for each in events) else None
+        return events if any(self.object_handlers(each.bucket) for each in events) else None
 
     def schedule_handler(self, name: str) -> Handler | None:
         """Return the handler of a schedule, by what the platform calls the schedule."""
-        known = [each for each in self.app.handlers.values() if each.kind is Kind.SCHEDULE]
+        known = self._handlers(Kind.SCHEDULE)
         for each in known:
             if each.name == name:
                 return each
@@ -121,16 +131,39 @@ class Host:
         return result
 
     def publish(
-        self, handlers: Sequence[Handler], event: Event, delivery: Delivery
+        self,
+        own: Handler | None,
+        event: Event,
+        delivery: Delivery,
+        bus: str | None = None,
+        bucket: str | None = None,
     ) -> Answer | None:
-        """Let all of `handlers` have an event; return the first failure, None if there is none.
+        """Let all who take an event have it; return the first failure, None if there is none.
 
         After a failure the others have it all the same: it is delivered again, to all of them, and
-        each recognises by its key what it has handled.
+        each recognises by its key what it has handled. An event of a type that nobody takes is
+        acknowledged; one of a bus of which the app has no handler is not.
+
+        Args:
+            own: the one handler that it is for; None if it is for whoever takes it.
+            event: the event.
+            delivery: how it has come.
+            bus: as of `subscribers`.
+            bucket: of an event about an object, such as its deletion.
         """
+        handlers = [own] if own is not None else self.subscribers(event, bus)
+        is_told = self.has_bus(bus)  # by the bus itself: then it is for subscribers alone
+        handlers = [
+            each
+            for each in handlers
+            if each.takes(event) and (each.kind is Kind.EVENT or not is_told)
+        ]
         if not handlers:
-            kind, call_id = event.type, delivery.call_id
-            log_event(LOGGER, "warning", "event_without_handler", type=kind, call_id=call_id)
+            facts = {"type": event.type, "bus": bus, "call_id": delivery.call_id}
+            if own is None and not self._has_handlers_of(bus, bucket):
+                log_event(LOGGER, "error", "bus_without_handler", **facts)
+                return self.no_function()
+            log_event(LOGGER, "warning", "event_without_handler", **facts)
         clock = self.platform.clock
         ends = clock.monotonic() + delivery.seconds
         results = [
@@ -140,6 +173,15 @@ class Host:
         bad = [each for each in results if each.failure is not None]
         # One that may be tried again comes first: the others will not hinder it.
         return min(bad, key=_is_final, default=None)
+
+    def _has_handlers_of(self, bus: str | None, bucket: str | None) -> bool:
+        """Return whether a handler is for a bus, for any if that is None, or for a bucket."""
+        if self.object_handlers(bucket):
+            return True
+        return bool(self._handlers(Kind.EVENT)) if bus is None else self.has_bus(bus)
+
+    def _handlers(self, kind: Kind) -> list[Handler]:
+        return [each for each in self.app.handlers.values() if each.kind is kind]
 
     def hand_over(
         self, own: Handler | None, events: Sequence[ObjectEvent], delivery: Delivery
@@ -152,14 +194,16 @@ class Host:
         Args:
             own: the one handler that they are for, which knows their bucket by its own name; None
                 if each is for whoever takes it.
-            events: the objects.
+            events: the objects; none of a deletion, say, or of a store's own test.
             delivery: how they have come.
         """
+        if not events:
+            log_event(LOGGER, "warning", "no_object_written", call_id=delivery.call_id)
         bad: list[tuple[Handler, Answer]] = []
         clock = self.platform.clock
         ends = clock.monotonic() + delivery.seconds
         for event in events:
-            takers = [own] if own is not None else self.object_handlers(event)
+            takers = [own] if own is not None else self.object_handlers(event.bucket)
             takers = [each for each in takers if event.key.startswith(each.prefix)]
             if not takers:
                 log_event(LOGGER, "warning", "object_without_handler", call_id=delivery.call_id)
@@ -183,7 +227,7 @@ class Host:
         try:
             self.app.warm_up()
         except BaseException as error:  # noqa: BLE001 - told by the first call, which tries again
-            log_event(LOGGER, "warning", "warm_up_failed", error=type(error).__name__)
+            log_event(LOGGER, "warning", "warm_up_failed", error=class_name(error))
             return False
         return True
 

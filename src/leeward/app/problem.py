@@ -20,6 +20,7 @@ from leeward.errors import (
     Unsupported,
 )
 from leeward.masking import masked
+from leeward.text import class_name
 
 if TYPE_CHECKING:
     from leeward.calls import FunctionFault
@@ -140,7 +141,7 @@ def failure_of(error: BaseException, final: tuple[type[BaseException], ...], ran
         final: classes of errors after which the handler is not to be called again.
         ran: whether it has had an effect.
     """
-    kind = type(error).__name__
+    kind = class_name(error)
     if isinstance(error, Problem):
         retryable = error.retryable and not isinstance(error, final)
         return Failure(

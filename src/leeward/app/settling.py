@@ -42,7 +42,8 @@ class Settled(NamedTuple):
 
     Attributes:
         step: what is done.
-        after: seconds until it is delivered again, where the platform lets one say so.
+        after: seconds until it is delivered again, where the platform lets one say so; of a dead
+            letter, if it cannot be sent.
     """
 
     step: Step
@@ -76,7 +77,7 @@ def next_step(
         return Settled(Step.HAND_BACK, after)
     spent = attempt is not None and retries is not None and attempt > retries
     if keeps and (spent or not failure.retryable):
-        return Settled(Step.DEAD_LETTER)
+        return Settled(Step.DEAD_LETTER, after)
     return Settled(Step.AGAIN, after)
 
 

@@ -22,6 +22,8 @@ class FunctionConfig(NamedTuple):
         timeout: seconds that the function itself may run for, and the default deadline of a call.
         names: its own names on targets, where they differ from the logical name.
         marks: it marks each of its answers, on every target.
+        queue: it is a queue, whose handler takes messages, and no function; None where that is not
+            said.
     """
 
     effect: Effect = Effect.UNSAFE
@@ -29,6 +31,7 @@ class FunctionConfig(NamedTuple):
     timeout: float | None = None
     names: Names = NOTHING
     marks: bool = False
+    queue: bool | None = None
 
 
 class BusConfig(NamedTuple):

@@ -91,7 +91,7 @@ def read_sections(document: Mapping[str, Any], file: str) -> Config:
 
 def _read_function(section: Any, where: Location) -> FunctionConfig:
     table = read_section(section, where)
-    refuse_unknown(table, ("effect", "dedup_scope", "timeout", "marks", "names"), where)
+    refuse_unknown(table, ("effect", "dedup_scope", "timeout", "marks", "names", "queue"), where)
     effect = optional(table, "effect", where, _read_effect) or Effect.UNSAFE
     scope = optional(table, "dedup_scope", where, _read_dedup_scope)
     if scope is not None and effect is not Effect.KEYED:
@@ -105,6 +105,7 @@ def _read_function(section: Any, where: Location) -> FunctionConfig:
         timeout=optional(table, "timeout", where, read_seconds),
         names=optional(table, "names", where, _read_names) or {},
         marks=optional(table, "marks", where, read_boolean) is True,
+        queue=optional(table, "queue", where, read_boolean),
     )
 
 

@@ -27,7 +27,7 @@ from leeward.errors import ConfigError
 from leeward.forking import HOLD_SECONDS, Forkable, watch
 from leeward.logs import log_event
 from leeward.sqlite.errors import DatabaseFault
-from leeward.text import message_of
+from leeward.text import class_name, message_of
 
 LOGGER = "leeward.delivery"
 LOOK_AGAIN = 1.0
@@ -299,7 +299,7 @@ class Dispatcher(Forkable):
         except BaseException as error:  # noqa: BLE001 - whatever ends it, the attempt has failed
             if not isinstance(error, AttemptFailed):
                 error = AttemptFailed(error, again=None)
-            name = type(error.cause).__name__
+            name = class_name(error.cause)
             _log("warning", "handler_failed", delivery, name)
             message = message_of(error.cause)
             return LeaseEnd(delivery, Failure(name, message, error.again, error.reason, error.ran))

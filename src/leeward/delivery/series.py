@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from leeward.delivery.rows import Message
-from leeward.delivery.store import insert
+from leeward.delivery.rows import Message, Recipient
+from leeward.delivery.store import forget, insert
 from leeward.sqlite.database import Database
 
 STATEMENT: Final = """CREATE TABLE series (
@@ -57,6 +57,8 @@ class Series:
     ) -> None:
         """Keep messages for a moment; for one behind the last one of the series if it is not.
 
+        A message with a lane takes the place of those that wait in it.
+
         Args:
             name: of the series.
             moment: in whatever unit the series has.
@@ -67,7 +69,16 @@ class Series:
             row = connection.execute(_LAST, (name,)).fetchone()
             own = moment if row is None else max(moment, int(row[0]) + 1)
             connection.execute(_PUT, (name, own))
-            insert(connection, make(own))
+            messages = list(make(own))
+            for each in messages:
+                if each.lane is not None:
+                    forget(connection, each.recipient, each.lane)
+            insert(connection, messages)
+
+    def forget(self, recipient: Recipient, lane: str, timeout: float) -> None:
+        """Remove the messages that wait in a lane."""
+        with self._database.write(timeout) as connection:
+            forget(connection, recipient, lane)
 
     def begin(self, name: str, moment: float, timeout: float) -> float:
         """Return the last moment of a series; one that is new begins with this moment.

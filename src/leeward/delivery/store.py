@@ -109,6 +109,7 @@ _RETRY = """UPDATE deliveries SET lease = NULL, attempts = ?, error = ?, due = ?
     WHERE id = ? AND lease = ?"""
 _GIVE_UP = """UPDATE deliveries SET lease = NULL, attempts = ?, error = ?, reason = ?, ran = ?,
     died = ?, dead = 1 WHERE id = ? AND lease = ?"""
+_FORGET = "DELETE FROM deliveries WHERE bus = ? AND subscriber = ? AND lane = ? AND NOT dead"
 _DEAD = f"""SELECT {_ROW}, CAST(error AS BLOB), CAST(reason AS BLOB), CAST(ran AS BLOB),
         CASE WHEN typeof(died) IN ('integer', 'real') THEN died END
     FROM deliveries WHERE dead ORDER BY id"""  # noqa: S608 - made of constants
@@ -291,6 +292,11 @@ class DeliveryStore:
             ids = json.dumps([each.id for each in leased if each.counted == counted])
             connection.execute(_TAKE, (lease, now + self.policy.lease, counted, ids))
         taken.deliveries.extend(leased)
+
+
+def forget(connection: sqlite3.Connection, recipient: Recipient, lane: str) -> None:
+    """Remove the rows of one lane that are not given up, in the transaction of the connection."""
+    connection.execute(_FORGET, (*recipient, lane))
 
 
 def insert(connection: sqlite3.Connection, messages: Iterable[Message]) -> None:

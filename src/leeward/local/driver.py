@@ -99,7 +99,10 @@ class Local(Driver):
         self._schedules = Schedules(self._clock, series, self._deliveries, wake)
         self._tables = tables = Tables(self._database)
         self._objects = ObjectsFolder(objects, self._file)
-        self._told = ObjectEvents(self._clock, series, self._objects, wake)
+        outlives = self._file is not None
+        self._told = ObjectEvents(
+            self._clock, series, self._objects, accept, wake, outlives=outlives
+        )
         self._verbs: dict[str, Verb] = {
             "invoke": self._functions.invoke,
             "enqueue": self._functions.enqueue,
@@ -110,6 +113,7 @@ class Local(Driver):
             "scan": tables.scan,
             **dict.fromkeys(OBJECT_VERBS, self._objects.perform),
             "put_object": self._told.put,
+            "delete_object": self._told.delete,
         }
 
     def function(self, name: str) -> Callable[[F], F]:
@@ -294,10 +298,11 @@ class Local(Driver):
     def _handlers(self) -> dict[Recipient, Handler]:
         recipients = self._functions.recipients() | self._bus.recipients()
         recipients |= self._schedules.recipients() | self._told.recipients()
-        return {
+        found = {
             each: Handler(partial(self._handle, function), most_attempts(function))
             for each, function in recipients.items()
         }
+        return found | {each: Handler(self._told.claim) for each in self._told.untold()}
 
     def _handle(self, function: Function | AppHandler, delivery: Delivery, deadline: float) -> None:
         """Make one attempt to deliver an event, or a queued call."""

@@ -24,6 +24,7 @@ from leeward.entropy import new_id
 from leeward.envelope import fault_of
 from leeward.errors import ConfigError, Outcome
 from leeward.json_text import Undecodable, decode
+from leeward.text import class_name
 from leeward.values import Json
 
 F = TypeVar("F", bound=Function)
@@ -131,7 +132,7 @@ class Functions:
         except BaseException as error:  # noqa: BLE001 - its end, by SystemExit too, is the answer
             return Result(
                 Outcome.APP_ERROR,
-                message=f"the function {context.function!r} raised {type(error).__name__}",
+                message=f"the function {context.function!r} raised {class_name(error)}",
                 fault=fault_of(error),
                 cause=error,
             )
@@ -141,7 +142,7 @@ class Functions:
             return Result(
                 Outcome.APP_ERROR,
                 message=f"the function {context.function!r} has run, and its answer raised "
-                f"{type(error).__name__}",
+                f"{class_name(error)}",
                 reason=NOT_JSON,
                 cause=error,
             )

@@ -101,6 +101,7 @@ class FunctionOperations:
             arguments.check_effect(effect) or configured.effect,
             configured.shared_dedup,
             running_trace(),
+            bool(configured.queue),
         )
         seconds = ENQUEUE_TIMEOUT if timeout is None else arguments.check_timeout(timeout)
         self._check(call)

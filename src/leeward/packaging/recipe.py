@@ -47,6 +47,7 @@ class Declared(NamedTuple):
         ordered: it names the targets, too, so that no variable has to.
         order: that a variable has to name, if that is more than the provider.
         workflows: that it starts.
+        queues: those of the functions that are queues, whose handlers take messages.
     """
 
     functions: Mapping[str, str] = NOTHING
@@ -57,6 +58,7 @@ class Declared(NamedTuple):
     ordered: bool = False
     order: str = ""
     workflows: Mapping[str, str] = NOTHING
+    queues: tuple[str, ...] = ()
 
 
 class Wish(NamedTuple):

@@ -3,7 +3,7 @@
 A dry run of a function asks Lambda for what a call would need, permission included, and runs
 nothing. A table is asked for an item that need not exist, which shows that its key fits, too.
 
-Source: the API references of `Invoke` (`DryRun`), `DescribeEventBus`, `GetItem` and
+Source: the API references of `Invoke` (`DryRun`), `GetQueueUrl`, `DescribeEventBus`, `GetItem` and
 `ListObjectsV2`.
 """
 
@@ -27,6 +27,7 @@ from leeward.adapter.plans import Plan, Planner, View
 from leeward.adapter.wire import Request
 from leeward_aws.events.plans import DESCRIBE
 from leeward_aws.exchange import Endpoint, endpoint_of
+from leeward_aws.functions.messages import request_of
 from leeward_aws.functions.plans import DRY_RUN, path_of
 from leeward_aws.objects.plans import list_page, store_of
 from leeward_aws.settings.options import Settings
@@ -38,7 +39,7 @@ def looks(settings: Settings) -> dict[str, Planner]:
     function = partial(_function, endpoint_of("lambda", settings))
     return {
         FUNCTION: function,
-        QUEUE: function,  # whoever may call a function may queue the call
+        QUEUE: partial(_queue, function, endpoint_of("sqs", settings)),
         BUS: partial(_bus, endpoint_of("events", settings)),
         TABLE: table_look(partial(load, endpoint_of("dynamodb", settings))),
         BUCKET: bucket_look(partial(list_page, store_of(settings)), right="s3:ListBucket"),
@@ -48,6 +49,13 @@ def looks(settings: Settings) -> dict[str, Planner]:
 def _function(endpoint: Endpoint, look: Look, view: View) -> Plan:
     request = Request("POST", endpoint.origin, path_of(look.name), DRY_RUN, b"null")
     return (yield from ask(endpoint.service, request, view))
+
+
+def _queue(function: Planner, endpoint: Endpoint, look: Look, view: View) -> Plan:
+    if not look.is_queue:  # whoever may call a function may queue the call
+        return (yield from function(look, view))
+    request = request_of(endpoint, "GetQueueUrl", {"QueueName": look.name})
+    return (yield from ask(endpoint.service, request, view, right="sqs:GetQueueUrl"))
 
 
 def _bus(endpoint: Endpoint, look: Look, view: View) -> Plan:

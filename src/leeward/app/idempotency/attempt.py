@@ -40,9 +40,9 @@ from leeward.app.idempotency.steps import (
     write_nothing,
 )
 from leeward.app.idempotency.store import Location, TableClient
-from leeward.app.triggers import Message, ObjectEvent
 from leeward.envelope import NOT_RECOGNISED
 from leeward.logs import log_event
+from leeward.text import class_name
 
 LOGGER = "leeward.idempotency"
 
@@ -79,7 +79,7 @@ class Attempt:
         )
         self._claim = Claim(
             urandom(12).hex(),
-            digest_of(_about(arguments.values)),
+            digest_of(arguments.values),
             settings.lease or MARGIN + (context.remaining() if context else LEASE),
             settings.effects_marked,
             settings.run_unknown,
@@ -164,7 +164,7 @@ class Attempt:
         if recorded is Recorded.YES:
             return result
         if recorded is Recorded.WITHOUT_RESULT:
-            _log("warning", "result_not_kept", run, type(result).__name__)
+            _log("warning", "result_not_kept", run, class_name(result))
             return result
         self._unrecorded(run, recorded)
         if isinstance(recorded, Recorded):
@@ -220,20 +220,6 @@ class Attempt:
                 raise refusal(function, reason, retry_after)
             case _:
                 raise AssertionError("a start is not an answer")
-
-
-def _about(values: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return what a call is about.
-
-    Of a message not its id, which is another one when it moves; of an object which one it is and
-    its version, for not all that tell of one write tell the rest alike.
-    """
-    for name, value in values.items():
-        if type(value) is Message:
-            return {**values, name: value._replace(id="")}
-        if type(value) is ObjectEvent:
-            return {**values, name: value[:3]}
-    return values
 
 
 def _log(level: Literal["warning", "error"], name: str, run: IdempotentRun, why: str) -> None:

@@ -8,6 +8,7 @@ from typing import Any, Literal, TypeAlias
 
 from leeward.app.idempotency.record import Failure
 from leeward.errors import ConfigError
+from leeward.text import class_name
 
 FailureName: TypeAlias = Literal["release", "replay", "rerun"]
 Failures: TypeAlias = Mapping[type[Exception], FailureName] | Literal["replay", "rerun"] | None
@@ -65,7 +66,7 @@ def failure_of(error: Exception, treatment: Treatment) -> Failure:
     """Return what is kept of an exception; its arguments only where it is told again."""
     kept = treatment is Treatment.REPLAY and all(_is_plain(each) for each in error.args)
     return Failure(
-        type(error).__name__,
+        class_name(error),
         error.args if kept else (),
         rerun=treatment is Treatment.RERUN,
     )

@@ -2,6 +2,9 @@
 
 The same JSON comes as text on one cloud and as decoded numbers on another, and a handler may ask
 for Decimal where another has float. So values are brought to JSON in one spelling first.
+
+Of an event, a message and an object only that counts which says what it is: nothing that changes
+when it is wrapped otherwise, delivered or published again, moved back, or traced.
 """
 
 from __future__ import annotations
@@ -13,29 +16,48 @@ from hashlib import sha256
 from typing import Any, Final
 
 from leeward.app.idempotency.plain import fields_of
+from leeward.app.triggers import Message, ObjectEvent
 from leeward.errors import ConfigError
+from leeward.values import Event
 
 HEX_DIGITS: Final = 32
 """128 bits."""
+
+_VERSION: Final = "2:"
+"""How the digest of an event or a message begins. An earlier version made it without, and of what
+comes and goes with a delivery, too."""
 
 _UNFED: Final = sha256()
 """OpenSSL looks its algorithm up for each new hash, and not for a copy."""
 
 
-def digest_of(value: Any) -> str:
-    """Return the digest of a payload, in hex.
+def digest_of(arguments: Mapping[str, Any]) -> str:
+    """Return the digest of what a call is about: hex, behind the version of its making, if any.
+
+    Args:
+        arguments: of the handler, by name.
 
     Raises:
         ConfigError: something in it has no spelling; the message names its type.
     """
+    about = {name: _identity(value) for name, value in arguments.items()}
     try:
-        text = _spelled(value)
+        text = _spelled(about)
     except (TypeError, ValueError, RecursionError) as error:
         raise ConfigError(
             f"a call with an idempotency key is compared by its payload, and this one cannot be "
             f"compared ({type(error).__name__}); take JSON, dataclasses, Decimal, datetime or UUID"
         ) from None  # the error may hold a part of the payload
-    return digest_of_text(text)
+    is_new = any(isinstance(each, Event | Message) for each in arguments.values())
+    return f"{_VERSION if is_new else ''}{digest_of_text(text)}"
+
+
+def is_same(kept: str, claimed: str) -> bool:
+    """Return whether two digests are of one payload, as far as that can be told.
+
+    Digests of two versions cannot be compared: then the key alone says that it is a repeat.
+    """
+    return kept == claimed or kept.startswith(_VERSION) != claimed.startswith(_VERSION)
 
 
 def digest_of_text(text: str) -> str:
@@ -43,6 +65,19 @@ def digest_of_text(text: str) -> str:
     hashed = _UNFED.copy()
     hashed.update(text.encode("utf-8", "surrogatepass"))
     return hashed.hexdigest()[:HEX_DIGITS]
+
+
+def _identity(value: Any) -> Any:
+    """Return what makes an event, a message or an object the same one; anything else as it is.
+
+    Of a message that is the body: queue, id and attributes are others when it moves or is sent
+    again. Of an object it is which one, and its version: what else is told of one write differs.
+    """
+    if isinstance(value, Event):
+        return {"event": [value.source, value.id, value.type, value.data]}
+    if isinstance(value, Message):
+        return {"message": value.body}
+    return value[:3] if isinstance(value, ObjectEvent) else value
 
 
 def _plain(value: Any) -> Any:

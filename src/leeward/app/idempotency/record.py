@@ -20,6 +20,8 @@ from enum import Enum
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from leeward import envelope
+from leeward.app.answers import encoded
+from leeward.app.idempotency.payload import is_same
 from leeward.masking import masked
 
 LONGEST_WAIT: Final = 5.0
@@ -97,6 +99,15 @@ class Record(NamedTuple):
 
     def __repr__(self) -> str:
         return masked(self, "state owner fence lease_until effects kept failure")
+
+
+class Text(NamedTuple):
+    """A result as JSON, where it is nothing that an item holds: nested too deep, a naive time."""
+
+    json: str
+
+    def __repr__(self) -> str:
+        return masked(self)
 
 
 class Found(NamedTuple):
@@ -184,7 +195,7 @@ def decide(found: Found, claim: Claim, now: float) -> Decision:
         return Start(record, revision)
     if record.state is State.RELEASED:
         return _take_over(found, claim, now, None)
-    if record.payload != claim.payload:
+    if not is_same(record.payload, claim.payload):
         return Refuse(Reason.MISMATCH)
     if record.state is State.COMPLETED:
         return Replay(record.result) if record.kept else Refuse(Reason.NOT_KEPT)
@@ -234,6 +245,19 @@ def completed(record: Record, result: Any) -> Record:
     """Return the record of a run that has returned `result`."""
     _, owner, fence, lease_until, payload, *_ = record
     return Record(State.COMPLETED, owner, fence, lease_until, payload, True, result)
+
+
+def with_text(record: Record) -> Record | None:
+    """Return the record of a run whose result no item holds, with the text that goes over a wire.
+
+    None where there is no such text.
+    """
+    if record.state is not State.COMPLETED:
+        return None
+    try:
+        return record._replace(result=Text(encoded(record.result, None).decode()))
+    except Exception:  # noqa: BLE001 - the code of somebody else's class
+        return None
 
 
 def without_result(record: Record) -> Record:

@@ -21,6 +21,7 @@ from leeward.app.idempotency.record import (
     decide,
     first,
     marked,
+    with_text,
     without_result,
 )
 from leeward.errors import LeewardError
@@ -144,6 +145,9 @@ def write_end(held: Held, record: Record) -> Steps[Recorded | Found]:
     """Write how the run has ended; a `Found` is the record of another run that has taken over."""
     wanted, recorded = record, Recorded.YES
     reply, _ = yield Save(wanted, held.revision)
+    if isinstance(reply, Unfit) and (text := with_text(wanted)) is not None:
+        wanted = text
+        reply, _ = yield Save(wanted, held.revision)
     if isinstance(reply, Unfit):
         wanted, recorded = without_result(record), Recorded.WITHOUT_RESULT
         reply, _ = yield Save(wanted, held.revision)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeVar
 
-from leeward.app.idempotency.record import Failure, Found, Record, State, seconds_kept
+from leeward.app.idempotency.record import Failure, Found, Record, State, Text, seconds_kept
 from leeward.app.idempotency.steps import (
     Away,
     Changed,
@@ -18,6 +18,7 @@ from leeward.app.idempotency.steps import (
     Unfit,
 )
 from leeward.errors import Conflict, InvalidRequest, LeewardError, OutcomeUnknown
+from leeward.json_text import decode
 from leeward.watching import RUNNING, watched_by
 
 if TYPE_CHECKING:
@@ -132,7 +133,9 @@ def item_of(record: Record, id: str) -> dict[str, Any]:
     }
     if record.state is State.COMPLETED:
         item["kept"] = record.kept
-        if record.kept:
+        if record.kept and isinstance(record.result, Text):
+            item["result_json"] = record.result.json
+        elif record.kept:
             item["result"] = record.result
     if record.failure is not None:
         kind, arguments, rerun = record.failure
@@ -152,7 +155,7 @@ def found_in(loaded: Loaded) -> Found:
             int(item["lease_until"]) / 1000,
             str(item["payload"]),
             item["effects"] is not False,
-            item.get("result"),
+            decode(item["result_json"]) if "result_json" in item else item.get("result"),
             item.get("kept", True) is not False,
             failure
             and Failure(str(failure["type"]), tuple(failure["arguments"]), bool(failure["rerun"])),

@@ -159,10 +159,11 @@ def _thing(target: str, answered: Answered) -> Finding:
 
 def _absent(target: str, look: Look, result: Result[Any]) -> Finding:
     kind, check = KINDS[look.verb], named(look)
-    if look.verb == QUEUE:
+    if look.verb == QUEUE and not look.is_queue:
         told = "there is no queue for it, so it can be called there, and not queued"
         return Finding(target, check, State.NOTE, told, "make one, if you use enqueue")
-    section = f"[{'buse' if look.verb == BUS else kind}s.{look.name}]"
+    plurals = {BUS: "buses", QUEUE: "functions"}
+    section = f"[{plurals.get(look.verb, f'{kind}s')}.{look.name}]"
     return Finding(
         target,
         check,

@@ -122,8 +122,12 @@ def _looks(config: Config, driver: Driver) -> Iterator[Look]:
     functions = [name for name in config.functions if target in serving(config, "invoke", name)]
     buses = [name for name in config.buses if target in serving(config, "publish", name)]
     named = {
-        Capability.INVOKE: [Look(each, FUNCTION) for each in functions],
-        Capability.ENQUEUE: [Look(each, QUEUE) for each in functions],
+        Capability.INVOKE: [
+            Look(each, FUNCTION) for each in functions if not config.functions[each].queue
+        ],
+        Capability.ENQUEUE: [
+            Look(each, QUEUE, is_queue=bool(config.functions[each].queue)) for each in functions
+        ],
         Capability.PUBLISH: [Look(each, BUS) for each in buses],
         Capability.TABLES: [
             Look(name, TABLE, table.key)

@@ -97,6 +97,7 @@ def _function(name: str | None, function: FunctionConfig) -> JsonObject:
         "dedup_scope": "group" if function.shared_dedup else "target",
         "timeout": function.timeout or INVOKE_TIMEOUT,
         "names": dict(function.names),
+        "queue": function.queue,
     }
 
 

@@ -133,6 +133,7 @@ def declared_for(config: Config, target: TargetName) -> Declared:
         _settings(config, target),
         bool(config.order),
         workflows=own(config.workflows),
+        queues=tuple(name for name, each in config.functions.items() if each.queue),
     )
 
 

@@ -157,9 +157,8 @@ def _of_handler(region: Region, handler: Handler) -> Json:
         statements += objects.rights(wish, handler)
     if handler.scans is not None:
         statements.append(may_scan(wish.declared, handler.scans, region.homes))
-    found[f"{id}Role"] = function_role(
-        function, [*statements, *of_app(wish.declared, region.homes, region.others)]
-    )
+    rights = of_app(wish.declared, region.homes, region.others, _queues(wish))
+    found[f"{id}Role"] = function_role(function, [*statements, *rights])
     found[id] = resource(
         "Lambda::Function",
         FunctionName=function,
@@ -293,7 +292,8 @@ def _dead(wish: Wish, handler: Handler) -> str:
 def _asynchronous(handler: Handler) -> Json:
     """Return how often Lambda runs a handler again, and where it puts what has failed.
 
-    That holds for a handler of messages too: calls that clients queue come this way.
+    That holds for a handler of messages too: calls come this way from clients that do not know of
+    its queue.
     """
     letters = None
     if not str(handler.queue).endswith(ORDERED):  # a queue that keeps an order cannot be one
@@ -339,7 +339,24 @@ def _variables(wish: Wish, handler: Handler) -> Json:
 
 
 def notes(wish: Wish) -> tuple[str, ...]:
-    """Return what cannot be said of the handlers."""
+    """Return what cannot be said of the handlers, and what clients have to know of them."""
+    untold = sorted(_queues(wish) - {*wish.declared.queues})
+    queues = [
+        f"{each}: a client puts calls into this queue if it is opened with the app, or if "
+        f"leeward.toml has `queue = true` in [functions.{each}]; any other client calls the Lambda "
+        "function of this name, past the queue"
+        for each in untold
+    ]
+    return (*queues, *_too_many_retries(wish))
+
+
+def _queues(wish: Wish) -> set[str]:
+    """Return the queues of messages, as leeward.toml or the app has them."""
+    own = {each.queue for each in wish.app.handlers.values() if each.queue}
+    return own | {*wish.declared.queues}
+
+
+def _too_many_retries(wish: Wish) -> tuple[str, ...]:
     return tuple(
         f"{each.name}: {each.retries} retries are wanted, and an asynchronous call of Lambda has "
         f"{MOST_RETRIES} at most"

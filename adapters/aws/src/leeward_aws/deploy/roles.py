@@ -5,7 +5,7 @@ Source: the tables of actions in the service authorization reference; docs/aws.m
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from leeward.adapter.packages import Declared, Site
@@ -17,6 +17,7 @@ LOGS: Final = ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents
 TABLE: Final = ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:DeleteItem"]
 BUS: Final = ["events:PutEvents", "events:DescribeEventBus"]
 OBJECTS: Final = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"]
+PUT: Final = ["sqs:SendMessage", "sqs:GetQueueUrl"]
 RECEIVE: Final = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"]
 """What Lambda does with a queue in the name of the function."""
 
@@ -45,7 +46,10 @@ def allow(actions: list[str], *resources: Json | str) -> Json:
 
 
 def of_app(
-    declared: Declared, homes: Mapping[str, str] = NOTHING, others: Iterable[Site] = ()
+    declared: Declared,
+    homes: Mapping[str, str] = NOTHING,
+    others: Iterable[Site] = (),
+    queues: Collection[str] = (),
 ) -> list[Json]:
     """Return statements for what the app's own calls need.
 
@@ -53,6 +57,7 @@ def of_app(
         declared: what ``leeward.toml`` names.
         homes: the region of each table, where that is another one.
         others: further regions of the order, to which calls may fail over: a standby's begin there.
+        queues: logical names of functions that are queues.
     """
     sites = (Site("${AWS::Region}", declared), *others)
     found = []
@@ -64,11 +69,20 @@ def of_app(
             "events", "event-bus/", {each.region: each.declared.buses for each in sites}
         )
         found.append(allow(BUS, *buses))
-    if declared.functions:
-        functions = {each.region: each.declared.functions for each in sites}
-        found.append(
-            allow(["lambda:InvokeFunction"], *_everywhere("lambda", "function:", functions))
-        )
+    for service, kind, actions, are_queues in (
+        ("lambda", "function:", ["lambda:InvokeFunction"], False),
+        ("sqs", "", PUT, True),
+    ):
+        called = {
+            each.region: {
+                name: own
+                for name, own in each.declared.functions.items()
+                if (name in queues) is are_queues
+            }
+            for each in sites
+        }
+        if any(called.values()):
+            found.append(allow(actions, *_everywhere(service, kind, called)))
     if declared.workflows:
         found += _of_runs({each.region: each.declared.workflows for each in sites})
     if declared.buckets:

@@ -1,4 +1,4 @@
-"""SQS: put messages into a queue, take them out, and remove them; for dead letters.
+"""SQS: put messages into a queue, take them out, and remove them; for dead letters, and for calls.
 
 A queue is named by its URL, or by its name, which is looked up once. The body goes as it is: SQS
 takes text, so bytes that are not UTF-8 are refused before anything is sent.
@@ -12,9 +12,10 @@ from __future__ import annotations
 from binascii import a2b_base64, b2a_base64
 from collections.abc import Callable, Generator, Mapping
 from functools import partial
+from hashlib import sha256
 from typing import Any, Final
 
-from leeward.adapter import Result, json_text
+from leeward.adapter import Enqueue, Result, json_text
 from leeward.adapter.exchange import as_look_up, exchange, exchange_json, object_of
 from leeward.adapter.plans import Learn, Plan, Planner, Step, View
 from leeward.adapter.queues import (
@@ -26,6 +27,7 @@ from leeward.adapter.queues import (
     Taken,
 )
 from leeward.adapter.wire import Request
+from leeward.envelope import IDEMPOTENCY_KEY, TRACEPARENT
 from leeward.errors import InvalidRequest, Outcome
 from leeward_aws.exchange import Endpoint, endpoint_of
 from leeward_aws.settings.options import Settings
@@ -37,6 +39,7 @@ LONGEST_HIDDEN: Final = 43_200
 """Seconds from the moment that a message was received."""
 
 _FIFO: Final = ".fifo"
+_KEY: Final = IDEMPOTENCY_KEY.lower()
 
 
 def messages(settings: Settings) -> dict[str, Planner]:
@@ -71,6 +74,20 @@ def put(endpoint: Endpoint, call: PutMessage, view: View) -> Plan:
         return found
 
     return (yield from _ask(endpoint, call.queue, "SendMessage", document, view, read=_id_in))
+
+
+def enqueue(endpoint: Endpoint, call: Enqueue, view: View) -> Plan:
+    """Put a call into the queue of its name, its key and its trace beside it.
+
+    A queue that keeps an order keeps that of all calls.
+    """
+    sent = [Attribute(_KEY, call.idempotency_key)]
+    if call.trace is not None:
+        sent.append(Attribute(TRACEPARENT, call.trace))
+    id = sha256(call.idempotency_key.encode(errors="surrogatepass")).hexdigest()
+    message = PutMessage(call.function, call.payload, tuple(sent), "leeward", id)
+    result = yield from put(endpoint, message, view)
+    return result._replace(value=None)
 
 
 def take(endpoint: Endpoint, call: TakeMessages, view: View) -> Plan:
@@ -120,7 +137,7 @@ def _ask(
     url = yield from _url(endpoint, queue, view)
     if isinstance(url, Result):
         return url
-    request = _request(endpoint, action, document(url))
+    request = request_of(endpoint, action, document(url))
     return (yield from exchange_json(endpoint.service, request, view, read))
 
 
@@ -131,7 +148,7 @@ def _url(endpoint: Endpoint, queue: str, view: View) -> Generator[Step, Any, str
     known: str | None = view.learnt.get(f"queue:{queue}")
     if known is not None:
         return known
-    request = _request(endpoint, "GetQueueUrl", {"QueueName": queue})
+    request = request_of(endpoint, "GetQueueUrl", {"QueueName": queue})
     look_up = exchange(endpoint.service, request, view, effect=False)
     response, refusal = as_look_up((yield from look_up))
     if refusal is not None:
@@ -146,7 +163,8 @@ def _url(endpoint: Endpoint, queue: str, view: View) -> Generator[Step, Any, str
     return url
 
 
-def _request(endpoint: Endpoint, action: str, document: Mapping[str, Any]) -> Request:
+def request_of(endpoint: Endpoint, action: str, document: Mapping[str, Any]) -> Request:
+    """Return a request of SQS."""
     headers = (
         ("Content-Type", "application/x-amz-json-1.0"),
         ("X-Amz-Target", f"AmazonSQS.{action}"),

@@ -6,7 +6,8 @@ that the caller still waits. They are strings, since some runtimes take nothing 
 `x-leeward-envelope`, lets leeward's handler answer in an envelope, for Lambda passes on no headers
 of answers. It is the mark that the envelope has: what looks like one and has another mark is a
 value that the function got from elsewhere. For a queued call Lambda has no such side channel: a
-function that is to know a key must find it in its payload.
+function that is to know a key must find it in its payload. A call that goes to a queue of SQS has
+key and trace as attributes.
 
 Source: the API reference of `Invoke`, and "Understanding Lambda function errors".
 """
@@ -71,8 +72,8 @@ DRY_RUN: Final = (_JSON, ("X-Amz-Invocation-Type", "DryRun"))
 
 def functions(settings: Settings) -> dict[str, Planner]:
     """Return the planners of ``invoke`` and ``enqueue``."""
-    endpoint = endpoint_of("lambda", settings)
-    return {"invoke": partial(invoke, endpoint), "enqueue": partial(enqueue, endpoint)}
+    endpoint, queues = endpoint_of("lambda", settings), endpoint_of("sqs", settings)
+    return {"invoke": partial(invoke, endpoint), "enqueue": partial(enqueue, endpoint, queues)}
 
 
 def invoke(endpoint: Endpoint, call: Invoke, view: View) -> Plan:
@@ -99,12 +100,18 @@ def invoke(endpoint: Endpoint, call: Invoke, view: View) -> Plan:
     return _answer(response, marks)
 
 
-def enqueue(endpoint: Endpoint, call: Enqueue, view: View) -> Plan:
+def enqueue(endpoint: Endpoint, queues: Endpoint, call: Enqueue, view: View) -> Plan:
     """Queue a call. Lambda answers 202 as soon as it has it; what comes of it, nobody hears.
+
+    What is for the handler of a queue goes into that queue, and Lambda takes it from there.
 
     Raises:
         InvalidRequest: the name cannot be a function's; before anything is sent.
     """
+    if call.to_queue:
+        from leeward_aws.functions import messages  # a program that only calls needs none
+
+        return (yield from messages.enqueue(queues, call, view))
     request = Request("POST", endpoint.origin, path_of(call.function), _QUEUE, call.payload)
     answer = yield from exchange(endpoint.service, request, view)
     return read_answer(endpoint.service, answer, status=202)

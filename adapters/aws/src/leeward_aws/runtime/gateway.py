@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from leeward.app.kit import HttpAnswer, HttpRequest, headers_of
+from leeward.app.kit import HttpAnswer, HttpRequest, InvalidInput, headers_of
 
 
 def request_of(event: dict[str, Any]) -> HttpRequest:
@@ -12,6 +12,9 @@ def request_of(event: dict[str, Any]) -> HttpRequest:
 
     In form 1.0 names of headers keep the caller's case, and maps may be null; in form 2.0 the path
     begins with the stage, of which the name of the function, its last part, knows nothing.
+
+    Raises:
+        InvalidInput: the body is not in base64, and the request says that it is.
     """
     http = event["requestContext"].get("http")
     method, path = (
@@ -19,22 +22,45 @@ def request_of(event: dict[str, Any]) -> HttpRequest:
         if isinstance(http, dict)
         else (event["httpMethod"], event.get("path"))
     )
-    headers = headers_of((event.get("headers") or {}).items())
+    told = (event["multiValueHeaders"] if tells_all(event) else event.get("headers")) or {}
+    headers = headers_of(
+        (name, each)
+        for name, value in told.items()
+        for each in (value if isinstance(value, list) else [value])
+    )
     body = event.get("body") or ""
     if event.get("isBase64Encoded"):
-        from binascii import a2b_base64
+        from base64 import b64decode
 
-        data = a2b_base64(body)
+        try:
+            data = b64decode(body, validate=True)
+        except (TypeError, ValueError):
+            data = None
+        if data is None:
+            raise InvalidInput("$", "base64, as the request says")
     else:
         data = body.encode(errors="surrogatepass")
     return HttpRequest(str(method or "").upper(), path or "/", headers, data)
 
 
-def answer_of(answer: HttpAnswer) -> dict[str, Any]:
-    """Return an answer as both forms take it; form 1.0 needs all of its members."""
-    return {
+def tells_all(event: dict[str, Any]) -> bool:
+    """Return whether a request tells all values of headers, and nothing else: a balancer may."""
+    return event.get("headers") is None and isinstance(event.get("multiValueHeaders"), dict)
+
+
+def answer_of(answer: HttpAnswer, *, tells_all: bool) -> dict[str, Any]:
+    """Return an answer as both forms take it; form 1.0 needs all of its members.
+
+    Args:
+        answer: to be sent.
+        tells_all: whoever has told all values of headers looks for all values of the answer's.
+    """
+    found = {
         "statusCode": answer.status,
         "headers": dict(answer.headers),
         "body": answer.body.decode(),
         "isBase64Encoded": False,
     }
+    if tells_all:
+        found["multiValueHeaders"] = {name: [value] for name, value in answer.headers}
+    return found

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Final
 
 from leeward.app.kit import (
@@ -20,6 +21,7 @@ from leeward.app.kit import (
     Delivery,
     Handler,
     Host,
+    InvalidInput,
     Kind,
     LogStyle,
     Message,
@@ -28,6 +30,8 @@ from leeward.app.kit import (
     decode,
     failed,
     failure_of,
+    http_answer,
+    refused,
     serve,
     upkeep,
 )
@@ -132,14 +136,18 @@ def _answer(run: Run, event: Any) -> tuple[Exception | None, Any]:
 
 
 def _answer_http(run: Run, own: Handler | None, event: dict[str, Any]) -> dict[str, Any]:
-    request = gateway.request_of(event)
+    answered = partial(gateway.answer_of, tells_all=gateway.tells_all(event))
+    try:
+        request = gateway.request_of(event)
+    except InvalidInput as error:
+        return answered(http_answer(failed(refused(error))))
     kept = upkeep(run.host, request)
     if kept is not None:
-        return gateway.answer_of(kept)
+        return answered(kept)
     function = own or run.host.routed(request.path)
     answer = serve(run.host, function, request, run.id, run.seconds())
-    found = gateway.answer_of(answer)
-    return found if fits(answer.body, found) else gateway.answer_of(too_large(answer))
+    found = answered(answer)
+    return found if fits(answer.body, found) else answered(too_large(answer))
 
 
 def _call(run: Run, own: Handler | None, event: Any) -> tuple[Exception | None, Any]:

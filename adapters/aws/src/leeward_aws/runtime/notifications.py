@@ -7,8 +7,9 @@ a failure is raised: Lambda tries twice more, and then follows the function's ow
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from datetime import datetime
+from hashlib import sha256
 from typing import Any
 
 from leeward.app.kit import (
@@ -72,7 +73,7 @@ def event_in(document: Any) -> Event | None:
     return Event(
         document["detail-type"],
         detail,
-        id=str(document.get("id")),
+        id=_text(document.get("id")) or _mark(document),  # a rule may leave it out
         source=document["source"],
         time=_time(document.get("time")),
     )
@@ -82,19 +83,18 @@ def publish(
     run: Run, own: Handler | None, event: Event, bus: str | None, attempt: int | None = None
 ) -> Answer | None:
     """Hand an event to who takes it; return the first failure."""
-    takers = run.host.subscribers(event, bus) if own is None else [own]
     delivery = Delivery(
         event, run.id, event_key(event), run.seconds(), attempt, _trace(event) or run.trace()
     )
-    return run.host.publish(takers, event, delivery)
+    return run.host.publish(own, event, delivery, bus, _bucket_of(event))
 
 
 def unwrapped(notification: Any) -> Message | None:
     """Return the message in a notification of SNS, with its topic as its queue; else None."""
     if not isinstance(notification, dict) or not isinstance(notification.get("Message"), str):
         return None
-    topic = notification.get("TopicArn")
-    if not isinstance(topic, str):
+    topic, id = notification.get("TopicArn"), notification.get("MessageId")
+    if not isinstance(topic, str) or not isinstance(id, str):
         return None
     told = notification.get("MessageAttributes")
     attributes = {
@@ -104,7 +104,7 @@ def unwrapped(notification: Any) -> Message | None:
     }
     name = topic.rpartition(":")[2].removesuffix(".fifo")
     body = notification["Message"].encode(errors="surrogatepass")
-    return Message(name, str(notification.get("MessageId")), body, attributes)
+    return Message(name, id, body, attributes)
 
 
 def events_of(body: bytes) -> list[Event]:
@@ -130,6 +130,14 @@ def is_test(document: Any) -> bool:
     return isinstance(document, dict) and document.get("Event") == "s3:TestEvent"
 
 
+def is_test_of_s3(body: bytes) -> bool:
+    """Return the same of the text of a message."""
+    try:
+        return is_test(decode(body))
+    except Undecodable:
+        return False
+
+
 def _one(run: Run, own: Handler | None, record: dict[str, Any]) -> Answer | None:
     if is_bus_event(record):
         event = event_in(record)
@@ -144,14 +152,23 @@ def _one(run: Run, own: Handler | None, record: dict[str, Any]) -> Answer | None
 
 
 def _notified(run: Run, own: Handler | None, message: Message) -> Answer | None:
-    """Hand a notification on: as a message to the topic's handler, else as the event in it."""
+    """Hand a notification on: the event in it, or the message to the topic's handler."""
     topic, id, body, attributes = message
     handler = own or run.host.queue_handler(topic)
-    if handler is not None and handler.kind is Kind.MESSAGE:
+    is_bus = run.host.has_bus(topic)
+    is_message = handler is not None and handler.kind is Kind.MESSAGE
+    events = [] if is_message and not is_bus else events_in(attributes, body, escaped=False)
+    events = events_of(body) if events is None else events
+    if is_message and not events:
+        assert handler is not None
         answer = run.host.run(handler, message_delivery(run, message, None, message, run.trace()))
         return answer if answer.failure is not None else None
-    plain = Event("aws.sns", body.decode(errors="replace"), id=id, source=topic)
-    for event in events_in(attributes, body, escaped=False) or events_of(body) or [plain]:
+    if not events and is_test_of_s3(body):
+        run.host.hand_over(own, [], Delivery(b"", run.id, "", run.seconds()))
+        return None
+    kind = (own.type if own else None) or "aws.sns"
+    plain = Event(kind, body.decode(errors="replace"), id=id, source=topic)
+    for event in events or [plain]:
         bad = publish(run, own, event, topic)
         if bad is not None:
             return bad
@@ -198,21 +215,47 @@ def _object_event(record: dict[str, Any]) -> Event:
 
     about = _about(record)
     item = about.get("object") or {}
-    told = record.get("responseElements")
-    ids: Iterable[str] = told.values() if isinstance(told, dict) else ()
     key = unquote_plus(str(item.get("key", "")))
     return Event(
         f"com.amazonaws.s3.{record.get('eventName')}",
         {**about, "object": {**item, "key": key}},
-        id=".".join(map(str, ids)) or str(item.get("sequencer")),
+        id=_id_of(record, item),
         source=f"{S3}:{record.get('awsRegion')}:{_bucket(record)}",
         time=_time(record.get("eventTime")),
         subject=key or None,
     )
 
 
+def _id_of(record: Mapping[str, Any], item: Mapping[str, Any]) -> str:
+    """Return the id of what a record tells: another one for each object of one request.
+
+    It is short, because with the bucket it makes an idempotency key.
+    """
+    told = record.get("responseElements")
+    request = told.get("x-amz-request-id") if isinstance(told, dict) else None
+    about = [item.get(each) for each in ("key", "versionId", "sequencer")]
+    if about[1:] == [None, None]:
+        about += [record.get("eventTime"), item.get("eTag")]
+    return ".".join(filter(None, [_text(request), _mark([record.get("eventName"), *about])]))
+
+
+def _mark(document: Any) -> str:
+    return sha256(payload_of(document)).hexdigest()[:32]
+
+
+def _bucket_of(event: Event) -> str | None:
+    """Return the bucket of an event of S3, whichever way it came; None for any other event."""
+    about = event.data.get("bucket") if isinstance(event.data, dict) else None
+    is_of_s3 = event.source == "aws.s3" or event.type.startswith("com.amazonaws.s3.")
+    found = about.get("name") if is_of_s3 and isinstance(about, dict) else None
+    return found if isinstance(found, str) else None
+
+
 def _bucket(record: dict[str, Any]) -> str:
-    return str((_about(record).get("bucket") or {}).get("name"))
+    name = _text((_about(record).get("bucket") or {}).get("name"))
+    if name is None:
+        raise InvalidInput("$.Records[0].s3.bucket.name", "the name of a bucket")
+    return name
 
 
 def _about(record: dict[str, Any]) -> dict[str, Any]:
@@ -236,6 +279,10 @@ def records_of(document: Any, source: str) -> list[dict[str, Any]]:
 def _trace(event: Event) -> str | None:
     trace = event.extensions.get("traceparent")
     return trace if isinstance(trace, str) else None
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None
 
 
 def _time(text: Any) -> datetime | None:

@@ -7,11 +7,12 @@ every answer for a success, and the failed messages are gone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from leeward.app.kit import (
     Answer,
+    Delivery,
     Failure,
     Handler,
     InvalidInput,
@@ -34,8 +35,18 @@ Record: TypeAlias = dict[str, Any]
 """A message, as SQS hands it to Lambda."""
 
 
-Had: TypeAlias = tuple[Failure | None, Handler | None]
-"""What came of a message, and of which handler; None where that is not one alone."""
+class Had(NamedTuple):
+    """What came of a message.
+
+    Attributes:
+        failure: None if that went well.
+        handler: that had it; None where that is not one alone.
+        has_run: it has run; not where its failure is known from before, and its letter not sent.
+    """
+
+    failure: Failure | None
+    handler: Handler | None
+    has_run: bool = True
 
 
 class Source(NamedTuple):
@@ -71,11 +82,11 @@ def _each(run: Run, own: Handler | None, source: Source, records: list[Record]) 
     """
     trace = run.trace()
     had = [_handle_one(run, own, source, each, trace) for each in records]
-    together = fails_as_one([failure for failure, _ in had])
+    together = fails_as_one([each.failure for each in had if each.has_run])
     return [
         record
         for record, each in zip(records, had, strict=True)
-        if not _is_done(run, source, record, each, together=together)
+        if not _is_done(run, source, record, each, together=together and each.has_run)
     ]
 
 
@@ -102,7 +113,7 @@ def _in_order(run: Run, own: Handler | None, source: Source, records: list[Recor
 
 def _is_done(run: Run, source: Source, record: Record, had: Had, *, together: bool) -> bool:
     """Finish with a message; return whether Lambda may delete it: all is well, or given up."""
-    failure, handler = had
+    failure, handler, _ = had
     if failure is None:
         return True
     if handler is None or run.dead_letters is None:
@@ -130,8 +141,12 @@ def _handle_one(
 ) -> Had:
     message, attempt = message_of(record, source.name), _attempt(record)
     handler = source.handler
+    if own is None and run.host.has_bus(source.name) and _is_taken(run, message):
+        handler = None  # the bus leads into the queue of this name
     if handler is None:
         return _as_told(run, own, record, message, trace)
+    if (known := _known(run, [handler], message, attempt)) is not None:
+        return known
     if handler.bucket is not None:
         from leeward_aws.runtime.objects import handle_message
 
@@ -140,7 +155,16 @@ def _handle_one(
         given = message.body if handler.is_call else message
         delivery = notifications.message_delivery(run, message, attempt, given, trace)
         answer = run.host.run(handler, delivery)
-    return answer.failure, handler
+    return Had(answer.failure, handler)
+
+
+def _known(
+    run: Run, handlers: Sequence[Handler], message: Message, attempt: int | None
+) -> Had | None:
+    """Return how a message was given up whose letter could not be sent."""
+    letters = run.dead_letters
+    known = letters and letters.known(handlers, message.id, message.body, attempt)
+    return Had(known[1], known[0], has_run=False) if known else None
 
 
 def _as_told(
@@ -149,29 +173,42 @@ def _as_told(
     """Hand what a message tells to those who take it: of objects, or the events in it."""
     from leeward_aws.runtime import objects
 
+    attempt = _attempt(record)
     if own is None and (created := run.host.wanted(objects.created_by, message.body)):
-        bad = objects.hand_over(run, None, created, _attempt(record), trace)
-        return (None, None) if bad is None else (bad[1].failure, bad[0])
-    return _as_events(run, own, record, message).failure, None
+        handlers = run.host.object_handlers(created[0].bucket)
+        if (known := _known(run, handlers, message, attempt)) is not None:
+            return known
+        bad = objects.hand_over(run, None, created, attempt, trace)
+        return Had(None, None) if bad is None else Had(bad[1].failure, bad[0])
+    return Had(_as_events(run, own, record, message).failure, None)
 
 
 def _as_events(run: Run, own: Handler | None, record: Record, message: Message) -> Answer:
     """Hand the events in a message to their subscribers: a bus may lead into a queue."""
-    from leeward_aws.runtime.objects import created_by
-
     try:
         events = notifications.events_of(message.body)
     except InvalidInput as error:
         return failed(refused(error))
-    if not events and created_by(message.body) == []:
+    if not events and notifications.is_test_of_s3(message.body):
+        run.host.hand_over(own, [], Delivery(b"", run.id, "", run.seconds()))
         return Answer(b"null")
     if not events:
         return run.host.no_handler(message)
+    bus = message.queue if run.host.has_bus(message.queue) else None
     for event in events:
-        answer = notifications.publish(run, own, event, None, _attempt(record))
+        answer = notifications.publish(run, own, event, bus, _attempt(record))
         if answer is not None:
             return answer
     return Answer(b"null")
+
+
+def _is_taken(run: Run, message: Message) -> bool:
+    """Return whether subscribers of the bus of this name take what is in a message."""
+    try:
+        events = notifications.events_of(message.body)
+    except InvalidInput:
+        return False
+    return any(run.host.subscribers(each, message.queue) for each in events)
 
 
 def message_of(record: Record, queue: str) -> Message:

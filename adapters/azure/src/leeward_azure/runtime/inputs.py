@@ -79,7 +79,8 @@ def storage_queue(host: Host, handler: Handler, queue: str, dead: DeadLetters) -
         delivery = Delivery(
             given, context.invocation_id, message.id or "", limit(), count, _trace(context)
         )
-        answer = _answer(host, handler, delivery, body)
+        known = dead.known([handler], message.id or "", body, count)
+        answer = failed(known[1]) if known else _answer(host, handler, delivery, body)
         letter = Letter(queue, body, (), message.id or "", count)
         if not dead.finish(handler, letter, answer.failure, limit()):
             _finish(answer)
@@ -105,7 +106,8 @@ def service_bus(host: Host, handler: Handler, queue: str, dead: DeadLetters) -> 
             properties.get("traceparent") or properties.get("diagnostic-id") or _trace(context),
             properties,
         )
-        answer = _answer(host, handler, delivery, body)
+        known = dead.known([handler], id, body, message.delivery_count or None)
+        answer = failed(known[1]) if known else _answer(host, handler, delivery, body)
         attributes = tuple(_attributes(message.application_properties))
         letter = Letter(
             f"{SERVICE_BUS}{queue}",
@@ -166,8 +168,7 @@ def event_grid(host: Host, handler: Handler) -> Made:
             if handler.kind is Kind.OBJECT:
                 _finish(objects.hand_over(host, handler, found, delivery))
                 return
-            takes = handler.type in (None, found.type)
-            answer = host.publish([handler] if takes else [], found, delivery)
+            answer = host.publish(handler, found, delivery)
         if answer is not None:
             _finish(answer)
 

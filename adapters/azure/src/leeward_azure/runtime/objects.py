@@ -28,7 +28,8 @@ from leeward.app.kit import (
 )
 from leeward.values import Event
 
-_CREATED: Final = "Microsoft.Storage.BlobCreated"
+_EVENTS: Final = "Microsoft.Storage."
+_CREATED: Final = f"{_EVENTS}BlobCreated"
 _EMPTY: Final = frozenset({"CreateFile", "SftpCreate"})
 """Requests that make a file into which others write."""
 
@@ -68,12 +69,12 @@ def hand_over(host: Host, handler: Handler, event: Event | None, delivery: Deliv
 
 
 def _created_in(event: Event | None) -> list[ObjectEvent]:
-    """Return the object that an event tells of, if any.
+    """Return the object that an event tells of, if any; other events of the store tell of none.
 
     Raises:
-        InvalidInput: there is none, or it makes no sense.
+        InvalidInput: it is not of Blob Storage, or it makes no sense.
     """
-    if event is None or not isinstance(event.type, str):
+    if event is None or not str(event.type).startswith(_EVENTS):
         raise InvalidInput("$", "an event of Blob Storage")
     if event.type != _CREATED:
         return []

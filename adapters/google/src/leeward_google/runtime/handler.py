@@ -118,7 +118,7 @@ def _delivered(run: Run, named: Handler | None) -> Answer | None:
     """Return what came of an event, a message or a schedule; None for a call."""
     if named is not None and named.kind is Kind.SCHEDULE:
         return schedules.handle(run, named)
-    message = pushes.message_in(run.request)
+    message = pushes.message_in(run.request, named)
     if message is not None:
         return pushes.handle(run, named, message)
     if named is not None and named.is_call:

@@ -28,7 +28,9 @@ from leeward.app.kit import (
 from leeward.values import Event
 from leeward_google.runtime.call import Run
 
-_FINALIZED: Final = "OBJECT_FINALIZE"
+_NOTIFIED: Final = "OBJECT_"
+"""How the types of notifications begin."""
+_FINALIZED: Final = f"{_NOTIFIED}FINALIZE"
 _EVENTS: Final = "google.cloud.storage.object.v1."
 _CREATED: Final = f"{_EVENTS}finalized"
 
@@ -43,7 +45,7 @@ def created_by(message: Message) -> list[ObjectEvent] | None:
         InvalidInput: it is one, and what it says makes no sense.
     """
     told = message.attributes
-    if "eventtype" not in told or "bucketid" not in told:
+    if bucket_told(message) is None:
         return None
     if told["eventtype"] != _FINALIZED:
         return []
@@ -57,6 +59,12 @@ def created_by(message: Message) -> list[ObjectEvent] | None:
     return [_object({**known, **_resource(message.body)})]
 
 
+def bucket_told(message: Message) -> str | None:
+    """Return the bucket of a notification; None if a message is not one."""
+    told = message.attributes
+    return told.get("bucketid") if told.get("eventtype", "").startswith(_NOTIFIED) else None
+
+
 def created_in(event: Event) -> list[ObjectEvent] | None:
     """Return the object that an event tells of, if any; None if Cloud Storage has not sent it.
 
@@ -68,6 +76,12 @@ def created_in(event: Event) -> list[ObjectEvent] | None:
     if event.type != _CREATED:
         return []
     return [_object(event.data if isinstance(event.data, dict) else {})]
+
+
+def bucket_of(event: Event) -> str | None:
+    """Return the bucket of an event of Cloud Storage; None for any other event."""
+    found = event.data.get("bucket") if isinstance(event.data, dict) else None
+    return found if event.type.startswith(_EVENTS) and isinstance(found, str) else None
 
 
 def hand_over(

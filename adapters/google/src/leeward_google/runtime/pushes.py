@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from base64 import b64decode
 from binascii import Error
+from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 from leeward.adapter.queues import Attribute
@@ -26,8 +27,10 @@ from leeward.app.kit import (
     decode,
     event_key,
     events_in,
+    failed,
     headers_of,
 )
+from leeward.envelope import DEADLINE
 from leeward.values import Event
 from leeward_google.runtime import objects
 from leeward_google.runtime.call import Run
@@ -42,11 +45,16 @@ _TOPICS: Final = ("/topics/", "/buckets/")
 """What stands before the name of a bus in the source of an event."""
 
 
-_OWN_HEADERS: Final = (
-    *("accept", "authorization", "connection", "content-length", "forwarded", "function-execution"),
-    *("host", "transfer-encoding", "user-agent", "via", "x-cloud-trace", "x-forwarded"),
+_OWN_HEADERS: Final = frozenset(
+    """
+    accept accept-encoding accept-language authorization connection content-length forwarded
+    function-execution-id host transfer-encoding user-agent via x-cloud-trace-context
+    x-forwarded-for x-forwarded-host x-forwarded-proto x-serverless-authorization
+    x-goog-pubsub-delivery-attempt x-goog-pubsub-message-id x-goog-pubsub-ordering-key
+    x-goog-pubsub-publish-time x-goog-pubsub-subscription-name
+    """.split()
 )
-"""How headers begin that a request has without any message; they do not belong to one."""
+"""Headers that a request has without any attribute of a message."""
 
 
 class Pushed(NamedTuple):
@@ -67,8 +75,13 @@ class Pushed(NamedTuple):
     group: str | None = None
 
 
-def message_in(request: HttpRequest) -> Pushed | None:
+def message_in(request: HttpRequest, named: Handler | None) -> Pushed | None:
     """Return the message that a request pushes, wrapped or not; None if it pushes none.
+
+    Args:
+        request: whatever has come.
+        named: whom it is for, if it says so. A function may be called with anything, so for one
+            only that is a push which no payload has by chance.
 
     Raises:
         InvalidInput: it says that it does, and what is in it makes no sense.
@@ -83,21 +96,30 @@ def message_in(request: HttpRequest) -> Pushed | None:
     if not request.body.lstrip().startswith(b"{") or b'"message"' not in request.body:
         return None
     document = _json(request.body)
-    if isinstance(document, dict) and isinstance(document.get("subscription"), str):
-        return _wrapped(document, None)
-    return None
+    if not isinstance(document, dict) or not isinstance(document.get("subscription"), str):
+        return None
+    if named is not None and named.is_call and (DEADLINE in headers or not _is_push(document)):
+        return None
+    return _wrapped(document, None)
 
 
 def handle(run: Run, named: Handler | None, pushed: Pushed) -> Answer:
     """Hand a message to its handler, or the event in it to its subscribers."""
     message = pushed.message
+    bus = message.queue if named is None else pushed.topic
+    if run.host.has_bus(bus):
+        events = events_in(message.attributes, message.body, escaped=False)
+        if events is not None:  # the queue of this name has other messages
+            return handle_events(run, named, events, pushed.topic, pushed.attempt)
     handler = named or run.host.queue_handler(message.queue)
     if handler is not None and handler.kind is Kind.OBJECT:
         return _objects_of(run, handler, pushed, objects.created_by(message))
-    if handler is None and (found := run.host.wanted(objects.created_by, message)):
-        return _objects_of(run, None, pushed, found)
+    if handler is None and run.host.object_handlers(objects.bucket_told(message)):
+        return _objects_of(run, None, pushed, objects.created_by(message))
     if handler is None or handler.kind is Kind.EVENT:
         return _events_of(run, handler, pushed)
+    if (known := _known(run, [handler], pushed)) is not None:
+        return known
     attributes = message.attributes
     delivery = Delivery(
         message.body if handler.is_call else message,
@@ -142,11 +164,9 @@ def _handle_event(
     if is_for_objects:
         bad = objects.hand_over(run, named, created, attempt, trace)
         return None if bad is None else bad[1]
-    if named is not None and named.type not in (None, event.type):
-        return None  # a subscription cannot filter by a type that stands in the message
-    takers = [named] if named else run.host.subscribers(event, bus or _bus(event.source))
     delivery = Delivery(event, run.id, event_key(event), run.seconds, attempt, trace)
-    return run.host.publish(takers, event, delivery)
+    bucket = objects.bucket_of(event)
+    return run.host.publish(named, event, delivery, bus or _bus(event.source), bucket)
 
 
 def handle_plain(run: Run, named: Handler | None) -> Answer | None:
@@ -161,9 +181,19 @@ def _objects_of(
     run: Run, handler: Handler | None, pushed: Pushed, created: list[ObjectEvent] | None
 ) -> Answer:
     """Hand the objects that a message tells of to their handlers."""
+    takers = run.host.object_handlers(created[0].bucket) if created else []
+    if (known := _known(run, [handler] if handler else takers, pushed)) is not None:
+        return known
     trace = pushed.message.attributes.get("traceparent")
     bad = objects.hand_over(run, handler, created, pushed.attempt, trace)
     return Answer(b"null") if bad is None else _finished(run, bad[0], pushed, bad[1])
+
+
+def _known(run: Run, handlers: Sequence[Handler], pushed: Pushed) -> Answer | None:
+    """Finish with a message that was given up, and whose letter could not be sent."""
+    id, body = pushed.message.id, pushed.message.body
+    known = run.dead_letters.known(handlers, id, body, pushed.attempt)
+    return _finished(run, known[0], pushed, failed(known[1])) if known else None
 
 
 def _finished(run: Run, handler: Handler, pushed: Pushed, answer: Answer) -> Answer:
@@ -191,7 +221,13 @@ def _events_of(run: Run, handler: Handler | None, pushed: Pushed) -> Answer:
     source = f"//pubsub.googleapis.com/{message.queue}"
     event = Event(handler.type or PUBLISHED, data, id=message.id, source=source)
     delivery = Delivery(event, run.id, event_key(event), run.seconds, pushed.attempt)
-    return run.host.publish([handler], event, delivery) or Answer(b"null")
+    return run.host.publish(handler, event, delivery) or Answer(b"null")
+
+
+def _is_push(document: dict[str, Any]) -> bool:
+    message, parts = document.get("message"), str(document["subscription"]).split("/")
+    id = message.get("messageId") if isinstance(message, dict) else None
+    return isinstance(id, str) and parts[::2] == ["projects", "subscriptions"] and len(parts) == 4
 
 
 def _wrapped(document: Any, topic: str | None) -> Pushed:
@@ -222,19 +258,16 @@ def _wrapped(document: Any, topic: str | None) -> Pushed:
 def _unwrapped(headers: Any, body: bytes) -> Pushed:
     """Read a message whose attributes have become headers.
 
-    Headers of the request itself are among them; nothing tells them apart.
+    One of the name of a header that every request has is lost: nothing tells them apart.
     """
     subscription = headers.get(f"{_METADATA}subscription-name", "").rpartition("/")[2]
     id = headers[f"{_METADATA}message-id"]
     attempt = headers.get(f"{_METADATA}delivery-attempt", "")
     count = int(attempt) if attempt.isascii() and attempt.isdecimal() and len(attempt) < 6 else 0
-    sent = [
-        Attribute(name, value)
-        for name, value in headers.items()
-        if not name.startswith((_METADATA, *_OWN_HEADERS))
-    ]
+    sent = {name: value for name, value in headers.items() if name not in _OWN_HEADERS}
+    attributes = tuple(Attribute(name, value) for name, value in sent.items())
     key = headers.get(f"{_METADATA}ordering-key") or None
-    return Pushed(Message(subscription, id, body, headers), None, count or None, tuple(sent), key)
+    return Pushed(Message(subscription, id, body, sent), None, count or None, attributes, key)
 
 
 def _data(text: Any) -> bytes:
