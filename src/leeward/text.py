@@ -1,4 +1,4 @@
-"""What a text may hold: a name, a log line, a header, a URL, base64; and an exception's text."""
+"""What a text may hold: a name, a log line, a header, a URL, base64, a key; an exception's text."""
 
 from __future__ import annotations
 
@@ -50,6 +50,13 @@ def _others(unquoted: str) -> re.Pattern[str]:
 
 def _encode(found: re.Match[str]) -> str:
     return "".join(f"%{byte:02X}" for byte in found[0].encode())
+
+
+def join_key(first: str, last: str) -> str:
+    """Return ``FIRST#LAST``, a text that no other pair has: what is a ``#`` in `first` is escaped."""
+    if "#" in first or "%" in first:
+        first = first.replace("%", "%25").replace("#", "%23")
+    return f"{first}#{last}"
 
 
 def message_of(error: BaseException) -> str | None:

@@ -9,6 +9,7 @@ from tests.mutants.mutant import Mutant
 _ROOM: Final = "src/leeward/app/idempotency"
 _KEYS: Final = "tests/routing/test_keys.py"
 _HANDLERS: Final = "tests/app/idempotent/test_handlers.py"
+_IDS: Final = "tests/app/idempotent/test_ids.py"
 _OVERTAKEN: Final = "tests/app/idempotent/test_overtaken.py"
 _PROOFS: Final = "tests/app/idempotent/test_proofs.py"
 _REPEATS: Final = "tests/app/idempotent/test_repeats.py"
@@ -120,5 +121,12 @@ MUTANTS: Final = (
         "    quoted = len(text) > 1 and",
         "    quoted = False and",
         f"{_HANDLERS}::test_the_key_of_a_header",
+    ),
+    Mutant(
+        "two events whose sources hold a # have one key",
+        "src/leeward/text.py",
+        '    if "#" in first or "%" in first:\n',
+        "    if False:\n",
+        f"{_IDS}::test_two_events_never_have_one_key",
     ),
 )

@@ -20,6 +20,7 @@ from leeward.app.objects import object_key
 from leeward.app.problem import NO_FUNCTION, InvalidInput, Problem, refused
 from leeward.app.triggers import Delivery, Kind, Message, ObjectEvent, Platform
 from leeward.logs import log_event
+from leeward.text import join_key
 from leeward.values import Event
 
 if TYPE_CHECKING:
@@ -222,4 +223,4 @@ def tick_time(handler: Handler, told: object, now: float) -> datetime:
 
 def event_key(event: Event) -> str:
     """Return by what an event is recognised: the same for each delivery, on every cloud."""
-    return f"{event.source}#{event.id}"
+    return join_key(event.source or "", event.id or "")
