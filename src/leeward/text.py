@@ -53,10 +53,12 @@ def _encode(found: re.Match[str]) -> str:
 
 
 def join_key(first: str, last: str) -> str:
-    """Return ``FIRST#LAST``, a text that no other pair has: what is a ``#`` in `first` is escaped."""
-    if "#" in first or "%" in first:
-        first = first.replace("%", "%25").replace("#", "%23")
-    return f"{first}#{last}"
+    """Return ``FIRST#LAST``, a text that no other pair has.
+
+    Where `first` has a ``#`` itself, or is empty, its length stands in front: ``#7#/shop#1#2``.
+    """
+    plain = f"{first}#{last}"
+    return plain if first and "#" not in first else f"#{len(first)}#{plain}"
 
 
 def message_of(error: BaseException) -> str | None:
