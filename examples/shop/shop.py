@@ -115,7 +115,9 @@ def expire_orders(time: datetime) -> None:
 
 
 @app.function(effect="keyed", timeout=20)
-@idempotent(table="keys", key="payment.order", lease=30, effects="marked", client=cloud)
+@idempotent(
+    table="keys", key="payment.order", principal=None, lease=30, effects="marked", client=cloud
+)
 def charge(payment: dict[str, str], context: Context) -> dict[str, str]:
     """Charge an order once; a repeat has the first answer. What fails before may be tried again."""
     if payment["total"] == "0":

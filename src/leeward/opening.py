@@ -7,11 +7,19 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, cast
 
 from leeward.adapter import Driver, TargetConfig
-from leeward.config import Config, TargetName, load_config, load_settings, with_order
+from leeward.config import (
+    Config,
+    FunctionConfig,
+    TargetName,
+    load_config,
+    load_settings,
+    with_order,
+)
 from leeward.config.model import Names
 from leeward.config.target_names import check_providers
 from leeward.errors import ConfigError
 from leeward.registry import check_driver, open_target
+from leeward.values import Effect
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,7 +34,21 @@ def resolve_targets(
     *,
     trust_env: bool = True,
 ) -> tuple[Config, list[Driver]]:
-    """Return the configuration and open what is not open yet; arguments as of `Client`."""
+    """Return the configuration and open what is not open yet; arguments as of `Client`.
+
+    What `app` declares of a function counts where the configuration does not say it.
+    """
+    resolved, drivers = _resolve(targets, config, app, trust_env=trust_env)
+    return resolved if app is None else _with_app(resolved, app), drivers
+
+
+def _resolve(
+    targets: str | Driver | Sequence[Driver] | None,
+    config: str | Path | Config | None,
+    app: App | None,
+    *,
+    trust_env: bool,
+) -> tuple[Config, list[Driver]]:
     _check_switch(trust_env, "trust_env")
     if isinstance(config, Config):
         _check_switch(config.trust_env, "trust_env in the Config")
@@ -43,6 +65,20 @@ def resolve_targets(
             driver.mount(app)
     check_providers(config, [_name_of(driver).provider for driver in drivers])
     return config, opened
+
+
+def _with_app(config: Config, app: App) -> Config:
+    """Return `config` with what an app declares: effect, deduplication and timeout, by function."""
+    functions = dict(config.functions)
+    for name, handler in app.handlers.items():
+        if not handler.is_call:
+            continue
+        known = functions.get(name, FunctionConfig())
+        if known.effect is None:
+            shared = handler.effect is Effect.KEYED and handler.is_shared
+            known = known._replace(effect=handler.effect, shared_dedup=shared)
+        functions[name] = known._replace(timeout=known.timeout or handler.timeout)
+    return config._replace(functions=functions)
 
 
 def _check_switch(value: object, where: str) -> None:

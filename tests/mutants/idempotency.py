@@ -11,6 +11,7 @@ _KEYS: Final = "tests/routing/test_keys.py"
 _HANDLERS: Final = "tests/app/idempotent/test_handlers.py"
 _IDS: Final = "tests/app/idempotent/test_ids.py"
 _OVERTAKEN: Final = "tests/app/idempotent/test_overtaken.py"
+_PRINCIPALS: Final = "tests/app/idempotent/test_principals.py"
 _PROOFS: Final = "tests/app/idempotent/test_proofs.py"
 _REPEATS: Final = "tests/app/idempotent/test_repeats.py"
 _TABLE: Final = "tests/app/idempotent/test_table_away.py"
@@ -128,5 +129,26 @@ MUTANTS: Final = (
         'if first and "#" not in first else',
         "if True else",
         f"{_IDS}::test_two_events_never_have_one_key",
+    ),
+    Mutant(
+        "a key is one of all callers, whoever sends it",
+        f"{_ROOM}/attempt.py",
+        "record_id(settings.function, key, principal, secret)",
+        "record_id(settings.function, key, None, secret)",
+        f"{_PRINCIPALS}::test_nobody_meets_the_record_of_another_on_aws",
+    ),
+    Mutant(
+        "anybody may send the header that says who calls",
+        "adapters/azure/src/leeward_azure/runtime/inputs.py",
+        'if not id or os.environ.get("WEBSITE_AUTH_ENABLED", "").lower() not in ("true", "1"):',
+        "if not id:",
+        f"{_PRINCIPALS}::test_nobody_meets_the_record_of_another_on_azure",
+    ),
+    Mutant(
+        "with a secret, the digest of a payload can be tried all the same",
+        f"{_ROOM}/attempt.py",
+        "keyed_digest(payload, secret) if secret else payload",
+        "payload",
+        f"{_PRINCIPALS}::test_with_a_secret_no_key_is_in_the_table",
     ),
 )

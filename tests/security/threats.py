@@ -98,8 +98,11 @@ THREATS: Final = {
     ),
     "S17": Threat(
         "idempotency records",
-        "every write of one is conditional on its owner; a key belongs to one payload; what a "
-        "caller forges changes neither the key nor what a delivery is; no key is in a log",
+        "every write of one is conditional on its owner; a key belongs to one payload, and to one "
+        "principal where the function names it, which a function of an app has to decide; with "
+        "`LEEWARD_KEYS_SECRET` neither keys nor digests to try them with are in the table, while "
+        "results are there in clear; what a caller forges changes neither the key nor what a "
+        "delivery is; no key is in a log",
     ),
     "S18": Threat(
         "poisoned clocks",

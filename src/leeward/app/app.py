@@ -25,6 +25,7 @@ from leeward.app.checks import (
     check_limits,
     check_name,
     check_place,
+    check_principal,
     check_text,
     check_warmed,
     classes_in,
@@ -332,6 +333,8 @@ class App:
             own = getattr(function, "__name__", "").strip("_").replace("_", "-")
             chosen = own if name is None else name
             check_name(chosen, f"the name of the {kind.value} handler")
+            if kind is Kind.CALL:
+                check_principal(function, chosen)
             check_place(self.handlers, chosen, kind, options.get("queue"))
             self.handlers[chosen] = Handler(
                 chosen,

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Container, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from leeward.app.signatures import is_coroutine_function, parameters_of
+from leeward.app.signatures import IDEMPOTENCY, is_coroutine_function, parameters_of
 from leeward.app.triggers import Kind
 from leeward.errors import ConfigError
 from leeward.values import Effect, EffectName
@@ -54,6 +54,21 @@ def check_function(function: object, what: str) -> None:
     """
     if not callable(function):
         raise ConfigError(f"{what} is a {type(function).__name__}; decorate a function")
+
+
+def check_principal(function: object, name: str) -> None:
+    """Check that an idempotent function says whose a key is: anybody may call it by HTTP.
+
+    Raises:
+        ConfigError: it does not.
+    """
+    declared = getattr(function, IDEMPOTENCY, None)
+    if declared is not None and not declared.names_principal:
+        raise ConfigError(
+            f"the idempotent function {name!r} does not say whose its keys are, and a caller who "
+            'guesses a key gets the result of another; write @idempotent(principal="platform"), '
+            "or principal=FUNCTION_OF_THE_CONTEXT, or principal=None where all callers are one"
+        )
 
 
 def check_warmed(make: Callable[[], Any]) -> None:

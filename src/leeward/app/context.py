@@ -39,6 +39,8 @@ class Context:
         region: of that cloud, or None.
         trace: the W3C ``traceparent`` that came with the call, or None.
         headers: of the request, or the attributes of the message; names in lower case.
+        principal: who calls, as the platform has checked it, such as ``ISSUER#SUBJECT``; None where
+            it has not, or passes that on in a form that a caller can forge. ``local`` there.
         payload: the input as JSON, before it was decoded for the handler.
         effects: how many effects have begun in this call: see `effect`.
         dedup: what the answer says of repeated keys: they are recognised for this ``target`` or for
@@ -62,6 +64,7 @@ class Context:
         "headers",
         "idempotency_key",
         "payload",
+        "principal",
         "provider",
         "region",
         "trace",
@@ -80,6 +83,7 @@ class Context:
         region: str | None = None,
         trace: str | None = None,
         headers: Mapping[str, str] = NOTHING,
+        principal: str | None = None,
         payload: Json = None,
         cold_start: bool = False,
     ) -> None:
@@ -93,6 +97,7 @@ class Context:
         self.region = region
         self.trace = trace
         self.headers = headers
+        self.principal = principal
         self.payload = payload
         self.cold_start = cold_start
         self.effects = 0

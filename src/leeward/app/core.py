@@ -67,6 +67,7 @@ def _answer(handler: Handler, delivery: Delivery, platform: Platform) -> Answer:
         region=platform.region,
         trace=delivery.trace,
         headers=delivery.headers,
+        principal=delivery.principal,
         payload=payload,
         cold_start=is_cold,
     )

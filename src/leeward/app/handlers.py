@@ -11,7 +11,9 @@ from leeward.app.context import Context, Function, call_within
 from leeward.app.decoding import decoder_of, same
 from leeward.app.objects import ObjectPrefix, document_of
 from leeward.app.problem import InvalidInput
+from leeward.app.signatures import IDEMPOTENCY
 from leeward.app.triggers import Input, Kind, Message, ObjectEvent
+from leeward.envelope import BY_GROUP
 from leeward.errors import ConfigError, InvalidRequest
 from leeward.json_text import Undecodable, decode
 from leeward.values import Effect, Event, Json
@@ -227,6 +229,12 @@ class Handler:
         if self._annotation is Context:
             raise ConfigError(f"{self._where} takes its context second; give it an input first")
         return decoder_of(self._annotation, self._where)
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether one table recognises its keys on all clouds: it is an idempotent function so."""
+        own = getattr(self.function, IDEMPOTENCY, None)
+        return own is not None and own.function is self.function and own.scope == BY_GROUP
 
     @property
     def _where(self) -> str:

@@ -33,12 +33,14 @@ class HttpRequest(NamedTuple):
         path: without query.
         headers: names in lower case, one value for each.
         body: its bytes.
+        principal: who has sent it, as the platform has checked; None where it has not.
     """
 
     method: str
     path: str
     headers: Mapping[str, str]
     body: bytes
+    principal: str | None = None
 
     def __repr__(self) -> str:
         return masked(self, "method path")
@@ -129,4 +131,5 @@ def delivery_of(request: HttpRequest, call_id: str, seconds: float) -> Delivery:
         None,
         sent.traceparent,
         request.headers,
+        request.principal,
     )

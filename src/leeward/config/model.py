@@ -17,13 +17,13 @@ class FunctionConfig(NamedTuple):
     """``[functions.<name>]``.
 
     Attributes:
-        effect: what repeating a call would do.
+        effect: what repeating a call would do; None for what the app declares, else ``unsafe``.
         shared_dedup: one store deduplicates for every target (``dedup_scope = "group"``).
         timeout: seconds that the function itself may run for, and the default deadline of a call.
         names: its own names on targets, where they differ from the logical name.
     """
 
-    effect: Effect = Effect.UNSAFE
+    effect: Effect | None = None
     shared_dedup: bool = False
     timeout: float | None = None
     names: Names = NOTHING

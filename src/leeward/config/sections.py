@@ -92,12 +92,12 @@ def read_sections(document: Mapping[str, Any], file: str) -> Config:
 def _read_function(section: Any, where: Location) -> FunctionConfig:
     table = read_section(section, where)
     refuse_unknown(table, ("effect", "dedup_scope", "timeout", "names"), where)
-    effect = optional(table, "effect", where, _read_effect) or Effect.UNSAFE
+    effect = optional(table, "effect", where, _read_effect)
     scope = optional(table, "dedup_scope", where, _read_dedup_scope)
     if scope is not None and effect is not Effect.KEYED:
         raise ConfigError(
-            f"{where.child('dedup_scope')} needs effect = 'keyed', not {effect.value!r}; "
-            "only keyed calls are deduplicated"
+            f"{where.child('dedup_scope')} needs effect = 'keyed' beside it; only keyed calls are "
+            "deduplicated"
         )
     return FunctionConfig(
         effect=effect,

@@ -123,7 +123,14 @@ class Functions:
     ) -> Result[Json]:
         if isinstance(function, Handler):
             call_id, left = new_id(self._clock.now()), deadline - self._clock.monotonic()
-            delivery = Delivery(call.payload, call_id, call.idempotency_key, left, trace=call.trace)
+            delivery = Delivery(
+                call.payload,
+                call_id,
+                call.idempotency_key,
+                left,
+                trace=call.trace,
+                principal="local",
+            )
             return result_of(answer(function, delivery, self._platform), function.name)
         context = Context(call.function, call.idempotency_key, 1, deadline, self._clock)
         try:

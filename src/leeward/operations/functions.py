@@ -65,7 +65,7 @@ class FunctionOperations:
             function,
             self._encoded(payload, "payload_bytes"),
             arguments.check_idempotency_key(idempotency_key) or new_id(self._clock.now()),
-            arguments.check_effect(effect) or configured.effect,
+            arguments.check_effect(effect) or configured.effect or Effect.UNSAFE,
             configured.shared_dedup,
             configured.timeout or 0.0,
             running_trace(),
@@ -97,7 +97,7 @@ class FunctionOperations:
             function,
             self._encoded(payload, "queued_bytes"),
             arguments.check_idempotency_key(idempotency_key) or new_id(self._clock.now()),
-            arguments.check_effect(effect) or configured.effect,
+            arguments.check_effect(effect) or configured.effect or Effect.UNSAFE,
             configured.shared_dedup,
             running_trace(),
         )

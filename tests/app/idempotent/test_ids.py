@@ -34,8 +34,18 @@ def test_two_events_never_have_one_key(one: tuple[str, str], other: tuple[str, s
     assert keys("/shop", "1#2") == ("/shop#1#2", "b//shop#1#2")
 
 
-@given(st.text("sha256:f \n\x00", max_size=12), st.text("sha256:f \n\x00", max_size=12))
-@example("a b", "sha256:c8687a08aa5d6ed2044328fa6a697ab8")
-def test_two_keys_never_have_one_record(one: str, other: str) -> None:
-    """Whether a key stands in the table as it is, or as a digest."""
-    assert (record_id("f", one) == record_id("f", other)) is (one == other)
+_KEYS = st.text("sha256:f1a \n\x00", max_size=12)
+_OWNED = st.tuples(_KEYS, st.none() | st.text("1:a", min_size=1, max_size=4))
+
+
+@given(_OWNED, _OWNED, st.sampled_from([b"", b"secret"]))
+@example(("a b", None), ("sha256:c8687a08aa5d6ed2044328fa6a697ab8", None), b"")
+@example(("42", "1"), (":142", None), b"")
+@example(("11:a", "a"), ("a", "a11:"), b"secret")
+def test_two_keys_never_have_one_record(
+    one: tuple[str, str | None], other: tuple[str, str | None], secret: bytes
+) -> None:
+    """Nor one key of two principals, whether it stands in the table as it is, or as a digest."""
+    known, another = (record_id("f", *owned, secret) for owned in (one, other))
+    assert (known == another) is (one == other)
+    assert known.startswith("f:hmac:" if secret else "f:")

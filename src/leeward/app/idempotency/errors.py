@@ -24,6 +24,16 @@ class KeyMissing(Problem):
         self.field = field
 
 
+class PrincipalMissing(Problem):
+    """The function keeps the keys of each caller apart, and who calls is not known; status 401.
+
+    It did not run.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, status=401, reason="principal_missing")
+
+
 class KeyReused(Problem):
     """The key belongs to a call with another payload; status 422. This one did not run."""
 
