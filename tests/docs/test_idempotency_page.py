@@ -10,10 +10,8 @@ import pytest
 
 from leeward import Client
 from leeward.app import idempotent
-from leeward.app.context import Context, call_within
 from leeward.app.idempotency import RepeatRefused
 from leeward.app.idempotency.record import Reason, State
-from leeward.clock import SystemClock
 from leeward.local import Local
 from tests.docs.test_pages import DOCS, blocks, table
 
@@ -26,16 +24,11 @@ def test_its_code_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first, *others = blocks(PAGE, "python")
     program: dict[str, Any] = {"__name__": "shop"}
     exec(compile(first, "idempotency.md", "exec"), program)
-    clock = SystemClock()
-    context = Context("take-payment", "key", 1, clock.monotonic() + 30, clock)
-    pay = program["take_payment"]
-    for _ in range(2):
-        found = call_within(context, pay, {"id": "42"}, context)
-        assert found == {"paid": "42", "by": "take-payment"}
-    assert context.dedup == "target"
-    cloud = program["cloud"]()
-    assert cloud.load_data("keys", "shop.take_payment:42") is not None
-    cloud.close()
+    with Client(Local(), app=program["app"]) as cloud:
+        for _ in range(2):
+            found = cloud.invoke("take-payment", {"id": "42"}).value
+            assert found == {"paid": "42", "by": "take-payment"}
+        assert cloud.load_data("keys", "shop.take_payment:42") is not None
     for code in others:
         exec(compile(code, "idempotency.md", "exec"), {"idempotent": idempotent})
 

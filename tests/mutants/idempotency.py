@@ -8,6 +8,7 @@ from tests.mutants.mutant import Mutant
 
 _ROOM: Final = "src/leeward/app/idempotency"
 _KEYS: Final = "tests/routing/test_keys.py"
+_APPS: Final = "tests/local/test_apps.py"
 _HANDLERS: Final = "tests/app/idempotent/test_handlers.py"
 _IDS: Final = "tests/app/idempotent/test_ids.py"
 _OVERTAKEN: Final = "tests/app/idempotent/test_overtaken.py"
@@ -150,5 +151,19 @@ MUTANTS: Final = (
         "keyed_digest(payload, secret) if secret else payload",
         "payload",
         f"{_PRINCIPALS}::test_with_a_secret_no_key_is_in_the_table",
+    ),
+    Mutant(
+        "what an app declares of a function does not count for its calls",
+        "src/leeward/opening.py",
+        "return resolved if app is None else _with_app(resolved, app), drivers",
+        "return resolved, drivers",
+        f"{_APPS}::test_what_an_app_declares_counts_where_it_is_called",
+    ),
+    Mutant(
+        "an idempotent function opens a store beside that of the client which runs it",
+        f"{_ROOM}/settings.py",
+        "    if context is None or context.clients is None:\n",
+        "    if True:\n",
+        f"{_APPS}::test_a_handler_has_the_client_that_runs_it",
     ),
 )

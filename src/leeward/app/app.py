@@ -31,6 +31,7 @@ from leeward.app.checks import (
     classes_in,
     effect_of,
 )
+from leeward.app.clients import Clients
 from leeward.app.context import Function
 from leeward.app.handlers import Handler
 from leeward.app.objects import check_no_loop, check_taken, prefixes_of
@@ -40,6 +41,8 @@ from leeward.errors import ConfigError
 from leeward.values import Effect, EffectName
 
 if TYPE_CHECKING:
+    from leeward.aio import AsyncClient
+    from leeward.client import Client
     from leeward.workflow.flow import Body
     from leeward.workflow.model import Definition
 
@@ -60,6 +63,7 @@ class App:
         json_logs: as given.
         handlers: by name, in the order of their definition; no two have the same.
         workflows: definitions, in the order of their definition.
+        clients: those that were opened with it.
     """
 
     def __init__(self, name: str, *, json_logs: bool = False, otel: bool = False) -> None:
@@ -68,6 +72,7 @@ class App:
         self.json_logs = json_logs
         self.handlers: dict[str, Handler] = {}
         self.workflows: list[Definition] = []
+        self.clients = Clients(self)
         self._warm = Warm()
         self._telemetry: Any = None
         if otel:
@@ -280,6 +285,18 @@ class App:
         check_warmed(make)
         return self._warm.add(make)
 
+    def client(self) -> Client:
+        """Return the client that runs the app in this process, ``Client(Local(), app=app)``.
+
+        Where none is open, as on a cloud, one is opened as ``Client(app=app)``, and all share it.
+        It stays open: do not close it.
+        """
+        return self.clients.client()
+
+    def async_client(self) -> AsyncClient:
+        """Return the same for coroutines."""
+        return self.clients.async_client()
+
     @property
     def has_warm(self) -> bool:
         """Return whether there is anything to run before the first call."""
@@ -341,6 +358,7 @@ class App:
                 kind,
                 function,
                 prepare=self._warm.first,
+                clients=self.clients,
                 telemetry=self._telemetry,
                 timeout=timeout,
                 retries=retries,

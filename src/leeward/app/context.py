@@ -15,6 +15,10 @@ from leeward.watching import RUNNING
 if TYPE_CHECKING:
     from logging import Logger
 
+    from leeward.aio import AsyncClient
+    from leeward.app.clients import Clients
+    from leeward.client import Client
+
 Function: TypeAlias = Callable[..., Any]
 """A handler: it takes a payload or an event, and a `Context` if it has a second parameter."""
 
@@ -42,6 +46,7 @@ class Context:
         principal: who calls, as the platform has checked it, such as ``ISSUER#SUBJECT``; None where
             it has not, or passes that on in a form that a caller can forge. ``local`` there.
         payload: the input as JSON, before it was decoded for the handler.
+        clients: of the app; None where the function is none of an app's.
         effects: how many effects have begun in this call: see `effect`.
         dedup: what the answer says of repeated keys: they are recognised for this ``target`` or for
             the ``group``, or not (``none``); None says nothing.
@@ -53,6 +58,7 @@ class Context:
     __slots__ = (
         "attempt",
         "call_id",
+        "clients",
         "clock",
         "cold_start",
         "deadline",
@@ -86,6 +92,7 @@ class Context:
         principal: str | None = None,
         payload: Json = None,
         cold_start: bool = False,
+        clients: Clients | None = None,
     ) -> None:
         self.function = function
         self.idempotency_key = idempotency_key
@@ -100,6 +107,7 @@ class Context:
         self.principal = principal
         self.payload = payload
         self.cold_start = cold_start
+        self.clients = clients
         self.effects = 0
         self.dedup: str | None = None
         self.guard: Function | None = None
@@ -154,6 +162,27 @@ class Context:
     def proved_not_run(self) -> None:
         """Take one back of which it is proved that it did not take place."""
         self.effects -= 1
+
+    @property
+    def client(self) -> Client:
+        """The client that runs the app, or one for the process: see `App.client`.
+
+        Raises:
+            ConfigError: the function that runs is none of an `App`.
+        """
+        return self._clients().client()
+
+    @property
+    def async_client(self) -> AsyncClient:
+        """The same for coroutines."""
+        return self._clients().async_client()
+
+    def _clients(self) -> Clients:
+        if self.clients is None:
+            raise ConfigError(
+                f"{self.function!r} is not a function of an App, so it has no client; open one"
+            )
+        return self.clients
 
     @property
     def logger(self) -> Logger:

@@ -68,6 +68,7 @@ def _answer(handler: Handler, delivery: Delivery, platform: Platform) -> Answer:
         trace=delivery.trace,
         headers=delivery.headers,
         principal=delivery.principal,
+        clients=handler.clients,
         payload=payload,
         cold_start=is_cold,
     )

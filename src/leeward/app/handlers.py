@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cached_property
 from types import CoroutineType, FunctionType
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from leeward.app.context import Context, Function, call_within
 from leeward.app.decoding import decoder_of, same
@@ -18,6 +18,9 @@ from leeward.errors import ConfigError, InvalidRequest
 from leeward.json_text import Undecodable, decode
 from leeward.values import Effect, Event, Json
 from leeward.watching import OBJECT_PUTS
+
+if TYPE_CHECKING:
+    from leeward.app.clients import Clients
 
 _POSITIONAL: Final = (0, 1)
 _KEYWORD: Final = 3
@@ -43,6 +46,7 @@ class Handler:
         function: the user's.
         prepare: makes what the handlers of the app share, unless that is done; returns whether this
             is the first run of one in this process.
+        clients: of the app, or None.
         effect: what running it again would do.
         timeout: seconds that it may take, or None.
         retries: how often it is tried again, or None.
@@ -67,6 +71,7 @@ class Handler:
         function: Function,
         *,
         prepare: Callable[[], bool],
+        clients: Clients | None = None,
         effect: Effect = Effect.UNSAFE,
         timeout: float | None = None,
         retries: int | None = None,
@@ -86,6 +91,7 @@ class Handler:
         self.is_call = kind is Kind.CALL
         self.function = function
         self.prepare = prepare
+        self.clients = clients
         self.effect = effect
         self.timeout = timeout
         self.retries = retries

@@ -62,7 +62,8 @@ def idempotent(
         dedup_scope: ``group`` if the function uses one table on all clouds.
         name: of the records in the table; by default the function's module and name.
         client: a `leeward.Client`, for a coroutine function an `AsyncClient`, or what returns one;
-            by default one for the process, as the environment configures it.
+            by default that of the app whose handler runs (`App.client`), else one for the
+            process, as the environment configures it.
         clock: for tests, `leeward.testing.FakeClock`.
 
     Raises:

@@ -9,7 +9,7 @@ from math import isfinite
 from os import getpid
 from typing import Any, Final, NamedTuple
 
-from leeward.app.context import Context
+from leeward.app.context import Context, current
 from leeward.app.idempotency.failures import Failures, Treatment, check_failures
 from leeward.app.idempotency.keys import (
     Arguments,
@@ -156,12 +156,19 @@ def _opener(
 ) -> Callable[[], TableClient]:
     """Return what gives the client, checked, when it is needed."""
     if client is None:
-        return lambda: _default_client(awaited)
+        return lambda: _running_client(awaited)
     if callable(client):
         opened = cache(lambda _process: _checked(client(), awaited))  # none crosses a fork
         return lambda: opened(getpid())
     found = _checked(client, awaited)
     return lambda: found
+
+
+def _running_client(awaited: bool) -> TableClient:
+    context = current()
+    if context is None or context.clients is None:
+        return _default_client(awaited)
+    return context.async_client if awaited else context.client
 
 
 @cache
