@@ -166,4 +166,11 @@ MUTANTS: Final = (
         "    if True:\n",
         f"{_APPS}::test_a_handler_has_the_client_that_runs_it",
     ),
+    Mutant(
+        "a clock that is ahead ends a key",
+        f"{_ROOM}/record.py",
+        "return keep + CLOCKS + (",
+        "return keep + (",
+        f"{_OVERTAKEN}::test_no_wrong_clock_ends_a_key",
+    ),
 )
