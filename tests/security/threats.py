@@ -60,9 +60,9 @@ THREATS: Final = {
     ),
     "S10": Threat(
         "forged hints",
-        "",
-        "There are no hints in this version: `handoff` is refused as a key, and nothing is "
-        "replayed from anywhere.",
+        "what a dead letter says of itself chooses neither where it goes back to, nor that nobody "
+        "is asked; of a wrong type it counts as nobody's word, and stops no list",
+        "There are no other hints in this version: `handoff` is refused as a key.",
     ),
     "S11": Threat(
         "reserved names and paths",

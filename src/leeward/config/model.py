@@ -156,6 +156,8 @@ class Config(NamedTuple):
         health_checks: probe every target; None for no such probes.
         snapshot: the table in which processes tell each other what they have seen; None for none.
         export: what infrastructure files say, by provider.
+        dead_letters: a dead-letter queue, by its own name, to the queues that its letters go back
+            to.
     """
 
     order: tuple[TargetName, ...] = ()
@@ -178,12 +180,14 @@ class Config(NamedTuple):
     health_checks: HealthChecks | None = None
     snapshot: str | None = None
     export: Mapping[str, ExportConfig] = NOTHING
+    dead_letters: Mapping[str, tuple[str, ...]] = NOTHING
 
     def __repr__(self) -> str:
         return masked(
             self,
             "order functions buses tables workflows workflow_target source trust_env data_target "
-            "file groups residency weights fail_back hedge health_checks snapshot buckets export",
+            "file groups residency weights fail_back hedge health_checks snapshot buckets export "
+            "dead_letters",
         )
 
     def homes(self) -> Mapping[str, str]:

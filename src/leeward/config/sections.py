@@ -58,8 +58,10 @@ def read_sections(document: Mapping[str, Any], file: str) -> Config:
         "buckets": _read_bucket,
         "workflows": _read_workflow,
         "groups": read_group,
+        "dead_letters": read_texts,
     }
-    refuse_unknown(document, (*TOP_LEVEL, *sections, "targets", "export"), top)
+    known = (*TOP_LEVEL, *sections, "targets", "export", "dead_letters")
+    refuse_unknown(document, known, top)
     parts = {
         name: _read_each(document.get(name, {}), top.child(name), read)
         for name, read in sections.items()
@@ -86,6 +88,7 @@ def read_sections(document: Mapping[str, Any], file: str) -> Config:
         health_checks=optional(document, "health_checks", top, read_health_checks),
         snapshot=optional(document, "snapshot", top, read_text),
         export=by_target(document.get("export", {}), top.child("export"), read_export),
+        dead_letters=parts["dead_letters"],
     )
 
 
