@@ -21,7 +21,7 @@ from leeward.app.problem import (
 from leeward.app.triggers import Delivery, Platform
 from leeward.envelope import BY_TARGET, NOT_RECOGNISED
 from leeward.errors import OutcomeUnknown
-from leeward.logs import log_event
+from leeward.logs import Fact, failure_facts, log_event
 from leeward.values import Effect
 
 LOGGER = "leeward.app"
@@ -89,11 +89,11 @@ def _answer(handler: Handler, delivery: Delivery, platform: Platform) -> Answer:
 
 
 def log_failure(handler: Handler, delivery: Delivery, result: Answer) -> None:
-    """Log that a run has failed: by name, ids and classes, with nothing of what it was given."""
+    """Log that a run has failed: names, ids, classes, places, and nothing of what it was given."""
     failure = result.failure
     if failure is None:
         return
-    facts: dict[str, str | int | None] = {
+    facts: dict[str, Fact] = {
         "function": handler.name,
         "kind": handler.kind.name.lower(),
         "call_id": delivery.call_id,
@@ -102,6 +102,8 @@ def log_failure(handler: Handler, delivery: Delivery, result: Answer) -> None:
         "reason": failure.reason,
         "ran": failure.ran,
     }
+    if failure.cause is not None and not isinstance(failure.cause, InvalidInput):
+        facts |= failure_facts(failure.cause)
     if failure.retryable:
         log_event(LOGGER, "warning", "handler_failed", **facts)
     else:

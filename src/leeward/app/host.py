@@ -19,7 +19,7 @@ from leeward.app.handlers import Handler
 from leeward.app.objects import object_key
 from leeward.app.problem import NO_FUNCTION, InvalidInput, Problem, refused
 from leeward.app.triggers import Delivery, Kind, Message, ObjectEvent, Platform
-from leeward.logs import log_event
+from leeward.logs import failure_facts, log_event
 from leeward.text import join_key
 from leeward.values import Event
 
@@ -183,7 +183,13 @@ class Host:
         try:
             self.app.warm_up()
         except BaseException as error:  # noqa: BLE001 - told by the first call, which tries again
-            log_event(LOGGER, "warning", "warm_up_failed", error=type(error).__name__)
+            log_event(
+                LOGGER,
+                "warning",
+                "warm_up_failed",
+                error=type(error).__name__,
+                **failure_facts(error),
+            )
             return False
         return True
 
