@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from leeward.adapter import Driver
     from leeward.app import App
     from leeward.config import Config
-    from leeward.operations.operations import Operations
     from leeward.workflow.model import Definition
     from leeward.workflow.runs import Run
 
@@ -83,13 +82,6 @@ class AsyncClient(AsyncObjectMethods, Operating, WithUsualNames):
         self._router = self._operations.router
         if app is not None:
             app.clients.add(self._operations)
-
-    @classmethod
-    def over(cls, operations: Operations) -> Self:
-        """Return a client that shares the operations of another; closing it closes both."""
-        found = cls.__new__(cls)
-        vars(found).update(_operations=operations, _router=operations.router)
-        return found
 
     async def invoke(
         self,

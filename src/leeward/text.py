@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 
 _FORBIDDEN = r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]"
@@ -59,6 +60,14 @@ def join_key(first: str, last: str) -> str:
     """
     plain = f"{first}#{last}"
     return plain if first and "#" not in first else f"#{len(first)}#{plain}"
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return ``; did you mean 'NAME'?`` with the nearest of the known names; empty for none."""
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, sorted(known), n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""
 
 
 def message_of(error: BaseException) -> str | None:

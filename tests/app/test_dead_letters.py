@@ -301,3 +301,18 @@ def test_a_letter_that_cannot_be_moved_ends_it() -> None:
     with pytest.raises(InvalidRequest):
         move(place, Wish())
     assert place.moved == ["a"]
+
+
+@each_row("platform", ["aws", "azure", "google"])
+def test_a_dead_letter_queue_of_nobody_is_refused(platform: str) -> None:
+    """Where the app is deployed: by a misspelt name nothing would ever be given up."""
+    app = App("shop")
+    app.on_message("parcels", name="send")(print)
+    app.function(name="pay", queued=True)(print)
+    for known in ("parcels", "send", "pay"):
+        app.handler(platform, dead_letters={known: "dead"})
+    with pytest.raises(ConfigError, match="dead_letters names 'parcel', .*did you mean 'parcels'"):
+        app.handler(platform, dead_letters={"parcel": "dead"})
+    if platform == "azure":
+        with pytest.raises(ConfigError, match="service_bus names 'x', .* known: parcels, pay, sen"):
+            app.handler(platform, service_bus={"x": "BUS"})

@@ -433,7 +433,7 @@ def test_a_handler_has_the_client_that_runs_it(
         async with AsyncClient(cloud, app=app) as client:
             for name in ("charge", "pay"):
                 await client.invoke(name, f"{name}-2")
-            check(Client.over(app.clients.operations()), "2")
+            check(app.client(), "2")
 
     asyncio.run(awaited(Local()))
     assert list(tmp_path.iterdir()) == []

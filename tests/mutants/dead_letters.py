@@ -66,4 +66,11 @@ MUTANTS: Final = (
         "typer.confirm(question, err=True)",
         "tests/cli/test_dead_letters.py::test_the_question_is_shown_and_not_obeyed",
     ),
+    Mutant(
+        "a dead-letter queue may be that of a misspelt name",
+        "src/leeward/app/checks.py",
+        "        if key not in known:\n            near =",
+        "        if False:\n            near =",
+        f"{_APP}::test_a_dead_letter_queue_of_nobody_is_refused",
+    ),
 )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from leeward.app.signatures import IDEMPOTENCY, is_coroutine_function, parameters_of
 from leeward.app.triggers import Kind
 from leeward.errors import ConfigError
+from leeward.text import did_you_mean
 from leeward.values import Effect, EffectName
 
 if TYPE_CHECKING:
@@ -69,6 +70,24 @@ def check_principal(function: object, name: str) -> None:
             'guesses a key gets the result of another; write @idempotent(principal="platform"), '
             "or principal=FUNCTION_OF_THE_CONTEXT, or principal=None where all callers are one"
         )
+
+
+def check_queues(handlers: Mapping[str, Handler], named: object, option: str) -> None:
+    """Check the keys of an option of a runtime, such as ``dead_letters``.
+
+    Raises:
+        ConfigError: one is neither a handler nor the queue of one, so nothing would come of it.
+    """
+    if not isinstance(named, Mapping):
+        return  # whoever reads the option says so
+    known = {*handlers, *(each.queue for each in handlers.values() if each.queue)}
+    for key in named:
+        if key not in known:
+            near = did_you_mean(str(key), known) or ";"
+            raise ConfigError(
+                f"{option} names {key!r}, which is neither a handler of the app nor a queue of one"
+                f"{near} known: {', '.join(sorted(known)) or 'none'}"
+            )
 
 
 def check_warmed(make: Callable[[], Any]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from threading import RLock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from weakref import ref
 
 from leeward.forking import Forkable, watch
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from leeward.app.app import App
     from leeward.client import Client
     from leeward.operations.operations import Operations
+
+C = TypeVar("C")
 
 
 class Clients(Forkable):
@@ -54,13 +56,13 @@ class Clients(Forkable):
         """Return a client with these operations."""
         import leeward
 
-        return leeward.Client.over(self.operations())
+        return _sharing(leeward.Client, self.operations())
 
     def async_client(self) -> AsyncClient:
         """Return the same for coroutines."""
         import leeward
 
-        return leeward.AsyncClient.over(self.operations())
+        return _sharing(leeward.AsyncClient, self.operations())
 
     def renew(self, *, held: bool) -> None:
         """Leave the clients to the parent; for the child of a fork."""
@@ -73,3 +75,10 @@ class Clients(Forkable):
             if found is not None and not found.closed:
                 return found
         return None
+
+
+def _sharing(kind: type[C], operations: Operations) -> C:
+    """Return a client with the operations of another; closing it closes both."""
+    found = kind.__new__(kind)
+    vars(found).update(_operations=operations, _router=operations.router)
+    return found

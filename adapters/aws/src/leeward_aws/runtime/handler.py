@@ -25,6 +25,7 @@ from leeward.app.kit import (
     Message,
     Platform,
     SystemClock,
+    check_queues,
     decode,
     failed,
     failure_of,
@@ -66,6 +67,7 @@ def handler(
         raise ConfigError(
             f"the runtime of AWS has no option {next(iter(options))!r}; known: dead_letters, emf"
         )
+    check_queues(app.handlers, dead_letters, "dead_letters")
     kept = None
     if dead_letters is not None:
         from leeward_aws.runtime import dead

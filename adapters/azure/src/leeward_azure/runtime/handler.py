@@ -27,6 +27,7 @@ from leeward.app.kit import (
     LogStyle,
     Platform,
     SystemClock,
+    check_queues,
     trace_ids,
 )
 from leeward.errors import ConfigError
@@ -87,6 +88,8 @@ def handler(
         )
     if auth_level not in LEVELS:
         raise ConfigError(f"auth_level is {auth_level!r}; known: {', '.join(LEVELS)}")
+    check_queues(app.handlers, dead_letters, "dead_letters")
+    check_queues(app.handlers, service_bus, "service_bus")
     made = _library().FunctionApp(http_auth_level=auth_level.upper())
     region = os.environ.get("REGION_NAME")
     host = Host(
