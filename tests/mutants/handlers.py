@@ -38,4 +38,18 @@ MUTANTS: Final = (
         "            if False:",
         "tests/app/test_json_logs.py::test_whatever_is_logged_is_a_line",
     ),
+    Mutant(
+        "whoever asks for the health of an instance makes it try each time",
+        "src/leeward/app/warm.py",
+        "                self._due = monotonic() + PAUSE\n",
+        "                pass\n",
+        "tests/app/test_app.py::test_an_instance_that_cannot_make_what_it_shares_is_not_healthy",
+    ),
+    Mutant(
+        "a warm-up that fails is raised to the platform, with its text",
+        "src/leeward/app/host.py",
+        "        except BaseException as error:  # noqa: BLE001 - told by the first call",
+        "        except KeyError as error:  # told by the first call",
+        "tests/app/test_app.py::test_no_platform_is_told_why_a_warm_up_has_failed",
+    ),
 )

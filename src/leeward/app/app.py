@@ -306,6 +306,14 @@ class App:
         """Run what is to be run before the first call, unless this process has done it."""
         self._warm.up()
 
+    def warm_up_if_due(self, monotonic: Callable[[], float]) -> None:
+        """Do the same for whoever asks how an instance is; after a failure not at once again.
+
+        Raises:
+            TooSoon: it has failed in the last seconds.
+        """
+        self._warm.up_if_due(monotonic)
+
     def handler(self, platform: str, **options: Any) -> Any:
         """Return what a cloud's runtime calls.
 

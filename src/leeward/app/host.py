@@ -19,6 +19,7 @@ from leeward.app.handlers import Handler
 from leeward.app.objects import object_key
 from leeward.app.problem import NO_FUNCTION, InvalidInput, Problem, refused
 from leeward.app.triggers import Delivery, Kind, Message, ObjectEvent, Platform
+from leeward.app.warm import TooSoon
 from leeward.logs import failure_facts, log_event
 from leeward.text import join_key
 from leeward.values import Event
@@ -176,20 +177,18 @@ class Host:
         return min(bad, key=lambda each: _is_final(each[1]), default=None)
 
     def warm_up_early(self) -> bool:
-        """Make what the app shares before it is needed, and return whether that went well.
+        """Make what the app shares before it is needed, and return whether it is there.
 
-        What fails is made again later.
+        What fails is logged, and made again later; not in the next seconds, for anybody may ask how
+        an instance is.
         """
         try:
-            self.app.warm_up()
+            self.app.warm_up_if_due(self.platform.clock.monotonic)
+        except TooSoon:
+            return False
         except BaseException as error:  # noqa: BLE001 - told by the first call, which tries again
-            log_event(
-                LOGGER,
-                "warning",
-                "warm_up_failed",
-                error=type(error).__name__,
-                **failure_facts(error),
-            )
+            kind = type(error).__name__
+            log_event(LOGGER, "warning", "warm_up_failed", error=kind, **failure_facts(error))
             return False
         return True
 

@@ -84,15 +84,15 @@ def upkeep(host: Host, request: HttpRequest) -> HttpAnswer | None:
     path = request.path.rstrip("/")
     if request.method != "GET" or not path.endswith((WARM_PATH, HEALTH_PATH)):
         return http_answer(host.no_function()) if os.environ.get(FUNCTION) == HEALTH else None
-    if path.endswith(WARM_PATH):
-        host.app.warm_up()
+    is_up = host.warm_up_early()
+    if is_up and path.endswith(WARM_PATH):
         return HttpAnswer(204, answer_headers())
     headers = (
         *answer_headers(),
         ("content-type", "application/json"),
         ("cache-control", "no-store"),
     )
-    if host.warm_up_early():
+    if is_up:
         return HttpAnswer(200, headers, b'{"status":"ok"}')
     return HttpAnswer(503, headers, b'{"status":"failing"}')
 

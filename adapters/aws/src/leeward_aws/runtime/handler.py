@@ -109,7 +109,7 @@ def _answer(run: Run, event: Any) -> tuple[Exception | None, Any]:
     if run.sent is not None:
         return _call(run, own, event)
     if event in WARMERS:
-        host.app.warm_up()
+        host.warm_up_early()
         return None, None
     if kind in (None, Kind.CALL) and kinds.is_request(event):
         return None, _answer_http(run, own, event)
