@@ -10,7 +10,6 @@ import pytest
 
 from leeward import Client
 from leeward.app import idempotent
-from leeward.app.idempotency import RepeatRefused
 from leeward.app.idempotency.record import Reason, State
 from leeward.local import Local
 from tests.docs.test_pages import DOCS, blocks, table
@@ -46,32 +45,3 @@ def test_it_says_what_a_repeat_gets_for_every_state_and_reason() -> None:
     assert {states.get(each, each.value) for each in State} <= {row[0] for row in rows}
     told = " ".join(row[1] for row in rows)
     assert all(each.value in told for each in Reason if each is not Reason.MISMATCH)
-
-
-def test_an_unknown_record_is_settled_as_the_page_says() -> None:
-    """Stored as completed, repeats get the result; deleted, the next call runs."""
-    runs = []
-    with Client(Local()) as client:
-
-        @idempotent(table="keys", key="order", name="pay", client=client)
-        def pay(order: str) -> str:
-            runs.append(order)
-            if len(runs) < 3:
-                raise ConnectionError
-            return "paid now"
-
-        for order in ("1", "2"):
-            with pytest.raises(ConnectionError):
-                pay(order)
-            with pytest.raises(RepeatRefused, match="may have had its effect"):
-                pay(order)
-        record = client.load_data("keys", "pay:1")
-        assert record is not None
-        client.store_data("keys", {**record.item, "state": "completed", "result": "paid before"})
-        client.delete_data("keys", "pay:2")
-        assert [pay(order) for order in ("1", "2", "1", "2")] == [
-            "paid before",
-            "paid now",
-            "paid before",
-            "paid now",
-        ]

@@ -173,4 +173,18 @@ MUTANTS: Final = (
         "return keep + (",
         f"{_OVERTAKEN}::test_no_wrong_clock_ends_a_key",
     ),
+    Mutant(
+        "a run that is under way is settled by hand",
+        f"{_ROOM}/record.py",
+        "    if not (lapsed or record.state is State.UNKNOWN):\n",
+        "    if False:\n",
+        "tests/cli/test_keys.py::test_only_what_nobody_knows_is_settled",
+    ),
+    Mutant(
+        "an error names no record to settle",
+        "src/leeward/operations/errors.py",
+        'return "TABLE RECORD" if told is None else told[0]',
+        'return "TABLE RECORD"',
+        "tests/cli/test_keys.py::test_unknown_records_are_listed_and_settled",
+    ),
 )

@@ -10,7 +10,7 @@ from leeward.app.context import Context, Function, current
 from leeward.app.idempotency import record
 from leeward.app.idempotency.errors import earlier_failure, refusal
 from leeward.app.idempotency.failures import Treatment, again, failure_of, treatment_of
-from leeward.app.idempotency.keys import keyed_digest, record_id, secret_in
+from leeward.app.idempotency.keys import keyed_digest, record_id, record_ref, secret_in
 from leeward.app.idempotency.payload import digest_of
 from leeward.app.idempotency.plain import plain_of
 from leeward.app.idempotency.record import (
@@ -224,7 +224,8 @@ class Attempt:
                 known = again(failure, self._settings.failures)
                 raise known or earlier_failure(function, failure)
             case Refuse(reason, retry_after):
-                raise refusal(function, reason, retry_after)
+                table, ref = self.location.table, record_ref(self.location.id)
+                raise refusal(function, reason, retry_after, table, ref)
             case _:
                 raise AssertionError("a start is not an answer")
 
@@ -244,4 +245,5 @@ def _about(values: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _log(level: Literal["warning", "error"], name: str, run: IdempotentRun, why: str) -> None:
-    log_event(LOGGER, level, name, function=run.function, fence=run.fence, why=why)
+    facts = {"table": run.location.table, "record": record_ref(run.location.id), "why": why}
+    log_event(LOGGER, level, name, function=run.function, fence=run.fence, **facts)

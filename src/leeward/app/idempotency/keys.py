@@ -19,6 +19,8 @@ LONGEST_KEY: Final = 255
 READABLE: Final = 128
 """Characters up to which a key stands in the table as it is, so that an operator finds it."""
 
+REF_DIGITS: Final = 12
+
 KeySource: TypeAlias = str | Callable[..., object] | None
 
 PrincipalSource: TypeAlias = Callable[[Context], str | None] | Literal["platform", ""] | None
@@ -182,6 +184,11 @@ def record_id(function: str, key: str, principal: str | None = None, secret: byt
     if readable and not key.startswith(("sha256:", "principal:", "hmac:")):
         return f"{function}:{key}"
     return f"{function}:sha256:{digest_of_text(key)}"
+
+
+def record_ref(id: str) -> str:
+    """Return by what messages and logs name the record with an id: nothing of its key is in it."""
+    return digest_of_text(id)[:REF_DIGITS]
 
 
 def keyed_digest(text: str, secret: bytes) -> str:

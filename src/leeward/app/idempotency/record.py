@@ -263,6 +263,27 @@ def released(record: Record) -> Record:
     return record._replace(state=State.RELEASED)
 
 
+def settled(record: Record, now: float, *, ran: bool, result: Any, kept: bool) -> Record | None:
+    """Return the record after somebody has found out what its run has done.
+
+    None where that is not to be told by hand: it still runs, or is settled.
+
+    Args:
+        record: as it is.
+        now: Unix seconds.
+        ran: it has had its effect: repeats get `result`. Else the key is free.
+        result: what it would have returned.
+        kept: `result` is known.
+    """
+    lapsed = record.state is State.IN_PROGRESS and now >= record.lease_until
+    if not (lapsed or record.state is State.UNKNOWN):
+        return None
+    if not ran:
+        return released(record)._replace(failure=None)
+    done = completed(record, result)
+    return done if kept else without_result(done)
+
+
 def seconds_kept(record: Record, keep: float, now: float) -> float:
     """Return for how many seconds the table keeps `record`; one that may still run, longer."""
     running = record.state is State.IN_PROGRESS

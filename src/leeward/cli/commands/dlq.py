@@ -7,7 +7,6 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -19,6 +18,7 @@ from leeward.cli.dlq.redrive import Moved, Wish, delete_letters, redrive
 from leeward.cli.global_options import GlobalOptions, options_of, without_handlers
 from leeward.cli.output.console import Printers, shown
 from leeward.cli.output.json_view import JsonObject
+from leeward.cli.output.moments import moment
 from leeward.cli.output.output import JsonOutput
 from leeward.config import Config
 from leeward.errors import InvalidRequest, NotFound
@@ -216,23 +216,13 @@ def _row(letter: JsonObject) -> tuple[str, ...]:
     return (
         letter["target"],
         letter["id"],
-        _moment(letter["time"]),
+        moment(letter["time"]),
         letter["queue"] or "-",
         letter["handler"] or "-",
         "-" if letter["attempts"] is None else str(letter["attempts"]),
         letter["ran"],
         told if len(told) <= LONGEST else f"{told[: LONGEST - 3]}...",
     )
-
-
-def _moment(time: float | None) -> str:
-    """Return a time as people write it, in UTC."""
-    if time is None:
-        return "-"
-    try:
-        return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    except (ValueError, OverflowError, OSError):
-        return "-"
 
 
 def _render_bodies(data: JsonObject, printers: Printers) -> None:
