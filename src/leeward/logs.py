@@ -71,6 +71,24 @@ def failure_facts(error: BaseException) -> dict[str, Fact]:
     return found
 
 
+def import_flaw(error: BaseException) -> str:
+    """Return why a module of the user's cannot be imported: the class, what is missing, the place.
+
+    Its text is told only where it is leeward's own, or Python's about the source.
+    """
+    name = type.__dict__["__name__"].__get__(type(error))
+    if isinstance(error, SyntaxError):
+        return f"{name} at {error.filename}:{error.lineno}: {error.msg}"
+    told = ""
+    if isinstance(error, ImportError) and error.name:
+        is_missing = isinstance(error, ModuleNotFoundError)
+        told = f": no module {error.name!r}" if is_missing else f" of {error.name!r}"
+    text = failure_facts(error).get("text")
+    places = [each for each in _places(error.__traceback__) if "importlib" not in each]
+    at = f" at {places[-1].partition(' ')[0]}" if places else ""
+    return f"{name}{told}{at}: {text}" if text else f"{name}{told}{at}"
+
+
 def _places(trace: TracebackType | None) -> list[str]:
     """Return the places of a traceback, the innermost last, without those where leeward calls."""
     own: list[str] = []

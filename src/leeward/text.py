@@ -66,7 +66,7 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return ``; did you mean 'NAME'?`` with the nearest of the known names; empty for none."""
     from difflib import get_close_matches
 
-    near = get_close_matches(name, sorted(known), n=1)
+    near = get_close_matches(name, sorted(known), n=1, cutoff=0.7)
     return f"; did you mean {near[0]!r}?" if near else ""
 
 

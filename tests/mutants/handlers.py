@@ -52,4 +52,11 @@ MUTANTS: Final = (
         "        except KeyError as error:  # told by the first call",
         "tests/app/test_app.py::test_no_platform_is_told_why_a_warm_up_has_failed",
     ),
+    Mutant(
+        "a module that cannot be imported does not say what it lacks",
+        _LOGS,
+        "        is_missing = isinstance(error, ModuleNotFoundError)\n",
+        "        is_missing = False\n",
+        "tests/local/test_config.py::test_a_module_that_fails_is_a_configuration_error",
+    ),
 )
