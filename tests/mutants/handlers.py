@@ -59,4 +59,11 @@ MUTANTS: Final = (
         "        is_missing = False\n",
         "tests/local/test_config.py::test_a_module_that_fails_is_a_configuration_error",
     ),
+    Mutant(
+        "of an input with several flaws the first alone is told",
+        "src/leeward/app/mismatch.py",
+        "    first.others = rest[: MOST - 1]\n",
+        "",
+        "tests/app/test_decoding.py::test_everything_that_does_not_fit_is_told_at_once",
+    ),
 )
