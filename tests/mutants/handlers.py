@@ -66,4 +66,25 @@ MUTANTS: Final = (
         "",
         "tests/app/test_decoding.py::test_everything_that_does_not_fit_is_told_at_once",
     ),
+    Mutant(
+        "a name that is nearly a known one is not named",
+        "src/leeward/operations/results.py",
+        "    if not known or name in known:\n",
+        "    if True:\n",
+        "tests/client/test_methods.py::test_a_name_that_is_nearly_a_known_one_is_named",
+    ),
+    Mutant(
+        "of several apps the one that leeward.toml names is not taken",
+        "src/leeward/cli/package/wanted.py",
+        "calls[0] if calls else named[0] if named else found_app(modules)",
+        "calls[0] if calls else found_app(modules)",
+        "tests/packages/test_requests.py::test_of_several_apps_the_one_in_the_settings_is_taken",
+    ),
+    Mutant(
+        "an app with handlers is shown as one with none",
+        "src/leeward/cli/commands/targets.py",
+        "_with_handlers(json_of_target(each), config) for each in",
+        "json_of_target(each) for each in",
+        "tests/cli/test_targets.py::test_what_a_file_names_is_counted_although_nothing_is_imported",
+    ),
 )

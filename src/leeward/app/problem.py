@@ -212,7 +212,7 @@ def refused(problem: Problem) -> Failure:
 
 def fault_fields(failure: Failure) -> Mapping[str, object]:
     """Return what the caller is told, as JSON: one form on every platform."""
-    told = {
+    told: dict[str, object] = {
         "errorType": failure.type,
         "errorMessage": failure.message,
         "reason": failure.reason,

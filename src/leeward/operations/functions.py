@@ -81,7 +81,7 @@ class FunctionOperations:
                 field="timeout",
             )
         self._check(call)
-        return call, seconds, results.invoked
+        return call, seconds, results.with_hint(results.invoked, function, self._functions)
 
     def enqueue(
         self,
@@ -103,7 +103,7 @@ class FunctionOperations:
         )
         seconds = ENQUEUE_TIMEOUT if timeout is None else arguments.check_timeout(timeout)
         self._check(call)
-        return call, seconds, results.enqueued
+        return call, seconds, results.with_hint(results.enqueued, function, self._functions)
 
     def _function(self, function: str) -> FunctionConfig:
         checked = arguments.check_name(function, "function")

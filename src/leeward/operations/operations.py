@@ -149,7 +149,7 @@ class Operations:
         )
         seconds = known.seconds if timeout is None else arguments.check_timeout(timeout)
         self.check(call)
-        return call, seconds, results.stored
+        return call, seconds, results.with_hint(results.stored, table, self._config.tables)
 
     def load_data(
         self, table: str, key: str | Mapping[str, str], timeout: float | None
@@ -159,7 +159,7 @@ class Operations:
         call = Load(table, arguments.key_of(key, known.key, self._limits))
         seconds = known.seconds if timeout is None else arguments.check_timeout(timeout)
         self.check(call)
-        return call, seconds, self._loaded
+        return call, seconds, results.with_hint(self._loaded, table, self._config.tables)
 
     def delete_data(
         self,
@@ -178,7 +178,7 @@ class Operations:
         )
         seconds = known.seconds if timeout is None else arguments.check_timeout(timeout)
         self.check(call)
-        return call, seconds, results.deleted
+        return call, seconds, results.with_hint(results.deleted, table, self._config.tables)
 
     @property
     def events(self) -> EventOperations:
