@@ -437,7 +437,7 @@ class Odd(type):
     """A metaclass that tells no name."""
 
     @property
-    def __name__(cls) -> str:
+    def __name__(cls) -> str:  # type: ignore[override]
         raise RuntimeError(CANARY)
 
 

@@ -142,8 +142,9 @@ GOOD = {
     "queue": "parcels", "handler": "send", "error": "E", "reason": "broken", "attempts": 1,
     "time": "2026-01-31T12:00:00+00:00", "ran": "maybe", "id": "m-1",
 }  # fmt: skip
+WRONG: list[Any] = [[], {"a": 1}, 1.5, True]
 FORGED: list[dict[str, Any]] = [
-    *({name: wrong} for name in GOOD for wrong in ([], {"a": 1}, 1.5, True)),
+    *({name: wrong} for name in GOOD for wrong in WRONG),
     {"attempts": "1"},
     {"attempts": -1},
     {"attempts": 10**12},
@@ -218,12 +219,12 @@ def test_a_letter_chooses_neither_its_way_nor_that_nobody_is_asked() -> None:
 @pytest.mark.threat("S14")
 def test_a_letter_of_azure_with_other_types_is_whatever_it_is() -> None:
     """Its own forms of attributes hold texts alone; no other stops a look."""
-    for value in (7, None, [], {}):
+    for value in (7, None, *WRONG):
         text = json.dumps({"attributes": {"a": value}, "body": "e30="})
         assert storage_queue_text(text) == (text.encode(), ())
         packed = quote(json.dumps([["a", value, ""]]))
-        headers = {"leeward-properties": f'"{packed}"'}
-        assert service_bus_properties(SimpleNamespace(headers=headers)) == ()
+        response: Any = SimpleNamespace(headers={"leeward-properties": f'"{packed}"'})
+        assert service_bus_properties(response) == ()
 
 
 class Place:

@@ -46,7 +46,7 @@ class Context:
         principal: who calls, as the platform has checked it, such as ``ISSUER#SUBJECT``; None where
             it has not, or passes that on in a form that a caller can forge. ``local`` there.
         payload: the input as JSON, before it was decoded for the handler.
-        clients: of the app; None where the function is none of an app's.
+        clients: of the app; None where no app has the function.
         effects: how many effects have begun in this call: see `effect`.
         dedup: what the answer says of repeated keys: they are recognised for this ``target`` or for
             the ``group``, or not (``none``); None says nothing.
@@ -168,7 +168,7 @@ class Context:
         """The client that runs the app, or one for the process: see `App.client`.
 
         Raises:
-            ConfigError: the function that runs is none of an `App`.
+            ConfigError: no `App` has the function that runs.
         """
         return self._clients().client()
 

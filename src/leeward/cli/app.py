@@ -183,7 +183,7 @@ _add(records, "list", keys.list_, "leeward keys list keys --state unknown")
 _add(
     records,
     "settle",
-    keys.settle,
+    keys.settle_record,
     "leeward keys settle keys 0123456789ab did-not-run",
     """leeward keys settle keys 0123456789ab ran --result '{"paid": "42"}'""",
 )

@@ -84,7 +84,7 @@ def list_(
     options.output.show({"keys": found, "more": more}, _render)
 
 
-def settle(
+def settle_record(
     context: typer.Context,
     table: Table,
     record: Annotated[

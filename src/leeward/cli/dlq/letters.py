@@ -157,9 +157,9 @@ class QueueLetters:
 
     def goes_back(self, found: Found) -> bool:
         """Return whether the operator has named the queue that a letter goes back to."""
-        return self._place_of(found) is not None
+        return self._source_of(found) is not None
 
-    def _place_of(self, found: Found) -> str | None:
+    def _source_of(self, found: Found) -> str | None:
         if self._all_to_first or (found.queue is None and len(self._sources) == 1):
             return self._sources[0]
         return found.queue if found.queue in self._sources else None
@@ -173,7 +173,7 @@ class QueueLetters:
 
     def move(self, found: Found) -> None:
         """Put a letter where it is handled, as it was; then remove it here."""
-        to, taken = self._place_of(found), found.held
+        to, taken = self._source_of(found), found.held
         assert to is not None, "whoever moves one has asked whether it goes back"
         put = PutMessage(to, taken.body, without_facts(taken.attributes), taken.group, taken.id)
         self._ask(put, f"moving a dead letter to {to!r} from")
