@@ -69,8 +69,8 @@ MUTANTS: Final = (
     Mutant(
         "a name that is nearly a known one is not named",
         "src/leeward/operations/results.py",
-        "    if not known or name in known:\n",
-        "    if True:\n",
+        "            if near and near not in str(error):\n",
+        "            if False:\n",
         "tests/client/test_methods.py::test_a_name_that_is_nearly_a_known_one_is_named",
     ),
     Mutant(

@@ -35,11 +35,9 @@ def with_hint(
 
     Args:
         conclude: makes a receipt of a result, or raises.
-        name: what the call names.
+        name: what the call names; not one of them.
         known: the names that are configured, or that an app has.
     """
-    if not known or name in known:
-        return conclude
 
     def concluded(call: C, result: Result[Any]) -> T:
         try:
