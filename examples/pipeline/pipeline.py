@@ -42,10 +42,9 @@ class Sale(NamedTuple):
     price: Decimal
 
 
-@app.warm
 def cloud() -> Client:
-    """Open the client of this process, with the bucket."""
-    return Client(app=app)
+    """Return the client of this process, with the bucket."""
+    return app.client()
 
 
 @app.on_object(BUCKET, prefix=ARRIVED, writes=f"{BUCKET}/{PROCESSED}", timeout=120, retries=3)

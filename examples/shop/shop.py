@@ -40,10 +40,9 @@ class Order:
     total: Decimal
 
 
-@app.warm
 def cloud() -> Client:
-    """Open the client of this process: its tables, its bus and its queue."""
-    return Client(app=app)
+    """Return the client of this process: its tables, its bus and its queue."""
+    return app.client()
 
 
 @app.function(effect="keyed", timeout=10)
@@ -115,7 +114,7 @@ def expire_orders(time: datetime) -> None:
 
 
 @app.function(effect="keyed", timeout=20)
-@idempotent(table="keys", key="payment.order", lease=30, effects="marked", client=cloud)
+@idempotent(table="keys", key="payment.order", principal=None, lease=30, effects="marked")
 def charge(payment: dict[str, str], context: Context) -> dict[str, str]:
     """Charge an order once; a repeat has the first answer. What fails before may be tried again."""
     if payment["total"] == "0":

@@ -80,6 +80,8 @@ class Client(ObjectMethods, Operating, WithUsualNames):
         definitions = (*workflows, *(app.workflows if app else ()))
         self._operations = Operations(*resolved, clock or SystemClock(), definitions, otel=otel)
         self._router = self._operations.router
+        if app is not None:
+            app.clients.add(self._operations)
 
     def invoke(
         self,

@@ -1,15 +1,33 @@
 """What operators find in their logs: events with stable names, at loggers below ``leeward``.
 
-An event is its name and some facts: names, ids, numbers, classes of exceptions. Never content: no
-payload, no item, no text of an exception, at any level. `logging` is loaded with the first event,
+An event is its name and some facts: names, ids, numbers, classes of exceptions and the places in
+the code that they come from. Never content: no payload, no item, no text of an exception that is
+not one of leeward's own, at any level. `logging` is loaded with the first event,
 so a program in which nothing happens does not pay for it.
 """
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Final, Literal, TypeAlias
+
+from leeward.errors import InvalidRequest, LeewardError
+from leeward.text import message_of
 
 Fact: TypeAlias = str | int | float | None
+
+MOST_PLACES: Final = 8
+"""Places in the code of one exception, the innermost ones."""
+
+MOST_CAUSES: Final = 4
+"""Exceptions that are named besides the one that was raised."""
+
+LONGEST_TEXT: Final = 500
+"""Characters of the text of an error of leeward's own."""
+
+_OWN: Final = __file__.removesuffix("logs.py")
+"""The directory of leeward's own code."""
 
 
 def log_event(
@@ -24,3 +42,75 @@ def log_event(
 
     text = " ".join([name, *(f"{fact}=%({fact})r" for fact in facts)])
     getattr(logging.getLogger(logger), level)(text, facts, stacklevel=2)
+
+
+def failure_facts(error: BaseException) -> dict[str, Fact]:
+    """Return what a log may have of an exception: where it comes from, and from which others.
+
+    That is file, line and function of each place, and nothing of what was there: ``at`` of itself,
+    ``causes`` of those behind it. Its ``text`` only if it is one of leeward's own errors; not of an
+    `InvalidRequest`, which quotes what a handler has passed on.
+    """
+    found: dict[str, Fact] = {}
+    places = _places(error.__traceback__)
+    if places:
+        found["at"] = ", ".join(places)
+    if isinstance(error, LeewardError) and not isinstance(error, InvalidRequest):
+        text = message_of(error) if type(error).__module__.startswith("leeward.") else None
+        if text:
+            found["text"] = text[:LONGEST_TEXT]
+    causes = []
+    for cause in _behind(error):
+        at = ", ".join(_places(cause.__traceback__))
+        name = type.__dict__["__name__"].__get__(type(cause))  # whatever a metaclass says
+        causes.append(f"{name} at {at}" if at else name)
+        if len(causes) == MOST_CAUSES:
+            break
+    if causes:
+        found["causes"] = "; ".join(causes)
+    return found
+
+
+def import_flaw(error: BaseException) -> str:
+    """Return why a module of the user's cannot be imported: the class, what is missing, the place.
+
+    Its text is told only where it is leeward's own, or Python's about the source.
+    """
+    name = type.__dict__["__name__"].__get__(type(error))
+    if isinstance(error, SyntaxError):
+        return f"{name} at {error.filename}:{error.lineno}: {error.msg}"
+    told = ""
+    if isinstance(error, ImportError) and error.name:
+        is_missing = isinstance(error, ModuleNotFoundError)
+        told = f": no module {error.name!r}" if is_missing else f" of {error.name!r}"
+    text = failure_facts(error).get("text")
+    places = [each for each in _places(error.__traceback__) if "importlib" not in each]
+    at = f" at {places[-1].partition(' ')[0]}" if places else ""
+    return f"{name}{told}{at}: {text}" if text else f"{name}{told}{at}"
+
+
+def _places(trace: TracebackType | None) -> list[str]:
+    """Return the places of a traceback, the innermost last, without those where leeward calls."""
+    own: list[str] = []
+    found: list[str] = []
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        place = f"{code.co_filename}:{trace.tb_lineno} {code.co_qualname}"
+        is_own = code.co_filename.startswith(_OWN)
+        (own if is_own and not found else found).append(place)
+        trace = trace.tb_next
+    return (found or own)[-MOST_PLACES:]
+
+
+def _behind(error: BaseException) -> Iterator[BaseException]:
+    """Yield what an exception comes from, the nearest first: causes, and members of a group."""
+    seen, todo = {id(error)}, [error]
+    while todo:
+        one = todo.pop(0)
+        cause = one.__cause__ or (None if one.__suppress_context__ else one.__context__)
+        members = one.exceptions if isinstance(one, BaseExceptionGroup) else ()
+        for each in (cause, *members):
+            if each is not None and id(each) not in seen:
+                seen.add(id(each))
+                todo.append(each)
+                yield each

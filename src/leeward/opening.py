@@ -7,11 +7,19 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, cast
 
 from leeward.adapter import Driver, TargetConfig
-from leeward.config import Config, TargetName, load_config, load_settings, with_order
-from leeward.config.model import FunctionConfig, Names
+from leeward.config import (
+    Config,
+    FunctionConfig,
+    TargetName,
+    load_config,
+    load_settings,
+    with_order,
+)
+from leeward.config.model import Names
 from leeward.config.target_names import check_providers
 from leeward.errors import ConfigError
 from leeward.registry import check_driver, open_target
+from leeward.values import Effect
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,9 +34,12 @@ def resolve_targets(
     *,
     trust_env: bool = True,
 ) -> tuple[Config, list[Driver]]:
-    """Return the configuration and open what is not open yet; arguments as of `Client`."""
+    """Return the configuration and open what is not open yet; arguments as of `Client`.
+
+    What `app` declares of a function counts where the configuration does not say it.
+    """
     resolved, drivers = _resolve(targets, config, app, trust_env=trust_env)
-    return resolved if app is None else _with_queues(resolved, app), drivers
+    return resolved if app is None else _with_app(resolved, app), drivers
 
 
 def _resolve(
@@ -43,7 +54,7 @@ def _resolve(
         _check_switch(config.trust_env, "trust_env in the Config")
     if targets is None or isinstance(targets, str):
         resolved = _with_order(targets, config, trust_env=trust_env)
-        return _with_functions(resolved, app), open_order(resolved, os.environ, app)
+        return resolved, open_order(resolved, os.environ, app)
     several = isinstance(targets, Sequence) and not isinstance(targets, bytes | bytearray)
     drivers = cast("Sequence[Driver]", targets if several else [targets])
     if not isinstance(config, Config):
@@ -53,28 +64,28 @@ def _resolve(
         for driver in opened:
             driver.mount(app)
     check_providers(config, [_name_of(driver).provider for driver in drivers])
-    return _with_functions(config, app), opened
+    return config, opened
 
 
-def _with_functions(config: Config, app: App | None) -> Config:
-    """Return the configuration with the functions of an app, which mark their answers."""
-    if app is None:
-        return config
+def _with_app(config: Config, app: App) -> Config:
+    """Return `config` with what an app declares, unless it says otherwise.
+
+    Of a function that is effect, deduplication and timeout, and that it marks its answers; of a
+    handler of messages, its queue.
+    """
     functions = dict(config.functions)
     for name, handler in app.handlers.items():
-        if handler.is_call:
-            functions[name] = functions.get(name, FunctionConfig())._replace(marks=True)
-    return config._replace(functions=functions)
-
-
-def _with_queues(config: Config, app: App) -> Config:
-    """Return `config` with the queues whose messages an app handles, unless it says otherwise."""
-    functions = dict(config.functions)
-    for handler in app.handlers.values():
         if handler.queue is not None:
             known = functions.get(handler.queue, FunctionConfig())
             queue = True if known.queue is None else known.queue
             functions[handler.queue] = known._replace(queue=queue)
+        if not handler.is_call:
+            continue
+        known = functions.get(name, FunctionConfig())
+        if known.effect is None:
+            shared = handler.effect is Effect.KEYED and handler.is_shared
+            known = known._replace(effect=handler.effect, shared_dedup=shared)
+        functions[name] = known._replace(timeout=known.timeout or handler.timeout, marks=True)
     return config._replace(functions=functions)
 
 

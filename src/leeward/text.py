@@ -1,8 +1,9 @@
-"""What a text may hold: a name, a log line, a header, a URL, base64; and an exception's text."""
+"""What a text may hold: a name, a log line, a header, a URL, base64, a key; an exception's text."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 
 _FORBIDDEN = r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]"
@@ -56,6 +57,23 @@ def class_name(value: object) -> str:
     """Return the name of a value's class, whatever a metaclass of somebody else's makes of that."""
     name: str = type.__dict__["__name__"].__get__(type(value))
     return name
+
+
+def join_key(first: str, last: str) -> str:
+    """Return ``FIRST#LAST``, a text that no other pair has.
+
+    Where `first` has a ``#`` itself, or is empty, its length stands in front: ``#7#/shop#1#2``.
+    """
+    plain = f"{first}#{last}"
+    return plain if first and "#" not in first else f"#{len(first)}#{plain}"
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return ``; did you mean 'NAME'?`` with the nearest of the known names; empty for none."""
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, sorted(known), n=1, cutoff=0.7)
+    return f"; did you mean {near[0]!r}?" if near else ""
 
 
 def message_of(error: BaseException) -> str | None:

@@ -78,12 +78,12 @@ def broken(messages: int) -> dict[int, str]:
 
 def all_of(driver: Driver, queue: str) -> list[Taken]:
     """Return the dead letters of a queue, which stay there."""
-    return [each.held for each in QueueLetters(driver, queue, None).each()]
+    return [each.held for each in QueueLetters(driver, queue, ()).each()]
 
 
 def moved_back(driver: Driver, queue: str) -> int:
     """Move all dead letters of a queue back to where they came from; return how many."""
-    letters = QueueLetters(driver, queue, None)
+    letters = QueueLetters(driver, queue, ("parcels",))
 
     def by_itself(wish: Wish) -> Moved:
         def never(_: object) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -180,31 +181,63 @@ def test_what_is_warmed_is_made_once_and_shared() -> None:
     assert (connection(), base() is base(), made) == (1, True, ["base", "connection", "connection"])
 
 
-def test_an_instance_that_cannot_make_what_it_shares_is_not_healthy() -> None:
-    """It answers 503 until that goes well; what a handler is called is no matter."""
-    app = App("shop")
-    broken = [True]
+@pytest.mark.threat("S19")
+def test_an_instance_that_cannot_make_what_it_shares_is_not_healthy(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """It answers 503 until that goes well; whoever asks often makes it try no more often."""
+    app, clock = App("shop"), FakeClock()
+    broken, tries = [True], []
 
     @app.warm
     def connection() -> int:
+        tries.append(1)
         if broken:
             raise ConnectionError("canary")
         return 1
 
-    host = Host(app, Platform("nimbus", None, FakeClock()))
-    for method, path, status in (
-        ("POST", "/health", None),
-        ("GET", "/healthy", None),
-        ("GET", "/health/", 503),
-        ("GET", "/prod/health", 503),
-    ):
+    host = Host(app, Platform("nimbus", None, clock))
+
+    def status(method: str, path: str) -> int | None:
         answer = upkeep(host, HttpRequest(method, path, {}, b""))
-        assert (answer.status if answer else None) == status
         assert answer is None or b"canary" not in answer.body
+        assert answer is None or answer.status == 204 or ("cache-control", "no-store") in answer[1]
+        return answer.status if answer else None
+
+    assert (status("POST", "/health"), status("GET", "/healthy")) == (None, None)
+    for path in ("/health/", "/prod/health", "/_leeward/warm") * 17:
+        assert status("GET", path) == 503
+    assert (len(tries), len(caplog.records)) == (1, 1)
+    with pytest.raises(ConnectionError):
+        app.warm_up()  # a call tries each time
     broken.clear()
-    healthy = upkeep(host, HttpRequest("GET", "/health", {}, b""))
-    assert healthy is not None
-    assert (healthy.status, dict(healthy.headers)["cache-control"]) == (200, "no-store")
+    assert status("GET", "/health") == 503
+    clock.advance(10.1)
+    assert [status("GET", path) for path in ("/health", "/_leeward/warm")] == [200, 204]
+    assert len(tries) == 3
+
+
+@pytest.mark.threat("S8")
+def test_no_platform_is_told_why_a_warm_up_has_failed(caplog: pytest.LogCaptureFixture) -> None:
+    """Whatever asks for one: nothing is raised, and the log has class and place alone."""
+    app = App("shop")
+
+    @app.warm
+    def connection() -> None:
+        raise SystemExit("canary")
+
+    request = SimpleNamespace(method="GET", path="/_leeward/warm", headers={}, get_data=lambda: b"")
+    assert app.handler("google")(request)[:2] == (b'{"status":"failing"}', 503)
+    (warm,) = [
+        each
+        for each in app.handler("azure").get_functions()
+        if each.get_function_name() == "warmup"
+    ]
+    warm.get_user_function()(None)
+    context = SimpleNamespace(function_name="shop", client_context=None, aws_request_id="r")
+    assert app.handler("aws")({"warmer": True}, context) is None
+    assert "connection" in caplog.text
+    assert "canary" not in caplog.text
 
 
 def test_subscribers_of_one_event_share_its_time() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import re
 import subprocess
 import sys
 import threading
@@ -34,6 +35,7 @@ from leeward.errors import (
 from leeward.local import Local
 from leeward.testing import FakeClock, recorded_logs
 from leeward.watching import RUNNING, watched_by
+from leeward_contract_tests.rows import each_row
 from tests.house.workspace import ROOT
 from tests.scripted import Scripted
 
@@ -100,7 +102,8 @@ def test_a_handler_is_given_its_input_and_its_context() -> None:
     def function(order: Order, context: Context) -> Order:
         assert current() is context
         context.logger.debug("x")
-        seen.append({name: getattr(context, name) for name in Context.__slots__ if name != "clock"})
+        left = set(Context.__slots__) - {"clock", "clients"}
+        seen.append({name: getattr(context, name) for name in left})
         return Order(order.id, context.clock is not None)
 
     found = run(function, b'{"id": "42"}', attempt=3, trace="00-a-b-01", headers={"a": "b"})
@@ -110,7 +113,7 @@ def test_a_handler_is_given_its_input_and_its_context() -> None:
             "function": "f", "idempotency_key": "key", "attempt": 3, "deadline": 5.0,
             "call_id": "id", "provider": "nimbus", "region": "north", "trace": "00-a-b-01",
             "headers": {"a": "b"}, "payload": {"id": "42"}, "effects": 0, "dedup": None,
-            "guard": None, "did_nothing": False, "cold_start": True,
+            "guard": None, "did_nothing": False, "cold_start": True, "principal": None,
         }
     ]  # fmt: skip
     assert current() is None
@@ -408,18 +411,96 @@ def test_a_failure_is_logged_without_content(caplog: pytest.LogCaptureFixture) -
         each = delivery(given, headers={"x": CANARY})
         log_failure(handler, each, answer(handler, each, platform()))
     facts = "function='failing' kind='call' call_id='id' attempt=None"
+    at = f" at='{__file__}:{failing.__code__.co_firstlineno + 2} {failing.__qualname__}'"
     assert [(each.name, each.levelno, each.getMessage()) for each in caplog.records] == [
         (
             "leeward.app",
             logging.WARNING,
-            f"handler_failed {facts} error='ValueError' reason=None ran='maybe'",
+            f"handler_failed {facts} error='ValueError' reason=None ran='maybe'{at}",
         ),
         (
             "leeward.app",
             logging.ERROR,
-            f"handler_failed {facts} error='KeyError' reason=None ran='maybe'",
+            f"handler_failed {facts} error='KeyError' reason=None ran='maybe'{at}",
         ),
     ]
+
+
+def caused() -> None:
+    """Raise an error with a cause, and content in each of its texts."""
+    try:
+        raise KeyError(CANARY)
+    except KeyError as error:
+        error.add_note(CANARY)
+        raise ValueError(CANARY) from error
+
+
+def grouped() -> None:
+    """Raise several at once."""
+    found: list[Exception] = []
+    for work in (caused, lambda: json.loads(CANARY)):
+        try:
+            work()
+        except ValueError as error:
+            found.append(error)
+    raise ExceptionGroup(CANARY, found)
+
+
+class Odd(type):
+    """A metaclass that tells no name."""
+
+    @property
+    def __name__(cls) -> str:  # type: ignore[override]
+        raise RuntimeError(CANARY)
+
+
+class OddError(Exception, metaclass=Odd):
+    """Of a class without a name."""
+
+
+class OwnError(ConfigError):
+    """A user's own subclass."""
+
+
+def odd() -> None:
+    """Raise with a cause whose class says nothing."""
+    raise ValueError from OddError(CANARY)
+
+
+FAILURES: dict[str, tuple[Callable[[], None], str, str | None]] = {
+    "a cause": (
+        caused,
+        r"at='[^,]*test_core.py:\d+ .*lambda>, .*caused' causes='KeyError at [^,]*",
+        None,
+    ),
+    "a group": (grouped, r"causes='ValueError at .*JSONDecodeError at .*KeyError at", None),
+    "a class without a name": (odd, r"causes='OddError'", None),
+    "leeward's own": (raising(ConfigError("set CLOUD_PROVIDER")), "", "set CLOUD_PROVIDER"),
+    "of a call": (raising(Throttled("busy")), "", "busy"),
+    "what quotes an argument": (raising(InvalidRequest(CANARY)), "raising.<locals>", None),
+    "a subclass of the user's": (raising(OwnError(CANARY)), "", None),
+    "very deep": (lambda: json.loads("[" * 100_000), "RecursionError", None),
+}  # fmt: skip
+
+
+@pytest.mark.threat("S8")
+@each_row("work, pattern, text", FAILURES)
+def test_a_failure_says_where_it_comes_from(
+    work: Callable[[], None], pattern: str, text: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    """File, line and function of its places and of those behind it; a text of leeward's own."""
+    app = App("tests")
+    app.function(name="failing")(lambda _: work())
+    each = delivery(f'"{CANARY}"'.encode())
+    caplog.clear()
+    log_failure(app.handlers["failing"], each, answer(app.handlers["failing"], each, platform()))
+    (logged,) = caplog.records
+    told = logged.getMessage()
+    assert re.search(pattern, told), told
+    assert isinstance(logged.args, dict)
+    assert logged.args.get("text") == text
+    assert logged.args["at"].count(", ") < 8
+    assert CANARY not in str(vars(logged))
 
 
 def test_a_context_shows_nothing_of_the_call() -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from io import StringIO
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -21,11 +23,15 @@ from leeward.app.dead_letters import (
 from leeward.app.handlers import Handler
 from leeward.app.problem import Failure, Problem, failure_of
 from leeward.calls import Result
-from leeward.cli.dlq.letters import Found
-from leeward.cli.dlq.redrive import Moved, Wish, redrive
+from leeward.cli.commands.dlq import _json, _render
+from leeward.cli.dlq.letters import Found, QueueLetters
+from leeward.cli.dlq.redrive import Moved, Wish, delete_letters, redrive
+from leeward.cli.output.console import PlainPrinter, Printers
 from leeward.errors import ConfigError, InvalidRequest, Outcome
-from leeward.queue_calls import Attribute, HideMessage, PutMessage, QueueCall
+from leeward.queue_calls import Attribute, HideMessage, PutMessage, QueueCall, Taken
 from leeward.testing import FakeClock
+from leeward_azure.functions.messages import _read as storage_queue_text
+from leeward_azure.functions.service_bus import _read as service_bus_properties
 from leeward_contract_tests.rows import each_row
 from tests.app import aws_events, google_events
 from tests.app.triggers import Cloud
@@ -204,6 +210,95 @@ def batch(attempt: int, queue: str) -> dict[str, Any]:
     return found
 
 
+GOOD = {
+    "queue": "parcels", "handler": "send", "error": "E", "reason": "broken", "attempts": 1,
+    "time": "2026-01-31T12:00:00+00:00", "ran": "maybe", "id": "m-1",
+}  # fmt: skip
+WRONG: list[Any] = [[], {"a": 1}, 1.5, True]
+FORGED: list[dict[str, Any]] = [
+    *({name: wrong} for name in GOOD for wrong in WRONG),
+    {"attempts": "1"},
+    {"attempts": -1},
+    {"attempts": 10**12},
+    {"queue": None},
+    {"error": None},
+]
+
+
+def taken(told: dict[str, Any], id: str = "m-1", sent: float | None = 1.0) -> Taken:
+    """Return a letter in a queue, with what somebody has told of it."""
+    attributes = (*OWN, Attribute(ATTRIBUTE, json.dumps({**GOOD, **told})))
+    return Taken(id, b"{}", attributes, f"receipt of {id}", sent, "g")
+
+
+class Queues:
+    """A driver whose queue has some letters, and that notes what it is asked."""
+
+    target = "aws"
+
+    def __init__(self, *letters: Taken) -> None:
+        self.letters = letters
+        self.calls: list[QueueCall] = []
+
+    def perform(self, call: QueueCall, seconds: float) -> Result[Any]:
+        self.calls.append(call)
+        return Result.ok(self.letters)
+
+    def of(self, *sources: str, all_to_first: bool = False) -> QueueLetters:
+        driver: Any = self
+        return QueueLetters(driver, "dead", sources, all_to_first=all_to_first)
+
+    def put(self) -> list[str]:
+        """Return the queues into which something was put."""
+        return [each.queue for each in self.calls if isinstance(each, PutMessage)]
+
+
+@pytest.mark.threat("S14")
+@each_row("told", FORGED)
+def test_what_is_forged_of_a_letter_is_nobodys_word(told: dict[str, Any]) -> None:
+    """Of a wrong type: the letter is listed as somebody else's, beside the others."""
+    queues = Queues(taken(told), taken({}, "m-2"))
+    found = list(queues.of("parcels").each())
+    assert [each.queue for each in found] == [None, "parcels"]
+    assert (found[0].handler, found[0].ran, found[0].time) == (None, "maybe", 1.0)
+    data = {"dead_letters": [_json("aws", each, body=False) for each in found]}
+    _render(data, Printers(PlainPrinter(StringIO()), PlainPrinter(StringIO())))
+
+
+@pytest.mark.threat("S10")
+def test_a_letter_chooses_neither_its_way_nor_that_nobody_is_asked() -> None:
+    """It goes where the operator has said, or nowhere; its "no" and its time prove nothing."""
+    forged = {"queue": "https://evil.example/q", "ran": "no", "time": "9999-12-31T00:00:00+00:00"}
+    queues = Queues(taken(forged), taken({"ran": "no"}, "m-2"), taken({"queue": "mails"}, "m-3"))
+
+    def moved(letters: QueueLetters, **wish: Any) -> Moved:
+        return redrive(letters, Wish(**wish), 1e9, agree=lambda _: False, sleep=id, progress=id)
+
+    done = moved(queues.of("parcels"))
+    assert (done.moved, done.left, done.elsewhere) == (0, ("m-2",), ("m-1", "m-3"))
+    assert done.old == ("m-2",)
+    assert moved(queues.of("parcels"), force=True).moved == 1
+    assert queues.put() == ["parcels"]
+    assert moved(queues.of("parcels", "mails"), force=True).elsewhere == ("m-1",)
+    assert moved(queues.of(), force=True).moved == 0
+    assert moved(queues.of("safe", all_to_first=True), force=True).moved == 3
+    assert queues.put() == ["parcels", "parcels", "mails", "safe", "safe", "safe"]
+    nobodys = Queues(Taken("m-4", b"{}", (), "r"))
+    assert moved(nobodys.of("parcels", "mails"), force=True).elsewhere == ("m-4",)
+    assert moved(nobodys.of("parcels"), force=True).moved == 1
+
+
+@pytest.mark.threat("S14")
+def test_a_letter_of_azure_with_other_types_is_whatever_it_is() -> None:
+    """Its own forms of attributes hold texts alone; no other stops a look."""
+    for value in (7, None, *WRONG):
+        text = json.dumps({"attributes": {"a": value}, "body": "e30="})
+        assert storage_queue_text(text) == (text.encode(), ())
+        packed = quote(json.dumps([["a", value, ""]]))
+        response: Any = SimpleNamespace(headers={"leeward-properties": f'"{packed}"'})
+        assert service_bus_properties(response) == ()
+
+
 class Place:
     """Dead letters by id and whether they ran; the one of the id ``bad`` cannot be moved."""
 
@@ -214,6 +309,12 @@ class Place:
     def each(self) -> Iterator[Found]:
         for time, (id, ran) in enumerate(self.letters.items()):
             yield Found(id, "q", "send", "E", None, ran, 1, 1000.0 + time, None, b"", None)
+
+    def goes_back(self, found: Found) -> bool:
+        return found.id != "lost"
+
+    def delete(self, found: Found) -> None:
+        self.moved.append(f"-{found.id}")
 
     def move(self, found: Found) -> None:
         if found.id == "bad":
@@ -244,9 +345,21 @@ def test_by_itself_only_what_is_proved_not_to_have_run_is_moved() -> None:
         done = move(place, wish, agree)
         assert (place.moved, done.left) == (moved, left), wish
         assert done.moved == len(moved)
-    place = Place(**letters)
-    assert move(place, Wish(dry_run=True)).moved == 2
+    place = Place(**letters, lost="no")
+    done = move(place, Wish(dry_run=True))
+    assert (done.moved, done.elsewhere) == (2, ("lost",))
     assert place.moved == []
+
+
+def test_letters_are_deleted_by_id_where_somebody_says_so() -> None:
+    """By agreement or by force; a dry run deletes none."""
+    place = Place(a="no", b="maybe")
+    assert delete_letters(place, Wish(frozenset("b")), agree=lambda _: False).left == ("b",)
+    assert delete_letters(place, Wish(frozenset("b"), dry_run=True), agree=lambda _: False)[0] == 1
+    assert place.moved == []
+    assert delete_letters(place, Wish(frozenset("b")), agree=lambda _: True).moved == 1
+    assert delete_letters(place, Wish(frozenset("a"), force=True), agree=lambda _: False)[0] == 1
+    assert place.moved == ["-b", "-a"]
 
 
 def test_of_letters_older_than_the_memory_of_keys_is_warned() -> None:
@@ -261,3 +374,18 @@ def test_a_letter_that_cannot_be_moved_ends_it() -> None:
     with pytest.raises(InvalidRequest):
         move(place, Wish())
     assert place.moved == ["a"]
+
+
+@each_row("platform", ["aws", "azure", "google"])
+def test_a_dead_letter_queue_of_nobody_is_refused(platform: str) -> None:
+    """Where the app is deployed: by a misspelt name nothing would ever be given up."""
+    app = App("shop")
+    app.on_message("parcels", name="send")(print)
+    app.function(name="pay", queued=True)(print)
+    for known in ("parcels", "send", "pay"):
+        app.handler(platform, dead_letters={known: "dead"})
+    with pytest.raises(ConfigError, match="dead_letters names 'parcel', .*did you mean 'parcels'"):
+        app.handler(platform, dead_letters={"parcel": "dead"})
+    if platform == "azure":
+        with pytest.raises(ConfigError, match="service_bus names 'x', .* known: parcels, pay, sen"):
+            app.handler(platform, service_bus={"x": "BUS"})

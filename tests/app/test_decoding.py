@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import Enum
-from typing import Any, Literal, NamedTuple, NewType, NotRequired, TypedDict
+from typing import Annotated, Any, Literal, NamedTuple, NewType, NotRequired, TypedDict
 from uuid import UUID
 
 import msgspec
@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from leeward.app.answers import encoded, plain
 from leeward.app.decoding import decoder_of
-from leeward.app.problem import InvalidInput
+from leeward.app.problem import InvalidInput, fault_fields, refused
 from leeward.errors import ConfigError
 
 CANARY = "canary-8e03"
@@ -72,6 +72,13 @@ class Struct(msgspec.Struct):
     lines: list[Line] = []
     by_name: dict[str, int] = {}
     kind: Literal["a", "b"] = "a"
+
+
+class Checked(msgspec.Struct):
+    at: datetime
+    qty: Annotated[int, msgspec.Meta(ge=1)]
+    name: str
+    inner: Struct
 
 
 class Model(pydantic.BaseModel):
@@ -174,7 +181,7 @@ def test_what_does_not_fit_is_told_by_path_and_type() -> None:
         (Model, {"number": CANARY}, "$.number", "valid (int_parsing)"),
         (Struct, {"number": CANARY}, "$.number", "int"),
         (Struct, {"number": 1, "by_name": {CANARY: "x"}}, "$.by_name[...]", "int"),
-        (Struct, {"number": 1, "kind": CANARY}, "$.kind", "as Struct says"),
+        (Struct, {"number": 1, "kind": CANARY}, "$.kind", "one of its values"),
         (list[Struct], [{"number": 1}, CANARY], "$[1]", "object"),
         (
             Model,
@@ -192,6 +199,62 @@ def test_what_does_not_fit_is_told_by_path_and_type() -> None:
         assert (error.status, error.reason, error.retryable) == (400, "bad_input", False)
         assert path in error.message
         assert CANARY not in repr((error, error.message, error.__cause__, error.__context__))
+
+
+def test_everything_that_does_not_fit_is_told_at_once() -> None:
+    """Of dataclasses, structs and models, inside of lists too; twenty places at most."""
+    wrong = {"number": CANARY, "lines": [{"kind": "c"}, {}], "by_name": 3}
+    lines = [("$.lines[0].kind", "valid (literal_error)"), ("$.lines[1].kind", "valid (missing)")]
+    table: list[tuple[Any, Any, list[tuple[str, str]]]] = [
+        (
+            Order,
+            {"id": 1, "items": [{"qty": "x"}, {"sku": 2}], "total": None, "address": {}},
+            [
+                ("$.id", "str"),
+                ("$.items[0].sku", "str"),
+                ("$.items[0].qty", "int"),
+                ("$.items[1].sku", "str"),
+                ("$.total", "decimal"),
+                ("$.placed", "datetime"),
+                ("$.address.street", "str"),
+            ],
+        ),
+        (
+            Model,
+            wrong,
+            [
+                ("$.number", "valid (int_parsing)"),
+                *lines,
+                ("$.by_name", "valid (dict_type)"),
+            ],
+        ),
+        (
+            Struct,
+            {**wrong, "lines": 1},
+            [("$.number", "int"), ("$.lines", "array"), ("$.by_name", "object")],
+        ),
+        (
+            Checked,
+            {"at": "x", "qty": 0, "inner": {"kind": "c"}},
+            [
+                ("$.at", "a time as RFC 3339 has it"),
+                ("$.qty", "int >= 1"),
+                ("$.name", "str"),
+                ("$.inner.number", "int"),
+                ("$.inner.kind", "one of its values"),
+            ],
+        ),
+        (list[int], ["x"] * 50, [(f"$[{n}]", "int") for n in range(20)]),
+    ]  # fmt: skip
+    for annotation, value, expected in table:
+        with pytest.raises(InvalidInput) as caught:
+            read(annotation, value)
+        error = caught.value
+        assert [each[:2] for each in error.flaws] == expected, annotation
+        assert all(str(each) in error.message for each in error.flaws)
+        fields = fault_fields(refused(error))
+        assert fields["flaws"] == [{"path": path, "expected": told} for path, told in expected]
+        assert CANARY not in repr((error, error.message, fields, error.__context__))
 
 
 def test_a_missing_attribute_is_told() -> None:

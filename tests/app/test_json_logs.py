@@ -109,6 +109,20 @@ def test_whatever_is_logged_is_a_line(lines: list[dict[str, Any]]) -> None:
     assert lines[0]["message"] == "a\nb \u2028"
     assert lines[1]["leeward.a"] == "<object>"
     assert "faas.name" not in lines[0]
+    loop: list[object] = []
+    loop.append(loop)
+    more = {"order": "42", "lines": [1, {"a": None}], "level": "own", "nan": float("nan")}
+    logger.warning("%(a)r", {"a": float("inf")}, extra={**more, "loop": loop, "odd": {(1,): 1}})
+    found = {name: lines[2][name] for name in (*more, "extra.level", "loop", "odd", "leeward.a")}
+    assert found == {
+        "order": "42",
+        "lines": [1, {"a": None}],
+        "level": "WARNING",
+        "extra.level": "own",
+        **dict.fromkeys(("nan", "leeward.a"), "<float>"),
+        "loop": "<list>",
+        "odd": "<dict>",
+    }
     record = logging.LogRecord("x", logging.INFO, "x.py", 1, "%d", ("y",), None)
     assert json.loads(JsonFormatter("shop", LogStyle()).format(record))["message"] == "%d"
 

@@ -98,7 +98,7 @@ def test_a_small_app_does_not_load_inspect() -> None:
         "from leeward.clock import SystemClock\n"
         "app = App('quiet')\n"
         "@app.function(name='f')\n"
-        "@idempotent(table='keys', key='order.id')\n"
+        "@idempotent(table='keys', key='order.id', principal=None)\n"
         "def f(order: dict[str, str]) -> str: return order['id']\n"
         "@app.function(name='g')\n"
         "def g(order: dict[str, str]) -> str: return order['id']\n"

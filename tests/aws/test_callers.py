@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -98,5 +99,6 @@ def test_the_log_has_nothing_of_a_call(tmp_path: Path) -> None:
         ]
         log = opened.stop()
     assert log.count("handler_failed") == 4
+    assert re.search(r"error='\w+'.* at='[^']*every.py:\d+ \w+", log)
     assert log.count("message_without_handler") == 1
     assert CANARY not in log + "".join(each.posted for each in found)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -259,6 +260,7 @@ def test_the_host_is_told_nothing_of_a_call(tmp_path: Path, runtime: bool) -> No
             function.event("created", {**EVENT, "subject": "fail", "data": CANARY})
         log = worker.log()
     assert log.count("handler_failed") == 5
+    assert re.search(r"error='\w+'.* at='[^']*every.py:\d+ \w+", log)
     assert "InvalidInput: bad_input" in log
     assert CANARY not in log
 

@@ -104,7 +104,7 @@ def test_what_azure_itself_has_given_up_can_be_looked_at_and_moved(
     """In the queue's own dead-letter queue; nobody has told whether it ran, nor where it was."""
     bus.send("payments/$deadletterqueue", b"{}", DeadLetterReason='"MaxDeliveryCountExceeded"')
     bus.send("payments/$deadletterqueue", b"[]")
-    letters = QueueLetters(driver, f"{QUEUE}/$deadletterqueue", QUEUE)
+    letters = QueueLetters(driver, f"{QUEUE}/$deadletterqueue", (QUEUE,))
     found = list(letters.each())
     assert [(each.body, each.ran, each.queue) for each in found] == [
         (b"{}", "maybe", None),
@@ -189,7 +189,7 @@ def test_a_function_gives_up_what_never_works(
     with pytest.raises(FunctionFailed):
         deliver(2, 1)
     deliver(2, 2)
-    letters = QueueLetters(driver, DEAD, None)
+    letters = QueueLetters(driver, DEAD, (QUEUE,))
     found = list(letters.each())
     told = [(each.body, each.reason, each.ran, each.attempts, each.queue) for each in found]
     assert told == [

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+import typer
 
 from leeward import Client
+from leeward.cli.commands.dlq import _changed
+from leeward.cli.dlq.letters import Found
+from leeward.cli.dlq.redrive import Wish
 from leeward.local import Local
 from tests.cli.conftest import Leeward
 
@@ -37,8 +44,9 @@ def test_dead_letters_are_listed(leeward: Leeward) -> None:
     done = leeward("dlq", "list")
     assert done.code == 0
     rows = [line.split() for line in done.out.splitlines()]
-    assert rows[0] == ["TARGET", "ID", "QUEUE", "HANDLER", "TRIES", "RAN", "ERROR"]
-    told = {" ".join([row[0], *row[2:]]) for row in rows[1:]}
+    assert rows[0] == ["TARGET", "ID", "GIVEN", "UP", "QUEUE", "HANDLER", "TRIES", "RAN", "ERROR"]
+    assert all(datetime.fromisoformat(row[2]).tzinfo is not None for row in rows[1:])
+    told = {" ".join([row[0], *row[3:]]) for row in rows[1:]}
     assert told == {
         "local orders remember 5 maybe ValueError: no such order 42",
         "local send-receipt send-receipt 5 maybe KeyError",
@@ -78,6 +86,7 @@ def test_what_may_have_run_is_moved_by_force_alone(leeward: Leeward, bare: Path)
         "moved": 2,
         "left": [],
         "old": [],
+        "elsewhere": [],
         "dry_run": False,
     }
     assert leeward("dlq", "list").err == "No dead letters.\n"
@@ -87,6 +96,36 @@ def test_what_may_have_run_is_moved_by_force_alone(leeward: Leeward, bare: Path)
     with Client(cloud):
         cloud.wait_idle(30)
     assert seen == [{"id": "42"}]
+
+
+@pytest.mark.usefixtures("dead")
+def test_dead_letters_are_deleted_by_id(leeward: Leeward) -> None:
+    """Where that is forced; an id that is not there is an error, of every action."""
+    found = json.loads(leeward("dlq", "list", "--json").out)["dead_letters"]
+    one, other = (each["id"] for each in found)
+    assert "--id" in leeward("dlq", "delete").err
+    assert leeward("dlq", "delete", "--id", one).out == "0 deleted, 1 left.\n"
+    assert leeward("dlq", "delete", "--id", one, "--force").out == "1 deleted, 0 left.\n"
+    for action in ("list", "show", "redrive", "delete"):
+        done = leeward("dlq", action, "--id", "99", "--id", one, "--id", other)
+        assert (done.code, f"has the id {one}, 99" in " ".join(done.err.split())) == (3, True)
+
+
+@pytest.mark.threat("S9")
+@pytest.mark.usefixtures("bare")
+def test_the_question_is_shown_and_not_obeyed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a letter says of itself reaches a terminal with escapes alone."""
+    hostile = "\x1b]0;owned\x07\x9b2J"
+    found = Found(hostile, hostile, None, hostile, None, "maybe", 1, None, None, b"", None)
+    letters: Any = SimpleNamespace(each=lambda: iter([found]), goes_back=lambda _: True)
+    asked: list[str] = []
+    monkeypatch.setattr(typer, "confirm", lambda text, **_: asked.append(text))
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: True))
+    options: Any = SimpleNamespace(output=None)
+    for delete in (False, True):
+        _changed(options, [("aws", letters)], Wish(frozenset([hostile])), delete=delete)
+    assert len(asked) == 2
+    assert all(text.isprintable() and "owned" in text for text in asked)
 
 
 def test_without_dead_letters_that_is_said(leeward: Leeward, bare: Path) -> None:
@@ -105,6 +144,7 @@ def test_a_queue_is_needed_for_a_cloud_and_refused_for_this_process(leeward: Lee
         (("list", "dead", "--targets", "aws:us-east-1,aws:eu-west-1"), "--targets"),
         (("redrive", "--to", "parcels"), "name no queue"),
         (("redrive", "--rate", "0"), "--rate"),
+        (("redrive", "dead", "--targets", "aws:us-east-1"), "say with --to where"),
     ):
         done = leeward("dlq", *args)
         assert done.code == 2, args

@@ -21,6 +21,9 @@ EDGES = "check export package associate".split()
 """Of `leeward edge`."""
 EXPORTS = ["terraform", "cloudformation"]
 """Of `leeward export`."""
+KEYS = ["list", "settle"]
+"""Of `leeward keys`."""
+GROUPS = ["keys", "object", "workflow", "backup", "edge", "export", "scheduler"]
 
 ALL = [
     *COMMANDS,
@@ -29,6 +32,7 @@ ALL = [
     *(f"backup {each}" for each in BACKUPS),
     *(f"edge {each}" for each in EDGES),
     *(f"export {each}" for each in EXPORTS),
+    *(f"keys {each}" for each in KEYS),
     "scheduler run",
 ]
 
@@ -42,12 +46,13 @@ def _examples(help_text: str) -> list[str]:
 def test_every_command_is_listed(leeward: Leeward) -> None:
     """The help of the whole names every command."""
     groups = {
-        (): [*COMMANDS, "object", "workflow", "backup", "edge", "export", "scheduler"],
+        (): [*COMMANDS, *GROUPS],
         ("object",): OBJECTS,
         ("workflow",): FLOWS,
         ("backup",): BACKUPS,
         ("edge",): EDGES,
         ("export",): EXPORTS,
+        ("keys",): KEYS,
         ("scheduler",): ["run"],
     }
     for group, commands in groups.items():

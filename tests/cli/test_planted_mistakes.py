@@ -12,6 +12,7 @@ from tests.cli.conftest import Leeward
 MISTAKES: dict[str, tuple[str, str, str]] = {
     "not TOML": ("source = ", "leeward.toml", "is not TOML"),
     "misspelt key": ("sorce = 'shop'", "sorce", "did you mean 'source'"),
+    "dead letters of nowhere": ("[dead_letters]\nd = []", "dead_letters.d", "at least one"),
     "misspelt section": ("[function.f]", "function", "did you mean 'functions'"),
     "a key of a later version": ("on_all_down = 'spool'", "on_all_down", "remove the key"),
     "unknown way back": ("fail_back = 'never'", "fail_back", "prefer_primary, sticky, manual"),

@@ -228,6 +228,18 @@ def test_a_function_that_somebody_may_have_is_not_marked(
         assert _facts(leeward)["unknown_functions"] == []
 
 
+def test_what_a_file_names_is_counted_although_nothing_is_imported(
+    leeward: Leeward, bare: Path
+) -> None:
+    """An app has handlers that the file does not count; it is named instead."""
+    (bare / "leeward.toml").write_text(LISTED)
+    assert _facts(leeward)["targets"][0]["settings"]["functions"] == "2"
+    (bare / "leeward.toml").write_text('[targets.local]\napp = "shop:app"\n')
+    settings = _facts(leeward)["targets"][0]["settings"]
+    assert settings["app"] == "shop:app (not imported here)"
+    assert {settings["functions"], settings["subscriptions"]} == {"those of the app"}
+
+
 def test_no_target_is_asked_anything(leeward: Leeward, scripted: Callable[..., Script]) -> None:
     """Looking is free: the target is opened, described and closed."""
     script = scripted()

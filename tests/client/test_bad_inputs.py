@@ -655,7 +655,7 @@ FILES: dict[str, tuple[str, str]] = {
     "timeout is endless": ("[tables.t]\ntimeout = inf", "at most 86400"),
     "scope without a key": (
         "[functions.f]\ndedup_scope = 'group'",
-        "needs effect = 'keyed', not 'unsafe'",
+        "needs effect = 'keyed' beside it",
     ),
     "unknown scope": (
         "[functions.f]\neffect='keyed'\ndedup_scope = 'all'",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -582,3 +583,29 @@ def test_a_type_checker_knows_the_effects(method: str) -> None:
     annotation = inspect.signature(getattr(Client, method)).parameters["effect"].annotation
     assert annotation == "Effect | EffectName | None"
     assert get_args(EffectName) == tuple(effect.value for effect in Effect)
+
+
+def test_a_name_that_is_nearly_a_known_one_is_named(tmp_path: Path) -> None:
+    """Of a function, a bus and a table that a target does not have; nothing else is said of it."""
+    app = App("shop")
+    app.function(name="create-ticket")(print)
+    file = tmp_path / "leeward.toml"
+    file.write_text("[buses.tickets]\n[tables.orders]\n[functions.cancel-ticket]\n")
+    calls: list[tuple[Callable[[Client], Any], str]] = [
+        (lambda cloud: cloud.invoke("create_ticket"), "Did you mean 'create-ticket'?"),
+        (lambda cloud: cloud.enqueue("cancel_ticket"), "Did you mean 'cancel-ticket'?"),
+        (lambda cloud: cloud.publish_event("ticket", "t", {}), "Did you mean 'tickets'?"),
+        (lambda cloud: cloud.load_data("order", "1"), "Did you mean 'orders'?"),
+        (lambda cloud: cloud.store_data("order", {"id": "1"}), "Did you mean 'orders'?"),
+        (lambda cloud: cloud.delete_data("order", "1"), "Did you mean 'orders'?"),
+        (lambda cloud: cloud.invoke("create-ticket"), "in leeward.toml."),
+        (lambda cloud: cloud.invoke("other"), "in leeward.toml."),
+    ]
+    missing = Scripted("a", *[NOT_FOUND] * len(calls))
+    with Client(missing, config=file, app=app, clock=FakeClock()) as cloud:
+        for call, told in calls:
+            with pytest.raises(NotFound) as caught:
+                call(cloud)
+            assert str(caught.value).endswith(told)
+    with client(Scripted("a", NOT_FOUND)) as bare, pytest.raises(NotFound, match=r"toml\.$"):
+        bare.invoke("create_ticket")

@@ -82,11 +82,20 @@ def test_the_data_target_of_the_environment_wins(file: Path) -> None:
     assert (config.data_target, config.homes()) == ("google", {})
 
 
-def test_a_misspelt_variable_is_refused() -> None:
+def test_a_misspelt_variable_is_refused(file: Path) -> None:
     """Ignored, it would send data elsewhere; a name that is only alike is somebody else's."""
     for name in ("LEEWARD_DATA_TARGT", "LEEWARD_CONFG", "LEEWARD_DATATARGET"):
         with pytest.raises(ConfigError, match=f"{name} is unknown; did you mean LEEWARD_"):
             load_config(env={name: "aws"})
+    for name in ("CLOUD_PROVDER", "CLOUDPROVIDER", "CLOUD_PROIVDER", "cloud_provider"):
+        for configured in (None, file):
+            with pytest.raises(ConfigError, match=f"{name} is unknown; did you mean CLOUD_PROV"):
+                load_config(env={name: "aws"}, file=configured)
+        assert load_config("local", env={name: "aws"}).order == (TargetName("local"),)
+        load_config(env={name: "aws", "CLOUD_PROVIDER": "local"})
+        load_config(env={name: "aws"}, trust_env=False)
+    for name in ("CLOUD_PROVIDER_NAME", "PROVIDER", "CLOUD_RUN_TIMEOUT_SECONDS"):
+        load_config(env={name: "aws"})
     for name in ("LEEWARD_TEST_CLOUD", "LEEWARD_CONFIG_MAP", "LEEWARD_FUNCTION", "LEEWARDCONFG"):
         load_config(env={name: "aws"})
 

@@ -10,10 +10,7 @@ import pytest
 
 from leeward import Client
 from leeward.app import idempotent
-from leeward.app.context import Context, call_within
-from leeward.app.idempotency import RepeatRefused
 from leeward.app.idempotency.record import Reason, State
-from leeward.clock import SystemClock
 from leeward.local import Local
 from tests.docs.test_pages import DOCS, blocks, table
 
@@ -26,16 +23,11 @@ def test_its_code_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first, *others = blocks(PAGE, "python")
     program: dict[str, Any] = {"__name__": "shop"}
     exec(compile(first, "idempotency.md", "exec"), program)
-    clock = SystemClock()
-    context = Context("take-payment", "key", 1, clock.monotonic() + 30, clock)
-    pay = program["take_payment"]
-    for _ in range(2):
-        found = call_within(context, pay, {"id": "42"}, context)
-        assert found == {"paid": "42", "by": "take-payment"}
-    assert context.dedup == "target"
-    cloud = program["cloud"]()
-    assert cloud.load_data("keys", "shop.take_payment:42") is not None
-    cloud.close()
+    with Client(Local(), app=program["app"]) as cloud:
+        for _ in range(2):
+            found = cloud.invoke("take-payment", {"id": "42"}).value
+            assert found == {"paid": "42", "by": "take-payment"}
+        assert cloud.load_data("keys", "shop.take_payment:42") is not None
     for code in others:
         exec(compile(code, "idempotency.md", "exec"), {"idempotent": idempotent})
 
@@ -53,32 +45,3 @@ def test_it_says_what_a_repeat_gets_for_every_state_and_reason() -> None:
     assert {states.get(each, each.value) for each in State} <= {row[0] for row in rows}
     told = " ".join(row[1] for row in rows)
     assert all(each.value in told for each in Reason if each is not Reason.MISMATCH)
-
-
-def test_an_unknown_record_is_settled_as_the_page_says() -> None:
-    """Stored as completed, repeats get the result; deleted, the next call runs."""
-    runs = []
-    with Client(Local()) as client:
-
-        @idempotent(table="keys", key="order", name="pay", client=client)
-        def pay(order: str) -> str:
-            runs.append(order)
-            if len(runs) < 3:
-                raise ConnectionError
-            return "paid now"
-
-        for order in ("1", "2"):
-            with pytest.raises(ConnectionError):
-                pay(order)
-            with pytest.raises(RepeatRefused, match="may have had its effect"):
-                pay(order)
-        record = client.load_data("keys", "pay:1")
-        assert record is not None
-        client.store_data("keys", {**record.item, "state": "completed", "result": "paid before"})
-        client.delete_data("keys", "pay:2")
-        assert [pay(order) for order in ("1", "2", "1", "2")] == [
-            "paid before",
-            "paid now",
-            "paid before",
-            "paid now",
-        ]

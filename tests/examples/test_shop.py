@@ -163,7 +163,10 @@ def test_an_order_is_created_paid_and_told_of_once(
             (
                 "place-order",
                 {**ORDER, "lines": [{"sku": 1}]},
-                ("InvalidInput", "$.lines[0].sku must be str"),
+                (
+                    "InvalidInput",
+                    "$.lines[0].sku must be str. $.lines[0].qty is missing; it must be int",
+                ),
             ),
             (
                 "charge",

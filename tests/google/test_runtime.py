@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -296,5 +297,6 @@ def test_the_log_has_nothing_of_a_request(tmp_path: Path) -> None:
         function.send(events.binary(subject="fail", type="order.created"))
         log = opened.log()
     assert log.count("handler_failed") == 4
+    assert re.search(r"error='\w+'.* at='[^']*every.py:\d+ \w+", log)
     assert log.count("message_without_handler") == 1
     assert CANARY not in log

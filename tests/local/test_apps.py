@@ -11,12 +11,14 @@ from typing import Any
 
 import pytest
 
-from leeward import App, AsyncClient, Client, Context, Event, FunctionError
-from leeward.app import Problem
+from leeward import App, AsyncClient, Client, Context, Effect, Event, FunctionError
+from leeward.adapter import Invoke
+from leeward.app import Problem, idempotent
 from leeward.errors import ConfigError
 from leeward.local import Local
 from leeward.testing import FakeClock, FaultyDriver
 from tests.local.calls import PATIENT, until
+from tests.scripted import Scripted
 
 
 @dataclass
@@ -354,3 +356,90 @@ def test_an_app_is_mounted_once() -> None:
         cloud.mount(App("shop"))
     cloud.mount(App("other"))
     cloud.close()
+
+
+def test_what_an_app_declares_counts_where_it_is_called(tmp_path: Path) -> None:
+    """Effect, shared deduplication and timeout, of both clients; ``leeward.toml`` says it last."""
+    app = App("shop")
+
+    @app.function(effect="keyed", timeout=20)
+    @idempotent(table="keys", key="order", principal=None, dedup_scope="group")
+    def charge(order: dict[str, Any]) -> None: ...
+
+    @app.function(effect="read_only")
+    def look(order: str) -> None: ...
+
+    @app.function(name="free")
+    def free(order: str) -> None: ...
+
+    file = tmp_path / "leeward.toml"
+    file.write_text(
+        '[functions.charge.names]\naws = "other"\n[functions.look]\ntimeout = 7\n'
+        '[functions.free]\neffect = "idempotent"\n'
+    )
+    keyed, seen, idle = (Effect.KEYED, True), (Effect.READ_ONLY, False), (Effect.IDEMPOTENT, False)
+    expected = [(*keyed, 20.0), (*seen, 7.0), (*idle, 0.0), (Effect.UNSAFE, False, 60.0)]
+
+    def declared(driver: Scripted) -> list[tuple[Effect, bool, float]]:
+        calls = [each for each in driver.calls if isinstance(each, Invoke)]
+        assert driver.timeouts == pytest.approx([12.0, 4.2, 36.0], abs=1)  # a first attempt's share
+        return [(each.effect, each.shared_dedup, each.time_limit) for each in calls]
+
+    driver = Scripted("a")
+    with Client(driver, app=app, config=file) as client:
+        for name in ("charge", "look", "free"):
+            client.invoke(name)
+        assert declared(driver) == expected[:3]
+
+    async def awaited() -> None:
+        async with AsyncClient(waiting, app=app, config=file) as client:
+            for name in ("charge", "look", "free"):
+                await client.invoke(name)
+
+    waiting = Scripted("a")
+    asyncio.run(awaited())
+    assert declared(waiting) == expected[:3]
+
+
+def test_a_handler_has_the_client_that_runs_it(
+    shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And so have an idempotent function and a coroutine: nothing is opened beside it."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("CLOUD_PROVIDER", raising=False)
+    app = shop.app
+
+    @app.function(effect="keyed")
+    @idempotent(table="keys", key="order", principal=None, name="charge")
+    def charge(order: str, context: Context) -> None:
+        context.client.store_data("charges", {"id": order})
+
+    @app.function(effect="keyed")
+    @idempotent(table="keys", key="order", principal=None, name="pay")
+    async def pay(order: str, context: Context) -> None:
+        await context.async_client.store_data("charges", {"id": order})
+
+    def check(client: Client, order: str) -> None:
+        kept = [client.load_data("charges", f"{name}-{order}") for name in ("charge", "pay")]
+        kept += [client.load_data("keys", f"{name}:{name}-{order}") for name in ("charge", "pay")]
+        assert None not in kept
+
+    with Client(Local(), app=app) as client:
+        for name in ("charge", "pay"):
+            client.invoke(name, f"{name}-1")
+        check(client, "1")
+
+    async def awaited(cloud: Local) -> None:
+        async with AsyncClient(cloud, app=app) as client:
+            for name in ("charge", "pay"):
+                await client.invoke(name, f"{name}-2")
+            check(app.client(), "2")
+
+    asyncio.run(awaited(Local()))
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(ConfigError, match="not a function of an App"):
+        _ = Context("f", "", 1, 1.0, FakeClock()).client
+    assert app.client().targets()[0].name == "local"  # where none is open, one for the process
+    app.client().store_data("charges", {"id": "3"})
+    app.client().close()
+    assert [each.name for each in tmp_path.iterdir()] == [".leeward"]

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from importlib import invalidate_caches
 from pathlib import Path
 from typing import Any
 
@@ -132,8 +133,9 @@ def test_a_qualifier_that_is_no_file_name_is_refused(qualifier: str) -> None:
         ({"functions": {"f": 1}}, r"functions.'f' in .*module:function"),
         ({"functions": {"f": "no_colon"}}, "module:function"),
         ({"functions": {"f": "a:b:c"}}, "module:function"),
-        ({"functions": {"f": "leeward.nowhere:f"}}, r"cannot be imported \(ModuleNotFoundError\)"),
-        ({"functions": {"f": f"{HERE}:absent"}}, "has no 'absent'"),
+        ({"functions": {"f": "leeward.nowhere:f"}}, r"ModuleNotFoundError: no module 'leeward.now"),
+        ({"functions": {"f": f"{HERE}:absent"}}, "has no 'absent'; correct the name"),
+        ({"functions": {"f": f"{HERE}:doubel"}}, "has no 'doubel'; did you mean 'double'?"),
         ({"app": f"{HERE}:double"}, "'app' .* is a function; name a leeward.App"),
         ({"app": "nope"}, "'app' .* must look like"),
         ({"functions": {"f": f"{HERE}:seen"}}, "is not callable"),
@@ -159,14 +161,30 @@ def test_a_wrong_option_is_refused_on_opening(options: dict[str, Any], message: 
     assert list(Path().iterdir()) == []
 
 
-@pytest.mark.parametrize("text", ["raise ValueError('secret')", "def broken(", "import nowhere_"])
+@each_row(
+    "text, why",
+    [
+        ("\nraise ValueError('secret')", r"ValueError at .*failing_module.py:2\)"),
+        ("x = 1\ndef broken(", r"SyntaxError at .*failing_module.py:2: .*never closed"),
+        ("x = 'secret' +", r"SyntaxError at .*failing_module.py:1: invalid syntax\)"),
+        ("import nowhere_", r"ModuleNotFoundError: no module 'nowhere_' at .*failing_module.py:1"),
+        ("from json import secrt", r"ImportError of 'json' at .*failing_module.py:1\)"),
+        ("None.secret", r"AttributeError at .*failing_module.py:1\)"),
+        (
+            "from leeward import Client\nClient(config=1)",
+            r"ConfigError at .*: config must be a path",
+        ),
+    ],
+)
 def test_a_module_that_fails_is_a_configuration_error(
-    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    text: str, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever it raises; the error is the cause."""
+    """Whatever it raises: the message says what is missing, and where; the error is the cause."""
+    monkeypatch.setattr("sys.dont_write_bytecode", True)
     (tmp_path / "failing_module.py").write_text(text)
+    invalidate_caches()
     monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(ConfigError, match="'failing_module' cannot be imported") as caught:
+    with pytest.raises(ConfigError, match=f"'failing_module' cannot be imported .{why}") as caught:
         open_driver(config(functions={"f": "failing_module:f"}))
     assert caught.value.__cause__ is not None
     assert "secret" not in str(caught.value)

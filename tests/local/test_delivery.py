@@ -94,9 +94,11 @@ def test_failures_are_logged_without_content(
     cloud.wait_idle(PATIENT)
     until(lambda: len(caplog.records) == 6)
     facts = "id=1 bus='orders' subscriber='s' attempt={} error='ValueError'"
+    line = subscriber.__code__.co_firstlineno + 2
+    at = f" at='{__file__}:{line} {subscriber.__qualname__}'"
     assert [(each.name, each.levelname, each.getMessage()) for each in caplog.records] == [
         *(
-            ("leeward.delivery", "WARNING", f"handler_failed {facts.format(attempt)}")
+            ("leeward.delivery", "WARNING", f"handler_failed {facts.format(attempt)}{at}")
             for attempt in range(1, 6)
         ),
         ("leeward.delivery", "ERROR", f"dead_lettered {facts.format(5)}"),

@@ -45,4 +45,11 @@ MUTANTS: Final = (
         "return repr(value)",
         f"{TESTS}/test_bad_inputs.py::test_a_bad_file_is_refused",
     ),
+    Mutant(
+        "a misspelt CLOUD_PROVIDER leads to the embedded store",
+        "src/leeward/config/load.py",
+        "    _refuse_misspelt(trusted, (ORDER,))\n",
+        "",
+        "tests/config/test_load.py::test_a_misspelt_variable_is_refused",
+    ),
 )

@@ -8,8 +8,11 @@ from tests.mutants.mutant import Mutant
 
 _ROOM: Final = "src/leeward/app/idempotency"
 _KEYS: Final = "tests/routing/test_keys.py"
+_APPS: Final = "tests/local/test_apps.py"
 _HANDLERS: Final = "tests/app/idempotent/test_handlers.py"
+_IDS: Final = "tests/app/idempotent/test_ids.py"
 _OVERTAKEN: Final = "tests/app/idempotent/test_overtaken.py"
+_PRINCIPALS: Final = "tests/app/idempotent/test_principals.py"
 _PROOFS: Final = "tests/app/idempotent/test_proofs.py"
 _REPEATS: Final = "tests/app/idempotent/test_repeats.py"
 _TABLE: Final = "tests/app/idempotent/test_table_away.py"
@@ -120,5 +123,68 @@ MUTANTS: Final = (
         "    quoted = len(text) > 1 and",
         "    quoted = False and",
         f"{_HANDLERS}::test_the_key_of_a_header",
+    ),
+    Mutant(
+        "two events whose sources hold a # have one key",
+        "src/leeward/text.py",
+        'if first and "#" not in first else',
+        "if True else",
+        f"{_IDS}::test_two_events_never_have_one_key",
+    ),
+    Mutant(
+        "a key is one of all callers, whoever sends it",
+        f"{_ROOM}/attempt.py",
+        "record_id(settings.function, key, principal, secret)",
+        "record_id(settings.function, key, None, secret)",
+        f"{_PRINCIPALS}::test_nobody_meets_the_record_of_another_on_aws",
+    ),
+    Mutant(
+        "anybody may send the header that says who calls",
+        "adapters/azure/src/leeward_azure/runtime/inputs.py",
+        'if not id or os.environ.get("WEBSITE_AUTH_ENABLED", "").lower() not in ("true", "1"):',
+        "if not id:",
+        f"{_PRINCIPALS}::test_nobody_meets_the_record_of_another_on_azure",
+    ),
+    Mutant(
+        "with a secret, the digest of a payload can be tried all the same",
+        f"{_ROOM}/attempt.py",
+        "keyed_digest(payload, secret) if secret else payload",
+        "payload",
+        f"{_PRINCIPALS}::test_with_a_secret_no_key_is_in_the_table",
+    ),
+    Mutant(
+        "what an app declares of a function does not count for its calls",
+        "src/leeward/opening.py",
+        "return resolved if app is None else _with_app(resolved, app), drivers",
+        "return resolved, drivers",
+        f"{_APPS}::test_what_an_app_declares_counts_where_it_is_called",
+    ),
+    Mutant(
+        "an idempotent function opens a store beside that of the client which runs it",
+        f"{_ROOM}/settings.py",
+        "    if context is None or context.clients is None:\n",
+        "    if True:\n",
+        f"{_APPS}::test_a_handler_has_the_client_that_runs_it",
+    ),
+    Mutant(
+        "a clock that is ahead ends a key",
+        f"{_ROOM}/record.py",
+        "return keep + CLOCKS + (",
+        "return keep + (",
+        f"{_OVERTAKEN}::test_no_wrong_clock_ends_a_key",
+    ),
+    Mutant(
+        "a run that is under way is settled by hand",
+        f"{_ROOM}/record.py",
+        "    if not (lapsed or record.state is State.UNKNOWN):\n",
+        "    if False:\n",
+        "tests/cli/test_keys.py::test_only_what_nobody_knows_is_settled",
+    ),
+    Mutant(
+        "an error names no record to settle",
+        "src/leeward/operations/errors.py",
+        'return "TABLE RECORD" if told is None else told[0]',
+        'return "TABLE RECORD"',
+        "tests/cli/test_keys.py::test_unknown_records_are_listed_and_settled",
     ),
 )

@@ -15,6 +15,7 @@ from tests.mutants import (
     delivery,
     envelope,
     google,
+    handlers,
     idempotency,
     items,
     kit,
@@ -31,6 +32,7 @@ from tests.mutants.mutant import Mutant
 
 ROOMS: Final[Mapping[str, Sequence[Mutant]]] = {
     "idempotency": idempotency.MUTANTS,
+    "handlers": handlers.MUTANTS,
     "dead_letters": dead_letters.MUTANTS,
     "wire": wire.MUTANTS,
     "kit": kit.MUTANTS,

@@ -48,6 +48,16 @@ def test_the_entry_file_of_the_target_says_where_the_app_is(tmp_path: Path) -> N
     assert wanted(asked(shop, "aws"))[0].entry == Entry("shop", "app")
 
 
+def test_of_several_apps_the_one_in_the_settings_is_taken(tmp_path: Path) -> None:
+    """For an embedded target; without it, the command asks."""
+    settings = '[targets."local:dev"]\napp = "other:app"\n'
+    shop = folder(tmp_path / "a", shop=SHOP, other=SHOP, leeward__toml=settings)
+    assert wanted(asked(shop))[0].entry == Entry("other", "app")
+    (shop / "leeward.toml").write_text("")
+    with pytest.raises(ConfigError, match="several apps here"):
+        wanted(asked(shop))
+
+
 def test_an_option_that_the_runtime_has_not_is_refused(tmp_path: Path) -> None:
     """The cloud would say so, when it loads the package."""
     shop = folder(tmp_path / "a", shop=SHOP, main=ENTRY.replace("target=", "entry="))

@@ -60,9 +60,9 @@ THREATS: Final = {
     ),
     "S10": Threat(
         "forged hints",
-        "",
-        "There are no hints in this version: `handoff` is refused as a key, and nothing is "
-        "replayed from anywhere.",
+        "what a dead letter says of itself chooses neither where it goes back to, nor that nobody "
+        "is asked; of a wrong type it counts as nobody's word, and stops no list",
+        "There are no other hints in this version: `handoff` is refused as a key.",
     ),
     "S11": Threat(
         "reserved names and paths",
@@ -98,8 +98,11 @@ THREATS: Final = {
     ),
     "S17": Threat(
         "idempotency records",
-        "every write of one is conditional on its owner; a key belongs to one payload; what a "
-        "caller forges changes neither the key nor what a delivery is; no key is in a log",
+        "every write of one is conditional on its owner; a key belongs to one payload, and to one "
+        "principal where the function names it, which a function of an app has to decide; with "
+        "`LEEWARD_KEYS_SECRET` neither keys nor digests to try them with are in the table, while "
+        "results are there in clear; what a caller forges changes neither the key nor what a "
+        "delivery is; no key is in a log",
     ),
     "S18": Threat(
         "poisoned clocks",

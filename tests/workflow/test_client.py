@@ -108,12 +108,12 @@ REFUSED: dict[str, tuple[Callable[[], Client], type[LeewardError], str]] = {
     "no such module": (
         lambda: Client(_local(), config=_config("no.such:flow")),
         ConfigError,
-        "cannot be imported (ModuleNotFoundError)",
+        "cannot be imported (ModuleNotFoundError: no module 'no')",
     ),
     "no such flow": (
         lambda: Client(_local(), config=_config(f"{HERE}:three")),
         ConfigError,
-        "cannot be imported (AttributeError)",
+        "has no 'three'",
     ),
     "no place": (lambda: Client(_local(), config=_config("flow")), ConfigError, "must look like"),
     "not a workflow": (

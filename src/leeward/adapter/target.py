@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, TypeAlias
 from leeward.adapter.driver import Driver
 from leeward.errors import ConfigError
 from leeward.masking import masked
+from leeward.text import did_you_mean
 
 
 class TargetConfig(NamedTuple):
@@ -56,12 +57,7 @@ class TargetConfig(NamedTuple):
 
 
 def _nearest(option: str, known: Iterable[str]) -> str:
-    from difflib import get_close_matches
-
-    options = sorted(known)
-    near = get_close_matches(option, options, n=1)
-    meant = f"; did you mean {near[0]!r}?" if near else ";"
-    return f"{meant} known: {', '.join(options)}"
+    return f"{did_you_mean(option, known) or ';'} known: {', '.join(sorted(known))}"
 
 
 Opener: TypeAlias = Callable[[TargetConfig], Driver]

@@ -3,6 +3,14 @@
 from __future__ import annotations
 
 from leeward.masking import masked
-from leeward.text import BASE64, is_base64, is_printable, is_token, percent_encode
+from leeward.text import BASE64, is_base64, is_printable, is_token, join_key, percent_encode
 
-__all__ = ["BASE64", "is_base64", "is_printable", "is_token", "masked", "percent_encode"]
+__all__ = [
+    "BASE64",
+    "is_base64",
+    "is_printable",
+    "is_token",
+    "join_key",
+    "masked",
+    "percent_encode",
+]

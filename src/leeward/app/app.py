@@ -25,11 +25,13 @@ from leeward.app.checks import (
     check_limits,
     check_name,
     check_place,
+    check_principal,
     check_text,
     check_warmed,
     classes_in,
     effect_of,
 )
+from leeward.app.clients import Clients
 from leeward.app.context import Function
 from leeward.app.handlers import Handler
 from leeward.app.objects import check_no_loop, check_taken, prefixes_of
@@ -39,6 +41,8 @@ from leeward.errors import ConfigError
 from leeward.values import Effect, EffectName
 
 if TYPE_CHECKING:
+    from leeward.aio import AsyncClient
+    from leeward.client import Client
     from leeward.workflow.flow import Body
     from leeward.workflow.model import Definition
 
@@ -59,6 +63,7 @@ class App:
         json_logs: as given.
         handlers: by name, in the order of their definition; no two have the same.
         workflows: definitions, in the order of their definition.
+        clients: those that were opened with it.
     """
 
     def __init__(self, name: str, *, json_logs: bool = False, otel: bool = False) -> None:
@@ -67,6 +72,7 @@ class App:
         self.json_logs = json_logs
         self.handlers: dict[str, Handler] = {}
         self.workflows: list[Definition] = []
+        self.clients = Clients(self)
         self._warm = Warm()
         self._telemetry: Any = None
         if otel:
@@ -279,6 +285,18 @@ class App:
         check_warmed(make)
         return self._warm.add(make)
 
+    def client(self) -> Client:
+        """Return the client that runs the app in this process, ``Client(Local(), app=app)``.
+
+        Where none is open, as on a cloud, one is opened as ``Client(app=app)``, and all share it.
+        It stays open: do not close it.
+        """
+        return self.clients.client()
+
+    def async_client(self) -> AsyncClient:
+        """Return the same for coroutines."""
+        return self.clients.async_client()
+
     @property
     def has_warm(self) -> bool:
         """Return whether there is anything to run before the first call."""
@@ -287,6 +305,14 @@ class App:
     def warm_up(self) -> None:
         """Run what is to be run before the first call, unless this process has done it."""
         self._warm.up()
+
+    def warm_up_if_due(self, monotonic: Callable[[], float]) -> None:
+        """Do the same for whoever asks how an instance is; after a failure not at once again.
+
+        Raises:
+            TooSoon: it has failed in the last seconds.
+        """
+        self._warm.up_if_due(monotonic)
 
     def handler(self, platform: str, **options: Any) -> Any:
         """Return what a cloud's runtime calls.
@@ -332,12 +358,15 @@ class App:
             own = getattr(function, "__name__", "").strip("_").replace("_", "-")
             chosen = own if name is None else name
             check_name(chosen, f"the name of the {kind.value} handler")
+            if kind is Kind.CALL:
+                check_principal(function, chosen)
             check_place(self.handlers, chosen, kind, options.get("queue"))
             self.handlers[chosen] = Handler(
                 chosen,
                 kind,
                 function,
                 prepare=self._warm.first,
+                clients=self.clients,
                 telemetry=self._telemetry,
                 timeout=timeout,
                 retries=retries,

@@ -6,9 +6,10 @@ import re
 from collections.abc import Callable, Container, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from leeward.app.signatures import is_coroutine_function, parameters_of
+from leeward.app.signatures import IDEMPOTENCY, is_coroutine_function, parameters_of
 from leeward.app.triggers import Kind
 from leeward.errors import ConfigError
+from leeward.text import did_you_mean
 from leeward.values import Effect, EffectName
 
 if TYPE_CHECKING:
@@ -54,6 +55,39 @@ def check_function(function: object, what: str) -> None:
     """
     if not callable(function):
         raise ConfigError(f"{what} is a {type(function).__name__}; decorate a function")
+
+
+def check_principal(function: object, name: str) -> None:
+    """Check that an idempotent function says whose a key is: anybody may call it by HTTP.
+
+    Raises:
+        ConfigError: it does not.
+    """
+    declared = getattr(function, IDEMPOTENCY, None)
+    if declared is not None and not declared.names_principal:
+        raise ConfigError(
+            f"the idempotent function {name!r} does not say whose its keys are, and a caller who "
+            'guesses a key gets the result of another; write @idempotent(principal="platform"), '
+            "or principal=FUNCTION_OF_THE_CONTEXT, or principal=None where all callers are one"
+        )
+
+
+def check_queues(handlers: Mapping[str, Handler], named: object, option: str) -> None:
+    """Check the keys of an option of a runtime, such as ``dead_letters``.
+
+    Raises:
+        ConfigError: one is neither a handler nor the queue of one, so nothing would come of it.
+    """
+    if not isinstance(named, Mapping):
+        return  # whoever reads the option says so
+    known = {*handlers, *(each.queue for each in handlers.values() if each.queue)}
+    for key in named:
+        if key not in known:
+            near = did_you_mean(str(key), known) or ";"
+            raise ConfigError(
+                f"{option} names {key!r}, which is neither a handler of the app nor a queue of one"
+                f"{near} known: {', '.join(sorted(known)) or 'none'}"
+            )
 
 
 def check_warmed(make: Callable[[], Any]) -> None:

@@ -15,6 +15,10 @@ from leeward.watching import RUNNING
 if TYPE_CHECKING:
     from logging import Logger
 
+    from leeward.aio import AsyncClient
+    from leeward.app.clients import Clients
+    from leeward.client import Client
+
 Function: TypeAlias = Callable[..., Any]
 """A handler: it takes a payload or an event, and a `Context` if it has a second parameter."""
 
@@ -39,7 +43,10 @@ class Context:
         region: of that cloud, or None.
         trace: the W3C ``traceparent`` that came with the call, or None.
         headers: of the request, or the attributes of the message; names in lower case.
+        principal: who calls, as the platform has checked it, such as ``ISSUER#SUBJECT``; None where
+            it has not, or passes that on in a form that a caller can forge. ``local`` there.
         payload: the input as JSON, before it was decoded for the handler.
+        clients: of the app; None where no app has the function.
         effects: how many effects have begun in this call: see `effect`.
         dedup: what the answer says of repeated keys: they are recognised for this ``target`` or for
             the ``group``, or not (``none``); None says nothing.
@@ -51,6 +58,7 @@ class Context:
     __slots__ = (
         "attempt",
         "call_id",
+        "clients",
         "clock",
         "cold_start",
         "deadline",
@@ -62,6 +70,7 @@ class Context:
         "headers",
         "idempotency_key",
         "payload",
+        "principal",
         "provider",
         "region",
         "trace",
@@ -80,8 +89,10 @@ class Context:
         region: str | None = None,
         trace: str | None = None,
         headers: Mapping[str, str] = NOTHING,
+        principal: str | None = None,
         payload: Json = None,
         cold_start: bool = False,
+        clients: Clients | None = None,
     ) -> None:
         self.function = function
         self.idempotency_key = idempotency_key
@@ -93,8 +104,10 @@ class Context:
         self.region = region
         self.trace = trace
         self.headers = headers
+        self.principal = principal
         self.payload = payload
         self.cold_start = cold_start
+        self.clients = clients
         self.effects = 0
         self.dedup: str | None = None
         self.guard: Function | None = None
@@ -149,6 +162,27 @@ class Context:
     def proved_not_run(self) -> None:
         """Take one back of which it is proved that it did not take place."""
         self.effects -= 1
+
+    @property
+    def client(self) -> Client:
+        """The client that runs the app, or one for the process: see `App.client`.
+
+        Raises:
+            ConfigError: no `App` has the function that runs.
+        """
+        return self._clients().client()
+
+    @property
+    def async_client(self) -> AsyncClient:
+        """The same for coroutines."""
+        return self._clients().async_client()
+
+    def _clients(self) -> Clients:
+        if self.clients is None:
+            raise ConfigError(
+                f"{self.function!r} is not a function of an App, so it has no client; open one"
+            )
+        return self.clients
 
     @property
     def logger(self) -> Logger:

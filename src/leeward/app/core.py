@@ -21,7 +21,7 @@ from leeward.app.problem import (
 from leeward.app.triggers import Delivery, Platform
 from leeward.envelope import BY_TARGET, NOT_RECOGNISED
 from leeward.errors import OutcomeUnknown, Ran
-from leeward.logs import log_event
+from leeward.logs import Fact, failure_facts, log_event
 from leeward.text import class_name
 from leeward.values import Effect
 
@@ -68,6 +68,8 @@ def _answer(handler: Handler, delivery: Delivery, platform: Platform) -> Answer:
         region=platform.region,
         trace=delivery.trace,
         headers=delivery.headers,
+        principal=delivery.principal,
+        clients=handler.clients,
         payload=payload,
         cold_start=is_cold,
     )
@@ -96,11 +98,11 @@ def _failure(error: BaseException, handler: Handler, context: Context) -> Failur
 
 
 def log_failure(handler: Handler, delivery: Delivery, result: Answer) -> None:
-    """Log that a run has failed: by name, ids and classes, with nothing of what it was given."""
+    """Log that a run has failed: names, ids, classes, places, and nothing of what it was given."""
     failure = result.failure
     if failure is None:
         return
-    facts: dict[str, str | int | None] = {
+    facts: dict[str, Fact] = {
         "function": handler.name,
         "kind": handler.kind.name.lower(),
         "call_id": delivery.call_id,
@@ -109,6 +111,8 @@ def log_failure(handler: Handler, delivery: Delivery, result: Answer) -> None:
         "reason": failure.reason,
         "ran": failure.ran,
     }
+    if failure.cause is not None and not isinstance(failure.cause, InvalidInput):
+        facts |= failure_facts(failure.cause)
     if failure.retryable:
         log_event(LOGGER, "warning", "handler_failed", **facts)
     else:

@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from leeward.app.mismatch import KEY, Mismatch, Reader, short_name, type_name
-from leeward.app.problem import InvalidInput
+from leeward.app.mismatch import KEY, MOST, Mismatch, Reader, short_name, together, type_name
+from leeward.app.problem import Flaw, InvalidInput
 from leeward.errors import ConfigError
 from leeward.values import Json
 
@@ -53,8 +53,8 @@ def decoder_of(annotation: Any, where: str) -> Reader:
         try:
             return read(value)
         except Mismatch as error:
-            path = "".join(["$", *reversed(error.steps)])
-            found = InvalidInput(path, error.expected, missing=error.missing)
+            others = tuple(Flaw(each.path, each.expected, each.missing) for each in error.others)
+            found = InvalidInput(error.path, error.expected, missing=error.missing, others=others)
         raise found  # out here, so that nothing of the input goes along as the context
 
     return decode
@@ -159,12 +159,16 @@ def _array(make: Callable[..., Any], kind: Any, where: Location) -> Reader:
         if type(value) is not list:
             raise Mismatch("array")
         found: list[Any] = []
-        try:
-            for element in value:
+        flaws: list[Mismatch] = []
+        for number, element in enumerate(value):
+            try:
                 found.append(each(element))
-        except Mismatch as error:
-            error.steps.append(f"[{len(found)}]")
-            raise
+            except Mismatch as error:
+                flaws.append(error.inside(f"[{number}]"))
+                if len(flaws) == MOST:
+                    break
+        if flaws:
+            raise together(flaws) from None
         try:
             return found if make is list else make(found)
         except TypeError:  # of a set, whose elements have no hash
@@ -185,8 +189,7 @@ def _tuple(kinds: Sequence[Any], where: Location) -> Reader:
             for each, element in zip(readers, value, strict=True):
                 found.append(each(element))
         except Mismatch as error:
-            error.steps.append(f"[{len(found)}]")
-            raise
+            raise error.inside(f"[{len(found)}]") from None
         return tuple(found)
 
     return read
@@ -203,8 +206,7 @@ def _mapping(kind: Any, where: Location) -> Reader:
         try:
             return {name: each(inner) for name, inner in value.items()}
         except Mismatch as error:
-            error.steps.append(KEY)
-            raise
+            raise error.inside(KEY) from None
 
     return read
 

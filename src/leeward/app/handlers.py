@@ -5,17 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cached_property
 from types import CoroutineType, FunctionType
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from leeward.app.context import Context, Function, call_within
 from leeward.app.decoding import decoder_of, same
 from leeward.app.objects import ObjectPrefix, document_of
 from leeward.app.problem import InvalidInput
+from leeward.app.signatures import IDEMPOTENCY
 from leeward.app.triggers import Input, Kind, Message, ObjectEvent
+from leeward.envelope import BY_GROUP
 from leeward.errors import ConfigError, InvalidRequest
 from leeward.json_text import Undecodable, decode
 from leeward.values import Effect, Event, Json
 from leeward.watching import OBJECT_PUTS
+
+if TYPE_CHECKING:
+    from leeward.app.clients import Clients
 
 _POSITIONAL: Final = (0, 1)
 _KEYWORD: Final = 3
@@ -41,6 +46,7 @@ class Handler:
         function: the user's.
         prepare: makes what the handlers of the app share, unless that is done; returns whether this
             is the first run of one in this process.
+        clients: of the app, or None.
         effect: what running it again would do.
         timeout: seconds that it may take, or None.
         retries: how often it is tried again, or None.
@@ -65,6 +71,7 @@ class Handler:
         function: Function,
         *,
         prepare: Callable[[], bool],
+        clients: Clients | None = None,
         effect: Effect = Effect.UNSAFE,
         timeout: float | None = None,
         retries: int | None = None,
@@ -84,6 +91,7 @@ class Handler:
         self.is_call = kind is Kind.CALL
         self.function = function
         self.prepare = prepare
+        self.clients = clients
         self.effect = effect
         self.timeout = timeout
         self.retries = retries
@@ -231,6 +239,12 @@ class Handler:
         if self._annotation is Context:
             raise ConfigError(f"{self._where} takes its context second; give it an input first")
         return decoder_of(self._annotation, self._where)
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether one table recognises its keys on all clouds: it is an idempotent function so."""
+        own = getattr(self.function, IDEMPOTENCY, None)
+        return own is not None and own.function is self.function and own.scope == BY_GROUP
 
     @property
     def _where(self) -> str:

@@ -19,9 +19,10 @@ from leeward.app.handlers import Handler
 from leeward.app.objects import object_key
 from leeward.app.problem import InvalidInput, Problem, refused
 from leeward.app.triggers import Delivery, Kind, Message, ObjectEvent, Platform
+from leeward.app.warm import TooSoon
 from leeward.envelope import NO_FUNCTION
-from leeward.logs import log_event
-from leeward.text import class_name
+from leeward.logs import failure_facts, log_event
+from leeward.text import class_name, join_key
 from leeward.values import Event
 
 if TYPE_CHECKING:
@@ -220,14 +221,18 @@ class Host:
         return min(bad, key=lambda each: _is_final(each[1]), default=None)
 
     def warm_up_early(self) -> bool:
-        """Make what the app shares before it is needed, and return whether that went well.
+        """Make what the app shares before it is needed, and return whether it is there.
 
-        What fails is made again later.
+        What fails is logged, and made again later; not in the next seconds, for anybody may ask how
+        an instance is.
         """
         try:
-            self.app.warm_up()
+            self.app.warm_up_if_due(self.platform.clock.monotonic)
+        except TooSoon:
+            return False
         except BaseException as error:  # noqa: BLE001 - told by the first call, which tries again
-            log_event(LOGGER, "warning", "warm_up_failed", error=class_name(error))
+            facts = failure_facts(error)
+            log_event(LOGGER, "warning", "warm_up_failed", error=class_name(error), **facts)
             return False
         return True
 
@@ -267,4 +272,4 @@ def tick_time(handler: Handler, told: object, now: float) -> datetime:
 
 def event_key(event: Event) -> str:
     """Return by what an event is recognised: the same for each delivery, on every cloud."""
-    return f"{event.source}#{event.id}"
+    return join_key(event.source or "", event.id or "")

@@ -33,12 +33,14 @@ class HttpRequest(NamedTuple):
         path: without query.
         headers: names in lower case, one value for each.
         body: its bytes.
+        principal: who has sent it, as the platform has checked; None where it has not.
     """
 
     method: str
     path: str
     headers: Mapping[str, str]
     body: bytes
+    principal: str | None = None
 
     def __repr__(self) -> str:
         return masked(self, "method path")
@@ -82,15 +84,15 @@ def upkeep(host: Host, request: HttpRequest) -> HttpAnswer | None:
     path = request.path.rstrip("/")
     if request.method != "GET" or not path.endswith((WARM_PATH, HEALTH_PATH)):
         return http_answer(host.no_function()) if os.environ.get(FUNCTION) == HEALTH else None
-    if path.endswith(WARM_PATH):
-        host.app.warm_up()
+    is_up = host.warm_up_early()
+    if is_up and path.endswith(WARM_PATH):
         return HttpAnswer(204, answer_headers())
     headers = (
         *answer_headers(),
         ("content-type", "application/json"),
         ("cache-control", "no-store"),
     )
-    if host.warm_up_early():
+    if is_up:
         return HttpAnswer(200, headers, b'{"status":"ok"}')
     return HttpAnswer(503, headers, b'{"status":"failing"}')
 
@@ -132,4 +134,5 @@ def delivery_of(
         None,
         sent.traceparent,
         request.headers,
+        request.principal,
     )

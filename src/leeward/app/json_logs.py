@@ -54,11 +54,18 @@ class JsonFormatter(logging.Formatter):
             line |= _of_call(context)
             line |= self._logs.fields(context)
         if isinstance(record.args, Mapping):
-            line |= {f"leeward.{name}": value for name, value in record.args.items()}
+            line |= {f"leeward.{name}": _plain(value) for name, value in record.args.items()}
+        for name, value in vars(record).items():
+            if name not in _RECORD:  # the `extra` of whoever has logged it
+                line[f"extra.{name}" if name in line else name] = _plain(value)
         if record.exc_info and record.exc_info[0] is not None:
             line["exception.type"] = record.exc_info[0].__name__
             line["exception.stacktrace"] = _places(record.exc_info[2])
         return json.dumps(line, ensure_ascii=False, default=_class_of, allow_nan=False)
+
+
+_RECORD: Final = {*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"}
+"""What every record has."""
 
 
 def set_up(service: str, style: LogStyle) -> None:
@@ -108,6 +115,14 @@ def _places(trace: Any) -> list[str]:
         found.append(f"{code.co_filename}:{trace.tb_lineno} {code.co_qualname}")
         trace = trace.tb_next
     return found[-LONGEST_TRACE:]
+
+
+def _plain(value: object) -> object:
+    """Return what JSON can have of a value: all of it, or the name of its class."""
+    try:
+        return json.loads(json.dumps(value, default=_class_of, allow_nan=False))
+    except (TypeError, ValueError, RecursionError):
+        return _class_of(value)
 
 
 def _class_of(value: object) -> str:

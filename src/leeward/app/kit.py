@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from leeward import otel
     from leeward.app.answers import Answer, failed
     from leeward.app.app import App
+    from leeward.app.checks import check_queues
     from leeward.app.context import Context
     from leeward.app.dead_letters import (
         ATTRIBUTE,
@@ -81,6 +82,7 @@ __all__ = [
     "Ran",
     "SystemClock",
     "Undecodable",
+    "check_queues",
     "checked_queues",
     "dead_letters_at",
     "decode",
@@ -111,6 +113,7 @@ __all__ = [
 _NAMES: Final = {
     "leeward.app.answers": "Answer failed",
     "leeward.app.app": "App",
+    "leeward.app.checks": "check_queues",
     "leeward.app.context": "Context",
     "leeward.app.dead_letters": (
         "ATTRIBUTE DeadLetters Letter Perform checked_queues dead_letters_at"

@@ -5,7 +5,7 @@ Keys of the input that no annotation names are shown as ``[...]``, for they are 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final, TypeAlias
 
 from leeward.values import Json
@@ -17,14 +17,41 @@ KEY: Final = "[...]"
 """Stands in a path for a key that is part of the input."""
 
 
+MOST: Final = 20
+"""Places of one input that are told."""
+
+
 class Mismatch(Exception):
-    """JSON that is not of its type; `steps` lead to it, the innermost first."""
+    """JSON that is not of its type; `steps` lead to it, the innermost first.
+
+    Attributes:
+        others: what else of the same input is not.
+    """
 
     def __init__(self, expected: str, *, missing: bool = False) -> None:
         super().__init__(expected)
         self.expected = expected
         self.missing = missing
         self.steps: list[str] = []
+        self.others: list[Mismatch] = []
+
+    def inside(self, step: str) -> Mismatch:
+        """Return itself, with one more step on the way to it and to the others."""
+        for each in (self, *self.others):
+            each.steps.append(step)
+        return self
+
+    @property
+    def path(self) -> str:
+        """The way to it, from the outside."""
+        return "".join(["$", *reversed(self.steps)])
+
+
+def together(flaws: Iterable[Mismatch]) -> Mismatch:
+    """Return the first of some flaws, and the rest as its others."""
+    first, *rest = [one for each in flaws for one in (each, *each.others)]
+    first.others = rest[: MOST - 1]
+    return first
 
 
 def type_name(annotation: Any) -> str:

@@ -11,13 +11,25 @@ import sys
 from collections.abc import Callable, Iterable
 from typing import Any, Final, get_args
 
-from leeward.app.mismatch import Mismatch
+from leeward.app.mismatch import MOST, Mismatch, together, type_name
 from leeward.values import Json
 
 _WHERE: Final = re.compile(r" - at `(\$[\w.\[\]]*)`$")
-_EXPECTED: Final = re.compile(r"^Expected `([\w.| ]{1,80})`")
+_EXPECTED: Final = re.compile(
+    r"^Expected `([\w.| ]{1,80})`((?: of length)? (?:>=|<=|>|<) -?[\d.]{1,20})?"
+)
 _MISSING: Final = re.compile(r"^Object missing required field `(\w+)`")
 _NAME: Final = re.compile(r"\w{1,64}")
+
+_INVALID: Final = (
+    ("Invalid enum value", "one of its values"),
+    ("Invalid RFC3339", "a time as RFC 3339 has it"),
+    ("Invalid UUID", "a UUID"),
+    ("Invalid base64", "base64"),
+    ("Object contains unknown field", "without further fields"),
+    ("Expected `str` matching regex", "str of its pattern"),
+)
+"""How texts of msgspec begin, and what belongs there."""
 
 
 def model_reader(kind: type) -> Callable[[Json], Any] | None:
@@ -45,21 +57,43 @@ def _struct(kind: type) -> Callable[[Json], Any]:
         try:
             return msgspec.convert(value, kind)
         except msgspec.ValidationError as error:
-            flaw = _struct_mismatch(str(error), kind.__name__)
-        raise flaw
+            flaws = [_struct_mismatch(str(error), kind.__name__)]
+        raise together(_struct_flaws(value, kind, msgspec) or flaws)
 
     return read
 
 
+def _struct_flaws(value: Json, kind: Any, msgspec: Any) -> list[Mismatch]:
+    """Return the flaws of each field by itself: of a whole, msgspec tells the first alone."""
+    found: list[Mismatch] = []
+    if type(value) is not dict:
+        return found
+    for field in msgspec.structs.fields(kind):
+        name = field.encode_name
+        if name not in value:
+            if field.required:
+                found.append(Mismatch(type_name(field.type), missing=True).inside(f".{name}"))
+            continue
+        try:
+            msgspec.convert(value[name], field.type)
+        except msgspec.ValidationError as error:
+            is_struct = hasattr(field.type, "__struct_fields__")
+            flaws = _struct_flaws(value[name], field.type, msgspec) if is_struct else []
+            flaws = flaws or [_struct_mismatch(str(error), kind.__name__)]
+            found += [each.inside(f".{name}") for each in flaws]
+    return found
+
+
 def _struct_mismatch(text: str, name: str) -> Mismatch:
     where, expected, missing = _WHERE.search(text), _EXPECTED.match(text), _MISSING.match(text)
+    known = [told for begins, told in _INVALID if text.startswith(begins)]
     if missing:
-        found = Mismatch(f"what {name} has there", missing=True)
-        found.steps.append(f".{missing[1]}")
+        found = Mismatch(f"what {name} has there", missing=True).inside(f".{missing[1]}")
+    elif known:
+        found = Mismatch(known[0])
     else:
-        found = Mismatch(expected[1] if expected else f"as {name} says")
-    found.steps.append(where[1][1:] if where else "")
-    return found
+        found = Mismatch(f"{expected[1]}{expected[2] or ''}" if expected else f"as {name} says")
+    return found.inside(where[1][1:] if where else "")
 
 
 def _model(kind: Any) -> Callable[[Json], Any]:
@@ -69,18 +103,18 @@ def _model(kind: Any) -> Callable[[Json], Any]:
         except Exception as error:
             if not hasattr(error, "errors"):
                 raise
-            flaw = _model_mismatch(error, kind)
-        raise flaw
+            told = error.errors(include_input=False, include_url=False, include_context=False)
+            flaws = [_model_mismatch(each, kind) for each in told[:MOST]]
+        raise together(flaws)
 
     return read
 
 
-def _model_mismatch(error: Any, kind: Any) -> Mismatch:
-    first = error.errors(include_input=False, include_url=False, include_context=False)[0]
-    code = str(first["type"])
+def _model_mismatch(told: Any, kind: Any) -> Mismatch:
+    code = str(told["type"])
     found = Mismatch(f"valid ({code})" if _NAME.fullmatch(code) else "valid")
     found.missing = code == "missing"
-    found.steps.extend(reversed(list(_steps(first["loc"], kind))))
+    found.steps.extend(reversed(list(_steps(told["loc"], kind))))
     return found
 
 

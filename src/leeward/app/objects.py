@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from leeward.app.checks import check_text
 from leeward.app.triggers import Kind, ObjectEvent
 from leeward.errors import ConfigError
+from leeward.text import join_key
 from leeward.values import NOTHING, Json
 
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ def _told(handler: Handler, way: list[str]) -> str:
 
 def object_key(event: ObjectEvent) -> str:
     """Return by what a write of an object is recognised: the same however often it is told."""
-    return f"{event.bucket}/{event.key}#{event.version}"
+    return join_key(f"{event.bucket}/{event.key}", event.version)
 
 
 def document_of(event: ObjectEvent) -> dict[str, Json]:

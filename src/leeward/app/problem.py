@@ -78,19 +78,47 @@ class Problem(Exception):
         self.retry_after = retry_after
 
 
-class InvalidInput(Problem):
-    """The input is not what the handler's annotation says: status 400, and given up at once.
+class Flaw(NamedTuple):
+    """One place of an input that is not what the handler's annotation says.
 
     Attributes:
         path: where in the input, such as ``$.items[1].qty``.
         expected: what belongs there, such as ``int``.
+        missing: nothing is there.
     """
 
-    def __init__(self, path: str, expected: str, *, missing: bool = False) -> None:
-        told = f"{path} is missing; it must be {expected}" if missing else None
-        super().__init__(told or f"{path} must be {expected}", status=400, reason=BAD_INPUT)
+    path: str
+    expected: str
+    missing: bool = False
+
+    def __str__(self) -> str:
+        """Write it as a sentence."""
+        lacks = f"{self.path} is missing; it must be {self.expected}"
+        return lacks if self.missing else f"{self.path} must be {self.expected}"
+
+
+class InvalidInput(Problem):
+    """The input is not what the handler's annotation says: status 400, and given up at once.
+
+    Attributes:
+        path: where in the input the first flaw is, such as ``$.items[1].qty``.
+        expected: what belongs there, such as ``int``.
+        flaws: all that were found, up to 20.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        expected: str,
+        *,
+        missing: bool = False,
+        others: tuple[Flaw, ...] = (),
+    ) -> None:
+        flaws = (Flaw(path, expected, missing), *others)
+        super().__init__(". ".join(map(str, flaws)), status=400, reason=BAD_INPUT)
         self.path = path
         self.expected = expected
+        self.flaws = flaws
 
 
 class Failure(NamedTuple):
@@ -183,7 +211,7 @@ def refused(problem: Problem) -> Failure:
 
 def fault_fields(failure: Failure) -> Mapping[str, object]:
     """Return what the caller is told, as JSON: one form on every platform."""
-    told = {
+    told: dict[str, object] = {
         "errorType": failure.type,
         "errorMessage": failure.message,
         "reason": failure.reason,
@@ -193,4 +221,6 @@ def fault_fields(failure: Failure) -> Mapping[str, object]:
     cause = failure.cause
     if isinstance(cause, InvalidInput):
         told |= {"path": cause.path, "expected": cause.expected}
+        if len(cause.flaws) > 1:
+            told["flaws"] = [{"path": each.path, "expected": each.expected} for each in cause.flaws]
     return {name: value for name, value in told.items() if value is not None}

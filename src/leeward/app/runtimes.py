@@ -7,6 +7,7 @@ from typing import Any, Final, TypeAlias
 
 from leeward.entrypoints import all_entry_points, entry_points
 from leeward.errors import ConfigError
+from leeward.logs import import_flaw
 
 GROUP: Final = "leeward.runtimes"
 TRIALS: Final = "leeward.trials"
@@ -37,8 +38,8 @@ def runtime_of(platform: str, group: str = GROUP) -> Runtime:
         loaded: Any = found[0].load()
     except ImportError as error:
         raise ConfigError(
-            f"the runtime {platform!r} ({found[0].value}) cannot be loaded; "
-            "install or update what it needs"
+            f"the runtime {platform!r} ({found[0].value}) cannot be loaded "
+            f"({import_flaw(error)}); install or update what it needs"
         ) from error
     runtime: Runtime = loaded
     return runtime

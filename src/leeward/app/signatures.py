@@ -32,6 +32,24 @@ class Parameters(NamedTuple):
     takes_any: bool
 
 
+class Idempotency(NamedTuple):
+    """What an idempotent function declares, for whoever registers it.
+
+    Attributes:
+        function: as it was decorated; a decorator above it may copy this.
+        scope: where a repeated key is recognised, as ``x-leeward-dedup`` has it.
+        names_principal: it says whose a key is, or that all callers are one.
+    """
+
+    function: object
+    scope: str
+    names_principal: bool
+
+
+IDEMPOTENCY: Final = "leeward_idempotency"
+"""The attribute with that of a function."""
+
+
 def is_coroutine_function(function: object) -> bool:
     """Return whether calling `function` gives a coroutine."""
     plain = getattr(function, "__func__", function)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from leeward.app.mismatch import Mismatch, Reader, type_name
+from leeward.app.mismatch import Mismatch, Reader, together, type_name
 from leeward.errors import ConfigError
 from leeward.values import Json
 
@@ -106,17 +106,18 @@ def _object(
         if type(value) is not dict:
             raise Mismatch("object")
         found = {}
+        flaws: list[Mismatch] = []
         for name, each, needed in readers:
             if name in value:
                 try:
                     found[name] = each(value[name])
                 except Mismatch as error:
-                    error.steps.append(f".{name}")
-                    raise
+                    flaws.append(error.inside(f".{name}"))
             elif needed:
                 absent = Mismatch(type_name(hints[name]), missing=True)
-                absent.steps.append(f".{name}")
-                raise absent
+                flaws.append(absent.inside(f".{name}"))
+        if flaws:
+            raise together(flaws)
         try:
             return make(**found)
         except Exception:  # noqa: BLE001 - the class's own check, whose text may hold the input

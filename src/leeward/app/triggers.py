@@ -87,6 +87,7 @@ class Delivery(NamedTuple):
         attempt: 1 for the first; None where the platform does not count.
         trace: the W3C ``traceparent`` that came along, or None.
         headers: of the request, or the attributes of the message; names in lower case.
+        principal: who calls, as the platform has checked it; None where it has not.
     """
 
     input: Input
@@ -96,6 +97,7 @@ class Delivery(NamedTuple):
     attempt: int | None = None
     trace: str | None = None
     headers: Mapping[str, str] = NOTHING
+    principal: str | None = None
 
     def __repr__(self) -> str:
         return masked(self, "call_id seconds attempt")

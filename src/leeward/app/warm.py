@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
+from math import inf
 from threading import RLock
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from leeward.errors import ConfigError
 from leeward.forking import Forkable, watch
 
 T = TypeVar("T")
+
+PAUSE: Final = 10.0
+"""Seconds after a failure in which nothing is made anew for whoever asks how an instance is."""
+
+
+class TooSoon(Exception):
+    """What is to be made could not be made a moment ago."""
 
 
 class Warm(Forkable):
@@ -26,6 +34,7 @@ class Warm(Forkable):
         self._under_way: set[Callable[[], Any]] = set()
         self._is_up = False
         self._is_used = False
+        self._due = -inf
         self._lock = RLock()
         watch(self)
 
@@ -77,6 +86,26 @@ class Warm(Forkable):
                 each()
             self._is_up = True
 
+    def up_if_due(self, monotonic: Callable[[], float]) -> None:
+        """Make what is not made yet, for somebody who is not a caller: anybody may ask for it.
+
+        Args:
+            monotonic: returns the time in seconds.
+
+        Raises:
+            TooSoon: it has failed in the last seconds, and is not tried again yet.
+        """
+        if self._is_up:
+            return
+        with self._lock:
+            if monotonic() < self._due:
+                raise TooSoon
+            try:
+                self.up()
+            except BaseException:
+                self._due = monotonic() + PAUSE
+                raise
+
     def renew(self, *, held: bool) -> None:
         """Forget what the parent has made; for the child of a fork."""
         del held
@@ -85,3 +114,4 @@ class Warm(Forkable):
         self._made = {}
         self._is_up = False
         self._is_used = False
+        self._due = -inf

@@ -96,7 +96,7 @@ def schedule_backup(
         schedule: as for `App.on_schedule`.
         table: its logical name.
         store: a bucket, and after a slash a prefix, as ``backups/shop``.
-        client: returns the app's client; a function of `App.warm` shares one.
+        client: returns the app's client; `App.client` does.
         name: by default ``back-up-TABLE``, with hyphens for underscores; the ids of the backups
             begin with it.
         drill: the day of the week, in UTC, on which the backup is restored and compared, too.

@@ -14,6 +14,7 @@ from leeward.cli.commands import (
     backup_schedule,
     edge,
     export,
+    keys,
     objects,
     scheduler,
     verbs,
@@ -176,6 +177,15 @@ _add(
     "leeward dlq show parcels-dead --json",
     "leeward dlq redrive parcels-dead --dry-run",
     "leeward dlq redrive parcels-dead --to parcels --rate 10 --force",
+)
+records = _group("keys", "The records of idempotent functions, and settling one by hand.")
+_add(records, "list", keys.list_, "leeward keys list keys --state unknown")
+_add(
+    records,
+    "settle",
+    keys.settle_record,
+    "leeward keys settle keys 0123456789ab did-not-run",
+    """leeward keys settle keys 0123456789ab ran --result '{"paid": "42"}'""",
 )
 _add(
     app,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from os import PathLike
 from typing import TYPE_CHECKING
 
@@ -20,11 +20,19 @@ if TYPE_CHECKING:
 
 DEFAULT_FILE = "leeward.toml"
 
-VARIABLES = ("LEEWARD_CONFIG", "LEEWARD_DATA_TARGET", "LEEWARD_DEBUG")
-"""Variables of leeward's own, beside CLOUD_PROVIDER."""
+ORDER = "CLOUD_PROVIDER"
 
-_NEARLY = 0.9
-"""Share of letters in common, as difflib counts: one letter missing, wrong or too much."""
+VARIABLES = (
+    "LEEWARD_CONFIG",
+    "LEEWARD_DATA_TARGET",
+    "LEEWARD_DEBUG",
+    "LEEWARD_FUNCTION",
+    "LEEWARD_KEYS_SECRET",
+)
+"""Variables of leeward's own, beside `ORDER`."""
+
+_MOST_WRONG = 2
+"""Letters, side by side, by which a name is still taken for a misspelt one."""
 
 RUNTIMES = {
     "AWS_LAMBDA_FUNCTION_NAME": "AWS Lambda",
@@ -84,7 +92,7 @@ def load_settings(
     if not trust_env:
         settings = Config() if file is None else _from_file(file, NOTHING)
         return settings._replace(trust_env=False)
-    _refuse_misspelt(env)
+    _refuse_misspelt(env, VARIABLES)
     config = _from_file(file, env)
     home = env.get("LEEWARD_DATA_TARGET")
     if not home:
@@ -98,15 +106,29 @@ def load_settings(
     return config._replace(data_target=str(target), tables=tables, buckets=buckets)
 
 
-def _refuse_misspelt(env: Mapping[str, str]) -> None:
-    """Refuse a variable whose name is nearly one of leeward's: ignored, it would lead elsewhere."""
-    for name in env:
-        if name.startswith("LEEWARD_") and name not in VARIABLES:
-            from difflib import get_close_matches
+def _refuse_misspelt(env: Mapping[str, str], variables: Sequence[str]) -> None:
+    """Refuse a variable whose name is nearly one of `variables`: ignored, it would lead elsewhere.
 
-            near = get_close_matches(name, VARIABLES, n=1, cutoff=_NEARLY)
-            if near:
-                raise ConfigError(f"{name} is unknown; did you mean {near[0]}? Rename or unset it")
+    Beside the right one it leads nowhere.
+    """
+    for name in env:
+        if name in variables:
+            continue
+        for known in variables:
+            if not env.get(known) and _is_nearly(name.upper(), known):
+                raise ConfigError(f"{name} is unknown; did you mean {known}? Rename or unset it")
+
+
+def _is_nearly(name: str, known: str) -> bool:
+    """Return whether two names are the same but for a few letters in one place."""
+    if abs(len(name) - len(known)) > _MOST_WRONG:
+        return False
+    shorter, longer = sorted((name, known), key=len)
+    begins = next((n for n, each in enumerate(shorter) if each != longer[n]), len(shorter))
+    left, right = shorter[begins:], longer[begins:]
+    while left and left[-1] == right[-1]:
+        left, right = left[:-1], right[:-1]
+    return len(right) <= _MOST_WRONG
 
 
 def _refuse_when_hardened(config: Config, variable: str, remedy: str) -> None:
@@ -181,6 +203,7 @@ def _order(
     if variable := trusted.get("CLOUD_PROVIDER"):
         _refuse_when_hardened(config, "CLOUD_PROVIDER", "name the order in the file or as targets")
         return _known(parse_order(variable, "CLOUD_PROVIDER"), "CLOUD_PROVIDER")
+    _refuse_misspelt(trusted, (ORDER,))
     if config.order:
         return _known(config.order, str(Location(config.file).child("cloud_provider")))
     for variable, runtime in RUNTIMES.items():

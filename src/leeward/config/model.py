@@ -17,7 +17,7 @@ class FunctionConfig(NamedTuple):
     """``[functions.<name>]``.
 
     Attributes:
-        effect: what repeating a call would do.
+        effect: what repeating a call would do; None for what the app declares, else ``unsafe``.
         shared_dedup: one store deduplicates for every target (``dedup_scope = "group"``).
         timeout: seconds that the function itself may run for, and the default deadline of a call.
         names: its own names on targets, where they differ from the logical name.
@@ -26,7 +26,7 @@ class FunctionConfig(NamedTuple):
             said.
     """
 
-    effect: Effect = Effect.UNSAFE
+    effect: Effect | None = None
     shared_dedup: bool = False
     timeout: float | None = None
     names: Names = NOTHING
@@ -161,6 +161,8 @@ class Config(NamedTuple):
         health_checks: probe every target; None for no such probes.
         snapshot: the table in which processes tell each other what they have seen; None for none.
         export: what infrastructure files say, by provider.
+        dead_letters: a dead-letter queue, by its own name, to the queues that its letters go back
+            to.
     """
 
     order: tuple[TargetName, ...] = ()
@@ -183,12 +185,14 @@ class Config(NamedTuple):
     health_checks: HealthChecks | None = None
     snapshot: str | None = None
     export: Mapping[str, ExportConfig] = NOTHING
+    dead_letters: Mapping[str, tuple[str, ...]] = NOTHING
 
     def __repr__(self) -> str:
         return masked(
             self,
             "order functions buses tables workflows workflow_target source trust_env data_target "
-            "file groups residency weights fail_back hedge health_checks snapshot buckets export",
+            "file groups residency weights fail_back hedge health_checks snapshot buckets export "
+            "dead_letters",
         )
 
     def homes(self) -> Mapping[str, str]:

@@ -58,8 +58,10 @@ def read_sections(document: Mapping[str, Any], file: str) -> Config:
         "buckets": _read_bucket,
         "workflows": _read_workflow,
         "groups": read_group,
+        "dead_letters": read_texts,
     }
-    refuse_unknown(document, (*TOP_LEVEL, *sections, "targets", "export"), top)
+    known = (*TOP_LEVEL, *sections, "targets", "export", "dead_letters")
+    refuse_unknown(document, known, top)
     parts = {
         name: _read_each(document.get(name, {}), top.child(name), read)
         for name, read in sections.items()
@@ -86,18 +88,19 @@ def read_sections(document: Mapping[str, Any], file: str) -> Config:
         health_checks=optional(document, "health_checks", top, read_health_checks),
         snapshot=optional(document, "snapshot", top, read_text),
         export=by_target(document.get("export", {}), top.child("export"), read_export),
+        dead_letters=parts["dead_letters"],
     )
 
 
 def _read_function(section: Any, where: Location) -> FunctionConfig:
     table = read_section(section, where)
     refuse_unknown(table, ("effect", "dedup_scope", "timeout", "marks", "names", "queue"), where)
-    effect = optional(table, "effect", where, _read_effect) or Effect.UNSAFE
+    effect = optional(table, "effect", where, _read_effect)
     scope = optional(table, "dedup_scope", where, _read_dedup_scope)
     if scope is not None and effect is not Effect.KEYED:
         raise ConfigError(
-            f"{where.child('dedup_scope')} needs effect = 'keyed', not {effect.value!r}; "
-            "only keyed calls are deduplicated"
+            f"{where.child('dedup_scope')} needs effect = 'keyed' beside it; only keyed calls are "
+            "deduplicated"
         )
     return FunctionConfig(
         effect=effect,

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from leeward.config.location import Location
 from leeward.config.order import parse_target
 from leeward.errors import ConfigError
-from leeward.text import is_printable
+from leeward.text import did_you_mean, is_printable
 
 T = TypeVar("T")
 
@@ -53,11 +53,8 @@ def refuse_unknown(table: Mapping[str, Any], known: Collection[str], where: Loca
 
 
 def _nearest(key: str, known: Collection[str]) -> str:
-    from difflib import get_close_matches
-
-    near = get_close_matches(key, known, n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
-    return f"{hint} Known keys: {', '.join(known)}" if near else f"; known keys: {', '.join(known)}"
+    hint = did_you_mean(key, known)
+    return f"{hint} Known keys: {', '.join(known)}" if hint else f"; known keys: {', '.join(known)}"
 
 
 def read_section(value: Any, where: Location) -> Mapping[str, Any]:

@@ -25,9 +25,10 @@ from leeward.delivery.store import DeliveryStore
 from leeward.delivery.workers import Handler, Leased, Workers
 from leeward.errors import ConfigError
 from leeward.forking import HOLD_SECONDS, Forkable, watch
-from leeward.logs import log_event
+from leeward.logs import Fact, failure_facts, log_event
 from leeward.sqlite.errors import DatabaseFault
 from leeward.text import class_name, message_of
+from leeward.values import NOTHING
 
 LOGGER = "leeward.delivery"
 LOOK_AGAIN = 1.0
@@ -300,14 +301,18 @@ class Dispatcher(Forkable):
             if not isinstance(error, AttemptFailed):
                 error = AttemptFailed(error, again=None)
             name = class_name(error.cause)
-            _log("warning", "handler_failed", delivery, name)
+            _log("warning", "handler_failed", delivery, name, failure_facts(error.cause))
             message = message_of(error.cause)
             return LeaseEnd(delivery, Failure(name, message, error.again, error.reason, error.ran))
         return LeaseEnd(delivery)
 
 
 def _log(
-    level: Literal["warning", "error"], name: str, row: Delivery | DeadDelivery, error: str
+    level: Literal["warning", "error"],
+    name: str,
+    row: Delivery | DeadDelivery,
+    error: str,
+    more: Mapping[str, Fact] = NOTHING,
 ) -> None:
     bus, subscriber = row.recipient
     log_event(
@@ -319,4 +324,5 @@ def _log(
         subscriber=subscriber,
         attempt=row.attempt,
         error=error,
+        **more,
     )

@@ -116,6 +116,7 @@ _DEAD = f"""SELECT {_ROW}, CAST(error AS BLOB), CAST(reason AS BLOB), CAST(ran A
 _REDRIVE = """UPDATE deliveries
     SET dead = 0, attempts = 0, due = 0, error = NULL, reason = NULL, ran = NULL, died = NULL
     WHERE id = ? AND dead"""
+_DISCARD = "DELETE FROM deliveries WHERE id = ? AND dead"
 
 _UNSAID: Final[Mapping[Recipient, int]] = MappingProxyType({})
 """No recipient says how many attempts it wants."""
@@ -233,6 +234,11 @@ class DeliveryStore:
         """Let a row that was given up be due again, as if it were new; return whether it was."""
         with self._database.write(PATIENCE) as connection:
             return connection.execute(_REDRIVE, (id,)).rowcount == 1
+
+    def discard(self, id: int) -> bool:
+        """Delete a row that was given up; return whether it was there."""
+        with self._database.write(PATIENCE) as connection:
+            return connection.execute(_DISCARD, (id,)).rowcount == 1
 
     def _ready(
         self, connection: sqlite3.Connection, names: str, now: float, room: tuple[int, int, int]

@@ -88,6 +88,7 @@ def deliver(handler: Handler, row: Row, deadline: float, clock: Clock) -> None:
         deadline - clock.monotonic(),
         row.attempt,
         trace if isinstance(trace, str) else None,
+        principal="local",
     )
     failure = answer(handler, delivery, Platform("local", None, clock)).failure
     if failure is not None and failure.cause is not None:

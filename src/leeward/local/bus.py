@@ -16,6 +16,7 @@ from leeward.json_text import Undecodable, decode
 from leeward.local.functions import QUEUED_CALL
 from leeward.local.schema import DEEPEST
 from leeward.masking import masked
+from leeward.text import join_key
 from leeward.values import Event
 
 
@@ -129,7 +130,7 @@ class Bus:
         return {Recipient(each.bus, each.name): each.function for each in self.subscriptions}
 
     def _messages_for(self, bus: str, event: Event, document: str) -> list[Message]:
-        key = f"{event.source}#{event.id}"
+        key = join_key(event.source or "", event.id or "")
         return [
             Message(Recipient(bus, each.name), event.ordering_key, key, document)
             for each in self.subscriptions

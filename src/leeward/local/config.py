@@ -27,6 +27,8 @@ from leeward.adapter import TargetConfig
 from leeward.app.app import App
 from leeward.errors import ConfigError
 from leeward.local.driver import DIRECTORY, Local
+from leeward.logs import import_flaw
+from leeward.text import did_you_mean
 
 T = TypeVar("T")
 
@@ -173,16 +175,17 @@ def _function(spec: Any, where: str) -> Callable[..., Any]:
 def _imported(spec: Any, where: str) -> Any:
     module, attribute = _split(spec, where)
     try:
-        return attrgetter(attribute)(import_module(module))
-    except AttributeError as error:
-        raise ConfigError(
-            f"{where}: the module {module!r} has no {attribute!r}; correct the name"
-        ) from error
+        found = import_module(module)
     except Exception as error:  # a module is a program of the user's, and may raise anything
         raise ConfigError(
-            f"{where}: the module {module!r} cannot be imported ({type(error).__name__}); "
+            f"{where}: the module {module!r} cannot be imported ({import_flaw(error)}); "
             f"check its name, that it is installed, and that `python -c 'import {module}'` works"
         ) from error
+    try:
+        return attrgetter(attribute)(found)
+    except AttributeError as error:
+        near = did_you_mean(attribute, vars(found)) or "; correct the name"
+        raise ConfigError(f"{where}: the module {module!r} has no {attribute!r}{near}") from error
 
 
 def _place(config: TargetConfig) -> str:

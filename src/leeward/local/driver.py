@@ -209,6 +209,15 @@ class Local(Driver):
         self._look_for_work()
         return found
 
+    def discard(self, letter: DeadLetter) -> bool:
+        """Delete a dead letter; return whether it was there.
+
+        Raises:
+            LeewardError: the database cannot be used.
+        """
+        with self._database_needed():
+            return self._deliveries.discard(letter.id)
+
     def perform(self, call: Call, timeout: float) -> Result[Any]:
         """Make one attempt at any call."""
         if self._closed:

@@ -24,7 +24,7 @@ from leeward.entropy import new_id
 from leeward.envelope import fault_of
 from leeward.errors import ConfigError, Outcome
 from leeward.json_text import Undecodable, decode
-from leeward.text import class_name
+from leeward.text import class_name, did_you_mean
 from leeward.values import Json
 
 F = TypeVar("F", bound=Function)
@@ -111,20 +111,29 @@ class Functions:
 
     def missing(self, name: str) -> Result[Any]:
         """Return the result for a function that is not here."""
-        known = ", ".join(sorted(self.registry)) or "none"
-        return Result(
-            Outcome.NOT_FOUND,
-            message=f"no function {name!r} in this process (known: {known}); name its `app`, or it "
-            "under `functions`, of the target in leeward.toml; a program hands its app to the "
-            f'client, or registers it with @cloud.function("{name}")',
+        near = did_you_mean(name, self.registry)
+        known = ", ".join(sorted(self.registry))
+        remedy = near or (
+            f"; known: {known}"
+            if known
+            else "; hand the client an app, or name one in leeward.toml: [targets.local] "
+            'app = "module:app"'
         )
+        return Result(Outcome.NOT_FOUND, message=f"no function {name!r} is in this process{remedy}")
 
     def _answer(
         self, function: Function | Handler, call: Invoke, payload: Json, deadline: float
     ) -> Result[Json]:
         if isinstance(function, Handler):
             call_id, left = new_id(self._clock.now()), deadline - self._clock.monotonic()
-            delivery = Delivery(call.payload, call_id, call.idempotency_key, left, trace=call.trace)
+            delivery = Delivery(
+                call.payload,
+                call_id,
+                call.idempotency_key,
+                left,
+                trace=call.trace,
+                principal="local",
+            )
             return result_of(answer(function, delivery, self._platform), function.name)
         context = Context(call.function, call.idempotency_key, 1, deadline, self._clock)
         try:

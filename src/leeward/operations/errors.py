@@ -5,6 +5,7 @@ Each message says what happened, whether the call may have run, and what to do.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -141,11 +142,11 @@ _KNOWN_KEY: Mapping[str, tuple[str, str]] = {
     ),
     UNKNOWN: (
         "did not run again: an earlier call with its key may have run, or not",
-        "Find out what happened (idempotency key {0.idempotency_key}), then settle its record.",
+        "Find out what happened, then settle its record: leeward keys settle {1}.",
     ),
     NOT_KEPT: (
         "did not run again: an earlier call with its key has run, and its result was not kept",
-        "Look up what it has done (idempotency key {0.idempotency_key}).",
+        "Look up what it has done; its record is {1}.",
     ),
 }
 """What an idempotent function says of a key that it knows, and what to do, by the reason."""
@@ -292,7 +293,8 @@ def _unknown_message(call: Call, result: Result[Any]) -> str:
         )
     if isinstance(call, Invoke) and (known := _KNOWN_KEY.get(str(result.reason))):
         what, remedy = known
-        return f"{_subject(call, result)} {what}{_detail(result)}. {remedy.format(call)}"
+        remedy = remedy.format(call, _record_told(result))
+        return f"{_subject(call, result)} {what}{_detail(result)}. {remedy}"
     certain = "ran, but its answer was lost" if result.executed else "may have run, or not"
     is_unkeyed = result.dedup == NOT_RECOGNISED
     step = _next_step(call, is_unkeyed)
@@ -303,6 +305,17 @@ def _unknown_message(call: Call, result: Result[Any]) -> str:
             f"for it in leeward.toml. {step}"
         )
     return f"{_subject(call, result)} {certain}{_detail(result)}. {step}"
+
+
+def _record_told(result: Result[Any]) -> str:
+    """Return the table and the record of a key, as leeward's handler has told them.
+
+    The key itself may be another one than that of the call: the function may take it from the
+    payload.
+    """
+    text = (result.fault.message if result.fault is not None else None) or ""
+    told = re.search(r"\S{1,255} [0-9a-f]{12}$", text)
+    return "TABLE RECORD" if told is None else told[0]
 
 
 def _next_step(call: Call, is_unkeyed: bool) -> str:

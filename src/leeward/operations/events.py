@@ -59,7 +59,9 @@ class EventOperations:
         call = Publish(bus, (done,))
         seconds = self._seconds(bus, timeout)
         self._check(call)
-        return call, seconds, results.published
+        if bus in self._buses or not self._buses:
+            return call, seconds, results.published
+        return call, seconds, results.with_hint(results.published, bus, self._buses)
 
     def publish_events(
         self, bus: str, events: Sequence[Event], timeout: float | None

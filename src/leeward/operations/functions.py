@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from leeward import items
-from leeward.adapter import Call, Enqueue, Invoke
+from leeward.adapter import Call, Enqueue, Invoke, Result
 from leeward.config import FunctionConfig
 from leeward.entropy import new_id
 from leeward.errors import InvalidRequest, PayloadTooLarge
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from leeward.clock import Clock
     from leeward.operations.limits import OrderLimits
     from leeward.operations.operations import Operation
+
+C = TypeVar("C", bound=Call)
+T = TypeVar("T")
 
 INVOKE_TIMEOUT: Final = 60.0
 ENQUEUE_TIMEOUT: Final = 10.0
@@ -65,7 +68,7 @@ class FunctionOperations:
             function,
             self._encoded(payload, "payload_bytes"),
             arguments.check_idempotency_key(idempotency_key) or new_id(self._clock.now()),
-            arguments.check_effect(effect) or configured.effect,
+            arguments.check_effect(effect) or configured.effect or Effect.UNSAFE,
             configured.shared_dedup,
             configured.timeout or 0.0,
             running_trace(),
@@ -82,7 +85,7 @@ class FunctionOperations:
                 field="timeout",
             )
         self._check(call)
-        return call, seconds, results.invoked
+        return call, seconds, self._hinted(results.invoked, function)
 
     def enqueue(
         self,
@@ -98,14 +101,23 @@ class FunctionOperations:
             function,
             self._encoded(payload, "queued_bytes"),
             arguments.check_idempotency_key(idempotency_key) or new_id(self._clock.now()),
-            arguments.check_effect(effect) or configured.effect,
+            arguments.check_effect(effect) or configured.effect or Effect.UNSAFE,
             configured.shared_dedup,
             running_trace(),
             bool(configured.queue),
         )
         seconds = ENQUEUE_TIMEOUT if timeout is None else arguments.check_timeout(timeout)
         self._check(call)
-        return call, seconds, results.enqueued
+        return call, seconds, self._hinted(results.enqueued, function)
+
+    def _hinted(
+        self, conclude: Callable[[C, Result[Any]], T], function: str
+    ) -> Callable[[C, Any], T]:
+        """Return `conclude`; of a function that is not known, with the nearest one that is."""
+        known = self._functions
+        if function in known or not known:
+            return conclude
+        return results.with_hint(conclude, function, known)
 
     def _function(self, function: str) -> FunctionConfig:
         checked = arguments.check_name(function, "function")

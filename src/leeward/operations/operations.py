@@ -149,7 +149,7 @@ class Operations:
         )
         seconds = known.seconds if timeout is None else arguments.check_timeout(timeout)
         self.check(call)
-        return call, seconds, results.stored
+        return call, seconds, self._hinted(results.stored, table)
 
     def load_data(
         self, table: str, key: str | Mapping[str, str], timeout: float | None
@@ -159,7 +159,7 @@ class Operations:
         call = Load(table, arguments.key_of(key, known.key, self._limits))
         seconds = known.seconds if timeout is None else arguments.check_timeout(timeout)
         self.check(call)
-        return call, seconds, self._loaded
+        return call, seconds, self._hinted(self._loaded, table)
 
     def delete_data(
         self,
@@ -178,7 +178,7 @@ class Operations:
         )
         seconds = known.seconds if timeout is None else arguments.check_timeout(timeout)
         self.check(call)
-        return call, seconds, results.deleted
+        return call, seconds, self._hinted(results.deleted, table)
 
     @property
     def events(self) -> EventOperations:
@@ -325,6 +325,13 @@ class Operations:
                 "flatten it",
                 field="item",
             )
+
+    def _hinted(self, conclude: Callable[[C, Result[Any]], T], table: str) -> Callable[[C, Any], T]:
+        """Return `conclude`; of a table that is not configured, with the nearest one that is."""
+        known = self._config.tables
+        if table in known or not known:
+            return conclude
+        return results.with_hint(conclude, table, known)
 
     def _loaded(self, call: Load, result: Result[Any]) -> Record | None:
         return results.loaded(call, result, self.clock.now())

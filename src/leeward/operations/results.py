@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Collection, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from leeward.adapter import Call, Delete, Enqueue, Invoke, Load, Publish, Result, Store, Stored
-from leeward.errors import CallError, LeewardError, Outcome
+from leeward.errors import CallError, LeewardError, NotFound, Outcome
+from leeward.text import did_you_mean
 from leeward.values import (
     Attempt,
     InvokeResult,
@@ -22,6 +23,32 @@ from leeward.values import (
 
 if TYPE_CHECKING:
     from datetime import datetime
+
+C = TypeVar("C", bound=Call)
+T = TypeVar("T")
+
+
+def with_hint(
+    conclude: Callable[[C, Result[Any]], T], name: str, known: Collection[str]
+) -> Callable[[C, Result[Any]], T]:
+    """Return what concludes a call likewise, and says which known name an unknown one is nearest.
+
+    Args:
+        conclude: makes a receipt of a result, or raises.
+        name: what the call names; not one of them.
+        known: the names that are configured, or that an app has.
+    """
+
+    def concluded(call: C, result: Result[Any]) -> T:
+        try:
+            return conclude(call, result)
+        except NotFound as error:
+            near = did_you_mean(name, known)
+            if near and near not in str(error):
+                error.args = (f"{error}{near.replace('; d', ' D', 1)}",)
+            raise
+
+    return concluded
 
 
 def invoked(call: Invoke, result: Result[Json]) -> InvokeResult:

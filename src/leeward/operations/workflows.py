@@ -16,6 +16,8 @@ from leeward.clock import Clock
 from leeward.config import Config
 from leeward.errors import ConfigError, InvalidRequest
 from leeward.items import check_json
+from leeward.logs import import_flaw
+from leeward.text import did_you_mean
 from leeward.values import Json
 from leeward.workflow.engine import EMBEDDED, Engine
 from leeward.workflow.known import by_name
@@ -141,14 +143,19 @@ def _imported(spec: str, where: str) -> object:
     if not module or not attribute:
         raise ConfigError(f'{where} must look like "module:flow" or "flow.yaml"')
     try:
-        return attrgetter(attribute)(import_module(module))
+        found = import_module(module)
     except ConfigError:
         raise  # the flow itself is wrong, and the message says where
     except Exception as error:  # a module is a program of the user's, and may raise anything
         raise ConfigError(
-            f"{where}: {spec!r} cannot be imported ({type(error).__name__}); check its name, and "
+            f"{where}: {spec!r} cannot be imported ({import_flaw(error)}); check its name, and "
             f"that `python -c 'import {module}'` works"
         ) from error
+    try:
+        return attrgetter(attribute)(found)
+    except AttributeError as error:
+        near = did_you_mean(attribute, vars(found)) or "; correct the name"
+        raise ConfigError(f"{where}: the module {module!r} has no {attribute!r}{near}") from error
 
 
 def _target(config: Config, drivers: Sequence[Driver]) -> str:

@@ -14,6 +14,7 @@ from stat import S_IWOTH
 
 from leeward.app.app import App
 from leeward.errors import ConfigError
+from leeward.logs import import_flaw
 from leeward.packaging.recipe import Entry
 
 
@@ -50,9 +51,8 @@ def _imported(entry: Entry, where: str) -> object:
     try:
         return getattr(import_module(entry.module), entry.attribute, None)
     except Exception as error:  # a module may fail in any way while it is imported
-        missing = f": no module {error.name!r}" if isinstance(error, ModuleNotFoundError) else ""
         raise ConfigError(
-            f"{where} cannot be imported ({type(error).__name__}{missing}); install what it needs "
+            f"{where} cannot be imported ({import_flaw(error)}); install what it needs "
             "here too, and correct it"
         ) from error
 

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 from leeward.adapter import Call, Driver, Publish, Result, WrappingDriver
 from leeward.calls import OBJECT_VERBS, RUN_VERBS
 from leeward.errors import ConfigError, Outcome
+from leeward.text import did_you_mean
 from leeward.values import Event
 
 
@@ -168,11 +169,8 @@ def _checked_verb(verb: object) -> str | None:
     if verb is None:
         return None
     if not isinstance(verb, str) or verb not in _VERBS:
-        from difflib import get_close_matches
-
-        near = get_close_matches(str(verb), _VERBS, n=1)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        raise ConfigError(f"unknown verb {verb!r}; {hint}known: {', '.join(_VERBS)}")
+        hint = did_you_mean(str(verb), _VERBS) or ";"
+        raise ConfigError(f"unknown verb {verb!r}{hint} known: {', '.join(_VERBS)}")
     return _VERBS[verb]
 
 

@@ -101,8 +101,9 @@ def test_handlers_of_an_app(shop: Shop, subtests: pytest.Subtests) -> None:
 
     @app.function(name="charge", effect="keyed")
     @idempotent(
-        table="keys", effects="marked", dedup_scope="group", client=shop.client, clock=shop.clock
-    )
+        table="keys", principal=None, effects="marked", dedup_scope="group", client=shop.client,
+        clock=shop.clock,
+    )  # fmt: skip
     def charge(order: dict[str, Any], context: Context) -> dict[str, Any]:
         if order.get("how") == "before":
             raise ValueError
@@ -141,7 +142,7 @@ def test_coroutine_handlers_of_an_app() -> None:
     app, client, charges = App("shop"), AsyncClient(Local()), list[str]()
 
     @app.function(name="charge", effect="keyed")
-    @idempotent(table="keys", key="order.id", effects="marked", client=client)
+    @idempotent(table="keys", key="order.id", principal=None, effects="marked", client=client)
     async def charge(order: dict[str, Any], context: Context) -> int:
         if order["id"] == "bad":
             context.effect()

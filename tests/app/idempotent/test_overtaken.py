@@ -6,17 +6,19 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
-from leeward import (
-    DedupUnavailable,
-)
+from leeward import Client, DedupUnavailable
 from leeward.app.idempotency import (
     LeaseLost,
     current_run,
     effect,
     idempotent,
 )
-from leeward.testing import Fault
+from leeward.app.idempotency.record import CLOCKS
+from leeward.local import Local
+from leeward.testing import FakeClock, Fault
 from tests.app.idempotent.shop import ORDER, Shop, refused
 
 
@@ -171,3 +173,51 @@ def test_a_program_that_ends_within_a_handler_leaves_the_lease(shop: Shop) -> No
     assert refused(charge, ORDER)[0] == "running"
     shop.clock.advance(31)
     assert shop.charging(effects="marked")(ORDER)["number"] == 1
+
+
+class Machine:
+    """The clock of another machine: that of the shop, and wrong by some seconds."""
+
+    def __init__(self, right: FakeClock, ahead: float) -> None:
+        self._right, self._ahead = right, ahead
+        self.monotonic, self.sleep = right.monotonic, right.sleep
+        self.sleep_async = right.sleep_async
+
+    def now(self) -> float:
+        """Return its wall clock in Unix seconds."""
+        return self._right.now() + self._ahead
+
+
+@given(
+    st.sampled_from([1.0, 60.0, 86_400.0]),
+    st.floats(0, 0.999),
+    st.floats(-CLOCKS / 2, CLOCKS / 2),
+    st.floats(-CLOCKS / 2, CLOCKS / 2),
+)
+@example(1.0, 0.0, 0.0, CLOCKS - 1)
+@example(86_400.0, 0.999, -CLOCKS / 2, CLOCKS / 2)
+@settings(max_examples=30, deadline=None)
+def test_no_wrong_clock_ends_a_key(keep: float, part: float, one: float, other: float) -> None:
+    """Of two machines whose clocks differ by less than an hour, none runs the other's key again."""
+    right = FakeClock()
+    table, runs = Local(clock=right), []
+
+    def deliver(ahead: float) -> None:
+        clock = Machine(right, ahead)
+
+        @idempotent(
+            table="keys", key="order", name="f", keep=keep, client=Client(table, clock=clock),
+            clock=clock,
+        )  # fmt: skip
+        def charge(order: str) -> None:
+            runs.append(order)
+
+        charge("42")
+
+    try:
+        deliver(one)
+        right.advance(keep * part)
+        deliver(other)
+        assert runs == ["42"]
+    finally:
+        table.close()

@@ -185,7 +185,8 @@ def test_that_nothing_ran_is_told_where_the_key_is_released(
 
     @app.function()
     @idempotent(
-        table="keys", key="order.id", lease=30, client=shop.client, clock=shop.clock,
+        table="keys", key="order.id", principal=None, lease=30,
+        client=shop.client, clock=shop.clock,
         failures={Declined: "replay", HalfDone: "rerun", OSError: "release"},
     )  # fmt: skip
     def anywhere(order: dict[str, Any]) -> None:
@@ -196,7 +197,8 @@ def test_that_nothing_ran_is_told_where_the_key_is_released(
 
     @app.function()
     @idempotent(
-        table="keys", key="order.id", lease=30, client=shop.client, clock=shop.clock,
+        table="keys", key="order.id", principal=None, lease=30,
+        client=shop.client, clock=shop.clock,
         effects="marked",
     )  # fmt: skip
     def marked(order: dict[str, Any]) -> None:

@@ -28,7 +28,7 @@ def keys() -> Client:
 
 
 @app.function(name="pay", effect="keyed")
-@idempotent(table="keys", lease=60, dedup_scope="group", client=keys)
+@idempotent(table="keys", principal=None, lease=60, dedup_scope="group", client=keys)
 def pay(order: dict[str, Any], context: Context) -> int:
     """Take the money for an order, once."""
     context.effect()

@@ -152,6 +152,7 @@ def opened(effect: Effect, random: Random, failures: Any = None) -> Iterator[Sho
     if effect is Effect.KEYED:
         guard = idempotent(
             table="keys",
+            principal=None,
             lease=60,
             failures=failures,
             dedup_scope="group",

@@ -12,6 +12,7 @@ from leeward.app.idempotency.errors import (
     KeyMissing,
     KeyReused,
     LeaseLost,
+    PrincipalMissing,
     RepeatRefused,
 )
 from leeward.app.idempotency.running import IdempotentRun, current_run, effect, effect_async
@@ -22,6 +23,7 @@ __all__ = [
     "KeyMissing",
     "KeyReused",
     "LeaseLost",
+    "PrincipalMissing",
     "RepeatRefused",
     "current_run",
     "effect",

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from os import urandom
+from os import environ, urandom
 from typing import Any, Literal
 
 from leeward.app.context import Context, Function, current
 from leeward.app.idempotency import record
 from leeward.app.idempotency.errors import earlier_failure, refusal
 from leeward.app.idempotency.failures import Treatment, again, failure_of, treatment_of
-from leeward.app.idempotency.keys import record_id
+from leeward.app.idempotency.keys import keyed_digest, record_id, record_ref, secret_in
 from leeward.app.idempotency.payload import digest_of
 from leeward.app.idempotency.plain import plain_of
 from leeward.app.idempotency.record import (
@@ -64,6 +64,7 @@ class Attempt:
         """Find the key, and compare-by digest, of a call of the idempotent `function`.
 
         Raises:
+            PrincipalMissing: nothing says whose it is.
             KeyMissing: it has no key.
             ConfigError: its payload cannot be compared.
         """
@@ -72,14 +73,20 @@ class Attempt:
         if context is not None and current_run() is None:
             context.guard, context.dedup = function, settings.scope
         self._prove(nothing_ran=True)
+        principal = settings.read_principal(context)
         key = settings.read_key(arguments, context)
+        secret = secret_in(environ)
+        payload = digest_of(arguments.values)
         self._settings = settings
         self.location = Location(
-            settings.table, record_id(settings.function, key), settings.keep, settings.clock.now
+            settings.table,
+            record_id(settings.function, key, principal, secret),
+            settings.keep,
+            settings.clock.now,
         )
         self._claim = Claim(
             urandom(12).hex(),
-            digest_of(arguments.values),
+            keyed_digest(payload, secret) if secret else payload,
             settings.lease or MARGIN + (context.remaining() if context else LEASE),
             settings.effects_marked,
             settings.run_unknown,
@@ -217,10 +224,12 @@ class Attempt:
                 known = again(failure, self._settings.failures)
                 raise known or earlier_failure(function, failure)
             case Refuse(reason, retry_after):
-                raise refusal(function, reason, retry_after)
+                table, ref = self.location.table, record_ref(self.location.id)
+                raise refusal(function, reason, retry_after, table, ref)
             case _:
                 raise AssertionError("a start is not an answer")
 
 
 def _log(level: Literal["warning", "error"], name: str, run: IdempotentRun, why: str) -> None:
-    log_event(LOGGER, level, name, function=run.function, fence=run.fence, why=why)
+    facts = {"table": run.location.table, "record": record_ref(run.location.id), "why": why}
+    log_event(LOGGER, level, name, function=run.function, fence=run.fence, **facts)

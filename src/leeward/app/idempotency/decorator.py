@@ -10,10 +10,11 @@ from typing import Any, Literal, TypeVar, cast
 
 from leeward.app.idempotency.attempt import Attempt
 from leeward.app.idempotency.failures import Failures
-from leeward.app.idempotency.keys import KeySource
+from leeward.app.idempotency.keys import KeySource, PrincipalSource
 from leeward.app.idempotency.record import Replay
 from leeward.app.idempotency.settings import Records, Rules, Settings, check_settings
 from leeward.app.idempotency.store import TableClient, perform, perform_async
+from leeward.app.signatures import IDEMPOTENCY, Idempotency
 from leeward.clock import Clock
 from leeward.errors import ConfigError
 
@@ -24,6 +25,7 @@ def idempotent(
     *,
     table: str,
     key: KeySource = None,
+    principal: PrincipalSource = "",
     lease: float | timedelta | None = None,
     keep: float | timedelta = 86_400.0,
     failures: Failures = None,
@@ -43,6 +45,9 @@ def idempotent(
         table: logical name of the table with the records; its key is ``id``.
         key: where the key is: None for the one that came with the call; a path that begins with a
             parameter, such as ``order.id``; ``header:Name``; or a function of the same arguments.
+        principal: whose a key is, so that nobody meets another caller's: ``platform`` for whom the
+            platform has found out (`Context.principal`), a function of the `Context` that returns
+            a text, or None where all callers are one. A function of an app has to say it.
         lease: seconds after which a run that has not ended is taken for dead; longer than the
             platform lets it run. By default what is left of the call, else 60, and 10 more.
         keep: seconds for which a key is remembered; longer than the latest delivery may come.
@@ -57,20 +62,24 @@ def idempotent(
         dedup_scope: ``group`` if the function uses one table on all clouds.
         name: of the records in the table; by default the function's module and name.
         client: a `leeward.Client`, for a coroutine function an `AsyncClient`, or what returns one;
-            by default one for the process, as the environment configures it.
+            by default that of the app whose handler runs (`App.client`), else one for the
+            process, as the environment configures it.
         clock: for tests, `leeward.testing.FakeClock`.
 
     Raises:
         ConfigError: an argument is wrong; it is named.
     """
-    records = Records(table, key, name, lease, keep, dedup_scope, client, clock)
+    records = Records(table, key, principal, name, lease, keep, dedup_scope, client, clock)
     rules = Rules(failures, unreachable, effects, unknown)
     return lambda function: _decorated(function, check_settings(function, records, rules))
 
 
 def _decorated(function: F, settings: Settings) -> F:
     wrapper = _awaited if settings.awaited else _called
-    return cast("F", wraps(function)(wrapper(function, settings)))
+    call = wraps(function)(wrapper(function, settings))
+    declared = Idempotency(call, settings.scope, settings.names_principal)
+    setattr(call, IDEMPOTENCY, declared)
+    return cast("F", call)
 
 
 def _called(function: Callable[..., Any], settings: Settings) -> Callable[..., Any]:

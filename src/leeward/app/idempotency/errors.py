@@ -24,6 +24,16 @@ class KeyMissing(Problem):
         self.field = field
 
 
+class PrincipalMissing(Problem):
+    """The function keeps the keys of each caller apart, and who calls is not known; status 401.
+
+    It did not run.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, status=401, reason="principal_missing")
+
+
 class KeyReused(Problem):
     """The key belongs to a call with another payload; status 422. This one did not run."""
 
@@ -75,22 +85,36 @@ class EarlierFailure(Problem):
 _REFUSALS: Final = {
     Reason.RUNNING: "is still running; ask again later",
     Reason.UNKNOWN: (
-        "may have had its effect, and nothing proves whether it had. Find out, then delete its "
-        "record to let it run again"
+        "may have had its effect, and nothing proves whether it had. Find out, then settle its "
+        "record: leeward keys settle {table} {ref}"
     ),
-    Reason.NOT_KEPT: "has completed, and its result was not kept; it did not run again",
+    Reason.NOT_KEPT: (
+        "has completed, and its result was not kept; it did not run again. Its record: "
+        "{table} {ref}"
+    ),
 }
 
 
-def refusal(function: str, reason: Reason, retry_after: float | None) -> Problem:
-    """Return what a call is told that was refused; the key itself stays out of it."""
+def refusal(
+    function: str, reason: Reason, retry_after: float | None, table: str, ref: str
+) -> Problem:
+    """Return what a call is told that was refused; the key itself stays out of it.
+
+    Args:
+        function: the name of its records.
+        reason: why.
+        retry_after: seconds, or None.
+        table: where the record of its key is.
+        ref: names that record, and not its key.
+    """
     if reason is Reason.MISMATCH:
         return KeyReused(
             f"the idempotency key of this call to {function!r} belongs to another payload. It did "
             "not run; send the same payload, or a key of its own"
         )
     return RepeatRefused(
-        f"an earlier call of {function!r} with this idempotency key {_REFUSALS[reason]}",
+        f"an earlier call of {function!r} with this idempotency key "
+        f"{_REFUSALS[reason].format(table=table, ref=ref)}",
         reason,
         retry_after,
     )

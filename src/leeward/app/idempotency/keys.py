@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
-from leeward.app.idempotency.errors import KeyMissing
-from leeward.app.idempotency.payload import digest_of_text
+from leeward.app.context import Context
+from leeward.app.idempotency.errors import KeyMissing, PrincipalMissing
+from leeward.app.idempotency.payload import HEX_DIGITS, digest_of_text
 from leeward.app.signatures import parameters_of
 from leeward.errors import ConfigError
 from leeward.masking import masked
@@ -18,7 +19,16 @@ LONGEST_KEY: Final = 255
 READABLE: Final = 128
 """Characters up to which a key stands in the table as it is, so that an operator finds it."""
 
+REF_DIGITS: Final = 12
+
 KeySource: TypeAlias = str | Callable[..., object] | None
+
+PrincipalSource: TypeAlias = Callable[[Context], str | None] | Literal["platform", ""] | None
+
+VARIABLE: Final = "LEEWARD_KEYS_SECRET"
+"""The variable with the secret of `record_id`."""
+LEAST: Final = 32
+"""Characters: 128 bits in hex."""
 
 
 class Arguments(NamedTuple):
@@ -107,12 +117,86 @@ def key_reader(
     )
 
 
-def record_id(function: str, key: str) -> str:
-    """Return under which id a table keeps the record of a key: readable where that can be."""
+def principal_reader(source: PrincipalSource, what: str) -> Callable[[Context | None], str | None]:
+    """Return what says whose the key of a call is; None for all callers alike.
+
+    Args:
+        source: None, or "" for nothing said; ``platform``; or a function of the call's context.
+        what: the handler, for messages.
+
+    Raises:
+        ConfigError: it is something else.
+    """
+    if source is None or source == "":
+        return lambda _context: None
+    if source != "platform" and not callable(source):
+        raise ConfigError(
+            f"principal of {what} must be None, 'platform' or a function of the context, not "
+            f"{source!r}"
+        )
+    read = source if callable(source) else _of_platform
+
+    def checked(context: Context | None) -> str | None:
+        principal = None if context is None else read(context)
+        if isinstance(principal, str) and principal:
+            return str.__str__(principal)
+        raise PrincipalMissing(
+            f"{what} keeps the keys of each caller apart, and nothing says who this caller is. It "
+            "did not run"
+        )
+
+    return checked
+
+
+def _of_platform(context: Context) -> str | None:
+    return context.principal
+
+
+def secret_in(env: Mapping[str, str]) -> bytes:
+    """Return the secret that the environment has for `record_id`; empty for none.
+
+    Raises:
+        ConfigError: it is too short to keep anybody from trying all.
+    """
+    secret = env.get(VARIABLE, "")
+    if 0 < len(secret) < LEAST:
+        raise ConfigError(f"{VARIABLE} must have at least {LEAST} characters; take random ones")
+    return secret.encode(errors="surrogateescape")
+
+
+def record_id(function: str, key: str, principal: str | None = None, secret: bytes = b"") -> str:
+    """Return under which id a table keeps the record of a key.
+
+    Args:
+        function: the name of its records.
+        key: as the call has it.
+        principal: whose it is; None for all callers alike. Of two principals, none meets the
+            other's records.
+        secret: makes what stands in the table a keyed digest; without one a key stands there as it
+            is, where it can, so that an operator finds it.
+    """
+    owned = f":{key}" if principal is None else f"{len(principal)}:{principal}{key}"
+    if secret:
+        return f"{function}:hmac:{keyed_digest(owned, secret)}"
+    if principal is not None:
+        return f"{function}:principal:{digest_of_text(owned)}"
     readable = len(key) <= READABLE and key.isascii() and key.isprintable() and " " not in key
-    if readable and not key.startswith("sha256:"):
+    if readable and not key.startswith(("sha256:", "principal:", "hmac:")):
         return f"{function}:{key}"
     return f"{function}:sha256:{digest_of_text(key)}"
+
+
+def record_ref(id: str) -> str:
+    """Return by what messages and logs name the record with an id: nothing of its key is in it."""
+    return digest_of_text(id)[:REF_DIGITS]
+
+
+def keyed_digest(text: str, secret: bytes) -> str:
+    """Return a digest that nobody can make, or try texts with, who lacks the secret."""
+    from hmac import digest
+
+    made = digest(secret, text.encode("utf-8", "surrogatepass"), "sha256")
+    return made.hex()[:HEX_DIGITS]
 
 
 def unquoted(text: str) -> str:

@@ -11,7 +11,8 @@ UNKNOWN, or lease over after an effect ------ claim ----> refused, unless the ha
 
 Every arrow is a conditional write: on absence, or on the revision that was seen. So of two writers
 one finds out that it came second, whatever their clocks say. Times are Unix seconds, by the clock
-of whoever looks: a wrong clock ends a lease early or late, and that is all it can do.
+of whoever looks: a wrong clock ends a lease early or late. It ends a key early only if it is wrong
+by more than `CLOCKS`.
 """
 
 from __future__ import annotations
@@ -26,6 +27,10 @@ from leeward.masking import masked
 
 LONGEST_WAIT: Final = 5.0
 """Seconds that a repeat is asked to wait for the run under way, which may end before its lease."""
+
+CLOCKS: Final = 3600.0
+"""Seconds by which the clocks of two machines may differ, and no key is forgotten within `keep`. A
+table forgets by the clock of whoever looks; not every one has a time of its own."""
 
 
 class State(Enum):
@@ -282,7 +287,28 @@ def released(record: Record) -> Record:
     return record._replace(state=State.RELEASED)
 
 
+def settled(record: Record, now: float, *, ran: bool, result: Any, kept: bool) -> Record | None:
+    """Return the record after somebody has found out what its run has done.
+
+    None where that is not to be told by hand: it still runs, or is settled.
+
+    Args:
+        record: as it is.
+        now: Unix seconds.
+        ran: it has had its effect: repeats get `result`. Else the key is free.
+        result: what it would have returned.
+        kept: `result` is known.
+    """
+    lapsed = record.state is State.IN_PROGRESS and now >= record.lease_until
+    if not (lapsed or record.state is State.UNKNOWN):
+        return None
+    if not ran:
+        return released(record)._replace(failure=None)
+    done = completed(record, result)
+    return done if kept else without_result(done)
+
+
 def seconds_kept(record: Record, keep: float, now: float) -> float:
     """Return for how many seconds the table keeps `record`; one that may still run, longer."""
     running = record.state is State.IN_PROGRESS
-    return keep + max(0.0, record.lease_until - now) if running else keep
+    return keep + CLOCKS + (max(0.0, record.lease_until - now) if running else 0.0)

@@ -26,6 +26,7 @@ class IdempotentRun:
         recorded: repeats will meet this run's record; False where the table is away and the
             operator has said to run all the same.
         is_outermost: no other run has called this one.
+        location: where its record is.
     """
 
     def __init__(
@@ -52,7 +53,7 @@ class IdempotentRun:
         self.starts_as_effect = held is None or held.record.effects
         self._marks = not self.starts_as_effect
         self._client = client
-        self._location = location
+        self.location = location
         self._forbid = forbid_unrecorded
         self._may_be_overtaken = run_unknown
         self._awaited = awaited
@@ -101,7 +102,7 @@ class IdempotentRun:
                     "first effect, or use a leeward.AsyncClient in it"
                 )
             if not self._awaited:
-                self._take(perform(self._client, self._location, mark_effect(self.held)))
+                self._take(perform(self._client, self.location, mark_effect(self.held)))
         if self._outer is not None:
             self._outer.begin()
         self._count(1)
@@ -113,7 +114,7 @@ class IdempotentRun:
             return
         if self.held is not None and self._must_mark(self.held):
             steps = mark_effect(self.held)
-            self._take(await perform_async(self._client, self._location, steps))
+            self._take(await perform_async(self._client, self.location, steps))
         if self._outer is not None:
             await self._outer.begin_async()
         self._count(1)
@@ -129,7 +130,7 @@ class IdempotentRun:
         if not held.record.effects:
             return True
         may = self._may_be_overtaken and self._marks
-        return may and self._location.now() >= held.record.lease_until
+        return may and self.location.now() >= held.record.lease_until
 
     def _count(self, step: int) -> None:
         with self._lock:  # threads of the handler may share the run

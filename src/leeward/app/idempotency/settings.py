@@ -9,8 +9,17 @@ from math import isfinite
 from os import getpid
 from typing import Any, Final, NamedTuple
 
+from leeward.app.context import Context, current
 from leeward.app.idempotency.failures import Failures, Treatment, check_failures
-from leeward.app.idempotency.keys import Arguments, KeySource, Signature, key_reader, signature_of
+from leeward.app.idempotency.keys import (
+    Arguments,
+    KeySource,
+    PrincipalSource,
+    Signature,
+    key_reader,
+    principal_reader,
+    signature_of,
+)
 from leeward.app.idempotency.store import TableClient
 from leeward.app.signatures import is_coroutine_function
 from leeward.clock import Clock, SystemClock
@@ -32,6 +41,7 @@ class Settings(NamedTuple):
     Attributes:
         lease: seconds, or None for what the call has left.
         keep: seconds.
+        names_principal: it says whose a key is, or that all callers are one.
         awaited: it is a coroutine function.
     """
 
@@ -39,6 +49,8 @@ class Settings(NamedTuple):
     table: str
     signature: Signature
     read_key: Callable[[Arguments, Any], str]
+    read_principal: Callable[[Context | None], str | None]
+    names_principal: bool
     lease: float | None
     keep: float
     failures: Mapping[type[Exception], Treatment]
@@ -56,6 +68,7 @@ class Records(NamedTuple):
 
     table: str
     key: KeySource
+    principal: PrincipalSource
     name: str | None
     lease: float | timedelta | None
     keep: float | timedelta
@@ -91,6 +104,8 @@ def check_settings(function: Callable[..., Any], records: Records, rules: Rules)
         _text(records.table, "table"),
         signature,
         key_reader(records.key, signature.names, what),
+        principal_reader(records.principal, what),
+        records.principal != "",
         None if records.lease is None else _seconds(records.lease, "lease"),
         _seconds(records.keep, "keep"),
         check_failures(rules.failures, what),
@@ -141,12 +156,19 @@ def _opener(
 ) -> Callable[[], TableClient]:
     """Return what gives the client, checked, when it is needed."""
     if client is None:
-        return lambda: _default_client(awaited)
+        return lambda: _running_client(awaited)
     if callable(client):
         opened = cache(lambda _process: _checked(client(), awaited))  # none crosses a fork
         return lambda: opened(getpid())
     found = _checked(client, awaited)
     return lambda: found
+
+
+def _running_client(awaited: bool) -> TableClient:
+    context = current()
+    if context is None or context.clients is None:
+        return _default_client(awaited)
+    return context.async_client if awaited else context.client
 
 
 @cache

@@ -20,19 +20,11 @@ from leeward.errors import ConfigError
 
 _MODULE: Final = '''"""Back up a table, on a schedule."""
 
-from leeward import App, Client
+from leeward import App
 from leeward.backup import schedule_backup
 
 app = App("backups")
-
-
-@app.warm
-def cloud() -> Client:
-    """Open the client of this process."""
-    return Client(app=app)
-
-
-schedule_backup(app, {arguments}, client=cloud{drill})
+schedule_backup(app, {arguments}, client=app.client{drill})
 '''
 
 

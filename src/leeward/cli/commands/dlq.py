@@ -13,16 +13,18 @@ from typing import Annotated, Any
 import typer
 
 from leeward.adapter import Driver
-from leeward.cli.dlq.letters import Found, letters_of
-from leeward.cli.dlq.redrive import Moved, Wish, redrive
+from leeward.cli.dlq.letters import Found, Letters, Noted, letters_of
+from leeward.cli.dlq.redrive import Moved, Wish, delete_letters, redrive
 from leeward.cli.global_options import GlobalOptions, options_of, without_handlers
-from leeward.cli.output.console import Printers
+from leeward.cli.output.console import Printers, shown
 from leeward.cli.output.json_view import JsonObject
+from leeward.cli.output.moments import moment
 from leeward.cli.output.output import JsonOutput
-from leeward.errors import InvalidRequest
+from leeward.config import Config
+from leeward.errors import InvalidRequest, NotFound
 from leeward.opening import open_order
 
-HEADER = ("target", "id", "queue", "handler", "tries", "ran", "error")
+HEADER = ("target", "id", "given up", "queue", "handler", "tries", "ran", "error")
 
 
 LONGEST = 60
@@ -35,11 +37,12 @@ class Action(StrEnum):
     LIST = "list"
     SHOW = "show"
     REDRIVE = "redrive"
+    DELETE = "delete"
 
 
 def dlq(
     context: typer.Context,
-    action: Annotated[Action, typer.Argument(help="list, show or redrive.")],
+    action: Annotated[Action, typer.Argument(help="list, show, redrive or delete.")],
     queue: Annotated[
         str | None,
         typer.Argument(
@@ -53,20 +56,23 @@ def dlq(
     ] = None,
     to: Annotated[
         str | None,
-        typer.Option(help="Where they go back to. Default: the queue that each letter names."),
+        typer.Option(
+            help="Where they go back to. Default: the queue that a letter names, if it is one that "
+            "[dead_letters] of leeward.toml has."
+        ),
     ] = None,
     rate: Annotated[float | None, typer.Option(help="Letters a second, at most.")] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Move nothing; tell what would be moved.")
+        bool, typer.Option("--dry-run", help="Change nothing; tell what would be moved or deleted.")
     ] = False,
     force: Annotated[
-        bool, typer.Option("--force", help="Move also what may have run, without asking.")
+        bool, typer.Option("--force", help="Move, or delete, without asking.")
     ] = False,
     keep: Annotated[
         float, typer.Option(help="Seconds for which the function remembers a key.")
     ] = 86_400.0,
 ) -> None:
-    """List, show or move back what was given up.
+    """List, show, move back or delete what was given up.
 
     An embedded target keeps its dead letters itself; those of a cloud lie in a queue. What is
     proved not to have run is moved without a question.
@@ -75,23 +81,42 @@ def dlq(
     if rate is not None and not 0 < rate < float("inf"):
         raise InvalidRequest("--rate must be a positive number of letters a second", field="rate")
     wish = Wish(frozenset(id or ()), force, dry_run, rate, keep)
-    with _opened(options, queue) as drivers:
-        if action is Action.REDRIVE:
-            shown = _redriven(options, drivers, queue, to, wish)
-            options.output.show(shown, _render_moved)
-            return
-        found = [
-            _json(driver.target, each, body=action is Action.SHOW)
-            for driver in drivers
-            for each in letters_of(driver, queue, to).each()
-            if not wish.ids or each.id in wish.ids
+    if action is Action.DELETE and not wish.ids:
+        raise InvalidRequest("say with --id which dead letters are deleted", field="id")
+    config = options.resolved()
+    sources = config.dead_letters.get(queue or "", ())
+    if action is Action.REDRIVE and queue is not None and to is None and not sources:
+        raise InvalidRequest(
+            "say with --to where the letters go back to, or name it in leeward.toml: "
+            f'[dead_letters] {queue!r} = "QUEUE"; what a letter says was written by whoever may '
+            "write there",
+            field="to",
+        )
+    known: set[str] = set()
+    with _opened(config, queue) as drivers:
+        places = [(each.target, letters_of(each, queue, to, sources)) for each in drivers]
+        noted: list[tuple[str, Letters]] = [
+            (target, Noted(place, known)) for target, place in places
         ]
-    render = _render_bodies if action is Action.SHOW else _render
-    options.output.show({"dead_letters": found}, render)
+        if action in (Action.REDRIVE, Action.DELETE):
+            done = _changed(options, noted, wish, delete=action is Action.DELETE)
+            options.output.show(done, _render_moved)
+        else:
+            found = [
+                _json(target, each, body=action is Action.SHOW)
+                for target, letters in noted
+                for each in letters.each()
+                if not wish.ids or each.id in wish.ids
+            ]
+            render = _render_bodies if action is Action.SHOW else _render
+            options.output.show({"dead_letters": found}, render)
+    missing = sorted(wish.ids - known)
+    if missing:
+        raise NotFound(f"no dead letter here has the id {', '.join(missing)}; leeward dlq list")
 
 
 @contextmanager
-def _opened(options: GlobalOptions, queue: str | None) -> Iterator[list[Driver]]:
+def _opened(config: Config, queue: str | None) -> Iterator[list[Driver]]:
     """Open the targets with dead letters: the embedded ones, or the one with the queue.
 
     Names of functions are left as they are: a dead-letter queue is named by the cloud's own name.
@@ -99,7 +124,7 @@ def _opened(options: GlobalOptions, queue: str | None) -> Iterator[list[Driver]]
     Raises:
         InvalidRequest: it is not clear which target is meant.
     """
-    config = without_handlers(options.resolved())
+    config = without_handlers(config)
     wanted = [each for each in config.order if (each.provider == "local") is (queue is None)]
     told = ", ".join(map(str, config.order))
     if not wanted:
@@ -120,32 +145,46 @@ def _opened(options: GlobalOptions, queue: str | None) -> Iterator[list[Driver]]
             driver.close()
 
 
-def _redriven(
-    options: GlobalOptions, drivers: list[Driver], queue: str | None, to: str | None, wish: Wish
+def _changed(
+    options: GlobalOptions, places: list[tuple[str, Letters]], wish: Wish, *, delete: bool
 ) -> JsonObject:
+    """Move letters back, or delete them, and return what was done."""
     for_program = isinstance(options.output, JsonOutput)
     asks = not for_program and sys.stdin is not None and sys.stdin.isatty() and not wish.dry_run
     said = 0
+    word = "deleted" if delete else "moved"
 
     def agree(found: Found) -> bool:
-        return asks and typer.confirm(f"{_sentence(found)} Move it?", err=True)
+        question = f"{_sentence(found)} {'Delete' if delete else 'Move'} it?"
+        return asks and typer.confirm(shown(question), err=True)
 
     def progress(done: Moved) -> None:
         nonlocal said
         if not for_program and done.moved >= said + 100:
             said = done.moved
-            typer.echo(f"moved {done.moved}, left {len(done.left)}", err=True)
+            typer.echo(f"{word} {done.moved}, left {len(done.left)}", err=True)
 
     total = Moved()
-    for driver in drivers:
+    for _, letters in places:
         said = 0
-        letters = letters_of(driver, queue, to)
-        done = redrive(letters, wish, time.time(), agree=agree, sleep=time.sleep, progress=progress)
-        total = Moved(total.moved + done.moved, total.left + done.left, total.old + done.old)
+        done = (
+            delete_letters(letters, wish, agree=agree)
+            if delete
+            else redrive(
+                letters, wish, time.time(), agree=agree, sleep=time.sleep, progress=progress
+            )
+        )
+        total = Moved(
+            total.moved + done.moved,
+            total.left + done.left,
+            total.old + done.old,
+            total.elsewhere + done.elsewhere,
+        )
     return {
-        "moved": total.moved,
+        word: total.moved,
         "left": list(total.left),
         "old": list(total.old),
+        "elsewhere": list(total.elsewhere),
         "dry_run": wish.dry_run,
     }
 
@@ -177,6 +216,7 @@ def _row(letter: JsonObject) -> tuple[str, ...]:
     return (
         letter["target"],
         letter["id"],
+        moment(letter["time"]),
         letter["queue"] or "-",
         letter["handler"] or "-",
         "-" if letter["attempts"] is None else str(letter["attempts"]),
@@ -195,9 +235,20 @@ def _render_bodies(data: JsonObject, printers: Printers) -> None:
 
 def _render_moved(data: JsonObject, printers: Printers) -> None:
     would = "would be " if data["dry_run"] else ""
-    printers.out.text(f"{data['moved']} {would}moved, {len(data['left'])} left.")
+    word = "deleted" if "deleted" in data else "moved"
+    left = len(data["left"]) + len(data["elsewhere"])
+    printers.out.text(f"{data[word]} {would}{word}, {left} left.")
     if data["left"]:
-        printers.err.text("What is left may have run; --force moves it, too.")
+        printers.err.text(
+            "--force deletes without asking."
+            if word == "deleted"
+            else "What is left may have run; --force moves it, too."
+        )
+    if data["elsewhere"]:
+        printers.err.text(
+            f"{len(data['elsewhere'])} name no queue that [dead_letters] of leeward.toml has; "
+            "--to says where they go."
+        )
     if data["old"]:
         printers.err.text(
             f"{len(data['old'])} are older than the function remembers keys: what has run of them "

@@ -156,7 +156,9 @@ def _plan(
         )
     order = tuple(str(target) for target in config.order)
     configured = config.functions.get(function, FunctionConfig())
-    chosen = check_effect(effect) or (Effect.IDEMPOTENT if simulate else configured.effect)
+    chosen = check_effect(effect) or (
+        Effect.IDEMPOTENT if simulate else configured.effect or Effect.UNSAFE
+    )
     read = tuple(parse_fault(each, order) for each in faults or [f"{order[0]}:{USUAL_FAULT}"])
     length = duration or max(each.end for each in read) + RETURN_SECONDS
     _check(length, rate)

@@ -12,6 +12,7 @@ from leeward.cli.output.config_view import json_of_config, json_of_origins, json
 from leeward.cli.output.console import Printer, Printers
 from leeward.cli.output.json_view import JsonObject
 from leeward.cli.output.render import spoken
+from leeward.config import Config
 from leeward.local.config import check_handlers
 from leeward.opening import target_config
 from leeward.values import NOTHING
@@ -47,7 +48,9 @@ def targets(
     data |= json_of_config(config)
     with options.client(without_handlers(config)) as cloud:
         if not watch:
-            data["targets"] = [json_of_target(status) for status in cloud.targets()]
+            data["targets"] = [
+                _with_handlers(json_of_target(each), config) for each in cloud.targets()
+            ]
             options.output.show(data, _render)
             return
         try:
@@ -56,6 +59,23 @@ def targets(
                 sleep(WATCH_SECONDS)
         except KeyboardInterrupt:
             return
+
+
+def _with_handlers(target: JsonObject, config: Config) -> JsonObject:
+    """Return a target with what the file names to run there: none of it was imported."""
+    name = next(each for each in config.order if str(each) == target["name"])
+    if name.provider != "local":
+        return target
+    options = target_config(name, config, NOTHING).options
+    named: dict[str, str] = {
+        each: str(len(options.get(each, ()))) for each in ("functions", "subscriptions")
+    }
+    app = options.get("app")
+    if app is not None:
+        theirs = "those of the app"
+        named = {each: theirs if n == "0" else f"{n}, and {theirs}" for each, n in named.items()}
+        named["app"] = f"{app} (not imported here)"
+    return {**target, "settings": {**target["settings"], **named}}
 
 
 def _look(cloud: Client) -> JsonObject:

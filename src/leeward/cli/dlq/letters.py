@@ -16,7 +16,7 @@ from leeward.adapter.queues import (
     Taken,
     ask,
 )
-from leeward.app.dead_letters import facts_in, without_facts
+from leeward.app.dead_letters import GivenUp, facts_in, without_facts
 from leeward.errors import CallError, InvalidRequest, Outcome, OutcomeUnknown
 from leeward.local import DeadLetter, Local
 from leeward.masking import masked
@@ -29,18 +29,24 @@ HIDDEN: Final = 300
 """Seconds for which a letter that is looked at is hidden from others, at most."""
 
 
+MOST_ATTEMPTS: Final = 1_000_000
+"""More than any queue delivers a message."""
+
+
 class Found(NamedTuple):
     """A dead letter, wherever it lies.
 
     Attributes:
         id: by which its place knows it.
         queue: the logical name of the queue, or the bus, that it was in; None for an unknown one.
+            In a queue of a cloud this and what follows is the word of whoever may write there.
         handler: who has failed; None where nobody has told.
         error: class of what was raised; the same.
         reason: the failure's own word; the same.
         ran: ``no``, ``maybe`` or ``yes``; ``maybe`` where nobody has told.
         attempts: how often it was delivered; None where nobody counts.
-        time: Unix seconds at which it was given up; None where that is not known.
+        time: Unix seconds at which it was given up, by the queue's own clock; None where that is
+            not known.
         message: text of what was raised, which an embedded target keeps; else None.
         body: byte for byte.
         held: what its place needs to find it again.
@@ -68,11 +74,21 @@ class Letters(Protocol):
     def each(self) -> Iterator[Found]:
         """Yield every letter once; what is not moved lies there as before when this ends."""
 
+    def goes_back(self, found: Found) -> bool:
+        """Return whether it is known where a letter goes back to."""
+
     def move(self, found: Found) -> None:
         """Move a letter back to where it is handled.
 
         Raises:
             LeewardError: it is not proved to be there, or to be gone from here.
+        """
+
+    def delete(self, found: Found) -> None:
+        """Delete a letter.
+
+        Raises:
+            LeewardError: it is not proved to be gone.
         """
 
 
@@ -87,9 +103,18 @@ class LocalLetters:
         for letter in self._local.dead_letters():
             yield _of_local(letter)
 
+    def goes_back(self, found: Found) -> bool:
+        """Return True: it never left the file of its target."""
+        del found
+        return True
+
     def move(self, found: Found) -> None:
         """Let a letter be delivered again; what another process has moved is moved."""
         self._local.redrive(found.held)
+
+    def delete(self, found: Found) -> None:
+        """Delete a letter; what another process has deleted is deleted."""
+        self._local.discard(found.held)
 
 
 class QueueLetters:
@@ -98,13 +123,18 @@ class QueueLetters:
     Args:
         driver: of the target.
         queue: the cloud's own name of the dead-letter queue, or of the subscription to a topic.
-        to: of the queue that they go back to; None for the one that each letter names.
+        sources: the queues that letters may go back to, as the operator has named them. Where there
+            is one, a letter that names none goes there.
+        all_to_first: all letters go to the first of them, whatever they name.
     """
 
-    def __init__(self, driver: Driver, queue: str, to: str | None) -> None:
+    def __init__(
+        self, driver: Driver, queue: str, sources: tuple[str, ...], *, all_to_first: bool = False
+    ) -> None:
         self._driver = driver
         self._queue = queue
-        self._to = to
+        self._sources = sources
+        self._all_to_first = all_to_first
         self._moved: set[str] = set()
 
     def each(self) -> Iterator[Found]:
@@ -125,15 +155,26 @@ class QueueLetters:
                 if each.id not in self._moved:
                     ask(self._driver, HideMessage(self._queue, each.receipt, 0, each.id), SECONDS)
 
+    def goes_back(self, found: Found) -> bool:
+        """Return whether the operator has named the queue that a letter goes back to."""
+        return self._source_of(found) is not None
+
+    def _source_of(self, found: Found) -> str | None:
+        if self._all_to_first or (found.queue is None and len(self._sources) == 1):
+            return self._sources[0]
+        return found.queue if found.queue in self._sources else None
+
+    def delete(self, found: Found) -> None:
+        """Remove a letter from its queue."""
+        taken = found.held
+        self._moved.add(found.id)
+        gone = RemoveMessage(self._queue, taken.receipt, taken.id)
+        self._ask(gone, "deleting a dead letter from")
+
     def move(self, found: Found) -> None:
         """Put a letter where it is handled, as it was; then remove it here."""
-        to, taken = self._to or found.queue, found.held
-        if to is None:
-            raise InvalidRequest(
-                f"the dead letter {found.id} does not say where it came from; name the queue "
-                "with --to",
-                field="to",
-            )
+        to, taken = self._source_of(found), found.held
+        assert to is not None, "whoever moves one has asked whether it goes back"
         put = PutMessage(to, taken.body, without_facts(taken.attributes), taken.group, taken.id)
         self._ask(put, f"moving a dead letter to {to!r} from")
         self._moved.add(found.id)
@@ -152,8 +193,31 @@ class QueueLetters:
         raise error from result.cause
 
 
-def letters_of(driver: Driver, queue: str | None, to: str | None) -> Letters:
+class Noted:
+    """Letters of a place; the ids of those that are yielded are added to `known`."""
+
+    def __init__(self, letters: Letters, known: set[str]) -> None:
+        self._letters = letters
+        self._known = known
+        self.goes_back, self.move, self.delete = letters.goes_back, letters.move, letters.delete
+
+    def each(self) -> Iterator[Found]:
+        """Yield every letter once."""
+        for found in self._letters.each():
+            self._known.add(found.id)
+            yield found
+
+
+def letters_of(
+    driver: Driver, queue: str | None, to: str | None, sources: tuple[str, ...] = ()
+) -> Letters:
     """Return the dead letters of a target.
+
+    Args:
+        driver: of the target.
+        queue: the cloud's own name of the dead-letter queue; None for an embedded target.
+        to: of the queue that all of them go to; None for the one that each names.
+        sources: the queues that they may name.
 
     Raises:
         InvalidRequest: a queue is named of an embedded target, or is not of a cloud.
@@ -170,7 +234,9 @@ def letters_of(driver: Driver, queue: str | None, to: str | None) -> Letters:
             "leeward dlq list QUEUE",
             field="queue",
         )
-    return QueueLetters(driver, queue, to)
+    if to is not None:
+        return QueueLetters(driver, queue, (to,), all_to_first=True)
+    return QueueLetters(driver, queue, sources)
 
 
 def _of_local(letter: DeadLetter) -> Found:
@@ -191,29 +257,36 @@ def _of_local(letter: DeadLetter) -> Found:
 
 def _of_queue(taken: Taken) -> Found:
     told = facts_in(taken.attributes)
-    if told is None:
+    if told is None or not _is_plain(told):
         return Found(
             taken.id, None, None, None, None, "maybe", None, taken.sent, None, taken.body, taken
         )
-    # What stands in a queue was written by whoever may write there.
-    ran = told.ran if told.ran in ("no", "yes") else "maybe"
+    # What stands in a queue was written by whoever may write there, so "no" is not proved.
     return Found(
         taken.id,
         told.queue,
         told.handler,
         told.error,
         told.reason,
-        ran,
+        "yes" if told.ran == "yes" else "maybe",
         told.attempts,
-        _seconds(told.time) or taken.sent,
+        taken.sent if taken.sent is not None else _seconds(told.time),
         None,
         taken.body,
         taken,
     )
 
 
+def _is_plain(told: GivenUp) -> bool:
+    """Return whether everything that is told has the type that leeward writes."""
+    texts = (told.queue, told.handler, told.error, told.reason, told.time, told.ran, told.id)
+    count = told.attempts
+    counted = count is None or (type(count) is int and 0 <= count <= MOST_ATTEMPTS)
+    return counted and all(isinstance(each, str) for each in texts)
+
+
 def _seconds(text: str) -> float | None:
     try:
         return datetime.fromisoformat(text).timestamp()
-    except (TypeError, ValueError):
+    except (ValueError, OverflowError):
         return None

@@ -32,6 +32,7 @@ class Moved(NamedTuple):
     Attributes:
         moved: how many.
         left: ids of those that may have run, and that nobody has agreed to.
+        elsewhere: ids of those that name no queue which the operator has named.
         old: ids of those that are older than the function's memory of keys: a repeat of what has
             run is not recognised.
     """
@@ -39,6 +40,7 @@ class Moved(NamedTuple):
     moved: int = 0
     left: tuple[str, ...] = ()
     old: tuple[str, ...] = ()
+    elsewhere: tuple[str, ...] = ()
 
 
 def redrive(
@@ -67,6 +69,10 @@ def redrive(
     for found in letters.each():
         if wish.ids and found.id not in wish.ids:
             continue
+        if not letters.goes_back(found):
+            done = done._replace(elsewhere=(*done.elsewhere, found.id))
+            progress(done)
+            continue
         if found.time is not None and now - found.time > wish.keep:
             done = done._replace(old=(*done.old, found.id))
         if not (found.ran == "no" or wish.force or agree(found)):
@@ -79,4 +85,23 @@ def redrive(
             letters.move(found)
         done = done._replace(moved=done.moved + 1)
         progress(done)
+    return done
+
+
+def delete_letters(letters: Letters, wish: Wish, *, agree: Callable[[Found], bool]) -> Moved:
+    """Delete the letters that `wish` names, if that is forced or agreed to.
+
+    Raises:
+        LeewardError: one could not be deleted; those before it are.
+    """
+    done = Moved()
+    for found in letters.each():
+        if found.id not in wish.ids:
+            continue
+        if not (wish.dry_run or wish.force or agree(found)):
+            done = done._replace(left=(*done.left, found.id))
+            continue
+        if not wish.dry_run:
+            letters.delete(found)
+        done = done._replace(moved=done.moved + 1)
     return done

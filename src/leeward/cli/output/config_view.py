@@ -20,7 +20,7 @@ from leeward.operations.events import EVENT_TIMEOUT
 from leeward.operations.functions import INVOKE_TIMEOUT
 from leeward.operations.objects import OBJECT_TIMEOUT
 from leeward.operations.operations import DATA_TIMEOUT
-from leeward.values import TargetStatus
+from leeward.values import Effect, TargetStatus
 
 
 def json_of_config(config: Config) -> JsonObject:
@@ -93,7 +93,7 @@ def _table(name: str | None, table: TableConfig, config: Config) -> JsonObject:
 def _function(name: str | None, function: FunctionConfig) -> JsonObject:
     return {
         "name": name,
-        "effect": function.effect.value,
+        "effect": (function.effect or Effect.UNSAFE).value,
         "dedup_scope": "group" if function.shared_dedup else "target",
         "timeout": function.timeout or INVOKE_TIMEOUT,
         "names": dict(function.names),

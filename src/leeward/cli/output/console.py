@@ -73,7 +73,7 @@ class PlainPrinter:
 
     def lines(self, text: str, style: str = "") -> None:
         """Write lines."""
-        self._stream.write(f"{_shown(text)}\n")
+        self._stream.write(f"{shown(text)}\n")
 
     def json(self, text: str) -> None:
         """Write JSON."""
@@ -109,15 +109,15 @@ class RichPrinter:
 
     def text(self, text: str, style: str = "") -> None:
         """Write a paragraph, wrapped."""
-        self._put(Text(_shown(text), style))
+        self._put(Text(shown(text), style))
 
     def lines(self, text: str, style: str = "") -> None:
         """Write lines that only the terminal wraps."""
-        self._console.print(Text(_shown(text), style), soft_wrap=True)
+        self._console.print(Text(shown(text), style), soft_wrap=True)
 
     def json(self, text: str) -> None:
         """Write JSON in colours."""
-        self._console.print(JSONHighlighter()(Text(text)), soft_wrap=True)
+        self._console.print(JSONHighlighter()(Text(shown(text))), soft_wrap=True)
 
     def pairs(self, pairs: Sequence[tuple[str, str]]) -> None:
         """Write a grid of two columns."""
@@ -125,7 +125,7 @@ class RichPrinter:
         grid.add_column(style="dim", no_wrap=True)
         grid.add_column(overflow="fold")
         for label, value in pairs:
-            grid.add_row(Text(label), Text(_shown(value)))
+            grid.add_row(Text(shown(label)), Text(shown(value)))
         self._put(grid)
 
     def table(self, header: Row, rows: Sequence[Row], styles: Row = ()) -> None:
@@ -134,7 +134,7 @@ class RichPrinter:
         for index, name in enumerate(header):
             table.add_column(name, style=styles[index] if index < len(styles) else "")
         for row in rows:
-            table.add_row(*(Text(_shown(cell), overflow="fold") for cell in row))
+            table.add_row(*(Text(shown(cell), overflow="fold") for cell in row))
         self._put(table)
 
     @contextmanager
@@ -148,7 +148,9 @@ class RichPrinter:
             self._framed = None
         body = Group(*framed)
         self._console.print(
-            Panel(body, title=Text(title), title_align="left", border_style=style, box=ROUNDED)
+            Panel(
+                body, title=Text(shown(title)), title_align="left", border_style=style, box=ROUNDED
+            )
         )
 
     def _put(self, thing: RenderableType) -> None:
@@ -158,7 +160,7 @@ class RichPrinter:
             self._framed.append(thing)
 
 
-def _shown(text: str) -> str:
+def shown(text: str) -> str:
     """Return `text` with escapes for everything that a terminal would obey."""
     return "".join(each if each.isprintable() or each == "\n" else _escape(each) for each in text)
 

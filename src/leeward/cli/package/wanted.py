@@ -164,12 +164,21 @@ def _entry(request: Request, texts: Mapping[str, str], modules: Mapping[str, str
                 check_options(call.platform, call.entry.options, file)
                 calls.append(call.entry)
     if request.app is None:
-        return calls[0] if calls else found_app(modules)
+        named = [] if SETTINGS not in texts else _named_apps(request.folder / SETTINGS, modules)
+        return calls[0] if calls else named[0] if named else found_app(modules)
     module, _, attribute = request.app.partition(":")
     if not module or not attribute.isidentifier():
         raise ConfigError(f"the app is {request.app!r}; name it as MODULE:NAME, such as shop:app")
     same = [each for each in calls if (each.module, each.attribute) == (module, attribute)]
     return same[0] if same else Entry(module, attribute)
+
+
+def _named_apps(file: Path, modules: Mapping[str, str]) -> list[Entry]:
+    """Return the apps that a ``leeward.toml`` says an embedded target runs."""
+    options = load_settings(file=file, env=NOTHING).options
+    specs = [each.get("app") for name, each in options.items() if name.partition(":")[0] == "local"]
+    apps = [spec.partition(":") for spec in specs if isinstance(spec, str)]
+    return [Entry(module, name) for module, _, name in apps if module in modules and name]
 
 
 def _is_of_another(file: str, modules: Mapping[str, str], target: str) -> bool:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+from leeward.adapter.text import join_key
 from leeward.app.kit import HttpAnswer, HttpRequest, InvalidInput, headers_of
 
 
@@ -40,7 +42,30 @@ def request_of(event: dict[str, Any]) -> HttpRequest:
             raise InvalidInput("$", "base64, as the request says")
     else:
         data = body.encode(errors="surrogatepass")
-    return HttpRequest(str(method or "").upper(), path or "/", headers, data)
+    method = str(method or "").upper()
+    return HttpRequest(method, path or "/", headers, data, principal_of(event["requestContext"]))
+
+
+def principal_of(context: Mapping[str, Any]) -> str | None:
+    """Return who has sent a request, as an authorizer, or IAM, has found out; None for nobody.
+
+    What a request brings with it, its headers above all, says nothing here. Source: the pages of
+    API Gateway and of Function URLs on the input of a proxy integration.
+    """
+    authorizer = context.get("authorizer")
+    known = authorizer if isinstance(authorizer, dict) else {}
+    jwt, iam = known.get("jwt"), known.get("iam")
+    claims = jwt.get("claims") if isinstance(jwt, dict) else known.get("claims")
+    if isinstance(claims, dict) and isinstance(claims.get("sub"), str) and claims["sub"]:
+        return join_key(str(claims.get("iss") or ""), claims["sub"])
+    caller = iam if isinstance(iam, dict) else context.get("identity")
+    caller = caller if isinstance(caller, dict) else {}
+    pool = caller.get("cognitoIdentity")  # whose members share one role, and so one ARN
+    member = pool.get("identityId") if isinstance(pool, dict) else caller.get("cognitoIdentityId")
+    for found in (member, caller.get("userArn"), known.get("principalId")):
+        if isinstance(found, str) and found:
+            return found
+    return None
 
 
 def tells_all(event: dict[str, Any]) -> bool:

@@ -27,6 +27,7 @@ from leeward.app.kit import (
     Message,
     Platform,
     SystemClock,
+    check_queues,
     decode,
     failed,
     failure_of,
@@ -70,6 +71,7 @@ def handler(
         raise ConfigError(
             f"the runtime of AWS has no option {next(iter(options))!r}; known: dead_letters, emf"
         )
+    check_queues(app.handlers, dead_letters, "dead_letters")
     kept = None
     if dead_letters is not None:
         from leeward_aws.runtime import dead
@@ -111,7 +113,7 @@ def _answer(run: Run, event: Any) -> tuple[Exception | None, Any]:
     if run.sent is not None:
         return _call(run, own, event)
     if event in WARMERS:
-        host.app.warm_up()
+        host.warm_up_early()
         return None, None
     if kind in (None, Kind.CALL) and kinds.is_request(event):
         return None, _answer_http(run, own, event)

@@ -147,6 +147,8 @@ def _read(text: str) -> tuple[bytes, tuple[Attribute, ...]]:
         if text.startswith("{"):
             told = json_text.decode(text.encode())
             attributes = [Attribute(name, value) for name, value in told["attributes"].items()]
+            if not all(isinstance(each.value, str) for each in attributes):
+                raise TypeError  # leeward writes texts alone
             return a2b_base64(told["body"]), tuple(attributes)
         return a2b_base64(text.encode(), strict_mode=True), ()
     except (Undecodable, Error, ValueError, KeyError, TypeError, AttributeError):

@@ -216,6 +216,8 @@ def _read(response: Response) -> tuple[Attribute, ...]:
         try:
             told: Any = json_text.decode(unquote(packed))
             attributes = [Attribute(name, value, kind) for name, value, kind in told]
+            if not all(isinstance(part, str) for each in attributes for part in each):
+                raise TypeError
         except (Undecodable, TypeError, ValueError):
             attributes = []
     if facts is not None:

@@ -27,6 +27,7 @@ from leeward.app.kit import (
     LogStyle,
     Platform,
     SystemClock,
+    check_queues,
     trace_ids,
 )
 from leeward.errors import ConfigError
@@ -87,6 +88,8 @@ def handler(
         )
     if auth_level not in LEVELS:
         raise ConfigError(f"auth_level is {auth_level!r}; known: {', '.join(LEVELS)}")
+    check_queues(app.handlers, dead_letters, "dead_letters")
+    check_queues(app.handlers, service_bus, "service_bus")
     made = _library().FunctionApp(http_auth_level=auth_level.upper())
     region = os.environ.get("REGION_NAME")
     host = Host(
@@ -104,7 +107,7 @@ def handler(
     route = made.route(HEALTH_PATH.strip("/"), methods=["GET"], auth_level="ANONYMOUS")
     _put(made, HEALTH, route, health(host))
     if app.has_warm:
-        _add_warm_up(made, app)
+        _add_warm_up(made, host)
     return made
 
 
@@ -183,11 +186,11 @@ def _add_queue(
         _put(made, name, trigger, service_bus(host, handler, queue, connections.dead_letters))
 
 
-def _add_warm_up(made: Any, app: App) -> None:
+def _add_warm_up(made: Any, host: Host) -> None:
     """Add what the host calls on a new instance before the first call."""
 
     def warmup(warm: Any) -> None:
-        app.warm_up()
+        host.warm_up_early()
 
     _put(made, WARM_UP, made.warm_up_trigger("warm"), warmup)
 

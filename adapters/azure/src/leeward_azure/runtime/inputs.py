@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from leeward.adapter.queues import Attribute
+from leeward.adapter.text import join_key
 from leeward.app.kit import (
     HEALTH_PATH,
     Answer,
@@ -46,12 +48,26 @@ def http(host: Host, handler: Handler) -> Made:
         trace = headers.get("traceparent") or _trace(context)
         if trace is not None:
             headers["traceparent"] = trace
-        request = HttpRequest(req.method.upper(), f"/{handler.name}", headers, req.get_body())
+        request = HttpRequest(
+            req.method.upper(), f"/{handler.name}", headers, req.get_body(), _principal(headers)
+        )
         seconds = min(limit(), HTTP_SECONDS)
         answer = serve(host, handler, request, context.invocation_id, seconds)
         return HttpResponse(answer.body, status_code=answer.status, headers=dict(answer.headers))
 
     return called
+
+
+def _principal(headers: Mapping[str, str]) -> str | None:
+    """Return who has sent a request, as the authentication before the app has found out.
+
+    Only where that is switched on does it take these headers from a request that brings them.
+    Sources: "Environment variables and app settings" and "Work with user identities", App Service.
+    """
+    id = headers.get("x-ms-client-principal-id")
+    if not id or os.environ.get("WEBSITE_AUTH_ENABLED", "").lower() not in ("true", "1"):
+        return None
+    return join_key(headers.get("x-ms-client-principal-idp", ""), id)
 
 
 def health(host: Host) -> Made:

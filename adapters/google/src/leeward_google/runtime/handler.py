@@ -28,6 +28,7 @@ from leeward.app.kit import (
     LogStyle,
     Platform,
     SystemClock,
+    check_queues,
     events_in,
     failed,
     headers_of,
@@ -75,6 +76,7 @@ def handler(
             f"the runtime of Google Cloud has no option {next(iter(options))!r}; "
             "known: dead_letters, target"
         )
+    check_queues(app.handlers, dead_letters, "dead_letters")
     region = os.environ.get("FUNCTION_REGION") or os.environ.get("GOOGLE_CLOUD_REGION")
     logs = LogStyle("time", logged)
     host = Host(

@@ -1,0 +1,90 @@
+"""Faults of what handlers tell: in logs, of their inputs, of their health."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tests.mutants.mutant import Mutant
+
+_CORE: Final = "tests/app/test_core.py"
+_LOGS: Final = "src/leeward/logs.py"
+
+MUTANTS: Final = (
+    Mutant(
+        "the text of anybody's exception is logged",
+        _LOGS,
+        "if isinstance(error, LeewardError) and not isinstance(error, InvalidRequest):",
+        "if True:",
+        f"{_CORE}::test_a_failure_says_where_it_comes_from",
+    ),
+    Mutant(
+        "a subclass of a user's passes for an error of leeward's",
+        _LOGS,
+        'type(error).__module__.startswith("leeward.")',
+        "True",
+        f"{_CORE}::test_a_failure_says_where_it_comes_from",
+    ),
+    Mutant(
+        "a failure does not say where it comes from",
+        _LOGS,
+        '        found["at"] = ", ".join(places)\n',
+        "        pass\n",
+        f"{_CORE}::test_a_failure_says_where_it_comes_from",
+    ),
+    Mutant(
+        "JSON logs drop what was logged beside the text",
+        "src/leeward/app/json_logs.py",
+        "            if name not in _RECORD:",
+        "            if False:",
+        "tests/app/test_json_logs.py::test_whatever_is_logged_is_a_line",
+    ),
+    Mutant(
+        "whoever asks for the health of an instance makes it try each time",
+        "src/leeward/app/warm.py",
+        "                self._due = monotonic() + PAUSE\n",
+        "                pass\n",
+        "tests/app/test_app.py::test_an_instance_that_cannot_make_what_it_shares_is_not_healthy",
+    ),
+    Mutant(
+        "a warm-up that fails is raised to the platform, with its text",
+        "src/leeward/app/host.py",
+        "        except BaseException as error:  # noqa: BLE001 - told by the first call",
+        "        except KeyError as error:  # told by the first call",
+        "tests/app/test_app.py::test_no_platform_is_told_why_a_warm_up_has_failed",
+    ),
+    Mutant(
+        "a module that cannot be imported does not say what it lacks",
+        _LOGS,
+        "        is_missing = isinstance(error, ModuleNotFoundError)\n",
+        "        is_missing = False\n",
+        "tests/local/test_config.py::test_a_module_that_fails_is_a_configuration_error",
+    ),
+    Mutant(
+        "of an input with several flaws the first alone is told",
+        "src/leeward/app/mismatch.py",
+        "    first.others = rest[: MOST - 1]\n",
+        "",
+        "tests/app/test_decoding.py::test_everything_that_does_not_fit_is_told_at_once",
+    ),
+    Mutant(
+        "a name that is nearly a known one is not named",
+        "src/leeward/operations/results.py",
+        "            if near and near not in str(error):\n",
+        "            if False:\n",
+        "tests/client/test_methods.py::test_a_name_that_is_nearly_a_known_one_is_named",
+    ),
+    Mutant(
+        "of several apps the one that leeward.toml names is not taken",
+        "src/leeward/cli/package/wanted.py",
+        "calls[0] if calls else named[0] if named else found_app(modules)",
+        "calls[0] if calls else found_app(modules)",
+        "tests/packages/test_requests.py::test_of_several_apps_the_one_in_the_settings_is_taken",
+    ),
+    Mutant(
+        "an app with handlers is shown as one with none",
+        "src/leeward/cli/commands/targets.py",
+        "_with_handlers(json_of_target(each), config) for each in",
+        "json_of_target(each) for each in",
+        "tests/cli/test_targets.py::test_what_a_file_names_is_counted_although_nothing_is_imported",
+    ),
+)
