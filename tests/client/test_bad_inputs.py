@@ -827,7 +827,7 @@ def test_a_config_that_names_no_file_is_refused(config: Any) -> None:
         Client("local", config=config)
 
 
-@pytest.mark.parametrize("app", [None, App("shop")])
+@each_row("app", [None, App("shop")])
 def test_a_driver_of_another_kind_is_refused(app: App | None) -> None:
     """Also one that has all members of a `Driver`; and one that lacks a name, or what it can do."""
 

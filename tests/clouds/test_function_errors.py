@@ -20,6 +20,7 @@ from leeward.json_text import decode, encode
 from leeward.local import Local
 from leeward_azure.functions import plans as azure
 from leeward_azure.settings.services import Functions as AzureFunctions
+from leeward_contract_tests.rows import each_row
 from leeward_google.functions import plans as google
 from leeward_google.settings.services import Functions as GoogleFunctions
 from tests.aws.test_functions import PLANS as AWS
@@ -128,9 +129,7 @@ def problem_on_google() -> Result[Any]:
     return play(plan, CALL, Response(409, {MARK: BY_LEEWARD}, told()), credential=address).result
 
 
-@pytest.mark.parametrize(
-    "attempt", [problem_on_local, problem_on_aws, problem_on_azure, problem_on_google]
-)
+@each_row("attempt", [problem_on_local, problem_on_aws, problem_on_azure, problem_on_google])
 def test_what_a_handler_tells_of_a_problem_reaches_its_caller(
     attempt: Callable[[], Result[Any]],
 ) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -138,7 +137,7 @@ def test_what_is_learnt_is_of_one_function() -> None:
         assert found.result.reason == ("no_instance" if function == "charge" else "unmarked")
 
 
-@pytest.mark.parametrize("name", PLATFORMS)
+@each_row("name", list(PLATFORMS))
 def test_another_credential_is_tried_only_where_nothing_ran(name: str) -> None:
     """A 401 that asks for a token may be that of somebody whom the function has asked."""
     refusal = PLATFORMS[name].specimens[0].response(401)

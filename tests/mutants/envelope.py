@@ -41,7 +41,7 @@ MUTANTS: Final = (
         '        _text(told.get("reason")),\n',
         "        None,\n",
         "tests/clouds/test_function_errors.py"
-        "::test_what_a_handler_tells_of_a_problem_reaches_its_caller[problem_on_google]",
+        "::test_what_a_handler_tells_of_a_problem_reaches_its_caller",
     ),
     Mutant(
         "a quoted key is another one",

@@ -222,7 +222,7 @@ MUTANTS: Final = (
         "            return Who.NOBODY_KNOWS, _UNMARKED\n",
         "            return Who.PLATFORM, meaning\n",
         "tests/clouds/test_relays.py"
-        "::test_an_unsafe_call_whose_function_passes_on_a_proof_runs_once[google,aws,azure]",
+        "::test_an_unsafe_call_whose_function_passes_on_a_proof_runs_once",
     ),
     Mutant(
         "the mark of another call, passed on, is the function's own",

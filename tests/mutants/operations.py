@@ -22,14 +22,14 @@ MUTANTS: Final = (
         f"{OPERATIONS}/functions.py",
         "            configured.marks,\n",
         "            False,\n",
-        "tests/clouds/test_relays.py::test_a_function_that_marks_its_answers_moves_on[declared]",
+        "tests/clouds/test_relays.py::test_a_function_that_marks_its_answers_moves_on",
     ),
     Mutant(
         "nothing is known of the functions of an app",
         "src/leeward/opening.py",
         "._replace(marks=True)",
         "",
-        "tests/clouds/test_relays.py::test_a_function_that_marks_its_answers_moves_on[app]",
+        "tests/clouds/test_relays.py::test_a_function_that_marks_its_answers_moves_on",
     ),
     Mutant(
         "a failure that had no effect is told to have run",
@@ -37,7 +37,7 @@ MUTANTS: Final = (
         '_RAISED[fault.ran or "yes"]',
         '_RAISED["yes"]',
         "tests/clouds/test_function_errors.py"
-        "::test_what_a_handler_tells_of_a_problem_reaches_its_caller[problem_on_google]",
+        "::test_what_a_handler_tells_of_a_problem_reaches_its_caller",
     ),
     Mutant(
         "a driver of another kind is taken",

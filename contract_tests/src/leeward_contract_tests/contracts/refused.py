@@ -82,25 +82,19 @@ class RefusedContract(Contract):
     def test_a_refused_invoke_did_not_run(
         self, driver: Driver, faults: Faults, runs: Runs, refusal: RefusalKind
     ) -> None:
-        """Report NOT_SENT or REJECTED for a function that did not run, and why."""
+        """Report NOT_SENT or REJECTED for a function that did not run, and why.
+
+        Also where nobody has said that it marks its answers, and it has marked one.
+        """
         with refusal.begin(faults):
             refusal.check(driver.perform(invoke(COUNT, runs.payload), SECONDS))
         assert runs.count() == 0
-
-    @needs(INVOKE)
-    def test_a_function_that_has_marked_an_answer_is_known(
-        self, driver: Driver, faults: Faults
-    ) -> None:
-        """Report REJECTED, too, where nobody has said that the function marks its answers.
-
-        It has answered a call before, with the mark of that call.
-        """
         call = invoke(ECHO, 1)._replace(marks=False)
         assert driver.perform(call, SECONDS).outcome is Outcome.OK
-        with faults.throttle():
+        with refusal.begin(faults):
             result = driver.perform(call, SECONDS)
         # A driver over several knows it of the one that has answered.
-        assert outcomes_of(result)[0] is Outcome.REJECTED
+        assert outcomes_of(result)[0] is refusal.outcome
 
     @each_refusal
     @needs(ENQUEUE)
