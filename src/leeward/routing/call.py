@@ -358,5 +358,5 @@ def _time_for_attempt(
     if others:  # the last moment is for a look at every target
         longest = 0.0 if state.lines else policy.place_wait * 2.0**state.rounds
         wait = min(wait - policy.place_wait / 2, longest)
-    made.total, made.wait = total, wait if wait > 0 else 0.0
+    made.total, made.wait, made.elsewhere = total, wait if wait > 0 else 0.0, others
     return made
