@@ -37,23 +37,25 @@ class AttemptTime(float):
     Attributes:
         wait: seconds that the attempt may wait on this side before it is made.
         total: seconds for both together; infinite for an attempt that may outlast its call.
+        elsewhere: another target may have a place sooner, so it does not wait in vain.
     """
 
-    __slots__ = ("total", "wait")
+    __slots__ = ("elsewhere", "total", "wait")
 
     wait: float
     total: float
+    elsewhere: bool
 
     @staticmethod
-    def of(seconds: float, wait: float, total: float) -> AttemptTime:
+    def of(seconds: float, wait: float, total: float, *, elsewhere: bool = False) -> AttemptTime:
         """Return a time of these `seconds`, with `wait` before them, and `total` for both."""
         made = AttemptTime(seconds)
-        made.wait, made.total = wait, total
+        made.wait, made.total, made.elsewhere = wait, total, elsewhere
         return made
 
     def cut_to(self, seconds: float) -> AttemptTime:
         """Return the same for an attempt of at most so many `seconds`."""
-        return AttemptTime.of(min(self, seconds), self.wait, self.total)
+        return AttemptTime.of(min(self, seconds), self.wait, self.total, elsewhere=self.elsewhere)
 
 
 def time_after(waited: float, timeout: float) -> float:
@@ -61,7 +63,8 @@ def time_after(waited: float, timeout: float) -> float:
     if not isinstance(timeout, AttemptTime):
         return timeout - waited
     total = timeout.total - waited
-    return AttemptTime.of(min(timeout, total), max(0.0, timeout.wait - waited), total)
+    wait = max(0.0, timeout.wait - waited)
+    return AttemptTime.of(min(timeout, total), wait, total, elsewhere=timeout.elsewhere)
 
 
 class Key(NamedTuple):

@@ -133,6 +133,31 @@ def test_a_wait_is_not_part_of_an_attempt(make: Callable[..., AnyTransport]) -> 
     assert answer.waited >= 0.3
 
 
+def test_who_may_go_elsewhere_does_not_wait_in_vain() -> None:
+    """By the time that the last request held its place; or, before one has ended, by the line."""
+    now = [0.0]
+    pool = Pool(TransportOptions(max_in_flight=2), Connection, lambda: now[0])
+
+    def asks(wait: float, *, elsewhere: bool = True) -> Failure | None:
+        lease = Exchange(Request("GET", "http://h", "/"), 9.0, TransportOptions())
+        leases.append(lease)
+        if pool.acquire(lease) is not None:
+            return None
+        timeout = AttemptTime.of(1.0, wait, inf, elsewhere=elsewhere)
+        return pool.wait(lease, lambda: None, timeout)
+
+    leases: list[Exchange] = []
+    assert [asks(0.1) is None for _ in range(5)] == [True, True, True, True, False]
+    assert asks(0.1, elsewhere=False) is None
+    now[0] = 0.25
+    pool.release(leases[0])
+    assert (pool.in_flight, pool.waiting) == (2, 2)
+    refused = asks(0.374)  # the third in the line, two of which go on in a quarter of a second
+    assert refused is not None
+    assert refused.code == "bulkhead"
+    assert asks(0.375) is None
+
+
 @pytest.mark.threat("S19")
 def test_the_line_is_bounded(make: Callable[..., AnyTransport]) -> None:
     """Who would be one too many is refused at once."""

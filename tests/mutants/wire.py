@@ -291,4 +291,11 @@ MUTANTS: Final = (
         'if b"\\0" in head:',
         f"{TESTS}/test_response_parser.py::test_no_control_character_is_taken",
     ),
+    Mutant(
+        "a call that may go elsewhere waits at the end of a line that is too long",
+        f"{HTTP}/pool.py",
+        "return (ahead + 1) * self._held / places > timeout.wait",
+        "return False",
+        f"{TESTS}/test_pool.py::test_who_may_go_elsewhere_does_not_wait_in_vain",
+    ),
 )

@@ -16,6 +16,7 @@ from leeward.adapter import Call, Result
 from leeward.errors import ConfigError, Outcome
 from leeward.routing import FailoverDriver
 from leeward.routing.policy import DEFAULT
+from leeward.routing.runners import background
 from leeward.routing.runners.background import Threads
 from leeward.routing.runners.log_listener import write_to_log
 from leeward.testing import FakeClock, FaultyDriver
@@ -244,3 +245,28 @@ def test_threads_beside_the_calls_are_used_again() -> None:
     threads.close()
     with pytest.raises(RuntimeError):
         start(False)
+
+
+def test_an_idle_thread_ends_and_one_that_cannot_start_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """With others at work the next one to be free takes the work; with none, whoever asks hears."""
+    monkeypatch.setattr(background, "IDLE", 0.01)
+    threads, ran = Threads(), SimpleQueue[int]()
+    go = threading.Event()
+    threads.submit(ran.put, 1)
+    while threads._count:
+        time.sleep(0.001)
+    threads.submit(go.wait, PATIENCE)
+    with monkeypatch.context() as full:
+
+        def start(_: threading.Thread) -> None:
+            raise RuntimeError("can't start new thread")
+
+        full.setattr(threading.Thread, "start", start)
+        threads.submit(ran.put, 2)
+        with pytest.raises(RuntimeError, match="start new thread"):
+            Threads().submit(ran.put, 3)
+    go.set()
+    assert [ran.get(timeout=PATIENCE) for _ in range(2)] == [1, 2]
+    threads.close()

@@ -222,8 +222,8 @@ def test_a_call_without_a_free_place_looks_for_one_at_every_target() -> None:
             else:
                 state, command = waits(state, world.now)
         assert ways == [
-            *(("a", 0.1), ("b", 0.1), ("c", 0.1), ("c", None)),
-            *(("c", 0.2), ("a", 0.2), ("b", 0.2), ("b", None)),
+            *(("a", 0.1), ("b", 0.0), ("c", 0.0), ("c", None)),
+            *(("c", 0.2), ("a", 0.0), ("b", 0.0), ("b", None)),
         ]
         assert (state.proved, state.unknown, attempts_left(state)) == (True, False, 2)
         assert world.health.failovers is None

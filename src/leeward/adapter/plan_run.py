@@ -88,6 +88,7 @@ class PlanRun(View):
     __slots__ = (
         "_call",
         "_effects",
+        "_elsewhere",
         "_failed_look_up",
         "_first",
         "_given",
@@ -130,6 +131,7 @@ class PlanRun(View):
         self._wait: float | None = None
         if isinstance(timeout, AttemptTime):
             self._spare, self._wait = timeout.total - timeout, timeout.wait
+            self._elsewhere = timeout.elsewhere
         self._begin({})
 
     def start(self) -> Send | Need | Drop | Result[Any]:
@@ -248,6 +250,7 @@ class PlanRun(View):
             self.seconds = timeout = AttemptTime(seconds)
             timeout.wait = max(0.0, self._wait - self._waited) * share
             timeout.total = seconds + max(0.0, self._spare - self._waited) * share
+            timeout.elsewhere = self._elsewhere
         return step
 
     def _learn(self, step: Step) -> None:

@@ -225,7 +225,7 @@ class AsyncCurlTransport(Pooled):
         try:
             leased = pool.acquire(exchange)
             if leased is None:
-                leased = await self._wait_in_line(exchange, getattr(timeout, "wait", timeout))
+                leased = await self._wait_in_line(exchange, timeout)
                 waited = loop.time() - began
                 exchange.deadline = began + waited + time_after(waited, timeout)
             answer = leased if isinstance(leased, Failure) else await leased.carry(exchange)
@@ -233,12 +233,13 @@ class AsyncCurlTransport(Pooled):
             pool.release(exchange)
         return answer._replace(waited=waited) if waited else answer
 
-    async def _wait_in_line(self, exchange: Exchange, longest: float) -> LoopConnection | Failure:
+    async def _wait_in_line(self, exchange: Exchange, timeout: float) -> LoopConnection | Failure:
         turn = self._loop.create_future()
-        refusal = self._pool.wait(exchange, partial(_wake, turn))
+        refusal = self._pool.wait(exchange, partial(_wake, turn), timeout)
         if refusal is not None:
             return refusal
-        timer = self._loop.call_later(min(max(longest, 0.0), _LONGEST), _wake, turn)
+        longest = max(getattr(timeout, "wait", timeout), 0.0)
+        timer = self._loop.call_later(min(longest, _LONGEST), _wake, turn)
         try:
             await turn
         finally:

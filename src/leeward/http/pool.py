@@ -7,6 +7,7 @@ come, first served, until one is given back.
 from __future__ import annotations
 
 import threading
+from math import inf
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from leeward.forking import Forkable
@@ -55,6 +56,7 @@ class Pool(Generic[C]):
         self._idle: list[C] = []
         self._busy: dict[Exchange, C] = {}
         self._waiting: dict[Exchange, Callable[[], object]] = {}  # in the order of their coming
+        self._held = inf  # seconds, by the request that has given its place back last
 
     @property
     def in_flight(self) -> int:
@@ -80,11 +82,14 @@ class Pool(Generic[C]):
                 return None
             return self._lease(lease)
 
-    def wait(self, lease: Exchange, wake: Callable[[], object]) -> Failure | None:
-        """Wait in line; return a refusal if that cannot be.
+    def wait(
+        self, lease: Exchange, wake: Callable[[], object], timeout: float = inf
+    ) -> Failure | None:
+        """Wait in line; return a refusal if that cannot be, or would be in vain.
 
         Args:
             lease: which `acquire` has given nothing.
+            timeout: of the request; an `AttemptTime` says for how long it waits.
             wake: called once `awaited` has something for it, from whatever thread that comes about
                 in; it may be this one, at once.
         """
@@ -97,6 +102,8 @@ class Pool(Generic[C]):
                     f"{self._options.max_in_flight} requests are under way and "
                     f"{self._options.max_waiting} wait for their end",
                 )
+            if getattr(timeout, "elsewhere", False) and self._is_in_vain(timeout):
+                return refused(BULKHEAD, self._none_in_time())
             self._waiting[lease] = wake
             woken = self._hand_on()
         for each in woken:
@@ -110,10 +117,20 @@ class Pool(Generic[C]):
                 return self._busy[lease]
             if self.is_closed:
                 return refused("closed")
-            return refused(
-                BULKHEAD,
-                f"none of {self._options.max_in_flight} places became free in time",
-            )
+            return refused(BULKHEAD, self._none_in_time())
+
+    def _none_in_time(self) -> str:
+        return f"none of {self._options.max_in_flight} places became free in time"
+
+    def _is_in_vain(self, timeout: Any) -> bool:
+        """Return whether so many are in the line that its end is not reached in the time to wait.
+
+        Before any request has ended, that is if there are as many as places.
+        """
+        ahead, places = len(self._waiting), self._options.max_in_flight
+        if self._held == inf:
+            return ahead >= places
+        return (ahead + 1) * self._held / places > timeout.wait
 
     def release(self, lease: Exchange) -> None:
         """Release what `lease` holds, if anything: its connection and place, or its turn."""
@@ -121,6 +138,7 @@ class Pool(Generic[C]):
         with self._lock:
             connection = self._busy.pop(lease, None)
             if connection is not None:
+                self._held = self._clock() - connection.leased
                 surplus = self._keep(connection)
             elif self._waiting:
                 self._waiting.pop(lease, None)
@@ -136,8 +154,10 @@ class Pool(Generic[C]):
         for index in range(len(idle) - 1, -1, -1):
             if idle[index].origin == origin:
                 connection = self._busy[lease] = idle.pop(index)
-                return connection
-        connection = self._busy[lease] = self._make(origin, self._options)
+                break
+        else:
+            connection = self._busy[lease] = self._make(origin, self._options)
+        connection.leased = self._clock()
         return connection
 
     def _hand_on(self) -> list[Callable[[], object]]:

@@ -85,7 +85,7 @@ class CurlTransport(Pooled):
         try:
             leased = pool.acquire(exchange)
             if leased is None:
-                leased = self._wait_in_line(exchange, getattr(timeout, "wait", timeout))
+                leased = self._wait_in_line(exchange, timeout)
                 waited = monotonic() - began
                 exchange.deadline = began + waited + time_after(waited, timeout)
             answer = leased if isinstance(leased, Failure) else leased.carry(exchange)
@@ -93,13 +93,14 @@ class CurlTransport(Pooled):
             pool.release(exchange)
         return answer._replace(waited=waited) if waited else answer
 
-    def _wait_in_line(self, exchange: Exchange, longest: float) -> BlockingConnection | Failure:
+    def _wait_in_line(self, exchange: Exchange, timeout: float) -> BlockingConnection | Failure:
         turn = threading.Lock()
         turn.acquire()
-        refusal = self._pool.wait(exchange, turn.release)
+        refusal = self._pool.wait(exchange, turn.release, timeout)
         if refusal is not None:
             return refusal
-        turn.acquire(timeout=min(max(longest, 0.0), threading.TIMEOUT_MAX))
+        longest = max(getattr(timeout, "wait", timeout), 0.0)
+        turn.acquire(timeout=min(longest, threading.TIMEOUT_MAX))
         return self._pool.awaited(exchange)
 
     def close(self) -> None:

@@ -358,6 +358,7 @@ def _time_for_attempt(
     middle = circuit.latency.middle if total is left else 0.0
     wait = left - max(state.whole, middle)
     if others:  # the last moment is for a look at every target
-        wait = min(wait - policy.place_wait / 2, policy.place_wait * 2.0**state.rounds)
-    made.total, made.wait = total, wait if wait > 0 else 0.0
+        longest = 0.0 if state.lines else policy.place_wait * 2.0**state.rounds
+        wait = min(wait - policy.place_wait / 2, longest)
+    made.total, made.wait, made.elsewhere = total, wait if wait > 0 else 0.0, others
     return made

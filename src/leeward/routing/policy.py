@@ -80,9 +80,9 @@ class RoutingPolicy(NamedTuple):
     """Share of the calls that may be given up early after that. As for hedges: notes, 3.9."""
 
     place_wait: float = 0.1
-    """Seconds that a call which may be made elsewhere waits at one target for a free place; twice
-    as long each time that it has been to every target. Our own choice: longer than a burst of
-    short calls takes."""
+    """Seconds that a call which may be made elsewhere waits for a free place before it looks at its
+    other targets; then twice as long, and so on. Our own choice: longer than a burst of short calls
+    takes."""
 
     whole_attempt: float = 0.25
     """Share of the time left without which an attempt that has waited for a place is not made any

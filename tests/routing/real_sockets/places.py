@@ -47,7 +47,8 @@ class Ends(NamedTuple):
     Attributes:
         well: how many were answered.
         errors: how many failed, by the class of what they raised.
-        unasked: how many were refused without having waited at every target.
+        unasked: how many were refused without having looked at another target, if there is one. One
+            that is let rest is not asked.
         unreached: how many were told that a target cannot be reached.
         by_target: how many each target has answered.
     """
@@ -77,7 +78,7 @@ def invoke_at_once(
     plan = Plan(lambda cloud: cloud.invoke(FUNCTION, None), crowd.calls)
     if slowed:
         plan = plan._replace(before=QUICK, then=slow_down)
-    return _ends(RUNNERS[runner](drivers, config, plan), {each.target for each in drivers})
+    return _ends(RUNNERS[runner](drivers, config, plan), len(drivers))
 
 
 def store_at_once(runner: str, server: Server, crowd: Crowd) -> Ends:
@@ -89,7 +90,7 @@ def store_at_once(runner: str, server: Server, crowd: Crowd) -> Ends:
     plan = Plan(
         lambda cloud: cloud.store_data("orders", {"id": "42"}, timeout=crowd.limit), crowd.calls
     )
-    return _ends(RUNNERS[runner](drivers, Config(), plan), {drivers[0].target})
+    return _ends(RUNNERS[runner](drivers, Config(), plan), 1)
 
 
 class Plan(NamedTuple):
@@ -150,13 +151,15 @@ def by_tasks(drivers: Sequence[Counted], config: Config, plan: Plan) -> list[Any
 RUNNERS: Final = {"threads": by_threads, "tasks": by_tasks}
 
 
-def _ends(ends: Sequence[Any], names: set[str]) -> Ends:
+def _ends(ends: Sequence[Any], number: int) -> Ends:
     errors = [each for each in ends if isinstance(each, BaseException)]
     refused = [each for each in errors if isinstance(each, Overloaded)]
     return Ends(
         len(ends) - len(errors),
         Counter(type(each).__name__ for each in errors),
-        sum({attempt.target for attempt in each.attempts} != names for each in refused),
+        sum(
+            len({attempt.target for attempt in each.attempts}) < min(2, number) for each in refused
+        ),
         sum("cannot be reached" in str(each) for each in errors),
         Counter(each.target for each in ends if not isinstance(each, BaseException)),
     )
