@@ -240,11 +240,11 @@ class Drive:
     def _note(self) -> bool:
         """Note what has ended and what begins now; return False if the lease is lost."""
         new = [] if self._is_closing() else self._new()
-        unsafe = {_place_of(each) for each in new if _is_unsafe(each)}
+        unsafe = {_path_and_attempt(each) for each in new if _is_unsafe(each)}
         if self._turns.enter(len(unsafe)):
             self._turned |= unsafe
         else:  # they are not noted either: nobody shall believe that they may have run
-            new = [each for each in new if _place_of(each) not in unsafe]
+            new = [each for each in new if _path_and_attempt(each) not in unsafe]
         if not self._finished and not new:
             return True
         now, (key, fence) = self._clock.now(), (self._row.key, self._row.fence)
@@ -252,12 +252,12 @@ class Drive:
         verdict = self._write(lambda: self._journal.advance(key, fence, now, self._finished, new))
         if verdict is False:
             return False
-        self._leave({_place_of(each.command) for each in self._finished})
+        self._leave({_path_and_attempt(each.command) for each in self._finished})
         self._finished.clear()
         for command in new:
-            self._began[_place_of(command)] = now
+            self._began[_path_and_attempt(command)] = now
             if isinstance(verdict, Failure) and command.guarded:
-                self._leave({_place_of(command)})
+                self._leave({_path_and_attempt(command)})
                 self._machine.resolve(command, verdict)
         self._lease.is_unsafe = bool(self._turned)
         return True
@@ -296,22 +296,22 @@ class Drive:
             self._end(open_[0], answer)
             return True
         self._begin_all(open_)
-        return self._wait(open_, is_asked=bool(new))
+        return self._wait(open_, is_blocked=bool(new))
 
-    def _wait(self, open_: list[Command], *, is_asked: bool) -> bool:
+    def _wait(self, open_: list[Command], *, is_blocked: bool) -> bool:
         """Wait for what ends first; return False if the lease went back, or is lost.
 
         Args:
             open_: what has begun.
-            is_asked: steps wait for their turn.
+            is_blocked: steps wait for their turn.
         """
         wakes = [self._wakes(each) for each in open_ if isinstance(each, Sleep)]
         left = min(wakes, default=float("inf")) - self._clock.now()
         if self._under_way:
-            self._collect(min(left, LOOK_AGAIN) if wakes or is_asked else left)
+            self._collect(min(left, LOOK_AGAIN) if wakes or is_blocked else left)
             if wakes:
                 self._see_cancel()
-        elif is_asked:
+        elif is_blocked:
             self._turns.wait(LOOK_AGAIN)
         elif left > SHORT:
             self._pause(min(wakes))
@@ -323,7 +323,7 @@ class Drive:
 
     def _call(self, call: Call) -> Answer | None:
         """Make a call, if the run is still ours; None if it is not."""
-        place = _place_of(call)
+        place = _path_and_attempt(call)
         if place not in self._suspects:
             return made(self._invoke, call) if self._is_held() else None
         key, fence = self._row.key, self._row.fence
@@ -453,7 +453,7 @@ class Drive:
         self._write(lambda: self._journal.pause(key, fence, now, due))
 
 
-def _place_of(command: Command) -> Numbered:
+def _path_and_attempt(command: Command) -> Numbered:
     return command.path, command.attempt
 
 
