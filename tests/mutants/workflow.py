@@ -225,8 +225,8 @@ MUTANTS: Final = (
     Mutant(
         "a holder that was stopped calls a step of somebody else",
         f"{ROOM}/driving.py",
-        "            if not self._is_held() or (",
-        "            if (",
+        "return made(self._invoke, call) if self._is_held() else None",
+        "return made(self._invoke, call)",
         f"{TESTS}/test_leases.py::test_a_holder_that_was_stopped_calls_nothing_that_is_not_its_own",
     ),
     Mutant(
@@ -253,8 +253,15 @@ MUTANTS: Final = (
     Mutant(
         "an unsafe step begins beside one that may kill the process",
         f"{ROOM}/driving.py",
-        "self._condition.wait_for(lambda: not self._suspects)",
-        "pass",
+        "            if steps and self._suspects:\n                return False\n",
+        "",
+        f"{TESTS}/test_leases.py::test_a_suspect_has_its_turn_while_nothing_unsafe_is_under_way",
+    ),
+    Mutant(
+        "an unsafe step whose end is not written is taken for over",
+        f"{ROOM}/driving.py",
+        "wait_for(lambda: not self._is_alone and not self._unsafe)",
+        "wait_for(lambda: not self._is_alone)",
         f"{TESTS}/test_leases.py::test_a_suspect_has_its_turn_while_nothing_unsafe_is_under_way",
     ),
     Mutant(

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Callable
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from leeward.errors import ConfigError
 from leeward.workflow import ANY, Definition, Flow, Ref, Retry, read_definition, workflow
 from leeward.workflow.document import stored, template_written, written
-from leeward.workflow.files import read_file, yaml_in, yaml_of
+from leeward.workflow.files import json_of, read_file, yaml_in, yaml_of
 from leeward.workflow.limits import LIMITS
 from leeward.workflow.model import Reference, nodes
 from leeward.workflow.reading import read_stored
@@ -39,11 +40,8 @@ def test_yaml_is_the_same_tree(definition: Definition) -> None:
     assert written(by_yaml) == written(definition)
 
 
-def test_a_document_may_leave_out_what_has_a_default(tmp_path: object) -> None:
+def test_a_document_may_leave_out_what_has_a_default(tmp_path: Path) -> None:
     """The smallest document names its steps; a file of YAML or JSON holds it."""
-    from pathlib import Path
-
-    assert isinstance(tmp_path, Path)
     (tmp_path / "a.yaml").write_text(
         "leeward: workflow/1\nworkflow: a\ndo:\n  - step: f\n  - attempt: t\n    do: [{step: g}]\n"
         "    on: [{errors: [No], do: []}]\n"
@@ -394,6 +392,26 @@ def test_what_the_python_front_takes_the_readers_take(
     document = json.loads(stored(definition))
     for read in (read_definition(document), read_stored(document, "the journal")):
         assert (read, read.digest) == (definition, definition.digest)
+
+
+def test_files_take_the_deepest_that_the_python_front_takes(tmp_path: Path) -> None:
+    """Fifty of everything, inside each other, in JSON and in YAML; and it runs."""
+
+    def flow(w: Flow, order: Ref) -> None:
+        with ExitStack() as stack:
+            for number in range(50):
+                choice = stack.enter_context(w.choose(f"c{number}"))
+                test = order["a"] == 1
+                for _ in range(0 if number else 48):
+                    test = ~test
+                stack.enter_context(choice.when(test))
+            w.step("f", _nest(50))
+
+    definition = workflow("deep")(flow)
+    assert simulate(definition, {"a": 1}).called("f") == 1
+    for name, text in (("a.json", json_of(definition)), ("a.yaml", yaml_of(definition))):
+        (tmp_path / name).write_text(text)
+        assert read_file(tmp_path / name) == definition
 
 
 def test_what_was_stored_is_not_checked_by_a_limit_of_today(

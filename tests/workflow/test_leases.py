@@ -19,11 +19,11 @@ from leeward.clock import SteadyClock, SystemClock
 from leeward.leases import Holder, holder_in, is_gone, is_over, may_begin, this_process
 from leeward.local import Local
 from leeward.testing import FakeClock
-from leeward.values import Effect, Json
+from leeward.values import Json
 from leeward.workflow import Flow, Ref, workflow
 from leeward.workflow import driving as driving_module
 from leeward.workflow import workers as workers_module
-from leeward.workflow.commands import Call, Failure, Returned
+from leeward.workflow.commands import Failure, Returned
 from leeward.workflow.driving import Drive, Lease, Means, Turns
 from leeward.workflow.engine import Engine
 from leeward.workflow.journal import Journal
@@ -342,41 +342,32 @@ def test_a_process_that_is_stopped_by_a_pause_loses_no_call() -> None:
     assert world.journal.lost(row.key) == {("pay", 1): 2}
 
 
-def _call(effect: Effect) -> Call:
-    return Call("a", 1, "f", None, "key", effect, 5, guarded=True)
-
-
+@pytest.mark.usefixtures("impatient")
 def test_a_suspect_has_its_turn_while_nothing_unsafe_is_under_way() -> None:
-    """Neither what has begun, nor what comes meanwhile; what may be called again does not wait."""
-    turns, order = Turns(), list[str]()
-    begun, go_on = threading.Event(), threading.Event()
+    """Nor is what waits for it noted: if the process dies, that has not run."""
+    turns = Turns()
+    seen: list[object] = []
 
-    def unsafe(name: str, wait: bool) -> None:
-        with turns.turn(_call(Effect.UNSAFE), is_suspect=False):
-            order.append(name)
-            begun.set()
-            assert not wait or go_on.wait(20)
-            order.append(f"{name} ends")
+    def pay(_: Json) -> None:
+        threads[1].start()
+        while turns.wait(0.0):
+            time.sleep(0.001)
 
     def suspect() -> None:
-        with turns.turn(_call(Effect.KEYED), is_suspect=True):
-            order.append("suspect")
-            assert not turns._unsafe
+        with turns.alone():
+            noted = world.journal.events(RunKey("paying", "r"))
+            seen.extend([{place: each.answer for place, each in noted.items()}, turns.wait(0.05)])
 
-    threads = [threading.Thread(target=unsafe, args=("first", True), daemon=True)]
+    world = World({"pay": pay})
+    means = Means(world.journal, world.invoke, world.clock, turns=turns)
+    drive = Drive(means, world.start(paying), paying)
+    threads = [threading.Thread(target=each, daemon=True) for each in (drive.run, suspect)]
     threads[0].start()
-    assert begun.wait(20)
-    for work in (suspect, suspect, lambda: unsafe("last", wait=False)):
-        threads.append(threading.Thread(target=work, daemon=True))
-        threads[-1].start()
-        while turns._suspects < min(2, len(threads) - 1):
-            time.sleep(0.001)
-    with turns.turn(_call(Effect.KEYED), is_suspect=False):
-        assert order == ["first"]
-    go_on.set()
     for thread in threads:
         thread.join(20)
-    assert order == ["first", "first ends", "suspect", "suspect", "last", "last ends"]
+        assert not thread.is_alive()
+    assert seen == [{("pay", 1): Returned()}, False]
+    assert (world.calls, turns._unsafe) == (["pay", "ship"], 0)
 
 
 @pytest.mark.usefixtures("impatient")

@@ -84,30 +84,38 @@ class Turns:
         self._suspects = 0
         self._is_alone = False
 
-    @contextmanager
-    def turn(self, call: Call, *, is_suspect: bool) -> Iterator[None]:
-        """Wait for the turn of a call, and have it."""
-        is_unsafe = call.effect is Effect.UNSAFE
-        if not is_suspect and not is_unsafe:
-            yield
-            return
+    def enter(self, steps: int) -> bool:
+        """Let unsafe steps begin, before they are noted; return False if they have to wait."""
         with self._condition:
-            if is_suspect:
-                self._suspects += 1
-                self._condition.wait_for(lambda: not self._is_alone and not self._unsafe)
-                self._is_alone = True
-            else:
-                self._condition.wait_for(lambda: not self._suspects)
-                self._unsafe += 1
+            if steps and self._suspects:
+                return False
+            self._unsafe += steps
+            return True
+
+    def leave(self, steps: int) -> None:
+        """Note that unsafe steps have ended, and that it is written how."""
+        with self._condition:
+            self._unsafe -= steps
+            self._condition.notify_all()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait until unsafe steps may begin, but not for longer; return whether they may."""
+        with self._condition:
+            return self._condition.wait_for(lambda: not self._suspects, seconds)
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Wait until no unsafe step is under way, and keep others from beginning."""
+        with self._condition:
+            self._suspects += 1
+            self._condition.wait_for(lambda: not self._is_alone and not self._unsafe)
+            self._is_alone = True
         try:
             yield
         finally:
             with self._condition:
-                if is_suspect:
-                    self._suspects -= 1
-                    self._is_alone = False
-                else:
-                    self._unsafe -= 1
+                self._suspects -= 1
+                self._is_alone = False
                 self._condition.notify_all()
 
 
@@ -163,6 +171,8 @@ class Drive:
         """Calls that an earlier lease may have made."""
         self._suspects: set[Numbered] = set()
         """Those of them whose process did not survive."""
+        self._turned: set[Numbered] = set()
+        """Unsafe steps that have their turn."""
         self._ended: SimpleQueue[tuple[Call, Answer | None]] = SimpleQueue()
         self._is_lost = False
         self._bytes = 0
@@ -174,6 +184,12 @@ class Drive:
             DatabaseFault: the journal cannot be used; what was not noted will be done again.
             Unreadable: what it has of the run cannot be read.
         """
+        try:
+            self._run()
+        finally:
+            self._leave(self._turned)
+
+    def _run(self) -> None:
         if self._row.fence > 1:  # a run that was just started has done nothing
             key = self._row.key
             self._replay(self._journal.events(key), self._journal.lost(key))
@@ -224,24 +240,33 @@ class Drive:
     def _note(self) -> bool:
         """Note what has ended and what begins now; return False if the lease is lost."""
         new = [] if self._is_closing() else self._new()
+        unsafe = {_path_and_attempt(each) for each in new if _is_unsafe(each)}
+        if self._turns.enter(len(unsafe)):
+            self._turned |= unsafe
+        else:  # they are not noted either: nobody shall believe that they may have run
+            new = [each for each in new if _path_and_attempt(each) not in unsafe]
         if not self._finished and not new:
             return True
         now, (key, fence) = self._clock.now(), (self._row.key, self._row.fence)
-        is_unsafe = any(
-            isinstance(each, Call) and each.effect is Effect.UNSAFE
-            for each in self._machine.open.values()
-        )
-        self._lease.is_unsafe = self._lease.is_unsafe or is_unsafe
+        self._lease.is_unsafe = self._lease.is_unsafe or bool(self._turned)
         verdict = self._write(lambda: self._journal.advance(key, fence, now, self._finished, new))
         if verdict is False:
             return False
-        self._lease.is_unsafe = is_unsafe
+        self._leave({_path_and_attempt(each.command) for each in self._finished})
         self._finished.clear()
         for command in new:
-            self._began[command.path, command.attempt] = now
+            self._began[_path_and_attempt(command)] = now
             if isinstance(verdict, Failure) and command.guarded:
+                self._leave({_path_and_attempt(command)})
                 self._machine.resolve(command, verdict)
+        self._lease.is_unsafe = bool(self._turned)
         return True
+
+    def _leave(self, places: set[Numbered]) -> None:
+        """End the turn of the unsafe steps among these."""
+        left = places & self._turned
+        self._turned -= left
+        self._turns.leave(len(left))
 
     def _new(self) -> list[Command]:
         return [each for place, each in self._machine.open.items() if place not in self._began]
@@ -256,10 +281,13 @@ class Drive:
 
     def _go_on(self) -> bool:
         """Carry out what has begun, until something ends; return False if the lease went back."""
-        if self._machine.end is not None or (self._new() and not self._is_closing()):
+        new = [] if self._is_closing() else self._new()
+        has_turn = any(not _is_unsafe(each) for each in new) or (new and self._turns.wait(0.0))
+        if self._machine.end is not None or has_turn:
             return True
         open_ = [each for place, each in self._machine.open.items() if place in self._began]
         if not open_:
+            self._turns.wait(LOOK_AGAIN)
             return True
         if len(open_) == 1 and isinstance(open_[0], Call) and not self._under_way:
             answer = self._call(open_[0])
@@ -268,12 +296,23 @@ class Drive:
             self._end(open_[0], answer)
             return True
         self._begin_all(open_)
+        return self._wait(open_, is_blocked=bool(new))
+
+    def _wait(self, open_: list[Command], *, is_blocked: bool) -> bool:
+        """Wait for what ends first; return False if the lease went back, or is lost.
+
+        Args:
+            open_: what has begun.
+            is_blocked: steps wait for their turn.
+        """
         wakes = [self._wakes(each) for each in open_ if isinstance(each, Sleep)]
         left = min(wakes, default=float("inf")) - self._clock.now()
         if self._under_way:
-            self._collect(min(left, LOOK_AGAIN) if wakes else left)
+            self._collect(min(left, LOOK_AGAIN) if wakes or is_blocked else left)
             if wakes:
                 self._see_cancel()
+        elif is_blocked:
+            self._turns.wait(LOOK_AGAIN)
         elif left > SHORT:
             self._pause(min(wakes))
             return False
@@ -284,13 +323,14 @@ class Drive:
 
     def _call(self, call: Call) -> Answer | None:
         """Make a call, if the run is still ours; None if it is not."""
-        place = (call.path, call.attempt)
-        is_suspect = place in self._suspects
-        with self._turns.turn(call, is_suspect=is_suspect):
-            key, fence = self._row.key, self._row.fence
-            if not self._is_held() or (
-                is_suspect and not self._write(lambda: self._journal.make_again(key, fence, *place))
-            ):
+        place = _path_and_attempt(call)
+        if place not in self._suspects:
+            return made(self._invoke, call) if self._is_held() else None
+        key, fence = self._row.key, self._row.fence
+        with self._turns.alone():
+            if not self._is_held():
+                return None
+            if not self._write(lambda: self._journal.make_again(key, fence, *place)):
                 return None
             return made(self._invoke, call)
 
@@ -411,3 +451,11 @@ class Drive:
         if self._finished:
             self._write(lambda: self._journal.advance(key, fence, now, self._finished, []))
         self._write(lambda: self._journal.pause(key, fence, now, due))
+
+
+def _path_and_attempt(command: Command) -> Numbered:
+    return command.path, command.attempt
+
+
+def _is_unsafe(command: Command) -> bool:
+    return isinstance(command, Call) and command.effect is Effect.UNSAFE

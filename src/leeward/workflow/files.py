@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from leeward.errors import ConfigError
 from leeward.json_text import Undecodable, decode
 from leeward.values import Json
+from leeward.workflow.checks import DEEPEST
 from leeward.workflow.document import written
 from leeward.workflow.model import Definition
 from leeward.workflow.reading import read_definition
@@ -20,8 +21,10 @@ from leeward.workflow.reading import read_definition
 if TYPE_CHECKING:
     from ruamel.yaml import YAML
 
-LARGEST: Final = 1024 * 1024
-"""Bytes of a file: far more than a definition may have."""
+LARGEST: Final = 4 * 1024 * 1024
+"""Bytes of a file: far more than a definition may have, however it is indented."""
+_DEEPEST: Final = 8 * DEEPEST
+"""Lists and objects inside each other, of JSON: a block in a block is up to four."""
 
 
 def read_file(path: Path) -> Definition:
@@ -85,7 +88,7 @@ def json_of(definition: Definition) -> str:
 
 def _json(text: str, source: str) -> Json:
     try:
-        return decode(text)
+        return decode(text, deepest=_DEEPEST)
     except Undecodable as error:
         raise ConfigError(f"{source}: it is not JSON: {error}") from None
 

@@ -253,7 +253,7 @@ def _show(
         options.output.show(data, _render_absence)
         raise typer.Exit(ABSENT.code)
     options.output.show({"found": True, **json_of_run(run)}, _render_run)
-    if ended and run.ended is None:
+    if ended and run.state.value == "running":
         raise typer.Exit(LATER.code)
     if ended and run.state.value != "succeeded":
         raise typer.Exit(RAISED.code)
