@@ -1,7 +1,7 @@
 """A target in a process of its own: a fault proxy that answers after 5 ms, until told otherwise.
 
 It prints its port, takes one command a line and answers each with ``ok``: ``heal``, ``dark``,
-``refuse``, ``throttle``, ``slow`` or ``tail``. It ends with its standard input.
+``refuse``, ``throttle``, ``slow``, ``tail`` or ``report``. It ends with its standard input.
 """
 
 from __future__ import annotations
@@ -21,6 +21,9 @@ USUAL: Final = 0.005
 
 SLOWER: Final = 100.0
 """Times that, of a target that is ill."""
+
+REPORT: Final = 2.0
+"""Seconds of a function that is slow, and well."""
 
 TAIL: Final = 50
 """Of so many answers one is slow, 2 %, in ``tail``: ten times the usual seconds."""
@@ -52,6 +55,7 @@ MODES: Final = {
     "throttle": status(429, body=b"Rate exceeded."),
     "slow": answering(lambda: USUAL * SLOWER),
     "tail": answering(_tail()),
+    "report": answering(lambda: REPORT),
 }
 
 
