@@ -56,12 +56,12 @@ def test_an_event_survives_its_json_form(event: Event) -> None:
 
 
 @given(st.datetimes(*YEARS), st.timedeltas(-DAY, DAY))
-def test_every_time_is_written_as_rfc_3339(moment: datetime, offset: timedelta) -> None:
-    """An offset that is no whole number of minutes gives way to UTC; the moment stays."""
+def test_every_time_is_written_in_utc(moment: datetime, offset: timedelta) -> None:
+    """Readers drop offsets, or misread some; the moment stays."""
     event = Event("t", None, "e-1", "s", moment.replace(tzinfo=timezone(offset)))
     check(event)
     text = to_json(event)["time"]
-    assert re.fullmatch(r"[0-9-]{10}T[0-9:]{8}(\.[0-9]{6})?(Z|[+-][0-9]{2}:[0-9]{2})", text)
+    assert re.fullmatch(r"[0-9-]{10}T[0-9:]{8}(\.[0-9]{6})?Z", text)
     assert datetime.fromisoformat(text) == event.time
 
 

@@ -17,7 +17,15 @@ from hypothesis import strategies as st
 
 from leeward import json_text
 from leeward.items import check_json
-from leeward.json_text import DEEPEST, MOST_DIGITS, Undecodable, decode, encode
+from leeward.json_text import (
+    DEEPEST,
+    MOST_DIGITS,
+    MOST_VALUES,
+    Undecodable,
+    decode,
+    encode,
+    has_many_zeros,
+)
 from leeward_contract_tests.rows import each_row
 
 TEXT = st.text('aé"\\/\n\x7f\u2028😀', max_size=4)
@@ -253,6 +261,31 @@ def test_huge_integers_are_refused_where_the_interpreter_takes_them() -> None:
     finally:
         sys.set_int_max_str_digits(before)
     assert decode(b"9" * 400) == int("9" * 400)
+
+
+def test_exponents_have_an_end() -> None:
+    """Up and down: a number that would fill the memory when it is written out is refused."""
+    for text in (
+        "1e999999999",
+        "-1.5E+1000001",
+        "1e-999999999",
+        "0e1000000",
+        "9" * 60 + "e1000000",
+    ):
+        with pytest.raises(Undecodable, match="exponent beyond 999999"):
+            decode(text, exact=True)
+    for text in ("1e999999", "1E-999999", "0e-999999", "1." + "0" * 5000):
+        assert decode(text, exact=True) == Decimal(text)
+    assert not has_many_zeros(Decimal("1" * 1_000_001))  # each of its digits is there
+
+
+def test_values_have_an_end() -> None:
+    """Each takes more memory than text; signs in a string are no values."""
+    for value in (b"{},", b"[],", b"0.1,", b'"ab",', b'"\\"",'):
+        with pytest.raises(Undecodable, match="more than 2000000 values"):
+            decode(b"[" + value * MOST_VALUES + b"1]")
+    text = ",[{" * (MOST_VALUES // 2)
+    assert decode(encode([text, text + '"'])) == [text, text + '"']
 
 
 def test_the_largest_integers_that_are_sent_are_read() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Self, TypeVar
 
-from leeward.clock import Clock, SystemClock
+from leeward.clock import Clock, SystemClock, running_loop
 from leeward.operations.object_methods import AsyncObjectMethods
 from leeward.operations.operating import Operating
 from leeward.usual_names import WithUsualNames
@@ -245,4 +245,5 @@ async def _in_thread(work: Callable[[], T]) -> T:
     """Do what waits for a disk, and let the event loop go on."""
     from asyncio import to_thread
 
+    running_loop()
     return await to_thread(work)

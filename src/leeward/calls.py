@@ -23,6 +23,47 @@ RUN_VERBS: Final = frozenset({"start_run", "get_run", "abort_run"})
 """Likewise, of the calls in `leeward.run_calls`, whose first field is the workflow."""
 
 
+SHORTEST_WAIT: Final = 0.001
+"""Seconds; what was had sooner was at hand, and no wait is told of."""
+
+
+class AttemptTime(float):
+    """The seconds of one attempt, from when nothing on this side holds it back any more.
+
+    To a driver it is a number of seconds like any other. One that keeps a line for its places, or
+    fetches credentials, lets an attempt wait there for `wait` seconds besides: a wait is not part
+    of the attempt, and proves that nothing was sent.
+
+    Attributes:
+        wait: seconds that the attempt may wait on this side before it is made.
+        total: seconds for both together; infinite for an attempt that may outlast its call.
+    """
+
+    __slots__ = ("total", "wait")
+
+    wait: float
+    total: float
+
+    @staticmethod
+    def of(seconds: float, wait: float, total: float) -> AttemptTime:
+        """Return a time of these `seconds`, with `wait` before them, and `total` for both."""
+        made = AttemptTime(seconds)
+        made.wait, made.total = wait, total
+        return made
+
+    def cut_to(self, seconds: float) -> AttemptTime:
+        """Return the same for an attempt of at most so many `seconds`."""
+        return AttemptTime.of(min(self, seconds), self.wait, self.total)
+
+
+def time_after(waited: float, timeout: float) -> float:
+    """Return what an attempt has of its `timeout` once it has `waited`, in seconds."""
+    if not isinstance(timeout, AttemptTime):
+        return timeout - waited
+    total = timeout.total - waited
+    return AttemptTime.of(min(timeout, total), max(0.0, timeout.wait - waited), total)
+
+
 class Key(NamedTuple):
     """The key of an item: one field, or a partition and a sort field."""
 

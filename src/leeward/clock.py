@@ -5,7 +5,10 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Protocol
 
+from leeward.errors import ConfigError
+
 if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
     from datetime import datetime
 
 
@@ -38,6 +41,23 @@ class SystemClock:
         from asyncio import sleep
 
         await sleep(seconds)
+
+
+def running_loop() -> AbstractEventLoop:
+    """Return the event loop that runs this code.
+
+    Raises:
+        ConfigError: it is not run by asyncio.
+    """
+    from asyncio import get_running_loop
+
+    try:
+        return get_running_loop()
+    except RuntimeError as error:
+        raise ConfigError(
+            "AsyncClient needs a running event loop of asyncio, and there is none. With trio, call "
+            "a leeward.Client by trio.to_thread.run_sync, or run asyncio beside it by trio-asyncio"
+        ) from error
 
 
 def has_offset(time: datetime) -> bool:

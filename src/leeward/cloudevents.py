@@ -144,12 +144,11 @@ def _utc_text(moment: datetime) -> str:
 
 
 def _rfc3339(moment: datetime) -> str:
-    """Write a moment; RFC 3339 has offsets of whole minutes alone, so others give way to UTC."""
-    offset = moment.utcoffset()
-    if offset and (offset.seconds % 60 or offset.microseconds):
-        moment = moment.astimezone(UTC)
-    text = moment.isoformat()
-    return f"{text[:-6]}Z" if text.endswith("+00:00") else text
+    """Write a moment in UTC: RFC 3339 has no offset of seconds, and readers misread others."""
+    try:
+        return _utc_text(moment.astimezone(UTC))
+    except OverflowError:  # before year 1 or after 9999 in UTC; `check` lets none be published
+        return moment.isoformat()
 
 
 def _data_of(document: Mapping[str, Json]) -> Json | bytes:

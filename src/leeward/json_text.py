@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from leeward.values import Json
 
 if TYPE_CHECKING:
+    from decimal import Decimal
     from json import JSONDecoder
 
 DEEPEST: Final = 64
@@ -31,8 +32,27 @@ INT_END: Final = 10**MOST_DIGITS
 """The first integer with more digits."""
 
 
+MOST_EXPONENT: Final = 999_999
+"""Of a Decimal, up and down: that of Python's own context (`decimal.DefaultContext.Emax`). Written
+out with all its zeros, as ``f"{number:.2f}"`` does, one of twelve characters may else fill the
+memory."""
+
+
+MOST_VALUES: Final = 2_000_000
+"""In one text. A value of three bytes, such as ``{},``, takes a hundred in memory; so a text of
+20 MiB would take more than half a gibibyte."""
+
+
 class Undecodable(ValueError):
     """A text is not the JSON that is taken here. The message repeats nothing of it."""
+
+
+def has_many_zeros(number: Decimal) -> bool:
+    """Return whether a finite number, written out, has zeros beyond `MOST_EXPONENT`."""
+    first = number.adjusted()
+    if -MOST_EXPONENT <= first <= MOST_EXPONENT:
+        return False
+    return first < 0 or not number or int(number.as_tuple().exponent) > MOST_EXPONENT
 
 
 def encode(value: Json) -> bytes:
@@ -78,6 +98,8 @@ def decode(body: bytes | str, *, deepest: int = DEEPEST, exact: bool = False) ->
             plain = _plain_object(text)
             if plain is not None:
                 return plain
+        if len(text) > MOST_VALUES and _values_in(text) > MOST_VALUES:
+            raise Undecodable(f"more than {MOST_VALUES} values")
         value = _value_of(text, _decoder(exact))
     except Undecodable:
         raise
@@ -116,6 +138,19 @@ def decode_apart(
         value = decode(body, deepest=deepest)  # which knows what is wrong
     found = value.get(name) if isinstance(value, dict) else None
     return {**value, name: [*map(read, found)]} if isinstance(found, list) else value
+
+
+def _values_in(text: str) -> int:
+    """Return how many values are in a text, at most: signs that stand in strings do not count."""
+    signs = ",[{"
+    count = sum(map(text.count, signs))
+    if count > MOST_VALUES:
+        outside = re.sub(_STRING, "", text)
+        count = sum(map(outside.count, signs))
+    return count
+
+
+_STRING: Final = r'"(?:[^"\\]|\\.)*+"'
 
 
 class _NotRead(Exception):
@@ -228,16 +263,10 @@ def _flaw(error: Exception) -> str:
 def _decoder(exact: bool) -> JSONDecoder:
     from json import JSONDecoder
 
-    if exact:
-        from decimal import Decimal
-
-        parse_float: Callable[[str], Any] = Decimal
-    else:
-        parse_float = _float
     return JSONDecoder(
         object_pairs_hook=_object,
         parse_constant=_constant,
-        parse_float=parse_float,
+        parse_float=_decimal if exact else _float,
         parse_int=_int,
     )
 
@@ -257,6 +286,15 @@ def _float(text: str) -> float:
     number = float(text)
     if not isfinite(number):
         raise Undecodable("a number is larger than any float")
+    return number
+
+
+def _decimal(text: str) -> Decimal:
+    from decimal import Decimal
+
+    number = Decimal(text)
+    if has_many_zeros(number):
+        raise Undecodable(f"a number has an exponent beyond {MOST_EXPONENT}")
     return number
 
 

@@ -55,6 +55,25 @@ def watched_by(watcher: Watcher | None) -> Token[tuple[Any, Watcher | None]]:
     return RUNNING.set((RUNNING.get()[0], watcher))
 
 
+LEAST_IN_HANDLER: Final = 1.0
+"""Seconds that any call but `invoke` has in a handler whose time is over: what it has done is kept,
+though its caller has stopped waiting."""
+
+
+def time_within(context: Any, call: Call, timeout: float) -> float:
+    """Return the seconds of a call that is made in a handler: no more than that one has left.
+
+    Nobody waits for the answer of a function that comes later: where no time is left, none is
+    called, and this is not more than 0.
+    """
+    if context is None:
+        return timeout
+    left: float = context.remaining()
+    if call.verb != "invoke":
+        left = max(left, LEAST_IN_HANDLER)
+    return min(timeout, left)
+
+
 def is_harmless(call: Call) -> bool:
     """Return whether nobody need be told of `call`: it reads, or is declared to be repeatable."""
     from leeward.calls import OBJECT_READS  # a handler may make no call, and starts without them

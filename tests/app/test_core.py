@@ -11,18 +11,22 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import pytest
 
-from leeward import App, Context, Event
+from leeward import App, AsyncClient, Client, Context, Event
 from leeward.app import InvalidInput, Message, Problem, current
 from leeward.app.answers import Answer
+from leeward.app.context import call_within
 from leeward.app.core import answer, log_failure
 from leeward.app.triggers import Delivery, Input, Platform
-from leeward.errors import ConfigError, InvalidRequest, OutcomeUnknown, Throttled
+from leeward.errors import ConfigError, InvalidRequest, OutcomeUnknown, Overloaded, Throttled
 from leeward.testing import FakeClock
+from leeward.watching import RUNNING, watched_by
 from tests.house.workspace import ROOT
+from tests.scripted import Scripted
 
 CANARY = "canary-8e03"
 
@@ -416,3 +420,55 @@ def test_a_context_shows_nothing_of_the_call() -> None:
     )
     assert CANARY not in repr(context)
     assert CANARY not in repr(delivery(CANARY.encode(), headers={"a": CANARY}))
+
+
+def test_a_call_in_a_handler_has_no_more_time_than_the_handler() -> None:
+    """On threads and tasks; when that is over no function is called, and what was done is kept."""
+    driver, clock = Scripted("a"), FakeClock()
+    cloud, tasks = Client(driver), AsyncClient(driver)
+
+    def function(given: object, context: Context) -> None:
+        for _ in range(2):
+            cloud.invoke("g", None)
+            cloud.invoke("g", None, timeout=1.5)
+            cloud.store_data("orders", {"id": "1"})
+            clock.advance(4.9)
+        with pytest.raises(Overloaded, match="no time left"):
+            cloud.invoke("g", None)
+
+    async def coroutine(given: object, context: Context) -> None:
+        await tasks.invoke("g", None, effect="idempotent")
+        await tasks.store_data("orders", {"id": "1"})
+        clock.advance(5.0)
+        with pytest.raises(Overloaded, match="no time left"):
+            await tasks.invoke("g", None)
+
+    for handler, seconds in (
+        (function, [5.0, 1.5, 3.0, 0.1, 0.1, 0.6]),
+        (coroutine, [3.0, 3.0]),
+    ):
+        app = App("tests")
+        app.function(name="f")(handler)
+        app.check()
+        told = answer(app.handlers["f"], delivery(), Platform("nimbus", "north", clock))
+        assert told.failure is None
+        assert driver.timeouts == pytest.approx(seconds, abs=0.05)
+        driver.timeouts.clear()
+    cloud.invoke("g", None)
+    assert driver.timeouts == [60.0]
+
+
+def test_what_leeward_keeps_for_a_handler_is_not_cut_short_by_it() -> None:
+    """Records of idempotency are written even when the handler's time is over."""
+    context = Context("f", "key", 1, 0.0, FakeClock())
+    driver = Scripted("a")
+    store = partial(Client(driver).store_data, "records", {"id": "1"}, timeout=10.0)
+
+    def kept() -> None:
+        token = watched_by(None)
+        store()
+        RUNNING.reset(token)
+
+    call_within(context, kept)
+    call_within(context, store)
+    assert driver.timeouts == pytest.approx([6.0, 0.6])

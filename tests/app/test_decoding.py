@@ -151,6 +151,7 @@ def test_what_does_not_fit_is_told_by_path_and_type() -> None:
         (Order, {**GOOD, "id": 3}, "$.id", "str"),
         (Order, {**GOOD, "total": CANARY}, "$.total", "decimal"),
         (Order, {**GOOD, "total": "NaN"}, "$.total", "decimal"),
+        (Order, {**GOOD, "total": "1E+999999999"}, "$.total", "decimal"),
         (Order, {**GOOD, "placed": CANARY}, "$.placed", "datetime"),
         (Order, {**GOOD, "notes": {CANARY: 1}}, "$.notes[...]", "str"),
         (Order, {**GOOD, "address": {"flat": CANARY}}, "$.address.street", "str"),

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -111,20 +111,6 @@ def test_an_event_comes_back_out_of_the_batch(door: EventsEndpoint, made: Event)
     (request,) = publish(door, answer(), call=Publish("orders", (made,))).sent
     (found,) = document(request)
     assert cloudevents.from_json(found) == made
-
-
-@each_door
-def test_a_time_goes_out_in_utc(door: EventsEndpoint) -> None:
-    """A function of Azure's own kind would take the same clock time without its offset."""
-    there = TIME.astimezone(timezone(timedelta(hours=5, minutes=30)))
-    first = datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=14)))  # in UTC, before all years
-    times = (there, first)
-    call = Publish("orders", tuple(EVENT._replace(time=time) for time in times))
-    (request,) = publish(door, answer(), call=call).sent
-    assert [each["time"] for each in document(request)] == [
-        "2026-01-01T12:30:15Z",
-        "0001-01-01T00:00:00+14:00",
-    ]
 
 
 def test_a_namespace_takes_a_signature() -> None:

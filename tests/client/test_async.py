@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import inspect
+import pickle
 import threading
+from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from leeward import AsyncClient, Client, Conflict, Event, LeewardError, Outcome
-from leeward.adapter import Call, Invoke, Result, WrappingDriver
+from leeward import AsyncClient, Client, ConfigError, Conflict, Event, LeewardError, Outcome
+from leeward.adapter import NO_PLACE, Call, Invoke, Result, WrappingDriver
+from leeward.config import Config, parse_order
 from leeward.local import Local
 from leeward.routing import FailoverDriver
 from leeward.testing import FakeClock, Fault, FaultyDriver
@@ -214,7 +219,7 @@ def test_a_call_that_waited_for_a_thread_too_long_is_not_made() -> None:
 
     driver = Scripted("a")
     result = asyncio.run(job())
-    assert (result.outcome, result.reason) == (Outcome.LOCAL, "no_thread")
+    assert (result.outcome, result.code, result.reason) == (Outcome.LOCAL, "no_thread", NO_PLACE)
     assert driver.calls == []
 
 
@@ -245,3 +250,31 @@ def test_closing_goes_on_after_a_failure() -> None:
     with pytest.raises(OSError, match="stuck"):
         asyncio.run(FailoverDriver(drivers).close_async())
     assert [driver.closed for driver in drivers] == [1, 1]
+
+
+def driven_by_another(work: Coroutine[Any, Any, Any]) -> None:
+    """Run a coroutine as a loop that is not asyncio's does."""
+    while True:
+        work.send(None)
+
+
+@each_row("order", ["local", "google:us-central1"])
+def test_another_loop_than_asyncios_is_told_so(order: str, tmp_path: Path) -> None:
+    """The error names what to do instead; nothing was sent."""
+    options = {"path": str(tmp_path / "data.db")} if order == "local" else {"project": "shop"}
+    config = Config(order=parse_order(order, "order"), options={order: options})
+    client = AsyncClient(config=config)
+    calls = (client.invoke("double", 1), client.store_data("orders", {"id": "1"}), client.close())
+    for call in calls:
+        with pytest.raises(ConfigError, match="With trio, call a leeward.Client"):
+            driven_by_another(call)
+    asyncio.run(client.close())
+
+
+def test_no_client_and_no_driver_crosses_a_process_by_a_pickle() -> None:
+    """The error says where to open one instead."""
+    driver = Scripted("a")
+    for each in (Client(driver), AsyncClient(driver), driver, FailoverDriver([driver])):
+        for take in (pickle.dumps, copy.copy, copy.deepcopy):
+            with pytest.raises(TypeError, match="open a new one where it is needed"):
+                take(each)

@@ -83,6 +83,29 @@ class Endless(FaultyDriver):
         return Result.ok(Piece(bytes(length), found))
 
 
+class Cut(Endless):
+    """Cuts the first answer to each range but the first."""
+
+    def perform(self, call: Call, timeout: float) -> Result[Any]:
+        result = super().perform(call, timeout)
+        first = isinstance(call, GetObject) and self.calls.count(call) == 1
+        return Result(Outcome.AMBIGUOUS) if first and len(self.calls) > 1 else result
+
+
+def test_the_rest_of_an_object_is_asked_for_again_however_often_it_is_cut() -> None:
+    """Each range once more, though the budget for second tries is spent; a second cut ends it."""
+
+    async def read() -> int:
+        async with AsyncClient(Cut(Local()), clock=FakeClock()) as cloud:
+            reader = await cloud.get_object("b", "long")
+            assert reader is not None
+            return sum([len(piece) async for piece in reader])
+
+    with Client(Cut(Local()), clock=FakeClock()) as cloud:
+        assert sum(len(piece) for piece in _reader(cloud, "long")) == Cut.SIZE
+    assert asyncio.run(read()) == Cut.SIZE
+
+
 def test_200_megabytes_are_streamed_in_bounded_memory() -> None:
     """Less than 64 MiB at a time, every range under the condition of the first one's revision."""
     driver = Endless(Local())

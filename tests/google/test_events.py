@@ -121,7 +121,7 @@ def test_google_cloud_pubsub_would_send_the_same() -> None:
                         "ce-id": "id-1",
                         "ce-source": "/shop",
                         "ce-type": "order.created",
-                        "ce-time": "2026-01-01T12:30:15.123456+02:00",
+                        "ce-time": "2026-01-01T10:30:15.123456Z",
                         "ce-subject": "orders/42",
                         "content-type": "application/json",
                     },

@@ -120,6 +120,24 @@ def test_closing_says_how_far_it_came() -> None:
     assert exchange.result == Failure(Phase.CONNECT, sent=False, code="closed")
 
 
+def test_no_control_character_is_sent() -> None:
+    """In no part of a request, and neither in a name nor in a value of its headers."""
+    sound = Request("GET", "http://h", "/a", (("X-A", "1"),))
+    Exchange(sound, 9.0, TransportOptions())
+    for code in (*range(32), 127):
+        bad = chr(code)
+        for request in (
+            sound._replace(method=f"GET{bad}"),
+            sound._replace(target=f"/{bad}a"),
+            *(sound._replace(headers=((f"X{bad}", "1"),)), sound._replace(headers=((bad, "1"),))),
+            sound._replace(headers=((f"X{bad}", "1"),)),
+            sound._replace(headers=(("X-A", f"1{bad}2"),)),
+            sound._replace(headers=(("X-A", bad),)),
+        ):
+            with pytest.raises(InvalidRequest):
+                Exchange(request, 9.0, TransportOptions())
+
+
 def test_a_request_that_cannot_be_sent_makes_no_exchange() -> None:
     """It is refused before anything is taken for it."""
     with pytest.raises(InvalidRequest):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from math import inf
 from time import sleep
 from typing import Any, NamedTuple
 
@@ -24,9 +25,10 @@ from leeward.adapter.plans import (
     single,
 )
 from leeward.adapter.resolver import Unresolved
-from leeward.calls import Invoke, Result
+from leeward.calls import SHORTEST_WAIT, AttemptTime, Invoke, Result
 from leeward.errors import InvalidRequest, LeewardError, Outcome
 from leeward.http.messages import Failure, Phase, Request, Response
+from leeward.values import Effect
 from leeward_contract_tests.rows import each_row
 
 CALL = Invoke("f", b"{}", "k")
@@ -82,6 +84,11 @@ def with_token(call: Any, view: View) -> Plan:
     return decoded(response)
 
 
+def looked_up(call: Any, view: View) -> Plan:
+    yield Send(REQUEST, effect=False)
+    return decoded((yield Send(REQUEST)))
+
+
 def test_the_simple_case_is_one_request() -> None:
     """A pair of functions makes a plan."""
     plan = single(lambda call, view: REQUEST, lambda call, response: decoded(response))
@@ -104,6 +111,53 @@ def test_what_its_requests_have_waited_for_a_place_is_told() -> None:
     assert result == Result(Outcome.OK, 200, waited=1.75)
     result, _ = run(with_token, "t-1", Failure(Phase.BODY, True, "curl.56", waited=2.0))
     assert (result.outcome, result.waited) == (Outcome.AMBIGUOUS, 2.0)
+
+
+def timed(
+    planner: Planner, timeout: float, *steps: tuple[Any, float], call: Any = CALL
+) -> tuple[Result[Any] | None, list[Any]]:
+    """Run a plan over answers, and when each came; return its result, and the time of each step."""
+    going = PlanRun(planner, call, Learnt(), 1000.0, timeout)
+    step, times = going.start(), []
+    for answer, at in steps:
+        times.append(going.seconds)
+        step = going.advance(answer, 1000.0 + at, timeout - at)
+    return (step if isinstance(step, Result) else None), times
+
+
+def test_what_comes_before_the_request_may_take_a_wait_of_its_own() -> None:
+    """A credential and a place take nothing of the attempt, as long as they take no longer."""
+    timeout = AttemptTime.of(2.0, 0.5, 10.0)
+    placed = Response(200, waited=0.25)
+    result, (need, send) = timed(with_token, timeout, ("t-1", 0.25), (placed, 1.0))
+    assert result == Result(Outcome.OK, 200, waited=0.5)
+    assert need == 2.5
+    assert (send, send.wait, send.total) == (2.0, 0.25, 9.75)
+    late = "t-1", 1.5
+    _, (_, send) = timed(with_token, timeout, late, (placed, 1.6))
+    assert (send, send.wait) == (1.0, 0.0)
+    known = "t-1", SHORTEST_WAIT / 2
+    result, _ = timed(with_token, timeout, known, (Response(200), 0.1))
+    assert result == Result.ok(200)
+    for answer in (Response(200), Failure(Phase.REFUSED_HERE, False, "bulkhead", waited=0.5)):
+        _, (look_up, send) = timed(looked_up, timeout, (answer, 0.5), (Response(200), 1.0))
+        assert (look_up, look_up.wait) == (1.0, 0.25)
+        assert send == (1.5 if answer.waited == 0.0 else 2.0)
+
+
+def test_an_unsafe_function_is_not_called_without_its_own_limit() -> None:
+    """What took so long proves that it was not: it may be called elsewhere."""
+    timeout = AttemptTime.of(2.0, 0.1, inf)
+    for limit, effect, sent in (
+        (1.0, Effect.UNSAFE, False),
+        (1.0, Effect.IDEMPOTENT, True),
+        (0.5, Effect.UNSAFE, True),
+        (3.0, Effect.UNSAFE, True),
+    ):
+        call = CALL._replace(time_limit=limit, effect=effect)
+        result, _ = timed(with_token, timeout, ("t-1", 1.5), call=call)
+        assert (result is None) is sent
+        assert sent or (result is not None and result[:3] == (Outcome.LOCAL, None, "no_time"))
 
 
 @pytest.mark.threat("S7")

@@ -7,10 +7,12 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from math import inf
 from time import sleep
 
 import pytest
 
+from leeward.calls import AttemptTime
 from leeward.errors import InvalidRequest
 from leeward.http import connection as connection_module
 from leeward.http import exchange as exchange_module
@@ -108,10 +110,27 @@ def test_who_waits_until_the_deadline_is_refused(make: Callable[..., AnyTranspor
             failure = transport.send(_post(wire), 0.1)
             assert isinstance(failure, Failure)
             assert failure[:3] == (Phase.REFUSED_HERE, False, "bulkhead")
-            assert failure.message == "1 requests were under way until the deadline"
+            assert failure.message == "none of 1 places became free in time"
+            assert failure.waited >= 0.1
             assert (transport.in_flight, transport.waiting) == (1, 0)
         assert len(wire.requests) == 1
         assert isinstance(transport.send(_post(wire), LIMIT), Response)
+
+
+def test_a_wait_is_not_part_of_an_attempt(make: Callable[..., AnyTransport]) -> None:
+    """It may take as long besides, and no longer; the request has all its time from then on."""
+    transport, gate = make(max_in_flight=1), Gate()
+    with Wire(gate) as wire, ThreadPoolExecutor(1) as threads:
+        with _under_way(transport, wire, gate, 1):
+            refused = transport.send(_post(wire), AttemptTime.of(LIMIT, 0.1, inf))
+            assert isinstance(refused, Failure)
+            assert (refused.code, 0.1 <= refused.waited < 2.0) == ("bulkhead", True)
+            sent = threads.submit(transport.send, _post(wire), AttemptTime.of(0.3, LIMIT, inf))
+            _until(lambda: transport.waiting == 1)
+            sleep(0.4)
+        answer = sent.result(LIMIT)
+    assert isinstance(answer, Response)
+    assert answer.waited >= 0.3
 
 
 @pytest.mark.threat("S19")
@@ -137,7 +156,7 @@ def test_closing_refuses_who_waits(make: Callable[..., AnyTransport]) -> None:
         _until(lambda: transport.waiting == 3)
         assert gate.arrived.acquire(timeout=LIMIT)
         transport.close()
-        _until(lambda: [each.result() for each in sent if each.done()].count(CLOSED) >= 3)
+        _until(lambda: [each.result()[:3] for each in sent if each.done()].count(CLOSED[:3]) >= 3)
         gate.opened.set()
     assert len(wire.requests) == 1
 

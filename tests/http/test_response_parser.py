@@ -198,7 +198,7 @@ BROKEN = {
     "another protocol now": (b"HTTP/1.1 101 Switching\r\n\r\n", 1, None),
     "an endless status line": (b"HTTP/1.1 200 " + b"x" * MOST_OF_HEADS, 100, None),
     "a coding behind other blanks": (
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: \x0bchunked\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: \xa0chunked\r\n\r\n",
         61,
         200,
     ),
@@ -232,6 +232,28 @@ def test_what_is_not_an_answer(name: str, piece: int) -> None:
         _feed(parser, raw, max(piece, len(raw) // 3000))
     assert (caught.value.code, parser.status_so_far) == (code, status)
     assert not parser.whole
+
+
+@each_row(
+    "raw",
+    [
+        b"HTTP/1.1 200 O%bK\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nX-%bA: 1\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nX-A: 1%b2\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nX-A: 1\r\n 2%b\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 103 Early\r\nX-A: %b\r\n\r\nHTTP/1.1 204 No\r\n\r\n",
+        CHUNKED + b"2;a%b\r\nhi\r\n0\r\n\r\n",
+        CHUNKED + b"0\r\nX-A: 1%b2\r\n\r\n",
+    ],
+)
+def test_no_control_character_is_taken(raw: bytes) -> None:
+    """Wherever it stands in a head, a trailer or the line of a chunk; a tab stands in values."""
+    for code in (*range(32), 127):
+        if code == 9 and b"-%b" not in raw:
+            assert _fed([raw % b"\t"]).whole
+            continue
+        with pytest.raises(ProtocolError):
+            _fed([raw % bytes([code])])
 
 
 @each_row(

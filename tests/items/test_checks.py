@@ -84,6 +84,9 @@ NOT_IN_AN_ITEM: list[tuple[Any, str]] = [
     (Decimal("NaN"), "not finite"),
     (Decimal("sNaN"), "not finite"),
     (Decimal("-Infinity"), "not finite"),
+    (Decimal("1E+1000000"), "exponent beyond 999999"),
+    (Decimal("1E-1000000"), "exponent beyond 999999"),
+    (Decimal("0E+1000000"), "exponent beyond 999999"),
     (datetime(2024, 1, 1), ".replace(tzinfo=...)"),  # noqa: DTZ001  # naive on purpose
     (Moment(2024, 1, 1, tzinfo=UTC), "datetime.fromisoformat(x.isoformat())"),
     (Money(1), "Decimal(...)"),

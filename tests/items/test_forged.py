@@ -204,6 +204,8 @@ def test_the_length_of_an_int_is_bounded_where_python_does_not_bound_it() -> Non
 
 BOMBS: list[tuple[Any, Any]] = [
     (1, "d-999999999"),
+    *((text, "D") for text in ("1E+1000000", "-1E+999999999", "1E-999999999", "0E+999999999")),
+    *((0, f"d{exponent}") for exponent in (1_000_000, -1_000_000)),
     ([1] * 50_000, ["d-200000"]),
     ([1.5] * 50_000, ["d-2000000"]),
     ([[1]] * 5_000, [["d-2000000"]]),

@@ -120,4 +120,11 @@ MUTANTS: Final = (
         "tests/backup/test_parts.py"
         "::test_a_run_that_ends_while_another_one_begins_leaves_one_backup",
     ),
+    Mutant(
+        "a target's pages that end too soon are taken for a circle",
+        "src/leeward/operations/cursors.py",
+        "self._empty = self._empty + 1 if empty else 0",
+        "self._empty = self._empty + 1",
+        "tests/backup/test_cursors.py::test_pages_that_end_are_read_to_their_end",
+    ),
 )

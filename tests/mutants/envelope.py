@@ -28,4 +28,11 @@ MUTANTS: Final = (
         "        pass\n",
         "tests/test_envelope.py::test_other_callers_are_read_too",
     ),
+    Mutant(
+        "a time goes out with the offset of its zone",
+        "src/leeward/cloudevents.py",
+        "return _utc_text(moment.astimezone(UTC))",
+        "return moment.isoformat()",
+        "tests/test_cloudevents.py::test_every_time_is_written_in_utc",
+    ),
 )

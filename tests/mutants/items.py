@@ -94,4 +94,18 @@ MUTANTS: Final = (
         "due = int(expires_at)",
         f"{TESTS}/test_expiry.py::test_native_expiry",
     ),
+    Mutant(
+        "a forged number of a few characters fills the memory of who writes it out",
+        "src/leeward/json_text.py",
+        "    return first < 0 or not number or int(number.as_tuple().exponent) > MOST_EXPONENT",
+        "    return False",
+        "tests/items/test_forged.py::test_a_bomb_does_not_go_off",
+    ),
+    Mutant(
+        "a text may hold any number of values",
+        "src/leeward/json_text.py",
+        "if len(text) > MOST_VALUES and _values_in(text) > MOST_VALUES:",
+        "if False:",
+        "tests/test_json_text.py::test_values_have_an_end",
+    ),
 )

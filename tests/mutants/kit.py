@@ -46,10 +46,39 @@ MUTANTS: Final = (
         f"{TESTS}/test_plan_run.py::test_what_a_plan_raises_after_its_effect_proves_nothing",
     ),
     Mutant(
+        "what a credential takes is taken from the attempt",
+        f"{KIT}/plan_run.py",
+        "        elif self._wait and took > SHORTEST_WAIT",
+        "        elif False and took > SHORTEST_WAIT",
+        f"{TESTS}/test_plan_run.py::test_what_comes_before_the_request_may_take_a_wait_of_its_own",
+    ),
+    Mutant(
+        "an unsafe function is called with less than its limit",
+        f"{KIT}/plan_run.py",
+        "seconds < self._least <= self._given",
+        "False",
+        f"{TESTS}/test_plan_run.py::test_an_unsafe_function_is_not_called_without_its_own_limit",
+    ),
+    Mutant(
+        "a call that found no place is told to be sent again as if it had been made",
+        "src/leeward/routing/again.py",
+        "if ended.outcome is Outcome.LOCAL and ended.reason == NO_PLACE:",
+        "if False:",
+        "tests/routing/test_budgets.py"
+        "::test_a_call_without_a_free_place_looks_for_one_at_every_target",
+    ),
+    Mutant(
+        "an unsafe call that waits for a place keeps no time for its attempt",
+        "src/leeward/routing/call.py",
+        "wait = left - max(state.whole, middle)",
+        "wait = left",
+        "tests/routing/test_budgets.py::test_the_time_of_an_attempt_begins_with_its_place",
+    ),
+    Mutant(
         "a look-up takes all the time",
         f"{KIT}/plan_run.py",
-        "self.timeout if step.effect else self.timeout * LOOK_UP_SHARE",
-        "self.timeout",
+        "share = 1.0 if step.effect else LOOK_UP_SHARE",
+        "share = 1.0",
         f"{TESTS}/test_plan_run.py::test_a_look_up_leaves_time_for_what_counts",
     ),
     Mutant(

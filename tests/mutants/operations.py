@@ -66,4 +66,40 @@ MUTANTS: Final = (
         '    if False:\n        raise InvalidRequest(\n            "if_absent and if_revision',
         f"{TESTS}/test_bad_inputs.py::test_a_bad_argument_is_refused",
     ),
+    Mutant(
+        "a reader gives up when the budget for second tries is spent",
+        "src/leeward/operations/downloads.py",
+        "return lost and self.info is not None and len(result.attempts) == 1",
+        "return False",
+        "tests/client/test_objects.py"
+        "::test_the_rest_of_an_object_is_asked_for_again_however_often_it_is_cut",
+    ),
+    Mutant(
+        "a client is pickled with what it holds",
+        "src/leeward/operations/operating.py",
+        "def __reduce__(self)",
+        "def _reduce(self)",
+        "tests/client/test_async.py::test_no_client_and_no_driver_crosses_a_process_by_a_pickle",
+    ),
+    Mutant(
+        "another loop than asyncio's gets the interpreter's own words",
+        "src/leeward/clock.py",
+        "except RuntimeError as error:",
+        "except KeyError as error:",
+        "tests/client/test_async.py::test_another_loop_than_asyncios_is_told_so",
+    ),
+    Mutant(
+        "a call in a handler is given time that the handler does not have",
+        "src/leeward/watching.py",
+        "return min(timeout, left)",
+        "return timeout",
+        "tests/app/test_core.py::test_a_call_in_a_handler_has_no_more_time_than_the_handler",
+    ),
+    Mutant(
+        "records of idempotency are cut short when the handler's time is over",
+        "src/leeward/routing/failover.py",
+        "        if watcher is None:\n            return threads.run",
+        "        if context is None:\n            return threads.run",
+        "tests/app/test_core.py::test_what_leeward_keeps_for_a_handler_is_not_cut_short_by_it",
+    ),
 )

@@ -263,4 +263,32 @@ MUTANTS: Final = (
         "    if options.public_only and tls:\n",
         "tests/security/test_addresses.py::test_a_name_that_leads_to_this_machine_connects_nowhere",
     ),
+    Mutant(
+        "a wait for a place is part of the attempt, on threads",
+        f"{HTTP}/threads.py",
+        "                exchange.deadline = began + waited + time_after(waited, timeout)\n",
+        "",
+        f"{TESTS}/test_pool.py::test_a_wait_is_not_part_of_an_attempt",
+    ),
+    Mutant(
+        "a wait for a place is part of the attempt, on an event loop",
+        f"{HTTP}/aio.py",
+        "                exchange.deadline = began + waited + time_after(waited, timeout)\n",
+        "",
+        f"{TESTS}/test_pool.py::test_a_wait_is_not_part_of_an_attempt",
+    ),
+    Mutant(
+        "a process waits for what goes on beside its calls",
+        "src/leeward/routing/runners/background.py",
+        'name="leeward-beside", daemon=True',
+        'name="leeward-beside"',
+        "tests/routing/test_exits.py::test_a_process_ends_when_its_client_is_closed",
+    ),
+    Mutant(
+        "a control character in an answer's head is taken",
+        f"{HTTP}/response_parser.py",
+        "if len(head.translate(None, CONTROLS)) < len(head):",
+        'if b"\\0" in head:',
+        f"{TESTS}/test_response_parser.py::test_no_control_character_is_taken",
+    ),
 )

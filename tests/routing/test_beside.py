@@ -6,6 +6,8 @@ import asyncio
 import logging
 import sys
 import threading
+import time
+from queue import SimpleQueue
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ from leeward.adapter import Call, Result
 from leeward.errors import ConfigError, Outcome
 from leeward.routing import FailoverDriver
 from leeward.routing.policy import DEFAULT
+from leeward.routing.runners.background import Threads
 from leeward.routing.runners.log_listener import write_to_log
 from leeward.testing import FakeClock, FaultyDriver
 from leeward.values import RoutingEvent
@@ -211,3 +214,33 @@ def test_an_event_before_the_first_attempt_is_told_on_a_loop_too() -> None:
     router.listen(lambda event: seen.append(event.name))
     assert asyncio.run(router.perform_async(CALL, 10.0)).target == "a"
     assert seen[0] == "half_open"
+
+
+def test_threads_beside_the_calls_are_used_again() -> None:
+    """One at a time takes one thread; two at once take two; after closing nothing begins."""
+    threads, ran = Threads(), SimpleQueue[str]()
+    go = threading.Event()
+
+    def work(wait: bool) -> None:
+        if wait:
+            assert go.wait(PATIENCE)
+        ran.put(threading.current_thread().name)
+        raise ValueError("of no interest")
+
+    def start(wait: bool) -> None:
+        threads.submit(work, wait)
+
+    before = threading.active_count()
+    for _ in range(3):
+        start(False)
+        ran.get(timeout=PATIENCE)
+        while threads._free < 1:
+            time.sleep(0.001)
+    assert threading.active_count() == before + 1
+    start(True)
+    start(True)
+    assert threading.active_count() == before + 2
+    go.set()
+    threads.close()
+    with pytest.raises(RuntimeError):
+        start(False)

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from itertools import product
+from math import inf
+from typing import Any
 
 import pytest
 
-from leeward.adapter import Result
+from leeward.adapter import NO_PLACE, AttemptTime, Call
 from leeward.errors import Outcome
 from leeward.routing.budget import Failovers, spend_failover
 from leeward.routing.by_hand import isolate, restore
 from leeward.routing.call import (
     AttemptEnded,
+    CallState,
+    Command,
     Dispatch,
     Ending,
     Pause,
     PauseEnded,
+    attempts_left,
     begin,
     step,
 )
@@ -186,40 +190,78 @@ def test_an_early_attempt_without_anywhere_to_go_is_made_once_more() -> None:
         assert (second.target, second.reason) == ("a", "again")  # type: ignore[union-attr]
 
 
-def test_a_call_without_a_free_place_waits_for_one_until_its_deadline() -> None:
-    """Only its own line took long, so it is not cut off a second time, wherever it was cut off."""
-    world = World()
-    world.took = dict.fromkeys("ab", 0.005)
-    world.calls(150, every=0.01)
-    shared = KEYED._replace(shared_dedup=True)
-    for outcome, other_is_out in product((Outcome.LOCAL, Outcome.AMBIGUOUS), (False, True)):
-        in_line = AttemptEnded(1, outcome, cut_off=True, in_line=True)
-        state, (first,) = begin(world.core, shared, world.now, 10.0)
-        assert first.timeout == DEFAULT.cut_off_least  # type: ignore[union-attr]
-        world.health.records["b"].isolated = other_is_out
-        if not other_is_out:
-            world.health.failovers = None
-            _, (moved,) = step(state, in_line, world.now + 0.5, half)
-            assert moved.target == "b"
-            without_a_budget(world)
-        state, (second,) = step(state, in_line, world.now + 0.5, half)
-        assert (second.target, second.timeout) == ("a", pytest.approx(9.5 * 0.6))  # type: ignore[union-attr]
-        state, (last,) = step(state, in_line._replace(attempt=2), world.now + 6.2, half)
-        assert (last.target, last.timeout) == ("a", pytest.approx(3.8))  # type: ignore[union-attr]
+NOWHERE_FREE = AttemptEnded(1, Outcome.LOCAL, reason=NO_PLACE)
 
 
-def test_what_waited_in_line_for_most_of_its_time_is_known_by_its_result() -> None:
-    """Half of it is not most of it: then the target was slow, too, and is not asked again."""
-    for waited, sent in ((0.25, "a"), (0.26, "aa")):
-        world = World()
-        world.took = dict.fromkeys("ab", 0.005)
-        world.calls(150, every=0.01)
-        world = without_a_budget(world)
-        world.sent.clear()
-        world.took["a"] = 10.0
-        world.answers["a"] = Result(Outcome.AMBIGUOUS, waited=waited)
-        world.call(KEYED._replace(shared_dedup=True))
-        assert "".join(world.sent) == sent
+def waits(state: CallState, now: float) -> tuple[CallState, Command]:
+    """Return what follows an attempt that has found no place."""
+    state, (command,) = step(state, NOWHERE_FREE._replace(attempt=len(state.tried)), now, half)
+    return state, command
+
+
+def test_a_call_without_a_free_place_looks_for_one_at_every_target() -> None:
+    """In turn, each time for longer, whatever its effect; it costs no attempt and no budget."""
+    for call in (
+        HARMLESS,
+        UNSAFE,
+        UNSAFE._replace(time_limit=9.0),
+        KEYED._replace(shared_dedup=True),
+    ):
+        world = World("abc")
+        for target in "abc":
+            world.health.records[target].tokens = 0.0
+        world.health.failovers = None
+        state, (command,) = begin(world.core, call, world.now, 10.0)
+        ways: list[Any] = []
+        for _ in range(8):
+            wait = getattr(command.timeout, "wait", None) if isinstance(command, Dispatch) else None
+            ways.append((command.target, wait))
+            if isinstance(command, Pause):
+                assert command.seconds == 0.05
+                state, (command,) = step(state, PauseEnded(command.target), world.now, half)
+            else:
+                state, command = waits(state, world.now)
+        assert ways == [
+            *(("a", 0.1), ("b", 0.1), ("c", 0.1), ("c", None)),
+            *(("c", 0.2), ("a", 0.2), ("b", 0.2), ("b", None)),
+        ]
+        assert (state.proved, state.unknown, attempts_left(state)) == (True, False, 2)
+        assert world.health.failovers is None
+
+
+def test_it_is_refused_when_the_time_of_an_attempt_is_not_left() -> None:
+    """It is told that there was no place; an unsafe function has its time whenever it begins."""
+    limited = UNSAFE._replace(time_limit=1.0)
+    for call, longest in ((HARMLESS, 7.5), (UNSAFE, 7.5), (limited, 10.0)):
+        world = World("ab")
+        state, _ = begin(world.core, call, world.now, 10.0)
+        _, command = waits(state, world.now + longest - 0.03)
+        assert command.target == "b"
+        assert command.timeout.wait == 0.0  # type: ignore[union-attr]
+        ended, none = step(state, NOWHERE_FREE, world.now + longest, half)
+        assert (ended.ending, ended.why, none) == (Ending.LAST, NO_PLACE, ())
+    world = World("ab")
+    pinned, (first,) = begin(world.core, KEYED, world.now, 10.0)
+    assert first.timeout.wait == 7.5  # type: ignore[union-attr]
+    assert step(pinned, NOWHERE_FREE, world.now, half)[0].why == NO_PLACE
+
+
+def test_the_time_of_an_attempt_begins_with_its_place() -> None:
+    """It waits so long that a whole attempt is left; an unsafe function outlasts its call."""
+    limited = UNSAFE._replace(time_limit=8.0)
+    rows: list[tuple[Call, str, float, float, float]] = [
+        (HARMLESS, "ab", 6.0, 0.1, 10.0),
+        (UNSAFE, "ab", 10.0, 0.1, 10.0),
+        (limited, "ab", 10.0, 0.1, inf),
+        (limited._replace(time_limit=9.5), "a", 10.5, 10.0, inf),
+        (HARMLESS, "a", 6.0, 7.5, 10.0),
+    ]
+    for call, order, *times in rows:
+        _, (first,) = begin(World(order).core, call, 100.0, 10.0)
+        assert isinstance(first, Dispatch)
+        given = first.timeout
+        assert isinstance(given, AttemptTime)
+        assert [given, given.wait, given.total] == times
 
 
 def test_while_the_next_target_is_probed_the_same_one_is_asked_again() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from leeward.adapter import Key, Load
+from leeward.adapter import NO_PLACE, Key, Load
 from leeward.errors import Outcome
 from leeward.routing.by_hand import isolate, restore
 from leeward.routing.choice import SPREAD
@@ -189,6 +189,6 @@ def test_every_code_has_words() -> None:
 
     folder = Path(next(iter(leeward.routing.__path__)))
     source = "".join(path.read_text() for path in folder.glob("*.py") if path.stem != "explain")
-    used = set(re.findall(r'"([a-z_]+)"', source)) | KNOWN_KEY
+    used = set(re.findall(r'"([a-z_]+)"', source)) | KNOWN_KEY | {NO_PLACE}
     assert set(REASONS) <= used
     assert {each for each in ENDINGS if each} <= used

@@ -11,6 +11,7 @@ from leeward.errors import Outcome
 from leeward.routing.by_hand import isolate
 from leeward.routing.circuit import Circuit, State, Weights
 from leeward.routing.evidence import Answered, weigh_failure
+from leeward.routing.execution import execute
 from leeward.routing.policy import DEFAULT
 from leeward.routing.transitions import probe_passed
 from tests.routing.health_kit import (
@@ -161,6 +162,12 @@ def test_an_attempt_that_spent_its_time_in_line_proves_nothing() -> None:
     world.took["a"] = 10.0
     world.call(UNSAFE, timeout=10.0)
     assert world.circuit("a", resource="f").streak == 1
+    besides = execute(world.core, UNSAFE, world.now, 1.0)
+    (command,) = next(besides)
+    ended = command, world.now, world.now + 9.0 + 1.0, world.answers["a"]
+    with pytest.raises(StopIteration):
+        besides.send(ended)
+    assert world.circuit("a", resource="f").streak == 2
 
 
 def test_without_a_baseline_nothing_is_slow() -> None:

@@ -7,10 +7,13 @@ from collections.abc import Iterator
 import pytest
 
 from leeward_contract_tests.rows import each_row
-from tests.routing.real_sockets.__main__ import ATTEMPTS
+from tests.routing.real_sockets.__main__ import ATTEMPTS, cut_off
 from tests.routing.real_sockets.figures import Seconds, measure
-from tests.routing.real_sockets.load import Server, Traffic, servers
+from tests.routing.real_sockets.load import RUNNERS, Server, Traffic, servers
+from tests.routing.real_sockets.places import Crowd, invoke_at_once, store_at_once
 
+FEW = Crowd(calls=60, places=4, seconds=0.1, limit=0.4)
+FEW_STORES = Crowd(calls=20, places=4, seconds=0.2, limit=1.4)
 SHORT = Seconds(warm=0.3, healthy=0.3, fault=2.7)
 
 
@@ -28,3 +31,14 @@ def test_no_idempotent_call_is_lost_and_the_faulty_target_is_left_alone(
     found = measure(runner, fault, started, SHORT, Traffic(rate=100.0, hedge=False))
     assert found.lost == 0
     assert found.attempts <= ATTEMPTS
+
+
+@each_row("runner", [*RUNNERS])
+def test_a_wait_for_a_place_is_not_part_of_the_attempt(runner: str, started: list[Server]) -> None:
+    """Of more unsafe calls than there are places none is cut off, and no neighbour is idle."""
+    for slowed in (False, True):
+        ends = invoke_at_once(runner, started, FEW, slowed=slowed)
+        assert not cut_off(ends), ends
+        assert len(ends.by_target) > 1, ends
+    ends = store_at_once(runner, started[0], FEW_STORES)
+    assert ends.well == FEW_STORES.calls, ends

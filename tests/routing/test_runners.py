@@ -111,7 +111,7 @@ def test_what_waits_for_a_thread_has_the_rest_of_its_time() -> None:
     router = FailoverDriver([a], clock=clock)
     shared = router._shared
     command, asked = Dispatch(1, "a", CALL, 2.0), clock.monotonic()
-    for waited, outcome, in_line in ((0.5, Outcome.OK, 0.75), (2.0, Outcome.LOCAL, 0.0)):
+    for waited, outcome, in_line in ((0.5, Outcome.OK, 0.75), (2.25, Outcome.LOCAL, 2.25)):
         while clock.monotonic() < asked + waited:
             clock.sleep(0.25)
         given, began, now, answer = _in_time(shared, command, asked)

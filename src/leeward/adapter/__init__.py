@@ -9,11 +9,19 @@ The modules beside this one are the kit for drivers that are made of plans, `lee
 
 from __future__ import annotations
 
-from leeward.adapter.capabilities import NO_NETWORK, NONE_MISSING, TOO_LARGE, Capability, Limits
+from leeward.adapter.capabilities import (
+    NO_NETWORK,
+    NO_PLACE,
+    NONE_MISSING,
+    TOO_LARGE,
+    Capability,
+    Limits,
+)
 from leeward.adapter.driver import Driver
 from leeward.adapter.target import Opener, TargetConfig
 from leeward.adapter.wrapper import WrappingDriver
 from leeward.calls import (
+    AttemptTime,
     Call,
     Delete,
     Enqueue,
@@ -33,7 +41,9 @@ from leeward.calls import (
 __all__ = [
     "NONE_MISSING",
     "NO_NETWORK",
+    "NO_PLACE",
     "TOO_LARGE",
+    "AttemptTime",
     "Call",
     "Capability",
     "Delete",

@@ -10,6 +10,10 @@ from typing import NamedTuple
 TOO_LARGE = "payload_too_large"
 """The `Result.reason` of a CALLER result by which a target says that a request is too large."""
 
+NO_PLACE = "no_place"
+"""The `reason` of a LOCAL result because nothing on this side was free to make the attempt in time:
+no place, no thread. The router waits elsewhere."""
+
 NO_NETWORK = "no_network"
 """The `reason` of a NOT_SENT result whose cause is provably on this side; it says nothing of the
 target, and the router reads it."""

@@ -5,14 +5,19 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-from leeward.adapter.capabilities import NONE_MISSING, Capability, Limits
-from leeward.calls import Call, Result, Store
+from leeward.adapter.capabilities import NO_PLACE, NONE_MISSING, Capability, Limits
+from leeward.calls import SHORTEST_WAIT, Call, Result, Store, time_after
+from leeward.clock import running_loop
 from leeward.errors import ConfigError, Outcome
 
 if TYPE_CHECKING:
     from leeward.adapter.looking import Look
+
+
+NO_THREAD: Final = "no_thread"
+"""The code of an attempt that was not begun, because too many others hold the threads."""
 
 
 class Driver(ABC):
@@ -36,9 +41,19 @@ class Driver(ABC):
     missing: Mapping[Capability, str] = NONE_MISSING
     probe_fidelity: str | None = None
 
+    def __reduce__(self) -> NoReturn:
+        """Refuse to be pickled or copied: connections and credentials stay in their process."""
+        raise TypeError(
+            f"the driver of {self.target} cannot be pickled or copied: it holds connections and "
+            "credentials; open a new one where it is needed"
+        )
+
     @abstractmethod
     def perform(self, call: Call, timeout: float) -> Result[Any]:
         """Make exactly one attempt at `call`, and answer within `timeout` seconds.
+
+        A driver that keeps a line for its places lets an attempt wait there for `timeout.wait`
+        seconds besides, where `timeout` is an `AttemptTime`.
 
         One attempt is one effectful request on the wire: no retry, no redirect, no sleep. What can
         go wrong on the way is told by the `Result`; each call says what the value of an OK one is.
@@ -54,7 +69,7 @@ class Driver(ABC):
 
         Cancelling it gives back what it holds; what was sent stays sent.
         """
-        result: Result[Any] = await _on_thread(self._perform_until, call, monotonic() + timeout)
+        result: Result[Any] = await _on_thread(self._perform_after, call, timeout, monotonic())
         return result
 
     def probe(self, timeout: float) -> Result[Any]:
@@ -115,12 +130,15 @@ class Driver(ABC):
         """Do the same without blocking the event loop; by default `close`, on a thread."""
         await _on_thread(self.close)
 
-    def _perform_until(self, call: Call, deadline: float) -> Result[Any]:
-        """Perform `call`, unless all threads were busy until `deadline`, in monotonic seconds."""
-        left = deadline - monotonic()
-        if left <= 0:
-            return Result(Outcome.LOCAL, code="deadline", reason="no_thread")
-        return self.perform(call, left)
+    def _perform_after(self, call: Call, timeout: float, since: float) -> Result[Any]:
+        """Perform `call`, unless all threads were busy for too long since then."""
+        waited = monotonic() - since
+        if waited > getattr(timeout, "wait", timeout):
+            return Result(Outcome.LOCAL, code=NO_THREAD, reason=NO_PLACE, waited=waited)
+        result: Any = self.perform(call, time_after(waited, timeout))
+        if waited > SHORTEST_WAIT and isinstance(result, Result):
+            result = result._replace(waited=result.waited + waited)
+        return result  # type: ignore[no-any-return]  # the router looks whether it is one
 
 
 DRIVER_MEMBERS = (
@@ -141,4 +159,5 @@ DRIVER_MEMBERS = (
 async def _on_thread(work: Callable[..., Any], *arguments: Any) -> Any:
     from asyncio import to_thread
 
+    running_loop()
     return await to_thread(work, *arguments)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping
 from typing import Any, Final
 
-from leeward.adapter.capabilities import NO_NETWORK
+from leeward.adapter.capabilities import NO_NETWORK, NO_PLACE
 from leeward.adapter.plans import (
     CLOCK_SKEW,
     SKEWED,
@@ -25,10 +25,11 @@ from leeward.adapter.plans import (
     View,
 )
 from leeward.adapter.resolver import Unresolved
-from leeward.calls import Call, Result
+from leeward.calls import SHORTEST_WAIT, AttemptTime, Call, Invoke, Result
 from leeward.errors import LeewardError, Outcome
 from leeward.forking import ForkLock
-from leeward.http.messages import Failure, Phase, Request
+from leeward.http.messages import BULKHEAD, Failure, Phase, Request
+from leeward.values import Effect
 
 LOOK_UP_SHARE: Final = 0.5
 """What a look-up may take of the time that is left. One that hangs must not keep the request that
@@ -75,7 +76,8 @@ class PlanRun(View):
         call: what to do.
         learnt: what plans have found out about the target; `Learn` changes it.
         now: Unix seconds, by this machine's clock.
-        timeout: seconds for everything.
+        timeout: seconds for everything. Of an `AttemptTime`, what comes before the request with the
+            effect (a credential, a place) may take the `wait` besides.
 
     Attributes:
         request: of the last `Send`.
@@ -88,13 +90,18 @@ class PlanRun(View):
         "_effects",
         "_failed_look_up",
         "_first",
+        "_given",
+        "_least",
+        "_left",
         "_our_now",
         "_pending",
         "_plan",
         "_planner",
         "_refused",
+        "_spare",
         "_status",
         "_used",
+        "_wait",
         "_waited",
         "refused",
         "request",
@@ -116,7 +123,13 @@ class PlanRun(View):
         self._planner = planner
         self._call = call
         self._first: Result[Any] | None = None
-        self._waited = 0.0
+        self._left = self._given = timeout
+        is_unsafe = type(call) is Invoke and call.effect is Effect.UNSAFE
+        self._least = getattr(call, "time_limit", 0.0) if is_unsafe else 0.0
+        self._waited = self._spare = 0.0
+        self._wait: float | None = None
+        if isinstance(timeout, AttemptTime):
+            self._spare, self._wait = timeout.total - timeout, timeout.wait
         self._begin({})
 
     def start(self) -> Send | Need | Drop | Result[Any]:
@@ -134,18 +147,25 @@ class PlanRun(View):
             answer: to a `Send` a `Response` or a `Failure`, to a `Need` what was asked for or why
                 it is not to be had, to a `Drop` nothing.
             now: Unix seconds, by this machine's clock.
-            left: seconds that are left for the attempt.
+            left: seconds that would be left for the attempt if nothing had waited.
 
         Raises:
             LeewardError: the plan raises it before its effect was sent. Any other exception is
                 NOT_SENT then; after the effect each proves nothing, and the result is AMBIGUOUS.
         """
-        self._our_now, self.timeout = now, left
+        self._our_now = now
         self.now = now + self.learnt.get(CLOCK_SKEW, 0.0)
-        if self._pending is not None:
+        took, self._left = self._left - left, left
+        pending = self._pending
+        if isinstance(pending, Send):
+            self._waited += answer.waited
+        elif self._wait and took > SHORTEST_WAIT and not isinstance(answer, Unresolved):
+            self._waited += min(took, max(0.0, self._wait - self._waited))
+        self.timeout = left + min(self._waited, self._spare)
+        if pending is not None:
             if isinstance(answer, Failure):
                 answer = _described(answer, self.request)
-            ended = self._take(self._pending, answer)
+            ended = self._take(pending, answer)
             if ended is not None:
                 self._plan.close()
                 return self._finished(ended)
@@ -171,7 +191,6 @@ class PlanRun(View):
                 return self._first  # there is no other one
             self._used[pending.what] = answer
             return None
-        self._waited += answer.waited
         if not isinstance(answer, Failure):
             if pending.effect:
                 self._status = answer.status
@@ -191,6 +210,8 @@ class PlanRun(View):
                     return self._about_to_send(step)
                 if isinstance(step, Need):
                     self._pending, self.seconds = step, self.timeout
+                    if self._wait is not None:
+                        self.seconds += max(0.0, min(self._wait, self._spare) - self._waited)
                     self.refused = self._refused.get(step.what)
                     return step
                 if isinstance(step, Drop):
@@ -207,7 +228,7 @@ class PlanRun(View):
             ran = True if 200 <= self._status < 300 else None
             return Result(Outcome.AMBIGUOUS, code=type(error).__name__, executed=ran, cause=error)
 
-    def _about_to_send(self, step: Send) -> Send | Result[Any]:
+    def _about_to_send(self, step: Send) -> Send | Need | Drop | Result[Any]:
         lost = self._failed_look_up
         if lost is not None and self._status is None and self.timeout <= 0:
             self._plan.close()
@@ -216,8 +237,17 @@ class PlanRun(View):
         if self._effects > 1:
             self._plan.close()
             raise LeewardError("a plan may send one request with an effect, not a second")
+        seconds = self.timeout
+        if step.effect and seconds < self._least <= self._given:
+            self._plan.close()
+            return self._finished(_TOO_LATE)
         self._pending, self.request = step, step.request
-        self.seconds = self.timeout if step.effect else self.timeout * LOOK_UP_SHARE
+        share = 1.0 if step.effect else LOOK_UP_SHARE
+        self.seconds = seconds = seconds * share
+        if self._wait is not None:
+            self.seconds = timeout = AttemptTime(seconds)
+            timeout.wait = max(0.0, self._wait - self._waited) * share
+            timeout.total = seconds + max(0.0, self._spare - self._waited) * share
         return step
 
     def _learn(self, step: Step) -> None:
@@ -248,6 +278,12 @@ class PlanRun(View):
 
 _REPLAYED: Final = (STALE_CREDENTIALS, SKEWED)
 
+_TOO_LATE: Final = Result[Any](
+    Outcome.LOCAL,
+    code="no_time",
+    message="what it needs came so late that the function's own limit was not left",
+)
+
 
 def _described(failure: Failure, request: Request) -> Failure:
     from leeward.http.failure_messages import describe_failure
@@ -266,10 +302,16 @@ def result_of(failure: Failure) -> Result[Any]:
         outcome,
         code=failure.code,
         message=failure.message,
-        reason=NO_NETWORK if failure.ours else failure.phase.value,
+        reason=_reason_of(failure),
         executed=True if ran else None,
         cause=failure.cause,
     )
+
+
+def _reason_of(failure: Failure) -> str:
+    if failure.code == BULKHEAD:
+        return NO_PLACE
+    return NO_NETWORK if failure.ours else failure.phase.value
 
 
 def proves_nothing_done(result: Result[Any]) -> Result[Any]:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from leeward.app.mismatch import Mismatch
+from leeward.json_text import has_many_zeros
 from leeward.values import Json
 
 
@@ -49,7 +50,7 @@ def _decimal(kind: Any, value: Json) -> Any:
     if type(value) not in (int, str):
         raise TypeError
     found = kind(value)
-    if not found.is_finite():
+    if not found.is_finite() or has_many_zeros(found):
         raise ValueError
     return found
 

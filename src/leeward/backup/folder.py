@@ -21,6 +21,7 @@ from leeward.client import Client
 from leeward.errors import Conflict, InvalidRequest, OutcomeUnknown
 from leeward.items.keys import escape_key
 from leeward.object_values import ObjectInfo
+from leeward.operations.cursors import Cursors
 from leeward.operations.downloads import DAMAGED
 
 SEGMENTS: Final = "segments/"
@@ -111,10 +112,11 @@ class Folder:
         """Return the names of all objects of a kind, such as `SEGMENTS`, with their bytes."""
         found: dict[str, int] = {}
         cursor: str | None = None
+        cursors = Cursors()
         while True:
             page = self._client.list_objects(self.bucket, self.base + kind, cursor=cursor)
             found |= {each.name.removeprefix(self.base): each.size for each in page.objects}
-            cursor = page.cursor
+            cursor = cursors.following(page.cursor, empty=not page.objects)
             if cursor is None:
                 return found
 

@@ -227,7 +227,7 @@ def _int_in(text: str) -> int | None:
 
 def _decimal_in(text: str) -> Decimal | None:
     value = Decimal(text)
-    return value if value.is_finite() else None
+    return value if value.is_finite() and not json_text.has_many_zeros(value) else None
 
 
 def _bytes_in(text: str) -> bytes:

@@ -11,6 +11,7 @@ from leeward.backup.lines import Kept, key_text, line_of, line_with
 from leeward.backup_calls import LookNative, Native, ReadExport, StartNative
 from leeward.client import Client
 from leeward.errors import Conflict, Outcome, OutcomeUnknown, Throttled
+from leeward.operations.cursors import Cursors
 from leeward.operations.upkeep import Home, home_of, make, native, read_export, store_many
 from leeward.values import Item
 
@@ -91,12 +92,12 @@ class Table:
         has expired counts as absent. At a rate, a page is no more than the items of a second.
         """
         largest = LARGEST_PAGE if rate is None else int(min(LARGEST_PAGE, max(1.0, rate)))
-        most = min(FIRST_PAGE, largest)
+        most, cursors = min(FIRST_PAGE, largest), Cursors()
         while True:
             page, most = self._page(cursor, most)
             lines = self.lines_of(page.items, page.cursor)
             yield lines
-            cursor = page.cursor
+            cursor = cursors.following(page.cursor, empty=not page.items)
             if cursor is None:
                 return
             rows = lines.rows

@@ -153,6 +153,10 @@ class Dispatcher(Forkable):
         """Go on; for the parent of a fork."""
         self._condition.release()
 
+    def end(self) -> None:
+        """End with a subinterpreter."""
+        self.close()
+
     def renew(self, *, held: bool) -> None:
         """Forget the parent's threads; for the child of a fork."""
         self._begin()

@@ -7,6 +7,8 @@ import socket
 from collections.abc import Callable
 from functools import partial
 
+from leeward.calls import time_after
+from leeward.clock import running_loop
 from leeward.errors import ConfigError
 from leeward.forking import watch
 from leeward.http.connection import OUT, Connection
@@ -223,22 +225,20 @@ class AsyncCurlTransport(Pooled):
         try:
             leased = pool.acquire(exchange)
             if leased is None:
-                leased = await self._wait_in_line(exchange)
+                leased = await self._wait_in_line(exchange, getattr(timeout, "wait", timeout))
                 waited = loop.time() - began
-            if isinstance(leased, Failure):
-                return leased
-            answer = await leased.carry(exchange)
+                exchange.deadline = began + waited + time_after(waited, timeout)
+            answer = leased if isinstance(leased, Failure) else await leased.carry(exchange)
         finally:
             pool.release(exchange)
         return answer._replace(waited=waited) if waited else answer
 
-    async def _wait_in_line(self, exchange: Exchange) -> LoopConnection | Failure:
+    async def _wait_in_line(self, exchange: Exchange, longest: float) -> LoopConnection | Failure:
         turn = self._loop.create_future()
         refusal = self._pool.wait(exchange, partial(_wake, turn))
         if refusal is not None:
             return refusal
-        latest = self._loop.time() + _LONGEST
-        timer = self._loop.call_at(min(exchange.deadline, latest), _wake, turn)
+        timer = self._loop.call_later(min(max(longest, 0.0), _LONGEST), _wake, turn)
         try:
             await turn
         finally:
@@ -274,10 +274,7 @@ def _wake(turn: asyncio.Future[None]) -> None:
 
 def _loop_that_watches() -> asyncio.AbstractEventLoop:
     """Return the running loop, if it can tell when a socket is ready."""
-    try:
-        loop = asyncio.get_running_loop()
-    except RuntimeError as error:
-        raise ConfigError("no event loop is running; make the transport in a coroutine") from error
+    loop = running_loop()
     try:
         with socket.socket() as unwatched:
             loop.remove_reader(unwatched)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import Enum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from leeward.masking import masked
 from leeward.values import NOTHING
+
+BULKHEAD: Final = "bulkhead"
+"""The code of a `Failure` because every place was taken."""
 
 
 class Request(NamedTuple):
@@ -54,7 +57,7 @@ class Phase(Enum):
     """How far a request came that has no complete answer."""
 
     REFUSED_HERE = "refused_here"
-    """Not begun: every place was taken until the deadline, or the transport is closed."""
+    """Not begun: no place became free in time, or the transport is closed."""
     NAME = "name"
     """Looking up the host's name."""
     CONNECT = "connect"

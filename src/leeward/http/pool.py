@@ -7,21 +7,18 @@ come, first served, until one is given back.
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from leeward.forking import Forkable
 from leeward.http.connection import Connection
 from leeward.http.exchange import Exchange
 from leeward.http.failures import refused
 from leeward.http.libcurl import leak
-from leeward.http.messages import Failure
+from leeward.http.messages import BULKHEAD, Failure
 from leeward.http.options import TransportOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-BULKHEAD: Final = "bulkhead"
-"""The code of a refusal because every place is taken."""
 
 C = TypeVar("C", bound=Connection)
 
@@ -115,7 +112,7 @@ class Pool(Generic[C]):
                 return refused("closed")
             return refused(
                 BULKHEAD,
-                f"{self._options.max_in_flight} requests were under way until the deadline",
+                f"none of {self._options.max_in_flight} places became free in time",
             )
 
     def release(self, lease: Exchange) -> None:

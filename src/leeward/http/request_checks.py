@@ -16,6 +16,9 @@ TOKEN: Final = frozenset(
 )
 """The characters of a header's name (RFC 9110, section 5.6.2)."""
 
+CONTROLS: Final = bytes({*range(32), 127} - {*b"\t\r\n"})
+"""The bytes that no line of a head holds (RFC 9110, section 5.5)."""
+
 SOUND_NAMES: set[str] = set()
 """Names of headers that were looked at already: a program sends few different ones."""
 

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 _LONGEST_LINE: Final = 16 * 1024
 """Bytes of the line that begins a chunk, and of all trailers together."""
 
-_SIZE_LINE: Final = rb"([0-9A-Fa-f]{1,15})(?:[ \t]*|;[^\r\0]*)"
-_TRAILER: Final = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\r\0]*"
+_SIZE_LINE: Final = rb"([0-9A-Fa-f]{1,15})(?:[ \t]*|;[^\0-\x08\n-\x1f\x7f]*)"
+_TRAILER: Final = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\0-\x08\n-\x1f\x7f]*"
 """The line before a chunk, and one behind the last; compiled when they are first needed."""
 
 

@@ -24,7 +24,7 @@ from leeward.http.protocol_error import (
     WRONG_PROTOCOL,
     ProtocolError,
 )
-from leeward.http.request_checks import TOKEN
+from leeward.http.request_checks import CONTROLS, TOKEN
 
 if TYPE_CHECKING:
     from leeward.http.response_body import Body
@@ -244,7 +244,9 @@ def _headers_of(head: bytes) -> dict[str, str]:
     lines = text.split("\r\n")
     del lines[0]
     ends = len(lines)  # and no part of one stands anywhere else
-    if text.count("\n") != ends or text.count("\r") != ends or "\0" in text:
+    if text.count("\n") != ends or text.count("\r") != ends:
+        raise ProtocolError(MALFORMED)
+    if len(head.translate(None, CONTROLS)) < len(head):
         raise ProtocolError(MALFORMED)
     try:
         return _fields(lines)

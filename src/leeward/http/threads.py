@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from time import monotonic
 
+from leeward.calls import time_after
 from leeward.forking import watch
 from leeward.http.connection import IN, Connection, poller_for
 from leeward.http.exchange import Exchange
@@ -84,23 +85,21 @@ class CurlTransport(Pooled):
         try:
             leased = pool.acquire(exchange)
             if leased is None:
-                leased = self._wait_in_line(exchange)
+                leased = self._wait_in_line(exchange, getattr(timeout, "wait", timeout))
                 waited = monotonic() - began
-            if isinstance(leased, Failure):
-                return leased
-            answer = leased.carry(exchange)
+                exchange.deadline = began + waited + time_after(waited, timeout)
+            answer = leased if isinstance(leased, Failure) else leased.carry(exchange)
         finally:
             pool.release(exchange)
         return answer._replace(waited=waited) if waited else answer
 
-    def _wait_in_line(self, exchange: Exchange) -> BlockingConnection | Failure:
+    def _wait_in_line(self, exchange: Exchange, longest: float) -> BlockingConnection | Failure:
         turn = threading.Lock()
         turn.acquire()
         refusal = self._pool.wait(exchange, turn.release)
         if refusal is not None:
             return refusal
-        left = exchange.deadline - monotonic()
-        turn.acquire(timeout=min(max(left, 0.0), threading.TIMEOUT_MAX))
+        turn.acquire(timeout=min(max(longest, 0.0), threading.TIMEOUT_MAX))
         return self._pool.awaited(exchange)
 
     def close(self) -> None:

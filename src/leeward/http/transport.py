@@ -13,6 +13,8 @@ class Transport(Protocol):
     def send(self, request: Request, timeout: float) -> Response | Failure:
         """Send `request` once and return its answer, within `timeout` seconds.
 
+        A `leeward.calls.AttemptTime` says how long it may wait for a place besides.
+
         Nothing that happens on the network raises. `leeward.InvalidRequest` and
         `leeward.ConfigError` are raised for what cannot be sent at all, before anything is.
         """

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from leeward.clock import running_loop
 from leeward.forking import ForkLock
 
 if TYPE_CHECKING:
@@ -44,9 +45,7 @@ class Wire:
 
     def async_transport(self) -> AsyncTransport:
         """Return the transport of the running event loop. After `close`, it is one that refuses."""
-        from asyncio import get_running_loop
-
-        loop = get_running_loop()
+        loop = running_loop()
         return self._loops.get(loop) or self._made_for(loop)
 
     def drop(self, origin: str) -> None:

@@ -17,7 +17,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 from leeward.clock import has_offset
 from leeward.errors import InvalidRequest
-from leeward.json_text import DEEPEST, INT_END, MOST_DIGITS
+from leeward.json_text import DEEPEST, INT_END, MOST_DIGITS, MOST_EXPONENT, has_many_zeros
 
 _NATIVE_INTS: Final = range(1 - 10**38, 10**38)
 """Integers that need no mark in the type tree, wherever the limit on size is near."""
@@ -195,6 +195,11 @@ def _leaf(value: Any, remedies: _Remedies) -> tuple[int, int]:
         return _VALUE + len(str(value)), _CODE
     if not value.is_finite():
         raise _Flaw("is a Decimal that is not finite, which no store holds: use None or str(...)")
+    if abs(value.adjusted()) > MOST_EXPONENT and has_many_zeros(value):
+        raise _Flaw(
+            f"is a Decimal with an exponent beyond {MOST_EXPONENT}, whose zeros fill the memory of "
+            "who writes it out: use str(...)"
+        )
     text = len(str(value))
     return _VALUE + text, _CODE + text  # an exponent is no longer than its number
 

@@ -153,7 +153,7 @@ class Merge:
             if self._digits < 0:
                 return None
         value = quantized(number, unit)
-        return value if value.is_finite() else None
+        return value if value.is_finite() and not json_text.has_many_zeros(value) else None
 
 
 _MISFIT: Final = "the type tree of the document does not suit its values"
@@ -216,7 +216,7 @@ def _float_from(text: str) -> float | None:
 
 def _decimal_from(text: str) -> Decimal | None:
     number = Decimal(text)
-    return number if number.is_finite() else None
+    return number if number.is_finite() and not json_text.has_many_zeros(number) else None
 
 
 def _bytes_from(text: str) -> bytes:

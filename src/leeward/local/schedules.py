@@ -127,6 +127,10 @@ class Schedules(Forkable):
         if self._thread is not None:
             self._thread.join(GRACE)
 
+    def end(self) -> None:
+        """End with a subinterpreter."""
+        self.close()
+
     def renew(self, *, held: bool) -> None:
         """Leave the schedules to the parent; for the child of a fork."""
         del held

@@ -85,6 +85,15 @@ class Download:
             self._begin(found)
         return self._taken(data, result)
 
+    def is_worth_another(self, result: Result[Any]) -> bool:
+        """Return whether `call` is to be put once more: one of the rest that was tried only once.
+
+        The budget for second tries is for many calls beside each other. A reader has one at a time,
+        and has come further since the last that failed.
+        """
+        lost = result.outcome in (Outcome.AMBIGUOUS, Outcome.NOT_SENT)
+        return lost and self.info is not None and len(result.attempts) == 1
+
     def _begin(self, found: FoundObject) -> None:
         if self._start > found.size:
             raise InvalidRequest(
@@ -161,7 +170,10 @@ class ObjectReader:
                 yield ready
             if download.call is None:
                 return
-            self._ready = download.take(self._perform(download.call, download.seconds))
+            result = self._perform(download.call, download.seconds)
+            if download.is_worth_another(result):
+                result = self._perform(download.call, download.seconds)
+            self._ready = download.take(result)
 
     def read(self) -> bytes:
         """Return all bytes that were not read yet; raise what iterating does."""
@@ -191,7 +203,10 @@ class AsyncObjectReader:
                 yield ready
             if download.call is None:
                 return
-            self._ready = download.take(await self._perform(download.call, download.seconds))
+            result = await self._perform(download.call, download.seconds)
+            if download.is_worth_another(result):
+                result = await self._perform(download.call, download.seconds)
+            self._ready = download.take(result)
 
     async def read(self) -> bytes:
         """Return all bytes that were not read yet; raise what iterating does."""

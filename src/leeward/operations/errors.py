@@ -220,6 +220,10 @@ def _refusal_of(call: Call, result: Result[Any], origin: Origin) -> CallError:
 def _class_of(call: Call, result: Result[Any]) -> type[CallError]:
     if result.outcome is Outcome.CALLER and result.reason == TOO_LARGE:
         return PayloadTooLarge
+    if result.outcome is Outcome.LOCAL and all(
+        each.outcome is Outcome.LOCAL for each in result.attempts
+    ):
+        return Overloaded
     if TABLE[result.outcome].proved and len(_targets_tried(result)) > 1:
         return AllTargetsUnavailable
     if result.outcome is Outcome.NOT_SENT and _has_home(call):

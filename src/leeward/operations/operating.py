@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from leeward.errors import InvalidRequest
 from leeward.values import ProbeReport, RoutingEvent, TargetStatus
@@ -16,6 +16,13 @@ class Operating:
     """The methods that both clients have and that wait for nothing."""
 
     _operations: Operations
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse to be pickled or copied: connections and threads stay in their process."""
+        raise TypeError(
+            f"{type(self).__name__} cannot be pickled or copied: it holds connections and "
+            "credentials; open a new one where it is needed"
+        )
 
     def targets(self) -> list[TargetStatus]:
         """Describe the targets, in order: what they can do, the settings in force, and evidence."""

@@ -6,6 +6,7 @@ the next target is asked. Which one that is, is chosen anew each time.
 
 from __future__ import annotations
 
+from leeward.adapter import NO_PLACE
 from leeward.envelope import RUNNING
 from leeward.errors import Outcome
 from leeward.routing.budget import spend_failover, spend_retry
@@ -27,6 +28,8 @@ from leeward.routing.transitions import circuits_of, extend_leases, tell
 
 def go_on(state: CallState, ended: AttemptEnded, now: float, random: Random) -> Decision:
     """Send again, to the same target or another, if table, caps, budgets and time allow it."""
+    if ended.outcome is Outcome.LOCAL and ended.reason == NO_PLACE:
+        return _wait_elsewhere(state, ended, now, random)
     row, rules, policy = TABLE[ended.outcome], state.rules, state.health.policy
     if ended.outcome is Outcome.AMBIGUOUS and ended.reason in KNOWN_KEY:
         return _ask_later(state, ended, now, random)
@@ -41,11 +44,10 @@ def go_on(state: CallState, ended: AttemptEnded, now: float, random: Random) -> 
     free = _allows(row.move, rules.elsewhere, state)
     others = _others(state, now) if free else ()
     may_stay = _allows(row.again, rules.same, state) and _lets_through(state, target)
-    waited = ended.cut_off and ended.in_line
     # one more attempt here, unless a further target would then go without one, or it is so slow
     if (
         may_stay
-        and not (ended.cut_off and (others or waited))
+        and not (ended.cut_off and others)
         and state.tried.count(target) == 1
         and attempts > len(others)
     ):
@@ -55,14 +57,35 @@ def go_on(state: CallState, ended: AttemptEnded, now: float, random: Random) -> 
         if seconds <= longest and spend_retry(state.health, target):
             _tell_of(state, "retry", target, ended.outcome.value)
             return state._replace(may_move=free), (Pause(seconds, target),)
-    stays = may_stay and (ended.early or waited)
+    stays = may_stay and ended.early
     if others:
-        return move(state, target, ended.outcome, now, or_stay=stays, patient=waited)
+        return move(state, target, ended.outcome, now, or_stay=stays)
     if stays:
-        return dispatch(state, target, now, "again", patient=waited)
+        return dispatch(state, target, now, "again")
     reach = len(state.able) if state.proved else policy.max_targets
-    some_rest = free and len(set(state.tried)) < min(len(state.able), reach)
+    some_rest = free and len(_made_at(state)) < min(len(state.able), reach)
     return end(state, "no_other_target" if some_rest else "no_other")
+
+
+def _wait_elsewhere(state: CallState, ended: AttemptEnded, now: float, random: Random) -> Decision:
+    """Look for a free place at the targets in turn, as long as there is time for an attempt.
+
+    The wait proves that nothing was sent, so it costs neither an attempt nor a budget.
+    """
+    place, left = ended.attempt - 1, state.deadline - now
+    target = state.tried[place]
+    tried = (*state.tried[:place], "", *state.tried[place + 1 :])
+    state = state._replace(tried=tried, lines=(*state.lines, target))
+    free = len(state.able) > 1 and _allows(May.ALWAYS, state.rules.elsewhere, state)
+    if not free or left <= state.whole or not attempts_left(state):
+        return end(state, NO_PLACE)
+    choice = choose(state._replace(tried=(*tried, *state.lines)), now)
+    if choice.target:
+        return dispatch(state, choice.target, now, NO_PLACE, probe=choice.probe)
+    state = state._replace(lines=(), rounds=state.rounds + 1, may_move=True)
+    return state, (
+        Pause(random() * min(state.health.policy.place_wait, left - state.whole), target),
+    )
 
 
 def _ask_later(state: CallState, ended: AttemptEnded, now: float, random: Random) -> Decision:
@@ -104,12 +127,10 @@ def move(
     now: float,
     *,
     or_stay: bool = False,
-    patient: bool = False,
 ) -> Decision:
     """Go on at a target that was not tried; without a budget for that end, or ask `source` again.
 
-    That was given up early then, or had no free place in time, and may well answer yet: it is
-    waited for more patiently, if it was the line that took long.
+    That was given up early then, and may well answer yet.
     """
     choice = choose(state, now)
     why = _held_back(state, source, choice, now)
@@ -120,7 +141,7 @@ def move(
     if choice.probe:
         extend_leases(state.health, choice.target, state.call, 0.0)  # it is not made
     if or_stay and why == "failover_budget":
-        return dispatch(state, source, now, "again", patient=patient)
+        return dispatch(state, source, now, "again")
     return end(state, why)
 
 
@@ -152,7 +173,12 @@ def _others(state: CallState, now: float) -> tuple[str, ...]:
     )
     if state.proved:
         return fresh
-    return fresh[: max(0, health.policy.max_targets - len(set(state.tried)))]
+    return fresh[: max(0, health.policy.max_targets - len(_made_at(state)))]
+
+
+def _made_at(state: CallState) -> set[str]:
+    """Return the targets at which an attempt was made."""
+    return set(state.tried) - {""}
 
 
 def _is_out(circuit: Circuit, now: float) -> bool:
@@ -198,5 +224,6 @@ def _pause(state: CallState, retry_after: float | None, random: Random) -> float
     if retry_after is not None and retry_after >= 0:
         wanted = min(retry_after, policy.retry_after_cap)
         return wanted * (1 + policy.retry_after_jitter * random())
-    longest = policy.backoff_base * 2 ** (len(state.tried) - 1)
+    made = len(state.tried) - state.tried.count("")
+    longest = policy.backoff_base * 2 ** (made - 1)
     return float(random() * min(policy.backoff_cap, longest))

@@ -20,9 +20,10 @@ the call well is under way, nothing further is sent.
 from __future__ import annotations
 
 from enum import Enum
+from math import inf
 from typing import NamedTuple, TypeAlias
 
-from leeward.adapter import Call, Invoke
+from leeward.adapter import AttemptTime, Call, Invoke
 from leeward.errors import Outcome
 from leeward.routing.attempt_time import may_be_early, time_for_probe
 from leeward.routing.circuit import Circuit, Random
@@ -69,11 +70,15 @@ class CallState(NamedTuple):
         able: the targets that may serve it.
         number: of the call, counted by the order.
         deadline: monotonic seconds.
-        tried: the target of each attempt, in order; the first attempt has the number 1.
+        tried: the target of each attempt, in order; the first attempt has the number 1. Of one that
+            found no place there, "": it was not made.
         in_flight: numbers of the attempts that have not ended.
         proved: it is proved that none of the attempts that have ended ran.
         unknown: an attempt may have run, and nothing has resolved that.
         may_move: after the pause that is under way, another target may be asked instead.
+        whole: seconds without which an attempt that has waited for a place is not made any more.
+        lines: the targets at which it has waited for a place since it was last at every one.
+        rounds: how often it has been at every one.
         ending: how the call has ended; None while it goes on.
         why: the code of what ended it.
         retry_after: seconds until a call that was refused may be let through.
@@ -90,6 +95,9 @@ class CallState(NamedTuple):
     proved: bool = True
     unknown: bool = False
     may_move: bool = False
+    whole: float = 0.0
+    lines: tuple[str, ...] = NOWHERE
+    rounds: int = 0
     ending: Ending | None = None
     why: str = ""
     retry_after: float | None = None
@@ -99,6 +107,7 @@ class Dispatch(NamedTuple):
     """Make attempt number `attempt`: put `call` to `target`, for at most `timeout` seconds.
 
     Attributes:
+        timeout: seconds; an `AttemptTime` says how long it may wait for a place besides.
         epoch: of the evidence; an answer counts only for what has not changed since.
         reason: the code of why this target is asked.
         early: it is given up before that is evidence, to be made elsewhere.
@@ -150,7 +159,6 @@ class AttemptEnded(NamedTuple):
         cut_off: it took all the time that it was given.
         early: that was less than is evidence.
         reason: the result's own word for a special case.
-        in_line: it has waited here for a place, for more of its time than its target had.
     """
 
     attempt: int
@@ -159,7 +167,6 @@ class AttemptEnded(NamedTuple):
     cut_off: bool = False
     early: bool = False
     reason: str | None = None
-    in_line: bool = False
 
 
 class ReadBackDone(NamedTuple):
@@ -208,14 +215,20 @@ def begin(
         if not target:
             return nowhere._replace(ending=Ending.REFUSED, why=reason, retry_after=wait), ()
         circuit = health.start(target, call, started)
-    state = CallState(call, health, rules, able, number, started + timeout, (target,), (1,))
+    has_limit = not rules.same and bool(getattr(call, "time_limit", 0.0))  # whenever it begins
+    least = max(health.policy.least_attempt, health.policy.whole_attempt * timeout)
+    whole = 0.0 if has_limit else least
+    state = CallState(
+        call, health, rules, able, number, started + timeout, (target,), (1,), whole=whole
+    )
     others, early = len(able) > 1, False
-    more = others or health.policy.max_attempts > 1
-    seconds = _time_for_attempt(state, circuit, timeout, more=more)
+    seconds = _time_for_attempt(
+        state, circuit, timeout, more=others or health.policy.max_attempts > 1
+    )
     if probe:
-        seconds = time_for_probe(state, target, seconds, started)
+        seconds = seconds.cut_to(time_for_probe(state, target, seconds, started))
     elif others and circuit.early < seconds and may_be_early(state, circuit):
-        early, seconds = True, circuit.early
+        early, seconds = True, seconds.cut_to(circuit.early)
     first = Dispatch(1, target, call, seconds, health.epoch, reason, early)
     if hedging and rules.elsewhere and not probe:
         from leeward.routing.hedging import hedge_after
@@ -254,16 +267,15 @@ def dispatch(
     reason: str,
     *,
     probe: bool = False,
-    patient: bool = False,
 ) -> Decision:
-    """Start one more attempt, at `target`; a patient one is not cut off for taking long."""
+    """Start one more attempt, at `target`."""
     attempt, health = len(state.tried) + 1, state.health
     circuit = health.start(target, state.call, now)
     state = state._replace(tried=(*state.tried, target), in_flight=(*state.in_flight, attempt))
     left, more = state.deadline - now, attempts_left(state) > 0
-    seconds = _time_for_attempt(state, circuit, left, more=more, patient=patient)
+    seconds = _time_for_attempt(state, circuit, left, more=more)
     if probe:
-        seconds = time_for_probe(state, target, seconds, now)
+        seconds = seconds.cut_to(time_for_probe(state, target, seconds, now))
     return state, (Dispatch(attempt, target, state.call, seconds, health.epoch, reason),)
 
 
@@ -276,7 +288,7 @@ def end(state: CallState, why: str) -> Decision:
         tell(
             state.health,
             "outcome_unknown",
-            target=state.tried[-1],
+            target=next(filter(None, reversed(state.tried))),
             verb=call.verb,
             resource=call[0],
             reason=why,
@@ -319,26 +331,34 @@ def attempts_left(state: CallState) -> int:
     most = state.health.policy.max_attempts
     if state.proved:
         most = max(most, len(state.able))
-    return max(0, most - len(state.tried))
+    return max(0, most - len(state.tried) + state.tried.count(""))
 
 
 def _time_for_attempt(
-    state: CallState, circuit: Circuit, left: float, *, more: bool, patient: bool = False
-) -> float:
+    state: CallState, circuit: Circuit, left: float, *, more: bool
+) -> AttemptTime:
     """Return the seconds of an attempt: what is left, less a reserve for what may follow it.
 
     It is not cut short of what an answer usually takes: it would only run once more. Where the call
     may go elsewhere, it does not wait much longer than the slowest answers take. An unsafe function
     has the time that it may take, whatever the deadline: else its outcome would be unknown.
+
+    For a place the call waits so long that a whole attempt is left; not long where another target
+    may have one.
     """
-    rules, policy = state.rules, state.health.policy
+    rules, policy, call = state.rules, state.health.policy, state.call
+    seconds, total, others = left, left, len(state.able) > 1
     if more and (rules.same or rules.elsewhere or rules.read_back):
         least = max(policy.least_attempt, circuit.latency.usual)
-        sliced = max(left * (1 - policy.reserve), min(left, least))
-        if rules.elsewhere and len(state.able) > 1 and not patient:
-            return min(sliced, circuit.cut_off)
-        return sliced
-    call = state.call
-    if not rules.same and isinstance(call, Invoke) and call.time_limit:
-        return max(left, call.time_limit + policy.time_limit_margin)
-    return left
+        seconds = max(left * (1 - policy.reserve), min(left, least))
+        if rules.elsewhere and others and circuit.cut_off < seconds:
+            seconds = circuit.cut_off
+    elif not rules.same and isinstance(call, Invoke) and call.time_limit:
+        seconds, total = max(left, call.time_limit + policy.time_limit_margin), inf
+    made = AttemptTime(seconds)
+    middle = circuit.latency.middle if total is left else 0.0
+    wait = left - max(state.whole, middle)
+    if others:  # the last moment is for a look at every target
+        wait = min(wait - policy.place_wait / 2, policy.place_wait * 2.0**state.rounds)
+    made.total, made.wait = total, wait if wait > 0 else 0.0
+    return made

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from leeward.adapter import NO_PLACE
 from leeward.envelope import NOT_KEPT, RUNNING, UNKNOWN
 from leeward.routing.health import Health
 from leeward.values import Attempt
@@ -19,6 +20,7 @@ REASONS: Final = {
     "only_one_able": "the target is ill, and the call may go to no other one",
     "again": "most failures that are proved not to have run are short, so it was tried once more",
     "moved": "the call was free to go to the next target",
+    NO_PLACE: "no place became free where it waited before",
     "hedge": "the first attempt took longer than usual, and the call is harmless",
     "read_back": "the answer to the write was lost, so the item was loaded to see what it had done",
 }
@@ -28,6 +30,7 @@ ENDINGS: Final = {
     "": "",
     "attempts_used": "every attempt that it may have was used",
     "no_time": "too little time was left for another attempt",
+    NO_PLACE: "no place became free in time for an attempt",
     "no_other": "no other target may be asked, by its effect or its order",
     "no_other_target": "no other target may be asked now",
     "failover_budget": "too many calls had already left a target that counts as well",

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from leeward.adapter import Call, Capability, Driver, Limits, Result
 from leeward.entropy import random_key, random_unit
-from leeward.errors import ConfigError
+from leeward.errors import ConfigError, Outcome
 from leeward.routing import select
 from leeward.routing.call import Core
 from leeward.routing.health import Evidence, Health
@@ -16,7 +16,7 @@ from leeward.routing.policy import DEFAULT, RoutingPolicy
 from leeward.routing.runners import aio, threads
 from leeward.routing.runners.shared import Shared
 from leeward.values import NOTHING, RoutingEvent
-from leeward.watching import RUNNING, is_harmless, report
+from leeward.watching import RUNNING, is_harmless, report, time_within
 
 if TYPE_CHECKING:
     from leeward.clock import Clock
@@ -35,6 +35,11 @@ DATA = frozenset(
 
 RUNS = frozenset({Capability.WORKFLOWS, Capability.SINGLE_STARTS})
 """The capabilities that only the target at which runs live needs."""
+
+
+_TOO_LATE: Final = Result[Any](
+    Outcome.LOCAL, code="no_time", message="the handler that calls has no time left"
+)
 
 
 class FailoverDriver(Driver):
@@ -100,8 +105,13 @@ class FailoverDriver(Driver):
 
         `only` narrows the targets for this call, and is their order.
         """
-        _, watcher = RUNNING.get()
-        if watcher is None or is_harmless(call):
+        context, watcher = RUNNING.get()
+        if watcher is None:
+            return threads.run(self._shared, call, timeout, only)
+        timeout = time_within(context, call, timeout)
+        if timeout <= 0:
+            return _TOO_LATE
+        if is_harmless(call):
             return threads.run(self._shared, call, timeout, only)
         watcher.begin()
         result = threads.run(self._shared, call, timeout, only)
@@ -112,8 +122,13 @@ class FailoverDriver(Driver):
         self, call: Call, timeout: float, only: tuple[str, ...] = ()
     ) -> Result[Any]:
         """Do the same without blocking the event loop."""
-        _, watcher = RUNNING.get()
-        if watcher is None or is_harmless(call):
+        context, watcher = RUNNING.get()
+        if watcher is None:
+            return await aio.run(self._shared, call, timeout, only)
+        timeout = time_within(context, call, timeout)
+        if timeout <= 0:
+            return _TOO_LATE
+        if is_harmless(call):
             return await aio.run(self._shared, call, timeout, only)
         await watcher.begin_async()
         result = await aio.run(self._shared, call, timeout, only)
@@ -187,7 +202,7 @@ class FailoverDriver(Driver):
 
     def close(self) -> None:
         """Close every driver, whatever another one's closing raises."""
-        self._stop()
+        self._shared.end()
         failures: list[Exception] = []
         for driver in self._drivers.values():
             try:
@@ -199,7 +214,7 @@ class FailoverDriver(Driver):
 
     async def close_async(self) -> None:
         """Do the same without blocking the event loop."""
-        self._stop()
+        self._shared.end()
         failures: list[Exception] = []
         for driver in self._drivers.values():
             try:
@@ -208,12 +223,6 @@ class FailoverDriver(Driver):
                 failures.append(error)
         if failures:
             raise failures[0]
-
-    def _stop(self) -> None:
-        with self._shared.lock:
-            self._shared.core.health.heartbeat.end()
-        if self._shared.background is not None:
-            self._shared.background.close()
 
     def _common_capabilities(self) -> frozenset[Capability]:
         """Return what every target can do; for data and runs, what those can that have them."""

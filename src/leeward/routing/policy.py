@@ -79,6 +79,16 @@ class RoutingPolicy(NamedTuple):
     early_share: float = 0.05
     """Share of the calls that may be given up early after that. As for hedges: notes, 3.9."""
 
+    place_wait: float = 0.1
+    """Seconds that a call which may be made elsewhere waits at one target for a free place; twice
+    as long each time that it has been to every target. Our own choice: longer than a burst of
+    short calls takes."""
+
+    whole_attempt: float = 0.25
+    """Share of the time left without which an attempt that has waited for a place is not made any
+    more. Our own choice: an attempt that is cut off ends as unknown, one that is not made is
+    proved not to have run."""
+
     # Evidence.
 
     failed_if_ill: float = 0.25

@@ -174,6 +174,10 @@ class Engine(Forkable):
         self._workers.close()
         self.journal.close()
 
+    def end(self) -> None:
+        """End with a subinterpreter."""
+        self.close()
+
     def renew(self, *, held: bool) -> None:
         """Be closed in the child of a fork: its runs are the parent's."""
         del held

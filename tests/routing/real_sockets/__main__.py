@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 
 from tests.routing.real_sockets.figures import (
     FAULTS,
@@ -14,7 +15,14 @@ from tests.routing.real_sockets.figures import (
     measure_reports,
     measure_tail,
 )
-from tests.routing.real_sockets.load import RUNNERS, Traffic, servers
+from tests.routing.real_sockets.load import RUNNERS, Server, Traffic, servers
+from tests.routing.real_sockets.places import (
+    FULL,
+    FULL_STORES,
+    Ends,
+    invoke_at_once,
+    store_at_once,
+)
 
 FIRST, THIRD, ATTEMPTS, EXTRA = 0.30, 0.95, 20.0, 0.05
 """Gates: shares of the healthy rate, attempts a second, share of further calls by hedging."""
@@ -35,6 +43,32 @@ def missed(figures: Figures) -> list[str]:
         "attempts": figures.attempts <= ATTEMPTS,
     }
     return [name for name, kept in gates.items() if not kept]
+
+
+def crowds(started: Sequence[Server]) -> list[str]:
+    """Make more calls at once than there are places, print how they end; return what is missed."""
+    bad = []
+    for runner in RUNNERS:
+        rows = {
+            "invoke": invoke_at_once(runner, started, FULL),
+            "slowed": invoke_at_once(runner, started, FULL, slowed=True),
+            "store": store_at_once(runner, started[0], FULL_STORES),
+        }
+        for name, ends in rows.items():
+            wrong = cut_off(ends) or (name == "store" and ends.errors.total() > 0)
+            bad += [f"places, {name}"] * wrong
+            print(
+                f"{runner:8} {name} at once: {ends.well} answered, {ends.errors.total()} refused "
+                f"without having been sent, by target {[*ends.by_target.values()]}"
+                + "  missed"
+                * wrong
+            )
+    return bad
+
+
+def cut_off(ends: Ends) -> bool:
+    """Return whether a call failed that was not refused after it had waited everywhere."""
+    return bool(set(ends.errors) - {"Overloaded"} or ends.unasked or ends.unreached)
 
 
 def main(rate: float = USUAL_RATE) -> int:
@@ -81,6 +115,7 @@ def main(rate: float = USUAL_RATE) -> int:
                 f"callers with 0.1 s: {hurried} opened in {hurried_calls} calls; black hole: "
                 f"{one} unknown of one function, {fifty} of fifty (gates 0, 0, 0, twice)"
             )
+        bad += crowds(started)
     print(f"gates: lost 0, first >= 30 %, third >= 95 %, tries <= 20 a second; {AIMS}")
     print(f"missed: {len(bad)}")
     return 1 if bad else 0

@@ -140,7 +140,7 @@ def measure_reports(
     """
     told: list[RoutingEvent] = []
     for each in started:
-        each.do("report")
+        each.do("answer 2")
     traffic = Traffic(20.0, hedge=False, timeout=timeout, workers=60, listener=told.append)
     try:
         calls = RUNNERS[runner](targets(started), traffic, lambda: time.sleep(seconds))

@@ -117,8 +117,8 @@ def _line(process: subprocess.Popen[str]) -> str:
     return process.stdout.readline()
 
 
-def targets(started: Sequence[Server]) -> list[Counted]:
-    """Open a target for each server: functions over HTTP that everybody may call."""
+def targets(started: Sequence[Server], **more: Any) -> list[Counted]:
+    """Open a target for each server, functions over HTTP that everybody may call, with options."""
     found = []
     for number, server in enumerate(started):
         region = REGIONS[number]
@@ -126,6 +126,7 @@ def targets(started: Sequence[Server]) -> list[Counted]:
             "project": "shop",
             "function_url": f"{server.url}/{{name}}",
             "authenticate": False,
+            **more,
         }
         config = TargetConfig(f"google:{region}", "google", region, options, {})
         found.append(Counted(open_target(config)))

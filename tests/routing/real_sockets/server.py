@@ -1,13 +1,15 @@
 """A target in a process of its own: a fault proxy that answers after 5 ms, until told otherwise.
 
 It prints its port, takes one command a line and answers each with ``ok``: ``heal``, ``dark``,
-``refuse``, ``throttle``, ``slow``, ``tail`` or ``report``. It ends with its standard input.
+``refuse``, ``throttle``, ``slow``, ``tail``, or ``answer`` and the seconds of an answer. It ends
+with its standard input.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Awaitable, Callable
+from functools import partial
 from itertools import count
 from typing import Final
 
@@ -22,16 +24,13 @@ USUAL: Final = 0.005
 SLOWER: Final = 100.0
 """Times that, of a target that is ill."""
 
-REPORT: Final = 2.0
-"""Seconds of a function that is slow, and well."""
-
 TAIL: Final = 50
 """Of so many answers one is slow, 2 %, in ``tail``: ten times the usual seconds."""
 
 NOWHERE: Final = ("127.0.0.1", 9)
 """The upstream, which is never asked: the proxy itself answers."""
 
-_ANSWER: Final = render_answer(200, (("Content-Type", "application/json"),), b"null")
+_ANSWER: Final = render_answer(200, (("Content-Type", "application/json"),), b"{}")
 
 
 def answering(seconds: Callable[[], float]) -> RequestToxic:
@@ -55,7 +54,6 @@ MODES: Final = {
     "throttle": status(429, body=b"Rate exceeded."),
     "slow": answering(lambda: USUAL * SLOWER),
     "tail": answering(_tail()),
-    "report": answering(lambda: REPORT),
 }
 
 
@@ -72,7 +70,7 @@ def main() -> None:
         print(proxy.address[1], flush=True)
         refused = False
         for line in sys.stdin:
-            mode = line.strip()
+            mode, _, seconds = line.strip().partition(" ")
             if refused:
                 proxy.heal()
                 proxy.inject(switch)
@@ -80,7 +78,7 @@ def main() -> None:
             if refused:
                 proxy.inject(refuse())
             else:
-                act = MODES[mode].act
+                act = answering(partial(float, seconds)).act if seconds else MODES[mode].act
             print("ok", flush=True)
 
 

@@ -28,6 +28,7 @@ from leeward.cli.output.render import (
     render_receipt,
 )
 from leeward.errors import InvalidRequest
+from leeward.operations.cursors import Cursors
 
 if TYPE_CHECKING:
     from leeward.client import Client
@@ -158,11 +159,11 @@ def delete(context: typer.Context, bucket: Bucket, name: Name, *, timeout: Timeo
 
 
 def _all(cloud: Client, bucket: str, prefix: str, timeout: float | None) -> Iterator[ObjectInfo]:
-    cursor = None
+    cursor, cursors = None, Cursors()
     while True:
         page = cloud.list_objects(bucket, prefix, cursor=cursor, timeout=timeout)
         yield from page.objects
-        cursor = page.cursor
+        cursor = cursors.following(page.cursor, empty=not page.objects)
         if cursor is None:
             return
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from leeward.adapter import Call, Result
+from leeward.clock import running_loop
 from leeward.routing.call import Command, Commands, Pause
 from leeward.routing.execution import Execution, Reply, execute
 from leeward.routing.runners.shared import Shared
@@ -44,9 +45,7 @@ async def run(
 
 
 def _deliver(shared: Shared) -> None:
-    from asyncio import get_running_loop
-
-    shared.deliver(get_running_loop())
+    shared.deliver(running_loop())
 
 
 async def _run_side_by_side(

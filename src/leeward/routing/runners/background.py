@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from leeward.adapter import Result
 from leeward.errors import Outcome
@@ -25,9 +26,79 @@ if TYPE_CHECKING:
 MOST_THREADS: Final = 256
 """Attempts and probes of one order that are made beside others at once; more have to wait."""
 
+IDLE: Final = 30.0
+"""Seconds after which a thread ends that has nothing to do."""
+
+Work: TypeAlias = tuple[Callable[..., object], tuple[object, ...]]
+
+
+class Threads:
+    """Threads that carry out work beside the calls, made when needed; idle ones are used again.
+
+    No process waits for them at its end: what they do, an attempt that was overtaken or a probe,
+    may take as long as its own time is, and nobody wants to know any more. One that has been idle
+    for `IDLE` seconds ends.
+    """
+
+    def __init__(self) -> None:
+        self._work: SimpleQueue[Work | None] = SimpleQueue()
+        self._lock = threading.Lock()
+        self._count = self._free = 0
+        self._is_closed = False
+
+    def submit(self, work: Callable[..., object], *arguments: object) -> None:
+        """Carry out `work` on a thread; what it returns or raises is of no interest.
+
+        Raises:
+            RuntimeError: they are closed, or no thread can be started.
+        """
+        with self._lock:
+            if self._is_closed:
+                raise RuntimeError("the order is closed")
+            self._free -= 1
+            if self._free < 0 and self._count < MOST_THREADS:
+                try:
+                    threading.Thread(target=self._run, name="leeward-beside", daemon=True).start()
+                except RuntimeError:
+                    if not self._count:
+                        self._free += 1
+                        raise
+                else:
+                    self._count, self._free = self._count + 1, self._free + 1
+            self._work.put((work, arguments))
+
+    def close(self) -> None:
+        """Begin with nothing more."""
+        with self._lock:
+            self._is_closed = True
+            with suppress(Empty):
+                while True:
+                    self._work.get_nowait()
+            for _ in range(self._count):
+                self._work.put(None)
+
+    def _run(self) -> None:
+        while (job := self._next()) is not None:
+            work, arguments = job
+            with suppress(Exception):
+                work(*arguments)
+            del job, work, arguments  # an idle thread keeps nothing alive
+            with self._lock:
+                self._free += 1
+
+    def _next(self) -> Work | None:
+        with suppress(Empty):
+            return self._work.get(timeout=IDLE)
+        with self._lock:
+            try:
+                return self._work.get_nowait()
+            except Empty:
+                self._count, self._free = self._count - 1, self._free - 1
+                return None
+
 
 class Background:
-    """The threads of one order, made when the first is needed; idle ones are used again.
+    """What goes on beside the calls of one order.
 
     Attributes:
         threads: for attempts and probes.
@@ -36,13 +107,13 @@ class Background:
     """
 
     def __init__(self) -> None:
-        self.threads = ThreadPoolExecutor(MOST_THREADS, "leeward-beside")
+        self.threads = Threads()
         self.prober: Prober | None = None
         self.snapshot: Snapshot | None = None
 
     def renew(self) -> None:
         """Begin in a child, where the threads of the parent do not run."""
-        self.threads = ThreadPoolExecutor(MOST_THREADS, "leeward-beside")
+        self.threads = Threads()
         if self.prober is not None:
             self.prober.start()
         if self.snapshot is not None:
@@ -53,7 +124,7 @@ class Background:
         if self.prober is not None:
             self.prober.stop()
             self.prober = None  # no child begins it again
-        self.threads.shutdown(wait=False, cancel_futures=True)
+        self.threads.close()
 
 
 def background_of(shared: Shared) -> Background:

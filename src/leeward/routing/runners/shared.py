@@ -61,6 +61,13 @@ class Shared(Forkable):
 
         deliver(self, loop)
 
+    def end(self) -> None:
+        """Begin with nothing more beside the calls; what is under way ends by itself."""
+        with self.lock:
+            self.core.health.heartbeat.end()
+        if self.background is not None:
+            self.background.close()
+
     def hold(self) -> bool:
         """Take the lock before a fork."""
         return self.lock.acquire(timeout=HOLD_SECONDS)

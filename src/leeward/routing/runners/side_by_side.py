@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from queue import Empty, SimpleQueue
 from time import monotonic
-from typing import Any, Final
+from typing import Any
 
-from leeward.adapter import Result
+from leeward.adapter import NO_PLACE, Result
+from leeward.adapter.driver import NO_THREAD
+from leeward.calls import time_after
 from leeward.clock import SystemClock
 from leeward.errors import Outcome
 from leeward.routing.call import Command, Commands, Pause
 from leeward.routing.execution import Execution, Reply
+from leeward.routing.runners.background import background_of
 from leeward.routing.runners.shared import Shared
 from leeward.routing.runners.threads import carry_out
-
-NO_THREAD: Final = "no_thread"
-"""The code of an attempt that was not begun, because too many others hold the order's threads."""
 
 
 def run_side_by_side(shared: Shared, execution: Execution, commands: Commands) -> Result[Any]:
@@ -71,29 +70,23 @@ def _start(shared: Shared, command: Command, replies: SimpleQueue[Reply | BaseEx
         except BaseException as error:  # noqa: BLE001 - raised again where the call is made
             replies.put(error)
 
-    _threads_of(shared).submit(work)
+    background_of(shared).threads.submit(work)
 
 
 def _in_time(shared: Shared, command: Command, since: float) -> Reply:
-    """Carry out what may have waited for a thread, in what is left of its time; else do not begin.
+    """Carry out what may have waited for a thread; not at all if it has waited for too long.
 
-    What it is a reply to is the command as it was given, and the wait is part of its time, as that
-    for a place is.
+    What it is a reply to is the command as it was given, and the wait counts as that for a place.
     """
     if isinstance(command, Pause):
         return carry_out(shared, command)
     now = shared.clock.monotonic()
-    left = command.timeout - (now - since)
-    if left <= 0:
-        return command, since, now, Result(Outcome.LOCAL, code=NO_THREAD)
-    _, began, now, answer = carry_out(shared, command._replace(timeout=left))
+    waited = now - since
+    if waited > getattr(command.timeout, "wait", command.timeout):
+        late = Result[Any](Outcome.LOCAL, code=NO_THREAD, reason=NO_PLACE, waited=waited)
+        return command, since, now, late
+    timeout = time_after(waited, command.timeout)
+    _, began, now, answer = carry_out(shared, command._replace(timeout=timeout))
     if isinstance(answer, Result):
         answer = answer._replace(waited=answer.waited + began - since)
     return command, since, now, answer
-
-
-def _threads_of(shared: Shared) -> ThreadPoolExecutor:
-    """Return the order's threads for this: idle ones are used again."""
-    from leeward.routing.runners.background import background_of
-
-    return background_of(shared).threads

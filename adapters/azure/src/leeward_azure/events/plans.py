@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
-from datetime import UTC
 from functools import lru_cache, partial
 from typing import Any, Final, NamedTuple
 
@@ -30,7 +29,7 @@ from leeward.adapter.json_text import Undecodable
 from leeward.adapter.plans import Plan, Planner, View
 from leeward.adapter.wire import Request, Response
 from leeward.errors import ConfigError, InvalidRequest
-from leeward.values import NOTHING, Event
+from leeward.values import NOTHING
 from leeward_azure.errors import judge_events
 from leeward_azure.exchange import service_of
 from leeward_azure.identity.credentials import (
@@ -99,7 +98,7 @@ def publish(endpoint: EventsEndpoint, call: Publish, view: View) -> Plan:
         InvalidRequest: the bus has no URL, or a name that no topic has; before anything is sent.
     """
     origin, target, authorize = topic_of(call.bus, endpoint)
-    documents = b",".join([document_of(_in_utc(event)) for event in call.events])
+    documents = b",".join([document_of(event) for event in call.events])
     request = Request("POST", origin, target, _HEADERS, b"[%b]" % documents)
     service = EVENTS
     if call.bus in endpoint.keyed:
@@ -128,16 +127,6 @@ def namespace_headers(credential: Credential, now: float) -> Headers:
     else:
         proof = f"Bearer {credential.token}"
     return (("Authorization", proof),)
-
-
-def _in_utc(event: Event) -> Event:
-    """Return the same moment without its offset, which azure-functions drops where it reads one."""
-    if event.time is None or event.time.tzinfo is UTC:
-        return event  # with the document that has been written of it
-    try:
-        return event._replace(time=event.time.astimezone(UTC))
-    except OverflowError:  # before year 1 or after 9999 in UTC
-        return event
 
 
 def topic_of(bus: str, endpoint: EventsEndpoint) -> _Topic:
