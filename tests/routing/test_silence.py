@@ -405,6 +405,8 @@ def test_a_function_of_which_nothing_is_known_may_be_slow() -> None:
     """No target is left for it: one call at a time goes elsewhere, to compare."""
     world = World("abc")
     waits(world)
+    look(world.health, world.circuit("a", resource="f"), UNSAFE, world.now - 0.1)
+    assert not world.health.silent, "half a second is not over"
     assert [first_of(world, UNSAFE).target for _ in range(3)] == ["b", "a", "a"]
     circuit = world.circuit("a", resource="f")
     assert (circuit.silent, circuit.doubted) == (True, True)

@@ -27,8 +27,9 @@ Measured by `make sim-report`, which writes this page: leeward's own core in vir
 other routers in the same worlds. *naive* is the loop that everybody writes (on any exception, the
 next provider); *breaker* is the textbook circuit breaker (five failures in a row open it for 30 s);
 *cooldown* is a router after litellm's (a random deployment, two retries, 5 s rest for a bad one).
-The worlds are models: latency, capacity, overload, cold starts and all faults of the schedules
-below, but no real connection pools, and no latency that one target shares with another.
+The worlds are models: latency, capacity, overload, cold starts, slow functions, many functions, few
+places for calls at once, callers who give up, pages that repeat a proof, and all faults of the
+schedules below. No latency is one that targets share.
 
 What `make sim` checks at every step, on every schedule, is listed in `tests/simulation`; one seed
 reproduces everything, and a schedule that breaks a promise is made smaller before it is shown.

@@ -13,8 +13,9 @@ from statistics import NormalDist
 from typing import Any, NamedTuple, Protocol
 from zlib import crc32
 
-from leeward.adapter import Call, Invoke, Key, Publish, Result
+from leeward.adapter import NO_PLACE, AttemptTime, Call, Invoke, Key, Publish, Result
 from leeward.adapter import Load as LoadItem
+from leeward.calls import time_after
 from leeward.errors import Outcome
 from leeward.routing.call import Command, Commands, Dispatch, Pause, ReadBack
 from leeward.routing.choice import ProbeTarget
@@ -46,8 +47,7 @@ LATENCY = [
 BEAT = DEFAULT.heartbeat_pace
 
 IN_LINE = 0.5
-"""Share of its time that an attempt waits for a place at most; then it has proved that nothing was
-sent, and goes elsewhere. Its time begins when it has one."""
+"""Share of its time that an attempt of a router waits for a place which does not say how long."""
 
 SPREAD_OF_FUNCTIONS = 7919
 """A prime: calls that follow each other are of different functions."""
@@ -287,7 +287,9 @@ class Simulation:
         else:
             waits = InLine(record, command, attempt)
             self._lines[name].append(waits)
-            self._at(self._now + IN_LINE * command.timeout, self._leave_line, waits)
+            time = command.timeout
+            patience = time.wait if isinstance(time, AttemptTime) else IN_LINE * time
+            self._at(self._now + patience, self._leave_line, waits)
 
     def _leave_line(self, waits: InLine) -> None:
         """End a wait for a place that took too long: nothing was sent."""
@@ -295,7 +297,7 @@ class Simulation:
             self._lines[waits.attempt.target].remove(waits)
             record, command, attempt = waits
             attempt.waited = self._now - attempt.at
-            self._answer(record, command, attempt, Fate(None, 0.0, Outcome.LOCAL))
+            self._answer(record, command, attempt, Fate(None, 0.0, Outcome.LOCAL, reason=NO_PLACE))
 
     def _free_place(self, attempt: AttemptRecord) -> None:
         """Let the next attempt that waits have the place of one that has ended."""
@@ -328,8 +330,8 @@ class Simulation:
     ) -> None:
         name, call, timeout = command.target, command.call, command.timeout
         now, random = self._now, self._random
-        if attempt.waited and not (isinstance(call, Invoke) and call.time_limit):
-            timeout = min(timeout, record.deadline - now)
+        if attempt.waited:
+            timeout = time_after(attempt.waited, timeout)
         latency = self._latency(name, call, now)
         fault = attempt.fault = self._setting.schedule.fault_at(name, now, random)
         fate = fate_of(fault, call, random, latency, timeout)

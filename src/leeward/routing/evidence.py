@@ -108,6 +108,8 @@ def stop_waiting(health: Health, circuit: Circuit, answered: Answered) -> bool:
 
     command, began, now, in_line = answered
     waited, limits = now - began - in_line, limits_of(health, circuit)
+    if is_used_up(command.timeout, began, now):
+        waited = max(waited, command.timeout)  # a driver may round it
     says_something = waited >= (health.policy.unknown_longest if limits is None else limits.usual)
     circuit.leave(began, waited if says_something else 0.0)
     look(health, circuit, command.call, now)

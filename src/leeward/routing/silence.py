@@ -90,7 +90,7 @@ def look(health: Health, circuit: Circuit, call: Call, now: float) -> None:
     if limits is None:
         if waited > policy.stall_least:
             _fall_silent(health, circuit, doubted=True)
-    elif waited > limits.stalled:
+    elif waited > limits.stalled or circuit.left_for >= limits.stalled:
         if has_alternative(health, circuit, call):
             open_circuit(health, circuit, call, now, "stall")
     elif waited > limits.silent or circuit.left >= policy.stall_attempts:

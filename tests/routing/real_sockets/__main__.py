@@ -6,7 +6,15 @@ import os
 import sys
 from collections.abc import Sequence
 
-from tests.routing.real_sockets.figures import FAULTS, Figures, Seconds, measure, measure_tail
+from tests.routing.real_sockets.figures import (
+    FAULTS,
+    Figures,
+    Seconds,
+    measure,
+    measure_many,
+    measure_reports,
+    measure_tail,
+)
 from tests.routing.real_sockets.load import RUNNERS, Server, Traffic, servers
 from tests.routing.real_sockets.places import (
     FULL,
@@ -96,6 +104,16 @@ def main(rate: float = USUAL_RATE) -> int:
             print(
                 f"{runner:8} 2 % slow: p99 {1000 * off.p99:.1f} ms, hedged {1000 * on.p99:.1f} ms "
                 f"({on.p99 / off.p99:.2f}x), {on.extra:.1%} more calls (gate 5 %)"
+            )
+            opened, lost, calls = measure_reports(runner, started, 8.0, 20.0)
+            hurried, _, hurried_calls = measure_reports(runner, started, 4.0, 0.1)
+            bad += ["slow functions"] * (opened + hurried + lost > 0)
+            one, fifty = (measure_many(runner, started, count) for count in (1, 50))
+            bad += ["many functions"] * (fifty > 2 * one)
+            print(
+                f"{runner:8} functions of 2 s: {opened} opened, {lost} of {calls} calls lost; "
+                f"callers with 0.1 s: {hurried} opened in {hurried_calls} calls; black hole: "
+                f"{one} unknown of one function, {fifty} of fifty (gates 0, 0, 0, twice)"
             )
         bad += crowds(started)
     print(f"gates: lost 0, first >= 30 %, third >= 95 %, tries <= 20 a second; {AIMS}")

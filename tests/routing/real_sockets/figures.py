@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from math import inf
 from typing import Final, NamedTuple
 
+from leeward.values import RoutingEvent
 from tests.routing.real_sockets.load import RUNNERS, Called, Server, Traffic, targets
 
 FAULTS: Final = ("dark", "refuse", "throttle", "slow")
@@ -128,6 +129,44 @@ def measure_tail(
         attempts / len(within) - 1,
         sum(bool(each.error) for each in calls),
     )
+
+
+def measure_reports(
+    runner: str, started: Sequence[Server], seconds: float, timeout: float
+) -> tuple[int, int, int]:
+    """Call functions that take two seconds at three equal targets, from the first call on.
+
+    Return how many circuits opened, how many calls failed, and how many there were.
+    """
+    told: list[RoutingEvent] = []
+    for each in started:
+        each.do("answer 2")
+    traffic = Traffic(20.0, hedge=False, timeout=timeout, workers=60, listener=told.append)
+    try:
+        calls = RUNNERS[runner](targets(started), traffic, lambda: time.sleep(seconds))
+    finally:
+        for each in started:
+            each.do("heal")
+    opened = sum(each.name == "opened" for each in told)
+    return opened, sum(bool(each.error) for each in calls), len(calls)
+
+
+def measure_many(runner: str, started: Sequence[Server], functions: int) -> int:
+    """Return how many unsafe calls of so many functions end as unknown in a black hole."""
+
+    def play() -> None:
+        time.sleep(3.0)
+        started[0].do("dark")
+        time.sleep(4.0)
+
+    traffic = Traffic(
+        100.0, hedge=False, functions=functions, effect="unsafe", timeout=3.0, workers=60
+    )
+    try:
+        calls = RUNNERS[runner](targets(started), traffic, play)
+    finally:
+        started[0].do("heal")
+    return sum(each.error == "OutcomeUnknown" for each in calls)
 
 
 def quantile(values: Sequence[float], share: float) -> float:

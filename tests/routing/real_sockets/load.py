@@ -9,13 +9,15 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import Any, Final, NamedTuple
+from itertools import count
+from typing import Any, Final, Literal, NamedTuple
 
 from leeward import AsyncClient, Client
 from leeward.adapter import Call, Result, TargetConfig, WrappingDriver
 from leeward.config import Config
 from leeward.errors import LeewardError
 from leeward.registry import open_target
+from leeward.values import RoutingEvent
 
 THREADS: Final = 16
 TASKS: Final = 64
@@ -31,10 +33,20 @@ class Traffic(NamedTuple):
         rate: calls a second of all threads or tasks together, while they are answered in time; 0
             for as many as are answered.
         hedge: as in ``leeward.toml``.
+        functions: how many are called in turn.
+        effect: theirs.
+        timeout: seconds of a call.
+        workers: threads or tasks; 0 for the usual number.
+        listener: told of what the router decides.
     """
 
     rate: float
     hedge: bool
+    functions: int = 1
+    effect: Literal["idempotent", "unsafe"] = "idempotent"
+    timeout: float = TIMEOUT
+    workers: int = 0
+    listener: Callable[[RoutingEvent], object] = bool
 
 
 class Called(NamedTuple):
@@ -125,16 +137,19 @@ def by_threads(
     drivers: Sequence[Counted], traffic: Traffic, play: Callable[[], None]
 ) -> list[Called]:
     """Call from `THREADS` threads while `play` goes on; return all calls."""
-    pause = THREADS / traffic.rate if traffic.rate else 0.0
+    workers, numbers = traffic.workers or THREADS, count()
+    pause = workers / traffic.rate if traffic.rate else 0.0
     over = threading.Event()
-    lists: list[list[Called]] = [[] for _ in range(THREADS)]
+    lists: list[list[Called]] = [[] for _ in range(workers)]
     with Client([*drivers], config=Config(hedge=traffic.hedge)) as cloud:
+        cloud.listen(traffic.listener)
 
         def work(calls: list[Called]) -> None:
             while not over.is_set():
                 began, error = time.monotonic(), ""
+                name = f"{FUNCTION}-{next(numbers) % traffic.functions}"
                 try:
-                    cloud.invoke(FUNCTION, None, effect="idempotent", timeout=TIMEOUT)
+                    cloud.invoke(name, None, effect=traffic.effect, timeout=traffic.timeout)
                 except LeewardError as failed:
                     error = type(failed).__name__
                 calls.append(Called(began, time.monotonic(), error))
@@ -143,6 +158,7 @@ def by_threads(
         threads = [threading.Thread(target=work, args=(each,)) for each in lists]
         for thread in threads:
             thread.start()
+            time.sleep(pause / workers)
         try:
             play()
         finally:
@@ -156,7 +172,8 @@ def by_tasks(
     drivers: Sequence[Counted], traffic: Traffic, play: Callable[[], None]
 ) -> list[Called]:
     """Call from `TASKS` tasks of one event loop while `play` goes on, on a thread."""
-    pause = TASKS / traffic.rate if traffic.rate else 0.0
+    workers, numbers = traffic.workers or TASKS, count()
+    pause = workers / traffic.rate if traffic.rate else 0.0
     calls: list[Called] = []
 
     async def run() -> None:
@@ -165,8 +182,9 @@ def by_tasks(
         async def work(cloud: AsyncClient) -> None:
             while not over:
                 began, error = time.monotonic(), ""
+                name = f"{FUNCTION}-{next(numbers) % traffic.functions}"
                 try:
-                    await cloud.invoke(FUNCTION, None, effect="idempotent", timeout=TIMEOUT)
+                    await cloud.invoke(name, None, effect=traffic.effect, timeout=traffic.timeout)
                 except LeewardError as failed:
                     error = type(failed).__name__
                 calls.append(Called(began, time.monotonic(), error))
@@ -176,8 +194,10 @@ def by_tasks(
             AsyncClient([*drivers], config=Config(hedge=traffic.hedge)) as cloud,
             asyncio.TaskGroup() as tasks,
         ):
-            for _ in range(TASKS):
+            cloud.listen(traffic.listener)
+            for _ in range(workers):
                 tasks.create_task(work(cloud))
+                await asyncio.sleep(pause / workers)
             await asyncio.to_thread(play)
             over = True
 
