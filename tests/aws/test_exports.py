@@ -92,7 +92,10 @@ def test_an_export_becomes_a_backup(tmp_path: Path) -> None:
         backup = backups.create(export=f"plain/{FOLDER}")
         assert (backup.items, backup.consistency) == (len(NASTY_ITEMS) + 1, "snapshot")
         assert backup.time == backup.ended == TIME
-        assert backups.restore(into="again").promise is Promise.VERIFIED
+        assert backups.drill().promise is Promise.VERIFIED
+        with pytest.raises(BackupError, match=r"foreign: \['set'\]: only DynamoDB"):
+            backups.restore(into="again")
+        assert backups.restore(into="again", plain=True).promise is Promise.RESTORED
         for number, item in enumerate(NASTY_ITEMS.values()):
             record = client.load_data("again", f"item-{number}")
             assert record is not None

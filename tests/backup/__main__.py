@@ -89,8 +89,8 @@ def _timed(what: str, items: int, work: Callable[[], Any]) -> Any:
 
 
 def _digest(backups: Backups) -> str:
-    folder, sealing = backups._folder, backups._sealing
-    return folder.manifest(folder.find("latest"), sealing).digest
+    folder, keys = backups._folder, backups._keys
+    return folder.manifest(folder.find("latest"), keys).digest
 
 
 def _in_pieces(client: Client, store: str, folder: Path, seconds: float) -> str:

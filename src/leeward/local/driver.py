@@ -51,7 +51,7 @@ CAN_LOCK = os.name == "posix"
 _EVERYTHING = frozenset(Capability) - {Capability.WORKFLOWS, Capability.SINGLE_STARTS}
 """What a driver can do here. Workflows run embedded in the client itself."""
 
-LIMITS = Limits(batch_events=1000)
+LIMITS = Limits(batch_events=1000, model="embedded")
 """What runs here fits most other targets, too; how many events go in one request no caller sees."""
 
 Verb = Callable[[Any, float], Result[Any]]
