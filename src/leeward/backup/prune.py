@@ -40,7 +40,8 @@ class Policy(NamedTuple):
     def stays(self, manifests: list[Manifest], now: float) -> list[Manifest]:
         """Return the backups that stay, of all that there are, the latest last."""
         early = manifests[: -self.keep]
-        young = [each for each in early if each.at > now - self.days * DAY]
+        since = now - self.days * DAY
+        young = [each for each in early if self.days and each.at > since]
         return young + manifests[-self.keep :]
 
 
@@ -85,7 +86,7 @@ def prune(
         dead = dead - _of_new_ones(folder, known, sizes)
         # Manifests first: a backup of which a segment is gone must not be there any more.
         left = left_behind(folder, keys, _done(folder, known, name, now), now)
-        heads = _old_heads(folder, [each for each in known if each not in go])
+        heads = _heads(folder, go, [each for each in known if each not in go])
         backups = [each.object for each in go]
         objects = [*heads, *backups, *sorted(dead), *_over(folder, now), *left, name]
         for number, each in enumerate(objects, 1):
@@ -111,10 +112,11 @@ def _of_new_ones(folder: Folder, known: list[Named], sizes: Mapping[str, int]) -
     return _spared(folder, [each for each in folder.backups() if each not in known], sizes)
 
 
-def _old_heads(folder: Folder, stay: list[Named]) -> list[str]:
-    """Return the heads of backups that are older than all that stay."""
+def _heads(folder: Folder, go: list[Named], stay: list[Named]) -> list[str]:
+    """Return the heads of the backups that go, and of all that are older than those that stay."""
     first = min((each.time for each in stay), default="")
-    return [each for each in folder.sizes(HEADS) if each < f"{HEADS}{first}"]
+    own = {f"{HEADS}{each.time}-{each.id}" for each in go}
+    return [each for each in folder.sizes(HEADS) if each < f"{HEADS}{first}" or each in own]
 
 
 def _done(folder: Folder, known: list[Named], own: str, now: float) -> set[str]:

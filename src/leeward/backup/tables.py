@@ -134,8 +134,8 @@ class Table:
             ) from None
         if len(line) > LONGEST_LINE:
             raise BackupError(
-                f"the item {' / '.join(values)} of table {self.name!r} takes {len(line):,} bytes of "
-                f"a backup, and at most {LONGEST_LINE:,} can be restored; split it"
+                f"the item {' / '.join(values)} of table {self.name!r} takes {len(line):,} bytes, "
+                f"and at most {LONGEST_LINE:,} can be restored; split it"
             )
         return Row(key, line, stored.expires_at, lost)
 
