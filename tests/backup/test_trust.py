@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
+import sqlite3
 import tracemalloc
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from leeward import ConfigError, Promise
+from leeward import ConfigError, LeewardError, Promise
 from leeward.backup import BackupError
+from leeward.backup.check import read_segment
+from leeward.backup.folder import manifest_name
 from leeward.backup.lines import LONGEST_LINE, Damaged, kept_in
-from leeward.backup.manifest import read
+from leeward.backup.manifest import Segment, read, segment_name, written
 from leeward.backup.prunes import DEAD_AFTER
 from leeward.backup.sealing import Keys
-from leeward.backup.segments import lines_in, packed, unpacked
+from leeward.backup.segments import Multiset, lines_in, packed, unpacked
+from leeward.errors import Outcome
+from leeward.sqlite.database import Database
+from leeward.sqlite.errors import fault_at_end, fault_of, has_no_room
 from leeward.testing import FakeClock
 from leeward_contract_tests.rows import each_row
 from tests.backup.conftest import START, World
@@ -280,3 +288,67 @@ def test_an_export_that_is_a_bomb_is_refused_in_linear_time() -> None:
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         assert peak < 3 * LONGEST_LINE
+
+
+def test_a_table_that_is_not_there_is_an_error(world: World) -> None:
+    """An embedded target knows none without items; one that is declared, or was there, may be."""
+    client = world.client()
+    with pytest.raises(BackupError, match=r"no table 'nosuch'.*\[tables\.nosuch\]"):
+        world.backups(client, "nosuch").create()
+    assert world.leftovers == []
+    assert world.backups(client, "nosuch").list() == ()
+    assert world.backups(client, "pairs").create().items == 0
+    client.store_data("orders", {"id": "a"})
+    world.backups(client).create()
+    client.delete_data("orders", "a")
+    world.clock.advance(1)
+    assert world.backups(client).create().items == 0
+
+
+def test_a_deep_check_compares_keys(world: World) -> None:
+    """The key before an item, by which it is in order, and the one in it, under which it goes."""
+    client = world.client()
+    client.store_data("orders", {"id": "order-1", "n": 1})
+    backups = world.backups(client)
+    backups.create()
+    folder, sealing = backups._folder, backups._keys.current
+    manifest = folder.manifest(folder.find("latest"), backups._keys)
+    (line,) = read_segment(folder, sealing, manifest.segments[0])
+    forged = line.replace(b'"id":"order-1"', b'"id":"order-2"')
+    assert forged != line
+    lines = Multiset()
+    lines.add(forged)
+    text, data = forged + b"\n", packed(forged + b"\n")
+    digest = sealing.name(sha256(text).digest())
+    name = segment_name(manifest.segments[0].bucket, digest, "")
+    folder.put(name, data)
+    segment = Segment(name, 1, len(text), digest, len(data), sha256(data).hexdigest())
+    told = manifest._replace(id="forged", segments=(segment,), digest=sealing.name(lines.digest))
+    folder.put(manifest_name(told.at, "forged"), written(told, sealing))
+    (found,) = backups.check("forged", deep=True).findings
+    assert "another key in id than its line" in found
+
+
+def test_a_full_disk_is_named(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At the end of a transaction, too, where it most often shows; and where a file is made."""
+    full = sqlite3.OperationalError("database or disk is full")
+    full.sqlite_errorcode = sqlite3.SQLITE_FULL
+    fault = fault_at_end(full)
+    assert (fault.outcome, fault.reason) == (Outcome.AMBIGUOUS, "commit_failed")
+    assert "the disk is full" in str(fault)
+    made = fault_of(OSError(errno.ENOSPC, "No space left on device"))
+    assert (made.reason, has_no_room(made)) == ("disk_full", True)
+    assert "No space left" in str(made)
+
+    client = world.client()
+    _fill(client)
+    commit = Database._commit
+
+    def fails(self: Database, connection: sqlite3.Connection) -> None:
+        if self.path is not None and self.path.parent.name == "work":
+            raise fault_at_end(full) from full
+        commit(self, connection)
+
+    monkeypatch.setattr(Database, "_commit", fails)
+    with pytest.raises(LeewardError, match=r"the disk is full.*make room, or name another folder"):
+        world.backups(client).create()

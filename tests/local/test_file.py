@@ -71,7 +71,7 @@ def test_a_file_that_cannot_be_made_is_unusable(
     with monkeypatch.context() as patch:
         patch.setattr(os, "open", refuse)
         result = cloud.perform(store(), 5)
-    assert (result.outcome, result.reason) == (Outcome.UNUSABLE, "cannot_open")
+    assert (result.outcome, result.reason) == (Outcome.UNUSABLE, "disk_full")
     assert isinstance(result.cause, OSError)
     assert value_of(cloud.perform(store(), 5))
 

@@ -38,10 +38,9 @@ def check(folder: Folder, keys: Keys, named: Named, look: Look, *, deep: bool) -
 
 def missing_since(folder: Folder, named: Named) -> list[str]:
     """Return what is wrong with the backups that were made after this one."""
-    known = folder.backups()
     return [
         f"the backup {id} was made in {folder} and is gone; no prune has deleted it"
-        for id in folder.gaps(known[known.index(named) :] if named in known else known)
+        for id in folder.gaps(named)
     ]
 
 

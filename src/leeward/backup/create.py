@@ -145,6 +145,7 @@ def create(run: Run, id: str | None) -> Backup:
             return backup_of(run.folder.manifest(there[-1], run.keys))
         begun = was if there and was is not None else _begin(run, was, id, known)
         scanned = _scan(run, begun)
+        _check_there(run, scanned, known)
         others = [each for each in known if each.id != scanned.id]
         manifest, mended = _upload(run, scanned, _parent(run, others))
         manifest = _commit(run, manifest)
@@ -152,6 +153,17 @@ def create(run: Run, id: str | None) -> Backup:
         run.folder.put(head_name(manifest.at, manifest.id), b"")
         _clean(run)
     return backup_of(manifest)._replace(mended=mended)
+
+
+def _check_there(run: Run, scanned: Scanned, known: list[Named]) -> None:
+    """Refuse a table that may be a slip of the pen: some targets know no table without items."""
+    table = run.source.table
+    if not (scanned.items or known or table.is_declared):
+        _clean(run)
+        raise BackupError(
+            f"there is no table {table.name!r} at {table.home.target}, or it is empty; to back up an "
+            f"empty one, name it in leeward.toml with [tables.{table.name}]"
+        )
 
 
 def _clean(run: Run) -> None:

@@ -25,6 +25,7 @@ from leeward.backup.workfile import WorkFile
 from leeward.client import Client
 from leeward.clock import Clock
 from leeward.config import Config, TableConfig
+from leeward.errors import LeewardError
 from leeward.items.natives import natives_in
 from leeward.local import Local
 
@@ -83,9 +84,13 @@ def drill(
     """
     manifest = folder.manifest(named, keys)
     sealing = sealing_of(manifest, keys)
-    work.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        work.mkdir(mode=0o700, parents=True, exist_ok=True)
+        scratch = TemporaryDirectory(dir=work.absolute(), prefix="drill-")
+    except OSError as error:
+        raise LeewardError(f"the folder {work} cannot be used: {error.strerror}") from error
     config = Config(tables={manifest.table: TableConfig(key=manifest.key)})
-    with TemporaryDirectory(dir=work.absolute(), prefix="drill-") as place:
+    with scratch as place:
         target = _Place(Path(place) / "drill.sqlite3")
         with Client(target, config=config, clock=clock) as client:
             table = Table(client, manifest.table)

@@ -11,7 +11,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
@@ -152,24 +151,15 @@ class Folder:
             raise NoBackup(f"there is {told} of table {self.table!r} in {self}")
         return found[-1]
 
-    def gaps(self, known: Sequence[Named]) -> list[str]:
-        """Return the ids of backups that were made, and are gone, though older ones are there.
+    def gaps(self, since: Named) -> list[str]:
+        """Return the ids of backups that were made after this one, and are gone.
 
-        A prune deletes the oldest ones alone. Who deletes a backup and its head as well leaves no
-        gap.
-
-        Args:
-            known: all backups, as `backups` returns them.
+        A prune takes their heads, too. Who deletes a backup and its head leaves no gap.
         """
-        if not known:
-            return []
-        there = {each.id for each in known}
+        there = {each.id for each in self.backups()}
         made = sorted(name.removeprefix(HEADS) for name in self.sizes(HEADS))
-        return [
-            name.partition("-")[2]
-            for name in made
-            if name > f"{known[0].time}-" and name.partition("-")[2] not in there
-        ]
+        ids = [name.partition("-")[2] for name in made if name > f"{since.time}-"]
+        return [id for id in ids if id not in there]
 
     def needs(self, named: Named) -> set[str] | None:
         """Return the segments that a manifest names that is not to be trusted; None for unknown."""

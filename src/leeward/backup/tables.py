@@ -78,6 +78,7 @@ class Table:
         known = self._operations.table(name)
         self.name = name
         self.fields = known.key
+        self.is_declared = name in self._operations._config.tables  # noqa: SLF001
         self.clock = self._operations.clock
         self._seconds = known.seconds
         self._together = True
