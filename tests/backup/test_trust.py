@@ -138,18 +138,22 @@ def test_a_backup_that_somebody_has_deleted_is_missed(world: World) -> None:
 
 
 @pytest.mark.threat("S13")
-@each_row("mode, taken", [(0o600, True), (0o640, True), (0o644, False), (0o666, False)])
-def test_a_key_that_others_can_read_or_change_is_refused(
-    tmp_path: Path, mode: int, taken: bool
+@each_row(
+    "mode, taken", [(0o600, True), (0o440, True), (0o644, True), (0o660, False), (0o666, False)]
+)
+def test_a_key_that_others_can_change_is_refused(
+    tmp_path: Path, mode: int, taken: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """With the command that mends it."""
+    """With the command that mends it; one that all can read gets a line in the log."""
     from leeward.backup.sealing import keys_of
 
     file = tmp_path / f"key-{mode:o}"
     file.write_text("11" * 32)
     file.chmod(mode)
     if taken:
+        caplog.clear()
         assert keys_of(file) == [b"\x11" * 32]
+        assert ("key_file_is_readable" in caplog.text) is bool(mode & 0o004)
         return
     with pytest.raises(ConfigError, match=f"mode 0{mode:o}.*chmod 600"):
         keys_of(file)

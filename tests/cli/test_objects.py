@@ -8,6 +8,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from leeward.adapter import Limits, Result
 from leeward.object_calls import PutObject
 from tests.cli.conftest import Leeward
@@ -115,3 +117,22 @@ def test_a_file_takes_its_name_once_it_is_whole(leeward: Leeward, bare: Path) ->
     assert leeward("object", "get", "reports", "may.csv", "--out", "may.csv").code == 8
     assert (bare / "may.csv").read_bytes() == b"before"
     assert not list(bare.glob("*.part"))
+
+
+@pytest.mark.threat("S13")
+def test_a_file_is_written_through_no_link(leeward: Leeward, bare: Path) -> None:
+    """Neither one that stands in for the part that is being written, nor one at the file's name."""
+    assert leeward("object", "put", "reports", "may.csv", "-", stdin=MAY).code == 0
+    secret = bare / "secret"
+    secret.write_bytes(b"secret")
+    (bare / f"may.csv.{os.getpid()}.part").symlink_to(secret)
+    (bare / "may.csv").symlink_to(secret)
+    assert leeward("object", "get", "reports", "may.csv", "--out", "may.csv").code == 0
+    assert secret.read_bytes() == b"secret"
+    assert not (bare / "may.csv").is_symlink()
+    assert (bare / "may.csv").read_bytes() == MAY
+
+    (bare / "backups_app.py").symlink_to(bare / "elsewhere.py")
+    arguments = ("backup", "schedule", "orders", "--store", "backups")
+    assert leeward(*arguments).code == 2
+    assert not (bare / "elsewhere.py").exists()

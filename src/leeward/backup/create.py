@@ -161,8 +161,8 @@ def _check_there(run: Run, scanned: Scanned, known: list[Named]) -> None:
     if not (scanned.items or known or table.is_declared):
         _clean(run)
         raise BackupError(
-            f"there is no table {table.name!r} at {table.home.target}, or it is empty; to back up an "
-            f"empty one, name it in leeward.toml with [tables.{table.name}]"
+            f"there is no table {table.name!r} at {table.home.target}, or it is empty; to back up "
+            f"an empty one, name it in leeward.toml with [tables.{table.name}]"
         )
 
 

@@ -23,12 +23,12 @@ from typing import Any, Final, Protocol
 
 from leeward.backup.lines import Damaged
 from leeward.errors import ConfigError
+from leeward.logs import log_event
 
 KEY_BYTES: Final = 32
 _NONCE_BYTES: Final = 12
 
-_OTHERS: Final = S_IROTH | S_IWOTH | S_IWGRP
-"""Rights on a key file that others must not have; a group may be meant to read it."""
+LOGGER: Final = "leeward.backup"
 
 
 class Sealing(Protocol):
@@ -213,11 +213,13 @@ def _key_of(key_file: Path) -> bytes:
         held = key_file.read_bytes()
     except OSError as error:
         raise ConfigError(f"the key file {key_file} cannot be read: {error.strerror}") from error
-    if os.name == "posix" and mode & _OTHERS:
+    if os.name == "posix" and mode & (S_IWOTH | S_IWGRP):
         raise ConfigError(
-            f"the key file {key_file} has the mode {S_IMODE(mode):04o}, with which others can read "
-            f"or change the key; run `chmod 600 {key_file}`, and change the key if others had it"
+            f"the key file {key_file} has the mode {S_IMODE(mode):04o}, with which others can "
+            f"change the key; run `chmod 600 {key_file}`, and use a new key"
         )
+    if os.name == "posix" and mode & S_IROTH:  # as packages of functions have all their files
+        log_event(LOGGER, "warning", "key_file_is_readable", path=str(key_file))
     return _key_in(held, key_file)
 
 
