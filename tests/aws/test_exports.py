@@ -79,7 +79,7 @@ def _natives() -> list[dict[str, Any]]:
 
 
 def _client(folder: Path) -> Client:
-    driver = Reading(Local(path=folder / "db.sqlite3", objects=folder / "objects"))
+    driver = Reading(Local(path=folder / "db.sqlite3"))
     return Client(driver, config=Config())
 
 
@@ -150,7 +150,7 @@ def test_a_file_that_is_cut_off_or_lost_is_named(tmp_path: Path) -> None:
 
 def test_a_target_without_exports_says_so(tmp_path: Path) -> None:
     """Before anything is read."""
-    with Client(Local(objects=tmp_path)) as client:
+    with Client(Local()) as client:
         backups = Backups(client, "orders", "backups", work=tmp_path / "work")
         with pytest.raises(LeewardError, match="does no read_export"):
             backups.create(export=f"plain/{FOLDER}")

@@ -59,7 +59,7 @@ def _fill(driver: Local, items: int) -> None:
 
 @contextmanager
 def _world(providers: list[str], folder: Path) -> Iterator[tuple[Client, Local]]:
-    local = Local(path=folder / "local.sqlite3", objects=folder / "objects")
+    local = Local(path=folder / "local.sqlite3")
     with ExitStack() as stack:
         drivers: dict[str, Any] = {"local": local}  # the source is there, whoever was named
         for name in providers:

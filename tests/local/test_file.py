@@ -118,7 +118,7 @@ def test_the_first_layout_becomes_this_one(opened: Opener, path: Path) -> None:
         *(f"ALTER TABLE deliveries DROP COLUMN {each}" for each in ("reason", "ran", "died")),
         "INSERT INTO deliveries (bus, subscriber, idempotency_key, document, error, dead)"
         " VALUES ('', 'f', 'k', '1', 'KeyError', 1)",
-        "DROP TABLE series",
+        *(f"DROP TABLE {each}" for each in ("series", "objects", "pieces")),
         "PRAGMA user_version = 1",
     )
     cloud = opened(path=path)

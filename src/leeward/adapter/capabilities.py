@@ -93,7 +93,7 @@ class Limits(NamedTuple):
     object_bytes: int = 32 * 1024 * 1024
     object_name_bytes: int = 1000
     batch_stores: int = 1
-    name_bytes: int = 64 * 1024
+    name_bytes: int = 1500
     model: str = ""
 
     @staticmethod

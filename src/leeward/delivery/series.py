@@ -9,6 +9,7 @@ whatever has become of the clock.
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Iterable
 from typing import Final
 
@@ -52,23 +53,6 @@ class Series:
             insert(connection, [message])
         return True
 
-    def add_behind(
-        self, name: str, moment: int, make: Callable[[int], Iterable[Message]], timeout: float
-    ) -> None:
-        """Keep messages for a moment; for one behind the last one of the series if it is not.
-
-        Args:
-            name: of the series.
-            moment: in whatever unit the series has.
-            make: returns the messages of the moment that it turns out to be.
-            timeout: seconds to wait for the database.
-        """
-        with self._database.write(timeout) as connection:
-            row = connection.execute(_LAST, (name,)).fetchone()
-            own = moment if row is None else max(moment, int(row[0]) + 1)
-            connection.execute(_PUT, (name, own))
-            insert(connection, make(own))
-
     def begin(self, name: str, moment: float, timeout: float) -> float:
         """Return the last moment of a series; one that is new begins with this moment.
 
@@ -79,3 +63,23 @@ class Series:
             connection.execute(_FORGET, (moment, name, moment + FARTHEST))
             row = connection.execute(_LAST, (name,)).fetchone()
         return float(row[0])
+
+
+def add_behind(
+    connection: sqlite3.Connection,
+    name: str,
+    moment: int,
+    make: Callable[[int], Iterable[Message]],
+) -> None:
+    """Keep messages for a moment; for one behind the last one of the series if it is not.
+
+    Args:
+        connection: in a transaction, whose part this is.
+        name: of the series.
+        moment: in whatever unit the series has.
+        make: returns the messages of the moment that it turns out to be.
+    """
+    row = connection.execute(_LAST, (name,)).fetchone()
+    own = moment if row is None else max(moment, int(row[0]) + 1)
+    connection.execute(_PUT, (name, own))
+    insert(connection, make(own))

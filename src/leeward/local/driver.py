@@ -29,7 +29,6 @@ from leeward.local.apps import deliver, is_mounted, most_attempts, mount
 from leeward.local.bus import Bus, DeadLetter, dead_letter, event_in
 from leeward.local.functions import QUEUED_CALL, F, Functions
 from leeward.local.object_events import ObjectEvents
-from leeward.local.objects_folder import ObjectsFolder
 from leeward.local.schedules import Schedules
 from leeward.local.schema import SCHEMA
 from leeward.local.tables import Tables, failed
@@ -45,9 +44,6 @@ LOGGER = "leeward.local"
 DIRECTORY = ".leeward"
 """Below the working directory: where the data lies if the configuration does not say."""
 
-CAN_LOCK = os.name == "posix"
-"""Whether objects can be kept: they need file locks and symbolic links."""
-
 _EVERYTHING = frozenset(Capability) - {Capability.WORKFLOWS, Capability.SINGLE_STARTS}
 """What a driver can do here. Workflows run embedded in the client itself."""
 
@@ -60,9 +56,8 @@ Verb = Callable[[Any, float], Result[Any]]
 class Local(Driver):
     """A whole cloud in this process; independent of every other `Local`.
 
-    Functions run on threads of this process. Data and deliveries lie in SQLite: in memory until
-    `close`, or in a file that outlives the process and that several processes may share. Objects
-    are files: of a temporary folder until `close`, or of one beside that file.
+    Functions run on threads of this process. Data, objects and deliveries lie in SQLite: in memory
+    until `close`, or in a file that outlives the process and that several processes may share.
     """
 
     def __init__(
@@ -70,17 +65,16 @@ class Local(Driver):
         target: str = "local",
         *,
         path: str | os.PathLike[str] = MEMORY,
-        objects: str | os.PathLike[str] | None = None,
         clock: Clock | None = None,
     ) -> None:
-        """Take the target's name, where data and objects lie, and the time for deadlines.
+        """Take the target's name, where its data lie, and the time for deadlines.
 
         Raises:
             ConfigError: the file, or its directory, is a symbolic link, another user's, or may be
                 written by others.
         """
         self.target = target
-        self.capabilities = _EVERYTHING if CAN_LOCK else _EVERYTHING - {Capability.OBJECTS}
+        self.capabilities = _EVERYTHING
         self.limits = LIMITS
         self._closed = False
         self._apps: list[App] = []
@@ -98,8 +92,7 @@ class Local(Driver):
         series, wake = Series(self._database), self._dispatcher.wake
         self._schedules = Schedules(self._clock, series, self._deliveries, wake)
         self._tables = tables = Tables(self._database)
-        self._objects = ObjectsFolder(objects, self._file)
-        self._told = ObjectEvents(self._clock, series, self._objects, wake)
+        self._told = ObjectEvents(self._clock, self._database, wake)
         self._verbs: dict[str, Verb] = {
             "invoke": self._functions.invoke,
             "enqueue": self._functions.enqueue,
@@ -108,8 +101,7 @@ class Local(Driver):
             "load": tables.load,
             "delete": tables.delete,
             "scan": tables.scan,
-            **dict.fromkeys(OBJECT_VERBS, self._objects.perform),
-            "put_object": self._told.put,
+            **dict.fromkeys(OBJECT_VERBS, self._told.perform),
         }
 
     def function(self, name: str) -> Callable[[F], F]:
@@ -239,7 +231,6 @@ class Local(Driver):
         """Return the paths, SQLite's version, and how much is registered."""
         return {
             "path": str(self._database),
-            "objects": str(self._objects.path or MEMORY),
             "sqlite": sqlite3.sqlite_version,
             "functions": str(len(self._functions.registry)),
             "subscriptions": str(len(self._bus.subscriptions)),
@@ -289,7 +280,6 @@ class Local(Driver):
         self._dispatcher.close()
         self._closed = True
         self._database.close()
-        self._objects.close()
 
     def _handlers(self) -> dict[Recipient, Handler]:
         recipients = self._functions.recipients() | self._bus.recipients()

@@ -42,7 +42,6 @@ LIMITS: Final = Limits(
     # field, and 20 levels.
     key_bytes=1500,
     batch_stores=500,
-    name_bytes=1500,
     model="Firestore",
 )
 """Sources: the quota pages of Cloud Run functions, Pub/Sub and Firestore."""
