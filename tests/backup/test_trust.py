@@ -356,3 +356,24 @@ def test_a_full_disk_is_named(world: World, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(Database, "_commit", fails)
     with pytest.raises(LeewardError, match=r"the disk is full.*make room, or name another folder"):
         world.backups(client).create()
+
+
+def test_a_drill_takes_what_any_provider_takes(world: World) -> None:
+    """Items as large as Azure's, as deep as AWS's and with their longest names."""
+    deep: Any = {"end": 1}
+    for _ in range(25):
+        deep = {"in": [deep]}
+    large = {"id": "large", "text": "x" * 1_000_000, "deep": deep, "n" * 20_000: 1}
+
+    def wide(driver: Any) -> Any:
+        limits = driver.limits._replace(item_bytes=1_400_000, nesting=64, name_bytes=64 * 1024)
+        driver.limits = limits
+        return driver
+
+    client = world.client(wide)
+    client.store_data("orders", large)
+    backups = world.backups(client)
+    backups.create()
+    assert backups.drill().promise is Promise.VERIFIED
+    findings = world.backups(world.client()).dry_run(into="again").findings
+    assert ["bytes" in each or "nested" in each for each in findings] == [True]
