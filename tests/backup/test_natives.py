@@ -6,6 +6,8 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from leeward import Client, PayloadTooLarge, Promise
 from leeward.adapter import Limits
@@ -117,6 +119,85 @@ def test_what_an_item_says_is_not_tagged(profile: Profile, value: Any) -> None:
     assert [*natives_in(item)] == []
     written = encode(item, profile, write_id="w", expires_at=None)
     assert exact(decode(written, profile).item) == exact(item)
+
+
+DOUBLES = st.floats(allow_nan=False, allow_infinity=False)
+NAMES = st.text(st.sampled_from("ab~_$"), min_size=1, max_size=3).filter(
+    lambda name: not name.startswith("_leeward")
+)
+
+
+def _inside(values: Any, a_list: str, a_map: str) -> Any:
+    """Give values of a typed JSON, some of them in lists and maps."""
+    in_list = (lambda v: {"values": v}) if a_list == "arrayValue" else (lambda v: v)
+    in_map = (lambda v: {"fields": v}) if a_map == "mapValue" else (lambda v: v)
+    return st.recursive(
+        values,
+        lambda inner: (
+            st.lists(inner, max_size=3).map(lambda v: {a_list: in_list(v)})
+            | st.dictionaries(NAMES, inner, max_size=3).map(lambda v: {a_map: in_map(v)})
+        ),
+        max_leaves=6,
+    )
+
+
+THEIRS = [
+    (
+        DYNAMODB,
+        _inside(
+            st.decimals(allow_nan=False, allow_infinity=False, places=3).map(
+                lambda n: {"N": str(n)}
+            )
+            | st.sets(st.text(max_size=3), min_size=1, max_size=3).map(lambda v: {"SS": [*v]})
+            | st.sets(st.integers(), min_size=1, max_size=3).map(lambda v: {"NS": [*map(str, v)]})
+            | st.sampled_from([{"NULL": True}, {"BOOL": False}, {"S": "x"}, {"BS": ["AAE="]}]),
+            "L",
+            "M",
+        ),
+    ),
+    (
+        FIRESTORE,
+        _inside(
+            DOUBLES.map(lambda n: {"doubleValue": n})
+            | st.integers(-(2**63), 2**63 - 1).map(lambda n: {"integerValue": str(n)})
+            | st.sampled_from([{"doubleValue": "NaN"}, VECTOR, {"nullValue": None}])
+            | st.just({"geoPointValue": {"latitude": 1, "longitude": 2}}),
+            "arrayValue",
+            "mapValue",
+        ),
+    ),
+    (
+        COSMOS,
+        st.recursive(
+            DOUBLES
+            | st.integers(-(2**80), 2**80)
+            | st.none()
+            | st.booleans()
+            | st.text(max_size=3),
+            lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=3),
+            max_leaves=6,
+        ),
+    ),
+]
+"""What other programs may store, in each provider's own JSON."""
+
+
+@pytest.mark.parametrize(("profile", "values"), THEIRS, ids=[each.name for each, _ in THEIRS])
+@given(data=st.data())
+def test_whatever_another_program_stores_has_one_line(
+    profile: Profile, values: Any, data: Any
+) -> None:
+    """Read, written and read again, it is the same line; and `load_data` returns the same."""
+    document = _document(profile, data.draw(values))
+    found = decode(document, profile, exact=True)
+    line = line_of(("a",), found.item, None)
+    written = encode(kept_in(line).item, profile, write_id="w", expires_at=None)
+    again = decode(json.loads(json.dumps(written)), profile, exact=True)
+    assert line_of(("a",), again.item, None) == line
+    if "NaN" not in str(document):
+        plain = exact(decode(document, profile).item)
+        assert exact(without_natives(found.item)) == plain
+        assert exact(decode(written, profile).item) == plain
 
 
 def test_each_cloud_keeps_its_own() -> None:

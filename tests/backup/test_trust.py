@@ -6,6 +6,7 @@ import errno
 import gzip
 import sqlite3
 import tracemalloc
+from decimal import Decimal
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -49,8 +50,12 @@ def _objects(client: Any, kind: str, table: str = "orders") -> list[str]:
     return [each.name for each in page.objects]
 
 
+def _read(client: Any, name: str) -> bytes:
+    return bytes(client.get_object("backups", name).read())
+
+
 def _damage(client: Any, name: str) -> None:
-    held = client.get_object("backups", name).read()
+    held = _read(client, name)
     client.put_object("backups", name, held[:-9] + bytes([held[-9] ^ 1]) + held[-8:])
 
 
@@ -87,7 +92,7 @@ def test_equal_tables_look_different_and_a_backup_belongs_to_its_place(world: Wo
         _fill(client, table)
         world.backups(client, table, key_file=key).create()
     names = [_objects(client, "segments", table) for table in ("orders", "staging")]
-    held = [{client.get_object("backups", each).read() for each in some} for some in names]
+    held = [{_read(client, each) for each in some} for some in names]
     ends = [{each.rpartition("/")[2] for each in some} for some in names]
     assert not held[0] & held[1]
     assert not ends[0] & ends[1]
@@ -96,7 +101,7 @@ def test_equal_tables_look_different_and_a_backup_belongs_to_its_place(world: Wo
     moved = {"segments": names[1], "manifests": _objects(client, "manifests", "staging")}
     for each in (name for some in moved.values() for name in some):
         copy = each.replace("shop/staging", "other/staging")
-        client.put_object("backups", copy, client.get_object("backups", each).read())
+        client.put_object("backups", copy, _read(client, each))
     from leeward.backup import Backups
 
     there = {"key_file": key, "work": world.folder / "work"}
@@ -309,28 +314,50 @@ def test_a_table_that_is_not_there_is_an_error(world: World) -> None:
     assert world.backups(client).create().items == 0
 
 
+def _forge(backups: Any, old: bytes, new: bytes) -> None:
+    """Add a backup of one segment in which a text is another one, with digests that fit."""
+    folder, sealing = backups._folder, backups._keys.current
+    manifest = folder.manifest(folder.find("latest"), backups._keys)
+    lines, made = Multiset(), list[bytes]()
+    for line in read_segment(folder, sealing, manifest.segments[0]):
+        made.append(line.replace(old, new))
+        lines.add(made[-1])
+    text = b"\n".join((*made, b""))
+    assert new in text
+    digest, data = sealing.name(sha256(text).digest()), packed(text)
+    name = segment_name(manifest.segments[0].bucket, digest, "")
+    folder.put(name, data)
+    segment = Segment(name, len(made), len(text), digest, len(data), sha256(data).hexdigest())
+    told = manifest._replace(
+        id="forged", items=len(made), segments=(segment,), digest=sealing.name(lines.digest)
+    )
+    folder.put(manifest_name(told.at, "forged"), written(told, sealing))
+
+
 def test_a_deep_check_compares_keys(world: World) -> None:
     """The key before an item, by which it is in order, and the one in it, under which it goes."""
     client = world.client()
     client.store_data("orders", {"id": "order-1", "n": 1})
     backups = world.backups(client)
     backups.create()
-    folder, sealing = backups._folder, backups._keys.current
-    manifest = folder.manifest(folder.find("latest"), backups._keys)
-    (line,) = read_segment(folder, sealing, manifest.segments[0])
-    forged = line.replace(b'"id":"order-1"', b'"id":"order-2"')
-    assert forged != line
-    lines = Multiset()
-    lines.add(forged)
-    text, data = forged + b"\n", packed(forged + b"\n")
-    digest = sealing.name(sha256(text).digest())
-    name = segment_name(manifest.segments[0].bucket, digest, "")
-    folder.put(name, data)
-    segment = Segment(name, 1, len(text), digest, len(data), sha256(data).hexdigest())
-    told = manifest._replace(id="forged", segments=(segment,), digest=sealing.name(lines.digest))
-    folder.put(manifest_name(told.at, "forged"), written(told, sealing))
+    _forge(backups, b'"id":"order-1"', b'"id":"order-2"')
     (found,) = backups.check("forged", deep=True).findings
     assert "another key in id than its line" in found
+
+
+def test_a_dry_run_decodes_every_line(world: World) -> None:
+    """A line of an earlier version with a number that is not finite is named before any write."""
+    client = world.client()
+    client.store_data("orders", {"id": "order-1", "n": Decimal("1.50")})
+    backups = world.backups(client)
+    backups.create()
+    _forge(backups, b'{"$dec":"1.50"}', b'{"$dec":"NaN"}')
+    for what in (backups.dry_run, backups.restore):
+        with pytest.raises(BackupError, match="line 1: a line has a tag with another value"):
+            what("forged", into="again")
+    restored = backups.restore("forged", into="again", skip_damaged=True)
+    assert (restored.written, len(restored.missing)) == (0, 1)
+    assert restored.promise is Promise.RESTORED
 
 
 def test_a_full_disk_is_named(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -106,7 +106,7 @@ def test_a_damaged_segment_is_named_wherever_it_is(client: Client, tmp_path: Pat
             assert any(f"{second}: it is lost" in each for each in found), bucket
 
 
-THEIRS = {
+THEIRS: dict[str, dict[str, Any]] = {
     "aws": {"tags": {"SS": ["a", "b"]}, "ns": {"NS": ["1", "2.5"]}, "bs": {"BS": ["AAE="]}},
     "azure": {"big": 1e300, "deep": [{"n": 2**60}]},
     "google": {

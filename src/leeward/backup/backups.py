@@ -207,7 +207,7 @@ class Backups:
             rate: items a second to write, at most.
             parallel: items that are written at the same time.
             skip_damaged: leave out what of the backup is damaged; `Restored.missing` names it.
-            plain: write a value that only another provider has, such as a set of DynamoDB, as what
+            plain: write a value that only another provider has, such as a set, as what
                 `load_data` returns of it. Else a backup with one is refused there.
 
         Raises:

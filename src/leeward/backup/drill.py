@@ -34,7 +34,7 @@ _LINE: Final = "$line"
 like that, since each has its key."""
 
 
-class _Place(Local):
+class _Target(Local):
     """An embedded target that takes whatever a backup holds."""
 
     def __init__(self, path: Path) -> None:
@@ -91,7 +91,7 @@ def drill(
         raise LeewardError(f"the folder {work} cannot be used: {error.strerror}") from error
     config = Config(tables={manifest.table: TableConfig(key=manifest.key)})
     with scratch as place:
-        target = _Place(Path(place) / "drill.sqlite3")
+        target = _Target(Path(place) / "drill.sqlite3")
         with Client(target, config=config, clock=clock) as client:
             table = Table(client, manifest.table)
             pace = Pace(None, clock)

@@ -13,8 +13,8 @@ no blanks. What JSON does not have gets a tag:
 ============================== ======================================
 
 The last one has three members: ``of`` names the provider's data model, ``raw`` is the value in the
-provider's own JSON, and ``as`` is what `load_data` returns of it: ``{"as":["a"],"of":"DynamoDB",
-"raw":{"SS":["a"]}}``.
+provider's own JSON, and ``as`` is what `load_data` returns of it:
+``{"as":["a"],"of":"a model","raw":{"SS":["a"]}}``.
 
 A name that begins with ``$`` gets another one before it. A float always has a point or an exponent,
 and an int has none.

@@ -166,7 +166,7 @@ def needs(data: bytes) -> set[str] | None:
 
 def _parts(data: bytes) -> tuple[dict[str, Any], Any]:
     """Return the body of a manifest, and its seal."""
-    # So many values in so few bytes are no manifest; they would fill the memory.
+    # No manifest has so many values in so few bytes; they would fill the memory.
     if data.count(b",") * _LEAST_VALUE > len(data) + _HEAD or data.count(b"[") > _HEAD:
         raise Damaged("it is not JSON of a manifest")
     try:

@@ -294,7 +294,7 @@ def _write(restore: Restore, lines: Sequence[bytes]) -> Done:
 def _fitted(restore: Restore, item: Kept, line: bytes) -> tuple[tuple[Kept, bytes], bool]:
     """Return an item and its line as the table can hold them, and whether that is another value.
 
-    A number that is equal is none.
+    A number that is equal counts as the same value.
     """
     if NATIVE_BEGIN not in line:
         return (item, line), False

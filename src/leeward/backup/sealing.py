@@ -28,7 +28,7 @@ from leeward.logs import log_event
 KEY_BYTES: Final = 32
 _NONCE_BYTES: Final = 12
 
-LOGGER: Final = "leeward.backup"
+LOGGER = "leeward.backup"
 
 
 class Sealing(Protocol):

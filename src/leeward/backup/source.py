@@ -117,7 +117,7 @@ class Export:
                 if size > LONGEST_LINE:
                     raise BackupError(
                         f"the file {file.name} of the export {self.about} has a line of more than "
-                        f"{LONGEST_LINE:,} bytes: that is no item"
+                        f"{LONGEST_LINE:,} bytes, more than any item"
                     )
                 if not end:
                     rest.append(piece)

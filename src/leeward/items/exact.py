@@ -66,7 +66,13 @@ def _value(native: Any, profile: Profile) -> Any:
             return inner
         return Native(profile.name, native, without_natives(inner))
     if type(value) is list and label == containers[1]:
-        return [_value(each, profile) for each in value]
+        inside = [_value(each, profile) for each in value]
+        if profile.nested_lists:
+            return inside
+        return [
+            Native(profile.name, raw, without_natives(inner)) if type(inner) is list else inner
+            for raw, inner in zip(value, inside, strict=True)
+        ]
     return _leaf(native, label, value, profile)
 
 

@@ -33,7 +33,7 @@ LIMITS: Final = Limits(
     nesting=30,
     key_bytes=1024,
     batch_stores=25,
-    name_bytes=64 * 1024 - 2,
+    name_bytes=64 * 1024,
     model="DynamoDB",
 )
 """Sources: the quota pages of Lambda, EventBridge and DynamoDB. Lambda and EventBridge have raised
