@@ -168,10 +168,15 @@ class Store(NamedTuple):
 
 
 class Load(NamedTuple):
-    """Read the item at `key`, strongly. The value is a `Stored`, or None if there is no item."""
+    """Read the item at `key`, strongly. The value is a `Stored`, or None if there is no item.
+
+    Attributes:
+        exact: as of `Scan`.
+    """
 
     table: str
     key: Key
+    exact: bool = False
     verb: Literal["load"] = "load"
 
 
@@ -196,11 +201,14 @@ class Scan(NamedTuple):
     Attributes:
         cursor: the `cursor` of the page before; None for the first page.
         most: items of the page, at most, where the driver is not to choose; a page may have fewer.
+        exact: for a backup: what another program has written keeps its native types
+            (`leeward.items.natives`), and what cannot be kept is told.
     """
 
     table: str
     cursor: str | None = None
     most: int | None = None
+    exact: bool = False
     verb: Literal["scan"] = "scan"
 
     def __repr__(self) -> str:
@@ -244,6 +252,9 @@ class Stored(NamedTuple):
         write_id: of the `Store` that wrote it; None if another program wrote it.
         expires_at: Unix seconds, or None.
         foreign: another program has changed it since.
+        name: of the document of another program, where it is not made of its key: only of an exact
+            read.
+        lost: what no exact read keeps of it, as ``its ttl``; only of an exact read.
     """
 
     item: Item
@@ -251,6 +262,8 @@ class Stored(NamedTuple):
     write_id: str | None = None
     expires_at: float | None = None
     foreign: bool = False
+    name: str | None = None
+    lost: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return masked(self, "revision write_id expires_at foreign")

@@ -79,7 +79,7 @@ def _natives() -> list[dict[str, Any]]:
 
 
 def _client(folder: Path) -> Client:
-    driver = Reading(Local(path=folder / "db.sqlite3", objects=folder / "objects"))
+    driver = Reading(Local(path=folder / "db.sqlite3"))
     return Client(driver, config=Config())
 
 
@@ -92,7 +92,10 @@ def test_an_export_becomes_a_backup(tmp_path: Path) -> None:
         backup = backups.create(export=f"plain/{FOLDER}")
         assert (backup.items, backup.consistency) == (len(NASTY_ITEMS) + 1, "snapshot")
         assert backup.time == backup.ended == TIME
-        assert backups.restore(into="again").promise is Promise.VERIFIED
+        assert backups.drill().promise is Promise.VERIFIED
+        with pytest.raises(BackupError, match=r"foreign: \['set'\]: only DynamoDB"):
+            backups.restore(into="again")
+        assert backups.restore(into="again", plain=True).promise is Promise.RESTORED
         for number, item in enumerate(NASTY_ITEMS.values()):
             record = client.load_data("again", f"item-{number}")
             assert record is not None
@@ -147,7 +150,7 @@ def test_a_file_that_is_cut_off_or_lost_is_named(tmp_path: Path) -> None:
 
 def test_a_target_without_exports_says_so(tmp_path: Path) -> None:
     """Before anything is read."""
-    with Client(Local(objects=tmp_path)) as client:
+    with Client(Local()) as client:
         backups = Backups(client, "orders", "backups", work=tmp_path / "work")
         with pytest.raises(LeewardError, match="does no read_export"):
             backups.create(export=f"plain/{FOLDER}")

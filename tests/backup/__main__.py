@@ -59,7 +59,7 @@ def _fill(driver: Local, items: int) -> None:
 
 @contextmanager
 def _world(providers: list[str], folder: Path) -> Iterator[tuple[Client, Local]]:
-    local = Local(path=folder / "local.sqlite3", objects=folder / "objects")
+    local = Local(path=folder / "local.sqlite3")
     with ExitStack() as stack:
         drivers: dict[str, Any] = {"local": local}  # the source is there, whoever was named
         for name in providers:
@@ -89,8 +89,8 @@ def _timed(what: str, items: int, work: Callable[[], Any]) -> Any:
 
 
 def _digest(backups: Backups) -> str:
-    folder, sealing = backups._folder, backups._sealing
-    return folder.manifest(folder.find("latest"), sealing).digest
+    folder, keys = backups._folder, backups._keys
+    return folder.manifest(folder.find("latest"), keys).digest
 
 
 def _in_pieces(client: Client, store: str, folder: Path, seconds: float) -> str:

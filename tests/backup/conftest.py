@@ -49,7 +49,7 @@ class World:
 
     def client(self, wrap: Callable[[Any], Any] = lambda driver: driver) -> Client:
         """Open a client; many may be open."""
-        driver = wrap(Local(objects=self.folder / "objects", path=self.folder / "db.sqlite3"))
+        driver = wrap(Local(path=self.folder / "db.sqlite3"))
         config = Config(tables={name: TableConfig(key=PAIR) for name in ("pairs", "others")})
         return self._stack.enter_context(Client(driver, config=config, clock=self.clock))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -27,6 +29,7 @@ def _fill(client: Any, table: str = "orders", items: int = ITEMS) -> None:
 def _key_file(folder: Path, name: str = "key", text: str = "00" * 32) -> Path:
     path = folder / name
     path.write_text(text)
+    path.chmod(0o600)
     return path
 
 
@@ -79,7 +82,7 @@ def test_a_backup_uploads_exactly_the_segments_in_which_an_item_changed(world: W
     assert (first.uploaded, first.parent) == (first.segments, None)
     puts.clear()
     assert backups.create().uploaded == 0
-    assert len(puts) == 1
+    assert [name.split("/")[2] for name in puts] == ["manifests", "heads"]
     client.store_data("orders", {"id": "order-3", "n": "changed"})
     client.store_data("orders", {"id": "order-new", "n": 1})
     client.delete_data("orders", "order-7")
@@ -90,7 +93,7 @@ def test_a_backup_uploads_exactly_the_segments_in_which_an_item_changed(world: W
     world.clock.advance(1)
     puts.clear()
     last = backups.create()
-    assert len(puts) == len(buckets) + 1
+    assert len(puts) == len(buckets) + 2
     assert (last.uploaded, last.items) == (len(buckets), ITEMS)
     assert [each.items for each in backups.list()] == [ITEMS] * 3
     assert backups.restore(first.id, into="before").promise is Promise.VERIFIED
@@ -158,8 +161,23 @@ def test_a_killed_restore_into_a_table_that_was_emptied_begins_anew(world: World
     assert (restored.promise, restored.written, restored.found) == (Promise.VERIFIED, ITEMS, ITEMS)
 
 
-def _table_folder(world: World) -> Path:
-    return world.folder / "objects" / "backups" / "shop~" / "orders~"
+def _names(client: Any, kind: str) -> list[str]:
+    page = client.list_objects("backups", f"shop/orders/{kind}/")
+    return [each.name for each in page.objects]
+
+
+def _held(client: Any, name: str) -> bytes:
+    found = client.get_object("backups", name)
+    assert found is not None
+    return bytes(found.read())
+
+
+def _rot(world: World, name: str, data: bytes) -> None:
+    """Change the bytes of an object as a disk does, past everything that is kept of them."""
+    with closing(sqlite3.connect(world.folder / "db.sqlite3")) as held, held:
+        (id,) = held.execute("SELECT id FROM objects WHERE name = ?", (name,)).fetchone()
+        held.execute("UPDATE pieces SET body = ? WHERE object = ?", (data, id))
+        held.execute("UPDATE objects SET size = ? WHERE id = ?", (len(data), id))
 
 
 def test_a_segment_that_is_damaged_or_lost_is_named(world: World) -> None:
@@ -168,29 +186,28 @@ def test_a_segment_that_is_damaged_or_lost_is_named(world: World) -> None:
     _fill(client)
     backups = world.backups(client)
     backups.create()
-    segment = sorted((_table_folder(world) / "segments~").iterdir())[7]
-    data = segment.resolve()
-    held = data.read_bytes()
+    name = _names(client, "segments")[7]
+    held = _held(client, name)
 
-    data.write_bytes(held[:-9] + bytes([held[-9] ^ 1]) + held[-8:])
+    _rot(world, name, held[:-9] + bytes([held[-9] ^ 1]) + held[-8:])
     assert backups.check().findings == ()  # it is there, and has its size
     (found,) = (each for each in backups.check(deep=True).findings if "multiset" not in each)
-    assert f"{segment.name}: it is damaged" in found
-    with pytest.raises(BackupError, match=f"{segment.name}: it is damaged"):
+    assert f"{name}: it is damaged" in found
+    with pytest.raises(BackupError, match=f"{name}: it is damaged"):
         backups.restore(into="again")
 
-    data.write_bytes(held[:-1])
-    assert [segment.name in each for each in backups.check().findings] == [True]
+    _rot(world, name, held[:-1])
+    assert [name in each for each in backups.check().findings] == [True]
 
-    segment.unlink()
+    client.delete_object("backups", name)
     for deep in (False, True):
         found = backups.check(deep=deep).findings[0]
-        assert f"{segment.name}: it is lost" in found
+        assert f"{name}: it is lost" in found
     with pytest.raises(BackupError, match="lost"):
         backups.restore(into="again")
     assert client.load_data("again", "order-1") is None
 
-    client.put_object("backups", f"shop/orders/segments/{segment.name}", held)
+    client.put_object("backups", name, held)
     assert backups.check(deep=True).findings == ()
 
 
@@ -200,15 +217,15 @@ def test_a_wrong_manifest_is_named(world: World) -> None:
     _fill(client)
     backups = world.backups(client)
     backup = backups.create()
-    (manifest,) = (_table_folder(world) / "manifests~").iterdir()
-    text = manifest.read_bytes()
-    name = f"shop/orders/manifests/{manifest.name}"
+    (name,) = _names(client, "manifests")
+    text = _held(client, name)
     client.put_object("backups", name, text.replace(b'"items":1', b'"items":2', 1))
     assert ["seal" in each for each in backups.check().findings] == [True]
-    with pytest.raises(BackupError, match=manifest.name):
+    with pytest.raises(BackupError, match=name):
         backups.restore(into="again")
-    with pytest.raises(BackupError, match="seal"):
-        backups.list()
+    (listed,) = backups.list()
+    assert listed.id == backup.id
+    assert "seal" in listed.wrong
 
     client.delete_object("backups", name)
     other = f"shop/orders/manifests/20200101T000000000Z-{backup.id}.json"
@@ -224,11 +241,10 @@ def test_segments_that_were_swapped_are_found(world: World) -> None:
     _fill(client)
     backups = world.backups(client)
     backups.create()
-    folder = _table_folder(world) / "segments~"
-    one, other = (each.resolve() for each in sorted(folder.iterdir())[:2])
-    first, second = one.read_bytes(), other.read_bytes()
-    one.write_bytes(second)
-    other.write_bytes(first)
+    one, other = _names(client, "segments")[:2]
+    first, second = _held(client, one), _held(client, other)
+    _rot(world, one, second)
+    _rot(world, other, first)
     assert len([each for each in backups.check(deep=True).findings if "segment " in each]) == 2
 
 
@@ -245,8 +261,8 @@ def test_only_the_key_opens_an_encrypted_backup(world: World) -> None:
             backups.restore(into="again")
     assert mine.create().uploaded == 0
     assert plain.create().uploaded == 1
-    objects = world.folder / "objects" / "backups" / ".data"
-    held = [path.read_bytes() for path in objects.iterdir()]
+    page = client.list_objects("backups", "shop/orders/")
+    held = [_held(client, each.name) for each in page.objects]
     assert not any(b"weather" in each for each in held)
     names = {each["name"] for each in _segments(client)}
     assert len({name[12:76] for name in names}) == 2
@@ -383,7 +399,9 @@ def test_bad_arguments_are_refused(world: World, call: Any, field: str) -> None:
 
 def test_a_backup_that_is_not_there(world: World) -> None:
     """Is named, and so is the folder."""
-    backups = world.backups(world.client())
+    client = world.client()
+    client.store_data("orders", {"id": "order-1"})
+    backups = world.backups(client)
     with pytest.raises(BackupError, match="no backup of table 'orders' in backups/shop/orders/"):
         backups.restore()
     backups.create()

@@ -105,7 +105,7 @@ def test_a_backup_that_was_killed_is_gone_on_with(
         puts.clear()
         backup = world.backups(world.client(counting)).create()
         assert half in ([], [backup])
-        assert len(puts) <= 3
+        assert len(puts) <= 4
         assert world.leftovers == []
         assert world.backups(client).check(backup.id, deep=True).findings == ()
         into = f"again-{step}"

@@ -9,10 +9,13 @@ import pytest
 
 from leeward.backup.lines import Damaged
 from leeward.backup.manifest import PER_ITEM, Manifest, Segment, read, segment_name, written
-from leeward.backup.sealing import Digests, Encryption, Sealing
+from leeward.backup.sealing import Keys
 from leeward_contract_tests.rows import each_row
 
 KEY = bytes(range(32))
+PLACE = "backups/shop/orders"
+OPEN = Keys([], PLACE)
+CLOSED = Keys([KEY], PLACE)
 TEXT = "ab" * 32
 SEGMENT = Segment(segment_name(0xAB, TEXT, ""), 2, 300, TEXT, 99, "cd" * 32)
 MANIFEST = Manifest(
@@ -30,35 +33,38 @@ MANIFEST = Manifest(
     uploaded=1,
     key_id=None,
     segments=(SEGMENT,),
+    at=1767225600.25,
+    place="backups/shop/orders",
+    lost={"its ttl": 2},
 )
 
 
-def _sealed(sealing: Sealing) -> Manifest:
-    return MANIFEST._replace(key_id=sealing.key_id)
+def _sealed(keys: Keys) -> bytes:
+    return written(MANIFEST._replace(key_id=keys.current.key_id), keys.current)
 
 
-@pytest.mark.parametrize("sealing", [Digests(), Encryption(KEY)], ids=["digest", "key"])
-def test_a_manifest_comes_back(sealing: Sealing) -> None:
+@each_row("keys", [OPEN, CLOSED])
+def test_a_manifest_comes_back(keys: Keys) -> None:
     """Every field of it."""
-    manifest = _sealed(sealing)
-    assert read(written(manifest, sealing), sealing) == manifest
+    manifest = MANIFEST._replace(key_id=keys.current.key_id)
+    assert read(_sealed(keys), keys) == manifest
     assert (manifest.text_bytes, manifest.stored_bytes, SEGMENT.bucket) == (300, 99, 0xAB)
 
 
-@pytest.mark.parametrize("sealing", [Digests(), Encryption(KEY)], ids=["digest", "key"])
-def test_any_changed_word_is_found(sealing: Sealing) -> None:
+@each_row("keys", [OPEN, CLOSED])
+def test_any_changed_word_is_found(keys: Keys) -> None:
     """Whoever changes a field, or a byte, without sealing it anew."""
-    data = written(_sealed(sealing), sealing)
+    data = _sealed(keys)
     document = json.loads(data)
     for field in (*Manifest._fields, "format", "seal"):
         changed = json.loads(data)
         within = changed if field == "seal" else changed["body"]
         within[field] = 7 if within[field] != 7 else 8
         with pytest.raises(Damaged):
-            read(json.dumps(changed).encode(), sealing)
+            read(json.dumps(changed).encode(), keys)
     for wrong in (b"", b"{}", b"[]", data[:-1], json.dumps(document["body"]).encode()):
         with pytest.raises(Damaged):
-            read(wrong, sealing)
+            read(wrong, keys)
 
 
 @each_row(
@@ -86,25 +92,40 @@ def test_any_changed_word_is_found(sealing: Sealing) -> None:
         {"consistency": []},
         {"parent": 5},
         {"table": ""},
+        {"at": 1e300},
+        {"lost": {"ttl": "all"}},
+        {"place": 5},
     ],
 )
 def test_a_seal_that_fits_does_not_make_nonsense_true(change: dict[str, Any]) -> None:
     """Without a key anybody can seal; so nothing of it leads anywhere that it should not."""
-    sealing = Digests()
-    body = json.loads(written(MANIFEST, sealing))["body"] | change
+    body = json.loads(_sealed(OPEN))["body"] | change
     text = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
-    forged = json.dumps({"body": body, "seal": sealing.seal(text)}).encode()
+    forged = json.dumps({"body": body, "seal": OPEN.current.seal(text)}).encode()
     with pytest.raises(Damaged, match="it|its"):
-        read(forged, sealing)
+        read(forged, OPEN)
 
 
 def test_the_wrong_key_is_named() -> None:
     """And a key that is lacking, or one that is not needed."""
     for mine, theirs in (
-        (Digests(), Encryption(KEY)),
-        (Encryption(KEY), Digests()),
-        (Encryption(KEY), Encryption(KEY[::-1])),
+        (OPEN, CLOSED),
+        (CLOSED, OPEN),
+        (CLOSED, Keys([KEY[::-1]], PLACE)),
     ):
-        data = written(_sealed(theirs), theirs)
         with pytest.raises(Damaged, match="key"):
-            read(data, mine)
+            read(_sealed(theirs), mine)
+
+
+@each_row("keys", [OPEN, CLOSED])
+def test_a_manifest_of_the_first_format_is_read(keys: Keys) -> None:
+    """As versions before have written it: without a place, and with keys that are alike in all."""
+    first = keys.find(keys.current.key_id, None)
+    assert first is not None
+    body = json.loads(_sealed(keys))["body"] | {"format": "leeward-backup/1"}
+    for field in ("at", "place", "lost"):
+        del body[field]
+    text = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+    data = json.dumps({"body": body, "seal": first.seal(text)}).encode()
+    told = MANIFEST._replace(key_id=keys.current.key_id, place=None, lost={})
+    assert read(data, keys) == told

@@ -9,7 +9,6 @@ import pytest
 
 from leeward import InvalidRequest, Promise
 from leeward.adapter import Call, Result, WrappingDriver
-from leeward.backup import BackupError
 from leeward.testing import FakeClock
 from tests.backup.conftest import World
 
@@ -66,15 +65,20 @@ def test_what_a_killed_backup_has_left_goes_too(world: World) -> None:
     assert world.backups(client).check(deep=True).findings == ()
 
 
-def test_nothing_goes_while_a_manifest_is_wrong(world: World) -> None:
-    """Nobody knows what it needs."""
+def test_no_segment_goes_while_nobody_knows_what_a_backup_needs(world: World) -> None:
+    """Backups go, and the one that cannot be read is named, by list and prune."""
     client = world.client()
     ids = [_changed(world, client, n) for n in range(3)]
     names = _objects(client, "manifests")
     client.put_object("backups", names[1], b"{}")
-    with pytest.raises(BackupError, match=ids[1]):
-        world.backups(client).prune(keep=1)
+    backups = world.backups(client)
+    assert [bool(each.wrong) for each in backups.list()] == [False, True, False]
+    pruned = backups.prune(keep=1)
+    assert (pruned.backups, pruned.kept, pruned.segments) == ((ids[0],), (ids[2],), 0)
+    assert [ids[1] in each for each in pruned.wrong] == [True]
     assert len(_objects(client, "segments")) == 4
+    client.delete_object("backups", names[1])
+    assert backups.prune(keep=1).segments == 2
 
 
 @pytest.mark.parametrize(("more", "field"), [({"keep": 0}, "keep"), ({"days": -1}, "days")])

@@ -15,7 +15,7 @@ from leeward.backup.segments import Draft, Multiset, bucket_of, drafts, lines_in
 
 
 def _rows(keys: Iterable[int], note: str = "") -> list[tuple[int, bytes, bytes]]:
-    made = [(b"%07d" % key, b"line %d %s" % (key, note.encode())) for key in keys]
+    made = [(b"%07d" % key, b"the line of the item %d %s" % (key, note.encode())) for key in keys]
     return sorted((bucket_of(key), key, line) for key, line in made)
 
 
@@ -29,7 +29,7 @@ def test_every_line_is_in_the_segment_of_its_bucket(keys: set[int]) -> None:
     rows, made = _rows(keys), _cut(_rows(keys))
     assert b"".join(each.text for each in made) == b"".join(line + b"\n" for *_, line in rows)
     for draft in made:
-        held = lines_in(draft.text, draft.bucket, draft.items)
+        held = [*lines_in(draft.text, draft.bucket, draft.items)]
         assert held
         assert held == [line for bucket, _, line in rows if bucket == draft.bucket]
 

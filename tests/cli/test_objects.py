@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
+from contextlib import closing
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from leeward.adapter import Limits, Result
 from leeward.object_calls import PutObject
@@ -108,10 +112,29 @@ def test_a_file_takes_its_name_once_it_is_whole(leeward: Leeward, bare: Path) ->
     ran = leeward("object", "get", "reports", "may.csv", "--out", str(bare / "gone" / "may.csv"))
     assert ran.code == 1
     assert "cannot be written" in ran.err
-    kept = [each for each in bare.rglob("*") if each.is_file() and not each.is_symlink()]
-    (data,) = (each for each in kept if each.read_bytes() == MAY)
-    data.write_bytes(MAY[::-1])
+    (store,) = bare.rglob("*.sqlite3")
+    with closing(sqlite3.connect(store)) as held, held:
+        held.execute("UPDATE pieces SET body = ?", (MAY[::-1],))
     (bare / "may.csv").write_bytes(b"before")
     assert leeward("object", "get", "reports", "may.csv", "--out", "may.csv").code == 8
     assert (bare / "may.csv").read_bytes() == b"before"
     assert not list(bare.glob("*.part"))
+
+
+@pytest.mark.threat("S13")
+def test_a_file_is_written_through_no_link(leeward: Leeward, bare: Path) -> None:
+    """Neither one that stands in for the part that is being written, nor one at the file's name."""
+    assert leeward("object", "put", "reports", "may.csv", "-", stdin=MAY).code == 0
+    secret = bare / "secret"
+    secret.write_bytes(b"secret")
+    (bare / f"may.csv.{os.getpid()}.part").symlink_to(secret)
+    (bare / "may.csv").symlink_to(secret)
+    assert leeward("object", "get", "reports", "may.csv", "--out", "may.csv").code == 0
+    assert secret.read_bytes() == b"secret"
+    assert not (bare / "may.csv").is_symlink()
+    assert (bare / "may.csv").read_bytes() == MAY
+
+    (bare / "backups_app.py").symlink_to(bare / "elsewhere.py")
+    arguments = ("backup", "schedule", "orders", "--store", "backups")
+    assert leeward(*arguments).code == 2
+    assert not (bare / "elsewhere.py").exists()

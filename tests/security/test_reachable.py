@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import partial
 from types import ModuleType
 from typing import Any
 
@@ -93,11 +94,15 @@ def _is_of_a_module(value: object) -> bool:
 
 
 def showing(*roots: object) -> list[str]:
-    """Give the types of leeward's values that show a canary, however they are written."""
+    """Give the types of leeward's values that show a canary, however they are written.
+
+    A `partial` is one: it writes down what it was given.
+    """
     return [
         f"{type(each).__module__}.{type(each).__name__}"
         for each in reachable(*roots)
-        if type(each).__module__.startswith("leeward") and CANARY in f"{each!r} {each!s}"
+        if (type(each).__module__.startswith("leeward") or isinstance(each, partial))
+        and CANARY in f"{each!r} {each!s}"
     ]
 
 

@@ -84,6 +84,9 @@ class Limits(NamedTuple):
         object_bytes: one object that is put.
         object_name_bytes: the name of an object, UTF-8.
         batch_stores: items that one request can store; 1 where each is a request of its own.
+        name_bytes: the name of an attribute of an item, UTF-8.
+        model: the name of the data model whose own values (`leeward.items.natives`) it keeps, as
+            an exact read has them; empty for none, ``*`` for those of every model.
     """
 
     payload_bytes: int = 6 * 1024 * 1024
@@ -98,8 +101,11 @@ class Limits(NamedTuple):
     object_bytes: int = 32 * 1024 * 1024
     object_name_bytes: int = 1000
     batch_stores: int = 1
+    name_bytes: int = 1500
+    model: str = ""
 
     @staticmethod
     def smallest(limits: list[Limits]) -> Limits:
         """Return the limits that hold on every one of `limits` (at least one)."""
-        return Limits(*(min(sizes) for sizes in zip(*limits, strict=True)))
+        smallest = Limits(*(min(sizes) for sizes in zip(*limits, strict=True)))
+        return smallest._replace(model="")  # what each keeps is for one target alone

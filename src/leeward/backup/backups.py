@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from leeward.backup import create as creating
-from leeward.backup.check import check
-from leeward.backup.folder import LATEST, Folder, check_id
+from leeward.backup.check import check, sealing_of
+from leeward.backup.errors import BackupError
+from leeward.backup.folder import LATEST, Folder, check_id, seconds_of
 from leeward.backup.pace import Pace
 from leeward.backup.parts import Parts
-from leeward.backup.sealing import sealing_of
+from leeward.backup.sealing import Keys, keys_of
 from leeward.backup.source import Export, Scan, Source
 from leeward.backup.tables import Table
 from leeward.backup.values import Backup, Checked, Fit, Look, Progress, Pruned, Restored
@@ -37,9 +38,12 @@ class Backups:
         client: knows the table and the bucket, which may be on different targets.
         table: its logical name.
         store: where the backups are: a bucket, and after a slash a prefix, as ``backups/shop``.
-        key_file: a file with a key of 32 bytes, with which everything is encrypted here.
+        key_file: a file with a key of 32 bytes, with which everything is encrypted here; or
+            several, of which the others open what was written with them.
         work: a folder on this machine for what a run has read; by default ``.leeward/backup``.
         look: is told how far a run has come.
+        copied_from: the place, BUCKET/PREFIX/TABLE, where the backups were made, if somebody has
+            copied them; else those of another place are refused.
 
     Raises:
         LeewardError: something of that cannot be.
@@ -51,19 +55,25 @@ class Backups:
         table: str,
         store: str,
         *,
-        key_file: Path | None = None,
+        key_file: Path | Sequence[Path] | None = None,
         work: Path = USUAL_FOLDER,
         look: Look = _ignore,
+        copied_from: str | None = None,
     ) -> None:
         self._client = client
         self._table = Table(client, table)
-        self._folder = Folder(client, store, table)
-        self._sealing = sealing_of(key_file)
+        self._folder = Folder(client, store, table, copied_from)
+        self._keys = Keys(keys_of(key_file), self._folder.place)
         self._work = work
         self._look = look
 
     def create(
-        self, *, id: str | None = None, rate: float | None = None, export: str | None = None
+        self,
+        *,
+        id: str | None = None,
+        rate: float | None = None,
+        export: str | None = None,
+        verify: bool = False,
     ) -> Backup:
         """Create a backup; of what has not changed since the last one nothing is uploaded.
 
@@ -72,6 +82,8 @@ class Backups:
             rate: items a second to read, at most.
             export: read no table, but an export that its service has written: a bucket, and after
                 a slash the folder of the export.
+            verify: read all segments of the last backup that this one has, too, and write those
+                anew that are damaged.
 
         Raises:
             LeewardError: there is no backup; call it again, and it goes on from there.
@@ -82,7 +94,7 @@ class Backups:
         if export is not None:
             source = Export(self._client, self._table, export)
         work = self._work_of("create", {"source": source.about})
-        run = creating.Run(source, self._folder, self._sealing, work, pace, self._look)
+        run = creating.Run(source, self._folder, self._keys, work, pace, self._look, verify=verify)
         return creating.create(run, checked)
 
     def create_within(self, seconds: float, *, id: str, rate: float | None = None) -> Backup | None:
@@ -105,12 +117,10 @@ class Backups:
         clock = self._table.clock
         until = clock.monotonic() + seconds
         work = self._work_of("create", {"id": check_id(id)})
-        parts = Parts(self._folder, self._sealing, id, work)
+        parts = Parts(self._folder, self._keys, id, work)
         pace = Pace(rate, clock)
         source = Scan(self._table, rate)
-        run = creating.Run(
-            source, self._folder, self._sealing, work, pace, self._look, parts, until
-        )
+        run = creating.Run(source, self._folder, self._keys, work, pace, self._look, parts, until)
         try:
             return creating.create(run, id)
         except creating.OutOfTime:
@@ -134,13 +144,20 @@ class Backups:
         return make_native(self._table, export, self._look)
 
     def list(self) -> tuple[Backup, ...]:
-        """Return all backups, the latest last.
-
-        Raises:
-            BackupError: a manifest is wrong.
-        """
-        found = [self._folder.manifest(each, self._sealing) for each in self._folder.backups()]
-        return tuple(map(creating.backup_of, found))
+        """Return all backups, the latest last; `Backup.wrong` says why one cannot be read."""
+        backups = []
+        for named in self._folder.backups():
+            try:
+                backups.append(creating.backup_of(self._folder.manifest(named, self._keys)))
+            except BackupError as error:
+                time = seconds_of(named.time)
+                backups.append(
+                    Backup(
+                        *(named.id, self._table.name, "", time, time, 0, 0, 0, 0, "", None, None),
+                        wrong=str(error),
+                    )
+                )
+        return tuple(backups)
 
     def check(self, id: str = LATEST, *, deep: bool = False) -> Checked:
         """Check a backup; with `deep` all of it is read, which alone finds a byte that has changed.
@@ -149,16 +166,25 @@ class Backups:
             BackupError: it is not there.
         """
         named = self._folder.find(id)
-        return check(self._folder, self._sealing, named, self._look, deep=deep)
+        return check(self._folder, self._keys, named, self._look, deep=deep)
 
-    def dry_run(self, id: str = LATEST, *, into: str | None = None, mode: str = "empty") -> Fit:
+    def dry_run(
+        self,
+        id: str = LATEST,
+        *,
+        into: str | None = None,
+        mode: str = "empty",
+        skip_damaged: bool = False,
+        plain: bool = False,
+    ) -> Fit:
         """Read a backup, and tell which items could not be stored in a table; nothing is written.
 
         Arguments and exceptions are those of `restore`.
         """
         from leeward.backup.restore import dry_run
 
-        return dry_run(self._restore(id, into, mode, None, 1))
+        restore = self._restore(id, into, mode, None, 1)
+        return dry_run(restore._replace(skip_damaged=skip_damaged, plain=plain))
 
     def restore(
         self,
@@ -168,6 +194,8 @@ class Backups:
         mode: str = "empty",
         rate: float | None = None,
         parallel: int = 8,
+        skip_damaged: bool = False,
+        plain: bool = False,
     ) -> Restored:
         """Restore a backup into a table, and read that again to see what it holds.
 
@@ -178,6 +206,9 @@ class Backups:
                 there; ``overwrite`` replaces those that are.
             rate: items a second to write, at most.
             parallel: items that are written at the same time.
+            skip_damaged: leave out what of the backup is damaged; `Restored.missing` names it.
+            plain: write a value that only another provider has, such as a set, as what
+                `load_data` returns of it. Else a backup with one is refused there.
 
         Raises:
             BackupError: it is damaged, or does not fit there; then nothing was written.
@@ -186,8 +217,9 @@ class Backups:
         from leeward.backup.restore import restore_into
 
         restore = self._restore(id, into, mode, rate, parallel)
+        restore = restore._replace(skip_damaged=skip_damaged, plain=plain)
         about = {"id": restore.manifest.id, "into": restore.table.name, "mode": restore.mode.value}
-        home = {"target": restore.table.home.target}
+        home = {"target": restore.table.home.target, "how": [skip_damaged, plain]}
         return restore_into(restore, self._work_of("restore", {**about, **home}))
 
     def drill(self, id: str = LATEST) -> Restored:
@@ -200,9 +232,9 @@ class Backups:
         """
         from leeward.backup.drill import drill
 
-        manifest = self._folder.manifest(self._folder.find(id), self._sealing)
+        named = self._folder.find(id)
         clock = self._table.clock
-        return drill(self._folder, self._sealing, manifest, clock, self._look, work=self._work)
+        return drill(self._folder, self._keys, named, clock, self._look, work=self._work)
 
     def prune(self, *, keep: int = 7, days: float = 0, dry_run: bool = False) -> Pruned:
         """Delete old backups, and the segments that no backup needs any more.
@@ -213,13 +245,13 @@ class Backups:
             dry_run: delete nothing, and tell what would be deleted.
 
         Raises:
-            BackupError: a manifest is wrong; nothing was deleted.
+            BackupError: it was stopped for too long; call it again.
         """
         from leeward.backup.prune import Policy, prune
 
         policy = Policy(keep, days)
         clock = self._table.clock
-        return prune(self._folder, self._sealing, policy, clock, self._look, dry_run=dry_run)
+        return prune(self._folder, self._keys, policy, clock, self._look, dry_run=dry_run)
 
     def _restore(
         self, id: str, into: str | None, mode: str, rate: float | None, parallel: int
@@ -231,12 +263,14 @@ class Backups:
         if type(parallel) is not int or not 1 <= parallel <= MOST_THREADS:
             raise InvalidRequest(f"parallel must be 1 to {MOST_THREADS}", field="parallel")
         table = self._table if into is None else Table(self._client, into)
-        manifest = self._folder.manifest(self._folder.find(id), self._sealing)
+        named = self._folder.find(id)
+        manifest = self._folder.manifest(named, self._keys)
+        sealing = sealing_of(manifest, self._keys)
         pace = Pace(rate, table.clock)
         return Restore(
-            self._folder, self._sealing, manifest, table, Mode(mode), pace, parallel, self._look
+            *(self._folder, sealing, manifest, table, Mode(mode), pace, parallel, self._look, named)
         )
 
     def _work_of(self, run: str, about: Mapping[str, Any]) -> WorkFile:
         where = {"run": run, "table": self._table.name, "folder": str(self._folder)}
-        return WorkFile(self._work, {**where, "key": self._sealing.key_id, **about})
+        return WorkFile(self._work, {**where, "key": self._keys.current.key_id, **about})

@@ -9,17 +9,17 @@ from leeward.backup.errors import BackupError
 from leeward.backup.folder import SEGMENTS, Folder, Named
 from leeward.backup.lines import Damaged, kept_in, key_text
 from leeward.backup.manifest import Manifest, Segment
-from leeward.backup.sealing import Sealing
+from leeward.backup.sealing import Keys, Sealing
 from leeward.backup.segments import Multiset, bucket_of, lines_in, unpacked
 from leeward.backup.values import Checked, Look, Progress
 
 
-def check(folder: Folder, sealing: Sealing, named: Named, look: Look, *, deep: bool) -> Checked:
+def check(folder: Folder, keys: Keys, named: Named, look: Look, *, deep: bool) -> Checked:
     """Check a backup.
 
     Args:
         folder: with the backup.
-        sealing: proves it.
+        keys: one of which proves it.
         named: the backup.
         look: is told how far it has come.
         deep: read and decode everything. Otherwise segments are only looked at: that one is there,
@@ -27,16 +27,31 @@ def check(folder: Folder, sealing: Sealing, named: Named, look: Look, *, deep: b
             changed since is not found by that.
     """
     try:
-        manifest = folder.manifest(named, sealing)
+        manifest = folder.manifest(named, keys)
     except BackupError as error:
         return Checked(named.id, deep, 0, 0, (str(error),))
+    sealing = sealing_of(manifest, keys)
     found = _deeply(folder, sealing, manifest, look) if deep else _listed(folder, manifest, look)
-    return Checked(
-        named.id, deep, manifest.items, len(manifest.segments), tuple(dict.fromkeys(found))
-    )
+    told = (*dict.fromkeys(found), *missing_since(folder, named))
+    return Checked(named.id, deep, manifest.items, len(manifest.segments), told)
 
 
-def read_segment(folder: Folder, sealing: Sealing, segment: Segment) -> list[bytes]:
+def missing_since(folder: Folder, named: Named) -> list[str]:
+    """Return what is wrong with the backups that were made after this one."""
+    return [
+        f"the backup {id} was made in {folder} and is gone; no prune has deleted it"
+        for id in folder.gaps(named)
+    ]
+
+
+def sealing_of(manifest: Manifest, keys: Keys) -> Sealing:
+    """Return what proves the segments of a manifest that was read with these keys."""
+    sealing = keys.find(manifest.key_id, manifest.place)
+    assert sealing is not None
+    return sealing
+
+
+def read_segment(folder: Folder, sealing: Sealing, segment: Segment) -> Iterator[bytes]:
     """Return the lines of a segment, after everything that its manifest says was compared.
 
     Raises:
@@ -96,7 +111,7 @@ def _deeply(folder: Folder, sealing: Sealing, manifest: Manifest, look: Look) ->
             lines = read_segment(folder, sealing, segment)
             for line in lines:
                 whole.add(line)
-                _check_line(folder, segment, line)
+                _check_line(folder, manifest, segment, line)
         except BackupError as error:
             yield str(error)
         look(Progress("check", number, len(manifest.segments), "segments"))
@@ -106,9 +121,12 @@ def _deeply(folder: Folder, sealing: Sealing, manifest: Manifest, look: Look) ->
         yield str(error)
 
 
-def _check_line(folder: Folder, segment: Segment, line: bytes) -> None:
+def _check_line(folder: Folder, manifest: Manifest, segment: Segment, line: bytes) -> None:
     try:
-        if bucket_of(key_text(kept_in(line).key)) != segment.bucket:
+        kept = kept_in(line)
+        if bucket_of(key_text(kept.key)) != segment.bucket:
             raise Damaged("an item is in a bucket that is not its own")
+        if kept.key != tuple(map(kept.item.get, manifest.key)):
+            raise Damaged(f"an item has another key in {' / '.join(manifest.key)} than its line")
     except Damaged as error:
         raise BackupError(f"segment {folder.base}{segment.name}: {error}") from None

@@ -8,22 +8,34 @@ page or a segment, and leaves what it has read in the bucket.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import suppress
 from hashlib import sha256
 from typing import Final, NamedTuple
 
 from leeward import __version__
+from leeward.backup.check import read_segment
 from leeward.backup.errors import BackupError
-from leeward.backup.folder import SEGMENTS, Folder, Named, manifest_name, time_name
+from leeward.backup.folder import (
+    SEGMENTS,
+    Folder,
+    Named,
+    head_name,
+    manifest_name,
+    seconds_of,
+    time_name,
+)
 from leeward.backup.lines import Damaged
 from leeward.backup.manifest import Manifest, Segment, segment_name, written
 from leeward.backup.pace import Pace
 from leeward.backup.parts import GOES_ON_FOR, Parts
 from leeward.backup.prunes import wait_for_prunes
-from leeward.backup.sealing import Sealing
+from leeward.backup.sealing import Keys
 from leeward.backup.segments import BUCKETS, Draft, Multiset, bucket_of, drafts, packed
 from leeward.backup.source import Source
+from leeward.backup.tables import Row
 from leeward.backup.values import Backup, Look, Progress
 from leeward.backup.workfile import WorkFile
 from leeward.entropy import new_id
@@ -32,6 +44,12 @@ MOST_ROUNDS: Final = 3
 """Of uploading again what was deleted meanwhile."""
 
 _STATE: Final = "scanned"
+
+_BEHIND: Final = 0.0015
+"""Seconds, for a name that is a millisecond later."""
+
+_LARGEST_SKEW: Final = 24 * 3600.0
+"""Seconds that the clock of another machine may be ahead of this one's."""
 
 
 class OutOfTime(Exception):
@@ -49,6 +67,8 @@ class Scanned(NamedTuple):
         cursor: of the next page; None before the first one, and behind the last one.
         whole: whether all pages were read.
         items: that were read.
+        at: by which the backup is in order; None as it was started.
+        lost: what of items is in no line, and of how many.
     """
 
     id: str
@@ -58,6 +78,13 @@ class Scanned(NamedTuple):
     cursor: str | None = None
     whole: bool = False
     items: int = 0
+    at: float | None = None
+    lost: dict[str, int] | None = None
+
+    @property
+    def name(self) -> str:
+        """The name of the manifest's object to be."""
+        return manifest_name(self.started if self.at is None else self.at, self.id)
 
 
 class Run(NamedTuple):
@@ -66,22 +93,24 @@ class Run(NamedTuple):
     Attributes:
         source: is read.
         folder: gets the backup.
-        sealing: proves it.
+        keys: prove it.
         work: keeps what was read.
         pace: of reading.
         look: is told how far it has come.
         parts: keep what was read in the bucket, too; None for a run that stays on one machine.
         until: when to stop, on the clock's `monotonic`; None for at the end.
+        verify: read each segment that an earlier backup has written, and write a damaged one anew.
     """
 
     source: Source
     folder: Folder
-    sealing: Sealing
+    keys: Keys
     work: WorkFile
     pace: Pace
     look: Look
     parts: Parts | None = None
     until: float | None = None
+    verify: bool = False
 
     def is_late(self) -> bool:
         """Return whether it is time to stop."""
@@ -109,19 +138,32 @@ def create(run: Run, id: str | None) -> Backup:
         was = None if begun is None else Scanned(**begun)
         # Only a run that has written this manifest itself may have to see to its segments. One that
         # has begun to remove its parts had done all else: it is not whole any more.
-        own = was is not None and was.whole and manifest_name(was.started, was.id)
+        own = was is not None and was.whole and was.name
         if there and own not in [each.object for each in there]:
             if was is None or was.id == id:
                 _clean(run)
-            return backup_of(run.folder.manifest(there[-1], run.sealing))
-        scanned = _scan(run, was if there and was is not None else _begin(run, was, id))
-        manifest = _upload(
-            run, scanned, _parent(run, [each for each in known if each not in there])
-        )
+            return backup_of(run.folder.manifest(there[-1], run.keys))
+        begun = was if there and was is not None else _begin(run, was, id, known)
+        scanned = _scan(run, begun)
+        _check_there(run, scanned, known)
+        others = [each for each in known if each.id != scanned.id]
+        manifest, mended = _upload(run, scanned, _parent(run, others))
         manifest = _commit(run, manifest)
-        _keep(run, manifest)
+        mended += _keep(run, manifest)
+        run.folder.put(head_name(manifest.at, manifest.id), b"")
         _clean(run)
-    return backup_of(manifest)
+    return backup_of(manifest)._replace(mended=mended)
+
+
+def _check_there(run: Run, scanned: Scanned, known: list[Named]) -> None:
+    """Refuse a table that may be a slip of the pen: some targets know no table without items."""
+    table = run.source.table
+    if not (scanned.items or known or table.is_declared):
+        _clean(run)
+        raise BackupError(
+            f"there is no table {table.name!r} at {table.home.target}, or it is empty; to back up "
+            f"an empty one, name it in leeward.toml with [tables.{table.name}]"
+        )
 
 
 def _clean(run: Run) -> None:
@@ -145,16 +187,21 @@ def backup_of(manifest: Manifest) -> Backup:
         consistency=manifest.consistency,
         key_id=manifest.key_id,
         parent=manifest.parent,
+        lost=manifest.lost,
     )
 
 
-def _begin(run: Run, begun: Scanned | None, id: str | None) -> Scanned:
+def _begin(run: Run, begun: Scanned | None, id: str | None, known: list[Named]) -> Scanned:
     now = run.source.table.clock.now()
     if begun is not None and 0 <= now - begun.begun < GOES_ON_FOR and id in (None, begun.id):
         return begun
     run.work.clear()
     started = now if run.source.time is None else run.source.time
-    scanned = Scanned(id or new_id(now)[-12:], now, started, started)
+    # The latest backup is the one that was begun last, whatever the clocks of machines say; but a
+    # time in the far future is not a clock's.
+    before = max((seconds_of(each.time) for each in known), default=0.0)
+    at = max(started, before + _BEHIND) if before < now + _LARGEST_SKEW else started
+    scanned = Scanned(id or new_id(now)[-12:], now, started, started, at=at)
     if run.parts is not None:
         run.parts.remove()
         run.parts.write(scanned._asdict())
@@ -172,6 +219,7 @@ def _scan(run: Run, scanned: Scanned) -> Scanned:
             cursor=page.cursor,
             whole=page.cursor is None,
             items=scanned.items + len(page.rows),
+            lost=_sum_of_lost(scanned.lost, page.rows),
         )
         rows = [(bucket_of(row.key), row.key, row.line) for row in page.rows]
         run.work.note({_STATE: scanned._asdict()}, rows)
@@ -195,27 +243,37 @@ def _keep_part(run: Run, scanned: Scanned, rows: list[tuple[int, bytes, bytes]])
 
 def _parent(run: Run, known: list[Named]) -> Manifest | None:
     """Return the manifest of the last backup that this key proves; None for none."""
-    if not known:
-        return None
-    try:
-        return run.folder.manifest(known[-1], run.sealing)
-    except BackupError:  # another key's, or damaged: then everything is looked for anew
-        return None
+    for named in reversed(known):
+        with suppress(BackupError):  # a key that is not known, or damage: the one before, then
+            return run.folder.manifest(named, run.keys)
+    return None
 
 
-def _upload(run: Run, scanned: Scanned, parent: Manifest | None) -> Manifest:
-    """Upload the segments that the last backup has not; return the manifest to be."""
+def _sum_of_lost(before: dict[str, int] | None, rows: Sequence[Row]) -> dict[str, int]:
+    return {**Counter(before or {}) + Counter(what for row in rows for what in row.lost)}
+
+
+def _upload(run: Run, scanned: Scanned, parent: Manifest | None) -> tuple[Manifest, int]:
+    """Upload the segments that the last backup has not.
+
+    Returns:
+        The manifest to be, and how many segments were damaged and are written anew.
+    """
+    sealing, mended = run.keys.current, 0
     before = {} if parent is None else {each.name: each for each in parent.segments}
     there = frozenset[str]() if run.parts is None else run.folder.sizes(SEGMENTS).keys()
     lines, segments, uploaded = Multiset(), [], 0
     for draft in drafts(_counted(run.work.lines(), lines)):
         segment = _put(run, draft, before, there)
+        if run.verify and segment.name in before and not _is_sound(run, segment):
+            segment = _put(run, draft, {}, anew=True)
+            mended += 1
         uploaded += segment.name not in before
         segments.append(segment)
         run.look(Progress("upload", draft.bucket + 1, BUCKETS, "buckets"))
         if segment.name not in before and segment.name not in there and run.is_late():
             raise OutOfTime
-    return Manifest(
+    manifest = Manifest(
         id=scanned.id,
         table=run.source.table.name,
         target=run.source.table.home.target,
@@ -224,13 +282,25 @@ def _upload(run: Run, scanned: Scanned, parent: Manifest | None) -> Manifest:
         started=scanned.started,
         ended=scanned.ended,
         tool=f"leeward {__version__}",
-        digest=run.sealing.name(lines.digest),
+        digest=sealing.name(lines.digest),
         items=lines.items,
         parent=parent and parent.id,
         uploaded=uploaded,
-        key_id=run.sealing.key_id,
+        key_id=sealing.key_id,
         segments=tuple(segments),
+        at=scanned.started if scanned.at is None else scanned.at,
+        place=run.keys.place,
+        lost=scanned.lost or {},
     )
+    return manifest, mended
+
+
+def _is_sound(run: Run, segment: Segment) -> bool:
+    try:
+        read_segment(run.folder, run.keys.current, segment)
+    except BackupError:
+        return False
+    return True
 
 
 def _counted(
@@ -242,18 +312,26 @@ def _counted(
 
 
 def _put(
-    run: Run, draft: Draft, before: Mapping[str, Segment], there: AbstractSet[str] = frozenset()
+    run: Run,
+    draft: Draft,
+    before: Mapping[str, Segment],
+    there: AbstractSet[str] = frozenset(),
+    *,
+    anew: bool = False,
 ) -> Segment:
-    """Upload a segment, unless it is there."""
-    text = run.sealing.name(sha256(draft.text).digest())
-    name = segment_name(draft.bucket, text, run.sealing.suffix)
+    """Upload a segment, unless it is there; with `anew` whatever is there."""
+    sealing = run.keys.current
+    text = sealing.name(sha256(draft.text).digest())
+    name = segment_name(draft.bucket, text, sealing.suffix)
     if name in before:
         return before[name]
     kept = _kept(run.folder, name) if name in there else None
     if kept is None:
-        data = run.sealing.close(name, packed(draft.text))
+        data = sealing.close(name, packed(draft.text))
         kept = len(data), sha256(data).hexdigest()
-        if not run.folder.put(name, data):
+        if anew:
+            run.folder.replace(name, data)
+        elif not run.folder.put(name, data):
             kept = _kept(run.folder, name) or kept
     return Segment(name, draft.items, len(draft.text), text, *kept)
 
@@ -274,34 +352,39 @@ def _kept(folder: Folder, name: str) -> tuple[int, str] | None:
 
 
 def _commit(run: Run, manifest: Manifest) -> Manifest:
-    name = manifest_name(manifest.started, manifest.id)
-    if run.folder.put(name, written(manifest, run.sealing)):
+    name = manifest_name(manifest.at, manifest.id)
+    if run.folder.put(name, written(manifest, run.keys.current)):
         return manifest
-    named = Named(time_name(manifest.started), manifest.id, name)
-    theirs = run.folder.manifest(named, run.sealing)
+    named = Named(time_name(manifest.at), manifest.id, name)
+    theirs = run.folder.manifest(named, run.keys)
     if theirs.digest != manifest.digest and run.parts is None:
         raise BackupError(f"there is another backup {manifest.id!r} in {run.folder}")
     return theirs  # it was committed, and the run was killed then, or overtaken
 
 
-def _keep(run: Run, manifest: Manifest) -> None:
+def _keep(run: Run, manifest: Manifest) -> int:
     """See to it that every segment is there, whatever a prune at the same time has deleted.
 
-    A prune that has not seen this manifest has said before which segments it deletes.
+    A prune that has not seen this manifest has said before which segments it deletes. Return how
+    many segments were there with another size, and are written anew.
 
     Raises:
         OutOfTime: it is time to stop, and a prune is under way.
     """
-    wanted = {each.name: each for each in manifest.segments}
+    wanted, mended = {each.name: each for each in manifest.segments}, 0
     for _ in range(MOST_ROUNDS):
-        if not wait_for_prunes(run.folder, wanted.keys(), run.source.table.clock, run.until):
+        if not wait_for_prunes(
+            run.folder, wanted.keys(), run.source.table.clock, run.until, run.look
+        ):
             raise OutOfTime
-        lost = wanted.keys() - run.folder.sizes(SEGMENTS).keys()
-        if not lost:
-            return
-        others = {name: each for name, each in wanted.items() if name not in lost}
+        sizes = run.folder.sizes(SEGMENTS)
+        cut = {name for name, each in wanted.items() if sizes.get(name) != each.stored_bytes}
+        if not cut:
+            return mended
+        mended += len(cut & sizes.keys())
+        others = {name: each for name, each in wanted.items() if name not in cut}
         for draft in drafts(run.work.lines()):
-            _put(run, draft, others)
+            _put(run, draft, others, anew=True)
     raise BackupError(
         f"segments of the backup {manifest.id} are deleted as soon as they are written; end what "
         f"deletes in {run.folder}, and create a backup"

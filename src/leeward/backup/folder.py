@@ -4,6 +4,7 @@
 
     <prefix>/<table>/segments/7f-<digest>.jsonl.gz         named by their content, never changed
     <prefix>/<table>/manifests/<time>-<id>.json            create-only, written last
+    <prefix>/<table>/heads/<time>-<id>                     that this backup was made; written last
     <prefix>/<table>/prunes/<id>.json                      what a prune is about to delete
 """
 
@@ -15,18 +16,20 @@ from typing import Final, NamedTuple
 
 from leeward.backup.errors import BackupError, NoBackup
 from leeward.backup.lines import Damaged
-from leeward.backup.manifest import Manifest, read
-from leeward.backup.sealing import Sealing
+from leeward.backup.manifest import Manifest, needs, read
+from leeward.backup.sealing import Keys
 from leeward.client import Client
 from leeward.errors import Conflict, InvalidRequest, OutcomeUnknown
 from leeward.items.keys import escape_key
 from leeward.object_values import ObjectInfo
 from leeward.operations.cursors import Cursors
 from leeward.operations.downloads import DAMAGED
+from leeward.operations.upkeep import own_bucket
 
 SEGMENTS: Final = "segments/"
 MANIFESTS: Final = "manifests/"
 PRUNES: Final = "prunes/"
+HEADS: Final = "heads/"
 
 LATEST: Final = "latest"
 
@@ -58,9 +61,15 @@ class Folder:
         client: knows the bucket.
         store: the bucket, and after a slash the prefix, if there is one.
         table: its logical name.
+        copied_from: a place of which the backups may be, too, since they were copied here.
+
+    Attributes:
+        place: bucket, prefix and table, by the names that they have at the bucket's home.
     """
 
-    def __init__(self, client: Client, store: str, table: str) -> None:
+    def __init__(
+        self, client: Client, store: str, table: str, copied_from: str | None = None
+    ) -> None:
         bucket, _, prefix = store.partition("/")
         if not bucket:
             raise InvalidRequest("store must be BUCKET or BUCKET/PREFIX", field="store")
@@ -68,6 +77,8 @@ class Folder:
         self.bucket = bucket
         self.base = "/".join(filter(None, (prefix.strip("/"), escape_key(table)))) + "/"
         self.table = table
+        self.place = f"{own_bucket(client._operations, bucket)}/{self.base}".rstrip("/")  # noqa: SLF001
+        self._places = (None, self.place, copied_from and copied_from.strip("/"))
 
     def __str__(self) -> str:
         return f"{self.bucket}/{self.base}"
@@ -79,6 +90,10 @@ class Folder:
         except Conflict:
             return False
         return True
+
+    def replace(self, name: str, data: bytes) -> None:
+        """Write an object, whatever is there."""
+        self._client.put_object(self.bucket, self.base + name, data)
 
     def get(self, name: str, most: int = LARGEST) -> bytes | None:
         """Read an object whole; None if it is not there.
@@ -138,23 +153,46 @@ class Folder:
             raise NoBackup(f"there is {told} of table {self.table!r} in {self}")
         return found[-1]
 
-    def manifest(self, named: Named, sealing: Sealing) -> Manifest:
+    def gaps(self, since: Named) -> list[str]:
+        """Return the ids of backups that were made after this one, and are gone.
+
+        A prune takes their heads, too. Who deletes a backup and its head leaves no gap.
+        """
+        there = {each.id for each in self.backups()}
+        made = sorted(name.removeprefix(HEADS) for name in self.sizes(HEADS))
+        ids = [name.partition("-")[2] for name in made if name > f"{since.time}-"]
+        return [id for id in ids if id not in there]
+
+    def needs(self, named: Named) -> set[str] | None:
+        """Return the segments that a manifest names that is not to be trusted; None for unknown."""
+        try:
+            data = self.get(named.object)
+        except Damaged:
+            return None
+        return set() if data is None else needs(data)
+
+    def manifest(self, named: Named, keys: Keys) -> Manifest:
         """Read the manifest of a backup.
 
         Raises:
-            BackupError: it is damaged, or of another backup.
+            BackupError: it is damaged, or of another backup or place.
         """
         try:
             data = self.get(named.object)
             if data is None:
                 raise Damaged("it is not there any more")
-            manifest = read(data, sealing)
-            if (manifest.id, manifest.table, time_name(manifest.started)) != (
+            manifest = read(data, keys)
+            if (manifest.id, manifest.table, time_name(manifest.at)) != (
                 named.id,
                 self.table,
                 named.time,
             ):
                 raise Damaged("it is that of another backup, by what it says")
+            if manifest.place not in self._places:
+                raise Damaged(
+                    f"it was made in {manifest.place}, and not here; if you have copied it, name "
+                    f"that place with --copied-from"
+                )
         except Damaged as error:
             raise BackupError(f"the manifest {self.base}{named.object} is wrong: {error}") from None
         return manifest
@@ -169,9 +207,22 @@ def check_id(id: str) -> str:
     return id
 
 
-def manifest_name(started: float, id: str) -> str:
+def manifest_name(at: float, id: str) -> str:
     """Return the name of a manifest's object."""
-    return f"{MANIFESTS}{time_name(started)}-{id}.json"
+    return f"{MANIFESTS}{time_name(at)}-{id}.json"
+
+
+def head_name(at: float, id: str) -> str:
+    """Return the name of the object that is left of a backup whose manifest somebody deletes."""
+    return f"{HEADS}{time_name(at)}-{id}"
+
+
+def seconds_of(name: str) -> float:
+    """Return a time that a name has, in Unix seconds; 0 for one that no calendar has."""
+    try:
+        return datetime.strptime(f"{name[:-1]}000+0000", "%Y%m%dT%H%M%S%f%z").timestamp()
+    except ValueError:
+        return 0.0
 
 
 def time_name(seconds: float) -> str:

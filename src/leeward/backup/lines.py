@@ -9,7 +9,12 @@ no blanks. What JSON does not have gets a tag:
 ``{"$int": "..."}``            an int that not every reader of JSON holds, from 2^53 on
 ``{"$b64": "AAE="}``           bytes
 ``{"$ts": "2026-01-31T..."}``  a time, in ISO 8601 with its offset
+``{"$native": {...}}``         a value that only one provider has
 ============================== ======================================
+
+The last one has three members: ``of`` names the provider's data model, ``raw`` is the value in the
+provider's own JSON, and ``as`` is what `load_data` returns of it:
+``{"as":["a"],"of":"a model","raw":{"SS":["a"]}}``.
 
 A name that begins with ``$`` gets another one before it. A float always has a point or an exponent,
 and an int has none.
@@ -27,6 +32,7 @@ from typing import Any, Final, NamedTuple
 
 from leeward import json_text
 from leeward.items import timestamps
+from leeward.items.natives import Native
 from leeward.items.numbers import decimal_text
 from leeward.values import Item
 
@@ -34,10 +40,18 @@ DECIMAL: Final = "$dec"
 INT: Final = "$int"
 BYTES: Final = "$b64"
 TIME: Final = "$ts"
+NATIVE: Final = "$native"
 TAGS: Final = (DECIMAL, INT, BYTES, TIME)
+
+NATIVE_BEGIN: Final = f'{{"{NATIVE}":'.encode()
+"""How a value begins that only one provider has."""
 
 EXACT_INT: Final = 1 << 53
 """The first int that a reader with doubles for numbers may not hold exactly."""
+
+LONGEST_LINE: Final = 16 * 1024 * 1024
+"""Bytes of a line: eight of the largest items that a provider takes. No text of JSON takes more
+than six times its own bytes."""
 
 DEEPEST: Final = 3 * json_text.DEEPEST
 """Of a line's JSON: an item, a tag at each of its levels, and what is around it."""
@@ -88,6 +102,8 @@ def kept_in(line: bytes) -> Kept:
     Raises:
         Damaged: it is not one.
     """
+    if len(line) > LONGEST_LINE:
+        raise Damaged(f"a line has more than {LONGEST_LINE:,} bytes")
     try:
         found: Any = json_text.decode(line, deepest=DEEPEST)
         if not isinstance(found, dict) or not {"k", "v"} <= found.keys() <= {"k", "v", "x"}:
@@ -113,7 +129,7 @@ def _encoder() -> Callable[[Any], str]:
     """Return one encoder for all lines; see `leeward.json_text`."""
     from json import JSONEncoder, encoder
 
-    plain = JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    plain = JSONEncoder(ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"))
     make = getattr(encoder, "c_make_encoder", None)
     if make is None:
         return plain.encode
@@ -127,6 +143,7 @@ def _tagged(value: Any) -> Any:
 
     Raises:
         TypeError: no item holds such a value.
+        ValueError: it is a number that is not finite.
     """
     return value if type(value) in _PLAIN else _FORMS.get(type(value), _refused)(value)
 
@@ -152,6 +169,8 @@ def _tagged_int(value: int) -> int | dict[str, str]:
 
 
 def _tagged_decimal(value: Decimal) -> dict[str, str]:
+    if not value.is_finite():
+        raise ValueError("a number that is not finite is not a value of an item")
     return {DECIMAL: decimal_text(value)}
 
 
@@ -161,6 +180,10 @@ def _tagged_bytes(value: bytes) -> dict[str, str]:
 
 def _tagged_time(value: datetime) -> dict[str, str]:
     return {TIME: value.isoformat()}
+
+
+def _tagged_native(value: Native) -> dict[str, Any]:
+    return {NATIVE: {"of": value.model, "raw": value.raw, "as": _tagged(value.plain)}}
 
 
 def _refused(value: Any) -> Any:
@@ -177,6 +200,7 @@ _FORMS: Final[dict[type, Callable[[Any], Any]]] = {
     Decimal: _tagged_decimal,
     bytes: _tagged_bytes,
     datetime: _tagged_time,
+    Native: _tagged_native,
 }
 """What makes the form of a value of every other type."""
 
@@ -187,9 +211,17 @@ def _untagged(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
     name = next(iter(value)) if len(value) == 1 else ""
+    if name == NATIVE:
+        return _native_in(value[NATIVE])
     if name in TAGS:
         return _meant(name, value[name])
     return {_unescaped(each): _untagged(inner) for each, inner in value.items()}
+
+
+def _native_in(held: Any) -> Native:
+    if type(held) is not dict or held.keys() != {"of", "raw", "as"} or type(held["of"]) is not str:
+        raise Damaged("a line has a value of a provider that does not name it")
+    return Native(held["of"], held["raw"], _untagged(held["as"]))
 
 
 def _unescaped(name: str) -> str:

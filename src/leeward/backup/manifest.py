@@ -11,11 +11,14 @@ from typing import Any, Final, NamedTuple
 
 from leeward import json_text
 from leeward.backup.lines import Damaged
-from leeward.backup.sealing import Sealing, is_sealed
+from leeward.backup.sealing import Digests, Keys, Sealing, is_sealed
 from leeward.backup.segments import BUCKETS, MOST_BYTES
 from leeward.values import Json
 
-FORMAT: Final = "leeward-backup/1"
+FORMAT: Final = "leeward-backup/2"
+
+FIRST_FORMAT: Final = "leeward-backup/1"
+"""It names no place, and its keys are the same in every one; it is read, and not written."""
 
 PER_ITEM: Final = "per_item"
 """Each item is as it was at one moment between start and end; not all at the same one."""
@@ -24,6 +27,12 @@ SNAPSHOT: Final = "snapshot"
 
 LARGEST_TEXT: Final = 4 * MOST_BYTES
 """Bytes; no more is unpacked, whatever a manifest says that anybody may have written."""
+
+_LEAST_VALUE: Final = 20
+"""Bytes of a value of a manifest and its name, on average, at least."""
+
+_HEAD: Final = 4096
+"""Bytes of what a manifest says beside its segments, about."""
 
 TIME_END: Final = 253_402_300_800
 """The year 10000, in Unix seconds: no time behind it has a name."""
@@ -75,6 +84,10 @@ class Manifest(NamedTuple):
         uploaded: segments that were new.
         key_id: which key proves it; None for none.
         segments: in order.
+        at: by which backups are in order, and which their names have: when it was started, or just
+            behind the backup before, if the clock says otherwise; in Unix seconds.
+        place: bucket, prefix and table, where it was written; None in the first format.
+        lost: what of items is in no line, such as ``its ttl``, and of how many.
     """
 
     id: str
@@ -91,6 +104,9 @@ class Manifest(NamedTuple):
     uploaded: int
     key_id: str | None
     segments: tuple[Segment, ...]
+    at: float
+    place: str | None
+    lost: dict[str, int]
 
     @property
     def text_bytes(self) -> int:
@@ -119,24 +135,48 @@ def written(manifest: Manifest, sealing: Sealing) -> bytes:
     return json_text.encode({"body": body, "seal": sealing.seal(json_text.encode(body))})
 
 
-def read(data: bytes, sealing: Sealing) -> Manifest:
+def read(data: bytes, keys: Keys) -> Manifest:
     """Read a manifest.
 
     Raises:
-        Damaged: it is something else, or not as it was written, or another key proves it.
+        Damaged: it is something else, or not as it was written, or its key is not known.
     """
+    body, seal = _parts(data)
+    place = body.get("place")
+    sealing = keys.find(body.get("key_id"), place if isinstance(place, str) else None)
+    if sealing is None:
+        raise Damaged(_NEEDS_KEY if isinstance(keys.current, Digests) else _WRONG_KEY)
+    if not is_sealed(sealing, json_text.encode(body), seal):
+        raise Damaged("its seal does not fit what it says")
+    return _manifest(body)
+
+
+def needs(data: bytes) -> set[str] | None:
+    """Return the segments that a manifest names, whoever has written it; None if nobody can tell.
+
+    It is for a prune alone, which spares more by it and never less.
+    """
+    try:
+        segments = _parts(data)[0]["segments"]
+        names = {each["name"] for each in segments}
+    except (Damaged, KeyError, TypeError):
+        return None
+    return names if all(isinstance(each, str) for each in names) else None
+
+
+def _parts(data: bytes) -> tuple[dict[str, Any], Any]:
+    """Return the body of a manifest, and its seal."""
+    # No manifest has so many values in so few bytes; they would fill the memory.
+    if data.count(b",") * _LEAST_VALUE > len(data) + _HEAD or data.count(b"[") > _HEAD:
+        raise Damaged("it is not JSON of a manifest")
     try:
         document: Any = json_text.decode(data)
     except json_text.Undecodable as error:
         raise Damaged(f"it is not JSON: {error}") from None
     body = document.get("body") if isinstance(document, dict) else None
-    if not isinstance(body, dict) or body.get("format") != FORMAT:
+    if not isinstance(body, dict) or body.get("format") not in (FORMAT, FIRST_FORMAT):
         raise Damaged(f"it is not a manifest of the format {FORMAT}")
-    if body.get("key_id") != sealing.key_id:
-        raise Damaged(_WRONG_KEY if sealing.key_id else _NEEDS_KEY)
-    if not is_sealed(sealing, json_text.encode(body), document.get("seal")):
-        raise Damaged("its seal does not fit what it says")
-    return _manifest(body)
+    return body, document.get("seal")
 
 
 _WRONG_KEY: Final = "it was written without a key, or with another one"
@@ -152,6 +192,8 @@ def _body(manifest: Manifest) -> dict[str, Json]:
 
 def _manifest(body: dict[str, Any]) -> Manifest:
     try:
+        if body["format"] == FIRST_FORMAT:
+            body = {"at": body["started"], "lost": {}, **body, "place": None}
         told = {name: body[name] for name in Manifest._fields}
         told["key"] = tuple(told["key"])
         told["segments"] = tuple(Segment(**each) for each in told["segments"])
@@ -174,13 +216,15 @@ def _fits(field: str, value: Any) -> bool:
             return 1 <= len(value) <= 2 and all(isinstance(each, str) and each for each in value)
         case "items" | "uploaded":
             return _is_count(value)
-        case "started" | "ended":
+        case "started" | "ended" | "at":
             return type(value) in (int, float) and 0 <= value < TIME_END
         case "digest":
             return isinstance(value, str) and _DIGEST.fullmatch(value) is not None
         case "consistency":
             return value in (SNAPSHOT, PER_ITEM)
-        case "parent" | "key_id":
+        case "lost":
+            return type(value) is dict and all(map(_is_count, value.values()))
+        case "place" | "parent" | "key_id":
             return value is None or isinstance(value, str)
         case _:
             return isinstance(value, str) and value != ""

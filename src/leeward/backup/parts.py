@@ -12,15 +12,15 @@ work file is made again from the parts.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 from leeward import json_text
 from leeward.backup.errors import BackupError, OtherRun
 from leeward.backup.folder import Folder
 from leeward.backup.lines import Damaged
-from leeward.backup.sealing import Sealing
-from leeward.backup.segments import bucket_of, packed
+from leeward.backup.sealing import Keys
+from leeward.backup.segments import LEAST_LINE, bucket_of, cut_lines, packed
 from leeward.backup.workfile import WorkFile
 
 RUNS: Final = "runs/"
@@ -58,14 +58,14 @@ class Parts:
 
     Args:
         folder: of the backups.
-        sealing: encrypts them, if there is a key.
+        keys: the first one encrypts them, if there is one.
         id: of the backup.
         work: the work file, which has in it what the parts have.
     """
 
-    def __init__(self, folder: Folder, sealing: Sealing, id: str, work: WorkFile) -> None:
+    def __init__(self, folder: Folder, keys: Keys, id: str, work: WorkFile) -> None:
         self._folder = folder
-        self._sealing = sealing
+        self._keys = keys
         self._base = f"{RUNS}{id}/"
         self._work = work
         self._count = 0
@@ -93,7 +93,7 @@ class Parts:
         self._work.clear()
         self._told = None
         for number, name in enumerate(names, 1):
-            found = _read(self._folder, self._sealing, name)
+            found = _read(self._folder, self._keys, name)
             # Of two runs that began at once each may have removed what the other one had; and one
             # that has ended removes them all. What is left of several is begun anew. The first part
             # has no rows yet: whose it is makes no difference.
@@ -126,7 +126,7 @@ class Parts:
         """
         text = b"\n".join((json_text.encode(told), *self._rows, b""))
         name = self._name(self._count)
-        if not self._folder.put(name, self._sealing.close(name, packed(text))):
+        if not self._folder.put(name, self._keys.current.close(name, packed(text))):
             raise OtherRun(f"another run of this backup has written {self._folder.base}{name}")
         self._count += 1
         self._rows, self._size, self._told = [], 0, told
@@ -139,17 +139,15 @@ class Parts:
         self._count = 0
 
     def _name(self, number: int) -> str:
-        return f"{self._base}{number:06d}.jsonl.gz{self._sealing.suffix}"
+        return f"{self._base}{number:06d}.jsonl.gz{self._keys.current.suffix}"
 
 
-def left_behind(
-    folder: Folder, sealing: Sealing, done: Container[str], now: float
-) -> Iterator[str]:
+def left_behind(folder: Folder, keys: Keys, done: Container[str], now: float) -> Iterator[str]:
     """Yield the parts that nobody goes on with: of backups that are there, and of old runs.
 
     Args:
         folder: of the backups.
-        sealing: opens the parts.
+        keys: open the parts.
         done: the ids of the backups that are there.
         now: in Unix seconds.
     """
@@ -157,13 +155,13 @@ def left_behind(
     for name in sorted(folder.sizes(RUNS), reverse=True):
         runs.setdefault(name.split("/")[1], []).append(name)
     for id, names in runs.items():
-        if id in done or not _goes_on(folder, sealing, names[-1], now):
+        if id in done or not _goes_on(folder, keys, names[-1], now):
             yield from names
 
 
-def _goes_on(folder: Folder, sealing: Sealing, first: str, now: float) -> bool:
+def _goes_on(folder: Folder, keys: Keys, first: str, now: float) -> bool:
     try:
-        found = _read(folder, sealing, first)
+        found = _read(folder, keys, first)
     except BackupError:
         return True  # whoever has its key decides
     begun = None if found is None else _begun(found.told)
@@ -175,7 +173,7 @@ def _begun(told: dict[str, Any]) -> Any:
     return told.get("begun")
 
 
-def _read(folder: Folder, sealing: Sealing, name: str) -> Part | None:
+def _read(folder: Folder, keys: Keys, name: str) -> Part | None:
     """Read a part; None if it is not there any more.
 
     Raises:
@@ -185,20 +183,20 @@ def _read(folder: Folder, sealing: Sealing, name: str) -> Part | None:
         stored = folder.get(name)
         if stored is None:
             return None
-        text = _unpacked(sealing.open(name, stored))
-        head, *lines, end = text.split(b"\n")
+        text = _unpacked(keys.open(name, stored))
+        head, _, _ = text.partition(b"\n")
         told: Any = json_text.decode(head)
-        if end or not isinstance(told, dict):
+        if not text.endswith(b"\n") or not isinstance(told, dict):
             raise Damaged("it does not say how far it has come")
-        return Part(told, [*_rows(lines)])
+        return Part(told, [*_rows(cut_lines(text, len(head) + 1))])
     except (Damaged, json_text.Undecodable) as error:
         raise BackupError(f"{folder.base}{name}: {error}; remove it") from None
 
 
-def _rows(lines: list[bytes]) -> Iterator[tuple[int, bytes, bytes]]:
+def _rows(lines: Iterable[bytes]) -> Iterator[tuple[int, bytes, bytes]]:
     for each in lines:
         key, tab, line = each.partition(b"\t")
-        if not tab:
+        if not tab or len(line) < LEAST_LINE - 1:
             raise Damaged("a line of it has no key")
         yield bucket_of(key), key, line
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
-from leeward import json_text
 from leeward.backup.errors import BackupError
-from leeward.backup.folder import PRUNES, SEGMENTS, Folder, Named
+from leeward.backup.folder import HEADS, PRUNES, SEGMENTS, Folder, Named
 from leeward.backup.manifest import Manifest, is_segment_name
 from leeward.backup.parts import left_behind
-from leeward.backup.prunes import LONGEST_PRUNE, announced_name, is_over
-from leeward.backup.sealing import Sealing
+from leeward.backup.prunes import Lease, announced_name, is_over
+from leeward.backup.sealing import Keys
 from leeward.backup.values import Look, Progress, Pruned
 from leeward.clock import Clock
 from leeward.entropy import new_id
@@ -40,57 +40,83 @@ class Policy(NamedTuple):
     def stays(self, manifests: list[Manifest], now: float) -> list[Manifest]:
         """Return the backups that stay, of all that there are, the latest last."""
         early = manifests[: -self.keep]
-        young = [each for each in early if each.started > now - self.days * DAY]
+        since = now - self.days * DAY
+        young = [each for each in early if self.days and each.at > since]
         return young + manifests[-self.keep :]
 
 
 def prune(
-    folder: Folder, sealing: Sealing, policy: Policy, clock: Clock, look: Look, *, dry_run: bool
+    folder: Folder, keys: Keys, policy: Policy, clock: Clock, look: Look, *, dry_run: bool
 ) -> Pruned:
     """Delete the backups that do not stay, and the segments that none of those needs that do.
 
+    A backup whose manifest cannot be trusted stays, with all that it names. Where not even that can
+    be told, all segments stay.
+
     Args:
         folder: with the backups.
-        sealing: proves them.
+        keys: prove them.
         policy: which stay.
         clock: gives the time.
         look: is told how far it has come.
         dry_run: delete nothing.
 
     Raises:
-        BackupError: a manifest is wrong, so that nobody knows what it needs; nothing was deleted.
+        BackupError: it was stopped for too long.
     """
     policy.check()
     now = clock.now()
     known = folder.backups()
-    manifests = [folder.manifest(each, sealing) for each in known]
-    stay = policy.stays(manifests, now)
-    go = [named for named, each in zip(known, manifests, strict=True) if each not in stay]
+    manifests, wrong = dict[Named, Manifest](), dict[Named, str]()
+    for named in known:
+        try:
+            manifests[named] = folder.manifest(named, keys)
+        except BackupError as error:
+            wrong[named] = str(error)
+    stay = policy.stays([*manifests.values()], now)
+    go = [named for named, each in manifests.items() if each not in stay]
     sizes = folder.sizes(SEGMENTS)
     needed = {each.name for manifest in stay for each in manifest.segments}
-    dead = {each for each in sizes if is_segment_name(each)} - needed
-    told = tuple(each.id for each in stay)
+    dead = (
+        {each for each in sizes if is_segment_name(each)} - needed - _spared(folder, wrong, sizes)
+    )
     if not dry_run:
         name = announced_name(now, new_id(now)[-12:])
-        folder.put(name, json_text.encode(sorted(dead)))
-        dead = dead - _of_new_ones(folder, sealing, known)
-        deadline = clock.monotonic() + LONGEST_PRUNE
+        lease = Lease(folder, name, dead, clock)
+        dead = dead - _of_new_ones(folder, known, sizes)
         # Manifests first: a backup of which a segment is gone must not be there any more.
-        left = left_behind(folder, sealing, _done(folder, known, name, now), now)
-        objects = [*(each.object for each in go), *sorted(dead), *_over(folder, now), *left, name]
+        left = left_behind(folder, keys, _done(folder, known, name, now), now)
+        heads = _heads(folder, go, [each for each in known if each not in go])
+        backups = [each.object for each in go]
+        objects = [*heads, *backups, *sorted(dead), *_over(folder, now), *left, name]
         for number, each in enumerate(objects, 1):
-            if clock.monotonic() > deadline:
-                raise BackupError("the prune takes too long, and has ended before its end; repeat")
+            lease.renew()
             folder.delete(each)
             look(Progress("delete", number, len(objects), "objects"))
     size = sum(sizes[each] for each in dead)
-    return Pruned(tuple(each.id for each in go), told, len(dead), size)
+    ids, kept = (tuple(each.id for each in some) for some in (go, stay))
+    return Pruned(ids, kept, len(dead), size, tuple(wrong.values()))
 
 
-def _of_new_ones(folder: Folder, sealing: Sealing, known: list[Named]) -> set[str]:
+def _spared(folder: Folder, wrong: Iterable[Named], sizes: Mapping[str, int]) -> set[str]:
+    """Return the segments that backups may need whose manifests are not to be trusted."""
+    spared = set[str]()
+    for each in wrong:
+        needs = folder.needs(each)
+        spared |= sizes.keys() if needs is None else needs
+    return spared
+
+
+def _of_new_ones(folder: Folder, known: list[Named], sizes: Mapping[str, int]) -> set[str]:
     """Return the segments of the backups that have come since."""
-    come = [each for each in folder.backups() if each not in known]
-    return {segment.name for each in come for segment in folder.manifest(each, sealing).segments}
+    return _spared(folder, [each for each in folder.backups() if each not in known], sizes)
+
+
+def _heads(folder: Folder, go: list[Named], stay: list[Named]) -> list[str]:
+    """Return the heads of the backups that go, and of all that are older than those that stay."""
+    first = min((each.time for each in stay), default="")
+    own = {f"{HEADS}{each.time}-{each.id}" for each in go}
+    return [each for each in folder.sizes(HEADS) if each < f"{HEADS}{first}" or each in own]
 
 
 def _done(folder: Folder, known: list[Named], own: str, now: float) -> set[str]:

@@ -7,24 +7,25 @@ written already is recognised by its content.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from enum import StrEnum
 from hashlib import sha256
 from typing import Any, Final, NamedTuple
 
-from leeward.backup.check import compare, read_segment
+from leeward.backup.check import compare, missing_since, read_segment
 from leeward.backup.errors import BackupError
-from leeward.backup.fit import finding
-from leeward.backup.folder import Folder
-from leeward.backup.lines import Damaged, Kept, kept_in
-from leeward.backup.manifest import Manifest
+from leeward.backup.fit import finding, keeps
+from leeward.backup.folder import Folder, Named
+from leeward.backup.lines import NATIVE_BEGIN, Damaged, Kept, kept_in, line_of
+from leeward.backup.manifest import Manifest, Segment
 from leeward.backup.pace import Pace
 from leeward.backup.sealing import Sealing
 from leeward.backup.segments import Multiset
 from leeward.backup.tables import Table
 from leeward.backup.values import Fit, Look, Progress, Restored
 from leeward.backup.workfile import WorkFile
+from leeward.items.natives import natives_in, without_natives
 from leeward.values import Promise
 
 CHUNK_LINES: Final = 200
@@ -38,6 +39,7 @@ MOST_FINDINGS: Final = 1000
 
 _CHECKED: Final = "checked"
 _DONE: Final = "done"
+_MISSING: Final = "missing"
 
 
 class Mode(StrEnum):
@@ -63,6 +65,9 @@ class Restore(NamedTuple):
         pace: of writing.
         parallel: threads that write.
         look: is told how far it has come.
+        named: the backup; None where nobody asks what came after it.
+        skip_damaged: leave out what is damaged, and name it.
+        plain: write values that only another provider has as plain ones.
     """
 
     folder: Folder
@@ -73,6 +78,9 @@ class Restore(NamedTuple):
     pace: Pace
     parallel: int
     look: Look
+    named: Named | None = None
+    skip_damaged: bool = False
+    plain: bool = False
 
 
 class Done(NamedTuple):
@@ -86,6 +94,7 @@ class Done(NamedTuple):
         lasting: the sum of the digests of the lines of those that do not expire, and how many;
             stored ones and kept ones alike, as the backup has them.
         expiring: the same of those that do.
+        plain: items of which values that only another provider has were written as plain ones.
     """
 
     segments: int = 0
@@ -94,6 +103,7 @@ class Done(NamedTuple):
     expired: int = 0
     lasting: tuple[int, int] = (0, 0)
     expiring: tuple[int, int] = (0, 0)
+    plain: int = 0
 
 
 def dry_run(restore: Restore) -> Fit:
@@ -104,24 +114,71 @@ def dry_run(restore: Restore) -> Fit:
     """
     _check_key(restore)
     home, now = restore.table.home, restore.table.clock.now()
-    whole, expired, findings = Multiset(), 0, list[str]()
+    whole, expired, items = Multiset(), 0, 0
+    findings, missing = list[str](), list[str]()
     total = len(restore.manifest.segments)
     for number, segment in enumerate(restore.manifest.segments, 1):
-        for line in read_segment(restore.folder, restore.sealing, segment):
+        for at, line in enumerate(_lines_of(restore, segment, missing), 1):
+            kept = _kept(restore, line, f"{segment.name}, line {at}", missing)
+            if kept is None:
+                continue
             whole.add(line)
-            try:
-                expired += b',"x":' in line and _has_expired(kept_in(line), now)
-                found = finding(line, home)
-            except Damaged as error:
-                raise BackupError(f"segment {segment.name}: {error}") from None
+            items += 1
+            expired += _has_expired(kept, now)
+            found = finding(line, kept, home, plain=restore.plain)
             if found and len(findings) < MOST_FINDINGS:
                 findings.append(found)
         restore.look(Progress("check", number, total, "segments"))
-    compare(restore.manifest, restore.sealing, whole)
+    if not missing:
+        compare(restore.manifest, restore.sealing, whole)
     if restore.mode is Mode.EMPTY and not _is_empty(restore.table):
         findings.append(f"table {restore.table.name!r} holds items already")
-    name, items = restore.table.name, restore.manifest.items
-    return Fit(restore.manifest.id, name, home.target, items - expired, expired, (*findings,))
+    return Fit(
+        restore.manifest.id,
+        restore.table.name,
+        home.target,
+        items - expired,
+        expired,
+        (*findings,),
+        (*missing,),
+    )
+
+
+def _lines_of(restore: Restore, segment: Segment, missing: list[str]) -> Iterator[bytes]:
+    """Yield the lines of a segment; note in `missing` if it is damaged.
+
+    Raises:
+        BackupError: it is, and that is not to be left out.
+    """
+    try:
+        lines = read_segment(restore.folder, restore.sealing, segment)
+    except BackupError as error:
+        _leave_out(restore, f"{error} ({segment.items:,} items)", missing)
+        return
+    yield from lines
+
+
+def _kept(restore: Restore, line: bytes, where: str, missing: list[str]) -> Kept | None:
+    """Return the item of a line; None for a damaged one, which is noted in `missing`.
+
+    Raises:
+        BackupError: it is damaged, and that is not to be left out.
+    """
+    try:
+        return kept_in(line)
+    except Damaged as error:
+        _leave_out(restore, f"segment {where}: {error}", missing)
+        return None
+
+
+def _leave_out(restore: Restore, damage: str, missing: list[str]) -> None:
+    if not restore.skip_damaged:
+        raise BackupError(
+            f"the backup {restore.manifest.id} is damaged; what is sound of it is restored with "
+            "--skip-damaged",
+            (damage,),
+        )
+    missing.append(damage)
 
 
 def restore_into(restore: Restore, work: WorkFile) -> Restored:
@@ -143,9 +200,9 @@ def restore_into(restore: Restore, work: WorkFile) -> Restored:
                     f"{fit.target}; nothing was written",
                     fit.findings,
                 )
-            work.note({_CHECKED: True})
+            work.note({_CHECKED: True, _MISSING: [*fit.missing]})
         done = _write_all(restore, work)
-        restored = _verified(restore, done)
+        restored = _verified(restore, done, tuple(work.state(_MISSING) or ()))
         work.remove()
     return restored
 
@@ -173,7 +230,7 @@ def _write_all(restore: Restore, work: WorkFile) -> Done:
     written = sum(each.items for each in segments[: done.segments])
     with ThreadPoolExecutor(restore.parallel) as threads:
         for segment in segments[done.segments :]:
-            lines = read_segment(restore.folder, restore.sealing, segment)
+            lines = _lines_of(restore, segment, [])
             for part in threads.map(lambda chunk: _write(restore, chunk), _chunks(lines)):
                 done = _sum(done, part)
             done = done._replace(segments=done.segments + 1)
@@ -184,7 +241,7 @@ def _write_all(restore: Restore, work: WorkFile) -> Done:
     return done
 
 
-def _chunks(lines: Sequence[bytes]) -> Iterator[list[bytes]]:
+def _chunks(lines: Iterable[bytes]) -> Iterator[list[bytes]]:
     chunk, size = list[bytes](), 0
     for line in lines:
         if chunk and (len(chunk) == CHUNK_LINES or size + len(line) > CHUNK_BYTES):
@@ -210,17 +267,43 @@ def _write(restore: Restore, lines: Sequence[bytes]) -> Done:
     """Store the items of some lines."""
     done, now = Done(), restore.table.clock.now()
     lasting, expiring = Multiset(), Multiset()
-    left = [(item, line) for line in lines if not _has_expired(item := kept_in(line), now)]
+    left, plain, expired = list[tuple[Kept, bytes]](), 0, 0
+    for line in lines:
+        item = _kept(restore, line, "", [])
+        if item is None:
+            continue
+        if _has_expired(item, now):
+            expired += 1
+            continue
+        made, lossy = _fitted(restore, item, line)
+        left.append(made)
+        plain += lossy
     for item, line in left:
         (lasting if item.expires_at is None else expiring).add(line)
     kept = _store(restore, left).count(False)
     return done._replace(
         written=len(left) - kept,
         kept=kept,
-        expired=len(lines) - len(left),
+        expired=expired,
         lasting=(lasting.total, lasting.items),
         expiring=(expiring.total, expiring.items),
+        plain=plain,
     )
+
+
+def _fitted(restore: Restore, item: Kept, line: bytes) -> tuple[tuple[Kept, bytes], bool]:
+    """Return an item and its line as the table can hold them, and whether that is another value.
+
+    A number that is equal counts as the same value.
+    """
+    if NATIVE_BEGIN not in line:
+        return (item, line), False
+    limits = restore.table.home.limits
+    others = [native for _, native in natives_in(item.item) if not keeps(limits, native)]
+    if not others:
+        return (item, line), False
+    item = item._replace(item=without_natives(item.item))
+    return (item, line_of(*item)), not all(native.is_number for native in others)
 
 
 def _store(restore: Restore, items: Sequence[tuple[Kept, bytes]]) -> list[bool]:
@@ -236,12 +319,12 @@ def _store(restore: Restore, items: Sequence[tuple[Kept, bytes]]) -> list[bool]:
     ]
 
 
-def _verified(restore: Restore, done: Done) -> Restored:
+def _verified(restore: Restore, done: Done, missing: tuple[str, ...]) -> Restored:
     """Read the table again, and promise no more than that has shown."""
     lasting, expiring = Multiset(), Multiset()
     for row in _rows(restore):
         (lasting if row.expires_at is None else expiring).add(row.line)
-    why = ""
+    why = _incomplete(restore, done, missing)
     if lasting != Multiset(done.lasting[1], done.lasting[0]):
         why = "the table holds other items than the backup"
         if restore.mode is not Mode.EMPTY:
@@ -258,7 +341,21 @@ def _verified(restore: Restore, done: Done) -> Restored:
         expired=done.expired,
         found=lasting.items + expiring.items,
         why=why,
+        missing=missing,
     )
+
+
+def _incomplete(restore: Restore, done: Done, missing: tuple[str, ...]) -> str:
+    """Return what of the table that was backed up is not in this one, as far as that is known."""
+    lost = [f"{what} of {count:,} items" for what, count in restore.manifest.lost.items()]
+    since = [] if restore.named is None else missing_since(restore.folder, restore.named)
+    reasons = [
+        *(f"the backup does not hold {each}" for each in lost),
+        *([f"damaged parts of the backup were left out ({len(missing):,})"] if missing else []),
+        *([f"{done.plain:,} items have values as load_data returns them"] if done.plain else []),
+        *since,
+    ]
+    return "; ".join(reasons)
 
 
 def _rows(restore: Restore) -> Iterator[Any]:

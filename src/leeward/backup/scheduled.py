@@ -7,7 +7,7 @@ segment, and queues a call of the app's second handler, which goes on where it w
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import gettempdir
@@ -62,7 +62,7 @@ class _Plan(NamedTuple):
     store: str
     client: Callable[[], Client]
     drill: Weekday | None
-    key_file: Path | None
+    key_file: Path | Sequence[Path] | None
     work: Path | None
     rate: float | None
 
@@ -82,7 +82,7 @@ def schedule_backup(
     name: str | None = None,
     drill: Weekday | None = None,
     timeout: float | None = None,
-    key_file: Path | None = None,
+    key_file: Path | Sequence[Path] | None = None,
     work: Path | None = None,
     rate: float | None = None,
 ) -> None:

@@ -2,23 +2,33 @@
 
 Without a key a digest proves that nothing was damaged. With one, nobody who has not got the key can
 read the items, learn that two tables hold the same, or change anything without being noticed.
+
+Keys change: several may be known, of which the first one is written with, and the others only
+read. What one key has written in one place differs from what it writes in every other one.
 """
 
 from __future__ import annotations
 
+import os
 from base64 import b64decode
 from binascii import Error
+from collections.abc import Sequence
+from contextlib import suppress
 from hashlib import sha256
 from hmac import compare_digest
 from hmac import digest as hmac_of
 from pathlib import Path
+from stat import S_IMODE, S_IROTH, S_IWGRP, S_IWOTH
 from typing import Any, Final, Protocol
 
 from leeward.backup.lines import Damaged
 from leeward.errors import ConfigError
+from leeward.logs import log_event
 
 KEY_BYTES: Final = 32
 _NONCE_BYTES: Final = 12
+
+LOGGER = "leeward.backup"
 
 
 class Sealing(Protocol):
@@ -77,13 +87,14 @@ class Digests:
 class Encryption:
     """AES-256-GCM for segments, and HMAC-SHA-256 for names, digests and manifests.
 
-    Each segment has a key of its own, derived from the key and the segment's name, and is bound to
-    that name; its nonce is derived from its content. So the same content gives the same bytes, and
-    no nonce serves two contents. Names are HMACs of the digests of the texts, since plain digests
-    would show who keeps the same.
+    Each segment has a key of its own, derived from the key, the place and the segment's name, and
+    is bound to that name; its nonce is derived from its content. So the same content gives the same
+    bytes in one place, and other ones elsewhere, and no nonce serves two contents. Names are HMACs
+    of the digests of the texts, since plain digests would show who keeps the same.
 
     Args:
         key: 32 bytes.
+        place: bucket, prefix and table; None for the first format, in which all places were alike.
 
     Raises:
         ConfigError: it is not that, or the package ``cryptography`` is not installed.
@@ -91,12 +102,13 @@ class Encryption:
 
     suffix = ".enc"
 
-    def __init__(self, key: bytes) -> None:
+    def __init__(self, key: bytes, place: str | None = None) -> None:
         if len(key) != KEY_BYTES:
             raise ConfigError(f"a key for backups has {KEY_BYTES} bytes, not {len(key)}")
         self._aead = _aead()
+        root = key if place is None else hmac_of(key, b"place\0" + place.encode(), "sha256")
         self._names, self._manifests, self._segments, self._nonces = (
-            hmac_of(key, purpose, "sha256")
+            hmac_of(root, purpose, "sha256")
             for purpose in (b"names", b"manifests", b"segments", b"nonces")
         )
         self.key_id: str | None = hmac_of(key, b"id", "sha256").hex()[:16]
@@ -139,23 +151,76 @@ def is_sealed(sealing: Sealing, document: bytes, seal: object) -> bool:
     return isinstance(seal, str) and compare_digest(sealing.seal(document).encode(), seal.encode())
 
 
-def sealing_of(key_file: Path | None) -> Sealing:
-    """Return how backups are proved: with the key of a file, or without one.
+class Keys:
+    """The keys that are known, of backups in one place.
 
     Args:
-        key_file: holds 32 bytes, as they are, in hex or in base64; ``openssl rand -base64 32``
-            makes one.
+        keys: 32 bytes each; the first one is written with. None of them: digests prove it all.
+        place: bucket, prefix and table.
+
+    Attributes:
+        place: the same.
+        current: what is written with.
+    """
+
+    def __init__(self, keys: Sequence[bytes], place: str) -> None:
+        self._keys = keys
+        self.place = place
+        self.current: Sealing = Encryption(keys[0], place) if keys else Digests()
+
+    def find(self, key_id: str | None, place: str | None) -> Sealing | None:
+        """Return what proves a manifest; None if its key is not known.
+
+        Args:
+            key_id: that it names.
+            place: where it says that it was written; None for the first format.
+        """
+        if key_id is None:
+            return None if self._keys else Digests()
+        known = (Encryption(key, place) for key in self._keys)
+        return next((each for each in known if each.key_id == key_id), None)
+
+    def open(self, name: str, stored: bytes) -> bytes:
+        """Return the data of a part of a run, with whichever key it was written.
+
+        Raises:
+            Damaged: it is not what was stored under this name, or none of the keys fits.
+        """
+        for place in (self.place, None):
+            for key in self._keys:
+                with suppress(Damaged):
+                    return Encryption(key, place).open(name, stored)
+        return self.current.open(name, stored)
+
+
+def keys_of(key_files: Path | Sequence[Path] | None) -> list[bytes]:
+    """Return the keys in files.
+
+    Args:
+        key_files: each holds 32 bytes, as they are, in hex or in base64; ``openssl rand -base64
+            32`` makes one.
 
     Raises:
-        ConfigError: the file holds something else.
+        ConfigError: a file holds something else, or may be read or written by others.
     """
-    if key_file is None:
-        return Digests()
+    files = [key_files] if isinstance(key_files, Path) else key_files or ()
+    return [*map(_key_of, files)]
+
+
+def _key_of(key_file: Path) -> bytes:
     try:
+        mode = key_file.stat().st_mode
         held = key_file.read_bytes()
     except OSError as error:
         raise ConfigError(f"the key file {key_file} cannot be read: {error.strerror}") from error
-    return Encryption(_key_in(held, key_file))
+    if os.name == "posix" and mode & (S_IWOTH | S_IWGRP):
+        raise ConfigError(
+            f"the key file {key_file} has the mode {S_IMODE(mode):04o}, with which others can "
+            f"change the key; run `chmod 600 {key_file}`, and use a new key"
+        )
+    if os.name == "posix" and mode & S_IROTH:  # as packages of functions have all their files
+        log_event(LOGGER, "warning", "key_file_is_readable", path=str(key_file))
+    return _key_in(held, key_file)
 
 
 def _key_in(held: bytes, key_file: Path) -> bytes:

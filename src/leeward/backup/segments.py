@@ -24,6 +24,9 @@ LEAST_BYTES: Final = 4 * 1024 * 1024
 MOST_BYTES: Final = 16 * 1024 * 1024
 """Of a text to which another line may be added."""
 
+LEAST_LINE: Final = len(b'{"k":["a"],"v":{}}\n')
+"""Bytes of the shortest line, with its end."""
+
 _CUTS: Final = 4
 """Of the 256 values of a digest's second byte, those after whose lines a segment ends."""
 
@@ -144,13 +147,22 @@ def unpacked(data: bytes, size: int) -> bytes:
     return text
 
 
-def lines_in(text: bytes, bucket: int, items: int) -> list[bytes]:
-    """Return the lines of a segment's text.
+def lines_in(text: bytes, bucket: int, items: int) -> Iterator[bytes]:
+    """Return the lines of a segment's text, cut off one by one: there may be millions.
 
     Raises:
-        Damaged: they are not so many.
+        Damaged: they are not so many, or shorter than lines are.
     """
-    lines = text.split(b"\n")
-    if lines.pop() or len(lines) != items or not 0 <= bucket < BUCKETS:
+    many = text.count(b"\n")
+    ends = text.endswith(b"\n") or not text
+    if many != items or not ends or len(text) < items * LEAST_LINE or not 0 <= bucket < BUCKETS:
         raise Damaged("it has another number of lines")
-    return lines
+    return cut_lines(text)
+
+
+def cut_lines(text: bytes, start: int = 0) -> Iterator[bytes]:
+    """Yield the lines of a text, each of which has its end."""
+    while start < len(text):
+        end = text.index(b"\n", start)
+        yield text[start:end]
+        start = end + 1

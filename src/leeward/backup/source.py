@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final, Protocol
 
 from leeward.backup.errors import BackupError
+from leeward.backup.lines import LONGEST_LINE
 from leeward.backup.manifest import PER_ITEM, SNAPSHOT
 from leeward.backup.tables import Lines, Table
 from leeward.backup_calls import Exported, ExportFile, ReadExport
@@ -108,24 +109,36 @@ class Export:
         found = self._client.get_object(self._bucket, f"{self._folder}/{file.name}")
         if found is None:
             raise BackupError(f"the file {file.name} of the export {self.about} is lost")
-        lines, rest = 0, b""
+        lines, rest, size = 0, list[bytes](), 0
         try:
             for piece in _unpacked(found):
-                whole, end, rest = (rest + piece).rpartition(b"\n")
-                if end:
-                    lines += whole.count(b"\n") + 1
-                    yield whole
+                whole, end, after = piece.rpartition(b"\n")
+                size += len(piece)
+                if size > LONGEST_LINE:
+                    raise BackupError(
+                        f"the file {file.name} of the export {self.about} has a line of more than "
+                        f"{LONGEST_LINE:,} bytes, more than any item"
+                    )
+                if not end:
+                    rest.append(piece)
+                    continue
+                lines += whole.count(b"\n") + 1
+                if lines > file.items:
+                    break
+                yield b"".join((*rest, whole))
+                rest, size = [after], len(after)
         except zlib.error:
             raise BackupError(
                 f"the file {file.name} of the export {self.about} is damaged"
             ) from None
-        if rest:
+        last = b"".join(rest)
+        if last and lines <= file.items:
             lines += 1
-            yield rest
+            yield last
         if lines != file.items:
             raise BackupError(
-                f"the file {file.name} of the export {self.about} has {lines} items, and not "
-                f"{file.items}"
+                f"the file {file.name} of the export {self.about} has {lines} items or more, and "
+                f"not {file.items}"
             )
 
 

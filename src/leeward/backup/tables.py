@@ -7,10 +7,11 @@ from typing import Any, Final, NamedTuple
 
 from leeward.adapter import Key, Load, Page, Result, Scan, Store, Stored
 from leeward.backup.errors import BackupError
-from leeward.backup.lines import Kept, key_text, line_of, line_with
+from leeward.backup.lines import LONGEST_LINE, Kept, key_text, line_of, line_with
 from leeward.backup_calls import LookNative, Native, ReadExport, StartNative
 from leeward.client import Client
 from leeward.errors import Conflict, Outcome, OutcomeUnknown, Throttled
+from leeward.items.keys import escape_key
 from leeward.operations.cursors import Cursors
 from leeward.operations.upkeep import Home, home_of, make, native, read_export, store_many
 from leeward.values import Item
@@ -36,11 +37,13 @@ class Row(NamedTuple):
         key: the text of its key.
         line: of it.
         expires_at: Unix seconds, or None.
+        lost: what of the item is in no line.
     """
 
     key: bytes
     line: bytes
     expires_at: float | None
+    lost: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return "Row(...)"
@@ -76,6 +79,7 @@ class Table:
         known = self._operations.table(name)
         self.name = name
         self.fields = known.key
+        self.is_declared = name in self._operations._config.tables  # noqa: SLF001
         self.clock = self._operations.clock
         self._seconds = known.seconds
         self._together = True
@@ -119,8 +123,23 @@ class Table:
         return read_export(self._operations, self.home.target, call, self._seconds)
 
     def _row(self, stored: Stored) -> Row:
-        key = key_text(self.key_of(stored.item))
-        return Row(key, line_with(key, stored.item, stored.expires_at), stored.expires_at)
+        values = self.key_of(stored.item)
+        key, lost = key_text(values), stored.lost
+        if stored.name not in (None, escape_key(*values), escape_key(values[-1])):
+            lost = (*lost, "the name of its document")
+        try:
+            line = line_with(key, stored.item, stored.expires_at)
+        except (TypeError, ValueError) as error:
+            raise BackupError(
+                f"the item {' / '.join(values)} of table {self.name!r} cannot be kept: {error}; "
+                "change it, or delete it"
+            ) from None
+        if len(line) > LONGEST_LINE:
+            raise BackupError(
+                f"the item {' / '.join(values)} of table {self.name!r} takes {len(line):,} bytes, "
+                f"and at most {LONGEST_LINE:,} can be restored; split it"
+            )
+        return Row(key, line, stored.expires_at, lost)
 
     def key_of(self, item: Item) -> tuple[str, ...]:
         """Return the values of an item's key.
@@ -185,14 +204,14 @@ class Table:
 
     def line_at(self, key: tuple[str, ...]) -> bytes | None:
         """Return the line of the item at a key; None if it is not there."""
-        found = self._patiently(Load(self.name, Key(self.fields, key)))
+        found = self._patiently(Load(self.name, Key(self.fields, key), exact=True))
         return None if found is None else line_of(key, found.item, found.expires_at)
 
     def _page(self, cursor: str | None, most: int) -> tuple[Page, int]:
         """Read a page; a smaller one, if the answer was more than a target sends or takes."""
         while True:
             try:
-                return self._patiently(Scan(self.name, cursor, most)), most
+                return self._patiently(Scan(self.name, cursor, most, exact=True)), most
             except OutcomeUnknown:
                 if most == 1:
                     raise

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple, TypeAlias
 
-from leeward.values import Promise
+from leeward.values import NOTHING, Promise
 
 
 class Backup(NamedTuple):
@@ -25,6 +25,9 @@ class Backup(NamedTuple):
             between `time` and `ended`.
         key_id: of the key that it is encrypted with; None if it is not.
         parent: the id of the backup before.
+        mended: segments that were damaged, and that this run has written anew.
+        lost: what of items is in no line, such as ``its ttl``, and of how many.
+        wrong: why its manifest cannot be read, so that only id and time are known; else empty.
     """
 
     id: str
@@ -39,6 +42,9 @@ class Backup(NamedTuple):
     consistency: str
     key_id: str | None
     parent: str | None
+    mended: int = 0
+    lost: Mapping[str, int] = NOTHING
+    wrong: str = ""
 
 
 class Checked(NamedTuple):
@@ -73,6 +79,7 @@ class Restored(NamedTuple):
         expired: items of the backup that had expired, and were left out.
         found: items that the table held afterwards.
         why: why it is not VERIFIED; empty if it is.
+        missing: what of the backup was damaged, and is not in the table, each with its segment.
     """
 
     promise: Promise
@@ -84,6 +91,7 @@ class Restored(NamedTuple):
     expired: int
     found: int
     why: str
+    missing: tuple[str, ...] = ()
 
 
 class Fit(NamedTuple):
@@ -96,6 +104,7 @@ class Fit(NamedTuple):
         items: that would be stored.
         expired: that would be left out.
         findings: what is in the way, each with the key of the item; empty if nothing is.
+        missing: what of the backup is damaged, and would be left out since that was asked for.
     """
 
     id: str
@@ -104,6 +113,7 @@ class Fit(NamedTuple):
     items: int
     expired: int
     findings: tuple[str, ...]
+    missing: tuple[str, ...] = ()
 
 
 class Pruned(NamedTuple):
@@ -114,12 +124,15 @@ class Pruned(NamedTuple):
         kept: ids of those that stay.
         segments: how many, which no backup that stays needs.
         bytes: of them.
+        wrong: manifests that cannot be read, each with the reason; they stay, and so does what
+            they may need.
     """
 
     backups: tuple[str, ...]
     kept: tuple[str, ...]
     segments: int
     bytes: int
+    wrong: tuple[str, ...] = ()
 
 
 class Progress(NamedTuple):

@@ -17,7 +17,7 @@ from leeward.backup.errors import OtherRun
 from leeward.errors import LeewardError
 from leeward.json_text import decode, encode
 from leeward.sqlite.database import Database
-from leeward.sqlite.errors import DatabaseFault
+from leeward.sqlite.errors import DatabaseFault, has_no_room
 from leeward.sqlite.file_safety import keep_out_of_version_control
 from leeward.sqlite.schema import Schema
 
@@ -125,4 +125,8 @@ class WorkFile:
             told = f"the work file {self.path}: {fault}"
             if fault.reason == "busy":
                 raise OtherRun(f"{told}; another process is at work with it") from fault
+            if has_no_room(fault):
+                raise LeewardError(
+                    f"{told}; make room, or name another folder with --work, and call it again"
+                ) from fault
             raise LeewardError(f"{told}; remove it, and begin anew") from fault

@@ -9,11 +9,12 @@ whatever has become of the clock.
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from leeward.delivery.rows import Message, Recipient
-from leeward.delivery.store import forget, insert
+from leeward.delivery.rows import Message
+from leeward.delivery.store import insert
 from leeward.sqlite.database import Database
 
 STATEMENT: Final = """CREATE TABLE series (
@@ -52,34 +53,6 @@ class Series:
             insert(connection, [message])
         return True
 
-    def add_behind(
-        self, name: str, moment: int, make: Callable[[int], Iterable[Message]], timeout: float
-    ) -> None:
-        """Keep messages for a moment; for one behind the last one of the series if it is not.
-
-        A message with a lane takes the place of those that wait in it.
-
-        Args:
-            name: of the series.
-            moment: in whatever unit the series has.
-            make: returns the messages of the moment that it turns out to be.
-            timeout: seconds to wait for the database.
-        """
-        with self._database.write(timeout) as connection:
-            row = connection.execute(_LAST, (name,)).fetchone()
-            own = moment if row is None else max(moment, int(row[0]) + 1)
-            connection.execute(_PUT, (name, own))
-            messages = list(make(own))
-            for each in messages:
-                if each.lane is not None:
-                    forget(connection, each.recipient, each.lane)
-            insert(connection, messages)
-
-    def forget(self, recipient: Recipient, lane: str, timeout: float) -> None:
-        """Remove the messages that wait in a lane."""
-        with self._database.write(timeout) as connection:
-            forget(connection, recipient, lane)
-
     def begin(self, name: str, moment: float, timeout: float) -> float:
         """Return the last moment of a series; one that is new begins with this moment.
 
@@ -90,3 +63,23 @@ class Series:
             connection.execute(_FORGET, (moment, name, moment + FARTHEST))
             row = connection.execute(_LAST, (name,)).fetchone()
         return float(row[0])
+
+
+def add_behind(
+    connection: sqlite3.Connection,
+    name: str,
+    moment: int,
+    make: Callable[[int], Iterable[Message]],
+) -> None:
+    """Keep messages for a moment; for one behind the last one of the series if it is not.
+
+    Args:
+        connection: in a transaction, whose part this is.
+        name: of the series.
+        moment: in whatever unit the series has.
+        make: returns the messages of the moment that it turns out to be.
+    """
+    row = connection.execute(_LAST, (name,)).fetchone()
+    own = moment if row is None else max(moment, int(row[0]) + 1)
+    connection.execute(_PUT, (name, own))
+    insert(connection, make(own))

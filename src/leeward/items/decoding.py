@@ -12,9 +12,10 @@ from collections.abc import Callable
 from datetime import datetime
 from functools import lru_cache, wraps
 from math import isfinite
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, Final, NamedTuple, ParamSpec, TypeVar
 
 from leeward.items.digest import CONSTANTS, digest
+from leeward.items.exact import exact_item
 from leeward.items.names import ESCAPE, RESERVED
 from leeward.items.profile import UnreadableItem
 from leeward.items.typetree import NUMBERS, Merge
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from leeward.values import Item
 
 _T = TypeVar("_T")
+_P = ParamSpec("_P")
 
 SHORT_TREE: Final = 1000
 """Characters of a type tree that is kept, for the items to come."""
@@ -39,6 +41,7 @@ class Decoded(NamedTuple):
         foreign: True where another program has written since, or alone: numbers are then int where
             integral, else Decimal, and other values as the provider holds them.
         digest: of all that is in the document, if that is the item alone; else None.
+        lost: what of the document is not in the item of an exact read.
     """
 
     item: Item
@@ -46,19 +49,20 @@ class Decoded(NamedTuple):
     expires_at: float | None
     foreign: bool
     digest: str | None = None
+    lost: tuple[str, ...] = ()
 
 
 def _guarded(
-    read: Callable[[dict[str, Any], Profile], _T],
-) -> Callable[[dict[str, Any], Profile], _T]:
+    read: Callable[Concatenate[dict[str, Any], _P], _T],
+) -> Callable[Concatenate[dict[str, Any], _P], _T]:
     """Have a reader of documents raise `UnreadableItem`, whatever is wrong with one."""
 
     @wraps(read)
-    def guarded(native: dict[str, Any], profile: Profile) -> _T:
+    def guarded(native: dict[str, Any], /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
         flaw = "it is not an object"
         try:
             if type(native) is dict:
-                return read(native, profile)
+                return read(native, *args, **kwargs)
         except UnreadableItem:
             raise
         except (ValueError, TypeError, LookupError, ArithmeticError, RecursionError) as error:
@@ -70,8 +74,14 @@ def _guarded(
 
 
 @_guarded
-def decode(native: dict[str, Any], profile: Profile) -> Decoded:
+def decode(native: dict[str, Any], profile: Profile, *, exact: bool = False) -> Decoded:
     """Return what a native document holds; the provider's own attributes of it are ignored.
+
+    Args:
+        native: the document.
+        profile: whose document.
+        exact: whether what another program has written is kept with its native types: see
+            `leeward.items.natives`.
 
     Raises:
         UnreadableItem: it holds a type that the provider does not document, or a type tree that
@@ -87,7 +97,10 @@ def decode(native: dict[str, Any], profile: Profile) -> Decoded:
     known = ours.get("d") == told and _is_utf8(spelling)
     tree = _tree_in(types) if known and types is not None else None
     is_all = types is None and len(item) == len(native)
-    if tree is not None or not reader.is_item:
+    lost: tuple[str, ...] = ()
+    if exact and not known:
+        item, lost = exact_item(native, profile)
+    elif tree is not None or not reader.is_item:
         item = Merge(profile, known).container(item, tree, top=True)
     return Decoded(
         item,
@@ -95,6 +108,7 @@ def decode(native: dict[str, Any], profile: Profile) -> Decoded:
         expires_at=_seconds(seconds) if type(seconds) in NUMBERS else None,
         foreign=not known,
         digest=told if is_all else None,
+        lost=lost,
     )
 
 

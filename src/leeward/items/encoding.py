@@ -16,6 +16,7 @@ from leeward import json_text
 from leeward.items import timestamps
 from leeward.items.digest import CONSTANTS, digest
 from leeward.items.names import EXPIRES, RESERVED, escape_name
+from leeward.items.natives import Native
 from leeward.items.numbers import DoubleModel, decimal_text
 from leeward.items.typetree import WRAP, WRAPPED, Node, list_node
 
@@ -125,8 +126,8 @@ def _encode(  # noqa: C901, PLR0912, PLR0915 - leaves stand inline: each call co
         elif kind is float and has_doubles and not inner.is_integer():
             node, spelling = "f", f"n{inner!r};"
         else:
-            kind, native, node, spelling = _LEAVES[kind](inner, profile)
-        if write is not None:
+            kind, native, node, spelling = LEAVES[kind](inner, profile)
+        if write is not None and kind is not Native:
             label, change = write[kind]
             native = {label: native if change is None else change(native)}
         name = key
@@ -197,10 +198,23 @@ def _encode_text(text: str, code: str) -> _Encoded:
     return str, text, code, f"s{len(text)}:{text}"
 
 
-_LEAVES: Final[dict[type, Callable[[Any, Profile], _Encoded]]] = {
+def _encode_native(value: Native, profile: Profile) -> _Encoded:
+    """Encode what only this provider has.
+
+    No document is spelled so: its digest does not fit, and who reads the document finds it written
+    by another program, as it was.
+    """
+    if value.model != profile.name:
+        raise TypeError(f"{profile.name} does not hold a value of {value.model}")
+    return Native, value.raw, None, "?;"
+
+
+LEAVES: Final[dict[type, Callable[[Any, Profile], _Encoded]]] = {
     int: _encode_number,
     float: _encode_number,
     Decimal: _encode_decimal,
     bytes: _encode_bytes,
     datetime: _encode_datetime,
+    Native: _encode_native,
 }
+"""What encodes a value that stands in no JSON as it is, by its type."""

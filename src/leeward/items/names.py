@@ -7,7 +7,7 @@ The escape is one ``~`` before the name. A name that begins with ``~`` is escape
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from leeward.items.profile import Profile
@@ -19,6 +19,16 @@ EXPIRES: Final = "_leeward_expires"
 """The attribute that a provider's garbage collection looks at."""
 
 ESCAPE: Final = "~"
+
+
+def longest_name(value: Any) -> int:
+    """Return the bytes of the longest name in an item, escaped wherever it may have to be."""
+    if type(value) is list:
+        return max(map(longest_name, value), default=0)
+    if type(value) is not dict:
+        return 0
+    own = (len(name.encode("utf-8", "replace")) + (name[:1] in (ESCAPE, "_")) for name in value)
+    return max([*own, *map(longest_name, value.values())], default=0)
 
 
 def escape_name(name: str, profile: Profile, *, top: bool) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, Literal, NamedTuple
 
 from leeward.items.numbers import DoubleModel, NumberModel
+from leeward.values import NOTHING
 
 
 class UnreadableItem(ValueError):
@@ -23,11 +24,15 @@ class TypedJson(NamedTuple):
             have; among them may be those of lists and dicts, which have native values inside.
         read: for the names of all others that the provider documents, what makes the plain value,
             or the list or dict of native ones. Raises `UnreadableItem`, ValueError or TypeError.
+        kept: for the names of members that no plain value is written as, what makes the value that
+            is written again of the one that was read, and of its plain value; it returns None where
+            the plain value says as much.
     """
 
     write: Mapping[type, tuple[str, Callable[[Any], Any] | None]]
     same: Mapping[str, type]
     read: Mapping[str, Callable[[Any], Any]]
+    kept: Mapping[str, Callable[[Any, Any], Any]] = NOTHING
 
 
 class Profile(NamedTuple):

@@ -4,8 +4,7 @@
 
     [targets.local]
     path = ".leeward/local.sqlite3"
-    objects = ".leeward/local-objects"  # the folder of objects
-    app = "shop:app"                    # a leeward.App; or, by themselves:
+    app = "shop:app"                   # a leeward.App; or, by themselves:
     functions = { send-receipt = "shop.functions:send_receipt" }
 
     [[targets.local.subscriptions]]
@@ -35,7 +34,7 @@ T = TypeVar("T")
 HANDLERS = ("app", "functions", "subscriptions")
 """Options that name code of the user's, which is imported."""
 
-_OPTIONS = {"path": str, "objects": str, "app": str, "functions": dict, "subscriptions": list}
+_OPTIONS = {"path": str, "app": str, "functions": dict, "subscriptions": list}
 _SUBSCRIPTION = {"bus": str, "type": str, "name": str, "function": str}
 _QUALIFIER = re.compile(r"[A-Za-z0-9._-]+")
 _SPEC = re.compile(r"([A-Za-z_][\w.]*):([A-Za-z_][\w.]*)")
@@ -62,7 +61,7 @@ def open_local(config: TargetConfig) -> Local:
     if app is not None and not isinstance(app, App):
         what = f"{config.options['app']!r} is a {type(app).__name__}; name a leeward.App"
         raise ConfigError(f"'app' {_place(config)}: {what}")
-    local = Local(config.name, path=path, objects=_objects(config))
+    local = Local(config.name, path=path)
     try:
         if app is not None:
             local.mount(app)
@@ -107,13 +106,6 @@ def _path(config: TargetConfig) -> str:
     if not path:
         raise ConfigError(f"'path' {_place(config)} is empty; name a file, or ':memory:'")
     return path
-
-
-def _objects(config: TargetConfig) -> str | None:
-    folder: str | None = config.options.get("objects")
-    if folder == "":
-        raise ConfigError(f"'objects' {_place(config)} is empty; name a folder")
-    return folder
 
 
 def _app(config: TargetConfig, read: Callable[[Any, str], T]) -> T | None:

@@ -29,7 +29,6 @@ from leeward.local.apps import deliver, is_mounted, most_attempts, mount
 from leeward.local.bus import Bus, DeadLetter, dead_letter, event_in
 from leeward.local.functions import QUEUED_CALL, F, Functions
 from leeward.local.object_events import ObjectEvents
-from leeward.local.objects_folder import ObjectsFolder
 from leeward.local.schedules import Schedules
 from leeward.local.schema import SCHEMA
 from leeward.local.tables import Tables, failed
@@ -45,13 +44,10 @@ LOGGER = "leeward.local"
 DIRECTORY = ".leeward"
 """Below the working directory: where the data lies if the configuration does not say."""
 
-CAN_LOCK = os.name == "posix"
-"""Whether objects can be kept: they need file locks and symbolic links."""
-
 _EVERYTHING = frozenset(Capability) - {Capability.WORKFLOWS, Capability.SINGLE_STARTS}
 """What a driver can do here. Workflows run embedded in the client itself."""
 
-LIMITS = Limits(batch_events=1000)
+LIMITS = Limits(batch_events=1000, model="embedded")
 """What runs here fits most other targets, too; how many events go in one request no caller sees."""
 
 Verb = Callable[[Any, float], Result[Any]]
@@ -60,9 +56,8 @@ Verb = Callable[[Any, float], Result[Any]]
 class Local(Driver):
     """A whole cloud in this process; independent of every other `Local`.
 
-    Functions run on threads of this process. Data and deliveries lie in SQLite: in memory until
-    `close`, or in a file that outlives the process and that several processes may share. Objects
-    are files: of a temporary folder until `close`, or of one beside that file.
+    Functions run on threads of this process. Data, objects and deliveries lie in SQLite: in memory
+    until `close`, or in a file that outlives the process and that several processes may share.
     """
 
     def __init__(
@@ -70,17 +65,16 @@ class Local(Driver):
         target: str = "local",
         *,
         path: str | os.PathLike[str] = MEMORY,
-        objects: str | os.PathLike[str] | None = None,
         clock: Clock | None = None,
     ) -> None:
-        """Take the target's name, where data and objects lie, and the time for deadlines.
+        """Take the target's name, where its data lie, and the time for deadlines.
 
         Raises:
             ConfigError: the file, or its directory, is a symbolic link, another user's, or may be
                 written by others.
         """
         self.target = target
-        self.capabilities = _EVERYTHING if CAN_LOCK else _EVERYTHING - {Capability.OBJECTS}
+        self.capabilities = _EVERYTHING
         self.limits = LIMITS
         self._closed = False
         self._apps: list[App] = []
@@ -98,11 +92,8 @@ class Local(Driver):
         series, wake = Series(self._database), self._dispatcher.wake
         self._schedules = Schedules(self._clock, series, self._deliveries, wake)
         self._tables = tables = Tables(self._database)
-        self._objects = ObjectsFolder(objects, self._file)
         outlives = self._file is not None
-        self._told = ObjectEvents(
-            self._clock, series, self._objects, accept, wake, outlives=outlives
-        )
+        self._told = ObjectEvents(self._clock, self._database, accept, wake, outlives=outlives)
         self._verbs: dict[str, Verb] = {
             "invoke": self._functions.invoke,
             "enqueue": self._functions.enqueue,
@@ -111,9 +102,7 @@ class Local(Driver):
             "load": tables.load,
             "delete": tables.delete,
             "scan": tables.scan,
-            **dict.fromkeys(OBJECT_VERBS, self._objects.perform),
-            "put_object": self._told.put,
-            "delete_object": self._told.delete,
+            **dict.fromkeys(OBJECT_VERBS, self._told.perform),
         }
 
     def function(self, name: str) -> Callable[[F], F]:
@@ -209,15 +198,6 @@ class Local(Driver):
         self._look_for_work()
         return found
 
-    def discard(self, letter: DeadLetter) -> bool:
-        """Delete a dead letter; return whether it was there.
-
-        Raises:
-            LeewardError: the database cannot be used.
-        """
-        with self._database_needed():
-            return self._deliveries.discard(letter.id)
-
     def perform(self, call: Call, timeout: float) -> Result[Any]:
         """Make one attempt at any call."""
         if self._closed:
@@ -252,7 +232,6 @@ class Local(Driver):
         """Return the paths, SQLite's version, and how much is registered."""
         return {
             "path": str(self._database),
-            "objects": str(self._objects.path or MEMORY),
             "sqlite": sqlite3.sqlite_version,
             "functions": str(len(self._functions.registry)),
             "subscriptions": str(len(self._bus.subscriptions)),
@@ -302,16 +281,14 @@ class Local(Driver):
         self._dispatcher.close()
         self._closed = True
         self._database.close()
-        self._objects.close()
 
     def _handlers(self) -> dict[Recipient, Handler]:
         recipients = self._functions.recipients() | self._bus.recipients()
         recipients |= self._schedules.recipients() | self._told.recipients()
-        found = {
+        return {
             each: Handler(partial(self._handle, function), most_attempts(function))
             for each, function in recipients.items()
         }
-        return found | {each: Handler(self._told.claim) for each in self._told.untold()}
 
     def _handle(self, function: Function | AppHandler, delivery: Delivery, deadline: float) -> None:
         """Make one attempt to deliver an event, or a queued call."""

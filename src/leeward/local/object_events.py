@@ -1,9 +1,7 @@
-"""What tells handlers of objects: a row for each write, kept before the write takes place.
+"""What tells handlers of objects: a row for each write, kept in the transaction of the write.
 
-An object is a file, and a row is in the database; a crash may come between the two. So the row is
-kept first, while the bucket is locked for the write. Whoever delivers it looks for the object: if
-that is not there even when the lock is free, the write never took place, or another one or a
-deletion has come after it. Then there is nothing to tell of.
+Whoever delivers it looks for the object: if another write or a deletion has come after it, there is
+nothing to tell of.
 
 A process that has no handler of objects, such as a command, leaves one row for each object. Whoever
 has handlers of its bucket makes their rows of it.
@@ -12,11 +10,12 @@ has handlers of its bucket makes their rows of it.
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from leeward.adapter import Result
+from leeward.adapter import Call, Result
 from leeward.app.checks import check_free
 from leeward.app.handlers import Handler
 from leeward.app.objects import document_of, event_from, object_key
@@ -24,15 +23,16 @@ from leeward.app.triggers import ObjectEvent
 from leeward.clock import Clock
 from leeward.delivery.dispatcher import Accept
 from leeward.delivery.rows import Delivery, Message, Recipient
-from leeward.delivery.series import Series
-from leeward.delivery.store import PATIENCE
-from leeward.errors import Outcome
+from leeward.delivery.series import add_behind
+from leeward.delivery.store import PATIENCE, forget
 from leeward.json_text import decode
-from leeward.local.objects_folder import ObjectsFolder
+from leeward.local.objects import Objects
 from leeward.object_calls import DeleteObject, PutObject
+from leeward.sqlite.database import Database
 
 OBJECT = "(object)"
 """Stands in the place of the bus for what tells of an object."""
+
 UNTOLD = "(objects)"
 """The same, for what no process with handlers has seen; the bucket stands for the subscriber."""
 
@@ -42,8 +42,7 @@ class ObjectEvents:
 
     Args:
         clock: for the time of a write.
-        series: keeps the rows, those of a bucket in the order of its writes.
-        objects: what is told of.
+        database: of the objects, and of the rows.
         accept: keeps rows, and lets them be delivered.
         wake: lets rows be delivered.
         outlives: the rows are there when this process has ended.
@@ -52,21 +51,18 @@ class ObjectEvents:
     def __init__(
         self,
         clock: Clock,
-        series: Series,
-        objects: ObjectsFolder,
+        database: Database,
         accept: Accept,
         wake: Callable[[], None],
         *,
         outlives: bool,
     ) -> None:
         self._clock = clock
-        self._series = series
-        self._objects = objects
         self._accept = accept
-        self._wake = wake
         self._outlives = outlives
+        self._objects = Objects(database, self._announce)
+        self._wake = wake
         self._handlers: dict[str, Handler] = {}
-        objects.announce = self._announce
 
     def add(self, handler: Handler) -> None:
         """Let a handler have objects, from now on.
@@ -81,6 +77,13 @@ class ObjectEvents:
         """Return the handlers as recipients of rows."""
         return {Recipient(OBJECT, name): each for name, each in list(self._handlers.items())}
 
+    def perform(self, call: Call, timeout: float) -> Result[Any]:
+        """Make one attempt at a call of objects, and let handlers know of what was put."""
+        result = self._objects.perform(call, timeout)
+        if self._handlers and isinstance(call, PutObject):
+            self._wake()
+        return result
+
     def untold(self) -> set[Recipient]:
         """Return the recipients of what `claim` is for: the buckets that have handlers."""
         return {Recipient(UNTOLD, each.bucket or "") for each in list(self._handlers.values())}
@@ -88,38 +91,33 @@ class ObjectEvents:
     def claim(self, row: Delivery, deadline: float) -> None:
         """Keep a row for each handler of an object that a process without handlers has put."""
         del deadline
-        event = event_from(decode(row.document))
-        if self._objects.has(event.bucket, event.key, event.version):
+        if self.is_due(row):
+            event = event_from(decode(row.document))
             self._accept(self._rows(event, self._takers(event.bucket, event.key)), PATIENCE)
 
-    def put(self, call: PutObject, timeout: float) -> Result[Any]:
-        """Make one attempt to put an object, and let its handlers know."""
-        result = self._objects.perform(call, timeout)
-        if self._handlers:
-            self._wake()
-        return result
+    def _announce(self, connection: sqlite3.Connection, call: PutObject | DeleteObject) -> None:
+        """Keep a row for each handler of an object, in the transaction that writes it.
 
-    def delete(self, call: DeleteObject, timeout: float) -> Result[Any]:
-        """Make one attempt to delete an object, and forget that it was there to be told of."""
-        result = self._objects.perform(call, timeout)
-        if self._outlives and not self._handlers and result.outcome is Outcome.OK:
-            self._series.forget(Recipient(UNTOLD, call.bucket), call.name, PATIENCE)
-        return result
-
-    def _announce(self, call: PutObject) -> None:
-        """Keep a row for each handler of an object that is about to be there; it is locked."""
-        takers = self._takers(call.bucket, call.name)
-        now = self._clock.now()
+        Those of a bucket are in the order of its writes. A later write, or a deletion, takes the
+        place of a row that no process with handlers has seen.
+        """
+        is_left = self._outlives and not self._handlers
+        untold = Recipient(UNTOLD, call.bucket)
+        if is_left:
+            forget(connection, untold, call.name)
+        if isinstance(call, DeleteObject):
+            return
+        takers, now = self._takers(call.bucket, call.name), self._clock.now()
 
         def rows(sequence: int) -> list[Message]:
             event = _event(call, now, sequence)
-            if self._handlers:
+            if not is_left:
                 return self._rows(event, takers)
             (row,) = self._rows(event, [call.bucket])
-            return [row._replace(recipient=Recipient(UNTOLD, call.bucket), lane=call.name)]
+            return [row._replace(recipient=untold, lane=call.name)]
 
-        if takers or (self._outlives and not self._handlers):
-            self._series.add_behind(f"objects {call.bucket}", int(now * 1e6), rows, PATIENCE)
+        if takers or is_left:
+            add_behind(connection, f"objects {call.bucket}", int(now * 1e6), rows)
 
     def _takers(self, bucket: str, key: str) -> list[str]:
         return [
@@ -135,7 +133,8 @@ class ObjectEvents:
     def is_due(self, row: Delivery) -> bool:
         """Return whether there is still an object that a row tells of."""
         event = event_from(decode(row.document))
-        return self._objects.has(event.bucket, event.key, event.version)
+        found = self._objects.find(event.bucket, event.key, PATIENCE)
+        return found is not None and found.write_id == event.version
 
 
 def _event(call: PutObject, now: float, sequence: int) -> ObjectEvent:

@@ -1,36 +1,22 @@
-"""Objects: files of a folder, which other programs can read.
+"""Objects: rows of the target's own database, in pieces.
 
-::
-
-    objects/
-        reports/                     a bucket
-            .data/<write id>.<sha256>    the bytes of one write; never changed
-            2026~/may.csv                a symbolic link to them: the object 2026/may.csv
-
-The bytes are written and synced first; the link is the commit point, made in one step, so a crash
-leaves the old object or the new one. It may leave bytes without a link too: the file that writers
-lock has a byte as long as one of them is at work, and the next one that finds it takes them away.
-Reads need no lock: bytes that a link leads to are whole. Metadata stands beside the bytes; it is
-written before them and removed after them, so whoever has seen the bytes has read all of it.
+An object is written in one transaction with the rows that tell handlers of it. So a crash leaves
+the old object or the new one, whoever reads sees one of them whole, and nothing is told of an
+object that is not there. Its bytes lie in pieces, so that a range of a large one is read by itself.
 """
 
 from __future__ import annotations
 
-import errno
-import os
-import re
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+import json
+import sqlite3
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import quote
 
+from leeward import json_text
 from leeward.adapter import Call, Result
-from leeward.errors import Outcome
-from leeward.json_text import Undecodable, decode, encode
-from leeward.local.object_paths import SAFE, file_of, names_below
-from leeward.local.synced_files import make_folder, sync, write_file
+from leeward.errors import ConfigError, Outcome
 from leeward.object_calls import (
     DeleteObject,
     FoundObject,
@@ -41,298 +27,155 @@ from leeward.object_calls import (
     Piece,
     PutObject,
 )
-from leeward.sqlite.file_safety import keep_out_of_version_control
+from leeward.sqlite.database import Database
 from leeward.values import NOTHING
 
 PAGE_OBJECTS: Final = 1000
 
-MOST_LOOKS: Final = 100
-"""How often an object is looked for that others keep replacing meanwhile."""
+PIECE_BYTES: Final = 1024 * 1024
+"""Of a piece; the last one of an object has what is left."""
 
-PATIENCE: Final = 10.0
-"""Seconds that a look waits for a write which is under way."""
+_FIND: Final = """SELECT id, size, write_id, checksum, metadata FROM objects
+    WHERE bucket = ? AND name = ?"""
+_READ: Final = """SELECT id, size, write_id, checksum, metadata, number, body FROM objects
+    LEFT JOIN pieces ON pieces.object = objects.id AND number BETWEEN ? AND ?
+    WHERE bucket = ? AND name = ? ORDER BY number"""
+_LIST: Final = """SELECT name, size, write_id FROM objects
+    WHERE bucket = ? AND name >= ? AND name > ? ORDER BY name LIMIT ?"""
+_PUT: Final = """INSERT INTO objects (bucket, name, size, write_id, checksum, metadata)
+    VALUES (?, ?, ?, ?, ?, ?)"""
+_PUT_PIECE: Final = "INSERT INTO pieces VALUES (?, ?, ?)"
+_DELETE: Final = ("DELETE FROM pieces WHERE object = ?", "DELETE FROM objects WHERE id = ?")
 
-_DATA: Final = ".data"
-_LOCK: Final = ".lock"
-_LINK: Final = ".link"
-_METADATA: Final = ".meta"
-_WRITE: Final = re.compile(r"([A-Za-z0-9._-]{1,80})\.([0-9a-f]{64})")
-_PAUSE: Final = 0.005
-"""Seconds between two looks whether the lock is free."""
+Announce = Callable[[sqlite3.Connection, PutObject], None]
 
 
 class Objects:
     """Put, get, head, list and delete. A bucket is there as soon as it holds an object.
 
     Args:
-        folder: where the buckets are; made with the first object.
-        announce: is told of each object, while its bucket is locked, before it is there.
+        database: of the target.
+        announce: is called for each put and delete, in the transaction that makes it.
+
+    Raises:
+        DatabaseFault: by each method; the database could not do it.
     """
 
-    def __init__(self, folder: Path, announce: Callable[[PutObject], None] | None = None) -> None:
-        self._folder = folder
+    def __init__(self, database: Database, announce: Announce) -> None:
+        self._database = database
         self._announce = announce
+        self._is_checked = False
 
     def perform(self, call: Call, timeout: float) -> Result[Any]:
-        """Make one attempt at a call of objects."""
-        try:
-            match call:
-                case PutObject():
-                    return self._put(call, timeout)
-                case GetObject():
-                    return self._get(call)
-                case HeadObject():
-                    found = self._find(call.bucket, call.name)
-                    return Result.ok(found and found[1])
-                case ListObjects():
-                    return self._list(call)
-                case DeleteObject():
-                    return self._delete(call, timeout)
-        except _InDoubt as doubt:
-            return _failed(doubt.error, Outcome.AMBIGUOUS)
-        except OSError as error:
-            return _failed(error)
-        raise AssertionError(f"{call.verb} is not a call of objects")
-
-    def has(self, bucket: str, name: str, write_id: str) -> bool:
-        """Return whether there is an object, of this write; a write that is under way is awaited.
+        """Make one attempt at a call of objects.
 
         Raises:
-            OSError: the file system does not tell; or others have the bucket for too long.
+            ConfigError: an earlier version has kept objects here, in a folder.
         """
-        if self._is_written(bucket, name, write_id):
-            return True
-        folder = self._bucket(bucket)
-        if not folder.is_dir():
-            return False
-        with _locked(folder, PATIENCE) as free:
-            if not free:
-                raise TimeoutError
-            return self._is_written(bucket, name, write_id)
+        if not self._is_checked:
+            _check_folder(self._database.path)
+            self._is_checked = True
+        match call:
+            case PutObject():
+                return self._put(call, timeout)
+            case GetObject():
+                return self._get(call, timeout)
+            case HeadObject():
+                return Result.ok(self.find(call.bucket, call.name, timeout))
+            case ListObjects():
+                return self._list(call, timeout)
+            case DeleteObject():
+                return self._delete(call, timeout)
+        raise AssertionError(f"{call.verb} is not a call of objects")
 
-    def _is_written(self, bucket: str, name: str, write_id: str) -> bool:
-        found = self._find(bucket, name)
-        return found is not None and found[1].write_id == write_id
+    def find(self, bucket: str, name: str, timeout: float) -> FoundObject | None:
+        """Return what is known of an object; None if it is not there."""
+        with self._database.read(timeout) as connection:
+            row = connection.execute(_FIND, (bucket, name)).fetchone()
+        return None if row is None else _found(name, *row[1:])
 
     def _put(self, call: PutObject, timeout: float) -> Result[Any]:
-        bucket = self._bucket(call.bucket)
-        path = self._path(call.bucket, call.name)
-        for each in (bucket / _DATA, path.parent):
-            make_folder(each)
-        keep_out_of_version_control(self._folder.parent)
-        with _locked(bucket, timeout) as free:
-            if not free:
-                return Result(Outcome.REJECTED, code="busy", reason="busy")
-            found = self._find(call.bucket, call.name)
-            if found is not None and found[1].write_id == call.write_id:
+        metadata = json.dumps(dict(call.metadata)) if call.metadata else None
+        with self._database.write(timeout) as connection:
+            row = connection.execute(_FIND, (call.bucket, call.name)).fetchone()
+            current = None if row is None else row[2]
+            if current == call.write_id:
                 return Result.ok(call.write_id)
-            if _holds(call, found and found[1]):
-                data = bucket / _DATA / f"{call.write_id}.{call.checksum}"
-                if call.metadata:
-                    write_file(_beside(data), encode(dict(call.metadata)))
-                write_file(data, call.body)
-                if self._announce is not None:
-                    self._announce(call)
-                _link(data, path, call.write_id)
-                with _told_as_doubt():
-                    sync(path.parent)
-                    if found is not None:
-                        _discard(found[0])
-                return Result.ok(call.write_id)
-        return Result(Outcome.CONFLICT, message="an object is there, or has another revision")
+            if not _holds(call, current):
+                told = "an object is there, or has another revision"
+                return Result(Outcome.CONFLICT, message=told)
+            _remove(connection, row)
+            values = call.bucket, call.name, len(call.body), call.write_id, call.checksum, metadata
+            id = connection.execute(_PUT, values).lastrowid
+            body = memoryview(call.body)
+            connection.executemany(
+                _PUT_PIECE,
+                (
+                    (id, number, body[start : start + PIECE_BYTES])
+                    for number, start in enumerate(range(0, len(body), PIECE_BYTES))
+                ),
+            )
+            self._announce(connection, call)
+        return Result.ok(call.write_id)
 
-    def _get(self, call: GetObject) -> Result[Any]:
-        # A replaced object's bytes are taken away; then the one that has replaced it is read.
-        for _ in range(MOST_LOOKS):
-            found = self._find(call.bucket, call.name)
-            if call.if_revision not in (None, found and found[1].revision):
-                return Result(Outcome.CONFLICT, message="the object has another revision")
-            if found is None:
-                return Result.ok(None)
-            with suppress(FileNotFoundError), found[0].open("rb") as file:
-                file.seek(call.start)
-                return Result.ok(Piece(file.read(call.length), found[1]))
-        return Result(Outcome.REJECTED, code="busy", reason="busy")
+    def _get(self, call: GetObject, timeout: float) -> Result[Any]:
+        first, end = call.start // PIECE_BYTES, call.start + call.length
+        numbers = first, max(end - 1, call.start) // PIECE_BYTES
+        with self._database.read(timeout) as connection:
+            rows = connection.execute(_READ, (*numbers, call.bucket, call.name)).fetchall()
+        current = rows[0][2] if rows else None
+        if call.if_revision not in (None, current):
+            return Result(Outcome.CONFLICT, message="the object has another revision")
+        if not rows:
+            return Result.ok(None)
+        found = _found(call.name, *rows[0][1:5])
+        data = b"".join(row[6] for row in rows if row[6] is not None)
+        offset = call.start - first * PIECE_BYTES
+        return Result.ok(Piece(data[offset : offset + call.length], found))
 
-    def _list(self, call: ListObjects) -> Result[Any]:
-        after = call.cursor or ""
-        named = sorted(
-            name
-            for name in names_below(self._bucket(call.bucket), "")
-            if name.startswith(call.prefix) and name > after
-        )
+    def _list(self, call: ListObjects, timeout: float) -> Result[Any]:
+        where = call.bucket, call.prefix, call.cursor or "", PAGE_OBJECTS + 1
+        with self._database.read(timeout) as connection:
+            rows = connection.execute(_LIST, where).fetchall()
+        # In order, so that all behind the first other one are others, too.
+        named = [row for row in rows if row[0].startswith(call.prefix)]
         page, more = named[:PAGE_OBJECTS], len(named) > PAGE_OBJECTS
-        found = [self._find(call.bucket, name) for name in page]
-        known = (each[1] for each in found if each is not None)
-        objects = tuple(
-            each._replace(write_id=None, checksum=None, metadata=NOTHING) for each in known
-        )
-        return Result.ok(Listing(objects, page[-1] if more else None))
+        objects = tuple(FoundObject(name, size, write_id) for name, size, write_id in page)
+        return Result.ok(Listing(objects, page[-1][0] if more else None))
 
     def _delete(self, call: DeleteObject, timeout: float) -> Result[Any]:
-        bucket = self._bucket(call.bucket)
-        if not bucket.is_dir():
-            return Result.ok(None)
-        path = self._path(call.bucket, call.name)
-        with _locked(bucket, timeout) as free:
-            if not free:
-                return Result(Outcome.REJECTED, code="busy", reason="busy")
-            found = self._find(call.bucket, call.name)
-            if found is not None:
-                path.unlink()
-                with _told_as_doubt():
-                    sync(path.parent)
-                    _discard(found[0])
+        with self._database.write(timeout) as connection:
+            _remove(connection, connection.execute(_FIND, (call.bucket, call.name)).fetchone())
+            self._announce(connection, call)
         return Result.ok(None)
 
-    def _find(self, bucket: str, name: str) -> tuple[Path, FoundObject] | None:
-        """Return an object's bytes and what is known of it; None if it is not there."""
-        path = self._path(bucket, name)
-        for _ in range(MOST_LOOKS):
-            try:
-                known = _WRITE.fullmatch(path.readlink().name)
-            except (FileNotFoundError, NotADirectoryError):
-                return None
-            if known is None:
-                break
-            data = self._bucket(bucket) / _DATA / known[0]
-            metadata = _metadata(data)
-            with suppress(FileNotFoundError):  # replaced since: look again
-                size = data.stat().st_size
-                write_id, digest = known.groups()
-                checksum = f"sha256:{digest}"
-                return data, FoundObject(name, size, write_id, write_id, checksum, metadata)
-        raise OSError(errno.EUCLEAN, f"{path} leads nowhere, or was not made by leeward")
 
-    def _bucket(self, bucket: str) -> Path:
-        return self._folder / quote(bucket, safe=SAFE).replace(".", "%2E")
-
-    def _path(self, bucket: str, name: str) -> Path:
-        return self._bucket(bucket) / file_of(name)
-
-
-class _InDoubt(Exception):
-    """The file system has failed behind the commit point of a write, as `error` says."""
-
-    def __init__(self, error: OSError) -> None:
-        super().__init__(str(error))
-        self.error = error
-
-
-@contextmanager
-def _told_as_doubt() -> Iterator[None]:
-    """Let a failure of the file system be one behind the commit point."""
-    try:
-        yield
-    except OSError as error:
-        raise _InDoubt(error) from error
-
-
-def _holds(call: PutObject, found: FoundObject | None) -> bool:
+def _holds(call: PutObject, current: str | None) -> bool:
     if call.if_absent:
-        return found is None
-    return call.if_revision is None or (found is not None and found.revision == call.if_revision)
+        return current is None
+    return call.if_revision in (None, current)
 
 
-def _beside(data: Path) -> Path:
-    """Return where the metadata of an object is, if it has any."""
-    return data.with_name(f"{data.name}{_METADATA}")
+def _remove(connection: sqlite3.Connection, row: Any) -> None:
+    for statement in _DELETE if row is not None else ():
+        connection.execute(statement, (row[0],))
 
 
-def _metadata(data: Path) -> Mapping[str, str]:
-    try:
-        found = decode(_beside(data).read_bytes())
-    except FileNotFoundError:
-        return NOTHING
-    except Undecodable:  # another program has changed it
-        return NOTHING
-    return found if isinstance(found, dict) else NOTHING
+def _found(name: str, size: int, write_id: str, checksum: str, metadata: str | None) -> FoundObject:
+    texts: Any = NOTHING
+    if metadata is not None:
+        with suppress(json_text.Undecodable):  # another program has changed it
+            texts = json_text.decode(metadata)
+    return FoundObject(name, size, write_id, write_id, f"sha256:{checksum}", texts)
 
 
-def _discard(data: Path) -> None:
-    """Remove the bytes of an object that no link leads to any more, and then its metadata."""
-    data.unlink(missing_ok=True)
-    _beside(data).unlink(missing_ok=True)
-
-
-def _link(data: Path, path: Path, write_id: str) -> None:
-    """Let `path` lead to `data`, in one step; `data` is there even after a crash."""
-    fresh = data.parent / f"{write_id}{_LINK}"
-    fresh.unlink(missing_ok=True)
-    fresh.symlink_to(os.path.relpath(data, path.parent))
-    sync(data.parent)
-    fresh.replace(path)
-
-
-@contextmanager
-def _locked(bucket: Path, timeout: float) -> Iterator[bool]:
-    """Hold the bucket for one writer; yield False if it was not free within `timeout` seconds.
-
-    What the last writer has left is taken away first, if it crashed or failed.
-    """
-    import fcntl
-
-    how = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW  # it is cut to a byte
-    descriptor = os.open(bucket / _LOCK, how, 0o600)
-    try:
-        if not _lock(fcntl, descriptor, time.monotonic() + timeout):
-            yield False
-            return
-        if os.fstat(descriptor).st_size:
-            _sweep(bucket)
-        os.ftruncate(descriptor, 1)
-        yield True
-        os.ftruncate(descriptor, 0)  # not where the writer has failed
-    finally:
-        fcntl.flock(descriptor, fcntl.LOCK_UN)  # a child that was forked has it still, and holds it
-        os.close(descriptor)
-
-
-def _sweep(bucket: Path) -> None:
-    """Remove the bytes of a bucket that no link leads to; it must be locked.
-
-    Links are taken as they lie there, by whatever name, and a folder that cannot be read ends it.
-    """
-    linked: set[str] = set()
-    for folder, folders, files in os.walk(bucket, onerror=_fail):
-        if _DATA in folders:
-            folders.remove(_DATA)
-        paths = (Path(folder, name) for name in files)
-        linked.update(path.readlink().name for path in paths if path.is_symlink())
-    for path in (bucket / _DATA).iterdir():
-        name = path.name.removesuffix(_METADATA)
-        made_here = path.suffix == _LINK or _WRITE.fullmatch(name)
-        if made_here and name not in linked:
-            path.unlink()
-
-
-def _fail(error: OSError) -> None:
-    raise error
-
-
-def _lock(fcntl: Any, descriptor: int, deadline: float) -> bool:
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() >= deadline:
-                return False
-            time.sleep(_PAUSE)
-        else:
-            return True
-
-
-_REASONS: Final = {"ENOSPC": "disk_full", "EDQUOT": "disk_full", "EROFS": "read_only"}
-_DENIED: Final = "read_only"
-
-
-def _failed(error: OSError, outcome: Outcome = Outcome.UNUSABLE) -> Result[Any]:
-    """Return the result of a call that the file system refused: UNUSABLE before the commit point.
-
-    After an EIO nothing is certain.
-    """
-    code = errno.errorcode.get(error.errno or 0, "OSError")
-    reason = _DENIED if isinstance(error, PermissionError) else _REASONS.get(code, "io_error")
-    if code == "EIO":
-        outcome = Outcome.AMBIGUOUS
-    return Result(outcome, code=code, reason=reason, message=error.strerror, cause=error)
+def _check_folder(file: Path | None) -> None:
+    """Refuse to lose sight of objects that an earlier version has kept beside the database."""
+    if file is None:
+        return
+    folder = file.parent / f"{file.stem}-objects"
+    if folder.is_dir() and any(folder.iterdir()):
+        raise ConfigError(
+            f"the folder {folder} has objects of an earlier version, and this one keeps them in "
+            f"{file}; get them with that version and put them with this one, or move the folder"
+        )

@@ -1,7 +1,7 @@
 """The layout of the embedded target's database.
 
-Both tables are open to other programs: ``document`` is JSON text in ASCII, so the `sqlite3`
-command shows it and ``json_extract`` reads it.
+All tables are open to other programs: ``document`` is JSON text in ASCII, so the `sqlite3`
+command shows it and ``json_extract`` reads it; an object is the pieces of its id, in order.
 """
 
 from __future__ import annotations
@@ -20,8 +20,30 @@ ITEMS = """CREATE TABLE items (
     PRIMARY KEY (name, key)
 )"""
 
+OBJECTS = (
+    """CREATE TABLE objects (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    bucket TEXT NOT NULL,
+    name TEXT NOT NULL,
+    size INTEGER NOT NULL,       -- bytes
+    write_id TEXT NOT NULL,      -- the revision
+    checksum TEXT NOT NULL,      -- SHA-256, in hex
+    metadata TEXT,               -- JSON, if there is any
+    UNIQUE (bucket, name)
+)""",
+    """CREATE TABLE pieces (
+    object INTEGER NOT NULL,     -- its id
+    number INTEGER NOT NULL,     -- from 0
+    body BLOB NOT NULL,
+    PRIMARY KEY (object, number)
+)""",
+)
+
 SCHEMA = Schema(
-    int.from_bytes(b"leew", "big"), 3, (ITEMS, *STATEMENTS, SERIES), {1: CHANGES, 2: (SERIES,)}
+    int.from_bytes(b"leew", "big"),
+    4,
+    (ITEMS, *STATEMENTS, SERIES, *OBJECTS),
+    {1: CHANGES, 2: (SERIES,), 3: OBJECTS},
 )
 
 DEEPEST = 2 * json_text.DEEPEST

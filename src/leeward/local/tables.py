@@ -53,7 +53,7 @@ class Tables:
         if not rows:
             return Result.ok(None)
         try:
-            return Result.ok(_stored(*rows[0]))
+            return Result.ok(_stored(*rows[0], exact=call.exact))
         except ValueError as error:
             return _undecodable(call.table, error)
 
@@ -75,7 +75,7 @@ class Tables:
             rows = connection.execute(_PAGE, (call.table, call.cursor or "", most + 1)).fetchall()
         page, more = rows[:most], len(rows) > most
         try:
-            items = tuple(_stored(*row[:3]) for row in page)
+            items = tuple(_stored(*row[:3], exact=call.exact) for row in page)
         except ValueError as error:
             return _undecodable(call.table, error)
         return Result.ok(Page(items, page[-1][3] if more else None))
@@ -113,12 +113,13 @@ def _current_revision(
     return None if expired else str(revision)
 
 
-def _stored(document: str, revision: str, expires_at: float | None) -> Stored:
+def _stored(document: str, revision: str, expires_at: float | None, *, exact: bool) -> Stored:
     native = json_text.decode(document, deepest=DEEPEST)
     if not isinstance(native, dict):
         raise ValueError("the document is not a JSON object")
-    decoded = decode(native, EMBEDDED)
-    return Stored(decoded.item, revision, decoded.write_id, expires_at, decoded.foreign)
+    decoded = decode(native, EMBEDDED, exact=exact)
+    told = Stored(decoded.item, revision, decoded.write_id, expires_at, decoded.foreign)
+    return told._replace(lost=decoded.lost) if exact else told
 
 
 def _conflict(message: str) -> Result[Any]:

@@ -31,6 +31,7 @@ from leeward.config import Config, TableConfig
 from leeward.entropy import new_id
 from leeward.errors import ConfigError, LeewardError, PayloadTooLarge
 from leeward.forking import ForkLock
+from leeward.items.names import longest_name
 from leeward.operations import arguments, results
 from leeward.operations.capabilities import POSSIBLE, needed, require
 from leeward.operations.functions import FunctionOperations
@@ -317,6 +318,13 @@ class Operations:
             raise PayloadTooLarge(
                 f"item has {size.bytes} bytes, and {self._limits.takes('item_bytes')}; "
                 "split it, or keep the large part elsewhere",
+                field="item",
+            )
+        most = self._limits.smallest.name_bytes
+        if size.bytes > most and longest_name(item) > most:
+            raise PayloadTooLarge(
+                f"item has a name of {longest_name(item)} bytes, and "
+                f"{self._limits.takes('name_bytes')}; shorten it",
                 field="item",
             )
         if size.depth > self._limits.smallest.nesting:

@@ -8,9 +8,11 @@ from typing import Any, Final, NamedTuple, cast
 from leeward.adapter import Call, Capability, Limits, Result, Scan, Store
 from leeward.backup_calls import LookNative, Native, ReadExport, StartNative
 from leeward.errors import LeewardError, Outcome
+from leeward.object_calls import ListObjects
 from leeward.operations.errors import error_of
 from leeward.operations.operations import Operations
 from leeward.operations.results import target_of
+from leeward.values import NOTHING
 
 NATIVE_SECONDS: Final = 30.0
 
@@ -78,6 +80,18 @@ def read_export(operations: Operations, target: str, call: ReadExport, seconds: 
     if result.outcome is not Outcome.OK:
         raise LeewardError(result.message or f"{target} cannot read the export", target=target)
     return result.value
+
+
+def own_bucket(operations: Operations, bucket: str) -> str:
+    """Return the name that a bucket has at its home.
+
+    Raises:
+        LeewardError: it has no home.
+    """
+    (target,) = operations.router.candidates(ListObjects(bucket))[:1]
+    configured = operations._config.buckets.get(bucket)  # noqa: SLF001
+    names = NOTHING if configured is None else configured.names
+    return str(names.get(target, names.get(target.partition(":")[0], bucket)))
 
 
 def home_of(operations: Operations, table: str) -> Home:

@@ -16,7 +16,14 @@ from pathlib import Path
 
 from leeward.errors import ConfigError, Outcome
 from leeward.forking import HOLD_SECONDS, Forkable, watch
-from leeward.sqlite.errors import BUSY, GONE, DatabaseFault, fault_of, primary_code
+from leeward.sqlite.errors import (
+    BUSY,
+    GONE,
+    DatabaseFault,
+    fault_at_end,
+    fault_of,
+    primary_code,
+)
 from leeward.sqlite.file_safety import check_files, create_file
 from leeward.sqlite.schema import Schema, prepare
 
@@ -204,11 +211,7 @@ class Database(Forkable):
             connection.execute("COMMIT")
         except sqlite3.Error as error:
             self._drop(connection)
-            raise DatabaseFault(
-                Outcome.AMBIGUOUS,
-                "commit_failed",
-                "the transaction's end failed: what it wrote may be on the disk or not",
-            ) from error
+            raise fault_at_end(error) from error
 
     def _undo(self, connection: sqlite3.Connection, error: BaseException) -> None:
         try:

@@ -6,6 +6,7 @@ https://sqlite.org/rescode.html
 
 from __future__ import annotations
 
+import errno
 import sqlite3
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -31,6 +32,8 @@ MEANINGS: Mapping[int, tuple[Outcome, str, str]] = MappingProxyType(
 )
 
 
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
+
 GONE = "gone"
 """LOCAL: in this process the database cannot be used any more."""
 
@@ -52,11 +55,34 @@ class DatabaseFault(Exception):
 def fault_of(error: sqlite3.Error | OSError) -> DatabaseFault:
     """Translate an error that came before anything was committed."""
     if isinstance(error, OSError):
-        return DatabaseFault(Outcome.UNUSABLE, "cannot_open", "the database's file cannot be made")
-    outcome, reason, meaning = MEANINGS.get(
+        reason = "disk_full" if error.errno in _NO_ROOM else "cannot_open"
+        told = f"the database's file cannot be made: {error.strerror or type(error).__name__}"
+        return DatabaseFault(Outcome.UNUSABLE, reason, told)
+    outcome, reason, meaning = _meaning_of(error)
+    return DatabaseFault(outcome, reason, f"the database was not changed: {meaning}")
+
+
+def fault_at_end(error: sqlite3.Error) -> DatabaseFault:
+    """Translate an error at the end of a transaction: nobody knows what is on the disk."""
+    _, _, meaning = _meaning_of(error)
+    return DatabaseFault(
+        Outcome.AMBIGUOUS,
+        "commit_failed",
+        f"the transaction's end failed, since {meaning}: what it wrote may be on the disk or not",
+    )
+
+
+def has_no_room(fault: DatabaseFault) -> bool:
+    """Return whether it came of a full disk, or of a quota."""
+    cause = fault.__cause__
+    full = isinstance(cause, sqlite3.Error) and primary_code(cause) == sqlite3.SQLITE_FULL
+    return full or fault.reason == "disk_full"
+
+
+def _meaning_of(error: sqlite3.Error) -> tuple[Outcome, str, str]:
+    return MEANINGS.get(
         primary_code(error), (Outcome.UNUSABLE, "database_error", "SQLite refused the statement")
     )
-    return DatabaseFault(outcome, reason, f"the database was not changed: {meaning}")
 
 
 def primary_code(error: sqlite3.Error) -> int:

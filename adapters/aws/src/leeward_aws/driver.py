@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any, Final
 
 from leeward.adapter import Capability, Driver, Limits, TargetConfig
@@ -34,6 +33,8 @@ LIMITS: Final = Limits(
     nesting=30,
     key_bytes=1024,
     batch_stores=25,
+    name_bytes=64 * 1024,
+    model="DynamoDB",
 )
 """Sources: the quota pages of Lambda, EventBridge and DynamoDB. Lambda and EventBridge have raised
 256 KiB to 1 MiB lately, but not in every region and partition."""
@@ -88,14 +89,14 @@ def _source(settings: Settings, config: TargetConfig, transport: Transport) -> S
     plain = [origin for origin in settings.endpoints.values() if goes_in_clear(origin)]
     if not plain:
         return source
-    checked = partial(_without_session_token, source, plain[0])
+
+    def checked(what: Any, timeout: float = 0.0) -> Resolved:  # a partial would show its source
+        return _without_session_token(source(what, timeout), plain[0])
+
     return ConfiguredFirst(checked, checked) if isinstance(source, ConfiguredFirst) else checked
 
 
-def _without_session_token(
-    source: Source, origin: str, what: Any, timeout: float = 0.0
-) -> Resolved:
-    found = source(what, timeout)
+def _without_session_token(found: Resolved, origin: str) -> Resolved:
     if found.value.token is not None:
         raise Unresolved(
             Outcome.AUTH,

@@ -36,6 +36,8 @@ LIMITS: Final = Limits(
     item_bytes=1_400_000,
     # 128 levels; leeward itself takes no more than 64, on any cloud.
     nesting=64,
+    name_bytes=64 * 1024,
+    model="Cosmos DB",
 )
 """Sources: "Azure Functions HTTP trigger", "Scalability targets for Queue storage", the quota pages
 of Event Grid and Cosmos DB."""

@@ -42,6 +42,7 @@ LIMITS: Final = Limits(
     # field, and 20 levels.
     key_bytes=1500,
     batch_stores=500,
+    model="Firestore",
 )
 """Sources: the quota pages of Cloud Run functions, Pub/Sub and Firestore."""
 

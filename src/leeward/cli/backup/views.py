@@ -16,6 +16,7 @@ _HEADER = ("id", "time", "items", "bytes", "segments", "new", "consistency", "ke
 def json_of_backup(backup: Backup) -> JsonObject:
     """Return the JSON object of a backup; times are ISO 8601."""
     told: JsonObject = backup._asdict()
+    told |= {"lost": dict(backup.lost)}
     return told | {"time": _time(backup.time), "ended": _time(backup.ended)}
 
 
@@ -27,7 +28,7 @@ def json_of(value: Checked | Fit | Pruned) -> JsonObject:
 
 def json_of_restored(restored: Restored) -> JsonObject:
     """Return the JSON object of a restore."""
-    told: JsonObject = restored._asdict()
+    told: JsonObject = restored._asdict() | {"missing": list(restored.missing)}
     return told | {"promise": restored.promise.value}
 
 
@@ -47,6 +48,10 @@ def render_backup(data: JsonObject, printers: Printers) -> None:
     """Render a backup that was created."""
     names = ("id", "table", "target", "items", "segments", "uploaded", "bytes", "consistency")
     printers.out.pairs([(name, _count(data[name])) for name in names])
+    if data["mended"]:
+        printers.err.text(f"{data['mended']:,} segments were damaged, and are written anew.")
+    for what, count in data["lost"].items():
+        printers.err.text(f"Not in the backup: {what} of {count:,} items.", "yellow")
 
 
 def render_list(data: JsonObject, printers: Printers) -> None:
@@ -65,6 +70,9 @@ def render_list(data: JsonObject, printers: Printers) -> None:
         for each in data["backups"]
     ]
     printers.out.table(_HEADER, rows, ("cyan",))
+    for each in data["backups"]:
+        if each["wrong"]:
+            printers.out.text(f"{each['id']}: {each['wrong']}", "red")
 
 
 def render_checked(data: JsonObject, printers: Printers) -> None:
@@ -82,6 +90,8 @@ def render_checked(data: JsonObject, printers: Printers) -> None:
 def render_fit(data: JsonObject, printers: Printers) -> None:
     """Render a dry run."""
     _render_findings(data, printers)
+    for each in data["missing"]:
+        printers.out.text(f"Left out: {each}", "yellow")
     where = f"table {data['table']!r} of {data['target']}"
     if data["findings"]:
         printers.out.text(f"Backup {data['id']} cannot be restored into {where}.", "red")
@@ -95,6 +105,8 @@ def render_restored(data: JsonObject, printers: Printers) -> None:
     names = ("id", "table", "target", "written", "kept", "expired", "found")
     printers.out.pairs([(name, _count(data[name])) for name in names])
     printers.out.text("")
+    for each in data["missing"]:
+        printers.out.text(f"Left out: {each}", "yellow")
     verified = data["promise"] == "verified"
     told = (
         "VERIFIED: the table holds exactly the items." if verified else f"RESTORED: {data['why']}."
@@ -109,6 +121,8 @@ def render_pruned(data: JsonObject, printers: Printers) -> None:
     printers.out.text(
         f"{told} ({data['bytes']:,} bytes) {would} deleted; {len(data['kept'])} backups stay."
     )
+    for each in data["wrong"]:
+        printers.out.text(f"It stays, and what it needs: {each}", "red")
 
 
 def _render_findings(data: JsonObject, printers: Printers) -> None:

@@ -29,8 +29,18 @@ Store = Annotated[
     str, typer.Option("--store", metavar="BUCKET[/PREFIX]", help="Where the backups are.")
 ]
 KeyFile = Annotated[
-    Path | None,
-    typer.Option("--key-file", metavar="FILE", help="Holds the key of encrypted backups."),
+    list[Path] | None,
+    typer.Option(
+        "--key-file",
+        metavar="FILE",
+        help="Holds the key of encrypted backups. Again for older keys, which only open.",
+    ),
+]
+CopiedFrom = Annotated[
+    str | None,
+    typer.Option(
+        "--copied-from", metavar="PLACE", help="Where the backups were made: BUCKET/PREFIX/TABLE."
+    ),
 ]
 Work = Annotated[
     Path, typer.Option("--work", metavar="FOLDER", help="Where runs keep what they have read.")
@@ -63,6 +73,10 @@ def create(
             "--export", metavar="BUCKET/FOLDER", help="Read an export of the cloud's own instead."
         ),
     ] = None,
+    verify: Annotated[
+        bool,
+        typer.Option("--verify", help="Read what is stored already; write anew what is damaged."),
+    ] = False,
     rate: Rate = None,
     key_file: KeyFile = None,
     at: TableAt = None,
@@ -73,7 +87,7 @@ def create(
     options = options_of(context)
     location = _Location(table, table, store, at, store_at, key_file, work)
     with _opened(options, location) as backups:
-        backup = backups.create(id=id, rate=rate, export=export)
+        backup = backups.create(id=id, rate=rate, export=export, verify=verify)
     options.output.show(views.json_of_backup(backup), views.render_backup)
 
 
@@ -88,8 +102,11 @@ def list_(
     """List the backups of a table, the latest last."""
     options = options_of(context)
     with _opened(options, _Location(table, table, store, None, store_at, key_file)) as backups:
-        found = [views.json_of_backup(each) for each in backups.list()]
-    options.output.show({"backups": found}, views.render_list)
+        found = backups.list()
+    listed = [views.json_of_backup(each) for each in found]
+    options.output.show({"backups": listed}, views.render_list)
+    if any(each.wrong for each in found):
+        raise typer.Exit(BROKEN.code)
 
 
 def check(
@@ -103,11 +120,14 @@ def check(
         typer.Option("--deep", help="Read everything: only this finds a byte that has changed."),
     ] = False,
     key_file: KeyFile = None,
+    copied_from: CopiedFrom = None,
     store_at: StoreAt = None,
 ) -> None:
     """Check that a backup is all there; with --deep, that it is what was written."""
     options = options_of(context)
-    with _opened(options, _Location(table, table, store, None, store_at, key_file)) as backups:
+    with _opened(
+        options, _Location(table, table, store, None, store_at, key_file, copied_from=copied_from)
+    ) as backups:
         checked = backups.check(backup, deep=deep)
     options.output.show(views.json_of(checked), views.render_checked)
     if checked.findings:
@@ -135,28 +155,49 @@ def restore(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Write nothing; name the keys that do not fit.")
     ] = False,
+    skip_damaged: Annotated[
+        bool,
+        typer.Option("--skip-damaged", help="Leave out what of the backup is damaged; name it."),
+    ] = False,
+    plain: Annotated[
+        bool,
+        typer.Option(
+            "--plain", help="Write values that only another cloud has as load_data returns them."
+        ),
+    ] = False,
     rate: Rate = None,
     parallel: Annotated[
         int, typer.Option("--parallel", metavar="NUMBER", help="Items that are written at once.")
     ] = 8,
     key_file: KeyFile = None,
+    copied_from: CopiedFrom = None,
     at: TableAt = None,
     store_at: StoreAt = None,
     work: Work = USUAL_FOLDER,
 ) -> None:
     """Restore a backup into a table, on any target, and read it again to see what it holds."""
     options = options_of(context)
-    location = _Location(table, into or table, store, at, store_at, key_file, work)
+    location = _Location(table, into or table, store, at, store_at, key_file, work, copied_from)
     with _opened(options, location) as backups:
         if dry_run:
-            fit = backups.dry_run(backup, into=into, mode=mode)
+            fit = backups.dry_run(
+                backup, into=into, mode=mode, skip_damaged=skip_damaged, plain=plain
+            )
             options.output.show(views.json_of(fit), views.render_fit)
-            if fit.findings:
+            if fit.findings or fit.missing:
                 raise typer.Exit(BROKEN.code)
             return
-        restored = backups.restore(backup, into=into, mode=mode, rate=rate, parallel=parallel)
+        restored = backups.restore(
+            backup,
+            into=into,
+            mode=mode,
+            rate=rate,
+            parallel=parallel,
+            skip_damaged=skip_damaged,
+            plain=plain,
+        )
     options.output.show(views.json_of_restored(restored), views.render_restored)
-    if restored.promise is not Promise.VERIFIED and mode == "empty":
+    if restored.missing or (restored.promise is not Promise.VERIFIED and mode == "empty"):
         raise typer.Exit(BROKEN.code)
 
 
@@ -167,13 +208,14 @@ def drill(
     *,
     store: Store,
     key_file: KeyFile = None,
+    copied_from: CopiedFrom = None,
     store_at: StoreAt = None,
     work: Work = USUAL_FOLDER,
 ) -> None:
     """Restore a backup on this machine's disk, compare everything, and remove it again."""
     options = options_of(context)
     with _opened(
-        options, _Location(table, table, store, None, store_at, key_file, work)
+        options, _Location(table, table, store, None, store_at, key_file, work, copied_from)
     ) as backups:
         restored = backups.drill(backup)
     options.output.show(views.json_of_restored(restored), views.render_restored)
@@ -199,6 +241,8 @@ def prune(
     with _opened(options, _Location(table, table, store, None, store_at, key_file)) as backups:
         pruned = backups.prune(keep=keep, days=days, dry_run=dry_run)
     options.output.show(views.json_of(pruned) | {"dry_run": dry_run}, views.render_pruned)
+    if pruned.wrong:
+        raise typer.Exit(BROKEN.code)
 
 
 def native(
@@ -231,6 +275,7 @@ class _Location(NamedTuple):
         store_at: the target of the bucket; None for its home.
         key_file: of encrypted backups.
         work: where runs keep what they have read.
+        copied_from: where the backups were made, if they were copied.
     """
 
     table: str
@@ -238,8 +283,9 @@ class _Location(NamedTuple):
     store: str
     at: str | None
     store_at: str | None
-    key_file: Path | None
+    key_file: list[Path] | None
     work: Path = USUAL_FOLDER
+    copied_from: str | None = None
 
     def config(self, config: Config) -> Config:
         """Return a configuration in which the table, and the bucket, have their homes there."""
@@ -270,4 +316,5 @@ def _opened(options: GlobalOptions, location: _Location) -> Iterator[Backups]:
             key_file=location.key_file,
             work=location.work,
             look=look,
+            copied_from=location.copied_from,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Final, cast
 
@@ -84,11 +85,12 @@ def _keep(file: Path, text: str) -> None:
         ConfigError: it is there with another one, or cannot be written.
     """
     try:
-        if file.exists():
-            if file.read_text(encoding="utf-8") != text:
-                raise ConfigError(f"{file} is there already; name another file with --out")
+        with suppress(FileExistsError):
+            with file.open("x", encoding="utf-8") as new:  # through no link, not even a broken one
+                new.write(text)
             return
-        file.write_text(text, encoding="utf-8")
+        if file.is_symlink() or file.read_text(encoding="utf-8") != text:
+            raise ConfigError(f"{file} is there already; name another file with --out")
     except OSError as error:
         raise ConfigError(f"{file} cannot be written: {error.strerror}") from error
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn, TypeAlias
 
@@ -20,7 +19,7 @@ from leeward.cli.output.json_view import (
     json_of_object,
     json_of_write,
 )
-from leeward.cli.output.output import Output, OutputError, pour
+from leeward.cli.output.output import Output, pour, write_file
 from leeward.cli.output.render import (
     render_no_object,
     render_object,
@@ -111,7 +110,7 @@ def get(
         if out is None:
             pour(standard_output, found)
             return
-        written = _written(out, found)
+        written = write_file(out, found)
         options.output.show(
             json_of_object(found.info) | {"file": str(out), "written": written}, render_object
         )
@@ -166,26 +165,6 @@ def _all(cloud: Client, bucket: str, prefix: str, timeout: float | None) -> Iter
         cursor = cursors.following(page.cursor, empty=not page.objects)
         if cursor is None:
             return
-
-
-def _written(out: Path, pieces: Iterable[bytes]) -> int:
-    """Write a file, which takes its name once it is whole; return its bytes.
-
-    Raises:
-        OutputError: it cannot be written.
-    """
-    part = out.with_name(f"{out.name}.{os.getpid()}.part")
-    written = 0
-    try:
-        with part.open("wb") as file:
-            for piece in pieces:
-                written += file.write(piece)
-        part.replace(out)
-    except OSError as error:
-        raise OutputError(f"{out} cannot be written: {error.strerror}") from error
-    finally:
-        part.unlink(missing_ok=True)
-    return written
 
 
 def _end_without(output: Output, bucket: str, name: str) -> NoReturn:

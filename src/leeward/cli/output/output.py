@@ -5,9 +5,11 @@ Results stand on the standard output, errors on the standard error, in both.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Protocol, TextIO, TypeAlias
 
 from leeward.cli import exact_json
@@ -21,6 +23,31 @@ Render: TypeAlias = Callable[[JsonObject, Printers], None]
 
 class OutputError(Exception):
     """The result of a command cannot be written; the command itself has done its work."""
+
+
+def write_file(path: Path, pieces: Iterable[bytes]) -> int:
+    """Write a file, which takes its name once it is whole; return its bytes.
+
+    What is written until then has a name that nobody can guess and prepare, and no link is
+    followed: neither there nor at the name itself.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    part = path.with_name(f".{path.name[:100]}.{os.urandom(8).hex()}.part")
+    how = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
+    written = 0
+    try:
+        try:
+            with open(os.open(part, how, 0o666), "wb") as file:  # noqa: PTH123 - a descriptor
+                for piece in pieces:
+                    written += file.write(piece)
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+    except OSError as error:
+        raise OutputError(f"{path} cannot be written: {error.strerror}") from error
+    return written
 
 
 class Output(Protocol):

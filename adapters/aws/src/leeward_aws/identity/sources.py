@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import Any, Final
 
 from leeward.adapter import TargetConfig
@@ -72,7 +71,11 @@ def source_of(
     env = _env(config)
     origin = _origin(settings, env)
     if origin == _ENVIRONMENT:
-        source = partial(_in_environment, env, now)
+
+        def source(_: Any, timeout: float = 0.0) -> Resolved:  # a partial would show its `env`
+            del timeout
+            return _in_environment(env, now)
+
         return ConfiguredFirst(source, source)
     if origin == _CONTAINER:
         from leeward_aws.identity.endpoint import container_source
@@ -137,9 +140,7 @@ def _something_goes_first(env: Mapping[str, str]) -> bool:
     return any(os.path.isfile(path) for path in full)  # noqa: PTH113
 
 
-def _in_environment(
-    env: Mapping[str, str], now: Callable[[], float], what: Any, timeout: float = 0.0
-) -> Resolved:
+def _in_environment(env: Mapping[str, str], now: Callable[[], float]) -> Resolved:
     """Return the keys of the environment, as they are by now."""
     try:
         found = from_environment(env)

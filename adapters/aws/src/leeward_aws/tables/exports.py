@@ -67,7 +67,7 @@ def _files(data: bytes) -> tuple[ExportFile, ...]:
 
 def _items(data: bytes) -> tuple[Stored, ...]:
     lines: list[Any] = [decode(line, deepest=DEEPEST) for line in data.splitlines()]
-    return tuple(stored_of(each["Item"]) for each in lines)
+    return tuple(stored_of(each["Item"], exact=True) for each in lines)
 
 
 def _begin(_: bytes) -> str:

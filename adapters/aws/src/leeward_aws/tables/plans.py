@@ -109,7 +109,7 @@ def load(endpoint: Endpoint, call: Load, view: View) -> Plan:
     response, refusal = yield from exchange(
         endpoint.service, _get(endpoint, call.table, call.key), view
     )
-    found = refusal or _found(response)
+    found = refusal or _found(response, exact=call.exact)
     if isinstance(found, Result):
         return found
     return Result.ok(found and found.stored, request_id=response.headers.get(REQUEST_ID))
@@ -145,7 +145,7 @@ def scan(endpoint: Endpoint, call: Scan, view: View) -> Plan:
     if refusal is not None:
         return refusal
     try:
-        page = _page_of(response)
+        page = _page_of(response, exact=call.exact)
     except (Undecodable, UnreadableItem) as error:
         return misread(response, error, request_id=REQUEST_ID)
     return Result.ok(page, request_id=response.headers.get(REQUEST_ID))
@@ -221,26 +221,27 @@ class _Found(NamedTuple):
         return masked(self)
 
 
-def _found(response: Response) -> _Found | Result[Any] | None:
+def _found(response: Response, *, exact: bool = False) -> _Found | Result[Any] | None:
     """Read the answer to `GetItem`: an item, none, or something that cannot be read."""
     try:
         native = object_of(response, DEEPEST).get("Item")
         if native is not None and not isinstance(native, dict):
             raise Undecodable("the item of the answer is not an object")
-        return None if native is None else _Found(native, stored_of(native))
+        return None if native is None else _Found(native, stored_of(native, exact=exact))
     except (Undecodable, UnreadableItem) as error:
         return misread(response, error, request_id=REQUEST_ID)
 
 
-def stored_of(native: Native) -> Stored:
-    """Return an item as DynamoDB keeps it.
+def stored_of(native: Native, *, exact: bool = False) -> Stored:
+    """Return an item as DynamoDB keeps it; `exact` as for `leeward.adapter.items.decode`.
 
     Raises:
         UnreadableItem: leeward cannot read it.
     """
-    found = decode_item(native, DYNAMODB)
+    found = decode_item(native, DYNAMODB, exact=exact)
     revision = revision_of(native, found)
-    return Stored(found.item, revision, found.write_id, found.expires_at, found.foreign)
+    told = Stored(found.item, revision, found.write_id, found.expires_at, found.foreign)
+    return told._replace(lost=found.lost) if exact else told
 
 
 def _written(response: Response, revision: str | None) -> Result[Any]:
@@ -262,8 +263,9 @@ def _is_echo(response: Response, write_id: str) -> bool:
         return False
 
 
-def _page_of(response: Response) -> Page:
-    document = decode_apart(response.body, "Items", _stored_in, deepest=DEEPEST)
+def _page_of(response: Response, *, exact: bool) -> Page:
+    read = partial(_stored_in, exact=exact)
+    document = decode_apart(response.body, "Items", read, deepest=DEEPEST)
     if not isinstance(document, dict) or not isinstance(document.get("Items"), list):
         raise Undecodable("the answer has no list of items")
     last = document.get("LastEvaluatedKey")
@@ -272,10 +274,10 @@ def _page_of(response: Response) -> Page:
     return Page(tuple(document["Items"]), json_text.encode(last).decode() if last else None)
 
 
-def _stored_in(native: Any) -> Stored:
+def _stored_in(native: Any, *, exact: bool) -> Stored:
     if not isinstance(native, dict):
         raise Undecodable("the answer has an item that is not an object")
-    return stored_of(native)
+    return stored_of(native, exact=exact)
 
 
 def _start_of(cursor: str) -> Native:

@@ -61,6 +61,18 @@ def _read_binaries(elements: Any) -> list[bytes]:
     return sorted(map(a2b_base64, elements))
 
 
+def _keep_strings(_: Any, elements: list[str]) -> list[str]:
+    return elements
+
+
+def _keep_numbers(_: Any, elements: list[int | Decimal]) -> list[str]:
+    return [decimal_text(each) if isinstance(each, Decimal) else str(each) for each in elements]
+
+
+def _keep_binaries(_: Any, elements: list[bytes]) -> list[str]:
+    return [*map(_write_bytes, elements)]
+
+
 DYNAMODB: Final = Profile(
     name="DynamoDB",
     # The service takes 38 digits and 1E-130 to 9.99E+125. But it answers with all digits written
@@ -87,6 +99,7 @@ DYNAMODB: Final = Profile(
             "NS": _read_numbers,
             "BS": _read_binaries,
         },
+        kept={"SS": _keep_strings, "NS": _keep_numbers, "BS": _keep_binaries},
     ),
     binary=True,
     expiry="epoch",

@@ -89,8 +89,12 @@ def document_of(call: Store) -> Native:
     return native
 
 
-def stored_of(native: Native) -> Stored:
+def stored_of(native: Native, *, exact: bool = False) -> Stored:
     """Read a document, expired or not.
+
+    Args:
+        native: the document.
+        exact: as for `leeward.adapter.items.decode`.
 
     Raises:
         Undecodable: it lacks what Cosmos gives to every document.
@@ -99,11 +103,15 @@ def stored_of(native: Native) -> Stored:
     name, etag = native.get("id"), etag_of(native)
     if not isinstance(name, str):
         raise Undecodable("a document has no id")
-    found = decode(native, COSMOS)
+    found = decode(native, COSMOS, exact=exact)
     if found.write_id is None and escape_name("id", COSMOS, top=True) not in native:
         found.item["id"] = _unescaped(name)
     revision = Revision(etag, found.expires_at).text()
-    return Stored(found.item, revision, found.write_id, found.expires_at, found.foreign)
+    told = Stored(found.item, revision, found.write_id, found.expires_at, found.foreign)
+    if not (exact and found.foreign):
+        return told
+    lost = ("its ttl",) if found.expires_at is None and native.get("ttl") is not None else ()
+    return told._replace(name=name, lost=(*found.lost, *lost))
 
 
 def revision_of(text: str) -> Revision | None:

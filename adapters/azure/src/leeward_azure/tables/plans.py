@@ -104,7 +104,7 @@ def load(endpoint: CosmosEndpoint, call: Load, view: View) -> Plan:
         return _ok(None, answer.response)
     if answer.refusal is not None:
         return (yield from unless_made_anew(container, answer.refusal, view))
-    found = _found(answer.response, location)
+    found = _found(answer.response, location, exact=call.exact)
     return found if isinstance(found, Result) else _ok(found, answer.response)
 
 
@@ -141,7 +141,7 @@ def scan(endpoint: CosmosEndpoint, call: Scan, view: View) -> Plan:
     answer = yield from ask_container(container, to_page(container, cursor, call.most, view), view)
     if answer.refusal is not None:
         return (yield from unless_made_anew(container, answer.refusal, view))
-    return _page(answer.response)
+    return _page(answer.response, exact=call.exact)
 
 
 def _replace(container: Container, call: Store, if_revision: str, view: View) -> Plan:
@@ -234,37 +234,38 @@ def _look(
     return found
 
 
-def _found(response: Response, location: Location) -> Stored | Result[Any]:
+def _found(response: Response, location: Location, *, exact: bool = False) -> Stored | Result[Any]:
     """Read the answer to a read: the document at `location`, or something that cannot be read."""
     try:
         native = object_of(response, DEEPEST)
         if response.status != 200 or native.get("id") != location.id:
             raise Undecodable("the answer is not the document that was asked for")
-        return stored_of(native)
+        return stored_of(native, exact=exact)
     except (Undecodable, UnreadableItem) as error:
         return misread(response, error, request_id=COSMOS.request_id)
 
 
-def _page(response: Response) -> Result[Any]:
+def _page(response: Response, *, exact: bool) -> Result[Any]:
     try:
-        items = _items_in(response)
+        items = _items_in(response, exact=exact)
     except (Undecodable, UnreadableItem) as error:
         return misread(response, error, request_id=COSMOS.request_id)
     return _ok(Page(items, response.headers.get("x-ms-continuation") or None), response)
 
 
-def _items_in(response: Response) -> tuple[Stored, ...]:
-    document = decode_apart(response.body, "Documents", _stored_in, deepest=DEEPEST)
+def _items_in(response: Response, *, exact: bool) -> tuple[Stored, ...]:
+    read = partial(_stored_in, exact=exact)
+    document = decode_apart(response.body, "Documents", read, deepest=DEEPEST)
     found = document.get("Documents") if isinstance(document, dict) else None
     if response.status != 200 or not isinstance(found, list):
         raise Undecodable("the answer has no list of documents")
     return tuple(found)
 
 
-def _stored_in(native: Any) -> Stored:
+def _stored_in(native: Any, *, exact: bool) -> Stored:
     if not isinstance(native, dict):
         raise Undecodable("a document of the answer is not an object")
-    return stored_of(native)
+    return stored_of(native, exact=exact)
 
 
 def _written(response: Response, call: Store) -> Result[Any]:

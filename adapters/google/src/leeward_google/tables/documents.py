@@ -77,17 +77,24 @@ def fields_of(call: Store) -> Native:
     return fields
 
 
-def stored_of(native: Native) -> Stored:
+def stored_of(native: Native, *, exact: bool = False) -> Stored:
     """Read a document, expired or not.
+
+    Args:
+        native: the document.
+        exact: as for `leeward.adapter.items.decode`.
 
     Raises:
         Undecodable: it lacks what Firestore gives to every document.
         UnreadableItem: its fields cannot be read by leeward.
     """
     update_time = update_time_of(native)
-    found = decode(native.get("fields", {}), FIRESTORE)
+    found = decode(native.get("fields", {}), FIRESTORE, exact=exact)
     revision = Revision(update_time, found.expires_at).text()
-    return Stored(found.item, revision, found.write_id, found.expires_at, found.foreign)
+    told = Stored(found.item, revision, found.write_id, found.expires_at, found.foreign)
+    if not (exact and found.foreign):
+        return told
+    return told._replace(name=str(native.get("name")).rpartition("/")[2], lost=found.lost)
 
 
 def revision_of(text: str) -> Revision | None:

@@ -114,7 +114,7 @@ def load(endpoint: FirestoreEndpoint, call: Load, view: View) -> Plan:
     response, refusal = yield from exchange(
         endpoint.service, _get(endpoint, call.table, call.key), view
     )
-    seen = refusal or seen_in(response, id_of(call.key), view.now)
+    seen = refusal or seen_in(response, id_of(call.key), view.now, exact=call.exact)
     return seen if isinstance(seen, Result) else Result.ok(seen)
 
 
@@ -136,7 +136,7 @@ def scan(endpoint: FirestoreEndpoint, call: Scan, view: View) -> Plan:
     """
     request = endpoint.request("runQuery", {"structuredQuery": _query(endpoint, call)})
     response, refusal = yield from exchange(endpoint.service, request, view)
-    return refusal or page_in(response, call.most or PAGE_ITEMS, view.now)
+    return refusal or page_in(response, call.most or PAGE_ITEMS, view.now, exact=call.exact)
 
 
 def _store_if_absent(

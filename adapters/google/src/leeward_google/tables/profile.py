@@ -6,6 +6,7 @@ are RFC 3339 in UTC, and an empty list or map may come without its member.
 
 from __future__ import annotations
 
+import re
 from binascii import a2b_base64, b2a_base64
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -64,6 +65,20 @@ def _read_point(value: Any) -> dict[str, float]:
     return {name: float(value.get(name, 0)) for name in ("latitude", "longitude")}
 
 
+def _keep_time(raw: Any, _: Any) -> Any:
+    """Keep a time with more digits than a datetime has."""
+    digits = re.search(r"\.([0-9]+)", raw)
+    return raw if digits is not None and digits[1][_MICROSECONDS:].strip("0") else None
+
+
+def _keep_point(_: Any, plain: dict[str, float]) -> dict[str, float]:
+    return plain
+
+
+def _keep_reference(raw: Any, _: Any) -> Any:
+    return raw
+
+
 def _member(value: Any, name: str, kind: type) -> Any:
     found = value.get(name, kind()) if type(value) is dict else None
     if type(found) is not kind:
@@ -72,6 +87,9 @@ def _member(value: Any, name: str, kind: type) -> Any:
 
 
 _LONGEST_INTEGER: Final = len(str(-(2**63)))
+
+_MICROSECONDS: Final = 6
+"""Digits of a second."""
 
 FIRESTORE: Final = Profile(
     name="Firestore",
@@ -98,6 +116,11 @@ FIRESTORE: Final = Profile(
             "geoPointValue": _read_point,
             "arrayValue": _read_list,
             "mapValue": _read_map,
+        },
+        kept={
+            "geoPointValue": _keep_point,
+            "referenceValue": _keep_reference,
+            "timestampValue": _keep_time,
         },
     ),
     binary=True,

@@ -32,36 +32,38 @@ Seen: TypeAlias = Stored | Result[Any] | None
 """An item, none, or why that cannot be known."""
 
 
-def seen_in(response: Response, name: str, now: float) -> Seen:
+def seen_in(response: Response, name: str, now: float, *, exact: bool = False) -> Seen:
     """Read the answer to `batchGet` of one document.
 
     Args:
         response: a success.
         name: the document's id; an answer about another one is not believed.
         now: Unix seconds.
+        exact: as for `leeward.adapter.items.decode`.
     """
     natives = _documents(response, now, name)
     if isinstance(natives, Result):
         return natives
     try:
-        return stored_of(natives[0]) if natives else None
+        return stored_of(natives[0], exact=exact) if natives else None
     except (Undecodable, UnreadableItem) as error:
         return misread(response, error)
 
 
-def page_in(response: Response, most: int, now: float) -> Result[Page]:
+def page_in(response: Response, most: int, now: float, *, exact: bool = False) -> Result[Page]:
     """Read the answer to `runQuery`; the cursor is the id of the last document of a full page.
 
     Args:
         response: a success.
         most: the documents that were asked for.
         now: Unix seconds.
+        exact: as for `leeward.adapter.items.decode`.
     """
     natives = _documents(response, now)
     if isinstance(natives, Result):
         return natives
     try:
-        items = tuple(stored_of(native) for native in natives)
+        items = tuple(stored_of(native, exact=exact) for native in natives)
         last = _last(natives[-1].get("name")) if len(natives) >= most else None
     except (Undecodable, UnreadableItem) as error:
         return misread(response, error)

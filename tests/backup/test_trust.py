@@ -1,0 +1,406 @@
+"""What may become of a place where backups are: keys change, bytes rot, others write and delete."""
+
+from __future__ import annotations
+
+import errno
+import gzip
+import sqlite3
+import tracemalloc
+from decimal import Decimal
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from leeward import ConfigError, LeewardError, Promise
+from leeward.backup import BackupError
+from leeward.backup.check import read_segment
+from leeward.backup.folder import manifest_name
+from leeward.backup.lines import LONGEST_LINE, Damaged, kept_in
+from leeward.backup.manifest import Segment, read, segment_name, written
+from leeward.backup.prunes import DEAD_AFTER
+from leeward.backup.sealing import Keys
+from leeward.backup.segments import Multiset, lines_in, packed, unpacked
+from leeward.errors import Outcome
+from leeward.sqlite.database import Database
+from leeward.sqlite.errors import fault_at_end, fault_of, has_no_room
+from leeward.testing import FakeClock
+from leeward_contract_tests.rows import each_row
+from tests.backup.conftest import START, World
+
+ITEMS = 12
+MIB = 1024 * 1024
+
+
+def _key(world: World, name: str, byte: str) -> Path:
+    path = world.folder / name
+    path.write_text(byte * 32)
+    path.chmod(0o600)
+    return path
+
+
+def _fill(client: Any, table: str = "orders") -> None:
+    for n in range(ITEMS):
+        client.store_data(table, {"id": f"order-{n}", "n": n})
+
+
+def _objects(client: Any, kind: str, table: str = "orders") -> list[str]:
+    page = client.list_objects("backups", f"shop/{table}/{kind}/")
+    return [each.name for each in page.objects]
+
+
+def _read(client: Any, name: str) -> bytes:
+    return bytes(client.get_object("backups", name).read())
+
+
+def _damage(client: Any, name: str) -> None:
+    held = _read(client, name)
+    client.put_object("backups", name, held[:-9] + bytes([held[-9] ^ 1]) + held[-8:])
+
+
+def test_keys_rotate(world: World) -> None:
+    """With several keys all is read, and the first one is written with; without one it is named."""
+    client = world.client()
+    _fill(client)
+    old, new = _key(world, "old", "11"), _key(world, "new", "22")
+    first = world.backups(client, key_file=old).create()
+    world.clock.advance(1)
+    both = world.backups(client, key_file=[new, old])
+    second = both.create()
+    assert second.parent == first.id
+    assert (second.key_id != first.key_id, second.uploaded) == (True, second.segments)
+    assert [each.wrong for each in both.list()] == ["", ""]
+    assert both.restore(first.id, into="again").promise is Promise.VERIFIED
+    world.clock.advance(1)
+    assert both.create().uploaded == 0
+
+    alone = world.backups(client, key_file=new)
+    assert ["another one" in each.wrong for each in alone.list()] == [True, False, False]
+    pruned = alone.prune(keep=1)
+    assert (pruned.backups, len(pruned.wrong)) == ((second.id,), 1)
+    assert both.check(first.id, deep=True).findings == ()  # what it needs has stayed
+    assert both.prune(keep=1).backups == (first.id,)
+
+
+@pytest.mark.threat("S13")
+def test_equal_tables_look_different_and_a_backup_belongs_to_its_place(world: World) -> None:
+    """By name and bytes; one of another place is named, and opened if its place is named."""
+    client = world.client()
+    key = _key(world, "key", "11")
+    for table in ("orders", "staging"):
+        _fill(client, table)
+        world.backups(client, table, key_file=key).create()
+    names = [_objects(client, "segments", table) for table in ("orders", "staging")]
+    held = [{_read(client, each) for each in some} for some in names]
+    ends = [{each.rpartition("/")[2] for each in some} for some in names]
+    assert not held[0] & held[1]
+    assert not ends[0] & ends[1]
+
+    mine = world.backups(client, key_file=key)
+    moved = {"segments": names[1], "manifests": _objects(client, "manifests", "staging")}
+    for each in (name for some in moved.values() for name in some):
+        copy = each.replace("shop/staging", "other/staging")
+        client.put_object("backups", copy, _read(client, each))
+    from leeward.backup import Backups
+
+    there = {"key_file": key, "work": world.folder / "work"}
+    other = Backups(client, "staging", "backups/other", **there)  # type: ignore[arg-type]
+    (found,) = other.check(deep=True).findings
+    assert "made in backups/shop/staging, and not here" in found
+    with pytest.raises(BackupError, match="--copied-from"):
+        other.restore(into="again")
+    known = Backups(
+        client,
+        "staging",
+        "backups/other",
+        copied_from="backups/shop/staging",
+        **there,  # type: ignore[arg-type]
+    )
+    assert known.restore(into="again").promise is Promise.VERIFIED
+    assert mine.check(deep=True).findings == ()
+
+
+@pytest.mark.threat("S13")
+def test_a_backup_that_somebody_has_deleted_is_missed(world: World) -> None:
+    """The one before it is not VERIFIED as the latest; a prune leaves no such gap."""
+    client = world.client()
+    backups = world.backups(client)
+    ids = []
+    for n in range(4):
+        client.store_data("orders", {"id": "order-1", "n": n})
+        world.clock.advance(1)
+        ids.append(backups.create().id)
+    backups.prune(keep=3)
+    assert backups.check().findings == ()
+    client.delete_object("backups", _objects(client, "manifests")[-1])
+    gone = f"the backup {ids[3]} was made in backups/shop/orders/ and is gone"
+    assert [gone in each for each in backups.check().findings] == [True]
+    restored = backups.restore(into="again")
+    assert restored.promise is Promise.RESTORED
+    assert gone in restored.why
+    assert backups.drill().promise is Promise.RESTORED
+
+
+@pytest.mark.threat("S13")
+@each_row(
+    "mode, taken", [(0o600, True), (0o440, True), (0o644, True), (0o660, False), (0o666, False)]
+)
+def test_a_key_that_others_can_change_is_refused(
+    tmp_path: Path, mode: int, taken: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """With the command that mends it; one that all can read gets a line in the log."""
+    from leeward.backup.sealing import keys_of
+
+    file = tmp_path / f"key-{mode:o}"
+    file.write_text("11" * 32)
+    file.chmod(mode)
+    if taken:
+        caplog.clear()
+        assert keys_of(file) == [b"\x11" * 32]
+        assert ("key_file_is_readable" in caplog.text) is bool(mode & 0o004)
+        return
+    with pytest.raises(ConfigError, match=f"mode 0{mode:o}.*chmod 600"):
+        keys_of(file)
+
+
+def test_a_damaged_segment_is_mended_or_left_out_by_name(world: World) -> None:
+    """A later backup no longer inherits it in silence; what is sound can be had before that."""
+    client = world.client()
+    _fill(client)
+    backups = world.backups(client)
+    first = backups.create()
+    names = _objects(client, "segments")
+    _damage(client, names[3])
+    world.clock.advance(1)
+    assert backups.create().uploaded == 0
+    with pytest.raises(BackupError, match="--skip-damaged"):
+        backups.restore(into="again")
+    fit = backups.dry_run(into="again", skip_damaged=True)
+    assert (fit.findings, [names[3] in each for each in fit.missing]) == ((), [True])
+    restored = backups.restore(into="again", skip_damaged=True)
+    assert restored.promise is Promise.RESTORED
+    assert "left out (1)" in restored.why
+    assert restored.missing == fit.missing
+    assert restored.written == restored.found == fit.items < ITEMS
+    world.clock.advance(1)
+    last = backups.create(verify=True)
+    assert (last.mended, last.uploaded) == (1, 0)
+    for id in (first.id, last.id):
+        assert backups.check(id, deep=True).findings == ()
+
+    client.put_object("backups", names[2], b"short")
+    world.clock.advance(1)
+    assert backups.create().mended == 1  # another size is seen without a look at the bytes
+    assert backups.check(deep=True).findings == ()
+
+
+def test_the_backup_that_was_begun_last_is_the_latest(world: World) -> None:
+    """Whatever the clock of its machine says; a time of another decade is not a clock's."""
+    client = world.client()
+    ids = []
+    for n, time in enumerate((START, START - 3600, START - 7200)):
+        world.clock = FakeClock(time)
+        client = world.client()
+        client.store_data("orders", {"id": "order-1", "n": n})
+        made = world.backups(client).create()
+        assert made.time == time
+        ids.append(made.id)
+    backups = world.backups(client)
+    assert [each.id for each in backups.list()] == ids
+    assert backups.restore(into="again").id == ids[-1]
+    assert backups.prune(keep=1).kept == (ids[-1],)
+    client.put_object("backups", "shop/orders/manifests/99991231T235959999Z-x.json", b"{}")
+    world.clock.advance(1)
+    assert backups.create().time == START - 7200 + 1
+    assert [bool(each.wrong) for each in backups.list()] == [False, False, True]
+
+
+@each_row(
+    "name, told, seconds",
+    [
+        ("20260101T000000000Z-new", {"names": 0, "count": 3}, DEAD_AFTER),
+        ("20260101T000000000Z-old", [], DEAD_AFTER),
+        ("20251231T210000000Z-dead", {"names": 0, "count": 3}, 0),
+        ("99991231T235959999Z-evil", {"names": 0, "count": 3}, 0),
+    ],
+)
+@pytest.mark.threat("S18")
+def test_a_prune_that_was_killed_is_waited_for_briefly(
+    tmp_path: Path, name: str, told: Any, seconds: float
+) -> None:
+    """While its lease may live, with a word on the screen; one from the future not at all."""
+    import json
+    from contextlib import ExitStack
+
+    with ExitStack() as stack:
+        folder = tmp_path / name
+        folder.mkdir()
+        world = World(folder, stack)
+        client = world.client()
+        _fill(client)
+        backups = world.backups(client)
+        backups.create()
+        segments = [each.removeprefix("shop/orders/") for each in _objects(client, "segments")]
+        body: Any = segments if told == [] else {**told, "names": segments}
+        client.put_object("backups", f"shop/orders/prunes/{name}.json", json.dumps(body).encode())
+        begun = world.clock.monotonic()
+        backups.create()
+        waited = world.clock.monotonic() - begun
+        assert seconds <= waited <= seconds + 2
+        assert any("prune" in each.step for each in world.steps) is bool(seconds)
+
+
+def _bomb(text: bytes) -> tuple[bytes, int]:
+    return packed(text), len(text)
+
+
+@pytest.mark.threat("S15")
+def test_a_segment_that_is_a_bomb_is_refused_in_the_memory_of_its_text() -> None:
+    """Millions of empty lines are counted, and not split; a line is no longer than an item."""
+    data, size = _bomb(b"\n" * (32 * MIB))
+    assert len(data) < 64 * 1024
+    text = unpacked(data, size)
+    tracemalloc.start()
+    for items in (size, 3):
+        with pytest.raises(Damaged, match="number of lines"):
+            lines_in(text, 0, items)
+    with pytest.raises(Damaged, match="more than"):
+        kept_in(b'{"k":["a"],"v":{"x":[' + b"[]," * (LONGEST_LINE // 3) + b"[]]}}")
+    with pytest.raises(Damaged, match="JSON of a manifest"):
+        read(b'{"body":{"segments":[' + b"{}," * MIB + b"{}]}}", Keys([], "here"))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 4 * LONGEST_LINE
+
+
+@pytest.mark.threat("S15")
+def test_an_export_that_is_a_bomb_is_refused_in_linear_time() -> None:
+    """Without an end of a line, and with too many of them; nothing of it is kept twice."""
+    from leeward.backup.source import Export
+    from leeward.backup_calls import ExportFile
+
+    class Client:
+        def __init__(self, data: bytes) -> None:
+            self._data = data
+
+        def get_object(self, *_: str) -> list[bytes]:
+            return [self._data]
+
+    for text, word in ((b"x" * (96 * MIB), "a line of more"), (b"\n" * MIB, "items or more")):
+        export = Export.__new__(Export)
+        export._client = Client(gzip.compress(text))  # type: ignore[assignment]
+        export._bucket, export._folder, export.about = "bucket", "folder", "about"
+        tracemalloc.start()
+        with pytest.raises(BackupError, match=word):
+            assert sum(1 for _ in export._chunks(ExportFile("file", 3))) < 9
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < 3 * LONGEST_LINE
+
+
+def test_a_table_that_is_not_there_is_an_error(world: World) -> None:
+    """An embedded target knows none without items; one that is declared, or was there, may be."""
+    client = world.client()
+    with pytest.raises(BackupError, match=r"no table 'nosuch'.*\[tables\.nosuch\]"):
+        world.backups(client, "nosuch").create()
+    assert world.leftovers == []
+    assert world.backups(client, "nosuch").list() == ()
+    assert world.backups(client, "pairs").create().items == 0
+    client.store_data("orders", {"id": "a"})
+    world.backups(client).create()
+    client.delete_data("orders", "a")
+    world.clock.advance(1)
+    assert world.backups(client).create().items == 0
+
+
+def _forge(backups: Any, old: bytes, new: bytes) -> None:
+    """Add a backup of one segment in which a text is another one, with digests that fit."""
+    folder, sealing = backups._folder, backups._keys.current
+    manifest = folder.manifest(folder.find("latest"), backups._keys)
+    lines, made = Multiset(), list[bytes]()
+    for line in read_segment(folder, sealing, manifest.segments[0]):
+        made.append(line.replace(old, new))
+        lines.add(made[-1])
+    text = b"\n".join((*made, b""))
+    assert new in text
+    digest, data = sealing.name(sha256(text).digest()), packed(text)
+    name = segment_name(manifest.segments[0].bucket, digest, "")
+    folder.put(name, data)
+    segment = Segment(name, len(made), len(text), digest, len(data), sha256(data).hexdigest())
+    told = manifest._replace(
+        id="forged", items=len(made), segments=(segment,), digest=sealing.name(lines.digest)
+    )
+    folder.put(manifest_name(told.at, "forged"), written(told, sealing))
+
+
+def test_a_deep_check_compares_keys(world: World) -> None:
+    """The key before an item, by which it is in order, and the one in it, under which it goes."""
+    client = world.client()
+    client.store_data("orders", {"id": "order-1", "n": 1})
+    backups = world.backups(client)
+    backups.create()
+    _forge(backups, b'"id":"order-1"', b'"id":"order-2"')
+    (found,) = backups.check("forged", deep=True).findings
+    assert "another key in id than its line" in found
+
+
+def test_a_dry_run_decodes_every_line(world: World) -> None:
+    """A line of an earlier version with a number that is not finite is named before any write."""
+    client = world.client()
+    client.store_data("orders", {"id": "order-1", "n": Decimal("1.50")})
+    backups = world.backups(client)
+    backups.create()
+    _forge(backups, b'{"$dec":"1.50"}', b'{"$dec":"NaN"}')
+    for what in (backups.dry_run, backups.restore):
+        with pytest.raises(BackupError, match="line 1: a line has a tag with another value"):
+            what("forged", into="again")
+    restored = backups.restore("forged", into="again", skip_damaged=True)
+    assert (restored.written, len(restored.missing)) == (0, 1)
+    assert restored.promise is Promise.RESTORED
+
+
+def test_a_full_disk_is_named(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At the end of a transaction, too, where it most often shows; and where a file is made."""
+    full = sqlite3.OperationalError("database or disk is full")
+    full.sqlite_errorcode = sqlite3.SQLITE_FULL
+    fault = fault_at_end(full)
+    assert (fault.outcome, fault.reason) == (Outcome.AMBIGUOUS, "commit_failed")
+    assert "the disk is full" in str(fault)
+    made = fault_of(OSError(errno.ENOSPC, "No space left on device"))
+    assert (made.reason, has_no_room(made)) == ("disk_full", True)
+    assert "No space left" in str(made)
+
+    client = world.client()
+    _fill(client)
+    commit = Database._commit
+
+    def fails(self: Database, connection: sqlite3.Connection) -> None:
+        if self.path is not None and self.path.parent.name == "work":
+            raise fault_at_end(full) from full
+        commit(self, connection)
+
+    monkeypatch.setattr(Database, "_commit", fails)
+    with pytest.raises(LeewardError, match=r"the disk is full.*make room, or name another folder"):
+        world.backups(client).create()
+
+
+def test_a_drill_takes_what_any_provider_takes(world: World) -> None:
+    """Items as large as Azure's, as deep as AWS's and with their longest names."""
+    deep: Any = {"end": 1}
+    for _ in range(25):
+        deep = {"in": [deep]}
+    large = {"id": "large", "text": "x" * 1_000_000, "deep": deep, "n" * 20_000: 1}
+
+    def wide(driver: Any) -> Any:
+        limits = driver.limits._replace(item_bytes=1_400_000, nesting=64, name_bytes=64 * 1024)
+        driver.limits = limits
+        return driver
+
+    client = world.client(wide)
+    client.store_data("orders", large)
+    backups = world.backups(client)
+    backups.create()
+    assert backups.drill().promise is Promise.VERIFIED
+    findings = world.backups(world.client()).dry_run(into="again").findings
+    assert ["bytes" in each or "nested" in each for each in findings] == [True]
