@@ -15,10 +15,18 @@ from leeward.errors import ConfigError
 from leeward.workflow import Flow, Ref, workflow
 from leeward.workflow.cases import RunEnd, cases_in
 from leeward.workflow.cases import difference_of as difference_of_case
-from leeward.workflow.commands import Answer, Failure, Returned
+from leeward.workflow.commands import Answer, Call, Failure, Returned
 from leeward.workflow.document import stored
 from leeward.workflow.exports import exporter_of
-from leeward.workflow.model import NOT_SENT, THROTTLED, Definition
+from leeward.workflow.model import (
+    NOT_SENT,
+    REFUSED,
+    THROTTLED,
+    Definition,
+    Reference,
+    Step,
+    nodes,
+)
 from leeward.workflow.programs import EngineProcess
 from leeward.workflow.simulator import simulate
 from leeward.workflow.virtual import embedded
@@ -141,6 +149,66 @@ def test_lists_stay_lists(engine: tuple[str, EngineProcess], subtests: pytest.Su
                     assert undo["payload"] == payload
 
 
+@workflow("values")
+def values(w: Flow, given: Ref) -> None:
+    with w.attempt("whole") as whole:
+        w.step("take", given["whole"])
+    with whole.on(REFUSED):
+        w.step("refuse")
+    w.step("inside", {"value": given["whole"]})
+
+
+@workflow("orders")
+def orders(w: Flow, given: Ref) -> None:
+    with w.attempt("all") as all_of_it, w.choose("which") as which:
+        with which.when(given["one"] < given["other"]):
+            w.step("less")
+        with which.when(given["one"] == given["other"]):
+            w.step("same")
+        with which.otherwise():
+            w.step("more")
+    with all_of_it.on(REFUSED):
+        w.step("refuse")
+
+
+def functions_called(ended: RunEnd) -> list[str]:
+    """Return the functions that a run has called."""
+    return sorted(function for function, _ in ended.calls)
+
+
+def test_what_an_engine_cannot_keep_it_refuses(
+    engine: tuple[str, EngineProcess], subtests: pytest.Subtests
+) -> None:
+    """A payload arrives as it is, or the step is refused; and so is a comparison."""
+    name, process = engine
+    lossy = name == "step_functions"
+    wholes: list[tuple[Any, bool]] = [
+        *[(value, True) for value in ("42", "null", '{"a": 1}', "text", None)],
+        *[(value, False) for value in ({}, [], 0, 2**53 - 1, 2.5, True, {"a": "42"}, {"a": None})],
+    ]
+    for value, is_refused in wholes:
+        with subtests.test(f"whole {value!r}"):
+            ended = process.run(values, {"whole": value}, lambda *_: Returned())
+            first = "refuse" if lossy and is_refused else "take"
+            assert functions_called(ended) == sorted([first, "inside"])
+            assert ended.payloads["inside", "values/run/inside"] == {"value": value}
+            if first == "take":
+                assert ended.payloads["take", "values/run/take"] == value
+    pairs: list[tuple[Any, Any, str, bool]] = [
+        ("a", "b", "less", False),
+        ("\uff5e", "\U0001f600", "less", True),
+        ("\U0001f600", "\uff5e", "more", True),
+        (2**53 - 1, 2**53 - 1, "same", False),
+        (1e300, 1e300, "same", False),
+    ]
+    if name in ("step_functions", "workflows"):  # others read whole numbers by their own ways
+        pairs.append((2**53 + 1, 2**53, "more", True))
+    for one, other, expected, is_refused in pairs:
+        with subtests.test(f"{one!r} and {other!r}"):
+            ended = process.run(orders, {"one": one, "other": other}, lambda *_: Returned())
+            assert functions_called(ended) == ["refuse" if lossy and is_refused else expected]
+
+
 def test_random_flows_end_alike(engine: tuple[str, EngineProcess]) -> None:
     """Every kind of node in every other, and functions that fail in every way."""
     name, process = engine
@@ -161,18 +229,34 @@ def difference_of(name: str, process: EngineProcess, seed: int) -> str | None:
             return Failure(THROTTLED)
         return answer
 
+    whole = {
+        node.function
+        for node in nodes(definition.body)
+        if isinstance(node, Step) and isinstance(node.payload, Reference)
+    }
+
+    def is_refused(call: Call) -> bool:
+        """Return whether Step Functions would take the payload for another one."""
+        of_type = call.payload is None or isinstance(call.payload, str)
+        return name == "step_functions" and of_type and call.function in whole
+
     simulated = simulate(
-        definition, value, lambda call: answering(call.function, call.key, call.attempt)
+        definition,
+        value,
+        lambda call: (
+            Failure(REFUSED)
+            if is_refused(call)
+            else answering(call.function, call.key, call.attempt)
+        ),
     )
     ended = process.run(definition, value, answering)
-    expected = Counter((call.function, call.key) for call in simulated.calls)
+    made = [call for call in simulated.calls if not is_refused(call)]
+    expected = Counter((call.function, call.key) for call in made)
     if alike(ended.end) != alike(simulated.end):
         return f"ends with {ended.end}, not {simulated.end}"
-    payloads = {(call.function, call.key): call.payload for call in simulated.calls}
+    payloads = {(call.function, call.key): call.payload for call in made}
     for place, payload in ended.payloads.items():
-        # Of a payload that is null, moto's interpreter makes an empty object.
-        known = [payloads.get(place), payloads.get(place) or {}]
-        if place in payloads and payload not in known[: 1 + (name == "step_functions")]:
+        if place in payloads and payload != payloads[place]:
             return f"calls {place} with {payload}, not {payloads[place]}"
     if ended.calls != expected:
         return f"calls {ended.calls - expected} more, and {expected - ended.calls} less"
