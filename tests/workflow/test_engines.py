@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -22,6 +24,7 @@ from leeward.workflow.model import (
     NOT_SENT,
     REFUSED,
     THROTTLED,
+    TOO_LARGE,
     Definition,
     Reference,
     Step,
@@ -207,6 +210,105 @@ def test_what_an_engine_cannot_keep_it_refuses(
         with subtests.test(f"{one!r} and {other!r}"):
             ended = process.run(orders, {"one": one, "other": other}, lambda *_: Returned())
             assert functions_called(ended) == ["refuse" if lossy and is_refused else expected]
+
+
+@workflow("large")
+def large(w: Flow, given: Ref) -> None:
+    with w.saga("all"):
+        with w.parallel("both") as both:
+            for name in "ab":
+                with both.branch(name):
+                    w.step(f"take-{name}", given, undo=f"give-{name}")
+        third = w.step("take-c", given, undo="give-c")
+        w.step("both-of-them", [third, third])
+
+
+def test_large_data_end_no_machine(
+    monkeypatch: pytest.MonkeyPatch, subtests: pytest.Subtests
+) -> None:
+    """What is taken back is taken back, however large the results and payloads are.
+
+    Step Functions ends an execution whose state has more than 256 KiB, and no handler sees that.
+    """
+    quota, largest = 26_214, 24_000
+    for module in ("jsonata", "machine", "compensation"):
+        monkeypatch.setattr(f"leeward_aws.workflows.{module}.LARGEST", largest)
+    undone = ["give-a", "give-b", "give-c"]
+    rows: list[tuple[int, int, str, list[str]]] = [
+        (10_000, 10_000, "Boom", ["both-of-them", *undone]),  # each by itself fits
+        (12_500, 12_500, "Call.TooLarge", undone[:2]),  # two branches, whose results are one output
+        (9_000, 18_000, REFUSED, undone),  # one payload has it twice
+    ]
+    with engine_process("step_functions", as_machine, str(quota)) as process:
+        for size, third, error, called in rows:
+            with subtests.test(size):
+                ended = process.run(
+                    large,
+                    {"n": 1},
+                    lambda function, *_, sizes=(size, third): (
+                        Failure("Boom")
+                        if function == "both-of-them"
+                        else Returned("x" * sizes[function == "take-c"])
+                    ),
+                )
+                assert alike(ended.end) == Failure(error)
+                others = [each for each in functions_called(ended) if not each.startswith("take")]
+                assert others == called
+                if "give-c" in called:
+                    undo = ended.payloads["give-c", "large/run/take-c/undo"]
+                    assert undo["payload"] == {"n": 1}
+                    assert undo["result"] == "x" * third
+
+
+def test_large_results_end_no_run_of_other_engines(
+    monkeypatch: pytest.MonkeyPatch, subtests: pytest.Subtests
+) -> None:
+    """They are counted, and the one that is too many is taken back with all the others."""
+    monkeypatch.setattr("leeward_google.workflows.memory.MEMORY", 140_000)
+    monkeypatch.setattr("leeward_google.workflows.memory.OVERHEAD", 0)
+    for name, size in {"workflows": 13_000, "durabletask": 100_000}.items():
+        with subtests.test(name), ENGINES[name]() as process:
+            result = "x" * size
+            ended = process.run(
+                large,
+                {"n": 1},
+                lambda function, *_, told=result: Returned(
+                    told if function.startswith("take") else None
+                ),
+            )
+            assert alike(ended.end) == Failure(TOO_LARGE)
+            others = [each for each in functions_called(ended) if not each.startswith("take")]
+            assert others == ["give-a", "give-b", "give-c"]
+            assert ended.payloads["give-c", "large/run/take-c/undo"]["result"] is None
+    monkeypatch.setattr("leeward_google.workflows.memory.MEMORY", 60_000)
+    with pytest.raises(ConfigError, match="has the input 1 times and a result .* 60000 bytes"):
+        as_workflow(large)
+
+
+@workflow("many")
+def many(w: Flow, given: Ref) -> None:
+    with w.each(given, "line", at_once=20) as line:
+        w.step("pack", {"line": line})
+
+
+def test_a_list_that_is_too_long_begins_with_no_element(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thousand elements of one step fit with all their attempts; the history has 25,000 events.
+
+    Step Functions ends an execution at that number, and takes nothing back.
+    """
+    fits = json.loads(as_machine(many))["States"]["line fits"]["Choices"][0]["Condition"]
+    share, events = map(int, re.findall(r"floor\((\d+) / (\d+)\)", fits)[0])
+    assert events == 4 + 2 + 2 + 3 * 3 + 2, "begin and end, look, task with three attempts, element"
+    assert 1000 <= share // events <= 25_000 // events
+    monkeypatch.setattr("leeward_aws.workflows.machine.HISTORY", 4 * events)
+    with ENGINES["step_functions"]() as process:
+        assert process.run(many, [1, 2, 3], lambda *_: Returned()).end == Returned()
+        ended = process.run(many, [1, 2, 3, 4], lambda *_: Returned())
+        assert alike(ended.end) == Failure("Call.TooLarge")
+        assert not ended.calls
+    monkeypatch.setattr("leeward_aws.workflows.machine.HISTORY", 5)
+    with pytest.raises(ConfigError, match="can take 12 events .* and Step Functions keeps 5"):
+        as_machine(many)
 
 
 def test_random_flows_end_alike(engine: tuple[str, EngineProcess]) -> None:
