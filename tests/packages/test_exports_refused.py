@@ -80,7 +80,29 @@ DOMAIN = '\n[export.aws]\ndomain = "orders.example.com"\nzone = "Z1"'
 MANY = "".join(f"[functions.a-function-of-many-{number:03}]\n" for number in range(90))
 TWO_TOPICS = '\n[buses.b]\nnames = { "google:europe-west1" = "other" }'
 
+TWO_HOMES = '\n[tables.a]\nhome = "{0}"\n[tables.b]\nhome = "{1}"\n'
+SAME_ACCOUNT = (
+    '[targets."azure:westeurope"]\ncosmos_endpoint = "https://one.documents.azure.com"\n'
+    'cosmos_database = "a"\n'
+    '[targets."azure:northeurope"]\ncosmos_endpoint = "https://one.documents.azure.com"\n'
+    'cosmos_database = "b"\n'
+)
+
 ORDERED: dict[str, tuple[str, str]] = {
+    "tables of two homes in one account": (
+        f'cloud_provider = "{ORDERS["azure"]}"'
+        + TWO_HOMES.format(*ORDERS["azure"].split(","))
+        + SAME_ACCOUNT,
+        "homes in westeurope, northeurope, and an account of Cosmos DB is in one region",
+    ),
+    "tables of two homes in no account": (
+        f'cloud_provider = "{ORDERS["azure"]}"' + TWO_HOMES.format(*ORDERS["azure"].split(",")),
+        "give each of these targets a cosmos_endpoint of its own",
+    ),
+    "tables of two homes in one database": (
+        f'cloud_provider = "{ORDERS["google"]}"' + TWO_HOMES.format(*ORDERS["google"].split(",")),
+        "europe-west1, and a database of Firestore is in one region; give each of these targets",
+    ),
     "no region": ('cloud_provider = "aws"', "'aws' has no region; write it as aws:REGION"),
     "no home": (f'cloud_provider = "{ORDERS["aws"]}"\n[tables.t]', r"tables.t\] has no home"),
     "a home elsewhere": (

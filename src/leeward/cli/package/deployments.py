@@ -82,9 +82,7 @@ def deployment_of(config: Config, provider: str, app: App, *, in_file: bool = Tr
     sites = tuple(
         Site(
             region,
-            _at_home(declared_for(config, target), provider, homes)._replace(
-                ordered=in_file, order=order
-            ),
+            _at_home(config, target, homes)._replace(ordered=in_file, order=order),
         )
         for region, target in zip(regions, targets, strict=True)
     )
@@ -190,16 +188,21 @@ def _home(config: Config, section: str, name: str, own: str | None) -> Home:
 
 
 def _at_home(
-    declared: Declared, provider: str, homes: Mapping[str, Mapping[str, Home]]
+    config: Config, target: TargetName, homes: Mapping[str, Mapping[str, Home]]
 ) -> Declared:
-    """Return what is named for a target, without the tables and buckets of other providers."""
-
-    def kept(section: str, names: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-        for name, own in names.items():
-            if homes[section][name].provider == provider:
-                yield name, own
-
-    return declared._replace(
-        tables=dict(kept("tables", declared.tables)),
-        buckets=dict(kept("buckets", declared.buckets)),
-    )
+    """Return what is named for a target; tables and buckets as their homes at its provider are."""
+    declared = declared_for(config, target)
+    at = {
+        Home(each.provider, region_of(config, each)): declared_for(config, each)
+        for each in config.order
+        if each.provider == target.provider
+    }
+    found = {
+        section: {
+            name: getattr(at[home], section)[name]
+            for name, home in homes[section].items()
+            if home in at
+        }
+        for section in ("tables", "buckets")
+    }
+    return declared._replace(tables=found["tables"], buckets=found["buckets"])

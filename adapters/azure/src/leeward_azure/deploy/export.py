@@ -8,9 +8,7 @@ from typing import Final
 
 from leeward.adapter.packages import (
     Configuration,
-    Declared,
     Deployment,
-    Site,
     Template,
     Wish,
     check,
@@ -23,7 +21,7 @@ from leeward.errors import ConfigError
 from leeward_azure.deploy.failover import CERTIFICATE, add_failover, host_of
 from leeward_azure.deploy.host import route_of
 from leeward_azure.deploy.rules import RULES
-from leeward_azure.deploy.surroundings import add_buckets, add_tables, add_topics
+from leeward_azure.deploy.surroundings import add_buckets, add_tables, add_topics, homes_of
 from leeward_azure.deploy.template import DATA, VARIABLES, VERSION, Region, add_app, notes
 
 SCHEMAS: Final = Path(__file__).with_name("terraform_schemas.json")
@@ -44,11 +42,12 @@ def terraform(wish: Wish, deployment: Deployment) -> tuple[Template, ...]:
             )
     made = Configuration("hashicorp/azurerm", VERSION, _variables(deployment))
     host = host_of(deployment) if deployment.domain else ""
-    wishes = [wish._replace(declared=_declared(each, deployment)) for each in deployment.sites]
+    wishes = [wish._replace(declared=each.declared) for each in deployment.sites]
     for each, site in zip(wishes, deployment.sites, strict=True):
         add_topics(made, each, site.region)
-    add_tables(made, wishes[0], deployment)
-    regions = [_region(number, deployment) for number in range(len(wishes))]
+    homes = homes_of(deployment)
+    add_tables(made, deployment, homes)
+    regions = [_region(number, deployment)._replace(tables=homes) for number in range(len(wishes))]
     apps = {
         region.suffix: add_app(made, each, region)
         for each, region in zip(wishes, regions, strict=True)
@@ -61,17 +60,6 @@ def terraform(wish: Wish, deployment: Deployment) -> tuple[Template, ...]:
     check(document, schemas_in(SCHEMAS), RULES, "Azure")
     text = text_of(document)
     return (Template("leeward.tf.json", text, (*notes(wish), *_notes(wish, deployment))),)
-
-
-def _declared(site: Site, deployment: Deployment) -> Declared:
-    """Return what a site names, with the database of the tables as their home names it."""
-    declared = site.declared
-    homes = {each.region for each in deployment.tables}
-    for each in deployment.sites:
-        database = each.declared.settings.get("cosmos_database")
-        if database and each.region in homes:
-            return declared._replace(settings={**declared.settings, "cosmos_database": database})
-    return declared
 
 
 def _region(number: int, deployment: Deployment) -> Region:
