@@ -83,6 +83,7 @@ def deployment_of(config: Config, provider: str, app: App, *, in_file: bool = Tr
         Site(
             region,
             _at_home(config, target, homes)._replace(ordered=in_file, order=order),
+            str(target),
         )
         for region, target in zip(regions, targets, strict=True)
     )
