@@ -255,7 +255,7 @@ def planted(shop: Applied) -> Iterator[tuple[str, str]]:  # noqa: PLR0915 - one 
         functions.put_function_concurrency(FunctionName="charge", ReservedConcurrentExecutions=0)
         yield f"{of_function} charge", "reserved concurrency is 0"
         functions.put_function_event_invoke_config(FunctionName="notify", MaximumRetryAttempts=2)
-        yield "retries of the function notify", "dead letters is None"
+        yield "retries of the function notify", "dead letters is none"
         functions.delete_function_event_invoke_config(FunctionName="refund")
         yield "retries of the function refund", "is not there"
         functions.delete_function(FunctionName="tell-operators")
@@ -272,7 +272,7 @@ def planted(shop: Applied) -> Iterator[tuple[str, str]]:  # noqa: PLR0915 - one 
             QueueUrl=url, Attributes={"VisibilityTimeout": "7", "RedrivePolicy": ""}
         )
         yield f"queue {queue}", "visibility timeout is 7"
-        yield f"queue {queue}", "dead letters is None"
+        yield f"queue {queue}", "dead letters is none"
         queues.delete_queue(QueueUrl=queues.get_queue_url(QueueName=f"{queue}-dead")["QueueUrl"])
         yield f"queue {queue}-dead", "is not there"
         rules = events.list_rules(EventBusName="orders")["Rules"]

@@ -172,8 +172,8 @@ def test_what_is_made_hidden_or_left_out_does_not_go_along(tmp_path: Path) -> No
     shop = files(tmp_path / "shop", dict.fromkeys(("app.py", *near, *made), ""))
     for name in (".env", "pkg/x.pyc", "key.pem"):
         (shop / name).write_text("secret")
-    found = sources_of(shop, ("tests", "*.pem"), shop / "build")
-    expected = ["app.py", "data/prices", "pkg/__init__.py", "pkg/deep/far.py", "pkg/part.py"]
+    found = sources_of(shop, ("tests", "*.pem"), shop / "build").kept
+    expected = ("app.py", "data/prices", "pkg/__init__.py", "pkg/deep/far.py", "pkg/part.py")
     assert found == expected
     assert sorted(modules_in(shop, found)) == ["app", "pkg", "pkg.part"]
     (shop / "app.py").chmod(0o700)
@@ -183,6 +183,45 @@ def test_what_is_made_hidden_or_left_out_does_not_go_along(tmp_path: Path) -> No
     (shop / "linked").symlink_to(tmp_path / "to")
     with pytest.raises(ConfigError, match="linked is a link to a folder; put the folder there"):
         sources_of(shop, (), shop / "build")
+
+
+SECRETS = (
+    *("local.settings.json", "id_rsa", "id_ed25519.pub", "certs/site.pem", "certs/site.key"),
+    *("infra/main.tfstate", "infra/main.tfstate.backup", "infra/prod.tfvars", "prod.env"),
+    *("service-account.json", "my-service-account-1.json", "client_secret_1.json", "store.sqlite3"),
+    *("store.sqlite3-wal", "run.log", "logs/a.txt", "tests/x.py", "pkg/conftest.py"),
+)
+
+
+@pytest.mark.threat("S25")
+def test_what_may_hold_a_secret_stays_behind(tmp_path: Path) -> None:
+    """By a list of patterns that is told of, and by the user's own, who has the last word."""
+    shop = files(
+        tmp_path / "shop",
+        {
+            **dict.fromkeys(("app.py", "keys.py", "pkg/tests.py", "notes.txt", *SECRETS), ""),
+            **dict.fromkeys(("old/aws.zip", "old/aws.requirements.txt", "old/aws/app.py"), ""),
+            "vendor/made.py": "",
+            "vendor/kept/made.py": "",
+            "ca.pem": "",
+            "vendor/.gitignore": "/made.py\n",
+            ".gitignore": "notes.txt\nkeys.py\n",
+            ".leewardignore": "!ca.pem\n!keys.py\n",
+        },
+    )
+    found = sources_of(shop, (), shop / "build")
+    assert found.kept == ("app.py", "ca.pem", "keys.py", "pkg/tests.py", "vendor/kept/made.py")
+    folders = ("logs", "tests")
+    alone = [each for each in SECRETS if not each.startswith(folders)]
+    assert set(found.denied) == {*alone, *folders}
+    outside = tmp_path / "elsewhere"
+    outside.write_text("secret")
+    (shop / "data").symlink_to(outside)
+    with pytest.raises(ConfigError, match="data is a link that leads out of .*; put the file"):
+        sources_of(shop, (), shop / "build")
+    (shop / "data").unlink()
+    (shop / "data").symlink_to("app.py")
+    assert "data" in sources_of(shop, (), shop / "build").kept
 
 
 def test_what_an_installer_leaves_behind_is_taken_away(tmp_path: Path) -> None:

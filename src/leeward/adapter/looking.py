@@ -31,6 +31,9 @@ BUCKET: Final = "look_bucket"
 RESOURCE: Final = "look_resource"
 """Anything that an exported file has, compared with what that says of it."""
 
+NONE: Final = "none"
+"""What a file says of something that is not set."""
+
 LOOKS: Final = (FUNCTION, QUEUE, BUS, TABLE, BUCKET, RESOURCE)
 
 UNANSWERABLE: Final = "its cloud cannot be asked without calling it"
@@ -86,7 +89,7 @@ def compared(has: Mapping[str, Any], actual: Mapping[str, Any], *, unseen: str =
     """
     differs: list[str] = []
     for name, wanted in has.items():
-        found = actual.get(name)
+        found = NONE if actual.get(name) is None else actual[name]
         if isinstance(wanted, Mapping):
             # Of settings with names, only the names are told: the values may be secrets.
             others = found if isinstance(found, Mapping) else {}

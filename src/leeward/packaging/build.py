@@ -35,6 +35,7 @@ class Origin(NamedTuple):
         requires: files of the user with what the app requires.
         source: where packages come from.
         left: entry files of other clouds, which do not go along.
+        denied: what stays behind because such files hold secrets or data.
     """
 
     folder: Path
@@ -42,6 +43,7 @@ class Origin(NamedTuple):
     requires: Sequence[Path]
     source: Source
     left: Sequence[str] = ()
+    denied: Sequence[str] = ()
 
 
 class Package(NamedTuple):
@@ -84,7 +86,10 @@ def build(wish: Wish, recipe: Recipe, origin: Origin, out: Path, name: str) -> P
         text = _assembled(wish, recipe, origin, made, work)
         content = packed(made)
         sizes = {"zip": len(content), "folder": _size(made)}
-        notes = check_sizes(sizes, recipe.limits, largest(made))
+        notes = (
+            *check_sizes(sizes, recipe.limits, largest(made)),
+            *_note_on(origin.denied),
+        )
         if recipe.check is not None:
             notes += recipe.check(made, origin.source)
         rmtree(folder, ignore_errors=True)
@@ -172,6 +177,17 @@ def _assembled(wish: Wish, recipe: Recipe, origin: Origin, made: Path, work: Pat
     copied(origin.folder, origin.files, made)
     written(made, _files(wish, recipe, pinned, built))
     return "".join(f"{each.line()}\n" for each in pinned)
+
+
+def _note_on(denied: Sequence[str]) -> tuple[str, ...]:
+    """Return what to say of files that stay behind."""
+    if not denied:
+        return ()
+    told = (
+        f"left out, because such files hold secrets or data, or are tests: {', '.join(denied)}; a "
+        "line like !name in .leewardignore takes one along"
+    )
+    return (told,)
 
 
 def _check_entry(wish: Wish, recipe: Recipe, origin: Origin) -> None:

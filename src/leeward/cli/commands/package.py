@@ -121,6 +121,7 @@ def _made(request: Request, targets: str | None, *, template: bool) -> JsonObjec
         "requirements": str(made.list),
         "sizes": dict(made.sizes),
         "files": list(origin.files),
+        "left_out": list(origin.denied),
         "template": written and str(request.out / written.name),
         "notes": [*made.notes, *((*written.notes, *unnamed(wish.declared)) if written else ())],
         "commands": [each._asdict() for each in recipe.commands(str(request.out))],

@@ -49,7 +49,7 @@ def made(request: EdgeRequest, recipe_of: Callable[[FunctionWish], Recipe]) -> J
     if not request.folder.is_dir():
         raise ConfigError(f"--source names {request.folder}, which is not a folder")
     folder = request.folder.resolve()
-    files = sources_of(folder, request.leave_out, request.out)
+    files, denied = sources_of(folder, request.leave_out, request.out)
     entry = request.wish.entry
     if f"{entry.module}.py" not in files:
         raise ConfigError(f"{folder} has no {entry.module}.py; name the folder with --source")
@@ -64,7 +64,8 @@ def made(request: EdgeRequest, recipe_of: Callable[[FunctionWish], Recipe]) -> J
         raise ConfigError(f"{clashes[0]} is written into the package; rename yours")
     # A package is made for an app; at the edge there is one function, and no handlers.
     wish = Wish(App(request.wish.name), entry, request.wish.python, "x86_64")
-    origin = Origin(folder, files, requires_of(folder, None), request.source)
+    requires = requires_of(folder, None)
+    origin = Origin(folder, files, requires, request.source, denied=denied)
     package = build(wish, recipe, origin, request.out, NAME)
     template = write_template(recipe, request.out)
     written = [str(package.folder), str(package.zip), str(package.list)]

@@ -65,10 +65,10 @@ def wanted(request: Request) -> tuple[Wish, Origin]:
     if not request.folder.is_dir():
         raise ConfigError(f"--source names {request.folder}, which is not a folder")
     folder = request.folder.resolve()
-    files = sources_of(folder, request.leave_out, request.out)
+    files, denied = sources_of(folder, request.leave_out, request.out)
     modules = modules_in(folder, files)
     left = [each for each in files if _is_of_another(each, modules, request.target)]
-    files = [each for each in files if each not in left]
+    files = tuple(each for each in files if each not in left)
     texts = {
         each: (folder / each).read_text(encoding="utf-8", errors="replace")
         for each in files
@@ -85,7 +85,7 @@ def wanted(request: Request) -> tuple[Wish, Origin]:
         declared(folder, request.target) if SETTINGS in texts else Declared(),
     )
     check_no_loop(wish.app.handlers.values(), wish.declared.buckets)
-    return wish, Origin(folder, files, requires, request.source, left)
+    return wish, Origin(folder, files, requires, request.source, left, denied)
 
 
 def declared(folder: Path, target: str) -> Declared:

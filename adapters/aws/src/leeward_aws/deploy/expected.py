@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from types import MappingProxyType
 from typing import Any, Final
 
+from leeward.adapter.looking import NONE
 from leeward.adapter.packages import Expected
 from leeward_aws.resources import digest_of
 
@@ -18,7 +19,9 @@ def resources_in(stack: Json, target: str) -> Iterator[Expected]:
         told = _TOLD.get(each["Type"].removeprefix("AWS::"))
         if told is not None:
             type, name, has = told(each["Properties"], stack)
-            yield Expected("resource", name, target, type, has)
+            # cfn-lint takes no null in the metadata of a template.
+            given = {each: NONE if value is None else value for each, value in has.items()}
+            yield Expected("resource", name, target, type, given)
 
 
 def _name(value: Any, stack: Json) -> str:
