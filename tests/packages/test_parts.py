@@ -16,6 +16,7 @@ from leeward.errors import ConfigError
 from leeward.packaging.archive import packed
 from leeward.packaging.build import check_sizes, cleaned, largest, wrong_wheels
 from leeward.packaging.entry import entry_text, found_app, handler_calls
+from leeward.packaging.imports import check_imports
 from leeward.packaging.loading import loaded
 from leeward.packaging.recipe import Entry, Limit
 from leeward.packaging.sources import copied, modules_in, sources_of
@@ -222,6 +223,54 @@ def test_what_may_hold_a_secret_stays_behind(tmp_path: Path) -> None:
     (shop / "data").unlink()
     (shop / "data").symlink_to("app.py")
     assert "data" in sources_of(shop, (), shop / "build").kept
+
+
+IMPORTS: dict[str, tuple[str, str | None]] = {
+    "what is not required": (
+        "import os, there.deep, pydantic",
+        "shop.py, line 1, imports pydantic, .* add pydantic to requirements.txt",
+    ),
+    "in a function": ("def f():\n    import nowhere", "shop.py, line 2, imports nowhere"),
+    "in a module of its own": ("from .pkg import part", "pkg/part.py, line 1, imports far"),
+    "in a module of its own, by its name": ("import pkg.part", "pkg/part.py, line 1, imports far"),
+    "of a namespace": ("from space.in_it import gone", "line 1, imports space.in_it"),
+    "of a namespace, there": ("from space.in_it import one", None),
+    "with another name": ("import ruamel.yaml", "add ruamel.yaml to requirements.txt"),
+    "where it may be missing": ("try:\n    import nowhere\nexcept ImportError:\n    pass", None),
+    "for types": ("from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import nope", None),
+    "that the platform has": ("import boto3.session", None),
+    "that the platform installs": ("import flask", None),
+    "native": ("import fast", None),
+}
+
+
+@each_row("text, told", IMPORTS)
+def test_what_code_imports_is_in_the_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, told: str | None
+) -> None:
+    """From the entry on; what nothing imports is not asked."""
+    known = {"flask": ["Flask"], "ruamel": ["ruamel.yaml"]}
+    monkeypatch.setattr("leeward.packaging.imports.packages_distributions", lambda: known)
+    own = {
+        "shop.py": text,
+        "pkg/__init__.py": "",
+        "pkg/part.py": "import far",
+        "tool.py": "import x",
+    }
+    shop = files(tmp_path / "shop", own)
+    there = ("there/__init__.py", "space/in_it/one.py", "fast.cpython-311-x86_64-linux-gnu.so")
+    place = files(tmp_path / "place", dict.fromkeys(there, ""))
+
+    def check() -> None:
+        check_imports(
+            *(shop, tuple(own), {"shop", "handler"}, place), provided=("boto3",), built=("flask",)
+        )
+
+    if told is None:
+        check()
+        return
+    with pytest.raises(ConfigError, match=told):
+        check()
 
 
 def test_what_an_installer_leaves_behind_is_taken_away(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 from leeward.errors import ConfigError
 from leeward.packaging.archive import ZLIB, files_below, packed, written
 from leeward.packaging.entry import entry_text, handler_calls
+from leeward.packaging.imports import check_imports
 from leeward.packaging.recipe import ARCHES, Limit, Recipe, Template, Wish
 from leeward.packaging.sources import copied
 from leeward.packaging.uv import Goal, NotLoadable, Pinned, Source, install, resolved
@@ -169,6 +170,10 @@ def _assembled(wish: Wish, recipe: Recipe, origin: Origin, made: Path, work: Pat
         wrong = wrong_wheels(place, goal)
         if wrong:
             raise NotLoadable("; ".join(wrong))
+        entries = {wish.entry.module, recipe.entry.removesuffix(".py")}
+        check_imports(
+            *(origin.folder, origin.files, entries, place), provided=recipe.provided, built=built
+        )
     except NotLoadable as error:
         where = f"{recipe.system.name} (glibc {'.'.join(map(str, recipe.system.glibc))})"
         raise ConfigError(

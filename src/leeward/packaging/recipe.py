@@ -241,6 +241,7 @@ class Recipe(NamedTuple):
         template: makes what the handlers need; None where there is nothing to make.
         exports: make the infrastructure of a deployment, by the name of the tool.
         check: of the finished folder.
+        provided: modules that the platform has besides Python's own.
     """
 
     entry: str
@@ -256,6 +257,7 @@ class Recipe(NamedTuple):
     template: Callable[[], Template] | None = None
     exports: Mapping[str, Exporter] = NOTHING
     check: Check | None = None
+    provided: tuple[str, ...] = ()
 
 
 def same_versions(adapter: str) -> tuple[str, ...]:
