@@ -187,6 +187,7 @@ def test_an_app_that_nobody_calls_by_http_has_no_domain(tmp_path: Path) -> None:
         (("--source", "nowhere"), "nothing says where"),
         (("--targets", "aws:us-east-1", "--arch", "mips"), "--arch is 'mips'"),
         (("--targets", "aws:us-east-1", "--python", "3.9"), "Lambda has no Python 3.9"),
+        (("--config", "absent.toml", "--targets", "aws:us-east-1"), "absent.toml"),
     ],
 )
 def test_a_command_line_that_cannot_be_exported_says_why(

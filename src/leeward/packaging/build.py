@@ -37,6 +37,7 @@ class Origin(NamedTuple):
         source: where packages come from.
         left: entry files of other clouds, which do not go along.
         denied: what stays behind because such files hold secrets or data.
+        settings: a file that becomes the package's ``leeward.toml``; None for that of the folder.
     """
 
     folder: Path
@@ -45,6 +46,7 @@ class Origin(NamedTuple):
     source: Source
     left: Sequence[str] = ()
     denied: Sequence[str] = ()
+    settings: Path | None = None
 
 
 class Package(NamedTuple):
@@ -180,6 +182,8 @@ def _assembled(wish: Wish, recipe: Recipe, origin: Origin, made: Path, work: Pat
             f"what the app needs does not load on {where}: {error}; {recipe.system.remedy}"
         ) from error
     copied(origin.folder, origin.files, made)
+    if origin.settings is not None:
+        written(made, {"leeward.toml": origin.settings.read_bytes()})
     written(made, _files(wish, recipe, pinned, built))
     return "".join(f"{each.line()}\n" for each in pinned)
 

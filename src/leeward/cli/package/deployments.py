@@ -10,8 +10,8 @@ from leeward.app.app import App
 from leeward.app.objects import check_no_loop
 from leeward.app.triggers import Kind
 from leeward.cli.doctor.order import home_of
-from leeward.cli.package.wanted import SETTINGS, declared_for
-from leeward.config import Config, TargetName, load_settings, with_order
+from leeward.cli.package.wanted import declared_for, settings_of
+from leeward.config import Config, TargetName, with_order
 from leeward.config.model import ExportConfig
 from leeward.errors import ConfigError
 from leeward.packaging.needs import of_kind
@@ -26,18 +26,18 @@ class Home(NamedTuple):
     region: str
 
 
-def ordered(folder: Path, targets: str | None) -> Config:
+def ordered(folder: Path, targets: str | None, file: Path | None = None) -> Config:
     """Return what the ``leeward.toml`` of a folder says, with an order.
 
     Args:
         folder: of the app.
         targets: an order that wins over that of the file; None for that of the file.
+        file: in place of the folder's own; None for that.
 
     Raises:
-        ConfigError: the file is wrong, or nothing names an order.
+        ConfigError: the file is wrong or not there, or nothing names an order.
     """
-    file = folder / SETTINGS
-    found = load_settings(file=file, env=NOTHING) if file.is_file() else Config()
+    found = settings_of(folder, file)
     if targets is None and not found.order:
         raise ConfigError(
             "nothing says where the app is to run; name the order with --targets, or as "
