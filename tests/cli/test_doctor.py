@@ -54,6 +54,17 @@ def test_the_doctor_says_one_line_for_each_check_and_ends_with_0(
     }
 
 
+def test_one_target_cannot_fail_over(bare: Path, leeward: Leeward) -> None:
+    """So the doctor promises no failover."""
+    (bare / "leeward.toml").write_text('cloud_provider = "local"\n[functions.pay]\n')
+    done = leeward("doctor")
+    assert "failover" not in done.out
+    (bare / "leeward.toml").write_text('cloud_provider = "local"\n')
+    done = leeward("doctor")
+    told = "No fault. local is the only target, so nothing can fail over."
+    assert (done.code, done.out.splitlines()[-1]) == (0, told)
+
+
 def test_a_fault_ends_with_9_and_says_what_to_do(leeward: Leeward, bare: Path) -> None:
     """A function that only one target has, and a table without a home, are told with a remedy."""
     text = SHOP.replace("[targets.local]", '[targets."local:a"]').replace('home = "local:a"', "")

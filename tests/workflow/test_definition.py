@@ -13,6 +13,7 @@ from leeward.workflow.document import template_written, written
 from leeward.workflow.files import read_file, yaml_in, yaml_of
 from leeward.workflow.limits import LIMITS
 from leeward.workflow.model import Reference, nodes
+from leeward_contract_tests.rows import each_row
 from tests.workflow.flows import everything, order_flow
 from tests.workflow.strategies import definitions
 
@@ -279,6 +280,38 @@ def test_yaml_that_is_wrong_is_refused(subtests: pytest.Subtests) -> None:
     dated = "leeward: workflow/1\nworkflow: a\ndo: [{step: f, payload: {d: 2026-01-01}}]\n"
     with pytest.raises(ConfigError, match="holds a date, which is not JSON; write a text"):
         read_definition(yaml_in(dated, "x"), "x")
+
+
+WRONG = """leeward: workflow/1
+workflow: order
+timeout: 1h
+do:
+  - step: check
+  - saga: all
+    do:
+      - step: take
+        timeout: {timeout}
+        {extra}
+      - {{wait: pause, seconds: 5}}
+"""
+
+LINES: dict[str, tuple[str, int]] = {
+    "a value": (WRONG.format(timeout="soon", extra=""), 9),
+    "an unknown field": (WRONG.format(timeout="5s", extra="retries: 3"), 8),
+    "what a check finds": (WRONG.format(timeout="5h", extra=""), 8),
+    "a field that is missing": ("leeward: workflow/1\nworkflow: a\n", 1),
+    "a wrong kind": ("leeward: workflow/1\nworkflow: a\n\ndo:\n  - stepp: f\n", 5),
+}
+
+
+@each_row("text, line", LINES)
+def test_a_mistake_in_yaml_is_told_with_its_line(tmp_path: Path, text: str, line: int) -> None:
+    """Of whatever is wrong: a value, a field, or what no engine can do."""
+    path = tmp_path / "flow.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        read_file(path)
+    assert str(caught.value).startswith(f"{path}, line {line}"), caught.value
 
 
 def test_every_limit_has_a_remedy() -> None:
