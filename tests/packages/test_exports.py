@@ -71,7 +71,8 @@ def test_an_order_beside_the_file_reaches_the_functions(tmp_path: Path) -> None:
         config = with_order(load_settings(file=file, env={}), ORDERS[cloud], {})
         place = deployment_of(config, cloud, small, in_file=False)
         (made,) = exported(cloud, "terraform", Wish(small, Entry("m", "a"), *PYTHON), place)
-        assert made.text.count(f'"CLOUD_PROVIDER": "{ORDERS[cloud]}"') == 2
+        resources = json.dumps(json.loads(made.text)["resource"])
+        assert resources.count(f'"CLOUD_PROVIDER": "{ORDERS[cloud]}"') == 2
     args = ["export", "terraform", "--targets", ORDERS["aws"], "--source", str(tmp_path)]
     (tmp_path / "small.py").write_text(
         "from leeward import App\n\napp = App('small')\napp.function(name='make')(len)\n"

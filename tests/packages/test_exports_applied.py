@@ -188,7 +188,7 @@ def test_a_standby_may_do_what_its_code_does(
         assert found is not None
         cloud.delete_data("orders", "1", if_revision=found.revision)
         with pytest.raises(AuthError):
-            cloud.load_data("pieces", "1")
+            cloud.load_data("nobodys", "1")
     options = {"endpoint_url": shop.server.url}
     driver = open_driver(TargetConfig("aws:us-west-2", "aws", "us-west-2", options, os.environ))
     with closing(driver):

@@ -129,6 +129,11 @@ ORDERED: dict[str, tuple[str, str]] = {
         'cloud_provider = "google:us-central1,google:europe-west1"' + TWO_TOPICS,
         "the bus 'b' would be two topics of one project, 'b' and 'other'",
     ),
+    "no such region of Azure": ('cloud_provider = "azure:narnia"', "'narnia' is not a region of Az"),
+    "no such region of Google": (
+        'cloud_provider = "google:narnia-west1"',
+        "'narnia-west1' is not a region of Google Cloud",
+    ),
     "no such region": ('cloud_provider = "aws:us-eest-1"', "did you mean 'us-west-1'"),
 }
 

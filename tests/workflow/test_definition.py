@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -37,8 +38,6 @@ def test_yaml_is_the_same_tree(definition: Definition) -> None:
 
 def test_a_document_may_leave_out_what_has_a_default(tmp_path: object) -> None:
     """The smallest document names its steps; a file of YAML or JSON holds it."""
-    from pathlib import Path
-
     assert isinstance(tmp_path, Path)
     (tmp_path / "a.yaml").write_text(
         "leeward: workflow/1\nworkflow: a\ndo:\n  - step: f\n  - attempt: t\n    do: [{step: g}]\n"

@@ -173,8 +173,11 @@ def _assembled(wish: Wish, recipe: Recipe, origin: Origin, made: Path, work: Pat
         if wrong:
             raise NotLoadable("; ".join(wrong))
         entries = {wish.entry.module, recipe.entry.removesuffix(".py")}
+        made_here = (each.removesuffix(".py") for each in recipe.files)
         check_imports(
-            *(origin.folder, origin.files, entries, place), provided=recipe.provided, built=built
+            *(origin.folder, origin.files, entries, place),
+            provided=(*recipe.provided, *made_here),
+            built=built,
         )
     except NotLoadable as error:
         where = f"{recipe.system.name} (glibc {'.'.join(map(str, recipe.system.glibc))})"

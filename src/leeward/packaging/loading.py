@@ -13,7 +13,7 @@ from pathlib import Path
 from stat import S_IWOTH
 
 from leeward.app.app import App
-from leeward.errors import ConfigError
+from leeward.errors import ConfigError, LeewardError
 from leeward.packaging.recipe import Entry
 
 
@@ -50,11 +50,21 @@ def _imported(entry: Entry, where: str) -> object:
     try:
         return getattr(import_module(entry.module), entry.attribute, None)
     except Exception as error:  # a module may fail in any way while it is imported
-        missing = f": no module {error.name!r}" if isinstance(error, ModuleNotFoundError) else ""
         raise ConfigError(
-            f"{where} cannot be imported ({type(error).__name__}{missing}); install what it needs "
-            "here too, and correct it"
+            f"{where} cannot be imported ({type(error).__name__}{_told_of(error)}); install what "
+            "it needs here too, and correct it"
         ) from error
+
+
+def _told_of(error: Exception) -> str:
+    """Return what may be said of an error in the user's code: its text may hold anything."""
+    if isinstance(error, LeewardError):
+        return f": {error}"
+    if isinstance(error, ModuleNotFoundError):
+        return f": no module {error.name!r}"
+    if isinstance(error, SyntaxError):
+        return f": {Path(error.filename or '').name}, line {error.lineno}"
+    return ""
 
 
 def _top(name: str) -> str:

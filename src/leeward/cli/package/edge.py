@@ -10,6 +10,7 @@ from leeward.app.app import App
 from leeward.cli.package.wanted import requires_of
 from leeward.errors import ConfigError
 from leeward.packaging.build import Origin, build, write_template
+from leeward.packaging.entry import names_in
 from leeward.packaging.recipe import Recipe, Wish
 from leeward.packaging.sources import sources_of
 from leeward.packaging.uv import Source
@@ -58,6 +59,11 @@ def made(request: EdgeRequest, recipe_of: Callable[[FunctionWish], Recipe]) -> J
         for each in files
         if each.endswith(".py")
     }
+    if entry.attribute not in names_in(texts[f"{entry.module}.py"]):
+        raise ConfigError(
+            f"{entry.module}.py has nothing at its top level that is called {entry.attribute}; "
+            "name the function as MODULE:NAME"
+        )
     recipe = recipe_of(request.wish._replace(sources=texts))
     clashes = sorted({recipe.entry, *recipe.files} & texts.keys())
     if clashes:

@@ -26,7 +26,17 @@ from leeward_azure.deploy.template import DATA, VARIABLES, VERSION, Region, add_
 
 SCHEMAS: Final = Path(__file__).with_name("terraform_schemas.json")
 
-LOCATION: Final = re.compile(r"[a-z]+[0-9]*")
+_DIRECTIONS: Final = "(?:north|south|east|west|central)*"
+
+_PLACES: Final = (
+    "asia|australia|austria|belgium|brazil|canada|chile|china|denmark|europe|finland|france|"
+    "germany|greece|india|indonesia|israel|italy|japan|jioindia|korea|malaysia|mexico|newzealand|"
+    "norway|poland|qatar|saudiarabia|southafrica|spain|sweden|switzerland|taiwan|uae|uk|us|"
+    "usdod|usgov(?:virginia|arizona|texas)?"
+)
+"""Of which the names of regions are made. Source: "List of Azure regions", November 2026."""
+
+LOCATION: Final = re.compile(rf"{_DIRECTIONS}(?:{_PLACES}){_DIRECTIONS}[0-9]?(?:euap)?")
 
 
 def terraform(wish: Wish, deployment: Deployment) -> tuple[Template, ...]:
@@ -38,7 +48,8 @@ def terraform(wish: Wish, deployment: Deployment) -> tuple[Template, ...]:
     for site in deployment.sites:
         if not LOCATION.fullmatch(site.region):
             raise ConfigError(
-                f"{site.region!r} is not a region of Azure; write the target as azure:westeurope"
+                f"{site.region!r} is not a region of Azure that is known; write the target as "
+                "azure:westeurope"
             )
     made = Configuration("hashicorp/azurerm", VERSION, _variables(deployment))
     host = host_of(deployment) if deployment.domain else ""

@@ -38,7 +38,11 @@ CERTIFICATE: Final = "the id of the certificate of the load balancers, for "
 
 CONTENT: Final = "google_storage_bucket_object.code"
 
-REGION: Final = re.compile(r"[a-z]+-[a-z]+[0-9]+")
+REGION: Final = re.compile(
+    "(?:africa|asia|australia|europe|me|northamerica|southamerica|us)-"
+    "(?:north|south|east|west|central)+[0-9]+"
+)
+"""Source: "Geography and regions" of Google Cloud, November 2026."""
 
 
 def terraform(wish: Wish, deployment: Deployment) -> tuple[Template, ...]:
