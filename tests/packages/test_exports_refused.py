@@ -14,12 +14,14 @@ from leeward import App, ConfigError
 from leeward.cli.app import app as command_line
 from leeward.cli.package.deployments import deployment_of
 from leeward.packaging.recipe import Entry, Wish
+from leeward.workflow import Flow, Ref
 from leeward_contract_tests.rows import each_row
 from tests.packages.everything import flaws_in
 from tests.packages.exported import (
     CLOUDS,
     EVERYTHING,
     ORDERS,
+    PYTHON,
     ZONES,
     config_of,
     everything,
@@ -129,7 +131,10 @@ ORDERED: dict[str, tuple[str, str]] = {
         'cloud_provider = "google:us-central1,google:europe-west1"' + TWO_TOPICS,
         "the bus 'b' would be two topics of one project, 'b' and 'other'",
     ),
-    "no such region of Azure": ('cloud_provider = "azure:narnia"', "'narnia' is not a region of Az"),
+    "no such region of Azure": (
+        'cloud_provider = "azure:narnia"',
+        "'narnia' is not a region of Az",
+    ),
     "no such region of Google": (
         'cloud_provider = "google:narnia-west1"',
         "'narnia-west1' is not a region of Google Cloud",
@@ -163,6 +168,22 @@ def test_a_function_that_is_called_health_is_in_nobodys_way(tmp_path: Path) -> N
     assert sorted(each["route_key"] for each in routes) == keys
     with pytest.raises(ConfigError, match="load balancer answers /health itself"):
         made("google")
+
+
+def test_no_text_of_the_users_is_resolved_by_cloudformation(tmp_path: Path) -> None:
+    """A payload of a workflow could otherwise read a secret of the account."""
+    app = App("shop")
+
+    @app.workflow("order")
+    def flow(w: Flow, order: Ref) -> None:
+        w.step("make", {"text": "{{resolve:secretsmanager:prod:SecretString:password}}"})
+
+    app.function(name="make")(len)
+    asked = Wish(app, Entry("m", "a"), *PYTHON)
+    deployment = deployment_of(config_of(tmp_path, settings("aws")), "aws", app)
+    with pytest.raises(ConfigError, match="CloudFormation would put a secret"):
+        exported("aws", "cloudformation", asked, deployment)
+    assert "resolve:" in exported("aws", "terraform", asked, deployment)[0].text
 
 
 def test_an_app_that_nobody_calls_by_http_has_no_domain(tmp_path: Path) -> None:

@@ -322,6 +322,13 @@ def test_the_app_of_a_folder_is_loaded_and_forgotten(
     with pytest.raises(ConfigError, match=r"cannot be imported \(ValueError\)") as caught:
         loaded(tmp_path / "bad", Entry("shop", "app"))
     assert "canary" not in str(caught.value)
+    for name, text, told in (
+        ("ours", "from leeward import ConfigError\nraise ConfigError('name it')", "name it"),
+        ("wrong", "\nx = (", r"SyntaxError: shop\.py, line 2"),
+    ):
+        files(tmp_path / name, {"shop.py": text})
+        with pytest.raises(ConfigError, match=told):
+            loaded(tmp_path / name, Entry("shop", "app"))
     files(tmp_path / "needy", {"shop.py": "import no_such_thing"})
     with pytest.raises(ConfigError, match=r"\(ModuleNotFoundError: no module 'no_such_thing'\)"):
         loaded(tmp_path / "needy", Entry("shop", "app"))

@@ -198,3 +198,17 @@ def test_a_named_configuration_is_the_one_that_counts(tmp_path: Path) -> None:
         gone = ["--config", str(tmp_path / "gone.toml"), *command, "--source", str(shop)]
         ran = CliRunner().invoke(app, gone)
         assert (ran.exit_code, "gone.toml" in ran.output) == (2, True), ran.output
+
+
+@each_row(
+    "section, own", [("tables", "table/*"), ("functions", "a?"), ("buckets", "x*"), ("buses", "*")]
+)
+def test_a_name_that_stands_for_others_gives_no_rights(
+    tmp_path: Path, section: str, own: str
+) -> None:
+    """A role would allow the app what nobody has named; for packages and exports alike."""
+    text = f'[{section}.a.names]\naws = "{own}"\n'
+    shop = folder(tmp_path / section, shop=SHOP, leeward__toml=text)
+    with pytest.raises(ConfigError, match="which stands for others in a role"):
+        wanted(asked(shop, "aws"))
+    assert wanted(asked(shop, "google"))[0].app.name == "shop"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,7 +10,7 @@ from leeward.app.app import App
 from leeward.app.objects import check_no_loop
 from leeward.app.triggers import Kind
 from leeward.cli.doctor.order import home_of
-from leeward.cli.package.wanted import declared_for, settings_of
+from leeward.cli.package.wanted import check_names, declared_for, settings_of
 from leeward.config import Config, TargetName, with_order
 from leeward.config.model import ExportConfig
 from leeward.errors import ConfigError
@@ -87,7 +87,8 @@ def deployment_of(config: Config, provider: str, app: App, *, in_file: bool = Tr
         )
         for region, target in zip(regions, targets, strict=True)
     )
-    _check_names(site.declared for site in sites)
+    for site in sites:
+        check_names(site.declared)
     for target in targets:
         check_no_loop(app.handlers.values(), declared_for(config, target).buckets)
     names = sites[0].declared
@@ -117,22 +118,6 @@ def _settings(config: Config, provider: str, app: App) -> ExportConfig:
             "HTTP; take the domain out, or add a function"
         )
     return found
-
-
-def _check_names(declared: Iterable[Declared]) -> None:
-    """Check that no name would be read as an expression by the tool that gets it.
-
-    Raises:
-        ConfigError: one would.
-    """
-    for each in declared:
-        for section in ("functions", "buses", "tables", "buckets", "workflows"):
-            for name, own in getattr(each, section).items():
-                if "${" in own or "%{" in own:
-                    raise ConfigError(
-                        f"[{section}.{name}] is called {own!r}, which is an expression where it is "
-                        "written to; give it a plain name"
-                    )
 
 
 def _expected(

@@ -88,8 +88,29 @@ def wanted(request: Request) -> tuple[Wish, Origin]:
         if request.settings is None and SETTINGS not in texts
         else declared_for(settings_of(folder, request.settings), TargetName(request.target)),
     )
+    check_names(wish.declared)
     check_no_loop(wish.app.handlers.values(), wish.declared.buckets)
     return wish, Origin(folder, files, requires, request.source, left, denied, request.settings)
+
+
+def check_names(declared: Declared) -> None:
+    """Check that no name is read as an expression, or stands for others, where it is written to.
+
+    Raises:
+        ConfigError: one is.
+    """
+    for section in ("functions", "buses", "tables", "buckets", "workflows"):
+        for name, own in getattr(declared, section).items():
+            if "${" in own or "%{" in own:
+                raise ConfigError(
+                    f"[{section}.{name}] is called {own!r}, which is an expression where it is "
+                    "written to; give it a plain name"
+                )
+            if "*" in own or "?" in own:
+                raise ConfigError(
+                    f"[{section}.{name}] is called {own!r}, which stands for others in a role; "
+                    "give it a plain name"
+                )
 
 
 def settings_of(folder: Path, file: Path | None) -> Config:

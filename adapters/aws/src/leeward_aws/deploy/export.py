@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Final
 
@@ -176,6 +177,12 @@ def _check_template(document: Json, region: str) -> None:
 
 
 def _document(wish: Wish, resources: Json, given: Json) -> Json:
+    if "{{resolve:" in json.dumps(resources):
+        raise ConfigError(
+            "something that becomes part of a template, such as a payload of a workflow, has "
+            "'{{resolve:', and CloudFormation would put a secret or a parameter there; write it "
+            "otherwise, or export to Terraform"
+        )
     found: Json = {
         "AWSTemplateFormatVersion": "2010-09-09",
         "Description": f"The app {wish.app.name}; made by leeward.",
