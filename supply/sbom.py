@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from uuid import NAMESPACE_URL, uuid5
 from zipfile import ZipFile
 
@@ -116,7 +116,7 @@ def _of_lock(
 def _licences(name: str) -> list[License]:
     """Return the licence that an installed distribution names, none of one that is not here."""
     try:
-        told = distribution(name).metadata
+        told: Any = distribution(name).metadata
     except PackageNotFoundError:  # of another platform
         return []
     expression = told.get("License-Expression")

@@ -189,6 +189,7 @@ def test_what_an_engine_cannot_keep_it_refuses(
         *[(value, True) for value in ("42", "null", '{"a": 1}', "text", None)],
         *[(value, False) for value in ({}, [], 0, 2**53 - 1, 2.5, True, {"a": "42"}, {"a": None})],
     ]
+    value: Any
     for value, is_refused in wholes:
         with subtests.test(f"whole {value!r}"):
             ended = process.run(values, {"whole": value}, lambda *_: Returned())
@@ -241,7 +242,7 @@ def test_large_data_end_no_machine(
     ]
     with engine_process("step_functions", as_machine, str(quota)) as process:
         for size, third, error, called in rows:
-            with subtests.test(size):
+            with subtests.test(f"{size} bytes"):
                 ended = process.run(
                     large,
                     {"n": 1},

@@ -131,7 +131,7 @@ def _ignoring(ignored: Sequence[tuple[Path, Any]], path: Path, end: str = "") ->
 
 
 def _check_link(file: Path, folder: Path) -> None:
-    """Check that a link does not lead out of the folder: what it leads to may be anybody's.
+    """Check that a link does not lead out of the folder: what it leads to may hold a secret.
 
     Raises:
         ConfigError: it does.

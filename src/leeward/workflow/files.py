@@ -51,11 +51,11 @@ def read_file(path: Path) -> Definition:
 def _with_line(message: str, text: str, source: str) -> str:
     """Return a message with the line of the place in a YAML text that it begins with."""
     told = message.removeprefix(source)
-    path = re.match(r"(: |\.)?((?:[A-Za-z_][\w-]*|\[\d+\]|\.)*)", told)
+    path = re.match(r"(?:: |\.)?([\w.\[\]-]*)", told)
     if told == message or path is None:
         return message
     node, line = _yaml(source).compose(text), 1
-    for part in re.findall(r"[A-Za-z_][\w-]*|\d+", path[2]):
+    for part in re.findall(r"[A-Za-z_][\w-]*|\d+", path[1]):
         if isinstance(node.value, list) and part.isdigit() and int(part) < len(node.value):
             node = node.value[int(part)]
             line = node.start_mark.line + 1

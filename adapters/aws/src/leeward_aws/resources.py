@@ -34,8 +34,8 @@ Json = dict[str, Any]
 Reading: TypeAlias = Generator[Step, Any, "Json | Result[Any]"]
 
 
-class Asked(NamedTuple):
-    """Whom a look asks: the endpoints of services, and the view of the plan."""
+class Account(NamedTuple):
+    """Who answers a look: the endpoints of the services, and the view of the plan."""
 
     endpoints: Mapping[str, Endpoint]
     view: View
@@ -44,13 +44,13 @@ class Asked(NamedTuple):
 def resources(settings: Settings) -> dict[str, Planner]:
     """Return the planner that compares resources."""
     services: tuple[Service, ...] = ("lambda", "sqs", "events", "scheduler", "states")
-    endpoints = {each: endpoint_of(each, settings) for each in services}
+    endpoints: dict[str, Endpoint] = {each: endpoint_of(each, settings) for each in services}
 
     def look_for(look: Look, view: View) -> Plan:
         kind = KINDS.get(look.type)
         if kind is None:
             return Result.ok(Seen(None, f"a {look.type} is not compared", reached=False))
-        found = yield from kind.read(look, Asked(endpoints, view))
+        found = yield from kind.read(look, Account(endpoints, view))
         if isinstance(found, Result):
             return found
         return Result.ok(compared(look.has, found, unseen=kind.unseen))
@@ -63,23 +63,23 @@ def digest_of(value: Any) -> str:
     return sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:12]
 
 
-def _get(asked: Asked, service: str, path: str, right: str) -> Reading:
+def _get(account: Account, service: str, path: str, right: str) -> Reading:
     """Read one thing by its path."""
-    endpoint = asked.endpoints[service]
-    return (yield from _read(asked, service, Request("GET", endpoint.origin, path), right))
+    endpoint = account.endpoints[service]
+    return (yield from _read(account, service, Request("GET", endpoint.origin, path), right))
 
 
-def _post(asked: Asked, service: str, action: str, document: Json, right: str) -> Reading:
+def _post(account: Account, service: str, action: str, document: Json, right: str) -> Reading:
     """Read one thing by an action."""
     version = "1.1" if service == "events" else "1.0"
     headers = (("Content-Type", f"application/x-amz-json-{version}"), ("X-Amz-Target", action))
-    origin = asked.endpoints[service].origin
+    origin = account.endpoints[service].origin
     request = Request("POST", origin, "/", headers, json_text.encode(document))
-    return (yield from _read(asked, service, request, right))
+    return (yield from _read(account, service, request, right))
 
 
-def _read(asked: Asked, service: str, request: Request, right: str) -> Reading:
-    steps = exchange(asked.endpoints[service].service, request, asked.view, effect=False)
+def _read(account: Account, service: str, request: Request, right: str) -> Reading:
+    steps = exchange(account.endpoints[service].service, request, account.view, effect=False)
     response, refusal = as_look_up((yield from steps))
     if refusal is not None:
         return unless_forbidden(refusal, response, right)
@@ -89,10 +89,10 @@ def _read(asked: Asked, service: str, request: Request, right: str) -> Reading:
         return misread(response, error, request_id=REQUEST_ID)
 
 
-def _function(look: Look, asked: Asked) -> Reading:
+def _function(look: Look, account: Account) -> Reading:
     name = percent_encode(look.name)
     found = yield from _get(
-        asked,
+        account,
         "lambda",
         f"/2015-03-31/functions/{name}/configuration",
         "lambda:GetFunctionConfiguration",
@@ -100,7 +100,7 @@ def _function(look: Look, asked: Asked) -> Reading:
     if isinstance(found, Result):
         return found
     limit = yield from _get(
-        asked,
+        account,
         "lambda",
         f"/2019-09-30/functions/{name}/concurrency",
         "lambda:GetFunctionConcurrency",
@@ -118,9 +118,9 @@ def _function(look: Look, asked: Asked) -> Reading:
     }
 
 
-def _retries(look: Look, asked: Asked) -> Reading:
+def _retries(look: Look, account: Account) -> Reading:
     path = f"/2019-09-25/functions/{percent_encode(look.name)}/event-invoke-config"
-    found = yield from _get(asked, "lambda", path, "lambda:GetFunctionEventInvokeConfig")
+    found = yield from _get(account, "lambda", path, "lambda:GetFunctionEventInvokeConfig")
     if isinstance(found, Result):
         return found
     failed = (found.get("DestinationConfig") or {}).get("OnFailure", {}).get("Destination")
@@ -130,9 +130,9 @@ def _retries(look: Look, asked: Asked) -> Reading:
     }
 
 
-def _mapping(look: Look, asked: Asked) -> Reading:
+def _mapping(look: Look, account: Account) -> Reading:
     path = f"/2015-03-31/event-source-mappings/?FunctionName={percent_encode(look.name)}"
-    found = yield from _get(asked, "lambda", path, "lambda:ListEventSourceMappings")
+    found = yield from _get(account, "lambda", path, "lambda:ListEventSourceMappings")
     if isinstance(found, Result):
         return found
     for each in found.get("EventSourceMappings", ()):
@@ -148,13 +148,13 @@ def _mapping(look: Look, asked: Asked) -> Reading:
     return Result(Outcome.NOT_FOUND, message=told)
 
 
-def _queue(look: Look, asked: Asked) -> Reading:
-    url = yield from url_of(asked.endpoints["sqs"], look.name, asked.view)
+def _queue(look: Look, account: Account) -> Reading:
+    url = yield from url_of(account.endpoints["sqs"], look.name, account.view)
     if isinstance(url, Result):
         return url
     document = {"QueueUrl": url, "AttributeNames": ["All"]}
     right = "sqs:GetQueueAttributes"
-    found = yield from _post(asked, "sqs", "AmazonSQS.GetQueueAttributes", document, right)
+    found = yield from _post(account, "sqs", "AmazonSQS.GetQueueAttributes", document, right)
     if isinstance(found, Result):
         return found
     has = found.get("Attributes", {})
@@ -168,16 +168,16 @@ def _queue(look: Look, asked: Asked) -> Reading:
     }
 
 
-def _rule(look: Look, asked: Asked) -> Reading:
+def _rule(look: Look, account: Account) -> Reading:
     named = {"Name": look.name, "EventBusName": look.has["bus"]}
     found = yield from _post(
-        asked, "events", "AWSEvents.DescribeRule", named, "events:DescribeRule"
+        account, "events", "AWSEvents.DescribeRule", named, "events:DescribeRule"
     )
     if isinstance(found, Result):
         return found
     of_bus = {"Rule": look.name, "EventBusName": look.has["bus"]}
     targets = yield from _post(
-        asked, "events", "AWSEvents.ListTargetsByRule", of_bus, "events:ListTargetsByRule"
+        account, "events", "AWSEvents.ListTargetsByRule", of_bus, "events:ListTargetsByRule"
     )
     if isinstance(targets, Result):
         return targets
@@ -190,9 +190,9 @@ def _rule(look: Look, asked: Asked) -> Reading:
     }
 
 
-def _schedule(look: Look, asked: Asked) -> Reading:
+def _schedule(look: Look, account: Account) -> Reading:
     path = f"/schedules/{percent_encode(look.name)}"
-    found = yield from _get(asked, "scheduler", path, "scheduler:GetSchedule")
+    found = yield from _get(account, "scheduler", path, "scheduler:GetSchedule")
     if isinstance(found, Result):
         return found
     return {
@@ -203,12 +203,12 @@ def _schedule(look: Look, asked: Asked) -> Reading:
     }
 
 
-def _machine(look: Look, asked: Asked) -> Reading:
-    arn = yield from machine_arn(asked.endpoints["states"], look.name, asked.view)
+def _machine(look: Look, account: Account) -> Reading:
+    arn = yield from machine_arn(account.endpoints["states"], look.name, account.view)
     if isinstance(arn, Result):
         return arn
     found = yield from _post(
-        asked,
+        account,
         "states",
         "AWSStepFunctions.DescribeStateMachine",
         {"stateMachineArn": arn},
@@ -227,7 +227,7 @@ def _end(arn: Any) -> str | None:
 class Kind(NamedTuple):
     """How a kind of resource is read, and what of it nobody looks at."""
 
-    read: Callable[[Look, Asked], Reading]
+    read: Callable[[Look, Account], Reading]
     unseen: str = ""
 
 

@@ -40,7 +40,7 @@ def events_of(states: Mapping[str, Mapping[str, Any]], first: str) -> int:
 def _events_in(state: Mapping[str, Any]) -> int:
     """Return the events of one state: it is entered and left, and what happens between."""
     if state["Type"] == "Task":
-        attempts = 1 + sum(retrier["MaxAttempts"] for retrier in state.get("Retry", ()))
+        attempts: int = 1 + sum(retrier["MaxAttempts"] for retrier in state.get("Retry", ()))
         return 2 + 3 * attempts
     if state["Type"] == "Parallel":
         return 4 + sum(events_of(each["States"], each["StartAt"]) for each in state["Branches"])

@@ -18,7 +18,7 @@ from leeward.errors import ConfigError
 MEMORY: Final = 512 * 1024
 """Bytes of all variables of an execution."""
 OVERHEAD: Final = 32 * 1024
-"""Bytes that are left for what is no data of the flow: keys, lists of ids, errors, the digest."""
+"""Bytes that are left for what is beside the data of the flow: keys, lists of ids, errors."""
 
 
 def most_results(definition: Definition) -> int:
