@@ -9,6 +9,7 @@ from typing import Final
 from leeward.adapter.packages import (
     Configuration,
     Deployment,
+    Expected,
     Template,
     Wish,
     check,
@@ -23,6 +24,9 @@ from leeward_azure.deploy.host import route_of
 from leeward_azure.deploy.rules import RULES
 from leeward_azure.deploy.surroundings import add_buckets, add_tables, add_topics, homes_of
 from leeward_azure.deploy.template import DATA, VARIABLES, VERSION, Region, add_app, notes
+
+REST: Final = "the app, its queues, schedules and roles"
+"""What nobody looks at: the Resource Manager tells it, and a target does not need that."""
 
 SCHEMAS: Final = Path(__file__).with_name("terraform_schemas.json")
 
@@ -67,7 +71,8 @@ def terraform(wish: Wish, deployment: Deployment) -> tuple[Template, ...]:
         add_buckets(made, deployment, {each.location: each.suffix for each in regions})
     if host:
         add_failover(made, deployment, host, apps, route_of(wish, HEALTH_PATH))
-    document = made.document(DATA, deployment.expected)
+    rest = [Expected("resource", REST, each.target, "settings of") for each in deployment.sites]
+    document = made.document(DATA, (*deployment.expected, *rest))
     check(document, schemas_in(SCHEMAS), RULES, "Azure")
     text = text_of(document)
     return (Template("leeward.tf.json", text, (*notes(wish), *_notes(wish, deployment))),)
