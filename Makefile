@@ -100,6 +100,7 @@ site: $(READY)
 dist: $(READY) ## build wheels and sdists of the whole workspace into dist/, with a CycloneDX SBOM
 	@rm -rf dist
 	@$(UV) build --all-packages --no-build-isolation --out-dir dist
+	@rm -f dist/leeward_nimbus-* dist/leeward_stratus-* # the examples
 	@$(BIN)/python -m supply.sbom
 	@ls dist
 

@@ -1,8 +1,9 @@
 """Write a CycloneDX bill of materials of the wheels in ``dist``, for ``make dist``.
 
 Listed are the wheels, with their SHA-256; what they need with all their extras, in the versions
-that the tests have run with, as it is installed in the environment of the lock file; and the tools
-of the project, which no wheel needs, as excluded. The same wheels give the same file.
+that the tests have run with, as it is installed in the environment of the lock file, with licences
+and with the hash of each file that the lock allows; and the tools of the project, which no wheel
+needs, as excluded. The same wheels give the same file.
 """
 
 from __future__ import annotations
@@ -13,14 +14,14 @@ from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from uuid import NAMESPACE_URL, uuid5
 from zipfile import ZipFile
 
 from cyclonedx.model import HashAlgorithm, HashType
 from cyclonedx.model.bom import Bom
 from cyclonedx.model.component import Component, ComponentScope, ComponentType
-from cyclonedx.model.license import DisjunctiveLicense
+from cyclonedx.model.license import DisjunctiveLicense, License, LicenseExpression
 from cyclonedx.output.json import JsonV1Dot6
 from packageurl import PackageURL
 from packaging.metadata import Metadata
@@ -28,7 +29,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT: Final = Path(__file__).parent.parent
-ENTRY: Final = r"(?m)^([a-z0-9][^ \\=]*)==([^ \\]+)[^\\\n]*((?: \\\n    --hash=sha256:\S+)*)"
+ENTRY: Final = r"(?m)^([a-z0-9][^ \\=]*)==([^ \\\n]+)[^\\\n]*?((?: \\\n    --hash=sha256:\S+)*)$"
 
 
 def locked(text: str) -> dict[str, tuple[str, list[str]]]:
@@ -106,8 +107,29 @@ def _of_wheel(wheel: Path, found: Metadata) -> Component:
 def _of_lock(
     name: str, version: str, hashes: list[str], scope: ComponentScope = ComponentScope.OPTIONAL
 ) -> Component:
-    # Of several files, one for each platform, the bill cannot say which was installed.
-    return _component(name, version, hashes if len(hashes) == 1 else [], scope)
+    """Return what is locked, with the hash of each of its files: there is one for each platform."""
+    made = _component(name, version, hashes, scope)
+    made.licenses = _licences(name)
+    return made
+
+
+def _licences(name: str) -> list[License]:
+    """Return the licence that an installed distribution names, none of one that is not here."""
+    try:
+        told: Any = distribution(name).metadata
+    except PackageNotFoundError:  # of another platform
+        return []
+    expression = told.get("License-Expression")
+    if expression:
+        return [LicenseExpression(expression)]
+    classified = [
+        each.rpartition(" :: ")[2]
+        for each in told.get_all("Classifier", ())
+        if each.startswith("License :: ")
+    ]
+    short = (told.get("License") or "").strip()
+    names = classified or ([short] if short and "\n" not in short else [])
+    return [DisjunctiveLicense(name=each) for each in names]
 
 
 def _component(name: str, version: str, hashes: list[str], scope: ComponentScope) -> Component:

@@ -108,7 +108,7 @@ def decode(body: bytes | str, *, deepest: int = DEEPEST, exact: bool = False) ->
     if flaw:
         # Out here, because the errors above carry the text, and would go along as the context.
         raise Undecodable(flaw)
-    if text.count("[") + text.count("{") > deepest and _is_deeper(value, deepest):
+    if text.count("[") + text.count("{") > deepest and is_deeper(value, deepest):
         raise Undecodable(f"nested more than {deepest} deep")
     return value
 
@@ -211,7 +211,7 @@ def _value_at(text: str, at: int, deepest: int) -> tuple[Any, int]:
         value, end = _decoder(False).raw_decode(text, at)
     except (ValueError, RecursionError, ArithmeticError):
         raise _NotRead from None
-    if text.count("[", at, end) + text.count("{", at, end) > deepest and _is_deeper(value, deepest):
+    if text.count("[", at, end) + text.count("{", at, end) > deepest and is_deeper(value, deepest):
         raise _NotRead
     return value, end
 
@@ -304,8 +304,11 @@ def _int(text: str) -> int:
     return int(text)
 
 
-def _is_deeper(value: Json, most: int) -> bool:
-    """Look level by level, so that no depth is too much for the looking."""
+def is_deeper(value: Json, most: int) -> bool:
+    """Return whether more than so many lists and objects stand inside each other.
+
+    It looks level by level, so that no depth is too much for the looking.
+    """
     level: list[Any] = [[value]]
     for _ in range(most + 1):
         level = [

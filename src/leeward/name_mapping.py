@@ -90,9 +90,11 @@ class NameMappingDriver(WrappingDriver):
 
     def look(self, look: Look, timeout: float) -> Result[Any]:
         """Look under the target's own name."""
-        from leeward.adapter.looking import BUCKET, BUS, TABLE
+        from leeward.adapter.looking import BUCKET, BUS, RESOURCE, TABLE
 
         by_verb = {BUS: self._buses, TABLE: self._tables, BUCKET: self._buckets}
+        if look.verb == RESOURCE:  # a file has the target's own name of it
+            return super().look(look, timeout)
         names = by_verb.get(look.verb, self._functions)
         return super().look(look._replace(name=names.get(look.name, look.name)), timeout)
 

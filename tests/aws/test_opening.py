@@ -39,6 +39,7 @@ def test_every_verb_has_a_plan() -> None:
     made = LazyPlans(PLANS, settings_from(target()))
     verbs = "invoke enqueue publish store load delete scan put_object get_object head_object"
     looks = ["look_function", "look_queue", "look_bus", "look_table", "look_bucket"]
+    looks.append("look_resource")
     objects = ["list_objects", "delete_object"]
     messages = ["put_message", "take_messages", "remove_message", "hide_message"]
     more = ["start_run", "get_run", "abort_run", "start_native", "look_native", "read_export"]
@@ -67,6 +68,7 @@ def test_what_is_shown() -> None:
         "endpoint.s3": "https://s3.us-east-1.amazonaws.com",
         "endpoint.sqs": "https://sqs.us-east-1.amazonaws.com",
         "endpoint.states": "https://states.us-east-1.amazonaws.com",
+        "endpoint.scheduler": "https://scheduler.us-east-1.amazonaws.com",
         "credentials": "environment",
         "ca_file": "/ca.pem",
         "proxy": "proxy:8080",

@@ -36,6 +36,7 @@ def test_nothing_but_a_region_gives_aws_itself() -> None:
             "s3": "https://s3.us-east-1.amazonaws.com",
             "sqs": "https://sqs.us-east-1.amazonaws.com",
             "states": "https://states.us-east-1.amazonaws.com",
+            "scheduler": "https://scheduler.us-east-1.amazonaws.com",
         },
     )
 
@@ -82,7 +83,7 @@ def test_endpoints_by_option_and_variable() -> None:
     one = {"AWS_ENDPOINT_URL_EVENTBRIDGE": "http://one-env:2"}
     options = {"endpoint_url": "http://all:3"}
     single = {"endpoint_url_dynamodb": "http://one:4"}
-    assert list(read(env=everywhere).endpoints.values()) == ["http://all-env:1"] * 6
+    assert list(read(env=everywhere).endpoints.values()) == ["http://all-env:1"] * 7
     assert read(env=everywhere | one).endpoints == {
         "lambda": "http://all-env:1",
         "events": "http://one-env:2",
@@ -90,6 +91,7 @@ def test_endpoints_by_option_and_variable() -> None:
         "s3": "http://all-env:1",
         "sqs": "http://all-env:1",
         "states": "http://all-env:1",
+        "scheduler": "http://all-env:1",
     }
     assert read(options=options | single, env=everywhere | one).endpoints == {
         "lambda": "http://all:3",
@@ -98,6 +100,7 @@ def test_endpoints_by_option_and_variable() -> None:
         "s3": "http://all:3",
         "sqs": "http://all:3",
         "states": "http://all:3",
+        "scheduler": "http://all:3",
     }
 
 

@@ -54,6 +54,17 @@ def test_the_doctor_says_one_line_for_each_check_and_ends_with_0(
     }
 
 
+def test_one_target_cannot_fail_over(bare: Path, leeward: Leeward) -> None:
+    """So the doctor promises no failover."""
+    (bare / "leeward.toml").write_text('cloud_provider = "local"\n[functions.pay]\n')
+    done = leeward("doctor")
+    assert "failover" not in done.out
+    (bare / "leeward.toml").write_text('cloud_provider = "local"\n')
+    done = leeward("doctor")
+    told = "No fault. local is the only target, so nothing can fail over."
+    assert (done.code, done.out.splitlines()[-1]) == (0, told)
+
+
 def test_a_fault_ends_with_9_and_says_what_to_do(leeward: Leeward, bare: Path) -> None:
     """A function that only one target has, and a table without a home, are told with a remedy."""
     text = SHOP.replace("[targets.local]", '[targets."local:a"]').replace('home = "local:a"', "")
@@ -108,13 +119,14 @@ def test_the_doctor_compares_what_was_exported_with_what_is_there(
         for each in json.loads(done.out)["findings"]
         if each["check"].startswith("exported")
     ]
+    not_compared = "is there; how it is set up was not compared"
     assert told == [
-        ("local:a", "exported function pay", "ok", "is there"),
+        ("local:a", "exported function pay", "ok", not_compared),
         (
             *("local:a", "exported function refund", "fault"),
             "is not there: no function 'refund' is registered",
         ),
-        ("local:a", "exported table orders", "ok", "is there"),
+        ("local:a", "exported table orders", "ok", not_compared),
         (
             *("local:gone", "exported target", "fault"),
             "the files are for it, and the order is local:a, local:b",

@@ -14,6 +14,7 @@ from leeward import Config
 from leeward.cli.global_options import without_handlers
 from leeward.config.model import WorkflowConfig
 from leeward.operations.workflows import loaded
+from leeward.workflow.files import json_of
 from leeward.workflow.journal import Journal
 from leeward.workflow.reading import read_definition
 from tests.cli.conftest import Leeward
@@ -157,7 +158,7 @@ def test_a_definition_is_checked_and_written(leeward: Leeward, shop: Path) -> No
     assert leeward("workflow", "write", "order", "--out", "order.yaml").out == "order.yaml\n"
     text = leeward("workflow", "write", "order", "--format", "json").out
     assert read_definition(json.loads(text)).digest == checked[0]["digest"]
-    (shop / "leeward.toml").write_text('[workflows.order]\ndefinition = "order.yaml"\n')
+    (shop / "leeward.toml").write_text(CONFIG.replace("flowing:order", "order.yaml"))
     assert json.loads(leeward("workflow", "check", "--json").out)["workflows"] == checked
 
 
@@ -274,3 +275,36 @@ def test_who_looks_at_a_run_keeps_its_names_and_imports_nothing() -> None:
     config = without_handlers(Config(workflows={"order": named}))
     assert config.workflows == {"order": WorkflowConfig(None, {"aws": "arn:of:it"})}
     assert loaded(config) == []
+
+
+def test_a_function_that_no_target_has_is_found_by_check(leeward: Leeward, shop: Path) -> None:
+    """Where the targets are embedded; what a cloud has is nobody's to say, and told of."""
+    checked = leeward("workflow", "check", "--json")
+    assert (checked.code, json.loads(checked.out)["workflows"][0]["workflow"]) == (0, "order")
+    toml = CONFIG.replace('pay = "flowing:work"\n', "")
+    (shop / "leeward.toml").write_text(toml)
+    checked = leeward("workflow", "check")
+    assert (checked.code, "'order' calls pay, which no target has" in checked.err) == (2, True)
+    cloud = 'cloud_provider = "aws:eu-west-1"\n[functions.book]\n' + CONFIG.partition("\n\n")[2]
+    (shop / "leeward.toml").write_text(cloud)
+    checked = leeward("workflow", "check")
+    told = " ".join(checked.err.split())
+    assert "order calls pay, tell, unbook, which leeward.toml does not name" in told
+
+
+def test_a_run_that_goes_on_has_an_exit_code_of_its_own(leeward: Leeward) -> None:
+    """It has begun, so nobody may take it for one that did not run."""
+    started = leeward("workflow", "start", "order", "1", "--id", "a", "--wait", "0")
+    assert (started.code, "succeeded" in started.out) in {(10, False), (0, True)}
+    slow = read_definition(
+        {
+            "leeward": "workflow/1",
+            "workflow": "slow",
+            "do": [{"wait": "long", "seconds": 60}, {"step": "book"}],
+        }
+    )
+    Path("slow.json").write_text(json_of(slow))
+    with Path("leeward.toml").open("a") as file:
+        file.write('[workflows.slow]\ndefinition = "slow.json"\n')
+    started = leeward("workflow", "start", "slow", "1", "--id", "b", "--wait", "0")
+    assert (started.code, "running" in started.out) == (10, True)

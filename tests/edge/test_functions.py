@@ -173,6 +173,9 @@ def test_a_folder_that_cannot_be_packaged_is_refused(tmp_path: Path) -> None:
     """Without the module, without a folder, or with a file of a name that is written."""
     with pytest.raises(ConfigError, match=r"has no visits\.py"):
         packaged(tmp_path, other=SOURCE)
+    (tmp_path / "other").mkdir()
+    with pytest.raises(ConfigError, match=r"visits\.py has nothing at its top level .* handler"):
+        packaged(tmp_path / "other", visits="def handle(event, context): ...\n")
     request = EdgeRequest(WISH, tmp_path / "none", tmp_path, (), Source(offline=True))
     with pytest.raises(ConfigError, match="not a folder"):
         made(request, recipe_of)

@@ -115,6 +115,8 @@ def test_the_bill_lists_wheels_what_they_need_and_the_tools(tmp_path: Path) -> N
     assert {each["scope"] for each in found.values()} == {"required", "optional", "excluded"}
     assert found["leeward"]["licenses"] == [{"license": {"id": "Apache-2.0"}}]
     assert [each["alg"] for each in found["leeward"]["hashes"]] == ["SHA-256"]
+    assert len(found["requests"]["hashes"]) == len(lock["requests"][1]) > 1
+    assert found["requests"]["licenses"]
     assert found["requests"]["purl"] == f"pkg:pypi/requests@{lock['requests'][0]}"
     assert [found[each]["scope"] for each in ("requests", "urllib3", "mypy")] == [
         "optional", "optional", "excluded",

@@ -64,4 +64,18 @@ MUTANTS: Final = (
         "options.resolved()",
         "tests/cli/test_drill.py::test_a_drill_writes_nothing_for_other_processes",
     ),
+    Mutant(
+        "the doctor does not compare what it has read",
+        "src/leeward/adapter/looking.py",
+        "        elif wanted != found:",
+        "        elif wanted is found is None:",
+        "tests/packages/test_exports_applied.py::test_what_was_changed_since_is_told",
+    ),
+    Mutant(
+        "the doctor promises a failover of one target",
+        "src/leeward/cli/commands/doctor.py",
+        '    several = len(data["targets"]) > 1',
+        '    several = len(data["targets"]) > 0',
+        "tests/cli/test_doctor.py::test_one_target_cannot_fail_over",
+    ),
 )

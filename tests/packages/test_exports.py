@@ -25,6 +25,7 @@ from tests.packages.exported import (
     SHOP,
     ZONES,
     config_of,
+    document,
     everything,
     example,
     exported,
@@ -70,7 +71,8 @@ def test_an_order_beside_the_file_reaches_the_functions(tmp_path: Path) -> None:
         config = with_order(load_settings(file=file, env={}), ORDERS[cloud], {})
         place = deployment_of(config, cloud, small, in_file=False)
         (made,) = exported(cloud, "terraform", Wish(small, Entry("m", "a"), *PYTHON), place)
-        assert made.text.count(f'"CLOUD_PROVIDER": "{ORDERS[cloud]}"') == 2
+        resources = json.dumps(json.loads(made.text)["resource"])
+        assert resources.count(f'"CLOUD_PROVIDER": "{ORDERS[cloud]}"') == 2
     args = ["export", "terraform", "--targets", ORDERS["aws"], "--source", str(tmp_path)]
     (tmp_path / "small.py").write_text(
         "from leeward import App\n\napp = App('small')\napp.function(name='make')(len)\n"
@@ -270,6 +272,61 @@ def test_what_holds_data_has_one_home_and_is_kept(documents: dict[str, dict[str,
     account = azure["azurerm_storage_account"]
     assert account["app"]["blob_properties"]["delete_retention_policy"] == {"days": 30}
     assert "blob_properties" not in account["app-northeurope"]
+
+
+TWO_HOMES: dict[str, str] = {
+    "aws": "",
+    "azure": (
+        '[targets."azure:westeurope"]\ncosmos_endpoint = "https://west.documents.azure.com"\n'
+        'cosmos_database = "shop"\n'
+        '[targets."azure:northeurope"]\ncosmos_endpoint = "https://north.documents.azure.com"\n'
+        'cosmos_database = "shop-north"\n'
+    ),
+    "google": (
+        '[targets."google:us-central1"]\ndatabase = "us"\n'
+        '[targets."google:europe-west1"]\ndatabase = "eu"\n'
+    ),
+}
+
+
+@pytest.mark.parametrize("cloud", CLOUDS)
+def test_each_table_is_made_where_its_home_is(tmp_path: Path, cloud: str) -> None:
+    """Under the name that it has there, also when the first table lives elsewhere."""
+    _, other = ORDERS[cloud].split(",")
+    more = (
+        f'[tables.residents]\nhome = "{other}"\nnames = {{ "{other}" = "residents-there" }}\n'
+        + TWO_HOMES[cloud]
+    )
+    made = document(cloud, tmp_path, more)["resource"]
+    first, second = (each.partition(":")[2] for each in ORDERS[cloud].split(","))
+    if cloud == "aws":
+        regions = {each["name"]: each["region"] for each in made["aws_dynamodb_table"].values()}
+        assert regions == {"orders": first, "stock": first, "residents-there": second}
+        assert "table/residents-there" in json.dumps(made["aws_iam_role_policy"]["make_role"])
+    elif cloud == "azure":
+        accounts = made["azurerm_cosmosdb_account"]
+        where = {
+            name: (each["location"], each["geo_location"][0]["location"], each["name"])
+            for name, each in accounts.items()
+        }
+        assert where == {
+            "tables": (first, first, "${var.cosmos_account}"),
+            "tables-northeurope": (second, second, "${var.cosmos_account_northeurope}"),
+        }
+        databases = made["azurerm_cosmosdb_sql_database"]
+        assert sorted(each["name"] for each in databases.values()) == ["shop", "shop-north"]
+        residents = made["azurerm_cosmosdb_sql_container"]["residents-there"]
+        assert residents["account_name"] == "${azurerm_cosmosdb_account.tables-northeurope.name}"
+        for suffix in ("", "-northeurope"):  # both apps use it, in the account of its home
+            role = made["azurerm_cosmosdb_sql_role_assignment"][f"residents-there{suffix}"]
+            assert "azurerm_cosmosdb_account.tables-northeurope.id" in role["scope"]
+            assert "/dbs/shop-north/" in role["scope"]
+    else:
+        databases = made["google_firestore_database"]
+        assert {each["name"]: each["location_id"] for each in databases.values()} == {
+            "us": first,
+            "eu": second,
+        }
 
 
 def test_a_bucket_that_is_made_tells_the_handlers_of_its_objects(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -101,11 +102,32 @@ def apply(server: Ministack, folder: Path, region: str) -> None:
             assert time.monotonic() < until
             time.sleep(0.1)
         events = stacks.describe_stack_events(StackName="shop")["StackEvents"]
+        # The server's stacks leave these out.
+        with closing(client("lambda", server.url, region)) as functions:
+            for each in document["Resources"].values():
+                if each["Type"] == "AWS::Lambda::EventInvokeConfig":
+                    put_retries(functions, document["Resources"], each["Properties"], region)
         assert found == "CREATE_COMPLETE", [
             (each["LogicalResourceId"], each.get("ResourceStatusReason"))
             for each in events
             if "FAILED" in each["ResourceStatus"]
         ]
+
+
+def put_retries(
+    functions: Any, resources: dict[str, Any], has: dict[str, Any], region: str
+) -> None:
+    """Set how often a function is called again, as a stack has it."""
+    name = resources[has["FunctionName"]["Ref"]]["Properties"]["FunctionName"]
+    more = {}
+    if "DestinationConfig" in has:
+        id, _ = has["DestinationConfig"]["OnFailure"]["Destination"]["Fn::GetAtt"]
+        queue = resources[id]["Properties"]["QueueName"]
+        arn = f"arn:aws:sqs:{region}:{ACCOUNT}:{queue}"
+        more = {"DestinationConfig": {"OnFailure": {"Destination": arn}}}
+    functions.put_function_event_invoke_config(
+        FunctionName=name, MaximumRetryAttempts=has["MaximumRetryAttempts"], **more
+    )
 
 
 def told(findings: list[Finding], state: State) -> set[tuple[str, str]]:
@@ -141,14 +163,15 @@ def test_what_was_applied_is_found_and_what_is_gone_is_told(shop: Applied) -> No
     expected = read_exported(shop.folder)
     found = examine(shop.config, key.env, time.time, expected=expected)
     assert told(found, State.FAULT) == told(found, State.NOTE) == set()
-    names = {(each.target, f"{each.kind} {each.name}") for each in expected}
+    names = {(each.target, f"{each.type or each.kind} {each.name}") for each in expected}
     assert told(found, State.OK) == names
     assert ("aws:us-west-2", "function charge") in names
     assert ("aws:us-east-1", "table orders") in names
     with closing(client("lambda", shop.server.url, REGIONS[1])) as functions:
         functions.delete_function(FunctionName="charge")
     found = examine(shop.config, key.env, time.time, expected=expected)
-    assert told(found, State.FAULT) == {("aws:us-west-2", "function charge")}
+    gone = {f"{what}function charge" for what in ("", "settings of the ", "retries of the ")}
+    assert told(found, State.FAULT) == {("aws:us-west-2", each) for each in gone}
 
 
 def test_a_standby_may_do_what_its_code_does(
@@ -165,7 +188,7 @@ def test_a_standby_may_do_what_its_code_does(
         assert found is not None
         cloud.delete_data("orders", "1", if_revision=found.revision)
         with pytest.raises(AuthError):
-            cloud.load_data("pieces", "1")
+            cloud.load_data("nobodys", "1")
     options = {"endpoint_url": shop.server.url}
     driver = open_driver(TargetConfig("aws:us-west-2", "aws", "us-west-2", options, os.environ))
     with closing(driver):
@@ -193,3 +216,112 @@ def test_a_handler_of_objects_may_read_its_prefix_and_write_what_it_names(
         cloud.put_object("scans", "out/there", b"2", if_absent=True)
         with pytest.raises(AuthError):
             cloud.put_object("scans", "in/another", b"3")
+
+
+def planted(shop: Applied) -> Iterator[tuple[str, str]]:  # noqa: PLR0915 - one after the other
+    """Change one thing after the other in the first region; yield what must be told of it."""
+    with contextlib.ExitStack() as clients:
+
+        def of(service: str) -> Any:
+            return clients.enter_context(closing(client(service, shop.server.url, REGIONS[0])))
+
+        functions, queues, events = of("lambda"), of("sqs"), of("events")
+        schedules, machines = of("scheduler"), of("stepfunctions")
+
+        def settings(name: str, **change: Any) -> None:
+            functions.update_function_configuration(FunctionName=name, **change)
+
+        def variables(name: str) -> dict[str, str]:
+            found = functions.get_function_configuration(FunctionName=name)
+            return dict(found.get("Environment", {}).get("Variables", {}))
+
+        of_function = "settings of the function"
+        settings("place-order", Timeout=77)
+        yield f"{of_function} place-order", "timeout is 77, and the files have"
+        settings("create-order", MemorySize=1024)
+        yield f"{of_function} create-order", "memory is 1024"
+        settings("notify", Handler="other.handler")
+        yield f"{of_function} notify", "handler is other.handler"
+        settings("get-order", Runtime="python3.12")
+        yield f"{of_function} get-order", "runtime is python3.12"
+        changed = variables("get-stock") | {"LEEWARD_FUNCTION": "other"}
+        settings("get-stock", Environment={"Variables": changed})
+        yield f"{of_function} get-stock", "variable LEEWARD_FUNCTION"
+        settings("refund", Environment={"Variables": {}})
+        yield f"{of_function} refund", "variable LEEWARD_FUNCTION"
+        added = variables("ship-order") | {"PASSWORD": "secret"}
+        settings("ship-order", Environment={"Variables": added})
+        yield f"{of_function} ship-order", "variable PASSWORD"
+        functions.put_function_concurrency(FunctionName="charge", ReservedConcurrentExecutions=0)
+        yield f"{of_function} charge", "reserved concurrency is 0"
+        functions.put_function_event_invoke_config(FunctionName="notify", MaximumRetryAttempts=2)
+        yield "retries of the function notify", "dead letters is none"
+        functions.delete_function_event_invoke_config(FunctionName="refund")
+        yield "retries of the function refund", "is not there"
+        functions.delete_function(FunctionName="tell-operators")
+        yield "function tell-operators", "is not there"
+        (mapping,) = functions.list_event_source_mappings(FunctionName="create-order")[
+            "EventSourceMappings"
+        ]
+        queue = mapping["EventSourceArn"].rpartition(":")[2]
+        functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False, BatchSize=1)
+        yield "mapping of the function create-order", "enabled is False"
+        yield "mapping of the function create-order", "batch is 1"
+        url = queues.get_queue_url(QueueName=queue)["QueueUrl"]
+        queues.set_queue_attributes(
+            QueueUrl=url, Attributes={"VisibilityTimeout": "7", "RedrivePolicy": ""}
+        )
+        yield f"queue {queue}", "visibility timeout is 7"
+        yield f"queue {queue}", "dead letters is none"
+        queues.delete_queue(QueueUrl=queues.get_queue_url(QueueName=f"{queue}-dead")["QueueUrl"])
+        yield f"queue {queue}-dead", "is not there"
+        rules = events.list_rules(EventBusName="orders")["Rules"]
+        first, second, third = (each["Name"] for each in rules)
+        events.disable_rule(Name=first, EventBusName="orders")
+        yield f"rule {first}", "state is DISABLED"
+        pattern = json.dumps({"detail-type": ["nothing"]})
+        events.put_rule(Name=second, EventBusName="orders", EventPattern=pattern)
+        yield f"rule {second}", "pattern is"
+        events.remove_targets(Rule=second, EventBusName="orders", Ids=["handler"])
+        yield f"rule {second}", "targets is []"
+        events.remove_targets(Rule=third, EventBusName="orders", Ids=["handler"])
+        events.delete_rule(Name=third, EventBusName="orders")
+        yield f"rule {third}", "is not there"
+        (machine,) = machines.list_state_machines()["stateMachines"]
+        other = {"StartAt": "a", "States": {"a": {"Type": "Succeed"}}}
+        machines.update_state_machine(
+            stateMachineArn=machine["stateMachineArn"], definition=json.dumps(other)
+        )
+        yield "state machine order", "definition is"
+        (schedule,) = schedules.list_schedules()["Schedules"]
+        had = schedules.get_schedule(Name=schedule["Name"])
+        kept = {name: had[name] for name in ("FlexibleTimeWindow", "Target", "Name")}
+        schedules.update_schedule(ScheduleExpression="rate(9 days)", **kept)
+        yield f"schedule {schedule['Name']}", "expression is rate(9 days)"
+    with closing(client("scheduler", shop.server.url, REGIONS[1])) as standby:
+        had = standby.get_schedule(Name=schedule["Name"])
+        kept = {
+            name: had[name]
+            for name in ("FlexibleTimeWindow", "Target", "Name", "ScheduleExpression")
+        }
+        standby.update_schedule(State="ENABLED", **kept)
+        yield f"schedule {schedule['Name']}", "state is ENABLED"
+
+
+def test_what_was_changed_since_is_told(shop: Applied, subtests: pytest.Subtests) -> None:
+    """By name, with what the files have; a value of a variable is never told."""
+    changes = list(planted(shop))
+    assert len(changes) >= 22
+    key = make_key(shop.server, "*")
+    found = examine(shop.config, key.env, time.time, expected=read_exported(shop.folder))
+    faults = {
+        (each.check.removeprefix("exported "), each.message)
+        for each in found
+        if each.state is State.FAULT
+    }
+    for check, words in changes:
+        with subtests.test(f"{check}: {words}"):
+            assert any(check == name and words in message for name, message in faults)
+    assert "secret" not in str(found)
+    well = next(each for each in found if each.check.endswith("settings of the function get-stock"))
+    assert well.message.endswith("not looked at: code, role, permissions")

@@ -14,12 +14,14 @@ from leeward import App, ConfigError
 from leeward.cli.app import app as command_line
 from leeward.cli.package.deployments import deployment_of
 from leeward.packaging.recipe import Entry, Wish
+from leeward.workflow import Flow, Ref
 from leeward_contract_tests.rows import each_row
 from tests.packages.everything import flaws_in
 from tests.packages.exported import (
     CLOUDS,
     EVERYTHING,
     ORDERS,
+    PYTHON,
     ZONES,
     config_of,
     everything,
@@ -80,7 +82,29 @@ DOMAIN = '\n[export.aws]\ndomain = "orders.example.com"\nzone = "Z1"'
 MANY = "".join(f"[functions.a-function-of-many-{number:03}]\n" for number in range(90))
 TWO_TOPICS = '\n[buses.b]\nnames = { "google:europe-west1" = "other" }'
 
+TWO_HOMES = '\n[tables.a]\nhome = "{0}"\n[tables.b]\nhome = "{1}"\n'
+SAME_ACCOUNT = (
+    '[targets."azure:westeurope"]\ncosmos_endpoint = "https://one.documents.azure.com"\n'
+    'cosmos_database = "a"\n'
+    '[targets."azure:northeurope"]\ncosmos_endpoint = "https://one.documents.azure.com"\n'
+    'cosmos_database = "b"\n'
+)
+
 ORDERED: dict[str, tuple[str, str]] = {
+    "tables of two homes in one account": (
+        f'cloud_provider = "{ORDERS["azure"]}"'
+        + TWO_HOMES.format(*ORDERS["azure"].split(","))
+        + SAME_ACCOUNT,
+        "homes in westeurope, northeurope, and an account of Cosmos DB is in one region",
+    ),
+    "tables of two homes in no account": (
+        f'cloud_provider = "{ORDERS["azure"]}"' + TWO_HOMES.format(*ORDERS["azure"].split(",")),
+        "give each of these targets a cosmos_endpoint of its own",
+    ),
+    "tables of two homes in one database": (
+        f'cloud_provider = "{ORDERS["google"]}"' + TWO_HOMES.format(*ORDERS["google"].split(",")),
+        "europe-west1, and a database of Firestore is in one region; give each of these targets",
+    ),
     "no region": ('cloud_provider = "aws"', "'aws' has no region; write it as aws:REGION"),
     "no home": (f'cloud_provider = "{ORDERS["aws"]}"\n[tables.t]', r"tables.t\] has no home"),
     "a home elsewhere": (
@@ -106,6 +130,14 @@ ORDERED: dict[str, tuple[str, str]] = {
     "a bus that is two topics": (
         'cloud_provider = "google:us-central1,google:europe-west1"' + TWO_TOPICS,
         "the bus 'b' would be two topics of one project, 'b' and 'other'",
+    ),
+    "no such region of Azure": (
+        'cloud_provider = "azure:narnia"',
+        "'narnia' is not a region of Az",
+    ),
+    "no such region of Google": (
+        'cloud_provider = "google:narnia-west1"',
+        "'narnia-west1' is not a region of Google Cloud",
     ),
     "no such region": ('cloud_provider = "aws:us-eest-1"', "did you mean 'us-west-1'"),
 }
@@ -138,6 +170,22 @@ def test_a_function_that_is_called_health_is_in_nobodys_way(tmp_path: Path) -> N
         made("google")
 
 
+def test_no_text_of_the_users_is_resolved_by_cloudformation(tmp_path: Path) -> None:
+    """A payload of a workflow could otherwise read a secret of the account."""
+    app = App("shop")
+
+    @app.workflow("order")
+    def flow(w: Flow, order: Ref) -> None:
+        w.step("make", {"text": "{{resolve:secretsmanager:prod:SecretString:password}}"})
+
+    app.function(name="make")(len)
+    asked = Wish(app, Entry("m", "a"), *PYTHON)
+    deployment = deployment_of(config_of(tmp_path, settings("aws")), "aws", app)
+    with pytest.raises(ConfigError, match="CloudFormation would put a secret"):
+        exported("aws", "cloudformation", asked, deployment)
+    assert "resolve:" in exported("aws", "terraform", asked, deployment)[0].text
+
+
 def test_an_app_that_nobody_calls_by_http_has_no_domain(tmp_path: Path) -> None:
     """What is asked for its health, and fails over, is a function that is called by HTTP."""
     quiet = App("quiet")
@@ -165,6 +213,7 @@ def test_an_app_that_nobody_calls_by_http_has_no_domain(tmp_path: Path) -> None:
         (("--source", "nowhere"), "nothing says where"),
         (("--targets", "aws:us-east-1", "--arch", "mips"), "--arch is 'mips'"),
         (("--targets", "aws:us-east-1", "--python", "3.9"), "Lambda has no Python 3.9"),
+        (("--config", "absent.toml", "--targets", "aws:us-east-1"), "absent.toml"),
     ],
 )
 def test_a_command_line_that_cannot_be_exported_says_why(

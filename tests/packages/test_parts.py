@@ -16,6 +16,7 @@ from leeward.errors import ConfigError
 from leeward.packaging.archive import packed
 from leeward.packaging.build import check_sizes, cleaned, largest, wrong_wheels
 from leeward.packaging.entry import entry_text, found_app, handler_calls
+from leeward.packaging.imports import check_imports
 from leeward.packaging.loading import loaded
 from leeward.packaging.recipe import Entry, Limit
 from leeward.packaging.sources import copied, modules_in, sources_of
@@ -172,8 +173,8 @@ def test_what_is_made_hidden_or_left_out_does_not_go_along(tmp_path: Path) -> No
     shop = files(tmp_path / "shop", dict.fromkeys(("app.py", *near, *made), ""))
     for name in (".env", "pkg/x.pyc", "key.pem"):
         (shop / name).write_text("secret")
-    found = sources_of(shop, ("tests", "*.pem"), shop / "build")
-    expected = ["app.py", "data/prices", "pkg/__init__.py", "pkg/deep/far.py", "pkg/part.py"]
+    found = sources_of(shop, ("tests", "*.pem"), shop / "build").kept
+    expected = ("app.py", "data/prices", "pkg/__init__.py", "pkg/deep/far.py", "pkg/part.py")
     assert found == expected
     assert sorted(modules_in(shop, found)) == ["app", "pkg", "pkg.part"]
     (shop / "app.py").chmod(0o700)
@@ -183,6 +184,93 @@ def test_what_is_made_hidden_or_left_out_does_not_go_along(tmp_path: Path) -> No
     (shop / "linked").symlink_to(tmp_path / "to")
     with pytest.raises(ConfigError, match="linked is a link to a folder; put the folder there"):
         sources_of(shop, (), shop / "build")
+
+
+SECRETS = (
+    *("local.settings.json", "id_rsa", "id_ed25519.pub", "certs/site.pem", "certs/site.key"),
+    *("infra/main.tfstate", "infra/main.tfstate.backup", "infra/prod.tfvars", "prod.env"),
+    *("service-account.json", "my-service-account-1.json", "client_secret_1.json", "store.sqlite3"),
+    *("store.sqlite3-wal", "run.log", "logs/a.txt", "tests/x.py", "pkg/conftest.py"),
+)
+
+
+@pytest.mark.threat("S25")
+def test_what_may_hold_a_secret_stays_behind(tmp_path: Path) -> None:
+    """By a list of patterns that is told of, and by the user's own, who has the last word."""
+    shop = files(
+        tmp_path / "shop",
+        {
+            **dict.fromkeys(("app.py", "keys.py", "pkg/tests.py", "notes.txt", *SECRETS), ""),
+            **dict.fromkeys(("old/aws.zip", "old/aws.requirements.txt", "old/aws/app.py"), ""),
+            "vendor/made.py": "",
+            "vendor/kept/made.py": "",
+            "ca.pem": "",
+            "vendor/.gitignore": "/made.py\n",
+            ".gitignore": "notes.txt\nkeys.py\n",
+            ".leewardignore": "!ca.pem\n!keys.py\n",
+        },
+    )
+    found = sources_of(shop, (), shop / "build")
+    assert found.kept == ("app.py", "ca.pem", "keys.py", "pkg/tests.py", "vendor/kept/made.py")
+    folders = ("logs", "tests")
+    alone = [each for each in SECRETS if not each.startswith(folders)]
+    assert set(found.denied) == {*alone, *folders}
+    outside = tmp_path / "elsewhere"
+    outside.write_text("secret")
+    (shop / "data").symlink_to(outside)
+    with pytest.raises(ConfigError, match="data is a link that leads out of .*; put the file"):
+        sources_of(shop, (), shop / "build")
+    (shop / "data").unlink()
+    (shop / "data").symlink_to("app.py")
+    assert "data" in sources_of(shop, (), shop / "build").kept
+
+
+IMPORTS: dict[str, tuple[str, str | None]] = {
+    "what is not required": (
+        "import os, there.deep, pydantic",
+        "shop.py, line 1, imports pydantic, .* add pydantic to requirements.txt",
+    ),
+    "in a function": ("def f():\n    import nowhere", "shop.py, line 2, imports nowhere"),
+    "in a module of its own": ("from .pkg import part", "pkg/part.py, line 1, imports far"),
+    "in a module of its own, by its name": ("import pkg.part", "pkg/part.py, line 1, imports far"),
+    "of a namespace": ("from space.in_it import gone", "line 1, imports space.in_it"),
+    "of a namespace, there": ("from space.in_it import one", None),
+    "with another name": ("import ruamel.yaml", "add ruamel.yaml to requirements.txt"),
+    "where it may be missing": ("try:\n    import nowhere\nexcept ImportError:\n    pass", None),
+    "for types": ("from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import nope", None),
+    "that the platform has": ("import boto3.session", None),
+    "that the platform installs": ("import flask", None),
+    "native": ("import fast", None),
+}
+
+
+@each_row("text, told", IMPORTS)
+def test_what_code_imports_is_in_the_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, told: str | None
+) -> None:
+    """From the entry on; what nothing imports is not asked."""
+    known = {"flask": ["Flask"], "ruamel": ["ruamel.yaml"]}
+    monkeypatch.setattr("leeward.packaging.imports.packages_distributions", lambda: known)
+    own = {
+        "shop.py": text,
+        "pkg/__init__.py": "",
+        "pkg/part.py": "import far",
+        "tool.py": "import x",
+    }
+    shop = files(tmp_path / "shop", own)
+    there = ("there/__init__.py", "space/in_it/one.py", "fast.cpython-311-x86_64-linux-gnu.so")
+    place = files(tmp_path / "place", dict.fromkeys(there, ""))
+
+    def check() -> None:
+        check_imports(
+            *(shop, tuple(own), {"shop", "handler"}, place), provided=("boto3",), built=("flask",)
+        )
+
+    if told is None:
+        check()
+        return
+    with pytest.raises(ConfigError, match=told):
+        check()
 
 
 def test_what_an_installer_leaves_behind_is_taken_away(tmp_path: Path) -> None:
@@ -236,6 +324,13 @@ def test_the_app_of_a_folder_is_loaded_and_forgotten(
     ) as caught:
         loaded(tmp_path / "bad", Entry("shop", "app"))
     assert "canary" not in str(caught.value)
+    for name, text, told in (
+        ("ours", "from leeward import ConfigError\nraise ConfigError('name it')", "name it"),
+        ("wrong", "\nx = (", r"SyntaxError: shop\.py, line 2"),
+    ):
+        files(tmp_path / name, {"shop.py": text})
+        with pytest.raises(ConfigError, match=told):
+            loaded(tmp_path / name, Entry("shop", "app"))
     files(tmp_path / "needy", {"shop.py": "import no_such_thing"})
     with pytest.raises(ConfigError, match=r"\(ModuleNotFoundError: no module 'no_such_thing' at"):
         loaded(tmp_path / "needy", Entry("shop", "app"))

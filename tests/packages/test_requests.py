@@ -188,3 +188,37 @@ def test_the_command_refuses_before_it_writes(
     ran = CliRunner().invoke(app, ["package", "--target", "aws"])
     assert "is not a package that was made here; name another --out" in ran.stderr
     assert Path("build/aws/precious").exists()
+
+
+def test_a_named_configuration_is_the_one_that_counts(tmp_path: Path) -> None:
+    """For packages and for exports, and in the package itself; one that is absent is an error."""
+    shop = folder(tmp_path / "a", shop=SHOP, leeward__toml="[buses.orders]\n")
+    other = tmp_path / "other.toml"
+    request = asked(shop)._replace(settings=other)
+    with pytest.raises(ConfigError, match=r"other\.toml"):
+        wanted(request)
+    with pytest.raises(ConfigError, match=r"other\.toml"):
+        ordered(shop, "aws:us-east-1", other)
+    other.write_text('cloud_provider = "google:europe-west1,aws:us-east-1"\n[buses.parcels]\n')
+    wish, origin = wanted(request)
+    assert (wish.declared.buses, origin.settings) == ({"parcels": "parcels"}, other)
+    assert [str(each) for each in ordered(shop, None, other).order][1] == "aws:us-east-1"
+    assert adapters_of(shop, "google", None, other) == (f"leeward-aws=={version('leeward-aws')}",)
+    for command in (["package", "--target", "aws"], ["export", "terraform"]):
+        gone = ["--config", str(tmp_path / "gone.toml"), *command, "--source", str(shop)]
+        ran = CliRunner().invoke(app, gone)
+        assert (ran.exit_code, "gone.toml" in ran.output) == (2, True), ran.output
+
+
+@each_row(
+    "section, own", [("tables", "table/*"), ("functions", "a?"), ("buckets", "x*"), ("buses", "*")]
+)
+def test_a_name_that_stands_for_others_gives_no_rights(
+    tmp_path: Path, section: str, own: str
+) -> None:
+    """A role would allow the app what nobody has named; for packages and exports alike."""
+    text = f'[{section}.a.names]\naws = "{own}"\n'
+    shop = folder(tmp_path / section, shop=SHOP, leeward__toml=text)
+    with pytest.raises(ConfigError, match="which stands for others in a role"):
+        wanted(asked(shop, "aws"))
+    assert wanted(asked(shop, "google"))[0].app.name == "shop"

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.threat("S4")
 
 TO_A_LISTENER = """
     AWS_ENDPOINT_URL AWS_ENDPOINT_URL_LAMBDA AWS_ENDPOINT_URL_EVENTBRIDGE AWS_ENDPOINT_URL_DYNAMODB
-    AWS_ENDPOINT_URL_S3 AWS_ENDPOINT_URL_SFN AWS_ENDPOINT_URL_SQS
+    AWS_ENDPOINT_URL_S3 AWS_ENDPOINT_URL_SCHEDULER AWS_ENDPOINT_URL_SFN AWS_ENDPOINT_URL_SQS
     AWS_ENDPOINT_URL_STS HTTP_PROXY HTTPS_PROXY ALL_PROXY http_proxy https_proxy all_proxy
     AWS_CONTAINER_CREDENTIALS_FULL_URI AWS_EC2_METADATA_SERVICE_ENDPOINT
 """.split()
@@ -121,8 +121,8 @@ def test_traffic_goes_where_it_was_configured(
         Wire(answer(OK), tls=tls_context(ca.issue_cert("localhost"))) as wire,
     ):
         environment = _environment(listener.origin(scheme), evil)
-        assert _program(wire.port, ca_file, environment) == ["200"] * 6
-    assert (len(wire.requests), listener.connections) == (6, 0)
+        assert _program(wire.port, ca_file, environment) == ["200"] * 7
+    assert (len(wire.requests), listener.connections) == (7, 0)
 
 
 def test_nobody_is_trusted_because_the_environment_says_so(
@@ -130,7 +130,7 @@ def test_nobody_is_trusted_because_the_environment_says_so(
 ) -> None:
     """A server that only the environment's authority vouches for gets no request."""
     with Wire(answer(OK), tls=tls_context(stranger.issue_cert("localhost"))) as wire:
-        assert _program(wire.port, ca_file, _environment(wire.origin(), evil)) == ["curl.60"] * 6
+        assert _program(wire.port, ca_file, _environment(wire.origin(), evil)) == ["curl.60"] * 7
     assert wire.requests == []
 
 

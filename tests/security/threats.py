@@ -129,6 +129,11 @@ THREATS: Final = {
         "detail in errors", "codes, ids and what to do; everything native stays in `__cause__`"
     ),
     "S24": Threat("tests that leave the machine", "sockets and libcurl reach loopback alone"),
+    "S25": Threat(
+        "secrets in a package",
+        "no link that leads out of the source; keys, states, settings, stores and logs stay "
+        "behind, and are named; so does what .gitignore and .leewardignore name",
+    ),
 }  # fmt: skip
 """By their numbers in the project's checklist."""
 

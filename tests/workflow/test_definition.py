@@ -19,6 +19,7 @@ from leeward.workflow.limits import LIMITS
 from leeward.workflow.model import Reference, nodes
 from leeward.workflow.reading import read_stored
 from leeward.workflow.simulator import error, returned, simulate, throttled
+from leeward_contract_tests.rows import each_row
 from tests.workflow.flows import everything, order_flow
 from tests.workflow.strategies import definitions
 
@@ -317,12 +318,45 @@ def test_yaml_that_is_wrong_is_refused(subtests: pytest.Subtests) -> None:
         read_definition(yaml_in(dated, "x"), "x")
 
 
+WRONG = """leeward: workflow/1
+workflow: order
+timeout: 1h
+do:
+  - step: check
+  - saga: all
+    do:
+      - step: take
+        timeout: {timeout}
+        {extra}
+      - {{wait: pause, seconds: 5}}
+"""
+
+LINES: dict[str, tuple[str, int]] = {
+    "a value": (WRONG.format(timeout="soon", extra=""), 9),
+    "an unknown field": (WRONG.format(timeout="5s", extra="retries: 3"), 8),
+    "what a check finds": (WRONG.format(timeout="5h", extra=""), 8),
+    "a field that is missing": ("leeward: workflow/1\nworkflow: a\n", 1),
+    "a wrong kind": ("leeward: workflow/1\nworkflow: a\n\ndo:\n  - stepp: f\n", 5),
+}
+
+
+@each_row("text, line", LINES)
+def test_a_mistake_in_yaml_is_told_with_its_line(tmp_path: Path, text: str, line: int) -> None:
+    """Of whatever is wrong: a value, a field, or what no engine can do."""
+    path = tmp_path / "flow.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        read_file(path)
+    assert str(caught.value).startswith(f"{path}, line {line}"), caught.value
+
+
 def test_every_limit_has_a_remedy() -> None:
     """The table is what the checks and the documentation are made of."""
     for limit in LIMITS.values():
         assert limit.what
         assert limit.instead
-        assert limit.engine in ("Step Functions", "Google Workflows", "Durable Functions")
+        engines = ("Step Functions", "Google Workflows", "Durable Functions", "leeward: each eng")
+        assert limit.engine.startswith(engines)
 
 
 def test_a_field_of_any_name_is_read_as_it_was_written() -> None:

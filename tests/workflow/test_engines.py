@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -15,10 +17,20 @@ from leeward.errors import ConfigError
 from leeward.workflow import Flow, Ref, workflow
 from leeward.workflow.cases import RunEnd, cases_in
 from leeward.workflow.cases import difference_of as difference_of_case
-from leeward.workflow.commands import Answer, Failure, Returned
+from leeward.workflow.commands import Answer, Call, Failure, Returned
 from leeward.workflow.document import stored
 from leeward.workflow.exports import exporter_of
-from leeward.workflow.model import NOT_SENT, THROTTLED, Definition, functions_of
+from leeward.workflow.model import (
+    NOT_SENT,
+    REFUSED,
+    THROTTLED,
+    TOO_LARGE,
+    Definition,
+    Reference,
+    Step,
+    functions_of,
+    nodes,
+)
 from leeward.workflow.programs import EngineProcess
 from leeward.workflow.retry import Retry
 from leeward.workflow.simulator import simulate
@@ -142,6 +154,166 @@ def test_lists_stay_lists(engine: tuple[str, EngineProcess], subtests: pytest.Su
                     assert undo["payload"] == payload
 
 
+@workflow("values")
+def values(w: Flow, given: Ref) -> None:
+    with w.attempt("whole") as whole:
+        w.step("take", given["whole"])
+    with whole.on(REFUSED):
+        w.step("refuse")
+    w.step("inside", {"value": given["whole"]})
+
+
+@workflow("orders")
+def orders(w: Flow, given: Ref) -> None:
+    with w.attempt("all") as all_of_it, w.choose("which") as which:
+        with which.when(given["one"] < given["other"]):
+            w.step("less")
+        with which.when(given["one"] == given["other"]):
+            w.step("same")
+        with which.otherwise():
+            w.step("more")
+    with all_of_it.on(REFUSED):
+        w.step("refuse")
+
+
+def functions_called(ended: RunEnd) -> list[str]:
+    """Return the functions that a run has called."""
+    return sorted(function for function, _ in ended.calls)
+
+
+def test_what_an_engine_cannot_keep_it_refuses(
+    engine: tuple[str, EngineProcess], subtests: pytest.Subtests
+) -> None:
+    """A payload arrives as it is, or the step is refused; and so is a comparison."""
+    name, process = engine
+    lossy = name == "step_functions"
+    wholes: list[tuple[Any, bool]] = [
+        *(("42", True), ("null", True), ('{"a": 1}', True), ("text", True), (None, True)),
+        *(({}, False), ([], False), (0, False), (2**53 - 1, False), (2.5, False), (True, False)),
+        *(({"a": "42"}, False), ({"a": None}, False)),
+    ]
+    for value, is_refused in wholes:
+        with subtests.test(f"whole {value!r}"):
+            ended = process.run(values, {"whole": value}, lambda *_: Returned())
+            first = "refuse" if lossy and is_refused else "take"
+            assert functions_called(ended) == sorted([first, "inside"])
+            assert ended.payloads["inside", "values/run/inside"] == {"value": value}
+            if first == "take":
+                assert ended.payloads["take", "values/run/take"] == value
+    pairs: list[tuple[Any, Any, str, bool]] = [
+        ("a", "b", "less", False),
+        ("\uff5e", "\U0001f600", "less", True),
+        ("\U0001f600", "\uff5e", "more", True),
+        (2**53 - 1, 2**53 - 1, "same", False),
+        (1e300, 1e300, "same", False),
+    ]
+    if name in ("step_functions", "workflows"):  # others read whole numbers by their own ways
+        pairs.append((2**53 + 1, 2**53, "more", True))
+    for one, other, expected, is_refused in pairs:
+        with subtests.test(f"{one!r} and {other!r}"):
+            ended = process.run(orders, {"one": one, "other": other}, lambda *_: Returned())
+            assert functions_called(ended) == ["refuse" if lossy and is_refused else expected]
+
+
+@workflow("large")
+def large(w: Flow, given: Ref) -> None:
+    with w.saga("all"):
+        with w.parallel("both") as both:
+            for name in "ab":
+                with both.branch(name):
+                    w.step(f"take-{name}", given, undo=f"give-{name}")
+        third = w.step("take-c", given, undo="give-c")
+        w.step("both-of-them", [third, third])
+
+
+def test_large_data_end_no_machine(
+    monkeypatch: pytest.MonkeyPatch, subtests: pytest.Subtests
+) -> None:
+    """What is taken back is taken back, however large the results and payloads are.
+
+    Step Functions ends an execution whose state has more than 256 KiB, and no handler sees that.
+    """
+    quota, largest = 26_214, 24_000
+    for module in ("jsonata", "machine", "compensation"):
+        monkeypatch.setattr(f"leeward_aws.workflows.{module}.LARGEST", largest)
+    undone = ["give-a", "give-b", "give-c"]
+    rows: list[tuple[int, int, str, list[str]]] = [
+        (10_000, 10_000, "Boom", ["both-of-them", *undone]),  # each by itself fits
+        (12_500, 12_500, "Call.TooLarge", undone[:2]),  # two branches, whose results are one output
+        (9_000, 18_000, REFUSED, undone),  # one payload has it twice
+    ]
+    with engine_process("step_functions", as_machine, str(quota)) as process:
+        for size, third, error, called in rows:
+            with subtests.test(f"{size} bytes"):
+                ended = process.run(
+                    large,
+                    {"n": 1},
+                    lambda function, *_, sizes=(size, third): (
+                        Failure("Boom")
+                        if function == "both-of-them"
+                        else Returned("x" * sizes[function == "take-c"])
+                    ),
+                )
+                assert alike(ended.end) == Failure(error)
+                others = [each for each in functions_called(ended) if not each.startswith("take")]
+                assert others == called
+                if "give-c" in called:
+                    undo = ended.payloads["give-c", "large/run/take-c/undo"]
+                    assert undo["payload"] == {"n": 1}
+                    assert undo["result"] == "x" * third
+
+
+def test_large_results_end_no_run_of_other_engines(
+    monkeypatch: pytest.MonkeyPatch, subtests: pytest.Subtests
+) -> None:
+    """They are counted, and the one that is too many is taken back with all the others."""
+    monkeypatch.setattr("leeward_google.workflows.memory.MEMORY", 140_000)
+    monkeypatch.setattr("leeward_google.workflows.memory.OVERHEAD", 0)
+    for name, size in {"workflows": 13_000, "durabletask": 100_000}.items():
+        with subtests.test(name), ENGINES[name]() as process:
+            result = "x" * size
+            ended = process.run(
+                large,
+                {"n": 1},
+                lambda function, *_, told=result: Returned(
+                    told if function.startswith("take") else None
+                ),
+            )
+            assert alike(ended.end) == Failure(TOO_LARGE)
+            others = [each for each in functions_called(ended) if not each.startswith("take")]
+            assert others == ["give-a", "give-b", "give-c"]
+            assert ended.payloads["give-c", "large/run/take-c/undo"]["result"] is None
+    monkeypatch.setattr("leeward_google.workflows.memory.MEMORY", 60_000)
+    with pytest.raises(ConfigError, match="has the input 1 times and a result .* 60000 bytes"):
+        as_workflow(large)
+
+
+@workflow("many")
+def many(w: Flow, given: Ref) -> None:
+    with w.each(given, "line", at_once=20) as line:
+        w.step("pack", {"line": line})
+
+
+def test_a_list_that_is_too_long_begins_with_no_element(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thousand elements of one step fit with all their attempts; the history has 25,000 events.
+
+    Step Functions ends an execution at that number, and takes nothing back.
+    """
+    fits = json.loads(as_machine(many))["States"]["line fits"]["Choices"][0]["Condition"]
+    share, events = map(int, re.findall(r"floor\((\d+) / (\d+)\)", fits)[0])
+    assert events == 4 + 2 + 2 + 3 * 3 + 2, "begin and end, look, task with three attempts, element"
+    assert 1000 <= share // events <= 25_000 // events
+    monkeypatch.setattr("leeward_aws.workflows.machine.HISTORY", 4 * events)
+    with ENGINES["step_functions"]() as process:
+        assert process.run(many, [1, 2, 3], lambda *_: Returned()).end == Returned()
+        ended = process.run(many, [1, 2, 3, 4], lambda *_: Returned())
+        assert alike(ended.end) == Failure("Call.TooLarge")
+        assert not ended.calls
+    monkeypatch.setattr("leeward_aws.workflows.machine.HISTORY", 5)
+    with pytest.raises(ConfigError, match="can take 12 events .* and Step Functions keeps 5"):
+        as_machine(many)
+
+
 def test_random_flows_end_alike(engine: tuple[str, EngineProcess]) -> None:
     """Every kind of node in every other, and functions that fail in every way."""
     name, process = engine
@@ -162,18 +334,34 @@ def difference_of(name: str, process: EngineProcess, seed: int) -> str | None:
             return Failure(THROTTLED)
         return answer
 
+    whole = {
+        node.function
+        for node in nodes(definition.body)
+        if isinstance(node, Step) and isinstance(node.payload, Reference)
+    }
+
+    def is_refused(call: Call) -> bool:
+        """Return whether Step Functions would take the payload for another one."""
+        of_type = call.payload is None or isinstance(call.payload, str)
+        return name == "step_functions" and of_type and call.function in whole
+
     simulated = simulate(
-        definition, value, lambda call: answering(call.function, call.key, call.attempt)
+        definition,
+        value,
+        lambda call: (
+            Failure(REFUSED)
+            if is_refused(call)
+            else answering(call.function, call.key, call.attempt)
+        ),
     )
     ended = process.run(definition, value, answering)
-    expected = Counter((call.function, call.key) for call in simulated.calls)
+    made = [call for call in simulated.calls if not is_refused(call)]
+    expected = Counter((call.function, call.key) for call in made)
     if alike(ended.end) != alike(simulated.end):
         return f"ends with {ended.end}, not {simulated.end}"
-    payloads = {(call.function, call.key): call.payload for call in simulated.calls}
+    payloads = {(call.function, call.key): call.payload for call in made}
     for place, payload in ended.payloads.items():
-        # Of a payload that is null, moto's interpreter makes an empty object.
-        known = [payloads.get(place), payloads.get(place) or {}]
-        if place in payloads and payload not in known[: 1 + (name == "step_functions")]:
+        if place in payloads and payload != payloads[place]:
             return f"calls {place} with {payload}, not {payloads[place]}"
     if ended.calls != expected:
         return f"calls {ended.calls - expected} more, and {expected - ended.calls} less"

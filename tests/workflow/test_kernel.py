@@ -131,6 +131,31 @@ def test_an_undo_knows_the_key_and_the_result_of_its_step() -> None:
     assert undo["restore-inventory"]["result"] == {"left": 3}
 
 
+@workflow("deep")
+def deep(w: Flow, given: Ref) -> None:
+    with w.saga("all"):
+        w.step("take", given["payload"], undo="give")
+        w.fail("Boom")
+
+
+def nested(levels: int) -> Json:
+    """Give so many lists inside each other."""
+    found: Json = []
+    for _ in range(levels - 1):
+        found = [found]
+    return found
+
+
+def test_whatever_a_step_gets_its_undo_can_get_too() -> None:
+    """A function takes 64 levels, and an undo has one more around the payload and the result."""
+    for levels, calls in ((63, ["take", "give"]), (64, [])):
+        run = simulate(deep, {"payload": nested(levels)}, {})
+        assert [call.function for call in run.calls] == calls
+    for levels, result in ((63, nested(63)), (64, None)):
+        run = simulate(deep, {"payload": 1}, {"take": [returned(nested(levels))]})
+        assert run.calls[-1].payload["result"] == result
+
+
 def test_cancelling_compensates_and_tells() -> None:
     """Handlers run, and cannot make the run go on; the flow's own error is what it ends with."""
     assert _run({}, cancel_after=2.5)[1:] == (

@@ -8,7 +8,7 @@ An adapter has one plan for each kind of thing that its cloud can be asked for, 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
 from leeward.adapter.exchange import NO_RESPONSE, Service, as_look_up, exchange
@@ -21,14 +21,20 @@ from leeward.calls import Key, Load, Result
 from leeward.errors import Outcome
 from leeward.http.messages import Failure, Request, Response
 from leeward.object_calls import ListObjects
+from leeward.values import NOTHING
 
 FUNCTION: Final = "look_function"
 QUEUE: Final = "look_queue"
 BUS: Final = "look_bus"
 TABLE: Final = "look_table"
 BUCKET: Final = "look_bucket"
+RESOURCE: Final = "look_resource"
+"""Anything that an exported file has, compared with what that says of it."""
 
-LOOKS: Final = (FUNCTION, QUEUE, BUS, TABLE, BUCKET)
+NONE: Final = "none"
+"""What a file says of something that is not set."""
+
+LOOKS: Final = (FUNCTION, QUEUE, BUS, TABLE, BUCKET, RESOURCE)
 
 UNANSWERABLE: Final = "its cloud cannot be asked without calling it"
 
@@ -43,12 +49,16 @@ class Look(NamedTuple):
         verb: which kind of thing, one of `LOOKS`.
         key: of a table, the fields of its key.
         is_queue: there is no function of this name, but a queue.
+        type: of a resource, in the adapter's own words.
+        has: of a resource, what a file says of it.
     """
 
     name: str
     verb: str
     key: tuple[str, ...] = ("id",)
     is_queue: bool = False
+    type: str = ""
+    has: Mapping[str, Any] = NOTHING
 
 
 class Seen(NamedTuple):
@@ -59,12 +69,37 @@ class Seen(NamedTuple):
         why: why not, in words for an operator.
         time: Unix seconds, as the target's clock has told them; None if it did not.
         reached: whether it was the place itself that calls go to which has answered.
+        differs: what of a resource is not as the file has it, each in words.
+        unseen: what of a resource nobody has looked at.
     """
 
     there: bool | None = True
     why: str = ""
     time: float | None = None
     reached: bool = True
+    differs: tuple[str, ...] = ()
+    unseen: tuple[str, ...] = ()
+
+
+def compared(has: Mapping[str, Any], actual: Mapping[str, Any], *, unseen: str = "") -> Seen:
+    """Return how a resource differs from what a file says of it.
+
+    Args:
+        has: what the file says, by words for an operator.
+        actual: what is there, by the same words; what the file does not name is left out.
+        unseen: words, with spaces between, for what else the file says.
+    """
+    differs: list[str] = []
+    for name, wanted in has.items():
+        found = NONE if actual.get(name) is None else actual[name]
+        if isinstance(wanted, Mapping):
+            # Of settings with names, only the names are told: the values may be secrets.
+            others = found if isinstance(found, Mapping) else {}
+            names = sorted({*wanted, *others})
+            differs += [f"{name} {each}" for each in names if wanted.get(each) != others.get(each)]
+        elif wanted != found:
+            differs.append(f"{name} is {found}, and the files have {wanted}")
+    return Seen(differs=tuple(differs), unseen=tuple(unseen.split()))
 
 
 def table_look(load: Callable[[Load, View], Plan]) -> Planner:
@@ -136,7 +171,7 @@ def looked(plan: Plan, *, right: str = "") -> Plan:
         result: Result[Any] = proves_nothing_done(end.value)
     if result.outcome is Outcome.OK:
         return Result.ok(Seen(time=time_of(seen)))
-    return _unless_forbidden(result, seen, right)
+    return unless_forbidden(result, seen, right)
 
 
 def ask(service: Service, request: Request, view: View, *, right: str = "", **more: Any) -> Plan:
@@ -154,10 +189,10 @@ def ask(service: Service, request: Request, view: View, *, right: str = "", **mo
     response, refusal = as_look_up((yield from request_steps))
     if refusal is None:
         return Result.ok(Seen(time=time_of(response)))
-    return _unless_forbidden(refusal, response, right)
+    return unless_forbidden(refusal, response, right)
 
 
-def _unless_forbidden(refusal: Result[Any], response: Response, right: str) -> Result[Any]:
+def unless_forbidden(refusal: Result[Any], response: Response, right: str) -> Result[Any]:
     """Return a refusal; or that nobody can tell, where it is only the look that is not allowed."""
     forbidden = response.status in (400, 403) and refusal.outcome is Outcome.AUTH
     if right and forbidden and refusal.reason not in (SKEWED, STALE_CREDENTIALS):

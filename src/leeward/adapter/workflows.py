@@ -6,6 +6,7 @@ from leeward.workflow.commands import Failure, Returned
 from leeward.workflow.exports import Export
 from leeward.workflow.files import json_of
 from leeward.workflow.kernel import UNDO_AT_ONCE, repeats_ambiguous
+from leeward.workflow.limits import most
 from leeward.workflow.model import (
     AMBIGUOUS,
     ANY,
@@ -17,6 +18,7 @@ from leeward.workflow.model import (
     REFUSED,
     THROTTLED,
     TIMEOUT,
+    TOO_LARGE,
     UNKNOWN,
     All,
     Attempt,
@@ -62,6 +64,7 @@ __all__ = [
     "REFUSED",
     "THROTTLED",
     "TIMEOUT",
+    "TOO_LARGE",
     "UNDO_AT_ONCE",
     "UNKNOWN",
     "UNKNOWN_CLASSES",
@@ -95,6 +98,7 @@ __all__ = [
     "Wait",
     "blocks_of",
     "json_of",
+    "most",
     "nodes",
     "orchestrate",
     "perform_step",

@@ -82,6 +82,16 @@ class GlobalOptions:
         with redirect_stdout(sys.stderr), modules_beside(config):
             return loaded(config)
 
+    def check_functions(self, config: Config, workflows: Iterable[Definition]) -> None:
+        """Check that embedded targets have the functions of workflows; a cloud is not asked.
+
+        Raises:
+            ConfigError: a step's function is nowhere.
+        """
+        if all(target.provider == "local" for target in config.order):
+            with self.client(_without_definitions(config)) as client:
+                _need_functions(client, config, workflows)
+
     def resolved(self) -> Config:
         """Return the configuration that the options describe."""
         return load_config(self.targets, file=self.config, env=os.environ, trust_env=self.trust_env)

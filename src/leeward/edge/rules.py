@@ -151,6 +151,18 @@ def answer_of(rules: Iterable[Rule], request: Request) -> Answer:
     return Answer(path=request.path)
 
 
+def note_on_spelling(rules: Iterable[Rule]) -> tuple[str, ...]:
+    """Return what to say of rules that deny a path: an edge compares it as it was written."""
+    denied = [rule.path for rule in rules if rule.deny]
+    if not denied:
+        return ()
+    told = (
+        f"deny compares the path as the client spells it, so {denied[0]} in capitals, with %2F, "
+        "//, /./ or ; passes; let the origin refuse by the path that it reads, too"
+    )
+    return (told,)
+
+
 def _is_from(rule: Rule, country: str) -> bool:
     if rule.countries:
         return country in rule.countries

@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 from leeward.errors import ConfigError
 from leeward.packaging.archive import ZLIB, files_below, packed, written
 from leeward.packaging.entry import entry_text, handler_calls
+from leeward.packaging.imports import check_imports
 from leeward.packaging.recipe import ARCHES, Limit, Recipe, Template, Wish
 from leeward.packaging.sources import copied
 from leeward.packaging.uv import Goal, NotLoadable, Pinned, Source, install, resolved
@@ -35,6 +36,8 @@ class Origin(NamedTuple):
         requires: files of the user with what the app requires.
         source: where packages come from.
         left: entry files of other clouds, which do not go along.
+        denied: what stays behind because such files hold secrets or data.
+        settings: a file that becomes the package's ``leeward.toml``; None for that of the folder.
     """
 
     folder: Path
@@ -42,6 +45,8 @@ class Origin(NamedTuple):
     requires: Sequence[Path]
     source: Source
     left: Sequence[str] = ()
+    denied: Sequence[str] = ()
+    settings: Path | None = None
 
 
 class Package(NamedTuple):
@@ -84,7 +89,10 @@ def build(wish: Wish, recipe: Recipe, origin: Origin, out: Path, name: str) -> P
         text = _assembled(wish, recipe, origin, made, work)
         content = packed(made)
         sizes = {"zip": len(content), "folder": _size(made)}
-        notes = check_sizes(sizes, recipe.limits, largest(made))
+        notes = (
+            *check_sizes(sizes, recipe.limits, largest(made)),
+            *_note_on(origin.denied),
+        )
         if recipe.check is not None:
             notes += recipe.check(made, origin.source)
         rmtree(folder, ignore_errors=True)
@@ -164,14 +172,34 @@ def _assembled(wish: Wish, recipe: Recipe, origin: Origin, made: Path, work: Pat
         wrong = wrong_wheels(place, goal)
         if wrong:
             raise NotLoadable("; ".join(wrong))
+        entries = {wish.entry.module, recipe.entry.removesuffix(".py")}
+        made_here = (each.removesuffix(".py") for each in recipe.files)
+        check_imports(
+            *(origin.folder, origin.files, entries, place),
+            provided=(*recipe.provided, *made_here),
+            built=built,
+        )
     except NotLoadable as error:
         where = f"{recipe.system.name} (glibc {'.'.join(map(str, recipe.system.glibc))})"
         raise ConfigError(
             f"what the app needs does not load on {where}: {error}; {recipe.system.remedy}"
         ) from error
     copied(origin.folder, origin.files, made)
+    if origin.settings is not None:
+        written(made, {"leeward.toml": origin.settings.read_bytes()})
     written(made, _files(wish, recipe, pinned, built))
     return "".join(f"{each.line()}\n" for each in pinned)
+
+
+def _note_on(denied: Sequence[str]) -> tuple[str, ...]:
+    """Return what to say of files that stay behind."""
+    if not denied:
+        return ()
+    told = (
+        f"left out, because such files hold secrets or data, or are tests: {', '.join(denied)}; a "
+        "line like !name in .leewardignore takes one along"
+    )
+    return (told,)
 
 
 def _check_entry(wish: Wish, recipe: Recipe, origin: Origin) -> None:

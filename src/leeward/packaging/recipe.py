@@ -144,24 +144,30 @@ class Bucket(NamedTuple):
 
 
 class Site(NamedTuple):
-    """One region that an app is to run in, and what is named there by ``leeward.toml``."""
+    """One region that an app is to run in, what is named there, and the target that it is."""
 
     region: str
     declared: Declared
+    target: str = ""
 
 
 class Expected(NamedTuple):
     """What an infrastructure file says that is there, for `leeward doctor`.
 
     Attributes:
-        kind: ``function``, ``queue``, ``bus``, ``table`` or ``bucket``.
-        name: its logical name.
+        kind: ``function``, ``queue``, ``bus``, ``table`` or ``bucket``; or ``resource``, which the
+            adapter compares by itself.
+        name: its logical name; of a resource, the target's own.
         target: in whose region.
+        type: of a resource, in the adapter's own words.
+        has: of a resource, what the file says of it: JSON, by the adapter's own words.
     """
 
     kind: str
     name: str
     target: str
+    type: str = ""
+    has: Mapping[str, Any] = NOTHING
 
 
 class Deployment(NamedTuple):
@@ -237,6 +243,7 @@ class Recipe(NamedTuple):
         template: makes what the handlers need; None where there is nothing to make.
         exports: make the infrastructure of a deployment, by the name of the tool.
         check: of the finished folder.
+        provided: modules that the platform has besides Python's own.
     """
 
     entry: str
@@ -252,6 +259,7 @@ class Recipe(NamedTuple):
     template: Callable[[], Template] | None = None
     exports: Mapping[str, Exporter] = NOTHING
     check: Check | None = None
+    provided: tuple[str, ...] = ()
 
 
 def same_versions(adapter: str) -> tuple[str, ...]:

@@ -16,6 +16,8 @@ from leeward.packaging.recipe import Expected
 Block = dict[str, Any]
 
 EXPECTED: Final = "leeward"
+
+_ALWAYS: Final = ("kind", "name", "target")
 """Where a file says what is there when it has been applied: an output, or the metadata."""
 
 
@@ -88,7 +90,10 @@ class Configuration:
 
 def entries_of(expected: Sequence[Expected]) -> list[Block]:
     """Return what is expected as it stands in a file."""
-    return [each._asdict() for each in expected]
+    return [
+        {name: value for name, value in each._asdict().items() if value or name in _ALWAYS}
+        for each in expected
+    ]
 
 
 def text_of(document: Block) -> str:

@@ -6,6 +6,7 @@ a word and not a truth value. JSON needs nothing.
 
 from __future__ import annotations
 
+import re
 from json import dumps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -43,7 +44,30 @@ def read_file(path: Path) -> Definition:
         raise ConfigError(f"the workflow's file {path} has more than {LARGEST} bytes")
     if path.suffix == ".json":
         return read_definition(_json(text, str(path)), str(path))
-    return read_definition(yaml_in(text, str(path)), str(path))
+    document = yaml_in(text, str(path))
+    try:
+        return read_definition(document, str(path))
+    except ConfigError as error:
+        raise ConfigError(_with_line(str(error), text, str(path))) from error
+
+
+def _with_line(message: str, text: str, source: str) -> str:
+    """Return a message with the line of the place in a YAML text that it begins with."""
+    told = message.removeprefix(source)
+    path = re.match(r"(?:: |\.)?([\w.\[\]-]*)", told)
+    if told == message or path is None:
+        return message
+    node, line = _yaml(source).compose(text), 1
+    for part in re.findall(r"[A-Za-z_][\w-]*|\d+", path[1]):
+        if isinstance(node.value, list) and part.isdigit() and int(part) < len(node.value):
+            node = node.value[int(part)]
+            line = node.start_mark.line + 1
+            continue
+        pairs = [pair for pair in node.value if isinstance(pair, tuple) and pair[0].value == part]
+        if not pairs:
+            break
+        line, node = pairs[0][0].start_mark.line + 1, pairs[0][1]
+    return f"{source}, line {line}{told}"
 
 
 def yaml_in(text: str, source: str) -> Json:

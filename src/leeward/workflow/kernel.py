@@ -10,6 +10,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple, TypeAlias
 
+from leeward.json_text import DEEPEST, is_deeper
 from leeward.values import Effect, Json
 from leeward.workflow.commands import Answer, Call, Command, Failure, Returned, Sleep
 from leeward.workflow.expressions import fill, holds, look_up
@@ -18,6 +19,7 @@ from leeward.workflow.model import (
     ANY,
     COMPENSATION_FAILED,
     INPUT,
+    REFUSED,
     UNSTOPPABLE,
     Attempt,
     Block,
@@ -126,6 +128,8 @@ def _block(block: Block, scope: _Scope) -> Running:
 def _step(step: Step, scope: _Scope) -> Running:
     path = step.id + scope.suffix
     payload = fill(step.payload, scope.variables)
+    if step.undo is not None and is_deeper(payload, DEEPEST - 1):
+        raise _Failed(Failure(REFUSED))  # its undo, which has it one level deeper, would be
     call = Call(
         path,
         1,
@@ -249,7 +253,8 @@ def _compensation(done: list[_Done], node: Saga, scope: _Scope) -> Generator[Any
 
 def _undo(each: _Done, scope: _Scope) -> Running:
     path = f"{each.path}/undo"
-    payload = {"key": scope.key(each.path), "payload": each.payload, "result": each.result}
+    result = None if is_deeper(each.result, DEEPEST - 1) else each.result
+    payload = {"key": scope.key(each.path), "payload": each.payload, "result": result}
     undo = each.undo
     call = Call(
         path,

@@ -77,7 +77,7 @@ LIMITS: Final = {
     "events": Limit(
         "waiting for an event from outside",
         None,
-        "Google Workflows",
+        "leeward: each engine has a way of its own",
         "`wait`, and look with a step",
     ),
     "cancel": Limit(

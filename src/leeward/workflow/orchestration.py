@@ -11,10 +11,12 @@ from collections.abc import Generator
 from contextlib import suppress
 from typing import Any, Final, Protocol
 
+from leeward.json_text import encode
 from leeward.values import Effect, Json
 from leeward.workflow.commands import Answer, Call, Command, Failure, Returned, refusal_at
+from leeward.workflow.limits import most
 from leeward.workflow.machine import Machine
-from leeward.workflow.model import UNKNOWN, Definition
+from leeward.workflow.model import TOO_LARGE, UNKNOWN, Definition
 from leeward.workflow.steps import Invoke, made
 
 ORCHESTRATOR: Final = "leeward_workflow"
@@ -53,6 +55,7 @@ class _Orchestration:
         self._host = host
         self._tasks: dict[tuple[str, int], Any] = {}
         self._due: dict[tuple[str, int], float] = {}
+        self._bytes = 0
         timeout = definition.timeout
         self._deadline = None if timeout is None else host.now() + timeout
 
@@ -104,11 +107,20 @@ class _Orchestration:
         self._machine.resolve(command, refusal or Returned())
 
     def _answer_of(self, task: Any) -> Answer:
-        """Return how an activity has ended; of one that failed itself nobody knows what it did."""
+        """Return how an activity has ended; of one that failed itself nobody knows what it did.
+
+        What the results of a run may have is the same as embedded.
+        """
         try:
-            return answer_in(self._host.value_of(task))
+            answer = answer_in(self._host.value_of(task))
         except Exception:  # noqa: BLE001 - engines raise, or give, exceptions of their own
             return Failure(UNKNOWN, ambiguous=True)
+        if isinstance(answer, Returned) and answer.value is not None:
+            size = self._bytes + len(encode(answer.value))
+            if size > most("results"):
+                return Failure(TOO_LARGE, ambiguous=True)
+            self._bytes = size
+        return answer
 
 
 def request_of(call: Call) -> Json:

@@ -1,7 +1,8 @@
 """State machines run by moto's interpreter, in a process of its own: one JSON object a line.
 
 Run by the Python of ``.servers/engines``, which knows nothing of leeward. What a function answers
-is asked of whoever started this process, so a test decides it.
+is asked of whoever started this process, so a test decides it. Its one word, if there is one, is
+the quota of bytes for a state's data, and for what a state assigns: 256 KiB is slow here.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ import boto3
 import moto.stepfunctions.parser.asl.jsonata.jsonata as asl_jsonata
 from jsonata import Jsonata
 from moto import mock_aws
+from moto.stepfunctions.parser import quotas
+from moto.stepfunctions.parser.asl.component.common.assign.assign_decl import AssignDecl
 from moto.stepfunctions.parser.asl.component.state.exec.state_task import lambda_eval_utils
 
 ROLE = "arn:aws:iam::123456789012:role/any"
@@ -84,8 +87,23 @@ def _sleep(seconds: float) -> None:
     _real_sleep(min(seconds, 0.001))
 
 
+def _assign(self: Any, env: Any) -> None:
+    """Assign as moto does, and hold the values together to the quota, as the real engine does."""
+    declarations: dict[str, Any] = {}
+    for binding in self.declaration_bindings:
+        binding.eval(env=env)
+        declarations.update(env.stack.pop())
+    if not quotas.is_within_size_quota(declarations):
+        raise RuntimeError("States.DataLimitExceeded")
+    for name, value in declarations.items():
+        env.variable_store.set(variable_identifier=name, variable_value=value)
+
+
 def main() -> None:
     """Run what comes, until the input ends."""
+    for word in sys.argv[1:]:
+        quotas.MAX_STATE_SIZE_UTF8_BYTES = int(word)
+    AssignDecl._eval_body = _assign
     asl_jsonata._eval_jsonata = _evaluate
     lambda_eval_utils.boto_client_for = lambda **_: _Lambda()
     from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl

@@ -337,6 +337,8 @@ def _function(name: str, args: list[Any]) -> Any:
         return args[1] if args[0] is None else args[0]
     if name == "get_type":
         return _KINDS[type(args[0])]
+    if name == "json.encode_to_string":
+        return json.dumps(args[0])
     if name == "len":
         return len(args[0])
     if name == "string":

@@ -56,6 +56,7 @@ PLANS: Final = (
     ),
     Plans("start_run get_run abort_run", "leeward_aws.workflows.runs:runs"),
     Plans("look_function look_queue look_bus look_table look_bucket", "leeward_aws.looks:looks"),
+    Plans("look_resource", "leeward_aws.resources:resources"),
 )
 
 

@@ -213,6 +213,9 @@ STATES: Final = by_code(
 )
 """Of `StartExecution`, `DescribeExecution`, `StopExecution` and `ListStateMachines`."""
 
+SCHEDULER: Final = by_code({NOT_FOUND: "ResourceNotFoundException"})
+"""Of `GetSchedule`."""
+
 SERVICES: Final[Mapping[Service, Mapping[str, Classification]]] = {
     "lambda": LAMBDA,
     "events": EVENTS,
@@ -220,6 +223,7 @@ SERVICES: Final[Mapping[Service, Mapping[str, Classification]]] = {
     "sqs": SQS,
     "s3": S3,
     "states": STATES,
+    "scheduler": SCHEDULER,
     "sts": {},
 }
 

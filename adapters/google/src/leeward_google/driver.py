@@ -199,7 +199,7 @@ def _looks(settings: Settings) -> _ByVerb:
     return made
 
 
-_LOOKS: Final = ("look_bus", "look_table", "look_queue")
+_LOOKS: Final = ("look_bus", "look_table", "look_queue", "look_resource")
 
 
 def _of_project(project: str | None, verbs: str, make: Callable[[str], _ByVerb]) -> _ByVerb:

@@ -10,22 +10,27 @@ of Cloud Tasks.
 from __future__ import annotations
 
 from functools import partial
+from typing import Final
 
 from leeward.adapter import Result
+from leeward.adapter.exchange import as_look_up, exchange, misread, object_of
 from leeward.adapter.http_functions import Address
 from leeward.adapter.looking import (
     BUCKET,
     BUS,
     FUNCTION,
     QUEUE,
+    RESOURCE,
     TABLE,
     UNANSWERABLE,
     Look,
     Seen,
     ask,
     bucket_look,
+    compared,
     function_look,
     table_look,
+    unless_forbidden,
 )
 from leeward.adapter.plans import Plan, Planner, View
 from leeward.adapter.wire import Request
@@ -61,6 +66,7 @@ def of_project(settings: Settings, project: str) -> dict[str, Planner]:
     found: dict[str, Planner] = {
         BUS: partial(_bus, PubSubEndpoint(buses.origin, project, buses.emulator)),
         TABLE: table_look(partial(load, documents)),
+        RESOURCE: partial(looks_at_resource, PubSubEndpoint(buses.origin, project, buses.emulator)),
     }
     if isinstance(queued, Topics):
         found[QUEUE] = partial(_topic_of_function, queued, project)
@@ -86,6 +92,46 @@ def _topic_of_function(configured: Topics, project: str, look: Look, view: View)
 
 def _bus(endpoint: PubSubEndpoint, look: Look, view: View) -> Plan:
     return (yield from _topic(endpoint, look.name, view))
+
+
+SUBSCRIPTION: Final = "subscription"
+"""The one type of what an exported file has that is compared."""
+
+
+def looks_at_resource(endpoint: PubSubEndpoint, look: Look, view: View) -> Plan:
+    """Compare a subscription with what a file says of it."""
+    if look.type != SUBSCRIPTION:
+        return Result.ok(Seen(None, "nobody has looked at them", reached=False))
+    path = f"/v1/projects/{endpoint.project}/subscriptions/{look.name}"
+    request = Request("GET", endpoint.origin, path)
+    service = EMULATOR if endpoint.emulator else GOOGLE
+    steps = exchange(service, request, view, effect=False)
+    response, refusal = as_look_up((yield from steps))
+    if refusal is not None:
+        return unless_forbidden(refusal, response, "pubsub.subscriptions.get")
+    try:
+        found = object_of(response)
+    except (ValueError, TypeError) as error:
+        return misread(response, error, request_id="")
+    policy = found.get("deadLetterPolicy") or {}
+    return Result.ok(
+        compared(
+            look.has,
+            {
+                "topic": _end(found.get("topic")),
+                "seconds": found.get("ackDeadlineSeconds", 10),
+                "filter": found.get("filter") or None,
+                "pushes": bool((found.get("pushConfig") or {}).get("pushEndpoint")),
+                "dead letters": _end(policy.get("deadLetterTopic")),
+                "deliveries": policy.get("maxDeliveryAttempts"),
+            },
+            unseen="address account",
+        )
+    )
+
+
+def _end(name: str | None) -> str | None:
+    return None if name is None else name.rpartition("/")[2]
 
 
 def _topic(endpoint: PubSubEndpoint, topic: str, view: View) -> Plan:

@@ -36,7 +36,12 @@ def doctor(context: typer.Context, *, exported: Exported = None) -> None:
         expected = () if exported is None else read_exported(exported)
         findings = examine(config, options.environment(), time.time, expected=expected)
     faults = sum(each.state is State.FAULT for each in findings)
-    data = {"ok": not faults, "faults": faults, "findings": [_json(each) for each in findings]}
+    data = {
+        "ok": not faults,
+        "faults": faults,
+        "targets": [str(target) for target in config.order],
+        "findings": [_json(each) for each in findings],
+    }
     options.output.show(data, _render)
     if faults:
         raise typer.Exit(BROKEN.code)
@@ -57,8 +62,15 @@ def _render(data: JsonObject, printers: Printers) -> None:
     printers.out.table(("", "target", "check", "found"), rows, ("bold", "cyan"))
     printers.out.text("")
     faults = data["faults"]
-    told = f"{faults} fault{'s' if faults > 1 else ''}: a failover may not happen as configured"
-    printers.out.text(told if faults else "A failover can happen.", "red" if faults else "green")
+    several = len(data["targets"]) > 1
+    if faults:
+        what = "a failover may not happen" if several else "calls may not work"
+        told = f"{faults} fault{'s' if faults > 1 else ''}: {what} as configured"
+    elif several:
+        told = "A failover can happen."
+    else:
+        told = f"No fault. {data['targets'][0]} is the only target, so nothing can fail over."
+    printers.out.text(told, "red" if faults else "green")
 
 
 def _sentence(finding: JsonObject) -> str:

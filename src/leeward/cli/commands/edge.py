@@ -91,14 +91,16 @@ def export(
 ) -> None:
     """Write rules as a cloud's edge takes them, and the commands that deploy them."""
     from leeward.edge.reading import read_rules
+    from leeward.edge.rules import note_on_spelling
 
     options = options_of(context)
-    made = _edge(to).export(read_rules(rules))
+    found = read_rules(rules)
+    made = _edge(to).export(found)
     store(out, made.files)
     data = {
         "to": to,
         "files": [str(out / name) for name in made.files],
-        "notes": [*made.notes],
+        "notes": [*made.notes, *note_on_spelling(found)],
         "commands": [each._asdict() for each in made.commands],
     }
     options.output.show(data, render_files)

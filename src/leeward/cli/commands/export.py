@@ -76,7 +76,7 @@ def _export(options: GlobalOptions, tool: str, request: Request) -> None:
             field="--no-trust-env",
         )
     with redirect_stdout(sys.stderr):
-        data = _made(request, tool, options.targets)
+        data = _made(request._replace(settings=options.config), tool, options.targets)
     options.output.show(data, render_files)
 
 
@@ -87,7 +87,7 @@ def _made(request: Request, tool: str, targets: str | None) -> JsonObject:
     from leeward.config import TargetName
     from leeward.packaging.needs import unnamed
 
-    config = ordered(request.folder, targets)
+    config = ordered(request.folder, targets, request.settings)
     made: dict[str, tuple[Template, ...]] = {}
     notes: list[str] = []
     for provider in providers_of(config):

@@ -87,7 +87,9 @@ def package(
     links = tuple(str(each.resolve()) for each in find_links or ())
     packages = Packages(links, no_index, tuple(allow_build or ()))
     request = Request(
-        *(app, target, python, arch, source, out, requirements, tuple(exclude or ())), packages
+        *(app, target, python, arch, source, out, requirements, tuple(exclude or ())),
+        packages,
+        options.config,
     )
     with redirect_stdout(sys.stderr):
         data = _made(request, options.targets, template=template)
@@ -105,7 +107,7 @@ def _made(request: Request, targets: str | None, *, template: bool) -> JsonObjec
     recipe_of = runtime_of(request.target, GROUP)
     wish, origin = wanted(request)
     recipe: Recipe = recipe_of(wish)
-    others = adapters_of(request.folder, request.target, targets)
+    others = adapters_of(request.folder, request.target, targets, request.settings)
     recipe = recipe._replace(requires=(*recipe.requires, *others))
     made = build(wish, recipe, origin, request.out, request.target)
     written = write_template(recipe, request.out) if template else None
@@ -121,6 +123,7 @@ def _made(request: Request, targets: str | None, *, template: bool) -> JsonObjec
         "requirements": str(made.list),
         "sizes": dict(made.sizes),
         "files": list(origin.files),
+        "left_out": list(origin.denied),
         "template": written and str(request.out / written.name),
         "notes": [*made.notes, *((*written.notes, *unnamed(wish.declared)) if written else ())],
         "commands": [each._asdict() for each in recipe.commands(str(request.out))],

@@ -12,9 +12,10 @@ import typer
 from leeward.cli.arguments import json_argument, seconds
 from leeward.cli.global_options import GlobalOptions, options_of
 from leeward.cli.output.console import Printers
-from leeward.cli.output.exit_codes import ABSENT, LATER, RAISED
+from leeward.cli.output.exit_codes import ABSENT, GOES_ON, RAISED
 from leeward.cli.output.json_view import JsonObject, json_of_run
 from leeward.errors import ConfigError
+from leeward.workflow.model import functions_of
 
 if TYPE_CHECKING:
     from leeward.client import Client
@@ -114,13 +115,25 @@ def abort(context: typer.Context, name: Name, run: Id) -> None:
 
 
 def check(context: typer.Context) -> None:
-    """Check the workflows that leeward.toml names, and show their digests."""
+    """Check the workflows that leeward.toml names, and show their digests.
+
+    A function that no target has is an error; what a cloud has is not asked.
+    """
     options = options_of(context)
-    found = options.workflows(options.resolved())
+    config = options.resolved()
+    found = options.workflows(config)
+    options.check_functions(config, found)
     data = [
-        {"workflow": each.name, "digest": each.digest, "timeout": each.timeout} for each in found
+        {
+            "workflow": each.name,
+            "digest": each.digest,
+            "timeout": each.timeout,
+            "unnamed": sorted({*functions_of(each)} - {*config.functions}),
+        }
+        for each in found
     ]
-    options.output.show({"workflows": data}, _render_check)
+    local = all(target.provider == "local" for target in config.order)
+    options.output.show({"workflows": data, "local": local}, _render_check)
 
 
 def draw(
@@ -253,8 +266,8 @@ def _show(
         options.output.show(data, _render_absence)
         raise typer.Exit(ABSENT.code)
     options.output.show({"found": True, **json_of_run(run)}, _render_run)
-    if ended and run.state.value == "running":
-        raise typer.Exit(LATER.code)
+    if ended and run.ended is None:
+        raise typer.Exit(GOES_ON.code)
     if ended and run.state.value != "succeeded":
         raise typer.Exit(RAISED.code)
 
@@ -316,6 +329,12 @@ def _render_check(data: JsonObject, printers: Printers) -> None:
         for each in data["workflows"]
     ]
     printers.out.table(("workflow", "digest", "timeout"), rows, ("cyan",))
+    for each in data["workflows"]:
+        if each["unnamed"] and not data["local"]:
+            printers.err.text(
+                f"{each['workflow']} calls {', '.join(each['unnamed'])}, which leeward.toml does "
+                "not name; each target must have them by these names"
+            )
 
 
 def _time(seconds: float) -> str:

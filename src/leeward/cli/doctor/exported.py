@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from leeward.adapter.looking import Look, Seen
+from leeward.adapter.looking import RESOURCE, Look, Seen
 from leeward.cli.doctor.findings import KINDS, ORDER, Answered, Finding, State, named, told_of
 from leeward.cli.doctor.order import home_of
 from leeward.config import Config
@@ -34,7 +34,7 @@ def read_exported(folder: Path) -> list[Expected]:
         raise ConfigError(
             f"{folder} has no file that leeward export has written; name its --out folder"
         )
-    return list(dict.fromkeys(found))
+    return [each for place, each in enumerate(found) if each not in found[:place]]
 
 
 def _in_file(file: Path) -> Iterator[Expected]:
@@ -64,7 +64,7 @@ def _told(document: Any) -> list[Any]:
 def looks_for(expected: Sequence[Expected], config: Config, target: str) -> list[Look]:
     """Return what is to be looked for at a target."""
     return [
-        Look(each.name, VERBS[each.kind], _key(each, config))
+        Look(each.name, VERBS[each.kind], _key(each, config), each.type, each.has)
         for each in expected
         if each.target == target
     ]
@@ -82,7 +82,14 @@ def compared(target: str, answered: Answered) -> Finding:
         seen = result.value if isinstance(result.value, Seen) else Seen(None, "it was not told")
         if seen.there is None:
             return Finding(target, check, State.NOTE, f"not known: {seen.why}")
-        return Finding(target, check, State.OK, "is there")
+        if answered.look.verb != RESOURCE:
+            told = "is there; how it is set up was not compared"
+            return Finding(target, check, State.OK, told)
+        rest = f"; not looked at: {', '.join(seen.unseen)}" if seen.unseen else ""
+        if seen.differs:
+            told = f"is there, and differs: {'; '.join(seen.differs)}{rest}"
+            return Finding(target, check, State.FAULT, told, REMEDY)
+        return Finding(target, check, State.OK, f"is as the files have it{rest}")
     if result.outcome is Outcome.NOT_FOUND:
         return Finding(target, check, State.FAULT, f"is not there: {told_of(result)}", REMEDY)
     return Finding(target, check, State.NOTE, f"not known: {told_of(result)}")

@@ -7,7 +7,16 @@ from enum import Enum
 from typing import Any, Final, NamedTuple
 
 from leeward.adapter import Result
-from leeward.adapter.looking import BUCKET, BUS, FUNCTION, QUEUE, TABLE, Look, Seen
+from leeward.adapter.looking import (
+    BUCKET,
+    BUS,
+    FUNCTION,
+    QUEUE,
+    RESOURCE,
+    TABLE,
+    Look,
+    Seen,
+)
 from leeward.errors import Outcome
 
 FURTHEST: Final = 30.0
@@ -61,7 +70,14 @@ class Answered(NamedTuple):
     offset: float | None = None
 
 
-KINDS: Final = {FUNCTION: "function", QUEUE: "queue", BUS: "bus", TABLE: "table", BUCKET: "bucket"}
+KINDS: Final = {
+    FUNCTION: "function",
+    QUEUE: "queue",
+    BUS: "bus",
+    TABLE: "table",
+    BUCKET: "bucket",
+    RESOURCE: "resource",
+}
 
 _PASSED_ON: Final = frozenset({Outcome.OK, Outcome.NOT_FOUND, Outcome.CALLER, Outcome.CONFLICT})
 """Outcomes that only somebody gives who was reached and knows the caller."""
@@ -69,7 +85,7 @@ _PASSED_ON: Final = frozenset({Outcome.OK, Outcome.NOT_FOUND, Outcome.CALLER, Ou
 
 def named(look: Look) -> str:
     """Return how a look is called in a finding."""
-    return f"{KINDS[look.verb]} {look.name}"
+    return f"{look.type or KINDS[look.verb]} {look.name}"
 
 
 def judged(target: str, answers: Sequence[Answered]) -> list[Finding]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,8 +10,8 @@ from leeward.app.app import App
 from leeward.app.objects import check_no_loop
 from leeward.app.triggers import Kind
 from leeward.cli.doctor.order import home_of
-from leeward.cli.package.wanted import SETTINGS, declared_for
-from leeward.config import Config, TargetName, load_settings, with_order
+from leeward.cli.package.wanted import check_names, declared_for, settings_of
+from leeward.config import Config, TargetName, with_order
 from leeward.config.model import ExportConfig
 from leeward.errors import ConfigError
 from leeward.packaging.needs import of_kind
@@ -26,18 +26,18 @@ class Home(NamedTuple):
     region: str
 
 
-def ordered(folder: Path, targets: str | None) -> Config:
+def ordered(folder: Path, targets: str | None, file: Path | None = None) -> Config:
     """Return what the ``leeward.toml`` of a folder says, with an order.
 
     Args:
         folder: of the app.
         targets: an order that wins over that of the file; None for that of the file.
+        file: in place of the folder's own; None for that.
 
     Raises:
-        ConfigError: the file is wrong, or nothing names an order.
+        ConfigError: the file is wrong or not there, or nothing names an order.
     """
-    file = folder / SETTINGS
-    found = load_settings(file=file, env=NOTHING) if file.is_file() else Config()
+    found = settings_of(folder, file)
     if targets is None and not found.order:
         raise ConfigError(
             "nothing says where the app is to run; name the order with --targets, or as "
@@ -82,13 +82,13 @@ def deployment_of(config: Config, provider: str, app: App, *, in_file: bool = Tr
     sites = tuple(
         Site(
             region,
-            _at_home(declared_for(config, target), provider, homes)._replace(
-                ordered=in_file, order=order
-            ),
+            _at_home(config, target, homes)._replace(ordered=in_file, order=order),
+            str(target),
         )
         for region, target in zip(regions, targets, strict=True)
     )
-    _check_names(site.declared for site in sites)
+    for site in sites:
+        check_names(site.declared)
     for target in targets:
         check_no_loop(app.handlers.values(), declared_for(config, target).buckets)
     names = sites[0].declared
@@ -118,22 +118,6 @@ def _settings(config: Config, provider: str, app: App) -> ExportConfig:
             "HTTP; take the domain out, or add a function"
         )
     return found
-
-
-def _check_names(declared: Iterable[Declared]) -> None:
-    """Check that no name would be read as an expression by the tool that gets it.
-
-    Raises:
-        ConfigError: one would.
-    """
-    for each in declared:
-        for section in ("functions", "buses", "tables", "buckets", "workflows"):
-            for name, own in getattr(each, section).items():
-                if "${" in own or "%{" in own:
-                    raise ConfigError(
-                        f"[{section}.{name}] is called {own!r}, which is an expression where it is "
-                        "written to; give it a plain name"
-                    )
 
 
 def _expected(
@@ -190,16 +174,21 @@ def _home(config: Config, section: str, name: str, own: str | None) -> Home:
 
 
 def _at_home(
-    declared: Declared, provider: str, homes: Mapping[str, Mapping[str, Home]]
+    config: Config, target: TargetName, homes: Mapping[str, Mapping[str, Home]]
 ) -> Declared:
-    """Return what is named for a target, without the tables and buckets of other providers."""
-
-    def kept(section: str, names: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-        for name, own in names.items():
-            if homes[section][name].provider == provider:
-                yield name, own
-
-    return declared._replace(
-        tables=dict(kept("tables", declared.tables)),
-        buckets=dict(kept("buckets", declared.buckets)),
-    )
+    """Return what is named for a target; tables and buckets as their homes at its provider are."""
+    declared = declared_for(config, target)
+    at = {
+        Home(each.provider, region_of(config, each)): declared_for(config, each)
+        for each in config.order
+        if each.provider == target.provider
+    }
+    found = {
+        section: {
+            name: getattr(at[home], section)[name]
+            for name, home in homes[section].items()
+            if home in at
+        }
+        for section in ("tables", "buckets")
+    }
+    return declared._replace(tables=found["tables"], buckets=found["buckets"])

@@ -10,6 +10,7 @@ from leeward.app.app import App
 from leeward.cli.package.wanted import requires_of
 from leeward.errors import ConfigError
 from leeward.packaging.build import Origin, build, write_template
+from leeward.packaging.entry import names_in
 from leeward.packaging.recipe import Recipe, Wish
 from leeward.packaging.sources import sources_of
 from leeward.packaging.uv import Source
@@ -49,7 +50,7 @@ def made(request: EdgeRequest, recipe_of: Callable[[FunctionWish], Recipe]) -> J
     if not request.folder.is_dir():
         raise ConfigError(f"--source names {request.folder}, which is not a folder")
     folder = request.folder.resolve()
-    files = sources_of(folder, request.leave_out, request.out)
+    files, denied = sources_of(folder, request.leave_out, request.out)
     entry = request.wish.entry
     if f"{entry.module}.py" not in files:
         raise ConfigError(f"{folder} has no {entry.module}.py; name the folder with --source")
@@ -58,13 +59,19 @@ def made(request: EdgeRequest, recipe_of: Callable[[FunctionWish], Recipe]) -> J
         for each in files
         if each.endswith(".py")
     }
+    if entry.attribute not in names_in(texts[f"{entry.module}.py"]):
+        raise ConfigError(
+            f"{entry.module}.py has nothing at its top level that is called {entry.attribute}; "
+            "name the function as MODULE:NAME"
+        )
     recipe = recipe_of(request.wish._replace(sources=texts))
     clashes = sorted({recipe.entry, *recipe.files} & texts.keys())
     if clashes:
         raise ConfigError(f"{clashes[0]} is written into the package; rename yours")
     # A package is made for an app; at the edge there is one function, and no handlers.
     wish = Wish(App(request.wish.name), entry, request.wish.python, "x86_64")
-    origin = Origin(folder, files, requires_of(folder, None), request.source)
+    requires = requires_of(folder, None)
+    origin = Origin(folder, files, requires, request.source, denied=denied)
     package = build(wish, recipe, origin, request.out, NAME)
     template = write_template(recipe, request.out)
     written = [str(package.folder), str(package.zip), str(package.list)]

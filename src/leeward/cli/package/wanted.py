@@ -41,6 +41,7 @@ class Request(NamedTuple):
         requirements: the user's own list; None for the usual one.
         leave_out: patterns of files.
         source: where packages come from.
+        settings: the file in place of the folder's ``leeward.toml``; None for that.
     """
 
     app: str | None
@@ -52,6 +53,7 @@ class Request(NamedTuple):
     requirements: Path | None
     leave_out: tuple[str, ...]
     source: Source
+    settings: Path | None = None
 
 
 def wanted(request: Request) -> tuple[Wish, Origin]:
@@ -65,10 +67,10 @@ def wanted(request: Request) -> tuple[Wish, Origin]:
     if not request.folder.is_dir():
         raise ConfigError(f"--source names {request.folder}, which is not a folder")
     folder = request.folder.resolve()
-    files = sources_of(folder, request.leave_out, request.out)
+    files, denied = sources_of(folder, request.leave_out, request.out)
     modules = modules_in(folder, files)
     left = [each for each in files if _is_of_another(each, modules, request.target)]
-    files = [each for each in files if each not in left]
+    files = tuple(each for each in files if each not in left)
     texts = {
         each: (folder / each).read_text(encoding="utf-8", errors="replace")
         for each in files
@@ -82,23 +84,49 @@ def wanted(request: Request) -> tuple[Wish, Origin]:
         request.python,
         request.arch,
         texts,
-        declared(folder, request.target) if SETTINGS in texts else Declared(),
+        Declared()
+        if request.settings is None and SETTINGS not in texts
+        else declared_for(settings_of(folder, request.settings), TargetName(request.target)),
     )
+    check_names(wish.declared)
     check_no_loop(wish.app.handlers.values(), wish.declared.buckets)
-    return wish, Origin(folder, files, requires, request.source, left)
+    return wish, Origin(folder, files, requires, request.source, left, denied, request.settings)
 
 
-def declared(folder: Path, target: str) -> Declared:
-    """Return what the ``leeward.toml`` of a folder names, with the target's own names.
+def check_names(declared: Declared) -> None:
+    """Check that no name is read as an expression, or stands for others, where it is written to.
 
     Raises:
-        ConfigError: the file is wrong.
+        ConfigError: one is.
     """
-    config = load_settings(file=folder / SETTINGS, env=NOTHING)
-    return declared_for(config, TargetName(target))
+    for section in ("functions", "buses", "tables", "buckets", "workflows"):
+        for name, own in getattr(declared, section).items():
+            if "${" in own or "%{" in own:
+                raise ConfigError(
+                    f"[{section}.{name}] is called {own!r}, which is an expression where it is "
+                    "written to; give it a plain name"
+                )
+            if "*" in own or "?" in own:
+                raise ConfigError(
+                    f"[{section}.{name}] is called {own!r}, which stands for others in a role; "
+                    "give it a plain name"
+                )
 
 
-def adapters_of(folder: Path, target: str, targets: str | None = None) -> tuple[str, ...]:
+def settings_of(folder: Path, file: Path | None) -> Config:
+    """Return what a file says, else the ``leeward.toml`` of a folder, if there is one.
+
+    Raises:
+        ConfigError: the file is wrong, or the named one is not there.
+    """
+    if file is None and not (folder / SETTINGS).is_file():
+        return Config()
+    return load_settings(file=file or folder / SETTINGS, env=NOTHING)
+
+
+def adapters_of(
+    folder: Path, target: str, targets: str | None = None, file: Path | None = None
+) -> tuple[str, ...]:
     """Return the requirements for what a client opens besides a target: the rest of its order.
 
     Adapters that are not installed here are left to the user's own list.
@@ -107,11 +135,11 @@ def adapters_of(folder: Path, target: str, targets: str | None = None) -> tuple[
         folder: of the app.
         target: that the package is for.
         targets: an order that wins over that of ``leeward.toml``.
+        file: in place of the folder's ``leeward.toml``; None for that.
     """
     from importlib.metadata import version
 
-    file = folder / SETTINGS
-    config = load_settings(file=file, env=NOTHING) if file.is_file() else Config()
+    config = settings_of(folder, file)
     known = {each.name: each.distribution for each in all_entry_points(ADAPTERS)}
     order = config.order if targets is None else parse_order(targets, "--targets")
     others = {each.provider for each in order} - {target, *BUILT_IN}

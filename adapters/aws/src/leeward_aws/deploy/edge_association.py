@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any, Final
@@ -79,7 +80,7 @@ def associate(document: Mapping[str, Any], trigger: Trigger) -> Association:
         (
             Command(
                 "aws",
-                f"aws cloudfront update-distribution --id ID --if-match {etag} "
+                f"aws cloudfront update-distribution --id ID --if-match {shlex.quote(etag)} "
                 f"--distribution-config file://{FILE}",
                 "the same ID as it was read from",
             ),

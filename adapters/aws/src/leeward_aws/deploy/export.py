@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Final
 
@@ -9,6 +10,7 @@ from leeward.adapter.packages import (
     EXPECTED,
     Configuration,
     Deployment,
+    Expected,
     Template,
     Wish,
     check,
@@ -21,6 +23,7 @@ from leeward.adapter.packages import (
 from leeward.app.kit import Kind
 from leeward.errors import ConfigError
 from leeward_aws.deploy import objects
+from leeward_aws.deploy.expected import resources_in
 from leeward_aws.deploy.failover import failover_of, parameters
 from leeward_aws.deploy.handlers import CODE, Json, Region, notes, resources_of
 from leeward_aws.deploy.lint import errors_in
@@ -71,7 +74,7 @@ def cloudformation(wish: Wish, deployment: Deployment) -> tuple[Template, ...]:
     made, told = [], (*_notes(wish, deployment), BESIDE)
     for site, stack in zip(deployment.sites, stacks, strict=True):
         document = _document(wish, stack, parameters(deployment))
-        document["Metadata"] = {EXPECTED: entries_of(deployment.expected)}
+        document["Metadata"] = {EXPECTED: entries_of(_expected(deployment, stacks))}
         name = f"{site.region}.template.json"
         _check_template(document, site.region)
         made.append(Template(name, text_of(document), told))
@@ -137,7 +140,18 @@ def _configuration(wish: Wish, deployment: Deployment, stacks: list[Json]) -> Js
             text = given["Description"].replace("this region", site.region)
             made.variable(f"{name.lower()}{suffix}", text)
         Stack(stack, site.region, suffix).add_to(made)
-    return made.document(DATA, deployment.expected)
+    return made.document(DATA, _expected(deployment, stacks))
+
+
+def _expected(deployment: Deployment, stacks: list[Json]) -> list[Expected]:
+    """Return what is there when the files have been applied, with what they say of it.
+
+    A queue of the app is a resource; whoever may call a function may queue the call.
+    """
+    found = [each for each in deployment.expected if each.kind != "queue"]
+    for site, stack in zip(deployment.sites, stacks, strict=True):
+        found += resources_in(stack, site.target)
+    return found
 
 
 def _check(document: Json) -> None:
@@ -163,6 +177,12 @@ def _check_template(document: Json, region: str) -> None:
 
 
 def _document(wish: Wish, resources: Json, given: Json) -> Json:
+    if "{{resolve:" in json.dumps(resources):
+        raise ConfigError(
+            "something that becomes part of a template, such as a payload of a workflow, has "
+            "'{{resolve:', and CloudFormation would put a secret or a parameter there; write it "
+            "otherwise, or export to Terraform"
+        )
     found: Json = {
         "AWSTemplateFormatVersion": "2010-09-09",
         "Description": f"The app {wish.app.name}; made by leeward.",

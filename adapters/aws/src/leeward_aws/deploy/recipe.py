@@ -55,6 +55,7 @@ def recipe(wish: Wish) -> Recipe:
         limits=LIMITS,
         commands=partial(_commands, wish),
         template=partial(template, wish),
+        provided=("boto3", "botocore"),
         exports={
             "terraform": partial(terraform, wish),
             "cloudformation": partial(cloudformation, wish),

@@ -134,14 +134,14 @@ def _ask(
     read: Callable[[dict[str, Any]], Any] | None = None,
 ) -> Plan:
     """Make one request about a queue; `read` takes the value out of its answer."""
-    url = yield from _url(endpoint, queue, view)
+    url = yield from url_of(endpoint, queue, view)
     if isinstance(url, Result):
         return url
     request = request_of(endpoint, action, document(url))
     return (yield from exchange_json(endpoint.service, request, view, read))
 
 
-def _url(endpoint: Endpoint, queue: str, view: View) -> Generator[Step, Any, str | Result[Any]]:
+def url_of(endpoint: Endpoint, queue: str, view: View) -> Generator[Step, Any, str | Result[Any]]:
     """Return the URL of a queue, or how looking for it has ended."""
     if "://" in queue:
         return queue

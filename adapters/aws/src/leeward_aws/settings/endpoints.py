@@ -14,7 +14,9 @@ from leeward.adapter import TargetConfig
 from leeward.adapter.hosts import check_host
 from leeward.errors import ConfigError
 
-Service: TypeAlias = Literal["lambda", "events", "dynamodb", "s3", "sqs", "states", "sts"]
+Service: TypeAlias = Literal[
+    "lambda", "events", "dynamodb", "s3", "sqs", "states", "scheduler", "sts"
+]
 """A service by the name that its hosts and its signatures bear."""
 
 

@@ -25,6 +25,7 @@ _SERVICES: Final[Mapping[Service, str]] = {
     "s3": "s3",
     "sqs": "sqs",
     "states": "sfn",
+    "scheduler": "scheduler",
 }
 """Services by the name that AWS's variables give them."""
 
@@ -54,7 +55,7 @@ class Settings(NamedTuple):
     Attributes:
         region: such as ``us-east-1``.
         endpoints: the origin of each service: ``lambda``, ``events``, ``dynamodb``,
-            ``s3``, ``sqs``, ``states``.
+            ``s3``, ``sqs``, ``states``, ``scheduler``.
         profile: of AWS's configuration files, or None.
         profile_first: the profile is an option of the target. It then goes before keys in the
             environment; one that ``AWS_PROFILE`` names goes after them, as with boto3.

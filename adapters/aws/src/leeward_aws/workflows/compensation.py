@@ -1,11 +1,21 @@
-"""What takes a saga back: a map over what was done, the last step first."""
+"""What takes a saga back: a map over the ids of what was done, the last step first.
+
+The payload is made again, of the variables that it was made of: nothing changes them.
+"""
 
 from __future__ import annotations
 
 from leeward.adapter.workflows import COMPENSATION_FAILED, UNDO_AT_ONCE, Saga, Step, nodes
 from leeward_aws.workflows.calls import Calls
-from leeward_aws.workflows.jsonata import literal, whole
-from leeward_aws.workflows.variables import State, Surroundings
+from leeward_aws.workflows.jsonata import (
+    LARGEST,
+    expression_of,
+    field_of,
+    literal,
+    size_of,
+    whole,
+)
+from leeward_aws.workflows.variables import State, Surroundings, path_of
 
 
 def compensation(node: Saga, done: str, around: Surroundings, calls: Calls) -> State:
@@ -13,7 +23,7 @@ def compensation(node: Saga, done: str, around: Surroundings, calls: Calls) -> S
 
     Args:
         node: the saga.
-        done: variable with the list of what was done.
+        done: variable with the ids of what was done.
         around: where it stands.
         calls: of the workflow.
     """
@@ -31,20 +41,20 @@ def compensation(node: Saga, done: str, around: Surroundings, calls: Calls) -> S
         "Type": "Map",
         "Items": whole(f"$reverse({done})"),
         "MaxConcurrency": 1 if node.undo == "reverse" else UNDO_AT_ONCE,
-        "ItemProcessor": _machine(node, steps, calls),
+        "ItemProcessor": _machine(node, steps, around, calls),
         "Assign": {error[1:]: whole(after)},
         "Next": around.raising,
     }
 
 
-def _machine(node: Saga, steps: list[Step], calls: Calls) -> State:
+def _machine(node: Saga, steps: list[Step], around: Surroundings, calls: Calls) -> State:
     """Return the machine for one step that is taken back; its output is a path that failed."""
     states: dict[str, State] = {}
     choices = []
     for step in steps:
         state = f"{node.id} undo {step.id}"[:80]
-        states[state] = _undo(node, step, calls)
-        is_it = whole(f"$states.input.id = {literal(step.id)}")
+        states[state] = _undo(node, step, around, calls)
+        is_it = whole(f"$states.input = {literal(step.id)}")
         choices.append({"Condition": is_it, "Next": state})
     first = choices[0]["Next"]
     states[f"{node.id} which"] = {"Type": "Choice", "Choices": choices, "Default": first}
@@ -56,20 +66,23 @@ def _machine(node: Saga, steps: list[Step], calls: Calls) -> State:
     }
 
 
-def _undo(node: Saga, step: Step, calls: Calls) -> State:
+def _undo(node: Saga, step: Step, around: Surroundings, calls: Calls) -> State:
     """Return the call that takes one step back."""
     undo = step.undo
     assert undo is not None
+    path = path_of(step.id, around)
+    given, result = expression_of(step.payload, around.names), around.names[step.id]
+    both = f"{size_of(given)} + {size_of(result)}"
     payload = {
-        "key": whole(calls.key("$states.input.path")),
-        "payload": whole('$lookup($states.input, "payload")'),
-        "result": whole('$lookup($states.input, "result")'),
+        "key": whole(calls.key(path)),
+        "payload": field_of(step.payload, around.names),
+        "result": whole(f"{both} > {LARGEST} ? null : {result}"),
     }
-    path = '($states.input.path & "/undo")'
     lost = {
         "ErrorEquals": ["States.ALL"],
-        "Output": whole("$states.input.path"),
+        "Output": whole(path),
         "Next": f"{node.id} not undone",
     }
-    task = calls.task(undo.function, payload, path, undo.timeout, undo.retry)
+    undo_path = f'{path} & "/undo"'
+    task = calls.task(undo.function, payload, f"({undo_path})", undo.timeout, undo.retry)
     return {**task, "Output": whole("null"), "End": True, "Catch": [lost]}

@@ -1,14 +1,15 @@
 """Templates and conditions of a flow as JSONata.
 
 JSONata maps over lists, unwraps lists of one element, and takes some types for others. A flow has
-one meaning everywhere, so each access is guarded.
+one meaning everywhere, so each access is guarded. What JSONata cannot keep is refused at run time:
+whole numbers from 2^53 on, which it rounds, and texts that it orders by halves of signs.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from leeward.adapter.workflows import (
@@ -19,6 +20,7 @@ from leeward.adapter.workflows import (
     OneOf,
     Present,
     Reference,
+    Some,
     Template,
 )
 
@@ -30,6 +32,17 @@ _FIELD: Final = (
 
 _PLAIN: Final = re.compile(r"(?!\{%).+")
 """A text that every validator takes as it is: not every one takes an empty text, or two lines."""
+
+LARGEST: Final = 240_000
+"""Bytes of data that a flow puts into one state. The quota is 256 KiB, with what is around it."""
+
+_BIG: Final = (
+    'function($x) { $type($x) = "number" and $abs($x) >= 9007199254740992 and $abs($x) < 1e21 }'
+)
+"""Of a number: that it may have been rounded. From 1e21 on it is written with an exponent."""
+
+_ASTRAL: Final = r"/[\ud800-\udfff]|[^\x00-\uffff]/"
+"""A sign that is two halves in UTF-16, for interpreters that know halves or whole signs."""
 
 Names = Mapping[str, str]
 """What a reference's name is called in the state machine, with the sign before it."""
@@ -96,6 +109,69 @@ def _list_of(elements: list[str]) -> str:
     for each in elements:
         found = f"$append({found}, $w({each}))"
     return f'($w := function($x) {{ $type($x) = "array" ? [[$x]] : [$x] }}; {found})'
+
+
+def size_of(expression: str) -> str:
+    """Return an expression for the bytes of a value as JSON; more where it is not ASCII."""
+    return rf'$length($replace($string({expression}), /[^\x00-\x7f]/, "xxxx"))'
+
+
+def unfit(template: Template, names: Names, *, as_payload: bool) -> str | None:
+    """Return an expression: whether a value cannot be put into a state as it is.
+
+    It is too large, or has a whole number that JSONata has rounded. A whole payload that is a text
+    or null is taken for the text of JSON, and for no payload. None if nobody has to look.
+    """
+    if not any(_references(template)):
+        return None
+    wrong = [f"{size_of('$p')} > {LARGEST}", f"$count($filter($p.**, {_BIG})) > 0"]
+    if as_payload and isinstance(template, Reference):
+        wrong.insert(0, '$type($p) in ["string", "null"]')
+    return f"($p := {expression_of(template, names)}; {' or '.join(wrong)})"
+
+
+def unsure(conditions: Sequence[Condition], names: Names) -> str | None:
+    """Return an expression: whether JSONata may compare otherwise than a flow means.
+
+    Whole numbers from 2^53 on are rounded, and texts are ordered by halves of signs. None if
+    nothing that is compared can be either.
+    """
+    compared: dict[str, None] = {}
+    ordered: dict[str, None] = {}
+    for condition in conditions:
+        for one in _comparisons(condition):
+            sides = [one.left] if isinstance(one, OneOf) else [one.left, one.right]
+            read_sides = [read(each, names) for each in sides if isinstance(each, Reference)]
+            others = [each for each in sides if not isinstance(each, Reference)]
+            numbers = isinstance(one, OneOf) or not any(isinstance(each, str) for each in others)
+            if numbers:
+                compared.update(dict.fromkeys(read_sides))
+            if isinstance(one, Compare) and one.op not in ("==", "!="):
+                ordered.update(dict.fromkeys(read_sides))
+    wrong = [f"$count($filter([{each}], {_BIG})) > 0" for each in compared]
+    wrong += [
+        f'($l := {each}; $type($l) = "string" ? $contains($l, {_ASTRAL}) : false)'
+        for each in ordered
+    ]
+    return " or ".join(wrong) or None
+
+
+def _references(template: Template) -> Iterator[Reference]:
+    if isinstance(template, Reference):
+        yield template
+    elif isinstance(template, Mapping | tuple):
+        for each in template.values() if isinstance(template, Mapping) else template:
+            yield from _references(each)
+
+
+def _comparisons(condition: Condition) -> Iterator[Compare | OneOf]:
+    if isinstance(condition, Compare | OneOf):
+        yield condition
+    elif isinstance(condition, Not):
+        yield from _comparisons(condition.inner)
+    elif isinstance(condition, All | Some):
+        for each in condition.inner:
+            yield from _comparisons(each)
 
 
 def holds(condition: Condition, names: Names) -> str:

@@ -3,7 +3,11 @@
 A level is the machine itself, or a branch or an element of one: states in there cannot assign the
 variables outside, so each level has its own, and a branch gives its back in its output. An error is
 a value in a variable, and raising it is going to the state that handles it; so inner handlers come
-first, and what a saga has done so far is a list.
+first, and what a saga has done so far is a list of ids: the variables have the rest.
+
+Step Functions ends an execution whose data or history is too large, and then takes nothing back. So
+a machine looks before: at a payload before the step, at the results of a branch behind each step,
+and at the number of elements before the first one.
 """
 
 from __future__ import annotations
@@ -15,6 +19,8 @@ from leeward.adapter.workflows import (
     AMBIGUOUS,
     DEADLINE,
     INPUT,
+    REFUSED,
+    TOO_LARGE,
     Attempt,
     Block,
     Choose,
@@ -28,18 +34,24 @@ from leeward.adapter.workflows import (
     Step,
     Stop,
     Wait,
+    blocks_of,
     repeats_ambiguous,
 )
+from leeward.errors import ConfigError
 from leeward_aws.workflows.calls import Calls
 from leeward_aws.workflows.compensation import compensation
 from leeward_aws.workflows.errors import name_of_error
+from leeward_aws.workflows.history import HISTORY, events_of
 from leeward_aws.workflows.jsonata import (
-    expression_of,
+    LARGEST,
     field_of,
     holds,
     literal,
     output_of,
     read,
+    size_of,
+    unfit,
+    unsure,
     whole,
 )
 from leeward_aws.workflows.variables import (
@@ -67,14 +79,33 @@ class Machine:
     def __init__(self, definition: Definition, functions: Mapping[str, str]) -> None:
         self._definition = definition
         self._calls = Calls(definition.name, functions)
+        self._share = HISTORY
+        """Events of the history that one `each` may take, with everything in it."""
 
     def written(self) -> State:
-        """Return the state machine."""
+        """Return the state machine.
+
+        Raises:
+            ConfigError: a run of it can take more events than Step Functions keeps.
+        """
+        lists = _lists_in(self._definition.body)
+        events = events_of(self._machine()["States"], "begin")
+        left = HISTORY - events
+        if left < 0:
+            raise ConfigError(
+                f"a run of the workflow {self._definition.name!r} can take {events} events with "
+                f"all its attempts, and Step Functions keeps {HISTORY}; lower `attempts`, or make "
+                "two workflows"
+            )
+        self._share = left // max(lists, 1)
+        return self._machine()
+
+    def _machine(self) -> State:
         definition = self._definition
         states: dict[str, State] = {}
         begin: dict[str, str] = {"v0_input": whole("$states.input"), "s0": whole('""')}
         names = {INPUT: "$v0_input", **names_of(definition.body, 0)}
-        around = Surroundings(0, states, names, '""', None, "failed")
+        around = Surroundings(0, states, names, '""', None, "failed", None, str(self._share))
         states["begin"] = {"Type": "Pass"}
         states["begin"]["Next"] = self._block(definition.body, "succeeded", around)
         begin |= self._initial(definition.body, around)
@@ -118,17 +149,19 @@ class Machine:
                 return self._attempt(node, then, around)
             case Saga():
                 return self._saga(node, then, around)
-            case Parallel() | Each():
-                return self._inside(node, then, around)
+            case Parallel():
+                return self._parallel(node, then, around)
+            case Each():
+                return self._each(node, then, around)
             case Choose():
                 return self._choose(node, then, around)
             case Wait():
                 return self._wait(node, then, around)
             case Stop():
-                around.states[node.id] = {
-                    "Type": "Succeed",
-                    "Output": output_of(node.result, around.names),
-                }
+                output = output_of(node.result, around.names)
+                around.states[node.id] = {"Type": "Succeed", "Output": output}
+                too_large = unfit(node.result, around.names, as_payload=False)
+                return self._guarded(node.id, around, too_large, TOO_LARGE, in_time=False)
             case Fail():
                 self._raise(node.id, error_of(literal(node.error)), around)
         return node.id
@@ -141,37 +174,75 @@ class Machine:
         error = f"($n := {name_of_error()}; {error_of('$n', ambiguous=True)})"
         caught: dict[str, str] = {around.own("e")[1:]: whole(error)}
         assigned: dict[str, str] = {name[1:]: whole(returned_by("$states.result"))}
+        refused: dict[str, str] = {}
         if step.undo is not None and around.undo is not None:
-            told = expression_of(step.payload, around.names)
-            entry = f'{{"id": {literal(step.id)}, "path": {path}, "payload": {told}, "result": '
-            done = f"$append({around.undo}, [{entry}{returned_by('$states.result')}}}])"
-            maybe = f"$append({around.undo}, [{entry}null}}])"
-            if not repeats_ambiguous(step.retry):
-                maybe = f"{name_of_error()} in {literal([*AMBIGUOUS])} ? {maybe} : {around.undo}"
+            done = f"$append({around.undo}, [{literal(step.id)}])"
+            maybe = done
+            if repeats_ambiguous(step.retry):
+                refused[around.undo[1:]] = whole(done)
+            else:
+                maybe = f"{name_of_error()} in {literal([*AMBIGUOUS])} ? {done} : {around.undo}"
             assigned[around.undo[1:]] = whole(done)
             caught[around.undo[1:]] = whole(maybe)
+        if around.most is not None:
+            then = self._kept(step.id, name, assigned, then, around)
         task |= {"Assign": assigned, "Next": then}
         task["Catch"] = [{"ErrorEquals": ["States.ALL"], "Assign": caught, "Next": around.raising}]
         around.states[step.id] = task
-        return self._guarded(step.id, around)
+        too_large = unfit(step.payload, around.names, as_payload=True)
+        return self._guarded(step.id, around, too_large, REFUSED, refused)
 
-    def _guarded(self, id: str, around: Surroundings) -> str:
-        """Put a look at the deadline before a state; return the state to begin with."""
-        if self._definition.timeout is None:
-            return id
-        late = f"{around.own('g')} and $millis() >= $deadline"
-        self._raise(f"{id} is late", error_of(literal(DEADLINE), final=True), around)
-        around.states[f"{id} in time"] = {
+    def _kept(
+        self, id: str, name: str, assigned: dict[str, str], then: str, around: Surroundings
+    ) -> str:
+        """Count a result of a branch, whose results are one output; return the state behind."""
+        kept = around.own("n")
+        assigned[kept[1:]] = whole(f"{kept} + {size_of(returned_by('$states.result'))}")
+        error = error_of(literal(TOO_LARGE))
+        self._raise(f"{id} is too large", error, around, {name[1:]: whole("null")})
+        around.states[f"{id} is kept"] = {
             "Type": "Choice",
-            "Choices": [{"Condition": whole(late), "Next": f"{id} is late"}],
-            "Default": id,
+            "Choices": [
+                {"Condition": whole(f"{kept} > {around.most}"), "Next": f"{id} is too large"}
+            ],
+            "Default": then,
         }
+        return f"{id} is kept"
+
+    def _guarded(
+        self,
+        id: str,
+        around: Surroundings,
+        too_large: str | None = None,
+        refusal: str = "",
+        refused: Mapping[str, str] | None = None,
+        *,
+        in_time: bool = True,
+    ) -> str:
+        """Put a look at the deadline, and at the data, before a state; return what comes first."""
+        choices = []
+        if in_time and self._definition.timeout is not None:
+            late = f"{around.own('g')} and $millis() >= $deadline"
+            self._raise(f"{id} is late", error_of(literal(DEADLINE), final=True), around)
+            choices.append({"Condition": whole(late), "Next": f"{id} is late"})
+        if too_large is not None:
+            self._raise(f"{id} is refused", error_of(literal(refusal)), around, refused)
+            choices.append({"Condition": whole(too_large), "Next": f"{id} is refused"})
+        if not choices:
+            return id
+        around.states[f"{id} in time"] = {"Type": "Choice", "Choices": choices, "Default": id}
         return f"{id} in time"
 
-    def _raise(self, state: str, error: str, around: Surroundings) -> None:
+    def _raise(
+        self,
+        state: str,
+        error: str,
+        around: Surroundings,
+        more: Mapping[str, str] | None = None,
+    ) -> None:
         around.states[state] = {
             "Type": "Pass",
-            "Assign": {around.own("e")[1:]: whole(error)},
+            "Assign": {around.own("e")[1:]: whole(error), **(more or {})},
             "Next": around.raising,
         }
 
@@ -234,81 +305,126 @@ class Machine:
         }
         return f"{node.id} begin"
 
-    def _inside(self, node: Parallel | Each, then: str, around: Surroundings) -> str:
-        """Write branches or elements, which end with an error in their output or none."""
-        result: str = "$states.result"
-        errors = f"$filter({result}, function($r) {{ $type($r.error) = 'object' }})"
-        first = f"($c := [{errors}]; $count($c) = 0 ? null : $c[0].error)"
-        assigned = {around.own("e")[1:]: whole(first)}
-        state: State
-        if isinstance(node, Parallel):
-            branches = [(each.id, each.body) for each in node.branches]
-            machines = [self._level(name, body, around, None) for name, body in branches]
-            state = {"Type": "Parallel", "Branches": machines}
-            for index, (_, body) in enumerate(branches):
-                for name in names_of(body, 0):
-                    given = f'$lookup($lookup({result}[{index}], "names"), {literal(name)})'
-                    assigned[around.names[name][1:]] = whole(given)
-            if around.undo is not None:
-                parts = around.undo
-                for index in range(len(branches)):
-                    parts = f'$append({parts}, $lookup({result}[{index}], "undo"))'
-                assigned[around.undo[1:]] = whole(parts)
-        else:
-            items = read(node.items, around.names)
-            state = {
-                "Type": "Map",
-                "Items": whole(f"($i := {items}; $type($i) = 'array' ? $i : [])"),
-                "MaxConcurrency": node.at_once,
-                "ItemProcessor": {
-                    "ProcessorConfig": {"Mode": "INLINE"},
-                    **self._level(node.id, node.body, around._replace(undo=None), node.id),
-                },
-            }
-        around.states[node.id] = {**state, "Assign": assigned, "Next": f"{node.id} ended"}
-        around.states[f"{node.id} ended"] = {
+    def _parallel(self, node: Parallel, then: str, around: Surroundings) -> str:
+        """Write branches, which end with an error in their output or none."""
+        count = len(node.branches)
+        room = str(LARGEST) if around.most is None else f"({around.most} - {around.own('n')})"
+        share = f"$floor({room} / {count})"
+        branches = [self._branch(each.id, each.body, around, share) for each in node.branches]
+        result = "$states.result"
+        assigned = {}
+        if around.most is not None:
+            kept = around.own("n")
+            assigned[kept[1:]] = whole(f"{kept} + {size_of(f'{result}.names')}")
+        for index, branch in enumerate(node.branches):
+            for name in names_of(branch.body, 0):
+                given = f'$lookup($lookup({result}[{index}], "names"), {literal(name)})'
+                assigned[around.names[name][1:]] = whole(given)
+        if around.undo is not None:
+            parts = around.undo
+            for index in range(count):
+                parts = f'$append({parts}, $lookup({result}[{index}], "undo"))'
+            assigned[around.undo[1:]] = whole(parts)
+        state = {"Type": "Parallel", "Branches": branches, "Assign": assigned}
+        return self._inside(node.id, state, then, around)
+
+    def _each(self, node: Each, then: str, around: Surroundings) -> str:
+        """Write the machine of an element, and a look at how many there are."""
+        items = f"($i := {read(node.items, around.names)}; $type($i) = 'array' ? $i : [])"
+        machine = self._element(node, around, items)
+        events = events_of(machine["States"], machine["StartAt"]) + 2
+        state = {
+            "Type": "Map",
+            "Items": whole(items),
+            "MaxConcurrency": node.at_once,
+            "ItemProcessor": {"ProcessorConfig": {"Mode": "INLINE"}, **machine},
+            "Assign": {},
+        }
+        entry = self._inside(node.id, state, then, around)
+        self._raise(f"{node.id} is too long", error_of(literal(TOO_LARGE)), around)
+        too_long = f"$count({items}) > $floor({around.share} / {events})"
+        around.states[f"{node.id} fits"] = {
             "Type": "Choice",
-            "Choices": [
-                {"Condition": whole(f"$type({around.own('e')}) = 'object'"), "Next": around.raising}
-            ],
+            "Choices": [{"Condition": whole(too_long), "Next": f"{node.id} is too long"}],
+            "Default": entry,
+        }
+        return f"{node.id} fits"
+
+    def _inside(self, id: str, state: State, then: str, around: Surroundings) -> str:
+        """Write what goes on with the first error behind branches or elements."""
+        error = around.own("e")
+        errors = "$filter($states.result, function($r) { $type($r.error) = 'object' })"
+        state["Assign"][error[1:]] = whole(
+            f"($c := [{errors}]; $count($c) = 0 ? null : $c[0].error)"
+        )
+        around.states[id] = {**state, "Next": f"{id} ended"}
+        around.states[f"{id} ended"] = {
+            "Type": "Choice",
+            "Choices": [{"Condition": whole(f"$type({error}) = 'object'"), "Next": around.raising}],
             "Default": then,
         }
-        return node.id
+        return id
 
-    def _level(self, name: str, body: Block, outer: Surroundings, element: str | None) -> State:
-        """Return the machine of a branch, or of an element, which is then readable by its name."""
+    def _branch(self, name: str, body: Block, outer: Surroundings, share: str) -> State:
+        """Return the machine of a branch, whose output has what is readable behind it.
+
+        Args:
+            name: of the branch.
+            body: of it.
+            outer: what is around the branches.
+            share: expression for the bytes that its results may have.
+        """
         level = outer.level + 1
-        states: dict[str, State] = {}
-        names = {**outer.names, **names_of(body, level)}
-        begin: dict[str, Any] = {}
-        suffix = outer.suffix
-        if element is not None:
-            names[element] = f"$v{level}_{variable_of(element)}"
-            begin[names[element][1:]] = whole("$states.input")
-            index = "$string($states.context.Map.Item.Index)"
-            begin[f"s{level}"] = whole(f'{outer.suffix} & "/" & {index}')
-            suffix = f"$s{level}"
         undo = None if outer.undo is None else f"$u{level}_{variable_of(name)}"
-        around = Surroundings(level, states, names, suffix, undo, f"{name} failed")
-        begin |= self._initial(body, around)
-        if undo is not None:
-            begin[undo[1:]] = whole("[]")
+        names = {**outer.names, **names_of(body, level)}
         own = [f"{literal(each)}: {names[each]}" for each in names_of(body, level)]
         given = f'"names": {{{", ".join(own)}}}, "undo": {undo or "[]"}'
-        error = around.own("e")
-        for state, told in ((f"{name} ended", "null"), (f"{name} failed", error)):
-            output = whole(f'{{"error": {told}, {given}}}')
-            states[state] = {"Type": "Succeed", "Output": output}
-        if element is not None:
-            # The state behind a map has that name too, and names are unique in the whole machine.
-            states[f"{name} element ended"] = states.pop(f"{name} ended")
-            states[f"{name} element failed"] = states.pop(f"{name} failed")
-            around = around._replace(raising=f"{name} element failed")
-        then = f"{name} element ended" if element is not None else f"{name} ended"
-        entry = self._block(body, then, around)
-        first = f"{name} begin" if element is None else f"{name} element begin"
-        states[first] = {"Type": "Pass", "Assign": begin, "Next": entry}
-        return {"StartAt": first, "States": reachable(states, first)}
+        around = outer._replace(
+            level=level, states={}, names=names, undo=undo, raising=f"{name} failed"
+        )
+        around = around._replace(most=around.own("m"))
+        begin = {f"n{level}": whole("0"), f"m{level}": whole(share)}
+        if undo is not None:
+            begin[undo[1:]] = whole("[]")
+        return self._level(name, body, around, begin, given)
+
+    def _element(self, node: Each, outer: Surroundings, items: str) -> State:
+        """Return the machine of an element, which is readable by the name of the block."""
+        level = outer.level + 1
+        element = f"$v{level}_{variable_of(node.id)}"
+        names = {**outer.names, **names_of(node.body, level), node.id: element}
+        index = "$string($states.context.Map.Item.Index)"
+        around = outer._replace(
+            level=level,
+            states={},
+            names=names,
+            suffix=f"$s{level}",
+            undo=None,
+            raising=f"{node.id} element failed",
+            most=None,
+            share=f"$h{level}",
+        )
+        begin = {
+            element[1:]: whole("$states.input"),
+            f"s{level}": whole(f'{outer.suffix} & "/" & {index}'),
+        }
+        if _lists_in(node.body):
+            begin[f"h{level}"] = whole(f"$floor({outer.share} / $count({items}))")
+        # The state behind a map has the block's name too, and names are unique in a machine.
+        return self._level(f"{node.id} element", node.body, around, begin, None)
+
+    def _level(
+        self, name: str, body: Block, around: Surroundings, begin: State, given: str | None
+    ) -> State:
+        """Return the machine of a level, whose output has its error, and what is given out."""
+        for state, error in ((f"{name} ended", "null"), (f"{name} failed", around.own("e"))):
+            output = f'"error": {error}' + ("" if given is None else f", {given}")
+            around.states[state] = {"Type": "Succeed", "Output": whole(f"{{{output}}}")}
+        entry = self._block(body, f"{name} ended", around)
+        first = f"{name} begin"
+        assigned = {**begin, **self._initial(body, around)}
+        around.states[first] = {"Type": "Pass", "Assign": assigned, "Next": entry}
+        return {"StartAt": first, "States": reachable(around.states, first)}
 
     def _choose(self, node: Choose, then: str, around: Surroundings) -> str:
         choices = [
@@ -318,6 +434,10 @@ class Machine:
             }
             for case in node.cases
         ]
+        in_doubt = unsure([case.when for case in node.cases], around.names)
+        if in_doubt is not None:
+            self._raise(f"{node.id} is refused", error_of(literal(REFUSED)), around)
+            choices.insert(0, {"Condition": whole(in_doubt), "Next": f"{node.id} is refused"})
         around.states[node.id] = {
             "Type": "Choice",
             "Choices": choices,
@@ -340,3 +460,10 @@ class Machine:
             then = f"{node.id} ended"
         around.states[node.id] = {"Type": "Wait", "Seconds": seconds, "Next": then}
         return self._guarded(node.id, around)
+
+
+def _lists_in(block: Block) -> int:
+    """Return how many `each` a block has that are in no other one."""
+    return sum(
+        1 if isinstance(node, Each) else sum(map(_lists_in, blocks_of(node))) for node in block
+    )

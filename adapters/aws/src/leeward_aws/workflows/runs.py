@@ -54,7 +54,7 @@ def runs(settings: Settings) -> dict[str, Planner]:
 
 def start(endpoint: Endpoint, call: StartRun, view: View) -> Plan:
     """Start an execution."""
-    machine = yield from _machine(endpoint, call.workflow, view)
+    machine = yield from machine_arn(endpoint, call.workflow, view)
     if isinstance(machine, Result):
         return machine
     document = {"stateMachineArn": machine, "name": call.run, "input": call.input.decode()}
@@ -70,7 +70,7 @@ def start(endpoint: Endpoint, call: StartRun, view: View) -> Plan:
 
 def get(endpoint: Endpoint, call: GetRun, view: View) -> Plan:
     """Look at an execution."""
-    machine = yield from _machine(endpoint, call.workflow, view)
+    machine = yield from machine_arn(endpoint, call.workflow, view)
     if isinstance(machine, Result):
         return machine
     return (yield from _look(endpoint, machine, call.run, view, effect=True))
@@ -78,7 +78,7 @@ def get(endpoint: Endpoint, call: GetRun, view: View) -> Plan:
 
 def abort(endpoint: Endpoint, call: AbortRun, view: View) -> Plan:
     """Stop an execution; one that has ended stays as it is."""
-    machine = yield from _machine(endpoint, call.workflow, view)
+    machine = yield from machine_arn(endpoint, call.workflow, view)
     if isinstance(machine, Result):
         return machine
     document = {"executionArn": _execution(machine, call.run), "error": "Aborted"}
@@ -101,7 +101,9 @@ def _absent(refusal: Result[Any]) -> Result[Any]:
     return Result.ok(None, request_id=refusal.request_id) if refusal.code == ABSENT else refusal
 
 
-def _machine(endpoint: Endpoint, name: str, view: View) -> Generator[Step, Any, str | Result[Any]]:
+def machine_arn(
+    endpoint: Endpoint, name: str, view: View
+) -> Generator[Step, Any, str | Result[Any]]:
     """Return the ARN of a state machine, or how looking for it has ended."""
     if name.startswith("arn:"):
         return name

@@ -31,6 +31,8 @@ class Surroundings(NamedTuple):
         suffix: expression for what stands behind ids in paths.
         undo: variable with what is to be taken back; None without a saga around.
         raising: the state that an error goes to.
+        most: variable with the bytes that the results of a branch may have; None elsewhere.
+        share: expression for the events of the history that one `each` may take.
     """
 
     level: int
@@ -39,6 +41,8 @@ class Surroundings(NamedTuple):
     suffix: str
     undo: str | None
     raising: str
+    most: str | None
+    share: str
 
     def own(self, kind: str) -> str:
         """Return a variable of this level."""

@@ -8,9 +8,8 @@ from typing import Final
 
 from leeward.adapter.packages import (
     Configuration,
-    Declared,
     Deployment,
-    Site,
+    Expected,
     Template,
     Wish,
     check,
@@ -23,12 +22,25 @@ from leeward.errors import ConfigError
 from leeward_azure.deploy.failover import CERTIFICATE, add_failover, host_of
 from leeward_azure.deploy.host import route_of
 from leeward_azure.deploy.rules import RULES
-from leeward_azure.deploy.surroundings import add_buckets, add_tables, add_topics
+from leeward_azure.deploy.surroundings import add_buckets, add_tables, add_topics, homes_of
 from leeward_azure.deploy.template import DATA, VARIABLES, VERSION, Region, add_app, notes
+
+REST: Final = "the app, its queues, schedules and roles"
+"""What nobody looks at: the Resource Manager tells it, and a target does not need that."""
 
 SCHEMAS: Final = Path(__file__).with_name("terraform_schemas.json")
 
-LOCATION: Final = re.compile(r"[a-z]+[0-9]*")
+_DIRECTIONS: Final = "(?:north|south|east|west|central)*"
+
+_PLACES: Final = (
+    "asia|australia|austria|belgium|brazil|canada|chile|china|denmark|europe|finland|france|"
+    "germany|greece|india|indonesia|israel|italy|japan|jioindia|korea|malaysia|mexico|newzealand|"
+    "norway|poland|qatar|saudiarabia|southafrica|spain|sweden|switzerland|taiwan|uae|uk|us|"
+    "usdod|usgov(?:virginia|arizona|texas)?"
+)
+"""Of which the names of regions are made. Source: "List of Azure regions", November 2026."""
+
+LOCATION: Final = re.compile(rf"{_DIRECTIONS}(?:{_PLACES}){_DIRECTIONS}[0-9]?(?:euap)?")
 
 
 def terraform(wish: Wish, deployment: Deployment) -> tuple[Template, ...]:
@@ -40,15 +52,17 @@ def terraform(wish: Wish, deployment: Deployment) -> tuple[Template, ...]:
     for site in deployment.sites:
         if not LOCATION.fullmatch(site.region):
             raise ConfigError(
-                f"{site.region!r} is not a region of Azure; write the target as azure:westeurope"
+                f"{site.region!r} is not a region of Azure that is known; write the target as "
+                "azure:westeurope"
             )
     made = Configuration("hashicorp/azurerm", VERSION, _variables(deployment))
     host = host_of(deployment) if deployment.domain else ""
-    wishes = [wish._replace(declared=_declared(each, deployment)) for each in deployment.sites]
+    wishes = [wish._replace(declared=each.declared) for each in deployment.sites]
     for each, site in zip(wishes, deployment.sites, strict=True):
         add_topics(made, each, site.region)
-    add_tables(made, wishes[0], deployment)
-    regions = [_region(number, deployment) for number in range(len(wishes))]
+    homes = homes_of(deployment)
+    add_tables(made, deployment, homes)
+    regions = [_region(number, deployment)._replace(tables=homes) for number in range(len(wishes))]
     apps = {
         region.suffix: add_app(made, each, region)
         for each, region in zip(wishes, regions, strict=True)
@@ -57,21 +71,11 @@ def terraform(wish: Wish, deployment: Deployment) -> tuple[Template, ...]:
         add_buckets(made, deployment, {each.location: each.suffix for each in regions})
     if host:
         add_failover(made, deployment, host, apps, route_of(wish, HEALTH_PATH))
-    document = made.document(DATA, deployment.expected)
+    rest = [Expected("resource", REST, each.target, "settings of") for each in deployment.sites]
+    document = made.document(DATA, (*deployment.expected, *rest))
     check(document, schemas_in(SCHEMAS), RULES, "Azure")
     text = text_of(document)
     return (Template("leeward.tf.json", text, (*notes(wish), *_notes(wish, deployment))),)
-
-
-def _declared(site: Site, deployment: Deployment) -> Declared:
-    """Return what a site names, with the database of the tables as their home names it."""
-    declared = site.declared
-    homes = {each.region for each in deployment.tables}
-    for each in deployment.sites:
-        database = each.declared.settings.get("cosmos_database")
-        if database and each.region in homes:
-            return declared._replace(settings={**declared.settings, "cosmos_database": database})
-    return declared
 
 
 def _region(number: int, deployment: Deployment) -> Region:

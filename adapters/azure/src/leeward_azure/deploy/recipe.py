@@ -51,6 +51,7 @@ def recipe(wish: Wish) -> Recipe:
         place=PACKAGES,
         files={"host.json": host_json(wish)},
         lists=True,
+        provided=("azure.functions",),
         commands=_commands,
         template=partial(template, wish),
         exports={"terraform": partial(terraform, wish)},

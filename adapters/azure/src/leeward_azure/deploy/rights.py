@@ -5,10 +5,11 @@ Source: docs/azure.md, "Permissions"; "Configure role-based access control" of C
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, NamedTuple
 
 from leeward.adapter.packages import Configuration, Wish, unique
+from leeward.values import NOTHING
 
 GROUP: Final = "${var.resource_group}"
 
@@ -21,18 +22,43 @@ COSMOS_CONTRIBUTOR: Final = "00000000-0000-0000-0000-000000000002"
 """Cosmos DB Built-in Data Contributor."""
 
 
+class Home(NamedTuple):
+    """The account of Cosmos DB that has a table.
+
+    Attributes:
+        suffix: of the names of what is made for it; empty for the first one.
+        settings: of the target whose account it is.
+    """
+
+    suffix: str
+    settings: Mapping[str, Any]
+
+
 def allow_calls(
-    made: Configuration, wish: Wish, principal: str, suffix: str, topics: Iterable[str] = ()
+    made: Configuration,
+    wish: Wish,
+    principal: str,
+    suffix: str,
+    *,
+    topics: Iterable[str] = (),
+    homes: Mapping[str, Home] = NOTHING,
 ) -> None:
-    """Add what the app's own calls need; they may fail over to the topics of other regions."""
+    """Add what the app's own calls need.
+
+    Args:
+        made: what it is added to.
+        wish: what is packaged.
+        principal: who may.
+        suffix: of the region of the app.
+        topics: of other regions, to which calls may fail over.
+        homes: accounts of the tables, by their own names; those that are made.
+    """
     declared = wish.declared
     for topic in unique([*declared.buses.values(), *topics]):
         name = f"publish-{topic}{suffix}"
         assign(made, name, "EventGrid Data Sender", topic_id(made, topic), principal)
-    if not declared.tables:
-        return
-    account, name, database = cosmos(made, wish)
     for table in unique(declared.tables.values()):
+        account, name, database = cosmos(made, homes.get(table, Home("", declared.settings)))
         container = made.known("azurerm_cosmosdb_sql_container", table)
         made.add(
             "azurerm_cosmosdb_sql_role_assignment",
@@ -45,17 +71,19 @@ def allow_calls(
         )
 
 
-def cosmos(made: Configuration, wish: Wish) -> tuple[str, str, str]:
-    """Return the id and the name of the account with the tables, and that of their database."""
-    made.variable("cosmos_account", "the account of Cosmos DB that has the tables")
-    database = wish.declared.settings.get("cosmos_database")
+def cosmos(made: Configuration, home: Home) -> tuple[str, str, str]:
+    """Return the id and the name of an account with tables, and the name of its database."""
+    named = home.suffix.replace("-", "_")
+    made.variable(f"cosmos_account{named}", "the account of Cosmos DB that has the tables")
+    database = home.settings.get("cosmos_database")
     if not database:
-        made.variable("cosmos_database", "the database that has the tables")
-    name = "${var.cosmos_account}"
-    account = made.known("azurerm_cosmosdb_account", "tables", "id")
-    if account == "tables":  # it is there already
+        made.variable(f"cosmos_database{named}", "the database that has the tables")
+        database = f"${{var.cosmos_database{named}}}"
+    name = f"${{var.cosmos_account{named}}}"
+    account = made.known("azurerm_cosmosdb_account", f"tables{home.suffix}", "id")
+    if account == f"tables{home.suffix}":  # it is there already
         account = f"{PROVIDERS}/Microsoft.DocumentDB/databaseAccounts/{name}"
-    return account, name, database or "${var.cosmos_database}"
+    return account, name, database
 
 
 def topic_id(made: Configuration, topic: str) -> str:

@@ -5,10 +5,12 @@ Sources: the resources of the provider ``hashicorp/azurerm``; docs/azure.md, "Co
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from leeward.adapter.packages import Configuration, Deployment, Table, Wish, of, unique
-from leeward_azure.deploy.rights import GROUP, assign, cosmos
+from leeward.errors import ConfigError
+from leeward_azure.deploy.rights import GROUP, Home, assign, cosmos
 
 KEPT: Final = {"prevent_destroy": True}
 """What holds data is not deleted with the rest."""
@@ -32,15 +34,56 @@ def add_topics(made: Configuration, wish: Wish, location: str) -> None:
             )
 
 
-def add_tables(made: Configuration, wish: Wish, deployment: Deployment) -> None:
-    """Add the account of the tables, with their database; in the region of the first one."""
-    if not deployment.tables:
-        return
-    location = deployment.tables[0].region
+def homes_of(deployment: Deployment) -> dict[str, Home]:
+    """Return the account of each table, by the table's own name: one account for each region.
+
+    Raises:
+        ConfigError: tables have several homes, and not each has an account of its own.
+    """
+    settings = {each.region: each.declared.settings for each in deployment.sites}
+    homes = {each.region for each in deployment.tables}
+    regions = [each for each in settings if each in homes]
+    endpoints = [settings[each].get("cosmos_endpoint") for each in regions]
+    if len(regions) > 1 and (None in endpoints or len({*endpoints}) < len(regions)):
+        raise ConfigError(
+            f"the tables of Azure have homes in {', '.join(regions)}, and an account of Cosmos DB "
+            "is in one region; give each of these targets a cosmos_endpoint of its own, or the "
+            "tables one home"
+        )
+    accounts = {
+        region: Home("" if region == regions[0] else f"-{region}", settings[region])
+        for region in regions
+    }
+    return {each.name: accounts[each.region] for each in deployment.tables}
+
+
+def add_tables(made: Configuration, deployment: Deployment, homes: Mapping[str, Home]) -> None:
+    """Add the accounts of the tables, each in a region, with their databases."""
+    for table in deployment.tables:
+        home = homes[table.name]
+        database = made.known("azurerm_cosmosdb_sql_database", f"tables{home.suffix}")
+        if database == f"tables{home.suffix}":
+            database = of(f"{_add_account(made, home, table.region)}.name")
+        made.add(
+            "azurerm_cosmosdb_sql_container",
+            table.name,
+            name=table.name,
+            resource_group_name=GROUP,
+            account_name=of(f"azurerm_cosmosdb_account.tables{home.suffix}.name"),
+            database_name=database,
+            partition_key_paths=[_partition(table)],
+            default_ttl=BY_ITEM,
+            lifecycle=KEPT,
+        )
+
+
+def _add_account(made: Configuration, home: Home, location: str) -> str:
+    """Add an account in a region, with its database; return a reference to that."""
+    _, name, database = cosmos(made, home)
     account = made.add(
         "azurerm_cosmosdb_account",
-        "tables",
-        name="${var.cosmos_account}",
+        f"tables{home.suffix}",
+        name=name,
         resource_group_name=GROUP,
         location=location,
         offer_type="Standard",
@@ -50,26 +93,13 @@ def add_tables(made: Configuration, wish: Wish, deployment: Deployment) -> None:
         backup={"type": "Continuous"},
         lifecycle=KEPT,
     )
-    name = of(f"{account}.name")
-    database = made.add(
+    return made.add(
         "azurerm_cosmosdb_sql_database",
-        "tables",
-        name=cosmos(made, wish)[2],
+        f"tables{home.suffix}",
+        name=database,
         resource_group_name=GROUP,
-        account_name=name,
+        account_name=of(f"{account}.name"),
     )
-    for table in deployment.tables:
-        made.add(
-            "azurerm_cosmosdb_sql_container",
-            table.name,
-            name=table.name,
-            resource_group_name=GROUP,
-            account_name=name,
-            database_name=of(f"{database}.name"),
-            partition_key_paths=[_partition(table)],
-            default_ttl=BY_ITEM,
-            lifecycle=KEPT,
-        )
 
 
 def _partition(table: Table) -> str:

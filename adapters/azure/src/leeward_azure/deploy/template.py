@@ -29,9 +29,10 @@ from leeward.adapter.packages import (
     unique,
 )
 from leeward.app.kit import Handler, Kind
+from leeward.values import NOTHING
 from leeward_azure.deploy.host import deliveries, storage_queues
 from leeward_azure.deploy.objects import Around, delivery_of, tell_of_objects
-from leeward_azure.deploy.rights import GROUP, PROVIDERS, allow_calls, assign, topic_id
+from leeward_azure.deploy.rights import GROUP, PROVIDERS, Home, allow_calls, assign, topic_id
 
 VERSION: Final = ">= 5.0"
 """Whose schemas are kept here."""
@@ -66,6 +67,7 @@ class Region(NamedTuple):
         makes: the containers that `leeward.toml` names are made with the app.
         blobs: the URL of the account that has them, where it is there already.
         home: a reference to the account that has them, where it is that of another region.
+        tables: the accounts of tables that are made, by the tables' own names.
     """
 
     location: str = "${var.location}"
@@ -79,6 +81,7 @@ class Region(NamedTuple):
     makes: bool = True
     blobs: str | None = None
     home: str = ""
+    tables: Mapping[str, Home] = NOTHING
 
 
 def template(wish: Wish) -> Template:
@@ -108,7 +111,7 @@ def add_app(made: Configuration, wish: Wish, region: Region) -> str:
     settings = _settings(wish, account, identity) | _still(wish, region) | _objects(region)
     _queues(made, wish, account, region.suffix)
     settings |= _service_bus(made, wish, principal, of(f"{identity}.client_id"), region)
-    allow_calls(made, wish, principal, region.suffix, region.topics)
+    allow_calls(made, wish, principal, region.suffix, topics=region.topics, homes=region.tables)
     own = Own(account, identity, settings)
     app = _app(made, wish, own, region)
     _subscriptions(made, wish, account, app, region)

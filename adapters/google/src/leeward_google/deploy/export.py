@@ -19,6 +19,7 @@ from leeward.adapter.packages import (
 )
 from leeward.app.kit import Kind
 from leeward.errors import ConfigError
+from leeward_google.deploy.expected import resources_in
 from leeward_google.deploy.failover import add_dns, add_entrance
 from leeward_google.deploy.functions import Source, add_function
 from leeward_google.deploy.objects import data_of
@@ -38,7 +39,11 @@ CERTIFICATE: Final = "the id of the certificate of the load balancers, for "
 
 CONTENT: Final = "google_storage_bucket_object.code"
 
-REGION: Final = re.compile(r"[a-z]+-[a-z]+[0-9]+")
+REGION: Final = re.compile(
+    "(?:africa|asia|australia|europe|me|northamerica|southamerica|us)-"
+    "(?:north|south|east|west|central)+[0-9]+"
+)
+"""Source: "Geography and regions" of Google Cloud, November 2026."""
 
 
 def terraform(wish: Wish, deployment: Deployment) -> tuple[Template, ...]:
@@ -74,7 +79,8 @@ def terraform(wish: Wish, deployment: Deployment) -> tuple[Template, ...]:
         domain = deployment.domain
         addresses = [add_entrance(made, there, domain, CONTENT, each) for there, each in regions]
         add_dns(made, here, deployment, addresses)
-    document = made.document(DATA | data_of(wish), deployment.expected)
+    there = resources_in(made.document()["resource"], deployment.sites)
+    document = made.document(DATA | data_of(wish), (*deployment.expected, *there))
     check(document, schemas_in(SCHEMAS), RULES, "Google")
     return (Template("leeward.tf.json", text_of(document), (*notes, *_notes(deployment))),)
 

@@ -13,6 +13,7 @@ from typing import Final
 
 from leeward.adapter.packages import Bucket, Configuration, Deployment, Wish, literal, of, unique
 from leeward.adapter.workflows import Definition, Step, nodes
+from leeward.errors import ConfigError
 from leeward_google.deploy.functions import account_of
 from leeward_google.deploy.roles import (
     PROJECT,
@@ -29,17 +30,21 @@ KEPT: Final = {"prevent_destroy": True}
 
 
 def add_surroundings(made: Configuration, wish: Wish, deployment: Deployment) -> None:
-    """Add buses, the database of the tables, and buckets."""
+    """Add buses, the databases of the tables, and buckets.
+
+    Raises:
+        ConfigError: tables of two regions would be in one database.
+    """
     queues = {*queues_of(wish).values()}
     for bus in unique({*wish.declared.buses.values()} - queues):
         made.add("google_pubsub_topic", bus, project=PROJECT, name=bus)
-    if deployment.tables:
+    for number, (region, database) in enumerate(_databases(deployment).items()):
         made.add(
             "google_firestore_database",
-            "tables",
+            f"tables-{region}" if number else "tables",
             project=PROJECT,
-            name=wish.declared.settings.get("database") or "(default)",
-            location_id=deployment.tables[0].region,
+            name=database,
+            location_id=region,
             type="FIRESTORE_NATIVE",
             point_in_time_recovery_enablement="POINT_IN_TIME_RECOVERY_ENABLED",
             delete_protection_state="DELETE_PROTECTION_ENABLED",
@@ -47,6 +52,27 @@ def add_surroundings(made: Configuration, wish: Wish, deployment: Deployment) ->
         )
     for bucket in deployment.buckets:
         _bucket(made, bucket, deployment.retention_days)
+
+
+def _databases(deployment: Deployment) -> dict[str, str]:
+    """Return the database of the tables of each region.
+
+    Raises:
+        ConfigError: tables have several homes, and not each has a database of its own.
+    """
+    homes = {each.region for each in deployment.tables}
+    found = {
+        each.region: str(each.declared.settings.get("database") or "(default)")
+        for each in deployment.sites
+        if each.region in homes
+    }
+    if len({*found.values()}) < len(found):
+        raise ConfigError(
+            f"the tables of Google Cloud have homes in {', '.join(found)}, and a database of "
+            "Firestore is in one region; give each of these targets a database of its own, or the "
+            "tables one home"
+        )
+    return found
 
 
 def _bucket(made: Configuration, bucket: Bucket, days: int) -> None:

@@ -31,13 +31,13 @@ class Calls:
         self._count += 1
         return self._count
 
-    def call(self, function: str, key: str, payload: str, timeout: int, result: str) -> Any:
+    def call(self, function: str, key: str, payload: Any, timeout: int, result: str) -> Any:
         """Return a call of a function.
 
         Args:
             function: its logical name.
             key: expression for the idempotency key.
-            payload: expression.
+            payload: with expressions in it.
             timeout: seconds of an attempt.
             result: variable for what it returns.
         """

@@ -86,7 +86,7 @@ _COMPARE: Final[Steps] = [
             b="${get_type(right)}",
             number="${get_type(1)}",
             fraction="${get_type(1.5)}",
-            text='${get_type("")}',
+            a_text='${get_type("")}',
             an_object={},
             a_list=[],
         )
@@ -101,7 +101,7 @@ _COMPARE: Final[Steps] = [
             ),
             ('op == "=="', [{"equal": {"return": "${left == right}"}}]),
             ('op == "!="', [{"unequal": {"return": "${left != right}"}}]),
-            ("a != number and a != text", [{"no_order": {"return": False}}]),
+            ("a != number and a != a_text", [{"no_order": {"return": False}}]),
             ('op == "<"', [{"less": {"return": "${left < right}"}}]),
             ('op == "<="', [{"at_most": {"return": "${left <= right}"}}]),
             ('op == ">"', [{"more": {"return": "${left > right}"}}]),

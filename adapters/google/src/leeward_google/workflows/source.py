@@ -3,6 +3,7 @@
 Errors are maps that are raised, so attempts and sagas are `try`. What the flow reads is a variable.
 A branch shares the variables of its surroundings, by name; an element of `each` has its own, which
 are born in it. Fields and comparisons are calls of subworkflows, before the step that needs them.
+What a saga has done is a list of ids: the variables have the rest. `n` counts the bytes of results.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from leeward.adapter import workflows
 from leeward_google.workflows.calls import Calls
 from leeward_google.workflows.compensation import compensation
 from leeward_google.workflows.library import LIBRARY, LIST, Steps, assign, when
+from leeward_google.workflows.memory import most_results
 from leeward_google.workflows.values import Values
 from leeward_google.workflows.variables import (
     Surroundings,
@@ -49,6 +51,7 @@ class Source:
         self._definition = definition
         self._calls = Calls(functions, marks)
         self._values = Values()
+        self._most = most_results(definition)
 
     def written(self) -> dict[str, Any]:
         """Return the workflow with its subworkflows."""
@@ -60,6 +63,7 @@ class Source:
             "home": '${"https://" + sys.get_env("GOOGLE_CLOUD_LOCATION") + "-" + '
             'sys.get_env("GOOGLE_CLOUD_PROJECT_ID") + ".cloudfunctions.net/"}',
             "g": True,
+            "n": 0,
             "digest": definition.digest,
             **initial_of(definition.body),
         }
@@ -97,26 +101,38 @@ class Source:
     def _step(self, step: workflows.Step, around: Surroundings) -> Steps:
         before, payload = self._values.template(step.payload)
         path = path_of(step.id, around)
-        given, key = f"p_{variable_of(step.id)}", f"k_{variable_of(step.id)}"
-        name = name_of(step.id)
-        call = self._calls.call(step.function, f"${{{key}}}", f"${{{given}}}", step.timeout, name)
+        key, name = f"k_{variable_of(step.id)}", name_of(step.id)
+        call = self._calls.call(step.function, f"${{{key}}}", payload, step.timeout, name)
         tried: dict[str, Any] = {"try": call, **self._calls.retry(step.retry)}
         after: Steps = []
         if step.undo is not None and around.undo is not None:
-            entry = {"id": step.id, "path": f"${{{path}}}", "payload": f"${{{given}}}"}
-            keep = kept(around.undo, {**entry, "result": None})
-            caught, maybe = f"c_{variable_of(step.id)}", keep
+            caught, maybe = f"c_{variable_of(step.id)}", kept(around.undo, step.id, "maybe-kept")
             if not workflows.repeats_ambiguous(step.retry):
-                maybe = [{f"{step.id}-maybe": when((f"{caught}.ambiguous", keep))}]
+                maybe = [{f"{step.id}-maybe": when((f"{caught}.ambiguous", maybe))}]
             steps = [*maybe, {f"{step.id}-failed": {"raise": f"${{{caught}}}"}}]
             tried["except"] = {"as": caught, "steps": steps}
-            after = kept(around.undo, {**entry, "result": f"${{{name}}}"})
+            after = kept(around.undo, step.id, "kept")
         return [
             *before,
             *self._in_time(step.id, around),
-            {f"{step.id}-given": assign(**{given: payload, key: f"${{prefix + {path}}}"})},
+            {f"{step.id}-given": assign(**{key: f"${{prefix + {path}}}"})},
             {step.id: tried if len(tried) > 1 else call},
             *after,
+            *self._counted(step.id, name, before),
+        ]
+
+    def _counted(self, id: str, name: str, before: Steps) -> Steps:
+        """Return the steps that count a result, and raise if all results are too large."""
+        used = {each["result"]: None for step in before for each in step.values()}
+        added = f"${{n + len(json.encode_to_string({name}))}}"
+        error = {**error_of(workflows.TOO_LARGE), "ambiguous": True}
+        raised = [
+            {f"{id}-dropped": assign(**{name: None})},
+            {f"{id}-is-too-large": {"raise": error}},
+        ]
+        return [
+            {f"{id}-counted": assign(n=added, **used)},
+            {f"{id}-fits": when((f"n > {self._most}", raised))},
         ]
 
     def _in_time(self, id: str, around: Surroundings) -> Steps:
@@ -168,7 +184,10 @@ class Source:
         done, caught = f"u_{variable_of(node.id)}", f"c_{variable_of(node.id)}"
         error = f"x_{variable_of(node.id)}"
         body = self._block(node.body, around._replace(undo=done))
-        undo = [normal(node.id, caught, error), *compensation(node, done, error, self._calls)]
+        undo = [
+            normal(node.id, caught, error),
+            *compensation(node, done, error, around, values=self._values, calls=self._calls),
+        ]
         steps: Steps = [
             {f"{node.id}-begin": assign(**{done: []})},
             {node.id: {"try": {"steps": body or nothing(node.id)}}},
@@ -188,7 +207,7 @@ class Source:
                 undo=None if around.undo is None else done,
                 guard=guard if self._definition.timeout is not None else around.guard,
             )
-            shared |= {*initial_of(branch.body), error, done, guard}
+            shared |= {*initial_of(branch.body), error, done, guard, "n"}
             caught = f"c_{id}"
             steps = [normal(branch.id, caught, error)]
             begin = assign(**{error: None, done: [], guard: f"${{{around.guard}}}"})
@@ -252,7 +271,7 @@ class Source:
             {
                 node.id: {
                     "parallel": {
-                        "shared": [failed],
+                        "shared": [failed, "n"],
                         "concurrency_limit": node.at_once,
                         "for": loop,
                     }

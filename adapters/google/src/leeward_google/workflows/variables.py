@@ -62,12 +62,9 @@ def error_of(name: str) -> dict[str, Any]:
     return {"name": name, "ambiguous": False, "steps": [], "final": False}
 
 
-def kept(undo: str, entry: dict[str, Any]) -> Steps:
-    """Return the step that keeps what is to be taken back."""
-    item = f"y_{undo}"
-    id = f"{entry['id']}-{'maybe-' if entry['result'] is None else ''}kept"
-    step = {"assign": [{item: entry}, {undo: f"${{list.concat({undo}, {item})}}"}]}
-    return [{id: step}]
+def kept(undo: str, id: str, when: str) -> Steps:
+    """Return the step that keeps the id of what is to be taken back."""
+    return [{f"{id}-{when}": assign(**{undo: f"${{list.concat({undo}, {json.dumps(id)})}}"})}]
 
 
 def joined(id: str, outer: str, inner: str) -> Steps:
