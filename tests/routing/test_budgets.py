@@ -217,7 +217,7 @@ def test_a_call_without_a_free_place_looks_for_one_at_every_target() -> None:
             wait = getattr(command.timeout, "wait", None) if isinstance(command, Dispatch) else None
             ways.append((command.target, wait))
             if isinstance(command, Pause):
-                assert command.seconds == 0.05
+                assert command.seconds == pytest.approx(0.075)
                 state, (command,) = step(state, PauseEnded(command.target), world.now, half)
             else:
                 state, command = waits(state, world.now)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import ceil, inf
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -144,13 +145,14 @@ def test_a_copy_that_is_odd_hides_none_that_is_good() -> None:
     """Each is judged first: one of the future, of another kind, or without a time is left out."""
     good = {"written_at": 4990.0, "open_until": {"a": 5100.0}}
     older = {"written_at": 4980.0, "open_until": {"b": 5100.0}}
-    for odd in (
+    odds: tuple[dict[str, Any], ...] = (
         {"written_at": 5003.0, "open_until": {}},
         {"written_at": 1e300, "open_until": {}},
         {"written_at": float("nan"), "open_until": {}},
         {"written_at": 4999.0, "open_until": "none"},
         {"open_until": {}},
-    ):
+    )
+    for odd in odds:
         for items in ([odd, good, older], [older, good, odd]):
             world = World()
             suggest(world.health, items, 5000.0, world.now)

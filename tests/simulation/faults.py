@@ -139,7 +139,7 @@ def _platforms_page(random: Random, latency: float, timeout: float) -> Fate:
 
 
 def _relayed_page(random: Random, latency: float, timeout: float) -> Fate:
-    return Fate(latency / 2, latency, Outcome.REJECTED, page=Page.RELAYED)
+    return Fate(latency / 2, latency, Outcome.AMBIGUOUS, page=Page.RELAYED)
 
 
 def _split(random: Random, latency: float, timeout: float) -> Fate:

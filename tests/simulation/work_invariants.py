@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from leeward.adapter import Enqueue, Invoke, Store
+from leeward.adapter import NO_PLACE, Enqueue, Invoke, Store
 from leeward.errors import Outcome
 from leeward.values import Effect
 from tests.simulation.scenarios import Setting
@@ -16,9 +16,12 @@ from tests.simulation.world import DELETED
 
 REASONS_TO_STOP = (
     *("all_down", "no_other_target", "local_outage", "poison_suspected", "failover_budget"),
-    *("no_time", "attempts_used"),
+    *("no_time", "attempts_used", NO_PLACE),
 )
 """What keeps a call from a target that it has not tried; each has checks of its own."""
+
+MOST_LOOKS = 16
+"""Looks for a place at one target that a call makes at most: each waits twice as long."""
 
 LEAST_TIME = 0.1
 """Seconds without which no further attempt starts; reliability notes, 3.4."""
@@ -95,10 +98,16 @@ def final_is_final(unit: WorkUnit, setting: Setting) -> str | None:
 
 
 def within_the_caps(unit: WorkUnit, setting: Setting) -> str | None:
-    """At most 3 attempts and 2 targets; more only while it is proved that none of them ran."""
-    proved = all(outcome in PROVED for _, outcome in unit.steps[:-1])
-    attempts = len(unit.steps)
-    targets = len({attempt.target for attempt, _ in unit.steps})
+    """At most 3 attempts and 2 targets; more only while it is proved that none of them ran.
+
+    One that found no place was not made; it looks for one a few dozen times at most.
+    """
+    made = [each for each in unit.steps if each.attempt.reported.reason != NO_PLACE]
+    if len(unit.steps) - len(made) > MOST_LOOKS * len(setting.order):
+        return f"{len(unit.steps)} looks for a place"
+    proved = all(outcome in PROVED for _, outcome in made[:-1])
+    attempts = len(made)
+    targets = len({attempt.target for attempt, _ in made})
     if attempts > (max(3, len(setting.order)) if proved else 3):
         return f"{attempts} attempts"
     return f"{targets} targets" if targets > 2 and not proved else None

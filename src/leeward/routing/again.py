@@ -83,9 +83,9 @@ def _wait_elsewhere(state: CallState, ended: AttemptEnded, now: float, random: R
     if choice.target:
         return dispatch(state, choice.target, now, NO_PLACE, probe=choice.probe)
     state = state._replace(lines=(), rounds=state.rounds + 1, may_move=True)
-    return state, (
-        Pause(random() * min(state.health.policy.place_wait, left - state.whole), target),
-    )
+    # half of it at least: many short pauses near the end would be a busy wait
+    seconds = state.health.policy.place_wait * (1 + random()) / 2
+    return state, (Pause(min(seconds, left - state.whole), target),)
 
 
 def _ask_later(state: CallState, ended: AttemptEnded, now: float, random: Random) -> Decision:

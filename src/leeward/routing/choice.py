@@ -109,7 +109,7 @@ def _nothing_flows(state: CallState, now: float) -> Choice:
 
 
 def _trial(state: CallState, order: tuple[str, ...], now: float) -> str:
-    """Return the target that a call tries now and then which may go to none that is well.
+    """Return the target that a call which nobody serves tries now and then; "" for none now.
 
     Its circuits are open for as long as other calls, which may go elsewhere, do without it; this
     one may not. Where no call has another target, its circuits are open for a short time only.
