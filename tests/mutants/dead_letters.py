@@ -87,4 +87,11 @@ MUTANTS: Final = (
         "        if False:\n            near =",
         f"{_APP}::test_a_dead_letter_queue_of_nobody_is_refused",
     ),
+    Mutant(
+        "a letter that is not there is not missed",
+        "src/leeward/cli/commands/dlq.py",
+        "    missing = sorted(wish.ids - known)\n",
+        "    missing = []\n",
+        "tests/cli/test_dead_letters.py::test_dead_letters_are_deleted_by_id",
+    ),
 )

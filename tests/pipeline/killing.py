@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from contextlib import closing
+from functools import cache
 from threading import Lock
 from typing import Any
 
@@ -59,7 +60,8 @@ class Dying(WrappingDriver):
             os.kill(os.getpid(), 9)
 
 
-def client(**_: Any) -> Client:
+@cache
+def client() -> Client:
     """Open the client of the pipeline at the target that the environment names."""
     provider = os.environ["PROVIDER"]
     region = os.environ.get("AWS_REGION")
@@ -68,5 +70,5 @@ def client(**_: Any) -> Client:
     return Client(Dying(open_target(config)))
 
 
-pipeline.Client = client
+pipeline.cloud = client
 app = pipeline.app

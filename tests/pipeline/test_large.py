@@ -39,7 +39,7 @@ from leeward.local import Local
 store, event = sys.argv[1:]
 local = Local(path=store)
 with Client(local, app=pipeline.app) as client:
-    pipeline.Client = lambda **_: client
+    pipeline.cloud = lambda: client
     row = Message(Recipient("(object)", "summarize"), None, "key", event)
     local._dispatcher.accept([row], 10)
     local.wait_idle(100)

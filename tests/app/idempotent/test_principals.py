@@ -13,7 +13,7 @@ from azure.functions import HttpRequest
 from leeward import App, Client, ConfigError, Context
 from leeward.app.context import call_within
 from leeward.app.idempotency import PrincipalMissing, idempotent
-from leeward.app.idempotency.keys import VARIABLE, record_id
+from leeward.app.idempotency.keys import VARIABLE, own_secret, record_id
 from leeward.local import Local
 from leeward_contract_tests.rows import each_row
 from tests.app.aws_events import http_1, http_2
@@ -176,10 +176,14 @@ def test_a_function_finds_the_principal_out(shop: Shop) -> None:
 
 
 @pytest.mark.threat("S17")
-def test_with_a_secret_no_key_is_in_the_table(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_with_a_secret_no_key_is_in_the_table(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
     """Nor a digest that one could try keys or payloads with; another secret knows none of them."""
+    request.addfinalizer(own_secret.cache_clear)
     charge = shop.charging()
     charge(ORDER)
+    own_secret.cache_clear()  # as of another process
     monkeypatch.setenv(VARIABLE, _SECRET)
     assert [charge(ORDER)["number"] for _ in range(2)] == [2, 2]
     id = record_id("charge", "42", secret=_SECRET.encode())
@@ -189,5 +193,6 @@ def test_with_a_secret_no_key_is_in_the_table(shop: Shop, monkeypatch: pytest.Mo
     assert found.item["id"].startswith("charge:hmac:")
     assert found.item["payload"] != plain["payload"]
     monkeypatch.setenv(VARIABLE, "short")
+    own_secret.cache_clear()
     with pytest.raises(ConfigError, match="at least 32 characters"):
         charge(ORDER)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from os import environ, urandom
+from os import urandom
 from typing import Any, Literal
 
 from leeward.app.context import Context, Function, current
 from leeward.app.idempotency import record
 from leeward.app.idempotency.errors import earlier_failure, refusal
 from leeward.app.idempotency.failures import Treatment, again, failure_of, treatment_of
-from leeward.app.idempotency.keys import keyed_digest, record_id, record_ref, secret_in
+from leeward.app.idempotency.keys import keyed_digest, own_secret, record_id, record_ref
 from leeward.app.idempotency.payload import digest_of
 from leeward.app.idempotency.plain import plain_of
 from leeward.app.idempotency.record import (
@@ -75,7 +75,7 @@ class Attempt:
         self._prove(nothing_ran=True)
         principal = settings.read_principal(context)
         key = settings.read_key(arguments, context)
-        secret = secret_in(environ)
+        secret = own_secret()
         payload = digest_of(arguments.values)
         self._settings = settings
         self.location = Location(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cache
+from os import environ
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 from leeward.app.context import Context
@@ -164,6 +166,12 @@ def secret_in(env: Mapping[str, str]) -> bytes:
     return secret.encode(errors="surrogateescape")
 
 
+@cache
+def own_secret() -> bytes:
+    """Return the secret of this process: to look into the environment costs much, for a call."""
+    return secret_in(environ)
+
+
 def record_id(function: str, key: str, principal: str | None = None, secret: bytes = b"") -> str:
     """Return under which id a table keeps the record of a key.
 
@@ -175,10 +183,10 @@ def record_id(function: str, key: str, principal: str | None = None, secret: byt
         secret: makes what stands in the table a keyed digest; without one a key stands there as it
             is, where it can, so that an operator finds it.
     """
-    owned = f":{key}" if principal is None else f"{len(principal)}:{principal}{key}"
-    if secret:
-        return f"{function}:hmac:{keyed_digest(owned, secret)}"
-    if principal is not None:
+    if secret or principal is not None:
+        owned = f":{key}" if principal is None else f"{len(principal)}:{principal}{key}"
+        if secret:
+            return f"{function}:hmac:{keyed_digest(owned, secret)}"
         return f"{function}:principal:{digest_of_text(owned)}"
     readable = len(key) <= READABLE and key.isascii() and key.isprintable() and " " not in key
     if readable and not key.startswith(("sha256:", "principal:", "hmac:")):
