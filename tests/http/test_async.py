@@ -615,7 +615,7 @@ def test_a_transport_stays_on_its_loop() -> None:
 
 def test_without_a_loop_there_is_no_transport() -> None:
     """It says where to make one."""
-    with pytest.raises(ConfigError, match="in a coroutine"):
+    with pytest.raises(ConfigError, match="running event loop of asyncio"):
         AsyncCurlTransport(TransportOptions())
 
 
