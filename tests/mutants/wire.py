@@ -294,7 +294,7 @@ MUTANTS: Final = (
     Mutant(
         "a call that may go elsewhere waits at the end of a line that is too long",
         f"{HTTP}/pool.py",
-        "return (ahead + 1) * self._held / places > timeout.wait",
+        "return (ahead + 1) * self._held / places > longest",
         "return False",
         f"{TESTS}/test_pool.py::test_who_may_go_elsewhere_does_not_wait_in_vain",
     ),

@@ -31,7 +31,7 @@ class Connection:
         handle: pycurl's; None until there is one.
         socket: its number; -1 until it is connected.
         used: when it was last given back, by the clock of the runner.
-        leased: when it was lent last, by the same clock.
+        leased: when a request has taken it last, by the same clock.
         is_reusable: whether it may serve another exchange; False while one is under way, so that
             one that is interrupted leaves nothing behind.
         is_dropped: whether it leads to the wrong place, and is not to be used again.

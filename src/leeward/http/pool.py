@@ -10,6 +10,7 @@ import threading
 from math import inf
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from leeward.calls import AttemptTime
 from leeward.forking import Forkable
 from leeward.http.connection import Connection
 from leeward.http.exchange import Exchange
@@ -102,7 +103,11 @@ class Pool(Generic[C]):
                     f"{self._options.max_in_flight} requests are under way and "
                     f"{self._options.max_waiting} wait for their end",
                 )
-            if getattr(timeout, "elsewhere", False) and self._is_in_vain(timeout):
+            if (
+                isinstance(timeout, AttemptTime)
+                and timeout.elsewhere
+                and self._is_in_vain(timeout.wait)
+            ):
                 return refused(BULKHEAD, self._none_in_time())
             self._waiting[lease] = wake
             woken = self._hand_on()
@@ -122,7 +127,7 @@ class Pool(Generic[C]):
     def _none_in_time(self) -> str:
         return f"none of {self._options.max_in_flight} places became free in time"
 
-    def _is_in_vain(self, timeout: Any) -> bool:
+    def _is_in_vain(self, longest: float) -> bool:
         """Return whether so many are in the line that its end is not reached in the time to wait.
 
         Before any request has ended, that is if there are as many as places.
@@ -130,7 +135,7 @@ class Pool(Generic[C]):
         ahead, places = len(self._waiting), self._options.max_in_flight
         if self._held == inf:
             return ahead >= places
-        return (ahead + 1) * self._held / places > timeout.wait
+        return (ahead + 1) * self._held / places > longest
 
     def release(self, lease: Exchange) -> None:
         """Release what `lease` holds, if anything: its connection and place, or its turn."""
