@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from leeward import Client, ConfigError, Conflict, OutcomeUnknown
+from leeward import App, Client, ConfigError, Conflict, OutcomeUnknown
 from leeward.errors import TargetUnusable
 from leeward.local import Local
 from leeward.local.objects import PIECE_BYTES
@@ -61,10 +61,12 @@ def test_a_crash_at_any_step_leaves_the_old_object_or_the_new_one(
 ) -> None:
     """Whole, with the row that tells of it, or without both; the next put goes through."""
     seen = []
+    app = App("tests")  # without any handler, the process would leave a row for a later one
+    app.on_object("elsewhere")(lambda event: None)
     for steps in range(100):
         path = tmp_path / f"{steps}.sqlite3"
         if before is not None:
-            with Client(Local(path=path)) as cloud:
+            with Client(Local(path=path), app=app) as cloud:
                 cloud.put_object("reports", "2026/may.csv", before)
         command = [sys.executable, "-c", PUT, str(path), str(steps)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -185,6 +185,15 @@ class Local(Driver):
         with self._database_needed():
             return tuple(dead_letter(each) for each in self._deliveries.dead())
 
+    def discard(self, letter: DeadLetter) -> bool:
+        """Delete a dead letter; return whether it was there.
+
+        Raises:
+            LeewardError: the database cannot be used.
+        """
+        with self._database_needed():
+            return self._deliveries.discard(letter.id)
+
     def redrive(self, letter: DeadLetter) -> bool:
         """Let a dead letter be delivered again, as if it were new; return whether it was there.
 
@@ -285,10 +294,11 @@ class Local(Driver):
     def _handlers(self) -> dict[Recipient, Handler]:
         recipients = self._functions.recipients() | self._bus.recipients()
         recipients |= self._schedules.recipients() | self._told.recipients()
-        return {
+        found = {
             each: Handler(partial(self._handle, function), most_attempts(function))
             for each, function in recipients.items()
         }
+        return found | {each: Handler(self._told.claim) for each in self._told.untold()}
 
     def _handle(self, function: Function | AppHandler, delivery: Delivery, deadline: float) -> None:
         """Make one attempt to deliver an event, or a queued call."""
