@@ -62,7 +62,7 @@ def test_a_crash_at_any_step_leaves_the_old_object_or_the_new_one(
     """Whole, with the row that tells of it, or without both; the next put goes through."""
     seen = []
     app = App("tests")  # without any handler, the process would leave a row for a later one
-    app.on_object("elsewhere")(lambda event: None)
+    app.on_object("elsewhere", name="note")(print)
     for steps in range(100):
         path = tmp_path / f"{steps}.sqlite3"
         if before is not None:
