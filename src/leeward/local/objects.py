@@ -47,7 +47,7 @@ _PUT: Final = """INSERT INTO objects (bucket, name, size, write_id, checksum, me
 _PUT_PIECE: Final = "INSERT INTO pieces VALUES (?, ?, ?)"
 _DELETE: Final = ("DELETE FROM pieces WHERE object = ?", "DELETE FROM objects WHERE id = ?")
 
-Announce = Callable[[sqlite3.Connection, PutObject], None]
+Announce = Callable[[sqlite3.Connection, PutObject | DeleteObject], None]
 
 
 class Objects:

@@ -216,7 +216,7 @@ def begin(
             return nowhere._replace(ending=Ending.REFUSED, why=reason, retry_after=wait), ()
         circuit = health.start(target, call, started)
     # An unsafe function has its own time, whenever it begins.
-    policy, has_own = health.policy, not rules.same and getattr(call, "time_limit", 0.0)
+    policy, has_own = health.policy, not rules.same and bool(getattr(call, "time_limit", 0.0))
     whole = 0.0 if has_own else max(policy.least_attempt, policy.whole_attempt * timeout)
     state = CallState(
         call, health, rules, able, number, started + timeout, (target,), (1,), whole=whole

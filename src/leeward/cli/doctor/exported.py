@@ -64,7 +64,7 @@ def _told(document: Any) -> list[Any]:
 def looks_for(expected: Sequence[Expected], config: Config, target: str) -> list[Look]:
     """Return what is to be looked for at a target."""
     return [
-        Look(each.name, VERBS[each.kind], _key(each, config), each.type, each.has)
+        Look(each.name, VERBS[each.kind], _key(each, config), type=each.type, has=each.has)
         for each in expected
         if each.target == target
     ]
