@@ -135,7 +135,7 @@ MUTANTS: Final = (
     Mutant(
         "what a process without handlers puts is told to nobody",
         "src/leeward/local/object_events.py",
-        "if takers or (self._outlives and not self._handlers):",
+        "if takers or is_left:",
         "if takers:",
         "tests/local/test_object_events.py::"
         "test_what_a_process_without_handlers_puts_is_told_later",

@@ -107,8 +107,9 @@ def stop_waiting(health: Health, circuit: Circuit, answered: Answered) -> bool:
     from leeward.routing.silence import limits_of, look
 
     command, began, now, in_line = answered
-    waited, limits = now - began - in_line, limits_of(health, circuit)
-    if is_used_up(command.timeout, began, now):
+    still = health.heartbeat.stood_still(began, now)
+    waited, limits = now - began - in_line - still, limits_of(health, circuit)
+    if not still and is_used_up(command.timeout, began, now):
         waited = max(waited, command.timeout)  # a driver may round it
     says_something = waited >= (health.policy.unknown_longest if limits is None else limits.usual)
     circuit.leave(began, waited if says_something else 0.0)
