@@ -64,7 +64,7 @@ class Maker:
         """Draw a node."""
         kinds = ["step"] * 6 + ["wait", "fail"]
         if levels == 0:
-            kinds += ["stop"] * (4 if self.late else 1)
+            kinds.append("stop")
         if depth:
             kinds += ["attempt", "attempt", "saga", "saga", "choose"]
             if levels < 2:
@@ -110,6 +110,8 @@ class Maker:
         """Draw an attempt with one or two handlers."""
         id = self.id("attempt")
         body = self.block(depth - 1, names, levels=levels, in_saga=in_saga)
+        if self.late:
+            body = (self.step(0, ["input"], levels, in_saga), *body)
         names.append(id)
         first = self.pick(
             "Declined", "Broken", "Flow.CompensationFailed", model.THROTTLED, model.TIMEOUT
@@ -120,8 +122,12 @@ class Maker:
         handlers = []
         for errors in ((first, "Busy"), (model.ANY,))[: self.pick(1, 2)]:
             inner = list(known)
-            deep = self.pick(0, min(depth - 1, 1)) if self.late else 0
+            deep = self.pick(*range(depth)) if self.late else 0
             body_of = self.block(deep, inner, levels=levels, in_saga=in_saga)
+            if self.late and levels == 0:
+                body_of = (*body_of, self.stop(0, inner))
+                if self.pick(True, False):
+                    body_of = (model.Saga(self.id("saga"), body_of),)
             handlers.append(model.Handler(errors, body_of))
             names += inner[len(known) :]
         return model.Attempt(id, body, tuple(handlers))
@@ -216,9 +222,9 @@ def definition_of(seed: int, *, late: bool = False) -> model.Definition:
     if late:
         undo = model.Undo("undo-hour", 5, Retry(on=(model.ANY,), attempts=2))
         hour = model.Step("hour", "hour", frozen({}), Effect.IDEMPOTENT, 5, NEVER, undo)
-        behind = maker.attempt(3, ["input", "hour"], 0, True)
+        behind = maker.attempt(2, ["input", "hour"], 0, True)
         outer = model.Saga(
-            "outer", (hour, behind, *maker.block(2, ["input", "hour"], in_saga=True)), "reverse"
+            "outer", (hour, behind, *maker.block(1, ["input", "hour"], in_saga=True)), "reverse"
         )
         definition = model.Definition("random", (outer,), timeout=int(HOUR) // 2)
     else:
