@@ -38,6 +38,7 @@ BOUNDED: dict[str, str] = {
     "http/public_addresses.py cache": "asked with the two tables of this module alone",
     "routing/runners/side_by_side.py SimpleQueue()": "holds the answers to one call's attempts",
     "routing/runners/side_by_side.py get()": "each attempt answers within its own deadline",
+    "routing/runners/background.py SimpleQueue()": "holds attempts of calls under way, and probes",
     "routing/budget.py deque()": "holds the failovers of one window, a share of its calls",
     "local/functions.py SimpleQueue()": "holds one answer",
     "workflow/machine.py deque()": "holds the tasks of one flow, whose size has a limit",
