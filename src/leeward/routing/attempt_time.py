@@ -26,8 +26,7 @@ def may_be_early(state: CallState, circuit: Circuit) -> bool:
     A target that takes long now, and answers, is asked twice for a small share of the calls.
     """
     health, policy = state.health, state.health.policy
-    is_well = circuit.state is State.CLOSED and not circuit.silent
-    if not (state.rules.early and is_well):
+    if circuit.state is not State.CLOSED or circuit.silent:
         return False
     tokens = min(policy.early_burst, health.early_tokens + policy.early_share)
     health.early_tokens = tokens - 1 if tokens >= 1 else tokens
