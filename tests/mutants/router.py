@@ -42,6 +42,14 @@ MUTANTS: Final = (
         f"{TESTS}/test_evidence.py::test_an_attempt_that_spent_its_time_in_line_proves_nothing",
     ),
     Mutant(
+        "a standstill of the process is a silence of the target that was asked",
+        f"{ROUTING}/evidence.py",
+        "waited = now - began - in_line - health.heartbeat.stood_still(began + in_line, now)",
+        "waited, stood_still = now - began - in_line, False",
+        "tests/simulation/test_standstills.py"
+        "::test_no_target_is_blamed_for_a_standstill_of_the_process",
+    ),
+    Mutant(
         "a caller in a hurry blames the target",
         f"{ROUTING}/evidence.py",
         "    return stop_waiting(health, circuit, answered) and not answered.command.early",

@@ -105,15 +105,18 @@ def stop_waiting(health: Health, circuit: Circuit, answered: Answered) -> bool:
     """Note that an attempt without an answer is not waited for any more.
 
     Return whether it had as much time as its function takes, and so may blame its target: a caller
-    who is in more of a hurry than a healthy function proves nothing.
+    who is in more of a hurry than a healthy function proves nothing, nor does a process that stood
+    still.
     """
     from leeward.routing.silence import limits_of, look
 
     command, began, now, in_line = answered
-    waited, limits = now - began - in_line, limits_of(health, circuit)
-    if is_used_up(command.timeout, began, now, in_line):
+    limits, stood_still = limits_of(health, circuit), _stood_still(health, answered)
+    waited = now - began - in_line - health.heartbeat.stood_still(began + in_line, now)
+    if is_used_up(command.timeout, began, now, in_line) and not stood_still:
         waited = max(waited, time_after(in_line, command.timeout))  # a driver may round it
-    says_something = waited >= (health.policy.unknown_longest if limits is None else limits.usual)
+    usual = health.policy.unknown_longest if limits is None else limits.usual
+    says_something = waited >= usual and not stood_still
     circuit.leave(began, waited if says_something else 0.0)
     look(health, circuit, command.call, now)
     return says_something
