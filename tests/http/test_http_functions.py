@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from leeward.adapter.classification import REJECTED
+from leeward.adapter.classification import AUTH, NOT_FOUND, REJECTED, TOO_LARGE
 from leeward.adapter.http_functions import (
     Address,
     Platform,
@@ -80,6 +80,12 @@ def test_what_no_function_can_say_is_proof_of_every_function() -> None:
         Who.NOBODY_KNOWS,
         (Outcome.AMBIGUOUS, "unmarked"),
     )
+    for meaning in (AUTH, NOT_FOUND, TOO_LARGE):
+        refusing = unsure._replace(meaning=meaning)
+        assert outcome_of(response, (refusing,), marks=False) == (
+            Who.NOBODY_KNOWS,
+            (Outcome.AMBIGUOUS, "unmarked_refusal"),
+        )
 
 
 @each_row(

@@ -70,7 +70,7 @@ MUTANTS: Final = (
     Mutant(
         "an unsafe call that waits for a place keeps no time for its attempt",
         "src/leeward/routing/call.py",
-        "wait = left - max(state.whole, middle)",
+        "wait = left - (latency.middle if latency.middle > whole and total is left else whole)",
         "wait = left",
         "tests/routing/test_budgets.py::test_the_time_of_an_attempt_begins_with_its_place",
     ),

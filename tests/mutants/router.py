@@ -28,6 +28,28 @@ MUTANTS: Final = (
         f"{TESTS}/test_silence.py::test_a_function_of_which_nothing_is_known_may_be_slow",
     ),
     Mutant(
+        "a refusal that anybody may have given is held against the target",
+        f"{ROUTING}/evidence.py",
+        "if reason == UNMARKED_REFUSAL:",
+        "if False:",
+        f"{TESTS}/test_evidence.py::test_a_refusal_that_anybody_may_have_given_is_no_evidence",
+    ),
+    Mutant(
+        "an attempt that waited for its place is heard where it was cut off",
+        f"{ROUTING}/attempt_time.py",
+        "NEARLY * time_after(waited, timeout)",
+        "NEARLY * timeout",
+        f"{TESTS}/test_evidence.py::test_an_attempt_that_spent_its_time_in_line_proves_nothing",
+    ),
+    Mutant(
+        "a standstill of the process is a silence of the target that was asked",
+        f"{ROUTING}/evidence.py",
+        "waited = now - began - in_line - health.heartbeat.stood_still(began + in_line, now)",
+        "waited, stood_still = now - began - in_line, False",
+        "tests/simulation/test_standstills.py"
+        "::test_no_target_is_blamed_for_a_standstill_of_the_process",
+    ),
+    Mutant(
         "a caller in a hurry blames the target",
         f"{ROUTING}/evidence.py",
         "    return stop_waiting(health, circuit, answered) and not answered.command.early",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -9,15 +11,18 @@ from hypothesis import strategies as st
 from leeward.adapter import Invoke, Result
 from leeward.errors import Outcome
 from leeward.routing.by_hand import isolate
+from leeward.routing.call import Dispatch
 from leeward.routing.circuit import Circuit, State, Weights
 from leeward.routing.evidence import Answered, weigh_failure
 from leeward.routing.execution import execute
 from leeward.routing.policy import DEFAULT
 from leeward.routing.transitions import probe_passed
+from leeward_contract_tests.rows import each_row
 from tests.routing.health_kit import (
     HARMLESS,
     LATENCY,
     OTHER,
+    TINY,
     UNSAFE,
     World,
     attempt,
@@ -150,24 +155,41 @@ def test_the_wait_for_a_place_is_no_evidence() -> None:
     assert world.state("a", "f") is State.OPEN
 
 
+@each_row("reason, is_ill", [("unmarked_refusal", False), ("unmarked", True), (None, True)])
+def test_a_refusal_that_anybody_may_have_given_is_no_evidence(
+    reason: str | None, is_ill: bool
+) -> None:
+    """As an AUTH or a NOT_FOUND of the platform's is none: a target is not left for it."""
+    world = World()
+    known(world)
+    world.answers["a"] = Result(Outcome.AMBIGUOUS, reason=reason)
+    world.calls(30, UNSAFE)
+    assert (world.state("a", "f") is State.OPEN) is is_ill
+    assert (world.health.records["a"].failures > 0) is is_ill
+
+
 def test_an_attempt_that_spent_its_time_in_line_proves_nothing() -> None:
-    """Half of it there still counts: its target had as long again."""
-    for waited, counts in ((5.1, False), (5.0, True)):
+    """What is left of it counts, if its target had as long as its answers take.
+
+    An attempt that was not cut off was answered; one that is far too late stood still.
+    """
+    for waited, counts in ((10.0 - TINY / 2, False), (9.0, True)):
         world = World()
         known(world)
         answered = Answered(attempt("a"), world.now, world.now + 10.0, waited)
         weigh_failure(world.health, answered, Outcome.AMBIGUOUS, None)
         assert (world.circuit("a", resource="f").failed > 0) is counts
-    world.answers["a"] = Result(Outcome.AMBIGUOUS, waited=9.0)
-    world.took["a"] = 10.0
-    world.call(UNSAFE, timeout=10.0)
-    assert world.circuit("a", resource="f").streak == 1
-    besides = execute(world.core, UNSAFE, world.now, 1.0)
-    (command,) = next(besides)
-    ended = command, world.now, world.now + 9.0 + 1.0, world.answers["a"]
-    with pytest.raises(StopIteration):
-        besides.send(ended)
-    assert world.circuit("a", resource="f").streak == 2
+    alone = World("a")
+    circuit = known(alone)
+    for waited, took, left in ((2.9, 1.1, 1), (2.9, 0.9, 0), (1.0, 2.4, 1), (0.0, 3.0, 0)):
+        circuit.hear()
+        execution = execute(alone.core, HARMLESS, alone.now, 4.0)
+        (command,) = next(execution)
+        assert isinstance(command, Dispatch)
+        lost = Result[None](Outcome.AMBIGUOUS, waited=waited)
+        with suppress(StopIteration):
+            execution.send((command, alone.now, alone.now + waited + took, lost))
+        assert (circuit.left, circuit.left_for >= 1.0) == (left, left == 1)
 
 
 def test_without_a_baseline_nothing_is_slow() -> None:

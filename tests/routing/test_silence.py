@@ -461,6 +461,9 @@ def test_a_target_alone_is_in_doubt_and_asked_all_the_same() -> None:
     world = World("a")
     waits(world)
     assert [first_of(world, UNSAFE).target for _ in range(2)] == ["a", "a"]
+    known(world)
+    assert first_of(world, UNSAFE).target == "a", "nor to leave it for"
+    assert world.told() == []
 
 
 def test_callers_in_a_hurry_blame_no_target() -> None:

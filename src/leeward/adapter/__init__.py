@@ -15,6 +15,7 @@ from leeward.adapter.capabilities import (
     NONE_MISSING,
     TOO_LARGE,
     UNMARKED,
+    UNMARKED_REFUSAL,
     Capability,
     Limits,
 )
@@ -45,6 +46,7 @@ __all__ = [
     "NO_PLACE",
     "TOO_LARGE",
     "UNMARKED",
+    "UNMARKED_REFUSAL",
     "AttemptTime",
     "Call",
     "Capability",

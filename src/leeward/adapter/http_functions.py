@@ -25,7 +25,7 @@ from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import Any, Final, NamedTuple
 
-from leeward.adapter import UNMARKED
+from leeward.adapter import UNMARKED, UNMARKED_REFUSAL
 from leeward.adapter.classification import (
     AMBIGUOUS,
     APP_ERROR,
@@ -73,6 +73,8 @@ UNPROVED: Final[Mapping[int, Classification]] = dict.fromkeys(
 AMBIGUOUS."""
 
 _UNMARKED: Final = Classification(Outcome.AMBIGUOUS, UNMARKED)
+_UNMARKED_REFUSAL: Final = Classification(Outcome.AMBIGUOUS, UNMARKED_REFUSAL)
+_REFUSALS: Final = frozenset({Outcome.AUTH, Outcome.NOT_FOUND, Outcome.CALLER})
 _MARKS: Final = "marks "
 """With the name of a function behind it, what is learnt of it."""
 
@@ -236,7 +238,8 @@ def outcome_of(
             meaning = proof.meaning or BY_PLATFORM.get(status, AMBIGUOUS)
             if marks or proof.by_anyone or meaning.outcome is Outcome.APP_ERROR:
                 return Who.PLATFORM, meaning
-            return Who.NOBODY_KNOWS, _UNMARKED
+            refusal = meaning.outcome in _REFUSALS
+            return Who.NOBODY_KNOWS, _UNMARKED_REFUSAL if refusal else _UNMARKED
     if 300 <= status < 400:  # nobody but the function redirects a POST
         return Who.FUNCTION, APP_ERROR
     if status not in _GATEWAYS and _is_json(response):

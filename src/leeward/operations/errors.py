@@ -12,6 +12,7 @@ from typing import Any
 from leeward.adapter import (
     TOO_LARGE,
     UNMARKED,
+    UNMARKED_REFUSAL,
     Call,
     Delete,
     Enqueue,
@@ -298,7 +299,7 @@ def _unknown_message(call: Call, result: Result[Any]) -> str:
     certain = "ran, but its answer was lost" if result.executed else "may have run, or not"
     is_unkeyed = result.dedup == NOT_RECOGNISED
     step = _next_step(call, is_unkeyed)
-    if result.reason == UNMARKED:
+    if result.reason in (UNMARKED, UNMARKED_REFUSAL):
         step = (
             "The answer looks like one of the platform's own, but this function is not known to "
             "mark its answers, so it may have passed it on; if it marks them, set `marks = true` "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from leeward.calls import time_after
 from leeward.routing.circuit import Circuit, State
 
 if TYPE_CHECKING:
@@ -15,9 +16,9 @@ NEARLY = 0.95
 """Share of its time that an attempt has used up which has run out of it: drivers round."""
 
 
-def is_used_up(timeout: float, began: float, now: float) -> bool:
-    """Return whether an attempt has taken all the time that it was given."""
-    return now - began >= NEARLY * timeout
+def is_used_up(timeout: float, began: float, now: float, waited: float = 0.0) -> bool:
+    """Return whether an attempt has taken all the time that it had once it had `waited`."""
+    return now - began - waited >= NEARLY * time_after(waited, timeout)
 
 
 def may_be_early(state: CallState, circuit: Circuit) -> bool:
@@ -26,8 +27,7 @@ def may_be_early(state: CallState, circuit: Circuit) -> bool:
     A target that takes long now, and answers, is asked twice for a small share of the calls.
     """
     health, policy = state.health, state.health.policy
-    is_well = circuit.state is State.CLOSED and not circuit.silent
-    if not (state.rules.early and is_well):
+    if circuit.state is not State.CLOSED or circuit.silent:
         return False
     tokens = min(policy.early_burst, health.early_tokens + policy.early_share)
     health.early_tokens = tokens - 1 if tokens >= 1 else tokens

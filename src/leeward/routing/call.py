@@ -61,7 +61,7 @@ class Ending(Enum):
 
 
 class CallState(NamedTuple):
-    """Where a call stands. The first six fields are facts and stay as they are.
+    """Where a call stands. The first seven fields are facts and stay as they are.
 
     Attributes:
         call: what an attempt sends; of a batch, only the events that are still open.
@@ -70,13 +70,13 @@ class CallState(NamedTuple):
         able: the targets that may serve it.
         number: of the call, counted by the order.
         deadline: monotonic seconds.
+        whole: seconds without which an attempt that has waited for a place is not made any more.
         tried: the target of each attempt, in order; the first attempt has the number 1. Of one that
             found no place there, "": it was not made.
         in_flight: numbers of the attempts that have not ended.
         proved: it is proved that none of the attempts that have ended ran.
         unknown: an attempt may have run, and nothing has resolved that.
         may_move: after the pause that is under way, another target may be asked instead.
-        whole: seconds without which an attempt that has waited for a place is not made any more.
         lines: the targets at which it has waited for a place since it was last at every one.
         rounds: how often it has been at every one.
         ending: how the call has ended; None while it goes on.
@@ -90,12 +90,12 @@ class CallState(NamedTuple):
     able: tuple[str, ...]
     number: int
     deadline: float
+    whole: float
     tried: tuple[str, ...]
     in_flight: tuple[int, ...]
     proved: bool = True
     unknown: bool = False
     may_move: bool = False
-    whole: float = 0.0
     lines: tuple[str, ...] = NOWHERE
     rounds: int = 0
     ending: Ending | None = None
@@ -199,10 +199,13 @@ def begin(
     and `InvalidRequest` if none of `only` may.
     """
     health, hedging = core
-    rules = rules_of(call)
+    rules, policy = rules_of(call), health.policy
     able = candidates(health.targets, call, rules)
     able = narrowed(able, only) if only else able
     number = health.calls = health.calls + 1
+    # An unsafe function has its own time, whenever it begins.
+    has_own = not rules.same and bool(getattr(call, "time_limit", 0.0))
+    whole = 0.0 if has_own else max(policy.least_attempt, policy.whole_attempt * timeout)
     target, reason, probe, careful = able[0], "first", False, health.watchful
     if not careful:
         circuit = health.start(target, call, started)
@@ -210,23 +213,18 @@ def begin(
             careful = True
             circuit.leave(started)
     if careful:
-        nowhere = CallState(call, health, rules, able, number, started + timeout, (), ())
+        nowhere = CallState(call, health, rules, able, number, started + timeout, whole, (), ())
         target, reason, probe, wait = chooser()(nowhere, started)
         if not target:
             return nowhere._replace(ending=Ending.REFUSED, why=reason, retry_after=wait), ()
         circuit = health.start(target, call, started)
-    # An unsafe function has its own time, whenever it begins.
-    policy, has_own = health.policy, not rules.same and bool(getattr(call, "time_limit", 0.0))
-    whole = 0.0 if has_own else max(policy.least_attempt, policy.whole_attempt * timeout)
-    state = CallState(
-        call, health, rules, able, number, started + timeout, (target,), (1,), whole=whole
-    )
+    state = CallState(call, health, rules, able, number, started + timeout, whole, (target,), (1,))
     others, early = len(able) > 1, False
     more = others or policy.max_attempts > 1
     seconds = _time_for_attempt(state, circuit, timeout, more=more)
     if probe:
         seconds = seconds.cut_to(time_for_probe(state, target, seconds, started))
-    elif others and circuit.early < seconds and may_be_early(state, circuit):
+    elif others and rules.early and circuit.early < seconds and may_be_early(state, circuit):
         early, seconds = True, seconds.cut_to(circuit.early)
     first = Dispatch(1, target, call, seconds, health.epoch, reason, early)
     if hedging and rules.elsewhere and not probe:
@@ -345,20 +343,24 @@ def _time_for_attempt(
     For a place the call waits so long that a whole attempt is left; not long where another target
     may have one.
     """
-    rules, policy, call = state.rules, state.health.policy, state.call
+    rules, policy, latency, whole = state.rules, state.health.policy, circuit.latency, state.whole
     seconds, total, others = left, left, len(state.able) > 1
     if more and (rules.same or rules.elsewhere or rules.read_back):
-        least = max(policy.least_attempt, circuit.latency.usual)
-        seconds = max(left * (1 - policy.reserve), min(left, least))
+        seconds = left * (1 - policy.reserve)
+        if seconds < latency.usual or seconds < policy.least_attempt:
+            seconds = max(seconds, min(left, max(policy.least_attempt, latency.usual)))
         if rules.elsewhere and others and circuit.cut_off < seconds:
             seconds = circuit.cut_off
-    elif not rules.same and isinstance(call, Invoke) and call.time_limit:
-        seconds, total = max(left, call.time_limit + policy.time_limit_margin), inf
-    made = AttemptTime(seconds)
-    middle = circuit.latency.middle if total is left else 0.0
-    wait = left - max(state.whole, middle)
+    elif not rules.same and isinstance(state.call, Invoke) and state.call.time_limit:
+        seconds, total = max(left, state.call.time_limit + policy.time_limit_margin), inf
+    wait = left - (latency.middle if latency.middle > whole and total is left else whole)
     if others:  # the last moment is for a look at every target
-        longest = 0.0 if state.lines else policy.place_wait * 2.0**state.rounds
-        wait = min(wait - policy.place_wait / 2, longest)
+        longest = policy.place_wait * (1 << state.rounds)
+        wait -= policy.place_wait / 2
+        if state.lines:
+            wait = 0.0
+        elif wait > longest:
+            wait = longest
+    made = AttemptTime(seconds)
     made.total, made.wait, made.elsewhere = total, wait if wait > 0 else 0.0, others
     return made

@@ -11,7 +11,8 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING, NamedTuple
 
-from leeward.adapter import NO_NETWORK, Call
+from leeward.adapter import NO_NETWORK, UNMARKED_REFUSAL, Call
+from leeward.calls import time_after
 from leeward.errors import Outcome
 from leeward.routing.attempt_time import is_used_up, refund_early
 from leeward.routing.circuit import Circuit, State
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 class Answered(NamedTuple):
     """An attempt, and when it was made, in monotonic seconds.
 
-    `waited` is how many seconds of that it waited on this side, before its target was asked.
+    `waited` is how many seconds it waited on this side, before its target was asked.
     """
 
     command: Dispatch | ReadBack
@@ -42,6 +43,8 @@ def weigh_failure(health: Health, answered: Answered, outcome: Outcome, reason: 
     command, now = answered.command, answered.now
     target, call, epoch = command.target, command.call, command.epoch
     record, row = health.records[target], TABLE[outcome]
+    if reason == UNMARKED_REFUSAL:
+        row = row._replace(sign=Sign.NOTHING)  # the target is well enough to refuse
     circuit = health.circuits.get((target, call.verb, call[0])) or health.add(target, call)
     record.attempts += 1
     record.last = outcome
@@ -91,8 +94,8 @@ def _is_unheard(circuit: Circuit, answered: Answered, outcome: Outcome) -> bool:
 
     One that was never connected says so for itself, unless the target is silent.
     """
-    command, began, now, _ = answered
-    if not is_used_up(command.timeout, began, now):
+    command, began, now, waited = answered
+    if not is_used_up(command.timeout, began, now, waited):
         return False
     is_silent = circuit.silent or circuit.wide.silent
     return command.early or is_silent or outcome is Outcome.AMBIGUOUS
@@ -102,16 +105,18 @@ def stop_waiting(health: Health, circuit: Circuit, answered: Answered) -> bool:
     """Note that an attempt without an answer is not waited for any more.
 
     Return whether it had as much time as its function takes, and so may blame its target: a caller
-    who is in more of a hurry than a healthy function proves nothing.
+    who is in more of a hurry than a healthy function proves nothing, nor does a process that stood
+    still.
     """
     from leeward.routing.silence import limits_of, look
 
     command, began, now, in_line = answered
-    still = health.heartbeat.stood_still(began, now)
-    waited, limits = now - began - in_line - still, limits_of(health, circuit)
-    if not still and is_used_up(command.timeout, began, now):
-        waited = max(waited, command.timeout)  # a driver may round it
-    says_something = waited >= (health.policy.unknown_longest if limits is None else limits.usual)
+    limits, stood_still = limits_of(health, circuit), _stood_still(health, answered)
+    waited = now - began - in_line - health.heartbeat.stood_still(began + in_line, now)
+    if is_used_up(command.timeout, began, now, in_line) and not stood_still:
+        waited = max(waited, time_after(in_line, command.timeout))  # a driver may round it
+    usual = health.policy.unknown_longest if limits is None else limits.usual
+    says_something = waited >= usual and not stood_still
     circuit.leave(began, waited if says_something else 0.0)
     look(health, circuit, command.call, now)
     return says_something
@@ -129,14 +134,14 @@ def _answers(health: Health, circuit: Circuit, now: float) -> None:
 
 
 def _stood_still(health: Health, answered: Answered) -> bool:
-    """Return whether an attempt has used up its time on this side: it waited, or hardly ran."""
+    """Return whether an attempt has used up its time because this process hardly ran."""
     command, began, now, waited = answered
-    took = now - began
-    if not is_used_up(command.timeout, began, now):
+    if not is_used_up(command.timeout, began, now, waited):
         return False
-    if took > command.timeout + health.policy.clock_gap:
+    began += waited
+    if now - began > time_after(waited, command.timeout) + health.policy.clock_gap:
         return True
-    return waited + health.heartbeat.stood_still(began + waited, now) > took / 2
+    return health.heartbeat.stood_still(began, now) > (now - began) / 2
 
 
 def _counts(health: Health, circuit: Circuit, answered: Answered, outcome: Outcome) -> bool:

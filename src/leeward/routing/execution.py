@@ -139,7 +139,7 @@ class _History:
                 self._unknown = self._last
             if result.dedup is not None:
                 note(self._core.health, command.target, self._declared, result.dedup)
-            cut_off = is_used_up(command.timeout, began + result.waited, now)
+            cut_off = is_used_up(command.timeout, began, now, result.waited)
             early = cut_off and command.early
             event = AttemptEnded(
                 command.attempt, outcome, retry_after, cut_off, early, result.reason
@@ -177,8 +177,6 @@ class _History:
             outcome = Outcome.APP_ERROR  # the function is well: it has answered
         from leeward.routing.evidence import Answered, weigh_failure
 
-        if now - began > command.timeout:  # it waited besides, not in its own time
-            began, waited = began + waited, 0.0
         weigh_failure(health, Answered(command, began, now, waited), outcome, reason)
 
     def give_up(self, running: Iterable[tuple[Command, float]], now: float) -> None:

@@ -97,7 +97,7 @@ class FailoverDriver(Driver):
         health = Health(self._targets, random_unit, policy)
         health.poison_key = random_key()
         for target, driver in self._drivers.items():
-            health.records[target].probes = getattr(driver, "probe_fidelity", None) is not None
+            health.records[target].probes = driver.probe_fidelity is not None
         self._shared = Shared(Core(health, hedging), self._drivers, clock)
 
     def perform(self, call: Call, timeout: float, only: tuple[str, ...] = ()) -> Result[Any]:

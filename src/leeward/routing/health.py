@@ -202,12 +202,13 @@ class Health:
         wide = circuit.wide
         circuit.waiting.clear()
         self.good_at = self.seen_at = now
+        took = now - began
         if command.early:
             self.early_tokens = min(self.policy.early_burst, self.early_tokens + 1)
         if (
             circuit.uneasy
             or wide.uneasy
-            or now - began > circuit.slow_above
+            or took > circuit.slow_above
             or began < circuit.since
             or record.tokens < self.policy.retry_tokens
         ):
@@ -222,7 +223,7 @@ class Health:
         circuit.good_at = wide.good_at = now
         latency = circuit.latency
         # `bucket_of`, written out: every call comes through here
-        bucket = int(log2(max(now - began, SHORTEST)) * PER_OCTAVE + ORIGIN)
+        bucket = int(log2(max(took, SHORTEST)) * PER_OCTAVE + ORIGIN)
         latency.counts[min(bucket, LAST)] += 1
         latency.total += 1
         if latency.total >= latency.due:

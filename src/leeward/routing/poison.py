@@ -98,7 +98,7 @@ class Poison:
         """
         policy, now = self._policy, answered.now
         doubtful = policy.poison_counted * health.weights.failure
-        if circuit.failed > doubtful or circuit.good_at < answered.began:
+        if circuit.failed > doubtful or circuit.good_at < answered.began + answered.waited:
             return
         suspect.unknown_at[circuit.target] = now
         since = now - policy.poison_window

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from leeward.adapter import Call, Load, Page, Publish, Result, Scan, Store, Stored
+from leeward.adapter import Call, Invoke, Load, Page, Publish, Result, Scan, Store, Stored
 from leeward.calls import OBJECT_VERBS, RUN_VERBS
 from leeward.errors import LeewardError, Outcome
 
 _VALUES: dict[type[Call], type | tuple[type, ...]] = {
+    Invoke: object,
     Store: str,
     Load: (Stored, type(None)),
     Scan: Page,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import cache
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from leeward.adapter import Call, Delete, Load, Scan, Store
 from leeward.calls import OBJECT_VERBS, RUN_VERBS
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 DATA = (Store, Load, Delete, Scan)
 """The calls that concern a table: its home serves them, and no other target."""
+
+AT_ONE_TARGET: Final = OBJECT_VERBS | RUN_VERBS | {"store", "load", "delete", "scan"}
+"""The verbs of what is at one target of the order alone."""
 
 
 class Group(NamedTuple):
@@ -71,11 +74,11 @@ def candidates(targets: Targets, call: Call, rules: Rules) -> tuple[str, ...]:
 
     Raise `ConfigError` if it concerns a table or a bucket that has no home in the order.
     """
-    if isinstance(call, DATA):
-        return (home_of(targets, call.table),)
-    if call.verb in OBJECT_VERBS:
-        return (home_of(targets, call[0], "bucket"),)
-    if call.verb in RUN_VERBS:
+    if call.verb in AT_ONE_TARGET:
+        if isinstance(call, DATA):
+            return (home_of(targets, call.table),)
+        if call.verb in OBJECT_VERBS:
+            return (home_of(targets, call[0], "bucket"),)
         return (targets.order[0] if targets.runs is None else targets.runs,)
     order = targets.order
     if targets.groups:

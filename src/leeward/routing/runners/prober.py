@@ -39,9 +39,7 @@ class Prober:
     def _run(self) -> None:
         stopped, shared = self._stopped, self._shared
         targets = [
-            target
-            for target, driver in shared.drivers.items()
-            if getattr(driver, "probe_fidelity", None) is not None
+            target for target, driver in shared.drivers.items() if driver.probe_fidelity is not None
         ]
         for target in cycle(targets):
             if stopped.wait(self._checks.interval / len(targets)):
