@@ -228,13 +228,14 @@ def _write_all(restore: Restore, work: WorkFile) -> Done:
     done = Done(**(work.state(_DONE) or {}))
     segments = restore.manifest.segments
     written = sum(each.items for each in segments[: done.segments])
+    missing: list[str] = work.state(_MISSING) or []
     with ThreadPoolExecutor(restore.parallel) as threads:
         for segment in segments[done.segments :]:
-            lines = _lines_of(restore, segment, [])
+            lines = _lines_of(restore, segment, missing)  # it may be damaged since it was checked
             for part in threads.map(lambda chunk: _write(restore, chunk), _chunks(lines)):
                 done = _sum(done, part)
             done = done._replace(segments=done.segments + 1)
-            work.note({_DONE: done._asdict()})
+            work.note({_DONE: done._asdict(), _MISSING: [*dict.fromkeys(missing)]})
             written += segment.items
             restore.look(Progress("write", written, restore.manifest.items, "items"))
             restore.pace.keep(segment.items)
