@@ -214,8 +214,7 @@ MUTANTS: Final = (
         f"{BACKUP}/restore.py",
         "lines = _lines_of(restore, segment, missing)",
         "lines = _lines_of(restore, segment, [])",
-        "tests/backup/test_trust.py"
-        "::test_a_segment_that_goes_while_a_restore_is_at_work_is_named",
+        "tests/backup/test_trust.py::test_a_segment_that_goes_while_a_restore_is_at_work_is_named",
     ),
     Mutant(
         "a damaged segment goes into every later backup",
