@@ -6,6 +6,7 @@ import errno
 import gzip
 import sqlite3
 import tracemalloc
+from collections.abc import Callable
 from decimal import Decimal
 from hashlib import sha256
 from pathlib import Path
@@ -16,12 +17,14 @@ import pytest
 from leeward import ConfigError, LeewardError, Promise
 from leeward.backup import BackupError
 from leeward.backup.check import read_segment
+from leeward.backup.errors import NoBackup
 from leeward.backup.folder import Folder, manifest_name
 from leeward.backup.lines import LONGEST_LINE, Damaged, kept_in
 from leeward.backup.manifest import Segment, read, segment_name, written
 from leeward.backup.prunes import DEAD_AFTER
 from leeward.backup.sealing import Keys
 from leeward.backup.segments import Multiset, lines_in, packed, unpacked
+from leeward.backup.values import Progress
 from leeward.errors import Outcome
 from leeward.sqlite.database import Database
 from leeward.sqlite.errors import fault_at_end, fault_of, has_no_room
@@ -228,17 +231,46 @@ def test_a_segment_that_goes_while_a_restore_is_at_work_is_named(world: World) -
     client = world.client()
     _fill(client)
     world.backups(client).create()
-    first, last = (_objects(client, "segments")[n] for n in (0, -1))
+    segments = _objects(client, "segments")
+    ends = segments[0], segments[-1]
 
     def look(progress: Progress) -> None:
         if progress.step == "check" and progress.done == progress.total:
-            for name in (first, last):
+            for name in ends:
                 client.delete_object("backups", name)
 
     restored = world.backups(client, look=look).restore(into="again", skip_damaged=True)
     assert restored.written == restored.found < ITEMS
     assert restored.promise is Promise.RESTORED
-    assert [first in restored.missing[0], last in restored.missing[1]] == [True, True]
+    assert [name in told for name, told in zip(ends, restored.missing, strict=True)] == [True, True]
+
+
+@each_row("work", ["check", "drill", "restore"])
+def test_a_backup_that_is_deleted_while_it_is_read_is_not_told_as_damaged(
+    world: World, work: str
+) -> None:
+    """Somebody makes newer ones and prunes: nobody shall look for damage then."""
+    client = world.client()
+    _fill(client, work)
+    others = world.backups(client, work)
+    others.create()
+
+    def look(progress: Progress) -> None:
+        if (progress.step, progress.done) == ("check", 1):
+            for n in range(ITEMS):
+                client.store_data(work, {"id": f"order-{n}", "n": -n})
+            world.clock.advance(1)
+            others.create()
+            others.prune(keep=1)
+
+    backups = world.backups(client, work, look=look, work=world.folder / "other")
+    does: dict[str, Callable[[], object]] = {
+        "check": lambda: backups.check(deep=True),
+        "drill": backups.drill,
+        "restore": lambda: backups.restore(into="again", skip_damaged=True),
+    }
+    with pytest.raises(NoBackup, match="was deleted while it was read"):
+        does[work]()
 
 
 def test_the_backup_that_was_begun_last_is_the_latest(world: World) -> None:

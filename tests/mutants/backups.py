@@ -210,6 +210,14 @@ MUTANTS: Final = (
         "tests/backup/test_trust.py::test_what_others_do_between_two_looks_is_no_gap",
     ),
     Mutant(
+        "a backup that is deleted while it is read is told as damaged",
+        f"{BACKUP}/check.py",
+        "    if folder.info(named.object) is None:\n",
+        "    if False:\n",
+        "tests/backup/test_trust.py"
+        "::test_a_backup_that_is_deleted_while_it_is_read_is_not_told_as_damaged",
+    ),
+    Mutant(
         "what is damaged behind the check of a restore is left out in silence",
         f"{BACKUP}/restore.py",
         "lines = _lines_of(restore, segment, missing)",

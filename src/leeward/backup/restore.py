@@ -13,7 +13,7 @@ from enum import StrEnum
 from hashlib import sha256
 from typing import Any, Final, NamedTuple
 
-from leeward.backup.check import compare, missing_since, read_segment
+from leeward.backup.check import check_still_there, compare, missing_since, read_segment
 from leeward.backup.errors import BackupError
 from leeward.backup.fit import finding, keeps
 from leeward.backup.folder import Folder, Named
@@ -172,6 +172,8 @@ def _kept(restore: Restore, line: bytes, where: str, missing: list[str]) -> Kept
 
 
 def _leave_out(restore: Restore, damage: str, missing: list[str]) -> None:
+    if restore.named is not None:
+        check_still_there(restore.folder, restore.named)
     if not restore.skip_damaged:
         raise BackupError(
             f"the backup {restore.manifest.id} is damaged; what is sound of it is restored with "
