@@ -14,6 +14,7 @@ import pytest
 
 from leeward import App, Client, Context
 from leeward.app import ObjectEvent
+from leeward.app.checks import check_free
 from leeward.local import Local, object_events
 from leeward.testing import FakeClock
 
@@ -204,11 +205,9 @@ def test_an_object_that_nobody_was_told_of_reaches_all_handlers_of_an_app(
         def note(_: ObjectEvent, context: Context) -> None:
             seen.append(context.function)
 
-    check = object_events.check_free
-
     def claim(handler: Any, known: Any) -> None:
         local.wait_idle(30)
-        check(handler, known)
+        check_free(handler, known)
 
     monkeypatch.setattr(object_events, "check_free", claim)
     with opened(tmp_path) as (_, local):

@@ -278,7 +278,7 @@ def _write(restore: Restore, lines: Sequence[bytes]) -> Done:
         if _has_expired(item, now):
             expired += 1
             continue
-        made, lossy = _fitted(restore, item, line)
+        made, lossy = _adapt(restore, item, line)
         left.append(made)
         plain += lossy
     for item, line in left:
@@ -294,7 +294,7 @@ def _write(restore: Restore, lines: Sequence[bytes]) -> Done:
     )
 
 
-def _fitted(restore: Restore, item: Kept, line: bytes) -> tuple[tuple[Kept, bytes], bool]:
+def _adapt(restore: Restore, item: Kept, line: bytes) -> tuple[tuple[Kept, bytes], bool]:
     """Return an item and its line as the table can hold them, and whether that is another value.
 
     A number that is equal counts as the same value.
