@@ -42,8 +42,8 @@ MUTANTS: Final = (
     Mutant(
         "a check that is not deep passes for one that is",
         f"{BACKUP}/check.py",
-        "    found = _deeply(folder, sealing, manifest, look) if deep else",
-        "    found = _listed(folder, manifest, look) if deep else",
+        "    looked = _deeply(folder, sealing, manifest, look) if deep else",
+        "    looked = _listed(folder, manifest, look) if deep else",
         f"{TESTS}/test_backups.py::test_a_segment_that_is_damaged_or_lost_is_named",
     ),
     Mutant(

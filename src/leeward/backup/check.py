@@ -43,7 +43,7 @@ def check(folder: Folder, keys: Keys, named: Named, look: Look, *, deep: bool) -
 
 
 def check_still_there(folder: Folder, named: Named) -> None:
-    """Raise `NoBackup` for a backup that was deleted meanwhile: what of it is lost is no damage."""
+    """Raise `NoBackup` for a backup that was deleted meanwhile: do not look for damage then."""
     if folder.info(named.object) is None:
         raise NoBackup(f"the backup {named.id} was deleted while it was read; take another one")
 
