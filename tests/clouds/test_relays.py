@@ -50,7 +50,7 @@ class Clouds(NamedTuple):
     servers: dict[str, AnsweringServer]
     config: Config
 
-    def client(self, order: str, *, marks: bool = False, app: App | None = None) -> Client:
+    def client(self, order: str, *, marks: bool | None = None, app: App | None = None) -> Client:
         functions = {"charge": FunctionConfig(marks=marks)}
         return Client(order, config=self.config._replace(functions=functions), app=app)
 
@@ -125,7 +125,7 @@ def test_a_function_that_marks_its_answers_moves_on(clouds: Clouds, way: str) ->
     """What it does not say itself, Google's front end says: nothing ran there; Azure is next."""
     app = App("shop")
     app.function(name="charge")(lambda order: order)
-    marks, given = way == "declared", app if way == "app" else None
+    marks, given = way == "declared" or None, app if way == "app" else None
     with clouds.client("google,azure", marks=marks, app=given) as client:
         clouds.say(Answer(200, JSON, b'"charged"'))
         if way == "learnt":
@@ -135,6 +135,19 @@ def test_a_function_that_marks_its_answers_moves_on(clouds: Clouds, way: str) ->
         result = client.invoke("charge", {"amount": 1})
     assert (result.target, result.value) == ("azure", "charged")
     assert clouds.servers["azure"].count == 1
+
+
+def test_the_operators_word_counts_before_the_apps(clouds: Clouds) -> None:
+    """Another program may have the name there: what it passes on is no proof."""
+    app = App("shop")
+    app.function(name="charge")(lambda order: order)
+    clouds.say(BUSY)
+    with (
+        clouds.client("google,azure", marks=False, app=app) as client,
+        pytest.raises(OutcomeUnknown),
+    ):
+        client.invoke("charge", {"amount": 1})
+    assert clouds.charges() == 1
 
 
 def marked(request: Executed) -> Answer:

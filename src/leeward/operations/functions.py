@@ -72,7 +72,7 @@ class FunctionOperations:
             configured.shared_dedup,
             configured.timeout or 0.0,
             running_trace(),
-            configured.marks,
+            configured.marks is True,
         )
         seconds = call.time_limit or INVOKE_TIMEOUT
         if timeout is not None:
