@@ -6,6 +6,7 @@ import json
 from functools import partial
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -122,6 +123,15 @@ def test_a_mark_is_of_one_call() -> None:
     assert answer_headers("group", "ab12")[0] == ("x-leeward", "ab12;handler")
     for text in ("", "a b", "a\r\nb: c", "ä", "a" * 65):
         assert sent_in({"x-leeward-call": text}).mark == "1"
+
+
+def test_a_mark_is_of_the_process_that_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key may be chosen by anybody, and a function may call another of its name with it."""
+    marks = {mark_of("charge", "k-1")}
+    for process in (-1, -2):
+        monkeypatch.setattr("leeward.envelope.getpid", lambda process=process: process)
+        marks.add(mark_of("charge", "k-1"))
+    assert len(marks) == 3
 
 
 def test_a_repeat_that_is_refused_is_told_from_every_other_failure() -> None:

@@ -8,13 +8,15 @@ passes on no headers of answers, the caller asks for them in an envelope around 
 
 A mark is bound to its call: the request has a number, `mark_of`, and the mark repeats it. So a
 function that passes on the headers, or the value, of another function's answer does not pass on a
-mark of its own.
+mark of its own, even if it was called with the same name and key.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from hashlib import blake2b
+from os import getpid, urandom
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from leeward.json_text import Undecodable, decode, encode
@@ -72,12 +74,21 @@ REPEAT_REFUSED: Final = "RepeatRefused"
 def mark_of(function: str, idempotency_key: str) -> str:
     """Return what marks the answers to one call: 16 digits that no other call has.
 
+    Nobody else can make it: whoever knows, or has chosen, the key of a call does not know its mark,
+    and a function that makes a call of the same name and key gets another one.
+
     Args:
         function: the provider's own name of it.
         idempotency_key: of the call.
     """
-    text = f"{function}\n{idempotency_key}"
-    return blake2b(text.encode(errors="replace"), digest_size=8).hexdigest()
+    text = f"{function}\n{idempotency_key}".encode(errors="replace")
+    return blake2b(text, digest_size=8, key=_secret(getpid())).hexdigest()
+
+
+@lru_cache(maxsize=1)
+def _secret(_process: int) -> bytes:
+    """Return the secret of a process, for its marks; none crosses a fork."""
+    return urandom(16)
 
 
 def request_headers(

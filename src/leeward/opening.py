@@ -85,7 +85,8 @@ def _with_app(config: Config, app: App) -> Config:
         if known.effect is None:
             shared = handler.effect is Effect.KEYED and handler.is_shared
             known = known._replace(effect=handler.effect, shared_dedup=shared)
-        functions[name] = known._replace(timeout=known.timeout or handler.timeout, marks=True)
+        marks = True if known.marks is None else known.marks
+        functions[name] = known._replace(timeout=known.timeout or handler.timeout, marks=marks)
     return config._replace(functions=functions)
 
 

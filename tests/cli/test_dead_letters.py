@@ -12,7 +12,7 @@ import pytest
 import typer
 
 from leeward import Client
-from leeward.cli.commands.dlq import _changed
+from leeward.cli.commands.dlq import _change
 from leeward.cli.dlq.letters import Found
 from leeward.cli.dlq.redrive import Wish
 from leeward.local import Local
@@ -123,7 +123,7 @@ def test_the_question_is_shown_and_not_obeyed(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: True))
     options: Any = SimpleNamespace(output=None)
     for delete in (False, True):
-        _changed(options, [("aws", letters)], Wish(frozenset([hostile])), delete=delete)
+        _change(options, [("aws", letters)], Wish(frozenset([hostile])), delete=delete)
     assert len(asked) == 2
     assert all(text.isprintable() and "owned" in text for text in asked)
 

@@ -16,6 +16,7 @@ import pytest
 from leeward import Client, Config, FunctionError, OutcomeUnknown
 from leeward.app import App
 from leeward.config import FunctionConfig
+from leeward.envelope import answer_headers
 from leeward.errors import CallError
 from leeward.values import InvokeResult
 from leeward_contract_tests.rows import each_row
@@ -49,7 +50,7 @@ class Clouds(NamedTuple):
     servers: dict[str, AnsweringServer]
     config: Config
 
-    def client(self, order: str, *, marks: bool = False, app: App | None = None) -> Client:
+    def client(self, order: str, *, marks: bool | None = None, app: App | None = None) -> Client:
         functions = {"charge": FunctionConfig(marks=marks)}
         return Client(order, config=self.config._replace(functions=functions), app=app)
 
@@ -124,7 +125,7 @@ def test_a_function_that_marks_its_answers_moves_on(clouds: Clouds, way: str) ->
     """What it does not say itself, Google's front end says: nothing ran there; Azure is next."""
     app = App("shop")
     app.function(name="charge")(lambda order: order)
-    marks, given = way == "declared", app if way == "app" else None
+    marks, given = way == "declared" or None, app if way == "app" else None
     with clouds.client("google,azure", marks=marks, app=given) as client:
         clouds.say(Answer(200, JSON, b'"charged"'))
         if way == "learnt":
@@ -136,7 +137,21 @@ def test_a_function_that_marks_its_answers_moves_on(clouds: Clouds, way: str) ->
     assert clouds.servers["azure"].count == 1
 
 
+def test_the_operators_word_counts_before_the_apps(clouds: Clouds) -> None:
+    """Another program may have the name there: what it passes on is no proof."""
+    app = App("shop")
+    app.function(name="charge")(lambda order: order)
+    clouds.say(BUSY)
+    with (
+        clouds.client("google,azure", marks=False, app=app) as client,
+        pytest.raises(OutcomeUnknown),
+    ):
+        client.invoke("charge", {"amount": 1})
+    assert clouds.charges() == 1
+
+
 def marked(request: Executed) -> Answer:
-    """Answer as a function of any framework does that marks its answers."""
+    """Answer as leeward's handler does."""
     headers = {name.lower(): value for name, value in request.headers}
-    return Answer(200, (*JSON, ("x-leeward", headers.get("x-leeward-call", "1"))), b'"charged"')
+    mark = answer_headers(None, headers.get("x-leeward-call", "1"))
+    return Answer(200, (*JSON, *mark), b'"charged"')

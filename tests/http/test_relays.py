@@ -40,6 +40,10 @@ def ended(name: str, *answers: Response, marks: bool = False) -> list[Ended]:
     return found
 
 
+def its_handlers(function: str, key: str) -> Response:
+    return Response(200, {MARK: mark_of(function, key) + BY_HANDLER}, b"1")
+
+
 def its_own(status: int = 200, body: bytes = b"1", **headers: str) -> Response:
     return Response(status, {MARK: "its own", **headers}, body)
 
@@ -64,7 +68,7 @@ def test_each_proof_has_its_relays(name: str) -> None:
 
 @each_row("way", ["declared", "learnt"])
 def test_of_a_function_that_marks_its_answers_the_platforms_own_are_proof(way: str) -> None:
-    """That it marks them is declared, or an answer of it had the mark of its call."""
+    """That it marks them is declared, or leeward's handler has answered before."""
     for name, specimen, status in SHOWN:
         before = [its_own()] if way == "learnt" else []
         *_, last = ended(name, *before, specimen.response(status), marks=way == "declared")
@@ -120,21 +124,41 @@ def test_an_answer_of_its_own_without_the_mark_takes_it_back(answer: Response) -
     ]
     assert outcomes[2] is Outcome.AMBIGUOUS
     assert outcomes[4] is Outcome.REJECTED
-    if answer.headers.get(MARK) == "1":
-        found = ended("google", answer, busy, marks=True)
-        assert found[1].result.outcome is Outcome.REJECTED
+    is_static = answer.headers.get(MARK) == "1"
+    _, found = ended("google", answer, busy, marks=True)
+    assert found.result.outcome is (Outcome.REJECTED if is_static else Outcome.AMBIGUOUS)
 
 
 def test_what_is_learnt_is_of_one_function() -> None:
     """Another one of the same target is not known by it."""
     learnt = Learnt()
-    mark = mark_of("charge", "k")
-    call(PLATFORMS["google"], Response(200, {MARK: mark}, b"1"), learnt, Invoke("charge", b"", "k"))
+    call(PLATFORMS["google"], its_handlers("charge", "k"), learnt, Invoke("charge", b"", "k"))
     busy = PLATFORMS["google"].specimens[-2].response(429)
     for function, outcome in (("charge", Outcome.REJECTED), ("pay", Outcome.AMBIGUOUS)):
         found = call(PLATFORMS["google"], busy, learnt, Invoke(function, b"", "k-2"))
         assert found.result.outcome is outcome
         assert found.result.reason == ("no_instance" if function == "charge" else "unmarked")
+
+
+@each_row("status", [200, 422])
+def test_one_mark_of_another_framework_does_not_show_that_it_marks_all(status: int) -> None:
+    """What it makes of an exception may lack the mark; so it needs the operator's word."""
+    marked = Response(status, {MARK: mark_of("charge", "k")}, b"1")
+    for name, specimen, of_platform in SHOWN:
+        learnt = Learnt()
+        page = specimen.response(of_platform)
+        for by_handler in (False, True):  # then it was deployed anew, without leeward's handler
+            if by_handler:
+                handled = its_handlers("charge", "k")
+                call(PLATFORMS[name], handled, learnt, Invoke("charge", b"", "k"))
+            call(PLATFORMS[name], marked, learnt, Invoke("charge", b"", "k"))
+            found = call(PLATFORMS[name], page, learnt, Invoke("charge", b"", "k-2"))
+            assert found.result.outcome in {Outcome.AMBIGUOUS, Outcome.APP_ERROR}, (name, specimen)
+            assert found.sent == 1
+        learnt = Learnt()
+        call(PLATFORMS[name], marked, learnt, Invoke("charge", b"", "k", marks=True))
+        found = call(PLATFORMS[name], page, learnt, Invoke("charge", b"", "k-2", marks=True))
+        assert found.result.outcome in DID_NOT_RUN | {Outcome.APP_ERROR}, (name, specimen)
 
 
 @each_row("name", list(PLATFORMS))

@@ -191,7 +191,7 @@ MUTANTS: Final = (
     Mutant(
         "a prune takes what a backup needs whose manifest it cannot prove",
         f"{BACKUP}/prune.py",
-        "- needed - _spared(folder, wrong, sizes)",
+        "- needed - _in_doubt(folder, wrong, sizes)",
         "- needed",
         "tests/backup/test_trust.py::test_keys_rotate",
     ),

@@ -36,6 +36,20 @@ MUTANTS: Final = (
         "tests/test_envelope.py::test_a_mark_is_of_one_call",
     ),
     Mutant(
+        "whoever knows the key of a call can make its mark",
+        "src/leeward/envelope.py",
+        "    return urandom(16)\n",
+        '    return b""\n',
+        "tests/test_envelope.py::test_a_mark_is_of_the_process_that_calls",
+    ),
+    Mutant(
+        "a mark crosses a fork",
+        "src/leeward/envelope.py",
+        "key=_secret(getpid())",
+        "key=_secret(0)",
+        "tests/test_envelope.py::test_a_mark_is_of_the_process_that_calls",
+    ),
+    Mutant(
         "what leeward's handler tells of a failure is lost",
         "src/leeward/envelope.py",
         '        _text(told.get("reason")),\n',

@@ -20,6 +20,14 @@ _MODEL: Final = "tests/app/test_idempotency_model.py"
 
 MUTANTS: Final = (
     Mutant(
+        "a name that an authorizer makes is taken for a user of IAM, or of a token",
+        "adapters/aws/src/leeward_aws/runtime/gateway.py",
+        'join_key("authorizer", name) if isinstance',
+        "name if isinstance",
+        "tests/app/idempotent/test_principals.py"
+        "::test_a_name_of_an_authorizers_own_is_nobody_elses",
+    ),
+    Mutant(
         "an exception of which nothing is known releases the key",
         f"{_ROOM}/failures.py",
         "Treatment.RELEASE if nothing_ran else Treatment.KEEP",

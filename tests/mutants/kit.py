@@ -219,7 +219,7 @@ MUTANTS: Final = (
     Mutant(
         "an unsafe call whose function passes on a proof goes to the next cloud",
         f"{KIT}/http_functions.py",
-        "            return Who.NOBODY_KNOWS, _UNMARKED\n",
+        "            return Who.NOBODY_KNOWS, _UNMARKED_REFUSAL if refusal else _UNMARKED\n",
         "            return Who.PLATFORM, meaning\n",
         "tests/clouds/test_relays.py"
         "::test_an_unsafe_call_whose_function_passes_on_a_proof_runs_once",
@@ -229,7 +229,7 @@ MUTANTS: Final = (
         f"{KIT}/http_functions.py",
         "is_marked = by_handler or said == mark or",
         "is_marked = said is not None or",
-        f"{TESTS}/test_relays.py::test_what_a_function_passes_on_proves_nothing",
+        f"{TESTS}/test_relays.py::test_an_answer_of_its_own_without_the_mark_takes_it_back",
     ),
     Mutant(
         "what a function that marks its answers was told by another one is believed",
@@ -241,16 +241,24 @@ MUTANTS: Final = (
     Mutant(
         "a function that has marked an answer is not known",
         f"{KIT}/http_functions.py",
-        "            yield Learn(name, is_marked)\n",
-        "            pass\n",
+        "        yield Learn(name, marks_all)\n",
+        "        pass\n",
         f"{TESTS}/test_relays.py"
         "::test_of_a_function_that_marks_its_answers_the_platforms_own_are_proof",
     ),
     Mutant(
+        "one mark of another framework shows that it marks all of its answers",
+        f"{KIT}/http_functions.py",
+        "marks_all = by_handler or (call.marks and is_marked)",
+        "marks_all = is_marked",
+        f"{TESTS}/test_relays.py"
+        "::test_one_mark_of_another_framework_does_not_show_that_it_marks_all",
+    ),
+    Mutant(
         "a function that has stopped to mark its answers is still believed",
         f"{KIT}/http_functions.py",
-        "if marks is not is_marked:",
-        "if is_marked and not marks:",
+        "if (is_marked or is_success) and marks is not marks_all:",
+        "if is_marked and marks is not marks_all:",
         f"{TESTS}/test_relays.py::test_an_answer_of_its_own_without_the_mark_takes_it_back",
     ),
     Mutant(

@@ -13,8 +13,10 @@ mark. Who answered is told by what cannot come from anybody else:
   with nothing;
 * else **nobody knows**.
 
-A function marks its answers if the call says so (`Invoke.marks`), or if it has answered a call with
-the mark of that call. An answer of its own without one takes that back, whoever said it.
+A function marks its answers if the call says so (`Invoke.marks`), or if leeward's handler has
+answered for it before. That another framework has marked one answer does not show that it marks all
+of them: its page of errors may lack the mark. An answer of the function's own without a mark takes
+it back, whoever said it.
 
 `UNPROVED` and `outcome_of` are the whole table; ``docs/outcomes.md`` shows it.
 """
@@ -196,14 +198,14 @@ def invoke(platform: Platform, call: Invoke, view: View, address: Address | None
     said = response.headers.get(MARK)
     by_handler = said == mark + BY_HANDLER
     is_marked = by_handler or said == mark or (call.marks and said == UNBOUND)
-    if 200 <= response.status < 300:
-        if marks is not is_marked:
-            yield Learn(name, is_marked)
+    marks_all = by_handler or (call.marks and is_marked)
+    is_success = 200 <= response.status < 300
+    if (is_marked or is_success) and marks is not marks_all:
+        yield Learn(name, marks_all)
+    if is_success:
         return value_of(response, request_id, by_handler=by_handler)
     code, wait = f"http.{response.status}", platform.retry_after(response, view.now)
     if is_marked:
-        if not marks:
-            yield Learn(name, True)
         result = _failure_of(response, wait, by_handler=by_handler)
         return result._replace(code=code, request_id=request_id)
     who, meaning = outcome_of(response, platform.proofs, marks=marks)

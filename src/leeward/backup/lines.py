@@ -182,7 +182,7 @@ def _tagged_time(value: datetime) -> dict[str, str]:
     return {TIME: value.isoformat()}
 
 
-def _tagged_native(value: Native) -> dict[str, Any]:
+def _tag_native(value: Native) -> dict[str, Any]:
     return {NATIVE: {"of": value.model, "raw": value.raw, "as": _tagged(value.plain)}}
 
 
@@ -200,7 +200,7 @@ _FORMS: Final[dict[type, Callable[[Any], Any]]] = {
     Decimal: _tagged_decimal,
     bytes: _tagged_bytes,
     datetime: _tagged_time,
-    Native: _tagged_native,
+    Native: _tag_native,
 }
 """What makes the form of a value of every other type."""
 

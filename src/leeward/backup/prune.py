@@ -78,7 +78,7 @@ def prune(
     sizes = folder.sizes(SEGMENTS)
     needed = {each.name for manifest in stay for each in manifest.segments}
     dead = (
-        {each for each in sizes if is_segment_name(each)} - needed - _spared(folder, wrong, sizes)
+        {each for each in sizes if is_segment_name(each)} - needed - _in_doubt(folder, wrong, sizes)
     )
     if not dry_run:
         name = announced_name(now, new_id(now)[-12:])
@@ -98,7 +98,7 @@ def prune(
     return Pruned(ids, kept, len(dead), size, tuple(wrong.values()))
 
 
-def _spared(folder: Folder, wrong: Iterable[Named], sizes: Mapping[str, int]) -> set[str]:
+def _in_doubt(folder: Folder, wrong: Iterable[Named], sizes: Mapping[str, int]) -> set[str]:
     """Return the segments that backups may need whose manifests are not to be trusted."""
     spared = set[str]()
     for each in wrong:
@@ -109,7 +109,7 @@ def _spared(folder: Folder, wrong: Iterable[Named], sizes: Mapping[str, int]) ->
 
 def _of_new_ones(folder: Folder, known: list[Named], sizes: Mapping[str, int]) -> set[str]:
     """Return the segments of the backups that have come since."""
-    return _spared(folder, [each for each in folder.backups() if each not in known], sizes)
+    return _in_doubt(folder, [each for each in folder.backups() if each not in known], sizes)
 
 
 def _heads(folder: Folder, go: list[Named], stay: list[Named]) -> list[str]:

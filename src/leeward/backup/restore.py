@@ -119,7 +119,7 @@ def dry_run(restore: Restore) -> Fit:
     total = len(restore.manifest.segments)
     for number, segment in enumerate(restore.manifest.segments, 1):
         for at, line in enumerate(_lines_of(restore, segment, missing), 1):
-            kept = _kept(restore, line, f"{segment.name}, line {at}", missing)
+            kept = _item_of(restore, line, f"{segment.name}, line {at}", missing)
             if kept is None:
                 continue
             whole.add(line)
@@ -158,7 +158,7 @@ def _lines_of(restore: Restore, segment: Segment, missing: list[str]) -> Iterato
     yield from lines
 
 
-def _kept(restore: Restore, line: bytes, where: str, missing: list[str]) -> Kept | None:
+def _item_of(restore: Restore, line: bytes, where: str, missing: list[str]) -> Kept | None:
     """Return the item of a line; None for a damaged one, which is noted in `missing`.
 
     Raises:
@@ -272,7 +272,7 @@ def _write(restore: Restore, lines: Sequence[bytes]) -> Done:
     lasting, expiring = Multiset(), Multiset()
     left, plain, expired = list[tuple[Kept, bytes]](), 0, 0
     for line in lines:
-        item = _kept(restore, line, "", [])
+        item = _item_of(restore, line, "", [])
         if item is None:
             continue
         if _has_expired(item, now):

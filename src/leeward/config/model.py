@@ -21,7 +21,8 @@ class FunctionConfig(NamedTuple):
         shared_dedup: one store deduplicates for every target (``dedup_scope = "group"``).
         timeout: seconds that the function itself may run for, and the default deadline of a call.
         names: its own names on targets, where they differ from the logical name.
-        marks: it marks each of its answers, on every target.
+        marks: it marks each of its answers, on every target; None for what the app shows: its
+            functions do.
         queue: it is a queue, whose handler takes messages, and no function; None where that is not
             said.
     """
@@ -30,7 +31,7 @@ class FunctionConfig(NamedTuple):
     shared_dedup: bool = False
     timeout: float | None = None
     names: Names = NOTHING
-    marks: bool = False
+    marks: bool | None = None
     queue: bool | None = None
 
 

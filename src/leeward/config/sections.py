@@ -107,7 +107,7 @@ def _read_function(section: Any, where: Location) -> FunctionConfig:
         shared_dedup=scope == "group",
         timeout=optional(table, "timeout", where, read_seconds),
         names=optional(table, "names", where, _read_names) or {},
-        marks=optional(table, "marks", where, read_boolean) is True,
+        marks=optional(table, "marks", where, read_boolean),
         queue=optional(table, "queue", where, read_boolean),
     )
 

@@ -72,7 +72,7 @@ class FunctionOperations:
             configured.shared_dedup,
             configured.timeout or 0.0,
             running_trace(),
-            configured.marks,
+            configured.marks is True,
         )
         seconds = call.time_limit or INVOKE_TIMEOUT
         if timeout is not None:
@@ -85,7 +85,7 @@ class FunctionOperations:
                 field="timeout",
             )
         self._check(call)
-        return call, seconds, self._hinted(results.invoked, function)
+        return call, seconds, self._with_hint(results.invoked, function)
 
     def enqueue(
         self,
@@ -108,9 +108,9 @@ class FunctionOperations:
         )
         seconds = ENQUEUE_TIMEOUT if timeout is None else arguments.check_timeout(timeout)
         self._check(call)
-        return call, seconds, self._hinted(results.enqueued, function)
+        return call, seconds, self._with_hint(results.enqueued, function)
 
-    def _hinted(
+    def _with_hint(
         self, conclude: Callable[[C, Result[Any]], T], function: str
     ) -> Callable[[C, Any], T]:
         """Return `conclude`; of a function that is not known, with the nearest one that is."""

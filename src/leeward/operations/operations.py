@@ -150,7 +150,7 @@ class Operations:
         )
         seconds = known.seconds if timeout is None else arguments.check_timeout(timeout)
         self.check(call)
-        return call, seconds, self._hinted(results.stored, table)
+        return call, seconds, self._with_hint(results.stored, table)
 
     def load_data(
         self, table: str, key: str | Mapping[str, str], timeout: float | None
@@ -160,7 +160,7 @@ class Operations:
         call = Load(table, arguments.key_of(key, known.key, self._limits))
         seconds = known.seconds if timeout is None else arguments.check_timeout(timeout)
         self.check(call)
-        return call, seconds, self._hinted(self._loaded, table)
+        return call, seconds, self._with_hint(self._loaded, table)
 
     def delete_data(
         self,
@@ -179,7 +179,7 @@ class Operations:
         )
         seconds = known.seconds if timeout is None else arguments.check_timeout(timeout)
         self.check(call)
-        return call, seconds, self._hinted(results.deleted, table)
+        return call, seconds, self._with_hint(results.deleted, table)
 
     @property
     def events(self) -> EventOperations:
@@ -334,7 +334,9 @@ class Operations:
                 field="item",
             )
 
-    def _hinted(self, conclude: Callable[[C, Result[Any]], T], table: str) -> Callable[[C, Any], T]:
+    def _with_hint(
+        self, conclude: Callable[[C, Result[Any]], T], table: str
+    ) -> Callable[[C, Any], T]:
         """Return `conclude`; of a table that is not configured, with the nearest one that is."""
         known = self._config.tables
         if table in known or not known:

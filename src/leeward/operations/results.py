@@ -39,7 +39,7 @@ def with_hint(
         known: the names that are configured, or that an app has.
     """
 
-    def concluded(call: C, result: Result[Any]) -> T:
+    def with_nearest(call: C, result: Result[Any]) -> T:
         try:
             return conclude(call, result)
         except NotFound as error:
@@ -48,7 +48,7 @@ def with_hint(
                 error.args = (f"{error}{near.replace('; d', ' D', 1)}",)
             raise
 
-    return concluded
+    return with_nearest
 
 
 def invoked(call: Invoke, result: Result[Json]) -> InvokeResult:

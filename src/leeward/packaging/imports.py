@@ -72,7 +72,7 @@ def check_imports(
     Raises:
         ConfigError: something is missing; the file, the line and a remedy are named.
     """
-    for file, found in _reached(folder, files, entries):
+    for file, found in _reachable(folder, files, entries):
         top = found.module.partition(".")[0]
         known = top in sys.stdlib_module_names or any(
             found.module == each or found.module.startswith(f"{each}.") for each in provided
@@ -94,7 +94,7 @@ def _below(node: ast.AST, package: str) -> Iterator[Import]:
         if isinstance(each, ast.Import):
             yield from (Import(alias.name, (), each.lineno) for alias in each.names)
         elif isinstance(each, ast.ImportFrom):
-            yield from _taken(each, package)
+            yield from _names_in(each, package)
         elif isinstance(each, ast.Try) and any(map(_is_without, each.handlers)):
             for part in (*each.handlers, *each.orelse, *each.finalbody):
                 yield from _below(part, package)
@@ -104,7 +104,7 @@ def _below(node: ast.AST, package: str) -> Iterator[Import]:
             yield from _below(each, package)
 
 
-def _taken(node: ast.ImportFrom, package: str) -> Iterator[Import]:
+def _names_in(node: ast.ImportFrom, package: str) -> Iterator[Import]:
     """Yield what ``from ... import ...`` needs; a relative one is read from its package."""
     names = tuple(alias.name for alias in node.names if alias.name != "*")
     parts = package.split(".")
@@ -125,7 +125,7 @@ def _is_without(handler: ast.ExceptHandler) -> bool:
     return any(ast.unparse(part) in _MISSING for part in parts)
 
 
-def _reached(
+def _reachable(
     folder: Path, files: Collection[str], entries: Collection[str]
 ) -> Iterator[tuple[str, Import]]:
     """Yield what is imported by each module of the app that its entries lead to, with its file."""

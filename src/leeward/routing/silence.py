@@ -85,7 +85,7 @@ def look(health: Health, circuit: Circuit, call: Call, now: float) -> None:
         circuit.hear()
         end_silence(health, circuit)
         return
-    waited = max(circuit.left_for, _waited(health, waiting[0], now) if waiting else 0.0)
+    waited = max(circuit.left_for, _wait_of(health, waiting[0], now) if waiting else 0.0)
     limits = limits_of(health, circuit)
     if limits is None:
         if waited > policy.stall_least:
@@ -146,13 +146,13 @@ def _waits(health: Health, wide: Circuit, now: float) -> Iterator[Wait]:
             began = max(heard, each.waiting[0])
             if _may_have_stood_still(health, began, wide.stall_after, now):
                 return
-            seconds = max(seconds, _waited(health, began, now))
+            seconds = max(seconds, _wait_of(health, began, now))
         limits = limits_of(health, each, guess=True)
         if limits is None or seconds > limits.usual:
             yield Wait(each.unanswered, seconds, limits)
 
 
-def _waited(health: Health, began: float, now: float) -> float:
+def _wait_of(health: Health, began: float, now: float) -> float:
     return now - began - health.heartbeat.stood_still(began, now)
 
 

@@ -15,6 +15,7 @@ from leeward.app.context import call_within
 from leeward.app.idempotency import PrincipalMissing, idempotent
 from leeward.app.idempotency.keys import VARIABLE, own_secret, record_id
 from leeward.local import Local
+from leeward_aws.runtime.gateway import principal_of
 from leeward_contract_tests.rows import each_row
 from tests.app.aws_events import http_1, http_2
 from tests.app.idempotent.shop import ORDER, Shop, context
@@ -124,6 +125,14 @@ def test_nobody_meets_the_record_of_another_on_aws(
     shop = Shop()
     with shop.client:
         check_apart(shop, on_aws(paying(shop), authorizer, form))
+
+
+def test_a_name_of_an_authorizers_own_is_nobody_elses() -> None:
+    """Behind another route the same function may know callers by a token, or by IAM."""
+    for other in (AUTHORIZERS["a JWT"][1]("alice"), AUTHORIZERS["IAM"][1]("alice")):
+        known = principal_of(other)
+        assert known is not None
+        assert principal_of({"authorizer": {"principalId": known}}) != known
 
 
 @pytest.mark.threat("S17")

@@ -99,7 +99,7 @@ def dlq(
             (target, Noted(place, known)) for target, place in places
         ]
         if action in (Action.REDRIVE, Action.DELETE):
-            done = _changed(options, noted, wish, delete=action is Action.DELETE)
+            done = _change(options, noted, wish, delete=action is Action.DELETE)
             options.output.show(done, _render_moved)
         else:
             found = [
@@ -145,7 +145,7 @@ def _opened(config: Config, queue: str | None) -> Iterator[list[Driver]]:
             driver.close()
 
 
-def _changed(
+def _change(
     options: GlobalOptions, places: list[tuple[str, Letters]], wish: Wish, *, delete: bool
 ) -> JsonObject:
     """Move letters back, or delete them, and return what was done."""

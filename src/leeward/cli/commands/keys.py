@@ -108,7 +108,7 @@ def settle_record(
         raise InvalidRequest("--result is for a run that ran", field="result")
     value = json_argument(result, "result")
     with options.client_of_data() as cloud:
-        kept = _found(cloud, table, record)
+        kept = _find(cloud, table, record)
         now = cloud._operations.clock.now()  # noqa: SLF001 - that of its own calls
         done = kept.record and settled(
             kept.record, now, ran=ran, result=value, kept=result is not None
@@ -144,7 +144,7 @@ def _records(cloud: Client, table: str) -> Iterator[Kept]:
             return
 
 
-def _found(cloud: Client, table: str, named: str) -> Kept:
+def _find(cloud: Client, table: str, named: str) -> Kept:
     """Return the record that is named by its id, or as messages name it.
 
     Raises:

@@ -74,7 +74,7 @@ def cloudformation(wish: Wish, deployment: Deployment) -> tuple[Template, ...]:
     made, told = [], (*_notes(wish, deployment), BESIDE)
     for site, stack in zip(deployment.sites, stacks, strict=True):
         document = _document(wish, stack, parameters(deployment))
-        document["Metadata"] = {EXPECTED: entries_of(_expected(deployment, stacks))}
+        document["Metadata"] = {EXPECTED: entries_of(_expectations(deployment, stacks))}
         name = f"{site.region}.template.json"
         _check_template(document, site.region)
         made.append(Template(name, text_of(document), told))
@@ -140,10 +140,10 @@ def _configuration(wish: Wish, deployment: Deployment, stacks: list[Json]) -> Js
             text = given["Description"].replace("this region", site.region)
             made.variable(f"{name.lower()}{suffix}", text)
         Stack(stack, site.region, suffix).add_to(made)
-    return made.document(DATA, _expected(deployment, stacks))
+    return made.document(DATA, _expectations(deployment, stacks))
 
 
-def _expected(deployment: Deployment, stacks: list[Json]) -> list[Expected]:
+def _expectations(deployment: Deployment, stacks: list[Json]) -> list[Expected]:
     """Return what is there when the files have been applied, with what they say of it.
 
     A queue of the app is a resource; whoever may call a function may queue the call.

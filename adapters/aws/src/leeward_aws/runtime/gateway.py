@@ -61,10 +61,11 @@ def principal_of(context: Mapping[str, Any]) -> str | None:
     caller = caller if isinstance(caller, dict) else {}
     pool = caller.get("cognitoIdentity")  # whose members share one role, and so one ARN
     member = pool.get("identityId") if isinstance(pool, dict) else caller.get("cognitoIdentityId")
-    for found in (member, caller.get("userArn"), known.get("principalId")):
+    for found in (member, caller.get("userArn")):
         if isinstance(found, str) and found:
             return found
-    return None
+    name = known.get("principalId")  # of an authorizer's own making: it may look like the others
+    return join_key("authorizer", name) if isinstance(name, str) and name else None
 
 
 def tells_all(event: dict[str, Any]) -> bool:

@@ -145,7 +145,7 @@ def _handle_one(
         handler = None  # the bus leads into the queue of this name
     if handler is None:
         return _as_told(run, own, record, message, trace)
-    if (known := _known(run, [handler], message, attempt)) is not None:
+    if (known := _recall(run, [handler], message, attempt)) is not None:
         return known
     if handler.bucket is not None:
         from leeward_aws.runtime.objects import handle_message
@@ -158,7 +158,7 @@ def _handle_one(
     return Had(answer.failure, handler)
 
 
-def _known(
+def _recall(
     run: Run, handlers: Sequence[Handler], message: Message, attempt: int | None
 ) -> Had | None:
     """Return how a message was given up whose letter could not be sent."""
@@ -176,7 +176,7 @@ def _as_told(
     attempt = _attempt(record)
     if own is None and (created := run.host.wanted(objects.created_by, message.body)):
         handlers = run.host.object_handlers(created[0].bucket)
-        if (known := _known(run, handlers, message, attempt)) is not None:
+        if (known := _recall(run, handlers, message, attempt)) is not None:
             return known
         bad = objects.hand_over(run, None, created, attempt, trace)
         return Had(None, None) if bad is None else Had(bad[1].failure, bad[0])

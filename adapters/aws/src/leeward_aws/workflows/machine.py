@@ -213,14 +213,14 @@ class Machine:
             assigned[around.undo[1:]] = whole(done)
             caught[around.undo[1:]] = whole(maybe)
         if around.most is not None:
-            then = self._kept(step.id, name, assigned, then, around)
+            then = self._count_result(step.id, name, assigned, then, around)
         task |= {"Assign": assigned, "Next": then}
         task["Catch"] = [{"ErrorEquals": ["States.ALL"], "Assign": caught, "Next": around.raising}]
         around.states[step.id] = task
         too_large = unfit(step.payload, around.names, as_payload=True)
         return self._guarded(step.id, around, too_large, REFUSED, refused)
 
-    def _kept(
+    def _count_result(
         self, id: str, name: str, assigned: dict[str, str], then: str, around: Surroundings
     ) -> str:
         """Count a result of a branch, whose results are one output; return the state behind."""

@@ -118,7 +118,7 @@ def handle(run: Run, named: Handler | None, pushed: Pushed) -> Answer:
         return _objects_of(run, None, pushed, objects.created_by(message))
     if handler is None or handler.kind is Kind.EVENT:
         return _events_of(run, handler, pushed)
-    if (known := _known(run, [handler], pushed)) is not None:
+    if (known := _recall(run, [handler], pushed)) is not None:
         return known
     attributes = message.attributes
     delivery = Delivery(
@@ -182,14 +182,14 @@ def _objects_of(
 ) -> Answer:
     """Hand the objects that a message tells of to their handlers."""
     takers = run.host.object_handlers(created[0].bucket) if created else []
-    if (known := _known(run, [handler] if handler else takers, pushed)) is not None:
+    if (known := _recall(run, [handler] if handler else takers, pushed)) is not None:
         return known
     trace = pushed.message.attributes.get("traceparent")
     bad = objects.hand_over(run, handler, created, pushed.attempt, trace)
     return Answer(b"null") if bad is None else _finished(run, bad[0], pushed, bad[1])
 
 
-def _known(run: Run, handlers: Sequence[Handler], pushed: Pushed) -> Answer | None:
+def _recall(run: Run, handlers: Sequence[Handler], pushed: Pushed) -> Answer | None:
     """Finish with a message that was given up, and whose letter could not be sent."""
     id, body = pushed.message.id, pushed.message.body
     known = run.dead_letters.known(handlers, id, body, pushed.attempt)

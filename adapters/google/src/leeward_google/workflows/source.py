@@ -133,10 +133,10 @@ class Source:
             {f"{step.id}-given": assign(**{key: f"${{prefix + {path}}}"})},
             {step.id: tried if len(tried) > 1 else call},
             *after,
-            *self._counted(step.id, name, before),
+            *self._count_results(step.id, name, before),
         ]
 
-    def _counted(self, id: str, name: str, before: Steps) -> Steps:
+    def _count_results(self, id: str, name: str, before: Steps) -> Steps:
         """Return the steps that count a result, and raise if all results are too large."""
         used = {each["result"]: None for step in before for each in step.values()}
         added = f"${{n + len(json.encode_to_string({name}))}}"
