@@ -219,8 +219,8 @@ MUTANTS: Final = (
     Mutant(
         "an unsafe call whose function passes on a proof goes to the next cloud",
         f"{KIT}/http_functions.py",
-        "            return Who.NOBODY_KNOWS, _UNMARKED\n",
-        "            return Who.PLATFORM, meaning\n",
+        "return Who.NOBODY_KNOWS, _UNMARKED_REFUSAL if refusal else _UNMARKED",
+        "return Who.PLATFORM, meaning",
         "tests/clouds/test_relays.py"
         "::test_an_unsafe_call_whose_function_passes_on_a_proof_runs_once",
     ),
