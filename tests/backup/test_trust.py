@@ -6,6 +6,7 @@ import errno
 import gzip
 import sqlite3
 import tracemalloc
+from collections.abc import Callable
 from decimal import Decimal
 from hashlib import sha256
 from pathlib import Path
@@ -16,12 +17,14 @@ import pytest
 from leeward import ConfigError, LeewardError, Promise
 from leeward.backup import BackupError
 from leeward.backup.check import read_segment
-from leeward.backup.folder import manifest_name
+from leeward.backup.errors import NoBackup
+from leeward.backup.folder import Folder, manifest_name
 from leeward.backup.lines import LONGEST_LINE, Damaged, kept_in
 from leeward.backup.manifest import Segment, read, segment_name, written
 from leeward.backup.prunes import DEAD_AFTER
 from leeward.backup.sealing import Keys
 from leeward.backup.segments import Multiset, lines_in, packed, unpacked
+from leeward.backup.values import Progress
 from leeward.errors import Outcome
 from leeward.sqlite.database import Database
 from leeward.sqlite.errors import fault_at_end, fault_of, has_no_room
@@ -142,6 +145,34 @@ def test_a_backup_that_somebody_has_deleted_is_missed(world: World) -> None:
     assert backups.drill().promise is Promise.RESTORED
 
 
+@each_row("work", ["create", "prune"])
+def test_what_others_do_between_two_looks_is_no_gap(
+    world: World, monkeypatch: pytest.MonkeyPatch, work: str
+) -> None:
+    """A backup that is made then was not deleted, and one that a prune deletes is not missed."""
+    client = world.client()
+    backups = world.backups(client, work)
+    for n in range(3):
+        client.store_data(work, {"id": "order-1", "n": n})
+        world.clock.advance(1)
+        backups.create()
+    first = backups._folder.backups()[0]
+    others: list[Any] = [backups.create if work == "create" else lambda: backups.prune(keep=1)]
+    sizes = Folder.sizes
+
+    def look(folder: Folder, kind: str) -> dict[str, int]:
+        found = sizes(folder, kind)
+        if others:
+            world.clock.advance(1)
+            others.pop()()
+        return found
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Folder, "sizes", look)
+        assert backups._folder.gaps(first) == []
+    assert others == []
+
+
 @pytest.mark.threat("S13")
 @each_row(
     "mode, taken", [(0o600, True), (0o440, True), (0o644, True), (0o660, False), (0o666, False)]
@@ -193,6 +224,53 @@ def test_a_damaged_segment_is_mended_or_left_out_by_name(world: World) -> None:
     world.clock.advance(1)
     assert backups.create().mended == 1  # another size is seen without a look at the bytes
     assert backups.check(deep=True).findings == ()
+
+
+def test_a_segment_that_goes_while_a_restore_is_at_work_is_named(world: World) -> None:
+    """It was there when all was read, and is gone when it is written: that is not all, either."""
+    client = world.client()
+    _fill(client)
+    world.backups(client).create()
+    segments = _objects(client, "segments")
+    ends = segments[0], segments[-1]
+
+    def look(progress: Progress) -> None:
+        if progress.step == "check" and progress.done == progress.total:
+            for name in ends:
+                client.delete_object("backups", name)
+
+    restored = world.backups(client, look=look).restore(into="again", skip_damaged=True)
+    assert restored.written == restored.found < ITEMS
+    assert restored.promise is Promise.RESTORED
+    assert [name in told for name, told in zip(ends, restored.missing, strict=True)] == [True, True]
+
+
+@each_row("work", ["check", "drill", "restore"])
+def test_a_backup_that_is_deleted_while_it_is_read_is_not_told_as_damaged(
+    world: World, work: str
+) -> None:
+    """Somebody makes newer ones and prunes: nobody shall look for damage then."""
+    client = world.client()
+    _fill(client, work)
+    others = world.backups(client, work)
+    others.create()
+
+    def look(progress: Progress) -> None:
+        if (progress.step, progress.done) == ("check", 1):
+            for n in range(ITEMS):
+                client.store_data(work, {"id": f"order-{n}", "n": -n})
+            world.clock.advance(1)
+            others.create()
+            others.prune(keep=1)
+
+    backups = world.backups(client, work, look=look, work=world.folder / "other")
+    does: dict[str, Callable[[], object]] = {
+        "check": lambda: backups.check(deep=True),
+        "drill": backups.drill,
+        "restore": lambda: backups.restore(into="again", skip_damaged=True),
+    }
+    with pytest.raises(NoBackup, match="was deleted while it was read"):
+        does[work]()
 
 
 def test_the_backup_that_was_begun_last_is_the_latest(world: World) -> None:

@@ -36,6 +36,8 @@ def test_json_comes_from_the_standard_input(leeward: Leeward, scripted: Scriptin
         (("invoke", "f", "@latin.json"), "PAYLOAD is not JSON: not UTF-8"),
         (("invoke", "f", "@absent.json"), "PAYLOAD names the file 'absent.json'"),
         (("publish", "b", "t", "{"), "DATA is not JSON"),
+        (("publish", "b", '{"a": 1}'), "the type stands before the data"),
+        (("publish", "b", "@data.json"), "the type stands before the data"),
         (("publish", "b", "t", "--time", "soon"), "--time is not an ISO 8601 time; write it like"),
         (
             ("publish", "b", "t", "--time", "2026-01-31T12:00:00"),

@@ -14,6 +14,7 @@ import pytest
 
 from leeward import App, Client, Context
 from leeward.app import ObjectEvent
+from leeward.app.checks import check_free
 from leeward.local import Local, object_events
 from leeward.testing import FakeClock
 
@@ -188,3 +189,28 @@ def test_what_a_process_without_handlers_puts_is_told_later(tmp_path: Path) -> N
     with opened(tmp_path, app_that_notes(again)) as (_, local):
         local.wait_idle(30)
     assert again == []
+
+
+def test_an_object_that_nobody_was_told_of_reaches_all_handlers_of_an_app(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also if it is claimed while the app is mounted: its handlers are there together."""
+    with opened(tmp_path) as (cloud, _):
+        cloud.put_object("inbox", "in/a", b"1")
+    seen: list[str | None] = []
+    app = App("shop")
+    for name in ("first", "second"):
+
+        @app.on_object("inbox", name=name)
+        def note(_: ObjectEvent, context: Context) -> None:
+            seen.append(context.function)
+
+    def claim(handler: Any, known: Any) -> None:
+        local.wait_idle(30)
+        check_free(handler, known)
+
+    monkeypatch.setattr(object_events, "check_free", claim)
+    with opened(tmp_path) as (_, local):
+        local.mount(app)
+        local.wait_idle(30)
+    assert {*seen} == {"first", "second"}

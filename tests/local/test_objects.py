@@ -107,6 +107,26 @@ def test_an_object_is_its_pieces(tmp_path: Path) -> None:
         assert held.execute("SELECT name FROM objects").fetchall() == [("empty",)]
 
 
+@pytest.mark.skipif(not Path("/proc/self/io").exists(), reason="the system counts no bytes")
+def test_to_replace_an_object_writes_no_more_than_to_put_it(tmp_path: Path) -> None:
+    """Neither the bytes that it had are copied to the journal, nor zeros put in their place."""
+    body = bytes(8 * PIECE_BYTES)
+    with Client(Local(path=tmp_path / "db.sqlite3")) as cloud:
+        for _ in range(3):
+            before = _bytes_written()
+            cloud.put_object("reports", "may.csv", body)
+            assert _bytes_written() - before < 1.2 * len(body)
+        before = _bytes_written()
+        cloud.delete_object("reports", "may.csv")
+        assert _bytes_written() - before < PIECE_BYTES
+
+
+def _bytes_written() -> int:
+    """Return the bytes that this process has written so far, to files or elsewhere."""
+    counts = dict(line.split(": ") for line in Path("/proc/self/io").read_text().splitlines())
+    return int(counts["wchar"])
+
+
 def test_a_list_reads_what_begins_so_and_no_more(tmp_path: Path) -> None:
     """In the order of names, page by page, whatever else is in the bucket; no folder is left."""
     names = ["a", "a/b", "a/c", "a0", "b", "\u00e9", "\U0001f600", "z/1"]

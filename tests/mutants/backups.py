@@ -42,8 +42,8 @@ MUTANTS: Final = (
     Mutant(
         "a check that is not deep passes for one that is",
         f"{BACKUP}/check.py",
-        "    found = _deeply(folder, sealing, manifest, look) if deep else",
-        "    found = _listed(folder, manifest, look) if deep else",
+        "    looked = _deeply(folder, sealing, manifest, look) if deep else",
+        "    looked = _listed(folder, manifest, look) if deep else",
         f"{TESTS}/test_backups.py::test_a_segment_that_is_damaged_or_lost_is_named",
     ),
     Mutant(
@@ -198,9 +198,31 @@ MUTANTS: Final = (
     Mutant(
         "nobody misses a backup that was deleted",
         f"{BACKUP}/folder.py",
-        "return [id for id in ids if id not in there]",
-        "return []",
+        "if id in gone] if gone else []",
+        "if False]",
         "tests/backup/test_trust.py::test_a_backup_that_somebody_has_deleted_is_missed",
+    ),
+    Mutant(
+        "a backup that a prune deletes meanwhile is missed",
+        f"{BACKUP}/folder.py",
+        "return [id for id in self._made_after(since) if id in gone] if gone else []",
+        "return gone",
+        "tests/backup/test_trust.py::test_what_others_do_between_two_looks_is_no_gap",
+    ),
+    Mutant(
+        "a backup that is deleted while it is read is told as damaged",
+        f"{BACKUP}/check.py",
+        "    if folder.info(named.object) is None:\n",
+        "    if False:\n",
+        "tests/backup/test_trust.py"
+        "::test_a_backup_that_is_deleted_while_it_is_read_is_not_told_as_damaged",
+    ),
+    Mutant(
+        "what is damaged behind the check of a restore is left out in silence",
+        f"{BACKUP}/restore.py",
+        "lines = _lines_of(restore, segment, missing)",
+        "lines = _lines_of(restore, segment, [])",
+        "tests/backup/test_trust.py::test_a_segment_that_goes_while_a_restore_is_at_work_is_named",
     ),
     Mutant(
         "a damaged segment goes into every later backup",

@@ -27,8 +27,8 @@ MUTANTS: Final = (
     Mutant(
         "nothing is known of the functions of an app",
         "src/leeward/opening.py",
-        "._replace(marks=True)",
-        "",
+        ", marks=True)",
+        ")",
         "tests/clouds/test_relays.py::test_a_function_that_marks_its_answers_moves_on",
     ),
     Mutant(

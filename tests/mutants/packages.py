@@ -172,4 +172,11 @@ MUTANTS: Final = (
         "    if not resources:",
         "tests/packages/test_exports_refused.py::test_no_text_of_the_users_is_resolved_by_cloudformation",
     ),
+    Mutant(
+        "the app of a package is the one in leeward.toml, whatever --config names",
+        "src/leeward/cli/package/wanted.py",
+        "settings_of(request.folder, request.settings) if is_there",
+        "settings_of(request.folder, None) if is_there",
+        "tests/packages/test_requests.py::test_of_several_apps_the_one_in_the_settings_is_taken",
+    ),
 )

@@ -63,9 +63,23 @@ MUTANTS: Final = (
     Mutant(
         "the bytes of an object that was replaced stay",
         "src/leeward/local/objects.py",
-        """_DELETE: Final = ("DELETE FROM pieces WHERE object = ?", """,
-        "_DELETE: Final = (",
+        "            connection.execute(_DELETE_PIECES, (before,))\n",
+        "",
         "tests/local/test_objects.py::test_an_object_is_its_pieces",
+    ),
+    Mutant(
+        "the pages of a large object that is replaced are filled with zeros",
+        "src/leeward/sqlite/schema.py",
+        "secure_delete = FAST",
+        "secure_delete = ON",
+        "tests/local/test_objects.py::test_to_replace_an_object_writes_no_more_than_to_put_it",
+    ),
+    Mutant(
+        "an object is removed before the one that replaces it is written",
+        "src/leeward/local/objects.py",
+        "connection.execute(_DELETE, (before,))",
+        "[connection.execute(each, (before,)) for each in (_DELETE, _DELETE_PIECES)]",
+        "tests/local/test_objects.py::test_to_replace_an_object_writes_no_more_than_to_put_it",
     ),
     Mutant(
         "a range begins where its piece does",

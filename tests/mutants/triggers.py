@@ -133,9 +133,17 @@ MUTANTS: Final = (
         "test_what_is_a_queue_is_known_of_the_app_or_of_the_configuration",
     ),
     Mutant(
+        "an object is claimed for the handlers of an app that are there so far",
+        "src/leeward/local/object_events.py",
+        "        known = self._handlers.copy()\n",
+        "        known = self._handlers\n",
+        "tests/local/test_object_events.py::"
+        "test_an_object_that_nobody_was_told_of_reaches_all_handlers_of_an_app",
+    ),
+    Mutant(
         "what a process without handlers puts is told to nobody",
         "src/leeward/local/object_events.py",
-        "if takers or (self._outlives and not self._handlers):",
+        "if takers or is_left:",
         "if takers:",
         "tests/local/test_object_events.py::"
         "test_what_a_process_without_handlers_puts_is_told_later",

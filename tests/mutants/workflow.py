@@ -390,4 +390,18 @@ MUTANTS: Final = (
         "",
         "tests/cli/test_workflow.py::test_a_function_that_no_target_has_is_found_by_check",
     ),
+    Mutant(
+        "a stop in a handler ends a late run well on Step Functions",
+        "adapters/aws/src/leeward_aws/workflows/machine.py",
+        "enumerate(reversed(around.handlers))",
+        "enumerate(())",
+        "tests/workflow/test_engines.py::test_a_stop_behind_a_final_error_ends_its_handler_only",
+    ),
+    Mutant(
+        "an attempt takes the stop that leaves its handler on Google Workflows",
+        "adapters/google/src/leeward_google/workflows/source.py",
+        "            cases.insert(0, (ends_handler(error), leaves))\n",
+        "",
+        "tests/workflow/test_engines.py::test_a_stop_behind_a_final_error_ends_its_handler_only",
+    ),
 )

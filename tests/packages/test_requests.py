@@ -49,10 +49,13 @@ def test_the_entry_file_of_the_target_says_where_the_app_is(tmp_path: Path) -> N
 
 
 def test_of_several_apps_the_one_in_the_settings_is_taken(tmp_path: Path) -> None:
-    """For an embedded target; without it, the command asks."""
+    """For an embedded target, in those that count; without it, the command asks."""
     settings = '[targets."local:dev"]\napp = "other:app"\n'
     shop = folder(tmp_path / "a", shop=SHOP, other=SHOP, leeward__toml=settings)
     assert wanted(asked(shop))[0].entry == Entry("other", "app")
+    named = tmp_path / "named.toml"
+    named.write_text('[targets.local]\napp = "shop:app"\n')
+    assert wanted(asked(shop)._replace(settings=named))[0].entry == Entry("shop", "app")
     (shop / "leeward.toml").write_text("")
     with pytest.raises(ConfigError, match="several apps here"):
         wanted(asked(shop))

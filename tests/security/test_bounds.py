@@ -34,6 +34,7 @@ SHIPPED = ["src", *(f"adapters/{each}/src" for each in ("aws", "azure", "google"
 BOUNDED: dict[str, str] = {
     "backup/lines.py cache": "a function without arguments",
     "json_text.py cache": "a function without arguments",
+    "app/idempotency/keys.py cache": "a function without arguments",
     "routing/select.py cache": "a function without arguments",
     "http/public_addresses.py cache": "asked with the two tables of this module alone",
     "routing/runners/side_by_side.py SimpleQueue()": "holds the answers to one call's attempts",

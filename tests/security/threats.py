@@ -61,7 +61,7 @@ THREATS: Final = {
     "S10": Threat(
         "forged hints",
         "what a dead letter says of itself chooses neither where it goes back to, nor that nobody "
-        "is asked; of a wrong type it counts as nobody's word, and stops no list",
+        "is asked; of a wrong type its text counts for nothing, and stops no list",
         "There are no other hints in this version: `handoff` is refused as a key.",
     ),
     "S11": Threat(

@@ -212,6 +212,12 @@ class _Storm:
 
     def let_end(self) -> None:
         """Wait until no run goes on, with processes that nobody kills any more."""
+        self._wait_for_runs()
+        # Those have started meanwhile what they were told last.
+        self._processes = [self._process()]
+        self._wait_for_runs()
+
+    def _wait_for_runs(self) -> None:
         journal = Journal(self._folder / "journal.sqlite3")
         left, until = -1, time.monotonic() + PATIENCE
         while left and time.monotonic() < until:

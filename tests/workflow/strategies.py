@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from random import Random
-from typing import Any
+from typing import Any, Final
 
 from hypothesis import strategies as st
 
@@ -39,8 +39,9 @@ INPUTS: tuple[Json, ...] = (
 class Maker:
     """Makes one definition. Ids are numbered, so that each is there once."""
 
-    def __init__(self, random: Random) -> None:
+    def __init__(self, random: Random, *, late: bool = False) -> None:
         self.random = random
+        self.late = late
         self.count = 0
         self.each_in_saga = False
 
@@ -109,15 +110,24 @@ class Maker:
         """Draw an attempt with one or two handlers."""
         id = self.id("attempt")
         body = self.block(depth - 1, names, levels=levels, in_saga=in_saga)
+        if self.late:
+            body = (self.step(0, ["input"], levels, in_saga), *body)
         names.append(id)
         first = self.pick(
             "Declined", "Broken", "Flow.CompensationFailed", model.THROTTLED, model.TIMEOUT
         )
+        if self.late:
+            first = self.pick(first, model.DEADLINE)
         known = list(names)
         handlers = []
         for errors in ((first, "Busy"), (model.ANY,))[: self.pick(1, 2)]:
             inner = list(known)
-            body_of = self.block(0, inner, levels=levels, in_saga=in_saga)
+            deep = self.pick(*range(depth)) if self.late else 0
+            body_of = self.block(deep, inner, levels=levels, in_saga=in_saga)
+            if self.late and levels == 0:
+                body_of = (*body_of, self.stop(0, inner))
+                if self.pick(True, False):
+                    body_of = (model.Saga(self.id("saga"), body_of),)
             handlers.append(model.Handler(errors, body_of))
             names += inner[len(known) :]
         return model.Attempt(id, body, tuple(handlers))
@@ -198,12 +208,29 @@ class Maker:
         return model.Fail(self.id("fail"), self.pick("Declined", "Broken"))
 
 
-def definition_of(seed: int) -> model.Definition:
-    """Make a definition that every engine can run; the same for the same seed."""
-    maker = Maker(Random(seed))
-    first = maker.step(0, ["input"], 0, False)
-    body = (first, *maker.block(3, ["input", first.id]))
-    definition = model.Definition("random", body)
+HOUR: Final = 3600.0
+
+
+def definition_of(seed: int, *, late: bool = False) -> model.Definition:
+    """Make a definition that every engine can run; the same for the same seed.
+
+    Args:
+        seed: of what is drawn.
+        late: whether its time is over behind the first step, whose function takes an hour.
+    """
+    maker = Maker(Random(seed), late=late)
+    if late:
+        undo = model.Undo("undo-hour", 5, Retry(on=(model.ANY,), attempts=2))
+        hour = model.Step("hour", "hour", frozen({}), Effect.IDEMPOTENT, 5, NEVER, undo)
+        behind = maker.attempt(2, ["input", "hour"], 0, True)
+        outer = model.Saga(
+            "outer", (hour, behind, *maker.block(1, ["input", "hour"], in_saga=True)), "reverse"
+        )
+        definition = model.Definition("random", (outer,), timeout=int(HOUR) // 2)
+    else:
+        first = maker.step(0, ["input"], 0, False)
+        body = (first, *maker.block(3, ["input", first.id]))
+        definition = model.Definition("random", body)
     check_definition(definition, lambda node: node.id if node else "random")
     return definition
 

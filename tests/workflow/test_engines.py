@@ -21,6 +21,7 @@ from leeward.workflow.commands import Answer, Call, Failure, Returned
 from leeward.workflow.document import stored
 from leeward.workflow.exports import exporter_of
 from leeward.workflow.model import (
+    DEADLINE,
     NOT_SENT,
     REFUSED,
     THROTTLED,
@@ -39,7 +40,7 @@ from leeward_aws.workflows.export import export as export_aws
 from leeward_google.workflows.export import export as export_google
 from tests.workflow.engines import engine_process
 from tests.workflow.flows import order_flow
-from tests.workflow.strategies import INPUTS, Functions, definition_of
+from tests.workflow.strategies import HOUR, INPUTS, Functions, definition_of
 
 FOLDER = Path(leeward_contract_tests.__file__).parent / "workflow_cases"
 
@@ -103,6 +104,59 @@ def test_a_handler_that_fails_makes_no_late_run_go_on(engine: tuple[str, EngineP
     end = engine[1].run(falling, None, answering)
     assert sorted(function for function, _ in end.calls) == ["log", "slow", "tell"]
     assert alike(end[0]) == Failure("Boom")
+
+
+@workflow("stopping", timeout=60)
+def stopping(w: Flow, given: Ref) -> None:
+    with w.saga("outer"):
+        w.step("hour", undo="unhour")
+        with w.attempt("a") as a:
+            with w.choose("which") as which, which.when(given["error"] == "own"):
+                w.fail("Boom")
+            w.step("late")
+        with a.on("Boom"), w.choose("own") as own:
+            with own.when(given["stop"] == "at-once"):
+                w.stop("own")
+            with own.otherwise():
+                with w.attempt("later") as later:
+                    w.step("late-in-handler")
+                with later.on("Flow.Deadline"):
+                    w.stop("later")
+        with a.on("*"):
+            with w.attempt("inner") as inner, w.saga("s"):
+                w.step("tell", undo="untell")
+                with w.saga("t"):
+                    w.step("note", undo="unnote")
+                    with w.attempt("again") as again:
+                        with w.choose("where") as where, where.when(given["stop"] == "handler"):
+                            w.fail("Own")
+                        w.stop("well")
+                    with again.on("Own"):
+                        w.stop("handled")
+            with inner.on("*"):
+                w.step("not-this")
+            w.step("nor-this")
+
+
+def test_a_stop_behind_a_final_error_ends_its_handler_only(
+    engine: tuple[str, EngineProcess], subtests: pytest.Subtests
+) -> None:
+    """At any depth of the handler; the error goes on to the sagas outside, which have it all."""
+    _, process = engine
+    deep = ["tell", "note", "unnote", "untell"]
+    rows: list[tuple[str, str, Answer, list[str]]] = [
+        ("none", "body", Failure(DEADLINE), deep),
+        ("none", "handler", Failure(DEADLINE), deep),
+        ("own", "at-once", Returned("own"), []),
+        ("own", "later", Failure(DEADLINE), []),
+    ]
+    for error, where, expected, called in rows:
+        with subtests.test(f"{error} {where}"):
+            given = {"error": error, "stop": where}
+            ended = process.run(stopping, given, lambda *_: Returned())
+            assert alike(ended.end) == expected
+            undone = ["unhour"] if isinstance(expected, Failure) else []
+            assert [function for function, _ in ended.calls] == ["hour", *called, *undone]
 
 
 def test_every_case_ends_alike(
@@ -324,7 +378,8 @@ def test_random_flows_end_alike(engine: tuple[str, EngineProcess]) -> None:
 
 def difference_of(name: str, process: EngineProcess, seed: int) -> str | None:
     """Return how a random flow ends otherwise on an engine than by the kernel; None if alike."""
-    definition, value = definition_of(seed), INPUTS[seed % len(INPUTS)]
+    late = seed % 2 == 1
+    definition, value = definition_of(seed, late=late), INPUTS[seed % len(INPUTS)]
     functions = Functions(seed)
 
     def answering(function: str, key: str, attempt: int) -> Answer:
@@ -353,6 +408,7 @@ def difference_of(name: str, process: EngineProcess, seed: int) -> str | None:
             if is_refused(call)
             else answering(call.function, call.key, call.attempt)
         ),
+        seconds_per_call=HOUR if late else 1.0,
     )
     ended = process.run(definition, value, answering)
     made = [call for call in simulated.calls if not is_refused(call)]

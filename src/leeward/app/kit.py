@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from leeward.entropy import new_id
     from leeward.json_text import Undecodable, decode, encode
     from leeward.logs import log_event
+    from leeward.text import join_key
 
 __all__ = [
     "ATTRIBUTE",
@@ -98,6 +99,7 @@ __all__ = [
     "headers_of",
     "http_answer",
     "is_event",
+    "join_key",
     "log_event",
     "new_id",
     "otel",
@@ -134,6 +136,7 @@ _NAMES: Final = {
     "leeward.entropy": "new_id",
     "leeward.json_text": "Undecodable decode encode",
     "leeward.logs": "log_event",
+    "leeward.text": "join_key",
 }
 """What there is, by the module that has it; modules themselves are not among them."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from hashlib import sha256
 
-from leeward.backup.errors import BackupError
+from leeward.backup.errors import BackupError, NoBackup
 from leeward.backup.folder import SEGMENTS, Folder, Named
 from leeward.backup.lines import Damaged, kept_in, key_text
 from leeward.backup.manifest import Manifest, Segment
@@ -25,15 +25,27 @@ def check(folder: Folder, keys: Keys, named: Named, look: Look, *, deep: bool) -
         deep: read and decode everything. Otherwise segments are only looked at: that one is there,
             with its size and the checksum that was kept when it was written. A byte that has
             changed since is not found by that.
+
+    Raises:
+        NoBackup: somebody has deleted it meanwhile.
     """
     try:
         manifest = folder.manifest(named, keys)
     except BackupError as error:
         return Checked(named.id, deep, 0, 0, (str(error),))
     sealing = sealing_of(manifest, keys)
-    found = _deeply(folder, sealing, manifest, look) if deep else _listed(folder, manifest, look)
-    told = (*dict.fromkeys(found), *missing_since(folder, named))
+    looked = _deeply(folder, sealing, manifest, look) if deep else _listed(folder, manifest, look)
+    found = [*dict.fromkeys(looked)]
+    if found:
+        check_still_there(folder, named)
+    told = (*found, *missing_since(folder, named))
     return Checked(named.id, deep, manifest.items, len(manifest.segments), told)
+
+
+def check_still_there(folder: Folder, named: Named) -> None:
+    """Raise `NoBackup` for a backup that was deleted meanwhile: do not look for damage then."""
+    if folder.info(named.object) is None:
+        raise NoBackup(f"the backup {named.id} was deleted while it was read; take another one")
 
 
 def missing_since(folder: Folder, named: Named) -> list[str]:

@@ -45,25 +45,25 @@ class _Target(Local):
         )
 
     def perform(self, call: Call, timeout: float) -> Result[Any]:
-        result = super().perform(_written(call) if isinstance(call, Store) else call, timeout)
+        result = super().perform(_wrap(call) if isinstance(call, Store) else call, timeout)
         if isinstance(result.value, Stored):
-            return result._replace(value=_read(result.value))
+            return result._replace(value=_unwrap(result.value))
         if isinstance(result.value, Page):
-            items = tuple(map(_read, result.value.items))
+            items = tuple(map(_unwrap, result.value.items))
             return result._replace(value=result.value._replace(items=items))
         return result
 
     def store_many(self, calls: Any, timeout: float) -> list[Result[Any]]:
-        return super().store_many([*map(_written, calls)], timeout)
+        return super().store_many([*map(_wrap, calls)], timeout)
 
 
-def _written(call: Store) -> Store:
+def _wrap(call: Store) -> Store:
     if next(natives_in(call.item), None) is None:
         return call
     return call._replace(item={_LINE: line_of(call.key.values, call.item, call.expires_at)})
 
 
-def _read(stored: Stored) -> Stored:
+def _unwrap(stored: Stored) -> Stored:
     if stored.item.keys() != {_LINE}:
         return stored
     return stored._replace(item=kept_in(stored.item[_LINE]).item)

@@ -158,10 +158,16 @@ class Folder:
 
         A prune takes their heads, too. Who deletes a backup and its head leaves no gap.
         """
+        made = self._made_after(since)
         there = {each.id for each in self.backups()}
+        gone = [id for id in made if id not in there]
+        # A prune deletes heads first; so of what it has deleted between the two looks none is left.
+        return [id for id in self._made_after(since) if id in gone] if gone else []
+
+    def _made_after(self, since: Named) -> list[str]:
+        """Return the ids of backups that were made after this one, by their heads."""
         made = sorted(name.removeprefix(HEADS) for name in self.sizes(HEADS))
-        ids = [name.partition("-")[2] for name in made if name > f"{since.time}-"]
-        return [id for id in ids if id not in there]
+        return [name.partition("-")[2] for name in made if name > f"{since.time}-"]
 
     def needs(self, named: Named) -> set[str] | None:
         """Return the segments that a manifest names that is not to be trusted; None for unknown."""

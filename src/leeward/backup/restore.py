@@ -13,7 +13,7 @@ from enum import StrEnum
 from hashlib import sha256
 from typing import Any, Final, NamedTuple
 
-from leeward.backup.check import compare, missing_since, read_segment
+from leeward.backup.check import check_still_there, compare, missing_since, read_segment
 from leeward.backup.errors import BackupError
 from leeward.backup.fit import finding, keeps
 from leeward.backup.folder import Folder, Named
@@ -172,6 +172,8 @@ def _kept(restore: Restore, line: bytes, where: str, missing: list[str]) -> Kept
 
 
 def _leave_out(restore: Restore, damage: str, missing: list[str]) -> None:
+    if restore.named is not None:
+        check_still_there(restore.folder, restore.named)
     if not restore.skip_damaged:
         raise BackupError(
             f"the backup {restore.manifest.id} is damaged; what is sound of it is restored with "
@@ -228,13 +230,14 @@ def _write_all(restore: Restore, work: WorkFile) -> Done:
     done = Done(**(work.state(_DONE) or {}))
     segments = restore.manifest.segments
     written = sum(each.items for each in segments[: done.segments])
+    missing: list[str] = work.state(_MISSING) or []
     with ThreadPoolExecutor(restore.parallel) as threads:
         for segment in segments[done.segments :]:
-            lines = _lines_of(restore, segment, [])
+            lines = _lines_of(restore, segment, missing)  # it may be damaged since it was checked
             for part in threads.map(lambda chunk: _write(restore, chunk), _chunks(lines)):
                 done = _sum(done, part)
             done = done._replace(segments=done.segments + 1)
-            work.note({_DONE: done._asdict()})
+            work.note({_DONE: done._asdict(), _MISSING: [*dict.fromkeys(missing)]})
             written += segment.items
             restore.look(Progress("write", written, restore.manifest.items, "items"))
             restore.pace.keep(segment.items)
@@ -275,7 +278,7 @@ def _write(restore: Restore, lines: Sequence[bytes]) -> Done:
         if _has_expired(item, now):
             expired += 1
             continue
-        made, lossy = _fitted(restore, item, line)
+        made, lossy = _adapt(restore, item, line)
         left.append(made)
         plain += lossy
     for item, line in left:
@@ -291,7 +294,7 @@ def _write(restore: Restore, lines: Sequence[bytes]) -> Done:
     )
 
 
-def _fitted(restore: Restore, item: Kept, line: bytes) -> tuple[tuple[Kept, bytes], bool]:
+def _adapt(restore: Restore, item: Kept, line: bytes) -> tuple[tuple[Kept, bytes], bool]:
     """Return an item and its line as the table can hold them, and whether that is another value.
 
     A number that is equal counts as the same value.

@@ -91,6 +91,19 @@ def texts_argument(words: Sequence[str], field: str) -> dict[str, str]:
     return found
 
 
+def event_type(text: str) -> str:
+    """Read the type of an event; what looks like its data is not taken for one.
+
+    Raises:
+        typer.BadParameter: it is JSON, a file or the standard input.
+    """
+    if text.startswith(("{", "[", '"', "@")) or text == "-":
+        raise typer.BadParameter(
+            "the type stands before the data: leeward publish BUS TYPE DATA, such as order.created"
+        )
+    return text
+
+
 def seconds(text: str) -> float:
     """Read a number of seconds.
 

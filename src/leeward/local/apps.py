@@ -55,10 +55,9 @@ def mount(
             functions.register(handler.queue or handler.name, handler)
         elif handler.kind is Kind.EVENT:
             bus.subscribe(handler.bus or "", handler.type, handler)
-        elif handler.kind is Kind.OBJECT:
-            objects.add(handler)
-        else:
+        elif handler.kind is Kind.SCHEDULE:
             schedules.add(handler)
+    objects.add(each for each in app.handlers.values() if each.kind is Kind.OBJECT)
 
 
 def most_attempts(function: object) -> int:

@@ -64,18 +64,21 @@ class ObjectEvents:
         self._wake = wake
         self._handlers: dict[str, Handler] = {}
 
-    def add(self, handler: Handler) -> None:
-        """Let a handler have objects, from now on.
+    def add(self, handlers: Iterable[Handler]) -> None:
+        """Let handlers have objects, from now on, and all of them at once.
 
         Raises:
-            ConfigError: its name is taken.
+            ConfigError: a name is taken.
         """
-        check_free(handler, self._handlers)
-        self._handlers[handler.name] = handler
+        known = self._handlers.copy()
+        for handler in handlers:
+            check_free(handler, known)
+            known[handler.name] = handler
+        self._handlers = known  # at once: an object that is claimed meanwhile is told to all
 
     def recipients(self) -> dict[Recipient, Handler]:
         """Return the handlers as recipients of rows."""
-        return {Recipient(OBJECT, name): each for name, each in list(self._handlers.items())}
+        return {Recipient(OBJECT, name): each for name, each in self._handlers.items()}
 
     def perform(self, call: Call, timeout: float) -> Result[Any]:
         """Make one attempt at a call of objects, and let handlers know of what was put."""
@@ -86,7 +89,7 @@ class ObjectEvents:
 
     def untold(self) -> set[Recipient]:
         """Return the recipients of what `claim` is for: the buckets that have handlers."""
-        return {Recipient(UNTOLD, each.bucket or "") for each in list(self._handlers.values())}
+        return {Recipient(UNTOLD, each.bucket or "") for each in self._handlers.values()}
 
     def claim(self, row: Delivery, deadline: float) -> None:
         """Keep a row for each handler of an object that a process without handlers has put."""
@@ -122,7 +125,7 @@ class ObjectEvents:
     def _takers(self, bucket: str, key: str) -> list[str]:
         return [
             name
-            for name, each in list(self._handlers.items())
+            for name, each in self._handlers.items()
             if each.bucket == bucket and key.startswith(each.prefix)
         ]
 

@@ -45,7 +45,8 @@ _LIST: Final = """SELECT name, size, write_id FROM objects
 _PUT: Final = """INSERT INTO objects (bucket, name, size, write_id, checksum, metadata)
     VALUES (?, ?, ?, ?, ?, ?)"""
 _PUT_PIECE: Final = "INSERT INTO pieces VALUES (?, ?, ?)"
-_DELETE: Final = ("DELETE FROM pieces WHERE object = ?", "DELETE FROM objects WHERE id = ?")
+_DELETE: Final = "DELETE FROM objects WHERE id = ?"
+_DELETE_PIECES: Final = "DELETE FROM pieces WHERE object = ?"
 
 Announce = Callable[[sqlite3.Connection, PutObject | DeleteObject], None]
 
@@ -98,13 +99,13 @@ class Objects:
         metadata = json.dumps(dict(call.metadata)) if call.metadata else None
         with self._database.write(timeout) as connection:
             row = connection.execute(_FIND, (call.bucket, call.name)).fetchone()
-            current = None if row is None else row[2]
+            before, current = (None, None) if row is None else (row[0], row[2])
             if current == call.write_id:
                 return Result.ok(call.write_id)
             if not _holds(call, current):
                 told = "an object is there, or has another revision"
                 return Result(Outcome.CONFLICT, message=told)
-            _remove(connection, row)
+            connection.execute(_DELETE, (before,))
             values = call.bucket, call.name, len(call.body), call.write_id, call.checksum, metadata
             id = connection.execute(_PUT, values).lastrowid
             body = memoryview(call.body)
@@ -115,6 +116,8 @@ class Objects:
                     for number, start in enumerate(range(0, len(body), PIECE_BYTES))
                 ),
             )
+            # Last: SQLite copies a page to its journal that one transaction empties and fills.
+            connection.execute(_DELETE_PIECES, (before,))
             self._announce(connection, call)
         return Result.ok(call.write_id)
 
@@ -145,7 +148,9 @@ class Objects:
 
     def _delete(self, call: DeleteObject, timeout: float) -> Result[Any]:
         with self._database.write(timeout) as connection:
-            _remove(connection, connection.execute(_FIND, (call.bucket, call.name)).fetchone())
+            row = connection.execute(_FIND, (call.bucket, call.name)).fetchone()
+            for statement in (_DELETE, _DELETE_PIECES) if row is not None else ():
+                connection.execute(statement, (row[0],))
             self._announce(connection, call)
         return Result.ok(None)
 
@@ -154,11 +159,6 @@ def _holds(call: PutObject, current: str | None) -> bool:
     if call.if_absent:
         return current is None
     return call.if_revision in (None, current)
-
-
-def _remove(connection: sqlite3.Connection, row: Any) -> None:
-    for statement in _DELETE if row is not None else ():
-        connection.execute(statement, (row[0],))
 
 
 def _found(name: str, size: int, write_id: str, checksum: str, metadata: str | None) -> FoundObject:

@@ -100,6 +100,8 @@ def _post(url: str, headers: dict[str, str], body: Any, timeout: int, auth: Any)
     assert 1 <= timeout <= 1800
     question = {"call": url.rpartition("/")[2], "key": headers["Idempotency-Key"], "payload": body}
     answer = _ask(question)
+    if question["call"] == "hour":  # takes one
+        _sleep(3600)
     if "value" in answer:
         return {"code": 200, "headers": {"X-Leeward": "1"}, "body": answer["value"]}
     raise WorkflowError(**_failure(answer["error"]))

@@ -360,6 +360,8 @@ def _post(args: dict[str, Any]) -> dict[str, Any]:
     function = args["url"].rpartition("/")[2]
     key = args["headers"]["Idempotency-Key"]
     answer = _ask({"call": function, "key": key, "payload": args["body"]})
+    if function == "hour":  # takes one
+        _sleep(3600)
     if "value" in answer:
         headers = {"Content-Type": "application/json", "X-Leeward": "1"}
         return {"code": 200, "headers": headers, "body": answer["value"]}

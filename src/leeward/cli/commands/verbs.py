@@ -7,6 +7,7 @@ from typing import Annotated, cast
 import typer
 
 from leeward.cli.arguments import (
+    event_type,
     item_argument,
     json_argument,
     key_argument,
@@ -31,7 +32,10 @@ JSON = "JSON, @file, or - for the standard input."
 Function = Annotated[str, typer.Argument(metavar="FUNCTION", help="Logical name of the function.")]
 Payload = Annotated[str | None, typer.Argument(metavar="PAYLOAD", help=f"{JSON} Default: null.")]
 Bus = Annotated[str, typer.Argument(metavar="BUS", help="Logical name of the bus.")]
-Type = Annotated[str, typer.Argument(metavar="TYPE", help="What happened, such as order.created.")]
+Type = Annotated[
+    str,
+    typer.Argument(metavar="TYPE", parser=event_type, help="What happened, such as order.created."),
+]
 Data = Annotated[str | None, typer.Argument(metavar="DATA", help=f"{JSON} Default: null.")]
 Table = Annotated[str, typer.Argument(metavar="TABLE", help="Logical name of the table.")]
 ItemText = Annotated[str, typer.Argument(metavar="ITEM", help=f"The item with its key: {JSON}")]

@@ -192,7 +192,9 @@ def _entry(request: Request, texts: Mapping[str, str], modules: Mapping[str, str
                 check_options(call.platform, call.entry.options, file)
                 calls.append(call.entry)
     if request.app is None:
-        named = [] if SETTINGS not in texts else _named_apps(request.folder / SETTINGS, modules)
+        is_there = request.settings is not None or SETTINGS in texts
+        config = settings_of(request.folder, request.settings) if is_there else Config()
+        named = _named_apps(config, modules)
         return calls[0] if calls else named[0] if named else found_app(modules)
     module, _, attribute = request.app.partition(":")
     if not module or not attribute.isidentifier():
@@ -201,10 +203,13 @@ def _entry(request: Request, texts: Mapping[str, str], modules: Mapping[str, str
     return same[0] if same else Entry(module, attribute)
 
 
-def _named_apps(file: Path, modules: Mapping[str, str]) -> list[Entry]:
-    """Return the apps that a ``leeward.toml`` says an embedded target runs."""
-    options = load_settings(file=file, env=NOTHING).options
-    specs = [each.get("app") for name, each in options.items() if name.partition(":")[0] == "local"]
+def _named_apps(config: Config, modules: Mapping[str, str]) -> list[Entry]:
+    """Return the apps that an embedded target runs, as a configuration says."""
+    specs = [
+        each.get("app")
+        for name, each in config.options.items()
+        if name.partition(":")[0] == "local"
+    ]
     apps = [spec.partition(":") for spec in specs if isinstance(spec, str)]
     return [Entry(module, name) for module, _, name in apps if module in modules and name]
 

@@ -55,6 +55,7 @@ from leeward_aws.workflows.jsonata import (
     whole,
 )
 from leeward_aws.workflows.variables import (
+    Around,
     State,
     Surroundings,
     error_of,
@@ -158,13 +159,40 @@ class Machine:
             case Wait():
                 return self._wait(node, then, around)
             case Stop():
-                output = output_of(node.result, around.names)
-                around.states[node.id] = {"Type": "Succeed", "Output": output}
-                too_large = unfit(node.result, around.names, as_payload=False)
-                return self._guarded(node.id, around, too_large, TOO_LARGE, in_time=False)
+                return self._stop(node, around)
             case Fail():
                 self._raise(node.id, error_of(literal(node.error)), around)
         return node.id
+
+    def _stop(self, node: Stop, around: Surroundings) -> str:
+        """Write an end of the run; behind a final error, it is the end of its handler only."""
+        output = output_of(node.result, around.names)
+        around.states[node.id] = {"Type": "Succeed", "Output": output}
+        too_large = unfit(node.result, around.names, as_payload=False)
+        entry = self._guarded(node.id, around, too_large, TOO_LARGE, in_time=False)
+        choices = []
+        for number, handler in enumerate(reversed(around.handlers)):
+            following, inside = handler.again, around.sagas[handler.sagas :]
+            if handler.undo is not None and inside:
+                # What the sagas inside the handler have done is left to the saga around it.
+                done = handler.undo
+                for each in inside:
+                    done = f"$append({done}, {each})"
+                following = f"{node.id} leaves {number}"
+                around.states[following] = {
+                    "Type": "Pass",
+                    "Assign": {handler.undo[1:]: whole(done)},
+                    "Next": handler.again,
+                }
+            choices.append({"Condition": whole(f"{handler.error}.final"), "Next": following})
+        if not choices:
+            return entry
+        around.states[f"{node.id} of which"] = {
+            "Type": "Choice",
+            "Choices": choices,
+            "Default": entry,
+        }
+        return f"{node.id} of which"
 
     def _step(self, step: Step, then: str, around: Surroundings) -> str:
         path = path_of(step.id, around)
@@ -281,7 +309,9 @@ class Machine:
             then, fell = behind, f"{state} fell"
             told = f'$merge([{error}, {{"final": {kept}.final or {error}.final}}])'
             self._raise(fell, told, around)
-            entry = self._block(handler.body, then, around._replace(raising=fell))
+            this = Around(kept, f"{state} again", around.undo, len(around.sagas))
+            inside = around._replace(raising=fell, handlers=(*around.handlers, this))
+            entry = self._block(handler.body, then, inside)
         else:
             entry = self._block(handler.body, then, around)
         around.states[state] = {"Type": "Pass", "Assign": assigned, "Next": entry}
@@ -296,7 +326,7 @@ class Machine:
             }
             then = f"{node.id} done"
         around.states[f"{node.id} undo"] = compensation(node, done, around, self._calls)
-        inside = around._replace(undo=done, raising=f"{node.id} undo")
+        inside = around._replace(undo=done, raising=f"{node.id} undo", sagas=(*around.sagas, done))
         entry = self._block(node.body, then, inside)
         around.states[f"{node.id} begin"] = {
             "Type": "Pass",

@@ -21,6 +21,22 @@ from leeward_aws.workflows.jsonata import literal
 State = dict[str, Any]
 
 
+class Around(NamedTuple):
+    """A handler that stands around a node.
+
+    Attributes:
+        error: variable with the error that it handles.
+        again: the state that raises this error again.
+        undo: variable with what the saga around the handler is to take back; None without one.
+        sagas: how many sagas stand around the handler.
+    """
+
+    error: str
+    again: str
+    undo: str | None
+    sagas: int
+
+
 class Surroundings(NamedTuple):
     """Where a node stands.
 
@@ -33,6 +49,8 @@ class Surroundings(NamedTuple):
         raising: the state that an error goes to.
         most: variable with the bytes that the results of a branch may have; None elsewhere.
         share: expression for the events of the history that one `each` may take.
+        sagas: variables with what the sagas around have done, the outermost first.
+        handlers: around it, the outermost first, where errors may be final.
     """
 
     level: int
@@ -43,6 +61,8 @@ class Surroundings(NamedTuple):
     raising: str
     most: str | None
     share: str
+    sagas: tuple[str, ...] = ()
+    handlers: tuple[Around, ...] = ()
 
     def own(self, kind: str) -> str:
         """Return a variable of this level."""

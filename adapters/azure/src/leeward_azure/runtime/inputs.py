@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from leeward.adapter.queues import Attribute
-from leeward.adapter.text import join_key
 from leeward.app.kit import (
     HEALTH_PATH,
     Answer,
@@ -24,6 +23,7 @@ from leeward.app.kit import (
     event_of,
     failed,
     headers_of,
+    join_key,
     refused,
     serve,
     tick_time,

@@ -20,11 +20,13 @@ from leeward_google.workflows.values import Values
 from leeward_google.workflows.variables import (
     Surroundings,
     assigned,
+    ends_handler,
     error_of,
     initial_of,
     is_taken,
     joined,
     kept,
+    may_stop,
     name_of,
     normal,
     nothing,
@@ -93,10 +95,23 @@ class Source:
             case workflows.Wait():
                 return self._wait(node, around)
             case workflows.Stop():
-                before, value = self._values.template(node.result)
-                return [*before, {node.id: {"return": value}}]
+                return self._stop(node, around)
             case workflows.Fail():
                 return [{node.id: {"raise": error_of(node.error)}}]
+
+    def _stop(self, node: workflows.Stop, around: Surroundings) -> Steps:
+        """Return the end of the run; behind a final error, the raise that ends its handler only.
+
+        What is raised has the error, and `stop`: what is between it and that handler hands it on.
+        """
+        before, value = self._values.template(node.result)
+        cases = []
+        for number, error in enumerate(reversed(around.errors)):
+            fields = ("name", "ambiguous", "steps", "final")
+            leaving = {**{field: f"${{{error}.{field}}}" for field in fields}, "stop": True}
+            cases.append((f"{error}.final", [{f"{node.id}-leaves-{number}": {"raise": leaving}}]))
+        first = [{f"{node.id}-of-which": when(*cases)}] if cases else []
+        return [*first, *before, {node.id: {"return": value}}]
 
     def _step(self, step: workflows.Step, around: Surroundings) -> Steps:
         before, payload = self._values.template(step.payload)
@@ -148,6 +163,9 @@ class Source:
             (is_taken(handler, error), self._handler(node, number, handler, error, around))
             for number, handler in enumerate(node.handlers)
         ]
+        if may_stop(node.body, around):
+            leaves = [{f"{node.id}-leaves": {"raise": f"${{{error}}}"}}]
+            cases.insert(0, (ends_handler(error), leaves))
         cases.append(("true", [{f"{node.id}-again": {"raise": f"${{{error}}}"}}]))
         steps = [normal(node.id, caught, error), {f"{node.id}-which": when(*cases)}]
         body = self._block(node.body, around)
@@ -172,7 +190,13 @@ class Source:
         told = {name: f"${{{fell}.{name}}}" for name in ("name", "ambiguous", "steps")}
         told["final"] = f"${{{error}.final or {fell}.final}}"
         raised = [normal(f"{id}-fell", caught, fell), {f"{id}-fell-again": {"raise": told}}]
-        body = self._block(handler.body, around) or nothing(id)
+        inside = around._replace(errors=(*around.errors, error))
+        if may_stop(handler.body, inside):
+            here = [{f"{id}-ends-here": {"raise": f"${{{error}}}"}}]
+            further = [{f"{id}-leaves": {"raise": f"${{{fell}}}"}}]
+            leaves = [{f"{id}-ends": when((f"{error}.final", here), ("true", further))}]
+            raised.insert(1, {f"{id}-stops": when((ends_handler(fell), leaves))})
+        body = self._block(handler.body, inside) or nothing(id)
         return [
             *steps,
             {f"{id}-final": when((f"{error}.final", off))},
@@ -184,8 +208,15 @@ class Source:
         done, caught = f"u_{variable_of(node.id)}", f"c_{variable_of(node.id)}"
         error = f"x_{variable_of(node.id)}"
         body = self._block(node.body, around._replace(undo=done))
+        leaves: Steps = []
+        if may_stop(node.body, around):
+            # What it has done is left to the saga around the handler.
+            left = [] if around.undo is None else joined(f"{node.id}-left", around.undo, done)
+            left.append({f"{node.id}-leaves": {"raise": f"${{{error}}}"}})
+            leaves = [{f"{node.id}-stops": when((ends_handler(error), left))}]
         undo = [
             normal(node.id, caught, error),
+            *leaves,
             *compensation(node, done, error, around, values=self._values, calls=self._calls),
         ]
         steps: Steps = [

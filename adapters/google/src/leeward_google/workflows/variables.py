@@ -14,7 +14,9 @@ from leeward.adapter.workflows import (
     Parallel,
     Saga,
     Step,
+    Stop,
     blocks_of,
+    nodes,
 )
 from leeward_google.workflows.library import ERROR, Steps, assign, one_of
 
@@ -29,11 +31,14 @@ class Surroundings(NamedTuple):
         suffix: expression for what stands behind ids in paths.
         undo: variable with what is to be taken back; None without a saga around.
         guard: variable that tells whether the deadline counts.
+        errors: variables with the errors of the handlers around, the outermost first, where errors
+            may be final.
     """
 
     suffix: str = '""'
     undo: str | None = None
     guard: str = "g"
+    errors: tuple[str, ...] = ()
 
 
 def is_taken(handler: Handler, error: str) -> str:
@@ -60,6 +65,16 @@ def normal(id: str, caught: str, error: str) -> dict[str, Any]:
 def error_of(name: str) -> dict[str, Any]:
     """Return an error as a map."""
     return {"name": name, "ambiguous": False, "steps": [], "final": False}
+
+
+def ends_handler(error: str) -> str:
+    """Return an expression: whether an error stands for a `stop` that ends its handler only."""
+    return f'"stop" in {error}'
+
+
+def may_stop(block: Block, around: Surroundings) -> bool:
+    """Return whether a `stop` in a block may have to end a handler around the block only."""
+    return bool(around.errors) and any(isinstance(node, Stop) for node in nodes(block))
 
 
 def kept(undo: str, id: str, when: str) -> Steps:
