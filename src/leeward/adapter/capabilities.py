@@ -12,8 +12,8 @@ UNMARKED = "unmarked"
 function that is not known to mark its own answers: it may have passed on somebody else's."""
 
 UNMARKED_REFUSAL = "unmarked_refusal"
-"""The same, where it looks like one that refuses this request alone, such as a 403 or a 404. It is
-no evidence that the target is ill, whoever gave it."""
+"""The same, where it looks like one that refuses this request alone, such as a 403 or a 404. It
+says nothing of the target's health, whoever gave it."""
 
 TOO_LARGE = "payload_too_large"
 """The `Result.reason` of a CALLER result by which a target says that a request is too large."""

@@ -73,10 +73,17 @@ _ANY_TABLE: Final = TableConfig()
 
 
 class Table(NamedTuple):
-    """What holds for a table: its key's fields, and its deadline in seconds."""
+    """What holds for a table.
+
+    Attributes:
+        key: the fields of its key.
+        seconds: its deadline.
+        is_known: it is configured, or no table is; else its name may be a slip for another one's.
+    """
 
     key: tuple[str, ...]
     seconds: float
+    is_known: bool
 
 
 class Operations:
@@ -150,7 +157,8 @@ class Operations:
         )
         seconds = known.seconds if timeout is None else arguments.check_timeout(timeout)
         self.check(call)
-        return call, seconds, self._with_hint(results.stored, table)
+        conclude = results.stored if known.is_known else self._with_hint(results.stored, table)
+        return call, seconds, conclude
 
     def load_data(
         self, table: str, key: str | Mapping[str, str], timeout: float | None
@@ -160,7 +168,11 @@ class Operations:
         call = Load(table, arguments.key_of(key, known.key, self._limits))
         seconds = known.seconds if timeout is None else arguments.check_timeout(timeout)
         self.check(call)
-        return call, seconds, self._with_hint(self._loaded, table)
+        return (
+            call,
+            seconds,
+            self._loaded if known.is_known else self._with_hint(self._loaded, table),
+        )
 
     def delete_data(
         self,
@@ -179,7 +191,8 @@ class Operations:
         )
         seconds = known.seconds if timeout is None else arguments.check_timeout(timeout)
         self.check(call)
-        return call, seconds, self._with_hint(results.deleted, table)
+        conclude = results.deleted if known.is_known else self._with_hint(results.deleted, table)
+        return call, seconds, conclude
 
     @property
     def events(self) -> EventOperations:
@@ -298,7 +311,8 @@ class Operations:
             return known
         checked = arguments.check_name(table, "table")
         configured = self._config.tables.get(checked) or _ANY_TABLE
-        known = Table(configured.key, configured.timeout or DATA_TIMEOUT)
+        is_known = configured is not _ANY_TABLE or not self._config.tables
+        known = Table(configured.key, configured.timeout or DATA_TIMEOUT, is_known)
         if len(self._tables) >= MOST_KNOWN:
             self._tables.clear()
         self._tables[table] = known
@@ -337,11 +351,8 @@ class Operations:
     def _with_hint(
         self, conclude: Callable[[C, Result[Any]], T], table: str
     ) -> Callable[[C, Any], T]:
-        """Return `conclude`; of a table that is not configured, with the nearest one that is."""
-        known = self._config.tables
-        if table in known or not known:
-            return conclude
-        return results.with_hint(conclude, table, known)
+        """Return what concludes a call likewise, with the table whose name is nearest."""
+        return results.with_hint(conclude, table, self._config.tables)
 
     def _loaded(self, call: Load, result: Result[Any]) -> Record | None:
         return results.loaded(call, result, self.clock.now())
