@@ -2,7 +2,8 @@
 
 Five functions, one bus, two tables, a bucket and a workflow, under these names. The functions mark
 their answers, as leeward's handler does: each has the header ``x-leeward`` with what the request
-has as ``x-leeward-call``; only where one raises may the platform answer in its place.
+has as ``x-leeward-call`` and ``;handler`` behind it. Only where one raises may the platform answer
+in its place.
 
 Where the cloud runs Python callables, `contract_functions` gives the functions ready-made, and
 `Seen` remembers what the bus delivers::

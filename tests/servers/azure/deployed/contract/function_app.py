@@ -115,7 +115,7 @@ def _by_http(name: str, function: Callable[[Any], Any]) -> None:
     def called(req: func.HttpRequest) -> func.HttpResponse:
         body = req.get_body()
         returned = function(json.loads(body) if body else None)
-        mark = {"x-leeward": req.headers.get("x-leeward-call", "1")}
+        mark = {"x-leeward": req.headers.get("x-leeward-call", "1") + ";handler"}
         return func.HttpResponse(json.dumps(returned), headers=mark, mimetype="application/json")
 
 

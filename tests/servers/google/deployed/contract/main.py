@@ -78,7 +78,7 @@ def main(request: Any) -> Any:
     """Answer a call by HTTP."""
     body = request.get_data()
     returned = _FUNCTIONS[request.path.strip("/")](json.loads(body) if body else None)
-    mark = request.headers.get("x-leeward-call", "1")
+    mark = request.headers.get("x-leeward-call", "1") + ";handler"
     return json.dumps(returned), 200, {"Content-Type": "application/json", "x-leeward": mark}
 
 
