@@ -218,6 +218,7 @@ def test_an_instance_that_cannot_make_what_it_shares_is_not_healthy(
 
 
 @pytest.mark.threat("S8")
+@pytest.mark.vendors
 def test_no_platform_is_told_why_a_warm_up_has_failed(caplog: pytest.LogCaptureFixture) -> None:
     """Whatever asks for one: nothing is raised, and the log has class and place alone."""
     app = App("shop")

@@ -376,6 +376,7 @@ def test_a_letter_that_cannot_be_moved_ends_it() -> None:
     assert place.moved == ["a"]
 
 
+@pytest.mark.vendors
 @each_row("platform", ["aws", "azure", "google"])
 def test_a_dead_letter_queue_of_nobody_is_refused(platform: str) -> None:
     """Where the app is deployed: by a misspelt name nothing would ever be given up."""

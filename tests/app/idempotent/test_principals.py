@@ -8,7 +8,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from azure.functions import HttpRequest
 
 from leeward import App, Client, ConfigError, Context
 from leeward.app.context import call_within
@@ -71,6 +70,8 @@ def on_azure(app: App) -> Call:
         headers = {"content-type": "application/json"}
         if who is not None:
             headers |= {"X-MS-CLIENT-PRINCIPAL-ID": who, "X-MS-CLIENT-PRINCIPAL-IDP": "aad"}
+        from azure.functions import HttpRequest
+
         asked = HttpRequest("POST", "/api/charge", headers=headers, body=json.dumps(order).encode())
         answer = function.get_user_function()(asked, SimpleNamespace(invocation_id="1"))
         return answer.status_code, json.loads(answer.get_body())
@@ -136,6 +137,7 @@ def test_a_name_of_an_authorizers_own_is_nobody_elses() -> None:
 
 
 @pytest.mark.threat("S17")
+@pytest.mark.vendors
 def test_nobody_meets_the_record_of_another_on_azure(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
