@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from leeward.routing.health import Health
 
 
-class Limits(NamedTuple):
+class AnswerTimes(NamedTuple):
     """How long one function, bus or table takes on a target, in seconds.
 
     Attributes:
@@ -44,7 +44,7 @@ class Limits(NamedTuple):
     stalled: float
 
 
-def limits_of(health: Health, circuit: Circuit, *, guess: bool = False) -> Limits | None:
+def limits_of(health: Health, circuit: Circuit, *, guess: bool = False) -> AnswerTimes | None:
     """Return how long answers take here; None where nobody knows.
 
     By the baseline; else by the quickest other target that has answered the same, where this one
@@ -54,7 +54,7 @@ def limits_of(health: Health, circuit: Circuit, *, guess: bool = False) -> Limit
     if latency.usual:
         silent = circuit.early if circuit.early < inf else policy.stall_factor * latency.rare
         silent = max(policy.early_least, silent) if guess else circuit.early
-        return Limits(latency.usual, silent, circuit.stall_after)
+        return AnswerTimes(latency.usual, silent, circuit.stall_after)
     own = latency.guess()
     others = [
         each.latency.guess()
@@ -69,7 +69,7 @@ def limits_of(health: Health, circuit: Circuit, *, guess: bool = False) -> Limit
         return None
     limit = policy.stall_factor * own
     silent = max(policy.early_least, limit) if guess else inf
-    return Limits(own, silent, max(policy.stall_least, limit))
+    return AnswerTimes(own, silent, max(policy.stall_least, limit))
 
 
 def look(health: Health, circuit: Circuit, call: Call, now: float) -> None:
@@ -132,7 +132,7 @@ class Wait(NamedTuple):
 
     attempts: int
     seconds: float
-    limits: Limits | None
+    limits: AnswerTimes | None
 
 
 def _waits(health: Health, wide: Circuit, now: float) -> Iterator[Wait]:
@@ -162,7 +162,7 @@ def _may_have_stood_still(health: Health, began: float, seconds: float, now: flo
 
 
 def _fall_silent(health: Health, circuit: Circuit, *, doubted: bool) -> None:
-    """Let calls avoid a target that does not answer; or, in doubt, compare it with another."""
+    """Make calls avoid a target that does not answer; or, in doubt, compare it with another."""
     circuit.doubted = doubted
     if not circuit.silent:
         circuit.silent = circuit.uneasy = True
@@ -172,7 +172,7 @@ def _fall_silent(health: Health, circuit: Circuit, *, doubted: bool) -> None:
 
 
 def end_silence(health: Health, circuit: Circuit) -> None:
-    """Let calls go to a target again that has answered, or whose circuit says what they may."""
+    """Allow calls to a target again that has answered, or whose circuit says what they may."""
     circuit.silent = circuit.doubted = False
     if circuit in health.silent:
         del health.silent[circuit]
