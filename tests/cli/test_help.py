@@ -79,8 +79,8 @@ def test_a_command_that_is_not_installed_says_what_to_install(
     ):
         done = leeward(*line.split(), "--json")
         assert done.code == 2
-        told = json.loads(done.err)["error"]
-        assert (told["class"], install in told["message"]) == ("ConfigError", True)
+        error = json.loads(done.err)["error"]
+        assert (error["type"], install in error["message"]) == ("ConfigError", True)
     assert (
         'package    (it is not installed: pip install "leeward[deploy]")' in leeward("--help").out
     )

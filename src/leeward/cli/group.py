@@ -74,6 +74,12 @@ class Commands(TyperGroup):
         own = super().get_command(ctx, cmd_name)
         return own or added_command(cmd_name, self._path + cmd_name)
 
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Find the command of the first word; typer suggests others from `commands` alone."""
+        if args and self.get_command(ctx, args[0]) is None:
+            self.commands |= {name: self.get_command(ctx, name) for name in self.list_commands(ctx)}
+        return super().resolve_command(ctx, args)
+
     @property
     def _path(self) -> str:
         """What stands before the names of commands in an entry point."""
