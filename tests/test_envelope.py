@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leeward.app.http import headers_of
+from leeward.app.host import headers_of
 from leeward.calls import FunctionFault
 from leeward.envelope import (
     Opened,

@@ -13,8 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leeward import App, Client, Context, Event
-from leeward.app.host import Host
-from leeward.app.http import HttpRequest, upkeep
+from leeward.app.host import Host, HttpRequest, upkeep
 from leeward.app.idempotency import idempotent
 from leeward.app.schedules import next_time, parse_schedule, time_told
 from leeward.app.triggers import Delivery, Platform

@@ -12,6 +12,7 @@ from urllib.parse import quote
 import pytest
 
 from leeward import App
+from leeward.app.answers import Failure, Problem, failure_of
 from leeward.app.dead_letters import (
     ATTRIBUTE,
     DeadLetters,
@@ -21,7 +22,6 @@ from leeward.app.dead_letters import (
     without_facts,
 )
 from leeward.app.handlers import Handler
-from leeward.app.problem import Failure, Problem, failure_of
 from leeward.calls import Result
 from leeward.cli.commands.dlq import _json, _render
 from leeward.cli.dlq.letters import Found, QueueLetters

@@ -18,9 +18,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leeward.app.answers import encoded, plain
+from leeward.app.answers import InvalidInput, encoded, fault_fields, plain, refused
 from leeward.app.decoding import decoder_of
-from leeward.app.problem import InvalidInput, fault_fields, refused
 from leeward.errors import ConfigError
 
 CANARY = "canary-8e03"

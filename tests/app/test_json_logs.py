@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from leeward import App, Context
-from leeward.app.core import answer
-from leeward.app.json_logs import JsonFormatter, set_up
+from leeward.app.handlers import answer
+from leeward.app.telemetry import JsonFormatter, set_up
 from leeward.app.traces import trace_ids
 from leeward.app.triggers import Delivery, LogStyle, Platform
 from leeward.logs import log_event

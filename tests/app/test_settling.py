@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leeward.app.problem import Failure, InvalidInput, Problem, failure_of, out_of_time, refused
-from leeward.app.settling import (
+from leeward.app.answers import Failure, InvalidInput, Problem, failure_of, out_of_time, refused
+from leeward.app.dead_letters import (
     LONGEST_WAIT,
     Settled,
     Step,

@@ -93,7 +93,7 @@ def test_a_small_app_does_not_load_inspect() -> None:
         f"import sys; sys.path.insert(0, {str(ROOT / 'src')!r})\n"
         "from leeward import App\n"
         "from leeward.app import idempotent\n"
-        "from leeward.app.core import answer\n"
+        "from leeward.app.handlers import answer\n"
         "from leeward.app.triggers import Delivery, Platform\n"
         "from leeward.clock import SystemClock\n"
         "app = App('quiet')\n"

@@ -19,14 +19,14 @@ MUTANTS: Final = (
     ),
     Mutant(
         "a later attempt is taken for a proof that none has run",
-        "src/leeward/app/settling.py",
+        "src/leeward/app/dead_letters.py",
         '"maybe" if failure.ran == "no" and attempt != 1 else failure.ran',
         "failure.ran",
         f"{_SETTLING}::test_that_nothing_ran_is_said_on_proof_alone",
     ),
     Mutant(
         "a batch that fails as one is given up",
-        "src/leeward/app/settling.py",
+        "src/leeward/app/dead_letters.py",
         "    if together:\n",
         "    if False:\n",
         f"{_SETTLING}::test_a_batch_that_fails_as_one_is_handed_back",

@@ -33,14 +33,14 @@ MUTANTS: Final = (
     ),
     Mutant(
         "JSON logs drop what was logged beside the text",
-        "src/leeward/app/json_logs.py",
+        "src/leeward/app/telemetry.py",
         "            if name not in _RECORD:",
         "            if False:",
         "tests/app/test_json_logs.py::test_whatever_is_logged_is_a_line",
     ),
     Mutant(
         "whoever asks for the health of an instance makes it try each time",
-        "src/leeward/app/warm.py",
+        "src/leeward/app/process.py",
         "                self._due = monotonic() + PAUSE\n",
         "                pass\n",
         "tests/app/test_app.py::test_an_instance_that_cannot_make_what_it_shares_is_not_healthy",
@@ -61,7 +61,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "of an input with several flaws the first alone is told",
-        "src/leeward/app/mismatch.py",
+        "src/leeward/app/decoding.py",
         "    first.others = rest[: MOST - 1]\n",
         "",
         "tests/app/test_decoding.py::test_everything_that_does_not_fit_is_told_at_once",

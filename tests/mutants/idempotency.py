@@ -36,14 +36,14 @@ MUTANTS: Final = (
     ),
     Mutant(
         "a part that has done nothing is taken for the whole handler",
-        "src/leeward/app/core.py",
+        "src/leeward/app/handlers.py",
         "context.did_nothing and context.guard is handler.function",
         "context.did_nothing",
         f"{_PROOFS}::test_that_nothing_ran_is_told_where_the_key_is_released",
     ),
     Mutant(
         "a part that knows keys is taken for the whole handler",
-        "src/leeward/app/core.py",
+        "src/leeward/app/handlers.py",
         "(is_whole or context.dedup == NOT_RECOGNISED)",
         "True",
         f"{_PROOFS}::test_that_nothing_ran_is_told_where_the_key_is_released",

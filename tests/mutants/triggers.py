@@ -104,7 +104,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "an error whose class raises ends the platform's run",
-        "src/leeward/app/core.py",
+        "src/leeward/app/handlers.py",
         "    except Exception:  # noqa: BLE001 - somebody else's class: what a property does\n",
         "    except ZeroDivisionError:\n",
         "tests/app/test_core.py::test_an_error_whose_class_raises_is_a_failure_like_any_other",

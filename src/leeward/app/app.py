@@ -17,30 +17,32 @@ def remember(event: Event) -> None: ...
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Never, TypeVar
 
 from leeward.app.checks import (
     check_function,
     check_limits,
     check_name,
+    check_no_loop,
     check_place,
     check_principal,
+    check_taken,
     check_text,
     check_warmed,
     classes_in,
     effect_of,
+    prefixes_of,
 )
-from leeward.app.clients import Clients
 from leeward.app.context import Function
 from leeward.app.handlers import Handler
-from leeward.app.objects import check_no_loop, check_taken, prefixes_of
+from leeward.app.process import Clients, Warm
 from leeward.app.triggers import Kind
-from leeward.app.warm import Warm
 from leeward.errors import ConfigError
 from leeward.values import Effect, EffectName
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from leeward.aio import AsyncClient
     from leeward.client import Client
     from leeward.workflow.flow import Body
@@ -266,11 +268,21 @@ class App:
         Raises:
             ConfigError: the flow is wrong; the message names the line.
         """
-        from leeward.app.steps import named_in
+        from leeward.workflow.arguments import Named
         from leeward.workflow.flow import workflow
 
+        def resolve(function: Function) -> Named:
+            for handler in self.handlers.values():
+                if handler.is_call and handler.function is function:
+                    return Named(handler.name, handler.effect, handler.timeout)
+            missing = getattr(function, "__name__", type(function).__name__)
+            raise ConfigError(
+                f"a step names {missing!r}, which is not a function of the app {self.name!r}; "
+                "register it with @app.function(), above the workflow"
+            )
+
         def add(body: Body) -> Definition:
-            definition = workflow(name, timeout=timeout, resolve=named_in(self))(body)
+            definition = workflow(name, timeout=timeout, resolve=resolve)(body)
             self.workflows.append(definition)
             return definition
 

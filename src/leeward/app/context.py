@@ -7,7 +7,6 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from leeward.app.signatures import is_coroutine_function
-from leeward.clock import Clock
 from leeward.errors import ConfigError
 from leeward.values import NOTHING, Json
 from leeward.watching import RUNNING
@@ -16,8 +15,9 @@ if TYPE_CHECKING:
     from logging import Logger
 
     from leeward.aio import AsyncClient
-    from leeward.app.clients import Clients
+    from leeward.app.process import Clients
     from leeward.client import Client
+    from leeward.clock import Clock
 
 Function: TypeAlias = Callable[..., Any]
 """A handler: it takes a payload or an event, and a `Context` if it has a second parameter."""
@@ -133,7 +133,7 @@ class Context:
             Problem: with status 503, so that whoever may try again does.
         """
         if self.remaining() <= needs:
-            from leeward.app.problem import out_of_time
+            from leeward.app.answers import out_of_time
 
             raise out_of_time()
 

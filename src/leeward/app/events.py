@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from leeward.app.problem import InvalidInput
+from leeward.app.answers import InvalidInput
 from leeward.cloudevents import from_json
 from leeward.errors import InvalidRequest
 from leeward.json_text import Undecodable, decode
-from leeward.values import Event, Json
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from leeward.values import Event, Json
 
 STRUCTURED: Final = "application/cloudevents+json"
 BATCHED: Final = "application/cloudevents-batch+json"

@@ -11,62 +11,60 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from leeward import otel
-    from leeward.app.answers import Answer, failed
+    from leeward.app.answers import (
+        RESPONSE_TOO_LARGE,
+        Answer,
+        Failure,
+        InvalidInput,
+        Problem,
+        failed,
+        failure_of,
+        refused,
+    )
     from leeward.app.app import App
     from leeward.app.checks import check_queues
     from leeward.app.context import Context
     from leeward.app.dead_letters import (
-        ATTRIBUTE,
         DeadLetters,
         Letter,
         Perform,
         checked_queues,
         dead_letters_at,
+        fails_as_one,
     )
-    from leeward.app.events import event_in_headers, event_of, events_in, is_event
+    from leeward.app.events import event_of, events_in, is_event
     from leeward.app.handlers import Handler
-    from leeward.app.host import Host, event_key, tick_time
-    from leeward.app.http import (
+    from leeward.app.host import (
         HEALTH,
         HEALTH_PATH,
+        Host,
         HttpAnswer,
         HttpRequest,
-        delivery_of,
+        event_key,
         headers_of,
         http_answer,
         serve,
+        tick_time,
         upkeep,
     )
-    from leeward.app.problem import (
-        RESPONSE_TOO_LARGE,
-        Failure,
-        InvalidInput,
-        Problem,
-        failure_of,
-        refused,
-    )
+    from leeward.app.runtimes import Ran
     from leeward.app.schedules import parse_schedule, time_told
-    from leeward.app.settling import fails_as_one
     from leeward.app.traces import trace_ids
-    from leeward.app.trial import Ran
     from leeward.app.triggers import Delivery, Kind, LogStyle, Message, ObjectEvent, Platform
     from leeward.clock import SystemClock
     from leeward.entropy import new_id
     from leeward.json_text import Undecodable, decode, encode
-    from leeward.logs import log_event
     from leeward.text import join_key
 
 __all__ = [
-    "ATTRIBUTE",
-    "HEALTH",
-    "HEALTH_PATH",
-    "RESPONSE_TOO_LARGE",
     "Answer",
     "App",
     "Context",
     "DeadLetters",
     "Delivery",
     "Failure",
+    "HEALTH",
+    "HEALTH_PATH",
     "Handler",
     "Host",
     "HttpAnswer",
@@ -80,6 +78,7 @@ __all__ = [
     "Perform",
     "Platform",
     "Problem",
+    "RESPONSE_TOO_LARGE",
     "Ran",
     "SystemClock",
     "Undecodable",
@@ -87,9 +86,7 @@ __all__ = [
     "checked_queues",
     "dead_letters_at",
     "decode",
-    "delivery_of",
     "encode",
-    "event_in_headers",
     "event_key",
     "event_of",
     "events_in",
@@ -100,7 +97,6 @@ __all__ = [
     "http_answer",
     "is_event",
     "join_key",
-    "log_event",
     "new_id",
     "otel",
     "parse_schedule",
@@ -113,29 +109,21 @@ __all__ = [
 ]
 
 _NAMES: Final = {
-    "leeward.app.answers": "Answer failed",
+    "leeward.app.answers": "RESPONSE_TOO_LARGE Answer Failure InvalidInput Problem failed failure_of refused",
     "leeward.app.app": "App",
     "leeward.app.checks": "check_queues",
     "leeward.app.context": "Context",
-    "leeward.app.dead_letters": (
-        "ATTRIBUTE DeadLetters Letter Perform checked_queues dead_letters_at"
-    ),
-    "leeward.app.events": "event_in_headers event_of events_in is_event",
+    "leeward.app.dead_letters": "DeadLetters Letter Perform checked_queues dead_letters_at fails_as_one",
+    "leeward.app.events": "event_of events_in is_event",
     "leeward.app.handlers": "Handler",
-    "leeward.app.host": "Host event_key tick_time",
-    "leeward.app.http": (
-        "HEALTH HEALTH_PATH HttpAnswer HttpRequest delivery_of headers_of http_answer serve upkeep"
-    ),
-    "leeward.app.problem": "RESPONSE_TOO_LARGE Failure InvalidInput Problem failure_of refused",
+    "leeward.app.host": "HEALTH HEALTH_PATH Host HttpAnswer HttpRequest event_key headers_of http_answer serve tick_time upkeep",
+    "leeward.app.runtimes": "Ran",
     "leeward.app.schedules": "parse_schedule time_told",
-    "leeward.app.settling": "fails_as_one",
     "leeward.app.traces": "trace_ids",
-    "leeward.app.trial": "Ran",
     "leeward.app.triggers": "Delivery Kind LogStyle Message ObjectEvent Platform",
     "leeward.clock": "SystemClock",
     "leeward.entropy": "new_id",
     "leeward.json_text": "Undecodable decode encode",
-    "leeward.logs": "log_event",
     "leeward.text": "join_key",
 }
 """What there is, by the module that has it; modules themselves are not among them."""

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Iterable
-from typing import Any, Final, get_args
+from typing import TYPE_CHECKING, Any, Final, get_args
 
-from leeward.app.mismatch import MOST, Mismatch, together, type_name
-from leeward.values import Json
+from leeward.app.decoding import MOST, Mismatch, together, type_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from leeward.values import Json
 
 _WHERE: Final = re.compile(r" - at `(\$[\w.\[\]]*)`$")
 _EXPECTED: Final = re.compile(

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeAlias
 
 from leeward.entrypoints import all_entry_points, entry_points
 from leeward.errors import ConfigError
 from leeward.logs import import_flaw
+from leeward.masking import masked
+
+if TYPE_CHECKING:
+    from leeward.app.handlers import Handler
+    from leeward.app.triggers import Delivery
+    from leeward.values import Json
 
 GROUP: Final = "leeward.runtimes"
 TRIALS: Final = "leeward.trials"
@@ -61,3 +67,34 @@ def check_options(platform: str, names: Iterable[str], where: str) -> None:
                 f"{where}: the runtime of {platform} has no option {name!r}; "
                 f"known: {', '.join(known)}"
             )
+
+
+class Ran(NamedTuple):
+    """What the platform would make of a run.
+
+    Attributes:
+        value: of a call, what was returned.
+        error_type: class of the failure; None for a success.
+        error_message: what the caller may read of it.
+        again: the platform would deliver it again.
+    """
+
+    value: Json = None
+    error_type: str | None = None
+    error_message: str | None = None
+    again: bool = False
+
+    def __repr__(self) -> str:
+        return masked(self, "error_type again")
+
+    @property
+    def failed(self) -> bool:
+        """Return whether it has failed."""
+        return self.error_type is not None or self.again
+
+
+class Trial(Protocol):
+    """A runtime without its platform, which an adapter has for tests."""
+
+    def run(self, handler: Handler, delivery: Delivery) -> Ran:
+        """Put a delivery into the platform's own form, run it, and read the answer."""

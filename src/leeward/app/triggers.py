@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-from leeward.clock import Clock
 from leeward.masking import masked
-from leeward.values import NOTHING, Event
+from leeward.text import join_key
+from leeward.values import NOTHING, Event, Json
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
     from leeward.app.context import Context
+    from leeward.clock import Clock
 
 
 class Kind(Enum):
@@ -70,6 +71,26 @@ class ObjectEvent(NamedTuple):
     sequence: str | None = None
     time: datetime | None = None
     revision: str | None = None
+
+
+class ObjectPrefix(NamedTuple):
+    """The objects of a bucket whose keys begin with `prefix`."""
+
+    bucket: str
+    prefix: str
+
+    def __str__(self) -> str:
+        """Write it as users do."""
+        return f"{self.bucket}/{self.prefix}" if self.prefix else self.bucket
+
+    def covers(self, bucket: str, key: str) -> bool:
+        """Return whether an object is in it."""
+        return self.bucket == bucket and key.startswith(self.prefix)
+
+    def meets(self, other: ObjectPrefix) -> bool:
+        """Return whether an object could be in both."""
+        shorter, longer = sorted((self.prefix, other.prefix), key=len)
+        return self.bucket == other.bucket and longer.startswith(shorter)
 
 
 Input: TypeAlias = "bytes | Event | Message | ObjectEvent | datetime"
@@ -135,3 +156,25 @@ class Platform(NamedTuple):
     logs: LogStyle = LogStyle()
     flush: bool = False
     cloud: str | None = None
+
+
+def object_key(event: ObjectEvent) -> str:
+    """Return by what a write of an object is recognised: the same however often it is told."""
+    return join_key(f"{event.bucket}/{event.key}", event.version)
+
+
+def object_document(event: ObjectEvent) -> dict[str, Json]:
+    """Return an event as JSON."""
+    time = None if event.time is None else event.time.isoformat()
+    return {**event._asdict(), "time": time}
+
+
+def object_event_from(document: Mapping[str, Any]) -> ObjectEvent:
+    """Read what `object_document` has returned.
+
+    Raises:
+        TypeError: another program has written it.
+    """
+    from leeward.app.schedules import time_told
+
+    return ObjectEvent(**{**document, "time": time_told(document.get("time"))})

@@ -11,11 +11,9 @@ from typing import Any, TypeVar
 
 from leeward.adapter import Enqueue, Invoke, Result
 from leeward.adapter.repeats import failure_told, worth_of
-from leeward.app.answers import Answer, not_json, written
+from leeward.app.answers import NOT_JSON, Answer, Problem, not_json, written
 from leeward.app.context import Context, Function, check_callable, run
-from leeward.app.core import answer
-from leeward.app.handlers import Handler
-from leeward.app.problem import NOT_JSON, Problem
+from leeward.app.handlers import Handler, answer
 from leeward.app.triggers import Delivery, Platform
 from leeward.clock import Clock
 from leeward.delivery.dispatcher import Accept

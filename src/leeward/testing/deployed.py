@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from leeward.app.app import App
-    from leeward.app.trial import Ran, Trial
+    from leeward.app.runtimes import Ran, Trial
 
 SECONDS = 30.0
 """Until the platform would stop a run."""

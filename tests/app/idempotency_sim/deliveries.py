@@ -7,7 +7,7 @@ from enum import Enum
 from typing import Any, NamedTuple, TypeAlias
 
 from leeward.app.idempotency import record as records
-from leeward.app.idempotency.failures import Treatment, failure_of, treatment_of
+from leeward.app.idempotency.errors import Treatment, failure_of, treatment_of
 from leeward.app.idempotency.record import Claim, Found, Record, Replay, Start
 from leeward.app.idempotency.steps import (
     Held,

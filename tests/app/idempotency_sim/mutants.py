@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from leeward.app.idempotency.failures import Treatment
+from leeward.app.idempotency.errors import Treatment
 from leeward.app.idempotency.record import Claim, Found, Record, marked
 from leeward.app.idempotency.steps import (
     Held,

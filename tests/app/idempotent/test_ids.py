@@ -9,9 +9,8 @@ from hypothesis import strategies as st
 
 from leeward import Event
 from leeward.app.host import event_key
-from leeward.app.idempotency.keys import record_id
-from leeward.app.objects import object_key
-from leeward.app.triggers import ObjectEvent
+from leeward.app.idempotency.settings import record_id
+from leeward.app.triggers import ObjectEvent, object_key
 
 _TEXTS = st.text("#%23a:/ ", max_size=8)
 _PAIRS = st.tuples(_TEXTS, _TEXTS)

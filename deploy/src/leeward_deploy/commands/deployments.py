@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from leeward.adapter.looking import Expected
 from leeward.app.app import App
-from leeward.app.objects import check_no_loop
+from leeward.app.checks import check_no_loop
 from leeward.app.triggers import Kind
 from leeward.cli.doctor.order import home_of
 from leeward.config import Config, TargetName, with_order
