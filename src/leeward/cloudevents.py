@@ -31,7 +31,7 @@ _EXTENSION = r"[a-z0-9]{1,20}"
 _INT32 = range(-(2**31), 2**31)
 
 
-class Written(Event):
+class WrittenEvent(Event):
     """A complete event with its CloudEvents JSON, so that it is written once for all attempts.
 
     A copy that `_replace` makes may be another event, and has no JSON.
@@ -58,16 +58,16 @@ def mint(event: Event, *, id: str, source: str, now: float) -> Event:
     )
 
 
-def write(event: Event) -> Written:
+def write(event: Event) -> WrittenEvent:
     """Write a complete event, and keep what was written with it."""
-    written = Written._make(event)
+    written = WrittenEvent._make(event)
     written.document = encode(to_json(event))
     return written
 
 
 def document_of(event: Event) -> bytes:
     """Return an event in CloudEvents JSON: as it has been written, else written now."""
-    written = event.document if isinstance(event, Written) else None
+    written = event.document if isinstance(event, WrittenEvent) else None
     return encode(to_json(event)) if written is None else written
 
 

@@ -170,19 +170,19 @@ def answer_headers(dedup: str | None = None, mark: str = UNBOUND) -> tuple[tuple
     return (first,) if dedup is None else (first, (DEDUP, dedup))
 
 
-def sealed(value: Json, dedup: str | None, mark: str = UNBOUND) -> dict[str, Json]:
+def seal(value: Json, dedup: str | None, mark: str = UNBOUND) -> dict[str, Json]:
     """Put a value into an envelope, with what the headers of an answer would say."""
     return {**_outside(dedup, mark), _VALUE: value}
 
 
-def sealed_refusal(
+def seal_refusal(
     dedup: str | None, told: Json, retry_after: float | None, mark: str = UNBOUND
 ) -> dict[str, Json]:
     """Likewise the refusal of a repeat, with the seconds after which to ask again, if any."""
     return {**_outside(dedup, mark), _REFUSAL: told, _RETRY_AFTER: retry_after}
 
 
-def sealed_failure(
+def seal_failure(
     dedup: str | None, told: Json, retry_after: float | None, mark: str = UNBOUND
 ) -> dict[str, Json]:
     """Likewise what is told of a failure."""
@@ -194,7 +194,7 @@ def _outside(dedup: str | None, mark: str) -> dict[str, Json]:
     return {MARK: mark} if dedup is None else {MARK: mark, DEDUP: dedup}
 
 
-class Opened(NamedTuple):
+class EnvelopeContent(NamedTuple):
     """What was in an envelope.
 
     Attributes:
@@ -215,7 +215,7 @@ class Opened(NamedTuple):
         return masked(self, "dedup retry_after")
 
 
-def opened(document: Json, marks: Sequence[str] = (UNBOUND,)) -> Opened | None:
+def open_envelope(document: Json, marks: Sequence[str] = (UNBOUND,)) -> EnvelopeContent | None:
     """Open an envelope; return None for any other value, which is the answer itself.
 
     Args:
@@ -232,13 +232,13 @@ def opened(document: Json, marks: Sequence[str] = (UNBOUND,)) -> Opened | None:
     if not isinstance(dedup, str | None):
         return None
     if found.keys() == {_VALUE}:
-        return Opened(found[_VALUE], dedup)
+        return EnvelopeContent(found[_VALUE], dedup)
     if not isinstance(wait, int | float | None):
         return None
     if found.keys() == {_REFUSAL, _RETRY_AFTER}:
-        return Opened(None, dedup, found[_REFUSAL], wait)
+        return EnvelopeContent(None, dedup, found[_REFUSAL], wait)
     if found.keys() == {_FAILURE, _RETRY_AFTER}:
-        return Opened(None, dedup, retry_after=wait, failure=found[_FAILURE])
+        return EnvelopeContent(None, dedup, retry_after=wait, failure=found[_FAILURE])
     return None
 
 
@@ -248,7 +248,7 @@ _RETRY_AFTER: Final = "retry-after"
 _FAILURE: Final = "failure"
 
 
-def why_refused(told: Json, dedup: str | None) -> str | None:
+def refusal_reason(told: Json, dedup: str | None) -> str | None:
     """Return why an idempotent function has refused a repeat; None if that is not what it says.
 
     Args:

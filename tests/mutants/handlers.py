@@ -48,8 +48,8 @@ MUTANTS: Final = (
     Mutant(
         "a warm-up that fails is raised to the platform, with its text",
         "src/leeward/app/host.py",
-        "        except BaseException as error:  # noqa: BLE001 - told by the first call",
-        "        except KeyError as error:  # told by the first call",
+        "        except BaseException as error:  # noqa: BLE001 - reported by the first call",
+        "        except KeyError as error:  # reported by the first call",
         "tests/app/test_app.py::test_no_platform_is_told_why_a_warm_up_has_failed",
     ),
     Mutant(
@@ -61,7 +61,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "of an input with several flaws the first alone is told",
-        "src/leeward/app/decoding.py",
+        "src/leeward/app/mismatch.py",
         "    first.others = rest[: MOST - 1]\n",
         "",
         "tests/app/test_decoding.py::test_everything_that_does_not_fit_is_told_at_once",

@@ -35,8 +35,8 @@ MUTANTS: Final = (
     Mutant(
         "a failed object keeps the others of its message from being handled",
         "src/leeward/app/host.py",
-        "bad.append((each, answer))",
-        "return each, answer",
+        "bad.append((handler, answer))",
+        "return handler, answer",
         "tests/aws/test_objects_told.py::test_a_message_may_tell_of_several_objects",
     ),
     Mutant(

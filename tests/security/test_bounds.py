@@ -56,7 +56,7 @@ BOUNDED: dict[str, str] = {
     "adapter/flight.py wait()": "inside `asyncio.wait_for`, with the caller's deadline",
     "forking.py acquire()": "a lock's own method; what it guards is short",
     "app/context.py get()": "of a context variable, which waits for nothing",
-    "app/idempotency/payload.py cache": "a function without arguments",
+    "app/idempotency/digests.py cache": "a function without arguments",
     "app/idempotency/running.py get()": "of a context variable",
     "app/idempotency/settings.py cache": "asked with True and False alone",
     "operations/objects.py get()": "of a context variable",

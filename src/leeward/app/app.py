@@ -17,6 +17,7 @@ def remember(event: Event) -> None: ...
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Never, TypeVar
 
 from leeward.app.checks import (
@@ -24,9 +25,9 @@ from leeward.app.checks import (
     check_limits,
     check_name,
     check_no_loop,
+    check_object_place,
     check_place,
     check_principal,
-    check_taken,
     check_text,
     check_warmed,
     classes_in,
@@ -36,13 +37,12 @@ from leeward.app.checks import (
 from leeward.app.context import Function
 from leeward.app.handlers import Handler
 from leeward.app.process import Clients, Warm
+from leeward.app.runtimes import runtime_of
 from leeward.app.triggers import Kind
 from leeward.errors import ConfigError
 from leeward.values import Effect, EffectName
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
     from leeward.aio import AsyncClient
     from leeward.client import Client
     from leeward.workflow.flow import Body
@@ -74,7 +74,7 @@ class App:
         self.json_logs = json_logs
         self.handlers: dict[str, Handler] = {}
         self.workflows: list[Definition] = []
-        self.clients = Clients(self)
+        self.clients = Clients(self._open_client)
         self._warm = Warm()
         self._telemetry: Any = None
         if otel:
@@ -197,7 +197,7 @@ class App:
     ) -> Callable[[F], F]:
         """Let the decorated function handle each object that is written, at least once.
 
-        It gets a `leeward.app.ObjectEvent`; a write that is told again has the same idempotency
+        It gets a `leeward.app.ObjectEvent`; a write that is reported again has the same idempotency
         key. It may put objects only where `writes` says.
 
         Args:
@@ -213,7 +213,7 @@ class App:
         Raises:
             ConfigError: an argument is wrong, or the name is taken.
         """
-        check_taken(bucket, prefix)
+        check_object_place(bucket, prefix)
         return self._register(
             Kind.OBJECT,
             name,
@@ -309,6 +309,11 @@ class App:
         """Return the same for coroutines."""
         return self.clients.async_client()
 
+    def _open_client(self) -> Client:
+        import leeward
+
+        return leeward.Client(app=self)
+
     @property
     def has_warm(self) -> bool:
         """Return whether there is anything to run before the first call."""
@@ -319,7 +324,7 @@ class App:
         self._warm.up()
 
     def warm_up_if_due(self, monotonic: Callable[[], float]) -> None:
-        """Do the same for whoever asks how an instance is; after a failure not at once again.
+        """Do the same for a health check; after a failure not at once again.
 
         Raises:
             TooSoon: it has failed in the last seconds.
@@ -336,8 +341,6 @@ class App:
         Raises:
             ConfigError: there is no such runtime, an option or a handler is wrong.
         """
-        from leeward.app.runtimes import runtime_of
-
         self.check()
         return runtime_of(platform)(self, **options)
 

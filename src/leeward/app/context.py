@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from leeward.app.signatures import is_coroutine_function
+from leeward.app.answers import out_of_time
+from leeward.app.signatures import is_coroutine_function, parameters_of
 from leeward.errors import ConfigError
 from leeward.values import NOTHING, Json
 from leeward.watching import RUNNING
@@ -48,10 +48,10 @@ class Context:
         payload: the input as JSON, before it was decoded for the handler.
         clients: of the app; None where no app has the function.
         effects: how many effects have begun in this call: see `effect`.
-        dedup: what the answer says of repeated keys: they are recognised for this ``target`` or for
-            the ``group``, or not (``none``); None says nothing.
-        guard: the idempotent function that the call has come to; what that one says of keys and
-            effects holds for the handler only if it is all that there is of it.
+        dedup: where repeated keys are recognised: ``target``, ``group`` or ``none``; None says
+            nothing.
+        guard: the idempotent function that the call has come to; what it says of keys and effects
+            holds for the handler only if it is the whole handler.
         did_nothing: it is proved that nothing of that function has run.
     """
 
@@ -133,17 +133,14 @@ class Context:
             Problem: with status 503, so that whoever may try again does.
         """
         if self.remaining() <= needs:
-            from leeward.app.answers import out_of_time
-
             raise out_of_time()
 
     def effect(self) -> None:
         """Announce an effect that leeward does not see, such as a charge at a bank.
 
         Calls of a leeward client are seen without it. In an idempotent function with
-        ``effects="marked"`` it is proved until the first effect that a failed call has changed
-        nothing; that one is written down before it begins. If this raises, the effect must not
-        begin.
+        ``effects="marked"`` a call that fails before its first effect has provably changed nothing;
+        the first effect is recorded before it begins. If this raises, the effect must not begin.
         """
         (RUNNING.get()[1] or self).begin()
 
@@ -160,7 +157,7 @@ class Context:
         self.effects += 1
 
     def proved_not_run(self) -> None:
-        """Take one back of which it is proved that it did not take place."""
+        """Take an effect back, since it is proved that it did not take place."""
         self.effects -= 1
 
     @property
@@ -170,14 +167,15 @@ class Context:
         Raises:
             ConfigError: no `App` has the function that runs.
         """
-        return self._clients().client()
+        return self._app_clients.client()
 
     @property
     def async_client(self) -> AsyncClient:
         """The same for coroutines."""
-        return self._clients().async_client()
+        return self._app_clients.async_client()
 
-    def _clients(self) -> Clients:
+    @property
+    def _app_clients(self) -> Clients:
         if self.clients is None:
             raise ConfigError(
                 f"{self.function!r} is not a function of an App, so it has no client; open one"
@@ -198,8 +196,8 @@ def current() -> Context | None:
     It is known to what the handler calls on its own thread or in its own task. A thread that the
     handler starts knows it if it is run in `contextvars.copy_context`.
     """
-    found: Context | None = RUNNING.get()[0]
-    return found
+    context: Context | None = RUNNING.get()[0]
+    return context
 
 
 def call_within(context: Context, function: Function, *arguments: Any) -> Any:
@@ -228,26 +226,9 @@ def check_callable(function: object, what: str) -> None:
 
 def run(function: Function, payload: Any, context: Context) -> Any:
     """Call `function`, with the context if it takes a second positional parameter."""
-    if takes_context(function):
-        return call_within(context, function, payload, context)
-    return call_within(context, function, payload)
-
-
-def takes_context(function: Function) -> bool:
-    """Return whether `function` has a second positional parameter."""
     try:
-        return _takes_two(function)
-    except TypeError:  # an object that can be called, and has no hash
-        return _takes_two.__wrapped__(function)
-
-
-@lru_cache(maxsize=1024)
-def _takes_two(function: Function) -> bool:
-    from inspect import Parameter, signature
-
-    try:
-        parameters = signature(function).parameters.values()
-    except (TypeError, ValueError):  # some built-ins do not tell
-        return False
-    positional = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
-    return sum(each.kind in positional for each in parameters) > 1
+        takes_context = len(parameters_of(function).positional) > 1
+    except (TypeError, ValueError):  # some built-ins have no signature
+        takes_context = False
+    arguments = (payload, context) if takes_context else (payload,)
+    return call_within(context, function, *arguments)

@@ -40,7 +40,7 @@ NEARLY_WHOLE: Final = 0.9
 """The share of a batch that fails with one error, for which that error is not the messages'."""
 
 
-class Step(Enum):
+class MessageStep(Enum):
     """What is done with a message."""
 
     ACKNOWLEDGE = "acknowledge"
@@ -49,7 +49,7 @@ class Step(Enum):
     HAND_BACK = "hand_back"
 
 
-class Settled(NamedTuple):
+class Settlement(NamedTuple):
     """What becomes of one message.
 
     Attributes:
@@ -58,7 +58,7 @@ class Settled(NamedTuple):
             letter, if it cannot be sent.
     """
 
-    step: Step
+    step: MessageStep
     after: float = 0.0
 
 
@@ -70,7 +70,7 @@ def next_step(
     *,
     keeps: bool = True,
     together: bool = False,
-) -> Settled:
+) -> Settlement:
     """Decide what becomes of a message.
 
     Args:
@@ -83,14 +83,14 @@ def next_step(
         together: its batch `fails_as_one`.
     """
     if failure is None:
-        return Settled(Step.ACKNOWLEDGE)
+        return Settlement(MessageStep.ACKNOWLEDGE)
     after = _wait(failure, attempt, unit)
     if together:
-        return Settled(Step.HAND_BACK, after)
+        return Settlement(MessageStep.HAND_BACK, after)
     spent = attempt is not None and retries is not None and attempt > retries
     if keeps and (spent or not failure.retryable):
-        return Settled(Step.DEAD_LETTER, after)
-    return Settled(Step.AGAIN, after)
+        return Settlement(MessageStep.DEAD_LETTER, after)
+    return Settlement(MessageStep.AGAIN, after)
 
 
 def fails_as_one(failures: Sequence[Failure | None]) -> bool:
@@ -102,7 +102,7 @@ def fails_as_one(failures: Sequence[Failure | None]) -> bool:
     return max(Counter((each.type, each.reason) for each in failed).values()) >= least
 
 
-def ran_at_all(failure: Failure, attempt: int | None) -> Ran:
+def ran_in_any_attempt(failure: Failure, attempt: int | None) -> Ran:
     """Return whether any attempt at a message has had an effect, as far as it is proved.
 
     That the last one had none says nothing of those before it.
@@ -210,13 +210,13 @@ class DeadLetters:
     """
 
     def __init__(self, queues: Mapping[str, str], perform: Perform | None, clock: Clock) -> None:
-        self._queues = checked_queues(queues)
+        self._queues = dead_letter_names(queues)
         self._perform = perform
         self._clock = clock
         self._unsent: dict[tuple[str, str, int], Unsent] = {}
         self._lock = Lock()
 
-    def known(
+    def find_unsent(
         self, handlers: Iterable[Handler], id: str, body: bytes, attempt: int | None
     ) -> tuple[Handler, Failure] | None:
         """Return who has given a message up, and why, where its letter could not be sent.
@@ -272,7 +272,7 @@ class DeadLetters:
             keeps=dead is not None,
             together=together,
         )
-        if found.step is Step.DEAD_LETTER and dead is not None:
+        if found.step is MessageStep.DEAD_LETTER and dead is not None:
             is_sent = self._send(handler, letter, failure, dead, min(seconds, SECONDS))
             self._remember(handler, letter, failure, is_sent=is_sent)
             if is_sent:
@@ -313,7 +313,7 @@ class DeadLetters:
             while len(self._unsent) > MOST_UNSENT:
                 del self._unsent[next(iter(self._unsent))]
 
-    def _hide(self, letter: Letter, found: Settled, seconds: float) -> None:
+    def _hide(self, letter: Letter, found: Settlement, seconds: float) -> None:
         """Let a message wait; where that fails, it comes when its queue says."""
         call = HideMessage(letter.place, letter.receipt, round(found.after), letter.id)
         result = self._ask(call, seconds)
@@ -343,12 +343,12 @@ class DeadLetters:
             (failure.reason or ("attempts" if spent else "permanent"))[:LONGEST_WORD],
             datetime.fromtimestamp(self._clock.now(), UTC).isoformat(timespec="seconds"),
             attempt,
-            ran_at_all(failure, attempt),
+            ran_in_any_attempt(failure, attempt),
             letter.id,
         )
 
 
-def checked_queues(queues: object) -> dict[str, str]:
+def dead_letter_names(queues: object) -> dict[str, str]:
     """Return the dead-letter queue of each queue or handler, by logical name, as it is named.
 
     Raises:
@@ -399,4 +399,4 @@ def dead_letters_at(
     def perform(call: QueueCall, seconds: float) -> Result[Any]:
         return target()(call, seconds)
 
-    return DeadLetters(checked_queues(queues), perform, SystemClock())
+    return DeadLetters(dead_letter_names(queues), perform, SystemClock())

@@ -1,4 +1,4 @@
-"""The kit of a runtime: what it needs of the function side, and of the rooms below that.
+"""The kit of a runtime: what it needs of the function side, and of the rooms below.
 
 A runtime of an adapter imports this, the vocabulary, and nothing else of leeward. Names load on
 first use: a function that gets one kind of events starts without the rest.
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
         Failure,
         InvalidInput,
         Problem,
-        failed,
+        failure_answer,
         failure_of,
-        refused,
+        refusal_answer,
     )
     from leeward.app.app import App
     from leeward.app.checks import check_queues
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
         DeadLetters,
         Letter,
         Perform,
-        checked_queues,
+        dead_letter_names,
         dead_letters_at,
         fails_as_one,
     )
@@ -40,31 +40,39 @@ if TYPE_CHECKING:
         Host,
         HttpAnswer,
         HttpRequest,
-        event_key,
+        answer_upkeep,
         headers_of,
         http_answer,
         serve,
-        tick_time,
-        upkeep,
     )
     from leeward.app.runtimes import Ran
-    from leeward.app.schedules import parse_schedule, time_told
+    from leeward.app.schedules import parse_schedule, tick_time
     from leeward.app.traces import trace_ids
-    from leeward.app.triggers import Delivery, Kind, LogStyle, Message, ObjectEvent, Platform
+    from leeward.app.triggers import (
+        Delivery,
+        Kind,
+        LogStyle,
+        Message,
+        ObjectEvent,
+        Platform,
+        event_key,
+        parse_time,
+    )
     from leeward.clock import SystemClock
     from leeward.entropy import new_id
     from leeward.json_text import Undecodable, decode, encode
     from leeward.text import join_key
 
 __all__ = [
+    "HEALTH",
+    "HEALTH_PATH",
+    "RESPONSE_TOO_LARGE",
     "Answer",
     "App",
     "Context",
     "DeadLetters",
     "Delivery",
     "Failure",
-    "HEALTH",
-    "HEALTH_PATH",
     "Handler",
     "Host",
     "HttpAnswer",
@@ -78,20 +86,20 @@ __all__ = [
     "Perform",
     "Platform",
     "Problem",
-    "RESPONSE_TOO_LARGE",
     "Ran",
     "SystemClock",
     "Undecodable",
+    "answer_upkeep",
     "check_queues",
-    "checked_queues",
+    "dead_letter_names",
     "dead_letters_at",
     "decode",
     "encode",
     "event_key",
     "event_of",
     "events_in",
-    "failed",
     "fails_as_one",
+    "failure_answer",
     "failure_of",
     "headers_of",
     "http_answer",
@@ -100,33 +108,41 @@ __all__ = [
     "new_id",
     "otel",
     "parse_schedule",
-    "refused",
+    "parse_time",
+    "refusal_answer",
     "serve",
     "tick_time",
-    "time_told",
     "trace_ids",
-    "upkeep",
 ]
 
 _NAMES: Final = {
-    "leeward.app.answers": "RESPONSE_TOO_LARGE Answer Failure InvalidInput Problem failed failure_of refused",
+    "leeward.app.answers": (
+        "RESPONSE_TOO_LARGE Answer Failure InvalidInput "
+        "Problem failure_answer failure_of refusal_answer"
+    ),
     "leeward.app.app": "App",
     "leeward.app.checks": "check_queues",
     "leeward.app.context": "Context",
-    "leeward.app.dead_letters": "DeadLetters Letter Perform checked_queues dead_letters_at fails_as_one",
+    "leeward.app.dead_letters": (
+        "DeadLetters Letter Perform dead_letter_names dead_letters_at fails_as_one"
+    ),
     "leeward.app.events": "event_of events_in is_event",
     "leeward.app.handlers": "Handler",
-    "leeward.app.host": "HEALTH HEALTH_PATH Host HttpAnswer HttpRequest event_key headers_of http_answer serve tick_time upkeep",
+    "leeward.app.host": (
+        "HEALTH HEALTH_PATH Host HttpAnswer HttpRequest answer_upkeep headers_of http_answer serve"
+    ),
     "leeward.app.runtimes": "Ran",
-    "leeward.app.schedules": "parse_schedule time_told",
+    "leeward.app.schedules": "parse_schedule tick_time",
     "leeward.app.traces": "trace_ids",
-    "leeward.app.triggers": "Delivery Kind LogStyle Message ObjectEvent Platform",
+    "leeward.app.triggers": (
+        "Delivery Kind LogStyle Message ObjectEvent Platform event_key parse_time"
+    ),
     "leeward.clock": "SystemClock",
     "leeward.entropy": "new_id",
     "leeward.json_text": "Undecodable decode encode",
     "leeward.text": "join_key",
 }
-"""What there is, by the module that has it; modules themselves are not among them."""
+"""The names, by the module that has them; `otel` is a module."""
 
 _MODULES: Final = {name: module for module, names in _NAMES.items() for name in names.split()}
 

@@ -1,7 +1,8 @@
-"""What an app shares in one process: its clients, what it has warmed, and its event loop."""
+"""What the handlers of an app share in one process: clients, warmed values, and an event loop."""
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import wraps
 from math import inf
@@ -14,22 +15,27 @@ from leeward.forking import Forkable, ForkLock, watch
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
-    from collections.abc import Awaitable, Callable
 
     from leeward.aio import AsyncClient
-    from leeward.app.app import App
     from leeward.client import Client
     from leeward.operations.operations import Operations
 
-
 C = TypeVar("C")
+T = TypeVar("T")
+
+PAUSE: Final = 10.0
+"""Seconds after a failure before a health check tries to warm an app again."""
 
 
 class Clients(Forkable):
-    """The clients that were opened with an app, as long as they are open."""
+    """The clients that were opened with an app, as long as they are open.
 
-    def __init__(self, app: App) -> None:
-        self._app = app
+    Args:
+        open_client: opens one where none is open; that client adds itself.
+    """
+
+    def __init__(self, open_client: Callable[[], Client]) -> None:
+        self._open_client = open_client
         self._opened: list[ref[Operations]] = []
         self._own: Client | None = None
         self._lock = RLock()
@@ -38,7 +44,7 @@ class Clients(Forkable):
     def add(self, operations: Operations) -> None:
         """Note the operations of a client that was opened with the app."""
         with self._lock:
-            self._opened = [each for each in self._opened if each() is not None]
+            self._opened = [opened for opened in self._opened if opened() is not None]
             self._opened.append(ref(operations))
 
     def operations(self) -> Operations:
@@ -47,30 +53,28 @@ class Clients(Forkable):
         Raises:
             ConfigError: what the environment configures for that one is wrong.
         """
-        found = self._running()
-        if found is not None:
-            return found
-        import leeward
-
+        operations = self._running()
+        if operations is not None:
+            return operations
         with self._lock:
-            found = self._running()
-            if found is None:
-                self._own = leeward.Client(app=self._app)  # which adds itself
-                found = self._running()
-            assert found is not None, "it was opened a moment ago"
-            return found
+            operations = self._running()
+            if operations is None:
+                self._own = self._open_client()
+                operations = self._running()
+            assert operations is not None, "it was opened a moment ago"
+            return operations
 
     def client(self) -> Client:
         """Return a client with these operations."""
         import leeward
 
-        return _sharing(leeward.Client, self.operations())
+        return _share_operations(leeward.Client, self.operations())
 
     def async_client(self) -> AsyncClient:
         """Return the same for coroutines."""
         import leeward
 
-        return _sharing(leeward.AsyncClient, self.operations())
+        return _share_operations(leeward.AsyncClient, self.operations())
 
     def renew(self, *, held: bool) -> None:
         """Leave the clients to the parent; for the child of a fork."""
@@ -78,28 +82,22 @@ class Clients(Forkable):
         self._opened, self._own, self._lock = [], None, RLock()
 
     def _running(self) -> Operations | None:
-        for each in reversed(self._opened):
-            found = each()
-            if found is not None and not found.closed:
-                return found
+        for opened in reversed(self._opened):
+            operations = opened()
+            if operations is not None and not operations.closed:
+                return operations
         return None
 
 
-def _sharing(kind: type[C], operations: Operations) -> C:
+def _share_operations(kind: type[C], operations: Operations) -> C:
     """Return a client with the operations of another; closing it closes both."""
-    found = kind.__new__(kind)
-    vars(found).update(_operations=operations, _router=operations.router)
-    return found
-
-
-T = TypeVar("T")
-
-PAUSE: Final = 10.0
-"""Seconds after a failure in which nothing is made anew for whoever asks how an instance is."""
+    client = kind.__new__(kind)
+    vars(client).update(_operations=operations, _router=operations.router)
+    return client
 
 
 class TooSoon(Exception):
-    """What is to be made could not be made a moment ago."""
+    """A value could not be made a moment ago, and is not tried again yet."""
 
 
 class Warm(Forkable):
@@ -111,39 +109,44 @@ class Warm(Forkable):
 
     def __init__(self) -> None:
         self._makers: list[Callable[[], Any]] = []
-        self._made: dict[Callable[[], Any], Any] = {}
         self._under_way: set[Callable[[], Any]] = set()
+        watch(self)
+        self.renew(held=False)
+
+    def renew(self, *, held: bool) -> None:
+        """Forget what the parent has made; for the child of a fork."""
+        del held
+        self._lock = RLock()
+        self._under_way = set()
+        self._values: dict[Callable[[], Any], Any] = {}
         self._is_up = False
         self._is_used = False
         self._due = -inf
-        self._lock = RLock()
-        watch(self)
 
     def add(self, make: Callable[[], T]) -> Callable[[], T]:
-        """Take an initialiser; return what gives its value, and makes it if it is not made."""
-        self._makers.append(make)
-        self._is_up = False
+        """Take an initialiser; return what gives its value, and makes it when it is not there."""
 
         @wraps(make)
-        def shared() -> T:
-            if make not in self._made:
+        def get_value() -> T:
+            if make not in self._values:
                 with self._lock:
                     self._make(make)
-            value: T = self._made[make]
+            value: T = self._values[make]
             return value
 
-        self._makers[-1] = shared
-        return shared
+        self._makers.append(get_value)
+        self._is_up = False
+        return get_value
 
     def _make(self, make: Callable[[], Any]) -> None:
-        if make in self._made:
+        if make in self._values:
             return
         if make in self._under_way:
             name = getattr(make, "__name__", "what is warmed")
             raise ConfigError(f"{name} needs itself to be made; call it in handlers only")
         self._under_way.add(make)
         try:
-            self._made[make] = make()
+            self._values[make] = make()
         finally:
             self._under_way.discard(make)
 
@@ -163,12 +166,12 @@ class Warm(Forkable):
         if self._is_up:
             return
         with self._lock:
-            for each in self._makers:
-                each()
+            for make in self._makers:
+                make()
             self._is_up = True
 
     def up_if_due(self, monotonic: Callable[[], float]) -> None:
-        """Make what is not made yet, for somebody who is not a caller: anybody may ask for it.
+        """Make what is not made yet, for a health check: anybody may ask for one.
 
         Args:
             monotonic: returns the time in seconds.
@@ -187,19 +190,14 @@ class Warm(Forkable):
                 self._due = monotonic() + PAUSE
                 raise
 
-    def renew(self, *, held: bool) -> None:
-        """Forget what the parent has made; for the child of a fork."""
-        del held
-        self._lock = RLock()
-        self._under_way = set()
-        self._made = {}
-        self._is_up = False
-        self._is_used = False
-        self._due = -inf
 
+class _EventLoop(Forkable):
+    """The event loop of this process, for the coroutines of handlers, on a thread of its own.
 
-class _Loop(Forkable):
-    """The loop of this process; a child of a fork begins without one."""
+    A platform calls handlers on threads. A loop for each call would end with the call, and with it
+    every connection that a handler keeps; so there is one for the process. It is made at the first
+    coroutine: a program of plain functions loads no asyncio. A child of a fork begins without one.
+    """
 
     def __init__(self) -> None:
         self._loop: AbstractEventLoop | None = None
@@ -230,14 +228,14 @@ def _run(loop: AbstractEventLoop) -> None:
             loop.run_forever()
 
 
-_loop = _Loop()
+_event_loop = _EventLoop()
 
 
 def wait_for(awaitable: Awaitable[Any]) -> Any:
     """Run what a handler has returned on the loop, and wait for it; context variables go along."""
     from asyncio import run_coroutine_threadsafe
 
-    async def awaited() -> Any:
+    async def wait() -> Any:
         return await awaitable
 
-    return run_coroutine_threadsafe(awaited(), _loop.running()).result()
+    return run_coroutine_threadsafe(wait(), _event_loop.running()).result()

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeAlias, cast
 
 from leeward.entrypoints import all_entry_points, entry_points
 from leeward.errors import ConfigError
 from leeward.logs import import_flaw
 from leeward.masking import masked
+from leeward.values import Json
 
 if TYPE_CHECKING:
     from leeward.app.handlers import Handler
     from leeward.app.triggers import Delivery
-    from leeward.values import Json
 
 GROUP: Final = "leeward.runtimes"
 TRIALS: Final = "leeward.trials"
@@ -29,26 +29,25 @@ def runtime_of(platform: str, group: str = GROUP) -> Runtime:
     Raises:
         ConfigError: no installed package offers it, several do, or it cannot be loaded.
     """
-    found = [each for each in entry_points(group) if each.name == platform]
-    found = found or [each for each in all_entry_points(group) if each.name == platform]
-    if not found:
-        known = sorted({each.name for each in all_entry_points(group)})
+    points = [point for point in entry_points(group) if point.name == platform]
+    points = points or [point for point in all_entry_points(group) if point.name == platform]
+    if not points:
+        known = sorted({point.name for point in all_entry_points(group)})
         raise ConfigError(
             f"no installed adapter has a runtime {platform!r}; "
             f"known here: {', '.join(known) or 'none'}; install the adapter of that name"
         )
-    if len(found) > 1:
-        packages = ", ".join(sorted(each.distribution for each in found))
+    if len(points) > 1:
+        packages = ", ".join(sorted(point.distribution for point in points))
         raise ConfigError(f"several packages offer the runtime {platform!r} ({packages})")
     try:
-        loaded: Any = found[0].load()
+        runtime: Any = points[0].load()
     except ImportError as error:
         raise ConfigError(
-            f"the runtime {platform!r} ({found[0].value}) cannot be loaded "
+            f"the runtime {platform!r} ({points[0].value}) cannot be loaded "
             f"({import_flaw(error)}); install or update what it needs"
         ) from error
-    runtime: Runtime = loaded
-    return runtime
+    return cast("Runtime", runtime)
 
 
 def check_options(platform: str, names: Iterable[str], where: str) -> None:
@@ -60,7 +59,7 @@ def check_options(platform: str, names: Iterable[str], where: str) -> None:
     from inspect import signature
 
     parameters = signature(runtime_of(platform)).parameters.values()
-    known = sorted(each.name for each in parameters if each.kind is each.KEYWORD_ONLY)
+    known = sorted(known.name for known in parameters if known.kind is known.KEYWORD_ONLY)
     for name in names:
         if name not in known:
             raise ConfigError(
@@ -70,7 +69,7 @@ def check_options(platform: str, names: Iterable[str], where: str) -> None:
 
 
 class Ran(NamedTuple):
-    """What the platform would make of a run.
+    """The result of a run, as the platform would see it.
 
     Attributes:
         value: of a call, what was returned.

@@ -1,4 +1,4 @@
-"""What a trigger hands to a handler, alike on every platform."""
+"""What a trigger hands to a handler: the same on every platform."""
 
 from __future__ import annotations
 
@@ -47,20 +47,20 @@ class Message(NamedTuple):
 
 
 class ObjectEvent(NamedTuple):
-    """An object that was written, as every store tells of it.
+    """An object that was written, as every store reports it.
 
     Attributes:
         bucket: its logical name, as the handler has it.
         key: the name of the object in it.
-        version: opaque; of one key, another one for each write. With bucket and key it says which
-            write this is about, however often it is told.
-        size: bytes; None where the store does not tell.
-        etag: as the store spells it, without quotes; None where it does not tell.
+        version: opaque; of one key, another one for each write. Bucket, key and version identify
+            the write, however often it is reported.
+        size: bytes; None where the store does not say.
+        etag: as the store spells it, without quotes; None where it does not say.
         sequence: of two writes of one key, the later one has the greater text; None where the
-            store does not tell. It says nothing across keys.
-        time: of the write, in UTC; None where the store does not tell.
-        revision: as leeward's operations on objects tell it, None where the store does not: an
-            object that has another one by now was written again since.
+            store does not say. It says nothing across keys.
+        time: of the write, in UTC; None where the store does not say.
+        revision: as leeward's operations on objects return it; None where the store does not say.
+            An object that has another revision now was written again since.
     """
 
     bucket: str
@@ -94,11 +94,11 @@ class ObjectPrefix(NamedTuple):
 
 
 Input: TypeAlias = "bytes | Event | Message | ObjectEvent | datetime"
-"""Of a call its payload in JSON, of the others what it is about; of a schedule the time."""
+"""The payload of a call in JSON; an event, a message or an object; the time of a schedule."""
 
 
 class Delivery(NamedTuple):
-    """One run of one handler, as its trigger asks for it.
+    """One run of one handler, as a trigger asks for it.
 
     Attributes:
         input: of the kind that the handler is for.
@@ -145,7 +145,7 @@ class Platform(NamedTuple):
         clock: for deadlines.
         answer_bytes: the largest answer that it passes on; None for no limit.
         logs: how its logs are written, where an app wants JSON.
-        flush: it may stand still between two runs, so what is to be exported goes out before.
+        flush: it may stop the process between two runs, so telemetry is exported before.
         cloud: what OpenTelemetry calls the provider, where that is another name.
     """
 
@@ -158,8 +158,13 @@ class Platform(NamedTuple):
     cloud: str | None = None
 
 
+def event_key(event: Event) -> str:
+    """Return the idempotency key of an event: the same for each delivery, on every cloud."""
+    return join_key(event.source or "", event.id or "")
+
+
 def object_key(event: ObjectEvent) -> str:
-    """Return by what a write of an object is recognised: the same however often it is told."""
+    """Return the idempotency key of a write of an object: the same for each notification."""
     return join_key(f"{event.bucket}/{event.key}", event.version)
 
 
@@ -175,6 +180,17 @@ def object_event_from(document: Mapping[str, Any]) -> ObjectEvent:
     Raises:
         TypeError: another program has written it.
     """
-    from leeward.app.schedules import time_told
+    return ObjectEvent(**{**document, "time": parse_time(document.get("time"))})
 
-    return ObjectEvent(**{**document, "time": time_told(document.get("time"))})
+
+def parse_time(text: object) -> datetime | None:
+    """Return the time that a platform names for a run, in UTC; None if it names none."""
+    if not isinstance(text, str):
+        return None
+    from datetime import UTC, datetime
+
+    try:
+        time = datetime.fromisoformat(text)
+        return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):  # such as midnight of the year 1, further east
+        return None

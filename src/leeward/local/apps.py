@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from leeward.app.app import App
-from leeward.app.dead_letters import Step, next_step, ran_at_all
+from leeward.app.dead_letters import MessageStep, next_step, ran_in_any_attempt
 from leeward.app.handlers import Handler, answer
 from leeward.app.triggers import Delivery, Input, Kind, Message, Platform, object_event_from
 from leeward.clock import Clock
@@ -93,9 +93,9 @@ def deliver(handler: Handler, row: Row, deadline: float, clock: Clock) -> None:
         again = None if handler.retries is None else True
         raise AttemptFailed(
             failure.cause,
-            again=False if step is Step.DEAD_LETTER else again,
+            again=False if step is MessageStep.DEAD_LETTER else again,
             reason=failure.reason,
-            ran=ran_at_all(failure, None if row.unheard else row.attempt),
+            ran=ran_in_any_attempt(failure, None if row.unheard else row.attempt),
         )
 
 

@@ -2,27 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from datetime import timedelta
 from functools import wraps
 from os import urandom
 from types import CoroutineType
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
+from typing import Any, Literal, TypeVar, cast
 
 from leeward.app.context import Context, Function, current
 from leeward.app.idempotency import record
+from leeward.app.idempotency.digests import (
+    digest_of,
+    keepable_of,
+    keyed_digest,
+    own_secret,
+    record_id,
+    record_ref,
+)
 from leeward.app.idempotency.errors import (
+    Failures,
     Treatment,
-    again,
     earlier_failure,
-    failure_of,
-    refusal,
+    recorded_failure_of,
+    refusal_problem,
+    restore_exception,
     treatment_of,
 )
-from leeward.app.idempotency.payload import digest_of, plain_of
 from leeward.app.idempotency.record import (
     Claim,
     Decision,
-    Found,
+    Earlier,
+    LoadedRecord,
     Reason,
     Refuse,
     Replay,
@@ -33,14 +43,11 @@ from leeward.app.idempotency.running import IdempotentRun, current_run, may_run_
 from leeward.app.idempotency.settings import (
     LEASE,
     MARGIN,
-    Records,
-    Rules,
-    Settings,
-    check_settings,
-    keyed_digest,
-    own_secret,
-    record_id,
-    record_ref,
+    IdempotencyOptions,
+    IdempotencySettings,
+    KeySource,
+    PrincipalSource,
+    check_options,
 )
 from leeward.app.idempotency.steps import (
     Away,
@@ -51,27 +58,145 @@ from leeward.app.idempotency.steps import (
     write_end,
     write_nothing,
 )
-from leeward.app.idempotency.store import Location, TableClient, perform, perform_async
+from leeward.app.idempotency.store import RecordLocation, TableClient, perform, perform_async
 from leeward.app.signatures import IDEMPOTENCY, Idempotency
+from leeward.clock import Clock
 from leeward.envelope import NOT_RECOGNISED
 from leeward.errors import ConfigError
 from leeward.logs import log_event
 from leeward.text import class_name
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from datetime import timedelta
-
-    from leeward.app.idempotency.errors import Failures
-    from leeward.app.idempotency.settings import KeySource, PrincipalSource
-    from leeward.clock import Clock
-
+F = TypeVar("F", bound=Callable[..., Any])
 
 LOGGER = "leeward.idempotency"
 
 
-class Attempt:
-    """One call: what it asks of the table, and what follows from the replies.
+def idempotent(
+    *,
+    table: str,
+    key: KeySource = None,
+    principal: PrincipalSource = "",
+    lease: float | timedelta | None = None,
+    keep: float | timedelta = 86_400.0,
+    failures: Failures = None,
+    unreachable: Literal["refuse", "run_and_flag"] = "refuse",
+    effects: Literal["anywhere", "marked"] = "anywhere",
+    unknown: Literal["refuse", "run"] = "refuse",
+    dedup_scope: Literal["target", "group"] = "target",
+    name: str | None = None,
+    client: TableClient | Callable[[], TableClient] | None = None,
+    clock: Clock | None = None,
+) -> Callable[[F], F]:
+    """Run a function once for each key: a repeat gets the first one's result, or is refused.
+
+    Works for functions and coroutine functions, as a handler of an app and by itself.
+
+    Args:
+        table: logical name of the table with the records; its key is ``id``.
+        key: where the key is: None for the one that came with the call; a path that begins with a
+            parameter, such as ``order.id``; ``header:Name``; or a function of the same arguments.
+        principal: whose a key is, so that nobody meets another caller's: ``platform`` for the
+            caller that the platform has checked (`Context.principal`), a function of the `Context`
+            that returns a text, or None where all callers are one. A function of an app must say.
+        lease: seconds after which a run that has not ended counts as dead; longer than the
+            platform lets it run. By default what is left of the call, else 60, and 10 more.
+        keep: seconds for which a key is remembered; longer than the latest delivery may come.
+        failures: what an exception does to the key, by its class, or one word for all: ``release``
+            it, because nothing has run; ``replay`` the failure; or let a repeat ``rerun``.
+        unreachable: what to do while the table cannot be reached: ``refuse`` the call, or
+            ``run_and_flag``, which may run it twice.
+        effects: ``marked`` if all of them are announced, by `effect`, or are calls of a leeward
+            client: what fails before the first releases the key. Otherwise ``anywhere``.
+        unknown: whether a repeat may ``run`` when an earlier run may have had its effect, which
+            `IdempotentRun.earlier` says; or ``refuse``.
+        dedup_scope: ``group`` if the function uses one table on all clouds.
+        name: of the records in the table; by default the function's module and name.
+        client: a `leeward.Client`, for a coroutine function an `AsyncClient`, or what returns one;
+            by default that of the app whose handler runs (`App.client`), else one for the
+            process, as the environment configures it.
+        clock: for tests, `leeward.testing.FakeClock`.
+
+    Raises:
+        ConfigError: an argument is wrong; it is named.
+    """
+    options = IdempotencyOptions(
+        table=table,
+        key=key,
+        principal=principal,
+        lease=lease,
+        keep=keep,
+        failures=failures,
+        unreachable=unreachable,
+        effects=effects,
+        unknown=unknown,
+        scope=dedup_scope,
+        name=name,
+        client=client,
+        clock=clock,
+    )
+
+    def decorate(function: F) -> F:
+        settings = check_options(function, options)
+        wrap = _wrap_coroutine if settings.awaited else _wrap_function
+        call = wraps(function)(wrap(function, settings))
+        setattr(call, IDEMPOTENCY, Idempotency(call, settings.scope, settings.names_principal))
+        return cast("F", call)
+
+    return decorate
+
+
+def _wrap_function(function: Callable[..., Any], settings: IdempotencySettings) -> Function:
+    def call(*positional: Any, **named: Any) -> Any:
+        this = IdempotentCall(settings, call, positional, named)
+        client, location = settings.client(), this.location
+        run = this.begin(perform(client, location, this.claim()), client)
+        if isinstance(run, Replay):
+            return run.result
+        try:
+            with run:
+                run.start()
+                result = function(*positional, **named)
+                if type(result) is CoroutineType:
+                    result.close()
+                    raise ConfigError(
+                        f"{settings.function!r} returns a coroutine, which has not run; if another "
+                        "decorator makes a plain function of it, put @idempotent directly before "
+                        "the coroutine function"
+                    )
+        except Exception as error:
+            this.note_failure(run, perform(client, location, this.after_failure(run, error)))
+            raise
+        end = perform(client, location, this.after_success(run, result))
+        return this.finish(run, end, result)
+
+    return call
+
+
+def _wrap_coroutine(function: Callable[..., Any], settings: IdempotencySettings) -> Function:
+    async def call(*positional: Any, **named: Any) -> Any:
+        this = IdempotentCall(settings, call, positional, named)
+        client, location = settings.client(), this.location
+        run = this.begin(await perform_async(client, location, this.claim()), client)
+        if isinstance(run, Replay):
+            return run.result
+        try:
+            with run:
+                await run.start_async()
+                result = await function(*positional, **named)
+        except Exception as error:
+            steps = this.after_failure(run, error)
+            this.note_failure(run, await perform_async(client, location, steps))
+            raise
+        end = await perform_async(client, location, this.after_success(run, result))
+        return this.finish(run, end, result)
+
+    return call
+
+
+class IdempotentCall:
+    """One call of an idempotent function, from its key to its result: no I/O.
+
+    It says what to ask of the table, and what follows from the replies.
 
     Attributes:
         location: where its record is.
@@ -79,12 +204,12 @@ class Attempt:
 
     def __init__(
         self,
-        settings: Settings,
+        settings: IdempotencySettings,
         function: Function,
         positional: tuple[Any, ...],
         named: Mapping[str, Any],
     ) -> None:
-        """Find the key, and compare-by digest, of a call of the idempotent `function`.
+        """Read the key and the digest of the payload of a call of the idempotent `function`.
 
         Raises:
             PrincipalMissing: nothing says whose it is.
@@ -101,7 +226,7 @@ class Attempt:
         secret = own_secret()
         payload = digest_of(arguments.values)
         self._settings = settings
-        self.location = Location(
+        self.location = RecordLocation(
             settings.table,
             record_id(settings.function, key, principal, secret),
             settings.keep,
@@ -129,64 +254,73 @@ class Attempt:
             Exception: an earlier run has failed so.
         """
         settings = self._settings
-        if isinstance(decision, Away):
-            if not (settings.run_unrecorded and may_run_without(decision.error)):
-                raise unavailable(settings.function, decision.error)
-            self._prove(nothing_ran=False)
-            run = self._run(None, None, store)
-            run.recorded = False
-            _log("error", "run_unrecorded", run, type(decision.error).__name__)
-            self._unprotected(run)
-            return run
+        held: Held | None = None
+        earlier: Earlier | None = None
         if isinstance(decision, Start):
-            self._prove(nothing_ran=False)
-            run = self._run(Held(decision.record, decision.revision or ""), decision.earlier, store)
-            if run.earlier is not None:
-                _log("warning", "run_again", run, run.earlier.name)
-            return run
-        return self._answer(decision)
+            held, earlier = Held(decision.record, decision.revision or ""), decision.earlier
+        elif not isinstance(decision, Away):
+            return self._answer(decision)
+        elif not (settings.run_unrecorded and may_run_without(decision.error)):
+            raise unavailable(settings.function, decision.error)
+        self._prove(nothing_ran=False)
+        run = IdempotentRun(
+            settings.function,
+            held,
+            earlier,
+            store,
+            self.location,
+            forbid_unrecorded=not settings.run_unrecorded,
+            run_unknown=settings.run_unknown,
+            awaited=settings.awaited,
+        )
+        if isinstance(decision, Away):
+            _log("error", "run_unrecorded", run, type(decision.error).__name__)
+            self._note_unprotected(run)
+        elif run.earlier is not None:
+            _log("warning", "run_again", run, run.earlier.name)
+        return run
 
-    def after_success(self, run: IdempotentRun, result: Any) -> Steps[Recorded | Found]:
-        """Return the steps that write down what was returned."""
+    def after_success(self, run: IdempotentRun, result: Any) -> Steps[Recorded | LoadedRecord]:
+        """Return the steps that record what was returned."""
         if run.held is None:
             return write_nothing()
         try:
-            result = plain_of(result)
+            result = keepable_of(result)
         except Exception:  # noqa: BLE001 - the code of somebody else's class; or a list in itself
             result = object()  # which no table takes, so that the end is written without it
-        return write_end(run.held, record.completed(run.held.record, result))
+        return write_end(run.held, record.complete_record(run.held.record, result))
 
-    def after_failure(self, run: IdempotentRun, error: Exception) -> Steps[Recorded | Found]:
-        """Return the steps that write down what was raised."""
+    def after_failure(self, run: IdempotentRun, error: Exception) -> Steps[Recorded | LoadedRecord]:
+        """Return the steps that record what was raised."""
         held, settings = run.held, self._settings
         if held is None:
             return write_nothing()
         nothing_ran = not run.started or (settings.effects_marked and run.effects == 0)
         declared = settings.failures if run.started else {}  # of what the function itself raises
         treatment = treatment_of(error, declared, nothing_ran=nothing_ran)
-        failure = failure_of(error, treatment)
+        failure = recorded_failure_of(error, treatment)
         if treatment is Treatment.RELEASE:
             run.withdraw()
             if run.earlier is None:
-                return write_end(held, record.released(held.record))
+                return write_end(held, record.release_record(held.record))
             # This run did nothing, but one before it may have: the next one has to know, too.
             if settings.run_unknown:
-                return write_end(held, record.unknown(held.record, failure))
-            return write_end(held, record.failed(held.record, failure._replace(rerun=True)))
+                return write_end(held, record.leave_unknown(held.record, failure))
+            return write_end(held, record.fail_record(held.record, failure._replace(rerun=True)))
         if treatment is not Treatment.KEEP:
-            return write_end(held, record.failed(held.record, failure))
+            return write_end(held, record.fail_record(held.record, failure))
         _log("error", "outcome_unknown", run, failure.type)
-        return write_end(held, record.unknown(held.record, failure))
+        return write_end(held, record.leave_unknown(held.record, failure))
 
-    def failed(self, run: IdempotentRun, recorded: Recorded | Found) -> None:
-        """Note whether it was written down what the run has raised."""
+    def note_failure(self, run: IdempotentRun, recorded: Recorded | LoadedRecord) -> None:
+        """Note whether the failure of the run was recorded."""
         if recorded not in (Recorded.YES, Recorded.WITHOUT_RESULT):
-            self._unrecorded(run, recorded)
+            self._note_unrecorded(run, recorded)
         elif run.released and run.earlier is None:
             self._prove(nothing_ran=True)
 
-    def ended(self, run: IdempotentRun, recorded: Recorded | Found, result: Any) -> Any:
-        """Return what the call gives, now that its end is written, or is not.
+    def finish(self, run: IdempotentRun, recorded: Recorded | LoadedRecord, result: Any) -> Any:
+        """Return what the call gives, now that its end is recorded, or is not.
 
         Raises:
             RepeatRefused: another run had taken over, and its result is not there yet.
@@ -196,7 +330,7 @@ class Attempt:
         if recorded is Recorded.WITHOUT_RESULT:
             _log("warning", "result_not_kept", run, class_name(result))
             return result
-        self._unrecorded(run, recorded)
+        self._note_unrecorded(run, recorded)
         if isinstance(recorded, Recorded):
             return result
         decision = record.decide(recorded, self._claim, self.location.now())
@@ -204,27 +338,13 @@ class Attempt:
             decision = Refuse(Reason.UNKNOWN)
         return self._answer(decision).result
 
-    def _unrecorded(self, run: IdempotentRun, recorded: Recorded | Found) -> None:
+    def _note_unrecorded(self, run: IdempotentRun, recorded: Recorded | LoadedRecord) -> None:
         if recorded is Recorded.LOST or self._settings.run_unknown or not run.recorded:
-            self._unprotected(run)
+            self._note_unprotected(run)
         why = recorded.value if isinstance(recorded, Recorded) else "superseded"
         _log("error", "end_not_recorded", run, why)
 
-    def _run(
-        self, held: Held | None, earlier: record.Earlier | None, store: TableClient
-    ) -> IdempotentRun:
-        return IdempotentRun(
-            self._settings.function,
-            held,
-            earlier,
-            store,
-            self.location,
-            forbid_unrecorded=not self._settings.run_unrecorded,
-            run_unknown=self._settings.run_unknown,
-            awaited=self._settings.awaited,
-        )
-
-    def _unprotected(self, run: IdempotentRun) -> None:
+    def _note_unprotected(self, run: IdempotentRun) -> None:
         """Note for the answer that a repeat of the key may run again; the outermost run does."""
         if self._context is not None and run.is_outermost:
             self._context.dedup = NOT_RECOGNISED
@@ -232,143 +352,25 @@ class Attempt:
     def _prove(self, *, nothing_ran: bool) -> None:
         """Note whether it is proved that nothing of the function has run; the outermost run does.
 
-        Its caller looks whether that function is all that there is of the handler.
+        Its caller checks whether that function is the whole handler.
         """
         if self._context is not None and current_run() is None:
             self._context.did_nothing = nothing_ran
 
-    def _answer(self, decision: Decision) -> Replay:
+    def _answer(self, decision: Replay | ReplayFailure | Refuse) -> Replay:
         function = self._settings.function
         match decision:
             case Replay():
                 return decision
             case ReplayFailure(failure):
                 self._prove(nothing_ran=False)
-                known = again(failure, self._settings.failures)
-                raise known or earlier_failure(function, failure)
+                error = restore_exception(failure, self._settings.failures)
+                raise error or earlier_failure(function, failure)
             case Refuse(reason, retry_after):
                 table, ref = self.location.table, record_ref(self.location.id)
-                raise refusal(function, reason, retry_after, table, ref)
-            case _:
-                raise AssertionError("a start is not an answer")
+                raise refusal_problem(function, reason, retry_after, table, ref)
 
 
 def _log(level: Literal["warning", "error"], name: str, run: IdempotentRun, why: str) -> None:
     facts = {"table": run.location.table, "record": record_ref(run.location.id), "why": why}
     log_event(LOGGER, level, name, function=run.function, fence=run.fence, **facts)
-
-
-F = TypeVar("F", bound=Callable[..., Any])
-
-
-def idempotent(
-    *,
-    table: str,
-    key: KeySource = None,
-    principal: PrincipalSource = "",
-    lease: float | timedelta | None = None,
-    keep: float | timedelta = 86_400.0,
-    failures: Failures = None,
-    unreachable: Literal["refuse", "run_and_flag"] = "refuse",
-    effects: Literal["anywhere", "marked"] = "anywhere",
-    unknown: Literal["refuse", "run"] = "refuse",
-    dedup_scope: Literal["target", "group"] = "target",
-    name: str | None = None,
-    client: TableClient | Callable[[], TableClient] | None = None,
-    clock: Clock | None = None,
-) -> Callable[[F], F]:
-    """Run a function once for each key: a repeat gets the first one's result, or is refused.
-
-    Works for functions and coroutine functions, as a handler of an app and by itself.
-
-    Args:
-        table: logical name of the table with the records; its key is ``id``.
-        key: where the key is: None for the one that came with the call; a path that begins with a
-            parameter, such as ``order.id``; ``header:Name``; or a function of the same arguments.
-        principal: whose a key is, so that nobody meets another caller's: ``platform`` for whom the
-            platform has found out (`Context.principal`), a function of the `Context` that returns
-            a text, or None where all callers are one. A function of an app has to say it.
-        lease: seconds after which a run that has not ended is taken for dead; longer than the
-            platform lets it run. By default what is left of the call, else 60, and 10 more.
-        keep: seconds for which a key is remembered; longer than the latest delivery may come.
-        failures: what an exception does to the key, by its class, or one word for all: ``release``
-            it, because nothing has run; ``replay`` the failure; or let a repeat ``rerun``.
-        unreachable: what to do while the table cannot be reached: ``refuse`` the call, or
-            ``run_and_flag``, which may run it twice.
-        effects: ``marked`` if all of them are announced, by `effect`, or are calls of a leeward
-            client: what fails before the first releases the key. Otherwise ``anywhere``.
-        unknown: whether a repeat may ``run`` when an earlier run may have had its effect, which
-            `IdempotentRun.earlier` tells; or ``refuse``.
-        dedup_scope: ``group`` if the function uses one table on all clouds.
-        name: of the records in the table; by default the function's module and name.
-        client: a `leeward.Client`, for a coroutine function an `AsyncClient`, or what returns one;
-            by default that of the app whose handler runs (`App.client`), else one for the
-            process, as the environment configures it.
-        clock: for tests, `leeward.testing.FakeClock`.
-
-    Raises:
-        ConfigError: an argument is wrong; it is named.
-    """
-    records = Records(table, key, principal, name, lease, keep, dedup_scope, client, clock)
-    rules = Rules(failures, unreachable, effects, unknown)
-    return lambda function: _decorated(function, check_settings(function, records, rules))
-
-
-def _decorated(function: F, settings: Settings) -> F:
-    wrapper = _awaited if settings.awaited else _called
-    call = wraps(function)(wrapper(function, settings))
-    declared = Idempotency(call, settings.scope, settings.names_principal)
-    setattr(call, IDEMPOTENCY, declared)
-    return cast("F", call)
-
-
-def _called(function: Callable[..., Any], settings: Settings) -> Callable[..., Any]:
-    def call(*positional: Any, **named: Any) -> Any:
-        attempt = Attempt(settings, call, positional, named)
-        client, location = settings.client(), attempt.location
-        run = attempt.begin(perform(client, location, attempt.claim()), client)
-        if isinstance(run, Replay):
-            return run.result
-        try:
-            with run:
-                run.start()
-                result = function(*positional, **named)
-                if type(result) is CoroutineType:
-                    result.close()
-                    raise _not_yet_run(settings.function)
-        except Exception as error:
-            attempt.failed(run, perform(client, location, attempt.after_failure(run, error)))
-            raise
-        end = perform(client, location, attempt.after_success(run, result))
-        return attempt.ended(run, end, result)
-
-    return call
-
-
-def _awaited(function: Callable[..., Any], settings: Settings) -> Callable[..., Any]:
-    async def call(*positional: Any, **named: Any) -> Any:
-        attempt = Attempt(settings, call, positional, named)
-        client, location = settings.client(), attempt.location
-        run = attempt.begin(await perform_async(client, location, attempt.claim()), client)
-        if isinstance(run, Replay):
-            return run.result
-        try:
-            with run:
-                await run.start_async()
-                result = await function(*positional, **named)
-        except Exception as error:
-            steps = attempt.after_failure(run, error)
-            attempt.failed(run, await perform_async(client, location, steps))
-            raise
-        end = await perform_async(client, location, attempt.after_success(run, result))
-        return attempt.ended(run, end, result)
-
-    return call
-
-
-def _not_yet_run(function: str) -> ConfigError:
-    """Return the error of a function that looks like a plain one, and is a coroutine function."""
-    return ConfigError(
-        f"{function!r} returns a coroutine, which has not run; if another decorator makes a plain "
-        "function of it, put @idempotent directly before the coroutine function"
-    )

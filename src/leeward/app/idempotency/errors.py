@@ -11,7 +11,7 @@ from enum import Enum
 from typing import Any, Final, Literal, TypeAlias
 
 from leeward.app.answers import Problem
-from leeward.app.idempotency.record import Failure, Reason
+from leeward.app.idempotency.record import Reason, RecordedFailure
 from leeward.errors import ConfigError
 from leeward.text import class_name
 
@@ -99,7 +99,7 @@ _REFUSALS: Final = {
 }
 
 
-def refusal(
+def refusal_problem(
     function: str, reason: Reason, retry_after: float | None, table: str, ref: str
 ) -> Problem:
     """Return what a call is told that was refused; the key itself stays out of it.
@@ -124,7 +124,7 @@ def refusal(
     )
 
 
-def earlier_failure(function: str, failure: Failure) -> EarlierFailure:
+def earlier_failure(function: str, failure: RecordedFailure) -> EarlierFailure:
     """Return a failure of an earlier run, told again."""
     return EarlierFailure(
         f"an earlier call of {function!r} with this idempotency key has failed with "
@@ -185,17 +185,19 @@ def treatment_of(
     return Treatment.RELEASE if nothing_ran else Treatment.KEEP
 
 
-def failure_of(error: Exception, treatment: Treatment) -> Failure:
+def recorded_failure_of(error: Exception, treatment: Treatment) -> RecordedFailure:
     """Return what is kept of an exception; its arguments only where it is told again."""
     kept = treatment is Treatment.REPLAY and all(_is_plain(each) for each in error.args)
-    return Failure(
+    return RecordedFailure(
         class_name(error),
         error.args if kept else (),
         rerun=treatment is Treatment.RERUN,
     )
 
 
-def again(failure: Failure, declared: Mapping[type[Exception], Treatment]) -> Exception | None:
+def restore_exception(
+    failure: RecordedFailure, declared: Mapping[type[Exception], Treatment]
+) -> Exception | None:
     """Return the exception anew, where its very class was declared; None where that cannot be."""
     for kind in declared:
         if kind.__name__ == failure.type:

@@ -9,7 +9,7 @@ from typing import Final
 from leeward.app.idempotency.errors import LeaseLost
 from leeward.app.idempotency.record import Earlier
 from leeward.app.idempotency.steps import Away, Held, Recorded, mark_effect
-from leeward.app.idempotency.store import Location, TableClient, perform, perform_async
+from leeward.app.idempotency.store import RecordLocation, TableClient, perform, perform_async
 from leeward.errors import ConfigError, DedupUnavailable, LeewardError
 from leeward.watching import RUNNING, watched_by
 
@@ -35,7 +35,7 @@ class IdempotentRun:
         held: Held | None,
         earlier: Earlier | None,
         client: TableClient,
-        location: Location,
+        location: RecordLocation,
         *,
         forbid_unrecorded: bool,
         run_unknown: bool,

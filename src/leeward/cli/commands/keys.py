@@ -10,9 +10,9 @@ from typing import Annotated, Any, NamedTuple
 import typer
 
 from leeward.adapter import Page, Scan
-from leeward.app.idempotency.record import Record, State, settled
-from leeward.app.idempotency.settings import REF_DIGITS, record_ref
-from leeward.app.idempotency.store import KEY, found_in, item_of
+from leeward.app.idempotency.digests import REF_DIGITS, record_ref
+from leeward.app.idempotency.record import KeyRecord, KeyState, settle_by_hand
+from leeward.app.idempotency.store import KEY, item_of, record_in
 from leeward.cli.arguments import json_argument
 from leeward.cli.global_options import options_of
 from leeward.cli.output.console import Printers
@@ -49,7 +49,7 @@ class Kept(NamedTuple):
     """
 
     id: str
-    record: Record | None
+    record: KeyRecord | None
     revision: str
     expires_at: float | None
 
@@ -58,7 +58,7 @@ def list_(
     context: typer.Context,
     table: Table,
     *,
-    state: Annotated[State | None, typer.Option(help="Only records in this state.")] = None,
+    state: Annotated[KeyState | None, typer.Option(help="Only records in this state.")] = None,
     function: Annotated[
         str | None, typer.Option(metavar="NAME", help="Only records of this name.")
     ] = None,
@@ -110,7 +110,7 @@ def settle_record(
     with options.client_of_data() as cloud:
         kept = _find(cloud, table, record)
         now = cloud._operations.clock.now()  # noqa: SLF001 - that of its own calls
-        done = kept.record and settled(
+        done = kept.record and settle_by_hand(
             kept.record, now, ran=ran, result=value, kept=result is not None
         )
         if done is None:
@@ -138,7 +138,7 @@ def _records(cloud: Client, table: str) -> Iterator[Kept]:
             id = each.item.get(KEY)
             if isinstance(id, str) and (each.expires_at is None or each.expires_at > now):
                 loaded = Loaded(each.item, each.revision, "")
-                yield Kept(id, found_in(loaded).record, each.revision, each.expires_at)
+                yield Kept(id, record_in(loaded).record, each.revision, each.expires_at)
         cursor = page.cursor
         if cursor is None:
             return
@@ -153,7 +153,7 @@ def _find(cloud: Client, table: str, named: str) -> Kept:
     loaded = cloud.load_data(table, named)
     if loaded is not None:
         expires = None if loaded.expires_at is None else loaded.expires_at.timestamp()
-        return Kept(named, found_in(loaded).record, loaded.revision, expires)
+        return Kept(named, record_in(loaded).record, loaded.revision, expires)
     if re.fullmatch(f"[0-9a-f]{{{REF_DIGITS}}}", named):
         for each in _records(cloud, table):
             if record_ref(each.id) == named:
