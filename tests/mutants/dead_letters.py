@@ -48,8 +48,8 @@ MUTANTS: Final = (
     Mutant(
         "a message that has got the id of another one is given up without a run",
         "src/leeward/app/dead_letters.py",
-        "if kept and (attempt is None or kept.attempt is None or attempt > kept.attempt):",
-        "if kept:",
+        "if unsent and (attempt is None or unsent.attempt is None or attempt > unsent.attempt):",
+        "if unsent:",
         f"{_APP}::test_what_was_given_up_is_not_run_again_until_its_letter_is_sent",
     ),
     Mutant(

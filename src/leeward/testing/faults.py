@@ -1,4 +1,4 @@
-"""A driver that fails on demand, and keeps what it was asked.
+"""A driver that fails on demand, and records its calls.
 
 ```python
 cloud = FaultyDriver(Local())
@@ -65,7 +65,7 @@ _VERBS: Mapping[str, str] = {
     **{verb: verb for verb in OBJECT_VERBS | RUN_VERBS},
     "start_workflow": "start_run",
 }
-"""The client's methods and the calls of a driver (`leeward.calls`) to the verb of the call."""
+"""The verb of a call, by the client's method and by the call of a driver (`leeward.calls`)."""
 
 
 class _PlannedFault(NamedTuple):
@@ -111,13 +111,28 @@ class FaultyDriver(WrappingDriver):
         """
         if not isinstance(fault, Fault):
             raise ConfigError(f"fault must be a leeward.testing.Fault, not {fault!r}")
-        planned = _PlannedFault(fault, _checked_verb(verb), _checked_wait(retry_after))
-        count = _checked_times(times)
+        if verb is not None and verb not in _VERBS:
+            hint = did_you_mean(str(verb), _VERBS) or ";"
+            raise ConfigError(f"unknown verb {verb!r}{hint} known: {', '.join(_VERBS)}")
+        if times is not None and (type(times) is not int or times < 1):
+            raise ConfigError(
+                f"times must be 1 or more, or None for every attempt until heal(), not {times!r}"
+            )
+        if retry_after is not None and (
+            isinstance(retry_after, bool)
+            or not isinstance(retry_after, int | float)
+            or not retry_after >= 0
+        ):
+            raise ConfigError(
+                f"retry_after must be a number of seconds, 0 or more, not {retry_after!r}"
+            )
+        wait = None if retry_after is None else float(retry_after)
+        planned = _PlannedFault(fault, None if verb is None else _VERBS[verb], wait)
         with self._lock:
-            if count is None:
+            if times is None:
                 self._always[planned.verb] = planned
             else:
-                self._next.extend([planned] * count)
+                self._next.extend([planned] * times)
 
     @property
     def published(self) -> list[Event]:
@@ -163,28 +178,3 @@ def _answer(planned: _PlannedFault | None, result: Result[Any] | None) -> Result
         assert result is not None, "without a planned fault the driver was asked"
         return result
     return _ANSWERS[planned.fault]._replace(retry_after=planned.retry_after)
-
-
-def _checked_verb(verb: object) -> str | None:
-    if verb is None:
-        return None
-    if not isinstance(verb, str) or verb not in _VERBS:
-        hint = did_you_mean(str(verb), _VERBS) or ";"
-        raise ConfigError(f"unknown verb {verb!r}{hint} known: {', '.join(_VERBS)}")
-    return _VERBS[verb]
-
-
-def _checked_times(times: object) -> int | None:
-    if times is None or (type(times) is int and times > 0):
-        return times
-    raise ConfigError(
-        f"times must be 1 or more, or None for every attempt until heal(), not {times!r}"
-    )
-
-
-def _checked_wait(seconds: object) -> float | None:
-    if seconds is None:
-        return None
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds >= 0:
-        raise ConfigError(f"retry_after must be a number of seconds, 0 or more, not {seconds!r}")
-    return float(seconds)

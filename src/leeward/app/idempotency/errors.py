@@ -1,14 +1,14 @@
-"""What a call with an idempotency key may be told instead of a result.
+"""What a call gets instead of a result, and what an exception does to its key.
 
-None of them has run the handler. The statuses are those of
-draft-ietf-httpapi-idempotency-key-header.
+A call that gets one of these problems has not run the handler. The statuses are those of
+https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import Enum
-from typing import Any, Final, Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from leeward.app.answers import Problem
 from leeward.app.idempotency.record import Reason, RecordedFailure
@@ -102,7 +102,7 @@ _REFUSALS: Final = {
 def refusal_problem(
     function: str, reason: Reason, retry_after: float | None, table: str, ref: str
 ) -> Problem:
-    """Return what a call is told that was refused; the key itself stays out of it.
+    """Return the problem of a call that was refused; the key itself stays out of it.
 
     Args:
         function: the name of its records.
@@ -125,7 +125,7 @@ def refusal_problem(
 
 
 def earlier_failure(function: str, failure: RecordedFailure) -> EarlierFailure:
-    """Return a failure of an earlier run, told again."""
+    """Return the problem of a repeat whose earlier run has failed."""
     return EarlierFailure(
         f"an earlier call of {function!r} with this idempotency key has failed with "
         f"{failure.type}. It did not run again",
@@ -161,7 +161,7 @@ def check_failures(failures: Failures, what: str) -> Mapping[type[Exception], Tr
     declared: object = {Exception: failures} if isinstance(failures, str) else failures
     if not isinstance(declared, Mapping):
         raise ConfigError(f"failures of {what} must be a mapping of exceptions, or one word")
-    found: dict[type[Exception], Treatment] = {}
+    treatments: dict[type[Exception], Treatment] = {}
     for kind, word in declared.items():
         if not (isinstance(kind, type) and issubclass(kind, Exception)):
             raise ConfigError(f"failures of {what}: {kind!r} is not a class of exceptions")
@@ -170,8 +170,8 @@ def check_failures(failures: Failures, what: str) -> Mapping[type[Exception], Tr
                 f"failures of {what}: {kind.__name__} must be release, replay or rerun, "
                 f"not {word!r}"
             )
-        found[kind] = Treatment(word)
-    return found
+        treatments[kind] = Treatment(word)
+    return treatments
 
 
 def treatment_of(
@@ -179,20 +179,16 @@ def treatment_of(
 ) -> Treatment:
     """Return what `error` does to the key: the nearest declaration, else what is proved."""
     for kind in type(error).__mro__:
-        found = declared.get(kind)
-        if found is not None:
-            return found
+        if kind in declared:
+            return declared[kind]
     return Treatment.RELEASE if nothing_ran else Treatment.KEEP
 
 
 def recorded_failure_of(error: Exception, treatment: Treatment) -> RecordedFailure:
-    """Return what is kept of an exception; its arguments only where it is told again."""
-    kept = treatment is Treatment.REPLAY and all(_is_plain(each) for each in error.args)
-    return RecordedFailure(
-        class_name(error),
-        error.args if kept else (),
-        rerun=treatment is Treatment.RERUN,
-    )
+    """Return what is kept of an exception; its plain arguments where it is to be raised again."""
+    is_plain = all(type(value) in (str, int, bool, float, type(None)) for value in error.args)
+    arguments = error.args if treatment is Treatment.REPLAY and is_plain else ()
+    return RecordedFailure(class_name(error), arguments, rerun=treatment is Treatment.RERUN)
 
 
 def restore_exception(
@@ -206,7 +202,3 @@ def restore_exception(
             except Exception:  # noqa: BLE001 - the code of somebody else's class
                 return None
     return None
-
-
-def _is_plain(value: Any) -> bool:
-    return value is None or type(value) in (str, int, bool, float)

@@ -37,7 +37,7 @@ class KeyState(Enum):
     """How far the run that holds a key has come; the value stands in the table."""
 
     IN_PROGRESS = "in_progress"
-    """It runs, or has ended without a word."""
+    """It runs, or the process has died."""
     COMPLETED = "completed"
     """It has returned; repeats get its result."""
     FAILED = "failed"
@@ -53,7 +53,7 @@ class Earlier(Enum):
     """Why a run is not the first of its key: its handler may find traces of the one before."""
 
     LAPSED = "lapsed"
-    """The one before ended without a word, and its lease is over."""
+    """The one before did not end, and its lease is over."""
     FAILED = "failed"
     """The one before failed, and was declared to be run again."""
     UNKNOWN = "unknown"
@@ -107,7 +107,7 @@ class KeyRecord(NamedTuple):
 
 
 class Text(NamedTuple):
-    """A result as JSON, where it is nothing that an item holds: nested too deep, a naive time."""
+    """A result as JSON, where no item can hold it: nested too deep, or with a naive time."""
 
     json: str
 
@@ -116,7 +116,7 @@ class Text(NamedTuple):
 
 
 class LoadedRecord(NamedTuple):
-    """A record as it was loaded, and the revision that it had then; None where it made no sense."""
+    """A record as it was loaded, None if it is not valid; and the revision that it had then."""
 
     record: KeyRecord | None
     revision: str
@@ -188,18 +188,18 @@ Decision: TypeAlias = Start | Replay | ReplayFailure | Refuse
 
 def first_record(claim: Claim, now: float) -> KeyRecord:
     """Return the record of the first run of a key."""
-    return _begun(claim, now, 1)
+    return _new_record(claim, now, 1)
 
 
-def decide(found: LoadedRecord, claim: Claim, now: float) -> Decision:
+def decide(loaded: LoadedRecord, claim: Claim, now: float) -> Decision:
     """Return what a call does about the record that its key has."""
-    record, revision = found
+    record, revision = loaded
     if record is None:
         return Refuse(Reason.UNKNOWN)
     if record.owner == claim.owner:  # the claim came through, and its answer was lost
         return Start(record, revision)
     if record.state is KeyState.RELEASED:
-        return _take_over(found, claim, now, None)
+        return _take_over(loaded, claim, now, None)
     if not is_same(record.payload, claim.payload):
         return Refuse(Reason.MISMATCH)
     if record.state is KeyState.COMPLETED:
@@ -207,30 +207,30 @@ def decide(found: LoadedRecord, claim: Claim, now: float) -> Decision:
     if record.state is KeyState.FAILED and record.failure is not None:
         if not record.failure.rerun:
             return ReplayFailure(record.failure)
-        return _take_over(found, claim, now, Earlier.FAILED)
-    return _decide_unended(found, record, claim, now)
+        return _take_over(loaded, claim, now, Earlier.FAILED)
+    return _decide_unended(loaded, record, claim, now)
 
 
-def _decide_unended(found: LoadedRecord, record: KeyRecord, claim: Claim, now: float) -> Decision:
-    """Return what a call does about a run that has not told what it has done."""
+def _decide_unended(loaded: LoadedRecord, record: KeyRecord, claim: Claim, now: float) -> Decision:
+    """Return what a call does about a run whose effect is not known."""
     match record.state:
         case KeyState.IN_PROGRESS if now < record.lease_until:
             return Refuse(Reason.RUNNING, min(record.lease_until - now, LONGEST_WAIT))
         case KeyState.IN_PROGRESS if claim.run_unknown or not record.effects:
-            return _take_over(found, claim, now, Earlier.LAPSED)
+            return _take_over(loaded, claim, now, Earlier.LAPSED)
         case KeyState.UNKNOWN if claim.run_unknown:
-            return _take_over(found, claim, now, Earlier.UNKNOWN)
+            return _take_over(loaded, claim, now, Earlier.UNKNOWN)
         case _:
             return Refuse(Reason.UNKNOWN)
 
 
-def _take_over(found: LoadedRecord, claim: Claim, now: float, earlier: Earlier | None) -> Start:
-    assert found.record is not None, "there is something to take over"
-    record = _begun(claim, now, found.record.fence + 1)
-    return Start(record, found.revision, earlier)
+def _take_over(loaded: LoadedRecord, claim: Claim, now: float, earlier: Earlier | None) -> Start:
+    assert loaded.record is not None, "there is something to take over"
+    record = _new_record(claim, now, loaded.record.fence + 1)
+    return Start(record, loaded.revision, earlier)
 
 
-def _begun(claim: Claim, now: float, fence: int) -> KeyRecord:
+def _new_record(claim: Claim, now: float, fence: int) -> KeyRecord:
     return KeyRecord(
         KeyState.IN_PROGRESS,
         claim.owner,
@@ -253,9 +253,9 @@ def complete_record(record: KeyRecord, result: Any) -> KeyRecord:
 
 
 def with_text(record: KeyRecord) -> KeyRecord | None:
-    """Return the record of a run whose result no item holds, with the text that goes over a wire.
+    """Return the record of a run with its result as JSON text, for a table that does not take it.
 
-    None where there is no such text.
+    Return None if there is no such text.
     """
     if record.state is not KeyState.COMPLETED:
         return None
@@ -292,7 +292,7 @@ def settle_by_hand(
 ) -> KeyRecord | None:
     """Return the record after somebody has found out what its run has done.
 
-    None where that is not to be told by hand: it still runs, or is settled.
+    Return None if nobody may settle it by hand: it still runs, or is settled.
 
     Args:
         record: as it is.

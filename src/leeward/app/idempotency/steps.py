@@ -1,7 +1,7 @@
 """What a run asks of the table, step by step, and no I/O: generators for threads, loops and tests.
 
-Each yields one step, is sent what became of it and the time, and returns what it found out. A write
-is conditional, always: a run that was asleep while another took over writes nothing.
+Each yields one step, is sent its reply and the time, and returns what it has learnt. Every write is
+conditional: a run that was asleep while another took over writes nothing.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Unfit(NamedTuple):
 
 
 class Away(NamedTuple):
-    """The table could not be reached; `written` if the write may have taken place all the same."""
+    """The table could not be reached; `written` if the write may have taken place."""
 
     error: LeewardError
     written: bool = False
@@ -82,12 +82,12 @@ class Held(NamedTuple):
 
 
 class Recorded(Enum):
-    """Whether the end of a run has been written down."""
+    """Whether the end of a run has been recorded."""
 
     YES = "yes"
     WITHOUT_RESULT = "without_result"
-    """The table did not take the result; repeats learn that it is done. Or not what a failure was
-    made of; repeats learn its class."""
+    """The table did not take the result; repeats learn that it is done. Or it did not take the
+    arguments of a failure; repeats learn its class."""
     LOST = "lost"
     """The key has expired, or somebody has deleted its record."""
     NO = "no"
@@ -105,23 +105,23 @@ def claim_key(claim: Claim, now: float) -> Steps[Decision | Away]:
             return Away(reply.error)
         if isinstance(reply, Away) and not reply.written:
             return reply
-        found, now = yield LoadRecord()
-        if isinstance(found, Away):
-            return found
-        if not isinstance(found, LoadedRecord):  # it has expired since
+        loaded, now = yield LoadRecord()
+        if isinstance(loaded, Away):
+            return loaded
+        if not isinstance(loaded, LoadedRecord):  # it has expired since
             start = Start(first_record(claim, now))
             continue
-        decision = decide(found, claim, now)
+        decision = decide(loaded, claim, now)
         if not isinstance(decision, Start):
             return decision
-        if decision.record == found.record:  # its own claim, whose answer was lost
+        if decision.record == loaded.record:  # its own claim, whose answer was lost
             return decision._replace(earlier=start.earlier)
         start = decision
     return Refuse(Reason.RUNNING, 1.0)
 
 
 def mark_effect(held: Held) -> Steps[Held | Recorded | Away]:
-    """Write down that an effect may begin, before it does; `LOST` forbids it."""
+    """Record that an effect may begin, before it does; `LOST` forbids it."""
     for _ in range(ROUNDS):
         record = with_effects(held.record)
         reply, _ = yield SaveRecord(record, held.revision)
@@ -129,10 +129,10 @@ def mark_effect(held: Held) -> Steps[Held | Recorded | Away]:
             return Held(record, reply.revision)
         if isinstance(reply, Away) and not reply.written:
             return reply
-        found, _ = yield LoadRecord()
-        if isinstance(found, Away):
-            return found
-        own = _own(found, held)
+        loaded, _ = yield LoadRecord()
+        if isinstance(loaded, Away):
+            return loaded
+        own = _own(loaded, held)
         if own is None:
             return Recorded.LOST
         if own.record.effects:
@@ -152,10 +152,12 @@ def write_end(held: Held, record: KeyRecord) -> Steps[Recorded | LoadedRecord]:
         wanted, recorded = without_result(record), Recorded.WITHOUT_RESULT
         reply, _ = yield SaveRecord(wanted, held.revision)
     if isinstance(reply, Changed):
-        found, _ = yield LoadRecord()
-        own = _own(found, held)
+        loaded, _ = yield LoadRecord()
+        own = _own(loaded, held)
         if own is None:
-            return _lost(found)
+            if isinstance(loaded, LoadedRecord):
+                return loaded  # another run is its owner now
+            return Recorded.NO if isinstance(loaded, Away) else Recorded.LOST
         if own.record.state is wanted.state:
             return recorded
         reply, _ = yield SaveRecord(wanted, own.revision)
@@ -170,17 +172,10 @@ def write_nothing() -> Steps[Recorded | LoadedRecord]:
     return Recorded.YES
 
 
-def _lost(found: Reply) -> Recorded | LoadedRecord:
-    """Return what it means that a run is not the owner of its record any more."""
-    if isinstance(found, LoadedRecord):
-        return found
-    return Recorded.NO if isinstance(found, Away) else Recorded.LOST
-
-
-def _own(found: Reply, held: Held) -> Held | None:
+def _own(loaded: Reply, held: Held) -> Held | None:
     """Return the record where this run is still its owner: its own write had come through."""
-    if not isinstance(found, LoadedRecord) or found.record is None:
+    if not isinstance(loaded, LoadedRecord) or loaded.record is None:
         return None
-    if found.record.owner != held.record.owner:
+    if loaded.record.owner != held.record.owner:
         return None
-    return Held(found.record, found.revision)
+    return Held(loaded.record, loaded.revision)

@@ -38,7 +38,7 @@ KEY: Final = "id"
 
 
 class TableClient(Protocol):
-    """What is needed of a client, `leeward.Client` or `leeward.AsyncClient`."""
+    """What records need of a client, `leeward.Client` or `leeward.AsyncClient`."""
 
     def store_data(
         self,
@@ -65,7 +65,7 @@ class RecordLocation(NamedTuple):
 
 
 def perform(client: TableClient, location: RecordLocation, steps: Steps[T]) -> T:
-    """Carry out `steps` on the thread that asks, and return what they find out."""
+    """Carry out `steps` on this thread, and return what they return."""
     token = watched_by(None)  # its own calls, not those of the handler
     try:
         step = next(steps)
@@ -73,11 +73,11 @@ def perform(client: TableClient, location: RecordLocation, steps: Steps[T]) -> T
             try:
                 reply = _reply(step, _call(client, location, step))
             except LeewardError as error:
-                reply = _failed(error)
+                reply = _error_reply(error)
             step = steps.send((reply, location.now()))
     except StopIteration as end:
-        found: T = end.value
-        return found
+        result: T = end.value
+        return result
     finally:
         RUNNING.reset(token)
 
@@ -91,11 +91,11 @@ async def perform_async(client: TableClient, location: RecordLocation, steps: St
             try:
                 reply = _reply(step, await _call(client, location, step))
             except LeewardError as error:
-                reply = _failed(error)
+                reply = _error_reply(error)
             step = steps.send((reply, location.now()))
     except StopIteration as end:
-        found: T = end.value
-        return found
+        result: T = end.value
+        return result
     finally:
         RUNNING.reset(token)
 
@@ -119,7 +119,7 @@ def _reply(step: Step, answer: Any) -> Reply:
     return Saved(answer.revision)
 
 
-def _failed(error: LeewardError) -> Reply:
+def _error_reply(error: LeewardError) -> Reply:
     if isinstance(error, Conflict):
         return Changed()
     if isinstance(error, InvalidRequest):
