@@ -3,8 +3,8 @@
 A request says what its idempotency key is and how long the caller still waits: in headers, or in
 the client context of a platform that passes no headers on. An answer of leeward's handler carries a
 mark, so that it is never taken for the platform's own, says whether the handler recognises a
-repeated key, and tells of an exception its class, its message and its trace. Where a platform
-passes on no headers of answers, the caller asks for them in an envelope around the value.
+repeated key, and has the class, the message and the trace of an exception. Where a platform passes
+on no headers of answers, the caller asks for them in an envelope around the value.
 
 A mark is bound to its call: the request has a number, `mark_of`, and the mark repeats it. So a
 function that passes on the headers, or the value, of another function's answer does not pass on a
@@ -248,7 +248,7 @@ _FAILURE: Final = "failure"
 
 
 def refusal_reason(content: Json, dedup: str | None) -> str | None:
-    """Return why an idempotent function has refused a repeat; None if the answer is no refusal.
+    """Return why an idempotent function has refused a repeat; None if it has not.
 
     Args:
         content: what a handler answers, beside its mark, instead of a value.
@@ -266,7 +266,7 @@ def name_of_error(kind: str, reason: str | None) -> str:
 
     Args:
         kind: the class of the error.
-        reason: that leeward's handler tells, or None.
+        reason: that leeward's handler gives, or None.
     """
     return reason if kind == PROBLEM and reason is not None and reason.isidentifier() else kind
 

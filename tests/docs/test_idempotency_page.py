@@ -10,7 +10,7 @@ import pytest
 
 from leeward import Client
 from leeward.app import idempotent
-from leeward.app.idempotency.record import Reason, KeyState
+from leeward.app.idempotency.record import KeyState, Reason
 from leeward.local import Local
 from tests.docs.test_pages import DOCS, blocks, table
 

@@ -292,7 +292,7 @@ class App:
         """Make what the decorated function returns once for each process, and share it.
 
         Every one is run before the first call, in the order of definition. Calling it returns the
-        shared value, in a handler or in another such function.
+        shared value, in a handler or in another warmed function.
         """
         check_warmed(make)
         return self._warm.add(make)
@@ -320,7 +320,7 @@ class App:
         return bool(self._warm)
 
     def warm_up(self) -> None:
-        """Run what is to be run before the first call, unless this process has done it."""
+        """Run the functions that `warm` registered, unless this process has done it."""
         self._warm.up()
 
     def warm_up_if_due(self, monotonic: Callable[[], float]) -> None:

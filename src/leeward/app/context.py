@@ -130,7 +130,7 @@ class Context:
         Call it between two steps of long work, before one that would be cut off.
 
         Raises:
-            Problem: with status 503, so that whoever may try again does.
+            Problem: with status 503, which may be tried again.
         """
         if self.remaining() <= needs:
             raise out_of_time()
@@ -149,7 +149,7 @@ class Context:
         await (RUNNING.get()[1] or self).begin_async()
 
     def begin(self) -> None:
-        """Count an effect; whoever announces one calls `effect`."""
+        """Count an effect; to announce one, call `effect`."""
         self.effects += 1
 
     async def begin_async(self) -> None:

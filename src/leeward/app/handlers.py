@@ -182,7 +182,7 @@ class Handler:
         """Check that it can be called, and that its annotation can be read into.
 
         Raises:
-            ConfigError: it takes too many parameters, or an annotation makes no sense.
+            ConfigError: it takes too many parameters, or its annotation cannot be read into.
         """
         _ = self._parameters, self._reader
 
@@ -318,7 +318,7 @@ def _answer(handler: Handler, delivery: Delivery, platform: Platform) -> Answer:
             failure = failure._replace(retryable=False)
         return failure_answer(failure, _dedup(handler, context))
     try:
-        # Of what is not a call, nobody gets what it returns.
+        # Only a call gets what its handler returns.
         body = encode_value(returned, platform.answer_bytes) if handler.is_call else b"null"
         return Answer(body, None, _dedup(handler, context))
     except BaseException as error:  # noqa: BLE001 - the value is the user's, its class may raise

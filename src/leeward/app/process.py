@@ -162,7 +162,7 @@ class Warm(Forkable):
         return is_first
 
     def up(self) -> None:
-        """Make what is not made yet. What one raises is raised, and it is made anew next time."""
+        """Make what is not made yet. After an error it is tried again next time."""
         if self._is_up:
             return
         with self._lock:

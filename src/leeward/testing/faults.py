@@ -1,12 +1,4 @@
-"""A driver that fails on demand, and records its calls.
-
-```python
-cloud = FaultyDriver(Local())
-cloud.fail(Fault.LOSE_ANSWER, times=1)      # the work is done, and the answer is lost
-with Client(cloud) as client:
-    ...
-```
-"""
+"""A driver that fails on demand, and records its calls."""
 
 from __future__ import annotations
 
@@ -111,23 +103,11 @@ class FaultyDriver(WrappingDriver):
         """
         if not isinstance(fault, Fault):
             raise ConfigError(f"fault must be a leeward.testing.Fault, not {fault!r}")
-        if verb is not None and verb not in _VERBS:
-            hint = did_you_mean(str(verb), _VERBS) or ";"
-            raise ConfigError(f"unknown verb {verb!r}{hint} known: {', '.join(_VERBS)}")
         if times is not None and (type(times) is not int or times < 1):
             raise ConfigError(
                 f"times must be 1 or more, or None for every attempt until heal(), not {times!r}"
             )
-        if retry_after is not None and (
-            isinstance(retry_after, bool)
-            or not isinstance(retry_after, int | float)
-            or not retry_after >= 0
-        ):
-            raise ConfigError(
-                f"retry_after must be a number of seconds, 0 or more, not {retry_after!r}"
-            )
-        wait = None if retry_after is None else float(retry_after)
-        planned = _PlannedFault(fault, None if verb is None else _VERBS[verb], wait)
+        planned = _PlannedFault(fault, _check_verb(verb), _check_wait(retry_after))
         with self._lock:
             if times is None:
                 self._always[planned.verb] = planned
@@ -178,3 +158,20 @@ def _answer(planned: _PlannedFault | None, result: Result[Any] | None) -> Result
         assert result is not None, "without a planned fault the driver was asked"
         return result
     return _ANSWERS[planned.fault]._replace(retry_after=planned.retry_after)
+
+
+def _check_verb(verb: object) -> str | None:
+    if verb is None:
+        return None
+    if not isinstance(verb, str) or verb not in _VERBS:
+        hint = did_you_mean(str(verb), _VERBS) or ";"
+        raise ConfigError(f"unknown verb {verb!r}{hint} known: {', '.join(_VERBS)}")
+    return _VERBS[verb]
+
+
+def _check_wait(seconds: object) -> float | None:
+    if seconds is None:
+        return None
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds >= 0:
+        raise ConfigError(f"retry_after must be a number of seconds, 0 or more, not {seconds!r}")
+    return float(seconds)

@@ -303,7 +303,7 @@ class IdempotentCall:
             run.withdraw()
             if run.earlier is None:
                 return write_end(held, record.release_record(held.record))
-            # This run did nothing, but one before it may have: the next one has to know, too.
+            # This run did nothing, but one before it may have: the next one must know, too.
             if settings.run_unknown:
                 return write_end(held, record.leave_unknown(held.record, failure))
             return write_end(held, record.fail_record(held.record, failure._replace(rerun=True)))

@@ -194,7 +194,7 @@ def recorded_failure_of(error: Exception, treatment: Treatment) -> RecordedFailu
 def restore_exception(
     failure: RecordedFailure, declared: Mapping[type[Exception], Treatment]
 ) -> Exception | None:
-    """Return the exception anew, where its very class was declared; None where that cannot be."""
+    """Return the exception again, if its class was declared and can be made; else None."""
     for kind in declared:
         if kind.__name__ == failure.type:
             try:

@@ -11,7 +11,7 @@ UNKNOWN, or lease over after an effect ------ claim ----> refused, unless the ha
 
 Every arrow is a conditional write: on absence, or on the revision that was seen. So of two writers
 one finds out that it came second, whatever their clocks say. Times are Unix seconds, by the clock
-of whoever looks: a wrong clock ends a lease early or late. It ends a key early only if it is wrong
+of the reader: a wrong clock ends a lease early or late. It ends a key early only if it is wrong
 by more than `CLOCKS`.
 """
 
@@ -30,7 +30,7 @@ LONGEST_WAIT: Final = 5.0
 
 CLOCKS: Final = 3600.0
 """Seconds by which the clocks of two machines may differ, and no key is forgotten within `keep`. A
-table forgets by the clock of whoever looks; not every one has a time of its own."""
+table forgets by the clock of its reader; not every one has a time of its own."""
 
 
 class KeyState(Enum):
@@ -278,7 +278,7 @@ def fail_record(record: KeyRecord, failure: RecordedFailure) -> KeyRecord:
 
 
 def leave_unknown(record: KeyRecord, failure: RecordedFailure) -> KeyRecord:
-    """Return the record of a run that has ended, nobody knows with what effect."""
+    """Return the record of a run that has ended with an unknown effect."""
     return record._replace(state=KeyState.UNKNOWN, effects=True, failure=failure)
 
 
