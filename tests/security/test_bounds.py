@@ -39,7 +39,6 @@ SHIPPED = [
 BOUNDED: dict[str, str] = {
     "lines.py cache": "a function without arguments",
     "json_text.py cache": "a function without arguments",
-    "app/idempotency/keys.py cache": "a function without arguments",
     "routing/select.py cache": "a function without arguments",
     "http/public_addresses.py cache": "asked with the two tables of this module alone",
     "routing/runners/side_by_side.py SimpleQueue()": "holds the answers to one call's attempts",
