@@ -14,8 +14,7 @@ from typing import NamedTuple
 
 from leeward.adapter import Driver
 from leeward.adapter.queues import Taken
-from leeward.cli.dlq.letters import QueueLetters
-from leeward.cli.dlq.redrive import Moved, Wish, redrive
+from leeward.cli.dead_letters import Moved, QueueLetters, Wish, redrive
 
 RETRIES = 2
 

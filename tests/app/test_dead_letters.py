@@ -24,8 +24,7 @@ from leeward.app.handlers import Handler
 from leeward.app.problem import Failure, Problem, failure_of
 from leeward.calls import Result
 from leeward.cli.commands.dlq import _json, _render
-from leeward.cli.dlq.letters import Found, QueueLetters
-from leeward.cli.dlq.redrive import Moved, Wish, delete_letters, redrive
+from leeward.cli.dead_letters import Found, Moved, QueueLetters, Wish, delete_letters, redrive
 from leeward.cli.output.console import PlainPrinter, Printers
 from leeward.errors import ConfigError, InvalidRequest, Outcome
 from leeward.queue_calls import Attribute, HideMessage, PutMessage, QueueCall, Taken

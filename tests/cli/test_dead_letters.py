@@ -13,8 +13,7 @@ import typer
 
 from leeward import Client
 from leeward.cli.commands.dlq import _change
-from leeward.cli.dlq.letters import Found
-from leeward.cli.dlq.redrive import Wish
+from leeward.cli.dead_letters import Found, Wish
 from leeward.local import Local
 from tests.cli.conftest import Leeward
 

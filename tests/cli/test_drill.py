@@ -13,12 +13,10 @@ import pytest
 
 from leeward.adapter import Call, Invoke, Page, Result, Scan
 from leeward.cli.drill.faults import Fault, Kind, parse_fault
-from leeward.cli.drill.faulty_target import FaultyTarget, Stage
-from leeward.cli.drill.progress import progress
+from leeward.cli.drill.page import Band, bands
 from leeward.cli.drill.record import Attempted, Called, Decided, Plan, Record
-from leeward.cli.drill.timeline import Band, bands
+from leeward.cli.drill.traffic import FaultyTarget, Stage, VirtualClock, progress, run_virtually
 from leeward.cli.drill.verdict import Verdict, judge
-from leeward.cli.drill.virtual_time import VirtualClock, run_virtually
 from leeward.errors import ConfigError, Outcome
 from leeward.local import Local
 from leeward.testing import FakeClock

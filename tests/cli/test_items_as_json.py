@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leeward.cli import exact_json
+from leeward.cli import item_json
 from leeward.cli.item_json import TAGS, tagged, untagged
 from leeward.json_text import decode
 from leeward_contract_tests.rows import each_row
@@ -46,14 +46,14 @@ def test_what_was_loaded_can_be_stored_again(
     item: dict[str, Any], indent: int, ascii_only: bool
 ) -> None:
     """An item survives the way out as JSON and back in, digits, bytes and times included."""
-    text = exact_json.write(tagged(item), indent=indent, ascii_only=ascii_only)
+    text = item_json.write(tagged(item), indent=indent, ascii_only=ascii_only)
     assert repr(untagged(decode(text, exact=True))) == repr(item)
 
 
 @given(items, st.sampled_from([0, 2]))
 def test_what_is_written_is_json_without_surprises(item: dict[str, Any], indent: int) -> None:
     """Any other reader reads it too, and no character of it is an order to a terminal."""
-    text = exact_json.write(tagged(item), indent=indent)
+    text = item_json.write(tagged(item), indent=indent)
     json.loads(text)
     assert all(each.isprintable() or each == "\n" for each in text)
 
@@ -62,7 +62,7 @@ def test_what_json_has_no_type_for_is_tagged() -> None:
     """Bytes are base64, times are ISO 8601, Decimals are numbers with all their digits."""
     moment = datetime(2026, 1, 31, 12, tzinfo=UTC)
     item = {"b": b"hi", "t": moment, "d": Decimal("9.90"), "e": Decimal("1E+3")}
-    assert exact_json.write(tagged(item)) == (
+    assert item_json.write(tagged(item)) == (
         '{"b": {"$bytes": "aGk="}, "t": {"$datetime": "2026-01-31T12:00:00+00:00"}, '
         '"d": 9.90, "e": 1E+3}'
     )
@@ -93,6 +93,6 @@ def test_a_tag_beside_other_names_is_a_name() -> None:
 def test_indented_json_is_what_everybody_writes() -> None:
     """The layout is that of the standard library."""
     value = {"a": [1, [], {}, {"b": None}], "ü": True}
-    assert exact_json.write(value, indent=2) == json.dumps(value, indent=2, ensure_ascii=False)
-    assert exact_json.write(value) == json.dumps(value, ensure_ascii=False)
-    assert exact_json.write(value, ascii_only=True) == json.dumps(value)
+    assert item_json.write(value, indent=2) == json.dumps(value, indent=2, ensure_ascii=False)
+    assert item_json.write(value) == json.dumps(value, ensure_ascii=False)
+    assert item_json.write(value, ascii_only=True) == json.dumps(value)

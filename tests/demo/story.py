@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from leeward import CallError, Client
-from leeward.cli.demo.table import Row
+from leeward.cli.commands.demo import Row
 from leeward.values import Attempt, EffectName
 from tests.demo.stage import Cloud
 

@@ -19,9 +19,8 @@ import pytest
 from leeward import AuthError, Client
 from leeward.adapter import TargetConfig
 from leeward.adapter.queues import PutMessage, ask
-from leeward.cli.doctor.exported import read_exported
 from leeward.cli.doctor.findings import Finding, State
-from leeward.cli.doctor.visit import examine
+from leeward.cli.doctor.visit import examine, read_exported
 from leeward.config import Config
 from leeward.errors import Outcome
 from leeward_aws.driver import open_driver

@@ -13,8 +13,7 @@ from leeward.cli.commands.demo import demo
 from leeward.cli.commands.dlq import dlq
 from leeward.cli.commands.doctor import doctor
 from leeward.cli.commands.drill import drill
-from leeward.cli.commands.targets import targets
-from leeward.cli.commands.version import show_version, version
+from leeward.cli.commands.targets import show_version, targets, version
 from leeward.cli.global_options import GlobalOptions
 from leeward.cli.group import Group, add_command, command_group, epilog
 from leeward.cli.output.exit_codes import EXIT_CODES

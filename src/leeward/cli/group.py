@@ -77,7 +77,9 @@ class Commands(TyperGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Find the command of the first word; typer suggests others from `commands` alone."""
         if args and self.get_command(ctx, args[0]) is None:
-            self.commands |= {name: self.get_command(ctx, name) for name in self.list_commands(ctx)}
+            self.commands.update(
+                {name: self.get_command(ctx, name) for name in self.list_commands(ctx)}
+            )
         return super().resolve_command(ctx, args)
 
     @property

@@ -13,12 +13,19 @@ from typing import Annotated, Any
 import typer
 
 from leeward.adapter import Driver
-from leeward.cli.dlq.letters import Found, Letters, Noted, letters_of
-from leeward.cli.dlq.redrive import Moved, Wish, delete_letters, redrive
+from leeward.cli.dead_letters import (
+    Found,
+    Letters,
+    Moved,
+    Noted,
+    Wish,
+    delete_letters,
+    letters_of,
+    redrive,
+)
 from leeward.cli.global_options import GlobalOptions, options_of, without_handlers
 from leeward.cli.output.console import Printers, shown
-from leeward.cli.output.json_view import JsonObject
-from leeward.cli.output.moments import moment
+from leeward.cli.output.json_view import JsonObject, moment
 from leeward.cli.output.output import JsonOutput
 from leeward.config import Config
 from leeward.errors import InvalidRequest, NotFound

@@ -10,9 +10,8 @@ from typing import Annotated, TypeAlias
 
 import typer
 
-from leeward.cli.doctor.exported import read_exported
 from leeward.cli.doctor.findings import Finding, State
-from leeward.cli.doctor.visit import examine
+from leeward.cli.doctor.visit import examine, read_exported
 from leeward.cli.global_options import modules_beside, options_of
 from leeward.cli.output.console import Printers
 from leeward.cli.output.exit_codes import BROKEN

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from leeward.cli.arguments import json_argument, seconds
-from leeward.cli.doctor.order import serving
+from leeward.cli.doctor.findings import serving
 from leeward.cli.drill.faults import parse_fault
 from leeward.cli.drill.record import Plan, Record
 from leeward.cli.drill.verdict import Impact, Verdict, judge
@@ -103,8 +103,7 @@ def drill(
     The faults are made here, between the router and the targets, so nothing happens to a cloud: but
     the function is really called there, so choose one that may be, or --simulate.
     """
-    from leeward.cli.drill.chart import check_installed, draw
-    from leeward.cli.drill.page import page
+    from leeward.cli.drill.page import check_installed, draw, page
 
     check_installed()
     options = options_of(context)
@@ -197,9 +196,7 @@ def _check(length: float, rate: float) -> None:
 def _play(
     options: GlobalOptions, config: Config, plan: Plan, payload: Any, timeout: float
 ) -> Record:
-    from leeward.cli.drill.progress import progress
-    from leeward.cli.drill.traffic import play
-    from leeward.cli.drill.virtual_time import run_virtually, seeded, simulated
+    from leeward.cli.drill.traffic import play, progress, run_virtually, seeded, simulated
 
     if plan.simulated:
         random = seeded("faults").random

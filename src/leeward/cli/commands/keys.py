@@ -16,8 +16,7 @@ from leeward.app.idempotency.store import KEY, found_in, item_of
 from leeward.cli.arguments import json_argument
 from leeward.cli.global_options import options_of
 from leeward.cli.output.console import Printers
-from leeward.cli.output.json_view import JsonObject
-from leeward.cli.output.moments import moment
+from leeward.cli.output.json_view import JsonObject, moment
 from leeward.client import Client
 from leeward.errors import InvalidRequest, NotFound
 from leeward.operations.upkeep import make

@@ -15,6 +15,7 @@ from leeward.cli.arguments import (
     time_argument,
 )
 from leeward.cli.global_options import options_of
+from leeward.cli.output.console import render_absence, render_item, render_receipt, render_value
 from leeward.cli.output.exit_codes import ABSENT
 from leeward.cli.output.json_view import (
     json_of_absence,
@@ -24,7 +25,6 @@ from leeward.cli.output.json_view import (
     json_of_record,
     json_of_write,
 )
-from leeward.cli.output.render import render_absence, render_item, render_receipt, render_value
 from leeward.values import EffectName
 
 JSON = "JSON, @file, or - for the standard input."

@@ -239,7 +239,7 @@ def _render_list(data: JsonObject, printers: Printers) -> None:
 
 
 def _render_run(data: JsonObject, printers: Printers) -> None:
-    from leeward.cli import exact_json
+    from leeward.cli import item_json
 
     pairs = [
         ("run", f"{data['workflow']} {data['id']} on {data['target']}"),
@@ -251,7 +251,7 @@ def _render_run(data: JsonObject, printers: Printers) -> None:
     if data["unreversed"]:
         pairs.append(("not taken back", ", ".join(data["unreversed"])))
     if data["result"] is not None:
-        pairs.append(("result", exact_json.write(data["result"])))
+        pairs.append(("result", item_json.write(data["result"])))
     printers.out.pairs(pairs)
     if data["events"]:
         printers.out.text("")

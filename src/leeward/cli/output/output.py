@@ -12,10 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol, TextIO, TypeAlias
 
-from leeward.cli import exact_json
-from leeward.cli.output.console import Printers, printer_for
+from leeward.cli import item_json
+from leeward.cli.output.console import Printers, printer_for, render_failure
 from leeward.cli.output.json_view import JsonObject
-from leeward.cli.output.render import render_failure
 
 Render: TypeAlias = Callable[[JsonObject, Printers], None]
 """Renders the JSON object of a result for a person."""
@@ -136,4 +135,4 @@ def _written_to(out: TextIO) -> Iterator[None]:
 
 
 def _write(stream: TextIO, data: JsonObject) -> None:
-    stream.write(f"{exact_json.write(data, ascii_only=True)}\n")
+    stream.write(f"{item_json.write(data, ascii_only=True)}\n")
