@@ -76,7 +76,7 @@ MUTANTS: Final = (
     Mutant(
         "the question shows a letter's own control characters",
         "src/leeward/cli/commands/dlq.py",
-        "typer.confirm(shown(question), err=True)",
+        "typer.confirm(escape_text(question), err=True)",
         "typer.confirm(question, err=True)",
         "tests/cli/test_dead_letters.py::test_the_question_is_shown_and_not_obeyed",
     ),

@@ -84,7 +84,7 @@ Tries: TypeAlias = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class DemoStep:
     """One step.
 
     Attributes:
@@ -105,7 +105,7 @@ class Scenario:
     """The whole demo, and how often each way of failing over has charged one order."""
 
     targets: tuple[str, ...]
-    steps: tuple[Step, ...]
+    steps: tuple[DemoStep, ...]
     leeward_charges: int
     naive_charges: int
 
@@ -120,7 +120,7 @@ def play() -> Scenario:
     return Scenario(targets, tuple(steps), len(shop.charges), len(naive_shop.charges))
 
 
-def _good_day(shop: Shop, cloud: Client) -> Iterator[Step]:
+def _good_day(shop: Shop, cloud: Client) -> Iterator[DemoStep]:
     stored = cloud.store_data("orders", {"id": "42", "total": Decimal("9.90")})
     yield _step("store order 42", stored.target, stored.attempts, stored.promise.value)
     told = cloud.publish_event("orders", "order.created", ORDER, subject="42")
@@ -131,14 +131,14 @@ def _good_day(shop: Shop, cloud: Client) -> Iterator[Step]:
     yield _step("invoke send-receipt", answer.target, answer.attempts, answer.value)
 
 
-def _broken_target(shop: Shop, cloud: Client) -> Step:
+def _broken_target(shop: Shop, cloud: Client) -> DemoStep:
     shop.a.fail(Fault.REFUSE)
     answer = cloud.invoke("send-receipt", ORDER)
     shop.a.heal()
     return _step("again, local:a is down", answer.target, answer.attempts, answer.value)
 
 
-def _lost_answer(shop: Shop, cloud: Client) -> Iterator[Step]:
+def _lost_answer(shop: Shop, cloud: Client) -> Iterator[DemoStep]:
     shop.a.fail(Fault.LOSE_ANSWER, times=1)
     try:
         cloud.invoke("charge-card", ORDER)
@@ -148,25 +148,25 @@ def _lost_answer(shop: Shop, cloud: Client) -> Iterator[Step]:
         yield _step("look up its key", None, (), "charged: done" if charged else "not charged")
 
 
-def _naive_loop(shop: Shop) -> Step:
+def _naive_loop(shop: Shop) -> DemoStep:
     shop.a.fail(Fault.LOSE_ANSWER, times=1)
     with shop.client(shop.a) as first, shop.client(shop.b) as second:
         answer = naive_invoke([first, second], "charge-card", ORDER)
         seen = [status for cloud in (first, second) for status in cloud.targets()]
     tries = tuple((each.name, each.last_outcome.value) for each in seen if each.last_outcome)
-    return Step("the same, naive loop", answer.target, tries, answer.value)
+    return DemoStep("the same, naive loop", answer.target, tries, answer.value)
 
 
-def _step(what: str, served_by: str | None, attempts: Iterable[Attempt], outcome: str) -> Step:
+def _step(what: str, served_by: str | None, attempts: Iterable[Attempt], outcome: str) -> DemoStep:
     tries = tuple((attempt.target, attempt.outcome.value) for attempt in attempts)
-    return Step(what, served_by, tries, outcome)
+    return DemoStep(what, served_by, tries, outcome)
 
 
 HEADER = ("what", "tried", "told")
 STYLES = ("", "cyan")
 
 
-class Row(NamedTuple):
+class DemoRow(NamedTuple):
     """One step, or, with nothing but `what`, what has happened before the next ones.
 
     Attributes:
@@ -180,15 +180,17 @@ class Row(NamedTuple):
     told: str = ""
 
 
-def render_rows(targets: Sequence[str], rows: Iterable[Row], out: Printer) -> None:
+def render_rows(targets: Sequence[str], rows: Iterable[DemoRow], out: Printer) -> None:
     """Write the letters of the targets, and below them a line for each row."""
     letters = dict(zip(targets, ascii_uppercase, strict=False))
     out.pairs([(letter, target) for target, letter in letters.items()])
     out.text("")
-    out.table(HEADER, [(row.what, _tried(row.tries, letters), row.told) for row in rows], STYLES)
+    out.table(
+        HEADER, [(row.what, _describe_tries(row.tries, letters), row.told) for row in rows], STYLES
+    )
 
 
-def _tried(tries: Sequence[tuple[str, str]], letters: dict[str, str]) -> str:
+def _describe_tries(tries: Sequence[tuple[str, str]], letters: dict[str, str]) -> str:
     """Return attempts like ``A not sent x2, B ok``."""
     return ", ".join(
         _times(f"{letters[target]} {outcome.replace('_', ' ')}", len(list(same)))
@@ -214,7 +216,7 @@ def demo(context: typer.Context) -> None:
     options_of(context).output.show(data, _render)
 
 
-def _step_data(number: int, step: Step) -> JsonObject:
+def _step_data(number: int, step: DemoStep) -> JsonObject:
     return {
         "step": number,
         "what": step.what,
@@ -239,9 +241,9 @@ def _render(data: JsonObject, printers: Printers) -> None:
     out.lines(_LESSON)
 
 
-def _row(step: JsonObject) -> Row:
+def _row(step: JsonObject) -> DemoRow:
     tries = [(each["target"], each["outcome"]) for each in step["attempts"]]
-    return Row(f"{step['step']} {step['what']}", tries, step["outcome"])
+    return DemoRow(f"{step['step']} {step['what']}", tries, step["outcome"])
 
 
 _LESSON = """\

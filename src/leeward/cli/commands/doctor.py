@@ -10,7 +10,7 @@ from typing import Annotated, TypeAlias
 
 import typer
 
-from leeward.cli.doctor.findings import Finding, State
+from leeward.cli.doctor.findings import CheckState, Finding
 from leeward.cli.doctor.visit import examine, read_exported
 from leeward.cli.global_options import modules_beside, options_of
 from leeward.cli.output.console import Printers
@@ -30,11 +30,11 @@ def doctor(context: typer.Context, *, exported: Exported = None) -> None:
     tables, and its time. Nothing is called, published, stored or changed.
     """
     options = options_of(context)
-    config = options.resolved()
+    config = options.resolve()
     with redirect_stdout(sys.stderr), modules_beside(config):
         expected = () if exported is None else read_exported(exported)
         findings = examine(config, options.environment(), time.time, expected=expected)
-    faults = sum(each.state is State.FAULT for each in findings)
+    faults = sum(each.state is CheckState.FAULT for each in findings)
     data = {
         "ok": not faults,
         "faults": faults,

@@ -44,7 +44,7 @@ def targets(
     probes of --watch, which have no effect. Functions of an embedded target are not imported.
     """
     options = options_of(context)
-    config = options.resolved()
+    config = options.resolve()
     for target in config.order:
         if target.provider == "local":
             check_handlers(target_config(target, config, NOTHING))
@@ -92,13 +92,13 @@ def _look(cloud: Client) -> JsonObject:
 
 def _render_look(data: JsonObject, printers: Printers) -> None:
     rows = [
-        (probe["target"], target["state"], _shown(probe), str(target["waiting"] or 0))
+        (probe["target"], target["state"], _describe_probe(probe), str(target["waiting"] or 0))
         for target, probe in zip(data["targets"], data["probes"], strict=True)
     ]
     printers.out.table(("target", "circuits", "probe", "waiting"), rows, STYLES)
 
 
-def _shown(probe: JsonObject) -> str:
+def _describe_probe(probe: JsonObject) -> str:
     if probe["works"] is None:
         return "its adapter has none"
     took = f"{1000 * probe['seconds']:.0f} ms"

@@ -75,7 +75,7 @@ IfRevision = Annotated[
 ]
 
 
-def _unchecked(effect: str | None) -> EffectName | None:
+def _as_effect(effect: str | None) -> EffectName | None:
     """Return `effect` as it is: the client checks it, and names those that there are."""
     return cast("EffectName | None", effect)
 
@@ -96,7 +96,7 @@ def invoke(
         result = cloud.invoke(
             function,
             sent,
-            effect=_unchecked(effect),
+            effect=_as_effect(effect),
             idempotency_key=idempotency_key,
             timeout=timeout,
         )
@@ -119,7 +119,7 @@ def enqueue(
         receipt = cloud.enqueue(
             function,
             sent,
-            effect=_unchecked(effect),
+            effect=_as_effect(effect),
             idempotency_key=idempotency_key,
             timeout=timeout,
         )

@@ -21,20 +21,21 @@ from leeward.adapter.looking import (
     Seen,
 )
 from leeward.cli.doctor.findings import (
-    check_fallbacks,
-    check_homes,
-    check_limits,
-    check_residency,
     KINDS,
     ORDER,
-    Answered,
+    CheckState,
     Finding,
-    State,
+    LookResult,
+    capabilities_of,
+    check_each_home,
+    check_fallbacks,
+    check_limits,
+    check_residency,
+    describe_look,
+    describe_result,
     home_of,
-    judged,
-    named,
+    judge,
     serving,
-    told_of,
 )
 from leeward.config import Config
 from leeward.errors import ConfigError, LeewardError, Outcome
@@ -65,7 +66,7 @@ def read_exported(folder: Path) -> list[Expected]:
 
 def _in_file(file: Path) -> Iterator[Expected]:
     try:
-        for each in _told(decode(file.read_text(encoding="utf-8"))):
+        for each in _read_expected(decode(file.read_text(encoding="utf-8"))):
             expected = Expected(**each)
             if expected.kind not in VERBS:
                 raise ConfigError(f"{file} names a {expected.kind!r}; run leeward export again")
@@ -76,7 +77,7 @@ def _in_file(file: Path) -> Iterator[Expected]:
         ) from error
 
 
-def _told(document: Any) -> list[Any]:
+def _read_expected(document: Any) -> list[Any]:
     """Return what a document says that is there: nothing, if it is a project's own."""
     for way in (("output", EXPECTED, "value"), ("Metadata", EXPECTED)):
         found = document
@@ -101,24 +102,26 @@ def _key(expected: Expected, config: Config) -> tuple[str, ...]:
     return ("id",) if table is None else table.key
 
 
-def compared(target: str, answered: Answered) -> Finding:
+def compare(target: str, answered: LookResult) -> Finding:
     """Return what an answer says of something that a file has."""
-    check, result = f"exported {named(answered.look)}", answered.result
+    check, result = f"exported {describe_look(answered.look)}", answered.result
     if result.outcome is Outcome.OK:
         seen = result.value if isinstance(result.value, Seen) else Seen(None, "it was not told")
         if seen.there is None:
-            return Finding(target, check, State.NOTE, f"not known: {seen.why}")
+            return Finding(target, check, CheckState.NOTE, f"not known: {seen.why}")
         if answered.look.verb != RESOURCE:
             told = "is there; how it is set up was not compared"
-            return Finding(target, check, State.OK, told)
+            return Finding(target, check, CheckState.OK, told)
         rest = f"; not looked at: {', '.join(seen.unseen)}" if seen.unseen else ""
         if seen.differs:
             told = f"is there, and differs: {'; '.join(seen.differs)}{rest}"
-            return Finding(target, check, State.FAULT, told, REMEDY)
-        return Finding(target, check, State.OK, f"is as the files have it{rest}")
+            return Finding(target, check, CheckState.FAULT, told, REMEDY)
+        return Finding(target, check, CheckState.OK, f"is as the files have it{rest}")
     if result.outcome is Outcome.NOT_FOUND:
-        return Finding(target, check, State.FAULT, f"is not there: {told_of(result)}", REMEDY)
-    return Finding(target, check, State.NOTE, f"not known: {told_of(result)}")
+        return Finding(
+            target, check, CheckState.FAULT, f"is not there: {describe_result(result)}", REMEDY
+        )
+    return Finding(target, check, CheckState.NOTE, f"not known: {describe_result(result)}")
 
 
 def strangers(expected: Sequence[Expected], config: Config) -> Iterator[Finding]:
@@ -128,7 +131,7 @@ def strangers(expected: Sequence[Expected], config: Config) -> Iterator[Finding]
         if target not in order:
             told = f"the files are for it, and the order is {', '.join(order)}"
             remedy = "name it in the order, or run leeward export again"
-            yield Finding(target, "exported target", State.FAULT, told, remedy)
+            yield Finding(target, "exported target", CheckState.FAULT, told, remedy)
     exported = {(each.kind, each.name) for each in expected}
     targets = {each.target for each in expected}
     named_there = [("bus", name) for name in config.buses]
@@ -141,7 +144,7 @@ def strangers(expected: Sequence[Expected], config: Config) -> Iterator[Finding]
     for kind, name in named_there:
         if (kind, name) not in exported:
             told = "leeward.toml names it, and no exported file has it"
-            yield Finding(ORDER, f"exported {kind} {name}", State.FAULT, told, REMEDY)
+            yield Finding(ORDER, f"exported {kind} {name}", CheckState.FAULT, told, REMEDY)
 
 
 SECONDS: Final = 10.0
@@ -176,7 +179,7 @@ def examine(
             try:
                 drivers[str(target)] = open_order(alone, env)[0]
             except LeewardError as error:
-                findings.append(_unopened(str(target), error))
+                findings.append(_report_error(str(target), error))
         with ThreadPoolExecutor(max(1, len(drivers))) as threads:
             visits = [
                 threads.submit(_visit, config, driver, now, seconds) for driver in drivers.values()
@@ -191,26 +194,30 @@ def examine(
         for driver in drivers.values():
             driver.close()
     findings += check_limits(drivers)
-    findings += check_homes(config)
+    findings += check_each_home(config)
     findings += check_residency(config)
     findings += check_fallbacks(config, findings)
     if expected:
         findings += strangers(expected, config)
     if not (config.functions or config.buses or config.tables or config.buckets):
-        findings.append(_nothing_named())
+        findings.append(_report_no_names())
     return findings
 
 
-def _unopened(target: str, error: LeewardError) -> Finding:
+def _report_error(target: str, error: LeewardError) -> Finding:
     return Finding(
-        target, "settings", State.FAULT, str(error), "correct it; nothing goes there until then"
+        target,
+        "settings",
+        CheckState.FAULT,
+        str(error),
+        "correct it; nothing goes there until then",
     )
 
 
-def _nothing_named() -> Finding:
+def _report_no_names() -> Finding:
     told = "no function, bus, table or bucket is configured by name, so none was looked for"
     remedy = "name them in [functions.<name>], [buses.<name>] and so on"
-    return Finding(ORDER, "names", State.NOTE, told, remedy)
+    return Finding(ORDER, "names", CheckState.NOTE, told, remedy)
 
 
 def _visit(
@@ -218,17 +225,17 @@ def _visit(
 ) -> list[Finding]:
     try:
         looks = list(_looks(config, driver))
-        found = list(findings.capabilities_of(config, driver))
+        found = list(capabilities_of(config, driver))
     except ConfigError:
         looks, found = [], []  # told once, of the order
     nameless = not looks
     if nameless and Capability.TABLES in driver.capabilities:
         looks = [ANYTHING]
     answers = [ask(driver, look, now, seconds) for look in looks]
-    told = judged(driver.target, answers) if answers else []
+    told = judge(driver.target, answers) if answers else []
     if nameless and told:
         told = told[:-1]  # not of what nobody has named
-    settings = Finding(driver.target, "settings", State.OK, "the target could be opened")
+    settings = Finding(driver.target, "settings", CheckState.OK, "the target could be opened")
     return [settings, *told, *found]
 
 
@@ -241,7 +248,7 @@ def _compare(
 ) -> list[Finding]:
     """Return what is there of what the files say that a target has."""
     looks = looks_for(expected, config, driver.target)
-    return [compared(driver.target, ask(driver, look, now, seconds)) for look in looks]
+    return [compare(driver.target, ask(driver, look, now, seconds)) for look in looks]
 
 
 def _looks(config: Config, driver: Driver) -> Iterator[Look]:
@@ -273,7 +280,7 @@ def _looks(config: Config, driver: Driver) -> Iterator[Look]:
             yield from looks
 
 
-def ask(driver: Driver, look: Look, now: Callable[[], float], seconds: float) -> Answered:
+def ask(driver: Driver, look: Look, now: Callable[[], float], seconds: float) -> LookResult:
     """Look for one thing, and at how the target's clock differs; `now` gives Unix seconds."""
     began = now()
     try:
@@ -283,7 +290,7 @@ def ask(driver: Driver, look: Look, now: Callable[[], float], seconds: float) ->
     except Exception as error:  # noqa: BLE001 - an adapter's own mistake is a finding, too
         result = Result(Outcome.AMBIGUOUS, code=type(error).__name__, cause=error)
     time = result.value.time if isinstance(result.value, Seen) else None
-    return Answered(look, result, None if time is None else _offset(time, began, now()))
+    return LookResult(look, result, None if time is None else _offset(time, began, now()))
 
 
 def _offset(time: float, began: float, ended: float) -> float:

@@ -8,8 +8,8 @@ from html import escape
 from io import StringIO
 from typing import Any, Final, NamedTuple
 
-from leeward.cli.drill.record import Called, Decided, Plan, Record
-from leeward.cli.drill.verdict import ANSWERED, CHANGES, UNKNOWN, Impact, Verdict
+from leeward.cli.drill.record import Called, Decided, DrillRecord, Plan
+from leeward.cli.drill.verdict import ANSWERED, CHANGES, UNKNOWN, DrillVerdict, Impact
 from leeward.errors import ConfigError
 
 MOST_DECISIONS: Final = 400
@@ -33,7 +33,7 @@ svg { width: 100%; height: auto; } code { font-size: .9em; }
 """
 
 
-def page(plan: Plan, record: Record, verdict: Verdict, chart: str) -> str:
+def page(plan: Plan, record: DrillRecord, verdict: DrillVerdict, chart: str) -> str:
     """Return the whole page."""
     faults = ", ".join(f"<code>{escape(str(each))}</code>" for each in plan.faults) or "none"
     where = "simulated targets, in virtual time" if plan.simulated else "the configured targets"
@@ -44,7 +44,7 @@ def page(plan: Plan, record: Record, verdict: Verdict, chart: str) -> str:
     body = [
         f"<h1>Drill of {escape(', '.join(plan.order))}</h1>",
         f"<p>{told}, on {where}. Faults: {faults}.</p>",
-        *_kept(verdict),
+        *_render_verdict(verdict),
         _numbers(verdict),
         "<h2>Each fault</h2>",
         _table(_IMPACT, [_impact(each) for each in verdict.impacts], numbers=(1, 2, 3, 4, 5)),
@@ -65,7 +65,7 @@ def page(plan: Plan, record: Record, verdict: Verdict, chart: str) -> str:
     )
 
 
-def _kept(verdict: Verdict) -> Iterator[str]:
+def _render_verdict(verdict: DrillVerdict) -> Iterator[str]:
     if not verdict.broken:
         yield '<p class="kept" id="verdict">Every promise was kept.</p>'
         return
@@ -76,7 +76,7 @@ def _kept(verdict: Verdict) -> Iterator[str]:
         yield f"<p>Calls that ended with an error: {escape(errors)}.</p>"
 
 
-def _numbers(verdict: Verdict) -> str:
+def _numbers(verdict: DrillVerdict) -> str:
     told = {
         "answered": f"{verdict.answered:,} of {verdict.calls:,}",
         "lost": verdict.lost,
@@ -112,7 +112,7 @@ def _impact(impact: Impact) -> list[str]:
     ]
 
 
-def _attempts(record: Record) -> list[list[str]]:
+def _attempts(record: DrillRecord) -> list[list[str]]:
     counted = Counter(
         (each.target, each.outcome.value if each.outcome else "cancelled", each.fault)
         for each in record.attempts
@@ -229,7 +229,7 @@ def bands(plan: Plan, decisions: Sequence[Decided], end: float) -> Iterator[Band
         yield Band(target, state, since, end)
 
 
-def end_of(plan: Plan, record: Record) -> float:
+def end_of(plan: Plan, record: DrillRecord) -> float:
     """Return when the drill was over, in seconds."""
     return max(plan.seconds, max((each.ended for each in record.calls), default=0.0))
 
@@ -272,7 +272,7 @@ def check_installed() -> None:
         ) from error
 
 
-def draw(plan: Plan, record: Record) -> str:
+def draw(plan: Plan, record: DrillRecord) -> str:
     """Return the chart as one ``<svg>`` element."""
     from matplotlib import rc_context
     from matplotlib.figure import Figure
@@ -305,7 +305,7 @@ def colours(plan: Plan) -> dict[str, str]:
     return {**own, LEFT_UNKNOWN: UNKNOWN_COLOUR, FAILED: FAILED_COLOUR}
 
 
-def _draw_calls(axes: Any, plan: Plan, record: Record, end: float) -> None:
+def _draw_calls(axes: Any, plan: Plan, record: DrillRecord, end: float) -> None:
     counts = per_second(plan, record.calls, end)
     shown = {name: each for name, each in counts.items() if name in plan.order or any(each)}
     below = [0] * (int(end) + 1)
@@ -327,7 +327,7 @@ def _draw_calls(axes: Any, plan: Plan, record: Record, end: float) -> None:
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=len(shown), frameon=False)
 
 
-def _draw_latency(axes: Any, record: Record) -> None:
+def _draw_latency(axes: Any, record: DrillRecord) -> None:
     from matplotlib.ticker import NullFormatter, StrMethodFormatter
 
     points = list(latencies(record.calls))
@@ -341,7 +341,7 @@ def _draw_latency(axes: Any, record: Record) -> None:
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, frameon=False)
 
 
-def _draw_circuits(axes: Any, plan: Plan, record: Record, end: float) -> None:
+def _draw_circuits(axes: Any, plan: Plan, record: DrillRecord, end: float) -> None:
     from matplotlib.patches import Patch
 
     rows = {target: len(plan.order) - 1 - index for index, target in enumerate(plan.order)}

@@ -17,9 +17,9 @@ from rich.text import Text
 
 from leeward.adapter import Call, Capability, Driver, Invoke, Limits, Result, WrappingDriver
 from leeward.aio import AsyncClient
-from leeward.cli.drill.faults import Fault, Kind
+from leeward.cli.drill.faults import DrillFault, FaultKind
 from leeward.cli.drill.page import bands
-from leeward.cli.drill.record import Attempted, Called, Decided, Plan, Record
+from leeward.cli.drill.record import Attempted, Called, Decided, DrillRecord, Plan
 from leeward.clock import Clock
 from leeward.config import Config
 from leeward.entropy import new_id
@@ -27,9 +27,9 @@ from leeward.errors import LeewardError, Outcome
 from leeward.values import Json
 
 _NOT_RUN: Final = {
-    Kind.REFUSE: Result[Any](Outcome.NOT_SENT, code="drill.refuse"),
-    Kind.THROTTLE: Result[Any](Outcome.REJECTED, code="drill.throttle"),
-    Kind.ERROR: Result[Any](Outcome.AMBIGUOUS, code="drill.error"),
+    FaultKind.REFUSE: Result[Any](Outcome.NOT_SENT, code="drill.refuse"),
+    FaultKind.THROTTLE: Result[Any](Outcome.REJECTED, code="drill.throttle"),
+    FaultKind.ERROR: Result[Any](Outcome.AMBIGUOUS, code="drill.error"),
 }
 
 _RAN: Final = {
@@ -52,7 +52,7 @@ class Stage(NamedTuple):
 
     clock: Clock
     start: float
-    record: Record
+    record: DrillRecord
     random: Callable[[], float]
 
     def now(self) -> float:
@@ -71,7 +71,7 @@ class FaultyTarget(WrappingDriver):
         stage: of the drill.
     """
 
-    def __init__(self, driver: Driver, faults: tuple[Fault, ...], stage: Stage) -> None:
+    def __init__(self, driver: Driver, faults: tuple[DrillFault, ...], stage: Stage) -> None:
         super().__init__(driver)
         self._faults = faults
         self._stage = stage
@@ -96,46 +96,46 @@ class FaultyTarget(WrappingDriver):
     def probe(self, timeout: float) -> Result[Any]:
         """Look whether the target works, on a thread."""
         fault = self._fault(self._stage.now())
-        if fault is None or fault.kind in (Kind.SLOW, Kind.LOSE_ANSWER):
+        if fault is None or fault.kind in (FaultKind.SLOW, FaultKind.LOSE_ANSWER):
             return super().probe(timeout)
-        if fault.kind is Kind.BLACKOUT:
+        if fault.kind is FaultKind.BLACKOUT:
             time.sleep(timeout)
             return _late(fault)
         return _NOT_RUN[fault.kind]
 
-    def _fault(self, now: float) -> Fault | None:
+    def _fault(self, now: float) -> DrillFault | None:
         holding = [each for each in self._faults if each.holds(now)]
         return next((each for each in holding if self._stage.random() < each.share), None)
 
     async def _attempt(
-        self, call: Call, timeout: float, fault: Fault | None
+        self, call: Call, timeout: float, fault: DrillFault | None
     ) -> tuple[Result[Any], bool | None]:
         """Return how the attempt ends, and whether the call has run."""
         clock = self._stage.clock
         kind = fault and fault.kind
-        if fault is None or kind in (Kind.SLOW, Kind.LOSE_ANSWER):
+        if fault is None or kind in (FaultKind.SLOW, FaultKind.LOSE_ANSWER):
             began = clock.monotonic()
             result = await self._driver.perform_async(call, timeout)
             ran = True if result.executed else _RAN.get(result.outcome, False)
             if fault is None:
                 return result, ran
-            if kind is Kind.LOSE_ANSWER:
+            if kind is FaultKind.LOSE_ANSWER:
                 return Result(Outcome.AMBIGUOUS, code="drill.lose_answer"), ran
             took = clock.monotonic() - began
             await clock.sleep_async(min(took * (fault.factor - 1), timeout - took))
             return (_late(fault) if took * fault.factor > timeout else result), ran
-        if kind is Kind.BLACKOUT:
+        if kind is FaultKind.BLACKOUT:
             await clock.sleep_async(timeout)
             return _late(fault), False
         assert kind is not None
         return _NOT_RUN[kind], False
 
 
-def _late(fault: Fault) -> Result[Any]:
+def _late(fault: DrillFault) -> Result[Any]:
     return Result(Outcome.AMBIGUOUS, code=f"drill.{fault.kind.value}", reason="timeout")
 
 
-Look = Callable[[Record, float], object]
+Look = Callable[[DrillRecord, float], object]
 """Is shown what has happened so far, and how many seconds have passed."""
 
 LOOK_SECONDS = 1.0
@@ -151,7 +151,7 @@ async def play(
     payload: Json = None,
     timeout: float | None = None,
     look: Look | None = None,
-) -> Record:
+) -> DrillRecord:
     """Make the calls of a drill, and let the faults happen; return what came of it.
 
     Args:
@@ -164,7 +164,7 @@ async def play(
         timeout: seconds of each call; None for the configured ones.
         look: is called once a second.
     """
-    record = Record()
+    record = DrillRecord()
     stage = Stage(clock, clock.monotonic(), record, random)
     faulty: list[Driver] = [
         FaultyTarget(each, tuple(f for f in plan.faults if f.is_at(each.target)), stage)
@@ -174,7 +174,7 @@ async def play(
         cloud.listen(lambda event: record.decisions.append(Decided(stage.now(), event)))
 
         async def call() -> None:
-            record.calls.append(await _called(cloud, plan, stage, payload, timeout))
+            record.calls.append(await _call(cloud, plan, stage, payload, timeout))
 
         watching = asyncio.create_task(_watch(stage, look)) if look else None
         async with asyncio.TaskGroup() as calls:  # what no call may raise ends the drill
@@ -187,7 +187,7 @@ async def play(
     return record
 
 
-async def _called(
+async def _call(
     cloud: AsyncClient, plan: Plan, stage: Stage, payload: Json, timeout: float | None
 ) -> Called:
     key, began = new_id(stage.clock.now()), stage.now()
@@ -222,7 +222,7 @@ def progress(plan: Plan, stream: TextIO, *, quiet: bool) -> Iterator[Look | None
             yield lambda record, now: live.update(Text(line(plan, record, now)), refresh=True)
         return
 
-    def show(record: Record, now: float) -> None:
+    def show(record: DrillRecord, now: float) -> None:
         if round(now) % PLAIN_SECONDS == 0:
             stream.write(line(plan, record, now) + "\n")
             stream.flush()
@@ -230,7 +230,7 @@ def progress(plan: Plan, stream: TextIO, *, quiet: bool) -> Iterator[Look | None
     yield show
 
 
-def line(plan: Plan, record: Record, now: float) -> str:
+def line(plan: Plan, record: DrillRecord, now: float) -> str:
     """Return what happens at this moment: the last second's calls, faults, and circuits."""
     ended = [each for each in record.calls if each.ended > now - 1]
     answered = Counter(each.target for each in ended if each.target)
@@ -348,15 +348,15 @@ class SimulatedTarget(Driver):
         """Release nothing."""
 
 
-def seeded(seed: str) -> Random:
+def make_random(seed: str) -> Random:
     """Return random numbers that are the same in every run."""
     return Random(seed)  # noqa: S311 - it decides how long an answer takes, and what fails
 
 
-def simulated(order: tuple[str, ...]) -> list[Driver]:
+def make_targets(order: tuple[str, ...]) -> list[Driver]:
     """Return a simulated target for each name."""
     medians = dict(enumerate(USUAL))
     return [
-        SimulatedTarget(each, medians.get(number, USUAL[-1]), seeded(each))
+        SimulatedTarget(each, medians.get(number, USUAL[-1]), make_random(each))
         for number, each in enumerate(order)
     ]

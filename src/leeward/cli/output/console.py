@@ -77,7 +77,7 @@ class PlainPrinter:
 
     def lines(self, text: str, style: str = "") -> None:
         """Write lines."""
-        self._stream.write(f"{shown(text)}\n")
+        self._stream.write(f"{escape_text(text)}\n")
 
     def json(self, text: str) -> None:
         """Write JSON."""
@@ -85,11 +85,11 @@ class PlainPrinter:
 
     def pairs(self, pairs: Sequence[tuple[str, str]]) -> None:
         """Write a line for each pair."""
-        self._aligned(pairs)
+        self._print_rows(pairs)
 
     def table(self, header: Row, rows: Sequence[Row], styles: Row = ()) -> None:
         """Write a line for the header and one for each row."""
-        self._aligned([[name.upper() for name in header], *rows])
+        self._print_rows([[name.upper() for name in header], *rows])
 
     @contextmanager
     def panel(self, title: str, style: str) -> Iterator[None]:
@@ -97,7 +97,7 @@ class PlainPrinter:
         self.lines(title)
         yield
 
-    def _aligned(self, rows: Sequence[Row]) -> None:
+    def _print_rows(self, rows: Sequence[Row]) -> None:
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         for row in rows:
             cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
@@ -113,15 +113,15 @@ class RichPrinter:
 
     def text(self, text: str, style: str = "") -> None:
         """Write a paragraph, wrapped."""
-        self._put(Text(shown(text), style))
+        self._put(Text(escape_text(text), style))
 
     def lines(self, text: str, style: str = "") -> None:
         """Write lines that only the terminal wraps."""
-        self._console.print(Text(shown(text), style), soft_wrap=True)
+        self._console.print(Text(escape_text(text), style), soft_wrap=True)
 
     def json(self, text: str) -> None:
         """Write JSON in colours."""
-        self._console.print(JSONHighlighter()(Text(shown(text))), soft_wrap=True)
+        self._console.print(JSONHighlighter()(Text(escape_text(text))), soft_wrap=True)
 
     def pairs(self, pairs: Sequence[tuple[str, str]]) -> None:
         """Write a grid of two columns."""
@@ -129,7 +129,7 @@ class RichPrinter:
         grid.add_column(style="dim", no_wrap=True)
         grid.add_column(overflow="fold")
         for label, value in pairs:
-            grid.add_row(Text(shown(label)), Text(shown(value)))
+            grid.add_row(Text(escape_text(label)), Text(escape_text(value)))
         self._put(grid)
 
     def table(self, header: Row, rows: Sequence[Row], styles: Row = ()) -> None:
@@ -138,7 +138,7 @@ class RichPrinter:
         for index, name in enumerate(header):
             table.add_column(name, style=styles[index] if index < len(styles) else "")
         for row in rows:
-            table.add_row(*(Text(shown(cell), overflow="fold") for cell in row))
+            table.add_row(*(Text(escape_text(cell), overflow="fold") for cell in row))
         self._put(table)
 
     @contextmanager
@@ -153,7 +153,11 @@ class RichPrinter:
         body = Group(*framed)
         self._console.print(
             Panel(
-                body, title=Text(shown(title)), title_align="left", border_style=style, box=ROUNDED
+                body,
+                title=Text(escape_text(title)),
+                title_align="left",
+                border_style=style,
+                box=ROUNDED,
             )
         )
 
@@ -164,7 +168,7 @@ class RichPrinter:
             self._framed.append(thing)
 
 
-def shown(text: str) -> str:
+def escape_text(text: str) -> str:
     """Return `text` with escapes for everything that a terminal would obey."""
     return "".join(each if each.isprintable() or each == "\n" else _escape(each) for each in text)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from leeward.cli.item_json import tagged
+from leeward.cli.item_json import tag_value
 from leeward.cli.output.exit_codes import ExitCode
 from leeward.config import (
     BucketConfig,
@@ -92,7 +92,7 @@ def json_of_record(record: Record) -> JsonObject:
     """Return the JSON object of `load`, where there was an item."""
     return {
         "found": True,
-        "item": tagged(record.item),
+        "item": tag_value(record.item),
         "revision": record.revision,
         "target": record.target,
         "expires_at": None if record.expires_at is None else record.expires_at.isoformat(),
@@ -211,7 +211,7 @@ def moment(time: float | None) -> str:
 
 def unknown_functions(config: Config) -> list[JsonObject]:
     """Return name and remedy of each. What a cloud has, the file does not say: it may have any."""
-    listed = [(target, _listed(target, config)) for target in config.order]
+    listed = [(target, _list_functions(target, config)) for target in config.order]
     return [
         {"name": name, "remedy": _remedy(name, config)}
         for name, each in config.functions.items()
@@ -222,7 +222,7 @@ def unknown_functions(config: Config) -> list[JsonObject]:
     ]
 
 
-def _listed(target: TargetName, config: Config) -> frozenset[str] | None:
+def _list_functions(target: TargetName, config: Config) -> frozenset[str] | None:
     if target.provider != "local":
         return None
     return listed_functions(target_config(target, config, NOTHING))
@@ -235,7 +235,7 @@ def _own_name(target: TargetName, names: Names, logical: str) -> str:
 def _remedy(name: str, config: Config) -> str:
     from difflib import get_close_matches
 
-    known = {each for target in config.order for each in _listed(target, config) or ()}
+    known = {each for target in config.order for each in _list_functions(target, config) or ()}
     near = get_close_matches(name, sorted(known - config.functions.keys()), n=1)
     if near:
         return f"did you mean {near[0]!r}?"

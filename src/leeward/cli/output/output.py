@@ -79,7 +79,7 @@ class HumanOutput:
 
     def show(self, data: JsonObject, render: Render) -> None:
         """Show the result of a command."""
-        with _written_to(self._out):
+        with _write_to(self._out):
             render(data, Printers(printer_for(self._out), printer_for(sys.stderr)))
 
     def show_error(self, data: JsonObject) -> None:
@@ -97,7 +97,7 @@ class JsonOutput:
 
     def show(self, data: JsonObject, render: Render) -> None:
         """Show the result of a command."""
-        with _written_to(self._out):
+        with _write_to(self._out):
             _write(self._out, data)
 
     def show_error(self, data: JsonObject) -> None:
@@ -116,14 +116,14 @@ def pour(out: TextIO, pieces: Iterable[bytes]) -> None:
     Raises:
         OutputError: they cannot be written.
     """
-    with _written_to(out):
+    with _write_to(out):
         out.flush()
         for piece in pieces:
             out.buffer.write(piece)
 
 
 @contextmanager
-def _written_to(out: TextIO) -> Iterator[None]:
+def _write_to(out: TextIO) -> Iterator[None]:
     """Write what is buffered at once, so that a failure is noticed here and not at the exit."""
     try:
         yield
