@@ -78,7 +78,7 @@ def leeward(
         bool,
         typer.Option(
             NO_TRUST_ENV,
-            help="Hardened mode: no variable counts, and no file that is not named by --config.",
+            help="Hardened mode: ignore variables, and files that --config does not name.",
         ),
     ] = False,
     json: Annotated[
@@ -178,7 +178,7 @@ _add(
     "leeward dlq redrive parcels-dead --dry-run",
     "leeward dlq redrive parcels-dead --to parcels --rate 10 --force",
 )
-records = _group("keys", "The records of idempotent functions, and settling one by hand.")
+records = _group("keys", "List the records of idempotent functions, and settle one by hand.")
 _add(records, "list", keys.list_, "leeward keys list keys --state unknown")
 _add(
     records,
@@ -311,7 +311,7 @@ _add(
 )
 
 exports = _group(
-    "export", "An app's infrastructure, for the tools that set it up. Nothing is deployed."
+    "export", "Write an app's infrastructure for Terraform or CloudFormation. It deploys nothing."
 )
 _add(
     exports,

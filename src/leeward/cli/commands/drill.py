@@ -73,7 +73,7 @@ Duration = Annotated[
 ]
 EffectOption = Annotated[
     str | None,
-    typer.Option("--effect", metavar="EFFECT", help="As of invoke. Default: as configured."),
+    typer.Option("--effect", metavar="EFFECT", help="As for invoke. Default: as configured."),
 ]
 Timeout = Annotated[
     float, typer.Option("--timeout", parser=seconds, metavar="SECONDS", help="Of each call.")
@@ -98,10 +98,10 @@ def drill(
     simulate: Simulate = False,
     report: Report = Path("drill.html"),
 ) -> None:
-    """Call a function while targets fail on purpose, and report what came of it.
+    """Call a function while targets fail on purpose, and report the result.
 
-    The faults are made here, between the router and the targets, so nothing happens to a cloud: but
-    the function is really called there, so choose one that may be, or --simulate.
+    The command makes the faults itself, between the router and the targets, so nothing happens to a
+    cloud. But it really calls the function: choose one that may be called often, or --simulate.
     """
     from leeward.cli.drill.chart import check_installed, draw
     from leeward.cli.drill.page import page

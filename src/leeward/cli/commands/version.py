@@ -16,7 +16,7 @@ from leeward.registry import BUILT_IN, GROUP
 
 
 def version(context: typer.Context) -> None:
-    """Show the version, and the adapters that are installed."""
+    """Show the version, and the installed adapters."""
     show_version(options_of(context).output)
 
 
