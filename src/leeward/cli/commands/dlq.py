@@ -88,8 +88,7 @@ def dlq(
     if action is Action.REDRIVE and queue is not None and to is None and not sources:
         raise InvalidRequest(
             "say with --to where the letters go back to, or name it in leeward.toml: "
-            f'[dead_letters] {queue!r} = "QUEUE"; what a letter says was written by whoever may '
-            "write there",
+            f'[dead_letters] {queue!r} = "QUEUE"; leeward does not believe what a letter says',
             field="to",
         )
     known: set[str] = set()

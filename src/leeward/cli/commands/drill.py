@@ -183,7 +183,7 @@ def _config(options: GlobalOptions, *, simulate: bool) -> Config:
     if not simulate:
         return config
     order = config.order if len(config.order) > 1 else parse_order(SIMULATED, "--simulate")
-    # Groups, weights and the way back hold there as well; health checks have a thread of their own.
+    # Groups, weights and the way back apply there, too; health checks have a thread of their own.
     return config._replace(order=order, health_checks=None)
 
 

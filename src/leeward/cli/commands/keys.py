@@ -42,8 +42,8 @@ class Kept(NamedTuple):
     """A record of a table.
 
     Attributes:
-        id: by which it is found.
-        record: None where it is not one of leeward's.
+        id: of the item.
+        record: None if it is not a record of leeward.
         revision: opaque.
         expires_at: Unix seconds, or None.
     """

@@ -76,7 +76,7 @@ IfRevision = Annotated[
 
 
 def _unchecked(effect: str | None) -> EffectName | None:
-    """Return `effect` as it is: the client checks it, and names those that there are."""
+    """Return `effect` unchanged: the client checks it, and names the known ones."""
     return cast("EffectName | None", effect)
 
 

@@ -260,7 +260,7 @@ def _definition(options: GlobalOptions, name: str) -> Definition:
 def _show(
     options: GlobalOptions, run: Run | None, name: str, id: str, *, ended: bool = False
 ) -> None:
-    """Show a run; end with the exit code of what became of it, if it was to `ended` here."""
+    """Show a run; if it was to end here (`ended`), exit with the code of its end."""
     if run is None:
         data = {"found": False, "workflow": name, "id": id}
         options.output.show(data, _render_absence)
