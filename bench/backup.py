@@ -26,7 +26,7 @@ from boto3.session import Session  # type: ignore[import-untyped]
 
 from bench.figures import Figure, compare, measure_in_turn
 from leeward import Client
-from leeward.backup import Backups
+from leeward_backup import Backups
 from tests.servers.aws.keys import make_key
 from tests.servers.aws.ministack import Ministack
 

@@ -141,7 +141,7 @@ def assembly_in(wheel: Path) -> dict[str, Any]:
 def kept(provider: str) -> Path:
     """Return where the schemas of a provider are kept."""
     adapter = ADAPTERS[provider]
-    return ROOT / "adapters" / adapter / "src" / f"leeward_{adapter}" / "deploy" / NAME
+    return ROOT / "deploy/src/leeward_deploy" / adapter / NAME
 
 
 def written(schemas: dict[str, Any]) -> str:

@@ -51,7 +51,14 @@ NEEDED: Final = (
 EXTRAS: Final = "http,cli,drill,yaml"
 """Those of leeward's extras that bring no vendor's package."""
 
-PARTS: Final = ("contract_tests", "adapters/aws", "adapters/azure", "adapters/google")
+PARTS: Final = (
+    "contract_tests",
+    "backup",
+    "deploy",
+    "adapters/aws",
+    "adapters/azure",
+    "adapters/google",
+)
 """What is installed without what it needs."""
 
 LOCK: Final = ROOT / "requirements-dev.txt"

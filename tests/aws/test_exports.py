@@ -15,11 +15,11 @@ import pytest
 from leeward import Client, Config, LeewardError, Promise
 from leeward.adapter import Call, Result, WrappingDriver
 from leeward.adapter.backups import ReadExport
-from leeward.backup import BackupError, Backups
 from leeward.items import encode
 from leeward.local import Local
 from leeward_aws.tables.exports import read_export
 from leeward_aws.tables.profile import DYNAMODB
+from leeward_backup import BackupError, Backups
 from leeward_contract_tests.contracts.exact import NASTY_ITEMS, exact
 from leeward_contract_tests.contracts.observations import eventually
 from tests.servers.aws.clients import client as vendors_client

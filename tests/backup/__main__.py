@@ -22,10 +22,10 @@ from typing import Any, Final
 
 from leeward import Client, Config, Promise
 from leeward.adapter import Key, Store
-from leeward.backup import Backups
 from leeward.config import TableConfig
 from leeward.config.model import BucketConfig
 from leeward.local import Local
+from leeward_backup import Backups
 from leeward_contract_tests.fixtures import BUCKET, ITEMS
 from tests.clouds.places import PLACES
 

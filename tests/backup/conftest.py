@@ -11,10 +11,10 @@ import pytest
 
 from leeward import Client, Config
 from leeward.adapter import Call, Result, WrappingDriver
-from leeward.backup import Backups
 from leeward.config import TableConfig
 from leeward.local import Local
 from leeward.testing import FakeClock
+from leeward_backup import Backups
 from leeward_contract_tests.fixtures import PAIR
 
 START = 1_767_225_600.0

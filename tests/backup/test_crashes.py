@@ -8,9 +8,9 @@ import pytest
 
 from leeward import LeewardError, Promise
 from leeward.adapter import Call, Result, WrappingDriver
-from leeward.backup import tables
-from leeward.backup.workfile import WorkFile
 from leeward.clock import Clock
+from leeward_backup import tables
+from leeward_backup.workfile import WorkFile
 from tests.backup.conftest import World
 
 ITEMS = 4

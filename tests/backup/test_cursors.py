@@ -9,13 +9,13 @@ import pytest
 
 from leeward import Client, LeewardError
 from leeward.adapter import Call, Page, Result, Scan, Stored
-from leeward.backup.folder import Folder
-from leeward.backup.tables import Table
 from leeward.cli.commands.objects import _all
 from leeward.local import Local
 from leeward.object_calls import FoundObject, Listing, ListObjects
 from leeward.operations.cursors import MOST_EMPTY, Cursors
 from leeward.testing import FaultyDriver
+from leeward_backup.folder import Folder
+from leeward_backup.tables import Table
 from leeward_contract_tests.rows import each_row
 
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from leeward.backup.lines import Damaged
-from leeward.backup.manifest import PER_ITEM, Manifest, Segment, read, segment_name, written
-from leeward.backup.sealing import Keys
+from leeward_backup.lines import Damaged
+from leeward_backup.manifest import PER_ITEM, Manifest, Segment, read, segment_name, written
+from leeward_backup.sealing import Keys
 from leeward_contract_tests.rows import each_row
 
 KEY = bytes(range(32))

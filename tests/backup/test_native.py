@@ -9,8 +9,8 @@ import pytest
 from leeward import LeewardError, OutcomeUnknown, Unsupported
 from leeward.adapter import Call, Result, WrappingDriver
 from leeward.adapter.backups import Native, StartNative
-from leeward.backup import BackupError
 from leeward.errors import Outcome
+from leeward_backup import BackupError
 from tests.backup.conftest import World
 
 

@@ -11,9 +11,6 @@ from hypothesis import strategies as st
 
 from leeward import Client, PayloadTooLarge, Promise
 from leeward.adapter import Limits
-from leeward.backup import BackupError
-from leeward.backup.fit import misfit
-from leeward.backup.lines import Damaged, Kept, kept_in, line_of
 from leeward.items import EMBEDDED, decode, encode
 from leeward.items.natives import Native, natives_in, without_natives
 from leeward.items.profile import Profile
@@ -22,6 +19,9 @@ from leeward_aws.driver import LIMITS as AWS
 from leeward_aws.tables.profile import DYNAMODB
 from leeward_azure.driver import LIMITS as AZURE
 from leeward_azure.tables.profile import COSMOS
+from leeward_backup import BackupError
+from leeward_backup.fit import misfit
+from leeward_backup.lines import Damaged, Kept, kept_in, line_of
 from leeward_contract_tests.contracts.exact import exact
 from leeward_contract_tests.rows import each_row
 from leeward_google.driver import LIMITS as GOOGLE

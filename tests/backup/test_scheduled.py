@@ -17,10 +17,10 @@ from leeward.adapter import Call, Result, WrappingDriver
 from leeward.app.core import answer
 from leeward.app.problem import Failure
 from leeward.app.triggers import Delivery, Input, Platform
-from leeward.backup import schedule_backup, tables
-from leeward.backup.workfile import WorkFile
 from leeward.local import Local
 from leeward.testing import FakeClock
+from leeward_backup import schedule_backup, tables
+from leeward_backup.workfile import WorkFile
 from tests.backup.conftest import START, World
 from tests.backup.test_crashes import Killed, Killing, Steps
 from tests.local.calls import PATIENT

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leeward.backup import segments
-from leeward.backup.lines import Damaged
-from leeward.backup.segments import Draft, Multiset, bucket_of, drafts, lines_in, packed, unpacked
+from leeward_backup import segments
+from leeward_backup.lines import Damaged
+from leeward_backup.segments import Draft, Multiset, bucket_of, drafts, lines_in, packed, unpacked
 
 
 def _rows(keys: Iterable[int], note: str = "") -> list[tuple[int, bytes, bytes]]:

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from leeward import Promise
 from leeward.adapter import Call, Result, Store, WrappingDriver
-from leeward.backup.restore import CHUNK_BYTES, CHUNK_LINES, _chunks
 from leeward.errors import Outcome
+from leeward_backup.restore import CHUNK_BYTES, CHUNK_LINES, _chunks
 from tests.backup.conftest import World
 
 ITEMS = 20

@@ -15,20 +15,20 @@ from typing import Any
 import pytest
 
 from leeward import ConfigError, LeewardError, Promise
-from leeward.backup import BackupError
-from leeward.backup.check import read_segment
-from leeward.backup.errors import NoBackup
-from leeward.backup.folder import Folder, manifest_name
-from leeward.backup.lines import LONGEST_LINE, Damaged, kept_in
-from leeward.backup.manifest import Segment, read, segment_name, written
-from leeward.backup.prunes import DEAD_AFTER
-from leeward.backup.sealing import Keys
-from leeward.backup.segments import Multiset, lines_in, packed, unpacked
-from leeward.backup.values import Progress
 from leeward.errors import Outcome
 from leeward.sqlite.database import Database
 from leeward.sqlite.errors import fault_at_end, fault_of, has_no_room
 from leeward.testing import FakeClock
+from leeward_backup import BackupError
+from leeward_backup.check import read_segment
+from leeward_backup.errors import NoBackup
+from leeward_backup.folder import Folder, manifest_name
+from leeward_backup.lines import LONGEST_LINE, Damaged, kept_in
+from leeward_backup.manifest import Segment, read, segment_name, written
+from leeward_backup.prunes import DEAD_AFTER
+from leeward_backup.sealing import Keys
+from leeward_backup.segments import Multiset, lines_in, packed, unpacked
+from leeward_backup.values import Progress
 from leeward_contract_tests.rows import each_row
 from tests.backup.conftest import START, World
 
@@ -105,7 +105,7 @@ def test_equal_tables_look_different_and_a_backup_belongs_to_its_place(world: Wo
     for each in (name for some in moved.values() for name in some):
         copy = each.replace("shop/staging", "other/staging")
         client.put_object("backups", copy, _read(client, each))
-    from leeward.backup import Backups
+    from leeward_backup import Backups
 
     there = {"key_file": key, "work": world.folder / "work"}
     other = Backups(client, "staging", "backups/other", **there)  # type: ignore[arg-type]
@@ -181,7 +181,7 @@ def test_a_key_that_others_can_change_is_refused(
     tmp_path: Path, mode: int, taken: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     """With the command that mends it; one that all can read gets a line in the log."""
-    from leeward.backup.sealing import keys_of
+    from leeward_backup.sealing import keys_of
 
     file = tmp_path / f"key-{mode:o}"
     file.write_text("11" * 32)
@@ -355,8 +355,8 @@ def test_a_segment_that_is_a_bomb_is_refused_in_the_memory_of_its_text() -> None
 @pytest.mark.threat("S15")
 def test_an_export_that_is_a_bomb_is_refused_in_linear_time() -> None:
     """Without an end of a line, and with too many of them; nothing of it is kept twice."""
-    from leeward.backup.source import Export
     from leeward.backup_calls import ExportFile
+    from leeward_backup.source import Export
 
     class Client:
         def __init__(self, data: bytes) -> None:

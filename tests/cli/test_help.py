@@ -1,15 +1,18 @@
 from __future__ import annotations
 
+import json
 import shlex
 from pathlib import Path
 
 import pytest
 
+from leeward.cli import group
+from leeward.entrypoints import EntryPoint
 from tests.cli.conftest import Leeward
 
 COMMANDS = [
     *("invoke", "enqueue", "publish", "store", "load", "delete"),
-    *("targets", "doctor", "drill", "dlq", "package", "demo", "version"),
+    *("targets", "doctor", "drill", "dlq", "demo", "version"),
 ]
 OBJECTS = "put get show list delete".split()
 """Of `leeward object`."""
@@ -23,10 +26,13 @@ EXPORTS = ["terraform", "cloudformation"]
 """Of `leeward export`."""
 KEYS = ["list", "settle"]
 """Of `leeward keys`."""
-GROUPS = ["keys", "object", "workflow", "backup", "edge", "export", "scheduler"]
+GROUPS = ["keys", "object", "workflow", "scheduler"]
+ADDED = ["backup", "edge", "export", "package"]
+"""By other distributions, which are installed here."""
 
 ALL = [
     *COMMANDS,
+    "package",
     *(f"object {each}" for each in OBJECTS),
     *(f"workflow {each}" for each in FLOWS),
     *(f"backup {each}" for each in BACKUPS),
@@ -46,7 +52,7 @@ def _examples(help_text: str) -> list[str]:
 def test_every_command_is_listed(leeward: Leeward) -> None:
     """The help of the whole names every command."""
     groups = {
-        (): [*COMMANDS, *GROUPS],
+        (): [*COMMANDS, *GROUPS, *ADDED],
         ("object",): OBJECTS,
         ("workflow",): FLOWS,
         ("backup",): BACKUPS,
@@ -55,9 +61,43 @@ def test_every_command_is_listed(leeward: Leeward) -> None:
         ("keys",): KEYS,
         ("scheduler",): ["run"],
     }
-    for group, commands in groups.items():
-        text = leeward(*group, "--help").out.partition("Commands:\n")[2].partition("\n\n")[0]
+    for words, commands in groups.items():
+        text = leeward(*words, "--help").out.partition("Commands:\n")[2].partition("\n\n")[0]
         assert [line.split()[0] for line in text.splitlines()] == commands
+
+
+def test_a_command_that_is_not_installed_says_what_to_install(
+    leeward: Leeward, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever comes after it, and the help still lists it; one that leeward never had is wrong."""
+    monkeypatch.setattr(group, "entry_points", lambda _: [])
+    monkeypatch.setattr(group, "all_entry_points", lambda _: [])
+    for line, install in (
+        ("package shop:app --target aws", 'pip install "leeward[deploy]"'),
+        ("backup create orders --store backups", 'pip install "leeward[backup]"'),
+        ("workflow export order --engine aws --help", 'pip install "leeward[deploy]"'),
+    ):
+        done = leeward(*line.split(), "--json")
+        assert done.code == 2
+        error = json.loads(done.err)["error"]
+        assert (error["type"], install in error["message"]) == ("ConfigError", True)
+    assert (
+        'package    (it is not installed: pip install "leeward[deploy]")' in leeward("--help").out
+    )
+    assert "No such command 'pakage'. Did you mean 'package'?" in leeward("pakage").err
+
+
+def test_a_command_that_does_not_load_harms_no_other(
+    leeward: Leeward, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It says which package is broken, and with what."""
+    point = EntryPoint("fog", "leeward_fog.commands:FOG", "leeward-fog")
+    monkeypatch.setattr(group, "entry_points", lambda _: [point])
+    monkeypatch.setattr(group, "all_entry_points", lambda _: [point])
+    assert leeward("--help").code == leeward("version").code == 0
+    done = leeward("fog")
+    assert done.code == 2
+    assert "leeward_fog.commands:FOG of leeward-fog does not load: ModuleNotFoundError" in done.err
 
 
 def test_the_help_of_a_command_teaches_by_examples(

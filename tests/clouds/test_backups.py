@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from leeward import Client, Config, Promise
-from leeward.backup import Backups
-from leeward.backup.lines import Kept, kept_in
-from leeward.backup.tables import Table
 from leeward.config import TableConfig
 from leeward.config.model import BucketConfig
 from leeward.items.natives import Native, natives_in
+from leeward_backup import Backups
+from leeward_backup.lines import Kept, kept_in
+from leeward_backup.tables import Table
 from leeward_contract_tests.contracts.exact import NASTY_ITEMS, ODD_KEYS, exact
 from leeward_contract_tests.fixtures import BUCKET, ITEMS
 from tests.clouds.places import PLACES, Place

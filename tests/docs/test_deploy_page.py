@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from leeward.app.runtimes import runtime_of
 from leeward.cli.app import app
-from leeward.packaging.recipe import Recipe, System
+from leeward_deploy.recipe import Recipe, System
 from tests.docs.test_pages import DOCS, blocks, table
 from tests.packages.everything import wish
 

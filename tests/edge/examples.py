@@ -7,8 +7,8 @@ from itertools import product
 from typing import Any, Final, NamedTuple
 from urllib.parse import urljoin
 
-from leeward.edge.reading import rules_of
-from leeward.edge.rules import Answer, Headers, Request, Rule
+from leeward_deploy.edge.reading import rules_of
+from leeward_deploy.edge.rules import Answer, Headers, Request, Rule
 
 HOST: Final = "https://example.org"
 

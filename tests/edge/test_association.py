@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from leeward.app.runtimes import runtime_of
-from leeward.edge.exports import GROUP, Association, Edge, Trigger
 from leeward.errors import ConfigError
 from leeward_contract_tests.rows import each_row
+from leeward_deploy.edge.exports import GROUP, Association, Edge, Trigger
 
 ARN = "arn:aws:lambda:us-east-1:123456789012:function:visits:7"
 JAVASCRIPT = "arn:aws:cloudfront::123456789012:function/rules"

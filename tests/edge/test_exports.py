@@ -11,11 +11,11 @@ from urllib.parse import parse_qsl
 import pytest
 
 from leeward.app.runtimes import runtime_of
-from leeward.edge.exports import GROUP, Edge, Export
-from leeward.edge.reading import rules_of
-from leeward.edge.rules import Request, Rule, answer_of
 from leeward.errors import ConfigError
 from leeward_contract_tests.rows import each_row
+from leeward_deploy.edge.exports import GROUP, Edge, Export
+from leeward_deploy.edge.reading import rules_of
+from leeward_deploy.edge.rules import Request, Rule, answer_of
 from tests.edge.examples import (
     ANSWERED,
     EXPECTED,

@@ -12,12 +12,12 @@ from zipfile import ZipFile
 import pytest
 
 from leeward.app.runtimes import runtime_of
-from leeward.cli.package.edge import EdgeRequest, made
-from leeward.edge.exports import GROUP, Edge, FunctionWish
 from leeward.errors import ConfigError
-from leeward.packaging.recipe import Entry, Recipe
-from leeward.packaging.uv import Source
 from leeward_contract_tests.rows import each_row
+from leeward_deploy.commands.edge_package import EdgeRequest, made
+from leeward_deploy.edge.exports import GROUP, Edge, FunctionWish
+from leeward_deploy.recipe import Entry, Recipe
+from leeward_deploy.uv import Source
 from tests.servers.installed import executable
 
 WISH = FunctionWish("visits", Entry("visits", "handler"), "viewer-request")

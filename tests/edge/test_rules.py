@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from leeward.edge.reading import read_rules, rules_of
-from leeward.edge.rules import overlaps
 from leeward.errors import ConfigError
 from leeward_contract_tests.rows import each_row
+from leeward_deploy.edge.reading import read_rules, rules_of
+from leeward_deploy.edge.rules import overlaps
 from tests.edge.test_exports import rule
 
 

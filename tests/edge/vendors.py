@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from leeward.edge.rules import Headers, Request
+from leeward_deploy.edge.rules import Headers, Request
 from tests.edge.examples import ANSWERED, HOST, SENT, Seen, changed, seen
 
 CODES = {

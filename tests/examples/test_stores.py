@@ -19,10 +19,10 @@ from examples.stores.fsspec_store import FsspecDriver
 from examples.stores.obstore_store import ObstoreDriver
 from leeward import Client, Config, ConfigError, Conflict, Outcome, Promise
 from leeward.adapter import Driver, Result
-from leeward.backup import Backups
 from leeward.config import TableConfig
 from leeward.config.model import BucketConfig
 from leeward.local import Local
+from leeward_backup import Backups
 from leeward_contract_tests import (
     LifecycleContract,
     LookContract,

@@ -34,7 +34,14 @@ def test_data_never_becomes_code() -> None:
     """No shipped module unpickles, reads YAML or evaluates text: JSON and TOML are all there is."""
     wrong = {
         str(path.relative_to(ROOT)): found
-        for folder in ("src", "adapters", "contract_tests/src", "examples")
+        for folder in (
+            "src",
+            "adapters",
+            "backup/src",
+            "deploy/src",
+            "contract_tests/src",
+            "examples",
+        )
         for path in sorted((ROOT / folder).rglob("*.py"))
         if (found := forbidden_in(path.read_text(encoding="utf-8")))
     }

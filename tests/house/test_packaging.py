@@ -18,6 +18,8 @@ METADATA = {".gitignore", "PKG-INFO", "pyproject.toml"}
 SDISTS = {
     "leeward": {"src/leeward", "README.md", "LICENSE", "CHANGELOG.md"},
     "leeward_contract_tests": {"src/leeward_contract_tests", "README.md", "LICENSE"},
+    "leeward_backup": {"src/leeward_backup", "README.md", "LICENSE"},
+    "leeward_deploy": {"src/leeward_deploy", "README.md", "LICENSE"},
     "leeward_aws": {"src/leeward_aws", "README.md", "LICENSE"},
     "leeward_azure": {"src/leeward_azure", "README.md", "LICENSE"},
     "leeward_google": {"src/leeward_google", "README.md", "LICENSE"},

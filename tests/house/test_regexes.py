@@ -16,11 +16,11 @@ from typing import Any
 import pytest
 
 from leeward.adapter.hosts import PATH, url_of
-from tests.house.workspace import ROOT
+from tests.house.workspace import members
 
 PARSER: Any = re._parser  # type: ignore[attr-defined]
 
-SOURCES = [ROOT / "src", *sorted((ROOT / "adapters").glob("*/src"))]
+SOURCES = [member / "src" for member in members() if "examples" not in member.parts]
 
 TAKERS = {"compile", "fullmatch", "match", "search", "split", "sub", "findall", "finditer"}
 """Functions of `re` whose first argument is a pattern; `matching` is leeward's own."""

@@ -6,7 +6,7 @@ from typing import Final
 
 from tests.mutants.mutant import Mutant
 
-BACKUP: Final = "src/leeward/backup"
+BACKUP: Final = "backup/src/leeward_backup"
 TESTS: Final = "tests/backup"
 
 MUTANTS: Final = (
@@ -90,28 +90,28 @@ MUTANTS: Final = (
     ),
     Mutant(
         "two runs of a backup go on beside each other",
-        "src/leeward/backup/parts.py",
+        "backup/src/leeward_backup/parts.py",
         "if not self._folder.put(name, self._keys.current.close(name, packed(text))):",
         "if self._folder.put(name, self._keys.current.close(name, packed(text))) is None:",
         "tests/backup/test_parts.py::test_of_two_runs_one_gives_way",
     ),
     Mutant(
         "a run that has no time does nothing",
-        "src/leeward/backup/create.py",
+        "backup/src/leeward_backup/create.py",
         "    if late or scanned.whole:\n        run.parts.write(told)\n",
         "    if scanned.whole:\n        run.parts.write(told)\n",
         "tests/backup/test_parts.py::test_a_run_gets_on_by_a_page_and_goes_on_anywhere",
     ),
     Mutant(
         "parts of two runs are taken for those of one",
-        "src/leeward/backup/parts.py",
+        "backup/src/leeward_backup/parts.py",
         "(before is not None and _begun(found.told) != _begun(before))",
         "False",
         "tests/backup/test_parts.py::test_parts_of_two_runs_are_not_taken_for_those_of_one",
     ),
     Mutant(
         "a run looks which backups there are before it looks for parts",
-        "src/leeward/backup/create.py",
+        "backup/src/leeward_backup/create.py",
         "        if run.parts is not None:\n            run.parts.load(_STATE)\n"
         "        # Behind the parts: a run that ends meanwhile writes its manifest, and then "
         "removes them.\n        known = run.folder.backups()\n",
@@ -136,7 +136,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "another provider's table takes what it cannot hold",
-        "src/leeward/backup/fit.py",
+        "backup/src/leeward_backup/fit.py",
         "    if foreign:\n",
         "    if False:\n",
         "tests/backup/test_natives.py"

@@ -12,27 +12,27 @@ _EXPORTS: Final = "tests/packages/test_exports.py"
 _REFUSED: Final = "tests/packages/test_exports_refused.py"
 _RIGHTS: Final = "tests/packages/test_exports_rights.py"
 _TERRAFORM: Final = "tests/packages/test_terraform.py"
-_AWS: Final = "adapters/aws/src/leeward_aws/deploy/handlers.py"
-_GOOGLE: Final = "adapters/google/src/leeward_google/deploy"
+_AWS: Final = "deploy/src/leeward_deploy/aws/handlers.py"
+_GOOGLE: Final = "deploy/src/leeward_deploy/google"
 
 MUTANTS: Final = (
     Mutant(
         "a wheel for a newer glibc is taken",
-        "src/leeward/packaging/wheels.py",
+        "deploy/src/leeward_deploy/wheels.py",
         "return needs is not None and needs <= glibc",
         "return needs is not None",
         f"{_PARTS}::test_a_wheel_loads_where_its_tags_say",
     ),
     Mutant(
         "a zip has the order of the disk",
-        "src/leeward/packaging/archive.py",
+        "deploy/src/leeward_deploy/archive.py",
         "for name in sorted(files):",
         "for name in files:",
         f"{_PARTS}::test_a_zip_has_the_same_bytes_whenever_and_in_whatever_order",
     ),
     Mutant(
         "what was built on this machine is shipped",
-        "src/leeward/packaging/build.py",
+        "deploy/src/leeward_deploy/build.py",
         "if not any(loads(each, *goal) for each in tags):",
         "if not tags:",
         f"{_PARTS}::test_what_was_installed_is_looked_at_once_more",
@@ -46,7 +46,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "a role on AWS names every table",
-        "adapters/aws/src/leeward_aws/deploy/roles.py",
+        "deploy/src/leeward_deploy/aws/roles.py",
         'named("dynamodb", "table/", each, homes)',
         'named("dynamodb", "table/", "*", homes)',
         f"{_STACK}::test_on_aws_a_role_names_what_it_may_touch",
@@ -67,7 +67,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "a message on Azure has all of its attempts in a second",
-        "adapters/azure/src/leeward_azure/deploy/host.py",
+        "deploy/src/leeward_deploy/azure/host.py",
         'WAIT: Final = "00:00:10"',
         'WAIT: Final = "00:00:00"',
         f"{_TERRAFORM}::test_on_azure_the_app_has_one_identity_and_no_key",
@@ -81,35 +81,35 @@ MUTANTS: Final = (
     ),
     Mutant(
         "Azure tolerates as many failures as are to count",
-        "adapters/azure/src/leeward_azure/deploy/failover.py",
+        "deploy/src/leeward_deploy/azure/failover.py",
         "deployment.failures - 1",
         "deployment.failures",
         f"{_EXPORTS}::test_a_dead_region_is_left_after_150_seconds",
     ),
     Mutant(
         "a reference to nothing is taken",
-        "src/leeward/packaging/terraform_check.py",
+        "deploy/src/leeward_deploy/terraform_check.py",
         "    yield from _dangling(document, schemas)\n",
         "",
         f"{_REFUSED}::test_a_planted_mistake_is_found",
     ),
     Mutant(
         "a role on AWS may do everything",
-        "adapters/aws/src/leeward_aws/deploy/rules.py",
+        "deploy/src/leeward_deploy/aws/rules.py",
         '        and not any("*" in action for action in _listed(statement["Action"]))\n',
         "",
         f"{_REFUSED}::test_a_planted_mistake_is_found",
     ),
     Mutant(
         "a role on AWS allows calls of its own region alone",
-        "adapters/aws/src/leeward_aws/deploy/roles.py",
+        "deploy/src/leeward_deploy/aws/roles.py",
         '    sites = (Site("${AWS::Region}", declared), *others)\n',
         '    sites = (Site("${AWS::Region}", declared),)\n',
         f"{_RIGHTS}::test_the_own_calls_of_an_app_may_fail_over",
     ),
     Mutant(
         "one provider's files are written though another's are wrong",
-        "src/leeward/cli/commands/export.py",
+        "deploy/src/leeward_deploy/commands/export.py",
         "            made[provider] = exporter(place)\n",
         "            made[provider] = exporter(place)\n"
         "            texts = {each.name: each.text for each in made[provider]}\n"
@@ -118,63 +118,63 @@ MUTANTS: Final = (
     ),
     Mutant(
         "tables of two regions share an account of Cosmos DB",
-        "adapters/azure/src/leeward_azure/deploy/surroundings.py",
+        "deploy/src/leeward_deploy/azure/surroundings.py",
         'Home("" if region == regions[0] else f"-{region}", settings[region])',
         'Home("", settings[region])',
         "tests/packages/test_exports.py::test_each_table_is_made_where_its_home_is",
     ),
     Mutant(
         "tables of two regions share a database of Firestore",
-        "adapters/google/src/leeward_google/deploy/surroundings.py",
+        "deploy/src/leeward_deploy/google/surroundings.py",
         "    if len({*found.values()}) < len(found):",
         "    if not found and homes:",
         "tests/packages/test_exports_refused.py::test_an_order_that_cannot_be_exported_is_refused",
     ),
     Mutant(
         "a link takes a file from outside into a package",
-        "src/leeward/packaging/sources.py",
+        "deploy/src/leeward_deploy/sources.py",
         "            _check_link(here / each, folder)\n",
         "",
         "tests/packages/test_parts.py::test_what_may_hold_a_secret_stays_behind",
     ),
     Mutant(
         "a private key goes into a package",
-        "src/leeward/packaging/sources.py",
+        "deploy/src/leeward_deploy/sources.py",
         '"id_rsa*", ',
         "",
         "tests/packages/test_parts.py::test_what_may_hold_a_secret_stays_behind",
     ),
     Mutant(
         "a package lacks what its code imports",
-        "src/leeward/packaging/imports.py",
+        "deploy/src/leeward_deploy/imports.py",
         "        if known or _own(top, files) or _is_there(place, found):",
         "        if top:",
         "tests/packages/test_parts.py::test_what_code_imports_is_in_the_package",
     ),
     Mutant(
         "a named configuration is not the one that counts",
-        "src/leeward/cli/package/wanted.py",
+        "deploy/src/leeward_deploy/commands/wanted.py",
         "load_settings(file=file or folder / SETTINGS, env=NOTHING)",
         "load_settings(file=folder / SETTINGS, env=NOTHING)",
         "tests/packages/test_requests.py::test_a_named_configuration_is_the_one_that_counts",
     ),
     Mutant(
         "a name with a star becomes a right",
-        "src/leeward/cli/package/wanted.py",
+        "deploy/src/leeward_deploy/commands/wanted.py",
         '            if "*" in own or "?" in own:',
         '            if "*?" in own:',
         "tests/packages/test_requests.py::test_a_name_that_stands_for_others_gives_no_rights",
     ),
     Mutant(
         "CloudFormation resolves a text of the user's",
-        "adapters/aws/src/leeward_aws/deploy/export.py",
+        "deploy/src/leeward_deploy/aws/export.py",
         '    if "{{resolve:" in json.dumps(resources):',
         "    if not resources:",
         "tests/packages/test_exports_refused.py::test_no_text_of_the_users_is_resolved_by_cloudformation",
     ),
     Mutant(
         "the app of a package is the one in leeward.toml, whatever --config names",
-        "src/leeward/cli/package/wanted.py",
+        "deploy/src/leeward_deploy/commands/wanted.py",
         "settings_of(request.folder, request.settings) if is_there",
         "settings_of(request.folder, None) if is_there",
         "tests/packages/test_requests.py::test_of_several_apps_the_one_in_the_settings_is_taken",

@@ -118,7 +118,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "a bucket is told a prefix as it is",
-        "adapters/aws/src/leeward_aws/deploy/objects.py",
+        "deploy/src/leeward_deploy/aws/objects.py",
         'return quote_plus(prefix, safe="/*").replace("~", "%7E")',
         "return prefix",
         "tests/packages/test_cloudformation.py"

@@ -55,7 +55,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "a status proves something of a function that does not mark its answers",
-        "adapters/google/src/leeward_google/workflows/calls.py",
+        "deploy/src/leeward_deploy/google/flows/calls.py",
         '"marks": function in self._marks}',
         '"marks": True}',
         f"{TESTS}/test_engines.py"
@@ -133,7 +133,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "a list in a payload is taken apart",
-        "adapters/aws/src/leeward_aws/workflows/jsonata.py",
+        "deploy/src/leeward_deploy/aws/flows/jsonata.py",
         '$type($x) = "array" ? [[$x]] : [$x]',
         '$type($x) = "array" ? [$x] : [$x]',
         "tests/workflow/test_engines.py::test_lists_stay_lists",
@@ -322,21 +322,21 @@ MUTANTS: Final = (
     ),
     Mutant(
         "a state machine does not look at the results of a branch",
-        "adapters/aws/src/leeward_aws/workflows/machine.py",
+        "deploy/src/leeward_deploy/aws/flows/machine.py",
         'whole(f"{kept} > {around.most}")',
         'whole(f"{kept} < 0")',
         "tests/workflow/test_engines.py::test_large_data_end_no_machine",
     ),
     Mutant(
         "a state machine begins with more elements than its history holds",
-        "adapters/aws/src/leeward_aws/workflows/machine.py",
+        "deploy/src/leeward_deploy/aws/flows/machine.py",
         '{"Condition": whole(too_long), "Next"',
         '{"Condition": whole("false"), "Next"',
         "tests/workflow/test_engines.py::test_a_list_that_is_too_long_begins_with_no_element",
     ),
     Mutant(
         "a source of Google does not count its results",
-        "adapters/google/src/leeward_google/workflows/source.py",
+        "deploy/src/leeward_deploy/google/flows/source.py",
         "n > {self._most}",
         "n < 0",
         "tests/workflow/test_engines.py::test_large_results_end_no_run_of_other_engines",
@@ -350,14 +350,14 @@ MUTANTS: Final = (
     ),
     Mutant(
         "a text goes to Lambda as the JSON in it",
-        "adapters/aws/src/leeward_aws/workflows/jsonata.py",
+        "deploy/src/leeward_deploy/aws/flows/jsonata.py",
         '\'$type($p) in ["string", "null"]\'',
         "'false'",
         "tests/workflow/test_engines.py::test_what_an_engine_cannot_keep_it_refuses",
     ),
     Mutant(
         "JSONata compares whole numbers that it has rounded",
-        "adapters/aws/src/leeward_aws/workflows/jsonata.py",
+        "deploy/src/leeward_deploy/aws/flows/jsonata.py",
         "$abs($x) >= 9007199254740992",
         "$abs($x) > 9e99",
         "tests/workflow/test_engines.py::test_what_an_engine_cannot_keep_it_refuses",
@@ -392,14 +392,14 @@ MUTANTS: Final = (
     ),
     Mutant(
         "a stop in a handler ends a late run well on Step Functions",
-        "adapters/aws/src/leeward_aws/workflows/machine.py",
+        "deploy/src/leeward_deploy/aws/flows/machine.py",
         "enumerate(reversed(around.handlers))",
         "enumerate(())",
         "tests/workflow/test_engines.py::test_a_stop_behind_a_final_error_ends_its_handler_only",
     ),
     Mutant(
         "an attempt takes the stop that leaves its handler on Google Workflows",
-        "adapters/google/src/leeward_google/workflows/source.py",
+        "deploy/src/leeward_deploy/google/flows/source.py",
         "            cases.insert(0, (ends_handler(error), leaves))\n",
         "",
         "tests/workflow/test_engines.py::test_a_stop_behind_a_final_error_ends_its_handler_only",

@@ -11,8 +11,8 @@ from typing import Any
 from leeward import App, Event
 from leeward.app import ObjectEvent
 from leeward.app.runtimes import runtime_of
-from leeward.packaging.recipe import Declared, Entry, Recipe, Wish
-from leeward.packaging.terraform_check import flaws, schemas_in
+from leeward_deploy.recipe import Declared, Entry, Recipe, Wish
+from leeward_deploy.terraform_check import flaws, schemas_in
 
 DECLARED = Declared(
     functions={"charge": "bank-charge", "make": "make-it"},
@@ -81,6 +81,6 @@ def notes(target: str) -> str:
 
 def flaws_in(target: str, made: dict[str, Any]) -> list[str]:
     """Give what is wrong with a configuration of Terraform, by what the adapter keeps."""
-    deploy = f"leeward_{target}.deploy"
+    deploy = f"leeward_deploy.{target}"
     schemas = schemas_in(import_module(f"{deploy}.export").SCHEMAS)
     return list(flaws(made, schemas, import_module(f"{deploy}.rules").RULES))

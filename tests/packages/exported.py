@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from leeward.app.runtimes import runtime_of
-from leeward.cli.package.deployments import deployment_of
-from leeward.cli.package.wanted import Request, wanted
 from leeward.config import Config, load_settings, with_order
-from leeward.packaging.recipe import Deployment, Recipe, Template, Wish
-from leeward.packaging.uv import Source
+from leeward_deploy.commands.deployments import deployment_of
+from leeward_deploy.commands.wanted import Request, wanted
+from leeward_deploy.recipe import Deployment, Recipe, Template, Wish
+from leeward_deploy.uv import Source
 from tests.packages.everything import wish
 
 CLOUDS: Final = ("aws", "azure", "google")

@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 
 from leeward import App, Client, ConfigError
-from leeward.backup import schedule_backup
-from leeward.packaging.recipe import Declared, Entry, Wish
-from leeward_aws.deploy import objects
-from leeward_aws.deploy.crontab import expression
-from leeward_aws.deploy.handlers import notes as notes_of
-from leeward_aws.deploy.lint import errors_in
-from leeward_aws.deploy.roles import of_app
+from leeward_backup import schedule_backup
 from leeward_contract_tests.rows import each_row
+from leeward_deploy.aws import objects
+from leeward_deploy.aws.crontab import expression
+from leeward_deploy.aws.handlers import notes as notes_of
+from leeward_deploy.aws.lint import errors_in
+from leeward_deploy.aws.roles import of_app
+from leeward_deploy.recipe import Declared, Entry, Wish
 from tests.packages.everything import document, notes, wish
 
 

@@ -24,10 +24,10 @@ from typer.testing import CliRunner
 from leeward import App, Client, ConfigError
 from leeward.adapter import TargetConfig
 from leeward.cli.app import app
-from leeward.packaging.recipe import Entry, Wish
-from leeward.packaging.uv import Source
 from leeward.registry import open_target
-from leeward_azure.deploy.indexing import index
+from leeward_deploy.azure.indexing import index
+from leeward_deploy.recipe import Entry, Wish
+from leeward_deploy.uv import Source
 from tests.house.workspace import ROOT
 from tests.packages.wheels import built, repacked
 from tests.servers.aws.function import Function

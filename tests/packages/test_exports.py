@@ -12,11 +12,11 @@ from typer.testing import CliRunner
 
 from leeward import App, ConfigError
 from leeward.cli.app import app as command_line
-from leeward.cli.package.deployments import deployment_of
 from leeward.config import load_settings, with_order
 from leeward.items.names import EXPIRES
-from leeward.packaging.recipe import Entry, Wish
-from leeward_aws.deploy.export import cloudformation
+from leeward_deploy.aws.export import cloudformation
+from leeward_deploy.commands.deployments import deployment_of
+from leeward_deploy.recipe import Entry, Wish
 from tests.packages.everything import flaws_in
 from tests.packages.exported import (
     CLOUDS,

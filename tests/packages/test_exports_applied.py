@@ -22,11 +22,11 @@ from leeward.adapter.queues import PutMessage, ask
 from leeward.cli.doctor.exported import read_exported
 from leeward.cli.doctor.findings import Finding, State
 from leeward.cli.doctor.visit import examine
-from leeward.cli.package.deployments import deployment_of
 from leeward.config import Config
 from leeward.errors import Outcome
-from leeward.packaging.recipe import Declared
 from leeward_aws.driver import open_driver
+from leeward_deploy.commands.deployments import deployment_of
+from leeward_deploy.recipe import Declared
 from tests.packages.everything import document, wish
 from tests.packages.exported import ORDERS, SHOP, config_of, example, exported
 from tests.servers.aws.clients import client
@@ -59,7 +59,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Applied]:
                 s3.create_bucket(Bucket=f"uploads-{region}", **more)
                 s3.put_object(Bucket=f"uploads-{region}", Key="aws.zip", Body=zipped.getvalue())
         # What the linter thinks of the same templates is shown elsewhere, and takes it long.
-        patch.setattr("leeward_aws.deploy.export.errors_in", lambda *_: ())
+        patch.setattr("leeward_deploy.aws.export.errors_in", lambda *_: ())
         config = written(folder, server.url)
         for region in REGIONS:
             apply(server, folder, region)

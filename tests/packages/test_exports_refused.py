@@ -12,10 +12,10 @@ from typer.testing import CliRunner
 
 from leeward import App, ConfigError
 from leeward.cli.app import app as command_line
-from leeward.cli.package.deployments import deployment_of
-from leeward.packaging.recipe import Entry, Wish
 from leeward.workflow import Flow, Ref
 from leeward_contract_tests.rows import each_row
+from leeward_deploy.commands.deployments import deployment_of
+from leeward_deploy.recipe import Entry, Wish
 from tests.packages.everything import flaws_in
 from tests.packages.exported import (
     CLOUDS,
@@ -237,6 +237,6 @@ def test_what_the_linter_finds_is_refused(tmp_path: Path, monkeypatch: pytest.Mo
     deployment = deployment_of(config_of(tmp_path, settings("aws")), "aws", small)
     with pytest.raises(ConfigError, match=r"the template for us-east-1: cfn-lint finds E3030"):
         exported("aws", "cloudformation", asked, deployment)
-    monkeypatch.setattr("leeward_aws.deploy.export.MOST_RESOURCES", 10)
+    monkeypatch.setattr("leeward_deploy.aws.export.MOST_RESOURCES", 10)
     with pytest.raises(ConfigError, match=r"CloudFormation takes 10 .* make two apps"):
         exported("aws", "cloudformation", asked, deployment)

@@ -13,16 +13,16 @@ from zipfile import ZipFile
 import pytest
 
 from leeward.errors import ConfigError
-from leeward.packaging.archive import packed
-from leeward.packaging.build import check_sizes, cleaned, largest, wrong_wheels
-from leeward.packaging.entry import entry_text, found_app, handler_calls
-from leeward.packaging.imports import check_imports
-from leeward.packaging.loading import loaded
-from leeward.packaging.recipe import Entry, Limit
-from leeward.packaging.sources import copied, modules_in, sources_of
-from leeward.packaging.uv import Goal, Pinned, Source, program, read_lock, too_new
-from leeward.packaging.wheels import loads, tags_in, tags_of
 from leeward_contract_tests.rows import each_row
+from leeward_deploy.archive import packed
+from leeward_deploy.build import check_sizes, cleaned, largest, wrong_wheels
+from leeward_deploy.entry import entry_text, found_app, handler_calls
+from leeward_deploy.imports import check_imports
+from leeward_deploy.loading import loaded
+from leeward_deploy.recipe import Entry, Limit
+from leeward_deploy.sources import copied, modules_in, sources_of
+from leeward_deploy.uv import Goal, Pinned, Source, program, read_lock, too_new
+from leeward_deploy.wheels import loads, tags_in, tags_of
 
 ON_2_26 = Goal("3.11", "x86_64", (2, 26))
 ON_2_34 = Goal("3.13", "x86_64", (2, 34))
@@ -250,7 +250,7 @@ def test_what_code_imports_is_in_the_package(
 ) -> None:
     """From the entry on; what nothing imports is not asked."""
     known = {"flask": ["Flask"], "ruamel": ["ruamel.yaml"]}
-    monkeypatch.setattr("leeward.packaging.imports.packages_distributions", lambda: known)
+    monkeypatch.setattr("leeward_deploy.imports.packages_distributions", lambda: known)
     own = {
         "shop.py": text,
         "pkg/__init__.py": "",
@@ -277,6 +277,7 @@ def test_what_an_installer_leaves_behind_is_taken_away(tmp_path: Path) -> None:
     """What differs from one installation to the next; how a package is found stays."""
     for name in (
         *("bin/tool", ".lock", "pkg/x.py", "pkg/__pycache__/x.pyc", "pkg/RECORD"),
+        *("leeward/client.py", "leeward/cli/app.py", "leeward/testing/clock.py"),
         *(f"p-1.dist-info/{each}" for each in ("METADATA", "RECORD", "INSTALLER", "WHEEL")),
     ):
         path = tmp_path / name
@@ -285,7 +286,8 @@ def test_what_an_installer_leaves_behind_is_taken_away(tmp_path: Path) -> None:
     cleaned(tmp_path)
     left = [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()]
     assert sorted(left) == [
-        *("p-1.dist-info/METADATA", "p-1.dist-info/WHEEL", "pkg/RECORD", "pkg/x.py")
+        *("leeward/client.py", "p-1.dist-info/METADATA", "p-1.dist-info/WHEEL"),
+        *("pkg/RECORD", "pkg/x.py"),
     ]
 
 
@@ -345,7 +347,7 @@ def test_without_uv_the_command_says_what_to_install(
     """It is no part of leeward: an extra, or a program on the path."""
     monkeypatch.setitem(sys.modules, "uv", None)
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(ConfigError, match=r'pip install "leeward\[package\]"'):
+    with pytest.raises(ConfigError, match=r'pip install "leeward\[deploy\]"'):
         program()
     (tmp_path / "uv").write_text("#!/bin/sh\n")
     (tmp_path / "uv").chmod(0o755)

@@ -9,13 +9,13 @@ import pytest
 from typer.testing import CliRunner
 
 from leeward.cli.app import app
-from leeward.cli.package.deployments import deployment_of, ordered
-from leeward.cli.package.wanted import Request, adapters_of, wanted
 from leeward.errors import ConfigError
-from leeward.packaging.needs import unnamed
-from leeward.packaging.recipe import Declared, Entry
-from leeward.packaging.uv import Source
 from leeward_contract_tests.rows import each_row
+from leeward_deploy.commands.deployments import deployment_of, ordered
+from leeward_deploy.commands.wanted import Request, adapters_of, wanted
+from leeward_deploy.needs import unnamed
+from leeward_deploy.recipe import Declared, Entry
+from leeward_deploy.uv import Source
 
 SHOP = "from leeward import App\n\napp = App('shop')\n"
 ENTRY = "from shop import app as mine\nmain = mine.handler('google', target='x')\n"

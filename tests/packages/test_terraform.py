@@ -9,11 +9,11 @@ import pytest
 from leeward import App, ConfigError
 from leeward.adapter import Capability, TargetConfig
 from leeward.app.runtimes import runtime_of
-from leeward.packaging.recipe import Declared, Entry, Wish
-from leeward.packaging.terraform import Configuration
-from leeward_azure.deploy.host import host_json
 from leeward_azure.settings.options import settings_from
-from leeward_google.deploy.functions import account_id
+from leeward_deploy.azure.host import host_json
+from leeward_deploy.google.functions import account_id
+from leeward_deploy.recipe import Declared, Entry, Wish
+from leeward_deploy.terraform import Configuration
 from leeward_google.driver import open_driver as open_google
 from tests.packages.everything import DECLARED, document, flaws_in, notes, wish
 

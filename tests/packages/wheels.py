@@ -9,10 +9,10 @@ from importlib.metadata import Distribution, distributions
 from pathlib import Path
 from zipfile import ZipFile
 
-from leeward.packaging.wheels import tags_in
+from leeward_deploy.wheels import tags_in
 from tests.house.workspace import ROOT
 
-MEMBERS = ("leeward", "leeward-aws", "leeward-azure", "leeward-google")
+MEMBERS = ("leeward", "leeward-backup", "leeward-aws", "leeward-azure", "leeward-google")
 
 
 def built(out: Path) -> None:

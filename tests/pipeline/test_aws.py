@@ -15,8 +15,8 @@ import pytest
 from leeward import Client
 from leeward.adapter import TargetConfig
 from leeward.app.runtimes import runtime_of
-from leeward.packaging.recipe import GROUP, Entry, Wish
 from leeward_aws.driver import open_driver
+from leeward_deploy.recipe import GROUP, Entry, Wish
 from tests.app import dead_letter_app
 from tests.pipeline import proof
 from tests.pipeline.simulated import pipeline

@@ -26,8 +26,8 @@ from leeward.workflow.journal import Journal
 from leeward.workflow.model import PROVED, Definition, Step, nodes
 from leeward.workflow.rows import Row, RunKey
 from leeward.workflow.runs import RunState
-from leeward.workflow.virtual import Died, error_of
 from leeward.workflow.workers import LEASE
+from leeward_contract_tests.workflows.virtual import Died, error_of
 from tests.workflow.strategies import INPUTS, Functions, definition_of
 
 Function = Callable[[str, str, int], Answer]

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from leeward.workflow.model import Definition
-from leeward.workflow.programs import EngineProcess
+from leeward_contract_tests.workflows.programs import EngineProcess
 from tests.house.workspace import ROOT
 
 PYTHON = ROOT / ".servers/engines/bin/python"

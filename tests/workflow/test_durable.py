@@ -17,7 +17,7 @@ from leeward.workflow import Definition, Flow, Ref, workflow
 from leeward.workflow.commands import Answer, Failure
 from leeward.workflow.orchestration import ACTIVITY, ORCHESTRATOR, orchestrate
 from leeward_azure.workflows.durable import activity, definitions_in, register
-from leeward_azure.workflows.export import export
+from leeward_deploy.azure.flows import export
 from tests.workflow.flows import everything, order_flow
 
 REQUEST: Json = {

@@ -15,11 +15,8 @@ import pytest
 import leeward_contract_tests
 from leeward.errors import ConfigError
 from leeward.workflow import Flow, Ref, workflow
-from leeward.workflow.cases import RunEnd, cases_in
-from leeward.workflow.cases import difference_of as difference_of_case
 from leeward.workflow.commands import Answer, Call, Failure, Returned
 from leeward.workflow.document import stored
-from leeward.workflow.exports import exporter_of
 from leeward.workflow.model import (
     DEADLINE,
     NOT_SENT,
@@ -32,12 +29,15 @@ from leeward.workflow.model import (
     functions_of,
     nodes,
 )
-from leeward.workflow.programs import EngineProcess
 from leeward.workflow.retry import Retry
 from leeward.workflow.simulator import simulate
-from leeward.workflow.virtual import embedded
-from leeward_aws.workflows.export import export as export_aws
-from leeward_google.workflows.export import export as export_google
+from leeward_contract_tests.workflows.cases import RunEnd, cases_in
+from leeward_contract_tests.workflows.cases import difference_of as difference_of_case
+from leeward_contract_tests.workflows.programs import EngineProcess
+from leeward_contract_tests.workflows.virtual import embedded
+from leeward_deploy.aws.flows.export import export as export_aws
+from leeward_deploy.flows import exporter_of
+from leeward_deploy.google.flows.export import export as export_google
 from tests.workflow.engines import engine_process
 from tests.workflow.flows import order_flow
 from tests.workflow.strategies import HOUR, INPUTS, Functions, definition_of
@@ -289,7 +289,7 @@ def test_large_data_end_no_machine(
     """
     quota, largest = 26_214, 24_000
     for module in ("jsonata", "machine", "compensation"):
-        monkeypatch.setattr(f"leeward_aws.workflows.{module}.LARGEST", largest)
+        monkeypatch.setattr(f"leeward_deploy.aws.flows.{module}.LARGEST", largest)
     undone = ["give-a", "give-b", "give-c"]
     rows: list[tuple[int, int, str, list[str]]] = [
         (10_000, 10_000, "Boom", ["both-of-them", *undone]),  # each by itself fits
@@ -321,8 +321,8 @@ def test_large_results_end_no_run_of_other_engines(
     monkeypatch: pytest.MonkeyPatch, subtests: pytest.Subtests
 ) -> None:
     """They are counted, and the one that is too many is taken back with all the others."""
-    monkeypatch.setattr("leeward_google.workflows.memory.MEMORY", 140_000)
-    monkeypatch.setattr("leeward_google.workflows.memory.OVERHEAD", 0)
+    monkeypatch.setattr("leeward_deploy.google.flows.memory.MEMORY", 140_000)
+    monkeypatch.setattr("leeward_deploy.google.flows.memory.OVERHEAD", 0)
     for name, size in {"workflows": 13_000, "durabletask": 100_000}.items():
         with subtests.test(name), ENGINES[name]() as process:
             result = "x" * size
@@ -337,7 +337,7 @@ def test_large_results_end_no_run_of_other_engines(
             others = [each for each in functions_called(ended) if not each.startswith("take")]
             assert others == ["give-a", "give-b", "give-c"]
             assert ended.payloads["give-c", "large/run/take-c/undo"]["result"] is None
-    monkeypatch.setattr("leeward_google.workflows.memory.MEMORY", 60_000)
+    monkeypatch.setattr("leeward_deploy.google.flows.memory.MEMORY", 60_000)
     with pytest.raises(ConfigError, match="has the input 1 times and a result .* 60000 bytes"):
         as_workflow(large)
 
@@ -357,13 +357,13 @@ def test_a_list_that_is_too_long_begins_with_no_element(monkeypatch: pytest.Monk
     share, events = map(int, re.findall(r"floor\((\d+) / (\d+)\)", fits)[0])
     assert events == 4 + 2 + 2 + 3 * 3 + 2, "begin and end, look, task with three attempts, element"
     assert 1000 <= share // events <= 25_000 // events
-    monkeypatch.setattr("leeward_aws.workflows.machine.HISTORY", 4 * events)
+    monkeypatch.setattr("leeward_deploy.aws.flows.machine.HISTORY", 4 * events)
     with ENGINES["step_functions"]() as process:
         assert process.run(many, [1, 2, 3], lambda *_: Returned()).end == Returned()
         ended = process.run(many, [1, 2, 3, 4], lambda *_: Returned())
         assert alike(ended.end) == Failure("Call.TooLarge")
         assert not ended.calls
-    monkeypatch.setattr("leeward_aws.workflows.machine.HISTORY", 5)
+    monkeypatch.setattr("leeward_deploy.aws.flows.machine.HISTORY", 5)
     with pytest.raises(ConfigError, match="can take 12 events .* and Step Functions keeps 5"):
         as_machine(many)
 

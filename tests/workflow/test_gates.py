@@ -18,8 +18,8 @@ import pytest
 from leeward.errors import ConfigError
 from leeward.values import Effect
 from leeward.workflow.model import Definition, Step, nodes
-from leeward_aws.workflows.export import check_machine
 from leeward_contract_tests import contract_workflow
+from leeward_deploy.aws.flows.export import check_machine
 from tests.house.workspace import ROOT
 from tests.workflow.engines import PYTHON
 from tests.workflow.flows import everything, order_flow

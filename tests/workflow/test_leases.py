@@ -30,8 +30,8 @@ from leeward.workflow.journal import Journal
 from leeward.workflow.machine import Machine
 from leeward.workflow.rows import Finished, Row, RunKey
 from leeward.workflow.runs import RunState
-from leeward.workflow.virtual import Died
 from leeward_contract_tests.rows import each_row
+from leeward_contract_tests.workflows.virtual import Died
 from tests.workflow.test_driving import NOW, World
 
 Function = Callable[[Any], Any]

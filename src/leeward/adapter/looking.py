@@ -39,6 +39,29 @@ LOOKS: Final = (FUNCTION, QUEUE, BUS, TABLE, BUCKET, RESOURCE)
 UNANSWERABLE: Final = "its cloud cannot be asked without calling it"
 
 
+EXPECTED: Final = "leeward"
+"""Where an infrastructure file says what is there once it is applied: an output, or metadata."""
+
+
+class Expected(NamedTuple):
+    """What an infrastructure file says that is there, for `leeward doctor`.
+
+    Attributes:
+        kind: ``function``, ``queue``, ``bus``, ``table`` or ``bucket``; or ``resource``, which the
+            adapter compares by itself.
+        name: its logical name; of a resource, the target's own.
+        target: in whose region.
+        type: of a resource, in the adapter's own words.
+        has: of a resource, what the file says of it: JSON, by the adapter's own words.
+    """
+
+    kind: str
+    name: str
+    target: str
+    type: str = ""
+    has: Mapping[str, Any] = NOTHING
+
+
 class Look(NamedTuple):
     """Look whether something is there. The value of an OK result is a `Seen`.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from leeward.workflow.commands import Failure, Returned
-from leeward.workflow.exports import Export
 from leeward.workflow.files import json_of
 from leeward.workflow.kernel import UNDO_AT_ONCE, repeats_ambiguous
 from leeward.workflow.limits import most
@@ -76,7 +75,6 @@ __all__ = [
     "Condition",
     "Definition",
     "Each",
-    "Export",
     "Fail",
     "Failure",
     "Handler",

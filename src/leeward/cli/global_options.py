@@ -82,6 +82,22 @@ class GlobalOptions:
         with redirect_stdout(sys.stderr), modules_beside(config):
             return loaded(config)
 
+    def workflow(self, name: str) -> Definition:
+        """Return one workflow that the configuration names.
+
+        Raises:
+            ConfigError: it names none like that, or it cannot be loaded.
+        """
+        config = self.resolved()
+        known = {workflow.name: workflow for workflow in self.workflows(config)}
+        if name not in known:
+            raise ConfigError(
+                f"no workflow {name!r} in {config.file or 'leeward.toml'} "
+                f"(known: {', '.join(known) or 'none'}); name it: "
+                f'[workflows.{name}] definition = "module:flow"'
+            )
+        return known[name]
+
     def check_functions(self, config: Config, workflows: Iterable[Definition]) -> None:
         """Check that embedded targets have the functions of workflows; a cloud is not asked.
 

@@ -17,7 +17,8 @@ from leeward.cli import DEBUG, NO_TRUST_ENV, is_debugging
 from leeward.cli.output.exit_codes import INTERRUPTED, UNEXPECTED, WRONG, exit_code_of
 from leeward.cli.output.json_view import JsonObject, json_of_error, json_of_failure
 from leeward.cli.output.output import OutputError, output_for
-from leeward.errors import LeewardError
+from leeward.entrypoints import EntryPoint, all_entry_points, entry_points
+from leeward.errors import ConfigError, LeewardError
 
 T = TypeVar("T")
 
@@ -25,6 +26,21 @@ JSON = "--json"
 VALUED = ("--targets", "--config")
 
 FLAGS = (JSON, NO_TRUST_ENV)
+
+ENTRY_POINTS = "leeward.commands"
+"""The entry points by which a distribution adds commands: each names a `typer.Typer`.
+
+The name is that of the command, such as ``backup``; below a group, ``workflow.export``."""
+
+SOURCES = {
+    "backup": 'pip install "leeward[backup]"',
+    "edge": 'pip install "leeward[deploy]"',
+    "export": 'pip install "leeward[deploy]"',
+    "package": 'pip install "leeward[deploy]"',
+    "workflow.conformance": "pip install leeward-contract-tests",
+    "workflow.export": 'pip install "leeward[deploy]"',
+}
+"""What installs the commands that come with another distribution of leeward."""
 
 UsageError = cast("type[Exception]", typer.BadParameter.__mro__[1])
 """What a wrong command line raises. Typer exports only this one class below it."""
@@ -40,21 +56,47 @@ class Command(TyperCommand):
 
 
 class Commands(TyperGroup):
-    """Commands below one name; errors are the whole group's matter."""
+    """Commands below one name, with those that other distributions add to them."""
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write the help."""
         _choose_help_style(self)
         super().format_help(ctx, formatter)
 
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Return the names of all commands, also of those that are not installed."""
+        added = {*SOURCES, *(point.name for point in all_entry_points(ENTRY_POINTS))}
+        here = sorted(self._split(name) for name in added if self._split(name))
+        return list(dict.fromkeys([*super().list_commands(ctx), *here]))
 
-class Group(TyperGroup):
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Return a command; one that another distribution has is loaded now."""
+        own = super().get_command(ctx, cmd_name)
+        return own or added_command(cmd_name, self._path + cmd_name)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Find the command of the first word; typer suggests others from `commands` alone."""
+        if args and self.get_command(ctx, args[0]) is None:
+            self.commands |= {name: self.get_command(ctx, name) for name in self.list_commands(ctx)}
+        return super().resolve_command(ctx, args)
+
+    @property
+    def _path(self) -> str:
+        """What stands before the names of commands in an entry point."""
+        return f"{self.name}."
+
+    def _split(self, name: str) -> str:
+        """Return the last word of an entry point's name; empty if it is of another group."""
+        group, _, word = name.rpartition(".")
+        return word if group == self._path.removesuffix(".") else ""
+
+
+class Group(Commands):
     """The commands together: global options anywhere, and errors that say what to do."""
 
-    def format_help(self, ctx: Any, formatter: Any) -> None:
-        """Write the help."""
-        _choose_help_style(self)
-        super().format_help(ctx, formatter)
+    @property
+    def _path(self) -> str:
+        return ""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Read the global options."""
@@ -65,6 +107,70 @@ class Group(TyperGroup):
         """Run the command."""
         run = super().invoke
         return _run_reporting_errors(lambda: run(ctx), json=ctx.params["json"])
+
+
+def add_command(
+    group: typer.Typer, name: str, command: Callable[..., None], *examples: str
+) -> None:
+    """Add a function to a group, with its name and lines for its help."""
+    help_text = epilog("Examples", *examples) + (
+        "\n\n\b\nBefore or after the command: --targets, --config, --no-trust-env, --json\n"
+        "(see leeward --help)."
+    )
+    group.command(name=name, cls=Command, epilog=help_text)(command)
+
+
+def epilog(title: str, *lines: str) -> str:
+    """Return lines that the help shows as they are: click wraps text without the mark."""
+    return "\b\n" + "\n".join([f"{title}:", *(f"  {line}" for line in lines)])
+
+
+def command_group(about: str = "") -> typer.Typer:
+    """Return a group without commands; `about` says what they are for."""
+    return typer.Typer(
+        cls=Commands,
+        help=about or None,
+        no_args_is_help=bool(about),
+        add_completion=False,
+        pretty_exceptions_enable=False,
+    )
+
+
+def added_command(name: str, path: str) -> Any:
+    """Return a command that a distribution adds as `path`; None if leeward knows of none.
+
+    One that cannot be loaded is returned as well: it says why, so that others still show up.
+    """
+    for points in (entry_points, all_entry_points):
+        for point in points(ENTRY_POINTS):
+            if point.name == path:
+                return _load(name, point)
+    if path not in SOURCES:
+        return None
+    return _absent(name, f"it is not installed: {SOURCES[path]}")
+
+
+def _load(name: str, point: EntryPoint) -> Any:
+    try:
+        command = typer.main.get_command(cast("typer.Typer", point.load()))
+    except Exception as error:  # noqa: BLE001 - a package may fail in any way when it is loaded
+        return _absent(name, f"{point.value} of {point.distribution} does not load: {error!r}")
+    command.name = name
+    return command
+
+
+def _absent(name: str, why: str) -> Any:
+    """Return a command that takes anything, and says why it cannot run."""
+    made = typer.Typer(add_completion=False)
+
+    def stop() -> None:
+        raise ConfigError(f"leeward {name} cannot run; {why}")
+
+    settings = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
+    made.command(name=name, cls=Command, help=f"({why})", context_settings=settings)(stop)
+    command = typer.main.get_command(made)
+    command.name = name
+    return command
 
 
 def globals_first(args: Sequence[str]) -> list[str]:

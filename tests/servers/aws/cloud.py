@@ -10,7 +10,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final, NamedTuple
 
-from leeward_aws.workflows.export import export
 from leeward_contract_tests import Faults, contract_workflow
 from leeward_contract_tests.fixtures import (
     BUCKET,
@@ -25,6 +24,7 @@ from leeward_contract_tests.fixtures import (
     SLOW,
     WORKFLOW,
 )
+from leeward_deploy.aws.flows.export import export
 from tests.servers.aws.clients import client
 from tests.servers.aws.faults import ProxyFaults
 from tests.servers.aws.function import Function

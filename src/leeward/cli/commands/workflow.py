@@ -19,7 +19,6 @@ from leeward.workflow.model import functions_of
 
 if TYPE_CHECKING:
     from leeward.client import Client
-    from leeward.workflow.model import Definition
     from leeward.workflow.runs import Run
 
 Name = Annotated[str, typer.Argument(metavar="WORKFLOW", help="Its name.")]
@@ -157,7 +156,7 @@ def draw(
             found = client.get_run(name, run)
         if found is None:
             _show(options, None, name, run)
-    svg = picture_of(_definition(options, name), found)
+    svg = picture_of(options.workflow(name), found)
     _write(options, {"workflow": name, "run": run, "svg": svg}, "svg", out)
 
 
@@ -179,46 +178,10 @@ def write(
     if form not in ("yaml", "json"):
         raise typer.BadParameter("--format must be yaml or json")
     options = options_of(context)
-    definition = _definition(options, name)
+    definition = options.workflow(name)
     text = yaml_of(definition) if form == "yaml" else json_of(definition)
     data = {"workflow": name, "definition": written(definition), "text": text}
     _write(options, data, "text", out)
-
-
-def export(
-    context: typer.Context,
-    name: Name,
-    *,
-    engine: Annotated[
-        str, typer.Option(metavar="PROVIDER", help="The engine's provider, as in CLOUD_PROVIDER.")
-    ],
-    out: Annotated[
-        Path, typer.Option(metavar="FOLDER", help="Default: the working directory.")
-    ] = Path(),
-) -> None:
-    """Write a workflow for a cloud's own engine, and the command that deploys it.
-
-    It deploys nothing.
-    """
-    from leeward.workflow.exports import exporter_of
-
-    options = options_of(context)
-    definition = _definition(options, name)
-    functions = options.resolved().functions
-    own = {each: found.names[engine] for each, found in functions.items() if engine in found.names}
-    marks = {each for each, found in functions.items() if found.marks}
-    made = exporter_of(engine)(definition, own, marks)
-    for path, text in made.files.items():
-        _store(out / path, text)
-    files = [str(out / path) for path in made.files]
-    data = {"workflow": name, "engine": engine, "digest": definition.digest, "files": files}
-    options.output.show({**data, "command": made.command}, _render_export)
-
-
-def _render_export(data: JsonObject, printers: Printers) -> None:
-    for file in data["files"]:
-        printers.out.text(file)
-    printers.err.text(f"Not deployed; do it with: {data['command']}")
 
 
 def _store(path: Path, text: str) -> None:
@@ -243,18 +206,6 @@ def _followed(client: Client, name: str, id: str, wait: float) -> Run | None:
     with suppress(TimeoutError):
         client.wait_for_run(name, id, timeout=wait)
     return client.get_run(name, id)
-
-
-def _definition(options: GlobalOptions, name: str) -> Definition:
-    config = options.resolved()
-    found = {each.name: each for each in options.workflows(config)}
-    if name not in found:
-        known = ", ".join(found) or "none"
-        raise ConfigError(
-            f"no workflow {name!r} in {config.file or 'leeward.toml'} (known: {known}); name it: "
-            f'[workflows.{name}] definition = "module:flow"'
-        )
-    return found[name]
 
 
 def _show(

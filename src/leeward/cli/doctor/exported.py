@@ -6,14 +6,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from leeward.adapter.looking import RESOURCE, Look, Seen
+from leeward.adapter.looking import EXPECTED, RESOURCE, Expected, Look, Seen
 from leeward.cli.doctor.findings import KINDS, ORDER, Answered, Finding, State, named, told_of
 from leeward.cli.doctor.order import home_of
 from leeward.config import Config
 from leeward.errors import ConfigError, Outcome
 from leeward.json_text import Undecodable, decode
-from leeward.packaging.recipe import Expected
-from leeward.packaging.terraform import EXPECTED
 
 VERBS: Final = {name: verb for verb, name in KINDS.items()}
 

@@ -7,14 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from leeward.adapter import Capability, Driver, Result
-from leeward.adapter.looking import BUCKET, BUS, FUNCTION, QUEUE, TABLE, Look, Seen
+from leeward.adapter.looking import BUCKET, BUS, FUNCTION, QUEUE, TABLE, Expected, Look, Seen
 from leeward.cli.doctor import exported, order
 from leeward.cli.doctor.findings import ORDER, Answered, Finding, State, judged
 from leeward.cli.doctor.order import home_of, serving
 from leeward.config import Config
 from leeward.errors import ConfigError, LeewardError, Outcome
 from leeward.opening import open_order
-from leeward.packaging.recipe import Expected
 
 SECONDS: Final = 10.0
 """For one look. It may have to fetch a credential first."""

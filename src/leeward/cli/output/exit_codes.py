@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from leeward.backup.errors import BackupError, NoBackup
 from leeward.errors import (
     AuthError,
     ConfigError,
@@ -77,7 +76,7 @@ EXIT_CODES: Final = (
 )
 """All exit codes, in order."""
 
-BY_CLASS: Final[dict[type, ExitCode]] = {
+BY_CLASS: dict[type, ExitCode] = {
     ConfigError: WRONG,
     Unsupported: WRONG,
     InvalidRequest: WRONG,
@@ -89,13 +88,13 @@ BY_CLASS: Final[dict[type, ExitCode]] = {
     TargetUnavailable: LATER,
     TargetUnusable: LATER,
     Overloaded: LATER,
-    BackupError: BROKEN,
-    NoBackup: ABSENT,
     DedupUnavailable: LATER,
     OutcomeUnknown: UNKNOWN,
     KeyboardInterrupt: INTERRUPTED,
 }
-"""Exception to exit code; a class that is not here has that of its nearest base."""
+"""Exception to exit code; a class that is not here has that of its nearest base.
+
+Commands of other distributions add their own errors."""
 
 
 def exit_code_of(error: BaseException) -> ExitCode:

@@ -1,1 +1,0 @@
-"""What `leeward package` makes of an app for AWS."""

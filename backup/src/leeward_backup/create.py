@@ -1,0 +1,391 @@
+"""Create a backup: read the whole table, upload the segments that are new, write the manifest.
+
+What was read is in a work file, with the cursor behind it, so a run that was killed reads on where
+it was. Segments are named by their content: what a killed run has uploaded is found again, and so
+is whatever has not changed since the backup before. A run that may take only so long stops behind a
+page or a segment, and leaves what it has read in the bucket.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from contextlib import suppress
+from hashlib import sha256
+from typing import Final, NamedTuple
+
+from leeward import __version__
+from leeward.entropy import new_id
+from leeward_backup.check import read_segment
+from leeward_backup.errors import BackupError
+from leeward_backup.folder import (
+    SEGMENTS,
+    Folder,
+    Named,
+    head_name,
+    manifest_name,
+    seconds_of,
+    time_name,
+)
+from leeward_backup.lines import Damaged
+from leeward_backup.manifest import Manifest, Segment, segment_name, written
+from leeward_backup.pace import Pace
+from leeward_backup.parts import GOES_ON_FOR, Parts
+from leeward_backup.prunes import wait_for_prunes
+from leeward_backup.sealing import Keys
+from leeward_backup.segments import BUCKETS, Draft, Multiset, bucket_of, drafts, packed
+from leeward_backup.source import Source
+from leeward_backup.tables import Row
+from leeward_backup.values import Backup, Look, Progress
+from leeward_backup.workfile import WorkFile
+
+MOST_ROUNDS: Final = 3
+"""Of uploading again what was deleted meanwhile."""
+
+_STATE: Final = "scanned"
+
+_BEHIND: Final = 0.0015
+"""Seconds, for a name that is a millisecond later."""
+
+_LARGEST_SKEW: Final = 24 * 3600.0
+"""Seconds that the clock of another machine may be ahead of this one's."""
+
+
+class OutOfTime(Exception):
+    """The run has stopped in time; what it has done is kept."""
+
+
+class Scanned(NamedTuple):
+    """How far the reading of a table has come.
+
+    Attributes:
+        id: of the backup to be.
+        begun: when a run first worked on it, in Unix seconds.
+        started: of the first page, or of the export.
+        ended: of the last page, so far.
+        cursor: of the next page; None before the first one, and behind the last one.
+        whole: whether all pages were read.
+        items: that were read.
+        at: by which the backup is in order; None as it was started.
+        lost: what of items is in no line, and of how many.
+    """
+
+    id: str
+    begun: float
+    started: float
+    ended: float
+    cursor: str | None = None
+    whole: bool = False
+    items: int = 0
+    at: float | None = None
+    lost: dict[str, int] | None = None
+
+    @property
+    def name(self) -> str:
+        """The name of the manifest's object to be."""
+        return manifest_name(self.started if self.at is None else self.at, self.id)
+
+
+class Run(NamedTuple):
+    """What a run works with.
+
+    Attributes:
+        source: is read.
+        folder: gets the backup.
+        keys: prove it.
+        work: keeps what was read.
+        pace: of reading.
+        look: is told how far it has come.
+        parts: keep what was read in the bucket, too; None for a run that stays on one machine.
+        until: when to stop, on the clock's `monotonic`; None for at the end.
+        verify: read each segment that an earlier backup has written, and write a damaged one anew.
+    """
+
+    source: Source
+    folder: Folder
+    keys: Keys
+    work: WorkFile
+    pace: Pace
+    look: Look
+    parts: Parts | None = None
+    until: float | None = None
+    verify: bool = False
+
+    def is_late(self) -> bool:
+        """Return whether it is time to stop."""
+        return self.until is not None and self.source.table.clock.monotonic() >= self.until
+
+
+def create(run: Run, id: str | None) -> Backup:
+    """Create a backup, or go on with one that was killed.
+
+    Args:
+        run: what to work with.
+        id: of the backup; if it is there already, it is returned. None to mint one.
+
+    Raises:
+        LeewardError: it went wrong. There is no backup then, and the next run goes on from there.
+        OutOfTime: the same, in good order.
+    """
+    with run.work.held():
+        if run.parts is not None:
+            run.parts.load(_STATE)
+        # Behind the parts: a run that ends meanwhile writes its manifest, and then removes them.
+        known = run.folder.backups()
+        begun = run.work.state(_STATE)
+        there = [each for each in known if each.id == id]
+        was = None if begun is None else Scanned(**begun)
+        # Only a run that has written this manifest itself may have to see to its segments. One that
+        # has begun to remove its parts had done all else: it is not whole any more.
+        own = was is not None and was.whole and was.name
+        if there and own not in [each.object for each in there]:
+            if was is None or was.id == id:
+                _clean(run)
+            return backup_of(run.folder.manifest(there[-1], run.keys))
+        begun = was if there and was is not None else _begin(run, was, id, known)
+        scanned = _scan(run, begun)
+        _check_there(run, scanned, known)
+        others = [each for each in known if each.id != scanned.id]
+        manifest, mended = _upload(run, scanned, _parent(run, others))
+        manifest = _commit(run, manifest)
+        mended += _keep(run, manifest)
+        run.folder.put(head_name(manifest.at, manifest.id), b"")
+        _clean(run)
+    return backup_of(manifest)._replace(mended=mended)
+
+
+def _check_there(run: Run, scanned: Scanned, known: list[Named]) -> None:
+    """Refuse a table that may be a slip of the pen: some targets know no table without items."""
+    table = run.source.table
+    if not (scanned.items or known or table.is_declared):
+        _clean(run)
+        raise BackupError(
+            f"there is no table {table.name!r} at {table.home.target}, or it is empty; to back up "
+            f"an empty one, name it in leeward.toml with [tables.{table.name}]"
+        )
+
+
+def _clean(run: Run) -> None:
+    if run.parts is not None:
+        run.parts.remove()
+    run.work.remove()
+
+
+def backup_of(manifest: Manifest) -> Backup:
+    """Return what a manifest says of its backup."""
+    return Backup(
+        id=manifest.id,
+        table=manifest.table,
+        target=manifest.target,
+        time=manifest.started,
+        ended=manifest.ended,
+        items=manifest.items,
+        bytes=manifest.stored_bytes,
+        segments=len(manifest.segments),
+        uploaded=manifest.uploaded,
+        consistency=manifest.consistency,
+        key_id=manifest.key_id,
+        parent=manifest.parent,
+        lost=manifest.lost,
+    )
+
+
+def _begin(run: Run, begun: Scanned | None, id: str | None, known: list[Named]) -> Scanned:
+    now = run.source.table.clock.now()
+    if begun is not None and 0 <= now - begun.begun < GOES_ON_FOR and id in (None, begun.id):
+        return begun
+    run.work.clear()
+    started = now if run.source.time is None else run.source.time
+    # The latest backup is the one that was begun last, whatever the clocks of machines say; but a
+    # time in the far future is not a clock's.
+    before = max((seconds_of(each.time) for each in known), default=0.0)
+    at = max(started, before + _BEHIND) if before < now + _LARGEST_SKEW else started
+    scanned = Scanned(id or new_id(now)[-12:], now, started, started, at=at)
+    if run.parts is not None:
+        run.parts.remove()
+        run.parts.write(scanned._asdict())
+    return scanned
+
+
+def _scan(run: Run, scanned: Scanned) -> Scanned:
+    """Read what is left of the table into the work file."""
+    if scanned.whole:
+        return scanned
+    now, time = run.source.table.clock.now, run.source.time
+    for page in run.source.pages(scanned.cursor):
+        scanned = scanned._replace(
+            ended=now() if time is None else time,
+            cursor=page.cursor,
+            whole=page.cursor is None,
+            items=scanned.items + len(page.rows),
+            lost=_sum_of_lost(scanned.lost, page.rows),
+        )
+        rows = [(bucket_of(row.key), row.key, row.line) for row in page.rows]
+        run.work.note({_STATE: scanned._asdict()}, rows)
+        run.look(Progress("read", scanned.items, None, "items"))
+        _keep_part(run, scanned, rows)
+        run.pace.keep(len(rows))
+    return scanned
+
+
+def _keep_part(run: Run, scanned: Scanned, rows: list[tuple[int, bytes, bytes]]) -> None:
+    """Keep what was read in the bucket, if a run may have to stop; stop if it is time."""
+    if run.parts is None:
+        return
+    told, late = scanned._asdict(), run.is_late()
+    run.parts.add(rows, told)
+    if late or scanned.whole:
+        run.parts.write(told)
+    if late:
+        raise OutOfTime
+
+
+def _parent(run: Run, known: list[Named]) -> Manifest | None:
+    """Return the manifest of the last backup that this key proves; None for none."""
+    for named in reversed(known):
+        with suppress(BackupError):  # a key that is not known, or damage: the one before, then
+            return run.folder.manifest(named, run.keys)
+    return None
+
+
+def _sum_of_lost(before: dict[str, int] | None, rows: Sequence[Row]) -> dict[str, int]:
+    return {**Counter(before or {}) + Counter(what for row in rows for what in row.lost)}
+
+
+def _upload(run: Run, scanned: Scanned, parent: Manifest | None) -> tuple[Manifest, int]:
+    """Upload the segments that the last backup has not.
+
+    Returns:
+        The manifest to be, and how many segments were damaged and are written anew.
+    """
+    sealing, mended = run.keys.current, 0
+    before = {} if parent is None else {each.name: each for each in parent.segments}
+    there = frozenset[str]() if run.parts is None else run.folder.sizes(SEGMENTS).keys()
+    lines, segments, uploaded = Multiset(), [], 0
+    for draft in drafts(_counted(run.work.lines(), lines)):
+        segment = _put(run, draft, before, there)
+        if run.verify and segment.name in before and not _is_sound(run, segment):
+            segment = _put(run, draft, {}, anew=True)
+            mended += 1
+        uploaded += segment.name not in before
+        segments.append(segment)
+        run.look(Progress("upload", draft.bucket + 1, BUCKETS, "buckets"))
+        if segment.name not in before and segment.name not in there and run.is_late():
+            raise OutOfTime
+    manifest = Manifest(
+        id=scanned.id,
+        table=run.source.table.name,
+        target=run.source.table.home.target,
+        key=run.source.table.fields,
+        consistency=run.source.consistency,
+        started=scanned.started,
+        ended=scanned.ended,
+        tool=f"leeward {__version__}",
+        digest=sealing.name(lines.digest),
+        items=lines.items,
+        parent=parent and parent.id,
+        uploaded=uploaded,
+        key_id=sealing.key_id,
+        segments=tuple(segments),
+        at=scanned.started if scanned.at is None else scanned.at,
+        place=run.keys.place,
+        lost=scanned.lost or {},
+    )
+    return manifest, mended
+
+
+def _is_sound(run: Run, segment: Segment) -> bool:
+    try:
+        read_segment(run.folder, run.keys.current, segment)
+    except BackupError:
+        return False
+    return True
+
+
+def _counted(
+    lines: Iterable[tuple[int, bytes, bytes]], counted: Multiset
+) -> Iterator[tuple[int, bytes, bytes]]:
+    for each in lines:
+        counted.add(each[2])
+        yield each
+
+
+def _put(
+    run: Run,
+    draft: Draft,
+    before: Mapping[str, Segment],
+    there: AbstractSet[str] = frozenset(),
+    *,
+    anew: bool = False,
+) -> Segment:
+    """Upload a segment, unless it is there; with `anew` whatever is there."""
+    sealing = run.keys.current
+    text = sealing.name(sha256(draft.text).digest())
+    name = segment_name(draft.bucket, text, sealing.suffix)
+    if name in before:
+        return before[name]
+    kept = _kept(run.folder, name) if name in there else None
+    if kept is None:
+        data = sealing.close(name, packed(draft.text))
+        kept = len(data), sha256(data).hexdigest()
+        if anew:
+            run.folder.replace(name, data)
+        elif not run.folder.put(name, data):
+            kept = _kept(run.folder, name) or kept
+    return Segment(name, draft.items, len(draft.text), text, *kept)
+
+
+def _kept(folder: Folder, name: str) -> tuple[int, str] | None:
+    """Return size and SHA-256 of a segment that is there: another zlib packs otherwise."""
+    found = folder.info(name)
+    if found is None:
+        return None
+    kind, _, told = (found.checksum or "").partition(":")
+    if kind == "sha256":
+        return found.size, told
+    try:
+        data = folder.get(name)
+    except Damaged as error:
+        raise BackupError(f"segment {folder.base}{name}: {error}; remove it") from None
+    return None if data is None else (len(data), sha256(data).hexdigest())
+
+
+def _commit(run: Run, manifest: Manifest) -> Manifest:
+    name = manifest_name(manifest.at, manifest.id)
+    if run.folder.put(name, written(manifest, run.keys.current)):
+        return manifest
+    named = Named(time_name(manifest.at), manifest.id, name)
+    theirs = run.folder.manifest(named, run.keys)
+    if theirs.digest != manifest.digest and run.parts is None:
+        raise BackupError(f"there is another backup {manifest.id!r} in {run.folder}")
+    return theirs  # it was committed, and the run was killed then, or overtaken
+
+
+def _keep(run: Run, manifest: Manifest) -> int:
+    """See to it that every segment is there, whatever a prune at the same time has deleted.
+
+    A prune that has not seen this manifest has said before which segments it deletes. Return how
+    many segments were there with another size, and are written anew.
+
+    Raises:
+        OutOfTime: it is time to stop, and a prune is under way.
+    """
+    wanted, mended = {each.name: each for each in manifest.segments}, 0
+    for _ in range(MOST_ROUNDS):
+        if not wait_for_prunes(
+            run.folder, wanted.keys(), run.source.table.clock, run.until, run.look
+        ):
+            raise OutOfTime
+        sizes = run.folder.sizes(SEGMENTS)
+        cut = {name for name, each in wanted.items() if sizes.get(name) != each.stored_bytes}
+        if not cut:
+            return mended
+        mended += len(cut & sizes.keys())
+        others = {name: each for name, each in wanted.items() if name not in cut}
+        for draft in drafts(run.work.lines()):
+            _put(run, draft, others, anew=True)
+    raise BackupError(
+        f"segments of the backup {manifest.id} are deleted as soon as they are written; end what "
+        f"deletes in {run.folder}, and create a backup"
+    )

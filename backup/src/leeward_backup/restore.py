@@ -1,0 +1,369 @@
+"""Restore a backup into a table: first read it all, then write, then read the table again.
+
+Nothing is written before every segment was read and every item is known to fit. A work file knows
+which segments are done, so a run that was killed goes on with the next one; an item that it had
+written already is recognised by its content.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from enum import StrEnum
+from hashlib import sha256
+from typing import Any, Final, NamedTuple
+
+from leeward.items.natives import natives_in, without_natives
+from leeward.values import Promise
+from leeward_backup.check import check_still_there, compare, missing_since, read_segment
+from leeward_backup.errors import BackupError
+from leeward_backup.fit import finding, keeps
+from leeward_backup.folder import Folder, Named
+from leeward_backup.lines import NATIVE_BEGIN, Damaged, Kept, kept_in, line_of
+from leeward_backup.manifest import Manifest, Segment
+from leeward_backup.pace import Pace
+from leeward_backup.sealing import Sealing
+from leeward_backup.segments import Multiset
+from leeward_backup.tables import Table
+from leeward_backup.values import Fit, Look, Progress, Restored
+from leeward_backup.workfile import WorkFile
+
+CHUNK_LINES: Final = 200
+CHUNK_BYTES: Final = 512 * 1024
+"""That one thread writes before it takes others, by one request where the target takes so many. A
+list of digits is eleven times as long in a JSON that names the type of each value, and a target may
+take no request of over 10 MiB."""
+
+MOST_FINDINGS: Final = 1000
+"""Items in the way that are named."""
+
+_CHECKED: Final = "checked"
+_DONE: Final = "done"
+_MISSING: Final = "missing"
+
+
+class Mode(StrEnum):
+    """What becomes of items that are in the table."""
+
+    EMPTY = "empty"
+    """There must not be any."""
+    MISSING = "missing"
+    """They stay, and only items whose keys are not there are written."""
+    OVERWRITE = "overwrite"
+    """They are replaced where the backup has the same key."""
+
+
+class Restore(NamedTuple):
+    """What a restore works with.
+
+    Attributes:
+        folder: with the backup.
+        sealing: proves it.
+        manifest: of the backup.
+        table: gets the items.
+        mode: what becomes of items that are there.
+        pace: of writing.
+        parallel: threads that write.
+        look: is told how far it has come.
+        named: the backup; None where nobody asks what came after it.
+        skip_damaged: leave out what is damaged, and name it.
+        plain: write values that only another provider has as plain ones.
+    """
+
+    folder: Folder
+    sealing: Sealing
+    manifest: Manifest
+    table: Table
+    mode: Mode
+    pace: Pace
+    parallel: int
+    look: Look
+    named: Named | None = None
+    skip_damaged: bool = False
+    plain: bool = False
+
+
+class Done(NamedTuple):
+    """What was done so far.
+
+    Attributes:
+        segments: of the manifest.
+        written: items that were stored.
+        kept: items that stayed as they were in the table.
+        expired: items that were left out.
+        lasting: the sum of the digests of the lines of those that do not expire, and how many;
+            stored ones and kept ones alike, as the backup has them.
+        expiring: the same of those that do.
+        plain: items of which values that only another provider has were written as plain ones.
+    """
+
+    segments: int = 0
+    written: int = 0
+    kept: int = 0
+    expired: int = 0
+    lasting: tuple[int, int] = (0, 0)
+    expiring: tuple[int, int] = (0, 0)
+    plain: int = 0
+
+
+def dry_run(restore: Restore) -> Fit:
+    """Read the whole backup, and tell which items could not be stored.
+
+    Raises:
+        BackupError: it is damaged.
+    """
+    _check_key(restore)
+    home, now = restore.table.home, restore.table.clock.now()
+    whole, expired, items = Multiset(), 0, 0
+    findings, missing = list[str](), list[str]()
+    total = len(restore.manifest.segments)
+    for number, segment in enumerate(restore.manifest.segments, 1):
+        for at, line in enumerate(_lines_of(restore, segment, missing), 1):
+            kept = _item_of(restore, line, f"{segment.name}, line {at}", missing)
+            if kept is None:
+                continue
+            whole.add(line)
+            items += 1
+            expired += _has_expired(kept, now)
+            found = finding(line, kept, home, plain=restore.plain)
+            if found and len(findings) < MOST_FINDINGS:
+                findings.append(found)
+        restore.look(Progress("check", number, total, "segments"))
+    if not missing:
+        compare(restore.manifest, restore.sealing, whole)
+    if restore.mode is Mode.EMPTY and not _is_empty(restore.table):
+        findings.append(f"table {restore.table.name!r} holds items already")
+    return Fit(
+        restore.manifest.id,
+        restore.table.name,
+        home.target,
+        items - expired,
+        expired,
+        (*findings,),
+        (*missing,),
+    )
+
+
+def _lines_of(restore: Restore, segment: Segment, missing: list[str]) -> Iterator[bytes]:
+    """Yield the lines of a segment; note in `missing` if it is damaged.
+
+    Raises:
+        BackupError: it is, and that is not to be left out.
+    """
+    try:
+        lines = read_segment(restore.folder, restore.sealing, segment)
+    except BackupError as error:
+        _leave_out(restore, f"{error} ({segment.items:,} items)", missing)
+        return
+    yield from lines
+
+
+def _item_of(restore: Restore, line: bytes, where: str, missing: list[str]) -> Kept | None:
+    """Return the item of a line; None for a damaged one, which is noted in `missing`.
+
+    Raises:
+        BackupError: it is damaged, and that is not to be left out.
+    """
+    try:
+        return kept_in(line)
+    except Damaged as error:
+        _leave_out(restore, f"segment {where}: {error}", missing)
+        return None
+
+
+def _leave_out(restore: Restore, damage: str, missing: list[str]) -> None:
+    if restore.named is not None:
+        check_still_there(restore.folder, restore.named)
+    if not restore.skip_damaged:
+        raise BackupError(
+            f"the backup {restore.manifest.id} is damaged; what is sound of it is restored with "
+            "--skip-damaged",
+            (damage,),
+        )
+    missing.append(damage)
+
+
+def restore_into(restore: Restore, work: WorkFile) -> Restored:
+    """Restore a backup, or go on with a restore that was killed.
+
+    Raises:
+        BackupError: it is damaged, or does not fit; nothing was written.
+        LeewardError: it went wrong on the way; the next run goes on from there.
+    """
+    with work.held():
+        if restore.mode is Mode.EMPTY and work.state(_DONE) and _is_empty(restore.table):
+            work.clear()  # somebody has emptied the table since: what is done is gone
+        if not work.state(_CHECKED):
+            fit = dry_run(restore)
+            if fit.findings:
+                work.remove()
+                raise BackupError(
+                    f"the backup {fit.id} cannot be restored into table {fit.table!r} of "
+                    f"{fit.target}; nothing was written",
+                    fit.findings,
+                )
+            work.note({_CHECKED: True, _MISSING: [*fit.missing]})
+        done = _write_all(restore, work)
+        restored = _verified(restore, done, tuple(work.state(_MISSING) or ()))
+        work.remove()
+    return restored
+
+
+def _check_key(restore: Restore) -> None:
+    if restore.table.fields != restore.manifest.key:
+        raise BackupError(
+            f"the key of the backup is {' / '.join(restore.manifest.key)}, and that of table "
+            f"{restore.table.name!r} is {' / '.join(restore.table.fields)}; set key in "
+            f"[tables.{restore.table.name}]"
+        )
+
+
+def _is_empty(table: Table) -> bool:
+    return not any(page.rows for page in table.pages())
+
+
+def _has_expired(kept: Kept, now: float) -> bool:
+    return kept.expires_at is not None and kept.expires_at <= now
+
+
+def _write_all(restore: Restore, work: WorkFile) -> Done:
+    done = Done(**(work.state(_DONE) or {}))
+    segments = restore.manifest.segments
+    written = sum(each.items for each in segments[: done.segments])
+    missing: list[str] = work.state(_MISSING) or []
+    with ThreadPoolExecutor(restore.parallel) as threads:
+        for segment in segments[done.segments :]:
+            lines = _lines_of(restore, segment, missing)  # it may be damaged since it was checked
+            for part in threads.map(lambda chunk: _write(restore, chunk), _chunks(lines)):
+                done = _sum(done, part)
+            done = done._replace(segments=done.segments + 1)
+            work.note({_DONE: done._asdict(), _MISSING: [*dict.fromkeys(missing)]})
+            written += segment.items
+            restore.look(Progress("write", written, restore.manifest.items, "items"))
+            restore.pace.keep(segment.items)
+    return done
+
+
+def _chunks(lines: Iterable[bytes]) -> Iterator[list[bytes]]:
+    chunk, size = list[bytes](), 0
+    for line in lines:
+        if chunk and (len(chunk) == CHUNK_LINES or size + len(line) > CHUNK_BYTES):
+            yield chunk
+            chunk, size = [], 0
+        chunk.append(line)
+        size += len(line)
+    if chunk:
+        yield chunk
+
+
+def _sum(one: Done, other: Done) -> Done:
+    return Done(*(_added(first, second) for first, second in zip(one, other, strict=True)))
+
+
+def _added(first: Any, second: Any) -> Any:
+    if isinstance(second, int):
+        return first + second
+    return tuple(map(sum, zip(first, second, strict=True)))
+
+
+def _write(restore: Restore, lines: Sequence[bytes]) -> Done:
+    """Store the items of some lines."""
+    done, now = Done(), restore.table.clock.now()
+    lasting, expiring = Multiset(), Multiset()
+    left, plain, expired = list[tuple[Kept, bytes]](), 0, 0
+    for line in lines:
+        item = _item_of(restore, line, "", [])
+        if item is None:
+            continue
+        if _has_expired(item, now):
+            expired += 1
+            continue
+        made, lossy = _adapt(restore, item, line)
+        left.append(made)
+        plain += lossy
+    for item, line in left:
+        (lasting if item.expires_at is None else expiring).add(line)
+    kept = _store(restore, left).count(False)
+    return done._replace(
+        written=len(left) - kept,
+        kept=kept,
+        expired=expired,
+        lasting=(lasting.total, lasting.items),
+        expiring=(expiring.total, expiring.items),
+        plain=plain,
+    )
+
+
+def _adapt(restore: Restore, item: Kept, line: bytes) -> tuple[tuple[Kept, bytes], bool]:
+    """Return an item and its line as the table can hold them, and whether that is another value.
+
+    A number that is equal counts as the same value.
+    """
+    if NATIVE_BEGIN not in line:
+        return (item, line), False
+    limits = restore.table.home.limits
+    others = [native for _, native in natives_in(item.item) if not keeps(limits, native)]
+    if not others:
+        return (item, line), False
+    item = item._replace(item=without_natives(item.item))
+    return (item, line_of(*item)), not all(native.is_number for native in others)
+
+
+def _store(restore: Restore, items: Sequence[tuple[Kept, bytes]]) -> list[bool]:
+    """Store items; return of each False if another one stays at its key."""
+    # The same for the same item of a backup, so that a repeated write is known for what it is.
+    begin = restore.manifest.id.encode()
+    write_ids = [sha256(begin + line).hexdigest()[:32] for _, line in items]
+    kept = [item for item, _ in items]
+    stored = restore.table.put(kept, write_ids, if_absent=restore.mode is not Mode.OVERWRITE)
+    return [
+        done or restore.table.line_at(item.key) == line
+        for done, (item, line) in zip(stored, items, strict=True)
+    ]
+
+
+def _verified(restore: Restore, done: Done, missing: tuple[str, ...]) -> Restored:
+    """Read the table again, and promise no more than that has shown."""
+    lasting, expiring = Multiset(), Multiset()
+    for row in _rows(restore):
+        (lasting if row.expires_at is None else expiring).add(row.line)
+    why = _incomplete(restore, done, missing)
+    if lasting != Multiset(done.lasting[1], done.lasting[0]):
+        why = "the table holds other items than the backup"
+        if restore.mode is not Mode.EMPTY:
+            why += "; who restores into a table with items can have that"
+    elif expiring != Multiset(done.expiring[1], done.expiring[0]):
+        why = "items that expire are not those of the backup; they may have expired meanwhile"
+    return Restored(
+        promise=Promise.RESTORED if why else Promise.VERIFIED,
+        id=restore.manifest.id,
+        table=restore.table.name,
+        target=restore.table.home.target,
+        written=done.written,
+        kept=done.kept,
+        expired=done.expired,
+        found=lasting.items + expiring.items,
+        why=why,
+        missing=missing,
+    )
+
+
+def _incomplete(restore: Restore, done: Done, missing: tuple[str, ...]) -> str:
+    """Return what of the table that was backed up is not in this one, as far as that is known."""
+    lost = [f"{what} of {count:,} items" for what, count in restore.manifest.lost.items()]
+    since = [] if restore.named is None else missing_since(restore.folder, restore.named)
+    reasons = [
+        *(f"the backup does not hold {each}" for each in lost),
+        *([f"damaged parts of the backup were left out ({len(missing):,})"] if missing else []),
+        *([f"{done.plain:,} items have values as load_data returns them"] if done.plain else []),
+        *since,
+    ]
+    return "; ".join(reasons)
+
+
+def _rows(restore: Restore) -> Iterator[Any]:
+    read, total = 0, restore.manifest.items
+    for page in restore.table.pages():
+        yield from page.rows
+        read += len(page.rows)
+        restore.look(Progress("verify", read, total, "items"))

@@ -1,0 +1,110 @@
+"""``leeward workflow conformance``: the published cases on an engine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from shlex import split
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from leeward.cli.global_options import options_of
+from leeward.cli.group import add_command, command_group
+from leeward.cli.output.console import Printers
+from leeward.cli.output.exit_codes import BROKEN
+from leeward.cli.output.json_view import JsonObject
+from leeward.errors import ConfigError
+
+if TYPE_CHECKING:
+    from leeward_contract_tests.workflows.cases import Runner
+
+EMBEDDED: Final = "embedded"
+SUITE: Final = "leeward_contract_tests"
+"""The package that the cases come with."""
+
+
+def conformance(
+    context: typer.Context,
+    *,
+    engine: Annotated[
+        str, typer.Option(metavar="ENGINE", help="embedded, or a command that runs another one.")
+    ] = EMBEDDED,
+    export: Annotated[
+        str | None,
+        typer.Option(metavar="PROVIDER", help="Give the command the export for this provider."),
+    ] = None,
+    cases: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Default: the contract suite's cases.")
+    ] = None,
+) -> None:
+    """Run the published cases of workflows on an engine, and compare ends and calls."""
+    from leeward_contract_tests.workflows.cases import cases_in, difference_of
+
+    found = cases_in(cases or _published())
+    results = []
+    with _runner(engine, export) as run:
+        for case in found:
+            ended = run(case)
+            wrong = None if ended is None else difference_of(case, ended)
+            told = "left out" if ended is None else "wrong" if wrong else "as told"
+            results.append({"case": case.name, "result": told, "difference": wrong})
+    wrong_ones = sum(each["result"] == "wrong" for each in results)
+    data = {"engine": engine, "cases": results, "wrong": wrong_ones}
+    options_of(context).output.show(data, _render)
+    if wrong_ones:
+        raise typer.Exit(BROKEN.code)
+
+
+@contextmanager
+def _runner(engine: str, export: str | None) -> Iterator[Runner]:
+    if engine == EMBEDDED:
+        from leeward_contract_tests.workflows.virtual import embedded
+
+        yield embedded
+        return
+    from leeward.workflow.files import json_of
+    from leeward.workflow.model import Definition, functions_of
+    from leeward_contract_tests.workflows.programs import EngineProcess
+    from leeward_deploy.flows import exporter_of
+
+    exporter = None if export is None else exporter_of(export)
+
+    def written(definition: Definition) -> str:
+        if exporter is None:
+            return json_of(definition)
+        texts = list(exporter(definition, {}, set(functions_of(definition))).files.values())
+        if len(texts) > 1:
+            raise ConfigError(f"the export for {export!r} has several files; leave --export out")
+        return texts[0]
+
+    with EngineProcess(split(engine), written) as program:
+        yield program
+
+
+def _published() -> Path:
+    spec = find_spec(SUITE)
+    if spec is None or spec.origin is None:
+        raise ConfigError(
+            "the cases come with the contract suite: pip install leeward-contract-tests, or give "
+            "--cases"
+        )
+    return Path(spec.origin).parent / "workflow_cases"
+
+
+def _render(data: JsonObject, printers: Printers) -> None:
+    rows = [(each["case"], each["difference"] or each["result"]) for each in data["cases"]]
+    printers.out.table(("case", "result"), rows, ("cyan",))
+    printers.err.text(f"{len(rows)} cases, {data['wrong']} wrong.")
+
+
+CONFORMANCE = command_group()
+add_command(
+    CONFORMANCE,
+    "conformance",
+    conformance,
+    "leeward workflow conformance",
+    "leeward workflow conformance --engine 'python my_engine.py'",
+)

@@ -1,0 +1,131 @@
+"""A case on the embedded engine's journal, in virtual time; its worker may die."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Final
+
+from leeward.errors import (
+    ConfigError,
+    FunctionError,
+    NotFound,
+    OutcomeUnknown,
+    TargetUnavailable,
+    Throttled,
+)
+from leeward.values import Effect, InvokeResult, Json
+from leeward.workflow.commands import Failure
+from leeward.workflow.driving import Drive, Means
+from leeward.workflow.journal import Journal
+from leeward.workflow.model import NOT_SENT, REFUSED, THROTTLED, TIMEOUT, UNKNOWN
+from leeward.workflow.rows import Row, RunKey
+from leeward.workflow.workers import LEASE
+from leeward_contract_tests.workflows.cases import RUN, Case, RunEnd
+
+MOST_LEASES: Final = 1000
+"""That a run of a case may take: each pause takes one."""
+
+
+class Died(BaseException):
+    """The worker is gone."""
+
+
+class Embedded:
+    """Runs one case on the embedded engine's journal, in virtual time.
+
+    Args:
+        case: to be run.
+    """
+
+    def __init__(self, case: Case) -> None:
+        self._case = case
+        self._clock = _VirtualClock()
+        self._journal = Journal(None)
+        self._key = RunKey(case.definition.name, RUN)
+        self._calls: Counter[tuple[str, str]] = Counter()
+        self._happened = False
+
+    def run(self) -> RunEnd:
+        """Run it to its end."""
+        definition, journal, clock = self._case.definition, self._journal, self._clock
+        row: Row | None = journal.add(definition, RUN, self._case.value, clock.now(), LEASE)[0]
+        for _ in range(MOST_LEASES):
+            if row is not None:
+                self._work(row)
+            found = journal.find(self._key)
+            assert found is not None
+            if found.answer is not None:
+                journal.close()
+                return RunEnd(found.answer, self._calls)
+            due = journal.next_due([definition.name], 0.0)
+            assert due is not None
+            clock.sleep(max(0.0, due - clock.now()) + 0.001)
+            taken = journal.take([definition.name], clock.now(), LEASE, 1)
+            row = taken[0] if taken else None
+        raise ConfigError(f"{self._case.name!r} does not end")
+
+    def _work(self, row: Row) -> None:
+        """Be a worker, until it dies or has nothing to do."""
+        means = Means(self._journal, self._invoke, self._clock)
+        try:
+            Drive(means, row, self._case.definition).run()
+        except Died:
+            return
+
+    def _invoke(
+        self,
+        function: str,
+        payload: Json = None,
+        *,
+        effect: Effect,
+        idempotency_key: str,
+        timeout: float,
+    ) -> InvokeResult:
+        del payload, effect, timeout
+        self._calls[function, idempotency_key] += 1
+        answer = self._case.answer(function, self._calls[function, idempotency_key])
+        self._clock.sleep(self._case.takes.get(function, 0.0))
+        if function in self._case.happens.values() and not self._happened:
+            self._happened = True
+            if "crash" in self._case.happens:
+                raise Died
+            self._journal.cancel(self._key, self._clock.now())
+        if isinstance(answer, Failure):
+            raise error_of(answer.name)
+        return InvokeResult(answer.value, "embedded", idempotency_key)
+
+
+class _VirtualClock:
+    """Time that passes by sleeping alone."""
+
+    def __init__(self) -> None:
+        self._now = 1_750_000_000.0
+
+    def now(self) -> float:
+        return self._now
+
+    monotonic = now
+
+    def sleep(self, seconds: float) -> None:
+        self._now += seconds
+
+    async def sleep_async(self, seconds: float) -> None:
+        self._now += seconds
+
+
+def error_of(name: str) -> Exception:
+    """Return what a client raises where a flow sees this error."""
+    if name == THROTTLED:
+        return Throttled("")
+    if name == NOT_SENT:
+        return TargetUnavailable("")
+    if name == REFUSED:
+        return NotFound("")
+    if name == TIMEOUT:
+        return OutcomeUnknown("", reason="timeout")
+    return OutcomeUnknown("") if name == UNKNOWN else FunctionError("", error_type=name)
+
+
+def embedded(case: Case) -> RunEnd:
+    """Run a case on the embedded engine."""
+    return Embedded(case).run()

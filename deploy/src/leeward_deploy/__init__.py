@@ -1,0 +1,1 @@
+"""What leeward does before a deployment: packages, templates, edge rules, exported flows."""

@@ -1,0 +1,1 @@
+"""What leeward writes for AWS: packages, CloudFormation, Terraform, edge, state machines."""

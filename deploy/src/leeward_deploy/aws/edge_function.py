@@ -1,0 +1,205 @@
+"""A function for Lambda@Edge: its package, its template, and the limits that count.
+
+Two tables of limits are in circulation. The strict one counts unless the other is asked for.
+
+Sources: "Restrictions on Lambda@Edge" and "Quotas on Lambda@Edge" in CloudFront's developer guide,
+older and of 2026; "Set up IAM permissions and roles for Lambda@Edge".
+"""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from typing import Any, Final, NamedTuple
+
+from leeward.errors import ConfigError
+from leeward_deploy.aws.edge_source import check_sources
+from leeward_deploy.aws.roles import LOGS, allow
+from leeward_deploy.edge.exports import FunctionWish
+from leeward_deploy.recipe import Command, Limit, Recipe, System, Template
+
+Json = dict[str, Any]
+
+EVENTS: Final = ("viewer-request", "viewer-response", "origin-request", "origin-response")
+
+PYTHONS: Final = ("3.11", "3.12", "3.13", "3.14")
+
+REGION: Final = "us-east-1"
+
+TEMPLATE: Final = "edge.template.json"
+
+
+class Quota(NamedTuple):
+    """What a function may take."""
+
+    seconds: int
+    megabytes: int
+    zip_megabytes: int
+
+
+LAMBDA: Final = Quota(30, 10_240, 50)
+
+QUOTAS: Final = {
+    "strict": {"viewer": Quota(5, 128, 1), "origin": LAMBDA},
+    "2026": {"viewer": LAMBDA, "origin": LAMBDA},
+}
+"""By the table, and by what calls the function."""
+
+
+def recipe(wish: FunctionWish) -> Recipe:
+    """Return what Lambda@Edge wants of a function.
+
+    Raises:
+        ConfigError: it does not run such a function; what to do instead is told.
+    """
+    limits = wish.limits or "strict"
+    if wish.event not in EVENTS:
+        raise ConfigError(f"--event is {wish.event!r}; known: {', '.join(EVENTS)}")
+    if limits not in QUOTAS:
+        raise ConfigError(f"--limits is {limits!r}; known: {', '.join(QUOTAS)}")
+    if wish.python not in PYTHONS:
+        raise ConfigError(
+            f"Lambda@Edge has no Python {wish.python}; --python may be {', '.join(PYTHONS)}"
+        )
+    if wish.body and not wish.event.endswith("request"):
+        raise ConfigError(f"{wish.event} has no body of a request; leave --body out")
+    quota = QUOTAS[limits][wish.event.partition("-")[0]]
+    _check_size("--seconds", wish.seconds, quota.seconds, limits)
+    _check_size("--memory", wish.megabytes, quota.megabytes, limits)
+    check_sources(wish.sources, wish.event, body=wish.body)
+    return Recipe(
+        entry="edge_handler.py",
+        statement="lambda_handler = {app}",
+        requires=(),
+        system=System(
+            f"Lambda@Edge's python{wish.python}",
+            (2, 26) if wish.python == "3.11" else (2, 34),
+            "choose an older version",
+        ),
+        files={"edge_settings.py": _settings(wish)},
+        limits=(
+            Limit(
+                "zip",
+                quota.zip_megabytes * 1024 * 1024,
+                f"quotas on Lambda@Edge: {quota.zip_megabytes} MB zipped, by the {limits} table",
+                _remedy(limits, "leave something out with --exclude"),
+            ),
+        ),
+        commands=partial(_commands, wish),
+        template=partial(template, wish),
+    )
+
+
+def _check_size(option: str, value: int, most: int, limits: str) -> None:
+    if not 1 <= value <= most:
+        raise ConfigError(
+            f"{option} must be from 1 to {most}, by the {limits} table of Lambda@Edge; "
+            + _remedy(limits, "choose less")
+        )
+
+
+def _remedy(limits: str, remedy: str) -> str:
+    """Return a remedy, and how the newer table is chosen where the older one counts."""
+    newer = ", or, if your account has the limits of 2026, add --limits 2026"
+    return remedy + (newer if limits == "strict" else "")
+
+
+def _settings(wish: FunctionWish) -> str:
+    lines = [f"{name} = {value!r}\n" for name, value in sorted(wish.settings.items())]
+    return '"""Written by leeward edge package; Lambda@Edge has no variables."""\n\n' + "".join(
+        lines
+    )
+
+
+def template(wish: FunctionWish) -> Template:
+    """Return the SAM template: the function, with a numbered version, and its role."""
+    document = {
+        "AWSTemplateFormatVersion": "2010-09-09",
+        "Transform": "AWS::Serverless-2016-10-31",
+        "Description": f"{wish.name} at the edge; made by leeward edge package.",
+        "Rules": {
+            "Region": {
+                "Assertions": [
+                    {
+                        "Assert": {"Fn::Equals": [{"Ref": "AWS::Region"}, REGION]},
+                        "AssertDescription": f"Lambda@Edge takes functions of {REGION} alone",
+                    }
+                ]
+            }
+        },
+        "Globals": {"Function": {"CodeUri": "edge.zip"}},
+        "Resources": {
+            "EdgeRole": _role(wish.name),
+            "Edge": {
+                "Type": "AWS::Serverless::Function",
+                "Properties": {
+                    "FunctionName": wish.name,
+                    "Handler": "edge_handler.lambda_handler",
+                    "Runtime": f"python{wish.python}",
+                    "Architectures": ["x86_64"],
+                    "MemorySize": wish.megabytes,
+                    "Timeout": wish.seconds,
+                    "Role": {"Fn::GetAtt": ["EdgeRole", "Arn"]},
+                    # Publishes a version for each code; CloudFront takes no alias.
+                    "AutoPublishAlias": "latest",
+                },
+            },
+        },
+        "Outputs": {"Version": {"Value": {"Ref": "Edge.Version"}}},
+    }
+    notes = (
+        "the function can be deleted hours after the last distribution has let it go, not before",
+    )
+    return Template(TEMPLATE, json.dumps(document, indent=2) + "\n", notes)
+
+
+def _role(name: str) -> Json:
+    # It writes its log where it runs, under this name.
+    group = f"log-group:/aws/lambda/{REGION}.{name}"
+    place = "arn:${AWS::Partition}:logs:*:${AWS::AccountId}"
+    logs = [{"Fn::Sub": f"{place}:{each}"} for each in (group, f"{group}:*")]
+    return {
+        "Type": "AWS::IAM::Role",
+        "Properties": {
+            "AssumeRolePolicyDocument": {
+                "Version": "2012-10-17",
+                "Statement": [
+                    {
+                        "Effect": "Allow",
+                        "Principal": {
+                            "Service": ["lambda.amazonaws.com", "edgelambda.amazonaws.com"]
+                        },
+                        "Action": "sts:AssumeRole",
+                    }
+                ],
+            },
+            "Policies": [
+                {
+                    "PolicyName": "leeward",
+                    "PolicyDocument": {"Version": "2012-10-17", "Statement": [allow(LOGS, *logs)]},
+                }
+            ],
+        },
+    }
+
+
+def _commands(wish: FunctionWish, out: str) -> tuple[Command, ...]:
+    body = " --body" if wish.body else ""
+    return (
+        Command(
+            "SAM",
+            f"sam deploy --guided --region {REGION} --template-file {out}/{TEMPLATE}",
+            "without `sam build`; its output Version is the ARN with a number",
+        ),
+        Command(
+            "aws",
+            "aws cloudfront get-distribution-config --id ID > current.json",
+            "reads the whole configuration, and its ETag",
+        ),
+        Command(
+            "leeward",
+            f"leeward edge associate current.json --to aws --function ARN "
+            f"--event {wish.event}{body}",
+            "changes the one association, and prints the command that writes all of it back",
+        ),
+    )

@@ -1,0 +1,195 @@
+"""The infrastructure of an app on AWS: one stack a region, for CloudFormation or for Terraform."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Final
+
+from leeward.adapter.looking import EXPECTED, Expected
+from leeward.app.kit import Kind
+from leeward.errors import ConfigError
+from leeward_aws.settings.endpoints import check_region
+from leeward_deploy.aws import objects
+from leeward_deploy.aws.expected import resources_in
+from leeward_deploy.aws.failover import failover_of, parameters
+from leeward_deploy.aws.handlers import CODE, Json, Region, notes, resources_of
+from leeward_deploy.aws.lint import errors_in
+from leeward_deploy.aws.rules import RULES
+from leeward_deploy.aws.surroundings import buses_of, resources_around
+from leeward_deploy.aws.terraform import DATA, Stack
+from leeward_deploy.needs import of_kind, seconds_of
+from leeward_deploy.recipe import Deployment, Template, Wish
+from leeward_deploy.terraform import Configuration, entries_of, text_of
+from leeward_deploy.terraform_check import check, schemas_in
+
+SCHEMAS: Final = Path(__file__).with_name("terraform_schemas.json")
+
+PACKAGE: Final = "the path of the zip that leeward package --target aws makes"
+
+BESIDE: Final = (
+    f"the templates name {CODE} as a file beside them: write it there, by leeward package --target "
+    "aws --out and their folder"
+)
+
+GATEWAY: Final = 30
+"""Seconds that an HTTP API waits for a function. Source: its quotas."""
+
+MOST_RESOURCES: Final = 500
+LARGEST: Final = 1_000_000
+"""Resources and bytes of a template. Source: "Understand CloudFormation quotas"."""
+
+VERSION: Final = ">= 6.0"
+"""Since then a resource has a region of its own."""
+
+
+def template(wish: Wish) -> Template:
+    """Return the template of the handlers alone, for the region that it is deployed in.
+
+    Raises:
+        ConfigError: a handler wants more time than Lambda gives.
+    """
+    document = _document(wish, resources_of(Region(wish)), {})
+    told = (*notes(wish), *objects.notes(wish))
+    return Template("aws.template.json", text_of(document), told)
+
+
+def cloudformation(wish: Wish, deployment: Deployment) -> tuple[Template, ...]:
+    """Return a template for each region.
+
+    Raises:
+        ConfigError: something in it is wrong.
+    """
+    stacks = _stacks(wish, deployment)
+    _check(_configuration(wish, deployment, stacks))
+    made, told = [], (*_notes(wish, deployment), BESIDE)
+    for site, stack in zip(deployment.sites, stacks, strict=True):
+        document = _document(wish, stack, parameters(deployment))
+        document["Metadata"] = {EXPECTED: entries_of(_expectations(deployment, stacks))}
+        name = f"{site.region}.template.json"
+        _check_template(document, site.region)
+        made.append(Template(name, text_of(document), told))
+    return tuple(made)
+
+
+def terraform(wish: Wish, deployment: Deployment) -> tuple[Template, ...]:
+    """Return one configuration for all regions.
+
+    Raises:
+        ConfigError: something in it is wrong.
+    """
+    document = _configuration(wish, deployment, _stacks(wish, deployment))
+    _check(document)
+    return (Template("leeward.tf.json", text_of(document), _notes(wish, deployment)),)
+
+
+def _stacks(wish: Wish, deployment: Deployment) -> list[Json]:
+    """Return the resources of each region, by logical ids."""
+    found = []
+    homes = {each.name: each.region for each in deployment.tables}
+    buckets = {each.name: each.region for each in deployment.buckets}
+    for number, site in enumerate(deployment.sites):
+        check_region(site.region)
+        region = Region(
+            wish._replace(declared=site.declared),
+            site.region,
+            number > 0,
+            deployment.standby_instances if number else None,
+            homes,
+            buses_of(site.declared),
+            deployment.away.union(n for n, there in buckets.items() if there != site.region),
+            tuple(each for each in deployment.sites if each.region != site.region),
+        )
+        parts = (
+            resources_of(region),
+            resources_around(region, deployment),
+            failover_of(region, deployment),
+        )
+        found.append(_merged(parts))
+    return found
+
+
+def _merged(parts: tuple[Json, ...]) -> Json:
+    found: Json = {}
+    for part in parts:
+        twice = sorted(found.keys() & part.keys())
+        if twice:
+            raise ConfigError(
+                f"two things would be {twice[0]} in the template; give a handler, a bus, a table "
+                "or a bucket another name, in the app or in leeward.toml"
+            )
+        found |= part
+    return found
+
+
+def _configuration(wish: Wish, deployment: Deployment, stacks: list[Json]) -> Json:
+    """Return the resources of all regions as Terraform has them."""
+    made = Configuration("hashicorp/aws", VERSION, {"package": PACKAGE})
+    for number, (site, stack) in enumerate(zip(deployment.sites, stacks, strict=True)):
+        suffix = f"_{site.region.replace('-', '_')}" if number else ""
+        for name, given in parameters(deployment).items():
+            text = given["Description"].replace("this region", site.region)
+            made.variable(f"{name.lower()}{suffix}", text)
+        Stack(stack, site.region, suffix).add_to(made)
+    return made.document(DATA, _expectations(deployment, stacks))
+
+
+def _expectations(deployment: Deployment, stacks: list[Json]) -> list[Expected]:
+    """Return what is there when the files have been applied, with what they say of it.
+
+    A queue of the app is a resource; whoever may call a function may queue the call.
+    """
+    found = [each for each in deployment.expected if each.kind != "queue"]
+    for site, stack in zip(deployment.sites, stacks, strict=True):
+        found += resources_in(stack, site.target)
+    return found
+
+
+def _check(document: Json) -> None:
+    check(document, schemas_in(SCHEMAS), RULES, "AWS")
+
+
+def _check_template(document: Json, region: str) -> None:
+    """Check a template's size; and let cfn-lint look at it, where that is installed.
+
+    Raises:
+        ConfigError: it is too large, or something is wrong in it.
+    """
+    text, count = text_of(document), len(document["Resources"])
+    if count > MOST_RESOURCES or len(text) > LARGEST:
+        raise ConfigError(
+            f"the template for {region} has {count} resources and {len(text):,} bytes, and "
+            f"CloudFormation takes {MOST_RESOURCES} and {LARGEST:,}; make two apps, or export to "
+            "Terraform"
+        )
+    found = errors_in(text, region)
+    if found:
+        raise ConfigError(f"the template for {region}: cfn-lint finds {found[0]}")
+
+
+def _document(wish: Wish, resources: Json, given: Json) -> Json:
+    if "{{resolve:" in json.dumps(resources):
+        raise ConfigError(
+            "something that becomes part of a template, such as a payload of a workflow, has "
+            "'{{resolve:', and CloudFormation would put a secret or a parameter there; write it "
+            "otherwise, or export to Terraform"
+        )
+    found: Json = {
+        "AWSTemplateFormatVersion": "2010-09-09",
+        "Description": f"The app {wish.app.name}; made by leeward.",
+    }
+    return {**found, **({"Parameters": given} if given else {}), "Resources": resources}
+
+
+def _notes(wish: Wish, deployment: Deployment) -> tuple[str, ...]:
+    here = wish._replace(declared=deployment.sites[0].declared)
+    made = {each.name for each in deployment.buckets} | deployment.away
+    told = [*notes(wish), *objects.notes(here, made)]
+    if not deployment.domain:
+        told.append(
+            "no domain in [export.aws]: no API, no health check and no DNS failover are made; "
+            "leeward's own calls need none"
+        )
+    elif any(seconds_of(each) > GATEWAY for each in of_kind(wish.app, Kind.CALL)):
+        told.append(f"a function that is called through the domain answers within {GATEWAY} s")
+    return tuple(told)

@@ -1,0 +1,1 @@
+"""A workflow as a state machine of Step Functions."""

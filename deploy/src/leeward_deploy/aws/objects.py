@@ -1,0 +1,191 @@
+"""Handlers of objects on AWS: who may tell them, what they may do, and how a bucket is told to.
+
+A bucket that is made here has its notifications set. Of any other one CloudFormation sets none, so
+S3 is let send, and a note has the command that sets them.
+
+Source: `PutBucketNotificationConfiguration` in S3's API reference; "Granting permissions to publish
+event notification messages to a destination" and "Configuring event notifications using object key
+name filtering" in its user guide.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection, Iterator
+from itertools import combinations
+from shlex import quote
+from typing import Any, Final
+
+from leeward.app.kit import Handler, Kind
+from leeward.errors import ConfigError
+from leeward_deploy.aws.names import logical, own_name
+from leeward_deploy.aws.roles import allow, queue_arn
+from leeward_deploy.needs import bucket_of, of_kind, prefixes_of
+from leeward_deploy.recipe import Wish
+from leeward_deploy.terraform import unique
+
+Json = dict[str, Any]
+
+EVENTS: Final = "s3:ObjectCreated:*"
+
+
+def may_tell(wish: Wish, handler: Handler, id: str) -> Json:
+    """Return what lets one bucket send to the queue of a handler, or call its function.
+
+    Args:
+        wish: with what `leeward.toml` names.
+        handler: of objects.
+        id: of the handler, in the template.
+    """
+    bucket = _arn(bucket_of(wish.declared, handler))
+    account = {"Ref": "AWS::AccountId"}
+    if not handler.queued:
+        properties = {
+            "Action": "lambda:InvokeFunction",
+            "FunctionName": {"Ref": id},
+            "Principal": "s3.amazonaws.com",
+            "SourceArn": bucket,
+            "SourceAccount": account,
+        }
+        return {f"{id}Permission": {"Type": "AWS::Lambda::Permission", "Properties": properties}}
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Service": "s3.amazonaws.com"},
+        "Action": "sqs:SendMessage",
+        "Resource": queue_arn(handler.name),
+        "Condition": {
+            "ArnEquals": {"aws:SourceArn": bucket},
+            "StringEquals": {"aws:SourceAccount": account},
+        },
+    }
+    policy: Json = {
+        "Queues": [{"Ref": f"{id}Queue"}],
+        "PolicyDocument": {"Version": "2012-10-17", "Statement": [statement]},
+    }
+    return {f"{id}QueuePolicy": {"Type": "AWS::SQS::QueuePolicy", "Properties": policy}}
+
+
+def rights(wish: Wish, handler: Handler) -> list[Json]:
+    """Return what a handler may do with its objects, and where it puts some.
+
+    Raises:
+        ConfigError: a role would read a prefix as a pattern, and allow more.
+    """
+    bucket, written = bucket_of(wish.declared, handler), prefixes_of(wish.declared, handler)
+    for prefix in (handler.prefix, *(each.prefix for each in written)):
+        if re.search(r"[*?]|[$%]\{", prefix):
+            raise ConfigError(
+                f"the prefix {prefix!r} of {handler.name!r} is a pattern where a role on AWS names "
+                "it; choose one without *, ?, ${ and %{"
+            )
+    found = [
+        # Without this one, S3 does not say of an object that it is not there.
+        allow(["s3:ListBucket"], *map(_arn, unique([bucket, *(each.bucket for each in written)]))),
+        allow(["s3:GetObject"], _arn(bucket, f"/{handler.prefix}*")),
+    ]
+    if written:
+        places = unique(f"{each.bucket}/{each.prefix}*" for each in written)
+        found.append(allow(["s3:GetObject", "s3:PutObject"], *map(_arn, places)))
+    return found
+
+
+def with_notifications(made: Json, wish: Wish, bucket: str) -> Json:
+    """Return a bucket that is made here, so that it tells the app's handlers of its objects.
+
+    Args:
+        made: the resource.
+        wish: with the app, and with the names of what it uses there.
+        bucket: its own name.
+
+    Raises:
+        ConfigError: S3 does not take two notifications for the same objects.
+    """
+    queues, functions, needed = [], [], []
+    for each in _handlers_of(wish, bucket):
+        id, told = logical(each.name), _told(each)
+        needed.append(f"{id}QueuePolicy" if each.queued else f"{id}Permission")
+        if each.queued:
+            queues.append({**told, "Queue": {"Fn::GetAtt": [f"{id}Queue", "Arn"]}})
+        else:
+            functions.append({**told, "Function": {"Fn::GetAtt": [id, "Arn"]}})
+    if not needed:
+        return made
+    found: Json = {"QueueConfigurations": queues, "LambdaConfigurations": functions}
+    properties = {**made["Properties"], "NotificationConfiguration": found}
+    # S3 tries whether it may tell, before the bucket is there.
+    return {**made, "Properties": properties, "DependsOn": needed}
+
+
+def notes(wish: Wish, made: Collection[str] = ()) -> Iterator[str]:
+    """Yield the command that sets the notifications of each bucket but those that are made here.
+
+    Args:
+        wish: with the app.
+        made: own names of buckets.
+
+    Raises:
+        ConfigError: S3 does not take two notifications for the same objects.
+    """
+    buckets = {bucket_of(wish.declared, each) for each in of_kind(wish.app, Kind.OBJECT)}
+    for bucket in unique(buckets.difference(made)):
+        told = json.dumps(_by_command(wish, _handlers_of(wish, bucket)), separators=(",", ":"))
+        yield (
+            f"{bucket}: after the stack is there, let the bucket tell of its objects; the command "
+            "replaces whatever notifications it has: aws s3api "
+            f"put-bucket-notification-configuration --bucket {quote(bucket)} "
+            f"--notification-configuration {quote(told)}"
+        )
+
+
+def _handlers_of(wish: Wish, bucket: str) -> list[Handler]:
+    """Return the handlers of a bucket's objects; no two are for the same ones."""
+    handlers = of_kind(wish.app, Kind.OBJECT)
+    own = [each for each in handlers if bucket_of(wish.declared, each) == bucket]
+    for one, other in combinations(own, 2):
+        if one.prefix.startswith(other.prefix) or other.prefix.startswith(one.prefix):
+            raise ConfigError(
+                f"{one.name!r} and {other.name!r} would both be told of the same objects of "
+                f"{bucket!r}, which S3 does not do; give them prefixes of which none begins "
+                "with the other, or let one handler do both"
+            )
+    return own
+
+
+def _told(handler: Handler) -> Json:
+    """Return what a bucket tells a handler, as CloudFormation has it."""
+    found: Json = {"Event": EVENTS}
+    if handler.prefix:
+        rule = {"Name": "prefix", "Value": _filter(handler.prefix)}
+        found["Filter"] = {"S3Key": {"Rules": [rule]}}
+    return found
+
+
+def _filter(prefix: str) -> str:
+    """Return the beginning of keys as a filter has it: encoded as keys are in what S3 tells."""
+    from urllib.parse import quote_plus
+
+    return quote_plus(prefix, safe="/*").replace("~", "%7E")
+
+
+def _by_command(wish: Wish, handlers: list[Handler]) -> Json:
+    """Return the notifications of a bucket, as S3 itself has them."""
+    found: dict[str, list[Json]] = {}
+    for each in handlers:
+        told: Json = {"Id": each.name, "Events": [EVENTS]}
+        if each.prefix:
+            rule = {"Name": "prefix", "Value": _filter(each.prefix)}
+            told["Filter"] = {"Key": {"FilterRules": [rule]}}
+        place = "arn:aws:{}:REGION:ACCOUNT:{}"
+        if each.queued:
+            told["QueueArn"] = place.format("sqs", each.name)
+        else:
+            function = f"function:{own_name(wish, each)}"
+            told["LambdaFunctionArn"] = place.format("lambda", function)
+        kind = "QueueConfigurations" if each.queued else "LambdaFunctionConfigurations"
+        found.setdefault(kind, []).append(told)
+    return found
+
+
+def _arn(bucket: str, rest: str = "") -> Json:
+    return {"Fn::Sub": f"arn:${{AWS::Partition}}:s3:::{bucket}{rest}"}

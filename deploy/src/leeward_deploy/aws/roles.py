@@ -1,0 +1,164 @@
+"""What a handler may do on AWS: its own log, its own queues, and what ``leeward.toml`` names.
+
+Source: the tables of actions in the service authorization reference; docs/aws.md, "Permissions".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import Any, Final
+
+from leeward.values import NOTHING
+from leeward_deploy.recipe import Declared, Site
+
+Json = dict[str, Any]
+
+LOGS: Final = ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"]
+TABLE: Final = ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:DeleteItem"]
+BUS: Final = ["events:PutEvents", "events:DescribeEventBus"]
+OBJECTS: Final = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"]
+PUT: Final = ["sqs:SendMessage", "sqs:GetQueueUrl"]
+RECEIVE: Final = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"]
+"""What Lambda does with a queue in the name of the function."""
+
+
+def arn(service: str, resource: str, region: str = "${AWS::Region}") -> Json:
+    """Return the ARN of something in the account, in the region of the stack or another one."""
+    place = f"{region}:${{AWS::AccountId}}"
+    return {"Fn::Sub": f"arn:${{AWS::Partition}}:{service}:{place}:{resource}"}
+
+
+def named(service: str, kind: str, name: str, homes: Mapping[str, str] = NOTHING) -> Json | str:
+    """Return the ARN of what ``leeward.toml`` names: there, too, it may be an ARN."""
+    if name.startswith("arn:"):
+        return name
+    return arn(service, f"{kind}{name}", homes.get(name) or "${AWS::Region}")
+
+
+def queue_arn(queue: str) -> Json:
+    """Return the ARN of a queue."""
+    return arn("sqs", queue)
+
+
+def allow(actions: list[str], *resources: Json | str) -> Json:
+    """Return a statement of a policy."""
+    return {"Effect": "Allow", "Action": actions, "Resource": list(resources)}
+
+
+def of_app(
+    declared: Declared,
+    homes: Mapping[str, str] = NOTHING,
+    others: Iterable[Site] = (),
+    queues: Collection[str] = (),
+) -> list[Json]:
+    """Return statements for what the app's own calls need.
+
+    Args:
+        declared: what ``leeward.toml`` names.
+        homes: the region of each table, where that is another one.
+        others: further regions of the order, to which calls may fail over: a standby's begin there.
+        queues: logical names of functions that are queues.
+    """
+    sites = (Site("${AWS::Region}", declared), *others)
+    found = []
+    if declared.tables:
+        tables = (named("dynamodb", "table/", each, homes) for each in _own(declared.tables))
+        found.append(allow(TABLE, *tables))
+    if declared.buses:
+        buses = _everywhere(
+            "events", "event-bus/", {each.region: each.declared.buses for each in sites}
+        )
+        found.append(allow(BUS, *buses))
+    for service, kind, actions, are_queues in (
+        ("lambda", "function:", ["lambda:InvokeFunction"], False),
+        ("sqs", "", PUT, True),
+    ):
+        called = {
+            each.region: {
+                name: own
+                for name, own in each.declared.functions.items()
+                if (name in queues) is are_queues
+            }
+            for each in sites
+        }
+        if any(called.values()):
+            found.append(allow(actions, *_everywhere(service, kind, called)))
+    if declared.workflows:
+        found += _of_runs({each.region: each.declared.workflows for each in sites})
+    if declared.buckets:
+        buckets = [
+            {"Fn::Sub": f"arn:${{AWS::Partition}}:s3:::{each}"} for each in _own(declared.buckets)
+        ]
+        found.append(allow(["s3:ListBucket"], *buckets))
+        found.append(allow(OBJECTS, *({"Fn::Sub": f"{each['Fn::Sub']}/*"} for each in buckets)))
+    return found
+
+
+def _of_runs(workflows: Mapping[str, Mapping[str, str]]) -> Iterator[Json]:
+    """Yield statements for the runs of workflows, by region: to start, look at and abort them."""
+    machines = _everywhere("states", "stateMachine:", workflows)
+    yield allow(["states:StartExecution"], *machines)
+    runs = [
+        {"Fn::Sub": f"{each['Fn::Sub'].replace(':stateMachine:', ':execution:')}:*"}
+        if isinstance(each, dict)
+        else f"{each.replace(':stateMachine:', ':execution:')}:*"
+        for each in machines
+    ]
+    yield allow(["states:DescribeExecution", "states:StopExecution"], *runs)
+    # By its name, a machine is looked for among all of a region.
+    for region, there in workflows.items():
+        if not all(each.startswith("arn:") for each in there.values()):
+            yield allow(["states:ListStateMachines"], arn("states", "stateMachine:*", region))
+
+
+def _everywhere(
+    service: str, kind: str, names: Mapping[str, Mapping[str, str]]
+) -> list[Json | str]:
+    """Return the ARNs of what regions name, each once: there, too, it may be an ARN."""
+    found: list[Json | str] = []
+    for region, there in names.items():
+        arns = (named(service, kind, each, {each: region}) for each in _own(there))
+        found += [each for each in arns if each not in found]
+    return found
+
+
+def may_scan(declared: Declared, table: str, homes: Mapping[str, str] = NOTHING) -> Json:
+    """Return the statement for a handler that reads a table whole, which few may."""
+    own = declared.tables.get(table, table)
+    return allow(["dynamodb:Scan"], named("dynamodb", "table/", own, homes))
+
+
+def function_role(function: str, statements: list[Json]) -> Json:
+    """Return the role of a function, which may write its own log besides."""
+    group = f"log-group:/aws/lambda/{function}"
+    logs = allow(LOGS, arn("logs", group), arn("logs", f"{group}:*"))
+    return role("lambda.amazonaws.com", [logs, *statements])
+
+
+def role(service: str, statements: list[Json], *, of_account: bool = False) -> Json:
+    """Return a role that a service of AWS takes on.
+
+    Args:
+        service: such as ``lambda.amazonaws.com``.
+        statements: what it may do.
+        of_account: only in the name of this account.
+    """
+    trust: Json = {
+        "Effect": "Allow",
+        "Principal": {"Service": service},
+        "Action": "sts:AssumeRole",
+    }
+    if of_account:
+        trust["Condition"] = {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
+    policy = {"Version": "2012-10-17", "Statement": statements}
+    return {
+        "Type": "AWS::IAM::Role",
+        "Properties": {
+            "AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": [trust]},
+            "Policies": [{"PolicyName": "leeward", "PolicyDocument": policy}],
+        },
+    }
+
+
+def _own(names: Any) -> list[str]:
+    return sorted(set(names.values()))

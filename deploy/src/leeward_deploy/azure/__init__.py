@@ -1,0 +1,1 @@
+"""What leeward writes for Azure: packages, Terraform, edge rules, Durable Functions."""

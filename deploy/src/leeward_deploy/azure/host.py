@@ -1,0 +1,70 @@
+"""The ``host.json`` of an app: what holds for all of its functions at once.
+
+Source: the reference of host.json.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Final
+
+from leeward.app.kit import Handler
+from leeward_deploy.needs import ATTEMPTS, dead_queue, is_queued, seconds_of
+from leeward_deploy.recipe import Wish
+
+LEAST: Final = 300
+"""Seconds of ``functionTimeout``, if nobody needs more: the default of a Consumption plan."""
+
+BUNDLE: Final = {
+    "id": "Microsoft.Azure.Functions.ExtensionBundle",
+    "version": "[4.*, 5.0.0)",
+}
+"""Without it there is no trigger of queues or events."""
+
+WAIT: Final = "00:00:10"
+"""Until a message comes again that has failed; by default it comes at once, and has had all of its
+attempts in a second."""
+
+
+def storage_queues(wish: Wish) -> Iterator[tuple[Handler, str]]:
+    """Yield the handlers that have a Storage queue, with its name."""
+    elsewhere = wish.entry.options.get("service_bus") or {}
+    for each in wish.app.handlers.values():
+        queue = each.queue or each.name
+        if (is_queued(each) or each.queued) and queue not in elsewhere:
+            yield each, queue
+
+
+def deliveries(wish: Wish) -> int:
+    """Return after how many deliveries the host takes a message away: for all queues at once."""
+    options = wish.entry.options
+    found = [dead_queue(each, queue, options).deliveries for each, queue in storage_queues(wish)]
+    return max(found, default=ATTEMPTS)
+
+
+def route_of(wish: Wish, path: str) -> str:
+    """Return a path as the host serves it: the user's own host.json may say what stands before."""
+    try:
+        prefix = json.loads(wish.files["host.json"])["extensions"]["http"]["routePrefix"]
+    except (ValueError, LookupError, TypeError):
+        prefix = "api"
+    return f"/{str(prefix).strip('/')}".rstrip("/") + path
+
+
+def host_json(wish: Wish) -> str:
+    """Return the file."""
+    seconds = max([LEAST, *(seconds_of(each) for each in wish.app.handlers.values())])
+    document = {
+        "version": "2.0",
+        "functionTimeout": f"{seconds // 3600:02}:{seconds % 3600 // 60:02}:{seconds % 60:02}",
+        "extensionBundle": BUNDLE,
+        "extensions": {
+            "queues": {
+                "maxDequeueCount": deliveries(wish),
+                "visibilityTimeout": WAIT,
+                "messageEncoding": "base64",
+            }
+        },
+    }
+    return json.dumps(document, indent=2) + "\n"

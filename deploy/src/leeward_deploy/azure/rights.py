@@ -1,0 +1,107 @@
+"""What the one identity of an app may do on Azure: what ``leeward.toml`` names.
+
+Source: docs/azure.md, "Permissions"; "Configure role-based access control" of Cosmos DB.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, NamedTuple
+
+from leeward.values import NOTHING
+from leeward_deploy.recipe import Wish
+from leeward_deploy.terraform import Configuration, unique
+
+GROUP: Final = "${var.resource_group}"
+
+PROVIDERS: Final = (
+    "/subscriptions/${data.azurerm_client_config.this.subscription_id}/resourceGroups/"
+    "${var.resource_group}/providers"
+)
+
+COSMOS_CONTRIBUTOR: Final = "00000000-0000-0000-0000-000000000002"
+"""Cosmos DB Built-in Data Contributor."""
+
+
+class Home(NamedTuple):
+    """The account of Cosmos DB that has a table.
+
+    Attributes:
+        suffix: of the names of what is made for it; empty for the first one.
+        settings: of the target whose account it is.
+    """
+
+    suffix: str
+    settings: Mapping[str, Any]
+
+
+def allow_calls(
+    made: Configuration,
+    wish: Wish,
+    principal: str,
+    suffix: str,
+    *,
+    topics: Iterable[str] = (),
+    homes: Mapping[str, Home] = NOTHING,
+) -> None:
+    """Add what the app's own calls need.
+
+    Args:
+        made: what it is added to.
+        wish: what is packaged.
+        principal: who may.
+        suffix: of the region of the app.
+        topics: of other regions, to which calls may fail over.
+        homes: accounts of the tables, by their own names; those that are made.
+    """
+    declared = wish.declared
+    for topic in unique([*declared.buses.values(), *topics]):
+        name = f"publish-{topic}{suffix}"
+        assign(made, name, "EventGrid Data Sender", topic_id(made, topic), principal)
+    for table in unique(declared.tables.values()):
+        account, name, database = cosmos(made, homes.get(table, Home("", declared.settings)))
+        container = made.known("azurerm_cosmosdb_sql_container", table)
+        made.add(
+            "azurerm_cosmosdb_sql_role_assignment",
+            f"{table}{suffix}",
+            resource_group_name=GROUP,
+            account_name=name,
+            principal_id=principal,
+            role_definition_id=f"{account}/sqlRoleDefinitions/{COSMOS_CONTRIBUTOR}",
+            scope=f"{account}/dbs/{database}/colls/{container}",
+        )
+
+
+def cosmos(made: Configuration, home: Home) -> tuple[str, str, str]:
+    """Return the id and the name of an account with tables, and the name of its database."""
+    named = home.suffix.replace("-", "_")
+    made.variable(f"cosmos_account{named}", "the account of Cosmos DB that has the tables")
+    database = home.settings.get("cosmos_database")
+    if not database:
+        made.variable(f"cosmos_database{named}", "the database that has the tables")
+        database = f"${{var.cosmos_database{named}}}"
+    name = f"${{var.cosmos_account{named}}}"
+    account = made.known("azurerm_cosmosdb_account", f"tables{home.suffix}", "id")
+    if account == f"tables{home.suffix}":  # it is there already
+        account = f"{PROVIDERS}/Microsoft.DocumentDB/databaseAccounts/{name}"
+    return account, name, database
+
+
+def topic_id(made: Configuration, topic: str) -> str:
+    """Return the id of a custom topic of Event Grid."""
+    known = made.known("azurerm_eventgrid_topic", topic, "id")
+    if known != topic:
+        return known
+    return f"{PROVIDERS}/Microsoft.EventGrid/topics/{topic}"
+
+
+def assign(made: Configuration, name: str, role: str, scope: str, principal: str) -> None:
+    """Add a role of an identity on one thing."""
+    made.add(
+        "azurerm_role_assignment",
+        name.replace(" ", "-").lower(),
+        scope=scope,
+        role_definition_name=role,
+        principal_id=principal,
+        principal_type="ServicePrincipal",
+    )

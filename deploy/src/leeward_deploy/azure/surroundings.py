@@ -1,0 +1,129 @@
+"""What is around the app on Azure: what ``leeward.toml`` names.
+
+Sources: the resources of the provider ``hashicorp/azurerm``; docs/azure.md, "Containers".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from leeward.errors import ConfigError
+from leeward_deploy.azure.rights import GROUP, Home, assign, cosmos
+from leeward_deploy.recipe import Deployment, Table, Wish
+from leeward_deploy.terraform import Configuration, of, unique
+
+KEPT: Final = {"prevent_destroy": True}
+"""What holds data is not deleted with the rest."""
+
+BY_ITEM: Final = -1
+"""A time to live of "on (no default)": items with an expiry are collected."""
+
+
+def add_topics(made: Configuration, wish: Wish, location: str) -> None:
+    """Add the buses of a region; one whose name another region has is made there alone."""
+    for topic in unique(wish.declared.buses.values()):
+        if made.known("azurerm_eventgrid_topic", topic) == topic:
+            made.add(
+                "azurerm_eventgrid_topic",
+                topic,
+                name=topic,
+                resource_group_name=GROUP,
+                location=location,
+                input_schema="CloudEventSchemaV1_0",
+                local_auth_enabled=False,
+            )
+
+
+def homes_of(deployment: Deployment) -> dict[str, Home]:
+    """Return the account of each table, by the table's own name: one account for each region.
+
+    Raises:
+        ConfigError: tables have several homes, and not each has an account of its own.
+    """
+    settings = {each.region: each.declared.settings for each in deployment.sites}
+    homes = {each.region for each in deployment.tables}
+    regions = [each for each in settings if each in homes]
+    endpoints = [settings[each].get("cosmos_endpoint") for each in regions]
+    if len(regions) > 1 and (None in endpoints or len({*endpoints}) < len(regions)):
+        raise ConfigError(
+            f"the tables of Azure have homes in {', '.join(regions)}, and an account of Cosmos DB "
+            "is in one region; give each of these targets a cosmos_endpoint of its own, or the "
+            "tables one home"
+        )
+    accounts = {
+        region: Home("" if region == regions[0] else f"-{region}", settings[region])
+        for region in regions
+    }
+    return {each.name: accounts[each.region] for each in deployment.tables}
+
+
+def add_tables(made: Configuration, deployment: Deployment, homes: Mapping[str, Home]) -> None:
+    """Add the accounts of the tables, each in a region, with their databases."""
+    for table in deployment.tables:
+        home = homes[table.name]
+        database = made.known("azurerm_cosmosdb_sql_database", f"tables{home.suffix}")
+        if database == f"tables{home.suffix}":
+            database = of(f"{_add_account(made, home, table.region)}.name")
+        made.add(
+            "azurerm_cosmosdb_sql_container",
+            table.name,
+            name=table.name,
+            resource_group_name=GROUP,
+            account_name=of(f"azurerm_cosmosdb_account.tables{home.suffix}.name"),
+            database_name=database,
+            partition_key_paths=[_partition(table)],
+            default_ttl=BY_ITEM,
+            lifecycle=KEPT,
+        )
+
+
+def _add_account(made: Configuration, home: Home, location: str) -> str:
+    """Add an account in a region, with its database; return a reference to that."""
+    _, name, database = cosmos(made, home)
+    account = made.add(
+        "azurerm_cosmosdb_account",
+        f"tables{home.suffix}",
+        name=name,
+        resource_group_name=GROUP,
+        location=location,
+        offer_type="Standard",
+        local_authentication_enabled=False,
+        consistency_policy={"consistency_level": "Session"},
+        geo_location=[{"location": location, "failover_priority": 0}],
+        backup={"type": "Continuous"},
+        lifecycle=KEPT,
+    )
+    return made.add(
+        "azurerm_cosmosdb_sql_database",
+        f"tables{home.suffix}",
+        name=database,
+        resource_group_name=GROUP,
+        account_name=of(f"{account}.name"),
+    )
+
+
+def _partition(table: Table) -> str:
+    return f"/{table.key[0]}" if len(table.key) > 1 else "/id"
+
+
+def add_buckets(made: Configuration, deployment: Deployment, suffixes: dict[str, str]) -> None:
+    """Add the containers of objects, each in the app's account of its region.
+
+    The apps of other regions may use them, too.
+    """
+    for bucket in deployment.buckets:
+        account = f"azurerm_storage_account.app{suffixes[bucket.region]}"
+        made.add(
+            "azurerm_storage_container",
+            bucket.name,
+            name=bucket.name,
+            storage_account_id=of(f"{account}.id"),
+            lifecycle=KEPT,
+        )
+        for region, suffix in suffixes.items():
+            if region != bucket.region:
+                principal = of(f"azurerm_user_assigned_identity.app{suffix}.principal_id")
+                scope = of(f"azurerm_storage_container.{bucket.name}.id")
+                name = f"objects-{bucket.name}{suffix}"
+                assign(made, name, "Storage Blob Data Contributor", scope, principal)

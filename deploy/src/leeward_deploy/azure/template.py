@@ -1,0 +1,330 @@
+"""The Terraform configuration of an app: one function app for all handlers, with one identity.
+
+On Azure a function has no identity of its own, so what one handler needs all of them may do. Topics
+of buses, containers of tables and namespaces of Service Bus have lives of their own: they are
+named, and not made. Event Grid subscribes to a function that is there already, so its subscriptions
+are made by a second run, when the code has been published.
+
+Sources: the resources of the provider ``hashicorp/azurerm``; in the documentation of Azure "Grant
+permission to the identity" of each trigger, "Event Grid delivery and retry", and "Configure
+role-based access control" of Cosmos DB.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+from leeward.app.kit import Handler, Kind
+from leeward.values import NOTHING
+from leeward_deploy.azure.host import deliveries, storage_queues
+from leeward_deploy.azure.objects import Around, delivery_of, tell_of_objects
+from leeward_deploy.azure.rights import GROUP, PROVIDERS, Home, allow_calls, assign, topic_id
+from leeward_deploy.needs import dead_queue, of_kind, seconds_of, shortened
+from leeward_deploy.recipe import Template, Wish
+from leeward_deploy.terraform import Configuration, literal, of, text_of, unique
+
+VERSION: Final = ">= 5.0"
+"""Whose schemas are kept here."""
+
+VARIABLES: Final = {
+    "resource_group": "the name of the resource group, which is there",
+    "location": "where the app is, such as westeurope",
+    "app": "the name of the function app, which is part of its URL",
+    "storage_account": "the name of the storage account to be made: 3 to 24 lower-case letters and "
+    "digits",
+}
+
+DATA: Final[dict[str, dict[str, dict[str, str]]]] = {"azurerm_client_config": {"this": {}}}
+
+HOST_ROLES: Final = ("Storage Blob Data Owner", "Storage Queue Data Contributor")
+"""What the host needs on the app's own account: for its locks and keys; for queues, and for those
+of poison messages, which it makes itself."""
+
+
+class Region(NamedTuple):
+    """Where the app is to be.
+
+    Attributes:
+        location: such as ``westeurope``.
+        suffix: of every name, so that several regions stand beside each other.
+        storage: the name of its storage account.
+        standby: it takes over, and runs no schedules until then.
+        instances: that are kept ready for calls by HTTP; None for the platform's usual way.
+        elsewhere: topics and containers of other regions, which tell the app there.
+        retention: days that objects are kept which were deleted or overwritten; None for not.
+        topics: of other regions, to which the app's calls may fail over.
+        makes: the containers that `leeward.toml` names are made with the app.
+        blobs: the URL of the account that has them, where it is there already.
+        home: a reference to the account that has them, where it is that of another region.
+        tables: the accounts of tables that are made, by the tables' own names.
+    """
+
+    location: str = "${var.location}"
+    suffix: str = ""
+    storage: str = "${var.storage_account}"
+    standby: bool = False
+    instances: int | None = None
+    retention: int | None = None
+    elsewhere: frozenset[str] = frozenset()
+    topics: tuple[str, ...] = ()
+    makes: bool = True
+    blobs: str | None = None
+    home: str = ""
+    tables: Mapping[str, Home] = NOTHING
+
+
+def template(wish: Wish) -> Template:
+    """Return the configuration of the handlers alone.
+
+    Raises:
+        ConfigError: two things would have one name.
+    """
+    made = Configuration("hashicorp/azurerm", VERSION, VARIABLES, {"features": {}})
+    add_app(made, wish, Region(blobs=wish.declared.settings.get("storage_blob_url")))
+    return Template("azure.tf.json", text_of(made.document(DATA)), notes(wish))
+
+
+def add_app(made: Configuration, wish: Wish, region: Region) -> str:
+    """Add the app of a region, and what calls its handlers; return a reference to it."""
+    identity = made.add(
+        "azurerm_user_assigned_identity",
+        f"app{region.suffix}",
+        name=f"${{var.app}}{region.suffix}",
+        resource_group_name=GROUP,
+        location=region.location,
+    )
+    account = _account(made, region)
+    principal = of(f"{identity}.principal_id")
+    for role in HOST_ROLES:
+        assign(made, f"{role}{region.suffix}", role, of(f"{account}.id"), principal)
+    settings = _settings(wish, account, identity) | _still(wish, region) | _objects(region)
+    _queues(made, wish, account, region.suffix)
+    settings |= _service_bus(made, wish, principal, of(f"{identity}.client_id"), region)
+    allow_calls(made, wish, principal, region.suffix, topics=region.topics, homes=region.tables)
+    own = Own(account, identity, settings)
+    app = _app(made, wish, own, region)
+    _subscriptions(made, wish, account, app, region)
+    return app
+
+
+def _account(made: Configuration, region: Region) -> str:
+    """Add the app's own storage account; return a reference to it."""
+    kept = {"days": region.retention}
+    more = (
+        {}
+        if region.retention is None
+        else {
+            "blob_properties": {
+                "versioning_enabled": True,
+                "delete_retention_policy": kept,
+                "container_delete_retention_policy": kept,
+            }
+        }
+    )
+    account = made.add(
+        "azurerm_storage_account",
+        f"app{region.suffix}",
+        name=region.storage,
+        resource_group_name=GROUP,
+        location=region.location,
+        account_tier="Standard",
+        account_replication_type="ZRS",
+        allow_nested_items_to_be_public=False,
+        min_tls_version="TLS1_2",
+        **more,
+    )
+    for name in ("code", "dead-letters"):
+        made.add(
+            "azurerm_storage_container",
+            f"{name}{region.suffix}",
+            name=name,
+            storage_account_id=of(f"{account}.id"),
+        )
+    return account
+
+
+class Own(NamedTuple):
+    """What an app has: references to its storage account and its identity, and its settings."""
+
+    account: str
+    identity: str
+    settings: Mapping[str, str]
+
+
+def _app(made: Configuration, wish: Wish, own: Own, region: Region) -> str:
+    """Add the function app and its plan; return a reference to it."""
+    account, identity, settings = own
+    name = f"${{var.app}}{region.suffix}"
+    plan = made.add(
+        "azurerm_service_plan",
+        f"app{region.suffix}",
+        name=name,
+        resource_group_name=GROUP,
+        location=region.location,
+        os_type="Linux",
+        sku_name="FC1",
+    )
+    container = of(f"azurerm_storage_container.code{region.suffix}.name")
+    ready = [{"name": "http", "instance_count": region.instances}]
+    return made.add(
+        "azurerm_function_app_flex_consumption",
+        f"app{region.suffix}",
+        name=name,
+        resource_group_name=GROUP,
+        location=region.location,
+        service_plan_id=of(f"{plan}.id"),
+        runtime_name="python",
+        runtime_version=wish.python,
+        instance_memory_in_mb=2048,
+        https_only=True,
+        storage_container_type="blobContainer",
+        storage_container_endpoint=f"{of(f'{account}.primary_blob_endpoint')}{container}",
+        storage_authentication_type="UserAssignedIdentity",
+        storage_user_assigned_identity_id=of(f"{identity}.id"),
+        identity={"type": "UserAssigned", "identity_ids": [of(f"{identity}.id")]},
+        app_settings=dict(settings),
+        site_config={},
+        **({"always_ready": ready} if region.instances else {}),
+    )
+
+
+def _still(wish: Wish, region: Region) -> dict[str, str]:
+    """Return the settings by which a standby runs no schedules: two would do everything twice."""
+    if not region.standby:
+        return {}
+    schedules = of_kind(wish.app, Kind.SCHEDULE)
+    return {f"AzureWebJobs.{each.name}.Disabled": "true" for each in schedules}
+
+
+def _objects(region: Region) -> dict[str, str]:
+    """Return the setting that leads to the home of the containers; else they are in the account."""
+    if not region.home:
+        return {}
+    return {"AZURE_STORAGEBLOB_RESOURCEENDPOINT": of(f"{region.home}.primary_blob_endpoint")}
+
+
+def _settings(wish: Wish, account: str, identity: str) -> dict[str, str]:
+    """Return the settings of the app: its own account by identity, and where its calls go."""
+    storage = wish.entry.options.get("storage", "AzureWebJobsStorage")
+    client = of(f"{identity}.client_id")
+    # The provider writes a connection string without a key there, which host and client refuse.
+    found = {"AZURE_CLIENT_ID": client, "AzureWebJobsStorage": ""}
+    for name in unique(("AzureWebJobsStorage", storage)):
+        found[f"{name}__accountName"] = of(f"{account}.name")
+        found[f"{name}__credential"] = "managedidentity"
+        found[f"{name}__clientId"] = client
+    # leeward's own client reads the whole URL.
+    found["AzureWebJobsStorage__queueServiceUri"] = of(f"{account}.primary_queue_endpoint")
+    found["AzureWebJobsStorage__blobServiceUri"] = of(f"{account}.primary_blob_endpoint")
+    declared = wish.declared
+    return found if declared.ordered else {**found, "CLOUD_PROVIDER": declared.order or "azure"}
+
+
+def _queues(made: Configuration, wish: Wish, account: str, suffix: str) -> None:
+    """Add the queues of the app's account, and those of dead letters that leeward puts there."""
+    names = []
+    for handler, queue in storage_queues(wish):
+        dead = dead_queue(handler, queue, wish.entry.options)
+        names += [queue, *([dead.name] if dead.by_leeward else [])]
+    for name in unique(names):
+        made.add(
+            "azurerm_storage_queue",
+            f"{name}{suffix}",
+            name=name,
+            storage_account_id=of(f"{account}.id"),
+        )
+
+
+def _service_bus(
+    made: Configuration, wish: Wish, principal: str, client: str, region: Region
+) -> dict[str, str]:
+    """Add the queues of Service Bus; return the settings that lead to their namespaces."""
+    named = wish.entry.options.get("service_bus") or {}
+    settings = {}
+    for handler in of_kind(wish.app, Kind.MESSAGE):
+        setting = named.get(handler.queue)
+        if setting is None:
+            continue
+        variable = f"{setting.lower()}_namespace{region.suffix.replace('-', '_')}"
+        made.variable(variable, f"the namespace of Service Bus that the setting {setting} leads to")
+        settings[f"{setting}__fullyQualifiedNamespace"] = (
+            f"${{var.{variable}}}.servicebus.windows.net"
+        )
+        settings[f"{setting}__credential"] = "managedidentity"
+        settings[f"{setting}__clientId"] = client
+        namespace = f"{PROVIDERS}/Microsoft.ServiceBus/namespaces/${{var.{variable}}}"
+        dead = dead_queue(handler, str(handler.queue), wish.entry.options)
+        queue = made.add(
+            "azurerm_servicebus_queue",
+            f"{handler.queue}{region.suffix}",
+            name=handler.queue,
+            namespace_id=namespace,
+            max_delivery_count=dead.deliveries,
+            dead_lettering_on_message_expiration=True,
+        )
+        role = "Azure Service Bus Data Receiver"
+        name = f"receive-{handler.queue}{region.suffix}"
+        assign(made, name, role, of(f"{queue}.id"), principal)
+        if dead.by_leeward:
+            queue = made.add(
+                "azurerm_servicebus_queue",
+                f"{dead.name}{region.suffix}",
+                name=dead.name,
+                namespace_id=namespace,
+            )
+            role = "Azure Service Bus Data Sender"
+            name = f"give-up-{handler.queue}{region.suffix}"
+            assign(made, name, role, of(f"{queue}.id"), principal)
+    return settings
+
+
+def _subscriptions(made: Configuration, wish: Wish, account: str, app: str, region: Region) -> None:
+    """Add the subscriptions of Event Grid, for when the functions are there."""
+    handlers = [
+        each for each in of_kind(wish.app, Kind.EVENT) if _topic(wish, each) not in region.elsewhere
+    ]
+    about = Around(account, app, region.suffix, region.makes, region.elsewhere, region.blobs)
+    directly = tell_of_objects(made, wish, about)
+    if not handlers and not directly:
+        return
+    made.variable(
+        "published",
+        "true once the code has been published: Event Grid subscribes to functions that are there",
+        type="bool",
+        default=False,
+    )
+    for each in handlers:
+        made.add(
+            "azurerm_eventgrid_event_subscription",
+            f"{each.name}{region.suffix}",
+            count="${var.published ? 1 : 0}",
+            name=shortened(f"{wish.app.name}-{each.name}", 64),
+            scope=topic_id(made, _topic(wish, each)),
+            event_delivery_schema="CloudEventSchemaV1_0",
+            azure_function_endpoint={"function_id": f"{of(f'{app}.id')}/functions/{each.name}"},
+            **delivery_of(each, about),
+            **({"included_event_types": [literal(each.type)]} if each.type else {}),
+        )
+
+
+def _topic(wish: Wish, handler: Handler) -> str:
+    """Return the topic of a handler's bus."""
+    return wish.declared.buses.get(str(handler.bus), str(handler.bus))
+
+
+def notes(wish: Wish) -> tuple[str, ...]:
+    """Return what stands in host.json, and counts for all handlers at once."""
+    most = deliveries(wish)
+    found = [
+        f"{handler.name}: {handler.retries} retries are wanted, and host.json has one "
+        f"maxDequeueCount for all queues, {most}; name a dead-letter queue in the entry file, and "
+        "leeward gives up earlier"
+        for handler, queue in storage_queues(wish)
+        if handler.retries is not None
+        and not (dead := dead_queue(handler, queue, wish.entry.options)).by_leeward
+        and dead.deliveries != most
+    ]
+    if any(seconds_of(each) > 230 for each in of_kind(wish.app, Kind.CALL)):
+        found.append("a function that is called by HTTP answers within 230 s on Azure")
+    return tuple(found)

@@ -1,0 +1,278 @@
+"""A package: the folder that a platform loads, its zip, and the list of what is in it.
+
+It is put together in a folder of its own, and takes the place of the last one when it is whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from hashlib import sha256
+from pathlib import Path
+from shutil import rmtree
+from tempfile import TemporaryDirectory
+from typing import Final, NamedTuple
+
+from leeward.errors import ConfigError
+from leeward_deploy.archive import ZLIB, files_below, packed, written
+from leeward_deploy.entry import entry_text, handler_calls
+from leeward_deploy.imports import check_imports
+from leeward_deploy.recipe import ARCHES, Limit, Recipe, Template, Wish
+from leeward_deploy.sources import copied
+from leeward_deploy.uv import Goal, NotLoadable, Pinned, Source, install, resolved
+from leeward_deploy.wheels import is_pure, loads, tags_in
+
+NOISE: Final = ("INSTALLER", "RECORD", "REQUESTED", "direct_url.json", "uv_cache.json")
+"""What an installer writes beside a package, and differs from one to the next."""
+
+LIST: Final = "requirements.txt"
+
+IDLE: Final = ("leeward/__main__.py", "leeward/cli/", "leeward/testing/")
+"""What no function uses of leeward: its command line, and what tests use."""
+
+
+class Origin(NamedTuple):
+    """What a package is made of.
+
+    Attributes:
+        folder: of the user.
+        files: of it that go along.
+        requires: files of the user with what the app requires.
+        source: where packages come from.
+        left: entry files of other clouds, which do not go along.
+        denied: what stays behind because such files hold secrets or data.
+        settings: a file that becomes the package's ``leeward.toml``; None for that of the folder.
+    """
+
+    folder: Path
+    files: Sequence[str]
+    requires: Sequence[Path]
+    source: Source
+    left: Sequence[str] = ()
+    denied: Sequence[str] = ()
+    settings: Path | None = None
+
+
+class Package(NamedTuple):
+    """A package that was made.
+
+    Attributes:
+        folder: what the platform loads.
+        zip: the same in one file.
+        list: what is required, with versions and hashes.
+        digest: SHA-256 of the zip.
+        zlib: whose version decides on the zip's bytes.
+        sizes: bytes, by ``zip`` and ``folder``.
+        notes: what there is to say of it.
+    """
+
+    folder: Path
+    zip: Path
+    list: Path
+    digest: str
+    zlib: str
+    sizes: Mapping[str, int]
+    notes: tuple[str, ...]
+
+
+def build(wish: Wish, recipe: Recipe, origin: Origin, out: Path, name: str) -> Package:
+    """Make a package in the folder `out`, under `name`.
+
+    Raises:
+        ConfigError: the platform would not load it; what is wrong is named, with a remedy.
+    """
+    folder, archive, listed = out / name, out / f"{name}.zip", out / f"{name}.{LIST}"
+    if folder.exists() and not (folder / recipe.entry).exists():
+        raise ConfigError(
+            f"{folder} is there, and is not a package that was made here; name another --out"
+        )
+    _check_entry(wish, recipe, origin)
+    with _beside(out) as place:
+        work = Path(place).resolve()
+        made = work / name
+        text = _assembled(wish, recipe, origin, made, work)
+        content = packed(made)
+        sizes = {"zip": len(content), "folder": _size(made)}
+        notes = (
+            *check_sizes(sizes, recipe.limits, largest(made)),
+            *_note_on(origin.denied),
+        )
+        if recipe.check is not None:
+            notes += recipe.check(made, origin.source)
+        rmtree(folder, ignore_errors=True)
+        made.replace(folder)
+        archive.write_bytes(content)
+        listed.write_text(text, encoding="utf-8")
+    return Package(folder, archive, listed, sha256(content).hexdigest(), ZLIB, sizes, notes)
+
+
+def write_template(recipe: Recipe, out: Path) -> Template | None:
+    """Write the template of a recipe beside the package; return it, or None if there is none."""
+    made = recipe.template and recipe.template()
+    if made is not None:
+        written(out, {made.name: made.text.encode()})
+    return made
+
+
+def check_sizes(
+    sizes: Mapping[str, int], limits: Iterable[Limit], parts: Sequence[str]
+) -> tuple[str, ...]:
+    """Check a package's sizes; return what there is to say of them.
+
+    Raises:
+        ConfigError: one is over a limit of the platform; its source and a remedy are named, and the
+            largest `parts`.
+    """
+    said = []
+    for limit in limits:
+        size = sizes[limit.what]
+        if size > limit.bytes:
+            text = (
+                f"the {limit.what} has {size:,} bytes, and the platform takes {limit.bytes:,} "
+                f"({limit.source}); most of it: {', '.join(parts)}; {limit.remedy}"
+            )
+            if limit.refuses:
+                raise ConfigError(text)
+            said.append(text)
+    return tuple(said)
+
+
+def largest(folder: Path, count: int = 3) -> list[str]:
+    """Return what takes most of a folder, by its first name below it, with megabytes."""
+    sizes: dict[str, int] = {}
+    for path in files_below(folder):
+        parts = path.relative_to(folder).parts
+        # Where what is required stands in a folder of its own, that is a hidden one.
+        shown = parts[min(3, len(parts) - 1)] if parts[0].startswith(".") else parts[0]
+        sizes[shown] = sizes.get(shown, 0) + path.stat().st_size
+    top = sorted(sizes.items(), key=lambda each: (-each[1], each[0]))[:count]
+    return [f"{name} {size / 1e6:.1f} MB" for name, size in top]
+
+
+def wrong_wheels(place: Path, goal: Goal) -> list[str]:
+    """Return what to say of each installed package that does not load where it is to."""
+    said = []
+    for file in sorted(place.glob("*.dist-info/WHEEL")):
+        tags = tags_in(file.read_text(encoding="utf-8"))
+        name = file.parent.name.removesuffix(".dist-info").replace("-", " ")
+        if not any(loads(each, *goal) for each in tags):
+            what = " or ".join("-".join(each) for each in tags) or "no tag"
+            native = "" if is_pure(tags) else ", with native code"
+            said.append(f"{name} is a wheel for {what}{native}")
+    return said
+
+
+def _assembled(wish: Wish, recipe: Recipe, origin: Origin, made: Path, work: Path) -> str:
+    """Fill the folder `made`; return the list of what is required."""
+    goal = Goal(wish.python, ARCHES[wish.arch], recipe.system.glibc)
+    place = made / recipe.place
+    place.mkdir(parents=True)
+    try:
+        pinned = resolved(recipe.requires, origin.requires, goal, origin.source, work)
+        built = _closure(recipe.built, pinned, goal, origin.source, work)
+        own = [each for each in pinned if each.name not in built]
+        install(own, goal, origin.source, place, work)
+        cleaned(place)
+        wrong = wrong_wheels(place, goal)
+        if wrong:
+            raise NotLoadable("; ".join(wrong))
+        entries = {wish.entry.module, recipe.entry.removesuffix(".py")}
+        made_here = (each.removesuffix(".py") for each in recipe.files)
+        check_imports(
+            *(origin.folder, origin.files, entries, place),
+            provided=(*recipe.provided, *made_here),
+            built=built,
+        )
+    except NotLoadable as error:
+        where = f"{recipe.system.name} (glibc {'.'.join(map(str, recipe.system.glibc))})"
+        raise ConfigError(
+            f"what the app needs does not load on {where}: {error}; {recipe.system.remedy}"
+        ) from error
+    copied(origin.folder, origin.files, made)
+    if origin.settings is not None:
+        written(made, {"leeward.toml": origin.settings.read_bytes()})
+    written(made, _files(wish, recipe, pinned, built))
+    return "".join(f"{each.line()}\n" for each in pinned)
+
+
+def _note_on(denied: Sequence[str]) -> tuple[str, ...]:
+    """Return what to say of files that stay behind."""
+    if not denied:
+        return ()
+    told = (
+        f"left out, because such files hold secrets or data, or are tests: {', '.join(denied)}; a "
+        "line like !name in .leewardignore takes one along"
+    )
+    return (told,)
+
+
+def _check_entry(wish: Wish, recipe: Recipe, origin: Origin) -> None:
+    """Check that a file which the platform loads is its entry file, if the user has one."""
+    if recipe.entry in origin.left:
+        raise ConfigError(
+            f"{recipe.entry} is what the platform loads, and yours calls handler() for another "
+            f"cloud; correct that, or leave it out with --exclude {recipe.entry}"
+        )
+    own = wish.files.get(recipe.entry)
+    if own is not None and not any(handler_calls(own, recipe.entry)):
+        raise ConfigError(
+            f"{recipe.entry} is what the platform loads, and yours does not call handler() of the "
+            f"app; rename it, or leave it out with --exclude {recipe.entry}"
+        )
+
+
+def _files(
+    wish: Wish, recipe: Recipe, pinned: Sequence[Pinned], built: Iterable[str]
+) -> dict[str, bytes]:
+    """Return what is written besides the user's files, and in their place."""
+    found = {name: text.encode() for name, text in recipe.files.items() if name not in wish.files}
+    if recipe.entry not in wish.files:
+        found[recipe.entry] = entry_text(wish.entry, recipe.statement).encode()
+    if recipe.lists:
+        lines = [each.line() for each in pinned if not recipe.built or each.name in built]
+        found[LIST] = "".join(f"{line}\n" for line in lines).encode()
+    return found
+
+
+def _closure(
+    names: Sequence[str], pinned: Sequence[Pinned], goal: Goal, source: Source, work: Path
+) -> set[str]:
+    """Return the packages that `names` need, among those that were resolved together."""
+    if not names:
+        return set()
+    versions = {each.name: each.version for each in pinned}
+    constraints = work / "constraints.txt"
+    constraints.write_text("".join(f"{name}=={each}\n" for name, each in versions.items()))
+    wanted = [*names, f"-c {constraints}"]
+    return {each.name for each in resolved(wanted, (), goal, source, work)}
+
+
+def cleaned(place: Path) -> None:
+    """Remove what an installer leaves behind, and what no function uses of leeward."""
+    rmtree(place / "bin", ignore_errors=True)
+    for path in files_below(place):
+        if (
+            path.relative_to(place).as_posix().startswith(IDLE)
+            or path.name == ".lock"
+            or path.suffix == ".pyc"
+            or (path.parent.suffix == ".dist-info" and path.name in NOISE)
+        ):
+            path.unlink()
+    for path in sorted(place.rglob("__pycache__"), reverse=True):
+        rmtree(path)
+
+
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in files_below(folder))
+
+
+def _beside(out: Path) -> TemporaryDirectory[str]:
+    """Make a folder on the same disk as `out`, so that what is in it can be moved there.
+
+    Raises:
+        ConfigError: it cannot be made.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        return TemporaryDirectory(prefix=".package-", dir=out)
+    except OSError as error:
+        raise ConfigError(f"{out} cannot be written: {error.strerror}") from error

@@ -1,0 +1,65 @@
+"""The commands of leeward-deploy, as the `leeward` command adds them."""
+
+from __future__ import annotations
+
+from leeward.cli.group import add_command, command_group
+from leeward_deploy.commands import edge, export, flows
+from leeward_deploy.commands.package import package
+
+PACKAGE = command_group()
+add_command(
+    PACKAGE,
+    "package",
+    package,
+    "leeward package --target $CLOUD_PROVIDER --source shop",
+    "leeward package shop:app --target $CLOUD_PROVIDER --template",
+)
+
+WORKFLOW_EXPORT = command_group()
+add_command(
+    WORKFLOW_EXPORT,
+    "export",
+    flows.export,
+    "leeward workflow export order --engine $CLOUD_PROVIDER --out deploy",
+)
+
+EDGE = command_group("Static rules for the edge of a cloud, and functions where an edge runs them.")
+add_command(
+    EDGE,
+    "check",
+    edge.check,
+    "leeward edge check edge.toml",
+    "leeward edge check edge.toml --path /shop/7 --country DE",
+)
+add_command(
+    EDGE, "export", edge.export, "leeward edge export edge.toml --to $CLOUD_PROVIDER --out deploy"
+)
+add_command(
+    EDGE,
+    "package",
+    edge.package,
+    "leeward edge package visits:f --to $CLOUD_PROVIDER --event viewer-request",
+)
+add_command(
+    EDGE,
+    "associate",
+    edge.associate,
+    "leeward edge associate a.json --to $CLOUD_PROVIDER --function ARN --event E",
+)
+
+EXPORT = command_group(
+    "Write an app's infrastructure for Terraform or CloudFormation. It deploys nothing."
+)
+add_command(
+    EXPORT,
+    "terraform",
+    export.terraform,
+    "leeward export terraform shop:app --out infrastructure",
+    "leeward export terraform --targets $CLOUD_PROVIDER --source shop",
+)
+add_command(
+    EXPORT,
+    "cloudformation",
+    export.cloudformation,
+    "leeward export cloudformation shop:app --out infrastructure",
+)

@@ -1,0 +1,111 @@
+"""What an adapter offers of its provider's edge, under the entry point ``leeward.edges``.
+
+Nothing is deployed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+from leeward.errors import ConfigError
+from leeward.values import NOTHING
+from leeward_deploy.edge.rules import Rule
+from leeward_deploy.recipe import Command, Entry, Recipe
+
+GROUP: Final = "leeward.edges"
+
+
+class Export(NamedTuple):
+    """Rules as a provider takes them.
+
+    Attributes:
+        files: texts, by their names.
+        notes: what the provider does otherwise, or wants besides.
+        commands: that deploy them; what the user has to fill in is in capitals.
+    """
+
+    files: Mapping[str, str]
+    notes: tuple[str, ...]
+    commands: tuple[Command, ...]
+
+
+class FunctionWish(NamedTuple):
+    """A function that is to be packaged for an edge.
+
+    Attributes:
+        name: of the function there.
+        entry: where it is.
+        event: when it is called, in the provider's words.
+        body: it is to be given the body of the request.
+        limits: which of the provider's limits count; empty for the strict ones.
+        settings: that are written into the package.
+        sources: texts of the user's modules, by file.
+        python: such as ``3.13``.
+        seconds: that it may take.
+        megabytes: of memory.
+    """
+
+    name: str
+    entry: Entry
+    event: str
+    body: bool = False
+    limits: str = ""
+    settings: Mapping[str, str] = NOTHING
+    sources: Mapping[str, str] = NOTHING
+    python: str = "3.13"
+    seconds: int = 5
+    megabytes: int = 128
+
+
+class Association(NamedTuple):
+    """A configuration that was read, with a function in it.
+
+    Attributes:
+        text: the whole configuration that is to be written; empty if nothing is to be done.
+        name: of its file.
+        notes: what there is to say of it.
+        commands: that write it, on the condition that nobody else has.
+    """
+
+    text: str
+    name: str
+    notes: tuple[str, ...]
+    commands: tuple[Command, ...]
+
+
+class Trigger(NamedTuple):
+    """When a function is to be called.
+
+    Attributes:
+        function: its address, with its version.
+        event: in the provider's words.
+        body: it is to be given the body of the request.
+        path: the pattern of the requests; empty for all others.
+    """
+
+    function: str
+    event: str
+    body: bool = False
+    path: str = ""
+
+
+class Edge(NamedTuple):
+    """A provider's edge.
+
+    Attributes:
+        export: rules as the provider takes them; raises `ConfigError` for what it cannot do.
+        runs: what the edge runs in place of Python, for messages; empty if it runs Python.
+        recipe: of a function's package; None if the edge runs no Python.
+        associate: puts a function into a configuration that was read; raises `ConfigError`.
+    """
+
+    export: Callable[[Sequence[Rule]], Export]
+    runs: str = ""
+    recipe: Callable[[FunctionWish], Recipe] | None = None
+    associate: Callable[[Mapping[str, Any], Trigger], Association] | None = None
+
+
+def refused(rule: Rule, why: str, remedy: str) -> ConfigError:
+    """Return the error for a rule that an edge cannot run."""
+    return ConfigError(f"rule {rule.name!r}: {why}; {remedy}")

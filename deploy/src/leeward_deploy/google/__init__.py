@@ -1,0 +1,1 @@
+"""What leeward writes for Google Cloud: packages, Terraform, edge rules, workflows."""

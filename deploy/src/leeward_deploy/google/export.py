@@ -1,0 +1,124 @@
+"""The infrastructure of an app on Google Cloud, in one configuration of Terraform."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from leeward.app.kit import Kind
+from leeward.errors import ConfigError
+from leeward_deploy.google.expected import resources_in
+from leeward_deploy.google.failover import add_dns, add_entrance
+from leeward_deploy.google.functions import Source, add_function
+from leeward_deploy.google.objects import data_of
+from leeward_deploy.google.roles import Region, allow_calls
+from leeward_deploy.google.rules import RULES
+from leeward_deploy.google.surroundings import add_surroundings, add_workflows
+from leeward_deploy.google.template import DATA, VERSION, add_handlers
+from leeward_deploy.needs import of_kind
+from leeward_deploy.recipe import Deployment, Template, Wish
+from leeward_deploy.terraform import Configuration, text_of
+from leeward_deploy.terraform_check import check, schemas_in
+
+SCHEMAS: Final = Path(__file__).with_name("terraform_schemas.json")
+
+VARIABLES: Final = {
+    "project": "the id of the project",
+    "package": "the path of the zip that leeward package --target google makes",
+}
+
+CERTIFICATE: Final = "the id of the certificate of the load balancers, for "
+
+CONTENT: Final = "google_storage_bucket_object.code"
+
+REGION: Final = re.compile(
+    "(?:africa|asia|australia|europe|me|northamerica|southamerica|us)-"
+    "(?:north|south|east|west|central)+[0-9]+"
+)
+"""Source: "Geography and regions" of Google Cloud, November 2026."""
+
+
+def terraform(wish: Wish, deployment: Deployment) -> tuple[Template, ...]:
+    """Return the configuration.
+
+    Raises:
+        ConfigError: something in it is wrong.
+    """
+    primary, *standbys = deployment.sites
+    for site in deployment.sites:
+        if not REGION.fullmatch(site.region):
+            raise ConfigError(
+                f"{site.region!r} is not a region of Google Cloud; write the target as "
+                "google:us-central1"
+            )
+        _check_buses(primary.declared.buses, site.declared.buses)
+    variables = dict(VARIABLES)
+    if deployment.domain:
+        variables["certificate"] = CERTIFICATE + deployment.domain
+    made = Configuration("hashicorp/google", VERSION, variables)
+    here = wish._replace(declared=primary.declared)
+    region = Region(primary.region, package="${var.package}", away=deployment.away)
+    add_surroundings(made, here, deployment)
+    notes = add_handlers(made, here, region)
+    add_workflows(made, here, region)
+    regions = [(here, region)]
+    for site in standbys:
+        instances = 1 if deployment.standby_instances is None else deployment.standby_instances
+        other = Region(site.region, f"-{site.region}", instances)
+        regions.append((wish._replace(declared=site.declared), other))
+        _standby(made, *regions[-1])
+    if deployment.domain:
+        domain = deployment.domain
+        addresses = [add_entrance(made, there, domain, CONTENT, each) for there, each in regions]
+        add_dns(made, here, deployment, addresses)
+    there = resources_in(made.document()["resource"], deployment.sites)
+    document = made.document(DATA | data_of(wish), (*deployment.expected, *there))
+    check(document, schemas_in(SCHEMAS), RULES, "Google")
+    return (Template("leeward.tf.json", text_of(document), (*notes, *_notes(deployment))),)
+
+
+def _check_buses(first: Mapping[str, str], other: Mapping[str, str]) -> None:
+    """Check that a bus is one topic everywhere: of another one, no handler would hear.
+
+    Raises:
+        ConfigError: it has another name in a standby.
+    """
+    for bus, topic in other.items():
+        if topic != first[bus]:
+            raise ConfigError(
+                f"the bus {bus!r} would be two topics of one project, {first[bus]!r} and "
+                f"{topic!r}, and handlers hear of the first alone; give it one name for google"
+            )
+
+
+def _standby(made: Configuration, wish: Wish, region: Region) -> None:
+    """Add the functions that others call, with the accounts that they have in the first region."""
+    accounts = {name: f"google_service_account.{name}" for name in wish.app.handlers}
+    for each in of_kind(wish.app, Kind.CALL):
+        add_function(made, wish, each, Source(CONTENT, accounts[each.name]), region)
+    for name, account in accounts.items():
+        allow_calls(made, wish, name, account, region)
+    add_workflows(made, wish, region)
+
+
+def _notes(deployment: Deployment) -> list[str]:
+    """Return what it cannot do."""
+    told = []
+    if len(deployment.sites) > 1:
+        told.append(
+            "topics are of the whole project, and push to the first region: while that is down, "
+            "messages and events wait for it, and schedules do not run; calls by HTTP fail over"
+        )
+    if deployment.domain:
+        told.append(
+            "a caller through the domain has to send a token for the region's own address as its "
+            "audience: a function has no other, and the two regions differ in it"
+        )
+    else:
+        told.append(
+            "no domain in [export.google]: no load balancer, no health check and no DNS failover "
+            "are made; leeward's own calls need none"
+        )
+    return told

@@ -1,0 +1,339 @@
+"""A definition as a workflow of Google Cloud Workflows: JSON of its own syntax.
+
+Errors are maps that are raised, so attempts and sagas are `try`. What the flow reads is a variable.
+A branch shares the variables of its surroundings, by name; an element of `each` has its own, which
+are born in it. Fields and comparisons are calls of subworkflows, before the step that needs them.
+What a saga has done is a list of ids: the variables have the rest. `n` counts the bytes of results.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from leeward.adapter import workflows
+from leeward_deploy.google.flows.calls import Calls
+from leeward_deploy.google.flows.compensation import compensation
+from leeward_deploy.google.flows.library import LIBRARY, LIST, Steps, assign, when
+from leeward_deploy.google.flows.memory import most_results
+from leeward_deploy.google.flows.values import Values
+from leeward_deploy.google.flows.variables import (
+    Surroundings,
+    assigned,
+    ends_handler,
+    error_of,
+    initial_of,
+    is_taken,
+    joined,
+    kept,
+    may_stop,
+    name_of,
+    normal,
+    nothing,
+    path_of,
+    variable_of,
+)
+
+
+class Source:
+    """Writes one definition.
+
+    Args:
+        definition: checked.
+        functions: own names of functions, or their URLs, by logical name.
+        marks: logical names of functions that are known to mark their answers.
+    """
+
+    def __init__(
+        self,
+        definition: workflows.Definition,
+        functions: Mapping[str, str],
+        marks: Collection[str],
+    ) -> None:
+        self._definition = definition
+        self._calls = Calls(functions, marks)
+        self._values = Values()
+        self._most = most_results(definition)
+
+    def written(self) -> dict[str, Any]:
+        """Return the workflow with its subworkflows."""
+        definition = self._definition
+        body = self._block(definition.body, Surroundings())
+        begin = {
+            "v_input": '${default(map.get(args, "input"), null)}',
+            "prefix": f'${{"{definition.name}/" + args.run + "/"}}',
+            "home": '${"https://" + sys.get_env("GOOGLE_CLOUD_LOCATION") + "-" + '
+            'sys.get_env("GOOGLE_CLOUD_PROJECT_ID") + ".cloudfunctions.net/"}',
+            "g": True,
+            "n": 0,
+            "digest": definition.digest,
+            **initial_of(definition.body),
+        }
+        if definition.timeout is not None:
+            begin["deadline"] = f"${{sys.now() + {definition.timeout}}}"
+        steps = [*assigned("begin", begin), *body, {"end": {"return": None}}]
+        main = {"params": ["args"], "steps": steps}
+        return {"main": main, **LIBRARY, **self._calls.subworkflows()}
+
+    def _block(self, block: workflows.Block, around: Surroundings) -> Steps:
+        return [step for node in block for step in self._node(node, around)]
+
+    def _node(self, node: workflows.Node, around: Surroundings) -> Steps:
+        match node:
+            case workflows.Step():
+                return self._step(node, around)
+            case workflows.Attempt():
+                return self._attempt(node, around)
+            case workflows.Saga():
+                return self._saga(node, around)
+            case workflows.Parallel():
+                return self._parallel(node, around)
+            case workflows.Each():
+                return self._each(node, around)
+            case workflows.Choose():
+                return self._choose(node, around)
+            case workflows.Wait():
+                return self._wait(node, around)
+            case workflows.Stop():
+                return self._stop(node, around)
+            case workflows.Fail():
+                return [{node.id: {"raise": error_of(node.error)}}]
+
+    def _stop(self, node: workflows.Stop, around: Surroundings) -> Steps:
+        """Return the end of the run; behind a final error, the raise that ends its handler only.
+
+        What is raised has the error, and `stop`: what is between it and that handler hands it on.
+        """
+        before, value = self._values.template(node.result)
+        cases = []
+        for number, error in enumerate(reversed(around.errors)):
+            fields = ("name", "ambiguous", "steps", "final")
+            leaving = {**{field: f"${{{error}.{field}}}" for field in fields}, "stop": True}
+            cases.append((f"{error}.final", [{f"{node.id}-leaves-{number}": {"raise": leaving}}]))
+        first = [{f"{node.id}-of-which": when(*cases)}] if cases else []
+        return [*first, *before, {node.id: {"return": value}}]
+
+    def _step(self, step: workflows.Step, around: Surroundings) -> Steps:
+        before, payload = self._values.template(step.payload)
+        path = path_of(step.id, around)
+        key, name = f"k_{variable_of(step.id)}", name_of(step.id)
+        call = self._calls.call(step.function, f"${{{key}}}", payload, step.timeout, name)
+        tried: dict[str, Any] = {"try": call, **self._calls.retry(step.retry)}
+        after: Steps = []
+        if step.undo is not None and around.undo is not None:
+            caught, maybe = f"c_{variable_of(step.id)}", kept(around.undo, step.id, "maybe-kept")
+            if not workflows.repeats_ambiguous(step.retry):
+                maybe = [{f"{step.id}-maybe": when((f"{caught}.ambiguous", maybe))}]
+            steps = [*maybe, {f"{step.id}-failed": {"raise": f"${{{caught}}}"}}]
+            tried["except"] = {"as": caught, "steps": steps}
+            after = kept(around.undo, step.id, "kept")
+        return [
+            *before,
+            *self._in_time(step.id, around),
+            {f"{step.id}-given": assign(**{key: f"${{prefix + {path}}}"})},
+            {step.id: tried if len(tried) > 1 else call},
+            *after,
+            *self._count_results(step.id, name, before),
+        ]
+
+    def _count_results(self, id: str, name: str, before: Steps) -> Steps:
+        """Return the steps that count a result, and raise if all results are too large."""
+        used = {each["result"]: None for step in before for each in step.values()}
+        added = f"${{n + len(json.encode_to_string({name}))}}"
+        error = {**error_of(workflows.TOO_LARGE), "ambiguous": True}
+        raised = [
+            {f"{id}-dropped": assign(**{name: None})},
+            {f"{id}-is-too-large": {"raise": error}},
+        ]
+        return [
+            {f"{id}-counted": assign(n=added, **used)},
+            {f"{id}-fits": when((f"n > {self._most}", raised))},
+        ]
+
+    def _in_time(self, id: str, around: Surroundings) -> Steps:
+        if self._definition.timeout is None:
+            return []
+        late = f"{around.guard} and sys.now() >= deadline"
+        raised = {f"{id}-is-late": {"raise": {**error_of(workflows.DEADLINE), "final": True}}}
+        return [{f"{id}-in-time": when((late, [raised]))}]
+
+    def _attempt(self, node: workflows.Attempt, around: Surroundings) -> Steps:
+        caught, error = f"c_{variable_of(node.id)}", f"x_{variable_of(node.id)}"
+        cases = [
+            (is_taken(handler, error), self._handler(node, number, handler, error, around))
+            for number, handler in enumerate(node.handlers)
+        ]
+        if may_stop(node.body, around):
+            leaves = [{f"{node.id}-leaves": {"raise": f"${{{error}}}"}}]
+            cases.insert(0, (ends_handler(error), leaves))
+        cases.append(("true", [{f"{node.id}-again": {"raise": f"${{{error}}}"}}]))
+        steps = [normal(node.id, caught, error), {f"{node.id}-which": when(*cases)}]
+        body = self._block(node.body, around)
+        return [{node.id: {"try": {"steps": body}, "except": {"as": caught, "steps": steps}}}]
+
+    def _handler(
+        self,
+        node: workflows.Attempt,
+        number: int,
+        handler: workflows.Handler,
+        error: str,
+        around: Surroundings,
+    ) -> Steps:
+        id = f"{node.id}-on-{number}"
+        told = {"name": f"${{{error}.name}}", "steps": f"${{{error}.steps}}"}
+        steps: Steps = [{id: assign(**{name_of(node.id): told})}]
+        if self._definition.timeout is None:
+            return [*steps, *self._block(handler.body, around)]
+        off = [{f"{id}-unguarded": assign(**{around.guard: False})}]
+        again = [{f"{id}-again": {"raise": f"${{{error}}}"}}]
+        caught, fell = f"d_{variable_of(node.id)}", f"z_{variable_of(node.id)}"
+        told = {name: f"${{{fell}.{name}}}" for name in ("name", "ambiguous", "steps")}
+        told["final"] = f"${{{error}.final or {fell}.final}}"
+        raised = [normal(f"{id}-fell", caught, fell), {f"{id}-fell-again": {"raise": told}}]
+        inside = around._replace(errors=(*around.errors, error))
+        if may_stop(handler.body, inside):
+            here = [{f"{id}-ends-here": {"raise": f"${{{error}}}"}}]
+            further = [{f"{id}-leaves": {"raise": f"${{{fell}}}"}}]
+            leaves = [{f"{id}-ends": when((f"{error}.final", here), ("true", further))}]
+            raised.insert(1, {f"{id}-stops": when((ends_handler(fell), leaves))})
+        body = self._block(handler.body, inside) or nothing(id)
+        return [
+            *steps,
+            {f"{id}-final": when((f"{error}.final", off))},
+            {f"{id}-do": {"try": {"steps": body}, "except": {"as": caught, "steps": raised}}},
+            {f"{id}-done": when((f"{error}.final", again))},
+        ]
+
+    def _saga(self, node: workflows.Saga, around: Surroundings) -> Steps:
+        done, caught = f"u_{variable_of(node.id)}", f"c_{variable_of(node.id)}"
+        error = f"x_{variable_of(node.id)}"
+        body = self._block(node.body, around._replace(undo=done))
+        leaves: Steps = []
+        if may_stop(node.body, around):
+            # What it has done is left to the saga around the handler.
+            left = [] if around.undo is None else joined(f"{node.id}-left", around.undo, done)
+            left.append({f"{node.id}-leaves": {"raise": f"${{{error}}}"}})
+            leaves = [{f"{node.id}-stops": when((ends_handler(error), left))}]
+        undo = [
+            normal(node.id, caught, error),
+            *leaves,
+            *compensation(node, done, error, around, values=self._values, calls=self._calls),
+        ]
+        steps: Steps = [
+            {f"{node.id}-begin": assign(**{done: []})},
+            {node.id: {"try": {"steps": body or nothing(node.id)}}},
+        ]
+        steps[1][node.id]["except"] = {"as": caught, "steps": undo}
+        if around.undo is not None:
+            steps += joined(f"{node.id}-done", around.undo, done)
+        return steps
+
+    def _parallel(self, node: workflows.Parallel, around: Surroundings) -> Steps:
+        shared: set[str] = set()
+        branches, after, raised = [], [], []
+        for branch in node.branches:
+            id = variable_of(branch.id)
+            error, done, guard = f"q_{id}", f"b_{id}", f"g_{id}"
+            inner = around._replace(
+                undo=None if around.undo is None else done,
+                guard=guard if self._definition.timeout is not None else around.guard,
+            )
+            shared |= {*initial_of(branch.body), error, done, guard, "n"}
+            caught = f"c_{id}"
+            steps = [normal(branch.id, caught, error)]
+            begin = assign(**{error: None, done: [], guard: f"${{{around.guard}}}"})
+            tried = {
+                "try": {"steps": self._block(branch.body, inner) or nothing(branch.id)},
+                "except": {"as": caught, "steps": steps},
+            }
+            branches.append(
+                {branch.id: {"steps": [{f"{branch.id}-begin": begin}, {f"{branch.id}-do": tried}]}}
+            )
+            if around.undo is not None:
+                after += joined(f"{branch.id}-done", around.undo, done)
+            raised.append(
+                (f"{error} != null", [{f"{branch.id}-raise": {"raise": f"${{{error}}}"}}])
+            )
+        parallel = {"shared": sorted(shared), "branches": branches}
+        return [
+            {node.id: {"parallel": parallel}},
+            *after,
+            {f"{node.id}-ended": when(*raised)},
+        ]
+
+    def _each(self, node: workflows.Each, around: Surroundings) -> Steps:
+        id = variable_of(node.id)
+        before, items = self._values.template(node.items)
+        listed, failed, found, index = f"a_{id}", f"f_{id}", f"q_{id}", f"n_{id}"
+        inner = Surroundings(f"s_{id}", None, f"g_{id}")
+        begin = {
+            f"s_{id}": f'${{{around.suffix} + "/" + string({index})}}',
+            f"g_{id}": f"${{{around.guard}}}",
+            **initial_of(node.body),
+        }
+        caught = f"c_{id}"
+        note = {"index": f"${{{index}}}", "error": f"${{m_{id}}}"}
+        steps = [
+            normal(node.id, caught, f"m_{id}"),
+            {f"{node.id}-note": assign(**{f"o_{id}": note})},
+            {f"{node.id}-keep": assign(**{failed: f"${{list.concat({failed}, o_{id})}}"})},
+        ]
+        body = self._block(node.body, inner) or nothing(node.id)
+        tried = {"try": {"steps": body}, "except": {"as": caught, "steps": steps}}
+        loop = {
+            "value": name_of(node.id),
+            "index": index,
+            "in": f"${{{listed}}}",
+            "steps": [*assigned(f"{node.id}-element", begin), {f"{node.id}-do": tried}],
+        }
+        keep = [{f"{node.id}-earlier": assign(**{found: f"${{e_{id}}}"})}]
+        earlier = f"e_{id}.index < {found}.index"
+        look = {
+            "value": f"e_{id}",
+            "in": f"${{{failed}}}",
+            "steps": [{f"{node.id}-first": when((f"{found} == null", keep), (earlier, keep))}],
+        }
+        raised = [{f"{node.id}-raise": {"raise": f"${{{found}.error}}"}}]
+        given = {"call": LIST, "args": {"value": items}, "result": listed}
+        return [
+            *before,
+            {f"{node.id}-list": given},
+            {f"{node.id}-begin": assign(**{failed: [], found: None})},
+            {
+                node.id: {
+                    "parallel": {
+                        "shared": [failed, "n"],
+                        "concurrency_limit": node.at_once,
+                        "for": loop,
+                    }
+                }
+            },
+            {f"{node.id}-errors": {"for": look}},
+            {f"{node.id}-ended": when((f"{found} != null", raised))},
+        ]
+
+    def _choose(self, node: workflows.Choose, around: Surroundings) -> Steps:
+        before: Steps = []
+        cases = []
+        for case in node.cases:
+            steps, told = self._values.condition(case.when)
+            before += steps
+            cases.append((told, self._block(case.body, around) or nothing(node.id)))
+        cases.append(("true", self._block(node.otherwise, around) or nothing(node.id)))
+        return [*before, {node.id: when(*cases)}]
+
+    def _wait(self, node: workflows.Wait, around: Surroundings) -> Steps:
+        seconds: Any = node.seconds
+        if self._definition.timeout is not None:
+            left = f"s_{variable_of(node.id)}"
+            less = f"{around.guard} and deadline - sys.now() < {node.seconds}"
+            short = [{f"{node.id}-short": assign(**{left: "${deadline - sys.now()}"})}]
+            seconds = f"${{{left}}}"
+            return [
+                *self._in_time(node.id, around),
+                {f"{node.id}-whole": assign(**{left: node.seconds})},
+                {f"{node.id}-left": when((less, short))},
+                {node.id: {"call": "sys.sleep", "args": {"seconds": seconds}}},
+                *self._in_time(f"{node.id}-end", around),
+            ]
+        return [{node.id: {"call": "sys.sleep", "args": {"seconds": seconds}}}]

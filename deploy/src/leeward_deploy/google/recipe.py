@@ -1,0 +1,75 @@
+"""A package of Cloud Run functions: packages stand beside ``main.py``, the framework is listed.
+
+The buildpack installs what ``requirements.txt`` lists, and wants the framework there; what stands
+beside ``main.py`` is imported from there. So the list has the framework and what that needs, by
+hash, and nothing of the rest is fetched when it is built.
+
+Sources: "The Python runtime" in the documentation of Cloud Run functions (the stack of each Python;
+google-22 is Ubuntu 22.04, google-24 is 24.04); its quotas, which bound no package of today's.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Final
+
+from leeward.errors import ConfigError
+from leeward_deploy.google.export import terraform
+from leeward_deploy.google.template import template
+from leeward_deploy.recipe import Command, Recipe, System, Wish, known_python, same_versions
+
+PYTHONS: Final = ("3.11", "3.12", "3.13", "3.14")
+
+FRAMEWORK: Final = "functions-framework"
+
+
+def recipe(wish: Wish) -> Recipe:
+    """Return what Cloud Run functions want; the entry point ``google`` of ``leeward.packagers``.
+
+    Raises:
+        ConfigError: there is no such Python or processor there.
+    """
+    known_python(wish, PYTHONS, "Cloud Run functions", '"The Python runtime"')
+    if wish.arch != "x86_64":
+        raise ConfigError(f"Cloud Run has no processor {wish.arch}; leave --arch out")
+    ubuntu, glibc = ("24.04", (2, 39)) if wish.python == "3.14" else ("22.04", (2, 35))
+    return Recipe(
+        entry="main.py",
+        statement='main = {app}.handler("google")',
+        requires=(*same_versions("leeward-google"), FRAMEWORK),
+        system=System(
+            f"Google's python{wish.python.replace('.', '')}, on Ubuntu {ubuntu}",
+            glibc,
+            "choose an older version, or deploy it as a container",
+        ),
+        built=(FRAMEWORK,),
+        lists=True,
+        commands=partial(_commands, wish),
+        template=partial(template, wish),
+        exports={"terraform": partial(terraform, wish)},
+    )
+
+
+def _commands(wish: Wish, out: str) -> tuple[Command, ...]:
+    """Return what deploys the package, as one function for all handlers."""
+    runtime = f"python{wish.python.replace('.', '')}"
+    name = wish.app.name.lower()
+    return (
+        Command(
+            "gcloud functions",
+            f"gcloud functions deploy {name} --gen2 --region REGION --runtime {runtime} --source "
+            f"{out}/google --entry-point main --trigger-http --no-allow-unauthenticated",
+            "with a trigger of events add --retry, without which a failed event is gone",
+        ),
+        Command(
+            "gcloud run",
+            f"gcloud run deploy {name} --region REGION --source {out}/google --function main "
+            f"--base-image {runtime} --no-allow-unauthenticated",
+            "the same as a service",
+        ),
+        Command(
+            "terraform",
+            f"terraform -chdir={out} init && terraform -chdir={out} apply",
+            "one function for each handler, with --template",
+        ),
+    )

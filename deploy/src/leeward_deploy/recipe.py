@@ -1,0 +1,268 @@
+"""What a platform wants of a package: an adapter says it, and `leeward package` does it.
+
+An adapter offers one function under the entry point ``leeward.packagers``: it takes a `Wish`, and
+returns the `Recipe`, or raises `ConfigError` for what the platform does not run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final, NamedTuple, TypeAlias
+
+from leeward.adapter.looking import Expected
+from leeward.app.app import App
+from leeward.errors import ConfigError
+from leeward.values import NOTHING
+from leeward_deploy.uv import Source
+
+GROUP: Final = "leeward.packagers"
+
+ARCHES: Final = {"x86_64": "x86_64", "arm64": "aarch64"}
+"""What clouds call the two kinds of processors, and what wheels call them."""
+
+
+class Entry(NamedTuple):
+    """Where an app is, and what its entry file hands to `App.handler`.
+
+    Attributes:
+        module: that has it.
+        attribute: its name there.
+        options: of the platform's runtime.
+    """
+
+    module: str
+    attribute: str
+    options: Mapping[str, Any] = NOTHING
+
+
+class Declared(NamedTuple):
+    """What ``leeward.toml`` names for the app's own calls, each with its own name on the target.
+
+    Attributes:
+        functions: that it calls.
+        buses: that it publishes to.
+        tables: that it keeps items in.
+        buckets: that it keeps objects in.
+        settings: of the target.
+        ordered: it names the targets, too, so that no variable has to.
+        order: that a variable has to name, if that is more than the provider.
+        workflows: that it starts.
+        queues: those of the functions that are queues, whose handlers take messages.
+    """
+
+    functions: Mapping[str, str] = NOTHING
+    buses: Mapping[str, str] = NOTHING
+    tables: Mapping[str, str] = NOTHING
+    buckets: Mapping[str, str] = NOTHING
+    settings: Mapping[str, Any] = NOTHING
+    ordered: bool = False
+    order: str = ""
+    workflows: Mapping[str, str] = NOTHING
+    queues: tuple[str, ...] = ()
+
+
+class Wish(NamedTuple):
+    """What is to be packaged.
+
+    Attributes:
+        app: with its handlers.
+        entry: where it is.
+        python: such as ``3.13``.
+        arch: of `ARCHES`.
+        files: the texts of the user's own files at the root, by name; none but those of the names
+            that a recipe writes matter.
+        declared: for the roles of a template.
+    """
+
+    app: App
+    entry: Entry
+    python: str
+    arch: str
+    files: Mapping[str, str] = NOTHING
+    declared: Declared = Declared()
+
+
+class Limit(NamedTuple):
+    """How large a package may be.
+
+    Attributes:
+        what: ``zip`` or ``folder``.
+        bytes: at most.
+        source: who says so.
+        remedy: what to do about a larger one.
+        refuses: False for one that rules out a way to deploy, and not all of them.
+    """
+
+    what: str
+    bytes: int
+    source: str
+    remedy: str
+    refuses: bool = True
+
+
+class Command(NamedTuple):
+    """A way to deploy a package.
+
+    Attributes:
+        tool: whose command it is.
+        text: the command; what the user has to fill in is in capitals.
+        hint: what it needs, or is for.
+    """
+
+    tool: str
+    text: str
+    hint: str
+
+
+class Template(NamedTuple):
+    """The infrastructure that the handlers of an app need, for a tool that sets it up.
+
+    Attributes:
+        name: of its file.
+        text: of it.
+        notes: what it could not say, and what stands outside of it.
+    """
+
+    name: str
+    text: str
+    notes: tuple[str, ...] = ()
+
+
+class Table(NamedTuple):
+    """A table that is to be made: its own name, the fields of its key, and its region."""
+
+    name: str
+    key: tuple[str, ...]
+    region: str
+
+
+class Bucket(NamedTuple):
+    """A bucket that is to be made: its own name, and its region."""
+
+    name: str
+    region: str
+
+
+class Site(NamedTuple):
+    """One region that an app is to run in, what is named there, and the target that it is."""
+
+    region: str
+    declared: Declared
+    target: str = ""
+
+
+class Deployment(NamedTuple):
+    """Where an app is to run on a provider, and how it fails over from one region to another.
+
+    Attributes:
+        sites: the first one serves; the others are standbys, in order.
+        tables: whose home is there.
+        buckets: whose home is there.
+        away: logical names of buckets whose home is at another provider.
+        domain: the name by which others than leeward call the app, which then has a function that
+            is called by HTTP; empty for none.
+        zone: of DNS, that has the domain.
+        interval: seconds from one health check to the next.
+        failures: of checks in a row, after which a region does not answer.
+        standby_instances: that a standby region keeps ready; None for the provider's usual way.
+        retention_days: that a bucket keeps what was deleted or overwritten.
+        expected: what goes into the files, so that they can be compared with what is there.
+    """
+
+    sites: tuple[Site, ...]
+    tables: tuple[Table, ...] = ()
+    buckets: tuple[Bucket, ...] = ()
+    away: frozenset[str] = frozenset()
+    domain: str = ""
+    zone: str = ""
+    interval: int = 30
+    failures: int = 3
+    standby_instances: int | None = None
+    retention_days: int = 30
+    expected: tuple[Expected, ...] = ()
+
+
+Exporter: TypeAlias = Callable[[Deployment], tuple[Template, ...]]
+"""Returns an app's infrastructure in the files of one tool, or raises `ConfigError`."""
+
+
+class System(NamedTuple):
+    """What wheels meet on a platform.
+
+    Attributes:
+        name: of the runtime, for messages.
+        glibc: its version.
+        remedy: what helps where that is too old.
+    """
+
+    name: str
+    glibc: tuple[int, int]
+    remedy: str
+
+
+Check: TypeAlias = Callable[[Path, Source], tuple[str, ...]]
+"""Looks at a finished folder, with packages from a source; returns what there is to say of it.
+
+It raises `ConfigError` if the platform would not load it."""
+
+
+class Recipe(NamedTuple):
+    """What a platform wants.
+
+    Attributes:
+        entry: the file that it loads.
+        statement: that file's last line; ``{app}`` stands for the app.
+        requires: what the package needs besides what the user requires.
+        system: where it runs.
+        place: of what is required, below the folder; empty for the folder itself.
+        files: further files, unless the user has such a file.
+        built: what the platform installs by itself, from the package's ``requirements.txt``: this,
+            and what that needs, is left out of the folder.
+        lists: the package has a ``requirements.txt`` at its root.
+        limits: of its size.
+        commands: that deploy it, given the folder that the package's folder is in.
+        template: makes what the handlers need; None where there is nothing to make.
+        exports: make the infrastructure of a deployment, by the name of the tool.
+        check: of the finished folder.
+        provided: modules that the platform has besides Python's own.
+    """
+
+    entry: str
+    statement: str
+    requires: tuple[str, ...]
+    system: System
+    place: str = ""
+    files: Mapping[str, str] = NOTHING
+    built: tuple[str, ...] = ()
+    lists: bool = False
+    limits: tuple[Limit, ...] = ()
+    commands: Callable[[str], tuple[Command, ...]] = lambda _: ()
+    template: Callable[[], Template] | None = None
+    exports: Mapping[str, Exporter] = NOTHING
+    check: Check | None = None
+    provided: tuple[str, ...] = ()
+
+
+def same_versions(adapter: str) -> tuple[str, ...]:
+    """Return the requirements for leeward and an adapter as they are here: so it was checked.
+
+    Args:
+        adapter: its distribution, such as ``leeward-nimbus``.
+    """
+    from importlib.metadata import version
+
+    return tuple(f"{name}=={version(name)}" for name in ("leeward", adapter))
+
+
+def known_python(wish: Wish, known: tuple[str, ...], platform: str, source: str) -> None:
+    """Check that a platform has the Python of a wish.
+
+    Raises:
+        ConfigError: it has not; those that it has are named.
+    """
+    if wish.python not in known:
+        raise ConfigError(
+            f"{platform} has no Python {wish.python} that leeward runs on; --python may be "
+            f"{', '.join(known)} ({source})"
+        )

@@ -1,1 +1,0 @@
-"""What ``leeward backup`` shows."""

@@ -1,1 +1,0 @@
-"""What `leeward package` finds in a folder, and in its leeward.toml."""

@@ -1,1 +1,0 @@
-"""Packages of an app: what `leeward package` makes for each cloud."""
