@@ -9,7 +9,7 @@ from leeward.app.answers import Failure, InvalidInput, Problem, failure_of, out_
 from leeward.app.dead_letters import (
     LONGEST_WAIT,
     MessageStep,
-    Settlement,
+    NextStep,
     fails_as_one,
     next_step,
     ran_in_any_attempt,
@@ -23,19 +23,19 @@ LATE = failure_of(out_of_time(), (), "no")
 
 def test_a_message_is_tried_again_until_it_is_given_up() -> None:
     """Failure, attempt and retries decide; what is permanent is given up at once."""
-    assert next_step(None, 1, 0, 0.0) == Settlement(MessageStep.ACKNOWLEDGE)
+    assert next_step(None, 1, 0, 0.0) == NextStep(MessageStep.ACKNOWLEDGE)
     table = [
-        (AWAY, 1, 2, Settlement(MessageStep.AGAIN, 1.0)),
-        (AWAY, 2, 2, Settlement(MessageStep.AGAIN, 2.0)),
-        (AWAY, 3, 2, Settlement(MessageStep.DEAD_LETTER, 4.0)),
-        (AWAY, 9, 2, Settlement(MessageStep.DEAD_LETTER, 256.0)),
-        (AWAY, 1, 0, Settlement(MessageStep.DEAD_LETTER, 1.0)),
-        (AWAY, 12, None, Settlement(MessageStep.AGAIN, LONGEST_WAIT)),
-        (AWAY, None, 2, Settlement(MessageStep.AGAIN, 1.0)),
-        (NEVER, 1, 2, Settlement(MessageStep.DEAD_LETTER, 1.0)),
-        (NEVER, None, None, Settlement(MessageStep.DEAD_LETTER, 1.0)),
-        (BAD, 1, None, Settlement(MessageStep.DEAD_LETTER, 1.0)),
-        (LATE, 1, None, Settlement(MessageStep.AGAIN, 1.0)),
+        (AWAY, 1, 2, NextStep(MessageStep.AGAIN, 1.0)),
+        (AWAY, 2, 2, NextStep(MessageStep.AGAIN, 2.0)),
+        (AWAY, 3, 2, NextStep(MessageStep.DEAD_LETTER, 4.0)),
+        (AWAY, 9, 2, NextStep(MessageStep.DEAD_LETTER, 256.0)),
+        (AWAY, 1, 0, NextStep(MessageStep.DEAD_LETTER, 1.0)),
+        (AWAY, 12, None, NextStep(MessageStep.AGAIN, LONGEST_WAIT)),
+        (AWAY, None, 2, NextStep(MessageStep.AGAIN, 1.0)),
+        (NEVER, 1, 2, NextStep(MessageStep.DEAD_LETTER, 1.0)),
+        (NEVER, None, None, NextStep(MessageStep.DEAD_LETTER, 1.0)),
+        (BAD, 1, None, NextStep(MessageStep.DEAD_LETTER, 1.0)),
+        (LATE, 1, None, NextStep(MessageStep.AGAIN, 1.0)),
     ]
     for failure, attempt, retries, wanted in table:
         found = next_step(failure, attempt, retries, 1.0)
@@ -63,7 +63,7 @@ def test_a_batch_that_fails_as_one_is_handed_back() -> None:
     ]
     for failures, wanted in table:
         assert fails_as_one(failures) is wanted, failures
-    assert next_step(NEVER, 1, 2, 1.0, together=True) == Settlement(MessageStep.HAND_BACK, 1.0)
+    assert next_step(NEVER, 1, 2, 1.0, together=True) == NextStep(MessageStep.HAND_BACK, 1.0)
     assert next_step(AWAY, 9, 2, 1.0, together=True).step is MessageStep.HAND_BACK
     assert next_step(None, 9, 2, 1.0, together=True).step is MessageStep.ACKNOWLEDGE
 

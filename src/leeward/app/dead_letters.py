@@ -51,7 +51,7 @@ class MessageStep(Enum):
     HAND_BACK = "hand_back"
 
 
-class Settlement(NamedTuple):
+class NextStep(NamedTuple):
     """What becomes of one message.
 
     Attributes:
@@ -72,7 +72,7 @@ def next_step(
     *,
     keeps: bool = True,
     together: bool = False,
-) -> Settlement:
+) -> NextStep:
     """Decide what becomes of a message.
 
     Args:
@@ -85,15 +85,15 @@ def next_step(
         together: its batch `fails_as_one`.
     """
     if failure is None:
-        return Settlement(MessageStep.ACKNOWLEDGE)
+        return NextStep(MessageStep.ACKNOWLEDGE)
     longest = min(FIRST_WAIT * 2.0 ** min((attempt or 1) - 1, 40), LONGEST_WAIT)
     after = min(max(longest * (1 + unit) / 2, failure.retry_after or 0.0), LONGEST_WAIT)
     if together:
-        return Settlement(MessageStep.HAND_BACK, after)
+        return NextStep(MessageStep.HAND_BACK, after)
     spent = attempt is not None and retries is not None and attempt > retries
     if keeps and (spent or not failure.retryable):
-        return Settlement(MessageStep.DEAD_LETTER, after)
-    return Settlement(MessageStep.AGAIN, after)
+        return NextStep(MessageStep.DEAD_LETTER, after)
+    return NextStep(MessageStep.AGAIN, after)
 
 
 def fails_as_one(failures: Sequence[Failure | None]) -> bool:

@@ -328,7 +328,7 @@ def _answer(handler: Handler, delivery: Delivery, platform: Platform) -> Answer:
 def _failure(error: BaseException, handler: Handler, context: Context) -> Failure:
     """Judge what a handler has raised; where its class raises, too, nothing is known of it.
 
-    That a handler has announced no effect says nothing of those that it keeps to itself.
+    There may be effects that the handler did not announce.
     """
     ran: Ran = "maybe"
     try:

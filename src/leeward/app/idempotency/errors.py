@@ -1,6 +1,6 @@
 """What a call gets instead of a result, and what an exception does to its key.
 
-A call that gets one of these problems has not run the handler. The statuses are those of
+After each of these problems the handler did not run. The statuses follow
 https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/.
 """
 
@@ -17,7 +17,7 @@ from leeward.text import class_name
 
 
 class KeyMissing(Problem):
-    """The call has no idempotency key where the function demands one; status 400. It did not run.
+    """The function needs an idempotency key, but the call has none; status 400. It did not run.
 
     Attributes:
         field: where the key was looked for.
@@ -29,7 +29,7 @@ class KeyMissing(Problem):
 
 
 class PrincipalMissing(Problem):
-    """The function keeps the keys of each caller apart, and who calls is not known; status 401.
+    """The function keeps each caller's keys apart, but the caller is not known; status 401.
 
     It did not run.
     """
@@ -46,12 +46,12 @@ class KeyReused(Problem):
 
 
 class RepeatRefused(Problem):
-    """The key is known, and the call neither ran again nor has a result to get; status 409.
+    """The key is known; the call did not run again, and there is no result; status 409.
 
     Attributes:
         reason: ``running``, ``unknown`` or ``not_kept``.
-        retry_after: seconds after which asking again may help; None where it does not.
-        ran: whether the earlier call has had its effect: ``maybe`` or ``yes``.
+        retry_after: seconds after which another call may help; None if it does not help.
+        ran: whether the earlier call had its effect: ``maybe`` or ``yes``.
     """
 
     def __init__(self, message: str, reason: Reason, retry_after: float | None = None) -> None:
@@ -66,7 +66,7 @@ class RepeatRefused(Problem):
 
 
 class LeaseLost(Problem):
-    """Another run has taken this key over, so this one may begin no further effect; status 409."""
+    """Another run has taken over this key, so this run may begin no further effect; status 409."""
 
     ran = "maybe"
 
@@ -75,10 +75,10 @@ class LeaseLost(Problem):
 
 
 class EarlierFailure(Problem):
-    """The run that had this key failed, and repeats get the same failure; status 500.
+    """The first run with this key failed, and repeats get the same failure; status 500.
 
     Attributes:
-        error_type: class name of what it raised.
+        error_type: class name of its exception.
     """
 
     def __init__(self, message: str, *, error_type: str) -> None:
@@ -102,7 +102,7 @@ _REFUSALS: Final = {
 def refusal_problem(
     function: str, reason: Reason, retry_after: float | None, table: str, ref: str
 ) -> Problem:
-    """Return the problem of a call that was refused; the key itself stays out of it.
+    """Return the refusal of a call; it does not contain the key itself.
 
     Args:
         function: the name of its records.
@@ -114,7 +114,7 @@ def refusal_problem(
     if reason is Reason.MISMATCH:
         return KeyReused(
             f"the idempotency key of this call to {function!r} belongs to another payload. It did "
-            "not run; send the same payload, or a key of its own"
+            "not run; send the same payload, or another key"
         )
     return RepeatRefused(
         f"an earlier call of {function!r} with this idempotency key "
@@ -125,7 +125,7 @@ def refusal_problem(
 
 
 def earlier_failure(function: str, failure: RecordedFailure) -> EarlierFailure:
-    """Return the problem of a repeat whose earlier run has failed."""
+    """Return the failure of an earlier run again."""
     return EarlierFailure(
         f"an earlier call of {function!r} with this idempotency key has failed with "
         f"{failure.type}. It did not run again",
