@@ -321,7 +321,7 @@ class App:
 
     def warm_up(self) -> None:
         """Make the shared values, unless this process has made them."""
-        self._warm.up()
+        self._warm.make_all()
 
     def warm_up_if_due(self, monotonic: Callable[[], float]) -> None:
         """Do the same for a health check; after a failure not again for some seconds.
@@ -329,7 +329,7 @@ class App:
         Raises:
             TooSoon: it failed in the last seconds.
         """
-        self._warm.up_if_due(monotonic)
+        self._warm.make_all_if_due(monotonic)
 
     def handler(self, platform: str, **options: Any) -> Any:
         """Return the entry point for a cloud's runtime.
@@ -380,7 +380,7 @@ class App:
                 chosen,
                 kind,
                 function,
-                prepare=self._warm.first,
+                prepare=self._warm.prepare,
                 clients=self.clients,
                 telemetry=self._telemetry,
                 timeout=timeout,

@@ -371,4 +371,7 @@ def log_failure(handler: Handler, delivery: Delivery, result: Answer) -> None:
     }
     if failure.cause is not None and not isinstance(failure.cause, InvalidInput):
         facts |= failure_facts(failure.cause)
-    log_event(LOGGER, "warning" if failure.retryable else "error", "handler_failed", **facts)
+    if failure.retryable:
+        log_event(LOGGER, "warning", "handler_failed", **facts)
+    else:
+        log_event(LOGGER, "error", "handler_failed", **facts)

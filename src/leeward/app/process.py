@@ -154,14 +154,14 @@ class Warm(Forkable):
         """Count the initialisers."""
         return len(self._makers)
 
-    def first(self) -> bool:
+    def prepare(self) -> bool:
         """Make what is not made yet, and return whether this is asked for the first time."""
         is_first, self._is_used = not self._is_used, True
         if not self._is_up:
-            self.up()
+            self.make_all()
         return is_first
 
-    def up(self) -> None:
+    def make_all(self) -> None:
         """Make what is not made yet. After an error it is tried again next time."""
         if self._is_up:
             return
@@ -170,7 +170,7 @@ class Warm(Forkable):
                 make()
             self._is_up = True
 
-    def up_if_due(self, monotonic: Callable[[], float]) -> None:
+    def make_all_if_due(self, monotonic: Callable[[], float]) -> None:
         """Make what is not made yet, for a health check: anybody may ask for one.
 
         Args:
@@ -185,7 +185,7 @@ class Warm(Forkable):
             if monotonic() < self._due:
                 raise TooSoon
             try:
-                self.up()
+                self.make_all()
             except BaseException:
                 self._due = monotonic() + PAUSE
                 raise
