@@ -7,21 +7,26 @@ from typing import Annotated
 
 import typer
 
-from leeward.cli import NO_TRUST_ENV
 from leeward.cli.commands import keys, objects, scheduler, verbs, workflow
 from leeward.cli.commands.demo import demo
 from leeward.cli.commands.dlq import dlq
 from leeward.cli.commands.doctor import doctor
 from leeward.cli.commands.drill import drill
-from leeward.cli.commands.targets import targets
-from leeward.cli.commands.version import show_version, version
+from leeward.cli.commands.targets import show_version, targets, version
 from leeward.cli.global_options import GlobalOptions
-from leeward.cli.group import Group, add_command, command_group, epilog
+from leeward.cli.group import (
+    NO_TRUST_ENV,
+    CommandGroup,
+    add_command,
+    command_group,
+    epilog,
+    is_debugging,
+)
 from leeward.cli.output.exit_codes import EXIT_CODES
 from leeward.cli.output.output import output_for
 
 app = typer.Typer(
-    cls=Group,
+    cls=CommandGroup,
     name="leeward",
     help=(
         "Your serverless calls, on whichever cloud is up.\n\n"
@@ -202,3 +207,5 @@ add_command(
 )
 add_command(app, "demo", demo, "leeward demo", "leeward demo --json")
 add_command(app, "version", version, "leeward version")
+
+__all__ = ["app", "is_debugging"]

@@ -304,7 +304,7 @@ class _Location(NamedTuple):
 @contextmanager
 def _opened(options: GlobalOptions, location: _Location) -> Iterator[Backups]:
     """Open the client without the functions of embedded targets, and show what goes on."""
-    config = location.config(without_handlers(options.resolved()))
+    config = location.config(without_handlers(options.resolve()))
     quiet = options.output.is_for_programs
     with options.client(config) as client, progress(sys.stderr, quiet=quiet) as look:
         yield Backups(

@@ -60,7 +60,7 @@ def schedule(
         raise ConfigError(f"--out {out} must be the file of a module, such as backups_app.py")
     _keep(out, text)
     *_, rest = app.handlers
-    missing = _missing(options.resolved(), table, store.partition("/")[0], rest)
+    missing = _missing(options.resolve(), table, store.partition("/")[0], rest)
     name = f"{out.stem}:app"
     data = {
         "file": str(out),

@@ -31,7 +31,7 @@ def export(
     """
     options = options_of(context)
     definition = options.workflow(name)
-    functions = options.resolved().functions
+    functions = options.resolve().functions
     own = {each: found.names[engine] for each, found in functions.items() if engine in found.names}
     marks = {each for each, found in functions.items() if found.marks}
     made = exporter_of(engine)(definition, own, marks)

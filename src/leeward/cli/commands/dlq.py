@@ -13,12 +13,19 @@ from typing import Annotated, Any
 import typer
 
 from leeward.adapter import Driver
-from leeward.cli.dlq.letters import Found, Letters, Noted, letters_of
-from leeward.cli.dlq.redrive import Moved, Wish, delete_letters, redrive
+from leeward.cli.dead_letters import (
+    FoundLetter,
+    Letters,
+    Moved,
+    MoveOptions,
+    PlaceLetters,
+    delete_letters,
+    letters_of,
+    redrive,
+)
 from leeward.cli.global_options import GlobalOptions, options_of, without_handlers
-from leeward.cli.output.console import Printers, shown
-from leeward.cli.output.json_view import JsonObject
-from leeward.cli.output.moments import moment
+from leeward.cli.output.console import Printers, escape_text
+from leeward.cli.output.json_view import JsonObject, moment
 from leeward.cli.output.output import JsonOutput
 from leeward.config import Config
 from leeward.errors import InvalidRequest, NotFound
@@ -80,10 +87,10 @@ def dlq(
     options = options_of(context)
     if rate is not None and not 0 < rate < float("inf"):
         raise InvalidRequest("--rate must be a positive number of letters a second", field="rate")
-    wish = Wish(frozenset(id or ()), force, dry_run, rate, keep)
+    wish = MoveOptions(frozenset(id or ()), force, dry_run, rate, keep)
     if action is Action.DELETE and not wish.ids:
         raise InvalidRequest("say with --id which dead letters are deleted", field="id")
-    config = options.resolved()
+    config = options.resolve()
     sources = config.dead_letters.get(queue or "", ())
     if action is Action.REDRIVE and queue is not None and to is None and not sources:
         raise InvalidRequest(
@@ -92,10 +99,10 @@ def dlq(
             field="to",
         )
     known: set[str] = set()
-    with _opened(config, queue) as drivers:
+    with _open_targets(config, queue) as drivers:
         places = [(each.target, letters_of(each, queue, to, sources)) for each in drivers]
         noted: list[tuple[str, Letters]] = [
-            (target, Noted(place, known)) for target, place in places
+            (target, PlaceLetters(place, known)) for target, place in places
         ]
         if action in (Action.REDRIVE, Action.DELETE):
             done = _change(options, noted, wish, delete=action is Action.DELETE)
@@ -115,7 +122,7 @@ def dlq(
 
 
 @contextmanager
-def _opened(config: Config, queue: str | None) -> Iterator[list[Driver]]:
+def _open_targets(config: Config, queue: str | None) -> Iterator[list[Driver]]:
     """Open the targets with dead letters: the embedded ones, or the one with the queue.
 
     Names of functions are left as they are: a dead-letter queue is named by the cloud's own name.
@@ -145,7 +152,7 @@ def _opened(config: Config, queue: str | None) -> Iterator[list[Driver]]:
 
 
 def _change(
-    options: GlobalOptions, places: list[tuple[str, Letters]], wish: Wish, *, delete: bool
+    options: GlobalOptions, places: list[tuple[str, Letters]], wish: MoveOptions, *, delete: bool
 ) -> JsonObject:
     """Move letters back, or delete them, and return what was done."""
     for_program = isinstance(options.output, JsonOutput)
@@ -153,9 +160,9 @@ def _change(
     said = 0
     word = "deleted" if delete else "moved"
 
-    def agree(found: Found) -> bool:
+    def agree(found: FoundLetter) -> bool:
         question = f"{_sentence(found)} {'Delete' if delete else 'Move'} it?"
-        return asks and typer.confirm(shown(question), err=True)
+        return asks and typer.confirm(escape_text(question), err=True)
 
     def progress(done: Moved) -> None:
         nonlocal said
@@ -188,13 +195,13 @@ def _change(
     }
 
 
-def _sentence(found: Found) -> str:
+def _sentence(found: FoundLetter) -> str:
     tries = f"{found.attempts} tries" if found.attempts else "tries not counted"
     ran = "it has run" if found.ran == "yes" else "it may have run"
     return f"{found.id} of {found.queue or '?'}: {found.error or 'no reason told'}, {tries}; {ran}."
 
 
-def _json(target: str, found: Found, *, body: bool) -> JsonObject:
+def _json(target: str, found: FoundLetter, *, body: bool) -> JsonObject:
     told: dict[str, Any] = found._asdict() | {"target": target}
     del told["held"]
     text = told.pop("body").decode(errors="replace")

@@ -12,6 +12,12 @@ import typer
 from leeward.cli.arguments import bytes_argument, texts_argument
 from leeward.cli.commands.verbs import IfRevision, Timeout
 from leeward.cli.global_options import options_of
+from leeward.cli.output.console import (
+    render_no_object,
+    render_object,
+    render_objects,
+    render_receipt,
+)
 from leeward.cli.output.exit_codes import ABSENT
 from leeward.cli.output.json_view import (
     json_of_listed,
@@ -20,12 +26,6 @@ from leeward.cli.output.json_view import (
     json_of_write,
 )
 from leeward.cli.output.output import Output, pour, write_file
-from leeward.cli.output.render import (
-    render_no_object,
-    render_object,
-    render_objects,
-    render_receipt,
-)
 from leeward.errors import InvalidRequest
 from leeward.operations.cursors import Cursors
 

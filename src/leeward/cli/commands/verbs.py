@@ -15,6 +15,7 @@ from leeward.cli.arguments import (
     time_argument,
 )
 from leeward.cli.global_options import options_of
+from leeward.cli.output.console import render_absence, render_item, render_receipt, render_value
 from leeward.cli.output.exit_codes import ABSENT
 from leeward.cli.output.json_view import (
     json_of_absence,
@@ -24,7 +25,6 @@ from leeward.cli.output.json_view import (
     json_of_record,
     json_of_write,
 )
-from leeward.cli.output.render import render_absence, render_item, render_receipt, render_value
 from leeward.values import EffectName
 
 JSON = "JSON, @file, or - for the standard input."
@@ -75,7 +75,7 @@ IfRevision = Annotated[
 ]
 
 
-def _unchecked(effect: str | None) -> EffectName | None:
+def _as_effect(effect: str | None) -> EffectName | None:
     """Return `effect` unchanged: the client checks it, and names the known ones."""
     return cast("EffectName | None", effect)
 
@@ -96,7 +96,7 @@ def invoke(
         result = cloud.invoke(
             function,
             sent,
-            effect=_unchecked(effect),
+            effect=_as_effect(effect),
             idempotency_key=idempotency_key,
             timeout=timeout,
         )
@@ -119,7 +119,7 @@ def enqueue(
         receipt = cloud.enqueue(
             function,
             sent,
-            effect=_unchecked(effect),
+            effect=_as_effect(effect),
             idempotency_key=idempotency_key,
             timeout=timeout,
         )
