@@ -216,7 +216,7 @@ def test_a_run_leaves_to_another_what_that_works_on(cloud: Cloud) -> None:
             "id": ID,
         },
     )
-    with work.held():
+    with work.hold():
         assert cloud.tick() is None
     assert cloud.backups() == []
     assert cloud.tick() is None

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from leeward_backup import segments
 from leeward_backup.lines import Damaged
-from leeward_backup.segments import Draft, Multiset, bucket_of, drafts, lines_in, packed, unpacked
+from leeward_backup.segments import Draft, Multiset, bucket_of, drafts, lines_in, pack, unpack
 
 
 def _rows(keys: Iterable[int], note: str = "") -> list[tuple[int, bytes, bytes]]:
@@ -77,17 +77,17 @@ def test_the_multiset_digest_knows_no_order(lines: list[bytes], random: st.DataO
 def test_a_text_comes_back_from_what_is_packed() -> None:
     """The same text gives the same bytes; other programs unpack them."""
     text = b"line\n" * 1000
-    data = packed(text)
-    assert packed(text) == data
+    data = pack(text)
+    assert pack(text) == data
     assert gzip.decompress(data) == text
-    assert unpacked(data, len(text)) == text
+    assert unpack(data, len(text)) == text
 
 
 @pytest.mark.parametrize("change", ["cut", "flip", "more", "size", "bomb", "none"])
 def test_what_was_not_packed_so_is_refused(change: str) -> None:
     """No more is unpacked than there may be."""
     text = b"line\n" * 1000
-    data = packed(text)
+    data = pack(text)
     size = len(text)
     match change:
         case "cut":
@@ -99,8 +99,8 @@ def test_what_was_not_packed_so_is_refused(change: str) -> None:
         case "size":
             size += 1
         case "bomb":
-            data = packed(text * 1000)
+            data = pack(text * 1000)
         case _:
             data = b""
     with pytest.raises(Damaged):
-        unpacked(data, size)
+        unpack(data, size)

@@ -11,7 +11,7 @@ import pytest
 from leeward.app.runtimes import runtime_of
 from leeward.errors import ConfigError
 from leeward_contract_tests.rows import each_row
-from leeward_deploy.edge.exports import GROUP, Association, Edge, Trigger
+from leeward_deploy.edge.exports import EDGES, Association, Edge, Trigger
 
 ARN = "arn:aws:lambda:us-east-1:123456789012:function:visits:7"
 JAVASCRIPT = "arn:aws:cloudfront::123456789012:function/rules"
@@ -71,7 +71,7 @@ READ: dict[str, Any] = {
 
 def associate(trigger: Trigger, read: Any = READ) -> Association:
     """Return a configuration with a function in it."""
-    edge: Any = runtime_of("aws", GROUP)
+    edge: Any = runtime_of("aws", EDGES)
     assert isinstance(edge, Edge)
     assert edge.associate
     return edge.associate(read, trigger)

@@ -13,7 +13,7 @@ import pytest
 from leeward.app.runtimes import runtime_of
 from leeward.errors import ConfigError
 from leeward_contract_tests.rows import each_row
-from leeward_deploy.edge.exports import GROUP, Edge, Export
+from leeward_deploy.edge.exports import EDGES, Edge, EdgeExport
 from leeward_deploy.edge.reading import rules_of
 from leeward_deploy.edge.rules import Request, Rule, answer_of
 from tests.edge.examples import (
@@ -55,9 +55,9 @@ console.log(JSON.stringify(told.events.map((event) => {
 """Runs the function for requests, and that for answers with the request as the viewer sent it."""
 
 
-def exported(to: str, rules: Sequence[Rule] = RULES) -> Export:
+def exported(to: str, rules: Sequence[Rule] = RULES) -> EdgeExport:
     """Return rules as an edge takes them."""
-    edge: Any = runtime_of(to, GROUP)
+    edge: Any = runtime_of(to, EDGES)
     assert isinstance(edge, Edge)
     return edge.export(rules)
 

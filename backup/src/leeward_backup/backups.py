@@ -13,8 +13,8 @@ from leeward_backup import create as creating
 from leeward_backup.check import check, sealing_of
 from leeward_backup.errors import BackupError
 from leeward_backup.folder import LATEST, Folder, check_id, seconds_of
-from leeward_backup.pace import Pace
-from leeward_backup.parts import Parts
+from leeward_backup.rate_limit import RateLimit
+from leeward_backup.parts import Checkpoints
 from leeward_backup.sealing import Keys, keys_of
 from leeward_backup.source import Export, Scan, Source
 from leeward_backup.tables import Table
@@ -88,13 +88,13 @@ class Backups:
         Raises:
             LeewardError: there is no backup; call it again, and it goes on from there.
         """
-        pace = Pace(rate, self._table.clock)
+        rate_limit = RateLimit(rate, self._table.clock)
         checked = None if id is None else check_id(id)
         source: Source = Scan(self._table, rate)
         if export is not None:
             source = Export(self._client, self._table, export)
         work = self._work_of("create", {"source": source.about})
-        run = creating.Run(source, self._folder, self._keys, work, pace, self._look, verify=verify)
+        run = creating.Run(source, self._folder, self._keys, work, rate_limit, self._look, verify=verify)
         return creating.create(run, checked)
 
     def create_within(self, seconds: float, *, id: str, rate: float | None = None) -> Backup | None:
@@ -117,10 +117,10 @@ class Backups:
         clock = self._table.clock
         until = clock.monotonic() + seconds
         work = self._work_of("create", {"id": check_id(id)})
-        parts = Parts(self._folder, self._keys, id, work)
-        pace = Pace(rate, clock)
+        checkpoints = Checkpoints(self._folder, self._keys, id, work)
+        rate_limit = RateLimit(rate, clock)
         source = Scan(self._table, rate)
-        run = creating.Run(source, self._folder, self._keys, work, pace, self._look, parts, until)
+        run = creating.Run(source, self._folder, self._keys, work, rate_limit, self._look, checkpoints, until)
         try:
             return creating.create(run, id)
         except creating.OutOfTime:
@@ -266,9 +266,9 @@ class Backups:
         named = self._folder.find(id)
         manifest = self._folder.manifest(named, self._keys)
         sealing = sealing_of(manifest, self._keys)
-        pace = Pace(rate, table.clock)
+        rate_limit = RateLimit(rate, table.clock)
         return Restore(
-            *(self._folder, sealing, manifest, table, Mode(mode), pace, parallel, self._look, named)
+            *(self._folder, sealing, manifest, table, Mode(mode), rate_limit, parallel, self._look, named)
         )
 
     def _work_of(self, run: str, about: Mapping[str, Any]) -> WorkFile:

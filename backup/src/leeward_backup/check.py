@@ -10,7 +10,7 @@ from leeward_backup.folder import SEGMENTS, Folder, Named
 from leeward_backup.lines import Damaged, kept_in, key_text
 from leeward_backup.manifest import Manifest, Segment
 from leeward_backup.sealing import Keys, Sealing
-from leeward_backup.segments import Multiset, bucket_of, lines_in, unpacked
+from leeward_backup.segments import Multiset, bucket_of, lines_in, unpack
 from leeward_backup.values import Checked, Look, Progress
 
 
@@ -34,7 +34,7 @@ def check(folder: Folder, keys: Keys, named: Named, look: Look, *, deep: bool) -
     except BackupError as error:
         return Checked(named.id, deep, 0, 0, (str(error),))
     sealing = sealing_of(manifest, keys)
-    looked = _deeply(folder, sealing, manifest, look) if deep else _listed(folder, manifest, look)
+    looked = _check_texts(folder, sealing, manifest, look) if deep else _check_sizes(folder, manifest, look)
     found = [*dict.fromkeys(looked)]
     if found:
         check_still_there(folder, named)
@@ -75,7 +75,7 @@ def read_segment(folder: Folder, sealing: Sealing, segment: Segment) -> Iterator
             raise Damaged("it is lost")
         if len(stored) != segment.stored_bytes or sha256(stored).hexdigest() != segment.stored:
             raise Damaged("it is damaged: its bytes are not those that were written")
-        text = unpacked(sealing.open(segment.name, stored), segment.text_bytes)
+        text = unpack(sealing.open(segment.name, stored), segment.text_bytes)
         if sealing.name(sha256(text).digest()) != segment.text:
             raise Damaged("it is damaged: its text is not the one that was written")
         return lines_in(text, segment.bucket, segment.items)
@@ -96,7 +96,7 @@ def compare(manifest: Manifest, sealing: Sealing, lines: Multiset) -> None:
         )
 
 
-def _listed(folder: Folder, manifest: Manifest, look: Look) -> Iterator[str]:
+def _check_sizes(folder: Folder, manifest: Manifest, look: Look) -> Iterator[str]:
     sizes = folder.sizes(SEGMENTS)
     for number, segment in enumerate(manifest.segments, 1):
         name = f"segment {folder.base}{segment.name}"
@@ -116,7 +116,7 @@ def _has_other_checksum(folder: Folder, segment: Segment) -> bool:
     return kind == "sha256" and told != segment.stored
 
 
-def _deeply(folder: Folder, sealing: Sealing, manifest: Manifest, look: Look) -> Iterator[str]:
+def _check_texts(folder: Folder, sealing: Sealing, manifest: Manifest, look: Look) -> Iterator[str]:
     whole = Multiset()
     for number, segment in enumerate(manifest.segments, 1):
         try:

@@ -22,7 +22,7 @@ from leeward_backup.check import sealing_of
 from leeward_backup.fit import ANY_MODEL
 from leeward_backup.folder import Folder, Named
 from leeward_backup.lines import kept_in, line_of
-from leeward_backup.pace import Pace
+from leeward_backup.rate_limit import RateLimit
 from leeward_backup.restore import Mode, Restore, restore_into
 from leeward_backup.sealing import Keys
 from leeward_backup.tables import Table
@@ -94,6 +94,6 @@ def drill(
         target = _Target(Path(place) / "drill.sqlite3")
         with Client(target, config=config, clock=clock) as client:
             table = Table(client, manifest.table)
-            pace = Pace(None, clock)
-            restore = Restore(folder, sealing, manifest, table, Mode.EMPTY, pace, 1, look, named)
+            rate_limit = RateLimit(None, clock)
+            restore = Restore(folder, sealing, manifest, table, Mode.EMPTY, rate_limit, 1, look, named)
             return restore_into(restore, WorkFile(Path(place), {"drill": manifest.id}))

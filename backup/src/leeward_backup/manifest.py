@@ -129,13 +129,13 @@ def is_segment_name(name: str) -> bool:
     return _NAME.fullmatch(name) is not None
 
 
-def written(manifest: Manifest, sealing: Sealing) -> bytes:
+def encode_manifest(manifest: Manifest, sealing: Sealing) -> bytes:
     """Return a manifest as it is stored."""
     body = _body(manifest)
     return json_text.encode({"body": body, "seal": sealing.seal(json_text.encode(body))})
 
 
-def read(data: bytes, keys: Keys) -> Manifest:
+def decode_manifest(data: bytes, keys: Keys) -> Manifest:
     """Read a manifest.
 
     Raises:
@@ -151,7 +151,7 @@ def read(data: bytes, keys: Keys) -> Manifest:
     return _manifest(body)
 
 
-def needs(data: bytes) -> set[str] | None:
+def segments_named_in(data: bytes) -> set[str] | None:
     """Return the segments that a manifest names, whoever has written it; None if nobody can tell.
 
     It is for a prune alone, which spares more by it and never less.

@@ -6,7 +6,7 @@ from leeward.clock import Clock
 from leeward.errors import InvalidRequest
 
 
-class Pace:
+class RateLimit:
     """A rate that is kept over the whole of a run.
 
     Args:
@@ -22,7 +22,7 @@ class Pace:
         self._started = clock.monotonic()
         self._items = 0
 
-    def keep(self, items: int) -> None:
+    def wait(self, items: int) -> None:
         """Wait until so many more items are due."""
         if self._rate is None:
             return

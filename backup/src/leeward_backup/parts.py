@@ -4,9 +4,9 @@
 
     <prefix>/<table>/runs/<id>/000000.jsonl.gz    how far it had come, and what it had read by then
 
-A part is written create-only and never changed. So of two runs of one backup that read at the same
-time one gets the next part, and the other one gives way. A function's disk is gone with it; the
-work file is made again from the parts.
+A checkpoint is written create-only and never changed. So of two runs of one backup that read at the same
+time one gets the next checkpoint, and the other one gives way. A function's disk is gone with it; the
+work file is made again from the checkpoints.
 """
 
 from __future__ import annotations
@@ -20,47 +20,47 @@ from leeward_backup.errors import BackupError, OtherRun
 from leeward_backup.folder import Folder
 from leeward_backup.lines import Damaged
 from leeward_backup.sealing import Keys
-from leeward_backup.segments import LEAST_LINE, bucket_of, cut_lines, packed
+from leeward_backup.segments import LEAST_LINE, bucket_of, cut_lines, pack
 from leeward_backup.workfile import WorkFile
 
 RUNS: Final = "runs/"
 
-GOES_ON_FOR: Final = 24 * 3600.0
+RESUME_FOR: Final = 24 * 3600.0
 """Seconds after its start for which a run that was killed, or has stopped, is gone on with."""
 
-PARTS: Final = "parts"
-"""State of a work file: how many parts it has in it."""
+COUNT: Final = "parts"
+"""State of a work file: how many checkpoints it has in it."""
 
 TOLD: Final = "told"
-"""State of a work file: what the last part says of how far it had come."""
+"""State of a work file: what the last checkpoint says of how far it had come."""
 
-MOST_BYTES: Final = 4 * 1024 * 1024
-"""Of the rows of a part, about: memory holds them, their text, and what that is packed to."""
+MOST_ROW_BYTES: Final = 4 * 1024 * 1024
+"""Of the rows of a checkpoint, about: memory holds them, their text, and what that is packed to."""
 
-_SPLIT: Final = 3 * MOST_BYTES // 2
+_SPLIT: Final = 3 * MOST_ROW_BYTES // 2
 """Bytes of rows for which not even the end of their page is waited for."""
 
-_MOST: Final = 8 * MOST_BYTES
-"""Bytes of a part's text, at most: more than any version writes."""
+_MOST: Final = 8 * MOST_ROW_BYTES
+"""Bytes of a checkpoint's text, at most: more than any version writes."""
 
 Rows = Sequence[tuple[int, bytes, bytes]]
 
 
-class Part(NamedTuple):
-    """What a part has in it: how far its run had come, and what it had read since the last one."""
+class Checkpoint(NamedTuple):
+    """What a checkpoint has in it: how far its run had come, and what it had read since the last one."""
 
     told: dict[str, Any]
     rows: Rows
 
 
-class Parts:
-    """The parts of one backup.
+class Checkpoints:
+    """The checkpoints of one backup.
 
     Args:
         folder: of the backups.
         keys: the first one encrypts them, if there is one.
         id: of the backup.
-        work: the work file, which has in it what the parts have.
+        work: the work file, which has in it what the checkpoints have.
     """
 
     def __init__(self, folder: Folder, keys: Keys, id: str, work: WorkFile) -> None:
@@ -74,39 +74,39 @@ class Parts:
         self._told: dict[str, Any] | None = None
 
     def load(self, state: str) -> None:
-        """Let the work file have in it what the parts have.
+        """Let the work file have in it what the checkpoints have.
 
         Args:
             state: under which the work file notes how far it has come.
 
         Raises:
-            BackupError: a part is damaged.
+            BackupError: a checkpoint is damaged.
         """
         names = sorted(self._folder.sizes(self._base))
         if names != [self._name(number) for number in range(len(names))]:
             names = []  # a removal has ended in its middle; what is left is begun anew
         self._count = len(names)
         self._told = self._work.state(TOLD)
-        # A run that was killed has read more than is in its parts: that has to be read again.
-        if self._work.state(PARTS) == len(names) and self._work.state(state) == self._told:
+        # A run that was killed has read more than is in its checkpoints: that has to be read again.
+        if self._work.state(COUNT) == len(names) and self._work.state(state) == self._told:
             return
         self._work.clear()
         self._told = None
         for number, name in enumerate(names, 1):
-            found = _read(self._folder, self._keys, name)
+            found = _read_checkpoint(self._folder, self._keys, name)
             # Of two runs that began at once each may have removed what the other one had; and one
-            # that has ended removes them all. What is left of several is begun anew. The first part
+            # that has ended removes them all. What is left of several is begun anew. The first checkpoint
             # has no rows yet: whose it is makes no difference.
             before: dict[str, Any] | None = self._told if number > 2 else None
-            if found is None or (before is not None and _begun(found.told) != _begun(before)):
+            if found is None or (before is not None and _start_of(found.told) != _start_of(before)):
                 self._work.clear()
                 self._count, self._told = 0, None
                 return
             self._told = found.told
-            self._work.note({state: found.told, TOLD: found.told, PARTS: number}, found.rows)
+            self._work.note({state: found.told, TOLD: found.told, COUNT: number}, found.rows)
 
     def add(self, rows: Rows, told: dict[str, Any]) -> None:
-        """Take rows of a page that was read; write a part once they are many.
+        """Take rows of a page that was read; write a checkpoint once they are many.
 
         One in the middle of a page says that the page is yet to be read.
         """
@@ -115,25 +115,25 @@ class Parts:
             self._size += len(key) + len(line) + 2
             if self._size >= _SPLIT and self._told is not None:
                 self.write(self._told)
-        if self._size >= MOST_BYTES:
+        if self._size >= MOST_ROW_BYTES:
             self.write(told)
 
     def write(self, told: dict[str, Any]) -> None:
-        """Write what was read since the last part, and how far that is.
+        """Write what was read since the last checkpoint, and how far that is.
 
         Raises:
-            OtherRun: another run has written this part.
+            OtherRun: another run has written this checkpoint.
         """
         text = b"\n".join((json_text.encode(told), *self._rows, b""))
         name = self._name(self._count)
-        if not self._folder.put(name, self._keys.current.close(name, packed(text))):
+        if not self._folder.put(name, self._keys.current.close(name, pack(text))):
             raise OtherRun(f"another run of this backup has written {self._folder.base}{name}")
         self._count += 1
         self._rows, self._size, self._told = [], 0, told
-        self._work.note({PARTS: self._count, TOLD: told})
+        self._work.note({COUNT: self._count, TOLD: told})
 
     def remove(self) -> None:
-        """Remove all parts, the last one first: the backup is there, or is begun anew."""
+        """Remove all checkpoints, the last one first: the backup is there, or is begun anew."""
         for name in sorted(self._folder.sizes(self._base), reverse=True):
             self._folder.delete(name)
         self._count = 0
@@ -143,11 +143,11 @@ class Parts:
 
 
 def left_behind(folder: Folder, keys: Keys, done: Container[str], now: float) -> Iterator[str]:
-    """Yield the parts that nobody goes on with: of backups that are there, and of old runs.
+    """Yield the checkpoints that nobody goes on with: of backups that are there, and of old runs.
 
     Args:
         folder: of the backups.
-        keys: open the parts.
+        keys: open the checkpoints.
         done: the ids of the backups that are there.
         now: in Unix seconds.
     """
@@ -155,26 +155,26 @@ def left_behind(folder: Folder, keys: Keys, done: Container[str], now: float) ->
     for name in sorted(folder.sizes(RUNS), reverse=True):
         runs.setdefault(name.split("/")[1], []).append(name)
     for id, names in runs.items():
-        if id in done or not _goes_on(folder, keys, names[-1], now):
+        if id in done or not _may_resume(folder, keys, names[-1], now):
             yield from names
 
 
-def _goes_on(folder: Folder, keys: Keys, first: str, now: float) -> bool:
+def _may_resume(folder: Folder, keys: Keys, first: str, now: float) -> bool:
     try:
-        found = _read(folder, keys, first)
+        found = _read_checkpoint(folder, keys, first)
     except BackupError:
         return True  # whoever has its key decides
-    begun = None if found is None else _begun(found.told)
-    return isinstance(begun, int | float) and 0 <= now - begun < GOES_ON_FOR
+    begun = None if found is None else _start_of(found.told)
+    return isinstance(begun, int | float) and 0 <= now - begun < RESUME_FOR
 
 
-def _begun(told: dict[str, Any]) -> Any:
-    """Return when the run first worked that has written a part, in Unix seconds."""
+def _start_of(told: dict[str, Any]) -> Any:
+    """Return when the run first worked that has written a checkpoint, in Unix seconds."""
     return told.get("begun")
 
 
-def _read(folder: Folder, keys: Keys, name: str) -> Part | None:
-    """Read a part; None if it is not there any more.
+def _read_checkpoint(folder: Folder, keys: Keys, name: str) -> Checkpoint | None:
+    """Read a checkpoint; None if it is not there any more.
 
     Raises:
         BackupError: it is damaged, or another key's.
@@ -183,12 +183,12 @@ def _read(folder: Folder, keys: Keys, name: str) -> Part | None:
         stored = folder.get(name)
         if stored is None:
             return None
-        text = _unpacked(keys.open(name, stored))
+        text = _unpack(keys.open(name, stored))
         head, _, _ = text.partition(b"\n")
         told: Any = json_text.decode(head)
         if not text.endswith(b"\n") or not isinstance(told, dict):
             raise Damaged("it does not say how far it has come")
-        return Part(told, [*_rows(cut_lines(text, len(head) + 1))])
+        return Checkpoint(told, [*_rows(cut_lines(text, len(head) + 1))])
     except (Damaged, json_text.Undecodable) as error:
         raise BackupError(f"{folder.base}{name}: {error}; remove it") from None
 
@@ -201,7 +201,7 @@ def _rows(lines: Iterable[bytes]) -> Iterator[tuple[int, bytes, bytes]]:
         yield bucket_of(key), key, line
 
 
-def _unpacked(data: bytes) -> bytes:
+def _unpack(data: bytes) -> bytes:
     reader = zlib.decompressobj(zlib.MAX_WBITS | 16)
     try:
         text = reader.decompress(data, _MOST)

@@ -85,10 +85,10 @@ def prune(
         lease = Lease(folder, name, dead, clock)
         dead = dead - _of_new_ones(folder, known, sizes)
         # Manifests first: a backup of which a segment is gone must not be there any more.
-        left = left_behind(folder, keys, _done(folder, known, name, now), now)
+        left = left_behind(folder, keys, _complete_backups(folder, known, name, now), now)
         heads = _heads(folder, go, [each for each in known if each not in go])
         backups = [each.object for each in go]
-        objects = [*heads, *backups, *sorted(dead), *_over(folder, now), *left, name]
+        objects = [*heads, *backups, *sorted(dead), *_leases_over(folder, now), *left, name]
         for number, each in enumerate(objects, 1):
             lease.renew()
             folder.delete(each)
@@ -119,7 +119,7 @@ def _heads(folder: Folder, go: list[Named], stay: list[Named]) -> list[str]:
     return [each for each in folder.sizes(HEADS) if each < f"{HEADS}{first}" or each in own]
 
 
-def _done(folder: Folder, known: list[Named], own: str, now: float) -> set[str]:
+def _complete_backups(folder: Folder, known: list[Named], own: str, now: float) -> set[str]:
     """Return the ids of the backups whose runs have nothing more to do.
 
     While another prune is under way, or has crashed, a run may yet have to upload again what that
@@ -129,6 +129,6 @@ def _done(folder: Folder, known: list[Named], own: str, now: float) -> set[str]:
     return set() if others else {each.id for each in known}
 
 
-def _over(folder: Folder, now: float) -> list[str]:
+def _leases_over(folder: Folder, now: float) -> list[str]:
     """Return what prunes have left that have crashed."""
     return [each for each in folder.sizes(PRUNES) if is_over(each, now)]

@@ -101,7 +101,7 @@ def wait_for_prunes(
         for name in folder.sizes(PRUNES):
             if is_over(name, now):
                 continue
-            data = _read(folder, name)
+            data = _read_lease(folder, name)
             if data is None or not names & segments_in(folder, name, data):
                 continue
             if name not in seen or seen[name][0] != data:
@@ -115,7 +115,7 @@ def wait_for_prunes(
         clock.sleep(_PAUSE)
 
 
-def _read(folder: Folder, name: str) -> bytes | None:
+def _read_lease(folder: Folder, name: str) -> bytes | None:
     """Read what a prune has said; None if it has ended."""
     try:
         return folder.get(name)

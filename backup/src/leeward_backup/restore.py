@@ -21,7 +21,7 @@ from leeward_backup.fit import finding, keeps
 from leeward_backup.folder import Folder, Named
 from leeward_backup.lines import NATIVE_BEGIN, Damaged, Kept, kept_in, line_of
 from leeward_backup.manifest import Manifest, Segment
-from leeward_backup.pace import Pace
+from leeward_backup.rate_limit import RateLimit
 from leeward_backup.sealing import Sealing
 from leeward_backup.segments import Multiset
 from leeward_backup.tables import Table
@@ -62,7 +62,7 @@ class Restore(NamedTuple):
         manifest: of the backup.
         table: gets the items.
         mode: what becomes of items that are there.
-        pace: of writing.
+        rate_limit: of writing.
         parallel: threads that write.
         look: is told how far it has come.
         named: the backup; None where nobody asks what came after it.
@@ -75,7 +75,7 @@ class Restore(NamedTuple):
     manifest: Manifest
     table: Table
     mode: Mode
-    pace: Pace
+    rate_limit: RateLimit
     parallel: int
     look: Look
     named: Named | None = None
@@ -124,7 +124,7 @@ def dry_run(restore: Restore) -> Fit:
                 continue
             whole.add(line)
             items += 1
-            expired += _has_expired(kept, now)
+            expired += _is_past(kept, now)
             found = finding(line, kept, home, plain=restore.plain)
             if found and len(findings) < MOST_FINDINGS:
                 findings.append(found)
@@ -190,7 +190,7 @@ def restore_into(restore: Restore, work: WorkFile) -> Restored:
         BackupError: it is damaged, or does not fit; nothing was written.
         LeewardError: it went wrong on the way; the next run goes on from there.
     """
-    with work.held():
+    with work.hold():
         if restore.mode is Mode.EMPTY and work.state(_DONE) and _is_empty(restore.table):
             work.clear()  # somebody has emptied the table since: what is done is gone
         if not work.state(_CHECKED):
@@ -204,7 +204,7 @@ def restore_into(restore: Restore, work: WorkFile) -> Restored:
                 )
             work.note({_CHECKED: True, _MISSING: [*fit.missing]})
         done = _write_all(restore, work)
-        restored = _verified(restore, done, tuple(work.state(_MISSING) or ()))
+        restored = _verify(restore, done, tuple(work.state(_MISSING) or ()))
         work.remove()
     return restored
 
@@ -222,7 +222,7 @@ def _is_empty(table: Table) -> bool:
     return not any(page.rows for page in table.pages())
 
 
-def _has_expired(kept: Kept, now: float) -> bool:
+def _is_past(kept: Kept, now: float) -> bool:
     return kept.expires_at is not None and kept.expires_at <= now
 
 
@@ -240,7 +240,7 @@ def _write_all(restore: Restore, work: WorkFile) -> Done:
             work.note({_DONE: done._asdict(), _MISSING: [*dict.fromkeys(missing)]})
             written += segment.items
             restore.look(Progress("write", written, restore.manifest.items, "items"))
-            restore.pace.keep(segment.items)
+            restore.rate_limit.wait(segment.items)
     return done
 
 
@@ -257,10 +257,10 @@ def _chunks(lines: Iterable[bytes]) -> Iterator[list[bytes]]:
 
 
 def _sum(one: Done, other: Done) -> Done:
-    return Done(*(_added(first, second) for first, second in zip(one, other, strict=True)))
+    return Done(*(_add(first, second) for first, second in zip(one, other, strict=True)))
 
 
-def _added(first: Any, second: Any) -> Any:
+def _add(first: Any, second: Any) -> Any:
     if isinstance(second, int):
         return first + second
     return tuple(map(sum, zip(first, second, strict=True)))
@@ -275,7 +275,7 @@ def _write(restore: Restore, lines: Sequence[bytes]) -> Done:
         item = _item_of(restore, line, "", [])
         if item is None:
             continue
-        if _has_expired(item, now):
+        if _is_past(item, now):
             expired += 1
             continue
         made, lossy = _adapt(restore, item, line)
@@ -322,7 +322,7 @@ def _store(restore: Restore, items: Sequence[tuple[Kept, bytes]]) -> list[bool]:
     ]
 
 
-def _verified(restore: Restore, done: Done, missing: tuple[str, ...]) -> Restored:
+def _verify(restore: Restore, done: Done, missing: tuple[str, ...]) -> Restored:
     """Read the table again, and promise no more than that has shown."""
     lasting, expiring = Multiset(), Multiset()
     for row in _rows(restore):

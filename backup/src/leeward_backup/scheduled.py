@@ -19,7 +19,7 @@ from leeward.logs import log_event
 from leeward.values import Json, Promise
 from leeward_backup.backups import Backups
 from leeward_backup.errors import BackupError, OtherRun
-from leeward_backup.parts import GOES_ON_FOR
+from leeward_backup.parts import RESUME_FOR
 from leeward_backup.workfile import USUAL_FOLDER
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def schedule_backup(
     def begin(nominal: datetime, context: Context) -> None:
         _run(_Run(plan, nominal, context, context.clock.now()), "create")
 
-    def go_on(task: dict[str, Any], context: Context) -> None:
+    def resume(task: dict[str, Any], context: Context) -> None:
         nominal, step = _task_in(task)
         since = task.get("since")
         begun = since if isinstance(since, int | float) else context.clock.now()
@@ -126,7 +126,7 @@ def schedule_backup(
     app.on_schedule(schedule, name=plan.name, timeout=timeout, retries=RETRIES)(begin)
     app.function(
         name=plan.rest, effect="idempotent", timeout=timeout, retries=RETRIES, queued=True
-    )(go_on)
+    )(resume)
     for each in (plan.name, plan.rest):
         app.handlers[each].scans = table
 
@@ -188,7 +188,7 @@ def _run(run: _Run, step: _Step) -> None:
             never end.
     """
     plan, context, given = run.plan, run.context, run.context.remaining()
-    if context.clock.now() - run.since >= GOES_ON_FOR:
+    if context.clock.now() - run.since >= RESUME_FOR:
         raise BackupError(
             f"the backup {run.id} was not done within a day; give its runs more time, or back up "
             "from an export"

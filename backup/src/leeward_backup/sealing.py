@@ -181,7 +181,7 @@ class Keys:
         return next((each for each in known if each.key_id == key_id), None)
 
     def open(self, name: str, stored: bytes) -> bytes:
-        """Return the data of a part of a run, with whichever key it was written.
+        """Return the data of a checkpoint, with whichever key it was written.
 
         Raises:
             Damaged: it is not what was stored under this name, or none of the keys fits.

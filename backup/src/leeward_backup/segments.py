@@ -122,12 +122,12 @@ def _draft(bucket: int, lines: list[bytes]) -> Draft:
     return Draft(bucket, b"\n".join((*lines, b"")), len(lines))
 
 
-def packed(text: bytes) -> bytes:
+def pack(text: bytes) -> bytes:
     """Compress a text as gzip does."""
     return gzip.compress(text, _LEVEL, mtime=0)
 
 
-def unpacked(data: bytes, size: int) -> bytes:
+def unpack(data: bytes, size: int) -> bytes:
     """Return the text of what `packed` returned.
 
     Args:

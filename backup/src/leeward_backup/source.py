@@ -111,7 +111,7 @@ class Export:
             raise BackupError(f"the file {file.name} of the export {self.about} is lost")
         lines, rest, size = 0, list[bytes](), 0
         try:
-            for piece in _unpacked(found):
+            for piece in _gunzip(found):
                 whole, end, after = piece.rpartition(b"\n")
                 size += len(piece)
                 if size > LONGEST_LINE:
@@ -142,7 +142,7 @@ class Export:
             )
 
 
-def _unpacked(pieces: Iterable[bytes]) -> Iterator[bytes]:
+def _gunzip(pieces: Iterable[bytes]) -> Iterator[bytes]:
     """Yield what was packed as gzip does, in pieces of bounded size.
 
     Raises:

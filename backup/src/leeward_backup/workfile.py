@@ -57,14 +57,14 @@ class WorkFile:
         self._lock = Database(self.path.with_name(f"{self.path.name}.lock"), _LOCK)
 
     @contextmanager
-    def held(self) -> Iterator[None]:
+    def hold(self) -> Iterator[None]:
         """Keep other processes away, and close the file at the end.
 
         Raises:
             LeewardError: another one is at work with it, or it cannot be used.
         """
         try:
-            with self._told(), self._lock.write(0.0):
+            with self._explain(), self._lock.write(0.0):
                 keep_out_of_version_control(self.path.parent)
                 keep_out_of_version_control(self.path.parent.parent)
                 yield
@@ -74,26 +74,26 @@ class WorkFile:
 
     def state(self, name: str) -> Any:
         """Return what was noted under a name; None for nothing."""
-        with self._told(), self._database.read(_PATIENCE) as connection:
+        with self._explain(), self._database.read(_PATIENCE) as connection:
             rows = connection.execute("SELECT value FROM state WHERE name = ?", (name,)).fetchall()
         return decode(rows[0][0]) if rows else None
 
     def note(self, states: dict[str, Any], rows: Sequence[tuple[int, bytes, bytes]] = ()) -> None:
         """Note states and add lines, in one step."""
         texts = [(name, encode(value).decode()) for name, value in states.items()]
-        with self._told(), self._database.write(_PATIENCE) as connection:
+        with self._explain(), self._database.write(_PATIENCE) as connection:
             connection.executemany("INSERT INTO lines VALUES (?, ?, ?)", rows)
             connection.executemany("INSERT OR REPLACE INTO state VALUES (?, ?)", texts)
 
     def clear(self) -> None:
         """Forget everything."""
-        with self._told(), self._database.write(_PATIENCE) as connection:
+        with self._explain(), self._database.write(_PATIENCE) as connection:
             connection.execute("DELETE FROM lines")
             connection.execute("DELETE FROM state")
 
     def lines(self) -> Iterator[tuple[int, bytes, bytes]]:
         """Yield bucket, key and line of all items in order; of one key only the last that came."""
-        with self._told():
+        with self._explain():
             connection = self._database.connect()
             try:
                 connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
@@ -118,7 +118,7 @@ class WorkFile:
                 self.path.with_name(f"{self.path.name}{suffix}").unlink()
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _explain(self) -> Iterator[None]:
         try:
             yield
         except DatabaseFault as fault:

@@ -29,7 +29,7 @@ ZLIB: Final = zlib.ZLIB_RUNTIME_VERSION
 """The zlib that decides on the bytes."""
 
 
-def packed(folder: Path) -> bytes:
+def pack(folder: Path) -> bytes:
     """Return a folder's files as a zip."""
     target = BytesIO()
     files = {path.relative_to(folder).as_posix(): path for path in files_below(folder)}
@@ -49,7 +49,7 @@ def files_below(folder: Path) -> list[Path]:
     return [path for path in folder.rglob("*") if path.is_file()]
 
 
-def written(folder: Path, files: Mapping[str, bytes]) -> None:
+def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
     """Write files below a folder, by their paths."""
     for name, content in files.items():
         path = folder / name

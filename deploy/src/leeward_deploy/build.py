@@ -13,12 +13,12 @@ from tempfile import TemporaryDirectory
 from typing import Final, NamedTuple
 
 from leeward.errors import ConfigError
-from leeward_deploy.archive import ZLIB, files_below, packed, written
+from leeward_deploy.archive import ZLIB, files_below, pack, write_files
 from leeward_deploy.entry import entry_text, handler_calls
 from leeward_deploy.imports import check_imports
-from leeward_deploy.recipe import ARCHES, Limit, Recipe, Template, Wish
-from leeward_deploy.sources import copied
-from leeward_deploy.uv import Goal, NotLoadable, Pinned, Source, install, resolved
+from leeward_deploy.recipe import ARCHES, Limit, Recipe, Template, PackageSpec
+from leeward_deploy.sources import copy_files
+from leeward_deploy.uv import Goal, NotLoadable, Pinned, PackageSource, install, resolve
 from leeward_deploy.wheels import is_pure, loads, tags_in
 
 NOISE: Final = ("INSTALLER", "RECORD", "REQUESTED", "direct_url.json", "uv_cache.json")
@@ -46,7 +46,7 @@ class Origin(NamedTuple):
     folder: Path
     files: Sequence[str]
     requires: Sequence[Path]
-    source: Source
+    source: PackageSource
     left: Sequence[str] = ()
     denied: Sequence[str] = ()
     settings: Path | None = None
@@ -74,7 +74,7 @@ class Package(NamedTuple):
     notes: tuple[str, ...]
 
 
-def build(wish: Wish, recipe: Recipe, origin: Origin, out: Path, name: str) -> Package:
+def build(spec: PackageSpec, recipe: Recipe, origin: Origin, out: Path, name: str) -> Package:
     """Make a package in the folder `out`, under `name`.
 
     Raises:
@@ -85,13 +85,13 @@ def build(wish: Wish, recipe: Recipe, origin: Origin, out: Path, name: str) -> P
         raise ConfigError(
             f"{folder} is there, and is not a package that was made here; name another --out"
         )
-    _check_entry(wish, recipe, origin)
+    _check_entry(spec, recipe, origin)
     with _beside(out) as place:
         work = Path(place).resolve()
         made = work / name
-        text = _assembled(wish, recipe, origin, made, work)
-        content = packed(made)
-        sizes = {"zip": len(content), "folder": _size(made)}
+        text = _assemble(spec, recipe, origin, made, work)
+        content = pack(made)
+        sizes = {"zip": len(content), "folder": _size_of(made)}
         notes = (
             *check_sizes(sizes, recipe.limits, largest(made)),
             *_note_on(origin.denied),
@@ -109,7 +109,7 @@ def write_template(recipe: Recipe, out: Path) -> Template | None:
     """Write the template of a recipe beside the package; return it, or None if there is none."""
     made = recipe.template and recipe.template()
     if made is not None:
-        written(out, {made.name: made.text.encode()})
+        write_files(out, {made.name: made.text.encode()})
     return made
 
 
@@ -161,21 +161,21 @@ def wrong_wheels(place: Path, goal: Goal) -> list[str]:
     return said
 
 
-def _assembled(wish: Wish, recipe: Recipe, origin: Origin, made: Path, work: Path) -> str:
+def _assemble(spec: PackageSpec, recipe: Recipe, origin: Origin, made: Path, work: Path) -> str:
     """Fill the folder `made`; return the list of what is required."""
-    goal = Goal(wish.python, ARCHES[wish.arch], recipe.system.glibc)
+    goal = Goal(spec.python, ARCHES[spec.arch], recipe.system.glibc)
     place = made / recipe.place
     place.mkdir(parents=True)
     try:
-        pinned = resolved(recipe.requires, origin.requires, goal, origin.source, work)
+        pinned = resolve(recipe.requires, origin.requires, goal, origin.source, work)
         built = _closure(recipe.built, pinned, goal, origin.source, work)
         own = [each for each in pinned if each.name not in built]
         install(own, goal, origin.source, place, work)
-        cleaned(place)
+        clean(place)
         wrong = wrong_wheels(place, goal)
         if wrong:
             raise NotLoadable("; ".join(wrong))
-        entries = {wish.entry.module, recipe.entry.removesuffix(".py")}
+        entries = {spec.entry.module, recipe.entry.removesuffix(".py")}
         made_here = (each.removesuffix(".py") for each in recipe.files)
         check_imports(
             *(origin.folder, origin.files, entries, place),
@@ -187,10 +187,10 @@ def _assembled(wish: Wish, recipe: Recipe, origin: Origin, made: Path, work: Pat
         raise ConfigError(
             f"what the app needs does not load on {where}: {error}; {recipe.system.remedy}"
         ) from error
-    copied(origin.folder, origin.files, made)
+    copy_files(origin.folder, origin.files, made)
     if origin.settings is not None:
-        written(made, {"leeward.toml": origin.settings.read_bytes()})
-    written(made, _files(wish, recipe, pinned, built))
+        write_files(made, {"leeward.toml": origin.settings.read_bytes()})
+    write_files(made, _files(spec, recipe, pinned, built))
     return "".join(f"{each.line()}\n" for each in pinned)
 
 
@@ -205,14 +205,14 @@ def _note_on(denied: Sequence[str]) -> tuple[str, ...]:
     return (told,)
 
 
-def _check_entry(wish: Wish, recipe: Recipe, origin: Origin) -> None:
+def _check_entry(spec: PackageSpec, recipe: Recipe, origin: Origin) -> None:
     """Check that a file which the platform loads is its entry file, if the user has one."""
     if recipe.entry in origin.left:
         raise ConfigError(
             f"{recipe.entry} is what the platform loads, and yours calls handler() for another "
             f"cloud; correct that, or leave it out with --exclude {recipe.entry}"
         )
-    own = wish.files.get(recipe.entry)
+    own = spec.files.get(recipe.entry)
     if own is not None and not any(handler_calls(own, recipe.entry)):
         raise ConfigError(
             f"{recipe.entry} is what the platform loads, and yours does not call handler() of the "
@@ -221,12 +221,12 @@ def _check_entry(wish: Wish, recipe: Recipe, origin: Origin) -> None:
 
 
 def _files(
-    wish: Wish, recipe: Recipe, pinned: Sequence[Pinned], built: Iterable[str]
+    spec: PackageSpec, recipe: Recipe, pinned: Sequence[Pinned], built: Iterable[str]
 ) -> dict[str, bytes]:
     """Return what is written besides the user's files, and in their place."""
-    found = {name: text.encode() for name, text in recipe.files.items() if name not in wish.files}
-    if recipe.entry not in wish.files:
-        found[recipe.entry] = entry_text(wish.entry, recipe.statement).encode()
+    found = {name: text.encode() for name, text in recipe.files.items() if name not in spec.files}
+    if recipe.entry not in spec.files:
+        found[recipe.entry] = entry_text(spec.entry, recipe.statement).encode()
     if recipe.lists:
         lines = [each.line() for each in pinned if not recipe.built or each.name in built]
         found[LIST] = "".join(f"{line}\n" for line in lines).encode()
@@ -234,7 +234,7 @@ def _files(
 
 
 def _closure(
-    names: Sequence[str], pinned: Sequence[Pinned], goal: Goal, source: Source, work: Path
+    names: Sequence[str], pinned: Sequence[Pinned], goal: Goal, source: PackageSource, work: Path
 ) -> set[str]:
     """Return the packages that `names` need, among those that were resolved together."""
     if not names:
@@ -243,10 +243,10 @@ def _closure(
     constraints = work / "constraints.txt"
     constraints.write_text("".join(f"{name}=={each}\n" for name, each in versions.items()))
     wanted = [*names, f"-c {constraints}"]
-    return {each.name for each in resolved(wanted, (), goal, source, work)}
+    return {each.name for each in resolve(wanted, (), goal, source, work)}
 
 
-def cleaned(place: Path) -> None:
+def clean(place: Path) -> None:
     """Remove what an installer leaves behind, and what no function uses of leeward."""
     rmtree(place / "bin", ignore_errors=True)
     for path in files_below(place):
@@ -261,7 +261,7 @@ def cleaned(place: Path) -> None:
         rmtree(path)
 
 
-def _size(folder: Path) -> int:
+def _size_of(folder: Path) -> int:
     return sum(path.stat().st_size for path in files_below(folder))
 
 

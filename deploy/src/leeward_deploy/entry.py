@@ -31,7 +31,7 @@ def apps_in(text: str) -> tuple[str, ...]:
     """Return the names of the apps that a module makes at its top level."""
     return tuple(
         target.id
-        for node in _parsed(text).body
+        for node in _parse(text).body
         if isinstance(node, ast.Assign | ast.AnnAssign) and _is_app(node.value)
         for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
         if isinstance(target, ast.Name)
@@ -41,7 +41,7 @@ def apps_in(text: str) -> tuple[str, ...]:
 def names_in(text: str) -> set[str]:
     """Return the names that a module defines, assigns or imports at its top level."""
     found: set[str] = set()
-    for node in _parsed(text).body:
+    for node in _parse(text).body:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             found.add(node.name)
         elif isinstance(node, ast.Import | ast.ImportFrom):
@@ -58,8 +58,8 @@ def handler_calls(text: str, file: str) -> Iterator[HandlerCall]:
     Raises:
         ConfigError: an option of one is not written out.
     """
-    tree = _parsed(text)
-    imported = _imported(tree)
+    tree = _parse(text)
+    imported = _names_imported(tree)
     for node in ast.walk(tree):
         if (
             isinstance(node, ast.Call)
@@ -76,7 +76,7 @@ def handler_calls(text: str, file: str) -> Iterator[HandlerCall]:
             yield HandlerCall(node.args[0].value, entry)
 
 
-def found_app(modules: Mapping[str, str]) -> Entry:
+def find_app(modules: Mapping[str, str]) -> Entry:
     """Return the one app of some modules.
 
     Args:
@@ -105,7 +105,7 @@ def entry_text(entry: Entry, statement: str) -> str:
     )
 
 
-def _parsed(text: str) -> ast.Module:
+def _parse(text: str) -> ast.Module:
     try:
         return ast.parse(text)
     except (SyntaxError, ValueError):
@@ -121,7 +121,7 @@ def _is_app(value: ast.expr | None) -> bool:
     )
 
 
-def _imported(tree: ast.Module) -> dict[str, tuple[str, str]]:
+def _names_imported(tree: ast.Module) -> dict[str, tuple[str, str]]:
     """Return module and name of what a module imports by ``from ... import``, by its own names."""
     return {
         each.asname or each.name: (node.module, each.name)

@@ -12,10 +12,10 @@ from leeward.entrypoints import EntryPoint, all_entry_points, entry_points
 from leeward.errors import ConfigError
 from leeward.workflow.model import Definition
 
-GROUP: Final = "leeward.workflow_exports"
+WORKFLOW_EXPORTS: Final = "leeward.workflow_exports"
 
 
-class Export(NamedTuple):
+class WorkflowExport(NamedTuple):
     """What is to be deployed.
 
     Attributes:
@@ -27,27 +27,27 @@ class Export(NamedTuple):
     command: str
 
 
-Exporter: TypeAlias = Callable[[Definition, Mapping[str, str], Collection[str]], Export]
+WorkflowExporter: TypeAlias = Callable[[Definition, Mapping[str, str], Collection[str]], WorkflowExport]
 """Takes a definition, own names of functions by their logical names, and the logical names of those
 that are known to mark their answers: of another one no status proves that it did not run.
 
 It raises `ConfigError` where its engine cannot run the definition."""
 
 
-def exporter_of(engine: str) -> Exporter:
+def exporter_of(engine: str) -> WorkflowExporter:
     """Return the exporter of an engine, by the provider's name.
 
     Raises:
         ConfigError: no package that is installed offers it.
     """
-    found = _named(engine, entry_points(GROUP)) or _named(engine, all_entry_points(GROUP))
+    found = _named(engine, entry_points(WORKFLOW_EXPORTS)) or _named(engine, all_entry_points(WORKFLOW_EXPORTS))
     if not found:
-        known = sorted({point.name for point in all_entry_points(GROUP)})
+        known = sorted({point.name for point in all_entry_points(WORKFLOW_EXPORTS)})
         raise ConfigError(
             f"no engine {engine!r} to export to; known: {', '.join(known) or 'none'}; install the "
             "adapter of the cloud"
         )
-    return cast("Exporter", found[0].load())
+    return cast("WorkflowExporter", found[0].load())
 
 
 def _named(engine: str, points: list[EntryPoint]) -> list[EntryPoint]:

@@ -18,7 +18,7 @@ from leeward.logs import import_flaw
 from leeward_deploy.recipe import Entry
 
 
-def loaded(folder: Path, entry: Entry) -> App:
+def load_app(folder: Path, entry: Entry) -> App:
     """Import the app of a folder, and check its handlers.
 
     Raises:
@@ -31,12 +31,12 @@ def loaded(folder: Path, entry: Entry) -> App:
         )
     where = f"{entry.module}:{entry.attribute}"
     own = {each.stem for each in folder.iterdir() if each.is_dir() or each.suffix == ".py"}
-    others = {name: sys.modules.pop(name) for name in [*sys.modules] if _top(name) in own}
+    others = {name: sys.modules.pop(name) for name in [*sys.modules] if _top_of(name) in own}
     before = set(sys.modules)
     sys.path.insert(0, str(folder))
     invalidate_caches()
     try:
-        found = _imported(entry, f"{where} in {folder}")
+        found = _import(entry, f"{where} in {folder}")
         if not isinstance(found, App):
             raise ConfigError(f"{where} is not an App; name one as MODULE:NAME")
         found.check()
@@ -47,7 +47,7 @@ def loaded(folder: Path, entry: Entry) -> App:
     return found
 
 
-def _imported(entry: Entry, where: str) -> object:
+def _import(entry: Entry, where: str) -> object:
     try:
         return getattr(import_module(entry.module), entry.attribute, None)
     except Exception as error:  # a module may fail in any way while it is imported
@@ -57,7 +57,7 @@ def _imported(entry: Entry, where: str) -> object:
         ) from error
 
 
-def _top(name: str) -> str:
+def _top_of(name: str) -> str:
     return name.partition(".")[0]
 
 

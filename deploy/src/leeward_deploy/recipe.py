@@ -1,6 +1,6 @@
 """What a platform wants of a package: an adapter says it, and `leeward package` does it.
 
-An adapter offers one function under the entry point ``leeward.packagers``: it takes a `Wish`, and
+An adapter offers one function under the entry point ``leeward.packagers``: it takes a `PackageSpec`, and
 returns the `Recipe`, or raises `ConfigError` for what the platform does not run.
 """
 
@@ -14,9 +14,9 @@ from leeward.adapter.looking import Expected
 from leeward.app.app import App
 from leeward.errors import ConfigError
 from leeward.values import NOTHING
-from leeward_deploy.uv import Source
+from leeward_deploy.uv import PackageSource
 
-GROUP: Final = "leeward.packagers"
+PACKAGERS: Final = "leeward.packagers"
 
 ARCHES: Final = {"x86_64": "x86_64", "arm64": "aarch64"}
 """What clouds call the two kinds of processors, and what wheels call them."""
@@ -62,7 +62,7 @@ class Declared(NamedTuple):
     queues: tuple[str, ...] = ()
 
 
-class Wish(NamedTuple):
+class PackageSpec(NamedTuple):
     """What is to be packaged.
 
     Attributes:
@@ -201,7 +201,7 @@ class System(NamedTuple):
     remedy: str
 
 
-Check: TypeAlias = Callable[[Path, Source], tuple[str, ...]]
+Check: TypeAlias = Callable[[Path, PackageSource], tuple[str, ...]]
 """Looks at a finished folder, with packages from a source; returns what there is to say of it.
 
 It raises `ConfigError` if the platform would not load it."""
@@ -255,14 +255,14 @@ def same_versions(adapter: str) -> tuple[str, ...]:
     return tuple(f"{name}=={version(name)}" for name in ("leeward", adapter))
 
 
-def known_python(wish: Wish, known: tuple[str, ...], platform: str, source: str) -> None:
-    """Check that a platform has the Python of a wish.
+def known_python(spec: PackageSpec, known: tuple[str, ...], platform: str, source: str) -> None:
+    """Check that a platform has the Python of a spec.
 
     Raises:
         ConfigError: it has not; those that it has are named.
     """
-    if wish.python not in known:
+    if spec.python not in known:
         raise ConfigError(
-            f"{platform} has no Python {wish.python} that leeward runs on; --python may be "
+            f"{platform} has no Python {spec.python} that leeward runs on; --python may be "
             f"{', '.join(known)} ({source})"
         )

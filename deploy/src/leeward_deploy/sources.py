@@ -143,7 +143,7 @@ def _check_link(file: Path, folder: Path) -> None:
         )
 
 
-def copied(folder: Path, files: Iterable[str], to: Path) -> None:
+def copy_files(folder: Path, files: Iterable[str], to: Path) -> None:
     """Copy files of a folder into another one, without times; programs stay programs."""
     for name in files:
         target = to / name

@@ -59,7 +59,7 @@ class Configuration:
         known[id] = arguments
         return f"{type}.{id}"
 
-    def known(self, type: str, name: str, attribute: str = "name") -> str:
+    def reference(self, type: str, name: str, attribute: str = "name") -> str:
         """Return a reference to what has been added; the name itself of what is not made here."""
         id = identifier(name)
         return of(f"{type}.{id}.{attribute}") if id in self._resources.get(type, {}) else name

@@ -32,10 +32,10 @@ _REFERENCE: Final = re.compile(r"(?<!\$)\$\{([^{}]*)\}")
 _NAMED: Final = re.compile(r"(?<![\w.\"/-])((?:data\.)?\w+)\.([\w-]+)(?:\.(\w+))?")
 
 Schemas = Mapping[str, Mapping[str, Any]]
-Block = Mapping[str, Any]
+Mapped = Mapping[str, Any]
 
 
-class Rule(NamedTuple):
+class Constraint(NamedTuple):
     """What a value has to be, that no schema knows.
 
     Attributes:
@@ -57,7 +57,7 @@ def schemas_in(file: Path) -> Schemas:
     return found
 
 
-def check(document: Block, schemas: Schemas, rules: Iterable[Rule], where: str) -> None:
+def check(document: Mapped, schemas: Schemas, rules: Iterable[Constraint], where: str) -> None:
     """Check a configuration before it is written.
 
     Raises:
@@ -69,7 +69,7 @@ def check(document: Block, schemas: Schemas, rules: Iterable[Rule], where: str) 
         raise ConfigError(f"{where}: {found[0]}{more}")
 
 
-def flaws(document: Block, schemas: Schemas, rules: Iterable[Rule]) -> Iterator[str]:
+def flaws(document: Mapped, schemas: Schemas, rules: Iterable[Constraint]) -> Iterator[str]:
     """Yield what is wrong with a configuration: each time the place, and what it must be."""
     rules = list(rules)
     for type, named in document.get("resource", {}).items():
@@ -145,7 +145,7 @@ def _of_value(value: Any, kind: Any, where: str) -> Iterator[str]:
         yield f"{where} is {value!r}, not a {kind}"
 
 
-def _of_rule(body: Block, rule: Rule, where: str) -> Iterator[str]:
+def _of_rule(body: Mapped, rule: Constraint, where: str) -> Iterator[str]:
     for value in _at(body, rule.path.split(".") if rule.path else []):
         if not rule.holds(value):
             at = f"{where}.{rule.path}" if rule.path else where
@@ -163,7 +163,7 @@ def _at(value: Any, path: list[str]) -> Iterator[Any]:
             yield from _at(each[path[0]], path[1:])
 
 
-def _dangling(document: Block, schemas: Schemas) -> Iterator[str]:
+def _dangling(document: Mapped, schemas: Schemas) -> Iterator[str]:
     """Yield the references that lead nowhere."""
     for where, text in _texts(document, ""):
         for inner in _REFERENCE.findall(text):
@@ -173,7 +173,7 @@ def _dangling(document: Block, schemas: Schemas) -> Iterator[str]:
                     yield f"{where} refers to {told}"
 
 
-def _missing(document: Block, schemas: Schemas, kind: str, name: str, attribute: str) -> str:
+def _missing(document: Mapped, schemas: Schemas, kind: str, name: str, attribute: str) -> str:
     """Return what a reference leads to that is not there; empty if it leads somewhere."""
     if kind in ("path", "each", "count", "local"):
         return ""

@@ -58,7 +58,7 @@ class Goal(NamedTuple):
         return ["--python-platform", platform, "--python-version", self.python]
 
 
-class Source(NamedTuple):
+class PackageSource(NamedTuple):
     """Where packages come from.
 
     Attributes:
@@ -117,8 +117,8 @@ def program() -> str:
     return found
 
 
-def resolved(
-    requires: Sequence[str], files: Sequence[Path], goal: Goal, source: Source, folder: Path
+def resolve(
+    requires: Sequence[str], files: Sequence[Path], goal: Goal, source: PackageSource, folder: Path
 ) -> tuple[Pinned, ...]:
     """Return the versions that fit together, in order of their names.
 
@@ -135,7 +135,7 @@ def resolved(
     done = _compile(requires, files, goal, source, folder)
     if done.returncode == 0:
         return read_lock((folder / "pylock.toml").read_text(encoding="utf-8"))
-    said = told(done)
+    said = message_of(done)
     if "building from source is disabled" in said or "matching platform tag" in said:
         newer = _compile(requires, files, goal._replace(glibc=NEWEST), source, folder)
         if newer.returncode == 0:
@@ -168,7 +168,7 @@ def too_new(found: Iterable[Pinned], goal: Goal) -> list[str]:
     return said
 
 
-def install(pinned: Iterable[Pinned], goal: Goal, source: Source, folder: Path, work: Path) -> None:
+def install(pinned: Iterable[Pinned], goal: Goal, source: PackageSource, folder: Path, work: Path) -> None:
     """Put packages into a folder, as they were resolved, each file by its hash.
 
     Raises:
@@ -195,7 +195,7 @@ def install(pinned: Iterable[Pinned], goal: Goal, source: Source, folder: Path, 
         work,
     )
     if done.returncode:
-        raise ConfigError(f"uv could not install what the package needs: {told(done)}")
+        raise ConfigError(f"uv could not install what the package needs: {message_of(done)}")
 
 
 def read_lock(text: str) -> tuple[Pinned, ...]:
@@ -230,7 +230,7 @@ def _file_name(file: dict[str, Any]) -> str:
 
 
 def _compile(
-    requires: Sequence[str], files: Sequence[Path], goal: Goal, source: Source, folder: Path
+    requires: Sequence[str], files: Sequence[Path], goal: Goal, source: PackageSource, folder: Path
 ) -> subprocess.CompletedProcess[str]:
     own, lock = folder / "requires.in", folder / "pylock.toml"
     lock.unlink(missing_ok=True)  # uv would prefer the versions in it
@@ -276,7 +276,7 @@ def run(arguments: Sequence[str], folder: Path) -> subprocess.CompletedProcess[s
         raise ConfigError(f"uv {arguments[0]} has taken {SECONDS} s; try again") from error
 
 
-def told(done: subprocess.CompletedProcess[str]) -> str:
+def message_of(done: subprocess.CompletedProcess[str]) -> str:
     """Return what uv said, on one line, without what an address may hold of a user."""
     text = " ".join(done.stderr.split()).removeprefix("error: ")
     return re.sub(r"//[^/@\s]+@", "//", text)[:LONGEST]

@@ -86,7 +86,7 @@ def create(
     """Back up a table; of what has not changed since the last backup nothing is uploaded."""
     options = options_of(context)
     location = _Location(table, table, store, at, store_at, key_file, work)
-    with _opened(options, location) as backups:
+    with _open(options, location) as backups:
         backup = backups.create(id=id, rate=rate, export=export, verify=verify)
     options.output.show(views.json_of_backup(backup), views.render_backup)
 
@@ -101,7 +101,7 @@ def list_(
 ) -> None:
     """List the backups of a table, the latest last."""
     options = options_of(context)
-    with _opened(options, _Location(table, table, store, None, store_at, key_file)) as backups:
+    with _open(options, _Location(table, table, store, None, store_at, key_file)) as backups:
         found = backups.list()
     listed = [views.json_of_backup(each) for each in found]
     options.output.show({"backups": listed}, views.render_list)
@@ -125,7 +125,7 @@ def check(
 ) -> None:
     """Check that a backup is all there; with --deep, that it is what was written."""
     options = options_of(context)
-    with _opened(
+    with _open(
         options, _Location(table, table, store, None, store_at, key_file, copied_from=copied_from)
     ) as backups:
         checked = backups.check(backup, deep=deep)
@@ -178,7 +178,7 @@ def restore(
     """Restore a backup into a table, on any target, and read it again to see what it holds."""
     options = options_of(context)
     location = _Location(table, into or table, store, at, store_at, key_file, work, copied_from)
-    with _opened(options, location) as backups:
+    with _open(options, location) as backups:
         if dry_run:
             fit = backups.dry_run(
                 backup, into=into, mode=mode, skip_damaged=skip_damaged, plain=plain
@@ -214,7 +214,7 @@ def drill(
 ) -> None:
     """Restore a backup on this machine's disk, compare everything, and remove it again."""
     options = options_of(context)
-    with _opened(
+    with _open(
         options, _Location(table, table, store, None, store_at, key_file, work, copied_from)
     ) as backups:
         restored = backups.drill(backup)
@@ -238,7 +238,7 @@ def prune(
 ) -> None:
     """Delete old backups, and what no backup needs any more."""
     options = options_of(context)
-    with _opened(options, _Location(table, table, store, None, store_at, key_file)) as backups:
+    with _open(options, _Location(table, table, store, None, store_at, key_file)) as backups:
         pruned = backups.prune(keep=keep, days=days, dry_run=dry_run)
     options.output.show(views.json_of(pruned) | {"dry_run": dry_run}, views.render_pruned)
     if pruned.wrong:
@@ -259,7 +259,7 @@ def native(
 ) -> None:
     """Let the cloud's own service back up or export a table, and wait until it is done."""
     options = options_of(context)
-    with _opened(options, _Location(table, table, "none", at, None, None)) as backups:
+    with _open(options, _Location(table, table, "none", at, None, None)) as backups:
         made = backups.native(export=export)
     options.output.show(views.json_of_native(made), views.render_native)
 
@@ -304,7 +304,7 @@ class _Location(NamedTuple):
 
 
 @contextmanager
-def _opened(options: GlobalOptions, location: _Location) -> Iterator[Backups]:
+def _open(options: GlobalOptions, location: _Location) -> Iterator[Backups]:
     """Open the client without the functions of embedded targets, and show what goes on."""
     config = location.config(without_handlers(options.resolved()))
     quiet = options.output.is_for_programs

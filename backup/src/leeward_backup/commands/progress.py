@@ -36,7 +36,7 @@ def progress(stream: TextIO, *, quiet: bool) -> Iterator[Look]:
         yield _in_lines(stream)
 
 
-def told(step: Step) -> str:
+def describe(step: Step) -> str:
     """Return how far a step has come, in words."""
     total = "" if step.total is None else f" of {step.total:,}"
     return f"{step.done:,}{total} {step.unit}"
@@ -48,7 +48,7 @@ def _on(bars: Progress) -> Look:
     def look(step: Step) -> None:
         if step.step not in tasks:
             tasks[step.step] = bars.add_task(step.step, total=step.total, told="")
-        bars.update(tasks[step.step], completed=step.done, total=step.total, told=told(step))
+        bars.update(tasks[step.step], completed=step.done, total=step.total, told=describe(step))
 
     return look
 
@@ -60,7 +60,7 @@ def _in_lines(stream: TextIO) -> Look:
         nonlocal shown
         if time.monotonic() - shown >= PLAIN_SECONDS:
             shown = time.monotonic()
-            stream.write(f"{step.step}: {told(step)}\n")
+            stream.write(f"{step.step}: {describe(step)}\n")
             stream.flush()
 
     return look

@@ -11,27 +11,27 @@ from collections.abc import Iterable
 from leeward.app.kit import parse_schedule
 
 
-def expression(text: str) -> str:
+def scheduler_expression(text: str) -> str:
     """Return a crontab's line as an expression of Scheduler."""
     found = parse_schedule(text)
-    days = _field(found.days, 1, 31)
-    weekdays = _field({each + 1 for each in found.weekdays}, 1, 7, steps=False)
+    days = _crontab_field(found.days, 1, 31)
+    weekdays = _crontab_field({each + 1 for each in found.weekdays}, 1, 7, steps=False)
     if weekdays == "*":
         weekdays = "?"
     else:
         days = "?"
     parts = (
-        _field(found.minutes, 0, 59),
-        _field(found.hours, 0, 23),
+        _crontab_field(found.minutes, 0, 59),
+        _crontab_field(found.hours, 0, 23),
         days,
-        _field(found.months, 1, 12),
+        _crontab_field(found.months, 1, 12),
         weekdays,
         "*",
     )
     return f"cron({' '.join(parts)})"
 
 
-def _field(values: Iterable[int], first: int, last: int, *, steps: bool = True) -> str:
+def _crontab_field(values: Iterable[int], first: int, last: int, *, steps: bool = True) -> str:
     """Return values as a field: all, steps to the end, or a list of single ones and ranges."""
     ordered = sorted(values)
     if ordered == [*range(first, last + 1)]:

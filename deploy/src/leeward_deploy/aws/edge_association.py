@@ -20,13 +20,13 @@ from leeward_deploy.aws.edge_function import EVENTS, REGION
 from leeward_deploy.edge.exports import Association, Trigger
 from leeward_deploy.recipe import Command
 
-FILE: Final = "distribution.json"
+CONFIGURATION: Final = "distribution.json"
 
 WHOLE: Final = ("CallerReference", "Origins", "DefaultCacheBehavior", "Comment", "Enabled")
 """What every configuration has."""
 
-LAMBDA: Final = "LambdaFunctionAssociations"
-FUNCTION: Final = "FunctionAssociations"
+LAMBDA_LIST: Final = "LambdaFunctionAssociations"
+FUNCTION_LIST: Final = "FunctionAssociations"
 
 AGAIN: Final = (
     "after PreconditionFailed, or an answer that did not come: read the configuration again, and "
@@ -62,33 +62,33 @@ def associate(document: Mapping[str, Any], trigger: Trigger) -> Association:
             f"the configuration lacks {', '.join(missing)}, and would replace the whole one; read "
             "all of it"
         )
-    key, wanted = _wanted(trigger)
+    key, wanted = _item_for(trigger)
     made = deepcopy(config)
     behaviour = _behaviour(made, trigger.path)
     before = _items(behaviour, key)
     _check_others(behaviour, key, trigger, wanted)
     same_event = [each for each in before if each["EventType"] == trigger.event]
     if any(_is_same(each, wanted) for each in same_event):
-        return Association("", FILE, ("it is there already; nothing is to be written",), ())
+        return Association("", CONFIGURATION, ("it is there already; nothing is to be written",), ())
     others = [each for each in before if each["EventType"] != trigger.event]
     items = [*others, wanted]
     behaviour[key] = {"Quantity": len(items), "Items": items}
     return Association(
         json.dumps(made, indent=2) + "\n",
-        FILE,
+        CONFIGURATION,
         (AGAIN,),
         (
             Command(
                 "aws",
                 f"aws cloudfront update-distribution --id ID --if-match {shlex.quote(etag)} "
-                f"--distribution-config file://{FILE}",
+                f"--distribution-config file://{CONFIGURATION}",
                 "the same ID as it was read from",
             ),
         ),
     )
 
 
-def _wanted(trigger: Trigger) -> tuple[str, dict[str, Any]]:
+def _item_for(trigger: Trigger) -> tuple[str, dict[str, Any]]:
     """Return which list a function belongs to, and what is written there."""
     if trigger.event not in EVENTS:
         raise ConfigError(f"--event is {trigger.event!r}; known: {', '.join(EVENTS)}")
@@ -99,7 +99,7 @@ def _wanted(trigger: Trigger) -> tuple[str, dict[str, Any]]:
             )
         if trigger.body:
             raise ConfigError("a CloudFront Function gets no body; leave --body out")
-        return FUNCTION, {"FunctionARN": trigger.function, "EventType": trigger.event}
+        return FUNCTION_LIST, {"FunctionARN": trigger.function, "EventType": trigger.event}
     found = _LAMBDA_ARN.fullmatch(trigger.function)
     if found is None:
         raise ConfigError(
@@ -119,7 +119,7 @@ def _wanted(trigger: Trigger) -> tuple[str, dict[str, Any]]:
         )
     if trigger.body and not trigger.event.endswith("request"):
         raise ConfigError(f"{trigger.event} has no body of a request; leave --body out")
-    return LAMBDA, {
+    return LAMBDA_LIST, {
         "LambdaFunctionARN": trigger.function,
         "EventType": trigger.event,
         "IncludeBody": trigger.body,
@@ -148,12 +148,12 @@ def _check_others(
 ) -> None:
     """Check that no function of somebody else is there."""
     for each in _items(behaviour, key):
-        if each["EventType"] == trigger.event and _unversioned(each) != _unversioned(wanted):
+        if each["EventType"] == trigger.event and _without_version(each) != _without_version(wanted):
             raise ConfigError(
                 f"{_arn(each)} is at {trigger.event} already; take it out of the file first, if "
                 "this function is to replace it"
             )
-    for each in _items(behaviour, FUNCTION if key == LAMBDA else LAMBDA):
+    for each in _items(behaviour, FUNCTION_LIST if key == LAMBDA_LIST else LAMBDA_LIST):
         if each["EventType"].startswith("viewer-") and trigger.event.startswith("viewer-"):
             raise ConfigError(
                 f"{_arn(each)} is at {each['EventType']}, and CloudFront takes only one kind of "
@@ -167,7 +167,7 @@ def _arn(item: Mapping[str, Any]) -> str:
     return found
 
 
-def _unversioned(item: Mapping[str, Any]) -> str:
+def _without_version(item: Mapping[str, Any]) -> str:
     arn = _arn(item)
     return ":".join(arn.split(":")[:7]) if ":lambda:" in arn else arn
 

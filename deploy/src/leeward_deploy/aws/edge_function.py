@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 from leeward.errors import ConfigError
 from leeward_deploy.aws.edge_source import check_sources
 from leeward_deploy.aws.roles import LOGS, allow
-from leeward_deploy.edge.exports import FunctionWish
+from leeward_deploy.edge.exports import FunctionSpec
 from leeward_deploy.recipe import Command, Limit, Recipe, System, Template
 
 Json = dict[str, Any]
@@ -46,37 +46,37 @@ QUOTAS: Final = {
 """By the table, and by what calls the function."""
 
 
-def recipe(wish: FunctionWish) -> Recipe:
+def function_recipe(spec: FunctionSpec) -> Recipe:
     """Return what Lambda@Edge wants of a function.
 
     Raises:
         ConfigError: it does not run such a function; what to do instead is told.
     """
-    limits = wish.limits or "strict"
-    if wish.event not in EVENTS:
-        raise ConfigError(f"--event is {wish.event!r}; known: {', '.join(EVENTS)}")
+    limits = spec.limits or "strict"
+    if spec.event not in EVENTS:
+        raise ConfigError(f"--event is {spec.event!r}; known: {', '.join(EVENTS)}")
     if limits not in QUOTAS:
         raise ConfigError(f"--limits is {limits!r}; known: {', '.join(QUOTAS)}")
-    if wish.python not in PYTHONS:
+    if spec.python not in PYTHONS:
         raise ConfigError(
-            f"Lambda@Edge has no Python {wish.python}; --python may be {', '.join(PYTHONS)}"
+            f"Lambda@Edge has no Python {spec.python}; --python may be {', '.join(PYTHONS)}"
         )
-    if wish.body and not wish.event.endswith("request"):
-        raise ConfigError(f"{wish.event} has no body of a request; leave --body out")
-    quota = QUOTAS[limits][wish.event.partition("-")[0]]
-    _check_size("--seconds", wish.seconds, quota.seconds, limits)
-    _check_size("--memory", wish.megabytes, quota.megabytes, limits)
-    check_sources(wish.sources, wish.event, body=wish.body)
+    if spec.body and not spec.event.endswith("request"):
+        raise ConfigError(f"{spec.event} has no body of a request; leave --body out")
+    quota = QUOTAS[limits][spec.event.partition("-")[0]]
+    _check_size("--seconds", spec.seconds, quota.seconds, limits)
+    _check_size("--memory", spec.megabytes, quota.megabytes, limits)
+    check_sources(spec.sources, spec.event, body=spec.body)
     return Recipe(
         entry="edge_handler.py",
         statement="lambda_handler = {app}",
         requires=(),
         system=System(
-            f"Lambda@Edge's python{wish.python}",
-            (2, 26) if wish.python == "3.11" else (2, 34),
+            f"Lambda@Edge's python{spec.python}",
+            (2, 26) if spec.python == "3.11" else (2, 34),
             "choose an older version",
         ),
-        files={"edge_settings.py": _settings(wish)},
+        files={"edge_settings.py": _settings(spec)},
         limits=(
             Limit(
                 "zip",
@@ -85,8 +85,8 @@ def recipe(wish: FunctionWish) -> Recipe:
                 _remedy(limits, "leave something out with --exclude"),
             ),
         ),
-        commands=partial(_commands, wish),
-        template=partial(template, wish),
+        commands=partial(_commands, spec),
+        template=partial(template, spec),
     )
 
 
@@ -104,19 +104,19 @@ def _remedy(limits: str, remedy: str) -> str:
     return remedy + (newer if limits == "strict" else "")
 
 
-def _settings(wish: FunctionWish) -> str:
-    lines = [f"{name} = {value!r}\n" for name, value in sorted(wish.settings.items())]
+def _settings(spec: FunctionSpec) -> str:
+    lines = [f"{name} = {value!r}\n" for name, value in sorted(spec.settings.items())]
     return '"""Written by leeward edge package; Lambda@Edge has no variables."""\n\n' + "".join(
         lines
     )
 
 
-def template(wish: FunctionWish) -> Template:
+def template(spec: FunctionSpec) -> Template:
     """Return the SAM template: the function, with a numbered version, and its role."""
     document = {
         "AWSTemplateFormatVersion": "2010-09-09",
         "Transform": "AWS::Serverless-2016-10-31",
-        "Description": f"{wish.name} at the edge; made by leeward edge package.",
+        "Description": f"{spec.name} at the edge; made by leeward edge package.",
         "Rules": {
             "Region": {
                 "Assertions": [
@@ -129,16 +129,16 @@ def template(wish: FunctionWish) -> Template:
         },
         "Globals": {"Function": {"CodeUri": "edge.zip"}},
         "Resources": {
-            "EdgeRole": _role(wish.name),
+            "EdgeRole": _edge_role(spec.name),
             "Edge": {
                 "Type": "AWS::Serverless::Function",
                 "Properties": {
-                    "FunctionName": wish.name,
+                    "FunctionName": spec.name,
                     "Handler": "edge_handler.lambda_handler",
-                    "Runtime": f"python{wish.python}",
+                    "Runtime": f"python{spec.python}",
                     "Architectures": ["x86_64"],
-                    "MemorySize": wish.megabytes,
-                    "Timeout": wish.seconds,
+                    "MemorySize": spec.megabytes,
+                    "Timeout": spec.seconds,
                     "Role": {"Fn::GetAtt": ["EdgeRole", "Arn"]},
                     # Publishes a version for each code; CloudFront takes no alias.
                     "AutoPublishAlias": "latest",
@@ -153,7 +153,7 @@ def template(wish: FunctionWish) -> Template:
     return Template(TEMPLATE, json.dumps(document, indent=2) + "\n", notes)
 
 
-def _role(name: str) -> Json:
+def _edge_role(name: str) -> Json:
     # It writes its log where it runs, under this name.
     group = f"log-group:/aws/lambda/{REGION}.{name}"
     place = "arn:${AWS::Partition}:logs:*:${AWS::AccountId}"
@@ -183,8 +183,8 @@ def _role(name: str) -> Json:
     }
 
 
-def _commands(wish: FunctionWish, out: str) -> tuple[Command, ...]:
-    body = " --body" if wish.body else ""
+def _commands(spec: FunctionSpec, out: str) -> tuple[Command, ...]:
+    body = " --body" if spec.body else ""
     return (
         Command(
             "SAM",
@@ -199,7 +199,7 @@ def _commands(wish: FunctionWish, out: str) -> tuple[Command, ...]:
         Command(
             "leeward",
             f"leeward edge associate current.json --to aws --function ARN "
-            f"--event {wish.event}{body}",
+            f"--event {spec.event}{body}",
             "changes the one association, and prints the command that writes all of it back",
         ),
     )

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from leeward.errors import ConfigError
 from leeward_deploy.aws.edge_headers import is_forbidden
-from leeward_deploy.edge.exports import Export, refused
+from leeward_deploy.edge.exports import EdgeExport, rule_error
 from leeward_deploy.edge.rules import FORBIDDEN, Headers, Rule, is_prefix, overlaps, stem
 from leeward_deploy.recipe import Command
 
@@ -22,8 +22,8 @@ LARGEST: Final = 10 * 1024
 
 RUNTIME: Final = "cloudfront-js-2.0"
 
-REQUEST: Final = "viewer-request"
-RESPONSE: Final = "viewer-response"
+VIEWER_REQUEST: Final = "viewer-request"
+VIEWER_RESPONSE: Final = "viewer-response"
 
 _HEAD: Final = """\
 // Made by leeward edge export. Event: EVENT; runtime: RUNTIME.
@@ -49,7 +49,7 @@ function change(headers, set, remove) {
 """
 
 _BODIES: Final = {
-    REQUEST: """
+    VIEWER_REQUEST: """
 function query(parameters) {
   var parts = [];
   Object.keys(parameters || {}).forEach(function (name) {
@@ -78,7 +78,7 @@ function handler(event) {
   return request;
 }
 """,
-    RESPONSE: """
+    VIEWER_RESPONSE: """
 function handler(event) {
   var rule = found(event.request);
   if (rule) change(event.response.headers, rule.set, rule.remove);
@@ -88,7 +88,7 @@ function handler(event) {
 }
 
 
-def export(rules: Sequence[Rule]) -> Export:
+def export(rules: Sequence[Rule]) -> EdgeExport:
     """Return the functions.
 
     Raises:
@@ -97,19 +97,19 @@ def export(rules: Sequence[Rule]) -> Export:
     for rule in rules:
         _check_headers(rule)
     _check_answers(rules)
-    files = {f"edge.{REQUEST}.js": _function(REQUEST, [_request_rule(rule) for rule in rules])}
+    files = {f"edge.{VIEWER_REQUEST}.js": _function(VIEWER_REQUEST, [_request_rule(rule) for rule in rules])}
     notes = []
     if any(rule.response.names for rule in rules):
         # What is redirected or denied has no answer that this function sees.
         others = [rule for rule in rules if rule.redirect is None and not rule.deny]
-        files[f"edge.{RESPONSE}.js"] = _function(RESPONSE, [_response_rule(r) for r in others])
+        files[f"edge.{VIEWER_RESPONSE}.js"] = _function(VIEWER_RESPONSE, [_response_rule(r) for r in others])
         notes.append("CloudFront changes no headers of an answer whose status is 400 or more")
     if any(rule.countries or rule.except_countries for rule in rules):
         notes.append(
             "put CloudFront-Viewer-Country into the cache policy or the origin request policy: "
             "without it every client is from an unknown country, and `countries` matches nobody"
         )
-    return Export(files, tuple(notes), tuple(_commands(files)))
+    return EdgeExport(files, tuple(notes), tuple(_commands(files)))
 
 
 def _commands(files: Iterable[str]) -> list[Command]:
@@ -186,7 +186,7 @@ def _check_headers(rule: Rule) -> None:
     for of, headers in (("request", rule.request), ("response", rule.response)):
         for name in headers.names:
             if is_forbidden(name, of):
-                raise refused(
+                raise rule_error(
                     rule,
                     f"CloudFront does not let a function change {name} in a {of}",
                     "choose another header, or change it at the origin",
@@ -204,14 +204,14 @@ def _check_answers(rules: Sequence[Rule]) -> None:
             if other.rewrite is not None and (
                 overlaps(other.path, rule.path) or overlaps(other.rewrite, rule.path)
             ):
-                raise refused(
+                raise rule_error(
                     rule,
                     f"rule {other.name!r} rewrites its path, and no document says which path the "
                     "function for answers sees",
                     "set headers of the answer at the origin there",
                 )
             if overlaps(other.path, rule.path) and (other.countries or other.except_countries):
-                raise refused(
+                raise rule_error(
                     rule,
                     f"rule {other.name!r} asks for the country, and no document says that the "
                     "function for answers sees it",

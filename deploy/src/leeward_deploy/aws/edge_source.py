@@ -86,7 +86,7 @@ def _subscript(node: ast.Subscript, event: str, body: bool) -> Iterator[Flaw]:
         )
     if is_read and key == "body" and event.endswith("request") and not body:
         yield Flaw(line, *_NO_BODY)
-    if not is_read and _name(node.value) == "headers":
+    if not is_read and _name_in(node.value) == "headers":
         of = event.rpartition("-")[2]
         if is_forbidden(key, of):
             yield Flaw(
@@ -103,14 +103,14 @@ def _is_body_read(node: ast.AST, event: str, body: bool) -> bool:
         and isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute)
         and node.func.attr == "get"
-        and _name(node.func.value) == "request"
+        and _name_in(node.func.value) == "request"
         and bool(node.args)
         and isinstance(node.args[0], ast.Constant)
         and node.args[0].value == "body"
     )
 
 
-def _name(node: ast.expr) -> object:
+def _name_in(node: ast.expr) -> object:
     """Return what a value is called: a name, an attribute, or a key."""
     if isinstance(node, ast.Name):
         return node.id

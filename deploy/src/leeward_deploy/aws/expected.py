@@ -23,7 +23,7 @@ def resources_in(stack: Json, target: str) -> Iterator[Expected]:
             yield Expected("resource", name, target, type, given)
 
 
-def _name(value: Any, stack: Json) -> str:
+def _name_of(value: Any, stack: Json) -> str:
     """Return the name of what a value refers to; the end of an ARN, or of a text."""
     if isinstance(value, dict):
         id = value.get("Ref") or value.get("Fn::GetAtt", [""])[0]
@@ -38,7 +38,7 @@ def _name(value: Any, stack: Json) -> str:
 _NAMES: Final = ("FunctionName", "QueueName", "Name", "StateMachineName", "BucketName")
 
 
-def _function(has: Json, _: Json) -> tuple[str, str, Json]:
+def _of_function(has: Json, _: Json) -> tuple[str, str, Json]:
     variables = has.get("Environment", {}).get("Variables", {})
     return (
         "settings of the function",
@@ -55,20 +55,20 @@ def _function(has: Json, _: Json) -> tuple[str, str, Json]:
     )
 
 
-def _retries(has: Json, stack: Json) -> tuple[str, str, Json]:
+def _of_retries(has: Json, stack: Json) -> tuple[str, str, Json]:
     failed = has.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination")
     return (
         "retries of the function",
-        _name(has["FunctionName"], stack),
+        _name_of(has["FunctionName"], stack),
         {
             "retries": has.get("MaximumRetryAttempts"),
-            "dead letters": None if failed is None else _name(failed, stack),
+            "dead letters": None if failed is None else _name_of(failed, stack),
         },
     )
 
 
-def _mapping(has: Json, stack: Json) -> tuple[str, str, Json]:
-    queue, function = _name(has["EventSourceArn"], stack), _name(has["FunctionName"], stack)
+def _of_mapping(has: Json, stack: Json) -> tuple[str, str, Json]:
+    queue, function = _name_of(has["EventSourceArn"], stack), _name_of(has["FunctionName"], stack)
     return (
         "mapping of the function",
         function,
@@ -81,7 +81,7 @@ def _mapping(has: Json, stack: Json) -> tuple[str, str, Json]:
     )
 
 
-def _queue(has: Json, stack: Json) -> tuple[str, str, Json]:
+def _of_queue(has: Json, stack: Json) -> tuple[str, str, Json]:
     redrive = has.get("RedrivePolicy", {})
     dead = redrive.get("deadLetterTargetArn")
     return (
@@ -90,15 +90,15 @@ def _queue(has: Json, stack: Json) -> tuple[str, str, Json]:
         {
             "visibility timeout": has.get("VisibilityTimeout", 30),
             "retention": has.get("MessageRetentionPeriod", 345_600),
-            "dead letters": None if dead is None else _name(dead, stack),
+            "dead letters": None if dead is None else _name_of(dead, stack),
             "receives": redrive.get("maxReceiveCount"),
         },
     )
 
 
-def _rule(has: Json, stack: Json) -> tuple[str, str, Json]:
-    bus = _name(has.get("EventBusName", "default"), stack)
-    targets = sorted(_name(each["Arn"], stack) for each in has.get("Targets", ()))
+def _of_rule(has: Json, stack: Json) -> tuple[str, str, Json]:
+    bus = _name_of(has.get("EventBusName", "default"), stack)
+    targets = sorted(_name_of(each["Arn"], stack) for each in has.get("Targets", ()))
     pattern = digest_of(has.get("EventPattern"))
     return (
         "rule",
@@ -107,7 +107,7 @@ def _rule(has: Json, stack: Json) -> tuple[str, str, Json]:
     )
 
 
-def _schedule(has: Json, stack: Json) -> tuple[str, str, Json]:
+def _of_schedule(has: Json, stack: Json) -> tuple[str, str, Json]:
     return (
         "schedule",
         has["Name"],
@@ -115,12 +115,12 @@ def _schedule(has: Json, stack: Json) -> tuple[str, str, Json]:
             "state": has.get("State", "ENABLED"),
             "expression": has["ScheduleExpression"],
             "time zone": has.get("ScheduleExpressionTimezone", "UTC"),
-            "target": _name(has["Target"]["Arn"], stack),
+            "target": _name_of(has["Target"]["Arn"], stack),
         },
     )
 
 
-def _machine(has: Json, _: Json) -> tuple[str, str, Json]:
+def _of_machine(has: Json, _: Json) -> tuple[str, str, Json]:
     definition = has["Definition"]
     return (
         "state machine",
@@ -131,13 +131,13 @@ def _machine(has: Json, _: Json) -> tuple[str, str, Json]:
 
 _TOLD: Final = MappingProxyType(
     {
-        "Lambda::Function": _function,
-        "Lambda::EventInvokeConfig": _retries,
-        "Lambda::EventSourceMapping": _mapping,
-        "SQS::Queue": _queue,
-        "Events::Rule": _rule,
-        "Scheduler::Schedule": _schedule,
-        "StepFunctions::StateMachine": _machine,
+        "Lambda::Function": _of_function,
+        "Lambda::EventInvokeConfig": _of_retries,
+        "Lambda::EventSourceMapping": _of_mapping,
+        "SQS::Queue": _of_queue,
+        "Events::Rule": _of_rule,
+        "Scheduler::Schedule": _of_schedule,
+        "StepFunctions::StateMachine": _of_machine,
     }
 )
 """By type, without ``AWS::``."""

@@ -13,13 +13,13 @@ from leeward_aws.settings.endpoints import check_region
 from leeward_deploy.aws import objects
 from leeward_deploy.aws.expected import resources_in
 from leeward_deploy.aws.failover import failover_of, parameters
-from leeward_deploy.aws.handlers import CODE, Json, Region, notes, resources_of
+from leeward_deploy.aws.handlers import CODE, Json, AwsRegion, notes, resources_of
 from leeward_deploy.aws.lint import errors_in
 from leeward_deploy.aws.rules import RULES
 from leeward_deploy.aws.surroundings import buses_of, resources_around
 from leeward_deploy.aws.terraform import DATA, Stack
 from leeward_deploy.needs import of_kind, seconds_of
-from leeward_deploy.recipe import Deployment, Template, Wish
+from leeward_deploy.recipe import Deployment, Template, PackageSpec
 from leeward_deploy.terraform import Configuration, entries_of, text_of
 from leeward_deploy.terraform_check import check, schemas_in
 
@@ -43,28 +43,28 @@ VERSION: Final = ">= 6.0"
 """Since then a resource has a region of its own."""
 
 
-def template(wish: Wish) -> Template:
+def template(spec: PackageSpec) -> Template:
     """Return the template of the handlers alone, for the region that it is deployed in.
 
     Raises:
         ConfigError: a handler wants more time than Lambda gives.
     """
-    document = _document(wish, resources_of(Region(wish)), {})
-    told = (*notes(wish), *objects.notes(wish))
+    document = _document(spec, resources_of(AwsRegion(spec)), {})
+    told = (*notes(spec), *objects.notes(spec))
     return Template("aws.template.json", text_of(document), told)
 
 
-def cloudformation(wish: Wish, deployment: Deployment) -> tuple[Template, ...]:
+def cloudformation(spec: PackageSpec, deployment: Deployment) -> tuple[Template, ...]:
     """Return a template for each region.
 
     Raises:
         ConfigError: something in it is wrong.
     """
-    stacks = _stacks(wish, deployment)
-    _check(_configuration(wish, deployment, stacks))
-    made, told = [], (*_notes(wish, deployment), BESIDE)
+    stacks = _stacks(spec, deployment)
+    _check(_configuration(spec, deployment, stacks))
+    made, told = [], (*_notes_on(spec, deployment), BESIDE)
     for site, stack in zip(deployment.sites, stacks, strict=True):
-        document = _document(wish, stack, parameters(deployment))
+        document = _document(spec, stack, parameters(deployment))
         document["Metadata"] = {EXPECTED: entries_of(_expectations(deployment, stacks))}
         name = f"{site.region}.template.json"
         _check_template(document, site.region)
@@ -72,26 +72,26 @@ def cloudformation(wish: Wish, deployment: Deployment) -> tuple[Template, ...]:
     return tuple(made)
 
 
-def terraform(wish: Wish, deployment: Deployment) -> tuple[Template, ...]:
+def terraform(spec: PackageSpec, deployment: Deployment) -> tuple[Template, ...]:
     """Return one configuration for all regions.
 
     Raises:
         ConfigError: something in it is wrong.
     """
-    document = _configuration(wish, deployment, _stacks(wish, deployment))
+    document = _configuration(spec, deployment, _stacks(spec, deployment))
     _check(document)
-    return (Template("leeward.tf.json", text_of(document), _notes(wish, deployment)),)
+    return (Template("leeward.tf.json", text_of(document), _notes_on(spec, deployment)),)
 
 
-def _stacks(wish: Wish, deployment: Deployment) -> list[Json]:
+def _stacks(spec: PackageSpec, deployment: Deployment) -> list[Json]:
     """Return the resources of each region, by logical ids."""
     found = []
     homes = {each.name: each.region for each in deployment.tables}
     buckets = {each.name: each.region for each in deployment.buckets}
     for number, site in enumerate(deployment.sites):
         check_region(site.region)
-        region = Region(
-            wish._replace(declared=site.declared),
+        region = AwsRegion(
+            spec._replace(declared=site.declared),
             site.region,
             number > 0,
             deployment.standby_instances if number else None,
@@ -105,11 +105,11 @@ def _stacks(wish: Wish, deployment: Deployment) -> list[Json]:
             resources_around(region, deployment),
             failover_of(region, deployment),
         )
-        found.append(_merged(parts))
+        found.append(_merge(parts))
     return found
 
 
-def _merged(parts: tuple[Json, ...]) -> Json:
+def _merge(parts: tuple[Json, ...]) -> Json:
     found: Json = {}
     for part in parts:
         twice = sorted(found.keys() & part.keys())
@@ -122,7 +122,7 @@ def _merged(parts: tuple[Json, ...]) -> Json:
     return found
 
 
-def _configuration(wish: Wish, deployment: Deployment, stacks: list[Json]) -> Json:
+def _configuration(spec: PackageSpec, deployment: Deployment, stacks: list[Json]) -> Json:
     """Return the resources of all regions as Terraform has them."""
     made = Configuration("hashicorp/aws", VERSION, {"package": PACKAGE})
     for number, (site, stack) in enumerate(zip(deployment.sites, stacks, strict=True)):
@@ -167,7 +167,7 @@ def _check_template(document: Json, region: str) -> None:
         raise ConfigError(f"the template for {region}: cfn-lint finds {found[0]}")
 
 
-def _document(wish: Wish, resources: Json, given: Json) -> Json:
+def _document(spec: PackageSpec, resources: Json, given: Json) -> Json:
     if "{{resolve:" in json.dumps(resources):
         raise ConfigError(
             "something that becomes part of a template, such as a payload of a workflow, has "
@@ -176,20 +176,20 @@ def _document(wish: Wish, resources: Json, given: Json) -> Json:
         )
     found: Json = {
         "AWSTemplateFormatVersion": "2010-09-09",
-        "Description": f"The app {wish.app.name}; made by leeward.",
+        "Description": f"The app {spec.app.name}; made by leeward.",
     }
     return {**found, **({"Parameters": given} if given else {}), "Resources": resources}
 
 
-def _notes(wish: Wish, deployment: Deployment) -> tuple[str, ...]:
-    here = wish._replace(declared=deployment.sites[0].declared)
+def _notes_on(spec: PackageSpec, deployment: Deployment) -> tuple[str, ...]:
+    here = spec._replace(declared=deployment.sites[0].declared)
     made = {each.name for each in deployment.buckets} | deployment.away
-    told = [*notes(wish), *objects.notes(here, made)]
+    told = [*notes(spec), *objects.notes(here, made)]
     if not deployment.domain:
         told.append(
             "no domain in [export.aws]: no API, no health check and no DNS failover are made; "
             "leeward's own calls need none"
         )
-    elif any(seconds_of(each) > GATEWAY for each in of_kind(wish.app, Kind.CALL)):
+    elif any(seconds_of(each) > GATEWAY for each in of_kind(spec.app, Kind.CALL)):
         told.append(f"a function that is called through the domain answers within {GATEWAY} s")
     return tuple(told)

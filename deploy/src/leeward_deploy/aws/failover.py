@@ -13,7 +13,7 @@ from typing import Final
 
 from leeward.app.kit import HEALTH_PATH, Kind
 from leeward.errors import ConfigError
-from leeward_deploy.aws.handlers import Json, Region, resource
+from leeward_deploy.aws.handlers import Json, AwsRegion, resource
 from leeward_deploy.aws.names import logical
 from leeward_deploy.aws.roles import arn
 from leeward_deploy.needs import of_kind
@@ -37,7 +37,7 @@ def parameters(deployment: Deployment) -> Json:
     return {CERTIFICATE: {"Type": "String", "Description": text}}
 
 
-def failover_of(region: Region, deployment: Deployment) -> Json:
+def failover_of(region: AwsRegion, deployment: Deployment) -> Json:
     """Return the API of a region with its health check and its record, by logical ids.
 
     Raises:
@@ -50,21 +50,21 @@ def failover_of(region: Region, deployment: Deployment) -> Json:
             f"Route 53 fails over from one region to a second, and the order has "
             f"{len(deployment.sites)} of AWS; take one out of cloud_provider in leeward.toml"
         )
-    functions = [logical(each.name) for each in of_kind(region.wish.app, Kind.CALL)]
+    functions = [logical(each.name) for each in of_kind(region.spec.app, Kind.CALL)]
     found = {
-        "HttpApi": resource("ApiGatewayV2::Api", Name=region.wish.app.name, ProtocolType="HTTP"),
+        "HttpApi": resource("ApiGatewayV2::Api", Name=region.spec.app.name, ProtocolType="HTTP"),
         "HttpApiStage": resource(
             "ApiGatewayV2::Stage", ApiId={"Ref": "HttpApi"}, StageName="$default", AutoDeploy=True
         ),
     }
-    for handler in of_kind(region.wish.app, Kind.CALL):
-        found |= _route(logical(handler.name), f"POST /{handler.name}")
+    for handler in of_kind(region.spec.app, Kind.CALL):
+        found |= _route_to(logical(handler.name), f"POST /{handler.name}")
     # Any function answers for the health of the app, without running its handler.
     found["HttpApiHealth"] = _to(functions[0], f"GET {HEALTH_PATH}", "NONE")
     return found | _domain(deployment) | _record(region, deployment)
 
 
-def _route(id: str, key: str) -> Json:
+def _route_to(id: str, key: str) -> Json:
     """Return the way from the API to a function."""
     source = arn("execute-api", "${HttpApi}/*/*/*")
     return {
@@ -118,7 +118,7 @@ def _domain(deployment: Deployment) -> Json:
     }
 
 
-def _record(region: Region, deployment: Deployment) -> Json:
+def _record(region: AwsRegion, deployment: Deployment) -> Json:
     """Return the health check of a region, and its record in DNS."""
     check = {
         "Type": "HTTPS_STR_MATCH",

@@ -9,18 +9,18 @@ from typing import Any, Final
 from leeward.app.kit import Handler
 from leeward.errors import ConfigError
 from leeward_deploy.needs import ORDERED
-from leeward_deploy.recipe import Wish
+from leeward_deploy.recipe import PackageSpec
 
 DEFAULT_BUS: Final = "default"
 """The bus that every account has."""
 
 
-def own_name(wish: Wish, handler: Handler) -> str:
+def own_name(spec: PackageSpec, handler: Handler) -> str:
     """Return the name of a handler's function: that by which clients call it.
 
     They may know it by an ARN, and by one of its versions or aliases.
     """
-    known = wish.declared.functions.get(handler.name, handler.name)
+    known = spec.declared.functions.get(handler.name, handler.name)
     return known.rpartition(":function:")[2].partition(":")[0]
 
 

@@ -28,7 +28,7 @@ def arn(service: str, resource: str, region: str = "${AWS::Region}") -> Json:
     return {"Fn::Sub": f"arn:${{AWS::Partition}}:{service}:{place}:{resource}"}
 
 
-def named(service: str, kind: str, name: str, homes: Mapping[str, str] = NOTHING) -> Json | str:
+def arn_for(service: str, kind: str, name: str, homes: Mapping[str, str] = NOTHING) -> Json | str:
     """Return the ARN of what ``leeward.toml`` names: there, too, it may be an ARN."""
     if name.startswith("arn:"):
         return name
@@ -62,7 +62,7 @@ def of_app(
     sites = (Site("${AWS::Region}", declared), *others)
     found = []
     if declared.tables:
-        tables = (named("dynamodb", "table/", each, homes) for each in _own(declared.tables))
+        tables = (arn_for("dynamodb", "table/", each, homes) for each in _own(declared.tables))
         found.append(allow(TABLE, *tables))
     if declared.buses:
         buses = _everywhere(
@@ -117,7 +117,7 @@ def _everywhere(
     """Return the ARNs of what regions name, each once: there, too, it may be an ARN."""
     found: list[Json | str] = []
     for region, there in names.items():
-        arns = (named(service, kind, each, {each: region}) for each in _own(there))
+        arns = (arn_for(service, kind, each, {each: region}) for each in _own(there))
         found += [each for each in arns if each not in found]
     return found
 
@@ -125,7 +125,7 @@ def _everywhere(
 def may_scan(declared: Declared, table: str, homes: Mapping[str, str] = NOTHING) -> Json:
     """Return the statement for a handler that reads a table whole, which few may."""
     own = declared.tables.get(table, table)
-    return allow(["dynamodb:Scan"], named("dynamodb", "table/", own, homes))
+    return allow(["dynamodb:Scan"], arn_for("dynamodb", "table/", own, homes))
 
 
 def function_role(function: str, statements: list[Json]) -> Json:

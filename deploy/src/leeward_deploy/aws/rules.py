@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from leeward_deploy.aws.terraform import ACCOUNT, PARTITION
-from leeward_deploy.terraform_check import DNS_NAME, Rule, between, like, one_of
+from leeward_deploy.terraform_check import DNS_NAME, Constraint, between, like, one_of
 
 LONGEST_POLICY: Final = 10_240
 """Characters of the policies of a role. Source: "IAM and AWS STS quotas"."""
@@ -37,8 +37,8 @@ def _is_narrow(policy: Any) -> bool:
     """Return whether a policy names what may be done, and to what."""
     return all(
         {"Action", "Resource"} <= statement.keys()
-        and not any("*" in action for action in _listed(statement["Action"]))
-        and all(map(_names_something, _listed(statement["Resource"])))
+        and not any("*" in action for action in _as_list(statement["Action"]))
+        and all(map(_names_something, _as_list(statement["Resource"])))
         for statement in _statements(policy)
     )
 
@@ -59,7 +59,7 @@ def _names_something(resource: str) -> bool:
     return bool(_NAMED.fullmatch(re.sub(r"\$\{[^{}]+\}", "known", resource)))
 
 
-def _listed(value: Any) -> list[str]:
+def _as_list(value: Any) -> list[str]:
     return [value] if isinstance(value, str) else list(value or ())
 
 
@@ -68,12 +68,12 @@ def _trusts_services(policy: Any) -> bool:
     return all(
         isinstance(each.get("Principal"), dict)
         and each["Principal"].keys() == {"Service"}
-        and all(name.endswith(".amazonaws.com") for name in _listed(each["Principal"]["Service"]))
+        and all(name.endswith(".amazonaws.com") for name in _as_list(each["Principal"]["Service"]))
         for each in _statements(policy)
     )
 
 
-def _queue_is_closed(policy: Any) -> bool:
+def _is_closed(policy: Any) -> bool:
     """Return whether a queue is open only for a named source."""
     return all(
         each.get("Principal") != "*" and each.get("Condition") for each in _statements(policy)
@@ -86,56 +86,56 @@ _FUNCTION: Final = "aws_lambda_function"
 _QUEUE: Final = "aws_sqs_queue"
 
 RULES: Final = (
-    Rule(_HEALTH, "request_interval", *one_of(10, 30, of=" seconds; set interval in [export.aws]")),
-    Rule(_HEALTH, "failure_threshold", *between(1, 10, of="; set failures in [export.aws]")),
-    Rule(_HEALTH, "resource_path", *like(r".{0,255}", "must have 255 characters at most")),
-    Rule(_HEALTH, "type", *one_of("HTTP", "HTTPS", "HTTP_STR_MATCH", "HTTPS_STR_MATCH", "TCP")),
-    Rule(_HEALTH, "search_string", *like(r".{1,255}", "must have 1 to 255 characters")),
-    Rule("aws_route53_record", "name", *DNS_NAME),
-    Rule("aws_route53_record", "failover_routing_policy.type", *one_of("PRIMARY", "SECONDARY")),
-    Rule("aws_route53_record", "zone_id", *like(
+    Constraint(_HEALTH, "request_interval", *one_of(10, 30, of=" seconds; set interval in [export.aws]")),
+    Constraint(_HEALTH, "failure_threshold", *between(1, 10, of="; set failures in [export.aws]")),
+    Constraint(_HEALTH, "resource_path", *like(r".{0,255}", "must have 255 characters at most")),
+    Constraint(_HEALTH, "type", *one_of("HTTP", "HTTPS", "HTTP_STR_MATCH", "HTTPS_STR_MATCH", "TCP")),
+    Constraint(_HEALTH, "search_string", *like(r".{1,255}", "must have 1 to 255 characters")),
+    Constraint("aws_route53_record", "name", *DNS_NAME),
+    Constraint("aws_route53_record", "failover_routing_policy.type", *one_of("PRIMARY", "SECONDARY")),
+    Constraint("aws_route53_record", "zone_id", *like(
         r"Z[A-Z0-9]{1,31}", "must be the id of a hosted zone, such as Z0123456789ABCDEFGHIJ; set "
         "zone in [export.aws]")),
-    Rule("aws_apigatewayv2_domain_name", "domain_name", *DNS_NAME),
-    Rule(_SCHEDULE, "name", *like(
+    Constraint("aws_apigatewayv2_domain_name", "domain_name", *DNS_NAME),
+    Constraint(_SCHEDULE, "name", *like(
         r"[0-9a-zA-Z._-]{1,64}", "must be up to 64 letters, digits, dots, hyphens, underscores")),
-    Rule(_SCHEDULE, "schedule_expression", *like(
+    Constraint(_SCHEDULE, "schedule_expression", *like(
         r"(cron|rate|at)\(.+\)", "must be cron(..), rate(..) or at(..)")),
-    Rule(_SCHEDULE, "flexible_time_window.mode", *one_of("OFF", "FLEXIBLE")),
-    Rule(_SCHEDULE, "state", *one_of("ENABLED", "DISABLED")),
-    Rule(_SCHEDULE, "target.retry_policy.maximum_retry_attempts", *between(0, 185)),
-    Rule(_SCHEDULE, "target.retry_policy.maximum_event_age_in_seconds", *between(60, 86_400)),
-    Rule(_FUNCTION, "timeout", *between(1, 900, of=" seconds")),
-    Rule(_FUNCTION, "memory_size", *between(128, 10_240, of=" megabytes")),
-    Rule(_FUNCTION, "reserved_concurrent_executions", *between(
+    Constraint(_SCHEDULE, "flexible_time_window.mode", *one_of("OFF", "FLEXIBLE")),
+    Constraint(_SCHEDULE, "state", *one_of("ENABLED", "DISABLED")),
+    Constraint(_SCHEDULE, "target.retry_policy.maximum_retry_attempts", *between(0, 185)),
+    Constraint(_SCHEDULE, "target.retry_policy.maximum_event_age_in_seconds", *between(60, 86_400)),
+    Constraint(_FUNCTION, "timeout", *between(1, 900, of=" seconds")),
+    Constraint(_FUNCTION, "memory_size", *between(128, 10_240, of=" megabytes")),
+    Constraint(_FUNCTION, "reserved_concurrent_executions", *between(
         1, 1000, of=": a function without any cannot answer a health check, and the standby would "
         "never take over; set standby_instances in [export.aws], or leave it out")),
-    Rule(_FUNCTION, "function_name", *like(
+    Constraint(_FUNCTION, "function_name", *like(
         r"[A-Za-z0-9_-]{1,64}", "must be up to 64 letters, digits, hyphens and underscores")),
-    Rule("aws_lambda_function_event_invoke_config", "maximum_retry_attempts", *between(0, 2)),
-    Rule(_QUEUE, "name", *like(
+    Constraint("aws_lambda_function_event_invoke_config", "maximum_retry_attempts", *between(0, 2)),
+    Constraint(_QUEUE, "name", *like(
         r"[A-Za-z0-9_-]{1,80}|[A-Za-z0-9_-]{1,75}\.fifo",
         "must be up to 80 letters, digits, hyphens and underscores, with .fifo among them")),
-    Rule(_QUEUE, "visibility_timeout_seconds", *between(0, 43_200, of=" seconds")),
-    Rule(_QUEUE, "message_retention_seconds", *between(60, 1_209_600, of=" seconds")),
-    Rule("aws_s3_bucket", "bucket", *like(
+    Constraint(_QUEUE, "visibility_timeout_seconds", *between(0, 43_200, of=" seconds")),
+    Constraint(_QUEUE, "message_retention_seconds", *between(60, 1_209_600, of=" seconds")),
+    Constraint("aws_s3_bucket", "bucket", *like(
         r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]",
         "must be 3 to 63 lower-case letters, digits, dots, hyphens; name it so in leeward.toml")),
-    Rule("aws_cloudwatch_event_bus", "name", *like(
+    Constraint("aws_cloudwatch_event_bus", "name", *like(
         r"(?!aws\.)[A-Za-z0-9._/-]{1,256}", "must be up to 256 letters, digits, dots, hyphens, "
         "underscores and slashes; name it so in leeward.toml")),
-    Rule("aws_sfn_state_machine", "name", *like(
+    Constraint("aws_sfn_state_machine", "name", *like(
         r"[A-Za-z0-9_-]{1,80}", "must be up to 80 letters, digits, hyphens and underscores; "
         "name it so in leeward.toml")),
-    Rule("aws_dynamodb_table", "name", *like(
+    Constraint("aws_dynamodb_table", "name", *like(
         r"[A-Za-z0-9_.-]{3,255}", "must be 3 to 255 letters, digits, dots, hyphens, underscores")),
-    Rule("aws_s3_bucket_lifecycle_configuration", "rule.noncurrent_version_expiration"
+    Constraint("aws_s3_bucket_lifecycle_configuration", "rule.noncurrent_version_expiration"
          ".noncurrent_days", *between(1, 36_500, of=" days; set retention_days in [export.aws]")),
-    Rule("aws_iam_role_policy", "policy", _is_narrow, _WIDE),
-    Rule("aws_iam_role_policy", "", _fits, f"has a policy of more than {LONGEST_POLICY:,} "
+    Constraint("aws_iam_role_policy", "policy", _is_narrow, _WIDE),
+    Constraint("aws_iam_role_policy", "", _fits, f"has a policy of more than {LONGEST_POLICY:,} "
          "characters; name less in leeward.toml, or make two apps"),
-    Rule("aws_iam_role", "assume_role_policy", _trusts_services,
+    Constraint("aws_iam_role", "assume_role_policy", _trusts_services,
          "must be taken on by services of AWS alone"),
-    Rule("aws_sqs_queue_policy", "policy", _queue_is_closed,
+    Constraint("aws_sqs_queue_policy", "policy", _is_closed,
          "must be for a named source, by a condition"),
 )  # fmt: skip

@@ -13,9 +13,9 @@ from typing import Any, Final
 
 from leeward_deploy.aws import objects
 from leeward_deploy.aws.flows.export import export
-from leeward_deploy.aws.handlers import Json, Region, arn_of, resource
+from leeward_deploy.aws.handlers import Json, AwsRegion, arn_of, resource
 from leeward_deploy.aws.names import DEFAULT_BUS, bus_id, logical
-from leeward_deploy.aws.roles import allow, named, role
+from leeward_deploy.aws.roles import allow, arn_for, role
 from leeward_deploy.recipe import Bucket, Declared, Deployment, Table
 from leeward_deploy.terraform import unique
 
@@ -34,7 +34,7 @@ def buses_of(declared: Declared) -> tuple[str, ...]:
     return tuple(each for each in names if not each.startswith("arn:") and each != DEFAULT_BUS)
 
 
-def resources_around(region: Region, deployment: Deployment) -> Json:
+def resources_around(region: AwsRegion, deployment: Deployment) -> Json:
     """Return them, by logical ids."""
     found: Json = {}
     for bus in region.buses:
@@ -46,9 +46,9 @@ def resources_around(region: Region, deployment: Deployment) -> Json:
         if bucket.region == region.name:
             made = _bucket(bucket, deployment.retention_days)
             found[f"{logical(bucket.name)}Bucket"] = objects.with_notifications(
-                made, region.wish, bucket.name
+                made, region.spec, bucket.name
             )
-    for definition in region.wish.app.workflows:
+    for definition in region.spec.app.workflows:
         found |= _machine(region, definition)
     return found
 
@@ -69,7 +69,7 @@ def _table(table: Table) -> Json:
         TimeToLiveSpecification={"AttributeName": EXPIRES, "Enabled": True},
         PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True},
     )
-    return _kept(made)
+    return _retain(made)
 
 
 def _bucket(bucket: Bucket, days: int) -> Json:
@@ -91,17 +91,17 @@ def _bucket(bucket: Bucket, days: int) -> Json:
             "RestrictPublicBuckets": True,
         },
     )
-    return _kept(made)
+    return _retain(made)
 
 
-def _machine(region: Region, definition: Any) -> Json:
+def _machine(region: AwsRegion, definition: Any) -> Json:
     """Return a state machine, and the role by which it calls functions."""
     id = logical(definition.name)
-    own = region.wish.declared.workflows.get(definition.name, definition.name)
-    (text,) = export(definition, region.wish.declared.functions).files.values()
+    own = region.spec.declared.workflows.get(definition.name, definition.name)
+    (text,) = export(definition, region.spec.declared.functions).files.values()
     machine = json.loads(text)
-    functions = unique(_functions(machine))
-    rights = [allow(["lambda:InvokeFunction"], *(_function(each) for each in functions))]
+    functions = unique(_functions_in(machine))
+    rights = [allow(["lambda:InvokeFunction"], *(_function_arn(each) for each in functions))]
     return {
         f"{id}MachineRole": role("states.amazonaws.com", rights, of_account=True),
         f"{id}Machine": resource(
@@ -114,19 +114,19 @@ def _machine(region: Region, definition: Any) -> Json:
     }
 
 
-def _function(name: str) -> Json | str:
-    return named("lambda", "function:", name)
+def _function_arn(name: str) -> Json | str:
+    return arn_for("lambda", "function:", name)
 
 
-def _functions(value: Any) -> list[str]:
+def _functions_in(value: Any) -> list[str]:
     """Return the names of the functions that a machine calls."""
     if isinstance(value, list):
-        return [name for each in value for name in _functions(each)]
+        return [name for each in value for name in _functions_in(each)]
     if not isinstance(value, dict):
         return []
     found = [each for name, each in value.items() if name == "FunctionName"]
-    return found + [name for each in value.values() for name in _functions(each)]
+    return found + [name for each in value.values() for name in _functions_in(each)]
 
 
-def _kept(made: Json) -> Json:
+def _retain(made: Json) -> Json:
     return {**made, "DeletionPolicy": "Retain", "UpdateReplacePolicy": "Retain"}

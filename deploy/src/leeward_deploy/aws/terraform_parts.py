@@ -17,7 +17,7 @@ ZIP: Final = "${var.package}"
 """The path of the package."""
 
 
-def _function(given: Json, to: str) -> Parts:
+def _of_function(given: Json, to: str) -> Parts:
     del given["code"], to
     code = {"filename": ZIP, "source_code_hash": "${filebase64sha256(var.package)}"}
     return [("", "aws_lambda_function", {**given, **code})]
@@ -88,7 +88,7 @@ def _bucket(given: Json, to: str) -> Parts:
     public = given["public_access_block_configuration"]
     told = given.get("notification_configuration")
     return [
-        *([] if told is None else [("", "aws_s3_bucket_notification", _told(given, bucket))]),
+        *([] if told is None else [("", "aws_s3_bucket_notification", _notification(given, bucket))]),
         ("", "aws_s3_bucket", {"bucket": given["bucket"], **_meta(given)}),
         (
             "",
@@ -100,7 +100,7 @@ def _bucket(given: Json, to: str) -> Parts:
     ]
 
 
-def _told(given: Json, bucket: Json) -> Json:
+def _notification(given: Json, bucket: Json) -> Json:
     """Return the notifications of a bucket."""
     told = given["notification_configuration"]
     return {
@@ -151,7 +151,7 @@ PARTS: Final[Mapping[str, Callable[[Json, str], Parts]]] = {
     "aws_cloudwatch_event_rule": _rule,
     "aws_dynamodb_table": _table,
     "aws_iam_role": _role,
-    "aws_lambda_function": _function,
+    "aws_lambda_function": _of_function,
     "aws_lambda_function_event_invoke_config": _retries,
     "aws_route53_health_check": _health_check,
     "aws_route53_record": _record,

@@ -14,7 +14,7 @@ import re
 from collections.abc import Sequence
 from typing import Any, Final
 
-from leeward_deploy.edge.exports import Edge, Export, refused
+from leeward_deploy.edge.exports import Edge, EdgeExport, rule_error
 from leeward_deploy.edge.rules import FORBIDDEN, Rule, is_prefix, stem
 from leeward_deploy.recipe import Command
 
@@ -40,14 +40,14 @@ NOTES: Final = (
 )
 
 
-def export(rules: Sequence[Rule]) -> Export:
+def export(rules: Sequence[Rule]) -> EdgeExport:
     """Return the template.
 
     Raises:
         ConfigError: a rule is not one that Front Door runs.
     """
     if len(rules) > MOST_RULES:
-        raise refused(
+        raise rule_error(
             rules[MOST_RULES],
             f"it is one of {len(rules)}, and Front Door takes {MOST_RULES} in a rule set",
             "put the rest into a file of its own",
@@ -64,7 +64,7 @@ def export(rules: Sequence[Rule]) -> Export:
         "resources": resources,
     }
     files = {FILE: json.dumps(document, indent=2) + "\n"}
-    return Export(files, NOTES, _commands(bool(others), bool(denials)))
+    return EdgeExport(files, NOTES, _commands(bool(others), bool(denials)))
 
 
 def _commands(has_rules: bool, has_denials: bool) -> tuple[Command, ...]:
@@ -164,14 +164,14 @@ def _actions(rule: Rule) -> list[Json]:
     for name, headers in (("Request", rule.request), ("Response", rule.response)):
         for each in headers.names:
             if _OWN.fullmatch(each):
-                raise refused(rule, f"Front Door writes {each} itself", "choose another header")
+                raise rule_error(rule, f"Front Door writes {each} itself", "choose another header")
             action: Json = {"headerAction": "Delete", "headerName": each}
             if each in headers.set:
                 value = _literal(headers.set[each])
                 action = {"headerAction": "Overwrite", "headerName": each, "value": value}
             found.append(_action(f"Modify{name}Header", "Header", **action))
     if len(found) > MOST_ACTIONS:
-        raise refused(
+        raise rule_error(
             rule,
             f"it wants {len(found)} actions, and Front Door takes {MOST_ACTIONS} in a rule",
             "change fewer headers here, and the others at the origin",

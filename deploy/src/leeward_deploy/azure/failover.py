@@ -82,9 +82,9 @@ def add_failover(
             target=of(f"{app}.default_hostname"),
             priority=priority,
         )
-    proof = _names(made, deployment, host, apps, of(f"{profile}.fqdn"))
+    proof = _add_records(made, deployment, host, apps, of(f"{profile}.fqdn"))
     for (suffix, app), site in zip(apps.items(), deployment.sites, strict=True):
-        certificate = _certificate(made, suffix, site.region)
+        certificate = _add_certificate(made, suffix, site.region)
         made.add(
             "azurerm_app_service_custom_hostname_binding",
             f"app{suffix}",
@@ -97,7 +97,7 @@ def add_failover(
         )
 
 
-def _names(
+def _add_records(
     made: Configuration, deployment: Deployment, host: str, apps: dict[str, str], profile: str
 ) -> str:
     """Add the records of the domain; return a reference to the one that shows whose it is."""
@@ -123,7 +123,7 @@ def _names(
     return proof
 
 
-def _certificate(made: Configuration, suffix: str, location: str) -> str:
+def _add_certificate(made: Configuration, suffix: str, location: str) -> str:
     """Add the certificate of the domain to a region; return a reference to it."""
     return made.add(
         "azurerm_app_service_certificate",

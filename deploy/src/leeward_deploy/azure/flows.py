@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from typing import Final
 
 from leeward.adapter.workflows import Definition, json_of
-from leeward_deploy.flows import Export
+from leeward_deploy.flows import WorkflowExport
 
 APP: Final = '''"""Workflows on Durable Functions. Made by `leeward workflow export`."""
 
@@ -36,7 +36,7 @@ REQUIREMENTS: Final = "azure-functions\nazure-functions-durable~=1.7\nleeward[az
 
 def export(
     definition: Definition, functions: Mapping[str, str], marks: Collection[str] = ()
-) -> Export:
+) -> WorkflowExport:
     """Return the app of a workflow.
 
     Functions are described by ``leeward.toml`` there too, so nothing of them is needed.
@@ -49,4 +49,4 @@ def export(
         "requirements.txt": REQUIREMENTS,
         data: json_of(definition),
     }
-    return Export(files, "func azure functionapp publish NAME_OF_THE_FUNCTION_APP --python")
+    return WorkflowExport(files, "func azure functionapp publish NAME_OF_THE_FUNCTION_APP --python")

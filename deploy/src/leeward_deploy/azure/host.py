@@ -11,7 +11,7 @@ from typing import Final
 
 from leeward.app.kit import Handler
 from leeward_deploy.needs import ATTEMPTS, dead_queue, is_queued, seconds_of
-from leeward_deploy.recipe import Wish
+from leeward_deploy.recipe import PackageSpec
 
 LEAST: Final = 300
 """Seconds of ``functionTimeout``, if nobody needs more: the default of a Consumption plan."""
@@ -27,41 +27,41 @@ WAIT: Final = "00:00:10"
 attempts in a second."""
 
 
-def storage_queues(wish: Wish) -> Iterator[tuple[Handler, str]]:
+def storage_queues(spec: PackageSpec) -> Iterator[tuple[Handler, str]]:
     """Yield the handlers that have a Storage queue, with its name."""
-    elsewhere = wish.entry.options.get("service_bus") or {}
-    for each in wish.app.handlers.values():
+    elsewhere = spec.entry.options.get("service_bus") or {}
+    for each in spec.app.handlers.values():
         queue = each.queue or each.name
         if (is_queued(each) or each.queued) and queue not in elsewhere:
             yield each, queue
 
 
-def deliveries(wish: Wish) -> int:
+def deliveries_of(spec: PackageSpec) -> int:
     """Return after how many deliveries the host takes a message away: for all queues at once."""
-    options = wish.entry.options
-    found = [dead_queue(each, queue, options).deliveries for each, queue in storage_queues(wish)]
+    options = spec.entry.options
+    found = [dead_queue(each, queue, options).deliveries for each, queue in storage_queues(spec)]
     return max(found, default=ATTEMPTS)
 
 
-def route_of(wish: Wish, path: str) -> str:
+def route_of(spec: PackageSpec, path: str) -> str:
     """Return a path as the host serves it: the user's own host.json may say what stands before."""
     try:
-        prefix = json.loads(wish.files["host.json"])["extensions"]["http"]["routePrefix"]
+        prefix = json.loads(spec.files["host.json"])["extensions"]["http"]["routePrefix"]
     except (ValueError, LookupError, TypeError):
         prefix = "api"
     return f"/{str(prefix).strip('/')}".rstrip("/") + path
 
 
-def host_json(wish: Wish) -> str:
+def host_json(spec: PackageSpec) -> str:
     """Return the file."""
-    seconds = max([LEAST, *(seconds_of(each) for each in wish.app.handlers.values())])
+    seconds = max([LEAST, *(seconds_of(each) for each in spec.app.handlers.values())])
     document = {
         "version": "2.0",
         "functionTimeout": f"{seconds // 3600:02}:{seconds % 3600 // 60:02}:{seconds % 60:02}",
         "extensionBundle": BUNDLE,
         "extensions": {
             "queues": {
-                "maxDequeueCount": deliveries(wish),
+                "maxDequeueCount": deliveries_of(spec),
                 "visibilityTimeout": WAIT,
                 "messageEncoding": "base64",
             }

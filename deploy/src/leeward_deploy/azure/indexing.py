@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Final
 
 from leeward.errors import ConfigError
-from leeward_deploy.recipe import ARCHES, Wish
-from leeward_deploy.uv import Source, run, told
+from leeward_deploy.recipe import ARCHES, PackageSpec
+from leeward_deploy.uv import PackageSource, run, message_of
 
 WORKER: Final = "azure-functions-runtime<2"
 
@@ -33,19 +33,19 @@ LONGEST: Final = 1000
 """Characters of what the worker says that are passed on."""
 
 
-def index(wish: Wish, folder: Path, source: Source) -> tuple[str, ...]:
+def index(spec: PackageSpec, folder: Path, source: PackageSource) -> tuple[str, ...]:
     """Index a package as the cloud does, and return one line that says so, or why not.
 
     Raises:
         ConfigError: the worker does not find what the app has.
     """
-    why = _why_not(wish)
+    why = _why_not(spec)
     if why:
         return (f"Not indexed by Microsoft's worker: {why}.",)
     links = [f"--find-links={each}" for each in source.links]
     done = run(
         [
-            *("run", "--no-project", "--no-python-downloads", "--python", wish.python),
+            *("run", "--no-project", "--no-python-downloads", "--python", spec.python),
             *("--with", WORKER, *links),
             *(["--no-index"] if source.offline else []),
             *("--", "python", "-I", str(PROGRAM), str(folder)),
@@ -56,15 +56,15 @@ def index(wish: Wish, folder: Path, source: Source) -> tuple[str, ...]:
     if done.returncode == 0 and found:
         return (f"Indexed by Microsoft's worker: {len(found)} functions.",)
     if TRACEBACK not in done.stderr:
-        return (f"Not indexed by Microsoft's worker, which cannot be had here: {told(done)}",)
+        return (f"Not indexed by Microsoft's worker, which cannot be had here: {message_of(done)}",)
     said = done.stderr.strip().splitlines()[-1]
     raise ConfigError(f"Microsoft's worker does not index the app: {said[:LONGEST]}")
 
 
-def _why_not(wish: Wish) -> str | None:
-    if tuple(map(int, wish.python.split("."))) < FIRST:
+def _why_not(spec: PackageSpec) -> str | None:
+    if tuple(map(int, spec.python.split("."))) < FIRST:
         return f"it is to be had for Python {'.'.join(map(str, FIRST))} and later"
     here = (sys.platform, platform.machine())
-    if here != ("linux", ARCHES[wish.arch]):
+    if here != ("linux", ARCHES[spec.arch]):
         return f"the package is for another machine than this one, {here[0]} on {here[1]}"
     return None

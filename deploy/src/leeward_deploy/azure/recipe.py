@@ -15,8 +15,8 @@ from leeward.errors import ConfigError
 from leeward_deploy.azure.export import terraform
 from leeward_deploy.azure.host import host_json
 from leeward_deploy.azure.template import template
-from leeward_deploy.recipe import Command, Recipe, System, Wish, known_python, same_versions
-from leeward_deploy.uv import Source
+from leeward_deploy.recipe import Command, Recipe, System, PackageSpec, known_python, same_versions
+from leeward_deploy.uv import PackageSource
 
 PYTHONS: Final = ("3.11", "3.12", "3.13", "3.14")
 
@@ -26,36 +26,36 @@ PACKAGES: Final = ".python_packages/lib/site-packages"
 REMEDY: Final = "choose an older version, or deploy it as a container"
 
 
-def recipe(wish: Wish) -> Recipe:
+def recipe(spec: PackageSpec) -> Recipe:
     """Return what Azure Functions wants; the entry point ``azure`` of ``leeward.packagers``.
 
     Raises:
         ConfigError: there is no such Python or processor there.
     """
-    known_python(wish, PYTHONS, "Azure Functions", '"Supported Python versions"')
-    if wish.arch != "x86_64":
-        raise ConfigError(f"Azure Functions has no Linux on {wish.arch}; leave --arch out")
-    debian, glibc = ("11", (2, 31)) if wish.python == "3.11" else ("12", (2, 36))
+    known_python(spec, PYTHONS, "Azure Functions", '"Supported Python versions"')
+    if spec.arch != "x86_64":
+        raise ConfigError(f"Azure Functions has no Linux on {spec.arch}; leave --arch out")
+    debian, glibc = ("11", (2, 31)) if spec.python == "3.11" else ("12", (2, 36))
     return Recipe(
         entry="function_app.py",
         statement='function_app = {app}.handler("azure")',
         requires=(*same_versions("leeward-azure"), "azure-functions"),
-        system=System(f"Azure's Python {wish.python}, on Debian {debian}", glibc, REMEDY),
+        system=System(f"Azure's Python {spec.python}, on Debian {debian}", glibc, REMEDY),
         place=PACKAGES,
-        files={"host.json": host_json(wish)},
+        files={"host.json": host_json(spec)},
         lists=True,
         provided=("azure.functions",),
         commands=_commands,
-        template=partial(template, wish),
-        exports={"terraform": partial(terraform, wish)},
-        check=partial(_check, wish),
+        template=partial(template, spec),
+        exports={"terraform": partial(terraform, spec)},
+        check=partial(_check, spec),
     )
 
 
-def _check(wish: Wish, folder: Path, source: Source) -> tuple[str, ...]:
+def _check(spec: PackageSpec, folder: Path, source: PackageSource) -> tuple[str, ...]:
     from leeward_deploy.azure.indexing import index
 
-    return index(wish, folder, source)
+    return index(spec, folder, source)
 
 
 def _commands(out: str) -> tuple[Command, ...]:

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from leeward.errors import ConfigError
-from leeward_deploy.azure.rights import GROUP, Home, assign, cosmos
-from leeward_deploy.recipe import Deployment, Table, Wish
+from leeward_deploy.azure.rights import GROUP, CosmosAccount, assign, cosmos
+from leeward_deploy.recipe import Deployment, Table, PackageSpec
 from leeward_deploy.terraform import Configuration, of, unique
 
 KEPT: Final = {"prevent_destroy": True}
@@ -20,10 +20,10 @@ BY_ITEM: Final = -1
 """A time to live of "on (no default)": items with an expiry are collected."""
 
 
-def add_topics(made: Configuration, wish: Wish, location: str) -> None:
+def add_topics(made: Configuration, spec: PackageSpec, location: str) -> None:
     """Add the buses of a region; one whose name another region has is made there alone."""
-    for topic in unique(wish.declared.buses.values()):
-        if made.known("azurerm_eventgrid_topic", topic) == topic:
+    for topic in unique(spec.declared.buses.values()):
+        if made.reference("azurerm_eventgrid_topic", topic) == topic:
             made.add(
                 "azurerm_eventgrid_topic",
                 topic,
@@ -35,7 +35,7 @@ def add_topics(made: Configuration, wish: Wish, location: str) -> None:
             )
 
 
-def homes_of(deployment: Deployment) -> dict[str, Home]:
+def homes_of(deployment: Deployment) -> dict[str, CosmosAccount]:
     """Return the account of each table, by the table's own name: one account for each region.
 
     Raises:
@@ -52,17 +52,17 @@ def homes_of(deployment: Deployment) -> dict[str, Home]:
             "tables one home"
         )
     accounts = {
-        region: Home("" if region == regions[0] else f"-{region}", settings[region])
+        region: CosmosAccount("" if region == regions[0] else f"-{region}", settings[region])
         for region in regions
     }
     return {each.name: accounts[each.region] for each in deployment.tables}
 
 
-def add_tables(made: Configuration, deployment: Deployment, homes: Mapping[str, Home]) -> None:
+def add_tables(made: Configuration, deployment: Deployment, homes: Mapping[str, CosmosAccount]) -> None:
     """Add the accounts of the tables, each in a region, with their databases."""
     for table in deployment.tables:
         home = homes[table.name]
-        database = made.known("azurerm_cosmosdb_sql_database", f"tables{home.suffix}")
+        database = made.reference("azurerm_cosmosdb_sql_database", f"tables{home.suffix}")
         if database == f"tables{home.suffix}":
             database = of(f"{_add_account(made, home, table.region)}.name")
         made.add(
@@ -78,7 +78,7 @@ def add_tables(made: Configuration, deployment: Deployment, homes: Mapping[str, 
         )
 
 
-def _add_account(made: Configuration, home: Home, location: str) -> str:
+def _add_account(made: Configuration, home: CosmosAccount, location: str) -> str:
     """Add an account in a region, with its database; return a reference to that."""
     _, name, database = cosmos(made, home)
     account = made.add(

@@ -27,7 +27,7 @@ class Home(NamedTuple):
     region: str
 
 
-def ordered(folder: Path, targets: str | None, file: Path | None = None) -> Config:
+def read_order(folder: Path, targets: str | None, file: Path | None = None) -> Config:
     """Return what the ``leeward.toml`` of a folder says, with an order.
 
     Args:
@@ -101,12 +101,12 @@ def deployment_of(config: Config, provider: str, app: App, *, in_file: bool = Tr
         ),
         tuple(Bucket(own, homes["buckets"][name].region) for name, own in names.buckets.items()),
         frozenset(name for name, home in homes["buckets"].items() if home.provider != provider),
-        **_settings(config, provider, app)._asdict(),
-        expected=tuple(_expected(config, app, homes, targets)),
+        **_export_settings(config, provider, app)._asdict(),
+        expected=tuple(_expectations(config, app, homes, targets)),
     )
 
 
-def _settings(config: Config, provider: str, app: App) -> ExportConfig:
+def _export_settings(config: Config, provider: str, app: App) -> ExportConfig:
     """Return what ``[export.<provider>]`` says.
 
     Raises:
@@ -121,7 +121,7 @@ def _settings(config: Config, provider: str, app: App) -> ExportConfig:
     return found
 
 
-def _expected(
+def _expectations(
     config: Config, app: App, homes: Mapping[str, Mapping[str, Home]], targets: list[TargetName]
 ) -> Iterator[Expected]:
     """Yield what is there when the files have been applied, as far as a target can be asked."""

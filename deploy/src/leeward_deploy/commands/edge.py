@@ -40,7 +40,7 @@ Given: TypeAlias = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="NAME=VALUE", help="For edge_settings; may be repeated."),
 ]
-Table: TypeAlias = Annotated[
+LimitTable: TypeAlias = Annotated[
     str, typer.Option(metavar="TABLE", help="Which limits count. Default: the strict ones.")
 ]
 Seconds: TypeAlias = Annotated[int, typer.Option(help="That it may take.")]
@@ -65,7 +65,7 @@ def check(
     options = options_of(context)
     found = read_rules(rules)
     if path is None:
-        edges = [_judged(name, found) for name in _names()]
+        edges = [_judge(name, found) for name in _names()]
         data = {"rules": [rule.name for rule in found], "edges": edges}
         options.output.show(data, _render_check)
         return
@@ -80,7 +80,7 @@ def check(
     options.output.show(data, _render_answer)
 
 
-def export(
+def export_rules(
     context: typer.Context,
     rules: Rules,
     *,
@@ -106,7 +106,7 @@ def export(
     options.output.show(data, render_files)
 
 
-def package(
+def package_edge(
     context: typer.Context,
     function: Function,
     *,
@@ -115,7 +115,7 @@ def package(
     name: Name = "edge",
     body: Body = False,
     given: Given = None,
-    limits: Table = "",
+    limits: LimitTable = "",
     seconds: Seconds = 5,
     memory: Memory = 128,
     python: Python = "3.13",
@@ -129,21 +129,21 @@ def package(
 
     Its text is read, and not run. Values of --set are in the package for all to read.
     """
-    from leeward_deploy.commands.edge_package import EdgeRequest, made
-    from leeward_deploy.edge.exports import FunctionWish
-    from leeward_deploy.uv import Source as Packages
+    from leeward_deploy.commands.edge_package import EdgeRequest, package_function
+    from leeward_deploy.edge.exports import FunctionSpec
+    from leeward_deploy.uv import PackageSource as Packages
 
     options = options_of(context)
     recipe_of = _edge(to).recipe
     if recipe_of is None:
         raise _no_python(to)
-    wish = FunctionWish(
+    spec = FunctionSpec(
         name,
         _entry(function),
         event,
         body,
         limits,
-        _settings(given or ()),
+        _edge_settings(given or ()),
         python=python,
         seconds=seconds,
         megabytes=memory,
@@ -151,7 +151,7 @@ def package(
     links = tuple(str(each.resolve()) for each in find_links or ())
     packages = Packages(links, no_index)
     with redirect_stdout(sys.stderr):
-        data = made(EdgeRequest(wish, source, out, tuple(exclude or ()), packages), recipe_of)
+        data = package_function(EdgeRequest(spec, source, out, tuple(exclude or ()), packages), recipe_of)
     options.output.show({"to": to, "event": event, **data}, render_files)
 
 
@@ -211,20 +211,20 @@ def associate(
 
 def _edge(to: str) -> Edge:
     from leeward.app.runtimes import runtime_of
-    from leeward_deploy.edge.exports import GROUP
+    from leeward_deploy.edge.exports import EDGES
 
-    found: Any = runtime_of(to, GROUP)
+    found: Any = runtime_of(to, EDGES)
     return cast("Edge", found)
 
 
 def _names() -> list[str]:
     from leeward.entrypoints import all_entry_points
-    from leeward_deploy.edge.exports import GROUP
+    from leeward_deploy.edge.exports import EDGES
 
-    return sorted({each.name for each in all_entry_points(GROUP)})
+    return sorted({each.name for each in all_entry_points(EDGES)})
 
 
-def _judged(name: str, rules: Sequence[Rule]) -> JsonObject:
+def _judge(name: str, rules: Sequence[Rule]) -> JsonObject:
     """Return whether an edge can take rules, and if not, why."""
     try:
         made = _edge(name).export(rules)
@@ -240,7 +240,7 @@ def _no_python(to: str) -> Unsupported:
     )
 
 
-def _settings(given: Sequence[str]) -> dict[str, str]:
+def _edge_settings(given: Sequence[str]) -> dict[str, str]:
     found = texts_argument(given, "set")
     if not all(name.isidentifier() and not iskeyword(name) for name in found):
         raise InvalidRequest("--set must be NAME=VALUE, with a name of Python", field="set")

@@ -11,13 +11,13 @@ from leeward.errors import ConfigError
 from leeward_deploy.build import Origin, build, write_template
 from leeward_deploy.commands.wanted import requires_of
 from leeward_deploy.entry import names_in
-from leeward_deploy.recipe import Recipe, Wish
+from leeward_deploy.recipe import Recipe, PackageSpec
 from leeward_deploy.sources import sources_of
-from leeward_deploy.uv import Source
+from leeward_deploy.uv import PackageSource
 
 if TYPE_CHECKING:
     from leeward.cli.output.json_view import JsonObject
-    from leeward_deploy.edge.exports import FunctionWish
+    from leeward_deploy.edge.exports import FunctionSpec
 
 NAME = "edge"
 """Of the folder and the zip."""
@@ -27,21 +27,21 @@ class EdgeRequest(NamedTuple):
     """What the command line asks for.
 
     Attributes:
-        wish: without the sources.
+        spec: without the sources.
         folder: of the function.
         out: where the package is written to.
         leave_out: patterns of files.
         source: where packages come from.
     """
 
-    wish: FunctionWish
+    spec: FunctionSpec
     folder: Path
     out: Path
     leave_out: tuple[str, ...]
-    source: Source
+    source: PackageSource
 
 
-def made(request: EdgeRequest, recipe_of: Callable[[FunctionWish], Recipe]) -> JsonObject:
+def package_function(request: EdgeRequest, recipe_of: Callable[[FunctionSpec], Recipe]) -> JsonObject:
     """Make a package and its template; return what there is to show of them.
 
     Raises:
@@ -51,7 +51,7 @@ def made(request: EdgeRequest, recipe_of: Callable[[FunctionWish], Recipe]) -> J
         raise ConfigError(f"--source names {request.folder}, which is not a folder")
     folder = request.folder.resolve()
     files, denied = sources_of(folder, request.leave_out, request.out)
-    entry = request.wish.entry
+    entry = request.spec.entry
     if f"{entry.module}.py" not in files:
         raise ConfigError(f"{folder} has no {entry.module}.py; name the folder with --source")
     texts = {
@@ -64,15 +64,15 @@ def made(request: EdgeRequest, recipe_of: Callable[[FunctionWish], Recipe]) -> J
             f"{entry.module}.py has nothing at its top level that is called {entry.attribute}; "
             "name the function as MODULE:NAME"
         )
-    recipe = recipe_of(request.wish._replace(sources=texts))
+    recipe = recipe_of(request.spec._replace(sources=texts))
     clashes = sorted({recipe.entry, *recipe.files} & texts.keys())
     if clashes:
         raise ConfigError(f"{clashes[0]} is written into the package; rename yours")
     # A package is made for an app; at the edge there is one function, and no handlers.
-    wish = Wish(App(request.wish.name), entry, request.wish.python, "x86_64")
+    spec = PackageSpec(App(request.spec.name), entry, request.spec.python, "x86_64")
     requires = requires_of(folder, None)
     origin = Origin(folder, files, requires, request.source, denied=denied)
-    package = build(wish, recipe, origin, request.out, NAME)
+    package = build(spec, recipe, origin, request.out, NAME)
     template = write_template(recipe, request.out)
     written = [str(package.folder), str(package.zip), str(package.list)]
     return {

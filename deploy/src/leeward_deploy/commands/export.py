@@ -18,10 +18,10 @@ from leeward_deploy.commands.package import App, Arch, Python, Source
 if TYPE_CHECKING:
     from leeward.app.app import App as LoadedApp
     from leeward.cli.global_options import GlobalOptions
-    from leeward_deploy.commands.wanted import Request
+    from leeward_deploy.commands.wanted import PackageRequest
     from leeward_deploy.recipe import Exporter, Template
 
-Out: TypeAlias = Annotated[
+ExportOut: TypeAlias = Annotated[
     Path, typer.Option(metavar="FOLDER", help="A folder in it for each provider.")
 ]
 
@@ -30,7 +30,7 @@ def terraform(
     context: typer.Context,
     app: App = None,
     *,
-    out: Out = Path("infrastructure"),
+    out: ExportOut = Path("infrastructure"),
     python: Python = "3.13",
     arch: Arch = "x86_64",
     source: Source = Path(),
@@ -48,7 +48,7 @@ def cloudformation(
     context: typer.Context,
     app: App = None,
     *,
-    out: Out = Path("infrastructure"),
+    out: ExportOut = Path("infrastructure"),
     python: Python = "3.13",
     arch: Arch = "x86_64",
     source: Source = Path(),
@@ -61,14 +61,14 @@ def cloudformation(
     _export(options_of(context), "cloudformation", request)
 
 
-def _request(app: str | None, python: str, arch: str, source: Path, out: Path) -> Request:
-    from leeward_deploy.commands.wanted import Request
-    from leeward_deploy.uv import Source as Packages
+def _request(app: str | None, python: str, arch: str, source: Path, out: Path) -> PackageRequest:
+    from leeward_deploy.commands.wanted import PackageRequest
+    from leeward_deploy.uv import PackageSource as Packages
 
-    return Request(app, "", python, arch, source, out, None, (), Packages())
+    return PackageRequest(app, "", python, arch, source, out, None, (), Packages())
 
 
-def _export(options: GlobalOptions, tool: str, request: Request) -> None:
+def _export(options: GlobalOptions, tool: str, request: PackageRequest) -> None:
     if not options.trust_env:
         raise InvalidRequest(
             "leeward export imports the app, which may read variables; run it without "
@@ -76,18 +76,18 @@ def _export(options: GlobalOptions, tool: str, request: Request) -> None:
             field="--no-trust-env",
         )
     with redirect_stdout(sys.stderr):
-        data = _made(request._replace(settings=options.config), tool, options.targets)
+        data = _write_files(request._replace(settings=options.config), tool, options.targets)
     options.output.show(data, render_files)
 
 
-def _made(request: Request, tool: str, targets: str | None) -> JsonObject:
+def _write_files(request: PackageRequest, tool: str, targets: str | None) -> JsonObject:
     """Write the files of every provider that has some; return what there is to show of them."""
     from leeward.config import TargetName
-    from leeward_deploy.commands.deployments import deployment_of, ordered, providers_of
+    from leeward_deploy.commands.deployments import deployment_of, read_order, providers_of
     from leeward_deploy.commands.wanted import declared_for
-    from leeward_deploy.needs import unnamed
+    from leeward_deploy.needs import note_on_roles
 
-    config = ordered(request.folder, targets, request.settings)
+    config = read_order(request.folder, targets, request.settings)
     made: dict[str, tuple[Template, ...]] = {}
     notes: list[str] = []
     for provider in providers_of(config):
@@ -96,7 +96,7 @@ def _made(request: Request, tool: str, targets: str | None) -> JsonObject:
             exporter, app = found
             place = deployment_of(config, provider, app, in_file=targets is None)
             made[provider] = exporter(place)
-            told = (*made[provider][0].notes, *unnamed(declared_for(config, TargetName(provider))))
+            told = (*made[provider][0].notes, *note_on_roles(declared_for(config, TargetName(provider))))
             notes += [f"{provider}: {note}" for note in told]
     if not made:
         order = ", ".join(map(str, config.order))
@@ -119,16 +119,16 @@ def _made(request: Request, tool: str, targets: str | None) -> JsonObject:
     }
 
 
-def _exporter(provider: str, tool: str, request: Request) -> tuple[Exporter, LoadedApp] | None:
+def _exporter(provider: str, tool: str, request: PackageRequest) -> tuple[Exporter, LoadedApp] | None:
     """Return what writes an app's files of a tool for a provider, and the app; None if nothing."""
     from leeward.app.runtimes import runtime_of
     from leeward.entrypoints import all_entry_points
-    from leeward_deploy.commands.wanted import wanted
-    from leeward_deploy.recipe import GROUP, Recipe
+    from leeward_deploy.commands.wanted import spec_of
+    from leeward_deploy.recipe import PACKAGERS, Recipe
 
-    if provider not in {each.name for each in all_entry_points(GROUP)}:
+    if provider not in {each.name for each in all_entry_points(PACKAGERS)}:
         return None
-    wish, _ = wanted(request._replace(target=provider))
-    recipe: Recipe = runtime_of(provider, GROUP)(wish)
+    spec, _ = spec_of(request._replace(target=provider))
+    recipe: Recipe = runtime_of(provider, PACKAGERS)(spec)
     exporter = recipe.exports.get(tool)
-    return None if exporter is None else (exporter, wish.app)
+    return None if exporter is None else (exporter, spec.app)

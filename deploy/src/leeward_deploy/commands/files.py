@@ -16,10 +16,10 @@ def store(out: Path, files: Mapping[str, str]) -> None:
     Raises:
         ConfigError: it cannot be written to.
     """
-    from leeward_deploy.archive import written
+    from leeward_deploy.archive import write_files
 
     try:
-        written(out, {name: text.encode() for name, text in files.items()})
+        write_files(out, {name: text.encode() for name, text in files.items()})
     except OSError as error:
         raise ConfigError(f"{out} cannot be written to: {error.strerror}") from error
 

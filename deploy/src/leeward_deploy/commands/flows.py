@@ -14,7 +14,7 @@ from leeward_deploy.commands.files import store
 from leeward_deploy.flows import exporter_of
 
 
-def export(
+def export_workflow(
     context: typer.Context,
     name: Annotated[str, typer.Argument(metavar="WORKFLOW", help="Its name.")],
     *,

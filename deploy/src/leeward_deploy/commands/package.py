@@ -15,7 +15,7 @@ from leeward.cli.output.json_view import JsonObject
 from leeward.errors import InvalidRequest
 
 if TYPE_CHECKING:
-    from leeward_deploy.commands.wanted import Request
+    from leeward_deploy.commands.wanted import PackageRequest
 
 App: TypeAlias = Annotated[
     str | None, typer.Argument(metavar="[APP]", help="MODULE:NAME. Default: the only one there is.")
@@ -74,8 +74,8 @@ def package(
 
     Nothing is deployed. The same app gives the same bytes.
     """
-    from leeward_deploy.commands.wanted import Request
-    from leeward_deploy.uv import Source as Packages
+    from leeward_deploy.commands.wanted import PackageRequest
+    from leeward_deploy.uv import PackageSource as Packages
 
     options = options_of(context)
     if not options.trust_env:
@@ -86,36 +86,36 @@ def package(
         )
     links = tuple(str(each.resolve()) for each in find_links or ())
     packages = Packages(links, no_index, tuple(allow_build or ()))
-    request = Request(
+    request = PackageRequest(
         *(app, target, python, arch, source, out, requirements, tuple(exclude or ())),
         packages,
         options.config,
     )
     with redirect_stdout(sys.stderr):
-        data = _made(request, options.targets, template=template)
+        data = _build(request, options.targets, template=template)
     options.output.show(data, _render)
 
 
-def _made(request: Request, targets: str | None, *, template: bool) -> JsonObject:
+def _build(request: PackageRequest, targets: str | None, *, template: bool) -> JsonObject:
     """Make what is wanted, and return what there is to show of it."""
     from leeward.app.runtimes import runtime_of
     from leeward_deploy.build import build, write_template
-    from leeward_deploy.commands.wanted import adapters_of, wanted
-    from leeward_deploy.needs import unnamed
-    from leeward_deploy.recipe import GROUP, Recipe
+    from leeward_deploy.commands.wanted import adapters_of, spec_of
+    from leeward_deploy.needs import note_on_roles
+    from leeward_deploy.recipe import PACKAGERS, Recipe
 
-    recipe_of = runtime_of(request.target, GROUP)
-    wish, origin = wanted(request)
-    recipe: Recipe = recipe_of(wish)
+    recipe_of = runtime_of(request.target, PACKAGERS)
+    spec, origin = spec_of(request)
+    recipe: Recipe = recipe_of(spec)
     others = adapters_of(request.folder, request.target, targets, request.settings)
     recipe = recipe._replace(requires=(*recipe.requires, *others))
-    made = build(wish, recipe, origin, request.out, request.target)
+    made = build(spec, recipe, origin, request.out, request.target)
     written = write_template(recipe, request.out) if template else None
     return {
         "target": request.target,
-        "python": wish.python,
-        "arch": wish.arch,
-        "handlers": list(wish.app.handlers),
+        "python": spec.python,
+        "arch": spec.arch,
+        "handlers": list(spec.app.handlers),
         "folder": str(made.folder),
         "zip": str(made.zip),
         "sha256": made.digest,
@@ -125,7 +125,7 @@ def _made(request: Request, targets: str | None, *, template: bool) -> JsonObjec
         "files": list(origin.files),
         "left_out": list(origin.denied),
         "template": written and str(request.out / written.name),
-        "notes": [*made.notes, *((*written.notes, *unnamed(wish.declared)) if written else ())],
+        "notes": [*made.notes, *((*written.notes, *note_on_roles(spec.declared)) if written else ())],
         "commands": [each._asdict() for each in recipe.commands(str(request.out))],
     }
 

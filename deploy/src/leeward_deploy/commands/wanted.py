@@ -16,11 +16,11 @@ from leeward.registry import BUILT_IN
 from leeward.registry import GROUP as ADAPTERS
 from leeward.values import NOTHING
 from leeward_deploy.build import Origin
-from leeward_deploy.entry import found_app, handler_calls
-from leeward_deploy.loading import loaded
-from leeward_deploy.recipe import ARCHES, Declared, Entry, Wish
+from leeward_deploy.entry import find_app, handler_calls
+from leeward_deploy.loading import load_app
+from leeward_deploy.recipe import ARCHES, Declared, Entry, PackageSpec
 from leeward_deploy.sources import is_entry_of_another, modules_in, sources_of
-from leeward_deploy.uv import Source
+from leeward_deploy.uv import PackageSource
 
 SETTINGS = "leeward.toml"
 
@@ -28,7 +28,7 @@ REQUIRED = ("requirements.txt", "pyproject.toml")
 """Files of the user that may tell what the app needs; the first that is there counts."""
 
 
-class Request(NamedTuple):
+class PackageRequest(NamedTuple):
     """What the command line asks for.
 
     Attributes:
@@ -52,11 +52,11 @@ class Request(NamedTuple):
     out: Path
     requirements: Path | None
     leave_out: tuple[str, ...]
-    source: Source
+    source: PackageSource
     settings: Path | None = None
 
 
-def wanted(request: Request) -> tuple[Wish, Origin]:
+def spec_of(request: PackageRequest) -> tuple[PackageSpec, Origin]:
     """Return what is to be packaged, and what of.
 
     Raises:
@@ -76,10 +76,10 @@ def wanted(request: Request) -> tuple[Wish, Origin]:
         for each in files
         if "/" not in each
     }
-    entry = _entry(request, texts, modules)
+    entry = _entry_of(request, texts, modules)
     requires = requires_of(folder, request.requirements)
-    wish = Wish(
-        loaded(folder, entry),
+    spec = PackageSpec(
+        load_app(folder, entry),
         entry,
         request.python,
         request.arch,
@@ -88,9 +88,9 @@ def wanted(request: Request) -> tuple[Wish, Origin]:
         if request.settings is None and SETTINGS not in texts
         else declared_for(settings_of(folder, request.settings), TargetName(request.target)),
     )
-    check_names(wish.declared)
-    check_no_loop(wish.app.handlers.values(), wish.declared.buckets)
-    return wish, Origin(folder, files, requires, request.source, left, denied, request.settings)
+    check_names(spec.declared)
+    check_no_loop(spec.app.handlers.values(), spec.declared.buckets)
+    return spec, Origin(folder, files, requires, request.source, left, denied, request.settings)
 
 
 def check_names(declared: Declared) -> None:
@@ -158,14 +158,14 @@ def declared_for(config: Config, target: TargetName) -> Declared:
         own(config.buses),
         own(config.tables),
         own(config.buckets),
-        _settings(config, target),
+        _options_of(config, target),
         bool(config.order),
         workflows=own(config.workflows),
         queues=tuple(name for name, each in config.functions.items() if each.queue),
     )
 
 
-def _settings(config: Config, target: TargetName) -> Mapping[str, object]:
+def _options_of(config: Config, target: TargetName) -> Mapping[str, object]:
     """Return the options of a target, as a client has them; of a provider alone, its first's."""
     own = config.options.get(str(target)) or config.options.get(target.provider)
     if own or target.qualifier:
@@ -183,7 +183,7 @@ def _own(names: Mapping[str, str], target: TargetName, name: str) -> str:
     return found[0] if found else name
 
 
-def _entry(request: Request, texts: Mapping[str, str], modules: Mapping[str, str]) -> Entry:
+def _entry_of(request: PackageRequest, texts: Mapping[str, str], modules: Mapping[str, str]) -> Entry:
     """Return where the app is: as the request says, as an entry file says, or as it is found."""
     calls = []
     for file, text in texts.items():
@@ -195,7 +195,7 @@ def _entry(request: Request, texts: Mapping[str, str], modules: Mapping[str, str
         is_there = request.settings is not None or SETTINGS in texts
         config = settings_of(request.folder, request.settings) if is_there else Config()
         named = _named_apps(config, modules)
-        return calls[0] if calls else named[0] if named else found_app(modules)
+        return calls[0] if calls else named[0] if named else find_app(modules)
     module, _, attribute = request.app.partition(":")
     if not module or not attribute.isidentifier():
         raise ConfigError(f"the app is {request.app!r}; name it as MODULE:NAME, such as shop:app")
@@ -205,12 +205,12 @@ def _entry(request: Request, texts: Mapping[str, str], modules: Mapping[str, str
 
 def _named_apps(config: Config, modules: Mapping[str, str]) -> list[Entry]:
     """Return the apps that an embedded target runs, as a configuration says."""
-    specs = [
+    named = [
         each.get("app")
         for name, each in config.options.items()
         if name.partition(":")[0] == "local"
     ]
-    apps = [spec.partition(":") for spec in specs if isinstance(spec, str)]
+    apps = [text.partition(":") for text in named if isinstance(text, str)]
     return [Entry(module, name) for module, _, name in apps if module in modules and name]
 
 

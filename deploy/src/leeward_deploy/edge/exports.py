@@ -13,10 +13,10 @@ from leeward.values import NOTHING
 from leeward_deploy.edge.rules import Rule
 from leeward_deploy.recipe import Command, Entry, Recipe
 
-GROUP: Final = "leeward.edges"
+EDGES: Final = "leeward.edges"
 
 
-class Export(NamedTuple):
+class EdgeExport(NamedTuple):
     """Rules as a provider takes them.
 
     Attributes:
@@ -30,7 +30,7 @@ class Export(NamedTuple):
     commands: tuple[Command, ...]
 
 
-class FunctionWish(NamedTuple):
+class FunctionSpec(NamedTuple):
     """A function that is to be packaged for an edge.
 
     Attributes:
@@ -100,12 +100,12 @@ class Edge(NamedTuple):
         associate: puts a function into a configuration that was read; raises `ConfigError`.
     """
 
-    export: Callable[[Sequence[Rule]], Export]
+    export: Callable[[Sequence[Rule]], EdgeExport]
     runs: str = ""
-    recipe: Callable[[FunctionWish], Recipe] | None = None
+    recipe: Callable[[FunctionSpec], Recipe] | None = None
     associate: Callable[[Mapping[str, Any], Trigger], Association] | None = None
 
 
-def refused(rule: Rule, why: str, remedy: str) -> ConfigError:
+def rule_error(rule: Rule, why: str, remedy: str) -> ConfigError:
     """Return the error for a rule that an edge cannot run."""
     return ConfigError(f"rule {rule.name!r}: {why}; {remedy}")

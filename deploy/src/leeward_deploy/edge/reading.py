@@ -22,7 +22,7 @@ from leeward_deploy.edge.rules import (
     stem,
 )
 
-Table: TypeAlias = Mapping[str, Any]
+TomlTable: TypeAlias = Mapping[str, Any]
 
 MOST: Final = 1_000
 """Rules in a file: more than any edge takes."""
@@ -76,7 +76,7 @@ def read_rules(file: Path) -> tuple[Rule, ...]:
         raise ConfigError(f"{file}: {error}") from None
 
 
-def rules_of(document: Table) -> tuple[Rule, ...]:
+def rules_of(document: TomlTable) -> tuple[Rule, ...]:
     """Return the rules of a document.
 
     Raises:
@@ -127,14 +127,14 @@ def _rule(table: Any) -> Rule:
 _KNOWN: Final = f"known: {', '.join(KEYS)}"
 
 
-def _text(table: Table, key: str, pattern: re.Pattern[str], wanted: str) -> str:
+def _text(table: TomlTable, key: str, pattern: re.Pattern[str], wanted: str) -> str:
     value = table.get(key)
     if not isinstance(value, str) or not pattern.fullmatch(value):
         raise ConfigError(f"{key} must be {wanted}")
     return value
 
 
-def _path(table: Table, key: str) -> str:
+def _path(table: TomlTable, key: str) -> str:
     value = table.get(key)
     plain = stem(value) if isinstance(value, str) else ""
     if not _PATH.fullmatch(plain) or "//" in plain or len(plain) > 1024:
@@ -145,14 +145,14 @@ def _path(table: Table, key: str) -> str:
     return str(value)
 
 
-def _target(table: Table, key: str, path: str) -> str:
+def _target(table: TomlTable, key: str, path: str) -> str:
     target = _path(table, key)
     if is_prefix(target) and not is_prefix(path):
         raise ConfigError(f"{key} ends with /* and path does not; write one path for the other")
     return target
 
 
-def _redirect(table: Table, path: str) -> Redirect | None:
+def _redirect(table: TomlTable, path: str) -> Redirect | None:
     if "redirect" not in table:
         if "status" in table:
             raise ConfigError("status belongs to a redirect; remove it")
@@ -183,13 +183,13 @@ def _redirect(table: Table, path: str) -> Redirect | None:
     return Redirect(_target({"redirect": f"{slash}{after}"}, "redirect", path), host, status)
 
 
-def _deny(table: Table) -> bool:
+def _deny(table: TomlTable) -> bool:
     if table.get("deny", True) is not True:
         raise ConfigError("deny must be true; remove the key if it is not")
     return "deny" in table
 
 
-def _countries(table: Table, key: str) -> tuple[str, ...]:
+def _countries(table: TomlTable, key: str) -> tuple[str, ...]:
     if key not in table:
         return ()
     values = table[key]
@@ -202,7 +202,7 @@ def _countries(table: Table, key: str) -> tuple[str, ...]:
     return tuple(sorted(set(values)))
 
 
-def _headers(table: Table, of: str) -> Headers:
+def _headers(table: TomlTable, of: str) -> Headers:
     given, removed = table.get(f"set_{of}_headers", {}), table.get(f"remove_{of}_headers", [])
     if not isinstance(given, dict) or not isinstance(removed, list):
         raise ConfigError(f"set_{of}_headers must be a table, and remove_{of}_headers a list")

@@ -132,7 +132,7 @@ def overlaps(one: str, other: str) -> bool:
     return matches(one, stem(other)) or matches(other, stem(one))
 
 
-def replaced(pattern: str, target: str, path: str) -> str:
+def replace_path(pattern: str, target: str, path: str) -> str:
     """Return what a matching path becomes by the target of a redirect or a rewrite."""
     return stem(target) + path[len(stem(pattern)) :] if is_prefix(target) else target
 
@@ -146,7 +146,7 @@ def answer_of(rules: Iterable[Rule], request: Request) -> Answer:
             return Answer(rule.name, FORBIDDEN)
         if rule.redirect is not None:
             return Answer(rule.name, rule.redirect.status, _location(rule, rule.redirect, request))
-        path = replaced(rule.path, rule.rewrite or rule.path, request.path)
+        path = replace_path(rule.path, rule.rewrite or rule.path, request.path)
         return Answer(rule.name, 0, "", path, rule.request, rule.response)
     return Answer(path=request.path)
 
@@ -172,4 +172,4 @@ def _is_from(rule: Rule, country: str) -> bool:
 def _location(rule: Rule, redirect: Redirect, request: Request) -> str:
     host = f"https://{redirect.host}" if redirect.host else ""
     query = f"?{request.query}" if request.query else ""
-    return host + replaced(rule.path, redirect.path, request.path) + query
+    return host + replace_path(rule.path, redirect.path, request.path) + query

@@ -15,7 +15,7 @@ import re
 from collections.abc import Sequence
 from typing import Any, Final
 
-from leeward_deploy.edge.exports import Edge, Export, refused
+from leeward_deploy.edge.exports import Edge, EdgeExport, rule_error
 from leeward_deploy.edge.rules import FORBIDDEN, Headers, Rule, is_prefix, stem
 from leeward_deploy.recipe import Command
 
@@ -44,14 +44,14 @@ _CODES: Final = {
 }
 
 
-def export(rules: Sequence[Rule]) -> Export:
+def export(rules: Sequence[Rule]) -> EdgeExport:
     """Return the URL map and the policy, as far as the rules want them.
 
     Raises:
         ConfigError: a rule is not one that a URL map or Cloud Armor runs.
     """
     if len(rules) > MOST_RULES:
-        raise refused(
+        raise rule_error(
             rules[MOST_RULES],
             f"it is one of {len(rules)}, and a URL map takes {MOST_RULES}",
             "put the rest into a file of its own",
@@ -85,7 +85,7 @@ def export(rules: Sequence[Rule]) -> Export:
             ),
         )
     notes = ("it wants a global external load balancer (EXTERNAL_MANAGED)",)
-    return Export(files, notes, tuple(commands))
+    return EdgeExport(files, notes, tuple(commands))
 
 
 def _url_map(rules: Sequence[Rule]) -> Json:
@@ -105,7 +105,7 @@ def _url_map(rules: Sequence[Rule]) -> Json:
 
 def _route(order: int, rule: Rule) -> Json:
     if rule.countries or rule.except_countries:
-        raise refused(
+        raise rule_error(
             rule,
             "a URL map does not know the country of a client",
             "deny by country, or let the origin look at it",
@@ -128,7 +128,7 @@ def _route(order: int, rule: Rule) -> Json:
     found["service"] = SERVICE
     if rule.rewrite is not None:
         if is_prefix(rule.path) and not is_prefix(rule.rewrite):
-            raise refused(
+            raise rule_error(
                 rule,
                 "a URL map replaces what a path begins with, and keeps the rest of it",
                 "end rewrite with /*, or write a rule for each path",
@@ -146,7 +146,7 @@ def _route(order: int, rule: Rule) -> Json:
 def _headers(rule: Rule, of: str, headers: Headers) -> Json:
     for each in headers.names:
         if _OWN.fullmatch(each):
-            raise refused(rule, f"Google does not let {each} be changed", "choose another header")
+            raise rule_error(rule, f"Google does not let {each} be changed", "choose another header")
     found: Json = {}
     if headers.set:
         found[f"{of}HeadersToAdd"] = [
@@ -190,7 +190,7 @@ def _expression(rule: Rule) -> str:
         place = f"origin.region_code.matches('^({'|'.join(countries)})$')"
         found += f" && {'!' if rule.except_countries else ''}{place}"
     if len(found) > LONGEST:
-        raise refused(
+        raise rule_error(
             rule,
             f"it makes an expression of {len(found):,} characters, and Cloud Armor takes "
             f"{LONGEST:,}",

@@ -25,11 +25,11 @@ def resources_in(resources: dict[str, Any], sites: tuple[Site, ...]) -> Iterator
         policy = each.get("dead_letter_policy") or {}
         dead = policy.get("dead_letter_topic")
         has = {
-            "topic": _name(each["topic"], resources),
+            "topic": _topic_name(each["topic"], resources),
             "seconds": each.get("ack_deadline_seconds", 10),
             "filter": each.get("filter", NONE).replace("$${", "${").replace("%%{", "%{"),
             "pushes": "push_config" in each,
-            "dead letters": NONE if dead is None else _name(dead, resources),
+            "dead letters": NONE if dead is None else _topic_name(dead, resources),
             "deliveries": policy.get("max_delivery_attempts", NONE),
         }
         yield Expected("resource", each["name"], sites[0].target, SUBSCRIPTION, has)
@@ -37,7 +37,7 @@ def resources_in(resources: dict[str, Any], sites: tuple[Site, ...]) -> Iterator
         yield Expected("resource", REST, site.target, "settings of")
 
 
-def _name(value: str, resources: dict[str, Any]) -> str:
+def _topic_name(value: str, resources: dict[str, Any]) -> str:
     """Return the name of a topic that is referred to, or the end of its own id."""
     found = re.fullmatch(r"\$\{(\w+)\.([\w-]+)\.\w+\}", value)
     return resources[found[1]][found[2]]["name"] if found else value.rpartition("/")[2]

@@ -15,18 +15,18 @@ from typing import Any, Final
 
 from leeward.app.kit import HEALTH, HEALTH_PATH, Kind
 from leeward.errors import ConfigError
-from leeward_deploy.google.functions import Deployed, Source, account_of, deployed
+from leeward_deploy.google.functions import FunctionShape, Code, account_of, add_deployed
 from leeward_deploy.google.roles import (
     PROJECT,
-    Region,
+    GoogleRegion,
     allow,
     allow_calls,
     may_call,
     own_name,
     service_of,
 )
-from leeward_deploy.needs import of_kind, shortened
-from leeward_deploy.recipe import Deployment, Wish
+from leeward_deploy.needs import of_kind, shorten
+from leeward_deploy.recipe import Deployment, PackageSpec
 from leeward_deploy.terraform import Configuration, of
 
 TTL: Final = 60
@@ -43,32 +43,32 @@ SCHEME: Final = "EXTERNAL_MANAGED"
 PUBLIC: Final = "allUsers"
 
 
-def add_entrance(made: Configuration, wish: Wish, domain: str, content: str, region: Region) -> str:
+def add_entrance(made: Configuration, spec: PackageSpec, domain: str, content: str, region: GoogleRegion) -> str:
     """Add the load balancer of a region; return a reference to its address.
 
     Raises:
         ConfigError: a function would be where the health is.
     """
     suffix = region.suffix
-    if HEALTH_PATH.strip("/") in (each.name for each in of_kind(wish.app, Kind.CALL)):
+    if HEALTH_PATH.strip("/") in (each.name for each in of_kind(spec.app, Kind.CALL)):
         raise ConfigError(
             f"the load balancer answers {HEALTH_PATH} itself, and the app has a function of that "
             "name; rename it"
         )
-    health = _health(made, wish, content, region)
+    health = _health(made, spec, content, region)
     services = {
         f"/{each.name}": _backend(
-            made, each.name, service_of(made, wish, own_name(wish, each), region), wish, region
+            made, each.name, service_of(made, spec, own_name(spec, each), region), spec, region
         )
-        for each in of_kind(wish.app, Kind.CALL)
+        for each in of_kind(spec.app, Kind.CALL)
     }
-    default = _backend(made, HEALTH, of(f"{health}.name"), wish, region)
+    default = _backend(made, HEALTH, of(f"{health}.name"), spec, region)
     rules = [{"paths": [path], "service": service} for path, service in services.items()]
     paths = made.add(
         "google_compute_url_map",
         f"entrance{suffix}",
         project=PROJECT,
-        name=_name(wish, region, "entrance"),
+        name=_part_name(spec, region, "entrance"),
         default_service=default,
         host_rule=[{"hosts": [domain], "path_matcher": "functions"}],
         path_matcher=[{"name": "functions", "default_service": default, "path_rule": rules}],
@@ -77,7 +77,7 @@ def add_entrance(made: Configuration, wish: Wish, domain: str, content: str, reg
         "google_compute_target_https_proxy",
         f"entrance{suffix}",
         project=PROJECT,
-        name=_name(wish, region, "entrance"),
+        name=_part_name(spec, region, "entrance"),
         url_map=of(f"{paths}.id"),
         ssl_certificates=["${var.certificate}"],
     )
@@ -85,13 +85,13 @@ def add_entrance(made: Configuration, wish: Wish, domain: str, content: str, reg
         "google_compute_global_address",
         f"entrance{suffix}",
         project=PROJECT,
-        name=_name(wish, region, "entrance"),
+        name=_part_name(spec, region, "entrance"),
     )
     made.add(
         "google_compute_global_forwarding_rule",
         f"entrance{suffix}",
         project=PROJECT,
-        name=_name(wish, region, "entrance"),
+        name=_part_name(spec, region, "entrance"),
         target=of(f"{proxy}.id"),
         ip_address=of(f"{address}.id"),
         port_range="443",
@@ -100,23 +100,23 @@ def add_entrance(made: Configuration, wish: Wish, domain: str, content: str, reg
     return of(f"{address}.address")
 
 
-def _health(made: Configuration, wish: Wish, content: str, region: Region) -> str:
+def _health(made: Configuration, spec: PackageSpec, content: str, region: GoogleRegion) -> str:
     """Add the function that is asked for a region's health; return a reference to it."""
-    account = account_of(made, wish, HEALTH)
-    name = shortened(f"{wish.app.name.lower()}-health", 63)
+    account = account_of(made, spec, HEALTH)
+    name = shorten(f"{spec.app.name.lower()}-health", 63)
     # Nobody reaches it but through the load balancer, which hands on no other path.
-    wanted = Deployed(name, HEALTH, 10, "ALLOW_INTERNAL_AND_GCLB")
+    wanted = FunctionShape(name, HEALTH, 10, "ALLOW_INTERNAL_AND_GCLB")
     ready = region._replace(instances=1 if region.instances is None else region.instances)
-    function = deployed(made, wish, wanted, Source(content, account), ready)
+    function = add_deployed(made, spec, wanted, Code(content, account), ready)
     may_call(made, HEALTH, of(f"{function}.name"), PUBLIC, region)
     # What the app shares is made there, too, and is to be what it is in every other function.
-    (allow_calls if region.suffix else allow)(made, wish, HEALTH, account, region)
+    (allow_calls if region.suffix else allow)(made, spec, HEALTH, account, region)
     return function
 
 
-def _backend(made: Configuration, handler: str, service: str, wish: Wish, region: Region) -> str:
+def _backend(made: Configuration, handler: str, service: str, spec: PackageSpec, region: GoogleRegion) -> str:
     """Add what leads from the load balancer to a function; return a reference to it."""
-    name = _name(wish, region, handler)
+    name = _part_name(spec, region, handler)
     group = made.add(
         "google_compute_region_network_endpoint_group",
         f"{handler}{region.suffix}",
@@ -138,13 +138,13 @@ def _backend(made: Configuration, handler: str, service: str, wish: Wish, region
     return of(f"{backend}.id")
 
 
-def add_dns(made: Configuration, wish: Wish, deployment: Deployment, addresses: list[str]) -> None:
+def add_dns(made: Configuration, spec: PackageSpec, deployment: Deployment, addresses: list[str]) -> None:
     """Add the health check, and the record that leads to the region that answers."""
     check = made.add(
         "google_compute_health_check",
         "entrance",
         project=PROJECT,
-        name=shortened(f"{wish.app.name.lower()}-health", 63),
+        name=shorten(f"{spec.app.name.lower()}-health", 63),
         check_interval_sec=deployment.interval,
         timeout_sec=SECONDS,
         healthy_threshold=2,
@@ -185,6 +185,6 @@ def add_dns(made: Configuration, wish: Wish, deployment: Deployment, addresses: 
     )
 
 
-def _name(wish: Wish, region: Region, what: str) -> str:
+def _part_name(spec: PackageSpec, region: GoogleRegion, what: str) -> str:
     """Return the name of a part of the load balancer: 63 characters, lower case."""
-    return shortened(f"{wish.app.name}-{what}-{region.name}".lower(), 63)
+    return shorten(f"{spec.app.name}-{what}-{region.name}".lower(), 63)

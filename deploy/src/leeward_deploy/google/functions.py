@@ -10,9 +10,9 @@ from typing import Any, Final, NamedTuple
 
 from leeward.app.kit import Handler
 from leeward.errors import ConfigError
-from leeward_deploy.google.roles import FUNCTION, PROJECT, Region, own_name
-from leeward_deploy.needs import seconds_of, shortened
-from leeward_deploy.recipe import Wish
+from leeward_deploy.google.roles import FUNCTION, PROJECT, GoogleRegion, own_name
+from leeward_deploy.needs import seconds_of, shorten
+from leeward_deploy.recipe import PackageSpec
 from leeward_deploy.terraform import Configuration, of
 
 LONGEST: Final = 3600
@@ -21,32 +21,32 @@ LONGEST: Final = 3600
 MEMORY: Final = "256M"
 
 
-def add_account(made: Configuration, wish: Wish, name: str) -> str:
+def add_account(made: Configuration, spec: PackageSpec, name: str) -> str:
     """Add a service account; return a reference to it."""
     return made.add(
         "google_service_account",
         name,
         project=PROJECT,
-        account_id=account_id(f"{wish.app.name}-{name}".lower()),
-        display_name=f"{wish.app.name}: {name}",
+        account_id=account_id(f"{spec.app.name}-{name}".lower()),
+        display_name=f"{spec.app.name}: {name}",
     )
 
 
-def account_of(made: Configuration, wish: Wish, name: str) -> str:
+def account_of(made: Configuration, spec: PackageSpec, name: str) -> str:
     """Return a reference to a service account that all regions share; the first one adds it."""
-    if made.known("google_service_account", name) == name:
-        return add_account(made, wish, name)
+    if made.reference("google_service_account", name) == name:
+        return add_account(made, spec, name)
     return f"google_service_account.{name}"
 
 
 def account_id(name: str) -> str:
     """Return an id of 6 to 30 characters."""
     if len(name) >= 6:
-        return shortened(name, 30)
+        return shorten(name, 30)
     return f"{name}-{sha256(name.encode()).hexdigest()[:8]}"
 
 
-class Source(NamedTuple):
+class Code(NamedTuple):
     """What a function is made of: references to the package, and to its account."""
 
     content: str
@@ -54,7 +54,7 @@ class Source(NamedTuple):
 
 
 def add_function(
-    made: Configuration, wish: Wish, handler: Handler, source: Source, region: Region
+    made: Configuration, spec: PackageSpec, handler: Handler, source: Code, region: GoogleRegion
 ) -> str:
     """Add the function of a handler; return a reference to it.
 
@@ -67,11 +67,11 @@ def add_function(
             f"the handler {handler.name!r} has a timeout of {seconds} s, and Cloud Run functions "
             f"give {LONGEST} s; make it a workflow, or run it elsewhere"
         )
-    name = own_name(wish, handler)
-    return deployed(made, wish, Deployed(name, handler.name, seconds), source, region)
+    name = own_name(spec, handler)
+    return add_deployed(made, spec, FunctionShape(name, handler.name, seconds), source, region)
 
 
-class Deployed(NamedTuple):
+class FunctionShape(NamedTuple):
     """A function: its own name, for which handler it is, its seconds, and who may reach it."""
 
     name: str
@@ -80,14 +80,14 @@ class Deployed(NamedTuple):
     ingress: str | None = None
 
 
-def deployed(
-    made: Configuration, wish: Wish, function: Deployed, source: Source, region: Region
+def add_deployed(
+    made: Configuration, spec: PackageSpec, function: FunctionShape, source: Code, region: GoogleRegion
 ) -> str:
     """Add a function; return a reference to it."""
     # The platform tells no function of the second generation where it is.
     variables = {"LEEWARD_FUNCTION": function.handler, "GOOGLE_CLOUD_REGION": region.name}
-    if not wish.declared.ordered:
-        variables["CLOUD_PROVIDER"] = wish.declared.order or "google"
+    if not spec.declared.ordered:
+        variables["CLOUD_PROVIDER"] = spec.declared.order or "google"
     config: dict[str, Any] = {
         "available_memory": MEMORY,
         "timeout_seconds": function.seconds,
@@ -105,7 +105,7 @@ def deployed(
         location=region.name,
         name=function.name,
         build_config={
-            "runtime": f"python{wish.python.replace('.', '')}",
+            "runtime": f"python{spec.python.replace('.', '')}",
             "entry_point": "main",
             "source": {
                 "storage_source": {

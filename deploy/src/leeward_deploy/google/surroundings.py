@@ -15,22 +15,22 @@ from leeward.adapter.workflows import Definition, Step, nodes
 from leeward.errors import ConfigError
 from leeward_deploy.google.flows.export import export
 from leeward_deploy.google.functions import account_of
-from leeward_deploy.google.roles import PROJECT, Region, may_call, member_of, queues_of, service_of
-from leeward_deploy.recipe import Bucket, Deployment, Wish
+from leeward_deploy.google.roles import PROJECT, GoogleRegion, may_call, member_of, queues_of, service_of
+from leeward_deploy.recipe import Bucket, Deployment, PackageSpec
 from leeward_deploy.terraform import Configuration, literal, of, unique
 
 KEPT: Final = {"prevent_destroy": True}
 """What holds data is not deleted with the rest."""
 
 
-def add_surroundings(made: Configuration, wish: Wish, deployment: Deployment) -> None:
+def add_surroundings(made: Configuration, spec: PackageSpec, deployment: Deployment) -> None:
     """Add buses, the databases of the tables, and buckets.
 
     Raises:
         ConfigError: tables of two regions would be in one database.
     """
-    queues = {*queues_of(wish).values()}
-    for bus in unique({*wish.declared.buses.values()} - queues):
+    queues = {*queues_of(spec).values()}
+    for bus in unique({*spec.declared.buses.values()} - queues):
         made.add("google_pubsub_topic", bus, project=PROJECT, name=bus)
     for number, (region, database) in enumerate(_databases(deployment).items()):
         made.add(
@@ -89,14 +89,14 @@ def _bucket(made: Configuration, bucket: Bucket, days: int) -> None:
     )
 
 
-def add_workflows(made: Configuration, wish: Wish, region: Region) -> None:
+def add_workflows(made: Configuration, spec: PackageSpec, region: GoogleRegion) -> None:
     """Add the workflows of a region; each has an account that may call its functions there."""
-    for definition in wish.app.workflows:
+    for definition in spec.app.workflows:
         name = f"workflow-{definition.name}"
-        account = account_of(made, wish, name)
-        own = wish.declared.workflows.get(definition.name, definition.name)
-        marks = {name for name, each in wish.app.handlers.items() if each.is_call}
-        (text,) = export(definition, wish.declared.functions, marks).files.values()
+        account = account_of(made, spec, name)
+        own = spec.declared.workflows.get(definition.name, definition.name)
+        marks = {name for name, each in spec.app.handlers.items() if each.is_call}
+        (text,) = export(definition, spec.declared.functions, marks).files.values()
         made.add(
             "google_workflows_workflow",
             f"{definition.name}{region.suffix}",
@@ -109,8 +109,8 @@ def add_workflows(made: Configuration, wish: Wish, region: Region) -> None:
         )
         member = member_of(account)
         for function in unique(_functions(definition)):
-            called = wish.declared.functions.get(function, function)
-            service = service_of(made, wish, called, region)
+            called = spec.declared.functions.get(function, function)
+            service = service_of(made, spec, called, region)
             may_call(made, f"{name}-{function}", service, member, region)
 
 

@@ -17,10 +17,10 @@ from typing import Any, Final, NamedTuple
 from leeward.app.kit import Handler, Kind
 from leeward.errors import ConfigError
 from leeward_deploy.google import objects
-from leeward_deploy.google.functions import Source, add_account, add_function
+from leeward_deploy.google.functions import Code, add_account, add_function
 from leeward_deploy.google.roles import (
     PROJECT,
-    Region,
+    GoogleRegion,
     allow,
     may_call,
     may_publish,
@@ -28,7 +28,7 @@ from leeward_deploy.google.roles import (
     topic_of,
 )
 from leeward_deploy.needs import DEAD, dead_queue, seconds_of
-from leeward_deploy.recipe import Template, Wish
+from leeward_deploy.recipe import Template, PackageSpec
 from leeward_deploy.terraform import Configuration, literal, of, text_of
 
 ATTEMPTS: Final = (5, 100)
@@ -59,35 +59,35 @@ VARIABLES: Final = {
 }
 
 
-def template(wish: Wish) -> Template:
+def template(spec: PackageSpec) -> Template:
     """Return the configuration of the handlers alone.
 
     Raises:
         ConfigError: a handler wants more time than there is, or two things would have one name.
     """
     made = Configuration("hashicorp/google", VERSION, VARIABLES)
-    notes = add_handlers(made, wish, Region())
+    notes = add_handlers(made, spec, GoogleRegion())
     return Template(
-        "google.tf.json", text_of(made.document(DATA | objects.data_of(wish))), tuple(notes)
+        "google.tf.json", text_of(made.document(DATA | objects.data_of(spec))), tuple(notes)
     )
 
 
-def add_handlers(made: Configuration, wish: Wish, region: Region) -> list[str]:
+def add_handlers(made: Configuration, spec: PackageSpec, region: GoogleRegion) -> list[str]:
     """Add the functions of a region, and what calls them; return what there is to say of it."""
-    content = _code(made, wish, region)
-    pusher = add_account(made, wish, "push")
+    content = _code(made, spec, region)
+    pusher = add_account(made, spec, "push")
     notes = []
     accounts = {}
-    for each in wish.app.handlers.values():
-        accounts[each] = account = add_account(made, wish, each.name)
-        function = add_function(made, wish, each, Source(content, account), region)
-        notes += _trigger(made, wish, each, Pushing(function, account, pusher), region)
+    for each in spec.app.handlers.values():
+        accounts[each] = account = add_account(made, spec, each.name)
+        function = add_function(made, spec, each, Code(content, account), region)
+        notes += _trigger(made, spec, each, Pushing(function, account, pusher), region)
     # Now that all is there to which a role may refer.
     for each, account in accounts.items():
-        allow(made, wish, each.name, account, region)
+        allow(made, spec, each.name, account, region)
         if each.bucket not in region.away:
-            objects.allow(made, wish, each, member_of(account))
-    if wish.declared.workflows:
+            objects.allow_objects(made, spec, each, member_of(account))
+    if spec.declared.workflows:
         notes.append(
             "no function may start a workflow: the roles for that, Workflows Invoker and Viewer, "
             "hold for a whole project; give them to those that do"
@@ -95,13 +95,13 @@ def add_handlers(made: Configuration, wish: Wish, region: Region) -> list[str]:
     return notes
 
 
-def _code(made: Configuration, wish: Wish, region: Region) -> str:
+def _code(made: Configuration, spec: PackageSpec, region: GoogleRegion) -> str:
     """Add the package as an object; return a reference to it."""
     bucket = made.add(
         "google_storage_bucket",
         "code",
         project=PROJECT,
-        name=f"{PROJECT}-{wish.app.name.lower()}-code",
+        name=f"{PROJECT}-{spec.app.name.lower()}-code",
         location=region.name,
         uniform_bucket_level_access=True,
         public_access_prevention="enforced",
@@ -133,7 +133,7 @@ class Pushing(NamedTuple):
 
 
 def _trigger(
-    made: Configuration, wish: Wish, handler: Handler, to: Pushing, region: Region
+    made: Configuration, spec: PackageSpec, handler: Handler, to: Pushing, region: GoogleRegion
 ) -> list[str]:
     """Add what calls a function; return what there is to say of it."""
     queued = handler.kind in (Kind.MESSAGE, Kind.OBJECT) or handler.queued
@@ -143,39 +143,39 @@ def _trigger(
     if handler.kind is Kind.SCHEDULE:
         _job(made, handler, to, region)
     elif handler.kind is Kind.EVENT:
-        bus = wish.declared.buses.get(str(handler.bus), str(handler.bus))
-        topic = made.known("google_pubsub_topic", bus, "id")
-        return _pushed(
-            made, wish, handler, to, f"projects/{PROJECT}/topics/{bus}" if topic == bus else topic
+        bus = spec.declared.buses.get(str(handler.bus), str(handler.bus))
+        topic = made.reference("google_pubsub_topic", bus, "id")
+        return _push(
+            made, spec, handler, to, f"projects/{PROJECT}/topics/{bus}" if topic == bus else topic
         )
     elif queued and handler.bucket not in region.away:
         queue = handler.queue or handler.name
-        name = topic_of(wish, queue)
-        if name in wish.declared.buses.values():
+        name = topic_of(spec, queue)
+        if name in spec.declared.buses.values():
             raise ConfigError(
                 f"the queue {queue!r} and a bus would both be the topic {name!r}; name one of them "
                 f'otherwise in leeward.toml, such as [functions.{queue}] names = {{google = "..."}}'
             )
         topic = made.add("google_pubsub_topic", name, project=PROJECT, name=name)
         if handler.kind is Kind.OBJECT:
-            objects.tell(made, wish, handler, topic)
-        return _pushed(made, wish, handler, to, of(f"{topic}.id"))
+            objects.tell(made, spec, handler, topic)
+        return _push(made, spec, handler, to, of(f"{topic}.id"))
     return []
 
 
-def _pushed(
-    made: Configuration, wish: Wish, handler: Handler, to: Pushing, topic: str
+def _push(
+    made: Configuration, spec: PackageSpec, handler: Handler, to: Pushing, topic: str
 ) -> list[str]:
     """Add the subscription that pushes to a function, and where its dead letters are kept."""
-    dead = dead_queue(handler, handler.queue or handler.name, wish.entry.options)
+    dead = dead_queue(handler, handler.queue or handler.name, spec.entry.options)
     letters = made.add("google_pubsub_topic", dead.name, project=PROJECT, name=dead.name)
-    _kept(made, dead.name, letters)
+    _keep(made, dead.name, letters)
     if dead.by_leeward:
         may_publish(made, f"{handler.name}{DEAD}-own", of(f"{letters}.name"), member_of(to.account))
     attempts = max(ATTEMPTS[0], min(ATTEMPTS[1], dead.deliveries))
     arguments: dict[str, Any] = {
         "project": PROJECT,
-        "name": f"{wish.app.name.lower()}-{handler.name}",
+        "name": f"{spec.app.name.lower()}-{handler.name}",
         "topic": topic,
         "ack_deadline_seconds": max(ACKNOWLEDGE[0], min(ACKNOWLEDGE[1], seconds_of(handler) + 10)),
         "push_config": {"push_endpoint": to.url(), **to.token()},
@@ -206,7 +206,7 @@ def _pushed(
     return []
 
 
-def _kept(made: Configuration, name: str, topic: str) -> None:
+def _keep(made: Configuration, name: str, topic: str) -> None:
     """Add a subscription that keeps what comes to a topic: without one it would be gone."""
     made.add(
         "google_pubsub_subscription",
@@ -232,7 +232,7 @@ def _agent_may_move(made: Configuration, name: str, topic: str, subscription: st
     )
 
 
-def _job(made: Configuration, handler: Handler, to: Pushing, region: Region) -> None:
+def _job(made: Configuration, handler: Handler, to: Pushing, region: GoogleRegion) -> None:
     """Add the job of a schedule."""
     made.add(
         "google_cloud_scheduler_job",

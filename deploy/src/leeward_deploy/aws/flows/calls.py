@@ -11,7 +11,7 @@ from leeward_deploy.aws.flows.jsonata import literal, whole
 from leeward_deploy.aws.flows.variables import State
 
 
-class Calls(NamedTuple):
+class LambdaCalls(NamedTuple):
     """Calls of one workflow.
 
     Attributes:

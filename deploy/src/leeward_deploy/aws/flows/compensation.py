@@ -6,7 +6,7 @@ The payload is made again, of the variables that it was made of: nothing changes
 from __future__ import annotations
 
 from leeward.adapter.workflows import COMPENSATION_FAILED, UNDO_AT_ONCE, Saga, Step, nodes
-from leeward_deploy.aws.flows.calls import Calls
+from leeward_deploy.aws.flows.calls import LambdaCalls
 from leeward_deploy.aws.flows.jsonata import (
     LARGEST,
     expression_of,
@@ -15,10 +15,10 @@ from leeward_deploy.aws.flows.jsonata import (
     size_of,
     whole,
 )
-from leeward_deploy.aws.flows.variables import State, Surroundings, path_of
+from leeward_deploy.aws.flows.variables import State, StateScope, path_of
 
 
-def compensation(node: Saga, done: str, around: Surroundings, calls: Calls) -> State:
+def compensation(node: Saga, done: str, around: StateScope, calls: LambdaCalls) -> State:
     """Return the state that takes a saga back, and then raises its error.
 
     Args:
@@ -41,13 +41,13 @@ def compensation(node: Saga, done: str, around: Surroundings, calls: Calls) -> S
         "Type": "Map",
         "Items": whole(f"$reverse({done})"),
         "MaxConcurrency": 1 if node.undo == "reverse" else UNDO_AT_ONCE,
-        "ItemProcessor": _machine(node, steps, around, calls),
+        "ItemProcessor": _undo_machine(node, steps, around, calls),
         "Assign": {error[1:]: whole(after)},
         "Next": around.raising,
     }
 
 
-def _machine(node: Saga, steps: list[Step], around: Surroundings, calls: Calls) -> State:
+def _undo_machine(node: Saga, steps: list[Step], around: StateScope, calls: LambdaCalls) -> State:
     """Return the machine for one step that is taken back; its output is a path that failed."""
     states: dict[str, State] = {}
     choices = []
@@ -66,7 +66,7 @@ def _machine(node: Saga, steps: list[Step], around: Surroundings, calls: Calls) 
     }
 
 
-def _undo(node: Saga, step: Step, around: Surroundings, calls: Calls) -> State:
+def _undo(node: Saga, step: Step, around: StateScope, calls: LambdaCalls) -> State:
     """Return the call that takes one step back."""
     undo = step.undo
     assert undo is not None

@@ -179,7 +179,7 @@ def holds(condition: Condition, names: Names) -> str:
     if isinstance(condition, Not):
         return f"$not({holds(condition.inner, names)})"
     if isinstance(condition, Compare):
-        return _compared(condition, names)
+        return _compare(condition, names)
     if isinstance(condition, Present):
         return f'$type({read(condition.left, names)}) != "null"'
     if isinstance(condition, OneOf):
@@ -190,7 +190,7 @@ def holds(condition: Condition, names: Names) -> str:
     return f"({joint.join(f'({holds(each, names)})' for each in condition.inner)})"
 
 
-def _compared(condition: Compare, names: Names) -> str:
+def _compare(condition: Compare, names: Names) -> str:
     right = condition.right
     told = read(right, names) if isinstance(right, Reference) else literal(right)
     given = f"$l := {read(condition.left, names)}; $r := {told}"

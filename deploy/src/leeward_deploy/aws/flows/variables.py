@@ -21,7 +21,7 @@ from leeward_deploy.aws.flows.jsonata import literal
 State = dict[str, Any]
 
 
-class Around(NamedTuple):
+class OuterHandler(NamedTuple):
     """A handler that stands around a node.
 
     Attributes:
@@ -37,7 +37,7 @@ class Around(NamedTuple):
     sagas: int
 
 
-class Surroundings(NamedTuple):
+class StateScope(NamedTuple):
     """Where a node stands.
 
     Attributes:
@@ -62,7 +62,7 @@ class Surroundings(NamedTuple):
     most: str | None
     share: str
     sagas: tuple[str, ...] = ()
-    handlers: tuple[Around, ...] = ()
+    handlers: tuple[OuterHandler, ...] = ()
 
     def own(self, kind: str) -> str:
         """Return a variable of this level."""
@@ -85,7 +85,7 @@ def is_taken(handler: Handler, error: str) -> str:
     return f"{error}.name in {literal([*handler.errors])}"
 
 
-def path_of(id: str, around: Surroundings) -> str:
+def path_of(id: str, around: StateScope) -> str:
     """Return an expression for the path of a node."""
     return literal(id) if around.suffix == '""' else f"({literal(id)} & {around.suffix})"
 

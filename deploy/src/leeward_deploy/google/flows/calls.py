@@ -11,7 +11,7 @@ from leeward_deploy.google.flows.library import step_of
 from leeward_deploy.google.flows.variables import is_one_of
 
 
-class Calls:
+class FunctionCalls:
     """Writes the calls of one workflow.
 
     Args:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from leeward.adapter.workflows import COMPENSATION_FAILED, UNDO_AT_ONCE, Saga, Step, nodes
-from leeward_deploy.google.flows.calls import Calls
+from leeward_deploy.google.flows.calls import FunctionCalls
 from leeward_deploy.google.flows.library import Steps, assign, when
 from leeward_deploy.google.flows.values import Values
 from leeward_deploy.google.flows.variables import (
-    Surroundings,
+    StepScope,
     error_of,
     name_of,
     path_of,
@@ -18,7 +18,7 @@ from leeward_deploy.google.flows.variables import (
 
 
 def compensation(
-    node: Saga, done: str, error: str, around: Surroundings, *, values: Values, calls: Calls
+    node: Saga, done: str, error: str, around: StepScope, *, values: Values, calls: FunctionCalls
 ) -> Steps:
     """Return the steps that take a saga back, and then raise.
 
@@ -75,7 +75,7 @@ def _loop(
 
 
 def _undo(
-    node: Saga, step: Step, lost: str, around: Surroundings, *, values: Values, calls: Calls
+    node: Saga, step: Step, lost: str, around: StepScope, *, values: Values, calls: FunctionCalls
 ) -> Steps:
     """Return the call that takes one step back; if it fails for good, the path is noted as lost.
 

@@ -24,7 +24,7 @@ MOST_ASSIGNED: Final = 50
 """Assignments of one step (quotas of Workflows)."""
 
 
-class Surroundings(NamedTuple):
+class StepScope(NamedTuple):
     """What is around a node.
 
     Attributes:
@@ -72,17 +72,17 @@ def ends_handler(error: str) -> str:
     return f'"stop" in {error}'
 
 
-def may_stop(block: Block, around: Surroundings) -> bool:
+def may_stop(block: Block, around: StepScope) -> bool:
     """Return whether a `stop` in a block may have to end a handler around the block only."""
     return bool(around.errors) and any(isinstance(node, Stop) for node in nodes(block))
 
 
-def kept(undo: str, id: str, when: str) -> Steps:
+def keep_id(undo: str, id: str, when: str) -> Steps:
     """Return the step that keeps the id of what is to be taken back."""
     return [{f"{id}-{when}": assign(**{undo: f"${{list.concat({undo}, {json.dumps(id)})}}"})}]
 
 
-def joined(id: str, outer: str, inner: str) -> Steps:
+def join_lists(id: str, outer: str, inner: str) -> Steps:
     """Return the step that adds what one list has to another."""
     item = f"j_{inner}"
     add = assign(**{outer: f"${{list.concat({outer}, {item})}}"})
@@ -95,7 +95,7 @@ def nothing(id: str) -> Steps:
     return [{f"{id}-nothing": assign(nothing=None)}]
 
 
-def path_of(id: str, around: Surroundings) -> str:
+def path_of(id: str, around: StepScope) -> str:
     """Return an expression for the path of a node."""
     return json.dumps(id) if around.suffix == '""' else f"{json.dumps(id)} + {around.suffix}"
 
@@ -131,7 +131,7 @@ def initial_of(block: Block) -> dict[str, Any]:
     return found
 
 
-def assigned(id: str, values: dict[str, Any]) -> Steps:
+def assign_all(id: str, values: dict[str, Any]) -> Steps:
     """Return assignments, in as many steps as are needed."""
     items = list(values.items())
     return [
