@@ -8,7 +8,14 @@ from typing import Any
 import pytest
 
 from leeward_backup.lines import Damaged
-from leeward_backup.manifest import PER_ITEM, Manifest, Segment, decode_manifest, segment_name, encode_manifest
+from leeward_backup.manifest import (
+    PER_ITEM,
+    Manifest,
+    Segment,
+    decode_manifest,
+    encode_manifest,
+    segment_name,
+)
 from leeward_backup.sealing import Keys
 from leeward_contract_tests.rows import each_row
 

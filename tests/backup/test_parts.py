@@ -13,8 +13,7 @@ import pytest
 from leeward import Client, ObjectInfo
 from leeward.adapter import Call, Result, WrappingDriver
 from leeward_backup import Backups, parts, tables
-from leeward_backup.errors import BackupError, OtherRun
-from leeward_backup.values import Backup, Progress
+from leeward_backup.values import Backup, BackupError, OtherRun, Progress
 from tests.backup.conftest import World
 from tests.backup.test_crashes import Killed, Killing, Steps
 

@@ -20,7 +20,7 @@ from leeward.app.triggers import Delivery, Input, Platform
 from leeward.local import Local
 from leeward.testing import FakeClock
 from leeward_backup import schedule_backup, tables
-from leeward_backup.workfile import WorkFile
+from leeward_backup.checkpoints import WorkFile
 from tests.backup.conftest import START, World
 from tests.backup.test_crashes import Killed, Killing, Steps
 from tests.local.calls import PATIENT

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leeward_backup import segments
+from leeward_backup import manifest
 from leeward_backup.lines import Damaged
-from leeward_backup.segments import Draft, Multiset, bucket_of, drafts, lines_in, pack, unpack
+from leeward_backup.manifest import Draft, Multiset, bucket_of, drafts, lines_in, pack, unpack
 
 
 def _rows(keys: Iterable[int], note: str = "") -> list[tuple[int, bytes, bytes]]:
@@ -36,8 +36,8 @@ def test_every_line_is_in_the_segment_of_its_bucket(keys: set[int]) -> None:
 
 def test_an_item_more_or_less_changes_one_segment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Or two, where a cut is; also in a bucket that is cut: cuts do not wander."""
-    monkeypatch.setattr(segments, "LEAST_BYTES", 300)
-    monkeypatch.setattr(segments, "MOST_BYTES", 100_000)
+    monkeypatch.setattr(manifest, "LEAST_BYTES", 300)
+    monkeypatch.setattr(manifest, "MOST_BYTES", 100_000)
     rows = _rows(range(100_000))
     before = {each.text for each in _cut(rows)}
     assert len(before) > 300
@@ -48,8 +48,8 @@ def test_an_item_more_or_less_changes_one_segment(monkeypatch: pytest.MonkeyPatc
 
 def test_a_segment_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where no key cuts it, its size does."""
-    monkeypatch.setattr(segments, "LEAST_BYTES", 50)
-    monkeypatch.setattr(segments, "MOST_BYTES", 500)
+    monkeypatch.setattr(manifest, "LEAST_BYTES", 50)
+    monkeypatch.setattr(manifest, "MOST_BYTES", 500)
     made = _cut([(0, b"the same", b"x" * 20)] * 1000)
     assert max(len(each.text) for each in made) <= 500 + 21
     assert sum(each.items for each in made) == 1000

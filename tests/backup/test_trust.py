@@ -21,14 +21,21 @@ from leeward.sqlite.errors import fault_at_end, fault_of, has_no_room
 from leeward.testing import FakeClock
 from leeward_backup import BackupError
 from leeward_backup.check import read_segment
-from leeward_backup.errors import NoBackup
 from leeward_backup.folder import Folder, manifest_name
 from leeward_backup.lines import LONGEST_LINE, Damaged, kept_in
-from leeward_backup.manifest import Segment, decode_manifest, segment_name, encode_manifest
-from leeward_backup.prunes import DEAD_AFTER
+from leeward_backup.manifest import (
+    Multiset,
+    Segment,
+    decode_manifest,
+    encode_manifest,
+    lines_in,
+    pack,
+    segment_name,
+    unpack,
+)
+from leeward_backup.prune import DEAD_AFTER
 from leeward_backup.sealing import Keys
-from leeward_backup.segments import Multiset, lines_in, pack, unpack
-from leeward_backup.values import Progress
+from leeward_backup.values import NoBackup, Progress
 from leeward_contract_tests.rows import each_row
 from tests.backup.conftest import START, World
 
@@ -356,7 +363,7 @@ def test_a_segment_that_is_a_bomb_is_refused_in_the_memory_of_its_text() -> None
 def test_an_export_that_is_a_bomb_is_refused_in_linear_time() -> None:
     """Without an end of a line, and with too many of them; nothing of it is kept twice."""
     from leeward.backup_calls import ExportFile
-    from leeward_backup.source import Export
+    from leeward_backup.tables import Export
 
     class Client:
         def __init__(self, data: bytes) -> None:

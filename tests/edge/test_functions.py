@@ -14,7 +14,7 @@ import pytest
 from leeward.app.runtimes import runtime_of
 from leeward.errors import ConfigError
 from leeward_contract_tests.rows import each_row
-from leeward_deploy.commands.edge_package import EdgeRequest, package_function
+from leeward_deploy.commands.edge import EdgeRequest, package_function
 from leeward_deploy.edge.exports import EDGES, Edge, FunctionSpec
 from leeward_deploy.recipe import Entry, Recipe
 from leeward_deploy.uv import PackageSource

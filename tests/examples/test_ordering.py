@@ -19,7 +19,7 @@ from leeward.workflow.commands import Answer
 from leeward.workflow.model import Definition
 from leeward.workflow.runs import RunState
 from leeward.workflow.simulator import error, returned, simulate, throttled, timed_out
-from leeward_deploy.flows import exporter_of
+from leeward_deploy.recipe import exporter_of
 from tests.examples.test_shop import ORDER, SHOP, settings
 from tests.workflow.test_gates import by_asl_validator, by_schema, by_statelint
 

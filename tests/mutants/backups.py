@@ -90,7 +90,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "two runs of a backup go on beside each other",
-        "backup/src/leeward_backup/parts.py",
+        "backup/src/leeward_backup/checkpoints.py",
         "if not self._folder.put(name, self._keys.current.close(name, packed(text))):",
         "if self._folder.put(name, self._keys.current.close(name, packed(text))) is None:",
         "tests/backup/test_parts.py::test_of_two_runs_one_gives_way",
@@ -104,7 +104,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "parts of two runs are taken for those of one",
-        "backup/src/leeward_backup/parts.py",
+        "backup/src/leeward_backup/checkpoints.py",
         "(before is not None and _begun(found.told) != _begun(before))",
         "False",
         "tests/backup/test_parts.py::test_parts_of_two_runs_are_not_taken_for_those_of_one",
@@ -136,7 +136,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "another provider's table takes what it cannot hold",
-        "backup/src/leeward_backup/fit.py",
+        "backup/src/leeward_backup/restore.py",
         "    if foreign:\n",
         "    if False:\n",
         "tests/backup/test_natives.py"

@@ -11,8 +11,8 @@ from typing import Any
 from leeward import App, Event
 from leeward.app import ObjectEvent
 from leeward.app.runtimes import runtime_of
-from leeward_deploy.recipe import Declared, Entry, Recipe, PackageSpec
-from leeward_deploy.terraform_check import flaws, schemas_in
+from leeward_deploy.recipe import Declared, Entry, PackageSpec, Recipe
+from leeward_deploy.terraform import flaws, schemas_in
 
 DECLARED = Declared(
     functions={"charge": "bank-charge", "make": "make-it"},

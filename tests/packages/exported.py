@@ -8,9 +8,9 @@ from typing import Any, Final
 
 from leeward.app.runtimes import runtime_of
 from leeward.config import Config, load_settings, with_order
-from leeward_deploy.commands.deployments import deployment_of
-from leeward_deploy.commands.wanted import PackageRequest, spec_of
-from leeward_deploy.recipe import Deployment, Recipe, Template, PackageSpec
+from leeward_deploy.commands.export import deployment_of
+from leeward_deploy.commands.package import PackageRequest, spec_of
+from leeward_deploy.recipe import Deployment, PackageSpec, Recipe, Template
 from leeward_deploy.uv import PackageSource
 from tests.packages.everything import spec
 
@@ -63,7 +63,9 @@ def config_of(folder: Path, text: str) -> Config:
 def example(cloud: str, name: str = "shop", entry: str = "ordering:app") -> PackageSpec:
     """Give an app of the examples as a spec: by default the shop with its workflow."""
     folder = SHOP.with_name(name)
-    request = PackageRequest(entry, cloud, "3.13", "x86_64", folder, Path("build"), None, (), PackageSource())
+    request = PackageRequest(
+        entry, cloud, "3.13", "x86_64", folder, Path("build"), None, (), PackageSource()
+    )
     return spec_of(request)[0]
 
 
@@ -72,7 +74,9 @@ def everything(cloud: str) -> PackageSpec:
     return spec({"service_bus": {"bills": "BILLS"}} if cloud == "azure" else {})
 
 
-def exported(cloud: str, tool: str, asked: PackageSpec, deployment: Deployment) -> tuple[Template, ...]:
+def exported(
+    cloud: str, tool: str, asked: PackageSpec, deployment: Deployment
+) -> tuple[Template, ...]:
     """Give the files of an app."""
     recipe: Recipe = runtime_of(cloud, "leeward.packagers")(asked)
     return recipe.exports[tool](deployment)

@@ -11,10 +11,10 @@ from leeward import App, Client, ConfigError
 from leeward_backup import schedule_backup
 from leeward_contract_tests.rows import each_row
 from leeward_deploy.aws import objects
-from leeward_deploy.aws.crontab import scheduler_expression
 from leeward_deploy.aws.handlers import notes as notes_of
-from leeward_deploy.aws.lint import errors_in
+from leeward_deploy.aws.handlers import scheduler_expression
 from leeward_deploy.aws.roles import of_app
+from leeward_deploy.aws.rules import errors_in
 from leeward_deploy.recipe import Declared, Entry, PackageSpec
 from tests.packages.everything import document, notes, spec
 
@@ -99,7 +99,9 @@ def test_on_aws_a_rule_of_the_bus_of_every_account_may_call() -> None:
     made = App("shop")
     made.on_event("orders", "paid")(print)
     known = Declared(buses={"orders": "default"})
-    resources = document("aws", PackageSpec(made, Entry("shop", "app"), "3.13", "x86_64", {}, known))
+    resources = document(
+        "aws", PackageSpec(made, Entry("shop", "app"), "3.13", "x86_64", {}, known)
+    )
     found = resources["Resources"]
     rule = {
         "Fn::Sub": "arn:${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}:rule/shop-print"

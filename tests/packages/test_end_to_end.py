@@ -25,7 +25,7 @@ from leeward import App, Client, ConfigError
 from leeward.adapter import TargetConfig
 from leeward.cli.app import app
 from leeward.registry import open_target
-from leeward_deploy.azure.indexing import index
+from leeward_deploy.azure.recipe import index
 from leeward_deploy.recipe import Entry, PackageSpec
 from leeward_deploy.uv import PackageSource
 from tests.house.workspace import ROOT

@@ -15,7 +15,7 @@ from leeward.cli.app import app as command_line
 from leeward.config import load_settings, with_order
 from leeward.items.names import EXPIRES
 from leeward_deploy.aws.export import cloudformation
-from leeward_deploy.commands.deployments import deployment_of
+from leeward_deploy.commands.export import deployment_of
 from leeward_deploy.recipe import Entry, PackageSpec
 from tests.packages.everything import flaws_in
 from tests.packages.exported import (

@@ -25,7 +25,7 @@ from leeward.cli.doctor.visit import examine
 from leeward.config import Config
 from leeward.errors import Outcome
 from leeward_aws.driver import open_driver
-from leeward_deploy.commands.deployments import deployment_of
+from leeward_deploy.commands.export import deployment_of
 from leeward_deploy.recipe import Declared
 from tests.packages.everything import document, spec
 from tests.packages.exported import ORDERS, SHOP, config_of, example, exported

@@ -14,7 +14,7 @@ from leeward import App, ConfigError
 from leeward.cli.app import app as command_line
 from leeward.workflow import Flow, Ref
 from leeward_contract_tests.rows import each_row
-from leeward_deploy.commands.deployments import deployment_of
+from leeward_deploy.commands.export import deployment_of
 from leeward_deploy.recipe import Entry, PackageSpec
 from tests.packages.everything import flaws_in
 from tests.packages.exported import (

@@ -14,15 +14,22 @@ import pytest
 
 from leeward.errors import ConfigError
 from leeward_contract_tests.rows import each_row
-from leeward_deploy.archive import pack
-from leeward_deploy.build import check_sizes, clean, largest, wrong_wheels
-from leeward_deploy.entry import entry_text, find_app, handler_calls
+from leeward_deploy.build import check_sizes, clean, largest, pack, wrong_wheels
+from leeward_deploy.entry import entry_text, find_app, handler_calls, load_app
 from leeward_deploy.imports import check_imports
-from leeward_deploy.loading import load_app
 from leeward_deploy.recipe import Entry, Limit
 from leeward_deploy.sources import copy_files, modules_in, sources_of
-from leeward_deploy.uv import Goal, Pinned, PackageSource, program, read_lock, too_new
-from leeward_deploy.wheels import loads, tags_in, tags_of
+from leeward_deploy.uv import (
+    Goal,
+    PackageSource,
+    Pinned,
+    loads,
+    program,
+    read_lock,
+    tags_in,
+    tags_of,
+    too_new,
+)
 
 ON_2_26 = Goal("3.11", "x86_64", (2, 26))
 ON_2_34 = Goal("3.13", "x86_64", (2, 34))

@@ -11,8 +11,8 @@ from typer.testing import CliRunner
 from leeward.cli.app import app
 from leeward.errors import ConfigError
 from leeward_contract_tests.rows import each_row
-from leeward_deploy.commands.deployments import deployment_of, read_order
-from leeward_deploy.commands.wanted import PackageRequest, adapters_of, spec_of
+from leeward_deploy.commands.export import deployment_of, read_order
+from leeward_deploy.commands.package import PackageRequest, adapters_of, spec_of
 from leeward_deploy.needs import note_on_roles
 from leeward_deploy.recipe import Declared, Entry
 from leeward_deploy.uv import PackageSource

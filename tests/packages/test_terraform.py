@@ -10,8 +10,8 @@ from leeward import App, ConfigError
 from leeward.adapter import Capability, TargetConfig
 from leeward.app.runtimes import runtime_of
 from leeward_azure.settings.options import settings_from
-from leeward_deploy.azure.host import host_json
-from leeward_deploy.google.functions import account_id
+from leeward_deploy.azure.template import host_json
+from leeward_deploy.google.template import account_id
 from leeward_deploy.recipe import Declared, Entry, PackageSpec
 from leeward_deploy.terraform import Configuration
 from leeward_google.driver import open_driver as open_google

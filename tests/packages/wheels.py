@@ -9,7 +9,7 @@ from importlib.metadata import Distribution, distributions
 from pathlib import Path
 from zipfile import ZipFile
 
-from leeward_deploy.wheels import tags_in
+from leeward_deploy.uv import tags_in
 from tests.house.workspace import ROOT
 
 MEMBERS = ("leeward", "leeward-backup", "leeward-aws", "leeward-azure", "leeward-google")

@@ -4,25 +4,67 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from leeward.backup_calls import Native
+from leeward.backup_calls import LookNative, Native, StartNative
 from leeward.client import Client
+from leeward.entropy import new_id
 from leeward.errors import InvalidRequest
 from leeward_backup import create as creating
 from leeward_backup.check import check, sealing_of
-from leeward_backup.errors import BackupError
+from leeward_backup.checkpoints import USUAL_FOLDER, Checkpoints, WorkFile
 from leeward_backup.folder import LATEST, Folder, check_id, seconds_of
-from leeward_backup.rate_limit import RateLimit
-from leeward_backup.parts import Checkpoints
 from leeward_backup.sealing import Keys, keys_of
-from leeward_backup.source import Export, Scan, Source
-from leeward_backup.tables import Table
-from leeward_backup.values import Backup, Checked, Fit, Look, Progress, Pruned, Restored
-from leeward_backup.workfile import USUAL_FOLDER, WorkFile
+from leeward_backup.tables import ExportSource, RateLimit, Source, Table, TableSource
+from leeward_backup.values import (
+    Backup,
+    BackupError,
+    Checked,
+    Fit,
+    Look,
+    Progress,
+    Pruned,
+    Restored,
+)
 
 if TYPE_CHECKING:
     from leeward_backup.restore import Restore
+
+
+FIRST_PAUSE: Final = 1.0
+LONGEST_PAUSE: Final = 30.0
+"""Seconds between two looks; each pause is half as long again as the one before."""
+
+
+def make_native(table: Table, where: str | None, look: Look) -> Native:
+    """Let a table's own service make a backup, or an export; return it when it is done.
+
+    Args:
+        table: of it.
+        where: for an export, the bucket, and after a slash a prefix; None for a backup.
+        look: is told how far it has come.
+
+    Raises:
+        BackupError: it has failed.
+        LeewardError: it could not be started or looked at.
+    """
+    clock = table.clock
+    name = f"leeward-{new_id(clock.now())}"
+    bucket, _, prefix = (where or "").strip("/").partition("/")
+    call = StartNative(table.name, "export" if where else "backup", name, bucket, prefix)
+    made = table.native(call)
+    pause = FIRST_PAUSE
+    while made.state == "running":
+        look(Progress(call.kind, made.done or 0, made.total, "items"))
+        clock.sleep(pause)
+        pause = min(pause * 1.5, LONGEST_PAUSE)
+        made = table.native(LookNative(made.id))
+    if made.state == "failed":
+        raise BackupError(
+            f"the {call.kind} {made.id} has failed: {made.told or 'for no reason told'}"
+        )
+    return made
+
 
 MOST_THREADS = 64
 
@@ -90,11 +132,13 @@ class Backups:
         """
         rate_limit = RateLimit(rate, self._table.clock)
         checked = None if id is None else check_id(id)
-        source: Source = Scan(self._table, rate)
+        source: Source = TableSource(self._table, rate)
         if export is not None:
-            source = Export(self._client, self._table, export)
+            source = ExportSource(self._client, self._table, export)
         work = self._work_of("create", {"source": source.about})
-        run = creating.Run(source, self._folder, self._keys, work, rate_limit, self._look, verify=verify)
+        run = creating.Run(
+            source, self._folder, self._keys, work, rate_limit, self._look, verify=verify
+        )
         return creating.create(run, checked)
 
     def create_within(self, seconds: float, *, id: str, rate: float | None = None) -> Backup | None:
@@ -119,8 +163,10 @@ class Backups:
         work = self._work_of("create", {"id": check_id(id)})
         checkpoints = Checkpoints(self._folder, self._keys, id, work)
         rate_limit = RateLimit(rate, clock)
-        source = Scan(self._table, rate)
-        run = creating.Run(source, self._folder, self._keys, work, rate_limit, self._look, checkpoints, until)
+        source = TableSource(self._table, rate)
+        run = creating.Run(
+            source, self._folder, self._keys, work, rate_limit, self._look, checkpoints, until
+        )
         try:
             return creating.create(run, id)
         except creating.OutOfTime:
@@ -139,8 +185,6 @@ class Backups:
             Unsupported: none can be asked for; the message says what the service does.
             BackupError: it has failed.
         """
-        from leeward_backup.native import make_native
-
         return make_native(self._table, export, self._look)
 
     def list(self) -> tuple[Backup, ...]:
@@ -268,7 +312,17 @@ class Backups:
         sealing = sealing_of(manifest, self._keys)
         rate_limit = RateLimit(rate, table.clock)
         return Restore(
-            *(self._folder, sealing, manifest, table, Mode(mode), rate_limit, parallel, self._look, named)
+            *(
+                self._folder,
+                sealing,
+                manifest,
+                table,
+                Mode(mode),
+                rate_limit,
+                parallel,
+                self._look,
+                named,
+            )
         )
 
     def _work_of(self, run: str, about: Mapping[str, Any]) -> WorkFile:

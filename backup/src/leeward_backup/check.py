@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from hashlib import sha256
 
-from leeward_backup.errors import BackupError, NoBackup
 from leeward_backup.folder import SEGMENTS, Folder, Named
 from leeward_backup.lines import Damaged, kept_in, key_text
-from leeward_backup.manifest import Manifest, Segment
+from leeward_backup.manifest import Manifest, Multiset, Segment, bucket_of, lines_in, unpack
 from leeward_backup.sealing import Keys, Sealing
-from leeward_backup.segments import Multiset, bucket_of, lines_in, unpack
-from leeward_backup.values import Checked, Look, Progress
+from leeward_backup.values import BackupError, Checked, Look, NoBackup, Progress
 
 
 def check(folder: Folder, keys: Keys, named: Named, look: Look, *, deep: bool) -> Checked:
@@ -34,7 +32,11 @@ def check(folder: Folder, keys: Keys, named: Named, look: Look, *, deep: bool) -
     except BackupError as error:
         return Checked(named.id, deep, 0, 0, (str(error),))
     sealing = sealing_of(manifest, keys)
-    looked = _check_texts(folder, sealing, manifest, look) if deep else _check_sizes(folder, manifest, look)
+    looked = (
+        _check_texts(folder, sealing, manifest, look)
+        if deep
+        else _check_sizes(folder, manifest, look)
+    )
     found = [*dict.fromkeys(looked)]
     if found:
         check_still_there(folder, named)

@@ -18,7 +18,7 @@ from typing import Final, NamedTuple
 from leeward import __version__
 from leeward.entropy import new_id
 from leeward_backup.check import read_segment
-from leeward_backup.errors import BackupError
+from leeward_backup.checkpoints import RESUME_FOR, Checkpoints, WorkFile
 from leeward_backup.folder import (
     SEGMENTS,
     Folder,
@@ -29,16 +29,22 @@ from leeward_backup.folder import (
     time_name,
 )
 from leeward_backup.lines import Damaged
-from leeward_backup.manifest import Manifest, Segment, segment_name, encode_manifest
-from leeward_backup.rate_limit import RateLimit
-from leeward_backup.parts import RESUME_FOR, Checkpoints
-from leeward_backup.prunes import wait_for_prunes
+from leeward_backup.manifest import (
+    BUCKETS,
+    Draft,
+    Manifest,
+    Multiset,
+    Segment,
+    bucket_of,
+    drafts,
+    encode_manifest,
+    pack,
+    segment_name,
+)
+from leeward_backup.prune import wait_for_prunes
 from leeward_backup.sealing import Keys
-from leeward_backup.segments import BUCKETS, Draft, Multiset, bucket_of, drafts, pack
-from leeward_backup.source import Source
-from leeward_backup.tables import Row
-from leeward_backup.values import Backup, Look, Progress
-from leeward_backup.workfile import WorkFile
+from leeward_backup.tables import RateLimit, Row, Source
+from leeward_backup.values import Backup, BackupError, Look, Progress
 
 MOST_ROUNDS: Final = 3
 """Of uploading again what was deleted meanwhile."""
@@ -97,7 +103,7 @@ class Run(NamedTuple):
         work: keeps what was read.
         rate_limit: of reading.
         look: is told how far it has come.
-        checkpoints: keep what was read in the bucket, too; None for a run that stays on one machine.
+        checkpoints: keep what was read in the bucket, too; None for a run of one machine.
         until: when to stop, on the clock's `monotonic`; None for at the end.
         verify: read each segment that an earlier backup has written, and write a damaged one anew.
     """
@@ -131,7 +137,7 @@ def create(run: Run, id: str | None) -> Backup:
     with run.work.hold():
         if run.checkpoints is not None:
             run.checkpoints.load(_STATE)
-        # Behind the checkpoints: a run that ends meanwhile writes its manifest, and then removes them.
+        # Behind the checkpoints: a run that ends meanwhile writes its manifest, then removes them.
         known = run.folder.backups()
         begun = run.work.state(_STATE)
         there = [each for each in known if each.id == id]

@@ -21,10 +21,10 @@ from leeward.object_values import ObjectInfo
 from leeward.operations.cursors import Cursors
 from leeward.operations.downloads import DAMAGED
 from leeward.operations.upkeep import own_bucket
-from leeward_backup.errors import BackupError, NoBackup
 from leeward_backup.lines import Damaged
-from leeward_backup.manifest import Manifest, segments_named_in, decode_manifest
+from leeward_backup.manifest import Manifest, decode_manifest, segments_named_in
 from leeward_backup.sealing import Keys
+from leeward_backup.values import BackupError, NoBackup
 
 SEGMENTS: Final = "segments/"
 MANIFESTS: Final = "manifests/"

@@ -18,9 +18,8 @@ from leeward.errors import ConfigError, InvalidRequest
 from leeward.logs import log_event
 from leeward.values import Json, Promise
 from leeward_backup.backups import Backups
-from leeward_backup.errors import BackupError, OtherRun
-from leeward_backup.parts import RESUME_FOR
-from leeward_backup.workfile import USUAL_FOLDER
+from leeward_backup.checkpoints import RESUME_FOR, USUAL_FOLDER
+from leeward_backup.values import BackupError, OtherRun
 
 if TYPE_CHECKING:
     from leeward.app import App, Context

@@ -1,19 +1,22 @@
-"""What a platform wants of a package: an adapter says it, and `leeward package` does it.
+"""What a provider offers to leeward-deploy, by entry points under its name.
 
-An adapter offers one function under the entry point ``leeward.packagers``: it takes a `PackageSpec`, and
-returns the `Recipe`, or raises `ConfigError` for what the platform does not run.
+``leeward.packagers`` names a function that takes a `PackageSpec` and returns the `Recipe`, or
+raises `ConfigError` for what the platform does not run; ``leeward.edges`` an
+`leeward_deploy.edge.exports.Edge`; ``leeward.workflow_exports`` a `WorkflowExporter`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias, cast
 
 from leeward.adapter.looking import Expected
 from leeward.app.app import App
+from leeward.entrypoints import EntryPoint, all_entry_points, entry_points
 from leeward.errors import ConfigError
 from leeward.values import NOTHING
+from leeward.workflow.model import Definition
 from leeward_deploy.uv import PackageSource
 
 PACKAGERS: Final = "leeward.packagers"
@@ -266,3 +269,49 @@ def known_python(spec: PackageSpec, known: tuple[str, ...], platform: str, sourc
             f"{platform} has no Python {spec.python} that leeward runs on; --python may be "
             f"{', '.join(known)} ({source})"
         )
+
+
+WORKFLOW_EXPORTS: Final = "leeward.workflow_exports"
+
+
+class WorkflowExport(NamedTuple):
+    """What is to be deployed.
+
+    Attributes:
+        files: texts, by their paths below the folder of the export.
+        command: that deploys them.
+    """
+
+    files: Mapping[str, str]
+    command: str
+
+
+WorkflowExporter: TypeAlias = Callable[
+    [Definition, Mapping[str, str], Collection[str]], WorkflowExport
+]
+"""Takes a definition, own names of functions by their logical names, and the logical names of those
+that are known to mark their answers: of another one no status proves that it did not run.
+
+It raises `ConfigError` where its engine cannot run the definition."""
+
+
+def exporter_of(engine: str) -> WorkflowExporter:
+    """Return the exporter of an engine, by the provider's name.
+
+    Raises:
+        ConfigError: no package that is installed offers it.
+    """
+    found = _named(engine, entry_points(WORKFLOW_EXPORTS)) or _named(
+        engine, all_entry_points(WORKFLOW_EXPORTS)
+    )
+    if not found:
+        known = sorted({point.name for point in all_entry_points(WORKFLOW_EXPORTS)})
+        raise ConfigError(
+            f"no engine {engine!r} to export to; known: {', '.join(known) or 'none'}; install the "
+            "adapter of the cloud"
+        )
+    return cast("WorkflowExporter", found[0].load())
+
+
+def _named(engine: str, points: list[EntryPoint]) -> list[EntryPoint]:
+    return [point for point in points if point.name == engine]

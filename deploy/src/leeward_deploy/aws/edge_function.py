@@ -1,22 +1,139 @@
-"""A function for Lambda@Edge: its package, its template, and the limits that count.
+"""A function for Lambda@Edge: its package, template and limits, and how a distribution calls it.
 
-Two tables of limits are in circulation. The strict one counts unless the other is asked for.
+Two tables of limits are in circulation. The strict one counts unless the other is asked for. What
+Lambda@Edge does not run is found in the text of the function, as far as it is written out there.
+
+`UpdateDistribution` replaces everything by what it is given, and wants the ETag of what was read,
+so that nobody else's change is lost. So the configuration is read whole, changed in one place, and
+written whole. There is one configuration for all edge locations.
 
 Sources: "Restrictions on Lambda@Edge" and "Quotas on Lambda@Edge" in CloudFront's developer guide,
-older and of 2026; "Set up IAM permissions and roles for Lambda@Edge".
+older and of 2026; "Set up IAM permissions and roles for Lambda@Edge"; `UpdateDistribution` in
+CloudFront's API reference.
 """
 
 from __future__ import annotations
 
+import ast
 import json
+import re
+import shlex
+from collections.abc import Iterator, Mapping
+from copy import deepcopy
 from functools import partial
 from typing import Any, Final, NamedTuple
 
 from leeward.errors import ConfigError
-from leeward_deploy.aws.edge_source import check_sources
 from leeward_deploy.aws.roles import LOGS, allow
-from leeward_deploy.edge.exports import FunctionSpec
+from leeward_deploy.edge.exports import Association, FunctionSpec, Trigger
 from leeward_deploy.recipe import Command, Limit, Recipe, System, Template
+
+ENVIRONMENT = ("environ", "environb", "getenv", "getenvb", "putenv")
+STATUS = ("status", "statusDescription")
+
+
+class Flaw(NamedTuple):
+    """Something that would fail at the edge."""
+
+    line: int
+    what: str
+    remedy: str
+
+
+def check_sources(sources: Mapping[str, str], event: str, *, body: bool) -> None:
+    """Check the texts of modules.
+
+    Raises:
+        ConfigError: one does what cannot be done there; file, line and remedy are told.
+    """
+    for file, text in sources.items():
+        try:
+            tree = ast.parse(text)
+        except (SyntaxError, ValueError) as error:
+            raise ConfigError(f"{file} is not Python; correct it") from error
+        for line, what, remedy in sorted(_flaws(tree, event, body)):
+            raise ConfigError(f"{file}, line {line}: {what}; {remedy}")
+
+
+def _flaws(tree: ast.AST, event: str, body: bool) -> Iterator[Flaw]:
+    for node in ast.walk(tree):
+        if _is_environment(node):
+            yield Flaw(
+                getattr(node, "lineno", 0),
+                "Lambda@Edge has no environment variables",
+                "give the value with --set NAME=VALUE, and import edge_settings",
+            )
+        elif isinstance(node, ast.Subscript):
+            yield from _subscript(node, event, body)
+        elif _is_body_read(node, event, body):
+            yield Flaw(getattr(node, "lineno", 0), *_NO_BODY)
+
+
+_NO_BODY = (
+    "the body of the request is not there unless the association asks for it",
+    "add --body, or leave it alone",
+)
+
+
+def _is_environment(node: ast.AST) -> bool:
+    if isinstance(node, ast.Attribute):
+        return (
+            isinstance(node.value, ast.Name) and node.value.id == "os" and node.attr in ENVIRONMENT
+        )
+    return (
+        isinstance(node, ast.ImportFrom)
+        and node.module == "os"
+        and any(each.name in ENVIRONMENT for each in node.names)
+    )
+
+
+def _subscript(node: ast.Subscript, event: str, body: bool) -> Iterator[Flaw]:
+    if not isinstance(node.slice, ast.Constant) or not isinstance(node.slice.value, str):
+        return
+    key, line = node.slice.value, node.lineno
+    is_read = isinstance(node.ctx, ast.Load)
+    if event == "viewer-response" and not is_read and key in (*STATUS, "body"):
+        yield Flaw(
+            line,
+            f"a function for viewer-response cannot change the {key} of an answer",
+            "package it for origin-response",
+        )
+    if is_read and key == "body" and event.endswith("request") and not body:
+        yield Flaw(line, *_NO_BODY)
+    if not is_read and _name_in(node.value) == "headers":
+        of = event.rpartition("-")[2]
+        if is_forbidden(key, of):
+            yield Flaw(
+                line,
+                f"CloudFront does not let a function change {key} in a {of}",
+                "choose another header, or change it at the origin",
+            )
+
+
+def _is_body_read(node: ast.AST, event: str, body: bool) -> bool:
+    return (
+        not body
+        and event.endswith("request")
+        and isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr == "get"
+        and _name_in(node.func.value) == "request"
+        and bool(node.args)
+        and isinstance(node.args[0], ast.Constant)
+        and node.args[0].value == "body"
+    )
+
+
+def _name_in(node: ast.expr) -> object:
+    """Return what a value is called: a name, an attribute, or a key."""
+    if isinstance(node, ast.Name):
+        return node.id
+    if isinstance(node, ast.Attribute):
+        return node.attr
+    if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant):
+        return node.slice.value
+    return None
+
 
 Json = dict[str, Any]
 
@@ -27,6 +144,25 @@ PYTHONS: Final = ("3.11", "3.12", "3.13", "3.14")
 REGION: Final = "us-east-1"
 
 TEMPLATE: Final = "edge.template.json"
+
+
+_NEVER: Final = re.compile(
+    r"connection|expect|keep-alive|proxy-.*|trailer|upgrade"
+    r"|x-accel-(?:buffering|charset|limit-rate|redirect)|x-amz-cf-.*|x-amzn-.*|x-cache|x-edge-.*"
+    r"|x-forwarded-proto|x-real-ip",
+    re.IGNORECASE,
+)
+
+_AT: Final = {
+    "request": ("content-length", "host", "transfer-encoding", "via"),
+    "response": ("content-encoding", "content-length", "transfer-encoding", "warning", "via"),
+}
+"""Besides, in what a viewer sends and in what it gets. Source: "Restrictions on edge functions"."""
+
+
+def is_forbidden(name: str, of: str) -> bool:
+    """Return whether a header cannot be changed in a ``request`` or a ``response``."""
+    return bool(_NEVER.fullmatch(name)) or name.lower() in _AT[of]
 
 
 class Quota(NamedTuple):
@@ -202,4 +338,166 @@ def _commands(spec: FunctionSpec, out: str) -> tuple[Command, ...]:
             f"--event {spec.event}{body}",
             "changes the one association, and prints the command that writes all of it back",
         ),
+    )
+
+
+CONFIGURATION: Final = "distribution.json"
+
+WHOLE: Final = ("CallerReference", "Origins", "DefaultCacheBehavior", "Comment", "Enabled")
+"""What every configuration has."""
+
+LAMBDA_LIST: Final = "LambdaFunctionAssociations"
+FUNCTION_LIST: Final = "FunctionAssociations"
+
+AGAIN: Final = (
+    "after PreconditionFailed, or an answer that did not come: read the configuration again, and "
+    "run this again; it says so if the function is there already"
+)
+
+_LAMBDA_ARN: Final = re.compile(
+    r"arn:aws[a-z-]*:lambda:([a-z0-9-]+):\d{12}:function:([A-Za-z0-9_-]+)(?::([A-Za-z0-9$_-]+))?"
+)
+_FUNCTION_ARN: Final = re.compile(r"arn:aws[a-z-]*:cloudfront::\d{12}:function/[A-Za-z0-9_-]+")
+
+
+def associate(document: Mapping[str, Any], trigger: Trigger) -> Association:
+    """Return a configuration with a function in it.
+
+    Args:
+        document: as ``aws cloudfront get-distribution-config`` prints it.
+        trigger: of the function.
+
+    Raises:
+        ConfigError: the document is not whole, the function is not one that CloudFront takes, or
+            another one is there.
+    """
+    config, etag = document.get("DistributionConfig"), document.get("ETag")
+    if not isinstance(config, dict) or not isinstance(etag, str):
+        raise ConfigError(
+            "the file has no DistributionConfig and ETag; write it with `aws cloudfront "
+            "get-distribution-config --id ID > current.json`"
+        )
+    missing = [name for name in WHOLE if name not in config]
+    if missing:
+        raise ConfigError(
+            f"the configuration lacks {', '.join(missing)}, and would replace the whole one; read "
+            "all of it"
+        )
+    key, wanted = _item_for(trigger)
+    made = deepcopy(config)
+    behaviour = _behaviour(made, trigger.path)
+    before = _items(behaviour, key)
+    _check_others(behaviour, key, trigger, wanted)
+    same_event = [each for each in before if each["EventType"] == trigger.event]
+    if any(_is_same(each, wanted) for each in same_event):
+        return Association(
+            "", CONFIGURATION, ("it is there already; nothing is to be written",), ()
+        )
+    others = [each for each in before if each["EventType"] != trigger.event]
+    items = [*others, wanted]
+    behaviour[key] = {"Quantity": len(items), "Items": items}
+    return Association(
+        json.dumps(made, indent=2) + "\n",
+        CONFIGURATION,
+        (AGAIN,),
+        (
+            Command(
+                "aws",
+                f"aws cloudfront update-distribution --id ID --if-match {shlex.quote(etag)} "
+                f"--distribution-config file://{CONFIGURATION}",
+                "the same ID as it was read from",
+            ),
+        ),
+    )
+
+
+def _item_for(trigger: Trigger) -> tuple[str, dict[str, Any]]:
+    """Return which list a function belongs to, and what is written there."""
+    if trigger.event not in EVENTS:
+        raise ConfigError(f"--event is {trigger.event!r}; known: {', '.join(EVENTS)}")
+    if _FUNCTION_ARN.fullmatch(trigger.function):
+        if not trigger.event.startswith("viewer-"):
+            raise ConfigError(
+                "a CloudFront Function is called for viewer events alone; see --event"
+            )
+        if trigger.body:
+            raise ConfigError("a CloudFront Function gets no body; leave --body out")
+        return FUNCTION_LIST, {"FunctionARN": trigger.function, "EventType": trigger.event}
+    found = _LAMBDA_ARN.fullmatch(trigger.function)
+    if found is None:
+        raise ConfigError(
+            "--function must be the ARN of a version of a Lambda function, or of a CloudFront "
+            "Function"
+        )
+    if found[1] != REGION:
+        raise ConfigError(
+            f"the function is in {found[1]}, and Lambda@Edge takes those of {REGION}; deploy it "
+            "there"
+        )
+    if found[3] is None or not found[3].isdigit():
+        told = "no version" if found[3] is None else f"the version {found[3]}"
+        raise ConfigError(
+            f"the ARN has {told}, and CloudFront wants a number: it takes neither $LATEST nor an "
+            "alias; publish a version, and add :NUMBER"
+        )
+    if trigger.body and not trigger.event.endswith("request"):
+        raise ConfigError(f"{trigger.event} has no body of a request; leave --body out")
+    return LAMBDA_LIST, {
+        "LambdaFunctionARN": trigger.function,
+        "EventType": trigger.event,
+        "IncludeBody": trigger.body,
+    }
+
+
+def _behaviour(config: dict[str, Any], path: str) -> dict[str, Any]:
+    """Return the cache behaviour of a pattern, or the default one."""
+    if not path:
+        found: dict[str, Any] = config["DefaultCacheBehavior"]
+        return found
+    known: list[dict[str, Any]] = config.get("CacheBehaviors", {}).get("Items") or []
+    for each in known:
+        if each["PathPattern"] == path:
+            return each
+    named = ", ".join(each["PathPattern"] for each in known) or "none"
+    raise ConfigError(f"no cache behaviour has the pattern {path!r}; known: {named}")
+
+
+def _items(behaviour: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
+    return [*(behaviour.get(key, {}).get("Items") or [])]
+
+
+def _check_others(
+    behaviour: Mapping[str, Any], key: str, trigger: Trigger, wanted: Mapping[str, Any]
+) -> None:
+    """Check that no function of somebody else is there."""
+    for each in _items(behaviour, key):
+        if each["EventType"] == trigger.event and _without_version(each) != _without_version(
+            wanted
+        ):
+            raise ConfigError(
+                f"{_arn(each)} is at {trigger.event} already; take it out of the file first, if "
+                "this function is to replace it"
+            )
+    for each in _items(behaviour, FUNCTION_LIST if key == LAMBDA_LIST else LAMBDA_LIST):
+        if each["EventType"].startswith("viewer-") and trigger.event.startswith("viewer-"):
+            raise ConfigError(
+                f"{_arn(each)} is at {each['EventType']}, and CloudFront takes only one kind of "
+                "function for viewer events; take it out of the file first, or choose an origin "
+                "event"
+            )
+
+
+def _arn(item: Mapping[str, Any]) -> str:
+    found: str = item.get("LambdaFunctionARN") or item["FunctionARN"]
+    return found
+
+
+def _without_version(item: Mapping[str, Any]) -> str:
+    arn = _arn(item)
+    return ":".join(arn.split(":")[:7]) if ":lambda:" in arn else arn
+
+
+def _is_same(item: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+    return _arn(item) == _arn(wanted) and (
+        item.get("IncludeBody", False) == wanted.get("IncludeBody", False)
     )

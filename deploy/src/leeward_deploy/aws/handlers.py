@@ -6,36 +6,34 @@ of the handler.
 
 Sources: the CloudFormation reference of Lambda, SQS, EventBridge, Scheduler and IAM; in Lambda's
 developer guide "Using Lambda with Amazon SQS" (the visibility timeout is six times that of the
-function) and "Configuring error handling settings for asynchronous invocation".
+function) and "Configuring error handling settings for asynchronous invocation"; "Schedule types in
+EventBridge Scheduler".
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
-from leeward.app.kit import Handler, Kind
+from leeward.app.kit import Handler, Kind, parse_schedule
 from leeward.errors import ConfigError
 from leeward.values import NOTHING
 from leeward_aws.runtime.kinds import OWN_SCHEDULE
 from leeward_deploy.aws import objects
-from leeward_deploy.aws.crontab import scheduler_expression
-from leeward_deploy.aws.names import (
-    DEFAULT_BUS,
-    bus_id,
-    check_names,
-    check_order,
-    logical,
-    own_name,
-)
 from leeward_deploy.aws.roles import (
+    DEFAULT_BUS,
     RECEIVE,
     allow,
     arn,
+    bus_id,
+    check_names,
+    check_order,
     function_role,
+    logical,
     may_scan,
     of_app,
+    own_name,
     queue_arn,
     role,
 )
@@ -49,7 +47,46 @@ from leeward_deploy.needs import (
     seconds_of,
     shorten,
 )
-from leeward_deploy.recipe import Site, PackageSpec
+from leeward_deploy.recipe import PackageSpec, Site
+
+
+def scheduler_expression(text: str) -> str:
+    """Return a crontab's line as an expression of Scheduler."""
+    found = parse_schedule(text)
+    days = _crontab_field(found.days, 1, 31)
+    weekdays = _crontab_field({each + 1 for each in found.weekdays}, 1, 7, steps=False)
+    if weekdays == "*":
+        weekdays = "?"
+    else:
+        days = "?"
+    parts = (
+        _crontab_field(found.minutes, 0, 59),
+        _crontab_field(found.hours, 0, 23),
+        days,
+        _crontab_field(found.months, 1, 12),
+        weekdays,
+        "*",
+    )
+    return f"cron({' '.join(parts)})"
+
+
+def _crontab_field(values: Iterable[int], first: int, last: int, *, steps: bool = True) -> str:
+    """Return values as a field: all, steps to the end, or a list of single ones and ranges."""
+    ordered = sorted(values)
+    if ordered == [*range(first, last + 1)]:
+        return "*"
+    if steps and len(ordered) > 2:
+        begin, step = ordered[0], ordered[1] - ordered[0]
+        if step > 1 and ordered == [*range(begin, last + 1, step)]:
+            return f"{begin}/{step}"
+    runs: list[list[int]] = []
+    for each in ordered:
+        if runs and each == runs[-1][-1] + 1:
+            runs[-1].append(each)
+        else:
+            runs.append([each])
+    return ",".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)
+
 
 Json = dict[str, Any]
 

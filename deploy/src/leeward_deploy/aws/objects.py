@@ -19,8 +19,7 @@ from typing import Any, Final
 
 from leeward.app.kit import Handler, Kind
 from leeward.errors import ConfigError
-from leeward_deploy.aws.names import logical, own_name
-from leeward_deploy.aws.roles import allow, queue_arn
+from leeward_deploy.aws.roles import allow, logical, own_name, queue_arn
 from leeward_deploy.needs import bucket_of, of_kind, prefixes_of
 from leeward_deploy.recipe import PackageSpec
 from leeward_deploy.terraform import unique

@@ -11,7 +11,15 @@ from typing import Final
 
 from leeward_deploy.aws.export import cloudformation, template, terraform
 from leeward_deploy.aws.handlers import HANDLER
-from leeward_deploy.recipe import Command, Limit, Recipe, System, PackageSpec, known_python, same_versions
+from leeward_deploy.recipe import (
+    Command,
+    Limit,
+    PackageSpec,
+    Recipe,
+    System,
+    known_python,
+    same_versions,
+)
 
 PYTHONS: Final = ("3.11", "3.12", "3.13", "3.14")
 

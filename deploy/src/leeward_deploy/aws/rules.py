@@ -1,5 +1,7 @@
 """What AWS refuses that no schema knows: values, names, and roles that are too wide.
 
+What cfn-lint finds in a template counts, too, where that is installed.
+
 Sources: Route 53's API reference (`HealthCheckConfig`), that of EventBridge Scheduler
 (`CreateSchedule`), "Lambda quotas", SQS's (`CreateQueue`), "Restrictions on Lambda@Edge".
 """
@@ -9,10 +11,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from importlib.util import find_spec
 from typing import Any, Final
 
 from leeward_deploy.aws.terraform import ACCOUNT, PARTITION
-from leeward_deploy.terraform_check import DNS_NAME, Constraint, between, like, one_of
+from leeward_deploy.terraform import DNS_NAME, Rule, between, like, one_of
 
 LONGEST_POLICY: Final = 10_240
 """Characters of the policies of a role. Source: "IAM and AWS STS quotas"."""
@@ -86,56 +89,73 @@ _FUNCTION: Final = "aws_lambda_function"
 _QUEUE: Final = "aws_sqs_queue"
 
 RULES: Final = (
-    Constraint(_HEALTH, "request_interval", *one_of(10, 30, of=" seconds; set interval in [export.aws]")),
-    Constraint(_HEALTH, "failure_threshold", *between(1, 10, of="; set failures in [export.aws]")),
-    Constraint(_HEALTH, "resource_path", *like(r".{0,255}", "must have 255 characters at most")),
-    Constraint(_HEALTH, "type", *one_of("HTTP", "HTTPS", "HTTP_STR_MATCH", "HTTPS_STR_MATCH", "TCP")),
-    Constraint(_HEALTH, "search_string", *like(r".{1,255}", "must have 1 to 255 characters")),
-    Constraint("aws_route53_record", "name", *DNS_NAME),
-    Constraint("aws_route53_record", "failover_routing_policy.type", *one_of("PRIMARY", "SECONDARY")),
-    Constraint("aws_route53_record", "zone_id", *like(
+    Rule(_HEALTH, "request_interval", *one_of(10, 30, of=" seconds; set interval in [export.aws]")),
+    Rule(_HEALTH, "failure_threshold", *between(1, 10, of="; set failures in [export.aws]")),
+    Rule(_HEALTH, "resource_path", *like(r".{0,255}", "must have 255 characters at most")),
+    Rule(_HEALTH, "type", *one_of("HTTP", "HTTPS", "HTTP_STR_MATCH", "HTTPS_STR_MATCH", "TCP")),
+    Rule(_HEALTH, "search_string", *like(r".{1,255}", "must have 1 to 255 characters")),
+    Rule("aws_route53_record", "name", *DNS_NAME),
+    Rule("aws_route53_record", "failover_routing_policy.type", *one_of("PRIMARY", "SECONDARY")),
+    Rule("aws_route53_record", "zone_id", *like(
         r"Z[A-Z0-9]{1,31}", "must be the id of a hosted zone, such as Z0123456789ABCDEFGHIJ; set "
         "zone in [export.aws]")),
-    Constraint("aws_apigatewayv2_domain_name", "domain_name", *DNS_NAME),
-    Constraint(_SCHEDULE, "name", *like(
+    Rule("aws_apigatewayv2_domain_name", "domain_name", *DNS_NAME),
+    Rule(_SCHEDULE, "name", *like(
         r"[0-9a-zA-Z._-]{1,64}", "must be up to 64 letters, digits, dots, hyphens, underscores")),
-    Constraint(_SCHEDULE, "schedule_expression", *like(
+    Rule(_SCHEDULE, "schedule_expression", *like(
         r"(cron|rate|at)\(.+\)", "must be cron(..), rate(..) or at(..)")),
-    Constraint(_SCHEDULE, "flexible_time_window.mode", *one_of("OFF", "FLEXIBLE")),
-    Constraint(_SCHEDULE, "state", *one_of("ENABLED", "DISABLED")),
-    Constraint(_SCHEDULE, "target.retry_policy.maximum_retry_attempts", *between(0, 185)),
-    Constraint(_SCHEDULE, "target.retry_policy.maximum_event_age_in_seconds", *between(60, 86_400)),
-    Constraint(_FUNCTION, "timeout", *between(1, 900, of=" seconds")),
-    Constraint(_FUNCTION, "memory_size", *between(128, 10_240, of=" megabytes")),
-    Constraint(_FUNCTION, "reserved_concurrent_executions", *between(
+    Rule(_SCHEDULE, "flexible_time_window.mode", *one_of("OFF", "FLEXIBLE")),
+    Rule(_SCHEDULE, "state", *one_of("ENABLED", "DISABLED")),
+    Rule(_SCHEDULE, "target.retry_policy.maximum_retry_attempts", *between(0, 185)),
+    Rule(_SCHEDULE, "target.retry_policy.maximum_event_age_in_seconds", *between(60, 86_400)),
+    Rule(_FUNCTION, "timeout", *between(1, 900, of=" seconds")),
+    Rule(_FUNCTION, "memory_size", *between(128, 10_240, of=" megabytes")),
+    Rule(_FUNCTION, "reserved_concurrent_executions", *between(
         1, 1000, of=": a function without any cannot answer a health check, and the standby would "
         "never take over; set standby_instances in [export.aws], or leave it out")),
-    Constraint(_FUNCTION, "function_name", *like(
+    Rule(_FUNCTION, "function_name", *like(
         r"[A-Za-z0-9_-]{1,64}", "must be up to 64 letters, digits, hyphens and underscores")),
-    Constraint("aws_lambda_function_event_invoke_config", "maximum_retry_attempts", *between(0, 2)),
-    Constraint(_QUEUE, "name", *like(
+    Rule("aws_lambda_function_event_invoke_config", "maximum_retry_attempts", *between(0, 2)),
+    Rule(_QUEUE, "name", *like(
         r"[A-Za-z0-9_-]{1,80}|[A-Za-z0-9_-]{1,75}\.fifo",
         "must be up to 80 letters, digits, hyphens and underscores, with .fifo among them")),
-    Constraint(_QUEUE, "visibility_timeout_seconds", *between(0, 43_200, of=" seconds")),
-    Constraint(_QUEUE, "message_retention_seconds", *between(60, 1_209_600, of=" seconds")),
-    Constraint("aws_s3_bucket", "bucket", *like(
+    Rule(_QUEUE, "visibility_timeout_seconds", *between(0, 43_200, of=" seconds")),
+    Rule(_QUEUE, "message_retention_seconds", *between(60, 1_209_600, of=" seconds")),
+    Rule("aws_s3_bucket", "bucket", *like(
         r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]",
         "must be 3 to 63 lower-case letters, digits, dots, hyphens; name it so in leeward.toml")),
-    Constraint("aws_cloudwatch_event_bus", "name", *like(
+    Rule("aws_cloudwatch_event_bus", "name", *like(
         r"(?!aws\.)[A-Za-z0-9._/-]{1,256}", "must be up to 256 letters, digits, dots, hyphens, "
         "underscores and slashes; name it so in leeward.toml")),
-    Constraint("aws_sfn_state_machine", "name", *like(
+    Rule("aws_sfn_state_machine", "name", *like(
         r"[A-Za-z0-9_-]{1,80}", "must be up to 80 letters, digits, hyphens and underscores; "
         "name it so in leeward.toml")),
-    Constraint("aws_dynamodb_table", "name", *like(
+    Rule("aws_dynamodb_table", "name", *like(
         r"[A-Za-z0-9_.-]{3,255}", "must be 3 to 255 letters, digits, dots, hyphens, underscores")),
-    Constraint("aws_s3_bucket_lifecycle_configuration", "rule.noncurrent_version_expiration"
+    Rule("aws_s3_bucket_lifecycle_configuration", "rule.noncurrent_version_expiration"
          ".noncurrent_days", *between(1, 36_500, of=" days; set retention_days in [export.aws]")),
-    Constraint("aws_iam_role_policy", "policy", _is_narrow, _WIDE),
-    Constraint("aws_iam_role_policy", "", _fits, f"has a policy of more than {LONGEST_POLICY:,} "
+    Rule("aws_iam_role_policy", "policy", _is_narrow, _WIDE),
+    Rule("aws_iam_role_policy", "", _fits, f"has a policy of more than {LONGEST_POLICY:,} "
          "characters; name less in leeward.toml, or make two apps"),
-    Constraint("aws_iam_role", "assume_role_policy", _trusts_services,
+    Rule("aws_iam_role", "assume_role_policy", _trusts_services,
          "must be taken on by services of AWS alone"),
-    Constraint("aws_sqs_queue_policy", "policy", _is_closed,
+    Rule("aws_sqs_queue_policy", "policy", _is_closed,
          "must be for a named source, by a condition"),
 )  # fmt: skip
+
+
+LOCAL: Final = "W3002"
+"""Its word on a path in place of an object in S3, which `aws cloudformation package` uploads."""
+
+
+def errors_in(template: str, region: str) -> tuple[str, ...]:
+    """Return its errors and warnings for a region; empty where it is not installed."""
+    if find_spec("cfnlint") is None:
+        return ()
+    from cfnlint.api import lint  # type: ignore[import-untyped]
+
+    return tuple(
+        f"{each.rule.id}: {each.message}"
+        for each in lint(template, regions=[region])
+        if each.rule.id[0] in "EW" and each.rule.id != LOCAL
+    )

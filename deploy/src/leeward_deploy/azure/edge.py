@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from leeward_deploy.edge.exports import Edge, EdgeExport, rule_error
-from leeward_deploy.edge.rules import FORBIDDEN, Rule, is_prefix, stem
+from leeward_deploy.edge.rules import FORBIDDEN, EdgeRule, is_prefix, stem
 from leeward_deploy.recipe import Command
 
 Json = dict[str, Any]
@@ -40,7 +40,7 @@ NOTES: Final = (
 )
 
 
-def export(rules: Sequence[Rule]) -> EdgeExport:
+def export(rules: Sequence[EdgeRule]) -> EdgeExport:
     """Return the template.
 
     Raises:
@@ -98,7 +98,7 @@ def _commands(has_rules: bool, has_denials: bool) -> tuple[Command, ...]:
     return tuple(found)
 
 
-def _rule_set(rules: Sequence[Rule]) -> list[Json]:
+def _rule_set(rules: Sequence[EdgeRule]) -> list[Json]:
     own = f"[concat(parameters('profile'), '/{RULE_SET}')]"
     kind = "Microsoft.Cdn/profiles/ruleSets"
     found: list[Json] = [{"type": kind, "apiVersion": "2024-02-01", "name": own}]
@@ -122,7 +122,7 @@ def _rule_set(rules: Sequence[Rule]) -> list[Json]:
     return found
 
 
-def _conditions(rule: Rule) -> list[Json]:
+def _conditions(rule: EdgeRule) -> list[Json]:
     found = []
     if rule.path != "/*":
         operator = "BeginsWith" if is_prefix(rule.path) else "Equal"
@@ -149,7 +149,7 @@ def _condition(name: str, kind: str, operator: str, values: list[str], negated: 
     }
 
 
-def _actions(rule: Rule) -> list[Json]:
+def _actions(rule: EdgeRule) -> list[Json]:
     found = [_redirect(rule)] if rule.redirect is not None else []
     if rule.rewrite is not None:
         found.append(
@@ -179,7 +179,7 @@ def _actions(rule: Rule) -> list[Json]:
     return found
 
 
-def _redirect(rule: Rule) -> Json:
+def _redirect(rule: EdgeRule) -> Json:
     assert rule.redirect is not None
     path, host, status = rule.redirect
     if is_prefix(path):
@@ -206,7 +206,7 @@ def _literal(text: str) -> str:
     return f"[{text}" if text.startswith("[") else text
 
 
-def _firewall(rules: Sequence[Rule]) -> Json:
+def _firewall(rules: Sequence[EdgeRule]) -> Json:
     return {
         "type": "Microsoft.Network/FrontDoorWebApplicationFirewallPolicies",
         "apiVersion": "2024-02-01",
@@ -236,7 +236,7 @@ def _firewall(rules: Sequence[Rule]) -> Json:
     }
 
 
-def _matches(rule: Rule) -> list[Json]:
+def _matches(rule: EdgeRule) -> list[Json]:
     # The firewall sees a URL with its host or without; both begin with the path after it.
     end = "" if is_prefix(rule.path) else r"(\?|$)"
     pattern = rf"^(https?://[^/?#]*)?{re.escape(stem(rule.path))}{end}"

@@ -9,14 +9,27 @@ from typing import Final
 from leeward.adapter.looking import Expected
 from leeward.app.kit import HEALTH_PATH
 from leeward.errors import ConfigError
-from leeward_deploy.azure.failover import CERTIFICATE, add_failover, host_of
-from leeward_deploy.azure.host import route_of
 from leeward_deploy.azure.rules import RULES
-from leeward_deploy.azure.surroundings import add_buckets, add_tables, add_topics, homes_of
-from leeward_deploy.azure.template import DATA, VARIABLES, VERSION, AzureRegion, add_app, notes
-from leeward_deploy.recipe import Deployment, Template, PackageSpec
-from leeward_deploy.terraform import Configuration, text_of, unique
-from leeward_deploy.terraform_check import check, schemas_in
+from leeward_deploy.azure.surroundings import (
+    CERTIFICATE,
+    add_buckets,
+    add_failover,
+    add_tables,
+    add_topics,
+    homes_of,
+    host_of,
+)
+from leeward_deploy.azure.template import (
+    DATA,
+    VARIABLES,
+    VERSION,
+    AzureRegion,
+    add_app,
+    notes,
+    route_of,
+)
+from leeward_deploy.recipe import Deployment, PackageSpec, Template
+from leeward_deploy.terraform import Configuration, check, schemas_in, text_of, unique
 
 REST: Final = "the app, its queues, schedules and roles"
 """What nobody looks at: the Resource Manager tells it, and a target does not need that."""

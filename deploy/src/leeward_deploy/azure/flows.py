@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from typing import Final
 
 from leeward.adapter.workflows import Definition, json_of
-from leeward_deploy.flows import WorkflowExport
+from leeward_deploy.recipe import WorkflowExport
 
 APP: Final = '''"""Workflows on Durable Functions. Made by `leeward workflow export`."""
 

@@ -59,7 +59,9 @@ def allow_calls(
         name = f"publish-{topic}{suffix}"
         assign(made, name, "EventGrid Data Sender", topic_id(made, topic), principal)
     for table in unique(declared.tables.values()):
-        account, name, database = cosmos(made, homes.get(table, CosmosAccount("", declared.settings)))
+        account, name, database = cosmos(
+            made, homes.get(table, CosmosAccount("", declared.settings))
+        )
         container = made.reference("azurerm_cosmosdb_sql_container", table)
         made.add(
             "azurerm_cosmosdb_sql_role_assignment",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from leeward_deploy.terraform_check import DNS_NAME, Constraint, between, like, one_of
+from leeward_deploy.terraform import DNS_NAME, Rule, between, like, one_of
 
 NARROW: Final = frozenset({
     "Azure Service Bus Data Receiver", "Azure Service Bus Data Sender", "EventGrid Data Sender",
@@ -41,37 +41,37 @@ _STORED: Final = like(
 )
 
 RULES: Final = (
-    Constraint(_PROFILE, "traffic_routing_method", *one_of("Priority")),
-    Constraint(_PROFILE, "monitor_config.interval_in_seconds", *one_of(
+    Rule(_PROFILE, "traffic_routing_method", *one_of("Priority")),
+    Rule(_PROFILE, "monitor_config.interval_in_seconds", *one_of(
         10, 30, of=" seconds; set interval in [export.azure]")),
-    Constraint(_PROFILE, "monitor_config", _waits_in_time,
+    Rule(_PROFILE, "monitor_config", _waits_in_time,
          "must have a timeout of 5 to 10 seconds, and of 9 at most with an interval of 10"),
-    Constraint(_PROFILE, "monitor_config.tolerated_number_of_failures", *between(
+    Rule(_PROFILE, "monitor_config.tolerated_number_of_failures", *between(
         0, 9, of="; set failures in [export.azure] to 1 to 10")),
-    Constraint(_PROFILE, "monitor_config.path", *like(r"/.*", "must begin with a slash")),
-    Constraint(_PROFILE, "dns_config.ttl", *between(0, 2_147_483_647, of=" seconds")),
-    Constraint("azurerm_traffic_manager_external_endpoint", "priority", *between(1, 1000)),
-    Constraint("azurerm_app_service_custom_hostname_binding", "hostname", *DNS_NAME),
-    Constraint("azurerm_dns_cname_record", "zone_name", *DNS_NAME),
-    Constraint(_ROLE, "role_definition_name", NARROW.__contains__, "is wider than it must be"),
-    Constraint(_ROLE, "scope", _is_of_one_thing, "is wider than it must be: it is not that of one thing"),
-    Constraint("azurerm_cosmosdb_sql_role_assignment", "scope",
+    Rule(_PROFILE, "monitor_config.path", *like(r"/.*", "must begin with a slash")),
+    Rule(_PROFILE, "dns_config.ttl", *between(0, 2_147_483_647, of=" seconds")),
+    Rule("azurerm_traffic_manager_external_endpoint", "priority", *between(1, 1000)),
+    Rule("azurerm_app_service_custom_hostname_binding", "hostname", *DNS_NAME),
+    Rule("azurerm_dns_cname_record", "zone_name", *DNS_NAME),
+    Rule(_ROLE, "role_definition_name", NARROW.__contains__, "is wider than it must be"),
+    Rule(_ROLE, "scope", _is_of_one_thing, "is wider than it must be: it is not that of one thing"),
+    Rule("azurerm_cosmosdb_sql_role_assignment", "scope",
          lambda scope: "/colls/" in scope, "is wider than it must be: name one container"),
-    Constraint(_EVENTS, "retry_policy.max_delivery_attempts", *between(1, 30)),
-    Constraint(_EVENTS, "retry_policy.event_time_to_live", *between(1, 1440, of=" minutes")),
-    Constraint(_EVENTS, "name", *like(
+    Rule(_EVENTS, "retry_policy.max_delivery_attempts", *between(1, 30)),
+    Rule(_EVENTS, "retry_policy.event_time_to_live", *between(1, 1440, of=" minutes")),
+    Rule(_EVENTS, "name", *like(
         r"[A-Za-z0-9-]{3,64}", "must be 3 to 64 letters, digits and hyphens")),
-    Constraint("azurerm_eventgrid_topic", "name", *like(
+    Rule("azurerm_eventgrid_topic", "name", *like(
         r"[A-Za-z0-9-]{3,50}", "must be 3 to 50 letters, digits and hyphens; name it so in "
         "leeward.toml")),
-    Constraint("azurerm_servicebus_queue", "max_delivery_count", *between(1, 2000)),
-    Constraint("azurerm_storage_queue", "name", *_STORED),
-    Constraint("azurerm_storage_container", "name", *_STORED),
-    Constraint("azurerm_storage_account", "blob_properties.delete_retention_policy.days", *between(
+    Rule("azurerm_servicebus_queue", "max_delivery_count", *between(1, 2000)),
+    Rule("azurerm_storage_queue", "name", *_STORED),
+    Rule("azurerm_storage_container", "name", *_STORED),
+    Rule("azurerm_storage_account", "blob_properties.delete_retention_policy.days", *between(
         1, 365, of="; set retention_days in [export.azure]")),
-    Constraint("azurerm_storage_account", "name", *like(
+    Rule("azurerm_storage_account", "name", *like(
         r"[a-z0-9]{3,24}", "must be 3 to 24 lower-case letters and digits")),
-    Constraint("azurerm_function_app_flex_consumption", "always_ready.instance_count", *between(1, 1000)),
-    Constraint("azurerm_cosmosdb_sql_container", "name", *like(
+    Rule("azurerm_function_app_flex_consumption", "always_ready.instance_count", *between(1, 1000)),
+    Rule("azurerm_cosmosdb_sql_container", "name", *like(
         r"[^/\\\\#?]{1,255}", "must be 1 to 255 characters, without slashes, # and ?")),
 )  # fmt: skip

@@ -3,26 +3,91 @@
 On Azure a function has no identity of its own, so what one handler needs all of them may do. Topics
 of buses, containers of tables and namespaces of Service Bus have lives of their own: they are
 named, and not made. Event Grid subscribes to a function that is there already, so its subscriptions
-are made by a second run, when the code has been published.
+are made by a second run, when the code has been published. What holds for all functions at once
+stands in the app's ``host.json``.
 
 Sources: the resources of the provider ``hashicorp/azurerm``; in the documentation of Azure "Grant
-permission to the identity" of each trigger, "Event Grid delivery and retry", and "Configure
-role-based access control" of Cosmos DB.
+permission to the identity" of each trigger, "Event Grid delivery and retry", "Configure role-based
+access control" of Cosmos DB, and the reference of host.json.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
 from leeward.app.kit import Handler, Kind
 from leeward.values import NOTHING
-from leeward_deploy.azure.host import deliveries_of, storage_queues
 from leeward_deploy.azure.objects import Around, delivery_of, tell_of_objects
-from leeward_deploy.azure.rights import GROUP, PROVIDERS, CosmosAccount, allow_calls, assign, topic_id
-from leeward_deploy.needs import dead_queue, of_kind, seconds_of, shorten
-from leeward_deploy.recipe import Template, PackageSpec
+from leeward_deploy.azure.rights import (
+    GROUP,
+    PROVIDERS,
+    CosmosAccount,
+    allow_calls,
+    assign,
+    topic_id,
+)
+from leeward_deploy.needs import ATTEMPTS, dead_queue, is_queued, of_kind, seconds_of, shorten
+from leeward_deploy.recipe import PackageSpec, Template
 from leeward_deploy.terraform import Configuration, literal, of, text_of, unique
+
+LEAST: Final = 300
+"""Seconds of ``functionTimeout``, if nobody needs more: the default of a Consumption plan."""
+
+BUNDLE: Final = {
+    "id": "Microsoft.Azure.Functions.ExtensionBundle",
+    "version": "[4.*, 5.0.0)",
+}
+"""Without it there is no trigger of queues or events."""
+
+WAIT: Final = "00:00:10"
+"""Until a message comes again that has failed; by default it comes at once, and has had all of its
+attempts in a second."""
+
+
+def storage_queues(spec: PackageSpec) -> Iterator[tuple[Handler, str]]:
+    """Yield the handlers that have a Storage queue, with its name."""
+    elsewhere = spec.entry.options.get("service_bus") or {}
+    for each in spec.app.handlers.values():
+        queue = each.queue or each.name
+        if (is_queued(each) or each.queued) and queue not in elsewhere:
+            yield each, queue
+
+
+def deliveries_of(spec: PackageSpec) -> int:
+    """Return after how many deliveries the host takes a message away: for all queues at once."""
+    options = spec.entry.options
+    found = [dead_queue(each, queue, options).deliveries for each, queue in storage_queues(spec)]
+    return max(found, default=ATTEMPTS)
+
+
+def route_of(spec: PackageSpec, path: str) -> str:
+    """Return a path as the host serves it: the user's own host.json may say what stands before."""
+    try:
+        prefix = json.loads(spec.files["host.json"])["extensions"]["http"]["routePrefix"]
+    except (ValueError, LookupError, TypeError):
+        prefix = "api"
+    return f"/{str(prefix).strip('/')}".rstrip("/") + path
+
+
+def host_json(spec: PackageSpec) -> str:
+    """Return the file."""
+    seconds = max([LEAST, *(seconds_of(each) for each in spec.app.handlers.values())])
+    document = {
+        "version": "2.0",
+        "functionTimeout": f"{seconds // 3600:02}:{seconds % 3600 // 60:02}:{seconds % 60:02}",
+        "extensionBundle": BUNDLE,
+        "extensions": {
+            "queues": {
+                "maxDequeueCount": deliveries_of(spec),
+                "visibilityTimeout": WAIT,
+                "messageEncoding": "base64",
+            }
+        },
+    }
+    return json.dumps(document, indent=2) + "\n"
+
 
 VERSION: Final = ">= 5.0"
 """Whose schemas are kept here."""
@@ -279,7 +344,9 @@ def _service_bus(
     return settings
 
 
-def _subscriptions(made: Configuration, spec: PackageSpec, account: str, app: str, region: AzureRegion) -> None:
+def _subscriptions(
+    made: Configuration, spec: PackageSpec, account: str, app: str, region: AzureRegion
+) -> None:
     """Add the subscriptions of Event Grid, for when the functions are there."""
     handlers = [
         each for each in of_kind(spec.app, Kind.EVENT) if _topic(spec, each) not in region.elsewhere

@@ -3,26 +3,111 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
 from keyword import iskeyword
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeAlias, cast
 
 import typer
 
+from leeward.app.app import App
 from leeward.cli.arguments import json_argument, texts_argument
 from leeward.cli.global_options import options_of
 from leeward.cli.output.console import Printers
 from leeward.cli.output.json_view import JsonObject
 from leeward.errors import ConfigError, InvalidRequest, Unsupported
-from leeward_deploy.commands.files import render_files, store
-from leeward_deploy.commands.package import Exclude, FindLinks, NoIndex, Out, Python, Source
+from leeward_deploy.build import Origin, build, write_template
+from leeward_deploy.commands.package import (
+    Exclude,
+    FindLinks,
+    NoIndex,
+    Out,
+    Python,
+    Source,
+    render_files,
+    requires_of,
+    store,
+)
+from leeward_deploy.entry import names_in
+from leeward_deploy.recipe import PackageSpec, Recipe
+from leeward_deploy.sources import sources_of
+from leeward_deploy.uv import PackageSource
 
 if TYPE_CHECKING:
-    from leeward_deploy.edge.exports import Edge
-    from leeward_deploy.edge.rules import Rule
+    from leeward.cli.output.json_view import JsonObject
+    from leeward_deploy.edge.exports import Edge, FunctionSpec
+    from leeward_deploy.edge.rules import EdgeRule
     from leeward_deploy.recipe import Entry
+
+
+NAME = "edge"
+"""Of the folder and the zip."""
+
+
+class EdgeRequest(NamedTuple):
+    """What the command line asks for.
+
+    Attributes:
+        spec: without the sources.
+        folder: of the function.
+        out: where the package is written to.
+        leave_out: patterns of files.
+        source: where packages come from.
+    """
+
+    spec: FunctionSpec
+    folder: Path
+    out: Path
+    leave_out: tuple[str, ...]
+    source: PackageSource
+
+
+def package_function(
+    request: EdgeRequest, recipe_of: Callable[[FunctionSpec], Recipe]
+) -> JsonObject:
+    """Make a package and its template; return what there is to show of them.
+
+    Raises:
+        ConfigError: there is no such module, or the edge would not run it.
+    """
+    if not request.folder.is_dir():
+        raise ConfigError(f"--source names {request.folder}, which is not a folder")
+    folder = request.folder.resolve()
+    files, denied = sources_of(folder, request.leave_out, request.out)
+    entry = request.spec.entry
+    if f"{entry.module}.py" not in files:
+        raise ConfigError(f"{folder} has no {entry.module}.py; name the folder with --source")
+    texts = {
+        each: (folder / each).read_text(encoding="utf-8", errors="replace")
+        for each in files
+        if each.endswith(".py")
+    }
+    if entry.attribute not in names_in(texts[f"{entry.module}.py"]):
+        raise ConfigError(
+            f"{entry.module}.py has nothing at its top level that is called {entry.attribute}; "
+            "name the function as MODULE:NAME"
+        )
+    recipe = recipe_of(request.spec._replace(sources=texts))
+    clashes = sorted({recipe.entry, *recipe.files} & texts.keys())
+    if clashes:
+        raise ConfigError(f"{clashes[0]} is written into the package; rename yours")
+    # A package is made for an app; at the edge there is one function, and no handlers.
+    spec = PackageSpec(App(request.spec.name), entry, request.spec.python, "x86_64")
+    requires = requires_of(folder, None)
+    origin = Origin(folder, files, requires, request.source, denied=denied)
+    package = build(spec, recipe, origin, request.out, NAME)
+    template = write_template(recipe, request.out)
+    written = [str(package.folder), str(package.zip), str(package.list)]
+    return {
+        "files": written + ([str(request.out / template.name)] if template else []),
+        "sha256": package.digest,
+        "zlib": package.zlib,
+        "sizes": dict(package.sizes),
+        "notes": [*package.notes, *(template.notes if template else ())],
+        "commands": [each._asdict() for each in recipe.commands(str(request.out))],
+    }
+
 
 Rules: TypeAlias = Annotated[Path, typer.Argument(metavar="RULES", help="A TOML file.")]
 To: TypeAlias = Annotated[str, typer.Option(metavar="PROVIDER", help="As in CLOUD_PROVIDER.")]
@@ -59,8 +144,7 @@ def check(
     ] = "",
 ) -> None:
     """Check rules, and show which edges can take them; or what becomes of one request."""
-    from leeward_deploy.edge.reading import read_rules
-    from leeward_deploy.edge.rules import Request, answer_of
+    from leeward_deploy.edge.rules import Request, answer_of, read_rules
 
     options = options_of(context)
     found = read_rules(rules)
@@ -90,8 +174,7 @@ def export_rules(
     ] = Path(),
 ) -> None:
     """Write rules as a cloud's edge takes them, and the commands that deploy them."""
-    from leeward_deploy.edge.reading import read_rules
-    from leeward_deploy.edge.rules import note_on_spelling
+    from leeward_deploy.edge.rules import note_on_spelling, read_rules
 
     options = options_of(context)
     found = read_rules(rules)
@@ -129,7 +212,6 @@ def package_edge(
 
     Its text is read, and not run. Values of --set are in the package for all to read.
     """
-    from leeward_deploy.commands.edge_package import EdgeRequest, package_function
     from leeward_deploy.edge.exports import FunctionSpec
     from leeward_deploy.uv import PackageSource as Packages
 
@@ -151,7 +233,9 @@ def package_edge(
     links = tuple(str(each.resolve()) for each in find_links or ())
     packages = Packages(links, no_index)
     with redirect_stdout(sys.stderr):
-        data = package_function(EdgeRequest(spec, source, out, tuple(exclude or ()), packages), recipe_of)
+        data = package_function(
+            EdgeRequest(spec, source, out, tuple(exclude or ()), packages), recipe_of
+        )
     options.output.show({"to": to, "event": event, **data}, render_files)
 
 
@@ -224,7 +308,7 @@ def _names() -> list[str]:
     return sorted({each.name for each in all_entry_points(EDGES)})
 
 
-def _judge(name: str, rules: Sequence[Rule]) -> JsonObject:
+def _judge(name: str, rules: Sequence[EdgeRule]) -> JsonObject:
     """Return whether an edge can take rules, and if not, why."""
     try:
         made = _edge(name).export(rules)

@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from leeward.errors import ConfigError
 from leeward.values import NOTHING
-from leeward_deploy.edge.rules import Rule
+from leeward_deploy.edge.rules import EdgeRule
 from leeward_deploy.recipe import Command, Entry, Recipe
 
 EDGES: Final = "leeward.edges"
@@ -100,12 +100,12 @@ class Edge(NamedTuple):
         associate: puts a function into a configuration that was read; raises `ConfigError`.
     """
 
-    export: Callable[[Sequence[Rule]], EdgeExport]
+    export: Callable[[Sequence[EdgeRule]], EdgeExport]
     runs: str = ""
     recipe: Callable[[FunctionSpec], Recipe] | None = None
     associate: Callable[[Mapping[str, Any], Trigger], Association] | None = None
 
 
-def rule_error(rule: Rule, why: str, remedy: str) -> ConfigError:
+def rule_error(rule: EdgeRule, why: str, remedy: str) -> ConfigError:
     """Return the error for a rule that an edge cannot run."""
     return ConfigError(f"rule {rule.name!r}: {why}; {remedy}")

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from leeward_deploy.edge.exports import Edge, EdgeExport, rule_error
-from leeward_deploy.edge.rules import FORBIDDEN, Headers, Rule, is_prefix, stem
+from leeward_deploy.edge.rules import FORBIDDEN, EdgeRule, Headers, is_prefix, stem
 from leeward_deploy.recipe import Command
 
 Json = dict[str, Any]
@@ -44,7 +44,7 @@ _CODES: Final = {
 }
 
 
-def export(rules: Sequence[Rule]) -> EdgeExport:
+def export(rules: Sequence[EdgeRule]) -> EdgeExport:
     """Return the URL map and the policy, as far as the rules want them.
 
     Raises:
@@ -88,7 +88,7 @@ def export(rules: Sequence[Rule]) -> EdgeExport:
     return EdgeExport(files, notes, tuple(commands))
 
 
-def _url_map(rules: Sequence[Rule]) -> Json:
+def _url_map(rules: Sequence[EdgeRule]) -> Json:
     return {
         "name": "leeward-edge",
         "defaultService": SERVICE,
@@ -103,7 +103,7 @@ def _url_map(rules: Sequence[Rule]) -> Json:
     }
 
 
-def _route(order: int, rule: Rule) -> Json:
+def _route(order: int, rule: EdgeRule) -> Json:
     if rule.countries or rule.except_countries:
         raise rule_error(
             rule,
@@ -143,10 +143,12 @@ def _route(order: int, rule: Rule) -> Json:
     return found
 
 
-def _headers(rule: Rule, of: str, headers: Headers) -> Json:
+def _headers(rule: EdgeRule, of: str, headers: Headers) -> Json:
     for each in headers.names:
         if _OWN.fullmatch(each):
-            raise rule_error(rule, f"Google does not let {each} be changed", "choose another header")
+            raise rule_error(
+                rule, f"Google does not let {each} be changed", "choose another header"
+            )
     found: Json = {}
     if headers.set:
         found[f"{of}HeadersToAdd"] = [
@@ -158,7 +160,7 @@ def _headers(rule: Rule, of: str, headers: Headers) -> Json:
     return found
 
 
-def _policy(rules: Sequence[Rule]) -> Json:
+def _policy(rules: Sequence[EdgeRule]) -> Json:
     found: list[Json] = [
         {
             "priority": order,
@@ -179,7 +181,7 @@ def _policy(rules: Sequence[Rule]) -> Json:
     return {"name": "leeward-edge", "type": "CLOUD_ARMOR", "rules": found}
 
 
-def _expression(rule: Rule) -> str:
+def _expression(rule: EdgeRule) -> str:
     text = json.dumps(stem(rule.path))
     found = (
         f"request.path.startsWith({text})" if is_prefix(rule.path) else f"request.path == {text}"

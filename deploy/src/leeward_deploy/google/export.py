@@ -1,26 +1,64 @@
-"""The infrastructure of an app on Google Cloud, in one configuration of Terraform."""
+"""The infrastructure of an app on Google Cloud, in one configuration of Terraform.
+
+What it says of subscriptions is told in the words in which `leeward doctor` compares them.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+from leeward.adapter.looking import NONE, Expected
 from leeward.app.kit import Kind
 from leeward.errors import ConfigError
-from leeward_deploy.google.expected import resources_in
-from leeward_deploy.google.failover import add_dns, add_entrance
-from leeward_deploy.google.functions import Code, add_function
-from leeward_deploy.google.objects import data_of
 from leeward_deploy.google.roles import GoogleRegion, allow_calls
 from leeward_deploy.google.rules import RULES
-from leeward_deploy.google.surroundings import add_surroundings, add_workflows
-from leeward_deploy.google.template import DATA, VERSION, add_handlers
+from leeward_deploy.google.surroundings import (
+    add_dns,
+    add_entrance,
+    add_surroundings,
+    add_workflows,
+)
+from leeward_deploy.google.template import DATA, VERSION, Code, add_function, add_handlers, data_of
 from leeward_deploy.needs import of_kind
-from leeward_deploy.recipe import Deployment, Template, PackageSpec
-from leeward_deploy.terraform import Configuration, text_of
-from leeward_deploy.terraform_check import check, schemas_in
+from leeward_deploy.recipe import Deployment, PackageSpec, Site, Template
+from leeward_deploy.terraform import Configuration, check, schemas_in, text_of
+from leeward_google.looks import SUBSCRIPTION
+
+REST: Final = "the functions, schedules, accounts and workflows"
+"""What nobody looks at: their APIs are not among those that a target is configured with."""
+
+
+def resources_in(resources: dict[str, Any], sites: tuple[Site, ...]) -> Iterator[Expected]:
+    """Yield what targets have once the files were applied, and what of it nobody looks at.
+
+    Args:
+        resources: of the configuration.
+        sites: the first one has the subscriptions, which are of the whole project.
+    """
+    for each in resources.get("google_pubsub_subscription", {}).values():
+        policy = each.get("dead_letter_policy") or {}
+        dead = policy.get("dead_letter_topic")
+        has = {
+            "topic": _topic_name(each["topic"], resources),
+            "seconds": each.get("ack_deadline_seconds", 10),
+            "filter": each.get("filter", NONE).replace("$${", "${").replace("%%{", "%{"),
+            "pushes": "push_config" in each,
+            "dead letters": NONE if dead is None else _topic_name(dead, resources),
+            "deliveries": policy.get("max_delivery_attempts", NONE),
+        }
+        yield Expected("resource", each["name"], sites[0].target, SUBSCRIPTION, has)
+    for site in sites:
+        yield Expected("resource", REST, site.target, "settings of")
+
+
+def _topic_name(value: str, resources: dict[str, Any]) -> str:
+    """Return the name of a topic that is referred to, or the end of its own id."""
+    found = re.fullmatch(r"\$\{(\w+)\.([\w-]+)\.\w+\}", value)
+    return resources[found[1]][found[2]]["name"] if found else value.rpartition("/")[2]
+
 
 SCHEMAS: Final = Path(__file__).with_name("terraform_schemas.json")
 

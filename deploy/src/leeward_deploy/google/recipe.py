@@ -16,7 +16,7 @@ from typing import Final
 from leeward.errors import ConfigError
 from leeward_deploy.google.export import terraform
 from leeward_deploy.google.template import template
-from leeward_deploy.recipe import Command, Recipe, System, PackageSpec, known_python, same_versions
+from leeward_deploy.recipe import Command, PackageSpec, Recipe, System, known_python, same_versions
 
 PYTHONS: Final = ("3.11", "3.12", "3.13", "3.14")
 

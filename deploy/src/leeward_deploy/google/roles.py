@@ -89,7 +89,9 @@ def may_publish(made: Configuration, key: str, topic: str, member: str) -> str:
     )
 
 
-def allow(made: Configuration, spec: PackageSpec, handler: str, account: str, region: GoogleRegion) -> None:
+def allow(
+    made: Configuration, spec: PackageSpec, handler: str, account: str, region: GoogleRegion
+) -> None:
     """Add what the app's own calls need, for the account of one handler."""
     member, declared = member_of(account), spec.declared
     queues = queues_of(spec)
@@ -149,7 +151,9 @@ def _may_look_up(
     )
 
 
-def may_call(made: Configuration, name: str, function: str, member: str, region: GoogleRegion) -> None:
+def may_call(
+    made: Configuration, name: str, function: str, member: str, region: GoogleRegion
+) -> None:
     """Add the right to call a function."""
     made.add(
         "google_cloud_run_service_iam_member",

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from leeward.app.kit import HEALTH
-from leeward_deploy.terraform_check import DNS_NAME, Constraint, between, like, one_of
+from leeward_deploy.terraform import DNS_NAME, Rule, between, like, one_of
 
 NARROW: Final = frozenset({
     "roles/cloudfunctions.viewer", "roles/datastore.user", "roles/pubsub.publisher",
@@ -56,46 +56,46 @@ def _is_ready(function: Any) -> bool:
 
 
 RULES: Final = (
-    *(Constraint(each, "role", NARROW.__contains__, "is wider than it must be") for each in _MEMBERS),
-    *(Constraint(each, "", _is_open_for_health_alone, "is open to everybody; only the health may be")
+    *(Rule(each, "role", NARROW.__contains__, "is wider than it must be") for each in _MEMBERS),
+    *(Rule(each, "", _is_open_for_health_alone, "is open to everybody; only the health may be")
       for each in _MEMBERS),
-    Constraint("google_project_iam_member", "", _is_bound, "holds for the whole project; bind it to one "
+    Rule("google_project_iam_member", "", _is_bound, "holds for the whole project; bind it to one "
          "database by a condition"),
-    Constraint(_CHECK, "check_interval_sec", *between(
+    Rule(_CHECK, "check_interval_sec", *between(
         30, 300, of=" seconds, with source_regions; set interval in [export.google]")),
-    Constraint(_CHECK, "unhealthy_threshold", *between(1, 10, of="; set failures in [export.google]")),
-    Constraint(_CHECK, "", _waits_shorter, "has a timeout_sec longer than its check_interval_sec"),
-    Constraint(_CHECK, "source_regions", lambda found: len(found) == 3, "must be exactly three regions"),
-    Constraint("google_dns_record_set", "name", *DNS_NAME),
-    Constraint("google_dns_record_set", "name", lambda name: name.endswith("."), "must end with a dot"),
-    Constraint("google_dns_record_set", "managed_zone", *like(
+    Rule(_CHECK, "unhealthy_threshold", *between(1, 10, of="; set failures in [export.google]")),
+    Rule(_CHECK, "", _waits_shorter, "has a timeout_sec longer than its check_interval_sec"),
+    Rule(_CHECK, "source_regions", lambda found: len(found) == 3, "must be exactly three regions"),
+    Rule("google_dns_record_set", "name", *DNS_NAME),
+    Rule("google_dns_record_set", "name", lambda name: name.endswith("."), "must end with a dot"),
+    Rule("google_dns_record_set", "managed_zone", *like(
         r"[a-z][a-z0-9-]{0,62}", "must be the name of a managed zone, such as example-com; set "
         "zone in [export.google]")),
-    Constraint(_JOB, "name", *like(
+    Rule(_JOB, "name", *like(
         r"[A-Za-z0-9_-]{1,500}", "must be letters, digits, hyphens and underscores")),
-    Constraint(_JOB, "retry_config.retry_count", *between(0, 5)),
-    Constraint(_JOB, "http_target", lambda target: "oidc_token" in target,
+    Rule(_JOB, "retry_config.retry_count", *between(0, 5)),
+    Rule(_JOB, "http_target", lambda target: "oidc_token" in target,
          "must send a token of an account, or the function must be open to everybody"),
-    Constraint(_FUNCTION, "name", *like(
+    Rule(_FUNCTION, "name", *like(
         r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?", "must be up to 63 lower-case letters, digits and "
         "hyphens, a letter first")),
-    Constraint(_FUNCTION, "service_config.timeout_seconds", *between(1, 3600, of=" seconds")),
-    Constraint(_FUNCTION, "", _is_ready, "has no instance ready and could not answer a health check in "
+    Rule(_FUNCTION, "service_config.timeout_seconds", *between(1, 3600, of=" seconds")),
+    Rule(_FUNCTION, "", _is_ready, "has no instance ready and could not answer a health check in "
          "time, so the standby would never take over; set standby_instances in [export.google] to "
          "1 or more"),
-    Constraint(_SUBSCRIPTION, "ack_deadline_seconds", *between(10, 600, of=" seconds")),
-    Constraint(_SUBSCRIPTION, "dead_letter_policy.max_delivery_attempts", *between(5, 100)),
-    Constraint("google_service_account", "account_id", *like(
+    Rule(_SUBSCRIPTION, "ack_deadline_seconds", *between(10, 600, of=" seconds")),
+    Rule(_SUBSCRIPTION, "dead_letter_policy.max_delivery_attempts", *between(5, 100)),
+    Rule("google_service_account", "account_id", *like(
         r"[a-z][a-z0-9-]{4,28}[a-z0-9]", "must be 6 to 30 lower-case letters, digits and hyphens")),
-    Constraint("google_pubsub_topic", "name", *like(
+    Rule("google_pubsub_topic", "name", *like(
         r"(?!goog)[A-Za-z][A-Za-z0-9._~+%-]{2,254}", "must be 3 to 255 characters, a letter first"
     )),
-    Constraint("google_storage_bucket", "name", *like(
+    Rule("google_storage_bucket", "name", *like(
         r"[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]", "must be 3 to 63 lower-case letters, digits, dots, "
         "hyphens and underscores; name it so in leeward.toml")),
-    Constraint("google_workflows_workflow", "name", *like(
+    Rule("google_workflows_workflow", "name", *like(
         r"[a-z]([a-z0-9_-]{0,62}[a-z0-9])?", "must be up to 64 lower-case letters, digits, hyphens "
         "and underscores, a letter first; name it so in leeward.toml")),
-    Constraint("google_compute_region_network_endpoint_group", "network_endpoint_type",
+    Rule("google_compute_region_network_endpoint_group", "network_endpoint_type",
          *one_of("SERVERLESS")),
 )  # fmt: skip

@@ -1,35 +1,195 @@
 """The Terraform configuration of an app: a function for each handler, as an account of its own.
 
-Messages and events are pushed to the function, and what has failed in its last attempt goes to a
-topic with a subscription that keeps it. Topics of buses, tables and buckets have lives of their
-own: they are named, and not made.
+Messages, events and objects are pushed to the function, and what has failed in its last attempt
+goes to a topic with a subscription that keeps it. Topics of buses, tables and buckets have lives of
+their own: they are named, and not made.
 
 Sources: the resources of the provider ``hashicorp/google``; in Pub/Sub's documentation "Handle
 message failures" (at least 5 attempts; what its own account needs), "Push subscriptions" and
-"Filter messages from a subscription".
+"Filter messages from a subscription"; "Pub/Sub notifications for Cloud Storage" (the service's own
+account publishes them).
 """
 
 from __future__ import annotations
 
 import json
+from hashlib import sha256
 from typing import Any, Final, NamedTuple
 
 from leeward.app.kit import Handler, Kind
 from leeward.errors import ConfigError
-from leeward_deploy.google import objects
-from leeward_deploy.google.functions import Code, add_account, add_function
 from leeward_deploy.google.roles import (
+    FUNCTION,
     PROJECT,
     GoogleRegion,
     allow,
     may_call,
     may_publish,
     member_of,
+    own_name,
     topic_of,
 )
-from leeward_deploy.needs import DEAD, dead_queue, seconds_of
-from leeward_deploy.recipe import Template, PackageSpec
-from leeward_deploy.terraform import Configuration, literal, of, text_of
+from leeward_deploy.needs import (
+    DEAD,
+    bucket_of,
+    dead_queue,
+    of_kind,
+    prefixes_of,
+    seconds_of,
+    shorten,
+)
+from leeward_deploy.recipe import PackageSpec, Template
+from leeward_deploy.terraform import Configuration, literal, of, text_of, unique
+
+LONGEST: Final = 3600
+"""Seconds of a function that is called by HTTP."""
+
+MEMORY: Final = "256M"
+
+
+def add_account(made: Configuration, spec: PackageSpec, name: str) -> str:
+    """Add a service account; return a reference to it."""
+    return made.add(
+        "google_service_account",
+        name,
+        project=PROJECT,
+        account_id=account_id(f"{spec.app.name}-{name}".lower()),
+        display_name=f"{spec.app.name}: {name}",
+    )
+
+
+def account_of(made: Configuration, spec: PackageSpec, name: str) -> str:
+    """Return a reference to a service account that all regions share; the first one adds it."""
+    if made.reference("google_service_account", name) == name:
+        return add_account(made, spec, name)
+    return f"google_service_account.{name}"
+
+
+def account_id(name: str) -> str:
+    """Return an id of 6 to 30 characters."""
+    if len(name) >= 6:
+        return shorten(name, 30)
+    return f"{name}-{sha256(name.encode()).hexdigest()[:8]}"
+
+
+class Code(NamedTuple):
+    """What a function is made of: references to the package, and to its account."""
+
+    content: str
+    account: str
+
+
+def add_function(
+    made: Configuration, spec: PackageSpec, handler: Handler, source: Code, region: GoogleRegion
+) -> str:
+    """Add the function of a handler; return a reference to it.
+
+    Raises:
+        ConfigError: it wants more time than there is.
+    """
+    seconds = seconds_of(handler)
+    if seconds > LONGEST:
+        raise ConfigError(
+            f"the handler {handler.name!r} has a timeout of {seconds} s, and Cloud Run functions "
+            f"give {LONGEST} s; make it a workflow, or run it elsewhere"
+        )
+    name = own_name(spec, handler)
+    return add_deployed(made, spec, FunctionShape(name, handler.name, seconds), source, region)
+
+
+class FunctionShape(NamedTuple):
+    """A function: its own name, for which handler it is, its seconds, and who may reach it."""
+
+    name: str
+    handler: str
+    seconds: int
+    ingress: str | None = None
+
+
+def add_deployed(
+    made: Configuration,
+    spec: PackageSpec,
+    function: FunctionShape,
+    source: Code,
+    region: GoogleRegion,
+) -> str:
+    """Add a function; return a reference to it."""
+    # The platform tells no function of the second generation where it is.
+    variables = {"LEEWARD_FUNCTION": function.handler, "GOOGLE_CLOUD_REGION": region.name}
+    if not spec.declared.ordered:
+        variables["CLOUD_PROVIDER"] = spec.declared.order or "google"
+    config: dict[str, Any] = {
+        "available_memory": MEMORY,
+        "timeout_seconds": function.seconds,
+        "service_account_email": of(f"{source.account}.email"),
+        "environment_variables": variables,
+    }
+    if region.instances is not None:
+        config["min_instance_count"] = region.instances
+    if function.ingress is not None:
+        config["ingress_settings"] = function.ingress
+    return made.add(
+        FUNCTION,
+        f"{function.handler}{region.suffix}",
+        project=PROJECT,
+        location=region.name,
+        name=function.name,
+        build_config={
+            "runtime": f"python{spec.python.replace('.', '')}",
+            "entry_point": "main",
+            "source": {
+                "storage_source": {
+                    "bucket": of(f"{source.content}.bucket"),
+                    "object": of(f"{source.content}.name"),
+                }
+            },
+        },
+        service_config=config,
+    )
+
+
+_AGENT: Final = "serviceAccount:${data.google_storage_project_service_account.this.email_address}"
+"""Cloud Storage itself, as which it tells of objects."""
+
+
+def data_of(spec: PackageSpec) -> dict[str, dict[str, dict[str, str]]]:
+    """Return what is read for an app: Cloud Storage's own account, if a bucket tells of objects."""
+    if not any(of_kind(spec.app, Kind.OBJECT)):
+        return {}
+    return {"google_storage_project_service_account": {"this": {"project": PROJECT}}}
+
+
+def tell(made: Configuration, spec: PackageSpec, handler: Handler, topic: str) -> None:
+    """Let a bucket tell a topic of objects whose names begin as a handler wants."""
+    agent = may_publish(made, f"{handler.name}-storage-agent", of(f"{topic}.name"), _AGENT)
+    made.add(
+        "google_storage_notification",
+        handler.name,
+        bucket=made.reference("google_storage_bucket", bucket_of(spec.declared, handler)),
+        topic=of(f"{topic}.id"),
+        payload_format="JSON_API_V1",
+        event_types=["OBJECT_FINALIZE"],
+        **({"object_name_prefix": literal(handler.prefix)} if handler.prefix else {}),
+        depends_on=[agent],
+    )
+
+
+def allow_objects(made: Configuration, spec: PackageSpec, handler: Handler, member: str) -> None:
+    """Add what a handler of objects needs, unless `leeward.toml` names the bucket already."""
+    if handler.kind is not Kind.OBJECT:
+        return
+    written = {each.bucket for each in prefixes_of(spec.declared, handler)}
+    for bucket in unique({bucket_of(spec.declared, handler), *written}):
+        if bucket in spec.declared.buckets.values():
+            continue
+        made.add(
+            "google_storage_bucket_iam_member",
+            f"{handler.name}-{bucket}",
+            bucket=made.reference("google_storage_bucket", bucket),
+            role=f"roles/storage.{'objectUser' if bucket in written else 'objectViewer'}",
+            member=member,
+        )
+
 
 ATTEMPTS: Final = (5, 100)
 """Of a dead-letter policy: least and most."""
@@ -67,9 +227,7 @@ def template(spec: PackageSpec) -> Template:
     """
     made = Configuration("hashicorp/google", VERSION, VARIABLES)
     notes = add_handlers(made, spec, GoogleRegion())
-    return Template(
-        "google.tf.json", text_of(made.document(DATA | objects.data_of(spec))), tuple(notes)
-    )
+    return Template("google.tf.json", text_of(made.document(DATA | data_of(spec))), tuple(notes))
 
 
 def add_handlers(made: Configuration, spec: PackageSpec, region: GoogleRegion) -> list[str]:
@@ -86,7 +244,7 @@ def add_handlers(made: Configuration, spec: PackageSpec, region: GoogleRegion) -
     for each, account in accounts.items():
         allow(made, spec, each.name, account, region)
         if each.bucket not in region.away:
-            objects.allow_objects(made, spec, each, member_of(account))
+            allow_objects(made, spec, each, member_of(account))
     if spec.declared.workflows:
         notes.append(
             "no function may start a workflow: the roles for that, Workflows Invoker and Viewer, "
@@ -158,7 +316,7 @@ def _trigger(
             )
         topic = made.add("google_pubsub_topic", name, project=PROJECT, name=name)
         if handler.kind is Kind.OBJECT:
-            objects.tell(made, spec, handler, topic)
+            tell(made, spec, handler, topic)
         return _push(made, spec, handler, to, of(f"{topic}.id"))
     return []
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 from leeward.adapter.workflows import Definition
 from leeward.errors import ConfigError
 from leeward_deploy.aws.flows.machine import Machine
-from leeward_deploy.flows import WorkflowExport
+from leeward_deploy.recipe import WorkflowExport
 
 LARGEST: Final = 1024 * 1024
 """Bytes of a definition (Step Functions' quotas)."""

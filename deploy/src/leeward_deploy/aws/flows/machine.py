@@ -38,10 +38,6 @@ from leeward.adapter.workflows import (
     repeats_ambiguous,
 )
 from leeward.errors import ConfigError
-from leeward_deploy.aws.flows.calls import LambdaCalls
-from leeward_deploy.aws.flows.compensation import compensation
-from leeward_deploy.aws.flows.errors import name_of_error
-from leeward_deploy.aws.flows.history import HISTORY, events_of
 from leeward_deploy.aws.flows.jsonata import (
     LARGEST,
     field_of,
@@ -54,13 +50,18 @@ from leeward_deploy.aws.flows.jsonata import (
     unsure,
     whole,
 )
-from leeward_deploy.aws.flows.variables import (
+from leeward_deploy.aws.flows.states import (
+    HISTORY,
+    LambdaCalls,
     OuterHandler,
     State,
     StateScope,
+    compensation,
     error_of,
+    events_of,
     is_taken,
     lists_of,
+    name_of_error,
     names_of,
     path_of,
     reachable,

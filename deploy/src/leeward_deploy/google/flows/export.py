@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from leeward.adapter.workflows import Definition
 from leeward.errors import ConfigError
-from leeward_deploy.flows import WorkflowExport
 from leeward_deploy.google.flows.source import WorkflowSource
+from leeward_deploy.recipe import WorkflowExport
 
 LARGEST: Final = 128 * 1024
 """Bytes of a source (the API of Workflows)."""

@@ -3,23 +3,29 @@
 Errors are maps that are raised, so attempts and sagas are `try`. What the flow reads is a variable.
 A branch shares the variables of its surroundings, by name; an element of `each` has its own, which
 are born in it. Fields and comparisons are calls of subworkflows, before the step that needs them.
-What a saga has done is a list of ids: the variables have the rest. `n` counts the bytes of results.
+What a saga has done is a list of ids: the variables have the rest. `n` counts the bytes of results:
+Workflows has 512 KiB for all variables together, ends an execution that takes more, and takes
+nothing back. How many may be kept depends on how often a definition copies them.
+
+Source: the quotas of Workflows, "memory limit".
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from typing import Any
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any, Final
 
 from leeward.adapter import workflows
-from leeward_deploy.google.flows.calls import FunctionCalls
-from leeward_deploy.google.flows.compensation import compensation
+from leeward.adapter.workflows import INPUT, Definition, Reference, Step, Stop, most, nodes
+from leeward.errors import ConfigError
 from leeward_deploy.google.flows.library import LIBRARY, LIST, Steps, assign, when
-from leeward_deploy.google.flows.memory import most_results
-from leeward_deploy.google.flows.values import Values
-from leeward_deploy.google.flows.variables import (
+from leeward_deploy.google.flows.steps import (
+    FunctionCalls,
     StepScope,
+    Values,
     assign_all,
+    compensation,
     ends_handler,
     error_of,
     initial_of,
@@ -33,6 +39,60 @@ from leeward_deploy.google.flows.variables import (
     path_of,
     variable_of,
 )
+
+MEMORY: Final = 512 * 1024
+"""Bytes of all variables of an execution."""
+OVERHEAD: Final = 32 * 1024
+"""Bytes that are left for what is beside the data of the flow: keys, lists of ids, errors."""
+
+
+def most_results(definition: Definition) -> int:
+    """Return the bytes that all results of a run may have.
+
+    Raises:
+        ConfigError: a payload has its parts so often that nothing is left for results.
+    """
+    worst, where, given, copies = most("results"), definition.name, 0, 1
+    for node in nodes(definition.body):
+        if isinstance(node, Step | Stop):
+            times = _times(node.payload if isinstance(node, Step) else node.result)
+            # Beside the payload, an undo gets the result of its step.
+            of_results = max([0, *(count for name, count in times.items() if name != INPUT)])
+            undo = 1 if isinstance(node, Step) and node.undo is not None else 0
+            room = MEMORY - OVERHEAD - most("input") * (1 + times[INPUT])
+            left = room // (1 + max(of_results, undo))
+            if left < worst:
+                worst, where, given, copies = left, node.id, times[INPUT], max(of_results, undo)
+    if worst < 1024:
+        raise ConfigError(
+            f"{where}: its payload has the input {given} times and a result {copies} times, and "
+            f"Google Workflows has {MEMORY} bytes for all variables: the input alone may have "
+            f"{most('input')}; pass each of them once"
+        )
+    return worst
+
+
+def _times(template: Any) -> Counter[str]:
+    """Return how often a template has the value of each name; of two fields of one, the larger."""
+    whole: Counter[str] = Counter()
+    fields: Counter[tuple[str, str]] = Counter()
+    for reference in _references(template):
+        if reference.path:
+            fields[reference.name, reference.path[0]] += 2  # a variable of its own, and the payload
+        else:
+            whole[reference.name] += 1
+    parts: Counter[str] = Counter()
+    for (name, _), count in fields.items():
+        parts[name] = max(parts[name], count)
+    return whole + parts
+
+
+def _references(template: Any) -> Iterator[Reference]:
+    if isinstance(template, Reference):
+        yield template
+    elif isinstance(template, Mapping | tuple):
+        for each in template.values() if isinstance(template, Mapping) else template:
+            yield from _references(each)
 
 
 class WorkflowSource:

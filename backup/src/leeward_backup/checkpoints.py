@@ -1,27 +1,151 @@
-"""What an unfinished backup has read, kept in its bucket, so that any process can go on with it.
+"""What an unfinished run has read: on this machine's disk, and in the bucket.
 
-::
+The work file is an SQLite file for each run: what it is about, how far it has come, and the lines
+that were read, which SQLite sorts. So memory is bounded and a crash loses little. It goes when the
+run has ended; one that was killed goes on with it.
+
+Checkpoints are in the bucket, so that any process can go on with a backup::
 
     <prefix>/<table>/runs/<id>/000000.jsonl.gz    how far it had come, and what it had read by then
 
-A checkpoint is written create-only and never changed. So of two runs of one backup that read at the same
-time one gets the next checkpoint, and the other one gives way. A function's disk is gone with it; the
-work file is made again from the checkpoints.
+One is written create-only and never changed. So of two runs of one backup that read at the same
+time one gets the next checkpoint, and the other one gives way. A function's disk is gone with it;
+the work file is made again from the checkpoints.
 """
 
 from __future__ import annotations
 
+import json
 import zlib
 from collections.abc import Container, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from hashlib import sha256
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from leeward import json_text
-from leeward_backup.errors import BackupError, OtherRun
+from leeward.errors import LeewardError
+from leeward.json_text import decode, encode
+from leeward.sqlite.database import Database
+from leeward.sqlite.errors import DatabaseFault, has_no_room
+from leeward.sqlite.file_safety import keep_out_of_version_control
+from leeward.sqlite.schema import Schema
 from leeward_backup.folder import Folder
 from leeward_backup.lines import Damaged
+from leeward_backup.manifest import LEAST_LINE, bucket_of, cut_lines, pack
 from leeward_backup.sealing import Keys
-from leeward_backup.segments import LEAST_LINE, bucket_of, cut_lines, pack
-from leeward_backup.workfile import WorkFile
+from leeward_backup.values import BackupError, OtherRun
+
+USUAL_FOLDER: Final = Path(".leeward") / "backup"
+
+_PATIENCE: Final = 10.0
+"""Seconds to wait for the file."""
+
+_CACHE_KIB: Final = 16_384
+"""Of pages in memory, and of what is sorted at once."""
+
+_SCHEMA: Final = Schema(
+    0x4C77426B,
+    1,
+    (
+        "CREATE TABLE state (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
+        "CREATE TABLE lines (bucket INTEGER NOT NULL, key BLOB NOT NULL, line BLOB NOT NULL)",
+    ),
+)
+_LOCK: Final = Schema(0x4C77426C, 1, ())
+
+_BESIDE: Final = ("", "-journal", ".lock", ".lock-journal")
+
+
+class WorkFile:
+    """The file of one run, which nobody else works with meanwhile.
+
+    Args:
+        folder: where it is.
+        about: what makes it this run and not another one.
+    """
+
+    def __init__(self, folder: Path, about: dict[str, Any]) -> None:
+        digest = sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:24]
+        self.path = folder / f"{digest}.sqlite3"
+        self._database = Database(self.path, _SCHEMA)
+        self._lock = Database(self.path.with_name(f"{self.path.name}.lock"), _LOCK)
+
+    @contextmanager
+    def hold(self) -> Iterator[None]:
+        """Keep other processes away, and close the file at the end.
+
+        Raises:
+            LeewardError: another one is at work with it, or it cannot be used.
+        """
+        try:
+            with self._explain(), self._lock.write(0.0):
+                keep_out_of_version_control(self.path.parent)
+                keep_out_of_version_control(self.path.parent.parent)
+                yield
+        finally:
+            self._database.close()
+            self._lock.close()
+
+    def state(self, name: str) -> Any:
+        """Return what was noted under a name; None for nothing."""
+        with self._explain(), self._database.read(_PATIENCE) as connection:
+            rows = connection.execute("SELECT value FROM state WHERE name = ?", (name,)).fetchall()
+        return decode(rows[0][0]) if rows else None
+
+    def note(self, states: dict[str, Any], rows: Sequence[tuple[int, bytes, bytes]] = ()) -> None:
+        """Note states and add lines, in one step."""
+        texts = [(name, encode(value).decode()) for name, value in states.items()]
+        with self._explain(), self._database.write(_PATIENCE) as connection:
+            connection.executemany("INSERT INTO lines VALUES (?, ?, ?)", rows)
+            connection.executemany("INSERT OR REPLACE INTO state VALUES (?, ?)", texts)
+
+    def clear(self) -> None:
+        """Forget everything."""
+        with self._explain(), self._database.write(_PATIENCE) as connection:
+            connection.execute("DELETE FROM lines")
+            connection.execute("DELETE FROM state")
+
+    def lines(self) -> Iterator[tuple[int, bytes, bytes]]:
+        """Yield bucket, key and line of all items in order; of one key only the last that came."""
+        with self._explain():
+            connection = self._database.connect()
+            try:
+                connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+                rows = connection.execute(
+                    "SELECT bucket, key, line FROM lines ORDER BY bucket, key, rowid"
+                )
+                before: tuple[int, bytes, bytes] | None = None
+                for row in rows:
+                    if before is not None and before[1] != row[1]:
+                        yield before
+                    before = row
+                if before is not None:
+                    yield before
+            finally:
+                connection.close()
+
+    def remove(self) -> None:
+        """Remove the file: the run has ended."""
+        self._database.close()
+        for suffix in _BESIDE:
+            with suppress(OSError):
+                self.path.with_name(f"{self.path.name}{suffix}").unlink()
+
+    @contextmanager
+    def _explain(self) -> Iterator[None]:
+        try:
+            yield
+        except DatabaseFault as fault:
+            told = f"the work file {self.path}: {fault}"
+            if fault.reason == "busy":
+                raise OtherRun(f"{told}; another process is at work with it") from fault
+            if has_no_room(fault):
+                raise LeewardError(
+                    f"{told}; make room, or name another folder with --work, and call it again"
+                ) from fault
+            raise LeewardError(f"{told}; remove it, and begin anew") from fault
+
 
 RUNS: Final = "runs/"
 
@@ -47,7 +171,7 @@ Rows = Sequence[tuple[int, bytes, bytes]]
 
 
 class Checkpoint(NamedTuple):
-    """What a checkpoint has in it: how far its run had come, and what it had read since the last one."""
+    """How far a run had come, and what it had read since the last checkpoint."""
 
     told: dict[str, Any]
     rows: Rows
@@ -95,7 +219,7 @@ class Checkpoints:
         for number, name in enumerate(names, 1):
             found = _read_checkpoint(self._folder, self._keys, name)
             # Of two runs that began at once each may have removed what the other one had; and one
-            # that has ended removes them all. What is left of several is begun anew. The first checkpoint
+            # that has ended removes them all. What is left of several is begun anew. The first one
             # has no rows yet: whose it is makes no difference.
             before: dict[str, Any] | None = self._told if number > 2 else None
             if found is None or (before is not None and _start_of(found.told) != _start_of(before)):
