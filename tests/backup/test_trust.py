@@ -363,7 +363,7 @@ def test_a_segment_that_is_a_bomb_is_refused_in_the_memory_of_its_text() -> None
 def test_an_export_that_is_a_bomb_is_refused_in_linear_time() -> None:
     """Without an end of a line, and with too many of them; nothing of it is kept twice."""
     from leeward.backup_calls import ExportFile
-    from leeward_backup.tables import Export
+    from leeward_backup.tables import ExportSource
 
     class Client:
         def __init__(self, data: bytes) -> None:
@@ -373,7 +373,7 @@ def test_an_export_that_is_a_bomb_is_refused_in_linear_time() -> None:
             return [self._data]
 
     for text, word in ((b"x" * (96 * MIB), "a line of more"), (b"\n" * MIB, "items or more")):
-        export = Export.__new__(Export)
+        export = ExportSource.__new__(ExportSource)
         export._client = Client(gzip.compress(text))  # type: ignore[assignment]
         export._bucket, export._folder, export.about = "bucket", "folder", "about"
         tracemalloc.start()

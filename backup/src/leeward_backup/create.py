@@ -9,7 +9,7 @@ page or a segment, and leaves what it has read in the bucket.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from hashlib import sha256
@@ -43,7 +43,7 @@ from leeward_backup.manifest import (
 )
 from leeward_backup.prune import wait_for_prunes
 from leeward_backup.sealing import Keys
-from leeward_backup.tables import RateLimit, Row, Source
+from leeward_backup.tables import RateLimit, Source
 from leeward_backup.values import Backup, BackupError, Look, Progress
 
 MOST_ROUNDS: Final = 3
@@ -225,7 +225,10 @@ def _scan(run: Run, scanned: Scanned) -> Scanned:
             cursor=page.cursor,
             whole=page.cursor is None,
             items=scanned.items + len(page.rows),
-            lost=_sum_of_lost(scanned.lost, page.rows),
+            lost={
+                **Counter(scanned.lost or {})
+                + Counter(what for row in page.rows for what in row.lost)
+            },
         )
         rows = [(bucket_of(row.key), row.key, row.line) for row in page.rows]
         run.work.note({_STATE: scanned._asdict()}, rows)
@@ -253,10 +256,6 @@ def _parent(run: Run, known: list[Named]) -> Manifest | None:
         with suppress(BackupError):  # a key that is not known, or damage: the one before, then
             return run.folder.manifest(named, run.keys)
     return None
-
-
-def _sum_of_lost(before: dict[str, int] | None, rows: Sequence[Row]) -> dict[str, int]:
-    return {**Counter(before or {}) + Counter(what for row in rows for what in row.lost)}
 
 
 def _upload(run: Run, scanned: Scanned, parent: Manifest | None) -> tuple[Manifest, int]:

@@ -212,16 +212,17 @@ def _untag(value: Any) -> Any:
         return value
     name = next(iter(value)) if len(value) == 1 else ""
     if name == NATIVE:
-        return _native_in(value[NATIVE])
+        held = value[NATIVE]
+        if (
+            type(held) is not dict
+            or held.keys() != {"of", "raw", "as"}
+            or type(held["of"]) is not str
+        ):
+            raise Damaged("a line has a value of a provider that does not name it")
+        return Native(held["of"], held["raw"], _untag(held["as"]))
     if name in TAGS:
         return _meant(name, value[name])
     return {_unescape(each): _untag(inner) for each, inner in value.items()}
-
-
-def _native_in(held: Any) -> Native:
-    if type(held) is not dict or held.keys() != {"of", "raw", "as"} or type(held["of"]) is not str:
-        raise Damaged("a line has a value of a provider that does not name it")
-    return Native(held["of"], held["raw"], _untag(held["as"]))
 
 
 def _unescape(name: str) -> str:

@@ -217,7 +217,14 @@ def prune(
         left = left_behind(folder, keys, _complete_backups(folder, known, name, now), now)
         heads = _heads(folder, go, [each for each in known if each not in go])
         backups = [each.object for each in go]
-        objects = [*heads, *backups, *sorted(dead), *_leases_over(folder, now), *left, name]
+        objects = [
+            *heads,
+            *backups,
+            *sorted(dead),
+            *[each for each in folder.sizes(PRUNES) if is_over(each, now)],
+            *left,
+            name,
+        ]
         for number, each in enumerate(objects, 1):
             lease.renew()
             folder.delete(each)
@@ -256,8 +263,3 @@ def _complete_backups(folder: Folder, known: list[Named], own: str, now: float) 
     """
     others = [each for each in folder.sizes(PRUNES) if each != own and not is_over(each, now)]
     return set() if others else {each.id for each in known}
-
-
-def _leases_over(folder: Folder, now: float) -> list[str]:
-    """Return what prunes have left that have crashed."""
-    return [each for each in folder.sizes(PRUNES) if is_over(each, now)]

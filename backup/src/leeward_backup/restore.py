@@ -197,7 +197,12 @@ def dry_run(restore: Restore) -> Fit:
     Raises:
         BackupError: it is damaged.
     """
-    _check_key(restore)
+    if restore.table.fields != restore.manifest.key:
+        raise BackupError(
+            f"the key of the backup is {' / '.join(restore.manifest.key)}, and that of table "
+            f"{restore.table.name!r} is {' / '.join(restore.table.fields)}; set key in "
+            f"[tables.{restore.table.name}]"
+        )
     home, now = restore.table.home, restore.table.clock.now()
     whole, expired, items = Multiset(), 0, 0
     findings, missing = list[str](), list[str]()
@@ -294,15 +299,6 @@ def restore_into(restore: Restore, work: WorkFile) -> Restored:
     return restored
 
 
-def _check_key(restore: Restore) -> None:
-    if restore.table.fields != restore.manifest.key:
-        raise BackupError(
-            f"the key of the backup is {' / '.join(restore.manifest.key)}, and that of table "
-            f"{restore.table.name!r} is {' / '.join(restore.table.fields)}; set key in "
-            f"[tables.{restore.table.name}]"
-        )
-
-
 def _is_empty(table: Table) -> bool:
     return not any(page.rows for page in table.pages())
 
@@ -320,7 +316,9 @@ def _write_all(restore: Restore, work: WorkFile) -> Done:
         for segment in segments[done.segments :]:
             lines = _lines_of(restore, segment, missing)  # it may be damaged since it was checked
             for part in threads.map(lambda chunk: _write(restore, chunk), _chunks(lines)):
-                done = _sum(done, part)
+                done = Done(
+                    *(_add(first, second) for first, second in zip(done, part, strict=True))
+                )
             done = done._replace(segments=done.segments + 1)
             work.note({_DONE: done._asdict(), _MISSING: [*dict.fromkeys(missing)]})
             written += segment.items
@@ -339,10 +337,6 @@ def _chunks(lines: Iterable[bytes]) -> Iterator[list[bytes]]:
         size += len(line)
     if chunk:
         yield chunk
-
-
-def _sum(one: Done, other: Done) -> Done:
-    return Done(*(_add(first, second) for first, second in zip(one, other, strict=True)))
 
 
 def _add(first: Any, second: Any) -> Any:
@@ -412,7 +406,16 @@ def _verify(restore: Restore, done: Done, missing: tuple[str, ...]) -> Restored:
     lasting, expiring = Multiset(), Multiset()
     for row in _rows(restore):
         (lasting if row.expires_at is None else expiring).add(row.line)
-    why = _incomplete(restore, done, missing)
+    # What of the table that was backed up is not in this one, as far as that is known.
+    lost = [f"{what} of {count:,} items" for what, count in restore.manifest.lost.items()]
+    since = [] if restore.named is None else missing_since(restore.folder, restore.named)
+    reasons = [
+        *(f"the backup does not hold {each}" for each in lost),
+        *([f"damaged parts of the backup were left out ({len(missing):,})"] if missing else []),
+        *([f"{done.plain:,} items have values as load_data returns them"] if done.plain else []),
+        *since,
+    ]
+    why = "; ".join(reasons)
     if lasting != Multiset(done.lasting[1], done.lasting[0]):
         why = "the table holds other items than the backup"
         if restore.mode is not Mode.EMPTY:
@@ -431,19 +434,6 @@ def _verify(restore: Restore, done: Done, missing: tuple[str, ...]) -> Restored:
         why=why,
         missing=missing,
     )
-
-
-def _incomplete(restore: Restore, done: Done, missing: tuple[str, ...]) -> str:
-    """Return what of the table that was backed up is not in this one, as far as that is known."""
-    lost = [f"{what} of {count:,} items" for what, count in restore.manifest.lost.items()]
-    since = [] if restore.named is None else missing_since(restore.folder, restore.named)
-    reasons = [
-        *(f"the backup does not hold {each}" for each in lost),
-        *([f"damaged parts of the backup were left out ({len(missing):,})"] if missing else []),
-        *([f"{done.plain:,} items have values as load_data returns them"] if done.plain else []),
-        *since,
-    ]
-    return "; ".join(reasons)
 
 
 def _rows(restore: Restore) -> Iterator[Any]:

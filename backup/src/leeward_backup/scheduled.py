@@ -213,7 +213,19 @@ def _do(run: _Run, backups: Backups, step: _Step) -> _Step | None:
     id, drill = run.id, run.plan.drill
     match step:
         case "create":
-            return _create(run, backups)
+            left = run.context.remaining()
+            seconds = left - min(RESERVE, left / 3)
+            try:
+                made = backups.create_within(seconds, id=run.id, rate=run.plan.rate)
+            except OtherRun:
+                log_event(LOGGER, "info", "backup_at_work", id=run.id)
+                return None
+            if made is None:
+                return "create"
+            log_event(
+                LOGGER, "info", "backup_made", id=run.id, segments=made.segments, new=made.uploaded
+            )
+            return "check"
         case "check":
             checked = backups.check(id)
             if checked.findings:
@@ -225,17 +237,3 @@ def _do(run: _Run, backups: Backups, step: _Step) -> _Step | None:
                 raise BackupError(f"the backup {id} was not verified: {restored.why}")
             log_event(LOGGER, "info", "backup_verified", id=id, found=restored.found)
             return None
-
-
-def _create(run: _Run, backups: Backups) -> _Step | None:
-    left = run.context.remaining()
-    seconds = left - min(RESERVE, left / 3)
-    try:
-        made = backups.create_within(seconds, id=run.id, rate=run.plan.rate)
-    except OtherRun:
-        log_event(LOGGER, "info", "backup_at_work", id=run.id)
-        return None
-    if made is None:
-        return "create"
-    log_event(LOGGER, "info", "backup_made", id=run.id, segments=made.segments, new=made.uploaded)
-    return "check"

@@ -143,13 +143,27 @@ def build(spec: PackageSpec, recipe: Recipe, origin: Origin, out: Path, name: st
         raise ConfigError(
             f"{folder} is there, and is not a package that was made here; name another --out"
         )
-    _check_entry(spec, recipe, origin)
+    # Check that a file which the platform loads is its entry file, if the user has one.
+    if recipe.entry in origin.left:
+        raise ConfigError(
+            f"{recipe.entry} is what the platform loads, and yours calls handler() for another "
+            f"cloud; correct that, or leave it out with --exclude {recipe.entry}"
+        )
+    own = spec.files.get(recipe.entry)
+    if own is not None and not any(handler_calls(own, recipe.entry)):
+        raise ConfigError(
+            f"{recipe.entry} is what the platform loads, and yours does not call handler() of the "
+            f"app; rename it, or leave it out with --exclude {recipe.entry}"
+        )
     with _beside(out) as place:
         work = Path(place).resolve()
         made = work / name
         text = _assemble(spec, recipe, origin, made, work)
         content = pack(made)
-        sizes = {"zip": len(content), "folder": _size_of(made)}
+        sizes = {
+            "zip": len(content),
+            "folder": sum(path.stat().st_size for path in files_below(made)),
+        }
         notes = (
             *check_sizes(sizes, recipe.limits, largest(made)),
             *_note_on(origin.denied),
@@ -263,21 +277,6 @@ def _note_on(denied: Sequence[str]) -> tuple[str, ...]:
     return (told,)
 
 
-def _check_entry(spec: PackageSpec, recipe: Recipe, origin: Origin) -> None:
-    """Check that a file which the platform loads is its entry file, if the user has one."""
-    if recipe.entry in origin.left:
-        raise ConfigError(
-            f"{recipe.entry} is what the platform loads, and yours calls handler() for another "
-            f"cloud; correct that, or leave it out with --exclude {recipe.entry}"
-        )
-    own = spec.files.get(recipe.entry)
-    if own is not None and not any(handler_calls(own, recipe.entry)):
-        raise ConfigError(
-            f"{recipe.entry} is what the platform loads, and yours does not call handler() of the "
-            f"app; rename it, or leave it out with --exclude {recipe.entry}"
-        )
-
-
 def _files(
     spec: PackageSpec, recipe: Recipe, pinned: Sequence[Pinned], built: Iterable[str]
 ) -> dict[str, bytes]:
@@ -317,10 +316,6 @@ def clean(place: Path) -> None:
             path.unlink()
     for path in sorted(place.rglob("__pycache__"), reverse=True):
         rmtree(path)
-
-
-def _size_of(folder: Path) -> int:
-    return sum(path.stat().st_size for path in files_below(folder))
 
 
 def _beside(out: Path) -> TemporaryDirectory[str]:

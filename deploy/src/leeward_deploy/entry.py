@@ -70,7 +70,12 @@ def handler_calls(text: str, file: str) -> Iterator[HandlerCall]:
         ConfigError: an option of one is not written out.
     """
     tree = _parse(text)
-    imported = _names_imported(tree)
+    imported = {
+        each.asname or each.name: (node.module, each.name)
+        for node in tree.body
+        if isinstance(node, ast.ImportFrom) and node.module and not node.level
+        for each in node.names
+    }
     for node in ast.walk(tree):
         if (
             isinstance(node, ast.Call)
@@ -132,16 +137,6 @@ def _is_app(value: ast.expr | None) -> bool:
     )
 
 
-def _names_imported(tree: ast.Module) -> dict[str, tuple[str, str]]:
-    """Return module and name of what a module imports by ``from ... import``, by its own names."""
-    return {
-        each.asname or each.name: (node.module, each.name)
-        for node in tree.body
-        if isinstance(node, ast.ImportFrom) and node.module and not node.level
-        for each in node.names
-    }
-
-
 def _options(call: ast.Call, file: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for each in call.keywords:
@@ -168,7 +163,9 @@ def load_app(folder: Path, entry: Entry) -> App:
         )
     where = f"{entry.module}:{entry.attribute}"
     own = {each.stem for each in folder.iterdir() if each.is_dir() or each.suffix == ".py"}
-    others = {name: sys.modules.pop(name) for name in [*sys.modules] if _top_of(name) in own}
+    others = {
+        name: sys.modules.pop(name) for name in [*sys.modules] if name.partition(".")[0] in own
+    }
     before = set(sys.modules)
     sys.path.insert(0, str(folder))
     invalidate_caches()
@@ -192,10 +189,6 @@ def _import(entry: Entry, where: str) -> object:
             f"{where} cannot be imported ({import_flaw(error)}); install what it needs "
             "here too, and correct it"
         ) from error
-
-
-def _top_of(name: str) -> str:
-    return name.partition(".")[0]
 
 
 def _forget(names: set[str], folder: Path) -> None:

@@ -190,7 +190,11 @@ def flaws(document: Mapped, schemas: Schemas, rules: Iterable[Rule]) -> Iterator
             yield from _of_block(body, schemas[type], where)
             for rule in rules:
                 if rule.type == type:
-                    yield from _of_rule(body, rule, where)
+                    for value in _at(body, rule.path.split(".") if rule.path else []):
+                        if not rule.holds(value):
+                            at = f"{where}.{rule.path}" if rule.path else where
+                            shown = f" is {value!r}, and" if rule.path else ""
+                            yield f"{at}{shown} {rule.must}"
     yield from _dangling(document, schemas)
 
 
@@ -252,14 +256,6 @@ def _of_value(value: Any, kind: Any, where: str) -> Iterator[str]:
         return  # what it is shows when it is known
     elif not isinstance(value, _TYPES[kind]) or (kind == "number" and isinstance(value, bool)):
         yield f"{where} is {value!r}, not a {kind}"
-
-
-def _of_rule(body: Mapped, rule: Rule, where: str) -> Iterator[str]:
-    for value in _at(body, rule.path.split(".") if rule.path else []):
-        if not rule.holds(value):
-            at = f"{where}.{rule.path}" if rule.path else where
-            shown = f" is {value!r}, and" if rule.path else ""
-            yield f"{at}{shown} {rule.must}"
 
 
 def _at(value: Any, path: list[str]) -> Iterator[Any]:

@@ -368,7 +368,15 @@ def schedule(
         raise ConfigError(f"--out {out} must be the file of a module, such as backups_app.py")
     _keep(out, text)
     *_, rest = app.handlers
-    missing = _missing(options.resolved(), table, store.partition("/")[0], rest)
+    # The sections that `leeward.toml` lacks, by which templates give handlers rights.
+    config = options.resolved()
+    bucket = store.partition("/")[0]
+    wanted = (
+        (f"tables.{table}", table in config.tables),
+        (f"buckets.{bucket}", bucket in config.buckets),
+        (f"functions.{rest}", rest in config.functions),
+    )
+    missing = [f"[{section}]" for section, there in wanted if not there]
     name = f"{out.stem}:app"
     data = {
         "file": str(out),
@@ -402,16 +410,6 @@ def _keep(file: Path, text: str) -> None:
             raise ConfigError(f"{file} is there already; name another file with --out")
     except OSError as error:
         raise ConfigError(f"{file} cannot be written: {error.strerror}") from error
-
-
-def _missing(config: Config, table: str, bucket: str, rest: str) -> list[str]:
-    """Return the sections that `leeward.toml` lacks, by which templates give handlers rights."""
-    wanted = (
-        (f"tables.{table}", table in config.tables),
-        (f"buckets.{bucket}", bucket in config.buckets),
-        (f"functions.{rest}", rest in config.functions),
-    )
-    return [f"[{section}]" for section, there in wanted if not there]
 
 
 def _render(data: JsonObject, printers: Printers) -> None:

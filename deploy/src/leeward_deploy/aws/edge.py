@@ -95,7 +95,14 @@ def export(rules: Sequence[EdgeRule]) -> EdgeExport:
         ConfigError: a rule is not one that they can run, or there are too many.
     """
     for rule in rules:
-        _check_headers(rule)
+        for of, headers in (("request", rule.request), ("response", rule.response)):
+            for name in headers.names:
+                if is_forbidden(name, of):
+                    raise rule_error(
+                        rule,
+                        f"CloudFront does not let a function change {name} in a {of}",
+                        "choose another header, or change it at the origin",
+                    )
     _check_answers(rules)
     files = {
         f"edge.{VIEWER_REQUEST}.js": _function(
@@ -107,7 +114,7 @@ def export(rules: Sequence[EdgeRule]) -> EdgeExport:
         # What is redirected or denied has no answer that this function sees.
         others = [rule for rule in rules if rule.redirect is None and not rule.deny]
         files[f"edge.{VIEWER_RESPONSE}.js"] = _function(
-            VIEWER_RESPONSE, [_response_rule(r) for r in others]
+            VIEWER_RESPONSE, [_matching(r) | _changes(r.response) for r in others]
         )
         notes.append("CloudFront changes no headers of an answer whose status is 400 or more")
     if any(rule.countries or rule.except_countries for rule in rules):
@@ -164,10 +171,6 @@ def _request_rule(rule: EdgeRule) -> dict[str, Any]:
     return found | _changes(rule.request)
 
 
-def _response_rule(rule: EdgeRule) -> dict[str, Any]:
-    return _matching(rule) | _changes(rule.response)
-
-
 def _matching(rule: EdgeRule) -> dict[str, Any]:
     found: dict[str, Any] = {"path": stem(rule.path)}
     if is_prefix(rule.path):
@@ -186,17 +189,6 @@ def _changes(headers: Headers) -> dict[str, Any]:
     if headers.remove:
         found["remove"] = [name.lower() for name in headers.remove]
     return found
-
-
-def _check_headers(rule: EdgeRule) -> None:
-    for of, headers in (("request", rule.request), ("response", rule.response)):
-        for name in headers.names:
-            if is_forbidden(name, of):
-                raise rule_error(
-                    rule,
-                    f"CloudFront does not let a function change {name} in a {of}",
-                    "choose another header, or change it at the origin",
-                )
 
 
 def _check_answers(rules: Sequence[EdgeRule]) -> None:

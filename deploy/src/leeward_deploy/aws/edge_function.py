@@ -65,7 +65,17 @@ def _flaws(tree: ast.AST, event: str, body: bool) -> Iterator[Flaw]:
             )
         elif isinstance(node, ast.Subscript):
             yield from _subscript(node, event, body)
-        elif _is_body_read(node, event, body):
+        elif (
+            not body
+            and event.endswith("request")
+            and isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and node.func.attr == "get"
+            and _name_in(node.func.value) == "request"
+            and bool(node.args)
+            and isinstance(node.args[0], ast.Constant)
+            and node.args[0].value == "body"
+        ):
             yield Flaw(getattr(node, "lineno", 0), *_NO_BODY)
 
 
@@ -108,20 +118,6 @@ def _subscript(node: ast.Subscript, event: str, body: bool) -> Iterator[Flaw]:
                 f"CloudFront does not let a function change {key} in a {of}",
                 "choose another header, or change it at the origin",
             )
-
-
-def _is_body_read(node: ast.AST, event: str, body: bool) -> bool:
-    return (
-        not body
-        and event.endswith("request")
-        and isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Attribute)
-        and node.func.attr == "get"
-        and _name_in(node.func.value) == "request"
-        and bool(node.args)
-        and isinstance(node.args[0], ast.Constant)
-        and node.args[0].value == "body"
-    )
 
 
 def _name_in(node: ast.expr) -> object:
@@ -203,6 +199,7 @@ def function_recipe(spec: FunctionSpec) -> Recipe:
     _check_size("--seconds", spec.seconds, quota.seconds, limits)
     _check_size("--memory", spec.megabytes, quota.megabytes, limits)
     check_sources(spec.sources, spec.event, body=spec.body)
+    lines = [f"{name} = {value!r}\n" for name, value in sorted(spec.settings.items())]
     return Recipe(
         entry="edge_handler.py",
         statement="lambda_handler = {app}",
@@ -212,7 +209,12 @@ def function_recipe(spec: FunctionSpec) -> Recipe:
             (2, 26) if spec.python == "3.11" else (2, 34),
             "choose an older version",
         ),
-        files={"edge_settings.py": _settings(spec)},
+        files={
+            "edge_settings.py": (
+                '"""Written by leeward edge package; Lambda@Edge has no variables."""\n\n'
+                + "".join(lines)
+            )
+        },
         limits=(
             Limit(
                 "zip",
@@ -238,13 +240,6 @@ def _remedy(limits: str, remedy: str) -> str:
     """Return a remedy, and how the newer table is chosen where the older one counts."""
     newer = ", or, if your account has the limits of 2026, add --limits 2026"
     return remedy + (newer if limits == "strict" else "")
-
-
-def _settings(spec: FunctionSpec) -> str:
-    lines = [f"{name} = {value!r}\n" for name, value in sorted(spec.settings.items())]
-    return '"""Written by leeward edge package; Lambda@Edge has no variables."""\n\n' + "".join(
-        lines
-    )
 
 
 def template(spec: FunctionSpec) -> Template:
@@ -389,7 +384,13 @@ def associate(document: Mapping[str, Any], trigger: Trigger) -> Association:
     before = _items(behaviour, key)
     _check_others(behaviour, key, trigger, wanted)
     same_event = [each for each in before if each["EventType"] == trigger.event]
-    if any(_is_same(each, wanted) for each in same_event):
+    if any(
+        (
+            _arn(each) == _arn(wanted)
+            and (each.get("IncludeBody", False) == wanted.get("IncludeBody", False))
+        )
+        for each in same_event
+    ):
         return Association(
             "", CONFIGURATION, ("it is there already; nothing is to be written",), ()
         )
@@ -495,9 +496,3 @@ def _arn(item: Mapping[str, Any]) -> str:
 def _without_version(item: Mapping[str, Any]) -> str:
     arn = _arn(item)
     return ":".join(arn.split(":")[:7]) if ":lambda:" in arn else arn
-
-
-def _is_same(item: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
-    return _arn(item) == _arn(wanted) and (
-        item.get("IncludeBody", False) == wanted.get("IncludeBody", False)
-    )

@@ -102,7 +102,12 @@ def with_notifications(made: Json, spec: PackageSpec, bucket: str) -> Json:
     """
     queues, functions, needed = [], [], []
     for each in _handlers_of(spec, bucket):
-        id, told = logical(each.name), _configuration_of(each)
+        # What a bucket tells a handler, as CloudFormation has it.
+        configuration: Json = {"Event": EVENTS}
+        if each.prefix:
+            rule = {"Name": "prefix", "Value": _filter(each.prefix)}
+            configuration["Filter"] = {"S3Key": {"Rules": [rule]}}
+        id, told = logical(each.name), configuration
         needed.append(f"{id}QueuePolicy" if each.queued else f"{id}Permission")
         if each.queued:
             queues.append({**told, "Queue": {"Fn::GetAtt": [f"{id}Queue", "Arn"]}})
@@ -149,15 +154,6 @@ def _handlers_of(spec: PackageSpec, bucket: str) -> list[Handler]:
                 "with the other, or let one handler do both"
             )
     return own
-
-
-def _configuration_of(handler: Handler) -> Json:
-    """Return what a bucket tells a handler, as CloudFormation has it."""
-    found: Json = {"Event": EVENTS}
-    if handler.prefix:
-        rule = {"Name": "prefix", "Value": _filter(handler.prefix)}
-        found["Filter"] = {"S3Key": {"Rules": [rule]}}
-    return found
 
 
 def _filter(prefix: str) -> str:

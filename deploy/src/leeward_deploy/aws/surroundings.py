@@ -109,7 +109,11 @@ def _machine(region: AwsRegion, definition: Any) -> Json:
     (text,) = export(definition, region.spec.declared.functions).files.values()
     machine = json.loads(text)
     functions = unique(_functions_in(machine))
-    rights = [allow(["lambda:InvokeFunction"], *(_function_arn(each) for each in functions))]
+    rights = [
+        allow(
+            ["lambda:InvokeFunction"], *(arn_for("lambda", "function:", each) for each in functions)
+        )
+    ]
     return {
         f"{id}MachineRole": role("states.amazonaws.com", rights, of_account=True),
         f"{id}Machine": resource(
@@ -120,10 +124,6 @@ def _machine(region: AwsRegion, definition: Any) -> Json:
             RoleArn=arn_of(f"{id}MachineRole"),
         ),
     }
-
-
-def _function_arn(name: str) -> Json | str:
-    return arn_for("lambda", "function:", name)
 
 
 def _functions_in(value: Any) -> list[str]:

@@ -280,7 +280,11 @@ class Stack:
                 [("", form.type, properties)] if split is None else split(properties, self._to(id))
             )
             for ending, type, arguments in parts:
-                given = {"region": self._region} if _is_regional(type) else {}
+                given = (
+                    {"region": self._region}
+                    if (not type.startswith(("aws_iam_", "aws_route53_")))
+                    else {}
+                )
                 made.add(type, self._name(id) + ending, **given, **arguments)
 
     def _name(self, id: str) -> str:
@@ -349,7 +353,3 @@ class Stack:
 def snake(name: str) -> str:
     """Return a name of CloudFormation's as Terraform writes it."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
-
-
-def _is_regional(type: str) -> bool:
-    return not type.startswith(("aws_iam_", "aws_route53_"))

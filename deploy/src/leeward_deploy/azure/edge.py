@@ -104,6 +104,18 @@ def _rule_set(rules: Sequence[EdgeRule]) -> list[Json]:
     found: list[Json] = [{"type": kind, "apiVersion": "2024-02-01", "name": own}]
     for order, rule in enumerate(rules, 1):
         name = f"r{order}{rule.name.replace('-', '')}"
+        conditions = []
+        if rule.path != "/*":
+            operator = "BeginsWith" if is_prefix(rule.path) else "Equal"
+            conditions.append(
+                _condition("UrlPath", "UrlPathMatch", operator, [stem(rule.path)], False)
+            )
+        countries = rule.countries or rule.except_countries
+        if countries:
+            negated = bool(rule.except_countries)
+            conditions.append(
+                _condition("RemoteAddress", "RemoteAddress", "GeoMatch", [*countries], negated)
+            )
         found.append(
             {
                 "type": f"{kind}/rules",
@@ -112,26 +124,12 @@ def _rule_set(rules: Sequence[EdgeRule]) -> list[Json]:
                 "dependsOn": [f"[resourceId('{kind}', parameters('profile'), '{RULE_SET}')]"],
                 "properties": {
                     "order": order,
-                    "conditions": _conditions(rule),
+                    "conditions": conditions,
                     "actions": _actions(rule),
                     # Without this, later rules would change what this one has left.
                     "matchProcessingBehavior": "Stop",
                 },
             }
-        )
-    return found
-
-
-def _conditions(rule: EdgeRule) -> list[Json]:
-    found = []
-    if rule.path != "/*":
-        operator = "BeginsWith" if is_prefix(rule.path) else "Equal"
-        found.append(_condition("UrlPath", "UrlPathMatch", operator, [stem(rule.path)], False))
-    countries = rule.countries or rule.except_countries
-    if countries:
-        negated = bool(rule.except_countries)
-        found.append(
-            _condition("RemoteAddress", "RemoteAddress", "GeoMatch", [*countries], negated)
         )
     return found
 

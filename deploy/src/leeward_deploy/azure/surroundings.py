@@ -15,7 +15,7 @@ from typing import Final
 
 from leeward.errors import ConfigError
 from leeward_deploy.azure.rights import GROUP, CosmosAccount, assign, cosmos
-from leeward_deploy.recipe import Deployment, PackageSpec, Table
+from leeward_deploy.recipe import Deployment, PackageSpec
 from leeward_deploy.terraform import Configuration, of, unique
 
 KEPT: Final = {"prevent_destroy": True}
@@ -79,7 +79,7 @@ def add_tables(
             resource_group_name=GROUP,
             account_name=of(f"azurerm_cosmosdb_account.tables{home.suffix}.name"),
             database_name=database,
-            partition_key_paths=[_partition(table)],
+            partition_key_paths=[f"/{table.key[0]}" if len(table.key) > 1 else "/id"],
             default_ttl=BY_ITEM,
             lifecycle=KEPT,
         )
@@ -108,10 +108,6 @@ def _add_account(made: Configuration, home: CosmosAccount, location: str) -> str
         resource_group_name=GROUP,
         account_name=of(f"{account}.name"),
     )
-
-
-def _partition(table: Table) -> str:
-    return f"/{table.key[0]}" if len(table.key) > 1 else "/id"
 
 
 def add_buckets(made: Configuration, deployment: Deployment, suffixes: dict[str, str]) -> None:

@@ -164,7 +164,18 @@ def add_app(made: Configuration, spec: PackageSpec, region: AzureRegion) -> str:
     for role in HOST_ROLES:
         assign(made, f"{role}{region.suffix}", role, of(f"{account}.id"), principal)
     settings = _settings(spec, account, identity) | _still(spec, region) | _objects(region)
-    _queues(made, spec, account, region.suffix)
+    # Add the queues of the app's account, and those of dead letters that leeward puts there.
+    names = []
+    for handler, queue in storage_queues(spec):
+        dead = dead_queue(handler, queue, spec.entry.options)
+        names += [queue, *([dead.name] if dead.by_leeward else [])]
+    for name in unique(names):
+        made.add(
+            "azurerm_storage_queue",
+            f"{name}{region.suffix}",
+            name=name,
+            storage_account_id=of(f"{account}.id"),
+        )
     settings |= _service_bus(made, spec, principal, of(f"{identity}.client_id"), region)
     allow_calls(made, spec, principal, region.suffix, topics=region.topics, homes=region.tables)
     own = Own(account, identity, settings)
@@ -284,21 +295,6 @@ def _settings(spec: PackageSpec, account: str, identity: str) -> dict[str, str]:
     found["AzureWebJobsStorage__blobServiceUri"] = of(f"{account}.primary_blob_endpoint")
     declared = spec.declared
     return found if declared.ordered else {**found, "CLOUD_PROVIDER": declared.order or "azure"}
-
-
-def _queues(made: Configuration, spec: PackageSpec, account: str, suffix: str) -> None:
-    """Add the queues of the app's account, and those of dead letters that leeward puts there."""
-    names = []
-    for handler, queue in storage_queues(spec):
-        dead = dead_queue(handler, queue, spec.entry.options)
-        names += [queue, *([dead.name] if dead.by_leeward else [])]
-    for name in unique(names):
-        made.add(
-            "azurerm_storage_queue",
-            f"{name}{suffix}",
-            name=name,
-            storage_account_id=of(f"{account}.id"),
-        )
 
 
 def _service_bus(

@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from leeward.cli.output.json_view import JsonObject
     from leeward_deploy.edge.exports import Edge, FunctionSpec
     from leeward_deploy.edge.rules import EdgeRule
-    from leeward_deploy.recipe import Entry
 
 
 NAME = "edge"
@@ -219,9 +218,17 @@ def package_edge(
     recipe_of = _edge(to).recipe
     if recipe_of is None:
         raise _no_python(to)
+    # Read MODULE:NAME.
+    from leeward_deploy.recipe import Entry
+
+    module, _, attribute = function.partition(":")
+    if not module.isidentifier() or not attribute.isidentifier():
+        raise InvalidRequest(
+            "FUNCTION must be MODULE:NAME, such as visits:handler", field="function"
+        )
     spec = FunctionSpec(
         name,
-        _entry(function),
+        Entry(module, attribute),
         event,
         body,
         limits,
@@ -237,18 +244,6 @@ def package_edge(
             EdgeRequest(spec, source, out, tuple(exclude or ()), packages), recipe_of
         )
     options.output.show({"to": to, "event": event, **data}, render_files)
-
-
-def _entry(function: str) -> Entry:
-    """Read MODULE:NAME."""
-    from leeward_deploy.recipe import Entry
-
-    module, _, attribute = function.partition(":")
-    if not module.isidentifier() or not attribute.isidentifier():
-        raise InvalidRequest(
-            "FUNCTION must be MODULE:NAME, such as visits:handler", field="function"
-        )
-    return Entry(module, attribute)
 
 
 def associate(

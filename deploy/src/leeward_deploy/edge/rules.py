@@ -152,7 +152,13 @@ def answer_of(rules: Iterable[EdgeRule], request: Request) -> Answer:
         if rule.deny:
             return Answer(rule.name, FORBIDDEN)
         if rule.redirect is not None:
-            return Answer(rule.name, rule.redirect.status, _location(rule, rule.redirect, request))
+            host = f"https://{rule.redirect.host}" if rule.redirect.host else ""
+            query = f"?{request.query}" if request.query else ""
+            return Answer(
+                rule.name,
+                rule.redirect.status,
+                (host + replace_path(rule.path, rule.redirect.path, request.path) + query),
+            )
         path = replace_path(rule.path, rule.rewrite or rule.path, request.path)
         return Answer(rule.name, 0, "", path, rule.request, rule.response)
     return Answer(path=request.path)
@@ -174,12 +180,6 @@ def _is_from(rule: EdgeRule, country: str) -> bool:
     if rule.countries:
         return country in rule.countries
     return country not in rule.except_countries
-
-
-def _location(rule: EdgeRule, redirect: Redirect, request: Request) -> str:
-    host = f"https://{redirect.host}" if redirect.host else ""
-    query = f"?{request.query}" if request.query else ""
-    return host + replace_path(rule.path, redirect.path, request.path) + query
 
 
 TomlTable: TypeAlias = Mapping[str, Any]
@@ -255,7 +255,17 @@ def rules_of(document: TomlTable) -> tuple[EdgeRule, ...]:
             found.append(_rule(table))
         except ConfigError as error:
             raise ConfigError(f"{where}: {error}") from None
-    _check_together(found)
+    names = [rule.name for rule in found]
+    for rule in found:
+        if names.count(rule.name) > 1:
+            raise ConfigError(f"two rules are named {rule.name!r}; rename one")
+    for earlier, later in pairwise(found):
+        if later.deny and not earlier.deny:
+            raise ConfigError(
+                f"rule {later.name!r} denies, and stands after {earlier.name!r}; move it to the "
+                "beginning: two of three edges deny before they look at other rules"
+            )
+    _check_loops(found)
     return tuple(found)
 
 
@@ -269,6 +279,8 @@ def _rule(table: Any) -> EdgeRule:
                 f"{key!r} is not known; {f'did you mean {near[0]!r}?' if near else _KNOWN}"
             )
     path = _path(table, "path")
+    if table.get("deny", True) is not True:
+        raise ConfigError("deny must be true; remove the key if it is not")
     rule = EdgeRule(
         _text(table, "name", _NAME, "small letters, digits and hyphens, at most 40"),
         path,
@@ -276,11 +288,20 @@ def _rule(table: Any) -> EdgeRule:
         _countries(table, "except_countries"),
         _redirect(table, path),
         _target(table, "rewrite", path) if "rewrite" in table else None,
-        _deny(table),
+        ("deny" in table),
         _headers(table, "request"),
         _headers(table, "response"),
     )
-    _check(rule)
+    # Check that a rule does one thing.
+    if rule.countries and rule.except_countries:
+        raise ConfigError("countries and except_countries exclude each other; write one of them")
+    answers = [rule.redirect is not None, rule.deny]
+    changes = [rule.rewrite is not None, bool(rule.request.names), bool(rule.response.names)]
+    if sum(answers) + any(changes) != 1:
+        raise ConfigError(
+            "it must either redirect, or deny, or change the path and headers; make it two rules, "
+            "or add what is missing"
+        )
     return rule
 
 
@@ -343,12 +364,6 @@ def _redirect(table: TomlTable, path: str) -> Redirect | None:
     return Redirect(_target({"redirect": f"{slash}{after}"}, "redirect", path), host, status)
 
 
-def _deny(table: TomlTable) -> bool:
-    if table.get("deny", True) is not True:
-        raise ConfigError("deny must be true; remove the key if it is not")
-    return "deny" in table
-
-
 def _countries(table: TomlTable, key: str) -> tuple[str, ...]:
     if key not in table:
         return ()
@@ -381,33 +396,6 @@ def _headers(table: TomlTable, of: str) -> Headers:
                 "braces: two of three edges put variables in their place"
             )
     return Headers(dict(given), tuple(removed))
-
-
-def _check(rule: EdgeRule) -> None:
-    """Check that a rule does one thing."""
-    if rule.countries and rule.except_countries:
-        raise ConfigError("countries and except_countries exclude each other; write one of them")
-    answers = [rule.redirect is not None, rule.deny]
-    changes = [rule.rewrite is not None, bool(rule.request.names), bool(rule.response.names)]
-    if sum(answers) + any(changes) != 1:
-        raise ConfigError(
-            "it must either redirect, or deny, or change the path and headers; make it two rules, "
-            "or add what is missing"
-        )
-
-
-def _check_together(rules: list[EdgeRule]) -> None:
-    names = [rule.name for rule in rules]
-    for rule in rules:
-        if names.count(rule.name) > 1:
-            raise ConfigError(f"two rules are named {rule.name!r}; rename one")
-    for earlier, later in pairwise(rules):
-        if later.deny and not earlier.deny:
-            raise ConfigError(
-                f"rule {later.name!r} denies, and stands after {earlier.name!r}; move it to the "
-                "beginning: two of three edges deny before they look at other rules"
-            )
-    _check_loops(rules)
 
 
 def _check_loops(rules: list[EdgeRule]) -> None:

@@ -60,7 +60,26 @@ def export(rules: Sequence[EdgeRule]) -> EdgeExport:
     others = [rule for rule in rules if not rule.deny]
     files, commands = {}, []
     if others:
-        files[MAP] = json.dumps(_url_map(others), indent=2) + "\n"
+        files[MAP] = (
+            json.dumps(
+                {
+                    "name": "leeward-edge",
+                    "defaultService": SERVICE,
+                    "hostRules": [{"hosts": ["*"], "pathMatcher": "edge"}],
+                    "pathMatchers": [
+                        {
+                            "name": "edge",
+                            "defaultService": SERVICE,
+                            "routeRules": [
+                                _route(order, rule) for order, rule in enumerate(others, 1)
+                            ],
+                        }
+                    ],
+                },
+                indent=2,
+            )
+            + "\n"
+        )
         commands.append(
             Command(
                 "gcloud",
@@ -86,21 +105,6 @@ def export(rules: Sequence[EdgeRule]) -> EdgeExport:
         )
     notes = ("it wants a global external load balancer (EXTERNAL_MANAGED)",)
     return EdgeExport(files, notes, tuple(commands))
-
-
-def _url_map(rules: Sequence[EdgeRule]) -> Json:
-    return {
-        "name": "leeward-edge",
-        "defaultService": SERVICE,
-        "hostRules": [{"hosts": ["*"], "pathMatcher": "edge"}],
-        "pathMatchers": [
-            {
-                "name": "edge",
-                "defaultService": SERVICE,
-                "routeRules": [_route(order, rule) for order, rule in enumerate(rules, 1)],
-            }
-        ],
-    }
 
 
 def _route(order: int, rule: EdgeRule) -> Json:

@@ -51,7 +51,20 @@ def add_surroundings(made: Configuration, spec: PackageSpec, deployment: Deploym
     queues = {*queues_of(spec).values()}
     for bus in unique({*spec.declared.buses.values()} - queues):
         made.add("google_pubsub_topic", bus, project=PROJECT, name=bus)
-    for number, (region, database) in enumerate(_databases(deployment).items()):
+    # The database of the tables of each region.
+    homes = {each.region for each in deployment.tables}
+    found = {
+        each.region: str(each.declared.settings.get("database") or "(default)")
+        for each in deployment.sites
+        if each.region in homes
+    }
+    if len({*found.values()}) < len(found):
+        raise ConfigError(
+            f"the tables of Google Cloud have homes in {', '.join(found)}, and a database of "
+            "Firestore is in one region; give each of these targets a database of its own, or the "
+            "tables one home"
+        )
+    for number, (region, database) in enumerate(found.items()):
         made.add(
             "google_firestore_database",
             f"tables-{region}" if number else "tables",
@@ -65,27 +78,6 @@ def add_surroundings(made: Configuration, spec: PackageSpec, deployment: Deploym
         )
     for bucket in deployment.buckets:
         _bucket(made, bucket, deployment.retention_days)
-
-
-def _databases(deployment: Deployment) -> dict[str, str]:
-    """Return the database of the tables of each region.
-
-    Raises:
-        ConfigError: tables have several homes, and not each has a database of its own.
-    """
-    homes = {each.region for each in deployment.tables}
-    found = {
-        each.region: str(each.declared.settings.get("database") or "(default)")
-        for each in deployment.sites
-        if each.region in homes
-    }
-    if len({*found.values()}) < len(found):
-        raise ConfigError(
-            f"the tables of Google Cloud have homes in {', '.join(found)}, and a database of "
-            "Firestore is in one region; give each of these targets a database of its own, or the "
-            "tables one home"
-        )
-    return found
 
 
 def _bucket(made: Configuration, bucket: Bucket, days: int) -> None:

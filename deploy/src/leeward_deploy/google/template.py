@@ -299,7 +299,23 @@ def _trigger(
         name = of(f"{to.function}.name")
         may_call(made, f"push-{handler.name}", name, member_of(to.pusher), region)
     if handler.kind is Kind.SCHEDULE:
-        _job(made, handler, to, region)
+        # Add the job of a schedule.
+        made.add(
+            "google_cloud_scheduler_job",
+            handler.name,
+            project=PROJECT,
+            region=region.name,
+            name=handler.name,
+            schedule=handler.schedule,
+            time_zone="Etc/UTC",
+            attempt_deadline=f"{max(15, min(1800, seconds_of(handler)))}s",
+            retry_config={"retry_count": min(SCHEDULER_RETRIES, handler.retries or 0)},
+            http_target={
+                "http_method": "POST",
+                "uri": to.url(),
+                **to.token(),
+            },
+        )
     elif handler.kind is Kind.EVENT:
         bus = spec.declared.buses.get(str(handler.bus), str(handler.bus))
         topic = made.reference("google_pubsub_topic", bus, "id")
@@ -352,7 +368,16 @@ def _push(
         if len(wanted.encode()) <= LONGEST_FILTER:
             arguments["filter"] = literal(wanted)
     subscription = made.add("google_pubsub_subscription", handler.name, **arguments)
-    _agent_may_move(made, handler.name, letters, subscription)
+    # Add what Pub/Sub needs itself to move a dead letter from a subscription to a topic.
+    may_publish(made, f"{handler.name}{DEAD}-agent", of(f"{letters}.name"), AGENT)
+    made.add(
+        "google_pubsub_subscription_iam_member",
+        handler.name,
+        project=PROJECT,
+        subscription=of(f"{subscription}.name"),
+        role="roles/pubsub.subscriber",
+        member=AGENT,
+    )
     if handler.retries is not None and attempts != dead.deliveries and not dead.by_leeward:
         note = (
             f"{handler.name}: {handler.retries} retries are wanted, and Pub/Sub gives a message up "
@@ -374,37 +399,4 @@ def _keep(made: Configuration, name: str, topic: str) -> None:
         topic=of(f"{topic}.id"),
         message_retention_duration="1209600s",
         expiration_policy={"ttl": ""},
-    )
-
-
-def _agent_may_move(made: Configuration, name: str, topic: str, subscription: str) -> None:
-    """Add what Pub/Sub needs itself to move a dead letter from a subscription to a topic."""
-    may_publish(made, f"{name}{DEAD}-agent", of(f"{topic}.name"), AGENT)
-    made.add(
-        "google_pubsub_subscription_iam_member",
-        name,
-        project=PROJECT,
-        subscription=of(f"{subscription}.name"),
-        role="roles/pubsub.subscriber",
-        member=AGENT,
-    )
-
-
-def _job(made: Configuration, handler: Handler, to: Pushing, region: GoogleRegion) -> None:
-    """Add the job of a schedule."""
-    made.add(
-        "google_cloud_scheduler_job",
-        handler.name,
-        project=PROJECT,
-        region=region.name,
-        name=handler.name,
-        schedule=handler.schedule,
-        time_zone="Etc/UTC",
-        attempt_deadline=f"{max(15, min(1800, seconds_of(handler)))}s",
-        retry_config={"retry_count": min(SCHEDULER_RETRIES, handler.retries or 0)},
-        http_target={
-            "http_method": "POST",
-            "uri": to.url(),
-            **to.token(),
-        },
     )

@@ -195,7 +195,16 @@ NAMES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
 
 def retriers(retry: Retry) -> list[dict[str, object]]:
     """Return the retriers of a task: one, or none."""
-    names = ["States.ALL"] if ANY in retry.on else _names(retry)
+    names = (
+        ["States.ALL"]
+        if ANY in retry.on
+        else [
+            own
+            for name in retry.on
+            for own in NAMES.get(name, (name,))
+            if not (own == name and "." in name)
+        ]
+    )
     if retry.attempts == 1 or not names:
         return []
     pauses: dict[str, object] = {"IntervalSeconds": retry.first, "BackoffRate": float(retry.factor)}
@@ -206,15 +215,6 @@ def retriers(retry: Retry) -> list[dict[str, object]]:
     if retry.jitter == "full":
         pauses["JitterStrategy"] = "FULL"
     return [{"ErrorEquals": names, "MaxAttempts": retry.attempts - 1, **pauses}]
-
-
-def _names(retry: Retry) -> list[str]:
-    return [own for name in retry.on for own in NAMES.get(name, (name,)) if not _is_ours(name, own)]
-
-
-def _is_ours(name: str, own: str) -> bool:
-    """Return whether a name means nothing here: no such thing happens to a Lambda function."""
-    return own == name and "." in name
 
 
 def name_of_error() -> str:
@@ -329,18 +329,7 @@ def compensation(node: Saga, done: str, around: StateScope, calls: LambdaCalls) 
         f'{{"name": {literal(COMPENSATION_FAILED)}, "ambiguous": false, "steps": $c, '
         f'"final": {error}.final}})'
     )
-    return {
-        "Type": "Map",
-        "Items": whole(f"$reverse({done})"),
-        "MaxConcurrency": 1 if node.undo == "reverse" else UNDO_AT_ONCE,
-        "ItemProcessor": _undo_machine(node, steps, around, calls),
-        "Assign": {error[1:]: whole(after)},
-        "Next": around.raising,
-    }
-
-
-def _undo_machine(node: Saga, steps: list[Step], around: StateScope, calls: LambdaCalls) -> State:
-    """Return the machine for one step that is taken back; its output is a path that failed."""
+    # The machine for one step that is taken back; its output is a path that failed.
     states: dict[str, State] = {}
     choices = []
     for step in steps:
@@ -352,9 +341,16 @@ def _undo_machine(node: Saga, steps: list[Step], around: StateScope, calls: Lamb
     states[f"{node.id} which"] = {"Type": "Choice", "Choices": choices, "Default": first}
     states[f"{node.id} not undone"] = {"Type": "Succeed"}
     return {
-        "ProcessorConfig": {"Mode": "INLINE"},
-        "StartAt": f"{node.id} which",
-        "States": states,
+        "Type": "Map",
+        "Items": whole(f"$reverse({done})"),
+        "MaxConcurrency": 1 if node.undo == "reverse" else UNDO_AT_ONCE,
+        "ItemProcessor": {
+            "ProcessorConfig": {"Mode": "INLINE"},
+            "StartAt": f"{node.id} which",
+            "States": states,
+        },
+        "Assign": {error[1:]: whole(after)},
+        "Next": around.raising,
     }
 
 

@@ -209,7 +209,9 @@ class Values:
             same = [Compare(condition.left, "==", each) for each in condition.values]
             return self.condition(Some(tuple(same))) if same else ([], "false")
         before, left = self._read(condition.left)
-        op, right = ("!=", None) if isinstance(condition, Present) else _sides(condition)
+        op, right = (
+            ("!=", None) if isinstance(condition, Present) else (condition.op, condition.right)
+        )
         then, told_right = self.template(right)
         found = self._temporary("h")
         args = {"left": left, "op": op, "right": told_right}
@@ -219,10 +221,6 @@ class Values:
     def _temporary(self, kind: str) -> str:
         self._count += 1
         return f"{kind}_{self._count}"
-
-
-def _sides(condition: Compare) -> tuple[str, Any]:
-    return condition.op, condition.right
 
 
 def _literal(value: Any) -> Any:
