@@ -10,11 +10,11 @@ from urllib.parse import parse_qsl
 
 import pytest
 
-from leeward.app.runtimes import runtime_of
 from leeward.errors import ConfigError
 from leeward_contract_tests.rows import each_row
-from leeward_deploy.edge.exports import EDGES, Edge, EdgeExport
+from leeward_deploy.edge.exports import Edge, EdgeExport
 from leeward_deploy.edge.rules import EdgeRule, Request, answer_of, rules_of
+from leeward_deploy.recipe import EDGES, offer_of
 from tests.edge.examples import (
     ANSWERED,
     EXPECTED,
@@ -56,7 +56,7 @@ console.log(JSON.stringify(told.events.map((event) => {
 
 def exported(to: str, rules: Sequence[EdgeRule] = RULES) -> EdgeExport:
     """Return rules as an edge takes them."""
-    edge: Any = runtime_of(to, EDGES)
+    edge: Any = offer_of(EDGES, to)
     assert isinstance(edge, Edge)
     return edge.export(rules)
 

@@ -11,12 +11,11 @@ from zipfile import ZipFile
 
 import pytest
 
-from leeward.app.runtimes import runtime_of
 from leeward.errors import ConfigError
 from leeward_contract_tests.rows import each_row
 from leeward_deploy.commands.edge import EdgeRequest, package_function
-from leeward_deploy.edge.exports import EDGES, Edge, FunctionSpec
-from leeward_deploy.recipe import Entry, Recipe
+from leeward_deploy.edge.exports import Edge, FunctionSpec
+from leeward_deploy.recipe import EDGES, Entry, Recipe, offer_of
 from leeward_deploy.uv import PackageSource
 from tests.servers.installed import executable
 
@@ -34,7 +33,7 @@ def handler(event, context):
 
 def recipe_of(spec: FunctionSpec) -> Recipe:
     """Return what Lambda@Edge wants."""
-    edge: Any = runtime_of("aws", EDGES)
+    edge: Any = offer_of(EDGES, "aws")
     assert isinstance(edge, Edge)
     assert edge.recipe
     return edge.recipe(spec)

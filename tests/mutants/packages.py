@@ -19,8 +19,8 @@ MUTANTS: Final = (
     Mutant(
         "a wheel for a newer glibc is taken",
         "deploy/src/leeward_deploy/uv.py",
-        "return needs is not None and needs <= glibc",
-        "return needs is not None",
+        "for each in range(minor, 4, -1)]",
+        "for each in range(99, 4, -1)]",
         f"{_PARTS}::test_a_wheel_loads_where_its_tags_say",
     ),
     Mutant(

@@ -10,8 +10,7 @@ from typing import Any
 
 from leeward import App, Event
 from leeward.app import ObjectEvent
-from leeward.app.runtimes import runtime_of
-from leeward_deploy.recipe import Declared, Entry, PackageSpec, Recipe
+from leeward_deploy.recipe import PACKAGERS, Declared, Entry, PackageSpec, Recipe, offer_of
 from leeward_deploy.terraform import flaws, schemas_in
 
 DECLARED = Declared(
@@ -66,7 +65,7 @@ def spec(options: Mapping[str, Any] | None = None, declared: Declared = DECLARED
 
 def document(target: str, asked: PackageSpec | None = None) -> dict[str, Any]:
     """Give the template of the app with everything, or of a spec."""
-    recipe: Recipe = runtime_of(target, "leeward.packagers")(asked or spec())
+    recipe: Recipe = offer_of(PACKAGERS, target)(asked or spec())
     assert recipe.template is not None
     found: dict[str, Any] = json.loads(recipe.template().text)
     return found
@@ -74,7 +73,7 @@ def document(target: str, asked: PackageSpec | None = None) -> dict[str, Any]:
 
 def notes(target: str) -> str:
     """Give what the template of the app with everything says of itself."""
-    recipe: Recipe = runtime_of(target, "leeward.packagers")(spec())
+    recipe: Recipe = offer_of(PACKAGERS, target)(spec())
     assert recipe.template is not None
     return "\n".join(recipe.template().notes)
 

@@ -6,11 +6,10 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
-from leeward.app.runtimes import runtime_of
 from leeward.config import Config, load_settings, with_order
 from leeward_deploy.commands.export import deployment_of
 from leeward_deploy.commands.package import PackageRequest, spec_of
-from leeward_deploy.recipe import Deployment, PackageSpec, Recipe, Template
+from leeward_deploy.recipe import PACKAGERS, Deployment, PackageSpec, Recipe, Template, offer_of
 from leeward_deploy.uv import PackageSource
 from tests.packages.everything import spec
 
@@ -78,7 +77,7 @@ def exported(
     cloud: str, tool: str, asked: PackageSpec, deployment: Deployment
 ) -> tuple[Template, ...]:
     """Give the files of an app."""
-    recipe: Recipe = runtime_of(cloud, "leeward.packagers")(asked)
+    recipe: Recipe = offer_of(PACKAGERS, cloud)(asked)
     return recipe.exports[tool](deployment)
 
 

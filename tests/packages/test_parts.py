@@ -23,7 +23,6 @@ from leeward_deploy.uv import (
     Goal,
     PackageSource,
     Pinned,
-    loads,
     program,
     read_lock,
     tags_in,
@@ -66,8 +65,8 @@ def files(folder: Path, texts: Mapping[str, str]) -> Path:
 )
 def test_a_wheel_loads_where_its_tags_say(file: str, on_2_26: bool, on_2_34: bool) -> None:
     """By Python, interface, machine and glibc; older names of manylinux count as what they mean."""
-    assert any(loads(tag, *ON_2_26) for tag in tags_of(file)) is on_2_26
-    assert any(loads(tag, *ON_2_34) for tag in tags_of(file)) is on_2_34
+    assert bool(tags_of(file) & ON_2_26.tags()) is on_2_26
+    assert bool(tags_of(file) & ON_2_34.tags()) is on_2_34
 
 
 def test_a_wheel_that_needs_a_newer_glibc_is_named() -> None:

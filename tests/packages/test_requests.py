@@ -177,7 +177,7 @@ def test_the_command_refuses_before_it_writes(
     monkeypatch.chdir(folder(tmp_path / "a", shop=SHOP, main="print('a program')\n"))
     for words, message in (
         ("--target google", "main.py is what the platform loads, and yours does not call handler"),
-        ("--target nimbus", "no installed adapter has a runtime 'nimbus'"),
+        ("--target nimbus", "no platform 'nimbus' to package for; known: aws, azure, goo"),
         ("--target aws --no-trust-env", "run it without --no-trust-env"),
         ("--target aws --python 3.9", "--python may be 3.11"),
     ):

@@ -8,11 +8,10 @@ import pytest
 
 from leeward import App, ConfigError
 from leeward.adapter import Capability, TargetConfig
-from leeward.app.runtimes import runtime_of
 from leeward_azure.settings.options import settings_from
 from leeward_deploy.azure.template import host_json
 from leeward_deploy.google.template import account_id
-from leeward_deploy.recipe import Declared, Entry, PackageSpec
+from leeward_deploy.recipe import PACKAGERS, Declared, Entry, PackageSpec, offer_of
 from leeward_deploy.terraform import Configuration
 from leeward_google.driver import open_driver as open_google
 from tests.packages.everything import DECLARED, document, flaws_in, notes, spec
@@ -208,7 +207,7 @@ def test_on_azure_event_grid_tells_a_queue_or_a_function_of_blobs() -> None:
 @pytest.mark.parametrize("target", ["aws", "azure", "google"])
 def test_what_a_platform_does_not_run_is_refused_by_name(target: str) -> None:
     """A Python or a processor that it has not; a handler that takes longer than it gives."""
-    recipe_of = runtime_of(target, "leeward.packagers")
+    recipe_of = offer_of(PACKAGERS, target)
     with pytest.raises(ConfigError, match=r"no Python 3\.10 .* may be 3\.11, 3\.12, 3\.13, 3\.14"):
         recipe_of(spec()._replace(python="3.10"))
     if target != "aws":

@@ -37,7 +37,7 @@ from leeward_contract_tests.workflows.programs import EngineProcess
 from leeward_contract_tests.workflows.virtual import embedded
 from leeward_deploy.aws.flows.export import export as export_aws
 from leeward_deploy.google.flows.export import export as export_google
-from leeward_deploy.recipe import exporter_of
+from leeward_deploy.recipe import WORKFLOW_EXPORTS, offer_of
 from tests.workflow.engines import engine_process
 from tests.workflow.flows import order_flow
 from tests.workflow.strategies import HOUR, INPUTS, Functions, definition_of
@@ -460,8 +460,10 @@ def test_a_status_proves_nothing_of_a_function_that_does_not_mark_its_answers() 
 
 def test_every_adapter_offers_its_exporter() -> None:
     """By its entry point; an engine that nobody offers is told with those that are known."""
-    assert set(exporter_of("aws")(order_flow, {}, ()).files) == {"order.asl.json"}
-    assert set(exporter_of("google")(order_flow, {}, ()).files) == {"order.workflow.json"}
-    assert "function_app.py" in exporter_of("azure")(order_flow, {}, ()).files
+    assert set(offer_of(WORKFLOW_EXPORTS, "aws")(order_flow, {}, ()).files) == {"order.asl.json"}
+    assert set(offer_of(WORKFLOW_EXPORTS, "google")(order_flow, {}, ()).files) == {
+        "order.workflow.json"
+    }
+    assert "function_app.py" in offer_of(WORKFLOW_EXPORTS, "azure")(order_flow, {}, ()).files
     with pytest.raises(ConfigError, match="no engine 'ibm' to export to; known: aws, azure, goo"):
-        exporter_of("ibm")
+        offer_of(WORKFLOW_EXPORTS, "ibm")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from leeward.backup_calls import LookNative, Native, StartNative
 from leeward.client import Client
@@ -14,6 +14,8 @@ from leeward_backup import create as creating
 from leeward_backup.check import check, sealing_of
 from leeward_backup.checkpoints import USUAL_FOLDER, Checkpoints, WorkFile
 from leeward_backup.folder import LATEST, Folder, check_id, seconds_of
+from leeward_backup.prune import Policy, prune
+from leeward_backup.restore import Mode, Restore, dry_run, restore_into
 from leeward_backup.sealing import Keys, keys_of
 from leeward_backup.tables import ExportSource, RateLimit, Source, Table, TableSource
 from leeward_backup.values import (
@@ -26,10 +28,6 @@ from leeward_backup.values import (
     Pruned,
     Restored,
 )
-
-if TYPE_CHECKING:
-    from leeward_backup.restore import Restore
-
 
 FIRST_PAUSE: Final = 1.0
 LONGEST_PAUSE: Final = 30.0
@@ -225,8 +223,6 @@ class Backups:
 
         Arguments and exceptions are those of `restore`.
         """
-        from leeward_backup.restore import dry_run
-
         restore = self._restore(id, into, mode, None, 1)
         return dry_run(restore._replace(skip_damaged=skip_damaged, plain=plain))
 
@@ -258,8 +254,6 @@ class Backups:
             BackupError: it is damaged, or does not fit there; then nothing was written.
             LeewardError: it went wrong on the way; call it again, and it goes on from there.
         """
-        from leeward_backup.restore import restore_into
-
         restore = self._restore(id, into, mode, rate, parallel)
         restore = restore._replace(skip_damaged=skip_damaged, plain=plain)
         about = {"id": restore.manifest.id, "into": restore.table.name, "mode": restore.mode.value}
@@ -291,8 +285,6 @@ class Backups:
         Raises:
             BackupError: it was stopped for too long; call it again.
         """
-        from leeward_backup.prune import Policy, prune
-
         policy = Policy(keep, days)
         clock = self._table.clock
         return prune(self._folder, self._keys, policy, clock, self._look, dry_run=dry_run)
@@ -300,8 +292,6 @@ class Backups:
     def _restore(
         self, id: str, into: str | None, mode: str, rate: float | None, parallel: int
     ) -> Restore:
-        from leeward_backup.restore import Mode, Restore
-
         if mode not in (*Mode,):
             raise InvalidRequest("mode must be empty, missing or overwrite", field="mode")
         if type(parallel) is not int or not 1 <= parallel <= MOST_THREADS:

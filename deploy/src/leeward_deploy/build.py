@@ -28,8 +28,6 @@ from leeward_deploy.uv import (
     PackageSource,
     Pinned,
     install,
-    is_pure,
-    loads,
     resolve,
     tags_in,
 )
@@ -222,13 +220,14 @@ def largest(folder: Path, count: int = 3) -> list[str]:
 
 def wrong_wheels(place: Path, goal: Goal) -> list[str]:
     """Return what to say of each installed package that does not load where it is to."""
-    said = []
+    said, loadable = [], goal.tags()
     for file in sorted(place.glob("*.dist-info/WHEEL")):
         tags = tags_in(file.read_text(encoding="utf-8"))
         name = file.parent.name.removesuffix(".dist-info").replace("-", " ")
-        if not any(loads(each, *goal) for each in tags):
-            what = " or ".join("-".join(each) for each in tags) or "no tag"
-            native = "" if is_pure(tags) else ", with native code"
+        if loadable.isdisjoint(tags):
+            what = " or ".join(map(str, tags)) or "no tag"
+            is_pure = all(each.abi == "none" and each.platform == "any" for each in tags)
+            native = "" if is_pure else ", with native code"
             said.append(f"{name} is a wheel for {what}{native}")
     return said
 

@@ -8,18 +8,22 @@ raises `ConfigError` for what the platform does not run; ``leeward.edges`` an
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, Final, NamedTuple, TypeAlias, cast
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from leeward.adapter.looking import Expected
 from leeward.app.app import App
-from leeward.entrypoints import EntryPoint, all_entry_points, entry_points
+from leeward.entrypoints import all_entry_points, entry_points
 from leeward.errors import ConfigError
+from leeward.logs import import_flaw
 from leeward.values import NOTHING
 from leeward.workflow.model import Definition
 from leeward_deploy.uv import PackageSource
 
 PACKAGERS: Final = "leeward.packagers"
+EDGES: Final = "leeward.edges"
+WORKFLOW_EXPORTS: Final = "leeward.workflow_exports"
 
 ARCHES: Final = {"x86_64": "x86_64", "arm64": "aarch64"}
 """What clouds call the two kinds of processors, and what wheels call them."""
@@ -247,17 +251,6 @@ class Recipe(NamedTuple):
     provided: tuple[str, ...] = ()
 
 
-def same_versions(adapter: str) -> tuple[str, ...]:
-    """Return the requirements for leeward and an adapter as they are here: so it was checked.
-
-    Args:
-        adapter: its distribution, such as ``leeward-nimbus``.
-    """
-    from importlib.metadata import version
-
-    return tuple(f"{name}=={version(name)}" for name in ("leeward", adapter))
-
-
 def known_python(spec: PackageSpec, known: tuple[str, ...], platform: str, source: str) -> None:
     """Check that a platform has the Python of a spec.
 
@@ -269,9 +262,6 @@ def known_python(spec: PackageSpec, known: tuple[str, ...], platform: str, sourc
             f"{platform} has no Python {spec.python} that leeward runs on; --python may be "
             f"{', '.join(known)} ({source})"
         )
-
-
-WORKFLOW_EXPORTS: Final = "leeward.workflow_exports"
 
 
 class WorkflowExport(NamedTuple):
@@ -295,23 +285,64 @@ that are known to mark their answers: of another one no status proves that it di
 It raises `ConfigError` where its engine cannot run the definition."""
 
 
-def exporter_of(engine: str) -> WorkflowExporter:
-    """Return the exporter of an engine, by the provider's name.
+_NOTHING: Final = {
+    PACKAGERS: "no platform {} to package for",
+    EDGES: "no edge {} to export to",
+    WORKFLOW_EXPORTS: "no engine {} to export to",
+}
+
+
+def providers_with(group: str) -> list[str]:
+    """Return the names under which installed packages offer something in a group."""
+    return sorted({point.name for point in all_entry_points(group)})
+
+
+def offer_of(group: str, provider: str) -> Any:
+    """Load what is offered for a provider, such as its packager.
+
+    Args:
+        group: of entry points: `PACKAGERS`, `EDGES` or `WORKFLOW_EXPORTS`.
+        provider: whose.
 
     Raises:
-        ConfigError: no package that is installed offers it.
+        ConfigError: no installed package offers it, several do, or it needs what is not installed.
     """
-    found = _named(engine, entry_points(WORKFLOW_EXPORTS)) or _named(
-        engine, all_entry_points(WORKFLOW_EXPORTS)
-    )
-    if not found:
-        known = sorted({point.name for point in all_entry_points(WORKFLOW_EXPORTS)})
+    points = [each for each in entry_points(group) if each.name == provider]
+    points = points or [each for each in all_entry_points(group) if each.name == provider]
+    if not points:
+        known = ", ".join(providers_with(group)) or "none"
         raise ConfigError(
-            f"no engine {engine!r} to export to; known: {', '.join(known) or 'none'}; install the "
-            "adapter of the cloud"
+            f"{_NOTHING[group].format(repr(provider))}; known: {known}; install the package of "
+            "leeward that writes for it"
         )
-    return cast("WorkflowExporter", found[0].load())
+    if len(points) > 1:
+        packages = ", ".join(sorted(each.distribution for each in points))
+        raise ConfigError(f"several packages offer {group} for {provider!r} ({packages})")
+    try:
+        return points[0].load()
+    except ImportError as error:
+        if (error.name or "").partition(".")[0] == f"leeward_{provider}":
+            raise _missing_adapter(provider) from error
+        raise ConfigError(
+            f"{points[0].value} cannot be loaded ({import_flaw(error)}); install or update what it "
+            "needs"
+        ) from error
 
 
-def _named(engine: str, points: list[EntryPoint]) -> list[EntryPoint]:
-    return [point for point in points if point.name == engine]
+def same_versions(provider: str) -> tuple[str, ...]:
+    """Return the requirements for leeward and an adapter as they are here: so it was checked.
+
+    Raises:
+        ConfigError: the adapter is not installed here.
+    """
+    try:
+        return tuple(f"{name}=={version(name)}" for name in ("leeward", f"leeward-{provider}"))
+    except PackageNotFoundError as error:
+        raise _missing_adapter(provider) from error
+
+
+def _missing_adapter(provider: str) -> ConfigError:
+    return ConfigError(
+        f"what is written for {provider} needs its adapter, which is not installed here; "
+        f'pip install "leeward[{provider}]"'
+    )

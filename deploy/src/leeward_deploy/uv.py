@@ -18,86 +18,15 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from shutil import which
 from typing import Any, Final, NamedTuple
+from urllib.parse import unquote, urlsplit
+
+from packaging.tags import Tag, compatible_tags, cpython_tags, parse_tag
+from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from leeward.errors import ConfigError
 
-ALIASES: Final = {"manylinux1": (2, 5), "manylinux2010": (2, 12), "manylinux2014": (2, 17)}
-"""Older names, and the glibc that they stand for. Source: PEP 600."""
-
-_MANYLINUX: Final = re.compile(r"(manylinux\d+|manylinux_(\d+)_(\d+))_(\w+)")
-_INTERPRETER: Final = re.compile(r"(py|cp)(\d)(\d*)")
-
-
-class Tag(NamedTuple):
-    """One tag of a wheel."""
-
-    python: str
-    abi: str
-    platform: str
-
-
-def tags_of(file: str) -> tuple[Tag, ...]:
-    """Return the tags in the name of a wheel; none if it is not one."""
-    stem, _, extension = file.rpartition(".")
-    parts = stem.split("-")
-    if extension != "whl" or len(parts) < 5:
-        return ()
-    pythons, abis, platforms = (part.split(".") for part in parts[-3:])
-    return tuple(Tag(p, a, q) for p in pythons for a in abis for q in platforms)
-
-
-def tags_in(text: str) -> tuple[Tag, ...]:
-    """Return the tags that the file ``WHEEL`` of an installed wheel tells."""
-    found = re.findall(r"^Tag:\s*(\S+)\s*$", text, re.MULTILINE)
-    return tuple(Tag(*each.split("-")) for each in found if each.count("-") == 2)
-
-
-def loads(tag: Tag, python: str, machine: str, glibc: tuple[int, int]) -> bool:
-    """Return whether a wheel with this tag can be loaded.
-
-    Args:
-        tag: of the wheel.
-        python: such as ``3.13``.
-        machine: as wheels call the processor.
-        glibc: that is there.
-    """
-    if not _is_for_python(tag, python):
-        return False
-    if tag.platform == "any":
-        return True
-    needs = needed_glibc(tag, machine)
-    return needs is not None and needs <= glibc
-
-
-def needed_glibc(tag: Tag, machine: str) -> tuple[int, int] | None:
-    """Return the least glibc of a tag; None if it is not for a Linux on `machine`."""
-    found = _MANYLINUX.fullmatch(tag.platform)
-    if found is None or found[4] != machine:
-        return None
-    return (int(found[2]), int(found[3])) if found[2] else ALIASES.get(found[1])
-
-
-def least_glibc(tags: Iterable[Tag], python: str, machine: str) -> tuple[int, int] | None:
-    """Return the least glibc with which any of `tags` loads; None if no glibc helps."""
-    needs = (needed_glibc(each, machine) for each in tags if _is_for_python(each, python))
-    return min((each for each in needs if each), default=None)
-
-
-def is_pure(tags: Iterable[Tag]) -> bool:
-    """Return whether a wheel has no native code."""
-    return all(each.abi == "none" and each.platform == "any" for each in tags)
-
-
-def _is_for_python(tag: Tag, python: str) -> bool:
-    found = _INTERPRETER.fullmatch(tag.python)
-    if found is None:
-        return False
-    major, minor = (int(part) for part in python.split("."))
-    wanted = int(found[3]) if found[3] else 0
-    if int(found[2]) != major or wanted > minor:
-        return False
-    return found[1] == "py" or wanted == minor or tag.abi == "abi3"
-
+ALIASES: Final = {"manylinux1": 5, "manylinux2010": 12, "manylinux2014": 17}
+"""Older names, and the glibc 2 that they stand for. Source: PEP 600."""
 
 LEVELS: Final = ((2, 17), (2, 28), *((2, minor) for minor in range(31, 41)))
 """The versions of glibc that uv can resolve for."""
@@ -136,6 +65,17 @@ class Goal(NamedTuple):
         level = max(each for each in LEVELS if each <= self.glibc)
         platform = f"{self.machine}-manylinux_{level[0]}_{level[1]}"
         return ["--python-platform", platform, "--python-version", self.python]
+
+    def tags(self) -> frozenset[Tag]:
+        """Return the tags of the wheels that load there."""
+        major, minor = self.glibc
+        platforms = [f"manylinux_{major}_{each}_{self.machine}" for each in range(minor, 4, -1)]
+        older = [name for name, least in ALIASES.items() if (2, least) <= self.glibc]
+        platforms += [f"{name}_{self.machine}" for name in older]
+        version = tuple(map(int, self.python.split(".")))
+        interpreter = f"cp{self.python.replace('.', '')}"
+        native = cpython_tags(version, [interpreter], platforms)
+        return frozenset((*native, *compatible_tags(version, interpreter, platforms)))
 
 
 class PackageSource(NamedTuple):
@@ -238,14 +178,29 @@ def too_new(found: Iterable[Pinned], goal: Goal) -> list[str]:
     """Return what to say of each package whose wheels need a newer glibc than there is."""
     said = []
     for each in found:
-        tags = [tag for file, _ in each.files for tag in tags_of(file)]
-        needs = least_glibc(tags, goal.python, goal.machine)
-        if needs is not None and needs > goal.glibc:
+        tags = {tag for file, _ in each.files for tag in tags_of(file)}
+        levels = [goal._replace(glibc=(2, minor)) for minor in range(goal.glibc[1], NEWEST[1] + 1)]
+        needs = next((level.glibc for level in levels if tags & level.tags()), goal.glibc)
+        if needs > goal.glibc:
             said.append(
                 f"{each.name} {each.version} needs glibc {needs[0]}.{needs[1]} or newer, and there "
                 f"is {goal.glibc[0]}.{goal.glibc[1]}"
             )
     return said
+
+
+def tags_of(file: str) -> frozenset[Tag]:
+    """Return the tags in the name of a wheel; none if it is not one."""
+    try:
+        return parse_wheel_filename(file)[3]
+    except InvalidWheelFilename:
+        return frozenset()
+
+
+def tags_in(text: str) -> list[Tag]:
+    """Return the tags that the file ``WHEEL`` of an installed wheel tells."""
+    lines = re.findall(r"^Tag:\s*(\S+)\s*$", text, re.MULTILINE)
+    return [tag for line in lines if line.count("-") == 2 for tag in parse_tag(line)]
 
 
 def install(
@@ -305,8 +260,6 @@ def _files(package: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _file_name(file: dict[str, Any]) -> str:
-    from urllib.parse import unquote, urlsplit
-
     path: str = file.get("name") or unquote(urlsplit(file.get("url", "")).path) or file["path"]
     return path.rpartition("/")[2]
 

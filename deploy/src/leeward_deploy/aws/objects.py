@@ -16,6 +16,7 @@ from collections.abc import Collection, Iterator
 from itertools import combinations
 from shlex import quote
 from typing import Any, Final
+from urllib.parse import quote_plus
 
 from leeward.app.kit import Handler, Kind
 from leeward.errors import ConfigError
@@ -158,8 +159,6 @@ def _handlers_of(spec: PackageSpec, bucket: str) -> list[Handler]:
 
 def _filter(prefix: str) -> str:
     """Return the beginning of keys as a filter has it: encoded as keys are in what S3 tells."""
-    from urllib.parse import quote_plus
-
     return quote_plus(prefix, safe="/*").replace("~", "%7E")
 
 

@@ -50,7 +50,7 @@ def recipe(spec: PackageSpec) -> Recipe:
     return Recipe(
         entry="handler.py",
         statement='lambda_handler = {app}.handler("aws")',
-        requires=same_versions("leeward-aws"),
+        requires=same_versions("aws"),
         system=_system(spec.python),
         limits=LIMITS,
         commands=partial(_commands, spec),

@@ -107,7 +107,7 @@ def recipe(spec: PackageSpec) -> Recipe:
     return Recipe(
         entry="function_app.py",
         statement='function_app = {app}.handler("azure")',
-        requires=(*same_versions("leeward-azure"), "azure-functions"),
+        requires=(*same_versions("azure"), "azure-functions"),
         system=System(f"Azure's Python {spec.python}, on Debian {debian}", glibc, REMEDY),
         place=PACKAGES,
         files={"host.json": host_json(spec)},
@@ -116,7 +116,7 @@ def recipe(spec: PackageSpec) -> Recipe:
         commands=_commands,
         template=partial(template, spec),
         exports={"terraform": partial(terraform, spec)},
-        check=partial(_check, spec),
+        check=partial(index, spec),
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
 from keyword import iskeyword
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeAlias, cast
+from typing import Annotated, NamedTuple, TypeAlias
 
 import typer
 
@@ -29,16 +29,18 @@ from leeward_deploy.commands.package import (
     requires_of,
     store,
 )
+from leeward_deploy.edge.exports import Edge, FunctionSpec, Trigger
+from leeward_deploy.edge.rules import (
+    EdgeRule,
+    Request,
+    answer_of,
+    note_on_spelling,
+    read_rules,
+)
 from leeward_deploy.entry import names_in
-from leeward_deploy.recipe import PackageSpec, Recipe
+from leeward_deploy.recipe import EDGES, Entry, PackageSpec, Recipe, offer_of, providers_with
 from leeward_deploy.sources import sources_of
 from leeward_deploy.uv import PackageSource
-
-if TYPE_CHECKING:
-    from leeward.cli.output.json_view import JsonObject
-    from leeward_deploy.edge.exports import Edge, FunctionSpec
-    from leeward_deploy.edge.rules import EdgeRule
-
 
 NAME = "edge"
 """Of the folder and the zip."""
@@ -143,12 +145,10 @@ def check(
     ] = "",
 ) -> None:
     """Check rules, and show which edges can take them; or what becomes of one request."""
-    from leeward_deploy.edge.rules import Request, answer_of, read_rules
-
     options = options_of(context)
     found = read_rules(rules)
     if path is None:
-        edges = [_judge(name, found) for name in _names()]
+        edges = [_judge(name, found) for name in providers_with(EDGES)]
         data = {"rules": [rule.name for rule in found], "edges": edges}
         options.output.show(data, _render_check)
         return
@@ -173,8 +173,6 @@ def export_rules(
     ] = Path(),
 ) -> None:
     """Write rules as a cloud's edge takes them, and the commands that deploy them."""
-    from leeward_deploy.edge.rules import note_on_spelling, read_rules
-
     options = options_of(context)
     found = read_rules(rules)
     made = _edge(to).export(found)
@@ -211,16 +209,10 @@ def package_edge(
 
     Its text is read, and not run. Values of --set are in the package for all to read.
     """
-    from leeward_deploy.edge.exports import FunctionSpec
-    from leeward_deploy.uv import PackageSource as Packages
-
     options = options_of(context)
     recipe_of = _edge(to).recipe
     if recipe_of is None:
         raise _no_python(to)
-    # Read MODULE:NAME.
-    from leeward_deploy.recipe import Entry
-
     module, _, attribute = function.partition(":")
     if not module.isidentifier() or not attribute.isidentifier():
         raise InvalidRequest(
@@ -238,7 +230,7 @@ def package_edge(
         megabytes=memory,
     )
     links = tuple(str(each.resolve()) for each in find_links or ())
-    packages = Packages(links, no_index)
+    packages = PackageSource(links, no_index)
     with redirect_stdout(sys.stderr):
         data = package_function(
             EdgeRequest(spec, source, out, tuple(exclude or ()), packages), recipe_of
@@ -266,8 +258,6 @@ def associate(
     ] = Path(),
 ) -> None:
     """Put a function into a configuration that was read, and show how it is written back."""
-    from leeward_deploy.edge.exports import Trigger
-
     options = options_of(context)
     change = _edge(to).associate
     if change is None:
@@ -289,18 +279,8 @@ def associate(
 
 
 def _edge(to: str) -> Edge:
-    from leeward.app.runtimes import runtime_of
-    from leeward_deploy.edge.exports import EDGES
-
-    found: Any = runtime_of(to, EDGES)
-    return cast("Edge", found)
-
-
-def _names() -> list[str]:
-    from leeward.entrypoints import all_entry_points
-    from leeward_deploy.edge.exports import EDGES
-
-    return sorted({each.name for each in all_entry_points(EDGES)})
+    found: Edge = offer_of(EDGES, to)
+    return found
 
 
 def _judge(name: str, rules: Sequence[EdgeRule]) -> JsonObject:

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import redirect_stdout
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NamedTuple, TypeAlias
+from typing import Annotated, NamedTuple, TypeAlias
 
 import typer
 
@@ -18,7 +18,7 @@ from leeward.app.app import App as LoadedApp
 from leeward.app.objects import check_no_loop
 from leeward.app.triggers import Kind
 from leeward.cli.doctor.order import home_of
-from leeward.cli.global_options import options_of
+from leeward.cli.global_options import GlobalOptions, options_of
 from leeward.cli.output.console import Printers
 from leeward.cli.output.json_view import JsonObject
 from leeward.config import Config, TargetName, with_order
@@ -28,22 +28,33 @@ from leeward.values import NOTHING
 from leeward_deploy.commands.package import (
     App,
     Arch,
+    PackageRequest,
     Python,
     Source,
     check_names,
     declared_for,
     render_files,
     settings_of,
+    spec_of,
     store,
 )
-from leeward_deploy.needs import of_kind
-from leeward_deploy.recipe import Bucket, Declared, Deployment, Site, Table, exporter_of
-
-if TYPE_CHECKING:
-    from leeward.app.app import App as LoadedApp
-    from leeward.cli.global_options import GlobalOptions
-    from leeward_deploy.commands.package import PackageRequest
-    from leeward_deploy.recipe import Exporter, Template
+from leeward_deploy.needs import note_on_roles, of_kind
+from leeward_deploy.recipe import (
+    PACKAGERS,
+    WORKFLOW_EXPORTS,
+    Bucket,
+    Declared,
+    Deployment,
+    Exporter,
+    Recipe,
+    Site,
+    Table,
+    Template,
+    WorkflowExport,
+    offer_of,
+    providers_with,
+)
+from leeward_deploy.uv import PackageSource
 
 
 class Home(NamedTuple):
@@ -267,10 +278,8 @@ def cloudformation(
 
 
 def _request(app: str | None, python: str, arch: str, source: Path, out: Path) -> PackageRequest:
-    from leeward_deploy.commands.package import PackageRequest
-    from leeward_deploy.uv import PackageSource as Packages
 
-    return PackageRequest(app, "", python, arch, source, out, None, (), Packages())
+    return PackageRequest(app, "", python, arch, source, out, None, (), PackageSource())
 
 
 def _export(options: GlobalOptions, tool: str, request: PackageRequest) -> None:
@@ -287,10 +296,6 @@ def _export(options: GlobalOptions, tool: str, request: PackageRequest) -> None:
 
 def _write_files(request: PackageRequest, tool: str, targets: str | None) -> JsonObject:
     """Write the files of every provider that has some; return what there is to show of them."""
-    from leeward.config import TargetName
-    from leeward_deploy.commands.package import declared_for
-    from leeward_deploy.needs import note_on_roles
-
     config = read_order(request.folder, targets, request.settings)
     made: dict[str, tuple[Template, ...]] = {}
     notes: list[str] = []
@@ -330,15 +335,10 @@ def _exporter(
     provider: str, tool: str, request: PackageRequest
 ) -> tuple[Exporter, LoadedApp] | None:
     """Return what writes an app's files of a tool for a provider, and the app; None if nothing."""
-    from leeward.app.runtimes import runtime_of
-    from leeward.entrypoints import all_entry_points
-    from leeward_deploy.commands.package import spec_of
-    from leeward_deploy.recipe import PACKAGERS, Recipe
-
-    if provider not in {each.name for each in all_entry_points(PACKAGERS)}:
+    if provider not in providers_with(PACKAGERS):
         return None
     spec, _ = spec_of(request._replace(target=provider))
-    recipe: Recipe = runtime_of(provider, PACKAGERS)(spec)
+    recipe: Recipe = offer_of(PACKAGERS, provider)(spec)
     exporter = recipe.exports.get(tool)
     return None if exporter is None else (exporter, spec.app)
 
@@ -363,7 +363,7 @@ def export_workflow(
     functions = options.resolved().functions
     own = {each: found.names[engine] for each, found in functions.items() if engine in found.names}
     marks = {each for each, found in functions.items() if found.marks}
-    made = exporter_of(engine)(definition, own, marks)
+    made: WorkflowExport = offer_of(WORKFLOW_EXPORTS, engine)(definition, own, marks)
     store(out, made.files)
     files = [str(out / path) for path in made.files]
     data = {"workflow": name, "engine": engine, "digest": definition.digest, "files": files}

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from contextlib import redirect_stdout
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, TypeAlias
 
@@ -25,9 +26,10 @@ from leeward.errors import ConfigError, InvalidRequest
 from leeward.registry import BUILT_IN
 from leeward.registry import GROUP as ADAPTERS
 from leeward.values import NOTHING
-from leeward_deploy.build import Origin
+from leeward_deploy.build import Origin, build, write_files, write_template
 from leeward_deploy.entry import find_app, handler_calls, load_app
-from leeward_deploy.recipe import ARCHES, Declared, Entry, PackageSpec
+from leeward_deploy.needs import note_on_roles
+from leeward_deploy.recipe import ARCHES, PACKAGERS, Declared, Entry, PackageSpec, Recipe, offer_of
 from leeward_deploy.sources import is_entry_of_another, modules_in, sources_of
 from leeward_deploy.uv import PackageSource
 
@@ -146,8 +148,6 @@ def adapters_of(
         targets: an order that wins over that of ``leeward.toml``.
         file: in place of the folder's ``leeward.toml``; None for that.
     """
-    from importlib.metadata import version
-
     config = settings_of(folder, file)
     known = {each.name: each.distribution for each in all_entry_points(ADAPTERS)}
     order = config.order if targets is None else parse_order(targets, "--targets")
@@ -300,8 +300,6 @@ def package(
 
     Nothing is deployed. The same app gives the same bytes.
     """
-    from leeward_deploy.uv import PackageSource as Packages
-
     options = options_of(context)
     if not options.trust_env:
         raise InvalidRequest(
@@ -310,7 +308,7 @@ def package(
             field="--no-trust-env",
         )
     links = tuple(str(each.resolve()) for each in find_links or ())
-    packages = Packages(links, no_index, tuple(allow_build or ()))
+    packages = PackageSource(links, no_index, tuple(allow_build or ()))
     request = PackageRequest(
         *(app, target, python, arch, source, out, requirements, tuple(exclude or ())),
         packages,
@@ -323,12 +321,7 @@ def package(
 
 def _build(request: PackageRequest, targets: str | None, *, template: bool) -> JsonObject:
     """Make what is wanted, and return what there is to show of it."""
-    from leeward.app.runtimes import runtime_of
-    from leeward_deploy.build import build, write_template
-    from leeward_deploy.needs import note_on_roles
-    from leeward_deploy.recipe import PACKAGERS, Recipe
-
-    recipe_of = runtime_of(request.target, PACKAGERS)
+    recipe_of = offer_of(PACKAGERS, request.target)
     spec, origin = spec_of(request)
     recipe: Recipe = recipe_of(spec)
     others = adapters_of(request.folder, request.target, targets, request.settings)
@@ -381,8 +374,6 @@ def store(out: Path, files: Mapping[str, str]) -> None:
     Raises:
         ConfigError: it cannot be written to.
     """
-    from leeward_deploy.build import write_files
-
     try:
         write_files(out, {name: text.encode() for name, text in files.items()})
     except OSError as error:

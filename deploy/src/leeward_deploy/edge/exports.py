@@ -6,14 +6,12 @@ Nothing is deployed.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from leeward.errors import ConfigError
 from leeward.values import NOTHING
 from leeward_deploy.edge.rules import EdgeRule
 from leeward_deploy.recipe import Command, Entry, Recipe
-
-EDGES: Final = "leeward.edges"
 
 
 class EdgeExport(NamedTuple):

@@ -36,7 +36,7 @@ def recipe(spec: PackageSpec) -> Recipe:
     return Recipe(
         entry="main.py",
         statement='main = {app}.handler("google")',
-        requires=(*same_versions("leeward-google"), FRAMEWORK),
+        requires=(*same_versions("google"), FRAMEWORK),
         system=System(
             f"Google's python{spec.python.replace('.', '')}, on Ubuntu {ubuntu}",
             glibc,
