@@ -33,7 +33,7 @@ MUTANTS: Final = (
     Mutant(
         "what was built on this machine is shipped",
         "deploy/src/leeward_deploy/build.py",
-        "if not any(loads(each, *goal) for each in tags):",
+        "if loadable.isdisjoint(tags):",
         "if not tags:",
         f"{_PARTS}::test_what_was_installed_is_looked_at_once_more",
     ),
@@ -47,14 +47,14 @@ MUTANTS: Final = (
     Mutant(
         "a role on AWS names every table",
         "deploy/src/leeward_deploy/aws/roles.py",
-        'named("dynamodb", "table/", each, homes)',
-        'named("dynamodb", "table/", "*", homes)',
+        'arn_for("dynamodb", "table/", each, homes)',
+        'arn_for("dynamodb", "table/", "*", homes)',
         f"{_STACK}::test_on_aws_a_role_names_what_it_may_touch",
     ),
     Mutant(
         "a dead letter on Google is kept nowhere",
         f"{_GOOGLE}/template.py",
-        "    _kept(made, dead.name, letters)\n",
+        "    _keep(made, dead.name, letters)\n",
         "",
         f"{_TERRAFORM}::test_on_google_each_handler_is_pushed_to_and_its_dead_letters_are_kept",
     ),
@@ -96,7 +96,7 @@ MUTANTS: Final = (
     Mutant(
         "a role on AWS may do everything",
         "deploy/src/leeward_deploy/aws/rules.py",
-        '        and not any("*" in action for action in _listed(statement["Action"]))\n',
+        '        and not any("*" in action for action in _as_list(statement["Action"]))\n',
         "",
         f"{_REFUSED}::test_a_planted_mistake_is_found",
     ),
@@ -119,8 +119,8 @@ MUTANTS: Final = (
     Mutant(
         "tables of two regions share an account of Cosmos DB",
         "deploy/src/leeward_deploy/azure/surroundings.py",
-        'Home("" if region == regions[0] else f"-{region}", settings[region])',
-        'Home("", settings[region])',
+        'CosmosAccount("" if region == regions[0] else f"-{region}", settings[region])',
+        'CosmosAccount("", settings[region])',
         "tests/packages/test_exports.py::test_each_table_is_made_where_its_home_is",
     ),
     Mutant(
@@ -147,7 +147,7 @@ MUTANTS: Final = (
     Mutant(
         "a package lacks what its code imports",
         "deploy/src/leeward_deploy/imports.py",
-        "        if known or _own(top, files) or _is_there(place, found):",
+        "        if known or is_own or _is_there(place, found):",
         "        if top:",
         "tests/packages/test_parts.py::test_what_code_imports_is_in_the_package",
     ),

@@ -77,11 +77,8 @@ def check_imports(
         known = top in sys.stdlib_module_names or any(
             found.module == each or found.module.startswith(f"{each}.") for each in provided
         )
-        if (
-            known
-            or any(each == f"{top}.py" or each.startswith(f"{top}/") for each in files)
-            or _is_there(place, found)
-        ):
+        is_own = any(each == f"{top}.py" or each.startswith(f"{top}/") for each in files)
+        if known or is_own or _is_there(place, found):
             continue
         offered = packages_distributions().get(top, [])
         if any(re.sub(r"[-_.]+", "-", each).lower() in built for each in offered):
