@@ -22,15 +22,7 @@ from leeward_deploy.entry import entry_text, handler_calls
 from leeward_deploy.imports import check_imports
 from leeward_deploy.recipe import ARCHES, Limit, PackageSpec, Recipe, Template
 from leeward_deploy.sources import copy_files
-from leeward_deploy.uv import (
-    Goal,
-    NotLoadable,
-    PackageSource,
-    Pinned,
-    install,
-    resolve,
-    tags_in,
-)
+from leeward_deploy.uv import Goal, NotLoadable, PackageSource, Pinned, install, resolve, tags_in
 
 TIME: Final = (1980, 1, 1, 0, 0, 0)
 """Of every file: the first that a zip can tell."""
@@ -162,10 +154,7 @@ def build(spec: PackageSpec, recipe: Recipe, origin: Origin, out: Path, name: st
             "zip": len(content),
             "folder": sum(path.stat().st_size for path in files_below(made)),
         }
-        notes = (
-            *check_sizes(sizes, recipe.limits, largest(made)),
-            *_note_on(origin.denied),
-        )
+        notes = (*check_sizes(sizes, recipe.limits, largest(made)), *_note_on(origin.denied))
         if recipe.check is not None:
             notes += recipe.check(made, origin.source)
         rmtree(folder, ignore_errors=True)

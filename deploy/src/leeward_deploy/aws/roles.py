@@ -149,11 +149,7 @@ def role(service: str, statements: list[Json], *, of_account: bool = False) -> J
         statements: what it may do.
         of_account: only in the name of this account.
     """
-    trust: Json = {
-        "Effect": "Allow",
-        "Principal": {"Service": service},
-        "Action": "sts:AssumeRole",
-    }
+    trust: Json = {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}
     if of_account:
         trust["Condition"] = {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
     policy = {"Version": "2012-10-17", "Statement": statements}

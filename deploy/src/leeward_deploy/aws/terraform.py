@@ -214,8 +214,7 @@ FORMS: Final = {
     "Lambda::Function": Form("aws_lambda_function", ref="function_name"),
     "Lambda::Permission": Form("aws_lambda_permission"),
     "Route53::HealthCheck": Form(
-        "aws_route53_health_check",
-        {"FullyQualifiedDomainName": "fqdn", "EnableSNI": "enable_sni"},
+        "aws_route53_health_check", {"FullyQualifiedDomainName": "fqdn", "EnableSNI": "enable_sni"}
     ),
     "Route53::RecordSet": Form(
         "aws_route53_record",

@@ -35,10 +35,7 @@ from leeward_deploy.terraform import Configuration, literal, of, text_of, unique
 LEAST: Final = 300
 """Seconds of ``functionTimeout``, if nobody needs more: the default of a Consumption plan."""
 
-BUNDLE: Final = {
-    "id": "Microsoft.Azure.Functions.ExtensionBundle",
-    "version": "[4.*, 5.0.0)",
-}
+BUNDLE: Final = {"id": "Microsoft.Azure.Functions.ExtensionBundle", "version": "[4.*, 5.0.0)"}
 """Without it there is no trigger of queues or events."""
 
 WAIT: Final = "00:00:10"

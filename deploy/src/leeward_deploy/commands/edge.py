@@ -30,13 +30,7 @@ from leeward_deploy.commands.package import (
     store,
 )
 from leeward_deploy.edge.exports import Edge, FunctionSpec, Trigger
-from leeward_deploy.edge.rules import (
-    EdgeRule,
-    Request,
-    answer_of,
-    note_on_spelling,
-    read_rules,
-)
+from leeward_deploy.edge.rules import EdgeRule, Request, answer_of, note_on_spelling, read_rules
 from leeward_deploy.entry import names_in
 from leeward_deploy.recipe import EDGES, Entry, PackageSpec, Recipe, offer_of, providers_with
 from leeward_deploy.sources import sources_of

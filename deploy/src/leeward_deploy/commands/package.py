@@ -272,8 +272,7 @@ AllowBuild: TypeAlias = Annotated[
     typer.Option(metavar="NAME", help="Of pure Python and without a wheel: build it here."),
 ]
 Exclude: TypeAlias = Annotated[
-    list[str] | None,
-    typer.Option(metavar="PATTERN", help="Leave such files out; may be repeated."),
+    list[str] | None, typer.Option(metavar="PATTERN", help="Leave such files out; may be repeated.")
 ]
 WithTemplate: TypeAlias = Annotated[
     bool, typer.Option("--template", help="Write what its handlers need around them, too.")

@@ -213,10 +213,7 @@ DATA: Final = {"google_project": {"this": {"project_id": PROJECT}}}
 VERSION: Final = ">= 8.0"
 """Whose schemas are kept here."""
 
-VARIABLES: Final = {
-    "project": "the id of the project",
-    "region": "where the functions are",
-}
+VARIABLES: Final = {"project": "the id of the project", "region": "where the functions are"}
 
 
 def template(spec: PackageSpec) -> Template:
@@ -310,11 +307,7 @@ def _trigger(
             time_zone="Etc/UTC",
             attempt_deadline=f"{max(15, min(1800, seconds_of(handler)))}s",
             retry_config={"retry_count": min(SCHEDULER_RETRIES, handler.retries or 0)},
-            http_target={
-                "http_method": "POST",
-                "uri": to.url(),
-                **to.token(),
-            },
+            http_target={"http_method": "POST", "uri": to.url(), **to.token()},
         )
     elif handler.kind is Kind.EVENT:
         bus = spec.declared.buses.get(str(handler.bus), str(handler.bus))

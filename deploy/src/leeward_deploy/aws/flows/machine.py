@@ -263,11 +263,7 @@ class Machine:
         return f"{id} in time"
 
     def _raise(
-        self,
-        state: str,
-        error: str,
-        around: StateScope,
-        more: Mapping[str, str] | None = None,
+        self, state: str, error: str, around: StateScope, more: Mapping[str, str] | None = None
     ) -> None:
         around.states[state] = {
             "Type": "Pass",

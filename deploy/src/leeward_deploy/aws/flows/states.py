@@ -366,11 +366,7 @@ def _undo(node: Saga, step: Step, around: StateScope, calls: LambdaCalls) -> Sta
         "payload": field_of(step.payload, around.names),
         "result": whole(f"{both} > {LARGEST} ? null : {result}"),
     }
-    lost = {
-        "ErrorEquals": ["States.ALL"],
-        "Output": whole(path),
-        "Next": f"{node.id} not undone",
-    }
+    lost = {"ErrorEquals": ["States.ALL"], "Output": whole(path), "Next": f"{node.id} not undone"}
     undo_path = f'{path} & "/undo"'
     task = calls.task(undo.function, payload, f"({undo_path})", undo.timeout, undo.retry)
     return {**task, "Output": whole("null"), "End": True, "Catch": [lost]}

@@ -105,10 +105,7 @@ class WorkflowSource:
     """
 
     def __init__(
-        self,
-        definition: workflows.Definition,
-        functions: Mapping[str, str],
-        marks: Collection[str],
+        self, definition: workflows.Definition, functions: Mapping[str, str], marks: Collection[str]
     ) -> None:
         self._definition = definition
         self._calls = FunctionCalls(functions, marks)
@@ -315,11 +312,7 @@ class WorkflowSource:
                 (f"{error} != null", [{f"{branch.id}-raise": {"raise": f"${{{error}}}"}}])
             )
         parallel = {"shared": sorted(shared), "branches": branches}
-        return [
-            {node.id: {"parallel": parallel}},
-            *after,
-            {f"{node.id}-ended": when(*raised)},
-        ]
+        return [{node.id: {"parallel": parallel}}, *after, {f"{node.id}-ended": when(*raised)}]
 
     def _each(self, node: workflows.Each, around: StepScope) -> Steps:
         id = variable_of(node.id)
