@@ -154,7 +154,14 @@ def build(spec: PackageSpec, recipe: Recipe, origin: Origin, out: Path, name: st
             "zip": len(content),
             "folder": sum(path.stat().st_size for path in files_below(made)),
         }
-        notes = (*check_sizes(sizes, recipe.limits, largest(made)), *_note_on(origin.denied))
+        notes = check_sizes(sizes, recipe.limits, largest(made))
+        if origin.denied:
+            left = ", ".join(origin.denied)
+            note = (
+                f"left out, because such files hold secrets or data, or are tests: {left}; a line "
+                "like !name in .leewardignore takes one along"
+            )
+            notes += (note,)
         if recipe.check is not None:
             notes += recipe.check(made, origin.source)
         rmtree(folder, ignore_errors=True)
@@ -250,32 +257,15 @@ def _assemble(spec: PackageSpec, recipe: Recipe, origin: Origin, made: Path, wor
     copy_files(origin.folder, origin.files, made)
     if origin.settings is not None:
         write_files(made, {"leeward.toml": origin.settings.read_bytes()})
-    write_files(made, _files(spec, recipe, pinned, built))
-    return "".join(f"{each.line()}\n" for each in pinned)
-
-
-def _note_on(denied: Sequence[str]) -> tuple[str, ...]:
-    """Return what to say of files that stay behind."""
-    if not denied:
-        return ()
-    told = (
-        f"left out, because such files hold secrets or data, or are tests: {', '.join(denied)}; a "
-        "line like !name in .leewardignore takes one along"
-    )
-    return (told,)
-
-
-def _files(
-    spec: PackageSpec, recipe: Recipe, pinned: Sequence[Pinned], built: Iterable[str]
-) -> dict[str, bytes]:
-    """Return what is written besides the user's files, and in their place."""
-    found = {name: text.encode() for name, text in recipe.files.items() if name not in spec.files}
+    # What is written besides the user's files, and in their place.
+    more = {name: text.encode() for name, text in recipe.files.items() if name not in spec.files}
     if recipe.entry not in spec.files:
-        found[recipe.entry] = entry_text(spec.entry, recipe.statement).encode()
+        more[recipe.entry] = entry_text(spec.entry, recipe.statement).encode()
     if recipe.lists:
         lines = [each.line() for each in pinned if not recipe.built or each.name in built]
-        found[LIST] = "".join(f"{line}\n" for line in lines).encode()
-    return found
+        more[LIST] = "".join(f"{line}\n" for line in lines).encode()
+    write_files(made, more)
+    return "".join(f"{each.line()}\n" for each in pinned)
 
 
 def _closure(

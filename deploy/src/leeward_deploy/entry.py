@@ -176,7 +176,10 @@ def load_app(folder: Path, entry: Entry) -> App:
         found.check()
     finally:
         sys.path.remove(str(folder))
-        _forget(set(sys.modules) - before, folder)
+        for name in set(sys.modules) - before:
+            file = getattr(sys.modules.get(name), "__file__", None)
+            if file and Path(file).resolve().is_relative_to(folder.resolve()):
+                del sys.modules[name]
         sys.modules.update(others)
     return found
 
@@ -189,11 +192,3 @@ def _import(entry: Entry, where: str) -> object:
             f"{where} cannot be imported ({import_flaw(error)}); install what it needs "
             "here too, and correct it"
         ) from error
-
-
-def _forget(names: set[str], folder: Path) -> None:
-    """Forget the modules of `names` that come from a folder."""
-    for name in names:
-        file = getattr(sys.modules.get(name), "__file__", None)
-        if file and Path(file).resolve().is_relative_to(folder.resolve()):
-            del sys.modules[name]

@@ -17,7 +17,7 @@ import tomllib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from shutil import which
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from packaging.tags import Tag, compatible_tags, cpython_tags, parse_tag
@@ -215,16 +215,8 @@ def install(
     lines.write_text("".join(f"{each.line()}\n" for each in pinned), encoding="utf-8")
     done = run(
         [
-            *(
-                "pip",
-                "install",
-                "--python",
-                sys.executable,
-                "--target",
-                str(folder),
-                "--no-deps",
-                "--require-hashes",
-            ),
+            *("pip", "install", "--python", sys.executable, "--target", str(folder)),
+            *("--no-deps", "--require-hashes"),
             *("--link-mode=copy", "-r", str(lines)),
             *goal.arguments(),
             *source.arguments(),
@@ -240,28 +232,20 @@ def read_lock(text: str) -> tuple[Pinned, ...]:
 
     Source: PEP 751.
     """
-    return tuple(
-        sorted(
-            Pinned(
-                each["name"],
-                each.get("version", ""),
-                tuple((_file_name(file), file["hashes"]["sha256"]) for file in _files(each)),
-            )
-            for each in tomllib.loads(text).get("packages", ())
-        )
-    )
+    pinned = []
+    for each in tomllib.loads(text).get("packages", ()):
+        # Its wheels, and what a wheel may be built of.
+        files = [*each.get("wheels", ()), *(each[kind] for kind in _BUILT_OF if kind in each)]
+        hashes = []
+        for file in files:
+            address = unquote(urlsplit(file.get("url", "")).path)
+            path: str = file.get("name") or address or file["path"]
+            hashes.append((path.rpartition("/")[2], file["hashes"]["sha256"]))
+        pinned.append(Pinned(each["name"], each.get("version", ""), tuple(hashes)))
+    return tuple(sorted(pinned))
 
 
-def _files(package: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return a package's files: its wheels, and what a wheel may be built of."""
-    found = [*package.get("wheels", ())]
-    found += [package[kind] for kind in ("sdist", "archive") if kind in package]
-    return found
-
-
-def _file_name(file: dict[str, Any]) -> str:
-    path: str = file.get("name") or unquote(urlsplit(file.get("url", "")).path) or file["path"]
-    return path.rpartition("/")[2]
+_BUILT_OF: Final = ("sdist", "archive")
 
 
 def _compile(
@@ -272,16 +256,8 @@ def _compile(
     own.write_text("".join(f"{each}\n" for each in requires), encoding="utf-8")
     return run(
         [
-            *(
-                "pip",
-                "compile",
-                "--python",
-                sys.executable,
-                "--format",
-                "pylock.toml",
-                "-o",
-                str(lock),
-            ),
+            *("pip", "compile", "--python", sys.executable),
+            *("--format", "pylock.toml", "-o", str(lock)),
             *("--no-header", "--no-annotate", str(own), *(str(each) for each in files)),
             *goal.arguments(),
             *source.arguments(),

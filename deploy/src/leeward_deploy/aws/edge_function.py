@@ -24,7 +24,7 @@ from functools import partial
 from typing import Any, Final, NamedTuple
 
 from leeward.errors import ConfigError
-from leeward_deploy.aws.roles import LOGS, allow
+from leeward_deploy.aws.roles import LOGS, allow, role
 from leeward_deploy.edge.exports import Association, FunctionSpec, Trigger
 from leeward_deploy.recipe import Command, Limit, Recipe, System, Template
 
@@ -289,29 +289,7 @@ def _edge_role(name: str) -> Json:
     group = f"log-group:/aws/lambda/{REGION}.{name}"
     place = "arn:${AWS::Partition}:logs:*:${AWS::AccountId}"
     logs = [{"Fn::Sub": f"{place}:{each}"} for each in (group, f"{group}:*")]
-    return {
-        "Type": "AWS::IAM::Role",
-        "Properties": {
-            "AssumeRolePolicyDocument": {
-                "Version": "2012-10-17",
-                "Statement": [
-                    {
-                        "Effect": "Allow",
-                        "Principal": {
-                            "Service": ["lambda.amazonaws.com", "edgelambda.amazonaws.com"]
-                        },
-                        "Action": "sts:AssumeRole",
-                    }
-                ],
-            },
-            "Policies": [
-                {
-                    "PolicyName": "leeward",
-                    "PolicyDocument": {"Version": "2012-10-17", "Statement": [allow(LOGS, *logs)]},
-                }
-            ],
-        },
-    }
+    return role(["lambda.amazonaws.com", "edgelambda.amazonaws.com"], [allow(LOGS, *logs)])
 
 
 def _commands(spec: FunctionSpec, out: str) -> tuple[Command, ...]:

@@ -26,20 +26,23 @@ from leeward_deploy.aws.roles import (
     RECEIVE,
     allow,
     arn,
+    arn_of,
     bus_id,
     check_names,
     check_order,
     function_role,
     logical,
+    may_invoke,
     may_scan,
+    may_send,
     of_app,
     own_name,
     queue_arn,
+    resource,
     role,
 )
 from leeward_deploy.needs import (
     ORDERED,
-    DeadQueue,
     bucket_of,
     dead_queue,
     is_queued,
@@ -160,17 +163,6 @@ def resources_of(region: AwsRegion) -> Json:
     return found
 
 
-def resource(type: str, /, **properties: Any) -> Json:
-    """Return a resource of CloudFormation; a property that is None is left out."""
-    given = {name: value for name, value in properties.items() if value is not None}
-    return {"Type": f"AWS::{type}", "Properties": given}
-
-
-def arn_of(id: str) -> Json:
-    """Return the ARN of a resource of the same template."""
-    return {"Fn::GetAtt": [id, "Arn"]}
-
-
 def _of_handler(region: AwsRegion, handler: Handler) -> Json:
     spec, seconds = region.spec, seconds_of(handler)
     if seconds > LONGEST:
@@ -185,7 +177,10 @@ def _of_handler(region: AwsRegion, handler: Handler) -> Json:
         check_order(dead, ordered=False, told=f"what Lambda cannot bring to {handler.name!r} keeps")
         found = {f"{logical(handler.name)}DeadQueue": _dead_sqs(dead)}
         statements = [allow(["sqs:SendMessage"], queue_arn(dead))]
-        found |= _trigger(region, handler)
+        if handler.kind is Kind.SCHEDULE:
+            found |= _schedule(region, handler)
+        elif handler.kind is Kind.EVENT:
+            found |= _rule(region, handler)
     id, function = logical(handler.name), own_name(spec, handler)
     is_told = bucket_of(spec.declared, handler) not in region.elsewhere
     if handler.kind is Kind.OBJECT and is_told:
@@ -195,6 +190,9 @@ def _of_handler(region: AwsRegion, handler: Handler) -> Json:
         statements.append(may_scan(spec.declared, handler.scans, region.homes))
     rights = of_app(spec.declared, region.homes, region.others, _queues(spec))
     found[f"{id}Role"] = function_role(function, [*statements, *rights])
+    variables = {"LEEWARD_FUNCTION": handler.name}
+    if not spec.declared.ordered:
+        variables["CLOUD_PROVIDER"] = spec.declared.order or "aws"
     found[id] = resource(
         "Lambda::Function",
         FunctionName=function,
@@ -205,7 +203,7 @@ def _of_handler(region: AwsRegion, handler: Handler) -> Json:
         MemorySize=MEMORY,
         Timeout=seconds,
         Role=arn_of(f"{id}Role"),
-        Environment={"Variables": _variables(spec, handler)},
+        Environment={"Variables": variables},
         ReservedConcurrentExecutions=region.reserved,
     )
     found[f"{id}Retries"] = _asynchronous(handler)
@@ -233,24 +231,12 @@ def _queue(spec: PackageSpec, handler: Handler, seconds: int) -> tuple[Json, lis
         # Without this, messages that have failed are taken for done, and are gone.
         FunctionResponseTypes=["ReportBatchItemFailures"],
     )
-    return found, _queue_rights(queue, dead)
-
-
-def _queue_rights(queue: str, dead: DeadQueue) -> list[Json]:
-    if not dead.by_leeward:
-        send = allow(["sqs:SendMessage"], queue_arn(dead.name))
-        return [allow(RECEIVE, queue_arn(queue)), send]
-    return [
-        allow([*RECEIVE, "sqs:ChangeMessageVisibility", "sqs:GetQueueUrl"], queue_arn(queue)),
-        allow(["sqs:SendMessage", "sqs:GetQueueUrl"], queue_arn(dead.name)),
+    later = ["sqs:ChangeMessageVisibility"] if dead.by_leeward else []
+    find = ["sqs:GetQueueUrl"] if dead.by_leeward else []
+    return found, [
+        allow([*RECEIVE, *later, *find], queue_arn(queue)),
+        allow(["sqs:SendMessage", *find], queue_arn(dead.name)),
     ]
-
-
-def _trigger(region: AwsRegion, handler: Handler) -> Json:
-    """Return what calls a handler: a schedule, a rule, or nothing."""
-    if handler.kind is Kind.SCHEDULE:
-        return _schedule(region, handler)
-    return _rule(region, handler) if handler.kind is Kind.EVENT else {}
 
 
 def _schedule(region: AwsRegion, handler: Handler) -> Json:
@@ -306,17 +292,11 @@ def _rule(region: AwsRegion, handler: Handler) -> Json:
             }
         ],
     )
-    may_call = resource(
-        "Lambda::Permission",
-        Action="lambda:InvokeFunction",
-        FunctionName={"Ref": id},
-        Principal="events.amazonaws.com",
-        SourceArn=source,
-    )
+    condition = {"ArnEquals": {"aws:SourceArn": source}}
     return {
         f"{id}Event": rule,
-        f"{id}EventPermission": may_call,
-        f"{id}DeadQueuePolicy": _rule_may_send(f"{id}DeadQueue", dead, source),
+        f"{id}EventPermission": may_invoke(id, "events.amazonaws.com", source),
+        f"{id}DeadQueuePolicy": may_send(f"{id}DeadQueue", "events.amazonaws.com", dead, condition),
     }
 
 
@@ -344,19 +324,6 @@ def _asynchronous(handler: Handler) -> Json:
     )
 
 
-def _rule_may_send(id: str, queue: str, rule: Json) -> Json:
-    """Return a policy of a queue: one rule may put there what it could not deliver."""
-    statement = {
-        "Effect": "Allow",
-        "Principal": {"Service": "events.amazonaws.com"},
-        "Action": "sqs:SendMessage",
-        "Resource": queue_arn(queue),
-        "Condition": {"ArnEquals": {"aws:SourceArn": rule}},
-    }
-    document = {"Version": "2012-10-17", "Statement": [statement]}
-    return resource("SQS::QueuePolicy", Queues=[{"Ref": id}], PolicyDocument=document)
-
-
 def _dead_sqs(name: str) -> Json:
     return _sqs(name, {"MessageRetentionPeriod": RETENTION})
 
@@ -368,34 +335,25 @@ def _sqs(name: str, properties: Json) -> Json:
     )
 
 
-def _variables(spec: PackageSpec, handler: Handler) -> Json:
-    found = {"LEEWARD_FUNCTION": handler.name}
-    declared = spec.declared
-    return found if declared.ordered else {**found, "CLOUD_PROVIDER": declared.order or "aws"}
-
-
 def notes(spec: PackageSpec) -> tuple[str, ...]:
     """Return what cannot be said of the handlers, and what clients have to know of them."""
     untold = sorted(_queues(spec) - {*spec.declared.queues})
-    queues = [
+    queues = (
         f"{each}: a client puts calls into this queue if it is opened with the app, or if "
         f"leeward.toml has `queue = true` in [functions.{each}]; any other client calls the Lambda "
         "function of this name, past the queue"
         for each in untold
-    ]
-    return (*queues, *_too_many_retries(spec))
+    )
+    retries = (
+        f"{each.name}: {each.retries} retries are wanted, and an asynchronous call of Lambda has "
+        f"{MOST_RETRIES} at most"
+        for each in spec.app.handlers.values()
+        if not is_queued(each) and (each.retries or 0) > MOST_RETRIES
+    )
+    return (*queues, *retries)
 
 
 def _queues(spec: PackageSpec) -> set[str]:
     """Return the queues of messages, as leeward.toml or the app has them."""
     own = {each.queue for each in spec.app.handlers.values() if each.queue}
     return own | {*spec.declared.queues}
-
-
-def _too_many_retries(spec: PackageSpec) -> tuple[str, ...]:
-    return tuple(
-        f"{each.name}: {each.retries} retries are wanted, and an asynchronous call of Lambda has "
-        f"{MOST_RETRIES} at most"
-        for each in spec.app.handlers.values()
-        if not is_queued(each) and (each.retries or 0) > MOST_RETRIES
-    )

@@ -20,7 +20,14 @@ from urllib.parse import quote_plus
 
 from leeward.app.kit import Handler, Kind
 from leeward.errors import ConfigError
-from leeward_deploy.aws.roles import allow, logical, own_name, queue_arn
+from leeward_deploy.aws.roles import (
+    allow,
+    arn_of,
+    logical,
+    may_invoke,
+    may_send,
+    own_name,
+)
 from leeward_deploy.needs import bucket_of, of_kind, prefixes_of
 from leeward_deploy.recipe import PackageSpec
 from leeward_deploy.terraform import unique
@@ -38,32 +45,15 @@ def may_tell(spec: PackageSpec, handler: Handler, id: str) -> Json:
         handler: of objects.
         id: of the handler, in the template.
     """
-    bucket = _arn(bucket_of(spec.declared, handler))
-    account = {"Ref": "AWS::AccountId"}
+    bucket, account = _arn(bucket_of(spec.declared, handler)), {"Ref": "AWS::AccountId"}
+    service = "s3.amazonaws.com"
     if not handler.queued:
-        properties = {
-            "Action": "lambda:InvokeFunction",
-            "FunctionName": {"Ref": id},
-            "Principal": "s3.amazonaws.com",
-            "SourceArn": bucket,
-            "SourceAccount": account,
-        }
-        return {f"{id}Permission": {"Type": "AWS::Lambda::Permission", "Properties": properties}}
-    statement = {
-        "Effect": "Allow",
-        "Principal": {"Service": "s3.amazonaws.com"},
-        "Action": "sqs:SendMessage",
-        "Resource": queue_arn(handler.name),
-        "Condition": {
-            "ArnEquals": {"aws:SourceArn": bucket},
-            "StringEquals": {"aws:SourceAccount": account},
-        },
+        return {f"{id}Permission": may_invoke(id, service, bucket, account)}
+    condition = {
+        "ArnEquals": {"aws:SourceArn": bucket},
+        "StringEquals": {"aws:SourceAccount": account},
     }
-    policy: Json = {
-        "Queues": [{"Ref": f"{id}Queue"}],
-        "PolicyDocument": {"Version": "2012-10-17", "Statement": [statement]},
-    }
-    return {f"{id}QueuePolicy": {"Type": "AWS::SQS::QueuePolicy", "Properties": policy}}
+    return {f"{id}QueuePolicy": may_send(f"{id}Queue", service, handler.name, condition)}
 
 
 def rights(spec: PackageSpec, handler: Handler) -> list[Json]:
@@ -111,9 +101,9 @@ def with_notifications(made: Json, spec: PackageSpec, bucket: str) -> Json:
         id, told = logical(each.name), configuration
         needed.append(f"{id}QueuePolicy" if each.queued else f"{id}Permission")
         if each.queued:
-            queues.append({**told, "Queue": {"Fn::GetAtt": [f"{id}Queue", "Arn"]}})
+            queues.append({**told, "Queue": arn_of(f"{id}Queue")})
         else:
-            functions.append({**told, "Function": {"Fn::GetAtt": [id, "Arn"]}})
+            functions.append({**told, "Function": arn_of(id)})
     if not needed:
         return made
     found: Json = {"QueueConfigurations": queues, "LambdaConfigurations": functions}

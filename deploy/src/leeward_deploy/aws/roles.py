@@ -41,6 +41,46 @@ def arn_for(service: str, kind: str, name: str, homes: Mapping[str, str] = NOTHI
     return arn(service, f"{kind}{name}", homes.get(name) or "${AWS::Region}")
 
 
+def resource(type: str, /, **properties: Any) -> Json:
+    """Return a resource of CloudFormation; a property that is None is left out."""
+    given = {name: value for name, value in properties.items() if value is not None}
+    return {"Type": f"AWS::{type}", "Properties": given}
+
+
+def arn_of(id: str) -> Json:
+    """Return the ARN of a resource of the same template."""
+    return {"Fn::GetAtt": [id, "Arn"]}
+
+
+def may_invoke(id: str, service: str, source: Json, account: Json | None = None) -> Json:
+    """Return what lets a service call the function `id` for one source."""
+    return resource(
+        "Lambda::Permission",
+        Action="lambda:InvokeFunction",
+        FunctionName={"Ref": id},
+        Principal=service,
+        SourceArn=source,
+        SourceAccount=account,
+    )
+
+
+def may_send(id: str, service: str, queue: str, condition: Json) -> Json:
+    """Return the policy of the queue `id`, whose name is `queue`: a service may send to it."""
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Service": service},
+        "Action": "sqs:SendMessage",
+        "Resource": queue_arn(queue),
+        "Condition": condition,
+    }
+    return resource("SQS::QueuePolicy", Queues=[{"Ref": id}], PolicyDocument=policy_of([statement]))
+
+
+def policy_of(statements: list[Json]) -> Json:
+    """Return a policy."""
+    return {"Version": "2012-10-17", "Statement": statements}
+
+
 def queue_arn(queue: str) -> Json:
     """Return the ARN of a queue."""
     return arn("sqs", queue)
@@ -141,8 +181,8 @@ def function_role(function: str, statements: list[Json]) -> Json:
     return role("lambda.amazonaws.com", [logs, *statements])
 
 
-def role(service: str, statements: list[Json], *, of_account: bool = False) -> Json:
-    """Return a role that a service of AWS takes on.
+def role(service: str | list[str], statements: list[Json], *, of_account: bool = False) -> Json:
+    """Return a role that a service of AWS takes on, or each of some.
 
     Args:
         service: such as ``lambda.amazonaws.com``.
@@ -152,14 +192,11 @@ def role(service: str, statements: list[Json], *, of_account: bool = False) -> J
     trust: Json = {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}
     if of_account:
         trust["Condition"] = {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
-    policy = {"Version": "2012-10-17", "Statement": statements}
-    return {
-        "Type": "AWS::IAM::Role",
-        "Properties": {
-            "AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": [trust]},
-            "Policies": [{"PolicyName": "leeward", "PolicyDocument": policy}],
-        },
-    }
+    return resource(
+        "IAM::Role",
+        AssumeRolePolicyDocument=policy_of([trust]),
+        Policies=[{"PolicyName": "leeward", "PolicyDocument": policy_of(statements)}],
+    )
 
 
 def _own(names: Any) -> list[str]:

@@ -21,8 +21,19 @@ from leeward.app.kit import HEALTH_PATH, Kind
 from leeward.errors import ConfigError
 from leeward_deploy.aws import objects
 from leeward_deploy.aws.flows.export import export
-from leeward_deploy.aws.handlers import AwsRegion, Json, arn_of, resource
-from leeward_deploy.aws.roles import DEFAULT_BUS, allow, arn, arn_for, bus_id, logical, role
+from leeward_deploy.aws.handlers import AwsRegion, Json
+from leeward_deploy.aws.roles import (
+    DEFAULT_BUS,
+    allow,
+    arn,
+    arn_for,
+    arn_of,
+    bus_id,
+    logical,
+    may_invoke,
+    resource,
+    role,
+)
 from leeward_deploy.needs import of_kind
 from leeward_deploy.recipe import Bucket, Declared, Deployment, Table
 from leeward_deploy.terraform import unique
@@ -49,10 +60,10 @@ def resources_around(region: AwsRegion, deployment: Deployment) -> Json:
         found[bus_id(bus)] = resource("Events::EventBus", Name=bus)
     for table in deployment.tables:
         if table.region == region.name and not table.name.startswith("arn:"):
-            found[f"{logical(table.name)}Table"] = _table(table)
+            found[f"{logical(table.name)}Table"] = _retain(_table(table))
     for bucket in deployment.buckets:
         if bucket.region == region.name:
-            made = _bucket(bucket, deployment.retention_days)
+            made = _retain(_bucket(bucket, deployment.retention_days))
             found[f"{logical(bucket.name)}Bucket"] = objects.with_notifications(
                 made, region.spec, bucket.name
             )
@@ -63,7 +74,7 @@ def resources_around(region: AwsRegion, deployment: Deployment) -> Json:
 
 def _table(table: Table) -> Json:
     kinds = ("HASH", "RANGE")
-    made = resource(
+    return resource(
         "DynamoDB::Table",
         TableName=table.name,
         AttributeDefinitions=[{"AttributeName": each, **_TYPES} for each in table.key],
@@ -77,7 +88,6 @@ def _table(table: Table) -> Json:
         TimeToLiveSpecification={"AttributeName": EXPIRES, "Enabled": True},
         PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True},
     )
-    return _retain(made)
 
 
 def _bucket(bucket: Bucket, days: int) -> Json:
@@ -87,7 +97,7 @@ def _bucket(bucket: Bucket, days: int) -> Json:
         "NoncurrentVersionExpiration": {"NoncurrentDays": days},
         "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": PARTS},
     }
-    made = resource(
+    return resource(
         "S3::Bucket",
         BucketName=bucket.name,
         VersioningConfiguration={"Status": "Enabled"},
@@ -99,7 +109,6 @@ def _bucket(bucket: Bucket, days: int) -> Json:
             "RestrictPublicBuckets": True,
         },
     )
-    return _retain(made)
 
 
 def _machine(region: AwsRegion, definition: Any) -> Json:
@@ -193,17 +202,11 @@ def _route_to(id: str, key: str) -> Json:
             "ApiGatewayV2::Integration",
             ApiId={"Ref": "HttpApi"},
             IntegrationType="AWS_PROXY",
-            IntegrationUri={"Fn::GetAtt": [id, "Arn"]},
+            IntegrationUri=arn_of(id),
             PayloadFormatVersion="2.0",
         ),
         f"{id}Route": _to(id, key, "AWS_IAM"),
-        f"{id}ApiPermission": resource(
-            "Lambda::Permission",
-            Action="lambda:InvokeFunction",
-            FunctionName={"Ref": id},
-            Principal="apigateway.amazonaws.com",
-            SourceArn=source,
-        ),
+        f"{id}ApiPermission": may_invoke(id, "apigateway.amazonaws.com", source),
     }
 
 

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from typing import Final
 
 from leeward.adapter.workflows import Definition, json_of
+from leeward_deploy.azure.template import BUNDLE
 from leeward_deploy.recipe import WorkflowExport
 
 APP: Final = '''"""Workflows on Durable Functions. Made by `leeward workflow export`."""
@@ -23,13 +24,7 @@ app = df.DFApp(http_auth_level=func.AuthLevel.FUNCTION)
 register(app, Path(__file__).parent / "workflows", Client())
 '''
 
-HOST: Final = {
-    "version": "2.0",
-    "extensionBundle": {
-        "id": "Microsoft.Azure.Functions.ExtensionBundle",
-        "version": "[4.*, 5.0.0)",
-    },
-}
+HOST: Final = {"version": "2.0", "extensionBundle": BUNDLE}
 
 REQUIREMENTS: Final = "azure-functions\nazure-functions-durable~=1.7\nleeward[azure]\n"
 

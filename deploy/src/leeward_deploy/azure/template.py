@@ -160,7 +160,13 @@ def add_app(made: Configuration, spec: PackageSpec, region: AzureRegion) -> str:
     principal = of(f"{identity}.principal_id")
     for role in HOST_ROLES:
         assign(made, f"{role}{region.suffix}", role, of(f"{account}.id"), principal)
-    settings = _settings(spec, account, identity) | _still(spec, region) | _objects(region)
+    settings = _settings(spec, account, identity)
+    if region.standby:  # two would do everything twice
+        schedules = of_kind(spec.app, Kind.SCHEDULE)
+        settings |= {f"AzureWebJobs.{each.name}.Disabled": "true" for each in schedules}
+    if region.home:  # else the containers are in the account itself
+        endpoint = of(f"{region.home}.primary_blob_endpoint")
+        settings["AZURE_STORAGEBLOB_RESOURCEENDPOINT"] = endpoint
     # Add the queues of the app's account, and those of dead letters that leeward puts there.
     names = []
     for handler, queue in storage_queues(spec):
@@ -260,21 +266,6 @@ def _app(made: Configuration, spec: PackageSpec, own: Own, region: AzureRegion) 
         site_config={},
         **({"always_ready": ready} if region.instances else {}),
     )
-
-
-def _still(spec: PackageSpec, region: AzureRegion) -> dict[str, str]:
-    """Return the settings by which a standby runs no schedules: two would do everything twice."""
-    if not region.standby:
-        return {}
-    schedules = of_kind(spec.app, Kind.SCHEDULE)
-    return {f"AzureWebJobs.{each.name}.Disabled": "true" for each in schedules}
-
-
-def _objects(region: AzureRegion) -> dict[str, str]:
-    """Return the setting that leads to the home of the containers; else they are in the account."""
-    if not region.home:
-        return {}
-    return {"AZURE_STORAGEBLOB_RESOURCEENDPOINT": of(f"{region.home}.primary_blob_endpoint")}
 
 
 def _settings(spec: PackageSpec, account: str, identity: str) -> dict[str, str]:

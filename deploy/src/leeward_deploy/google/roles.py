@@ -133,22 +133,16 @@ def allow_calls(
         service = service_of(made, spec, function, region)
         may_call(made, f"{handler}-{function}", service, member, region)
         if not settings.get("function_url") and function not in settings.get("functions", NOTHING):
-            _may_look_up(made, f"{handler}-{function}", service, member, region)
-
-
-def _may_look_up(
-    made: Configuration, name: str, function: str, member: str, region: GoogleRegion
-) -> None:
-    """Add the right to see where a function is, which no URL in the settings says."""
-    made.add(
-        f"{FUNCTION}_iam_member",
-        f"{name}{region.suffix}",
-        project=PROJECT,
-        location=region.name,
-        cloud_function=function,
-        role=VIEWER,
-        member=member,
-    )
+            # No URL in the settings says where the function is.
+            made.add(
+                f"{FUNCTION}_iam_member",
+                f"{handler}-{function}{region.suffix}",
+                project=PROJECT,
+                location=region.name,
+                cloud_function=service,
+                role=VIEWER,
+                member=member,
+            )
 
 
 def may_call(

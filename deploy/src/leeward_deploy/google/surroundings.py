@@ -171,11 +171,11 @@ def add_entrance(
     }
     default = _backend(made, HEALTH, of(f"{health}.name"), spec, region)
     rules = [{"paths": [path], "service": service} for path, service in services.items()]
+    common = {"project": PROJECT, "name": _part_name(spec, region, "entrance")}
     paths = made.add(
         "google_compute_url_map",
         f"entrance{suffix}",
-        project=PROJECT,
-        name=_part_name(spec, region, "entrance"),
+        **common,
         default_service=default,
         host_rule=[{"hosts": [domain], "path_matcher": "functions"}],
         path_matcher=[{"name": "functions", "default_service": default, "path_rule": rules}],
@@ -183,22 +183,15 @@ def add_entrance(
     proxy = made.add(
         "google_compute_target_https_proxy",
         f"entrance{suffix}",
-        project=PROJECT,
-        name=_part_name(spec, region, "entrance"),
+        **common,
         url_map=of(f"{paths}.id"),
         ssl_certificates=["${var.certificate}"],
     )
-    address = made.add(
-        "google_compute_global_address",
-        f"entrance{suffix}",
-        project=PROJECT,
-        name=_part_name(spec, region, "entrance"),
-    )
+    address = made.add("google_compute_global_address", f"entrance{suffix}", **common)
     made.add(
         "google_compute_global_forwarding_rule",
         f"entrance{suffix}",
-        project=PROJECT,
-        name=_part_name(spec, region, "entrance"),
+        **common,
         target=of(f"{proxy}.id"),
         ip_address=of(f"{address}.id"),
         port_range="443",
