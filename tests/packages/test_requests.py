@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
+import subprocess
+import sys
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,7 @@ from leeward_contract_tests.rows import each_row
 from leeward_deploy.commands.export import deployment_of, read_order
 from leeward_deploy.commands.package import PackageRequest, adapters_of, spec_of
 from leeward_deploy.needs import note_on_roles
-from leeward_deploy.recipe import Declared, Entry
+from leeward_deploy.recipe import Declared, Entry, same_versions
 from leeward_deploy.uv import PackageSource
 
 SHOP = "from leeward import App\n\napp = App('shop')\n"
@@ -191,6 +193,28 @@ def test_the_command_refuses_before_it_writes(
     ran = CliRunner().invoke(app, ["package", "--target", "aws"])
     assert "is not a package that was made here; name another --out" in ran.stderr
     assert Path("build/aws/precious").exists()
+
+
+def test_an_adapter_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """leeward-deploy brings no adapter; it says which one is missing, and how to install it."""
+    program = (
+        "import sys\n"
+        "sys.modules['leeward_aws'] = None\n"
+        "from leeward_deploy.recipe import PACKAGERS, offer_of\n"
+        "offer_of(PACKAGERS, 'aws')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert "ConfigError: what is written for aws needs its adapter" in done.stderr
+    assert 'pip install "leeward[aws]"' in done.stderr.splitlines()[-1]
+
+    def absent(name: str) -> str:
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr("leeward_deploy.recipe.version", absent)
+    with pytest.raises(ConfigError, match=r'pip install "leeward\[azure\]"'):
+        same_versions("azure")
 
 
 def test_a_named_configuration_is_the_one_that_counts(tmp_path: Path) -> None:

@@ -76,7 +76,7 @@ def _trusts_services(policy: Any) -> bool:
     )
 
 
-def _is_closed(policy: Any) -> bool:
+def _has_source(policy: Any) -> bool:
     """Return whether a queue is open only for a named source."""
     return all(
         each.get("Principal") != "*" and each.get("Condition") for each in _statements(policy)
@@ -139,7 +139,7 @@ RULES: Final = (
          "characters; name less in leeward.toml, or make two apps"),
     Rule("aws_iam_role", "assume_role_policy", _trusts_services,
          "must be taken on by services of AWS alone"),
-    Rule("aws_sqs_queue_policy", "policy", _is_closed,
+    Rule("aws_sqs_queue_policy", "policy", _has_source,
          "must be for a named source, by a condition"),
 )  # fmt: skip
 

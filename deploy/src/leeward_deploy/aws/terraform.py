@@ -300,19 +300,19 @@ class Stack:
         for name, value in properties.items():
             own = form.names.get(name) or snake(name)
             written = self._value(value)
-            found[own] = json.dumps(written) if name in form.texts else self._snaked(written, form)
+            found[own] = json.dumps(written) if name in form.texts else self._rename(written, form)
         return found
 
-    def _snaked(self, value: Any, form: Form) -> Any:
+    def _rename(self, value: Any, form: Form) -> Any:
         """Return a value with the names of its blocks as Terraform has them."""
         if isinstance(value, list):
-            return [self._snaked(each, form) for each in value]
+            return [self._rename(each, form) for each in value]
         if not isinstance(value, dict):
             return value
         return {
             form.names.get(name) or snake(name): each
             if name in ("Variables", "PolicyDocument", "EventPattern")
-            else self._snaked(each, form)
+            else self._rename(each, form)
             for name, each in value.items()
         }
 

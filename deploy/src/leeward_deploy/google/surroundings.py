@@ -33,7 +33,7 @@ from leeward_deploy.google.roles import (
     queues_of,
     service_of,
 )
-from leeward_deploy.google.template import Code, FunctionShape, account_of, add_deployed
+from leeward_deploy.google.template import Code, FunctionShape, account_of, add_resource
 from leeward_deploy.needs import of_kind, shorten
 from leeward_deploy.recipe import Bucket, Deployment, PackageSpec
 from leeward_deploy.terraform import Configuration, literal, of, unique
@@ -207,7 +207,7 @@ def _health(made: Configuration, spec: PackageSpec, content: str, region: Google
     # Nobody reaches it but through the load balancer, which hands on no other path.
     wanted = FunctionShape(name, HEALTH, 10, "ALLOW_INTERNAL_AND_GCLB")
     ready = region._replace(instances=1 if region.instances is None else region.instances)
-    function = add_deployed(made, spec, wanted, Code(content, account), ready)
+    function = add_resource(made, spec, wanted, Code(content, account), ready)
     may_call(made, HEALTH, of(f"{function}.name"), PUBLIC, region)
     # What the app shares is made there, too, and is to be what it is in every other function.
     (allow_calls if region.suffix else allow)(made, spec, HEALTH, account, region)

@@ -94,7 +94,7 @@ def add_function(
             f"give {LONGEST} s; make it a workflow, or run it elsewhere"
         )
     name = own_name(spec, handler)
-    return add_deployed(made, spec, FunctionShape(name, handler.name, seconds), source, region)
+    return add_resource(made, spec, FunctionShape(name, handler.name, seconds), source, region)
 
 
 class FunctionShape(NamedTuple):
@@ -106,7 +106,7 @@ class FunctionShape(NamedTuple):
     ingress: str | None = None
 
 
-def add_deployed(
+def add_resource(
     made: Configuration,
     spec: PackageSpec,
     function: FunctionShape,

@@ -170,7 +170,7 @@ class Machine:
         output = output_of(node.result, around.names)
         around.states[node.id] = {"Type": "Succeed", "Output": output}
         too_large = unfit(node.result, around.names, as_payload=False)
-        entry = self._guarded(node.id, around, too_large, TOO_LARGE, in_time=False)
+        entry = self._guard(node.id, around, too_large, TOO_LARGE, in_time=False)
         choices = []
         for number, handler in enumerate(reversed(around.handlers)):
             following, inside = handler.again, around.sagas[handler.sagas :]
@@ -219,7 +219,7 @@ class Machine:
         task["Catch"] = [{"ErrorEquals": ["States.ALL"], "Assign": caught, "Next": around.raising}]
         around.states[step.id] = task
         too_large = unfit(step.payload, around.names, as_payload=True)
-        return self._guarded(step.id, around, too_large, REFUSED, refused)
+        return self._guard(step.id, around, too_large, REFUSED, refused)
 
     def _count_result(
         self, id: str, name: str, assigned: dict[str, str], then: str, around: StateScope
@@ -238,7 +238,7 @@ class Machine:
         }
         return f"{id} is kept"
 
-    def _guarded(
+    def _guard(
         self,
         id: str,
         around: StateScope,
@@ -486,7 +486,7 @@ class Machine:
             }
             then = f"{node.id} ended"
         around.states[node.id] = {"Type": "Wait", "Seconds": seconds, "Next": then}
-        return self._guarded(node.id, around)
+        return self._guard(node.id, around)
 
 
 def _lists_in(block: Block) -> int:
