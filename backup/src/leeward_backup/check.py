@@ -107,15 +107,12 @@ def _check_sizes(folder: Folder, manifest: Manifest, look: Look) -> Iterator[str
             yield f"{name}: it is lost"
         elif size != segment.stored_bytes:
             yield f"{name}: it has {size} bytes, and not {segment.stored_bytes}"
-        elif _has_other_checksum(folder, segment):
-            yield f"{name}: it was written with another checksum"
+        else:
+            found = folder.info(segment.name)
+            kind, _, told = ("" if found is None else found.checksum or "").partition(":")
+            if kind == "sha256" and told != segment.stored:
+                yield f"{name}: it was written with another checksum"
         look(Progress("check", number, len(manifest.segments), "segments"))
-
-
-def _has_other_checksum(folder: Folder, segment: Segment) -> bool:
-    found = folder.info(segment.name)
-    kind, _, told = ("" if found is None else found.checksum or "").partition(":")
-    return kind == "sha256" and told != segment.stored
 
 
 def _check_texts(folder: Folder, sealing: Sealing, manifest: Manifest, look: Look) -> Iterator[str]:

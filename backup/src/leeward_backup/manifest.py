@@ -292,7 +292,9 @@ def is_segment_name(name: str) -> bool:
 
 def encode_manifest(manifest: Manifest, sealing: Sealing) -> bytes:
     """Return a manifest as it is stored."""
-    body = _body(manifest)
+    body: dict[str, Json] = {"format": FORMAT, **manifest._asdict()}
+    body["key"] = list(manifest.key)
+    body["segments"] = [dict(each._asdict()) for each in manifest.segments]
     return json_text.encode({"body": body, "seal": sealing.seal(json_text.encode(body))})
 
 
@@ -342,13 +344,6 @@ def _parts(data: bytes) -> tuple[dict[str, Any], Any]:
 
 _WRONG_KEY: Final = "it was written without a key, or with another one"
 _NEEDS_KEY: Final = "it was written with a key; name the file that holds it"
-
-
-def _body(manifest: Manifest) -> dict[str, Json]:
-    body: dict[str, Json] = {"format": FORMAT, **manifest._asdict()}
-    body["key"] = list(manifest.key)
-    body["segments"] = [dict(each._asdict()) for each in manifest.segments]
-    return body
 
 
 def _manifest(body: dict[str, Any]) -> Manifest:

@@ -212,7 +212,8 @@ def prune(
     if not dry_run:
         name = announced_name(now, new_id(now)[-12:])
         lease = Lease(folder, name, dead, clock)
-        dead = dead - _of_new_ones(folder, known, sizes)
+        newer = [each for each in folder.backups() if each not in known]
+        dead = dead - _in_doubt(folder, newer, sizes)
         # Manifests first: a backup of which a segment is gone must not be there any more.
         left = left_behind(folder, keys, _complete_backups(folder, known, name, now), now)
         heads = _heads(folder, go, [each for each in known if each not in go])
@@ -241,11 +242,6 @@ def _in_doubt(folder: Folder, wrong: Iterable[Named], sizes: Mapping[str, int]) 
         needs = folder.needs(each)
         spared |= sizes.keys() if needs is None else needs
     return spared
-
-
-def _of_new_ones(folder: Folder, known: list[Named], sizes: Mapping[str, int]) -> set[str]:
-    """Return the segments of the backups that have come since."""
-    return _in_doubt(folder, [each for each in folder.backups() if each not in known], sizes)
 
 
 def _heads(folder: Folder, go: list[Named], stay: list[Named]) -> list[str]:

@@ -81,9 +81,10 @@ def misfit(kept: Kept, home: Home, *, plain: bool = False) -> str:
         if not (plain or native.is_number or keeps(limits, native))
     ]
     if foreign:
+        models = " and ".join(sorted({native.model for _, native in natives_in(kept.item)}))
         more = f", and {len(foreign) - MOST_NAMED} more" if len(foreign) > MOST_NAMED else ""
         return (
-            f"{', '.join(foreign[:MOST_NAMED])}{more}: only {_models(kept)} has values like these; "
+            f"{', '.join(foreign[:MOST_NAMED])}{more}: only {models} has values like these; "
             "restore them as what load_data returns of them with --plain"
         )
     item = without_natives(kept.item)
@@ -107,10 +108,6 @@ def finding(line: bytes, kept: Kept, home: Home, *, plain: bool = False) -> str:
         return ""
     why = misfit(kept, home, plain=plain)
     return f"{' / '.join(kept.key)}: {why}" if why else ""
-
-
-def _models(kept: Kept) -> str:
-    return " and ".join(sorted({native.model for _, native in natives_in(kept.item)}))
 
 
 CHUNK_LINES: Final = 200

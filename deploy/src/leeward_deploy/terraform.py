@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -200,7 +199,8 @@ def flaws(document: Mapped, schemas: Schemas, rules: Iterable[Rule]) -> Iterator
 
 def between(first: float, last: float, *, of: str = "") -> tuple[Callable[[Any], bool], str]:
     """Return what a rule wants of a number that has bounds."""
-    return partial(_is_between, first, last), f"must be {first:g} to {last:g}{of}"
+    must = f"must be {first:g} to {last:g}{of}"
+    return lambda value: isinstance(value, int | float) and first <= value <= last, must
 
 
 def one_of(*values: Any, of: str = "") -> tuple[Callable[[Any], bool], str]:
@@ -218,10 +218,6 @@ DNS_NAME: Final = like(
     r"(?=.{1,253}\.?$)([a-z0-9_]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]\.?",
     "must be the name of a host in lower case, such as orders.example.com",
 )
-
-
-def _is_between(first: float, last: float, value: Any) -> bool:
-    return isinstance(value, int | float) and first <= value <= last
 
 
 def _of_block(given: Any, schema: Mapping[str, Any], where: str) -> Iterator[str]:

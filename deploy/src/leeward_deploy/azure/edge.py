@@ -165,7 +165,8 @@ def _actions(rule: EdgeRule) -> list[Json]:
                 raise rule_error(rule, f"Front Door writes {each} itself", "choose another header")
             action: Json = {"headerAction": "Delete", "headerName": each}
             if each in headers.set:
-                value = _literal(headers.set[each])
+                # ARM takes what is in brackets for an expression; two of them stand for one.
+                value = re.sub(r"^\[", "[[", headers.set[each])
                 action = {"headerAction": "Overwrite", "headerName": each, "value": value}
             found.append(_action(f"Modify{name}Header", "Header", **action))
     if len(found) > MOST_ACTIONS:
@@ -197,11 +198,6 @@ def _redirect(rule: EdgeRule) -> Json:
 def _action(name: str, kind: str, **parameters: Any) -> Json:
     type_name = f"DeliveryRule{kind}ActionParameters"
     return {"name": name, "parameters": {"typeName": type_name, **parameters}}
-
-
-def _literal(text: str) -> str:
-    """Return a text as it is: ARM takes what is in brackets for an expression."""
-    return f"[{text}" if text.startswith("[") else text
 
 
 def _firewall(rules: Sequence[EdgeRule]) -> Json:

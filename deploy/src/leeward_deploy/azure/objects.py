@@ -75,7 +75,9 @@ def tell_of_objects(made: Configuration, spec: PackageSpec, around: Around) -> b
     """Add the subscriptions of handlers of objects; return whether one is to a function itself."""
     buckets = {each: bucket_of(spec.declared, each) for each in of_kind(spec.app, Kind.OBJECT)}
     handlers = [each for each, bucket in buckets.items() if bucket not in around.elsewhere]
-    scope = of(f"{around.account}.id") if around.url is None else _account_at(around.url)
+    host = urlsplit(around.url or "").hostname or ""
+    there = f"{PROVIDERS}/Microsoft.Storage/storageAccounts/{host.partition('.')[0]}"
+    scope = of(f"{around.account}.id") if around.url is None else there
     places = [place for each in buckets for place in prefixes_of(spec.declared, each)]
     used, named = [*buckets.values(), *(each.bucket for each in places)], spec.declared.buckets
     if around.url is not None:
@@ -133,8 +135,3 @@ def _endpoint(spec: PackageSpec, handler: Handler, around: Around) -> dict[str, 
         },
         **around.dead_letters(),
     }
-
-
-def _account_at(url: str) -> str:
-    name = (urlsplit(url).hostname or "").partition(".")[0]
-    return f"{PROVIDERS}/Microsoft.Storage/storageAccounts/{name}"

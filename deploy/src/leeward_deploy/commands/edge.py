@@ -212,13 +212,16 @@ def package_edge(
         raise InvalidRequest(
             "FUNCTION must be MODULE:NAME, such as visits:handler", field="function"
         )
+    settings = texts_argument(given or (), "set")
+    if not all(name.isidentifier() and not iskeyword(name) for name in settings):
+        raise InvalidRequest("--set must be NAME=VALUE, with a name of Python", field="set")
     spec = FunctionSpec(
         name,
         Entry(module, attribute),
         event,
         body,
         limits,
-        _edge_settings(given or ()),
+        settings,
         python=python,
         seconds=seconds,
         megabytes=memory,
@@ -291,13 +294,6 @@ def _no_python(to: str) -> Unsupported:
         f"the edge of {to} runs no Python: it has {_edge(to).runs}; export rules, or let the "
         "origin do it"
     )
-
-
-def _edge_settings(given: Sequence[str]) -> dict[str, str]:
-    found = texts_argument(given, "set")
-    if not all(name.isidentifier() and not iskeyword(name) for name in found):
-        raise InvalidRequest("--set must be NAME=VALUE, with a name of Python", field="set")
-    return found
 
 
 def _render_check(data: JsonObject, printers: Printers) -> None:

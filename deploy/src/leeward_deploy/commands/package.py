@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from contextlib import redirect_stdout
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, TypeAlias
+from typing import Annotated, Any, NamedTuple, TypeAlias, TypeVar
 
 import typer
 
@@ -32,6 +32,8 @@ from leeward_deploy.needs import note_on_roles
 from leeward_deploy.recipe import ARCHES, PACKAGERS, Declared, Entry, PackageSpec, Recipe, offer_of
 from leeward_deploy.sources import is_entry_of_another, modules_in, sources_of
 from leeward_deploy.uv import PackageSource
+
+T = TypeVar("T")
 
 SETTINGS = "leeward.toml"
 
@@ -160,36 +162,18 @@ def declared_for(config: Config, target: TargetName) -> Declared:
     """Return what a configuration names, with a target's own names, or those of its provider."""
 
     def own(section: Mapping[str, Any]) -> dict[str, str]:
-        return {name: _own(each.names, target, name) for name, each in section.items()}
+        return {name: _for_target(each.names, target) or name for name, each in section.items()}
 
     return Declared(
         own(config.functions),
         own(config.buses),
         own(config.tables),
         own(config.buckets),
-        _options_of(config, target),
+        _for_target(config.options, target) or NOTHING,
         bool(config.order),
         workflows=own(config.workflows),
         queues=tuple(name for name, each in config.functions.items() if each.queue),
     )
-
-
-def _options_of(config: Config, target: TargetName) -> Mapping[str, object]:
-    """Return the options of a target, as a client has them; of a provider alone, its first's."""
-    own = config.options.get(str(target)) or config.options.get(target.provider)
-    if own or target.qualifier:
-        return own or NOTHING
-    named = [name for name in config.options if name.partition(":")[0] == target.provider]
-    return config.options[named[0]] if named else NOTHING
-
-
-def _own(names: Mapping[str, str], target: TargetName, name: str) -> str:
-    """Return what a target calls something; of a provider alone, what its first target does."""
-    known = names.get(str(target)) or names.get(target.provider)
-    if known or target.qualifier:
-        return known or name
-    found = [own for each, own in names.items() if each.partition(":")[0] == target.provider]
-    return found[0] if found else name
 
 
 def _entry_of(
@@ -228,6 +212,15 @@ def _named_apps(config: Config, modules: Mapping[str, str]) -> list[Entry]:
 def _is_of_another(file: str, modules: Mapping[str, str], target: str) -> bool:
     text = modules.get(file.removesuffix(".py").replace("/", "."), "")
     return file.endswith(".py") and is_entry_of_another(text, file, target)
+
+
+def _for_target(named: Mapping[str, T], target: TargetName) -> T | None:
+    """Return what belongs to a target; of a provider alone, what belongs to its first target."""
+    known = named.get(str(target)) or named.get(target.provider)
+    if known or target.qualifier:
+        return known
+    own = (each for name, each in named.items() if name.partition(":")[0] == target.provider)
+    return next(own, None)
 
 
 def requires_of(folder: Path, named: Path | None) -> tuple[Path, ...]:

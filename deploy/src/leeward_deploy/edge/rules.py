@@ -147,7 +147,9 @@ def replace_path(pattern: str, target: str, path: str) -> str:
 def answer_of(rules: Iterable[EdgeRule], request: Request) -> Answer:
     """Return what becomes of a request."""
     for rule in rules:
-        if not matches(rule.path, request.path) or not _is_from(rule, request.country):
+        country, only = request.country, rule.countries
+        is_from = country in only if only else country not in rule.except_countries
+        if not matches(rule.path, request.path) or not is_from:
             continue
         if rule.deny:
             return Answer(rule.name, FORBIDDEN)
@@ -174,12 +176,6 @@ def note_on_spelling(rules: Iterable[EdgeRule]) -> tuple[str, ...]:
         "//, /./ or ; passes; let the origin refuse by the path that it reads, too"
     )
     return (told,)
-
-
-def _is_from(rule: EdgeRule, country: str) -> bool:
-    if rule.countries:
-        return country in rule.countries
-    return country not in rule.except_countries
 
 
 TomlTable: TypeAlias = Mapping[str, Any]
@@ -279,10 +275,13 @@ def _rule(table: Any) -> EdgeRule:
                 f"{key!r} is not known; {f'did you mean {near[0]!r}?' if near else _KNOWN}"
             )
     path = _path(table, "path")
+    name = table.get("name")
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise ConfigError("name must be small letters, digits and hyphens, at most 40")
     if table.get("deny", True) is not True:
         raise ConfigError("deny must be true; remove the key if it is not")
     rule = EdgeRule(
-        _text(table, "name", _NAME, "small letters, digits and hyphens, at most 40"),
+        name,
         path,
         _countries(table, "countries"),
         _countries(table, "except_countries"),
@@ -306,13 +305,6 @@ def _rule(table: Any) -> EdgeRule:
 
 
 _KNOWN: Final = f"known: {', '.join(KEYS)}"
-
-
-def _text(table: TomlTable, key: str, pattern: re.Pattern[str], wanted: str) -> str:
-    value = table.get(key)
-    if not isinstance(value, str) or not pattern.fullmatch(value):
-        raise ConfigError(f"{key} must be {wanted}")
-    return value
 
 
 def _path(table: TomlTable, key: str) -> str:
