@@ -121,9 +121,9 @@ Given: TypeAlias = Annotated[
     typer.Option("--set", metavar="NAME=VALUE", help="For edge_settings; may be repeated."),
 ]
 LimitTable: TypeAlias = Annotated[
-    str, typer.Option(metavar="TABLE", help="Which limits count. Default: the strict ones.")
+    str, typer.Option(metavar="TABLE", help="The table of limits. Default: the strict one.")
 ]
-Seconds: TypeAlias = Annotated[int, typer.Option(help="That it may take.")]
+Seconds: TypeAlias = Annotated[int, typer.Option(help="How long it may take.")]
 Memory: TypeAlias = Annotated[int, typer.Option(help="Megabytes.")]
 
 
@@ -132,13 +132,13 @@ def check(
     rules: Rules,
     *,
     path: Annotated[
-        str | None, typer.Option(metavar="/PATH", help="Show what becomes of this request.")
+        str | None, typer.Option(metavar="/PATH", help="Show what happens to this request.")
     ] = None,
     country: Annotated[
         str, typer.Option(metavar="XX", help="Of the client. Default: not known.")
     ] = "",
 ) -> None:
-    """Check rules, and show which edges can take them; or what becomes of one request."""
+    """Check rules, and show which edges accept them; or what happens to one request."""
     options = options_of(context)
     found = read_rules(rules)
     if path is None:
@@ -166,7 +166,7 @@ def export_rules(
         Path, typer.Option(metavar="FOLDER", help="Default: the working directory.")
     ] = Path(),
 ) -> None:
-    """Write rules as a cloud's edge takes them, and the commands that deploy them."""
+    """Write rules for a cloud's edge, and the commands that deploy them."""
     options = options_of(context)
     found = read_rules(rules)
     made = _edge(to).export(found)
@@ -199,9 +199,9 @@ def package_edge(
     no_index: NoIndex = False,
     exclude: Exclude = None,
 ) -> None:
-    """Package a function for the edge: its zip, its template, and what deploys them.
+    """Package a function for the edge: its zip, its template, and the commands that deploy them.
 
-    Its text is read, and not run. Values of --set are in the package for all to read.
+    Its code is read, and not run. Everybody who may read the package can read values of --set.
     """
     options = options_of(context)
     recipe_of = _edge(to).recipe

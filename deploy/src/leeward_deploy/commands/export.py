@@ -17,7 +17,7 @@ from leeward.adapter.looking import Expected
 from leeward.app.app import App as LoadedApp
 from leeward.app.objects import check_no_loop
 from leeward.app.triggers import Kind
-from leeward.cli.doctor.order import home_of
+from leeward.cli.doctor.findings import home_of
 from leeward.cli.global_options import GlobalOptions, options_of
 from leeward.cli.output.console import Printers
 from leeward.cli.output.json_view import JsonObject
@@ -253,8 +253,8 @@ def terraform(
 ) -> None:
     """Write Terraform's JSON for every provider of the order: a module of a project of yours.
 
-    The first target of a provider serves, the others are its standbys. Everything is checked
-    before it is written; nothing is deployed.
+    The first target of a provider serves, the others are its standbys. The command checks
+    everything before it writes it, and deploys nothing.
     """
     request = _request(app, python, arch, source, out)
     _export(options_of(context), "terraform", request)
@@ -271,7 +271,7 @@ def cloudformation(
 ) -> None:
     """Write a CloudFormation template for each region of the order.
 
-    Everything is checked before it is written; nothing is deployed.
+    The command checks everything before it writes it, and deploys nothing.
     """
     request = _request(app, python, arch, source, out)
     _export(options_of(context), "cloudformation", request)
@@ -348,7 +348,7 @@ def export_workflow(
     name: Annotated[str, typer.Argument(metavar="WORKFLOW", help="Its name.")],
     *,
     engine: Annotated[
-        str, typer.Option(metavar="PROVIDER", help="Whose engine: as in CLOUD_PROVIDER.")
+        str, typer.Option(metavar="PROVIDER", help="The engine's provider, as in CLOUD_PROVIDER.")
     ],
     out: Annotated[
         Path, typer.Option(metavar="FOLDER", help="Default: the working directory.")
@@ -356,11 +356,11 @@ def export_workflow(
 ) -> None:
     """Write a workflow for a cloud's own engine, and the command that deploys it.
 
-    Nothing is deployed.
+    It deploys nothing.
     """
     options = options_of(context)
     definition = options.workflow(name)
-    functions = options.resolved().functions
+    functions = options.resolve().functions
     own = {each: found.names[engine] for each, found in functions.items() if engine in found.names}
     marks = {each for each, found in functions.items() if found.marks}
     made: WorkflowExport = offer_of(WORKFLOW_EXPORTS, engine)(definition, own, marks)

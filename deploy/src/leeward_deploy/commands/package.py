@@ -288,9 +288,9 @@ def package(
     exclude: Exclude = None,
     template: WithTemplate = False,
 ) -> None:
-    """Package an app for a cloud: the folder and the zip that it loads, and what deploys them.
+    """Package an app for a cloud: the folder, the zip, and the commands that deploy them.
 
-    Nothing is deployed. The same app gives the same bytes.
+    It deploys nothing. The same app gives the same bytes.
     """
     options = options_of(context)
     if not options.trust_env:
