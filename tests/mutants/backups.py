@@ -35,7 +35,7 @@ MUTANTS: Final = (
     Mutant(
         "a prune does not look for backups that have come since",
         f"{BACKUP}/prune.py",
-        "dead = dead - _of_new_ones(folder, known, sizes)",
+        "dead = dead - _in_doubt(folder, newer, sizes)",
         "dead = dead - set()",
         f"{TESTS}/test_prunes.py::test_a_backup_that_is_made_during_a_prune_is_whole",
     ),

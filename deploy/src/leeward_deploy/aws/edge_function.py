@@ -1,7 +1,7 @@
 """A function for Lambda@Edge: its package, template and limits, and how a distribution calls it.
 
 Two tables of limits are in circulation. The strict one counts unless the other is asked for. What
-Lambda@Edge does not run is found in the text of the function, as far as it is written out there.
+Lambda@Edge does not run is found in the text of the function, where it is written in full.
 
 `UpdateDistribution` replaces everything by what it is given, and wants the ETag of what was read,
 so that nobody else's change is lost. So the configuration is read whole, changed in one place, and
