@@ -267,14 +267,7 @@ class Checkpoints:
 
 
 def left_behind(folder: Folder, keys: Keys, done: Container[str], now: float) -> Iterator[str]:
-    """Yield the checkpoints that nobody goes on with: of backups that are there, and of old runs.
-
-    Args:
-        folder: of the backups.
-        keys: open the checkpoints.
-        done: the ids of the backups that are there.
-        now: in Unix seconds.
-    """
+    """Yield the checkpoints that nobody goes on with: of backups that are `done`, of old runs."""
     runs: dict[str, list[str]] = {}
     for name in sorted(folder.sizes(RUNS), reverse=True):
         runs.setdefault(name.split("/")[1], []).append(name)

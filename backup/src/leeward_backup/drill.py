@@ -70,16 +70,7 @@ def _unwrap(stored: Stored) -> Stored:
 def drill(
     folder: Folder, keys: Keys, named: Named, clock: Clock, look: Look, *, work: Path
 ) -> Restored:
-    """Restore a backup into an embedded table in a folder of its own, and remove that.
-
-    Args:
-        folder: with the backup.
-        keys: prove it.
-        named: the backup.
-        clock: of the client.
-        look: is told how far it has come.
-        work: where the folder is made.
-    """
+    """Restore a backup into an embedded table in a folder of its own, and remove that."""
     manifest = folder.manifest(named, keys)
     sealing = sealing_of(manifest, keys)
     try:

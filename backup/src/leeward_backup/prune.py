@@ -40,14 +40,7 @@ _PAUSE: Final = 1.0
 
 
 class Lease:
-    """What a prune has said, kept alive while it is at work.
-
-    Args:
-        folder: of the backups.
-        name: of the object.
-        dead: the segments that it may delete.
-        clock: gives the time.
-    """
+    """What a prune has said, kept alive while it is at work."""
 
     def __init__(self, folder: Folder, name: str, dead: AbstractSet[str], clock: Clock) -> None:
         self._folder = folder
@@ -181,14 +174,6 @@ def prune(
 
     A backup whose manifest cannot be trusted stays, with all that it names. Where not even that can
     be told, all segments stay.
-
-    Args:
-        folder: with the backups.
-        keys: prove them.
-        policy: which stay.
-        clock: gives the time.
-        look: is told how far it has come.
-        dry_run: delete nothing.
 
     Raises:
         BackupError: it was stopped for too long.

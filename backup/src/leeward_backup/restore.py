@@ -65,10 +65,7 @@ def keeps(limits: Limits, native: Native) -> bool:
 def misfit(kept: Kept, home: Home, *, plain: bool = False) -> str:
     """Return why an item cannot be stored; empty if it can.
 
-    Args:
-        kept: the item.
-        home: where it would go.
-        plain: whether values that only another provider has may become plain ones.
+    With `plain`, values that only another provider has may become plain ones.
     """
     limits = home.limits
     if any(len(value.encode("utf-8", "replace")) > limits.key_bytes for value in kept.key):

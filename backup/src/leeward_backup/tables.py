@@ -70,12 +70,7 @@ class Lines(NamedTuple):
 
 
 class Table:
-    """A table of a client.
-
-    Args:
-        client: knows it.
-        name: its logical name.
-    """
+    """A table of a client."""
 
     def __init__(self, client: Client, name: str) -> None:
         self._operations = client._operations  # noqa: SLF001 - no client has a scan, on purpose
@@ -296,12 +291,7 @@ class TableSource:
 
 
 class ExportSource:
-    """An export of the table that its own service has written into a bucket.
-
-    Args:
-        client: knows the bucket.
-        table: that was exported.
-        where: the bucket, and after a slash the folder of the export.
+    """An export of the table that its own service has written: a bucket, and after a slash a folder.
 
     Raises:
         LeewardError: it is not there, or the table's target cannot read it.

@@ -95,9 +95,6 @@ def handler_calls(text: str, file: str) -> Iterator[HandlerCall]:
 def find_app(modules: Mapping[str, str]) -> Entry:
     """Return the one app of some modules.
 
-    Args:
-        modules: their texts, by name.
-
     Raises:
         ConfigError: there is no app, or more than one.
     """

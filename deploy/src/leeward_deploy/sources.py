@@ -53,11 +53,6 @@ class Files(NamedTuple):
 def sources_of(folder: Path, leave_out: Iterable[str], out: Path) -> Files:
     """Return the files that go along, and what stays behind because it may hold secrets.
 
-    Args:
-        folder: of the user.
-        leave_out: patterns of paths, of the user's choice.
-        out: where packages are written to.
-
     Raises:
         ConfigError: there is a link to a folder, or one that leads out of this one; or the library
             that reads a .gitignore is not installed.

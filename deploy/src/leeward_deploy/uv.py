@@ -142,13 +142,6 @@ def resolve(
 ) -> tuple[Pinned, ...]:
     """Return the versions that fit together, in order of their names.
 
-    Args:
-        requires: requirements, one a line.
-        files: of the user, with further ones.
-        goal: for what.
-        source: from where.
-        folder: for what uv writes.
-
     Raises:
         ConfigError: no versions fit; what does not load there is named.
     """

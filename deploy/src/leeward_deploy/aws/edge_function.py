@@ -336,10 +336,6 @@ _FUNCTION_ARN: Final = re.compile(r"arn:aws[a-z-]*:cloudfront::\d{12}:function/[
 def associate(document: Mapping[str, Any], trigger: Trigger) -> Association:
     """Return a configuration with a function in it.
 
-    Args:
-        document: as ``aws cloudfront get-distribution-config`` prints it.
-        trigger: of the function.
-
     Raises:
         ConfigError: the document is not whole, the function is not one that CloudFront takes, or
             another one is there.

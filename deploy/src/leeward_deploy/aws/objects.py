@@ -38,13 +38,7 @@ EVENTS: Final = "s3:ObjectCreated:*"
 
 
 def may_tell(spec: PackageSpec, handler: Handler, id: str) -> Json:
-    """Return what lets one bucket send to the queue of a handler, or call its function.
-
-    Args:
-        spec: with what `leeward.toml` names.
-        handler: of objects.
-        id: of the handler, in the template.
-    """
+    """Return what lets one bucket send to the queue of a handler, or call its function."""
     bucket, account = _arn(bucket_of(spec.declared, handler)), {"Ref": "AWS::AccountId"}
     service = "s3.amazonaws.com"
     if not handler.queued:
@@ -83,11 +77,6 @@ def rights(spec: PackageSpec, handler: Handler) -> list[Json]:
 def with_notifications(made: Json, spec: PackageSpec, bucket: str) -> Json:
     """Return a bucket that is made here, so that it tells the app's handlers of its objects.
 
-    Args:
-        made: the resource.
-        spec: with the app, and with the names of what it uses there.
-        bucket: its own name.
-
     Raises:
         ConfigError: S3 does not take two notifications for the same objects.
     """
@@ -114,10 +103,6 @@ def with_notifications(made: Json, spec: PackageSpec, bucket: str) -> Json:
 
 def notes(spec: PackageSpec, made: Collection[str] = ()) -> Iterator[str]:
     """Yield the command that sets the notifications of each bucket but those that are made here.
-
-    Args:
-        spec: with the app.
-        made: own names of buckets.
 
     Raises:
         ConfigError: S3 does not take two notifications for the same objects.

@@ -143,12 +143,6 @@ def adapters_of(
     """Return the requirements for what a client opens besides a target: the rest of its order.
 
     Adapters that are not installed here are left to the user's own list.
-
-    Args:
-        folder: of the app.
-        target: that the package is for.
-        targets: an order that wins over that of ``leeward.toml``.
-        file: in place of the folder's ``leeward.toml``; None for that.
     """
     config = settings_of(folder, file)
     known = {each.name: each.distribution for each in all_entry_points(ADAPTERS)}

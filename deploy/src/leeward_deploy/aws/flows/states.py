@@ -311,14 +311,7 @@ def _events_in(state: Mapping[str, Any]) -> int:
 
 
 def compensation(node: Saga, done: str, around: StateScope, calls: LambdaCalls) -> State:
-    """Return the state that takes a saga back, and then raises its error.
-
-    Args:
-        node: the saga.
-        done: variable with the ids of what was done.
-        around: where it stands.
-        calls: of the workflow.
-    """
+    """Return the state that takes a saga back, and then raises its error."""
     error = around.own("e")
     steps = [each for each in nodes(node.body) if isinstance(each, Step) and each.undo is not None]
     if not steps:

@@ -297,16 +297,7 @@ class FunctionCalls:
 def compensation(
     node: Saga, done: str, error: str, around: StepScope, *, values: Values, calls: FunctionCalls
 ) -> Steps:
-    """Return the steps that take a saga back, and then raise.
-
-    Args:
-        node: the saga.
-        done: variable with the ids of what was done.
-        error: variable with the error that left the saga.
-        around: where the saga stands.
-        values: of the workflow.
-        calls: of the workflow.
-    """
+    """Return the steps that take a saga back, and then raise."""
     lost = f"l_{variable_of(node.id)}"
     undos = [each for each in nodes(node.body) if isinstance(each, Step) and each.undo is not None]
     again = {f"{node.id}-failed": {"raise": f"${{{error}}}"}}
