@@ -291,7 +291,7 @@ class TableSource:
 
 
 class ExportSource:
-    """An export of the table that its own service has written: a bucket, and after a slash a folder.
+    """An export that the table's own service has written: a bucket, and after a slash a folder.
 
     Raises:
         LeewardError: it is not there, or the table's target cannot read it.
