@@ -33,6 +33,8 @@ FIRST_PAUSE: Final = 1.0
 LONGEST_PAUSE: Final = 30.0
 """Seconds between two looks; each pause is half as long again as the one before."""
 
+MOST_THREADS = 64
+
 
 def make_native(table: Table, where: str | None, look: Look) -> Native:
     """Let a table's own service make a backup, or an export; return it when it is done.
@@ -62,9 +64,6 @@ def make_native(table: Table, where: str | None, look: Look) -> Native:
             f"the {call.kind} {made.id} has failed: {made.told or 'for no reason told'}"
         )
     return made
-
-
-MOST_THREADS = 64
 
 
 def _ignore(_: Progress) -> None:

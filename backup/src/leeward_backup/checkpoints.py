@@ -56,6 +56,28 @@ _LOCK: Final = Schema(0x4C77426C, 1, ())
 
 _BESIDE: Final = ("", "-journal", ".lock", ".lock-journal")
 
+RUNS: Final = "runs/"
+
+RESUME_FOR: Final = 24 * 3600.0
+"""Seconds after its start for which a run that was killed, or has stopped, is gone on with."""
+
+COUNT: Final = "parts"
+"""State of a work file: how many checkpoints it has in it."""
+
+TOLD: Final = "told"
+"""State of a work file: what the last checkpoint says of how far it had come."""
+
+MOST_ROW_BYTES: Final = 4 * 1024 * 1024
+"""Of the rows of a checkpoint, about: memory holds them, their text, and what that is packed to."""
+
+_SPLIT: Final = 3 * MOST_ROW_BYTES // 2
+"""Bytes of rows for which not even the end of their page is waited for."""
+
+_MOST: Final = 8 * MOST_ROW_BYTES
+"""Bytes of a checkpoint's text, at most: more than any version writes."""
+
+Rows = Sequence[tuple[int, bytes, bytes]]
+
 
 class WorkFile:
     """The file of one run, which nobody else works with meanwhile.
@@ -145,29 +167,6 @@ class WorkFile:
                     f"{told}; make room, or name another folder with --work, and call it again"
                 ) from fault
             raise LeewardError(f"{told}; remove it, and begin anew") from fault
-
-
-RUNS: Final = "runs/"
-
-RESUME_FOR: Final = 24 * 3600.0
-"""Seconds after its start for which a run that was killed, or has stopped, is gone on with."""
-
-COUNT: Final = "parts"
-"""State of a work file: how many checkpoints it has in it."""
-
-TOLD: Final = "told"
-"""State of a work file: what the last checkpoint says of how far it had come."""
-
-MOST_ROW_BYTES: Final = 4 * 1024 * 1024
-"""Of the rows of a checkpoint, about: memory holds them, their text, and what that is packed to."""
-
-_SPLIT: Final = 3 * MOST_ROW_BYTES // 2
-"""Bytes of rows for which not even the end of their page is waited for."""
-
-_MOST: Final = 8 * MOST_ROW_BYTES
-"""Bytes of a checkpoint's text, at most: more than any version writes."""
-
-Rows = Sequence[tuple[int, bytes, bytes]]
 
 
 class Checkpoint(NamedTuple):

@@ -38,6 +38,8 @@ and before that time: no clock is so wrong."""
 
 _PAUSE: Final = 1.0
 
+DAY: Final = 24 * 3600.0
+
 
 class Lease:
     """What a prune has said, kept alive while it is at work."""
@@ -136,9 +138,6 @@ def segments_in(folder: Folder, name: str, data: bytes) -> set[str]:
     if not isinstance(names, list) or not all(isinstance(each, str) for each in names):
         raise BackupError(f"{folder}{name} does not say what a prune deletes; remove it")
     return {*names}
-
-
-DAY: Final = 24 * 3600.0
 
 
 class Policy(NamedTuple):

@@ -42,6 +42,22 @@ ANY_MODEL: Final = "*"
 MOST_NAMED: Final = 3
 """Values of an item that are named."""
 
+CHUNK_LINES: Final = 200
+
+CHUNK_BYTES: Final = 512 * 1024
+"""That one thread writes before it takes others, by one request where the target takes so many. A
+list of digits is eleven times as long in a JSON that names the type of each value, and a target may
+take no request of over 10 MiB."""
+
+MOST_FINDINGS: Final = 1000
+"""Items in the way that are named."""
+
+_CHECKED: Final = "checked"
+
+_DONE: Final = "done"
+
+_MISSING: Final = "missing"
+
 
 def surely_fits(line: bytes, limits: Limits) -> bool:
     """Return whether an item can be stored for sure; only those that may not be are measured.
@@ -105,20 +121,6 @@ def finding(line: bytes, kept: Kept, home: Home, *, plain: bool = False) -> str:
         return ""
     why = misfit(kept, home, plain=plain)
     return f"{' / '.join(kept.key)}: {why}" if why else ""
-
-
-CHUNK_LINES: Final = 200
-CHUNK_BYTES: Final = 512 * 1024
-"""That one thread writes before it takes others, by one request where the target takes so many. A
-list of digits is eleven times as long in a JSON that names the type of each value, and a target may
-take no request of over 10 MiB."""
-
-MOST_FINDINGS: Final = 1000
-"""Items in the way that are named."""
-
-_CHECKED: Final = "checked"
-_DONE: Final = "done"
-_MISSING: Final = "missing"
 
 
 class Mode(StrEnum):

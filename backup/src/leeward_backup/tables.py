@@ -32,6 +32,9 @@ MOST_THROTTLED: Final = 100
 _PAUSE: Final = 0.5
 """Seconds before the next try, where the target does not say how long to wait."""
 
+CHUNK_BYTES: Final = 256 * 1024
+"""Of lines that are decoded at once, about."""
+
 
 class Row(NamedTuple):
     """The line of an item.
@@ -249,10 +252,6 @@ class RateLimit:
         ahead = due - self._clock.monotonic()
         if ahead > 0:
             self._clock.sleep(ahead)
-
-
-CHUNK_BYTES: Final = 256 * 1024
-"""Of lines that are decoded at once, about."""
 
 
 class Source(Protocol):

@@ -8,6 +8,9 @@ from typing import NamedTuple, TypeAlias
 from leeward.errors import LeewardError
 from leeward.values import NOTHING, Promise
 
+MOST_SHOWN = 5
+"""Findings in a message; the attribute has all of them."""
+
 
 class Backup(NamedTuple):
     """A backup.
@@ -154,10 +157,6 @@ class Progress(NamedTuple):
 
 Look: TypeAlias = Callable[[Progress], object]
 """Is told how far a run has come."""
-
-
-MOST_SHOWN = 5
-"""Findings in a message; the attribute has all of them."""
 
 
 class BackupError(LeewardError):

@@ -39,6 +39,14 @@ _UNIX: Final = 3
 ZLIB: Final = zlib.ZLIB_RUNTIME_VERSION
 """The zlib that decides on the bytes."""
 
+NOISE: Final = ("INSTALLER", "RECORD", "REQUESTED", "direct_url.json", "uv_cache.json")
+"""What an installer writes beside a package, and differs from one to the next."""
+
+LIST: Final = "requirements.txt"
+
+IDLE: Final = ("leeward/__main__.py", "leeward/cli/", "leeward/testing/")
+"""What no function uses of leeward: its command line, and what tests use."""
+
 
 def pack(folder: Path) -> bytes:
     """Return a folder's files as a zip."""
@@ -67,15 +75,6 @@ def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
         path.chmod(0o644)
-
-
-NOISE: Final = ("INSTALLER", "RECORD", "REQUESTED", "direct_url.json", "uv_cache.json")
-"""What an installer writes beside a package, and differs from one to the next."""
-
-LIST: Final = "requirements.txt"
-
-IDLE: Final = ("leeward/__main__.py", "leeward/cli/", "leeward/testing/")
-"""What no function uses of leeward: its command line, and what tests use."""
 
 
 class Origin(NamedTuple):

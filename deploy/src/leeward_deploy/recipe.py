@@ -28,6 +28,17 @@ WORKFLOW_EXPORTS: Final = "leeward.workflow_exports"
 ARCHES: Final = {"x86_64": "x86_64", "arm64": "aarch64"}
 """What clouds call the two kinds of processors, and what wheels call them."""
 
+Check: TypeAlias = Callable[[Path, PackageSource], tuple[str, ...]]
+"""Looks at a finished folder, with packages from a source; returns what there is to say of it.
+
+It raises `ConfigError` if the platform would not load it."""
+
+_NOTHING: Final = {
+    PACKAGERS: "no platform {} to package for",
+    EDGES: "no edge {} to export to",
+    WORKFLOW_EXPORTS: "no engine {} to export to",
+}
+
 
 class Entry(NamedTuple):
     """Where an app is, and what its entry file hands to `App.handler`.
@@ -208,12 +219,6 @@ class System(NamedTuple):
     remedy: str
 
 
-Check: TypeAlias = Callable[[Path, PackageSource], tuple[str, ...]]
-"""Looks at a finished folder, with packages from a source; returns what there is to say of it.
-
-It raises `ConfigError` if the platform would not load it."""
-
-
 class Recipe(NamedTuple):
     """What a platform wants.
 
@@ -283,13 +288,6 @@ WorkflowExporter: TypeAlias = Callable[
 that are known to mark their answers: of another one no status proves that it did not run.
 
 It raises `ConfigError` where its engine cannot run the definition."""
-
-
-_NOTHING: Final = {
-    PACKAGERS: "no platform {} to package for",
-    EDGES: "no edge {} to export to",
-    WORKFLOW_EXPORTS: "no engine {} to export to",
-}
 
 
 def providers_with(group: str) -> list[str]:

@@ -21,6 +21,27 @@ Block = dict[str, Any]
 
 _ALWAYS: Final = ("kind", "name", "target")
 
+ATTRIBUTES: Final = "="
+"""Stands in a schema for the attributes that a resource has besides its arguments."""
+
+_META: Final = frozenset({"count", "depends_on", "for_each", "lifecycle", "provider"})
+"""Arguments of every resource, which are Terraform's own."""
+
+_TYPES: Final[dict[str, type | tuple[type, ...]]] = {
+    "string": str,
+    "number": (int, float),
+    "boolean": bool,
+    "map": dict,
+}
+
+_REFERENCE: Final = re.compile(r"(?<!\$)\$\{([^{}]*)\}")
+
+_NAMED: Final = re.compile(r"(?<![\w.\"/-])((?:data\.)?\w+)\.([\w-]+)(?:\.(\w+))?")
+
+Schemas = Mapping[str, Mapping[str, Any]]
+
+Mapped = Mapping[str, Any]
+
 
 class Configuration:
     """A configuration that grows by one resource at a time.
@@ -121,26 +142,6 @@ def literal(text: str) -> str:
 def unique(values: Iterable[str]) -> list[str]:
     """Return texts in order, each once."""
     return sorted(set(values))
-
-
-ATTRIBUTES: Final = "="
-"""Stands in a schema for the attributes that a resource has besides its arguments."""
-
-_META: Final = frozenset({"count", "depends_on", "for_each", "lifecycle", "provider"})
-"""Arguments of every resource, which are Terraform's own."""
-
-_TYPES: Final[dict[str, type | tuple[type, ...]]] = {
-    "string": str,
-    "number": (int, float),
-    "boolean": bool,
-    "map": dict,
-}
-
-_REFERENCE: Final = re.compile(r"(?<!\$)\$\{([^{}]*)\}")
-_NAMED: Final = re.compile(r"(?<![\w.\"/-])((?:data\.)?\w+)\.([\w-]+)(?:\.(\w+))?")
-
-Schemas = Mapping[str, Mapping[str, Any]]
-Mapped = Mapping[str, Any]
 
 
 class Rule(NamedTuple):

@@ -42,6 +42,8 @@ _WITHOUT_WHEEL: Final = re.compile(r"Wheels are required for `([^`]+)`")
 LONGEST: Final = 2000
 """Characters of what uv says that are passed on."""
 
+_BUILT_OF: Final = ("sdist", "archive")
+
 
 class NotLoadable(ConfigError):
     """What is required has native code that does not load where it is to."""
@@ -236,9 +238,6 @@ def read_lock(text: str) -> tuple[Pinned, ...]:
             hashes.append((path.rpartition("/")[2], file["hashes"]["sha256"]))
         pinned.append(Pinned(each["name"], each.get("version", ""), tuple(hashes)))
     return tuple(sorted(pinned))
-
-
-_BUILT_OF: Final = ("sdist", "archive")
 
 
 def _compile(

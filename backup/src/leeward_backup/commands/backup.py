@@ -64,6 +64,15 @@ Rate = Annotated[
     float | None, typer.Option("--rate", metavar="NUMBER", help="Items a second, at most.")
 ]
 
+_MODULE: Final = '''"""Back up a table, on a schedule."""
+
+from leeward import App
+from leeward_backup import schedule_backup
+
+app = App("backups")
+schedule_backup(app, {arguments}, client=app.client{drill})
+'''
+
 
 def create(
     context: typer.Context,
@@ -323,16 +332,6 @@ def _open(options: GlobalOptions, location: _Location) -> Iterator[Backups]:
             look=look,
             copied_from=location.copied_from,
         )
-
-
-_MODULE: Final = '''"""Back up a table, on a schedule."""
-
-from leeward import App
-from leeward_backup import schedule_backup
-
-app = App("backups")
-schedule_backup(app, {arguments}, client=app.client{drill})
-'''
 
 
 def schedule(

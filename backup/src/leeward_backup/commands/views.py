@@ -22,6 +22,9 @@ from leeward_backup.values import Progress as Step
 
 _HEADER = ("id", "time", "items", "bytes", "segments", "new", "consistency", "key")
 
+PLAIN_SECONDS: Final = 5.0
+"""Between two lines where lines stay."""
+
 
 def json_of_backup(backup: Backup) -> JsonObject:
     """Return the JSON object of a backup; times are ISO 8601."""
@@ -146,10 +149,6 @@ def _count(value: Any) -> str:
 
 def _time(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
-
-
-PLAIN_SECONDS: Final = 5.0
-"""Between two lines where lines stay."""
 
 
 @contextmanager

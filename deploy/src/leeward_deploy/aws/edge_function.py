@@ -31,6 +31,54 @@ from leeward_deploy.recipe import Command, Limit, Recipe, System, Template
 ENVIRONMENT = ("environ", "environb", "getenv", "getenvb", "putenv")
 STATUS = ("status", "statusDescription")
 
+_NO_BODY = (
+    "the body of the request is not there unless the association asks for it",
+    "add --body, or leave it alone",
+)
+
+Json = dict[str, Any]
+
+EVENTS: Final = ("viewer-request", "viewer-response", "origin-request", "origin-response")
+
+PYTHONS: Final = ("3.11", "3.12", "3.13", "3.14")
+
+REGION: Final = "us-east-1"
+
+TEMPLATE: Final = "edge.template.json"
+
+_NEVER: Final = re.compile(
+    r"connection|expect|keep-alive|proxy-.*|trailer|upgrade"
+    r"|x-accel-(?:buffering|charset|limit-rate|redirect)|x-amz-cf-.*|x-amzn-.*|x-cache|x-edge-.*"
+    r"|x-forwarded-proto|x-real-ip",
+    re.IGNORECASE,
+)
+
+_AT: Final = {
+    "request": ("content-length", "host", "transfer-encoding", "via"),
+    "response": ("content-encoding", "content-length", "transfer-encoding", "warning", "via"),
+}
+"""Besides, in what a viewer sends and in what it gets. Source: "Restrictions on edge functions"."""
+
+CONFIGURATION: Final = "distribution.json"
+
+WHOLE: Final = ("CallerReference", "Origins", "DefaultCacheBehavior", "Comment", "Enabled")
+"""What every configuration has."""
+
+LAMBDA_LIST: Final = "LambdaFunctionAssociations"
+
+FUNCTION_LIST: Final = "FunctionAssociations"
+
+AGAIN: Final = (
+    "after PreconditionFailed, or an answer that did not come: read the configuration again, and "
+    "run this again; it says so if the function is there already"
+)
+
+_LAMBDA_ARN: Final = re.compile(
+    r"arn:aws[a-z-]*:lambda:([a-z0-9-]+):\d{12}:function:([A-Za-z0-9_-]+)(?::([A-Za-z0-9$_-]+))?"
+)
+
+_FUNCTION_ARN: Final = re.compile(r"arn:aws[a-z-]*:cloudfront::\d{12}:function/[A-Za-z0-9_-]+")
+
 
 class Flaw(NamedTuple):
     """Something that would fail at the edge."""
@@ -79,12 +127,6 @@ def _flaws(tree: ast.AST, event: str, body: bool) -> Iterator[Flaw]:
             yield Flaw(getattr(node, "lineno", 0), *_NO_BODY)
 
 
-_NO_BODY = (
-    "the body of the request is not there unless the association asks for it",
-    "add --body, or leave it alone",
-)
-
-
 def _is_environment(node: ast.AST) -> bool:
     if isinstance(node, ast.Attribute):
         return (
@@ -129,31 +171,6 @@ def _name_in(node: ast.expr) -> object:
     if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant):
         return node.slice.value
     return None
-
-
-Json = dict[str, Any]
-
-EVENTS: Final = ("viewer-request", "viewer-response", "origin-request", "origin-response")
-
-PYTHONS: Final = ("3.11", "3.12", "3.13", "3.14")
-
-REGION: Final = "us-east-1"
-
-TEMPLATE: Final = "edge.template.json"
-
-
-_NEVER: Final = re.compile(
-    r"connection|expect|keep-alive|proxy-.*|trailer|upgrade"
-    r"|x-accel-(?:buffering|charset|limit-rate|redirect)|x-amz-cf-.*|x-amzn-.*|x-cache|x-edge-.*"
-    r"|x-forwarded-proto|x-real-ip",
-    re.IGNORECASE,
-)
-
-_AT: Final = {
-    "request": ("content-length", "host", "transfer-encoding", "via"),
-    "response": ("content-encoding", "content-length", "transfer-encoding", "warning", "via"),
-}
-"""Besides, in what a viewer sends and in what it gets. Source: "Restrictions on edge functions"."""
 
 
 def is_forbidden(name: str, of: str) -> bool:
@@ -312,25 +329,6 @@ def _commands(spec: FunctionSpec, out: str) -> tuple[Command, ...]:
             "changes the one association, and prints the command that writes all of it back",
         ),
     )
-
-
-CONFIGURATION: Final = "distribution.json"
-
-WHOLE: Final = ("CallerReference", "Origins", "DefaultCacheBehavior", "Comment", "Enabled")
-"""What every configuration has."""
-
-LAMBDA_LIST: Final = "LambdaFunctionAssociations"
-FUNCTION_LIST: Final = "FunctionAssociations"
-
-AGAIN: Final = (
-    "after PreconditionFailed, or an answer that did not come: read the configuration again, and "
-    "run this again; it says so if the function is there already"
-)
-
-_LAMBDA_ARN: Final = re.compile(
-    r"arn:aws[a-z-]*:lambda:([a-z0-9-]+):\d{12}:function:([A-Za-z0-9_-]+)(?::([A-Za-z0-9$_-]+))?"
-)
-_FUNCTION_ARN: Final = re.compile(r"arn:aws[a-z-]*:cloudfront::\d{12}:function/[A-Za-z0-9_-]+")
 
 
 def associate(document: Mapping[str, Any], trigger: Trigger) -> Association:

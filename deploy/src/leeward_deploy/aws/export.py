@@ -25,6 +25,26 @@ from leeward_deploy.needs import of_kind, seconds_of
 from leeward_deploy.recipe import Deployment, PackageSpec, Template
 from leeward_deploy.terraform import Configuration, check, entries_of, schemas_in, text_of
 
+_NAMES: Final = ("FunctionName", "QueueName", "Name", "StateMachineName", "BucketName")
+
+PACKAGE: Final = "the path of the zip that leeward package --target aws makes"
+
+BESIDE: Final = (
+    f"the templates name {CODE} as a file beside them: write it there, by leeward package --target "
+    "aws --out and their folder"
+)
+
+GATEWAY: Final = 30
+"""Seconds that an HTTP API waits for a function. Source: its quotas."""
+
+MOST_RESOURCES: Final = 500
+
+LARGEST: Final = 1_000_000
+"""Resources and bytes of a template. Source: "Understand CloudFormation quotas"."""
+
+VERSION: Final = ">= 6.0"
+"""Since then a resource has a region of its own."""
+
 
 def resources_in(stack: Json, target: str) -> Iterator[Expected]:
     """Yield what a target has once a stack has been made, as far as it can be compared."""
@@ -47,9 +67,6 @@ def _name_of(value: Any, stack: Json) -> str:
             return str(next(names, ""))
         value = value.get("Fn::Sub", "")
     return str(value).rpartition(":")[2]
-
-
-_NAMES: Final = ("FunctionName", "QueueName", "Name", "StateMachineName", "BucketName")
 
 
 def _of_function(has: Json, _: Json) -> tuple[str, str, Json]:
@@ -158,23 +175,6 @@ _TOLD: Final = MappingProxyType(
 
 
 SCHEMAS: Final = Path(__file__).with_name("terraform_schemas.json")
-
-PACKAGE: Final = "the path of the zip that leeward package --target aws makes"
-
-BESIDE: Final = (
-    f"the templates name {CODE} as a file beside them: write it there, by leeward package --target "
-    "aws --out and their folder"
-)
-
-GATEWAY: Final = 30
-"""Seconds that an HTTP API waits for a function. Source: its quotas."""
-
-MOST_RESOURCES: Final = 500
-LARGEST: Final = 1_000_000
-"""Resources and bytes of a template. Source: "Understand CloudFormation quotas"."""
-
-VERSION: Final = ">= 6.0"
-"""Since then a resource has a region of its own."""
 
 
 def template(spec: PackageSpec) -> Template:

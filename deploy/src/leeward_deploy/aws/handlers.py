@@ -52,6 +52,33 @@ from leeward_deploy.needs import (
 )
 from leeward_deploy.recipe import PackageSpec, Site
 
+Json = dict[str, Any]
+
+LONGEST: Final = 900
+"""Seconds of a function. Source: "Lambda quotas"."""
+
+MOST_RETRIES: Final = 2
+"""Of an asynchronous call."""
+
+RETENTION: Final = 14 * 24 * 3600
+"""Seconds that a dead letter is kept: the longest that SQS does."""
+
+MEMORY: Final = 256
+"""Megabytes."""
+
+CODE: Final = "aws.zip"
+"""The package, beside the template, from where it is uploaded."""
+
+HANDLER: Final = "handler.lambda_handler"
+
+INPUT: Final = {
+    "source": OWN_SCHEDULE,
+    "schedule": "",
+    "time": "<aws.scheduler.scheduled-time>",
+    "attempt": "<aws.scheduler.attempt-number>",
+}
+"""What a schedule tells its handler; Scheduler fills in what stands in angle brackets."""
+
 
 def scheduler_expression(text: str) -> str:
     """Return a crontab's line as an expression of Scheduler."""
@@ -89,34 +116,6 @@ def _crontab_field(values: Iterable[int], first: int, last: int, *, steps: bool 
         else:
             runs.append([each])
     return ",".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)
-
-
-Json = dict[str, Any]
-
-LONGEST: Final = 900
-"""Seconds of a function. Source: "Lambda quotas"."""
-
-MOST_RETRIES: Final = 2
-"""Of an asynchronous call."""
-
-RETENTION: Final = 14 * 24 * 3600
-"""Seconds that a dead letter is kept: the longest that SQS does."""
-
-MEMORY: Final = 256
-"""Megabytes."""
-
-CODE: Final = "aws.zip"
-"""The package, beside the template, from where it is uploaded."""
-
-HANDLER: Final = "handler.lambda_handler"
-
-INPUT: Final = {
-    "source": OWN_SCHEDULE,
-    "schedule": "",
-    "time": "<aws.scheduler.scheduled-time>",
-    "attempt": "<aws.scheduler.attempt-number>",
-}
-"""What a schedule tells its handler; Scheduler fills in what stands in angle brackets."""
 
 
 class AwsRegion(NamedTuple):

@@ -27,6 +27,9 @@ PUT: Final = ["sqs:SendMessage", "sqs:GetQueueUrl"]
 RECEIVE: Final = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"]
 """What Lambda does with a queue in the name of the function."""
 
+DEFAULT_BUS: Final = "default"
+"""The bus that every account has."""
+
 
 def arn(service: str, resource: str, region: str = "${AWS::Region}") -> Json:
     """Return the ARN of something in the account, in the region of the stack or another one."""
@@ -201,10 +204,6 @@ def role(service: str | list[str], statements: list[Json], *, of_account: bool =
 
 def _own(names: Any) -> list[str]:
     return sorted(set(names.values()))
-
-
-DEFAULT_BUS: Final = "default"
-"""The bus that every account has."""
 
 
 def own_name(spec: PackageSpec, handler: Handler) -> str:

@@ -29,6 +29,17 @@ _NAMED: Final = re.compile(
 
 _WIDE: Final = "is wider than it must be: a role names each action and each resource"
 
+_HEALTH: Final = "aws_route53_health_check"
+
+_SCHEDULE: Final = "aws_scheduler_schedule"
+
+_FUNCTION: Final = "aws_lambda_function"
+
+_QUEUE: Final = "aws_sqs_queue"
+
+LOCAL: Final = "W3002"
+"""Its word on a path in place of an object in S3, which `aws cloudformation package` uploads."""
+
 
 def _statements(policy: Any) -> Iterator[dict[str, Any]]:
     """Yield the statements of a policy, which is a text of JSON."""
@@ -82,11 +93,6 @@ def _has_source(policy: Any) -> bool:
         each.get("Principal") != "*" and each.get("Condition") for each in _statements(policy)
     )
 
-
-_HEALTH: Final = "aws_route53_health_check"
-_SCHEDULE: Final = "aws_scheduler_schedule"
-_FUNCTION: Final = "aws_lambda_function"
-_QUEUE: Final = "aws_sqs_queue"
 
 RULES: Final = (
     Rule(_HEALTH, "request_interval", *one_of(10, 30, of=" seconds; set interval in [export.aws]")),
@@ -142,10 +148,6 @@ RULES: Final = (
     Rule("aws_sqs_queue_policy", "policy", _has_source,
          "must be for a named source, by a condition"),
 )  # fmt: skip
-
-
-LOCAL: Final = "W3002"
-"""Its word on a path in place of an object in S3, which `aws cloudformation package` uploads."""
 
 
 def errors_in(template: str, region: str) -> tuple[str, ...]:

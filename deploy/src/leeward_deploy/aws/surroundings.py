@@ -46,6 +46,15 @@ EXPIRES: Final = "_leeward_expires"
 
 _TYPES: Final = {"AttributeType": "S"}
 
+TTL: Final = 60
+"""Seconds that a resolver keeps an answer."""
+
+REGIONS: Final = 2
+"""That a failover record of Route 53 may have: a primary and a secondary."""
+
+CERTIFICATE: Final = "Certificate"
+"""The parameter with the certificate of the domain, which is one of the region."""
+
 
 def buses_of(declared: Declared) -> tuple[str, ...]:
     """Return the buses to be made: not those of elsewhere, nor the one of every account."""
@@ -147,16 +156,6 @@ def _functions_in(value: Any) -> list[str]:
 
 def _retain(made: Json) -> Json:
     return {**made, "DeletionPolicy": "Retain", "UpdateReplacePolicy": "Retain"}
-
-
-TTL: Final = 60
-"""Seconds that a resolver keeps an answer."""
-
-REGIONS: Final = 2
-"""That a failover record of Route 53 may have: a primary and a secondary."""
-
-CERTIFICATE: Final = "Certificate"
-"""The parameter with the certificate of the domain, which is one of the region."""
 
 
 def parameters(deployment: Deployment) -> Json:

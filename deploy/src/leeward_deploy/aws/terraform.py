@@ -23,6 +23,20 @@ Parts = list[tuple[str, str, Json]]
 ZIP: Final = "${var.package}"
 """The path of the package."""
 
+ACCOUNT: Final = "${data.aws_caller_identity.this.account_id}"
+
+PARTITION: Final = "${data.aws_partition.this.partition}"
+
+SUFFIX: Final = "${data.aws_partition.this.dns_suffix}"
+
+DATA: Final[Json] = {"aws_caller_identity": {"this": {}}, "aws_partition": {"this": {}}}
+
+ATTRIBUTES: Final = {
+    "Arn": "arn",
+    "RegionalDomainName": "domain_name_configuration[0].target_domain_name",
+}
+"""What ``Fn::GetAtt`` stands for."""
+
 
 def _of_function(given: Json, to: str) -> Parts:
     del given["code"], to
@@ -171,13 +185,6 @@ PARTS: Final[Mapping[str, Callable[[Json, str], Parts]]] = {
 }
 
 
-ACCOUNT: Final = "${data.aws_caller_identity.this.account_id}"
-PARTITION: Final = "${data.aws_partition.this.partition}"
-SUFFIX: Final = "${data.aws_partition.this.dns_suffix}"
-
-DATA: Final[Json] = {"aws_caller_identity": {"this": {}}, "aws_partition": {"this": {}}}
-
-
 class Form(NamedTuple):
     """How Terraform has a type of CloudFormation's.
 
@@ -243,12 +250,6 @@ FORMS: Final = {
     ),
 }
 """By type, without ``AWS::``."""
-
-ATTRIBUTES: Final = {
-    "Arn": "arn",
-    "RegionalDomainName": "domain_name_configuration[0].target_domain_name",
-}
-"""What ``Fn::GetAtt`` stands for."""
 
 
 class Stack:

@@ -48,6 +48,13 @@ TRACEBACK: Final = "Traceback"
 LONGEST: Final = 1000
 """Characters of what the worker says that are passed on."""
 
+PYTHONS: Final = ("3.11", "3.12", "3.13", "3.14")
+
+PACKAGES: Final = ".python_packages/lib/site-packages"
+"""Where the worker looks for packages that were installed before."""
+
+REMEDY: Final = "choose an older version, or deploy it as a container"
+
 
 def index(spec: PackageSpec, folder: Path, source: PackageSource) -> tuple[str, ...]:
     """Index a package as the cloud does, and return one line that says so, or why not.
@@ -84,14 +91,6 @@ def _why_not(spec: PackageSpec) -> str | None:
     if here != ("linux", ARCHES[spec.arch]):
         return f"the package is for another machine than this one, {here[0]} on {here[1]}"
     return None
-
-
-PYTHONS: Final = ("3.11", "3.12", "3.13", "3.14")
-
-PACKAGES: Final = ".python_packages/lib/site-packages"
-"""Where the worker looks for packages that were installed before."""
-
-REMEDY: Final = "choose an older version, or deploy it as a container"
 
 
 def recipe(spec: PackageSpec) -> Recipe:

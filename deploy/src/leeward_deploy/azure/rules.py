@@ -20,6 +20,11 @@ _PROFILE: Final = "azurerm_traffic_manager_profile"
 _ROLE: Final = "azurerm_role_assignment"
 _EVENTS: Final = "azurerm_eventgrid_event_subscription"
 
+_STORED: Final = like(
+    r"[a-z0-9](?!.*--)[a-z0-9-]{1,61}[a-z0-9]",
+    "must be 3 to 63 lower-case letters, digits and single hyphens; name it so in leeward.toml",
+)
+
 
 def _is_of_one_thing(scope: Any) -> bool:
     """Return whether a scope is a resource, and not its group or subscription."""
@@ -34,11 +39,6 @@ def _waits_in_time(monitor: Any) -> bool:
     most = 9 if monitor.get("interval_in_seconds", 30) == 10 else 10
     return bool(5 <= monitor.get("timeout_in_seconds", 10) <= most)
 
-
-_STORED: Final = like(
-    r"[a-z0-9](?!.*--)[a-z0-9-]{1,61}[a-z0-9]",
-    "must be 3 to 63 lower-case letters, digits and single hyphens; name it so in leeward.toml",
-)
 
 RULES: Final = (
     Rule(_PROFILE, "traffic_routing_method", *one_of("Priority")),

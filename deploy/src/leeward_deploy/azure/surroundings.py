@@ -24,6 +24,14 @@ KEPT: Final = {"prevent_destroy": True}
 BY_ITEM: Final = -1
 """A time to live of "on (no default)": items with an expiry are collected."""
 
+TTL: Final = 60
+"""Seconds that a resolver keeps an answer."""
+
+SECONDS: Final = {30: 10, 10: 9}
+"""That an answer to a check may take, by the interval: the longest."""
+
+CERTIFICATE: Final = "key_vault_certificate"
+
 
 def add_topics(made: Configuration, spec: PackageSpec, location: str) -> None:
     """Add the buses of a region; one whose name another region has is made there alone."""
@@ -130,15 +138,6 @@ def add_buckets(made: Configuration, deployment: Deployment, suffixes: dict[str,
                 scope = of(f"azurerm_storage_container.{bucket.name}.id")
                 name = f"objects-{bucket.name}{suffix}"
                 assign(made, name, "Storage Blob Data Contributor", scope, principal)
-
-
-TTL: Final = 60
-"""Seconds that a resolver keeps an answer."""
-
-SECONDS: Final = {30: 10, 10: 9}
-"""That an answer to a check may take, by the interval: the longest."""
-
-CERTIFICATE: Final = "key_vault_certificate"
 
 
 def host_of(deployment: Deployment) -> str:

@@ -42,6 +42,23 @@ WAIT: Final = "00:00:10"
 """Until a message comes again that has failed; by default it comes at once, and has had all of its
 attempts in a second."""
 
+VERSION: Final = ">= 5.0"
+"""Whose schemas are kept here."""
+
+VARIABLES: Final = {
+    "resource_group": "the name of the resource group, which is there",
+    "location": "where the app is, such as westeurope",
+    "app": "the name of the function app, which is part of its URL",
+    "storage_account": "the name of the storage account to be made: 3 to 24 lower-case letters and "
+    "digits",
+}
+
+DATA: Final[dict[str, dict[str, dict[str, str]]]] = {"azurerm_client_config": {"this": {}}}
+
+HOST_ROLES: Final = ("Storage Blob Data Owner", "Storage Queue Data Contributor")
+"""What the host needs on the app's own account: for its locks and keys; for queues, and for those
+of poison messages, which it makes itself."""
+
 
 def storage_queues(spec: PackageSpec) -> Iterator[tuple[Handler, str]]:
     """Yield the handlers that have a Storage queue, with its name."""
@@ -84,24 +101,6 @@ def host_json(spec: PackageSpec) -> str:
         },
     }
     return json.dumps(document, indent=2) + "\n"
-
-
-VERSION: Final = ">= 5.0"
-"""Whose schemas are kept here."""
-
-VARIABLES: Final = {
-    "resource_group": "the name of the resource group, which is there",
-    "location": "where the app is, such as westeurope",
-    "app": "the name of the function app, which is part of its URL",
-    "storage_account": "the name of the storage account to be made: 3 to 24 lower-case letters and "
-    "digits",
-}
-
-DATA: Final[dict[str, dict[str, dict[str, str]]]] = {"azurerm_client_config": {"this": {}}}
-
-HOST_ROLES: Final = ("Storage Blob Data Owner", "Storage Queue Data Contributor")
-"""What the host needs on the app's own account: for its locks and keys; for queues, and for those
-of poison messages, which it makes itself."""
 
 
 class AzureRegion(NamedTuple):

@@ -39,6 +39,37 @@ from leeward_deploy.uv import PackageSource
 NAME = "edge"
 """Of the folder and the zip."""
 
+Rules: TypeAlias = Annotated[Path, typer.Argument(metavar="RULES", help="A TOML file.")]
+
+To: TypeAlias = Annotated[str, typer.Option(metavar="PROVIDER", help="As in CLOUD_PROVIDER.")]
+
+Event: TypeAlias = Annotated[
+    str, typer.Option(metavar="EVENT", help="When it is called, in the provider's words.")
+]
+
+Body: TypeAlias = Annotated[
+    bool, typer.Option("--body", help="It gets the body of the request, too.")
+]
+
+Function: TypeAlias = Annotated[
+    str, typer.Argument(metavar="FUNCTION", help="MODULE:NAME; called by the edge itself.")
+]
+
+Name: TypeAlias = Annotated[str, typer.Option(metavar="NAME", help="Of the function there.")]
+
+Given: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help="For edge_settings; may be repeated."),
+]
+
+LimitTable: TypeAlias = Annotated[
+    str, typer.Option(metavar="TABLE", help="The table of limits. Default: the strict one.")
+]
+
+Seconds: TypeAlias = Annotated[int, typer.Option(help="How long it may take.")]
+
+Memory: TypeAlias = Annotated[int, typer.Option(help="Megabytes.")]
+
 
 class EdgeRequest(NamedTuple):
     """What the command line asks for.
@@ -102,29 +133,6 @@ def package_function(
         "notes": [*package.notes, *(template.notes if template else ())],
         "commands": [each._asdict() for each in recipe.commands(str(request.out))],
     }
-
-
-Rules: TypeAlias = Annotated[Path, typer.Argument(metavar="RULES", help="A TOML file.")]
-To: TypeAlias = Annotated[str, typer.Option(metavar="PROVIDER", help="As in CLOUD_PROVIDER.")]
-Event: TypeAlias = Annotated[
-    str, typer.Option(metavar="EVENT", help="When it is called, in the provider's words.")
-]
-Body: TypeAlias = Annotated[
-    bool, typer.Option("--body", help="It gets the body of the request, too.")
-]
-Function: TypeAlias = Annotated[
-    str, typer.Argument(metavar="FUNCTION", help="MODULE:NAME; called by the edge itself.")
-]
-Name: TypeAlias = Annotated[str, typer.Option(metavar="NAME", help="Of the function there.")]
-Given: TypeAlias = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="NAME=VALUE", help="For edge_settings; may be repeated."),
-]
-LimitTable: TypeAlias = Annotated[
-    str, typer.Option(metavar="TABLE", help="The table of limits. Default: the strict one.")
-]
-Seconds: TypeAlias = Annotated[int, typer.Option(help="How long it may take.")]
-Memory: TypeAlias = Annotated[int, typer.Option(help="Megabytes.")]
 
 
 def check(

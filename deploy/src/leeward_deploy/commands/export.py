@@ -56,6 +56,10 @@ from leeward_deploy.recipe import (
 )
 from leeward_deploy.uv import PackageSource
 
+ExportOut: TypeAlias = Annotated[
+    Path, typer.Option(metavar="FOLDER", help="A folder in it for each provider.")
+]
+
 
 class Home(NamedTuple):
     """The home of a table or a bucket: its provider and its region."""
@@ -235,11 +239,6 @@ def _at_home(
         for section in ("tables", "buckets")
     }
     return declared._replace(tables=found["tables"], buckets=found["buckets"])
-
-
-ExportOut: TypeAlias = Annotated[
-    Path, typer.Option(metavar="FOLDER", help="A folder in it for each provider.")
-]
 
 
 def terraform(

@@ -40,6 +40,52 @@ SETTINGS = "leeward.toml"
 REQUIRED = ("requirements.txt", "pyproject.toml")
 """Files of the user that may tell what the app needs; the first that is there counts."""
 
+App: TypeAlias = Annotated[
+    str | None, typer.Argument(metavar="[APP]", help="MODULE:NAME. Default: the only one there is.")
+]
+
+Target: TypeAlias = Annotated[str, typer.Option(metavar="PROVIDER", help="As in CLOUD_PROVIDER.")]
+
+Python: TypeAlias = Annotated[str, typer.Option(metavar="3.x", help="Of the platform.")]
+
+Arch: TypeAlias = Annotated[str, typer.Option(metavar="x86_64|arm64", help="The processor there.")]
+
+Source: TypeAlias = Annotated[
+    Path, typer.Option(metavar="FOLDER", help="Of the app. Default: the working directory.")
+]
+
+Out: TypeAlias = Annotated[
+    Path, typer.Option(metavar="FOLDER", help="Where packages are written to.")
+]
+
+Requirements: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE", help="Default: the source's requirements.txt, or its pyproject.toml."
+    ),
+]
+
+FindLinks: TypeAlias = Annotated[
+    list[Path] | None, typer.Option(metavar="FOLDER", help="Of wheels; may be repeated.")
+]
+
+NoIndex: TypeAlias = Annotated[
+    bool, typer.Option("--no-index", help="Take packages from --find-links alone.")
+]
+
+AllowBuild: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME", help="Of pure Python and without a wheel: build it here."),
+]
+
+Exclude: TypeAlias = Annotated[
+    list[str] | None, typer.Option(metavar="PATTERN", help="Leave such files out; may be repeated.")
+]
+
+WithTemplate: TypeAlias = Annotated[
+    bool, typer.Option("--template", help="Write what its handlers need around them, too.")
+]
+
 
 class PackageRequest(NamedTuple):
     """What the command line asks for.
@@ -228,42 +274,6 @@ def requires_of(folder: Path, named: Path | None) -> tuple[Path, ...]:
             raise ConfigError(f"--requirements names {named}, which is not a file")
         return (named.resolve(),)
     return tuple(folder / each for each in REQUIRED if (folder / each).is_file())[:1]
-
-
-App: TypeAlias = Annotated[
-    str | None, typer.Argument(metavar="[APP]", help="MODULE:NAME. Default: the only one there is.")
-]
-Target: TypeAlias = Annotated[str, typer.Option(metavar="PROVIDER", help="As in CLOUD_PROVIDER.")]
-Python: TypeAlias = Annotated[str, typer.Option(metavar="3.x", help="Of the platform.")]
-Arch: TypeAlias = Annotated[str, typer.Option(metavar="x86_64|arm64", help="The processor there.")]
-Source: TypeAlias = Annotated[
-    Path, typer.Option(metavar="FOLDER", help="Of the app. Default: the working directory.")
-]
-Out: TypeAlias = Annotated[
-    Path, typer.Option(metavar="FOLDER", help="Where packages are written to.")
-]
-Requirements: TypeAlias = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="FILE", help="Default: the source's requirements.txt, or its pyproject.toml."
-    ),
-]
-FindLinks: TypeAlias = Annotated[
-    list[Path] | None, typer.Option(metavar="FOLDER", help="Of wheels; may be repeated.")
-]
-NoIndex: TypeAlias = Annotated[
-    bool, typer.Option("--no-index", help="Take packages from --find-links alone.")
-]
-AllowBuild: TypeAlias = Annotated[
-    list[str] | None,
-    typer.Option(metavar="NAME", help="Of pure Python and without a wheel: build it here."),
-]
-Exclude: TypeAlias = Annotated[
-    list[str] | None, typer.Option(metavar="PATTERN", help="Leave such files out; may be repeated.")
-]
-WithTemplate: TypeAlias = Annotated[
-    bool, typer.Option("--template", help="Write what its handlers need around them, too.")
-]
 
 
 def package(

@@ -24,6 +24,48 @@ STATUSES: Final = (301, 302, 307, 308)
 FORBIDDEN: Final = 403
 """The status of what a rule denies."""
 
+TomlTable: TypeAlias = Mapping[str, Any]
+
+MOST: Final = 1_000
+"""Rules in a file: more than any edge takes."""
+
+KEYS: Final = (
+    "name",
+    "path",
+    "countries",
+    "except_countries",
+    "redirect",
+    "status",
+    "rewrite",
+    "deny",
+    "set_request_headers",
+    "remove_request_headers",
+    "set_response_headers",
+    "remove_response_headers",
+)
+
+_NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,39}")
+
+_PATH: Final = re.compile(r"/[A-Za-z0-9\-._~!$&'()+,;=:@%/]*")
+
+_HOST: Final = re.compile(r"(?=.{1,253}\Z)[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9-]+)+")
+
+_COUNTRY: Final = re.compile(r"[A-Z]{2}")
+
+_HEADER: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,99}")
+
+_VALUE: Final = re.compile(r"[!-z|~](?:[ -z|~]{0,998}[!-z|~])?")
+"""Visible ASCII without braces: two of three edges put variables in their place."""
+
+_HOP: Final = re.compile(
+    r"connection|content-length|expect|host|keep-alive|proxy-.*|te|trailer|transfer-encoding"
+    r"|upgrade|via",
+    re.IGNORECASE,
+)
+"""Headers of one connection, or of how a message is sent: no edge lets them be changed."""
+
+_KNOWN: Final = f"known: {', '.join(KEYS)}"
+
 
 class Headers(NamedTuple):
     """What becomes of headers.
@@ -178,42 +220,6 @@ def note_on_spelling(rules: Iterable[EdgeRule]) -> tuple[str, ...]:
     return (told,)
 
 
-TomlTable: TypeAlias = Mapping[str, Any]
-
-MOST: Final = 1_000
-"""Rules in a file: more than any edge takes."""
-
-KEYS: Final = (
-    "name",
-    "path",
-    "countries",
-    "except_countries",
-    "redirect",
-    "status",
-    "rewrite",
-    "deny",
-    "set_request_headers",
-    "remove_request_headers",
-    "set_response_headers",
-    "remove_response_headers",
-)
-
-_NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,39}")
-_PATH: Final = re.compile(r"/[A-Za-z0-9\-._~!$&'()+,;=:@%/]*")
-_HOST: Final = re.compile(r"(?=.{1,253}\Z)[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9-]+)+")
-_COUNTRY: Final = re.compile(r"[A-Z]{2}")
-_HEADER: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,99}")
-_VALUE: Final = re.compile(r"[!-z|~](?:[ -z|~]{0,998}[!-z|~])?")
-"""Visible ASCII without braces: two of three edges put variables in their place."""
-
-_HOP: Final = re.compile(
-    r"connection|content-length|expect|host|keep-alive|proxy-.*|te|trailer|transfer-encoding"
-    r"|upgrade|via",
-    re.IGNORECASE,
-)
-"""Headers of one connection, or of how a message is sent: no edge lets them be changed."""
-
-
 def read_rules(file: Path) -> tuple[EdgeRule, ...]:
     """Return the rules of a file.
 
@@ -302,9 +308,6 @@ def _rule(table: Any) -> EdgeRule:
             "or add what is missing"
         )
     return rule
-
-
-_KNOWN: Final = f"known: {', '.join(KEYS)}"
 
 
 def _path(table: TomlTable, key: str) -> str:

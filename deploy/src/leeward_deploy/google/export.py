@@ -30,6 +30,21 @@ from leeward_google.looks import SUBSCRIPTION
 REST: Final = "the functions, schedules, accounts and workflows"
 """What nobody looks at: their APIs are not among those that a target is configured with."""
 
+VARIABLES: Final = {
+    "project": "the id of the project",
+    "package": "the path of the zip that leeward package --target google makes",
+}
+
+CERTIFICATE: Final = "the id of the certificate of the load balancers, for "
+
+CONTENT: Final = "google_storage_bucket_object.code"
+
+REGION: Final = re.compile(
+    "(?:africa|asia|australia|europe|me|northamerica|southamerica|us)-"
+    "(?:north|south|east|west|central)+[0-9]+"
+)
+"""Source: "Geography and regions" of Google Cloud, November 2026."""
+
 
 def resources_in(resources: dict[str, Any], sites: tuple[Site, ...]) -> Iterator[Expected]:
     """Yield what targets have once the files were applied, and what of it nobody looks at.
@@ -61,21 +76,6 @@ def _topic_name(value: str, resources: dict[str, Any]) -> str:
 
 
 SCHEMAS: Final = Path(__file__).with_name("terraform_schemas.json")
-
-VARIABLES: Final = {
-    "project": "the id of the project",
-    "package": "the path of the zip that leeward package --target google makes",
-}
-
-CERTIFICATE: Final = "the id of the certificate of the load balancers, for "
-
-CONTENT: Final = "google_storage_bucket_object.code"
-
-REGION: Final = re.compile(
-    "(?:africa|asia|australia|europe|me|northamerica|southamerica|us)-"
-    "(?:north|south|east|west|central)+[0-9]+"
-)
-"""Source: "Geography and regions" of Google Cloud, November 2026."""
 
 
 def terraform(spec: PackageSpec, deployment: Deployment) -> tuple[Template, ...]:

@@ -41,6 +41,19 @@ from leeward_deploy.terraform import Configuration, literal, of, unique
 KEPT: Final = {"prevent_destroy": True}
 """What holds data is not deleted with the rest."""
 
+TTL: Final = 60
+"""Seconds that a resolver keeps an answer."""
+
+SECONDS: Final = 5
+"""That an answer to a check may take."""
+
+FROM: Final = ("us-central1", "europe-west1", "asia-east1")
+"""Where checks come from: exactly three."""
+
+SCHEME: Final = "EXTERNAL_MANAGED"
+
+PUBLIC: Final = "allUsers"
+
 
 def add_surroundings(made: Configuration, spec: PackageSpec, deployment: Deployment) -> None:
     """Add buses, the databases of the tables, and buckets.
@@ -132,20 +145,6 @@ def _functions(definition: Definition) -> Iterator[str]:
             yield node.function
             if node.undo is not None:
                 yield node.undo.function
-
-
-TTL: Final = 60
-"""Seconds that a resolver keeps an answer."""
-
-SECONDS: Final = 5
-"""That an answer to a check may take."""
-
-FROM: Final = ("us-central1", "europe-west1", "asia-east1")
-"""Where checks come from: exactly three."""
-
-SCHEME: Final = "EXTERNAL_MANAGED"
-
-PUBLIC: Final = "allUsers"
 
 
 def add_entrance(

@@ -46,6 +46,33 @@ LONGEST: Final = 3600
 
 MEMORY: Final = "256M"
 
+_AGENT: Final = "serviceAccount:${data.google_storage_project_service_account.this.email_address}"
+"""Cloud Storage itself, as which it tells of objects."""
+
+ATTEMPTS: Final = (5, 100)
+"""Of a dead-letter policy: least and most."""
+
+ACKNOWLEDGE: Final = (10, 600)
+"""Seconds that a push may take: least and most."""
+
+SCHEDULER_RETRIES: Final = 5
+"""Of a job, at most."""
+
+LONGEST_FILTER: Final = 256
+"""Bytes of a filter of a subscription."""
+
+_AGENTS: Final = "gcp-sa-pubsub.iam.gserviceaccount.com"
+
+AGENT: Final = f"serviceAccount:service-${{data.google_project.this.number}}@{_AGENTS}"
+"""Pub/Sub itself, as which it moves dead letters."""
+
+DATA: Final = {"google_project": {"this": {"project_id": PROJECT}}}
+
+VERSION: Final = ">= 8.0"
+"""Whose schemas are kept here."""
+
+VARIABLES: Final = {"project": "the id of the project", "region": "where the functions are"}
+
 
 def add_account(made: Configuration, spec: PackageSpec, name: str) -> str:
     """Add a service account; return a reference to it."""
@@ -148,10 +175,6 @@ def add_resource(
     )
 
 
-_AGENT: Final = "serviceAccount:${data.google_storage_project_service_account.this.email_address}"
-"""Cloud Storage itself, as which it tells of objects."""
-
-
 def data_of(spec: PackageSpec) -> dict[str, dict[str, dict[str, str]]]:
     """Return what is read for an app: Cloud Storage's own account, if a bucket tells of objects."""
     if not any(of_kind(spec.app, Kind.OBJECT)):
@@ -189,31 +212,6 @@ def allow_objects(made: Configuration, spec: PackageSpec, handler: Handler, memb
             role=f"roles/storage.{'objectUser' if bucket in written else 'objectViewer'}",
             member=member,
         )
-
-
-ATTEMPTS: Final = (5, 100)
-"""Of a dead-letter policy: least and most."""
-
-ACKNOWLEDGE: Final = (10, 600)
-"""Seconds that a push may take: least and most."""
-
-SCHEDULER_RETRIES: Final = 5
-"""Of a job, at most."""
-
-LONGEST_FILTER: Final = 256
-"""Bytes of a filter of a subscription."""
-
-_AGENTS: Final = "gcp-sa-pubsub.iam.gserviceaccount.com"
-
-AGENT: Final = f"serviceAccount:service-${{data.google_project.this.number}}@{_AGENTS}"
-"""Pub/Sub itself, as which it moves dead letters."""
-
-DATA: Final = {"google_project": {"this": {"project_id": PROJECT}}}
-
-VERSION: Final = ">= 8.0"
-"""Whose schemas are kept here."""
-
-VARIABLES: Final = {"project": "the id of the project", "region": "where the functions are"}
 
 
 def template(spec: PackageSpec) -> Template:

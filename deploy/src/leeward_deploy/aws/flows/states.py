@@ -49,6 +49,32 @@ from leeward_deploy.aws.flows.jsonata import (
 
 State = dict[str, Any]
 
+NAMES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        THROTTLED: ("Lambda.TooManyRequestsException",),
+        REFUSED: (
+            "Lambda.ResourceNotFoundException",
+            "Lambda.InvalidRequestContentException",
+            "Lambda.RequestTooLargeException",
+            "States.Permissions",
+        ),
+        TIMEOUT: ("States.Timeout", "Sandbox.Timedout"),
+        UNKNOWN: (
+            "Lambda.ServiceException",
+            "Lambda.AWSLambdaException",
+            "Lambda.SdkClientException",
+            "Lambda.ClientExecutionTimeoutException",
+            "Lambda.Unknown",
+            "OutcomeUnknown",
+            "PoisonSuspected",
+        ),
+    }
+)
+"""Of each error of a flow. Whatever else has a dot proves nothing; the rest are classes."""
+
+HISTORY: Final = 25_000 - 100
+"""Events that a run may take: the quota, less those of its own start and end, and some to spare."""
+
 
 class OuterHandler(NamedTuple):
     """A handler that stands around a node.
@@ -169,30 +195,6 @@ def reachable(states: dict[str, State], first: str) -> dict[str, State]:
     return found
 
 
-NAMES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
-    {
-        THROTTLED: ("Lambda.TooManyRequestsException",),
-        REFUSED: (
-            "Lambda.ResourceNotFoundException",
-            "Lambda.InvalidRequestContentException",
-            "Lambda.RequestTooLargeException",
-            "States.Permissions",
-        ),
-        TIMEOUT: ("States.Timeout", "Sandbox.Timedout"),
-        UNKNOWN: (
-            "Lambda.ServiceException",
-            "Lambda.AWSLambdaException",
-            "Lambda.SdkClientException",
-            "Lambda.ClientExecutionTimeoutException",
-            "Lambda.Unknown",
-            "OutcomeUnknown",
-            "PoisonSuspected",
-        ),
-    }
-)
-"""Of each error of a flow. Whatever else has a dot proves nothing; the rest are classes."""
-
-
 def retriers(retry: Retry) -> list[dict[str, object]]:
     """Return the retriers of a task: one, or none."""
     names = (
@@ -268,10 +270,6 @@ class LambdaCalls(NamedTuple):
         """Return an expression for the idempotency key of a step."""
         prefix = literal(f"{self.workflow}/")
         return f'{prefix} & $states.context.Execution.Name & "/" & {path}'
-
-
-HISTORY: Final = 25_000 - 100
-"""Events that a run may take: the quota, less those of its own start and end, and some to spare."""
 
 
 def events_of(states: Mapping[str, Mapping[str, Any]], first: str) -> int:
