@@ -9,7 +9,7 @@ from pathlib import Path
 
 from leeward.operations.errors import CLASSES
 from leeward.routing import policy
-from leeward.routing.explain import ENDINGS, REASONS
+from leeward.routing.commands import ENDINGS, REASONS
 from leeward.routing.outcomes import TABLE
 
 DOCS = Path(__file__).parent

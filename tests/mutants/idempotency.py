@@ -50,7 +50,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "an unsafe call waits for a run with its key, and is sent again",
-        "src/leeward/routing/again.py",
+        "src/leeward/routing/call.py",
         "if why != RUNNING or not state.rules.same:",
         "if why != RUNNING:",
         f"{_KEYS}::test_an_unsafe_call_waits_for_nothing",
@@ -64,9 +64,9 @@ MUTANTS: Final = (
     ),
     Mutant(
         "a function that knows no keys is believed to know them",
-        "src/leeward/routing/keys.py",
-        "    if NOT_RECOGNISED in words:\n",
-        "    if False:\n",
+        "src/leeward/routing/outcomes.py",
+        "        if NOT_RECOGNISED in words:\n",
+        "        if False:\n",
         f"{_KEYS}::test_what_a_function_says_of_its_keys_counts_more_than_the_configuration",
     ),
     Mutant(

@@ -7,7 +7,7 @@ import pytest
 from leeward.adapter import Call, Delete, Enqueue, Invoke, Key, Load, Publish, Scan, Store
 from leeward.errors import ConfigError
 from leeward.routing.outcomes import rules_of
-from leeward.routing.select import Targets, candidates, home_of
+from leeward.routing.targets import Targets, candidates, home_of
 from leeward.values import Effect
 
 KEY = Key(("id",), ("1",))

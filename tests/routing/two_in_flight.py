@@ -7,7 +7,8 @@ import pytest
 from leeward.adapter import Call
 from leeward.routing import call as machine
 from leeward.routing import execution
-from leeward.routing.call import Core, Decision, Pause
+from leeward.routing.attempts import Core, Decision
+from leeward.routing.commands import Pause
 
 
 def two_at_once(patch: pytest.MonkeyPatch) -> None:

@@ -12,8 +12,7 @@ from typing import Any, Final
 
 from leeward.adapter import Call, Result
 from leeward.errors import Outcome
-from leeward.routing.call import Dispatch
-from leeward.routing.choice import ProbeTarget
+from leeward.routing.commands import Dispatch, ProbeTarget
 from leeward.routing.execution import Execution
 from tests.simulation.runner import Router
 

@@ -7,7 +7,7 @@ from itertools import count
 
 from leeward.adapter import Call
 from leeward.errors import Outcome
-from leeward.routing.choice import ProbeTarget
+from leeward.routing.commands import ProbeTarget
 from leeward.routing.execution import Execution
 from tests.simulation.baselines import BASELINES
 from tests.simulation.cells import (

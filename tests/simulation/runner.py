@@ -17,8 +17,7 @@ from leeward.adapter import NO_PLACE, AttemptTime, Call, Invoke, Key, Publish, R
 from leeward.adapter import Load as LoadItem
 from leeward.calls import time_after
 from leeward.errors import Outcome
-from leeward.routing.call import Command, Commands, Dispatch, Pause, ReadBack
-from leeward.routing.choice import ProbeTarget
+from leeward.routing.commands import Command, Commands, Dispatch, Pause, ProbeTarget, ReadBack
 from leeward.routing.execution import Execution
 from leeward.routing.policy import DEFAULT
 from tests.simulation.faults import (

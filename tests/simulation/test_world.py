@@ -6,7 +6,7 @@ import pytest
 
 from leeward.adapter import Delete, Invoke, Key, Load, Publish, Result, Store, Stored
 from leeward.errors import Outcome
-from leeward.routing.call import Dispatch
+from leeward.routing.commands import Dispatch
 from leeward.values import Effect, Event
 from tests.simulation.baselines import ALL_FAILED, Naive
 from tests.simulation.faults import FAULTS, Schedule, Window, fate_of

@@ -8,7 +8,7 @@ from leeward.adapter import Driver
 from leeward.clock import Clock
 from leeward.config import Config, TableConfig
 from leeward.routing import FailoverDriver
-from leeward.routing.select import NO_GROUPS
+from leeward.routing.targets import NO_GROUPS
 from leeward.values import NOTHING
 
 

@@ -3,6 +3,8 @@
 It yields the commands of the state machine (`leeward.routing.call`), is sent what came of each, and
 returns the call's one result. What carries the commands out is a runner: for threads and for event
 loops in `leeward.routing.runners`, in virtual time in the simulator.
+
+A publish of many events has a result for each, and only open ones are sent again.
 """
 
 from __future__ import annotations
@@ -13,32 +15,33 @@ from typing import Any, TypeAlias
 from leeward.adapter import Call, Publish, Result
 from leeward.envelope import NOT_RECOGNISED
 from leeward.errors import Outcome
-from leeward.routing.attempt_time import is_used_up, refund_early
-from leeward.routing.batches import Batch, all_taken
-from leeward.routing.call import (
+from leeward.routing.attempts import CallState, Core, Ending
+from leeward.routing.call import begin, step
+from leeward.routing.commands import (
     AttemptEnded,
-    CallState,
+    CallRecord,
     Command,
     Commands,
-    Core,
     Dispatch,
-    Ending,
     Event,
     Pause,
     PauseEnded,
     ReadBack,
     ReadBackDone,
-    begin,
-    step,
+    TimedAttempt,
+    make_record,
 )
-from leeward.routing.keys import KNOWN_KEY, as_it_is, is_unkeyed, note
-from leeward.routing.readback import judge
-from leeward.routing.results import refusal, result_of
+from leeward.routing.outcomes import KNOWN_KEY, TABLE, May, is_unkeyed
+from leeward.routing.results import judge, refusal_of, result_of
+from leeward.routing.targets import resource_of
 from leeward.values import Attempt
 
 Reply: TypeAlias = tuple[Command, float, float, object]
 """What came of a command: the command itself, the monotonic seconds when it was taken up and when
 it was done, and what the driver returned or raised (after a pause: nothing)."""
+
+Entries: TypeAlias = tuple[Result[None], ...]
+"""One result for each event of a batch."""
 
 Execution: TypeAlias = Generator[Commands, Reply, Result[Any]]
 
@@ -51,57 +54,73 @@ def execute(
     `only` narrows the targets, for this call. Raise `ConfigError` if none may serve it, and
     `InvalidRequest` if none of `only` may.
     """
-    declared, call = call, as_it_is(core.health, call) if core.health.keys else call
+    health, declared = core.health, call
+    if health.keys:
+        call = health.keys.real_call(call, health.targets.order)
     state, commands = begin(core, call, started, timeout, only)
     if not commands:
-        return refusal(state.why, state.able, state.retry_after)
+        return refusal_of(state.why, state.able, state.retry_after)
     try:
         command, began, now, answer = reply = yield commands
     except GeneratorExit:
-        running = [(each, started) for each in commands]
-        _History(core, declared, started, state).give_up(running, core.health.seen_at)
+        running = [(command, started) for command in commands]
+        _History(core, declared, started, state).cancel(running, health.seen_at)
         raise
     target, result = command.target, result_of(call, answer)
-    well = all_taken(call, result, target) if isinstance(call, Publish) else result
+    well = _whole_of(call, result, target) if isinstance(call, Publish) else result
     if well is not None and well.outcome is Outcome.OK and isinstance(command, Dispatch):
         # Almost every call ends here: `step` would say the same, and a history would be of one. The
         # pause before a hedge, which may be under way, holds nothing.
-        core.health.succeeded(command, began + result.waited, now)
+        health.succeed(command, began + result.waited, now)
         if well.dedup is not None:
-            note(core.health, target, declared, well.dedup)
-        attempt = Attempt(
-            target,
-            began - started,
-            now - began,
-            Outcome.OK,
-            result.code,
-            result.request_id,
-            False,
-            command.reason,
-            state.number,
+            health.note_key(target, declared, well.dedup)
+        attempt = make_record(
+            Attempt,
+            (
+                target,
+                began - started,
+                now - began,
+                Outcome.OK,
+                result.code,
+                result.request_id,
+                False,
+                command.reason,
+                state.number,
+            ),
         )
-        return Result._make((*well[:_TARGET], target, (attempt,), well.resolved))
+        return make_record(Result, (*well[:_TARGET], target, (attempt,), well.resolved))
     return (yield from _go_on(_History(core, declared, started, state), state, commands, reply))
 
 
 def _go_on(history: _History, state: CallState, commands: Commands, reply: Reply) -> Execution:
     """Take a call to its result that did not end well at once; `commands` are in flight."""
-    running = [(each, history.started) for each in commands if type(each) is not Pause]
+    running = [(command, history.started) for command in commands if type(command) is not Pause]
     random = state.health.random
     command, began, now, answer = reply
     try:
         while True:
-            running = [each for each in running if each[0] is not command]
+            running = [(other, since) for other, since in running if other is not command]
             event = history.event_of(command, began, now, answer)
             state, commands = step(state._replace(call=history.open_call()), event, now, random)
             if state.ending is not None:
-                history.give_up(running, now)
+                history.cancel(running, now)
                 return history.conclude(state)
-            running += [(each, now) for each in commands if type(each) is not Pause]
+            running += [(command, now) for command in commands if type(command) is not Pause]
             command, began, now, answer = yield commands
     except GeneratorExit:
-        history.give_up(running, state.health.seen_at)
+        history.cancel(running, state.health.seen_at)
         raise
+
+
+def _whole_of(call: Publish, result: Result[Entries], target: str) -> Result[Entries] | None:
+    """Return `result` with its entries placed at `target` if every event was taken, else None."""
+    entries = result.value
+    if result.outcome is not Outcome.OK or entries is None or len(entries) != len(call.events):
+        return None
+    for entry in entries:
+        if entry.outcome is not Outcome.OK:
+            return None
+    return result._replace(value=tuple(_place(entries, target)))
 
 
 class _History:
@@ -109,14 +128,14 @@ class _History:
 
     def __init__(self, core: Core, declared: Call, started: float, state: CallState) -> None:
         """Begin with the call as it was declared; its state has it as it is to be treated."""
-        self._core = core
+        self._health = core.health
         self._declared = declared
         self._call = call = state.call
         self.started = started
         self._number = state.number
         self._batch = Batch(call) if isinstance(call, Publish) else None
         self._attempts: list[Attempt] = []
-        self._last = self._unknown = self._found = _NOTHING
+        self._last = self._unknown = self._read_back = _NOTHING
 
     def open_call(self) -> Call:
         """Return what is still to be sent."""
@@ -129,7 +148,7 @@ class _History:
         result = result_of(command.call, answer)
         outcome, retry_after = result.outcome, result.retry_after
         if isinstance(command, ReadBack):
-            self._found = command.target, result
+            self._read_back = command.target, result
             event: Event = ReadBackDone(command.attempt, command.after, judge(self._call, result))
         else:
             if self._batch:
@@ -138,13 +157,13 @@ class _History:
             if outcome is Outcome.AMBIGUOUS and not self._unknown[1].executed:
                 self._unknown = self._last
             if result.dedup is not None:
-                note(self._core.health, command.target, self._declared, result.dedup)
-            cut_off = is_used_up(command.timeout, began, now, result.waited)
+                self._health.note_key(command.target, self._declared, result.dedup)
+            cut_off = TimedAttempt(command, began, now, result.waited).is_used_up
             early = cut_off and command.early
             event = AttemptEnded(
                 command.attempt, outcome, retry_after, cut_off, early, result.reason
             )
-        self._weigh(command, result, outcome, began, now)
+        self._weigh(TimedAttempt(command, began, now, result.waited), result.reason, outcome)
         self._attempts.append(
             Attempt(
                 command.target,
@@ -160,49 +179,35 @@ class _History:
         )
         return event
 
-    def _weigh(
-        self,
-        command: Dispatch | ReadBack,
-        result: Result[Any],
-        outcome: Outcome,
-        began: float,
-        now: float,
-    ) -> None:
+    def _weigh(self, attempt: TimedAttempt, reason: str | None, outcome: Outcome) -> None:
         """Let the attempt count for its target."""
-        health, reason, waited = self._core.health, result.reason, result.waited
         if outcome is Outcome.OK:
-            health.succeeded(command, began + waited, now)
+            began = attempt.began + attempt.waited
+            self._health.succeed(attempt.command, began, attempt.now)
             return
         if outcome is Outcome.AMBIGUOUS and reason in KNOWN_KEY:
             outcome = Outcome.APP_ERROR  # the function is well: it has answered
-        from leeward.routing.evidence import Answered, weigh_failure
+        self._health.fail(attempt, outcome, reason)
 
-        weigh_failure(health, Answered(command, began, now, waited), outcome, reason)
-
-    def give_up(self, running: Iterable[tuple[Command, float]], now: float) -> None:
+    def cancel(self, running: Iterable[tuple[Command, float]], now: float) -> None:
         """End what is in flight although nobody waits for it any more: leases and all.
 
         Each has the time when it began. That another attempt has overtaken one is evidence, if that
         one took long.
         """
-        from leeward.routing.evidence import Answered, weigh_cancelled
-
-        for each, began in running:
-            if isinstance(each, Pause):
-                continue
-            health = self._core.health
-            health.give_up(each, now)
-            refund_early(health, each)
-            weigh_cancelled(health, Answered(each, began, now), overtaken=bool(self._attempts))
+        for command, began in running:
+            if not isinstance(command, Pause):
+                attempt = TimedAttempt(command, began, now)
+                self._health.cancel(attempt, overtaken=bool(self._attempts))
 
     def conclude(self, state: CallState) -> Result[Any]:
         """Return the result of the call, and remember how it came about."""
         attempts = tuple(self._attempts)
         call, why = self._call, state.why
-        self._core.health.history.append((state.number, call.verb, call[0], attempts, why))
+        self._health.remember(CallRecord(state.number, call.verb, resource_of(call), attempts, why))
         if state.ending is Ending.RESOLVED:
-            target, found = self._found
-            value = found.value
+            target, answer = self._read_back
+            value = answer.value
             if call.verb != "start_run":
                 value = value.revision if value else None
             return Result(Outcome.OK, value, target=target, attempts=attempts, resolved=True)
@@ -215,8 +220,102 @@ class _History:
         return last._replace(target=target, attempts=attempts)
 
 
+class Batch:
+    """The events of one publish that did not go well at once, and what has become of each."""
+
+    def __init__(self, call: Publish) -> None:
+        self._call = call
+        self._results: list[Result[None] | None] = [None] * len(call.events)
+        self._open = tuple(range(len(call.events)))
+        self._sent = [(call, self._open)]
+
+    def open_call(self) -> Publish:
+        """Return the call that is still to be sent: the open events, in order."""
+        call, places = self._sent[-1]
+        if places != self._open:
+            events = tuple(self._call.events[place] for place in self._open)
+            call = self._call._replace(events=events)
+            self._sent.append((call, self._open))
+        return call
+
+    def record(
+        self, call: Call, result: Result[Entries], target: str
+    ) -> tuple[Outcome, float | None]:
+        """Take in what `target` said of the events of `call`, which `open_call` has given.
+
+        Other attempts may have settled some of them meanwhile. Return the outcome that decides what
+        follows, and the seconds that the target asked to wait. The outcome is OK when no event is
+        left to send, and AMBIGUOUS when any open one is.
+        """
+        places = next(places for sent, places in self._sent if sent is call)
+        entries = _place(_entries_of(result, len(places)), target)
+        left: dict[int, Result[None]] = {}
+        still_open = dict.fromkeys(self._open)
+        for place, entry in zip(places, entries, strict=True):
+            self._results[place] = _merge(self._results[place], entry)
+            if place in still_open and _is_open(entry):
+                left[place] = entry
+            else:
+                still_open.pop(place, None)
+        self._open = tuple(still_open)
+        if not left:
+            return result.outcome, result.retry_after
+        unknown = any(entry.outcome is Outcome.AMBIGUOUS for entry in left.values())
+        waits = [entry.retry_after for entry in left.values() if entry.retry_after is not None]
+        first = next(iter(left.values()))
+        return Outcome.AMBIGUOUS if unknown else first.outcome, max(waits, default=None)
+
+    def conclude(self, last: Result[Entries]) -> Result[Entries]:
+        """Return the result of the whole: one failure if all events share it, else one each."""
+        entries = tuple(entry for entry in self._results if entry is not None)
+        shared: Result[Any] = entries[0]
+        if shared.outcome is not Outcome.OK and all(entry == shared for entry in entries):
+            return shared
+        return last._replace(outcome=Outcome.OK, value=entries)
+
+
+def _entries_of(result: Result[Entries], count: int) -> Entries:
+    """Return one entry for each of so many events."""
+    if result.outcome is not Outcome.OK:
+        entry: Result[Any] = result._replace(value=None)
+        return (entry,) * count
+    if result.value is None or len(result.value) != count:
+        return (_UNCOUNTED,) * count
+    return result.value
+
+
+def _is_open(entry: Result[None]) -> bool:
+    """Return whether the event may be sent again. Most are OK, and then no table is asked."""
+    return entry.outcome is not Outcome.OK and TABLE[entry.outcome].move is not May.NEVER
+
+
+def _place(entries: Entries, target: str) -> Iterable[Result[None]]:
+    """Return each entry with the target it is from. Neighbours that share one result still do."""
+    placed: list[Result[None]] = []
+    before: Result[None] | None = None
+    for entry in entries:
+        placed.append(placed[-1] if entry is before else entry._replace(target=target))
+        before = entry
+    return placed
+
+
+def _merge(before: Result[None] | None, now: Result[None]) -> Result[None]:
+    """Let an event that may have been taken earlier end only well, or as unknown.
+
+    What was settled by an attempt beside this one stays so, unless this one went well.
+    """
+    if before is None or now.outcome is Outcome.OK:
+        return before if before is not None and before.outcome is Outcome.OK else now
+    was_open = _is_open(before) and before.outcome is not Outcome.AMBIGUOUS
+    return now if was_open else before
+
+
 _TARGET = Result._fields.index("target")
 """Where the last fields begin: target, attempts, resolved. Used instead of `_replace`, which takes
 twice as long."""
+
+_UNCOUNTED: Result[None] = Result(
+    Outcome.AMBIGUOUS, code="entry_count", message="the answer has not one entry per event"
+)
 
 _NOTHING: tuple[str, Result[Any]] = ("", Result(Outcome.LOCAL, message="no attempt was made"))

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any, Final
 from leeward.adapter import Call, Capability, Driver, Limits, Result
 from leeward.entropy import random_key, random_unit
 from leeward.errors import ConfigError, Outcome
-from leeward.routing import select
-from leeward.routing.call import Core
+from leeward.routing import targets
+from leeward.routing.attempts import Core
+from leeward.routing.background import Prober, Shared
+from leeward.routing.circuits import ProbeSchedule
+from leeward.routing.commands import explain
 from leeward.routing.health import Evidence, Health
 from leeward.routing.outcomes import rules_of
 from leeward.routing.policy import DEFAULT, RoutingPolicy
-from leeward.routing.runners import aio, threads
-from leeward.routing.runners.shared import Shared
+from leeward.routing.runners import run, run_async
 from leeward.values import NOTHING, RoutingEvent
 from leeward.watching import RUNNING, is_harmless, report, time_within
 
@@ -59,7 +61,8 @@ class FailoverDriver(Driver):
             the whole order.
         weights: target to the share of calls, in [0, 1], that it is asked for first although it is
             not the preferred one.
-        fail_back: ``prefer_primary``, ``sticky`` or ``manual``; see `leeward.routing.select.Group`.
+        fail_back: ``prefer_primary``, ``sticky`` or ``manual``; see
+            `leeward.routing.targets.TargetGroup`.
         hedging: ask a second target when a harmless call takes long.
         policy: the numbers to decide by.
         clock: for tests.
@@ -73,7 +76,7 @@ class FailoverDriver(Driver):
         homes: Mapping[str, str] = NOTHING,
         bucket_homes: Mapping[str, str] = NOTHING,
         runs: str | None = None,
-        groups: Mapping[tuple[str, str], select.Group] = select.NO_GROUPS,
+        groups: Mapping[tuple[str, str], targets.TargetGroup] = targets.NO_GROUPS,
         weights: Mapping[str, float] = NOTHING,
         fail_back: str = "prefer_primary",
         hedging: bool = False,
@@ -88,16 +91,16 @@ class FailoverDriver(Driver):
         order = tuple(self._drivers)
         if home is None and len(order) == 1:
             home = order[0]
-        self._targets = select.Targets(
+        self._targets = targets.Targets(
             order, home, homes, groups, weights, fail_back, bucket_homes, runs
         )
         self.target = ",".join(order)
         self.capabilities = self._common_capabilities()
         self.limits = Limits.smallest([driver.limits for driver in drivers])
-        health = Health(self._targets, random_unit, policy)
-        health.poison_key = random_key()
-        for target, driver in self._drivers.items():
-            health.records[target].probes = driver.probe_fidelity is not None
+        probing = frozenset(
+            target for target, driver in self._drivers.items() if driver.probe_fidelity is not None
+        )
+        health = Health(self._targets, random_unit, policy, probing, random_key())
         self._shared = Shared(Core(health, hedging), self._drivers, clock)
 
     def perform(self, call: Call, timeout: float, only: tuple[str, ...] = ()) -> Result[Any]:
@@ -107,14 +110,14 @@ class FailoverDriver(Driver):
         """
         context, watcher = RUNNING.get()
         if watcher is None:
-            return threads.run(self._shared, call, timeout, only)
+            return run(self._shared, call, timeout, only)
         timeout = time_within(context, call, timeout)
         if timeout <= 0:
             return _TOO_LATE
         if is_harmless(call):
-            return threads.run(self._shared, call, timeout, only)
+            return run(self._shared, call, timeout, only)
         watcher.begin()
-        result = threads.run(self._shared, call, timeout, only)
+        result = run(self._shared, call, timeout, only)
         report(watcher, result)
         return result
 
@@ -124,14 +127,14 @@ class FailoverDriver(Driver):
         """Do the same without blocking the event loop."""
         context, watcher = RUNNING.get()
         if watcher is None:
-            return await aio.run(self._shared, call, timeout, only)
+            return await run_async(self._shared, call, timeout, only)
         timeout = time_within(context, call, timeout)
         if timeout <= 0:
             return _TOO_LATE
         if is_harmless(call):
-            return await aio.run(self._shared, call, timeout, only)
+            return await run_async(self._shared, call, timeout, only)
         await watcher.begin_async()
-        result = await aio.run(self._shared, call, timeout, only)
+        result = await run_async(self._shared, call, timeout, only)
         report(watcher, result)
         return result
 
@@ -143,42 +146,33 @@ class FailoverDriver(Driver):
 
     def isolate(self, target: str) -> None:
         """Send nothing to `target` any more, until it is restored."""
-        from leeward.routing.by_hand import isolate
-
         with self._shared.lock:
-            isolate(self._shared.core.health, target)
+            self._shared.core.health.circuits.isolate(target)
         self._shared.deliver()
 
     def restore(self, target: str) -> None:
         """Let calls flow to `target` again: a share first, then all."""
-        from leeward.routing.by_hand import restore
-
-        with self._shared.lock:
-            restore(self._shared.core.health, target, self._shared.clock.monotonic())
+        shared = self._shared
+        with shared.lock:
+            shared.core.health.circuits.restore(target, shared.clock.monotonic())
         self._shared.deliver()
 
     def explain(self, call_id: int) -> str:
         """Return in words what was decided about a call, and why."""
-        from leeward.routing.explain import explain
-
         with self._shared.lock:
-            return explain(self._shared.core.health, call_id)
+            health = self._shared.core.health
+            return explain(health.history, health.calls, call_id)
 
     def check_health(self, interval: float, failures: int, recoveries: int) -> None:
         """Probe every target, whether or not calls go there, until the order is closed."""
-        from leeward.routing.probing import HealthChecks
-        from leeward.routing.runners.background import background_of
-        from leeward.routing.runners.prober import Prober
-
-        checks = HealthChecks(interval, failures, recoveries)
-        background_of(self._shared).prober = Prober(self._shared, checks)
+        schedule = ProbeSchedule(interval, failures, recoveries)
+        self._shared.companions.append(Prober(self._shared, schedule))
 
     def share_health(self, table: str, key: str) -> None:
         """Exchange what is seen with other processes, by way of a table."""
-        from leeward.routing.runners.background import background_of
-        from leeward.routing.runners.snapshot import Snapshot
+        from leeward.routing.snapshot import Snapshot
 
-        background_of(self._shared).snapshot = Snapshot(self._shared, table, key)
+        self._shared.companions.append(Snapshot(self._shared, table, key))
 
     def listen(self, listener: Callable[[RoutingEvent], object]) -> None:
         """Let `listener` know everything that is decided from now on."""
@@ -186,11 +180,11 @@ class FailoverDriver(Driver):
 
     def home_of(self, table: str) -> str:
         """Return the target that owns `table`; raise `ConfigError` if none was chosen."""
-        return select.home_of(self._targets, table)
+        return targets.home_of(self._targets, table)
 
     def candidates(self, call: Call) -> tuple[str, ...]:
         """Return the targets that may serve `call`, in order of preference."""
-        return select.candidates(self._targets, call, rules_of(call))
+        return targets.candidates(self._targets, call, rules_of(call))
 
     def describe(self) -> Mapping[str, str]:
         """Return the order."""

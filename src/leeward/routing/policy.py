@@ -5,7 +5,7 @@ Where a source is named "notes", it is the project's own study of routers, by si
 
 from __future__ import annotations
 
-from math import inf
+from math import inf, log
 from typing import NamedTuple
 
 
@@ -301,6 +301,32 @@ class RoutingPolicy(NamedTuple):
 
     history_calls: int = 256
     """Calls that did not go well at once which `explain` can tell of. Our own choice."""
+
+
+class Weights(NamedTuple):
+    """What one answer adds to a score: a log-likelihood ratio."""
+
+    failure: float
+    success: float
+    slow: float
+    quick: float
+    faint_failure: float
+    faint_success: float
+
+    @staticmethod
+    def of(policy: RoutingPolicy) -> Weights:
+        """Return the weights that the shares of a policy mean."""
+        ill, well = policy.failed_if_ill, policy.failed_if_well
+        slow_ill, slow_well = policy.slow_if_ill, policy.slow_if_well
+        faint = policy.failed_if_faint
+        return Weights(
+            log(ill / well),
+            log((1 - ill) / (1 - well)),
+            log(slow_ill / slow_well),
+            log((1 - slow_ill) / (1 - slow_well)),
+            log(faint / well),
+            log((1 - faint) / (1 - well)),
+        )
 
 
 DEFAULT = RoutingPolicy()
