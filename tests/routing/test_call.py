@@ -25,7 +25,7 @@ from leeward.routing.commands import (
 from leeward.routing.health import Health
 from leeward.routing.outcomes import TABLE, rules_of
 from leeward.routing.policy import DEFAULT, RoutingPolicy
-from leeward.routing.results import ReadBackVerdict
+from leeward.routing.readback import ReadBackVerdict
 from leeward.routing.targets import Targets
 from leeward.values import Effect
 

@@ -14,8 +14,9 @@ from leeward.object_calls import (
     ListObjects,
     PutObject,
 )
+from leeward.routing.execution import result_of
 from leeward.routing.outcomes import WRITE, rules_of
-from leeward.routing.results import ReadBackVerdict, judge, question_of, result_of
+from leeward.routing.readback import ReadBackVerdict, judge, question_of
 from leeward.routing.targets import Targets, candidates
 
 PUT = PutObject("b", "n", b"x", "sum", "w-1")

@@ -7,7 +7,7 @@ import pytest
 from leeward.adapter import Delete, Key, Load, Result, Store, Stored
 from leeward.errors import ConfigError, Outcome
 from leeward.routing import FailoverDriver
-from leeward.routing.results import ReadBackVerdict, judge
+from leeward.routing.readback import ReadBackVerdict, judge
 from leeward.testing import FakeClock
 from tests.scripted import AMBIGUOUS, CONFLICT, NOT_SENT, OK, Scripted
 

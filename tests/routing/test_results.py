@@ -21,7 +21,7 @@ from leeward.adapter import (
     Stored,
 )
 from leeward.errors import Outcome, Unsupported
-from leeward.routing.results import result_of
+from leeward.routing.execution import result_of
 from tests.scripted import CALLER, OK
 
 KEY = Key(("id",), ("1",))

@@ -16,7 +16,7 @@ from leeward.app.context import call_within
 from leeward.errors import Outcome
 from leeward.routing import FailoverDriver
 from leeward.routing.commands import Dispatch
-from leeward.routing.runners import _in_time
+from leeward.routing.failover import _in_time
 from leeward.testing import FakeClock
 from leeward.values import Effect
 from tests.routing.two_in_flight import second_after_a_pause, two_at_once

@@ -9,8 +9,9 @@ import pytest
 from leeward.adapter import Result
 from leeward.errors import Outcome
 from leeward.routing import FailoverDriver
+from leeward.routing.execution import result_of
 from leeward.routing.outcomes import WRITE, EffectRules, rules_of
-from leeward.routing.results import ReadBackVerdict, judge, question_of, result_of
+from leeward.routing.readback import ReadBackVerdict, judge, question_of
 from leeward.routing.targets import Targets, candidates
 from leeward.run_calls import AbortRun, FoundRun, GetRun, StartRun
 from leeward.testing import FakeClock

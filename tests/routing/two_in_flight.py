@@ -7,7 +7,7 @@ import pytest
 from leeward.adapter import Call
 from leeward.routing import call as machine
 from leeward.routing import execution
-from leeward.routing.attempts import Core, Decision
+from leeward.routing.attempts import Core, Decision, dispatch
 from leeward.routing.commands import Pause
 
 
@@ -18,7 +18,7 @@ def two_at_once(patch: pytest.MonkeyPatch) -> None:
         core: Core, call: Call, started: float, timeout: float, only: tuple[str, ...]
     ) -> Decision:
         state, first = machine.begin(core, call, started, timeout, only)
-        state, second = machine.dispatch(state, state.able[1], started, "hedge")
+        state, second = dispatch(state, state.able[1], started, "hedge")
         return state, first + second
 
     patch.setattr(execution, "begin", begin)

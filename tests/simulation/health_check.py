@@ -96,7 +96,7 @@ class HealthCheck:
             self.broken.append((I8, f"{health.budgets.hedges} hedge tokens"))
         if len(health.circuits) > policy.most_circuits + 7 * len(health.records):
             self.broken.append((I14, f"{len(health.circuits)} circuits"))
-        if health.poison is not None and len(health.poison) > policy.poison_entries:
+        if len(health.poison) > policy.poison_entries:
             self.broken.append((I14, f"{len(health.poison)} payloads"))
 
 

@@ -20,7 +20,7 @@ from leeward.routing.execution import Execution
 from leeward.routing.health import Health
 from leeward.routing.outcomes import HARMLESS, TABLE, EffectRules, May, rules_of
 from leeward.routing.policy import DEFAULT, RoutingPolicy
-from leeward.routing.results import ReadBackVerdict, judge
+from leeward.routing.readback import ReadBackVerdict, judge
 from leeward.routing.targets import TargetRecord, candidates
 from leeward.values import Effect
 from tests.simulation import leeward_router, runner

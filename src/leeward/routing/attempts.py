@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 from math import inf
-from typing import NamedTuple, TypeAlias
+from typing import Final, NamedTuple, Self, TypeAlias
 
 from leeward.adapter import AttemptTime, Call, Invoke
 from leeward.routing.circuit import Circuit, CircuitState
@@ -91,6 +91,49 @@ Decision: TypeAlias = tuple[CallState, Commands]
 """The state after an event, and what to do next."""
 
 
+class ShareOfTime(AttemptTime):
+    """The seconds of one attempt: what its call has left, less a reserve for what may follow it.
+
+    It is not cut short of what an answer usually takes: it would only run once more. Where the call
+    may go elsewhere, it does not wait much longer than the slowest answers take. An unsafe function
+    has the time that it may take, whatever the deadline: else its outcome would be unknown.
+
+    For a place the call waits so long that a whole attempt is left; not long where another target
+    may have one.
+    """
+
+    __slots__ = ()
+
+    @classmethod
+    def measure(cls, state: CallState, circuit: Circuit, left: float, *, more: bool) -> Self:
+        """Return the time of an attempt; there may be `more` of them after it."""
+        rules, policy, latency = state.rules, state.health.policy, circuit.latency
+        seconds, total, whole, others = left, left, state.whole, len(state.able) > 1
+        if more and (rules.same or rules.elsewhere or rules.read_back):
+            seconds = left * (1 - policy.reserve)
+            if seconds < latency.usual or seconds < policy.least_attempt:
+                seconds = max(seconds, min(left, max(policy.least_attempt, latency.usual)))
+            if rules.elsewhere and others and circuit.cut_off < seconds:
+                seconds = circuit.cut_off
+        elif not rules.same and isinstance(state.call, Invoke) and state.call.time_limit:
+            seconds, total = max(left, state.call.time_limit + policy.time_limit_margin), inf
+        wait = left - (latency.middle if latency.middle > whole and total is left else whole)
+        if others:  # the last moment is for a look at every target
+            longest = policy.place_wait * (1 << state.rounds)
+            wait -= policy.place_wait / 2
+            if state.lines:
+                wait = 0.0
+            elif wait > longest:
+                wait = longest
+        self = cls(seconds)
+        self.total, self.wait, self.elsewhere = total, wait if wait > 0 else 0.0, others
+        return self
+
+
+time_for_attempt: Final = ShareOfTime.measure
+"""Bound once: every call takes this way."""
+
+
 def dispatch(
     state: CallState, target: str, now: float, reason: str, *, probe: bool = False
 ) -> Decision:
@@ -99,7 +142,7 @@ def dispatch(
     circuit = health.start(target, state.call, now)
     state = state._replace(tried=(*state.tried, target), in_flight=(*state.in_flight, attempt))
     left, more = state.deadline - now, attempts_left(state) > 0
-    seconds = time_for_attempt(state, circuit, left, more=more)
+    seconds: AttemptTime = time_for_attempt(state, circuit, left, more=more)
     if probe:
         seconds = seconds.cut_to(time_for_probe(state, target, seconds, now))
     epoch = health.circuits.epoch
@@ -112,37 +155,6 @@ def attempts_left(state: CallState) -> int:
     if state.proved:
         most = max(most, len(state.able))
     return max(0, most - len(state.tried) + state.tried.count(""))
-
-
-def time_for_attempt(state: CallState, circuit: Circuit, left: float, *, more: bool) -> AttemptTime:
-    """Return the seconds of an attempt: what is left, less a reserve for what may follow it.
-
-    It is not cut short of what an answer usually takes: it would only run once more. Where the call
-    may go elsewhere, it does not wait much longer than the slowest answers take. An unsafe function
-    has the time that it may take, whatever the deadline: else its outcome would be unknown.
-
-    For a place the call waits so long that a whole attempt is left; not long where another target
-    may have one.
-    """
-    rules, policy, latency, whole = state.rules, state.health.policy, circuit.latency, state.whole
-    seconds, total, others = left, left, len(state.able) > 1
-    if more and (rules.same or rules.elsewhere or rules.read_back):
-        seconds = left * (1 - policy.reserve)
-        if seconds < latency.usual or seconds < policy.least_attempt:
-            seconds = max(seconds, min(left, max(policy.least_attempt, latency.usual)))
-        if rules.elsewhere and others and circuit.cut_off < seconds:
-            seconds = circuit.cut_off
-    elif not rules.same and isinstance(state.call, Invoke) and state.call.time_limit:
-        seconds, total = max(left, state.call.time_limit + policy.time_limit_margin), inf
-    wait = left - (latency.middle if latency.middle > whole and total is left else whole)
-    if others:  # the last moment is for a look at every target
-        longest = policy.place_wait * (1 << state.rounds)
-        wait -= policy.place_wait / 2
-        if state.lines:
-            wait = 0.0
-        elif wait > longest:
-            wait = longest
-    return AttemptTime.of(seconds, wait if wait > 0 else 0.0, total, elsewhere=others)
 
 
 def may_be_early(state: CallState, circuit: Circuit) -> bool:

@@ -40,7 +40,7 @@ IDLE: Final = 30.0
 
 Work: TypeAlias = tuple[Callable[..., object], tuple[object, ...]]
 
-LOGGER: Final = "leeward.routing"
+LOGGER = "leeward.routing"
 
 Level = Literal["debug", "info", "warning", "error"]
 

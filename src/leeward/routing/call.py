@@ -30,7 +30,7 @@ call's, and the other attempt is cancelled. "The Tail at Scale", Dean and Barros
 
 from __future__ import annotations
 
-from leeward.adapter import NO_PLACE, Call, Load
+from leeward.adapter import NO_PLACE, AttemptTime, Call, Load
 from leeward.envelope import RUNNING
 from leeward.errors import Outcome
 from leeward.routing.attempts import (
@@ -64,7 +64,7 @@ from leeward.routing.commands import (
 )
 from leeward.routing.health import Health
 from leeward.routing.outcomes import KNOWN_KEY, TABLE, May, Sign, rules_of
-from leeward.routing.results import ReadBackVerdict, question_of
+from leeward.routing.readback import ReadBackVerdict, question_of
 from leeward.routing.targets import candidates, narrow, resource_of
 
 
@@ -101,7 +101,7 @@ def begin(
         circuit = health.start(target, call, started)
     state = CallState(call, health, rules, able, health.calls, deadline, whole, (target,), (1,))
     more = len(able) > 1 or policy.max_attempts > 1
-    seconds = time_for_attempt(state, circuit, timeout, more=more)
+    seconds: AttemptTime = time_for_attempt(state, circuit, timeout, more=more)
     if probe:
         seconds = seconds.cut_to(time_for_probe(state, target, seconds, started))
     elif len(able) > 1 and rules.early and circuit.early < seconds and may_be_early(state, circuit):

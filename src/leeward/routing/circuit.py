@@ -222,8 +222,6 @@ class Circuit:
         self.last: Outcome | None = None
         self.last_at = -inf
 
-    # What every call brings.
-
     def succeed(self, took: float, now: float) -> bool:
         """Note a success while all is as usual; return whether the baseline is to be learnt."""
         self.waiting.clear()
@@ -246,8 +244,6 @@ class Circuit:
     def note_success(self, now: float) -> None:
         """Note when the last success was."""
         self.good_at = now
-
-    # The baseline.
 
     def measure(self, took: float, began: float, now: float) -> bool:
         """Take an answer into the baseline; return whether that is to be learnt.

@@ -12,7 +12,7 @@ from leeward.adapter import NO_PLACE, Call
 from leeward.calls import time_after
 from leeward.envelope import NOT_KEPT, RUNNING, UNKNOWN
 from leeward.errors import Outcome
-from leeward.routing.results import ReadBackVerdict
+from leeward.routing.readback import ReadBackVerdict
 from leeward.values import Attempt, RoutingEvent
 
 PROBE: Final = "probe"

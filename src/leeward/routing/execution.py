@@ -2,19 +2,21 @@
 
 It yields the commands of the state machine (`leeward.routing.call`), is sent what came of each, and
 returns the call's one result. What carries the commands out is a runner: for threads and for event
-loops in `leeward.routing.runners`, in virtual time in the simulator.
+loops in `leeward.routing.failover`, in virtual time in the simulator.
 
-A publish of many events has a result for each, and only open ones are sent again.
+What is not an answer of a driver proves nothing. A publish of many events has a result for each,
+and only open ones are sent again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
-from leeward.adapter import Call, Publish, Result
+from leeward.adapter import Call, Invoke, Load, Page, Publish, Result, Scan, Store, Stored
+from leeward.calls import OBJECT_VERBS, RUN_VERBS
 from leeward.envelope import NOT_RECOGNISED
-from leeward.errors import Outcome
+from leeward.errors import LeewardError, Outcome
 from leeward.routing.attempts import CallState, Core, Ending
 from leeward.routing.call import begin, step
 from leeward.routing.commands import (
@@ -32,7 +34,7 @@ from leeward.routing.commands import (
     make_record,
 )
 from leeward.routing.outcomes import KNOWN_KEY, TABLE, May, is_unkeyed
-from leeward.routing.results import judge, refusal_of, result_of
+from leeward.routing.readback import judge
 from leeward.routing.targets import resource_of
 from leeward.values import Attempt
 
@@ -147,6 +149,7 @@ class _History:
             return PauseEnded(command.target, command.hedge)
         result = result_of(command.call, answer)
         outcome, retry_after = result.outcome, result.retry_after
+        made = TimedAttempt(command, began, now, result.waited)
         if isinstance(command, ReadBack):
             self._read_back = command.target, result
             event: Event = ReadBackDone(command.attempt, command.after, judge(self._call, result))
@@ -158,12 +161,12 @@ class _History:
                 self._unknown = self._last
             if result.dedup is not None:
                 self._health.note_key(command.target, self._declared, result.dedup)
-            cut_off = TimedAttempt(command, began, now, result.waited).is_used_up
+            cut_off = made.is_used_up
             early = cut_off and command.early
             event = AttemptEnded(
                 command.attempt, outcome, retry_after, cut_off, early, result.reason
             )
-        self._weigh(TimedAttempt(command, began, now, result.waited), result.reason, outcome)
+        self._weigh(made, result.reason, outcome)
         self._attempts.append(
             Attempt(
                 command.target,
@@ -218,6 +221,69 @@ class _History:
         if call is not self._declared and is_unkeyed(call):
             last = last._replace(dedup=NOT_RECOGNISED)
         return last._replace(target=target, attempts=attempts)
+
+
+def result_of(call: Call, answer: object) -> Result[Any]:
+    """Return the result of an attempt at `call` whose driver returned or raised `answer`.
+
+    An exception leaves the outcome unknown, unless leeward itself raised it.
+    """
+    if isinstance(answer, Result) and isinstance(answer.outcome, Outcome):
+        if answer.outcome is not Outcome.OK:
+            return answer
+        value = answer.value
+        kind = _VALUES.get(type(call))
+        if kind is None and call.verb in OBJECT_VERBS:
+            return answer if _is_of_object(call, value) else _UNSOUND
+        if kind is None and call.verb in RUN_VERBS:
+            return answer if _is_run(call.verb, value) else _UNSOUND
+        if kind is not None and not isinstance(value, kind):
+            return _UNSOUND
+        return answer if type(call) is not Publish or _has_entries(value) else _UNSOUND
+    if isinstance(answer, LeewardError):
+        return Result(Outcome.CALLER, message=str(answer), cause=answer)
+    if isinstance(answer, Exception):
+        return Result(Outcome.AMBIGUOUS, code=type(answer).__name__, cause=answer)
+    return _UNSOUND
+
+
+def refusal_of(why: str, able: tuple[str, ...], retry_after: float | None) -> Result[Any]:
+    """Return the result of a call for which no target could be asked; nothing was sent.
+
+    Only of a payload that was refused because it has done harm is it not known what it did: by
+    earlier calls with it.
+    """
+    outcome = Outcome.AMBIGUOUS if why == "poison_suspected" else Outcome.NOT_SENT
+    target = able[0] if len(able) == 1 else None
+    return Result(outcome, code=why, reason=why, retry_after=retry_after, target=target)
+
+
+def _is_run(verb: str, value: Any) -> bool:
+    from leeward.run_calls import FoundRun
+
+    if verb == "abort_run":
+        return value is None or value is True
+    return isinstance(value, FoundRun) or (verb == "get_run" and value is None)
+
+
+def _has_entries(value: Any) -> bool:
+    for entry in value:
+        if not isinstance(entry, Result) or not isinstance(entry.outcome, Outcome):
+            return False
+    return True
+
+
+def _is_of_object(call: Call, value: Any) -> bool:
+    """Return whether `value` is of the kind that a call of an object gives."""
+    import leeward.object_calls as objects
+
+    kinds: dict[type, type | tuple[type, ...]] = {
+        objects.PutObject: str,
+        objects.GetObject: (objects.Piece, type(None)),
+        objects.HeadObject: (objects.FoundObject, type(None)),
+        objects.ListObjects: objects.Listing,
+    }
+    return isinstance(value, kinds.get(type(call), object))
 
 
 class Batch:
@@ -309,6 +375,21 @@ def _merge(before: Result[None] | None, now: Result[None]) -> Result[None]:
     was_open = _is_open(before) and before.outcome is not Outcome.AMBIGUOUS
     return now if was_open else before
 
+
+_VALUES: Final[dict[type[Call], type | tuple[type, ...]]] = {
+    Invoke: object,
+    Store: str,
+    Load: (Stored, type(None)),
+    Scan: Page,
+    Publish: tuple,
+}
+"""What the value of an OK result is, by call; for the others it is anything."""
+
+_UNSOUND: Result[Any] = Result(
+    Outcome.AMBIGUOUS,
+    code="bad_result",
+    message="the adapter's answer is not of the kind that the call gives",
+)
 
 _TARGET = Result._fields.index("target")
 """Where the last fields begin: target, attempts, resolved. Used instead of `_replace`, which takes

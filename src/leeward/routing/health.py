@@ -311,7 +311,7 @@ class Health:
         return self.heartbeat.standstill(began, now) > (now - began) / 2
 
     def _is_ours(self, target: str, now: float) -> bool:
-        """Return whether an attempt failed for want of a network here, which blames no target."""
+        """Return whether an attempt failed because there is no network here."""
         is_its_own, begins = self.network.note_unreached(target, now, self.good_at)
         if begins:
             self.outbox.tell("local_outage", reason="begun")

@@ -167,7 +167,7 @@ class TargetRecord:
         return True
 
     def refill(self, policy: RoutingPolicy) -> None:
-        """Give back what a success gives back."""
+        """Return a part of a token, as a success does."""
         self.tokens = min(policy.retry_tokens, self.tokens + policy.retry_refill)
 
     def isolate(self, *, isolated: bool = True) -> bool:
@@ -188,6 +188,6 @@ class TargetRecord:
         self.prepared, self.prepared_until = score, until
 
     def note_unreached(self, now: float) -> float:
-        """Note that an attempt failed for want of a network; return when the last one did."""
+        """Note that an attempt failed because there is no network; return when the last did."""
         before, self.unreached_at = self.unreached_at, now
         return before
