@@ -44,8 +44,8 @@ MUTANTS: Final = (
     Mutant(
         "a standstill of the process is a silence of the target that was asked",
         f"{ROUTING}/health.py",
-        "waited = now - began - in_line - self.heartbeat.standstill(began + in_line, now)",
-        "waited, stood_still = now - began - in_line, False",
+        "waited = now - attempt.began - in_line - self.heartbeat.standstill(attempt.asked_at, now)",
+        "waited, stood_still = now - attempt.began - in_line, False",
         "tests/simulation/test_standstills.py"
         "::test_no_target_is_blamed_for_a_standstill_of_the_process",
     ),

@@ -183,11 +183,11 @@ class Shared(Forkable):
         """
         while True:
             with self.lock:
-                left = self.outbox.copy()
+                items = self.outbox.copy()
                 self.outbox.clear()
-            if not left:
+            if not items:
                 return
-            for item in left:
+            for item in items:
                 if isinstance(item, RoutingEvent):
                     self._tell(item)
                 elif isinstance(item, BeginHeartbeat):

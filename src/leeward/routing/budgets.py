@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import Final
+from typing import Final, NamedTuple
 
 from leeward.routing.policy import RoutingPolicy
 
@@ -12,6 +12,13 @@ MARKED_AFTER: Final = 1.0
 
 MARKS: Final = 32
 """Marks that are kept: more than a window's."""
+
+
+class Mark(NamedTuple):
+    """How many calls had begun at some time, in monotonic seconds."""
+
+    at: float
+    calls: int
 
 
 class Budgets:
@@ -35,23 +42,23 @@ class Budgets:
         self.failovers: deque[float] = deque()
         self.hedges, self.hedges_at = policy.hedge_burst, 0
         self.early = policy.early_burst
-        self.marks: deque[tuple[float, int]] = deque(maxlen=MARKS)
+        self.marks: deque[Mark] = deque(maxlen=MARKS)
 
     def mark(self, now: float, calls: int) -> None:
         """Remember how many calls have begun by now, about once a second."""
-        if not self.marks or now - self.marks[-1][0] >= MARKED_AFTER:
-            self.marks.append((now, calls))
+        if not self.marks or now - self.marks[-1].at >= MARKED_AFTER:
+            self.marks.append(Mark(now, calls))
 
     def spend_failover(self, now: float, calls: int) -> bool:
         """Charge a call that leaves a target that counts as well; return False if too many do."""
-        policy, spent = self._policy, self.failovers
+        policy, failovers = self._policy, self.failovers
         self.mark(now, calls)
-        while spent and now - spent[0] >= policy.failover_window:
-            spent.popleft()
+        while failovers and now - failovers[0] >= policy.failover_window:
+            failovers.popleft()
         allowed = max(policy.failover_least, policy.failover_share * self._calls_lately(now, calls))
-        if len(spent) >= allowed:
+        if len(failovers) >= allowed:
             return False
-        spent.append(now)
+        failovers.append(now)
         return True
 
     def _calls_lately(self, now: float, calls: int) -> float:
@@ -62,11 +69,11 @@ class Budgets:
         """
         since = now - self._policy.failover_window
         later, calls_later = now, calls
-        for at, calls_then in reversed(self.marks):
-            if at <= since:
-                before = (calls_later - calls_then) * (since - at) / (later - at)
-                return calls - calls_then - before
-            later, calls_later = at, calls_then
+        for mark in reversed(self.marks):
+            if mark.at <= since:
+                before = (calls_later - mark.calls) * (since - mark.at) / (later - mark.at)
+                return calls - mark.calls - before
+            later, calls_later = mark.at, mark.calls
         return calls - calls_later
 
     def spend_hedge(self, calls: int, tokens: float) -> bool:

@@ -362,10 +362,10 @@ def _pause(state: CallState, retry_after: float | None, random: Random) -> float
     """Return the seconds to wait before the same target is asked again."""
     policy = state.health.policy
     if retry_after is not None and retry_after >= 0:
-        wanted = min(retry_after, policy.retry_after_cap)
-        return wanted * (1 + policy.retry_after_jitter * random())
-    made = len(state.tried) - state.tried.count("")
-    longest = policy.backoff_base * 2 ** (made - 1)
+        longest = min(retry_after, policy.retry_after_cap)
+        return longest * (1 + policy.retry_after_jitter * random())
+    attempts = len(state.tried) - state.tried.count("")
+    longest = policy.backoff_base * 2 ** (attempts - 1)
     return float(random() * min(policy.backoff_cap, longest))
 
 

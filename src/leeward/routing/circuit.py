@@ -110,10 +110,10 @@ class Latency:
 
     def quantile(self, share: float) -> float:
         """Return the seconds that so large a share of the answers has kept to."""
-        wanted, seen = share * self.total, 0
+        enough, seen = share * self.total, 0
         for bucket, count in enumerate(self.counts):
             seen += count
-            if count and seen >= wanted:
+            if count and seen >= enough:
                 return float(2.0 ** ((bucket + 1 - ORIGIN) / PER_OCTAVE))
         return 0.0
 

@@ -348,9 +348,8 @@ class Circuits(dict[tuple[str, ...], Circuit]):
         """
         verb_or_resource = (probe.verb, probe.resource) if probe.resource else (probe.verb,)
         circuit = self.get((probe.target, *verb_or_resource))
-        if circuit is None or circuit.epoch != probe.epoch:
-            return
-        if circuit.state is not CircuitState.HALF_OPEN:
+        half_open = circuit is not None and circuit.state is CircuitState.HALF_OPEN
+        if circuit is None or not half_open or circuit.epoch != probe.epoch:
             return
         if outcome is Outcome.OK:
             weak = bool(probe.resource) or fidelity != "data_plane"

@@ -126,6 +126,11 @@ class TimedAttempt(NamedTuple):
     waited: float = 0.0
 
     @property
+    def asked_at(self) -> float:
+        """When its target was asked: after the wait."""
+        return self.began + self.waited
+
+    @property
     def is_used_up(self) -> bool:
         """Whether it has taken all the time that it had once it had waited."""
         took = self.now - self.began - self.waited

@@ -149,24 +149,24 @@ class _History:
             return PauseEnded(command.target, command.hedge)
         result = result_of(command.call, answer)
         outcome, retry_after = result.outcome, result.retry_after
-        made = TimedAttempt(command, began, now, result.waited)
+        attempt = TimedAttempt(command, began, now, result.waited)
         if isinstance(command, ReadBack):
-            self._read_back = command.target, result
+            self._read_back = result._replace(target=command.target)
             event: Event = ReadBackDone(command.attempt, command.after, judge(self._call, result))
         else:
             if self._batch:
                 outcome, retry_after = self._batch.record(command.call, result, command.target)
-            self._last = command.target, result
-            if outcome is Outcome.AMBIGUOUS and not self._unknown[1].executed:
+            self._last = result._replace(target=command.target)
+            if outcome is Outcome.AMBIGUOUS and not self._unknown.executed:
                 self._unknown = self._last
             if result.dedup is not None:
                 self._health.note_key(command.target, self._declared, result.dedup)
-            cut_off = made.is_used_up
+            cut_off = attempt.is_used_up
             early = cut_off and command.early
             event = AttemptEnded(
                 command.attempt, outcome, retry_after, cut_off, early, result.reason
             )
-        self._weigh(made, result.reason, outcome)
+        self._weigh(attempt, result.reason, outcome)
         self._attempts.append(
             Attempt(
                 command.target,
@@ -185,8 +185,7 @@ class _History:
     def _weigh(self, attempt: TimedAttempt, reason: str | None, outcome: Outcome) -> None:
         """Let the attempt count for its target."""
         if outcome is Outcome.OK:
-            began = attempt.began + attempt.waited
-            self._health.succeed(attempt.command, began, attempt.now)
+            self._health.succeed(attempt.command, attempt.asked_at, attempt.now)
             return
         if outcome is Outcome.AMBIGUOUS and reason in KNOWN_KEY:
             outcome = Outcome.APP_ERROR  # the function is well: it has answered
@@ -209,18 +208,16 @@ class _History:
         call, why = self._call, state.why
         self._health.remember(CallRecord(state.number, call.verb, resource_of(call), attempts, why))
         if state.ending is Ending.RESOLVED:
-            target, answer = self._read_back
-            value = answer.value
+            value, target = self._read_back.value, self._read_back.target
             if call.verb != "start_run":
                 value = value.revision if value else None
             return Result(Outcome.OK, value, target=target, attempts=attempts, resolved=True)
-        target, last = self._unknown if state.ending is Ending.UNKNOWN else self._last
+        last = self._unknown if state.ending is Ending.UNKNOWN else self._last
         if self._batch:
             last = self._batch.conclude(last)
-            target = last.target or target
         if call is not self._declared and is_unkeyed(call):
             last = last._replace(dedup=NOT_RECOGNISED)
-        return last._replace(target=target, attempts=attempts)
+        return last._replace(attempts=attempts)
 
 
 def result_of(call: Call, answer: object) -> Result[Any]:
@@ -399,4 +396,4 @@ _UNCOUNTED: Result[None] = Result(
     Outcome.AMBIGUOUS, code="entry_count", message="the answer has not one entry per event"
 )
 
-_NOTHING: tuple[str, Result[Any]] = ("", Result(Outcome.LOCAL, message="no attempt was made"))
+_NOTHING: Result[Any] = Result(Outcome.LOCAL, message="no attempt was made", target="")

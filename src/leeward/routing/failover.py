@@ -240,7 +240,7 @@ class FailoverDriver(Driver):
             *self._targets.homes.values(),
             *self._targets.bucket_homes.values(),
         }
-        owners = [each.capabilities for name, each in self._drivers.items() if name in homes]
+        owners = [driver.capabilities for name, driver in self._drivers.items() if name in homes]
         at_home = frozenset.intersection(*owners) if owners else frozenset[Capability]()
         runs = self._drivers[self._targets.runs or self._targets.order[0]].capabilities
         return (everywhere - DATA - RUNS) | (at_home & DATA) | (runs & RUNS)

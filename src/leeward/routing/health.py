@@ -229,7 +229,7 @@ class Health:
         If it was a probe, that ends. That it took long is evidence if it was overtaken; what its
         answer would have been is not known.
         """
-        command, began, now, _ = attempt
+        command, began, now = attempt.command, attempt.began, attempt.now
         call = command.call
         self.give_up(command, now)
         if command.early:
@@ -281,14 +281,14 @@ class Health:
         caller who is in more of a hurry than a healthy function proves nothing, nor does a process
         that stood still.
         """
-        command, began, now, in_line = attempt
+        command, now, in_line = attempt.command, attempt.now, attempt.waited
         limits, stood_still = self.silence.limits_of(circuit), self._stood_still(attempt)
-        waited = now - began - in_line - self.heartbeat.standstill(began + in_line, now)
+        waited = now - attempt.began - in_line - self.heartbeat.standstill(attempt.asked_at, now)
         if attempt.is_used_up and not stood_still:
             waited = max(waited, time_after(in_line, command.timeout))  # a driver may round it
         usual = self.policy.unknown_longest if limits is None else limits.usual
         says_something = waited >= usual and not stood_still
-        circuit.leave(began, waited if says_something else 0.0)
+        circuit.leave(attempt.began, waited if says_something else 0.0)
         self.silence.look(circuit, command.call, now, self.seen_at)
         return says_something
 
@@ -304,11 +304,11 @@ class Health:
         """Return whether an attempt has used up its time because this process hardly ran."""
         if not attempt.is_used_up:
             return False
-        command, began, now, waited = attempt
-        began += waited
-        if now - began > time_after(waited, command.timeout) + self.policy.clock_gap:
+        asked_at, now = attempt.asked_at, attempt.now
+        longest = time_after(attempt.waited, attempt.command.timeout)
+        if now - asked_at > longest + self.policy.clock_gap:
             return True
-        return self.heartbeat.standstill(began, now) > (now - began) / 2
+        return self.heartbeat.standstill(asked_at, now) > (now - asked_at) / 2
 
     def _is_ours(self, target: str, now: float) -> bool:
         """Return whether an attempt failed because there is no network here."""
@@ -319,9 +319,8 @@ class Health:
 
     def _counts(self, circuit: Circuit, attempt: TimedAttempt, outcome: Outcome) -> bool:
         """Return whether a failure is evidence, or that of one payload that always fails."""
-        began = attempt.began + attempt.waited
         counts, harmed_two = self.poison.note_failure(
-            circuit, attempt.command.call, outcome, began, attempt.now
+            circuit, attempt.command.call, outcome, attempt.asked_at, attempt.now
         )
         if harmed_two:
             self.outbox.tell("poison_suspected", verb=circuit.verb, resource=circuit.resource)
@@ -369,23 +368,23 @@ class Health:
 
     def _weigh_success(self, circuit: Circuit, attempt: TimedAttempt) -> None:
         """Take in an attempt that went well while there is something to weigh."""
-        command, began, now, waited = attempt
-        call, began = command.call, began + waited
+        command, asked_at, now = attempt.command, attempt.asked_at, attempt.now
+        call = command.call
         self.records[circuit.target].refill(self.policy)
         self.good_at = self.seen_at = now
         self._hear(circuit, now)
         if self.poison.doubtful or self.network.unreached:
             self._clear_suspicions(call, now)
-        took = now - began
+        took = now - asked_at
         if took > circuit.slow_above:
-            took -= self.heartbeat.standstill(began, now)
+            took -= self.heartbeat.standstill(asked_at, now)
         slow = took > circuit.slow_above
         for one in (circuit, circuit.wide):
             one.note_success(now)
             if one.epoch <= command.epoch:
                 self._weigh_one_success(one, attempt, slow=slow if one is circuit else None)
         if circuit.state is CircuitState.CLOSED:
-            if circuit.measure(took, began, now):
+            if circuit.measure(took, asked_at, now):
                 self.learn(circuit, now)
             if slow and circuit.has_tripped(self.policy):
                 self._trip(circuit, call, now, "slow")
