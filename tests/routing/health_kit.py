@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from leeward._routing.attempts import CallState, Core
+from leeward._routing.call import begin
+from leeward._routing.circuit import Circuit, CircuitState
+from leeward._routing.commands import Dispatch, TimedAttempt
+from leeward._routing.execution import execute
+from leeward._routing.health import Health
+from leeward._routing.policy import DEFAULT, RoutingPolicy
+from leeward._routing.targets import Targets
 from leeward.adapter import Call, Invoke, Result
 from leeward.errors import Outcome
-from leeward.routing.attempts import CallState, Core
-from leeward.routing.call import begin
-from leeward.routing.circuit import Circuit, CircuitState
-from leeward.routing.commands import Dispatch, TimedAttempt
-from leeward.routing.execution import execute
-from leeward.routing.health import Health
-from leeward.routing.policy import DEFAULT, RoutingPolicy
-from leeward.routing.targets import Targets
 from leeward.values import Effect
 
 HARMLESS = Invoke("f", b"1", "key-1", Effect.IDEMPOTENT)

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
+from leeward._routing import FailoverDriver, background
+from leeward._routing.background import Threads, write_to_log
+from leeward._routing.policy import DEFAULT
 from leeward.adapter import Call, Result
 from leeward.errors import ConfigError, Outcome
-from leeward.routing import FailoverDriver, background
-from leeward.routing.background import Threads, write_to_log
-from leeward.routing.policy import DEFAULT
 from leeward.testing import FakeClock, FaultyDriver
 from leeward.values import RoutingEvent
 from tests.routing.beside_kit import CALL, PATIENCE, UNSAFE, Probing, opened
@@ -168,7 +168,7 @@ def test_nothing_is_loaded_for_what_nobody_can_want_to_see(
     told: list[str] = []
     monkeypatch.delitem(sys.modules, "logging")
     monkeypatch.setattr(
-        "leeward.routing.background.log_event",
+        "leeward._routing.background.log_event",
         lambda logger, level, name, **facts: told.append(name),
     )
     write_to_log(RoutingEvent("failover"))

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import pytest
 
+from leeward._routing.attempts import Core, Ending
+from leeward._routing.call import begin, follow_pause, retry, step
+from leeward._routing.circuit import Circuit, CircuitState
+from leeward._routing.circuits import ProbeSchedule
+from leeward._routing.commands import AttemptEnded, Dispatch, Pause, PauseEnded, TimedAttempt
+from leeward._routing.policy import Weights
 from leeward.adapter import NO_NETWORK
 from leeward.envelope import RUNNING
 from leeward.errors import Outcome
-from leeward.routing.attempts import Core, Ending
-from leeward.routing.call import begin, follow_pause, retry, step
-from leeward.routing.circuit import Circuit, CircuitState
-from leeward.routing.circuits import ProbeSchedule
-from leeward.routing.commands import AttemptEnded, Dispatch, Pause, PauseEnded, TimedAttempt
-from leeward.routing.policy import Weights
 from tests.routing.health_kit import (
     EXACT,
     HARMLESS,

@@ -7,12 +7,10 @@ from typing import Any
 
 import pytest
 
-from leeward.adapter import NO_PLACE, AttemptTime, Call
-from leeward.errors import Outcome
-from leeward.routing.attempts import CallState, Ending, attempts_left
-from leeward.routing.budgets import Budgets
-from leeward.routing.call import begin, spend_failover, step
-from leeward.routing.commands import (
+from leeward._routing.attempts import CallState, Ending, attempts_left
+from leeward._routing.budgets import Budgets
+from leeward._routing.call import begin, spend_failover, step
+from leeward._routing.commands import (
     ENDINGS,
     AttemptEnded,
     Command,
@@ -22,7 +20,9 @@ from leeward.routing.commands import (
     ProbeTarget,
     explain,
 )
-from leeward.routing.policy import DEFAULT
+from leeward._routing.policy import DEFAULT
+from leeward.adapter import NO_PLACE, AttemptTime, Call
+from leeward.errors import Outcome
 from tests.routing.health_kit import (
     HARMLESS,
     KEYED,

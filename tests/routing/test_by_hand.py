@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
+from leeward._routing.choice import SPREAD
+from leeward._routing.circuit import CircuitState
+from leeward._routing.commands import ENDINGS, REASONS, explain
+from leeward._routing.execution import execute
+from leeward._routing.outcomes import KNOWN_KEY
+from leeward._routing.policy import DEFAULT
+from leeward._routing.targets import TargetGroup
 from leeward.adapter import NO_PLACE, Key, Load
 from leeward.errors import Outcome
-from leeward.routing.choice import SPREAD
-from leeward.routing.circuit import CircuitState
-from leeward.routing.commands import ENDINGS, REASONS, explain
-from leeward.routing.execution import execute
-from leeward.routing.outcomes import KNOWN_KEY
-from leeward.routing.policy import DEFAULT
-from leeward.routing.targets import TargetGroup
 from tests.routing.health_kit import (
     HARMLESS,
     KEYED,
@@ -184,9 +184,9 @@ def test_every_code_has_words() -> None:
     import re
     from pathlib import Path
 
-    import leeward.routing
+    import leeward._routing
 
-    folder = Path(next(iter(leeward.routing.__path__)))
+    folder = Path(next(iter(leeward._routing.__path__)))
     source = "".join(path.read_text() for path in folder.glob("*.py") if path.stem != "explain")
     used = set(re.findall(r'"([a-z_]+)"', source)) | KNOWN_KEY | {NO_PLACE}
     assert set(REASONS) <= used

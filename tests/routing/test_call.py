@@ -8,11 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from leeward.adapter import Call, Delete, Enqueue, Invoke, Key, Load, Publish, Store
-from leeward.errors import Outcome
-from leeward.routing.attempts import CallState, Core, Decision, Ending, dispatch
-from leeward.routing.call import begin, step
-from leeward.routing.commands import (
+from leeward._routing.attempts import CallState, Core, Decision, Ending, dispatch
+from leeward._routing.call import begin, step
+from leeward._routing.commands import (
     AttemptEnded,
     Commands,
     Dispatch,
@@ -22,11 +20,13 @@ from leeward.routing.commands import (
     ReadBack,
     ReadBackDone,
 )
-from leeward.routing.health import Health
-from leeward.routing.outcomes import TABLE, rules_of
-from leeward.routing.policy import DEFAULT, RoutingPolicy
-from leeward.routing.readback import ReadBackVerdict
-from leeward.routing.targets import Targets
+from leeward._routing.health import Health
+from leeward._routing.outcomes import TABLE, rules_of
+from leeward._routing.policy import DEFAULT, RoutingPolicy
+from leeward._routing.readback import ReadBackVerdict
+from leeward._routing.targets import Targets
+from leeward.adapter import Call, Delete, Enqueue, Invoke, Key, Load, Publish, Store
+from leeward.errors import Outcome
 from leeward.values import Effect
 
 UNSAFE = Invoke("f", b"{}", "key-1")

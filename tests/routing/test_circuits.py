@@ -6,17 +6,17 @@ import asyncio
 
 import pytest
 
+from leeward._routing import FailoverDriver
+from leeward._routing.attempts import may_be_early
+from leeward._routing.call import begin
+from leeward._routing.circuit import Circuit, CircuitState
+from leeward._routing.circuits import ProbeSchedule
+from leeward._routing.commands import TimedAttempt
+from leeward._routing.policy import DEFAULT
+from leeward._routing.silence import LATEST, Heartbeat
+from leeward._routing.snapshot import snapshot_of
 from leeward.adapter import Key, Load, Result, Store
 from leeward.errors import Outcome
-from leeward.routing import FailoverDriver
-from leeward.routing.attempts import may_be_early
-from leeward.routing.call import begin
-from leeward.routing.circuit import Circuit, CircuitState
-from leeward.routing.circuits import ProbeSchedule
-from leeward.routing.commands import TimedAttempt
-from leeward.routing.policy import DEFAULT
-from leeward.routing.silence import LATEST, Heartbeat
-from leeward.routing.snapshot import snapshot_of
 from tests.routing.health_kit import HARMLESS, UNSAFE, World, attempt, fail, half, healed, opened
 from tests.scripted import Scripted
 

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import pytest
 
+from leeward._routing import execution
+from leeward._routing.attempts import CallState, Core, Decision, Ending, dispatch
+from leeward._routing.call import begin, hedge, retry, step
+from leeward._routing.choice import choose
+from leeward._routing.circuit import CircuitState
+from leeward._routing.commands import AttemptEnded, Dispatch, Pause, PauseEnded, ReadBack
+from leeward._routing.execution import Batch, Entries
+from leeward._routing.outcomes import rules_of
+from leeward._routing.policy import DEFAULT
+from leeward._routing.suspicion import LocalOutage
 from leeward.adapter import Key, Publish, Result, Store
 from leeward.envelope import RUNNING
 from leeward.errors import Outcome
-from leeward.routing import execution
-from leeward.routing.attempts import CallState, Core, Decision, Ending, dispatch
-from leeward.routing.call import begin, hedge, retry, step
-from leeward.routing.choice import choose
-from leeward.routing.circuit import CircuitState
-from leeward.routing.commands import AttemptEnded, Dispatch, Pause, PauseEnded, ReadBack
-from leeward.routing.execution import Batch, Entries
-from leeward.routing.outcomes import rules_of
-from leeward.routing.policy import DEFAULT
-from leeward.routing.suspicion import LocalOutage
 from leeward.values import Event, RoutingEvent
 from tests.routing.health_kit import HARMLESS, KEYED, UNSAFE, World, half, healed, opened
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import pytest
 
+from leeward._routing.attempts import Core
+from leeward._routing.call import begin
+from leeward._routing.circuit import Circuit, CircuitState
+from leeward._routing.commands import ProbeTarget, TimedAttempt
+from leeward._routing.execution import execute
+from leeward._routing.outcomes import rules_of
+from leeward._routing.policy import DEFAULT
+from leeward._routing.snapshot import snapshot_of, suggest
 from leeward.adapter import NO_NETWORK, Invoke, Key, Result, Store
 from leeward.errors import Outcome
-from leeward.routing.attempts import Core
-from leeward.routing.call import begin
-from leeward.routing.circuit import Circuit, CircuitState
-from leeward.routing.commands import ProbeTarget, TimedAttempt
-from leeward.routing.execution import execute
-from leeward.routing.outcomes import rules_of
-from leeward.routing.policy import DEFAULT
-from leeward.routing.snapshot import snapshot_of, suggest
 from leeward.values import Effect
 from tests.routing.health_kit import (
     HARMLESS,

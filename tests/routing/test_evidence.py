@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from leeward._routing.circuit import Circuit, CircuitState
+from leeward._routing.commands import Dispatch, TimedAttempt
+from leeward._routing.execution import execute
+from leeward._routing.policy import DEFAULT, Weights
 from leeward.adapter import Invoke, Result
 from leeward.errors import Outcome
-from leeward.routing.circuit import Circuit, CircuitState
-from leeward.routing.commands import Dispatch, TimedAttempt
-from leeward.routing.execution import execute
-from leeward.routing.policy import DEFAULT, Weights
 from leeward_contract_tests.rows import each_row
 from tests.routing.health_kit import (
     HARMLESS,

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from leeward._routing import FailoverDriver
 from leeward.adapter import (
     Capability,
     Enqueue,
@@ -19,7 +20,6 @@ from leeward.adapter import (
     Store,
 )
 from leeward.errors import ConfigError, Outcome, Unsupported
-from leeward.routing import FailoverDriver
 from leeward.testing import FakeClock
 from leeward.values import Effect, Event
 from leeward.watching import RUNNING, watched_by

@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from leeward._routing import FailoverDriver
+from leeward._routing.background import Shared
+from leeward._routing.circuit import CircuitState
+from leeward._routing.commands import TimedAttempt
+from leeward._routing.policy import DEFAULT
+from leeward._routing.silence import LATEST, MOST_KEPT, Heartbeat
 from leeward.adapter import Call, Result
 from leeward.errors import Outcome
-from leeward.routing import FailoverDriver
-from leeward.routing.background import Shared
-from leeward.routing.circuit import CircuitState
-from leeward.routing.commands import TimedAttempt
-from leeward.routing.policy import DEFAULT
-from leeward.routing.silence import LATEST, MOST_KEPT, Heartbeat
 from leeward.testing import FakeClock
 from tests.routing.beside_kit import wait_until
 from tests.routing.health_kit import HARMLESS, World, attempt

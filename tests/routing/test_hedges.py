@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from leeward._routing.attempts import Core
+from leeward._routing.call import begin, step
+from leeward._routing.commands import PauseEnded, TimedAttempt
+from leeward._routing.policy import DEFAULT
 from leeward.adapter import Key, Load
-from leeward.routing.attempts import Core
-from leeward.routing.call import begin, step
-from leeward.routing.commands import PauseEnded, TimedAttempt
-from leeward.routing.policy import DEFAULT
 from tests.routing.health_kit import HARMLESS, OTHER, UNSAFE, World, attempt, half
 
 

@@ -14,16 +14,16 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from leeward._routing import FailoverDriver
+from leeward._routing.attempts import Core
+from leeward._routing.circuit import CircuitState
+from leeward._routing.commands import Command, Pause
+from leeward._routing.execution import Execution, execute
+from leeward._routing.health import Health
+from leeward._routing.policy import DEFAULT
+from leeward._routing.targets import Targets
 from leeward.adapter import Call, Invoke, Result
 from leeward.errors import Outcome
-from leeward.routing import FailoverDriver
-from leeward.routing.attempts import Core
-from leeward.routing.circuit import CircuitState
-from leeward.routing.commands import Command, Pause
-from leeward.routing.execution import Execution, execute
-from leeward.routing.health import Health
-from leeward.routing.policy import DEFAULT
-from leeward.routing.targets import Targets
 from leeward.values import Effect
 from tests.routing.health_kit import HARMLESS, UNSAFE
 from tests.scripted import Scripted

@@ -7,16 +7,16 @@ from typing import Any
 import pytest
 
 from leeward import Client, Config, FunctionError, InvalidRequest, OutcomeUnknown
+from leeward._routing.attempts import Core
+from leeward._routing.commands import Pause
+from leeward._routing.execution import execute
+from leeward._routing.health import Health
+from leeward._routing.outcomes import MOST_KEYS
+from leeward._routing.policy import DEFAULT
+from leeward._routing.targets import Targets
 from leeward.adapter import FunctionFault, Invoke, Key, Load, Result
 from leeward.config import FunctionConfig
 from leeward.errors import Outcome
-from leeward.routing.attempts import Core
-from leeward.routing.commands import Pause
-from leeward.routing.execution import execute
-from leeward.routing.health import Health
-from leeward.routing.outcomes import MOST_KEYS
-from leeward.routing.policy import DEFAULT
-from leeward.routing.targets import Targets
 from leeward.testing import FakeClock
 from leeward.values import Effect, RoutingEvent
 from leeward_contract_tests.rows import each_row

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from leeward._routing.circuit import LAST, ORIGIN, Latency, bucket_of
+from leeward._routing.snapshot import suggest
 from leeward.errors import Outcome
-from leeward.routing.circuit import LAST, ORIGIN, Latency, bucket_of
-from leeward.routing.snapshot import suggest
 from tests.routing.health_kit import (
     EXACT,
     HARMLESS,

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from leeward._routing.execution import result_of
+from leeward._routing.outcomes import WRITE, rules_of
+from leeward._routing.readback import ReadBackVerdict, judge, question_of
+from leeward._routing.targets import Targets, candidates
 from leeward.adapter import Result
 from leeward.errors import ConfigError, Outcome
 from leeward.object_calls import (
@@ -14,10 +18,6 @@ from leeward.object_calls import (
     ListObjects,
     PutObject,
 )
-from leeward.routing.execution import result_of
-from leeward.routing.outcomes import WRITE, rules_of
-from leeward.routing.readback import ReadBackVerdict, judge, question_of
-from leeward.routing.targets import Targets, candidates
 
 PUT = PutObject("b", "n", b"x", "sum", "w-1")
 DELETE = DeleteObject("b", "n")

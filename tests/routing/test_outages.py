@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from leeward._routing.circuit import CircuitState
+from leeward._routing.commands import BeginHeartbeat, TimedAttempt
+from leeward._routing.policy import DEFAULT
 from leeward.adapter import NO_NETWORK, Delete, Invoke, Key, Load, Publish, Result, Store
 from leeward.errors import Outcome
-from leeward.routing.circuit import CircuitState
-from leeward.routing.commands import BeginHeartbeat, TimedAttempt
-from leeward.routing.policy import DEFAULT
 from leeward.values import Event
 from tests.routing.health_kit import (
     HARMLESS,

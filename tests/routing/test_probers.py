@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
+from leeward._routing import FailoverDriver
+from leeward._routing.background import Prober
+from leeward._routing.circuit import CircuitState
+from leeward._routing.circuits import ProbeSchedule
 from leeward.adapter import Result
-from leeward.routing import FailoverDriver
-from leeward.routing.background import Prober
-from leeward.routing.circuit import CircuitState
-from leeward.routing.circuits import ProbeSchedule
 from leeward.testing import FakeClock
 from tests.routing.beside_kit import CALL, UNSAFE, Probing, opened, wait_until
 from tests.scripted import NOT_SENT, OK, Scripted

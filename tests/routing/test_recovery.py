@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from leeward._routing.call import begin
+from leeward._routing.circuit import Circuit, CircuitState
+from leeward._routing.commands import Dispatch, ProbeTarget
+from leeward._routing.execution import execute
+from leeward._routing.policy import DEFAULT
 from leeward.adapter import Result
 from leeward.errors import Outcome
-from leeward.routing.call import begin
-from leeward.routing.circuit import Circuit, CircuitState
-from leeward.routing.commands import Dispatch, ProbeTarget
-from leeward.routing.execution import execute
-from leeward.routing.policy import DEFAULT
 from tests.routing.health_kit import (
     HARMLESS,
     KEYED,

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
+from leeward._routing import FailoverDriver
+from leeward._routing.execution import result_of
+from leeward._routing.outcomes import WRITE, EffectRules, rules_of
+from leeward._routing.readback import ReadBackVerdict, judge, question_of
+from leeward._routing.targets import Targets, candidates
 from leeward.adapter import Result
 from leeward.errors import Outcome
-from leeward.routing import FailoverDriver
-from leeward.routing.execution import result_of
-from leeward.routing.outcomes import WRITE, EffectRules, rules_of
-from leeward.routing.readback import ReadBackVerdict, judge, question_of
-from leeward.routing.targets import Targets, candidates
 from leeward.run_calls import AbortRun, FoundRun, GetRun, StartRun
 from leeward.testing import FakeClock
 from tests.scripted import AMBIGUOUS, Scripted

@@ -9,15 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from leeward._routing.attempts import Core
+from leeward._routing.circuit import CircuitState, Latency, bucket_of
+from leeward._routing.circuits import ProbeSchedule
+from leeward._routing.commands import Dispatch, TimedAttempt
+from leeward._routing.execution import execute
+from leeward._routing.policy import DEFAULT
+from leeward._routing.snapshot import snapshot_of, suggest
 from leeward.adapter import NO_NETWORK, Result
 from leeward.errors import Outcome
-from leeward.routing.attempts import Core
-from leeward.routing.circuit import CircuitState, Latency, bucket_of
-from leeward.routing.circuits import ProbeSchedule
-from leeward.routing.commands import Dispatch, TimedAttempt
-from leeward.routing.execution import execute
-from leeward.routing.policy import DEFAULT
-from leeward.routing.snapshot import snapshot_of, suggest
 from tests.routing.health_kit import (
     HARMLESS,
     OTHER,

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from leeward._routing.attempts import Core
+from leeward._routing.call import begin, hedge_after
+from leeward._routing.circuit import CircuitState, Latency, bucket_of
+from leeward._routing.commands import Dispatch, TimedAttempt
+from leeward._routing.execution import execute
+from leeward._routing.policy import DEFAULT, RoutingPolicy
 from leeward.adapter import Invoke, Publish, Result
 from leeward.errors import Outcome
-from leeward.routing.attempts import Core
-from leeward.routing.call import begin, hedge_after
-from leeward.routing.circuit import CircuitState, Latency, bucket_of
-from leeward.routing.commands import Dispatch, TimedAttempt
-from leeward.routing.execution import execute
-from leeward.routing.policy import DEFAULT, RoutingPolicy
 from leeward.values import Effect, Event
 from tests.routing.health_kit import (
     HARMLESS,

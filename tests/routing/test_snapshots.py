@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from leeward._routing import FailoverDriver
+from leeward._routing.snapshot import ITEM, Snapshot
 from leeward.adapter import Call, Capability, Load, Result, Store, Stored
 from leeward.errors import Outcome
-from leeward.routing import FailoverDriver
-from leeward.routing.snapshot import ITEM, Snapshot
 from leeward.testing import FakeClock
 from leeward.values import RoutingEvent
 from tests.routing.beside_kit import CALL, UNSAFE, wait_until

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from leeward._routing import call as machine
+from leeward._routing import execution
+from leeward._routing.attempts import Core, Decision, dispatch
+from leeward._routing.commands import Pause
 from leeward.adapter import Call
-from leeward.routing import call as machine
-from leeward.routing import execution
-from leeward.routing.attempts import Core, Decision, dispatch
-from leeward.routing.commands import Pause
 
 
 def two_at_once(patch: pytest.MonkeyPatch) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from leeward.routing.circuit import Circuit, CircuitState
-from leeward.routing.commands import Command, Commands, Dispatch, Pause, ReadBack
-from leeward.routing.health import Health
+from leeward._routing.circuit import Circuit, CircuitState
+from leeward._routing.commands import Command, Commands, Dispatch, Pause, ReadBack
+from leeward._routing.health import Health
 
 I7 = "I7 one probe at a time"
 I8 = "I8 budgets within bounds"

@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from random import Random
 from typing import Any
 
+from leeward._routing.attempts import Core
+from leeward._routing.commands import ProbeTarget
+from leeward._routing.execution import Execution, execute
+from leeward._routing.health import Health
+from leeward._routing.policy import DEFAULT
+from leeward._routing.targets import NO_GROUPS, TargetGroup, Targets
 from leeward.adapter import Call, Result
 from leeward.errors import Outcome
-from leeward.routing.attempts import Core
-from leeward.routing.commands import ProbeTarget
-from leeward.routing.execution import Execution, execute
-from leeward.routing.health import Health
-from leeward.routing.policy import DEFAULT
-from leeward.routing.targets import NO_GROUPS, TargetGroup, Targets
 from leeward.values import RoutingEvent
 
 POLICY = DEFAULT

@@ -7,21 +7,21 @@ from typing import Any, TypeAlias
 
 import pytest
 
+from leeward._routing import call as machine
+from leeward._routing import execution
+from leeward._routing.attempts import CallState, Core, Decision, Ending
+from leeward._routing.call import step
+from leeward._routing.circuit import Random
+from leeward._routing.circuits import Circuits
+from leeward._routing.commands import AttemptEnded, Event, TimedAttempt
+from leeward._routing.execution import Execution
+from leeward._routing.health import Health
+from leeward._routing.outcomes import HARMLESS, TABLE, EffectRules, May, rules_of
+from leeward._routing.policy import DEFAULT, RoutingPolicy
+from leeward._routing.readback import ReadBackVerdict, judge
+from leeward._routing.targets import TargetRecord, candidates
 from leeward.adapter import Call, Delete, Invoke, Publish, Result
 from leeward.errors import Outcome
-from leeward.routing import call as machine
-from leeward.routing import execution
-from leeward.routing.attempts import CallState, Core, Decision, Ending
-from leeward.routing.call import step
-from leeward.routing.circuit import Random
-from leeward.routing.circuits import Circuits
-from leeward.routing.commands import AttemptEnded, Event, TimedAttempt
-from leeward.routing.execution import Execution
-from leeward.routing.health import Health
-from leeward.routing.outcomes import HARMLESS, TABLE, EffectRules, May, rules_of
-from leeward.routing.policy import DEFAULT, RoutingPolicy
-from leeward.routing.readback import ReadBackVerdict, judge
-from leeward.routing.targets import TargetRecord, candidates
 from leeward.values import Effect
 from tests.simulation import leeward_router, runner
 

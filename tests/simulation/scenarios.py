@@ -9,7 +9,7 @@ from math import inf
 from random import Random
 from typing import NamedTuple
 
-from leeward.routing.targets import NO_GROUPS, TargetGroup
+from leeward._routing.targets import NO_GROUPS, TargetGroup
 from leeward.values import NOTHING
 from tests.simulation.faults import FAULTS, Schedule, Window
 from tests.simulation.load import COLD_SHARE, WARM_AFTER

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from leeward._routing.targets import TargetGroup
 from leeward.config.location import Location
 from leeward.config.model import Config, GroupConfig
 from leeward.errors import ConfigError
-from leeward.routing.targets import TargetGroup
 
 FUNCTION_VERBS = ("invoke", "enqueue")
 BUS_VERBS = ("publish",)

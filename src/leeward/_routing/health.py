@@ -15,13 +15,10 @@ from __future__ import annotations
 from collections import deque
 from typing import NamedTuple
 
-from leeward.adapter import NO_NETWORK, UNMARKED_REFUSAL, Call
-from leeward.calls import time_after
-from leeward.errors import Outcome
-from leeward.routing.budgets import Budgets
-from leeward.routing.circuit import Circuit, CircuitState, Random
-from leeward.routing.circuits import Circuits
-from leeward.routing.commands import (
+from leeward._routing.budgets import Budgets
+from leeward._routing.circuit import Circuit, CircuitState, Random
+from leeward._routing.circuits import Circuits
+from leeward._routing.commands import (
     PROBE,
     BeginHeartbeat,
     CallRecord,
@@ -30,11 +27,14 @@ from leeward.routing.commands import (
     ReadBack,
     TimedAttempt,
 )
-from leeward.routing.outcomes import TABLE, KeyWorth, Sign
-from leeward.routing.policy import DEFAULT, RoutingPolicy
-from leeward.routing.silence import Heartbeat, Silence
-from leeward.routing.suspicion import Network, Poison
-from leeward.routing.targets import Targets, resource_of
+from leeward._routing.outcomes import TABLE, KeyWorth, Sign
+from leeward._routing.policy import DEFAULT, RoutingPolicy
+from leeward._routing.silence import Heartbeat, Silence
+from leeward._routing.suspicion import Network, Poison
+from leeward._routing.targets import Targets, resource_of
+from leeward.adapter import NO_NETWORK, UNMARKED_REFUSAL, Call
+from leeward.calls import time_after
+from leeward.errors import Outcome
 from leeward.values import CircuitStatus
 
 
@@ -283,7 +283,7 @@ class Health:
         """
         command, now, in_line = attempt.command, attempt.now, attempt.waited
         limits, stood_still = self.silence.limits_of(circuit), self._stood_still(attempt)
-        waited = now - attempt.began - in_line - self.heartbeat.standstill(attempt.asked_at, now)
+        waited = now - attempt.began - in_line - self.heartbeat.standstill(attempt.request_at, now)
         if attempt.is_used_up and not stood_still:
             waited = max(waited, time_after(in_line, command.timeout))  # a driver may round it
         usual = self.policy.unknown_longest if limits is None else limits.usual
@@ -304,11 +304,11 @@ class Health:
         """Return whether an attempt has used up its time because this process hardly ran."""
         if not attempt.is_used_up:
             return False
-        asked_at, now = attempt.asked_at, attempt.now
+        request_at, now = attempt.request_at, attempt.now
         longest = time_after(attempt.waited, attempt.command.timeout)
-        if now - asked_at > longest + self.policy.clock_gap:
+        if now - request_at > longest + self.policy.clock_gap:
             return True
-        return self.heartbeat.standstill(asked_at, now) > (now - asked_at) / 2
+        return self.heartbeat.standstill(request_at, now) > (now - request_at) / 2
 
     def _is_ours(self, target: str, now: float) -> bool:
         """Return whether an attempt failed because there is no network here."""
@@ -320,7 +320,7 @@ class Health:
     def _counts(self, circuit: Circuit, attempt: TimedAttempt, outcome: Outcome) -> bool:
         """Return whether a failure is evidence, or that of one payload that always fails."""
         counts, harmed_two = self.poison.note_failure(
-            circuit, attempt.command.call, outcome, attempt.asked_at, attempt.now
+            circuit, attempt.command.call, outcome, attempt.request_at, attempt.now
         )
         if harmed_two:
             self.outbox.tell("poison_suspected", verb=circuit.verb, resource=circuit.resource)
@@ -368,23 +368,23 @@ class Health:
 
     def _weigh_success(self, circuit: Circuit, attempt: TimedAttempt) -> None:
         """Take in an attempt that went well while there is something to weigh."""
-        command, asked_at, now = attempt.command, attempt.asked_at, attempt.now
+        command, request_at, now = attempt.command, attempt.request_at, attempt.now
         call = command.call
         self.records[circuit.target].refill(self.policy)
         self.good_at = self.seen_at = now
         self._hear(circuit, now)
         if self.poison.doubtful or self.network.unreached:
             self._clear_suspicions(call, now)
-        took = now - asked_at
+        took = now - request_at
         if took > circuit.slow_above:
-            took -= self.heartbeat.standstill(asked_at, now)
+            took -= self.heartbeat.standstill(request_at, now)
         slow = took > circuit.slow_above
         for one in (circuit, circuit.wide):
             one.note_success(now)
             if one.epoch <= command.epoch:
                 self._weigh_one_success(one, attempt, slow=slow if one is circuit else None)
         if circuit.state is CircuitState.CLOSED:
-            if circuit.measure(took, asked_at, now):
+            if circuit.measure(took, request_at, now):
                 self.learn(circuit, now)
             if slow and circuit.has_tripped(self.policy):
                 self._trip(circuit, call, now, "slow")

@@ -21,8 +21,8 @@ from enum import Enum
 from math import inf, log2
 from typing import TypeAlias
 
+from leeward._routing.policy import RoutingPolicy, Weights
 from leeward.errors import Outcome
-from leeward.routing.policy import RoutingPolicy, Weights
 
 Random: TypeAlias = Callable[[], float]
 """Gives numbers in [0, 1)."""

@@ -16,14 +16,14 @@ from itertools import cycle
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias
 
+from leeward._routing.attempts import Core
+from leeward._routing.circuits import ProbeSchedule
+from leeward._routing.commands import BeginHeartbeat, ProbeTarget
 from leeward.adapter import Driver, Result
 from leeward.clock import Clock, SystemClock
 from leeward.errors import Outcome
 from leeward.forking import HOLD_SECONDS, Forkable, watch
 from leeward.logs import log_event
-from leeward.routing.attempts import Core
-from leeward.routing.circuits import ProbeSchedule
-from leeward.routing.commands import BeginHeartbeat, ProbeTarget
 from leeward.values import RoutingEvent
 
 if TYPE_CHECKING:

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
+from leeward._routing.attempts import CallState
+from leeward._routing.circuit import Circuit, CircuitState
+from leeward._routing.commands import PROBE, ProbeTarget
+from leeward._routing.health import Health
+from leeward._routing.targets import TargetGroup, group_of, resource_of
 from leeward.adapter import Call
-from leeward.routing.attempts import CallState
-from leeward.routing.circuit import Circuit, CircuitState
-from leeward.routing.commands import PROBE, ProbeTarget
-from leeward.routing.health import Health
-from leeward.routing.targets import TargetGroup, group_of, resource_of
 
 SPREAD: Final = 0.618033988749895
 """The golden ratio's fraction: its multiples are spread evenly, so a share is kept to exactly."""
@@ -26,7 +26,7 @@ class TargetChoice(NamedTuple):
 
     Attributes:
         target: empty if none may be asked now.
-        reason: a code, which `leeward.routing.commands` puts into words.
+        reason: a code, which `leeward._routing.commands` puts into words.
         probe: the attempt is the one probe of a circuit that is half open.
         retry_after: seconds until another call may be let through, where that is known.
     """

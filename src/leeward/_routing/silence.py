@@ -27,9 +27,9 @@ from collections.abc import Iterator
 from math import inf
 from typing import Final, NamedTuple
 
+from leeward._routing.circuit import Circuit, CircuitState
+from leeward._routing.circuits import Circuits
 from leeward.adapter import Call
-from leeward.routing.circuit import Circuit, CircuitState
-from leeward.routing.circuits import Circuits
 
 MOST_KEPT: Final = 32
 """Standstills that are remembered: those of the last seconds, however busy the machine is."""

@@ -6,12 +6,12 @@ from enum import Enum
 from math import inf
 from typing import Final, NamedTuple, Self, TypeAlias
 
+from leeward._routing.circuit import Circuit, CircuitState
+from leeward._routing.commands import Commands, Dispatch
+from leeward._routing.health import Health
+from leeward._routing.outcomes import EffectRules
+from leeward._routing.targets import resource_of
 from leeward.adapter import AttemptTime, Call, Invoke
-from leeward.routing.circuit import Circuit, CircuitState
-from leeward.routing.commands import Commands, Dispatch
-from leeward.routing.health import Health
-from leeward.routing.outcomes import EffectRules
-from leeward.routing.targets import resource_of
 
 NOWHERE: tuple[str, ...] = ()
 

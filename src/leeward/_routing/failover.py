@@ -14,21 +14,21 @@ from queue import Empty, SimpleQueue
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
+from leeward._routing import targets
+from leeward._routing.attempts import Core
+from leeward._routing.background import Prober, Shared
+from leeward._routing.circuits import ProbeSchedule
+from leeward._routing.commands import Command, Commands, Pause, explain
+from leeward._routing.execution import Execution, Reply, execute
+from leeward._routing.health import Evidence, Health
+from leeward._routing.outcomes import rules_of
+from leeward._routing.policy import DEFAULT, RoutingPolicy
 from leeward.adapter import NO_PLACE, Call, Capability, Driver, Limits, Result
 from leeward.adapter.driver import NO_THREAD
 from leeward.calls import time_after
 from leeward.clock import SystemClock, running_loop
 from leeward.entropy import random_key, random_unit
 from leeward.errors import ConfigError, Outcome
-from leeward.routing import targets
-from leeward.routing.attempts import Core
-from leeward.routing.background import Prober, Shared
-from leeward.routing.circuits import ProbeSchedule
-from leeward.routing.commands import Command, Commands, Pause, explain
-from leeward.routing.execution import Execution, Reply, execute
-from leeward.routing.health import Evidence, Health
-from leeward.routing.outcomes import rules_of
-from leeward.routing.policy import DEFAULT, RoutingPolicy
 from leeward.values import NOTHING, RoutingEvent
 from leeward.watching import RUNNING, is_harmless, report, time_within
 
@@ -76,7 +76,7 @@ class FailoverDriver(Driver):
         weights: target to the share of calls, in [0, 1], that it is asked for first although it is
             not the preferred one.
         fail_back: ``prefer_primary``, ``sticky`` or ``manual``; see
-            `leeward.routing.targets.TargetGroup`.
+            `leeward._routing.targets.TargetGroup`.
         hedging: ask a second target when a harmless call takes long.
         policy: the numbers to decide by.
         clock: for tests.
@@ -184,7 +184,7 @@ class FailoverDriver(Driver):
 
     def share_health(self, table: str, key: str) -> None:
         """Exchange what is seen with other processes, by way of a table."""
-        from leeward.routing.snapshot import Snapshot
+        from leeward._routing.snapshot import Snapshot
 
         self._shared.companions.append(Snapshot(self._shared, table, key))
 

@@ -1,8 +1,9 @@
-"""A call from its first attempt to its result, as one pure generator.
+"""A call from its first attempt to its result, as one generator.
 
-It yields the commands of the state machine (`leeward.routing.call`), is sent what came of each, and
-returns the call's one result. What carries the commands out is a runner: for threads and for event
-loops in `leeward.routing.failover`, in virtual time in the simulator.
+It yields the commands of the state machine (`leeward._routing.call`), is sent what came of each,
+and returns the call's one result. It reads no clock and does no I/O; it changes `Health`, which all
+calls of an order share, and what it keeps of this call. What carries the commands out is a runner:
+for threads and for event loops in `leeward._routing.failover`, in virtual time in the simulator.
 
 What is not an answer of a driver proves nothing. A publish of many events has a result for each,
 and only open ones are sent again.
@@ -13,13 +14,9 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable
 from typing import Any, Final, TypeAlias
 
-from leeward.adapter import Call, Invoke, Load, Page, Publish, Result, Scan, Store, Stored
-from leeward.calls import OBJECT_VERBS, RUN_VERBS
-from leeward.envelope import NOT_RECOGNISED
-from leeward.errors import LeewardError, Outcome
-from leeward.routing.attempts import CallState, Core, Ending
-from leeward.routing.call import begin, step
-from leeward.routing.commands import (
+from leeward._routing.attempts import CallState, Core, Ending
+from leeward._routing.call import begin, step
+from leeward._routing.commands import (
     AttemptEnded,
     CallRecord,
     Command,
@@ -33,9 +30,13 @@ from leeward.routing.commands import (
     TimedAttempt,
     make_record,
 )
-from leeward.routing.outcomes import KNOWN_KEY, TABLE, May, is_unkeyed
-from leeward.routing.readback import judge
-from leeward.routing.targets import resource_of
+from leeward._routing.outcomes import KNOWN_KEY, TABLE, May, is_unkeyed
+from leeward._routing.readback import judge
+from leeward._routing.targets import resource_of
+from leeward.adapter import Call, Invoke, Load, Page, Publish, Result, Scan, Store, Stored
+from leeward.calls import OBJECT_VERBS, RUN_VERBS
+from leeward.envelope import NOT_RECOGNISED
+from leeward.errors import LeewardError, Outcome
 from leeward.values import Attempt
 
 Reply: TypeAlias = tuple[Command, float, float, object]
@@ -185,7 +186,7 @@ class _History:
     def _weigh(self, attempt: TimedAttempt, reason: str | None, outcome: Outcome) -> None:
         """Let the attempt count for its target."""
         if outcome is Outcome.OK:
-            self._health.succeed(attempt.command, attempt.asked_at, attempt.now)
+            self._health.succeed(attempt.command, attempt.request_at, attempt.now)
             return
         if outcome is Outcome.AMBIGUOUS and reason in KNOWN_KEY:
             outcome = Outcome.APP_ERROR  # the function is well: it has answered

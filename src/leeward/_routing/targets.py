@@ -11,11 +11,11 @@ from operator import itemgetter
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
+from leeward._routing.outcomes import EffectRules
+from leeward._routing.policy import RoutingPolicy
 from leeward.adapter import Call, Delete, Load, Scan, Store
 from leeward.calls import OBJECT_VERBS, RUN_VERBS
 from leeward.errors import ConfigError, InvalidRequest
-from leeward.routing.outcomes import EffectRules
-from leeward.routing.policy import RoutingPolicy
 from leeward.values import NOTHING
 
 DATA = (Store, Load, Delete, Scan)

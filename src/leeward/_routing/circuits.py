@@ -9,13 +9,11 @@ from __future__ import annotations
 from math import inf
 from typing import Any, Final, NamedTuple
 
-from leeward.adapter import Call
-from leeward.errors import Outcome
-from leeward.routing.circuit import Circuit, CircuitState, Random
-from leeward.routing.commands import Outbox, ProbeTarget
-from leeward.routing.outcomes import TABLE, Sign, rules_of
-from leeward.routing.policy import NEVER, RoutingPolicy, Weights
-from leeward.routing.targets import (
+from leeward._routing.circuit import Circuit, CircuitState, Random
+from leeward._routing.commands import Outbox, ProbeTarget
+from leeward._routing.outcomes import TABLE, Sign, rules_of
+from leeward._routing.policy import NEVER, RoutingPolicy, Weights
+from leeward._routing.targets import (
     TargetGroup,
     TargetRecord,
     Targets,
@@ -24,6 +22,8 @@ from leeward.routing.targets import (
     resource_of,
     whole_order,
 )
+from leeward.adapter import Call
+from leeward.errors import Outcome
 
 FLOWING: Final = (CircuitState.CLOSED, CircuitState.RAMP)
 """States in which calls reach a target."""

@@ -14,11 +14,11 @@ from hashlib import blake2b
 from math import inf
 from typing import NamedTuple
 
+from leeward._routing.circuit import Circuit
+from leeward._routing.policy import RoutingPolicy, Weights
+from leeward._routing.targets import TargetRecord, resource_of
 from leeward.adapter import Call, Enqueue, Invoke, Publish
 from leeward.errors import Outcome
-from leeward.routing.circuit import Circuit
-from leeward.routing.policy import RoutingPolicy, Weights
-from leeward.routing.targets import TargetRecord, resource_of
 
 
 class Suspect:

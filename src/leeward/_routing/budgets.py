@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Final, NamedTuple
 
-from leeward.routing.policy import RoutingPolicy
+from leeward._routing.policy import RoutingPolicy
 
 MARKED_AFTER: Final = 1.0
 """Seconds between two marks."""

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections import deque
 from typing import Any, Final, NamedTuple, TypeAlias
 
+from leeward._routing.readback import ReadBackVerdict
 from leeward.adapter import NO_PLACE, Call
 from leeward.calls import time_after
 from leeward.envelope import NOT_KEPT, RUNNING, UNKNOWN
 from leeward.errors import Outcome
-from leeward.routing.readback import ReadBackVerdict
 from leeward.values import Attempt, RoutingEvent
 
 PROBE: Final = "probe"
@@ -126,7 +126,7 @@ class TimedAttempt(NamedTuple):
     waited: float = 0.0
 
     @property
-    def asked_at(self) -> float:
+    def request_at(self) -> float:
         """When its target was asked: after the wait."""
         return self.began + self.waited
 

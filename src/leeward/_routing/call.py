@@ -30,10 +30,7 @@ call's, and the other attempt is cancelled. "The Tail at Scale", Dean and Barros
 
 from __future__ import annotations
 
-from leeward.adapter import NO_PLACE, AttemptTime, Call, Load
-from leeward.envelope import RUNNING
-from leeward.errors import Outcome
-from leeward.routing.attempts import (
+from leeward._routing.attempts import (
     NOWHERE,
     CallState,
     Core,
@@ -47,10 +44,10 @@ from leeward.routing.attempts import (
     time_for_attempt,
     time_for_probe,
 )
-from leeward.routing.choice import TargetChoice, choose
-from leeward.routing.circuit import Circuit, CircuitState, Random
-from leeward.routing.circuits import FLOWING
-from leeward.routing.commands import (
+from leeward._routing.choice import TargetChoice, choose
+from leeward._routing.circuit import Circuit, CircuitState, Random
+from leeward._routing.circuits import FLOWING
+from leeward._routing.commands import (
     PROBE,
     AttemptEnded,
     Commands,
@@ -62,10 +59,13 @@ from leeward.routing.commands import (
     ReadBackDone,
     make_record,
 )
-from leeward.routing.health import Health
-from leeward.routing.outcomes import KNOWN_KEY, TABLE, May, Sign, rules_of
-from leeward.routing.readback import ReadBackVerdict, question_of
-from leeward.routing.targets import candidates, narrow, resource_of
+from leeward._routing.health import Health
+from leeward._routing.outcomes import KNOWN_KEY, TABLE, May, Sign, rules_of
+from leeward._routing.readback import ReadBackVerdict, question_of
+from leeward._routing.targets import candidates, narrow, resource_of
+from leeward.adapter import NO_PLACE, AttemptTime, Call, Load
+from leeward.envelope import RUNNING
+from leeward.errors import Outcome
 
 
 def begin(

@@ -15,12 +15,12 @@ from math import inf
 from operator import itemgetter
 from typing import Any, Final
 
+from leeward._routing.background import Shared
+from leeward._routing.circuit import CircuitState
+from leeward._routing.circuits import Circuits
 from leeward.adapter import Capability, Driver, Key, Load, Result, Store, Stored
 from leeward.entropy import new_id
 from leeward.errors import Outcome
-from leeward.routing.background import Shared
-from leeward.routing.circuit import CircuitState
-from leeward.routing.circuits import Circuits
 from leeward.values import RoutingEvent
 
 SECONDS: Final = 5.0
