@@ -44,7 +44,8 @@ MUTANTS: Final = (
     Mutant(
         "a standstill of the process is a silence of the target that was asked",
         f"{ROUTING}/health.py",
-        "waited = now - attempt.began - in_line - self.heartbeat.standstill(attempt.request_at, now)",
+        "waited = now - attempt.began - in_line"
+        " - self.heartbeat.standstill(attempt.request_at, now)",
         "waited, stood_still = now - attempt.began - in_line, False",
         "tests/simulation/test_standstills.py"
         "::test_no_target_is_blamed_for_a_standstill_of_the_process",
