@@ -58,8 +58,8 @@ MUTANTS: Final = (
     Mutant(
         "the refusal of a repeat counts against its target",
         "src/leeward/_routing/execution.py",
-        "outcome = Outcome.APP_ERROR  # the",
-        "pass  # the",
+        "Outcome.APP_ERROR if is_refused_repeat else outcome",
+        "outcome",
         f"{_KEYS}::test_what_is_settled_is_not_asked_again",
     ),
     Mutant(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import Final, NamedTuple
+from math import inf
+from typing import Final
 
 from leeward._routing.policy import RoutingPolicy
 
@@ -12,13 +13,6 @@ MARKED_AFTER: Final = 1.0
 
 MARKS: Final = 32
 """Marks that are kept: more than a window's."""
-
-
-class Mark(NamedTuple):
-    """How many calls had begun at some time, in monotonic seconds."""
-
-    at: float
-    calls: int
 
 
 class Budgets:
@@ -42,12 +36,13 @@ class Budgets:
         self.failovers: deque[float] = deque()
         self.hedges, self.hedges_at = policy.hedge_burst, 0
         self.early = policy.early_burst
-        self.marks: deque[Mark] = deque(maxlen=MARKS)
+        self.marks: deque[tuple[float, int]] = deque(maxlen=MARKS)
 
     def mark(self, now: float, calls: int) -> None:
         """Remember how many calls have begun by now, about once a second."""
-        if not self.marks or now - self.marks[-1].at >= MARKED_AFTER:
-            self.marks.append(Mark(now, calls))
+        last, _ = self.marks[-1] if self.marks else (-inf, 0)
+        if now - last >= MARKED_AFTER:
+            self.marks.append((now, calls))
 
     def spend_failover(self, now: float, calls: int) -> bool:
         """Charge a call that leaves a target that counts as well; return False if too many do."""
@@ -69,11 +64,11 @@ class Budgets:
         """
         since = now - self._policy.failover_window
         later, calls_later = now, calls
-        for mark in reversed(self.marks):
-            if mark.at <= since:
-                before = (calls_later - mark.calls) * (since - mark.at) / (later - mark.at)
-                return calls - mark.calls - before
-            later, calls_later = mark.at, mark.calls
+        for at, calls_then in reversed(self.marks):
+            if at <= since:
+                before = (calls_later - calls_then) * (since - at) / (later - at)
+                return calls - calls_then - before
+            later, calls_later = at, calls_then
         return calls - calls_later
 
     def spend_hedge(self, calls: int, tokens: float) -> bool:

@@ -79,7 +79,8 @@ def _nothing_flows(state: CallState, now: float) -> TargetChoice:
         return TargetChoice("", "isolated")
     if state.tried:
         return TargetChoice("", "no_other_target")
-    if len(order) == 1 == len(state.able) and not _is_gone(state, order[0]):
+    circuits = state.health.circuits.of(order[0], state.call)
+    if len(order) == 1 == len(state.able) and not any(circuit.gone for circuit in circuits):
         return TargetChoice(order[0], "only_one_able")
     trial = _trial(state, order, now)
     if trial:
@@ -207,10 +208,6 @@ def _look_together(health: Health, circuits: list[Circuit], now: float) -> None:
         is_open = circuit.resource and circuit.state is CircuitState.OPEN
         if is_open and circuit.reason != "unusable":
             health.circuits.half_open(circuit, now)
-
-
-def _is_gone(state: CallState, target: str) -> bool:
-    return any(circuit.gone for circuit in state.health.circuits.of(target, state.call))
 
 
 def _blocks(circuit: Circuit, now: float) -> bool:

@@ -154,8 +154,10 @@ class ProbeTarget(NamedTuple):
     timeout: float
 
 
-class BeginHeartbeat(NamedTuple):
+class BeginHeartbeat:
     """Ask the runner to beat: there is a baseline now, against which waits are measured."""
+
+    __slots__ = ()
 
 
 class Outbox(list[Any]):

@@ -167,7 +167,13 @@ class _History:
             event = AttemptEnded(
                 command.attempt, outcome, retry_after, cut_off, early, result.reason
             )
-        self._weigh(attempt, result.reason, outcome)
+        if outcome is Outcome.OK:
+            self._health.succeed(command, attempt.request_at, now)
+        else:
+            is_refused_repeat = outcome is Outcome.AMBIGUOUS and result.reason in KNOWN_KEY
+            # then the function is well: it has answered
+            counted = Outcome.APP_ERROR if is_refused_repeat else outcome
+            self._health.fail(attempt, counted, result.reason)
         self._attempts.append(
             Attempt(
                 command.target,
@@ -182,15 +188,6 @@ class _History:
             )
         )
         return event
-
-    def _weigh(self, attempt: TimedAttempt, reason: str | None, outcome: Outcome) -> None:
-        """Let the attempt count for its target."""
-        if outcome is Outcome.OK:
-            self._health.succeed(attempt.command, attempt.request_at, attempt.now)
-            return
-        if outcome is Outcome.AMBIGUOUS and reason in KNOWN_KEY:
-            outcome = Outcome.APP_ERROR  # the function is well: it has answered
-        self._health.fail(attempt, outcome, reason)
 
     def cancel(self, running: Iterable[tuple[Command, float]], now: float) -> None:
         """End what is in flight although nobody waits for it any more: leases and all.

@@ -43,7 +43,13 @@ def judge(call: Call, answer: Result[Any]) -> ReadBackVerdict:
     if call.verb in OBJECT_WRITES:
         return _judge_object(call, answer.value)
     if call.verb == "start_run":
-        return _judge_start(call, answer.value)
+        from leeward.run_calls import has_input
+
+        start: Any = call
+        if answer.value is None:
+            return ReadBackVerdict.OPEN
+        is_ours = has_input(answer.value, start.input)
+        return ReadBackVerdict.OURS if is_ours else ReadBackVerdict.LOST
     if isinstance(call, Store):
         return _judge_store(call, answer.value)
     assert isinstance(call, Delete), "only writes are read back"
@@ -61,14 +67,6 @@ def _judge_object(call: Any, there: Any) -> ReadBackVerdict:
     if call.if_revision is None or (there is not None and there.revision == call.if_revision):
         return ReadBackVerdict.OPEN
     return ReadBackVerdict.LOST
-
-
-def _judge_start(call: Any, there: Any) -> ReadBackVerdict:
-    from leeward.run_calls import has_input
-
-    if there is None:
-        return ReadBackVerdict.OPEN
-    return ReadBackVerdict.OURS if has_input(there, call.input) else ReadBackVerdict.LOST
 
 
 def _judge_delete(call: Delete, there: Stored | None) -> ReadBackVerdict:
