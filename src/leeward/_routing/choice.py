@@ -49,7 +49,9 @@ def choose(state: CallState, now: float) -> TargetChoice:
         if refusal is not None:
             return refusal
     preferred, reason, full = state.able, "first", ""
-    group = _group_of(state) if health.circuits.arranged else None
+    group = group_of(health.targets, state.call) if health.circuits.arranged else None
+    if group is not None and state.able != group.targets:
+        group = None  # a home, a pinned call, or one that is narrowed: none speaks for the others
     if group is not None:
         preferred, reason = _arrange(health, group, _present(state), state.number)
     for target in preferred:
@@ -120,15 +122,6 @@ def _refusal_of(state: CallState, now: float) -> TargetChoice | None:
         wait = max(0.0, network.outage.due - now)
         return TargetChoice("", "local_outage", retry_after=wait)
     return None
-
-
-def _group_of(state: CallState) -> TargetGroup | None:
-    """Return the group that arranges the targets of a call.
-
-    None of a home, a pinned call, or one that is narrowed: none speaks for the others.
-    """
-    group = group_of(state.health.targets, state.call)
-    return group if state.able == group.targets else None
 
 
 def _arrange(

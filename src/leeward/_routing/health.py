@@ -332,17 +332,14 @@ class Health:
         if sign is Sign.OUT_OF_REACH:
             # a probe, or a share, of the single resource has failed with it
             return [wide] if circuit.state is CircuitState.CLOSED else [wide, circuit]
-        if wide.state is not CircuitState.CLOSED or self._another_fails(circuit):
-            return [circuit, wide]
-        return [circuit]
-
-    def _another_fails(self, circuit: Circuit) -> bool:
         half_life, now = self.policy.evidence_half_life, self.seen_at
-        return any(
+        another_fails = any(
             other.failed and now - other.weighed_at < half_life
             for other in self.circuits.values()
-            if other.wide is circuit.wide and other is not circuit and other.resource
+            if other.wide is wide and other is not circuit and other.resource
         )
+        is_wide = another_fails or wide.state is not CircuitState.CLOSED
+        return [circuit, wide] if is_wide else [circuit]
 
     def _weigh_failure(self, circuit: Circuit, attempt: TimedAttempt, sign: Sign) -> None:
         policy, circuits = self.policy, self.circuits

@@ -53,7 +53,11 @@ def judge(call: Call, answer: Result[Any]) -> ReadBackVerdict:
     if isinstance(call, Store):
         return _judge_store(call, answer.value)
     assert isinstance(call, Delete), "only writes are read back"
-    return _judge_delete(call, answer.value)
+    there: Stored | None = answer.value
+    if there is None:
+        return ReadBackVerdict.OURS
+    is_open = call.if_revision is None or call.if_revision == there.revision
+    return ReadBackVerdict.OPEN if is_open else ReadBackVerdict.LOST
 
 
 def _judge_object(call: Any, there: Any) -> ReadBackVerdict:
@@ -65,14 +69,6 @@ def _judge_object(call: Any, there: Any) -> ReadBackVerdict:
     if call.if_absent:
         return ReadBackVerdict.OPEN if there is None else ReadBackVerdict.LOST
     if call.if_revision is None or (there is not None and there.revision == call.if_revision):
-        return ReadBackVerdict.OPEN
-    return ReadBackVerdict.LOST
-
-
-def _judge_delete(call: Delete, there: Stored | None) -> ReadBackVerdict:
-    if there is None:
-        return ReadBackVerdict.OURS
-    if call.if_revision is None or call.if_revision == there.revision:
         return ReadBackVerdict.OPEN
     return ReadBackVerdict.LOST
 
