@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from leeward import Client
-from leeward.adapter import Invoke, Key, Load
+from leeward.calls import Invoke, Key, Load
 from leeward.errors import ConfigError, Outcome, TargetUnavailable
 from leeward.local import Local
 from leeward.operations.object_methods import ObjectMethods

@@ -19,9 +19,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import quote, unquote
 
-from leeward.adapter import Result
 from leeward.adapter.json_text import Undecodable, decode, encode
-from leeward.adapter.objects import (
+from leeward.adapter.objects import kept_checksum
+from leeward.calls import (
     DeleteObject,
     FoundObject,
     GetObject,
@@ -30,7 +30,7 @@ from leeward.adapter.objects import (
     ListObjects,
     Piece,
     PutObject,
-    kept_checksum,
+    Result,
 )
 from leeward.errors import ConfigError, Outcome
 

@@ -23,8 +23,8 @@ from obstore.exceptions import (
 )
 from obstore.store import GCSStore, HTTPStore, LocalStore
 
-from leeward.adapter import Result
-from leeward.adapter.objects import (
+from leeward.adapter.objects import kept_checksum
+from leeward.calls import (
     DeleteObject,
     FoundObject,
     GetObject,
@@ -33,7 +33,7 @@ from leeward.adapter.objects import (
     ListObjects,
     Piece,
     PutObject,
-    kept_checksum,
+    Result,
 )
 from leeward.errors import ConfigError, Outcome
 

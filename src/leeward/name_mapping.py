@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from leeward.adapter import (
+from leeward.adapter import Driver, WrappingDriver
+from leeward.calls import (
+    OBJECT_VERBS,
+    RUN_VERBS,
     Call,
     Delete,
-    Driver,
     Enqueue,
     Invoke,
     Load,
@@ -16,14 +18,12 @@ from leeward.adapter import (
     Result,
     Scan,
     Store,
-    WrappingDriver,
 )
-from leeward.calls import OBJECT_VERBS, RUN_VERBS
 from leeward.errors import ConfigError
 from leeward.values import NOTHING
 
 if TYPE_CHECKING:
-    from leeward.adapter.looking import Look
+    from leeward.calls import Look, ObjectCall, RunCall
 
 
 class NameMappingDriver(WrappingDriver):
@@ -90,7 +90,7 @@ class NameMappingDriver(WrappingDriver):
 
     def look(self, look: Look, timeout: float) -> Result[Any]:
         """Look under the target's own name."""
-        from leeward.adapter.looking import BUCKET, BUS, RESOURCE, TABLE
+        from leeward.calls.looks import BUCKET, BUS, RESOURCE, TABLE
 
         by_verb = {BUS: self._buses, TABLE: self._tables, BUCKET: self._buckets}
         if look.verb == RESOURCE:  # a file has the target's own name of it
@@ -109,20 +109,16 @@ class NameMappingDriver(WrappingDriver):
             case Store() | Load() | Delete() | Scan():
                 own = self._tables.get(call.table)
                 return call if own is None else call._replace(table=own)
-            case _:
-                return self._named_late(call)
-
-    def _named_late(self, call: Any) -> Call:
-        """Name a call of objects or of runs, whose classes need not be there for that."""
+        # By their verbs, so that a program without objects and runs does not load their classes.
         if call.verb == "start_native":
             table = self._tables.get(call.table, call.table)
-            moved: Call = call._replace(
-                table=table, bucket=self._buckets.get(call.bucket, call.bucket)
-            )
-            return moved
-        if call.verb not in OBJECT_VERBS | RUN_VERBS:
-            return call  # type: ignore[no-any-return]
-        name: str = call[0]
-        own = (self._workflows if call.verb in RUN_VERBS else self._buckets).get(name)
-        named: Call = call if own is None else call._make((own, *call[1:]))
-        return named
+            return call._replace(table=table, bucket=self._buckets.get(call.bucket, call.bucket))
+        if call.verb in OBJECT_VERBS:
+            objects = cast("ObjectCall", call)
+            own = self._buckets.get(objects.bucket)
+            return call if own is None else objects._replace(bucket=own)
+        if call.verb in RUN_VERBS:
+            run = cast("RunCall", call)
+            own = self._workflows.get(run.workflow)
+            return call if own is None else run._replace(workflow=own)
+        return call

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from leeward import LeewardError, Promise
-from leeward.adapter import Call, Result, WrappingDriver
+from leeward.adapter import WrappingDriver
 from leeward.backup import tables
 from leeward.backup.workfile import WorkFile
+from leeward.calls import Call, Result
 from leeward.clock import Clock
 from tests.backup.conftest import World
 

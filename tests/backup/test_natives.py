@@ -276,7 +276,8 @@ def test_into_another_provider_they_are_named_and_become_plain_if_that_is_asked_
 
 def _smuggle(world: World, client: Client, item: dict[str, Any]) -> None:
     """Make the last backup one of this item alone, as a target of another provider has it."""
-    from leeward.adapter import Page, Result, Scan, Stored, WrappingDriver
+    from leeward.adapter import WrappingDriver
+    from leeward.calls import Page, Result, Scan, Stored
 
     class Theirs(WrappingDriver):
         def perform(self, call: Any, timeout: float) -> Result[Any]:

@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 
 from leeward import Client, ObjectInfo
-from leeward.adapter import Call, Result, WrappingDriver
+from leeward.adapter import WrappingDriver
 from leeward.backup import Backups, parts, tables
 from leeward.backup.errors import BackupError, OtherRun
 from leeward.backup.values import Backup, Progress
+from leeward.calls import Call, Result
 from tests.backup.conftest import World
 from tests.backup.test_crashes import Killed, Killing, Steps
 

@@ -13,12 +13,13 @@ from typing import Any
 import pytest
 
 from leeward import App, Client, ConfigError, Receipt
-from leeward.adapter import Call, Result, WrappingDriver
+from leeward.adapter import WrappingDriver
 from leeward.app.core import answer
 from leeward.app.problem import Failure
 from leeward.app.triggers import Delivery, Input, Platform
 from leeward.backup import schedule_backup, tables
 from leeward.backup.workfile import WorkFile
+from leeward.calls import Call, Result
 from leeward.local import Local
 from leeward.testing import FakeClock
 from tests.backup.conftest import START, World

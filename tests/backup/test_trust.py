@@ -356,7 +356,7 @@ def test_a_segment_that_is_a_bomb_is_refused_in_the_memory_of_its_text() -> None
 def test_an_export_that_is_a_bomb_is_refused_in_linear_time() -> None:
     """Without an end of a line, and with too many of them; nothing of it is kept twice."""
     from leeward.backup.source import Export
-    from leeward.backup_calls import ExportFile
+    from leeward.calls import ExportFile
 
     class Client:
         def __init__(self, data: bytes) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from leeward.adapter import Call, Invoke, Page, Result, Scan
+from leeward.calls import Call, Invoke, Page, Result, Scan
 from leeward.cli.drill.faults import Fault, Kind, parse_fault
 from leeward.cli.drill.faulty_target import FaultyTarget, Stage
 from leeward.cli.drill.progress import progress

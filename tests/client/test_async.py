@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from leeward import AsyncClient, Client, ConfigError, Conflict, Event, LeewardError, Outcome
-from leeward.adapter import NO_PLACE, Call, Invoke, Result, WrappingDriver
+from leeward.adapter import NO_PLACE, WrappingDriver
+from leeward.calls import Call, Invoke, Result
 from leeward.config import Config, parse_order
 from leeward.local import Local
 from leeward.routing import FailoverDriver

@@ -36,21 +36,18 @@ from leeward import (
     Throttled,
     Unsupported,
 )
-from leeward.adapter import (
+from leeward.adapter import Capability, Driver, Limits, TargetConfig
+from leeward.calls import (
     Call,
-    Capability,
-    Driver,
     Enqueue,
     FunctionFault,
     Invoke,
     Key,
-    Limits,
     Load,
     Publish,
     Result,
     Store,
     Stored,
-    TargetConfig,
 )
 from leeward.config import FunctionConfig, TableConfig
 from leeward.errors import Outcome

@@ -18,7 +18,7 @@ from leeward import (
     LeewardError,
     OutcomeUnknown,
 )
-from leeward.adapter import FunctionFault, Result
+from leeward.calls import FunctionFault, Result
 from leeward.cloudevents import document_of
 from leeward.config import FunctionConfig
 from leeward.errors import Outcome

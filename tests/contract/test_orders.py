@@ -13,7 +13,8 @@ from typing import Any, TypeAlias
 import pytest
 
 from leeward import Client, Event, Outcome
-from leeward.adapter import Call, Driver, Result
+from leeward.adapter import Driver
+from leeward.calls import Call, Result
 from leeward.routing import FailoverDriver
 from leeward.testing import FakeClock
 from leeward.values import Effect, Json

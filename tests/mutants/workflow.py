@@ -112,7 +112,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "true is the input 1",
-        "src/leeward/run_calls.py",
+        "src/leeward/json_text.py",
         "    return isinstance(one, bool) == isinstance(other, bool) and bool(one == other)",
         "    return bool(one == other)",
         "tests/aws/test_runs.py::test_the_same_json_is_the_same_input",

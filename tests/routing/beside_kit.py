@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from leeward.adapter import Invoke, Result
+from leeward.calls import Invoke, Result
 from leeward.routing import FailoverDriver
 from leeward.testing import FakeClock
 from leeward.values import Effect

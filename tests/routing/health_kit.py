@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from leeward.adapter import Call, Invoke, Result
+from leeward.calls import Call, Invoke, Result
 from leeward.errors import Outcome
 from leeward.routing.call import CallState, Core, Dispatch, begin
 from leeward.routing.circuit import Circuit, State

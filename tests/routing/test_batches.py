@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from leeward.adapter import Publish, Result
+from leeward.calls import Publish, Result
 from leeward.errors import Outcome
 from leeward.routing import FailoverDriver
 from leeward.routing.call import Core, Dispatch

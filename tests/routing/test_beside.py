@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from leeward.adapter import Call, Result
+from leeward.calls import Call, Result
 from leeward.errors import ConfigError, Outcome
 from leeward.routing import FailoverDriver
 from leeward.routing.policy import DEFAULT

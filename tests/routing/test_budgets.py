@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from leeward.adapter import NO_PLACE, AttemptTime, Call
+from leeward.adapter import NO_PLACE
+from leeward.calls import AttemptTime, Call
 from leeward.errors import Outcome
 from leeward.routing.budget import Failovers, spend_failover
 from leeward.routing.by_hand import isolate, restore

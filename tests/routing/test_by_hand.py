@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from leeward.adapter import NO_PLACE, Key, Load
+from leeward.adapter import NO_PLACE
+from leeward.calls import Key, Load
 from leeward.errors import Outcome
 from leeward.routing.by_hand import isolate, restore
 from leeward.routing.choice import SPREAD

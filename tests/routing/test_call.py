@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from leeward.adapter import Call, Delete, Enqueue, Invoke, Key, Load, Publish, Store
+from leeward.calls import Call, Delete, Enqueue, Invoke, Key, Load, Publish, Store
 from leeward.errors import Outcome
 from leeward.routing.call import (
     AttemptEnded,

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from leeward.adapter import Key, Load, Result, Store
+from leeward.calls import Key, Load, Result, Store
 from leeward.errors import Outcome
 from leeward.routing import FailoverDriver
 from leeward.routing.attempt_time import may_be_early

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from leeward.adapter import Key, Publish, Result, Store
+from leeward.calls import Key, Publish, Result, Store
 from leeward.envelope import RUNNING
 from leeward.errors import Outcome
 from leeward.routing import execution

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from leeward.adapter import Call, Delete, Invoke, Key, Load, Publish, Result, Store
+from leeward.calls import Call, Delete, Invoke, Key, Load, Publish, Result, Store
 from leeward.routing import FailoverDriver
 from leeward.values import Effect, Event
 from tests.profiling import functions_entered

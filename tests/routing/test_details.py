@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from leeward.adapter import NO_NETWORK, Invoke, Key, Result, Store
+from leeward.adapter import NO_NETWORK
+from leeward.calls import Invoke, Key, Result, Store
 from leeward.errors import Outcome
 from leeward.routing.by_hand import restore
 from leeward.routing.call import Core, begin

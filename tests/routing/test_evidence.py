@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from leeward.adapter import Invoke, Result
+from leeward.calls import Invoke, Result
 from leeward.errors import Outcome
 from leeward.routing.by_hand import isolate
 from leeward.routing.call import Dispatch

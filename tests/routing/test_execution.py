@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from leeward.adapter import Call, Invoke, Key, Load, Result, Store, Stored
+from leeward.calls import Call, Invoke, Key, Load, Result, Store, Stored
 from leeward.errors import Outcome
 from leeward.routing.call import Core, Dispatch, Pause, ReadBack
 from leeward.routing.execution import Execution, execute

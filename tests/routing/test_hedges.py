@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from leeward.adapter import Key, Load
+from leeward.calls import Key, Load
 from leeward.routing.budget import spend_hedge
 from leeward.routing.by_hand import isolate
 from leeward.routing.call import Core, PauseEnded, begin, step

@@ -14,7 +14,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from leeward.adapter import Call, Invoke, Result
+from leeward.calls import Call, Invoke, Result
 from leeward.errors import Outcome
 from leeward.routing import FailoverDriver
 from leeward.routing.by_hand import isolate, restore

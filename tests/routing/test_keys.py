@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from leeward import Client, Config, FunctionError, InvalidRequest, OutcomeUnknown
-from leeward.adapter import FunctionFault, Invoke, Key, Load, Result
+from leeward.calls import FunctionFault, Invoke, Key, Load, Result
 from leeward.config import FunctionConfig
 from leeward.errors import Outcome
 from leeward.routing.call import Core, Pause

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from leeward.adapter import Result
-from leeward.errors import ConfigError, Outcome
-from leeward.object_calls import (
+from leeward.calls import (
     DeleteObject,
     FoundObject,
     GetObject,
     HeadObject,
     ListObjects,
     PutObject,
+    Result,
 )
+from leeward.errors import ConfigError, Outcome
 from leeward.routing.outcomes import WRITE, rules_of
 from leeward.routing.readback import Verdict, judge, question
 from leeward.routing.results import result_of

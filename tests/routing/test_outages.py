@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from leeward.adapter import NO_NETWORK, Delete, Invoke, Key, Load, Publish, Result, Store
+from leeward.adapter import NO_NETWORK
+from leeward.calls import Delete, Invoke, Key, Load, Publish, Result, Store
 from leeward.errors import Outcome
 from leeward.routing.circuit import State
 from leeward.routing.evidence import Answered, weigh_failure

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from leeward.adapter import Result
+from leeward.calls import Result
 from leeward.routing import FailoverDriver
 from leeward.routing.circuit import State
 from leeward.routing.probing import HealthChecks

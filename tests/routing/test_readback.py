@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from leeward.adapter import Delete, Key, Load, Result, Store, Stored
+from leeward.calls import Delete, Key, Load, Result, Store, Stored
 from leeward.errors import ConfigError, Outcome
 from leeward.routing import FailoverDriver
 from leeward.routing.readback import Verdict, judge

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from leeward.adapter import Result
+from leeward.calls import Result
 from leeward.errors import Outcome
 from leeward.routing.by_hand import restore
 from leeward.routing.call import Dispatch, begin

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from leeward.adapter import (
+from leeward.calls import (
     Call,
     Delete,
     Enqueue,

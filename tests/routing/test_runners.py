@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from leeward.adapter import Call, Invoke, Result
 from leeward.app import Context
 from leeward.app.context import call_within
+from leeward.calls import Call, Invoke, Result
 from leeward.errors import Outcome
 from leeward.routing import FailoverDriver
 from leeward.routing.call import Dispatch

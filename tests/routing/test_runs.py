@@ -6,14 +6,13 @@ from typing import Any
 
 import pytest
 
-from leeward.adapter import Result
+from leeward.calls import AbortRun, FoundRun, GetRun, Result, StartRun
 from leeward.errors import Outcome
 from leeward.routing import FailoverDriver
 from leeward.routing.outcomes import WRITE, Rules, rules_of
 from leeward.routing.readback import Verdict, judge, question
 from leeward.routing.results import result_of
 from leeward.routing.select import Targets, candidates
-from leeward.run_calls import AbortRun, FoundRun, GetRun, StartRun
 from leeward.testing import FakeClock
 from tests.scripted import AMBIGUOUS, Scripted
 

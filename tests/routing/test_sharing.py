@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from leeward.adapter import NO_NETWORK, Result
+from leeward.adapter import NO_NETWORK
+from leeward.calls import Result
 from leeward.errors import Outcome
 from leeward.routing.by_hand import restore
 from leeward.routing.call import (

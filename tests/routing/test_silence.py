@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from leeward.adapter import Invoke, Publish, Result
+from leeward.calls import Invoke, Publish, Result
 from leeward.errors import Outcome
 from leeward.routing.attempt_time import is_used_up
 from leeward.routing.by_hand import isolate

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from leeward.adapter import Call, Capability, Load, Result, Store, Stored
+from leeward.adapter import Capability
+from leeward.calls import Call, Load, Result, Store, Stored
 from leeward.errors import Outcome
 from leeward.routing import FailoverDriver
 from leeward.routing.runners.background import background_of

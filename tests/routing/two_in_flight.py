@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from leeward.adapter import Call
+from leeward.calls import Call
 from leeward.routing import call as machine
 from leeward.routing import execution
 from leeward.routing.call import Core, Decision, Pause

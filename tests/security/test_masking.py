@@ -67,7 +67,7 @@ CARRYING: list[tuple[Any, ...]] = [
     (Publish("orders", (EVENT,)), "bus='orders'", "id='e1'"),
     (KEY, "fields=('id',)", "values=<tuple: 1>"),
     (Store("t", KEY, ITEM, "w1", 1.0), "table='t'", "item=<dict: 2>", "write_id='w1'"),
-    (StoreMany((Store("t", KEY, ITEM, "w1", 1.0),)), "verb='store_many'"),
+    (StoreMany("t", (Store("t", KEY, ITEM, "w1", 1.0),)), "table='t'", "calls=<tuple: 1>"),
     (Load("t", KEY), "table='t'", "'id'"),
     (Delete("t", KEY, 1.0, "r1"), "table='t'", "if_revision='r1'"),
     (Scan("t", CANARY), "table='t'", "cursor=<str: 6>"),

@@ -10,7 +10,7 @@ from math import inf
 from random import Random
 from typing import Any, Final
 
-from leeward.adapter import Call, Result
+from leeward.calls import Call, Result
 from leeward.errors import Outcome
 from leeward.routing.call import Dispatch
 from leeward.routing.choice import ProbeTarget

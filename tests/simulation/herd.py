@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import count
 
-from leeward.adapter import Call
+from leeward.calls import Call
 from leeward.errors import Outcome
 from leeward.routing.choice import ProbeTarget
 from leeward.routing.execution import Execution

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from random import Random
 from typing import Any
 
-from leeward.adapter import Call, Result
+from leeward.calls import Call, Result
 from leeward.errors import Outcome
 from leeward.routing.call import Core
 from leeward.routing.choice import ProbeTarget

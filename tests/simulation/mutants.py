@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 import pytest
 
-from leeward.adapter import Call, Delete, Invoke, Publish, Result
+from leeward.calls import Call, Delete, Invoke, Publish, Result
 from leeward.errors import Outcome
 from leeward.routing import again, batches, choice, evidence, execution, transitions
 from leeward.routing import call as machine

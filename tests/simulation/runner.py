@@ -13,9 +13,9 @@ from statistics import NormalDist
 from typing import Any, NamedTuple, Protocol
 from zlib import crc32
 
-from leeward.adapter import NO_PLACE, AttemptTime, Call, Invoke, Key, Publish, Result
-from leeward.adapter import Load as LoadItem
-from leeward.calls import time_after
+from leeward.adapter import NO_PLACE
+from leeward.calls import AttemptTime, Call, Invoke, Key, Publish, Result, time_after
+from leeward.calls import Load as LoadItem
 from leeward.errors import Outcome
 from leeward.routing.call import Command, Commands, Dispatch, Pause, ReadBack
 from leeward.routing.choice import ProbeTarget

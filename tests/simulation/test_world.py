@@ -4,7 +4,7 @@ from random import Random
 
 import pytest
 
-from leeward.adapter import Delete, Invoke, Key, Load, Publish, Result, Store, Stored
+from leeward.calls import Delete, Invoke, Key, Load, Publish, Result, Store, Stored
 from leeward.errors import Outcome
 from leeward.routing.call import Dispatch
 from leeward.values import Effect, Event

@@ -13,7 +13,7 @@ from leeward.clock import running_loop
 from leeward.errors import ConfigError, Outcome
 
 if TYPE_CHECKING:
-    from leeward.adapter.looking import Look
+    from leeward.calls import Look
 
 
 NO_THREAD: Final = "no_thread"
@@ -82,11 +82,11 @@ class Driver(ABC):
     def look(self, look: Look, timeout: float) -> Result[Any]:
         """Look whether a function, queue, bus or table is there, without any effect.
 
-        It is for `leeward doctor`. The value of an OK result is a `leeward.adapter.looking.Seen`.
+        It is for `leeward doctor`. The value of an OK result is a `leeward.calls.LookResult`.
         """
-        from leeward.adapter.looking import Seen
+        from leeward.calls import LookResult
 
-        return Result.ok(Seen(None, f"the adapter of {self.target} has no way to look"))
+        return Result.ok(LookResult(None, f"the adapter of {self.target} has no way to look"))
 
     def store_many(self, calls: Sequence[Store], timeout: float) -> list[Result[Any]] | None:
         """Make one attempt at each of many stores, together within `timeout` seconds.

@@ -1,4 +1,4 @@
-"""What the objects of adapters have in common: the calls, ranges, checksums and echoes."""
+"""What the objects of adapters have in common: ranges, checksums and echoes."""
 
 from __future__ import annotations
 
@@ -8,45 +8,15 @@ from typing import Any, Final, NamedTuple
 
 from leeward.adapter.exchange import Answer, Service, read_answer
 from leeward.adapter.plans import Plan, Step
-from leeward.calls import Result
-from leeward.errors import Outcome
-from leeward.http.messages import Response
-from leeward.object_calls import (
-    DeleteObject,
+from leeward.calls import (
     FoundObject,
     GetObject,
-    HeadObject,
-    Listing,
-    ListObjects,
     Piece,
     PutObject,
+    Result,
 )
-
-__all__ = [
-    "DeleteObject",
-    "FoundObject",
-    "GetObject",
-    "HeadObject",
-    "ListObjects",
-    "Listing",
-    "ObjectService",
-    "Piece",
-    "PutObject",
-    "Range",
-    "another_object",
-    "finish_put",
-    "kept_checksum",
-    "piece_of",
-    "range_header",
-    "range_in",
-    "read_deletion",
-    "read_look",
-    "read_piece",
-    "settled",
-    "told_metadata",
-    "told_revision",
-    "whole_size",
-]
+from leeward.errors import Outcome
+from leeward.http.messages import Response
 
 NOTHING_THERE: Final = Piece(b"", None)
 """The value of a range that lies behind the end of the object."""

@@ -7,7 +7,7 @@ It decides nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from leeward.adapter.capabilities import NONE_MISSING, Capability, Limits
 from leeward.adapter.driver import Driver
@@ -21,8 +21,8 @@ from leeward.errors import Outcome, Unsupported
 from leeward.http.wire import Wire
 
 if TYPE_CHECKING:
-    from leeward.adapter.looking import Look
     from leeward.adapter.plans import Planner
+    from leeward.calls import Look
 
 
 class Probe(NamedTuple):
@@ -150,7 +150,7 @@ class PlanDriver(Driver):
         """Look whether something is there, by a plan that only reads; not where there is none."""
         if look.verb not in self._plans:
             return super().look(look, timeout)
-        return self.perform(cast("Call", look), timeout)
+        return self.perform(look, timeout)
 
     def store_many(self, calls: Sequence[Store], timeout: float) -> list[Result[Any]] | None:
         """Make attempts at many stores, as many by one request as the target takes.
@@ -162,9 +162,9 @@ class PlanDriver(Driver):
         deadline = self._clock.monotonic() + timeout
         results: list[Result[Any]] = []
         for at in range(0, len(calls), self.limits.batch_stores):
-            part = StoreMany((*calls[at : at + self.limits.batch_stores],))
+            part = StoreMany(calls[0].table, (*calls[at : at + self.limits.batch_stores],))
             try:
-                result = self.perform(cast("Call", part), deadline - self._clock.monotonic())
+                result = self.perform(part, deadline - self._clock.monotonic())
             except Unsupported:
                 return None  # by the first part: the others are of its kind
             told: Any = result.value

@@ -9,7 +9,7 @@ from leeward.adapter.driver import Driver
 from leeward.calls import Call, Result
 
 if TYPE_CHECKING:
-    from leeward.adapter.looking import Look
+    from leeward.calls import Look
 
 
 class WrappingDriver(Driver):

@@ -16,13 +16,12 @@ from typing import Any, Final, NamedTuple
 from leeward.app.handlers import Handler
 from leeward.app.problem import Failure
 from leeward.app.settling import Settled, Step, next_step, ran_at_all
-from leeward.calls import Result
+from leeward.calls import Attribute, HideMessage, PutMessage, QueueCall, Result
 from leeward.clock import Clock, SystemClock
 from leeward.entropy import random_unit
 from leeward.errors import ConfigError, LeewardError, Outcome
 from leeward.json_text import Undecodable, decode, encode
 from leeward.logs import log_event
-from leeward.queue_calls import Attribute, HideMessage, PutMessage, QueueCall
 
 ATTRIBUTE: Final = "leeward-dead-letter"
 """The name of the attribute with what is told of a dead letter, as JSON."""

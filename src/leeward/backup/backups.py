@@ -17,7 +17,7 @@ from leeward.backup.source import Export, Scan, Source
 from leeward.backup.tables import Table
 from leeward.backup.values import Backup, Checked, Fit, Look, Progress, Pruned, Restored
 from leeward.backup.workfile import USUAL_FOLDER, WorkFile
-from leeward.backup_calls import Native
+from leeward.calls import NativeJob
 from leeward.client import Client
 from leeward.errors import InvalidRequest
 
@@ -126,7 +126,7 @@ class Backups:
         except creating.OutOfTime:
             return None
 
-    def native(self, *, export: str | None = None) -> Native:
+    def native(self, *, export: str | None = None) -> NativeJob:
         """Let the table's own service make a backup, and wait until it is done.
 
         What comes of it stays with that service: it is restored there, into a new table, or read by

@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
-from leeward.adapter import Call, Limits, Page, Result, Store, Stored
+from leeward.adapter import Limits
 from leeward.backup.check import sealing_of
 from leeward.backup.fit import ANY_MODEL
 from leeward.backup.folder import Folder, Named
@@ -22,6 +22,7 @@ from leeward.backup.sealing import Keys
 from leeward.backup.tables import Table
 from leeward.backup.values import Look, Restored
 from leeward.backup.workfile import WorkFile
+from leeward.calls import Call, Page, Result, Store, Stored
 from leeward.client import Client
 from leeward.clock import Clock
 from leeward.config import Config, TableConfig

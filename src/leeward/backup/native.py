@@ -7,7 +7,7 @@ from typing import Final
 from leeward.backup.errors import BackupError
 from leeward.backup.tables import Table
 from leeward.backup.values import Look, Progress
-from leeward.backup_calls import LookNative, Native, StartNative
+from leeward.calls import LookNative, NativeJob, StartNative
 from leeward.entropy import new_id
 
 FIRST_PAUSE: Final = 1.0
@@ -15,7 +15,7 @@ LONGEST_PAUSE: Final = 30.0
 """Seconds between two looks; each pause is half as long again as the one before."""
 
 
-def make_native(table: Table, where: str | None, look: Look) -> Native:
+def make_native(table: Table, where: str | None, look: Look) -> NativeJob:
     """Let a table's own service make a backup, or an export; return it when it is done.
 
     Args:

@@ -10,7 +10,7 @@ from leeward.backup.errors import BackupError
 from leeward.backup.lines import LONGEST_LINE
 from leeward.backup.manifest import PER_ITEM, SNAPSHOT
 from leeward.backup.tables import Lines, Table
-from leeward.backup_calls import Exported, ExportFile, ReadExport
+from leeward.calls import ExportFile, ExportSummary, ReadExport
 from leeward.client import Client
 from leeward.errors import InvalidRequest
 
@@ -75,7 +75,7 @@ class Export:
         self.table = table
         name: str = table.read_export(ReadExport("begin"))
         summary = table.read_export(ReadExport("summary", self._read(name)))
-        self._summary: Exported = summary
+        self._summary: ExportSummary = summary
         self.time: float | None = self._summary.time
         self.about = self._summary.id
 

@@ -5,10 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
-from leeward.adapter import Key, Load, Page, Result, Scan, Store, Stored
 from leeward.backup.errors import BackupError
 from leeward.backup.lines import LONGEST_LINE, Kept, key_text, line_of, line_with
-from leeward.backup_calls import LookNative, Native, ReadExport, StartNative
+from leeward.calls import (
+    Key,
+    Load,
+    LookNative,
+    NativeJob,
+    Page,
+    ReadExport,
+    Result,
+    Scan,
+    StartNative,
+    Store,
+    Stored,
+)
 from leeward.client import Client
 from leeward.errors import Conflict, Outcome, OutcomeUnknown, Throttled
 from leeward.items.keys import escape_key
@@ -114,7 +125,7 @@ class Table:
         kept = [each for each in items if each.expires_at is None or each.expires_at > now]
         return Lines(tuple(map(self._row, kept)), len(items) - len(kept), cursor)
 
-    def native(self, call: StartNative | LookNative) -> Native:
+    def native(self, call: StartNative | LookNative) -> NativeJob:
         """Ask the table's target about a backup, or an export, of its own service."""
         return native(self._operations, call, self.home.target)
 

@@ -10,12 +10,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from leeward.adapter import Call, Capability, Driver, Limits, Result, Store
+from leeward.adapter import Capability, Driver, Limits
 from leeward.app.app import App
 from leeward.app.context import Context, Function, run
 from leeward.app.handlers import Handler as AppHandler
 from leeward.app.triggers import Kind
-from leeward.calls import OBJECT_VERBS
+from leeward.calls import OBJECT_VERBS, Call, Result, Store
 from leeward.clock import Clock, SystemClock
 from leeward.delivery.dispatcher import Dispatcher
 from leeward.delivery.policy import Policy
@@ -38,7 +38,7 @@ from leeward.sqlite.errors import DatabaseFault
 from leeward.sqlite.file_safety import keep_out_of_version_control
 
 if TYPE_CHECKING:
-    from leeward.adapter.looking import Look
+    from leeward.calls import Look
 
 LOGGER = "leeward.local"
 DIRECTORY = ".leeward"
@@ -231,10 +231,11 @@ class Local(Driver):
     def look(self, look: Look, timeout: float) -> Result[Any]:
         """Look whether a function is registered here; nothing else needs any making."""
         del timeout
-        from leeward.adapter.looking import BUCKET, BUS, TABLE, Seen
+        from leeward.calls import LookResult
+        from leeward.calls.looks import BUCKET, BUS, TABLE
 
         if look.verb in (BUS, TABLE, BUCKET) or look.name in self._functions.registry:
-            return Result.ok(Seen())
+            return Result.ok(LookResult())
         return Result(Outcome.NOT_FOUND, message=f"no function {look.name!r} is registered")
 
     def describe(self) -> Mapping[str, str]:

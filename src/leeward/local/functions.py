@@ -9,7 +9,6 @@ from queue import Empty, SimpleQueue
 from threading import TIMEOUT_MAX, Thread
 from typing import Any, TypeVar
 
-from leeward.adapter import Enqueue, Invoke, Result
 from leeward.adapter.repeats import failure_told, worth_of
 from leeward.app.answers import Answer, not_json, written
 from leeward.app.context import Context, Function, check_callable, run
@@ -17,6 +16,7 @@ from leeward.app.core import answer
 from leeward.app.handlers import Handler
 from leeward.app.problem import NOT_JSON, Problem
 from leeward.app.triggers import Delivery, Platform
+from leeward.calls import Enqueue, Invoke, Result
 from leeward.clock import Clock
 from leeward.delivery.dispatcher import Accept
 from leeward.delivery.rows import Message, Recipient

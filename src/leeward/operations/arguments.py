@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from leeward.adapter import Key
+from leeward.calls import Key
 from leeward.errors import InvalidRequest, PayloadTooLarge
 from leeward.operations.limits import OrderLimits
 from leeward.text import is_printable

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from typing import TypeAlias
 
-from leeward.adapter import Publish, Result
+from leeward.calls import Publish, Result
 from leeward.errors import Outcome
 
 Results: TypeAlias = Result[tuple[Result[None], ...]]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from leeward.adapter import (
+from leeward.adapter import Capability, Driver
+from leeward.calls import (
+    OBJECT_VERBS,
+    RUN_VERBS,
     Call,
-    Capability,
     Delete,
-    Driver,
     Enqueue,
     Invoke,
     Load,
@@ -16,7 +17,6 @@ from leeward.adapter import (
     Scan,
     Store,
 )
-from leeward.calls import OBJECT_VERBS, RUN_VERBS
 from leeward.errors import Unsupported
 
 _REMEDIES: Mapping[Capability, str] = {

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-from leeward.adapter import Capability, Driver, Result
+from leeward.adapter import Capability, Driver
 from leeward.app.idempotency import KeyReused, RepeatRefused, idempotent
+from leeward.calls import AbortRun, FoundRun, GetRun, Result, StartRun
+from leeward.calls.runs import has_input
 from leeward.clock import Clock
 from leeward.errors import (
     AuthError,
@@ -25,7 +27,6 @@ from leeward.errors import (
 from leeward.json_text import encode
 from leeward.operations.capabilities import require
 from leeward.operations.errors import error_of
-from leeward.run_calls import AbortRun, FoundRun, GetRun, StartRun, has_input
 from leeward.values import Json
 from leeward.workflow.checks import check_input, check_run_id
 from leeward.workflow.known import known_in

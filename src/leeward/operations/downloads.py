@@ -10,14 +10,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from hashlib import md5, sha256
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from leeward.adapter import Result
+from leeward.calls import FoundObject, GetObject, HeadObject, Piece, Result
 from leeward.errors import InvalidRequest, Outcome
-from leeward.object_calls import FoundObject, GetObject, HeadObject, Piece
 from leeward.object_values import ObjectInfo
 from leeward.operations.errors import error_of
 
 if TYPE_CHECKING:
-    from leeward.adapter import Call
+    from leeward.calls import Call
 
 PIECE_BYTES: Final = 8 * 1024 * 1024
 """Of one range: the answer to one request, which is held in memory whole."""

@@ -9,10 +9,11 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from leeward.adapter import (
-    TOO_LARGE,
-    UNMARKED,
-    UNMARKED_REFUSAL,
+from leeward.adapter import TOO_LARGE, UNMARKED, UNMARKED_REFUSAL
+from leeward.calls import (
+    OBJECT_READS,
+    OBJECT_VERBS,
+    RUN_VERBS,
     Call,
     Delete,
     Enqueue,
@@ -23,7 +24,6 @@ from leeward.adapter import (
     Result,
     Store,
 )
-from leeward.calls import OBJECT_READS, OBJECT_VERBS, RUN_VERBS
 from leeward.envelope import NOT_KEPT, NOT_RECOGNISED, RUNNING, UNKNOWN
 from leeward.errors import (
     AllTargetsUnavailable,

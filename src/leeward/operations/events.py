@@ -6,7 +6,8 @@ from collections.abc import Callable, Generator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from leeward import items
-from leeward.adapter import Call, Limits, Publish, Result
+from leeward.adapter import Limits
+from leeward.calls import Call, Publish, Result
 from leeward.clock import Clock
 from leeward.cloudevents import Written, check, document_of, mint, write
 from leeward.config import BusConfig, Config

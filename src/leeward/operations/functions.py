@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from leeward import items
-from leeward.adapter import Call, Enqueue, Invoke, Result
+from leeward.calls import Call, Enqueue, Invoke, Result
 from leeward.config import FunctionConfig
 from leeward.entropy import new_id
 from leeward.errors import InvalidRequest, PayloadTooLarge

@@ -6,11 +6,10 @@ from hashlib import sha256
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from leeward.adapter import Call, Result
+from leeward.calls import Call, DeleteObject, HeadObject, ListObjects, PutObject, Result
 from leeward.config.model import BucketConfig
 from leeward.entropy import new_id
 from leeward.errors import InvalidRequest, PayloadTooLarge
-from leeward.object_calls import DeleteObject, HeadObject, ListObjects, PutObject
 from leeward.object_values import ObjectInfo, ObjectPage
 from leeward.operations import arguments
 from leeward.operations.downloads import Download
@@ -22,8 +21,8 @@ from leeward.watching import OBJECT_PUTS
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from leeward.calls import FoundObject, Listing
     from leeward.clock import Clock
-    from leeward.object_calls import FoundObject, Listing
     from leeward.operations.limits import OrderLimits
     from leeward.operations.operations import Operation
 

@@ -16,16 +16,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, TypeVar
 
 from leeward import items
-from leeward.adapter import (
-    Call,
-    Capability,
-    Delete,
-    Driver,
-    Key,
-    Load,
-    Result,
-    Store,
-)
+from leeward.adapter import Capability, Driver
+from leeward.calls import Call, Delete, Key, Load, Result, Store
 from leeward.clock import Clock
 from leeward.config import Config, TableConfig
 from leeward.entropy import new_id

@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from time import perf_counter, time_ns
 from typing import Any, Final
 
-from leeward.adapter import Call, Enqueue, Invoke, Limits, Publish, Result
-from leeward.calls import OBJECT_VERBS
+from leeward.adapter import Limits
+from leeward.calls import OBJECT_VERBS, Call, Enqueue, Invoke, Publish, Result
 from leeward.cloudevents import document_of
 from leeward.errors import Outcome
 from leeward.otel import (

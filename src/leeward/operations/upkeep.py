@@ -5,10 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple, cast
 
-from leeward.adapter import Call, Capability, Limits, Result, Scan, Store
-from leeward.backup_calls import LookNative, Native, ReadExport, StartNative
+from leeward.adapter import Capability, Limits
+from leeward.calls import (
+    Call,
+    ListObjects,
+    LookNative,
+    NativeJob,
+    ReadExport,
+    Result,
+    Scan,
+    StartNative,
+    Store,
+)
 from leeward.errors import LeewardError, Outcome
-from leeward.object_calls import ListObjects
 from leeward.operations.errors import error_of
 from leeward.operations.operations import Operations
 from leeward.operations.results import target_of
@@ -55,18 +64,17 @@ def store_many(
     return driver.store_many(calls, seconds)
 
 
-def native(operations: Operations, call: StartNative | LookNative, target: str) -> Native:
+def native(operations: Operations, call: StartNative | LookNative, target: str) -> NativeJob:
     """Ask the service of a target about a backup, or an export, of its own.
 
     Raises:
         Unsupported: it makes none.
         LeewardError: it went wrong; whether one was started may be unknown.
     """
-    wanted = cast("Call", call)
-    result = operations.drivers[target].perform(wanted, NATIVE_SECONDS)
+    result = operations.drivers[target].perform(call, NATIVE_SECONDS)
     if result.outcome is not Outcome.OK:
-        raise error_of(wanted, result._replace(target=target))
-    return cast("Native", result.value)
+        raise error_of(call, result._replace(target=target))
+    return cast("NativeJob", result.value)
 
 
 def read_export(operations: Operations, target: str, call: ReadExport, seconds: float) -> Any:
@@ -76,7 +84,7 @@ def read_export(operations: Operations, target: str, call: ReadExport, seconds: 
         Unsupported: it knows no exports.
         LeewardError: it is not a part of an export that can be read.
     """
-    result = operations.drivers[target].perform(cast("Call", call), seconds)
+    result = operations.drivers[target].perform(call, seconds)
     if result.outcome is not Outcome.OK:
         raise LeewardError(result.message or f"{target} cannot read the export", target=target)
     return result.value

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from leeward.adapter import Call, Publish, Result
+from leeward.calls import Call, Publish, Result
 from leeward.errors import Outcome
 from leeward.routing.outcomes import TABLE, May
 

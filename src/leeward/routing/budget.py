@@ -10,7 +10,7 @@ from leeward.routing.policy import RoutingPolicy
 from leeward.routing.transitions import FLOWING, circuits_of
 
 if TYPE_CHECKING:
-    from leeward.adapter import Call
+    from leeward.calls import Call
     from leeward.routing.health import Health
 
 

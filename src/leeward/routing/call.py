@@ -23,7 +23,7 @@ from enum import Enum
 from math import inf
 from typing import NamedTuple, TypeAlias
 
-from leeward.adapter import AttemptTime, Call, Invoke
+from leeward.calls import AttemptTime, Call, Invoke
 from leeward.errors import Outcome
 from leeward.routing.attempt_time import may_be_early, time_for_probe
 from leeward.routing.circuit import Circuit, Random

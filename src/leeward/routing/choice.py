@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from leeward.adapter import Call
+from leeward.calls import Call
 from leeward.routing.circuit import Circuit, State
 from leeward.routing.select import Group, group_of
 from leeward.routing.silence import is_avoided

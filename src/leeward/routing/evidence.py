@@ -11,8 +11,8 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING, NamedTuple
 
-from leeward.adapter import NO_NETWORK, UNMARKED_REFUSAL, Call
-from leeward.calls import time_after
+from leeward.adapter import NO_NETWORK, UNMARKED_REFUSAL
+from leeward.calls import Call, time_after
 from leeward.errors import Outcome
 from leeward.routing.attempt_time import is_used_up, refund_early
 from leeward.routing.circuit import Circuit, State

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable
 from typing import Any, TypeAlias
 
-from leeward.adapter import Call, Publish, Result
+from leeward.calls import Call, Publish, Result
 from leeward.envelope import NOT_RECOGNISED
 from leeward.errors import Outcome
 from leeward.routing.attempt_time import is_used_up, refund_early

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from leeward.adapter import Call, Capability, Driver, Limits, Result
+from leeward.adapter import Capability, Driver, Limits
+from leeward.calls import Call, Result
 from leeward.entropy import random_key, random_unit
 from leeward.errors import ConfigError, Outcome
 from leeward.routing import select

@@ -12,7 +12,7 @@ from collections import deque
 from math import inf, log2
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from leeward.adapter import Call
+from leeward.calls import Call
 from leeward.errors import Outcome
 from leeward.routing.circuit import Circuit, Random, State, Weights
 from leeward.routing.heartbeat import BEGIN, Heartbeat

@@ -6,7 +6,7 @@ is the call's, and the other attempt is cancelled. "The Tail at Scale", Dean and
 
 from __future__ import annotations
 
-from leeward.adapter import Load
+from leeward.calls import Load
 from leeward.routing.budget import spend_hedge
 from leeward.routing.call import CallState, Command, Decision, Pause, attempts_left, dispatch
 from leeward.routing.circuit import Circuit, State

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from leeward.adapter import Call
-from leeward.object_calls import DeleteObject, FoundObject, HeadObject, PutObject
+from leeward.calls import Call, DeleteObject, FoundObject, HeadObject, PutObject
 from leeward.routing.readback import Verdict
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from leeward.adapter import Call
-from leeward.object_calls import (
+from leeward.calls import (
+    Call,
     FoundObject,
     GetObject,
     HeadObject,

@@ -10,7 +10,7 @@ from hashlib import blake2b
 from math import inf
 from typing import TYPE_CHECKING
 
-from leeward.adapter import Call, Enqueue, Invoke, Publish
+from leeward.calls import Call, Enqueue, Invoke, Publish
 from leeward.errors import Outcome
 from leeward.routing.policy import RoutingPolicy
 

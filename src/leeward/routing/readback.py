@@ -5,8 +5,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import Any
 
-from leeward.adapter import Call, Delete, Load, Result, Store, Stored
-from leeward.calls import OBJECT_WRITES
+from leeward.calls import OBJECT_WRITES, Call, Delete, Load, Result, Store, Stored
 from leeward.errors import Outcome
 
 
@@ -28,7 +27,7 @@ def question(call: Call) -> Call:
 
         return question_of_object(call)
     if call.verb == "start_run":
-        from leeward.run_calls import GetRun
+        from leeward.calls import GetRun
 
         return GetRun(call[0], str(call[1]))
     assert isinstance(call, Store | Delete), "only writes are read back"
@@ -52,7 +51,8 @@ def judge(call: Call, found: Result[Any]) -> Verdict:
 
 
 def _judge_start(call: Call, found: Any) -> Verdict:
-    from leeward.run_calls import StartRun, has_input
+    from leeward.calls import StartRun
+    from leeward.calls.runs import has_input
 
     assert isinstance(call, StartRun)
     if found is None:

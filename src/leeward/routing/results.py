@@ -4,8 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from leeward.adapter import Call, Invoke, Load, Page, Publish, Result, Scan, Store, Stored
-from leeward.calls import OBJECT_VERBS, RUN_VERBS
+from leeward.calls import (
+    OBJECT_VERBS,
+    RUN_VERBS,
+    Call,
+    Invoke,
+    Load,
+    Page,
+    Publish,
+    Result,
+    Scan,
+    Store,
+    Stored,
+)
 from leeward.errors import LeewardError, Outcome
 
 _VALUES: dict[type[Call], type | tuple[type, ...]] = {
@@ -56,7 +67,7 @@ def refusal(why: str, able: tuple[str, ...], retry_after: float | None) -> Resul
 
 
 def _is_run(verb: str, value: Any) -> bool:
-    from leeward.run_calls import FoundRun
+    from leeward.calls import FoundRun
 
     if verb == "abort_run":
         return value is None or value is True

@@ -7,8 +7,7 @@ from functools import cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from leeward.adapter import Call, Delete, Load, Scan, Store
-from leeward.calls import OBJECT_VERBS, RUN_VERBS
+from leeward.calls import OBJECT_VERBS, RUN_VERBS, Call, Delete, Load, Scan, Store
 from leeward.errors import ConfigError, InvalidRequest
 from leeward.routing.outcomes import Rules
 from leeward.values import NOTHING

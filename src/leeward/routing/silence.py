@@ -25,7 +25,7 @@ from leeward.routing.circuit import Circuit, State
 from leeward.routing.transitions import has_alternative, open_circuit
 
 if TYPE_CHECKING:
-    from leeward.adapter import Call
+    from leeward.calls import Call
     from leeward.routing.call import CallState
     from leeward.routing.health import Health
 

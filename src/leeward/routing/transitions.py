@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from leeward.adapter import Call
+from leeward.calls import Call
 from leeward.routing.circuit import Circuit, State
 from leeward.routing.outcomes import rules_of
 from leeward.routing.policy import NEVER

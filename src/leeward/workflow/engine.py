@@ -19,8 +19,8 @@ from leeward.clock import Clock, SteadyClock, SystemClock
 from leeward.errors import Conflict, InvalidRequest, LeewardError, NotFound
 from leeward.forking import Forkable, watch
 from leeward.json_text import encode
+from leeward.json_text import is_same_json as is_same
 from leeward.leases import boot_of_machine
-from leeward.run_calls import is_same
 from leeward.sqlite.errors import DatabaseFault
 from leeward.values import Json
 from leeward.workflow.checks import check_input, check_run_id

@@ -16,12 +16,13 @@ from hashlib import sha256
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from leeward.adapter import Result, json_text
+from leeward.adapter import json_text
 from leeward.adapter.exchange import as_look_up, exchange, misread, object_of
-from leeward.adapter.looking import Look, Seen, compared, unless_forbidden
+from leeward.adapter.looking import compared, unless_forbidden
 from leeward.adapter.plans import Plan, Planner, Step, View
 from leeward.adapter.text import percent_encode
 from leeward.adapter.wire import Request
+from leeward.calls import Look, LookResult, Result
 from leeward.errors import Outcome
 from leeward_aws.exchange import REQUEST_ID, Endpoint, endpoint_of
 from leeward_aws.functions.messages import url_of
@@ -49,7 +50,7 @@ def resources(settings: Settings) -> dict[str, Planner]:
     def look_for(look: Look, view: View) -> Plan:
         kind = KINDS.get(look.type)
         if kind is None:
-            return Result.ok(Seen(None, f"a {look.type} is not compared", reached=False))
+            return Result.ok(LookResult(None, f"a {look.type} is not compared", reached=False))
         found = yield from kind.read(look, Account(endpoints, view))
         if isinstance(found, Result):
             return found

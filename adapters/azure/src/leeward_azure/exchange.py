@@ -9,9 +9,9 @@ from collections.abc import Callable, Hashable
 from functools import partial
 from typing import Any, Final
 
-from leeward.adapter import Result
 from leeward.adapter.exchange import Service, number_in, plausible_wait, refused, wait_in
 from leeward.adapter.wire import Response
+from leeward.calls import Result
 from leeward.errors import Outcome
 from leeward_azure.errors import Judged
 from leeward_azure.identity.credentials import AccountKey

@@ -15,22 +15,11 @@ from typing import Any
 
 from leeward.adapter.exchange import by_headers
 from leeward.adapter.http_functions import Address
-from leeward.adapter.looking import (
-    BUCKET,
-    BUS,
-    FUNCTION,
-    QUEUE,
-    TABLE,
-    UNANSWERABLE,
-    Look,
-    ask,
-    bucket_look,
-    function_look,
-    reached,
-    table_look,
-)
+from leeward.adapter.looking import ask, bucket_look, function_look, reached, table_look
 from leeward.adapter.plans import Need, Plan, Planner, View
 from leeward.adapter.wire import Request
+from leeward.calls import Look
+from leeward.calls.looks import BUCKET, BUS, FUNCTION, QUEUE, TABLE, UNANSWERABLE
 from leeward_azure.events.plans import EVENTS, EventsEndpoint, topic_of
 from leeward_azure.functions.addresses import check_name
 from leeward_azure.functions.queues import QUEUE as SERVICE

@@ -9,7 +9,7 @@ import pytest
 
 from leeward import Client, Conflict, Outcome, PayloadTooLarge, Promise
 from leeward.adapter import Capability, Driver
-from leeward.object_calls import GetObject
+from leeward.calls import GetObject
 from leeward.operations.downloads import PIECE_BYTES
 from leeward.testing import FaultyDriver
 from leeward_contract_tests.contracts.base import Contract

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from leeward.backup.values import Backup, Checked, Fit, Pruned, Restored
-from leeward.backup_calls import Native
+from leeward.calls import NativeJob
 from leeward.cli.output.console import Printers
 from leeward.cli.output.json_view import JsonObject
 
@@ -32,7 +32,7 @@ def json_of_restored(restored: Restored) -> JsonObject:
     return told | {"promise": restored.promise.value}
 
 
-def json_of_native(native: Native) -> JsonObject:
+def json_of_native(native: NativeJob) -> JsonObject:
     """Return the JSON object of a backup or an export of a service's own."""
     return {"id": native.id, "items": native.done, "told": native.told}
 

@@ -9,10 +9,10 @@ from typing import Annotated, Any, NamedTuple
 
 import typer
 
-from leeward.adapter import Page, Scan
 from leeward.app.idempotency.keys import REF_DIGITS, record_ref
 from leeward.app.idempotency.record import Record, State, settled
 from leeward.app.idempotency.store import KEY, found_in, item_of
+from leeward.calls import Page, Scan
 from leeward.cli.arguments import json_argument
 from leeward.cli.global_options import options_of
 from leeward.cli.output.console import Printers

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from leeward.adapter.looking import RESOURCE, Look, Seen
+from leeward.calls import Look, LookResult
+from leeward.calls.looks import RESOURCE, LookVerb
 from leeward.cli.doctor.findings import KINDS, ORDER, Answered, Finding, State, named, told_of
 from leeward.cli.doctor.order import home_of
 from leeward.config import Config
@@ -15,7 +16,7 @@ from leeward.json_text import Undecodable, decode
 from leeward.packaging.recipe import Expected
 from leeward.packaging.terraform import EXPECTED
 
-VERBS: Final = {name: verb for verb, name in KINDS.items()}
+VERBS: Final[dict[str, LookVerb]] = {name: verb for verb, name in KINDS.items()}
 
 REMEDY: Final = "apply the exported files, or run leeward export again and apply those"
 
@@ -79,7 +80,11 @@ def compared(target: str, answered: Answered) -> Finding:
     """Return what an answer says of something that a file has."""
     check, result = f"exported {named(answered.look)}", answered.result
     if result.outcome is Outcome.OK:
-        seen = result.value if isinstance(result.value, Seen) else Seen(None, "it was not told")
+        seen = (
+            result.value
+            if isinstance(result.value, LookResult)
+            else LookResult(None, "it was not told")
+        )
         if seen.there is None:
             return Finding(target, check, State.NOTE, f"not known: {seen.why}")
         if answered.look.verb != RESOURCE:

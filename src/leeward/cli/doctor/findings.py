@@ -6,17 +6,8 @@ from collections.abc import Iterable, Sequence
 from enum import Enum
 from typing import Any, Final, NamedTuple
 
-from leeward.adapter import Result
-from leeward.adapter.looking import (
-    BUCKET,
-    BUS,
-    FUNCTION,
-    QUEUE,
-    RESOURCE,
-    TABLE,
-    Look,
-    Seen,
-)
+from leeward.calls import Look, LookResult, Result
+from leeward.calls.looks import BUCKET, BUS, FUNCTION, QUEUE, RESOURCE, TABLE, LookVerb
 from leeward.errors import Outcome
 
 FURTHEST: Final = 30.0
@@ -70,7 +61,7 @@ class Answered(NamedTuple):
     offset: float | None = None
 
 
-KINDS: Final = {
+KINDS: Final[dict[LookVerb, str]] = {
     FUNCTION: "function",
     QUEUE: "queue",
     BUS: "bus",
@@ -167,7 +158,11 @@ def _thing(target: str, answered: Answered) -> Finding:
             remedy = f"configure the {KINDS[look.verb]} by a name that this target takes"
         told = f"refused as it is configured: {told}"
         return Finding(target, check, State.FAULT, told, remedy, (check,))
-    seen = result.value if isinstance(result.value, Seen) else Seen(None, "it was not told")
+    seen = (
+        result.value
+        if isinstance(result.value, LookResult)
+        else LookResult(None, "it was not told")
+    )
     if seen.there is None:
         return Finding(target, check, State.NOTE, f"not known: {seen.why}")
     return Finding(target, check, State.OK, "is there")
@@ -196,7 +191,7 @@ def _is_silent(result: Result[Any]) -> bool:
 
 def _was_reached(result: Result[Any]) -> bool:
     seen = result.value
-    return not _is_silent(result) and (not isinstance(seen, Seen) or seen.reached)
+    return not _is_silent(result) and (not isinstance(seen, LookResult) or seen.reached)
 
 
 def told_of(result: Result[Any]) -> str:

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
-from leeward.adapter import Capability, Driver, Result
-from leeward.adapter.looking import BUCKET, BUS, FUNCTION, QUEUE, TABLE, Look, Seen
+from leeward.adapter import Capability, Driver
+from leeward.calls import Look, LookResult, Result
+from leeward.calls.looks import BUCKET, BUS, FUNCTION, QUEUE, TABLE
 from leeward.cli.doctor import exported, order
 from leeward.cli.doctor.findings import ORDER, Answered, Finding, State, judged
 from leeward.cli.doctor.order import home_of, serving
@@ -154,7 +155,7 @@ def ask(driver: Driver, look: Look, now: Callable[[], float], seconds: float) ->
         result = Result(Outcome.CALLER, message=str(error))
     except Exception as error:  # noqa: BLE001 - an adapter's own mistake is a finding, too
         result = Result(Outcome.AMBIGUOUS, code=type(error).__name__, cause=error)
-    time = result.value.time if isinstance(result.value, Seen) else None
+    time = result.value.time if isinstance(result.value, LookResult) else None
     return Answered(look, result, None if time is None else _offset(time, began, now()))
 
 

@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
-from leeward.adapter import Call, Driver, Invoke, Result, WrappingDriver
+from leeward.adapter import Driver, WrappingDriver
+from leeward.calls import Call, Invoke, Result
 from leeward.cli.drill.faults import Fault, Kind
 from leeward.cli.drill.record import Attempted, Record
 from leeward.clock import Clock

@@ -8,7 +8,8 @@ from collections.abc import Callable, Coroutine
 from random import Random
 from typing import Any, TypeVar
 
-from leeward.adapter import Call, Capability, Driver, Limits, Result
+from leeward.adapter import Capability, Driver, Limits
+from leeward.calls import Call, Result
 
 T = TypeVar("T")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from leeward.adapter import Call, Result
+from leeward.calls import Call, Result
 from leeward.clock import running_loop
 from leeward.routing.call import Command, Commands, Pause
 from leeward.routing.execution import Execution, Reply, execute

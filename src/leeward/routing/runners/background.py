@@ -8,7 +8,7 @@ from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from leeward.adapter import Result
+from leeward.calls import Result
 from leeward.errors import Outcome
 from leeward.routing.choice import ProbeTarget
 from leeward.routing.heartbeat import BeginHeartbeat

@@ -6,7 +6,7 @@ import threading
 from itertools import cycle
 from typing import TYPE_CHECKING
 
-from leeward.adapter import Result
+from leeward.calls import Result
 from leeward.errors import Outcome
 from leeward.routing.probing import HealthChecks, checked, is_due
 

@@ -6,9 +6,9 @@ from queue import Empty, SimpleQueue
 from time import monotonic
 from typing import Any
 
-from leeward.adapter import NO_PLACE, Result
+from leeward.adapter import NO_PLACE
 from leeward.adapter.driver import NO_THREAD
-from leeward.calls import time_after
+from leeward.calls import Result, time_after
 from leeward.clock import SystemClock
 from leeward.errors import Outcome
 from leeward.routing.call import Command, Commands, Pause

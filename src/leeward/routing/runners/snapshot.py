@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
-from leeward.adapter import Capability, Driver, Key, Load, Result, Store, Stored
+from leeward.adapter import Capability, Driver
+from leeward.calls import Key, Load, Result, Store, Stored
 from leeward.entropy import new_id
 from leeward.errors import Outcome
 from leeward.routing.runners.background import run_beside

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from leeward.adapter import Call, Result
+from leeward.calls import Call, Result
 from leeward.routing.call import Command, Pause
 from leeward.routing.execution import Reply, execute
 from leeward.routing.runners.shared import Shared

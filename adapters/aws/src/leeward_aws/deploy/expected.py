@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from types import MappingProxyType
 from typing import Any, Final
 
-from leeward.adapter.looking import NONE
 from leeward.adapter.packages import Expected
+from leeward.calls.looks import NONE
 from leeward_aws.resources import digest_of
 
 Json = dict[str, Any]

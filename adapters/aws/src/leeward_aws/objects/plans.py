@@ -17,18 +17,10 @@ from binascii import a2b_hex, b2a_base64
 from functools import partial
 from typing import Final, NamedTuple
 
-from leeward.adapter import Result
 from leeward.adapter.exchange import exchange, read_answer
 from leeward.adapter.json_text import Undecodable
 from leeward.adapter.objects import (
-    DeleteObject,
-    FoundObject,
-    GetObject,
-    HeadObject,
-    Listing,
-    ListObjects,
     ObjectService,
-    PutObject,
     another_object,
     finish_put,
     kept_checksum,
@@ -44,6 +36,16 @@ from leeward.adapter.plans import Plan, Planner, View
 from leeward.adapter.text import percent_encode
 from leeward.adapter.wire import Request, Response
 from leeward.adapter.xml_text import document_in
+from leeward.calls import (
+    DeleteObject,
+    FoundObject,
+    GetObject,
+    HeadObject,
+    Listing,
+    ListObjects,
+    PutObject,
+    Result,
+)
 from leeward.errors import InvalidRequest
 from leeward_aws.exchange import endpoint_of
 from leeward_aws.settings.options import Settings

@@ -12,12 +12,12 @@ from __future__ import annotations
 from functools import partial
 from typing import Final
 
-from leeward.adapter import Invoke
 from leeward.adapter.classification import APP_ERROR, AUTH, Classification
 from leeward.adapter.http_functions import BY_PLATFORM, Address, Platform, Proof
 from leeward.adapter.http_functions import invoke as invoke_over_http
 from leeward.adapter.plans import Plan, Planner, View
 from leeward.adapter.wire import Response
+from leeward.calls import Invoke
 from leeward.errors import Outcome
 from leeward_azure.exchange import retry_after
 from leeward_azure.functions.addresses import check_name

@@ -19,14 +19,7 @@ from typing import Final
 from leeward.adapter.exchange import Exchange, exchange, read_answer
 from leeward.adapter.json_text import Undecodable
 from leeward.adapter.objects import (
-    DeleteObject,
-    FoundObject,
-    GetObject,
-    HeadObject,
-    Listing,
-    ListObjects,
     ObjectService,
-    PutObject,
     another_object,
     finish_put,
     kept_checksum,
@@ -42,6 +35,15 @@ from leeward.adapter.plans import Plan, Planner, View
 from leeward.adapter.text import percent_encode
 from leeward.adapter.wire import Request, Response
 from leeward.adapter.xml_text import document_in
+from leeward.calls import (
+    DeleteObject,
+    FoundObject,
+    GetObject,
+    HeadObject,
+    Listing,
+    ListObjects,
+    PutObject,
+)
 from leeward.errors import InvalidRequest
 from leeward_azure.errors import judge_blob
 from leeward_azure.exchange import service_of

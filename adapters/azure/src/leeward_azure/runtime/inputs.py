@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from leeward.adapter.queues import Attribute
 from leeward.app.kit import (
     HEALTH_PATH,
     Answer,
@@ -29,6 +28,7 @@ from leeward.app.kit import (
     tick_time,
     upkeep,
 )
+from leeward.calls import Attribute
 from leeward.values import Event
 from leeward_azure.functions.queue_names import JSON, SERVICE_BUS
 from leeward_azure.runtime import objects

@@ -11,12 +11,13 @@ from __future__ import annotations
 from functools import lru_cache, partial
 from typing import Any, Final, Literal, NamedTuple
 
-from leeward.adapter import Result, Store, json_text
+from leeward.adapter import json_text
 from leeward.adapter.exchange import Answer, Exchange, by_headers, exchange, object_of
 from leeward.adapter.json_text import Undecodable
 from leeward.adapter.plans import Drop, Learn, Plan, View
 from leeward.adapter.text import is_printable, percent_encode
 from leeward.adapter.wire import Request, Response
+from leeward.calls import Result, Store
 from leeward.errors import InvalidRequest, Outcome
 from leeward_azure.errors import ABSENT, LAGGING, REGION_MOVED, judge_cosmos
 from leeward_azure.exchange import service_of

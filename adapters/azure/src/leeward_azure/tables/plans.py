@@ -12,7 +12,6 @@ from collections.abc import Generator
 from functools import partial
 from typing import Any, NamedTuple
 
-from leeward.adapter import Delete, Load, Page, Result, Scan, Store, Stored
 from leeward.adapter.classification import CONTENTION_REASON
 from leeward.adapter.exchange import (
     UNDECODABLE,
@@ -34,6 +33,7 @@ from leeward.adapter.tables import (
     wrong_cursor,
 )
 from leeward.adapter.wire import Response
+from leeward.calls import Delete, Load, Page, Result, Scan, Store, Stored
 from leeward.errors import Outcome
 from leeward_azure.errors import ABSENT
 from leeward_azure.tables.containers import (

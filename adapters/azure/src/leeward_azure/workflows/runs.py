@@ -18,7 +18,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any, Final
 
-from leeward.adapter import Result, json_text
+from leeward.adapter import json_text
 from leeward.adapter.classification import (
     AUTH,
     CALLER,
@@ -41,10 +41,11 @@ from leeward.adapter.exchange import (
     refused,
 )
 from leeward.adapter.plans import Plan, Planner, Step, View
-from leeward.adapter.runs import AbortRun, FoundRun, GetRun, StartRun, already_there
+from leeward.adapter.runs import already_there
 from leeward.adapter.text import percent_encode
 from leeward.adapter.wire import Request, Response
 from leeward.adapter.workflows import ORCHESTRATOR, UNKNOWN
+from leeward.calls import AbortRun, FoundRun, GetRun, Result, StartRun
 from leeward.errors import Outcome
 from leeward_azure.exchange import retry_after
 from leeward_azure.settings.services import Workflows

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
-from leeward.adapter.looking import NONE
 from leeward.adapter.packages import Expected, Site
+from leeward.calls.looks import NONE
 from leeward_google.looks import SUBSCRIPTION
 
 REST: Final = "the functions, schedules, accounts and workflows"

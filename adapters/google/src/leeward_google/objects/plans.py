@@ -18,14 +18,7 @@ from typing import Any, Final
 from leeward.adapter import json_text
 from leeward.adapter.exchange import exchange, exchange_json, object_of
 from leeward.adapter.objects import (
-    DeleteObject,
-    FoundObject,
-    GetObject,
-    HeadObject,
-    Listing,
-    ListObjects,
     ObjectService,
-    PutObject,
     another_object,
     finish_put,
     kept_checksum,
@@ -39,6 +32,15 @@ from leeward.adapter.objects import (
 from leeward.adapter.plans import Plan, Planner, View
 from leeward.adapter.text import percent_encode
 from leeward.adapter.wire import Request, Response
+from leeward.calls import (
+    DeleteObject,
+    FoundObject,
+    GetObject,
+    HeadObject,
+    Listing,
+    ListObjects,
+    PutObject,
+)
 from leeward.errors import InvalidRequest
 from leeward_google.exchange import GOOGLE
 from leeward_google.objects.errors import REQUEST_ID, is_absent, is_behind, refusal

@@ -12,7 +12,6 @@ from binascii import Error
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
-from leeward.adapter.queues import Attribute
 from leeward.app.kit import (
     Answer,
     Delivery,
@@ -30,6 +29,7 @@ from leeward.app.kit import (
     failed,
     headers_of,
 )
+from leeward.calls import Attribute
 from leeward.envelope import DEADLINE
 from leeward.values import Event
 from leeward_google.runtime import objects

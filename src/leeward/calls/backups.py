@@ -1,7 +1,4 @@
-"""Calls about exports that a target's own service makes. Clients have no method for them.
-
-They stand in a module of their own, beside `leeward.calls`: few programs need them.
-"""
+"""The calls of backups and exports that a target's own service makes, and what comes back."""
 
 from __future__ import annotations
 
@@ -15,8 +12,9 @@ class ReadExport(NamedTuple):
 
     Attributes:
         part: ``begin`` for the name of the object with the summary, below the export's folder; or
-            what `data` is: the ``summary``, whose value is an `Exported`; the list of ``files``, a
-            tuple of `ExportFile`; or whole lines of a file, the ``items``, a tuple of `Stored`.
+            what `data` is: the ``summary``, whose value is an `ExportSummary`; the list of
+            ``files``, a tuple of `ExportFile`; or whole lines of a file, the ``items``, a tuple of
+            `Stored`.
         data: the bytes, unpacked.
     """
 
@@ -28,7 +26,7 @@ class ReadExport(NamedTuple):
         return masked(self, "part verb")
 
 
-class Exported(NamedTuple):
+class ExportSummary(NamedTuple):
     """What the summary of an export says.
 
     Attributes:
@@ -57,7 +55,9 @@ class ExportFile(NamedTuple):
 
 
 class StartNative(NamedTuple):
-    """Let the target's own service make a backup or an export of a table. The value is a `Native`.
+    """Let the target's own service make a backup or an export of a table.
+
+    The value is a `NativeJob`.
 
     Attributes:
         table: by the target's own name.
@@ -77,7 +77,7 @@ class StartNative(NamedTuple):
 
 
 class LookNative(NamedTuple):
-    """Look how far a backup or an export of the target's own has come. The value is a `Native`.
+    """Look how far a backup or an export of the target's own has come. The value is a `NativeJob`.
 
     Attributes:
         id: of it, as `StartNative` has returned it.
@@ -87,7 +87,7 @@ class LookNative(NamedTuple):
     verb: Literal["look_native"] = "look_native"
 
 
-class Native(NamedTuple):
+class NativeJob(NamedTuple):
     """A backup or an export that the target's own service makes.
 
     Attributes:

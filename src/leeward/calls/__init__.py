@@ -1,26 +1,57 @@
-"""What goes to a driver and what comes back: the calls and their result. All are immutable."""
+"""What goes to a driver and what comes back: every `Call`, and its `Result`. All are immutable.
+
+What nearly every program needs is in this file: functions, events and tables. Objects, runs,
+queues, backups and looks have a file each beside it; their names can be imported from here as well,
+and a program loads those that it uses.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Generic, Literal, NamedTuple, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, Literal, NamedTuple, TypeAlias, TypeVar
 
 from leeward.errors import Outcome, Ran
 from leeward.masking import masked
 from leeward.values import Attempt, Effect, Event, Item
 
 if TYPE_CHECKING:
-    from leeward.object_calls import DeleteObject, GetObject, HeadObject, ListObjects, PutObject
-    from leeward.run_calls import AbortRun, GetRun, StartRun
+    from leeward.calls.backups import (
+        ExportFile,
+        ExportSummary,
+        LookNative,
+        NativeJob,
+        ReadExport,
+        StartNative,
+    )
+    from leeward.calls.looks import Look, LookResult
+    from leeward.calls.objects import (
+        DeleteObject,
+        FoundObject,
+        GetObject,
+        HeadObject,
+        Listing,
+        ListObjects,
+        Piece,
+        PutObject,
+    )
+    from leeward.calls.queues import (
+        Attribute,
+        HideMessage,
+        PutMessage,
+        QueueMessage,
+        RemoveMessage,
+        TakeMessages,
+    )
+    from leeward.calls.runs import AbortRun, FoundRun, GetRun, StartRun
 
 T = TypeVar("T")
 
 OBJECT_WRITES: Final = frozenset({"put_object", "delete_object"})
 OBJECT_READS: Final = frozenset({"get_object", "head_object", "list_objects"})
 OBJECT_VERBS: Final = OBJECT_WRITES | OBJECT_READS
-"""The verbs of the calls in `leeward.object_calls`, whose first field is the bucket. Who has one of
-all calls in hand goes by them, so that those classes are not loaded for it."""
+"""The verbs of the calls of objects. Who has any call in hand goes by its verb, so that classes are
+not loaded that the program does not use."""
 RUN_VERBS: Final = frozenset({"start_run", "get_run", "abort_run"})
-"""Likewise, of the calls in `leeward.run_calls`, whose first field is the workflow."""
+"""The verbs of the calls of runs."""
 
 
 SHORTEST_WAIT: Final = 0.001
@@ -221,26 +252,39 @@ class StoreMany(NamedTuple):
     It is what a target's own `Driver.store_many` may be made of; clients have no method for it.
 
     Attributes:
+        table: of all of them.
         calls: of keys that differ, no more than `Limits.batch_stores`.
     """
 
+    table: str
     calls: tuple[Store, ...]
     verb: Literal["store_many"] = "store_many"
 
     def __repr__(self) -> str:
-        return masked(self, "verb")
+        return masked(self, "table verb")
 
 
 DataCall: TypeAlias = Store | Load | Delete | Scan
 """What concerns a table."""
 
 ObjectCall: TypeAlias = "PutObject | GetObject | HeadObject | ListObjects | DeleteObject"
-"""What concerns a bucket; see `leeward.object_calls`."""
+"""What concerns a bucket."""
 
 RunCall: TypeAlias = "StartRun | GetRun | AbortRun"
-"""What concerns a run of a workflow; see `leeward.run_calls`."""
+"""What concerns a run of a workflow."""
 
-Call: TypeAlias = "Invoke | Enqueue | Publish | DataCall | ObjectCall | RunCall"
+QueueCall: TypeAlias = "PutMessage | TakeMessages | RemoveMessage | HideMessage"
+"""What is asked of a queue itself, for dead letters. Clients have no method for it."""
+
+NativeCall: TypeAlias = "StartNative | LookNative | ReadExport"
+"""What concerns a backup or an export of the target's own service. Clients have no method for it.
+"""
+
+Call: TypeAlias = (
+    "Invoke | Enqueue | Publish | DataCall | StoreMany | ObjectCall | RunCall | QueueCall"
+    " | NativeCall | Look"
+)
+"""Every call that a driver can be given. `verb` says which one it is."""
 
 
 class Stored(NamedTuple):
@@ -354,3 +398,81 @@ class Result(NamedTuple, Generic[T]):
     def ok(value: T, *, request_id: str | None = None, dedup: str | None = None) -> Result[T]:
         """Return the result of a call that worked."""
         return Result(Outcome.OK, value, request_id=request_id, dedup=dedup)
+
+
+_NAMES: Final = {
+    "backups": "ExportFile ExportSummary LookNative NativeJob ReadExport StartNative",
+    "looks": "Look LookResult",
+    "objects": (
+        "DeleteObject FoundObject GetObject HeadObject ListObjects Listing Piece PutObject"
+    ),
+    "queues": "Attribute HideMessage PutMessage RemoveMessage TakeMessages QueueMessage",
+    "runs": "AbortRun FoundRun GetRun StartRun",
+}
+"""What the files beside this one have; it is loaded when it is first asked for."""
+
+_MODULES: Final = {name: module for module, names in _NAMES.items() for name in names.split()}
+
+
+def __getattr__(name: str) -> Any:
+    from importlib import import_module
+
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+
+
+__all__ = [
+    "OBJECT_READS",
+    "OBJECT_VERBS",
+    "OBJECT_WRITES",
+    "RUN_VERBS",
+    "SHORTEST_WAIT",
+    "AbortRun",
+    "AttemptTime",
+    "Attribute",
+    "Call",
+    "DataCall",
+    "Delete",
+    "DeleteObject",
+    "Enqueue",
+    "ExportFile",
+    "ExportSummary",
+    "FoundObject",
+    "FoundRun",
+    "FunctionFault",
+    "GetObject",
+    "GetRun",
+    "HeadObject",
+    "HideMessage",
+    "Invoke",
+    "Key",
+    "ListObjects",
+    "Listing",
+    "Load",
+    "Look",
+    "LookNative",
+    "LookResult",
+    "NativeCall",
+    "NativeJob",
+    "ObjectCall",
+    "Page",
+    "Piece",
+    "Publish",
+    "PutMessage",
+    "PutObject",
+    "QueueCall",
+    "QueueMessage",
+    "ReadExport",
+    "RemoveMessage",
+    "Result",
+    "RunCall",
+    "Scan",
+    "StartNative",
+    "StartRun",
+    "Store",
+    "StoreMany",
+    "Stored",
+    "TakeMessages",
+    "time_after",
+]

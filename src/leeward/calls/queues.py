@@ -1,8 +1,8 @@
-"""What is asked of a queue itself, for dead letters. They are loaded where somebody has some."""
+"""The calls of a queue itself, for dead letters, and what comes back for them."""
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, NamedTuple
 
 from leeward.masking import masked
 
@@ -47,7 +47,7 @@ class PutMessage(NamedTuple):
 
 
 class TakeMessages(NamedTuple):
-    """Take messages out of a queue for a while. The value is a tuple of `Taken`, or an empty one.
+    """Take messages out of a queue for a while. The value is a tuple of `QueueMessage`.
 
     Attributes:
         queue: the provider's own name of it, or its URL.
@@ -86,11 +86,7 @@ class HideMessage(NamedTuple):
         return masked(self, "queue seconds id verb")
 
 
-QueueCall: TypeAlias = PutMessage | TakeMessages | RemoveMessage | HideMessage
-"""What is asked of a queue itself, for dead letters. Clients have no method for it."""
-
-
-class Taken(NamedTuple):
+class QueueMessage(NamedTuple):
     """A message that was taken out of a queue.
 
     Attributes:

@@ -1,13 +1,13 @@
-"""The calls of runs of workflows at a target's own engine, and what comes back. All are immutable.
+"""The calls of runs of workflows at a target's own engine, and what comes back.
 
-They stand in a module of their own, beside `leeward.calls`: a program that starts no workflows does
-not load them. A run is an id below a workflow.
+A run is an id below a workflow.
 """
 
 from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
+from leeward.json_text import is_same_json
 from leeward.masking import masked
 from leeward.values import Json
 
@@ -86,25 +86,4 @@ class FoundRun(NamedTuple):
 
 def has_input(found: FoundRun, wanted: bytes) -> bool:
     """Return whether a run was started with this input: the same JSON, however it is written."""
-    return found.input is not None and is_same(found.input, wanted)
-
-
-def is_same(one: bytes | str, other: bytes | str) -> bool:
-    """Return whether two texts are the same JSON, however it is written."""
-    from leeward.json_text import Undecodable, decode
-
-    if one == other:
-        return True
-    try:
-        return _alike(decode(one), decode(other))
-    except Undecodable:
-        return False
-
-
-def _alike(one: Json, other: Json) -> bool:
-    """Compare JSON: 1 and 1.0 are one number, and True is another value."""
-    if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(_alike(one[name], other[name]) for name in one)
-    if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(map(_alike, one, other))
-    return isinstance(one, bool) == isinstance(other, bool) and bool(one == other)
+    return found.input is not None and is_same_json(found.input, wanted)

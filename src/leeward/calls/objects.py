@@ -1,7 +1,6 @@
-"""The calls of objects, and what comes back for them. All are immutable.
+"""The calls of objects, and what comes back for them.
 
-They stand in a module of their own, beside `leeward.calls`: a program that uses no objects does not
-load them. An object is a name in a bucket, with bytes behind it.
+An object is a name in a bucket, with bytes behind it.
 """
 
 from __future__ import annotations
