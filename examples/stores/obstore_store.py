@@ -23,7 +23,7 @@ from obstore.exceptions import (
 )
 from obstore.store import GCSStore, HTTPStore, LocalStore
 
-from leeward.adapter.objects import kept_checksum
+from leeward.adapter.objects import checksum_in
 from leeward.calls import (
     DeleteObject,
     FoundObject,
@@ -147,6 +147,6 @@ def _delete(store: Any, call: DeleteObject) -> Result[Any]:
 
 def _found(got: Any) -> FoundObject:
     meta, told = got.meta, dict(got.attributes)
-    write_id, checksum = told.pop(WRITE_ID, None), kept_checksum(told.pop(CHECKSUM, None))
+    write_id, checksum = told.pop(WRITE_ID, None), checksum_in(told.pop(CHECKSUM, None))
     metadata = {name: value for name, value in told.items() if name.islower()}
     return FoundObject(meta["path"], meta["size"], meta["e_tag"], write_id, checksum, metadata)

@@ -10,7 +10,7 @@ import pytest
 
 from leeward import Client, Config
 from leeward.adapter import Capability, Driver, Limits, TargetConfig
-from leeward.adapter.lazy_plans import LazyPlans
+from leeward.adapter.opening import LazyPlans
 from leeward.calls import Enqueue, Invoke, Key, Load, Publish
 from leeward.errors import ConfigError, InvalidRequest, Outcome, Unsupported
 from leeward.registry import open_target

@@ -53,7 +53,7 @@ KIT = "Adapters use the public kit"
         ("leeward/routing/health.py", "import leeward.clock", PURE),
         ("leeward/routing/failover.py", "import logging", PURE),
         ("leeward_stratus/plans.py", "import leeward.http.pool", KIT),
-        ("leeward_stratus/errors.py", "import leeward.adapter.flight", KIT),
+        ("leeward_stratus/errors.py", "import leeward.adapter.plan_run", KIT),
     ],
 )
 def test_a_wrong_import_is_refused(tree: Path, module: str, line: str, contract: str) -> None:

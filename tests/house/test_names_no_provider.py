@@ -25,7 +25,7 @@ ALLOWED = {
     ("registry.py", "code"): "which package to install for a provider that is not there",
     ("config/order.py", "code"): "the alias gcp, by which many know Google Cloud",
     ("config/load.py", "code"): "the variables that the clouds' runtimes set",
-    ("adapter/capabilities.py", "docstring"): "whose quotas the default limits come from",
+    ("adapter/__init__.py", "docstring"): "whose quotas the default limits come from",
     ("cloudevents.py", "docstring"): "whose limit of a type is the narrowest",
     ("operations/arguments.py", "docstring"): "whose expiries bound the longest",
     ("routing/policy.py", "docstring"): "the title of the article that the jitter comes from",
@@ -36,7 +36,7 @@ ALLOWED = {
 PRODUCTS = {
     ("app/telemetry.py", "code"): "a value that OpenTelemetry's conventions have for a trigger",
     ("config/load.py", "code"): "the runtimes that set those variables",
-    ("adapter/capabilities.py", "docstring"): "whose quotas the default limits come from",
+    ("adapter/__init__.py", "docstring"): "whose quotas the default limits come from",
     ("cloudevents.py", "docstring"): "whose limit of a type is the narrowest",
     ("operations/arguments.py", "docstring"): "whose expiries bound the longest",
 }

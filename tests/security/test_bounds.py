@@ -48,7 +48,7 @@ BOUNDED: dict[str, str] = {
     "workflow/driving.py SimpleQueue()": "holds answers to the calls under way",
     "workflow/commits.py wait()": "of a writer, for the one that commits for it",
     "http/threads.py acquire()": "of a lock that nobody else knows yet",
-    "adapter/flight.py wait()": "inside `asyncio.wait_for`, with the caller's deadline",
+    "adapter/resolver.py wait()": "inside `asyncio.wait_for`, with the caller's deadline",
     "forking.py acquire()": "a lock's own method; what it guards is short",
     "app/context.py get()": "of a context variable, which waits for nothing",
     "app/idempotency/payload.py cache": "a function without arguments",

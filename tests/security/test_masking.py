@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-import leeward.adapter.capabilities
-import leeward.adapter.target
+import leeward.adapter
 import leeward.calls
 import leeward.values
 from leeward.adapter import TargetConfig, plans, resolver
@@ -123,9 +122,8 @@ def _values(module: ModuleType) -> Iterator[str]:
 
 def test_every_value_was_thought_of() -> None:
     """A new value is either tested here or has nothing to hide."""
-    of_drivers = (leeward.adapter.target, leeward.adapter.capabilities)
     of_the_wire = (resolver, messages, options, plans)
-    modules = (leeward.calls, leeward.values, *of_drivers, *of_the_wire)
+    modules = (leeward.calls, leeward.values, leeward.adapter, *of_the_wire)
     found = {name for module in modules for name in _values(module)}
     assert found == NOTHING_TO_HIDE | {type(row[0]).__name__ for row in CARRYING} - {
         "Credentials",

@@ -3,7 +3,7 @@
 Nothing is changed by it.
 
 An adapter has one plan for each kind of thing that its cloud can be asked for, under the verbs of
-`leeward.calls.looks.LOOKS`. `looked` makes a plan of one that reads, such as that of ``load``.
+`leeward.calls.looks.LOOKS`. `table_look` and `bucket_look` make one of a plan that reads.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from leeward.errors import Outcome
 from leeward.http.messages import Failure, Request, Response
 
 
-def compared(has: Mapping[str, Any], actual: Mapping[str, Any], *, unseen: str = "") -> LookResult:
+def compare(has: Mapping[str, Any], actual: Mapping[str, Any], *, unseen: str = "") -> LookResult:
     """Return how a resource differs from what a file says of it.
 
     Args:
@@ -55,7 +55,7 @@ def table_look(load: Callable[[Load, View], Plan]) -> Planner:
 
     def look_for(look: Look, view: View) -> Plan:
         key = Key(look.key, ("leeward-doctor",) * len(look.key))
-        return (yield from looked(load(Load(look.name, key), view)))
+        return (yield from _look_by(load(Load(look.name, key), view)))
 
     return look_for
 
@@ -69,7 +69,7 @@ def bucket_look(list_page: Callable[[ListObjects, View], Plan], *, right: str) -
     """
 
     def look_for(look: Look, view: View) -> Plan:
-        return (yield from looked(list_page(ListObjects(look.name), view), right=right))
+        return (yield from _look_by(list_page(ListObjects(look.name), view), right=right))
 
     return look_for
 
@@ -95,7 +95,7 @@ def function_look(check: Callable[[str], Any], otherwise: Callable[[Address], Pl
     return look_for
 
 
-def looked(plan: Plan, *, right: str = "") -> Plan:
+def _look_by(plan: Plan, *, right: str = "") -> Plan:
     """Run a plan that only reads; a success becomes a `LookResult` with the time of the target.
 
     Args:
@@ -112,7 +112,7 @@ def looked(plan: Plan, *, right: str = "") -> Plan:
     except StopIteration as end:
         result: Result[Any] = proves_nothing_done(end.value)
     if result.outcome is Outcome.OK:
-        return Result.ok(LookResult(time=time_of(seen)))
+        return Result.ok(LookResult(time=_time_of(seen)))
     return unless_forbidden(result, seen, right)
 
 
@@ -130,7 +130,7 @@ def ask(service: Service, request: Request, view: View, *, right: str = "", **mo
     request_steps = exchange(service, request, view, effect=False, **more)
     response, refusal = as_look_up((yield from request_steps))
     if refusal is None:
-        return Result.ok(LookResult(time=time_of(response)))
+        return Result.ok(LookResult(time=_time_of(response)))
     return unless_forbidden(refusal, response, right)
 
 
@@ -139,11 +139,11 @@ def unless_forbidden(refusal: Result[Any], response: Response, right: str) -> Re
     forbidden = response.status in (400, 403) and refusal.outcome is Outcome.AUTH
     if right and forbidden and refusal.reason not in (SKEWED, STALE_CREDENTIALS):
         why = f"this identity may not look ({refusal.code}); that takes {right}, calls do not"
-        return Result.ok(LookResult(None, why, time_of(response)))
+        return Result.ok(LookResult(None, why, _time_of(response)))
     return refusal
 
 
-def reached(request: Request, why: str) -> Plan:
+def reach(request: Request, why: str) -> Plan:
     """Send a request that anything may answer, without a credential; say `why` that shows no more.
 
     It must be one that runs nothing, whoever answers.
@@ -151,9 +151,9 @@ def reached(request: Request, why: str) -> Plan:
     response: Response | Failure = yield Send(request, effect=False)
     if isinstance(response, Failure):
         return proves_nothing_done(result_of(response))
-    return Result.ok(LookResult(None, why, time_of(response)))
+    return Result.ok(LookResult(None, why, _time_of(response)))
 
 
-def time_of(response: Response) -> float | None:
+def _time_of(response: Response) -> float | None:
     """Return the time of the server that answered, in Unix seconds, if it says it."""
     return ahead_of(response.headers.get("date", ""), 0.0)

@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from leeward.adapter.capabilities import NONE_MISSING, Capability, Limits
-from leeward.adapter.driver import Driver
+from leeward.adapter import NONE_MISSING, Capability, Driver, Limits
 from leeward.adapter.plan_run import Learnt, PlanRun
 from leeward.adapter.plans import Drop, Need, Send
 from leeward.adapter.resolver import Resolver, Source

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping
 from typing import Any, Final
 
-from leeward.adapter.capabilities import NO_NETWORK, NO_PLACE
+from leeward.adapter import NO_NETWORK, NO_PLACE
 from leeward.adapter.plans import (
     CLOCK_SKEW,
     SKEWED,
@@ -170,7 +170,7 @@ class PlanRun(View):
             ended = self._take(pending, answer)
             if ended is not None:
                 self._plan.close()
-                return self._finished(ended)
+                return self._finish(ended)
         return self._proceed(answer)
 
     def _begin(self, refused: Mapping[Hashable, Any]) -> None:
@@ -221,7 +221,7 @@ class PlanRun(View):
                     return step
                 self._learn(step)
         except StopIteration as end:
-            return self._finished(end.value)
+            return self._finish(end.value)
         except Exception as error:
             if self._status is None:
                 if isinstance(error, LeewardError):
@@ -242,7 +242,7 @@ class PlanRun(View):
         seconds = self.timeout
         if step.effect and seconds < self._least <= self._given:
             self._plan.close()
-            return self._finished(_TOO_LATE)
+            return self._finish(_TOO_LATE)
         self._pending, self.request = step, step.request
         share = 1.0 if step.effect else LOOK_UP_SHARE
         self.seconds = seconds = seconds * share
@@ -262,7 +262,7 @@ class PlanRun(View):
         elif isinstance(step, Learn):
             self.learnt.learn(step)
 
-    def _finished(self, result: Result[Any]) -> Send | Need | Drop | Result[Any]:
+    def _finish(self, result: Result[Any]) -> Send | Need | Drop | Result[Any]:
         """Return the result; or run the plan once more, if another credential or time may help."""
         if len(result.request_id or "") > LONGEST_ID:
             result = result._replace(request_id=f"{result.request_id:.{LONGEST_ID}}")

@@ -24,7 +24,7 @@ LARGEST: Final = 64 * 1024
 """Bytes of an answer, or of a file with a token in it; real ones have about 2 KiB."""
 
 
-class Address(NamedTuple):
+class EndpointAddress(NamedTuple):
     """Where an endpoint is.
 
     Attributes:
@@ -39,7 +39,9 @@ class Address(NamedTuple):
         return masked(self, "origin")
 
 
-def address_in(url: str, variable: str, plain: Callable[[str], bool], hosts: str) -> Address:
+def address_in(
+    url: str, variable: str, plain: Callable[[str], bool], hosts: str
+) -> EndpointAddress:
     """Return the address of an endpoint that a variable names.
 
     Args:
@@ -62,7 +64,7 @@ def address_in(url: str, variable: str, plain: Callable[[str], bool], hosts: str
         raise ConfigError(
             f"{variable} must lead to https, or to {hosts}: the answer holds a secret"
         )
-    return Address(found.origin, (found.path or "/") + found.query)
+    return EndpointAddress(found.origin, (found.path or "/") + found.query)
 
 
 class OneShotTransport:

@@ -16,14 +16,13 @@ if TYPE_CHECKING:
     from leeward.app.checks import check_queues
     from leeward.app.context import Context
     from leeward.app.dead_letters import (
-        ATTRIBUTE,
         DeadLetters,
         Letter,
         Perform,
         checked_queues,
         dead_letters_at,
     )
-    from leeward.app.events import event_in_headers, event_of, events_in, is_event
+    from leeward.app.events import event_of, events_in, is_event
     from leeward.app.handlers import Handler
     from leeward.app.host import Host, event_key, tick_time
     from leeward.app.http import (
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
         HEALTH_PATH,
         HttpAnswer,
         HttpRequest,
-        delivery_of,
         headers_of,
         http_answer,
         serve,
@@ -52,12 +50,8 @@ if TYPE_CHECKING:
     from leeward.app.triggers import Delivery, Kind, LogStyle, Message, ObjectEvent, Platform
     from leeward.clock import SystemClock
     from leeward.entropy import new_id
-    from leeward.json_text import Undecodable, decode, encode
-    from leeward.logs import log_event
-    from leeward.text import join_key
 
 __all__ = [
-    "ATTRIBUTE",
     "HEALTH",
     "HEALTH_PATH",
     "RESPONSE_TOO_LARGE",
@@ -82,14 +76,9 @@ __all__ = [
     "Problem",
     "Ran",
     "SystemClock",
-    "Undecodable",
     "check_queues",
     "checked_queues",
     "dead_letters_at",
-    "decode",
-    "delivery_of",
-    "encode",
-    "event_in_headers",
     "event_key",
     "event_of",
     "events_in",
@@ -99,8 +88,6 @@ __all__ = [
     "headers_of",
     "http_answer",
     "is_event",
-    "join_key",
-    "log_event",
     "new_id",
     "otel",
     "parse_schedule",
@@ -117,14 +104,12 @@ _NAMES: Final = {
     "leeward.app.app": "App",
     "leeward.app.checks": "check_queues",
     "leeward.app.context": "Context",
-    "leeward.app.dead_letters": (
-        "ATTRIBUTE DeadLetters Letter Perform checked_queues dead_letters_at"
-    ),
-    "leeward.app.events": "event_in_headers event_of events_in is_event",
+    "leeward.app.dead_letters": ("DeadLetters Letter Perform checked_queues dead_letters_at"),
+    "leeward.app.events": "event_of events_in is_event",
     "leeward.app.handlers": "Handler",
     "leeward.app.host": "Host event_key tick_time",
     "leeward.app.http": (
-        "HEALTH HEALTH_PATH HttpAnswer HttpRequest delivery_of headers_of http_answer serve upkeep"
+        "HEALTH HEALTH_PATH HttpAnswer HttpRequest headers_of http_answer serve upkeep"
     ),
     "leeward.app.problem": "RESPONSE_TOO_LARGE Failure InvalidInput Problem failure_of refused",
     "leeward.app.schedules": "parse_schedule time_told",
@@ -134,9 +119,6 @@ _NAMES: Final = {
     "leeward.app.triggers": "Delivery Kind LogStyle Message ObjectEvent Platform",
     "leeward.clock": "SystemClock",
     "leeward.entropy": "new_id",
-    "leeward.json_text": "Undecodable decode encode",
-    "leeward.logs": "log_event",
-    "leeward.text": "join_key",
 }
 """What there is, by the module that has it; modules themselves are not among them."""
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from leeward.adapter import json_text
+from leeward import json_text
 from leeward.adapter.looking import ask, bucket_look, table_look
 from leeward.adapter.plans import Plan, Planner, View
 from leeward.adapter.wire import Request

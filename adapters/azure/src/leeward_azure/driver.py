@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from leeward.adapter import Capability, Driver, Limits, TargetConfig
-from leeward.adapter.lazy_plans import Plans
-from leeward.adapter.opening import open_plan_driver
+from leeward.adapter.opening import Plans, open_plan_driver
 from leeward.adapter.plan_driver import LOAD_PROBE
 from leeward.adapter.plans import Planner
 from leeward_azure.identity.sources import describe_source, source_of

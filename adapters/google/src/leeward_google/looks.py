@@ -17,7 +17,7 @@ from leeward.adapter.http_functions import Address
 from leeward.adapter.looking import (
     ask,
     bucket_look,
-    compared,
+    compare,
     function_look,
     table_look,
     unless_forbidden,
@@ -107,7 +107,7 @@ def looks_at_resource(endpoint: PubSubEndpoint, look: Look, view: View) -> Plan:
         return misread(response, error, request_id="")
     policy = found.get("deadLetterPolicy") or {}
     return Result.ok(
-        compared(
+        compare(
             look.has,
             {
                 "topic": _end(found.get("topic")),

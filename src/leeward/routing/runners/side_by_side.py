@@ -6,8 +6,7 @@ from queue import Empty, SimpleQueue
 from time import monotonic
 from typing import Any
 
-from leeward.adapter import NO_PLACE
-from leeward.adapter.driver import NO_THREAD
+from leeward.adapter import NO_PLACE, NO_THREAD
 from leeward.calls import Result, time_after
 from leeward.clock import SystemClock
 from leeward.errors import Outcome

@@ -15,7 +15,7 @@ from functools import partial
 from hashlib import sha256
 from typing import Any, Final
 
-from leeward.adapter import json_text
+from leeward import json_text
 from leeward.adapter.exchange import as_look_up, exchange, exchange_json, object_of
 from leeward.adapter.plans import Learn, Plan, Planner, Step, View
 from leeward.adapter.wire import Request

@@ -28,7 +28,6 @@ from leeward.app.kit import (
     Platform,
     SystemClock,
     check_queues,
-    decode,
     failed,
     failure_of,
     http_answer,
@@ -37,6 +36,7 @@ from leeward.app.kit import (
     upkeep,
 )
 from leeward.errors import ConfigError
+from leeward.json_text import decode
 from leeward_aws.runtime import gateway, kinds
 from leeward_aws.runtime.call import Run, failed_with, payload_of, sent_to
 from leeward_aws.runtime.sizes import ANSWER_BYTES, fits, too_large

@@ -12,7 +12,14 @@ from __future__ import annotations
 from functools import partial
 from typing import Any, Final
 
-from leeward.adapter.exchange import Answer, as_look_up, exchange, exchange_json, misread, object_of
+from leeward.adapter.exchange import (
+    ServiceAnswer,
+    as_look_up,
+    exchange,
+    exchange_json,
+    misread,
+    object_of,
+)
 from leeward.adapter.plans import Plan, Planner, View
 from leeward.calls import LookNative, NativeJob, StartNative
 from leeward_aws.exchange import REQUEST_ID, Endpoint, endpoint_of
@@ -45,7 +52,7 @@ def start(endpoint: Endpoint, call: StartNative, view: View) -> Plan:
         arn = object_of(response)["Table"]["TableArn"]
     except (ValueError, TypeError, KeyError) as error:
         unread = misread(response, error, request_id=REQUEST_ID)
-        return as_look_up(Answer(response, unread)).refusal or unread
+        return as_look_up(ServiceAnswer(response, unread)).refusal or unread
     body = {
         "TableArn": arn,
         "S3Bucket": call.bucket,

@@ -19,11 +19,11 @@ from datetime import datetime
 from typing import Any, Final
 
 from leeward.adapter.items import UnreadableItem
-from leeward.adapter.json_text import Undecodable, decode
 from leeward.adapter.plans import Plan, Planner, View
 from leeward.adapter.tables import UNREADABLE
 from leeward.calls import ExportFile, ExportSummary, ReadExport, Result, Stored
 from leeward.errors import Outcome
+from leeward.json_text import Undecodable, decode
 from leeward_aws.settings.options import Settings
 from leeward_aws.tables.plans import DEEPEST, stored_of
 

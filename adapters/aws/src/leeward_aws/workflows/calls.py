@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from leeward.adapter.workflows import Retry
+from leeward.workflow.kit import Retry
 from leeward_aws.workflows.errors import retriers
 from leeward_aws.workflows.jsonata import literal, whole
 from leeward_aws.workflows.variables import State

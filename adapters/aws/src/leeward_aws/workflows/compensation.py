@@ -5,7 +5,7 @@ The payload is made again, of the variables that it was made of: nothing changes
 
 from __future__ import annotations
 
-from leeward.adapter.workflows import COMPENSATION_FAILED, UNDO_AT_ONCE, Saga, Step, nodes
+from leeward.workflow.kit import COMPENSATION_FAILED, UNDO_AT_ONCE, Saga, Step, nodes
 from leeward_aws.workflows.calls import Calls
 from leeward_aws.workflows.jsonata import (
     LARGEST,

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from leeward.adapter.workflows import ANY, REFUSED, THROTTLED, TIMEOUT, UNKNOWN, Retry
+from leeward.workflow.kit import ANY, REFUSED, THROTTLED, TIMEOUT, UNKNOWN, Retry
 from leeward_aws.workflows.jsonata import literal
 
 NAMES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(

@@ -6,8 +6,8 @@ import json
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final
 
-from leeward.adapter.workflows import Definition, Export
 from leeward.errors import ConfigError
+from leeward.workflow.kit import Definition, Export
 from leeward_aws.workflows.machine import Machine
 
 LARGEST: Final = 1024 * 1024

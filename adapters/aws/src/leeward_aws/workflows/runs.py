@@ -17,8 +17,8 @@ from collections.abc import Generator, Mapping
 from functools import partial
 from typing import Any, Final
 
-from leeward.adapter import json_text
-from leeward.adapter.exchange import Answer, as_look_up, exchange, misread, object_of
+from leeward import json_text
+from leeward.adapter.exchange import ServiceAnswer, as_look_up, exchange, misread, object_of
 from leeward.adapter.plans import Learn, Plan, Planner, Step, View
 from leeward.adapter.runs import already_there
 from leeward.adapter.wire import Request, Response
@@ -116,7 +116,7 @@ def machine_arn(
             document["nextToken"] = token
         request = _request(endpoint, "ListStateMachines", document)
         looking = exchange(endpoint.service, request, view, effect=False)
-        answer: Answer = as_look_up((yield from looking))
+        answer: ServiceAnswer = as_look_up((yield from looking))
         if answer.refusal is not None:
             return answer.refusal
         try:

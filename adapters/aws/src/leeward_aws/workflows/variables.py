@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from leeward.adapter.workflows import (
+from leeward.workflow.kit import (
     AMBIGUOUS,
     ANY,
     Attempt,

@@ -16,11 +16,9 @@ from functools import partial
 from html import unescape
 from typing import Final
 
-from leeward.adapter import json_text
+from leeward import json_text
 from leeward.adapter.exchange import by_headers, exchange, read_answer
-from leeward.adapter.json_text import Undecodable
 from leeward.adapter.plans import Plan, Planner, View
-from leeward.adapter.text import percent_encode
 from leeward.adapter.wire import Request, Response
 from leeward.calls import (
     Attribute,
@@ -31,6 +29,8 @@ from leeward.calls import (
     TakeMessages,
 )
 from leeward.errors import InvalidRequest
+from leeward.json_text import Undecodable
+from leeward.text import percent_encode
 from leeward_azure.functions.queues import (
     CONTENT_TYPE,
     QUEUE,

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Final
 
 from leeward.adapter.classification import APP_ERROR, AUTH, Classification
-from leeward.adapter.http_functions import BY_PLATFORM, Address, Platform, Proof
+from leeward.adapter.http_functions import BY_PLATFORM, Address, FunctionPlatform, Proof
 from leeward.adapter.http_functions import invoke as invoke_over_http
 from leeward.adapter.plans import Plan, Planner, View
 from leeward.adapter.wire import Response
@@ -77,4 +77,4 @@ def _request_id(response: Response) -> str | None:
     return response.headers.get("x-ms-request-id")
 
 
-PLATFORM: Final = Platform(PROOFS, _request_id, _credentials, retry_after)
+PLATFORM: Final = FunctionPlatform(PROOFS, _request_id, _credentials, retry_after)

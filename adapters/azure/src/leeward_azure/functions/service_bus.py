@@ -19,11 +19,9 @@ from functools import partial
 from typing import Any, Final
 from urllib.parse import unquote
 
-from leeward.adapter import json_text
+from leeward import json_text
 from leeward.adapter.exchange import UNEXPECTED, ambiguous, by_headers, exchange, misread
-from leeward.adapter.json_text import Undecodable
 from leeward.adapter.plans import Plan, Planner, View
-from leeward.adapter.text import percent_encode
 from leeward.adapter.wire import Request, Response
 from leeward.calls import (
     Attribute,
@@ -35,6 +33,8 @@ from leeward.calls import (
     TakeMessages,
 )
 from leeward.errors import InvalidRequest
+from leeward.json_text import Undecodable
+from leeward.text import percent_encode
 from leeward_azure.errors import judge_service_bus
 from leeward_azure.exchange import service_of
 from leeward_azure.functions.queue_names import JSON

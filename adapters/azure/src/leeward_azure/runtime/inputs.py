@@ -22,13 +22,13 @@ from leeward.app.kit import (
     event_of,
     failed,
     headers_of,
-    join_key,
     refused,
     serve,
     tick_time,
     upkeep,
 )
 from leeward.calls import Attribute
+from leeward.text import join_key
 from leeward.values import Event
 from leeward_azure.functions.queue_names import JSON, SERVICE_BUS
 from leeward_azure.runtime import objects

@@ -18,14 +18,13 @@ from leeward.app.kit import (
     Host,
     InvalidInput,
     ObjectEvent,
-    Undecodable,
-    decode,
     event_of,
     failed,
     is_event,
     refused,
     time_told,
 )
+from leeward.json_text import Undecodable, decode
 from leeward.values import Event
 
 _EVENTS: Final = "Microsoft.Storage."

@@ -6,7 +6,7 @@ import json
 from collections.abc import Collection, Mapping
 from typing import Final
 
-from leeward.adapter.workflows import Definition, Export, json_of
+from leeward.workflow.kit import Definition, Export, json_of
 
 APP: Final = '''"""Workflows on Durable Functions. Made by `leeward workflow export`."""
 

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from leeward.adapter.packages import Bucket, Configuration, Deployment, Wish, literal, of, unique
-from leeward.adapter.workflows import Definition, Step, nodes
 from leeward.errors import ConfigError
+from leeward.workflow.kit import Definition, Step, nodes
 from leeward_google.deploy.functions import account_of
 from leeward_google.deploy.roles import (
     PROJECT,

@@ -15,7 +15,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any, Final
 
-from leeward.adapter import json_text
+from leeward import json_text
 from leeward.adapter.exchange import exchange_json
 from leeward.adapter.plans import Plan, Planner, View
 from leeward.adapter.wire import Request

@@ -29,7 +29,7 @@ from leeward.adapter.classification import (
     code_in,
 )
 from leeward.adapter.exchange import error_in
-from leeward.adapter.exchange import refused as refused_by
+from leeward.adapter.exchange import result_of_refusal as refused_by
 from leeward.adapter.wire import Response
 from leeward.calls import Result
 from leeward.errors import Outcome

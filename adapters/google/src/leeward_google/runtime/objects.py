@@ -19,12 +19,11 @@ from leeward.app.kit import (
     InvalidInput,
     Message,
     ObjectEvent,
-    Undecodable,
-    decode,
     failed,
     refused,
     time_told,
 )
+from leeward.json_text import Undecodable, decode
 from leeward.values import Event
 from leeward_google.runtime.call import Run
 

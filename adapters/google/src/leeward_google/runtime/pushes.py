@@ -22,8 +22,6 @@ from leeward.app.kit import (
     Letter,
     Message,
     ObjectEvent,
-    Undecodable,
-    decode,
     event_key,
     events_in,
     failed,
@@ -31,6 +29,7 @@ from leeward.app.kit import (
 )
 from leeward.calls import Attribute
 from leeward.envelope import DEADLINE
+from leeward.json_text import Undecodable, decode
 from leeward.values import Event
 from leeward_google.runtime import objects
 from leeward_google.runtime.call import Run

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final
 
-from leeward.adapter import json_text
+from leeward import json_text
 from leeward.adapter.exchange import JSON, exchange_json
 from leeward.adapter.plans import Plan, Planner, View
 from leeward.adapter.wire import Request

@@ -21,7 +21,7 @@ from collections.abc import Generator
 from functools import partial
 from typing import Any, Final, NamedTuple
 
-from leeward.adapter import json_text
+from leeward import json_text
 from leeward.adapter.classification import CONTENTION_REASON
 from leeward.adapter.exchange import Exchange, Service, exchange
 from leeward.adapter.plans import STALE_CREDENTIALS, Learn, Plan, Planner, Step, View

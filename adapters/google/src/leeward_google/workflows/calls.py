@@ -6,7 +6,7 @@ import json
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from leeward.adapter.workflows import ANY, Retry
+from leeward.workflow.kit import ANY, Retry
 from leeward_google.workflows.library import step_of
 from leeward_google.workflows.variables import is_one_of
 

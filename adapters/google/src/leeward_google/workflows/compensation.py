@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from leeward.adapter.workflows import COMPENSATION_FAILED, UNDO_AT_ONCE, Saga, Step, nodes
+from leeward.workflow.kit import COMPENSATION_FAILED, UNDO_AT_ONCE, Saga, Step, nodes
 from leeward_google.workflows.calls import Calls
 from leeward_google.workflows.library import Steps, assign, when
 from leeward_google.workflows.values import Values

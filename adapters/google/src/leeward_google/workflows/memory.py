@@ -12,8 +12,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from leeward.adapter.workflows import INPUT, Definition, Reference, Step, Stop, most, nodes
 from leeward.errors import ConfigError
+from leeward.workflow.kit import INPUT, Definition, Reference, Step, Stop, most, nodes
 
 MEMORY: Final = 512 * 1024
 """Bytes of all variables of an execution."""

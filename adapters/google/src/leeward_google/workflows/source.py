@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from leeward.adapter import workflows
+from leeward.workflow import kit as workflows
 from leeward_google.workflows.calls import Calls
 from leeward_google.workflows.compensation import compensation
 from leeward_google.workflows.library import LIBRARY, LIST, Steps, assign, when

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from leeward.adapter.workflows import (
+from leeward.workflow.kit import (
     INPUT,
     All,
     Compare,

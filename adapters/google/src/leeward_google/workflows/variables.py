@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, Final, NamedTuple
 
-from leeward.adapter.workflows import (
+from leeward.workflow.kit import (
     ANY,
     Attempt,
     Block,

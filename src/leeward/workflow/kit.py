@@ -41,13 +41,12 @@ from leeward.workflow.model import (
     Step,
     Stop,
     Template,
-    Undo,
     Wait,
     blocks_of,
     nodes,
 )
 from leeward.workflow.orchestration import ACTIVITY, ORCHESTRATOR, orchestrate, perform_step
-from leeward.workflow.reading import read_definition, read_stored
+from leeward.workflow.reading import read_stored
 from leeward.workflow.retry import Retry
 from leeward.workflow.steps import UNKNOWN_CLASSES, Invoke
 
@@ -94,7 +93,6 @@ __all__ = [
     "Step",
     "Stop",
     "Template",
-    "Undo",
     "Wait",
     "blocks_of",
     "json_of",
@@ -102,7 +100,6 @@ __all__ = [
     "nodes",
     "orchestrate",
     "perform_step",
-    "read_definition",
     "read_stored",
     "repeats_ambiguous",
 ]
