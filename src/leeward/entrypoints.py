@@ -33,13 +33,18 @@ class EntryPoint(NamedTuple):
 
     def load(self) -> object:
         """Import what it names."""
-        from importlib import import_module
+        return load_named(self.value)
 
-        module, _, attribute = self.value.partition(":")
-        found: object = import_module(module.strip())
-        for part in attribute.strip().split("."):
-            found = getattr(found, part)
-        return found
+
+def load_named(spec: str) -> Any:
+    """Return what ``module:attribute`` names; the module is imported now."""
+    from importlib import import_module
+
+    module, _, attribute = spec.partition(":")
+    found: Any = import_module(module.strip())
+    for part in attribute.strip().split("."):
+        found = getattr(found, part)
+    return found
 
 
 def entry_points(group: str) -> list[EntryPoint]:

@@ -24,13 +24,13 @@ from leeward.values import Effect
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from leeward.app import App
+    from leeward.operations.protocols import MountableApp
 
 
 def resolve_targets(
     targets: str | Driver | Sequence[Driver] | None,
     config: str | Path | Config | None,
-    app: App | None = None,
+    app: MountableApp | None = None,
     *,
     trust_env: bool = True,
 ) -> tuple[Config, list[Driver]]:
@@ -45,7 +45,7 @@ def resolve_targets(
 def _resolve(
     targets: str | Driver | Sequence[Driver] | None,
     config: str | Path | Config | None,
-    app: App | None,
+    app: MountableApp | None,
     *,
     trust_env: bool,
 ) -> tuple[Config, list[Driver]]:
@@ -67,7 +67,7 @@ def _resolve(
     return config, opened
 
 
-def _with_app(config: Config, app: App) -> Config:
+def _with_app(config: Config, app: MountableApp) -> Config:
     """Return `config` with what an app declares, unless it says otherwise.
 
     Of a function that is effect, deduplication and timeout, and that it marks its answers; of a
@@ -107,7 +107,9 @@ def _with_order(
     return with_order(config, targets, os.environ, trust_env=trust_env)
 
 
-def open_order(config: Config, env: Mapping[str, str], app: App | None = None) -> list[Driver]:
+def open_order(
+    config: Config, env: Mapping[str, str], app: MountableApp | None = None
+) -> list[Driver]:
     """Open every target of the order; if one cannot be opened, close those that were."""
     drivers: list[Driver] = []
     try:

@@ -15,10 +15,10 @@ from typing import Any, NamedTuple
 import pytest
 
 from leeward import Client
+from leeward.values.runs import RunState
 from leeward.workflow.commands import Answer
 from leeward.workflow.exports import exporter_of
 from leeward.workflow.model import Definition
-from leeward.workflow.runs import RunState
 from leeward.workflow.simulator import error, returned, simulate, throttled, timed_out
 from tests.examples.test_shop import ORDER, SHOP, settings
 from tests.workflow.test_gates import by_asl_validator, by_schema, by_statelint

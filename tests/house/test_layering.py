@@ -46,7 +46,7 @@ KIT = "Adapters use the public kit"
 @pytest.mark.parametrize(
     ("module", "line", "contract"),
     [
-        ("leeward/values.py", "import leeward.adapter", ONE_WAY),
+        ("leeward/values/__init__.py", "import leeward.adapter", ONE_WAY),
         ("leeward/brand_new.py", "", ONE_WAY),
         ("leeward/routing/outcomes.py", "import time", PURE),
         ("leeward/routing/call.py", "import random", PURE),

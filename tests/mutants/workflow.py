@@ -119,7 +119,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "two starts of one id are not kept apart",
-        "src/leeward/operations/deployed_runs.py",
+        "src/leeward/workflow/deployed.py",
         "        if single:",
         "        if call:",
         "tests/contract/test_runs.py::test_whoever_races_starts_one_run",

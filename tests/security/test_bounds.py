@@ -56,6 +56,7 @@ BOUNDED: dict[str, str] = {
     "app/idempotency/settings.py cache": "asked with True and False alone",
     "operations/objects.py get()": "of a context variable",
     "routing/failover.py get()": "of a context variable",
+    "traces.py get()": "of a context variable",
     "watching.py get()": "of a context variable",
     "delivery/workers.py deque()": "holds what is leased, which has a limit",
     "runtime/time_limits.py cache": "a function without arguments",

@@ -11,6 +11,7 @@ import pytest
 
 import leeward.adapter
 import leeward.calls
+import leeward.errors
 import leeward.values
 from leeward.adapter import TargetConfig, plans, resolver
 from leeward.adapter.plans import Learn, Send, View
@@ -107,7 +108,7 @@ def test_a_value_shows_what_it_is_and_not_what_it_carries(
 
 
 NOTHING_TO_HIDE = {
-    "Attempt", "Receipt", "PublishReceipt", "PublishEntry", "PublishReport", "StoreReceipt",
+    "Attempt", "_Said", "Receipt", "PublishReceipt", "PublishEntry", "PublishReport", "StoreReceipt",
     "TargetStatus", "CircuitStatus", "RoutingEvent", "ProbeReport", "Limits", "Need", "TheirTime",
     "Drop", "Token", "FunctionAddress",
 }  # fmt: skip
@@ -123,7 +124,7 @@ def _values(module: ModuleType) -> Iterator[str]:
 def test_every_value_was_thought_of() -> None:
     """A new value is either tested here or has nothing to hide."""
     of_the_wire = (resolver, messages, options, plans)
-    modules = (leeward.calls, leeward.values, leeward.adapter, *of_the_wire)
+    modules = (leeward.errors, leeward.calls, leeward.values, leeward.adapter, *of_the_wire)
     found = {name for module in modules for name in _values(module)}
     assert found == NOTHING_TO_HIDE | {type(row[0]).__name__ for row in CARRYING} - {
         "Credentials",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from threading import RLock
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 from weakref import ref
 
 from leeward.forking import Forkable, watch
@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from leeward.app.app import App
     from leeward.client import Client
     from leeward.operations.operations import Operations
-
-C = TypeVar("C")
 
 
 class Clients(Forkable):
@@ -42,27 +40,28 @@ class Clients(Forkable):
         found = self._running()
         if found is not None:
             return found
-        import leeward
+        from leeward.client import Client
 
         with self._lock:
             found = self._running()
             if found is None:
-                self._own = leeward.Client(app=self._app)  # which adds itself
+                self._own = Client(app=self._app)  # which adds itself
                 found = self._running()
             assert found is not None, "it was opened a moment ago"
             return found
 
     def client(self) -> Client:
         """Return a client with these operations."""
-        import leeward
+        from leeward.client import Client, client_over
 
-        return _sharing(leeward.Client, self.operations())
+        return client_over(Client, self.operations())
 
     def async_client(self) -> AsyncClient:
         """Return the same for coroutines."""
-        import leeward
+        from leeward.aio import AsyncClient
+        from leeward.client import client_over
 
-        return _sharing(leeward.AsyncClient, self.operations())
+        return client_over(AsyncClient, self.operations())
 
     def renew(self, *, held: bool) -> None:
         """Leave the clients to the parent; for the child of a fork."""
@@ -75,10 +74,3 @@ class Clients(Forkable):
             if found is not None and not found.closed:
                 return found
         return None
-
-
-def _sharing(kind: type[C], operations: Operations) -> C:
-    """Return a client with the operations of another; closing it closes both."""
-    found = kind.__new__(kind)
-    vars(found).update(_operations=operations, _router=operations.router)
-    return found

@@ -18,9 +18,9 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from leeward.app.context import Context, current
-from leeward.app.traces import trace_ids
 from leeward.app.triggers import LogStyle
 from leeward.otel import ATTEMPT, CLOUD_REGION, FAAS_COLD, FAAS_ID, FAAS_NAME, SERVICE
+from leeward.traces import trace_ids
 
 LONGEST_TRACE: Final = 50
 """Places in the code, the innermost ones."""

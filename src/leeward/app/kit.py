@@ -45,11 +45,11 @@ if TYPE_CHECKING:
     )
     from leeward.app.schedules import parse_schedule, time_told
     from leeward.app.settling import fails_as_one
-    from leeward.app.traces import trace_ids
     from leeward.app.trial import Ran
     from leeward.app.triggers import Delivery, Kind, LogStyle, Message, ObjectEvent, Platform
     from leeward.clock import SystemClock
     from leeward.entropy import new_id
+    from leeward.traces import trace_ids
 
 __all__ = [
     "HEALTH",
@@ -114,7 +114,7 @@ _NAMES: Final = {
     "leeward.app.problem": "RESPONSE_TOO_LARGE Failure InvalidInput Problem failure_of refused",
     "leeward.app.schedules": "parse_schedule time_told",
     "leeward.app.settling": "fails_as_one",
-    "leeward.app.traces": "trace_ids",
+    "leeward.traces": "trace_ids",
     "leeward.app.trial": "Ran",
     "leeward.app.triggers": "Delivery Kind LogStyle Message ObjectEvent Platform",
     "leeward.clock": "SystemClock",

@@ -10,7 +10,7 @@ from leeward.errors import InvalidRequest
 from leeward.items import checked_size
 from leeward.items.names import longest_name
 from leeward.items.natives import Native, natives_in, without_natives
-from leeward.operations.upkeep import Home
+from leeward.operations.upkeep import TableHome
 
 MOST_TIMES: Final = 16
 """How many times as large as its line an item is, at most, by the measure of `checked_size`: a list
@@ -45,7 +45,7 @@ def keeps(limits: Limits, native: Native) -> bool:
     return limits.model in (ANY_MODEL, native.model)
 
 
-def misfit(kept: Kept, home: Home, *, plain: bool = False) -> str:
+def misfit(kept: Kept, home: TableHome, *, plain: bool = False) -> str:
     """Return why an item cannot be stored; empty if it can.
 
     Args:
@@ -84,7 +84,7 @@ def misfit(kept: Kept, home: Home, *, plain: bool = False) -> str:
     return ""
 
 
-def finding(line: bytes, kept: Kept, home: Home, *, plain: bool = False) -> str:
+def finding(line: bytes, kept: Kept, home: TableHome, *, plain: bool = False) -> str:
     """Return the key of the item of a line, and why it cannot be stored; empty if it can."""
     if surely_fits(line, home.limits) and (home.keeps_expiry or kept.expires_at is None):
         return ""

@@ -21,10 +21,10 @@ from leeward.backup.sealing import Keys
 from leeward.client import Client
 from leeward.errors import Conflict, InvalidRequest, OutcomeUnknown
 from leeward.items.keys import escape_key
-from leeward.object_values import ObjectInfo
 from leeward.operations.cursors import Cursors
 from leeward.operations.downloads import DAMAGED
 from leeward.operations.upkeep import own_bucket
+from leeward.values.objects import ObjectInfo
 
 SEGMENTS: Final = "segments/"
 MANIFESTS: Final = "manifests/"

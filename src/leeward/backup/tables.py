@@ -24,7 +24,7 @@ from leeward.client import Client
 from leeward.errors import Conflict, Outcome, OutcomeUnknown, Throttled
 from leeward.items.keys import escape_key
 from leeward.operations.cursors import Cursors
-from leeward.operations.upkeep import Home, home_of, make, native, read_export, store_many
+from leeward.operations.upkeep import TableHome, home_of, make, native, read_export, store_many
 from leeward.values import Item
 
 FIRST_PAGE: Final = 10
@@ -90,13 +90,13 @@ class Table:
         known = self._operations.table(name)
         self.name = name
         self.fields = known.key
-        self.is_declared = name in self._operations._config.tables  # noqa: SLF001
+        self.is_declared = name in self._operations.config.tables
         self.clock = self._operations.clock
         self._seconds = known.seconds
         self._together = True
 
     @property
-    def home(self) -> Home:
+    def home(self) -> TableHome:
         """Where it is."""
         return home_of(self._operations, self.name)
 

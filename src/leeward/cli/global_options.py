@@ -77,10 +77,10 @@ class GlobalOptions:
         Raises:
             ConfigError: one of them cannot be loaded.
         """
-        from leeward.operations.workflows import loaded
+        from leeward.workflow.opening import load_definitions
 
         with redirect_stdout(sys.stderr), modules_beside(config):
-            return loaded(config)
+            return load_definitions(config)
 
     def check_functions(self, config: Config, workflows: Iterable[Definition]) -> None:
         """Check that embedded targets have the functions of workflows; a cloud is not asked.

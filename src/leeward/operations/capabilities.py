@@ -50,7 +50,7 @@ POSSIBLE: Mapping[str, frozenset[Capability]] = {
 """What calls of a verb may need. A call is looked at only where a target lacks one of these."""
 
 
-def needed(call: Call) -> list[Capability]:
+def needed_by(call: Call) -> list[Capability]:
     """List what a target must be able to do to serve `call`."""
     match call:
         case Invoke():
@@ -79,7 +79,7 @@ def needed(call: Call) -> list[Capability]:
 
 def require(call: Call, drivers: Iterable[Driver]) -> None:
     """Raise `Unsupported` if one of `drivers` lacks what `call` needs."""
-    wanted = needed(call)
+    wanted = needed_by(call)
     for driver in drivers:
         for capability in wanted:
             if capability not in driver.capabilities:

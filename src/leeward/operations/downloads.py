@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from hashlib import md5, sha256
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from leeward.calls import FoundObject, GetObject, HeadObject, Piece, Result
 from leeward.errors import InvalidRequest, Outcome
-from leeward.object_values import ObjectInfo
 from leeward.operations.errors import error_of
+from leeward.operations.results import target_of
+from leeward.values.objects import ObjectInfo
 
 if TYPE_CHECKING:
     from leeward.calls import Call
@@ -64,9 +66,6 @@ class Download:
             CallError: it is an error; `Conflict` if the object was replaced meanwhile,
                 `OutcomeUnknown` if its bytes are not those that were put.
         """
-        from leeward.operations.objects import info_of
-        from leeward.operations.results import target_of
-
         call = self.call
         assert call is not None, "nothing was asked"
         target = target_of(call, result)
@@ -82,7 +81,21 @@ class Download:
                 return b""
             self.info = info_of(found, target)._replace(attempts=result.attempts)
             self._begin(found)
-        return self._taken(data, result)
+        return self._take(data, result)
+
+    def open(self, perform: Perform) -> ObjectReader | None:
+        """Ask for the first bytes; None if there is no such object."""
+        first = b""
+        while self.info is None and self.call is not None:
+            first = self.take(perform(self.call, self.seconds))
+        return ObjectReader(self, first, perform) if self.info else None
+
+    async def open_async(self, perform: PerformAsync) -> AsyncObjectReader | None:
+        """Do the same without blocking the event loop."""
+        first = b""
+        while self.info is None and self.call is not None:
+            first = self.take(await perform(self.call, self.seconds))
+        return AsyncObjectReader(self, first, perform) if self.info else None
 
     def is_worth_another(self, result: Result[Any]) -> bool:
         """Return whether `call` is to be put once more: one of the rest that was tried only once.
@@ -106,7 +119,7 @@ class Download:
         elif whole and kind == "md5":
             self._hash = md5(usedforsecurity=False)
 
-    def _taken(self, data: bytes, result: Result[Any]) -> bytes:
+    def _take(self, data: bytes, result: Result[Any]) -> bytes:
         assert self.info is not None
         assert self._end is not None
         self._at += len(data)
@@ -120,12 +133,24 @@ class Download:
             return data
         told = (self.info.checksum or "").partition(":")[2]
         if left or (self._hash is not None and self._hash.hexdigest() != told):
-            raise error_of(self.first, _damaged(result))  # again, if somebody reads on
+            raise error_of(self.first, _damage(result))  # again, if somebody reads on
         self.call = None
         return data
 
 
-def _damaged(result: Result[Any]) -> Result[Any]:
+def info_of(found: FoundObject, target: str) -> ObjectInfo:
+    """Return what a caller gets of an object that was found at `target`."""
+    return ObjectInfo(
+        found.name,
+        found.size,
+        found.revision,
+        target,
+        found.checksum,
+        metadata=MappingProxyType(dict(found.metadata)),
+    )
+
+
+def _damage(result: Result[Any]) -> Result[Any]:
     return Result(
         Outcome.AMBIGUOUS,
         code=DAMAGED,
@@ -210,19 +235,3 @@ class AsyncObjectReader:
     async def read(self) -> bytes:
         """Return all bytes that were not read yet; raise what iterating does."""
         return b"".join([piece async for piece in self])
-
-
-def opened(download: Download, perform: Perform) -> ObjectReader | None:
-    """Ask for the first bytes; None if there is no such object."""
-    first = b""
-    while download.info is None and download.call is not None:
-        first = download.take(perform(download.call, download.seconds))
-    return ObjectReader(download, first, perform) if download.info else None
-
-
-async def opened_async(download: Download, perform: PerformAsync) -> AsyncObjectReader | None:
-    """Do the same without blocking the event loop."""
-    first = b""
-    while download.info is None and download.call is not None:
-        first = download.take(await perform(download.call, download.seconds))
-    return AsyncObjectReader(download, first, perform) if download.info else None

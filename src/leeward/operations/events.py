@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from leeward import items
 from leeward.adapter import Limits
@@ -12,15 +12,54 @@ from leeward.clock import Clock
 from leeward.cloudevents import Written, check, document_of, mint, write
 from leeward.config import BusConfig, Config
 from leeward.entropy import new_id, new_ids
-from leeward.errors import InvalidRequest, PayloadTooLarge
+from leeward.errors import InvalidRequest, Outcome, PayloadTooLarge
 from leeward.operations import arguments, results
-from leeward.operations.batches import send_in_order
-from leeward.operations.limits import OrderLimits
-from leeward.operations.traces import in_trace
+from leeward.operations.arguments import OrderLimits
+from leeward.traces import in_trace
 from leeward.values import Event, PublishReceipt, PublishReport
 
 if TYPE_CHECKING:
-    from leeward.operations.operations import Operation
+    from leeward.operations.results import Operation
+
+
+Results: TypeAlias = Result[tuple[Result[None], ...]]
+"""The result of one request: one outcome for all its events, or one for each."""
+
+_HELD_BACK: Results = Result(
+    Outcome.LOCAL,
+    reason="held_back",
+    message="an earlier event of the same ordering key failed",
+)
+
+_TOO_LATE: Results = Result(
+    Outcome.LOCAL, reason="deadline", message="the deadline passed before it was sent"
+)
+
+
+def send_in_order(
+    chunks: Sequence[Publish],
+) -> Generator[Publish, Results | None, list[tuple[Publish, Results]]]:
+    """Yield each request that is to be sent, and be sent its result, or None for no time left.
+
+    Returns every chunk with the results of its events, those held back included.
+    """
+    failed_keys: set[str] = set()
+    done: list[tuple[Publish, Results]] = []
+    for chunk in chunks:
+        key = chunk.events[0].ordering_key  # that of all its events
+        if key in failed_keys:
+            done.append((chunk, _HELD_BACK))
+            continue
+        results = (yield chunk) or _TOO_LATE
+        done.append((chunk, results))
+        if key is not None and not _went_well(results):
+            failed_keys.add(key)
+    return done
+
+
+def _went_well(results: Results) -> bool:
+    each = results.value if results.outcome is Outcome.OK else None
+    return each is not None and all(entry.outcome is Outcome.OK for entry in each)
 
 
 EVENT_TIMEOUT: Final = 10.0
@@ -56,13 +95,13 @@ class EventOperations:
         arguments.check_name(bus, "bus")
         now, limits = self._clock.now(), self._limits
         source = self._source
-        done = completed(event, "event", limits, id=new_id(now), source=source, now=now)
+        done = complete_event(event, "event", limits, id=new_id(now), source=source, now=now)
         call = Publish(bus, (done,))
         seconds = self._seconds(bus, timeout)
         self._check(call)
         if bus in self._buses or not self._buses:
-            return call, seconds, results.published
-        return call, seconds, results.with_hint(results.published, bus, self._buses)
+            return call, seconds, results.publish_receipt
+        return call, seconds, results.with_hint(results.publish_receipt, bus, self._buses)
 
     def publish_events(
         self, bus: str, events: Sequence[Event], timeout: float | None
@@ -85,7 +124,7 @@ class EventOperations:
                 left = deadline - self._clock.monotonic()
                 request = batch.send((yield request, left) if left > 0 else None)
         except StopIteration as end:
-            return results.report(end.value)
+            return results.publish_report(end.value)
 
     def _seconds(self, bus: str, timeout: float | None) -> float:
         if timeout is not None:
@@ -108,7 +147,7 @@ def complete(
             field="events",
         )
     return [
-        completed(event, f"events[{index}]", limits, id=id, source=source, now=now)
+        complete_event(event, f"events[{index}]", limits, id=id, source=source, now=now)
         for index, (event, id) in enumerate(zip(events, new_ids(now, len(events)), strict=True))
     ]
 
@@ -132,7 +171,7 @@ def in_chunks(events: Sequence[Event], limits: Limits) -> list[tuple[Event, ...]
     return [*chunks, tuple(chunk)] if chunk else chunks
 
 
-def completed(
+def complete_event(
     event: Event, field: str, limits: OrderLimits, *, id: str, source: str, now: float
 ) -> Written:
     """Check one event, which the caller gave as `field`, and fill in what is None."""

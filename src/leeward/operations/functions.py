@@ -11,15 +11,15 @@ from leeward.entropy import new_id
 from leeward.errors import InvalidRequest, PayloadTooLarge
 from leeward.json_text import encode
 from leeward.operations import arguments, results
-from leeward.operations.traces import running_trace
+from leeward.traces import running_trace
 from leeward.values import Effect, InvokeResult, Json, Receipt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from leeward.clock import Clock
-    from leeward.operations.limits import OrderLimits
-    from leeward.operations.operations import Operation
+    from leeward.operations.arguments import OrderLimits
+    from leeward.operations.results import Operation
 
 C = TypeVar("C", bound=Call)
 T = TypeVar("T")
@@ -66,7 +66,7 @@ class FunctionOperations:
         configured = self._function(function)
         call = Invoke(
             function,
-            self._encoded(payload, "payload_bytes"),
+            self._encode(payload, "payload_bytes"),
             arguments.check_idempotency_key(idempotency_key) or new_id(self._clock.now()),
             arguments.check_effect(effect) or configured.effect or Effect.UNSAFE,
             configured.shared_dedup,
@@ -85,7 +85,7 @@ class FunctionOperations:
                 field="timeout",
             )
         self._check(call)
-        return call, seconds, self._with_hint(results.invoked, function)
+        return call, seconds, self._with_hint(results.invoke_result, function)
 
     def enqueue(
         self,
@@ -99,7 +99,7 @@ class FunctionOperations:
         configured = self._function(function)
         call = Enqueue(
             function,
-            self._encoded(payload, "queued_bytes"),
+            self._encode(payload, "queued_bytes"),
             arguments.check_idempotency_key(idempotency_key) or new_id(self._clock.now()),
             arguments.check_effect(effect) or configured.effect or Effect.UNSAFE,
             configured.shared_dedup,
@@ -108,7 +108,7 @@ class FunctionOperations:
         )
         seconds = ENQUEUE_TIMEOUT if timeout is None else arguments.check_timeout(timeout)
         self._check(call)
-        return call, seconds, self._with_hint(results.enqueued, function)
+        return call, seconds, self._with_hint(results.enqueue_receipt, function)
 
     def _with_hint(
         self, conclude: Callable[[C, Result[Any]], T], function: str
@@ -123,7 +123,7 @@ class FunctionOperations:
         checked = arguments.check_name(function, "function")
         return self._functions.get(checked) or _ANY_FUNCTION
 
-    def _encoded(self, payload: Json, limit: str) -> bytes:
+    def _encode(self, payload: Json, limit: str) -> bytes:
         items.check_json(payload, "payload")
         encoded = encode(payload)
         if len(encoded) > getattr(self._limits.smallest, limit):

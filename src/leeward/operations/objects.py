@@ -2,29 +2,72 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from hashlib import sha256
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from leeward.calls import Call, DeleteObject, HeadObject, ListObjects, PutObject, Result
 from leeward.config.model import BucketConfig
 from leeward.entropy import new_id
 from leeward.errors import InvalidRequest, PayloadTooLarge
-from leeward.object_values import ObjectInfo, ObjectPage
 from leeward.operations import arguments
-from leeward.operations.downloads import Download
-from leeward.operations.metadata import checked_metadata
+from leeward.operations.downloads import Download, info_of
 from leeward.operations.results import target_of
-from leeward.values import Promise, StoreReceipt
+from leeward.values import NOTHING, Promise, StoreReceipt
+from leeward.values.objects import ObjectInfo, ObjectPage
 from leeward.watching import OBJECT_PUTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from leeward.calls import FoundObject, Listing
+    from leeward.calls import Listing
     from leeward.clock import Clock
-    from leeward.operations.limits import OrderLimits
-    from leeward.operations.operations import Operation
+    from leeward.operations.arguments import OrderLimits
+    from leeward.operations.results import Operation
+
+
+MOST_CHARACTERS: Final = 1024
+"""Of all names and values together. S3 keeps 2 KiB, with those of leeward's own."""
+
+OWN: Final = "leeward"
+"""How the names begin under which leeward keeps what it needs."""
+
+_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
+_VALUE: Final = re.compile(r"[!-~](?:[ -~]*[!-~])?")
+
+
+def check_metadata(metadata: Any) -> Mapping[str, str]:
+    """Check the metadata of an object; None is for none.
+
+    Raises:
+        InvalidRequest: a store would refuse or change it.
+    """
+    if metadata is None:
+        return NOTHING
+    if not isinstance(metadata, Mapping):
+        raise InvalidRequest("metadata must be a mapping of texts", field="metadata")
+    found = dict(metadata)
+    for name, value in found.items():
+        if not isinstance(name, str) or not _NAME.fullmatch(name) or name.startswith(OWN):
+            raise InvalidRequest(
+                "a name in metadata has 1 to 64 of a-z, 0-9 and underscores, a letter first, and "
+                f"does not begin with {OWN!r}; rename it",
+                field="metadata",
+            )
+        if not isinstance(value, str) or not _VALUE.fullmatch(value):
+            raise InvalidRequest(
+                f"metadata[{name!r}] must be a text of printable ASCII without blanks around it; "
+                "escape what is not",
+                field="metadata",
+            )
+    if sum(len(name) + len(value) for name, value in found.items()) > MOST_CHARACTERS:
+        raise InvalidRequest(
+            f"metadata has more than {MOST_CHARACTERS} characters; put it into the object",
+            field="metadata",
+        )
+    return found
+
 
 OBJECT_TIMEOUT: Final = 60.0
 """Seconds: the deadline of a request that names none. A put may carry many megabytes."""
@@ -79,10 +122,10 @@ class ObjectOperations:
             new_id(self._clock.now()),
             if_absent,
             revision,
-            checked_metadata(metadata),
+            check_metadata(metadata),
         )
         self._check(call)
-        return call, self._seconds(bucket, timeout), _written
+        return call, self._seconds(bucket, timeout), _write_receipt
 
     def get_object(
         self, bucket: str, name: str, *, start: int, length: int | None, timeout: float | None
@@ -102,7 +145,7 @@ class ObjectOperations:
         """Look at an object."""
         call = HeadObject(arguments.check_name(bucket, "bucket"), self._name(name))
         self._check(call)
-        return call, self._seconds(bucket, timeout), _looked_at
+        return call, self._seconds(bucket, timeout), _info_or_none
 
     def list_objects(
         self, bucket: str, prefix: str, cursor: str | None, timeout: float | None
@@ -118,7 +161,7 @@ class ObjectOperations:
             )
         call = ListObjects(checked, prefix, cursor)
         self._check(call)
-        return call, self._seconds(bucket, timeout), _listed
+        return call, self._seconds(bucket, timeout), _page_of
 
     def delete_object(
         self, bucket: str, name: str, timeout: float | None
@@ -126,7 +169,7 @@ class ObjectOperations:
         """Delete an object."""
         call = DeleteObject(arguments.check_name(bucket, "bucket"), self._name(name))
         self._check(call)
-        return call, self._seconds(bucket, timeout), _written
+        return call, self._seconds(bucket, timeout), _write_receipt
 
     def _body(self, data: Any) -> bytes:
         if not isinstance(data, bytes | bytearray | memoryview):
@@ -183,14 +226,14 @@ def _whole(value: Any, field: str, least: int) -> int:
     return value
 
 
-def _written(call: PutObject | DeleteObject, result: Result[Any]) -> StoreReceipt:
+def _write_receipt(call: PutObject | DeleteObject, result: Result[Any]) -> StoreReceipt:
     """Conclude a put or a delete."""
     target = target_of(call, result)
     revision = result.value if isinstance(call, PutObject) else None
     return StoreReceipt(Promise.COMMITTED, target, revision, result.resolved, result.attempts)
 
 
-def _looked_at(call: HeadObject, result: Result[Any]) -> ObjectInfo | None:
+def _info_or_none(call: HeadObject, result: Result[Any]) -> ObjectInfo | None:
     """Conclude `head_object`."""
     target = target_of(call, result)
     return (
@@ -200,21 +243,9 @@ def _looked_at(call: HeadObject, result: Result[Any]) -> ObjectInfo | None:
     )
 
 
-def _listed(call: ListObjects, result: Result[Any]) -> ObjectPage:
+def _page_of(call: ListObjects, result: Result[Any]) -> ObjectPage:
     """Conclude `list_objects`."""
     target = target_of(call, result)
     listing = cast("Listing", result.value)
     objects = tuple(info_of(each, target) for each in listing.objects)
     return ObjectPage(objects, listing.cursor, target, result.attempts)
-
-
-def info_of(found: FoundObject, target: str) -> ObjectInfo:
-    """Return what a caller gets of an object that was found at `target`."""
-    return ObjectInfo(
-        found.name,
-        found.size,
-        found.revision,
-        target,
-        found.checksum,
-        metadata=MappingProxyType(dict(found.metadata)),
-    )

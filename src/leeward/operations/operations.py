@@ -13,46 +13,122 @@ in this file; those on functions, events, objects and workflows have one each be
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from leeward import items
 from leeward.adapter import Capability, Driver
 from leeward.calls import Call, Delete, Key, Load, Result, Store
 from leeward.clock import Clock
 from leeward.config import Config, TableConfig
+from leeward.config.groups import residency_of
 from leeward.entropy import new_id
-from leeward.errors import ConfigError, LeewardError, PayloadTooLarge
+from leeward.entrypoints import load_named
+from leeward.errors import ConfigError, LeewardError, Outcome, PayloadTooLarge
 from leeward.forking import ForkLock
 from leeward.items.names import longest_name
 from leeward.operations import arguments, results
-from leeward.operations.capabilities import POSSIBLE, needed, require
+from leeward.operations.arguments import OrderLimits
+from leeward.operations.capabilities import POSSIBLE, needed_by, require
 from leeward.operations.functions import FunctionOperations
-from leeward.operations.limits import OrderLimits
-from leeward.operations.routing import router_of
-from leeward.values import (
-    Effect,
-    InvokeResult,
-    Item,
-    Json,
-    ProbeReport,
-    Record,
-    StoreReceipt,
-    TargetStatus,
-)
+from leeward.operations.results import Operation
+from leeward.registry import RUNS
+from leeward.routing import FailoverDriver
+from leeward.routing.health import Evidence
+from leeward.routing.select import NO_GROUPS
+from leeward.values import NOTHING, Item, ProbeReport, Record, StoreReceipt, TargetStatus
 
 if TYPE_CHECKING:
     from datetime import timedelta
 
     from leeward.operations.events import EventOperations
     from leeward.operations.objects import ObjectOperations
-    from leeward.operations.workflows import Workflows
-    from leeward.workflow.model import Definition
+    from leeward.operations.protocols import FlowDefinition
+    from leeward.operations.runs import RunOperations
+
+
+def _runs(config: Config, drivers: Sequence[Driver]) -> str | None:
+    """Return the target at which runs live, if it is one of the order."""
+    target = config.workflow_target
+    return target if target in {driver.target for driver in drivers} else None
+
+
+def router_of(
+    config: Config, drivers: Sequence[Driver], clock: Clock, *, otel: bool = False
+) -> FailoverDriver:
+    """Return the router that `config` describes, over `drivers` in order of preference.
+
+    With `otel` its calls and decisions are told to OpenTelemetry.
+
+    Raises:
+        ConfigError: a group has no target left, a table's home is not where its data has to be,
+            or OpenTelemetry is not installed.
+    """
+    groups, weights = NO_GROUPS, NOTHING
+    if config.groups or config.weights or any(each.residency for each in config.tables.values()):
+        from leeward.config.groups import check_homes, groups_of, shares_of
+
+        check_homes(config)
+        groups = groups_of(config, tuple(driver.target for driver in drivers))
+        weights = shares_of(config.weights)
+    kind = FailoverDriver
+    if otel:
+        from leeward.operations.telemetry import ObservedRouter
+
+        kind = ObservedRouter
+    router = kind(
+        drivers,
+        home=config.data_target,
+        homes=config.homes(),
+        bucket_homes=config.bucket_homes(),
+        runs=_runs(config, drivers),
+        groups=groups,
+        weights=weights,
+        fail_back=config.fail_back,
+        hedging=config.hedge,
+        clock=clock,
+    )
+    if config.health_checks is not None:
+        router.check_health(*config.health_checks)
+    if config.snapshot is not None:
+        table = config.tables.get(config.snapshot) or TableConfig()
+        router.share_health(config.snapshot, table.key[0])
+    return router
+
+
+PROBE_TIMEOUT: Final = 4.0
+"""Seconds that a probe by hand may take."""
+
+
+def status_of(driver: Driver, evidence: Evidence, config: Config) -> TargetStatus:
+    """Describe a target."""
+    places = driver.places()
+    return TargetStatus(
+        name=driver.target,
+        capabilities=frozenset(capability.value for capability in driver.capabilities),
+        settings=driver.describe(),
+        attempts=evidence.attempts,
+        failures=evidence.failures,
+        last_outcome=evidence.last_outcome,
+        state=evidence.state,
+        circuits=evidence.circuits,
+        residency=residency_of(config, driver.target),
+        in_flight=None if places is None else places[0],
+        waiting=None if places is None else places[1],
+    )
+
+
+def probe_of(driver: Driver, clock: Clock) -> ProbeReport:
+    """Look whether a target works."""
+    if driver.probe_fidelity is None:
+        return ProbeReport(driver.target, None, None)
+    began = clock.monotonic()
+    result = driver.probe(PROBE_TIMEOUT)
+    seconds = clock.monotonic() - began
+    return ProbeReport(driver.target, result.outcome is Outcome.OK, seconds, result.code)
+
 
 C = TypeVar("C", bound=Call)
 T = TypeVar("T")
-
-Operation: TypeAlias = tuple[C, float, Callable[[C, Result[Any]], T]]
-"""A call, the seconds for it, and what its result becomes."""
 
 DATA_TIMEOUT: Final = 15.0
 """Seconds: the deadline of a call that names none."""
@@ -89,6 +165,8 @@ class Operations:
         otel: tell OpenTelemetry of calls and of the router's decisions.
 
     Attributes:
+        config: what was configured.
+        definitions: of workflows.
         router: takes each call to a target.
         functions: the operations on functions.
         drivers: by target.
@@ -101,13 +179,14 @@ class Operations:
         config: Config,
         drivers: Sequence[Driver],
         clock: Clock,
-        definitions: Iterable[Definition] = (),
+        definitions: Iterable[FlowDefinition] = (),
         *,
         otel: bool = False,
     ) -> None:
         self.router = router_of(config, drivers, clock, otel=otel)
         self.closed = self._is_closing = False
-        self._config = config
+        self.config = config
+        self.definitions = tuple(definitions)
         self.drivers = {driver.target: driver for driver in drivers}
         everywhere = frozenset.intersection(*(driver.capabilities for driver in drivers))
         self._lacking = frozenset(Capability) - everywhere
@@ -117,8 +196,7 @@ class Operations:
         self.functions = FunctionOperations(config.functions, self._limits, clock, self.check)
         self._events: EventOperations | None = None
         self._objects: ObjectOperations | None = None
-        self._definitions = definitions
-        self._workflows: Workflows | None = None
+        self._runs: RunOperations | None = None
         self._opening = ForkLock(whole=False)
 
     def store_data(
@@ -149,7 +227,11 @@ class Operations:
         )
         seconds = known.seconds if timeout is None else arguments.check_timeout(timeout)
         self.check(call)
-        conclude = results.stored if known.is_known else self._with_hint(results.stored, table)
+        conclude = (
+            results.store_receipt
+            if known.is_known
+            else self._with_hint(results.store_receipt, table)
+        )
         return call, seconds, conclude
 
     def load_data(
@@ -163,7 +245,7 @@ class Operations:
         return (
             call,
             seconds,
-            self._loaded if known.is_known else self._with_hint(self._loaded, table),
+            self._record_of if known.is_known else self._with_hint(self._record_of, table),
         )
 
     def delete_data(
@@ -183,7 +265,11 @@ class Operations:
         )
         seconds = known.seconds if timeout is None else arguments.check_timeout(timeout)
         self.check(call)
-        conclude = results.deleted if known.is_known else self._with_hint(results.deleted, table)
+        conclude = (
+            results.delete_receipt
+            if known.is_known
+            else self._with_hint(results.delete_receipt, table)
+        )
         return call, seconds, conclude
 
     @property
@@ -192,7 +278,7 @@ class Operations:
         if self._events is None:
             from leeward.operations.events import EventOperations
 
-            self._events = EventOperations(self._config, self._limits, self.clock, self.check)
+            self._events = EventOperations(self.config, self._limits, self.clock, self.check)
         return self._events
 
     @property
@@ -202,30 +288,21 @@ class Operations:
             from leeward.operations.objects import ObjectOperations
 
             self._objects = ObjectOperations(
-                self._config.buckets, self._limits, self.clock, self.check
+                self.config.buckets, self._limits, self.clock, self.check
             )
         return self._objects
 
-    def workflows(self) -> Workflows:
-        """Return what the client does with workflows, opened on first need.
-
-        Raises:
-            LeewardError: the client is closed, or the workflows are not configured well.
-        """
-        from leeward.operations.own_tables import OwnTables
-        from leeward.operations.workflows import Means, Workflows
-
+    @property
+    def runs(self) -> RunOperations:
+        """The operations on workflows; a program that uses none does not load them."""
         with self._opening:
-            if self._workflows is None and not self._is_closing:
-                self._workflows = Workflows(
-                    self._config,
-                    list(self.drivers.values()),
-                    self._definitions,
-                    Means(self._invoke_step, self.router, OwnTables(self), self.clock),
-                )
-            if self._workflows is None:
-                raise LeewardError("this client is closed, and nothing was started; open a new one")
-            return self._workflows
+            if self._runs is None:
+                from leeward.operations.runs import RunOperations
+
+                self._runs = RunOperations(lambda: load_named(RUNS)(self))
+                if self._is_closing:
+                    self._runs.close(None)
+            return self._runs
 
     def close(self, timeout: float | None = None) -> None:
         """Let the steps of workflows that are under way end, and refuse every operation then.
@@ -235,19 +312,16 @@ class Operations:
         """
         with self._opening:
             self._is_closing = True
-            workflows, self._workflows = self._workflows, None
         try:
-            if workflows is not None:
-                workflows.runs.close(timeout)
+            if self._runs is not None:
+                self._runs.close(timeout)
         finally:
             self.closed = True
 
     def targets(self) -> list[TargetStatus]:
         """Describe the targets, in order."""
-        from leeward.operations.status import status_of
-
         return [
-            status_of(driver, self.router.evidence(driver.target), self._config)
+            status_of(driver, self.router.evidence(driver.target), self.config)
             for driver in self.drivers.values()
         ]
 
@@ -258,8 +332,6 @@ class Operations:
 
     def probe(self, target: str) -> ProbeReport:
         """Look whether a target works."""
-        from leeward.operations.status import probe_of
-
         return probe_of(self.drivers[self.check_target(target)], self.clock)
 
     def check_target(self, target: str) -> str:
@@ -270,30 +342,20 @@ class Operations:
             )
         return target
 
-    def narrowed(self, call: Call, targets: str | Sequence[str]) -> tuple[str, ...]:
+    def explain(self, call_id: int) -> str:
+        """Return in words what was decided about a call, and why."""
+        return self.router.explain(arguments.check_call_id(call_id))
+
+    def narrow(self, call: Call, targets: str | Sequence[str]) -> tuple[str, ...]:
         """Check the targets that a caller narrows the order to, for one call."""
         return arguments.check_targets(targets, self.drivers, self.router.candidates(call))
-
-    def _invoke_step(
-        self,
-        function: str,
-        payload: Json = None,
-        *,
-        effect: Effect,
-        idempotency_key: str,
-        timeout: float,
-    ) -> InvokeResult:
-        call, seconds, finish = self.functions.invoke(
-            function, payload, effect, idempotency_key, timeout
-        )
-        return finish(call, self.router.perform(call, seconds))
 
     def check(self, call: Call) -> None:
         """Refuse a call of a closed client, and one that a target could not serve."""
         if self.closed:
             raise LeewardError("this client is closed, and nothing was sent; open a new one")
         lacking = self._lacking
-        if not (lacking.isdisjoint(POSSIBLE[call.verb]) or lacking.isdisjoint(needed(call))):
+        if not (lacking.isdisjoint(POSSIBLE[call.verb]) or lacking.isdisjoint(needed_by(call))):
             require(call, [self.drivers[name] for name in self.router.candidates(call)])
 
     def table(self, table: str) -> Table:
@@ -302,8 +364,8 @@ class Operations:
         if known is not None:
             return known
         checked = arguments.check_name(table, "table")
-        configured = self._config.tables.get(checked) or _ANY_TABLE
-        is_known = configured is not _ANY_TABLE or not self._config.tables
+        configured = self.config.tables.get(checked) or _ANY_TABLE
+        is_known = configured is not _ANY_TABLE or not self.config.tables
         known = Table(configured.key, configured.timeout or DATA_TIMEOUT, is_known)
         if len(self._tables) >= MOST_KNOWN:
             self._tables.clear()
@@ -344,7 +406,7 @@ class Operations:
         self, conclude: Callable[[C, Result[Any]], T], table: str
     ) -> Callable[[C, Any], T]:
         """Return what concludes a call likewise, with the table whose name is nearest."""
-        return results.with_hint(conclude, table, self._config.tables)
+        return results.with_hint(conclude, table, self.config.tables)
 
-    def _loaded(self, call: Load, result: Result[Any]) -> Record | None:
-        return results.loaded(call, result, self.clock.now())
+    def _record_of(self, call: Load, result: Result[Any]) -> Record | None:
+        return results.record_of(call, result, self.clock.now())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from leeward.calls import (
     Call,
@@ -16,10 +16,9 @@ from leeward.calls import (
     Store,
     Stored,
 )
-from leeward.errors import CallError, LeewardError, NotFound, Outcome
+from leeward.errors import Attempt, CallError, LeewardError, NotFound, Outcome
 from leeward.text import did_you_mean
 from leeward.values import (
-    Attempt,
     InvokeResult,
     Json,
     Promise,
@@ -36,6 +35,9 @@ if TYPE_CHECKING:
 
 C = TypeVar("C", bound=Call)
 T = TypeVar("T")
+
+Operation: TypeAlias = tuple[C, float, Callable[[C, Result[Any]], T]]
+"""A call, the seconds for it, and what makes a receipt, or an exception, of its result."""
 
 
 def with_hint(
@@ -61,31 +63,31 @@ def with_hint(
     return with_nearest
 
 
-def invoked(call: Invoke, result: Result[Json]) -> InvokeResult:
+def invoke_result(call: Invoke, result: Result[Json]) -> InvokeResult:
     """Conclude `invoke`."""
     target = target_of(call, result)
     return InvokeResult(result.value, target, call.idempotency_key, result.attempts)
 
 
-def enqueued(call: Enqueue, result: Result[None]) -> Receipt:
+def enqueue_receipt(call: Enqueue, result: Result[None]) -> Receipt:
     """Conclude `enqueue`."""
     target = target_of(call, result)
     return Receipt(Promise.ACCEPTED, target, call.idempotency_key, result.attempts)
 
 
-def stored(call: Store, result: Result[str]) -> StoreReceipt:
+def store_receipt(call: Store, result: Result[str]) -> StoreReceipt:
     """Conclude `store_data`."""
     target = target_of(call, result)
     return StoreReceipt(Promise.COMMITTED, target, result.value, result.resolved, result.attempts)
 
 
-def deleted(call: Delete, result: Result[None]) -> StoreReceipt:
+def delete_receipt(call: Delete, result: Result[None]) -> StoreReceipt:
     """Conclude `delete_data`."""
     target = target_of(call, result)
     return StoreReceipt(Promise.COMMITTED, target, None, result.resolved, result.attempts)
 
 
-def loaded(call: Load, result: Result[Stored | None], now: float) -> Record | None:
+def record_of(call: Load, result: Result[Stored | None], now: float) -> Record | None:
     """Conclude `load_data`. What has expired by `now` (Unix seconds) is not there any more."""
     target = target_of(call, result)
     found = result.value
@@ -101,7 +103,7 @@ def loaded(call: Load, result: Result[Stored | None], now: float) -> Record | No
     )
 
 
-def published(call: Publish, result: Result[tuple[Result[None], ...]]) -> PublishReceipt:
+def publish_receipt(call: Publish, result: Result[tuple[Result[None], ...]]) -> PublishReceipt:
     """Conclude `publish_event`."""
     (event,), (each,) = call.events, _results_of(call, result)
     if each.outcome is not Outcome.OK:
@@ -109,7 +111,7 @@ def published(call: Publish, result: Result[tuple[Result[None], ...]]) -> Publis
     return PublishReceipt(Promise.PUBLISHED, str(event.id), str(each.target), result.attempts)
 
 
-def report(
+def publish_report(
     chunks: Sequence[tuple[Publish, Result[tuple[Result[None], ...]]]],
 ) -> PublishReport:
     """Conclude `publish_events`: one entry for each event, in the order given."""

@@ -16,7 +16,7 @@ from typing import Any, Final
 from leeward.adapter import Limits
 from leeward.calls import OBJECT_VERBS, Call, Enqueue, Invoke, Publish, Result
 from leeward.cloudevents import document_of
-from leeward.errors import Outcome
+from leeward.errors import Attempt, Outcome
 from leeward.otel import (
     ATTEMPTS,
     BUCKET,
@@ -41,7 +41,7 @@ from leeward.otel import (
     traceparent_of,
 )
 from leeward.routing import FailoverDriver
-from leeward.values import Attempt, RoutingEvent
+from leeward.values import RoutingEvent
 
 _NANO: Final = 1_000_000_000
 
@@ -61,7 +61,7 @@ class ObservedRouter(FailoverDriver):
         """Take a call to its result, in a span."""
         with self._telemetry.span(call) as span:
             traced = in_trace(call, span.traceparent, self.limits)
-            return span.ended(super().perform(traced, timeout, only))
+            return span.end(super().perform(traced, timeout, only))
 
     async def perform_async(
         self, call: Call, timeout: float, only: tuple[str, ...] = ()
@@ -69,7 +69,7 @@ class ObservedRouter(FailoverDriver):
         """Do the same without blocking the event loop."""
         with self._telemetry.span(call) as span:
             traced = in_trace(call, span.traceparent, self.limits)
-            return span.ended(await super().perform_async(traced, timeout, only))
+            return span.end(await super().perform_async(traced, timeout, only))
 
 
 class ClientTelemetry:
@@ -130,7 +130,7 @@ class CallSpan:
         self._span = span
         self._began, self._at = perf_counter(), time_ns()
 
-    def ended(self, result: Result[Any]) -> Result[Any]:
+    def end(self, result: Result[Any]) -> Result[Any]:
         """Note how the call has ended; return its result."""
         telemetry, span, outcome = self._telemetry, self._span, result.outcome
         seconds, target = perf_counter() - self._began, result.target or ""

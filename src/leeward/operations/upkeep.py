@@ -26,7 +26,7 @@ from leeward.values import NOTHING
 NATIVE_SECONDS: Final = 30.0
 
 
-class Home(NamedTuple):
+class TableHome(NamedTuple):
     """Where a table is.
 
     Attributes:
@@ -97,12 +97,12 @@ def own_bucket(operations: Operations, bucket: str) -> str:
         LeewardError: it has no home.
     """
     (target,) = operations.router.candidates(ListObjects(bucket))[:1]
-    configured = operations._config.buckets.get(bucket)  # noqa: SLF001
+    configured = operations.config.buckets.get(bucket)
     names = NOTHING if configured is None else configured.names
     return str(names.get(target, names.get(target.partition(":")[0], bucket)))
 
 
-def home_of(operations: Operations, table: str) -> Home:
+def home_of(operations: Operations, table: str) -> TableHome:
     """Return where a table is that can be scanned.
 
     Raises:
@@ -112,4 +112,4 @@ def home_of(operations: Operations, table: str) -> Home:
     operations.check(call)
     (target,) = operations.router.candidates(call)[:1]
     driver = operations.drivers[target]
-    return Home(target, driver.limits, Capability.EXPIRY in driver.capabilities)
+    return TableHome(target, driver.limits, Capability.EXPIRY in driver.capabilities)

@@ -19,8 +19,8 @@ from leeward.workflow.model import functions_of
 
 if TYPE_CHECKING:
     from leeward.client import Client
+    from leeward.values.runs import Run
     from leeward.workflow.model import Definition
-    from leeward.workflow.runs import Run
 
 Name = Annotated[str, typer.Argument(metavar="WORKFLOW", help="Its name.")]
 Id = Annotated[str, typer.Argument(metavar="RUN", help="The id of the run.")]

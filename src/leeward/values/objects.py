@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from leeward.errors import Attempt
 from leeward.masking import masked
-from leeward.values import NOTHING, Attempt
+from leeward.values import NOTHING
 
 
 class ObjectInfo(NamedTuple):

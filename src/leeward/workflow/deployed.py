@@ -28,11 +28,11 @@ from leeward.json_text import encode
 from leeward.operations.capabilities import require
 from leeward.operations.errors import error_of
 from leeward.values import Json
+from leeward.values.runs import Run, RunState
 from leeward.workflow.checks import check_input, check_run_id
 from leeward.workflow.known import known_in
 from leeward.workflow.limits import LIMITS
 from leeward.workflow.model import Definition
-from leeward.workflow.runs import Run, RunState
 
 if TYPE_CHECKING:
     from leeward.app.idempotency.store import TableClient
