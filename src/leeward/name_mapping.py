@@ -77,28 +77,30 @@ class NameMappingDriver(WrappingDriver):
 
     def perform(self, call: Call, timeout: float) -> Result[Any]:
         """Make one attempt, under the target's own name."""
-        return self._driver.perform(self._named(call), timeout)
+        return self._driver.perform(self._with_own_name(call), timeout)
 
     async def perform_async(self, call: Call, timeout: float) -> Result[Any]:
         """Await one attempt, under the target's own name."""
-        return await self._driver.perform_async(self._named(call), timeout)
+        return await self._driver.perform_async(self._with_own_name(call), timeout)
 
     def store_many(self, calls: Sequence[Store], timeout: float) -> list[Result[Any]] | None:
         """Make attempts at many stores, under the target's own names."""
-        named: Any = [self._named(call) for call in calls]
+        named: Any = [self._with_own_name(call) for call in calls]
         return self._driver.store_many(named, timeout)
 
     def look(self, look: Look, timeout: float) -> Result[Any]:
         """Look under the target's own name."""
-        from leeward.calls.looks import BUCKET, BUS, RESOURCE, TABLE
-
-        by_verb = {BUS: self._buses, TABLE: self._tables, BUCKET: self._buckets}
-        if look.verb == RESOURCE:  # a file has the target's own name of it
+        by_verb: Mapping[str, Mapping[str, str]] = {
+            "look_bus": self._buses,
+            "look_table": self._tables,
+            "look_bucket": self._buckets,
+        }
+        if look.verb == "look_resource":  # a file has the target's own name of it
             return super().look(look, timeout)
         names = by_verb.get(look.verb, self._functions)
         return super().look(look._replace(name=names.get(look.name, look.name)), timeout)
 
-    def _named(self, call: Call) -> Call:
+    def _with_own_name(self, call: Call) -> Call:
         match call:
             case Invoke(function) | Enqueue(function):
                 own = self._functions.get(function)

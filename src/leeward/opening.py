@@ -129,7 +129,7 @@ def own_order(drivers: Sequence[Driver], config: Config) -> list[Driver]:
     for driver in drivers:
         remedy = "name an order such as 'local:a,local:b', or pass drivers"
         check_driver(driver, "an element of targets", remedy)
-    return [_renamed(driver, _name_of(driver), config) for driver in drivers]
+    return [_map_names(driver, _name_of(driver), config) for driver in drivers]
 
 
 def _name_of(driver: Driver) -> TargetName:
@@ -138,7 +138,7 @@ def _name_of(driver: Driver) -> TargetName:
 
 
 def _open(target: TargetName, config: Config, env: Mapping[str, str]) -> Driver:
-    return _renamed(open_target(target_config(target, config, env)), target, config)
+    return _map_names(open_target(target_config(target, config, env)), target, config)
 
 
 def target_config(target: TargetName, config: Config, env: Mapping[str, str]) -> TargetConfig:
@@ -158,7 +158,7 @@ def target_config(target: TargetName, config: Config, env: Mapping[str, str]) ->
     )
 
 
-def _renamed(driver: Driver, target: TargetName, config: Config) -> Driver:
+def _map_names(driver: Driver, target: TargetName, config: Config) -> Driver:
     functions = _own_names(target, {name: each.names for name, each in config.functions.items()})
     buses = _own_names(target, {name: each.names for name, each in config.buses.items()})
     tables = _own_names(target, {name: each.names for name, each in config.tables.items()})

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from leeward.adapter import Driver, Opener, TargetConfig
-from leeward.entrypoints import EntryPoint, all_entry_points, entry_points, load_named
+from leeward.entrypoints import EntryPoint, all_entry_points, entry_points, import_spec
 from leeward.errors import ConfigError
 
 GROUP = "leeward.adapters"
@@ -77,7 +77,7 @@ def check_provider(provider: str, where: str) -> None:
 
 def _opener(provider: str) -> Opener:
     if provider in BUILT_IN:
-        opener: Opener = load_named(BUILT_IN[provider])
+        opener: Opener = import_spec(BUILT_IN[provider])
         return opener
     installed = _by_name(entry_points(GROUP))
     if provider not in installed:
@@ -90,10 +90,10 @@ def _opener(provider: str) -> Opener:
         raise ConfigError(
             f"several packages offer the adapter {provider!r} ({packages}); uninstall all but one"
         )
-    return _loaded(found[0], provider)
+    return _load(found[0], provider)
 
 
-def _loaded(point: EntryPoint, provider: str) -> Opener:
+def _load(point: EntryPoint, provider: str) -> Opener:
     try:
         loaded: Any = point.load()
     except Exception as error:  # a package may fail in any way while it is imported

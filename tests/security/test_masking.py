@@ -108,9 +108,9 @@ def test_a_value_shows_what_it_is_and_not_what_it_carries(
 
 
 NOTHING_TO_HIDE = {
-    "Attempt", "_Said", "Receipt", "PublishReceipt", "PublishEntry", "PublishReport", "StoreReceipt",
+    "Attempt", "Receipt", "PublishReceipt", "PublishEntry", "PublishReport", "StoreReceipt",
     "TargetStatus", "CircuitStatus", "RoutingEvent", "ProbeReport", "Limits", "Need", "TheirTime",
-    "Drop", "Token", "FunctionAddress",
+    "Drop", "Token", "FunctionAddress", "_Said",
 }  # fmt: skip
 """Values of names, ids, numbers and outcomes alone."""
 

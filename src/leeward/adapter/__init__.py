@@ -17,6 +17,7 @@ from time import monotonic
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn, TypeAlias
 
+from leeward import calls
 from leeward.calls import SHORTEST_WAIT, Call, Result, Store, time_after
 from leeward.clock import running_loop
 from leeward.errors import ConfigError, Outcome
@@ -218,9 +219,7 @@ class Driver(ABC):
 
         It is for `leeward doctor`. The value of an OK result is a `leeward.calls.LookResult`.
         """
-        from leeward.calls import LookResult
-
-        return Result.ok(LookResult(None, f"the adapter of {self.target} has no way to look"))
+        return Result.ok(calls.LookResult(None, f"the adapter of {self.target} has no way to look"))
 
     def store_many(self, calls: Sequence[Store], timeout: float) -> list[Result[Any]] | None:
         """Make one attempt at each of many stores, together within `timeout` seconds.

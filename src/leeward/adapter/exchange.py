@@ -14,7 +14,7 @@ from leeward.adapter.classification import Classification
 from leeward.adapter.http_dates import ahead_of
 from leeward.adapter.plan_run import proves_nothing_done, result_of
 from leeward.adapter.plans import SKEWED, Need, Plan, Send, Step, TheirTime, View
-from leeward.calls import Result
+from leeward.calls import Result, UnreadableItem
 from leeward.errors import Outcome
 from leeward.http.messages import Failure, Request, Response
 from leeward.json_text import DEEPEST, Undecodable, decode
@@ -30,6 +30,8 @@ UNDECODABLE: Final = "undecodable"
 """AMBIGUOUS: a success whose body is not what the service documents."""
 UNEXPECTED: Final = "unexpected_status"
 """AMBIGUOUS: a success, and not the one that this call ends with."""
+UNREADABLE: Final = "undecodable"
+"""UNUSABLE: another program has stored something that leeward cannot read."""
 DAMAGED: Final = "damaged"
 """AMBIGUOUS: the body does not have the checksum that came with it."""
 
@@ -284,12 +286,19 @@ def misread(response: Response, error: Exception, *, request_id: str = "") -> Re
         error: what reading it raised.
         request_id: the header with the service's id of the request.
     """
-    from leeward.adapter.tables import unreadable
-    from leeward.items.profile import UnreadableItem
-
     if isinstance(error, UnreadableItem):
         return unreadable(error)
     return ambiguous(response, UNDECODABLE, error, request_id=request_id)
+
+
+def unreadable(error: Exception) -> Result[Any]:
+    """Return the result of a read that met something which leeward cannot read."""
+    return Result(
+        Outcome.UNUSABLE,
+        message="an item cannot be read by leeward: another program has written it",
+        reason=UNREADABLE,
+        cause=error,
+    )
 
 
 def retry_after(response: Response, now: float) -> float | None:

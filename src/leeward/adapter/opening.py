@@ -11,7 +11,7 @@ from leeward.adapter.hosts import allowed_hosts
 from leeward.adapter.options import Option, Setting, Values
 from leeward.adapter.plan_driver import LOAD_PROBE, PlanDriver, Probe, TargetInfo
 from leeward.adapter.resolver import Resolved, Source, Unresolved
-from leeward.entrypoints import load_named
+from leeward.entrypoints import import_spec
 from leeward.errors import ConfigError, Outcome
 from leeward.http.options import TransportOptions, options_from_env, refuse_key_log
 from leeward.http.transport import Transport
@@ -38,7 +38,7 @@ class Plans(NamedTuple):
 
 def _load(function: str | Callable[..., Any]) -> Callable[..., Any]:
     """Return a function itself, or the one of a ``"module:function"``, which is imported now."""
-    return load_named(function) if isinstance(function, str) else function
+    return import_spec(function) if isinstance(function, str) else function
 
 
 class LazyPlans(Mapping[str, "Planner"]):

@@ -15,7 +15,9 @@ from leeward.adapter.hosts import url_of
 from leeward.adapter.resolver import Resolved, Unresolved
 from leeward.errors import ConfigError, LeewardError, Outcome
 from leeward.http.messages import Failure, Request, Response
+from leeward.http.options import options_from_env
 from leeward.http.transport import Transport
+from leeward.http.wire import curl_wire
 from leeward.json_text import Undecodable, decode
 from leeward.masking import masked
 from leeward.text import is_token
@@ -76,14 +78,11 @@ class OneShotTransport:
 
     def send(self, request: Request, timeout: float) -> Response | Failure:
         """Send `request` once and give its answer, within `timeout` seconds."""
-        from leeward.http.options import options_from_env
-        from leeward.http.threads import CurlTransport
-
-        transport = CurlTransport(options_from_env({}))
+        wire = curl_wire(options_from_env({}))
         try:
-            return transport.send(request, timeout)
+            return wire.transport().send(request, timeout)
         finally:
-            transport.close()
+            wire.close()
 
     def drop(self, origin: str) -> None:
         """Do nothing: no connection is kept."""

@@ -313,6 +313,10 @@ class Stored(NamedTuple):
         return masked(self, "revision write_id expires_at foreign")
 
 
+class UnreadableItem(ValueError):
+    """An item cannot be read by leeward. The message repeats no value of it."""
+
+
 class Page(NamedTuple):
     """A page of a scan. `cursor` is None on the last page."""
 
@@ -474,5 +478,6 @@ __all__ = [
     "StoreMany",
     "Stored",
     "TakeMessages",
+    "UnreadableItem",
     "time_after",
 ]

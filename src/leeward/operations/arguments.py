@@ -68,7 +68,7 @@ def check_effect(value: Any) -> Effect | None:
     names = [each.value for each in Effect]
     if not isinstance(value, str) or value not in names:
         raise InvalidRequest(
-            f"effect is {shown(value)}; it must be one of {', '.join(names)}", field="effect"
+            f"effect is {display(value)}; it must be one of {', '.join(names)}", field="effect"
         )
     return Effect(value)
 
@@ -77,7 +77,7 @@ def check_call_id(value: Any) -> int:
     """Check the number of a call."""
     if isinstance(value, bool) or not isinstance(value, int):
         raise InvalidRequest(
-            f"call_id is {shown(value)}; it must be a whole number, as in `attempts`",
+            f"call_id is {display(value)}; it must be a whole number, as in `attempts`",
             field="call_id",
         )
     return value
@@ -94,12 +94,12 @@ def check_targets(value: Any, order: Collection[str], able: Collection[str]) -> 
     given = value.split(",") if isinstance(value, str) else value
     several = isinstance(given, Sequence) and not isinstance(given, bytes | bytearray)
     if not several or not given or any(not isinstance(each, str) for each in given):
-        problem = f"is {shown(value)}; it must be the name of a target of the order, or several "
+        problem = f"is {display(value)}; it must be the name of a target of the order, or several "
         raise InvalidRequest(f"targets {problem}of them", field="targets")
     names = tuple(each.strip() for each in given)
     for name in names:
         if name not in order:
-            problem = f"names {shown(name)}, which is not in the order; it has {', '.join(order)}"
+            problem = f"names {display(name)}, which is not in the order; it has {', '.join(order)}"
             raise InvalidRequest(f"targets {problem}", field="targets")
     if len(set(names)) < len(names):
         raise InvalidRequest("targets names a target twice; name each once", field="targets")
@@ -141,7 +141,7 @@ def check_condition(if_absent: Any, if_revision: Any) -> str | None:
     """Check the condition of a write; return the revision, which a receipt or a record gave."""
     if not isinstance(if_absent, bool):
         raise InvalidRequest(
-            f"if_absent must be True or False, not {shown(if_absent)}", field="if_absent"
+            f"if_absent must be True or False, not {display(if_absent)}", field="if_absent"
         )
     if if_revision is None:
         return None
@@ -209,7 +209,7 @@ def _check_key_value(value: Any, field: str, limits: OrderLimits) -> None:
         )
 
 
-def shown(value: object) -> str:
+def display(value: object) -> str:
     """Return a wrong value for a message: a short text itself, of anything else the type."""
     if isinstance(value, str) and len(value) <= MAX_NAME:
         return repr(value)

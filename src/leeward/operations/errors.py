@@ -247,7 +247,7 @@ def _class_of(call: Call, result: Result[Any]) -> type[CallError]:
         each.outcome is Outcome.LOCAL for each in result.attempts
     ):
         return Overloaded
-    if TABLE[result.outcome].proved and len(_targets_tried(result)) > 1:
+    if TABLE[result.outcome].proved and len(_targets_of(result)) > 1:
         return AllTargetsUnavailable
     if result.outcome is Outcome.NOT_SENT and _has_home(call):
         return HomeUnavailable
@@ -258,7 +258,7 @@ def _has_home(call: Call) -> bool:
     return isinstance(call, Store | Load | Delete) or call.verb in OBJECT_VERBS
 
 
-def _targets_tried(result: Result[Any]) -> list[str]:
+def _targets_of(result: Result[Any]) -> list[str]:
     return list(dict.fromkeys(attempt.target for attempt in result.attempts))
 
 
@@ -345,7 +345,7 @@ def _next_step(call: Call, is_unkeyed: bool) -> str:
 def _subject(call: Call, result: Result[Any]) -> str:
     named = call.verb in OBJECT_VERBS or call.verb in RUN_VERBS
     thing = f"{call[1]!s} of {call[0]}" if named else call[0]
-    where = ", ".join(_targets_tried(result)) or result.target or "no target"
+    where = ", ".join(_targets_of(result)) or result.target or "no target"
     return f"{call.verb} {thing!r} on {where}"
 
 

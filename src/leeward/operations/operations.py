@@ -22,7 +22,7 @@ from leeward.clock import Clock
 from leeward.config import Config, TableConfig
 from leeward.config.groups import residency_of
 from leeward.entropy import new_id
-from leeward.entrypoints import load_named
+from leeward.entrypoints import import_spec
 from leeward.errors import ConfigError, LeewardError, Outcome, PayloadTooLarge
 from leeward.forking import ForkLock
 from leeward.items.names import longest_name
@@ -140,7 +140,7 @@ _ANY_TABLE: Final = TableConfig()
 """What holds for a table that is not configured."""
 
 
-class Table(NamedTuple):
+class TableRules(NamedTuple):
     """What holds for a table.
 
     Attributes:
@@ -192,7 +192,7 @@ class Operations:
         self._lacking = frozenset(Capability) - everywhere
         self.clock = clock
         self._limits = OrderLimits({driver.target: driver.limits for driver in drivers})
-        self._tables: dict[str, Table] = {}
+        self._tables: dict[str, TableRules] = {}
         self.functions = FunctionOperations(config.functions, self._limits, clock, self.check)
         self._events: EventOperations | None = None
         self._objects: ObjectOperations | None = None
@@ -299,7 +299,7 @@ class Operations:
             if self._runs is None:
                 from leeward.operations.runs import RunOperations
 
-                self._runs = RunOperations(lambda: load_named(RUNS)(self))
+                self._runs = RunOperations(lambda: import_spec(RUNS)(self))
                 if self._is_closing:
                     self._runs.close(None)
             return self._runs
@@ -358,7 +358,7 @@ class Operations:
         if not (lacking.isdisjoint(POSSIBLE[call.verb]) or lacking.isdisjoint(needed_by(call))):
             require(call, [self.drivers[name] for name in self.router.candidates(call)])
 
-    def table(self, table: str) -> Table:
+    def table(self, table: str) -> TableRules:
         """Return what holds for a table, by its logical name."""
         known = self._tables.get(table) if type(table) is str else None
         if known is not None:
@@ -366,7 +366,7 @@ class Operations:
         checked = arguments.check_name(table, "table")
         configured = self.config.tables.get(checked) or _ANY_TABLE
         is_known = configured is not _ANY_TABLE or not self.config.tables
-        known = Table(configured.key, configured.timeout or DATA_TIMEOUT, is_known)
+        known = TableRules(configured.key, configured.timeout or DATA_TIMEOUT, is_known)
         if len(self._tables) >= MOST_KNOWN:
             self._tables.clear()
         self._tables[table] = known

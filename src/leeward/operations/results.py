@@ -107,7 +107,7 @@ def publish_receipt(call: Publish, result: Result[tuple[Result[None], ...]]) -> 
     """Conclude `publish_event`."""
     (event,), (each,) = call.events, _results_of(call, result)
     if each.outcome is not Outcome.OK:
-        raise _error_of(call, each, result.attempts)
+        raise _event_error(call, each, result.attempts)
     return PublishReceipt(Promise.PUBLISHED, str(event.id), str(each.target), result.attempts)
 
 
@@ -123,7 +123,7 @@ def publish_report(
             if each.outcome is Outcome.OK:
                 entry = PublishEntry(str(event.id), Promise.PUBLISHED, each.target)
             else:
-                error = _error_of(call, each, result.attempts)
+                error = _event_error(call, each, result.attempts)
                 entry = PublishEntry(str(event.id), None, each.target, error)
             entries.append(entry)
     return PublishReport(tuple(entries), tuple(attempts))
@@ -135,14 +135,19 @@ def _results_of(call: Publish, result: Result[tuple[Result[None], ...]]) -> tupl
     return own or (result,) * len(call.events)
 
 
-def _error_of(call: Publish, result: Result[Any], attempts: tuple[Attempt, ...]) -> CallError:
-    from leeward.operations.errors import error_of
-
+def _event_error(call: Publish, result: Result[Any], attempts: tuple[Attempt, ...]) -> CallError:
     # An event that was not sent went nowhere, whatever was tried for others.
-    error = error_of(call, result._replace(attempts=attempts if result.target else ()))
+    error = _error_of(call, result._replace(attempts=attempts if result.target else ()))
     if not isinstance(error, CallError):
         raise error
     return error
+
+
+def _error_of(call: Call, result: Result[Any]) -> LeewardError:
+    """Return the error of a result; calls that go well do without what makes its message."""
+    from leeward.operations.errors import error_of
+
+    return error_of(call, result)
 
 
 def _time_of(seconds: float) -> datetime:
@@ -157,9 +162,7 @@ def _time_of(seconds: float) -> datetime:
 def target_of(call: Call, result: Result[Any]) -> str:
     """Return where a call succeeded; raise the error of one that did not."""
     if result.outcome is not Outcome.OK:
-        from leeward.operations.errors import error_of
-
-        raise error_of(call, result)
+        raise _error_of(call, result)
     if result.target is None:
         raise LeewardError(f"{call.verb} came back from no target; this is an error of leeward")
     return result.target

@@ -18,10 +18,9 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final
 
-from leeward.adapter.items import UnreadableItem
+from leeward.adapter.exchange import UNREADABLE
 from leeward.adapter.plans import Plan, Planner, View
-from leeward.adapter.tables import UNREADABLE
-from leeward.calls import ExportFile, ExportSummary, ReadExport, Result, Stored
+from leeward.calls import ExportFile, ExportSummary, ReadExport, Result, Stored, UnreadableItem
 from leeward.errors import Outcome
 from leeward.json_text import Undecodable, decode
 from leeward_aws.settings.options import Settings

@@ -24,12 +24,12 @@ from leeward.adapter.exchange import (
     misread,
     object_of,
 )
-from leeward.adapter.items import UnreadableItem, encode, escape_name, native_expiry
 from leeward.adapter.items import decode as decode_item
+from leeward.adapter.items import encode, escape_name, native_expiry
 from leeward.adapter.plans import Plan, Planner, Step, View
 from leeward.adapter.tables import another_revision, wrong_cursor
 from leeward.adapter.wire import Request, Response
-from leeward.calls import Delete, Key, Load, Page, Result, Scan, Store, Stored
+from leeward.calls import Delete, Key, Load, Page, Result, Scan, Store, Stored, UnreadableItem
 from leeward.errors import Outcome
 from leeward.json_text import Undecodable, decode, decode_apart
 from leeward.masking import masked

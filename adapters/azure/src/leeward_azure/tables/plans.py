@@ -22,7 +22,6 @@ from leeward.adapter.exchange import (
     misread,
     object_of,
 )
-from leeward.adapter.items import UnreadableItem
 from leeward.adapter.plans import Learn, Plan, Planner, Step, View
 from leeward.adapter.tables import (
     EXPIRED,
@@ -32,7 +31,7 @@ from leeward.adapter.tables import (
     wrong_cursor,
 )
 from leeward.adapter.wire import Response
-from leeward.calls import Delete, Load, Page, Result, Scan, Store, Stored
+from leeward.calls import Delete, Load, Page, Result, Scan, Store, Stored, UnreadableItem
 from leeward.errors import Outcome
 from leeward.json_text import Undecodable, decode_apart
 from leeward_azure.errors import ABSENT
