@@ -114,7 +114,8 @@ def open_order(
     drivers: list[Driver] = []
     try:
         for target in config.order:
-            drivers.append(_open(target, config, env))
+            driver = open_target(target_config(target, config, env))
+            drivers.append(_map_names(driver, target, config))
             if app is not None:
                 drivers[-1].mount(app)
     except BaseException:
@@ -135,10 +136,6 @@ def own_order(drivers: Sequence[Driver], config: Config) -> list[Driver]:
 def _name_of(driver: Driver) -> TargetName:
     provider, _, qualifier = driver.target.partition(":")
     return TargetName(provider, qualifier or None)
-
-
-def _open(target: TargetName, config: Config, env: Mapping[str, str]) -> Driver:
-    return _map_names(open_target(target_config(target, config, env)), target, config)
 
 
 def target_config(target: TargetName, config: Config, env: Mapping[str, str]) -> TargetConfig:

@@ -197,7 +197,9 @@ def open_plan_driver(
         LazyPlans(plans, settings),
         _nothing if source is None else source(settings, config, wire.transport()),
         wire,
-        native=None if native is None else _native_of(native, settings, config),
+        native=None
+        if native is None
+        else lambda service, answer: _load(native)(service, settings, config, answer),
     )
 
 
@@ -221,13 +223,6 @@ def _in_force(
         "trust_env": str(config.trust_env).lower(),
     }
     return {name: text for name, text in described.items() if text is not None}
-
-
-def _native_of(
-    native: str | MakeNative, settings: TargetSettings | Values, config: TargetConfig
-) -> Callable[[str, Answer], object]:
-    """Return what makes a vendor's client of a service; nothing is imported before that."""
-    return lambda service, answer: _load(native)(service, settings, config, answer)
 
 
 def _nothing(what: Hashable, timeout: float) -> Resolved:

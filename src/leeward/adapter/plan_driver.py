@@ -182,7 +182,7 @@ class PlanDriver(Driver):
         """Return the vendor's own client of `service`."""
         if self._native is None:
             return super().native(service)
-        return self._native(service, self._answer)
+        return self._native(service, lambda what: self._resolver.require(what, NATIVE_SECONDS))
 
     def close(self) -> None:
         """Close every connection, those of event loops as soon as their loop can."""
@@ -199,9 +199,6 @@ class PlanDriver(Driver):
                 raise Unsupported(f"{self.target} has no {call.verb}", target=self.target)
             planner = self._planners[call.verb] = self._plans[call.verb]
         return PlanRun(planner, call, self._learnt, self._clock.now(), timeout)
-
-    def _answer(self, what: Hashable) -> Any:
-        return self._resolver.require(what, NATIVE_SECONDS)
 
 
 NATIVE_SECONDS = 60.0

@@ -166,7 +166,9 @@ class PlanRun(View):
         self.timeout = left + min(self._waited, self._spare)
         if pending is not None:
             if isinstance(answer, Failure):
-                answer = _described(answer, self.request)
+                from leeward.http.failure_messages import describe_failure
+
+                answer = describe_failure(answer, self.request.origin)
             ended = self._take(pending, answer)
             if ended is not None:
                 self._plan.close()
@@ -288,33 +290,24 @@ _TOO_LATE: Final = Result[Any](
 )
 
 
-def _described(failure: Failure, request: Request) -> Failure:
-    from leeward.http.failure_messages import describe_failure
-
-    return describe_failure(failure, request.origin)
-
-
 def result_of(failure: Failure) -> Result[Any]:
     """Return what a request without a complete answer proves."""
     if failure.phase is Phase.REFUSED_HERE:
         outcome = Outcome.LOCAL
     else:
         outcome = Outcome.AMBIGUOUS if failure.sent else Outcome.NOT_SENT
+    reason = NO_NETWORK if failure.ours else failure.phase.value
+    if failure.code == BULKHEAD:
+        reason = NO_PLACE
     ran = failure.status is not None and 200 <= failure.status < 300
     return Result(
         outcome,
         code=failure.code,
         message=failure.message,
-        reason=_reason_of(failure),
+        reason=reason,
         executed=True if ran else None,
         cause=failure.cause,
     )
-
-
-def _reason_of(failure: Failure) -> str:
-    if failure.code == BULKHEAD:
-        return NO_PLACE
-    return NO_NETWORK if failure.ours else failure.phase.value
 
 
 def proves_nothing_done(result: Result[Any]) -> Result[Any]:

@@ -190,15 +190,11 @@ _REFUSALS: Mapping[str, tuple[type[CallError], str, str]] = {
 def error_of(call: Call, result: Result[Any]) -> LeewardError:
     """Return the exception for `result`, with the native error as its cause."""
     if result.outcome is Outcome.CALLER and isinstance(result.cause, LeewardError):
-        return _with_attempts(result.cause, result)
+        result.cause.target = result.cause.target or result.target
+        result.cause.attempts = result.attempts
+        return result.cause
     error = _build(call, result)
     error.__cause__ = result.cause
-    return error
-
-
-def _with_attempts(error: LeewardError, result: Result[Any]) -> LeewardError:
-    error.target = error.target or result.target
-    error.attempts = result.attempts
     return error
 
 

@@ -22,6 +22,13 @@ if TYPE_CHECKING:
     from leeward.operations.results import Operation
 
 
+EVENT_TIMEOUT: Final = 10.0
+"""Seconds: the deadline of a call that names none."""
+
+_ANY_BUS: Final = BusConfig()
+"""What holds for a bus that is not configured."""
+
+
 Results: TypeAlias = Result[tuple[Result[None], ...]]
 """The result of one request: one outcome for all its events, or one for each."""
 
@@ -34,39 +41,6 @@ _HELD_BACK: Results = Result(
 _TOO_LATE: Results = Result(
     Outcome.LOCAL, reason="deadline", message="the deadline passed before it was sent"
 )
-
-
-def send_in_order(
-    chunks: Sequence[Publish],
-) -> Generator[Publish, Results | None, list[tuple[Publish, Results]]]:
-    """Yield each request that is to be sent, and be sent its result, or None for no time left.
-
-    Returns every chunk with the results of its events, those held back included.
-    """
-    failed_keys: set[str] = set()
-    done: list[tuple[Publish, Results]] = []
-    for chunk in chunks:
-        key = chunk.events[0].ordering_key  # that of all its events
-        if key in failed_keys:
-            done.append((chunk, _HELD_BACK))
-            continue
-        results = (yield chunk) or _TOO_LATE
-        done.append((chunk, results))
-        if key is not None and not _went_well(results):
-            failed_keys.add(key)
-    return done
-
-
-def _went_well(results: Results) -> bool:
-    each = results.value if results.outcome is Outcome.OK else None
-    return each is not None and all(entry.outcome is Outcome.OK for entry in each)
-
-
-EVENT_TIMEOUT: Final = 10.0
-"""Seconds: the deadline of a call that names none."""
-
-_ANY_BUS: Final = BusConfig()
-"""What holds for a bus that is not configured."""
 
 
 class EventOperations:
@@ -133,6 +107,30 @@ class EventOperations:
         return configured.timeout or EVENT_TIMEOUT
 
 
+def send_in_order(
+    chunks: Sequence[Publish],
+) -> Generator[Publish, Results | None, list[tuple[Publish, Results]]]:
+    """Yield each request that is to be sent, and be sent its result, or None for no time left.
+
+    Returns every chunk with the results of its events, those held back included.
+    """
+    failed_keys: set[str] = set()
+    done: list[tuple[Publish, Results]] = []
+    for chunk in chunks:
+        key = chunk.events[0].ordering_key  # that of all its events
+        if key in failed_keys:
+            done.append((chunk, _HELD_BACK))
+            continue
+        results = (yield chunk) or _TOO_LATE
+        done.append((chunk, results))
+        entries = results.value if results.outcome is Outcome.OK else None
+        if key is not None and (
+            entries is None or any(entry.outcome is not Outcome.OK for entry in entries)
+        ):
+            failed_keys.add(key)
+    return done
+
+
 def complete(
     events: Sequence[Event], source: str, limits: OrderLimits, now: float
 ) -> list[Written]:
@@ -197,20 +195,16 @@ def complete_event(
 def _refuse_size(event: Event, size: int, field: str, limits: OrderLimits) -> None:
     """Raise `PayloadTooLarge` if an attribute, or the whole, is larger than a target takes."""
     if size > limits.smallest.attribute_bytes:
-        _check_attributes(event, field, limits)
+        for attribute in ("id", "source", "type", "subject", "ordering_key"):
+            _check_attribute(getattr(event, attribute), f"{field}.{attribute}", limits)
+        for attribute, value in event.extensions.items():
+            _check_attribute(value, f"{field}.extensions[{attribute!r}]", limits)
     if size > limits.smallest.event_bytes:
         raise PayloadTooLarge(
             f"{field} has {size} bytes, and {limits.takes('event_bytes')}; store the data and "
             "publish its key instead",
             field=field,
         )
-
-
-def _check_attributes(event: Event, field: str, limits: OrderLimits) -> None:
-    for attribute in ("id", "source", "type", "subject", "ordering_key"):
-        _check_attribute(getattr(event, attribute), f"{field}.{attribute}", limits)
-    for attribute, value in event.extensions.items():
-        _check_attribute(value, f"{field}.extensions[{attribute!r}]", limits)
 
 
 def _check_attribute(value: Any, field: str, limits: OrderLimits) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -19,8 +19,6 @@ from leeward.values.objects import ObjectInfo, ObjectPage
 from leeward.watching import OBJECT_PUTS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
     from leeward.calls import Listing
     from leeward.clock import Clock
     from leeward.operations.arguments import OrderLimits
@@ -35,38 +33,6 @@ OWN: Final = "leeward"
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _VALUE: Final = re.compile(r"[!-~](?:[ -~]*[!-~])?")
-
-
-def check_metadata(metadata: Any) -> Mapping[str, str]:
-    """Check the metadata of an object; None is for none.
-
-    Raises:
-        InvalidRequest: a store would refuse or change it.
-    """
-    if metadata is None:
-        return NOTHING
-    if not isinstance(metadata, Mapping):
-        raise InvalidRequest("metadata must be a mapping of texts", field="metadata")
-    found = dict(metadata)
-    for name, value in found.items():
-        if not isinstance(name, str) or not _NAME.fullmatch(name) or name.startswith(OWN):
-            raise InvalidRequest(
-                "a name in metadata has 1 to 64 of a-z, 0-9 and underscores, a letter first, and "
-                f"does not begin with {OWN!r}; rename it",
-                field="metadata",
-            )
-        if not isinstance(value, str) or not _VALUE.fullmatch(value):
-            raise InvalidRequest(
-                f"metadata[{name!r}] must be a text of printable ASCII without blanks around it; "
-                "escape what is not",
-                field="metadata",
-            )
-    if sum(len(name) + len(value) for name, value in found.items()) > MOST_CHARACTERS:
-        raise InvalidRequest(
-            f"metadata has more than {MOST_CHARACTERS} characters; put it into the object",
-            field="metadata",
-        )
-    return found
 
 
 OBJECT_TIMEOUT: Final = 60.0
@@ -249,3 +215,35 @@ def _page_of(call: ListObjects, result: Result[Any]) -> ObjectPage:
     listing = cast("Listing", result.value)
     objects = tuple(info_of(each, target) for each in listing.objects)
     return ObjectPage(objects, listing.cursor, target, result.attempts)
+
+
+def check_metadata(metadata: Any) -> Mapping[str, str]:
+    """Check the metadata of an object; None is for none.
+
+    Raises:
+        InvalidRequest: a store would refuse or change it.
+    """
+    if metadata is None:
+        return NOTHING
+    if not isinstance(metadata, Mapping):
+        raise InvalidRequest("metadata must be a mapping of texts", field="metadata")
+    found = dict(metadata)
+    for name, value in found.items():
+        if not isinstance(name, str) or not _NAME.fullmatch(name) or name.startswith(OWN):
+            raise InvalidRequest(
+                "a name in metadata has 1 to 64 of a-z, 0-9 and underscores, a letter first, and "
+                f"does not begin with {OWN!r}; rename it",
+                field="metadata",
+            )
+        if not isinstance(value, str) or not _VALUE.fullmatch(value):
+            raise InvalidRequest(
+                f"metadata[{name!r}] must be a text of printable ASCII without blanks around it; "
+                "escape what is not",
+                field="metadata",
+            )
+    if sum(len(name) + len(value) for name, value in found.items()) > MOST_CHARACTERS:
+        raise InvalidRequest(
+            f"metadata has more than {MOST_CHARACTERS} characters; put it into the object",
+            field="metadata",
+        )
+    return found

@@ -20,7 +20,6 @@ from leeward.adapter import Capability, Driver
 from leeward.calls import Call, Delete, Key, Load, Result, Store
 from leeward.clock import Clock
 from leeward.config import Config, TableConfig
-from leeward.config.groups import residency_of
 from leeward.entropy import new_id
 from leeward.entrypoints import import_spec
 from leeward.errors import ConfigError, LeewardError, Outcome, PayloadTooLarge
@@ -46,89 +45,11 @@ if TYPE_CHECKING:
     from leeward.operations.runs import RunOperations
 
 
-def _runs(config: Config, drivers: Sequence[Driver]) -> str | None:
-    """Return the target at which runs live, if it is one of the order."""
-    target = config.workflow_target
-    return target if target in {driver.target for driver in drivers} else None
-
-
-def router_of(
-    config: Config, drivers: Sequence[Driver], clock: Clock, *, otel: bool = False
-) -> FailoverDriver:
-    """Return the router that `config` describes, over `drivers` in order of preference.
-
-    With `otel` its calls and decisions are told to OpenTelemetry.
-
-    Raises:
-        ConfigError: a group has no target left, a table's home is not where its data has to be,
-            or OpenTelemetry is not installed.
-    """
-    groups, weights = NO_GROUPS, NOTHING
-    if config.groups or config.weights or any(each.residency for each in config.tables.values()):
-        from leeward.config.groups import check_homes, groups_of, shares_of
-
-        check_homes(config)
-        groups = groups_of(config, tuple(driver.target for driver in drivers))
-        weights = shares_of(config.weights)
-    kind = FailoverDriver
-    if otel:
-        from leeward.operations.telemetry import ObservedRouter
-
-        kind = ObservedRouter
-    router = kind(
-        drivers,
-        home=config.data_target,
-        homes=config.homes(),
-        bucket_homes=config.bucket_homes(),
-        runs=_runs(config, drivers),
-        groups=groups,
-        weights=weights,
-        fail_back=config.fail_back,
-        hedging=config.hedge,
-        clock=clock,
-    )
-    if config.health_checks is not None:
-        router.check_health(*config.health_checks)
-    if config.snapshot is not None:
-        table = config.tables.get(config.snapshot) or TableConfig()
-        router.share_health(config.snapshot, table.key[0])
-    return router
-
+C = TypeVar("C", bound=Call)
+T = TypeVar("T")
 
 PROBE_TIMEOUT: Final = 4.0
 """Seconds that a probe by hand may take."""
-
-
-def status_of(driver: Driver, evidence: Evidence, config: Config) -> TargetStatus:
-    """Describe a target."""
-    places = driver.places()
-    return TargetStatus(
-        name=driver.target,
-        capabilities=frozenset(capability.value for capability in driver.capabilities),
-        settings=driver.describe(),
-        attempts=evidence.attempts,
-        failures=evidence.failures,
-        last_outcome=evidence.last_outcome,
-        state=evidence.state,
-        circuits=evidence.circuits,
-        residency=residency_of(config, driver.target),
-        in_flight=None if places is None else places[0],
-        waiting=None if places is None else places[1],
-    )
-
-
-def probe_of(driver: Driver, clock: Clock) -> ProbeReport:
-    """Look whether a target works."""
-    if driver.probe_fidelity is None:
-        return ProbeReport(driver.target, None, None)
-    began = clock.monotonic()
-    result = driver.probe(PROBE_TIMEOUT)
-    seconds = clock.monotonic() - began
-    return ProbeReport(driver.target, result.outcome is Outcome.OK, seconds, result.code)
-
-
-C = TypeVar("C", bound=Call)
-T = TypeVar("T")
 
 DATA_TIMEOUT: Final = 15.0
 """Seconds: the deadline of a call that names none."""
@@ -410,3 +331,76 @@ class Operations:
 
     def _record_of(self, call: Load, result: Result[Any]) -> Record | None:
         return results.record_of(call, result, self.clock.now())
+
+
+def router_of(
+    config: Config, drivers: Sequence[Driver], clock: Clock, *, otel: bool = False
+) -> FailoverDriver:
+    """Return the router that `config` describes, over `drivers` in order of preference.
+
+    With `otel` its calls and decisions are told to OpenTelemetry.
+
+    Raises:
+        ConfigError: a group has no target left, a table's home is not where its data has to be,
+            or OpenTelemetry is not installed.
+    """
+    groups, weights, runs = NO_GROUPS, NOTHING, config.workflow_target
+    if config.groups or config.weights or any(each.residency for each in config.tables.values()):
+        from leeward.config.groups import check_homes, groups_of, shares_of
+
+        check_homes(config)
+        groups = groups_of(config, tuple(driver.target for driver in drivers))
+        weights = shares_of(config.weights)
+    kind = FailoverDriver
+    if otel:
+        from leeward.operations.telemetry import ObservedRouter
+
+        kind = ObservedRouter
+    router = kind(
+        drivers,
+        home=config.data_target,
+        homes=config.homes(),
+        bucket_homes=config.bucket_homes(),
+        runs=runs if any(driver.target == runs for driver in drivers) else None,
+        groups=groups,
+        weights=weights,
+        fail_back=config.fail_back,
+        hedging=config.hedge,
+        clock=clock,
+    )
+    if config.health_checks is not None:
+        router.check_health(*config.health_checks)
+    if config.snapshot is not None:
+        table = config.tables.get(config.snapshot) or TableConfig()
+        router.share_health(config.snapshot, table.key[0])
+    return router
+
+
+def status_of(driver: Driver, evidence: Evidence, config: Config) -> TargetStatus:
+    """Describe a target."""
+    from leeward.config.groups import residency_of  # only operators ask
+
+    places = driver.places()
+    return TargetStatus(
+        name=driver.target,
+        capabilities=frozenset(capability.value for capability in driver.capabilities),
+        settings=driver.describe(),
+        attempts=evidence.attempts,
+        failures=evidence.failures,
+        last_outcome=evidence.last_outcome,
+        state=evidence.state,
+        circuits=evidence.circuits,
+        residency=residency_of(config, driver.target),
+        in_flight=None if places is None else places[0],
+        waiting=None if places is None else places[1],
+    )
+
+
+def probe_of(driver: Driver, clock: Clock) -> ProbeReport:
+    """Look whether a target works."""
+    if driver.probe_fidelity is None:
+        return ProbeReport(driver.target, None, None)
+    began = clock.monotonic()
+    result = driver.probe(PROBE_TIMEOUT)
+    seconds = clock.monotonic() - began
+    return ProbeReport(driver.target, result.outcome is Outcome.OK, seconds, result.code)

@@ -86,10 +86,12 @@ class ClientTelemetry:
     def span(self, call: Call) -> Iterator[CallSpan]:
         """Make a span of a call; within it, it is the current one."""
         trace = self.api.trace
+        is_within = trace.get_current_span().get_span_context().is_valid
         is_sent = isinstance(call, Enqueue | Publish)
         with self.api.tracer.start_as_current_span(
             f"{call.verb} {call[0]}",
-            context=self._parent_of(call),
+            # A call belongs to the current span, else to the trace of the handler.
+            context=None if is_within else self.api.parent_of(getattr(call, "trace", None)),
             kind=trace.SpanKind.PRODUCER if is_sent else trace.SpanKind.CLIENT,
             attributes=attributes_of(call),
             record_exception=False,
@@ -108,12 +110,6 @@ class ClientTelemetry:
         self._decisions.add(1, told)
         reason = {REASON: event.reason} if event.reason else {}
         self.api.trace.get_current_span().add_event(f"leeward.{event.name}", {**told, **reason})
-
-    def _parent_of(self, call: Call) -> Any:
-        """Return where a call belongs: to the current span, else to the trace of the handler."""
-        if self.api.trace.get_current_span().get_span_context().is_valid:
-            return None
-        return self.api.parent_of(getattr(call, "trace", None))
 
 
 class CallSpan:
