@@ -7,7 +7,7 @@ import inspect
 import re
 from pathlib import Path
 
-from leeward.operations.errors import CLASSES
+from leeward._operations.errors import CLASSES
 from leeward.routing import policy
 from leeward.routing.explain import ENDINGS, REASONS
 from leeward.routing.outcomes import TABLE

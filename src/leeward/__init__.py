@@ -17,6 +17,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from leeward._operations.downloads import AsyncObjectReader, ObjectReader
     from leeward.aio import AsyncClient
     from leeward.app import App, Context
     from leeward.client import Client
@@ -45,7 +46,6 @@ if TYPE_CHECKING:
         Throttled,
         Unsupported,
     )
-    from leeward.operations.downloads import AsyncObjectReader, ObjectReader
     from leeward.values import (
         Effect,
         Event,
@@ -111,13 +111,13 @@ __all__ = [
 _MODULES = {
     "App": "leeward.app",
     "AsyncClient": "leeward.aio",
-    "AsyncObjectReader": "leeward.operations.downloads",
+    "AsyncObjectReader": "leeward._operations.downloads",
     "Client": "leeward.client",
     "Config": "leeward.config",
     "Context": "leeward.app",
     "ObjectInfo": "leeward.values.objects",
     "ObjectPage": "leeward.values.objects",
-    "ObjectReader": "leeward.operations.downloads",
+    "ObjectReader": "leeward._operations.downloads",
 }
 _VALUES = (
     "Effect Event InvokeResult Promise PublishEntry PublishReceipt PublishReport Receipt "

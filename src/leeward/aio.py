@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
     from types import TracebackType
 
-    from leeward.operations.downloads import AsyncObjectReader
+    from leeward._operations.downloads import AsyncObjectReader
     from leeward.values.objects import ObjectInfo, ObjectPage
     from leeward.values.runs import Run
 

@@ -29,11 +29,11 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
+    from leeward._operations.downloads import ObjectReader
+    from leeward._operations.operations import Operations
+    from leeward._operations.protocols import FlowDefinition, MountableApp
     from leeward.adapter import Driver
     from leeward.config import Config
-    from leeward.operations.downloads import ObjectReader
-    from leeward.operations.operations import Operations
-    from leeward.operations.protocols import FlowDefinition, MountableApp
     from leeward.values.objects import ObjectInfo, ObjectPage
     from leeward.values.runs import Run
 
@@ -56,8 +56,8 @@ class BaseClient:
         otel: bool = False,
     ) -> None:
         # Loaded by the first client: who imports leeward for its types does without.
+        from leeward._operations.operations import Operations
         from leeward.opening import resolve_targets
-        from leeward.operations.operations import Operations
 
         resolved = resolve_targets(targets, config, app, trust_env=trust_env)
         definitions = (*workflows, *(app.workflows if app else ()))

@@ -24,7 +24,7 @@ from leeward.values import Effect
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from leeward.operations.protocols import MountableApp
+    from leeward._operations.protocols import MountableApp
 
 
 def resolve_targets(

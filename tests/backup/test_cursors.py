@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from leeward import Client, LeewardError
+from leeward._operations.cursors import MOST_EMPTY, Cursors
 from leeward.backup.folder import Folder
 from leeward.backup.tables import Table
 from leeward.calls import Call, FoundObject, Listing, ListObjects, Page, Result, Scan, Stored
 from leeward.cli.commands.objects import _all
 from leeward.local import Local
-from leeward.operations.cursors import MOST_EMPTY, Cursors
 from leeward.testing import FaultyDriver
 from leeward_contract_tests.rows import each_row
 

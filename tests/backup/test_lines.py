@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from leeward._operations.upkeep import TableHome
 from leeward.adapter import Limits
 from leeward.backup.fit import MOST_TIMES, misfit, surely_fits
 from leeward.backup.lines import Damaged, Kept, kept_in, key_text, line_of
 from leeward.items import checked_size
-from leeward.operations.upkeep import TableHome
 from leeward_contract_tests.contracts.exact import exact
 from leeward_contract_tests.rows import each_row
 from tests.items import corpus

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leeward import Client, PayloadTooLarge, Promise
+from leeward._operations.upkeep import TableHome
 from leeward.adapter import Limits
 from leeward.backup import BackupError
 from leeward.backup.fit import misfit
@@ -17,7 +18,6 @@ from leeward.backup.lines import Damaged, Kept, kept_in, line_of
 from leeward.items import EMBEDDED, decode, encode
 from leeward.items.natives import Native, natives_in, without_natives
 from leeward.items.profile import Profile
-from leeward.operations.upkeep import TableHome
 from leeward_aws.driver import LIMITS as AWS
 from leeward_aws.tables.profile import DYNAMODB
 from leeward_azure.driver import LIMITS as AZURE

@@ -12,9 +12,9 @@ import pytest
 
 import leeward
 from leeward import errors
+from leeward._operations.errors import CLASSES
 from leeward.config import load_config
 from leeward.errors import LeewardError, Outcome
-from leeward.operations.errors import CLASSES
 from leeward.routing import FailoverDriver
 from leeward.routing.outcomes import TABLE
 from leeward.testing import Fault

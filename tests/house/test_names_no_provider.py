@@ -27,7 +27,7 @@ ALLOWED = {
     ("config/load.py", "code"): "the variables that the clouds' runtimes set",
     ("adapter/__init__.py", "docstring"): "whose quotas the default limits come from",
     ("cloudevents.py", "docstring"): "whose limit of a type is the narrowest",
-    ("operations/arguments.py", "docstring"): "whose expiries bound the longest",
+    ("_operations/arguments.py", "docstring"): "whose expiries bound the longest",
     ("routing/policy.py", "docstring"): "the title of the article that the jitter comes from",
     ("workflow/limits.py", "code"): "the engines whose limits every workflow is held to",
 }
@@ -38,7 +38,7 @@ PRODUCTS = {
     ("config/load.py", "code"): "the runtimes that set those variables",
     ("adapter/__init__.py", "docstring"): "whose quotas the default limits come from",
     ("cloudevents.py", "docstring"): "whose limit of a type is the narrowest",
-    ("operations/arguments.py", "docstring"): "whose expiries bound the longest",
+    ("_operations/arguments.py", "docstring"): "whose expiries bound the longest",
 }
 """Where a product may be named, and why."""
 

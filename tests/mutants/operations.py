@@ -6,7 +6,7 @@ from typing import Final
 
 from tests.mutants.mutant import Mutant
 
-OPERATIONS: Final = "src/leeward/operations"
+OPERATIONS: Final = "src/leeward/_operations"
 TESTS: Final = "tests/client"
 
 MUTANTS: Final = (
@@ -104,7 +104,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "a reader gives up when the budget for second tries is spent",
-        "src/leeward/operations/downloads.py",
+        "src/leeward/_operations/downloads.py",
         "return lost and self.info is not None and len(result.attempts) == 1",
         "return False",
         "tests/client/test_objects.py"

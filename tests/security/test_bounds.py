@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 
 from leeward import Client, Config, LeewardError
+from leeward._operations.errors import LONGEST
 from leeward.adapter.plan_run import LONGEST_ID
 from leeward.calls import Result
 from leeward.errors import Outcome
-from leeward.operations.errors import LONGEST
 from leeward.registry import open_target
 from leeward.testing import FakeClock
 from leeward_contract_tests.rows import each_row
@@ -54,7 +54,7 @@ BOUNDED: dict[str, str] = {
     "app/idempotency/payload.py cache": "a function without arguments",
     "app/idempotency/running.py get()": "of a context variable",
     "app/idempotency/settings.py cache": "asked with True and False alone",
-    "operations/objects.py get()": "of a context variable",
+    "_operations/objects.py get()": "of a context variable",
     "routing/failover.py get()": "of a context variable",
     "traces.py get()": "of a context variable",
     "watching.py get()": "of a context variable",

@@ -9,10 +9,10 @@ from weakref import ref
 from leeward.forking import Forkable, watch
 
 if TYPE_CHECKING:
+    from leeward._operations.operations import Operations
     from leeward.aio import AsyncClient
     from leeward.app.app import App
     from leeward.client import Client
-    from leeward.operations.operations import Operations
 
 
 class Clients(Forkable):

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
+from leeward._operations.upkeep import TableHome
 from leeward.adapter import Limits
 from leeward.backup.lines import NATIVE_BEGIN, Kept
 from leeward.errors import InvalidRequest
 from leeward.items import checked_size
 from leeward.items.names import longest_name
 from leeward.items.natives import Native, natives_in, without_natives
-from leeward.operations.upkeep import TableHome
 
 MOST_TIMES: Final = 16
 """How many times as large as its line an item is, at most, by the measure of `checked_size`: a list

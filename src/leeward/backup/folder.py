@@ -14,6 +14,9 @@ import re
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
+from leeward._operations.cursors import Cursors
+from leeward._operations.downloads import DAMAGED
+from leeward._operations.upkeep import own_bucket
 from leeward.backup.errors import BackupError, NoBackup
 from leeward.backup.lines import Damaged
 from leeward.backup.manifest import Manifest, needs, read
@@ -21,9 +24,6 @@ from leeward.backup.sealing import Keys
 from leeward.client import Client
 from leeward.errors import Conflict, InvalidRequest, OutcomeUnknown
 from leeward.items.keys import escape_key
-from leeward.operations.cursors import Cursors
-from leeward.operations.downloads import DAMAGED
-from leeward.operations.upkeep import own_bucket
 from leeward.values.objects import ObjectInfo
 
 SEGMENTS: Final = "segments/"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
+from leeward._operations.cursors import Cursors
+from leeward._operations.upkeep import TableHome, home_of, make, native, read_export, store_many
 from leeward.backup.errors import BackupError
 from leeward.backup.lines import LONGEST_LINE, Kept, key_text, line_of, line_with
 from leeward.calls import (
@@ -23,8 +25,6 @@ from leeward.calls import (
 from leeward.client import Client
 from leeward.errors import Conflict, Outcome, OutcomeUnknown, Throttled
 from leeward.items.keys import escape_key
-from leeward.operations.cursors import Cursors
-from leeward.operations.upkeep import TableHome, home_of, make, native, read_export, store_many
 from leeward.values import Item
 
 FIRST_PAGE: Final = 10

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
+from leeward._operations.capabilities import require
+from leeward._operations.errors import error_of
 from leeward.adapter import Capability, Driver
 from leeward.app.idempotency import KeyReused, RepeatRefused, idempotent
 from leeward.calls import AbortRun, FoundRun, GetRun, Result, StartRun
@@ -25,8 +27,6 @@ from leeward.errors import (
     Unsupported,
 )
 from leeward.json_text import encode
-from leeward.operations.capabilities import require
-from leeward.operations.errors import error_of
 from leeward.values import Json
 from leeward.values.runs import Run, RunState
 from leeward.workflow.checks import check_input, check_run_id

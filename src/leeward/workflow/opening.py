@@ -22,8 +22,8 @@ from leeward.workflow.known import by_name
 from leeward.workflow.model import Definition
 
 if TYPE_CHECKING:
-    from leeward.operations.operations import Operations
-    from leeward.operations.protocols import Runs
+    from leeward._operations.operations import Operations
+    from leeward._operations.protocols import Runs
 
 JOURNAL: Final = Path(".leeward/local.workflows.sqlite3")
 """The journal where no embedded target is open to say where its files are."""

@@ -9,6 +9,7 @@ from typing import Annotated, Any, NamedTuple
 
 import typer
 
+from leeward._operations.upkeep import make
 from leeward.app.idempotency.keys import REF_DIGITS, record_ref
 from leeward.app.idempotency.record import Record, State, settled
 from leeward.app.idempotency.store import KEY, found_in, item_of
@@ -20,7 +21,6 @@ from leeward.cli.output.json_view import JsonObject
 from leeward.cli.output.moments import moment
 from leeward.client import Client
 from leeward.errors import InvalidRequest, NotFound
-from leeward.operations.upkeep import make
 from leeward.values import Record as Loaded
 
 HEADER = ("record", "state", "until", "effects", "error", "id")

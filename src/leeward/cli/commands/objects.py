@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn, TypeAlias
 
 import typer
 
+from leeward._operations.cursors import Cursors
 from leeward.cli.arguments import bytes_argument, texts_argument
 from leeward.cli.commands.verbs import IfRevision, Timeout
 from leeward.cli.global_options import options_of
@@ -27,7 +28,6 @@ from leeward.cli.output.render import (
     render_receipt,
 )
 from leeward.errors import InvalidRequest
-from leeward.operations.cursors import Cursors
 
 if TYPE_CHECKING:
     from leeward.client import Client

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, Final, NamedTuple, Protocol
 
+from leeward._operations.errors import CLASSES
 from leeward.adapter import Driver
 from leeward.app.dead_letters import GivenUp, facts_in, without_facts
 from leeward.calls import (
@@ -20,7 +21,6 @@ from leeward.calls import (
 from leeward.errors import CallError, InvalidRequest, Outcome, OutcomeUnknown
 from leeward.local import DeadLetter, Local
 from leeward.masking import masked
-from leeward.operations.errors import CLASSES
 
 SECONDS: Final = 30.0
 """For one request. It may have to fetch a credential first."""

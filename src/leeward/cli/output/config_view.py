@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from leeward._operations.events import EVENT_TIMEOUT
+from leeward._operations.functions import INVOKE_TIMEOUT
+from leeward._operations.objects import OBJECT_TIMEOUT
+from leeward._operations.operations import DATA_TIMEOUT
 from leeward.cli.output.json_view import JsonObject
 from leeward.cli.output.unknown_functions import unknown_functions
 from leeward.config import (
@@ -16,10 +20,6 @@ from leeward.config import (
 )
 from leeward.config.groups import groups_of
 from leeward.config.target_names import unused_sections
-from leeward.operations.events import EVENT_TIMEOUT
-from leeward.operations.functions import INVOKE_TIMEOUT
-from leeward.operations.objects import OBJECT_TIMEOUT
-from leeward.operations.operations import DATA_TIMEOUT
 from leeward.values import Effect, TargetStatus
 
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple, cast
 
+from leeward._operations.errors import error_of
+from leeward._operations.operations import Operations
+from leeward._operations.results import target_of
 from leeward.adapter import Capability, Limits
 from leeward.calls import (
     Call,
@@ -18,9 +21,6 @@ from leeward.calls import (
     Store,
 )
 from leeward.errors import LeewardError, Outcome
-from leeward.operations.errors import error_of
-from leeward.operations.operations import Operations
-from leeward.operations.results import target_of
 from leeward.values import NOTHING
 
 NATIVE_SECONDS: Final = 30.0

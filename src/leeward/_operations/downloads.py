@@ -11,10 +11,10 @@ from hashlib import md5, sha256
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from leeward._operations.errors import error_of
+from leeward._operations.results import target_of
 from leeward.calls import FoundObject, GetObject, HeadObject, Piece, Result
 from leeward.errors import InvalidRequest, Outcome
-from leeward.operations.errors import error_of
-from leeward.operations.results import target_of
 from leeward.values.objects import ObjectInfo
 
 if TYPE_CHECKING:

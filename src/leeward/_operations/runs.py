@@ -11,7 +11,7 @@ from leeward.items import check_json
 from leeward.values import Json
 
 if TYPE_CHECKING:
-    from leeward.operations.protocols import Runs
+    from leeward._operations.protocols import Runs
     from leeward.values.runs import Run
 
 WAIT: Final = 60.0

@@ -145,7 +145,7 @@ def _event_error(call: Publish, result: Result[Any], attempts: tuple[Attempt, ..
 
 def _error_of(call: Call, result: Result[Any]) -> LeewardError:
     """Return the error of a result; calls that go well do without what makes its message."""
-    from leeward.operations.errors import error_of
+    from leeward._operations.errors import error_of
 
     return error_of(call, result)
 

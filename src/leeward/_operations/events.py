@@ -6,6 +6,8 @@ from collections.abc import Callable, Generator, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from leeward import items
+from leeward._operations import arguments, results
+from leeward._operations.arguments import OrderLimits
 from leeward.adapter import Limits
 from leeward.calls import Call, Publish, Result
 from leeward.clock import Clock
@@ -13,13 +15,11 @@ from leeward.cloudevents import Written, check, document_of, mint, write
 from leeward.config import BusConfig, Config
 from leeward.entropy import new_id, new_ids
 from leeward.errors import InvalidRequest, Outcome, PayloadTooLarge
-from leeward.operations import arguments, results
-from leeward.operations.arguments import OrderLimits
 from leeward.traces import in_trace
 from leeward.values import Event, PublishReceipt, PublishReport
 
 if TYPE_CHECKING:
-    from leeward.operations.results import Operation
+    from leeward._operations.results import Operation
 
 
 EVENT_TIMEOUT: Final = 10.0

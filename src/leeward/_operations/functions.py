@@ -1,25 +1,25 @@
-"""The operations of functions as values, as `leeward.operations.operations` has the others."""
+"""The operations of functions as values, as `leeward._operations.operations` has the others."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from leeward import items
+from leeward._operations import arguments, results
 from leeward.calls import Call, Enqueue, Invoke, Result
 from leeward.config import FunctionConfig
 from leeward.entropy import new_id
 from leeward.errors import InvalidRequest, PayloadTooLarge
 from leeward.json_text import encode
-from leeward.operations import arguments, results
 from leeward.traces import running_trace
 from leeward.values import Effect, InvokeResult, Json, Receipt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from leeward._operations.arguments import OrderLimits
+    from leeward._operations.results import Operation
     from leeward.clock import Clock
-    from leeward.operations.arguments import OrderLimits
-    from leeward.operations.results import Operation
 
 C = TypeVar("C", bound=Call)
 T = TypeVar("T")

@@ -16,6 +16,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from leeward import items
+from leeward._operations import arguments, results
+from leeward._operations.arguments import OrderLimits
+from leeward._operations.capabilities import POSSIBLE, needed_by, require
+from leeward._operations.functions import FunctionOperations
+from leeward._operations.results import Operation
 from leeward.adapter import Capability, Driver
 from leeward.calls import Call, Delete, Key, Load, Result, Store
 from leeward.clock import Clock
@@ -25,11 +30,6 @@ from leeward.entrypoints import import_spec
 from leeward.errors import ConfigError, LeewardError, Outcome, PayloadTooLarge
 from leeward.forking import ForkLock
 from leeward.items.names import longest_name
-from leeward.operations import arguments, results
-from leeward.operations.arguments import OrderLimits
-from leeward.operations.capabilities import POSSIBLE, needed_by, require
-from leeward.operations.functions import FunctionOperations
-from leeward.operations.results import Operation
 from leeward.registry import RUNS
 from leeward.routing import FailoverDriver
 from leeward.routing.health import Evidence
@@ -39,10 +39,10 @@ from leeward.values import NOTHING, Item, ProbeReport, Record, StoreReceipt, Tar
 if TYPE_CHECKING:
     from datetime import timedelta
 
-    from leeward.operations.events import EventOperations
-    from leeward.operations.objects import ObjectOperations
-    from leeward.operations.protocols import FlowDefinition
-    from leeward.operations.runs import RunOperations
+    from leeward._operations.events import EventOperations
+    from leeward._operations.objects import ObjectOperations
+    from leeward._operations.protocols import FlowDefinition
+    from leeward._operations.runs import RunOperations
 
 
 C = TypeVar("C", bound=Call)
@@ -197,7 +197,7 @@ class Operations:
     def events(self) -> EventOperations:
         """The operations on events; a program that uses none does not load them."""
         if self._events is None:
-            from leeward.operations.events import EventOperations
+            from leeward._operations.events import EventOperations
 
             self._events = EventOperations(self.config, self._limits, self.clock, self.check)
         return self._events
@@ -206,7 +206,7 @@ class Operations:
     def objects(self) -> ObjectOperations:
         """The operations on objects; a program that uses none does not load them."""
         if self._objects is None:
-            from leeward.operations.objects import ObjectOperations
+            from leeward._operations.objects import ObjectOperations
 
             self._objects = ObjectOperations(
                 self.config.buckets, self._limits, self.clock, self.check
@@ -218,7 +218,7 @@ class Operations:
         """The operations on workflows; a program that uses none does not load them."""
         with self._opening:
             if self._runs is None:
-                from leeward.operations.runs import RunOperations
+                from leeward._operations.runs import RunOperations
 
                 self._runs = RunOperations(lambda: import_spec(RUNS)(self))
                 if self._is_closing:
@@ -353,7 +353,7 @@ def router_of(
         weights = shares_of(config.weights)
     kind = FailoverDriver
     if otel:
-        from leeward.operations.telemetry import ObservedRouter
+        from leeward._operations.telemetry import ObservedRouter
 
         kind = ObservedRouter
     router = kind(

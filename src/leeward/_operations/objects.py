@@ -1,4 +1,4 @@
-"""The operations of objects as values, as `leeward.operations.operations` has the others."""
+"""The operations of objects as values, as `leeward._operations.operations` has the others."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from collections.abc import Callable, Mapping
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from leeward._operations import arguments
+from leeward._operations.downloads import Download, info_of
+from leeward._operations.results import target_of
 from leeward.calls import Call, DeleteObject, HeadObject, ListObjects, PutObject, Result
 from leeward.config.model import BucketConfig
 from leeward.entropy import new_id
 from leeward.errors import InvalidRequest, PayloadTooLarge
-from leeward.operations import arguments
-from leeward.operations.downloads import Download, info_of
-from leeward.operations.results import target_of
 from leeward.values import NOTHING, Promise, StoreReceipt
 from leeward.values.objects import ObjectInfo, ObjectPage
 from leeward.watching import OBJECT_PUTS
 
 if TYPE_CHECKING:
+    from leeward._operations.arguments import OrderLimits
+    from leeward._operations.results import Operation
     from leeward.calls import Listing
     from leeward.clock import Clock
-    from leeward.operations.arguments import OrderLimits
-    from leeward.operations.results import Operation
 
 
 MOST_CHARACTERS: Final = 1024
