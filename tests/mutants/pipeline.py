@@ -41,7 +41,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "an endless loop over two handlers is let pass",
-        "src/leeward/app/objects.py",
+        "src/leeward/app/checks.py",
         "ways.append([*way, name])",
         "pass",
         f"{_OBJECTS}::test_a_handler_that_would_run_for_its_own_output_is_refused_at_the_start",

@@ -24,8 +24,10 @@ from leeward.app.checks import (
     check_function,
     check_limits,
     check_name,
+    check_no_loop,
     check_place,
     check_principal,
+    check_taken,
     check_text,
     check_warmed,
     classes_in,
@@ -34,7 +36,7 @@ from leeward.app.checks import (
 from leeward.app.clients import Clients
 from leeward.app.context import Function
 from leeward.app.handlers import Handler
-from leeward.app.objects import check_no_loop, check_taken, prefixes_of
+from leeward.app.objects import prefixes_of
 from leeward.app.triggers import Kind
 from leeward.app.warm import Warm
 from leeward.errors import ConfigError
@@ -266,11 +268,13 @@ class App:
         Raises:
             ConfigError: the flow is wrong; the message names the line.
         """
-        from leeward.app.steps import named_in
+        from leeward.app.steps import find_in
         from leeward.workflow.flow import workflow
 
         def add(body: Body) -> Definition:
-            definition = workflow(name, timeout=timeout, resolve=named_in(self))(body)
+            definition = workflow(name, timeout=timeout, resolve=find_in(self.handlers, self.name))(
+                body
+            )
             self.workflows.append(definition)
             return definition
 

@@ -6,11 +6,12 @@ import re
 from collections.abc import Callable, Container, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from leeward.app.objects import ObjectPrefix
 from leeward.app.signatures import IDEMPOTENCY, is_coroutine_function, parameters_of
 from leeward.app.triggers import Kind
 from leeward.errors import ConfigError
 from leeward.text import did_you_mean
-from leeward.values import Effect, EffectName
+from leeward.values import NOTHING, Effect, EffectName
 
 if TYPE_CHECKING:
     from leeward.app.handlers import Handler
@@ -160,3 +161,72 @@ def check_place(handlers: Mapping[str, Handler], name: str, kind: Kind, queue: s
 def _queue_of(name: str, kind: Kind, queue: str | None) -> str | None:
     """Return the queue that a handler reads; None for none."""
     return name if kind in (Kind.CALL, Kind.OBJECT) else queue
+
+
+def check_taken(bucket: object, prefix: object) -> None:
+    """Check which objects a handler takes.
+
+    Raises:
+        ConfigError: bucket or prefix is something else than such a text.
+    """
+    check_text(bucket, "bucket")
+    if "/" in str(bucket):
+        raise ConfigError(f"bucket is {bucket!r}; name it alone, and put the rest into prefix")
+    if not isinstance(prefix, str):
+        raise ConfigError(f"prefix must be a string, not {prefix!r}")
+
+
+def check_no_loop(handlers: Iterable[Handler], own: Mapping[str, str] = NOTHING) -> None:
+    """Check that nothing that handlers write makes them run again, however long the way round.
+
+    Args:
+        handlers: of an app.
+        own: a target's own names of buckets, by the logical ones; two may be of one bucket.
+
+    Raises:
+        ConfigError: it does; the handlers are named, with what to do.
+    """
+    known = [each for each in handlers if each.kind is Kind.OBJECT]
+    after = {
+        each.name: [other.name for other in known if _feeds(each, other, own)] for each in known
+    }
+    for each in known:
+        way = _way_back(each.name, after)
+        if way is not None:
+            raise ConfigError(_loop_message(each, way))
+
+
+def _feeds(writer: Handler, taker: Handler, own: Mapping[str, str]) -> bool:
+    taken = _owned(ObjectPrefix(taker.bucket or "", taker.prefix), own)
+    return any(_owned(place, own).meets(taken) for place in writer.writes)
+
+
+def _owned(place: ObjectPrefix, own: Mapping[str, str]) -> ObjectPrefix:
+    return place._replace(bucket=own.get(place.bucket, place.bucket))
+
+
+def _way_back(start: str, after: Mapping[str, list[str]]) -> list[str] | None:
+    """Return the names on a way from `start` to itself, without it; None if there is none."""
+    ways = [[start]]
+    seen: set[str] = set()
+    while ways:
+        way = ways.pop(0)
+        for name in after[way[-1]]:
+            if name == start:
+                return way[1:]
+            if name not in seen:
+                seen.add(name)
+                ways.append([*way, name])
+    return None
+
+
+def _loop_message(handler: Handler, way: list[str]) -> str:
+    taken = ObjectPrefix(handler.bucket or "", handler.prefix)
+    over = f", by way of {', '.join(map(repr, way))}," if way else ""
+    written = ", ".join(map(str, handler.writes))
+    return (
+        f"the object handler {handler.name!r} takes {taken} and writes {written}: its output{over} "
+        "would make it run again, without end; give input and output prefixes of which none begins "
+        f'with the other, such as prefix="in/" and writes="{handler.bucket}/processed/", or write '
+        "into another bucket"
+    )

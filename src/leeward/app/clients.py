@@ -10,15 +10,15 @@ from leeward.forking import Forkable, watch
 
 if TYPE_CHECKING:
     from leeward._operations.operations import Operations
+    from leeward._operations.protocols import MountableApp
     from leeward.aio import AsyncClient
-    from leeward.app.app import App
     from leeward.client import Client
 
 
 class Clients(Forkable):
     """The clients that were opened with an app, as long as they are open."""
 
-    def __init__(self, app: App) -> None:
+    def __init__(self, app: MountableApp) -> None:
         self._app = app
         self._opened: list[ref[Operations]] = []
         self._own: Client | None = None

@@ -9,30 +9,21 @@ names are ignored, so that a sender may know more than a receiver.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
-from leeward.app.mismatch import KEY, MOST, Mismatch, Reader, short_name, together, type_name
+from leeward.app.mismatch import (
+    KEY,
+    MOST,
+    AnnotationPlace,
+    Mismatch,
+    Reader,
+    short_name,
+    together,
+    type_name,
+)
 from leeward.app.problem import Flaw, InvalidInput
 from leeward.errors import ConfigError
 from leeward.values import Json
-
-
-class Location(NamedTuple):
-    """Where an annotation stands.
-
-    Attributes:
-        told: such as ``Order.total of the function handler 'pay'``.
-        handler: the last part of that.
-        readers: of the classes with attributes that the handler's annotation leads to, so far.
-    """
-
-    told: str
-    handler: str
-    readers: dict[type, Reader]
-
-    def at(self, kind: type, name: str) -> Location:
-        """Return the location of an attribute of a class."""
-        return self._replace(told=f"{kind.__name__}.{name} of {self.handler}")
 
 
 def decoder_of(annotation: Any, where: str) -> Reader:
@@ -45,7 +36,7 @@ def decoder_of(annotation: Any, where: str) -> Reader:
     Raises:
         ConfigError: nothing can be read into such a type.
     """
-    read = reader_of(annotation, Location(where, where, {}))
+    read = reader_of(annotation, AnnotationPlace(where, where, {}))
     if read is same:
         return same
 
@@ -60,7 +51,7 @@ def decoder_of(annotation: Any, where: str) -> Reader:
     return decode
 
 
-def reader_of(annotation: Any, where: Location) -> Reader:
+def reader_of(annotation: Any, where: AnnotationPlace) -> Reader:
     """Return what reads one type."""
     from typing import Annotated, get_args, get_origin
 
@@ -110,7 +101,9 @@ def _plain(annotation: Any) -> Reader | None:
     return scalar_reader(annotation)
 
 
-def _generic(annotation: Any, origin: Any, arguments: tuple[Any, ...], where: Location) -> Reader:
+def _generic(
+    annotation: Any, origin: Any, arguments: tuple[Any, ...], where: AnnotationPlace
+) -> Reader:
     from types import UnionType
     from typing import Literal, Union
 
@@ -152,7 +145,7 @@ def _float(value: Json) -> float:
     raise flaw
 
 
-def _array(make: Callable[..., Any], kind: Any, where: Location) -> Reader:
+def _array(make: Callable[..., Any], kind: Any, where: AnnotationPlace) -> Reader:
     each = reader_of(kind, where)
 
     def read(value: Json) -> Any:
@@ -178,7 +171,7 @@ def _array(make: Callable[..., Any], kind: Any, where: Location) -> Reader:
     return read
 
 
-def _tuple(kinds: Sequence[Any], where: Location) -> Reader:
+def _tuple(kinds: Sequence[Any], where: AnnotationPlace) -> Reader:
     readers = [reader_of(kind, where) for kind in kinds]
 
     def read(value: Json) -> tuple[Any, ...]:
@@ -195,7 +188,7 @@ def _tuple(kinds: Sequence[Any], where: Location) -> Reader:
     return read
 
 
-def _mapping(kind: Any, where: Location) -> Reader:
+def _mapping(kind: Any, where: AnnotationPlace) -> Reader:
     each = reader_of(kind, where)
 
     def read(value: Json) -> dict[str, Any]:
@@ -223,7 +216,7 @@ def _literal(values: tuple[Any, ...]) -> Reader:
     return read
 
 
-def _union(kinds: tuple[Any, ...], where: Location) -> Reader:
+def _union(kinds: tuple[Any, ...], where: AnnotationPlace) -> Reader:
     """Return what takes the first type that fits; with one type and None, errors lead into that."""
     others = [kind for kind in kinds if kind is not type(None)]
     readers = [reader_of(kind, where) for kind in others]

@@ -6,20 +6,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
-from leeward.app.mismatch import Mismatch, Reader, together, type_name
+from leeward.app.mismatch import AnnotationPlace, Mismatch, Reader, together, type_name
 from leeward.errors import ConfigError
 from leeward.values import Json
 
-if TYPE_CHECKING:
-    from leeward.app.decoding import Location
-
-ReaderOf: TypeAlias = Callable[[Any, "Location"], Reader]
+ReaderOf: TypeAlias = Callable[[Any, AnnotationPlace], Reader]
 """Returns what reads a type: `leeward.app.decoding.reader_of`, for the types of attributes."""
 
 
-def structure_reader(kind: type, where: Location, reader_of: ReaderOf) -> Reader | None:
+def structure_reader(kind: type, where: AnnotationPlace, reader_of: ReaderOf) -> Reader | None:
     """Return what reads `kind` from an object; None if it has no named attributes."""
     readers = where.readers
     if kind in readers:
@@ -38,7 +35,7 @@ def _refusing(value: Json) -> Any:
     raise Mismatch("object")
 
 
-def _made(kind: type, where: Location, reader_of: ReaderOf) -> Reader | None:
+def _made(kind: type, where: AnnotationPlace, reader_of: ReaderOf) -> Reader | None:
     from typing import is_typeddict
 
     def read_as(name: str, hint: Any) -> Reader:
@@ -80,7 +77,7 @@ def _required_keys(kind: Any) -> frozenset[str]:
     return frozenset(required)
 
 
-def _hints(kind: type, where: Location) -> dict[str, Any]:
+def _hints(kind: type, where: AnnotationPlace) -> dict[str, Any]:
     from typing import get_type_hints
 
     try:

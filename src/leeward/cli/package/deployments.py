@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from leeward.app.app import App
-from leeward.app.objects import check_no_loop
+from leeward.app.checks import check_no_loop
 from leeward.app.triggers import Kind
 from leeward.cli.doctor.order import home_of
 from leeward.cli.package.wanted import check_names, declared_for, settings_of

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from leeward.app.objects import check_no_loop
+from leeward.app.checks import check_no_loop
 from leeward.app.runtimes import check_options
 from leeward.config import Config, TargetName, load_settings
 from leeward.config.order import parse_order
