@@ -11,7 +11,8 @@ from tenacity import Retrying, stop_after_attempt
 
 from bench.figures import Figure, compare, measure_in_turn
 from leeward._routing import FailoverDriver
-from leeward.adapter import Call, Capability, Driver, Invoke, Limits, Result
+from leeward.adapter import Capability, Driver, Limits
+from leeward.calls import Call, Invoke, Result
 
 GATE = 1.5
 CALLS = 5_000

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from leeward.adapter import Call, Capability, Driver, Limits, Result, Store
+from leeward.adapter import Capability, Driver, Limits
+from leeward.calls import Call, Result, Store
 from leeward.errors import ConfigError, Outcome
 
 OK: Result[Any] = Result.ok(None)

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from leeward import App, Client, Config, ConfigError
-from leeward.adapter import Call, Delete, Enqueue, Invoke, Key, Load, Publish, Scan, Store
+from leeward.calls import Call, Delete, Enqueue, Invoke, Key, Load, Publish, Scan, Store
 from leeward.config.model import BucketConfig, BusConfig
 from leeward.local import Local
 from leeward.name_mapping import NameMappingDriver

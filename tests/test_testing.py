@@ -8,10 +8,9 @@ from typing import Any
 import pytest
 
 from leeward import Client
-from leeward.adapter import Invoke, Key, Load
+from leeward.calls import Invoke, Key, Load
 from leeward.errors import ConfigError, Outcome, TargetUnavailable
 from leeward.local import Local
-from leeward.operations.object_methods import ObjectMethods
 from leeward.testing import FakeClock, Fault, FaultyDriver
 from leeward_contract_tests.rows import each_row
 from tests.scripted import Scripted
@@ -104,9 +103,8 @@ def test_every_method_of_the_client_is_a_verb() -> None:
     """A method that the client gains later must be known here, too."""
     driver = FaultyDriver(Scripted("a"))
     runs = {name for name in vars(Client) if "run" in name} | {"start_workflow"}
-    others = {"targets", "native", "close", *runs}  # a run's steps are calls of their own
-    own = {*vars(Client), *vars(ObjectMethods)}
-    for name in {each for each in own if not each.startswith("_")} - others:
+    others = {"close", *runs}  # a run's steps are calls of their own
+    for name in {each for each in vars(Client) if not each.startswith("_")} - others:
         driver.fail(Fault.REFUSE, times=1, verb=name)
 
 

@@ -9,7 +9,7 @@ import json
 from typing import Any
 
 from bench.work import ITEM, RECEIPT, TABLE, WRITE_ID
-from leeward.adapter import Key, Store
+from leeward.calls import Key, Store
 from leeward_azure.tables.documents import document_of
 
 _RID = "AbcdAKq1wMo="

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
-from leeward.adapter import Call, Capability, Driver, Limits, Result
-from leeward.calls import OBJECT_VERBS
+from leeward.adapter import Capability, Driver, Limits
+from leeward.calls import OBJECT_VERBS, Call, Result
 from leeward.errors import Outcome, Unsupported
 
 PAGE_OBJECTS: Final = 1000

@@ -19,9 +19,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import quote, unquote
 
-from leeward.adapter import Result
-from leeward.adapter.json_text import Undecodable, decode, encode
-from leeward.adapter.objects import (
+from leeward.adapter.objects import checksum_in
+from leeward.calls import (
     DeleteObject,
     FoundObject,
     GetObject,
@@ -30,9 +29,10 @@ from leeward.adapter.objects import (
     ListObjects,
     Piece,
     PutObject,
-    kept_checksum,
+    Result,
 )
 from leeward.errors import ConfigError, Outcome
+from leeward.json_text import Undecodable, decode, encode
 
 from .brought import PAGE_OBJECTS, BroughtDriver, another_object
 
@@ -148,7 +148,7 @@ class FsspecDriver(BroughtDriver):
             return None
         if not isinstance(told, dict) or told.get("size") != held:
             return None
-        write_id, checksum = told["write"], kept_checksum(told["sha256"])
+        write_id, checksum = told["write"], checksum_in(told["sha256"])
         return FoundObject(name, held, write_id, write_id, checksum, told["metadata"])
 
 

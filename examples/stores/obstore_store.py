@@ -23,8 +23,8 @@ from obstore.exceptions import (
 )
 from obstore.store import GCSStore, HTTPStore, LocalStore
 
-from leeward.adapter import Result
-from leeward.adapter.objects import (
+from leeward.adapter.objects import checksum_in
+from leeward.calls import (
     DeleteObject,
     FoundObject,
     GetObject,
@@ -33,7 +33,7 @@ from leeward.adapter.objects import (
     ListObjects,
     Piece,
     PutObject,
-    kept_checksum,
+    Result,
 )
 from leeward.errors import ConfigError, Outcome
 
@@ -147,6 +147,6 @@ def _delete(store: Any, call: DeleteObject) -> Result[Any]:
 
 def _found(got: Any) -> FoundObject:
     meta, told = got.meta, dict(got.attributes)
-    write_id, checksum = told.pop(WRITE_ID, None), kept_checksum(told.pop(CHECKSUM, None))
+    write_id, checksum = told.pop(WRITE_ID, None), checksum_in(told.pop(CHECKSUM, None))
     metadata = {name: value for name, value in told.items() if name.islower()}
     return FoundObject(meta["path"], meta["size"], meta["e_tag"], write_id, checksum, metadata)

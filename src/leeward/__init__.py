@@ -17,12 +17,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from leeward._operations.downloads import AsyncObjectReader, ObjectReader
     from leeward.aio import AsyncClient
     from leeward.app import App, Context
     from leeward.client import Client
     from leeward.config import Config
     from leeward.errors import (
         AllTargetsUnavailable,
+        Attempt,
         AuthError,
         CallError,
         ConfigError,
@@ -44,10 +46,7 @@ if TYPE_CHECKING:
         Throttled,
         Unsupported,
     )
-    from leeward.object_values import ObjectInfo, ObjectPage
-    from leeward.operations.downloads import AsyncObjectReader, ObjectReader
     from leeward.values import (
-        Attempt,
         Effect,
         Event,
         InvokeResult,
@@ -60,6 +59,7 @@ if TYPE_CHECKING:
         StoreReceipt,
         TargetStatus,
     )
+    from leeward.values.objects import ObjectInfo, ObjectPage
 
 __version__ = "0.1.0"
 
@@ -111,16 +111,16 @@ __all__ = [
 _MODULES = {
     "App": "leeward.app",
     "AsyncClient": "leeward.aio",
-    "AsyncObjectReader": "leeward.operations.downloads",
+    "AsyncObjectReader": "leeward._operations.downloads",
     "Client": "leeward.client",
     "Config": "leeward.config",
     "Context": "leeward.app",
-    "ObjectInfo": "leeward.object_values",
-    "ObjectPage": "leeward.object_values",
-    "ObjectReader": "leeward.operations.downloads",
+    "ObjectInfo": "leeward.values.objects",
+    "ObjectPage": "leeward.values.objects",
+    "ObjectReader": "leeward._operations.downloads",
 }
 _VALUES = (
-    "Attempt Effect Event InvokeResult Promise PublishEntry PublishReceipt PublishReport Receipt "
+    "Effect Event InvokeResult Promise PublishEntry PublishReceipt PublishReport Receipt "
     "Record StoreReceipt TargetStatus"
 ).split()
 
@@ -128,11 +128,7 @@ _VALUES = (
 def __getattr__(name: str) -> object:
     """Load a public name when it is first asked for."""
     if name not in __all__:
-        from leeward.usual_names import NAMES, hint
-
-        # `from leeward import ...` shows the message of an ImportError only.
-        kind = ImportError if name in NAMES else AttributeError
-        raise kind(f"module 'leeward' has no attribute {name!r}{hint(name)}")
+        raise AttributeError(f"module 'leeward' has no attribute {name!r}")
     from importlib import import_module
 
     default = "leeward.values" if name in _VALUES else "leeward.errors"

@@ -5,13 +5,11 @@ It shares all decisions with `leeward.Client`, and runs them on an event loop.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Self, TypeVar
 
-from leeward.clock import Clock, SystemClock, running_loop
-from leeward.operations.object_methods import AsyncObjectMethods
-from leeward.operations.operating import Operating
-from leeward.usual_names import WithUsualNames
+from leeward.client import BaseClient
+from leeward.clock import running_loop
 from leeward.values import (
     Effect,
     EffectName,
@@ -28,19 +26,16 @@ from leeward.values import (
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
-    from pathlib import Path
     from types import TracebackType
 
-    from leeward.adapter import Driver
-    from leeward.app import App
-    from leeward.config import Config
-    from leeward.workflow.model import Definition
-    from leeward.workflow.runs import Run
+    from leeward._operations.downloads import AsyncObjectReader
+    from leeward.values.objects import ObjectInfo, ObjectPage
+    from leeward.values.runs import Run
 
 T = TypeVar("T")
 
 
-class AsyncClient(AsyncObjectMethods, Operating, WithUsualNames):
+class AsyncClient(BaseClient):
     """`leeward.Client` for asyncio: the same methods with the same arguments, to be awaited.
 
     One client serves any number of tasks, of one event loop or several. Use it as an asynchronous
@@ -60,28 +55,6 @@ class AsyncClient(AsyncObjectMethods, Operating, WithUsualNames):
         ConfigError: something configured is wrong; the message names the place and the remedy.
     """
 
-    def __init__(
-        self,
-        targets: str | Driver | Sequence[Driver] | None = None,
-        *,
-        config: str | Path | Config | None = None,
-        workflows: Iterable[Definition] = (),
-        trust_env: bool = True,
-        clock: Clock | None = None,
-        app: App | None = None,
-        otel: bool = False,
-    ) -> None:
-        # Loaded by the first client: a program that imports leeward for its types does not need it.
-        from leeward.opening import resolve_targets
-        from leeward.operations.operations import Operations
-
-        resolved = resolve_targets(targets, config, app, trust_env=trust_env)
-        definitions = (*workflows, *(app.workflows if app else ()))
-        self._operations = Operations(*resolved, clock or SystemClock(), definitions, otel=otel)
-        self._router = self._operations.router
-        if app is not None:
-            app.clients.add(self._operations)
-
     async def invoke(
         self,
         function: str,
@@ -96,7 +69,7 @@ class AsyncClient(AsyncObjectMethods, Operating, WithUsualNames):
         call, seconds, finish = self._operations.functions.invoke(
             function, payload, effect, idempotency_key, timeout
         )
-        only = () if targets is None else self._operations.narrowed(call, targets)
+        only = () if targets is None else self._operations.narrow(call, targets)
         return finish(call, await self._router.perform_async(call, seconds, only))
 
     async def enqueue(
@@ -113,7 +86,7 @@ class AsyncClient(AsyncObjectMethods, Operating, WithUsualNames):
         call, seconds, finish = self._operations.functions.enqueue(
             function, payload, effect, idempotency_key, timeout
         )
-        only = () if targets is None else self._operations.narrowed(call, targets)
+        only = () if targets is None else self._operations.narrow(call, targets)
         return finish(call, await self._router.perform_async(call, seconds, only))
 
     async def publish_event(
@@ -132,7 +105,7 @@ class AsyncClient(AsyncObjectMethods, Operating, WithUsualNames):
         """Publish one CloudEvent; see `leeward.Client.publish_event`."""
         event = Event(type, data, id=id, time=time, subject=subject, ordering_key=ordering_key)
         call, seconds, finish = self._operations.events.publish_event(bus, event, timeout)
-        only = () if targets is None else self._operations.narrowed(call, targets)
+        only = () if targets is None else self._operations.narrow(call, targets)
         return finish(call, await self._router.perform_async(call, seconds, only))
 
     async def publish_events(
@@ -148,7 +121,7 @@ class AsyncClient(AsyncObjectMethods, Operating, WithUsualNames):
         try:
             call, seconds = next(batch)
             while True:
-                only = () if targets is None else self._operations.narrowed(call, targets)
+                only = () if targets is None else self._operations.narrow(call, targets)
                 call, seconds = batch.send(await self._router.perform_async(call, seconds, only))
         except StopIteration as end:
             report: PublishReport = end.value
@@ -194,33 +167,99 @@ class AsyncClient(AsyncObjectMethods, Operating, WithUsualNames):
         call, seconds, finish = self._operations.delete_data(table, key, if_revision, timeout)
         return finish(call, await self._router.perform_async(call, seconds))
 
+    async def put_object(
+        self,
+        bucket: str,
+        name: str,
+        data: bytes,
+        *,
+        if_absent: bool = False,
+        if_revision: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+        timeout: float | None = None,
+    ) -> StoreReceipt:
+        """Write an object whole; see `leeward.Client.put_object`."""
+        call, seconds, finish = self._operations.objects.put_object(
+            bucket,
+            name,
+            data,
+            if_absent=if_absent,
+            if_revision=if_revision,
+            metadata=metadata,
+            timeout=timeout,
+        )
+        return finish(call, await self._router.perform_async(call, seconds))
+
+    async def get_object(
+        self,
+        bucket: str,
+        name: str,
+        *,
+        start: int = 0,
+        length: int | None = None,
+        timeout: float | None = None,
+    ) -> AsyncObjectReader | None:
+        """Read an object while you iterate; see `leeward.Client.get_object`."""
+        download = self._operations.objects.get_object(
+            bucket, name, start=start, length=length, timeout=timeout
+        )
+        return await download.open_async(self._router.perform_async)
+
+    async def head_object(
+        self, bucket: str, name: str, *, timeout: float | None = None
+    ) -> ObjectInfo | None:
+        """Look at an object without reading it; None if there is none."""
+        call, seconds, finish = self._operations.objects.head_object(bucket, name, timeout)
+        return finish(call, await self._router.perform_async(call, seconds))
+
+    async def list_objects(
+        self,
+        bucket: str,
+        prefix: str = "",
+        *,
+        cursor: str | None = None,
+        timeout: float | None = None,
+    ) -> ObjectPage:
+        """List one page of objects; see `leeward.Client.list_objects`."""
+        call, seconds, finish = self._operations.objects.list_objects(
+            bucket, prefix, cursor, timeout
+        )
+        return finish(call, await self._router.perform_async(call, seconds))
+
+    async def delete_object(
+        self, bucket: str, name: str, *, timeout: float | None = None
+    ) -> StoreReceipt:
+        """Delete an object. A missing object is not an error."""
+        call, seconds, finish = self._operations.objects.delete_object(bucket, name, timeout)
+        return finish(call, await self._router.perform_async(call, seconds))
+
     async def start_workflow(self, workflow: str, value: Json = None, *, id: str) -> Run:
         """Start a run of a workflow; see `leeward.Client.start_workflow`."""
-        return await _in_thread(lambda: self._operations.workflows().start(workflow, value, id))
+        return await _in_thread(lambda: self._operations.runs.start(workflow, value, id))
 
     async def get_run(self, workflow: str, id: str) -> Run | None:
         """Return a run, or None; see `leeward.Client.get_run`."""
-        return await _in_thread(lambda: self._operations.workflows().runs.get(workflow, id))
+        return await _in_thread(lambda: self._operations.runs.at_home.get(workflow, id))
 
     async def list_runs(self, workflow: str | None = None, *, limit: int = 100) -> list[Run]:
         """Return the latest runs; see `leeward.Client.list_runs`."""
-        return await _in_thread(lambda: self._operations.workflows().runs.list(workflow, limit))
+        return await _in_thread(lambda: self._operations.runs.at_home.list(workflow, limit))
 
     async def wait_for_run(self, workflow: str, id: str, *, timeout: float | None = None) -> Run:
         """Wait for the end of a run; see `leeward.Client.wait_for_run`."""
-        return await _in_thread(lambda: self._operations.workflows().wait(workflow, id, timeout))
+        return await _in_thread(lambda: self._operations.runs.wait(workflow, id, timeout))
 
     async def resume_runs(self) -> None:
         """Continue runs whose process is gone; see `leeward.Client.resume_runs`."""
-        await _in_thread(self._operations.workflows().runs.wake)
+        await _in_thread(self._operations.runs.at_home.wake)
 
     async def cancel_run(self, workflow: str, id: str) -> Run:
         """Ask a run to end; see `leeward.Client.cancel_run`."""
-        return await _in_thread(lambda: self._operations.workflows().runs.cancel(workflow, id))
+        return await _in_thread(lambda: self._operations.runs.at_home.cancel(workflow, id))
 
     async def abort_run(self, workflow: str, id: str) -> Run:
         """End a run at once; see `leeward.Client.abort_run`."""
-        return await _in_thread(lambda: self._operations.workflows().runs.abort(workflow, id))
+        return await _in_thread(lambda: self._operations.runs.at_home.abort(workflow, id))
 
     async def close(self, timeout: float | None = None) -> None:
         """Close every connection, thread and file; see `leeward.Client.close`."""

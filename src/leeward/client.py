@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Self
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, NoReturn, Self, TypeVar
 
 from leeward.clock import Clock, SystemClock
-from leeward.operations.object_methods import ObjectMethods
-from leeward.operations.operating import Operating
-from leeward.usual_names import WithUsualNames
+from leeward.errors import InvalidRequest
 from leeward.values import (
     Effect,
     EffectName,
@@ -16,11 +14,14 @@ from leeward.values import (
     InvokeResult,
     Item,
     Json,
+    ProbeReport,
     PublishReceipt,
     PublishReport,
     Receipt,
     Record,
+    RoutingEvent,
     StoreReceipt,
+    TargetStatus,
 )
 
 if TYPE_CHECKING:
@@ -28,14 +29,101 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
+    from leeward._operations.downloads import ObjectReader
+    from leeward._operations.operations import Operations
+    from leeward._operations.protocols import FlowDefinition, MountableApp
     from leeward.adapter import Driver
-    from leeward.app import App
     from leeward.config import Config
-    from leeward.workflow.model import Definition
-    from leeward.workflow.runs import Run
+    from leeward.values.objects import ObjectInfo, ObjectPage
+    from leeward.values.runs import Run
 
 
-class Client(ObjectMethods, Operating, WithUsualNames):
+C = TypeVar("C")
+
+
+class BaseClient:
+    """What both clients are made of, and the methods that wait for nothing."""
+
+    def __init__(
+        self,
+        targets: str | Driver | Sequence[Driver] | None = None,
+        *,
+        config: str | Path | Config | None = None,
+        workflows: Iterable[FlowDefinition] = (),
+        trust_env: bool = True,
+        clock: Clock | None = None,
+        app: MountableApp | None = None,
+        otel: bool = False,
+    ) -> None:
+        # Loaded by the first client: who imports leeward for its types does without.
+        from leeward._operations.operations import Operations
+        from leeward.opening import resolve_targets
+
+        resolved = resolve_targets(targets, config, app, trust_env=trust_env)
+        definitions = (*workflows, *(app.workflows if app else ()))
+        self._operations = Operations(*resolved, clock or SystemClock(), definitions, otel=otel)
+        self._router = self._operations.router
+        if app is not None:
+            app.clients.add(self._operations)
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse to be pickled or copied: connections and threads stay in their process."""
+        raise TypeError(
+            f"{type(self).__name__} cannot be pickled or copied: it holds connections and "
+            "credentials; open a new one where it is needed"
+        )
+
+    def targets(self) -> list[TargetStatus]:
+        """Describe the targets, in order: their capabilities, settings and evidence."""
+        return self._operations.targets()
+
+    def native(self, target: str, service: str) -> object:
+        """Return the vendor's own client of a service, for what is not portable."""
+        return self._operations.native(target, service)
+
+    def probe(self, target: str) -> ProbeReport:
+        """Check whether a target works, cheaply and without any effect, in 4 seconds at most.
+
+        The result changes nothing: no call goes elsewhere because of it.
+        """
+        return self._operations.probe(target)
+
+    def isolate(self, target: str) -> None:
+        """Send nothing to a target any more, until `restore`.
+
+        Calls that have no other target raise `TargetUnavailable`, or `HomeUnavailable`. Only this
+        client is concerned.
+        """
+        self._operations.router.isolate(self._operations.check_target(target))
+
+    def restore(self, target: str) -> None:
+        """Let calls flow to a target again: a share first, then all.
+
+        It ends an isolation, and the pause after failures.
+        """
+        self._operations.router.restore(self._operations.check_target(target))
+
+    def explain(self, call_id: int) -> str:
+        """Return in words what was decided about a call, and why.
+
+        Args:
+            call_id: from any of the `attempts` of its result or exception. The client remembers the
+                last 256 calls that did not succeed at once.
+        """
+        return self._operations.explain(call_id)
+
+    def listen(self, listener: Callable[[RoutingEvent], object]) -> None:
+        """Call `listener` with every decision about targets and calls from now on.
+
+        It runs on the thread of the call that caused the event, without any lock. Its exceptions
+        are ignored.
+        """
+        if not callable(listener):
+            raise InvalidRequest("listener must be callable with one event", field="listener")
+        self._operations.router.listen(listener)
+
+
+class Client(BaseClient):
     """Calls functions, publishes events and stores items, on the targets of the failover order.
 
     One client may be shared by any number of threads. Use it as a context manager, or close it.
@@ -60,28 +148,6 @@ class Client(ObjectMethods, Operating, WithUsualNames):
     Raises:
         ConfigError: something configured is wrong; the message names the place and the remedy.
     """
-
-    def __init__(
-        self,
-        targets: str | Driver | Sequence[Driver] | None = None,
-        *,
-        config: str | Path | Config | None = None,
-        workflows: Iterable[Definition] = (),
-        trust_env: bool = True,
-        clock: Clock | None = None,
-        app: App | None = None,
-        otel: bool = False,
-    ) -> None:
-        # Loaded by the first client: a program that imports leeward for its types does not need it.
-        from leeward.opening import resolve_targets
-        from leeward.operations.operations import Operations
-
-        resolved = resolve_targets(targets, config, app, trust_env=trust_env)
-        definitions = (*workflows, *(app.workflows if app else ()))
-        self._operations = Operations(*resolved, clock or SystemClock(), definitions, otel=otel)
-        self._router = self._operations.router
-        if app is not None:
-            app.clients.add(self._operations)
 
     def invoke(
         self,
@@ -111,7 +177,7 @@ class Client(ObjectMethods, Operating, WithUsualNames):
         call, seconds, finish = self._operations.functions.invoke(
             function, payload, effect, idempotency_key, timeout
         )
-        only = () if targets is None else self._operations.narrowed(call, targets)
+        only = () if targets is None else self._operations.narrow(call, targets)
         return finish(call, self._router.perform(call, seconds, only))
 
     def enqueue(
@@ -132,7 +198,7 @@ class Client(ObjectMethods, Operating, WithUsualNames):
         call, seconds, finish = self._operations.functions.enqueue(
             function, payload, effect, idempotency_key, timeout
         )
-        only = () if targets is None else self._operations.narrowed(call, targets)
+        only = () if targets is None else self._operations.narrow(call, targets)
         return finish(call, self._router.perform(call, seconds, only))
 
     def publish_event(
@@ -167,7 +233,7 @@ class Client(ObjectMethods, Operating, WithUsualNames):
         """
         event = Event(type, data, id=id, time=time, subject=subject, ordering_key=ordering_key)
         call, seconds, finish = self._operations.events.publish_event(bus, event, timeout)
-        only = () if targets is None else self._operations.narrowed(call, targets)
+        only = () if targets is None else self._operations.narrow(call, targets)
         return finish(call, self._router.perform(call, seconds, only))
 
     def publish_events(
@@ -190,7 +256,7 @@ class Client(ObjectMethods, Operating, WithUsualNames):
         try:
             call, seconds = next(batch)
             while True:
-                only = () if targets is None else self._operations.narrowed(call, targets)
+                only = () if targets is None else self._operations.narrow(call, targets)
                 call, seconds = batch.send(self._router.perform(call, seconds, only))
         except StopIteration as end:
             report: PublishReport = end.value
@@ -256,6 +322,72 @@ class Client(ObjectMethods, Operating, WithUsualNames):
         call, seconds, finish = self._operations.delete_data(table, key, if_revision, timeout)
         return finish(call, self._router.perform(call, seconds))
 
+    def put_object(
+        self,
+        bucket: str,
+        name: str,
+        data: bytes,
+        *,
+        if_absent: bool = False,
+        if_revision: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+        timeout: float | None = None,
+    ) -> StoreReceipt:
+        """Write an object whole; see `leeward.Client.put_object`."""
+        call, seconds, finish = self._operations.objects.put_object(
+            bucket,
+            name,
+            data,
+            if_absent=if_absent,
+            if_revision=if_revision,
+            metadata=metadata,
+            timeout=timeout,
+        )
+        return finish(call, self._router.perform(call, seconds))
+
+    def get_object(
+        self,
+        bucket: str,
+        name: str,
+        *,
+        start: int = 0,
+        length: int | None = None,
+        timeout: float | None = None,
+    ) -> ObjectReader | None:
+        """Read an object while you iterate; see `leeward.Client.get_object`."""
+        download = self._operations.objects.get_object(
+            bucket, name, start=start, length=length, timeout=timeout
+        )
+        return download.open(self._router.perform)
+
+    def head_object(
+        self, bucket: str, name: str, *, timeout: float | None = None
+    ) -> ObjectInfo | None:
+        """Look at an object without reading it; None if there is none."""
+        call, seconds, finish = self._operations.objects.head_object(bucket, name, timeout)
+        return finish(call, self._router.perform(call, seconds))
+
+    def list_objects(
+        self,
+        bucket: str,
+        prefix: str = "",
+        *,
+        cursor: str | None = None,
+        timeout: float | None = None,
+    ) -> ObjectPage:
+        """List one page of objects; see `leeward.Client.list_objects`."""
+        call, seconds, finish = self._operations.objects.list_objects(
+            bucket, prefix, cursor, timeout
+        )
+        return finish(call, self._router.perform(call, seconds))
+
+    def delete_object(
+        self, bucket: str, name: str, *, timeout: float | None = None
+    ) -> StoreReceipt:
+        """Delete an object. A missing object is not an error."""
+        call, seconds, finish = self._operations.objects.delete_object(bucket, name, timeout)
+        return finish(call, self._router.perform(call, seconds))
+
     def start_workflow(self, workflow: str, value: Json = None, *, id: str) -> Run:
         """Start a run of a workflow; it continues in the background.
 
@@ -269,15 +401,15 @@ class Client(ObjectMethods, Operating, WithUsualNames):
             Conflict: there is a run of this id with another input.
             NotFound: no such workflow is known to this client.
         """
-        return self._operations.workflows().start(workflow, value, id)
+        return self._operations.runs.start(workflow, value, id)
 
     def get_run(self, workflow: str, id: str) -> Run | None:
         """Return a run with what it did so far; None if no run has this id."""
-        return self._operations.workflows().runs.get(workflow, id)
+        return self._operations.runs.at_home.get(workflow, id)
 
     def list_runs(self, workflow: str | None = None, *, limit: int = 100) -> list[Run]:
         """Return the latest runs, of one workflow or of all, the last one first."""
-        return self._operations.workflows().runs.list(workflow, limit)
+        return self._operations.runs.at_home.list(workflow, limit)
 
     def wait_for_run(self, workflow: str, id: str, *, timeout: float | None = None) -> Run:
         """Wait for the end of a run, for 60 seconds by default, and return it.
@@ -286,11 +418,11 @@ class Client(ObjectMethods, Operating, WithUsualNames):
             TimeoutError: it still runs.
             NotFound: no run has this id.
         """
-        return self._operations.workflows().wait(workflow, id, timeout)
+        return self._operations.runs.wait(workflow, id, timeout)
 
     def resume_runs(self) -> None:
         """Continue runs whose process is gone, in the background; `start_workflow` does so, too."""
-        self._operations.workflows().runs.wake()
+        self._operations.runs.at_home.wake()
 
     def cancel_run(self, workflow: str, id: str) -> Run:
         """Ask a run to end: before its next step it fails with ``Flow.Cancelled``, and compensates.
@@ -298,7 +430,7 @@ class Client(ObjectMethods, Operating, WithUsualNames):
         Raises:
             NotFound: no run has this id.
         """
-        return self._operations.workflows().runs.cancel(workflow, id)
+        return self._operations.runs.at_home.cancel(workflow, id)
 
     def abort_run(self, workflow: str, id: str) -> Run:
         """End a run at once, without compensation. A step under way continues to its end.
@@ -306,7 +438,7 @@ class Client(ObjectMethods, Operating, WithUsualNames):
         Raises:
             NotFound: no run has this id.
         """
-        return self._operations.workflows().runs.abort(workflow, id)
+        return self._operations.runs.at_home.abort(workflow, id)
 
     def close(self, timeout: float | None = None) -> None:
         """Close every connection, thread and file. Closing twice is harmless.
@@ -330,3 +462,15 @@ class Client(ObjectMethods, Operating, WithUsualNames):
     ) -> None:
         """Close the client."""
         self.close()
+
+
+def client_over(kind: type[C], operations: Operations) -> C:
+    """Return a client with the operations of another; closing it closes both.
+
+    Args:
+        kind: `Client`, or `leeward.AsyncClient`.
+        operations: of the other one.
+    """
+    client = kind.__new__(kind)
+    vars(client).update(_operations=operations, _router=operations.router)
+    return client

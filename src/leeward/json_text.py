@@ -320,3 +320,24 @@ def is_deeper(value: Json, most: int) -> bool:
         if not level:
             return False
     return True
+
+
+def is_same_json(one: bytes | str, other: bytes | str) -> bool:
+    """Return whether two texts are the same JSON, however it is written."""
+    if one == other:
+        return True
+    try:
+        return _is_same_value(decode(one), decode(other))
+    except Undecodable:
+        return False
+
+
+def _is_same_value(one: Json, other: Json) -> bool:
+    """Compare JSON: 1 and 1.0 are one number, and True is another value."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(
+            _is_same_value(one[name], other[name]) for name in one
+        )
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(_is_same_value, one, other))
+    return isinstance(one, bool) == isinstance(other, bool) and bool(one == other)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from leeward.adapter import (
+from leeward.adapter import Driver, WrappingDriver
+from leeward.calls import (
+    OBJECT_VERBS,
+    RUN_VERBS,
     Call,
     Delete,
-    Driver,
     Enqueue,
     Invoke,
     Load,
@@ -16,14 +18,12 @@ from leeward.adapter import (
     Result,
     Scan,
     Store,
-    WrappingDriver,
 )
-from leeward.calls import OBJECT_VERBS, RUN_VERBS
 from leeward.errors import ConfigError
 from leeward.values import NOTHING
 
 if TYPE_CHECKING:
-    from leeward.adapter.looking import Look
+    from leeward.calls import Look, ObjectCall, RunCall
 
 
 class NameMappingDriver(WrappingDriver):
@@ -77,28 +77,30 @@ class NameMappingDriver(WrappingDriver):
 
     def perform(self, call: Call, timeout: float) -> Result[Any]:
         """Make one attempt, under the target's own name."""
-        return self._driver.perform(self._named(call), timeout)
+        return self._driver.perform(self._with_own_name(call), timeout)
 
     async def perform_async(self, call: Call, timeout: float) -> Result[Any]:
         """Await one attempt, under the target's own name."""
-        return await self._driver.perform_async(self._named(call), timeout)
+        return await self._driver.perform_async(self._with_own_name(call), timeout)
 
     def store_many(self, calls: Sequence[Store], timeout: float) -> list[Result[Any]] | None:
         """Make attempts at many stores, under the target's own names."""
-        named: Any = [self._named(call) for call in calls]
+        named: Any = [self._with_own_name(call) for call in calls]
         return self._driver.store_many(named, timeout)
 
     def look(self, look: Look, timeout: float) -> Result[Any]:
         """Look under the target's own name."""
-        from leeward.adapter.looking import BUCKET, BUS, RESOURCE, TABLE
-
-        by_verb = {BUS: self._buses, TABLE: self._tables, BUCKET: self._buckets}
-        if look.verb == RESOURCE:  # a file has the target's own name of it
+        by_verb: Mapping[str, Mapping[str, str]] = {
+            "look_bus": self._buses,
+            "look_table": self._tables,
+            "look_bucket": self._buckets,
+        }
+        if look.verb == "look_resource":  # a file has the target's own name of it
             return super().look(look, timeout)
         names = by_verb.get(look.verb, self._functions)
         return super().look(look._replace(name=names.get(look.name, look.name)), timeout)
 
-    def _named(self, call: Call) -> Call:
+    def _with_own_name(self, call: Call) -> Call:
         match call:
             case Invoke(function) | Enqueue(function):
                 own = self._functions.get(function)
@@ -109,20 +111,16 @@ class NameMappingDriver(WrappingDriver):
             case Store() | Load() | Delete() | Scan():
                 own = self._tables.get(call.table)
                 return call if own is None else call._replace(table=own)
-            case _:
-                return self._named_late(call)
-
-    def _named_late(self, call: Any) -> Call:
-        """Name a call of objects or of runs, whose classes need not be there for that."""
+        # By their verbs, so that a program without objects and runs does not load their classes.
         if call.verb == "start_native":
             table = self._tables.get(call.table, call.table)
-            moved: Call = call._replace(
-                table=table, bucket=self._buckets.get(call.bucket, call.bucket)
-            )
-            return moved
-        if call.verb not in OBJECT_VERBS | RUN_VERBS:
-            return call  # type: ignore[no-any-return]
-        name: str = call[0]
-        own = (self._workflows if call.verb in RUN_VERBS else self._buckets).get(name)
-        named: Call = call if own is None else call._make((own, *call[1:]))
-        return named
+            return call._replace(table=table, bucket=self._buckets.get(call.bucket, call.bucket))
+        if call.verb in OBJECT_VERBS:
+            objects = cast("ObjectCall", call)
+            own = self._buckets.get(objects.bucket)
+            return call if own is None else objects._replace(bucket=own)
+        if call.verb in RUN_VERBS:
+            run = cast("RunCall", call)
+            own = self._workflows.get(run.workflow)
+            return call if own is None else run._replace(workflow=own)
+        return call

@@ -24,13 +24,13 @@ from leeward.values import Effect
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from leeward.app import App
+    from leeward._operations.protocols import MountableApp
 
 
 def resolve_targets(
     targets: str | Driver | Sequence[Driver] | None,
     config: str | Path | Config | None,
-    app: App | None = None,
+    app: MountableApp | None = None,
     *,
     trust_env: bool = True,
 ) -> tuple[Config, list[Driver]]:
@@ -45,7 +45,7 @@ def resolve_targets(
 def _resolve(
     targets: str | Driver | Sequence[Driver] | None,
     config: str | Path | Config | None,
-    app: App | None,
+    app: MountableApp | None,
     *,
     trust_env: bool,
 ) -> tuple[Config, list[Driver]]:
@@ -67,7 +67,7 @@ def _resolve(
     return config, opened
 
 
-def _with_app(config: Config, app: App) -> Config:
+def _with_app(config: Config, app: MountableApp) -> Config:
     """Return `config` with what an app declares, unless it says otherwise.
 
     Of a function that is effect, deduplication and timeout, and that it marks its answers; of a
@@ -107,12 +107,15 @@ def _with_order(
     return with_order(config, targets, os.environ, trust_env=trust_env)
 
 
-def open_order(config: Config, env: Mapping[str, str], app: App | None = None) -> list[Driver]:
+def open_order(
+    config: Config, env: Mapping[str, str], app: MountableApp | None = None
+) -> list[Driver]:
     """Open every target of the order; if one cannot be opened, close those that were."""
     drivers: list[Driver] = []
     try:
         for target in config.order:
-            drivers.append(_open(target, config, env))
+            driver = open_target(target_config(target, config, env))
+            drivers.append(_map_names(driver, target, config))
             if app is not None:
                 drivers[-1].mount(app)
     except BaseException:
@@ -127,16 +130,12 @@ def own_order(drivers: Sequence[Driver], config: Config) -> list[Driver]:
     for driver in drivers:
         remedy = "name an order such as 'local:a,local:b', or pass drivers"
         check_driver(driver, "an element of targets", remedy)
-    return [_renamed(driver, _name_of(driver), config) for driver in drivers]
+    return [_map_names(driver, _name_of(driver), config) for driver in drivers]
 
 
 def _name_of(driver: Driver) -> TargetName:
     provider, _, qualifier = driver.target.partition(":")
     return TargetName(provider, qualifier or None)
-
-
-def _open(target: TargetName, config: Config, env: Mapping[str, str]) -> Driver:
-    return _renamed(open_target(target_config(target, config, env)), target, config)
 
 
 def target_config(target: TargetName, config: Config, env: Mapping[str, str]) -> TargetConfig:
@@ -156,7 +155,7 @@ def target_config(target: TargetName, config: Config, env: Mapping[str, str]) ->
     )
 
 
-def _renamed(driver: Driver, target: TargetName, config: Config) -> Driver:
+def _map_names(driver: Driver, target: TargetName, config: Config) -> Driver:
     functions = _own_names(target, {name: each.names for name, each in config.functions.items()})
     buses = _own_names(target, {name: each.names for name, each in config.buses.items()})
     tables = _own_names(target, {name: each.names for name, each in config.tables.items()})

@@ -1,4 +1,4 @@
-"""Adapters by name: the embedded one, and whatever the entry points ``leeward.adapters`` offer.
+"""What is known by its name: adapters, embedded and installed, and the engine of workflows.
 
 Nothing is looked up before the first target is opened, and an adapter is loaded only if it is
 named.
@@ -10,13 +10,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from leeward.adapter import Driver, Opener, TargetConfig
-from leeward.entrypoints import EntryPoint, all_entry_points, entry_points
+from leeward.entrypoints import EntryPoint, all_entry_points, entry_points, import_spec
 from leeward.errors import ConfigError
 
 GROUP = "leeward.adapters"
 
 BUILT_IN = {"local": "leeward.local:open_driver"}
 """Found without reading the metadata of every installed package."""
+
+RUNS = "leeward.workflow.opening:open_runs"
+"""What opens the runs of a client's workflows. It stands on a client, as apps do, so a client knows
+it by its name alone; and a program without workflows does not load it."""
 
 INSTALL_HINTS = {
     "aws": 'pip install "leeward[aws]"',
@@ -73,10 +77,7 @@ def check_provider(provider: str, where: str) -> None:
 
 def _opener(provider: str) -> Opener:
     if provider in BUILT_IN:
-        from importlib import import_module
-
-        module, _, name = BUILT_IN[provider].partition(":")
-        opener: Opener = getattr(import_module(module), name)
+        opener: Opener = import_spec(BUILT_IN[provider])
         return opener
     installed = _by_name(entry_points(GROUP))
     if provider not in installed:
@@ -89,10 +90,10 @@ def _opener(provider: str) -> Opener:
         raise ConfigError(
             f"several packages offer the adapter {provider!r} ({packages}); uninstall all but one"
         )
-    return _loaded(found[0], provider)
+    return _load(found[0], provider)
 
 
-def _loaded(point: EntryPoint, provider: str) -> Opener:
+def _load(point: EntryPoint, provider: str) -> Opener:
     try:
         loaded: Any = point.load()
     except Exception as error:  # a package may fail in any way while it is imported

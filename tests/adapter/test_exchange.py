@@ -15,7 +15,7 @@ from leeward.adapter.exchange import (
     bearer,
     by_headers,
     exchange_json,
-    refused,
+    result_of_refusal,
 )
 from leeward.adapter.plans import Need, Send, View
 from leeward.adapter.resolver import Token
@@ -28,7 +28,7 @@ TOKEN = Token("stratus")
 
 
 def refusal(response: Response, now: float) -> Result[Any]:
-    return refused(response, now, REJECTED, response.headers.get("code"), "id")
+    return result_of_refusal(response, now, REJECTED, response.headers.get("code"), "id")
 
 
 SERVICE = Service(TOKEN, refusal, "id", by_headers(bearer))

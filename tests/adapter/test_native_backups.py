@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from leeward.adapter.backups import LookNative, Native, StartNative
+from leeward.calls import LookNative, NativeJob, StartNative
 from leeward.errors import Outcome, Unsupported
 from leeward.http.messages import Response
 from leeward_aws.identity.credentials import Credentials
@@ -115,7 +115,7 @@ def test_an_export_of_firestore_is_of_one_moment() -> None:
     played = _on_google(
         GOOGLE["start_native"], EXPORT, _answer({"name": OPERATION}), now=1_767_225_630.5
     )
-    assert played.result.value == Native(OPERATION, "running")
+    assert played.result.value == NativeJob(OPERATION, "running")
     (sent,) = played.sent
     assert sent.target == "/v1/projects/shop/databases/(default):exportDocuments"
     assert json.loads(sent.body) == {

@@ -9,8 +9,9 @@ from typing import Any, Final, NamedTuple
 
 import pytest
 
-from leeward.adapter.objects import (
-    UNPROVED,
+from leeward.adapter.objects import UNPROVED
+from leeward.adapter.plans import Planner
+from leeward.calls import (
     DeleteObject,
     FoundObject,
     GetObject,
@@ -18,7 +19,6 @@ from leeward.adapter.objects import (
     ListObjects,
     PutObject,
 )
-from leeward.adapter.plans import Planner
 from leeward.errors import InvalidRequest, Outcome
 from leeward.http.messages import Failure, Phase, Request, Response
 from leeward_aws.identity.credentials import Credentials

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from leeward.adapter import Driver, Limits, TargetConfig, opening
-from leeward.adapter.lazy_plans import LazyPlans, Plans
+from leeward.adapter.opening import LazyPlans, Plans
 from leeward.adapter.options import Option, Values, read_options
 from leeward.adapter.plans import Need, Plan, Planner, View
 from leeward.adapter.resolver import ConfiguredFirst, Resolved, Source, Token

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from leeward.adapter import Driver
-from leeward.adapter.queues import Taken
+from leeward.calls import QueueMessage
 from leeward.cli.dead_letters import Moved, MoveOptions, QueueLetters, redrive
 
 RETRIES = 2
@@ -75,7 +75,7 @@ def broken(messages: int) -> dict[int, str]:
     return {n: reasons[n % 100] for n in range(messages) if n % 100 in reasons}
 
 
-def all_of(driver: Driver, queue: str) -> list[Taken]:
+def all_of(driver: Driver, queue: str) -> list[QueueMessage]:
     """Return the dead letters of a queue, which stay there."""
     return [each.held for each in QueueLetters(driver, queue, ()).each()]
 

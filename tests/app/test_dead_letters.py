@@ -22,7 +22,7 @@ from leeward.app.dead_letters import (
     without_facts,
 )
 from leeward.app.handlers import Handler
-from leeward.calls import Result
+from leeward.calls import Attribute, HideMessage, PutMessage, QueueCall, QueueMessage, Result
 from leeward.cli.commands.dlq import _json, _render
 from leeward.cli.dead_letters import (
     FoundLetter,
@@ -34,7 +34,6 @@ from leeward.cli.dead_letters import (
 )
 from leeward.cli.output.console import PlainPrinter, Printers
 from leeward.errors import ConfigError, InvalidRequest, Outcome
-from leeward.queue_calls import Attribute, HideMessage, PutMessage, QueueCall, Taken
 from leeward.testing import FakeClock
 from leeward_azure.functions.messages import _read as storage_queue_text
 from leeward_azure.functions.service_bus import _read as service_bus_properties
@@ -231,10 +230,10 @@ FORGED: list[dict[str, Any]] = [
 ]
 
 
-def taken(told: dict[str, Any], id: str = "m-1", sent: float | None = 1.0) -> Taken:
+def taken(told: dict[str, Any], id: str = "m-1", sent: float | None = 1.0) -> QueueMessage:
     """Return a letter in a queue, with what somebody has told of it."""
     attributes = (*OWN, Attribute(ATTRIBUTE, json.dumps({**GOOD, **told})))
-    return Taken(id, b"{}", attributes, f"receipt of {id}", sent, "g")
+    return QueueMessage(id, b"{}", attributes, f"receipt of {id}", sent, "g")
 
 
 class Queues:
@@ -242,7 +241,7 @@ class Queues:
 
     target = "aws"
 
-    def __init__(self, *letters: Taken) -> None:
+    def __init__(self, *letters: QueueMessage) -> None:
         self.letters = letters
         self.calls: list[QueueCall] = []
 
@@ -291,7 +290,7 @@ def test_a_letter_chooses_neither_its_way_nor_that_nobody_is_asked() -> None:
     assert moved(queues.of(), force=True).moved == 0
     assert moved(queues.of("safe", all_to_first=True), force=True).moved == 3
     assert queues.put() == ["parcels", "parcels", "mails", "safe", "safe", "safe"]
-    nobodys = Queues(Taken("m-4", b"{}", (), "r"))
+    nobodys = Queues(QueueMessage("m-4", b"{}", (), "r"))
     assert moved(nobodys.of("parcels", "mails"), force=True).elsewhere == ("m-4",)
     assert moved(nobodys.of("parcels"), force=True).moved == 1
 

@@ -12,10 +12,10 @@ import pytest
 from leeward import App, Context
 from leeward.app.handlers import answer
 from leeward.app.telemetry import JsonFormatter, write_logs_as_json
-from leeward.app.traces import trace_ids
 from leeward.app.triggers import Delivery, LogStyle, Platform
 from leeward.logs import log_event
 from leeward.testing import FakeClock
+from leeward.traces import trace_ids
 
 CANARY = "canary-8e03"
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from leeward import App, Client, Context, Event
-from leeward.adapter import Enqueue, Invoke
 from leeward.adapter.plans import View
 from leeward.app.handlers import answer
 from leeward.app.triggers import Delivery, Platform
+from leeward.calls import Enqueue, Invoke
 from leeward.local import Local
 from leeward.testing import FakeClock, FaultyDriver
 from leeward_aws.functions.plans import _client_context

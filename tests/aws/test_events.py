@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leeward import cloudevents
-from leeward.adapter import Publish
 from leeward.adapter.classification import STALE
 from leeward.adapter.plans import CLOCK_SKEW
+from leeward.calls import Publish
 from leeward.errors import InvalidRequest, Outcome
 from leeward.http.messages import Failure, Phase, Response
 from leeward.values import Event

@@ -13,8 +13,8 @@ from typing import Any, Final
 import pytest
 
 from leeward import Client, Config, LeewardError, Promise
-from leeward.adapter import Call, Result, WrappingDriver
-from leeward.adapter.backups import ReadExport
+from leeward.adapter import WrappingDriver
+from leeward.calls import Call, ReadExport, Result
 from leeward.items import encode
 from leeward.local import Local
 from leeward_aws.tables.exports import read_export

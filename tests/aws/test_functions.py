@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leeward.adapter import Enqueue, FunctionFault, Invoke, Result
 from leeward.adapter.classification import STALE
-from leeward.adapter.looking import QUEUE, Look
 from leeward.adapter.plans import CLOCK_SKEW
+from leeward.calls import Enqueue, FunctionFault, Invoke, Look, Result
+from leeward.calls.looks import QUEUE
 from leeward.envelope import mark_of, seal, seal_failure, seal_refusal
 from leeward.errors import InvalidRequest, Outcome
 from leeward.http.messages import Failure, Phase, Response

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from leeward.adapter import Capability, Driver, TargetConfig
-from leeward.adapter.lazy_plans import LazyPlans
+from leeward.adapter.opening import LazyPlans
 from leeward.calls import Enqueue
 from leeward.errors import ConfigError, Outcome
 from leeward_aws.driver import LIMITS, PLANS, open_driver

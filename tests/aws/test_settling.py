@@ -8,10 +8,9 @@ from typing import Any
 import pytest
 
 from leeward import App
-from leeward.adapter import Result
-from leeward.adapter.queues import HideMessage, PutMessage, QueueCall
 from leeward.app import Problem
 from leeward.app.kit import DeadLetters, SystemClock
+from leeward.calls import HideMessage, PutMessage, QueueCall, Result
 from leeward_aws.runtime import dead
 from leeward_aws.runtime import handler as runtime
 from tests.app import aws_events as events

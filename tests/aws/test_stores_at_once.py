@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leeward.adapter import StoreMany
+from leeward.calls import StoreMany
 from leeward.errors import Outcome, Unsupported
 from leeward_aws.tables.batches import batches
 from tests.aws.playing import SETTINGS, answer, document, play, refusal
@@ -20,7 +20,7 @@ CALLS = tuple(
     STORE._replace(key=KEY._replace(values=(name,)), item={"id": name}, write_id=f"write-{name}")
     for name in "abc"
 )
-MANY = StoreMany(CALLS)
+MANY = StoreMany(STORE.table, CALLS)
 
 
 def run(*answers: Any, call: Any = MANY) -> Any:
@@ -31,7 +31,7 @@ def run(*answers: Any, call: Any = MANY) -> Any:
 def test_botocore_would_send_the_same(calls: list[Any]) -> None:
     """The service's model knows every member, and spells it so."""
     plain = tuple(each._replace(if_absent=False, if_revision=None) for each in calls)
-    (request,) = run(answer({"UnprocessedItems": {}}), call=StoreMany(plain)).sent
+    (request,) = run(answer({"UnprocessedItems": {}}), call=StoreMany(STORE.table, plain)).sent
     theirs = by_botocore("dynamodb", "BatchWriteItem", parameters(document(request)))
     assert by_leeward("dynamodb", request) == theirs
 
@@ -60,6 +60,6 @@ def test_a_success_that_does_not_say_what_was_stored_is_ambiguous(body: Any) -> 
 def test_a_condition_is_refused_before_anything_is_sent() -> None:
     """DynamoDB has none for a batch."""
     for more in ({"if_absent": True}, {"if_revision": "write-0"}):
-        call = StoreMany((CALLS[0], CALLS[1]._replace(**more)))
+        call = StoreMany(STORE.table, (CALLS[0], CALLS[1]._replace(**more)))
         with pytest.raises(Unsupported):
             run(call=call)

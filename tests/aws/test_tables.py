@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leeward.adapter import Delete, Key, Load, Result, Scan, Store, Stored
 from leeward.adapter.classification import STALE
 from leeward.adapter.items import encode
+from leeward.calls import Delete, Key, Load, Result, Scan, Store, Stored
 from leeward.errors import InvalidRequest, Outcome
 from leeward.http.messages import Failure, Phase, Response
 from leeward_aws.errors import COMMON

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from leeward.adapter import TargetConfig
-from leeward.adapter.queues import HideMessage, PutMessage, RemoveMessage, TakeMessages, Taken, ask
+from leeward.calls import HideMessage, PutMessage, QueueMessage, RemoveMessage, TakeMessages
 from leeward.errors import Outcome
 from leeward_azure.driver import open_driver
 from tests.app import dead_letter_app as proof
@@ -58,7 +58,7 @@ def deliver(queues: Queues, code: Path, environment: dict[str, str]) -> int:
         worker = stack.enter_context(FunctionsWorker(code, environment))
         function = of_queue(worker)
         while True:
-            found = ask(queues.driver, TakeMessages("parcels", 600), 10).value
+            found = queues.driver.perform(TakeMessages("parcels", 600), 10).value
             if not found:
                 return killed
             for each in found:
@@ -66,7 +66,7 @@ def deliver(queues: Queues, code: Path, environment: dict[str, str]) -> int:
                 metadata = {"Id": each.id, "DequeueCount": str(counts[each.id])}
                 try:
                     worker.by_queue(function, each.body, metadata)
-                    ask(queues.driver, RemoveMessage("parcels", each.receipt, each.id), 10)
+                    queues.driver.perform(RemoveMessage("parcels", each.receipt, each.id), 10)
                     continue
                 except Raised:
                     pass
@@ -74,7 +74,7 @@ def deliver(queues: Queues, code: Path, environment: dict[str, str]) -> int:
                     killed += 1
                     worker = stack.enter_context(FunctionsWorker(code, environment))
                 again = HideMessage("parcels", each.receipt, 0, each.id)
-                assert ask(queues.driver, again, 10).outcome is Outcome.OK
+                assert queues.driver.perform(again, 10).outcome is Outcome.OK
 
 
 @pytest.mark.vendors
@@ -91,7 +91,7 @@ def test_what_never_works_is_given_up_with_its_reason_and_nothing_is_lost(tmp_pa
         queues.made("parcels")
         for n in range(messages):
             put = PutMessage("parcels", b'{"n":  %d}' % n)
-            assert ask(queues.driver, put, 10).outcome is Outcome.OK
+            assert queues.driver.perform(put, 10).outcome is Outcome.OK
         environment = {
             "MEMORY": str(memory),
             "KILLER": str(messages // 2),
@@ -114,7 +114,7 @@ def test_what_never_works_is_given_up_with_its_reason_and_nothing_is_lost(tmp_pa
     assert proof.handled(memory).done == set(range(messages))
 
 
-def check(letters: list[Taken], memory: Path, messages: int) -> None:
+def check(letters: list[QueueMessage], memory: Path, messages: int) -> None:
     """Check what was done, and what was given up with which words."""
     broken = proof.broken(messages)
     done, tries = proof.handled(memory)

@@ -10,7 +10,7 @@ import responses
 
 from leeward.adapter import Capability
 from leeward.adapter.http_functions import Address
-from leeward.adapter.lazy_plans import LazyPlans
+from leeward.adapter.opening import LazyPlans
 from leeward.adapter.plan_driver import PlanDriver, TargetInfo
 from leeward.adapter.resolver import FunctionAddress, Resolved, Source, Token, Unresolved
 from leeward.calls import Invoke

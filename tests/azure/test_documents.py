@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leeward.adapter import Key, Store
 from leeward.adapter.tables import Revision, revision_after
+from leeward.calls import Key, Store
 from leeward.json_text import Undecodable, decode, encode
 from leeward_azure.tables.documents import (
     DEEPEST,

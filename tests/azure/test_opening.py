@@ -8,7 +8,7 @@ import pytest
 
 from leeward import Client, Config
 from leeward.adapter import Capability, Driver, Limits, TargetConfig
-from leeward.adapter.lazy_plans import LazyPlans
+from leeward.adapter.opening import LazyPlans
 from leeward.calls import Enqueue, Invoke, Publish
 from leeward.errors import ConfigError, Outcome, Unsupported
 from leeward.values import Event

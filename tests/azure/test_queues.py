@@ -12,9 +12,10 @@ from azure.storage.queue._shared.models import StorageErrorCode
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leeward.adapter import TOO_LARGE, Enqueue, Result
+from leeward.adapter import TOO_LARGE
 from leeward.adapter.classification import REDIRECTED
 from leeward.adapter.plans import CLOCK_SKEW, STALE_CREDENTIALS
+from leeward.calls import Enqueue, Result
 from leeward.errors import InvalidRequest, Outcome
 from leeward.http.messages import Failure, Phase, Response
 from leeward_azure.errors import DISABLED, QUEUE, judge_queue

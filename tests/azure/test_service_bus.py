@@ -13,16 +13,15 @@ import pytest
 
 from leeward import App
 from leeward.adapter import Driver, TargetConfig
-from leeward.adapter.queues import (
+from leeward.app import Problem
+from leeward.calls import (
     Attribute,
     HideMessage,
     PutMessage,
+    QueueMessage,
     RemoveMessage,
     TakeMessages,
-    Taken,
-    ask,
 )
-from leeward.app import Problem
 from leeward.cli.dead_letters import QueueLetters
 from leeward.errors import ConfigError, InvalidRequest, Outcome, Unsupported
 from leeward_azure.driver import open_driver
@@ -41,9 +40,9 @@ def opened(**options: str) -> Driver:
     return open_driver(TargetConfig("azure", "azure", None, options, {}))
 
 
-def taken_from(driver: Driver, queue: str) -> tuple[Taken, ...]:
+def taken_from(driver: Driver, queue: str) -> tuple[QueueMessage, ...]:
     """Take what is in a queue."""
-    found: tuple[Taken, ...] = ask(driver, TakeMessages(queue, 60), 5).value or ()
+    found: tuple[QueueMessage, ...] = driver.perform(TakeMessages(queue, 60), 5).value or ()
     return found
 
 
@@ -66,7 +65,7 @@ def test_a_message_is_put_locked_unlocked_and_completed(driver: Driver, bus: Ser
     properties = (Attribute("tenant", "a b"), Attribute("count", "3", "json"))
     body = bytes(range(256))
     put = PutMessage(QUEUE, body, properties, "g", "m-1")
-    assert ask(driver, put, 5).outcome is Outcome.OK
+    assert driver.perform(put, 5).outcome is Outcome.OK
     ((sent,),) = (bus.queues["payments"],)
     assert (sent.broker, sent.body) == ({"MessageId": "m-1", "SessionId": "g"}, body)
     (taken,) = taken_from(driver, QUEUE)
@@ -76,10 +75,10 @@ def test_a_message_is_put_locked_unlocked_and_completed(driver: Driver, bus: Ser
         (HideMessage(QUEUE, taken.receipt, 0), Outcome.OK),
         (HideMessage(QUEUE, taken.receipt, 0), Outcome.NOT_FOUND),
     ):
-        assert ask(driver, call, 5).outcome is outcome
+        assert driver.perform(call, 5).outcome is outcome
     (again,) = taken_from(driver, QUEUE)
     assert (again.id, again.receipt == taken.receipt) == (taken.id, False)
-    assert ask(driver, RemoveMessage(QUEUE, again.receipt), 5).outcome is Outcome.OK
+    assert driver.perform(RemoveMessage(QUEUE, again.receipt), 5).outcome is Outcome.OK
     assert not bus.queues["payments"]
 
 
@@ -88,13 +87,13 @@ def test_a_dead_letter_has_its_properties_again_when_it_is_moved_back(
 ) -> None:
     """Whatever the case of their names and whatever is in them: in between they are JSON."""
     own = (Attribute("Tenant", 'é\n"x"'), Attribute("Count", "3", "json"))
-    assert ask(driver, PutMessage(DEAD, b"x", (*own, FACTS)), 5).outcome is Outcome.OK
+    assert driver.perform(PutMessage(DEAD, b"x", (*own, FACTS)), 5).outcome is Outcome.OK
     (taken,) = taken_from(driver, DEAD)
     assert taken.attributes == (*own, FACTS)
     with pytest.raises(InvalidRequest, match="not plain ASCII"):
-        ask(driver, PutMessage(QUEUE, b"x", own), 5)
+        driver.perform(PutMessage(QUEUE, b"x", own), 5)
     with pytest.raises(InvalidRequest, match="not bytes"):
-        ask(driver, PutMessage(DEAD, b"x", (Attribute("Tenant", b"x"), FACTS)), 5)
+        driver.perform(PutMessage(DEAD, b"x", (Attribute("Tenant", b"x"), FACTS)), 5)
     assert not bus.queues["payments"]
 
 
@@ -120,14 +119,14 @@ def test_what_is_not_configured_or_no_queue_is_refused(driver: Driver) -> None:
     """With what to set, before anything is sent."""
     for name in ("servicebus:", "servicebus:a//b", "servicebus:a/../b", "servicebus:a?x"):
         with pytest.raises(InvalidRequest, match="cannot be the name"):
-            ask(driver, TakeMessages(name, 60), 5)
+            driver.perform(TakeMessages(name, 60), 5)
     with pytest.raises(Unsupported, match="set storage_connection_string"):
-        ask(driver, TakeMessages("parcels", 60), 5)
+        driver.perform(TakeMessages("parcels", 60), 5)
     with ExitStack() as stack:
         storage = opened(storage_queue_url="https://shop.queue.core.windows.net")
         stack.callback(storage.close)
         with pytest.raises(Unsupported, match="set service_bus_connection_string"):
-            ask(storage, TakeMessages(QUEUE, 60), 5)
+            storage.perform(TakeMessages(QUEUE, 60), 5)
     for text in ("Endpoint=sb://x/", "SharedAccessKeyName=a;SharedAccessKey=b"):
         with pytest.raises(ConfigError, match="must hold Endpoint=sb://"):
             opened(service_bus_connection_string=text)

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leeward.adapter import Delete, Key, Load, Result, Scan, Store
 from leeward.adapter.items import encode
 from leeward.adapter.plans import CLOCK_SKEW, SKEWED, Learn, View
+from leeward.calls import Delete, Key, Load, Result, Scan, Store
 from leeward.errors import InvalidRequest, Outcome
 from leeward.http.messages import Failure, Phase, Request, Response
 from leeward.items.digest import digest

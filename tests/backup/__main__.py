@@ -21,7 +21,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 from leeward import Client, Config, Promise
-from leeward.adapter import Key, Store
+from leeward.calls import Key, Store
 from leeward.config import TableConfig
 from leeward.config.model import BucketConfig
 from leeward.local import Local

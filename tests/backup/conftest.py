@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from leeward import Client, Config
-from leeward.adapter import Call, Result, WrappingDriver
+from leeward.adapter import WrappingDriver
+from leeward.calls import Call, Result
 from leeward.config import TableConfig
 from leeward.local import Local
 from leeward.testing import FakeClock

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from leeward import Client, ObjectInfo
-from leeward.adapter import Call, Result, WrappingDriver
+from leeward.adapter import WrappingDriver
+from leeward.calls import Call, Result
 from leeward_backup import Backups, checkpoints, tables
 from leeward_backup.values import Backup, BackupError, OtherRun, Progress
 from tests.backup.conftest import World

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from leeward import LeewardError, Promise
-from leeward.adapter import Call, Result, WrappingDriver
+from leeward.adapter import WrappingDriver
+from leeward.calls import Call, Result
 from leeward.clock import Clock
 from leeward_backup import tables
 from leeward_backup.checkpoints import WorkFile

@@ -8,11 +8,10 @@ from typing import Any
 import pytest
 
 from leeward import Client, LeewardError
-from leeward.adapter import Call, Page, Result, Scan, Stored
+from leeward._operations.cursors import MOST_EMPTY, Cursors
+from leeward.calls import Call, FoundObject, Listing, ListObjects, Page, Result, Scan, Stored
 from leeward.cli.commands.objects import _all
 from leeward.local import Local
-from leeward.object_calls import FoundObject, Listing, ListObjects
-from leeward.operations.cursors import MOST_EMPTY, Cursors
 from leeward.testing import FaultyDriver
 from leeward_backup.folder import Folder
 from leeward_backup.tables import Table

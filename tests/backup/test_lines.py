@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from leeward._operations.upkeep import TableHome
 from leeward.adapter import Limits
 from leeward.items import checked_size
-from leeward.operations.upkeep import Home
 from leeward_backup.lines import Damaged, Kept, kept_in, key_text, line_of
 from leeward_backup.restore import MOST_TIMES, misfit, surely_fits
 from leeward_contract_tests.contracts.exact import exact
@@ -94,7 +94,7 @@ def test_a_small_line_is_a_small_item(item: dict[str, Any]) -> None:
     """So most items need not be decoded to know that they can be stored."""
     line = line_of(("a",), item, None)
     assert checked_size(item).bytes <= MOST_TIMES * len(line) + 400
-    home = Home("there", Limits(), keeps_expiry=True)
+    home = TableHome("there", Limits(), keeps_expiry=True)
     if surely_fits(line, home.limits):
         assert misfit(Kept(("a",), item, None), home) == ""
 
@@ -113,6 +113,6 @@ def test_what_cannot_be_stored_is_found(
     key: str, item: dict[str, Any], expires_at: float | None, word: str
 ) -> None:
     """Key, size, depth, expiry and values: each is named."""
-    home = Home("there", Limits(), keeps_expiry=False)
+    home = TableHome("there", Limits(), keeps_expiry=False)
     assert word in misfit(Kept((key,), item, expires_at), home)
     assert expires_at or not surely_fits(line_of((key,), item, None), home.limits)

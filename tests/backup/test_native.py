@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from leeward import LeewardError, OutcomeUnknown, Unsupported
-from leeward.adapter import Call, Result, WrappingDriver
-from leeward.adapter.backups import Native, StartNative
+from leeward.adapter import WrappingDriver
+from leeward.calls import Call, NativeJob, Result, StartNative
 from leeward.errors import Outcome
 from leeward_backup import BackupError
 from tests.backup.conftest import World
@@ -43,11 +43,11 @@ def _made(world: World, *answers: Result[Any], export: str | None = None) -> tup
 
 def test_an_export_is_started_once_and_waited_for(world: World) -> None:
     """With longer and longer pauses, and its progress is shown."""
-    running = [Result.ok(Native("e1", "running", n, 10)) for n in range(12)]
+    running = [Result.ok(NativeJob("e1", "running", n, 10)) for n in range(12)]
     started = world.clock.now()
-    done = Result.ok(Native("e1", "done", 10, 10, "there"))
+    done = Result.ok(NativeJob("e1", "done", 10, 10, "there"))
     made, service = _made(world, *running, done, export="exports/at/shop")
-    assert made == Native("e1", "done", 10, 10, "there")
+    assert made == NativeJob("e1", "done", 10, 10, "there")
     (start, *looks) = service.calls
     assert isinstance(start, StartNative)
     assert (start.table, start.kind, start.bucket, start.prefix) == (
@@ -61,7 +61,7 @@ def test_an_export_is_started_once_and_waited_for(world: World) -> None:
 def test_one_that_fails_says_why(world: World) -> None:
     """In the service's own words."""
     with pytest.raises(BackupError, match="the backup b1 has failed: no room"):
-        _made(world, Result.ok(Native("b1", "failed", told="no room")))
+        _made(world, Result.ok(NativeJob("b1", "failed", told="no room")))
 
 
 def test_an_answer_that_is_lost_starts_no_second_one(world: World) -> None:

@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leeward import Client, PayloadTooLarge, Promise
+from leeward._operations.upkeep import TableHome
 from leeward.adapter import Limits
 from leeward.items import EMBEDDED, decode, encode
 from leeward.items.natives import Native, natives_in, without_natives
 from leeward.items.profile import Profile
-from leeward.operations.upkeep import Home
 from leeward_aws.driver import LIMITS as AWS
 from leeward_aws.tables.profile import DYNAMODB
 from leeward_azure.driver import LIMITS as AZURE
@@ -106,10 +106,10 @@ def test_a_value_of_another_program_is_written_again_as_it_was(
     if profile not in (COSMOS, EMBEDDED):
         label = next(iter(value))
         assert next(iter(written["top"])) == label
-    assert misfit(kept, Home("here", Limits(model=profile.name), True)) == ""
+    assert misfit(kept, TableHome("here", Limits(model=profile.name), True)) == ""
     number = all(native.is_number for native in natives)
-    assert (misfit(kept, Home("there", Limits(), True)) == "") is number
-    assert misfit(kept, Home("there", Limits(), True), plain=True) == ""
+    assert (misfit(kept, TableHome("there", Limits(), True)) == "") is number
+    assert misfit(kept, TableHome("there", Limits(), True), plain=True) == ""
 
 
 @each_row("profile, value", PLAIN)
@@ -276,7 +276,8 @@ def test_into_another_provider_they_are_named_and_become_plain_if_that_is_asked_
 
 def _smuggle(world: World, client: Client, item: dict[str, Any]) -> None:
     """Make the last backup one of this item alone, as a target of another provider has it."""
-    from leeward.adapter import Page, Result, Scan, Stored, WrappingDriver
+    from leeward.adapter import WrappingDriver
+    from leeward.calls import Page, Result, Scan, Stored
 
     class Theirs(WrappingDriver):
         def perform(self, call: Any, timeout: float) -> Result[Any]:
@@ -302,7 +303,7 @@ def test_a_number_that_no_line_holds_ends_the_backup_by_name(number: str) -> Non
 def test_a_name_that_is_too_long_is_refused_before_anything_is_written(world: World) -> None:
     """By the dry run, and by `store_data`, each with the sum."""
     long = {"id": "a", "list": [{"n" * 1501: 1}]}
-    home = Home("there", GOOGLE, keeps_expiry=True)
+    home = TableHome("there", GOOGLE, keeps_expiry=True)
     assert "a name in it has 1501 bytes, and at most 1500" in misfit(Kept(("a",), long, None), home)
     assert misfit(Kept(("a",), {"id": "a", "n" * 1500: 1}, None), home) == ""
     assert "1501" in misfit(Kept(("a",), {"id": "a", "_" * 1500: 1}, None), home)

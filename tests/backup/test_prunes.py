@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from leeward import InvalidRequest, Promise
-from leeward.adapter import Call, Result, WrappingDriver
+from leeward.adapter import WrappingDriver
+from leeward.calls import Call, Result
 from leeward.testing import FakeClock
 from tests.backup.conftest import World
 

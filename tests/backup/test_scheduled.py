@@ -13,10 +13,11 @@ from typing import Any
 import pytest
 
 from leeward import App, Client, ConfigError, Receipt
-from leeward.adapter import Call, Result, WrappingDriver
+from leeward.adapter import WrappingDriver
 from leeward.app.answers import Failure
 from leeward.app.handlers import answer
 from leeward.app.triggers import Delivery, Input, Platform
+from leeward.calls import Call, Result
 from leeward.local import Local
 from leeward.testing import FakeClock
 from leeward_backup import schedule_backup, tables

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leeward import Promise
-from leeward.adapter import Call, Result, Store, WrappingDriver
+from leeward.adapter import WrappingDriver
+from leeward.calls import Call, Result, Store
 from leeward.errors import Outcome
 from leeward_backup.restore import CHUNK_BYTES, CHUNK_LINES, _chunks
 from tests.backup.conftest import World

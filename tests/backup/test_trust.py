@@ -362,7 +362,7 @@ def test_a_segment_that_is_a_bomb_is_refused_in_the_memory_of_its_text() -> None
 @pytest.mark.threat("S15")
 def test_an_export_that_is_a_bomb_is_refused_in_linear_time() -> None:
     """Without an end of a line, and with too many of them; nothing of it is kept twice."""
-    from leeward.backup_calls import ExportFile
+    from leeward.calls import ExportFile
     from leeward_backup.tables import ExportSource
 
     class Client:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Protocol
 import pytest
 from typer.testing import CliRunner
 
-from leeward.adapter import Result
+from leeward.calls import Result
 from leeward.cli.app import app
 from leeward.registry import BUILT_IN
 from tests.cli import provider

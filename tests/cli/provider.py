@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from leeward.adapter import Result, TargetConfig
+from leeward.adapter import TargetConfig
+from leeward.calls import Result
 from tests.scripted import Scripted
 
 

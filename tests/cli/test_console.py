@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from leeward.adapter import FunctionFault, Result
+from leeward.calls import FunctionFault, Result
 from leeward.errors import Outcome, OutcomeUnknown, Unsupported
 from tests.cli.conftest import Leeward
 from tests.cli.provider import Script

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from leeward.adapter import Result
-from leeward.adapter.looking import FUNCTION, Look, Seen
+from leeward.calls import Look, LookResult, Result
+from leeward.calls.looks import FUNCTION
 from leeward.cli.doctor.visit import ask
 from leeward_contract_tests.rows import each_row
 from tests.cli.conftest import Leeward
@@ -159,7 +159,7 @@ class Telling(Scripted):
     def look(self, look: Look, timeout: float) -> Result[Any]:
         """Tell it."""
         del look, timeout
-        return Result.ok(Seen(time=self._time))
+        return Result.ok(LookResult(time=self._time))
 
 
 @each_row("time, offset", [(100.0, 0.0), (99.4, 0.0), (102.9, 0.0), (105.5, 3.5), (90.0, -10.0)])

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from leeward.adapter import Call, Invoke, Page, Result, Scan
+from leeward.calls import Call, Invoke, Page, Result, Scan
 from leeward.errors import ConfigError, Outcome
 from leeward.local import Local
 from leeward.testing import FakeClock

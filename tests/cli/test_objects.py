@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from leeward.adapter import Limits, Result
-from leeward.object_calls import PutObject
+from leeward.adapter import Limits
+from leeward.calls import PutObject, Result
 from tests.cli.conftest import Leeward
 from tests.cli.test_verbs import Scripting
 

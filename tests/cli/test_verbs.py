@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from leeward.adapter import Enqueue, Invoke, Key, Publish, Result, Store, Stored
+from leeward.calls import Enqueue, Invoke, Key, Publish, Result, Store, Stored
 from leeward.values import Effect
 from tests.cli.conftest import Leeward
 from tests.cli.provider import Script

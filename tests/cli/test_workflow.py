@@ -13,9 +13,9 @@ import pytest
 from leeward import Config
 from leeward.cli.global_options import without_handlers
 from leeward.config.model import WorkflowConfig
-from leeward.operations.workflows import loaded
 from leeward.workflow.files import json_of
 from leeward.workflow.journal import Journal
+from leeward.workflow.opening import load_definitions
 from leeward.workflow.reading import read_definition
 from tests.cli.conftest import Leeward
 
@@ -274,7 +274,7 @@ def test_who_looks_at_a_run_keeps_its_names_and_imports_nothing() -> None:
     named = WorkflowConfig("no.such.module:flow", {"aws": "arn:of:it"})
     config = without_handlers(Config(workflows={"order": named}))
     assert config.workflows == {"order": WorkflowConfig(None, {"aws": "arn:of:it"})}
-    assert loaded(config) == []
+    assert load_definitions(config) == []
 
 
 def test_a_function_that_no_target_has_is_found_by_check(leeward: Leeward, shop: Path) -> None:

@@ -36,26 +36,23 @@ from leeward import (
     Throttled,
     Unsupported,
 )
-from leeward.adapter import (
+from leeward._operations.operations import MOST_KNOWN
+from leeward.adapter import Capability, Driver, Limits, TargetConfig
+from leeward.calls import (
     Call,
-    Capability,
-    Driver,
     Enqueue,
     FunctionFault,
     Invoke,
     Key,
-    Limits,
     Load,
     Publish,
     Result,
     Store,
     Stored,
-    TargetConfig,
 )
 from leeward.config import FunctionConfig, TableConfig
 from leeward.errors import Outcome
 from leeward.local import open_driver
-from leeward.operations.operations import MOST_KNOWN
 from leeward.testing import FakeClock, FaultyDriver
 from leeward.values import EffectName
 from leeward_contract_tests.rows import each_row

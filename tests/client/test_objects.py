@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from leeward import AsyncClient, Client, Config, ConfigError, Conflict, ObjectReader, OutcomeUnknown
-from leeward.adapter import Call, Limits, Result
+from leeward._operations.downloads import PIECE_BYTES
+from leeward.adapter import Limits
+from leeward.calls import Call, FoundObject, GetObject, Piece, PutObject, Result
 from leeward.config import BucketConfig
 from leeward.errors import HomeUnavailable, InvalidRequest, Outcome
 from leeward.local import Local
-from leeward.object_calls import FoundObject, GetObject, Piece, PutObject
-from leeward.operations.downloads import PIECE_BYTES
 from leeward.testing import FakeClock, Fault, FaultyDriver
 from leeward_contract_tests.rows import each_row
 

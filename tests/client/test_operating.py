@@ -19,7 +19,8 @@ from leeward import (
     PoisonSuspected,
     TargetUnavailable,
 )
-from leeward.adapter import NO_NETWORK, Call, Result
+from leeward.adapter import NO_NETWORK
+from leeward.calls import Call, Result
 from leeward.config import GroupConfig, TableConfig
 from leeward.errors import ConfigError, Outcome
 from leeward.testing import FakeClock

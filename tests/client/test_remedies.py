@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from leeward import CallError, Client, Outcome, Overloaded, TargetUnusable
-from leeward.adapter import Result, Scan
+from leeward._operations.errors import _REMEDIES, error_of
+from leeward.calls import Result, Scan
 from leeward.local import Local
-from leeward.operations.errors import _REMEDIES, error_of
 from leeward.sqlite.errors import GONE, MEANINGS
 from tests.scripted import Scripted
 

@@ -18,12 +18,12 @@ from leeward import (
     LeewardError,
     OutcomeUnknown,
 )
-from leeward.adapter import FunctionFault, Result
+from leeward._operations.telemetry import attributes_of
+from leeward.calls import FunctionFault, Result
 from leeward.cloudevents import document_of
 from leeward.config import FunctionConfig
 from leeward.errors import Outcome
 from leeward.local import Local
-from leeward.operations.telemetry import attributes_of
 from leeward.testing import FakeClock
 from leeward.values import Effect
 from tests.collected import Collected

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from leeward import Client, FunctionError
-from leeward.adapter import Invoke, Result
 from leeward.adapter.http_functions import Address
 from leeward.app import App, Problem
 from leeward.app.answers import failure_answer, failure_of
+from leeward.calls import Invoke, Result
 from leeward.envelope import BY_HANDLER, MARK, fault_document, fault_of, mark_of, seal_failure
 from leeward.errors import Ran
 from leeward.http.messages import Response

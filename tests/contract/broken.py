@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from itertools import count
 from typing import Any
 
-from leeward.adapter import Call, Capability, Driver, Enqueue, Invoke, Publish, Result
-from leeward.adapter.looking import FUNCTION, Look, Seen
+from leeward.adapter import Capability, Driver
+from leeward.calls import Call, Enqueue, Invoke, Look, LookResult, Publish, Result
+from leeward.calls.looks import FUNCTION
 from leeward.errors import ConfigError, Outcome, Unsupported
 from leeward.testing import FaultyDriver
 from leeward.values import Event
@@ -257,7 +258,7 @@ class MixesThreadsUp(FaultyDriver):
 @breaks(LookContract, "test_what_is_absent_is_not_seen")
 class SeesWhatIsNotThere(FaultyDriver):
     def look(self, look: Look, timeout: float) -> Result[Any]:
-        return Result.ok(Seen())
+        return Result.ok(LookResult())
 
 
 @breaks(LookContract, "test_what_is_there_is_seen")
@@ -268,7 +269,7 @@ class LooksByCalling(FaultyDriver):
         if look.verb != FUNCTION:
             return super().look(look, timeout)
         result = super().perform(invoke(look.name, None), timeout)
-        return Result.ok(Seen()) if result.outcome is Outcome.OK else result
+        return Result.ok(LookResult()) if result.outcome is Outcome.OK else result
 
 
 @breaks(LookContract, "test_what_is_there_is_seen")
@@ -276,7 +277,7 @@ class GivesNoReason(FaultyDriver):
     """Says that nobody can tell, and not why."""
 
     def look(self, look: Look, timeout: float) -> Result[Any]:
-        return Result.ok(Seen(None))
+        return Result.ok(LookResult(None))
 
 
 @breaks(LookContract, "test_the_probe_answers")

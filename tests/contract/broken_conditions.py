@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from leeward.adapter import Call, Delete, Key, Load, Result, Store
+from leeward.calls import Call, Delete, Key, Load, Result, Store
 from leeward.errors import Outcome
 from leeward.testing import FaultyDriver
 from leeward_contract_tests import (

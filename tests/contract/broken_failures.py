@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from leeward.adapter import Call, Driver, Result
+from leeward.adapter import Driver
+from leeward.calls import Call, Result
 from leeward.errors import Outcome
 from leeward.testing import FaultyDriver
 from leeward_contract_tests import FailureContract

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from leeward.adapter import Call, Result
-from leeward.errors import Outcome
-from leeward.object_calls import (
+from leeward.calls import (
+    Call,
     DeleteObject,
     FoundObject,
     GetObject,
@@ -14,7 +13,9 @@ from leeward.object_calls import (
     ListObjects,
     Piece,
     PutObject,
+    Result,
 )
+from leeward.errors import Outcome
 from leeward.testing import FaultyDriver
 from leeward_contract_tests import FailureContract, ObjectsContract
 from tests.contract.cases import breaks

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from leeward.adapter import Call, Driver, Result
+from leeward.adapter import Driver
+from leeward.calls import AbortRun, Call, GetRun, Result, StartRun
 from leeward.errors import Outcome
-from leeward.run_calls import AbortRun, GetRun, StartRun
 from leeward.testing import FaultyDriver
 from leeward_contract_tests import WorkflowsContract
 from tests.contract.cases import breaks

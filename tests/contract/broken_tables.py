@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from leeward.adapter import Call, Delete, Key, Load, Result, Scan, Store, Stored
+from leeward.calls import Call, Delete, Key, Load, Result, Scan, Store, Stored
 from leeward.errors import Outcome
 from leeward.testing import FaultyDriver
 from leeward_contract_tests import (

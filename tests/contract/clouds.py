@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from leeward import Unsupported
-from leeward.adapter import Call, Capability, Driver, Result
-from leeward.calls import OBJECT_VERBS, RUN_VERBS
+from leeward.adapter import Capability, Driver
+from leeward.calls import OBJECT_VERBS, RUN_VERBS, Call, Result
 from leeward.local import Local
 from leeward.testing import FaultyDriver
 from leeward_contract_tests import Seen, contract_functions

@@ -6,11 +6,10 @@ import time
 from contextlib import nullcontext
 from typing import Any
 
-from leeward.adapter import Call, Capability, Driver, Result, WrappingDriver
+from leeward.adapter import Capability, Driver, WrappingDriver
 from leeward.adapter.runs import already_there
-from leeward.calls import RUN_VERBS
+from leeward.calls import RUN_VERBS, AbortRun, Call, FoundRun, GetRun, Result, StartRun
 from leeward.json_text import decode
-from leeward.run_calls import AbortRun, FoundRun, GetRun, StartRun
 from leeward_contract_tests import contract_workflow
 from tests.servers.workflows.executions import Execution, Executions
 

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from leeward import Client, Receipt
-from leeward.adapter import Call, Capability, Result, Scan
+from leeward.adapter import Capability
+from leeward.calls import Call, Result, Scan
 from leeward.testing import FaultyDriver
 from leeward_contract_tests import (
     DriverContract,

@@ -14,7 +14,8 @@ import pytest
 
 from leeward import Client, Event, Outcome
 from leeward._routing import FailoverDriver
-from leeward.adapter import Call, Driver, Result
+from leeward.adapter import Driver
+from leeward.calls import Call, Result
 from leeward.testing import FakeClock
 from leeward.values import Effect, Json
 from leeward_contract_tests import (

@@ -20,7 +20,7 @@ NAMES = "\n".join(PAGES.values()).split()
 
 RESERVED = ["SpoolFull"]
 
-ROOMS = ["errors.py", "values.py", "calls.py", "testing", "config", "adapter"]
+ROOMS = ["errors.py", "values", "calls", "testing", "config", "adapter"]
 """Of the package, those that have classes on the page."""
 
 

@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 import pytest
 
 from leeward import Client
+from leeward.values.runs import RunState
 from leeward.workflow.commands import Answer
 from leeward.workflow.model import Definition
-from leeward.workflow.runs import RunState
 from leeward.workflow.simulator import error, returned, simulate, throttled, timed_out
 from leeward_deploy.recipe import WORKFLOW_EXPORTS, offer_of
 from tests.examples.test_shop import ORDER, SHOP, settings

@@ -18,7 +18,8 @@ from obstore.store import LocalStore, MemoryStore
 from examples.stores.fsspec_store import FsspecDriver
 from examples.stores.obstore_store import ObstoreDriver
 from leeward import Client, Config, ConfigError, Conflict, Outcome, Promise
-from leeward.adapter import Driver, Result
+from leeward.adapter import Driver
+from leeward.calls import Result
 from leeward.config import TableConfig
 from leeward.config.model import BucketConfig
 from leeward.local import Local

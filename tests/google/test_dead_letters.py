@@ -11,14 +11,13 @@ from pathlib import Path
 import pytest
 
 from leeward.adapter import Driver, TargetConfig
-from leeward.adapter.queues import (
+from leeward.calls import (
     Attribute,
     HideMessage,
     PutMessage,
+    QueueMessage,
     RemoveMessage,
     TakeMessages,
-    Taken,
-    ask,
 )
 from leeward.errors import Outcome
 from leeward_google.driver import open_driver
@@ -41,18 +40,18 @@ def deliver(target: Driver, address: tuple[str, int]) -> int:
     """Do what Pub/Sub does with a subscription; return how often nobody answered."""
     unanswered = 0
     attempts: Counter[str] = Counter()
-    while found := ask(target, TakeMessages("parcels", 600), 10).value:
+    while found := target.perform(TakeMessages("parcels", 600), 10).value:
         for each in found:
             attempts[each.id] += 1
             status = push_once(address, SUBSCRIPTION, each, attempts[each.id])
             if status in (200, 204):
-                ask(target, RemoveMessage("parcels", each.receipt, each.id), 10)
+                target.perform(RemoveMessage("parcels", each.receipt, each.id), 10)
                 continue
             if status == 0:
                 unanswered += 1
                 time.sleep(0.5)  # until there is another worker
             again = HideMessage("parcels", each.receipt, 0, each.id)
-            assert ask(target, again, 10).outcome is Outcome.OK
+            assert target.perform(again, 10).outcome is Outcome.OK
     return unanswered
 
 
@@ -75,7 +74,7 @@ def test_what_never_works_is_given_up_with_its_reason_and_nothing_is_lost(tmp_pa
         told = (Attribute("Sender", "shop"),)
         for n in range(messages):
             put = PutMessage("parcels", b'{"n":  %d}' % n, told)
-            assert ask(target, put, 10).outcome is Outcome.OK
+            assert target.perform(put, 10).outcome is Outcome.OK
         environment = {**env, "MEMORY": str(memory), "KILLER": str(messages // 2)}
         environment["K_SERVICE"] = "parcels"
         code = with_wire(
@@ -95,7 +94,7 @@ def test_what_never_works_is_given_up_with_its_reason_and_nothing_is_lost(tmp_pa
     assert proof.handled(memory).done == set(range(messages))
 
 
-def check(letters: list[Taken], memory: Path, messages: int) -> None:
+def check(letters: list[QueueMessage], memory: Path, messages: int) -> None:
     """Check what was done, and what was given up with which words."""
     broken = proof.broken(messages)
     done, tries = proof.handled(memory)

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leeward.adapter import Key, Store
 from leeward.adapter.tables import Revision, mark_in, revision_after
+from leeward.calls import Key, Store
 from leeward.errors import InvalidRequest
 from leeward.json_text import Undecodable
 from leeward_contract_tests.rows import each_row

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leeward import cloudevents, json_text
-from leeward.adapter import Publish
+from leeward.calls import Publish
 from leeward.errors import InvalidRequest, Outcome
 from leeward.http.messages import Failure, Phase, Response
 from leeward.values import Event

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from leeward.adapter.looking import RESOURCE, Look, Seen
 from leeward.adapter.plans import Send, View
 from leeward.adapter.wire import Response
+from leeward.calls import Look, LookResult
+from leeward.calls.looks import RESOURCE
 from leeward.errors import Outcome
 from leeward_google.events.plans import PubSubEndpoint
 from leeward_google.looks import looks_at_resource
@@ -59,7 +60,7 @@ def test_a_subscription_is_compared(tmp_path: Path, subtests: pytest.Subtests) -
     }
     path, result = answered(look, 200, told)
     assert path == "/v1/projects/shop/subscriptions/shop-send"
-    assert result.value == Seen(unseen=("address", "account"))
+    assert result.value == LookResult(unseen=("address", "account"))
     for name, change in CHANGES.items():
         with subtests.test(name):
             _, result = answered(look, 200, told | change)

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from leeward import Client, Config
-from leeward.adapter import Capability, Driver, Key, Limits, TargetConfig
-from leeward.adapter.lazy_plans import LazyPlans
-from leeward.calls import Enqueue, Invoke, Load, Publish
+from leeward.adapter import Capability, Driver, Limits, TargetConfig
+from leeward.adapter.opening import LazyPlans
+from leeward.calls import Enqueue, Invoke, Key, Load, Publish
 from leeward.errors import ConfigError, InvalidRequest, Outcome, Unsupported
 from leeward.registry import open_target
 from leeward.values import Event

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from leeward.adapter import StoreMany
+from leeward.calls import StoreMany
 from leeward.errors import Outcome, Unsupported
 from leeward_google.tables.batches import batches
 from tests.google.answers import DOCUMENTS, UPDATED
@@ -22,7 +22,7 @@ WRITTEN, FAILED = {"updateTime": UPDATED}, dict[str, Any]()
 
 
 def run(*answers: Any, calls: tuple[Any, ...] = CALLS) -> Any:
-    many: Any = StoreMany(calls)
+    many: Any = StoreMany(calls[0].table, calls)
     return play(PLANNER, many, *answers)
 
 

@@ -25,9 +25,9 @@ ALLOWED = {
     ("registry.py", "code"): "which package to install for a provider that is not there",
     ("config/order.py", "code"): "the alias gcp, by which many know Google Cloud",
     ("config/load.py", "code"): "the variables that the clouds' runtimes set",
-    ("adapter/capabilities.py", "docstring"): "whose quotas the default limits come from",
+    ("adapter/__init__.py", "docstring"): "whose quotas the default limits come from",
     ("cloudevents.py", "docstring"): "whose limit of a type is the narrowest",
-    ("operations/arguments.py", "docstring"): "whose expiries bound the longest",
+    ("_operations/arguments.py", "docstring"): "whose expiries bound the longest",
     ("_routing/policy.py", "docstring"): "the title of the article that the jitter comes from",
     ("workflow/limits.py", "code"): "the engines whose limits every workflow is held to",
 }
@@ -36,9 +36,9 @@ ALLOWED = {
 PRODUCTS = {
     ("app/telemetry.py", "code"): "a value that OpenTelemetry's conventions have for a trigger",
     ("config/load.py", "code"): "the runtimes that set those variables",
-    ("adapter/capabilities.py", "docstring"): "whose quotas the default limits come from",
+    ("adapter/__init__.py", "docstring"): "whose quotas the default limits come from",
     ("cloudevents.py", "docstring"): "whose limit of a type is the narrowest",
-    ("operations/arguments.py", "docstring"): "whose expiries bound the longest",
+    ("_operations/arguments.py", "docstring"): "whose expiries bound the longest",
 }
 """Where a product may be named, and why."""
 

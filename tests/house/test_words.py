@@ -42,7 +42,7 @@ NOT_FOR_USERS = ("design.md", "security.md", "names.md", "reliability.md", "one-
 
 PUBLIC = (
     *("client", "aio", "values", "errors"),
-    *("app/app", "app/context", "workflow/flow", "workflow/runs"),
+    *("app/app", "app/context", "workflow/flow", "values/runs"),
 )
 """Modules, or packages, whose docstrings the reference shows."""
 

@@ -12,7 +12,7 @@ import pytest
 from leeward.adapter.classification import AUTH, NOT_FOUND, REJECTED, TOO_LARGE
 from leeward.adapter.http_functions import (
     Address,
-    Platform,
+    FunctionPlatform,
     Proof,
     Who,
     by_token,
@@ -119,7 +119,9 @@ def test_a_header_may_prove_by_its_beginning_or_as_a_whole() -> None:
 
 def test_an_adapter_may_know_the_address() -> None:
     """Then nothing is looked up; and what the platform says is read as HTTP has it."""
-    platform = Platform((Proof(frozenset({429})),), lambda response: response.headers.get("id"))
+    platform = FunctionPlatform(
+        (Proof(frozenset({429})),), lambda response: response.headers.get("id")
+    )
     address = Address("https://f.example", "/double", "t")
     plan = invoke(platform, Invoke("double", b"21", "the-key", marks=True), View(0.0, 5.0), address)
     step = next(plan)
@@ -146,5 +148,5 @@ def test_an_adapter_may_know_the_address() -> None:
 
 def test_an_address_that_is_not_known_is_needed() -> None:
     """The adapter's source gives it."""
-    plan = invoke(Platform((), lambda _: None), Invoke("f", b"1", "k"), View(0.0, 5.0))
+    plan = invoke(FunctionPlatform((), lambda _: None), Invoke("f", b"1", "k"), View(0.0, 5.0))
     assert next(plan) == Need(FunctionAddress("f"))

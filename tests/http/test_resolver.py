@@ -302,7 +302,7 @@ def test_a_flight_that_takes_too_long_is_given_up(
     go = threading.Event()
     issuer.before = lambda: go.wait(PATIENCE)
     resolver.get("a", 0.01)
-    monkeypatch.setattr("leeward.adapter.flight.FLIGHT_SECONDS", 1e-9)
+    monkeypatch.setattr("leeward.adapter.resolver.FLIGHT_SECONDS", 1e-9)
     issuer.before = lambda: None
     assert get(resolver) == "secret-1"
     go.set()

@@ -18,13 +18,13 @@ from leeward.adapter.items import (
     EMBEDDED,
     Decoded,
     Profile,
-    UnreadableItem,
     checked_size,
     decode,
     digest_of,
     encode,
     encode_value,
 )
+from leeward.calls import UnreadableItem
 from leeward_aws.tables.profile import DYNAMODB
 from leeward_azure.tables.profile import COSMOS
 from leeward_contract_tests.rows import each_row

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 from uuid import uuid4
 
-from leeward.adapter import Delete, Enqueue, Invoke, Key, Load, Publish, Result, Scan, Store
+from leeward.calls import Delete, Enqueue, Invoke, Key, Load, Publish, Result, Scan, Store
 from leeward.errors import Outcome
 from leeward.values import Event, Item
 

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from leeward import App, AsyncClient, Client, Context, Effect, Event, FunctionError
-from leeward.adapter import Invoke
 from leeward.app import Problem, idempotent
+from leeward.calls import Invoke
 from leeward.errors import ConfigError
 from leeward.local import Local
 from leeward.testing import FakeClock, FaultyDriver

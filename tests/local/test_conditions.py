@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from leeward.adapter import Result
+from leeward.calls import Result
 from leeward.errors import Outcome
 from leeward.local import Local
 from tests.local.calls import NOW, PATIENT, delete, load, store, value_of

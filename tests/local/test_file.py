@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from leeward.adapter import Call
+from leeward.calls import Call
 from leeward.errors import ConfigError, Outcome
 from leeward.local import Local
 from leeward.local.schema import SCHEMA

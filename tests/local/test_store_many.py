@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from leeward.adapter import Key, Load, Store
+from leeward.calls import Key, Load, Store
 from leeward.errors import Outcome
 from leeward.local import Local
 from leeward.name_mapping import NameMappingDriver

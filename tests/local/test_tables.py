@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leeward.adapter import Key, Stored
+from leeward.calls import Key, Stored
 from leeward.errors import Outcome
 from leeward.items import EMBEDDED
 from leeward.local import Local

@@ -68,7 +68,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "a name that is nearly a known one is not named",
-        "src/leeward/operations/results.py",
+        "src/leeward/_operations/results.py",
         "            if near and near not in str(error):\n",
         "            if False:\n",
         "tests/client/test_methods.py::test_a_name_that_is_nearly_a_known_one_is_named",

@@ -190,7 +190,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "an error names no record to settle",
-        "src/leeward/operations/errors.py",
+        "src/leeward/_operations/errors.py",
         'return "TABLE RECORD" if told is None else told[0]',
         'return "TABLE RECORD"',
         "tests/cli/test_keys.py::test_unknown_records_are_listed_and_settled",

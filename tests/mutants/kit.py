@@ -140,8 +140,7 @@ MUTANTS: Final = (
     Mutant(
         "an expired token is used",
         f"{KIT}/resolver.py",
-        "            if now >= held.over_at:\n"
-        "                return self._fetched(what, refused)\n",
+        "            if now >= held.over_at:\n                return self._fetch(what, refused)\n",
         "",
         f"{TESTS}/test_resolver.py::test_an_answer_that_is_over_is_fetched_anew",
     ),

@@ -6,7 +6,7 @@ from typing import Final
 
 from tests.mutants.mutant import Mutant
 
-OPERATIONS: Final = "src/leeward/operations"
+OPERATIONS: Final = "src/leeward/_operations"
 TESTS: Final = "tests/client"
 
 MUTANTS: Final = (
@@ -91,7 +91,7 @@ MUTANTS: Final = (
     Mutant(
         "a capability that no target has is sent",
         f"{OPERATIONS}/operations.py",
-        "if not (lacking.isdisjoint(POSSIBLE[call.verb]) or lacking.isdisjoint(needed(call))):",
+        "if not (lacking.isdisjoint(POSSIBLE[call.verb]) or lacking.isdisjoint(needed_by(call))):",
         "if False:",
         f"{TESTS}/test_methods.py::test_a_missing_capability_is_refused_before_anything_is_sent",
     ),
@@ -104,7 +104,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "a reader gives up when the budget for second tries is spent",
-        "src/leeward/operations/downloads.py",
+        "src/leeward/_operations/downloads.py",
         "return lost and self.info is not None and len(result.attempts) == 1",
         "return False",
         "tests/client/test_objects.py"
@@ -112,7 +112,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "a client is pickled with what it holds",
-        "src/leeward/operations/operating.py",
+        "src/leeward/client.py",
         "def __reduce__(self)",
         "def _reduce(self)",
         "tests/client/test_async.py::test_no_client_and_no_driver_crosses_a_process_by_a_pickle",

@@ -48,7 +48,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "a handler puts objects wherever it likes",
-        "src/leeward/operations/objects.py",
+        "src/leeward/_operations/objects.py",
         "if may_put is not None:",
         "if False:",
         f"{_OBJECTS}::test_a_handler_puts_objects_only_where_it_has_said",

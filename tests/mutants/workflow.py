@@ -112,14 +112,14 @@ MUTANTS: Final = (
     ),
     Mutant(
         "true is the input 1",
-        "src/leeward/run_calls.py",
+        "src/leeward/json_text.py",
         "    return isinstance(one, bool) == isinstance(other, bool) and bool(one == other)",
         "    return bool(one == other)",
         "tests/aws/test_runs.py::test_the_same_json_is_the_same_input",
     ),
     Mutant(
         "two starts of one id are not kept apart",
-        "src/leeward/operations/deployed_runs.py",
+        "src/leeward/workflow/deployed.py",
         "        if single:",
         "        if call:",
         "tests/contract/test_runs.py::test_whoever_races_starts_one_run",

@@ -18,7 +18,7 @@ import pytest
 
 from leeward import AuthError, Client
 from leeward.adapter import TargetConfig
-from leeward.adapter.queues import PutMessage, ask
+from leeward.calls import PutMessage
 from leeward.cli.doctor.findings import CheckState, Finding
 from leeward.cli.doctor.visit import examine, read_exported
 from leeward.config import Config
@@ -191,9 +191,9 @@ def test_a_standby_may_do_what_its_code_does(
     options = {"endpoint_url": shop.server.url}
     driver = open_driver(TargetConfig("aws:us-west-2", "aws", "us-west-2", options, os.environ))
     with closing(driver):
-        sent = ask(driver, PutMessage("orders-dead", b"{}"), 10)
+        sent = driver.perform(PutMessage("orders-dead", b"{}"), 10)
         assert sent.outcome is Outcome.OK
-        assert ask(driver, PutMessage("place-order-dead", b"{}"), 10).outcome is Outcome.AUTH
+        assert driver.perform(PutMessage("place-order-dead", b"{}"), 10).outcome is Outcome.AUTH
 
 
 def test_a_handler_of_objects_may_read_its_prefix_and_write_what_it_names(

@@ -16,8 +16,8 @@ from typing import Any
 import pipeline  # type: ignore[import-not-found]
 
 from leeward import Client, Outcome
-from leeward.adapter import Call, Result, TargetConfig, WrappingDriver
-from leeward.object_calls import PutObject
+from leeward.adapter import TargetConfig, WrappingDriver
+from leeward.calls import Call, PutObject, Result
 from leeward.registry import open_target
 
 APART = 3

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from leeward import Client
-from leeward.adapter.queues import Taken
+from leeward.calls import QueueMessage
 from tests.house.workspace import ROOT
 from tests.pipeline.files import KNOWN, body_of, name_of, output_of, poison_of, summary_of
 
@@ -59,7 +59,7 @@ def let_arrive(client: Client, numbers: Iterable[int]) -> dict[str, str]:
     return found
 
 
-def reasons_in(letters: Iterable[Taken]) -> list[str]:
+def reasons_in(letters: Iterable[QueueMessage]) -> list[str]:
     """Return the reasons that dead letters of a queue tell."""
     told = (
         json.loads(str(each.value))

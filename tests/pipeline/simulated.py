@@ -22,13 +22,12 @@ from typing import Any, Final, cast
 import pytest
 
 from leeward import Client
-from leeward.adapter import Call, Result
+from leeward.calls import Call, PutObject, Result
 from leeward.delivery.dispatcher import Dispatcher
 from leeward.delivery.rows import Delivery, LeaseEnd, Message
 from leeward.delivery.workers import Leased
 from leeward.errors import Outcome
 from leeward.local import Local
-from leeward.object_calls import PutObject
 from leeward.testing import FakeClock, FaultyDriver
 from tests.house.workspace import ROOT
 from tests.pipeline.files import KNOWN, body_of, name_of, output_of, poison_of, summary_of

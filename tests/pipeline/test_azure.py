@@ -15,7 +15,7 @@ import pytest
 
 from leeward import Client
 from leeward.adapter import Driver, TargetConfig
-from leeward.adapter.queues import HideMessage, PutMessage, RemoveMessage, TakeMessages, ask
+from leeward.calls import HideMessage, PutMessage, RemoveMessage, TakeMessages
 from leeward.errors import Outcome
 from leeward_azure.driver import open_driver
 from tests.app import dead_letter_app
@@ -60,7 +60,7 @@ def deliver(driver: Driver, code: Path, environment: dict[str, str]) -> int:
     with ExitStack() as stack:
         worker = stack.enter_context(FunctionsWorker(code, environment))
         function = of_queue(worker)
-        while found := list(ask(driver, TakeMessages(QUEUE, 600), SECONDS).value or ()):
+        while found := list(driver.perform(TakeMessages(QUEUE, 600), SECONDS).value or ()):
             random.shuffle(found)
             for each in found:
                 counts[each.id] += 1
@@ -68,7 +68,7 @@ def deliver(driver: Driver, code: Path, environment: dict[str, str]) -> int:
                 try:
                     worker.by_queue(function, each.body, metadata)
                     if random.random() > 0.2:
-                        ask(driver, RemoveMessage(QUEUE, each.receipt, each.id), SECONDS)
+                        driver.perform(RemoveMessage(QUEUE, each.receipt, each.id), SECONDS)
                         continue
                 except Raised:
                     pass
@@ -76,7 +76,7 @@ def deliver(driver: Driver, code: Path, environment: dict[str, str]) -> int:
                     killed += 1
                     worker = stack.enter_context(FunctionsWorker(code, environment))
                 again = HideMessage(QUEUE, each.receipt, 0, each.id)
-                assert ask(driver, again, SECONDS).outcome is Outcome.OK
+                assert driver.perform(again, SECONDS).outcome is Outcome.OK
     return killed
 
 
@@ -117,7 +117,7 @@ def test_each_file_becomes_one_summary_however_the_worker_is_killed(tmp_path: Pa
                 assert info is not None
                 for _ in range(1 + (number % 5 == 0)):
                     put = PutMessage(QUEUE, told(name, etag, info.size, number))
-                    assert ask(driver, put, SECONDS).outcome is Outcome.OK
+                    assert driver.perform(put, SECONDS).outcome is Outcome.OK
             killed = deliver(driver, code, environment)
             proof.check(cloud, memory, versions, proof.FILES)
             letters = dead_letter_app.all_of(driver, "summarize-dead")

@@ -13,14 +13,7 @@ import pytest
 
 from leeward import Client
 from leeward.adapter import Driver, TargetConfig
-from leeward.adapter.queues import (
-    Attribute,
-    HideMessage,
-    PutMessage,
-    RemoveMessage,
-    TakeMessages,
-    ask,
-)
+from leeward.calls import Attribute, HideMessage, PutMessage, RemoveMessage, TakeMessages
 from leeward.errors import Outcome
 from leeward_google.driver import open_driver
 from tests.app import dead_letter_app
@@ -67,19 +60,19 @@ def deliver(target: Driver, address: tuple[str, int]) -> int:
     """Do what Pub/Sub does, and lose some ends; return how often nobody answered."""
     unanswered, random = 0, Random(1)
     attempts: Counter[str] = Counter()
-    while found := list(ask(target, TakeMessages(TOPIC, 600), 10).value or ()):
+    while found := list(target.perform(TakeMessages(TOPIC, 600), 10).value or ()):
         random.shuffle(found)
         for each in found:
             attempts[each.id] += 1
             status = push_once(address, SUBSCRIPTION, each, attempts[each.id])
             if status in (200, 204) and random.random() > 0.2:
-                ask(target, RemoveMessage(TOPIC, each.receipt, each.id), 10)
+                target.perform(RemoveMessage(TOPIC, each.receipt, each.id), 10)
                 continue
             if status == 0:
                 unanswered += 1
                 time.sleep(0.5)  # until there is another worker
             again = HideMessage(TOPIC, each.receipt, 0, each.id)
-            assert ask(target, again, 10).outcome is Outcome.OK
+            assert target.perform(again, 10).outcome is Outcome.OK
     return unanswered
 
 
@@ -107,7 +100,7 @@ def test_each_file_becomes_one_summary_however_the_worker_is_killed(tmp_path: Pa
                 puts = [told(name, generation)] * (1 + (number % 5 == 0))
                 puts += [told(name, "7", "OBJECT_DELETE")] * (number % 7 == 0)
                 for put in puts:
-                    assert ask(target, put, 10).outcome is Outcome.OK
+                    assert target.perform(put, 10).outcome is Outcome.OK
             code = with_wire(
                 deploy(tmp_path / "code", "google", proof.modules(), "killing"), "google", MAIN
             )

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from leeward._routing import FailoverDriver
-from leeward.adapter import Invoke, Result
+from leeward.calls import Invoke, Result
 from leeward.testing import FakeClock
 from leeward.values import Effect
 from tests.scripted import OK, Scripted

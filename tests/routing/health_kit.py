@@ -12,7 +12,7 @@ from leeward._routing.execution import execute
 from leeward._routing.health import Health
 from leeward._routing.policy import DEFAULT, RoutingPolicy
 from leeward._routing.targets import Targets
-from leeward.adapter import Call, Invoke, Result
+from leeward.calls import Call, Invoke, Result
 from leeward.errors import Outcome
 from leeward.values import Effect
 

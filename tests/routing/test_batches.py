@@ -12,7 +12,7 @@ from leeward._routing.commands import Dispatch
 from leeward._routing.execution import execute
 from leeward._routing.health import Health
 from leeward._routing.targets import Targets
-from leeward.adapter import Publish, Result
+from leeward.calls import Publish, Result
 from leeward.errors import Outcome
 from leeward.testing import FakeClock
 from leeward.values import Event

@@ -15,7 +15,7 @@ import pytest
 from leeward._routing import FailoverDriver, background
 from leeward._routing.background import Threads, write_to_log
 from leeward._routing.policy import DEFAULT
-from leeward.adapter import Call, Result
+from leeward.calls import Call, Result
 from leeward.errors import ConfigError, Outcome
 from leeward.testing import FakeClock, FaultyDriver
 from leeward.values import RoutingEvent

@@ -21,7 +21,8 @@ from leeward._routing.commands import (
     explain,
 )
 from leeward._routing.policy import DEFAULT
-from leeward.adapter import NO_PLACE, AttemptTime, Call
+from leeward.adapter import NO_PLACE
+from leeward.calls import AttemptTime, Call
 from leeward.errors import Outcome
 from tests.routing.health_kit import (
     HARMLESS,

@@ -11,7 +11,8 @@ from leeward._routing.execution import execute
 from leeward._routing.outcomes import KNOWN_KEY
 from leeward._routing.policy import DEFAULT
 from leeward._routing.targets import TargetGroup
-from leeward.adapter import NO_PLACE, Key, Load
+from leeward.adapter import NO_PLACE
+from leeward.calls import Key, Load
 from leeward.errors import Outcome
 from tests.routing.health_kit import (
     HARMLESS,

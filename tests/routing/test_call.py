@@ -25,7 +25,7 @@ from leeward._routing.outcomes import TABLE, rules_of
 from leeward._routing.policy import DEFAULT, RoutingPolicy
 from leeward._routing.readback import ReadBackVerdict
 from leeward._routing.targets import Targets
-from leeward.adapter import Call, Delete, Enqueue, Invoke, Key, Load, Publish, Store
+from leeward.calls import Call, Delete, Enqueue, Invoke, Key, Load, Publish, Store
 from leeward.errors import Outcome
 from leeward.values import Effect
 

@@ -15,7 +15,7 @@ from leeward._routing.commands import TimedAttempt
 from leeward._routing.policy import DEFAULT
 from leeward._routing.silence import LATEST, Heartbeat
 from leeward._routing.snapshot import snapshot_of
-from leeward.adapter import Key, Load, Result, Store
+from leeward.calls import Key, Load, Result, Store
 from leeward.errors import Outcome
 from tests.routing.health_kit import HARMLESS, UNSAFE, World, attempt, fail, half, healed, opened
 from tests.scripted import Scripted

@@ -14,7 +14,7 @@ from leeward._routing.execution import Batch, Entries
 from leeward._routing.outcomes import rules_of
 from leeward._routing.policy import DEFAULT
 from leeward._routing.suspicion import LocalOutage
-from leeward.adapter import Key, Publish, Result, Store
+from leeward.calls import Key, Publish, Result, Store
 from leeward.envelope import RUNNING
 from leeward.errors import Outcome
 from leeward.values import Event, RoutingEvent

@@ -12,7 +12,8 @@ from leeward._routing.execution import execute
 from leeward._routing.outcomes import rules_of
 from leeward._routing.policy import DEFAULT
 from leeward._routing.snapshot import snapshot_of, suggest
-from leeward.adapter import NO_NETWORK, Invoke, Key, Result, Store
+from leeward.adapter import NO_NETWORK
+from leeward.calls import Invoke, Key, Result, Store
 from leeward.errors import Outcome
 from leeward.values import Effect
 from tests.routing.health_kit import (

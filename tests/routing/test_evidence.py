@@ -12,7 +12,7 @@ from leeward._routing.circuit import Circuit, CircuitState
 from leeward._routing.commands import Dispatch, TimedAttempt
 from leeward._routing.execution import execute
 from leeward._routing.policy import DEFAULT, Weights
-from leeward.adapter import Invoke, Result
+from leeward.calls import Invoke, Result
 from leeward.errors import Outcome
 from leeward_contract_tests.rows import each_row
 from tests.routing.health_kit import (

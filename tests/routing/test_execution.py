@@ -11,9 +11,9 @@ from leeward._routing.commands import Dispatch, Pause, ReadBack
 from leeward._routing.execution import Execution, execute
 from leeward._routing.health import Evidence, Health
 from leeward._routing.targets import Targets
-from leeward.adapter import Call, Invoke, Key, Load, Result, Store, Stored
-from leeward.errors import Outcome
-from leeward.values import Attempt, Effect
+from leeward.calls import Call, Invoke, Key, Load, Result, Store, Stored
+from leeward.errors import Attempt, Outcome
+from leeward.values import Effect
 from tests.routing.two_in_flight import two_at_once
 from tests.scripted import AMBIGUOUS, NOT_SENT, OK, REJECTED
 

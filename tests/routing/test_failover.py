@@ -8,17 +8,8 @@ from typing import Any
 import pytest
 
 from leeward._routing import FailoverDriver
-from leeward.adapter import (
-    Capability,
-    Enqueue,
-    Invoke,
-    Key,
-    Limits,
-    Load,
-    Publish,
-    Result,
-    Store,
-)
+from leeward.adapter import Capability, Limits
+from leeward.calls import Enqueue, Invoke, Key, Load, Publish, Result, Store
 from leeward.errors import ConfigError, Outcome, Unsupported
 from leeward.testing import FakeClock
 from leeward.values import Effect, Event

@@ -17,7 +17,7 @@ from leeward._routing.circuit import CircuitState
 from leeward._routing.commands import TimedAttempt
 from leeward._routing.policy import DEFAULT
 from leeward._routing.silence import LATEST, MOST_KEPT, Heartbeat
-from leeward.adapter import Call, Result
+from leeward.calls import Call, Result
 from leeward.errors import Outcome
 from leeward.testing import FakeClock
 from tests.routing.beside_kit import wait_until

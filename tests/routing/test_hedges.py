@@ -8,7 +8,7 @@ from leeward._routing.attempts import Core
 from leeward._routing.call import begin, step
 from leeward._routing.commands import PauseEnded, TimedAttempt
 from leeward._routing.policy import DEFAULT
-from leeward.adapter import Key, Load
+from leeward.calls import Key, Load
 from tests.routing.health_kit import HARMLESS, OTHER, UNSAFE, World, attempt, half
 
 

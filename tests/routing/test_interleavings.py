@@ -22,7 +22,7 @@ from leeward._routing.execution import Execution, execute
 from leeward._routing.health import Health
 from leeward._routing.policy import DEFAULT
 from leeward._routing.targets import Targets
-from leeward.adapter import Call, Invoke, Result
+from leeward.calls import Call, Invoke, Result
 from leeward.errors import Outcome
 from leeward.values import Effect
 from tests.routing.health_kit import HARMLESS, UNSAFE

@@ -14,7 +14,7 @@ from leeward._routing.health import Health
 from leeward._routing.outcomes import MOST_KEYS
 from leeward._routing.policy import DEFAULT
 from leeward._routing.targets import Targets
-from leeward.adapter import FunctionFault, Invoke, Key, Load, Result
+from leeward.calls import FunctionFault, Invoke, Key, Load, Result
 from leeward.config import FunctionConfig
 from leeward.errors import Outcome
 from leeward.testing import FakeClock

@@ -8,16 +8,16 @@ from leeward._routing.execution import result_of
 from leeward._routing.outcomes import WRITE, rules_of
 from leeward._routing.readback import ReadBackVerdict, judge, question_of
 from leeward._routing.targets import Targets, candidates
-from leeward.adapter import Result
-from leeward.errors import ConfigError, Outcome
-from leeward.object_calls import (
+from leeward.calls import (
     DeleteObject,
     FoundObject,
     GetObject,
     HeadObject,
     ListObjects,
     PutObject,
+    Result,
 )
+from leeward.errors import ConfigError, Outcome
 
 PUT = PutObject("b", "n", b"x", "sum", "w-1")
 DELETE = DeleteObject("b", "n")

@@ -7,7 +7,8 @@ import pytest
 from leeward._routing.circuit import CircuitState
 from leeward._routing.commands import BeginHeartbeat, TimedAttempt
 from leeward._routing.policy import DEFAULT
-from leeward.adapter import NO_NETWORK, Delete, Invoke, Key, Load, Publish, Result, Store
+from leeward.adapter import NO_NETWORK
+from leeward.calls import Delete, Invoke, Key, Load, Publish, Result, Store
 from leeward.errors import Outcome
 from leeward.values import Event
 from tests.routing.health_kit import (

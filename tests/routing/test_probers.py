@@ -11,7 +11,7 @@ from leeward._routing import FailoverDriver
 from leeward._routing.background import Prober
 from leeward._routing.circuit import CircuitState
 from leeward._routing.circuits import ProbeSchedule
-from leeward.adapter import Result
+from leeward.calls import Result
 from leeward.testing import FakeClock
 from tests.routing.beside_kit import CALL, UNSAFE, Probing, opened, wait_until
 from tests.scripted import NOT_SENT, OK, Scripted

@@ -6,7 +6,7 @@ import pytest
 
 from leeward._routing import FailoverDriver
 from leeward._routing.readback import ReadBackVerdict, judge
-from leeward.adapter import Delete, Key, Load, Result, Store, Stored
+from leeward.calls import Delete, Key, Load, Result, Store, Stored
 from leeward.errors import ConfigError, Outcome
 from leeward.testing import FakeClock
 from tests.scripted import AMBIGUOUS, CONFLICT, NOT_SENT, OK, Scripted

@@ -9,7 +9,7 @@ from leeward._routing.circuit import Circuit, CircuitState
 from leeward._routing.commands import Dispatch, ProbeTarget
 from leeward._routing.execution import execute
 from leeward._routing.policy import DEFAULT
-from leeward.adapter import Result
+from leeward.calls import Result
 from leeward.errors import Outcome
 from tests.routing.health_kit import (
     HARMLESS,

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from leeward._routing.execution import result_of
-from leeward.adapter import (
+from leeward.calls import (
     Call,
     Delete,
     Enqueue,

@@ -13,9 +13,9 @@ import pytest
 from leeward._routing import FailoverDriver
 from leeward._routing.commands import Dispatch
 from leeward._routing.failover import _in_time
-from leeward.adapter import Call, Invoke, Result
 from leeward.app import Context
 from leeward.app.context import call_within
+from leeward.calls import Call, Invoke, Result
 from leeward.errors import Outcome
 from leeward.testing import FakeClock
 from leeward.values import Effect

@@ -11,9 +11,8 @@ from leeward._routing.execution import result_of
 from leeward._routing.outcomes import WRITE, EffectRules, rules_of
 from leeward._routing.readback import ReadBackVerdict, judge, question_of
 from leeward._routing.targets import Targets, candidates
-from leeward.adapter import Result
+from leeward.calls import AbortRun, FoundRun, GetRun, Result, StartRun
 from leeward.errors import Outcome
-from leeward.run_calls import AbortRun, FoundRun, GetRun, StartRun
 from leeward.testing import FakeClock
 from tests.scripted import AMBIGUOUS, Scripted
 

@@ -6,7 +6,7 @@ import pytest
 
 from leeward._routing.outcomes import rules_of
 from leeward._routing.targets import Targets, candidates, home_of
-from leeward.adapter import Call, Delete, Enqueue, Invoke, Key, Load, Publish, Scan, Store
+from leeward.calls import Call, Delete, Enqueue, Invoke, Key, Load, Publish, Scan, Store
 from leeward.errors import ConfigError
 from leeward.values import Effect
 

@@ -16,7 +16,8 @@ from leeward._routing.commands import Dispatch, TimedAttempt
 from leeward._routing.execution import execute
 from leeward._routing.policy import DEFAULT
 from leeward._routing.snapshot import snapshot_of, suggest
-from leeward.adapter import NO_NETWORK, Result
+from leeward.adapter import NO_NETWORK
+from leeward.calls import Result
 from leeward.errors import Outcome
 from tests.routing.health_kit import (
     HARMLESS,

@@ -10,7 +10,7 @@ from leeward._routing.circuit import CircuitState, Latency, bucket_of
 from leeward._routing.commands import Dispatch, TimedAttempt
 from leeward._routing.execution import execute
 from leeward._routing.policy import DEFAULT, RoutingPolicy
-from leeward.adapter import Invoke, Publish, Result
+from leeward.calls import Invoke, Publish, Result
 from leeward.errors import Outcome
 from leeward.values import Effect, Event
 from tests.routing.health_kit import (

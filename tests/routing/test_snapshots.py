@@ -7,7 +7,8 @@ from typing import Any
 
 from leeward._routing import FailoverDriver
 from leeward._routing.snapshot import ITEM, Snapshot
-from leeward.adapter import Call, Capability, Load, Result, Store, Stored
+from leeward.adapter import Capability
+from leeward.calls import Call, Load, Result, Store, Stored
 from leeward.errors import Outcome
 from leeward.testing import FakeClock
 from leeward.values import RoutingEvent

@@ -8,7 +8,7 @@ from leeward._routing import call as machine
 from leeward._routing import execution
 from leeward._routing.attempts import Core, Decision, dispatch
 from leeward._routing.commands import Pause
-from leeward.adapter import Call
+from leeward.calls import Call
 
 
 def two_at_once(patch: pytest.MonkeyPatch) -> None:

@@ -16,8 +16,8 @@ import leeward_azure.settings.options as azure
 import leeward_google.settings.options as google
 from leeward import Client, Config, ConfigError, LeewardError
 from leeward.adapter import Driver, opening
-from leeward.adapter.items import UnreadableItem, checked_size, decode, encode
-from leeward.calls import Page, Result, Stored
+from leeward.adapter.items import checked_size, decode, encode
+from leeward.calls import Page, Result, Stored, UnreadableItem
 from leeward.config import TableConfig
 from leeward.config.load import _parse, load_settings, with_order
 from leeward.errors import Outcome

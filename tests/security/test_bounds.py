@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 
 from leeward import Client, Config, LeewardError
+from leeward._operations.errors import LONGEST
 from leeward.adapter.plan_run import LONGEST_ID
 from leeward.calls import Result
 from leeward.errors import Outcome
-from leeward.operations.errors import LONGEST
 from leeward.registry import open_target
 from leeward.testing import FakeClock
 from leeward_contract_tests.rows import each_row
@@ -53,7 +53,7 @@ BOUNDED: dict[str, str] = {
     "workflow/driving.py SimpleQueue()": "holds answers to the calls under way",
     "workflow/commits.py wait()": "of a writer, for the one that commits for it",
     "http/threads.py acquire()": "of a lock that nobody else knows yet",
-    "adapter/flight.py wait()": "inside `asyncio.wait_for`, with the caller's deadline",
+    "adapter/resolver.py wait()": "inside `asyncio.wait_for`, with the caller's deadline",
     "forking.py acquire()": "a lock's own method; what it guards is short",
     "app/context.py get()": "of a context variable, which waits for nothing",
     "app/idempotency/digests.py cache": "a function without arguments",

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from leeward.adapter.items import UnreadableItem
+from leeward.calls import UnreadableItem
 from leeward.errors import ConfigError
 from tests.security import fuzz, fuzz_kinds
 from tests.security.fuzz import CASES, Case, Escaped, check, kinds, run

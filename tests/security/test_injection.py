@@ -17,7 +17,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from leeward import Client, Config, ConfigError, Event, InvalidRequest, LeewardError
-from leeward.adapter import Delete, Load, Store
+from leeward.calls import Delete, Load, Store
 from leeward.config import TableConfig, load_config
 from leeward.text import is_printable
 from leeward_contract_tests.rows import each_row

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-import leeward.adapter.capabilities
-import leeward.adapter.target
+import leeward.adapter
 import leeward.calls
+import leeward.errors
 import leeward.values
 from leeward.adapter import TargetConfig, plans, resolver
 from leeward.adapter.plans import Learn, Send, View
@@ -67,7 +67,7 @@ CARRYING: list[tuple[Any, ...]] = [
     (Publish("orders", (EVENT,)), "bus='orders'", "id='e1'"),
     (KEY, "fields=('id',)", "values=<tuple: 1>"),
     (Store("t", KEY, ITEM, "w1", 1.0), "table='t'", "item=<dict: 2>", "write_id='w1'"),
-    (StoreMany((Store("t", KEY, ITEM, "w1", 1.0),)), "verb='store_many'"),
+    (StoreMany("t", (Store("t", KEY, ITEM, "w1", 1.0),)), "table='t'", "calls=<tuple: 1>"),
     (Load("t", KEY), "table='t'", "'id'"),
     (Delete("t", KEY, 1.0, "r1"), "table='t'", "if_revision='r1'"),
     (Scan("t", CANARY), "table='t'", "cursor=<str: 6>"),
@@ -110,7 +110,7 @@ def test_a_value_shows_what_it_is_and_not_what_it_carries(
 NOTHING_TO_HIDE = {
     "Attempt", "Receipt", "PublishReceipt", "PublishEntry", "PublishReport", "StoreReceipt",
     "TargetStatus", "CircuitStatus", "RoutingEvent", "ProbeReport", "Limits", "Need", "TheirTime",
-    "Drop", "Token", "FunctionAddress",
+    "Drop", "Token", "FunctionAddress", "_Said",
 }  # fmt: skip
 """Values of names, ids, numbers and outcomes alone."""
 
@@ -123,9 +123,8 @@ def _values(module: ModuleType) -> Iterator[str]:
 
 def test_every_value_was_thought_of() -> None:
     """A new value is either tested here or has nothing to hide."""
-    of_drivers = (leeward.adapter.target, leeward.adapter.capabilities)
     of_the_wire = (resolver, messages, options, plans)
-    modules = (leeward.calls, leeward.values, *of_drivers, *of_the_wire)
+    modules = (leeward.errors, leeward.calls, leeward.values, leeward.adapter, *of_the_wire)
     found = {name for module in modules for name in _values(module)}
     assert found == NOTHING_TO_HIDE | {type(row[0]).__name__ for row in CARRYING} - {
         "Credentials",

@@ -17,8 +17,9 @@ from typing import Any, NamedTuple, TypeAlias
 
 import pytest
 
-from leeward.adapter import Call, Driver, Result
+from leeward.adapter import Driver
 from leeward.adapter.plan_driver import PlanDriver
+from leeward.calls import Call, Result
 from leeward.errors import Outcome
 from tests.servers.faultproxy import FaultProxy, toxics
 from tests.servers.faultproxy.proxy import Toxic

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from leeward._routing.commands import Dispatch, ProbeTarget
 from leeward._routing.execution import Execution
-from leeward.adapter import Call, Result
+from leeward.calls import Call, Result
 from leeward.errors import Outcome
 from tests.simulation.runner import Router
 

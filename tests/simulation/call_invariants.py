@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from leeward.adapter import Delete, Invoke, Load, Publish, Store
+from leeward.calls import Delete, Invoke, Load, Publish, Store
 from leeward.errors import Outcome
 from leeward.values import Effect
 from tests.simulation.runner import AttemptRecord, CallRecord

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field, fields
 
-from leeward.adapter import Delete, Enqueue, Invoke, Load, Publish, Store
+from leeward.calls import Delete, Enqueue, Invoke, Load, Publish, Store
 from leeward.errors import Outcome
 from tests.simulation.runner import CallRecord
 from tests.simulation.scenarios import Setting

@@ -9,7 +9,8 @@ from math import inf
 from random import Random
 from typing import NamedTuple, TypeAlias
 
-from leeward.adapter import NO_NETWORK, Call, Invoke, Publish
+from leeward.adapter import NO_NETWORK
+from leeward.calls import Call, Invoke, Publish
 from leeward.errors import Outcome
 from tests.simulation.traffic import POISON
 

@@ -7,7 +7,7 @@ from itertools import count
 
 from leeward._routing.commands import ProbeTarget
 from leeward._routing.execution import Execution
-from leeward.adapter import Call
+from leeward.calls import Call
 from leeward.errors import Outcome
 from tests.simulation.baselines import BASELINES
 from tests.simulation.cells import (

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple, TypeAlias
 
-from leeward.adapter import Call, Delete, Enqueue, Invoke, Load, Publish, Store
+from leeward.calls import Call, Delete, Enqueue, Invoke, Load, Publish, Store
 from tests.simulation import call_invariants, health_check, work_invariants
 from tests.simulation.runner import CallRecord
 from tests.simulation.scenarios import Setting

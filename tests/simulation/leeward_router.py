@@ -12,7 +12,7 @@ from leeward._routing.execution import Execution, execute
 from leeward._routing.health import Health
 from leeward._routing.policy import DEFAULT
 from leeward._routing.targets import NO_GROUPS, TargetGroup, Targets
-from leeward.adapter import Call, Result
+from leeward.calls import Call, Result
 from leeward.errors import Outcome
 from leeward.values import RoutingEvent
 

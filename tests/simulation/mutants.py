@@ -20,7 +20,7 @@ from leeward._routing.outcomes import HARMLESS, TABLE, EffectRules, May, rules_o
 from leeward._routing.policy import DEFAULT, RoutingPolicy
 from leeward._routing.readback import ReadBackVerdict, judge
 from leeward._routing.targets import TargetRecord, candidates
-from leeward.adapter import Call, Delete, Invoke, Publish, Result
+from leeward.calls import Call, Delete, Invoke, Publish, Result
 from leeward.errors import Outcome
 from leeward.values import Effect
 from tests.simulation import leeward_router, runner

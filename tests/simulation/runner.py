@@ -16,9 +16,9 @@ from zlib import crc32
 from leeward._routing.commands import Command, Commands, Dispatch, Pause, ProbeTarget, ReadBack
 from leeward._routing.execution import Execution
 from leeward._routing.policy import DEFAULT
-from leeward.adapter import NO_PLACE, AttemptTime, Call, Invoke, Key, Publish, Result
-from leeward.adapter import Load as LoadItem
-from leeward.calls import time_after
+from leeward.adapter import NO_PLACE
+from leeward.calls import AttemptTime, Call, Invoke, Key, Publish, Result, time_after
+from leeward.calls import Load as LoadItem
 from leeward.errors import Outcome
 from tests.simulation.faults import (
     BatchDamage,

@@ -5,7 +5,7 @@ from random import Random
 import pytest
 
 from leeward._routing.commands import Dispatch
-from leeward.adapter import Delete, Invoke, Key, Load, Publish, Result, Store, Stored
+from leeward.calls import Delete, Invoke, Key, Load, Publish, Result, Store, Stored
 from leeward.errors import Outcome
 from leeward.values import Effect, Event
 from tests.simulation.baselines import ALL_FAILED, Naive

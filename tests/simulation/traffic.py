@@ -8,7 +8,7 @@ from math import log
 from random import Random
 from typing import NamedTuple, TypeVar
 
-from leeward.adapter import Call, Delete, Enqueue, Invoke, Key, Load, Publish, Store
+from leeward.calls import Call, Delete, Enqueue, Invoke, Key, Load, Publish, Store
 from leeward.values import Effect, Event
 
 T = TypeVar("T")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from leeward.adapter import Call, Enqueue, Invoke, Publish, Result
+from leeward.calls import Call, Enqueue, Invoke, Publish, Result
 from leeward.errors import Outcome
 from leeward.values import Effect, Event
 from tests.simulation.runner import AttemptRecord, CallRecord

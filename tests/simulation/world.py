@@ -5,7 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
 
-from leeward.adapter import Call, Delete, Enqueue, Invoke, Load, Publish, Result, Store, Stored
+from leeward.calls import (
+    Call,
+    Delete,
+    Enqueue,
+    Invoke,
+    Load,
+    Publish,
+    Result,
+    Store,
+    Stored,
+)
 from leeward.errors import Outcome
 from leeward.values import Effect, Event
 

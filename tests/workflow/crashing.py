@@ -18,6 +18,7 @@ from typing import Any
 
 from leeward.testing import FakeClock
 from leeward.values import Effect, InvokeResult, Json
+from leeward.values.runs import RunState
 from leeward.workflow import read_definition
 from leeward.workflow.commands import Answer, Failure, Returned
 from leeward.workflow.document import written
@@ -25,7 +26,6 @@ from leeward.workflow.driving import Drive, Means
 from leeward.workflow.journal import Journal
 from leeward.workflow.model import PROVED, Definition, Step, nodes
 from leeward.workflow.rows import Row, RunKey
-from leeward.workflow.runs import RunState
 from leeward.workflow.workers import LEASE
 from leeward_contract_tests.workflows.virtual import Died, error_of
 from tests.workflow.strategies import INPUTS, Functions, definition_of

@@ -28,9 +28,9 @@ from pathlib import Path
 from random import Random
 from typing import NamedTuple
 
+from leeward.values.runs import RunState
 from leeward.workflow import ANY, Flow, Ref, Retry, workflow
 from leeward.workflow.journal import Journal
-from leeward.workflow.runs import RunState
 from tests.house.workspace import ROOT
 
 UNSAFE = ("update-inventory", "ship-order")

@@ -20,6 +20,7 @@ from leeward.leases import Holder, holder_in, is_gone, is_over, may_begin, this_
 from leeward.local import Local
 from leeward.testing import FakeClock
 from leeward.values import Json
+from leeward.values.runs import RunState
 from leeward.workflow import Flow, Ref, workflow
 from leeward.workflow import driving as driving_module
 from leeward.workflow import workers as workers_module
@@ -29,7 +30,6 @@ from leeward.workflow.engine import Engine
 from leeward.workflow.journal import Journal
 from leeward.workflow.machine import Machine
 from leeward.workflow.rows import Finished, Row, RunKey
-from leeward.workflow.runs import RunState
 from leeward_contract_tests.rows import each_row
 from leeward_contract_tests.workflows.virtual import Died
 from tests.workflow.test_driving import NOW, World
@@ -486,7 +486,7 @@ def test_closing_waits_for_what_nobody_may_repeat(path: Path) -> None:
     under_way.clear()
     cloud = client()
     cloud.start_workflow("paying", id="s")
-    engine: Any = cloud._operations.workflows().runs
+    engine: Any = cloud._operations.runs.at_home
     assert under_way.wait(20)
     began = time.monotonic()
     cloud.close(timeout=0.0)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from leeward.backup_calls import LookNative, Native, StartNative
+from leeward.calls import LookNative, NativeJob, StartNative
 from leeward.client import Client
 from leeward.entropy import new_id
 from leeward.errors import InvalidRequest
@@ -36,7 +36,7 @@ LONGEST_PAUSE: Final = 30.0
 MOST_THREADS = 64
 
 
-def make_native(table: Table, where: str | None, look: Look) -> Native:
+def make_native(table: Table, where: str | None, look: Look) -> NativeJob:
     """Let a table's own service make a backup, or an export; return it when it is done.
 
     Args:
@@ -169,7 +169,7 @@ class Backups:
         except creating.OutOfTime:
             return None
 
-    def native(self, *, export: str | None = None) -> Native:
+    def native(self, *, export: str | None = None) -> NativeJob:
         """Let the table's own service make a backup, and wait until it is done.
 
         The result stays with this service. Restore it there, into a new table, or read it with the

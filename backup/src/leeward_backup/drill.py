@@ -11,7 +11,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
-from leeward.adapter import Call, Limits, Page, Result, Store, Stored
+from leeward.adapter import Limits
+from leeward.calls import Call, Page, Result, Store, Stored
 from leeward.client import Client
 from leeward.clock import Clock
 from leeward.config import Config, TableConfig

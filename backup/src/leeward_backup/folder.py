@@ -14,13 +14,13 @@ import re
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
+from leeward._operations.cursors import Cursors
+from leeward._operations.downloads import DAMAGED
+from leeward._operations.upkeep import own_bucket
 from leeward.client import Client
 from leeward.errors import Conflict, InvalidRequest, OutcomeUnknown
 from leeward.items.keys import escape_key
-from leeward.object_values import ObjectInfo
-from leeward.operations.cursors import Cursors
-from leeward.operations.downloads import DAMAGED
-from leeward.operations.upkeep import own_bucket
+from leeward.values.objects import ObjectInfo
 from leeward_backup.lines import Damaged
 from leeward_backup.manifest import Manifest, decode_manifest, segments_named_in
 from leeward_backup.sealing import Keys

@@ -13,12 +13,12 @@ from enum import StrEnum
 from hashlib import sha256
 from typing import Any, Final, NamedTuple
 
+from leeward._operations.upkeep import TableHome
 from leeward.adapter import Limits
 from leeward.errors import InvalidRequest
 from leeward.items import checked_size
 from leeward.items.names import longest_name
 from leeward.items.natives import Native, natives_in, without_natives
-from leeward.operations.upkeep import Home
 from leeward.values import Promise
 from leeward_backup.check import check_still_there, compare, missing_since, read_segment
 from leeward_backup.checkpoints import WorkFile
@@ -78,7 +78,7 @@ def keeps(limits: Limits, native: Native) -> bool:
     return limits.model in (ANY_MODEL, native.model)
 
 
-def misfit(kept: Kept, home: Home, *, plain: bool = False) -> str:
+def misfit(kept: Kept, home: TableHome, *, plain: bool = False) -> str:
     """Return why an item cannot be stored; empty if it can.
 
     With `plain`, values that only another provider has may become plain ones.
@@ -115,7 +115,7 @@ def misfit(kept: Kept, home: Home, *, plain: bool = False) -> str:
     return ""
 
 
-def finding(line: bytes, kept: Kept, home: Home, *, plain: bool = False) -> str:
+def finding(line: bytes, kept: Kept, home: TableHome, *, plain: bool = False) -> str:
     """Return the key of the item of a line, and why it cannot be stored; empty if it can."""
     if surely_fits(line, home.limits) and (home.keeps_expiry or kept.expires_at is None):
         return ""

@@ -6,14 +6,27 @@ import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple, Protocol
 
-from leeward.adapter import Key, Load, Page, Result, Scan, Store, Stored
-from leeward.backup_calls import Exported, ExportFile, LookNative, Native, ReadExport, StartNative
+from leeward._operations.cursors import Cursors
+from leeward._operations.upkeep import TableHome, home_of, make, native, read_export, store_many
+from leeward.calls import (
+    Exported,
+    ExportFile,
+    Key,
+    Load,
+    LookNative,
+    NativeJob,
+    Page,
+    ReadExport,
+    Result,
+    Scan,
+    StartNative,
+    Store,
+    Stored,
+)
 from leeward.client import Client
 from leeward.clock import Clock
 from leeward.errors import Conflict, InvalidRequest, Outcome, OutcomeUnknown, Throttled
 from leeward.items.keys import escape_key
-from leeward.operations.cursors import Cursors
-from leeward.operations.upkeep import Home, home_of, make, native, read_export, store_many
 from leeward.values import Item
 from leeward_backup.lines import LONGEST_LINE, Kept, key_text, line_of, line_with
 from leeward_backup.manifest import PER_ITEM, SNAPSHOT
@@ -80,13 +93,13 @@ class Table:
         known = self._operations.table(name)
         self.name = name
         self.fields = known.key
-        self.is_declared = name in self._operations._config.tables  # noqa: SLF001
+        self.is_declared = name in self._operations.config.tables
         self.clock = self._operations.clock
         self._seconds = known.seconds
         self._together = True
 
     @property
-    def home(self) -> Home:
+    def home(self) -> TableHome:
         """Where it is."""
         return home_of(self._operations, self.name)
 
@@ -115,7 +128,7 @@ class Table:
         kept = [each for each in items if each.expires_at is None or each.expires_at > now]
         return Lines(tuple(map(self._row, kept)), len(items) - len(kept), cursor)
 
-    def native(self, call: StartNative | LookNative) -> Native:
+    def native(self, call: StartNative | LookNative) -> NativeJob:
         """Ask the table's target about a backup, or an export, of its own service."""
         return native(self._operations, call, self.home.target)
 

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from leeward._operations.arguments import check_effect
 from leeward.cli.arguments import json_argument, seconds
 from leeward.cli.doctor.findings import serving
 from leeward.cli.global_options import GlobalOptions, modules_beside, options_of
@@ -25,7 +26,6 @@ from leeward.config.order import parse_order
 from leeward.entropy import random_unit
 from leeward.errors import ConfigError
 from leeward.opening import target_config
-from leeward.operations.arguments import check_effect
 from leeward.registry import open_target
 from leeward.values import Effect
 from leeward_drill.faults import parse_fault

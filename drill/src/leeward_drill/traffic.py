@@ -15,8 +15,9 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from leeward.adapter import Call, Capability, Driver, Invoke, Limits, Result, WrappingDriver
+from leeward.adapter import Capability, Driver, Limits, WrappingDriver
 from leeward.aio import AsyncClient
+from leeward.calls import Call, Invoke, Result
 from leeward.clock import Clock
 from leeward.config import Config
 from leeward.entropy import new_id

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from leeward.adapter import Driver, TargetConfig
-from leeward.adapter.cloudevents import from_json
+from leeward.cloudevents import from_json
 from leeward_contract_tests import Awaited, DriverContract, Faults, Seen, contract_functions
 from leeward_contract_tests.fixtures import EVENTS
 from leeward_stratus.driver import open_driver

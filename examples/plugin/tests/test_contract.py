@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from leeward.adapter import Driver
-from leeward.adapter.cloudevents import from_json
+from leeward.cloudevents import from_json
 from leeward_contract_tests import DriverContract, Faults, Seen, contract_functions
 from leeward_contract_tests.fixtures import EVENTS
 from leeward_nimbus import NimbusDriver

@@ -18,7 +18,7 @@ from urllib3.exceptions import (
     ReadTimeoutError,
 )
 
-from leeward.adapter import Invoke, Key, Load, Publish, Result, Store
+from leeward.calls import Invoke, Key, Load, Publish, Result, Store
 from leeward.errors import Outcome
 from leeward.values import Event
 from leeward_nimbus import NimbusDriver

@@ -13,7 +13,7 @@ import pytest
 from responses import RequestsMock
 
 from leeward import ConfigError
-from leeward.adapter import Delete, Invoke, Key, Store
+from leeward.calls import Delete, Invoke, Key, Store
 from leeward.errors import Outcome
 from leeward.values import Effect
 from leeward_nimbus import NimbusDriver

@@ -11,7 +11,7 @@ from leeward._routing.commands import Commands, Dispatch
 from leeward._routing.health import Health
 from leeward._routing.outcomes import EffectRules
 from leeward._routing.targets import resource_of
-from leeward.adapter import AttemptTime, Call, Invoke
+from leeward.calls import AttemptTime, Call, Invoke
 
 NOWHERE: tuple[str, ...] = ()
 

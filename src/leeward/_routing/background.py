@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias
 from leeward._routing.attempts import Core
 from leeward._routing.circuits import ProbeSchedule
 from leeward._routing.commands import BeginHeartbeat, ProbeTarget
-from leeward.adapter import Driver, Result
+from leeward.adapter import Driver
+from leeward.calls import Result
 from leeward.clock import Clock, SystemClock
 from leeward.errors import Outcome
 from leeward.forking import HOLD_SECONDS, Forkable, watch

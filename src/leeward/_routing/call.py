@@ -63,7 +63,8 @@ from leeward._routing.health import Health
 from leeward._routing.outcomes import KNOWN_KEY, TABLE, May, Sign, rules_of
 from leeward._routing.readback import ReadBackVerdict, question_of
 from leeward._routing.targets import candidates, narrow, resource_of
-from leeward.adapter import NO_PLACE, AttemptTime, Call, Load
+from leeward.adapter import NO_PLACE
+from leeward.calls import AttemptTime, Call, Load
 from leeward.envelope import RUNNING
 from leeward.errors import Outcome
 

@@ -12,7 +12,7 @@ from leeward._routing.circuit import Circuit, CircuitState
 from leeward._routing.commands import PROBE, ProbeTarget
 from leeward._routing.health import Health
 from leeward._routing.targets import TargetGroup, group_of, resource_of
-from leeward.adapter import Call
+from leeward.calls import Call
 
 SPREAD: Final = 0.618033988749895
 """The golden ratio's fraction: its multiples are spread evenly, so a share is kept to exactly."""

@@ -22,7 +22,7 @@ from leeward._routing.targets import (
     resource_of,
     whole_order,
 )
-from leeward.adapter import Call
+from leeward.calls import Call
 from leeward.errors import Outcome
 
 FLOWING: Final = (CircuitState.CLOSED, CircuitState.RAMP)

@@ -9,11 +9,11 @@ from collections import deque
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from leeward._routing.readback import ReadBackVerdict
-from leeward.adapter import NO_PLACE, Call
-from leeward.calls import time_after
+from leeward.adapter import NO_PLACE
+from leeward.calls import Call, time_after
 from leeward.envelope import NOT_KEPT, RUNNING, UNKNOWN
-from leeward.errors import Outcome
-from leeward.values import Attempt, RoutingEvent
+from leeward.errors import Attempt, Outcome
+from leeward.values import RoutingEvent
 
 PROBE: Final = "probe"
 """The reason of an attempt that is the one probe of a circuit."""

@@ -33,11 +33,21 @@ from leeward._routing.commands import (
 from leeward._routing.outcomes import KNOWN_KEY, TABLE, May, is_unkeyed
 from leeward._routing.readback import judge
 from leeward._routing.targets import resource_of
-from leeward.adapter import Call, Invoke, Load, Page, Publish, Result, Scan, Store, Stored
-from leeward.calls import OBJECT_VERBS, RUN_VERBS
+from leeward.calls import (
+    OBJECT_VERBS,
+    RUN_VERBS,
+    Call,
+    Invoke,
+    Load,
+    Page,
+    Publish,
+    Result,
+    Scan,
+    Store,
+    Stored,
+)
 from leeward.envelope import NOT_RECOGNISED
-from leeward.errors import LeewardError, Outcome
-from leeward.values import Attempt
+from leeward.errors import Attempt, LeewardError, Outcome
 
 Reply: TypeAlias = tuple[Command, float, float, object]
 """What came of a command: the command itself, the monotonic seconds when it was taken up and when
@@ -254,7 +264,7 @@ def refusal_of(why: str, able: tuple[str, ...], retry_after: float | None) -> Re
 
 
 def _is_run(verb: str, value: Any) -> bool:
-    from leeward.run_calls import FoundRun
+    from leeward.calls import FoundRun
 
     if verb == "abort_run":
         return value is None or value is True
@@ -270,7 +280,7 @@ def _has_entries(value: Any) -> bool:
 
 def _is_of_object(call: Call, value: Any) -> bool:
     """Return whether `value` is of the kind that a call of an object gives."""
-    import leeward.object_calls as objects
+    import leeward.calls as objects
 
     kinds: dict[type, type | tuple[type, ...]] = {
         objects.PutObject: str,

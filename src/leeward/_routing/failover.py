@@ -23,9 +23,8 @@ from leeward._routing.execution import Execution, Reply, execute
 from leeward._routing.health import Evidence, Health
 from leeward._routing.outcomes import rules_of
 from leeward._routing.policy import DEFAULT, RoutingPolicy
-from leeward.adapter import NO_PLACE, Call, Capability, Driver, Limits, Result
-from leeward.adapter.driver import NO_THREAD
-from leeward.calls import time_after
+from leeward.adapter import NO_PLACE, NO_THREAD, Capability, Driver, Limits
+from leeward.calls import Call, Result, time_after
 from leeward.clock import SystemClock, running_loop
 from leeward.entropy import random_key, random_unit
 from leeward.errors import ConfigError, Outcome

@@ -32,8 +32,8 @@ from leeward._routing.policy import DEFAULT, RoutingPolicy
 from leeward._routing.silence import Heartbeat, Silence
 from leeward._routing.suspicion import Network, Poison
 from leeward._routing.targets import Targets, resource_of
-from leeward.adapter import NO_NETWORK, UNMARKED_REFUSAL, Call
-from leeward.calls import time_after
+from leeward.adapter import NO_NETWORK, UNMARKED_REFUSAL
+from leeward.calls import Call, time_after
 from leeward.errors import Outcome
 from leeward.values import CircuitStatus
 

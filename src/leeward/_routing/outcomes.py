@@ -13,8 +13,7 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Final, NamedTuple
 
-from leeward.adapter import Call, Enqueue, Invoke
-from leeward.calls import OBJECT_WRITES, RUN_VERBS
+from leeward.calls import OBJECT_WRITES, RUN_VERBS, Call, Enqueue, Invoke
 from leeward.envelope import BY_GROUP, BY_TARGET, NOT_KEPT, NOT_RECOGNISED, RUNNING, UNKNOWN
 from leeward.errors import Outcome
 from leeward.values import Effect

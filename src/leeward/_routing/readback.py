@@ -5,8 +5,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import Any
 
-from leeward.adapter import Call, Delete, Load, Result, Store, Stored
-from leeward.calls import OBJECT_WRITES
+from leeward.calls import OBJECT_WRITES, Call, Delete, Load, Result, Store, Stored
 from leeward.errors import Outcome
 
 
@@ -25,11 +24,11 @@ def question_of(call: Call) -> Call:
     """Return the look-up that tells what became of the write `call`."""
     write: Any = call  # of a kind whose class only its users load
     if call.verb in OBJECT_WRITES:
-        from leeward.object_calls import HeadObject
+        from leeward.calls import HeadObject
 
         return HeadObject(write.bucket, write.name)
     if call.verb == "start_run":
-        from leeward.run_calls import GetRun
+        from leeward.calls import GetRun
 
         return GetRun(write.workflow, write.run)
     assert isinstance(call, Store | Delete), "only writes are read back"
@@ -43,7 +42,7 @@ def judge(call: Call, answer: Result[Any]) -> ReadBackVerdict:
     if call.verb in OBJECT_WRITES:
         return _judge_object(call, answer.value)
     if call.verb == "start_run":
-        from leeward.run_calls import has_input
+        from leeward.calls.runs import has_input
 
         start: Any = call
         if answer.value is None:

@@ -29,7 +29,7 @@ from typing import Final, NamedTuple
 
 from leeward._routing.circuit import Circuit, CircuitState
 from leeward._routing.circuits import Circuits
-from leeward.adapter import Call
+from leeward.calls import Call
 
 MOST_KEPT: Final = 32
 """Standstills that are remembered: those of the last seconds, however busy the machine is."""

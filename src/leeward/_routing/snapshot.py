@@ -18,7 +18,8 @@ from typing import Any, Final
 from leeward._routing.background import Shared
 from leeward._routing.circuit import CircuitState
 from leeward._routing.circuits import Circuits
-from leeward.adapter import Capability, Driver, Key, Load, Result, Store, Stored
+from leeward.adapter import Capability, Driver
+from leeward.calls import Key, Load, Result, Store, Stored
 from leeward.entropy import new_id
 from leeward.errors import Outcome
 from leeward.values import RoutingEvent

@@ -17,7 +17,7 @@ from typing import NamedTuple
 from leeward._routing.circuit import Circuit
 from leeward._routing.policy import RoutingPolicy, Weights
 from leeward._routing.targets import TargetRecord, resource_of
-from leeward.adapter import Call, Enqueue, Invoke, Publish
+from leeward.calls import Call, Enqueue, Invoke, Publish
 from leeward.errors import Outcome
 
 

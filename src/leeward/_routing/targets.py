@@ -13,8 +13,7 @@ from typing import Final, NamedTuple
 
 from leeward._routing.outcomes import EffectRules
 from leeward._routing.policy import RoutingPolicy
-from leeward.adapter import Call, Delete, Load, Scan, Store
-from leeward.calls import OBJECT_VERBS, RUN_VERBS
+from leeward.calls import OBJECT_VERBS, RUN_VERBS, Call, Delete, Load, Scan, Store
 from leeward.errors import ConfigError, InvalidRequest
 from leeward.values import NOTHING
 

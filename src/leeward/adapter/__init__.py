@@ -1,71 +1,398 @@
-"""What an adapter author implements: `Driver`, with the calls that are put to it.
+"""What an adapter author implements: `Driver`, and what it says of its target.
 
 A driver is dumb on purpose. `leeward.Client` has validated every argument, minted every id and
 checked every limit before a driver sees a call; the router owns retries, failover and the
 deadline. A driver makes **one** attempt and says how it ended.
 
-The modules beside this one are the kit for drivers that are made of plans, `leeward.adapter.plans`.
+The calls stand in `leeward.calls`. The modules beside this file are the kit for drivers that are
+made of plans, `leeward.adapter.plans`.
 """
 
 from __future__ import annotations
 
-from leeward.adapter.capabilities import (
-    NO_NETWORK,
-    NO_PLACE,
-    NONE_MISSING,
-    TOO_LARGE,
-    UNMARKED,
-    UNMARKED_REFUSAL,
-    Capability,
-    Limits,
-)
-from leeward.adapter.driver import Driver
-from leeward.adapter.target import Opener, TargetConfig
-from leeward.adapter.wrapper import WrappingDriver
-from leeward.calls import (
-    AttemptTime,
-    Call,
-    Delete,
-    Enqueue,
-    FunctionFault,
-    Invoke,
-    Key,
-    Load,
-    Page,
-    Publish,
-    Result,
-    Scan,
-    Store,
-    Stored,
-    StoreMany,
-)
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from enum import Enum
+from time import monotonic
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn, TypeAlias
+
+from leeward import calls
+from leeward.calls import SHORTEST_WAIT, Call, Result, Store, time_after
+from leeward.clock import running_loop
+from leeward.errors import ConfigError, Outcome
+from leeward.masking import masked
+from leeward.text import did_you_mean
+
+if TYPE_CHECKING:
+    from leeward.calls import Look
 
 __all__ = [
     "NONE_MISSING",
     "NO_NETWORK",
     "NO_PLACE",
+    "NO_THREAD",
     "TOO_LARGE",
     "UNMARKED",
     "UNMARKED_REFUSAL",
-    "AttemptTime",
-    "Call",
     "Capability",
-    "Delete",
     "Driver",
-    "Enqueue",
-    "FunctionFault",
-    "Invoke",
-    "Key",
     "Limits",
-    "Load",
     "Opener",
-    "Page",
-    "Publish",
-    "Result",
-    "Scan",
-    "Store",
-    "StoreMany",
-    "Stored",
     "TargetConfig",
     "WrappingDriver",
 ]
+
+UNMARKED = "unmarked"
+"""The `Result.reason` of an AMBIGUOUS result whose answer looks like one of the platform's, of a
+function that is not known to mark its own answers: it may have passed on somebody else's."""
+
+UNMARKED_REFUSAL = "unmarked_refusal"
+"""The same, where it looks like one that refuses this request alone, such as a 403 or a 404. It
+says nothing of the target's health, whoever gave it."""
+
+TOO_LARGE = "payload_too_large"
+"""The `Result.reason` of a CALLER result by which a target says that a request is too large."""
+
+NO_PLACE = "no_place"
+"""The `reason` of a LOCAL result because nothing on this side was free to make the attempt in time:
+no place, no thread. The router waits elsewhere."""
+
+NO_NETWORK = "no_network"
+"""The `reason` of a NOT_SENT result whose cause is provably on this side; it says nothing of the
+target, and the router reads it."""
+
+
+class Capability(Enum):
+    """What a target can do. What is not declared is refused before any I/O."""
+
+    __hash__ = object.__hash__  # as good as Enum's own, which is written in Python
+
+    INVOKE = "invoke"
+    """Call a function and wait for its answer."""
+    ENQUEUE = "enqueue"
+    """Queue a function call that has no answer."""
+    PUBLISH = "publish"
+    """Publish CloudEvents to a bus."""
+    ORDERING = "ordering"
+    """Deliver the events of one ordering key in the order of publishing."""
+    TABLES = "tables"
+    """Store, load and delete single items."""
+    CONDITIONS = "conditions"
+    """Store and delete under a condition (`if_absent`, `if_revision`)."""
+    EXPIRY = "expiry"
+    """Keep an expiry with an item; an expired item counts as absent in conditions."""
+    COMPOSITE_KEYS = "composite_keys"
+    """Tables whose key has two fields."""
+    SCAN = "scan"
+    """Walk through a table page by page, for leeward's own upkeep."""
+    OBJECTS = "objects"
+    """Put, get, list and delete objects, and put them under a condition."""
+    WORKFLOWS = "workflows"
+    """Start runs of the workflows that are deployed there, look at them, and abort them."""
+    SINGLE_STARTS = "single_starts"
+    """Start one run of an id, also if two ask for it at the same time. Without it the client keeps
+    them apart."""
+
+
+NONE_MISSING: Mapping[Capability, str] = MappingProxyType({})
+"""What a driver's `missing` is, where it has none."""
+
+
+class Limits(NamedTuple):
+    """The largest that a target takes. The defaults are near what AWS, Azure and Google take.
+
+    Not each of them holds everywhere: an adapter names what is narrower on its cloud, or wider.
+
+    The client checks every call against the smallest limits of the whole order, so that a call
+    cannot succeed on one target and be too large for the next.
+
+    Sources: the quota pages of Lambda, EventBridge, DynamoDB, Azure Functions, Storage queues,
+    Event Grid, Cosmos DB, Cloud Run functions, Pub/Sub and Firestore. Of objects, services take far
+    more than these; a put is one request, and is held in memory.
+
+    Attributes:
+        payload_bytes: a function's JSON payload, in bytes.
+        queued_bytes: the same, for `enqueue`.
+        event_bytes: one event in CloudEvents JSON, in bytes.
+        attribute_bytes: one CloudEvents attribute's value, UTF-8.
+        batch_events: events in one publish request.
+        batch_bytes: bytes in one publish request.
+        item_bytes: one item, attribute names included.
+        nesting: how deep lists and maps may stand in each other inside an item.
+        key_bytes: one field of a key, UTF-8.
+        object_bytes: one object that is put.
+        object_name_bytes: the name of an object, UTF-8.
+        batch_stores: items that one request can store; 1 where each is a request of its own.
+        name_bytes: the name of an attribute of an item, UTF-8.
+        model: the name of the data model whose own values (`leeward.items.natives`) it keeps, as
+            an exact read has them; empty for none, ``*`` for those of every model.
+    """
+
+    payload_bytes: int = 6 * 1024 * 1024
+    queued_bytes: int = 256 * 1024
+    event_bytes: int = 256 * 1024
+    attribute_bytes: int = 1024
+    batch_events: int = 10
+    batch_bytes: int = 256 * 1024
+    item_bytes: int = 400 * 1000
+    nesting: int = 20
+    key_bytes: int = 1023
+    object_bytes: int = 32 * 1024 * 1024
+    object_name_bytes: int = 1000
+    batch_stores: int = 1
+    name_bytes: int = 1500
+    model: str = ""
+
+    @staticmethod
+    def smallest(limits: list[Limits]) -> Limits:
+        """Return the limits that hold on every one of `limits` (at least one)."""
+        smallest = Limits(*(min(sizes) for sizes in zip(*limits, strict=True)))
+        return smallest._replace(model="")  # what each keeps is for one target alone
+
+
+NO_THREAD: Final = "no_thread"
+"""The code of an attempt that was not begun, because too many others hold the threads."""
+
+
+class Driver(ABC):
+    """One target. Every method may be called from many threads at once.
+
+    Derive from it, and set the first three attributes: the methods with a body are defaults.
+
+    Attributes:
+        target: its name, such as ``aws:us-east-1``.
+        capabilities: what it can do.
+        limits: the largest that it takes.
+        missing: what to set for a capability that it lacks because nothing is configured for it.
+        probe_fidelity: what `probe` looks at: ``data_plane``, which also serves the calls, or
+            ``control_plane``, which says less; None if there is no probe.
+    """
+
+    target: str
+    capabilities: frozenset[Capability]
+    limits: Limits
+    missing: Mapping[Capability, str] = NONE_MISSING
+    probe_fidelity: str | None = None
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse to be pickled or copied: connections and credentials stay in their process."""
+        raise TypeError(
+            f"the driver of {self.target} cannot be pickled or copied: it holds connections and "
+            "credentials; open a new one where it is needed"
+        )
+
+    @abstractmethod
+    def perform(self, call: Call, timeout: float) -> Result[Any]:
+        """Make exactly one attempt at `call`, and answer within `timeout` seconds.
+
+        A driver that keeps a line for its places lets an attempt wait there for `timeout.wait`
+        seconds besides, where `timeout` is an `AttemptTime`.
+
+        One attempt is one effectful request on the wire: no retry, no redirect, no sleep. What can
+        go wrong on the way is told by the `Result`; each call says what the value of an OK one is.
+
+        Raises:
+            Unsupported: the call needs a capability that the driver does not declare.
+            LeewardError: the call is wrong; raised before anything is sent. Any other exception
+                that escapes is taken for AMBIGUOUS.
+        """
+
+    async def perform_async(self, call: Call, timeout: float) -> Result[Any]:
+        """Do the same without blocking the event loop; by default `perform`, on a thread.
+
+        Cancelling it gives back what it holds; what was sent stays sent.
+        """
+        result: Result[Any] = await _on_thread(self._perform_after, call, timeout, monotonic())
+        return result
+
+    def probe(self, timeout: float) -> Result[Any]:
+        """Look whether the target works, cheaply and without any effect, within `timeout` seconds.
+
+        It is made when a target may have recovered and no call may serve to find out. What matters
+        is whether the target answers: OK, or how that failed.
+        """
+        return Result(Outcome.LOCAL, code="no_probe", message=f"{self.target} has no probe")
+
+    def look(self, look: Look, timeout: float) -> Result[Any]:
+        """Look whether a function, queue, bus or table is there, without any effect.
+
+        It is for `leeward doctor`. The value of an OK result is a `leeward.calls.LookResult`.
+        """
+        return Result.ok(calls.LookResult(None, f"the adapter of {self.target} has no way to look"))
+
+    def store_many(self, calls: Sequence[Store], timeout: float) -> list[Result[Any]] | None:
+        """Make one attempt at each of many stores, together within `timeout` seconds.
+
+        The conditions of each hold for itself, as by `perform`. None, by default, where the target
+        cannot do many at once: nothing was done then.
+        """
+        del calls, timeout
+        return None
+
+    def describe(self) -> Mapping[str, str]:
+        """Return the settings in force, the environment's share included; never a secret."""
+        return {}
+
+    def places(self) -> tuple[int, int] | None:
+        """Return how many requests are under way, and how many calls wait for a place.
+
+        None if the driver does not count them.
+        """
+        return None
+
+    def native(self, service: str) -> object:
+        """Return the vendor's own client of `service`.
+
+        Raises:
+            ConfigError: there is no such service; the message names those that there are.
+        """
+        raise ConfigError(f"{self.target} has no client of {service!r}, nor of any other service")
+
+    def mount(self, app: Any) -> None:  # noqa: B027 - most targets run nothing here
+        """Run the handlers of a `leeward.App` in this process, if this target does such a thing.
+
+        By default nothing happens: elsewhere an app is deployed.
+        """
+
+    def close(self) -> None:  # noqa: B027 - a driver may have nothing to release
+        """Release every connection, thread and file. Closing twice is harmless."""
+
+    async def close_async(self) -> None:
+        """Do the same without blocking the event loop; by default `close`, on a thread."""
+        await _on_thread(self.close)
+
+    def _perform_after(self, call: Call, timeout: float, since: float) -> Result[Any]:
+        """Perform `call`, unless all threads were busy for too long since then."""
+        waited = monotonic() - since
+        if waited > getattr(timeout, "wait", timeout):
+            return Result(Outcome.LOCAL, code=NO_THREAD, reason=NO_PLACE, waited=waited)
+        result: Any = self.perform(call, time_after(waited, timeout))
+        if waited > SHORTEST_WAIT and isinstance(result, Result):
+            result = result._replace(waited=result.waited + waited)
+        return result  # type: ignore[no-any-return]  # the router looks whether it is one
+
+
+async def _on_thread(work: Callable[..., Any], *arguments: Any) -> Any:
+    from asyncio import to_thread
+
+    running_loop()
+    return await to_thread(work, *arguments)
+
+
+class WrappingDriver(Driver):
+    """A driver around `driver` that passes everything on; override what is to differ.
+
+    A subclass that overrides `perform` or `close`, and not its asynchronous counterpart, is run on
+    a thread when it is awaited, so that nothing goes around it.
+    """
+
+    def __init_subclass__(cls) -> None:
+        """Leave no way around what the subclass, or a class mixed in, has of its own."""
+        super().__init_subclass__()
+        for name in ("perform", "close"):
+            if _distance(cls, name) < _distance(cls, f"{name}_async"):
+                setattr(cls, f"{name}_async", getattr(Driver, f"{name}_async"))
+
+    def __init__(self, driver: Driver) -> None:
+        self._driver = driver
+        self.target = driver.target
+        self.capabilities = driver.capabilities
+        self.limits = driver.limits
+        self.missing = driver.missing
+        self.probe_fidelity = driver.probe_fidelity
+
+    def perform(self, call: Call, timeout: float) -> Result[Any]:
+        """Make one attempt at any call."""
+        return self._driver.perform(call, timeout)
+
+    async def perform_async(self, call: Call, timeout: float) -> Result[Any]:
+        """Await one attempt at any call."""
+        return await self._driver.perform_async(call, timeout)
+
+    def probe(self, timeout: float) -> Result[Any]:
+        """Look whether the target works."""
+        return self._driver.probe(timeout)
+
+    def look(self, look: Look, timeout: float) -> Result[Any]:
+        """Look whether something is there."""
+        return self._driver.look(look, timeout)
+
+    def describe(self) -> Mapping[str, str]:
+        """Return the target's settings."""
+        return self._driver.describe()
+
+    def places(self) -> tuple[int, int] | None:
+        """Return how many requests are under way, and how many calls wait for a place."""
+        return self._driver.places()
+
+    def native(self, service: str) -> object:
+        """Return the vendor's own client."""
+        return self._driver.native(service)
+
+    def mount(self, app: Any) -> None:
+        """Let the driver inside run an app."""
+        self._driver.mount(app)
+
+    def close(self) -> None:
+        """Close the target."""
+        self._driver.close()
+
+    async def close_async(self) -> None:
+        """Close the target without blocking the event loop."""
+        await self._driver.close_async()
+
+
+def _distance(cls: type, name: str) -> int:
+    """Return how far up its ancestors `cls` has `name` from."""
+    return next(index for index, each in enumerate(cls.__mro__) if name in vars(each))
+
+
+class TargetConfig(NamedTuple):
+    """What an adapter's factory is given to open one target.
+
+    Attributes:
+        name: as written in the order, ``aws:us-east-1``.
+        provider: the part before the colon.
+        qualifier: the part after it, or None.
+        options: the keys of its section in ``leeward.toml``.
+        env: the environment that may be honoured; empty with ``trust_env = false``.
+        trust_env: False in the hardened mode: the environment, credential executables and files
+            that point elsewhere are refused.
+        shared: the section is the provider's, because the whole name has none.
+        file: the path of the ``leeward.toml`` that has the section; None without a file.
+    """
+
+    name: str
+    provider: str
+    qualifier: str | None
+    options: Mapping[str, Any]
+    env: Mapping[str, str]
+    trust_env: bool = True
+    shared: bool = False
+    file: str | None = None
+
+    def __repr__(self) -> str:
+        return masked(self, "name provider qualifier trust_env shared file")
+
+    @property
+    def section(self) -> str:
+        """The section of the options, such as ``[targets."nimbus:north"] of leeward.toml``."""
+        section = f'[targets."{self.provider if self.shared else self.name}"]'
+        return section if self.file is None else f"{section} of {self.file}"
+
+    def check_options(self, known: Mapping[str, type]) -> None:
+        """Raise `ConfigError` for an option that `known` lacks, or that has another type."""
+        for option, value in self.options.items():
+            where = f"{option!r} in {self.section}"
+            if option not in known:
+                near = did_you_mean(option, known) or ";"
+                raise ConfigError(f"unknown key {where}{near} known: {', '.join(sorted(known))}")
+            if type(value) is not known[option]:
+                raise ConfigError(
+                    f"{where} must be a {known[option].__name__}, not {type(value).__name__}"
+                )
+
+
+Opener: TypeAlias = Callable[[TargetConfig], Driver]
+"""What an entry point of the group ``leeward.adapters`` names."""

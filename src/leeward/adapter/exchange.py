@@ -8,16 +8,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Generator, Hashable
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from leeward.adapter.classification import Classification
 from leeward.adapter.http_dates import ahead_of
 from leeward.adapter.plan_run import proves_nothing_done, result_of
 from leeward.adapter.plans import SKEWED, Need, Plan, Send, Step, TheirTime, View
-from leeward.calls import Result
+from leeward.calls import Result, UnreadableItem
 from leeward.errors import Outcome
 from leeward.http.messages import Failure, Request, Response
 from leeward.json_text import DEEPEST, Undecodable, decode
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
+
 
 LONGEST_WAIT: Final = 86_400.0
 """Seconds; a server that asks for more than a day is not believed."""
@@ -26,6 +30,8 @@ UNDECODABLE: Final = "undecodable"
 """AMBIGUOUS: a success whose body is not what the service documents."""
 UNEXPECTED: Final = "unexpected_status"
 """AMBIGUOUS: a success, and not the one that this call ends with."""
+UNREADABLE: Final = "undecodable"
+"""UNUSABLE: another program has stored something that leeward cannot read."""
 DAMAGED: Final = "damaged"
 """AMBIGUOUS: the body does not have the checksum that came with it."""
 
@@ -36,7 +42,7 @@ NO_RESPONSE: Final = Response(0)
 """In the place of an answer that did not come."""
 
 
-class Answer(NamedTuple):
+class ServiceAnswer(NamedTuple):
     """What came back.
 
     Attributes:
@@ -48,7 +54,7 @@ class Answer(NamedTuple):
     refusal: Result[Any] | None
 
 
-Exchange: TypeAlias = Generator[Step, Any, Answer]
+Exchange: TypeAlias = Generator[Step, Any, ServiceAnswer]
 
 Authorize: TypeAlias = Callable[[Request, Any, float], Request]
 """Return a request with the proof of who sends it, from a credential and a time in Unix seconds."""
@@ -111,18 +117,18 @@ def exchange(
     signed = (authorize or service.authorize)(plain, credential, signed_at)
     response: Response | Failure = yield Send(signed, effect)
     if isinstance(response, Failure):
-        return Answer(NO_RESPONSE, result_of(response))
+        return ServiceAnswer(NO_RESPONSE, result_of(response))
     if service.is_damaged(response):
-        return Answer(response, ambiguous(response, DAMAGED, request_id=service.request_id))
+        return ServiceAnswer(response, ambiguous(response, DAMAGED, request_id=service.request_id))
     if 200 <= response.status < 300:
-        return Answer(response, None)
+        return ServiceAnswer(response, None)
     refusal = service.refusal(response, view.now)
     if service.may_be_skew(refusal, credential):
         theirs = ahead_of(response.headers.get("date", ""), 0.0)
         if theirs is not None and abs(theirs - signed_at) > service.tolerated_skew:
             yield TheirTime(theirs)
             refusal = refusal._replace(outcome=Outcome.AUTH, reason=SKEWED)
-    return Answer(response, refusal)
+    return ServiceAnswer(response, refusal)
 
 
 def by_headers(proof: Callable[[Any, float], tuple[tuple[str, str], ...]]) -> Authorize:
@@ -162,7 +168,7 @@ def exchange_json(
 
 def read_answer(
     service: Service,
-    answer: Answer,
+    answer: ServiceAnswer,
     read: Callable[[Response], Any] | None = None,
     *,
     status: int | None = None,
@@ -188,7 +194,7 @@ def read_answer(
     return Result.ok(value, request_id=response.headers.get(service.request_id))
 
 
-def refused(
+def result_of_refusal(
     response: Response,
     now: float,
     meaning: Classification,
@@ -216,14 +222,16 @@ def refused(
     )
 
 
-def as_look_up(answer: Answer) -> Answer:
+def as_look_up(answer: ServiceAnswer) -> ServiceAnswer:
     """Return the answer to a look-up that came before the request that counts.
 
     As long as only this was sent, nothing has been done, whatever became of it: a refusal that
     would be AMBIGUOUS is NOT_SENT.
     """
     refusal = answer.refusal
-    return answer if refusal is None else Answer(answer.response, proves_nothing_done(refusal))
+    return (
+        answer if refusal is None else ServiceAnswer(answer.response, proves_nothing_done(refusal))
+    )
 
 
 def object_of(response: Response, deepest: int = DEEPEST) -> dict[str, Any]:
@@ -278,12 +286,19 @@ def misread(response: Response, error: Exception, *, request_id: str = "") -> Re
         error: what reading it raised.
         request_id: the header with the service's id of the request.
     """
-    from leeward.adapter.tables import unreadable
-    from leeward.items.profile import UnreadableItem
-
     if isinstance(error, UnreadableItem):
         return unreadable(error)
     return ambiguous(response, UNDECODABLE, error, request_id=request_id)
+
+
+def unreadable(error: Exception) -> Result[Any]:
+    """Return the result of a read that met something which leeward cannot read."""
+    return Result(
+        Outcome.UNUSABLE,
+        message="an item cannot be read by leeward: another program has written it",
+        reason=UNREADABLE,
+        cause=error,
+    )
 
 
 def retry_after(response: Response, now: float) -> float | None:
@@ -306,3 +321,24 @@ def number_in(text: str) -> float | None:
 def plausible_wait(seconds: float | None) -> float | None:
     """Return a wait as it is, if it is one that can be meant."""
     return seconds if seconds is not None and 0 <= seconds <= LONGEST_WAIT else None
+
+
+def document_in(body: bytes) -> Element:
+    """Return the root of an XML document, with names that have no namespace.
+
+    A document type is refused: entities are what makes XML dangerous, and no service sends one.
+
+    Raises:
+        Undecodable: it is not such a document.
+    """
+    from xml.etree.ElementTree import ParseError, fromstring
+
+    if b"<!" in body:
+        raise Undecodable("the XML has a document type, or another declaration")
+    try:
+        root = fromstring(body)  # noqa: S314 - without a document type there are no entities
+    except (ParseError, ValueError, LookupError) as error:
+        raise Undecodable("the body is not XML") from error
+    for element in root.iter():
+        element.tag = element.tag.rpartition("}")[2]
+    return root

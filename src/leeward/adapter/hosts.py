@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from leeward.errors import ConfigError
 
 if TYPE_CHECKING:
+    from leeward.adapter import TargetConfig
     from leeward.adapter.options import Check, Setting, Values
-    from leeward.adapter.target import TargetConfig
 
 _HOST: Final = r"\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
 _URL: Final = rf"(https?)://({_HOST})(?::([0-9]{{1,5}}))?(/[!\"$->@-\[\]-~]*)?(\?[!\"$-\[\]-~]*)?"

@@ -155,7 +155,7 @@ def by_token(address: Address) -> tuple[tuple[str, str], ...]:
     return () if address.token is None else bearer(address.token)
 
 
-class Platform(NamedTuple):
+class FunctionPlatform(NamedTuple):
     """What is particular about calling functions on one platform.
 
     Attributes:
@@ -171,7 +171,9 @@ class Platform(NamedTuple):
     retry_after: Callable[[Response, float], float | None] = retry_after
 
 
-def invoke(platform: Platform, call: Invoke, view: View, address: Address | None = None) -> Plan:
+def invoke(
+    platform: FunctionPlatform, call: Invoke, view: View, address: Address | None = None
+) -> Plan:
     """Call a function and wait for its answer.
 
     Args:
@@ -203,7 +205,7 @@ def invoke(platform: Platform, call: Invoke, view: View, address: Address | None
     if (is_marked or is_success) and marks is not marks_all:
         yield Learn(name, marks_all)
     if is_success:
-        return value_of(response, request_id, by_handler=by_handler)
+        return _value_of(response, request_id, by_handler=by_handler)
     code, wait = f"http.{response.status}", platform.retry_after(response, view.now)
     if is_marked:
         result = _failure_of(response, wait, by_handler=by_handler)
@@ -251,7 +253,7 @@ def outcome_of(
     return Who.NOBODY_KNOWS, UNPROVED.get(status, AMBIGUOUS)
 
 
-def value_of(response: Response, request_id: str | None, *, by_handler: bool) -> Result[Any]:
+def _value_of(response: Response, request_id: str | None, *, by_handler: bool) -> Result[Any]:
     """Read a success. A function that returns nothing gives 204, or an empty body.
 
     Args:

@@ -8,7 +8,7 @@ from leeward.items.encoding import encode, encode_value, native_expiry
 from leeward.items.keys import escape_key, unescape_key
 from leeward.items.names import RESERVED, escape_name
 from leeward.items.numbers import DecimalModel, DoubleModel, by_value, decimal_text
-from leeward.items.profile import EMBEDDED, Profile, TypedJson, UnreadableItem
+from leeward.items.profile import EMBEDDED, Profile, TypedJson
 
 __all__ = [
     "EMBEDDED",
@@ -19,7 +19,6 @@ __all__ = [
     "Profile",
     "Size",
     "TypedJson",
-    "UnreadableItem",
     "by_value",
     "checked_size",
     "decimal_text",

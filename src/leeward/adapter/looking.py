@@ -3,7 +3,7 @@
 Nothing is changed by it.
 
 An adapter has one plan for each kind of thing that its cloud can be asked for, under the verbs of
-`LOOKS`. `looked` makes a plan of one that reads, such as that of ``load``.
+`leeward.calls.looks.LOOKS`. `table_look` and `bucket_look` make one of a plan that reads.
 """
 
 from __future__ import annotations
@@ -17,27 +17,11 @@ from leeward.adapter.http_functions import Address
 from leeward.adapter.plan_run import proves_nothing_done, result_of
 from leeward.adapter.plans import SKEWED, STALE_CREDENTIALS, Need, Plan, Planner, Send, View
 from leeward.adapter.resolver import FunctionAddress
-from leeward.calls import Key, Load, Result
+from leeward.calls import Key, ListObjects, Load, Look, LookResult, Result
+from leeward.calls.looks import NONE
 from leeward.errors import Outcome
 from leeward.http.messages import Failure, Request, Response
-from leeward.object_calls import ListObjects
 from leeward.values import NOTHING
-
-FUNCTION: Final = "look_function"
-QUEUE: Final = "look_queue"
-BUS: Final = "look_bus"
-TABLE: Final = "look_table"
-BUCKET: Final = "look_bucket"
-RESOURCE: Final = "look_resource"
-"""Anything that an exported file has, compared with what that says of it."""
-
-NONE: Final = "none"
-"""What a file says of something that is not set."""
-
-LOOKS: Final = (FUNCTION, QUEUE, BUS, TABLE, BUCKET, RESOURCE)
-
-UNANSWERABLE: Final = "its cloud cannot be asked without calling it"
-
 
 EXPECTED: Final = "leeward"
 """Where an infrastructure file says what is there once it is applied: an output, or metadata."""
@@ -62,49 +46,7 @@ class Expected(NamedTuple):
     has: Mapping[str, Any] = NOTHING
 
 
-class Look(NamedTuple):
-    """Look whether something is there. The value of an OK result is a `Seen`.
-
-    NOT_FOUND says that it is not there, and AUTH that the identity is refused that would call it.
-
-    Attributes:
-        name: the target's own name of it.
-        verb: which kind of thing, one of `LOOKS`.
-        key: of a table, the fields of its key.
-        is_queue: there is no function of this name, but a queue.
-        type: of a resource, in the adapter's own words.
-        has: of a resource, what a file says of it.
-    """
-
-    name: str
-    verb: str
-    key: tuple[str, ...] = ("id",)
-    is_queue: bool = False
-    type: str = ""
-    has: Mapping[str, Any] = NOTHING
-
-
-class Seen(NamedTuple):
-    """What a look has shown.
-
-    Attributes:
-        there: whether it is there; None where that cannot be asked.
-        why: why not, in words for an operator.
-        time: Unix seconds, as the target's clock has told them; None if it did not.
-        reached: whether it was the place itself that calls go to which has answered.
-        differs: what of a resource is not as the file has it, each in words.
-        unseen: what of a resource nobody has looked at.
-    """
-
-    there: bool | None = True
-    why: str = ""
-    time: float | None = None
-    reached: bool = True
-    differs: tuple[str, ...] = ()
-    unseen: tuple[str, ...] = ()
-
-
-def compared(has: Mapping[str, Any], actual: Mapping[str, Any], *, unseen: str = "") -> Seen:
+def compare(has: Mapping[str, Any], actual: Mapping[str, Any], *, unseen: str = "") -> LookResult:
     """Return how a resource differs from what a file says of it.
 
     Args:
@@ -122,7 +64,7 @@ def compared(has: Mapping[str, Any], actual: Mapping[str, Any], *, unseen: str =
             differs += [f"{name} {each}" for each in names if wanted.get(each) != others.get(each)]
         elif wanted != found:
             differs.append(f"{name} is {found}, and the files have {wanted}")
-    return Seen(differs=tuple(differs), unseen=tuple(unseen.split()))
+    return LookResult(differs=tuple(differs), unseen=tuple(unseen.split()))
 
 
 def table_look(load: Callable[[Load, View], Plan]) -> Planner:
@@ -136,7 +78,7 @@ def table_look(load: Callable[[Load, View], Plan]) -> Planner:
 
     def look_for(look: Look, view: View) -> Plan:
         key = Key(look.key, ("leeward-doctor",) * len(look.key))
-        return (yield from looked(load(Load(look.name, key), view)))
+        return (yield from _look_by(load(Load(look.name, key), view)))
 
     return look_for
 
@@ -150,7 +92,7 @@ def bucket_look(list_page: Callable[[ListObjects, View], Plan], *, right: str) -
     """
 
     def look_for(look: Look, view: View) -> Plan:
-        return (yield from looked(list_page(ListObjects(look.name), view), right=right))
+        return (yield from _look_by(list_page(ListObjects(look.name), view), right=right))
 
     return look_for
 
@@ -170,14 +112,14 @@ def function_look(check: Callable[[str], Any], otherwise: Callable[[Address], Pl
         check(look.name)
         address: Address = yield Need(FunctionAddress(look.name))
         if address.looked_up:
-            return Result.ok(Seen(reached=False))
+            return Result.ok(LookResult(reached=False))
         return (yield from otherwise(address))
 
     return look_for
 
 
-def looked(plan: Plan, *, right: str = "") -> Plan:
-    """Run a plan that only reads; the value of its success is a `Seen` with the target's time.
+def _look_by(plan: Plan, *, right: str = "") -> Plan:
+    """Run a plan that only reads; a success becomes a `LookResult` with the time of the target.
 
     Args:
         plan: of one request.
@@ -193,7 +135,7 @@ def looked(plan: Plan, *, right: str = "") -> Plan:
     except StopIteration as end:
         result: Result[Any] = proves_nothing_done(end.value)
     if result.outcome is Outcome.OK:
-        return Result.ok(Seen(time=time_of(seen)))
+        return Result.ok(LookResult(time=_time_of(seen)))
     return unless_forbidden(result, seen, right)
 
 
@@ -211,7 +153,7 @@ def ask(service: Service, request: Request, view: View, *, right: str = "", **mo
     request_steps = exchange(service, request, view, effect=False, **more)
     response, refusal = as_look_up((yield from request_steps))
     if refusal is None:
-        return Result.ok(Seen(time=time_of(response)))
+        return Result.ok(LookResult(time=_time_of(response)))
     return unless_forbidden(refusal, response, right)
 
 
@@ -220,11 +162,11 @@ def unless_forbidden(refusal: Result[Any], response: Response, right: str) -> Re
     forbidden = response.status in (400, 403) and refusal.outcome is Outcome.AUTH
     if right and forbidden and refusal.reason not in (SKEWED, STALE_CREDENTIALS):
         why = f"this identity may not look ({refusal.code}); that takes {right}, calls do not"
-        return Result.ok(Seen(None, why, time_of(response)))
+        return Result.ok(LookResult(None, why, _time_of(response)))
     return refusal
 
 
-def reached(request: Request, why: str) -> Plan:
+def reach(request: Request, why: str) -> Plan:
     """Send a request that anything may answer, without a credential; say `why` that shows no more.
 
     It must be one that runs nothing, whoever answers.
@@ -232,9 +174,9 @@ def reached(request: Request, why: str) -> Plan:
     response: Response | Failure = yield Send(request, effect=False)
     if isinstance(response, Failure):
         return proves_nothing_done(result_of(response))
-    return Result.ok(Seen(None, why, time_of(response)))
+    return Result.ok(LookResult(None, why, _time_of(response)))
 
 
-def time_of(response: Response) -> float | None:
+def _time_of(response: Response) -> float | None:
     """Return the time of the server that answered, in Unix seconds, if it says it."""
     return ahead_of(response.headers.get("date", ""), 0.0)

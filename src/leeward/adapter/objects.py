@@ -1,4 +1,4 @@
-"""What the objects of adapters have in common: the calls, ranges, checksums and echoes."""
+"""What the objects of adapters have in common: ranges, checksums and echoes."""
 
 from __future__ import annotations
 
@@ -6,47 +6,17 @@ import re
 from collections.abc import Callable, Generator, Iterable
 from typing import Any, Final, NamedTuple
 
-from leeward.adapter.exchange import Answer, Service, read_answer
+from leeward.adapter.exchange import Service, ServiceAnswer, read_answer
 from leeward.adapter.plans import Plan, Step
-from leeward.calls import Result
-from leeward.errors import Outcome
-from leeward.http.messages import Response
-from leeward.object_calls import (
-    DeleteObject,
+from leeward.calls import (
     FoundObject,
     GetObject,
-    HeadObject,
-    Listing,
-    ListObjects,
     Piece,
     PutObject,
+    Result,
 )
-
-__all__ = [
-    "DeleteObject",
-    "FoundObject",
-    "GetObject",
-    "HeadObject",
-    "ListObjects",
-    "Listing",
-    "ObjectService",
-    "Piece",
-    "PutObject",
-    "Range",
-    "another_object",
-    "finish_put",
-    "kept_checksum",
-    "piece_of",
-    "range_header",
-    "range_in",
-    "read_deletion",
-    "read_look",
-    "read_piece",
-    "settled",
-    "told_metadata",
-    "told_revision",
-    "whole_size",
-]
+from leeward.errors import Outcome
+from leeward.http.messages import Response
 
 NOTHING_THERE: Final = Piece(b"", None)
 """The value of a range that lies behind the end of the object."""
@@ -75,7 +45,7 @@ class ObjectService(NamedTuple):
         return revision is None or self.revision.fullmatch(revision) is not None
 
 
-class Range(NamedTuple):
+class _Range(NamedTuple):
     """What an answer says of the range that it holds: the first byte, and the whole size."""
 
     start: int
@@ -87,7 +57,7 @@ def range_header(call: GetObject) -> tuple[str, str]:
     return ("Range", f"bytes={call.start}-{call.start + call.length - 1}")
 
 
-def range_in(response: Response) -> Range | None:
+def _range_in(response: Response) -> _Range | None:
     """Read the header ``Content-Range`` of a 206; None if it does not fit the body."""
     text = response.headers.get("content-range", "")
     found = re.fullmatch(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18})", text)
@@ -96,7 +66,7 @@ def range_in(response: Response) -> Range | None:
     first, last, size = map(int, found.groups())
     if last - first + 1 != len(response.body) or last >= size:
         return None
-    return Range(first, size)
+    return _Range(first, size)
 
 
 def piece_of(call: GetObject, response: Response, found: Callable[[int], FoundObject]) -> Piece:
@@ -113,7 +83,7 @@ def piece_of(call: GetObject, response: Response, found: Callable[[int], FoundOb
     if response.status == 200:
         data = response.body[call.start : call.start + call.length]
         return Piece(data, found(len(response.body)))
-    held = range_in(response) if response.status == 206 else None
+    held = _range_in(response) if response.status == 206 else None
     if held is None or held.start != call.start:
         raise ValueError("the answer holds another range")
     if len(response.body) != min(call.length, held.size - call.start):
@@ -128,7 +98,7 @@ def whole_size(response: Response) -> int:
         ValueError: it is not told.
     """
     if response.status == 206:
-        held = range_in(response)
+        held = _range_in(response)
         size = None if held is None else held.size
     else:
         told = response.headers.get("content-length", "")
@@ -141,7 +111,7 @@ def whole_size(response: Response) -> int:
 def finish_put(
     service: ObjectService,
     call: PutObject,
-    answer: Answer,
+    answer: ServiceAnswer,
     read: Callable[[Response], str],
     look: Plan,
     *,
@@ -163,12 +133,15 @@ def finish_put(
     if call.if_revision is not None and service.is_absent(answer.response, refusal):
         refusal = another_object(refusal.request_id)
     if refusal.outcome is Outcome.CONFLICT:
-        return (yield from settled(call, refusal, look))
+        return (yield from _settle_put(call, refusal, look))
     return refusal
 
 
 def read_piece(
-    service: ObjectService, call: GetObject, answer: Answer, found: Callable[[int], FoundObject]
+    service: ObjectService,
+    call: GetObject,
+    answer: ServiceAnswer,
+    found: Callable[[int], FoundObject],
 ) -> Result[Any]:
     """Return the result of a get; for `found` see `piece_of`."""
     response, refusal = answer
@@ -184,7 +157,7 @@ def read_piece(
 
 
 def read_look(
-    service: ObjectService, answer: Answer, read: Callable[[Response], Any]
+    service: ObjectService, answer: ServiceAnswer, read: Callable[[Response], Any]
 ) -> Result[Any]:
     """Return the result of a call that reads an object: None is the value of one that is absent."""
     response, refusal = answer
@@ -193,7 +166,7 @@ def read_look(
     return read_answer(service.service, answer, read)
 
 
-def read_deletion(service: ObjectService, answer: Answer, *, status: int) -> Result[Any]:
+def read_deletion(service: ObjectService, answer: ServiceAnswer, *, status: int) -> Result[Any]:
     """Return the result of a delete; an object that was not there is deleted."""
     response, refusal = answer
     if refusal is not None and service.is_absent(response, refusal):
@@ -201,7 +174,7 @@ def read_deletion(service: ObjectService, answer: Answer, *, status: int) -> Res
     return read_answer(service.service, answer, status=status)
 
 
-def told_revision(form: re.Pattern[str], text: object) -> str:
+def revision_in(form: re.Pattern[str], text: object) -> str:
     """Return a revision that was told.
 
     Args:
@@ -216,12 +189,12 @@ def told_revision(form: re.Pattern[str], text: object) -> str:
     return text
 
 
-def kept_checksum(text: str | None) -> str | None:
+def checksum_in(text: str | None) -> str | None:
     """Return the checksum that leeward has kept with an object; None if there is none."""
     return f"sha256:{text}" if re.fullmatch(r"[0-9a-f]{64}", text or "") else None
 
 
-def told_metadata(
+def metadata_in(
     told: Iterable[tuple[str, str]], prefix: str = "", own: Iterable[str] = ()
 ) -> dict[str, str]:
     """Return the metadata of an object, without that of leeward's own.
@@ -248,7 +221,9 @@ def another_object(request_id: str | None = None) -> Result[Any]:
     )
 
 
-def settled(call: PutObject, refusal: Result[Any], look: Plan) -> Generator[Step, Any, Result[Any]]:
+def _settle_put(
+    call: PutObject, refusal: Result[Any], look: Plan
+) -> Generator[Step, Any, Result[Any]]:
     """Return what a put really is whose condition did not hold: a conflict, or its own echo.
 
     An earlier attempt may have written the object, whatever was answered to it; a 503 proves

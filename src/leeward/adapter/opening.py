@@ -3,20 +3,80 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol, TypeAlias
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
-from leeward.adapter.capabilities import NONE_MISSING, Capability, Limits
+from leeward.adapter import NONE_MISSING, Capability, Limits, TargetConfig
 from leeward.adapter.hosts import allowed_hosts
-from leeward.adapter.lazy_plans import LazyPlans, Plans, loaded
 from leeward.adapter.options import Option, Setting, Values
 from leeward.adapter.plan_driver import LOAD_PROBE, PlanDriver, Probe, TargetInfo
 from leeward.adapter.resolver import Resolved, Source, Unresolved
-from leeward.adapter.target import TargetConfig
+from leeward.entrypoints import import_spec
 from leeward.errors import ConfigError, Outcome
 from leeward.http.options import TransportOptions, options_from_env, refuse_key_log
 from leeward.http.transport import Transport
 from leeward.http.wire import curl_wire
+
+if TYPE_CHECKING:
+    from leeward.adapter.plans import Planner
+
+
+class Plans(NamedTuple):
+    """Where the planners of some verbs come from.
+
+    Attributes:
+        verbs: with blanks between.
+        maker: what gives a planner for each of them; itself, or as ``"module:function"``.
+        setting: which of the adapter's settings it is handed. Where that is None the verbs are not
+            there. Empty for all settings in one.
+    """
+
+    verbs: str
+    maker: str | Callable[[Any], Mapping[str, Planner]]
+    setting: str = ""
+
+
+def _load(function: str | Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function itself, or the one of a ``"module:function"``, which is imported now."""
+    return import_spec(function) if isinstance(function, str) else function
+
+
+class LazyPlans(Mapping[str, "Planner"]):
+    """Verb to planner. A program that only publishes pays at its cold start for no tables.
+
+    Args:
+        plans: where they come from.
+        settings: of the target.
+    """
+
+    def __init__(self, plans: Iterable[Plans], settings: Any) -> None:
+        self._makers: dict[str, tuple[str | Callable[[Any], Mapping[str, Planner]], Any]] = {}
+        for verbs, maker, name in plans:
+            setting = getattr(settings, name) if name else settings
+            if setting is not None:
+                self._makers.update(dict.fromkeys(verbs.split(), (maker, setting)))
+        self._made: dict[str, Planner] = {}
+
+    def __getitem__(self, verb: str) -> Planner:
+        made = self._made.get(verb)
+        if made is None:
+            maker, setting = self._makers[verb]
+            try:
+                self._made.update(_load(maker)(setting))
+                made = self._made[verb]
+            except (ImportError, AttributeError, KeyError) as error:
+                name = type(error).__name__
+                raise ConfigError(f"{maker!r} gives no plan of {verb}: {name}: {error}") from error
+        return made
+
+    def __contains__(self, verb: object) -> bool:
+        return verb in self._makers
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._makers)
+
+    def __len__(self) -> int:
+        return len(self._makers)
 
 
 class HttpSettings(NamedTuple):
@@ -34,7 +94,7 @@ class HttpSettings(NamedTuple):
     public_only: bool = False
 
 
-class Settings(Protocol):
+class TargetSettings(Protocol):
     """What the settings of an adapter hold besides its own.
 
     An adapter with few options has its `Values` as its settings, and no class for them.
@@ -88,7 +148,7 @@ gives what a plan would need."""
 
 def open_plan_driver(
     config: TargetConfig,
-    settings: Settings | Values,
+    settings: TargetSettings | Values,
     plans: Sequence[Plans],
     *,
     source: MakeSource | None = None,
@@ -137,11 +197,13 @@ def open_plan_driver(
         LazyPlans(plans, settings),
         _nothing if source is None else source(settings, config, wire.transport()),
         wire,
-        native=None if native is None else _native_of(native, settings, config),
+        native=None
+        if native is None
+        else lambda service, answer: _load(native)(service, settings, config, answer),
     )
 
 
-def _options_in_force(config: TargetConfig, settings: Settings | Values) -> TransportOptions:
+def _options_in_force(config: TargetConfig, settings: TargetSettings | Values) -> TransportOptions:
     """Return how requests go out, by the settings and by as much of the environment as counts."""
     http = http_settings(settings) if isinstance(settings, Values) else settings.http
     return options_from_env(config.env, http.ca_bundle)._replace(
@@ -161,13 +223,6 @@ def _in_force(
         "trust_env": str(config.trust_env).lower(),
     }
     return {name: text for name, text in described.items() if text is not None}
-
-
-def _native_of(
-    native: str | MakeNative, settings: Settings | Values, config: TargetConfig
-) -> Callable[[str, Answer], object]:
-    """Return what makes a vendor's client of a service; nothing is imported before that."""
-    return lambda service, answer: loaded(native)(service, settings, config, answer)
 
 
 def _nothing(what: Hashable, timeout: float) -> Resolved:

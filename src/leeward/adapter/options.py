@@ -21,7 +21,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
-from leeward.adapter.target import TargetConfig
+from leeward.adapter import TargetConfig
 from leeward.errors import ConfigError
 from leeward.text import is_token
 from leeward.values import NOTHING
@@ -114,7 +114,7 @@ class Values:
         """Return what says the value of an option; None where nothing does."""
         setting = self._found.pop(option, None)
         if setting is not None:
-            value = _checked(self._rows[option], setting, self)
+            value = _check(self._rows[option], setting, self)
             self._checked[option] = setting._replace(value=value)
         return self._checked.get(option)
 
@@ -207,16 +207,16 @@ def _lacks(row: Option, found: Mapping[str, Setting]) -> list[str]:
     return []
 
 
-def _checked(row: Option, setting: Setting, values: Values) -> Any:
+def _check(row: Option, setting: Setting, values: Values) -> Any:
     if row.type is dict:
         return {
-            name: _checked_text(row, Setting(text, f"{name!r} of {setting.where}"), values)
+            name: _check_text(row, Setting(text, f"{name!r} of {setting.where}"), values)
             for name, text in setting.value.items()
         }
-    return _checked_text(row, setting, values)
+    return _check_text(row, setting, values)
 
 
-def _checked_text(row: Option, setting: Setting, values: Values) -> Any:
+def _check_text(row: Option, setting: Setting, values: Values) -> Any:
     if row.type is dict and not (isinstance(setting.value, str) and setting.value):
         raise ConfigError(f"{setting.where} must be a non-empty string")
     if row.secret and not is_token(setting.value):

@@ -7,10 +7,9 @@ It decides nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from leeward.adapter.capabilities import NONE_MISSING, Capability, Limits
-from leeward.adapter.driver import Driver
+from leeward.adapter import NONE_MISSING, Capability, Driver, Limits
 from leeward.adapter.plan_run import Learnt, PlanRun
 from leeward.adapter.plans import Drop, Need, Send
 from leeward.adapter.resolver import Resolver, Source
@@ -21,8 +20,8 @@ from leeward.errors import Outcome, Unsupported
 from leeward.http.wire import Wire
 
 if TYPE_CHECKING:
-    from leeward.adapter.looking import Look
     from leeward.adapter.plans import Planner
+    from leeward.calls import Look
 
 
 class Probe(NamedTuple):
@@ -150,7 +149,7 @@ class PlanDriver(Driver):
         """Look whether something is there, by a plan that only reads; not where there is none."""
         if look.verb not in self._plans:
             return super().look(look, timeout)
-        return self.perform(cast("Call", look), timeout)
+        return self.perform(look, timeout)
 
     def store_many(self, calls: Sequence[Store], timeout: float) -> list[Result[Any]] | None:
         """Make attempts at many stores, as many by one request as the target takes.
@@ -162,9 +161,9 @@ class PlanDriver(Driver):
         deadline = self._clock.monotonic() + timeout
         results: list[Result[Any]] = []
         for at in range(0, len(calls), self.limits.batch_stores):
-            part = StoreMany((*calls[at : at + self.limits.batch_stores],))
+            part = StoreMany(calls[0].table, (*calls[at : at + self.limits.batch_stores],))
             try:
-                result = self.perform(cast("Call", part), deadline - self._clock.monotonic())
+                result = self.perform(part, deadline - self._clock.monotonic())
             except Unsupported:
                 return None  # by the first part: the others are of its kind
             told: Any = result.value
@@ -183,7 +182,7 @@ class PlanDriver(Driver):
         """Return the vendor's own client of `service`."""
         if self._native is None:
             return super().native(service)
-        return self._native(service, self._answer)
+        return self._native(service, lambda what: self._resolver.require(what, NATIVE_SECONDS))
 
     def close(self) -> None:
         """Close every connection, those of event loops as soon as their loop can."""
@@ -200,9 +199,6 @@ class PlanDriver(Driver):
                 raise Unsupported(f"{self.target} has no {call.verb}", target=self.target)
             planner = self._planners[call.verb] = self._plans[call.verb]
         return PlanRun(planner, call, self._learnt, self._clock.now(), timeout)
-
-    def _answer(self, what: Hashable) -> Any:
-        return self._resolver.require(what, NATIVE_SECONDS)
 
 
 NATIVE_SECONDS = 60.0

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping
 from typing import Any, Final
 
-from leeward.adapter.capabilities import NO_NETWORK, NO_PLACE
+from leeward.adapter import NO_NETWORK, NO_PLACE
 from leeward.adapter.plans import (
     CLOCK_SKEW,
     SKEWED,
@@ -166,11 +166,13 @@ class PlanRun(View):
         self.timeout = left + min(self._waited, self._spare)
         if pending is not None:
             if isinstance(answer, Failure):
-                answer = _described(answer, self.request)
+                from leeward.http.failure_messages import describe_failure
+
+                answer = describe_failure(answer, self.request.origin)
             ended = self._take(pending, answer)
             if ended is not None:
                 self._plan.close()
-                return self._finished(ended)
+                return self._finish(ended)
         return self._proceed(answer)
 
     def _begin(self, refused: Mapping[Hashable, Any]) -> None:
@@ -221,7 +223,7 @@ class PlanRun(View):
                     return step
                 self._learn(step)
         except StopIteration as end:
-            return self._finished(end.value)
+            return self._finish(end.value)
         except Exception as error:
             if self._status is None:
                 if isinstance(error, LeewardError):
@@ -242,7 +244,7 @@ class PlanRun(View):
         seconds = self.timeout
         if step.effect and seconds < self._least <= self._given:
             self._plan.close()
-            return self._finished(_TOO_LATE)
+            return self._finish(_TOO_LATE)
         self._pending, self.request = step, step.request
         share = 1.0 if step.effect else LOOK_UP_SHARE
         self.seconds = seconds = seconds * share
@@ -262,7 +264,7 @@ class PlanRun(View):
         elif isinstance(step, Learn):
             self.learnt.learn(step)
 
-    def _finished(self, result: Result[Any]) -> Send | Need | Drop | Result[Any]:
+    def _finish(self, result: Result[Any]) -> Send | Need | Drop | Result[Any]:
         """Return the result; or run the plan once more, if another credential or time may help."""
         if len(result.request_id or "") > LONGEST_ID:
             result = result._replace(request_id=f"{result.request_id:.{LONGEST_ID}}")
@@ -288,33 +290,24 @@ _TOO_LATE: Final = Result[Any](
 )
 
 
-def _described(failure: Failure, request: Request) -> Failure:
-    from leeward.http.failure_messages import describe_failure
-
-    return describe_failure(failure, request.origin)
-
-
 def result_of(failure: Failure) -> Result[Any]:
     """Return what a request without a complete answer proves."""
     if failure.phase is Phase.REFUSED_HERE:
         outcome = Outcome.LOCAL
     else:
         outcome = Outcome.AMBIGUOUS if failure.sent else Outcome.NOT_SENT
+    reason = NO_NETWORK if failure.ours else failure.phase.value
+    if failure.code == BULKHEAD:
+        reason = NO_PLACE
     ran = failure.status is not None and 200 <= failure.status < 300
     return Result(
         outcome,
         code=failure.code,
         message=failure.message,
-        reason=_reason_of(failure),
+        reason=reason,
         executed=True if ran else None,
         cause=failure.cause,
     )
-
-
-def _reason_of(failure: Failure) -> str:
-    if failure.code == BULKHEAD:
-        return NO_PLACE
-    return NO_NETWORK if failure.ours else failure.phase.value
 
 
 def proves_nothing_done(result: Result[Any]) -> Result[Any]:

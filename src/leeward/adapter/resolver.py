@@ -9,16 +9,77 @@ for it no longer than its own deadline; nobody waits for an early renewal; nothi
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from math import inf
+from time import monotonic
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
-from leeward.adapter.flight import FLIGHT_SECONDS, Flight
 from leeward.errors import Outcome
 from leeward.forking import ForkLock
 from leeward.masking import masked
+
+FLIGHT_SECONDS = 30.0
+"""What a source may take for one fetch, whoever waits for it. One that takes longer is given up."""
+
+
+class Flight:
+    """One fetch under way, for which any number of threads and tasks may wait."""
+
+    def __init__(self) -> None:
+        self._process = os.getpid()
+        self._began = monotonic()
+        self._answer: Any = None
+        self._landed = threading.Event()
+        self._wakers: list[Callable[[], object]] = []
+
+    def is_under_way(self) -> bool:
+        """Return whether it is worth waiting for.
+
+        After a fork the child finds the flights of its parent, and not the threads that would land
+        them; and a thread that hangs in a vendor's library cannot be ended, only be given up.
+        """
+        return self._process == os.getpid() and monotonic() - self._began < FLIGHT_SECONDS
+
+    def land(self, answer: Any) -> None:
+        """Hand `answer` to all who wait: first to threads, then to the event loops' tasks."""
+        self._answer = answer
+        self._landed.set()
+        for wake in self._wakers:
+            wake()
+
+    def wait(self, timeout: float) -> Any:
+        """Return the answer.
+
+        Raises:
+            TimeoutError: it has not come within `timeout` seconds.
+        """
+        if not self._landed.wait(timeout):
+            raise TimeoutError
+        return self._answer
+
+    async def wait_async(self, timeout: float) -> Any:
+        """Do the same without blocking the event loop."""
+        import asyncio
+
+        loop = asyncio.get_running_loop()
+        woken = asyncio.Event()
+
+        def wake() -> None:
+            try:
+                loop.call_soon_threadsafe(woken.set)
+            except RuntimeError:  # the loop was closed, so nobody waits any more
+                return
+
+        # The order matters. `land` sets the event and then walks through the list: whoever is not
+        # on the list by then finds the event set on the next line.
+        self._wakers.append(wake)
+        if not self._landed.is_set():
+            await asyncio.wait_for(woken.wait(), timeout)
+        return self._answer
+
 
 MOST_KEPT = 1024
 """Answers that are kept of one target. The one that was not used for the longest time goes first:
@@ -188,20 +249,20 @@ class Resolver:
         slot = self._slots.get(what)
         held = None if slot is None else slot.held
         if slot is None or held is None or held.value == refused:
-            return self._fetched(what, refused)
+            return self._fetch(what, refused)
         now = self._now()
         if now >= held.due_at:
             if now >= held.over_at:
-                return self._fetched(what, refused)
+                return self._fetch(what, refused)
             if now >= slot.not_before:
-                self._fetched(what, held.value)  # an early renewal: what is held is still good
+                self._fetch(what, held.value)  # an early renewal: what is held is still good
         try:  # noqa: SIM105 - a context manager would take longer than all the rest
             self._slots.move_to_end(what)
         except KeyError:  # another thread has just let go of it
             pass
         return held.value
 
-    def _fetched(self, what: Hashable, unwanted: Any) -> Any:
+    def _fetch(self, what: Hashable, unwanted: Any) -> Any:
         """Return what is configured; else the flight that fetches it, a new one if there is none.
 
         Args:
@@ -258,7 +319,7 @@ class Resolver:
         except Unresolved as error:
             outcome = _without_frames(error)
         except BaseException as error:  # noqa: BLE001 - a source is an adapter's code
-            outcome = _unexpected(_without_frames(error))
+            outcome = _flaw_of(_without_frames(error))
         self._land(slot, flight, outcome)
 
     def _land(self, slot: _Slot, flight: Flight, outcome: Resolved | Unresolved) -> None:
@@ -332,7 +393,7 @@ def _not_begun(error: BaseException) -> Unresolved:
     return late
 
 
-def _unexpected(error: BaseException) -> Unresolved:
+def _flaw_of(error: BaseException) -> Unresolved:
     """Return what a source did not mean to raise. Its text may hold anything."""
     wrapped = Unresolved(
         Outcome.AUTH,

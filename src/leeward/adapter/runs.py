@@ -1,14 +1,12 @@
-"""What the workflows of adapters have in common: the calls, and when a start is a conflict."""
+"""What the workflows of adapters have in common: when a start is a conflict."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from leeward.calls import Result
+from leeward.calls import FoundRun, Result, StartRun
+from leeward.calls.runs import has_input
 from leeward.errors import Outcome
-from leeward.run_calls import AbortRun, FoundRun, GetRun, StartRun, has_input
-
-__all__ = ["AbortRun", "FoundRun", "GetRun", "StartRun", "already_there"]
 
 UNPROVED = "conflict_unproved"
 """AMBIGUOUS: the id of a run is taken, and which input that run has cannot be seen."""

@@ -11,9 +11,6 @@ from leeward.errors import InvalidRequest, Outcome
 EXPIRED: Final = "expired_in_the_way"
 """REJECTED: the item that is there has expired, and takes its place until it is replaced."""
 
-UNREADABLE: Final = "undecodable"
-"""UNUSABLE: another program has stored something that leeward cannot read."""
-
 _EXPIRY: Final = "@"
 """Between the expiry and the mark in the text of a revision."""
 
@@ -73,16 +70,6 @@ def another_revision(request_id: str | None = None) -> Result[Any]:
         Outcome.CONFLICT,
         message="the item has another revision, or is gone",
         request_id=request_id,
-    )
-
-
-def unreadable(error: Exception) -> Result[Any]:
-    """Return the result of a read that met something which leeward cannot read."""
-    return Result(
-        Outcome.UNUSABLE,
-        message="an item cannot be read by leeward: another program has written it",
-        reason=UNREADABLE,
-        cause=error,
     )
 
 

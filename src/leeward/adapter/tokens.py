@@ -15,7 +15,9 @@ from leeward.adapter.hosts import url_of
 from leeward.adapter.resolver import Resolved, Unresolved
 from leeward.errors import ConfigError, LeewardError, Outcome
 from leeward.http.messages import Failure, Request, Response
+from leeward.http.options import options_from_env
 from leeward.http.transport import Transport
+from leeward.http.wire import curl_wire
 from leeward.json_text import Undecodable, decode
 from leeward.masking import masked
 from leeward.text import is_token
@@ -24,7 +26,7 @@ LARGEST: Final = 64 * 1024
 """Bytes of an answer, or of a file with a token in it; real ones have about 2 KiB."""
 
 
-class Address(NamedTuple):
+class EndpointAddress(NamedTuple):
     """Where an endpoint is.
 
     Attributes:
@@ -39,7 +41,9 @@ class Address(NamedTuple):
         return masked(self, "origin")
 
 
-def address_in(url: str, variable: str, plain: Callable[[str], bool], hosts: str) -> Address:
+def address_in(
+    url: str, variable: str, plain: Callable[[str], bool], hosts: str
+) -> EndpointAddress:
     """Return the address of an endpoint that a variable names.
 
     Args:
@@ -62,7 +66,7 @@ def address_in(url: str, variable: str, plain: Callable[[str], bool], hosts: str
         raise ConfigError(
             f"{variable} must lead to https, or to {hosts}: the answer holds a secret"
         )
-    return Address(found.origin, (found.path or "/") + found.query)
+    return EndpointAddress(found.origin, (found.path or "/") + found.query)
 
 
 class OneShotTransport:
@@ -74,14 +78,11 @@ class OneShotTransport:
 
     def send(self, request: Request, timeout: float) -> Response | Failure:
         """Send `request` once and give its answer, within `timeout` seconds."""
-        from leeward.http.options import options_from_env
-        from leeward.http.threads import CurlTransport
-
-        transport = CurlTransport(options_from_env({}))
+        wire = curl_wire(options_from_env({}))
         try:
-            return transport.send(request, timeout)
+            return wire.transport().send(request, timeout)
         finally:
-            transport.close()
+            wire.close()
 
     def drop(self, origin: str) -> None:
         """Do nothing: no connection is kept."""

@@ -84,6 +84,6 @@ def out_of_reach(where: str, code: str) -> Unresolved:
     return Unresolved(Outcome.NOT_SENT, code, f"{where} could not reach its source ({code})")
 
 
-def refused(where: str, code: str) -> Unresolved:
+def refusal(where: str, code: str) -> Unresolved:
     """Return that somebody was asked, and refused."""
     return Unresolved(Outcome.AUTH, code, f"{where} was refused ({code})")

@@ -21,13 +21,12 @@ from typing import Any, Final, NamedTuple
 
 from leeward.app.answers import Failure
 from leeward.app.handlers import Handler
-from leeward.calls import Result
+from leeward.calls import Attribute, HideMessage, PutMessage, QueueCall, Result
 from leeward.clock import Clock, SystemClock
 from leeward.entropy import random_unit
 from leeward.errors import ConfigError, LeewardError, Outcome, Ran
 from leeward.json_text import Undecodable, decode, encode
 from leeward.logs import log_event
-from leeward.queue_calls import Attribute, HideMessage, PutMessage, QueueCall
 
 FIRST_WAIT: Final = 1.0
 """Seconds between the first two attempts; doubled for each one after."""

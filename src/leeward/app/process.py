@@ -16,9 +16,9 @@ from leeward.forking import Forkable, ForkLock, watch
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
 
+    from leeward._operations.operations import Operations
     from leeward.aio import AsyncClient
     from leeward.client import Client
-    from leeward.operations.operations import Operations
 
 C = TypeVar("C")
 T = TypeVar("T")

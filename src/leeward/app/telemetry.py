@@ -21,7 +21,6 @@ from typing import Any, Final
 from leeward.app.answers import Answer
 from leeward.app.context import Context, current
 from leeward.app.handlers import Handler
-from leeward.app.traces import trace_ids
 from leeward.app.triggers import Delivery, Kind, LogStyle, Message, Platform
 from leeward.otel import (
     ATTEMPT,
@@ -43,6 +42,7 @@ from leeward.otel import (
     load,
     traceparent_of,
 )
+from leeward.traces import trace_ids
 from leeward.values import Event
 
 TRIGGERS: Final = {

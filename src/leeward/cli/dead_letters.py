@@ -6,21 +6,21 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any, Final, NamedTuple, Protocol
 
-from leeward.adapter import Driver, Result
-from leeward.adapter.queues import (
+from leeward._operations.errors import CLASSES
+from leeward.adapter import Driver
+from leeward.app.dead_letters import GivenUp, facts_in, without_facts
+from leeward.calls import (
     HideMessage,
     PutMessage,
     QueueCall,
+    QueueMessage,
     RemoveMessage,
+    Result,
     TakeMessages,
-    Taken,
-    ask,
 )
-from leeward.app.dead_letters import GivenUp, facts_in, without_facts
 from leeward.errors import CallError, InvalidRequest, Outcome, OutcomeUnknown
 from leeward.local import DeadLetter, Local
 from leeward.masking import masked
-from leeward.operations.errors import CLASSES
 
 SECONDS: Final = 30.0
 """For one request. It may have to fetch a credential first."""
@@ -139,11 +139,11 @@ class QueueLetters:
 
     def each(self) -> Iterator[FoundLetter]:
         """Yield every letter once, as the queue hands them out."""
-        seen: dict[str, Taken] = {}
+        seen: dict[str, QueueMessage] = {}
         try:
             while True:
                 looked = self._ask(TakeMessages(self._queue, HIDDEN), "looking into")
-                taken: tuple[Taken, ...] = looked.value or ()
+                taken: tuple[QueueMessage, ...] = looked.value or ()
                 new = [each for each in taken if each.id not in seen]
                 seen |= {each.id: each for each in taken}
                 if not new:
@@ -153,7 +153,9 @@ class QueueLetters:
         finally:
             for each in seen.values():
                 if each.id not in self._moved:
-                    ask(self._driver, HideMessage(self._queue, each.receipt, 0, each.id), SECONDS)
+                    self._driver.perform(
+                        HideMessage(self._queue, each.receipt, 0, each.id), SECONDS
+                    )
 
     def goes_back(self, found: FoundLetter) -> bool:
         """Return whether the operator has named the queue that a letter goes back to."""
@@ -184,7 +186,7 @@ class QueueLetters:
         )
 
     def _ask(self, call: QueueCall, what: str) -> Result[Any]:
-        result = ask(self._driver, call, SECONDS)
+        result = self._driver.perform(call, SECONDS)
         if result.outcome is Outcome.OK:
             return result
         kind: type[CallError] = CLASSES.get(result.outcome, OutcomeUnknown)
@@ -255,7 +257,7 @@ def _of_local(letter: DeadLetter) -> FoundLetter:
     )
 
 
-def _of_queue(taken: Taken) -> FoundLetter:
+def _of_queue(taken: QueueMessage) -> FoundLetter:
     told = facts_in(taken.attributes)
     if told is None or not _is_plain(told):
         return FoundLetter(

@@ -18,9 +18,9 @@ from leeward.client import Client
 from leeward.config import Config, load_config, load_settings
 from leeward.errors import ConfigError
 from leeward.local.config import HANDLERS
-from leeward.operations.workflows import loaded
 from leeward.values import NOTHING
 from leeward.workflow.model import functions_of
+from leeward.workflow.opening import load_definitions
 
 if TYPE_CHECKING:
     from leeward.workflow.model import Definition
@@ -80,7 +80,7 @@ class GlobalOptions:
             ConfigError: one of them cannot be loaded.
         """
         with redirect_stdout(sys.stderr), modules_beside(config):
-            return loaded(config)
+            return load_definitions(config)
 
     def workflow(self, name: str) -> Definition:
         """Return one workflow that the configuration names.

@@ -14,10 +14,10 @@ from functools import lru_cache, wraps
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Concatenate, Final, NamedTuple, ParamSpec, TypeVar
 
+from leeward.calls import UnreadableItem
 from leeward.items.digest import CONSTANTS, digest
 from leeward.items.exact import exact_item
 from leeward.items.names import ESCAPE, RESERVED
-from leeward.items.profile import UnreadableItem
 from leeward.items.typetree import NUMBERS, Merge
 
 if TYPE_CHECKING:

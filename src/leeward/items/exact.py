@@ -5,11 +5,11 @@ from __future__ import annotations
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Final
 
+from leeward.calls import UnreadableItem
 from leeward.items.encoding import LEAVES
 from leeward.items.names import RESERVED, escape_name, unescape_name
 from leeward.items.natives import Native, without_natives
 from leeward.items.numbers import by_value
-from leeward.items.profile import UnreadableItem
 
 if TYPE_CHECKING:
     from leeward.items.profile import Profile

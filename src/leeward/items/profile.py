@@ -9,10 +9,6 @@ from leeward.items.numbers import DoubleModel, NumberModel
 from leeward.values import NOTHING
 
 
-class UnreadableItem(ValueError):
-    """A document cannot be read by leeward. The message repeats no value of it."""
-
-
 class TypedJson(NamedTuple):
     """A JSON in which each value is an object of one member, named for its type: ``{"S": "a"}``.
 

@@ -31,10 +31,10 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from leeward import json_text
+from leeward.calls import UnreadableItem
 from leeward.items import timestamps
 from leeward.items.names import ESCAPE, unescape_name
 from leeward.items.numbers import Number, by_value, quantized
-from leeward.items.profile import UnreadableItem
 
 if TYPE_CHECKING:
     from leeward.items.profile import Profile

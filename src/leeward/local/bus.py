@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any, NamedTuple
 
-from leeward.adapter import Publish, Result
 from leeward.app.context import Function, check_callable
 from leeward.app.handlers import Handler
+from leeward.calls import Publish, Result
 from leeward.cloudevents import from_json, to_json
 from leeward.delivery.dispatcher import Accept
 from leeward.delivery.rows import DeadDelivery, Message, Recipient

@@ -8,14 +8,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from leeward.adapter import Call, Capability, Driver, Limits, Result, Store
+from leeward.adapter import Capability, Driver, Limits
 from leeward.app.app import App
 from leeward.app.context import Context, Function, run
 from leeward.app.handlers import Handler as AppHandler
 from leeward.app.triggers import Kind
-from leeward.calls import OBJECT_VERBS
+from leeward.calls import OBJECT_VERBS, Call, Look, LookResult, Result, Store
+from leeward.calls.looks import BUCKET, BUS, TABLE
 from leeward.clock import Clock, SystemClock
 from leeward.delivery.dispatcher import Dispatcher
 from leeward.delivery.policy import Policy
@@ -36,9 +37,6 @@ from leeward.logs import log_event
 from leeward.sqlite.database import MEMORY, Database
 from leeward.sqlite.errors import DatabaseFault
 from leeward.sqlite.file_safety import keep_out_of_version_control
-
-if TYPE_CHECKING:
-    from leeward.adapter.looking import Look
 
 LOGGER = "leeward.local"
 DIRECTORY = ".leeward"
@@ -171,7 +169,7 @@ class Local(Driver):
             TimeoutError: some are left after `timeout` seconds; it names how many.
             LeewardError: the database cannot be used.
         """
-        with self._database_needed():
+        with self._raise_faults():
             self._dispatcher.wait_idle(timeout)
 
     def dead_letters(self) -> tuple[DeadLetter, ...]:
@@ -182,7 +180,7 @@ class Local(Driver):
         """
         if self._file is not None and not self._file.exists():
             return ()  # so that a look makes no file
-        with self._database_needed():
+        with self._raise_faults():
             return tuple(dead_letter(each) for each in self._deliveries.dead())
 
     def discard(self, letter: DeadLetter) -> bool:
@@ -191,7 +189,7 @@ class Local(Driver):
         Raises:
             LeewardError: the database cannot be used.
         """
-        with self._database_needed():
+        with self._raise_faults():
             return self._deliveries.discard(letter.id)
 
     def redrive(self, letter: DeadLetter) -> bool:
@@ -202,7 +200,7 @@ class Local(Driver):
         Raises:
             LeewardError: the database cannot be used.
         """
-        with self._database_needed():
+        with self._raise_faults():
             found = self._deliveries.redrive(letter.id)
         self._look_for_work()
         return found
@@ -231,10 +229,8 @@ class Local(Driver):
     def look(self, look: Look, timeout: float) -> Result[Any]:
         """Look whether a function is registered here; nothing else needs any making."""
         del timeout
-        from leeward.adapter.looking import BUCKET, BUS, TABLE, Seen
-
         if look.verb in (BUS, TABLE, BUCKET) or look.name in self._functions.registry:
-            return Result.ok(Seen())
+            return Result.ok(LookResult())
         return Result(Outcome.NOT_FOUND, message=f"no function {look.name!r} is registered")
 
     def describe(self) -> Mapping[str, str]:
@@ -277,7 +273,7 @@ class Local(Driver):
                 "dead_letters, events, functions, schedules, tables, workflows",
                 target=self.target,
             )
-        with self._database_needed(), self._database.read(PATIENCE):
+        with self._raise_faults(), self._database.read(PATIENCE):
             return self._database.connect()
 
     def close(self) -> None:
@@ -328,7 +324,7 @@ class Local(Driver):
             log_event(LOGGER, "warning", "store_created", path=str(self._file))
 
     @contextmanager
-    def _database_needed(self) -> Iterator[None]:
+    def _raise_faults(self) -> Iterator[None]:
         try:
             yield
         except DatabaseFault as fault:

@@ -9,12 +9,12 @@ from queue import Empty, SimpleQueue
 from threading import TIMEOUT_MAX, Thread
 from typing import Any, TypeVar
 
-from leeward.adapter import Enqueue, Invoke, Result
 from leeward.adapter.repeats import failure_told, worth_of
 from leeward.app.answers import NOT_JSON, Answer, Problem, encode_answer, not_json_problem
 from leeward.app.context import Context, Function, check_callable, run
 from leeward.app.handlers import Handler, answer
 from leeward.app.triggers import Delivery, Platform
+from leeward.calls import Enqueue, Invoke, Result
 from leeward.clock import Clock
 from leeward.delivery.dispatcher import Accept
 from leeward.delivery.rows import Message, Recipient

@@ -15,10 +15,10 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from leeward.adapter import Call, Result
 from leeward.app.checks import check_free
 from leeward.app.handlers import Handler
 from leeward.app.triggers import ObjectEvent, object_document, object_event_from, object_key
+from leeward.calls import Call, DeleteObject, PutObject, Result
 from leeward.clock import Clock
 from leeward.delivery.dispatcher import Accept
 from leeward.delivery.rows import Delivery, Message, Recipient
@@ -26,7 +26,6 @@ from leeward.delivery.series import add_behind
 from leeward.delivery.store import PATIENCE, forget
 from leeward.json_text import decode
 from leeward.local.objects import Objects
-from leeward.object_calls import DeleteObject, PutObject
 from leeward.sqlite.database import Database
 
 OBJECT = "(object)"

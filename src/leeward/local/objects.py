@@ -15,9 +15,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from leeward import json_text
-from leeward.adapter import Call, Result
-from leeward.errors import ConfigError, Outcome
-from leeward.object_calls import (
+from leeward.calls import (
+    Call,
     DeleteObject,
     FoundObject,
     GetObject,
@@ -26,7 +25,9 @@ from leeward.object_calls import (
     ListObjects,
     Piece,
     PutObject,
+    Result,
 )
+from leeward.errors import ConfigError, Outcome
 from leeward.sqlite.database import Database
 from leeward.values import NOTHING
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 from leeward import json_text
-from leeward.adapter import Delete, Key, Load, Page, Result, Scan, Store, Stored
+from leeward.calls import Delete, Key, Load, Page, Result, Scan, Store, Stored
 from leeward.errors import Outcome
 from leeward.items import EMBEDDED, decode, encode
 from leeward.local.schema import DEEPEST

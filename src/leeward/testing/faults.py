@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Any, NamedTuple
 
-from leeward.adapter import Call, Driver, Publish, Result, WrappingDriver
-from leeward.calls import OBJECT_VERBS, RUN_VERBS
+from leeward.adapter import Driver, WrappingDriver
+from leeward.calls import OBJECT_VERBS, RUN_VERBS, Call, Publish, Result
 from leeward.errors import ConfigError, Outcome
 from leeward.text import did_you_mean
 from leeward.values import Event

@@ -19,10 +19,11 @@ from leeward.clock import Clock, SteadyClock, SystemClock
 from leeward.errors import Conflict, InvalidRequest, LeewardError, NotFound
 from leeward.forking import Forkable, watch
 from leeward.json_text import encode
+from leeward.json_text import is_same_json as is_same
 from leeward.leases import boot_of_machine
-from leeward.run_calls import is_same
 from leeward.sqlite.errors import DatabaseFault
 from leeward.values import Json
+from leeward.values.runs import Run, RunState
 from leeward.workflow.checks import check_input, check_run_id
 from leeward.workflow.commands import Failure, Returned
 from leeward.workflow.driving import Means
@@ -30,7 +31,6 @@ from leeward.workflow.journal import Journal
 from leeward.workflow.known import by_name, known_in
 from leeward.workflow.model import Definition
 from leeward.workflow.rows import Row, RunKey, Unreadable, events_of
-from leeward.workflow.runs import Run, RunState
 from leeward.workflow.steps import Invoke
 from leeward.workflow.workers import Workers
 

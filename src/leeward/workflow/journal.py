@@ -18,6 +18,7 @@ from leeward.json_text import encode
 from leeward.sqlite.database import Database
 from leeward.sqlite.file_safety import keep_out_of_version_control
 from leeward.values import Json
+from leeward.values.runs import RunState
 from leeward.workflow.commands import Answer, Command, Failure, refusal_at
 from leeward.workflow.commits import Commits
 from leeward.workflow.document import stored
@@ -36,7 +37,6 @@ from leeward.workflow.rows import (
     row_of,
     state_of,
 )
-from leeward.workflow.runs import RunState
 from leeward.workflow.tables import ADD_RESULT, ANSWER, SCHEMA, by_reference
 
 PATIENCE: Final = 10.0

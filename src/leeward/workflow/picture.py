@@ -12,6 +12,7 @@ from html import escape
 from typing import Final, NamedTuple
 
 from leeward.json_text import encode
+from leeward.values.runs import Run, RunEvent
 from leeward.workflow.document import condition_written
 from leeward.workflow.model import (
     Attempt,
@@ -28,7 +29,6 @@ from leeward.workflow.model import (
     Wait,
 )
 from leeward.workflow.retry import NEVER
-from leeward.workflow.runs import Run, RunEvent
 
 GAP: Final = 22
 """Pixels between two boxes."""

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 
 from leeward.json_text import encode
 from leeward.masking import masked
+from leeward.values.runs import RunEvent, RunState
 from leeward.workflow.commands import Answer, Command, Failure, Returned, Sleep
 from leeward.workflow.model import CANCELLED
-from leeward.workflow.runs import RunEvent, RunState
 
 
 class RunKey(NamedTuple):

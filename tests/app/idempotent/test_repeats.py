@@ -294,7 +294,7 @@ def test_the_client_is_opened_when_it_is_needed(monkeypatch: pytest.MonkeyPatch)
 
     settings._default_client.cache_clear()
     opened = Client(Local())
-    monkeypatch.setattr("leeward.Client", lambda: opened)
+    monkeypatch.setattr("leeward.client.Client", lambda: opened)
 
     @idempotent(table="keys", key="order")
     def charge(order: str) -> str:

@@ -10,13 +10,13 @@ from leeward import (
     Client,
     DedupUnavailable,
 )
-from leeward.adapter import Call, Result
 from leeward.app.context import call_within
 from leeward.app.idempotency import (
     current_run,
     effect,
     idempotent,
 )
+from leeward.calls import Call, Result
 from leeward.local import Local
 from leeward.testing import FakeClock, Fault, FaultyDriver
 from tests.app.idempotent.shop import ORDER, Declined, Shop, context, refused

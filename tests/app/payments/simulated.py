@@ -13,10 +13,11 @@ from random import Random
 from typing import Any, Final, NamedTuple
 
 from leeward import App, CallError, Client, Config, Context, OutcomeUnknown
-from leeward.adapter import Call, Capability, Driver, Invoke, Limits, Result
+from leeward.adapter import Capability, Driver, Limits
 from leeward.app import idempotent
 from leeward.app.handlers import answer
 from leeward.app.triggers import Delivery, Platform
+from leeward.calls import Call, Invoke, Result
 from leeward.config import FunctionConfig
 from leeward.errors import Outcome
 from leeward.local import Local

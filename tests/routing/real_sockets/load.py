@@ -13,7 +13,8 @@ from itertools import count
 from typing import Any, Final, Literal, NamedTuple
 
 from leeward import AsyncClient, Client
-from leeward.adapter import Call, Result, TargetConfig, WrappingDriver
+from leeward.adapter import TargetConfig, WrappingDriver
+from leeward.calls import Call, Result
 from leeward.config import Config
 from leeward.errors import LeewardError
 from leeward.registry import open_target

@@ -17,7 +17,7 @@ from contextlib import closing, suppress
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
-from leeward.adapter.queues import Taken
+from leeward.calls import QueueMessage
 from tests.servers.google import tokens
 from tests.servers.google.backlog import Backlog, Lent
 from tests.servers.google.messages import written
@@ -162,7 +162,9 @@ class Line:
             return self._token[0]
 
 
-def push_once(address: tuple[str, int], subscription: str, message: Taken, attempt: int) -> int:
+def push_once(
+    address: tuple[str, int], subscription: str, message: QueueMessage, attempt: int
+) -> int:
     """Push a message as Pub/Sub does; return the status, 0 for none."""
     body = {
         "message": {

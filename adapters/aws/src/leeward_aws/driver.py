@@ -6,8 +6,7 @@ from typing import Any, Final
 
 from leeward.adapter import Capability, Driver, Limits, TargetConfig
 from leeward.adapter.hosts import goes_in_clear
-from leeward.adapter.lazy_plans import Plans
-from leeward.adapter.opening import open_plan_driver
+from leeward.adapter.opening import Plans, open_plan_driver
 from leeward.adapter.plan_driver import LOAD_PROBE
 from leeward.adapter.resolver import ConfiguredFirst, Resolved, Source, Unresolved
 from leeward.adapter.wire import Transport

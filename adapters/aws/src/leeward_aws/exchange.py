@@ -6,9 +6,10 @@ from binascii import crc32
 from functools import partial
 from typing import Any, Final, NamedTuple
 
-from leeward.adapter import Result, exchange
-from leeward.adapter.exchange import error_in, number_in, plausible_wait, refused, wait_in
+from leeward.adapter import exchange
+from leeward.adapter.exchange import error_in, number_in, plausible_wait, result_of_refusal, wait_in
 from leeward.adapter.wire import Request, Response
+from leeward.calls import Result
 from leeward_aws.errors import MAY_BE_SKEW, error_code, error_message, outcome_of
 from leeward_aws.identity.credentials import ACCESS_KEY
 from leeward_aws.identity.signing import Scope, sign
@@ -61,7 +62,7 @@ def _refusal(service: Service, response: Response, now: float) -> Result[Any]:
     code = error_code(response)
     meaning = outcome_of(service, response.status, code, error_message(response))
     request_id = S3_REQUEST_ID if service == "s3" else REQUEST_ID
-    return refused(response, now, meaning, code, request_id, wait=_retry_after)
+    return result_of_refusal(response, now, meaning, code, request_id, wait=_retry_after)
 
 
 def _may_be_skew(refusal: Result[Any], _: Any) -> bool:

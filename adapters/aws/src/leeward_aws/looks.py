@@ -11,20 +11,12 @@ from __future__ import annotations
 
 from functools import partial
 
-from leeward.adapter import json_text
-from leeward.adapter.looking import (
-    BUCKET,
-    BUS,
-    FUNCTION,
-    QUEUE,
-    TABLE,
-    Look,
-    ask,
-    bucket_look,
-    table_look,
-)
+from leeward import json_text
+from leeward.adapter.looking import ask, bucket_look, table_look
 from leeward.adapter.plans import Plan, Planner, View
 from leeward.adapter.wire import Request
+from leeward.calls import Look
+from leeward.calls.looks import BUCKET, BUS, FUNCTION, QUEUE, TABLE
 from leeward_aws.events.plans import DESCRIBE
 from leeward_aws.exchange import Endpoint, endpoint_of
 from leeward_aws.functions.messages import request_of

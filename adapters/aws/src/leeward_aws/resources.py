@@ -16,13 +16,14 @@ from hashlib import sha256
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from leeward.adapter import Result, json_text
+from leeward import json_text
 from leeward.adapter.exchange import as_look_up, exchange, misread, object_of
-from leeward.adapter.looking import Look, Seen, compared, unless_forbidden
+from leeward.adapter.looking import compare, unless_forbidden
 from leeward.adapter.plans import Plan, Planner, Step, View
-from leeward.adapter.text import percent_encode
 from leeward.adapter.wire import Request
+from leeward.calls import Look, LookResult, Result
 from leeward.errors import Outcome
+from leeward.text import percent_encode
 from leeward_aws.exchange import REQUEST_ID, Endpoint, endpoint_of
 from leeward_aws.functions.messages import url_of
 from leeward_aws.settings.endpoints import Service
@@ -49,11 +50,11 @@ def resources(settings: Settings) -> dict[str, Planner]:
     def look_for(look: Look, view: View) -> Plan:
         kind = KINDS.get(look.type)
         if kind is None:
-            return Result.ok(Seen(None, f"a {look.type} is not compared", reached=False))
+            return Result.ok(LookResult(None, f"a {look.type} is not compared", reached=False))
         found = yield from kind.read(look, Account(endpoints, view))
         if isinstance(found, Result):
             return found
-        return Result.ok(compared(look.has, found, unseen=kind.unseen))
+        return Result.ok(compare(look.has, found, unseen=kind.unseen))
 
     return {"look_resource": look_for}
 

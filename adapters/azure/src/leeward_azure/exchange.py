@@ -9,9 +9,9 @@ from collections.abc import Callable, Hashable
 from functools import partial
 from typing import Any, Final
 
-from leeward.adapter import Result
-from leeward.adapter.exchange import Service, number_in, plausible_wait, refused, wait_in
+from leeward.adapter.exchange import Service, number_in, plausible_wait, result_of_refusal, wait_in
 from leeward.adapter.wire import Response
+from leeward.calls import Result
 from leeward.errors import Outcome
 from leeward_azure.errors import Judged
 from leeward_azure.identity.credentials import AccountKey
@@ -50,7 +50,7 @@ def _refusal(
     judge: Callable[[Response], Judged], request_id: str, response: Response, now: float
 ) -> Result[Any]:
     meaning, code = judge(response)
-    return refused(response, now, meaning, code, request_id, wait=retry_after)
+    return result_of_refusal(response, now, meaning, code, request_id, wait=retry_after)
 
 
 def _may_be_skew(refusal: Result[Any], credential: Any) -> bool:

@@ -15,22 +15,11 @@ from typing import Any
 
 from leeward.adapter.exchange import by_headers
 from leeward.adapter.http_functions import Address
-from leeward.adapter.looking import (
-    BUCKET,
-    BUS,
-    FUNCTION,
-    QUEUE,
-    TABLE,
-    UNANSWERABLE,
-    Look,
-    ask,
-    bucket_look,
-    function_look,
-    reached,
-    table_look,
-)
+from leeward.adapter.looking import ask, bucket_look, function_look, reach, table_look
 from leeward.adapter.plans import Need, Plan, Planner, View
 from leeward.adapter.wire import Request
+from leeward.calls import Look
+from leeward.calls.looks import BUCKET, BUS, FUNCTION, QUEUE, TABLE, UNANSWERABLE
 from leeward_azure.events.plans import EVENTS, EventsEndpoint, topic_of
 from leeward_azure.functions.addresses import check_name
 from leeward_azure.functions.queues import QUEUE as SERVICE
@@ -70,7 +59,7 @@ def blobs(configured: Blobs) -> dict[str, Planner]:
 
 def _host(address: Address) -> Plan:
     why = f"{UNANSWERABLE}; with function_app, subscription_id and resource_group it can"
-    return (yield from reached(Request("GET", address.origin, "/admin/host/ping"), why))
+    return (yield from reach(Request("GET", address.origin, "/admin/host/ping"), why))
 
 
 def _queue(configured: Queues, look: Look, view: View) -> Plan:
@@ -89,4 +78,4 @@ def _bus(endpoint: EventsEndpoint, look: Look, view: View) -> Plan:
     need: Any = TopicKey(look.name) if look.name in endpoint.keyed else EVENTS.need
     yield Need(need)
     why = "Event Grid takes events and answers nothing else; it was reached, and a key is there"
-    return (yield from reached(Request("GET", origin, target), why))
+    return (yield from reach(Request("GET", origin, target), why))

@@ -35,9 +35,9 @@ from leeward.adapter.classification import (
     Classification,
     by_status,
 )
-from leeward.adapter.json_text import Undecodable, decode
 from leeward.adapter.wire import Response
 from leeward.errors import Outcome
+from leeward.json_text import Undecodable, decode
 
 BILLING_DISABLED: Final = "billing_disabled"
 """UNUSABLE: the project has no billing account, and what was asked for costs money."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from leeward.adapter import Result
 from leeward.adapter.exchange import Service, plausible_wait, wait_in
-from leeward.adapter.json_text import DEEPEST, Undecodable, decode
 from leeward.adapter.wire import Request, Response
+from leeward.calls import Result
+from leeward.json_text import DEEPEST, Undecodable, decode
 from leeward_google.errors import Told, outcome_of, told_by
 from leeward_google.identity.credentials import ACCESS_TOKEN, Bearer
 

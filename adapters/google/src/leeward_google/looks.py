@@ -12,28 +12,20 @@ from __future__ import annotations
 from functools import partial
 from typing import Final
 
-from leeward.adapter import Result
 from leeward.adapter.exchange import as_look_up, exchange, misread, object_of
 from leeward.adapter.http_functions import Address
 from leeward.adapter.looking import (
-    BUCKET,
-    BUS,
-    FUNCTION,
-    QUEUE,
-    RESOURCE,
-    TABLE,
-    UNANSWERABLE,
-    Look,
-    Seen,
     ask,
     bucket_look,
-    compared,
+    compare,
     function_look,
     table_look,
     unless_forbidden,
 )
 from leeward.adapter.plans import Plan, Planner, View
 from leeward.adapter.wire import Request
+from leeward.calls import Look, LookResult, Result
+from leeward.calls.looks import BUCKET, BUS, FUNCTION, QUEUE, RESOURCE, TABLE, UNANSWERABLE
 from leeward_google.events.plans import PubSubEndpoint, path_of
 from leeward_google.exchange import EMULATOR, GOOGLE
 from leeward_google.functions.addresses import check_name
@@ -76,7 +68,7 @@ def of_project(settings: Settings, project: str) -> dict[str, Planner]:
 def _unasked(_: Address) -> Plan:
     why = f"{UNANSWERABLE}; without a URL, and with a region, it can"
     yield from ()
-    return Result.ok(Seen(None, why, reached=False))
+    return Result.ok(LookResult(None, why, reached=False))
 
 
 def _queue(configured: Tasks, look: Look, view: View) -> Plan:
@@ -101,7 +93,7 @@ SUBSCRIPTION: Final = "subscription"
 def looks_at_resource(endpoint: PubSubEndpoint, look: Look, view: View) -> Plan:
     """Compare a subscription with what a file says of it."""
     if look.type != SUBSCRIPTION:
-        return Result.ok(Seen(None, "nobody has looked at them", reached=False))
+        return Result.ok(LookResult(None, "nobody has looked at them", reached=False))
     path = f"/v1/projects/{endpoint.project}/subscriptions/{look.name}"
     request = Request("GET", endpoint.origin, path)
     service = EMULATOR if endpoint.emulator else GOOGLE
@@ -115,7 +107,7 @@ def looks_at_resource(endpoint: PubSubEndpoint, look: Look, view: View) -> Plan:
         return misread(response, error, request_id="")
     policy = found.get("deadLetterPolicy") or {}
     return Result.ok(
-        compared(
+        compare(
             look.has,
             {
                 "topic": _end(found.get("topic")),

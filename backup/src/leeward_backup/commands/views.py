@@ -14,7 +14,7 @@ from typing import Any, Final, TextIO
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from leeward.backup_calls import Native
+from leeward.calls import NativeJob
 from leeward.cli.output.console import Printers
 from leeward.cli.output.json_view import JsonObject
 from leeward_backup.values import Backup, Checked, Fit, Look, Pruned, Restored
@@ -45,7 +45,7 @@ def json_of_restored(restored: Restored) -> JsonObject:
     return told | {"promise": restored.promise.value}
 
 
-def json_of_native(native: Native) -> JsonObject:
+def json_of_native(native: NativeJob) -> JsonObject:
     """Return the JSON object of a backup or an export of a service's own."""
     return {"id": native.id, "items": native.done, "told": native.told}
 

@@ -7,12 +7,22 @@ import time
 from hashlib import sha256
 from typing import Any, Final
 
-from leeward.adapter import Delete, Enqueue, Invoke, Key, Load, Publish, Result, Store
+from leeward.calls import (
+    Delete,
+    Enqueue,
+    HeadObject,
+    Invoke,
+    Key,
+    Load,
+    Publish,
+    PutObject,
+    Result,
+    StartRun,
+    Store,
+)
 from leeward.cloudevents import mint
 from leeward.entropy import new_id
 from leeward.errors import Outcome
-from leeward.object_calls import HeadObject, PutObject
-from leeward.run_calls import StartRun
 from leeward.values import Effect, Event, Item, Json
 from leeward_contract_tests.fixtures import BUCKET, EVENTS, ITEMS, WORKFLOW, contract_workflow
 

@@ -9,8 +9,8 @@ from typing import Concatenate, Final, ParamSpec, Protocol, TypeVar
 import pytest
 
 from leeward import Client, Unsupported
-from leeward.adapter import Call, Capability, Driver, Scan
-from leeward.run_calls import GetRun
+from leeward.adapter import Capability, Driver
+from leeward.calls import Call, GetRun, Scan
 from leeward.testing import FaultyDriver
 from leeward_contract_tests.contracts.calls import SECONDS
 from leeward_contract_tests.fixtures import BUCKET, ECHO, EVENTS, ITEMS, PAIR, PAIRS, WORKFLOW

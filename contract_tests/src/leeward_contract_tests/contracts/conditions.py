@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from leeward import Client, Conflict, Outcome
-from leeward.adapter import Capability, Driver, Store
+from leeward.adapter import Capability, Driver
+from leeward.calls import Store
 from leeward.values import Item
 from leeward_contract_tests.contracts.base import Contract
 from leeward_contract_tests.contracts.calls import SECONDS, fresh, load, store

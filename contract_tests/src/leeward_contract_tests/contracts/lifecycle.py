@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from leeward import Client, ConfigError
-from leeward.adapter import Call, Capability, Driver, Limits, Scan
-from leeward.object_calls import DeleteObject, GetObject, ListObjects
+from leeward.adapter import Capability, Driver, Limits
+from leeward.calls import Call, DeleteObject, GetObject, ListObjects, Scan
 from leeward.values import Event, Item
 from leeward_contract_tests.contracts.base import Contract
 from leeward_contract_tests.contracts.calls import (

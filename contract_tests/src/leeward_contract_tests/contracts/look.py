@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
 from leeward import Outcome
-from leeward.adapter import Call, Capability, Driver, Key, Load, Result
-from leeward.adapter.looking import BUCKET, BUS, FUNCTION, QUEUE, TABLE, Look, Seen
-from leeward.object_calls import ListObjects
+from leeward.adapter import Capability, Driver
+from leeward.calls import Call, Key, ListObjects, Load, Look, LookResult, Result
+from leeward.calls.looks import BUCKET, BUS, FUNCTION, QUEUE, TABLE, LookVerb
 from leeward.testing import FaultyDriver
 from leeward.values import Event
 from leeward_contract_tests import fixtures
@@ -26,7 +26,7 @@ class Kind(NamedTuple):
     """A kind of thing that can be looked for, and the names of those that are there."""
 
     capability: Capability
-    verb: str
+    verb: LookVerb
     there: tuple[Look, ...]
 
 
@@ -58,7 +58,7 @@ class LookContract(Contract):
     """Find what is there, miss what is not, and change nothing."""
 
     def test_what_is_there_is_seen(self, watched: FaultyDriver) -> None:
-        """Answer OK with a `Seen`: it is there, or it says why nobody can tell."""
+        """Answer OK with a `LookResult`: it is there, or it says why nobody can tell."""
         looks = [
             look for kind in KINDS if kind.capability in watched.capabilities for look in kind.there
         ]
@@ -90,7 +90,7 @@ class LookContract(Contract):
             assert {driver.probe(SECONDS).outcome for _ in range(3)} == {Outcome.OK}
 
 
-def _seen(result: Result[Any], look: Look) -> Seen:
+def _seen(result: Result[Any], look: Look) -> LookResult:
     assert result.outcome is Outcome.OK, f"{look}: {result}"
-    assert isinstance(result.value, Seen), f"{look}: the value of OK is a Seen"
+    assert isinstance(result.value, LookResult), f"{look}: the value of OK is a LookResult"
     return result.value

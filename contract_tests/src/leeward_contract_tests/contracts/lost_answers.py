@@ -10,7 +10,7 @@ import pytest
 
 from leeward import Client, Event, Outcome, OutcomeUnknown, Promise
 from leeward.adapter import Capability, Driver
-from leeward.object_calls import GetObject, ListObjects
+from leeward.calls import GetObject, ListObjects
 from leeward.values import Effect, Item
 from leeward_contract_tests.contracts.base import Contract
 from leeward_contract_tests.contracts.calls import (

@@ -8,9 +8,9 @@ from typing import Final
 import pytest
 
 from leeward import Client, Conflict, Outcome, PayloadTooLarge, Promise
+from leeward._operations.downloads import PIECE_BYTES
 from leeward.adapter import Capability, Driver
-from leeward.object_calls import GetObject
-from leeward.operations.downloads import PIECE_BYTES
+from leeward.calls import GetObject
 from leeward.testing import FaultyDriver
 from leeward_contract_tests.contracts.base import Contract
 from leeward_contract_tests.contracts.calls import SECONDS, fresh, head, put

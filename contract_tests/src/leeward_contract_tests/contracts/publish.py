@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from leeward import Client, Event, Outcome, Promise
-from leeward.adapter import Capability, Driver, Publish
+from leeward.adapter import Capability, Driver
+from leeward.calls import Publish
 from leeward.testing import FaultyDriver
 from leeward_contract_tests.contracts.base import Contract
 from leeward_contract_tests.contracts.calls import BATCH_SECONDS, SECONDS, fresh, publish

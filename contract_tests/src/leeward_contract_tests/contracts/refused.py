@@ -9,7 +9,8 @@ from typing import Any, Final, NamedTuple
 import pytest
 
 from leeward import CallError, Client, Event, Outcome, TargetUnavailable, Throttled
-from leeward.adapter import Capability, Driver, Result
+from leeward.adapter import Capability, Driver
+from leeward.calls import Result
 from leeward_contract_tests.contracts.base import Contract
 from leeward_contract_tests.contracts.calls import (
     SECONDS,

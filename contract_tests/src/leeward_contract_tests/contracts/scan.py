@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from leeward import Client, Outcome
-from leeward.adapter import Capability, Driver, Scan, Stored
+from leeward.adapter import Capability, Driver
+from leeward.calls import Scan, Stored
 from leeward.values import Item
 from leeward_contract_tests.contracts.base import Contract
 from leeward_contract_tests.contracts.calls import SECONDS, fresh, store

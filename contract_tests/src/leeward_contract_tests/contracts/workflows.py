@@ -8,8 +8,8 @@ import pytest
 
 from leeward import Client, Conflict, NotFound, Outcome, Unsupported
 from leeward.adapter import Capability, Driver
-from leeward.run_calls import AbortRun, FoundRun, GetRun
-from leeward.workflow.runs import RunState
+from leeward.calls import AbortRun, FoundRun, GetRun
+from leeward.values.runs import RunState
 from leeward_contract_tests.contracts.base import Contract
 from leeward_contract_tests.contracts.calls import SECONDS, fresh, start_run
 from leeward_contract_tests.contracts.capabilities import needs

@@ -11,8 +11,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
-from leeward.adapter.looking import EXPECTED, NONE, Expected
+from leeward.adapter.looking import EXPECTED, Expected
 from leeward.app.kit import Kind
+from leeward.calls.looks import NONE
 from leeward.errors import ConfigError
 from leeward_aws.resources import digest_of
 from leeward_aws.settings.endpoints import check_region

@@ -10,8 +10,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from leeward.adapter.looking import NONE, Expected
+from leeward.adapter.looking import Expected
 from leeward.app.kit import Kind
+from leeward.calls.looks import NONE
 from leeward.errors import ConfigError
 from leeward_deploy.google.roles import GoogleRegion, allow_calls
 from leeward_deploy.google.rules import RULES

@@ -18,9 +18,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-from leeward.adapter.workflows import Definition, Step, nodes
 from leeward.app.kit import HEALTH, HEALTH_PATH, Kind
 from leeward.errors import ConfigError
+from leeward.workflow.kit import Definition, Step, nodes
 from leeward_deploy.google.flows.export import export
 from leeward_deploy.google.roles import (
     PROJECT,

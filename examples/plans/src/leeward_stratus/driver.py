@@ -2,8 +2,7 @@
 
 from leeward.adapter import Capability, Driver, Limits, TargetConfig
 from leeward.adapter.hosts import origin_below
-from leeward.adapter.lazy_plans import Plans
-from leeward.adapter.opening import http_options, open_plan_driver
+from leeward.adapter.opening import Plans, http_options, open_plan_driver
 from leeward.adapter.options import Option, read_options
 from leeward_stratus.tokens import source_of
 

@@ -7,7 +7,7 @@ documents that these come before anything runs. Whatever is not in the table pro
 from typing import Any
 
 from leeward.adapter import classification
-from leeward.adapter.exchange import refused
+from leeward.adapter.exchange import result_of_refusal
 from leeward.adapter.wire import Response
 from leeward.calls import Result
 
@@ -31,4 +31,4 @@ def refusal(response: Response, now: float) -> Result[Any]:
     """Return how an attempt has ended whose answer, at `now`, is not a success."""
     code = response.headers.get(ERROR, "")
     meaning = CODES.get(code, classification.AMBIGUOUS)
-    return refused(response, now, meaning, code, REQUEST_ID)
+    return result_of_refusal(response, now, meaning, code, REQUEST_ID)

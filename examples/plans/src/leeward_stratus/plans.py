@@ -3,22 +3,23 @@
 from functools import partial
 from typing import Any
 
-from leeward.adapter import http_functions, json_text
-from leeward.adapter.cloudevents import document_of
+from leeward import json_text
+from leeward.adapter import http_functions
 from leeward.adapter.exchange import JSON, Service, bearer, by_headers, exchange_json
 from leeward.adapter.items import DoubleModel, Profile, decode, encode
 from leeward.adapter.options import Values
 from leeward.adapter.plans import Need, Plan, Planner, View
-from leeward.adapter.text import percent_encode
 from leeward.adapter.wire import Request
 from leeward.calls import Delete, Invoke, Load, Publish, Result, Store, Stored
+from leeward.cloudevents import document_of
+from leeward.text import percent_encode
 from leeward_stratus.errors import CODES, ERROR, REQUEST_ID, refusal
 from leeward_stratus.tokens import TOKEN
 
 STRATUS = Service(TOKEN, refusal, REQUEST_ID, by_headers(bearer))
 FAILURES = frozenset(range(400, 600))
 
-FUNCTIONS = http_functions.Platform(
+FUNCTIONS = http_functions.FunctionPlatform(
     tuple(
         http_functions.Proof(FAILURES, meaning, header_is=(ERROR, code), by_anyone=True)
         for code, meaning in CODES.items()

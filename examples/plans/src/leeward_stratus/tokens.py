@@ -4,11 +4,11 @@ from time import time
 
 from leeward.adapter import TargetConfig
 from leeward.adapter.exchange import JSON
-from leeward.adapter.json_text import encode
 from leeward.adapter.options import Values
 from leeward.adapter.resolver import Resolved, Source, Token
 from leeward.adapter.tokens import TokenEndpoint, end_in, good_until, sound
 from leeward.adapter.wire import Request, Transport
+from leeward.json_text import encode
 
 TOKEN = Token("stratus")
 """What every plan needs. The driver keeps it, and renews it before it ends."""

@@ -4,9 +4,9 @@ import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from leeward.adapter.cloudevents import to_json
 from leeward.adapter.items import EMBEDDED, decode, encode, escape_key
 from leeward.calls import Call, Delete, Invoke, Key, Load, Publish, Result, Store, Stored
+from leeward.cloudevents import to_json
 from leeward.errors import Outcome, Unsupported
 from leeward_nimbus.outcomes import STATUSES
 

@@ -219,9 +219,13 @@ def _running_client(awaited: bool) -> TableClient:
 
 @cache
 def _default_client(awaited: bool) -> TableClient:
-    import leeward
+    if awaited:
+        from leeward.aio import AsyncClient
 
-    return leeward.AsyncClient() if awaited else leeward.Client()
+        return AsyncClient()
+    from leeward.client import Client
+
+    return Client()
 
 
 def _check_client(client: TableClient, awaited: bool) -> TableClient:

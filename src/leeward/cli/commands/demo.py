@@ -17,10 +17,10 @@ from leeward.cli.output.console import Printer, Printers
 from leeward.cli.output.json_view import JsonObject
 from leeward.client import Client
 from leeward.config import Config
-from leeward.errors import OutcomeUnknown
+from leeward.errors import Attempt, OutcomeUnknown
 from leeward.local import Context, Local
 from leeward.testing import FakeClock, Fault, FaultyDriver
-from leeward.values import Attempt, Event, InvokeResult, Json
+from leeward.values import Event, InvokeResult, Json
 
 
 def naive_invoke(

@@ -9,17 +9,17 @@ from typing import Annotated, Any, NamedTuple
 
 import typer
 
-from leeward.adapter import Page, Scan
+from leeward._operations.upkeep import make
 from leeward.app.idempotency.digests import REF_DIGITS, record_ref
 from leeward.app.idempotency.record import KeyRecord, KeyState, settle_by_hand
 from leeward.app.idempotency.store import KEY, item_of, record_in
+from leeward.calls import Page, Scan
 from leeward.cli.arguments import json_argument
 from leeward.cli.global_options import options_of
 from leeward.cli.output.console import Printers
 from leeward.cli.output.json_view import JsonObject, moment
 from leeward.client import Client
 from leeward.errors import InvalidRequest, NotFound
-from leeward.operations.upkeep import make
 from leeward.values import Record as Loaded
 
 HEADER = ("record", "state", "until", "effects", "error", "id")

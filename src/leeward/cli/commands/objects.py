@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn, TypeAlias
 
 import typer
 
+from leeward._operations.cursors import Cursors
 from leeward.cli.arguments import bytes_argument, texts_argument
 from leeward.cli.commands.verbs import IfRevision, Timeout
 from leeward.cli.global_options import options_of
@@ -27,11 +28,10 @@ from leeward.cli.output.json_view import (
 )
 from leeward.cli.output.output import Output, pour, write_file
 from leeward.errors import InvalidRequest
-from leeward.operations.cursors import Cursors
 
 if TYPE_CHECKING:
     from leeward.client import Client
-    from leeward.object_values import ObjectInfo
+    from leeward.values.objects import ObjectInfo
 
 Bucket: TypeAlias = Annotated[
     str, typer.Argument(metavar="BUCKET", help="Logical name of the bucket.")

@@ -23,7 +23,7 @@ from leeward.workflow.picture import picture_of
 
 if TYPE_CHECKING:
     from leeward.client import Client
-    from leeward.workflow.runs import Run
+    from leeward.values.runs import Run
 
 Name = Annotated[str, typer.Argument(metavar="WORKFLOW", help="Its name.")]
 Id = Annotated[str, typer.Argument(metavar="RUN", help="The id of the run.")]

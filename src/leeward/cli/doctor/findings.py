@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import Enum
 from typing import Any, Final, NamedTuple
 
-from leeward.adapter import Capability, Driver, Limits, Result
-from leeward.adapter.looking import BUCKET, BUS, FUNCTION, QUEUE, RESOURCE, TABLE, Look, Seen
+from leeward.adapter import Capability, Driver, Limits
+from leeward.calls import Look, LookResult, Result
+from leeward.calls.looks import BUCKET, BUS, FUNCTION, QUEUE, RESOURCE, TABLE, LookVerb
 from leeward.config import Config
 from leeward.config.groups import check_homes, groups_of, residency_of
 from leeward.errors import ConfigError, Outcome
@@ -49,7 +50,7 @@ class Finding(NamedTuple):
     concerns: tuple[str, ...] = ()
 
 
-class LookResult(NamedTuple):
+class LookReport(NamedTuple):
     """A look, and what came of it.
 
     Attributes:
@@ -63,7 +64,7 @@ class LookResult(NamedTuple):
     offset: float | None = None
 
 
-KINDS: Final = {
+KINDS: Final[dict[LookVerb, str]] = {
     FUNCTION: "function",
     QUEUE: "queue",
     BUS: "bus",
@@ -81,7 +82,7 @@ def describe_look(look: Look) -> str:
     return f"{look.type or KINDS[look.verb]} {look.name}"
 
 
-def judge(target: str, answers: Sequence[LookResult]) -> list[Finding]:
+def judge(target: str, answers: Sequence[LookReport]) -> list[Finding]:
     """Return what the answers of one target say of it, and of each thing that was looked for."""
     findings = [
         _credentials(target, answers),
@@ -91,7 +92,7 @@ def judge(target: str, answers: Sequence[LookResult]) -> list[Finding]:
     return findings + [_thing(target, each) for each in answers]
 
 
-def _credentials(target: str, answers: Sequence[LookResult]) -> Finding:
+def _credentials(target: str, answers: Sequence[LookReport]) -> Finding:
     refused = [each for each in answers if each.result.outcome is Outcome.AUTH]
     if refused:
         return Finding(
@@ -110,7 +111,7 @@ def _credentials(target: str, answers: Sequence[LookResult]) -> Finding:
     return Finding(target, "credentials", CheckState.NOTE, "nobody was reached who could say")
 
 
-def _endpoint(target: str, answers: Sequence[LookResult]) -> Finding:
+def _endpoint(target: str, answers: Sequence[LookReport]) -> Finding:
     silent = [each for each in answers if _is_silent(each.result)]
     if silent:
         return Finding(
@@ -128,7 +129,7 @@ def _endpoint(target: str, answers: Sequence[LookResult]) -> Finding:
     return Finding(target, "endpoint", CheckState.NOTE, "nothing there could be asked")
 
 
-def _clock(target: str, answers: Sequence[LookResult]) -> Iterable[Finding]:
+def _clock(target: str, answers: Sequence[LookReport]) -> Iterable[Finding]:
     offsets = [each.offset for each in answers if each.offset is not None]
     if not offsets:
         yield Finding(target, "clock", CheckState.NOTE, "the target did not say its time")
@@ -147,7 +148,7 @@ def _clock(target: str, answers: Sequence[LookResult]) -> Iterable[Finding]:
     )
 
 
-def _thing(target: str, answered: LookResult) -> Finding:
+def _thing(target: str, answered: LookReport) -> Finding:
     look, result, _ = answered
     check = describe_look(look)
     if result.outcome is Outcome.NOT_FOUND:
@@ -161,7 +162,11 @@ def _thing(target: str, answered: LookResult) -> Finding:
             remedy = f"configure the {KINDS[look.verb]} by a name that this target takes"
         told = f"refused as it is configured: {told}"
         return Finding(target, check, CheckState.FAULT, told, remedy, (check,))
-    seen = result.value if isinstance(result.value, Seen) else Seen(None, "it was not told")
+    seen = (
+        result.value
+        if isinstance(result.value, LookResult)
+        else LookResult(None, "it was not told")
+    )
     if seen.there is None:
         return Finding(target, check, CheckState.NOTE, f"not known: {seen.why}")
     return Finding(target, check, CheckState.OK, "is there")
@@ -190,7 +195,7 @@ def _is_silent(result: Result[Any]) -> bool:
 
 def _is_reachable(result: Result[Any]) -> bool:
     seen = result.value
-    return not _is_silent(result) and (not isinstance(seen, Seen) or seen.reached)
+    return not _is_silent(result) and (not isinstance(seen, LookResult) or seen.reached)
 
 
 def describe_result(result: Result[Any]) -> str:
@@ -199,11 +204,11 @@ def describe_result(result: Result[Any]) -> str:
     return f"{found} ({result.code})" if result.message and result.code else found
 
 
-def _join_names(answers: Iterable[LookResult]) -> str:
+def _join_names(answers: Iterable[LookReport]) -> str:
     return ", ".join(_names(answers))
 
 
-def _names(answers: Iterable[LookResult]) -> tuple[str, ...]:
+def _names(answers: Iterable[LookReport]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(describe_look(each.look) for each in answers))
 
 

@@ -7,25 +7,16 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
 
-from leeward.adapter import Capability, Driver, Result
-from leeward.adapter.looking import (
-    BUCKET,
-    BUS,
-    EXPECTED,
-    FUNCTION,
-    QUEUE,
-    RESOURCE,
-    TABLE,
-    Expected,
-    Look,
-    Seen,
-)
+from leeward.adapter import Capability, Driver
+from leeward.adapter.looking import EXPECTED, Expected
+from leeward.calls import Look, LookResult, Result
+from leeward.calls.looks import BUCKET, BUS, FUNCTION, QUEUE, RESOURCE, TABLE
 from leeward.cli.doctor.findings import (
     KINDS,
     ORDER,
     CheckState,
     Finding,
-    LookResult,
+    LookReport,
     capabilities_of,
     check_each_home,
     check_fallbacks,
@@ -102,11 +93,15 @@ def _key(expected: Expected, config: Config) -> tuple[str, ...]:
     return ("id",) if table is None else table.key
 
 
-def compare(target: str, answered: LookResult) -> Finding:
+def compare(target: str, answered: LookReport) -> Finding:
     """Return what an answer says of something that a file has."""
     check, result = f"exported {describe_look(answered.look)}", answered.result
     if result.outcome is Outcome.OK:
-        seen = result.value if isinstance(result.value, Seen) else Seen(None, "it was not told")
+        seen = (
+            result.value
+            if isinstance(result.value, LookResult)
+            else LookResult(None, "it was not told")
+        )
         if seen.there is None:
             return Finding(target, check, CheckState.NOTE, f"not known: {seen.why}")
         if answered.look.verb != RESOURCE:
@@ -280,7 +275,7 @@ def _looks(config: Config, driver: Driver) -> Iterator[Look]:
             yield from looks
 
 
-def ask(driver: Driver, look: Look, now: Callable[[], float], seconds: float) -> LookResult:
+def ask(driver: Driver, look: Look, now: Callable[[], float], seconds: float) -> LookReport:
     """Look for one thing, and at how the target's clock differs; `now` gives Unix seconds."""
     began = now()
     try:
@@ -289,8 +284,8 @@ def ask(driver: Driver, look: Look, now: Callable[[], float], seconds: float) ->
         result = Result(Outcome.CALLER, message=str(error))
     except Exception as error:  # noqa: BLE001 - an adapter's own mistake is a finding, too
         result = Result(Outcome.AMBIGUOUS, code=type(error).__name__, cause=error)
-    time = result.value.time if isinstance(result.value, Seen) else None
-    return LookResult(look, result, None if time is None else _offset(time, began, now()))
+    time = result.value.time if isinstance(result.value, LookResult) else None
+    return LookReport(look, result, None if time is None else _offset(time, began, now()))
 
 
 def _offset(time: float, began: float, ended: float) -> float:

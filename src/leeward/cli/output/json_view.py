@@ -6,6 +6,10 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from leeward._operations.events import EVENT_TIMEOUT
+from leeward._operations.functions import INVOKE_TIMEOUT
+from leeward._operations.objects import OBJECT_TIMEOUT
+from leeward._operations.operations import DATA_TIMEOUT
 from leeward.cli.item_json import tag_value
 from leeward.cli.output.exit_codes import ExitCode
 from leeward.config import (
@@ -20,16 +24,18 @@ from leeward.config import (
 from leeward.config.groups import groups_of
 from leeward.config.model import Names
 from leeward.config.target_names import unused_sections
-from leeward.errors import CallError, FunctionError, InvalidRequest, LeewardError, OutcomeUnknown
+from leeward.errors import (
+    Attempt,
+    CallError,
+    FunctionError,
+    InvalidRequest,
+    LeewardError,
+    OutcomeUnknown,
+)
 from leeward.local.config import listed_functions
 from leeward.opening import target_config
-from leeward.operations.events import EVENT_TIMEOUT
-from leeward.operations.functions import INVOKE_TIMEOUT
-from leeward.operations.objects import OBJECT_TIMEOUT
-from leeward.operations.operations import DATA_TIMEOUT
 from leeward.values import (
     NOTHING,
-    Attempt,
     Effect,
     InvokeResult,
     PublishReceipt,
@@ -40,8 +46,8 @@ from leeward.values import (
 )
 
 if TYPE_CHECKING:
-    from leeward.object_values import ObjectInfo
-    from leeward.workflow.runs import Run
+    from leeward.values.objects import ObjectInfo
+    from leeward.values.runs import Run
 
 
 JsonObject: TypeAlias = dict[str, Any]

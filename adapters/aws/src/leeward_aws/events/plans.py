@@ -18,13 +18,14 @@ from collections.abc import Generator
 from functools import partial
 from typing import Any, Final
 
-from leeward.adapter import Publish, Result, json_text
-from leeward.adapter.cloudevents import document_of
+from leeward import json_text
 from leeward.adapter.exchange import UNDECODABLE, ambiguous, as_look_up, exchange, object_of
-from leeward.adapter.json_text import Undecodable
 from leeward.adapter.plans import SKEWED, STALE_CREDENTIALS, Learn, Plan, Planner, Step, View
 from leeward.adapter.wire import Request, Response
+from leeward.calls import Publish, Result
+from leeward.cloudevents import document_of
 from leeward.errors import InvalidRequest, Outcome
+from leeward.json_text import Undecodable
 from leeward.values import Event
 from leeward_aws.errors import entry_outcome
 from leeward_aws.exchange import REQUEST_ID, Endpoint, endpoint_of

@@ -15,18 +15,20 @@ from functools import partial
 from hashlib import sha256
 from typing import Any, Final
 
-from leeward.adapter import Enqueue, Result, json_text
+from leeward import json_text
 from leeward.adapter.exchange import as_look_up, exchange, exchange_json, object_of
 from leeward.adapter.plans import Learn, Plan, Planner, Step, View
-from leeward.adapter.queues import (
+from leeward.adapter.wire import Request
+from leeward.calls import (
     Attribute,
+    Enqueue,
     HideMessage,
     PutMessage,
+    QueueMessage,
     RemoveMessage,
+    Result,
     TakeMessages,
-    Taken,
 )
-from leeward.adapter.wire import Request
 from leeward.envelope import IDEMPOTENCY_KEY, TRACEPARENT
 from leeward.errors import InvalidRequest, Outcome
 from leeward_aws.exchange import Endpoint, endpoint_of
@@ -195,14 +197,14 @@ def _id_in(document: dict[str, Any]) -> str:
     return found
 
 
-def _taken_in(document: dict[str, Any]) -> tuple[Taken, ...]:
+def _taken_in(document: dict[str, Any]) -> tuple[QueueMessage, ...]:
     return tuple(_taken(each) for each in document.get("Messages") or ())
 
 
-def _taken(message: dict[str, Any]) -> Taken:
+def _taken(message: dict[str, Any]) -> QueueMessage:
     about = message.get("Attributes") or {}
     sent = about.get("SentTimestamp")
-    return Taken(
+    return QueueMessage(
         message["MessageId"],
         message["Body"].encode(),
         tuple(_read(name, each) for name, each in (message.get("MessageAttributes") or {}).items()),

@@ -18,13 +18,12 @@ import re
 from functools import lru_cache, partial
 from typing import Any, Final
 
-from leeward.adapter import Enqueue, Invoke, Result, json_text
+from leeward import json_text
 from leeward.adapter.exchange import UNDECODABLE, UNEXPECTED, ambiguous, exchange, read_answer
-from leeward.adapter.json_text import Undecodable, decode
 from leeward.adapter.plans import Plan, Planner, View
 from leeward.adapter.repeats import failure_told, refused_repeat, worth_of
-from leeward.adapter.text import percent_encode
 from leeward.adapter.wire import Request, Response
+from leeward.calls import Enqueue, Invoke, Result
 from leeward.envelope import (
     TRACEPARENT,
     UNBOUND,
@@ -35,6 +34,8 @@ from leeward.envelope import (
     read_fault,
 )
 from leeward.errors import InvalidRequest, Outcome
+from leeward.json_text import Undecodable, decode
+from leeward.text import percent_encode
 from leeward_aws.errors import MISCONFIGURED
 from leeward_aws.exchange import REQUEST_ID, Endpoint, endpoint_of
 from leeward_aws.settings.options import Settings

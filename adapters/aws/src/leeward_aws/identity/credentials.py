@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from leeward.adapter.resolver import Resolved
-from leeward.adapter.text import is_token
 from leeward.adapter.tokens import good_until, sound
 from leeward.errors import ConfigError
+from leeward.text import is_token
 
 
 class AccessKey(NamedTuple):

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from leeward.adapter.hosts import is_this_machine
 from leeward.adapter.resolver import Resolved, Source, Unresolved
-from leeward.adapter.tokens import LARGEST, Address, TokenEndpoint, address_in, time_in
+from leeward.adapter.tokens import LARGEST, EndpointAddress, TokenEndpoint, address_in, time_in
 from leeward.adapter.wire import Request, Transport
 from leeward.errors import Outcome
 from leeward_aws.identity.credentials import received
@@ -31,7 +31,7 @@ PLAIN_HOSTS: Final = frozenset({"169.254.170.2", "169.254.170.23", "[fd00:ec2::2
 _WHERE: Final = "the container endpoint"
 
 
-def address_of(env: Mapping[str, str]) -> Address | None:
+def address_of(env: Mapping[str, str]) -> EndpointAddress | None:
     """Return the endpoint that `env` names; None where it names none.
 
     The relative address goes before the full one, and an empty variable counts as absent.

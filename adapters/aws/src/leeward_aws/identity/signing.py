@@ -13,8 +13,8 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from leeward.adapter.text import percent_encode
 from leeward.adapter.wire import Request
+from leeward.text import percent_encode
 from leeward_aws.identity.credentials import Credentials
 
 if TYPE_CHECKING:

@@ -12,19 +12,19 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from leeward.adapter import TargetConfig
-from leeward.adapter.forking import ForkLock
 from leeward.adapter.resolver import Resolved, Unresolved
 from leeward.adapter.tokens import is_busy
 from leeward.adapter.vendor import (
     CONNECT_TIMEOUT,
     READ_TIMEOUT,
     out_of_reach,
+    refusal,
     refuse_private,
-    refused,
     vendor_errors,
     with_causes,
 )
 from leeward.errors import Outcome
+from leeward.forking import ForkLock
 from leeward_aws.identity.credentials import received
 from leeward_aws.identity.session import client_options, home_of_user, plugins, session_of
 from leeward_aws.settings.options import Settings
@@ -158,7 +158,7 @@ def _refusal(error: Exception) -> Unresolved:
         if isinstance(each, known.ClientError) and _is_busy(each.response):
             return out_of_reach(_WHERE, _code(each.response))
     if isinstance(error, known.ClientError):
-        return refused(_WHERE, _code(error.response))
+        return refusal(_WHERE, _code(error.response))
     name = type(error).__name__
     told = f": {error}" if isinstance(error, _report()) else ""
     return Unresolved(Outcome.AUTH, name, f"{_WHERE} failed with {name}{told}")

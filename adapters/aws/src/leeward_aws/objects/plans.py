@@ -17,34 +17,35 @@ from binascii import a2b_hex, b2a_base64
 from functools import partial
 from typing import Final, NamedTuple
 
-from leeward.adapter import Result
-from leeward.adapter.exchange import exchange, read_answer
-from leeward.adapter.json_text import Undecodable
+from leeward.adapter.exchange import document_in, exchange, read_answer
 from leeward.adapter.objects import (
+    ObjectService,
+    another_object,
+    checksum_in,
+    finish_put,
+    metadata_in,
+    range_header,
+    read_deletion,
+    read_look,
+    read_piece,
+    revision_in,
+    whole_size,
+)
+from leeward.adapter.plans import Plan, Planner, View
+from leeward.adapter.wire import Request, Response
+from leeward.calls import (
     DeleteObject,
     FoundObject,
     GetObject,
     HeadObject,
     Listing,
     ListObjects,
-    ObjectService,
     PutObject,
-    another_object,
-    finish_put,
-    kept_checksum,
-    range_header,
-    read_deletion,
-    read_look,
-    read_piece,
-    told_metadata,
-    told_revision,
-    whole_size,
+    Result,
 )
-from leeward.adapter.plans import Plan, Planner, View
-from leeward.adapter.text import percent_encode
-from leeward.adapter.wire import Request, Response
-from leeward.adapter.xml_text import document_in
 from leeward.errors import InvalidRequest
+from leeward.json_text import Undecodable
+from leeward.text import percent_encode
 from leeward_aws.exchange import endpoint_of
 from leeward_aws.settings.options import Settings
 
@@ -184,13 +185,13 @@ def _head(store: Store, call: HeadObject, view: View, *, effect: bool) -> Plan:
 
 
 def _etag_of(response: Response) -> str:
-    return told_revision(_ETAG, response.headers.get("etag"))
+    return revision_in(_ETAG, response.headers.get("etag"))
 
 
 def _found(name: str, response: Response, size: int) -> FoundObject:
     headers = response.headers
-    checksum = kept_checksum(headers.get(CHECKSUM))
-    metadata = told_metadata(headers.items(), METADATA, (WRITE_ID, CHECKSUM))
+    checksum = checksum_in(headers.get(CHECKSUM))
+    metadata = metadata_in(headers.items(), METADATA, (WRITE_ID, CHECKSUM))
     return FoundObject(name, size, _etag_of(response), headers.get(WRITE_ID), checksum, metadata)
 
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 from binascii import a2b_base64
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
 from leeward.adapter import TargetConfig
-from leeward.adapter.queues import Attribute, ask
 from leeward.app.kit import DeadLetters, Letter, Perform, dead_letters_at
+from leeward.calls import Attribute
 
 
 def dead_letters(queues: Mapping[str, str] | None) -> DeadLetters:
@@ -19,7 +18,7 @@ def dead_letters(queues: Mapping[str, str] | None) -> DeadLetters:
     def target() -> Perform:
         from leeward_aws.driver import open_driver
 
-        return partial(ask, open_driver(TargetConfig("aws", "aws", None, {}, os.environ)))
+        return open_driver(TargetConfig("aws", "aws", None, {}, os.environ)).perform
 
     return dead_letters_at(queues, target)
 

@@ -13,8 +13,9 @@ import re
 import sys
 from typing import Any, Final
 
-from leeward.app.kit import Answer, App, Delivery, Handler, Host, Platform, encode, otel, trace_ids
+from leeward.app.kit import Answer, App, Delivery, Handler, Host, Platform, otel, trace_ids
 from leeward.errors import ConfigError
+from leeward.json_text import encode
 
 _NAMESPACE: Final = re.compile(r"[A-Za-z0-9._#:/-]{1,256}")
 

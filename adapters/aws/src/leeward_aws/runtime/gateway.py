@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from leeward.app.kit import HttpAnswer, HttpRequest, InvalidInput, headers_of, join_key
+from leeward.app.kit import HttpAnswer, HttpRequest, InvalidInput, headers_of
+from leeward.text import join_key
 
 
 def request_of(event: dict[str, Any]) -> HttpRequest:

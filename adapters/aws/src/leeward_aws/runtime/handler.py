@@ -29,7 +29,6 @@ from leeward.app.kit import (
     SystemClock,
     answer_upkeep,
     check_queues,
-    decode,
     failure_answer,
     failure_of,
     http_answer,
@@ -37,6 +36,7 @@ from leeward.app.kit import (
     serve,
 )
 from leeward.errors import ConfigError
+from leeward.json_text import decode
 from leeward_aws.runtime import gateway, kinds
 from leeward_aws.runtime.call import Run, failed_with, payload_of, sent_to
 from leeward_aws.runtime.sizes import ANSWER_BYTES, fits, too_large

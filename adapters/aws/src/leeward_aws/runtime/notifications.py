@@ -19,14 +19,13 @@ from leeward.app.kit import (
     InvalidInput,
     Kind,
     Message,
-    Undecodable,
-    decode,
     event_key,
     event_of,
     events_in,
     is_event,
     refusal_answer,
 )
+from leeward.json_text import Undecodable, decode
 from leeward.values import Event
 from leeward_aws.runtime.call import Run, failed_with, payload_of
 from leeward_aws.runtime.kinds import S3, is_bus_event, source_of

@@ -19,11 +19,10 @@ from leeward.app.kit import (
     Handler,
     InvalidInput,
     ObjectEvent,
-    Undecodable,
-    decode,
     parse_time,
     refusal_answer,
 )
+from leeward.json_text import Undecodable, decode
 from leeward_aws.runtime.call import Run, failed_with
 from leeward_aws.runtime.kinds import S3, SNS, is_bus_event
 from leeward_aws.runtime.notifications import is_test, records_of, unwrapped

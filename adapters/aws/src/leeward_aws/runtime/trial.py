@@ -6,18 +6,9 @@ from datetime import datetime
 from types import SimpleNamespace
 from typing import Any
 
-from leeward.app.kit import (
-    App,
-    Delivery,
-    Handler,
-    Kind,
-    Message,
-    ObjectEvent,
-    Ran,
-    decode,
-    encode,
-)
+from leeward.app.kit import App, Delivery, Handler, Kind, Message, ObjectEvent, Ran
 from leeward.envelope import custom_context, fault_in, open_envelope
+from leeward.json_text import decode, encode
 from leeward.values import Event
 from leeward_aws.runtime import handler as lambda_handler
 
@@ -88,7 +79,7 @@ def _notification(event: ObjectEvent) -> dict[str, Any]:
 
 
 def _bus_event(event: Event) -> dict[str, Any]:
-    from leeward.adapter.cloudevents import to_json
+    from leeward.cloudevents import to_json
 
     detail = to_json(event)
     return {

@@ -12,9 +12,16 @@ from __future__ import annotations
 from functools import partial
 from typing import Any, Final
 
-from leeward.adapter.backups import LookNative, Native, StartNative
-from leeward.adapter.exchange import Answer, as_look_up, exchange, exchange_json, misread, object_of
+from leeward.adapter.exchange import (
+    ServiceAnswer,
+    as_look_up,
+    exchange,
+    exchange_json,
+    misread,
+    object_of,
+)
 from leeward.adapter.plans import Plan, Planner, View
+from leeward.calls import LookNative, NativeJob, StartNative
 from leeward_aws.exchange import REQUEST_ID, Endpoint, endpoint_of
 from leeward_aws.settings.options import Settings
 from leeward_aws.tables.plans import headers_of, request_of
@@ -45,7 +52,7 @@ def start(endpoint: Endpoint, call: StartNative, view: View) -> Plan:
         arn = object_of(response)["Table"]["TableArn"]
     except (ValueError, TypeError, KeyError) as error:
         unread = misread(response, error, request_id=REQUEST_ID)
-        return as_look_up(Answer(response, unread)).refusal or unread
+        return as_look_up(ServiceAnswer(response, unread)).refusal or unread
     body = {
         "TableArn": arn,
         "S3Bucket": call.bucket,
@@ -70,23 +77,25 @@ def look(endpoint: Endpoint, call: LookNative, view: View) -> Plan:
     return (yield from exchange_json(endpoint.service, request, view, read))
 
 
-def _described_backup(document: dict[str, Any]) -> Native:
+def _described_backup(document: dict[str, Any]) -> NativeJob:
     return _backup(document["BackupDescription"])
 
 
-def _backup(document: dict[str, Any]) -> Native:
+def _backup(document: dict[str, Any]) -> NativeJob:
     details = document["BackupDetails"]
-    return Native(str(details["BackupArn"]), _state(details["BackupStatus"]), told=_NEW_TABLE)
+    return NativeJob(str(details["BackupArn"]), _state(details["BackupStatus"]), told=_NEW_TABLE)
 
 
-def _export(document: dict[str, Any]) -> Native:
+def _export(document: dict[str, Any]) -> NativeJob:
     told = document["ExportDescription"]
     state = _state(told["ExportStatus"])
     folder = str(told.get("ExportManifest") or "").rpartition("/")[0]
     where = f"leeward backup create --export {told.get('S3Bucket')}/{folder}" if folder else ""
     why = " ".join(filter(None, map(told.get, ("FailureCode", "FailureMessage"))))
     items = told.get("ItemCount") if state == "done" else None
-    return Native(str(told["ExportArn"]), state, items, items, why if state == "failed" else where)
+    return NativeJob(
+        str(told["ExportArn"]), state, items, items, why if state == "failed" else where
+    )
 
 
 def _state(status: str) -> Any:

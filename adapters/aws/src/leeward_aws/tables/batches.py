@@ -11,11 +11,11 @@ from __future__ import annotations
 from functools import partial
 from typing import Any, Final
 
-from leeward.adapter import Result, Store, StoreMany
 from leeward.adapter.exchange import exchange, misread, object_of
-from leeward.adapter.json_text import Undecodable
 from leeward.adapter.plans import Plan, Planner, View
+from leeward.calls import Result, Store, StoreMany
 from leeward.errors import Outcome, Unsupported
+from leeward.json_text import Undecodable
 from leeward_aws.exchange import REQUEST_ID, Endpoint, endpoint_of
 from leeward_aws.settings.options import Settings
 from leeward_aws.tables.conditions import Native

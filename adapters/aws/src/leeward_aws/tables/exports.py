@@ -18,13 +18,11 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final
 
-from leeward.adapter import Result, Stored
-from leeward.adapter.backups import Exported, ExportFile, ReadExport
-from leeward.adapter.items import UnreadableItem
-from leeward.adapter.json_text import Undecodable, decode
+from leeward.adapter.exchange import UNREADABLE
 from leeward.adapter.plans import Plan, Planner, View
-from leeward.adapter.tables import UNREADABLE
+from leeward.calls import ExportFile, ExportSummary, ReadExport, Result, Stored, UnreadableItem
 from leeward.errors import Outcome
+from leeward.json_text import Undecodable, decode
 from leeward_aws.settings.options import Settings
 from leeward_aws.tables.plans import DEEPEST, stored_of
 
@@ -47,14 +45,14 @@ def read_export(call: ReadExport, view: View) -> Plan:
         return Result(Outcome.UNUSABLE, reason=UNREADABLE, message=message, cause=error)
 
 
-def _summary(data: bytes) -> Exported:
+def _summary(data: bytes) -> ExportSummary:
     told: Any = decode(data)
     kind, form = told["exportType"], told["outputFormat"]
     if (kind, form) != ("FULL_EXPORT", "DYNAMODB_JSON"):
         raise Undecodable("only a full export in DynamoDB JSON can be read")
     time = datetime.fromisoformat(told["exportTime"]).timestamp()
     files = str(told["manifestFilesS3Key"]).rpartition("/")[2]
-    return Exported(str(told["exportArn"]), time, int(told["itemCount"]), files)
+    return ExportSummary(str(told["exportArn"]), time, int(told["itemCount"]), files)
 
 
 def _files(data: bytes) -> tuple[ExportFile, ...]:

@@ -15,7 +15,7 @@ from collections.abc import Generator
 from functools import partial
 from typing import Any, Final, NamedTuple
 
-from leeward.adapter import Delete, Key, Load, Page, Result, Scan, Store, Stored, json_text
+from leeward import json_text
 from leeward.adapter.exchange import (
     UNDECODABLE,
     ambiguous,
@@ -24,14 +24,15 @@ from leeward.adapter.exchange import (
     misread,
     object_of,
 )
-from leeward.adapter.items import UnreadableItem, encode, escape_name, native_expiry
 from leeward.adapter.items import decode as decode_item
-from leeward.adapter.json_text import Undecodable, decode, decode_apart
+from leeward.adapter.items import encode, escape_name, native_expiry
 from leeward.adapter.plans import Plan, Planner, Step, View
 from leeward.adapter.tables import another_revision, wrong_cursor
-from leeward.adapter.text import masked
 from leeward.adapter.wire import Request, Response
+from leeward.calls import Delete, Key, Load, Page, Result, Scan, Store, Stored, UnreadableItem
 from leeward.errors import Outcome
+from leeward.json_text import Undecodable, decode, decode_apart
+from leeward.masking import masked
 from leeward_aws.exchange import REQUEST_ID, Endpoint, endpoint_of
 from leeward_aws.settings.options import Settings
 from leeward_aws.tables.conditions import (

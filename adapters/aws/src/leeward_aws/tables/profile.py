@@ -10,14 +10,8 @@ from decimal import Decimal
 from operator import not_
 from typing import Any, Final
 
-from leeward.adapter.items import (
-    DecimalModel,
-    Profile,
-    TypedJson,
-    UnreadableItem,
-    by_value,
-    decimal_text,
-)
+from leeward.adapter.items import DecimalModel, Profile, TypedJson, by_value, decimal_text
+from leeward.calls import UnreadableItem
 
 _LARGEST: Final = 125
 """The exponent of the largest number. An answer with a larger one would be a bomb for int()."""

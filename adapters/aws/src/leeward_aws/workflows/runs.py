@@ -17,11 +17,12 @@ from collections.abc import Generator, Mapping
 from functools import partial
 from typing import Any, Final
 
-from leeward.adapter import Result, json_text
-from leeward.adapter.exchange import Answer, as_look_up, exchange, misread, object_of
+from leeward import json_text
+from leeward.adapter.exchange import ServiceAnswer, as_look_up, exchange, misread, object_of
 from leeward.adapter.plans import Learn, Plan, Planner, Step, View
-from leeward.adapter.runs import AbortRun, FoundRun, GetRun, StartRun, already_there
+from leeward.adapter.runs import already_there
 from leeward.adapter.wire import Request, Response
+from leeward.calls import AbortRun, FoundRun, GetRun, Result, StartRun
 from leeward.errors import Outcome
 from leeward_aws.exchange import REQUEST_ID, Endpoint, endpoint_of
 from leeward_aws.settings.options import Settings
@@ -115,7 +116,7 @@ def machine_arn(
             document["nextToken"] = token
         request = _request(endpoint, "ListStateMachines", document)
         looking = exchange(endpoint.service, request, view, effect=False)
-        answer: Answer = as_look_up((yield from looking))
+        answer: ServiceAnswer = as_look_up((yield from looking))
         if answer.refusal is not None:
             return answer.refusal
         try:

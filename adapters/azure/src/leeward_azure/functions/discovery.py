@@ -15,9 +15,9 @@ from leeward.adapter import TargetConfig
 from leeward.adapter.hosts import PATH, url_of
 from leeward.adapter.http_functions import Address
 from leeward.adapter.resolver import Resolved, Resolver, Source, Token, Unresolved
-from leeward.adapter.text import is_token
 from leeward.adapter.vendor import CONNECT_TIMEOUT, READ_TIMEOUT, vendor_errors
 from leeward.errors import ConfigError, Outcome
+from leeward.text import is_token
 from leeward_azure.functions.addresses import KEPT, key_of, path_to
 from leeward_azure.identity.credentials import Bearer
 from leeward_azure.identity.vendor import reached_nobody

@@ -16,21 +16,21 @@ from functools import partial
 from html import unescape
 from typing import Final
 
-from leeward.adapter import json_text
+from leeward import json_text
 from leeward.adapter.exchange import by_headers, exchange, read_answer
-from leeward.adapter.json_text import Undecodable
 from leeward.adapter.plans import Plan, Planner, View
-from leeward.adapter.queues import (
+from leeward.adapter.wire import Request, Response
+from leeward.calls import (
     Attribute,
     HideMessage,
     PutMessage,
+    QueueMessage,
     RemoveMessage,
     TakeMessages,
-    Taken,
 )
-from leeward.adapter.text import percent_encode
-from leeward.adapter.wire import Request, Response
 from leeward.errors import InvalidRequest
+from leeward.json_text import Undecodable
+from leeward.text import percent_encode
 from leeward_azure.functions.queues import (
     CONTENT_TYPE,
     QUEUE,
@@ -128,17 +128,17 @@ def _written(call: PutMessage) -> bytes:
     return json_text.encode({"attributes": attributes, "body": text.decode("ascii")})
 
 
-def _taken_in(response: Response) -> tuple[Taken, ...]:
+def _taken_in(response: Response) -> tuple[QueueMessage, ...]:
     return tuple(_taken(each) for each in _MESSAGE.findall(response.body.decode()))
 
 
-def _taken(message: str) -> Taken:
+def _taken(message: str) -> QueueMessage:
     from email.utils import parsedate_to_datetime
 
     fields = {name: unescape(text) for name, text in _FIELD.findall(message)}
     body, attributes = _read(fields["MessageText"])
     sent = parsedate_to_datetime(fields["InsertionTime"]).timestamp()
-    return Taken(fields["MessageId"], body, attributes, fields["PopReceipt"], sent)
+    return QueueMessage(fields["MessageId"], body, attributes, fields["PopReceipt"], sent)
 
 
 def _read(text: str) -> tuple[bytes, tuple[Attribute, ...]]:

@@ -12,12 +12,12 @@ from __future__ import annotations
 from functools import partial
 from typing import Final
 
-from leeward.adapter import Invoke
 from leeward.adapter.classification import APP_ERROR, AUTH, Classification
-from leeward.adapter.http_functions import BY_PLATFORM, Address, Platform, Proof
+from leeward.adapter.http_functions import BY_PLATFORM, Address, FunctionPlatform, Proof
 from leeward.adapter.http_functions import invoke as invoke_over_http
 from leeward.adapter.plans import Plan, Planner, View
 from leeward.adapter.wire import Response
+from leeward.calls import Invoke
 from leeward.errors import Outcome
 from leeward_azure.exchange import retry_after
 from leeward_azure.functions.addresses import check_name
@@ -77,4 +77,4 @@ def _request_id(response: Response) -> str | None:
     return response.headers.get("x-ms-request-id")
 
 
-PLATFORM: Final = Platform(PROOFS, _request_id, _credentials, retry_after)
+PLATFORM: Final = FunctionPlatform(PROOFS, _request_id, _credentials, retry_after)

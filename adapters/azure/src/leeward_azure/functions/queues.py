@@ -15,13 +15,13 @@ from binascii import a2b_base64, b2a_base64
 from functools import lru_cache, partial
 from typing import Final, NamedTuple
 
-from leeward.adapter import Enqueue
 from leeward.adapter.exchange import by_headers, exchange, read_answer
 from leeward.adapter.http_dates import http_date
 from leeward.adapter.plans import Plan, Planner, View
-from leeward.adapter.text import masked
 from leeward.adapter.wire import Request
+from leeward.calls import Enqueue
 from leeward.errors import InvalidRequest
+from leeward.masking import masked
 from leeward_azure.errors import judge_queue
 from leeward_azure.exchange import service_of
 from leeward_azure.identity.credentials import AccountKey, Bearer, Credential, ServiceCredential

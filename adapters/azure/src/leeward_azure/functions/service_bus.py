@@ -19,21 +19,22 @@ from functools import partial
 from typing import Any, Final
 from urllib.parse import unquote
 
-from leeward.adapter import Result, json_text
+from leeward import json_text
 from leeward.adapter.exchange import UNEXPECTED, ambiguous, by_headers, exchange, misread
-from leeward.adapter.json_text import Undecodable
 from leeward.adapter.plans import Plan, Planner, View
-from leeward.adapter.queues import (
+from leeward.adapter.wire import Request, Response
+from leeward.calls import (
     Attribute,
     HideMessage,
     PutMessage,
+    QueueMessage,
     RemoveMessage,
+    Result,
     TakeMessages,
-    Taken,
 )
-from leeward.adapter.text import percent_encode
-from leeward.adapter.wire import Request, Response
 from leeward.errors import InvalidRequest
+from leeward.json_text import Undecodable
+from leeward.text import percent_encode
 from leeward_azure.errors import judge_service_bus
 from leeward_azure.exchange import service_of
 from leeward_azure.functions.queue_names import JSON
@@ -187,7 +188,7 @@ def _packed(text: str) -> str:
     return f'"{percent_encode(text)}"'
 
 
-def _taken(response: Response) -> tuple[Taken, ...]:
+def _taken(response: Response) -> tuple[QueueMessage, ...]:
     from email.utils import parsedate_to_datetime
 
     told = json_text.decode(response.headers.get("brokerproperties", "").encode())
@@ -200,7 +201,7 @@ def _taken(response: Response) -> tuple[Taken, ...]:
     session = told.get("SessionId")
     group = session if isinstance(session, str) else None
     receipt = f"{number}/{lock}"
-    return (Taken(str(number), response.body, _read(response), receipt, sent, group),)
+    return (QueueMessage(str(number), response.body, _read(response), receipt, sent, group),)
 
 
 def _read(response: Response) -> tuple[Attribute, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple, TypeAlias
 
-from leeward.adapter.text import masked
+from leeward.masking import masked
 
 
 class ServiceCredential(NamedTuple):

@@ -15,10 +15,18 @@ from typing import Any, Final, NamedTuple
 from leeward.adapter import TargetConfig
 from leeward.adapter.hosts import check_host, is_this_machine
 from leeward.adapter.resolver import Resolved, Source, Unresolved
-from leeward.adapter.text import is_token, masked, percent_encode
-from leeward.adapter.tokens import Address, TokenEndpoint, address_in, end_in, good_until, sound
+from leeward.adapter.tokens import (
+    EndpointAddress,
+    TokenEndpoint,
+    address_in,
+    end_in,
+    good_until,
+    sound,
+)
 from leeward.adapter.wire import Request, Transport
 from leeward.errors import ConfigError, Outcome
+from leeward.masking import masked
+from leeward.text import is_token, percent_encode
 from leeward_azure.identity.credentials import Bearer
 
 ENDPOINT: Final = "IDENTITY_ENDPOINT"
@@ -41,7 +49,7 @@ class Endpoint(NamedTuple):
         header: the word that proves the request comes from here.
     """
 
-    address: Address
+    address: EndpointAddress
     header: tuple[str, str]
 
     def __repr__(self) -> str:
@@ -49,7 +57,9 @@ class Endpoint(NamedTuple):
 
 
 MACHINE: Final = Endpoint(
-    Address("http://169.254.169.254", "/metadata/identity/oauth2/token?api-version=2018-02-01"),
+    EndpointAddress(
+        "http://169.254.169.254", "/metadata/identity/oauth2/token?api-version=2018-02-01"
+    ),
     ("Metadata", "true"),
 )
 """The instance metadata service of virtual machines."""

@@ -15,8 +15,8 @@ from functools import lru_cache
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 from leeward.adapter.http_dates import http_date
-from leeward.adapter.text import percent_encode
 from leeward.errors import ConfigError
+from leeward.text import percent_encode
 from leeward_azure.identity.credentials import AccountKey, Bearer, Credential
 
 Headers: TypeAlias = tuple[tuple[str, str], ...]

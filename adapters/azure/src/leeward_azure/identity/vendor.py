@@ -10,18 +10,18 @@ import re
 from collections.abc import Callable
 from typing import Any, Final
 
-from leeward.adapter.forking import ForkLock
 from leeward.adapter.resolver import Resolved, Unresolved
 from leeward.adapter.tokens import is_busy
 from leeward.adapter.vendor import (
     CONNECT_TIMEOUT,
     READ_TIMEOUT,
     out_of_reach,
-    refused,
+    refusal,
     vendor_errors,
     with_causes,
 )
 from leeward.errors import Outcome
+from leeward.forking import ForkLock
 from leeward_azure.identity.credentials import Bearer
 from leeward_azure.settings.options import Settings
 
@@ -132,7 +132,7 @@ def _refusal_of(error: Exception) -> Unresolved:
     if reached_nobody(error):
         return out_of_reach(_WHERE, name)
     found = re.search(r"AADSTS[0-9]{1,9}", str(error))
-    return refused(_WHERE, found[0] if found else name)
+    return refusal(_WHERE, found[0] if found else name)
 
 
 def reached_nobody(error: BaseException) -> bool:

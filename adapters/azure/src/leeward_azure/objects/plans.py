@@ -16,33 +16,34 @@ from functools import partial
 from hashlib import md5
 from typing import Final
 
-from leeward.adapter.exchange import Exchange, exchange, read_answer
-from leeward.adapter.json_text import Undecodable
+from leeward.adapter.exchange import Exchange, document_in, exchange, read_answer
 from leeward.adapter.objects import (
+    ObjectService,
+    another_object,
+    checksum_in,
+    finish_put,
+    metadata_in,
+    range_header,
+    read_deletion,
+    read_look,
+    read_piece,
+    revision_in,
+    whole_size,
+)
+from leeward.adapter.plans import Plan, Planner, View
+from leeward.adapter.wire import Request, Response
+from leeward.calls import (
     DeleteObject,
     FoundObject,
     GetObject,
     HeadObject,
     Listing,
     ListObjects,
-    ObjectService,
     PutObject,
-    another_object,
-    finish_put,
-    kept_checksum,
-    range_header,
-    read_deletion,
-    read_look,
-    read_piece,
-    told_metadata,
-    told_revision,
-    whole_size,
 )
-from leeward.adapter.plans import Plan, Planner, View
-from leeward.adapter.text import percent_encode
-from leeward.adapter.wire import Request, Response
-from leeward.adapter.xml_text import document_in
 from leeward.errors import InvalidRequest
+from leeward.json_text import Undecodable
+from leeward.text import percent_encode
 from leeward_azure.errors import judge_blob
 from leeward_azure.exchange import service_of
 from leeward_azure.identity.credentials import ServiceCredential
@@ -156,13 +157,13 @@ def _exchange(configured: Blobs, request: Request, view: View, *, effect: bool =
 
 
 def _etag_of(response: Response) -> str:
-    return told_revision(_ETAG, response.headers.get("etag", "").strip('"'))
+    return revision_in(_ETAG, response.headers.get("etag", "").strip('"'))
 
 
 def _found(name: str, response: Response, size: int) -> FoundObject:
     headers = response.headers
-    checksum = kept_checksum(headers.get(CHECKSUM))
-    metadata = told_metadata(headers.items(), METADATA, (WRITE_ID, CHECKSUM))
+    checksum = checksum_in(headers.get(CHECKSUM))
+    metadata = metadata_in(headers.items(), METADATA, (WRITE_ID, CHECKSUM))
     return FoundObject(name, size, _etag_of(response), headers.get(WRITE_ID), checksum, metadata)
 
 

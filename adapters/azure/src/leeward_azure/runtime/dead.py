@@ -8,7 +8,6 @@ from functools import lru_cache
 from typing import Any
 
 from leeward.adapter import Driver, TargetConfig
-from leeward.adapter.queues import ask
 from leeward.app.kit import App, DeadLetters, Perform, dead_letter_names, dead_letters_at
 from leeward_azure.functions.queue_names import SERVICE_BUS
 
@@ -43,7 +42,7 @@ def dead_letters(
             options = _account(storage) if setting is None else _namespace(setting)
             return open_driver(TargetConfig("azure", "azure", None, options, os.environ))
 
-        return lambda call, seconds: ask(opened(settings.get(call.queue)), call, seconds)
+        return lambda call, seconds: opened(settings.get(call.queue)).perform(call, seconds)
 
     return dead_letters_at(names, target)
 

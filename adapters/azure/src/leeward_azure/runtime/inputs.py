@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from leeward.adapter.queues import Attribute
 from leeward.app.kit import (
     HEALTH_PATH,
     Answer,
@@ -24,11 +23,12 @@ from leeward.app.kit import (
     event_of,
     failure_answer,
     headers_of,
-    join_key,
     refusal_answer,
     serve,
     tick_time,
 )
+from leeward.calls import Attribute
+from leeward.text import join_key
 from leeward.values import Event
 from leeward_azure.functions.queue_names import JSON, SERVICE_BUS
 from leeward_azure.runtime import objects

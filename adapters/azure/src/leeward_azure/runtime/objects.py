@@ -18,13 +18,12 @@ from leeward.app.kit import (
     Host,
     InvalidInput,
     ObjectEvent,
-    Undecodable,
-    decode,
     event_of,
     is_event,
     parse_time,
     refusal_answer,
 )
+from leeward.json_text import Undecodable, decode
 from leeward.values import Event
 
 _EVENTS: Final = "Microsoft.Storage."

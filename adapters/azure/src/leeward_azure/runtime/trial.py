@@ -6,18 +6,10 @@ from datetime import datetime
 from types import SimpleNamespace
 from typing import Any
 
-from leeward.adapter.cloudevents import to_json
-from leeward.app.kit import (
-    App,
-    Delivery,
-    Handler,
-    Message,
-    ObjectEvent,
-    Ran,
-    decode,
-    encode,
-)
+from leeward.app.kit import App, Delivery, Handler, Message, ObjectEvent, Ran
+from leeward.cloudevents import to_json
 from leeward.envelope import request_headers
+from leeward.json_text import decode, encode
 from leeward.values import Event
 from leeward_azure.runtime import handler as function_app
 

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from leeward.adapter.options import Setting
-from leeward.adapter.text import is_base64
 from leeward.errors import ConfigError
+from leeward.text import is_base64
 
 EMULATOR: Final = {
     "accountname": "devstoreaccount1",

@@ -22,8 +22,8 @@ from leeward.adapter.options import (
     matching,
     read_options,
 )
-from leeward.adapter.text import BASE64
 from leeward.errors import ConfigError
+from leeward.text import BASE64
 from leeward_azure.settings import service_bus, storage
 from leeward_azure.settings.connections import Cosmos, parse_cosmos
 from leeward_azure.settings.endpoints import check_configured, cloud_of, endpoint

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from leeward.adapter.text import masked
+from leeward.masking import masked
 from leeward.values import NOTHING
 
 TOPIC: Final = "{topic}"

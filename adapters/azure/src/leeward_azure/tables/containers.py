@@ -11,13 +11,14 @@ from __future__ import annotations
 from functools import lru_cache, partial
 from typing import Any, Final, Literal, NamedTuple
 
-from leeward.adapter import Result, Store, json_text
-from leeward.adapter.exchange import Answer, Exchange, by_headers, exchange, object_of
-from leeward.adapter.json_text import Undecodable
+from leeward import json_text
+from leeward.adapter.exchange import Exchange, ServiceAnswer, by_headers, exchange, object_of
 from leeward.adapter.plans import Drop, Learn, Plan, View
-from leeward.adapter.text import is_printable, percent_encode
 from leeward.adapter.wire import Request, Response
+from leeward.calls import Result, Store
 from leeward.errors import InvalidRequest, Outcome
+from leeward.json_text import Undecodable
+from leeward.text import is_printable, percent_encode
 from leeward_azure.errors import ABSENT, LAGGING, REGION_MOVED, judge_cosmos
 from leeward_azure.exchange import service_of
 from leeward_azure.identity.credentials import ServiceCredential
@@ -158,7 +159,9 @@ def ask_container(
     if refusal is not None and refusal.reason == REGION_MOVED:
         yield Drop(container.origin)
     if refusal is not None and refusal.reason == ABSENT and location is None:
-        return Answer(answer.response, refusal._replace(reason=None))  # so it is the container
+        return ServiceAnswer(
+            answer.response, refusal._replace(reason=None)
+        )  # so it is the container
     return answer
 
 

@@ -29,7 +29,6 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from leeward.adapter import Key, Store, Stored
 from leeward.adapter.items import (
     decode,
     encode,
@@ -38,9 +37,10 @@ from leeward.adapter.items import (
     native_expiry,
     unescape_key,
 )
-from leeward.adapter.json_text import Undecodable
 from leeward.adapter.tables import Revision, parse_revision
-from leeward.adapter.text import masked
+from leeward.calls import Key, Store, Stored
+from leeward.json_text import Undecodable
+from leeward.masking import masked
 from leeward_azure.tables.profile import COSMOS
 
 Native: TypeAlias = dict[str, Any]

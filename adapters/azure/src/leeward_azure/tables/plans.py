@@ -12,19 +12,16 @@ from collections.abc import Generator
 from functools import partial
 from typing import Any, NamedTuple
 
-from leeward.adapter import Delete, Load, Page, Result, Scan, Store, Stored
 from leeward.adapter.classification import CONTENTION_REASON
 from leeward.adapter.exchange import (
     UNDECODABLE,
     UNEXPECTED,
-    Answer,
+    ServiceAnswer,
     ambiguous,
     as_look_up,
     misread,
     object_of,
 )
-from leeward.adapter.items import UnreadableItem
-from leeward.adapter.json_text import Undecodable, decode_apart
 from leeward.adapter.plans import Learn, Plan, Planner, Step, View
 from leeward.adapter.tables import (
     EXPIRED,
@@ -34,7 +31,9 @@ from leeward.adapter.tables import (
     wrong_cursor,
 )
 from leeward.adapter.wire import Response
+from leeward.calls import Delete, Load, Page, Result, Scan, Store, Stored, UnreadableItem
 from leeward.errors import Outcome
+from leeward.json_text import Undecodable, decode_apart
 from leeward_azure.errors import ABSENT
 from leeward_azure.tables.containers import (
     COSMOS,
@@ -286,7 +285,7 @@ def _ok(value: Any, response: Response) -> Result[Any]:
     return Result.ok(value, request_id=response.headers.get(COSMOS.request_id))
 
 
-def _is_absent(answer: Answer) -> bool:
+def _is_absent(answer: ServiceAnswer) -> bool:
     return answer.refusal is not None and answer.refusal.reason == ABSENT
 
 

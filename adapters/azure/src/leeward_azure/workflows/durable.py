@@ -15,7 +15,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from leeward.adapter.workflows import (
+from leeward.errors import ConfigError, Conflict, LeewardError
+from leeward.values import Json
+from leeward.workflow.kit import (
     ACTIVITY,
     NOT_SENT,
     ORCHESTRATOR,
@@ -28,8 +30,6 @@ from leeward.adapter.workflows import (
     perform_step,
     read_stored,
 )
-from leeward.errors import ConfigError, Conflict, LeewardError
-from leeward.values import Json
 
 MARKS: Final = "workflow-steps"
 """The logical name of the table with the marks of unsafe steps."""

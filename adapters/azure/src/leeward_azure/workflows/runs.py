@@ -18,7 +18,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any, Final
 
-from leeward.adapter import Result, json_text
+from leeward import json_text
 from leeward.adapter.classification import (
     AUTH,
     CALLER,
@@ -38,14 +38,15 @@ from leeward.adapter.exchange import (
     exchange,
     misread,
     object_of,
-    refused,
+    result_of_refusal,
 )
 from leeward.adapter.plans import Plan, Planner, Step, View
-from leeward.adapter.runs import AbortRun, FoundRun, GetRun, StartRun, already_there
-from leeward.adapter.text import percent_encode
+from leeward.adapter.runs import already_there
 from leeward.adapter.wire import Request, Response
-from leeward.adapter.workflows import ORCHESTRATOR, UNKNOWN
+from leeward.calls import AbortRun, FoundRun, GetRun, Result, StartRun
 from leeward.errors import Outcome
+from leeward.text import percent_encode
+from leeward.workflow.kit import ORCHESTRATOR, UNKNOWN
 from leeward_azure.exchange import retry_after
 from leeward_azure.settings.services import Workflows
 
@@ -190,7 +191,7 @@ def _service(configured: Workflows) -> Service:
 
 
 def _refusal(response: Response, now: float) -> Result[Any]:
-    return refused(response, now, judge(response), None, wait=retry_after)
+    return result_of_refusal(response, now, judge(response), None, wait=retry_after)
 
 
 def judge(response: Response) -> Classification:

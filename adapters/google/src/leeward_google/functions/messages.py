@@ -15,18 +15,18 @@ from datetime import datetime
 from functools import partial
 from typing import Any, Final
 
-from leeward.adapter import json_text
+from leeward import json_text
 from leeward.adapter.exchange import exchange_json
 from leeward.adapter.plans import Plan, Planner, View
-from leeward.adapter.queues import (
+from leeward.adapter.wire import Request
+from leeward.calls import (
     Attribute,
     HideMessage,
     PutMessage,
+    QueueMessage,
     RemoveMessage,
     TakeMessages,
-    Taken,
 )
-from leeward.adapter.wire import Request
 from leeward.errors import InvalidRequest
 from leeward_google.exchange import EMULATOR, GOOGLE, JSON
 from leeward_google.settings.services import Events, is_topic_name
@@ -125,14 +125,14 @@ def _id_in(document: dict[str, Any]) -> str:
     return found
 
 
-def _taken_in(document: dict[str, Any]) -> tuple[Taken, ...]:
+def _taken_in(document: dict[str, Any]) -> tuple[QueueMessage, ...]:
     return tuple(_taken(each) for each in document.get("receivedMessages") or ())
 
 
-def _taken(received: dict[str, Any]) -> Taken:
+def _taken(received: dict[str, Any]) -> QueueMessage:
     message = received["message"]
     attributes = message.get("attributes") or {}
-    return Taken(
+    return QueueMessage(
         message["messageId"],
         a2b_base64(message.get("data") or ""),
         tuple(Attribute(name, value) for name, value in attributes.items()),

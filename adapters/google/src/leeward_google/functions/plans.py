@@ -13,12 +13,12 @@ from __future__ import annotations
 from functools import partial
 from typing import Final
 
-from leeward.adapter import Invoke
 from leeward.adapter.classification import APP_ERROR, AUTH, NOT_FOUND, TOO_LARGE, Classification
-from leeward.adapter.http_functions import Platform, Proof
+from leeward.adapter.http_functions import FunctionPlatform, Proof
 from leeward.adapter.http_functions import invoke as invoke_over_http
 from leeward.adapter.plans import Plan, Planner, View
 from leeward.adapter.wire import Response
+from leeward.calls import Invoke
 from leeward.errors import Outcome
 from leeward_google.functions.addresses import check_name
 from leeward_google.settings.services import Functions
@@ -67,4 +67,4 @@ def _request_id(response: Response) -> str | None:
     return response.headers.get("function-execution-id") or trace or None
 
 
-PLATFORM: Final = Platform(PROOFS, _request_id)
+PLATFORM: Final = FunctionPlatform(PROOFS, _request_id)

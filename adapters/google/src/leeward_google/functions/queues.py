@@ -19,14 +19,15 @@ from collections.abc import Generator
 from functools import partial
 from typing import Any, Final
 
-from leeward.adapter import Enqueue, Result, json_text
+from leeward import json_text
 from leeward.adapter.exchange import UNDECODABLE, ambiguous, exchange, object_of
 from leeward.adapter.http_functions import Address
-from leeward.adapter.json_text import Undecodable
 from leeward.adapter.plans import Learn, Need, Plan, Planner, Step, View
 from leeward.adapter.wire import Request, Response
+from leeward.calls import Enqueue, Result
 from leeward.envelope import IDEMPOTENCY_KEY, TRACEPARENT
 from leeward.errors import InvalidRequest
+from leeward.json_text import Undecodable
 from leeward_google.exchange import EMULATOR, GOOGLE, JSON
 from leeward_google.functions.addresses import (
     KEPT,

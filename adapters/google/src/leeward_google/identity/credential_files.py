@@ -16,10 +16,10 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from leeward.adapter.json_text import Undecodable, decode
 from leeward.adapter.resolver import Unresolved
 from leeward.adapter.tokens import LARGEST
 from leeward.errors import Outcome
+from leeward.json_text import Undecodable, decode
 from leeward_google.identity.impersonation import Principal
 from leeward_google.settings.endpoints import is_own_host
 

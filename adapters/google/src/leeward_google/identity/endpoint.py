@@ -15,10 +15,10 @@ from typing import Any, Final
 
 from leeward.adapter.hosts import url_of
 from leeward.adapter.resolver import Resolved, Source, Token, Unresolved
-from leeward.adapter.text import percent_encode
 from leeward.adapter.tokens import TokenEndpoint, end_in, json_object, undecodable
 from leeward.adapter.wire import Failure, Request, Response, Transport
 from leeward.errors import ConfigError, LeewardError, Outcome
+from leeward.text import percent_encode
 from leeward_google.identity.credentials import IdToken, access_token, id_token
 
 ADDRESS: Final = "http://169.254.169.254"

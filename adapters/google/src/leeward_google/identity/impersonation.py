@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
-from leeward.adapter import json_text
+from leeward import json_text
 from leeward.adapter.resolver import Resolved, Source
 from leeward.adapter.tokens import TokenEndpoint, time_in
 from leeward.adapter.wire import Request, Transport

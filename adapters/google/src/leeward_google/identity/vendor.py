@@ -14,18 +14,18 @@ from typing import Any, Final, Self, TypeAlias
 from urllib.parse import urlsplit
 
 from leeward.adapter import TargetConfig
-from leeward.adapter.forking import ForkLock
 from leeward.adapter.resolver import Resolved, Source, Token, Unresolved
 from leeward.adapter.tokens import is_busy
 from leeward.adapter.vendor import (
     CONNECT_TIMEOUT,
     READ_TIMEOUT,
     out_of_reach,
+    refusal,
     refuse_private,
-    refused,
     vendor_errors,
 )
 from leeward.errors import Outcome
+from leeward.forking import ForkLock
 from leeward_google.identity import credential_files as files
 from leeward_google.identity.credentials import (
     SCOPE,
@@ -151,7 +151,7 @@ def _refusal(error: Exception) -> Unresolved:
     """Return what an exception means, by class alone: its text may repeat anything."""
     from google.auth.exceptions import TransportError
 
-    told = out_of_reach if isinstance(error, TransportError) else refused
+    told = out_of_reach if isinstance(error, TransportError) else refusal
     return told(_WHERE, type(error).__name__)
 
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from leeward.adapter import Result
 from leeward.adapter.classification import (
     AMBIGUOUS,
     AUTH,
@@ -30,8 +29,9 @@ from leeward.adapter.classification import (
     code_in,
 )
 from leeward.adapter.exchange import error_in
-from leeward.adapter.exchange import refused as refused_by
+from leeward.adapter.exchange import result_of_refusal as refused_by
 from leeward.adapter.wire import Response
+from leeward.calls import Result
 from leeward.errors import Outcome
 from leeward_google.errors import QUOTA, SUSPENDED
 

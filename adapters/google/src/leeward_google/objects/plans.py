@@ -15,31 +15,33 @@ from functools import partial
 from hashlib import md5
 from typing import Any, Final
 
-from leeward.adapter import json_text
+from leeward import json_text
 from leeward.adapter.exchange import exchange, exchange_json, object_of
 from leeward.adapter.objects import (
+    ObjectService,
+    another_object,
+    checksum_in,
+    finish_put,
+    metadata_in,
+    range_header,
+    read_deletion,
+    read_look,
+    read_piece,
+    revision_in,
+)
+from leeward.adapter.plans import Plan, Planner, View
+from leeward.adapter.wire import Request, Response
+from leeward.calls import (
     DeleteObject,
     FoundObject,
     GetObject,
     HeadObject,
     Listing,
     ListObjects,
-    ObjectService,
     PutObject,
-    another_object,
-    finish_put,
-    kept_checksum,
-    range_header,
-    read_deletion,
-    read_look,
-    read_piece,
-    told_metadata,
-    told_revision,
 )
-from leeward.adapter.plans import Plan, Planner, View
-from leeward.adapter.text import percent_encode
-from leeward.adapter.wire import Request, Response
 from leeward.errors import InvalidRequest
+from leeward.text import percent_encode
 from leeward_google.exchange import GOOGLE
 from leeward_google.objects.errors import REQUEST_ID, is_absent, is_behind, refusal
 from leeward_google.settings.services import Objects
@@ -159,20 +161,20 @@ def _multipart(call: PutObject) -> tuple[str, bytes]:
 
 
 def _written(response: Response) -> str:
-    return told_revision(_GENERATION, object_of(response)["generation"])
+    return revision_in(_GENERATION, object_of(response)["generation"])
 
 
 def _by_document(document: dict[str, Any]) -> FoundObject:
     known = document.get("metadata") or {}
-    checksum = kept_checksum(known.get(CHECKSUM)) or _md5(document.get("md5Hash"))
-    size, generation = int(document["size"]), told_revision(_GENERATION, document["generation"])
+    checksum = checksum_in(known.get(CHECKSUM)) or _md5(document.get("md5Hash"))
+    size, generation = int(document["size"]), revision_in(_GENERATION, document["generation"])
     name, write_id = str(document["name"]), known.get(WRITE_ID)
-    metadata = told_metadata(known.items(), own=(WRITE_ID, CHECKSUM))
+    metadata = metadata_in(known.items(), own=(WRITE_ID, CHECKSUM))
     return FoundObject(name, size, generation, write_id, checksum, metadata)
 
 
 def _by_headers(name: str, response: Response, size: int) -> FoundObject:
-    generation = told_revision(_GENERATION, response.headers.get("x-goog-generation"))
+    generation = revision_in(_GENERATION, response.headers.get("x-goog-generation"))
     told = re.search("md5=([A-Za-z0-9+/=]+)", response.headers.get("x-goog-hash", ""))
     return FoundObject(name, size, generation, None, _md5(told and told[1]))
 
@@ -189,7 +191,7 @@ def _listing(document: dict[str, Any]) -> Listing:
     items = document.get("items", [])
     found = tuple(
         FoundObject(
-            str(each["name"]), int(each["size"]), told_revision(_GENERATION, each["generation"])
+            str(each["name"]), int(each["size"]), revision_in(_GENERATION, each["generation"])
         )
         for each in items
     )

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from functools import partial
 
 from leeward.adapter import TargetConfig
-from leeward.adapter.queues import ask
 from leeward.app.kit import DeadLetters, Perform, dead_letters_at
 
 
@@ -17,6 +15,6 @@ def dead_letters(topics: Mapping[str, str] | None) -> DeadLetters:
     def target() -> Perform:
         from leeward_google.driver import open_driver
 
-        return partial(ask, open_driver(TargetConfig("google", "google", None, {}, os.environ)))
+        return open_driver(TargetConfig("google", "google", None, {}, os.environ)).perform
 
     return dead_letters_at(topics, target)

@@ -19,11 +19,10 @@ from leeward.app.kit import (
     InvalidInput,
     Message,
     ObjectEvent,
-    Undecodable,
-    decode,
     parse_time,
     refusal_answer,
 )
+from leeward.json_text import Undecodable, decode
 from leeward.values import Event
 from leeward_google.runtime.call import Run
 

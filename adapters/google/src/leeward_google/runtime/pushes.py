@@ -12,7 +12,6 @@ from binascii import Error
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
-from leeward.adapter.queues import Attribute
 from leeward.app.kit import (
     Answer,
     Delivery,
@@ -23,14 +22,14 @@ from leeward.app.kit import (
     Letter,
     Message,
     ObjectEvent,
-    Undecodable,
-    decode,
     event_key,
     events_in,
     failure_answer,
     headers_of,
 )
+from leeward.calls import Attribute
 from leeward.envelope import DEADLINE
+from leeward.json_text import Undecodable, decode
 from leeward.values import Event
 from leeward_google.runtime import objects
 from leeward_google.runtime.call import Run

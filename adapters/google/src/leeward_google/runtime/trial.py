@@ -8,8 +8,9 @@ from datetime import datetime
 from types import SimpleNamespace
 from typing import Any
 
-from leeward.app.kit import App, Delivery, Handler, Message, ObjectEvent, Ran, decode, encode
+from leeward.app.kit import App, Delivery, Handler, Message, ObjectEvent, Ran
 from leeward.envelope import request_headers
+from leeward.json_text import decode, encode
 from leeward.values import Event
 from leeward_google.runtime import handler as web_function
 
@@ -41,7 +42,7 @@ def _request(delivery: Delivery) -> tuple[Mapping[str, str], bytes]:
         sent = dict(request_headers(delivery.idempotency_key, delivery.seconds))
         return {"Content-Type": "application/json", **sent}, given
     if isinstance(given, Event):
-        from leeward.adapter.cloudevents import document_of
+        from leeward.cloudevents import document_of
 
         return {"Content-Type": "application/cloudevents+json"}, document_of(given)
     if isinstance(given, ObjectEvent):

@@ -13,11 +13,11 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final
 
-from leeward.adapter import json_text
-from leeward.adapter.backups import LookNative, Native, StartNative
+from leeward import json_text
 from leeward.adapter.exchange import JSON, exchange_json
 from leeward.adapter.plans import Plan, Planner, View
 from leeward.adapter.wire import Request
+from leeward.calls import LookNative, NativeJob, StartNative
 from leeward.errors import Unsupported
 from leeward_google.tables.documents import check_collection
 from leeward_google.tables.plans import FirestoreEndpoint
@@ -59,18 +59,18 @@ def look(endpoint: FirestoreEndpoint, call: LookNative, view: View) -> Plan:
     return (yield from exchange_json(endpoint.service, request, view, _operation))
 
 
-def _operation(document: dict[str, Any]) -> Native:
+def _operation(document: dict[str, Any]) -> NativeJob:
     known = document.get("metadata") or {}
     progress = known.get("progressDocuments") or {}
     done, total = (_count(progress.get(each)) for each in ("completedWork", "estimatedWork"))
     id = str(document["name"])
     if not document.get("done"):
-        return Native(id, "running", done, total)
+        return NativeJob(id, "running", done, total)
     error = document.get("error")
     if error is not None:
-        return Native(id, "failed", done, total, str(error.get("message")))
+        return NativeJob(id, "failed", done, total, str(error.get("message")))
     where = f"{known.get('outputUriPrefix', '')}; importDocuments, or BigQuery, reads it"
-    return Native(id, "done", done, total, where)
+    return NativeJob(id, "done", done, total, where)
 
 
 def _count(text: Any) -> int | None:

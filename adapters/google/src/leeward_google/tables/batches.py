@@ -8,13 +8,13 @@ from __future__ import annotations
 from functools import partial
 from typing import Any, Final
 
-from leeward.adapter import Result, Store, StoreMany
 from leeward.adapter.classification import AMBIGUOUS
 from leeward.adapter.exchange import UNDECODABLE, ambiguous, exchange, object_of
-from leeward.adapter.json_text import Undecodable
 from leeward.adapter.plans import Plan, Planner, View
 from leeward.adapter.tables import revision_after
+from leeward.calls import Result, Store, StoreMany
 from leeward.errors import Unsupported
+from leeward.json_text import Undecodable
 from leeward_google.errors import STATUSES
 from leeward_google.tables.documents import fields_of, update_time_of
 from leeward_google.tables.plans import FirestoreEndpoint, name_of

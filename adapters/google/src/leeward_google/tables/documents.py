@@ -17,11 +17,11 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final, TypeAlias
 
-from leeward.adapter import Key, Store, Stored
 from leeward.adapter.items import decode, encode, escape_key, native_expiry
-from leeward.adapter.json_text import Undecodable
 from leeward.adapter.tables import Revision, parse_revision
+from leeward.calls import Key, Store, Stored
 from leeward.errors import InvalidRequest
+from leeward.json_text import Undecodable
 from leeward_google.tables.profile import FIRESTORE
 
 Native: TypeAlias = dict[str, Any]

@@ -21,12 +21,13 @@ from collections.abc import Generator
 from functools import partial
 from typing import Any, Final, NamedTuple
 
-from leeward.adapter import Delete, Key, Load, Result, Scan, Store, Stored, json_text
+from leeward import json_text
 from leeward.adapter.classification import CONTENTION_REASON
 from leeward.adapter.exchange import Exchange, Service, exchange
 from leeward.adapter.plans import STALE_CREDENTIALS, Learn, Plan, Planner, Step, View
 from leeward.adapter.tables import EXPIRED, another_revision, mark_in, wrong_cursor
 from leeward.adapter.wire import Request
+from leeward.calls import Delete, Key, Load, Result, Scan, Store, Stored
 from leeward.errors import Outcome
 from leeward_google.errors import FAILED_PRECONDITION
 from leeward_google.exchange import EMULATOR, GOOGLE, JSON

@@ -11,7 +11,8 @@ from binascii import a2b_base64, b2a_base64
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from leeward.adapter.items import DoubleModel, Profile, TypedJson, UnreadableItem
+from leeward.adapter.items import DoubleModel, Profile, TypedJson
+from leeward.calls import UnreadableItem
 
 
 def _write_time(value: datetime) -> str:

@@ -8,13 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final, TypeAlias
 
-from leeward.adapter import Delete, Page, Result, Store, Stored
-from leeward.adapter.exchange import UNDECODABLE, ambiguous, misread, object_of
-from leeward.adapter.items import UnreadableItem
-from leeward.adapter.json_text import Undecodable
-from leeward.adapter.tables import UNREADABLE, revision_after
+from leeward.adapter.exchange import UNDECODABLE, UNREADABLE, ambiguous, misread, object_of
+from leeward.adapter.tables import revision_after
 from leeward.adapter.wire import Response
+from leeward.calls import Delete, Page, Result, Store, Stored, UnreadableItem
 from leeward.errors import Outcome
+from leeward.json_text import Undecodable
 from leeward_google.errors import told_in
 from leeward_google.exchange import elements_of, refused
 from leeward_google.tables.documents import (

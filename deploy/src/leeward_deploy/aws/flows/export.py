@@ -6,8 +6,8 @@ import json
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final
 
-from leeward.adapter.workflows import Definition
 from leeward.errors import ConfigError
+from leeward.workflow.kit import Definition
 from leeward_deploy.aws.flows.machine import Machine
 from leeward_deploy.recipe import WorkflowExport
 

@@ -15,7 +15,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from leeward.adapter.workflows import (
+from leeward.errors import ConfigError
+from leeward.workflow.kit import (
     AMBIGUOUS,
     DEADLINE,
     INPUT,
@@ -37,7 +38,6 @@ from leeward.adapter.workflows import (
     blocks_of,
     repeats_ambiguous,
 )
-from leeward.errors import ConfigError
 from leeward_deploy.aws.flows.jsonata import (
     LARGEST,
     field_of,

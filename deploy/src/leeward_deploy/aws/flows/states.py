@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
-from leeward.adapter.workflows import (
+from leeward.workflow.kit import (
     AMBIGUOUS,
     ANY,
     COMPENSATION_FAILED,

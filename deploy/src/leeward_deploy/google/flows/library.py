@@ -12,7 +12,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final
 
-from leeward.adapter.workflows import (
+from leeward.envelope import PROBLEM
+from leeward.workflow.kit import (
     AMBIGUOUS,
     FAILED,
     NOT_SENT,
@@ -22,7 +23,6 @@ from leeward.adapter.workflows import (
     UNKNOWN,
     UNKNOWN_CLASSES,
 )
-from leeward.envelope import PROBLEM
 
 Steps = list[dict[str, Any]]
 

@@ -16,9 +16,9 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final
 
-from leeward.adapter import workflows
-from leeward.adapter.workflows import INPUT, Definition, Reference, Step, Stop, most, nodes
 from leeward.errors import ConfigError
+from leeward.workflow import kit as workflows
+from leeward.workflow.kit import INPUT, Definition, Reference, Step, Stop, most, nodes
 from leeward_deploy.google.flows.library import LIBRARY, LIST, Steps, assign, when
 from leeward_deploy.google.flows.steps import (
     FunctionCalls,

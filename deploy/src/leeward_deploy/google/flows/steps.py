@@ -11,7 +11,7 @@ import json
 from collections.abc import Collection, Mapping
 from typing import Any, Final, NamedTuple
 
-from leeward.adapter.workflows import (
+from leeward.workflow.kit import (
     ANY,
     COMPENSATION_FAILED,
     INPUT,

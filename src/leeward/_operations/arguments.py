@@ -1,0 +1,241 @@
+"""Checks of the arguments that operations share: names, keys, times and ids.
+
+Each check raises `InvalidRequest` with the field and the remedy, and returns the checked value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from leeward.adapter import Limits
+from leeward.calls import Key
+from leeward.errors import InvalidRequest, PayloadTooLarge
+from leeward.text import is_printable
+from leeward.values import Effect
+
+
+class OrderLimits:
+    """The limits of an order of targets.
+
+    Args:
+        by_target: target to the largest that it takes.
+
+    Attributes:
+        smallest: what holds on every one of them.
+    """
+
+    def __init__(self, by_target: Mapping[str, Limits]) -> None:
+        self.smallest = Limits.smallest([*by_target.values()])
+        self._by_target = by_target
+
+    def takes(self, limit: str) -> str:
+        """Return which target takes the least, and how much; `limit` is a field of `Limits`."""
+        most = getattr(self.smallest, limit)
+        names = [name for name, each in self._by_target.items() if getattr(each, limit) == most]
+        return f"{', '.join(names)} takes at most {most}"
+
+
+MAX_NAME = 256
+"""Characters of a function's, bus's or table's logical name."""
+
+MAX_IDEMPOTENCY_KEY = 255
+"""Characters. It travels as an HTTP header; the IETF draft names no limit, vendors use 255."""
+
+MAX_SECONDS = 24 * 3600.0
+"""The longest deadline, in seconds."""
+
+MAX_EXPIRY = 100 * 365 * 24 * 3600.0
+"""Seconds. DynamoDB and Firestore ignore or refuse expiries much further away."""
+
+
+def check_name(value: Any, field: str) -> str:
+    """Check the name of a function, bus or table."""
+    if type(value) is str and len(value) <= MAX_NAME and value.isprintable() and value.strip():
+        return value
+    text = _text(value, field)
+    if len(text) > MAX_NAME:
+        raise InvalidRequest(
+            f"{field} has {len(text)} characters; at most {MAX_NAME} are allowed", field=field
+        )
+    return text
+
+
+def check_effect(value: Any) -> Effect | None:
+    """Check an effect, given as `Effect` or as its value."""
+    if value is None or isinstance(value, Effect):
+        return value
+    names = [each.value for each in Effect]
+    if not isinstance(value, str) or value not in names:
+        raise InvalidRequest(
+            f"effect is {display(value)}; it must be one of {', '.join(names)}", field="effect"
+        )
+    return Effect(value)
+
+
+def check_call_id(value: Any) -> int:
+    """Check the number of a call."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise InvalidRequest(
+            f"call_id is {display(value)}; it must be a whole number, as in `attempts`",
+            field="call_id",
+        )
+    return value
+
+
+def check_targets(value: Any, order: Collection[str], able: Collection[str]) -> tuple[str, ...]:
+    """Check the targets that one call is narrowed to: names of the order, each once.
+
+    Args:
+        value: as the caller gave it; commas separate several names in one text.
+        order: the names of all targets.
+        able: those that may serve the call; one of them has to be named.
+    """
+    given = value.split(",") if isinstance(value, str) else value
+    several = isinstance(given, Sequence) and not isinstance(given, bytes | bytearray)
+    if not several or not given or any(not isinstance(each, str) for each in given):
+        problem = f"is {display(value)}; it must be the name of a target of the order, or several "
+        raise InvalidRequest(f"targets {problem}of them", field="targets")
+    names = tuple(each.strip() for each in given)
+    for name in names:
+        if name not in order:
+            problem = f"names {display(name)}, which is not in the order; it has {', '.join(order)}"
+            raise InvalidRequest(f"targets {problem}", field="targets")
+    if len(set(names)) < len(names):
+        raise InvalidRequest("targets names a target twice; name each once", field="targets")
+    if not set(names) & set(able):
+        problem = f"names no target that may serve this call; name one of {', '.join(able)}"
+        raise InvalidRequest(f"targets {problem}, or leave it out", field="targets")
+    return names
+
+
+def check_idempotency_key(value: Any) -> str | None:
+    """Check an idempotency key: printable ASCII, because it travels as a header."""
+    if value is None:
+        return None
+    text = _text(value, "idempotency_key")
+    if len(text) > MAX_IDEMPOTENCY_KEY or not text.isascii() or text != text.strip():
+        raise InvalidRequest(
+            f"idempotency_key must be at most {MAX_IDEMPOTENCY_KEY} printable ASCII characters "
+            "without blanks at its ends; use a hash of a longer text",
+            field="idempotency_key",
+        )
+    return text
+
+
+def check_timeout(value: Any) -> float:
+    """Check a deadline in seconds."""
+    return _seconds(value, "timeout", MAX_SECONDS)
+
+
+def expires_at(value: Any, now: float) -> float:
+    """Turn `expires_in`, seconds or a timedelta, into Unix seconds."""
+    if not isinstance(value, int | float):
+        from datetime import timedelta
+
+        value = value.total_seconds() if isinstance(value, timedelta) else value
+    return now + _seconds(value, "expires_in", MAX_EXPIRY)
+
+
+def check_condition(if_absent: Any, if_revision: Any) -> str | None:
+    """Check the condition of a write; return the revision, which a receipt or a record gave."""
+    if not isinstance(if_absent, bool):
+        raise InvalidRequest(
+            f"if_absent must be True or False, not {display(if_absent)}", field="if_absent"
+        )
+    if if_revision is None:
+        return None
+    if if_absent:
+        raise InvalidRequest(
+            "if_absent and if_revision exclude each other; give one", field="if_revision"
+        )
+    return _text(if_revision, "if_revision")
+
+
+def key_of_item(item: Mapping[str, Any], fields: tuple[str, ...], limits: OrderLimits) -> Key:
+    """Take the key out of an item."""
+    absent = [field for field in fields if field not in item]
+    if absent:
+        raise InvalidRequest(
+            f"item[{absent[0]!r}] is missing, and is part of the table's key; add it, or set key "
+            "in [tables] of leeward.toml",
+            field=f"item[{absent[0]!r}]",
+        )
+    return _key(fields, [item[field] for field in fields], "item", limits)
+
+
+def key_of(key: Any, fields: tuple[str, ...], limits: OrderLimits) -> Key:
+    """Read the `key` argument: the one field's value, or a mapping of all fields."""
+    if isinstance(key, Mapping):
+        if set(key) != set(fields):
+            raise InvalidRequest(
+                f"key must have exactly the fields {list(fields)}, which are the table's key; "
+                "write those, or set key in [tables] of leeward.toml",
+                field="key",
+            )
+        return _key(fields, [key[field] for field in fields], "key", limits)
+    if len(fields) > 1:
+        raise InvalidRequest(
+            f"the table's key has {len(fields)} fields; pass a mapping with {list(fields)}",
+            field="key",
+        )
+    _check_key_value(key, "key", limits)
+    return Key(fields, (key,))
+
+
+def _key(fields: tuple[str, ...], values: list[Any], argument: str, limits: OrderLimits) -> Key:
+    for field, value in zip(fields, values, strict=True):
+        _check_key_value(value, f"{argument}[{field!r}]", limits)
+    return Key(fields, tuple(values))
+
+
+def _check_key_value(value: Any, field: str, limits: OrderLimits) -> None:
+    if type(value) is not str:
+        raise InvalidRequest(
+            f"{field} must be a string, not {type(value).__name__}; write it as text", field=field
+        )
+    if not value:
+        raise InvalidRequest(f"{field} is empty; a key needs at least one character", field=field)
+    try:
+        size = len(value.encode("utf-8"))
+    except UnicodeEncodeError:
+        raise InvalidRequest(
+            f"{field} has a lone surrogate, which is not UTF-8; remove it", field=field
+        ) from None
+    if size > limits.smallest.key_bytes:
+        raise PayloadTooLarge(
+            f"{field} has {size} bytes, and {limits.takes('key_bytes')}; shorten or hash it",
+            field=field,
+        )
+
+
+def display(value: object) -> str:
+    """Return a wrong value for a message: a short text itself, of anything else the type."""
+    if isinstance(value, str) and len(value) <= MAX_NAME:
+        return repr(value)
+    return f"of type {type(value).__name__}"
+
+
+def _text(value: Any, field: str) -> str:
+    if not isinstance(value, str):
+        raise InvalidRequest(f"{field} must be a string, not {type(value).__name__}", field=field)
+    if not str.strip(value):
+        raise InvalidRequest(f"{field} is empty; give it a value", field=field)
+    if not is_printable(value):
+        raise InvalidRequest(
+            f"{field} has a control character or a lone surrogate; remove it", field=field
+        )
+    return value
+
+
+def _seconds(value: Any, field: str, most: float) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise InvalidRequest(
+            f"{field} must be a number of seconds, not {type(value).__name__}", field=field
+        )
+    if not 0 < value <= most:
+        raise InvalidRequest(
+            f"{field} is out of range; it must be more than 0 and at most {most:.0f} seconds",
+            field=field,
+        )
+    return float(value)

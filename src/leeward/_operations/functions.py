@@ -1,0 +1,135 @@
+"""The operations of functions as values, as `leeward._operations.operations` has the others."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from leeward import items
+from leeward._operations import arguments, results
+from leeward.calls import Call, Enqueue, Invoke, Result
+from leeward.config import FunctionConfig
+from leeward.entropy import new_id
+from leeward.errors import InvalidRequest, PayloadTooLarge
+from leeward.json_text import encode
+from leeward.traces import running_trace
+from leeward.values import Effect, InvokeResult, Json, Receipt
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from leeward._operations.arguments import OrderLimits
+    from leeward._operations.results import Operation
+    from leeward.clock import Clock
+
+C = TypeVar("C", bound=Call)
+T = TypeVar("T")
+
+INVOKE_TIMEOUT: Final = 60.0
+ENQUEUE_TIMEOUT: Final = 10.0
+"""Seconds: the deadline of a call that names none."""
+
+_ANY_FUNCTION: Final = FunctionConfig()
+"""What holds for a function that is not configured."""
+
+
+class FunctionOperations:
+    """The operations of one client on functions.
+
+    Args:
+        functions: what is configured for them.
+        limits: of the order.
+        clock: gives the time.
+        check: refuses a call that cannot be served.
+    """
+
+    def __init__(
+        self,
+        functions: Mapping[str, FunctionConfig],
+        limits: OrderLimits,
+        clock: Clock,
+        check: Callable[[Call], None],
+    ) -> None:
+        self._functions = functions
+        self._limits = limits
+        self._clock = clock
+        self._check = check
+
+    def invoke(
+        self,
+        function: str,
+        payload: Json,
+        effect: Effect | str | None,
+        idempotency_key: str | None,
+        timeout: float | None,
+    ) -> Operation[Invoke, InvokeResult]:
+        """Call a function and wait for its answer."""
+        configured = self._function(function)
+        call = Invoke(
+            function,
+            self._encode(payload, "payload_bytes"),
+            arguments.check_idempotency_key(idempotency_key) or new_id(self._clock.now()),
+            arguments.check_effect(effect) or configured.effect or Effect.UNSAFE,
+            configured.shared_dedup,
+            configured.timeout or 0.0,
+            running_trace(),
+            configured.marks is True,
+        )
+        seconds = call.time_limit or INVOKE_TIMEOUT
+        if timeout is not None:
+            seconds = arguments.check_timeout(timeout)
+        if call.effect is Effect.UNSAFE and seconds < call.time_limit:
+            raise InvalidRequest(
+                f"timeout is {seconds:g} s, but {function!r} may run for {call.time_limit:g} s and "
+                "is unsafe to repeat: giving up earlier would leave its outcome unknown; raise "
+                "timeout, or declare the function's effect",
+                field="timeout",
+            )
+        self._check(call)
+        return call, seconds, self._with_hint(results.invoke_result, function)
+
+    def enqueue(
+        self,
+        function: str,
+        payload: Json,
+        effect: Effect | str | None,
+        idempotency_key: str | None,
+        timeout: float | None,
+    ) -> Operation[Enqueue, Receipt]:
+        """Queue a function call."""
+        configured = self._function(function)
+        call = Enqueue(
+            function,
+            self._encode(payload, "queued_bytes"),
+            arguments.check_idempotency_key(idempotency_key) or new_id(self._clock.now()),
+            arguments.check_effect(effect) or configured.effect or Effect.UNSAFE,
+            configured.shared_dedup,
+            running_trace(),
+            bool(configured.queue),
+        )
+        seconds = ENQUEUE_TIMEOUT if timeout is None else arguments.check_timeout(timeout)
+        self._check(call)
+        return call, seconds, self._with_hint(results.enqueue_receipt, function)
+
+    def _with_hint(
+        self, conclude: Callable[[C, Result[Any]], T], function: str
+    ) -> Callable[[C, Any], T]:
+        """Return `conclude`; of a function that is not known, with the nearest one that is."""
+        known = self._functions
+        if function in known or not known:
+            return conclude
+        return results.with_hint(conclude, function, known)
+
+    def _function(self, function: str) -> FunctionConfig:
+        checked = arguments.check_name(function, "function")
+        return self._functions.get(checked) or _ANY_FUNCTION
+
+    def _encode(self, payload: Json, limit: str) -> bytes:
+        items.check_json(payload, "payload")
+        encoded = encode(payload)
+        if len(encoded) > getattr(self._limits.smallest, limit):
+            raise PayloadTooLarge(
+                f"payload has {len(encoded)} bytes of JSON, and {self._limits.takes(limit)}; "
+                "store it and send its key instead",
+                field="payload",
+            )
+        return encoded

@@ -1,0 +1,406 @@
+"""The client's operations as values: what both clients share, which is all but the waiting.
+
+An operation checks its arguments, and is then a call, the seconds for it, and what makes a receipt
+or an exception of its result. A client puts the call to the router and finishes:
+
+    call, seconds, finish = operations.load_data("orders", "42", None)
+    return finish(call, router.perform(call, seconds))
+
+Everything that can be wrong with a call is found here, before any I/O. The operations on tables are
+in this file; those on functions, events, objects and workflows have one each beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
+
+from leeward import items
+from leeward._operations import arguments, results
+from leeward._operations.arguments import OrderLimits
+from leeward._operations.capabilities import POSSIBLE, needed_by, require
+from leeward._operations.functions import FunctionOperations
+from leeward._operations.results import Operation
+from leeward._routing import FailoverDriver
+from leeward._routing.health import Evidence
+from leeward._routing.targets import NO_GROUPS
+from leeward.adapter import Capability, Driver
+from leeward.calls import Call, Delete, Key, Load, Result, Store
+from leeward.clock import Clock
+from leeward.config import Config, TableConfig
+from leeward.entropy import new_id
+from leeward.entrypoints import import_spec
+from leeward.errors import ConfigError, LeewardError, Outcome, PayloadTooLarge
+from leeward.forking import ForkLock
+from leeward.items.names import longest_name
+from leeward.registry import RUNS
+from leeward.values import NOTHING, Item, ProbeReport, Record, StoreReceipt, TargetStatus
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+
+    from leeward._operations.events import EventOperations
+    from leeward._operations.objects import ObjectOperations
+    from leeward._operations.protocols import FlowDefinition
+    from leeward._operations.runs import RunOperations
+
+
+C = TypeVar("C", bound=Call)
+T = TypeVar("T")
+
+PROBE_TIMEOUT: Final = 4.0
+"""Seconds that a probe by hand may take."""
+
+DATA_TIMEOUT: Final = 15.0
+"""Seconds: the deadline of a call that names none."""
+
+MOST_KNOWN: Final = 1024
+"""Tables whose names are remembered as checked. Where there are more, all are checked anew."""
+
+_ANY_TABLE: Final = TableConfig()
+"""What holds for a table that is not configured."""
+
+
+class TableRules(NamedTuple):
+    """What holds for a table.
+
+    Attributes:
+        key: the fields of its key.
+        seconds: its deadline.
+        is_known: it is configured, or no table is; else its name may be a slip for another one's.
+    """
+
+    key: tuple[str, ...]
+    seconds: float
+    is_known: bool
+
+
+class Operations:
+    """The operations of one client, and the router behind them.
+
+    Args:
+        config: what was configured.
+        drivers: in order of preference.
+        clock: gives the time.
+        definitions: of workflows.
+        otel: tell OpenTelemetry of calls and of the router's decisions.
+
+    Attributes:
+        config: what was configured.
+        definitions: of workflows.
+        router: takes each call to a target.
+        functions: the operations on functions.
+        drivers: by target.
+        clock: gives the time.
+        closed: set it, and every operation is refused.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        drivers: Sequence[Driver],
+        clock: Clock,
+        definitions: Iterable[FlowDefinition] = (),
+        *,
+        otel: bool = False,
+    ) -> None:
+        self.router = router_of(config, drivers, clock, otel=otel)
+        self.closed = self._is_closing = False
+        self.config = config
+        self.definitions = tuple(definitions)
+        self.drivers = {driver.target: driver for driver in drivers}
+        everywhere = frozenset.intersection(*(driver.capabilities for driver in drivers))
+        self._lacking = frozenset(Capability) - everywhere
+        self.clock = clock
+        self._limits = OrderLimits({driver.target: driver.limits for driver in drivers})
+        self._tables: dict[str, TableRules] = {}
+        self.functions = FunctionOperations(config.functions, self._limits, clock, self.check)
+        self._events: EventOperations | None = None
+        self._objects: ObjectOperations | None = None
+        self._runs: RunOperations | None = None
+        self._opening = ForkLock(whole=False)
+
+    def store_data(
+        self,
+        table: str,
+        item: Item,
+        *,
+        if_absent: bool,
+        if_revision: str | None,
+        expires_in: float | timedelta | None,
+        timeout: float | None,
+    ) -> Operation[Store, StoreReceipt]:
+        """Store an item whole."""
+        self._check_item(item)
+        if if_absent is not False or if_revision is not None:
+            arguments.check_condition(if_absent, if_revision)
+        now = self.clock.now()
+        known = self.table(table)
+        call = Store(
+            table,
+            self._key_of(item, known.key),
+            item.copy(),
+            new_id(now),
+            now,
+            None if expires_in is None else arguments.expires_at(expires_in, now),
+            if_absent,
+            if_revision,
+        )
+        seconds = known.seconds if timeout is None else arguments.check_timeout(timeout)
+        self.check(call)
+        conclude = (
+            results.store_receipt
+            if known.is_known
+            else self._with_hint(results.store_receipt, table)
+        )
+        return call, seconds, conclude
+
+    def load_data(
+        self, table: str, key: str | Mapping[str, str], timeout: float | None
+    ) -> Operation[Load, Record | None]:
+        """Load an item."""
+        known = self.table(table)
+        call = Load(table, arguments.key_of(key, known.key, self._limits))
+        seconds = known.seconds if timeout is None else arguments.check_timeout(timeout)
+        self.check(call)
+        return (
+            call,
+            seconds,
+            self._record_of if known.is_known else self._with_hint(self._record_of, table),
+        )
+
+    def delete_data(
+        self,
+        table: str,
+        key: str | Mapping[str, str],
+        if_revision: str | None,
+        timeout: float | None,
+    ) -> Operation[Delete, StoreReceipt]:
+        """Delete an item."""
+        known = self.table(table)
+        call = Delete(
+            table,
+            arguments.key_of(key, known.key, self._limits),
+            self.clock.now(),
+            arguments.check_condition(False, if_revision),
+        )
+        seconds = known.seconds if timeout is None else arguments.check_timeout(timeout)
+        self.check(call)
+        conclude = (
+            results.delete_receipt
+            if known.is_known
+            else self._with_hint(results.delete_receipt, table)
+        )
+        return call, seconds, conclude
+
+    @property
+    def events(self) -> EventOperations:
+        """The operations on events; a program that uses none does not load them."""
+        if self._events is None:
+            from leeward._operations.events import EventOperations
+
+            self._events = EventOperations(self.config, self._limits, self.clock, self.check)
+        return self._events
+
+    @property
+    def objects(self) -> ObjectOperations:
+        """The operations on objects; a program that uses none does not load them."""
+        if self._objects is None:
+            from leeward._operations.objects import ObjectOperations
+
+            self._objects = ObjectOperations(
+                self.config.buckets, self._limits, self.clock, self.check
+            )
+        return self._objects
+
+    @property
+    def runs(self) -> RunOperations:
+        """The operations on workflows; a program that uses none does not load them."""
+        with self._opening:
+            if self._runs is None:
+                from leeward._operations.runs import RunOperations
+
+                self._runs = RunOperations(lambda: import_spec(RUNS)(self))
+                if self._is_closing:
+                    self._runs.close(None)
+            return self._runs
+
+    def close(self, timeout: float | None = None) -> None:
+        """Let the steps of workflows that are under way end, and refuse every operation then.
+
+        Args:
+            timeout: seconds to wait for such steps; see `leeward.Client.close`.
+        """
+        with self._opening:
+            self._is_closing = True
+        try:
+            if self._runs is not None:
+                self._runs.close(timeout)
+        finally:
+            self.closed = True
+
+    def targets(self) -> list[TargetStatus]:
+        """Describe the targets, in order."""
+        return [
+            status_of(driver, self.router.evidence(driver.target), self.config)
+            for driver in self.drivers.values()
+        ]
+
+    def native(self, target: str, service: str) -> object:
+        """Return the vendor's own client of a service."""
+        arguments.check_name(service, "service")
+        return self.drivers[self.check_target(target)].native(service)
+
+    def probe(self, target: str) -> ProbeReport:
+        """Look whether a target works."""
+        return probe_of(self.drivers[self.check_target(target)], self.clock)
+
+    def check_target(self, target: str) -> str:
+        """Check the name of a target of the order."""
+        if arguments.check_name(target, "target") not in self.drivers:
+            raise ConfigError(
+                f"no target {target!r} in the order; it has {', '.join(self.drivers)}"
+            )
+        return target
+
+    def explain(self, call_id: int) -> str:
+        """Return in words what was decided about a call, and why."""
+        return self.router.explain(arguments.check_call_id(call_id))
+
+    def narrow(self, call: Call, targets: str | Sequence[str]) -> tuple[str, ...]:
+        """Check the targets that a caller narrows the order to, for one call."""
+        return arguments.check_targets(targets, self.drivers, self.router.candidates(call))
+
+    def check(self, call: Call) -> None:
+        """Refuse a call of a closed client, and one that a target could not serve."""
+        if self.closed:
+            raise LeewardError("this client is closed, and nothing was sent; open a new one")
+        lacking = self._lacking
+        if not (lacking.isdisjoint(POSSIBLE[call.verb]) or lacking.isdisjoint(needed_by(call))):
+            require(call, [self.drivers[name] for name in self.router.candidates(call)])
+
+    def table(self, table: str) -> TableRules:
+        """Return what holds for a table, by its logical name."""
+        known = self._tables.get(table) if type(table) is str else None
+        if known is not None:
+            return known
+        checked = arguments.check_name(table, "table")
+        configured = self.config.tables.get(checked) or _ANY_TABLE
+        is_known = configured is not _ANY_TABLE or not self.config.tables
+        known = TableRules(configured.key, configured.timeout or DATA_TIMEOUT, is_known)
+        if len(self._tables) >= MOST_KNOWN:
+            self._tables.clear()
+        self._tables[table] = known
+        return known
+
+    def _key_of(self, item: Item, fields: tuple[str, ...]) -> Key:
+        """Take the key out of an item; nearly all have one field, and a plain text in it."""
+        value = item.get(fields[0])
+        longest = self._limits.smallest.key_bytes if len(fields) == 1 else 0
+        if type(value) is str and value.isascii() and 0 < len(value) <= longest:
+            return Key(fields, (value,))
+        return arguments.key_of_item(item, fields, self._limits)
+
+    def _check_item(self, item: Item) -> None:
+        size = items.checked_size(item)
+        if size.bytes > self._limits.smallest.item_bytes:
+            raise PayloadTooLarge(
+                f"item has {size.bytes} bytes, and {self._limits.takes('item_bytes')}; "
+                "split it, or keep the large part elsewhere",
+                field="item",
+            )
+        most = self._limits.smallest.name_bytes
+        if size.bytes > most and longest_name(item) > most:
+            raise PayloadTooLarge(
+                f"item has a name of {longest_name(item)} bytes, and "
+                f"{self._limits.takes('name_bytes')}; shorten it",
+                field="item",
+            )
+        if size.depth > self._limits.smallest.nesting:
+            raise PayloadTooLarge(
+                f"item is nested {size.depth} deep, and {self._limits.takes('nesting')}; "
+                "flatten it",
+                field="item",
+            )
+
+    def _with_hint(
+        self, conclude: Callable[[C, Result[Any]], T], table: str
+    ) -> Callable[[C, Any], T]:
+        """Return what concludes a call likewise, with the table whose name is nearest."""
+        return results.with_hint(conclude, table, self.config.tables)
+
+    def _record_of(self, call: Load, result: Result[Any]) -> Record | None:
+        return results.record_of(call, result, self.clock.now())
+
+
+def router_of(
+    config: Config, drivers: Sequence[Driver], clock: Clock, *, otel: bool = False
+) -> FailoverDriver:
+    """Return the router that `config` describes, over `drivers` in order of preference.
+
+    With `otel` its calls and decisions are told to OpenTelemetry.
+
+    Raises:
+        ConfigError: a group has no target left, a table's home is not where its data has to be,
+            or OpenTelemetry is not installed.
+    """
+    groups, weights, runs = NO_GROUPS, NOTHING, config.workflow_target
+    if config.groups or config.weights or any(each.residency for each in config.tables.values()):
+        from leeward.config.groups import check_homes, groups_of, shares_of
+
+        check_homes(config)
+        groups = groups_of(config, tuple(driver.target for driver in drivers))
+        weights = shares_of(config.weights)
+    kind = FailoverDriver
+    if otel:
+        from leeward._operations.telemetry import ObservedRouter
+
+        kind = ObservedRouter
+    router = kind(
+        drivers,
+        home=config.data_target,
+        homes=config.homes(),
+        bucket_homes=config.bucket_homes(),
+        runs=runs if any(driver.target == runs for driver in drivers) else None,
+        groups=groups,
+        weights=weights,
+        fail_back=config.fail_back,
+        hedging=config.hedge,
+        clock=clock,
+    )
+    if config.health_checks is not None:
+        router.check_health(*config.health_checks)
+    if config.snapshot is not None:
+        table = config.tables.get(config.snapshot) or TableConfig()
+        router.share_health(config.snapshot, table.key[0])
+    return router
+
+
+def status_of(driver: Driver, evidence: Evidence, config: Config) -> TargetStatus:
+    """Describe a target."""
+    from leeward.config.groups import residency_of  # only operators ask
+
+    places = driver.places()
+    return TargetStatus(
+        name=driver.target,
+        capabilities=frozenset(capability.value for capability in driver.capabilities),
+        settings=driver.describe(),
+        attempts=evidence.attempts,
+        failures=evidence.failures,
+        last_outcome=evidence.last_outcome,
+        state=evidence.state,
+        circuits=evidence.circuits,
+        residency=residency_of(config, driver.target),
+        in_flight=None if places is None else places[0],
+        waiting=None if places is None else places[1],
+    )
+
+
+def probe_of(driver: Driver, clock: Clock) -> ProbeReport:
+    """Look whether a target works."""
+    if driver.probe_fidelity is None:
+        return ProbeReport(driver.target, None, None)
+    began = clock.monotonic()
+    result = driver.probe(PROBE_TIMEOUT)
+    seconds = clock.monotonic() - began
+    return ProbeReport(driver.target, result.outcome is Outcome.OK, seconds, result.code)

@@ -1,0 +1,100 @@
+"""What a client needs of what stands above it: an app, a definition of a workflow, its runs.
+
+A client knows them by these few names. `leeward.App`, `leeward.workflow.Definition` and the engines
+in `leeward.workflow` have them all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol
+
+from leeward.values import Effect, Json
+from leeward.values.runs import Run
+
+
+class MountableHandler(Protocol):
+    """A handler of an app: what it says of the function that it is."""
+
+    @property
+    def queue(self) -> str | None:
+        """The queue whose messages it takes; None for another handler."""
+
+    @property
+    def is_call(self) -> bool:
+        """Whether it can be called by its name."""
+
+    @property
+    def effect(self) -> Effect | None:
+        """What repeating a call of it would do."""
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether all targets of an order recognise a key."""
+
+    @property
+    def timeout(self) -> float | None:
+        """Seconds that it may run."""
+
+
+class FlowDefinition(Protocol):
+    """A workflow that runs can be started of."""
+
+    @property
+    def name(self) -> str:
+        """The name of the workflow."""
+
+    @property
+    def digest(self) -> str:
+        """The version of it."""
+
+
+class AppClients(Protocol):
+    """The clients that were opened with an app."""
+
+    def add(self, operations: Any) -> None:
+        """Note the operations of a client that was opened with the app."""
+
+
+class MountableApp(Protocol):
+    """An app: what a client takes of it."""
+
+    @property
+    def handlers(self) -> Mapping[str, MountableHandler]:
+        """The handlers, by name."""
+
+    @property
+    def workflows(self) -> Iterable[FlowDefinition]:
+        """The definitions of its workflows."""
+
+    @property
+    def clients(self) -> AppClients:
+        """The clients that were opened with it."""
+
+
+class Runs(Protocol):
+    """Where the runs of a client's workflows live: in this process, or at a target."""
+
+    def start(self, workflow: str, value: Json, id: str) -> Run:
+        """Start a run, unless there is one of this id."""
+
+    def get(self, workflow: str, id: str) -> Run | None:
+        """Return a run; None if there is no such run."""
+
+    def list(self, workflow: str | None = None, limit: int = 100) -> list[Run]:
+        """Return the latest runs."""
+
+    def wait(self, workflow: str, id: str, timeout: float) -> Run:
+        """Wait for the end of a run."""
+
+    def cancel(self, workflow: str, id: str) -> Run:
+        """Ask a run to end."""
+
+    def abort(self, workflow: str, id: str) -> Run:
+        """End a run at once."""
+
+    def wake(self) -> None:
+        """Go on with runs whose process is gone."""
+
+    def close(self, timeout: float | None = None) -> None:
+        """Let the steps that are under way end, for so many seconds."""

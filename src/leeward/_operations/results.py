@@ -1,0 +1,168 @@
+"""Results become receipts; what is not OK is raised."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+
+from leeward.calls import (
+    Call,
+    Delete,
+    Enqueue,
+    Invoke,
+    Load,
+    Publish,
+    Result,
+    Store,
+    Stored,
+)
+from leeward.errors import Attempt, CallError, LeewardError, NotFound, Outcome
+from leeward.text import did_you_mean
+from leeward.values import (
+    InvokeResult,
+    Json,
+    Promise,
+    PublishEntry,
+    PublishReceipt,
+    PublishReport,
+    Receipt,
+    Record,
+    StoreReceipt,
+)
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+C = TypeVar("C", bound=Call)
+T = TypeVar("T")
+
+Operation: TypeAlias = tuple[C, float, Callable[[C, Result[Any]], T]]
+"""A call, the seconds for it, and what makes a receipt, or an exception, of its result."""
+
+
+def with_hint(
+    conclude: Callable[[C, Result[Any]], T], name: str, known: Collection[str]
+) -> Callable[[C, Result[Any]], T]:
+    """Return what concludes a call likewise, and says which known name an unknown one is nearest.
+
+    Args:
+        conclude: makes a receipt of a result, or raises.
+        name: what the call names; not one of them.
+        known: the names that are configured, or that an app has.
+    """
+
+    def with_nearest(call: C, result: Result[Any]) -> T:
+        try:
+            return conclude(call, result)
+        except NotFound as error:
+            near = did_you_mean(name, known)
+            if near and near not in str(error):
+                error.args = (f"{error}{near.replace('; d', ' D', 1)}",)
+            raise
+
+    return with_nearest
+
+
+def invoke_result(call: Invoke, result: Result[Json]) -> InvokeResult:
+    """Conclude `invoke`."""
+    target = target_of(call, result)
+    return InvokeResult(result.value, target, call.idempotency_key, result.attempts)
+
+
+def enqueue_receipt(call: Enqueue, result: Result[None]) -> Receipt:
+    """Conclude `enqueue`."""
+    target = target_of(call, result)
+    return Receipt(Promise.ACCEPTED, target, call.idempotency_key, result.attempts)
+
+
+def store_receipt(call: Store, result: Result[str]) -> StoreReceipt:
+    """Conclude `store_data`."""
+    target = target_of(call, result)
+    return StoreReceipt(Promise.COMMITTED, target, result.value, result.resolved, result.attempts)
+
+
+def delete_receipt(call: Delete, result: Result[None]) -> StoreReceipt:
+    """Conclude `delete_data`."""
+    target = target_of(call, result)
+    return StoreReceipt(Promise.COMMITTED, target, None, result.resolved, result.attempts)
+
+
+def record_of(call: Load, result: Result[Stored | None], now: float) -> Record | None:
+    """Conclude `load_data`. What has expired by `now` (Unix seconds) is not there any more."""
+    target = target_of(call, result)
+    found = result.value
+    if found is None or (found.expires_at is not None and found.expires_at <= now):
+        return None
+    return Record(
+        item=found.item,
+        revision=found.revision,
+        target=target,
+        expires_at=None if found.expires_at is None else _time_of(found.expires_at),
+        foreign=found.foreign,
+        attempts=result.attempts,
+    )
+
+
+def publish_receipt(call: Publish, result: Result[tuple[Result[None], ...]]) -> PublishReceipt:
+    """Conclude `publish_event`."""
+    (event,), (each,) = call.events, _results_of(call, result)
+    if each.outcome is not Outcome.OK:
+        raise _event_error(call, each, result.attempts)
+    return PublishReceipt(Promise.PUBLISHED, str(event.id), str(each.target), result.attempts)
+
+
+def publish_report(
+    chunks: Sequence[tuple[Publish, Result[tuple[Result[None], ...]]]],
+) -> PublishReport:
+    """Conclude `publish_events`: one entry for each event, in the order given."""
+    entries: list[PublishEntry] = []
+    attempts: list[Attempt] = []
+    for call, result in chunks:
+        attempts += result.attempts
+        for event, each in zip(call.events, _results_of(call, result), strict=True):
+            if each.outcome is Outcome.OK:
+                entry = PublishEntry(str(event.id), Promise.PUBLISHED, each.target)
+            else:
+                error = _event_error(call, each, result.attempts)
+                entry = PublishEntry(str(event.id), None, each.target, error)
+            entries.append(entry)
+    return PublishReport(tuple(entries), tuple(attempts))
+
+
+def _results_of(call: Publish, result: Result[tuple[Result[None], ...]]) -> tuple[Result[Any], ...]:
+    """Return the result of each event: its own, or that of the whole request."""
+    own = result.value if result.outcome is Outcome.OK else None
+    return own or (result,) * len(call.events)
+
+
+def _event_error(call: Publish, result: Result[Any], attempts: tuple[Attempt, ...]) -> CallError:
+    # An event that was not sent went nowhere, whatever was tried for others.
+    error = _error_of(call, result._replace(attempts=attempts if result.target else ()))
+    if not isinstance(error, CallError):
+        raise error
+    return error
+
+
+def _error_of(call: Call, result: Result[Any]) -> LeewardError:
+    """Return the error of a result; calls that go well do without what makes its message."""
+    from leeward._operations.errors import error_of
+
+    return error_of(call, result)
+
+
+def _time_of(seconds: float) -> datetime:
+    from datetime import UTC, datetime
+
+    try:
+        return datetime.fromtimestamp(seconds, UTC)
+    except (OverflowError, ValueError, OSError):  # another program's idea of "never"
+        return datetime.max.replace(tzinfo=UTC)
+
+
+def target_of(call: Call, result: Result[Any]) -> str:
+    """Return where a call succeeded; raise the error of one that did not."""
+    if result.outcome is not Outcome.OK:
+        raise _error_of(call, result)
+    if result.target is None:
+        raise LeewardError(f"{call.verb} came back from no target; this is an error of leeward")
+    return result.target

@@ -1,0 +1,68 @@
+"""The operations of workflows. Runs live in one place, which is opened when it is first needed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from leeward.errors import InvalidRequest, LeewardError
+from leeward.forking import ForkLock
+from leeward.items import check_json
+from leeward.values import Json
+
+if TYPE_CHECKING:
+    from leeward._operations.protocols import Runs
+    from leeward.values.runs import Run
+
+WAIT: Final = 60.0
+"""Seconds that a caller waits for a run, if it does not say."""
+
+
+class RunOperations:
+    """The operations of one client on workflows.
+
+    Args:
+        open_runs: opens what has the runs.
+    """
+
+    def __init__(self, open_runs: Callable[[], Runs]) -> None:
+        self._open = open_runs
+        self._runs: Runs | None = None
+        self._is_closing = False
+        self._opening = ForkLock(whole=False)
+
+    @property
+    def at_home(self) -> Runs:
+        """The runs themselves, where they live.
+
+        Raises:
+            LeewardError: the client is closed, or the workflows are not configured well.
+        """
+        with self._opening:
+            if self._runs is None and not self._is_closing:
+                self._runs = self._open()
+            if self._runs is None:
+                raise LeewardError("this client is closed, and nothing was started; open a new one")
+            return self._runs
+
+    def start(self, workflow: str, value: Json, id: str) -> Run:
+        """Start a run, unless there is one of this id."""
+        runs = self.at_home
+        check_json(value, "value")
+        return runs.start(workflow, value, id)
+
+    def wait(self, workflow: str, id: str, timeout: float | None) -> Run:
+        """Wait for the end of a run."""
+        runs = self.at_home
+        seconds: object = WAIT if timeout is None else timeout
+        if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds >= 0:
+            raise InvalidRequest("timeout must be a number of seconds, at least 0", field="timeout")
+        return runs.wait(workflow, id, float(seconds))
+
+    def close(self, timeout: float | None) -> None:
+        """Let the steps that are under way end, and start nothing any more."""
+        with self._opening:
+            self._is_closing = True
+            runs, self._runs = self._runs, None
+        if runs is not None:
+            runs.close(timeout)

@@ -1,0 +1,483 @@
+"""What goes to a driver and what comes back: every `Call`, and its `Result`. All are immutable.
+
+What nearly every program needs is in this file: functions, events and tables. Objects, runs,
+queues, backups and looks have a file each beside it; their names can be imported from here as well,
+and a program loads those that it uses.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, Generic, Literal, NamedTuple, TypeAlias, TypeVar
+
+from leeward.errors import Attempt, Outcome, Ran
+from leeward.masking import masked
+from leeward.values import Effect, Event, Item
+
+if TYPE_CHECKING:
+    from leeward.calls.backups import (
+        ExportFile,
+        ExportSummary,
+        LookNative,
+        NativeJob,
+        ReadExport,
+        StartNative,
+    )
+    from leeward.calls.looks import Look, LookResult
+    from leeward.calls.objects import (
+        DeleteObject,
+        FoundObject,
+        GetObject,
+        HeadObject,
+        Listing,
+        ListObjects,
+        Piece,
+        PutObject,
+    )
+    from leeward.calls.queues import (
+        Attribute,
+        HideMessage,
+        PutMessage,
+        QueueMessage,
+        RemoveMessage,
+        TakeMessages,
+    )
+    from leeward.calls.runs import AbortRun, FoundRun, GetRun, StartRun
+
+T = TypeVar("T")
+
+OBJECT_WRITES: Final = frozenset({"put_object", "delete_object"})
+OBJECT_READS: Final = frozenset({"get_object", "head_object", "list_objects"})
+OBJECT_VERBS: Final = OBJECT_WRITES | OBJECT_READS
+"""The verbs of the calls of objects. Who has any call in hand goes by its verb, so that classes are
+not loaded that the program does not use."""
+RUN_VERBS: Final = frozenset({"start_run", "get_run", "abort_run"})
+"""The verbs of the calls of runs."""
+
+
+SHORTEST_WAIT: Final = 0.001
+"""Seconds; what was had sooner was at hand, and no wait is told of."""
+
+
+class AttemptTime(float):
+    """The seconds of one attempt, from when nothing on this side holds it back any more.
+
+    To a driver it is a number of seconds like any other. One that keeps a line for its places, or
+    fetches credentials, lets an attempt wait there for `wait` seconds besides: a wait is not part
+    of the attempt, and proves that nothing was sent.
+
+    Attributes:
+        wait: seconds that the attempt may wait on this side before it is made.
+        total: seconds for both together; infinite for an attempt that may outlast its call.
+        elsewhere: another target may have a place sooner, so it does not wait in vain.
+    """
+
+    __slots__ = ("elsewhere", "total", "wait")
+
+    wait: float
+    total: float
+    elsewhere: bool
+
+    @staticmethod
+    def of(seconds: float, wait: float, total: float, *, elsewhere: bool = False) -> AttemptTime:
+        """Return a time of these `seconds`, with `wait` before them, and `total` for both."""
+        made = AttemptTime(seconds)
+        made.wait, made.total, made.elsewhere = wait, total, elsewhere
+        return made
+
+    def cut_to(self, seconds: float) -> AttemptTime:
+        """Return the same for an attempt of at most so many `seconds`."""
+        return AttemptTime.of(min(self, seconds), self.wait, self.total, elsewhere=self.elsewhere)
+
+
+def time_after(waited: float, timeout: float) -> float:
+    """Return what an attempt has of its `timeout` once it has `waited`, in seconds."""
+    if not isinstance(timeout, AttemptTime):
+        return timeout - waited
+    total = timeout.total - waited
+    wait = max(0.0, timeout.wait - waited)
+    return AttemptTime.of(min(timeout, total), wait, total, elsewhere=timeout.elsewhere)
+
+
+class Key(NamedTuple):
+    """The key of an item: one field, or a partition and a sort field."""
+
+    fields: tuple[str, ...]
+    values: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        return masked(self, "fields")
+
+
+class Invoke(NamedTuple):
+    """Call a function. The value of an OK result is its answer, decoded from JSON.
+
+    Attributes:
+        function: the provider's own name of it.
+        payload: JSON in UTF-8.
+        idempotency_key: the same on every attempt of one call.
+        effect: what repeating the call would do. It is for the router; a driver may ignore it.
+        shared_dedup: with KEYED, one store recognises keys for all targets of the order
+            (``dedup_scope = "group"``), so the next target recognises the key, too.
+        time_limit: seconds that the function may run, if that is known, else 0.
+        trace: the W3C ``traceparent`` of the handler that calls, or None.
+        marks: the function is known to mark each of its answers: an answer over HTTP that has no
+            mark is then not its own.
+    """
+
+    function: str
+    payload: bytes
+    idempotency_key: str
+    effect: Effect = Effect.UNSAFE
+    shared_dedup: bool = False
+    time_limit: float = 0.0
+    trace: str | None = None
+    marks: bool = False
+    verb: Literal["invoke"] = "invoke"
+
+    def __repr__(self) -> str:
+        return masked(self, "function idempotency_key effect shared_dedup time_limit marks verb")
+
+
+class Enqueue(NamedTuple):
+    """Queue a function call: OK as soon as the target has accepted it.
+
+    Fields as in `Invoke`, and:
+        to_queue: the name is a queue's, whose handler takes messages. A target that can call
+            functions without a queue puts this call into the queue all the same.
+    """
+
+    function: str
+    payload: bytes
+    idempotency_key: str
+    effect: Effect = Effect.UNSAFE
+    shared_dedup: bool = False
+    trace: str | None = None
+    to_queue: bool = False
+    verb: Literal["enqueue"] = "enqueue"
+
+    def __repr__(self) -> str:
+        return masked(self, "function idempotency_key effect shared_dedup verb")
+
+
+class Publish(NamedTuple):
+    """Publish events in one request. Each has an id, a source and a time.
+
+    The value of an OK result is one `Result` for each event, in order. A request that failed as a
+    whole has its outcome and no value.
+    """
+
+    bus: str
+    events: tuple[Event, ...]
+    verb: Literal["publish"] = "publish"
+
+
+class Store(NamedTuple):
+    """Replace the whole item at `key`. The value of an OK result is its new revision.
+
+    Attributes:
+        item: checked; its key fields are those of `key`.
+        write_id: unique for this call and the same on every attempt. It is stored with the item, so
+            that a read-back shows whether a write without an answer took place.
+        now: Unix seconds; an item whose expiry is not later counts as absent.
+        expires_at: Unix seconds, or None.
+        if_absent: CONFLICT unless no item is there.
+        if_revision: CONFLICT unless the item that is there has this revision.
+    """
+
+    table: str
+    key: Key
+    item: Item
+    write_id: str
+    now: float
+    expires_at: float | None = None
+    if_absent: bool = False
+    if_revision: str | None = None
+    verb: Literal["store"] = "store"
+
+    def __repr__(self) -> str:
+        return masked(self, "table key write_id now expires_at if_absent if_revision verb")
+
+
+class Load(NamedTuple):
+    """Read the item at `key`, strongly. The value is a `Stored`, or None if there is no item.
+
+    Attributes:
+        exact: as of `Scan`.
+    """
+
+    table: str
+    key: Key
+    exact: bool = False
+    verb: Literal["load"] = "load"
+
+
+class Delete(NamedTuple):
+    """Delete the item at `key`. It is OK if there is no item, unless `if_revision` is given.
+
+    Attributes:
+        now: Unix seconds; an item whose expiry is not later counts as absent.
+        if_revision: CONFLICT unless the item that is there has this revision.
+    """
+
+    table: str
+    key: Key
+    now: float
+    if_revision: str | None = None
+    verb: Literal["delete"] = "delete"
+
+
+class Scan(NamedTuple):
+    """Read one page of a table, in any order. The value is a `Page`.
+
+    Attributes:
+        cursor: the `cursor` of the page before; None for the first page.
+        most: items of the page, at most, where the driver is not to choose; a page may have fewer.
+        exact: for a backup: what another program has written keeps its native types
+            (`leeward.items.natives`), and what cannot be kept is told.
+    """
+
+    table: str
+    cursor: str | None = None
+    most: int | None = None
+    exact: bool = False
+    verb: Literal["scan"] = "scan"
+
+    def __repr__(self) -> str:
+        return masked(self, "table most verb")
+
+
+class StoreMany(NamedTuple):
+    """Store many items of one table by one request. The value is a list with the result of each.
+
+    It is what a target's own `Driver.store_many` may be made of; clients have no method for it.
+
+    Attributes:
+        table: of all of them.
+        calls: of keys that differ, no more than `Limits.batch_stores`.
+    """
+
+    table: str
+    calls: tuple[Store, ...]
+    verb: Literal["store_many"] = "store_many"
+
+    def __repr__(self) -> str:
+        return masked(self, "table verb")
+
+
+DataCall: TypeAlias = Store | Load | Delete | Scan
+"""What concerns a table."""
+
+ObjectCall: TypeAlias = "PutObject | GetObject | HeadObject | ListObjects | DeleteObject"
+"""What concerns a bucket."""
+
+RunCall: TypeAlias = "StartRun | GetRun | AbortRun"
+"""What concerns a run of a workflow."""
+
+QueueCall: TypeAlias = "PutMessage | TakeMessages | RemoveMessage | HideMessage"
+"""What is asked of a queue itself, for dead letters. Clients have no method for it."""
+
+NativeCall: TypeAlias = "StartNative | LookNative | ReadExport"
+"""What concerns a backup or an export of the target's own service. Clients have no method for it.
+"""
+
+Call: TypeAlias = (
+    "Invoke | Enqueue | Publish | DataCall | StoreMany | ObjectCall | RunCall | QueueCall"
+    " | NativeCall | Look"
+)
+"""Every call that a driver can be given. `verb` says which one it is."""
+
+
+class Stored(NamedTuple):
+    """An item as a driver finds it, expired or not.
+
+    Attributes:
+        item: equal to what was stored; `leeward.items` decodes it.
+        revision: opaque; changes with every write.
+        write_id: of the `Store` that wrote it; None if another program wrote it.
+        expires_at: Unix seconds, or None.
+        foreign: another program has changed it since.
+        name: of the document of another program, where it is not made of its key: only of an exact
+            read.
+        lost: what no exact read keeps of it, as ``its ttl``; only of an exact read.
+    """
+
+    item: Item
+    revision: str
+    write_id: str | None = None
+    expires_at: float | None = None
+    foreign: bool = False
+    name: str | None = None
+    lost: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return masked(self, "revision write_id expires_at foreign")
+
+
+class UnreadableItem(ValueError):
+    """An item cannot be read by leeward. The message repeats no value of it."""
+
+
+class Page(NamedTuple):
+    """A page of a scan. `cursor` is None on the last page."""
+
+    items: tuple[Stored, ...]
+    cursor: str | None = None
+
+    def __repr__(self) -> str:
+        return masked(self, "items")
+
+
+class FunctionFault(NamedTuple):
+    """What a function raised, as far as the platform reports it.
+
+    Attributes:
+        type: class of what was raised.
+        message: its text.
+        trace: lines of the trace.
+        reason: a stable word of the function's, such as ``sold_out``; this and what follows comes
+            from leeward's handler alone.
+        ran: whether the call has had an effect: ``no``, ``maybe`` or ``yes``.
+        retryable: whether the same call may end otherwise later.
+    """
+
+    type: str | None = None
+    message: str | None = None
+    trace: tuple[str, ...] = ()
+    reason: str | None = None
+    ran: Ran | None = None
+    retryable: bool | None = None
+
+    def __repr__(self) -> str:
+        return masked(self, "type ran retryable")
+
+
+class Result(NamedTuple, Generic[T]):
+    """How one attempt ended. A driver sets the fields up to `waited`, the router the others.
+
+    Attributes:
+        outcome: one of the eleven. In doubt, AMBIGUOUS.
+        value: the value of an OK result; each call says what it is.
+        code: the provider's error code.
+        message: what the provider answered, without secrets and payloads.
+        reason: a stable word for a special case, such as ``misconfigured``.
+        request_id: the provider's id of the request.
+        retry_after: seconds that the provider asked to wait.
+        executed: with AMBIGUOUS, True if the status was a success and only the rest is lost, or the
+            function says that it has run.
+        dedup: with an answer of leeward's own handler, what that says of a repeated key: it is
+            recognised at the same ``target``, in the whole ``group``, or not (``none``).
+        fault: with APP_ERROR, what the function raised.
+        cause: the native exception.
+        waited: seconds that the attempt waited on this side, for a place: they say nothing of the
+            target.
+        target: the target that this result is from.
+        attempts: all attempts of the call.
+        resolved: True if the answer was lost and a read-back proved the success.
+    """
+
+    outcome: Outcome
+    value: T | None = None
+    code: str | None = None
+    message: str | None = None
+    reason: str | None = None
+    request_id: str | None = None
+    retry_after: float | None = None
+    executed: bool | None = None
+    fault: FunctionFault | None = None
+    cause: BaseException | None = None
+    dedup: str | None = None
+    waited: float = 0.0
+    target: str | None = None
+    attempts: tuple[Attempt, ...] = ()
+    resolved: bool = False
+
+    def __repr__(self) -> str:
+        return masked(
+            self,
+            "outcome code message reason request_id retry_after executed fault dedup target "
+            "attempts resolved",
+        )
+
+    @staticmethod
+    def ok(value: T, *, request_id: str | None = None, dedup: str | None = None) -> Result[T]:
+        """Return the result of a call that worked."""
+        return Result(Outcome.OK, value, request_id=request_id, dedup=dedup)
+
+
+_NAMES: Final = {
+    "backups": "ExportFile ExportSummary LookNative NativeJob ReadExport StartNative",
+    "looks": "Look LookResult",
+    "objects": (
+        "DeleteObject FoundObject GetObject HeadObject ListObjects Listing Piece PutObject"
+    ),
+    "queues": "Attribute HideMessage PutMessage RemoveMessage TakeMessages QueueMessage",
+    "runs": "AbortRun FoundRun GetRun StartRun",
+}
+"""What the files beside this one have; it is loaded when it is first asked for."""
+
+_MODULES: Final = {name: module for module, names in _NAMES.items() for name in names.split()}
+
+
+def __getattr__(name: str) -> Any:
+    from importlib import import_module
+
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+
+
+__all__ = [
+    "OBJECT_READS",
+    "OBJECT_VERBS",
+    "OBJECT_WRITES",
+    "RUN_VERBS",
+    "SHORTEST_WAIT",
+    "AbortRun",
+    "AttemptTime",
+    "Attribute",
+    "Call",
+    "DataCall",
+    "Delete",
+    "DeleteObject",
+    "Enqueue",
+    "ExportFile",
+    "ExportSummary",
+    "FoundObject",
+    "FoundRun",
+    "FunctionFault",
+    "GetObject",
+    "GetRun",
+    "HeadObject",
+    "HideMessage",
+    "Invoke",
+    "Key",
+    "ListObjects",
+    "Listing",
+    "Load",
+    "Look",
+    "LookNative",
+    "LookResult",
+    "NativeCall",
+    "NativeJob",
+    "ObjectCall",
+    "Page",
+    "Piece",
+    "Publish",
+    "PutMessage",
+    "PutObject",
+    "QueueCall",
+    "QueueMessage",
+    "ReadExport",
+    "RemoveMessage",
+    "Result",
+    "RunCall",
+    "Scan",
+    "StartNative",
+    "StartRun",
+    "Store",
+    "StoreMany",
+    "Stored",
+    "TakeMessages",
+    "UnreadableItem",
+    "time_after",
+]

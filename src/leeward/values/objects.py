@@ -1,0 +1,49 @@
+"""What callers get of objects. All are immutable, but for the readers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from leeward.errors import Attempt
+from leeward.masking import masked
+from leeward.values import NOTHING
+
+
+class ObjectInfo(NamedTuple):
+    """An object, without its bytes.
+
+    Attributes:
+        name: in its bucket.
+        size: bytes.
+        revision: opaque, for `if_revision`.
+        target: where it is.
+        checksum: ``sha256:`` or ``md5:`` and the digest of all bytes in hex; None where nobody
+            knows it, and in lists.
+        metadata: that was put with it. Only `head_object` tells it everywhere; lists never do.
+    """
+
+    name: str
+    size: int
+    revision: str
+    target: str
+    checksum: str | None = None
+    attempts: tuple[Attempt, ...] = ()
+    metadata: Mapping[str, str] = NOTHING
+
+    def __repr__(self) -> str:
+        return masked(self, "name size revision target checksum attempts")
+
+
+class ObjectPage(NamedTuple):
+    """A page of a list of objects.
+
+    Attributes:
+        objects: in the order of the target.
+        cursor: for the next page; None on the last one.
+    """
+
+    objects: tuple[ObjectInfo, ...]
+    cursor: str | None
+    target: str
+    attempts: tuple[Attempt, ...] = ()

@@ -1,0 +1,276 @@
+"""Runs of workflows that are deployed at a target, on its own engine: each as calls of a driver."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final, NoReturn
+
+from leeward._operations.capabilities import require
+from leeward._operations.errors import error_of
+from leeward.adapter import Capability, Driver
+from leeward.app.idempotency import KeyReused, RepeatRefused, idempotent
+from leeward.calls import AbortRun, FoundRun, GetRun, Result, StartRun
+from leeward.calls.runs import has_input
+from leeward.clock import Clock
+from leeward.errors import (
+    AuthError,
+    Conflict,
+    DedupUnavailable,
+    InvalidRequest,
+    NotFound,
+    Outcome,
+    OutcomeUnknown,
+    Overloaded,
+    TargetUnavailable,
+    TargetUnusable,
+    Throttled,
+    Unsupported,
+)
+from leeward.json_text import encode
+from leeward.values import Json
+from leeward.values.runs import Run, RunState
+from leeward.workflow.checks import check_input, check_run_id
+from leeward.workflow.known import known_in
+from leeward.workflow.limits import LIMITS
+from leeward.workflow.model import Definition
+
+if TYPE_CHECKING:
+    from leeward._routing import FailoverDriver
+    from leeward.app.idempotency.store import TableClient
+
+STARTS: Final = "workflow-starts"
+"""The logical name of the table that keeps two starts of one id apart, with the key ``id``."""
+KEPT: Final = 90 * 24 * 3600.0
+"""Seconds for which a start is remembered: as long as engines remember runs that have ended."""
+LEASE: Final = 60.0
+"""Seconds after which a start that has said nothing is taken over: longer than a request takes."""
+SECONDS: Final = 15.0
+"""For one call, retries included."""
+PROVED: Final = (
+    *(AuthError, Conflict, InvalidRequest, NotFound, Overloaded),
+    *(TargetUnavailable, TargetUnusable, Throttled),
+)
+"""What proves that nothing was started."""
+FIRST_LOOK: Final = 0.25
+"""Seconds before a run that is waited for is looked at again; from then on twice as long."""
+LATEST_LOOK: Final = 5.0
+
+
+class DeployedRuns:
+    """The runs at one target.
+
+    Args:
+        driver: of the target.
+        router: takes calls of runs there.
+        definitions: that may be started, by name.
+        table: keeps the starts, where the engine itself does not tell two of them apart.
+        clock: gives the time.
+
+    Raises:
+        Unsupported: the target has no workflows.
+    """
+
+    def __init__(
+        self,
+        driver: Driver,
+        router: FailoverDriver,
+        definitions: Mapping[str, Definition],
+        table: TableClient,
+        clock: Clock,
+    ) -> None:
+        require(GetRun("", ""), [driver])
+        self._driver = driver
+        self._router = router
+        self._definitions = definitions
+        self._table = table
+        self._clock = clock
+
+    def start(self, workflow: str, value: Json, id: str) -> Run:
+        """Start a run, unless there is one of this id: with the same input, that one is meant.
+
+        Raises:
+            NotFound: no such workflow is known here, or none is deployed there.
+            InvalidRequest: the id or the input is wrong.
+            Conflict: there is a run of this id with another input, or was one.
+            CallError: it was not started, or nobody knows.
+        """
+        definition = known_in(self._definitions, workflow)
+        told = check_input(value)
+        if told is not None:
+            raise InvalidRequest(told, field="value")
+        single = Capability.SINGLE_STARTS in self._driver.capabilities
+        call = StartRun(workflow, check_run_id(id), encode(value), definition.digest, single)
+        if single:
+            return self._run(call, self._perform(call))
+        return self._run(call, self._start_once(call))
+
+    def get(self, workflow: str, id: str) -> Run | None:
+        """Return a run as its engine tells it, without what it has done; None if there is none."""
+        call = GetRun(workflow, check_run_id(id))
+        found = self._perform(call)
+        return None if found is None else self._run(call, found)
+
+    def list(self, workflow: str | None = None, limit: int = 100) -> NoReturn:
+        """Refuse: Workflows keeps of a run's id only a hash, by which it cannot be told."""
+        del workflow, limit
+        self._refuse("list_runs", "list")
+
+    def wait(self, workflow: str, id: str, timeout: float) -> Run:
+        """Look at a run again and again, until it has ended.
+
+        Raises:
+            NotFound: there is no such run.
+            TimeoutError: it still runs after `timeout` seconds.
+        """
+        deadline = self._clock.monotonic() + timeout
+        pause = FIRST_LOOK
+        while True:
+            run = self.get(workflow, id)
+            if run is None:
+                raise self._absent(workflow, id)
+            if run.state is not RunState.RUNNING:
+                return run
+            left = deadline - self._clock.monotonic()
+            if left <= 0:
+                raise TimeoutError(f"the run {id!r} of {workflow!r} still runs")
+            self._clock.sleep(min(pause, left))
+            pause = min(pause * 2, LATEST_LOOK)
+
+    def cancel(self, workflow: str, id: str) -> NoReturn:
+        """Refuse: no engine of a cloud compensates a run that it is told to end."""
+        del workflow, id
+        self._refuse("cancel_run", "cancel")
+
+    def abort(self, workflow: str, id: str) -> Run:
+        """End a run at once. Nothing is compensated, and a step under way goes on by itself.
+
+        Raises:
+            NotFound: there is no such run.
+        """
+        call = AbortRun(workflow, check_run_id(id))
+        run = self.get(workflow, id) if self._perform(call) else None
+        if run is None:
+            raise self._absent(workflow, id)
+        return run
+
+    def wake(self) -> None:
+        """Do nothing: the engine goes on by itself."""
+
+    def close(self, timeout: float | None = None) -> None:
+        """Do nothing: the driver belongs to the client, and the engine goes on by itself."""
+        del timeout
+
+    def _start_once(self, call: StartRun) -> FoundRun:
+        """Start a run that no other start of its id can overtake: by leeward's idempotency record.
+
+        Whoever holds the record looks first whether the run is there. So a start whose answer was
+        lost may be made again by the next holder.
+        """
+        started: list[FoundRun] = []
+
+        def start(run: str, digest: str) -> None:
+            del run, digest
+            started.append(self._perform(call))
+
+        once = idempotent(
+            table=STARTS,
+            key="run",
+            lease=LEASE,
+            keep=KEPT,
+            failures=dict.fromkeys(PROVED, "release"),
+            unknown="run",
+            name=f"start-{call.workflow}",
+            client=self._table,
+            clock=self._clock,
+        )(start)
+        self._ask(call, once)
+        return started[0] if started else self._started_before(call)
+
+    def _ask(self, call: StartRun, once: Callable[[str, str], None]) -> None:
+        """Start a run, or wait until whoever starts it has ended.
+
+        Raises:
+            Conflict: the record is that of another input.
+            OutcomeUnknown: the other start does not end.
+        """
+        deadline = self._clock.monotonic() + SECONDS
+        while True:
+            try:
+                return once(call.run, _digest_of(call.input))
+            except KeyReused:
+                # The record has a digest of the text, and the same JSON may be written otherwise.
+                found = self._perform(GetRun(call.workflow, call.run))
+                if found is None or not has_input(found, call.input):
+                    raise self._taken(call) from None
+                return None
+            except DedupUnavailable as unavailable:
+                # It says what the table could not do; nothing was started.
+                raise unavailable.__cause__ or unavailable from None
+            except RepeatRefused as refused:
+                left = deadline - self._clock.monotonic()
+                if left <= 0:
+                    raise OutcomeUnknown(
+                        f"another start of the run {call.run!r} of {call.workflow!r} is under way, "
+                        "and has not ended. Asking again with the same id is safe: there is one "
+                        "run of it",
+                        target=self._driver.target,
+                    ) from refused
+                self._clock.sleep(min(left, refused.retry_after or FIRST_LOOK, FIRST_LOOK))
+
+    def _started_before(self, call: StartRun) -> FoundRun:
+        """Return the run that somebody else has started.
+
+        Raises:
+            Conflict: it has another input, or the engine keeps it no longer.
+        """
+        found: FoundRun | None = self._perform(GetRun(call.workflow, call.run))
+        if found is None:
+            raise Conflict(
+                f"the run {call.run!r} of {call.workflow!r} was started before, and "
+                f"{self._driver.target} keeps it no longer; give this one another id",
+                target=self._driver.target,
+            )
+        if not has_input(found, call.input):
+            raise self._taken(call)
+        return found
+
+    def _taken(self, call: StartRun) -> Conflict:
+        return Conflict(
+            f"there is a run {call.run!r} of {call.workflow!r} with another input; nothing was "
+            "started: give this one another id",
+            target=self._driver.target,
+        )
+
+    def _absent(self, workflow: str, id: str) -> NotFound:
+        target = self._driver.target
+        return NotFound(f"there is no run {id!r} of {workflow!r} on {target}", target=target)
+
+    def _refuse(self, method: str, limit: str) -> NoReturn:
+        target, instead = self._driver.target, LIMITS[limit].instead
+        raise Unsupported(f"{target} cannot do {method}; {instead}", target=target)
+
+    def _perform(self, call: StartRun | GetRun | AbortRun) -> Any:
+        result: Result[Any] = self._router.perform(call, SECONDS)
+        if result.outcome is not Outcome.OK:
+            raise error_of(call, result)
+        return result.value
+
+    def _run(self, call: StartRun | GetRun, found: FoundRun) -> Run:
+        return Run(
+            call.workflow,
+            call.run,
+            self._driver.target,
+            RunState(found.state),
+            found.digest,
+            found.started,
+            found.ended,
+            found.result,
+            found.error,
+            found.unreversed,
+        )
+
+
+def _digest_of(text: bytes) -> str:
+    from hashlib import sha256
+
+    return sha256(text).hexdigest()

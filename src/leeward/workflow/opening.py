@@ -1,0 +1,122 @@
+"""The workflows of one client: its definitions, and the engine that runs them.
+
+Runs live in one place, as data does: with several targets it has to be named.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from importlib import import_module
+from operator import attrgetter
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, cast
+
+from leeward.client import Client, client_over
+from leeward.config import Config
+from leeward.errors import ConfigError
+from leeward.logs import import_flaw
+from leeward.text import did_you_mean
+from leeward.workflow.engine import EMBEDDED, Engine
+from leeward.workflow.files import read_file
+from leeward.workflow.known import by_name
+from leeward.workflow.model import Definition
+
+if TYPE_CHECKING:
+    from leeward._operations.operations import Operations
+    from leeward._operations.protocols import Runs
+
+JOURNAL: Final = Path(".leeward/local.workflows.sqlite3")
+"""The journal where no embedded target is open to say where its files are."""
+
+
+def open_runs(operations: Operations) -> Runs:
+    """Return where the runs of a client's workflows live: in this process, or at a target.
+
+    Args:
+        operations: of the client.
+
+    Raises:
+        ConfigError: a definition cannot be loaded, two have one name, or it is not said where runs
+            live.
+        Unsupported: that target has no workflows.
+    """
+    config, drivers = operations.config, operations.drivers
+    given = cast("Iterable[Definition]", operations.definitions)
+    known = by_name([*given, *load_definitions(config)])
+    target = _target(config, [*drivers])
+    own = drivers.get(target)
+    client = client_over(Client, operations)
+    if target.partition(":")[0] == EMBEDDED:
+        path = JOURNAL if own is None else own.native("workflows")
+        path = path if isinstance(path, Path) else None
+        return Engine(client.invoke, known.values(), path=path, clock=operations.clock)
+    if own is not None:
+        # An embedded engine does without what keeps two starts apart.
+        from leeward.workflow.deployed import DeployedRuns
+
+        return DeployedRuns(own, operations.router, known, client, operations.clock)
+    raise ConfigError(
+        f"workflow_target is {target!r}, which is not in the order ({', '.join(drivers)}); add it, "
+        "or set another one"
+    )
+
+
+def load_definitions(config: Config) -> list[Definition]:
+    """Return the definitions that the configuration names.
+
+    Raises:
+        ConfigError: one of them cannot be loaded, or has another name.
+    """
+    return [
+        _load(name, each.definition, config)
+        for name, each in config.workflows.items()
+        if each.definition is not None
+    ]
+
+
+def _load(name: str, spec: str, config: Config) -> Definition:
+    where = f"workflows.{name}.definition in {config.file or 'the configuration'}"
+    if spec.endswith((".yaml", ".yml", ".json")):
+        beside = Path(config.file).parent if config.file else Path()
+        found: object = read_file(beside / spec)
+    else:
+        found = _import(spec, where)
+    if not isinstance(found, Definition):
+        raise ConfigError(
+            f'{where}: {spec!r} is not a workflow; decorate the function with @workflow("{name}")'
+        )
+    if found.name != name:
+        raise ConfigError(f"{where}: {spec!r} is the workflow {found.name!r}; name it so here")
+    return found
+
+
+def _import(spec: str, where: str) -> object:
+    module, _, attribute = spec.partition(":")
+    if not module or not attribute:
+        raise ConfigError(f'{where} must look like "module:flow" or "flow.yaml"')
+    try:
+        found = import_module(module)
+    except ConfigError:
+        raise  # the flow itself is wrong, and the message says where
+    except Exception as error:  # a module is a program of the user's, and may raise anything
+        raise ConfigError(
+            f"{where}: {spec!r} cannot be imported ({import_flaw(error)}); check its name, and "
+            f"that `python -c 'import {module}'` works"
+        ) from error
+    try:
+        return attrgetter(attribute)(found)
+    except AttributeError as error:
+        near = did_you_mean(attribute, vars(found)) or "; correct the name"
+        raise ConfigError(f"{where}: the module {module!r} has no {attribute!r}{near}") from error
+
+
+def _target(config: Config, order: Sequence[str]) -> str:
+    """Return the target at which runs live."""
+    if config.workflow_target is not None:
+        return config.workflow_target
+    if len(order) > 1:
+        raise ConfigError(
+            f"runs of workflows live in one place, and the order has {', '.join(order)}; set "
+            "workflow_target in leeward.toml, to 'local' for the embedded engine"
+        )
+    return order[0]
