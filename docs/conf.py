@@ -2,10 +2,6 @@
 
 from pathlib import Path
 
-from sphinx.util.inspect import signature, stringify_signature
-
-from leeward.usual_names import WithUsualNames
-
 project = "leeward"
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 html_theme = "furo"
@@ -30,7 +26,6 @@ def setup(app):
     """Mend what autodoc would make of the docstrings."""
     app.connect("autodoc-process-docstring", _without_modules)
     app.connect("autodoc-skip-member", _without_aliases)
-    app.connect("autodoc-process-signature", _as_called)
 
 
 def _without_modules(_app, what, _name, _object, _options, lines):
@@ -42,13 +37,3 @@ def _without_modules(_app, what, _name, _object, _options, lines):
 def _without_aliases(_app, _what, _name, found, _skip, _options):
     """Leave out the fields of named tuples: the docstring of the class says what each is."""
     return True if type(found).__name__ == "_tuplegetter" else None
-
-
-def _as_called(_app, what, _name, found, _options, _signature, returns):
-    """Show how a client is called, which has a `__new__` that takes anything and explains it."""
-    if what != "class" or not issubclass(found, WithUsualNames):
-        return None
-    called = signature(found.__init__, bound_method=True)
-    return stringify_signature(
-        called, show_return_annotation=False, unqualified_typehints=True
-    ), returns

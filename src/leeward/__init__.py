@@ -38,7 +38,6 @@ if TYPE_CHECKING:
         Overloaded,
         PayloadTooLarge,
         PoisonSuspected,
-        SpoolFull,
         TargetUnavailable,
         TargetUnusable,
         Throttled,
@@ -99,7 +98,6 @@ __all__ = [
     "PublishReport",
     "Receipt",
     "Record",
-    "SpoolFull",
     "StoreReceipt",
     "TargetStatus",
     "TargetUnavailable",
@@ -128,11 +126,7 @@ _VALUES = (
 def __getattr__(name: str) -> object:
     """Load a public name when it is first asked for."""
     if name not in __all__:
-        from leeward.usual_names import NAMES, hint
-
-        # `from leeward import ...` shows the message of an ImportError only.
-        kind = ImportError if name in NAMES else AttributeError
-        raise kind(f"module 'leeward' has no attribute {name!r}{hint(name)}")
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
     default = "leeward.values" if name in _VALUES else "leeward.errors"

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Self, TypeVar
 from leeward.clock import Clock, SystemClock, running_loop
 from leeward.operations.object_methods import AsyncObjectMethods
 from leeward.operations.operating import Operating
-from leeward.usual_names import WithUsualNames
 from leeward.values import (
     Effect,
     EffectName,
@@ -40,7 +39,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class AsyncClient(AsyncObjectMethods, Operating, WithUsualNames):
+class AsyncClient(AsyncObjectMethods, Operating):
     """`leeward.Client` for asyncio: the same methods with the same arguments, to be awaited.
 
     One client serves any number of tasks, of one event loop or several. Use it as an asynchronous

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Self
 from leeward.clock import Clock, SystemClock
 from leeward.operations.object_methods import ObjectMethods
 from leeward.operations.operating import Operating
-from leeward.usual_names import WithUsualNames
 from leeward.values import (
     Effect,
     EffectName,
@@ -35,7 +34,7 @@ if TYPE_CHECKING:
     from leeward.workflow.runs import Run
 
 
-class Client(ObjectMethods, Operating, WithUsualNames):
+class Client(ObjectMethods, Operating):
     """Calls functions, publishes events and keeps items, on the targets of the failover order.
 
     One client may be shared by any number of threads. Use it as a context manager, or close it.
