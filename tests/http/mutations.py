@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import h11
 
-from leeward.http.protocol_error import ProtocolError
+from leeward.http.failures import ProtocolError
 from leeward.http.response_parser import ResponseParser
 
 MOST = 1000

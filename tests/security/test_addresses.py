@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leeward.http import public_socket
+from leeward.http import addresses
+from leeward.http.addresses import is_public
 from leeward.http.messages import Failure, Phase, Request, Response
 from leeward.http.options import TransportOptions
-from leeward.http.public_addresses import is_public
 from leeward.http.threads import CurlTransport
 from tests.http.wire import LIMIT, OK, Wire, answer, once
 
@@ -129,7 +129,7 @@ def test_a_kept_connection_stays_usable(
 def test_no_socket_of_another_family() -> None:
     """A path in the file system, for one, is no public address."""
     address = type("Address", (), {"family": socket.AF_UNIX, "addr": "socket"})
-    assert public_socket.open_public(0, address) == -1
+    assert addresses.open_public(0, address) == -1
 
 
 def test_no_socket_when_none_can_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -141,7 +141,7 @@ def test_no_socket_when_none_can_be_had(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(socket, "socket", too_many)
     fields = {"addr": ("8.8.8.8", 443), "socktype": socket.SOCK_STREAM, "protocol": 0}
     address = type("Address", (), {"family": socket.AF_INET, **fields})
-    assert public_socket.open_public(0, address) == -1
+    assert addresses.open_public(0, address) == -1
 
 
 @pytest.fixture

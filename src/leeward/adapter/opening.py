@@ -15,8 +15,7 @@ from leeward.adapter.resolver import Resolved, Source, Unresolved
 from leeward.adapter.target import TargetConfig
 from leeward.errors import ConfigError, Outcome
 from leeward.http.options import TransportOptions, options_from_env, refuse_key_log
-from leeward.http.transport import Transport
-from leeward.http.wire import curl_wire
+from leeward.http.wire import Transport, curl_wire
 
 
 class HttpSettings(NamedTuple):

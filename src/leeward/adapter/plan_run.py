@@ -289,7 +289,7 @@ _TOO_LATE: Final = Result[Any](
 
 
 def _described(failure: Failure, request: Request) -> Failure:
-    from leeward.http.failure_messages import describe_failure
+    from leeward.http.failures import describe_failure
 
     return describe_failure(failure, request.origin)
 

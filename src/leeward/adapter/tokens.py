@@ -15,7 +15,7 @@ from leeward.adapter.hosts import url_of
 from leeward.adapter.resolver import Resolved, Unresolved
 from leeward.errors import ConfigError, LeewardError, Outcome
 from leeward.http.messages import Failure, Request, Response
-from leeward.http.transport import Transport
+from leeward.http.wire import Transport
 from leeward.json_text import Undecodable, decode
 from leeward.masking import masked
 from leeward.text import is_token

@@ -12,7 +12,7 @@ from typing import Final
 
 from leeward.adapter.resolver import Unresolved
 from leeward.errors import ConfigError, Outcome
-from leeward.http.public_addresses import is_public
+from leeward.http.addresses import is_public
 
 CONNECT_TIMEOUT: Final = 3.0
 READ_TIMEOUT: Final = 5.0

@@ -10,19 +10,60 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import Final
 
-from leeward.http.failures import Progress, closed, explain
-from leeward.http.messages import Failure, Phase, Request, Response
-from leeward.http.options import TransportOptions
-from leeward.http.protocol_error import ProtocolError
-from leeward.http.request_checks import (
+from leeward.http.failures import Progress, ProtocolError, closed, explain
+from leeward.http.messages import (
     SOUND_NAMES,
     USUAL,
+    Failure,
+    Phase,
+    Request,
+    Response,
     check_method,
     check_name,
     refusal_of,
     scheme_and_host,
 )
+from leeward.http.options import TransportOptions
 from leeward.http.response_parser import ResponseParser
+
+_SLICE: Final = 16 * 1024
+_MOST: Final = 1024 * 1024
+"""Bytes that are unpacked at once, before and after: all at once would hold the body twice."""
+
+UNREADABLE: Final = "content_encoding"
+TOO_LARGE: Final = "body_too_large"
+
+
+def decoded(coding: str, body: bytes, limit: int) -> bytes | str:
+    """Return `body` unpacked; `UNREADABLE` or `TOO_LARGE` in its place.
+
+    Args:
+        coding: what the header `Content-Encoding` says.
+        body: as it has come.
+        limit: bytes that it may have when it is unpacked.
+    """
+    coding = coding.lower()
+    if coding == "identity":
+        return body
+    if coding not in {"gzip", "x-gzip"}:
+        return UNREADABLE
+    import zlib
+    from io import BytesIO
+
+    unpacker = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
+    unpacked = BytesIO()
+    try:
+        for start in range(0, len(body), _SLICE):
+            packed = body[start : start + _SLICE]
+            while packed and unpacked.tell() <= limit:
+                unpacked.write(unpacker.decompress(packed, _MOST))
+                packed = unpacker.unconsumed_tail
+    except zlib.error:
+        return UNREADABLE
+    if unpacked.tell() > limit:
+        return TOO_LARGE
+    return unpacked.getvalue() if unpacker.eof and not unpacker.unused_data else UNREADABLE
+
 
 _RECORD: Final = 16 * 1024
 """Bytes of one TLS record. A request is handed over in no larger pieces: one that fails has then
@@ -161,8 +202,6 @@ class Exchange:
             return Failure(Phase.BODY, True, "headers_too_large", status)
         # A part of a packed body cannot be unpacked: of a 206 it is what was asked for.
         if body and "content-encoding" in headers and status != _PARTIAL:
-            from leeward.http.content_coding import decoded
-
             coding = headers["content-encoding"]
             unpacked = decoded(coding, body, self._options.max_response_bytes)
             if isinstance(unpacked, str):

@@ -10,7 +10,29 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from leeward.http.messages import Failure, Phase
-from leeward.http.protocol_error import CUT, TOO_LARGE
+
+WRONG_PROTOCOL: Final = 1
+MALFORMED: Final = 8
+CUT: Final = 18
+NOTHING_CAME: Final = 52
+BAD_CHUNK: Final = 56
+UNKNOWN_CODING: Final = 61
+TOO_LARGE: Final = 63
+ENDLESS_HEAD: Final = 100
+"""From curl/curl.h."""
+
+
+class ProtocolError(Exception):
+    """What came is not an answer, or not all of one.
+
+    Attributes:
+        code: libcurl's number.
+    """
+
+    def __init__(self, code: int) -> None:
+        super().__init__(code)
+        self.code = code
+
 
 TIMED_OUT: Final = 28
 
@@ -112,3 +134,45 @@ def _name(code: int, timeout: str) -> str:
     if code == TIMED_OUT:
         return timeout
     return "body_too_large" if code == TOO_LARGE else f"curl.{code}"
+
+
+_NO_HOST = "curl.6"
+_NO_PROXY = "curl.5"
+_NOT_TRUSTED = "curl.60"
+_TIMES = ("connect_timeout", "deadline")
+"""Codes of `leeward.http.failures`."""
+
+
+def describe_failure(failure: Failure, origin: str) -> Failure:
+    """Return `failure` with a message, unless it has one.
+
+    Args:
+        failure: of a transport.
+        origin: of the request. A host is not a secret; nothing else of a request is repeated.
+    """
+    if failure.message is not None:
+        return failure
+    return failure._replace(message=_words(failure, origin.partition("://")[2]))
+
+
+def _words(failure: Failure, host: str) -> str | None:
+    late = " in time" if failure.code in _TIMES else ""
+    match failure.phase:
+        case Phase.REFUSED_HERE:
+            return "there was no time left" if late else None
+        case Phase.NAME:
+            return _about_the_name(failure.code, host) + late
+        case Phase.CONNECT:
+            return f"no connection to {host}{late}"
+        case Phase.TLS if failure.code == _NOT_TRUSTED:
+            return f"the certificate of {host} is not accepted"
+        case Phase.TLS:
+            return f"no TLS connection to {host}{late}"
+        case _:
+            return f"no complete answer from {host}{late}"
+
+
+def _about_the_name(code: str, host: str) -> str:
+    if code == _NO_HOST:
+        return f"no such host {host}"
+    return "no such host as the proxy's" if code == _NO_PROXY else f"no address of {host}"

@@ -14,9 +14,8 @@ from os.path import isfile
 from typing import Any, Final
 
 from leeward.errors import ConfigError
-from leeward.http.options import TransportOptions
-from leeward.http.proxy import check_proxy
-from leeward.http.request_checks import scheme_and_host
+from leeward.http.messages import scheme_and_host
+from leeward.http.options import TransportOptions, check_proxy
 
 PACKAGE = "pycurl"
 EXTENSION = "pycurl._pycurl"
@@ -117,7 +116,7 @@ def handle_for(origin: str, options: TransportOptions) -> Any:
     handle.setopt(pycurl.NOPROXY, options.no_proxy or "")
     handle.setopt(pycurl.CONNECTTIMEOUT_MS, milliseconds(options.connect_timeout))
     if options.public_only:
-        from leeward.http.public_socket import open_public
+        from leeward.http.addresses import open_public
 
         handle.setopt(pycurl.OPENSOCKETFUNCTION, open_public)
     if tls:

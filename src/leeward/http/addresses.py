@@ -9,9 +9,13 @@ RFC 3056 (6to4) and RFC 6052 (NAT64), by which an IPv4 address travels inside an
 
 from __future__ import annotations
 
+import errno
+import socket
 from functools import cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
-from typing import Final
+from typing import Any, Final
+
+from leeward.http.libcurl import pycurl
 
 _NOT_PUBLIC_V4: Final = (
     "0.0.0.0/8",  # this network
@@ -77,3 +81,64 @@ def _embedded(address: IPv6Address) -> IPv4Address | None:
 @cache
 def _networks(texts: tuple[str, ...]) -> tuple[IPv4Network | IPv6Network, ...]:
     return tuple(map(ip_network, texts))
+
+
+def open_public(_purpose: int, address: Any) -> Any:
+    """Return a socket for `address`, or the word that makes libcurl give up this address.
+
+    For `OPENSOCKETFUNCTION`; libcurl reports error 7 when no address is left, and nothing was sent.
+    It goes by the peer's address: with a proxy, by the proxy's. An address is given up as well when
+    there is no socket for it, or none at all: pycurl would print what a callback raises.
+    """
+    if address.family not in {socket.AF_INET, socket.AF_INET6} or not is_public(address.addr[0]):
+        return pycurl.SOCKET_BAD
+    try:
+        return _Handed(socket.socket(address.family, address.socktype, address.protocol))
+    except OSError:
+        return pycurl.SOCKET_BAD
+
+
+class _Handed:
+    """A socket for pycurl, which asks for its number, duplicates that, and drops this."""
+
+    def __init__(self, handed: socket.socket) -> None:
+        self._socket = handed
+
+    def fileno(self) -> int:
+        return self._socket.fileno()
+
+    def __del__(self) -> None:
+        self._socket.close()
+
+
+NO_ROUTE: Final = (errno.ENETUNREACH, errno.ENETDOWN)
+"""Errors by which the system says that it has no way to any such address."""
+
+SOMEWHERE: Final = (
+    (socket.AF_INET, ("192.0.2.1", 9)),
+    (socket.AF_INET6, ("2001:db8::1", 9)),
+)
+"""Addresses that belong to documentation (RFC 5737, RFC 3849), to look up a way to; no packet is
+sent there."""
+
+
+def is_cut_off(system_error: int, *, name_found: bool) -> bool:
+    """Return whether it is proved that the cause is on this side.
+
+    Args:
+        system_error: the system's number for what failed last; 0 if it named none.
+        name_found: the name was looked up. One that was not found may just not exist; so that is a
+            proof only where there is no way to any address at all.
+    """
+    if name_found:
+        return system_error in NO_ROUTE
+    return not any(_has_way(family, address) for family, address in SOMEWHERE)
+
+
+def _has_way(family: socket.AddressFamily, address: tuple[str, int]) -> bool:
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.connect(address)
+    except OSError as error:
+        return error.errno not in (*NO_ROUTE, errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
+    return True
