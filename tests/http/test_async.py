@@ -395,16 +395,16 @@ def test_closing_as_a_request_goes_out_leaves_nothing_to_do(
     ca: trustme.CA, ca_file: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Over TLS a look at the connection is due at once, when it is closed already."""
-    real = LoopConnection._go_on
+    real = LoopConnection._resume
 
     with Wire(hang, tls=tls_context(ca.issue_cert("127.0.0.1"))) as wire:
 
         async def scenario(transport: AsyncCurlTransport) -> None:
-            def go_on(connection: LoopConnection, exchange: Exchange, events: int) -> None:
+            def resume(connection: LoopConnection, exchange: Exchange, events: int) -> None:
                 real(connection, exchange, events)
                 transport.close()
 
-            monkeypatch.setattr(LoopConnection, "_go_on", go_on)
+            monkeypatch.setattr(LoopConnection, "_resume", resume)
             failure = await transport.send(_post(wire, "https"), LIMIT)
             assert failure == Failure(Phase.RECEIVE, sent=True, code="closed")
             await asyncio.sleep(0)

@@ -72,7 +72,7 @@ def _dies(after: int, monkeypatch: pytest.MonkeyPatch) -> None:
             return
         died.append(True)
         for _ in range(after):
-            exchange.sent(self.handle.send(exchange.to_send()))
+            exchange.note_sent(self.handle.send(exchange.to_send()))
         raise CurlError(55, "Send failure: Connection reset by peer")
 
     monkeypatch.setattr(Connection, "_send", send)

@@ -49,7 +49,7 @@ def _told(monkeypatch: pytest.MonkeyPatch, **attributes: object) -> str:
     module = SimpleNamespace(version="PycURL/7.45.7 libcurl/8.16.0", **attributes)
     monkeypatch.setattr(libcurl, "load", lambda: module)
     with pytest.raises(ConfigError) as caught:
-        libcurl.required()
+        libcurl.require()
     return str(caught.value)
 
 
@@ -83,7 +83,7 @@ def test_a_pycurl_that_cannot_be_loaded_is_told_from_none(monkeypatch: pytest.Mo
 
     monkeypatch.setattr(libcurl, "load", load)
     with pytest.raises(ConfigError, match=r"cannot be loaded \(libssl.so.1.1") as caught:
-        libcurl.required()
+        libcurl.require()
     assert isinstance(caught.value.__cause__, ImportError)
 
 

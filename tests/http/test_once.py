@@ -10,6 +10,7 @@ from time import monotonic, sleep
 import pytest
 import trustme
 
+from leeward.http import addresses
 from leeward.http.messages import Failure, Phase, Request, Response
 from leeward_contract_tests.rows import each_row
 from tests.http.bridge import AnyTransport

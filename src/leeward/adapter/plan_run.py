@@ -28,6 +28,7 @@ from leeward.adapter.resolver import Unresolved
 from leeward.calls import SHORTEST_WAIT, AttemptTime, Call, Invoke, Result
 from leeward.errors import LeewardError, Outcome
 from leeward.forking import ForkLock
+from leeward.http.failures import describe_failure
 from leeward.http.messages import BULKHEAD, Failure, Phase, Request
 from leeward.values import Effect
 
@@ -289,8 +290,6 @@ _TOO_LATE: Final = Result[Any](
 
 
 def _described(failure: Failure, request: Request) -> Failure:
-    from leeward.http.failures import describe_failure
-
     return describe_failure(failure, request.origin)
 
 

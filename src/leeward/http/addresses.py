@@ -1,4 +1,6 @@
-"""Which addresses lie on the public internet. Pure; in doubt, an address does not.
+"""Which addresses lie on the public internet, and whether this machine has a network at all.
+
+In doubt, an address is not public.
 
 A name that was checked may still lead into the network of whoever runs this program, so what it
 resolves to is looked at as well, at the moment of connecting.
@@ -14,8 +16,6 @@ import socket
 from functools import cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 from typing import Any, Final
-
-from leeward.http.libcurl import pycurl
 
 _NOT_PUBLIC_V4: Final = (
     "0.0.0.0/8",  # this network
@@ -62,7 +62,7 @@ def is_public(address: str) -> bool:
         return False
     if isinstance(found, IPv4Address):
         return not any(found in network for network in _networks(_NOT_PUBLIC_V4))
-    inner = _embedded(found)
+    inner = _inner_ipv4(found)
     if inner is not None:
         return is_public(str(inner))
     (everything,) = _networks((_GLOBAL_V6,))
@@ -71,7 +71,7 @@ def is_public(address: str) -> bool:
     )
 
 
-def _embedded(address: IPv6Address) -> IPv4Address | None:
+def _inner_ipv4(address: IPv6Address) -> IPv4Address | None:
     """Return the IPv4 address that packets for `address` end up at, if there is one."""
     if address in IPv6Network(_NAT64):
         return IPv4Address(int(address) & 0xFFFFFFFF)
@@ -83,19 +83,26 @@ def _networks(texts: tuple[str, ...]) -> tuple[IPv4Network | IPv6Network, ...]:
     return tuple(map(ip_network, texts))
 
 
-def open_public(_purpose: int, address: Any) -> Any:
-    """Return a socket for `address`, or the word that makes libcurl give up this address.
+SOCKET_BAD: Final = -1
+"""What makes libcurl give up an address (CURL_SOCKET_BAD in curl/curl.h)."""
 
-    For `OPENSOCKETFUNCTION`; libcurl reports error 7 when no address is left, and nothing was sent.
+
+def open_public(_purpose: int, address: Any) -> Any:
+    """Return a socket for `address`, or `SOCKET_BAD` if it is not on the public internet.
+
+    For `OPENSOCKETFUNCTION`: libcurl asks after the name is resolved, once for each address that it
+    tries, so a name that resolves differently for a check gains nothing. It reports error 7 when no
+    address is left, and nothing was sent.
+
     It goes by the peer's address: with a proxy, by the proxy's. An address is given up as well when
     there is no socket for it, or none at all: pycurl would print what a callback raises.
     """
     if address.family not in {socket.AF_INET, socket.AF_INET6} or not is_public(address.addr[0]):
-        return pycurl.SOCKET_BAD
+        return SOCKET_BAD
     try:
         return _Handed(socket.socket(address.family, address.socktype, address.protocol))
     except OSError:
-        return pycurl.SOCKET_BAD
+        return SOCKET_BAD
 
 
 class _Handed:

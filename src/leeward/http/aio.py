@@ -14,7 +14,7 @@ from leeward.forking import watch
 from leeward.http.connection import OUT, Connection
 from leeward.http.connector import CONNECTED, Connector
 from leeward.http.exchange import Exchange
-from leeward.http.failures import refused
+from leeward.http.failures import refuse
 from leeward.http.libcurl import handle_for, milliseconds, pycurl
 from leeward.http.messages import Failure, Request, Response
 from leeward.http.options import TransportOptions
@@ -76,7 +76,7 @@ class LoopConnection(Connection):
             done = self._done = loop.create_future()
             try:
                 self._set_timer(exchange.deadline)
-                self._go_on(exchange, events)
+                self._resume(exchange, events)
                 await done
             finally:
                 self._exchange = self._done = None
@@ -91,12 +91,12 @@ class LoopConnection(Connection):
         handle.setopt(pycurl.TIMEOUT_MS, milliseconds(left))
         end = await self._connector.connect(handle)
         if end == CONNECTED and self.handle is handle:
-            self.opened(self._loop.time(), exchange.tls)
+            self.note_connected(self._loop.time(), exchange.tls)
             self._loop.add_reader(self.socket, self._on_ready)
             return True
         if exchange.result is None:  # else the transport was closed meanwhile
             if end is None:
-                exchange.close(self.reached())
+                exchange.close(self.read_progress())
             else:
                 self.fail_to_connect(exchange, *end)
         return False
@@ -114,9 +114,9 @@ class LoopConnection(Connection):
             exchange.fail(_INTERRUPTED, error)
             self._finish()
             raise
-        self._go_on(exchange, events)
+        self._resume(exchange, events)
 
-    def _go_on(self, exchange: Exchange, events: int) -> None:
+    def _resume(self, exchange: Exchange, events: int) -> None:
         """Wait for `events`; if there are none, wake the task that waits for `exchange`."""
         if not events:
             self._finish()
@@ -164,7 +164,7 @@ class LoopConnection(Connection):
         if self._connector.end(self.handle):
             return
         if exchange.result is None:
-            exchange.close(self.reached())
+            exchange.close(self.read_progress())
         if not self._loop.is_closed():  # else whom it could wake is no more
             self._finish()
         self.close()
@@ -218,7 +218,7 @@ class AsyncCurlTransport(Pooled):
                 "a transport belongs to the event loop it was made on; make one for each loop"
             )
         if not timeout > 0:  # nor for what is not a number
-            return refused("deadline")
+            return refuse("deadline")
         began, waited = loop.time(), 0.0
         exchange = Exchange(request, began + timeout, self._options)
         pool = self._pool
@@ -244,7 +244,7 @@ class AsyncCurlTransport(Pooled):
             await turn
         finally:
             timer.cancel()
-        return self._pool.awaited(exchange)
+        return self._pool.collect(exchange)
 
     @property
     def is_closed(self) -> bool:

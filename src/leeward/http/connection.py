@@ -50,14 +50,14 @@ class Connection:
         self._tls = False
         self._poller: Any = None
 
-    def opened(self, now: float, tls: bool) -> None:
+    def note_connected(self, now: float, tls: bool) -> None:
         """Take note that libcurl has connected `handle`."""
         self.socket = self.handle.getinfo(pycurl.ACTIVESOCKET)
         self._opened = now
         self._tls = self.holds = tls
         self._poller = poller_for(self.socket)
 
-    def reached(self) -> Progress:
+    def read_progress(self) -> Progress:
         """Return how far libcurl has come with the connection, by its own times."""
         if self.handle is None:
             return Progress()
@@ -111,8 +111,8 @@ class Connection:
             if was_kept and not exchange.may_have_left:
                 return 0
             self._hear_out(exchange, error)
-            return self._wanted(exchange)
-        return self._wanted(exchange) if exchange.unsent else IN
+            return self._choose_events(exchange)
+        return self._choose_events(exchange) if exchange.unsent else IN
 
     def proceed(self, exchange: Exchange) -> int:
         """Receive once, and send what can be sent; return the events to wait for, 0 at the end."""
@@ -123,12 +123,12 @@ class Connection:
                 self._send(exchange)
         except CurlError as error:
             self._hear_out(exchange, error)
-        return self._wanted(exchange)
+        return self._choose_events(exchange)
 
     def fail_to_connect(self, exchange: Exchange, code: int, words: str) -> None:
         """End `exchange`, for which no connection has come about, with libcurl's code and words."""
         told = without_login(words, self._options.proxy)
-        exchange.fail(code, CurlError(code, told), self.reached())
+        exchange.fail(code, CurlError(code, told), self.read_progress())
 
     def fail_late(self, exchange: Exchange) -> None:
         """End `exchange`, whose deadline has passed."""
@@ -138,9 +138,9 @@ class Connection:
         send = self.handle.send
         try:
             while exchange.unsent:
-                exchange.sent(send(exchange.to_send()))
+                exchange.note_sent(send(exchange.to_send()))
         except BlockingIOError:
-            exchange.blocked()
+            exchange.note_blocked()
 
     def _receive(self, exchange: Exchange) -> None:
         try:
@@ -151,20 +151,20 @@ class Connection:
             exchange.fail(error.args[0], error)
         else:
             self.holds = self._tls
-            exchange.received(data)
+            exchange.receive(data)
 
     def _hear_out(self, exchange: Exchange, error: CurlError) -> None:
         """Take what a server has said before it hung up in the middle; else `error` is the end."""
         if exchange.may_have_left:
             try:
                 while exchange.result is None:
-                    exchange.received(self.handle.recv(_ROOM))
+                    exchange.receive(self.handle.recv(_ROOM))
             except (BlockingIOError, CurlError):
                 pass
         if not exchange.is_answered:
             exchange.fail(error.args[0], error)
 
-    def _wanted(self, exchange: Exchange) -> int:
+    def _choose_events(self, exchange: Exchange) -> int:
         if exchange.result is not None:
             self.is_reusable = exchange.leaves_clean
             return 0

@@ -10,7 +10,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import Final
 
-from leeward.http.failures import Progress, ProtocolError, closed, explain
+from leeward.http.failures import Progress, ProtocolError, explain, explain_close
 from leeward.http.messages import (
     SOUND_NAMES,
     USUAL,
@@ -25,45 +25,6 @@ from leeward.http.messages import (
 )
 from leeward.http.options import TransportOptions
 from leeward.http.response_parser import ResponseParser
-
-_SLICE: Final = 16 * 1024
-_MOST: Final = 1024 * 1024
-"""Bytes that are unpacked at once, before and after: all at once would hold the body twice."""
-
-UNREADABLE: Final = "content_encoding"
-TOO_LARGE: Final = "body_too_large"
-
-
-def decoded(coding: str, body: bytes, limit: int) -> bytes | str:
-    """Return `body` unpacked; `UNREADABLE` or `TOO_LARGE` in its place.
-
-    Args:
-        coding: what the header `Content-Encoding` says.
-        body: as it has come.
-        limit: bytes that it may have when it is unpacked.
-    """
-    coding = coding.lower()
-    if coding == "identity":
-        return body
-    if coding not in {"gzip", "x-gzip"}:
-        return UNREADABLE
-    import zlib
-    from io import BytesIO
-
-    unpacker = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
-    unpacked = BytesIO()
-    try:
-        for start in range(0, len(body), _SLICE):
-            packed = body[start : start + _SLICE]
-            while packed and unpacked.tell() <= limit:
-                unpacked.write(unpacker.decompress(packed, _MOST))
-                packed = unpacker.unconsumed_tail
-    except zlib.error:
-        return UNREADABLE
-    if unpacked.tell() > limit:
-        return TOO_LARGE
-    return unpacked.getvalue() if unpacker.eof and not unpacker.unused_data else UNREADABLE
-
 
 _RECORD: Final = 16 * 1024
 """Bytes of one TLS record. A request is handed over in no larger pieces: one that fails has then
@@ -140,18 +101,18 @@ class Exchange:
         """Return what to hand to the connection next."""
         return self.unsent[: self._piece]
 
-    def sent(self, count: int) -> None:
+    def note_sent(self, count: int) -> None:
         """Take note that the connection has taken the next `count` bytes, more than 0."""
         self.may_have_left = True
         self.unsent = self.unsent[count:]
         if not self.unsent and self._body:
             self.unsent, self._body = memoryview(self._body), b""
 
-    def blocked(self) -> None:
+    def note_blocked(self) -> None:
         """Take note that the connection has no room now. Part of a TLS record may have left."""
         self.may_have_left = self.may_have_left or self.tls
 
-    def received(self, data: bytes) -> None:
+    def receive(self, data: bytes) -> None:
         """Take what has come in, no bytes for the end of the connection; `result` may be there."""
         parser = self._parser
         try:
@@ -184,7 +145,7 @@ class Exchange:
 
     def close(self, progress: Progress) -> None:
         """End it because the transport was closed, when the connection had come so far."""
-        self.result = closed(self._progress(progress))
+        self.result = explain_close(self._progress(progress))
 
     def _progress(self, progress: Progress) -> Progress:
         return progress._replace(
@@ -203,7 +164,7 @@ class Exchange:
         # A part of a packed body cannot be unpacked: of a 206 it is what was asked for.
         if body and "content-encoding" in headers and status != _PARTIAL:
             coding = headers["content-encoding"]
-            unpacked = decoded(coding, body, self._options.max_response_bytes)
+            unpacked = unpack(coding, body, self._options.max_response_bytes)
             if isinstance(unpacked, str):
                 return Failure(Phase.BODY, True, unpacked, status)
             body = unpacked
@@ -231,3 +192,42 @@ def head_of(request: Request, host: str) -> bytes:
         lines.append(f"Content-Length: {len(body)}")
     lines.append("\r\n")
     return "\r\n".join(lines).encode("ascii")
+
+
+_SLICE: Final = 16 * 1024
+_MOST: Final = 1024 * 1024
+"""Bytes that are unpacked at once, before and after: all at once would hold the body twice."""
+
+UNREADABLE: Final = "content_encoding"
+TOO_LARGE: Final = "body_too_large"
+
+
+def unpack(coding: str, body: bytes, limit: int) -> bytes | str:
+    """Return `body` unpacked; `UNREADABLE` or `TOO_LARGE` in its place.
+
+    Args:
+        coding: what the header `Content-Encoding` says.
+        body: as it has come.
+        limit: bytes that it may have when it is unpacked.
+    """
+    coding = coding.lower()
+    if coding == "identity":
+        return body
+    if coding not in {"gzip", "x-gzip"}:
+        return UNREADABLE
+    import zlib
+    from io import BytesIO
+
+    unpacker = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
+    unpacked = BytesIO()
+    try:
+        for start in range(0, len(body), _SLICE):
+            packed = body[start : start + _SLICE]
+            while packed and unpacked.tell() <= limit:
+                unpacked.write(unpacker.decompress(packed, _MOST))
+                packed = unpacker.unconsumed_tail
+    except zlib.error:
+        return UNREADABLE
+    if unpacked.tell() > limit:
+        return TOO_LARGE
+    return unpacked.getvalue() if unpacker.eof and not unpacker.unused_data else UNREADABLE

@@ -11,29 +11,6 @@ from typing import Final, NamedTuple
 
 from leeward.http.messages import Failure, Phase
 
-WRONG_PROTOCOL: Final = 1
-MALFORMED: Final = 8
-CUT: Final = 18
-NOTHING_CAME: Final = 52
-BAD_CHUNK: Final = 56
-UNKNOWN_CODING: Final = 61
-TOO_LARGE: Final = 63
-ENDLESS_HEAD: Final = 100
-"""From curl/curl.h."""
-
-
-class ProtocolError(Exception):
-    """What came is not an answer, or not all of one.
-
-    Attributes:
-        code: libcurl's number.
-    """
-
-    def __init__(self, code: int) -> None:
-        super().__init__(code)
-        self.code = code
-
-
 TIMED_OUT: Final = 28
 
 PHASES: Final[dict[int, Phase]] = {
@@ -106,14 +83,14 @@ def explain(code: int, progress: Progress, cause: BaseException | None = None) -
     return Failure(phase, False, name, cause=cause, ours=ours)
 
 
-def closed(progress: Progress) -> Failure:
+def explain_close(progress: Progress) -> Failure:
     """Return the failure of a request that ended because its transport was closed."""
     if progress.may_have_left:
         return Failure(_phase_after(progress), True, "closed", progress.status)
     return Failure(_phase_before(progress), False, "closed")
 
 
-def refused(code: str, message: str | None = None) -> Failure:
+def refuse(code: str, message: str | None = None) -> Failure:
     """Return the failure of a request that was not begun."""
     return Failure(Phase.REFUSED_HERE, False, code, message=message)
 
@@ -140,7 +117,7 @@ _NO_HOST = "curl.6"
 _NO_PROXY = "curl.5"
 _NOT_TRUSTED = "curl.60"
 _TIMES = ("connect_timeout", "deadline")
-"""Codes of `leeward.http.failures`."""
+"""Codes of failures, as `explain` names them."""
 
 
 def describe_failure(failure: Failure, origin: str) -> Failure:
@@ -161,7 +138,8 @@ def _words(failure: Failure, host: str) -> str | None:
         case Phase.REFUSED_HERE:
             return "there was no time left" if late else None
         case Phase.NAME:
-            return _about_the_name(failure.code, host) + late
+            words = {_NO_HOST: f"no such host {host}", _NO_PROXY: "no such host as the proxy's"}
+            return words.get(failure.code, f"no address of {host}") + late
         case Phase.CONNECT:
             return f"no connection to {host}{late}"
         case Phase.TLS if failure.code == _NOT_TRUSTED:
@@ -172,7 +150,24 @@ def _words(failure: Failure, host: str) -> str | None:
             return f"no complete answer from {host}{late}"
 
 
-def _about_the_name(code: str, host: str) -> str:
-    if code == _NO_HOST:
-        return f"no such host {host}"
-    return "no such host as the proxy's" if code == _NO_PROXY else f"no address of {host}"
+WRONG_PROTOCOL: Final = 1
+MALFORMED: Final = 8
+CUT: Final = 18
+NOTHING_CAME: Final = 52
+BAD_CHUNK: Final = 56
+UNKNOWN_CODING: Final = 61
+TOO_LARGE: Final = 63
+ENDLESS_HEAD: Final = 100
+"""From curl/curl.h."""
+
+
+class ProtocolError(Exception):
+    """What came is not an answer, or not all of one.
+
+    Attributes:
+        code: libcurl's number.
+    """
+
+    def __init__(self, code: int) -> None:
+        super().__init__(code)
+        self.code = code

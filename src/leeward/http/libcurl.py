@@ -70,7 +70,7 @@ def check_version(module: Any) -> None:
         )
 
 
-def required() -> Any:
+def require() -> Any:
     """Return pycurl; raise `ConfigError`, with what to do, if it cannot be used."""
     try:
         module = load()
@@ -102,6 +102,7 @@ def handle_for(origin: str, options: TransportOptions) -> Any:
             certificates are there to trust.
     """
     tls = scheme_and_host(origin)[0] == "https"
+    proxy = check_proxy(options.proxy, "the proxy") if tls and options.proxy else ""
     handle = pycurl.Curl()
     handle.setopt(pycurl.URL, f"{origin}/")
     handle.setopt(pycurl.CONNECT_ONLY, 1)
@@ -112,7 +113,7 @@ def handle_for(origin: str, options: TransportOptions) -> Any:
     handle.setopt(QUICK_EXIT, 1)
     handle.setopt(pycurl.USERAGENT, "")  # a proxy would be told the versions of everything
     # Set even when empty, or libcurl asks the environment.
-    handle.setopt(pycurl.PROXY, _proxy_of(options) if tls else "")
+    handle.setopt(pycurl.PROXY, proxy)
     handle.setopt(pycurl.NOPROXY, options.no_proxy or "")
     handle.setopt(pycurl.CONNECTTIMEOUT_MS, milliseconds(options.connect_timeout))
     if options.public_only:
@@ -122,10 +123,6 @@ def handle_for(origin: str, options: TransportOptions) -> Any:
     if tls:
         _trust(handle, options.ca_file)
     return handle
-
-
-def _proxy_of(options: TransportOptions) -> str:
-    return check_proxy(options.proxy, "the proxy") if options.proxy else ""
 
 
 def _trust(handle: Any, ca_file: str | None) -> None:
@@ -160,5 +157,5 @@ def leak(handle: object) -> None:
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(handle))
 
 
-pycurl = required()
+pycurl = require()
 CurlError = pycurl.error

@@ -1,4 +1,4 @@
-"""What goes over the wire and what comes back. Plain frozen values."""
+"""What goes over the wire and what comes back: plain frozen values, and what may not go."""
 
 from __future__ import annotations
 

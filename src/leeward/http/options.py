@@ -10,56 +10,6 @@ from typing import Final, NamedTuple
 from leeward.errors import ConfigError
 from leeward.masking import masked
 
-# The schemes are those that libcurl knows; without one it means http. Nothing is left open that
-# libcurl could read in another way, or complain of in words that hold the URL.
-_PROXY: Final = (
-    r"(?:(?:https?|socks5h?|socks4a?|socks)://)?"
-    r"(?:(?P<login>(?:[A-Za-z0-9._~!$&'()*+,;=:-]|%[0-9A-Fa-f]{2})*)@)?"
-    r"(?:[A-Za-z0-9._-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::(?P<port>[0-9]{1,5}))?/?"
-)
-
-
-def check_proxy(url: str, where: str) -> str:
-    """Check the URL of a proxy and return it.
-
-    Args:
-        url: as it was set.
-        where: it was set, for the message. That never repeats the URL.
-
-    Raises:
-        ConfigError: it is not one.
-    """
-    match = re.fullmatch(_PROXY, url, re.IGNORECASE)
-    if match is None or not 0 < int(match["port"] or 1) < 65536:
-        raise ConfigError(
-            f"{where} is not the URL of a proxy; write http://host:port or "
-            "http://user:password@host:port, and percent-encode what is special in user and "
-            "password, such as / as %2F and @ as %40"
-        )
-    return url
-
-
-def without_login(words: str, proxy: str | None) -> str:
-    """Return what libcurl says of a connection, or that it is left out if it tells a password.
-
-    Args:
-        words: of libcurl, which may be cut.
-        proxy: the URL that the connection goes through.
-    """
-    match = None if proxy is None else re.fullmatch(_PROXY, proxy, re.IGNORECASE)
-    told = words.casefold()
-    if match is not None and any(each[:8].casefold() in told for each in _secrets(match["login"])):
-        return "libcurl's words are left out, because they repeat the login of the proxy"
-    return words
-
-
-def _secrets(login: str | None) -> list[str]:
-    from urllib.parse import unquote
-
-    parts = [login or "", *(login or "").partition(":")[::2]]
-    return [each for part in parts for each in (part, unquote(part)) if each]
-
-
 CA_FILES = (
     "/etc/ssl/certs/ca-certificates.crt",  # Debian, Ubuntu, Alpine, Arch
     "/etc/pki/tls/certs/ca-bundle.crt",  # Fedora, RHEL and their kin
@@ -120,9 +70,13 @@ def options_from_env(env: Mapping[str, str], ca_file: str | None = None) -> Tran
     Raises:
         leeward.ConfigError: a variable does not hold the URL of a proxy.
     """
+    proxy = next((name for name in PROXIES if env.get(name)), None)
     return TransportOptions(
-        ca_file=ca_file or env.get("SSL_CERT_FILE") or _system_ca_file() or _certifi(),
-        proxy=_proxy(env),
+        ca_file=ca_file
+        or env.get("SSL_CERT_FILE")
+        or next(filter(isfile, CA_FILES), None)
+        or _certifi(),
+        proxy=check_proxy(env[proxy], proxy) if proxy else None,
         no_proxy=env.get("NO_PROXY") or env.get("no_proxy") or None,
     )
 
@@ -147,20 +101,59 @@ def refuse_key_log(env: Mapping[str, str]) -> None:
         )
 
 
-def _proxy(env: Mapping[str, str]) -> str | None:
-    for name in PROXIES:
-        if env.get(name):
-            return check_proxy(env[name], name)
-    return None
-
-
-def _system_ca_file() -> str | None:
-    return next((path for path in CA_FILES if isfile(path)), None)
-
-
 def _certifi() -> str | None:
     try:
         from certifi import where
     except ImportError:
         return None
     return where()
+
+
+# The schemes are those that libcurl knows; without one it means http. Nothing is left open that
+# libcurl could read in another way, or complain of in words that hold the URL.
+_PROXY: Final = (
+    r"(?:(?:https?|socks5h?|socks4a?|socks)://)?"
+    r"(?:(?P<login>(?:[A-Za-z0-9._~!$&'()*+,;=:-]|%[0-9A-Fa-f]{2})*)@)?"
+    r"(?:[A-Za-z0-9._-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::(?P<port>[0-9]{1,5}))?/?"
+)
+
+
+def check_proxy(url: str, where: str) -> str:
+    """Check the URL of a proxy and return it.
+
+    Args:
+        url: as it was set.
+        where: it was set, for the message. That never repeats the URL.
+
+    Raises:
+        ConfigError: it is not one.
+    """
+    match = re.fullmatch(_PROXY, url, re.IGNORECASE)
+    if match is None or not 0 < int(match["port"] or 1) < 65536:
+        raise ConfigError(
+            f"{where} is not the URL of a proxy; write http://host:port or "
+            "http://user:password@host:port, and percent-encode what is special in user and "
+            "password, such as / as %2F and @ as %40"
+        )
+    return url
+
+
+def without_login(words: str, proxy: str | None) -> str:
+    """Return what libcurl says of a connection, or that it is left out if it tells a password.
+
+    Args:
+        words: of libcurl, which may be cut.
+        proxy: the URL that the connection goes through.
+    """
+    match = None if proxy is None else re.fullmatch(_PROXY, proxy, re.IGNORECASE)
+    told = words.casefold()
+    if match is not None and any(each[:8].casefold() in told for each in _secrets(match["login"])):
+        return "libcurl's words are left out, because they repeat the login of the proxy"
+    return words
+
+
+def _secrets(login: str | None) -> list[str]:
+    from urllib.parse import unquote
+
+    parts = [login or "", *(login or "").partition(":")[::2]]
+    return [each for part in parts for each in (part, unquote(part)) if each]

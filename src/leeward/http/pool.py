@@ -14,7 +14,7 @@ from leeward.calls import AttemptTime
 from leeward.forking import Forkable
 from leeward.http.connection import Connection
 from leeward.http.exchange import Exchange
-from leeward.http.failures import refused
+from leeward.http.failures import refuse
 from leeward.http.libcurl import leak
 from leeward.http.messages import BULKHEAD, Failure
 from leeward.http.options import TransportOptions
@@ -78,7 +78,7 @@ class Pool(Generic[C]):
         """Lease a connection, one that is kept if there is one; None if no place is free."""
         with self._lock:
             if self.is_closed:
-                return refused("closed")
+                return refuse("closed")
             if self._waiting or len(self._busy) >= self._options.max_in_flight:
                 return None
             return self._lease(lease)
@@ -96,9 +96,9 @@ class Pool(Generic[C]):
         """
         with self._lock:
             if self.is_closed:
-                return refused("closed")
+                return refuse("closed")
             if len(self._waiting) >= self._options.max_waiting:
-                return refused(
+                return refuse(
                     BULKHEAD,
                     f"{self._options.max_in_flight} requests are under way and "
                     f"{self._options.max_waiting} wait for their end",
@@ -108,21 +108,21 @@ class Pool(Generic[C]):
                 and timeout.elsewhere
                 and self._is_in_vain(timeout.wait)
             ):
-                return refused(BULKHEAD, self._none_in_time())
+                return refuse(BULKHEAD, self._none_in_time())
             self._waiting[lease] = wake
             woken = self._hand_on()
         for each in woken:
             each()
         return None
 
-    def awaited(self, lease: Exchange) -> C | Failure:
+    def collect(self, lease: Exchange) -> C | Failure:
         """Return the connection that was leased while `lease` waited; a refusal if none was."""
         with self._lock:
             if lease in self._busy:
                 return self._busy[lease]
             if self.is_closed:
-                return refused("closed")
-            return refused(BULKHEAD, self._none_in_time())
+                return refuse("closed")
+            return refuse(BULKHEAD, self._none_in_time())
 
     def _none_in_time(self) -> str:
         return f"none of {self._options.max_in_flight} places became free in time"

@@ -1,4 +1,4 @@
-"""An answer out of bytes: HTTP/1.1 as a client reads it. Pure.
+"""An answer out of bytes, its body in whatever pieces: HTTP/1.1 as a client reads it. Pure.
 
 Strict wherever two readers could differ: a line ends with CR LF and with nothing else, a header has
 a name, a chunk is as long as it says. So the verdict on an answer does not depend on how its bytes
@@ -115,7 +115,7 @@ class Chunked(Body):
         self._came, self._at = self._came[self._at :] + data, 0
         while self._next(self):
             pass
-        return self._next is Chunked._done
+        return self._next is Chunked._end
 
     def _size(self) -> bool:
         line = self._line()
@@ -156,12 +156,12 @@ class Chunked(Body):
         self._trailers += len(line)
         if not line:
             self.overrun = len(self._came) > self._at
-            self._next = Chunked._done
+            self._next = Chunked._end
         elif self._trailers > _LONGEST_LINE or re.fullmatch(_TRAILER, line) is None:
             raise ProtocolError(BAD_CHUNK)
         return True
 
-    def _done(self) -> bool:
+    def _end(self) -> bool:
         return False
 
     def _line(self) -> bytes | None:
@@ -340,7 +340,8 @@ class ResponseParser:
         # Where two say how long an answer is, who is right?
         self.keeps = is_new and (coding is None or size is None)
         if said != "keep-alive":
-            self.keeps = self.keeps and _is_kept(said)
+            words = [word.strip(" \t") for word in said.lower().split(",")]
+            self.keeps = self.keeps and "close" not in words
         if not self._has_body or self.status in _WITHOUT_BODY:
             # A server that announces a body where there cannot be one may send it as well.
             self.keeps = self.keeps and not (self.status == NO_CONTENT and (size or coding))
@@ -348,20 +349,16 @@ class ResponseParser:
         if coding is None and size == len(rest) and size <= self._max_body:  # nearly always
             self.body, self.whole = rest, True
         else:
-            self._content = self._body_of(size, is_chunked=coding is not None)
+            if coding is not None:
+                self._content = Chunked(self._max_body)
+            elif size is None:
+                self.keeps = False
+                self._content = UntilTheEnd(self._max_body)
+            elif size > self._max_body:
+                raise ProtocolError(TOO_LARGE)
+            else:
+                self._content = Sized(size)
             self._take_body(self._content, rest)
-
-    def _body_of(self, size: int | None, *, is_chunked: bool) -> Body:
-        # Most answers are here at once, and whole.
-
-        if is_chunked:
-            return Chunked(self._max_body)
-        if size is None:
-            self.keeps = False
-            return UntilTheEnd(self._max_body)
-        if size > self._max_body:
-            raise ProtocolError(TOO_LARGE)
-        return Sized(size)
 
     def _take_body(self, content: Body, data: bytes) -> None:
         if content.feed(data):
@@ -431,13 +428,8 @@ def lower_name(name: str) -> str:
 def _size_of(length: str) -> int:
     """Return the size; of several that are told, each must say the same (RFC 9112, 6.3)."""
     if "," in length:
-        several = {each.strip(" \t") for each in length.split(",")}
+        several = {size.strip(" \t") for size in length.split(",")}
         length = several.pop() if len(several) == 1 else ""
     if not (length.isascii() and length.isdecimal() and len(length) < 20):
         raise ProtocolError(MALFORMED)
     return int(length)
-
-
-def _is_kept(said: str) -> bool:
-    """Return whether a server of HTTP/1.1 keeps the connection, by what `Connection` has said."""
-    return "close" not in [each.strip(" \t") for each in said.lower().split(",")]

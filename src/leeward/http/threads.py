@@ -9,7 +9,7 @@ from leeward.calls import time_after
 from leeward.forking import watch
 from leeward.http.connection import IN, Connection, poller_for
 from leeward.http.exchange import Exchange
-from leeward.http.failures import refused
+from leeward.http.failures import refuse
 from leeward.http.libcurl import LONGEST, CurlError, handle_for, milliseconds, pycurl
 from leeward.http.messages import Failure, Request, Response
 from leeward.http.options import TransportOptions
@@ -51,7 +51,7 @@ class BlockingConnection(Connection):
         except CurlError as error:
             self.fail_to_connect(exchange, *error.args)
             return False
-        self.opened(monotonic(), exchange.tls)
+        self.note_connected(monotonic(), exchange.tls)
         return True
 
     def _wait(self, events: int, seconds: float) -> bool:
@@ -78,7 +78,7 @@ class CurlTransport(Pooled):
     def send(self, request: Request, timeout: float) -> Response | Failure:
         """Send `request` once and return its answer, within `timeout` seconds."""
         if not timeout > 0:  # nor for what is not a number
-            return refused("deadline")
+            return refuse("deadline")
         began, waited = monotonic(), 0.0
         exchange = Exchange(request, began + timeout, self._options)
         pool = self._pool
@@ -101,7 +101,7 @@ class CurlTransport(Pooled):
             return refusal
         longest = max(getattr(timeout, "wait", timeout), 0.0)
         turn.acquire(timeout=min(longest, threading.TIMEOUT_MAX))
-        return self._pool.awaited(exchange)
+        return self._pool.collect(exchange)
 
     def close(self) -> None:
         """Close every connection; those in use when their request is done."""

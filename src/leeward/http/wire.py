@@ -81,12 +81,12 @@ class Wire:
 
     def transport(self) -> Transport:
         """Return the transport of the threads. After `close`, it is one that refuses."""
-        return self.threads or self._made()
+        return self.threads or self._make()
 
     def async_transport(self) -> AsyncTransport:
         """Return the transport of the running event loop. After `close`, it is one that refuses."""
         loop = running_loop()
-        return self._loops.get(loop) or self._made_for(loop)
+        return self._loops.get(loop) or self._make_for(loop)
 
     def drop(self, origin: str) -> None:
         """Let no transport use a connection to `origin` again that is there now."""
@@ -119,7 +119,7 @@ class Wire:
         for loop, each in loops.items():
             _call_on(loop, each, each.close)
 
-    def _made(self) -> Transport:
+    def _make(self) -> Transport:
         # Made before the lock is taken: libcurl is loaded for it, and a fork waits for the lock.
         made = self._for_threads()
         with self._lock:
@@ -129,7 +129,7 @@ class Wire:
             made.close()
         return kept
 
-    def _made_for(self, loop: Any) -> AsyncTransport:
+    def _make_for(self, loop: Any) -> AsyncTransport:
         made = self._for_loop()
         with self._lock:
             ended = [self._loops.pop(each) for each in list(self._loops) if each.is_closed()]
