@@ -101,7 +101,7 @@ def test_every_connection_is_judged_anew(
 ) -> None:
     """A name that was public for the first connection and is not for the second sends nothing."""
     resolver = _Resolver(True, False)
-    monkeypatch.setattr(public_socket, "is_public", resolver)
+    monkeypatch.setattr(addresses, "is_public", resolver)
     transport = make(public_only=True)
     with Wire(once(b"HTTP/1.1 204 Done\r\nConnection: close\r\n\r\n")) as wire:
         request = Request("POST", wire.origin(), "/")
@@ -117,7 +117,7 @@ def test_a_kept_connection_stays_usable(
 ) -> None:
     """It was judged when it was made; the socket behind it lives as long as it does."""
     resolver = _Resolver(True)
-    monkeypatch.setattr(public_socket, "is_public", resolver)
+    monkeypatch.setattr(addresses, "is_public", resolver)
     transport = make(public_only=True)
     with Wire(answer(OK)) as wire:
         for _ in range(3):
