@@ -11,7 +11,7 @@ from leeward.adapter.items import encode
 from leeward.adapter.plans import CLOCK_SKEW, SKEWED, Learn, View
 from leeward.errors import InvalidRequest, Outcome
 from leeward.http.messages import Failure, Phase, Request, Response
-from leeward.items.digest import digest
+from leeward.items.encoding import digest
 from leeward_azure.errors import COSMOS, judge_cosmos
 from leeward_azure.identity.credentials import Bearer
 from leeward_azure.tables.documents import document_of

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from leeward import Client, PayloadTooLarge, Promise
 from leeward.adapter import Limits
 from leeward.items import EMBEDDED, decode, encode
-from leeward.items.natives import Native, natives_in, without_natives
+from leeward.items.encoding import Native, natives_in, without_natives
 from leeward.items.profile import Profile
 from leeward.operations.upkeep import Home
 from leeward_aws.driver import LIMITS as AWS

@@ -12,7 +12,7 @@ import pytest
 from leeward import Client, Config, Promise
 from leeward.config import TableConfig
 from leeward.config.model import BucketConfig
-from leeward.items.natives import Native, natives_in
+from leeward.items.encoding import Native, natives_in
 from leeward_backup import Backups
 from leeward_backup.lines import Kept, kept_in
 from leeward_backup.tables import Table

@@ -4,7 +4,7 @@ from typing import Any
 
 from leeward.adapter.items import Profile
 from leeward.items.decoding import _Reader
-from leeward.items.digest import digest
+from leeward.items.encoding import digest
 from tests.items.values import native_of
 
 

@@ -16,7 +16,7 @@ from leeward.client import Client
 from leeward.clock import Clock
 from leeward.config import Config, TableConfig
 from leeward.errors import LeewardError
-from leeward.items.natives import natives_in
+from leeward.items.encoding import natives_in
 from leeward.local import Local
 from leeward_backup.check import sealing_of
 from leeward_backup.fit import ANY_MODEL

@@ -7,8 +7,8 @@ from typing import Final
 from leeward.adapter import Limits
 from leeward.errors import InvalidRequest
 from leeward.items import checked_size
+from leeward.items.encoding import Native, natives_in, without_natives
 from leeward.items.names import longest_name
-from leeward.items.natives import Native, natives_in, without_natives
 from leeward.operations.upkeep import Home
 from leeward_backup.lines import NATIVE_BEGIN, Kept
 

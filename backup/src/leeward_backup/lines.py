@@ -31,9 +31,9 @@ from functools import cache
 from typing import Any, Final, NamedTuple
 
 from leeward import json_text
-from leeward.items import timestamps
-from leeward.items.natives import Native
-from leeward.items.numbers import decimal_text
+from leeward.items.encoding import Native
+from leeward.items.profile import decimal_text
+from leeward.items.typetree import from_text
 from leeward.values import Item
 
 DECIMAL: Final = "$dec"
@@ -270,5 +270,5 @@ _READERS: Final[dict[str, Callable[[str], Any]]] = {
     DECIMAL: _decimal_in,
     INT: _int_in,
     BYTES: _bytes_in,
-    TIME: timestamps.from_text,
+    TIME: from_text,
 }

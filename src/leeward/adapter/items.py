@@ -7,8 +7,16 @@ from leeward.items.decoding import Decoded, decode, digest_of
 from leeward.items.encoding import encode, encode_value, native_expiry
 from leeward.items.keys import escape_key, unescape_key
 from leeward.items.names import RESERVED, escape_name
-from leeward.items.numbers import DecimalModel, DoubleModel, by_value, decimal_text
-from leeward.items.profile import EMBEDDED, Profile, TypedJson, UnreadableItem
+from leeward.items.profile import (
+    EMBEDDED,
+    DecimalModel,
+    DoubleModel,
+    Profile,
+    TypedJson,
+    UnreadableItem,
+    by_value,
+    decimal_text,
+)
 
 __all__ = [
     "EMBEDDED",

@@ -1,7 +1,8 @@
 """Decode a provider's native document: the item, and what leeward keeps beside it.
 
 One walk makes plain values of native ones, and spells them for the digest. A second one makes the
-item of plain values and the type tree, where there is anything to do (`typetree.Merge`).
+item of plain values and the type tree, where there is anything to do (`typetree.Merge`). An exact
+read loses nothing of what another program has written: it has a `Native` where one is needed.
 """
 
 from __future__ import annotations
@@ -14,18 +15,15 @@ from functools import lru_cache, wraps
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Concatenate, Final, NamedTuple, ParamSpec, TypeVar
 
-from leeward.items.digest import CONSTANTS, digest
-from leeward.items.exact import exact_item
-from leeward.items.names import ESCAPE, RESERVED
-from leeward.items.profile import UnreadableItem
+from leeward.items.encoding import CONSTANTS, LEAVES, Native, digest, without_natives
+from leeward.items.names import ESCAPE, RESERVED, escape_name, unescape_name
+from leeward.items.profile import UnreadableItem, by_value
 from leeward.items.typetree import NUMBERS, Merge
 
 if TYPE_CHECKING:
     from leeward.items.profile import Profile, TypedJson
     from leeward.values import Item
 
-_T = TypeVar("_T")
-_P = ParamSpec("_P")
 
 SHORT_TREE: Final = 1000
 """Characters of a type tree that is kept, for the items to come."""
@@ -52,13 +50,13 @@ class Decoded(NamedTuple):
     lost: tuple[str, ...] = ()
 
 
-def _guarded(
+def _guard(
     read: Callable[Concatenate[dict[str, Any], _P], _T],
 ) -> Callable[Concatenate[dict[str, Any], _P], _T]:
     """Have a reader of documents raise `UnreadableItem`, whatever is wrong with one."""
 
     @wraps(read)
-    def guarded(native: dict[str, Any], /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
+    def guard(native: dict[str, Any], /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
         flaw = "it is not an object"
         try:
             if type(native) is dict:
@@ -70,10 +68,10 @@ def _guarded(
         # Out here, because the errors above carry values, and would go along as the context.
         raise UnreadableItem(f"the document cannot be read: {flaw}")
 
-    return guarded
+    return guard
 
 
-@_guarded
+@_guard
 def decode(native: dict[str, Any], profile: Profile, *, exact: bool = False) -> Decoded:
     """Return what a native document holds; the provider's own attributes of it are ignored.
 
@@ -81,21 +79,23 @@ def decode(native: dict[str, Any], profile: Profile, *, exact: bool = False) -> 
         native: the document.
         profile: whose document.
         exact: whether what another program has written is kept with its native types: see
-            `leeward.items.natives`.
+            `leeward.items.encoding`.
 
     Raises:
         UnreadableItem: it holds a type that the provider does not document, or a type tree that
             does not suit it.
     """
     reader = _Reader(profile)
-    ours = reader.reserved(native)
+    ours = reader.read_reserved(native)
     types, write_id, seconds = ours.get("t"), ours.get("w"), ours.get("e")
     if type(types) is not str:
         types = None
     item, spelling = reader.read(native, profile.typed_json, top=True)
     told = digest(spelling, types)
     known = ours.get("d") == told and _is_utf8(spelling)
-    tree = _tree_in(types) if known and types is not None else None
+    tree = None
+    if known and types is not None:  # items that are alike have the same tree, and share it
+        tree = _short_tree(types) if len(types) <= SHORT_TREE else json.loads(types)
     is_all = types is None and len(item) == len(native)
     lost: tuple[str, ...] = ()
     if exact and not known:
@@ -112,7 +112,7 @@ def decode(native: dict[str, Any], profile: Profile, *, exact: bool = False) -> 
     )
 
 
-@_guarded
+@_guard
 def digest_of(native: dict[str, Any], profile: Profile) -> str:
     """Return a digest of all that is in a native document, whoever has written it.
 
@@ -120,11 +120,6 @@ def digest_of(native: dict[str, Any], profile: Profile) -> str:
         UnreadableItem: it holds a type that the provider does not document.
     """
     return digest(_Reader(profile).read(native, profile.typed_json)[1], None)
-
-
-def _tree_in(types: str) -> Any:
-    """Return the type tree of a text; items that are alike have the same one, and share it."""
-    return _short_tree(types) if len(types) <= SHORT_TREE else json.loads(types)
 
 
 @lru_cache(maxsize=256)
@@ -167,7 +162,7 @@ class _Reader:
         if self._json is not None:
             self._dict, self._list = self._json.write[dict][0], self._json.write[list][0]
 
-    def reserved(self, native: dict[str, Any]) -> dict[str, Any]:
+    def read_reserved(self, native: dict[str, Any]) -> dict[str, Any]:
         """Return the plain members of leeward's own attribute, where it is a map."""
         ours = native.get(RESERVED)
         if ours is not None and self._json is not None:
@@ -205,7 +200,7 @@ class _Reader:
                 (label,) = value
                 plain = value[label]
                 if json_of.same.get(label) is not type(plain):
-                    plain = _converted(label, plain, json_of)
+                    plain = _convert(label, plain, json_of)
             kind = type(plain)
             if kind is str:
                 spelling = f"s{len(plain)}:{plain}"
@@ -244,11 +239,11 @@ def _member(native: Any, json_of: TypedJson) -> tuple[str, Any]:
     (label,) = native
     value = native[label]
     if json_of.same.get(label) is not type(value):
-        value = _converted(label, value, json_of)
+        value = _convert(label, value, json_of)
     return label, value
 
 
-def _converted(label: str, value: Any, json_of: TypedJson) -> Any:
+def _convert(label: str, value: Any, json_of: TypedJson) -> Any:
     """Return the plain value of one that does not stand for itself."""
     read = json_of.read.get(label)
     if read is None:
@@ -256,3 +251,97 @@ def _converted(label: str, value: Any, json_of: TypedJson) -> Any:
             f"the document has a value of type {label[:40]!r} that its provider does not document"
         )
     return read(value)
+
+
+_SAME: Final = (str, bool, type(None), bytes)
+"""Types whose values are written again as they were read."""
+
+
+RENAMED: Final = "the name of an attribute"
+"""What no line has: at the top of a document nothing can stand in the place of all attributes."""
+
+
+def exact_item(native: dict[str, Any], profile: Profile) -> tuple[Item, tuple[str, ...]]:
+    """Return the item of a document of another program, and what of the document is not in it.
+
+    Raises:
+        UnreadableItem: it holds a type that the provider does not document.
+    """
+    own = {
+        name: value
+        for name, value in native.items()
+        if name not in profile.system_names and not name.startswith(RESERVED)
+    }
+    item = _members(own, profile, top=True)
+    same = {escape_name(name, profile, top=True) for name in item} == own.keys()
+    return item, () if same else (RENAMED,)
+
+
+def _members(natives: dict[str, Any], profile: Profile, *, top: bool = False) -> Item:
+    names = {name: unescape_name(name, profile, top=top) for name in natives}
+    if len({*names.values()}) < len(names):
+        names = {name: name for name in natives}  # none may be lost
+    return {names[name]: _value(value, profile) for name, value in natives.items()}
+
+
+def _value(native: Any, profile: Profile) -> Any:
+    json_of, label, value, containers = profile.typed_json, "", native, ("", "")
+    if json_of is not None:
+        (label,) = native
+        value = native[label]
+        if json_of.same.get(label) is not type(value):
+            if label not in json_of.read:
+                raise UnreadableItem("a value of the document has a type that is not documented")
+            value = json_of.read[label](value)
+        if label in json_of.kept:
+            raw = json_of.kept[label](native[label], value)
+            if raw is not None:
+                return Native(profile.name, {label: raw}, _plain(value))
+        containers = json_of.write[dict][0], json_of.write[list][0]
+    if type(value) is dict and label == containers[0]:
+        inner = _members(value, profile)
+        if {escape_name(name, profile, top=False) for name in inner} == value.keys():
+            return inner
+        return Native(profile.name, native, without_natives(inner))
+    if type(value) is list and label == containers[1]:
+        inside = [_value(each, profile) for each in value]
+        if profile.nested_lists:
+            return inside
+        return [
+            Native(profile.name, raw, without_natives(inner)) if type(inner) is list else inner
+            for raw, inner in zip(value, inside, strict=True)
+        ]
+    return _leaf(native, label, value, profile)
+
+
+def _plain(value: Any) -> Any:
+    """Return what `load_data` returns of a value that was read."""
+    if type(value) is dict:
+        return {name: _plain(inner) for name, inner in value.items()}
+    if type(value) is list:
+        return [*map(_plain, value)]
+    return by_value(value) if type(value) is float else value
+
+
+def _leaf(native: Any, label: str, value: Any, profile: Profile) -> Any:
+    """Return the plain value of one that is written again as it was read; else a `Native`."""
+    kind, integers, json_of = type(value), profile.numbers.integers, profile.typed_json
+    if kind in _SAME:
+        return value
+    if kind is float and not isfinite(value):
+        return Native(profile.name, native, None)
+    plain = by_value(value) if kind is float else value
+    if type(plain) is int:
+        same = kind is int and (integers is None or value in integers)
+    else:
+        held_as, held, node, _ = LEAVES[type(plain)](plain, profile)
+        same = held_as is kind and held == value and node is None
+        same = same and (json_of is None or json_of.write[kind][0] == label)
+    if same:
+        return plain
+    raw = {label: value} if kind is float and json_of is not None else native  # 1 may stand for 1.0
+    return Native(profile.name, raw, plain)
+
+
+_T = TypeVar("_T")
+_P = ParamSpec("_P")

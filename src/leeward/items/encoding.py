@@ -1,28 +1,45 @@
 """Encode an item as a provider's native document.
 
 One walk makes the native values, the type tree (see `typetree`) and the spelling for the digest.
+
+The digest is of a document's meaning: the same however a provider spells it. Providers re-order
+names, drop trailing zeros, print 1.0 as 1 and times with more or fewer digits. So what is hashed is
+not their JSON but the plain values, each in one spelling:
+
+=============  =============================================================================
+None           ``z;``
+True, False    ``y;``, ``x;``
+a number       ``n1.5;`` as the profile's `numbers` spell it
+a string       ``s1:x``, with its length in code points
+bytes          ``bAAE=;`` in base64
+a datetime     ``t2024-01-01T12:00:00+00:00;``
+a list         ``l2;`` with the number of elements, and these
+a dict         ``m1;1:an1;`` with the number of members, and these in the order of their names
+=============  =============================================================================
+
+A document is spelled as a list of two: its attributes, and the text of its type tree or None.
 """
 
 from __future__ import annotations
 
 from binascii import b2a_base64
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
+from hashlib import sha256
 from math import ceil
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from leeward import json_text
-from leeward.items import timestamps
-from leeward.items.digest import CONSTANTS, digest
 from leeward.items.names import EXPIRES, RESERVED, escape_name
-from leeward.items.natives import Native
-from leeward.items.numbers import DoubleModel, decimal_text
-from leeward.items.typetree import WRAP, WRAPPED, Node, list_node
+from leeward.items.profile import DoubleModel, decimal_text
+from leeward.items.typetree import WRAP, WRAPPED, Node, list_node, offset_of, to_utc
+from leeward.values import Json
 
 if TYPE_CHECKING:
     from leeward.items.profile import Profile
     from leeward.values import Item
+
 
 _YEAR_10000: Final = 253_402_300_800
 """Unix seconds; no `datetime` is later, nor is any provider's timestamp."""
@@ -122,7 +139,7 @@ def _encode(  # noqa: C901, PLR0912, PLR0915 - leaves stand inline: each call co
         elif kind is list:
             native, node, spelling = _encode(inner, profile)
             if not is_dict and not profile.nested_lists:
-                kind, native, node, spelling = _wrapped(native, node, spelling, profile)
+                kind, native, node, spelling = _wrap(native, node, spelling, profile)
         elif kind is float and has_doubles and not inner.is_integer():
             node, spelling = "f", f"n{inner!r};"
         else:
@@ -153,7 +170,7 @@ _Encoded: TypeAlias = tuple[type, Any, Node | None, str]
 """The type of a plain value, the value itself, its node and its spelling."""
 
 
-def _wrapped(native: list[Any], node: Node | None, spelling: str, profile: Profile) -> _Encoded:
+def _wrap(native: list[Any], node: Node | None, spelling: str, profile: Profile) -> _Encoded:
     """Return the dict of one around a list of native values that stands in a list."""
     wrapped = WRAPPED if node is None else [WRAPPED, node]
     inner = {WRAP: encode_value(native, profile)}
@@ -186,10 +203,10 @@ def _encode_bytes(value: bytes, profile: Profile) -> _Encoded:
 
 
 def _encode_datetime(value: datetime, profile: Profile) -> _Encoded:
-    moment = timestamps.to_utc(value) if profile.timestamps else None
+    moment = to_utc(value) if profile.timestamps else None
     if moment is None:
         return _encode_text(value.isoformat(), "T")
-    offset = timestamps.offset_of(value)
+    offset = offset_of(value)
     return datetime, moment, f"t{offset}" if offset else None, f"t{moment.isoformat()};"
 
 
@@ -207,6 +224,77 @@ def _encode_native(value: Native, profile: Profile) -> _Encoded:
     if value.model != profile.name:
         raise TypeError(f"{profile.name} does not hold a value of {value.model}")
     return Native, value.raw, None, "?;"
+
+
+HEX_DIGITS: Final = 32
+"""128 bits: this notices changes; it does not prove who made them."""
+
+CONSTANTS: Final = {None: "z;", True: "y;", False: "x;"}
+
+_UNFED: Final = sha256()
+"""OpenSSL looks its algorithm up for each new hash, and not for a copy."""
+
+
+def digest(attributes: str, types: str | None) -> str:
+    """Return the digest of a document, in hex.
+
+    Args:
+        attributes: the spelling of its attributes.
+        types: the text of its type tree.
+    """
+    tree = CONSTANTS[None] if types is None else f"s{len(types)}:{types}"
+    hashed = _UNFED.copy()
+    # Another program may have stored half a surrogate pair, which strict UTF-8 refuses.
+    hashed.update(f"l2;{attributes}{tree}".encode("utf-8", "surrogatepass"))
+    return hashed.hexdigest()[:HEX_DIGITS]
+
+
+class Native(NamedTuple):
+    """A value that only one provider has, kept as it is where a backup would lose it else.
+
+    Another program may store what no item has: a set, a point, a reference, a vector, a number that
+    is not finite, a double without a fraction. `load_data` returns the nearest plain value of it.
+    An exact read has a `Native` in its place, of which `encode` writes the same value again.
+
+    Attributes:
+        model: the name of the provider's data model.
+        raw: the value in the provider's own JSON.
+        plain: what `load_data` returns of it; None for a number that is not finite.
+    """
+
+    model: str
+    raw: Json
+    plain: Any
+
+    def __repr__(self) -> str:
+        return f"Native({self.model!r})"
+
+    @property
+    def is_number(self) -> bool:
+        """Whether it is a number whose plain value is equal: only its native type is its own."""
+        return type(self.plain) in (int, Decimal)
+
+
+def natives_in(value: Any, path: str = "") -> Iterator[tuple[str, Native]]:
+    """Yield each `Native` of an item, and the path to it, as ``['tags']``."""
+    kind = type(value)
+    if kind is Native:
+        yield path, value
+    elif kind is dict or kind is list:
+        members: Any = value.items() if kind is dict else enumerate(value)
+        for key, inner in members:
+            if type(inner) in (dict, list, Native):
+                yield from natives_in(inner, f"{path}[{key!r}]")
+
+
+def without_natives(value: Any) -> Any:
+    """Return an item with the plain value of each `Native` in its place."""
+    kind = type(value)
+    if kind is Native:
+        return value.plain
+    if kind is dict:
+        return {name: without_natives(inner) for name, inner in value.items()}
+    return [*map(without_natives, value)] if kind is list else value
 
 
 LEAVES: Final[dict[type, Callable[[Any, Profile], _Encoded]]] = {

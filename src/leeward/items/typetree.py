@@ -24,20 +24,19 @@ from __future__ import annotations
 from binascii import a2b_base64
 from collections import Counter
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime, time, timedelta, timezone
 from decimal import Decimal
 from functools import lru_cache
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from leeward import json_text
-from leeward.items import timestamps
 from leeward.items.names import ESCAPE, unescape_name
-from leeward.items.numbers import Number, by_value, quantized
-from leeward.items.profile import UnreadableItem
+from leeward.items.profile import Number, UnreadableItem, by_value, quantized
 
 if TYPE_CHECKING:
     from leeward.items.profile import Profile
+
 
 Node: TypeAlias = str | list[Any] | dict[str, Any]
 
@@ -98,7 +97,7 @@ class Merge:
                 value = self.container(inner, mark)
             elif mark is not None:
                 if mark != "f" or kind is not float or not isfinite(inner):
-                    value = self._marked(inner, mark)
+                    value = self._apply_mark(inner, mark)
             elif kind is float or kind is Decimal:
                 if self._known and not isfinite(inner):
                     raise UnreadableItem("a number of the document is not finite")
@@ -107,19 +106,19 @@ class Merge:
             escaped = escaped or (is_dict and key[:1] == ESCAPE)
         if not is_dict:
             return list(values.values())
-        return self._unescaped(values, top=top) if escaped else values
+        return self._unescape(values, top=top) if escaped else values
 
-    def _unescaped(self, values: dict[str, Any], *, top: bool) -> dict[str, Any]:
+    def _unescape(self, values: dict[str, Any], *, top: bool) -> dict[str, Any]:
         profile = self._profile
         unescaped = {unescape_name(name, profile, top=top): values[name] for name in values}
         # Only another program writes a special name beside its own escape; none may be lost.
         return unescaped if len(unescaped) == len(values) else values
 
-    def _marked(self, plain: Any, node: Node) -> Any:
+    def _apply_mark(self, plain: Any, node: Node) -> Any:
         """Return what a leaf and its code stand for, or a dict around a list and its node."""
         kind, value = type(plain), None
         if kind is dict:
-            value = self._wrapped(plain, node)
+            value = self._unwrap(plain, node)
         elif type(node) is not str:
             value = None
         elif kind is str and node in _READERS:
@@ -130,13 +129,13 @@ class Merge:
             value = float(plain)
             value = value if isfinite(value) else None
         elif kind is datetime and node[:1] == "t":
-            moment = timestamps.at_offset(plain, node[1:])
-            value = moment if timestamps.offset_of(moment) == node[1:] else None
+            moment = at_offset(plain, node[1:])
+            value = moment if offset_of(moment) == node[1:] else None
         if value is None:
             raise UnreadableItem(_MISFIT)
         return value
 
-    def _wrapped(self, plain: dict[str, Any], node: Node) -> Any:
+    def _unwrap(self, plain: dict[str, Any], node: Node) -> Any:
         inner = None
         if type(node) is list and len(node) == 2 and node[0] == WRAPPED:
             inner = node[1]
@@ -224,7 +223,7 @@ def _bytes_from(text: str) -> bytes:
 
 
 def _datetime_from(text: str) -> datetime | None:
-    moment = timestamps.from_text(text)
+    moment = from_text(text)
     return moment if moment.isoformat() == text else None
 
 
@@ -236,3 +235,43 @@ _READERS: Final[dict[str, Callable[[str], Any]]] = {
     "T": _datetime_from,
 }
 """By the codes of values that are held as strings; None for a string that such a value never is."""
+
+
+def to_utc(moment: datetime) -> datetime | None:
+    """Return the same moment in UTC; None where that is before year 1 or after 9999."""
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        return None
+
+
+def offset_of(moment: datetime) -> str:
+    """Return the offset from UTC, as `isoformat` writes it: ``+02:00``; empty for UTC itself."""
+    return str(timezone(moment.utcoffset() or timedelta()))[len("UTC") :]
+
+
+def at_offset(moment: datetime, offset: str) -> datetime:
+    """Return the same moment with this offset from UTC."""
+    return moment.astimezone(_zone(offset))
+
+
+def from_text(text: str) -> datetime:
+    """Read what `isoformat` wrote of an aware datetime, the offset fixed.
+
+    `datetime.fromisoformat` alone drops an offset of less than a second.
+    """
+    end = len("2000-01-01T00:00:00.000000" if "." in text[:20] else "2000-01-01T00:00:00")
+    return datetime.fromisoformat(text[:end]).replace(tzinfo=_zone(text[end:]))
+
+
+def _zone(offset: str) -> timezone:
+    if offset[:1] not in {"+", "-"}:
+        raise ValueError("an offset without a sign")
+    clock = time.fromisoformat(offset[1:])
+    span = timedelta(
+        hours=clock.hour,
+        minutes=clock.minute,
+        seconds=clock.second,
+        microseconds=clock.microsecond,
+    )
+    return timezone(-span if offset[0] == "-" else span)
