@@ -40,7 +40,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "the type tree is no part of the digest",
-        f"{ITEMS}/digest.py",
+        f"{ITEMS}/encoding.py",
         'tree = CONSTANTS[None] if types is None else f"s{len(types)}:{types}"',
         "tree = CONSTANTS[None]",
         f"{TESTS}/test_foreign.py::test_edit_is_noticed",
