@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
-from leeward.config.location import Location
-from leeward.config.model import Config, GroupConfig
+from leeward.config.model import Config, GroupConfig, Location
 from leeward.errors import ConfigError
 from leeward.routing.select import Group
 
@@ -26,7 +25,9 @@ def groups_of(config: Config, order: tuple[str, ...]) -> dict[tuple[str, str], G
     for name, group in config.groups.items():
         where = Location(config.file).child("groups").child(name)
         made = _group(config, group, order, where)
-        for key in _members(group):
+        keys = [(verb, function) for function in group.functions for verb in FUNCTION_VERBS]
+        keys += [(verb, bus) for bus in group.buses for verb in BUS_VERBS]
+        for key in keys:
             if key in found:
                 raise ConfigError(f"{where} names {key[1]!r}, which another group names, too")
             found[key] = made
@@ -78,8 +79,3 @@ def _group(config: Config, group: GroupConfig, order: tuple[str, ...], where: Lo
             f"{where} has no target of the order ({', '.join(order)}); it has {', '.join(allowed)}"
         )
     return Group(present, shares_of(group.weights), group.fail_back or config.fail_back)
-
-
-def _members(group: GroupConfig) -> Iterator[tuple[str, str]]:
-    yield from ((verb, name) for name in group.functions for verb in FUNCTION_VERBS)
-    yield from ((verb, name) for name in group.buses for verb in BUS_VERBS)

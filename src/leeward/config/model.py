@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from leeward.config.order import TargetName
 from leeward.masking import masked
+from leeward.text import is_printable
 from leeward.values import NOTHING, Effect
 
 Names: TypeAlias = Mapping[str, str]
@@ -203,3 +204,26 @@ class Config(NamedTuple):
     def bucket_homes(self) -> Mapping[str, str]:
         """Return the buckets that have a home of their own."""
         return {name: each.home for name, each in self.buckets.items() if each.home is not None}
+
+
+class Location(NamedTuple):
+    """A key of a configuration.
+
+    Attributes:
+        file: the path of the ``leeward.toml``; None for a `Config` that was made in Python.
+        path: the dotted key, such as ``tables.orders.home``; empty for the whole.
+    """
+
+    file: str | None
+    path: str = ""
+
+    def child(self, key: str) -> Location:
+        """Return the location of a key below this one."""
+        bare = key.replace("_", "").replace("-", "").isalnum()
+        quoted = key if bare else f'"{key}"' if is_printable(key) else repr(key)
+        return Location(self.file, f"{self.path}.{quoted}" if self.path else quoted)
+
+    def __str__(self) -> str:
+        """Return ``tables.orders.home in leeward.toml``."""
+        file = "the Config" if self.file is None else self.file
+        return f"{self.path} in {file}" if self.path else file

@@ -15,7 +15,7 @@ from leeward.config import (
     TableConfig,
 )
 from leeward.config.groups import groups_of
-from leeward.config.target_names import unused_sections
+from leeward.config.load import unused_sections
 from leeward.operations.events import EVENT_TIMEOUT
 from leeward.operations.functions import INVOKE_TIMEOUT
 from leeward.operations.objects import OBJECT_TIMEOUT
