@@ -371,7 +371,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "a mistake in YAML is told with the line of its parent",
-        "src/leeward/workflow/files.py",
+        "src/leeward/workflow/reading.py",
         "        line, node = pairs[0][0].start_mark.line + 1, pairs[0][1]",
         "        node = pairs[0][1]",
         "tests/workflow/test_definition.py::test_a_mistake_in_yaml_is_told_with_its_line",

@@ -20,10 +20,9 @@ from leeward.testing import FakeClock
 from leeward.values import Effect, InvokeResult, Json
 from leeward.workflow import read_definition
 from leeward.workflow.commands import Answer, Failure, Returned
-from leeward.workflow.document import written
 from leeward.workflow.driving import Drive, Means
 from leeward.workflow.journal import Journal
-from leeward.workflow.model import PROVED, Definition, Step, nodes
+from leeward.workflow.model import PROVED, Definition, Step, nodes, written
 from leeward.workflow.rows import Row, RunKey
 from leeward.workflow.runs import RunState
 from leeward.workflow.workers import LEASE

@@ -13,7 +13,7 @@ from leeward.values import Effect, Json
 from leeward.workflow import model
 from leeward.workflow.checks import check_definition
 from leeward.workflow.commands import Answer, Call, Failure, Returned
-from leeward.workflow.expressions import frozen
+from leeward.workflow.kernel import frozen
 from leeward.workflow.retry import NEVER, Retry
 
 ERRORS = (

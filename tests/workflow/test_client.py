@@ -13,8 +13,8 @@ from leeward.config.model import WorkflowConfig
 from leeward.errors import Unsupported
 from leeward.local import Local
 from leeward.workflow import Flow, Ref
-from leeward.workflow.files import yaml_of
 from leeward.workflow.model import Step
+from leeward.workflow.reading import yaml_of
 from leeward.workflow.runs import RunState
 from tests.scripted import NOT_SENT, Scripted
 from tests.workflow.flows import order_flow

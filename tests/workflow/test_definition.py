@@ -13,11 +13,9 @@ from hypothesis import strategies as st
 
 from leeward.errors import ConfigError
 from leeward.workflow import ANY, Definition, Flow, Ref, Retry, read_definition, workflow
-from leeward.workflow.document import stored, template_written, written
-from leeward.workflow.files import json_of, read_file, yaml_in, yaml_of
 from leeward.workflow.limits import LIMITS
-from leeward.workflow.model import Reference, nodes
-from leeward.workflow.reading import read_stored
+from leeward.workflow.model import Reference, nodes, stored, template_written, written
+from leeward.workflow.reading import json_of, read_file, read_stored, yaml_in, yaml_of
 from leeward.workflow.simulator import error, returned, simulate, throttled
 from leeward_contract_tests.rows import each_row
 from tests.workflow.flows import everything, order_flow

@@ -13,8 +13,8 @@ from leeward.workflow import ANY, Definition, Flow, Ref, workflow
 from leeward.workflow.commands import Failure, Returned
 from leeward.workflow.driving import Drive, Means
 from leeward.workflow.journal import Journal
+from leeward.workflow.kernel import Machine
 from leeward.workflow.limits import most
-from leeward.workflow.machine import Machine
 from leeward.workflow.rows import Row
 
 NOW = 1_750_000_000.0

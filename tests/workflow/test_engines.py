@@ -16,7 +16,6 @@ import leeward_contract_tests
 from leeward.errors import ConfigError
 from leeward.workflow import Flow, Ref, workflow
 from leeward.workflow.commands import Answer, Call, Failure, Returned
-from leeward.workflow.document import stored
 from leeward.workflow.model import (
     DEADLINE,
     NOT_SENT,
@@ -28,6 +27,7 @@ from leeward.workflow.model import (
     Step,
     functions_of,
     nodes,
+    stored,
 )
 from leeward.workflow.retry import Retry
 from leeward.workflow.simulator import simulate

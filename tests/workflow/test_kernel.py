@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from leeward.values import Effect, Json
 from leeward.workflow import ANY, Definition, Flow, Ref, Retry, workflow
 from leeward.workflow.commands import Answer, Call, Failure, Returned
-from leeward.workflow.expressions import fill, holds
+from leeward.workflow.kernel import fill, holds
 from leeward.workflow.model import (
     CANCELLED,
     COMPENSATION_FAILED,

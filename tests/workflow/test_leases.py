@@ -27,7 +27,7 @@ from leeward.workflow.commands import Failure, Returned
 from leeward.workflow.driving import Drive, Lease, Means, Turns
 from leeward.workflow.engine import Engine
 from leeward.workflow.journal import Journal
-from leeward.workflow.machine import Machine
+from leeward.workflow.kernel import Machine
 from leeward.workflow.rows import Finished, Row, RunKey
 from leeward.workflow.runs import RunState
 from leeward_contract_tests.rows import each_row

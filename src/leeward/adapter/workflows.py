@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from leeward.workflow.commands import Failure, Returned
-from leeward.workflow.files import json_of
 from leeward.workflow.kernel import UNDO_AT_ONCE, repeats_ambiguous
 from leeward.workflow.limits import most
 from leeward.workflow.model import (
@@ -46,7 +45,7 @@ from leeward.workflow.model import (
     nodes,
 )
 from leeward.workflow.orchestration import ACTIVITY, ORCHESTRATOR, orchestrate, perform_step
-from leeward.workflow.reading import read_definition, read_stored
+from leeward.workflow.reading import json_of, read_definition, read_stored
 from leeward.workflow.retry import Retry
 from leeward.workflow.steps import UNKNOWN_CLASSES, Invoke
 

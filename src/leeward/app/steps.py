@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from leeward.app.triggers import Kind
 from leeward.errors import ConfigError
-from leeward.workflow.arguments import Named
+from leeward.workflow.flow import Named
 
 if TYPE_CHECKING:
     from leeward.app.app import App

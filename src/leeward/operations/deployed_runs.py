@@ -27,8 +27,7 @@ from leeward.operations.capabilities import require
 from leeward.operations.errors import error_of
 from leeward.run_calls import AbortRun, FoundRun, GetRun, StartRun, has_input
 from leeward.values import Json
-from leeward.workflow.checks import check_input, check_run_id
-from leeward.workflow.known import known_in
+from leeward.workflow.checks import check_input, check_run_id, known_in
 from leeward.workflow.limits import LIMITS
 from leeward.workflow.model import Definition
 from leeward.workflow.runs import Run, RunState

@@ -19,8 +19,8 @@ from leeward.items import check_json
 from leeward.logs import import_flaw
 from leeward.text import did_you_mean
 from leeward.values import Json
+from leeward.workflow.checks import by_name
 from leeward.workflow.engine import EMBEDDED, Engine
-from leeward.workflow.known import by_name
 from leeward.workflow.model import Definition
 from leeward.workflow.runs import Run
 from leeward.workflow.steps import Invoke
@@ -123,7 +123,7 @@ def loaded(config: Config) -> list[Definition]:
 def _loaded(name: str, spec: str, config: Config) -> Definition:
     where = f"workflows.{name}.definition in {config.file or 'the configuration'}"
     if spec.endswith((".yaml", ".yml", ".json")):
-        from leeward.workflow.files import read_file
+        from leeward.workflow.reading import read_file
 
         beside = Path(config.file).parent if config.file else Path()
         found: object = read_file(beside / spec)

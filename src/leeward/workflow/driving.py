@@ -30,8 +30,8 @@ from leeward.workflow.commands import (
     refusal_at,
 )
 from leeward.workflow.journal import Journal
+from leeward.workflow.kernel import Machine
 from leeward.workflow.limits import most
-from leeward.workflow.machine import Machine
 from leeward.workflow.model import TOO_LARGE, UNKNOWN, Definition
 from leeward.workflow.rows import Events, Finished, Row, Unreadable
 from leeward.workflow.steps import Invoke, made

@@ -23,11 +23,10 @@ from leeward.leases import boot_of_machine
 from leeward.run_calls import is_same
 from leeward.sqlite.errors import DatabaseFault
 from leeward.values import Json
-from leeward.workflow.checks import check_input, check_run_id
+from leeward.workflow.checks import by_name, check_input, check_run_id, known_in
 from leeward.workflow.commands import Failure, Returned
 from leeward.workflow.driving import Means
 from leeward.workflow.journal import Journal
-from leeward.workflow.known import by_name, known_in
 from leeward.workflow.model import Definition
 from leeward.workflow.rows import Row, RunKey, Unreadable, events_of
 from leeward.workflow.runs import Run, RunState

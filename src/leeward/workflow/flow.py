@@ -14,29 +14,188 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Final, Literal, TypeAlias
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 from leeward.errors import ConfigError
 from leeward.values import Effect, EffectName, Json
 from leeward.workflow import model
-from leeward.workflow.arguments import (
-    Function,
-    Named,
-    Resolve,
-    by_own_name,
-    effect_of,
-    kind_of,
-    retry_of,
-    template_of,
-    whole_seconds,
-)
-from leeward.workflow.blocks import AttemptBlock, Choice, ParallelBlock, refuse_loose
 from leeward.workflow.checks import check_definition
-from leeward.workflow.durations import seconds_of
+from leeward.workflow.kernel import frozen
+from leeward.workflow.model import Block, Branch, Case, Handler, Node, Reference, Template
 from leeward.workflow.reading import STEP_TIMEOUT, UNDO_RETRY
-from leeward.workflow.retry import Retry
-from leeward.workflow.symbols import Ref
-from leeward.workflow.trace import Trace, users_line
+from leeward.workflow.retry import Retry, checked_retry, seconds_of
+from leeward.workflow.symbols import Ref, Test, Trace, condition_of, users_line
+
+
+class Named(NamedTuple):
+    """What an app knows of one of its functions.
+
+    Attributes:
+        name: the logical name.
+        effect: what repeating a call would do.
+        timeout: seconds that it may take, or None.
+    """
+
+    name: str
+    effect: Effect = Effect.UNSAFE
+    timeout: float | None = None
+
+
+Function: TypeAlias = str | Callable[..., Any]
+"""A logical name, or a function of the app."""
+
+Resolve: TypeAlias = Callable[[Callable[..., Any]], Named]
+"""Tells of a function object what it is called by."""
+
+
+def by_own_name(function: Callable[..., Any]) -> Named:
+    """Return what a function is called that no app knows: by its own name, with hyphens.
+
+    Raises:
+        ConfigError: it has none.
+    """
+    named: Any = function
+    name = getattr(named, "__name__", None)
+    if not isinstance(name, str):
+        raise ConfigError(f"a {kind_of(function)} has no name; give a logical name")
+    return Named(name.strip("_").lower().replace("_", "-"))
+
+
+def template_of(value: Any, where: str) -> Template:
+    """Return JSON with references in it as a template.
+
+    Args:
+        value: given by the user.
+        where: it stands, for messages.
+
+    Raises:
+        ConfigError: it holds something else.
+    """
+    return frozen(_dereferenced(value, where))
+
+
+def _dereferenced(value: Any, where: str) -> Any:
+    if isinstance(value, Ref):
+        return value.reference
+    if isinstance(value, dict):
+        for name in value:
+            if not isinstance(name, str):
+                raise ConfigError(f"{where}: a field is named by a {kind_of(name)}, not by a text")
+        return {name: _dereferenced(each, where) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_dereferenced(each, where) for each in value]
+    if value is None or type(value) in (bool, int, float, str):
+        return value
+    raise ConfigError(f"{where}: a value of class {kind_of(value)} is neither JSON nor a reference")
+
+
+def effect_of(given: Effect | str | None, default: Effect, where: str) -> Effect:
+    """Return the effect that was given, else the default.
+
+    Raises:
+        ConfigError: there is no such effect.
+    """
+    try:
+        return default if given is None else Effect(given)
+    except ValueError:
+        names = ", ".join(each.value for each in Effect)
+        raise ConfigError(f"{where}: effect must be one of {names}") from None
+
+
+def retry_of(retry: Retry | None, default: Retry, where: str) -> Retry:
+    """Return the retry that was given, checked, else the default.
+
+    Raises:
+        ConfigError: it is wrong; the message tells where.
+    """
+    try:
+        return checked_retry(retry, default).with_proofs()
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}") from None
+
+
+def whole_seconds(seconds: float | None) -> int | None:
+    """Return seconds as a whole number, at least one; None for None."""
+    return None if seconds is None else max(1, int(seconds))
+
+
+def kind_of(value: object) -> str:
+    """Return the name of a value's type, for messages."""
+    return type(value).__name__
+
+
+class AttemptBlock:
+    """What `Flow.attempt` gives: `on` adds a handler."""
+
+    def __init__(self, trace: Trace, id: str) -> None:
+        self._trace = trace
+        self._id = id
+
+    @contextmanager
+    def on(self, *errors: str) -> Iterator[Ref]:
+        """Handle errors of these names with what the block adds; `ANY` is every name.
+
+        It gives a reference to the error: its fields are `name` and `steps`.
+
+        Raises:
+            ConfigError: other nodes were added since the attempt.
+        """
+        self._trace.last_attempt(self._id)
+        with self._trace.collected() as body:
+            yield Ref(Reference(self._id))
+        self._trace.add_handler(self._id, Handler(errors, tuple(body)))
+
+
+class ParallelBlock:
+    """What `Flow.parallel` gives: `branch` adds one."""
+
+    def __init__(self, trace: Trace) -> None:
+        self.branches: list[Branch] = []
+        self._trace = trace
+
+    @contextmanager
+    def branch(self, id: str) -> Iterator[None]:
+        """Add a branch with what the block adds."""
+        with self._trace.collected() as body:
+            yield
+        self.branches.append(Branch(id, tuple(body)))
+
+
+class Choice:
+    """What `Flow.choose` gives: `when` adds a case, and `otherwise` what is done in no case."""
+
+    def __init__(self, trace: Trace) -> None:
+        self.cases: list[Case] = []
+        self.default: Block = ()
+        self._trace = trace
+
+    @contextmanager
+    def when(self, test: Test) -> Iterator[None]:
+        """Add a case with what the block adds."""
+        condition = condition_of(test)
+        with self._trace.collected() as body:
+            yield
+        self.cases.append(Case(condition, tuple(body)))
+
+    @contextmanager
+    def otherwise(self) -> Iterator[None]:
+        """Do what the block adds if no case holds."""
+        with self._trace.collected() as body:
+            yield
+        self.default = tuple(body)
+
+
+def refuse_loose(body: list[Node], kind: str, method: str) -> None:
+    """Refuse what was added to a block of blocks, and to none of them.
+
+    Raises:
+        ConfigError: something was.
+    """
+    if body:
+        raise ConfigError(
+            f"{users_line()}: {body[0].id!r} stands in `{kind}` and in none of its blocks; put it "
+            f"into `{method}`"
+        )
 
 
 class Flow:

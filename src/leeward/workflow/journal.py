@@ -20,8 +20,7 @@ from leeward.sqlite.file_safety import keep_out_of_version_control
 from leeward.values import Json
 from leeward.workflow.commands import Answer, Command, Failure, refusal_at
 from leeward.workflow.commits import Commits
-from leeward.workflow.document import stored
-from leeward.workflow.model import Definition
+from leeward.workflow.model import Definition, stored
 from leeward.workflow.rows import (
     Events,
     Finished,

@@ -6,6 +6,8 @@ on whatever carries out the commands: the embedded engine, an orchestrator that 
 
 from __future__ import annotations
 
+import operator
+from collections import deque
 from collections.abc import Callable, Generator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple, TypeAlias
@@ -13,7 +15,6 @@ from typing import Any, Final, NamedTuple, TypeAlias
 from leeward.json_text import DEEPEST, is_deeper
 from leeward.values import Effect, Json
 from leeward.workflow.commands import Answer, Call, Command, Failure, Returned, Sleep
-from leeward.workflow.expressions import fill, holds, look_up
 from leeward.workflow.model import (
     AMBIGUOUS,
     ANY,
@@ -21,21 +22,116 @@ from leeward.workflow.model import (
     INPUT,
     REFUSED,
     UNSTOPPABLE,
+    All,
     Attempt,
     Block,
     Choose,
+    Compare,
+    Condition,
     Definition,
     Each,
     Fail,
     Handler,
+    Not,
+    OneOf,
     Parallel,
+    Present,
+    Reference,
     Saga,
+    Some,
     Step,
     Stop,
+    Template,
     Undo,
     Wait,
 )
 from leeward.workflow.retry import Retry
+
+_ORDER: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+
+
+def frozen(value: Json) -> Template:
+    """Return JSON, with references in it, as nobody can change it any more."""
+    if isinstance(value, Mapping):
+        return MappingProxyType({name: frozen(each) for name, each in value.items()})
+    if isinstance(value, list):
+        return tuple(frozen(each) for each in value)
+    return value
+
+
+def fill(template: Template, variables: Mapping[str, Json]) -> Json:
+    """Return the JSON that a template stands for.
+
+    Args:
+        template: with references.
+        variables: values by name; a name without one is null.
+    """
+    if isinstance(template, Reference):
+        return look_up(template, variables)
+    if isinstance(template, Mapping):
+        return {name: fill(each, variables) for name, each in template.items()}
+    if isinstance(template, tuple):
+        return [fill(each, variables) for each in template]
+    return template
+
+
+def look_up(reference: Reference, variables: Mapping[str, Json]) -> Json:
+    """Return the value of a reference."""
+    value = variables.get(reference.name)
+    for field in reference.path:
+        value = value.get(field) if isinstance(value, dict) else None
+    return value
+
+
+def holds(condition: Condition, variables: Mapping[str, Json]) -> bool:
+    """Return whether a condition holds."""
+    if isinstance(condition, Compare):
+        right = condition.right
+        if isinstance(right, Reference):
+            right = look_up(right, variables)
+        return _compare(look_up(condition.left, variables), condition.op, right)
+    if isinstance(condition, OneOf):
+        left = look_up(condition.left, variables)
+        return any(_equal(left, each) for each in condition.values)
+    if isinstance(condition, Present):
+        return look_up(condition.left, variables) is not None
+    if isinstance(condition, Not):
+        return not holds(condition.inner, variables)
+    if isinstance(condition, All):
+        return all(holds(each, variables) for each in condition.inner)
+    assert isinstance(condition, Some)
+    return any(holds(each, variables) for each in condition.inner)
+
+
+def _compare(left: Json, op: str, right: Json) -> bool:
+    if op == "==":
+        return _equal(left, right)
+    if op == "!=":
+        return not _equal(left, right)
+    same = _type(left) == _type(right) and _type(left) in ("number", "string")
+    return same and _ORDER[op](left, right)
+
+
+def _equal(left: Json, right: Json) -> bool:
+    """Compare plain values; lists and objects are equal to nothing."""
+    kind = _type(left)
+    return kind is not None and kind == _type(right) and bool(left == right)
+
+
+def _type(value: Json) -> str | None:
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "boolean"
+    if isinstance(value, int | float):
+        return "number"
+    return "string" if isinstance(value, str) else None
+
 
 UNDO_AT_ONCE: Final = 10
 """Calls beside each other where a saga is taken back in parallel."""
@@ -353,3 +449,77 @@ _NODES: Final[Mapping[str, Callable[[Any, _Scope], Running]]] = MappingProxyType
         "fail": _fail,
     }
 )
+
+
+class Machine:
+    """A run under way.
+
+    Attributes:
+        open: the commands that are to be carried out, or are under way, in the order of asking.
+        end: how the run ended; None before.
+    """
+
+    def __init__(self, definition: Definition, run: str, value: Json) -> None:
+        self.open: dict[tuple[str, int], Command] = {}
+        self.end: Answer | None = None
+        self._tasks: dict[tuple[str, int], _Task] = {}
+        self._advance(_Task(execution(definition, run, value), None, 0), None)
+
+    def resolve(self, command: Command, answer: Answer) -> None:
+        """Take how a command of `open` has ended; what comes of it is in `open` then, or `end`."""
+        place = (command.path, command.attempt)
+        del self.open[place]
+        self._advance(self._tasks.pop(place), answer)
+
+    def _advance(self, task: _Task, answer: Any) -> None:
+        """Go on with a task, and with those that wait for its end."""
+        ready = deque([(task, answer)])
+        while ready:
+            task, answer = ready.popleft()
+            try:
+                wanted = task.running.send(answer)
+            except StopIteration as ended:
+                ready.extend(self._ended(task, ended.value))
+                continue
+            if not isinstance(wanted, Together):
+                place = (wanted.path, wanted.attempt)
+                self.open[place] = wanted
+                self._tasks[place] = task
+                continue
+            group = _Group(task, wanted.blocks, wanted.at_once)
+            ready.extend(group.begun() or [(task, [])])
+
+    def _ended(self, task: _Task, value: Any) -> list[tuple[_Task, Any]]:
+        if task.group is None:
+            self.end = value
+            return []
+        return task.group.ended(task.place, value)
+
+
+class _Task(NamedTuple):
+    running: Running
+    group: _Group | None
+    place: int
+
+
+class _Group:
+    """Tasks beside each other, for which another one waits."""
+
+    def __init__(self, waiting: _Task, blocks: tuple[Running, ...], at_once: int) -> None:
+        self._waiting = waiting
+        self._values: list[Any] = [None] * len(blocks)
+        self._left = len(blocks)
+        self._at_once = at_once
+        self._pending = deque(_Task(each, self, index) for index, each in enumerate(blocks))
+
+    def begun(self) -> list[tuple[_Task, Any]]:
+        """Return the tasks that begin at once."""
+        return [(self._pending.popleft(), None) for _ in range(min(self._at_once, self._left))]
+
+    def ended(self, index: int, value: Any) -> list[tuple[_Task, Any]]:
+        """Note the end of a task; return what goes on now."""
+        self._values[index] = value
+        self._left -= 1
+        if not self._left:
+            return [(self._waiting, self._values)]
+        return [(self._pending.popleft(), None)] if self._pending else []

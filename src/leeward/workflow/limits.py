@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from leeward.workflow.durations import YEAR
+from leeward.workflow.retry import YEAR
 
 
 class Limit(NamedTuple):

@@ -14,8 +14,8 @@ from typing import Any, Final, Protocol
 from leeward.json_text import encode
 from leeward.values import Effect, Json
 from leeward.workflow.commands import Answer, Call, Command, Failure, Returned, refusal_at
+from leeward.workflow.kernel import Machine
 from leeward.workflow.limits import most
-from leeward.workflow.machine import Machine
 from leeward.workflow.model import TOO_LARGE, UNKNOWN, Definition
 from leeward.workflow.steps import Invoke, made
 

@@ -12,7 +12,6 @@ from html import escape
 from typing import Final, NamedTuple
 
 from leeward.json_text import encode
-from leeward.workflow.document import condition_written
 from leeward.workflow.model import (
     Attempt,
     Block,
@@ -26,6 +25,7 @@ from leeward.workflow.model import (
     Step,
     Stop,
     Wait,
+    condition_written,
 )
 from leeward.workflow.retry import NEVER
 from leeward.workflow.runs import Run, RunEvent

@@ -15,7 +15,7 @@ from typing import NamedTuple, TypeAlias
 from leeward.masking import masked
 from leeward.values import Json
 from leeward.workflow.commands import Answer, Call, Command, Failure, Returned, Sleep, refusal_at
-from leeward.workflow.machine import Machine
+from leeward.workflow.kernel import Machine
 from leeward.workflow.model import AMBIGUOUS, THROTTLED, TIMEOUT, Definition
 
 Behaviour: TypeAlias = Callable[[Json], Json] | Sequence["Answer"]

@@ -16,9 +16,8 @@ from leeward.errors import ConfigError
 from leeward.masking import masked
 from leeward.values import Json
 from leeward.workflow.commands import Answer, Failure, Returned
-from leeward.workflow.files import yaml_in
 from leeward.workflow.model import AMBIGUOUS, Definition
-from leeward.workflow.reading import read_definition
+from leeward.workflow.reading import read_definition, yaml_in
 
 FORMAT: Final = "workflow-cases/1"
 

@@ -65,8 +65,8 @@ def _runner(engine: str, export: str | None) -> Iterator[Runner]:
 
         yield embedded
         return
-    from leeward.workflow.files import json_of
     from leeward.workflow.model import Definition, functions_of
+    from leeward.workflow.reading import json_of
     from leeward_contract_tests.workflows.programs import EngineProcess
     from leeward_deploy.flows import exporter_of
 

@@ -172,8 +172,8 @@ def write(
     ] = None,
 ) -> None:
     """Write a workflow's definition as YAML or JSON."""
-    from leeward.workflow.document import written
-    from leeward.workflow.files import json_of, yaml_of
+    from leeward.workflow.model import written
+    from leeward.workflow.reading import json_of, yaml_of
 
     if form not in ("yaml", "json"):
         raise typer.BadParameter("--format must be yaml or json")
