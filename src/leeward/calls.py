@@ -202,7 +202,7 @@ class Scan(NamedTuple):
         cursor: the `cursor` of the page before; None for the first page.
         most: items of the page, at most, where the driver is not to choose; a page may have fewer.
         exact: for a backup: what another program has written keeps its native types
-            (`leeward.items.encoding.Native`), and what cannot be kept is told.
+            (`leeward.items.encoding.NativeValue`), and what cannot be kept is told.
     """
 
     table: str

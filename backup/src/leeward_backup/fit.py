@@ -7,7 +7,7 @@ from typing import Final
 from leeward.adapter import Limits
 from leeward.errors import InvalidRequest
 from leeward.items import checked_size
-from leeward.items.encoding import Native, natives_in, without_natives
+from leeward.items.encoding import NativeValue, natives_in, without_natives
 from leeward.items.names import longest_name
 from leeward.operations.upkeep import Home
 from leeward_backup.lines import NATIVE_BEGIN, Kept
@@ -40,7 +40,7 @@ def surely_fits(line: bytes, limits: Limits) -> bool:
     return small and flat and named and 0 <= key <= limits.key_bytes and _SURROGATE not in line
 
 
-def keeps(limits: Limits, native: Native) -> bool:
+def keeps(limits: Limits, native: NativeValue) -> bool:
     """Return whether a target keeps a value that only one provider has."""
     return limits.model in (ANY_MODEL, native.model)
 

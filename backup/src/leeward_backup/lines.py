@@ -31,7 +31,7 @@ from functools import cache
 from typing import Any, Final, NamedTuple
 
 from leeward import json_text
-from leeward.items.encoding import Native
+from leeward.items.encoding import NativeValue
 from leeward.items.profile import decimal_text
 from leeward.items.typetree import from_text
 from leeward.values import Item
@@ -182,7 +182,7 @@ def _tagged_time(value: datetime) -> dict[str, str]:
     return {TIME: value.isoformat()}
 
 
-def _tag_native(value: Native) -> dict[str, Any]:
+def _tag_native(value: NativeValue) -> dict[str, Any]:
     return {NATIVE: {"of": value.model, "raw": value.raw, "as": _tagged(value.plain)}}
 
 
@@ -200,7 +200,7 @@ _FORMS: Final[dict[type, Callable[[Any], Any]]] = {
     Decimal: _tagged_decimal,
     bytes: _tagged_bytes,
     datetime: _tagged_time,
-    Native: _tag_native,
+    NativeValue: _tag_native,
 }
 """What makes the form of a value of every other type."""
 
@@ -218,10 +218,10 @@ def _untagged(value: Any) -> Any:
     return {_unescaped(each): _untagged(inner) for each, inner in value.items()}
 
 
-def _native_in(held: Any) -> Native:
+def _native_in(held: Any) -> NativeValue:
     if type(held) is not dict or held.keys() != {"of", "raw", "as"} or type(held["of"]) is not str:
         raise Damaged("a line has a value of a provider that does not name it")
-    return Native(held["of"], held["raw"], _untagged(held["as"]))
+    return NativeValue(held["of"], held["raw"], _untagged(held["as"]))
 
 
 def _unescaped(name: str) -> str:

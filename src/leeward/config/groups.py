@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from leeward.config.model import Config, GroupConfig, Location
+from leeward.config.model import Config, ConfigKey, GroupConfig
 from leeward.errors import ConfigError
 from leeward.routing.select import Group
 
@@ -23,7 +23,7 @@ def groups_of(config: Config, order: tuple[str, ...]) -> dict[tuple[str, str], G
     """
     found: dict[tuple[str, str], Group] = {}
     for name, group in config.groups.items():
-        where = Location(config.file).child("groups").child(name)
+        where = ConfigKey(config.file).child("groups").child(name)
         made = _group(config, group, order, where)
         keys = [(verb, function) for function in group.functions for verb in FUNCTION_VERBS]
         keys += [(verb, bus) for bus in group.buses for verb in BUS_VERBS]
@@ -48,7 +48,7 @@ def check_homes(config: Config) -> None:
             continue
         where = residency_of(config, home)
         if where not in table.residency:
-            place = Location(config.file).child("tables").child(name).child("residency")
+            place = ConfigKey(config.file).child("tables").child(name).child("residency")
             raise ConfigError(
                 f"{place} is {', '.join(table.residency)}, but its home {home!r} is "
                 f"{'in ' + where if where else 'nowhere that [residency] names'}; "
@@ -61,7 +61,7 @@ def shares_of(weights: Mapping[str, float]) -> dict[str, float]:
     return {target: percent / 100 for target, percent in weights.items()}
 
 
-def _group(config: Config, group: GroupConfig, order: tuple[str, ...], where: Location) -> Group:
+def _group(config: Config, group: GroupConfig, order: tuple[str, ...], where: ConfigKey) -> Group:
     wanted = group.targets or order
     allowed = tuple(
         target

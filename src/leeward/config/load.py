@@ -16,8 +16,8 @@ from leeward.config.model import (
     BucketConfig,
     BusConfig,
     Config,
+    ConfigKey,
     FunctionConfig,
-    Location,
     TableConfig,
     WorkflowConfig,
 )
@@ -150,7 +150,7 @@ def _refuse_when_hardened(config: Config, variable: str, remedy: str) -> None:
     """
     if not config.trust_env:
         raise ConfigError(
-            f"{variable} is set, and {Location(config.file).child('trust_env')} is false: unset "
+            f"{variable} is set, and {ConfigKey(config.file).child('trust_env')} is false: unset "
             f"the variable, and {remedy}; with Client(trust_env=False), or --no-trust-env on the "
             "command line, it does not count"
         )
@@ -215,7 +215,7 @@ def _order(
         return _check_order(parse_order(variable, "CLOUD_PROVIDER"), "CLOUD_PROVIDER")
     _refuse_misspelt(trusted, (ORDER,))
     if config.order:
-        return _check_order(config.order, str(Location(config.file).child("cloud_provider")))
+        return _check_order(config.order, str(ConfigKey(config.file).child("cloud_provider")))
     for variable, runtime in RUNTIMES.items():
         if env.get(variable):
             where = "CLOUD_PROVIDER" if trusted and config.trust_env else "the order of targets"
@@ -286,12 +286,12 @@ def unused_sections(config: Config) -> list[str]:
     return [name for name in config.options if name not in used]
 
 
-def _mentions(config: Config) -> Iterator[tuple[Location, str]]:
+def _mentions(config: Config) -> Iterator[tuple[ConfigKey, str]]:
     """Yield every name of a target in `config`, with its location."""
     for where, entries in _entries(config):
         for name in entries:
             yield where.child(name), name
-    top = Location(config.file)
+    top = ConfigKey(config.file)
     for table, each in config.tables.items():
         if each.home is not None:
             yield top.child("tables").child(table).child("home"), each.home
@@ -306,7 +306,7 @@ def _mentions(config: Config) -> Iterator[tuple[Location, str]]:
         yield top.child("workflow_target"), config.workflow_target
 
 
-def _of_sections(config: Config, top: Location) -> Iterator[tuple[Location, Iterable[str]]]:
+def _of_sections(config: Config, top: ConfigKey) -> Iterator[tuple[ConfigKey, Iterable[str]]]:
     """Yield the names of targets that other sections have, with their place."""
     yield top.child("residency"), config.residency
     yield top.child("weights"), config.weights
@@ -320,9 +320,9 @@ def _of_sections(config: Config, top: Location) -> Iterator[tuple[Location, Iter
 _Named: TypeAlias = FunctionConfig | BusConfig | TableConfig | BucketConfig | WorkflowConfig
 
 
-def _entries(config: Config) -> Iterator[tuple[Location, Mapping[str, object]]]:
+def _entries(config: Config) -> Iterator[tuple[ConfigKey, Mapping[str, object]]]:
     """Yield every mapping whose keys are names of targets, with its location."""
-    top = Location(config.file)
+    top = ConfigKey(config.file)
     yield top.child("targets"), config.options
     sections: dict[str, Mapping[str, _Named]] = {
         "functions": config.functions,

@@ -206,7 +206,7 @@ class Config(NamedTuple):
         return {name: each.home for name, each in self.buckets.items() if each.home is not None}
 
 
-class Location(NamedTuple):
+class ConfigKey(NamedTuple):
     """A key of a configuration.
 
     Attributes:
@@ -217,11 +217,11 @@ class Location(NamedTuple):
     file: str | None
     path: str = ""
 
-    def child(self, key: str) -> Location:
+    def child(self, key: str) -> ConfigKey:
         """Return the location of a key below this one."""
         bare = key.replace("_", "").replace("-", "").isalnum()
         quoted = key if bare else f'"{key}"' if is_printable(key) else repr(key)
-        return Location(self.file, f"{self.path}.{quoted}" if self.path else quoted)
+        return ConfigKey(self.file, f"{self.path}.{quoted}" if self.path else quoted)
 
     def __str__(self) -> str:
         """Return ``tables.orders.home in leeward.toml``."""

@@ -13,11 +13,11 @@ from leeward.config.model import (
     BucketConfig,
     BusConfig,
     Config,
+    ConfigKey,
     ExportConfig,
     FunctionConfig,
     GroupConfig,
     HealthChecks,
-    Location,
     Names,
     TableConfig,
     WorkflowConfig,
@@ -37,7 +37,7 @@ TOP_LEVEL = (
 
 def read_sections(document: Mapping[str, Any], file: str) -> Config:
     """Check a parsed ``leeward.toml`` and return what it configures."""
-    top = Location(file)
+    top = ConfigKey(file)
     sections = {
         "functions": _read_function,
         "buses": _read_bus,
@@ -73,7 +73,7 @@ def read_sections(document: Mapping[str, Any], file: str) -> Config:
     )
 
 
-def _read_function(section: Any, where: Location) -> FunctionConfig:
+def _read_function(section: Any, where: ConfigKey) -> FunctionConfig:
     table = read_section(section, where)
     refuse_unknown(table, ("effect", "dedup_scope", "timeout", "marks", "names", "queue"), where)
     effect = optional(table, "effect", where, _read_effect)
@@ -93,7 +93,7 @@ def _read_function(section: Any, where: Location) -> FunctionConfig:
     )
 
 
-def _read_bus(section: Any, where: Location) -> BusConfig:
+def _read_bus(section: Any, where: ConfigKey) -> BusConfig:
     table = read_section(section, where)
     refuse_unknown(table, ("timeout", "names"), where)
     return BusConfig(
@@ -102,7 +102,7 @@ def _read_bus(section: Any, where: Location) -> BusConfig:
     )
 
 
-def _read_table(section: Any, where: Location) -> TableConfig:
+def _read_table(section: Any, where: ConfigKey) -> TableConfig:
     table = read_section(section, where)
     refuse_unknown(table, ("key", "home", "timeout", "names", "residency"), where)
     return TableConfig(
@@ -114,7 +114,7 @@ def _read_table(section: Any, where: Location) -> TableConfig:
     )
 
 
-def _read_bucket(section: Any, where: Location) -> BucketConfig:
+def _read_bucket(section: Any, where: ConfigKey) -> BucketConfig:
     table = read_section(section, where)
     refuse_unknown(table, ("home", "timeout", "names"), where)
     return BucketConfig(
@@ -124,7 +124,7 @@ def _read_bucket(section: Any, where: Location) -> BucketConfig:
     )
 
 
-def _read_workflow(section: Any, where: Location) -> WorkflowConfig:
+def _read_workflow(section: Any, where: ConfigKey) -> WorkflowConfig:
     table = read_section(section, where)
     refuse_unknown(table, ("definition", "names"), where)
     definition = optional(table, "definition", where, read_text)
@@ -134,31 +134,31 @@ def _read_workflow(section: Any, where: Location) -> WorkflowConfig:
 
 
 def _read_each(
-    section: Any, where: Location, read: Callable[[Any, Location], Any]
+    section: Any, where: ConfigKey, read: Callable[[Any, ConfigKey], Any]
 ) -> dict[str, Any]:
     return {
         name: read(value, where.child(name)) for name, value in read_section(section, where).items()
     }
 
 
-def _read_effect(value: Any, where: Location) -> Effect:
+def _read_effect(value: Any, where: ConfigKey) -> Effect:
     names = [effect.value for effect in Effect]
     if not isinstance(value, str) or value not in names:
         raise ConfigError(f"{where} must be one of {', '.join(names)}")
     return Effect(value)
 
 
-def _read_dedup_scope(value: Any, where: Location) -> str:
+def _read_dedup_scope(value: Any, where: ConfigKey) -> str:
     if value not in ("target", "group"):
         raise ConfigError(f"{where} must be 'target' or 'group'")
     return str(value)
 
 
-def _read_names(value: Any, where: Location) -> Names:
+def _read_names(value: Any, where: ConfigKey) -> Names:
     return by_target(value, where, read_text)
 
 
-def _read_key(value: Any, where: Location) -> tuple[str, ...]:
+def _read_key(value: Any, where: ConfigKey) -> tuple[str, ...]:
     fields = value if isinstance(value, list) else [value]
     if len(fields) not in (1, 2) or not all(isinstance(f, str) and f for f in fields):
         raise ConfigError(
@@ -179,7 +179,7 @@ MAX_TIMEOUT = 24 * 3600.0
 """Seconds. No provider lets a call take longer."""
 
 
-def by_target(section: Any, where: Location, read: Callable[[Any, Location], T]) -> dict[str, T]:
+def by_target(section: Any, where: ConfigKey, read: Callable[[Any, ConfigKey], T]) -> dict[str, T]:
     """Read a table whose keys are names of targets; an alias stands for its target."""
     found: dict[str, T] = {}
     for key, value in read_section(section, where).items():
@@ -191,13 +191,13 @@ def by_target(section: Any, where: Location, read: Callable[[Any, Location], T])
 
 
 def optional(
-    table: Mapping[str, Any], key: str, where: Location, read: Callable[[Any, Location], T]
+    table: Mapping[str, Any], key: str, where: ConfigKey, read: Callable[[Any, ConfigKey], T]
 ) -> T | None:
     """Read a key of a table, if it is there."""
     return read(table[key], where.child(key)) if key in table else None
 
 
-def refuse_unknown(table: Mapping[str, Any], known: Collection[str], where: Location) -> None:
+def refuse_unknown(table: Mapping[str, Any], known: Collection[str], where: ConfigKey) -> None:
     """Raise `ConfigError` for a key that is not known, with the nearest one that is."""
     for key in table:
         if key in known:
@@ -211,14 +211,14 @@ def refuse_unknown(table: Mapping[str, Any], known: Collection[str], where: Loca
         raise ConfigError(f"unknown key {where.child(key)}{keys}{', '.join(known)}")
 
 
-def read_section(value: Any, where: Location) -> Mapping[str, Any]:
+def read_section(value: Any, where: ConfigKey) -> Mapping[str, Any]:
     """Read a table."""
     if not isinstance(value, dict):
         raise ConfigError(f"{where} must be a table, not {kind_of(value)}")
     return value
 
 
-def read_text(value: Any, where: Location) -> str:
+def read_text(value: Any, where: ConfigKey) -> str:
     """Read a text that is not empty and may be shown."""
     if not isinstance(value, str) or not value.strip():
         raise ConfigError(f"{where} must be a non-empty string, not {kind_of(value)}")
@@ -229,14 +229,14 @@ def read_text(value: Any, where: Location) -> str:
     return value
 
 
-def read_boolean(value: Any, where: Location) -> bool:
+def read_boolean(value: Any, where: ConfigKey) -> bool:
     """Read a switch."""
     if not isinstance(value, bool):
         raise ConfigError(f"{where} must be true or false, not {kind_of(value)}")
     return value
 
 
-def read_seconds(value: Any, where: Location) -> float:
+def read_seconds(value: Any, where: ConfigKey) -> float:
     """Read a number of seconds."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ConfigError(f"{where} must be a number of seconds, not {kind_of(value)}")
@@ -245,12 +245,12 @@ def read_seconds(value: Any, where: Location) -> float:
     return float(value)
 
 
-def read_target(value: Any, where: Location) -> str:
+def read_target(value: Any, where: ConfigKey) -> str:
     """Read the name of a target."""
     return str(parse_target(read_text(value, where), str(where)))
 
 
-def read_texts(value: Any, where: Location) -> tuple[str, ...]:
+def read_texts(value: Any, where: ConfigKey) -> tuple[str, ...]:
     """Read one text, or a list of some."""
     several = value if isinstance(value, list) else [value]
     texts = tuple(read_text(each, where) for each in several)
@@ -272,7 +272,7 @@ SHORTEST_INTERVAL: Final = 1.0
 MOST_PROBES: Final = 100
 
 
-def read_group(section: Any, where: Location) -> GroupConfig:
+def read_group(section: Any, where: ConfigKey) -> GroupConfig:
     """Read ``[groups.<name>]``."""
     table = read_section(section, where)
     known = ("functions", "buses", "targets", "residency", "weights", "fail_back")
@@ -290,7 +290,7 @@ def read_group(section: Any, where: Location) -> GroupConfig:
     return group
 
 
-def read_targets(value: Any, where: Location) -> tuple[str, ...]:
+def read_targets(value: Any, where: ConfigKey) -> tuple[str, ...]:
     """Read names of targets."""
     names = tuple(read_target(each, where) for each in read_texts(value, where))
     if len(set(names)) < len(names):
@@ -298,7 +298,7 @@ def read_targets(value: Any, where: Location) -> tuple[str, ...]:
     return names
 
 
-def read_weights(value: Any, where: Location) -> dict[str, float]:
+def read_weights(value: Any, where: ConfigKey) -> dict[str, float]:
     """Read target to percent of the calls."""
     weights = by_target(value, where, _read_percent)
     if sum(weights.values()) >= 100:
@@ -306,14 +306,14 @@ def read_weights(value: Any, where: Location) -> dict[str, float]:
     return weights
 
 
-def read_fail_back(value: Any, where: Location) -> str:
+def read_fail_back(value: Any, where: ConfigKey) -> str:
     """Read when calls return to the preferred target."""
     if value not in FAIL_BACKS:
         raise ConfigError(f"{where} must be one of {', '.join(FAIL_BACKS)}")
     return str(value)
 
 
-def read_health_checks(value: Any, where: Location) -> HealthChecks:
+def read_health_checks(value: Any, where: ConfigKey) -> HealthChecks:
     """Read ``[health_checks]``."""
     table = read_section(value, where)
     refuse_unknown(table, HealthChecks._fields, where)
@@ -328,7 +328,7 @@ def read_health_checks(value: Any, where: Location) -> HealthChecks:
     )
 
 
-def _read_percent(value: Any, where: Location) -> float:
+def _read_percent(value: Any, where: ConfigKey) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 100:
         raise ConfigError(f"{where} must be a percentage: more than 0 and less than 100")
     return float(value)
@@ -346,7 +346,7 @@ _MOST: Final = 36_500
 """The largest number: days of a hundred years. Providers have smaller ones."""
 
 
-def read_export(section: Any, where: Location) -> ExportConfig:
+def read_export(section: Any, where: ConfigKey) -> ExportConfig:
     """Read ``[export.<provider>]``; what only a provider knows, its adapter checks.
 
     Raises:
@@ -374,7 +374,7 @@ def read_export(section: Any, where: Location) -> ExportConfig:
     return export
 
 
-def _read_host(value: Any, where: Location) -> str:
+def _read_host(value: Any, where: ConfigKey) -> str:
     text = read_text(value, where)
     if len(text) > _LONGEST or not _HOST.fullmatch(text):
         raise ConfigError(
@@ -383,17 +383,17 @@ def _read_host(value: Any, where: Location) -> str:
     return text
 
 
-def _read_zone(value: Any, where: Location) -> str:
+def _read_zone(value: Any, where: ConfigKey) -> str:
     text = read_text(value, where)
     if not _ZONE.fullmatch(text):
         raise ConfigError(f"{where} must be letters, digits, hyphens and dots")
     return text
 
 
-def _whole_number(least: int, most: int) -> Callable[[Any, Location], int]:
+def _whole_number(least: int, most: int) -> Callable[[Any, ConfigKey], int]:
     """Return a reader of whole numbers within bounds."""
 
-    def read(value: Any, where: Location) -> int:
+    def read(value: Any, where: ConfigKey) -> int:
         if type(value) is not int or not least <= value <= most:
             raise ConfigError(f"{where} must be a whole number from {least} to {most}")
         return value

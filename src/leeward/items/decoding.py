@@ -2,7 +2,7 @@
 
 One walk makes plain values of native ones, and spells them for the digest. A second one makes the
 item of plain values and the type tree, where there is anything to do (`typetree.Merge`). An exact
-read loses nothing of what another program has written: it has a `Native` where one is needed.
+read loses nothing of what another program has written: it has a `NativeValue` where one is needed.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from functools import lru_cache, wraps
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Concatenate, Final, NamedTuple, ParamSpec, TypeVar
 
-from leeward.items.encoding import CONSTANTS, LEAVES, Native, digest, without_natives
+from leeward.items.encoding import CONSTANTS, LEAVES, NativeValue, digest, without_natives
 from leeward.items.names import ESCAPE, RESERVED, escape_name, unescape_name
 from leeward.items.profile import UnreadableItem, by_value
 from leeward.items.typetree import NUMBERS, Merge
@@ -296,19 +296,19 @@ def _value(native: Any, profile: Profile) -> Any:
         if label in json_of.kept:
             raw = json_of.kept[label](native[label], value)
             if raw is not None:
-                return Native(profile.name, {label: raw}, _plain(value))
+                return NativeValue(profile.name, {label: raw}, _plain(value))
         containers = json_of.write[dict][0], json_of.write[list][0]
     if type(value) is dict and label == containers[0]:
         inner = _members(value, profile)
         if {escape_name(name, profile, top=False) for name in inner} == value.keys():
             return inner
-        return Native(profile.name, native, without_natives(inner))
+        return NativeValue(profile.name, native, without_natives(inner))
     if type(value) is list and label == containers[1]:
         inside = [_value(each, profile) for each in value]
         if profile.nested_lists:
             return inside
         return [
-            Native(profile.name, raw, without_natives(inner)) if type(inner) is list else inner
+            NativeValue(profile.name, raw, without_natives(inner)) if type(inner) is list else inner
             for raw, inner in zip(value, inside, strict=True)
         ]
     return _leaf(native, label, value, profile)
@@ -324,12 +324,12 @@ def _plain(value: Any) -> Any:
 
 
 def _leaf(native: Any, label: str, value: Any, profile: Profile) -> Any:
-    """Return the plain value of one that is written again as it was read; else a `Native`."""
+    """Return the plain value of one that is written again as it was read; else a `NativeValue`."""
     kind, integers, json_of = type(value), profile.numbers.integers, profile.typed_json
     if kind in _SAME:
         return value
     if kind is float and not isfinite(value):
-        return Native(profile.name, native, None)
+        return NativeValue(profile.name, native, None)
     plain = by_value(value) if kind is float else value
     if type(plain) is int:
         same = kind is int and (integers is None or value in integers)
@@ -340,7 +340,7 @@ def _leaf(native: Any, label: str, value: Any, profile: Profile) -> Any:
     if same:
         return plain
     raw = {label: value} if kind is float and json_of is not None else native  # 1 may stand for 1.0
-    return Native(profile.name, raw, plain)
+    return NativeValue(profile.name, raw, plain)
 
 
 _T = TypeVar("_T")

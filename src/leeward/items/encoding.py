@@ -144,7 +144,7 @@ def _encode(  # noqa: C901, PLR0912, PLR0915 - leaves stand inline: each call co
             node, spelling = "f", f"n{inner!r};"
         else:
             kind, native, node, spelling = LEAVES[kind](inner, profile)
-        if write is not None and kind is not Native:
+        if write is not None and kind is not NativeValue:
             label, change = write[kind]
             native = {label: native if change is None else change(native)}
         name = key
@@ -215,7 +215,7 @@ def _encode_text(text: str, code: str) -> _Encoded:
     return str, text, code, f"s{len(text)}:{text}"
 
 
-def _encode_native(value: Native, profile: Profile) -> _Encoded:
+def _encode_native(value: NativeValue, profile: Profile) -> _Encoded:
     """Encode what only this provider has.
 
     No document is spelled so: its digest does not fit, and who reads the document finds it written
@@ -223,7 +223,7 @@ def _encode_native(value: Native, profile: Profile) -> _Encoded:
     """
     if value.model != profile.name:
         raise TypeError(f"{profile.name} does not hold a value of {value.model}")
-    return Native, value.raw, None, "?;"
+    return NativeValue, value.raw, None, "?;"
 
 
 HEX_DIGITS: Final = 32
@@ -249,12 +249,12 @@ def digest(attributes: str, types: str | None) -> str:
     return hashed.hexdigest()[:HEX_DIGITS]
 
 
-class Native(NamedTuple):
+class NativeValue(NamedTuple):
     """A value that only one provider has, kept as it is where a backup would lose it else.
 
     Another program may store what no item has: a set, a point, a reference, a vector, a number that
     is not finite, a double without a fraction. `load_data` returns the nearest plain value of it.
-    An exact read has a `Native` in its place, of which `encode` writes the same value again.
+    An exact read has a `NativeValue` in its place, of which `encode` writes the same value again.
 
     Attributes:
         model: the name of the provider's data model.
@@ -267,7 +267,7 @@ class Native(NamedTuple):
     plain: Any
 
     def __repr__(self) -> str:
-        return f"Native({self.model!r})"
+        return f"NativeValue({self.model!r})"
 
     @property
     def is_number(self) -> bool:
@@ -275,22 +275,22 @@ class Native(NamedTuple):
         return type(self.plain) in (int, Decimal)
 
 
-def natives_in(value: Any, path: str = "") -> Iterator[tuple[str, Native]]:
-    """Yield each `Native` of an item, and the path to it, as ``['tags']``."""
+def natives_in(value: Any, path: str = "") -> Iterator[tuple[str, NativeValue]]:
+    """Yield each `NativeValue` of an item, and the path to it, as ``['tags']``."""
     kind = type(value)
-    if kind is Native:
+    if kind is NativeValue:
         yield path, value
     elif kind is dict or kind is list:
         members: Any = value.items() if kind is dict else enumerate(value)
         for key, inner in members:
-            if type(inner) in (dict, list, Native):
+            if type(inner) in (dict, list, NativeValue):
                 yield from natives_in(inner, f"{path}[{key!r}]")
 
 
 def without_natives(value: Any) -> Any:
-    """Return an item with the plain value of each `Native` in its place."""
+    """Return an item with the plain value of each `NativeValue` in its place."""
     kind = type(value)
-    if kind is Native:
+    if kind is NativeValue:
         return value.plain
     if kind is dict:
         return {name: without_natives(inner) for name, inner in value.items()}
@@ -303,6 +303,6 @@ LEAVES: Final[dict[type, Callable[[Any, Profile], _Encoded]]] = {
     Decimal: _encode_decimal,
     bytes: _encode_bytes,
     datetime: _encode_datetime,
-    Native: _encode_native,
+    NativeValue: _encode_native,
 }
 """What encodes a value that stands in no JSON as it is, by its type."""

@@ -23,7 +23,7 @@ from leeward.workflow.checks import by_name
 from leeward.workflow.engine import EMBEDDED, Engine
 from leeward.workflow.model import Definition
 from leeward.workflow.runs import Run
-from leeward.workflow.steps import Invoke
+from leeward.workflow.steps import Invoker
 
 if TYPE_CHECKING:
     from leeward.app.idempotency.store import TableClient
@@ -47,7 +47,7 @@ class Means(NamedTuple):
         clock: gives the time.
     """
 
-    invoke: Invoke
+    invoke: Invoker
     router: FailoverDriver
     table: TableClient
     clock: Clock

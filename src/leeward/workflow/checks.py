@@ -20,7 +20,7 @@ from leeward.workflow.model import (
     NAMED,
     PROVED,
     All,
-    Attempt,
+    AttemptNode,
     Block,
     Choose,
     Compare,
@@ -42,10 +42,10 @@ from leeward.workflow.model import (
     Wait,
     blocks_of,
     conditions,
+    document_of,
     nodes,
     references,
-    template_written,
-    written,
+    write_template,
 )
 from leeward.workflow.retry import Retry
 
@@ -76,7 +76,7 @@ def check_definition(definition: Definition, where: Where) -> None:
     if not any(isinstance(node, Step) for node in nodes(definition.body)):
         raise ConfigError(f"{where(None)}: the workflow {name!r} has no step; add one")
     try:
-        size = len(encode(written(definition)))
+        size = len(encode(document_of(definition)))
     except UnicodeEncodeError:
         told = f"the workflow {name!r} has a text with half of a pair of surrogates; leave it out"
         raise ConfigError(f"{where(None)}: {told}") from None
@@ -145,7 +145,7 @@ class _Check:
         match node:
             case Step():
                 return self.step(node, scope)
-            case Attempt():
+            case AttemptNode():
                 return self.attempt(node, scope)
             case Saga():
                 return self.block(node.body, scope._replace(in_saga=True))
@@ -215,7 +215,7 @@ class _Check:
         for name in retry.on:
             self.error(step, name)
 
-    def attempt(self, node: Attempt, scope: _Scope) -> frozenset[str]:
+    def attempt(self, node: AttemptNode, scope: _Scope) -> frozenset[str]:
         names = self.block(node.body, scope)
         self.need(node, bool(node.handlers), "has no handler; add one with `on`")
         inside = scope._replace(names=names | {node.id})
@@ -274,7 +274,7 @@ class _Check:
 
     def references(self, node: Node, found: Iterable[Reference], scope: _Scope) -> None:
         for each in found:
-            told = template_written(each)
+            told = write_template(each)
             self.need(
                 node,
                 each.name in scope.names,

@@ -9,7 +9,7 @@ from leeward.values import Effect, Json
 from leeward.workflow.model import CANCELLED, DEADLINE
 
 
-class Call(NamedTuple):
+class StepCall(NamedTuple):
     """Call a function. The answer is a `Returned` or a `Failure`.
 
     Attributes:
@@ -50,7 +50,7 @@ class Sleep(NamedTuple):
     kind: Literal["sleep"] = "sleep"
 
 
-Command: TypeAlias = Call | Sleep
+Command: TypeAlias = StepCall | Sleep
 
 
 class Returned(NamedTuple):
@@ -62,7 +62,7 @@ class Returned(NamedTuple):
         return masked(self)
 
 
-class Failure(NamedTuple):
+class StepFailure(NamedTuple):
     """It ended with an error.
 
     Attributes:
@@ -80,11 +80,11 @@ class Failure(NamedTuple):
     spent: bool = False
 
 
-Answer: TypeAlias = Returned | Failure
+Answer: TypeAlias = Returned | StepFailure
 
 
-def refusal_at(now: float, deadline: float | None, cancelled: float | None) -> Failure | None:
+def refusal_at(now: float, deadline: float | None, cancelled: float | None) -> StepFailure | None:
     """Return why nothing guarded may begin at `now`; None if it may."""
     if cancelled is not None and cancelled <= now:
-        return Failure(CANCELLED, final=True)
-    return Failure(DEADLINE, final=True) if deadline is not None and deadline <= now else None
+        return StepFailure(CANCELLED, final=True)
+    return StepFailure(DEADLINE, final=True) if deadline is not None and deadline <= now else None

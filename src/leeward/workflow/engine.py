@@ -24,13 +24,13 @@ from leeward.run_calls import is_same
 from leeward.sqlite.errors import DatabaseFault
 from leeward.values import Json
 from leeward.workflow.checks import by_name, check_input, check_run_id, known_in
-from leeward.workflow.commands import Failure, Returned
+from leeward.workflow.commands import Returned, StepFailure
 from leeward.workflow.driving import Means
 from leeward.workflow.journal import Journal
 from leeward.workflow.model import Definition
 from leeward.workflow.rows import Row, RunKey, Unreadable, events_of
 from leeward.workflow.runs import Run, RunState
-from leeward.workflow.steps import Invoke
+from leeward.workflow.steps import Invoker
 from leeward.workflow.workers import Workers
 
 EMBEDDED: Final = "local"
@@ -54,7 +54,7 @@ class Engine(Forkable):
 
     def __init__(
         self,
-        invoke: Invoke,
+        invoke: Invoker,
         definitions: Iterable[Definition] = (),
         *,
         path: Path | None = None,
@@ -204,7 +204,7 @@ class Engine(Forkable):
         self._workers.renew()
 
     def _run(self, row: Row) -> Run:
-        failure = row.answer if isinstance(row.answer, Failure) else None
+        failure = row.answer if isinstance(row.answer, StepFailure) else None
         return Run(
             *row.key,
             EMBEDDED,

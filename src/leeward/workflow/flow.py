@@ -20,14 +20,14 @@ from leeward.errors import ConfigError
 from leeward.values import Effect, EffectName, Json
 from leeward.workflow import model
 from leeward.workflow.checks import check_definition
-from leeward.workflow.kernel import frozen
-from leeward.workflow.model import Block, Branch, Case, Handler, Node, Reference, Template
+from leeward.workflow.kernel import freeze
+from leeward.workflow.model import Block, Branch, Case, ErrorHandler, Node, Reference, Template
 from leeward.workflow.reading import STEP_TIMEOUT, UNDO_RETRY
-from leeward.workflow.retry import Retry, checked_retry, seconds_of
+from leeward.workflow.retry import Retry, check_retry, seconds_of
 from leeward.workflow.symbols import Ref, Test, Trace, condition_of, users_line
 
 
-class Named(NamedTuple):
+class FlowFunction(NamedTuple):
     """What an app knows of one of its functions.
 
     Attributes:
@@ -44,11 +44,11 @@ class Named(NamedTuple):
 Function: TypeAlias = str | Callable[..., Any]
 """A logical name, or a function of the app."""
 
-Resolve: TypeAlias = Callable[[Callable[..., Any]], Named]
+Resolve: TypeAlias = Callable[[Callable[..., Any]], FlowFunction]
 """Tells of a function object what it is called by."""
 
 
-def by_own_name(function: Callable[..., Any]) -> Named:
+def by_own_name(function: Callable[..., Any]) -> FlowFunction:
     """Return what a function is called that no app knows: by its own name, with hyphens.
 
     Raises:
@@ -58,7 +58,7 @@ def by_own_name(function: Callable[..., Any]) -> Named:
     name = getattr(named, "__name__", None)
     if not isinstance(name, str):
         raise ConfigError(f"a {kind_of(function)} has no name; give a logical name")
-    return Named(name.strip("_").lower().replace("_", "-"))
+    return FlowFunction(name.strip("_").lower().replace("_", "-"))
 
 
 def template_of(value: Any, where: str) -> Template:
@@ -71,19 +71,19 @@ def template_of(value: Any, where: str) -> Template:
     Raises:
         ConfigError: it holds something else.
     """
-    return frozen(_dereferenced(value, where))
+    return freeze(_replace_references(value, where))
 
 
-def _dereferenced(value: Any, where: str) -> Any:
+def _replace_references(value: Any, where: str) -> Any:
     if isinstance(value, Ref):
         return value.reference
     if isinstance(value, dict):
         for name in value:
             if not isinstance(name, str):
                 raise ConfigError(f"{where}: a field is named by a {kind_of(name)}, not by a text")
-        return {name: _dereferenced(each, where) for name, each in value.items()}
+        return {name: _replace_references(each, where) for name, each in value.items()}
     if isinstance(value, list | tuple):
-        return [_dereferenced(each, where) for each in value]
+        return [_replace_references(each, where) for each in value]
     if value is None or type(value) in (bool, int, float, str):
         return value
     raise ConfigError(f"{where}: a value of class {kind_of(value)} is neither JSON nor a reference")
@@ -109,7 +109,7 @@ def retry_of(retry: Retry | None, default: Retry, where: str) -> Retry:
         ConfigError: it is wrong; the message tells where.
     """
     try:
-        return checked_retry(retry, default).with_proofs()
+        return check_retry(retry, default).with_proofs()
     except ConfigError as error:
         raise ConfigError(f"{where}: {error}") from None
 
@@ -141,9 +141,9 @@ class AttemptBlock:
             ConfigError: other nodes were added since the attempt.
         """
         self._trace.last_attempt(self._id)
-        with self._trace.collected() as body:
+        with self._trace.collect() as body:
             yield Ref(Reference(self._id))
-        self._trace.add_handler(self._id, Handler(errors, tuple(body)))
+        self._trace.add_handler(self._id, ErrorHandler(errors, tuple(body)))
 
 
 class ParallelBlock:
@@ -156,12 +156,12 @@ class ParallelBlock:
     @contextmanager
     def branch(self, id: str) -> Iterator[None]:
         """Add a branch with what the block adds."""
-        with self._trace.collected() as body:
+        with self._trace.collect() as body:
             yield
         self.branches.append(Branch(id, tuple(body)))
 
 
-class Choice:
+class ChooseBlock:
     """What `Flow.choose` gives: `when` adds a case, and `otherwise` what is done in no case."""
 
     def __init__(self, trace: Trace) -> None:
@@ -173,14 +173,14 @@ class Choice:
     def when(self, test: Test) -> Iterator[None]:
         """Add a case with what the block adds."""
         condition = condition_of(test)
-        with self._trace.collected() as body:
+        with self._trace.collect() as body:
             yield
         self.cases.append(Case(condition, tuple(body)))
 
     @contextmanager
     def otherwise(self) -> Iterator[None]:
         """Do what the block adds if no case holds."""
-        with self._trace.collected() as body:
+        with self._trace.collect() as body:
             yield
         self.default = tuple(body)
 
@@ -239,7 +239,7 @@ class Flow:
         Raises:
             ConfigError: an argument is wrong.
         """
-        named = self._named(function)
+        named = self._resolve_function(function)
         where = f"{users_line()}: step {id or named.name!r}"
         step = model.Step(
             id or named.name,
@@ -259,9 +259,9 @@ class Flow:
     def attempt(self, id: str | None = None) -> Iterator[AttemptBlock]:
         """Handle the errors of what the block adds, by `AttemptBlock.on` behind it."""
         id = id or self._trace.number("attempt")
-        with self._trace.collected() as body:
+        with self._trace.collect() as body:
             yield AttemptBlock(self._trace, id)
-        self._trace.add(model.Attempt(id, tuple(body), ()))
+        self._trace.add(model.AttemptNode(id, tuple(body), ()))
 
     @contextmanager
     def saga(
@@ -276,7 +276,7 @@ class Flow:
         if undo not in ("reverse", "parallel"):
             raise ConfigError(f"{users_line()}: undo must be 'reverse' or 'parallel'")
         id = id or self._trace.number("saga")
-        with self._trace.collected() as body:
+        with self._trace.collect() as body:
             yield
         self._trace.add(model.Saga(id, tuple(body), undo))
 
@@ -285,17 +285,17 @@ class Flow:
         """Run branches beside each other; the block adds them by `ParallelBlock.branch`."""
         id = id or self._trace.number("parallel")
         found = ParallelBlock(self._trace)
-        with self._trace.collected() as body:
+        with self._trace.collect() as body:
             yield found
         refuse_loose(body, "parallel", "branch")
         self._trace.add(model.Parallel(id, tuple(found.branches)))
 
     @contextmanager
-    def choose(self, id: str | None = None) -> Iterator[Choice]:
+    def choose(self, id: str | None = None) -> Iterator[ChooseBlock]:
         """Do one of several blocks; the block adds them by `Choice.when` and `otherwise`."""
         id = id or self._trace.number("choose")
-        found = Choice(self._trace)
-        with self._trace.collected() as body:
+        found = ChooseBlock(self._trace)
+        with self._trace.collect() as body:
             yield found
         refuse_loose(body, "choose", "when")
         self._trace.add(model.Choose(id, tuple(found.cases), found.default))
@@ -315,7 +315,7 @@ class Flow:
             )
         if type(at_once) is not int:
             raise ConfigError(f"{users_line()}: at_once must be a whole number")
-        with self._trace.collected() as body:
+        with self._trace.collect() as body:
             yield Ref(model.Reference(id))
         self._trace.add(model.Each(id, items.reference, tuple(body), at_once))
 
@@ -340,15 +340,15 @@ class Flow:
     def _undo(
         self, undo: Function, timeout: int | str | None, retry: Retry | None, where: str
     ) -> model.Undo:
-        named = self._named(undo)
+        named = self._resolve_function(undo)
         seconds = seconds_of(
             timeout or whole_seconds(named.timeout) or STEP_TIMEOUT, f"{where}: undo_timeout"
         )
         return model.Undo(named.name, seconds, retry_of(retry, UNDO_RETRY, where))
 
-    def _named(self, function: Function) -> Named:
+    def _resolve_function(self, function: Function) -> FlowFunction:
         if isinstance(function, str):
-            return Named(function)
+            return FlowFunction(function)
         if not callable(function):
             raise ConfigError(
                 f"{users_line()}: a step calls a function of the app, or a logical name, "

@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 from leeward.json_text import DEEPEST, is_deeper
 from leeward.values import Effect, Json
-from leeward.workflow.commands import Answer, Call, Command, Failure, Returned, Sleep
+from leeward.workflow.commands import Answer, Command, Returned, Sleep, StepCall, StepFailure
 from leeward.workflow.model import (
     AMBIGUOUS,
     ANY,
@@ -23,15 +23,15 @@ from leeward.workflow.model import (
     REFUSED,
     UNSTOPPABLE,
     All,
-    Attempt,
+    AttemptNode,
     Block,
     Choose,
     Compare,
     Condition,
     Definition,
     Each,
+    ErrorHandler,
     Fail,
-    Handler,
     Not,
     OneOf,
     Parallel,
@@ -55,12 +55,12 @@ _ORDER: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
 }
 
 
-def frozen(value: Json) -> Template:
+def freeze(value: Json) -> Template:
     """Return JSON, with references in it, as nobody can change it any more."""
     if isinstance(value, Mapping):
-        return MappingProxyType({name: frozen(each) for name, each in value.items()})
+        return MappingProxyType({name: freeze(each) for name, each in value.items()})
     if isinstance(value, list):
-        return tuple(frozen(each) for each in value)
+        return tuple(freeze(each) for each in value)
     return value
 
 
@@ -151,7 +151,7 @@ Running: TypeAlias = Generator[Command | Together, Any, Any]
 
 
 class _Failed(Exception):
-    def __init__(self, failure: Failure) -> None:
+    def __init__(self, failure: StepFailure) -> None:
         super().__init__(failure.name)
         self.failure = failure
 
@@ -225,8 +225,8 @@ def _step(step: Step, scope: _Scope) -> Running:
     path = step.id + scope.suffix
     payload = fill(step.payload, scope.variables)
     if step.undo is not None and is_deeper(payload, DEEPEST - 1):
-        raise _Failed(Failure(REFUSED))  # its undo, which has it one level deeper, would be
-    call = Call(
+        raise _Failed(StepFailure(REFUSED))  # its undo, which has it one level deeper, would be
+    call = StepCall(
         path,
         1,
         step.function,
@@ -238,7 +238,7 @@ def _step(step: Step, scope: _Scope) -> Running:
         step.retry.attempts,
     )
     answer = yield from _attempts(call, step.retry)
-    if isinstance(answer, Failure):
+    if isinstance(answer, StepFailure):
         if answer.ambiguous or (repeats_ambiguous(step.retry) and answer.name not in UNSTOPPABLE):
             scope.remember(step, path, payload, None)
         raise _Failed(answer)
@@ -254,7 +254,7 @@ def repeats_ambiguous(retry: Retry) -> bool:
     return retry.attempts > 1 and any(retry.covers(name) for name in AMBIGUOUS)
 
 
-def _attempts(call: Call, retry: Retry) -> Generator[Command, Answer, Answer]:
+def _attempts(call: StepCall, retry: Retry) -> Generator[Command, Answer, Answer]:
     ambiguous = False
     while True:
         answer = yield call
@@ -281,7 +281,7 @@ def _jitter(key: str, attempt: int) -> float:
     return int.from_bytes(sha256(f"{key}#{attempt}".encode()).digest()[:4], "big") / 2**32
 
 
-def _attempt(node: Attempt, scope: _Scope) -> Running:
+def _attempt(node: AttemptNode, scope: _Scope) -> Running:
     try:
         yield from _block(node.body, scope)
         return
@@ -306,7 +306,7 @@ def _attempt(node: Attempt, scope: _Scope) -> Running:
         raise _Failed(failure)
 
 
-def handler_of(handlers: Sequence[Handler], name: str) -> Handler | None:
+def handler_of(handlers: Sequence[ErrorHandler], name: str) -> ErrorHandler | None:
     """Return the first handler that takes errors of a name."""
     return next((each for each in handlers if name in each.errors or ANY in each.errors), None)
 
@@ -324,7 +324,7 @@ def _saga(node: Saga, scope: _Scope) -> Running:
         if not lost:
             raise
         final = failed.failure.final
-        raise _Failed(Failure(COMPENSATION_FAILED, steps=tuple(lost), final=final)) from None
+        raise _Failed(StepFailure(COMPENSATION_FAILED, steps=tuple(lost), final=final)) from None
     _keep_done(outer, scope)
 
 
@@ -343,7 +343,7 @@ def _compensation(done: list[_Done], node: Saga, scope: _Scope) -> Generator[Any
     return [
         each.path
         for each, answer in zip(reversed(done), answers, strict=True)
-        if isinstance(answer, Failure)
+        if isinstance(answer, StepFailure)
     ]
 
 
@@ -352,7 +352,7 @@ def _undo(each: _Done, scope: _Scope) -> Running:
     result = None if is_deeper(each.result, DEEPEST - 1) else each.result
     payload = {"key": scope.key(each.path), "payload": each.payload, "result": result}
     undo = each.undo
-    call = Call(
+    call = StepCall(
         path,
         1,
         undo.function,
@@ -393,7 +393,7 @@ def _each(node: Each, scope: _Scope) -> Running:
 
 def _beside(
     scope: _Scope, inner: list[_Scope], bodies: Sequence[Block], *, at_once: int
-) -> Generator[Any, Any, Failure | None]:
+) -> Generator[Any, Any, StepFailure | None]:
     """Run blocks beside each other; when all have ended, return the first one's error, if any."""
     running = tuple(_caught(body, each) for body, each in zip(bodies, inner, strict=True))
     failures = yield Together(running, at_once)
@@ -403,7 +403,7 @@ def _beside(
     return next((failure for failure in failures if failure is not None), None)
 
 
-def _caught(body: Block, scope: _Scope) -> Generator[Any, Any, Failure | None]:
+def _caught(body: Block, scope: _Scope) -> Generator[Any, Any, StepFailure | None]:
     try:
         yield from _block(body, scope)
     except _Failed as failed:
@@ -421,7 +421,7 @@ def _choose(node: Choose, scope: _Scope) -> Running:
 
 def _wait(node: Wait, scope: _Scope) -> Running:
     answer = yield Sleep(node.id + scope.suffix, 1, float(node.seconds), scope.guarded)
-    if isinstance(answer, Failure):
+    if isinstance(answer, StepFailure):
         raise _Failed(answer)
 
 
@@ -433,7 +433,7 @@ def _stop(node: Stop, scope: _Scope) -> Running:
 def _fail(node: Fail, scope: _Scope) -> Running:
     del scope
     yield from ()
-    raise _Failed(Failure(node.error))
+    raise _Failed(StepFailure(node.error))
 
 
 _NODES: Final[Mapping[str, Callable[[Any, _Scope], Running]]] = MappingProxyType(
@@ -487,13 +487,13 @@ class Machine:
                 self._tasks[place] = task
                 continue
             group = _Group(task, wanted.blocks, wanted.at_once)
-            ready.extend(group.begun() or [(task, [])])
+            ready.extend(group.begin() or [(task, [])])
 
     def _ended(self, task: _Task, value: Any) -> list[tuple[_Task, Any]]:
         if task.group is None:
             self.end = value
             return []
-        return task.group.ended(task.place, value)
+        return task.group.note_end(task.place, value)
 
 
 class _Task(NamedTuple):
@@ -512,11 +512,11 @@ class _Group:
         self._at_once = at_once
         self._pending = deque(_Task(each, self, index) for index, each in enumerate(blocks))
 
-    def begun(self) -> list[tuple[_Task, Any]]:
+    def begin(self) -> list[tuple[_Task, Any]]:
         """Return the tasks that begin at once."""
         return [(self._pending.popleft(), None) for _ in range(min(self._at_once, self._left))]
 
-    def ended(self, index: int, value: Any) -> list[tuple[_Task, Any]]:
+    def note_end(self, index: int, value: Any) -> list[tuple[_Task, Any]]:
         """Note the end of a task; return what goes on now."""
         self._values[index] = value
         self._left -= 1

@@ -20,7 +20,7 @@ PLAIN_FIELD: Final = r"\.[A-Za-z_][A-Za-z0-9_-]*"
 """A field in a reference; one with another name is a text of JSON, in brackets."""
 
 
-def written(definition: Definition) -> dict[str, Json]:
+def document_of(definition: Definition) -> dict[str, Json]:
     """Return a definition as JSON, with every field."""
     return {
         "leeward": FORMAT,
@@ -35,7 +35,7 @@ def digest_of(definition: Definition) -> str:
     from hashlib import sha256
     from json import dumps
 
-    text = dumps(written(definition), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    text = dumps(document_of(definition), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return sha256(text.encode()).hexdigest()
 
 
@@ -49,7 +49,7 @@ def _node(node: Node) -> dict[str, Json]:
             return {
                 "step": node.id,
                 "call": node.function,
-                "payload": template_written(node.payload),
+                "payload": write_template(node.payload),
                 "effect": node.effect.value,
                 "timeout": node.timeout,
                 "retry": _retry(node.retry),
@@ -61,7 +61,7 @@ def _node(node: Node) -> dict[str, Json]:
                     "retry": _retry(node.undo.retry),
                 },
             }
-        case Attempt():
+        case AttemptNode():
             handlers = [{"errors": [*on.errors], "do": _block(on.body)} for on in node.handlers]
             return {"attempt": node.id, "do": _block(node.body), "on": handlers}
         case Saga():
@@ -71,12 +71,11 @@ def _node(node: Node) -> dict[str, Json]:
             return {"parallel": node.id, "branches": branches}
         case Choose():
             cases = [
-                {"when": condition_written(each.when), "do": _block(each.body)}
-                for each in node.cases
+                {"when": write_condition(each.when), "do": _block(each.body)} for each in node.cases
             ]
             return {"choose": node.id, "cases": cases, "otherwise": _block(node.otherwise)}
         case Each():
-            items = template_written(node.items)
+            items = write_template(node.items)
             return {
                 "each": node.id,
                 "in": items,
@@ -86,7 +85,7 @@ def _node(node: Node) -> dict[str, Json]:
         case Wait():
             return {"wait": node.id, "seconds": node.seconds}
         case Stop():
-            return {"stop": node.id, "result": template_written(node.result)}
+            return {"stop": node.id, "result": write_template(node.result)}
         case Fail():
             return {"fail": node.id, "error": node.error}
 
@@ -95,14 +94,14 @@ def _retry(retry: Retry) -> dict[str, Json]:
     return {**retry._asdict(), "on": [*retry.on]}
 
 
-def template_written(template: Template) -> Json:
+def write_template(template: Template) -> Json:
     """Return a template as JSON, its references as texts."""
     if isinstance(template, Reference):
         return "$" + template.name + "".join(map(_field, template.path))
     if isinstance(template, Mapping):
-        return {name: template_written(each) for name, each in template.items()}
+        return {name: write_template(each) for name, each in template.items()}
     if isinstance(template, tuple):
-        return [template_written(each) for each in template]
+        return [write_template(each) for each in template]
     return f"${template}" if isinstance(template, str) and template.startswith("$") else template
 
 
@@ -113,26 +112,26 @@ def _field(name: str) -> str:
     return plain if re.fullmatch(PLAIN_FIELD, plain) else f"[{dumps(name, ensure_ascii=False)}]"
 
 
-def condition_written(condition: Condition) -> Json:
+def write_condition(condition: Condition) -> Json:
     """Return a condition as JSON: an object with one field, the operator."""
     match condition:
         case Compare():
-            sides = [template_written(condition.left), template_written(condition.right)]
+            sides = [write_template(condition.left), write_template(condition.right)]
             return {condition.op: sides}
         case OneOf():
-            values = [template_written(each) for each in condition.values]
-            return {"in": [template_written(condition.left), values]}
+            values = [write_template(each) for each in condition.values]
+            return {"in": [write_template(condition.left), values]}
         case Present():
-            return {"present": template_written(condition.left)}
+            return {"present": write_template(condition.left)}
         case Not():
-            return {"not": condition_written(condition.inner)}
+            return {"not": write_condition(condition.inner)}
         case All() | Some():
-            return {condition.kind: [condition_written(each) for each in condition.inner]}
+            return {condition.kind: [write_condition(each) for each in condition.inner]}
 
 
-def stored(definition: Definition) -> str:
+def compact_json_of(definition: Definition) -> str:
     """Return a definition as the text that a journal or a package keeps."""
-    return encode(written(definition)).decode()
+    return encode(document_of(definition)).decode()
 
 
 INPUT = "input"
@@ -274,7 +273,7 @@ class Step(NamedTuple):
     kind: Literal["step"] = "step"
 
 
-class Handler(NamedTuple):
+class ErrorHandler(NamedTuple):
     """What to do about errors of these names; `ANY` is every one.
 
     Behind it the flow goes on after the attempt, except that `UNSTOPPABLE` goes on to the handlers
@@ -285,7 +284,7 @@ class Handler(NamedTuple):
     body: Block
 
 
-class Attempt(NamedTuple):
+class AttemptNode(NamedTuple):
     """A block whose errors are handled: by the first handler that takes the name.
 
     The handlers read ``{"name", "steps"}`` of the error under `id`.
@@ -293,7 +292,7 @@ class Attempt(NamedTuple):
 
     id: str
     body: Block
-    handlers: tuple[Handler, ...]
+    handlers: tuple[ErrorHandler, ...]
     kind: Literal["attempt"] = "attempt"
 
 
@@ -382,7 +381,7 @@ class Fail(NamedTuple):
     kind: Literal["fail"] = "fail"
 
 
-Node: TypeAlias = Step | Attempt | Saga | Parallel | Choose | Each | Wait | Stop | Fail
+Node: TypeAlias = Step | AttemptNode | Saga | Parallel | Choose | Each | Wait | Stop | Fail
 Block: TypeAlias = tuple[Node, ...]
 
 
@@ -410,7 +409,7 @@ class Definition(NamedTuple):
 
 def blocks_of(node: Node) -> tuple[Block, ...]:
     """Return the blocks right below a node, in the order of the definition."""
-    if isinstance(node, Attempt):
+    if isinstance(node, AttemptNode):
         return (node.body, *(handler.body for handler in node.handlers))
     if isinstance(node, Saga | Each):
         return (node.body,)

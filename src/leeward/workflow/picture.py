@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 from leeward.json_text import encode
 from leeward.workflow.model import (
-    Attempt,
+    AttemptNode,
     Block,
     Choose,
     Definition,
@@ -25,7 +25,7 @@ from leeward.workflow.model import (
     Step,
     Stop,
     Wait,
-    condition_written,
+    write_condition,
 )
 from leeward.workflow.retry import NEVER
 from leeward.workflow.runs import Run, RunEvent
@@ -85,7 +85,7 @@ def picture_of(definition: Definition, run: Run | None = None) -> str:
     below = [head, _block(definition.body, marks)]
     if run is not None:
         below.append(_legend(marks.values()))
-    whole = _stacked(below, arrows=False)
+    whole = _stack(below, arrows=False)
     width, height = whole.width + 2 * PADDING, whole.height + 2 * PADDING
     opening = (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" '
@@ -96,7 +96,7 @@ def picture_of(definition: Definition, run: Run | None = None) -> str:
             opening,
             f"<title>{escape(title)}</title>",
             f'<rect width="{width:.0f}" height="{height:.0f}" fill="#ffffff"/>',
-            *_drawn(whole, PADDING, PADDING),
+            *_draw(whole, PADDING, PADDING),
             "</svg>\n",
         ]
     )
@@ -129,7 +129,7 @@ def _mark(event: RunEvent) -> Mark:
 def _block(block: Block, marks: dict[str, Mark]) -> Box:
     if not block:
         return _text_box(["(nothing)"], None)
-    return _stacked([_node(node, marks) for node in block])
+    return _stack([_node(node, marks) for node in block])
 
 
 def _node(node: Node, marks: dict[str, Mark]) -> Box:
@@ -148,13 +148,13 @@ def _node(node: Node, marks: dict[str, Mark]) -> Box:
         case Each():
             label = f"each {node.id}, {node.at_once} at once"
             return _frame(label, _block(node.body, marks))
-        case Attempt() | Parallel() | Choose():
+        case AttemptNode() | Parallel() | Choose():
             return _frame(f"{node.kind} {node.id}", _beside(_alternatives(node, marks)))
 
 
-def _alternatives(node: Attempt | Parallel | Choose, marks: dict[str, Mark]) -> list[Box]:
+def _alternatives(node: AttemptNode | Parallel | Choose, marks: dict[str, Mark]) -> list[Box]:
     """Return what stands beside each other in a node."""
-    if isinstance(node, Attempt):
+    if isinstance(node, AttemptNode):
         handlers = [
             _frame(f"on {', '.join(on.errors)}", _block(on.body, marks), dashed=True)
             for on in node.handlers
@@ -163,7 +163,7 @@ def _alternatives(node: Attempt | Parallel | Choose, marks: dict[str, Mark]) -> 
     if isinstance(node, Parallel):
         return [_frame(each.id, _block(each.body, marks)) for each in node.branches]
     cases = [
-        _frame(encode(condition_written(case.when)).decode(), _block(case.body, marks))
+        _frame(encode(write_condition(case.when)).decode(), _block(case.body, marks))
         for case in node.cases
     ]
     if node.otherwise:
@@ -219,7 +219,7 @@ def _frame(label: str, inner: Box, *, dashed: bool = False) -> Box:
     return Box(width, height, (shape,), parts)
 
 
-def _stacked(boxes: Sequence[Box], *, arrows: bool = True) -> Box:
+def _stack(boxes: Sequence[Box], *, arrows: bool = True) -> Box:
     width = max(box.width for box in boxes)
     y, parts, shapes = 0.0, [], []
     for number, box in enumerate(boxes):
@@ -252,8 +252,8 @@ def _legend(marks: Iterable[Mark]) -> Box:
     return _beside([_text_box([WORDS[mark]], mark) for mark in shown])
 
 
-def _drawn(box: Box, x: float, y: float) -> list[str]:
+def _draw(box: Box, x: float, y: float) -> list[str]:
     lines = [f'<g transform="translate({x:.1f} {y:.1f})">', *box.shapes]
     for dx, dy, part in box.parts:
-        lines += _drawn(part, dx, dy)
+        lines += _draw(part, dx, dy)
     return [*lines, "</g>"]

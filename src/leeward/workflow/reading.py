@@ -12,12 +12,12 @@ from leeward.errors import ConfigError
 from leeward.json_text import Undecodable, decode
 from leeward.values import Effect, Json
 from leeward.workflow.checks import DEEPEST, check_definition
-from leeward.workflow.kernel import frozen
+from leeward.workflow.kernel import freeze
 from leeward.workflow.model import (
     FORMAT,
     PLAIN_FIELD,
     All,
-    Attempt,
+    AttemptNode,
     Block,
     Branch,
     Case,
@@ -26,8 +26,8 @@ from leeward.workflow.model import (
     Condition,
     Definition,
     Each,
+    ErrorHandler,
     Fail,
-    Handler,
     Node,
     Not,
     OneOf,
@@ -41,9 +41,9 @@ from leeward.workflow.model import (
     Template,
     Undo,
     Wait,
-    written,
+    document_of,
 )
-from leeward.workflow.retry import Retry, checked_retry, seconds_of
+from leeward.workflow.retry import Retry, check_retry, seconds_of
 
 if TYPE_CHECKING:
     from ruamel.yaml import YAML
@@ -192,20 +192,22 @@ def _read_undo(value: Any, where: str) -> Undo:
 def _read_retry(value: Any, where: str) -> Retry:
     _Fields(value, where, *Retry._fields)
     try:
-        return checked_retry(Retry(**value), Retry())
+        return check_retry(Retry(**value), Retry())
     except ConfigError as error:
         raise ConfigError(f"{where}: {error}") from None
 
 
-def _read_attempt(fields: _Fields, id: str, places: _Places) -> Attempt:
+def _read_attempt(fields: _Fields, id: str, places: _Places) -> AttemptNode:
     handlers = []
     for index, item in enumerate(fields.need("on", _list)):
         on = _Fields(item, f"{fields.where}.on[{index}]", "errors", "do")
         errors = on.need("errors", _list)
         handlers.append(
-            Handler(tuple(_text(each, f"{on.where}.errors") for each in errors), _do(on, places))
+            ErrorHandler(
+                tuple(_text(each, f"{on.where}.errors") for each in errors), _do(on, places)
+            )
         )
-    return Attempt(id, _do(fields, places), tuple(handlers))
+    return AttemptNode(id, _do(fields, places), tuple(handlers))
 
 
 def _read_saga(fields: _Fields, id: str, places: _Places) -> Saga:
@@ -268,7 +270,7 @@ _READERS: Final[Mapping[str, tuple[tuple[str, ...], Callable[[_Fields, str, Any]
 
 
 def _template(value: Any, where: str) -> Template:
-    return frozen(_unwritten(value, where))
+    return freeze(_unwritten(value, where))
 
 
 def _unwritten(value: Any, where: str) -> Any:
@@ -427,13 +429,13 @@ def yaml_of(definition: Definition) -> str:
     from io import StringIO
 
     stream = StringIO()
-    _yaml(definition.name).dump(_shorter(written(definition)), stream)
+    _yaml(definition.name).dump(_shorter(document_of(definition)), stream)
     return stream.getvalue()
 
 
 def json_of(definition: Definition) -> str:
     """Return a definition as JSON, for people: indented, with every field."""
-    return dumps(written(definition), indent=2) + "\n"
+    return dumps(document_of(definition), indent=2) + "\n"
 
 
 def _json(text: str, source: str) -> Json:

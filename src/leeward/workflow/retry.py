@@ -79,7 +79,7 @@ class Retry(NamedTuple):
 NEVER = Retry(on=(), attempts=1)
 
 
-def checked_retry(retry: Retry | None, default: Retry) -> Retry:
+def check_retry(retry: Retry | None, default: Retry) -> Retry:
     """Return a retry as somebody has given it, with its times in whole seconds.
 
     Raises:

@@ -12,10 +12,10 @@ from leeward.errors import ConfigError
 from leeward.workflow.limits import LIMITS
 from leeward.workflow.model import (
     All,
-    Attempt,
+    AttemptNode,
     Compare,
     Condition,
-    Handler,
+    ErrorHandler,
     Node,
     Not,
     OneOf,
@@ -43,7 +43,7 @@ class Trace:
         self.block.append(node)
 
     @contextmanager
-    def collected(self) -> Iterator[list[Node]]:
+    def collect(self) -> Iterator[list[Node]]:
         """Collect what is added inside the ``with``, in a block of its own."""
         outer, self.block = self.block, []
         try:
@@ -51,7 +51,7 @@ class Trace:
         finally:
             self.block = outer
 
-    def add_handler(self, id: str, handler: Handler) -> None:
+    def add_handler(self, id: str, handler: ErrorHandler) -> None:
         """Add a handler to the attempt `id`, which must be the last node of the open block.
 
         Raises:
@@ -62,14 +62,14 @@ class Trace:
         self._lines[_identity(node)] = self._lines[_identity(last)]
         self.block[-1] = node
 
-    def last_attempt(self, id: str) -> Attempt:
+    def last_attempt(self, id: str) -> AttemptNode:
         """Return the last node of the open block, which must be the attempt `id`.
 
         Raises:
             ConfigError: it is not.
         """
         last = self.block[-1] if self.block else None
-        if not isinstance(last, Attempt) or last.id != id:
+        if not isinstance(last, AttemptNode) or last.id != id:
             raise ConfigError(
                 f"{users_line()}: `on` of {id!r} must come right behind its block, at its level"
             )

@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 from leeward.errors import ConfigError
 from leeward.masking import masked
 from leeward.values import Json
-from leeward.workflow.commands import Answer, Failure, Returned
+from leeward.workflow.commands import Answer, Returned, StepFailure
 from leeward.workflow.model import AMBIGUOUS, Definition
 from leeward.workflow.reading import read_definition, yaml_in
 
@@ -139,5 +139,5 @@ def _case_of(definition: Definition, told: Mapping[str, Any]) -> Case:
 
 def _answer(told: Mapping[str, Any]) -> Answer:
     if "error" in told:
-        return Failure(told["error"], ambiguous=told["error"] in AMBIGUOUS)
+        return StepFailure(told["error"], ambiguous=told["error"] in AMBIGUOUS)
     return Returned(told.get("value"))

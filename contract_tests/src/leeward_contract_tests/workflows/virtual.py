@@ -14,7 +14,7 @@ from leeward.errors import (
     Throttled,
 )
 from leeward.values import Effect, InvokeResult, Json
-from leeward.workflow.commands import Failure
+from leeward.workflow.commands import StepFailure
 from leeward.workflow.driving import Drive, Means
 from leeward.workflow.journal import Journal
 from leeward.workflow.model import NOT_SENT, REFUSED, THROTTLED, TIMEOUT, UNKNOWN
@@ -90,7 +90,7 @@ class Embedded:
             if "crash" in self._case.happens:
                 raise Died
             self._journal.cancel(self._key, self._clock.now())
-        if isinstance(answer, Failure):
+        if isinstance(answer, StepFailure):
             raise error_of(answer.name)
         return InvokeResult(answer.value, "embedded", idempotency_key)
 

@@ -172,7 +172,7 @@ def write(
     ] = None,
 ) -> None:
     """Write a workflow's definition as YAML or JSON."""
-    from leeward.workflow.model import written
+    from leeward.workflow.model import document_of
     from leeward.workflow.reading import json_of, yaml_of
 
     if form not in ("yaml", "json"):
@@ -180,7 +180,7 @@ def write(
     options = options_of(context)
     definition = options.workflow(name)
     text = yaml_of(definition) if form == "yaml" else json_of(definition)
-    data = {"workflow": name, "definition": written(definition), "text": text}
+    data = {"workflow": name, "definition": document_of(definition), "text": text}
     _write(options, data, "text", out)
 
 

@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 from leeward.adapter.workflows import (
     AMBIGUOUS,
     ANY,
-    Attempt,
+    AttemptNode,
     Block,
     Each,
-    Handler,
+    ErrorHandler,
     Parallel,
     Saga,
     Step,
@@ -78,7 +78,7 @@ def error_of(name: str, *, ambiguous: bool = False, final: bool = False) -> str:
     )
 
 
-def is_taken(handler: Handler, error: str) -> str:
+def is_taken(handler: ErrorHandler, error: str) -> str:
     """Return an expression: whether a handler takes an error."""
     if ANY in handler.errors:
         return "true"
@@ -104,7 +104,7 @@ def names_of(block: Block, level: int) -> dict[str, str]:
     """Return the variables for what is readable behind a block."""
     found: dict[str, str] = {}
     for node in block:
-        if isinstance(node, Step | Attempt):
+        if isinstance(node, Step | AttemptNode):
             found[node.id] = f"$v{level}_{variable_of(node.id)}"
         if not isinstance(node, Each):
             for inner in blocks_of(node):

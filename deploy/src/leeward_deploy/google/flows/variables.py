@@ -7,10 +7,10 @@ from typing import Any, Final, NamedTuple
 
 from leeward.adapter.workflows import (
     ANY,
-    Attempt,
+    AttemptNode,
     Block,
     Each,
-    Handler,
+    ErrorHandler,
     Parallel,
     Saga,
     Step,
@@ -41,7 +41,7 @@ class Surroundings(NamedTuple):
     errors: tuple[str, ...] = ()
 
 
-def is_taken(handler: Handler, error: str) -> str:
+def is_taken(handler: ErrorHandler, error: str) -> str:
     """Return an expression: whether a handler takes an error."""
     return "true" if ANY in handler.errors else is_one_of(f"{error}.name", handler.errors)[2:-1]
 
@@ -115,9 +115,9 @@ def initial_of(block: Block) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for node in block:
         id = variable_of(node.id)
-        if isinstance(node, Step | Attempt):
+        if isinstance(node, Step | AttemptNode):
             found[f"v_{id}"] = None
-        if isinstance(node, Attempt | Saga):
+        if isinstance(node, AttemptNode | Saga):
             found[f"x_{id}"] = None
         if isinstance(node, Saga):
             found[f"u_{id}"] = []
