@@ -13,7 +13,7 @@ from leeward.values import Effect, Json
 from leeward.workflow import model
 from leeward.workflow.checks import check_definition
 from leeward.workflow.commands import Answer, Returned, StepCall, StepFailure
-from leeward.workflow.kernel import freeze
+from leeward.workflow.model import freeze
 from leeward.workflow.retry import NEVER, Retry
 
 ERRORS = (

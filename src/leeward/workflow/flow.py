@@ -20,8 +20,16 @@ from leeward.errors import ConfigError
 from leeward.values import Effect, EffectName, Json
 from leeward.workflow import model
 from leeward.workflow.checks import check_definition
-from leeward.workflow.kernel import freeze
-from leeward.workflow.model import Block, Branch, Case, ErrorHandler, Node, Reference, Template
+from leeward.workflow.model import (
+    Block,
+    Branch,
+    Case,
+    ErrorHandler,
+    Node,
+    Reference,
+    Template,
+    freeze,
+)
 from leeward.workflow.reading import STEP_TIMEOUT, UNDO_RETRY
 from leeward.workflow.retry import Retry, check_retry, seconds_of
 from leeward.workflow.symbols import Ref, Test, Trace, condition_of, users_line

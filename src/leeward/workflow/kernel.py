@@ -2,6 +2,8 @@
 
 Pure: no clock, no I/O, no randomness. So the same definition, input and answers give the same run,
 on whatever carries out the commands: the embedded engine, an orchestrator that replays, a test.
+`Machine` is the generator as an object. `fill` and `holds` say what templates and conditions mean;
+every export is held to that: what is not there is null, an object has fields, and nothing else has.
 """
 
 from __future__ import annotations
@@ -9,7 +11,6 @@ from __future__ import annotations
 import operator
 from collections import deque
 from collections.abc import Callable, Generator, Mapping, Sequence
-from types import MappingProxyType
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from leeward.json_text import DEEPEST, is_deeper
@@ -46,92 +47,6 @@ from leeward.workflow.model import (
     Wait,
 )
 from leeward.workflow.retry import Retry
-
-_ORDER: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-}
-
-
-def freeze(value: Json) -> Template:
-    """Return JSON, with references in it, as nobody can change it any more."""
-    if isinstance(value, Mapping):
-        return MappingProxyType({name: freeze(each) for name, each in value.items()})
-    if isinstance(value, list):
-        return tuple(freeze(each) for each in value)
-    return value
-
-
-def fill(template: Template, variables: Mapping[str, Json]) -> Json:
-    """Return the JSON that a template stands for.
-
-    Args:
-        template: with references.
-        variables: values by name; a name without one is null.
-    """
-    if isinstance(template, Reference):
-        return look_up(template, variables)
-    if isinstance(template, Mapping):
-        return {name: fill(each, variables) for name, each in template.items()}
-    if isinstance(template, tuple):
-        return [fill(each, variables) for each in template]
-    return template
-
-
-def look_up(reference: Reference, variables: Mapping[str, Json]) -> Json:
-    """Return the value of a reference."""
-    value = variables.get(reference.name)
-    for field in reference.path:
-        value = value.get(field) if isinstance(value, dict) else None
-    return value
-
-
-def holds(condition: Condition, variables: Mapping[str, Json]) -> bool:
-    """Return whether a condition holds."""
-    if isinstance(condition, Compare):
-        right = condition.right
-        if isinstance(right, Reference):
-            right = look_up(right, variables)
-        return _compare(look_up(condition.left, variables), condition.op, right)
-    if isinstance(condition, OneOf):
-        left = look_up(condition.left, variables)
-        return any(_equal(left, each) for each in condition.values)
-    if isinstance(condition, Present):
-        return look_up(condition.left, variables) is not None
-    if isinstance(condition, Not):
-        return not holds(condition.inner, variables)
-    if isinstance(condition, All):
-        return all(holds(each, variables) for each in condition.inner)
-    assert isinstance(condition, Some)
-    return any(holds(each, variables) for each in condition.inner)
-
-
-def _compare(left: Json, op: str, right: Json) -> bool:
-    if op == "==":
-        return _equal(left, right)
-    if op == "!=":
-        return not _equal(left, right)
-    same = _type(left) == _type(right) and _type(left) in ("number", "string")
-    return same and _ORDER[op](left, right)
-
-
-def _equal(left: Json, right: Json) -> bool:
-    """Compare plain values; lists and objects are equal to nothing."""
-    kind = _type(left)
-    return kind is not None and kind == _type(right) and bool(left == right)
-
-
-def _type(value: Json) -> str | None:
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "boolean"
-    if isinstance(value, int | float):
-        return "number"
-    return "string" if isinstance(value, str) else None
-
 
 UNDO_AT_ONCE: Final = 10
 """Calls beside each other where a saga is taken back in parallel."""
@@ -218,7 +133,20 @@ def execution(definition: Definition, run: str, value: Json) -> Running:
 
 def _block(block: Block, scope: _Scope) -> Running:
     for node in block:
-        yield from _NODES[node.kind](node, scope)
+        match node:
+            case Choose():
+                bodies = (case.body for case in node.cases if holds(case.when, scope.variables))
+                yield from _block(next(bodies, node.otherwise), scope)
+            case Wait():
+                answer = yield Sleep(node.id + scope.suffix, 1, float(node.seconds), scope.guarded)
+                if isinstance(answer, StepFailure):
+                    raise _Failed(answer)
+            case Stop():
+                raise _Stopped(fill(node.result, scope.variables))
+            case Fail():
+                raise _Failed(StepFailure(node.error))
+            case _:
+                yield from _NODES[node.kind](node, scope)
 
 
 def _step(step: Step, scope: _Scope) -> Running:
@@ -395,7 +323,7 @@ def _beside(
     scope: _Scope, inner: list[_Scope], bodies: Sequence[Block], *, at_once: int
 ) -> Generator[Any, Any, StepFailure | None]:
     """Run blocks beside each other; when all have ended, return the first one's error, if any."""
-    running = tuple(_caught(body, each) for body, each in zip(bodies, inner, strict=True))
+    running = tuple(_catch(body, each) for body, each in zip(bodies, inner, strict=True))
     failures = yield Together(running, at_once)
     for each in inner:
         if scope.done is not None and each.done is not None:
@@ -403,7 +331,7 @@ def _beside(
     return next((failure for failure in failures if failure is not None), None)
 
 
-def _caught(body: Block, scope: _Scope) -> Generator[Any, Any, StepFailure | None]:
+def _catch(body: Block, scope: _Scope) -> Generator[Any, Any, StepFailure | None]:
     try:
         yield from _block(body, scope)
     except _Failed as failed:
@@ -411,44 +339,13 @@ def _caught(body: Block, scope: _Scope) -> Generator[Any, Any, StepFailure | Non
     return None
 
 
-def _choose(node: Choose, scope: _Scope) -> Running:
-    for case in node.cases:
-        if holds(case.when, scope.variables):
-            yield from _block(case.body, scope)
-            return
-    yield from _block(node.otherwise, scope)
-
-
-def _wait(node: Wait, scope: _Scope) -> Running:
-    answer = yield Sleep(node.id + scope.suffix, 1, float(node.seconds), scope.guarded)
-    if isinstance(answer, StepFailure):
-        raise _Failed(answer)
-
-
-def _stop(node: Stop, scope: _Scope) -> Running:
-    yield from ()
-    raise _Stopped(fill(node.result, scope.variables))
-
-
-def _fail(node: Fail, scope: _Scope) -> Running:
-    del scope
-    yield from ()
-    raise _Failed(StepFailure(node.error))
-
-
-_NODES: Final[Mapping[str, Callable[[Any, _Scope], Running]]] = MappingProxyType(
-    {
-        "step": _step,
-        "attempt": _attempt,
-        "saga": _saga,
-        "parallel": _parallel,
-        "choose": _choose,
-        "each": _each,
-        "wait": _wait,
-        "stop": _stop,
-        "fail": _fail,
-    }
-)
+_NODES: Final[Mapping[str, Callable[[Any, _Scope], Running]]] = {
+    "step": _step,
+    "attempt": _attempt,
+    "saga": _saga,
+    "parallel": _parallel,
+    "each": _each,
+}
 
 
 class Machine:
@@ -479,7 +376,10 @@ class Machine:
             try:
                 wanted = task.running.send(answer)
             except StopIteration as ended:
-                ready.extend(self._ended(task, ended.value))
+                if task.group is None:
+                    self.end = ended.value
+                else:
+                    ready.extend(task.group.note_end(task.place, ended.value))
                 continue
             if not isinstance(wanted, Together):
                 place = (wanted.path, wanted.attempt)
@@ -488,12 +388,6 @@ class Machine:
                 continue
             group = _Group(task, wanted.blocks, wanted.at_once)
             ready.extend(group.begin() or [(task, [])])
-
-    def _ended(self, task: _Task, value: Any) -> list[tuple[_Task, Any]]:
-        if task.group is None:
-            self.end = value
-            return []
-        return task.group.note_end(task.place, value)
 
 
 class _Task(NamedTuple):
@@ -523,3 +417,80 @@ class _Group:
         if not self._left:
             return [(self._waiting, self._values)]
         return [(self._pending.popleft(), None)] if self._pending else []
+
+
+def fill(template: Template, variables: Mapping[str, Json]) -> Json:
+    """Return the JSON that a template stands for.
+
+    Args:
+        template: with references.
+        variables: values by name; a name without one is null.
+    """
+    if isinstance(template, Reference):
+        return look_up(template, variables)
+    if isinstance(template, Mapping):
+        return {name: fill(each, variables) for name, each in template.items()}
+    if isinstance(template, tuple):
+        return [fill(each, variables) for each in template]
+    return template
+
+
+def look_up(reference: Reference, variables: Mapping[str, Json]) -> Json:
+    """Return the value of a reference."""
+    value = variables.get(reference.name)
+    for field in reference.path:
+        value = value.get(field) if isinstance(value, dict) else None
+    return value
+
+
+def holds(condition: Condition, variables: Mapping[str, Json]) -> bool:
+    """Return whether a condition holds."""
+    if isinstance(condition, Compare):
+        right = condition.right
+        if isinstance(right, Reference):
+            right = look_up(right, variables)
+        return _compare(look_up(condition.left, variables), condition.op, right)
+    if isinstance(condition, OneOf):
+        left = look_up(condition.left, variables)
+        return any(_equal(left, each) for each in condition.values)
+    if isinstance(condition, Present):
+        return look_up(condition.left, variables) is not None
+    if isinstance(condition, Not):
+        return not holds(condition.inner, variables)
+    if isinstance(condition, All):
+        return all(holds(each, variables) for each in condition.inner)
+    assert isinstance(condition, Some)
+    return any(holds(each, variables) for each in condition.inner)
+
+
+def _compare(left: Json, op: str, right: Json) -> bool:
+    if op == "==":
+        return _equal(left, right)
+    if op == "!=":
+        return not _equal(left, right)
+    same = _type(left) == _type(right) and _type(left) in ("number", "string")
+    return same and _ORDER[op](left, right)
+
+
+def _equal(left: Json, right: Json) -> bool:
+    """Compare plain values; lists and objects are equal to nothing."""
+    kind = _type(left)
+    return kind is not None and kind == _type(right) and bool(left == right)
+
+
+def _type(value: Json) -> str | None:
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "boolean"
+    if isinstance(value, int | float):
+        return "number"
+    return "string" if isinstance(value, str) else None
+
+
+_ORDER: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}

@@ -12,7 +12,6 @@ from leeward.errors import ConfigError
 from leeward.json_text import Undecodable, decode
 from leeward.values import Effect, Json
 from leeward.workflow.checks import DEEPEST, check_definition
-from leeward.workflow.kernel import freeze
 from leeward.workflow.model import (
     FORMAT,
     PLAIN_FIELD,
@@ -42,6 +41,7 @@ from leeward.workflow.model import (
     Undo,
     Wait,
     document_of,
+    freeze,
 )
 from leeward.workflow.retry import Retry, check_retry, seconds_of
 
@@ -241,21 +241,6 @@ def _read_each(fields: _Fields, id: str, places: _Places) -> Each:
     return Each(id, fields.need("in", _reference), _do(fields, places), at_once)
 
 
-def _read_wait(fields: _Fields, id: str, places: _Places) -> Wait:
-    del places
-    return Wait(id, fields.need("seconds", seconds_of))
-
-
-def _read_stop(fields: _Fields, id: str, places: _Places) -> Stop:
-    del places
-    return Stop(id, fields.get("result", _template))
-
-
-def _read_fail(fields: _Fields, id: str, places: _Places) -> Fail:
-    del places
-    return Fail(id, fields.need("error", _text))
-
-
 _READERS: Final[Mapping[str, tuple[tuple[str, ...], Callable[[_Fields, str, Any], Node]]]] = {
     "step": (("call", "payload", "effect", "timeout", "retry", "undo"), _read_step),
     "attempt": (("do", "on"), _read_attempt),
@@ -263,25 +248,25 @@ _READERS: Final[Mapping[str, tuple[tuple[str, ...], Callable[[_Fields, str, Any]
     "parallel": (("branches",), _read_parallel),
     "choose": (("cases", "otherwise"), _read_choose),
     "each": (("in", "at_once", "do"), _read_each),
-    "wait": (("seconds",), _read_wait),
-    "stop": (("result",), _read_stop),
-    "fail": (("error",), _read_fail),
+    "wait": (("seconds",), lambda fields, id, _: Wait(id, fields.need("seconds", seconds_of))),
+    "stop": (("result",), lambda fields, id, _: Stop(id, fields.get("result", _template))),
+    "fail": (("error",), lambda fields, id, _: Fail(id, fields.need("error", _text))),
 }
 
 
 def _template(value: Any, where: str) -> Template:
-    return freeze(_unwritten(value, where))
+    return freeze(_parse_value(value, where))
 
 
-def _unwritten(value: Any, where: str) -> Any:
+def _parse_value(value: Any, where: str) -> Any:
     if isinstance(value, str) and value.startswith("$"):
         return value[1:] if value.startswith("$$") else _reference(value, where)
     if isinstance(value, Mapping):
         if not all(isinstance(name, str) for name in value):
             raise ConfigError(f"{where} has a field that is not named by a text; write a text")
-        return {name: _unwritten(each, where) for name, each in value.items()}
+        return {name: _parse_value(each, where) for name, each in value.items()}
     if isinstance(value, list):
-        return [_unwritten(each, where) for each in value]
+        return [_parse_value(each, where) for each in value]
     if value is None or type(value) in (bool, int, float, str):
         return value
     raise ConfigError(f"{where} holds a {type(value).__name__}, which is not JSON; write a text")
@@ -292,16 +277,17 @@ def _reference(value: Any, where: str) -> Reference:
     fields = _FIELD.findall(match[2]) if match is not None else []
     try:
         if match is not None and "".join(fields) == match[2]:
-            return Reference(match[1], tuple(map(_field, fields)))
+            return Reference(
+                match[1],
+                tuple(
+                    field[1:] if field[0] == "." else str(decode(field[1:-1])) for field in fields
+                ),
+            )
     except Undecodable:
         pass
     raise ConfigError(
         f"{where} must be a reference like $input.order.id; $$ stands for the sign itself"
     )
-
-
-def _field(text: str) -> str:
-    return text[1:] if text.startswith(".") else str(decode(text[1:-1]))
 
 
 def _condition(value: Any, where: str) -> Condition:
@@ -319,7 +305,7 @@ def _condition(value: Any, where: str) -> Condition:
     if len(sides) != 2 or op not in (*_OPERATORS, "in"):
         known = ", ".join((*_OPERATORS, "in"))
         raise ConfigError(f"{where}: {op!r} must be one of {known}, with a list of two")
-    left, right = _reference(sides[0], where), _unwritten(sides[1], where)
+    left, right = _reference(sides[0], where), _parse_value(sides[1], where)
     if op == "in":
         return OneOf(left, tuple(_list(right, where)))
     return Compare(left, op, right)

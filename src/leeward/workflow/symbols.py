@@ -88,13 +88,12 @@ class Trace:
 def users_line() -> str:
     """Return the user's file and line: those of the nearest caller outside of this package."""
     frame = sys._getframe(1)  # noqa: SLF001 - there is no other way to a caller that is cheap
-    while frame.f_back is not None and _is_ours(frame.f_code.co_filename):
+    while frame.f_back is not None:
+        file = frame.f_code.co_filename
+        if file != _CONTEXTLIB and not file.startswith(_PACKAGE):
+            break
         frame = frame.f_back
     return f"{frame.f_code.co_filename}:{frame.f_lineno}"
-
-
-def _is_ours(file: str) -> bool:
-    return file == _CONTEXTLIB or file.startswith(_PACKAGE)
 
 
 _identity = id
