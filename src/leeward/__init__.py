@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from leeward.config import Config
     from leeward.errors import (
         AllTargetsUnavailable,
+        Attempt,
         AuthError,
         CallError,
         ConfigError,
@@ -43,13 +44,13 @@ if TYPE_CHECKING:
         Throttled,
         Unsupported,
     )
-    from leeward.object_values import ObjectInfo, ObjectPage
     from leeward.operations.downloads import AsyncObjectReader, ObjectReader
     from leeward.values import (
-        Attempt,
         Effect,
         Event,
         InvokeResult,
+        ObjectInfo,
+        ObjectPage,
         Promise,
         PublishEntry,
         PublishReceipt,
@@ -113,13 +114,11 @@ _MODULES = {
     "Client": "leeward.client",
     "Config": "leeward.config",
     "Context": "leeward.app",
-    "ObjectInfo": "leeward.object_values",
-    "ObjectPage": "leeward.object_values",
     "ObjectReader": "leeward.operations.downloads",
 }
 _VALUES = (
-    "Attempt Effect Event InvokeResult Promise PublishEntry PublishReceipt PublishReport Receipt "
-    "Record StoreReceipt TargetStatus"
+    "Effect Event InvokeResult ObjectInfo ObjectPage Promise PublishEntry PublishReceipt "
+    "PublishReport Receipt Record StoreReceipt TargetStatus"
 ).split()
 
 

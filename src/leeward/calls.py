@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Generic, Literal, NamedTuple, TypeAlias, TypeVar
 
-from leeward.errors import Outcome, Ran
+from leeward.errors import Attempt, Outcome, Ran
 from leeward.masking import masked
-from leeward.values import Attempt, Effect, Event, Item
+from leeward.values import Effect, Event, Item
 
 if TYPE_CHECKING:
     from leeward.object_calls import DeleteObject, GetObject, HeadObject, ListObjects, PutObject

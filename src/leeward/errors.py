@@ -26,10 +26,7 @@ Each has `target` and `attempts`; the native error, where there is one, is its `
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias, TypedDict, Unpack
-
-if TYPE_CHECKING:
-    from leeward.values import Attempt
+from typing import Literal, NamedTuple, TypeAlias, TypedDict, Unpack
 
 
 class Outcome(Enum):
@@ -59,6 +56,33 @@ class Outcome(Enum):
     """There is no such function, bus or table. An absent *item* is OK, with None."""
     CONFLICT = "conflict"
     """A condition of the call did not hold."""
+
+
+class Attempt(NamedTuple):
+    """One try of a call on one target. It holds no payload.
+
+    Attributes:
+        target: the target's name.
+        started: seconds from the start of the call to the start of this attempt.
+        duration: seconds that it took.
+        outcome: how it ended.
+        code: the provider's error code, if there is one.
+        request_id: the provider's id of the request, for a support ticket.
+        read_back: True for a load that looked what an earlier attempt had done.
+        reason: the code of why this target was asked, such as ``first``, ``again`` or ``moved``;
+            the page on routing lists them.
+        call_id: of the call that it belongs to, for `Client.explain`; counted by the client.
+    """
+
+    target: str
+    started: float
+    duration: float
+    outcome: Outcome
+    code: str | None = None
+    request_id: str | None = None
+    read_back: bool = False
+    reason: str = "first"
+    call_id: int = 0
 
 
 Ran: TypeAlias = Literal["no", "maybe", "yes"]

@@ -7,11 +7,12 @@ from enum import Enum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
-from leeward.errors import CallError, Outcome
+from leeward.errors import Attempt, CallError, Outcome
 from leeward.masking import masked
 
 if TYPE_CHECKING:
     from datetime import datetime
+
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
@@ -52,33 +53,6 @@ class Promise(Enum):
     """A backup was restored, and the table, read again, holds exactly its items."""
     RESTORED = "restored"
     """A backup was restored; that the table holds exactly its items is not proved."""
-
-
-class Attempt(NamedTuple):
-    """One try of a call on one target. It holds no payload.
-
-    Attributes:
-        target: the target's name.
-        started: seconds from the start of the call to the start of this attempt.
-        duration: seconds that it took.
-        outcome: how it ended.
-        code: the provider's error code, if there is one.
-        request_id: the provider's id of the request, for a support ticket.
-        read_back: True for a load that looked what an earlier attempt had done.
-        reason: the code of why this target was asked, such as ``first``, ``again`` or ``moved``;
-            the page on routing lists them.
-        call_id: of the call that it belongs to, for `Client.explain`; counted by the client.
-    """
-
-    target: str
-    started: float
-    duration: float
-    outcome: Outcome
-    code: str | None = None
-    request_id: str | None = None
-    read_back: bool = False
-    reason: str = "first"
-    call_id: int = 0
 
 
 class InvokeResult(NamedTuple):
@@ -293,3 +267,42 @@ class TargetStatus(NamedTuple):
     residency: str | None = None
     in_flight: int | None = None
     waiting: int | None = None
+
+
+class ObjectInfo(NamedTuple):
+    """An object, without its bytes.
+
+    Attributes:
+        name: in its bucket.
+        size: bytes.
+        revision: opaque, for `if_revision`.
+        target: where it is.
+        checksum: ``sha256:`` or ``md5:`` and the digest of all bytes in hex; None where nobody
+            knows it, and in lists.
+        metadata: that was put with it. Only `head_object` tells it everywhere; lists never do.
+    """
+
+    name: str
+    size: int
+    revision: str
+    target: str
+    checksum: str | None = None
+    attempts: tuple[Attempt, ...] = ()
+    metadata: Mapping[str, str] = NOTHING
+
+    def __repr__(self) -> str:
+        return masked(self, "name size revision target checksum attempts")
+
+
+class ObjectPage(NamedTuple):
+    """A page of a list of objects.
+
+    Attributes:
+        objects: in the order of the target.
+        cursor: for the next page; None on the last one.
+    """
+
+    objects: tuple[ObjectInfo, ...]
+    cursor: str | None
+    target: str
+    attempts: tuple[Attempt, ...] = ()

@@ -15,9 +15,9 @@ import pytest
 
 from leeward import Client, Config, OutcomeUnknown
 from leeward.config import FunctionConfig
-from leeward.errors import Outcome
+from leeward.errors import Attempt, Outcome
 from leeward.testing import FakeClock
-from leeward.values import Attempt, Effect, InvokeResult
+from leeward.values import Effect, InvokeResult
 from leeward_contract_tests.contracts.observations import eventually
 from tests.clouds.places import Place
 from tests.house.workspace import ROOT

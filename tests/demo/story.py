@@ -9,7 +9,8 @@ from typing import Any
 
 from leeward import CallError, Client
 from leeward.cli.demo.table import Row
-from leeward.values import Attempt, EffectName
+from leeward.errors import Attempt
+from leeward.values import EffectName
 from tests.demo.stage import Cloud
 
 ORDER = {"id": "42", "total": Decimal("9.90")}

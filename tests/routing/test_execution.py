@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from leeward.adapter import Call, Invoke, Key, Load, Result, Store, Stored
-from leeward.errors import Outcome
+from leeward.errors import Attempt, Outcome
 from leeward.routing.call import Core, Dispatch, Pause, ReadBack
 from leeward.routing.execution import Execution, execute
 from leeward.routing.health import Evidence, Health
 from leeward.routing.select import Targets
-from leeward.values import Attempt, Effect
+from leeward.values import Effect
 from tests.routing.two_in_flight import two_at_once
 from tests.scripted import AMBIGUOUS, NOT_SENT, OK, REJECTED
 

@@ -17,10 +17,10 @@ from typing import Final, NamedTuple
 from leeward.client import Client
 from leeward.errors import Conflict, InvalidRequest, OutcomeUnknown
 from leeward.items.keys import escape_key
-from leeward.object_values import ObjectInfo
 from leeward.operations.cursors import Cursors
 from leeward.operations.downloads import DAMAGED
 from leeward.operations.upkeep import own_bucket
+from leeward.values import ObjectInfo
 from leeward_backup.errors import BackupError, NoBackup
 from leeward_backup.lines import Damaged
 from leeward_backup.manifest import Manifest, needs, read

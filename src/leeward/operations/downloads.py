@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from leeward.adapter import Result
 from leeward.errors import InvalidRequest, Outcome
 from leeward.object_calls import FoundObject, GetObject, HeadObject, Piece
-from leeward.object_values import ObjectInfo
 from leeward.operations.errors import error_of
+from leeward.values import ObjectInfo
 
 if TYPE_CHECKING:
     from leeward.adapter import Call

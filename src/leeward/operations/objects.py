@@ -11,12 +11,11 @@ from leeward.config.model import BucketConfig
 from leeward.entropy import new_id
 from leeward.errors import InvalidRequest, PayloadTooLarge
 from leeward.object_calls import DeleteObject, HeadObject, ListObjects, PutObject
-from leeward.object_values import ObjectInfo, ObjectPage
 from leeward.operations import arguments
 from leeward.operations.downloads import Download
 from leeward.operations.metadata import checked_metadata
 from leeward.operations.results import target_of
-from leeward.values import Promise, StoreReceipt
+from leeward.values import ObjectInfo, ObjectPage, Promise, StoreReceipt
 from leeward.watching import OBJECT_PUTS
 
 if TYPE_CHECKING:

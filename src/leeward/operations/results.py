@@ -6,10 +6,9 @@ from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from leeward.adapter import Call, Delete, Enqueue, Invoke, Load, Publish, Result, Store, Stored
-from leeward.errors import CallError, LeewardError, NotFound, Outcome
+from leeward.errors import Attempt, CallError, LeewardError, NotFound, Outcome
 from leeward.text import did_you_mean
 from leeward.values import (
-    Attempt,
     InvokeResult,
     Json,
     Promise,

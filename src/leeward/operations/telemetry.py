@@ -16,7 +16,7 @@ from typing import Any, Final
 from leeward.adapter import Call, Enqueue, Invoke, Limits, Publish, Result
 from leeward.calls import OBJECT_VERBS
 from leeward.cloudevents import document_of
-from leeward.errors import Outcome
+from leeward.errors import Attempt, Outcome
 from leeward.otel import (
     ATTEMPTS,
     BUCKET,
@@ -41,7 +41,7 @@ from leeward.otel import (
     traceparent_of,
 )
 from leeward.routing import FailoverDriver
-from leeward.values import Attempt, RoutingEvent
+from leeward.values import RoutingEvent
 
 _NANO: Final = 1_000_000_000
 

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 from leeward.adapter import Call, Publish, Result
 from leeward.envelope import NOT_RECOGNISED
-from leeward.errors import Outcome
+from leeward.errors import Attempt, Outcome
 from leeward.routing.attempt_time import is_used_up, refund_early
 from leeward.routing.batches import Batch, all_taken
 from leeward.routing.call import (
@@ -34,7 +34,6 @@ from leeward.routing.call import (
 from leeward.routing.keys import KNOWN_KEY, as_it_is, is_unkeyed, note
 from leeward.routing.readback import judge
 from leeward.routing.results import refusal, result_of
-from leeward.values import Attempt
 
 Reply: TypeAlias = tuple[Command, float, float, object]
 """What came of a command: the command itself, the monotonic seconds when it was taken up and when

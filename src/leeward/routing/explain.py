@@ -6,8 +6,8 @@ from typing import Final
 
 from leeward.adapter import NO_PLACE
 from leeward.envelope import NOT_KEPT, RUNNING, UNKNOWN
+from leeward.errors import Attempt
 from leeward.routing.health import Health
-from leeward.values import Attempt
 
 REASONS: Final = {
     "first": "it is the first target that may serve the call",

@@ -31,7 +31,7 @@ from leeward.operations.cursors import Cursors
 
 if TYPE_CHECKING:
     from leeward.client import Client
-    from leeward.object_values import ObjectInfo
+    from leeward.values import ObjectInfo
 
 Bucket: TypeAlias = Annotated[
     str, typer.Argument(metavar="BUCKET", help="Logical name of the bucket.")

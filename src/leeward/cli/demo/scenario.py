@@ -10,9 +10,8 @@ from typing import TypeAlias
 from leeward.cli.demo.naive import naive_invoke
 from leeward.cli.demo.shop import Shop
 from leeward.client import Client
-from leeward.errors import OutcomeUnknown
+from leeward.errors import Attempt, OutcomeUnknown
 from leeward.testing import Fault
-from leeward.values import Attempt
 
 ORDER = {"id": "42", "total": "9.90"}
 

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from leeward.cli.item_json import tagged
 from leeward.cli.output.exit_codes import ExitCode
-from leeward.errors import CallError, FunctionError, InvalidRequest, LeewardError, OutcomeUnknown
-from leeward.values import (
+from leeward.errors import (
     Attempt,
-    InvokeResult,
-    PublishReceipt,
-    Receipt,
-    Record,
-    StoreReceipt,
+    CallError,
+    FunctionError,
+    InvalidRequest,
+    LeewardError,
+    OutcomeUnknown,
 )
+from leeward.values import InvokeResult, PublishReceipt, Receipt, Record, StoreReceipt
 
 if TYPE_CHECKING:
-    from leeward.object_values import ObjectInfo
+    from leeward.values import ObjectInfo
     from leeward.workflow.runs import Run
 
 JsonObject: TypeAlias = dict[str, Any]
