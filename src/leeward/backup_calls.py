@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-from leeward.masking import masked
+from leeward.masking import mask
 
 
 class ReadExport(NamedTuple):
@@ -25,7 +25,7 @@ class ReadExport(NamedTuple):
     verb: Literal["read_export"] = "read_export"
 
     def __repr__(self) -> str:
-        return masked(self, "part verb")
+        return mask(self, "part verb")
 
 
 class Exported(NamedTuple):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Generic, Literal, NamedTuple, TypeAlias, TypeVar
 
 from leeward.errors import Attempt, Outcome, Ran
-from leeward.masking import masked
+from leeward.masking import mask
 from leeward.values import Effect, Event, Item
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class Key(NamedTuple):
     values: tuple[str, ...]
 
     def __repr__(self) -> str:
-        return masked(self, "fields")
+        return mask(self, "fields")
 
 
 class Invoke(NamedTuple):
@@ -104,7 +104,7 @@ class Invoke(NamedTuple):
     verb: Literal["invoke"] = "invoke"
 
     def __repr__(self) -> str:
-        return masked(self, "function idempotency_key effect shared_dedup time_limit marks verb")
+        return mask(self, "function idempotency_key effect shared_dedup time_limit marks verb")
 
 
 class Enqueue(NamedTuple):
@@ -125,7 +125,7 @@ class Enqueue(NamedTuple):
     verb: Literal["enqueue"] = "enqueue"
 
     def __repr__(self) -> str:
-        return masked(self, "function idempotency_key effect shared_dedup verb")
+        return mask(self, "function idempotency_key effect shared_dedup verb")
 
 
 class Publish(NamedTuple):
@@ -164,7 +164,7 @@ class Store(NamedTuple):
     verb: Literal["store"] = "store"
 
     def __repr__(self) -> str:
-        return masked(self, "table key write_id now expires_at if_absent if_revision verb")
+        return mask(self, "table key write_id now expires_at if_absent if_revision verb")
 
 
 class Load(NamedTuple):
@@ -212,7 +212,7 @@ class Scan(NamedTuple):
     verb: Literal["scan"] = "scan"
 
     def __repr__(self) -> str:
-        return masked(self, "table most verb")
+        return mask(self, "table most verb")
 
 
 class StoreMany(NamedTuple):
@@ -228,7 +228,7 @@ class StoreMany(NamedTuple):
     verb: Literal["store_many"] = "store_many"
 
     def __repr__(self) -> str:
-        return masked(self, "verb")
+        return mask(self, "verb")
 
 
 DataCall: TypeAlias = Store | Load | Delete | Scan
@@ -266,7 +266,7 @@ class Stored(NamedTuple):
     lost: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
-        return masked(self, "revision write_id expires_at foreign")
+        return mask(self, "revision write_id expires_at foreign")
 
 
 class Page(NamedTuple):
@@ -276,7 +276,7 @@ class Page(NamedTuple):
     cursor: str | None = None
 
     def __repr__(self) -> str:
-        return masked(self, "items")
+        return mask(self, "items")
 
 
 class FunctionFault(NamedTuple):
@@ -300,7 +300,7 @@ class FunctionFault(NamedTuple):
     retryable: bool | None = None
 
     def __repr__(self) -> str:
-        return masked(self, "type ran retryable")
+        return mask(self, "type ran retryable")
 
 
 class Result(NamedTuple, Generic[T]):
@@ -344,7 +344,7 @@ class Result(NamedTuple, Generic[T]):
     resolved: bool = False
 
     def __repr__(self) -> str:
-        return masked(
+        return mask(
             self,
             "outcome code message reason request_id retry_after executed fault dedup target "
             "attempts resolved",

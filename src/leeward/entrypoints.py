@@ -62,7 +62,7 @@ def all_entry_points(group: str) -> list[EntryPoint]:
         if offers := each.entry_points.select(group=group):
             name = _name_of(each)
             points = [EntryPoint(point.name, point.value, name) for point in offers]
-            found.setdefault(_normalised(name), points)
+            found.setdefault(_normalise(name), points)
     return [point for points in found.values() for point in points]
 
 
@@ -102,10 +102,10 @@ def _distributions(directory: str) -> Iterator[tuple[str, str]]:
         # pip leaves a ~ before the name of what it could not remove.
         if name.lower().endswith(METADATA) and not name.startswith("~"):
             distribution = name.rpartition(".")[0].partition("-")[0]
-            yield _normalised(distribution), os.path.join(directory, name)
+            yield _normalise(distribution), os.path.join(directory, name)
 
 
-def _normalised(distribution: str) -> str:
+def _normalise(distribution: str) -> str:
     return re.sub(r"[-_.]+", "-", distribution).lower()
 
 

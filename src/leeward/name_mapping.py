@@ -77,15 +77,15 @@ class NameMappingDriver(WrappingDriver):
 
     def perform(self, call: Call, timeout: float) -> Result[Any]:
         """Make one attempt, under the target's own name."""
-        return self._driver.perform(self._named(call), timeout)
+        return self._driver.perform(self._map(call), timeout)
 
     async def perform_async(self, call: Call, timeout: float) -> Result[Any]:
         """Await one attempt, under the target's own name."""
-        return await self._driver.perform_async(self._named(call), timeout)
+        return await self._driver.perform_async(self._map(call), timeout)
 
     def store_many(self, calls: Sequence[Store], timeout: float) -> list[Result[Any]] | None:
         """Make attempts at many stores, under the target's own names."""
-        named: Any = [self._named(call) for call in calls]
+        named: Any = [self._map(call) for call in calls]
         return self._driver.store_many(named, timeout)
 
     def look(self, look: Look, timeout: float) -> Result[Any]:
@@ -98,7 +98,7 @@ class NameMappingDriver(WrappingDriver):
         names = by_verb.get(look.verb, self._functions)
         return super().look(look._replace(name=names.get(look.name, look.name)), timeout)
 
-    def _named(self, call: Call) -> Call:
+    def _map(self, call: Call) -> Call:
         match call:
             case Invoke(function) | Enqueue(function):
                 own = self._functions.get(function)
@@ -110,9 +110,9 @@ class NameMappingDriver(WrappingDriver):
                 own = self._tables.get(call.table)
                 return call if own is None else call._replace(table=own)
             case _:
-                return self._named_late(call)
+                return self._map_late(call)
 
-    def _named_late(self, call: Any) -> Call:
+    def _map_late(self, call: Any) -> Call:
         """Name a call of objects or of runs, whose classes need not be there for that."""
         if call.verb == "start_native":
             table = self._tables.get(call.table, call.table)

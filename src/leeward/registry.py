@@ -89,10 +89,10 @@ def _opener(provider: str) -> Opener:
         raise ConfigError(
             f"several packages offer the adapter {provider!r} ({packages}); uninstall all but one"
         )
-    return _loaded(found[0], provider)
+    return _load(found[0], provider)
 
 
-def _loaded(point: EntryPoint, provider: str) -> Opener:
+def _load(point: EntryPoint, provider: str) -> Opener:
     try:
         loaded: Any = point.load()
     except Exception as error:  # a package may fail in any way while it is imported

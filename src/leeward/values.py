@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from leeward.errors import Attempt, CallError, Outcome
-from leeward.masking import masked
+from leeward.masking import mask
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -64,7 +64,7 @@ class InvokeResult(NamedTuple):
     attempts: tuple[Attempt, ...] = ()
 
     def __repr__(self) -> str:
-        return masked(self, "target idempotency_key attempts")
+        return mask(self, "target idempotency_key attempts")
 
 
 class Receipt(NamedTuple):
@@ -148,7 +148,7 @@ class Record(NamedTuple):
     attempts: tuple[Attempt, ...] = ()
 
     def __repr__(self) -> str:
-        return masked(self, "revision target expires_at maybe_stale foreign attempts")
+        return mask(self, "revision target expires_at maybe_stale foreign attempts")
 
 
 class Event(NamedTuple):
@@ -178,7 +178,7 @@ class Event(NamedTuple):
     extensions: Mapping[str, str | int | bool] = NOTHING
 
     def __repr__(self) -> str:
-        return masked(self, "type id source time")
+        return mask(self, "type id source time")
 
 
 class CircuitStatus(NamedTuple):
@@ -291,7 +291,7 @@ class ObjectInfo(NamedTuple):
     metadata: Mapping[str, str] = NOTHING
 
     def __repr__(self) -> str:
-        return masked(self, "name size revision target checksum attempts")
+        return mask(self, "name size revision target checksum attempts")
 
 
 class ObjectPage(NamedTuple):

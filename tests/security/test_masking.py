@@ -35,7 +35,7 @@ from leeward.errors import Outcome
 from leeward.http import messages, options
 from leeward.http.messages import Failure, Phase, Request, Response
 from leeward.http.options import TransportOptions
-from leeward.masking import masked, outline
+from leeward.masking import mask, outline
 from leeward.values import Event, InvokeResult, Record
 from leeward_aws.identity.credentials import Credentials
 from leeward_contract_tests.rows import each_row
@@ -135,8 +135,8 @@ def test_every_value_was_thought_of() -> None:
 
 def test_a_field_that_is_not_listed_is_not_shown() -> None:
     """Also one that is added later."""
-    assert masked(Key(("id",), ("42",))) == "Key(fields=<tuple: 1>, values=<tuple: 1>)"
-    assert masked(Key(("id",), ("42",)), "values") == "Key(fields=<tuple: 1>, values=('42',))"
+    assert mask(Key(("id",), ("42",))) == "Key(fields=<tuple: 1>, values=<tuple: 1>)"
+    assert mask(Key(("id",), ("42",)), "values") == "Key(fields=<tuple: 1>, values=('42',))"
 
 
 @each_row(

@@ -47,7 +47,7 @@ from leeward.envelope import BY_HANDLER, DEDUP, MARK, UNBOUND, mark_of, read_fau
 from leeward.errors import Outcome
 from leeward.http.messages import Request, Response
 from leeward.json_text import Undecodable, decode
-from leeward.masking import masked
+from leeward.masking import mask
 
 
 class Who(Enum):
@@ -147,7 +147,7 @@ class Address(NamedTuple):
     key: str | None = None
 
     def __repr__(self) -> str:
-        return masked(self, "origin target looked_up")
+        return mask(self, "origin target looked_up")
 
 
 def by_token(address: Address) -> tuple[tuple[str, str], ...]:

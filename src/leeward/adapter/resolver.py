@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, TypeAlias, TypeVar
 from leeward.adapter.flight import FLIGHT_SECONDS, Flight
 from leeward.errors import Outcome
 from leeward.forking import ForkLock
-from leeward.masking import masked
+from leeward.masking import mask
 
 MOST_KEPT = 1024
 """Answers that are kept of one target. The one that was not used for the longest time goes first:
@@ -74,7 +74,7 @@ class Resolved(NamedTuple):
     expires_at: float | None = None
 
     def __repr__(self) -> str:
-        return masked(self, "fetched_at expires_at")
+        return mask(self, "fetched_at expires_at")
 
 
 class Unresolved(Exception):
@@ -296,7 +296,7 @@ class _Held(NamedTuple):
     over_at: float
 
     def __repr__(self) -> str:
-        return masked(self, "due_at over_at")
+        return mask(self, "due_at over_at")
 
 
 class _Slot:

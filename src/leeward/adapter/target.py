@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from leeward.adapter.driver import Driver
 from leeward.errors import ConfigError
-from leeward.masking import masked
+from leeward.masking import mask
 from leeward.text import did_you_mean
 
 
@@ -36,7 +36,7 @@ class TargetConfig(NamedTuple):
     file: str | None = None
 
     def __repr__(self) -> str:
-        return masked(self, "name provider qualifier trust_env shared file")
+        return mask(self, "name provider qualifier trust_env shared file")
 
     @property
     def section(self) -> str:

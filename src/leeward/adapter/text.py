@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from leeward.masking import masked
+from leeward.masking import mask
 from leeward.text import BASE64, is_base64, is_printable, is_token, join_key, percent_encode
 
 __all__ = [
@@ -11,6 +11,6 @@ __all__ = [
     "is_printable",
     "is_token",
     "join_key",
-    "masked",
+    "mask",
     "percent_encode",
 ]

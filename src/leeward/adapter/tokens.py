@@ -17,7 +17,7 @@ from leeward.errors import ConfigError, LeewardError, Outcome
 from leeward.http.messages import Failure, Request, Response
 from leeward.http.wire import Transport
 from leeward.json_text import Undecodable, decode
-from leeward.masking import masked
+from leeward.masking import mask
 from leeward.text import is_token
 
 LARGEST: Final = 64 * 1024
@@ -36,7 +36,7 @@ class Address(NamedTuple):
     target: str
 
     def __repr__(self) -> str:
-        return masked(self, "origin")
+        return mask(self, "origin")
 
 
 def address_in(url: str, variable: str, plain: Callable[[str], bool], hosts: str) -> Address:

@@ -20,7 +20,7 @@ from leeward.envelope import (
     why_refused,
 )
 from leeward.json_text import decode, encode
-from leeward.masking import masked
+from leeward.masking import mask
 from leeward.values import Json
 
 _JSON = ("content-type", "application/json")
@@ -43,7 +43,7 @@ class Answer(NamedTuple):
     dedup: str | None = None
 
     def __repr__(self) -> str:
-        return masked(self, "failure dedup")
+        return mask(self, "failure dedup")
 
     @property
     def status(self) -> int:

@@ -12,7 +12,7 @@ from leeward.app.host import FUNCTION, Host
 from leeward.app.problem import Problem, refused
 from leeward.app.triggers import Delivery
 from leeward.envelope import UNBOUND, Sent, answer_headers, sent_in
-from leeward.masking import masked
+from leeward.masking import mask
 
 WARM_PATH: Final = "/_leeward/warm"
 """Who asks for it keeps an instance warm; no handler is run."""
@@ -43,7 +43,7 @@ class HttpRequest(NamedTuple):
     principal: str | None = None
 
     def __repr__(self) -> str:
-        return masked(self, "method path")
+        return mask(self, "method path")
 
 
 class HttpAnswer(NamedTuple):
@@ -54,7 +54,7 @@ class HttpAnswer(NamedTuple):
     body: bytes = b""
 
     def __repr__(self) -> str:
-        return masked(self, "status")
+        return mask(self, "status")
 
 
 def headers_of(pairs: Iterable[tuple[Any, Any]]) -> dict[str, str]:

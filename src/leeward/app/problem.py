@@ -19,7 +19,7 @@ from leeward.errors import (
     Ran,
     Unsupported,
 )
-from leeward.masking import masked
+from leeward.masking import mask
 from leeward.text import class_name
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ class Failure(NamedTuple):
     cause: BaseException | None = None
 
     def __repr__(self) -> str:
-        return masked(self, "type status reason retryable retry_after ran")
+        return mask(self, "type status reason retryable retry_after ran")
 
     @property
     def fault(self) -> FunctionFault:

@@ -6,7 +6,7 @@ from typing import NamedTuple, Protocol
 
 from leeward.app.handlers import Handler
 from leeward.app.triggers import Delivery
-from leeward.masking import masked
+from leeward.masking import mask
 from leeward.values import Json
 
 
@@ -26,7 +26,7 @@ class Ran(NamedTuple):
     again: bool = False
 
     def __repr__(self) -> str:
-        return masked(self, "error_type again")
+        return mask(self, "error_type again")
 
     @property
     def failed(self) -> bool:

@@ -7,7 +7,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from leeward.clock import Clock
-from leeward.masking import masked
+from leeward.masking import mask
 from leeward.values import NOTHING, Event
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class Message(NamedTuple):
     attributes: Mapping[str, str] = NOTHING
 
     def __repr__(self) -> str:
-        return masked(self, "queue id")
+        return mask(self, "queue id")
 
 
 class ObjectEvent(NamedTuple):
@@ -100,7 +100,7 @@ class Delivery(NamedTuple):
     principal: str | None = None
 
     def __repr__(self) -> str:
-        return masked(self, "call_id seconds attempt")
+        return mask(self, "call_id seconds attempt")
 
 
 class LogStyle(NamedTuple):

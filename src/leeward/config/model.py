@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple, TypeAlias
 
 from leeward.config.order import TargetName
-from leeward.masking import masked
+from leeward.masking import mask
 from leeward.text import is_printable
 from leeward.values import NOTHING, Effect
 
@@ -190,7 +190,7 @@ class Config(NamedTuple):
     dead_letters: Mapping[str, tuple[str, ...]] = NOTHING
 
     def __repr__(self) -> str:
-        return masked(
+        return mask(
             self,
             "order functions buses tables workflows workflow_target source trust_env data_target "
             "file groups residency weights fail_back hedge health_checks snapshot buckets export "

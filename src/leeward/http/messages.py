@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 from leeward.errors import ConfigError, InvalidRequest
-from leeward.masking import masked
+from leeward.masking import mask
 from leeward.values import NOTHING
 
 BULKHEAD: Final = "bulkhead"
@@ -34,7 +34,7 @@ class Request(NamedTuple):
     body: bytes = b""
 
     def __repr__(self) -> str:
-        return masked(self, "method origin")
+        return mask(self, "method origin")
 
 
 class Response(NamedTuple):
@@ -53,7 +53,7 @@ class Response(NamedTuple):
     waited: float = 0.0
 
     def __repr__(self) -> str:
-        return masked(self, "status")
+        return mask(self, "status")
 
 
 class Phase(Enum):
@@ -99,7 +99,7 @@ class Failure(NamedTuple):
     waited: float = 0.0
 
     def __repr__(self) -> str:
-        return masked(self, "phase sent code status message")
+        return mask(self, "phase sent code status message")
 
 
 _OURS: Final = frozenset({"connection", "content-length", "expect", "host", "transfer-encoding"})

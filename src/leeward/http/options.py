@@ -8,7 +8,7 @@ from os.path import isfile
 from typing import Final, NamedTuple
 
 from leeward.errors import ConfigError
-from leeward.masking import masked
+from leeward.masking import mask
 
 CA_FILES = (
     "/etc/ssl/certs/ca-certificates.crt",  # Debian, Ubuntu, Alpine, Arch
@@ -52,7 +52,7 @@ class TransportOptions(NamedTuple):
     public_only: bool = False
 
     def __repr__(self) -> str:
-        return masked(
+        return mask(
             self,
             "ca_file no_proxy max_in_flight max_waiting connect_timeout max_response_bytes "
             "max_header_bytes max_idle max_age public_only",

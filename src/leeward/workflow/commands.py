@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple, TypeAlias
 
-from leeward.masking import masked
+from leeward.masking import mask
 from leeward.values import Effect, Json
 from leeward.workflow.model import CANCELLED, DEADLINE
 
@@ -37,7 +37,7 @@ class StepCall(NamedTuple):
     kind: Literal["call"] = "call"
 
     def __repr__(self) -> str:
-        return masked(self, "path attempt function key effect timeout guarded kind")
+        return mask(self, "path attempt function key effect timeout guarded kind")
 
 
 class Sleep(NamedTuple):
@@ -59,7 +59,7 @@ class Returned(NamedTuple):
     value: Json = None
 
     def __repr__(self) -> str:
-        return masked(self)
+        return mask(self)
 
 
 class StepFailure(NamedTuple):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from leeward.json_text import encode
-from leeward.masking import masked
+from leeward.masking import mask
 from leeward.workflow.commands import Answer, Command, Returned, Sleep, StepFailure
 from leeward.workflow.model import CANCELLED
 from leeward.workflow.runs import RunEvent, RunState
@@ -35,7 +35,7 @@ class Row(NamedTuple):
     fence: int
 
     def __repr__(self) -> str:
-        return masked(self, "key digest started state ended fence")
+        return mask(self, "key digest started state ended fence")
 
 
 class HeldRun(NamedTuple):

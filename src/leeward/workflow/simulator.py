@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
-from leeward.masking import masked
+from leeward.masking import mask
 from leeward.values import Json
 from leeward.workflow.commands import (
     Answer,
@@ -45,7 +45,7 @@ class Simulated(NamedTuple):
     seconds: float
 
     def __repr__(self) -> str:
-        return masked(self, "end seconds")
+        return mask(self, "end seconds")
 
     @property
     def failure(self) -> StepFailure | None:

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from leeward.errors import ConfigError
-from leeward.masking import masked
+from leeward.masking import mask
 from leeward.values import Json
 from leeward.workflow.commands import Answer, Returned, StepFailure
 from leeward.workflow.model import AMBIGUOUS, Definition
@@ -71,7 +71,7 @@ class RunEnd(NamedTuple):
     payloads: Mapping[tuple[str, str], Json] = MappingProxyType({})
 
     def __repr__(self) -> str:
-        return masked(self, "end calls")
+        return mask(self, "end calls")
 
 
 Runner: TypeAlias = Callable[[Case], RunEnd | None]

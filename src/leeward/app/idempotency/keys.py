@@ -12,7 +12,7 @@ from leeward.app.idempotency.errors import KeyMissing, PrincipalMissing
 from leeward.app.idempotency.payload import HEX_DIGITS, digest_of_text
 from leeward.app.signatures import parameters_of
 from leeward.errors import ConfigError
-from leeward.masking import masked
+from leeward.masking import mask
 from leeward.text import is_token
 
 HEADER: Final = "header:"
@@ -40,7 +40,7 @@ class Arguments(NamedTuple):
     context: Any = None
 
     def __repr__(self) -> str:
-        return masked(self)
+        return mask(self)
 
 
 class Signature(NamedTuple):

@@ -19,7 +19,7 @@ from leeward.adapter.queues import (
 from leeward.app.dead_letters import GivenUp, facts_in, without_facts
 from leeward.errors import CallError, InvalidRequest, Outcome, OutcomeUnknown
 from leeward.local import DeadLetter, Local
-from leeward.masking import masked
+from leeward.masking import mask
 from leeward.operations.errors import CLASSES
 
 SECONDS: Final = 30.0
@@ -65,7 +65,7 @@ class Found(NamedTuple):
     held: Any
 
     def __repr__(self) -> str:
-        return masked(self, "id queue handler error reason ran attempts time")
+        return mask(self, "id queue handler error reason ran attempts time")
 
 
 class Letters(Protocol):

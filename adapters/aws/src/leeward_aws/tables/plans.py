@@ -29,7 +29,7 @@ from leeward.adapter.items import decode as decode_item
 from leeward.adapter.json_text import Undecodable, decode, decode_apart
 from leeward.adapter.plans import Plan, Planner, Step, View
 from leeward.adapter.tables import another_revision, wrong_cursor
-from leeward.adapter.text import masked
+from leeward.adapter.text import mask
 from leeward.adapter.wire import Request, Response
 from leeward.errors import Outcome
 from leeward_aws.exchange import REQUEST_ID, Endpoint, endpoint_of
@@ -218,7 +218,7 @@ class _Found(NamedTuple):
     stored: Stored
 
     def __repr__(self) -> str:
-        return masked(self)
+        return mask(self)
 
 
 def _found(response: Response, *, exact: bool = False) -> _Found | Result[Any] | None:

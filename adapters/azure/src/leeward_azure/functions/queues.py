@@ -19,7 +19,7 @@ from leeward.adapter import Enqueue
 from leeward.adapter.exchange import by_headers, exchange, read_answer
 from leeward.adapter.http_dates import http_date
 from leeward.adapter.plans import Plan, Planner, View
-from leeward.adapter.text import masked
+from leeward.adapter.text import mask
 from leeward.adapter.wire import Request
 from leeward.errors import InvalidRequest
 from leeward_azure.errors import judge_queue
@@ -54,7 +54,7 @@ class Signed(NamedTuple):
     query: tuple[tuple[str, str], ...] = ()
 
     def __repr__(self) -> str:
-        return masked(self, "account path length verb")
+        return mask(self, "account path length verb")
 
 
 def queues(configured: Queues) -> dict[str, Planner]:

@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 from leeward.adapter import TargetConfig
 from leeward.adapter.hosts import check_host, is_this_machine
 from leeward.adapter.resolver import Resolved, Source, Unresolved
-from leeward.adapter.text import is_token, masked, percent_encode
+from leeward.adapter.text import is_token, mask, percent_encode
 from leeward.adapter.tokens import Address, TokenEndpoint, address_in, end_in, good_until, sound
 from leeward.adapter.wire import Request, Transport
 from leeward.errors import ConfigError, Outcome
@@ -45,7 +45,7 @@ class Endpoint(NamedTuple):
     header: tuple[str, str]
 
     def __repr__(self) -> str:
-        return masked(self, "address")
+        return mask(self, "address")
 
 
 MACHINE: Final = Endpoint(

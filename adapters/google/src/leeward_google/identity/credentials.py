@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from leeward.adapter.json_text import decode
 from leeward.adapter.resolver import Resolved, Source, Token
-from leeward.adapter.text import masked
+from leeward.adapter.text import mask
 from leeward.adapter.tokens import good_until, sound, undecodable
 
 SCOPE: Final = "https://www.googleapis.com/auth/cloud-platform"
@@ -47,7 +47,7 @@ class Bearer(NamedTuple):
     quota_project: str | None = None
 
     def __repr__(self) -> str:
-        return masked(self, "quota_project")
+        return mask(self, "quota_project")
 
 
 def access_token(token: Any, now: float, end: float | None, where: str) -> Resolved:
