@@ -49,8 +49,8 @@ MUTANTS: Final = (
     Mutant(
         "a function can claim that it did not run",
         f"{ROOM}/steps.py",
-        "    return StepFailure(name if name.isidentifier() else FAILED)",
-        '    return Failure(f"Call.{name}" if name.isidentifier() else FAILED)',
+        "        return StepFailure(name if name.isidentifier() else FAILED)",
+        '        return StepFailure(f"Call.{name}" if name.isidentifier() else FAILED)',
         f"{TESTS}/test_engine.py::test_what_the_clients_exceptions_mean",
     ),
     Mutant(

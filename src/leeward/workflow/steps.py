@@ -77,7 +77,12 @@ def make_call(invoke: Invoker, call: StepCall) -> Answer:
 def failure_of(error: LeewardError) -> StepFailure:
     """Return what an exception of the client means for a flow."""
     if isinstance(error, FunctionError):
-        return _raised(error)
+        if error.reason in _CUT_SHORT:
+            return StepFailure(_CUT_SHORT[error.reason], ambiguous=True)
+        name = name_of_error((error.error_type or "").rpartition(".")[2], error.reason)
+        if name in UNKNOWN_CLASSES:
+            return StepFailure(UNKNOWN, ambiguous=True)
+        return StepFailure(name if name.isidentifier() else FAILED)
     if not isinstance(error, CallError):
         return StepFailure(
             REFUSED
@@ -85,12 +90,3 @@ def failure_of(error: LeewardError) -> StepFailure:
     if error.outcome is Outcome.AMBIGUOUS:
         return StepFailure(TIMEOUT if error.reason == "timeout" else UNKNOWN, ambiguous=True)
     return StepFailure(_BY_OUTCOME[error.outcome])
-
-
-def _raised(error: FunctionError) -> StepFailure:
-    if error.reason in _CUT_SHORT:
-        return StepFailure(_CUT_SHORT[error.reason], ambiguous=True)
-    name = name_of_error((error.error_type or "").rpartition(".")[2], error.reason)
-    if name in UNKNOWN_CLASSES:
-        return StepFailure(UNKNOWN, ambiguous=True)
-    return StepFailure(name if name.isidentifier() else FAILED)

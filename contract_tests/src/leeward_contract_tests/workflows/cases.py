@@ -78,12 +78,12 @@ Runner: TypeAlias = Callable[[Case], RunEnd | None]
 """Runs a case to its end; None if the engine cannot do what happens in it."""
 
 
-def difference_of(case: Case, ended: RunEnd) -> str | None:
+def difference_of(case: Case, run: RunEnd) -> str | None:
     """Return what is otherwise than the case says; None for nothing."""
-    if _told(ended.end) != _told(case.end):
-        return f"it ends with {_told(ended.end)}, not {_told(case.end)}"
+    if _describe(run.end) != _describe(case.end):
+        return f"it ends with {_describe(run.end)}, not {_describe(case.end)}"
     calls: Counter[str] = Counter()
-    for (function, _), count in ended.calls.items():
+    for (function, _), count in run.calls.items():
         calls[function] += count
     wrong = [name for name in calls.keys() | case.calls.keys() if calls[name] != case.calls[name]]
     if wrong:
@@ -94,7 +94,7 @@ def difference_of(case: Case, ended: RunEnd) -> str | None:
     return None
 
 
-def _told(end: Answer) -> str:
+def _describe(end: Answer) -> str:
     """Return an end as far as every engine tells it: of an error, its name."""
     return f"{end.value!r}" if isinstance(end, Returned) else f"the error {end.name}"
 
