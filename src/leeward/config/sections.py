@@ -49,10 +49,11 @@ def read_sections(document: Mapping[str, Any], file: str) -> Config:
     }
     known = (*TOP_LEVEL, *sections, "targets", "export", "dead_letters")
     refuse_unknown(document, known, top)
-    parts: dict[str, Any] = {
-        name: _read_each(document.get(name, {}), top.child(name), read)
-        for name, read in sections.items()
-    }
+    parts: dict[str, Any] = {}
+    for name, read in sections.items():
+        where = top.child(name)
+        entries = read_section(document.get(name, {}), where)
+        parts[name] = {key: read(value, where.child(key)) for key, value in entries.items()}
     provider = optional(document, "cloud_provider", top, read_text)
     return Config(
         **parts,
@@ -65,7 +66,7 @@ def read_sections(document: Mapping[str, Any], file: str) -> Config:
         file=file,
         residency=optional(document, "residency", top, _read_names) or {},
         weights=optional(document, "weights", top, read_weights) or {},
-        fail_back=optional(document, "fail_back", top, read_fail_back) or Config().fail_back,
+        fail_back=optional(document, "fail_back", top, _word_of(*FAIL_BACKS)) or Config().fail_back,
         hedge=optional(document, "hedge", top, read_boolean) is True,
         health_checks=optional(document, "health_checks", top, read_health_checks),
         snapshot=optional(document, "snapshot", top, read_text),
@@ -76,15 +77,15 @@ def read_sections(document: Mapping[str, Any], file: str) -> Config:
 def _read_function(section: Any, where: ConfigKey) -> FunctionConfig:
     table = read_section(section, where)
     refuse_unknown(table, ("effect", "dedup_scope", "timeout", "marks", "names", "queue"), where)
-    effect = optional(table, "effect", where, _read_effect)
-    scope = optional(table, "dedup_scope", where, _read_dedup_scope)
-    if scope is not None and effect is not Effect.KEYED:
+    effect = optional(table, "effect", where, _word_of(*(effect.value for effect in Effect)))
+    scope = optional(table, "dedup_scope", where, _word_of("target", "group"))
+    if scope is not None and effect != Effect.KEYED.value:
         raise ConfigError(
             f"{where.child('dedup_scope')} needs effect = 'keyed' beside it; only keyed calls are "
             "deduplicated"
         )
     return FunctionConfig(
-        effect=effect,
+        effect=None if effect is None else Effect(effect),
         shared_dedup=scope == "group",
         timeout=optional(table, "timeout", where, read_seconds),
         names=optional(table, "names", where, _read_names) or {},
@@ -131,27 +132,6 @@ def _read_workflow(section: Any, where: ConfigKey) -> WorkflowConfig:
     if definition is None:
         raise ConfigError(f'{where} lacks \'definition\'; write "module:flow" or "flow.yaml"')
     return WorkflowConfig(definition, optional(table, "names", where, _read_names) or {})
-
-
-def _read_each(
-    section: Any, where: ConfigKey, read: Callable[[Any, ConfigKey], Any]
-) -> dict[str, Any]:
-    return {
-        name: read(value, where.child(name)) for name, value in read_section(section, where).items()
-    }
-
-
-def _read_effect(value: Any, where: ConfigKey) -> Effect:
-    names = [effect.value for effect in Effect]
-    if not isinstance(value, str) or value not in names:
-        raise ConfigError(f"{where} must be one of {', '.join(names)}")
-    return Effect(value)
-
-
-def _read_dedup_scope(value: Any, where: ConfigKey) -> str:
-    if value not in ("target", "group"):
-        raise ConfigError(f"{where} must be 'target' or 'group'")
-    return str(value)
 
 
 def _read_names(value: Any, where: ConfigKey) -> Names:
@@ -283,7 +263,7 @@ def read_group(section: Any, where: ConfigKey) -> GroupConfig:
         targets=optional(table, "targets", where, read_targets) or (),
         residency=optional(table, "residency", where, read_texts) or (),
         weights=optional(table, "weights", where, read_weights) or {},
-        fail_back=optional(table, "fail_back", where, read_fail_back),
+        fail_back=optional(table, "fail_back", where, _word_of(*FAIL_BACKS)),
     )
     if not group.functions and not group.buses:
         raise ConfigError(f"{where} names no function and no bus; name them, or remove the group")
@@ -304,13 +284,6 @@ def read_weights(value: Any, where: ConfigKey) -> dict[str, float]:
     if sum(weights.values()) >= 100:
         raise ConfigError(f"{where} adds up to 100 percent or more; the first target has the rest")
     return weights
-
-
-def read_fail_back(value: Any, where: ConfigKey) -> str:
-    """Read when calls return to the preferred target."""
-    if value not in FAIL_BACKS:
-        raise ConfigError(f"{where} must be one of {', '.join(FAIL_BACKS)}")
-    return str(value)
 
 
 def read_health_checks(value: Any, where: ConfigKey) -> HealthChecks:
@@ -388,6 +361,17 @@ def _read_zone(value: Any, where: ConfigKey) -> str:
     if not _ZONE.fullmatch(text):
         raise ConfigError(f"{where} must be letters, digits, hyphens and dots")
     return text
+
+
+def _word_of(*words: str) -> Callable[[Any, ConfigKey], str]:
+    """Return a reader of one of these words."""
+
+    def read(value: Any, where: ConfigKey) -> str:
+        if value not in words:
+            raise ConfigError(f"{where} must be one of {', '.join(words)}")
+        return str(value)
+
+    return read
 
 
 def _whole_number(least: int, most: int) -> Callable[[Any, ConfigKey], int]:

@@ -62,20 +62,15 @@ def is_public(address: str) -> bool:
         return False
     if isinstance(found, IPv4Address):
         return not any(found in network for network in _networks(_NOT_PUBLIC_V4))
-    inner = _inner_ipv4(found)
+    inner = found.ipv4_mapped or found.sixtofour  # where packets for it end up
+    if found in IPv6Network(_NAT64):
+        inner = IPv4Address(int(found) & 0xFFFFFFFF)
     if inner is not None:
         return is_public(str(inner))
     (everything,) = _networks((_GLOBAL_V6,))
     return found in everything and not any(
         found in network for network in _networks(_NOT_PUBLIC_V6)
     )
-
-
-def _inner_ipv4(address: IPv6Address) -> IPv4Address | None:
-    """Return the IPv4 address that packets for `address` end up at, if there is one."""
-    if address in IPv6Network(_NAT64):
-        return IPv4Address(int(address) & 0xFFFFFFFF)
-    return address.ipv4_mapped or address.sixtofour
 
 
 @cache

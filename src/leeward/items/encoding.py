@@ -139,7 +139,10 @@ def _encode(  # noqa: C901, PLR0912, PLR0915 - leaves stand inline: each call co
         elif kind is list:
             native, node, spelling = _encode(inner, profile)
             if not is_dict and not profile.nested_lists:
-                kind, native, node, spelling = _wrap(native, node, spelling, profile)
+                # The dict of one around a list of native values that stands in a list.
+                kind, node = dict, WRAPPED if node is None else [WRAPPED, node]
+                native = {WRAP: encode_value(native, profile)}
+                spelling = f"m1;{len(WRAP)}:{WRAP}{spelling}"
         elif kind is float and has_doubles and not inner.is_integer():
             node, spelling = "f", f"n{inner!r};"
         else:
@@ -168,13 +171,6 @@ _ESCAPED: Final = "~_"
 
 _Encoded: TypeAlias = tuple[type, Any, Node | None, str]
 """The type of a plain value, the value itself, its node and its spelling."""
-
-
-def _wrap(native: list[Any], node: Node | None, spelling: str, profile: Profile) -> _Encoded:
-    """Return the dict of one around a list of native values that stands in a list."""
-    wrapped = WRAPPED if node is None else [WRAPPED, node]
-    inner = {WRAP: encode_value(native, profile)}
-    return dict, inner, wrapped, f"m1;{len(WRAP)}:{WRAP}{spelling}"
 
 
 def _encode_number(value: float, profile: Profile) -> _Encoded:

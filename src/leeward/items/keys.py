@@ -30,7 +30,12 @@ def escape_key(*parts: str) -> str:
     At most 512 characters: of a longer one, the beginning and the SHA-256 of the whole.
     """
     text = ":".join(_UNSAFE.sub(_escape, part) or _EMPTY for part in parts)
-    return text if len(text) <= LONGEST else _shorten(text)
+    if len(text) <= LONGEST:
+        return text
+    from hashlib import sha256
+
+    tail = _CUT + sha256(text.encode()).hexdigest()
+    return text[: LONGEST - len(tail)] + tail
 
 
 def unescape_key(text: str) -> tuple[str, ...] | None:
@@ -56,10 +61,3 @@ def _unescape(part: str) -> str:
     return _ESCAPED.sub(lambda match: bytes.fromhex(match[1].decode()), raw).decode(
         "utf-8", "surrogatepass"
     )
-
-
-def _shorten(text: str) -> str:
-    from hashlib import sha256
-
-    tail = _CUT + sha256(text.encode()).hexdigest()
-    return text[: LONGEST - len(tail)] + tail

@@ -26,7 +26,7 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime, time, timedelta, timezone
 from decimal import Decimal
-from functools import lru_cache
+from functools import lru_cache, partial
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -106,11 +106,9 @@ class Merge:
             escaped = escaped or (is_dict and key[:1] == ESCAPE)
         if not is_dict:
             return list(values.values())
-        return self._unescape(values, top=top) if escaped else values
-
-    def _unescape(self, values: dict[str, Any], *, top: bool) -> dict[str, Any]:
-        profile = self._profile
-        unescaped = {unescape_name(name, profile, top=top): values[name] for name in values}
+        if not escaped:
+            return values
+        unescaped = {unescape_name(name, self._profile, top=top): values[name] for name in values}
         # Only another program writes a special name beside its own escape; none may be lost.
         return unescaped if len(unescaped) == len(values) else values
 
@@ -218,10 +216,6 @@ def _decimal_from(text: str) -> Decimal | None:
     return number if number.is_finite() and not json_text.has_many_zeros(number) else None
 
 
-def _bytes_from(text: str) -> bytes:
-    return a2b_base64(text, strict_mode=True)
-
-
 def _datetime_from(text: str) -> datetime | None:
     moment = from_text(text)
     return moment if moment.isoformat() == text else None
@@ -231,7 +225,7 @@ _READERS: Final[dict[str, Callable[[str], Any]]] = {
     "I": _int_from,
     "F": _float_from,
     "D": _decimal_from,
-    "B": _bytes_from,
+    "B": partial(a2b_base64, strict_mode=True),
     "T": _datetime_from,
 }
 """By the codes of values that are held as strings; None for a string that such a value never is."""

@@ -84,7 +84,8 @@ def picture_of(definition: Definition, run: Run | None = None) -> str:
     head = _text_box([title], None)
     below = [head, _block(definition.body, marks)]
     if run is not None:
-        below.append(_legend(marks.values()))
+        shown = [mark for mark in Mark if mark in {*marks.values(), Mark.NONE}]
+        below.append(_beside([_text_box([WORDS[mark]], mark) for mark in shown]))
     whole = _stack(below, arrows=False)
     width, height = whole.width + 2 * PADDING, whole.height + 2 * PADDING
     opening = (
@@ -225,7 +226,10 @@ def _stack(boxes: Sequence[Box], *, arrows: bool = True) -> Box:
     for number, box in enumerate(boxes):
         if number:
             if arrows:
-                shapes.append(_arrow(width / 2, y, y + GAP))
+                shapes.append(
+                    f'<path d="M{width / 2:.1f} {y + 2:.1f}V{y + GAP - 4:.1f}m-4 -4l4 5l4 -5" '
+                    'fill="none" stroke="#6b7686"/>'
+                )
             y += GAP
         parts.append(((width - box.width) / 2, y, box))
         y += box.height
@@ -238,18 +242,6 @@ def _beside(boxes: Sequence[Box]) -> Box:
         parts.append((x, 0.0, box))
         x += box.width + PADDING
     return Box(x - PADDING, max(box.height for box in boxes), (), tuple(parts))
-
-
-def _arrow(x: float, top: float, bottom: float) -> str:
-    return (
-        f'<path d="M{x:.1f} {top + 2:.1f}V{bottom - 4:.1f}m-4 -4l4 5l4 -5" fill="none" '
-        'stroke="#6b7686"/>'
-    )
-
-
-def _legend(marks: Iterable[Mark]) -> Box:
-    shown = [mark for mark in Mark if mark in {*marks, Mark.NONE}]
-    return _beside([_text_box([WORDS[mark]], mark) for mark in shown])
 
 
 def _draw(box: Box, x: float, y: float) -> list[str]:

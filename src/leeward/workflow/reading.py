@@ -357,7 +357,11 @@ def read_file(path: Path) -> Definition:
     if len(text) > LARGEST:
         raise ConfigError(f"the workflow's file {path} has more than {LARGEST} bytes")
     if path.suffix == ".json":
-        return read_definition(_json(text, str(path)), str(path))
+        try:
+            document = decode(text, deepest=_DEEPEST)
+        except Undecodable as error:
+            raise ConfigError(f"{path}: it is not JSON: {error}") from None
+        return read_definition(document, str(path))
     document = yaml_in(text, str(path))
     try:
         return read_definition(document, str(path))
@@ -422,13 +426,6 @@ def yaml_of(definition: Definition) -> str:
 def json_of(definition: Definition) -> str:
     """Return a definition as JSON, for people: indented, with every field."""
     return dumps(document_of(definition), indent=2) + "\n"
-
-
-def _json(text: str, source: str) -> Json:
-    try:
-        return decode(text, deepest=_DEEPEST)
-    except Undecodable as error:
-        raise ConfigError(f"{source}: it is not JSON: {error}") from None
 
 
 def _yaml(source: str) -> YAML:

@@ -149,15 +149,13 @@ class _World:
         if refusal is not None:
             return 0.0, refusal
         if isinstance(command, Sleep):
-            ends = min(self.now + command.seconds, *self._limits(command))
-            refusal = self._refusal(ends) if command.guarded else None
+            ends = self.now + command.seconds
+            if command.guarded:
+                ends = min(ends, self._cancelled, self._deadline)
+                refusal = self._refusal(ends)
             return ends - self.now, refusal or Returned()
         self.calls.append(command)
         return self._seconds, self._answer(command)
-
-    def _limits(self, command: Sleep) -> tuple[float, ...]:
-        never = float("inf")
-        return (self._cancelled, self._deadline) if command.guarded else (never,)
 
     def _refusal(self, now: float) -> StepFailure | None:
         return refusal_at(now, self._deadline, self._cancelled)
