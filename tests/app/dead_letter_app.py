@@ -14,8 +14,7 @@ from typing import NamedTuple
 
 from leeward.adapter import Driver
 from leeward.adapter.queues import Taken
-from leeward.cli.dlq.letters import QueueLetters
-from leeward.cli.dlq.redrive import Moved, Wish, redrive
+from leeward.cli.dead_letters import Moved, MoveOptions, QueueLetters, redrive
 
 RETRIES = 2
 
@@ -85,15 +84,15 @@ def moved_back(driver: Driver, queue: str) -> int:
     """Move all dead letters of a queue back to where they came from; return how many."""
     letters = QueueLetters(driver, queue, ("parcels",))
 
-    def by_itself(wish: Wish) -> Moved:
+    def by_itself(wish: MoveOptions) -> Moved:
         def never(_: object) -> bool:
             return False
 
         return redrive(letters, wish, 0.0, agree=never, sleep=never, progress=never)
 
-    untouched = by_itself(Wish())
+    untouched = by_itself(MoveOptions())
     assert untouched.moved == 0  # each may have run
-    done = by_itself(Wish(force=True))
+    done = by_itself(MoveOptions(force=True))
     assert (done.moved, done.left) == (len(untouched.left), ())
     return done.moved
 

@@ -24,8 +24,14 @@ from leeward.app.handlers import Handler
 from leeward.app.problem import Failure, Problem, failure_of
 from leeward.calls import Result
 from leeward.cli.commands.dlq import _json, _render
-from leeward.cli.dlq.letters import Found, QueueLetters
-from leeward.cli.dlq.redrive import Moved, Wish, delete_letters, redrive
+from leeward.cli.dead_letters import (
+    FoundLetter,
+    Moved,
+    MoveOptions,
+    QueueLetters,
+    delete_letters,
+    redrive,
+)
 from leeward.cli.output.console import PlainPrinter, Printers
 from leeward.errors import ConfigError, InvalidRequest, Outcome
 from leeward.queue_calls import Attribute, HideMessage, PutMessage, QueueCall, Taken
@@ -272,7 +278,9 @@ def test_a_letter_chooses_neither_its_way_nor_that_nobody_is_asked() -> None:
     queues = Queues(taken(forged), taken({"ran": "no"}, "m-2"), taken({"queue": "mails"}, "m-3"))
 
     def moved(letters: QueueLetters, **wish: Any) -> Moved:
-        return redrive(letters, Wish(**wish), 1e9, agree=lambda _: False, sleep=id, progress=id)
+        return redrive(
+            letters, MoveOptions(**wish), 1e9, agree=lambda _: False, sleep=id, progress=id
+        )
 
     done = moved(queues.of("parcels"))
     assert (done.moved, done.left, done.elsewhere) == (0, ("m-2",), ("m-1", "m-3"))
@@ -306,23 +314,25 @@ class Place:
         self.letters = letters
         self.moved: list[str] = []
 
-    def each(self) -> Iterator[Found]:
+    def each(self) -> Iterator[FoundLetter]:
         for time, (id, ran) in enumerate(self.letters.items()):
-            yield Found(id, "q", "send", "E", None, ran, 1, 1000.0 + time, None, b"", None)
+            yield FoundLetter(id, "q", "send", "E", None, ran, 1, 1000.0 + time, None, b"", None)
 
-    def goes_back(self, found: Found) -> bool:
+    def goes_back(self, found: FoundLetter) -> bool:
         return found.id != "lost"
 
-    def delete(self, found: Found) -> None:
+    def delete(self, found: FoundLetter) -> None:
         self.moved.append(f"-{found.id}")
 
-    def move(self, found: Found) -> None:
+    def move(self, found: FoundLetter) -> None:
         if found.id == "bad":
             raise InvalidRequest("no")
         self.moved.append(found.id)
 
 
-def move(place: Place, wish: Wish, agree: Callable[[Found], bool] = lambda _: False) -> Moved:
+def move(
+    place: Place, wish: MoveOptions, agree: Callable[[FoundLetter], bool] = lambda _: False
+) -> Moved:
     pauses: list[float] = []
     told: list[Moved] = []
     done = redrive(place, wish, 1002.5, agree=agree, sleep=pauses.append, progress=told.append)
@@ -334,11 +344,11 @@ def move(place: Place, wish: Wish, agree: Callable[[Found], bool] = lambda _: Fa
 def test_by_itself_only_what_is_proved_not_to_have_run_is_moved() -> None:
     """The rest by agreement, one by one, or by force."""
     letters = {"a": "no", "b": "maybe", "c": "yes", "d": "no"}
-    table: list[tuple[Wish, Callable[[Found], bool], list[str], tuple[str, ...]]] = [
-        (Wish(), lambda _: False, ["a", "d"], ("b", "c")),
-        (Wish(), lambda found: found.ran == "maybe", ["a", "b", "d"], ("c",)),
-        (Wish(force=True, rate=4), lambda _: False, ["a", "b", "c", "d"], ()),
-        (Wish(frozenset("ab")), lambda _: False, ["a"], ("b",)),
+    table: list[tuple[MoveOptions, Callable[[FoundLetter], bool], list[str], tuple[str, ...]]] = [
+        (MoveOptions(), lambda _: False, ["a", "d"], ("b", "c")),
+        (MoveOptions(), lambda found: found.ran == "maybe", ["a", "b", "d"], ("c",)),
+        (MoveOptions(force=True, rate=4), lambda _: False, ["a", "b", "c", "d"], ()),
+        (MoveOptions(frozenset("ab")), lambda _: False, ["a"], ("b",)),
     ]
     for wish, agree, moved, left in table:
         place = Place(**letters)
@@ -346,7 +356,7 @@ def test_by_itself_only_what_is_proved_not_to_have_run_is_moved() -> None:
         assert (place.moved, done.left) == (moved, left), wish
         assert done.moved == len(moved)
     place = Place(**letters, lost="no")
-    done = move(place, Wish(dry_run=True))
+    done = move(place, MoveOptions(dry_run=True))
     assert (done.moved, done.elsewhere) == (2, ("lost",))
     assert place.moved == []
 
@@ -354,25 +364,31 @@ def test_by_itself_only_what_is_proved_not_to_have_run_is_moved() -> None:
 def test_letters_are_deleted_by_id_where_somebody_says_so() -> None:
     """By agreement or by force; a dry run deletes none."""
     place = Place(a="no", b="maybe")
-    assert delete_letters(place, Wish(frozenset("b")), agree=lambda _: False).left == ("b",)
-    assert delete_letters(place, Wish(frozenset("b"), dry_run=True), agree=lambda _: False)[0] == 1
+    assert delete_letters(place, MoveOptions(frozenset("b")), agree=lambda _: False).left == ("b",)
+    assert (
+        delete_letters(place, MoveOptions(frozenset("b"), dry_run=True), agree=lambda _: False)[0]
+        == 1
+    )
     assert place.moved == []
-    assert delete_letters(place, Wish(frozenset("b")), agree=lambda _: True).moved == 1
-    assert delete_letters(place, Wish(frozenset("a"), force=True), agree=lambda _: False)[0] == 1
+    assert delete_letters(place, MoveOptions(frozenset("b")), agree=lambda _: True).moved == 1
+    assert (
+        delete_letters(place, MoveOptions(frozenset("a"), force=True), agree=lambda _: False)[0]
+        == 1
+    )
     assert place.moved == ["-b", "-a"]
 
 
 def test_of_letters_older_than_the_memory_of_keys_is_warned() -> None:
     """By the time at which they were given up."""
     place = Place(a="no", b="no", c="no")
-    assert move(place, Wish(keep=1.0)).old == ("a", "b")
+    assert move(place, MoveOptions(keep=1.0)).old == ("a", "b")
 
 
 def test_a_letter_that_cannot_be_moved_ends_it() -> None:
     """Those before it are moved, and the error is told."""
     place = Place(a="no", bad="no", c="no")
     with pytest.raises(InvalidRequest):
-        move(place, Wish())
+        move(place, MoveOptions())
     assert place.moved == ["a"]
 
 

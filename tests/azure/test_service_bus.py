@@ -23,7 +23,7 @@ from leeward.adapter.queues import (
     ask,
 )
 from leeward.app import Problem
-from leeward.cli.dlq.letters import QueueLetters
+from leeward.cli.dead_letters import QueueLetters
 from leeward.errors import ConfigError, InvalidRequest, Outcome, Unsupported
 from leeward_azure.driver import open_driver
 from leeward_azure.errors import judge_service_bus

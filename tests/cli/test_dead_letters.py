@@ -13,8 +13,7 @@ import typer
 
 from leeward import Client
 from leeward.cli.commands.dlq import _change
-from leeward.cli.dlq.letters import Found
-from leeward.cli.dlq.redrive import Wish
+from leeward.cli.dead_letters import FoundLetter, MoveOptions
 from leeward.local import Local
 from tests.cli.conftest import Leeward
 
@@ -116,14 +115,14 @@ def test_dead_letters_are_deleted_by_id(leeward: Leeward) -> None:
 def test_the_question_is_shown_and_not_obeyed(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a letter says of itself reaches a terminal with escapes alone."""
     hostile = "\x1b]0;owned\x07\x9b2J"
-    found = Found(hostile, hostile, None, hostile, None, "maybe", 1, None, None, b"", None)
+    found = FoundLetter(hostile, hostile, None, hostile, None, "maybe", 1, None, None, b"", None)
     letters: Any = SimpleNamespace(each=lambda: iter([found]), goes_back=lambda _: True)
     asked: list[str] = []
     monkeypatch.setattr(typer, "confirm", lambda text, **_: asked.append(text))
     monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: True))
     options: Any = SimpleNamespace(output=None)
     for delete in (False, True):
-        _change(options, [("aws", letters)], Wish(frozenset([hostile])), delete=delete)
+        _change(options, [("aws", letters)], MoveOptions(frozenset([hostile])), delete=delete)
     assert len(asked) == 2
     assert all(text.isprintable() and "owned" in text for text in asked)
 

@@ -12,13 +12,11 @@ from typing import Any
 import pytest
 
 from leeward.adapter import Call, Invoke, Page, Result, Scan
-from leeward.cli.drill.faults import Fault, Kind, parse_fault
-from leeward.cli.drill.faulty_target import FaultyTarget, Stage
-from leeward.cli.drill.progress import progress
-from leeward.cli.drill.record import Attempted, Called, Decided, Plan, Record
-from leeward.cli.drill.timeline import Band, bands
-from leeward.cli.drill.verdict import Verdict, judge
-from leeward.cli.drill.virtual_time import VirtualClock, run_virtually
+from leeward.cli.drill.faults import DrillFault, FaultKind, parse_fault
+from leeward.cli.drill.page import Band, bands
+from leeward.cli.drill.record import Attempted, Called, Decided, DrillRecord, Plan
+from leeward.cli.drill.traffic import FaultyTarget, Stage, VirtualClock, progress, run_virtually
+from leeward.cli.drill.verdict import DrillVerdict, judge
 from leeward.errors import ConfigError, Outcome
 from leeward.local import Local
 from leeward.testing import FakeClock
@@ -30,10 +28,12 @@ from tests.scripted import Scripted
 ORDER = ("local:a", "local:b")
 
 READ = {
-    "local:a:blackout@10s-40s": Fault("local:a", Kind.BLACKOUT, 10, 40),
-    "local:slow x4@20-30.5": Fault("local", Kind.SLOW, 20, 30.5, factor=4),
-    "local:b:error 30%@0s-1s": Fault("local:b", Kind.ERROR, 0, 1, share=0.3),
-    " local:a:slow x1.5 50%@1-2 ": Fault("local:a", Kind.SLOW, 1, 2, factor=1.5, share=0.5),
+    "local:a:blackout@10s-40s": DrillFault("local:a", FaultKind.BLACKOUT, 10, 40),
+    "local:slow x4@20-30.5": DrillFault("local", FaultKind.SLOW, 20, 30.5, factor=4),
+    "local:b:error 30%@0s-1s": DrillFault("local:b", FaultKind.ERROR, 0, 1, share=0.3),
+    " local:a:slow x1.5 50%@1-2 ": DrillFault(
+        "local:a", FaultKind.SLOW, 1, 2, factor=1.5, share=0.5
+    ),
 }
 
 REFUSED = {
@@ -50,7 +50,7 @@ REFUSED = {
 
 
 @each_row("text, fault", list(READ.items()))
-def test_a_fault_is_read(text: str, fault: Fault) -> None:
+def test_a_fault_is_read(text: str, fault: DrillFault) -> None:
     """Target, kind, factor, share and seconds; what `str` gives is read as the same fault."""
     assert parse_fault(text, ORDER) == fault
     assert parse_fault(str(fault), ORDER) == fault
@@ -91,7 +91,7 @@ class Slow(Scripted):
 @each_row("kind, ended", list((NOT_RUN | RUN | TOO_SLOW).items()))
 def test_a_fault_lets_an_attempt_run_or_not(kind: str, ended: tuple[Outcome, float]) -> None:
     """It ends as the fault has it, and the record knows whether the target has run it."""
-    clock, record = FakeClock(), Record()
+    clock, record = FakeClock(), DrillRecord()
     inner = Slow(clock)
     fault = parse_fault(f"local:a:{kind}@0s-5s", ORDER)
     target = FaultyTarget(inner, (fault,), Stage(clock, 0.0, record, lambda: 0.0))
@@ -110,7 +110,7 @@ def test_a_fault_concerns_its_share_of_the_attempts_and_probes_fail_as_well() ->
     """By chance: of 0.29 and 0.31 one is within 30 %. A probe of a target that is gone fails."""
     clock, chances = FakeClock(), iter((0.29, 0.31, 0.0))
     fault = parse_fault("local:a:refuse 30%@0s-5s", ORDER)
-    stage = Stage(clock, 0.0, Record(), lambda: next(chances))
+    stage = Stage(clock, 0.0, DrillRecord(), lambda: next(chances))
     target = FaultyTarget(Scripted("local:a"), (fault,), stage)
     call = Invoke("f", b"null", "key")
     outcomes = [asyncio.run(target.perform_async(call, 9.0)).outcome for _ in range(2)]
@@ -118,13 +118,13 @@ def test_a_fault_concerns_its_share_of_the_attempts_and_probes_fail_as_well() ->
     assert target.probe(1.0).outcome is Outcome.NOT_SENT
 
 
-def _plan(effect: Effect = Effect.IDEMPOTENT, *faults: Fault) -> Plan:
+def _plan(effect: Effect = Effect.IDEMPOTENT, *faults: DrillFault) -> Plan:
     able = ORDER[:1] if effect is Effect.KEYED else ORDER
     return Plan(ORDER, "f", effect, 10.0, 20.0, faults or (READ["local:a:blackout@10s-40s"],), able)
 
 
-def _judged(plan: Plan, *happened: Attempted | Called | Decided, begun: int = -1) -> Verdict:
-    record = Record()
+def _judged(plan: Plan, *happened: Attempted | Called | Decided, begun: int = -1) -> DrillVerdict:
+    record = DrillRecord()
     for each in happened:
         match each:
             case Attempted():
@@ -145,7 +145,10 @@ def _failed(error: str, began: float = 11.0) -> Called:
     return Called("k", began, began + 0.1, None, error, "told")
 
 
-BOTH = (Fault("local:a", Kind.REFUSE, 10, 12), Fault("local:b", Kind.REFUSE, 11, 13))
+BOTH = (
+    DrillFault("local:a", FaultKind.REFUSE, 10, 12),
+    DrillFault("local:b", FaultKind.REFUSE, 11, 13),
+)
 
 JUDGED: dict[str, tuple[Plan, tuple[Attempted | Called | Decided, ...], dict[str, int], bool]] = {
     "a call that failed although a target was well": (
@@ -367,7 +370,7 @@ def test_a_drill_writes_nothing_for_other_processes(leeward: Leeward, bare: Path
 
 def test_what_goes_on_is_told_every_five_seconds_where_lines_stay() -> None:
     """Who answers, which fault is in force, and the circuits that are not closed."""
-    stream, record = StringIO(), Record()
+    stream, record = StringIO(), DrillRecord()
     record.calls += [Called("k", 14.0, 14.5, "local:b"), Called("k", 14.0, 14.6, "local:b")]
     record.calls.append(_failed("TargetUnavailable", 14.7))
     record.decisions.append(_changed(10.6, "opened"))

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leeward.cli import exact_json
-from leeward.cli.item_json import TAGS, tagged, untagged
+from leeward.cli import item_json
+from leeward.cli.item_json import TAGS, tag_value, untag_value
 from leeward.json_text import decode
 from leeward_contract_tests.rows import each_row
 
@@ -46,14 +46,14 @@ def test_what_was_loaded_can_be_stored_again(
     item: dict[str, Any], indent: int, ascii_only: bool
 ) -> None:
     """An item survives the way out as JSON and back in, digits, bytes and times included."""
-    text = exact_json.write(tagged(item), indent=indent, ascii_only=ascii_only)
-    assert repr(untagged(decode(text, exact=True))) == repr(item)
+    text = item_json.write(tag_value(item), indent=indent, ascii_only=ascii_only)
+    assert repr(untag_value(decode(text, exact=True))) == repr(item)
 
 
 @given(items, st.sampled_from([0, 2]))
 def test_what_is_written_is_json_without_surprises(item: dict[str, Any], indent: int) -> None:
     """Any other reader reads it too, and no character of it is an order to a terminal."""
-    text = exact_json.write(tagged(item), indent=indent)
+    text = item_json.write(tag_value(item), indent=indent)
     json.loads(text)
     assert all(each.isprintable() or each == "\n" for each in text)
 
@@ -62,7 +62,7 @@ def test_what_json_has_no_type_for_is_tagged() -> None:
     """Bytes are base64, times are ISO 8601, Decimals are numbers with all their digits."""
     moment = datetime(2026, 1, 31, 12, tzinfo=UTC)
     item = {"b": b"hi", "t": moment, "d": Decimal("9.90"), "e": Decimal("1E+3")}
-    assert exact_json.write(tagged(item)) == (
+    assert item_json.write(tag_value(item)) == (
         '{"b": {"$bytes": "aGk="}, "t": {"$datetime": "2026-01-31T12:00:00+00:00"}, '
         '"d": 9.90, "e": 1E+3}'
     )
@@ -71,8 +71,8 @@ def test_what_json_has_no_type_for_is_tagged() -> None:
 def test_a_map_that_looks_like_a_tag_is_wrapped() -> None:
     """So that it comes back as the map that it is."""
     item = {"m": {"$bytes": "aGk="}}
-    assert tagged(item) == {"m": {"$map": {"$bytes": "aGk="}}}
-    assert untagged(tagged(item)) == item
+    assert tag_value(item) == {"m": {"$map": {"$bytes": "aGk="}}}
+    assert untag_value(tag_value(item)) == item
 
 
 @each_row(
@@ -82,17 +82,17 @@ def test_a_map_that_looks_like_a_tag_is_wrapped() -> None:
 def test_a_wrong_tag_is_refused(value: object) -> None:
     """What a tag holds must be what it says."""
     with pytest.raises(ValueError, match=r"\$"):
-        untagged({"deep": [value]})
+        untag_value({"deep": [value]})
 
 
 def test_a_tag_beside_other_names_is_a_name() -> None:
     """Only a map with a tag alone is read as one."""
-    assert untagged({"$bytes": "aGk=", "id": "1"}) == {"$bytes": "aGk=", "id": "1"}
+    assert untag_value({"$bytes": "aGk=", "id": "1"}) == {"$bytes": "aGk=", "id": "1"}
 
 
 def test_indented_json_is_what_everybody_writes() -> None:
     """The layout is that of the standard library."""
     value = {"a": [1, [], {}, {"b": None}], "ü": True}
-    assert exact_json.write(value, indent=2) == json.dumps(value, indent=2, ensure_ascii=False)
-    assert exact_json.write(value) == json.dumps(value, ensure_ascii=False)
-    assert exact_json.write(value, ascii_only=True) == json.dumps(value)
+    assert item_json.write(value, indent=2) == json.dumps(value, indent=2, ensure_ascii=False)
+    assert item_json.write(value) == json.dumps(value, ensure_ascii=False)
+    assert item_json.write(value, ascii_only=True) == json.dumps(value)

@@ -17,7 +17,7 @@ import pytest
 from leeward.app.handlers import Handler
 from leeward.app.triggers import Kind
 from leeward.cli.commands import scheduler
-from leeward.cli.commands.scheduler import Change, Seen, changes_of
+from leeward.cli.commands.scheduler import Change, ScheduleReport, changes_of
 from leeward.errors import LeewardError
 from leeward.local import DeadLetter
 from leeward.local.driver import Local
@@ -124,12 +124,12 @@ def test_it_outlives_a_lock_of_the_database(monkeypatch: pytest.MonkeyPatch) -> 
     locked.sqlite_errorcode = sqlite3.SQLITE_BUSY
     causes: list[Exception | None] = [locked, None]
 
-    def look(*_: object) -> Seen:
+    def look(*_: object) -> ScheduleReport:
         raise LeewardError("the database was not changed") from causes.pop(0)
 
     monkeypatch.setattr(scheduler, "_look", look)
     given: Any = None
-    seen = Seen((), ())
+    seen = ScheduleReport((), ())
     assert scheduler._look_again(given, given, seen) is seen
     with pytest.raises(LeewardError):
         scheduler._look_again(given, given, seen)
@@ -170,5 +170,7 @@ def test_changes_are_told_schedule_by_schedule() -> None:
         ),
     ]
     for before, after, letters, told in cases:
-        assert changes_of(Seen((before,), ()), Seen((after,), letters)) == told
-        assert changes_of(Seen((after,), letters), Seen((after,), letters)) == []
+        assert changes_of(ScheduleReport((before,), ()), ScheduleReport((after,), letters)) == told
+        assert (
+            changes_of(ScheduleReport((after,), letters), ScheduleReport((after,), letters)) == []
+        )

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from leeward.cli.doctor.findings import Finding, State
+from leeward.cli.doctor.findings import CheckState, Finding
 from leeward.cli.doctor.visit import examine
 from leeward.config import load_config
 from leeward_contract_tests.fixtures import BUCKET
@@ -47,11 +47,11 @@ def test_where_all_is_well_nothing_is_wrong_and_nothing_happens(
     calls_of_functions = clouds.clouds["aws"].proxies["lambda"]
     calls_of_functions.keep()
     found = _examined(clouds, tmp_path, toml=f"[buckets.{BUCKET}]\n")
-    assert [each for each in found if each.state is State.FAULT] == []
+    assert [each for each in found if each.state is CheckState.FAULT] == []
     assert _happened(clouds) == before
     assert calls_of_functions.kept
     assert all(b"Invocation-Type: DryRun" in each for each in calls_of_functions.kept)
-    well = {(each.target, each.check) for each in found if each.state is State.OK}
+    well = {(each.target, each.check) for each in found if each.state is CheckState.OK}
     assert well >= {
         ("aws:us-east-1", "function charge-card"),
         ("aws:us-east-1", "bus orders"),
@@ -62,7 +62,7 @@ def test_where_all_is_well_nothing_is_wrong_and_nothing_happens(
         ("order", "fallback of function charge-card"),
         *((target, check) for target in _TARGETS for check in ("credentials", "endpoint")),
     }
-    asked = [each for each in found if each.state is State.NOTE]
+    asked = [each for each in found if each.state is CheckState.NOTE]
     assert {(each.target, each.check.partition(" ")[0]) for each in asked} == {
         ("azure:one", "function"),
         ("azure:one", "bus"),
@@ -188,7 +188,7 @@ def test_each_planted_fault_is_found_with_its_remedy(
     finally:
         if planted.cut:
             clouds.do(f"back {planted.cut}")
-    faults = [each for each in found if each.state is State.FAULT]
+    faults = [each for each in found if each.state is CheckState.FAULT]
     told = [each for each in faults if (each.target, each.check) == (planted.target, planted.check)]
     assert told, faults
     assert planted.word in told[0].message

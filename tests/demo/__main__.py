@@ -9,7 +9,7 @@ import sys
 
 from leeward import Client, ConfigError
 from leeward.cli.app import app
-from leeward.cli.demo.table import render_rows
+from leeward.cli.commands.demo import render_rows
 from leeward.cli.output.console import printer_for
 from tests.demo.flagship import CLOUDS, run_everywhere
 from tests.demo.stage import clouds, config_of

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from leeward import CallError, Client
-from leeward.cli.demo.table import Row
+from leeward.cli.commands.demo import DemoRow
 from leeward.errors import Attempt
 from leeward.values import EffectName
 from tests.demo.stage import Cloud
@@ -16,29 +16,29 @@ from tests.demo.stage import Cloud
 ORDER = {"id": "42", "total": Decimal("9.90")}
 
 
-def play(client: Client, clouds: Sequence[Cloud]) -> Iterator[Row]:
+def play(client: Client, clouds: Sequence[Cloud]) -> Iterator[DemoRow]:
     """Play every scene, step by step."""
     yield from _shop(client)
     yield from _lost_answers(client, clouds[0])
     with ExitStack() as cut:
         for cloud in clouds[:-1]:
             cut.enter_context(cloud.faults.refuse())
-            yield Row(f"- {cloud.driver.target} is cut off:")
+            yield DemoRow(f"- {cloud.driver.target} is cut off:")
             yield from _shop(client)
     if len(clouds) > 1:
-        yield Row("- all are back:")
+        yield DemoRow("- all are back:")
         yield _told("invoke", _invoke(client))
 
 
-def _lost_answers(client: Client, first: Cloud) -> Iterator[Row]:
-    yield Row(f"- {first.driver.target} loses answers:")
+def _lost_answers(client: Client, first: Cloud) -> Iterator[DemoRow]:
+    yield DemoRow(f"- {first.driver.target} loses answers:")
     with first.faults.lose_answers(1):
         yield _told("invoke, unsafe", _invoke(client))
     with first.faults.lose_answers(1):
         yield _told("invoke, idempotent", _invoke(client, "idempotent"))
 
 
-def _shop(client: Client) -> Iterator[Row]:
+def _shop(client: Client) -> Iterator[DemoRow]:
     steps: list[tuple[str, Callable[[], tuple[Any, str]]]] = [
         ("invoke", _invoke(client)),
         ("publish an event", lambda: _published(client)),
@@ -49,12 +49,12 @@ def _shop(client: Client) -> Iterator[Row]:
         yield _told(what, call)
 
 
-def _told(what: str, call: Callable[[], tuple[Any, str]]) -> Row:
+def _told(what: str, call: Callable[[], tuple[Any, str]]) -> DemoRow:
     try:
         answer, outcome = call()
     except CallError as error:
-        return Row(f"  {what}", _tried(error.attempts), type(error).__name__)
-    return Row(f"  {what}", _tried(answer.attempts), outcome)
+        return DemoRow(f"  {what}", _tried(error.attempts), type(error).__name__)
+    return DemoRow(f"  {what}", _tried(answer.attempts), outcome)
 
 
 def _invoke(client: Client, effect: EffectName = "unsafe") -> Callable[[], tuple[Any, str]]:

@@ -22,7 +22,7 @@ from typing import Final
 from tests.house.workspace import ROOT, members
 
 PARTICIPLE: Final = re.compile(
-    r"_*(?!is_|has_|was_)(?:\w*[a-z]ed|written|told|found|taken|begun|known|made|kept|sent|left"
+    r"_*+(?!is_|has_|was_)(?:\w*[a-z]ed|written|told|found|taken|begun|known|made|kept|sent|left"
     r"|given|seen|shown|held|done)"
 )
 NO_PARTICIPLE: Final = re.compile(

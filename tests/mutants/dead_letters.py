@@ -33,7 +33,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "what may have run is moved back by itself",
-        "src/leeward/cli/dlq/redrive.py",
+        "src/leeward/cli/dead_letters.py",
         'found.ran == "no" or',
         'found.ran != "yes" or',
         f"{_APP}::test_by_itself_only_what_is_proved_not_to_have_run_is_moved",
@@ -54,21 +54,21 @@ MUTANTS: Final = (
     ),
     Mutant(
         "a letter chooses where it goes back to",
-        "src/leeward/cli/dlq/letters.py",
+        "src/leeward/cli/dead_letters.py",
         "return found.queue if found.queue in self._sources else None",
         "return found.queue",
         f"{_APP}::test_a_letter_chooses_neither_its_way_nor_that_nobody_is_asked",
     ),
     Mutant(
         "a letter says that nobody need be asked",
-        "src/leeward/cli/dlq/letters.py",
+        "src/leeward/cli/dead_letters.py",
         '"yes" if told.ran == "yes" else "maybe"',
         "told.ran",
         f"{_APP}::test_a_letter_chooses_neither_its_way_nor_that_nobody_is_asked",
     ),
     Mutant(
         "one letter of a wrong type ends the list",
-        "src/leeward/cli/dlq/letters.py",
+        "src/leeward/cli/dead_letters.py",
         "if told is None or not _is_plain(told):",
         "if told is None:",
         f"{_APP}::test_what_is_forged_of_a_letter_is_nobodys_word",
@@ -76,7 +76,7 @@ MUTANTS: Final = (
     Mutant(
         "the question shows a letter's own control characters",
         "src/leeward/cli/commands/dlq.py",
-        "typer.confirm(shown(question), err=True)",
+        "typer.confirm(escape_text(question), err=True)",
         "typer.confirm(question, err=True)",
         "tests/cli/test_dead_letters.py::test_the_question_is_shown_and_not_obeyed",
     ),

@@ -52,16 +52,16 @@ MUTANTS: Final = (
     ),
     Mutant(
         "a blackout lets the call run",
-        f"{DRILL}/faulty_target.py",
-        "fault is None or kind in (Kind.SLOW, Kind.LOSE_ANSWER)",
-        "fault is None or kind in (Kind.SLOW, Kind.LOSE_ANSWER, Kind.BLACKOUT)",
+        f"{DRILL}/traffic.py",
+        "fault is None or kind in (FaultKind.SLOW, FaultKind.LOSE_ANSWER)",
+        "fault is None or kind in (FaultKind.SLOW, FaultKind.LOSE_ANSWER, FaultKind.BLACKOUT)",
         "tests/cli/test_drill.py::test_a_fault_lets_an_attempt_run_or_not",
     ),
     Mutant(
         "a drill tells other processes of an outage that it has made up",
         "src/leeward/cli/commands/drill.py",
-        "options.resolved()._replace(snapshot=None)",
-        "options.resolved()",
+        "options.resolve()._replace(snapshot=None)",
+        "options.resolve()",
         "tests/cli/test_drill.py::test_a_drill_writes_nothing_for_other_processes",
     ),
     Mutant(

@@ -19,9 +19,8 @@ import pytest
 from leeward import AuthError, Client
 from leeward.adapter import TargetConfig
 from leeward.adapter.queues import PutMessage, ask
-from leeward.cli.doctor.exported import read_exported
-from leeward.cli.doctor.findings import Finding, State
-from leeward.cli.doctor.visit import examine
+from leeward.cli.doctor.findings import CheckState, Finding
+from leeward.cli.doctor.visit import examine, read_exported
 from leeward.config import Config
 from leeward.errors import Outcome
 from leeward_aws.driver import open_driver
@@ -130,7 +129,7 @@ def put_retries(
     )
 
 
-def told(findings: list[Finding], state: State) -> set[tuple[str, str]]:
+def told(findings: list[Finding], state: CheckState) -> set[tuple[str, str]]:
     """Give what the doctor says of the exported files, in one state."""
     return {
         (each.target, each.check.removeprefix("exported "))
@@ -162,16 +161,16 @@ def test_what_was_applied_is_found_and_what_is_gone_is_told(shop: Applied) -> No
     key = make_key(shop.server, "*")
     expected = read_exported(shop.folder)
     found = examine(shop.config, key.env, time.time, expected=expected)
-    assert told(found, State.FAULT) == told(found, State.NOTE) == set()
+    assert told(found, CheckState.FAULT) == told(found, CheckState.NOTE) == set()
     names = {(each.target, f"{each.type or each.kind} {each.name}") for each in expected}
-    assert told(found, State.OK) == names
+    assert told(found, CheckState.OK) == names
     assert ("aws:us-west-2", "function charge") in names
     assert ("aws:us-east-1", "table orders") in names
     with closing(client("lambda", shop.server.url, REGIONS[1])) as functions:
         functions.delete_function(FunctionName="charge")
     found = examine(shop.config, key.env, time.time, expected=expected)
     gone = {f"{what}function charge" for what in ("", "settings of the ", "retries of the ")}
-    assert told(found, State.FAULT) == {("aws:us-west-2", each) for each in gone}
+    assert told(found, CheckState.FAULT) == {("aws:us-west-2", each) for each in gone}
 
 
 def test_a_standby_may_do_what_its_code_does(
@@ -317,7 +316,7 @@ def test_what_was_changed_since_is_told(shop: Applied, subtests: pytest.Subtests
     faults = {
         (each.check.removeprefix("exported "), each.message)
         for each in found
-        if each.state is State.FAULT
+        if each.state is CheckState.FAULT
     }
     for check, words in changes:
         with subtests.test(f"{check}: {words}"):

@@ -6,35 +6,20 @@ It needs the extra ``cli``. This module does not, so that it can say what is mis
 from __future__ import annotations
 
 import logging
-import os
 import sys
 from io import TextIOWrapper
 
 NEEDED = ("typer", "rich")
 
-NO_TRUST_ENV = "--no-trust-env"
-"""The option with which the environment does not count."""
 
-DEBUG = "LEEWARD_DEBUG"
-"""The variable with which every error shows its traceback, and those of its causes."""
-
-
-def is_debugging() -> bool:
-    """Return whether everything is to be shown; with ``--no-trust-env`` the variable is not asked.
-
-    The command line may not be parsed yet, or be wrong, so its words are looked at.
-    """
-    return NO_TRUST_ENV not in sys.argv and bool(os.environ.get(DEBUG))
-
-
-def _choose_logs() -> None:
+def _choose_logs(*, is_debugging: bool) -> None:
     """Show a person leeward's own warnings, and keep what libraries log out of the standard error.
 
     A logger without a handler writes its warnings there, where a program expects one JSON object:
     so with ``--json`` there are none. With ``LEEWARD_DEBUG`` all are shown, unless the environment
     is not trusted: a library may log what it sends.
     """
-    if is_debugging():
+    if is_debugging:
         return
     logging.lastResort = logging.NullHandler()
     if "--json" not in sys.argv:
@@ -44,7 +29,7 @@ def _choose_logs() -> None:
 def main() -> None:
     """Run the command line of this process, and exit."""
     try:
-        from leeward.cli.app import app
+        from leeward.cli.app import app, is_debugging
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in NEEDED:
             raise
@@ -53,7 +38,7 @@ def main() -> None:
             'install them: pip install "leeward[cli]"\n'
         )
         sys.exit(2)
-    _choose_logs()
+    _choose_logs(is_debugging=is_debugging())
     if isinstance(sys.stdout, TextIOWrapper):
         # A character that the terminal cannot show is escaped: the command has worked.
         sys.stdout.reconfigure(errors="backslashreplace")

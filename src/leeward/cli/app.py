@@ -7,21 +7,26 @@ from typing import Annotated
 
 import typer
 
-from leeward.cli import NO_TRUST_ENV
 from leeward.cli.commands import keys, objects, scheduler, verbs, workflow
 from leeward.cli.commands.demo import demo
 from leeward.cli.commands.dlq import dlq
 from leeward.cli.commands.doctor import doctor
 from leeward.cli.commands.drill import drill
-from leeward.cli.commands.targets import targets
-from leeward.cli.commands.version import show_version, version
+from leeward.cli.commands.targets import show_version, targets, version
 from leeward.cli.global_options import GlobalOptions
-from leeward.cli.group import Group, add_command, command_group, epilog
+from leeward.cli.group import (
+    NO_TRUST_ENV,
+    CommandGroup,
+    add_command,
+    command_group,
+    epilog,
+    is_debugging,
+)
 from leeward.cli.output.exit_codes import EXIT_CODES
 from leeward.cli.output.output import output_for
 
 app = typer.Typer(
-    cls=Group,
+    cls=CommandGroup,
     name="leeward",
     help=(
         "Your serverless calls, on whichever cloud is up.\n\n"
@@ -52,7 +57,7 @@ def leeward(
         bool,
         typer.Option(
             NO_TRUST_ENV,
-            help="Hardened mode: no variable counts, and no file that is not named by --config.",
+            help="Hardened mode: ignore variables, and files that --config does not name.",
         ),
     ] = False,
     json: Annotated[
@@ -150,7 +155,7 @@ add_command(
     "leeward dlq redrive parcels-dead --dry-run",
     "leeward dlq redrive parcels-dead --to parcels --rate 10 --force",
 )
-records = _group("keys", "The records of idempotent functions, and settling one by hand.")
+records = _group("keys", "List the records of idempotent functions, and settle one by hand.")
 add_command(records, "list", keys.list_, "leeward keys list keys --state unknown")
 add_command(
     records,
@@ -202,3 +207,5 @@ add_command(
 )
 add_command(app, "demo", demo, "leeward demo", "leeward demo --json")
 add_command(app, "version", version, "leeward version")
+
+__all__ = ["app", "is_debugging"]

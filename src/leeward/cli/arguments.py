@@ -34,7 +34,7 @@ def json_argument(text: str | None, field: str) -> Json:
 def item_argument(text: str) -> Item:
     """Read an item, given like JSON: numbers stay exact, and tags become bytes and times."""
     try:
-        item = item_json.untagged(_read(text, "item", exact=True))
+        item = item_json.untag_value(_read(text, "item", exact=True))
     except ValueError as error:
         raise InvalidRequest(f"ITEM cannot be read: {error}", field="item") from None
     except RecursionError:
@@ -143,10 +143,10 @@ def _read(text: str, field: str, *, exact: bool) -> Json:
 
 def _source(text: str, field: str) -> str:
     if text == "-":
-        return _decoded(_bytes_of(text, field))
+        return _decode(_bytes_of(text, field))
     if not text.startswith("@"):
         return text
-    return _decoded(_bytes_of(text[1:], field))
+    return _decode(_bytes_of(text[1:], field))
 
 
 def _bytes_of(file: str, field: str, most: int = -1) -> bytes:
@@ -167,7 +167,7 @@ def _bytes_of(file: str, field: str, most: int = -1) -> bytes:
         ) from error
 
 
-def _decoded(data: bytes) -> str:
+def _decode(data: bytes) -> str:
     """Decode what some shells and editors write: UTF-8, or UTF-16 or UTF-32 that shows itself."""
     from json import detect_encoding
 

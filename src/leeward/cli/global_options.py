@@ -18,7 +18,9 @@ from leeward.client import Client
 from leeward.config import Config, load_config, load_settings
 from leeward.errors import ConfigError
 from leeward.local.config import HANDLERS
+from leeward.operations.workflows import loaded
 from leeward.values import NOTHING
+from leeward.workflow.model import functions_of
 
 if TYPE_CHECKING:
     from leeward.workflow.model import Definition
@@ -51,7 +53,7 @@ class GlobalOptions:
         What functions and subscribers of an embedded target print, and their modules when they
         are imported, is not a result, so it goes to the standard error.
         """
-        config = self.resolved() if config is None else config
+        config = self.resolve() if config is None else config
         with redirect_stdout(sys.stderr):
             with modules_beside(config):
                 client = Client(config=config, workflows=workflows)
@@ -65,7 +67,7 @@ class GlobalOptions:
         Raises:
             ConfigError: a step's function is nowhere: its runs would be taken back for that.
         """
-        config = self.resolved()
+        config = self.resolve()
         workflows = self.workflows(config)
         with self.client(_without_definitions(config), workflows) as client:
             _need_functions(client, config, workflows)
@@ -77,8 +79,6 @@ class GlobalOptions:
         Raises:
             ConfigError: one of them cannot be loaded.
         """
-        from leeward.operations.workflows import loaded
-
         with redirect_stdout(sys.stderr), modules_beside(config):
             return loaded(config)
 
@@ -88,7 +88,7 @@ class GlobalOptions:
         Raises:
             ConfigError: it names none like that, or it cannot be loaded.
         """
-        config = self.resolved()
+        config = self.resolve()
         known = {workflow.name: workflow for workflow in self.workflows(config)}
         if name not in known:
             raise ConfigError(
@@ -108,7 +108,7 @@ class GlobalOptions:
             with self.client(_without_definitions(config)) as client:
                 _need_functions(client, config, workflows)
 
-    def resolved(self) -> Config:
+    def resolve(self) -> Config:
         """Return the configuration that the options describe."""
         return load_config(self.targets, file=self.config, env=os.environ, trust_env=self.trust_env)
 
@@ -126,7 +126,7 @@ class GlobalOptions:
         Who looks at an item needs none of them, and a module that cannot be imported does not
         stop it.
         """
-        return self.client(without_handlers(self.resolved()))
+        return self.client(without_handlers(self.resolve()))
 
 
 @contextmanager
@@ -159,8 +159,6 @@ def modules_beside(config: Config) -> Iterator[None]:
 
 def _need_functions(client: Client, config: Config, workflows: Iterable[Definition]) -> None:
     """Refuse workflows whose functions no target has; what a cloud has, nobody says here."""
-    from leeward.workflow.model import functions_of
-
     if any(target.provider != "local" for target in config.order):
         return
     known: set[str] = set()

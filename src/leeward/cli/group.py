@@ -13,7 +13,6 @@ from typing import Any, TypeVar, cast
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from leeward.cli import DEBUG, NO_TRUST_ENV, is_debugging
 from leeward.cli.output.exit_codes import INTERRUPTED, UNEXPECTED, WRONG, exit_code_of
 from leeward.cli.output.json_view import JsonObject, json_of_error, json_of_failure
 from leeward.cli.output.output import OutputError, output_for
@@ -23,6 +22,12 @@ from leeward.errors import ConfigError, LeewardError
 T = TypeVar("T")
 
 JSON = "--json"
+NO_TRUST_ENV = "--no-trust-env"
+"""The option with which the environment does not count."""
+
+DEBUG = "LEEWARD_DEBUG"
+"""The variable with which every error shows its traceback, and those of its causes."""
+
 VALUED = ("--targets", "--config")
 
 FLAGS = (JSON, NO_TRUST_ENV)
@@ -44,6 +49,14 @@ SOURCES = {
 
 UsageError = cast("type[Exception]", typer.BadParameter.__mro__[1])
 """What a wrong command line raises. Typer exports only this one class below it."""
+
+
+def is_debugging() -> bool:
+    """Return whether everything is to be shown; with ``--no-trust-env`` the variable is not asked.
+
+    The command line may not be parsed yet, or be wrong, so its words are looked at.
+    """
+    return NO_TRUST_ENV not in sys.argv and bool(os.environ.get(DEBUG))
 
 
 class Command(TyperCommand):
@@ -77,7 +90,9 @@ class Commands(TyperGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Find the command of the first word; typer suggests others from `commands` alone."""
         if args and self.get_command(ctx, args[0]) is None:
-            self.commands |= {name: self.get_command(ctx, name) for name in self.list_commands(ctx)}
+            self.commands.update(
+                {name: self.get_command(ctx, name) for name in self.list_commands(ctx)}
+            )
         return super().resolve_command(ctx, args)
 
     @property
@@ -91,7 +106,7 @@ class Commands(TyperGroup):
         return word if group == self._path.removesuffix(".") else ""
 
 
-class Group(Commands):
+class CommandGroup(Commands):
     """The commands together: global options anywhere, and errors that say what to do."""
 
     @property
@@ -224,7 +239,7 @@ def _failure(error: BaseException) -> JsonObject:
             )
             return json_of_failure("OutputError", message, UNEXPECTED)
         case _:
-            return _unexpected(error)
+            return _describe_crash(error)
 
 
 def _discard_output() -> None:
@@ -240,7 +255,7 @@ def _usage(error: Any) -> JsonObject:
     return json_of_failure("UsageError", f"{message}{stop} See {command} --help.", WRONG)
 
 
-def _unexpected(error: BaseException) -> JsonObject:
+def _describe_crash(error: BaseException) -> JsonObject:
     """Name the class and the place only: the message may hold a payload."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:

@@ -6,10 +6,14 @@ one of these is written ``{"$map": {...}}``, so that what was loaded can always 
 
 from __future__ import annotations
 
+import json
 from base64 import b64decode, b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, Final
+
+from leeward.values import Json
 
 BYTES: Final = "$bytes"
 DATETIME: Final = "$datetime"
@@ -17,7 +21,7 @@ MAP: Final = "$map"
 TAGS: Final = (BYTES, DATETIME, MAP)
 
 
-def tagged(value: Any) -> Any:
+def tag_value(value: Any) -> Any:
     """Return `value` with every bytes and datetime in it as a tagged map."""
     match value:
         case bytes():
@@ -25,22 +29,22 @@ def tagged(value: Any) -> Any:
         case datetime():
             return {DATETIME: value.isoformat()}
         case list():
-            return [tagged(each) for each in value]
+            return [tag_value(each) for each in value]
         case dict():
-            inner = {name: tagged(each) for name, each in value.items()}
+            inner = {name: tag_value(each) for name, each in value.items()}
             return {MAP: inner} if _tag_of(value) else inner
         case _:
             return value
 
 
-def untagged(value: Any) -> Any:
-    """Undo `tagged`.
+def untag_value(value: Any) -> Any:
+    """Undo `tag_value`.
 
     Raises:
         ValueError: a tag holds something else than it names.
     """
     if isinstance(value, list):
-        return [untagged(each) for each in value]
+        return [untag_value(each) for each in value]
     if not isinstance(value, dict):
         return value
     tag = _tag_of(value)
@@ -53,7 +57,7 @@ def _tag_of(value: dict[str, Any]) -> str | None:
 
 
 def _untagged_map(value: dict[str, Any]) -> dict[str, Any]:
-    return {name: untagged(each) for name, each in value.items()}
+    return {name: untag_value(each) for name, each in value.items()}
 
 
 def _meant(tag: str, held: Any) -> Any:
@@ -61,14 +65,14 @@ def _meant(tag: str, held: Any) -> Any:
         case "$map", dict():
             return _untagged_map(held)
         case "$bytes", str():
-            return _parsed(held, _from_base64, f"{tag} must hold base64")
+            return _parse(held, _from_base64, f"{tag} must hold base64")
         case "$datetime", str():
-            return _parsed(held, datetime.fromisoformat, f"{tag} must hold an ISO 8601 time")
+            return _parse(held, datetime.fromisoformat, f"{tag} must hold an ISO 8601 time")
     wanted = "an object" if tag == MAP else "a string"
     raise ValueError(f"{tag} must hold {wanted}, not a {type(held).__name__}")
 
 
-def _parsed(text: str, parse: Callable[[str], Any], fault: str) -> Any:
+def _parse(text: str, parse: Callable[[str], Any], fault: str) -> Any:
     try:
         return parse(text)
     except ValueError:
@@ -77,3 +81,46 @@ def _parsed(text: str, parse: Callable[[str], Any], fault: str) -> Any:
 
 def _from_base64(text: str) -> bytes:
     return b64decode(text, validate=True)
+
+
+def write(value: Json | Decimal, *, indent: int = 0, ascii_only: bool = False) -> str:
+    """Write JSON, Decimals as numbers: on one line, or with `indent` blanks for each level.
+
+    What a terminal would not print, or would obey, is escaped; with `ascii_only`, everything
+    outside ASCII is.
+    """
+    return _Writer(indent, ascii_only=ascii_only).write(value, "\n" if indent else "")
+
+
+class _Writer:
+    def __init__(self, indent: int, *, ascii_only: bool) -> None:
+        self._step = " " * indent
+        self._ascii_only = ascii_only
+
+    def write(self, value: Any, line: str) -> str:
+        """Write `value`; `line` begins a new line at its level, if there are lines."""
+        if isinstance(value, Decimal):
+            return str(value)
+        if isinstance(value, str):
+            return self._quote(value)
+        inner = line + self._step
+        if isinstance(value, dict):
+            items = value.items()
+            parts = [f"{self._quote(name)}: {self.write(each, inner)}" for name, each in items]
+            return _enclose("{}", parts, line, inner)
+        if isinstance(value, list | tuple):
+            return _enclose("[]", [self.write(each, inner) for each in value], line, inner)
+        return json.dumps(value, allow_nan=False)
+
+    def _quote(self, text: str) -> str:
+        quoted = json.dumps(text, ensure_ascii=self._ascii_only)
+        return "".join(each if each.isprintable() else _escape(each) for each in quoted)
+
+
+def _enclose(brackets: str, parts: Sequence[str], line: str, inner: str) -> str:
+    body = f",{inner or ' '}".join(parts)
+    return f"{brackets[0]}{inner}{body}{line}{brackets[1]}" if parts else brackets
+
+
+def _escape(character: str) -> str:
+    return json.dumps(character)[1:-1] if not character.isascii() else f"\\u{ord(character):04x}"

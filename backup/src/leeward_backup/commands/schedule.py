@@ -39,7 +39,7 @@ def schedule(
     ] = "0 2 * * *",
     drill: Annotated[
         str | None,
-        typer.Option("--drill", metavar="WEEKDAY", help="When it is restored and compared, too."),
+        typer.Option("--drill", metavar="WEEKDAY", help="The day on which it is also restored."),
     ] = None,
     out: Annotated[
         Path, typer.Option("--out", metavar="FILE", help="The module that is written.")
@@ -47,7 +47,7 @@ def schedule(
 ) -> None:
     """Write an app that backs up a table on a schedule, on every cloud and on local.
 
-    Nothing is deployed; what does it is printed.
+    It deploys nothing, and prints the commands that do.
     """
     options = options_of(context)
     app = App("backups")
@@ -60,7 +60,7 @@ def schedule(
         raise ConfigError(f"--out {out} must be the file of a module, such as backups_app.py")
     _keep(out, text)
     *_, rest = app.handlers
-    missing = _missing(options.resolved(), table, store.partition("/")[0], rest)
+    missing = _missing(options.resolve(), table, store.partition("/")[0], rest)
     name = f"{out.stem}:app"
     data = {
         "file": str(out),

@@ -10,7 +10,7 @@ from leeward.adapter.looking import Expected
 from leeward.app.app import App
 from leeward.app.objects import check_no_loop
 from leeward.app.triggers import Kind
-from leeward.cli.doctor.order import home_of
+from leeward.cli.doctor.findings import home_of
 from leeward.config import Config, TargetName, with_order
 from leeward.config.model import ExportConfig
 from leeward.errors import ConfigError

@@ -3,17 +3,203 @@
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from itertools import groupby
+from string import ascii_uppercase
+from typing import Any, NamedTuple, TypeAlias
 
 import typer
 
-from leeward.cli.demo.table import Row, render_rows
 from leeward.cli.global_options import options_of
-from leeward.cli.output.console import Printers
+from leeward.cli.output.console import Printer, Printers
 from leeward.cli.output.json_view import JsonObject
+from leeward.client import Client
+from leeward.config import Config
+from leeward.errors import Attempt, OutcomeUnknown
+from leeward.local import Context, Local
+from leeward.testing import FakeClock, Fault, FaultyDriver
+from leeward.values import Event, InvokeResult, Json
 
-if TYPE_CHECKING:
-    from leeward.cli.demo.scenario import Step
+
+def naive_invoke(
+    clouds: Iterable[Client],
+    function: str,
+    payload: Json,
+) -> InvokeResult:
+    """Try the next cloud on any exception."""
+    for cloud in clouds:
+        try:
+            return cloud.invoke(function, payload)
+        except Exception:  # noqa: BLE001, S112 - exactly this is what is shown to be wrong
+            continue
+    raise RuntimeError("every cloud failed")
+
+
+class Shop:
+    """A shop deployed twice, on ``local:a`` and on ``local:b``.
+
+    Attributes:
+        a: the first target; `fail` breaks it.
+        b: the second target.
+        heard: ids of the orders that the subscriber has heard of.
+        charges: idempotency keys of the charges made, wherever they ran.
+    """
+
+    def __init__(self) -> None:
+        self.heard: list[str] = []
+        self.charges: list[str] = []
+        self._locals = [Local("local:a"), Local("local:b")]
+        for local in self._locals:
+            local.function("send-receipt")(self._send_receipt)
+            local.function("charge-card")(self._charge_card)
+            local.subscribe("orders", "order.created", name="remember")(self._remember)
+        self.a, self.b = (FaultyDriver(local) for local in self._locals)
+
+    def client(self, *clouds: FaultyDriver) -> Client:
+        """Open a client on `clouds`; its pauses take no time, and the tables live on the first."""
+        return Client(clouds, config=Config(data_target=clouds[0].target), clock=FakeClock())
+
+    def wait_idle(self) -> None:
+        """Wait until every event has been delivered."""
+        for local in self._locals:
+            local.wait_idle()
+
+    def _send_receipt(self, order: dict[str, Any]) -> str:
+        return f"receipt {order['id']} sent"
+
+    def _charge_card(self, order: dict[str, Any], context: Context) -> str:
+        self.charges.append(context.idempotency_key)
+        return "charged"
+
+    def _remember(self, event: Event) -> None:
+        self.heard.append(str(event.subject))
+
+
+ORDER = {"id": "42", "total": "9.90"}
+
+Tries: TypeAlias = tuple[tuple[str, str], ...]
+"""Target and outcome of each attempt."""
+
+
+@dataclass(frozen=True, slots=True)
+class DemoStep:
+    """One step.
+
+    Attributes:
+        what: what is done, in a few words.
+        served_by: the target that answered; None if none did.
+        attempts: what was tried.
+        outcome: what the caller got.
+    """
+
+    what: str
+    served_by: str | None
+    attempts: Tries
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """The whole demo, and how often each way of failing over has charged one order."""
+
+    targets: tuple[str, ...]
+    steps: tuple[DemoStep, ...]
+    leeward_charges: int
+    naive_charges: int
+
+
+def play() -> Scenario:
+    """Play every step."""
+    shop, naive_shop = Shop(), Shop()
+    with shop.client(shop.a, shop.b) as cloud:
+        steps = [*_good_day(shop, cloud), _broken_target(shop, cloud), *_lost_answer(shop, cloud)]
+    steps.append(_naive_loop(naive_shop))
+    targets = shop.a.target, shop.b.target
+    return Scenario(targets, tuple(steps), len(shop.charges), len(naive_shop.charges))
+
+
+def _good_day(shop: Shop, cloud: Client) -> Iterator[DemoStep]:
+    stored = cloud.store_data("orders", {"id": "42", "total": Decimal("9.90")})
+    yield _step("store order 42", stored.target, stored.attempts, stored.promise.value)
+    told = cloud.publish_event("orders", "order.created", ORDER, subject="42")
+    yield _step("publish order.created", told.target, told.attempts, told.promise.value)
+    shop.wait_idle()
+    yield _step("its subscriber runs", told.target, (), f"heard of {', '.join(shop.heard)}")
+    answer = cloud.invoke("send-receipt", ORDER)
+    yield _step("invoke send-receipt", answer.target, answer.attempts, answer.value)
+
+
+def _broken_target(shop: Shop, cloud: Client) -> DemoStep:
+    shop.a.fail(Fault.REFUSE)
+    answer = cloud.invoke("send-receipt", ORDER)
+    shop.a.heal()
+    return _step("again, local:a is down", answer.target, answer.attempts, answer.value)
+
+
+def _lost_answer(shop: Shop, cloud: Client) -> Iterator[DemoStep]:
+    shop.a.fail(Fault.LOSE_ANSWER, times=1)
+    try:
+        cloud.invoke("charge-card", ORDER)
+    except OutcomeUnknown as error:
+        yield _step("charge, answer lost", None, error.attempts, "OutcomeUnknown")
+        charged = error.idempotency_key in shop.charges
+        yield _step("look up its key", None, (), "charged: done" if charged else "not charged")
+
+
+def _naive_loop(shop: Shop) -> DemoStep:
+    shop.a.fail(Fault.LOSE_ANSWER, times=1)
+    with shop.client(shop.a) as first, shop.client(shop.b) as second:
+        answer = naive_invoke([first, second], "charge-card", ORDER)
+        seen = [status for cloud in (first, second) for status in cloud.targets()]
+    tries = tuple((each.name, each.last_outcome.value) for each in seen if each.last_outcome)
+    return DemoStep("the same, naive loop", answer.target, tries, answer.value)
+
+
+def _step(what: str, served_by: str | None, attempts: Iterable[Attempt], outcome: str) -> DemoStep:
+    tries = tuple((attempt.target, attempt.outcome.value) for attempt in attempts)
+    return DemoStep(what, served_by, tries, outcome)
+
+
+HEADER = ("what", "tried", "told")
+STYLES = ("", "cyan")
+
+
+class DemoRow(NamedTuple):
+    """One step, or, with nothing but `what`, what has happened before the next ones.
+
+    Attributes:
+        what: was done.
+        tries: the target and the outcome of each attempt.
+        told: what the caller got.
+    """
+
+    what: str
+    tries: Sequence[tuple[str, str]] = ()
+    told: str = ""
+
+
+def render_rows(targets: Sequence[str], rows: Iterable[DemoRow], out: Printer) -> None:
+    """Write the letters of the targets, and below them a line for each row."""
+    letters = dict(zip(targets, ascii_uppercase, strict=False))
+    out.pairs([(letter, target) for target, letter in letters.items()])
+    out.text("")
+    out.table(
+        HEADER, [(row.what, _describe_tries(row.tries, letters), row.told) for row in rows], STYLES
+    )
+
+
+def _describe_tries(tries: Sequence[tuple[str, str]], letters: dict[str, str]) -> str:
+    """Return attempts like ``A not sent x2, B ok``."""
+    return ", ".join(
+        _times(f"{letters[target]} {outcome.replace('_', ' ')}", len(list(same)))
+        for (target, outcome), same in groupby(tries)
+    )
+
+
+def _times(text: str, count: int) -> str:
+    return text if count == 1 else f"{text} x{count}"
 
 
 def demo(context: typer.Context) -> None:
@@ -21,18 +207,16 @@ def demo(context: typer.Context) -> None:
 
     Two embedded targets in memory; no account, no network, no file.
     """
-    from leeward.cli.demo.scenario import play
-
     scenario = play()
     data = {
         "targets": list(scenario.targets),
-        "steps": [_step(number, step) for number, step in enumerate(scenario.steps, 1)],
+        "steps": [_step_data(number, step) for number, step in enumerate(scenario.steps, 1)],
         "charges": {"leeward": scenario.leeward_charges, "naive_loop": scenario.naive_charges},
     }
     options_of(context).output.show(data, _render)
 
 
-def _step(number: int, step: Step) -> JsonObject:
+def _step_data(number: int, step: DemoStep) -> JsonObject:
     return {
         "step": number,
         "what": step.what,
@@ -57,9 +241,9 @@ def _render(data: JsonObject, printers: Printers) -> None:
     out.lines(_LESSON)
 
 
-def _row(step: JsonObject) -> Row:
+def _row(step: JsonObject) -> DemoRow:
     tries = [(each["target"], each["outcome"]) for each in step["attempts"]]
-    return Row(f"{step['step']} {step['what']}", tries, step["outcome"])
+    return DemoRow(f"{step['step']} {step['what']}", tries, step["outcome"])
 
 
 _LESSON = """\
@@ -70,7 +254,5 @@ key to look up."""
 
 def _source_of_the_loop() -> str:
     """Return its source as users would write it."""
-    from leeward.cli.demo.naive import naive_invoke
-
     lines = inspect.getsource(naive_invoke).splitlines()
     return "\n".join(line.partition("  # noqa")[0] for line in lines if '"""' not in line)

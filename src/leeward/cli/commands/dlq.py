@@ -1,4 +1,4 @@
-"""``leeward dlq``: what was given up, and moving it back."""
+"""``leeward dlq``: dead letters, and moving them back."""
 
 from __future__ import annotations
 
@@ -13,12 +13,19 @@ from typing import Annotated, Any
 import typer
 
 from leeward.adapter import Driver
-from leeward.cli.dlq.letters import Found, Letters, Noted, letters_of
-from leeward.cli.dlq.redrive import Moved, Wish, delete_letters, redrive
+from leeward.cli.dead_letters import (
+    FoundLetter,
+    Letters,
+    Moved,
+    MoveOptions,
+    PlaceLetters,
+    delete_letters,
+    letters_of,
+    redrive,
+)
 from leeward.cli.global_options import GlobalOptions, options_of, without_handlers
-from leeward.cli.output.console import Printers, shown
-from leeward.cli.output.json_view import JsonObject
-from leeward.cli.output.moments import moment
+from leeward.cli.output.console import Printers, escape_text
+from leeward.cli.output.json_view import JsonObject, moment
 from leeward.cli.output.output import JsonOutput
 from leeward.config import Config
 from leeward.errors import InvalidRequest, NotFound
@@ -46,7 +53,7 @@ def dlq(
     queue: Annotated[
         str | None,
         typer.Argument(
-            help="The dead-letter queue, by the cloud's own name; of a topic its subscription. "
+            help="The dead-letter queue, by the cloud's own name; a topic's subscription. "
             "None for embedded targets."
         ),
     ] = None,
@@ -63,7 +70,7 @@ def dlq(
     ] = None,
     rate: Annotated[float | None, typer.Option(help="Letters a second, at most.")] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Change nothing; tell what would be moved or deleted.")
+        bool, typer.Option("--dry-run", help="Change nothing; show what would be moved or deleted.")
     ] = False,
     force: Annotated[
         bool, typer.Option("--force", help="Move, or delete, without asking.")
@@ -72,31 +79,30 @@ def dlq(
         float, typer.Option(help="Seconds for which the function remembers a key.")
     ] = 86_400.0,
 ) -> None:
-    """List, show, move back or delete what was given up.
+    """List, show, move back or delete dead letters.
 
-    An embedded target keeps its dead letters itself; those of a cloud lie in a queue. What is
-    proved not to have run is moved without a question.
+    An embedded target keeps its dead letters itself; on a cloud they are in a queue. A letter that
+    is proved not to have run is moved without a question.
     """
     options = options_of(context)
     if rate is not None and not 0 < rate < float("inf"):
         raise InvalidRequest("--rate must be a positive number of letters a second", field="rate")
-    wish = Wish(frozenset(id or ()), force, dry_run, rate, keep)
+    wish = MoveOptions(frozenset(id or ()), force, dry_run, rate, keep)
     if action is Action.DELETE and not wish.ids:
         raise InvalidRequest("say with --id which dead letters are deleted", field="id")
-    config = options.resolved()
+    config = options.resolve()
     sources = config.dead_letters.get(queue or "", ())
     if action is Action.REDRIVE and queue is not None and to is None and not sources:
         raise InvalidRequest(
             "say with --to where the letters go back to, or name it in leeward.toml: "
-            f'[dead_letters] {queue!r} = "QUEUE"; what a letter says was written by whoever may '
-            "write there",
+            f'[dead_letters] {queue!r} = "QUEUE"; leeward does not believe what a letter says',
             field="to",
         )
     known: set[str] = set()
-    with _opened(config, queue) as drivers:
+    with _open_targets(config, queue) as drivers:
         places = [(each.target, letters_of(each, queue, to, sources)) for each in drivers]
         noted: list[tuple[str, Letters]] = [
-            (target, Noted(place, known)) for target, place in places
+            (target, PlaceLetters(place, known)) for target, place in places
         ]
         if action in (Action.REDRIVE, Action.DELETE):
             done = _change(options, noted, wish, delete=action is Action.DELETE)
@@ -116,7 +122,7 @@ def dlq(
 
 
 @contextmanager
-def _opened(config: Config, queue: str | None) -> Iterator[list[Driver]]:
+def _open_targets(config: Config, queue: str | None) -> Iterator[list[Driver]]:
     """Open the targets with dead letters: the embedded ones, or the one with the queue.
 
     Names of functions are left as they are: a dead-letter queue is named by the cloud's own name.
@@ -146,7 +152,7 @@ def _opened(config: Config, queue: str | None) -> Iterator[list[Driver]]:
 
 
 def _change(
-    options: GlobalOptions, places: list[tuple[str, Letters]], wish: Wish, *, delete: bool
+    options: GlobalOptions, places: list[tuple[str, Letters]], wish: MoveOptions, *, delete: bool
 ) -> JsonObject:
     """Move letters back, or delete them, and return what was done."""
     for_program = isinstance(options.output, JsonOutput)
@@ -154,9 +160,9 @@ def _change(
     said = 0
     word = "deleted" if delete else "moved"
 
-    def agree(found: Found) -> bool:
+    def agree(found: FoundLetter) -> bool:
         question = f"{_sentence(found)} {'Delete' if delete else 'Move'} it?"
-        return asks and typer.confirm(shown(question), err=True)
+        return asks and typer.confirm(escape_text(question), err=True)
 
     def progress(done: Moved) -> None:
         nonlocal said
@@ -189,13 +195,13 @@ def _change(
     }
 
 
-def _sentence(found: Found) -> str:
+def _sentence(found: FoundLetter) -> str:
     tries = f"{found.attempts} tries" if found.attempts else "tries not counted"
     ran = "it has run" if found.ran == "yes" else "it may have run"
     return f"{found.id} of {found.queue or '?'}: {found.error or 'no reason told'}, {tries}; {ran}."
 
 
-def _json(target: str, found: Found, *, body: bool) -> JsonObject:
+def _json(target: str, found: FoundLetter, *, body: bool) -> JsonObject:
     told: dict[str, Any] = found._asdict() | {"target": target}
     del told["held"]
     text = told.pop("body").decode(errors="replace")
@@ -242,7 +248,7 @@ def _render_moved(data: JsonObject, printers: Printers) -> None:
         printers.err.text(
             "--force deletes without asking."
             if word == "deleted"
-            else "What is left may have run; --force moves it, too."
+            else "The rest may have run; --force moves it, too."
         )
     if data["elsewhere"]:
         printers.err.text(
@@ -251,6 +257,6 @@ def _render_moved(data: JsonObject, printers: Printers) -> None:
         )
     if data["old"]:
         printers.err.text(
-            f"{len(data['old'])} are older than the function remembers keys: what has run of them "
-            "runs twice. --keep says how long that is."
+            f"{len(data['old'])} are older than the function remembers keys: if one has run, it "
+            "runs twice. --keep says how long the function remembers."
         )

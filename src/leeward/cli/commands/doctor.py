@@ -10,9 +10,8 @@ from typing import Annotated, TypeAlias
 
 import typer
 
-from leeward.cli.doctor.exported import read_exported
-from leeward.cli.doctor.findings import Finding, State
-from leeward.cli.doctor.visit import examine
+from leeward.cli.doctor.findings import CheckState, Finding
+from leeward.cli.doctor.visit import examine, read_exported
 from leeward.cli.global_options import modules_beside, options_of
 from leeward.cli.output.console import Printers
 from leeward.cli.output.exit_codes import BROKEN
@@ -25,17 +24,17 @@ Exported: TypeAlias = Annotated[
 
 
 def doctor(context: typer.Context, *, exported: Exported = None) -> None:
-    """Look whether a failover can happen, before it has to.
+    """Check whether a failover can happen, before it has to.
 
-    Every target of the order is opened and asked for its credentials, its functions, buses and
-    tables, and its time. Nothing is called, published, stored or changed.
+    It opens every target of the order, and checks credentials, functions, buses, tables and clock.
+    It calls, publishes, stores and changes nothing.
     """
     options = options_of(context)
-    config = options.resolved()
+    config = options.resolve()
     with redirect_stdout(sys.stderr), modules_beside(config):
         expected = () if exported is None else read_exported(exported)
         findings = examine(config, options.environment(), time.time, expected=expected)
-    faults = sum(each.state is State.FAULT for each in findings)
+    faults = sum(each.state is CheckState.FAULT for each in findings)
     data = {
         "ok": not faults,
         "faults": faults,

@@ -13,10 +13,12 @@ from typing import Annotated, Any, Final
 import typer
 
 from leeward.cli.arguments import json_argument, seconds
-from leeward.cli.doctor.order import serving
+from leeward.cli.doctor.findings import serving
 from leeward.cli.drill.faults import parse_fault
-from leeward.cli.drill.record import Plan, Record
-from leeward.cli.drill.verdict import Impact, Verdict, judge
+from leeward.cli.drill.page import check_installed, draw, page, seconds_in_words
+from leeward.cli.drill.record import DrillRecord, Plan
+from leeward.cli.drill.traffic import make_random, make_targets, play, progress, run_virtually
+from leeward.cli.drill.verdict import DrillVerdict, Impact, judge
 from leeward.cli.global_options import GlobalOptions, modules_beside, options_of
 from leeward.cli.output.console import Printers
 from leeward.cli.output.exit_codes import BROKEN
@@ -73,7 +75,7 @@ Duration = Annotated[
 ]
 EffectOption = Annotated[
     str | None,
-    typer.Option("--effect", metavar="EFFECT", help="As of invoke. Default: as configured."),
+    typer.Option("--effect", metavar="EFFECT", help="As for invoke. Default: as configured."),
 ]
 Timeout = Annotated[
     float, typer.Option("--timeout", parser=seconds, metavar="SECONDS", help="Of each call.")
@@ -98,14 +100,11 @@ def drill(
     simulate: Simulate = False,
     report: Report = Path("drill.html"),
 ) -> None:
-    """Call a function while targets fail on purpose, and report what came of it.
+    """Call a function while targets fail on purpose, and report the result.
 
-    The faults are made here, between the router and the targets, so nothing happens to a cloud: but
-    the function is really called there, so choose one that may be, or --simulate.
+    The command makes the faults itself, between the router and the targets, so nothing happens to a
+    cloud. But it really calls the function: choose one that may be called often, or --simulate.
     """
-    from leeward.cli.drill.chart import check_installed, draw
-    from leeward.cli.drill.page import page
-
     check_installed()
     options = options_of(context)
     config = _config(options, simulate=simulate)
@@ -179,11 +178,11 @@ def _plan(
 
 def _config(options: GlobalOptions, *, simulate: bool) -> Config:
     # Other processes are not to learn of what has only been made up.
-    config = options.resolved()._replace(snapshot=None)
+    config = options.resolve()._replace(snapshot=None)
     if not simulate:
         return config
     order = config.order if len(config.order) > 1 else parse_order(SIMULATED, "--simulate")
-    # Groups, weights and the way back hold there as well; health checks have a thread of their own.
+    # Groups, weights and the way back apply there, too; health checks have a thread of their own.
     return config._replace(order=order, health_checks=None)
 
 
@@ -196,14 +195,10 @@ def _check(length: float, rate: float) -> None:
 
 def _play(
     options: GlobalOptions, config: Config, plan: Plan, payload: Any, timeout: float
-) -> Record:
-    from leeward.cli.drill.progress import progress
-    from leeward.cli.drill.traffic import play
-    from leeward.cli.drill.virtual_time import run_virtually, seeded, simulated
-
+) -> DrillRecord:
     if plan.simulated:
-        random = seeded("faults").random
-        drivers = simulated(plan.order)
+        random = make_random("faults").random
+        drivers = make_targets(plan.order)
         return run_virtually(
             lambda clock: play(plan, drivers, config, clock, random, timeout=timeout)
         )
@@ -228,7 +223,7 @@ def _play(
             )
 
 
-def _json(verdict: Verdict, report: Path) -> JsonObject:
+def _json(verdict: DrillVerdict, report: Path) -> JsonObject:
     told = verdict._asdict()
     faults = [_fault(each) for each in told.pop("impacts")]
     return {"ok": not verdict.broken, **told, "faults": faults, "report": str(report)}
@@ -239,8 +234,6 @@ def _fault(impact: Impact) -> JsonObject:
 
 
 def _render(data: JsonObject, printers: Printers) -> None:
-    from leeward.cli.drill.page import seconds_in_words
-
     out = printers.out
     shown = ("calls", "answered", "lost", "doubled", "unknown", "repeated", "all_faulty")
     out.pairs([(name.replace("_", " "), f"{data[name]:,}") for name in shown])

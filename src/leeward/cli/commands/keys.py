@@ -16,8 +16,7 @@ from leeward.app.idempotency.store import KEY, found_in, item_of
 from leeward.cli.arguments import json_argument
 from leeward.cli.global_options import options_of
 from leeward.cli.output.console import Printers
-from leeward.cli.output.json_view import JsonObject
-from leeward.cli.output.moments import moment
+from leeward.cli.output.json_view import JsonObject, moment
 from leeward.client import Client
 from leeward.errors import InvalidRequest, NotFound
 from leeward.operations.upkeep import make
@@ -31,19 +30,19 @@ SECONDS = 15.0
 Table = Annotated[str, typer.Argument(help="The table of the records, by its logical name.")]
 
 
-class Outcome(StrEnum):
+class Settlement(StrEnum):
     """What somebody has found out of a run."""
 
     RAN = "ran"
     DID_NOT_RUN = "did-not-run"
 
 
-class Kept(NamedTuple):
+class KeyRow(NamedTuple):
     """A record of a table.
 
     Attributes:
-        id: by which it is found.
-        record: None where it is not one of leeward's.
+        id: of the item.
+        record: None if it is not a record of leeward.
         revision: opaque.
         expires_at: Unix seconds, or None.
     """
@@ -66,7 +65,7 @@ def list_(
 ) -> None:
     """List the records of idempotent functions.
 
-    The whole table is read for it.
+    It reads the whole table.
     """
     options = options_of(context)
     found: list[JsonObject] = []
@@ -88,22 +87,22 @@ def settle_record(
     context: typer.Context,
     table: Table,
     record: Annotated[
-        str, typer.Argument(help="As an error, a log or `leeward keys list` names it; or its id.")
+        str, typer.Argument(help="Its name in an error, a log or `leeward keys list`; or its id.")
     ],
-    outcome: Annotated[Outcome, typer.Argument(help="What its run has done: ran, or did-not-run.")],
+    outcome: Annotated[Settlement, typer.Argument(help="What happened: ran, or did-not-run.")],
     *,
     result: Annotated[
         str | None,
-        typer.Option(metavar="JSON", help="What repeats get, of a run that ran. Default: nothing."),
+        typer.Option(metavar="JSON", help="What repeats get after ran. Default: nothing."),
     ] = None,
 ) -> None:
-    """Settle a record of which nobody knows whether its run had its effect.
+    """Settle a record whose run may have had its effect.
 
-    Find that out first: after "did-not-run" the next call runs. Of a run that ran, repeats get the
-    result, or are told that it was not kept.
+    Find out first what happened. After "did-not-run" the next call runs. After "ran" repeats get
+    the result, or the reason not_kept.
     """
     options = options_of(context)
-    ran = outcome is Outcome.RAN
+    ran = outcome is Settlement.RAN
     if result is not None and not ran:
         raise InvalidRequest("--result is for a run that ran", field="result")
     value = json_argument(result, "result")
@@ -116,8 +115,8 @@ def settle_record(
         if done is None:
             state = "not one of leeward's" if kept.record is None else kept.record.state.value
             raise InvalidRequest(
-                f"the record {record} is {state}: only one that is unknown, or whose run has not "
-                "ended within its lease, is settled by hand",
+                f"the record {record} is {state}: settle only a record that is unknown, or whose "
+                "run has not ended within its lease",
                 field="record",
             )
         cloud.store_data(
@@ -129,7 +128,7 @@ def settle_record(
     options.output.show({"key": _json(kept._replace(record=done))}, _render_settled)
 
 
-def _records(cloud: Client, table: str) -> Iterator[Kept]:
+def _records(cloud: Client, table: str) -> Iterator[KeyRow]:
     operations, cursor = cloud._operations, None  # noqa: SLF001 - no client has a scan, on purpose
     now = operations.clock.now()
     while True:
@@ -138,13 +137,13 @@ def _records(cloud: Client, table: str) -> Iterator[Kept]:
             id = each.item.get(KEY)
             if isinstance(id, str) and (each.expires_at is None or each.expires_at > now):
                 loaded = Loaded(each.item, each.revision, "")
-                yield Kept(id, found_in(loaded).record, each.revision, each.expires_at)
+                yield KeyRow(id, found_in(loaded).record, each.revision, each.expires_at)
         cursor = page.cursor
         if cursor is None:
             return
 
 
-def _find(cloud: Client, table: str, named: str) -> Kept:
+def _find(cloud: Client, table: str, named: str) -> KeyRow:
     """Return the record that is named by its id, or as messages name it.
 
     Raises:
@@ -153,7 +152,7 @@ def _find(cloud: Client, table: str, named: str) -> Kept:
     loaded = cloud.load_data(table, named)
     if loaded is not None:
         expires = None if loaded.expires_at is None else loaded.expires_at.timestamp()
-        return Kept(named, found_in(loaded).record, loaded.revision, expires)
+        return KeyRow(named, found_in(loaded).record, loaded.revision, expires)
     if re.fullmatch(f"[0-9a-f]{{{REF_DIGITS}}}", named):
         for each in _records(cloud, table):
             if record_ref(each.id) == named:
@@ -161,7 +160,7 @@ def _find(cloud: Client, table: str, named: str) -> Kept:
     raise NotFound(f"the table {table!r} has no record {named!r}; leeward keys list {table}")
 
 
-def _json(kept: Kept) -> JsonObject:
+def _json(kept: KeyRow) -> JsonObject:
     found: dict[str, Any] = {"record": record_ref(kept.id), "id": kept.id}
     record = kept.record
     if record is None:

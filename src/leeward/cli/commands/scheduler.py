@@ -51,7 +51,7 @@ class Change(NamedTuple):
     error: str | None = None
 
 
-class Seen(NamedTuple):
+class ScheduleReport(NamedTuple):
     """What a look has found.
 
     Attributes:
@@ -67,13 +67,13 @@ def run(
     context: typer.Context,
     *,
     once: Annotated[
-        bool, typer.Option("--once", help="Run what is due, and end when that is done.")
+        bool, typer.Option("--once", help="Run what is due now, and then end.")
     ] = False,
 ) -> None:
     """Run the schedules of the app on the embedded target, each time once.
 
-    A time that came while nothing ran is made up for; of several, the last. What is under way when
-    this ends goes on at the next start.
+    If times passed while nothing ran, it runs the last of them. A run that is under way when this
+    ends continues at the next start.
     """
     options = options_of(context)
     with _local(options) as local:
@@ -95,7 +95,7 @@ def run(
             _follow(options, local, schedules, before)
 
 
-def changes_of(before: Seen, after: Seen) -> list[Change]:
+def changes_of(before: ScheduleReport, after: ScheduleReport) -> list[Change]:
     """Return what has happened between two looks, schedule by schedule, and to queued calls."""
     known = {each.handler.name: each for each in before.schedules}
     lost = Counter(each.subscription for each in before.given_up if each.bus == SCHEDULE)
@@ -116,7 +116,9 @@ def changes_of(before: Seen, after: Seen) -> list[Change]:
     return [*changes, *(Change(each.subscription, "given up", None, each.error) for each in calls)]
 
 
-def _follow(options: GlobalOptions, local: Local, schedules: Schedules, before: Seen) -> None:
+def _follow(
+    options: GlobalOptions, local: Local, schedules: Schedules, before: ScheduleReport
+) -> None:
     """Show the schedules, and what happens to them, until somebody interrupts."""
     if not options.output.is_for_programs:
         options.output.show({"schedules": [*map(_due, before.schedules)]}, _render_schedules)
@@ -128,7 +130,7 @@ def _follow(options: GlobalOptions, local: Local, schedules: Schedules, before: 
         before = after
 
 
-def _look_again(local: Local, schedules: Schedules, before: Seen) -> Seen:
+def _look_again(local: Local, schedules: Schedules, before: ScheduleReport) -> ScheduleReport:
     """Look; as long as another process has the database for itself, nothing new is seen.
 
     Raises:
@@ -143,9 +145,9 @@ def _look_again(local: Local, schedules: Schedules, before: Seen) -> Seen:
         return before
 
 
-def _look(local: Local, schedules: Schedules) -> Seen:
+def _look(local: Local, schedules: Schedules) -> ScheduleReport:
     letters = tuple(each for each in local.dead_letters() if each.bus in (SCHEDULE, None))
-    return Seen(tuple(schedules.status()), letters)
+    return ScheduleReport(tuple(schedules.status()), letters)
 
 
 @contextmanager
@@ -155,7 +157,7 @@ def _local(options: GlobalOptions) -> Iterator[Local]:
     Raises:
         ConfigError: there is none in the order.
     """
-    config = options.resolved()
+    config = options.resolve()
     target = next((each for each in config.order if each.provider == "local"), None)
     if target is None:
         raise ConfigError(

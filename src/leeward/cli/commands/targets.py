@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import platform
 from time import sleep
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from leeward import __version__
 from leeward.cli.global_options import options_of, without_handlers
-from leeward.cli.output.config_view import json_of_config, json_of_origins, json_of_target
-from leeward.cli.output.console import Printer, Printers
-from leeward.cli.output.json_view import JsonObject
-from leeward.cli.output.render import spoken
+from leeward.cli.output.console import Printer, Printers, spoken
+from leeward.cli.output.json_view import JsonObject, json_of_config, json_of_origins, json_of_target
+from leeward.cli.output.output import Output
 from leeward.config import Config
+from leeward.entrypoints import all_entry_points
 from leeward.local.config import check_handlers
 from leeward.opening import target_config
+from leeward.registry import BUILT_IN, GROUP
 from leeward.values import NOTHING
 
 if TYPE_CHECKING:
     from leeward import Client
+
 
 WATCH_SECONDS = 2.0
 """Between two looks."""
@@ -36,11 +40,11 @@ def targets(
 ) -> None:
     """Show the order, the targets and the homes of the tables.
 
-    Every target is opened, so that a wrong setting is found; nothing is sent to it, but for the
-    probes of --watch, which have no effect. Functions of an embedded target are not imported.
+    It opens every target, to find wrong settings. It sends nothing, except the probes of --watch,
+    which have no effect. It does not import the functions of an embedded target.
     """
     options = options_of(context)
-    config = options.resolved()
+    config = options.resolve()
     for target in config.order:
         if target.provider == "local":
             check_handlers(target_config(target, config, NOTHING))
@@ -88,13 +92,13 @@ def _look(cloud: Client) -> JsonObject:
 
 def _render_look(data: JsonObject, printers: Printers) -> None:
     rows = [
-        (probe["target"], target["state"], _shown(probe), str(target["waiting"] or 0))
+        (probe["target"], target["state"], _describe_probe(probe), str(target["waiting"] or 0))
         for target, probe in zip(data["targets"], data["probes"], strict=True)
     ]
     printers.out.table(("target", "circuits", "probe", "waiting"), rows, STYLES)
 
 
-def _shown(probe: JsonObject) -> str:
+def _describe_probe(probe: JsonObject) -> str:
     if probe["works"] is None:
         return "its adapter has none"
     took = f"{1000 * probe['seconds']:.0f} ms"
@@ -211,3 +215,31 @@ def _effect(function: JsonObject) -> str:
 def _common(named: JsonObject) -> tuple[str, str]:
     names = ", ".join(f"{target}: {name}" for target, name in named["names"].items())
     return f"{spoken(named['timeout'])} s", names
+
+
+def version(context: typer.Context) -> None:
+    """Show the version, and the installed adapters."""
+    show_version(options_of(context).output)
+
+
+def show_version(output: Output) -> None:
+    """Show the version on `output`."""
+    output.show(
+        {
+            "leeward": __version__,
+            "python": platform.python_version(),
+            "adapters": _adapters(),
+        },
+        _render_version,
+    )
+
+
+def _adapters() -> list[str]:
+    return sorted({*BUILT_IN, *(point.name for point in all_entry_points(GROUP))})
+
+
+def _render_version(data: JsonObject, printers: Printers) -> None:
+    printers.out.text(
+        f"leeward {data['leeward']} (Python {data['python']}, "
+        f"adapters: {', '.join(data['adapters'])})"
+    )

@@ -15,6 +15,7 @@ from leeward.cli.arguments import (
     time_argument,
 )
 from leeward.cli.global_options import options_of
+from leeward.cli.output.console import render_absence, render_item, render_receipt, render_value
 from leeward.cli.output.exit_codes import ABSENT
 from leeward.cli.output.json_view import (
     json_of_absence,
@@ -24,7 +25,6 @@ from leeward.cli.output.json_view import (
     json_of_record,
     json_of_write,
 )
-from leeward.cli.output.render import render_absence, render_item, render_receipt, render_value
 from leeward.values import EffectName
 
 JSON = "JSON, @file, or - for the standard input."
@@ -75,8 +75,8 @@ IfRevision = Annotated[
 ]
 
 
-def _unchecked(effect: str | None) -> EffectName | None:
-    """Return `effect` as it is: the client checks it, and names those that there are."""
+def _as_effect(effect: str | None) -> EffectName | None:
+    """Return `effect` unchanged: the client checks it, and names the known ones."""
     return cast("EffectName | None", effect)
 
 
@@ -96,7 +96,7 @@ def invoke(
         result = cloud.invoke(
             function,
             sent,
-            effect=_unchecked(effect),
+            effect=_as_effect(effect),
             idempotency_key=idempotency_key,
             timeout=timeout,
         )
@@ -119,7 +119,7 @@ def enqueue(
         receipt = cloud.enqueue(
             function,
             sent,
-            effect=_unchecked(effect),
+            effect=_as_effect(effect),
             idempotency_key=idempotency_key,
             timeout=timeout,
         )
@@ -183,7 +183,7 @@ def store(
     ] = None,
     timeout: Timeout = None,
 ) -> None:
-    """Store an item whole, in the table's home.
+    """Store a whole item in the table's home.
 
     Numbers stay exact: 9.90 becomes the Decimal 9.90, never a float.
     """
@@ -204,7 +204,7 @@ def store(
 def load(context: typer.Context, table: Table, key: Key, *, timeout: Timeout = None) -> None:
     """Print an item; exit with 3 if there is none.
 
-    Bytes and times are written as {"$bytes": "aGk="} and {"$datetime": "2026-01-31T12:00:00Z"};
+    It writes bytes and times as {"$bytes": "aGk="} and {"$datetime": "2026-01-31T12:00:00Z"};
     `leeward store` reads them back.
     """
     options = options_of(context)
@@ -227,7 +227,7 @@ def delete(
 ) -> None:
     """Delete an item.
 
-    It is not an error if the item was not there, unless a revision is given.
+    A missing item is not an error, unless a revision is given.
     """
     options = options_of(context)
     unwanted = key_argument(key)

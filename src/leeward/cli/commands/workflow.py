@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from leeward.cli import item_json
 from leeward.cli.arguments import json_argument, seconds
 from leeward.cli.global_options import GlobalOptions, options_of
 from leeward.cli.output.console import Printers
-from leeward.cli.output.exit_codes import ABSENT, GOES_ON, RAISED
+from leeward.cli.output.exit_codes import ABSENT, RAISED, STILL_RUNS
 from leeward.cli.output.json_view import JsonObject, json_of_run
 from leeward.errors import ConfigError
-from leeward.workflow.model import functions_of
+from leeward.workflow.model import document_of, functions_of
+from leeward.workflow.picture import picture_of
+from leeward.workflow.reading import json_of, yaml_of
 
 if TYPE_CHECKING:
     from leeward.client import Client
@@ -44,7 +47,7 @@ def list_(
 
 
 def show(context: typer.Context, name: Name, run: Id) -> None:
-    """Show a run: how it stands, and what it has done, in order."""
+    """Show a run: its state, and what it did, in order."""
     options = options_of(context)
     with options.client_of_data() as client:
         found = client.get_run(name, run)
@@ -67,16 +70,16 @@ def start(
         typer.Option(
             parser=seconds,
             metavar="SECONDS",
-            help="How long to run it here; then others go on. Default: to its end.",
+            help="How long to run it here; then others continue. Default: to its end.",
         ),
     ] = LONGEST_WAIT,
 ) -> None:
-    """Start a run, and go on with it here until it has ended."""
+    """Start a run, and work on it here until it has ended."""
     options = options_of(context)
     payload = json_argument(value, "input")
     with options.client_of_workflows() as client:
         client.start_workflow(name, payload, id=id)
-        found = _followed(client, name, id, wait)
+        found = _follow(client, name, id, wait)
     _show(options, found, name, id, ended=True)
 
 
@@ -88,17 +91,17 @@ def resume(
         typer.Option(parser=seconds, metavar="SECONDS", help="How long. Default: to their end."),
     ] = LONGEST_WAIT,
 ) -> None:
-    """Go on with the runs whose process is gone, until no run is left; show those that were."""
+    """Continue the runs whose process is gone, until no run is left; show them."""
     options = options_of(context)
     with options.client_of_workflows() as client:
         left = [run for run in client.list_runs(limit=10_000) if run.ended is None]
         client.resume_runs()
-        runs = [_followed(client, run.workflow, run.id, wait) for run in left]
+        runs = [_follow(client, run.workflow, run.id, wait) for run in left]
     options.output.show({"runs": [json_of_run(run) for run in runs if run]}, _render_list)
 
 
 def cancel(context: typer.Context, name: Name, run: Id) -> None:
-    """Ask a run to end: before its next step it compensates what it has done."""
+    """Ask a run to end: before its next step it compensates."""
     options = options_of(context)
     with options.client_of_data() as client:
         found = client.cancel_run(name, run)
@@ -116,10 +119,10 @@ def abort(context: typer.Context, name: Name, run: Id) -> None:
 def check(context: typer.Context) -> None:
     """Check the workflows that leeward.toml names, and show their digests.
 
-    A function that no target has is an error; what a cloud has is not asked.
+    A function that no target has is an error. The command does not ask clouds.
     """
     options = options_of(context)
-    config = options.resolved()
+    config = options.resolve()
     found = options.workflows(config)
     options.check_functions(config, found)
     data = [
@@ -139,7 +142,7 @@ def draw(
     context: typer.Context,
     name: Name,
     run: Annotated[
-        str | None, typer.Argument(metavar="[RUN]", help="A run whose state is shown in it.")
+        str | None, typer.Argument(metavar="[RUN]", help="Show the state of this run.")
     ] = None,
     *,
     out: Annotated[
@@ -147,8 +150,6 @@ def draw(
     ] = None,
 ) -> None:
     """Draw a workflow as SVG, with the state of a run in it."""
-    from leeward.workflow.picture import picture_of
-
     options = options_of(context)
     found = None
     if run is not None:
@@ -172,9 +173,6 @@ def write(
     ] = None,
 ) -> None:
     """Write a workflow's definition as YAML or JSON."""
-    from leeward.workflow.model import document_of
-    from leeward.workflow.reading import json_of, yaml_of
-
     if form not in ("yaml", "json"):
         raise typer.BadParameter("--format must be yaml or json")
     options = options_of(context)
@@ -201,7 +199,7 @@ def _write(options: GlobalOptions, data: JsonObject, field: str, out: Path | Non
     options.output.show({**data, "file": str(out)}, lambda shown, to: to.out.text(shown["file"]))
 
 
-def _followed(client: Client, name: str, id: str, wait: float) -> Run | None:
+def _follow(client: Client, name: str, id: str, wait: float) -> Run | None:
     """Return a run once it has ended, or after `wait` seconds, with what it has done."""
     with suppress(TimeoutError):
         client.wait_for_run(name, id, timeout=wait)
@@ -211,14 +209,14 @@ def _followed(client: Client, name: str, id: str, wait: float) -> Run | None:
 def _show(
     options: GlobalOptions, run: Run | None, name: str, id: str, *, ended: bool = False
 ) -> None:
-    """Show a run; end with the exit code of what became of it, if it was to `ended` here."""
+    """Show a run; if it was to end here (`ended`), exit with the code of its end."""
     if run is None:
         data = {"found": False, "workflow": name, "id": id}
         options.output.show(data, _render_absence)
         raise typer.Exit(ABSENT.code)
     options.output.show({"found": True, **json_of_run(run)}, _render_run)
     if ended and run.ended is None:
-        raise typer.Exit(GOES_ON.code)
+        raise typer.Exit(STILL_RUNS.code)
     if ended and run.state.value != "succeeded":
         raise typer.Exit(RAISED.code)
 
@@ -239,8 +237,6 @@ def _render_list(data: JsonObject, printers: Printers) -> None:
 
 
 def _render_run(data: JsonObject, printers: Printers) -> None:
-    from leeward.cli import exact_json
-
     pairs = [
         ("run", f"{data['workflow']} {data['id']} on {data['target']}"),
         ("state", data["state"] + (f", {data['error']}" if data["error"] else "")),
@@ -251,7 +247,7 @@ def _render_run(data: JsonObject, printers: Printers) -> None:
     if data["unreversed"]:
         pairs.append(("not taken back", ", ".join(data["unreversed"])))
     if data["result"] is not None:
-        pairs.append(("result", exact_json.write(data["result"])))
+        pairs.append(("result", item_json.write(data["result"])))
     printers.out.pairs(pairs)
     if data["events"]:
         printers.out.text("")

@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import Enum
 from typing import Any, Final, NamedTuple
 
-from leeward.adapter import Result
-from leeward.adapter.looking import (
-    BUCKET,
-    BUS,
-    FUNCTION,
-    QUEUE,
-    RESOURCE,
-    TABLE,
-    Look,
-    Seen,
-)
-from leeward.errors import Outcome
+from leeward.adapter import Capability, Driver, Limits, Result
+from leeward.adapter.looking import BUCKET, BUS, FUNCTION, QUEUE, RESOURCE, TABLE, Look, Seen
+from leeward.config import Config
+from leeward.config.groups import check_homes, groups_of, residency_of
+from leeward.errors import ConfigError, Outcome
 
 FURTHEST: Final = 30.0
 """Seconds that two clocks may be apart: signatures hold for some minutes, and a clock that is off
@@ -27,7 +20,7 @@ ORDER: Final = "order"
 """Where a finding is not about one target."""
 
 
-class State(Enum):
+class CheckState(Enum):
     """How a check has ended."""
 
     OK = "ok"
@@ -50,13 +43,13 @@ class Finding(NamedTuple):
 
     target: str
     check: str
-    state: State
+    state: CheckState
     message: str
     remedy: str = ""
     concerns: tuple[str, ...] = ()
 
 
-class Answered(NamedTuple):
+class LookResult(NamedTuple):
     """A look, and what came of it.
 
     Attributes:
@@ -83,12 +76,12 @@ _PASSED_ON: Final = frozenset({Outcome.OK, Outcome.NOT_FOUND, Outcome.CALLER, Ou
 """Outcomes that only somebody gives who was reached and knows the caller."""
 
 
-def named(look: Look) -> str:
+def describe_look(look: Look) -> str:
     """Return how a look is called in a finding."""
     return f"{look.type or KINDS[look.verb]} {look.name}"
 
 
-def judged(target: str, answers: Sequence[Answered]) -> list[Finding]:
+def judge(target: str, answers: Sequence[LookResult]) -> list[Finding]:
     """Return what the answers of one target say of it, and of each thing that was looked for."""
     findings = [
         _credentials(target, answers),
@@ -98,93 +91,94 @@ def judged(target: str, answers: Sequence[Answered]) -> list[Finding]:
     return findings + [_thing(target, each) for each in answers]
 
 
-def _credentials(target: str, answers: Sequence[Answered]) -> Finding:
+def _credentials(target: str, answers: Sequence[LookResult]) -> Finding:
     refused = [each for each in answers if each.result.outcome is Outcome.AUTH]
     if refused:
         return Finding(
             target,
             "credentials",
-            State.FAULT,
-            f"refused, or not there, for {_listed(refused)}: {told_of(refused[0].result)}",
+            CheckState.FAULT,
+            f"refused, or not there, for {_join_names(refused)}: "
+            f"{describe_result(refused[0].result)}",
             "give this target credentials that may call it; `leeward targets` shows where they "
             "come from",
             _names(refused),
         )
     taken = [each for each in answers if each.result.outcome in _PASSED_ON]
     if taken:
-        return Finding(target, "credentials", State.OK, f"found, for {_listed(taken)}")
-    return Finding(target, "credentials", State.NOTE, "nobody was reached who could say")
+        return Finding(target, "credentials", CheckState.OK, f"found, for {_join_names(taken)}")
+    return Finding(target, "credentials", CheckState.NOTE, "nobody was reached who could say")
 
 
-def _endpoint(target: str, answers: Sequence[Answered]) -> Finding:
+def _endpoint(target: str, answers: Sequence[LookResult]) -> Finding:
     silent = [each for each in answers if _is_silent(each.result)]
     if silent:
         return Finding(
             target,
             "endpoint",
-            State.FAULT,
-            f"no good answer to {_listed(silent)}: {told_of(silent[0].result)}",
+            CheckState.FAULT,
+            f"no good answer to {_join_names(silent)}: {describe_result(silent[0].result)}",
             "look at the endpoints in `leeward targets`, the network and a proxy, and at whether "
             "the service is up",
             _names(silent),
         )
-    reached = [each for each in answers if _was_reached(each.result)]
+    reached = [each for each in answers if _is_reachable(each.result)]
     if reached:
-        return Finding(target, "endpoint", State.OK, f"reached, for {_listed(reached)}")
-    return Finding(target, "endpoint", State.NOTE, "nothing there could be asked")
+        return Finding(target, "endpoint", CheckState.OK, f"reached, for {_join_names(reached)}")
+    return Finding(target, "endpoint", CheckState.NOTE, "nothing there could be asked")
 
 
-def _clock(target: str, answers: Sequence[Answered]) -> Iterable[Finding]:
+def _clock(target: str, answers: Sequence[LookResult]) -> Iterable[Finding]:
     offsets = [each.offset for each in answers if each.offset is not None]
     if not offsets:
-        yield Finding(target, "clock", State.NOTE, "the target did not say its time")
+        yield Finding(target, "clock", CheckState.NOTE, "the target did not say its time")
         return
     furthest = max(offsets, key=abs)
     if abs(furthest) <= FURTHEST:
-        yield Finding(target, "clock", State.OK, f"within {FURTHEST:g} s of this machine's")
+        yield Finding(target, "clock", CheckState.OK, f"within {FURTHEST:g} s of this machine's")
         return
     way = "behind" if furthest > 0 else "ahead of"
     yield Finding(
         target,
         "clock",
-        State.FAULT,
+        CheckState.FAULT,
         f"this machine's clock is {abs(furthest):.0f} s {way} the target's",
         "set this machine's clock, by NTP: signatures are refused when it is off by minutes",
     )
 
 
-def _thing(target: str, answered: Answered) -> Finding:
+def _thing(target: str, answered: LookResult) -> Finding:
     look, result, _ = answered
-    check = named(look)
+    check = describe_look(look)
     if result.outcome is Outcome.NOT_FOUND:
         return _absent(target, look, result)
     if result.outcome is Outcome.AUTH or _is_silent(result):
-        return Finding(target, check, State.NOTE, "not looked at: see above")
+        return Finding(target, check, CheckState.NOTE, "not looked at: see above")
     if result.outcome is not Outcome.OK:
         remedy = "let the configured key have the fields of the table's"
-        told = told_of(result)
+        told = describe_result(result)
         if look.verb != TABLE:
             remedy = f"configure the {KINDS[look.verb]} by a name that this target takes"
         told = f"refused as it is configured: {told}"
-        return Finding(target, check, State.FAULT, told, remedy, (check,))
+        return Finding(target, check, CheckState.FAULT, told, remedy, (check,))
     seen = result.value if isinstance(result.value, Seen) else Seen(None, "it was not told")
     if seen.there is None:
-        return Finding(target, check, State.NOTE, f"not known: {seen.why}")
-    return Finding(target, check, State.OK, "is there")
+        return Finding(target, check, CheckState.NOTE, f"not known: {seen.why}")
+    return Finding(target, check, CheckState.OK, "is there")
 
 
 def _absent(target: str, look: Look, result: Result[Any]) -> Finding:
-    kind, check = KINDS[look.verb], named(look)
+    kind, check = KINDS[look.verb], describe_look(look)
     if look.verb == QUEUE and not look.is_queue:
         told = "there is no queue for it, so it can be called there, and not queued"
-        return Finding(target, check, State.NOTE, told, "make one, if you use enqueue")
+        return Finding(target, check, CheckState.NOTE, told, "make one, if you use enqueue")
     plurals = {BUS: "buses", QUEUE: "functions"}
     section = f"[{plurals.get(look.verb, f'{kind}s')}.{look.name}]"
     return Finding(
         target,
         check,
-        State.FAULT,
-        f"is not there: {told_of(result)}",
+        CheckState.FAULT,
+        f"is not there: {describe_result(result)}",
         f"deploy it there, or name the target's own in names of {section}",
         (check,),
     )
@@ -194,20 +188,160 @@ def _is_silent(result: Result[Any]) -> bool:
     return result.outcome not in _PASSED_ON and result.outcome is not Outcome.AUTH
 
 
-def _was_reached(result: Result[Any]) -> bool:
+def _is_reachable(result: Result[Any]) -> bool:
     seen = result.value
     return not _is_silent(result) and (not isinstance(seen, Seen) or seen.reached)
 
 
-def told_of(result: Result[Any]) -> str:
+def describe_result(result: Result[Any]) -> str:
     """Return what a target has said: the message of ours, else the code, never its own text."""
     found = result.message or result.code or result.outcome.value
     return f"{found} ({result.code})" if result.message and result.code else found
 
 
-def _listed(answers: Iterable[Answered]) -> str:
+def _join_names(answers: Iterable[LookResult]) -> str:
     return ", ".join(_names(answers))
 
 
-def _names(answers: Iterable[Answered]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(named(each.look) for each in answers))
+def _names(answers: Iterable[LookResult]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(describe_look(each.look) for each in answers))
+
+
+_WHERE = "let the home, or a target of the group, be where [residency] says that it is"
+
+SHOWN = ("payload_bytes", "event_bytes", "item_bytes")
+"""Limits that a program meets most."""
+
+
+def serving(config: Config, verb: str, name: str) -> tuple[str, ...]:
+    """Return the targets that may serve a function or bus, in order of preference.
+
+    Raises:
+        ConfigError: a group has no target left.
+    """
+    order = tuple(str(target) for target in config.order)
+    group = groups_of(config, order).get((verb, name))
+    return order if group is None else group.targets
+
+
+def capabilities_of(config: Config, driver: Driver) -> Iterator[Finding]:
+    """Return whether a target can do what is configured for it, one finding in all if it can."""
+    lacking = [
+        (what, capability)
+        for what, capability in _list_needs(config, driver.target)
+        if capability not in driver.capabilities
+    ]
+    if not lacking:
+        yield Finding(driver.target, "capabilities", CheckState.OK, "all that is configured for it")
+    for what, capability in lacking:
+        remedy = driver.missing.get(capability, "")
+        yield Finding(
+            driver.target,
+            "capabilities",
+            CheckState.FAULT,
+            f"has no {capability.value}, which {what} needs",
+            remedy or f"take the target out of the order of {what}, by a group or a home",
+            (what,),
+        )
+
+
+def _list_needs(config: Config, target: str) -> Iterator[tuple[str, Capability]]:
+    for name in config.functions:
+        if target in serving(config, "invoke", name):
+            yield f"function {name}", Capability.INVOKE
+    for name in config.buses:
+        if target in serving(config, "publish", name):
+            yield f"bus {name}", Capability.PUBLISH
+    for name, table in config.tables.items():
+        if home_of(config, table.home) == target:
+            yield f"table {name}", Capability.TABLES
+            if len(table.key) > 1:
+                yield f"table {name}", Capability.COMPOSITE_KEYS
+    for name, bucket in config.buckets.items():
+        if home_of(config, bucket.home) == target:
+            yield f"bucket {name}", Capability.OBJECTS
+
+
+def home_of(config: Config, home: str | None) -> str | None:
+    """Return the home of a table, given its own; of one target, that is it."""
+    found = home or config.data_target
+    return str(config.order[0]) if found is None and len(config.order) == 1 else found
+
+
+def check_each_home(config: Config) -> Iterator[Finding]:
+    """Return whether each table and bucket has a home in the order, one where its data may be."""
+    order = [str(target) for target in config.order]
+    try:
+        check_homes(config)
+    except ConfigError as error:
+        yield Finding(ORDER, "residency", CheckState.FAULT, str(error), _WHERE)
+    owned = [("tables", name, each.home, each.residency) for name, each in config.tables.items()]
+    owned += [("buckets", name, each.home, ()) for name, each in config.buckets.items()]
+    for section, name, own, residency in owned:
+        home = home_of(config, own)
+        check = f"home of {name}"
+        if home in order:
+            where = f", in {residency_of(config, home)}" if residency else ""
+            yield Finding(ORDER, check, CheckState.OK, f"{home}{where}")
+        else:
+            told = "there is none" if home is None else f"{home} is not in the order"
+            remedy = f"set home in [{section}.{name}] to one of {', '.join(order)}"
+            yield Finding(ORDER, check, CheckState.FAULT, told, remedy)
+
+
+def check_residency(config: Config) -> Iterator[Finding]:
+    """Return which targets a residency leaves to each group that has one."""
+    order = tuple(str(target) for target in config.order)
+    for name, group in config.groups.items():
+        if not group.residency:
+            continue
+        try:
+            made = groups_of(config._replace(groups={name: group}), order)
+        except ConfigError as error:
+            yield Finding(ORDER, "residency", CheckState.FAULT, str(error), _WHERE)
+            continue
+        left = next(iter(made.values())).targets
+        where = ", ".join(group.residency)
+        yield Finding(
+            ORDER, "residency", CheckState.OK, f"group {name}: {', '.join(left)} in {where}"
+        )
+
+
+def check_limits(drivers: Mapping[str, Driver]) -> Iterator[Finding]:
+    """Return the limits that hold for the whole order, and whose they are."""
+    if not drivers:
+        return
+    smallest = Limits.smallest([each.limits for each in drivers.values()])
+    told = []
+    for field in SHOWN:
+        size = getattr(smallest, field)
+        whose = next(name for name, each in drivers.items() if getattr(each.limits, field) == size)
+        told.append(f"{field} {size:,} (of {whose})")
+    yield Finding(ORDER, "limits", CheckState.OK, f"the smallest count: {', '.join(told)}")
+
+
+def check_fallbacks(config: Config, findings: Sequence[Finding]) -> Iterator[Finding]:
+    """Return whether each function and bus has a second target that would take it."""
+    faults = [each for each in findings if each.state is CheckState.FAULT]
+    unopened = {each.target for each in faults if each.check == "settings"}
+    blocked = {(each.target, what) for each in faults for what in each.concerns}
+    things = [("invoke", "function", name) for name in config.functions]
+    things += [("publish", "bus", name) for name in config.buses]
+    for verb, kind, name in things:
+        try:
+            targets = serving(config, verb, name)
+        except ConfigError:
+            continue  # told as a residency that leaves nothing
+        what = f"{kind} {name}"
+        able = [each for each in targets if each not in unopened and (each, what) not in blocked]
+        yield _fallback(what, targets, able)
+
+
+def _fallback(what: str, targets: Sequence[str], able: Sequence[str]) -> Finding:
+    check = f"fallback of {what}"
+    if len(targets) == 1:
+        return Finding(ORDER, check, CheckState.NOTE, f"none: only {targets[0]} serves it")
+    if len(able) > 1:
+        return Finding(ORDER, check, CheckState.OK, ", then ".join(able))
+    told = f"only {able[0]} would take it" if able else "no target would take it"
+    return Finding(ORDER, check, CheckState.FAULT, told, "mend what is told of the other targets")

@@ -4,16 +4,148 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final
+from pathlib import Path
+from typing import Any, Final
 
 from leeward.adapter import Capability, Driver, Result
-from leeward.adapter.looking import BUCKET, BUS, FUNCTION, QUEUE, TABLE, Expected, Look, Seen
-from leeward.cli.doctor import exported, order
-from leeward.cli.doctor.findings import ORDER, Answered, Finding, State, judged
-from leeward.cli.doctor.order import home_of, serving
+from leeward.adapter.looking import (
+    BUCKET,
+    BUS,
+    EXPECTED,
+    FUNCTION,
+    QUEUE,
+    RESOURCE,
+    TABLE,
+    Expected,
+    Look,
+    Seen,
+)
+from leeward.cli.doctor.findings import (
+    KINDS,
+    ORDER,
+    CheckState,
+    Finding,
+    LookResult,
+    capabilities_of,
+    check_each_home,
+    check_fallbacks,
+    check_limits,
+    check_residency,
+    describe_look,
+    describe_result,
+    home_of,
+    judge,
+    serving,
+)
 from leeward.config import Config
 from leeward.errors import ConfigError, LeewardError, Outcome
+from leeward.json_text import Undecodable, decode
 from leeward.opening import open_order
+
+VERBS: Final = {name: verb for verb, name in KINDS.items()}
+
+REMEDY: Final = "apply the exported files, or run leeward export again and apply those"
+
+_FILES: Final = ("*.tf.json", "*.template.json")
+
+
+def read_exported(folder: Path) -> list[Expected]:
+    """Return what the files below a folder say that is there, each once.
+
+    Raises:
+        ConfigError: there is no such file, or one cannot be read.
+    """
+    files = sorted(file for pattern in _FILES for file in folder.rglob(pattern))
+    found = [each for file in files for each in _in_file(file)]
+    if not found:
+        raise ConfigError(
+            f"{folder} has no file that leeward export has written; name its --out folder"
+        )
+    return [each for place, each in enumerate(found) if each not in found[:place]]
+
+
+def _in_file(file: Path) -> Iterator[Expected]:
+    try:
+        for each in _read_expected(decode(file.read_text(encoding="utf-8"))):
+            expected = Expected(**each)
+            if expected.kind not in VERBS:
+                raise ConfigError(f"{file} names a {expected.kind!r}; run leeward export again")
+            yield expected
+    except (OSError, UnicodeDecodeError, Undecodable, TypeError) as error:
+        raise ConfigError(
+            f"{file} cannot be read as leeward export has written it; run that again"
+        ) from error
+
+
+def _read_expected(document: Any) -> list[Any]:
+    """Return what a document says that is there: nothing, if it is a project's own."""
+    for way in (("output", EXPECTED, "value"), ("Metadata", EXPECTED)):
+        found = document
+        for name in way:
+            found = found.get(name) if isinstance(found, dict) else None
+        if isinstance(found, list):
+            return found
+    return []
+
+
+def looks_for(expected: Sequence[Expected], config: Config, target: str) -> list[Look]:
+    """Return what is to be looked for at a target."""
+    return [
+        Look(each.name, VERBS[each.kind], _key(each, config), type=each.type, has=each.has)
+        for each in expected
+        if each.target == target
+    ]
+
+
+def _key(expected: Expected, config: Config) -> tuple[str, ...]:
+    table = config.tables.get(expected.name) if expected.kind == "table" else None
+    return ("id",) if table is None else table.key
+
+
+def compare(target: str, answered: LookResult) -> Finding:
+    """Return what an answer says of something that a file has."""
+    check, result = f"exported {describe_look(answered.look)}", answered.result
+    if result.outcome is Outcome.OK:
+        seen = result.value if isinstance(result.value, Seen) else Seen(None, "it was not told")
+        if seen.there is None:
+            return Finding(target, check, CheckState.NOTE, f"not known: {seen.why}")
+        if answered.look.verb != RESOURCE:
+            told = "is there; how it is set up was not compared"
+            return Finding(target, check, CheckState.OK, told)
+        rest = f"; not looked at: {', '.join(seen.unseen)}" if seen.unseen else ""
+        if seen.differs:
+            told = f"is there, and differs: {'; '.join(seen.differs)}{rest}"
+            return Finding(target, check, CheckState.FAULT, told, REMEDY)
+        return Finding(target, check, CheckState.OK, f"is as the files have it{rest}")
+    if result.outcome is Outcome.NOT_FOUND:
+        return Finding(
+            target, check, CheckState.FAULT, f"is not there: {describe_result(result)}", REMEDY
+        )
+    return Finding(target, check, CheckState.NOTE, f"not known: {describe_result(result)}")
+
+
+def strangers(expected: Sequence[Expected], config: Config) -> Iterator[Finding]:
+    """Return what the files and ``leeward.toml`` do not have in common."""
+    order = [str(target) for target in config.order]
+    for target in dict.fromkeys(each.target for each in expected):
+        if target not in order:
+            told = f"the files are for it, and the order is {', '.join(order)}"
+            remedy = "name it in the order, or run leeward export again"
+            yield Finding(target, "exported target", CheckState.FAULT, told, remedy)
+    exported = {(each.kind, each.name) for each in expected}
+    targets = {each.target for each in expected}
+    named_there = [("bus", name) for name in config.buses]
+    named_there += [
+        (kind, name)
+        for kind, section in (("table", config.tables), ("bucket", config.buckets))
+        for name, each in section.items()
+        if home_of(config, each.home) in targets
+    ]
+    for kind, name in named_there:
+        if (kind, name) not in exported:
+            told = "leeward.toml names it, and no exported file has it"
+            yield Finding(ORDER, f"exported {kind} {name}", CheckState.FAULT, told, REMEDY)
+
 
 SECONDS: Final = 10.0
 """For one look. It may have to fetch a credential first."""
@@ -47,7 +179,7 @@ def examine(
             try:
                 drivers[str(target)] = open_order(alone, env)[0]
             except LeewardError as error:
-                findings.append(_unopened(str(target), error))
+                findings.append(_report_error(str(target), error))
         with ThreadPoolExecutor(max(1, len(drivers))) as threads:
             visits = [
                 threads.submit(_visit, config, driver, now, seconds) for driver in drivers.values()
@@ -61,27 +193,31 @@ def examine(
     finally:
         for driver in drivers.values():
             driver.close()
-    findings += order.limits(drivers)
-    findings += order.homes(config)
-    findings += order.residency(config)
-    findings += order.fallbacks(config, findings)
+    findings += check_limits(drivers)
+    findings += check_each_home(config)
+    findings += check_residency(config)
+    findings += check_fallbacks(config, findings)
     if expected:
-        findings += exported.strangers(expected, config)
+        findings += strangers(expected, config)
     if not (config.functions or config.buses or config.tables or config.buckets):
-        findings.append(_nothing_named())
+        findings.append(_report_no_names())
     return findings
 
 
-def _unopened(target: str, error: LeewardError) -> Finding:
+def _report_error(target: str, error: LeewardError) -> Finding:
     return Finding(
-        target, "settings", State.FAULT, str(error), "correct it; nothing goes there until then"
+        target,
+        "settings",
+        CheckState.FAULT,
+        str(error),
+        "correct it; nothing goes there until then",
     )
 
 
-def _nothing_named() -> Finding:
+def _report_no_names() -> Finding:
     told = "no function, bus, table or bucket is configured by name, so none was looked for"
     remedy = "name them in [functions.<name>], [buses.<name>] and so on"
-    return Finding(ORDER, "names", State.NOTE, told, remedy)
+    return Finding(ORDER, "names", CheckState.NOTE, told, remedy)
 
 
 def _visit(
@@ -89,17 +225,17 @@ def _visit(
 ) -> list[Finding]:
     try:
         looks = list(_looks(config, driver))
-        found = list(order.capabilities_of(config, driver))
+        found = list(capabilities_of(config, driver))
     except ConfigError:
         looks, found = [], []  # told once, of the order
     nameless = not looks
     if nameless and Capability.TABLES in driver.capabilities:
         looks = [ANYTHING]
     answers = [ask(driver, look, now, seconds) for look in looks]
-    told = judged(driver.target, answers) if answers else []
+    told = judge(driver.target, answers) if answers else []
     if nameless and told:
         told = told[:-1]  # not of what nobody has named
-    settings = Finding(driver.target, "settings", State.OK, "the target could be opened")
+    settings = Finding(driver.target, "settings", CheckState.OK, "the target could be opened")
     return [settings, *told, *found]
 
 
@@ -111,8 +247,8 @@ def _compare(
     expected: Sequence[Expected],
 ) -> list[Finding]:
     """Return what is there of what the files say that a target has."""
-    looks = exported.looks_for(expected, config, driver.target)
-    return [exported.compared(driver.target, ask(driver, look, now, seconds)) for look in looks]
+    looks = looks_for(expected, config, driver.target)
+    return [compare(driver.target, ask(driver, look, now, seconds)) for look in looks]
 
 
 def _looks(config: Config, driver: Driver) -> Iterator[Look]:
@@ -144,7 +280,7 @@ def _looks(config: Config, driver: Driver) -> Iterator[Look]:
             yield from looks
 
 
-def ask(driver: Driver, look: Look, now: Callable[[], float], seconds: float) -> Answered:
+def ask(driver: Driver, look: Look, now: Callable[[], float], seconds: float) -> LookResult:
     """Look for one thing, and at how the target's clock differs; `now` gives Unix seconds."""
     began = now()
     try:
@@ -154,7 +290,7 @@ def ask(driver: Driver, look: Look, now: Callable[[], float], seconds: float) ->
     except Exception as error:  # noqa: BLE001 - an adapter's own mistake is a finding, too
         result = Result(Outcome.AMBIGUOUS, code=type(error).__name__, cause=error)
     time = result.value.time if isinstance(result.value, Seen) else None
-    return Answered(look, result, None if time is None else _offset(time, began, now()))
+    return LookResult(look, result, None if time is None else _offset(time, began, now()))
 
 
 def _offset(time: float, began: float, ended: float) -> float:

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from leeward.errors import ConfigError
 
 
-class Kind(Enum):
+class FaultKind(Enum):
     """What a fault does to an attempt. Only ``slow`` and ``lose_answer`` let it run."""
 
     BLACKOUT = "blackout"
@@ -27,7 +27,7 @@ class Kind(Enum):
     """The answer takes some times as long."""
 
 
-class Fault(NamedTuple):
+class DrillFault(NamedTuple):
     """One fault.
 
     Attributes:
@@ -40,7 +40,7 @@ class Fault(NamedTuple):
     """
 
     target: str
-    kind: Kind
+    kind: FaultKind
     begin: float
     end: float
     factor: float = 1.0
@@ -56,7 +56,7 @@ class Fault(NamedTuple):
 
     def __str__(self) -> str:
         """Write it as on the command line."""
-        factor = f" x{self.factor:g}" if self.kind is Kind.SLOW else ""
+        factor = f" x{self.factor:g}" if self.kind is FaultKind.SLOW else ""
         share = f" {100 * self.share:g}%" if self.share < 1 else ""
         return f"{self.target}:{self.kind.value}{factor}{share}@{self.begin:g}s-{self.end:g}s"
 
@@ -71,7 +71,7 @@ _FAULT: Final = re.compile(
 EXAMPLE: Final = "write it like 'local:a:blackout@10s-40s', 'local:a:slow x4@20s-30s'"
 
 
-def parse_fault(text: str, order: Sequence[str]) -> Fault:
+def parse_fault(text: str, order: Sequence[str]) -> DrillFault:
     """Read a fault at a target of `order`.
 
     Raises:
@@ -83,7 +83,7 @@ def parse_fault(text: str, order: Sequence[str]) -> Fault:
     kind = _kind(found["kind"], text)
     factor, percent = float(found["factor"] or 1), float(found["percent"] or 100)
     begin, end = float(found["begin"]), float(found["end"])
-    fault = Fault(found["target"], kind, begin, end, factor, percent / 100)
+    fault = DrillFault(found["target"], kind, begin, end, factor, percent / 100)
     if not any(fault.is_at(target) for target in order):
         raise ConfigError(
             f"--fault {text!r} is at no target of the order; it has {', '.join(order)}"
@@ -92,14 +92,14 @@ def parse_fault(text: str, order: Sequence[str]) -> Fault:
         raise ConfigError(f"--fault {text!r} ends before it begins; {EXAMPLE}")
     if not 0 < percent <= 100:
         raise ConfigError(f"--fault {text!r} must concern more than 0 % and at most 100 %")
-    if (kind is Kind.SLOW) != (factor > 1):
+    if (kind is FaultKind.SLOW) != (factor > 1):
         raise ConfigError(f"--fault {text!r}: slow, and only slow, needs a factor above 1: x4")
     return fault
 
 
-def _kind(name: str, text: str) -> Kind:
+def _kind(name: str, text: str) -> FaultKind:
     try:
-        return Kind(name)
+        return FaultKind(name)
     except ValueError:
-        known = ", ".join(each.value for each in Kind)
+        known = ", ".join(each.value for each in FaultKind)
         raise ConfigError(f"--fault {text!r}: {name!r} is not known; known: {known}") from None

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from html import escape
-from typing import Final
+from io import StringIO
+from typing import Any, Final, NamedTuple
 
-from leeward.cli.drill.record import Decided, Plan, Record
-from leeward.cli.drill.verdict import Impact, Verdict
+from leeward.cli.drill.record import Called, Decided, DrillRecord, Plan
+from leeward.cli.drill.verdict import ANSWERED, CHANGES, UNKNOWN, DrillVerdict, Impact
+from leeward.errors import ConfigError
 
 MOST_DECISIONS: Final = 400
 """Rows of decisions that are shown; there is one for each call that was tried again."""
@@ -31,7 +33,7 @@ svg { width: 100%; height: auto; } code { font-size: .9em; }
 """
 
 
-def page(plan: Plan, record: Record, verdict: Verdict, chart: str) -> str:
+def page(plan: Plan, record: DrillRecord, verdict: DrillVerdict, chart: str) -> str:
     """Return the whole page."""
     faults = ", ".join(f"<code>{escape(str(each))}</code>" for each in plan.faults) or "none"
     where = "simulated targets, in virtual time" if plan.simulated else "the configured targets"
@@ -42,7 +44,7 @@ def page(plan: Plan, record: Record, verdict: Verdict, chart: str) -> str:
     body = [
         f"<h1>Drill of {escape(', '.join(plan.order))}</h1>",
         f"<p>{told}, on {where}. Faults: {faults}.</p>",
-        *_kept(verdict),
+        *_render_verdict(verdict),
         _numbers(verdict),
         "<h2>Each fault</h2>",
         _table(_IMPACT, [_impact(each) for each in verdict.impacts], numbers=(1, 2, 3, 4, 5)),
@@ -63,7 +65,7 @@ def page(plan: Plan, record: Record, verdict: Verdict, chart: str) -> str:
     )
 
 
-def _kept(verdict: Verdict) -> Iterator[str]:
+def _render_verdict(verdict: DrillVerdict) -> Iterator[str]:
     if not verdict.broken:
         yield '<p class="kept" id="verdict">Every promise was kept.</p>'
         return
@@ -74,7 +76,7 @@ def _kept(verdict: Verdict) -> Iterator[str]:
         yield f"<p>Calls that ended with an error: {escape(errors)}.</p>"
 
 
-def _numbers(verdict: Verdict) -> str:
+def _numbers(verdict: DrillVerdict) -> str:
     told = {
         "answered": f"{verdict.answered:,} of {verdict.calls:,}",
         "lost": verdict.lost,
@@ -110,7 +112,7 @@ def _impact(impact: Impact) -> list[str]:
     ]
 
 
-def _attempts(record: Record) -> list[list[str]]:
+def _attempts(record: DrillRecord) -> list[list[str]]:
     counted = Counter(
         (each.target, each.outcome.value if each.outcome else "cancelled", each.fault)
         for each in record.attempts
@@ -163,3 +165,204 @@ def _percent(share: float | None) -> str:
 
 def _milliseconds(seconds: float) -> str:
     return f"{1000 * seconds:,.0f} ms"
+
+
+STATES: Final = ("closed", "ramp", "half_open", "opened")
+"""Of a circuit, from the one that lets everything through to the one that lets nothing."""
+
+FAILED: Final = "failed"
+LEFT_UNKNOWN: Final = "outcome unknown"
+"""What a call counts as that no target has answered."""
+
+
+class Band(NamedTuple):
+    """A time for which the circuits of a target were in one state."""
+
+    target: str
+    state: str
+    begin: float
+    end: float
+
+
+def per_second(plan: Plan, calls: Iterable[Called], end: float) -> dict[str, list[int]]:
+    """Return how many calls ended in each second, by the target that answered, or as what."""
+    seconds = int(end) + 1
+    counts = {name: [0] * seconds for name in (*plan.order, LEFT_UNKNOWN, FAILED)}
+    for each in calls:
+        counts[_counted_as(each)][min(int(each.ended), seconds - 1)] += 1
+    return counts
+
+
+def _counted_as(call: Called) -> str:
+    if call.target is not None:
+        return call.target
+    return LEFT_UNKNOWN if call.error in UNKNOWN else FAILED
+
+
+def latencies(calls: Iterable[Called]) -> Iterator[tuple[int, float, float]]:
+    """Return a second, and the median and the longest call that began in it, in seconds."""
+    begun: dict[int, list[float]] = defaultdict(list)
+    for each in calls:
+        if not each.error or each.error in ANSWERED:
+            begun[int(each.began)].append(each.ended - each.began)
+    for second in sorted(begun):
+        took = sorted(begun[second])
+        yield second, took[len(took) // 2], took[-1]
+
+
+def bands(plan: Plan, decisions: Sequence[Decided], end: float) -> Iterator[Band]:
+    """Return the states of each target, of those of its circuits the one that lets least through.
+
+    `end` is that of the drill, in seconds.
+    """
+    for target in plan.order:
+        circuits: dict[Any, str] = {}
+        state, since = "closed", 0.0
+        for at, event in decisions:
+            if event.target != target or event.name not in CHANGES:
+                continue
+            circuits[event.verb, event.resource] = event.name
+            now = max(circuits.values(), key=STATES.index)
+            if now != state:
+                yield Band(target, state, since, at)
+                state, since = now, at
+        yield Band(target, state, since, end)
+
+
+def end_of(plan: Plan, record: DrillRecord) -> float:
+    """Return when the drill was over, in seconds."""
+    return max(plan.seconds, max((each.ended for each in record.calls), default=0.0))
+
+
+TARGET_COLOURS: Final = ("#0072b2", "#e69f00", "#009e73", "#56b4e9", "#cc79a7")
+FAILED_COLOUR: Final = "#d55e00"
+UNKNOWN_COLOUR: Final = "#7f4f9f"
+"""Colours that people tell apart who do not see all of them (Okabe and Ito, "Color Universal
+Design")."""
+
+STATE_COLOURS: Final = {
+    "closed": "#c7e3d4",
+    "ramp": "#f4dd84",
+    "half_open": "#eda65d",
+    "opened": "#c8502f",
+}
+
+MARKED: Final = frozenset({"failover", "retry", "hedged", "outcome_unknown"})
+"""Decisions about single calls."""
+
+INCHES: Final = (11.0, 7.6)
+
+_CHART_STYLE: Final[Any] = {
+    "svg.fonttype": "none",  # text stays text: smaller, and to be read and searched
+    "svg.hashsalt": "leeward",
+    "font.family": "sans-serif",
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+}
+
+
+def check_installed() -> None:
+    """Raise `ConfigError` if the library that draws is not installed."""
+    try:
+        import matplotlib.figure  # noqa: F401 - whether it is there
+    except ImportError as error:
+        raise ConfigError(
+            'the report needs matplotlib; install it: pip install "leeward[drill]"'
+        ) from error
+
+
+def draw(plan: Plan, record: DrillRecord) -> str:
+    """Return the chart as one ``<svg>`` element."""
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    end = end_of(plan, record)
+    with rc_context(_CHART_STYLE):
+        figure = Figure(figsize=INCHES, layout="constrained")
+        calls, latency, circuits = figure.subplots(
+            3, 1, sharex=True, height_ratios=(3, 2, 0.5 + 0.45 * len(plan.order))
+        )
+        _draw_calls(calls, plan, record, end)
+        _draw_latency(latency, record)
+        _draw_circuits(circuits, plan, record, end)
+        for axes in (calls, latency, circuits):
+            for fault in plan.faults:
+                axes.axvspan(fault.begin, fault.end, color="#d55e00", alpha=0.1, linewidth=0)
+        circuits.set_xlim(0, end)
+        circuits.set_xlabel("seconds from the start; shaded: a fault is in force")
+        written = StringIO()
+        figure.savefig(written, format="svg", metadata={"Date": None, "Creator": None})
+    text = written.getvalue()
+    return text[text.index("<svg") :]
+
+
+def colours(plan: Plan) -> dict[str, str]:
+    """Return the colour of each target, and of what none has answered."""
+    own = {
+        each: TARGET_COLOURS[index % len(TARGET_COLOURS)] for index, each in enumerate(plan.order)
+    }
+    return {**own, LEFT_UNKNOWN: UNKNOWN_COLOUR, FAILED: FAILED_COLOUR}
+
+
+def _draw_calls(axes: Any, plan: Plan, record: DrillRecord, end: float) -> None:
+    counts = per_second(plan, record.calls, end)
+    shown = {name: each for name, each in counts.items() if name in plan.order or any(each)}
+    below = [0] * (int(end) + 1)
+    for name, each in shown.items():
+        above = [low + more for low, more in zip(below, each, strict=True)]
+        # One more value, so that the last second has its step as well.
+        axes.fill_between(
+            range(int(end) + 2),
+            [*below, below[-1]],
+            [*above, above[-1]],
+            step="post",
+            color=colours(plan)[name],
+            linewidth=0,
+            label=name,
+        )
+        below = above
+    axes.set_ylabel("calls a second,\nby who answered")
+    axes.set_ylim(bottom=0)
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=len(shown), frameon=False)
+
+
+def _draw_latency(axes: Any, record: DrillRecord) -> None:
+    from matplotlib.ticker import NullFormatter, StrMethodFormatter
+
+    points = list(latencies(record.calls))
+    seconds = [each[0] + 0.5 for each in points]
+    axes.semilogy(seconds, [1000 * each[2] for each in points], color="#999999", label="longest")
+    axes.semilogy(seconds, [1000 * each[1] for each in points], color="#222222", label="median")
+    axes.set_ylabel("milliseconds of\nanswered calls")
+    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.grid(axis="y", which="both", color="#e5e5e5", linewidth=0.6)
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, frameon=False)
+
+
+def _draw_circuits(axes: Any, plan: Plan, record: DrillRecord, end: float) -> None:
+    from matplotlib.patches import Patch
+
+    rows = {target: len(plan.order) - 1 - index for index, target in enumerate(plan.order)}
+    for number, band in enumerate(bands(plan, record.decisions, end)):
+        bars = axes.broken_barh(
+            [(band.begin, band.end - band.begin)],
+            (rows[band.target] - 0.35, 0.7),
+            facecolors=STATE_COLOURS[band.state],
+            linewidth=0,
+        )
+        bars.set_gid(f"band-{number}-{band.state}")
+    for target, row in rows.items():
+        moments = [
+            each.at
+            for each in record.decisions
+            if each.event.name in MARKED and each.event.target == target
+        ]
+        axes.plot(moments, [row + 0.43] * len(moments), "|", color="#222222", markersize=5)
+    axes.set_yticks(list(rows.values()), list(rows))
+    axes.set_ylim(-0.5, len(rows) - 0.4)
+    axes.set_ylabel("circuits, and\ncalls moved (|)")
+    told = {"closed": "closed", "ramp": "ramp", "half_open": "half open", "opened": "open"}
+    patches = [Patch(color=STATE_COLOURS[state], label=label) for state, label in told.items()]
+    axes.legend(handles=patches, loc="lower left", bbox_to_anchor=(0, 1), ncols=4, frameon=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from leeward.cli.drill.faults import Fault
+from leeward.cli.drill.faults import DrillFault
 from leeward.errors import Outcome
 from leeward.values import Effect, RoutingEvent
 
@@ -79,13 +79,13 @@ class Plan(NamedTuple):
     effect: Effect
     rate: float
     seconds: float
-    faults: tuple[Fault, ...]
+    faults: tuple[DrillFault, ...]
     able: tuple[str, ...]
     shared_dedup: bool = False
     simulated: bool = False
 
 
-class Record:
+class DrillRecord:
     """Everything that has happened so far.
 
     Attributes:

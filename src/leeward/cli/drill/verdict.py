@@ -6,8 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
-from leeward.cli.drill.faults import Fault
-from leeward.cli.drill.record import Attempted, Called, Plan, Record
+from leeward.cli.drill.faults import DrillFault
+from leeward.cli.drill.record import Attempted, Called, DrillRecord, Plan
 from leeward.values import Effect
 
 UNKNOWN: Final = frozenset({"OutcomeUnknown", "PoisonSuspected"})
@@ -32,7 +32,7 @@ class Impact(NamedTuple):
         attempts: a second, on the target, from the third second on; likewise.
     """
 
-    fault: Fault
+    fault: DrillFault
     detected: float | None
     returned: float | None
     first_second: float | None
@@ -40,7 +40,7 @@ class Impact(NamedTuple):
     attempts: float | None
 
 
-class Verdict(NamedTuple):
+class DrillVerdict(NamedTuple):
     """The whole.
 
     Attributes:
@@ -74,7 +74,7 @@ class Verdict(NamedTuple):
     broken: tuple[str, ...]
 
 
-def judge(plan: Plan, record: Record) -> Verdict:
+def judge(plan: Plan, record: DrillRecord) -> DrillVerdict:
     """Return what the record of a drill shows."""
     calls = record.calls
     failed = [each for each in calls if each.error and each.error not in UNKNOWN | ANSWERED]
@@ -93,7 +93,7 @@ def judge(plan: Plan, record: Record) -> Verdict:
         (unfinished, "never ended"),
         (_strays(plan, calls), "left unknown although they may be repeated anywhere"),
     ]
-    return Verdict(
+    return DrillVerdict(
         calls=record.begun,
         answered=sum(not each.error or each.error in ANSWERED for each in calls),
         lost=len(lost),
@@ -147,7 +147,7 @@ def _run_twice(plan: Plan, attempts: Sequence[Attempted]) -> tuple[int, int]:
     return (0, twice) if harmless else (twice, 0)
 
 
-def _impact(fault: Fault, record: Record) -> Impact:
+def _impact(fault: DrillFault, record: DrillRecord) -> Impact:
     opened = [
         each.at
         for each in record.decisions
@@ -167,14 +167,14 @@ def _impact(fault: Fault, record: Record) -> Impact:
     return Impact(
         fault,
         None if detected is None else detected - fault.begin,
-        None if detected is None else _returned(fault, record),
-        _share_answered(record.calls, fault.begin, min(fault.begin + 1, fault.end)),
-        _share_answered(record.calls, from_third, fault.end),
+        None if detected is None else _measure_return(fault, record),
+        _measure_answers(record.calls, fault.begin, min(fault.begin + 1, fault.end)),
+        _measure_answers(record.calls, from_third, fault.end),
         attempts,
     )
 
 
-def _returned(fault: Fault, record: Record) -> float | None:
+def _measure_return(fault: DrillFault, record: DrillRecord) -> float | None:
     """Return the seconds from the end of a fault until no circuit of the target was open."""
     unclosed: set[Any] = set()
     back: float | None = None
@@ -194,7 +194,7 @@ CHANGES: Final = frozenset({"opened", "half_open", "ramp", "closed"})
 """Decisions about a circuit."""
 
 
-def _share_answered(calls: Iterable[Called], begin: float, end: float) -> float | None:
+def _measure_answers(calls: Iterable[Called], begin: float, end: float) -> float | None:
     within = [each for each in calls if begin <= each.began < end]
     if not within:
         return None

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from typing import NamedTuple, Protocol, TextIO, TypeAlias
+from typing import Any, NamedTuple, Protocol, TextIO, TypeAlias
 
 from rich.box import ROUNDED, SIMPLE_HEAD
 from rich.console import Console, Group, RenderableType
@@ -15,6 +15,10 @@ from rich.highlighter import JSONHighlighter
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
+
+from leeward.cli import item_json
+from leeward.cli.output.exit_codes import BROKEN
+from leeward.cli.output.json_view import JsonObject
 
 Row: TypeAlias = Sequence[str]
 
@@ -73,7 +77,7 @@ class PlainPrinter:
 
     def lines(self, text: str, style: str = "") -> None:
         """Write lines."""
-        self._stream.write(f"{shown(text)}\n")
+        self._stream.write(f"{escape_text(text)}\n")
 
     def json(self, text: str) -> None:
         """Write JSON."""
@@ -81,11 +85,11 @@ class PlainPrinter:
 
     def pairs(self, pairs: Sequence[tuple[str, str]]) -> None:
         """Write a line for each pair."""
-        self._aligned(pairs)
+        self._print_rows(pairs)
 
     def table(self, header: Row, rows: Sequence[Row], styles: Row = ()) -> None:
         """Write a line for the header and one for each row."""
-        self._aligned([[name.upper() for name in header], *rows])
+        self._print_rows([[name.upper() for name in header], *rows])
 
     @contextmanager
     def panel(self, title: str, style: str) -> Iterator[None]:
@@ -93,7 +97,7 @@ class PlainPrinter:
         self.lines(title)
         yield
 
-    def _aligned(self, rows: Sequence[Row]) -> None:
+    def _print_rows(self, rows: Sequence[Row]) -> None:
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         for row in rows:
             cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
@@ -109,15 +113,15 @@ class RichPrinter:
 
     def text(self, text: str, style: str = "") -> None:
         """Write a paragraph, wrapped."""
-        self._put(Text(shown(text), style))
+        self._put(Text(escape_text(text), style))
 
     def lines(self, text: str, style: str = "") -> None:
         """Write lines that only the terminal wraps."""
-        self._console.print(Text(shown(text), style), soft_wrap=True)
+        self._console.print(Text(escape_text(text), style), soft_wrap=True)
 
     def json(self, text: str) -> None:
         """Write JSON in colours."""
-        self._console.print(JSONHighlighter()(Text(shown(text))), soft_wrap=True)
+        self._console.print(JSONHighlighter()(Text(escape_text(text))), soft_wrap=True)
 
     def pairs(self, pairs: Sequence[tuple[str, str]]) -> None:
         """Write a grid of two columns."""
@@ -125,7 +129,7 @@ class RichPrinter:
         grid.add_column(style="dim", no_wrap=True)
         grid.add_column(overflow="fold")
         for label, value in pairs:
-            grid.add_row(Text(shown(label)), Text(shown(value)))
+            grid.add_row(Text(escape_text(label)), Text(escape_text(value)))
         self._put(grid)
 
     def table(self, header: Row, rows: Sequence[Row], styles: Row = ()) -> None:
@@ -134,7 +138,7 @@ class RichPrinter:
         for index, name in enumerate(header):
             table.add_column(name, style=styles[index] if index < len(styles) else "")
         for row in rows:
-            table.add_row(*(Text(shown(cell), overflow="fold") for cell in row))
+            table.add_row(*(Text(escape_text(cell), overflow="fold") for cell in row))
         self._put(table)
 
     @contextmanager
@@ -149,7 +153,11 @@ class RichPrinter:
         body = Group(*framed)
         self._console.print(
             Panel(
-                body, title=Text(shown(title)), title_align="left", border_style=style, box=ROUNDED
+                body,
+                title=Text(escape_text(title)),
+                title_align="left",
+                border_style=style,
+                box=ROUNDED,
             )
         )
 
@@ -160,10 +168,136 @@ class RichPrinter:
             self._framed.append(thing)
 
 
-def shown(text: str) -> str:
+def escape_text(text: str) -> str:
     """Return `text` with escapes for everything that a terminal would obey."""
     return "".join(each if each.isprintable() or each == "\n" else _escape(each) for each in text)
 
 
 def _escape(character: str) -> str:
     return character.encode("unicode_escape").decode("ascii")
+
+
+ATTEMPTS = ("target", "after", "took", "outcome", "code", "request id")
+STYLES = ("cyan", "dim", "dim", "", "dim", "dim")
+"""Of the columns of the attempts."""
+
+APART = frozenset(
+    {"type", "message", "outcome", "attempts", "exit_code", "may_have_run", "field", "trace"}
+)
+"""What the panel of an error does not list among its details."""
+
+
+def render_value(data: JsonObject, printers: Printers) -> None:
+    """Show a function's answer, its target and its attempts."""
+    _render_main("value", data, printers)
+
+
+def render_item(data: JsonObject, printers: Printers) -> None:
+    """Show an item and its record."""
+    _render_main("item", data, printers)
+
+
+def render_absence(data: JsonObject, printers: Printers) -> None:
+    """Show that there is no such item."""
+    printers.err.text(f"{data['table']!r} has no item with this key.")
+
+
+def render_object(data: JsonObject, printers: Printers) -> None:
+    """Show what is known of an object."""
+    told = {name: value for name, value in data.items() if name not in ("found", "metadata")}
+    pairs = _details(told) + [(f"metadata {name}", text) for name, text in data["metadata"].items()]
+    printers.out.pairs(pairs)
+    _render_attempts(data["attempts"], printers.err, least=2)
+
+
+def render_no_object(data: JsonObject, printers: Printers) -> None:
+    """Show that there is no such object."""
+    printers.err.text(f"{data['bucket']!r} has no object {data['name']!r}.")
+
+
+def render_objects(data: JsonObject, printers: Printers) -> None:
+    """Show the objects of a bucket."""
+    if not data["objects"]:
+        printers.err.text("No objects.")
+        return
+    rows = [(each["name"], f"{each['size']:,}", each["revision"]) for each in data["objects"]]
+    printers.out.table(("name", "bytes", "revision"), rows, ("cyan",))
+    if data["more"]:
+        printers.err.text("There are more; say --limit NUMBER, or a longer prefix.")
+
+
+def render_receipt(data: JsonObject, printers: Printers) -> None:
+    """Show a receipt."""
+    printers.out.pairs(_details(data))
+    _render_attempts(data["attempts"], printers.err, least=2)
+
+
+def render_failure(data: JsonObject, err: Printer) -> None:
+    """Show an error: what happened, whether the call may have run, what to do, the attempts."""
+    code = data["exit_code"]
+    with err.panel(f"{data['type']} (exit code {code})", "red"):
+        err.text(data["message"])
+        err.text("")
+        # Whoever finds something wrong tells in the message itself what was done.
+        ran = [] if code == BROKEN.code else [("may have run", _ran(data["may_have_run"]))]
+        err.pairs([*ran, *_details(data)])
+        for line in data.get("trace", ()):
+            err.text(line, "dim")
+        _render_attempts(data.get("attempts", ()), err, least=1)
+
+
+def spoken(value: Any) -> str:
+    """Return a value in words."""
+    match value:
+        case bool():
+            return "yes" if value else "no"
+        case float():
+            return f"{value:g}"
+        case _:
+            return str(value)
+
+
+def _render_main(main: str, data: JsonObject, printers: Printers) -> None:
+    printers.out.json(item_json.write(data[main], indent=2))
+    rest = {name: value for name, value in data.items() if name not in (main, "found")}
+    printers.err.text(", ".join(f"{name} {value}" for name, value in _details(rest)), "dim")
+    _render_attempts(data["attempts"], printers.err, least=2)
+
+
+def _render_attempts(attempts: Any, err: Printer, *, least: int) -> None:
+    """Show attempts if there are at least `least`; empty columns are left out."""
+    if len(attempts) < least:
+        return
+    rows = [_attempt(each) for each in attempts]
+    told = [column for column, cells in enumerate(zip(*rows, strict=True)) if any(cells)]
+    err.text("")
+    err.table(
+        [ATTEMPTS[column] for column in told],
+        [[row[column] for column in told] for row in rows],
+        [STYLES[column] for column in told],
+    )
+
+
+def _attempt(data: JsonObject) -> tuple[str, ...]:
+    kind = "read back: " if data["read_back"] else ""
+    return (
+        data["target"],
+        f"{data['started']:.3f} s",
+        f"{data['duration']:.3f} s",
+        f"{kind}{data['outcome']}",
+        data["code"] or "",
+        data["request_id"] or "",
+    )
+
+
+def _details(data: JsonObject) -> list[tuple[str, str]]:
+    """Return labels and values as a person reads them; None and False are left out."""
+    return [
+        (name.replace("_", " "), spoken(value))
+        for name, value in data.items()
+        if name not in APART and value is not None and value is not False
+    ]
+
+
+def _ran(ran: bool | None) -> str:
+    return "perhaps" if ran is None else spoken(ran)

@@ -12,10 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol, TextIO, TypeAlias
 
-from leeward.cli import exact_json
-from leeward.cli.output.console import Printers, printer_for
+from leeward.cli import item_json
+from leeward.cli.output.console import Printers, printer_for, render_failure
 from leeward.cli.output.json_view import JsonObject
-from leeward.cli.output.render import render_failure
 
 Render: TypeAlias = Callable[[JsonObject, Printers], None]
 """Renders the JSON object of a result for a person."""
@@ -80,7 +79,7 @@ class HumanOutput:
 
     def show(self, data: JsonObject, render: Render) -> None:
         """Show the result of a command."""
-        with _written_to(self._out):
+        with _write_to(self._out):
             render(data, Printers(printer_for(self._out), printer_for(sys.stderr)))
 
     def show_error(self, data: JsonObject) -> None:
@@ -98,7 +97,7 @@ class JsonOutput:
 
     def show(self, data: JsonObject, render: Render) -> None:
         """Show the result of a command."""
-        with _written_to(self._out):
+        with _write_to(self._out):
             _write(self._out, data)
 
     def show_error(self, data: JsonObject) -> None:
@@ -117,14 +116,14 @@ def pour(out: TextIO, pieces: Iterable[bytes]) -> None:
     Raises:
         OutputError: they cannot be written.
     """
-    with _written_to(out):
+    with _write_to(out):
         out.flush()
         for piece in pieces:
             out.buffer.write(piece)
 
 
 @contextmanager
-def _written_to(out: TextIO) -> Iterator[None]:
+def _write_to(out: TextIO) -> Iterator[None]:
     """Write what is buffered at once, so that a failure is noticed here and not at the exit."""
     try:
         yield
@@ -136,4 +135,4 @@ def _written_to(out: TextIO) -> Iterator[None]:
 
 
 def _write(stream: TextIO, data: JsonObject) -> None:
-    stream.write(f"{exact_json.write(data, ascii_only=True)}\n")
+    stream.write(f"{item_json.write(data, ascii_only=True)}\n")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -33,7 +33,7 @@ MOST_ATTEMPTS: Final = 1_000_000
 """More than any queue delivers a message."""
 
 
-class Found(NamedTuple):
+class FoundLetter(NamedTuple):
     """A dead letter, wherever it lies.
 
     Attributes:
@@ -71,20 +71,20 @@ class Found(NamedTuple):
 class Letters(Protocol):
     """A place of dead letters."""
 
-    def each(self) -> Iterator[Found]:
+    def each(self) -> Iterator[FoundLetter]:
         """Yield every letter once; what is not moved lies there as before when this ends."""
 
-    def goes_back(self, found: Found) -> bool:
+    def goes_back(self, found: FoundLetter) -> bool:
         """Return whether it is known where a letter goes back to."""
 
-    def move(self, found: Found) -> None:
+    def move(self, found: FoundLetter) -> None:
         """Move a letter back to where it is handled.
 
         Raises:
             LeewardError: it is not proved to be there, or to be gone from here.
         """
 
-    def delete(self, found: Found) -> None:
+    def delete(self, found: FoundLetter) -> None:
         """Delete a letter.
 
         Raises:
@@ -98,21 +98,21 @@ class LocalLetters:
     def __init__(self, local: Local) -> None:
         self._local = local
 
-    def each(self) -> Iterator[Found]:
+    def each(self) -> Iterator[FoundLetter]:
         """Yield every letter once, oldest first."""
         for letter in self._local.dead_letters():
             yield _of_local(letter)
 
-    def goes_back(self, found: Found) -> bool:
+    def goes_back(self, found: FoundLetter) -> bool:
         """Return True: it never left the file of its target."""
         del found
         return True
 
-    def move(self, found: Found) -> None:
+    def move(self, found: FoundLetter) -> None:
         """Let a letter be delivered again; what another process has moved is moved."""
         self._local.redrive(found.held)
 
-    def delete(self, found: Found) -> None:
+    def delete(self, found: FoundLetter) -> None:
         """Delete a letter; what another process has deleted is deleted."""
         self._local.discard(found.held)
 
@@ -137,7 +137,7 @@ class QueueLetters:
         self._all_to_first = all_to_first
         self._moved: set[str] = set()
 
-    def each(self) -> Iterator[Found]:
+    def each(self) -> Iterator[FoundLetter]:
         """Yield every letter once, as the queue hands them out."""
         seen: dict[str, Taken] = {}
         try:
@@ -155,23 +155,23 @@ class QueueLetters:
                 if each.id not in self._moved:
                     ask(self._driver, HideMessage(self._queue, each.receipt, 0, each.id), SECONDS)
 
-    def goes_back(self, found: Found) -> bool:
+    def goes_back(self, found: FoundLetter) -> bool:
         """Return whether the operator has named the queue that a letter goes back to."""
         return self._source_of(found) is not None
 
-    def _source_of(self, found: Found) -> str | None:
+    def _source_of(self, found: FoundLetter) -> str | None:
         if self._all_to_first or (found.queue is None and len(self._sources) == 1):
             return self._sources[0]
         return found.queue if found.queue in self._sources else None
 
-    def delete(self, found: Found) -> None:
+    def delete(self, found: FoundLetter) -> None:
         """Remove a letter from its queue."""
         taken = found.held
         self._moved.add(found.id)
         gone = RemoveMessage(self._queue, taken.receipt, taken.id)
         self._ask(gone, "deleting a dead letter from")
 
-    def move(self, found: Found) -> None:
+    def move(self, found: FoundLetter) -> None:
         """Put a letter where it is handled, as it was; then remove it here."""
         to, taken = self._source_of(found), found.held
         assert to is not None, "whoever moves one has asked whether it goes back"
@@ -193,7 +193,7 @@ class QueueLetters:
         raise error from result.cause
 
 
-class Noted:
+class PlaceLetters:
     """Letters of a place; the ids of those that are yielded are added to `known`."""
 
     def __init__(self, letters: Letters, known: set[str]) -> None:
@@ -201,7 +201,7 @@ class Noted:
         self._known = known
         self.goes_back, self.move, self.delete = letters.goes_back, letters.move, letters.delete
 
-    def each(self) -> Iterator[Found]:
+    def each(self) -> Iterator[FoundLetter]:
         """Yield every letter once."""
         for found in self._letters.each():
             self._known.add(found.id)
@@ -239,8 +239,8 @@ def letters_of(
     return QueueLetters(driver, queue, sources)
 
 
-def _of_local(letter: DeadLetter) -> Found:
-    return Found(
+def _of_local(letter: DeadLetter) -> FoundLetter:
+    return FoundLetter(
         str(letter.id),
         letter.bus if letter.bus is not None else letter.subscription,
         letter.subscription,
@@ -255,14 +255,14 @@ def _of_local(letter: DeadLetter) -> Found:
     )
 
 
-def _of_queue(taken: Taken) -> Found:
+def _of_queue(taken: Taken) -> FoundLetter:
     told = facts_in(taken.attributes)
     if told is None or not _is_plain(told):
-        return Found(
+        return FoundLetter(
             taken.id, None, None, None, None, "maybe", None, taken.sent, None, taken.body, taken
         )
     # What stands in a queue was written by whoever may write there, so "no" is not proved.
-    return Found(
+    return FoundLetter(
         taken.id,
         told.queue,
         told.handler,
@@ -290,3 +290,104 @@ def _seconds(text: str) -> float | None:
         return datetime.fromisoformat(text).timestamp()
     except (ValueError, OverflowError):
         return None
+
+
+class MoveOptions(NamedTuple):
+    """What somebody wants moved.
+
+    Attributes:
+        ids: of the letters; empty for all.
+        force: also those that may have run.
+        dry_run: move none, and say what would be.
+        rate: letters for each second; None for as fast as it goes.
+        keep: seconds for which the function remembers a key.
+    """
+
+    ids: frozenset[str] = frozenset()
+    force: bool = False
+    dry_run: bool = False
+    rate: float | None = None
+    keep: float = 86_400.0
+
+
+class Moved(NamedTuple):
+    """What was moved, or would be.
+
+    Attributes:
+        moved: how many.
+        left: ids of those that may have run, and that nobody has agreed to.
+        elsewhere: ids of those that name no queue which the operator has named.
+        old: ids of those that are older than the function's memory of keys: a repeat of what has
+            run is not recognised.
+    """
+
+    moved: int = 0
+    left: tuple[str, ...] = ()
+    old: tuple[str, ...] = ()
+    elsewhere: tuple[str, ...] = ()
+
+
+def redrive(
+    letters: Letters,
+    wish: MoveOptions,
+    now: float,
+    *,
+    agree: Callable[[FoundLetter], bool],
+    sleep: Callable[[float], object],
+    progress: Callable[[Moved], object],
+) -> Moved:
+    """Move letters back; what is proved not to have run by itself, the rest if that is agreed to.
+
+    Args:
+        letters: where they lie.
+        wish: what is wanted.
+        now: Unix seconds.
+        agree: asks whether a letter is to be moved that may have run.
+        sleep: waits for some seconds.
+        progress: is told after each letter.
+
+    Raises:
+        LeewardError: one could not be moved; those before it are.
+    """
+    done = Moved()
+    for found in letters.each():
+        if wish.ids and found.id not in wish.ids:
+            continue
+        if not letters.goes_back(found):
+            done = done._replace(elsewhere=(*done.elsewhere, found.id))
+            progress(done)
+            continue
+        if found.time is not None and now - found.time > wish.keep:
+            done = done._replace(old=(*done.old, found.id))
+        if not (found.ran == "no" or wish.force or agree(found)):
+            done = done._replace(left=(*done.left, found.id))
+            progress(done)
+            continue
+        if not wish.dry_run:
+            if wish.rate is not None and done.moved:
+                sleep(1 / wish.rate)
+            letters.move(found)
+        done = done._replace(moved=done.moved + 1)
+        progress(done)
+    return done
+
+
+def delete_letters(
+    letters: Letters, wish: MoveOptions, *, agree: Callable[[FoundLetter], bool]
+) -> Moved:
+    """Delete the letters that `wish` names, if that is forced or agreed to.
+
+    Raises:
+        LeewardError: one could not be deleted; those before it are.
+    """
+    done = Moved()
+    for found in letters.each():
+        if found.id not in wish.ids:
+            continue
+        if not (wish.dry_run or wish.force or agree(found)):
+            done = done._replace(left=(*done.left, found.id))
+            continue
+        if not wish.dry_run:
+            letters.delete(found)
+        done = done._replace(moved=done.moved + 1)
+    return done

@@ -1,1 +1,0 @@
-"""``leeward demo``: a shop on two embedded targets, one of which is broken on purpose."""

@@ -1,1 +1,0 @@
-"""Dead letters, for `leeward dlq`: where they lie, and moving them back."""
