@@ -202,7 +202,7 @@ class Scan(NamedTuple):
         cursor: the `cursor` of the page before; None for the first page.
         most: items of the page, at most, where the driver is not to choose; a page may have fewer.
         exact: for a backup: what another program has written keeps its native types
-            (`leeward.items.encoding.NativeValue`), and what cannot be kept is told.
+            (`leeward._items.encoding.NativeValue`), and what cannot be kept is told.
     """
 
     table: str
@@ -247,7 +247,7 @@ class Stored(NamedTuple):
     """An item as a driver finds it, expired or not.
 
     Attributes:
-        item: equal to what was stored; `leeward.items` decodes it.
+        item: equal to what was stored; `leeward._items` decodes it.
         revision: opaque; changes with every write.
         write_id: of the `Store` that wrote it; None if another program wrote it.
         expires_at: Unix seconds, or None.

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from leeward._http.messages import Failure, Phase, Response
 from leeward.errors import Outcome
-from leeward.http.messages import Failure, Phase, Response
 from leeward.run_calls import AbortRun, FoundRun, GetRun, StartRun
 from leeward_aws.workflows.runs import runs
 from leeward_contract_tests.rows import each_row

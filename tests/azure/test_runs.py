@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from leeward._http.messages import Failure, Phase, Response
 from leeward.errors import Outcome
-from leeward.http.messages import Failure, Phase, Response
 from leeward.run_calls import AbortRun, GetRun, StartRun
 from leeward_azure.settings.services import Workflows
 from leeward_azure.workflows.runs import runs

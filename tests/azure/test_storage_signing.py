@@ -10,8 +10,8 @@ from azure.core.rest import HttpRequest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from leeward._http.messages import Request
 from leeward.adapter.text import percent_encode
-from leeward.http.messages import Request
 from leeward_azure.identity.credentials import AccountKey, Bearer, SasToken
 from leeward_azure.identity.storage_signing import signed_storage
 from tests.azure.playing import NOW

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from leeward._items import checked_size
 from leeward.adapter import Limits
-from leeward.items import checked_size
 from leeward.operations.upkeep import Home
 from leeward_backup.fit import MOST_TIMES, misfit, surely_fits
 from leeward_backup.lines import Damaged, Kept, kept_in, key_text, line_of

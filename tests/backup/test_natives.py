@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leeward import Client, PayloadTooLarge, Promise
+from leeward._items import EMBEDDED, decode, encode
+from leeward._items.encoding import NativeValue, natives_in, without_natives
+from leeward._items.profile import Profile
 from leeward.adapter import Limits
-from leeward.items import EMBEDDED, decode, encode
-from leeward.items.encoding import NativeValue, natives_in, without_natives
-from leeward.items.profile import Profile
 from leeward.operations.upkeep import Home
 from leeward_aws.driver import LIMITS as AWS
 from leeward_aws.tables.profile import DYNAMODB

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from leeward import Client, Config, Promise
+from leeward._items.encoding import NativeValue, natives_in
 from leeward.config import TableConfig
 from leeward.config.model import BucketConfig
-from leeward.items.encoding import NativeValue, natives_in
 from leeward_backup import Backups
 from leeward_backup.lines import Kept, kept_in
 from leeward_backup.tables import Table

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from leeward import Client, FunctionError
+from leeward._http.messages import Response
 from leeward.adapter import Invoke, Result
 from leeward.adapter.http_functions import Address
 from leeward.app import App, Problem
@@ -15,7 +16,6 @@ from leeward.app.answers import failed
 from leeward.app.problem import failure_of
 from leeward.envelope import BY_HANDLER, MARK, fault_document, fault_of, mark_of, sealed_failure
 from leeward.errors import Ran
-from leeward.http.messages import Response
 from leeward.json_text import decode, encode
 from leeward.local import Local
 from leeward_azure.functions import plans as azure

@@ -6,8 +6,8 @@ from urllib.parse import unquote
 
 import pytest
 
+from leeward._http.messages import Failure, Phase, Response
 from leeward.errors import InvalidRequest, Outcome
-from leeward.http.messages import Failure, Phase, Response
 from leeward.run_calls import AbortRun, GetRun, StartRun
 from leeward_contract_tests.rows import each_row
 from leeward_google.settings.services import Workflows

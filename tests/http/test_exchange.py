@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from leeward._http.exchange import Exchange
+from leeward._http.failures import Progress
+from leeward._http.messages import Failure, Phase, Request, Response
+from leeward._http.options import TransportOptions
 from leeward.errors import ConfigError, InvalidRequest
-from leeward.http.exchange import Exchange
-from leeward.http.failures import Progress
-from leeward.http.messages import Failure, Phase, Request, Response
-from leeward.http.options import TransportOptions
 from leeward_contract_tests.rows import each_row
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leeward.http.failures import PHASES, Progress, explain, explain_close
-from leeward.http.libcurl import pycurl
-from leeward.http.messages import Phase
+from leeward._http.failures import PHASES, Progress, explain, explain_close
+from leeward._http.libcurl import pycurl
+from leeward._http.messages import Phase
 from leeward_contract_tests.rows import each_row
 
 BEFORE = {Phase.REFUSED_HERE, Phase.NAME, Phase.CONNECT, Phase.TLS}

@@ -8,12 +8,12 @@ from types import SimpleNamespace
 
 import pytest
 
+from leeward._http import libcurl
 from leeward.errors import ConfigError
-from leeward.http import libcurl
 
 BY_ITSELF = """
 import sys
-from leeward.http.libcurl import pycurl
+from leeward._http.libcurl import pycurl
 assert "dataclasses" not in sys.modules and "inspect" not in sys.modules
 assert "pycurl" not in sys.modules
 """
@@ -26,7 +26,7 @@ package.Curl().close()
 
 PACKAGE_FIRST = """
 import pycurl as package
-from leeward.http.libcurl import pycurl
+from leeward._http.libcurl import pycurl
 assert package.Curl is pycurl.Curl
 """
 
@@ -59,8 +59,8 @@ def test_without_pycurl_the_message_says_what_to_install() -> None:
         "import sys\n"
         "sys.modules['pycurl'] = None\n"
         "from leeward.errors import ConfigError\n"
-        "from leeward.http.options import TransportOptions\n"
-        "from leeward.http.wire import curl_wire\n"
+        "from leeward._http.options import TransportOptions\n"
+        "from leeward._http.wire import curl_wire\n"
         "try:\n"
         "    curl_wire(TransportOptions()).transport()\n"
         "except ConfigError as error:\n"

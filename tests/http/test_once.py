@@ -10,8 +10,8 @@ from time import monotonic, sleep
 import pytest
 import trustme
 
-from leeward.http import addresses
-from leeward.http.messages import Failure, Phase, Request, Response
+from leeward._http import addresses
+from leeward._http.messages import Failure, Phase, Request, Response
 from leeward_contract_tests.rows import each_row
 from tests.http.bridge import AnyTransport
 from tests.http.certificates import tls_context

@@ -8,12 +8,12 @@ from typing import Self
 
 import pytest
 
+from leeward._http import addresses
+from leeward._http.addresses import is_cut_off
+from leeward._http.failures import Progress, explain
 from leeward.adapter import NO_NETWORK
 from leeward.adapter.plan_run import result_of
 from leeward.errors import Outcome
-from leeward.http import addresses
-from leeward.http.addresses import is_cut_off
-from leeward.http.failures import Progress, explain
 
 HERE = ((socket.AF_INET, ("127.0.0.1", 9)),)
 
@@ -54,7 +54,7 @@ class Unreachable:
 def test_a_look_at_the_routes_sends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Only what says that there is no way counts as none; anything else is a doubt."""
     monkeypatch.setattr(addresses, "SOMEWHERE", HERE)
-    monkeypatch.setattr("leeward.http.addresses.socket.socket", Unreachable)
+    monkeypatch.setattr("leeward._http.addresses.socket.socket", Unreachable)
     assert is_cut_off(0, name_found=False)
     monkeypatch.setattr(Unreachable, "error", errno.EACCES)
     assert not is_cut_off(0, name_found=False)

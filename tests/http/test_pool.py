@@ -12,17 +12,17 @@ from time import sleep
 
 import pytest
 
+from leeward._http import connection as connection_module
+from leeward._http import exchange as exchange_module
+from leeward._http import pool as pool_module
+from leeward._http.connection import Connection
+from leeward._http.exchange import Exchange
+from leeward._http.messages import Failure, Phase, Request, Response
+from leeward._http.options import TransportOptions
+from leeward._http.pool import Pool
+from leeward._http.threads import BlockingConnection, CurlTransport
 from leeward.calls import AttemptTime
 from leeward.errors import InvalidRequest
-from leeward.http import connection as connection_module
-from leeward.http import exchange as exchange_module
-from leeward.http import pool as pool_module
-from leeward.http.connection import Connection
-from leeward.http.exchange import Exchange
-from leeward.http.messages import Failure, Phase, Request, Response
-from leeward.http.options import TransportOptions
-from leeward.http.pool import Pool
-from leeward.http.threads import BlockingConnection, CurlTransport
 from tests.http.bridge import AnyTransport, Bridge
 from tests.http.wire import LIMIT, OK, Peer, Wire, answer, once
 

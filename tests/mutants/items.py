@@ -6,7 +6,7 @@ from typing import Final
 
 from tests.mutants.mutant import Mutant
 
-ITEMS: Final = "src/leeward/items"
+ITEMS: Final = "src/leeward/_items"
 TESTS: Final = "tests/items"
 
 MUTANTS: Final = (

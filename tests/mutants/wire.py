@@ -6,7 +6,7 @@ from typing import Final
 
 from tests.mutants.mutant import Mutant
 
-HTTP: Final = "src/leeward/http"
+HTTP: Final = "src/leeward/_http"
 TESTS: Final = "tests/http"
 
 MUTANTS: Final = (

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leeward.http import addresses
-from leeward.http.addresses import is_public
-from leeward.http.messages import Failure, Phase, Request, Response
-from leeward.http.options import TransportOptions
-from leeward.http.threads import CurlTransport
+from leeward._http import addresses
+from leeward._http.addresses import is_public
+from leeward._http.messages import Failure, Phase, Request, Response
+from leeward._http.options import TransportOptions
+from leeward._http.threads import CurlTransport
 from tests.http.wire import LIMIT, OK, Wire, answer, once
 
 pytestmark = pytest.mark.threat("S1")

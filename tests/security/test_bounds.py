@@ -41,7 +41,7 @@ BOUNDED: dict[str, str] = {
     "json_text.py cache": "a function without arguments",
     "app/idempotency/keys.py cache": "a function without arguments",
     "routing/select.py cache": "a function without arguments",
-    "http/addresses.py cache": "asked with the two tables of this module alone",
+    "_http/addresses.py cache": "asked with the two tables of this module alone",
     "routing/runners/side_by_side.py SimpleQueue()": "holds the answers to one call's attempts",
     "routing/runners/side_by_side.py get()": "each attempt answers within its own deadline",
     "routing/runners/background.py SimpleQueue()": "holds attempts of calls under way, and probes",

@@ -13,6 +13,9 @@ import leeward.adapter.capabilities
 import leeward.adapter.target
 import leeward.calls
 import leeward.values
+from leeward._http import messages, options
+from leeward._http.messages import Failure, Phase, Request, Response
+from leeward._http.options import TransportOptions
 from leeward.adapter import TargetConfig, plans, resolver
 from leeward.adapter.plans import Learn, Send, View
 from leeward.adapter.resolver import Resolved, _Held
@@ -32,9 +35,6 @@ from leeward.calls import (
     StoreMany,
 )
 from leeward.errors import Outcome
-from leeward.http import messages, options
-from leeward.http.messages import Failure, Phase, Request, Response
-from leeward.http.options import TransportOptions
 from leeward.masking import mask, outline
 from leeward.values import Event, InvokeResult, Record
 from leeward_aws.identity.credentials import Credentials

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
+from leeward._items import checked_size
+from leeward._items.encoding import NativeValue, natives_in, without_natives
+from leeward._items.names import longest_name
 from leeward.adapter import Limits
 from leeward.errors import InvalidRequest
-from leeward.items import checked_size
-from leeward.items.encoding import NativeValue, natives_in, without_natives
-from leeward.items.names import longest_name
 from leeward.operations.upkeep import Home
 from leeward_backup.lines import NATIVE_BEGIN, Kept
 

@@ -14,9 +14,9 @@ import re
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
+from leeward._items.keys import escape_key
 from leeward.client import Client
 from leeward.errors import Conflict, InvalidRequest, OutcomeUnknown
-from leeward.items.keys import escape_key
 from leeward.operations.cursors import Cursors
 from leeward.operations.downloads import DAMAGED
 from leeward.operations.upkeep import own_bucket

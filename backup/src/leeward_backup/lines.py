@@ -31,9 +31,9 @@ from functools import cache
 from typing import Any, Final, NamedTuple
 
 from leeward import json_text
-from leeward.items.encoding import NativeValue
-from leeward.items.profile import decimal_text
-from leeward.items.typetree import from_text
+from leeward._items.encoding import NativeValue
+from leeward._items.profile import decimal_text
+from leeward._items.typetree import from_text
 from leeward.values import Item
 
 DECIMAL: Final = "$dec"

@@ -13,7 +13,7 @@ from enum import StrEnum
 from hashlib import sha256
 from typing import Any, Final, NamedTuple
 
-from leeward.items.encoding import natives_in, without_natives
+from leeward._items.encoding import natives_in, without_natives
 from leeward.values import Promise
 from leeward_backup.check import check_still_there, compare, missing_since, read_segment
 from leeward_backup.errors import BackupError

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
+from leeward._items.keys import escape_key
 from leeward.adapter import Key, Load, Page, Result, Scan, Store, Stored
 from leeward.backup_calls import LookNative, Native, ReadExport, StartNative
 from leeward.client import Client
 from leeward.errors import Conflict, Outcome, OutcomeUnknown, Throttled
-from leeward.items.keys import escape_key
 from leeward.operations.cursors import Cursors
 from leeward.operations.upkeep import Home, home_of, make, native, read_export, store_many
 from leeward.values import Item

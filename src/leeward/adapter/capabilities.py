@@ -89,8 +89,8 @@ class Limits(NamedTuple):
         object_name_bytes: the name of an object, UTF-8.
         batch_stores: items that one request can store; 1 where each is a request of its own.
         name_bytes: the name of an attribute of an item, UTF-8.
-        model: the name of the data model whose own values (`leeward.items.encoding.NativeValue`) it
-            keeps, as an exact read has them; empty for none, ``*`` for those of every model.
+        model: the name of the data model whose own values it keeps, as an exact read has them
+            (`leeward._items.encoding.NativeValue`); empty for none, ``*`` for those of every model.
     """
 
     payload_bytes: int = 6 * 1024 * 1024

@@ -10,13 +10,13 @@ import re
 from collections.abc import Callable, Generator, Hashable
 from typing import Any, Final, NamedTuple, TypeAlias
 
+from leeward._http.messages import Failure, Request, Response
 from leeward.adapter.classification import Classification
 from leeward.adapter.http_dates import ahead_of
 from leeward.adapter.plan_run import proves_nothing_done, result_of
 from leeward.adapter.plans import SKEWED, Need, Plan, Send, Step, TheirTime, View
 from leeward.calls import Result
 from leeward.errors import Outcome
-from leeward.http.messages import Failure, Request, Response
 from leeward.json_text import DEEPEST, Undecodable, decode
 
 LONGEST_WAIT: Final = 86_400.0
@@ -278,8 +278,8 @@ def misread(response: Response, error: Exception, *, request_id: str = "") -> Re
         error: what reading it raised.
         request_id: the header with the service's id of the request.
     """
+    from leeward._items.profile import UnreadableItem
     from leeward.adapter.tables import unreadable
-    from leeward.items.profile import UnreadableItem
 
     if isinstance(error, UnreadableItem):
         return unreadable(error)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
+from leeward._http.messages import Failure, Request, Response
 from leeward.adapter.exchange import NO_RESPONSE, Service, as_look_up, exchange
 from leeward.adapter.http_dates import ahead_of
 from leeward.adapter.http_functions import Address
@@ -19,7 +20,6 @@ from leeward.adapter.plans import SKEWED, STALE_CREDENTIALS, Need, Plan, Planner
 from leeward.adapter.resolver import FunctionAddress
 from leeward.calls import Key, Load, Result
 from leeward.errors import Outcome
-from leeward.http.messages import Failure, Request, Response
 from leeward.object_calls import ListObjects
 from leeward.values import NOTHING
 

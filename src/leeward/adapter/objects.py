@@ -6,11 +6,11 @@ import re
 from collections.abc import Callable, Generator, Iterable
 from typing import Any, Final, NamedTuple
 
+from leeward._http.messages import Response
 from leeward.adapter.exchange import Answer, Service, read_answer
 from leeward.adapter.plans import Plan, Step
 from leeward.calls import Result
 from leeward.errors import Outcome
-from leeward.http.messages import Response
 from leeward.object_calls import (
     DeleteObject,
     FoundObject,

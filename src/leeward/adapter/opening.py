@@ -6,6 +6,8 @@ import os
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
+from leeward._http.options import TransportOptions, options_from_env, refuse_key_log
+from leeward._http.wire import Transport, curl_wire
 from leeward.adapter.capabilities import NONE_MISSING, Capability, Limits
 from leeward.adapter.hosts import allowed_hosts
 from leeward.adapter.lazy_plans import LazyPlans, Plans, loaded
@@ -14,8 +16,6 @@ from leeward.adapter.plan_driver import LOAD_PROBE, PlanDriver, Probe, TargetInf
 from leeward.adapter.resolver import Resolved, Source, Unresolved
 from leeward.adapter.target import TargetConfig
 from leeward.errors import ConfigError, Outcome
-from leeward.http.options import TransportOptions, options_from_env, refuse_key_log
-from leeward.http.wire import Transport, curl_wire
 
 
 class HttpSettings(NamedTuple):

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
+from leeward._http.wire import Wire
 from leeward.adapter.capabilities import NONE_MISSING, Capability, Limits
 from leeward.adapter.driver import Driver
 from leeward.adapter.plan_run import Learnt, PlanRun
@@ -18,7 +19,6 @@ from leeward.calls import Call, Key, Load, Result, Store, StoreMany
 from leeward.clock import Clock, SystemClock
 from leeward.entropy import random_unit
 from leeward.errors import Outcome, Unsupported
-from leeward.http.wire import Wire
 
 if TYPE_CHECKING:
     from leeward.adapter.looking import Look

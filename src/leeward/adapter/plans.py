@@ -16,8 +16,8 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Hashable, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
+from leeward._http.messages import Request, Response
 from leeward.calls import Call, Result
-from leeward.http.messages import Request, Response
 from leeward.masking import mask, outline
 from leeward.values import NOTHING
 

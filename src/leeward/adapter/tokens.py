@@ -11,11 +11,11 @@ import re
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final, NamedTuple
 
+from leeward._http.messages import Failure, Request, Response
+from leeward._http.wire import Transport
 from leeward.adapter.hosts import url_of
 from leeward.adapter.resolver import Resolved, Unresolved
 from leeward.errors import ConfigError, LeewardError, Outcome
-from leeward.http.messages import Failure, Request, Response
-from leeward.http.wire import Transport
 from leeward.json_text import Undecodable, decode
 from leeward.masking import mask
 from leeward.text import is_token
@@ -74,8 +74,8 @@ class OneShotTransport:
 
     def send(self, request: Request, timeout: float) -> Response | Failure:
         """Send `request` once and give its answer, within `timeout` seconds."""
-        from leeward.http.options import options_from_env
-        from leeward.http.threads import CurlTransport
+        from leeward._http.options import options_from_env
+        from leeward._http.threads import CurlTransport
 
         transport = CurlTransport(options_from_env({}))
         try:

@@ -131,7 +131,7 @@ def not_json(value: Any) -> Problem:
     """
     import re
 
-    from leeward.items.checks import json_flaw
+    from leeward._items.checks import json_flaw
 
     flaw = json_flaw(value)
     told = "answer is not JSON: return None, bool, int, finite float, str, list or dict"

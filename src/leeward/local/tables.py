@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 from leeward import json_text
+from leeward._items import EMBEDDED, decode, encode
 from leeward.adapter import Delete, Key, Load, Page, Result, Scan, Store, Stored
 from leeward.errors import Outcome
-from leeward.items import EMBEDDED, decode, encode
 from leeward.local.schema import DEEPEST
 from leeward.sqlite.database import Database
 from leeward.sqlite.errors import DatabaseFault

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from leeward import items
+from leeward import _items
 from leeward.adapter import Call, Limits, Publish, Result
 from leeward.clock import Clock
 from leeward.cloudevents import Written, check, document_of, mint, write
@@ -146,7 +146,7 @@ def completed(
         )
     check(event, field)
     if not isinstance(event.data, bytes):
-        items.check_json(event.data, f"{field}.data")
+        _items.check_json(event.data, f"{field}.data")
     written = write(mint(in_trace(event), id=id, source=source, now=now))
     size, most = len(document_of(written)), limits.smallest
     if size > most.attribute_bytes or size > most.event_bytes:  # else no part of it can be larger

@@ -15,7 +15,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, TypeVar
 
-from leeward import items
+from leeward import _items
+from leeward._items.names import longest_name
 from leeward.adapter import (
     Call,
     Capability,
@@ -31,7 +32,6 @@ from leeward.config import Config, TableConfig
 from leeward.entropy import new_id
 from leeward.errors import ConfigError, LeewardError, PayloadTooLarge
 from leeward.forking import ForkLock
-from leeward.items.names import longest_name
 from leeward.operations import arguments, results
 from leeward.operations.capabilities import POSSIBLE, needed, require
 from leeward.operations.functions import FunctionOperations
@@ -327,7 +327,7 @@ class Operations:
         return arguments.key_of_item(item, fields, self._limits)
 
     def _check_item(self, item: Item) -> None:
-        size = items.checked_size(item)
+        size = _items.checked_size(item)
         if size.bytes > self._limits.smallest.item_bytes:
             raise PayloadTooLarge(
                 f"item has {size.bytes} bytes, and {self._limits.takes('item_bytes')}; "

@@ -11,11 +11,11 @@ from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from leeward._items import check_json
 from leeward.adapter import Driver
 from leeward.clock import Clock
 from leeward.config import Config
 from leeward.errors import ConfigError, InvalidRequest
-from leeward.items import check_json
 from leeward.logs import import_flaw
 from leeward.text import did_you_mean
 from leeward.values import Json

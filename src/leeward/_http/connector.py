@@ -11,7 +11,7 @@ import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from leeward.http.libcurl import CurlError, leak, pycurl
+from leeward._http.libcurl import CurlError, leak, pycurl
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop, Future, TimerHandle

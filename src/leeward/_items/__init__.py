@@ -26,11 +26,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from leeward.items.checks import checked_size
-    from leeward.items.decoding import decode
-    from leeward.items.encoding import encode
-    from leeward.items.json_checks import check_json
-    from leeward.items.profile import EMBEDDED
+    from leeward._items.checks import checked_size
+    from leeward._items.decoding import decode
+    from leeward._items.encoding import encode
+    from leeward._items.json_checks import check_json
+    from leeward._items.profile import EMBEDDED
 
 __all__ = ["EMBEDDED", "check_json", "checked_size", "decode", "encode"]
 

@@ -31,13 +31,13 @@ from math import ceil
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from leeward import json_text
-from leeward.items.names import EXPIRES, RESERVED, escape_name
-from leeward.items.profile import DoubleModel, decimal_text
-from leeward.items.typetree import WRAP, WRAPPED, Node, list_node, offset_of, to_utc
+from leeward._items.names import EXPIRES, RESERVED, escape_name
+from leeward._items.profile import DoubleModel, decimal_text
+from leeward._items.typetree import WRAP, WRAPPED, Node, list_node, offset_of, to_utc
 from leeward.values import Json
 
 if TYPE_CHECKING:
-    from leeward.items.profile import Profile
+    from leeward._items.profile import Profile
     from leeward.values import Item
 
 

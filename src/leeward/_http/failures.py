@@ -2,14 +2,14 @@
 
 One question decides: may a byte of the request have left? While libcurl makes a connection the
 answer is no, whatever goes wrong: it does not know the request, and what it tells a proxy is the
-host alone. On the connection leeward counts by itself (`leeward.http.exchange`).
+host alone. On the connection leeward counts by itself (`leeward._http.exchange`).
 """
 
 from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from leeward.http.messages import Failure, Phase
+from leeward._http.messages import Failure, Phase
 
 TIMED_OUT: Final = 28
 

@@ -16,7 +16,7 @@ from functools import lru_cache
 from io import BytesIO
 from typing import TYPE_CHECKING, Final
 
-from leeward.http.failures import (
+from leeward._http.failures import (
     BAD_CHUNK,
     CUT,
     ENDLESS_HEAD,
@@ -27,7 +27,7 @@ from leeward.http.failures import (
     WRONG_PROTOCOL,
     ProtocolError,
 )
-from leeward.http.messages import CONTROLS, TOKEN
+from leeward._http.messages import CONTROLS, TOKEN
 
 if TYPE_CHECKING:
     from collections.abc import Callable

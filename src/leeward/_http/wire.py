@@ -10,12 +10,12 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
+from leeward._http.messages import Failure, Request, Response
 from leeward.clock import running_loop
 from leeward.forking import ForkLock
-from leeward.http.messages import Failure, Request, Response
 
 if TYPE_CHECKING:
-    from leeward.http.options import TransportOptions
+    from leeward._http.options import TransportOptions
 
 
 class Transport(Protocol):
@@ -144,12 +144,12 @@ def curl_wire(options: TransportOptions) -> Wire:
     """Return a wire over libcurl."""
 
     def for_threads() -> Transport:
-        from leeward.http.threads import CurlTransport
+        from leeward._http.threads import CurlTransport
 
         return CurlTransport(options)
 
     def for_loop() -> AsyncTransport:
-        from leeward.http.aio import AsyncCurlTransport
+        from leeward._http.aio import AsyncCurlTransport
 
         return AsyncCurlTransport(options)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from leeward.items.profile import Profile
+    from leeward._items.profile import Profile
 
 RESERVED: Final = "_leeward"
 """The attribute beside an item's own; every top-level name that begins so is leeward's."""

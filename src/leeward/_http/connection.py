@@ -10,10 +10,10 @@ from __future__ import annotations
 import select
 from typing import Any, Final
 
-from leeward.http.exchange import Exchange
-from leeward.http.failures import TIMED_OUT, Progress
-from leeward.http.libcurl import CurlError, pycurl
-from leeward.http.options import TransportOptions, without_login
+from leeward._http.exchange import Exchange
+from leeward._http.failures import TIMED_OUT, Progress
+from leeward._http.libcurl import CurlError, pycurl
+from leeward._http.options import TransportOptions, without_login
 
 _ROOM: Final = 64 * 1024
 """Bytes that are received at once."""
@@ -65,7 +65,7 @@ class Connection:
         connected = self.handle.getinfo(pycurl.CONNECT_TIME) > 0
         ours = False
         if not connected:
-            from leeward.http.addresses import is_cut_off
+            from leeward._http.addresses import is_cut_off
 
             ours = is_cut_off(self.handle.getinfo(pycurl.OS_ERRNO), name_found=name_found)
         return Progress(name_found=name_found, connected=connected, ours=ours)

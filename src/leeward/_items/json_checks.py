@@ -1,6 +1,6 @@
 """Recognise the usual JSON at sight; what is left is looked at closely, elsewhere.
 
-Payloads are mostly a few ASCII texts and numbers. For them `leeward.items.checks` need not be
+Payloads are mostly a few ASCII texts and numbers. For them `leeward._items.checks` need not be
 loaded, nor the modules for decimals and times behind it: a first call would wait for them.
 """
 
@@ -19,7 +19,7 @@ def check_json(value: object, field: str = "payload") -> None:
         InvalidRequest: it is not; `field` is the path to the value at fault.
     """
     if not _is_plain([value], 0):
-        from leeward.items.checks import check_json_closely
+        from leeward._items.checks import check_json_closely
 
         check_json_closely(value, field)
 

@@ -10,14 +10,14 @@ import threading
 from math import inf
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from leeward._http.connection import Connection
+from leeward._http.exchange import Exchange
+from leeward._http.failures import refuse
+from leeward._http.libcurl import leak
+from leeward._http.messages import BULKHEAD, Failure
+from leeward._http.options import TransportOptions
 from leeward.calls import AttemptTime
 from leeward.forking import Forkable
-from leeward.http.connection import Connection
-from leeward.http.exchange import Exchange
-from leeward.http.failures import refuse
-from leeward.http.libcurl import leak
-from leeward.http.messages import BULKHEAD, Failure
-from leeward.http.options import TransportOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -15,13 +15,13 @@ from functools import lru_cache, wraps
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Concatenate, Final, NamedTuple, ParamSpec, TypeVar
 
-from leeward.items.encoding import CONSTANTS, LEAVES, NativeValue, digest, without_natives
-from leeward.items.names import ESCAPE, RESERVED, escape_name, unescape_name
-from leeward.items.profile import UnreadableItem, by_value
-from leeward.items.typetree import NUMBERS, Merge
+from leeward._items.encoding import CONSTANTS, LEAVES, NativeValue, digest, without_natives
+from leeward._items.names import ESCAPE, RESERVED, escape_name, unescape_name
+from leeward._items.profile import UnreadableItem, by_value
+from leeward._items.typetree import NUMBERS, Merge
 
 if TYPE_CHECKING:
-    from leeward.items.profile import Profile, TypedJson
+    from leeward._items.profile import Profile, TypedJson
     from leeward.values import Item
 
 
@@ -79,7 +79,7 @@ def decode(native: dict[str, Any], profile: Profile, *, exact: bool = False) -> 
         native: the document.
         profile: whose document.
         exact: whether what another program has written is kept with its native types: see
-            `leeward.items.encoding`.
+            `leeward._items.encoding`.
 
     Raises:
         UnreadableItem: it holds a type that the provider does not document, or a type tree that

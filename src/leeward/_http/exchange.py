@@ -10,8 +10,8 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import Final
 
-from leeward.http.failures import Progress, ProtocolError, explain, explain_close
-from leeward.http.messages import (
+from leeward._http.failures import Progress, ProtocolError, explain, explain_close
+from leeward._http.messages import (
     SOUND_NAMES,
     USUAL,
     Failure,
@@ -23,8 +23,8 @@ from leeward.http.messages import (
     refusal_of,
     scheme_and_host,
 )
-from leeward.http.options import TransportOptions
-from leeward.http.response_parser import ResponseParser
+from leeward._http.options import TransportOptions
+from leeward._http.response_parser import ResponseParser
 
 _RECORD: Final = 16 * 1024
 """Bytes of one TLS record. A request is handed over in no larger pieces: one that fails has then

@@ -31,11 +31,11 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from leeward import json_text
-from leeward.items.names import ESCAPE, unescape_name
-from leeward.items.profile import Number, UnreadableItem, by_value, quantized
+from leeward._items.names import ESCAPE, unescape_name
+from leeward._items.profile import Number, UnreadableItem, by_value, quantized
 
 if TYPE_CHECKING:
-    from leeward.items.profile import Profile
+    from leeward._items.profile import Profile
 
 
 Node: TypeAlias = str | list[Any] | dict[str, Any]

@@ -13,9 +13,9 @@ from importlib.machinery import PathFinder
 from os.path import isfile
 from typing import Any, Final
 
+from leeward._http.messages import scheme_and_host
+from leeward._http.options import TransportOptions, check_proxy
 from leeward.errors import ConfigError
-from leeward.http.messages import scheme_and_host
-from leeward.http.options import TransportOptions, check_proxy
 
 PACKAGE = "pycurl"
 EXTENSION = "pycurl._pycurl"
@@ -117,7 +117,7 @@ def handle_for(origin: str, options: TransportOptions) -> Any:
     handle.setopt(pycurl.NOPROXY, options.no_proxy or "")
     handle.setopt(pycurl.CONNECTTIMEOUT_MS, milliseconds(options.connect_timeout))
     if options.public_only:
-        from leeward.http.addresses import open_public
+        from leeward._http.addresses import open_public
 
         handle.setopt(pycurl.OPENSOCKETFUNCTION, open_public)
     if tls:

@@ -7,18 +7,18 @@ import socket
 from collections.abc import Callable
 from functools import partial
 
+from leeward._http.connection import OUT, Connection
+from leeward._http.connector import CONNECTED, Connector
+from leeward._http.exchange import Exchange
+from leeward._http.failures import refuse
+from leeward._http.libcurl import handle_for, milliseconds, pycurl
+from leeward._http.messages import Failure, Request, Response
+from leeward._http.options import TransportOptions
+from leeward._http.pool import Pool, Pooled
 from leeward.calls import time_after
 from leeward.clock import running_loop
 from leeward.errors import ConfigError
 from leeward.forking import watch
-from leeward.http.connection import OUT, Connection
-from leeward.http.connector import CONNECTED, Connector
-from leeward.http.exchange import Exchange
-from leeward.http.failures import refuse
-from leeward.http.libcurl import handle_for, milliseconds, pycurl
-from leeward.http.messages import Failure, Request, Response
-from leeward.http.options import TransportOptions
-from leeward.http.pool import Pool, Pooled
 
 _INTERRUPTED = 42
 """libcurl's code for what was broken off by the program."""
