@@ -15,37 +15,8 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 from leeward.json_text import DEEPEST, is_deeper
 from leeward.values import Effect, Json
+from leeward.workflow import model
 from leeward.workflow.commands import Answer, Command, Returned, Sleep, StepCall, StepFailure
-from leeward.workflow.model import (
-    AMBIGUOUS,
-    ANY,
-    COMPENSATION_FAILED,
-    INPUT,
-    REFUSED,
-    UNSTOPPABLE,
-    All,
-    AttemptNode,
-    Block,
-    Choose,
-    Compare,
-    Condition,
-    Definition,
-    Each,
-    ErrorHandler,
-    Fail,
-    Not,
-    OneOf,
-    Parallel,
-    Present,
-    Reference,
-    Saga,
-    Some,
-    Step,
-    Stop,
-    Template,
-    Undo,
-    Wait,
-)
 from leeward.workflow.retry import Retry
 
 UNDO_AT_ONCE: Final = 10
@@ -81,7 +52,7 @@ class _Done(NamedTuple):
     """A step that is to be taken back if its saga fails."""
 
     path: str
-    undo: Undo
+    undo: model.Undo
     payload: Json
     result: Json
 
@@ -108,12 +79,12 @@ class _Scope:
     def key(self, path: str) -> str:
         return self.prefix + path
 
-    def remember(self, step: Step, path: str, payload: Json, result: Json) -> None:
+    def remember(self, step: model.Step, path: str, payload: Json, result: Json) -> None:
         if step.undo is not None and self.done is not None:
             self.done.append(_Done(path, step.undo, payload, result))
 
 
-def execution(definition: Definition, run: str, value: Json) -> Running:
+def execution(definition: model.Definition, run: str, value: Json) -> Running:
     """Return a run as a generator, which returns a `Returned` or a `Failure` in the end.
 
     Args:
@@ -121,7 +92,7 @@ def execution(definition: Definition, run: str, value: Json) -> Running:
         run: its id.
         value: its input.
     """
-    scope = _Scope(f"{definition.name}/{run}/", {INPUT: value})
+    scope = _Scope(f"{definition.name}/{run}/", {model.INPUT: value})
     try:
         yield from _block(definition.body, scope)
     except _Stopped as stopped:
@@ -131,29 +102,30 @@ def execution(definition: Definition, run: str, value: Json) -> Running:
     return Returned(None)
 
 
-def _block(block: Block, scope: _Scope) -> Running:
+def _block(block: model.Block, scope: _Scope) -> Running:
     for node in block:
         match node:
-            case Choose():
+            case model.Choose():
                 bodies = (case.body for case in node.cases if holds(case.when, scope.variables))
                 yield from _block(next(bodies, node.otherwise), scope)
-            case Wait():
+            case model.Wait():
                 answer = yield Sleep(node.id + scope.suffix, 1, float(node.seconds), scope.guarded)
                 if isinstance(answer, StepFailure):
                     raise _Failed(answer)
-            case Stop():
+            case model.Stop():
                 raise _Stopped(fill(node.result, scope.variables))
-            case Fail():
+            case model.Fail():
                 raise _Failed(StepFailure(node.error))
             case _:
                 yield from _NODES[node.kind](node, scope)
 
 
-def _step(step: Step, scope: _Scope) -> Running:
+def _step(step: model.Step, scope: _Scope) -> Running:
     path = step.id + scope.suffix
     payload = fill(step.payload, scope.variables)
     if step.undo is not None and is_deeper(payload, DEEPEST - 1):
-        raise _Failed(StepFailure(REFUSED))  # its undo, which has it one level deeper, would be
+        # Its undo, which has the payload one level deeper, would be refused.
+        raise _Failed(StepFailure(model.REFUSED))
     call = StepCall(
         path,
         1,
@@ -167,7 +139,9 @@ def _step(step: Step, scope: _Scope) -> Running:
     )
     answer = yield from _attempts(call, step.retry)
     if isinstance(answer, StepFailure):
-        if answer.ambiguous or (repeats_ambiguous(step.retry) and answer.name not in UNSTOPPABLE):
+        if answer.ambiguous or (
+            repeats_ambiguous(step.retry) and answer.name not in model.UNSTOPPABLE
+        ):
             scope.remember(step, path, payload, None)
         raise _Failed(answer)
     scope.variables[step.id] = answer.value
@@ -179,7 +153,7 @@ def repeats_ambiguous(retry: Retry) -> bool:
 
     Then its last error does not tell whether it did, so it is taken back whatever that is.
     """
-    return retry.attempts > 1 and any(retry.covers(name) for name in AMBIGUOUS)
+    return retry.attempts > 1 and any(retry.covers(name) for name in model.AMBIGUOUS)
 
 
 def _attempts(call: StepCall, retry: Retry) -> Generator[Command, Answer, Answer]:
@@ -194,7 +168,7 @@ def _attempts(call: StepCall, retry: Retry) -> Generator[Command, Answer, Answer
         answer = answer._replace(ambiguous=ambiguous, spent=False)
         if is_last:
             return answer
-        if answer.name in UNSTOPPABLE or not retry.covers(answer.name):
+        if answer.name in model.UNSTOPPABLE or not retry.covers(answer.name):
             return answer
         random_unit = _jitter(call.key, call.attempt) if retry.jitter == "full" else 1.0
         pause = retry.pause(call.attempt, random_unit)
@@ -209,7 +183,7 @@ def _jitter(key: str, attempt: int) -> float:
     return int.from_bytes(sha256(f"{key}#{attempt}".encode()).digest()[:4], "big") / 2**32
 
 
-def _attempt(node: AttemptNode, scope: _Scope) -> Running:
+def _attempt(node: model.AttemptNode, scope: _Scope) -> Running:
     try:
         yield from _block(node.body, scope)
         return
@@ -234,12 +208,14 @@ def _attempt(node: AttemptNode, scope: _Scope) -> Running:
         raise _Failed(failure)
 
 
-def handler_of(handlers: Sequence[ErrorHandler], name: str) -> ErrorHandler | None:
+def handler_of(handlers: Sequence[model.ErrorHandler], name: str) -> model.ErrorHandler | None:
     """Return the first handler that takes errors of a name."""
-    return next((each for each in handlers if name in each.errors or ANY in each.errors), None)
+    return next(
+        (each for each in handlers if name in each.errors or model.ANY in each.errors), None
+    )
 
 
-def _saga(node: Saga, scope: _Scope) -> Running:
+def _saga(node: model.Saga, scope: _Scope) -> Running:
     outer, scope.done = scope.done, []
     try:
         yield from _block(node.body, scope)
@@ -252,7 +228,9 @@ def _saga(node: Saga, scope: _Scope) -> Running:
         if not lost:
             raise
         final = failed.failure.final
-        raise _Failed(StepFailure(COMPENSATION_FAILED, steps=tuple(lost), final=final)) from None
+        raise _Failed(
+            StepFailure(model.COMPENSATION_FAILED, steps=tuple(lost), final=final)
+        ) from None
     _keep_done(outer, scope)
 
 
@@ -263,7 +241,9 @@ def _keep_done(outer: list[_Done] | None, scope: _Scope) -> None:
     scope.done = outer
 
 
-def _compensation(done: list[_Done], node: Saga, scope: _Scope) -> Generator[Any, Any, list[str]]:
+def _compensation(
+    done: list[_Done], node: model.Saga, scope: _Scope
+) -> Generator[Any, Any, list[str]]:
     """Take steps back; return the paths of those that could not be."""
     undone = tuple(_undo(each, scope) for each in reversed(done))
     at_once = 1 if node.undo == "reverse" else UNDO_AT_ONCE
@@ -294,7 +274,7 @@ def _undo(each: _Done, scope: _Scope) -> Running:
     return (yield from _attempts(call, undo.retry))
 
 
-def _parallel(node: Parallel, scope: _Scope) -> Running:
+def _parallel(node: model.Parallel, scope: _Scope) -> Running:
     inner = [scope.branch() for _ in node.branches]
     failure = yield from _beside(
         scope, inner, [each.body for each in node.branches], at_once=len(node.branches)
@@ -307,7 +287,7 @@ def _parallel(node: Parallel, scope: _Scope) -> Running:
         raise _Failed(failure)
 
 
-def _each(node: Each, scope: _Scope) -> Running:
+def _each(node: model.Each, scope: _Scope) -> Running:
     items = look_up(node.items, scope.variables)
     inner = []
     for index, item in enumerate(items if isinstance(items, list) else ()):
@@ -320,7 +300,7 @@ def _each(node: Each, scope: _Scope) -> Running:
 
 
 def _beside(
-    scope: _Scope, inner: list[_Scope], bodies: Sequence[Block], *, at_once: int
+    scope: _Scope, inner: list[_Scope], bodies: Sequence[model.Block], *, at_once: int
 ) -> Generator[Any, Any, StepFailure | None]:
     """Run blocks beside each other; when all have ended, return the first one's error, if any."""
     running = tuple(_catch(body, each) for body, each in zip(bodies, inner, strict=True))
@@ -331,7 +311,7 @@ def _beside(
     return next((failure for failure in failures if failure is not None), None)
 
 
-def _catch(body: Block, scope: _Scope) -> Generator[Any, Any, StepFailure | None]:
+def _catch(body: model.Block, scope: _Scope) -> Generator[Any, Any, StepFailure | None]:
     try:
         yield from _block(body, scope)
     except _Failed as failed:
@@ -356,7 +336,7 @@ class Machine:
         end: how the run ended; None before.
     """
 
-    def __init__(self, definition: Definition, run: str, value: Json) -> None:
+    def __init__(self, definition: model.Definition, run: str, value: Json) -> None:
         self.open: dict[tuple[str, int], Command] = {}
         self.end: Answer | None = None
         self._tasks: dict[tuple[str, int], _Task] = {}
@@ -419,14 +399,14 @@ class _Group:
         return [(self._pending.popleft(), None)] if self._pending else []
 
 
-def fill(template: Template, variables: Mapping[str, Json]) -> Json:
+def fill(template: model.Template, variables: Mapping[str, Json]) -> Json:
     """Return the JSON that a template stands for.
 
     Args:
         template: with references.
         variables: values by name; a name without one is null.
     """
-    if isinstance(template, Reference):
+    if isinstance(template, model.Reference):
         return look_up(template, variables)
     if isinstance(template, Mapping):
         return {name: fill(each, variables) for name, each in template.items()}
@@ -435,7 +415,7 @@ def fill(template: Template, variables: Mapping[str, Json]) -> Json:
     return template
 
 
-def look_up(reference: Reference, variables: Mapping[str, Json]) -> Json:
+def look_up(reference: model.Reference, variables: Mapping[str, Json]) -> Json:
     """Return the value of a reference."""
     value = variables.get(reference.name)
     for field in reference.path:
@@ -443,23 +423,23 @@ def look_up(reference: Reference, variables: Mapping[str, Json]) -> Json:
     return value
 
 
-def holds(condition: Condition, variables: Mapping[str, Json]) -> bool:
+def holds(condition: model.Condition, variables: Mapping[str, Json]) -> bool:
     """Return whether a condition holds."""
-    if isinstance(condition, Compare):
+    if isinstance(condition, model.Compare):
         right = condition.right
-        if isinstance(right, Reference):
+        if isinstance(right, model.Reference):
             right = look_up(right, variables)
         return _compare(look_up(condition.left, variables), condition.op, right)
-    if isinstance(condition, OneOf):
+    if isinstance(condition, model.OneOf):
         left = look_up(condition.left, variables)
         return any(_equal(left, each) for each in condition.values)
-    if isinstance(condition, Present):
+    if isinstance(condition, model.Present):
         return look_up(condition.left, variables) is not None
-    if isinstance(condition, Not):
+    if isinstance(condition, model.Not):
         return not holds(condition.inner, variables)
-    if isinstance(condition, All):
+    if isinstance(condition, model.All):
         return all(holds(each, variables) for each in condition.inner)
-    assert isinstance(condition, Some)
+    assert isinstance(condition, model.Some)
     return any(holds(each, variables) for each in condition.inner)
 
 

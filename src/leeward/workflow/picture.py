@@ -12,21 +12,7 @@ from html import escape
 from typing import Final, NamedTuple
 
 from leeward.json_text import encode
-from leeward.workflow.model import (
-    AttemptNode,
-    Block,
-    Choose,
-    Definition,
-    Each,
-    Fail,
-    Node,
-    Parallel,
-    Saga,
-    Step,
-    Stop,
-    Wait,
-    write_condition,
-)
+from leeward.workflow import model
 from leeward.workflow.retry import NEVER
 from leeward.workflow.runs import Run, RunEvent
 
@@ -70,7 +56,7 @@ class Box(NamedTuple):
     parts: tuple[tuple[float, float, Box], ...] = ()
 
 
-def picture_of(definition: Definition, run: Run | None = None) -> str:
+def picture_of(definition: model.Definition, run: Run | None = None) -> str:
     """Return a definition as SVG.
 
     Args:
@@ -127,44 +113,46 @@ def _mark(event: RunEvent) -> Mark:
     return Mark.UNKNOWN if event.ambiguous else Mark.FAILED
 
 
-def _block(block: Block, marks: dict[str, Mark]) -> Box:
+def _block(block: model.Block, marks: dict[str, Mark]) -> Box:
     if not block:
         return _text_box(["(nothing)"], None)
     return _stack([_node(node, marks) for node in block])
 
 
-def _node(node: Node, marks: dict[str, Mark]) -> Box:
+def _node(node: model.Node, marks: dict[str, Mark]) -> Box:
     mark = marks.get(node.id, Mark.NONE)
     match node:
-        case Step():
+        case model.Step():
             return _text_box(_step_lines(node), mark)
-        case Wait():
+        case model.Wait():
             return _text_box([node.id, f"wait {node.seconds} s"], mark)
-        case Stop():
+        case model.Stop():
             return _text_box([node.id, "ends well"], mark)
-        case Fail():
+        case model.Fail():
             return _text_box([node.id, f"fails: {node.error}"], mark)
-        case Saga():
+        case model.Saga():
             return _frame(f"saga {node.id}, undo {node.undo}", _block(node.body, marks))
-        case Each():
+        case model.Each():
             label = f"each {node.id}, {node.at_once} at once"
             return _frame(label, _block(node.body, marks))
-        case AttemptNode() | Parallel() | Choose():
+        case model.AttemptNode() | model.Parallel() | model.Choose():
             return _frame(f"{node.kind} {node.id}", _beside(_alternatives(node, marks)))
 
 
-def _alternatives(node: AttemptNode | Parallel | Choose, marks: dict[str, Mark]) -> list[Box]:
+def _alternatives(
+    node: model.AttemptNode | model.Parallel | model.Choose, marks: dict[str, Mark]
+) -> list[Box]:
     """Return what stands beside each other in a node."""
-    if isinstance(node, AttemptNode):
+    if isinstance(node, model.AttemptNode):
         handlers = [
             _frame(f"on {', '.join(on.errors)}", _block(on.body, marks), dashed=True)
             for on in node.handlers
         ]
         return [_block(node.body, marks), *handlers]
-    if isinstance(node, Parallel):
+    if isinstance(node, model.Parallel):
         return [_frame(each.id, _block(each.body, marks)) for each in node.branches]
     cases = [
-        _frame(encode(write_condition(case.when)).decode(), _block(case.body, marks))
+        _frame(encode(model.write_condition(case.when)).decode(), _block(case.body, marks))
         for case in node.cases
     ]
     if node.otherwise:
@@ -172,7 +160,7 @@ def _alternatives(node: AttemptNode | Parallel | Choose, marks: dict[str, Mark])
     return cases
 
 
-def _step_lines(step: Step) -> list[str]:
+def _step_lines(step: model.Step) -> list[str]:
     lines = [step.id]
     if step.function != step.id:
         lines.append(f"calls {step.function}")

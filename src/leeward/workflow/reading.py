@@ -11,38 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 from leeward.errors import ConfigError
 from leeward.json_text import Undecodable, decode
 from leeward.values import Effect, Json
+from leeward.workflow import model
 from leeward.workflow.checks import DEEPEST, check_definition
-from leeward.workflow.model import (
-    FORMAT,
-    PLAIN_FIELD,
-    All,
-    AttemptNode,
-    Block,
-    Branch,
-    Case,
-    Choose,
-    Compare,
-    Condition,
-    Definition,
-    Each,
-    ErrorHandler,
-    Fail,
-    Node,
-    Not,
-    OneOf,
-    Parallel,
-    Present,
-    Reference,
-    Saga,
-    Some,
-    Step,
-    Stop,
-    Template,
-    Undo,
-    Wait,
-    document_of,
-    freeze,
-)
 from leeward.workflow.retry import Retry, check_retry, seconds_of
 
 if TYPE_CHECKING:
@@ -55,12 +25,12 @@ UNDO_RETRY: Final = Retry(on=("*",), attempts=6)
 """Of an undo: whatever fails is tried again, for nobody else will take the step back."""
 
 _NAME_OF_FIELD: Final = r"""\["(?:[^"\\]|\\.)*"\]"""
-_FIELD: Final = re.compile(rf"{PLAIN_FIELD}|{_NAME_OF_FIELD}")
+_FIELD: Final = re.compile(rf"{model.PLAIN_FIELD}|{_NAME_OF_FIELD}")
 _REFERENCE: Final = re.compile(r"\$([a-z][a-z0-9-]*)(.*)")
 _OPERATORS: Final = ("==", "!=", "<", "<=", ">", ">=")
 
 
-def read_definition(document: Any, source: str = "the document") -> Definition:
+def read_definition(document: Any, source: str = "the document") -> model.Definition:
     """Return the definition that a document holds, checked.
 
     Args:
@@ -79,7 +49,7 @@ def read_definition(document: Any, source: str = "the document") -> Definition:
     return definition
 
 
-def read_stored(document: Any, source: str) -> Definition:
+def read_stored(document: Any, source: str) -> model.Definition:
     """Return the definition in a document that was checked when it was written.
 
     It is not checked again: runs of it are under way, and a limit may be tighter by now.
@@ -92,13 +62,15 @@ def read_stored(document: Any, source: str) -> Definition:
     return _read(document, source, places)
 
 
-def _read(document: Any, source: str, places: _Places) -> Definition:
+def _read(document: Any, source: str, places: _Places) -> model.Definition:
     top = _Fields(document, source, "leeward", "workflow", "timeout", "do")
-    if top.get("leeward", _any) != FORMAT:
-        raise ConfigError(f"{source}: leeward must be {FORMAT!r}; it tells what the document is")
+    if top.get("leeward", _any) != model.FORMAT:
+        raise ConfigError(
+            f"{source}: leeward must be {model.FORMAT!r}; it tells what the document is"
+        )
     timeout = top.get("timeout", _any)
     try:
-        return Definition(
+        return model.Definition(
             top.need("workflow", _text),
             _read_block(top.need("do", _list), f"{source}: do", places),
             None if timeout is None else seconds_of(timeout, f"{source}: timeout"),
@@ -139,7 +111,7 @@ class _Fields:
         return read(self.value[name], f"{self.where}.{name}")
 
 
-def _read_block(items: list[Any], where: str, places: _Places) -> Block:
+def _read_block(items: list[Any], where: str, places: _Places) -> model.Block:
     read = []
     for index, item in enumerate(items):
         place = f"{where}[{index}]"
@@ -149,7 +121,7 @@ def _read_block(items: list[Any], where: str, places: _Places) -> Block:
     return tuple(read)
 
 
-def _read_node(item: Any, where: str, places: _Places) -> Node:
+def _read_node(item: Any, where: str, places: _Places) -> model.Node:
     kinds = [kind for kind in _READERS if isinstance(item, Mapping) and kind in item]
     # A saga has a field `undo`, and so has a step; each kind of node is named by one field alone.
     if len(kinds) != 1:
@@ -159,17 +131,17 @@ def _read_node(item: Any, where: str, places: _Places) -> Node:
     return read(found, found.need(kinds[0], _text), places)
 
 
-def _do(fields: _Fields, places: _Places, name: str = "do") -> Block:
+def _do(fields: _Fields, places: _Places, name: str = "do") -> model.Block:
     return _read_block(fields.need(name, _list), f"{fields.where}.{name}", places)
 
 
-def _read_step(fields: _Fields, id: str, places: _Places) -> Step:
+def _read_step(fields: _Fields, id: str, places: _Places) -> model.Step:
     retry = fields.get("retry", _read_retry, Retry())
     undo = fields.get("undo", _read_undo)
     if not places.is_stored:
         retry = retry.with_proofs()
         undo = undo and undo._replace(retry=undo.retry.with_proofs())
-    return Step(
+    return model.Step(
         id,
         fields.get("call", _text, id),
         fields.get("payload", _template),
@@ -180,9 +152,9 @@ def _read_step(fields: _Fields, id: str, places: _Places) -> Step:
     )
 
 
-def _read_undo(value: Any, where: str) -> Undo:
+def _read_undo(value: Any, where: str) -> model.Undo:
     fields = _Fields(value, where, "call", "timeout", "retry")
-    return Undo(
+    return model.Undo(
         fields.need("call", _text),
         fields.get("timeout", seconds_of, STEP_TIMEOUT),
         fields.get("retry", _read_retry, UNDO_RETRY),
@@ -197,65 +169,68 @@ def _read_retry(value: Any, where: str) -> Retry:
         raise ConfigError(f"{where}: {error}") from None
 
 
-def _read_attempt(fields: _Fields, id: str, places: _Places) -> AttemptNode:
+def _read_attempt(fields: _Fields, id: str, places: _Places) -> model.AttemptNode:
     handlers = []
     for index, item in enumerate(fields.need("on", _list)):
         on = _Fields(item, f"{fields.where}.on[{index}]", "errors", "do")
         errors = on.need("errors", _list)
         handlers.append(
-            ErrorHandler(
+            model.ErrorHandler(
                 tuple(_text(each, f"{on.where}.errors") for each in errors), _do(on, places)
             )
         )
-    return AttemptNode(id, _do(fields, places), tuple(handlers))
+    return model.AttemptNode(id, _do(fields, places), tuple(handlers))
 
 
-def _read_saga(fields: _Fields, id: str, places: _Places) -> Saga:
+def _read_saga(fields: _Fields, id: str, places: _Places) -> model.Saga:
     undo = fields.get("undo", _text, "reverse")
     if undo not in ("reverse", "parallel"):
         raise ConfigError(f"{fields.where}.undo must be 'reverse' or 'parallel'")
-    return Saga(id, _do(fields, places), undo)
+    return model.Saga(id, _do(fields, places), undo)
 
 
-def _read_parallel(fields: _Fields, id: str, places: _Places) -> Parallel:
+def _read_parallel(fields: _Fields, id: str, places: _Places) -> model.Parallel:
     branches = []
     for index, item in enumerate(fields.need("branches", _list)):
         branch = _Fields(item, f"{fields.where}.branches[{index}]", "branch", "do")
-        branches.append(Branch(branch.need("branch", _text), _do(branch, places)))
-    return Parallel(id, tuple(branches))
+        branches.append(model.Branch(branch.need("branch", _text), _do(branch, places)))
+    return model.Parallel(id, tuple(branches))
 
 
-def _read_choose(fields: _Fields, id: str, places: _Places) -> Choose:
+def _read_choose(fields: _Fields, id: str, places: _Places) -> model.Choose:
     cases = []
     for index, item in enumerate(fields.need("cases", _list)):
         case = _Fields(item, f"{fields.where}.cases[{index}]", "when", "do")
-        cases.append(Case(case.need("when", _condition), _do(case, places)))
+        cases.append(model.Case(case.need("when", _condition), _do(case, places)))
     otherwise = _do(fields, places, "otherwise") if "otherwise" in fields.value else ()
-    return Choose(id, tuple(cases), otherwise)
+    return model.Choose(id, tuple(cases), otherwise)
 
 
-def _read_each(fields: _Fields, id: str, places: _Places) -> Each:
+def _read_each(fields: _Fields, id: str, places: _Places) -> model.Each:
     at_once = fields.get("at_once", _any, 1)
     if type(at_once) is not int:
         raise ConfigError(f"{fields.where}.at_once must be a whole number")
-    return Each(id, fields.need("in", _reference), _do(fields, places), at_once)
+    return model.Each(id, fields.need("in", _reference), _do(fields, places), at_once)
 
 
-_READERS: Final[Mapping[str, tuple[tuple[str, ...], Callable[[_Fields, str, Any], Node]]]] = {
+_READERS: Final[Mapping[str, tuple[tuple[str, ...], Callable[[_Fields, str, Any], model.Node]]]] = {
     "step": (("call", "payload", "effect", "timeout", "retry", "undo"), _read_step),
     "attempt": (("do", "on"), _read_attempt),
     "saga": (("undo", "do"), _read_saga),
     "parallel": (("branches",), _read_parallel),
     "choose": (("cases", "otherwise"), _read_choose),
     "each": (("in", "at_once", "do"), _read_each),
-    "wait": (("seconds",), lambda fields, id, _: Wait(id, fields.need("seconds", seconds_of))),
-    "stop": (("result",), lambda fields, id, _: Stop(id, fields.get("result", _template))),
-    "fail": (("error",), lambda fields, id, _: Fail(id, fields.need("error", _text))),
+    "wait": (
+        ("seconds",),
+        lambda fields, id, _: model.Wait(id, fields.need("seconds", seconds_of)),
+    ),
+    "stop": (("result",), lambda fields, id, _: model.Stop(id, fields.get("result", _template))),
+    "fail": (("error",), lambda fields, id, _: model.Fail(id, fields.need("error", _text))),
 }
 
 
-def _template(value: Any, where: str) -> Template:
-    return freeze(_parse_value(value, where))
+def _template(value: Any, where: str) -> model.Template:
+    return model.freeze(_parse_value(value, where))
 
 
 def _parse_value(value: Any, where: str) -> Any:
@@ -272,12 +247,12 @@ def _parse_value(value: Any, where: str) -> Any:
     raise ConfigError(f"{where} holds a {type(value).__name__}, which is not JSON; write a text")
 
 
-def _reference(value: Any, where: str) -> Reference:
+def _reference(value: Any, where: str) -> model.Reference:
     match = _REFERENCE.fullmatch(value) if isinstance(value, str) else None
     fields = _FIELD.findall(match[2]) if match is not None else []
     try:
         if match is not None and "".join(fields) == match[2]:
-            return Reference(
+            return model.Reference(
                 match[1],
                 tuple(
                     field[1:] if field[0] == "." else str(decode(field[1:-1])) for field in fields
@@ -290,25 +265,25 @@ def _reference(value: Any, where: str) -> Reference:
     )
 
 
-def _condition(value: Any, where: str) -> Condition:
+def _condition(value: Any, where: str) -> model.Condition:
     if not isinstance(value, Mapping) or len(value) != 1:
         raise ConfigError(f"{where} must be an object with one field, like {{'==': [..., ...]}}")
     ((op, told),) = value.items()
     if op == "present":
-        return Present(_reference(told, where))
+        return model.Present(_reference(told, where))
     if op == "not":
-        return Not(_condition(told, f"{where}.not"))
+        return model.Not(_condition(told, f"{where}.not"))
     if op in ("all", "any"):
         inner = tuple(_condition(each, f"{where}.{op}") for each in _list(told, where))
-        return All(inner) if op == "all" else Some(inner)
+        return model.All(inner) if op == "all" else model.Some(inner)
     sides = _list(told, where)
     if len(sides) != 2 or op not in (*_OPERATORS, "in"):
         known = ", ".join((*_OPERATORS, "in"))
         raise ConfigError(f"{where}: {op!r} must be one of {known}, with a list of two")
     left, right = _reference(sides[0], where), _parse_value(sides[1], where)
     if op == "in":
-        return OneOf(left, tuple(_list(right, where)))
-    return Compare(left, op, right)
+        return model.OneOf(left, tuple(_list(right, where)))
+    return model.Compare(left, op, right)
 
 
 def _any(value: Any, where: str) -> Any:
@@ -342,7 +317,7 @@ _DEEPEST: Final = 8 * DEEPEST
 """Lists and objects inside each other, of JSON: a block in a block is up to four."""
 
 
-def read_file(path: Path) -> Definition:
+def read_file(path: Path) -> model.Definition:
     """Return the definition in a file whose name ends in ``.yaml``, ``.yml`` or ``.json``.
 
     Raises:
@@ -410,7 +385,7 @@ def yaml_in(text: str, source: str) -> Json:
     return found
 
 
-def yaml_of(definition: Definition) -> str:
+def yaml_of(definition: model.Definition) -> str:
     """Return a definition as YAML, without the fields that are null.
 
     Raises:
@@ -419,13 +394,13 @@ def yaml_of(definition: Definition) -> str:
     from io import StringIO
 
     stream = StringIO()
-    _yaml(definition.name).dump(_shorter(document_of(definition)), stream)
+    _yaml(definition.name).dump(_shorter(model.document_of(definition)), stream)
     return stream.getvalue()
 
 
-def json_of(definition: Definition) -> str:
+def json_of(definition: model.Definition) -> str:
     """Return a definition as JSON, for people: indented, with every field."""
-    return dumps(document_of(definition), indent=2) + "\n"
+    return dumps(model.document_of(definition), indent=2) + "\n"
 
 
 def _yaml(source: str) -> YAML:
