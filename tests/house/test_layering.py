@@ -52,7 +52,7 @@ KIT = "Adapters use the public kit"
         ("leeward/routing/call.py", "import random", PURE),
         ("leeward/routing/health.py", "import leeward.clock", PURE),
         ("leeward/routing/failover.py", "import logging", PURE),
-        ("leeward_stratus/plans.py", "import leeward._http.pool", KIT),
+        ("leeward_stratus/plans.py", "import leeward.json_text", KIT),
         ("leeward_stratus/errors.py", "import leeward.adapter.flight", KIT),
     ],
 )

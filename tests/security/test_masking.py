@@ -12,6 +12,7 @@ import pytest
 import leeward.adapter.capabilities
 import leeward.adapter.target
 import leeward.calls
+import leeward.errors
 import leeward.values
 from leeward._http import messages, options
 from leeward._http.messages import Failure, Phase, Request, Response
@@ -34,9 +35,9 @@ from leeward.calls import (
     Stored,
     StoreMany,
 )
-from leeward.errors import Outcome
+from leeward.errors import Outcome, _Said
 from leeward.masking import mask, outline
-from leeward.values import Event, InvokeResult, Record
+from leeward.values import Event, InvokeResult, ObjectInfo, Record
 from leeward_aws.identity.credentials import Credentials
 from leeward_contract_tests.rows import each_row
 
@@ -80,6 +81,8 @@ CARRYING: list[tuple[Any, ...]] = [
     (Result(Outcome.APP_ERROR, fault=FunctionFault("E", CANARY)), "type='E'"),
     (InvokeResult({"a": CANARY}, "aws", "k1"), "value=<dict: 1>", "target='aws'"),
     (Record(ITEM, "r1", "aws"), "item=<dict: 2>", "revision='r1'", "target='aws'"),
+    (ObjectInfo("o", 6, "r1", "aws", metadata={"a": CANARY}), "name='o'", "metadata=<dict: 1>"),
+    (_Said(CANARY), "<text>"),
     (REQUEST, "method='POST'", "origin='https://host'", "body=<bytes: 6>"),
     (Response(200, {"a": CANARY}, CANARY.encode()), "status=200", "headers=<dict: 1>"),
     (Failure(Phase.BODY, True, "curl.7", 200, OSError(CANARY)), "code='curl.7'", "<OSError>"),
@@ -108,7 +111,7 @@ def test_a_value_shows_what_it_is_and_not_what_it_carries(
 
 
 NOTHING_TO_HIDE = {
-    "Attempt", "Receipt", "PublishReceipt", "PublishEntry", "PublishReport", "StoreReceipt",
+    "Attempt", "ObjectPage", "Receipt", "PublishReceipt", "PublishEntry", "PublishReport", "StoreReceipt",
     "TargetStatus", "CircuitStatus", "RoutingEvent", "ProbeReport", "Limits", "Need", "TheirTime",
     "Drop", "Token", "FunctionAddress",
 }  # fmt: skip
@@ -125,7 +128,7 @@ def test_every_value_was_thought_of() -> None:
     """A new value is either tested here or has nothing to hide."""
     of_drivers = (leeward.adapter.target, leeward.adapter.capabilities)
     of_the_wire = (resolver, messages, options, plans)
-    modules = (leeward.calls, leeward.values, *of_drivers, *of_the_wire)
+    modules = (leeward.calls, leeward.errors, leeward.values, *of_drivers, *of_the_wire)
     found = {name for module in modules for name in _values(module)}
     assert found == NOTHING_TO_HIDE | {type(row[0]).__name__ for row in CARRYING} - {
         "Credentials",
