@@ -111,7 +111,8 @@ def test_a_value_shows_what_it_is_and_not_what_it_carries(
 
 
 NOTHING_TO_HIDE = {
-    "Attempt", "ObjectPage", "Receipt", "PublishReceipt", "PublishEntry", "PublishReport", "StoreReceipt",
+    "Attempt", "ObjectPage", "Receipt",
+    "PublishReceipt", "PublishEntry", "PublishReport", "StoreReceipt",
     "TargetStatus", "CircuitStatus", "RoutingEvent", "ProbeReport", "Limits", "Need", "TheirTime",
     "Drop", "Token", "FunctionAddress",
 }  # fmt: skip
