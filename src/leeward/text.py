@@ -42,7 +42,7 @@ def percent_encode(text: str, unquoted: str = UNRESERVED) -> str:
     By hand: `urllib.parse` takes longer to import than the plans that need it.
     """
     return _others(unquoted).sub(
-        lambda found: "".join(f"%{byte:02X}" for byte in found[0].encode()), text
+        lambda match: "".join(f"%{byte:02X}" for byte in match[0].encode()), text
     )
 
 

@@ -34,7 +34,7 @@ MUTANTS: Final = (
     Mutant(
         "an edit of another program goes unnoticed",
         f"{ITEMS}/decoding.py",
-        'known = ours.get("d") == told and _is_utf8(spelling)',
+        'known = ours.get("d") == actual and _is_utf8(spelling)',
         "known = _is_utf8(spelling)",
         f"{TESTS}/test_foreign.py::test_edit_is_noticed",
     ),

@@ -57,20 +57,18 @@ def is_public(address: str) -> bool:
             zone. Anything else is not public.
     """
     try:
-        found = IPv6Address(address) if ":" in address else IPv4Address(address)
+        ip = IPv6Address(address) if ":" in address else IPv4Address(address)
     except ValueError:
         return False
-    if isinstance(found, IPv4Address):
-        return not any(found in network for network in _networks(_NOT_PUBLIC_V4))
-    inner = found.ipv4_mapped or found.sixtofour  # where packets for it end up
-    if found in IPv6Network(_NAT64):
-        inner = IPv4Address(int(found) & 0xFFFFFFFF)
+    if isinstance(ip, IPv4Address):
+        return not any(ip in network for network in _networks(_NOT_PUBLIC_V4))
+    inner = ip.ipv4_mapped or ip.sixtofour  # where packets for it end up
+    if ip in IPv6Network(_NAT64):
+        inner = IPv4Address(int(ip) & 0xFFFFFFFF)
     if inner is not None:
         return is_public(str(inner))
     (everything,) = _networks((_GLOBAL_V6,))
-    return found in everything and not any(
-        found in network for network in _networks(_NOT_PUBLIC_V6)
-    )
+    return ip in everything and not any(ip in network for network in _networks(_NOT_PUBLIC_V6))
 
 
 @cache

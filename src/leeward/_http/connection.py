@@ -127,8 +127,8 @@ class Connection:
 
     def fail_to_connect(self, exchange: Exchange, code: int, words: str) -> None:
         """End `exchange`, for which no connection has come about, with libcurl's code and words."""
-        told = without_login(words, self._options.proxy)
-        exchange.fail(code, CurlError(code, told), self.read_progress())
+        shown = without_login(words, self._options.proxy)
+        exchange.fail(code, CurlError(code, shown), self.read_progress())
 
     def fail_late(self, exchange: Exchange) -> None:
         """End `exchange`, whose deadline has passed."""
@@ -197,4 +197,4 @@ class _Select:
         readers = self._socket if self._events & IN else []
         writers = self._socket if self._events & OUT else []
         ready = select.select(readers, writers, self._socket, milliseconds / 1000)
-        return [each for found in ready for each in found]
+        return [each for some in ready for each in some]

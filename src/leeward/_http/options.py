@@ -146,8 +146,8 @@ def without_login(words: str, proxy: str | None) -> str:
         proxy: the URL that the connection goes through.
     """
     match = None if proxy is None else re.fullmatch(_PROXY, proxy, re.IGNORECASE)
-    told = words.casefold()
-    if match is not None and any(each[:8].casefold() in told for each in _secrets(match["login"])):
+    lower = words.casefold()
+    if match is not None and any(each[:8].casefold() in lower for each in _secrets(match["login"])):
         return "libcurl's words are left out, because they repeat the login of the proxy"
     return words
 

@@ -91,8 +91,8 @@ def decode(native: dict[str, Any], profile: Profile, *, exact: bool = False) -> 
     if type(types) is not str:
         types = None
     item, spelling = reader.read(native, profile.typed_json, top=True)
-    told = digest(spelling, types)
-    known = ours.get("d") == told and _is_utf8(spelling)
+    actual = digest(spelling, types)
+    known = ours.get("d") == actual and _is_utf8(spelling)
     tree = None
     if known and types is not None:  # items that are alike have the same tree, and share it
         tree = _short_tree(types) if len(types) <= SHORT_TREE else json.loads(types)
@@ -107,7 +107,7 @@ def decode(native: dict[str, Any], profile: Profile, *, exact: bool = False) -> 
         write_id=write_id if type(write_id) is str else None,
         expires_at=_seconds(seconds) if type(seconds) in NUMBERS else None,
         foreign=not known,
-        digest=told if is_all else None,
+        digest=actual if is_all else None,
         lost=lost,
     )
 

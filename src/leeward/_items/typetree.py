@@ -54,10 +54,10 @@ _LONGEST_NUMBER: Final = 20
 
 def list_node(nodes: dict[int, Node], length: int) -> Node:
     """Return the node of a list of this length, of which these elements have nodes."""
-    found = list(nodes.values())
-    if len(found) == length and found.count(found[0]) == length:
-        return [found[0]]
-    codes = Counter(node for node in found if isinstance(node, str))
+    marks = list(nodes.values())
+    if len(marks) == length and marks.count(marks[0]) == length:
+        return [marks[0]]
+    codes = Counter(node for node in marks if isinstance(node, str))
     code, count = codes.most_common(1)[0] if codes else ("", 0)
     if 2 * count <= length:
         return {str(index): node for index, node in nodes.items()}

@@ -21,17 +21,17 @@ def groups_of(config: Config, order: tuple[str, ...]) -> dict[tuple[str, str], G
     Raises:
         ConfigError: a group has no target left, or two groups have the same function or bus.
     """
-    found: dict[tuple[str, str], Group] = {}
+    groups: dict[tuple[str, str], Group] = {}
     for name, group in config.groups.items():
         where = ConfigKey(config.file).child("groups").child(name)
         made = _group(config, group, order, where)
         keys = [(verb, function) for function in group.functions for verb in FUNCTION_VERBS]
         keys += [(verb, bus) for bus in group.buses for verb in BUS_VERBS]
         for key in keys:
-            if key in found:
+            if key in groups:
                 raise ConfigError(f"{where} names {key[1]!r}, which another group names, too")
-            found[key] = made
-    return found
+            groups[key] = made
+    return groups
 
 
 def residency_of(config: Config, target: str) -> str | None:

@@ -393,7 +393,7 @@ def _is_private_group(group: int, user: int) -> bool:
 
     try:
         name = pwd.getpwuid(user).pw_name
-        found = grp.getgrgid(group)
+        entry = grp.getgrgid(group)
     except KeyError:
         return False
-    return found.gr_name == name and set(found.gr_mem) <= {name}
+    return entry.gr_name == name and set(entry.gr_mem) <= {name}

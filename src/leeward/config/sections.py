@@ -161,13 +161,13 @@ MAX_TIMEOUT = 24 * 3600.0
 
 def by_target(section: Any, where: ConfigKey, read: Callable[[Any, ConfigKey], T]) -> dict[str, T]:
     """Read a table whose keys are names of targets; an alias stands for its target."""
-    found: dict[str, T] = {}
+    entries: dict[str, T] = {}
     for key, value in read_section(section, where).items():
         target = read_target(key, where)
-        if target in found:
+        if target in entries:
             raise ConfigError(f"{where} names {target!r} twice; keep one of them")
-        found[target] = read(value, where.child(key))
-    return found
+        entries[target] = read(value, where.child(key))
+    return entries
 
 
 def optional(

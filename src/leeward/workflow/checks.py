@@ -46,11 +46,11 @@ def check_definition(definition: model.Definition, where: Where) -> None:
     try:
         size = len(encode(model.document_of(definition)))
     except UnicodeEncodeError:
-        told = f"the workflow {name!r} has a text with half of a pair of surrogates; leave it out"
-        raise ConfigError(f"{where(None)}: {told}") from None
+        flaw = f"the workflow {name!r} has a text with half of a pair of surrogates; leave it out"
+        raise ConfigError(f"{where(None)}: {flaw}") from None
     if size > most("definition"):
-        told = f"the workflow {name!r} has {size} {excess('definition')}"
-        raise ConfigError(f"{where(None)}: {told}")
+        flaw = f"the workflow {name!r} has {size} {excess('definition')}"
+        raise ConfigError(f"{where(None)}: {flaw}")
 
 
 def check_input(value: Json) -> str | None:
@@ -128,8 +128,8 @@ class _Check:
             case model.Stop():
                 self.stop(node, scope)
             case model.Fail():
-                told = f"fails with {node.error!r}; an error is named like a class: OrderFailed"
-                self.need(node, _ERROR.fullmatch(node.error) is not None, told)
+                flaw = f"fails with {node.error!r}; an error is named like a class: OrderFailed"
+                self.need(node, _ERROR.fullmatch(node.error) is not None, flaw)
         return scope.names
 
     def stop(self, node: model.Stop, scope: _Scope) -> None:
@@ -242,16 +242,18 @@ class _Check:
                 for value in part.values:
                     self.scalar(node, value)
 
-    def references(self, node: model.Node, found: Iterable[model.Reference], scope: _Scope) -> None:
-        for each in found:
-            told = model.write_template(each)
+    def references(
+        self, node: model.Node, references: Iterable[model.Reference], scope: _Scope
+    ) -> None:
+        for each in references:
+            text = model.write_template(each)
             self.need(
                 node,
                 each.name in scope.names,
-                f"reads {told}, which is not known there: the input is, and what steps before it "
+                f"reads {text}, which is not known there: the input is, and what steps before it "
                 "return, but not those of a branch beside it",
             )
-            self.most(node, len(told), "reference")
+            self.most(node, len(text), "reference")
 
     def template(self, node: model.Node, template: model.Template, scope: _Scope) -> None:
         self.literals(node, template, 0)
@@ -298,16 +300,16 @@ class _Check:
         self.need(node, number >= 1, f"has {number} {LIMITS[limit].what}; at least 1 is needed")
         self.need(node, number <= most(limit), f"has {number} {excess(limit)}")
 
-    def need(self, node: model.Node, sound: bool, told: str, limit: str | None = None) -> None:
+    def need(self, node: model.Node, sound: bool, flaw: str, limit: str | None = None) -> None:
         if not sound:
             why = "" if limit is None else f" ({LIMITS[limit].engine}: {LIMITS[limit].instead})"
-            raise ConfigError(f"{self.where(node)}: the {node.kind} {node.id!r} {told}{why}")
+            raise ConfigError(f"{self.where(node)}: the {node.kind} {node.id!r} {flaw}{why}")
 
     def refusal(self, node: model.Node, limit: str) -> ConfigError:
-        found = LIMITS[limit]
+        limited = LIMITS[limit]
         return ConfigError(
-            f"{self.where(node)}: the {node.kind} {node.id!r} needs {found.what}, which "
-            f"{found.engine} cannot do; {found.instead}"
+            f"{self.where(node)}: the {node.kind} {node.id!r} needs {limited.what}, which "
+            f"{limited.engine} cannot do; {limited.instead}"
         )
 
 
@@ -342,7 +344,7 @@ def by_name(definitions: Iterable[model.Definition]) -> dict[str, model.Definiti
     Raises:
         ConfigError: one of them is something else, or two have one name.
     """
-    found: dict[str, model.Definition] = {}
+    named: dict[str, model.Definition] = {}
     for each in definitions:
         if not isinstance(each, model.Definition):
             raise ConfigError(
@@ -350,9 +352,9 @@ def by_name(definitions: Iterable[model.Definition]) -> dict[str, model.Definiti
                 'with @workflow("name")'
             )
         # A module that is run and imported has made its flow twice.
-        if found.setdefault(each.name, each).digest != each.digest:
+        if named.setdefault(each.name, each).digest != each.digest:
             raise ConfigError(f"two workflows are named {each.name!r}; rename one of them")
-    return found
+    return named
 
 
 def known_in(definitions: Mapping[str, model.Definition], workflow: str) -> model.Definition:

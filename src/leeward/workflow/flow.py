@@ -292,21 +292,21 @@ class Flow:
     def parallel(self, id: str | None = None) -> Iterator[ParallelBlock]:
         """Run branches at the same time; the block adds them with `ParallelBlock.branch`."""
         id = id or self._trace.number("parallel")
-        found = ParallelBlock(self._trace)
+        block = ParallelBlock(self._trace)
         with self._trace.collect() as body:
-            yield found
+            yield block
         refuse_loose(body, "parallel", "branch")
-        self._trace.add(model.Parallel(id, tuple(found.branches)))
+        self._trace.add(model.Parallel(id, tuple(block.branches)))
 
     @contextmanager
     def choose(self, id: str | None = None) -> Iterator[ChooseBlock]:
         """Run one of several blocks; they are added with `ChooseBlock.when` and `otherwise`."""
         id = id or self._trace.number("choose")
-        found = ChooseBlock(self._trace)
+        block = ChooseBlock(self._trace)
         with self._trace.collect() as body:
-            yield found
+            yield block
         refuse_loose(body, "choose", "when")
-        self._trace.add(model.Choose(id, tuple(found.cases), found.default))
+        self._trace.add(model.Choose(id, tuple(block.cases), block.default))
 
     @contextmanager
     def each(self, items: Ref, id: str, *, at_once: int = 1) -> Iterator[Ref]:
@@ -390,15 +390,15 @@ def workflow(
     """
 
     def trace(body: Body) -> model.Definition:
-        found = Trace()
+        traced = Trace()
         place = _line_of_function(body, name)
-        body(Flow(found, resolve or by_own_name), Ref(model.Reference(model.INPUT)))
+        body(Flow(traced, resolve or by_own_name), Ref(model.Reference(model.INPUT)))
         definition = model.Definition(
             name,
-            tuple(found.block),
+            tuple(traced.block),
             None if timeout is None else seconds_of(timeout, f"{place}: timeout"),
         )
-        check_definition(definition, lambda node: found.line_of(node) or place)
+        check_definition(definition, lambda node: traced.line_of(node) or place)
         return definition
 
     return trace

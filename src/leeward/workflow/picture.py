@@ -91,7 +91,7 @@ def picture_of(definition: model.Definition, run: Run | None = None) -> str:
 
 def marks_of(events: Iterable[RunEvent]) -> dict[str, Mark]:
     """Return what a run has done, by the id of the node; of an `each`, the worst counts."""
-    found: dict[str, Mark] = {}
+    marks: dict[str, Mark] = {}
     for event in events:
         id, *rest = event.path.split("/")
         if rest[-1:] == ["pause"]:
@@ -99,10 +99,10 @@ def marks_of(events: Iterable[RunEvent]) -> dict[str, Mark]:
         mark = _mark(event)
         if rest[-1:] == ["undo"]:
             mark = Mark.UNDONE if mark is Mark.DONE else mark
-        elif found.get(id) in (Mark.RUNNING, Mark.FAILED) and rest:
+        elif marks.get(id) in (Mark.RUNNING, Mark.FAILED) and rest:
             continue
-        found[id] = mark
-    return found
+        marks[id] = mark
+    return marks
 
 
 def _mark(event: RunEvent) -> Mark:

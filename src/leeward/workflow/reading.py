@@ -102,8 +102,8 @@ class _Fields:
         self.where = where
 
     def get(self, name: str, read: Callable[[Any, str], Any], default: Any = None) -> Any:
-        found = self.value.get(name)
-        return default if found is None else read(found, f"{self.where}.{name}")
+        value = self.value.get(name)
+        return default if value is None else read(value, f"{self.where}.{name}")
 
     def need(self, name: str, read: Callable[[Any, str], Any]) -> Any:
         if name not in self.value:
@@ -127,8 +127,8 @@ def _read_node(item: Any, where: str, places: _Places) -> model.Node:
     if len(kinds) != 1:
         raise ConfigError(f"{where} must have exactly one of {', '.join(_READERS)}")
     fields, read = _READERS[kinds[0]]
-    found = _Fields(item, where, kinds[0], *fields)
-    return read(found, found.need(kinds[0], _text), places)
+    node = _Fields(item, where, kinds[0], *fields)
+    return read(node, node.need(kinds[0], _text), places)
 
 
 def _do(fields: _Fields, places: _Places, name: str = "do") -> model.Block:
@@ -268,15 +268,15 @@ def _reference(value: Any, where: str) -> model.Reference:
 def _condition(value: Any, where: str) -> model.Condition:
     if not isinstance(value, Mapping) or len(value) != 1:
         raise ConfigError(f"{where} must be an object with one field, like {{'==': [..., ...]}}")
-    ((op, told),) = value.items()
+    ((op, operand),) = value.items()
     if op == "present":
-        return model.Present(_reference(told, where))
+        return model.Present(_reference(operand, where))
     if op == "not":
-        return model.Not(_condition(told, f"{where}.not"))
+        return model.Not(_condition(operand, f"{where}.not"))
     if op in ("all", "any"):
-        inner = tuple(_condition(each, f"{where}.{op}") for each in _list(told, where))
+        inner = tuple(_condition(each, f"{where}.{op}") for each in _list(operand, where))
         return model.All(inner) if op == "all" else model.Some(inner)
-    sides = _list(told, where)
+    sides = _list(operand, where)
     if len(sides) != 2 or op not in (*_OPERATORS, "in"):
         known = ", ".join((*_OPERATORS, "in"))
         raise ConfigError(f"{where}: {op!r} must be one of {known}, with a list of two")
@@ -346,9 +346,9 @@ def read_file(path: Path) -> model.Definition:
 
 def _with_line(message: str, text: str, source: str) -> str:
     """Return a message with the line of the place in a YAML text that it begins with."""
-    told = message.removeprefix(source)
-    path = re.match(r"(?:: |\.)?([\w.\[\]-]*)", told)
-    if told == message or path is None:
+    rest = message.removeprefix(source)
+    path = re.match(r"(?:: |\.)?([\w.\[\]-]*)", rest)
+    if rest == message or path is None:
         return message
     node, line = _yaml(source).compose(text), 1
     for part in re.findall(r"[A-Za-z_][\w-]*|\d+", path[1]):
@@ -360,7 +360,7 @@ def _with_line(message: str, text: str, source: str) -> str:
         if not pairs:
             break
         line, node = pairs[0][0].start_mark.line + 1, pairs[0][1]
-    return f"{source}, line {line}{told}"
+    return f"{source}, line {line}{rest}"
 
 
 def yaml_in(text: str, source: str) -> Json:
@@ -376,13 +376,13 @@ def yaml_in(text: str, source: str) -> Json:
     try:
         if any(isinstance(event, AliasEvent) for event in yaml.parse(text)):
             raise ConfigError(f"{source}: anchors are not taken; write it out")
-        found: Json = yaml.load(text)
+        value: Json = yaml.load(text)
     except (YAMLError, ValueError, RecursionError) as error:
         mark: Any = getattr(error, "problem_mark", None)
         place = "" if mark is None else f", line {mark.line + 1}"
         problem = getattr(error, "problem", None) or type(error).__name__
         raise ConfigError(f"{source}{place}: it is not YAML: {problem}") from error
-    return found
+    return value
 
 
 def yaml_of(definition: model.Definition) -> str:

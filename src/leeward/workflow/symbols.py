@@ -153,10 +153,10 @@ class Ref:
         return Test(Compare(self.reference, op, right))
 
     def _worked_on(self, *_: object) -> NoReturn:
-        told = LIMITS["expressions"]
+        limit = LIMITS["expressions"]
         raise ConfigError(
-            f"{users_line()}: {self!r} has no value yet, and {told.what} {told.engine} cannot do; "
-            f"{told.instead}"
+            f"{users_line()}: {self!r} has no value yet, and {limit.what} {limit.engine} cannot "
+            f"do; {limit.instead}"
         )
 
     __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = _worked_on

@@ -53,8 +53,8 @@ class Case(NamedTuple):
 
     def answer(self, function: str, attempt: int) -> Answer:
         """Return the answer of a function, by how often its key was called, from 1."""
-        told = self.answers.get(function, [Returned()])
-        return told[min(attempt, len(told)) - 1]
+        answers = self.answers.get(function, [Returned()])
+        return answers[min(attempt, len(answers)) - 1]
 
 
 class RunEnd(NamedTuple):
@@ -105,10 +105,10 @@ def cases_in(folder: Path) -> list[Case]:
     Raises:
         ConfigError: there are none, or a file is not of this format.
     """
-    found = [case for path in sorted(folder.glob("*.yaml")) for case in _cases_of(path)]
-    if not found:
+    cases = [case for path in sorted(folder.glob("*.yaml")) for case in _cases_of(path)]
+    if not cases:
         raise ConfigError(f"{folder} has no cases of workflows")
-    return found
+    return cases
 
 
 def _cases_of(path: Path) -> list[Case]:
@@ -122,22 +122,22 @@ def _cases_of(path: Path) -> list[Case]:
         raise ConfigError(f"{path}: a case is not as it should be ({error})") from error
 
 
-def _case_of(definition: Definition, told: Mapping[str, Any]) -> Case:
-    if wrong := set(told.get("happens", {})) - set(INTERRUPTIONS):
+def _case_of(definition: Definition, row: Mapping[str, Any]) -> Case:
+    if wrong := set(row.get("happens", {})) - set(INTERRUPTIONS):
         raise ValueError(f"{wrong} cannot happen")
     return Case(
-        f"{definition.name}: {told['case']}",
+        f"{definition.name}: {row['case']}",
         definition,
-        told.get("input"),
-        {name: [_answer(it) for it in each] for name, each in told.get("answers", {}).items()},
-        told.get("takes", {}),
-        told.get("happens", {}),
-        _answer(told["end"]),
-        Counter(told["calls"]),
+        row.get("input"),
+        {name: [_answer(it) for it in each] for name, each in row.get("answers", {}).items()},
+        row.get("takes", {}),
+        row.get("happens", {}),
+        _answer(row["end"]),
+        Counter(row["calls"]),
     )
 
 
-def _answer(told: Mapping[str, Any]) -> Answer:
-    if "error" in told:
-        return StepFailure(told["error"], ambiguous=told["error"] in AMBIGUOUS)
-    return Returned(told.get("value"))
+def _answer(row: Mapping[str, Any]) -> Answer:
+    if "error" in row:
+        return StepFailure(row["error"], ambiguous=row["error"] in AMBIGUOUS)
+    return Returned(row.get("value"))

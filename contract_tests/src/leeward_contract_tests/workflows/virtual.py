@@ -52,11 +52,11 @@ class Embedded:
         for _ in range(MOST_LEASES):
             if row is not None:
                 self._work(row)
-            found = journal.find(self._key)
-            assert found is not None
-            if found.answer is not None:
+            state = journal.find(self._key)
+            assert state is not None
+            if state.answer is not None:
                 journal.close()
-                return RunEnd(found.answer, self._calls)
+                return RunEnd(state.answer, self._calls)
             due = journal.next_due([definition.name], 0.0)
             assert due is not None
             clock.sleep(max(0.0, due - clock.now()) + 0.001)
