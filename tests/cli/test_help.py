@@ -12,7 +12,7 @@ from tests.cli.conftest import Leeward
 
 COMMANDS = [
     *("invoke", "enqueue", "publish", "store", "load", "delete"),
-    *("targets", "doctor", "drill", "dlq", "demo", "version"),
+    *("targets", "doctor", "dlq", "demo", "version"),
 ]
 OBJECTS = "put get show list delete".split()
 """Of `leeward object`."""
@@ -27,11 +27,12 @@ EXPORTS = ["terraform", "cloudformation"]
 KEYS = ["list", "settle"]
 """Of `leeward keys`."""
 GROUPS = ["keys", "object", "workflow", "scheduler"]
-ADDED = ["backup", "edge", "export", "package"]
+ADDED = ["backup", "drill", "edge", "export", "package"]
 """By other distributions, which are installed here."""
 
 ALL = [
     *COMMANDS,
+    "drill",
     "package",
     *(f"object {each}" for each in OBJECTS),
     *(f"workflow {each}" for each in FLOWS),

@@ -23,7 +23,16 @@ from tests.house.words import (
 )
 from tests.house.workspace import ROOT
 
-FOLDERS = ("src", "adapters", "backup", "deploy", "contract_tests/src", "cloud_tests", "examples")
+FOLDERS = (
+    "src",
+    "adapters",
+    "backup",
+    "deploy",
+    "drill",
+    "contract_tests/src",
+    "cloud_tests",
+    "examples",
+)
 PAGES = ("README.md", "CONTRIBUTING.md", "contract_tests/README.md", "examples/README.md")
 TESTS = ("tests/cli", "tests/client", "tests/config", "tests/docs", "tests/house")
 """Whose names count; what their docstrings say is their own matter."""
