@@ -27,14 +27,14 @@ from leeward.app.kit import (
     Message,
     Platform,
     SystemClock,
+    answer_upkeep,
     check_queues,
     decode,
-    failed,
+    failure_answer,
     failure_of,
     http_answer,
-    refused,
+    refusal_answer,
     serve,
-    upkeep,
 )
 from leeward.errors import ConfigError
 from leeward_aws.runtime import gateway, kinds
@@ -93,7 +93,10 @@ def handler(
         try:
             failure, answer = _answer(run, event)
         except Exception as error:  # noqa: BLE001 - an event that is not as its service sends them
-            failure, answer = failed_with(failed(failure_of(error, (), "maybe")), told=False), None
+            failure, answer = (
+                failed_with(failure_answer(failure_of(error, (), "maybe")), told=False),
+                None,
+            )
         if failure is not None:
             raise failure from None
         return answer
@@ -128,7 +131,7 @@ def _answer(run: Run, event: Any) -> tuple[Exception | None, Any]:
     if kind is Kind.OBJECT or (own is None and kinds.has_events(event)):
         from leeward_aws.runtime import objects
 
-        if kind is Kind.OBJECT or host.wanted(objects.created_in, event):
+        if kind is Kind.OBJECT or host.read_objects(objects.created_in, event):
             return objects.handle(run, own, event), None
     if kind is not Kind.CALL and kinds.has_events(event):
         from leeward_aws.runtime.notifications import handle as handle_events
@@ -142,11 +145,11 @@ def _answer_http(run: Run, own: Handler | None, event: dict[str, Any]) -> dict[s
     try:
         request = gateway.request_of(event)
     except InvalidInput as error:
-        return answered(http_answer(failed(refused(error))))
-    kept = upkeep(run.host, request)
+        return answered(http_answer(refusal_answer(error)))
+    kept = answer_upkeep(run.host, request)
     if kept is not None:
         return answered(kept)
-    function = own or run.host.routed(request.path)
+    function = own or run.host.function_at(request.path)
     answer = serve(run.host, function, request, run.id, run.seconds())
     found = answered(answer)
     return found if fits(answer.body, found) else answered(too_large(answer))

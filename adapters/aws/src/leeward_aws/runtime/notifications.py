@@ -24,9 +24,8 @@ from leeward.app.kit import (
     event_key,
     event_of,
     events_in,
-    failed,
     is_event,
-    refused,
+    refusal_answer,
 )
 from leeward.values import Event
 from leeward_aws.runtime.call import Run, failed_with, payload_of
@@ -40,7 +39,7 @@ def handle(run: Run, own: Handler | None, event: Any) -> Exception | None:
         try:
             answer = _one(run, own, record)
         except InvalidInput as error:
-            answer = failed(refused(error))
+            answer = refusal_answer(error)
         if answer is not None:
             found.append(answer)
     return failed_with(found[0], told=False) if found else None
@@ -53,7 +52,7 @@ def handle_plain(run: Run, own: Handler, event: Any) -> Exception | None:
         plain = Event(own.type or "aws.plain", document, id=run.id, source="aws")
         answer = publish(run, own, event_in(document) or plain, None)
     except (InvalidInput, Undecodable):
-        answer = failed(refused(InvalidInput("$", "an event")))
+        answer = refusal_answer(InvalidInput("$", "an event"))
     return None if answer is None else failed_with(answer, told=False)
 
 

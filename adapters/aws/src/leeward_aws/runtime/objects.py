@@ -21,9 +21,8 @@ from leeward.app.kit import (
     ObjectEvent,
     Undecodable,
     decode,
-    failed,
-    refused,
-    time_told,
+    parse_time,
+    refusal_answer,
 )
 from leeward_aws.runtime.call import Run, failed_with
 from leeward_aws.runtime.kinds import S3, SNS, is_bus_event
@@ -89,7 +88,7 @@ def hand_over(
     """
     if events is None:
         assert own is not None
-        return own, failed(refused(InvalidInput("$", "a notification of S3")))
+        return own, refusal_answer(InvalidInput("$", "a notification of S3"))
     delivery = Delivery(b"", run.id, "", run.seconds(), attempt, trace)
     return run.host.hand_over(own, events, delivery)
 
@@ -99,7 +98,7 @@ def handle(run: Run, own: Handler | None, event: Any) -> Exception | None:
     try:
         bad = hand_over(run, own, created_in(event), None, run.trace())
     except InvalidInput as error:
-        return failed_with(failed(refused(error)), told=False)
+        return failed_with(refusal_answer(error), told=False)
     return None if bad is None else failed_with(bad[1], told=False)
 
 
@@ -110,7 +109,7 @@ def handle_message(
     try:
         bad = hand_over(run, own, created_by(body), attempt, trace)
     except InvalidInput as error:
-        return failed(refused(error))
+        return refusal_answer(error)
     return Answer(b"null") if bad is None else bad[1]
 
 
@@ -155,7 +154,7 @@ def _object(bucket: Any, key: Any, told: Mapping[str, Any], time: Any) -> Object
         size if type(size) is int else None,
         tag,
         sequencer.upper().zfill(_DIGITS) if isinstance(sequencer, str) else None,
-        time_told(time),
+        parse_time(time),
         tag and f'"{tag}"',
     )
 

@@ -13,7 +13,7 @@ from leeward.app.kit import (
     Answer,
     HttpAnswer,
     Problem,
-    failed,
+    failure_answer,
     failure_of,
     http_answer,
 )
@@ -48,5 +48,5 @@ def too_large(answer: Any) -> Any:
         reason=RESPONSE_TOO_LARGE,
         retryable=False,
     )
-    found: Answer = failed(failure_of(problem, (), "yes"))
+    found: Answer = failure_answer(failure_of(problem, (), "yes"))
     return http_answer(found) if isinstance(answer, HttpAnswer) else found

@@ -9,7 +9,7 @@ from typing import Any
 
 from leeward.adapter import Driver, TargetConfig
 from leeward.adapter.queues import ask
-from leeward.app.kit import App, DeadLetters, Perform, checked_queues, dead_letters_at
+from leeward.app.kit import App, DeadLetters, Perform, dead_letter_names, dead_letters_at
 from leeward_azure.functions.queue_names import SERVICE_BUS
 
 
@@ -26,7 +26,7 @@ def dead_letters(
         storage: the setting with the connection to the account of the queues.
         service_bus: for each queue that is one of Service Bus, the setting with its connection.
     """
-    names, settings = checked_queues(queues), dict[str, str]()
+    names, settings = dead_letter_names(queues), dict[str, str]()
     for name, dead in list(names.items()):
         handler = app.handlers.get(name)
         queue = (handler.queue or handler.name) if handler else name

@@ -28,15 +28,14 @@ from leeward.app.kit import (
     LogStyle,
     Platform,
     SystemClock,
+    answer_upkeep,
     check_queues,
     events_in,
-    failed,
     headers_of,
     http_answer,
     new_id,
-    refused,
+    refusal_answer,
     serve,
-    upkeep,
 )
 from leeward.errors import ConfigError
 from leeward_google.runtime import dead, pushes, schedules
@@ -101,7 +100,7 @@ def handler(
 
 
 def _answer(host: Host, request: HttpRequest, kept: DeadLetters) -> HttpAnswer:
-    kept_up = upkeep(host, request)
+    kept_up = answer_upkeep(host, request)
     if kept_up is not None:
         return kept_up
     run = Run(host, request, _call_id(request), _seconds(), kept)
@@ -113,7 +112,7 @@ def _answer(host: Host, request: HttpRequest, kept: DeadLetters) -> HttpAnswer:
                 return delivered(found)
         return serve(host, named, request, run.id, run.seconds)
     except InvalidInput as error:
-        return http_answer(failed(refused(error)))
+        return http_answer(refusal_answer(error))
 
 
 def _delivered(run: Run, named: Handler | None) -> Answer | None:
