@@ -42,9 +42,10 @@ def conformance(
     ] = None,
 ) -> None:
     """Run the published cases of workflows on an engine, and compare ends and calls."""
+    published = cases_in(cases or _find_cases())
     results = []
     with _runner(engine, export) as run:
-        for case in cases_in(cases or _find_cases()):
+        for case in published:
             end = run(case)
             wrong = None if end is None else difference_of(case, end)
             verdict = "left out" if end is None else "wrong" if wrong else "as told"
