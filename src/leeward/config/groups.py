@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from leeward._routing.targets import TargetGroup
 from leeward.config.model import Config, ConfigKey, GroupConfig
 from leeward.errors import ConfigError
-from leeward.routing.select import Group
 
 FUNCTION_VERBS = ("invoke", "enqueue")
 BUS_VERBS = ("publish",)
 
 
-def groups_of(config: Config, order: tuple[str, ...]) -> dict[tuple[str, str], Group]:
+def groups_of(config: Config, order: tuple[str, ...]) -> dict[tuple[str, str], TargetGroup]:
     """Return verb and name of each function and bus that has a group, and the targets in it.
 
     Targets that are not in the order wait until they are. Residency is looked at before anything
@@ -21,7 +21,7 @@ def groups_of(config: Config, order: tuple[str, ...]) -> dict[tuple[str, str], G
     Raises:
         ConfigError: a group has no target left, or two groups have the same function or bus.
     """
-    groups: dict[tuple[str, str], Group] = {}
+    groups: dict[tuple[str, str], TargetGroup] = {}
     for name, group in config.groups.items():
         where = ConfigKey(config.file).child("groups").child(name)
         made = _group(config, group, order, where)
@@ -61,7 +61,9 @@ def shares_of(weights: Mapping[str, float]) -> dict[str, float]:
     return {target: percent / 100 for target, percent in weights.items()}
 
 
-def _group(config: Config, group: GroupConfig, order: tuple[str, ...], where: ConfigKey) -> Group:
+def _group(
+    config: Config, group: GroupConfig, order: tuple[str, ...], where: ConfigKey
+) -> TargetGroup:
     wanted = group.targets or order
     allowed = tuple(
         target
@@ -78,4 +80,4 @@ def _group(config: Config, group: GroupConfig, order: tuple[str, ...], where: Co
         raise ConfigError(
             f"{where} has no target of the order ({', '.join(order)}); it has {', '.join(allowed)}"
         )
-    return Group(present, shares_of(group.weights), group.fail_back or config.fail_back)
+    return TargetGroup(present, shares_of(group.weights), group.fail_back or config.fail_back)

@@ -9,9 +9,9 @@ from leeward.values import StoreReceipt
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from leeward._routing import FailoverDriver
     from leeward.operations.downloads import AsyncObjectReader, ObjectReader
     from leeward.operations.operations import Operations
-    from leeward.routing import FailoverDriver
     from leeward.values import ObjectInfo, ObjectPage
 
 
