@@ -60,9 +60,9 @@ def conformance(
 @contextmanager
 def _runner(engine: str, export: str | None) -> Iterator[Runner]:
     if engine == EMBEDDED:
-        from leeward_contract_tests.workflows.virtual import run_embedded
+        from leeward_contract_tests.workflows.virtual import run_in_journal
 
-        yield run_embedded
+        yield run_in_journal
         return
     from leeward_deploy.recipe import WORKFLOW_EXPORTS, WorkflowExporter, offer_of
 

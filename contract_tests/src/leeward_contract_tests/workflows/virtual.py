@@ -126,6 +126,6 @@ def error_of(name: str) -> Exception:
     return OutcomeUnknown("") if name == UNKNOWN else FunctionError("", error_type=name)
 
 
-def run_embedded(case: Case) -> RunEnd:
+def run_in_journal(case: Case) -> RunEnd:
     """Run a case on the embedded engine."""
     return Embedded(case).run()
