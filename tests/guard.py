@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from leeward.http.options import TransportOptions
+from leeward._http.options import TransportOptions
 
 HERE = ("127.0.0.1", "::1", "localhost")
 
@@ -44,9 +44,9 @@ def check_reach(origin: str, options: TransportOptions) -> None:
 @contextmanager
 def loopback_only() -> Iterator[None]:
     """Look at every handle of libcurl before it is made."""
-    from leeward.http import aio, own_network, threads
-    from leeward.http.libcurl import handle_for
-    from leeward.http.request_checks import ORIGIN
+    from leeward._http import addresses, aio, threads
+    from leeward._http.libcurl import handle_for
+    from leeward._http.messages import ORIGIN
 
     def guarded(origin: str, options: TransportOptions) -> Any:
         if re.fullmatch(ORIGIN, origin):  # else it is refused anyway
@@ -55,7 +55,7 @@ def loopback_only() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         here = ((socket.AF_INET, ("127.0.0.1", 9)),)
-        patch.setattr(own_network, "SOMEWHERE", here)  # no packet would leave, but no way is sought
+        patch.setattr(addresses, "SOMEWHERE", here)  # no packet would leave, but no way is sought
         for module in (aio, threads):
             patch.setattr(module, "handle_for", guarded)
         yield

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any, NamedTuple
 
+from leeward._http.messages import Failure, Request, Response
 from leeward.adapter.plan_run import Learnt, PlanRun
 from leeward.adapter.plans import Drop, Need, Planner
 from leeward.calls import Call, Result
-from leeward.http.messages import Failure, Request, Response
 
 NOW = 1_767_225_600.0
 """2026-01-01T00:00:00Z."""

@@ -30,7 +30,7 @@ tables.put_item(TableName="orders", Item={"id": {"S": "o-42"}, "customer": {"S":
 }
 
 _FLOOR = "bare pycurl, one request"
-_BARE = """from leeward.http.libcurl import pycurl
+_BARE = """from leeward._http.libcurl import pycurl
 from io import BytesIO
 from os import environ
 handle = pycurl.Curl()

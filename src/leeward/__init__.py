@@ -40,7 +40,6 @@ if TYPE_CHECKING:
         Overloaded,
         PayloadTooLarge,
         PoisonSuspected,
-        SpoolFull,
         TargetUnavailable,
         TargetUnusable,
         Throttled,
@@ -99,7 +98,6 @@ __all__ = [
     "PublishReport",
     "Receipt",
     "Record",
-    "SpoolFull",
     "StoreReceipt",
     "TargetStatus",
     "TargetUnavailable",
@@ -128,7 +126,7 @@ _VALUES = (
 def __getattr__(name: str) -> object:
     """Load a public name when it is first asked for."""
     if name not in __all__:
-        raise AttributeError(f"module 'leeward' has no attribute {name!r}")
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
     default = "leeward.values" if name in _VALUES else "leeward.errors"

@@ -17,13 +17,13 @@ def random_key() -> bytes:
 
 def new_id(now: float) -> str:
     """Mint a UUID of version 7 (RFC 9562, section 5.7). `now` is Unix seconds."""
-    return _spelled(_beginning(now), urandom(10).hex())
+    return _format(_beginning(now), urandom(10).hex())
 
 
 def new_ids(now: float, count: int) -> list[str]:
     """Mint `count` ids of one moment, for which the operating system is asked once."""
     beginning, noise = _beginning(now), urandom(10 * count).hex()
-    return [_spelled(beginning, noise[at : at + 20]) for at in range(0, len(noise), 20)]
+    return [_format(beginning, noise[at : at + 20]) for at in range(0, len(noise), 20)]
 
 
 def _beginning(now: float) -> str:
@@ -31,7 +31,7 @@ def _beginning(now: float) -> str:
     return f"{stamp[:8]}-{stamp[8:]}-7"
 
 
-def _spelled(beginning: str, noise: str) -> str:
+def _format(beginning: str, noise: str) -> str:
     return f"{beginning}{noise[:3]}-{_VARIANT[noise[19]]}{noise[3:6]}-{noise[6:18]}"
 
 

@@ -49,26 +49,26 @@ def import_spec(spec: str) -> Any:
 
 def entry_points(group: str) -> list[EntryPoint]:
     """Return the entry points of `group` of what is installed in plain directories."""
-    found: dict[str, list[EntryPoint]] = {}
+    points_of: dict[str, list[EntryPoint]] = {}
     for directory in _fixed_path():
         for distribution, path in _distributions(directory):
             # The first on the path is the one that is imported.
-            if distribution not in found:
-                found[distribution] = _read(path, group, distribution)
-    return [point for points in found.values() for point in points]
+            if distribution not in points_of:
+                points_of[distribution] = _read(path, group, distribution)
+    return [point for points in points_of.values() for point in points]
 
 
 def all_entry_points(group: str) -> list[EntryPoint]:
     """Return the entry points of `group` that `importlib.metadata` finds."""
     from importlib.metadata import distributions
 
-    found: dict[str, list[EntryPoint]] = {}
+    points_of: dict[str, list[EntryPoint]] = {}
     for each in distributions(path=_fixed_path()):
         if offers := each.entry_points.select(group=group):
             name = _name_of(each)
             points = [EntryPoint(point.name, point.value, name) for point in offers]
-            found.setdefault(_normalise(name), points)
-    return [point for points in found.values() for point in points]
+            points_of.setdefault(_normalise(name), points)
+    return [point for points in points_of.values() for point in points]
 
 
 def _name_of(distribution: Distribution) -> str:
@@ -86,15 +86,15 @@ def _fixed_path() -> list[str]:
 
 def parse(text: str, group: str) -> dict[str, str]:
     """Return name to value of one group of an ``entry_points.txt``."""
-    found: dict[str, str] = {}
+    points: dict[str, str] = {}
     section = None
     for line in map(str.strip, text.splitlines()):
         if line.startswith("[") and line.endswith("]"):
             section = line[1:-1].strip()
         elif section == group and "=" in line and not line.startswith(("#", ";")):
             name, _, value = line.partition("=")
-            found[name.strip()] = value.partition("[")[0].strip()  # without its extras
-    return found
+            points[name.strip()] = value.partition("[")[0].strip()  # without its extras
+    return points
 
 
 def _distributions(directory: str) -> Iterator[tuple[str, str]]:

@@ -20,7 +20,7 @@ from os import getpid, urandom
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from leeward.json_text import Undecodable, decode, encode
-from leeward.masking import masked
+from leeward.masking import mask
 from leeward.text import class_name, message_of
 from leeward.values import Json
 
@@ -212,7 +212,7 @@ class EnvelopeContent(NamedTuple):
     failure: Json = None
 
     def __repr__(self) -> str:
-        return masked(self, "dedup retry_after")
+        return mask(self, "dedup retry_after")
 
 
 def open_envelope(document: Json, marks: Sequence[str] = (UNBOUND,)) -> EnvelopeContent | None:

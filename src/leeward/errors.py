@@ -18,11 +18,9 @@ LeewardError
     ├── OutcomeUnknown       AMBIGUOUS    the call may have run, and nothing proves whether it did
     │   └── PoisonSuspected  AMBIGUOUS    the payload has harmed two targets, and is refused for now
     ├── Overloaded           LOCAL        refused on this side, before anything was sent
-    │   └── SpoolFull        LOCAL        reserved: the local journal is full
     └── DedupUnavailable     NOT_SENT     the table that makes a keyed function safe is away
 
-Each has `target` and `attempts`; the native error, where there is one, is its `__cause__`. What is
-reserved is not raised in this version.
+Each has `target` and `attempts`; the native error, where there is one, is its `__cause__`.
 """
 
 from __future__ import annotations
@@ -70,10 +68,10 @@ class Attempt(NamedTuple):
         outcome: how it ended.
         code: the provider's error code, if there is one.
         request_id: the provider's id of the request, for a support ticket.
-        read_back: True for a load that looked what an earlier attempt had done.
+        read_back: True for a load that checked what an earlier attempt had done.
         reason: the code of why this target was asked, such as ``first``, ``again`` or ``moved``;
             the page on routing lists them.
-        call_id: of the call that it belongs to, for `Client.explain`; counted by the client.
+        call_id: of its call, for `Client.explain`; counted by the client.
     """
 
     target: str
@@ -303,10 +301,6 @@ class Overloaded(CallError):
     """Refused on this side before anything was sent: too many calls in flight, or no time left."""
 
     outcome = Outcome.LOCAL
-
-
-class SpoolFull(Overloaded):
-    """Reserved, not raised in this version: the local journal is full; nothing was accepted."""
 
 
 class DedupUnavailable(CallError):

@@ -136,8 +136,8 @@ def decode_apart(
         return _read_apart(str(body, "utf-8"), name, read, deepest)
     except (_NotRead, UnicodeDecodeError):
         value = decode(body, deepest=deepest)  # which knows what is wrong
-    found = value.get(name) if isinstance(value, dict) else None
-    return {**value, name: [*map(read, found)]} if isinstance(found, list) else value
+    entries = value.get(name) if isinstance(value, dict) else None
+    return {**value, name: [*map(read, entries)]} if isinstance(entries, list) else value
 
 
 def _values_in(text: str) -> int:
@@ -158,25 +158,25 @@ class _NotRead(Exception):
 
 
 def _read_apart(text: str, name: str, read: Callable[[Json], Any], deepest: int) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     sign, at = _sign_at(text, 0)
     if sign != "{":
         raise _NotRead
     while sign != "}":
         key, at = _value_at(text, at, deepest)
         colon, at = _sign_at(text, at)
-        if type(key) is not str or key in found or colon != ":":
+        if type(key) is not str or key in values or colon != ":":
             raise _NotRead
         if key == name and text[at : at + 1] == "[":
-            found[key], at = _list_at(text, at, read, deepest - 2)
+            values[key], at = _list_at(text, at, read, deepest - 2)
         else:
-            found[key], at = _value_at(text, at, deepest - 1)
+            values[key], at = _value_at(text, at, deepest - 1)
         sign, at = _sign_at(text, at)
         if sign not in ",}":
             raise _NotRead
     if at != len(text):
         raise _NotRead
-    return found
+    return values
 
 
 def _list_at(
@@ -197,10 +197,10 @@ def _list_at(
 
 def _sign_at(text: str, at: int) -> tuple[str, int]:
     """Return the sign that stands here, and where what comes behind it begins."""
-    found = _SIGN.match(text, at)
-    if found is None:
+    match = _SIGN.match(text, at)
+    if match is None:
         raise _NotRead
-    return found[1], found.end()
+    return match[1], match.end()
 
 
 _SIGN: Final = re.compile(r"[ \t\n\r]*([][{}:,])[ \t\n\r]*")
@@ -226,8 +226,8 @@ def _plain_object(text: str) -> dict[str, Any] | None:
     if text.count("{") != 1 or "[" in text:
         return None
     value, end = _plain_decoder().raw_decode(text)
-    found: dict[str, Any] = value
-    return found if end == len(text) and len(found) == text.count(":") else None
+    values: dict[str, Any] = value
+    return values if end == len(text) and len(values) == text.count(":") else None
 
 
 @cache
@@ -272,10 +272,10 @@ def _decoder(exact: bool) -> JSONDecoder:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
+    values = dict(pairs)
+    if len(values) != len(pairs):
         raise Undecodable("an object has a name twice")
-    return found
+    return values
 
 
 def _constant(name: str) -> Any:

@@ -51,14 +51,14 @@ def failure_facts(error: BaseException) -> dict[str, Fact]:
     ``causes`` of those behind it. Its ``text`` only if it is one of leeward's own errors; not of an
     `InvalidRequest`, which quotes what a handler has passed on.
     """
-    found: dict[str, Fact] = {}
+    facts: dict[str, Fact] = {}
     places = _places(error.__traceback__)
     if places:
-        found["at"] = ", ".join(places)
+        facts["at"] = ", ".join(places)
     if isinstance(error, LeewardError) and not isinstance(error, InvalidRequest):
         text = message_of(error) if type(error).__module__.startswith("leeward.") else None
         if text:
-            found["text"] = text[:LONGEST_TEXT]
+            facts["text"] = text[:LONGEST_TEXT]
     causes = []
     for cause in _behind(error):
         at = ", ".join(_places(cause.__traceback__))
@@ -67,8 +67,8 @@ def failure_facts(error: BaseException) -> dict[str, Fact]:
         if len(causes) == MOST_CAUSES:
             break
     if causes:
-        found["causes"] = "; ".join(causes)
-    return found
+        facts["causes"] = "; ".join(causes)
+    return facts
 
 
 def import_flaw(error: BaseException) -> str:
@@ -79,27 +79,27 @@ def import_flaw(error: BaseException) -> str:
     name = type.__dict__["__name__"].__get__(type(error))
     if isinstance(error, SyntaxError):
         return f"{name} at {error.filename}:{error.lineno}: {error.msg}"
-    told = ""
+    missing = ""
     if isinstance(error, ImportError) and error.name:
         is_missing = isinstance(error, ModuleNotFoundError)
-        told = f": no module {error.name!r}" if is_missing else f" of {error.name!r}"
+        missing = f": no module {error.name!r}" if is_missing else f" of {error.name!r}"
     text = failure_facts(error).get("text")
     places = [each for each in _places(error.__traceback__) if "importlib" not in each]
     at = f" at {places[-1].partition(' ')[0]}" if places else ""
-    return f"{name}{told}{at}: {text}" if text else f"{name}{told}{at}"
+    return f"{name}{missing}{at}: {text}" if text else f"{name}{missing}{at}"
 
 
 def _places(trace: TracebackType | None) -> list[str]:
     """Return the places of a traceback, the innermost last, without those where leeward calls."""
     own: list[str] = []
-    found: list[str] = []
+    others: list[str] = []
     while trace is not None:
         code = trace.tb_frame.f_code
         place = f"{code.co_filename}:{trace.tb_lineno} {code.co_qualname}"
         is_own = code.co_filename.startswith(_OWN)
-        (own if is_own and not found else found).append(place)
+        (own if is_own and not others else others).append(place)
         trace = trace.tb_next
-    return (found or own)[-MOST_PLACES:]
+    return (others or own)[-MOST_PLACES:]
 
 
 def _behind(error: BaseException) -> Iterator[BaseException]:

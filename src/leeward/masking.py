@@ -12,7 +12,7 @@ from typing import Any
 _SIZED = (str, bytes, list, tuple, dict, MappingProxyType)
 
 
-def masked(value: Any, shown: str = "") -> str:
+def mask(value: Any, shown: str = "") -> str:
     """Write a named tuple like ``Invoke(function='f', payload=<bytes: 12>, ...)``.
 
     Args:

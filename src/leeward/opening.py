@@ -15,8 +15,8 @@ from leeward.config import (
     load_settings,
     with_order,
 )
+from leeward.config.load import check_providers
 from leeward.config.model import Names
-from leeward.config.target_names import check_providers
 from leeward.errors import ConfigError
 from leeward.registry import check_driver, open_target
 from leeward.values import Effect

@@ -82,15 +82,15 @@ def _opener(provider: str) -> Opener:
     installed = _by_name(entry_points(GROUP))
     if provider not in installed:
         installed = _by_name(all_entry_points(GROUP))
-    found = installed.get(provider, [])
-    if not found:
+    offers = installed.get(provider, [])
+    if not offers:
         raise ConfigError(_unknown(provider, installed))
-    if len(found) > 1:
-        packages = ", ".join(sorted(point.distribution for point in found))
+    if len(offers) > 1:
+        packages = ", ".join(sorted(point.distribution for point in offers))
         raise ConfigError(
             f"several packages offer the adapter {provider!r} ({packages}); uninstall all but one"
         )
-    return _load(found[0], provider)
+    return _load(offers[0], provider)
 
 
 def _load(point: EntryPoint, provider: str) -> Opener:
@@ -108,10 +108,10 @@ def _load(point: EntryPoint, provider: str) -> Opener:
 
 
 def _by_name(points: list[EntryPoint]) -> dict[str, list[EntryPoint]]:
-    found: dict[str, list[EntryPoint]] = {}
+    named: dict[str, list[EntryPoint]] = {}
     for point in points:
-        found.setdefault(point.name, []).append(point)
-    return found
+        named.setdefault(point.name, []).append(point)
+    return named
 
 
 def _unknown(provider: str, installed: Mapping[str, object]) -> str:

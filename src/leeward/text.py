@@ -41,16 +41,14 @@ def percent_encode(text: str, unquoted: str = UNRESERVED) -> str:
 
     By hand: `urllib.parse` takes longer to import than the plans that need it.
     """
-    return _others(unquoted).sub(_encode, text)
+    return _others(unquoted).sub(
+        lambda match: "".join(f"%{byte:02X}" for byte in match[0].encode()), text
+    )
 
 
 @lru_cache(maxsize=8)
 def _others(unquoted: str) -> re.Pattern[str]:
     return re.compile(f"[^A-Za-z0-9{re.escape(unquoted)}]")
-
-
-def _encode(found: re.Match[str]) -> str:
-    return "".join(f"%{byte:02X}" for byte in found[0].encode())
 
 
 def class_name(value: object) -> str:

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from leeward._http.messages import Response
 from leeward.calls import LookNative, NativeJob, StartNative
 from leeward.errors import Outcome, Unsupported
-from leeward.http.messages import Response
 from leeward_aws.identity.credentials import Credentials
 from leeward_aws.settings.options import Settings
 from leeward_aws.tables import backups as aws

@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 
 import pytest
 
+from leeward._http.messages import Failure, Phase, Request, Response
 from leeward.adapter.objects import UNPROVED
 from leeward.adapter.plans import Planner
 from leeward.calls import (
@@ -20,7 +21,6 @@ from leeward.calls import (
     PutObject,
 )
 from leeward.errors import InvalidRequest, Outcome
-from leeward.http.messages import Failure, Phase, Request, Response
 from leeward_aws.identity.credentials import Credentials
 from leeward_aws.objects import plans as aws
 from leeward_aws.settings.options import Settings

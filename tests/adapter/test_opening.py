@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from leeward._http.options import TransportOptions
+from leeward._http.wire import Wire, curl_wire
 from leeward.adapter import Driver, Limits, TargetConfig, opening
 from leeward.adapter.opening import LazyPlans, Plans
 from leeward.adapter.options import Option, Values, read_options
@@ -17,8 +19,6 @@ from leeward.adapter.resolver import ConfiguredFirst, Resolved, Source, Token
 from leeward.adapter.wire import Transport
 from leeward.calls import Delete, Key, Load, Result
 from leeward.errors import ConfigError, Outcome
-from leeward.http.options import TransportOptions
-from leeward.http.wire import Wire, curl_wire
 from leeward.registry import open_target
 
 LEAST: dict[str, dict[str, Any]] = {

@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import Any
 from unittest import mock
 
-from leeward.http.messages import Request
+from leeward._http.messages import Request
 from leeward_aws.identity.credentials import Credentials
 from leeward_aws.identity.signing import Scope
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from leeward._http.messages import Failure, Request, Response
 from leeward.adapter.plans import Planner
 from leeward.calls import Call
-from leeward.http.messages import Failure, Request, Response
 from leeward_aws.identity.credentials import AccessKey, Credentials
 from leeward_aws.settings.options import Settings
 from tests import playing

@@ -7,7 +7,7 @@ from functools import cache
 from importlib import import_module
 from typing import Any, NamedTuple
 
-from leeward.http.messages import Request
+from leeward._http.messages import Request
 
 
 class Sent(NamedTuple):

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from leeward._http.options import TransportOptions
+from leeward._http.threads import CurlTransport
 from leeward.errors import ConfigError, Outcome
-from leeward.http.options import TransportOptions
-from leeward.http.threads import CurlTransport
 from leeward_aws.identity.sources import describe_source, source_of
 from leeward_contract_tests.rows import each_row
 from tests.aws.sources import (
@@ -178,8 +178,8 @@ def test_the_hardened_mode_wants_a_profile(transport: CurlTransport) -> None:
 SCRIPT = """
 import sys
 from leeward.adapter import TargetConfig
-from leeward.http.threads import CurlTransport
-from leeward.http.options import TransportOptions
+from leeward._http.threads import CurlTransport
+from leeward._http.options import TransportOptions
 from leeward_aws.identity.sources import describe_source, source_of
 from leeward_aws.settings.options import settings_from
 import os

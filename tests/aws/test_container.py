@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from leeward._http.options import TransportOptions
+from leeward._http.threads import CurlTransport
 from leeward.adapter.tokens import LARGEST
 from leeward.errors import ConfigError, Outcome
-from leeward.http.options import TransportOptions
-from leeward.http.threads import CurlTransport
 from leeward_aws.identity.endpoint import address_of, container_source
 from leeward_contract_tests.rows import each_row
 from tests.aws.sources import GIVEN, NOW, fetched, http, refused

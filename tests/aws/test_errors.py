@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from leeward._http.messages import Response
 from leeward.adapter import TOO_LARGE
 from leeward.adapter.classification import Classification
 from leeward.adapter.plans import STALE_CREDENTIALS
 from leeward.errors import Outcome
-from leeward.http.messages import Response
 from leeward_aws.errors import (
     COMMON,
     ENTRIES,

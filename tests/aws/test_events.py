@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leeward import cloudevents
+from leeward._http.messages import Failure, Phase, Response
 from leeward.adapter.classification import STALE
 from leeward.adapter.plans import CLOCK_SKEW
 from leeward.calls import Publish
 from leeward.errors import InvalidRequest, Outcome
-from leeward.http.messages import Failure, Phase, Response
 from leeward.values import Event
 from leeward_aws.errors import COMMON, ENTRIES, EVENTS
 from leeward_aws.events.plans import events

@@ -13,9 +13,9 @@ from typing import Any, Final
 import pytest
 
 from leeward import Client, Config, LeewardError, Promise
+from leeward._items import encode
 from leeward.adapter import WrappingDriver
 from leeward.calls import Call, ReadExport, Result
-from leeward.items import encode
 from leeward.local import Local
 from leeward_aws.tables.exports import read_export
 from leeward_aws.tables.profile import DYNAMODB

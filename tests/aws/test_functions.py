@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from leeward._http.messages import Failure, Phase, Response
 from leeward.adapter.classification import STALE
 from leeward.adapter.plans import CLOCK_SKEW
 from leeward.calls import Enqueue, FunctionFault, Invoke, Look, Result
 from leeward.calls.looks import QUEUE
 from leeward.envelope import mark_of, seal, seal_failure, seal_refusal
 from leeward.errors import InvalidRequest, Outcome
-from leeward.http.messages import Failure, Phase, Response
 from leeward_aws.errors import COMMON, LAMBDA
 from leeward_aws.functions.plans import functions
 from leeward_aws.identity.signing import Scope, sign

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
+from leeward._http.messages import Failure, Phase, Response
 from leeward.calls import AbortRun, FoundRun, GetRun, StartRun
 from leeward.errors import Outcome
-from leeward.http.messages import Failure, Phase, Response
 from leeward_aws.workflows.runs import runs
 from leeward_contract_tests.rows import each_row
 from tests.aws.playing import SETTINGS, answer, document, header, play, refusal

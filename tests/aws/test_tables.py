@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from leeward._http.messages import Failure, Phase, Response
 from leeward.adapter.classification import STALE
 from leeward.adapter.items import encode
 from leeward.calls import Delete, Key, Load, Result, Scan, Store, Stored
 from leeward.errors import InvalidRequest, Outcome
-from leeward.http.messages import Failure, Phase, Response
 from leeward_aws.errors import COMMON
 from leeward_aws.errors import DYNAMODB as CODES
 from leeward_aws.tables.plans import tables

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Self
 from unittest import mock
 from urllib.parse import parse_qs, urlsplit
 
-from leeward.http.messages import Request
+from leeward._http.messages import Request
 from leeward_azure.identity.credentials import AccountKey, Credential, SasToken
 from tests.azure.playing import headers_of
 

@@ -18,13 +18,13 @@ from azure.core.exceptions import (
 )
 from azure.identity import CredentialUnavailableError
 
+from leeward._http.messages import Failure, Phase, Request, Response
+from leeward._http.options import TransportOptions
+from leeward._http.threads import CurlTransport
 from leeward.adapter.http_functions import Address
 from leeward.adapter.resolver import FunctionAddress, Source, Token
 from leeward.adapter.tokens import LARGEST
 from leeward.errors import ConfigError, Outcome
-from leeward.http.messages import Failure, Phase, Request, Response
-from leeward.http.options import TransportOptions
-from leeward.http.threads import CurlTransport
 from leeward_azure.identity.credentials import (
     AccountKey,
     Bearer,

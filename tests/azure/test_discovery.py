@@ -8,6 +8,8 @@ import pytest
 import requests
 import responses
 
+from leeward._http.messages import Failure, Phase, Request, Response
+from leeward._http.wire import Wire
 from leeward.adapter import Capability
 from leeward.adapter.http_functions import Address
 from leeward.adapter.opening import LazyPlans
@@ -16,8 +18,6 @@ from leeward.adapter.resolver import FunctionAddress, Resolved, Source, Token, U
 from leeward.calls import Invoke
 from leeward.clock import SystemClock
 from leeward.errors import Outcome
-from leeward.http.messages import Failure, Phase, Request, Response
-from leeward.http.wire import Wire
 from leeward_azure.driver import LIMITS, PLANS
 from leeward_azure.functions.addresses import KEPT
 from leeward_azure.functions.discovery import lookup_source

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leeward import cloudevents
+from leeward._http.messages import Failure, Phase, Response
 from leeward.adapter.plans import CLOCK_SKEW, Need, View
 from leeward.calls import Publish
 from leeward.errors import ConfigError, InvalidRequest, Outcome
-from leeward.http.messages import Failure, Phase, Response
 from leeward.values import Event
 from leeward_azure.events.plans import EventsEndpoint, events
 from leeward_azure.identity.credentials import (

@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from leeward._http.messages import Failure, Phase, Request, Response
 from leeward.adapter import TOO_LARGE
 from leeward.adapter.http_functions import Address
 from leeward.adapter.resolver import FunctionAddress
 from leeward.calls import FunctionFault, Invoke, Result
 from leeward.envelope import BY_HANDLER, mark_of
 from leeward.errors import InvalidRequest, Outcome
-from leeward.http.messages import Failure, Phase, Request, Response
 from leeward_azure.functions.plans import OFFLINE, STOPPED, functions
 from leeward_azure.settings.services import Functions
 from leeward_contract_tests.rows import each_row

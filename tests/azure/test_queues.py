@@ -12,12 +12,12 @@ from azure.storage.queue._shared.models import StorageErrorCode
 from hypothesis import given
 from hypothesis import strategies as st
 
+from leeward._http.messages import Failure, Phase, Response
 from leeward.adapter import TOO_LARGE
 from leeward.adapter.classification import REDIRECTED
 from leeward.adapter.plans import CLOCK_SKEW, STALE_CREDENTIALS
 from leeward.calls import Enqueue, Result
 from leeward.errors import InvalidRequest, Outcome
-from leeward.http.messages import Failure, Phase, Response
 from leeward_azure.errors import DISABLED, QUEUE, judge_queue
 from leeward_azure.functions.queues import VERSION, queues
 from leeward_azure.identity.credentials import Bearer, SasToken

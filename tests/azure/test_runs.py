@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from leeward._http.messages import Failure, Phase, Response
 from leeward.calls import AbortRun, GetRun, StartRun
 from leeward.errors import Outcome
-from leeward.http.messages import Failure, Phase, Response
 from leeward_azure.settings.services import Workflows
 from leeward_azure.workflows.runs import runs
 from leeward_contract_tests.rows import each_row

@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leeward.http.messages import Response
+from leeward._http.messages import Response
 from leeward_azure.tables.sessions import EMPTY, LONGEST, Session
 from tests.azure import oracle
 

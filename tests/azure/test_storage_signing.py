@@ -10,7 +10,7 @@ from azure.core.rest import HttpRequest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from leeward.http.messages import Request
+from leeward._http.messages import Request
 from leeward.text import percent_encode
 from leeward_azure.identity.credentials import AccountKey, Bearer, SasToken
 from leeward_azure.identity.storage_signing import signed_storage

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from leeward._http.messages import Failure, Phase, Request, Response
+from leeward._items.encoding import digest
 from leeward.adapter.items import encode
 from leeward.adapter.plans import CLOCK_SKEW, SKEWED, Learn, View
 from leeward.calls import Delete, Key, Load, Result, Scan, Store
 from leeward.errors import InvalidRequest, Outcome
-from leeward.http.messages import Failure, Phase, Request, Response
-from leeward.items.digest import digest
 from leeward_azure.errors import COSMOS, judge_cosmos
 from leeward_azure.identity.credentials import Bearer
 from leeward_azure.tables.documents import document_of

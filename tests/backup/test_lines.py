@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from leeward._items import checked_size
 from leeward._operations.upkeep import TableHome
 from leeward.adapter import Limits
-from leeward.items import checked_size
 from leeward_backup.lines import Damaged, Kept, kept_in, key_text, line_of
 from leeward_backup.restore import MOST_TIMES, misfit, surely_fits
 from leeward_contract_tests.contracts.exact import exact

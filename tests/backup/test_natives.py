@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leeward import Client, PayloadTooLarge, Promise
+from leeward._items import EMBEDDED, decode, encode
+from leeward._items.encoding import NativeValue, natives_in, without_natives
+from leeward._items.profile import Profile
 from leeward._operations.upkeep import TableHome
 from leeward.adapter import Limits
-from leeward.items import EMBEDDED, decode, encode
-from leeward.items.natives import Native, natives_in, without_natives
-from leeward.items.profile import Profile
 from leeward_aws.driver import LIMITS as AWS
 from leeward_aws.tables.profile import DYNAMODB
 from leeward_azure.driver import LIMITS as AZURE
@@ -258,7 +258,7 @@ def test_into_another_provider_they_are_named_and_become_plain_if_that_is_asked_
     client.store_data("orders", {"id": "own"})
     backups = world.backups(client)
     backups.create()
-    tags = Native("DynamoDB", {"SS": ["a"]}, ["a"])
+    tags = NativeValue("DynamoDB", {"SS": ["a"]}, ["a"])
     _smuggle(world, client, {"id": "own", "tags": tags})
     found = backups.dry_run(into="again").findings
     assert ["own: ['tags']: only DynamoDB" in each for each in found] == [True]

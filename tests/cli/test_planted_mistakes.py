@@ -95,7 +95,7 @@ MISTAKES: dict[str, tuple[str, str, str]] = {
     "unknown scope": (
         "[functions.f]\neffect = 'keyed'\ndedup_scope = 'all'",
         "functions.f.dedup_scope",
-        "must be 'target' or 'group'",
+        "must be one of target, group",
     ),
     "queue that is text": ("[functions.f]\nqueue = 'yes'", "functions.f.queue", "true or false"),
     "misspelt key of a function": ("[functions.f]\ntimeot = 3", "functions.f.timeot", "'timeout'"),

@@ -24,7 +24,7 @@ from leeward.registry import open_target
 CALLS = 200
 SECONDS = 0.5
 PLACES = 64
-"""Of a target, unless it is set: `leeward.http.options`."""
+"""Of a target, unless it is set: `leeward._http.options`."""
 
 
 class Server(NamedTuple):

@@ -659,7 +659,7 @@ FILES: dict[str, tuple[str, str]] = {
     ),
     "unknown scope": (
         "[functions.f]\neffect='keyed'\ndedup_scope = 'all'",
-        "must be 'target' or 'group'",
+        "must be one of target, group",
     ),
     "key is empty": ("[tables.t]\nkey = []", "tables.t.key in .*one field"),
     "key has three fields": ("[tables.t]\nkey = ['a', 'b', 'c']", "partition and a sort field"),

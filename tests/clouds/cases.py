@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 from hypothesis import HealthCheck, Phase, given, settings
 
 from leeward import Event
-from leeward.items.timestamps import to_utc
+from leeward._items.typetree import to_utc
 from leeward.json_text import encode
 from tests.items.corpus import BLOBS, MOMENTS, NASTY_ITEMS, ODD_NAMES, STRINGS
 from tests.items.strategies import ITEMS

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from leeward import Client, Event
+from leeward._items.typetree import to_utc
 from leeward.cloudevents import from_json, mint
-from leeward.items.timestamps import to_utc
 from leeward_contract_tests.fixtures import ECHO, EVENTS, ITEMS, SEEN
 from tests.clouds.cases import MADE, cases, events, items, payloads
 from tests.clouds.places import PLACES, Place

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from leeward import Client, Config, Promise
+from leeward._items.encoding import NativeValue, natives_in
 from leeward.config import TableConfig
 from leeward.config.model import BucketConfig
-from leeward.items.natives import Native, natives_in
 from leeward_backup import Backups
 from leeward_backup.lines import Kept, kept_in
 from leeward_backup.tables import Table
@@ -126,7 +126,7 @@ def test_what_only_one_cloud_has_is_restored_there_and_named_elsewhere(
     models = {"aws": "DynamoDB", "azure": "Cosmos DB", "google": "Firestore"}
     for name, values in THEIRS.items():
         _empty(client, name)
-        natives = {field: Native(models[name], raw, None) for field, raw in values.items()}
+        natives = {field: NativeValue(models[name], raw, None) for field, raw in values.items()}
         _put(client, name, {"id": "theirs", **natives})
         backups = Backups(client, name, f"{name}-bucket/theirs", work=tmp_path)
         backups.create()

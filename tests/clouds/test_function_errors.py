@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from leeward import Client, FunctionError
+from leeward._http.messages import Response
 from leeward.adapter.http_functions import Address
 from leeward.app import App, Problem
 from leeward.app.answers import failure_answer, failure_of
 from leeward.calls import Invoke, Result
 from leeward.envelope import BY_HANDLER, MARK, fault_document, fault_of, mark_of, seal_failure
 from leeward.errors import Ran
-from leeward.http.messages import Response
 from leeward.json_text import decode, encode
 from leeward.local import Local
 from leeward_azure.functions import plans as azure

@@ -7,18 +7,13 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 import leeward
-from leeward import Promise
 from leeward.adapter import items
 from tests.house.test_adapters import INSIDE
 from tests.house.workspace import ROOT
 
 PAGES = {path.stem: path.read_text("utf-8") for path in (ROOT / "docs/reference").glob("*.md")}
 NAMES = "\n".join(PAGES.values()).split()
-
-RESERVED = ["SpoolFull"]
 
 ROOMS = ["errors.py", "values", "calls", "testing", "config", "adapter"]
 """Of the package, those that have classes on the page."""
@@ -41,26 +36,6 @@ def test_every_module_of_the_kit_is_in_the_reference() -> None:
     heading = re.compile(r"^## leeward\.adapter\.(\w+)$", re.MULTILINE)
     listed = [name for text in PAGES.values() for name in heading.findall(text)]
     assert sorted(listed) == sorted(modules - set(INSIDE))
-
-
-@pytest.mark.parametrize("name", RESERVED)
-def test_what_is_reserved_says_so(name: str) -> None:
-    """Whoever catches it today catches nothing: its docstring and the page say so."""
-    assert getattr(leeward, name).__doc__.startswith("Reserved, not raised in this version")
-    assert f"leeward.{name}" in PAGES["errors"].partition("## Reserved")[2]
-
-
-def test_nothing_that_is_reserved_is_raised() -> None:
-    """As soon as something raises one of these, it is no longer reserved."""
-    raised = [
-        f"{path.name}: {name}"
-        for path in sorted((ROOT / "src/leeward").rglob("*.py"))
-        if path.name not in ("errors.py", "__init__.py")
-        for name in [*RESERVED, Promise.HANDED_OFF.name, Promise.SPOOLED.name]
-        if f"raise {name}" in path.read_text(encoding="utf-8")
-        or f"Promise.{name}" in path.read_text(encoding="utf-8")
-    ]
-    assert raised == []
 
 
 def test_the_text_of_an_attribute_is_not_taken_for_its_type() -> None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import importlib.util
 from types import ModuleType
 
-from leeward.workflow.files import yaml_in
-from leeward.workflow.reading import read_definition
+from leeward.workflow.reading import read_definition, yaml_in
 from tests.docs.test_pages import DOCS, blocks
 
 

@@ -18,7 +18,7 @@ from leeward import Client
 from leeward.values.runs import RunState
 from leeward.workflow.commands import Answer
 from leeward.workflow.model import Definition
-from leeward.workflow.simulator import error, returned, simulate, throttled, timed_out
+from leeward.workflow.simulator import answer, error, simulate, throttle, time_out
 from leeward_deploy.recipe import WORKFLOW_EXPORTS, offer_of
 from tests.examples.test_shop import ORDER, SHOP, settings
 from tests.workflow.test_gates import by_asl_validator, by_schema, by_statelint
@@ -68,7 +68,7 @@ SCENARIOS: dict[str, Scenario] = {
         {MONEY: 1, REFUND: 1, GIVE_BACK: 0, PARCEL: 0, CUSTOMER: 1},
     ),
     "out of stock, and the payment timed out: refunded all the same": Scenario(
-        {STOCK: [error("OutOfStock")], MONEY: [timed_out()]},
+        {STOCK: [error("OutOfStock")], MONEY: [time_out()]},
         "OrderFailed",
         {MONEY: 1, REFUND: 1, CUSTOMER: 1},
     ),
@@ -76,16 +76,16 @@ SCENARIOS: dict[str, Scenario] = {
         {MONEY: [error("Problem")]}, "OrderFailed", {REFUND: 0, GIVE_BACK: 1, CUSTOMER: 1}
     ),
     "the payment timed out: it is not repeated, and refunded": Scenario(
-        {MONEY: [timed_out()]}, "OrderFailed", {MONEY: 1, REFUND: 1, GIVE_BACK: 1}
+        {MONEY: [time_out()]}, "OrderFailed", {MONEY: 1, REFUND: 1, GIVE_BACK: 1}
     ),
     "throttled twice: what did not run is tried again": Scenario(
-        {MONEY: [throttled(), throttled(), returned()]}, None, {MONEY: 3, REFUND: 0}
+        {MONEY: [throttle(), throttle(), answer()]}, None, {MONEY: 3, REFUND: 0}
     ),
     "the platform failed in the middle: not tried again": Scenario(
         {MONEY: [error("Call.Unknown")]}, "OrderFailed", {MONEY: 1, REFUND: 1}
     ),
     "the stock timed out: given back": Scenario(
-        {STOCK: [timed_out()]}, "OrderFailed", {GIVE_BACK: 1, REFUND: 1}
+        {STOCK: [time_out()]}, "OrderFailed", {GIVE_BACK: 1, REFUND: 1}
     ),
     "no carrier: everything is given back": Scenario(
         {PARCEL: [error("NoCarrier")]}, "OrderFailed", {GIVE_BACK: 1, REFUND: 1, CUSTOMER: 1}
@@ -107,7 +107,7 @@ def test_an_order_that_fails_is_a_run_that_fails(ordering: Any, subtests: pytest
         with subtests.test(name):
             run = simulate(ordering.order_flow, ORDER, answers)
             assert (run.failure.name if run.failure else None) == ends
-            assert {each: run.called(each) for each in calls} == calls
+            assert {each: run.count_calls(each) for each in calls} == calls
 
 
 def test_what_could_not_be_taken_back_is_told_by_name(ordering: Any) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from leeward.http.messages import Request, Response
+from leeward._http.messages import Request, Response
 from tests.google import oracle
 from tests.google.playing import answer
 

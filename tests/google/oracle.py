@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from unittest import mock
 from urllib.parse import unquote
 
-from leeward.http.messages import Request
+from leeward._http.messages import Request
 
 READ: dict[str, tuple[str, str]] = {
     "documents:commit": ("google.cloud.firestore_v1.types", "CommitRequest"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from leeward.http.messages import Response
+from leeward._http.messages import Response
 from leeward_google.identity.credentials import Bearer
 from tests import playing
 from tests.playing import LATER, NOW, Played, document, headers_of, json_answer

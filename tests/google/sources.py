@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
+from leeward._http.messages import Failure, Request, Response
 from leeward.adapter import TargetConfig
 from leeward.adapter.resolver import Source, Unresolved
-from leeward.http.messages import Failure, Request, Response
 from leeward_google.settings.options import Settings, settings_from
 
 NOW = 1_800_000_000.0

@@ -14,13 +14,13 @@ import pytest
 import requests
 import responses
 
+from leeward._http.messages import Failure, Phase, Response
+from leeward._http.options import TransportOptions
+from leeward._http.threads import CurlTransport
 from leeward.adapter.http_functions import Address
 from leeward.adapter.resolver import FunctionAddress, Source
 from leeward.adapter.tokens import LARGEST
 from leeward.errors import ConfigError, Outcome
-from leeward.http.messages import Failure, Phase, Response
-from leeward.http.options import TransportOptions
-from leeward.http.threads import CurlTransport
 from leeward_contract_tests.rows import each_row
 from leeward_google.identity.credentials import ACCESS_TOKEN, SCOPE, Bearer, Project
 from leeward_google.identity.endpoint import PROBE_SECONDS
@@ -265,7 +265,7 @@ def test_the_hardened_mode_asks_apart_and_at_the_usual_address() -> None:
     found, config = target(trust_env=False, identity="metadata", project="shop-1")
     config = config._replace(env={})
     fetch = source_of(found, config, closed, now=lambda: NOW)
-    with mock.patch("leeward.http.threads.CurlTransport.send", send):
+    with mock.patch("leeward._http.threads.CurlTransport.send", send):
         assert fetch(ACCESS_TOKEN, 5.0).value == Bearer("canary-token")
     assert (sent, closed.sent) == (["http://169.254.169.254"], [])
 

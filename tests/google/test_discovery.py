@@ -9,6 +9,8 @@ import pytest
 import requests
 import responses
 
+from leeward._http.messages import Failure, Request, Response
+from leeward._http.wire import Wire
 from leeward.adapter import Capability
 from leeward.adapter.http_functions import Address
 from leeward.adapter.opening import LazyPlans
@@ -16,8 +18,6 @@ from leeward.adapter.plan_driver import PlanDriver, TargetInfo
 from leeward.adapter.resolver import FunctionAddress, Resolved, Source, Unresolved
 from leeward.calls import Invoke
 from leeward.errors import Outcome
-from leeward.http.messages import Failure, Request, Response
-from leeward.http.wire import Wire
 from leeward_google.driver import LIMITS, PLANS
 from leeward_google.functions.addresses import KEPT, FunctionUrl
 from leeward_google.functions.discovery import lookup_source

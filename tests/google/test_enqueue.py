@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
+from leeward._http.messages import Failure, Phase, Response
 from leeward.adapter.http_functions import Address
 from leeward.calls import Enqueue
 from leeward.errors import InvalidRequest, Outcome
-from leeward.http.messages import Failure, Phase, Response
 from leeward_contract_tests.rows import each_row
 from leeward_google.functions.addresses import FunctionUrl
 from leeward_google.functions.queues import tasks, topics

@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from leeward._http.messages import Response
 from leeward.adapter import TOO_LARGE
 from leeward.adapter.plans import STALE_CREDENTIALS
 from leeward.errors import Outcome
-from leeward.http.messages import Response
 from leeward_contract_tests.rows import each_row
 from leeward_google.errors import REASONS, STATUSES, Told, outcome_of, told_by
 from tests.google import oracle

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leeward import cloudevents, json_text
+from leeward._http.messages import Failure, Phase, Response
 from leeward.calls import Publish
 from leeward.errors import InvalidRequest, Outcome
-from leeward.http.messages import Failure, Phase, Response
 from leeward.values import Event
 from leeward_contract_tests.rows import each_row
 from leeward_google.events.plans import (

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from leeward._http.messages import Failure, Phase, Request, Response
 from leeward.adapter import TOO_LARGE
 from leeward.adapter.http_functions import Address
 from leeward.adapter.plans import STALE_CREDENTIALS
@@ -13,7 +14,6 @@ from leeward.adapter.resolver import FunctionAddress
 from leeward.calls import FunctionFault, Invoke, Result
 from leeward.envelope import BY_HANDLER, mark_of
 from leeward.errors import InvalidRequest, Outcome
-from leeward.http.messages import Failure, Phase, Request, Response
 from leeward_contract_tests.rows import each_row
 from leeward_google.functions.plans import NO_INSTANCE, functions
 from leeward_google.settings.services import Functions

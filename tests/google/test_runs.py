@@ -6,9 +6,9 @@ from urllib.parse import unquote
 
 import pytest
 
+from leeward._http.messages import Failure, Phase, Response
 from leeward.calls import AbortRun, GetRun, StartRun
 from leeward.errors import InvalidRequest, Outcome
-from leeward.http.messages import Failure, Phase, Response
 from leeward_contract_tests.rows import each_row
 from leeward_google.settings.services import Workflows
 from leeward_google.workflows.runs import LABEL, label_of, runs

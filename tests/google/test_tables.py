@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from leeward._http.messages import Failure, Phase, Response
 from leeward.adapter.classification import STALE
 from leeward.calls import Delete, Key, Load, Scan, Store, Stored
 from leeward.errors import InvalidRequest, Outcome
-from leeward.http.messages import Failure, Phase, Response
 from leeward_contract_tests.rows import each_row
 from leeward_google.errors import STATUSES
 from leeward_google.identity.credentials import ACCESS_TOKEN, Bearer

@@ -129,7 +129,7 @@ def _named(tree: ast.AST) -> dict[str, str | None]:
         ("from leeward import Client", False),
         ("from leeward import clock", False),
         ("from leeward import json_text", True),
-        ("from leeward.http.messages import Request", False),
+        ("from leeward._http.messages import Request", False),
         ("from leeward.adapter.plan_run import PlanRun", False),
         ("from leeward.adapter import plan_run", False),
         ("from leeward.adapter._secret import x", False),

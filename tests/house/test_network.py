@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from pytest_socket import SocketConnectBlockedError
 
-from leeward.http.messages import Request
-from leeward.http.options import TransportOptions
-from leeward.http.threads import CurlTransport
+from leeward._http.messages import Request
+from leeward._http.options import TransportOptions
+from leeward._http.threads import CurlTransport
 from tests.guard import LeftLoopback, check_reach
 from tests.house.workspace import ROOT, members, read_pyproject
 
@@ -79,7 +79,9 @@ def test_every_test_tree_has_these_guards(pytestconfig: pytest.Config) -> None:
     assert [
         each for each in members() if any((each / name).exists() for name in own_settings)
     ] == []
-    assert [path for path in _test_files(others) if "leeward.http" in path.read_text("utf-8")] == []
+    assert [
+        path for path in _test_files(others) if "leeward._http" in path.read_text("utf-8")
+    ] == []
 
 
 def _test_files(folders: list[Path]) -> list[Path]:

@@ -38,7 +38,6 @@ PUBLIC = [
     "PublishReport",
     "Receipt",
     "Record",
-    "SpoolFull",
     "StoreReceipt",
     "TargetStatus",
     "TargetUnavailable",

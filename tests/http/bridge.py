@@ -7,11 +7,11 @@ import threading
 from collections.abc import Callable
 from typing import TypeAlias, TypeVar
 
-from leeward.http.aio import AsyncCurlTransport, LoopConnection
-from leeward.http.connector import Connector
-from leeward.http.messages import Failure, Request, Response
-from leeward.http.options import TransportOptions
-from leeward.http.threads import CurlTransport
+from leeward._http.aio import AsyncCurlTransport, LoopConnection
+from leeward._http.connector import Connector
+from leeward._http.messages import Failure, Request, Response
+from leeward._http.options import TransportOptions
+from leeward._http.threads import CurlTransport
 from tests.http.wire import LIMIT
 
 T = TypeVar("T")

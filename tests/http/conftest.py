@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 import pytest
 import trustme
 
-from leeward.http.options import TransportOptions
-from leeward.http.threads import CurlTransport
+from leeward._http.options import TransportOptions
+from leeward._http.threads import CurlTransport
 from tests.http.bridge import AnyTransport, Bridge
 
 

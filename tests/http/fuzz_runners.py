@@ -8,9 +8,9 @@ import threading
 from collections import Counter
 from contextlib import suppress
 
-from leeward.http.messages import Failure, Request, Response
-from leeward.http.options import TransportOptions
-from leeward.http.threads import CurlTransport
+from leeward._http.messages import Failure, Request, Response
+from leeward._http.options import TransportOptions
+from leeward._http.threads import CurlTransport
 from tests.http.bridge import AnyTransport, Bridge
 from tests.http.mutations import MOST, Case, Verdict, a_case, by_leeward
 from tests.http.wire import LIMIT

@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 import h11
 
-from leeward.http.protocol_error import ProtocolError
-from leeward.http.response_parser import ResponseParser
+from leeward._http.failures import ProtocolError
+from leeward._http.response_parser import ResponseParser
 
 MOST = 1000
 """Bytes that a body may have here."""

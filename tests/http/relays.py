@@ -19,6 +19,7 @@ from functools import partial
 from random import Random
 from typing import Any, Final, NamedTuple
 
+from leeward._http.messages import Response
 from leeward.adapter.http_functions import Address
 from leeward.adapter.plan_run import Learnt, PlanRun
 from leeward.adapter.plans import Need, Planner, Send
@@ -26,7 +27,6 @@ from leeward.adapter.resolver import FunctionAddress
 from leeward.calls import Invoke, Result
 from leeward.envelope import mark_of
 from leeward.errors import Outcome
-from leeward.http.messages import Response
 from leeward_aws.functions.plans import functions as aws_functions
 from leeward_azure.functions.plans import functions as azure_functions
 from leeward_azure.settings.services import Functions as AzureFunctions

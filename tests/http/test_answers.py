@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from leeward.http.messages import Failure, Phase, Request, Response
+from leeward._http.messages import Failure, Phase, Request, Response
 from tests.http.bridge import AnyTransport
 from tests.http.wire import LIMIT, Peer, Wire, once
 

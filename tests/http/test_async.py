@@ -16,13 +16,13 @@ import pycurl  # type: ignore[import-untyped]
 import pytest
 import trustme
 
+from leeward._http.aio import AsyncCurlTransport, LoopConnection
+from leeward._http.connection import Connection
+from leeward._http.connector import Connector, End
+from leeward._http.exchange import Exchange
+from leeward._http.messages import Failure, Phase, Request, Response
+from leeward._http.options import TransportOptions
 from leeward.errors import ConfigError, InvalidRequest
-from leeward.http.aio import AsyncCurlTransport, LoopConnection
-from leeward.http.connection import Connection
-from leeward.http.connector import Connector, End
-from leeward.http.exchange import Exchange
-from leeward.http.messages import Failure, Phase, Request, Response
-from leeward.http.options import TransportOptions
 from tests.http.bridge import check_idle, check_unregistered
 from tests.http.certificates import tls_context
 from tests.http.test_pool import CLOSED, Gate
@@ -395,16 +395,16 @@ def test_closing_as_a_request_goes_out_leaves_nothing_to_do(
     ca: trustme.CA, ca_file: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Over TLS a look at the connection is due at once, when it is closed already."""
-    real = LoopConnection._go_on
+    real = LoopConnection._resume
 
     with Wire(hang, tls=tls_context(ca.issue_cert("127.0.0.1"))) as wire:
 
         async def scenario(transport: AsyncCurlTransport) -> None:
-            def go_on(connection: LoopConnection, exchange: Exchange, events: int) -> None:
+            def resume(connection: LoopConnection, exchange: Exchange, events: int) -> None:
                 real(connection, exchange, events)
                 transport.close()
 
-            monkeypatch.setattr(LoopConnection, "_go_on", go_on)
+            monkeypatch.setattr(LoopConnection, "_resume", resume)
             failure = await transport.send(_post(wire, "https"), LIMIT)
             assert failure == Failure(Phase.RECEIVE, sent=True, code="closed")
             await asyncio.sleep(0)
@@ -645,21 +645,21 @@ def test_a_wire_loads_nothing_heavy_until_it_is_used() -> None:
     """Neither libcurl nor asyncio; and threads load no asyncio."""
     _program(
         "import sys\n"
-        "from leeward.http.options import TransportOptions\n"
-        "from leeward.http.wire import curl_wire\n"
+        "from leeward._http.options import TransportOptions\n"
+        "from leeward._http.wire import curl_wire\n"
         "wire = curl_wire(TransportOptions())\n"
         "assert {'pycurl._pycurl', 'asyncio', 'select'}.isdisjoint(sys.modules)\n"
         "wire.transport()\n"
         "assert 'pycurl._pycurl' in sys.modules\n"
-        "assert {'asyncio', 'ssl', 'socket', 'leeward.http.aio'}.isdisjoint(sys.modules)\n"
+        "assert {'asyncio', 'ssl', 'socket', 'leeward._http.aio'}.isdisjoint(sys.modules)\n"
     )
 
 
 FORGOTTEN = """
 import asyncio, gc, sys
-from leeward.http.aio import AsyncCurlTransport, LoopConnection
-from leeward.http.messages import Request, Response
-from leeward.http.options import TransportOptions
+from leeward._http.aio import AsyncCurlTransport, LoopConnection
+from leeward._http.messages import Request, Response
+from leeward._http.options import TransportOptions
 
 good, silent = (Request("POST", origin, "/", (), b"x") for origin in sys.argv[1:])
 kept = []
@@ -698,9 +698,9 @@ def test_what_is_left_of_a_closed_loop_ends_quietly(end: str) -> None:
 FORKED = """
 import asyncio, os, sys, warnings
 from leeward.errors import ConfigError
-from leeward.http.aio import AsyncCurlTransport, LoopConnection
-from leeward.http.messages import Request, Response
-from leeward.http.options import TransportOptions
+from leeward._http.aio import AsyncCurlTransport, LoopConnection
+from leeward._http.messages import Request, Response
+from leeward._http.options import TransportOptions
 
 warnings.simplefilter("ignore", DeprecationWarning)  # forking a loop is the point here
 origin, ca_file = sys.argv[1:]

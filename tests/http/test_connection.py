@@ -14,12 +14,12 @@ from typing import ClassVar, TypeVar
 import pytest
 import trustme
 
-from leeward.http import connection
-from leeward.http.connection import Connection
-from leeward.http.exchange import Exchange
-from leeward.http.libcurl import CurlError
-from leeward.http.messages import Failure, Phase, Request, Response
-from leeward.http.options import TransportOptions
+from leeward._http import connection
+from leeward._http.connection import Connection
+from leeward._http.exchange import Exchange
+from leeward._http.libcurl import CurlError
+from leeward._http.messages import Failure, Phase, Request, Response
+from leeward._http.options import TransportOptions
 from tests.http.bridge import AnyTransport
 from tests.http.certificates import tls_context
 from tests.http.wire import LIMIT, OK, Peer, Wire, answer, hang
@@ -72,7 +72,7 @@ def _dies(after: int, monkeypatch: pytest.MonkeyPatch) -> None:
             return
         died.append(True)
         for _ in range(after):
-            exchange.sent(self.handle.send(exchange.to_send()))
+            exchange.note_sent(self.handle.send(exchange.to_send()))
         raise CurlError(55, "Send failure: Connection reset by peer")
 
     monkeypatch.setattr(Connection, "_send", send)
@@ -336,9 +336,9 @@ def test_a_connection_is_not_used_for_ever(make: Callable[..., AnyTransport], op
 
 CTRL_C = """
 import os, signal, sys, threading, time
-from leeward.http.threads import CurlTransport
-from leeward.http.messages import Request
-from leeward.http.options import TransportOptions
+from leeward._http.threads import CurlTransport
+from leeward._http.messages import Request
+from leeward._http.options import TransportOptions
 
 signal.signal(signal.SIGINT, signal.default_int_handler)
 threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()

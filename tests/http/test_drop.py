@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from leeward.http.messages import Request, Response
+from leeward._http.messages import Request, Response
 from tests.http.bridge import AnyTransport
 from tests.http.test_pool import CLOSED, Gate
 from tests.http.wire import LIMIT, OK, Peer, Wire, answer

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from leeward._http.exchange import Exchange
+from leeward._http.failures import Progress
+from leeward._http.messages import Failure, Phase, Request, Response
+from leeward._http.options import TransportOptions
 from leeward.errors import ConfigError, InvalidRequest
-from leeward.http.exchange import Exchange
-from leeward.http.failures import Progress
-from leeward.http.messages import Failure, Phase, Request, Response
-from leeward.http.options import TransportOptions
 from leeward_contract_tests.rows import each_row
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
@@ -38,7 +38,7 @@ def test_everything_is_sent_once_and_in_order(size: int, takes: list[int], tls: 
         assert 0 < len(piece) <= (RECORD if tls else 1024 * 1024)
         count = min(takes.pop() if takes else len(piece), len(piece))
         sent += piece[:count]
-        exchange.sent(count)
+        exchange.note_sent(count)
     assert sent.partition(b"\r\n\r\n")[2] == body
 
 
@@ -46,7 +46,7 @@ def test_nothing_taken_is_proved_and_a_byte_is_not() -> None:
     """The count is ours, so it is a fact."""
     assert not _fail(_exchange()).sent
     exchange = _exchange()
-    exchange.sent(1)
+    exchange.note_sent(1)
     assert _fail(exchange)[:3] == (Phase.SEND, True, "curl.55")
 
 
@@ -54,17 +54,17 @@ def test_nothing_taken_is_proved_and_a_byte_is_not() -> None:
 def test_part_of_a_record_may_have_left(scheme: str) -> None:
     """A connection without room has taken nothing, but TLS may have sent a part of what it had."""
     exchange = _exchange(scheme=scheme)
-    exchange.blocked()
+    exchange.note_blocked()
     assert _fail(exchange).sent is (scheme == "https")
 
 
 def test_an_answer() -> None:
     """It is the result when it is whole, and leaves the connection clean."""
     exchange = _exchange()
-    exchange.sent(len(exchange.to_send()))
-    exchange.received(OK[:-1])
+    exchange.note_sent(len(exchange.to_send()))
+    exchange.receive(OK[:-1])
     assert (exchange.result, exchange.leaves_clean) == (None, False)
-    exchange.received(OK[-1:])
+    exchange.receive(OK[-1:])
     assert exchange.result == Response(200, {"content-length": "2"}, b"hi")
     assert exchange.leaves_clean
 
@@ -85,8 +85,8 @@ def test_an_answer() -> None:
 def test_an_answer_that_leaves_the_connection_in_doubt(raw: bytes) -> None:
     """It is an answer, and the connection is not used again."""
     exchange = _exchange()
-    exchange.sent(len(exchange.to_send()))
-    exchange.received(raw)
+    exchange.note_sent(len(exchange.to_send()))
+    exchange.receive(raw)
     assert isinstance(exchange.result, Response)
     assert not exchange.leaves_clean
 
@@ -94,8 +94,8 @@ def test_an_answer_that_leaves_the_connection_in_doubt(raw: bytes) -> None:
 def test_a_request_that_was_not_wholly_sent_leaves_the_connection_in_doubt() -> None:
     """Whatever was answered."""
     exchange = _exchange()
-    exchange.sent(len(exchange.to_send()) - 1)
-    exchange.received(OK)
+    exchange.note_sent(len(exchange.to_send()) - 1)
+    exchange.receive(OK)
     assert isinstance(exchange.result, Response)
     assert not exchange.leaves_clean
 
@@ -104,10 +104,10 @@ def test_a_request_that_was_not_wholly_sent_leaves_the_connection_in_doubt() -> 
 def test_nothing_that_a_server_says_raises(raw: bytes) -> None:
     """It is a failure, with libcurl's code, and no byte of it in the message."""
     exchange = _exchange()
-    exchange.sent(len(exchange.to_send()))
-    exchange.received(raw)
+    exchange.note_sent(len(exchange.to_send()))
+    exchange.receive(raw)
     if exchange.result is None:
-        exchange.received(b"")
+        exchange.receive(b"")
     assert isinstance(exchange.result, Failure)
     assert exchange.result.sent
     assert exchange.result.code in {"curl.1", "curl.8", "headers_cut"}

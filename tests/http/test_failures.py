@@ -5,9 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leeward.http.failures import PHASES, Progress, closed, explain
-from leeward.http.libcurl import pycurl
-from leeward.http.messages import Phase
+from leeward._http.failures import PHASES, Progress, explain, explain_close
+from leeward._http.libcurl import pycurl
+from leeward._http.messages import Phase
 from leeward_contract_tests.rows import each_row
 
 BEFORE = {Phase.REFUSED_HERE, Phase.NAME, Phase.CONNECT, Phase.TLS}
@@ -100,4 +100,4 @@ def test_the_phase_follows_from_the_progress(
 @given(PROGRESS)
 def test_closing_proves_no_more_than_a_deadline(progress: Progress) -> None:
     """A request given up here came as far as one whose time was up at the same moment."""
-    assert closed(progress) == explain(28, progress)._replace(code="closed")
+    assert explain_close(progress) == explain(28, progress)._replace(code="closed")

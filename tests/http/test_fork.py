@@ -15,9 +15,9 @@ pytestmark = pytest.mark.threat("S22")
 
 CHILD = """
 import os, sys, threading, warnings
-from leeward.http.threads import CurlTransport
-from leeward.http.messages import Request, Response
-from leeward.http.options import TransportOptions
+from leeward._http.threads import CurlTransport
+from leeward._http.messages import Request, Response
+from leeward._http.options import TransportOptions
 
 warnings.simplefilter("ignore", DeprecationWarning)  # forking with threads is the point here
 origin, ca_file = sys.argv[1:]

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from leeward._http.messages import Request, Response
 from leeward.adapter.classification import AUTH, NOT_FOUND, REJECTED, TOO_LARGE
 from leeward.adapter.http_functions import (
     Address,
@@ -24,7 +25,6 @@ from leeward.adapter.resolver import FunctionAddress
 from leeward.calls import Invoke, Result
 from leeward.envelope import MARK, mark_of, request_headers
 from leeward.errors import Outcome
-from leeward.http.messages import Request, Response
 from leeward_azure.functions.plans import PROOFS as AZURE
 from leeward_contract_tests.rows import each_row
 from leeward_google.functions.plans import PROOFS as GOOGLE

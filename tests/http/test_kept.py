@@ -12,7 +12,7 @@ from time import sleep
 import pytest
 import trustme
 
-from leeward.http.messages import Failure, Request, Response
+from leeward._http.messages import Failure, Request, Response
 from tests.http.bridge import AnyTransport
 from tests.http.certificates import tls_context
 from tests.http.wire import LIMIT, OK, Peer, Script, Wire

@@ -8,12 +8,12 @@ from types import SimpleNamespace
 
 import pytest
 
+from leeward._http import libcurl
 from leeward.errors import ConfigError
-from leeward.http import libcurl
 
 BY_ITSELF = """
 import sys
-from leeward.http.libcurl import pycurl
+from leeward._http.libcurl import pycurl
 assert "dataclasses" not in sys.modules and "inspect" not in sys.modules
 assert "pycurl" not in sys.modules
 """
@@ -26,7 +26,7 @@ package.Curl().close()
 
 PACKAGE_FIRST = """
 import pycurl as package
-from leeward.http.libcurl import pycurl
+from leeward._http.libcurl import pycurl
 assert package.Curl is pycurl.Curl
 """
 
@@ -49,7 +49,7 @@ def _told(monkeypatch: pytest.MonkeyPatch, **attributes: object) -> str:
     module = SimpleNamespace(version="PycURL/7.45.7 libcurl/8.16.0", **attributes)
     monkeypatch.setattr(libcurl, "load", lambda: module)
     with pytest.raises(ConfigError) as caught:
-        libcurl.required()
+        libcurl.require()
     return str(caught.value)
 
 
@@ -59,8 +59,8 @@ def test_without_pycurl_the_message_says_what_to_install() -> None:
         "import sys\n"
         "sys.modules['pycurl'] = None\n"
         "from leeward.errors import ConfigError\n"
-        "from leeward.http.options import TransportOptions\n"
-        "from leeward.http.wire import curl_wire\n"
+        "from leeward._http.options import TransportOptions\n"
+        "from leeward._http.wire import curl_wire\n"
         "try:\n"
         "    curl_wire(TransportOptions()).transport()\n"
         "except ConfigError as error:\n"
@@ -83,7 +83,7 @@ def test_a_pycurl_that_cannot_be_loaded_is_told_from_none(monkeypatch: pytest.Mo
 
     monkeypatch.setattr(libcurl, "load", load)
     with pytest.raises(ConfigError, match=r"cannot be loaded \(libssl.so.1.1") as caught:
-        libcurl.required()
+        libcurl.require()
     assert isinstance(caught.value.__cause__, ImportError)
 
 

@@ -10,8 +10,8 @@ from time import monotonic, sleep
 import pytest
 import trustme
 
-from leeward.http import public_socket
-from leeward.http.messages import Failure, Phase, Request, Response
+from leeward._http import addresses
+from leeward._http.messages import Failure, Phase, Request, Response
 from leeward_contract_tests.rows import each_row
 from tests.http.bridge import AnyTransport
 from tests.http.certificates import tls_context
@@ -125,7 +125,7 @@ def test_a_connection_that_died_while_idle_is_replaced(
     hardened: bool,
 ) -> None:
     """Nothing has left on the dead one; the request goes out once, on another, and is answered."""
-    monkeypatch.setattr(public_socket, "is_public", lambda _: True)
+    monkeypatch.setattr(addresses, "is_public", lambda _: True)
     transport = make(public_only=hardened)
     with ExitStack() as stack:
         wires = [(method, stack.enter_context(Wire(script))) for method in METHODS]

@@ -8,8 +8,8 @@ from types import ModuleType
 
 import pytest
 
-from leeward.http import options
-from leeward.http.options import TransportOptions, options_from_env
+from leeward._http import options
+from leeward._http.options import TransportOptions, options_from_env
 from leeward_contract_tests.rows import each_row
 
 

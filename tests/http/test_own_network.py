@@ -8,12 +8,12 @@ from typing import Self
 
 import pytest
 
+from leeward._http import addresses
+from leeward._http.addresses import is_cut_off
+from leeward._http.failures import Progress, explain
 from leeward.adapter import NO_NETWORK
 from leeward.adapter.plan_run import result_of
 from leeward.errors import Outcome
-from leeward.http import own_network
-from leeward.http.failures import Progress, explain
-from leeward.http.own_network import is_cut_off
 
 HERE = ((socket.AF_INET, ("127.0.0.1", 9)),)
 
@@ -31,9 +31,9 @@ def test_a_name_that_was_not_found_proves_nothing_with_a_way_out(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """It may just not exist. Without a way to anything, it is us."""
-    monkeypatch.setattr(own_network, "SOMEWHERE", HERE)
+    monkeypatch.setattr(addresses, "SOMEWHERE", HERE)
     assert not is_cut_off(0, name_found=False)
-    monkeypatch.setattr(own_network, "SOMEWHERE", ())
+    monkeypatch.setattr(addresses, "SOMEWHERE", ())
     assert is_cut_off(0, name_found=False)
 
 
@@ -53,8 +53,8 @@ class Unreachable:
 
 def test_a_look_at_the_routes_sends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Only what says that there is no way counts as none; anything else is a doubt."""
-    monkeypatch.setattr(own_network, "SOMEWHERE", HERE)
-    monkeypatch.setattr("leeward.http.own_network.socket.socket", Unreachable)
+    monkeypatch.setattr(addresses, "SOMEWHERE", HERE)
+    monkeypatch.setattr("leeward._http.addresses.socket.socket", Unreachable)
     assert is_cut_off(0, name_found=False)
     monkeypatch.setattr(Unreachable, "error", errno.EACCES)
     assert not is_cut_off(0, name_found=False)

@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
+from leeward._http.messages import Failure, Phase, Request, Response
+from leeward._http.wire import Wire
 from leeward.adapter import Capability, Limits
 from leeward.adapter.plan_driver import LOAD_PROBE, PlanDriver, TargetInfo
 from leeward.adapter.plans import STALE_CREDENTIALS, Drop, Need, Plan, Send, View
 from leeward.adapter.resolver import Resolved, Unresolved
 from leeward.calls import Call, Delete, Enqueue, Invoke, Key, Result
 from leeward.errors import ConfigError, Outcome, Unsupported
-from leeward.http.messages import Failure, Phase, Request, Response
-from leeward.http.wire import Wire
 
 CALL = Invoke("f", b"{}", "k")
 FACTS = TargetInfo("nimbus:one", frozenset({Capability.INVOKE}), Limits(), {"region": "one"})

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from leeward._http.messages import Failure, Phase, Request, Response
 from leeward.adapter.plan_run import MOST_LEARNT, Learnt, PlanRun, result_of
 from leeward.adapter.plans import (
     CLOCK_SKEW,
@@ -27,7 +28,6 @@ from leeward.adapter.plans import (
 from leeward.adapter.resolver import Unresolved
 from leeward.calls import SHORTEST_WAIT, AttemptTime, Invoke, Result
 from leeward.errors import InvalidRequest, LeewardError, Outcome
-from leeward.http.messages import Failure, Phase, Request, Response
 from leeward.values import Effect
 from leeward_contract_tests.rows import each_row
 

@@ -12,17 +12,17 @@ from time import sleep
 
 import pytest
 
+from leeward._http import connection as connection_module
+from leeward._http import exchange as exchange_module
+from leeward._http import pool as pool_module
+from leeward._http.connection import Connection
+from leeward._http.exchange import Exchange
+from leeward._http.messages import Failure, Phase, Request, Response
+from leeward._http.options import TransportOptions
+from leeward._http.pool import Pool
+from leeward._http.threads import BlockingConnection, CurlTransport
 from leeward.calls import AttemptTime
 from leeward.errors import InvalidRequest
-from leeward.http import connection as connection_module
-from leeward.http import exchange as exchange_module
-from leeward.http import pool as pool_module
-from leeward.http.connection import Connection
-from leeward.http.exchange import Exchange
-from leeward.http.messages import Failure, Phase, Request, Response
-from leeward.http.options import TransportOptions
-from leeward.http.pool import Pool
-from leeward.http.threads import BlockingConnection, CurlTransport
 from tests.http.bridge import AnyTransport, Bridge
 from tests.http.wire import LIMIT, OK, Peer, Wire, answer, once
 
@@ -233,7 +233,7 @@ def test_a_place_is_handed_past_who_has_gone() -> None:
     assert (third.woken, fourth.woken, pool.in_flight, pool.waiting) == (1, 0, 1, 1)
     pool.release(third)  # it gave up when it had been woken
     assert (second.woken, third.woken, fourth.woken) == (0, 1, 1)
-    assert isinstance(pool.awaited(fourth), Connection)
+    assert isinstance(pool.collect(fourth), Connection)
     pool.release(fourth)
     assert (pool.in_flight, pool.waiting) == (0, 0)
 
@@ -247,7 +247,7 @@ def test_a_place_that_came_free_before_the_wait_is_taken() -> None:
     pool.release(first)
     assert pool.wait(second, second.wake) is None
     assert second.woken == 1
-    assert isinstance(pool.awaited(second), Connection)
+    assert isinstance(pool.collect(second), Connection)
 
 
 @pytest.mark.parametrize("comes", [False, True])
@@ -326,7 +326,7 @@ def test_an_interrupt_while_waiting_for_a_place_leaves_the_line(
 
     with Wire(gate) as wire:
         with _under_way(transport, wire, gate, 1), monkeypatch.context() as patch:
-            patch.setattr(pool_module.Pool, "awaited", interrupted)
+            patch.setattr(pool_module.Pool, "collect", interrupted)
             with pytest.raises(KeyboardInterrupt):
                 transport.send(_post(wire), 0.05)
             assert (transport.in_flight, transport.waiting) == (1, 0)

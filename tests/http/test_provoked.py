@@ -8,7 +8,7 @@ from time import monotonic
 
 import pytest
 
-from leeward.http.messages import Failure, Phase, Request
+from leeward._http.messages import Failure, Phase, Request
 from tests.http.bridge import AnyTransport
 from tests.http.wire import LIMIT, Peer, Script, Wire, hang, once
 

@@ -8,8 +8,8 @@ from collections.abc import Callable
 import pytest
 import trustme
 
+from leeward._http.messages import Failure, Phase, Request, Response
 from leeward.errors import ConfigError
-from leeward.http.messages import Failure, Phase, Request, Response
 from tests.http.bridge import AnyTransport
 from tests.http.certificates import tls_context
 from tests.http.wire import LIMIT, OK, Peer, Script, Wire, answer, hang, once

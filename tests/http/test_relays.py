@@ -7,11 +7,11 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from leeward._http.messages import Response
 from leeward.adapter.plan_run import Learnt
 from leeward.calls import Invoke
 from leeward.envelope import BY_HANDLER, MARK, mark_of
 from leeward.errors import Outcome
-from leeward.http.messages import Response
 from leeward.json_text import encode
 from leeward_azure.functions.plans import PROOFS as AZURE_PROOFS
 from leeward_contract_tests.rows import each_row

@@ -12,9 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leeward.http.protocol_error import ProtocolError
-from leeward.http.response_body import Chunked
-from leeward.http.response_parser import MOST_OF_HEADS, ResponseParser
+from leeward._http.failures import ProtocolError
+from leeward._http.response_parser import MOST_OF_HEADS, Chunked, ResponseParser
 from leeward_contract_tests.rows import each_row
 
 MOST = 1000

@@ -9,8 +9,8 @@ import trustme
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from leeward._http.messages import Request, Response
 from leeward.errors import ConfigError, InvalidRequest
-from leeward.http.messages import Request, Response
 from tests.http.bridge import AnyTransport
 from tests.http.certificates import tls_context
 from tests.http.wire import LIMIT, OK, Peer, Wire, answer, once

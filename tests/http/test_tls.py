@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import trustme
 
+from leeward._http.messages import Failure, Phase, Request, Response
 from leeward.errors import ConfigError
-from leeward.http.messages import Failure, Phase, Request, Response
 from tests.http.bridge import AnyTransport
 from tests.http.certificates import tls_context
 from tests.http.wire import LIMIT, OK, Peer, Wire, answer, once

@@ -2,9 +2,9 @@
 
 from typing import Any
 
+from leeward._items.decoding import _Reader
+from leeward._items.encoding import digest
 from leeward.adapter.items import Profile
-from leeward.items.decoding import _Reader
-from leeward.items.digest import digest
 from tests.items.values import native_of
 
 

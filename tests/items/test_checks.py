@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 
 from leeward import json_text
+from leeward._items import check_json, checked_size
 from leeward.errors import InvalidRequest, Outcome
-from leeward.items import check_json, checked_size
 from leeward_contract_tests.rows import each_row
 from tests.items.strategies import ITEMS
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-import leeward.items
+import leeward._items
+from leeward._items import check_json
 from leeward.adapter.items import Profile, checked_size, decode, encode
-from leeward.items import check_json
 from leeward_contract_tests.rows import each_row
 from tests.items.respelling import PROFILES
 from tests.profiling import functions_entered
@@ -28,7 +28,7 @@ ORDER = {
         {"sku": "b", "count": 1, "price": Decimal("3.30")},
     ],
 }
-CODE = (str(Path(leeward.items.__file__).parent), "tables/profile.py")
+CODE = (str(Path(leeward._items.__file__).parent), "tables/profile.py")
 
 
 def calls_of(work: Callable[[], Any]) -> Counter[str]:

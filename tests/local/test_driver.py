@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from leeward._items import EMBEDDED
 from leeward.adapter import Capability, Limits, TargetConfig
 from leeward.errors import ConfigError, LeewardError, Outcome
-from leeward.items import EMBEDDED
 from leeward.local import Local
 from leeward.registry import open_target
 from tests.local.calls import (

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from leeward._items.profile import EMBEDDED
 from leeward.calls import Key, Stored
 from leeward.errors import Outcome
-from leeward.items import EMBEDDED
 from leeward.local import Local
 from leeward.local.tables import PAGE_ITEMS, key_text
 from tests.items.corpus import NASTY_ITEMS

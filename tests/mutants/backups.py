@@ -129,7 +129,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "a set, a point or a number that is not finite becomes a plain value in silence",
-        "src/leeward/items/decoding.py",
+        "src/leeward/_items/decoding.py",
         "    if exact and not known:\n",
         "    if False:\n",
         "tests/backup/test_natives.py::test_a_value_of_another_program_is_written_again_as_it_was",

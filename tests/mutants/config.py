@@ -19,7 +19,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "a key of a later version is ignored",
-        f"{CONFIG}/values.py",
+        f"{CONFIG}/sections.py",
         "        if key in NOT_YET:\n            raise",
         "        if key in NOT_YET:\n            continue\n            raise",
         f"{TESTS}/test_bad_inputs.py::test_a_bad_file_is_refused",
@@ -40,7 +40,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "a value in the wrong place stands in the message",
-        f"{CONFIG}/values.py",
+        f"{CONFIG}/sections.py",
         'return "an empty one" if value == "" else type(value).__name__',
         "return repr(value)",
         f"{TESTS}/test_bad_inputs.py::test_a_bad_file_is_refused",

@@ -27,7 +27,7 @@ MUTANTS: Final = (
     Mutant(
         "a failure does not say where it comes from",
         _LOGS,
-        '        found["at"] = ", ".join(places)\n',
+        '        facts["at"] = ", ".join(places)\n',
         "        pass\n",
         f"{_CORE}::test_a_failure_says_where_it_comes_from",
     ),

@@ -6,7 +6,7 @@ from typing import Final
 
 from tests.mutants.mutant import Mutant
 
-ITEMS: Final = "src/leeward/items"
+ITEMS: Final = "src/leeward/_items"
 TESTS: Final = "tests/items"
 
 MUTANTS: Final = (
@@ -34,13 +34,13 @@ MUTANTS: Final = (
     Mutant(
         "an edit of another program goes unnoticed",
         f"{ITEMS}/decoding.py",
-        'known = ours.get("d") == told and _is_utf8(spelling)',
+        'known = ours.get("d") == actual and _is_utf8(spelling)',
         "known = _is_utf8(spelling)",
         f"{TESTS}/test_foreign.py::test_edit_is_noticed",
     ),
     Mutant(
         "the type tree is no part of the digest",
-        f"{ITEMS}/digest.py",
+        f"{ITEMS}/encoding.py",
         'tree = CONSTANTS[None] if types is None else f"s{len(types)}:{types}"',
         "tree = CONSTANTS[None]",
         f"{TESTS}/test_foreign.py::test_edit_is_noticed",

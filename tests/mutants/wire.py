@@ -6,7 +6,7 @@ from typing import Final
 
 from tests.mutants.mutant import Mutant
 
-HTTP: Final = "src/leeward/http"
+HTTP: Final = "src/leeward/_http"
 TESTS: Final = "tests/http"
 
 MUTANTS: Final = (
@@ -96,14 +96,14 @@ MUTANTS: Final = (
     ),
     Mutant(
         "a body without end has no limit",
-        f"{HTTP}/response_body.py",
+        f"{HTTP}/response_parser.py",
         "if self._taken.tell() + len(data) > self._most:",
         "if False:",
         f"{TESTS}/test_answers.py::test_a_body_above_the_cap_is_given_up",
     ),
     Mutant(
         "anything may stand behind a chunk",
-        f"{HTTP}/response_body.py",
+        f"{HTTP}/response_parser.py",
         'if not b"\\r\\n".startswith(end):',
         "if False:",
         f"{TESTS}/test_response_parser.py::test_what_is_not_an_answer",
@@ -154,7 +154,7 @@ MUTANTS: Final = (
         "what a server said before it hung up is lost",
         f"{HTTP}/connection.py",
         "                while exchange.result is None:\n"
-        "                    exchange.received(self.handle.recv(_ROOM))",
+        "                    exchange.receive(self.handle.recv(_ROOM))",
         "                pass",
         f"{TESTS}/test_connection.py::test_what_a_server_said_before_it_hung_up_counts",
     ),
@@ -245,8 +245,8 @@ MUTANTS: Final = (
     Mutant(
         "a proxy of the environment is asked",
         f"{HTTP}/libcurl.py",
-        'handle.setopt(pycurl.PROXY, _proxy_of(options) if tls else "")',
-        "options.proxy and handle.setopt(pycurl.PROXY, _proxy_of(options))",
+        "handle.setopt(pycurl.PROXY, proxy)",
+        "options.proxy and handle.setopt(pycurl.PROXY, proxy)",
         f"{TESTS}/test_proxy.py::test_the_environment_names_no_proxy",
     ),
     Mutant(

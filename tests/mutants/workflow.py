@@ -49,8 +49,8 @@ MUTANTS: Final = (
     Mutant(
         "a function can claim that it did not run",
         f"{ROOM}/steps.py",
-        "    return Failure(name if name.isidentifier() else FAILED)",
-        '    return Failure(f"Call.{name}" if name.isidentifier() else FAILED)',
+        "        return StepFailure(name if name.isidentifier() else FAILED)",
+        '        return StepFailure(f"Call.{name}" if name.isidentifier() else FAILED)',
         f"{TESTS}/test_engine.py::test_what_the_clients_exceptions_mean",
     ),
     Mutant(
@@ -85,8 +85,8 @@ MUTANTS: Final = (
     Mutant(
         "a call under way is made a second time",
         f"{ROOM}/driving.py",
-        "isinstance(open_[0], Call) and not self._under_way:",
-        "isinstance(open_[0], Call):",
+        "isinstance(open_[0], StepCall) and not self._under_way:",
+        "isinstance(open_[0], StepCall):",
         f"{TESTS}/test_engine.py::test_the_last_branch_under_way_is_called_once",
     ),
     Mutant(
@@ -168,7 +168,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "a retry that names an error drops the proofs",
-        f"{ROOM}/arguments.py",
+        f"{ROOM}/flow.py",
         ".with_proofs()",
         "",
         f"{TESTS}/test_definition.py::test_a_retry_that_names_an_error_keeps_the_proofs",
@@ -225,8 +225,8 @@ MUTANTS: Final = (
     Mutant(
         "a holder that was stopped calls a step of somebody else",
         f"{ROOM}/driving.py",
-        "return made(self._invoke, call) if self._is_held() else None",
-        "return made(self._invoke, call)",
+        "return make_call(self._invoke, call) if self._is_held() else None",
+        "return make_call(self._invoke, call)",
         f"{TESTS}/test_leases.py::test_a_holder_that_was_stopped_calls_nothing_that_is_not_its_own",
     ),
     Mutant(
@@ -371,7 +371,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "a mistake in YAML is told with the line of its parent",
-        "src/leeward/workflow/files.py",
+        "src/leeward/workflow/reading.py",
         "        line, node = pairs[0][0].start_mark.line + 1, pairs[0][1]",
         "        node = pairs[0][1]",
         "tests/workflow/test_definition.py::test_a_mistake_in_yaml_is_told_with_its_line",

@@ -11,9 +11,9 @@ import pytest
 from typer.testing import CliRunner
 
 from leeward import App, ConfigError
+from leeward._items.names import EXPIRES
 from leeward.cli.app import app as command_line
 from leeward.config import load_settings, with_order
-from leeward.items.names import EXPIRES
 from leeward_deploy.aws.export import cloudformation
 from leeward_deploy.commands.export import deployment_of
 from leeward_deploy.recipe import Entry, PackageSpec

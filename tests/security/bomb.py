@@ -10,9 +10,9 @@ import resource
 import sys
 import zlib
 
-from leeward.http.messages import Failure, Request, Response
-from leeward.http.options import TransportOptions
-from leeward.http.threads import CurlTransport
+from leeward._http.messages import Failure, Request, Response
+from leeward._http.options import TransportOptions
+from leeward._http.threads import CurlTransport
 from tests.http.wire import LIMIT, OK, Peer, Script, Wire, once
 
 MIB = 1024 * 1024

@@ -15,13 +15,13 @@ import leeward_aws.settings.options as aws
 import leeward_azure.settings.options as azure
 import leeward_google.settings.options as google
 from leeward import Client, Config, ConfigError, LeewardError
+from leeward._http.messages import Failure, Phase, Request, Response
 from leeward.adapter import Driver, opening
 from leeward.adapter.items import checked_size, decode, encode
 from leeward.calls import Page, Result, Stored, UnreadableItem
 from leeward.config import TableConfig
 from leeward.config.load import _parse, load_settings, with_order
 from leeward.errors import Outcome
-from leeward.http.messages import Failure, Phase, Request, Response
 from leeward.opening import target_config
 from leeward.registry import open_target
 from leeward.testing import FakeClock

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import sys
 
+from leeward._http.messages import Request, Response
+from leeward._http.options import options_from_env
+from leeward._http.threads import CurlTransport
 from leeward.adapter import TargetConfig
-from leeward.http.messages import Request, Response
-from leeward.http.options import options_from_env
-from leeward.http.threads import CurlTransport
 from leeward_aws.settings.options import settings_from
 
 

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leeward.http import public_socket
-from leeward.http.messages import Failure, Phase, Request, Response
-from leeward.http.options import TransportOptions
-from leeward.http.public_addresses import is_public
-from leeward.http.threads import CurlTransport
+from leeward._http import addresses
+from leeward._http.addresses import is_public
+from leeward._http.messages import Failure, Phase, Request, Response
+from leeward._http.options import TransportOptions
+from leeward._http.threads import CurlTransport
 from tests.http.wire import LIMIT, OK, Wire, answer, once
 
 pytestmark = pytest.mark.threat("S1")
@@ -101,7 +101,7 @@ def test_every_connection_is_judged_anew(
 ) -> None:
     """A name that was public for the first connection and is not for the second sends nothing."""
     resolver = _Resolver(True, False)
-    monkeypatch.setattr(public_socket, "is_public", resolver)
+    monkeypatch.setattr(addresses, "is_public", resolver)
     transport = make(public_only=True)
     with Wire(once(b"HTTP/1.1 204 Done\r\nConnection: close\r\n\r\n")) as wire:
         request = Request("POST", wire.origin(), "/")
@@ -117,7 +117,7 @@ def test_a_kept_connection_stays_usable(
 ) -> None:
     """It was judged when it was made; the socket behind it lives as long as it does."""
     resolver = _Resolver(True)
-    monkeypatch.setattr(public_socket, "is_public", resolver)
+    monkeypatch.setattr(addresses, "is_public", resolver)
     transport = make(public_only=True)
     with Wire(answer(OK)) as wire:
         for _ in range(3):
@@ -129,7 +129,7 @@ def test_a_kept_connection_stays_usable(
 def test_no_socket_of_another_family() -> None:
     """A path in the file system, for one, is no public address."""
     address = type("Address", (), {"family": socket.AF_UNIX, "addr": "socket"})
-    assert public_socket.open_public(0, address) == -1
+    assert addresses.open_public(0, address) == -1
 
 
 def test_no_socket_when_none_can_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -141,7 +141,7 @@ def test_no_socket_when_none_can_be_had(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(socket, "socket", too_many)
     fields = {"addr": ("8.8.8.8", 443), "socktype": socket.SOCK_STREAM, "protocol": 0}
     address = type("Address", (), {"family": socket.AF_INET, **fields})
-    assert public_socket.open_public(0, address) == -1
+    assert addresses.open_public(0, address) == -1
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from leeward.http.options import TransportOptions
+from leeward._http.options import TransportOptions
 from tests.house.workspace import ROOT
 from tests.http.wire import LIMIT
 from tests.security.bomb import KINDS, MIB

@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 import trustme
 
+from leeward._http.options import refuse_key_log
 from leeward.adapter import TargetConfig
 from leeward.errors import ConfigError
-from leeward.http.options import refuse_key_log
 from leeward.registry import open_target
 from tests.house.workspace import ROOT
 from tests.http.certificates import tls_context

@@ -13,6 +13,9 @@ import leeward.adapter
 import leeward.calls
 import leeward.errors
 import leeward.values
+from leeward._http import messages, options
+from leeward._http.messages import Failure, Phase, Request, Response
+from leeward._http.options import TransportOptions
 from leeward.adapter import TargetConfig, plans, resolver
 from leeward.adapter.plans import Learn, Send, View
 from leeward.adapter.resolver import Resolved, _Held
@@ -31,12 +34,10 @@ from leeward.calls import (
     Stored,
     StoreMany,
 )
-from leeward.errors import Outcome
-from leeward.http import messages, options
-from leeward.http.messages import Failure, Phase, Request, Response
-from leeward.http.options import TransportOptions
-from leeward.masking import masked, outline
+from leeward.errors import Outcome, _Said
+from leeward.masking import mask, outline
 from leeward.values import Event, InvokeResult, Record
+from leeward.values.objects import ObjectInfo
 from leeward_aws.identity.credentials import Credentials
 from leeward_contract_tests.rows import each_row
 
@@ -80,6 +81,8 @@ CARRYING: list[tuple[Any, ...]] = [
     (Result(Outcome.APP_ERROR, fault=FunctionFault("E", CANARY)), "type='E'"),
     (InvokeResult({"a": CANARY}, "aws", "k1"), "value=<dict: 1>", "target='aws'"),
     (Record(ITEM, "r1", "aws"), "item=<dict: 2>", "revision='r1'", "target='aws'"),
+    (ObjectInfo("o", 6, "r1", "aws", metadata={"a": CANARY}), "name='o'", "metadata=<dict: 1>"),
+    (_Said(CANARY), "<text>"),
     (REQUEST, "method='POST'", "origin='https://host'", "body=<bytes: 6>"),
     (Response(200, {"a": CANARY}, CANARY.encode()), "status=200", "headers=<dict: 1>"),
     (Failure(Phase.BODY, True, "curl.7", 200, OSError(CANARY)), "code='curl.7'", "<OSError>"),
@@ -108,7 +111,8 @@ def test_a_value_shows_what_it_is_and_not_what_it_carries(
 
 
 NOTHING_TO_HIDE = {
-    "Attempt", "Receipt", "PublishReceipt", "PublishEntry", "PublishReport", "StoreReceipt",
+    "Attempt", "ObjectPage", "Receipt",
+    "PublishReceipt", "PublishEntry", "PublishReport", "StoreReceipt",
     "TargetStatus", "CircuitStatus", "RoutingEvent", "ProbeReport", "Limits", "Need", "TheirTime",
     "Drop", "Token", "FunctionAddress", "_Said",
 }  # fmt: skip
@@ -134,8 +138,8 @@ def test_every_value_was_thought_of() -> None:
 
 def test_a_field_that_is_not_listed_is_not_shown() -> None:
     """Also one that is added later."""
-    assert masked(Key(("id",), ("42",))) == "Key(fields=<tuple: 1>, values=<tuple: 1>)"
-    assert masked(Key(("id",), ("42",)), "values") == "Key(fields=<tuple: 1>, values=('42',))"
+    assert mask(Key(("id",), ("42",))) == "Key(fields=<tuple: 1>, values=<tuple: 1>)"
+    assert mask(Key(("id",), ("42",)), "values") == "Key(fields=<tuple: 1>, values=('42',))"
 
 
 @each_row(

@@ -77,7 +77,7 @@ import sys
 from leeward import AsyncClient, Client, Config
 from leeward.registry import open_target
 from leeward.adapter import TargetConfig
-import leeward.local, leeward.items, leeward.http.threads, leeward.http.aio
+import leeward.local, leeward._items, leeward._http.threads, leeward._http.aio
 for provider, options in {
     "aws": {"region": "us-east-1"},
     "azure": {"function_app": "shop", "function_key": "key"},

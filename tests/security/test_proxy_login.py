@@ -12,12 +12,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leeward import Client, Config, ConfigError, LeewardError
+from leeward._http.connection import Connection
+from leeward._http.libcurl import handle_for
+from leeward._http.messages import Failure, Request
+from leeward._http.options import (
+    PROXIES,
+    TransportOptions,
+    check_proxy,
+    options_from_env,
+    without_login,
+)
 from leeward.adapter import TargetConfig
-from leeward.http.connection import Connection
-from leeward.http.libcurl import handle_for
-from leeward.http.messages import Failure, Request
-from leeward.http.options import PROXIES, TransportOptions, options_from_env
-from leeward.http.proxy import check_proxy, without_login
 from leeward.registry import open_target
 from tests.http.bridge import AnyTransport
 from tests.http.wire import LIMIT, Wire, hang

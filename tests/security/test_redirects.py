@@ -6,9 +6,9 @@ from http import HTTPStatus
 
 import pytest
 
-from leeward.http.messages import Request, Response
-from leeward.http.options import TransportOptions
-from leeward.http.threads import CurlTransport
+from leeward._http.messages import Request, Response
+from leeward._http.options import TransportOptions
+from leeward._http.threads import CurlTransport
 from tests.http.wire import LIMIT, OK, Wire, answer
 
 pytestmark = pytest.mark.threat("S2")

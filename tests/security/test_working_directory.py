@@ -15,7 +15,7 @@ import pytest
 
 from leeward import ConfigError
 from leeward.config import load_config
-from leeward.config.found_file import problem_of
+from leeward.config.load import problem_of
 from leeward.entrypoints import all_entry_points, entry_points
 from tests.sqlite.test_file_safety import SOMEBODY, needs_root
 

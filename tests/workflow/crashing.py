@@ -20,11 +20,10 @@ from leeward.testing import FakeClock
 from leeward.values import Effect, InvokeResult, Json
 from leeward.values.runs import RunState
 from leeward.workflow import read_definition
-from leeward.workflow.commands import Answer, Failure, Returned
-from leeward.workflow.document import written
+from leeward.workflow.commands import Answer, Returned, StepFailure
 from leeward.workflow.driving import Drive, Means
 from leeward.workflow.journal import Journal
-from leeward.workflow.model import PROVED, Definition, Step, nodes
+from leeward.workflow.model import PROVED, Definition, Step, document_of, nodes
 from leeward.workflow.rows import Row, RunKey
 from leeward.workflow.workers import LEASE
 from leeward_contract_tests.workflows.virtual import Died, error_of
@@ -77,7 +76,7 @@ class World:
                 self.names[idempotency_key] = function
                 self.payloads.setdefault(idempotency_key, []).append(payload)
         self._pass()
-        if isinstance(answer, Failure):
+        if isinstance(answer, StepFailure):
             raise error_of(answer.name)
         return InvokeResult(answer.value, "local", idempotency_key)
 
@@ -192,7 +191,7 @@ def differences_of(seed: int, at: int) -> list[str]:
 
 def keyed(definition: Definition) -> Definition:
     """Return a definition whose steps may all be repeated, at least once."""
-    text = json.dumps(written(definition)).replace('"attempts": 1,', '"attempts": 2,')
+    text = json.dumps(document_of(definition)).replace('"attempts": 1,', '"attempts": 2,')
     for effect in Effect:
         text = text.replace(f'"effect": "{effect.value}"', '"effect": "keyed"')
     return read_definition(json.loads(text))

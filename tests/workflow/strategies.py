@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from leeward.values import Effect, Json
 from leeward.workflow import model
 from leeward.workflow.checks import check_definition
-from leeward.workflow.commands import Answer, Call, Failure, Returned
-from leeward.workflow.expressions import frozen
+from leeward.workflow.commands import Answer, Returned, StepCall, StepFailure
+from leeward.workflow.model import freeze
 from leeward.workflow.retry import NEVER, Retry
 
 ERRORS = (
@@ -100,7 +100,7 @@ class Maker:
         """Draw a payload."""
         one, other = self.reference(names), self.reference(names)
         value: Any = {"one": one, "list": [other, self.pick(*SCALARS)], "x": self.pick(*SCALARS)}
-        return frozen(self.pick(value, [one, other], one))
+        return freeze(self.pick(value, [one, other], one))
 
     def reference(self, names: list[str]) -> model.Reference:
         """Draw a reference to what is known."""
@@ -128,9 +128,9 @@ class Maker:
                 body_of = (*body_of, self.stop(0, inner))
                 if self.pick(True, False):
                     body_of = (model.Saga(self.id("saga"), body_of),)
-            handlers.append(model.Handler(errors, body_of))
+            handlers.append(model.ErrorHandler(errors, body_of))
             names += inner[len(known) :]
-        return model.Attempt(id, body, tuple(handlers))
+        return model.AttemptNode(id, body, tuple(handlers))
 
     def saga(self, depth: int, names: list[str], levels: int, in_saga: bool) -> model.Node:
         """Draw a saga."""
@@ -221,7 +221,7 @@ def definition_of(seed: int, *, late: bool = False) -> model.Definition:
     maker = Maker(Random(seed), late=late)
     if late:
         undo = model.Undo("undo-hour", 5, Retry(on=(model.ANY,), attempts=2))
-        hour = model.Step("hour", "hour", frozen({}), Effect.IDEMPOTENT, 5, NEVER, undo)
+        hour = model.Step("hour", "hour", freeze({}), Effect.IDEMPOTENT, 5, NEVER, undo)
         behind = maker.attempt(2, ["input", "hour"], 0, True)
         outer = model.Saga(
             "outer", (hour, behind, *maker.block(1, ["input", "hour"], in_saga=True)), "reverse"
@@ -246,7 +246,7 @@ class Functions:
     def __init__(self, seed: int) -> None:
         self.seed = seed
 
-    def __call__(self, call: Call) -> Answer:
+    def __call__(self, call: StepCall) -> Answer:
         """Answer a call of the kernel."""
         return self.answer(call.function, call.key, call.attempt)
 
@@ -257,7 +257,7 @@ class Functions:
         failing = number % 8 == 0 if function.startswith("undo-") else number % 5 == 0
         if failing:
             name = ERRORS[number // 8 % len(ERRORS)]
-            return Failure(name, ambiguous=name in (model.TIMEOUT, model.UNKNOWN))
+            return StepFailure(name, ambiguous=name in (model.TIMEOUT, model.UNKNOWN))
         return Returned(INPUTS[number // 8 % len(INPUTS)])
 
     def __repr__(self) -> str:

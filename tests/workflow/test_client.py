@@ -14,8 +14,8 @@ from leeward.errors import Unsupported
 from leeward.local import Local
 from leeward.values.runs import RunState
 from leeward.workflow import Flow, Ref
-from leeward.workflow.files import yaml_of
 from leeward.workflow.model import Step
+from leeward.workflow.reading import yaml_of
 from tests.scripted import NOT_SENT, Scripted
 from tests.workflow.flows import order_flow
 from tests.workflow.test_engine import NAMES, two

@@ -13,12 +13,10 @@ from hypothesis import strategies as st
 
 from leeward.errors import ConfigError
 from leeward.workflow import ANY, Definition, Flow, Ref, Retry, read_definition, workflow
-from leeward.workflow.document import stored, template_written, written
-from leeward.workflow.files import json_of, read_file, yaml_in, yaml_of
 from leeward.workflow.limits import LIMITS
-from leeward.workflow.model import Reference, nodes
-from leeward.workflow.reading import read_stored
-from leeward.workflow.simulator import error, returned, simulate, throttled
+from leeward.workflow.model import Reference, compact_json_of, document_of, nodes, write_template
+from leeward.workflow.reading import json_of, read_file, read_stored, yaml_in, yaml_of
+from leeward.workflow.simulator import answer, error, simulate, throttle
 from leeward_contract_tests.rows import each_row
 from tests.workflow.flows import everything, order_flow
 from tests.workflow.strategies import definitions
@@ -28,8 +26,8 @@ from tests.workflow.strategies import definitions
 @given(definitions())
 def test_json_is_the_same_tree(definition: Definition) -> None:
     """What is written and read again is the same definition, and has the same digest."""
-    by_json = read_definition(json.loads(json.dumps(written(definition))))
-    assert written(by_json) == written(definition)
+    by_json = read_definition(json.loads(json.dumps(document_of(definition))))
+    assert document_of(by_json) == document_of(definition)
     assert by_json.digest == definition.digest
 
 
@@ -38,7 +36,7 @@ def test_json_is_the_same_tree(definition: Definition) -> None:
 def test_yaml_is_the_same_tree(definition: Definition) -> None:
     """What is written as YAML and read again is the same definition."""
     by_yaml = read_definition(yaml_in(yaml_of(definition), "x"))
-    assert written(by_yaml) == written(definition)
+    assert document_of(by_yaml) == document_of(definition)
 
 
 def test_a_document_may_leave_out_what_has_a_default(tmp_path: Path) -> None:
@@ -66,7 +64,7 @@ def test_a_document_may_leave_out_what_has_a_default(tmp_path: Path) -> None:
 
 def test_the_digest_is_of_what_is_done() -> None:
     """It differs with every field, and does not with the way of writing it down."""
-    document = written(order_flow)
+    document = document_of(order_flow)
     text = json.dumps(document)
     changes = [("30", "31"), ("invalid", "bad"), ("keyed", "idempotent"), ("$input", "$$input")]
     for old, new in changes:
@@ -274,7 +272,7 @@ def test_what_an_engine_cannot_do_is_refused_where_it_is_written(
 
 def test_documents_that_are_wrong_are_refused_with_the_place(subtests: pytest.Subtests) -> None:
     """The message names the field by its path."""
-    sound = written(order_flow)
+    sound = document_of(order_flow)
 
     def changed(change: Callable[[dict], object]) -> object:  # type: ignore[type-arg]
         document = json.loads(json.dumps(sound))
@@ -368,10 +366,10 @@ def test_a_field_of_any_name_is_read_as_it_was_written() -> None:
         for number, field in enumerate(fields):
             w.step("one", {"v": value[field]["inner"]}, id=f"one-{number}")
 
-    again = read_definition(json.loads(json.dumps(written(odd))))
+    again = read_definition(json.loads(json.dumps(document_of(odd))))
     assert again == odd
     assert again.digest == odd.digest
-    texts = [template_written(Reference("input", (field,))) for field in fields]
+    texts = [write_template(Reference("input", (field,))) for field in fields]
     assert texts[:2] == ['$input["order id"]', '$input["a.b"]']
     assert texts[-1] == "$input.plain-1"
     for text in ("$input[1]", '$input["a"', '$input["\\x"]', "$input.", "$input..a"):
@@ -423,7 +421,7 @@ def test_what_the_python_front_takes_the_readers_take(
         definition = workflow("odd")(flow)
     except ConfigError:
         return
-    document = json.loads(stored(definition))
+    document = json.loads(compact_json_of(definition))
     for read in (read_definition(document), read_stored(document, "the journal")):
         assert (read, read.digest) == (definition, definition.digest)
 
@@ -442,7 +440,7 @@ def test_files_take_the_deepest_that_the_python_front_takes(tmp_path: Path) -> N
             w.step("f", _nest(50))
 
     definition = workflow("deep")(flow)
-    assert simulate(definition, {"a": 1}).called("f") == 1
+    assert simulate(definition, {"a": 1}).count_calls("f") == 1
     for name, text in (("a.json", json_of(definition)), ("a.yaml", yaml_of(definition))):
         (tmp_path / name).write_text(text)
         assert read_file(tmp_path / name) == definition
@@ -452,7 +450,7 @@ def test_what_was_stored_is_not_checked_by_a_limit_of_today(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Its runs are under way. What it says of retries holds as it stands there, too."""
-    document = json.loads(stored(order_flow))
+    document = json.loads(compact_json_of(order_flow))
     document["do"][0]["do"][0]["retry"]["on"] = ["Busy"]
     for limit in ("definition", "timeout", "reference"):
         tighter = LIMITS[limit]._replace(most=5)
@@ -460,7 +458,7 @@ def test_what_was_stored_is_not_checked_by_a_limit_of_today(
     with pytest.raises(ConfigError, match="at most 5"):
         read_definition(document)
     read = read_stored(document, "the journal")
-    assert json.loads(stored(read)) == document
+    assert json.loads(compact_json_of(read)) == document
     with pytest.raises(ConfigError, match="unknown field 'race'"):
         read_stored({**document, "race": 1}, "the journal")
 
@@ -475,12 +473,12 @@ def test_a_retry_that_names_an_error_keeps_the_proofs() -> None:
             w.step("once", retry=Retry(on=(), attempts=1))
 
     definition = workflow("busy")(flow)
-    document = written(definition)
+    document = document_of(definition)
     del document["timeout"]
     step: Any = document["do"][0]["do"][0]
     for retry in (step["retry"], step["undo"]["retry"]):
         assert retry["on"] == ["Busy", "Call.Throttled", "Call.NotSent"]
         retry["on"] = ["Busy"]
     assert read_definition(document) == definition
-    run = simulate(definition, None, {"f": [throttled(), error("Busy"), returned()]})
-    assert (run.failure, run.called("f"), run.called("once")) == (None, 3, 1)
+    run = simulate(definition, None, {"f": [throttle(), error("Busy"), answer()]})
+    assert (run.failure, run.count_calls("f"), run.count_calls("once")) == (None, 3, 1)

@@ -10,11 +10,11 @@ from leeward import FunctionError, Throttled
 from leeward.testing import FakeClock
 from leeward.values import InvokeResult, Json
 from leeward.workflow import ANY, Definition, Flow, Ref, workflow
-from leeward.workflow.commands import Failure, Returned
+from leeward.workflow.commands import Returned, StepFailure
 from leeward.workflow.driving import Drive, Means
 from leeward.workflow.journal import Journal
+from leeward.workflow.kernel import Machine
 from leeward.workflow.limits import most
-from leeward.workflow.machine import Machine
 from leeward.workflow.rows import Row
 
 NOW = 1_750_000_000.0
@@ -65,12 +65,12 @@ def test_what_comes_behind_a_result_that_is_too_large_ends_as_it_ends() -> None:
     """The undo and the handler are called once, and succeed: the result is not kept anywhere."""
     world = World({"grow": lambda _: "x" * most("results")})
     found = world.drive(growing, world.start(growing))
-    assert found.answer == Failure("Grown")
+    assert found.answer == StepFailure("Grown")
     assert world.calls == ["book", "grow", "unbook", "tell"]
     events = world.journal.events(found.key)
-    assert [place[0] for place, noted in events.items() if isinstance(noted.answer, Failure)] == [
-        "grow"
-    ]
+    assert [
+        place[0] for place, noted in events.items() if isinstance(noted.answer, StepFailure)
+    ] == ["grow"]
 
 
 @workflow("paying")
@@ -100,7 +100,7 @@ def test_a_call_that_was_repeated_after_a_death_may_have_run_before() -> None:
             world.clock.advance(60.0)
             (taken,) = world.journal.take(["paying"], world.clock.now(), 30.0, 1)
             found = world.drive(paying, taken)
-        assert isinstance(found.answer, Failure)
+        assert isinstance(found.answer, StepFailure)
         assert world.calls[-1] == "refund"
 
 
@@ -117,14 +117,14 @@ def test_a_cancel_holds_at_once_though_its_clock_is_ahead() -> None:
     row = world.start(waiting)
     world.journal.cancel(row.key, NOW + 5.0)
     found = world.drive(waiting, row)
-    assert (found.answer, world.calls) == (Failure("Flow.Cancelled", final=True), [])
+    assert (found.answer, world.calls) == (StepFailure("Flow.Cancelled", final=True), [])
 
     world = World()
     world.drive(waiting, world.start(waiting))
     world.journal.cancel(row.key, NOW + 5.0)
     (taken,) = world.journal.take(["waiting"], NOW + 5.0, 30.0, 1)
     found = world.drive(waiting, taken)
-    assert (found.answer, world.calls) == (Failure("Flow.Cancelled", final=True), ["one"])
+    assert (found.answer, world.calls) == (StepFailure("Flow.Cancelled", final=True), ["one"])
 
 
 def test_a_pause_that_was_noted_is_not_moved_by_a_lease_that_is_renewed() -> None:

@@ -14,7 +14,7 @@ from leeward.local import Local
 from leeward.testing import Fault, FaultyDriver
 from leeward.values import Json
 from leeward.workflow import Definition, Flow, Ref, workflow
-from leeward.workflow.commands import Answer, Failure
+from leeward.workflow.commands import Answer, StepFailure
 from leeward.workflow.orchestration import ACTIVITY, ORCHESTRATOR, orchestrate
 from leeward_azure.workflows.durable import activity, definitions_in, register
 from leeward_deploy.azure.flows import export
@@ -139,7 +139,7 @@ def test_an_activity_that_failed_itself_is_taken_back() -> None:
         ("ship", ["book", "pay", "tell", "ship", "unship", "refund", "unbook"]),
     ):
         host = _Host(lost)
-        assert _orchestrated(booking, host) == Failure("Call.Unknown", ambiguous=True)
+        assert _orchestrated(booking, host) == StepFailure("Call.Unknown", ambiguous=True)
         assert host.calls == calls
 
 

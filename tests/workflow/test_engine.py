@@ -31,9 +31,9 @@ from leeward.local import Local
 from leeward.testing import FakeClock
 from leeward.values.runs import RunState
 from leeward.workflow import ANY, Flow, Ref, workflow
+from leeward.workflow.checks import by_name
 from leeward.workflow.engine import Engine
 from leeward.workflow.journal import Journal
-from leeward.workflow.known import by_name
 from leeward.workflow.rows import RunKey
 from leeward.workflow.steps import failure_of
 from tests.house.workspace import ROOT

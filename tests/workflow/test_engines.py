@@ -15,8 +15,7 @@ import pytest
 import leeward_contract_tests
 from leeward.errors import ConfigError
 from leeward.workflow import Flow, Ref, workflow
-from leeward.workflow.commands import Answer, Call, Failure, Returned
-from leeward.workflow.document import stored
+from leeward.workflow.commands import Answer, Returned, StepCall, StepFailure
 from leeward.workflow.model import (
     DEADLINE,
     NOT_SENT,
@@ -26,6 +25,7 @@ from leeward.workflow.model import (
     Definition,
     Reference,
     Step,
+    compact_json_of,
     functions_of,
     nodes,
 )
@@ -34,7 +34,7 @@ from leeward.workflow.simulator import simulate
 from leeward_contract_tests.workflows.cases import RunEnd, cases_in
 from leeward_contract_tests.workflows.cases import difference_of as difference_of_case
 from leeward_contract_tests.workflows.programs import EngineProcess
-from leeward_contract_tests.workflows.virtual import embedded
+from leeward_contract_tests.workflows.virtual import run_in_journal
 from leeward_deploy.aws.flows.export import export as export_aws
 from leeward_deploy.google.flows.export import export as export_google
 from leeward_deploy.recipe import WORKFLOW_EXPORTS, offer_of
@@ -64,8 +64,8 @@ ENGINES: dict[str, Callable[[], EngineProcess]] = {
     "step_functions": lambda: engine_process("step_functions", as_machine),
     "workflows": lambda: engine_process("workflows", as_workflow),
     "workflows_emulator": lambda: engine_process("emulator", as_workflow),
-    "durabletask": lambda: engine_process("durable", stored, "durabletask"),
-    "durable_replay": lambda: engine_process("durable", stored, "replay"),
+    "durabletask": lambda: engine_process("durable", compact_json_of, "durabletask"),
+    "durable_replay": lambda: engine_process("durable", compact_json_of, "replay"),
 }
 
 
@@ -78,7 +78,7 @@ def engine(request: pytest.FixtureRequest) -> Iterator[tuple[str, EngineProcess]
 
 def alike(answer: Answer) -> Answer:
     """Return an answer as far as every engine tells it: of an error, its name."""
-    return Failure(answer.name) if isinstance(answer, Failure) else answer
+    return StepFailure(answer.name) if isinstance(answer, StepFailure) else answer
 
 
 @workflow("falling", timeout=1)
@@ -99,11 +99,11 @@ def test_a_handler_that_fails_makes_no_late_run_go_on(engine: tuple[str, EngineP
 
     def answering(function: str, _: str, __: int) -> Answer:
         time.sleep(1.1 if function == "slow" else 0)
-        return Failure("Boom") if function == "tell" else Returned()
+        return StepFailure("Boom") if function == "tell" else Returned()
 
     end = engine[1].run(falling, None, answering)
     assert sorted(function for function, _ in end.calls) == ["log", "slow", "tell"]
-    assert alike(end[0]) == Failure("Boom")
+    assert alike(end[0]) == StepFailure("Boom")
 
 
 @workflow("stopping", timeout=60)
@@ -145,17 +145,17 @@ def test_a_stop_behind_a_final_error_ends_its_handler_only(
     _, process = engine
     deep = ["tell", "note", "unnote", "untell"]
     rows: list[tuple[str, str, Answer, list[str]]] = [
-        ("none", "body", Failure(DEADLINE), deep),
-        ("none", "handler", Failure(DEADLINE), deep),
+        ("none", "body", StepFailure(DEADLINE), deep),
+        ("none", "handler", StepFailure(DEADLINE), deep),
         ("own", "at-once", Returned("own"), []),
-        ("own", "later", Failure(DEADLINE), []),
+        ("own", "later", StepFailure(DEADLINE), []),
     ]
     for error, where, expected, called in rows:
         with subtests.test(f"{error} {where}"):
             given = {"error": error, "stop": where}
             ended = process.run(stopping, given, lambda *_: Returned())
             assert alike(ended.end) == expected
-            undone = ["unhour"] if isinstance(expected, Failure) else []
+            undone = ["unhour"] if isinstance(expected, StepFailure) else []
             assert [function for function, _ in ended.calls] == ["hour", *called, *undone]
 
 
@@ -177,7 +177,7 @@ def test_the_embedded_engine_and_the_kernel_end_so(subtests: pytest.Subtests) ->
     assert len(cases) >= 12
     for case in cases:
         with subtests.test(case.name):
-            assert difference_of_case(case, embedded(case)) is None
+            assert difference_of_case(case, run_in_journal(case)) is None
             if not case.happens and not case.takes:
                 run = simulate(case.definition, case.value, case.answers)
                 calls = Counter((call.function, call.key) for call in run.calls)
@@ -197,7 +197,7 @@ def test_lists_stay_lists(engine: tuple[str, EngineProcess], subtests: pytest.Su
     values: list[Any] = [[], [1], [1, 2], [[1]], [[]], None, "x"]
     for value in values:
         with subtests.test(str(value)):
-            for answer in (Returned(), Failure("Call.Timeout", ambiguous=True)):
+            for answer in (Returned(), StepFailure("Call.Timeout", ambiguous=True)):
                 ended = process.run(lists, value, lambda *_, told=answer: told)
                 payload = [value, [value, []], {"in": [value]}]
                 assert ended.payloads["take", "lists/run/take"] == payload
@@ -303,12 +303,12 @@ def test_large_data_end_no_machine(
                     large,
                     {"n": 1},
                     lambda function, *_, sizes=(size, third): (
-                        Failure("Boom")
+                        StepFailure("Boom")
                         if function == "both-of-them"
                         else Returned("x" * sizes[function == "take-c"])
                     ),
                 )
-                assert alike(ended.end) == Failure(error)
+                assert alike(ended.end) == StepFailure(error)
                 others = [each for each in functions_called(ended) if not each.startswith("take")]
                 assert others == called
                 if "give-c" in called:
@@ -333,7 +333,7 @@ def test_large_results_end_no_run_of_other_engines(
                     told if function.startswith("take") else None
                 ),
             )
-            assert alike(ended.end) == Failure(TOO_LARGE)
+            assert alike(ended.end) == StepFailure(TOO_LARGE)
             others = [each for each in functions_called(ended) if not each.startswith("take")]
             assert others == ["give-a", "give-b", "give-c"]
             assert ended.payloads["give-c", "large/run/take-c/undo"]["result"] is None
@@ -361,7 +361,7 @@ def test_a_list_that_is_too_long_begins_with_no_element(monkeypatch: pytest.Monk
     with ENGINES["step_functions"]() as process:
         assert process.run(many, [1, 2, 3], lambda *_: Returned()).end == Returned()
         ended = process.run(many, [1, 2, 3, 4], lambda *_: Returned())
-        assert alike(ended.end) == Failure("Call.TooLarge")
+        assert alike(ended.end) == StepFailure("Call.TooLarge")
         assert not ended.calls
     monkeypatch.setattr("leeward_deploy.aws.flows.machine.HISTORY", 5)
     with pytest.raises(ConfigError, match="can take 12 events .* and Step Functions keeps 5"):
@@ -385,8 +385,8 @@ def difference_of(name: str, process: EngineProcess, seed: int) -> str | None:
     def answering(function: str, key: str, attempt: int) -> Answer:
         answer = functions.answer(function, key, attempt)
         # Of a Lambda function nobody learns that a call was not sent.
-        if name == "step_functions" and isinstance(answer, Failure) and answer.name == NOT_SENT:
-            return Failure(THROTTLED)
+        if name == "step_functions" and isinstance(answer, StepFailure) and answer.name == NOT_SENT:
+            return StepFailure(THROTTLED)
         return answer
 
     whole = {
@@ -395,7 +395,7 @@ def difference_of(name: str, process: EngineProcess, seed: int) -> str | None:
         if isinstance(node, Step) and isinstance(node.payload, Reference)
     }
 
-    def is_refused(call: Call) -> bool:
+    def is_refused(call: StepCall) -> bool:
         """Return whether Step Functions would take the payload for another one."""
         of_type = call.payload is None or isinstance(call.payload, str)
         return name == "step_functions" and of_type and call.function in whole
@@ -404,7 +404,7 @@ def difference_of(name: str, process: EngineProcess, seed: int) -> str | None:
         definition,
         value,
         lambda call: (
-            Failure(REFUSED)
+            StepFailure(REFUSED)
             if is_refused(call)
             else answering(call.function, call.key, call.attempt)
         ),
@@ -435,7 +435,7 @@ def selling(w: Flow, _: Ref) -> None:
 def test_a_problem_is_known_by_its_reason(engine: tuple[str, EngineProcess]) -> None:
     """Where it has no class of its own."""
     end = engine[1].run(
-        selling, None, lambda name, *_: Failure("sold_out") if name == "sell" else Returned()
+        selling, None, lambda name, *_: StepFailure("sold_out") if name == "sell" else Returned()
     )
     assert {function: count for (function, _), count in end.calls.items()} == {
         "sell": 1,
@@ -453,8 +453,8 @@ def test_a_status_proves_nothing_of_a_function_that_does_not_mark_its_answers() 
 
     with engine_process("workflows", as_foreign) as foreign:
         for name in ("Call.Throttled", "Call.Refused"):
-            end = foreign.run(selling, None, lambda *_, told=name: Failure(told))
-            assert alike(end.end) == Failure("Call.Unknown")
+            end = foreign.run(selling, None, lambda *_, told=name: StepFailure(told))
+            assert alike(end.end) == StepFailure("Call.Unknown")
             assert sum(end.calls.values()) == 1
 
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from leeward.values import Effect, Json
 from leeward.workflow import ANY, Definition, Flow, Ref, Retry, workflow
-from leeward.workflow.commands import Answer, Call, Failure, Returned
-from leeward.workflow.expressions import fill, holds
+from leeward.workflow.commands import Answer, Returned, StepCall, StepFailure
+from leeward.workflow.kernel import fill, holds
 from leeward.workflow.model import (
     CANCELLED,
     COMPENSATION_FAILED,
@@ -23,7 +23,7 @@ from leeward.workflow.model import (
     Step,
     nodes,
 )
-from leeward.workflow.simulator import error, returned, simulate, throttled, timed_out
+from leeward.workflow.simulator import answer, error, simulate, throttle, time_out
 from tests.workflow.flows import everything, order_flow
 from tests.workflow.strategies import INPUTS, Functions, definitions
 
@@ -64,25 +64,25 @@ SCENARIOS: dict[str, tuple[Mapping[str, Any], Json, list[str], str | None]] = {
         "OrderFailed",
     ),
     "throttled twice": (
-        {"process-payment": [throttled(), throttled(), returned("p1")]},
+        {"process-payment": [throttle(), throttle(), answer("p1")]},
         None,
         [*GOOD[:3], "process-payment", "process-payment", *GOOD[3:]],
         None,
     ),
     "the payment timed out: it is not repeated, and taken back": (
-        {"process-payment": [timed_out()]},
+        {"process-payment": [time_out()]},
         None,
         [*GOOD[:3], "refund-payment", "restore-inventory", "notify-customer"],
         "OrderFailed",
     ),
     "the stock timed out: nothing else is done, and it is taken back": (
-        {"update-inventory": [timed_out()]},
+        {"update-inventory": [time_out()]},
         None,
         [*GOOD[:2], "restore-inventory", "notify-customer"],
         "OrderFailed",
     ),
     "a refund is refused once": (
-        {"ship-order": [error("NoCarrier")], "refund-payment": [error("Busy"), returned()]},
+        {"ship-order": [error("NoCarrier")], "refund-payment": [error("Busy"), answer()]},
         None,
         [*GOOD[:4], "refund-payment", "restore-inventory", "refund-payment", "notify-customer"],
         "OrderFailed",
@@ -115,7 +115,7 @@ def test_a_failed_compensation_is_told_with_the_steps() -> None:
 
 def test_an_undo_knows_the_key_and_the_result_of_its_step() -> None:
     """What nobody knows to have run has no result."""
-    run = simulate(order_flow, ORDER, {"process-payment": [timed_out()]})
+    run = simulate(order_flow, ORDER, {"process-payment": [time_out()]})
     undo = {call.function: call.payload for call in run.calls}
     assert undo["refund-payment"] == {
         "key": "order/run/process-payment",
@@ -125,7 +125,7 @@ def test_an_undo_knows_the_key_and_the_result_of_its_step() -> None:
     known = simulate(
         order_flow,
         ORDER,
-        {"update-inventory": [returned({"left": 3})], "ship-order": [error("No")]},
+        {"update-inventory": [answer({"left": 3})], "ship-order": [error("No")]},
     )
     undo = {call.function: call.payload for call in known.calls}
     assert undo["restore-inventory"]["result"] == {"left": 3}
@@ -152,7 +152,7 @@ def test_whatever_a_step_gets_its_undo_can_get_too() -> None:
         run = simulate(deep, {"payload": nested(levels)}, {})
         assert [call.function for call in run.calls] == calls
     for levels, result in ((63, nested(63)), (64, None)):
-        run = simulate(deep, {"payload": 1}, {"take": [returned(nested(levels))]})
+        run = simulate(deep, {"payload": 1}, {"take": [answer(nested(levels))]})
         assert run.calls[-1].payload["result"] == result
 
 
@@ -174,7 +174,7 @@ def test_cancelling_compensates_and_tells() -> None:
         w.step("never")
 
     run = simulate(quiet, cancel_after=100.0)
-    assert (run.end, run.seconds) == (Failure(CANCELLED, final=True), 101.0)
+    assert (run.end, run.seconds) == (StepFailure(CANCELLED, final=True), 101.0)
     assert [call.function for call in run.calls] == ["f", "tell"]
 
 
@@ -197,12 +197,12 @@ def test_a_stop_behind_a_final_error_ends_its_handler_only() -> None:
                 w.step("nor-this")
 
     run = simulate(stopping, cancel_after=1.5)
-    assert run.end == Failure(CANCELLED, final=True)
+    assert run.end == StepFailure(CANCELLED, final=True)
     called = [call.function for call in run.calls]
     assert called == ["book", "pay", "tell", "untell", "refund", "unbook"]
     # Behind any other error it ends the run, as everywhere.
     run = simulate(stopping, None, {"never": [error("Declined")]})
-    assert (run.result, run.called("refund")) == ("well", 0)
+    assert (run.result, run.count_calls("refund")) == ("well", 0)
 
 
 def test_a_deadline_is_looked_at_before_each_step() -> None:
@@ -216,14 +216,14 @@ def test_a_deadline_is_looked_at_before_each_step() -> None:
             w.step("h")
 
     run = simulate(slow, seconds_per_call=6.0)
-    assert run.end == Failure(DEADLINE, final=True)
+    assert run.end == StepFailure(DEADLINE, final=True)
     assert [call.function for call in run.calls] == ["f", "g", "undo-g", "undo-f"]
 
 
 def test_every_node_is_carried_out() -> None:
     """The wide flow, with branches, a choice and a loop."""
     order = {"id": "1", "kind": "x", "weight": 10, "lines": [{"n": 1}, {"n": 2}]}
-    run = simulate(everything, order, {"take-stock": [returned({"place": "A7"})]})
+    run = simulate(everything, order, {"take-stock": [answer({"place": "A7"})]})
     assert run.result == {"stock": {"place": "A7"}}
     assert sorted(call.key for call in run.calls) == [
         "everything/run/pack/0",
@@ -241,7 +241,7 @@ def test_every_node_is_carried_out() -> None:
 def test_an_error_in_a_branch_waits_for_the_others_and_takes_all_back() -> None:
     """No branch is stopped in the middle; the undo is in reverse order of the branches."""
     run = simulate(everything, {}, {"take-money": [error("Declined")]}, seconds_per_call=1.0)
-    assert run.end == Failure("Declined")
+    assert run.end == StepFailure("Declined")
     assert [call.function for call in run.calls] == ["take-stock", "take-money", "give-stock"]
     late = simulate(everything, {"lines": [1]}, {"pack": [error("Torn")]})
     assert [call.function for call in late.calls][-3:] == ["pack", "give-money", "give-stock"]
@@ -286,13 +286,13 @@ def test_no_unsafe_step_is_repeated_unless_it_did_not_run(
     functions = Functions(seed)
     answers: dict[str, list[Answer]] = {}
 
-    def answering(call: Call) -> Answer:
+    def answering(call: StepCall) -> Answer:
         answer = functions(call)
         answers.setdefault(call.key, []).append(answer)
         return answer
 
     run = simulate(definition, value, answering)
-    assert isinstance(run.end, Returned | Failure)
+    assert isinstance(run.end, Returned | StepFailure)
     steps = _steps(definition)
     keys = {call.key: call for call in run.calls}
     for key, found in answers.items():
@@ -301,7 +301,7 @@ def test_no_unsafe_step_is_repeated_unless_it_did_not_run(
             continue
         if step.effect is Effect.UNSAFE:
             proofs = {"Call.Throttled", "Call.NotSent"}
-            assert all(isinstance(a, Failure) and a.name in proofs for a in found[:-1])
+            assert all(isinstance(a, StepFailure) and a.name in proofs for a in found[:-1])
         assert len(found) <= step.retry.attempts
 
 
@@ -314,7 +314,7 @@ def test_a_saga_that_fails_takes_back_each_step_that_may_have_run(
     functions = Functions(seed)
     ran: set[str] = set()
 
-    def answering(call: Call) -> Answer:
+    def answering(call: StepCall) -> Answer:
         answer = Returned() if call.key.endswith("/undo") else functions(call)
         if isinstance(answer, Returned) or answer.ambiguous:
             ran.add(call.key)
@@ -355,5 +355,5 @@ def falling(w: Flow, _: Ref) -> None:
 def test_a_handler_that_fails_makes_no_run_go_on() -> None:
     """Its error takes the place of the deadline, is seen by handlers, and ends the run as well."""
     run = simulate(falling, None, {"tell": [error("Boom")]})
-    assert run.failure == Failure("Boom", final=True)
+    assert run.failure == StepFailure("Boom", final=True)
     assert [call.function for call in run.calls] == ["a", "tell", "log"]

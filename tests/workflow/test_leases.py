@@ -24,11 +24,11 @@ from leeward.values.runs import RunState
 from leeward.workflow import Flow, Ref, workflow
 from leeward.workflow import driving as driving_module
 from leeward.workflow import workers as workers_module
-from leeward.workflow.commands import Failure, Returned
+from leeward.workflow.commands import Returned, StepFailure
 from leeward.workflow.driving import Drive, Lease, Means, Turns
 from leeward.workflow.engine import Engine
 from leeward.workflow.journal import Journal
-from leeward.workflow.machine import Machine
+from leeward.workflow.kernel import Machine
 from leeward.workflow.rows import Finished, Row, RunKey
 from leeward_contract_tests.rows import each_row
 from leeward_contract_tests.workflows.virtual import Died
@@ -307,7 +307,7 @@ def test_a_step_that_kills_its_process_ends() -> None:
 
     world = World({"pay": _die})
     found = _killed(world, poison, "pay")
-    assert found.answer == Failure("Call.Unknown", ambiguous=True)
+    assert found.answer == StepFailure("Call.Unknown", ambiguous=True)
     assert world.calls == ["book", "pay", "pay", "pay", "refund", "unbook"]
 
     world = World({"book": _die})
@@ -316,7 +316,7 @@ def test_a_step_that_kills_its_process_ends() -> None:
 
     world = World({"refund": _die, "pay": _fail})
     found = _killed(world, poison, "refund")
-    assert found.answer == Failure("Flow.CompensationFailed", steps=("pay",))
+    assert found.answer == StepFailure("Flow.CompensationFailed", steps=("pay",))
     assert world.calls.count("refund") == 6
 
 

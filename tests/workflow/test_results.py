@@ -15,7 +15,7 @@ from leeward.workflow import Flow, Ref, workflow
 from leeward.workflow.commands import Returned
 from leeward.workflow.driving import Drive, Means
 from leeward.workflow.journal import Journal
-from leeward.workflow.machine import Machine
+from leeward.workflow.kernel import Machine
 from leeward.workflow.rows import Finished, RunKey
 from leeward.workflow.tables import LARGE as CHARACTERS
 from leeward.workflow.tables import by_reference

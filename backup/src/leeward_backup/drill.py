@@ -11,13 +11,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
+from leeward._items.encoding import natives_in
 from leeward.adapter import Limits
 from leeward.calls import Call, Page, Result, Store, Stored
 from leeward.client import Client
 from leeward.clock import Clock
 from leeward.config import Config, TableConfig
 from leeward.errors import LeewardError
-from leeward.items.natives import natives_in
 from leeward.local import Local
 from leeward_backup.check import sealing_of
 from leeward_backup.checkpoints import WorkFile

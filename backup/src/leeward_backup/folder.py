@@ -14,12 +14,12 @@ import re
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
+from leeward._items.keys import escape_key
 from leeward._operations.cursors import Cursors
 from leeward._operations.downloads import DAMAGED
 from leeward._operations.upkeep import own_bucket
 from leeward.client import Client
 from leeward.errors import Conflict, InvalidRequest, OutcomeUnknown
-from leeward.items.keys import escape_key
 from leeward.values.objects import ObjectInfo
 from leeward_backup.lines import Damaged
 from leeward_backup.manifest import Manifest, decode_manifest, segments_named_in

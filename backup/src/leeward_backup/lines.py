@@ -31,9 +31,9 @@ from functools import cache
 from typing import Any, Final, NamedTuple
 
 from leeward import json_text
-from leeward.items import timestamps
-from leeward.items.natives import Native
-from leeward.items.numbers import decimal_text
+from leeward._items.encoding import NativeValue
+from leeward._items.profile import decimal_text
+from leeward._items.typetree import from_text
 from leeward.values import Item
 
 DECIMAL: Final = "$dec"
@@ -182,7 +182,7 @@ def _tag_time(value: datetime) -> dict[str, str]:
     return {TIME: value.isoformat()}
 
 
-def _tag_native(value: Native) -> dict[str, Any]:
+def _tag_native(value: NativeValue) -> dict[str, Any]:
     return {NATIVE: {"of": value.model, "raw": value.raw, "as": _tag(value.plain)}}
 
 
@@ -200,7 +200,7 @@ _FORMS: Final[dict[type, Callable[[Any], Any]]] = {
     Decimal: _tag_decimal,
     bytes: _tag_bytes,
     datetime: _tag_time,
-    Native: _tag_native,
+    NativeValue: _tag_native,
 }
 """What makes the form of a value of every other type."""
 
@@ -219,7 +219,7 @@ def _untag(value: Any) -> Any:
             or type(held["of"]) is not str
         ):
             raise Damaged("a line has a value of a provider that does not name it")
-        return Native(held["of"], held["raw"], _untag(held["as"]))
+        return NativeValue(held["of"], held["raw"], _untag(held["as"]))
     if name in TAGS:
         return _meant(name, value[name])
     return {_unescape(each): _untag(inner) for each, inner in value.items()}
@@ -271,5 +271,5 @@ _READERS: Final[dict[str, Callable[[str], Any]]] = {
     DECIMAL: _decimal_in,
     INT: _int_in,
     BYTES: _bytes_in,
-    TIME: timestamps.from_text,
+    TIME: from_text,
 }

@@ -13,12 +13,12 @@ from enum import StrEnum
 from hashlib import sha256
 from typing import Any, Final, NamedTuple
 
+from leeward._items import checked_size
+from leeward._items.encoding import NativeValue, natives_in, without_natives
+from leeward._items.names import longest_name
 from leeward._operations.upkeep import TableHome
 from leeward.adapter import Limits
 from leeward.errors import InvalidRequest
-from leeward.items import checked_size
-from leeward.items.names import longest_name
-from leeward.items.natives import Native, natives_in, without_natives
 from leeward.values import Promise
 from leeward_backup.check import check_still_there, compare, missing_since, read_segment
 from leeward_backup.checkpoints import WorkFile
@@ -73,7 +73,7 @@ def surely_fits(line: bytes, limits: Limits) -> bool:
     return small and flat and named and 0 <= key <= limits.key_bytes and _SURROGATE not in line
 
 
-def keeps(limits: Limits, native: Native) -> bool:
+def keeps(limits: Limits, native: NativeValue) -> bool:
     """Return whether a target keeps a value that only one provider has."""
     return limits.model in (ANY_MODEL, native.model)
 

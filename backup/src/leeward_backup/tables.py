@@ -6,6 +6,7 @@ import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple, Protocol
 
+from leeward._items.keys import escape_key
 from leeward._operations.cursors import Cursors
 from leeward._operations.upkeep import TableHome, home_of, make, native, read_export, store_many
 from leeward.calls import (
@@ -26,7 +27,6 @@ from leeward.calls import (
 from leeward.client import Client
 from leeward.clock import Clock
 from leeward.errors import Conflict, InvalidRequest, Outcome, OutcomeUnknown, Throttled
-from leeward.items.keys import escape_key
 from leeward.values import Item
 from leeward_backup.lines import LONGEST_LINE, Kept, key_text, line_of, line_with
 from leeward_backup.manifest import PER_ITEM, SNAPSHOT

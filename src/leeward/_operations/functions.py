@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from leeward import items
+from leeward import _items
 from leeward._operations import arguments, results
 from leeward.calls import Call, Enqueue, Invoke, Result
 from leeward.config import FunctionConfig
@@ -124,7 +124,7 @@ class FunctionOperations:
         return self._functions.get(checked) or _ANY_FUNCTION
 
     def _encode(self, payload: Json, limit: str) -> bytes:
-        items.check_json(payload, "payload")
+        _items.check_json(payload, "payload")
         encoded = encode(payload)
         if len(encoded) > getattr(self._limits.smallest, limit):
             raise PayloadTooLarge(

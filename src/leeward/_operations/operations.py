@@ -15,7 +15,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
-from leeward import items
+from leeward import _items
+from leeward._items.names import longest_name
 from leeward._operations import arguments, results
 from leeward._operations.arguments import OrderLimits
 from leeward._operations.capabilities import POSSIBLE, needed_by, require
@@ -32,7 +33,6 @@ from leeward.entropy import new_id
 from leeward.entrypoints import import_spec
 from leeward.errors import ConfigError, LeewardError, Outcome, PayloadTooLarge
 from leeward.forking import ForkLock
-from leeward.items.names import longest_name
 from leeward.registry import RUNS
 from leeward.values import NOTHING, Item, ProbeReport, Record, StoreReceipt, TargetStatus
 
@@ -302,7 +302,7 @@ class Operations:
         return arguments.key_of_item(item, fields, self._limits)
 
     def _check_item(self, item: Item) -> None:
-        size = items.checked_size(item)
+        size = _items.checked_size(item)
         if size.bytes > self._limits.smallest.item_bytes:
             raise PayloadTooLarge(
                 f"item has {size.bytes} bytes, and {self._limits.takes('item_bytes')}; "

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
+from leeward._items import check_json
 from leeward.errors import InvalidRequest, LeewardError
 from leeward.forking import ForkLock
-from leeward.items import check_json
 from leeward.values import Json
 
 if TYPE_CHECKING:

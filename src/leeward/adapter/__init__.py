@@ -21,7 +21,7 @@ from leeward import calls
 from leeward.calls import SHORTEST_WAIT, Call, Result, Store, time_after
 from leeward.clock import running_loop
 from leeward.errors import ConfigError, Outcome
-from leeward.masking import masked
+from leeward.masking import mask
 from leeward.text import did_you_mean
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ class Limits(NamedTuple):
         object_name_bytes: the name of an object, UTF-8.
         batch_stores: items that one request can store; 1 where each is a request of its own.
         name_bytes: the name of an attribute of an item, UTF-8.
-        model: the name of the data model whose own values (`leeward.items.natives`) it keeps, as
+        model: the name of the data model whose own values (`leeward._items.natives`) it keeps, as
             an exact read has them; empty for none, ``*`` for those of every model.
     """
 
@@ -373,7 +373,7 @@ class TargetConfig(NamedTuple):
     file: str | None = None
 
     def __repr__(self) -> str:
-        return masked(self, "name provider qualifier trust_env shared file")
+        return mask(self, "name provider qualifier trust_env shared file")
 
     @property
     def section(self) -> str:

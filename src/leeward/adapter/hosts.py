@@ -2,7 +2,7 @@
 
 In the hardened mode an endpoint is https, on a host that the cloud itself or the operator's own
 list vouches for. What a name resolves to is looked at when connecting
-(`leeward.http.public_addresses`).
+(`leeward._http.addresses`).
 """
 
 from __future__ import annotations

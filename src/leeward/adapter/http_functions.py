@@ -27,6 +27,7 @@ from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import Any, Final, NamedTuple
 
+from leeward._http.messages import Request, Response
 from leeward.adapter import UNMARKED, UNMARKED_REFUSAL
 from leeward.adapter.classification import (
     AMBIGUOUS,
@@ -45,9 +46,8 @@ from leeward.adapter.resolver import FunctionAddress
 from leeward.calls import Invoke, Result
 from leeward.envelope import BY_HANDLER, DEDUP, MARK, UNBOUND, mark_of, read_fault, request_headers
 from leeward.errors import Outcome
-from leeward.http.messages import Request, Response
 from leeward.json_text import Undecodable, decode
-from leeward.masking import masked
+from leeward.masking import mask
 
 
 class Who(Enum):
@@ -147,7 +147,7 @@ class Address(NamedTuple):
     key: str | None = None
 
     def __repr__(self) -> str:
-        return masked(self, "origin target looked_up")
+        return mask(self, "origin target looked_up")
 
 
 def by_token(address: Address) -> tuple[tuple[str, str], ...]:

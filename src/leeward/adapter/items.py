@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from leeward.items.checks import Size, checked_size
-from leeward.items.decoding import Decoded, decode, digest_of
-from leeward.items.encoding import encode, encode_value, native_expiry
-from leeward.items.keys import escape_key, unescape_key
-from leeward.items.names import RESERVED, escape_name
-from leeward.items.numbers import DecimalModel, DoubleModel, by_value, decimal_text
-from leeward.items.profile import EMBEDDED, Profile, TypedJson
+from leeward._items.checks import Size, checked_size
+from leeward._items.decoding import Decoded, decode, digest_of
+from leeward._items.encoding import encode, encode_value, native_expiry
+from leeward._items.keys import escape_key, unescape_key
+from leeward._items.names import RESERVED, escape_name
+from leeward._items.profile import (
+    EMBEDDED,
+    DecimalModel,
+    DoubleModel,
+    Profile,
+    TypedJson,
+    by_value,
+    decimal_text,
+)
 
 __all__ = [
     "EMBEDDED",

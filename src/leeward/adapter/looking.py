@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
+from leeward._http.messages import Failure, Request, Response
 from leeward.adapter.exchange import NO_RESPONSE, Service, as_look_up, exchange
 from leeward.adapter.http_dates import ahead_of
 from leeward.adapter.http_functions import Address
@@ -20,7 +21,6 @@ from leeward.adapter.resolver import FunctionAddress
 from leeward.calls import Key, ListObjects, Load, Look, LookResult, Result
 from leeward.calls.looks import NONE
 from leeward.errors import Outcome
-from leeward.http.messages import Failure, Request, Response
 from leeward.values import NOTHING
 
 EXPECTED: Final = "leeward"

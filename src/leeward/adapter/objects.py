@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Generator, Iterable
 from typing import Any, Final, NamedTuple
 
+from leeward._http.messages import Response
 from leeward.adapter.exchange import Service, ServiceAnswer, read_answer
 from leeward.adapter.plans import Plan, Step
 from leeward.calls import (
@@ -16,7 +17,6 @@ from leeward.calls import (
     Result,
 )
 from leeward.errors import Outcome
-from leeward.http.messages import Response
 
 NOTHING_THERE: Final = Piece(b"", None)
 """The value of a range that lies behind the end of the object."""

@@ -6,6 +6,8 @@ import os
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
+from leeward._http.options import TransportOptions, options_from_env, refuse_key_log
+from leeward._http.wire import Transport, curl_wire
 from leeward.adapter import NONE_MISSING, Capability, Limits, TargetConfig
 from leeward.adapter.hosts import allowed_hosts
 from leeward.adapter.options import Option, Setting, Values
@@ -13,9 +15,6 @@ from leeward.adapter.plan_driver import LOAD_PROBE, PlanDriver, Probe, TargetInf
 from leeward.adapter.resolver import Resolved, Source, Unresolved
 from leeward.entrypoints import import_spec
 from leeward.errors import ConfigError, Outcome
-from leeward.http.options import TransportOptions, options_from_env, refuse_key_log
-from leeward.http.transport import Transport
-from leeward.http.wire import curl_wire
 
 if TYPE_CHECKING:
     from leeward.adapter.plans import Planner

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from leeward._http.wire import Wire
 from leeward.adapter import NONE_MISSING, Capability, Driver, Limits
 from leeward.adapter.plan_run import Learnt, PlanRun
 from leeward.adapter.plans import Drop, Need, Send
@@ -17,7 +18,6 @@ from leeward.calls import Call, Key, Load, Result, Store, StoreMany
 from leeward.clock import Clock, SystemClock
 from leeward.entropy import random_unit
 from leeward.errors import Outcome, Unsupported
-from leeward.http.wire import Wire
 
 if TYPE_CHECKING:
     from leeward.adapter.plans import Planner

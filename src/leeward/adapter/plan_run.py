@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping
 from typing import Any, Final
 
+from leeward._http.failures import describe_failure
+from leeward._http.messages import BULKHEAD, Failure, Phase, Request
 from leeward.adapter import NO_NETWORK, NO_PLACE
 from leeward.adapter.plans import (
     CLOCK_SKEW,
@@ -28,7 +30,6 @@ from leeward.adapter.resolver import Unresolved
 from leeward.calls import SHORTEST_WAIT, AttemptTime, Call, Invoke, Result
 from leeward.errors import LeewardError, Outcome
 from leeward.forking import ForkLock
-from leeward.http.messages import BULKHEAD, Failure, Phase, Request
 from leeward.values import Effect
 
 LOOK_UP_SHARE: Final = 0.5
@@ -166,8 +167,6 @@ class PlanRun(View):
         self.timeout = left + min(self._waited, self._spare)
         if pending is not None:
             if isinstance(answer, Failure):
-                from leeward.http.failure_messages import describe_failure
-
                 answer = describe_failure(answer, self.request.origin)
             ended = self._take(pending, answer)
             if ended is not None:

@@ -16,9 +16,9 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Hashable, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
+from leeward._http.messages import Request, Response
 from leeward.calls import Call, Result
-from leeward.http.messages import Request, Response
-from leeward.masking import masked, outline
+from leeward.masking import mask, outline
 from leeward.values import NOTHING
 
 STALE_CREDENTIALS = "stale_credentials"
@@ -103,7 +103,7 @@ class Learn(NamedTuple):
     merge: Callable[[Any, Any], Any] | None = None
 
     def __repr__(self) -> str:
-        return masked(self, "name")
+        return mask(self, "name")
 
 
 class TheirTime(NamedTuple):

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from leeward.errors import Outcome
 from leeward.forking import ForkLock
-from leeward.masking import masked
+from leeward.masking import mask
 
 FLIGHT_SECONDS = 30.0
 """What a source may take for one fetch, whoever waits for it. One that takes longer is given up."""
@@ -135,7 +135,7 @@ class Resolved(NamedTuple):
     expires_at: float | None = None
 
     def __repr__(self) -> str:
-        return masked(self, "fetched_at expires_at")
+        return mask(self, "fetched_at expires_at")
 
 
 class Unresolved(Exception):
@@ -357,7 +357,7 @@ class _Held(NamedTuple):
     over_at: float
 
     def __repr__(self) -> str:
-        return masked(self, "due_at over_at")
+        return mask(self, "due_at over_at")
 
 
 class _Slot:

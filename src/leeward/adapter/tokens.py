@@ -11,15 +11,14 @@ import re
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final, NamedTuple
 
+from leeward._http.messages import Failure, Request, Response
+from leeward._http.options import options_from_env
+from leeward._http.wire import Transport, curl_wire
 from leeward.adapter.hosts import url_of
 from leeward.adapter.resolver import Resolved, Unresolved
 from leeward.errors import ConfigError, LeewardError, Outcome
-from leeward.http.messages import Failure, Request, Response
-from leeward.http.options import options_from_env
-from leeward.http.transport import Transport
-from leeward.http.wire import curl_wire
 from leeward.json_text import Undecodable, decode
-from leeward.masking import masked
+from leeward.masking import mask
 from leeward.text import is_token
 
 LARGEST: Final = 64 * 1024
@@ -38,7 +37,7 @@ class EndpointAddress(NamedTuple):
     target: str
 
     def __repr__(self) -> str:
-        return masked(self, "origin")
+        return mask(self, "origin")
 
 
 def address_in(

@@ -10,9 +10,9 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from typing import Final
 
+from leeward._http.addresses import is_public
 from leeward.adapter.resolver import Unresolved
 from leeward.errors import ConfigError, Outcome
-from leeward.http.public_addresses import is_public
 
 CONNECT_TIMEOUT: Final = 3.0
 READ_TIMEOUT: Final = 5.0

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from leeward.http.messages import Failure, Phase, Request, Response
-from leeward.http.transport import AsyncTransport, Transport
-from leeward.http.wire import Wire
+from leeward._http.messages import Failure, Phase, Request, Response
+from leeward._http.wire import AsyncTransport, Transport, Wire
 
 __all__ = ["AsyncTransport", "Failure", "Phase", "Request", "Response", "Transport", "Wire"]

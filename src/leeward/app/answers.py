@@ -32,7 +32,7 @@ from leeward.errors import (
     Unsupported,
 )
 from leeward.json_text import decode, encode
-from leeward.masking import masked
+from leeward.masking import mask
 from leeward.text import class_name
 from leeward.values import Json
 
@@ -163,7 +163,7 @@ class Failure(NamedTuple):
     cause: BaseException | None = None
 
     def __repr__(self) -> str:
-        return masked(self, "type status reason retryable retry_after ran")
+        return mask(self, "type status reason retryable retry_after ran")
 
 
 class Answer(NamedTuple):
@@ -180,7 +180,7 @@ class Answer(NamedTuple):
     dedup: str | None = None
 
     def __repr__(self) -> str:
-        return masked(self, "failure dedup")
+        return mask(self, "failure dedup")
 
     @property
     def status(self) -> int:
@@ -326,7 +326,7 @@ def not_json_problem(value: Any) -> Problem:
 
     The path shows only keys that look like names in code: others may be content.
     """
-    from leeward.items.checks import json_flaw  # which loads decimal
+    from leeward._items.checks import json_flaw  # which loads decimal
 
     flaw = json_flaw(value)
     message = "answer is not JSON: return None, bool, int, finite float, str, list or dict"

@@ -268,13 +268,12 @@ class App:
         Raises:
             ConfigError: the flow is wrong; the message names the line.
         """
-        from leeward.workflow.arguments import Named
-        from leeward.workflow.flow import workflow
+        from leeward.workflow.flow import FlowFunction, workflow
 
-        def resolve(function: Function) -> Named:
+        def resolve(function: Function) -> FlowFunction:
             for handler in self.handlers.values():
                 if handler.is_call and handler.function is function:
-                    return Named(handler.name, handler.effect, handler.timeout)
+                    return FlowFunction(handler.name, handler.effect, handler.timeout)
             missing = getattr(function, "__name__", type(function).__name__)
             raise ConfigError(
                 f"a step names {missing!r}, which is not a function of the app {self.name!r}; "

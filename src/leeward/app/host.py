@@ -19,7 +19,7 @@ from leeward.app.process import TooSoon
 from leeward.app.triggers import Delivery, Kind, Message, ObjectEvent, Platform, object_key
 from leeward.envelope import NO_FUNCTION, UNBOUND, answer_headers, sent_in
 from leeward.logs import failure_facts, log_event
-from leeward.masking import masked
+from leeward.masking import mask
 from leeward.text import class_name
 from leeward.values import Event
 
@@ -267,7 +267,7 @@ class HttpRequest(NamedTuple):
     principal: str | None = None
 
     def __repr__(self) -> str:
-        return masked(self, "method path")
+        return mask(self, "method path")
 
 
 class HttpAnswer(NamedTuple):
@@ -278,7 +278,7 @@ class HttpAnswer(NamedTuple):
     body: bytes = b""
 
     def __repr__(self) -> str:
-        return masked(self, "status")
+        return mask(self, "status")
 
 
 def headers_of(pairs: Iterable[tuple[Any, Any]]) -> dict[str, str]:

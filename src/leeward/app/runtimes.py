@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeAlias, c
 from leeward.entrypoints import all_entry_points, entry_points
 from leeward.errors import ConfigError
 from leeward.logs import import_flaw
-from leeward.masking import masked
+from leeward.masking import mask
 from leeward.values import Json
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class Ran(NamedTuple):
     again: bool = False
 
     def __repr__(self) -> str:
-        return masked(self, "error_type again")
+        return mask(self, "error_type again")
 
     @property
     def failed(self) -> bool:

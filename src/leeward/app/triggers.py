@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-from leeward.masking import masked
+from leeward.masking import mask
 from leeward.text import join_key
 from leeward.values import NOTHING, Event, Json
 
@@ -43,7 +43,7 @@ class Message(NamedTuple):
     attributes: Mapping[str, str] = NOTHING
 
     def __repr__(self) -> str:
-        return masked(self, "queue id")
+        return mask(self, "queue id")
 
 
 class ObjectEvent(NamedTuple):
@@ -121,7 +121,7 @@ class Delivery(NamedTuple):
     principal: str | None = None
 
     def __repr__(self) -> str:
-        return masked(self, "call_id seconds attempt")
+        return mask(self, "call_id seconds attempt")
 
 
 class LogStyle(NamedTuple):

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, Generic, Literal, NamedTuple, TypeAlias, TypeVar
 
 from leeward.errors import Attempt, Outcome, Ran
-from leeward.masking import masked
+from leeward.masking import mask
 from leeward.values import Effect, Event, Item
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ class Key(NamedTuple):
     values: tuple[str, ...]
 
     def __repr__(self) -> str:
-        return masked(self, "fields")
+        return mask(self, "fields")
 
 
 class Invoke(NamedTuple):
@@ -135,7 +135,7 @@ class Invoke(NamedTuple):
     verb: Literal["invoke"] = "invoke"
 
     def __repr__(self) -> str:
-        return masked(self, "function idempotency_key effect shared_dedup time_limit marks verb")
+        return mask(self, "function idempotency_key effect shared_dedup time_limit marks verb")
 
 
 class Enqueue(NamedTuple):
@@ -156,7 +156,7 @@ class Enqueue(NamedTuple):
     verb: Literal["enqueue"] = "enqueue"
 
     def __repr__(self) -> str:
-        return masked(self, "function idempotency_key effect shared_dedup verb")
+        return mask(self, "function idempotency_key effect shared_dedup verb")
 
 
 class Publish(NamedTuple):
@@ -195,7 +195,7 @@ class Store(NamedTuple):
     verb: Literal["store"] = "store"
 
     def __repr__(self) -> str:
-        return masked(self, "table key write_id now expires_at if_absent if_revision verb")
+        return mask(self, "table key write_id now expires_at if_absent if_revision verb")
 
 
 class Load(NamedTuple):
@@ -233,7 +233,7 @@ class Scan(NamedTuple):
         cursor: the `cursor` of the page before; None for the first page.
         most: items of the page, at most, where the driver is not to choose; a page may have fewer.
         exact: for a backup: what another program has written keeps its native types
-            (`leeward.items.natives`), and what cannot be kept is told.
+            (`leeward._items.encoding.NativeValue`), and what cannot be kept is told.
     """
 
     table: str
@@ -243,7 +243,7 @@ class Scan(NamedTuple):
     verb: Literal["scan"] = "scan"
 
     def __repr__(self) -> str:
-        return masked(self, "table most verb")
+        return mask(self, "table most verb")
 
 
 class StoreMany(NamedTuple):
@@ -261,7 +261,7 @@ class StoreMany(NamedTuple):
     verb: Literal["store_many"] = "store_many"
 
     def __repr__(self) -> str:
-        return masked(self, "table verb")
+        return mask(self, "table verb")
 
 
 DataCall: TypeAlias = Store | Load | Delete | Scan
@@ -291,7 +291,7 @@ class Stored(NamedTuple):
     """An item as a driver finds it, expired or not.
 
     Attributes:
-        item: equal to what was stored; `leeward.items` decodes it.
+        item: equal to what was stored; `leeward._items` decodes it.
         revision: opaque; changes with every write.
         write_id: of the `Store` that wrote it; None if another program wrote it.
         expires_at: Unix seconds, or None.
@@ -310,7 +310,7 @@ class Stored(NamedTuple):
     lost: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
-        return masked(self, "revision write_id expires_at foreign")
+        return mask(self, "revision write_id expires_at foreign")
 
 
 class UnreadableItem(ValueError):
@@ -324,7 +324,7 @@ class Page(NamedTuple):
     cursor: str | None = None
 
     def __repr__(self) -> str:
-        return masked(self, "items")
+        return mask(self, "items")
 
 
 class FunctionFault(NamedTuple):
@@ -348,7 +348,7 @@ class FunctionFault(NamedTuple):
     retryable: bool | None = None
 
     def __repr__(self) -> str:
-        return masked(self, "type ran retryable")
+        return mask(self, "type ran retryable")
 
 
 class Result(NamedTuple, Generic[T]):
@@ -392,7 +392,7 @@ class Result(NamedTuple, Generic[T]):
     resolved: bool = False
 
     def __repr__(self) -> str:
-        return masked(
+        return mask(
             self,
             "outcome code message reason request_id retry_after executed fault dedup target "
             "attempts resolved",

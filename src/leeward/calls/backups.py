@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-from leeward.masking import masked
+from leeward.masking import mask
 
 
 class ReadExport(NamedTuple):
@@ -23,7 +23,7 @@ class ReadExport(NamedTuple):
     verb: Literal["read_export"] = "read_export"
 
     def __repr__(self) -> str:
-        return masked(self, "part verb")
+        return mask(self, "part verb")
 
 
 class ExportSummary(NamedTuple):

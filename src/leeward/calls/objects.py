@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
-from leeward.masking import masked
+from leeward.masking import mask
 from leeward.values import NOTHING
 
 
@@ -36,7 +36,7 @@ class PutObject(NamedTuple):
     verb: Literal["put_object"] = "put_object"
 
     def __repr__(self) -> str:
-        return masked(self, "bucket name checksum write_id if_absent if_revision verb")
+        return mask(self, "bucket name checksum write_id if_absent if_revision verb")
 
 
 class GetObject(NamedTuple):
@@ -107,7 +107,7 @@ class FoundObject(NamedTuple):
     metadata: Mapping[str, str] = NOTHING
 
     def __repr__(self) -> str:
-        return masked(self, "name size revision write_id checksum")
+        return mask(self, "name size revision write_id checksum")
 
 
 class Piece(NamedTuple):
@@ -122,7 +122,7 @@ class Piece(NamedTuple):
     found: FoundObject | None
 
     def __repr__(self) -> str:
-        return masked(self, "found")
+        return mask(self, "found")
 
 
 class Listing(NamedTuple):

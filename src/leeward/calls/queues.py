@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-from leeward.masking import masked
+from leeward.masking import mask
 
 
 class Attribute(NamedTuple):
@@ -21,7 +21,7 @@ class Attribute(NamedTuple):
     type: str = ""
 
     def __repr__(self) -> str:
-        return masked(self, "name type")
+        return mask(self, "name type")
 
 
 class PutMessage(NamedTuple):
@@ -43,7 +43,7 @@ class PutMessage(NamedTuple):
     verb: Literal["put_message"] = "put_message"
 
     def __repr__(self) -> str:
-        return masked(self, "queue id verb")
+        return mask(self, "queue id verb")
 
 
 class TakeMessages(NamedTuple):
@@ -70,7 +70,7 @@ class RemoveMessage(NamedTuple):
     verb: Literal["remove_message"] = "remove_message"
 
     def __repr__(self) -> str:
-        return masked(self, "queue id verb")
+        return mask(self, "queue id verb")
 
 
 class HideMessage(NamedTuple):
@@ -83,7 +83,7 @@ class HideMessage(NamedTuple):
     verb: Literal["hide_message"] = "hide_message"
 
     def __repr__(self) -> str:
-        return masked(self, "queue seconds id verb")
+        return mask(self, "queue seconds id verb")
 
 
 class QueueMessage(NamedTuple):
@@ -106,4 +106,4 @@ class QueueMessage(NamedTuple):
     group: str | None = None
 
     def __repr__(self) -> str:
-        return masked(self, "id sent")
+        return mask(self, "id sent")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 from leeward.json_text import is_same_json
-from leeward.masking import masked
+from leeward.masking import mask
 from leeward.values import Json
 
 
@@ -35,7 +35,7 @@ class StartRun(NamedTuple):
     verb: Literal["start_run"] = "start_run"
 
     def __repr__(self) -> str:
-        return masked(self, "workflow run digest repeatable verb")
+        return mask(self, "workflow run digest repeatable verb")
 
 
 class GetRun(NamedTuple):
@@ -81,7 +81,7 @@ class FoundRun(NamedTuple):
     digest: str | None = None
 
     def __repr__(self) -> str:
-        return masked(self, "state started ended error unreversed digest")
+        return mask(self, "state started ended error unreversed digest")
 
 
 def has_input(found: FoundRun, wanted: bytes) -> bool:

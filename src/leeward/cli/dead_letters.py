@@ -20,7 +20,7 @@ from leeward.calls import (
 )
 from leeward.errors import CallError, InvalidRequest, Outcome, OutcomeUnknown
 from leeward.local import DeadLetter, Local
-from leeward.masking import masked
+from leeward.masking import mask
 
 SECONDS: Final = 30.0
 """For one request. It may have to fetch a credential first."""
@@ -65,7 +65,7 @@ class FoundLetter(NamedTuple):
     held: Any
 
     def __repr__(self) -> str:
-        return masked(self, "id queue handler error reason ran attempts time")
+        return mask(self, "id queue handler error reason ran attempts time")
 
 
 class Letters(Protocol):

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from leeward._routing.targets import TargetGroup
-from leeward.config.location import Location
-from leeward.config.model import Config, GroupConfig
+from leeward.config.model import Config, ConfigKey, GroupConfig
 from leeward.errors import ConfigError
 
 FUNCTION_VERBS = ("invoke", "enqueue")
@@ -22,15 +21,17 @@ def groups_of(config: Config, order: tuple[str, ...]) -> dict[tuple[str, str], T
     Raises:
         ConfigError: a group has no target left, or two groups have the same function or bus.
     """
-    found: dict[tuple[str, str], TargetGroup] = {}
+    groups: dict[tuple[str, str], TargetGroup] = {}
     for name, group in config.groups.items():
-        where = Location(config.file).child("groups").child(name)
+        where = ConfigKey(config.file).child("groups").child(name)
         made = _group(config, group, order, where)
-        for key in _members(group):
-            if key in found:
+        keys = [(verb, function) for function in group.functions for verb in FUNCTION_VERBS]
+        keys += [(verb, bus) for bus in group.buses for verb in BUS_VERBS]
+        for key in keys:
+            if key in groups:
                 raise ConfigError(f"{where} names {key[1]!r}, which another group names, too")
-            found[key] = made
-    return found
+            groups[key] = made
+    return groups
 
 
 def residency_of(config: Config, target: str) -> str | None:
@@ -47,7 +48,7 @@ def check_homes(config: Config) -> None:
             continue
         where = residency_of(config, home)
         if where not in table.residency:
-            place = Location(config.file).child("tables").child(name).child("residency")
+            place = ConfigKey(config.file).child("tables").child(name).child("residency")
             raise ConfigError(
                 f"{place} is {', '.join(table.residency)}, but its home {home!r} is "
                 f"{'in ' + where if where else 'nowhere that [residency] names'}; "
@@ -61,7 +62,7 @@ def shares_of(weights: Mapping[str, float]) -> dict[str, float]:
 
 
 def _group(
-    config: Config, group: GroupConfig, order: tuple[str, ...], where: Location
+    config: Config, group: GroupConfig, order: tuple[str, ...], where: ConfigKey
 ) -> TargetGroup:
     wanted = group.targets or order
     allowed = tuple(
@@ -80,8 +81,3 @@ def _group(
             f"{where} has no target of the order ({', '.join(order)}); it has {', '.join(allowed)}"
         )
     return TargetGroup(present, shares_of(group.weights), group.fail_back or config.fail_back)
-
-
-def _members(group: GroupConfig) -> Iterator[tuple[str, str]]:
-    yield from ((verb, name) for name in group.functions for verb in FUNCTION_VERBS)
-    yield from ((verb, name) for name in group.buses for verb in BUS_VERBS)

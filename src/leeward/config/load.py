@@ -1,22 +1,34 @@
-"""Which setting is in force: the argument, the environment, the file, or the default."""
+"""Which setting is in force: the argument, the environment, the file, or the default.
+
+A name of a target that looks misspelt is refused, never ignored.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+import stat
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from os import PathLike
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
-from leeward.config.location import Location
-from leeward.config.model import Config
+from leeward.config.model import (
+    BucketConfig,
+    BusConfig,
+    Config,
+    ConfigKey,
+    FunctionConfig,
+    TableConfig,
+    WorkflowConfig,
+)
 from leeward.config.order import TargetName, parse_order, parse_target
-from leeward.config.target_names import check_providers, check_unused
 from leeward.errors import ConfigError
 from leeward.registry import check_provider
 from leeward.values import NOTHING
 
 if TYPE_CHECKING:
     from pathlib import Path
+
 
 DEFAULT_FILE = "leeward.toml"
 
@@ -138,7 +150,7 @@ def _refuse_when_hardened(config: Config, variable: str, remedy: str) -> None:
     """
     if not config.trust_env:
         raise ConfigError(
-            f"{variable} is set, and {Location(config.file).child('trust_env')} is false: unset "
+            f"{variable} is set, and {ConfigKey(config.file).child('trust_env')} is false: unset "
             f"the variable, and {remedy}; with Client(trust_env=False), or --no-trust-env on the "
             "command line, it does not count"
         )
@@ -153,8 +165,6 @@ def _from_file(file: str | Path | None, env: Mapping[str, str]) -> Config:
         opener = _at_once if named is None else None
         with open(path, "rb", opener=opener) as opened:
             if named is None:
-                from leeward.config.found_file import check_found_file
-
                 check_found_file(path, opened.fileno())
             text = opened.read()
     except FileNotFoundError:
@@ -199,13 +209,13 @@ def _order(
     targets: str | None, config: Config, env: Mapping[str, str], trusted: Mapping[str, str]
 ) -> tuple[TargetName, ...]:
     if targets is not None:
-        return _known(parse_order(targets, "targets"), "targets")
+        return _check_order(parse_order(targets, "targets"), "targets")
     if variable := trusted.get("CLOUD_PROVIDER"):
         _refuse_when_hardened(config, "CLOUD_PROVIDER", "name the order in the file or as targets")
-        return _known(parse_order(variable, "CLOUD_PROVIDER"), "CLOUD_PROVIDER")
+        return _check_order(parse_order(variable, "CLOUD_PROVIDER"), "CLOUD_PROVIDER")
     _refuse_misspelt(trusted, (ORDER,))
     if config.order:
-        return _known(config.order, str(Location(config.file).child("cloud_provider")))
+        return _check_order(config.order, str(ConfigKey(config.file).child("cloud_provider")))
     for variable, runtime in RUNTIMES.items():
         if env.get(variable):
             where = "CLOUD_PROVIDER" if trusted and config.trust_env else "the order of targets"
@@ -217,7 +227,173 @@ def _order(
     return (TargetName("local"),)
 
 
-def _known(order: tuple[TargetName, ...], where: str) -> tuple[TargetName, ...]:
+def _check_order(order: tuple[TargetName, ...], where: str) -> tuple[TargetName, ...]:
     for target in order:
         check_provider(target.provider, where)
     return order
+
+
+def check_providers(config: Config, also_known: Iterable[str] = ()) -> None:
+    """Raise `ConfigError` if `config` names a provider that does not exist.
+
+    Args:
+        config: its options, homes and names are checked. Its order is not: opening it does that.
+        also_known: providers of drivers that are open already.
+    """
+    known = set(also_known)
+    for where, name in _mentions(config):
+        provider = name.partition(":")[0]
+        if provider not in known:
+            check_provider(provider, str(where))
+            known.add(provider)
+
+
+def check_unused(config: Config, also_named: Iterable[TargetName]) -> None:
+    """Raise `ConfigError` if an entry for a target looks misspelt.
+
+    The order changes with the environment while the file stays, so an entry for a target that is
+    not in the order is not wrong in itself. It counts as misspelt if the order has a target of the
+    same provider that has no entry, and if nothing else names the entry's target.
+
+    Args:
+        config: with the order that is in force.
+        also_named: the order that the file has, even if another one is in force.
+    """
+    counted = Counter(name for _, name in _mentions(config))
+    counted.update({str(target) for target in also_named})
+    order = [str(target) for target in config.order]
+    for where, entries in _entries(config):
+        for name in entries:
+            provider, colon, _ = name.partition(":")
+            without = [
+                str(target)
+                for target in config.order
+                if target.provider == provider and str(target) not in entries
+            ]
+            if colon and name not in order and counted[name] == 1 and without:
+                raise ConfigError(
+                    f"{where.child(name)} is for a target that is not in the order "
+                    f"({', '.join(order)}); did you mean {without[0]!r}? Correct the name, remove "
+                    f"the entry, or name {name!r} in cloud_provider, too"
+                )
+
+
+def unused_sections(config: Config) -> list[str]:
+    """Return the names in ``[targets.<name>]`` whose options no target of the order uses."""
+    used = {
+        str(target) if str(target) in config.options else target.provider for target in config.order
+    }
+    return [name for name in config.options if name not in used]
+
+
+def _mentions(config: Config) -> Iterator[tuple[ConfigKey, str]]:
+    """Yield every name of a target in `config`, with its location."""
+    for where, entries in _entries(config):
+        for name in entries:
+            yield where.child(name), name
+    top = ConfigKey(config.file)
+    for table, each in config.tables.items():
+        if each.home is not None:
+            yield top.child("tables").child(table).child("home"), each.home
+    for bucket, one in config.buckets.items():
+        if one.home is not None:
+            yield top.child("buckets").child(bucket).child("home"), one.home
+    for where, names in _of_sections(config, top):
+        yield from ((where.child(name), name) for name in names)
+    if config.data_target is not None:
+        yield top.child("data_target"), config.data_target
+    if config.workflow_target is not None:
+        yield top.child("workflow_target"), config.workflow_target
+
+
+def _of_sections(config: Config, top: ConfigKey) -> Iterator[tuple[ConfigKey, Iterable[str]]]:
+    """Yield the names of targets that other sections have, with their place."""
+    yield top.child("residency"), config.residency
+    yield top.child("weights"), config.weights
+    yield top.child("export"), config.export
+    for name, group in config.groups.items():
+        where = top.child("groups").child(name)
+        yield where.child("targets"), group.targets
+        yield where.child("weights"), group.weights
+
+
+_Named: TypeAlias = FunctionConfig | BusConfig | TableConfig | BucketConfig | WorkflowConfig
+
+
+def _entries(config: Config) -> Iterator[tuple[ConfigKey, Mapping[str, object]]]:
+    """Yield every mapping whose keys are names of targets, with its location."""
+    top = ConfigKey(config.file)
+    yield top.child("targets"), config.options
+    sections: dict[str, Mapping[str, _Named]] = {
+        "functions": config.functions,
+        "buses": config.buses,
+        "tables": config.tables,
+        "buckets": config.buckets,
+        "workflows": config.workflows,
+    }
+    for section, named in sections.items():
+        for name, each in named.items():
+            yield top.child(section).child(name).child("names"), each.names
+
+
+def check_found_file(path: str, descriptor: int) -> None:
+    """Check a file that nobody has named, before what it says is believed.
+
+    A file in the working directory is found by accident as well as on purpose. One that somebody
+    else has put there, or may change, could send calls, and the credentials of this user, anywhere.
+    So owner and mode are looked at, of the file, of what leads to it, and of the directory, as git
+    does before it believes the configuration of a repository. What root owns is as the system is.
+
+    Args:
+        path: where it was found.
+        descriptor: of the file, open: so nobody exchanges it after the look.
+
+    Raises:
+        ConfigError: it is, or its directory, another user's, or others may write it; or it is not
+            a regular file. The message names the remedy.
+    """
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        raise ConfigError(
+            f"{path} was found in the working directory, and is not a regular file; remove it, or "
+            "name a file with config, --config or LEEWARD_CONFIG"
+        )
+    if not hasattr(os, "geteuid"):  # on Windows, where owner and mode say nothing
+        return
+    directory = os.path.dirname(os.path.abspath(path))
+    for what, status in (
+        (path, os.fstat(descriptor)),
+        (path, os.lstat(path)),
+        (directory, os.stat(directory)),
+    ):
+        problem = problem_of(status, os.geteuid())
+        if problem is not None:
+            raise ConfigError(
+                f"{path} was found in the working directory and not named, and {what} {problem}, "
+                "who could change where calls and credentials go; name the file with config, "
+                "--config or LEEWARD_CONFIG if you trust it"
+            )
+
+
+def problem_of(status: os.stat_result, user: int) -> str | None:
+    """Return why somebody else than `user`, a number, has a say in a file; None if nobody has."""
+    if status.st_uid not in (user, 0):
+        return f"belongs to another user (uid {status.st_uid})"
+    if stat.S_ISLNK(status.st_mode):  # its mode says nothing
+        return None
+    shared = status.st_mode & stat.S_IWGRP and not _is_private_group(status.st_gid, user)
+    if status.st_mode & stat.S_IWOTH or shared:
+        return f"may be written by others (mode {stat.S_IMODE(status.st_mode):04o})"
+    return None
+
+
+def _is_private_group(group: int, user: int) -> bool:
+    """Return whether a group has `user` alone: the usual one where the umask is 002."""
+    import grp
+    import pwd
+
+    try:
+        name = pwd.getpwuid(user).pw_name
+        entry = grp.getgrgid(group)
+    except KeyError:
+        return False
+    return entry.gr_name == name and set(entry.gr_mem) <= {name}

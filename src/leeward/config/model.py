@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple, TypeAlias
 
 from leeward.config.order import TargetName
-from leeward.masking import masked
+from leeward.masking import mask
+from leeward.text import is_printable
 from leeward.values import NOTHING, Effect
 
 Names: TypeAlias = Mapping[str, str]
@@ -190,7 +191,7 @@ class Config(NamedTuple):
     dead_letters: Mapping[str, tuple[str, ...]] = NOTHING
 
     def __repr__(self) -> str:
-        return masked(
+        return mask(
             self,
             "order functions buses tables workflows workflow_target source trust_env data_target "
             "file groups residency weights fail_back hedge health_checks snapshot buckets export "
@@ -204,3 +205,26 @@ class Config(NamedTuple):
     def bucket_homes(self) -> Mapping[str, str]:
         """Return the buckets that have a home of their own."""
         return {name: each.home for name, each in self.buckets.items() if each.home is not None}
+
+
+class ConfigKey(NamedTuple):
+    """A key of a configuration.
+
+    Attributes:
+        file: the path of the ``leeward.toml``; None for a `Config` that was made in Python.
+        path: the dotted key, such as ``tables.orders.home``; empty for the whole.
+    """
+
+    file: str | None
+    path: str = ""
+
+    def child(self, key: str) -> ConfigKey:
+        """Return the location of a key below this one."""
+        bare = key.replace("_", "").replace("-", "").isalnum()
+        quoted = key if bare else f'"{key}"' if is_printable(key) else repr(key)
+        return ConfigKey(self.file, f"{self.path}.{quoted}" if self.path else quoted)
+
+    def __str__(self) -> str:
+        """Return ``tables.orders.home in leeward.toml``."""
+        file = "the Config" if self.file is None else self.file
+        return f"{self.path} in {file}" if self.path else file

@@ -5,39 +5,26 @@ Every error is a `ConfigError` that names the file, the key and the remedy.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+import re
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, Final, TypeVar
 
-from leeward.config.export_sections import read_export
-from leeward.config.location import Location
 from leeward.config.model import (
     BucketConfig,
     BusConfig,
     Config,
+    ConfigKey,
+    ExportConfig,
     FunctionConfig,
+    GroupConfig,
+    HealthChecks,
     Names,
     TableConfig,
     WorkflowConfig,
 )
-from leeward.config.order import parse_order
-from leeward.config.routing_sections import (
-    read_fail_back,
-    read_group,
-    read_health_checks,
-    read_weights,
-)
-from leeward.config.values import (
-    by_target,
-    optional,
-    read_boolean,
-    read_seconds,
-    read_section,
-    read_target,
-    read_text,
-    read_texts,
-    refuse_unknown,
-)
+from leeward.config.order import parse_order, parse_target
 from leeward.errors import ConfigError
+from leeward.text import did_you_mean, is_printable
 from leeward.values import Effect
 
 T = TypeVar("T")
@@ -50,7 +37,7 @@ TOP_LEVEL = (
 
 def read_sections(document: Mapping[str, Any], file: str) -> Config:
     """Check a parsed ``leeward.toml`` and return what it configures."""
-    top = Location(file)
+    top = ConfigKey(file)
     sections = {
         "functions": _read_function,
         "buses": _read_bus,
@@ -62,48 +49,43 @@ def read_sections(document: Mapping[str, Any], file: str) -> Config:
     }
     known = (*TOP_LEVEL, *sections, "targets", "export", "dead_letters")
     refuse_unknown(document, known, top)
-    parts = {
-        name: _read_each(document.get(name, {}), top.child(name), read)
-        for name, read in sections.items()
-    }
+    parts: dict[str, Any] = {}
+    for name, read in sections.items():
+        where = top.child(name)
+        entries = read_section(document.get(name, {}), where)
+        parts[name] = {key: read(value, where.child(key)) for key, value in entries.items()}
     provider = optional(document, "cloud_provider", top, read_text)
     return Config(
+        **parts,
         order=parse_order(provider, str(top.child("cloud_provider"))) if provider else (),
         options=by_target(document.get("targets", {}), top.child("targets"), read_section),
-        functions=parts["functions"],
-        buses=parts["buses"],
-        tables=parts["tables"],
-        workflows=parts["workflows"],
         workflow_target=optional(document, "workflow_target", top, read_target),
         source=optional(document, "source", top, read_text) or Config().source,
         trust_env=optional(document, "trust_env", top, read_boolean) is not False,
         data_target=optional(document, "data_target", top, read_target),
         file=file,
-        buckets=parts["buckets"],
-        groups=parts["groups"],
         residency=optional(document, "residency", top, _read_names) or {},
         weights=optional(document, "weights", top, read_weights) or {},
-        fail_back=optional(document, "fail_back", top, read_fail_back) or Config().fail_back,
+        fail_back=optional(document, "fail_back", top, _word_of(*FAIL_BACKS)) or Config().fail_back,
         hedge=optional(document, "hedge", top, read_boolean) is True,
         health_checks=optional(document, "health_checks", top, read_health_checks),
         snapshot=optional(document, "snapshot", top, read_text),
         export=by_target(document.get("export", {}), top.child("export"), read_export),
-        dead_letters=parts["dead_letters"],
     )
 
 
-def _read_function(section: Any, where: Location) -> FunctionConfig:
+def _read_function(section: Any, where: ConfigKey) -> FunctionConfig:
     table = read_section(section, where)
     refuse_unknown(table, ("effect", "dedup_scope", "timeout", "marks", "names", "queue"), where)
-    effect = optional(table, "effect", where, _read_effect)
-    scope = optional(table, "dedup_scope", where, _read_dedup_scope)
-    if scope is not None and effect is not Effect.KEYED:
+    effect = optional(table, "effect", where, _word_of(*(effect.value for effect in Effect)))
+    scope = optional(table, "dedup_scope", where, _word_of("target", "group"))
+    if scope is not None and effect != Effect.KEYED.value:
         raise ConfigError(
             f"{where.child('dedup_scope')} needs effect = 'keyed' beside it; only keyed calls are "
             "deduplicated"
         )
     return FunctionConfig(
-        effect=effect,
+        effect=None if effect is None else Effect(effect),
         shared_dedup=scope == "group",
         timeout=optional(table, "timeout", where, read_seconds),
         names=optional(table, "names", where, _read_names) or {},
@@ -112,7 +94,7 @@ def _read_function(section: Any, where: Location) -> FunctionConfig:
     )
 
 
-def _read_bus(section: Any, where: Location) -> BusConfig:
+def _read_bus(section: Any, where: ConfigKey) -> BusConfig:
     table = read_section(section, where)
     refuse_unknown(table, ("timeout", "names"), where)
     return BusConfig(
@@ -121,7 +103,7 @@ def _read_bus(section: Any, where: Location) -> BusConfig:
     )
 
 
-def _read_table(section: Any, where: Location) -> TableConfig:
+def _read_table(section: Any, where: ConfigKey) -> TableConfig:
     table = read_section(section, where)
     refuse_unknown(table, ("key", "home", "timeout", "names", "residency"), where)
     return TableConfig(
@@ -133,7 +115,7 @@ def _read_table(section: Any, where: Location) -> TableConfig:
     )
 
 
-def _read_bucket(section: Any, where: Location) -> BucketConfig:
+def _read_bucket(section: Any, where: ConfigKey) -> BucketConfig:
     table = read_section(section, where)
     refuse_unknown(table, ("home", "timeout", "names"), where)
     return BucketConfig(
@@ -143,7 +125,7 @@ def _read_bucket(section: Any, where: Location) -> BucketConfig:
     )
 
 
-def _read_workflow(section: Any, where: Location) -> WorkflowConfig:
+def _read_workflow(section: Any, where: ConfigKey) -> WorkflowConfig:
     table = read_section(section, where)
     refuse_unknown(table, ("definition", "names"), where)
     definition = optional(table, "definition", where, read_text)
@@ -152,32 +134,11 @@ def _read_workflow(section: Any, where: Location) -> WorkflowConfig:
     return WorkflowConfig(definition, optional(table, "names", where, _read_names) or {})
 
 
-def _read_each(
-    section: Any, where: Location, read: Callable[[Any, Location], Any]
-) -> dict[str, Any]:
-    return {
-        name: read(value, where.child(name)) for name, value in read_section(section, where).items()
-    }
-
-
-def _read_effect(value: Any, where: Location) -> Effect:
-    names = [effect.value for effect in Effect]
-    if not isinstance(value, str) or value not in names:
-        raise ConfigError(f"{where} must be one of {', '.join(names)}")
-    return Effect(value)
-
-
-def _read_dedup_scope(value: Any, where: Location) -> str:
-    if value not in ("target", "group"):
-        raise ConfigError(f"{where} must be 'target' or 'group'")
-    return str(value)
-
-
-def _read_names(value: Any, where: Location) -> Names:
+def _read_names(value: Any, where: ConfigKey) -> Names:
     return by_target(value, where, read_text)
 
 
-def _read_key(value: Any, where: Location) -> tuple[str, ...]:
+def _read_key(value: Any, where: ConfigKey) -> tuple[str, ...]:
     fields = value if isinstance(value, list) else [value]
     if len(fields) not in (1, 2) or not all(isinstance(f, str) and f for f in fields):
         raise ConfigError(
@@ -186,3 +147,239 @@ def _read_key(value: Any, where: Location) -> tuple[str, ...]:
     if len(set(fields)) < len(fields):
         raise ConfigError(f"{where} names {fields[0]!r} twice")
     return tuple(fields)
+
+
+NOT_YET = ("on_all_down", "handoff")
+"""Keys of features that are not in this version: refused, never ignored."""
+
+MAX_TEXT = 1024
+"""Characters of a name or of the CloudEvents source."""
+
+MAX_TIMEOUT = 24 * 3600.0
+"""Seconds. No provider lets a call take longer."""
+
+
+def by_target(section: Any, where: ConfigKey, read: Callable[[Any, ConfigKey], T]) -> dict[str, T]:
+    """Read a table whose keys are names of targets; an alias stands for its target."""
+    entries: dict[str, T] = {}
+    for key, value in read_section(section, where).items():
+        target = read_target(key, where)
+        if target in entries:
+            raise ConfigError(f"{where} names {target!r} twice; keep one of them")
+        entries[target] = read(value, where.child(key))
+    return entries
+
+
+def optional(
+    table: Mapping[str, Any], key: str, where: ConfigKey, read: Callable[[Any, ConfigKey], T]
+) -> T | None:
+    """Read a key of a table, if it is there."""
+    return read(table[key], where.child(key)) if key in table else None
+
+
+def refuse_unknown(table: Mapping[str, Any], known: Collection[str], where: ConfigKey) -> None:
+    """Raise `ConfigError` for a key that is not known, with the nearest one that is."""
+    for key in table:
+        if key in known:
+            continue
+        if key in NOT_YET:
+            raise ConfigError(
+                f"{where.child(key)} is not available in this version of leeward; remove the key"
+            )
+        hint = did_you_mean(key, known)
+        keys = f"{hint} Known keys: " if hint else "; known keys: "
+        raise ConfigError(f"unknown key {where.child(key)}{keys}{', '.join(known)}")
+
+
+def read_section(value: Any, where: ConfigKey) -> Mapping[str, Any]:
+    """Read a table."""
+    if not isinstance(value, dict):
+        raise ConfigError(f"{where} must be a table, not {kind_of(value)}")
+    return value
+
+
+def read_text(value: Any, where: ConfigKey) -> str:
+    """Read a text that is not empty and may be shown."""
+    if not isinstance(value, str) or not value.strip():
+        raise ConfigError(f"{where} must be a non-empty string, not {kind_of(value)}")
+    if not is_printable(value) or len(value) > MAX_TEXT:
+        raise ConfigError(
+            f"{where} must have at most {MAX_TEXT} characters and no control character"
+        )
+    return value
+
+
+def read_boolean(value: Any, where: ConfigKey) -> bool:
+    """Read a switch."""
+    if not isinstance(value, bool):
+        raise ConfigError(f"{where} must be true or false, not {kind_of(value)}")
+    return value
+
+
+def read_seconds(value: Any, where: ConfigKey) -> float:
+    """Read a number of seconds."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ConfigError(f"{where} must be a number of seconds, not {kind_of(value)}")
+    if not 0 < value <= MAX_TIMEOUT:
+        raise ConfigError(f"{where} must be more than 0 and at most {MAX_TIMEOUT:.0f} seconds")
+    return float(value)
+
+
+def read_target(value: Any, where: ConfigKey) -> str:
+    """Read the name of a target."""
+    return str(parse_target(read_text(value, where), str(where)))
+
+
+def read_texts(value: Any, where: ConfigKey) -> tuple[str, ...]:
+    """Read one text, or a list of some."""
+    several = value if isinstance(value, list) else [value]
+    texts = tuple(read_text(each, where) for each in several)
+    if not texts or len(set(texts)) < len(texts):
+        raise ConfigError(f"{where} must name at least one, and each only once")
+    return texts
+
+
+def kind_of(value: Any) -> str:
+    """Return the name of the type only: a value in the wrong place may be a secret."""
+    return "an empty one" if value == "" else type(value).__name__
+
+
+FAIL_BACKS: Final = ("prefer_primary", "sticky", "manual")
+
+SHORTEST_INTERVAL: Final = 1.0
+"""Seconds. A target is not to be probed more often."""
+
+MOST_PROBES: Final = 100
+
+
+def read_group(section: Any, where: ConfigKey) -> GroupConfig:
+    """Read ``[groups.<name>]``."""
+    table = read_section(section, where)
+    known = ("functions", "buses", "targets", "residency", "weights", "fail_back")
+    refuse_unknown(table, known, where)
+    group = GroupConfig(
+        functions=optional(table, "functions", where, read_texts) or (),
+        buses=optional(table, "buses", where, read_texts) or (),
+        targets=optional(table, "targets", where, read_targets) or (),
+        residency=optional(table, "residency", where, read_texts) or (),
+        weights=optional(table, "weights", where, read_weights) or {},
+        fail_back=optional(table, "fail_back", where, _word_of(*FAIL_BACKS)),
+    )
+    if not group.functions and not group.buses:
+        raise ConfigError(f"{where} names no function and no bus; name them, or remove the group")
+    return group
+
+
+def read_targets(value: Any, where: ConfigKey) -> tuple[str, ...]:
+    """Read names of targets."""
+    names = tuple(read_target(each, where) for each in read_texts(value, where))
+    if len(set(names)) < len(names):
+        raise ConfigError(f"{where} names a target twice; name each once")
+    return names
+
+
+def read_weights(value: Any, where: ConfigKey) -> dict[str, float]:
+    """Read target to percent of the calls."""
+    weights = by_target(value, where, _read_percent)
+    if sum(weights.values()) >= 100:
+        raise ConfigError(f"{where} adds up to 100 percent or more; the first target has the rest")
+    return weights
+
+
+def read_health_checks(value: Any, where: ConfigKey) -> HealthChecks:
+    """Read ``[health_checks]``."""
+    table = read_section(value, where)
+    refuse_unknown(table, HealthChecks._fields, where)
+    usual = HealthChecks()
+    interval = optional(table, "interval", where, read_seconds) or usual.interval
+    if interval < SHORTEST_INTERVAL:
+        raise ConfigError(f"{where.child('interval')} must be at least {SHORTEST_INTERVAL:g} s")
+    return HealthChecks(
+        interval,
+        optional(table, "failures", where, _whole_number(1, MOST_PROBES)) or usual.failures,
+        optional(table, "recoveries", where, _whole_number(1, MOST_PROBES)) or usual.recoveries,
+    )
+
+
+def _read_percent(value: Any, where: ConfigKey) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 100:
+        raise ConfigError(f"{where} must be a percentage: more than 0 and less than 100")
+    return float(value)
+
+
+_HOST: Final = re.compile(r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]")
+
+_ZONE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*")
+"""An id or a name; nothing that a tool would read as an expression."""
+
+_LONGEST: Final = 253
+"""Characters of the name of a host."""
+
+_MOST: Final = 36_500
+"""The largest number: days of a hundred years. Providers have smaller ones."""
+
+
+def read_export(section: Any, where: ConfigKey) -> ExportConfig:
+    """Read ``[export.<provider>]``; what only a provider knows, its adapter checks.
+
+    Raises:
+        ConfigError: a value is wrong, or a domain has no zone.
+    """
+    table = read_section(section, where)
+    if ":" in where.path:
+        raise ConfigError(
+            f"{where} is for a provider, and not for one of its targets; write [export.PROVIDER]"
+        )
+    refuse_unknown(table, ExportConfig._fields, where)
+    usual = ExportConfig()
+    export = ExportConfig(
+        domain=optional(table, "domain", where, _read_host) or "",
+        zone=optional(table, "zone", where, _read_zone) or "",
+        interval=optional(table, "interval", where, _whole_number(1, _MOST)) or usual.interval,
+        failures=optional(table, "failures", where, _whole_number(1, _MOST)) or usual.failures,
+        standby_instances=optional(table, "standby_instances", where, _whole_number(0, _MOST)),
+        retention_days=optional(table, "retention_days", where, _whole_number(1, _MOST))
+        or usual.retention_days,
+    )
+    if bool(export.domain) != bool(export.zone):
+        lacking = "zone" if export.domain else "domain"
+        raise ConfigError(f"{where} lacks {lacking!r}; a domain and its zone of DNS go together")
+    return export
+
+
+def _read_host(value: Any, where: ConfigKey) -> str:
+    text = read_text(value, where)
+    if len(text) > _LONGEST or not _HOST.fullmatch(text):
+        raise ConfigError(
+            f"{where} must be the name of a host in lower case, such as orders.example.com"
+        )
+    return text
+
+
+def _read_zone(value: Any, where: ConfigKey) -> str:
+    text = read_text(value, where)
+    if not _ZONE.fullmatch(text):
+        raise ConfigError(f"{where} must be letters, digits, hyphens and dots")
+    return text
+
+
+def _word_of(*words: str) -> Callable[[Any, ConfigKey], str]:
+    """Return a reader of one of these words."""
+
+    def read(value: Any, where: ConfigKey) -> str:
+        if value not in words:
+            raise ConfigError(f"{where} must be one of {', '.join(words)}")
+        return str(value)
+
+    return read
+
+
+def _whole_number(least: int, most: int) -> Callable[[Any, ConfigKey], int]:
+    """Return a reader of whole numbers within bounds."""
+
+    def read(value: Any, where: ConfigKey) -> int:
+        if type(value) is not int or not least <= value <= most:
+            raise ConfigError(f"{where} must be a whole number from {least} to {most}")
+        return value
+
+    return read

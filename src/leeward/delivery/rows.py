@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from leeward.masking import masked
+from leeward.masking import mask
 
 
 class Recipient(NamedTuple):
@@ -23,7 +23,7 @@ class Message(NamedTuple):
     document: str
 
     def __repr__(self) -> str:
-        return masked(self, "recipient idempotency_key")
+        return mask(self, "recipient idempotency_key")
 
 
 class Delivery(NamedTuple):
@@ -50,7 +50,7 @@ class Delivery(NamedTuple):
         return self.attempt > 1 or self.unheard
 
     def __repr__(self) -> str:
-        return masked(self, "id recipient idempotency_key attempt")
+        return mask(self, "id recipient idempotency_key attempt")
 
 
 class Failure(NamedTuple):
@@ -69,7 +69,7 @@ class Failure(NamedTuple):
     ran: str = "maybe"
 
     def __repr__(self) -> str:
-        return masked(self, "error")
+        return mask(self, "error")
 
 
 class LeaseEnd(NamedTuple):
@@ -97,7 +97,7 @@ class DeadDelivery(NamedTuple):
     died: float | None = None
 
     def __repr__(self) -> str:
-        return masked(self, "id recipient attempt failure")
+        return mask(self, "id recipient attempt failure")
 
 
 class Taken(NamedTuple):

@@ -15,7 +15,7 @@ from leeward.errors import ConfigError, InvalidRequest, Outcome
 from leeward.json_text import Undecodable, decode
 from leeward.local.functions import QUEUED_CALL
 from leeward.local.schema import DEEPEST
-from leeward.masking import masked
+from leeward.masking import mask
 from leeward.text import join_key
 from leeward.values import Event
 
@@ -65,7 +65,7 @@ class DeadLetter(NamedTuple):
     time: float | None = None
 
     def __repr__(self) -> str:
-        return masked(self, "bus event subscription attempts error id reason ran time")
+        return mask(self, "bus event subscription attempts error id reason ran time")
 
 
 class Bus:

@@ -14,7 +14,7 @@ from leeward.sqlite.schema import Schema
 ITEMS = """CREATE TABLE items (
     name TEXT NOT NULL,          -- the table's name
     key TEXT NOT NULL,           -- JSON list of the key's values
-    document TEXT NOT NULL,      -- the item, see leeward.items
+    document TEXT NOT NULL,      -- the item, see leeward._items
     revision TEXT NOT NULL,
     expires_at REAL,             -- Unix seconds
     PRIMARY KEY (name, key)

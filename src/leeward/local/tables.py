@@ -8,9 +8,11 @@ from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 from leeward import json_text
+from leeward._items.decoding import decode
+from leeward._items.encoding import encode
+from leeward._items.profile import EMBEDDED
 from leeward.calls import Delete, Key, Load, Page, Result, Scan, Store, Stored
 from leeward.errors import Outcome
-from leeward.items import EMBEDDED, decode, encode
 from leeward.local.schema import DEEPEST
 from leeward.sqlite.database import Database
 from leeward.sqlite.errors import DatabaseFault

@@ -8,10 +8,11 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from leeward.errors import Attempt, CallError, Outcome
-from leeward.masking import masked
+from leeward.masking import mask
 
 if TYPE_CHECKING:
     from datetime import datetime
+
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
@@ -48,10 +49,6 @@ class Promise(Enum):
     """A target's bus has accepted the event."""
     ACCEPTED = "accepted"
     """A target has queued the function call; there will be no answer."""
-    HANDED_OFF = "handed_off"
-    """Reserved, not given in this version. Another target keeps the write for its home."""
-    SPOOLED = "spooled"
-    """Reserved, not given in this version. Kept in a local journal until a target is reached."""
     VERIFIED = "verified"
     """A backup was restored, and the table, read again, holds exactly its items."""
     RESTORED = "restored"
@@ -67,7 +64,7 @@ class InvokeResult(NamedTuple):
     attempts: tuple[Attempt, ...] = ()
 
     def __repr__(self) -> str:
-        return masked(self, "target idempotency_key attempts")
+        return mask(self, "target idempotency_key attempts")
 
 
 class Receipt(NamedTuple):
@@ -151,7 +148,7 @@ class Record(NamedTuple):
     attempts: tuple[Attempt, ...] = ()
 
     def __repr__(self) -> str:
-        return masked(self, "revision target expires_at maybe_stale foreign attempts")
+        return mask(self, "revision target expires_at maybe_stale foreign attempts")
 
 
 class Event(NamedTuple):
@@ -181,7 +178,7 @@ class Event(NamedTuple):
     extensions: Mapping[str, str | int | bool] = NOTHING
 
     def __repr__(self) -> str:
-        return masked(self, "type id source time")
+        return mask(self, "type id source time")
 
 
 class CircuitStatus(NamedTuple):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from leeward.errors import Attempt
-from leeward.masking import masked
+from leeward.masking import mask
 from leeward.values import NOTHING
 
 
@@ -32,7 +32,7 @@ class ObjectInfo(NamedTuple):
     metadata: Mapping[str, str] = NOTHING
 
     def __repr__(self) -> str:
-        return masked(self, "name size revision target checksum attempts")
+        return mask(self, "name size revision target checksum attempts")
 
 
 class ObjectPage(NamedTuple):

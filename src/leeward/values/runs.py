@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import NamedTuple
 
-from leeward.masking import masked
+from leeward.masking import mask
 from leeward.values import Json
 
 
@@ -77,4 +77,4 @@ class Run(NamedTuple):
     events: tuple[RunEvent, ...] = ()
 
     def __repr__(self) -> str:
-        return masked(self, "workflow id target state digest started ended error unreversed")
+        return mask(self, "workflow id target state digest started ended error unreversed")

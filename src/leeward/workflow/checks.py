@@ -10,45 +10,14 @@ from collections.abc import Callable, Iterable, Mapping
 from math import isfinite
 from typing import Final, NamedTuple
 
-from leeward.errors import ConfigError, InvalidRequest
+from leeward.errors import ConfigError, InvalidRequest, NotFound
 from leeward.json_text import encode
 from leeward.values import Effect, Json
-from leeward.workflow.document import template_written, written
+from leeward.workflow import model
 from leeward.workflow.limits import LIMITS, excess, most
-from leeward.workflow.model import (
-    ANY,
-    INPUT,
-    NAMED,
-    PROVED,
-    All,
-    Attempt,
-    Block,
-    Choose,
-    Compare,
-    Condition,
-    Definition,
-    Each,
-    Fail,
-    Node,
-    Not,
-    OneOf,
-    Parallel,
-    Reference,
-    Saga,
-    Some,
-    Step,
-    Stop,
-    Template,
-    Undo,
-    Wait,
-    blocks_of,
-    conditions,
-    nodes,
-    references,
-)
 from leeward.workflow.retry import Retry
 
-Where = Callable[[Node | None], str]
+Where = Callable[[model.Node | None], str]
 """Where a node was written, for messages; of None, the whole definition."""
 
 
@@ -61,7 +30,7 @@ _RUN_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,80}")
 _ERROR: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
 
 
-def check_definition(definition: Definition, where: Where) -> None:
+def check_definition(definition: model.Definition, where: Where) -> None:
     """Check that every engine can run a definition.
 
     Raises:
@@ -71,17 +40,17 @@ def check_definition(definition: Definition, where: Where) -> None:
     if not _is_id(name):
         raise ConfigError(f"{where(None)}: the workflow's name {name!r} is not an id; {_id_rule()}")
     check = _Check(where)
-    check.block(definition.body, _Scope(frozenset({INPUT})))
-    if not any(isinstance(node, Step) for node in nodes(definition.body)):
+    check.block(definition.body, _Scope(frozenset({model.INPUT})))
+    if not any(isinstance(node, model.Step) for node in model.nodes(definition.body)):
         raise ConfigError(f"{where(None)}: the workflow {name!r} has no step; add one")
     try:
-        size = len(encode(written(definition)))
+        size = len(encode(model.document_of(definition)))
     except UnicodeEncodeError:
-        told = f"the workflow {name!r} has a text with half of a pair of surrogates; leave it out"
-        raise ConfigError(f"{where(None)}: {told}") from None
+        flaw = f"the workflow {name!r} has a text with half of a pair of surrogates; leave it out"
+        raise ConfigError(f"{where(None)}: {flaw}") from None
     if size > most("definition"):
-        told = f"the workflow {name!r} has {size} {excess('definition')}"
-        raise ConfigError(f"{where(None)}: {told}")
+        flaw = f"the workflow {name!r} has {size} {excess('definition')}"
+        raise ConfigError(f"{where(None)}: {flaw}")
 
 
 def check_input(value: Json) -> str | None:
@@ -126,9 +95,9 @@ class _Check:
 
     def __init__(self, where: Where) -> None:
         self.where = where
-        self.ids: set[str] = {INPUT}
+        self.ids: set[str] = {model.INPUT}
 
-    def block(self, block: Block, scope: _Scope) -> frozenset[str]:
+    def block(self, block: model.Block, scope: _Scope) -> frozenset[str]:
         """Check the nodes of a block; return the names that may be referred to behind it."""
         names = scope.names
         for node in block:
@@ -138,52 +107,52 @@ class _Check:
             names = self.node(node, scope._replace(names=names, depth=scope.depth + 1))
         return names
 
-    def node(self, node: Node, scope: _Scope) -> frozenset[str]:
+    def node(self, node: model.Node, scope: _Scope) -> frozenset[str]:
         """Check one node; return the names that may be referred to behind it."""
         self.id(node, node.id)
         match node:
-            case Step():
+            case model.Step():
                 return self.step(node, scope)
-            case Attempt():
+            case model.AttemptNode():
                 return self.attempt(node, scope)
-            case Saga():
+            case model.Saga():
                 return self.block(node.body, scope._replace(in_saga=True))
-            case Parallel():
+            case model.Parallel():
                 return self.parallel(node, scope)
-            case Choose():
+            case model.Choose():
                 return self.choose(node, scope)
-            case Each():
+            case model.Each():
                 return self.each(node, scope)
-            case Wait():
+            case model.Wait():
                 self.most(node, node.seconds, "year")
-            case Stop():
+            case model.Stop():
                 self.stop(node, scope)
-            case Fail():
-                told = f"fails with {node.error!r}; an error is named like a class: OrderFailed"
-                self.need(node, _ERROR.fullmatch(node.error) is not None, told)
+            case model.Fail():
+                flaw = f"fails with {node.error!r}; an error is named like a class: OrderFailed"
+                self.need(node, _ERROR.fullmatch(node.error) is not None, flaw)
         return scope.names
 
-    def stop(self, node: Stop, scope: _Scope) -> None:
+    def stop(self, node: model.Stop, scope: _Scope) -> None:
         self.template(node, node.result, scope)
         if scope.levels:
             raise self.refusal(node, "stop")
 
-    def choose(self, node: Choose, scope: _Scope) -> frozenset[str]:
+    def choose(self, node: model.Choose, scope: _Scope) -> frozenset[str]:
         self.need(node, bool(node.cases), "has no case; add one with `when`")
         for case in node.cases:
             self.condition(node, case.when, scope)
-        return scope.names.union(*(self.block(each, scope) for each in blocks_of(node)))
+        return scope.names.union(*(self.block(each, scope) for each in model.blocks_of(node)))
 
-    def step(self, step: Step, scope: _Scope) -> frozenset[str]:
+    def step(self, step: model.Step, scope: _Scope) -> frozenset[str]:
         self.need(step, bool(step.function), "calls a function without a name; name it")
         self.template(step, step.payload, scope)
         self.most(step, step.timeout, "timeout")
         self.retry(step, step.retry)
-        unproved = [each for each in step.retry.on if each not in PROVED]
+        unproved = [each for each in step.retry.on if each not in model.PROVED]
         self.need(
             step,
             step.effect is not Effect.UNSAFE or step.retry.attempts == 1 or not unproved,
-            f"is unsafe to repeat, so it may be tried again only on {' and '.join(PROVED)}, "
+            f"is unsafe to repeat, so it may be tried again only on {' and '.join(model.PROVED)}, "
             f"which prove that it did not run; take out {', '.join(unproved)}, or declare its "
             "effect, if it is keyed or idempotent",
         )
@@ -191,7 +160,7 @@ class _Check:
             self.undo(step, step.undo, scope)
         return scope.names | {step.id}
 
-    def undo(self, step: Step, undo: Undo, scope: _Scope) -> None:
+    def undo(self, step: model.Step, undo: model.Undo, scope: _Scope) -> None:
         self.need(step, bool(undo.function), "has an undo without a name; name the function")
         self.most(step, undo.timeout, "timeout")
         self.retry(step, undo.retry)
@@ -209,12 +178,12 @@ class _Check:
             "undo in each",
         )
 
-    def retry(self, step: Step, retry: Retry) -> None:
+    def retry(self, step: model.Step, retry: Retry) -> None:
         self.most(step, retry.attempts, "attempts")
         for name in retry.on:
             self.error(step, name)
 
-    def attempt(self, node: Attempt, scope: _Scope) -> frozenset[str]:
+    def attempt(self, node: model.AttemptNode, scope: _Scope) -> frozenset[str]:
         names = self.block(node.body, scope)
         self.need(node, bool(node.handlers), "has no handler; add one with `on`")
         inside = scope._replace(names=names | {node.id})
@@ -227,12 +196,14 @@ class _Check:
             for name in handler.errors:
                 self.error(node, name)
                 self.need(node, name not in taken, f"handles {name!r} twice; keep one of them")
-                self.need(node, ANY not in taken, f"handles {name!r} behind ANY; put ANY last")
+                self.need(
+                    node, model.ANY not in taken, f"handles {name!r} behind ANY; put ANY last"
+                )
                 taken.add(name)
             after |= self.block(handler.body, inside)
         return after
 
-    def parallel(self, node: Parallel, scope: _Scope) -> frozenset[str]:
+    def parallel(self, node: model.Parallel, scope: _Scope) -> frozenset[str]:
         self.need(node, len(node.branches) > 1, "has fewer than two branches; add one")
         self.most(node, len(node.branches), "branches")
         inside = self.deeper(node, scope)
@@ -242,7 +213,7 @@ class _Check:
             after |= self.block(branch.body, inside)
         return after
 
-    def each(self, node: Each, scope: _Scope) -> frozenset[str]:
+    def each(self, node: model.Each, scope: _Scope) -> frozenset[str]:
         self.references(node, [node.items], scope)
         self.most(node, node.at_once, "at_once")
         inside = self.deeper(node, scope)
@@ -251,45 +222,47 @@ class _Check:
         self.block(node.body, inside._replace(names=names, in_saga=False, each_in_saga=around))
         return scope.names
 
-    def deeper(self, node: Node, scope: _Scope) -> _Scope:
+    def deeper(self, node: model.Node, scope: _Scope) -> _Scope:
         self.most(node, scope.levels + 1, "nesting")
         return scope._replace(levels=scope.levels + 1)
 
-    def condition(self, node: Node, condition: Condition, scope: _Scope) -> None:
+    def condition(self, node: model.Node, condition: model.Condition, scope: _Scope) -> None:
         deep = f"has tests more than {DEEPEST} deep inside each other; {_FLAT}"
         self.need(node, _depth(condition) <= DEEPEST, deep)
-        parts = list(conditions(condition))
+        parts = list(model.conditions(condition))
         self.need(node, bool(parts), "has a condition without a comparison; add one")
         self.most(node, len(parts), "conditions")
         for part in parts:
             self.references(node, [part.left], scope)
-            if isinstance(part, Compare) and isinstance(part.right, Reference):
+            if isinstance(part, model.Compare) and isinstance(part.right, model.Reference):
                 self.references(node, [part.right], scope)
-            elif isinstance(part, Compare):
+            elif isinstance(part, model.Compare):
                 self.scalar(node, part.right)
-            elif isinstance(part, OneOf):
+            elif isinstance(part, model.OneOf):
                 for value in part.values:
                     self.scalar(node, value)
 
-    def references(self, node: Node, found: Iterable[Reference], scope: _Scope) -> None:
-        for each in found:
-            told = template_written(each)
+    def references(
+        self, node: model.Node, references: Iterable[model.Reference], scope: _Scope
+    ) -> None:
+        for each in references:
+            text = model.write_template(each)
             self.need(
                 node,
                 each.name in scope.names,
-                f"reads {told}, which is not known there: the input is, and what steps before it "
+                f"reads {text}, which is not known there: the input is, and what steps before it "
                 "return, but not those of a branch beside it",
             )
-            self.most(node, len(told), "reference")
+            self.most(node, len(text), "reference")
 
-    def template(self, node: Node, template: Template, scope: _Scope) -> None:
+    def template(self, node: model.Node, template: model.Template, scope: _Scope) -> None:
         self.literals(node, template, 0)
-        self.references(node, references(template), scope)
+        self.references(node, model.references(template), scope)
 
-    def literals(self, node: Node, template: object, depth: int) -> None:
+    def literals(self, node: model.Node, template: object, depth: int) -> None:
         if isinstance(template, Mapping):
             template = tuple(template.values())
-        if isinstance(template, Reference):
+        if isinstance(template, model.Reference):
             return
         if not isinstance(template, tuple):
             self.scalar(node, template)
@@ -298,7 +271,7 @@ class _Check:
         for each in template:
             self.literals(node, each, depth + 1)
 
-    def scalar(self, node: Node, value: object) -> None:
+    def scalar(self, node: model.Node, value: object) -> None:
         self.need(
             node,
             value is None or type(value) in (bool, int, float, str),
@@ -309,50 +282,50 @@ class _Check:
         if type(value) is int:
             self.need(node, abs(value) <= most("integer"), f"has {value} {excess('integer')}")
 
-    def error(self, node: Node, name: str) -> None:
-        known = name in NAMED or name == ANY or _ERROR.fullmatch(name) is not None
+    def error(self, node: model.Node, name: str) -> None:
+        known = name in model.NAMED or name == model.ANY or _ERROR.fullmatch(name) is not None
         self.need(
             node,
             known,
             f"names the error {name!r}; write the class of the function's exception, or one of "
-            f"{', '.join(NAMED)}",
+            f"{', '.join(model.NAMED)}",
         )
 
-    def id(self, node: Node, id: str) -> None:
+    def id(self, node: model.Node, id: str) -> None:
         self.need(node, _is_id(id), f"is not named by an id; give it one with id=: {_id_rule()}")
         self.need(node, id not in self.ids, "has an id that is taken; give it another with id=")
         self.ids.add(id)
 
-    def most(self, node: Node, number: int, limit: str) -> None:
+    def most(self, node: model.Node, number: int, limit: str) -> None:
         self.need(node, number >= 1, f"has {number} {LIMITS[limit].what}; at least 1 is needed")
         self.need(node, number <= most(limit), f"has {number} {excess(limit)}")
 
-    def need(self, node: Node, sound: bool, told: str, limit: str | None = None) -> None:
+    def need(self, node: model.Node, sound: bool, flaw: str, limit: str | None = None) -> None:
         if not sound:
             why = "" if limit is None else f" ({LIMITS[limit].engine}: {LIMITS[limit].instead})"
-            raise ConfigError(f"{self.where(node)}: the {node.kind} {node.id!r} {told}{why}")
+            raise ConfigError(f"{self.where(node)}: the {node.kind} {node.id!r} {flaw}{why}")
 
-    def refusal(self, node: Node, limit: str) -> ConfigError:
-        found = LIMITS[limit]
+    def refusal(self, node: model.Node, limit: str) -> ConfigError:
+        limited = LIMITS[limit]
         return ConfigError(
-            f"{self.where(node)}: the {node.kind} {node.id!r} needs {found.what}, which "
-            f"{found.engine} cannot do; {found.instead}"
+            f"{self.where(node)}: the {node.kind} {node.id!r} needs {limited.what}, which "
+            f"{limited.engine} cannot do; {limited.instead}"
         )
 
 
 _FLAT: Final = "flatten it, or make two workflows"
 
 
-def _depth(condition: Condition) -> int:
+def _depth(condition: model.Condition) -> int:
     """Return how many tests stand inside each other; those beyond `DEEPEST` are not counted."""
     depth, level = 0, [condition]
     while level and depth <= DEEPEST:
         depth += 1
-        inner = [each for each in level if isinstance(each, Not | All | Some)]
+        inner = [each for each in level if isinstance(each, model.Not | model.All | model.Some)]
         level = [
             below
             for each in inner
-            for below in ((each.inner,) if isinstance(each, Not) else each.inner)
+            for below in ((each.inner,) if isinstance(each, model.Not) else each.inner)
         ]
     return depth
 
@@ -363,3 +336,38 @@ def _is_id(text: object) -> bool:
 
 def _id_rule() -> str:
     return f"small letters, digits and single hyphens, at most {most('id')}, like take-payment"
+
+
+def by_name(definitions: Iterable[model.Definition]) -> dict[str, model.Definition]:
+    """Return definitions by their names.
+
+    Raises:
+        ConfigError: one of them is something else, or two have one name.
+    """
+    named: dict[str, model.Definition] = {}
+    for each in definitions:
+        if not isinstance(each, model.Definition):
+            raise ConfigError(
+                f"a workflow is a Definition, not a {type(each).__name__}; decorate the function "
+                'with @workflow("name")'
+            )
+        # A module that is run and imported has made its flow twice.
+        if named.setdefault(each.name, each).digest != each.digest:
+            raise ConfigError(f"two workflows are named {each.name!r}; rename one of them")
+    return named
+
+
+def known_in(definitions: Mapping[str, model.Definition], workflow: str) -> model.Definition:
+    """Return the definition of a workflow.
+
+    Raises:
+        NotFound: no such workflow is known here.
+    """
+    definition = definitions.get(workflow)
+    if definition is None:
+        known = ", ".join(sorted(definitions)) or "none"
+        raise NotFound(
+            f"no workflow {workflow!r} is known here (known: {known}); give its definition to "
+            "the client, or name it under `workflows` in leeward.toml"
+        )
+    return definition

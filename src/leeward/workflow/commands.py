@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple, TypeAlias
 
-from leeward.masking import masked
+from leeward.masking import mask
 from leeward.values import Effect, Json
 from leeward.workflow.model import CANCELLED, DEADLINE
 
 
-class Call(NamedTuple):
+class StepCall(NamedTuple):
     """Call a function. The answer is a `Returned` or a `Failure`.
 
     Attributes:
@@ -37,7 +37,7 @@ class Call(NamedTuple):
     kind: Literal["call"] = "call"
 
     def __repr__(self) -> str:
-        return masked(self, "path attempt function key effect timeout guarded kind")
+        return mask(self, "path attempt function key effect timeout guarded kind")
 
 
 class Sleep(NamedTuple):
@@ -50,7 +50,7 @@ class Sleep(NamedTuple):
     kind: Literal["sleep"] = "sleep"
 
 
-Command: TypeAlias = Call | Sleep
+Command: TypeAlias = StepCall | Sleep
 
 
 class Returned(NamedTuple):
@@ -59,10 +59,10 @@ class Returned(NamedTuple):
     value: Json = None
 
     def __repr__(self) -> str:
-        return masked(self)
+        return mask(self)
 
 
-class Failure(NamedTuple):
+class StepFailure(NamedTuple):
     """It ended with an error.
 
     Attributes:
@@ -80,11 +80,11 @@ class Failure(NamedTuple):
     spent: bool = False
 
 
-Answer: TypeAlias = Returned | Failure
+Answer: TypeAlias = Returned | StepFailure
 
 
-def refusal_at(now: float, deadline: float | None, cancelled: float | None) -> Failure | None:
+def refusal_at(now: float, deadline: float | None, cancelled: float | None) -> StepFailure | None:
     """Return why nothing guarded may begin at `now`; None if it may."""
     if cancelled is not None and cancelled <= now:
-        return Failure(CANCELLED, final=True)
-    return Failure(DEADLINE, final=True) if deadline is not None and deadline <= now else None
+        return StepFailure(CANCELLED, final=True)
+    return StepFailure(DEADLINE, final=True) if deadline is not None and deadline <= now else None

@@ -29,8 +29,7 @@ from leeward.errors import (
 from leeward.json_text import encode
 from leeward.values import Json
 from leeward.values.runs import Run, RunState
-from leeward.workflow.checks import check_input, check_run_id
-from leeward.workflow.known import known_in
+from leeward.workflow.checks import check_input, check_run_id, known_in
 from leeward.workflow.limits import LIMITS
 from leeward.workflow.model import Definition
 

@@ -22,19 +22,19 @@ from leeward.sqlite.errors import DatabaseFault
 from leeward.values import Effect
 from leeward.workflow.commands import (
     Answer,
-    Call,
     Command,
-    Failure,
     Returned,
     Sleep,
+    StepCall,
+    StepFailure,
     refusal_at,
 )
 from leeward.workflow.journal import Journal
+from leeward.workflow.kernel import Machine
 from leeward.workflow.limits import most
-from leeward.workflow.machine import Machine
 from leeward.workflow.model import TOO_LARGE, UNKNOWN, Definition
 from leeward.workflow.rows import Events, Finished, Row, Unreadable
-from leeward.workflow.steps import Invoke, made
+from leeward.workflow.steps import Invoker, make_call
 
 LOGGER = "leeward.workflow"
 SHORT: Final = 0.05
@@ -131,7 +131,7 @@ class Means(NamedTuple):
     """
 
     journal: Journal
-    invoke: Invoke
+    invoke: Invoker
     clock: Clock
     is_closing: Callable[[], bool] = lambda: False
     turns: Turns | None = None
@@ -173,7 +173,7 @@ class Drive:
         """Those of them whose process did not survive."""
         self._turned: set[Numbered] = set()
         """Unsafe steps that have their turn."""
-        self._ended: SimpleQueue[tuple[Call, Answer | None]] = SimpleQueue()
+        self._ended: SimpleQueue[tuple[StepCall, Answer | None]] = SimpleQueue()
         self._is_lost = False
         self._bytes = 0
 
@@ -223,7 +223,7 @@ class Drive:
                     self._holds(noted.answer)
                     self._machine.resolve(command, noted.answer)
                     continue
-                if not isinstance(command, Call):
+                if not isinstance(command, StepCall):
                     due = noted.due
                     self._began[place] = noted.began if due is None else due - command.seconds
                     continue
@@ -231,7 +231,7 @@ class Drive:
                 deaths = sum(times for (path, _), times in lost.items() if path == command.path)
                 if command.effect is Effect.UNSAFE or deaths >= command.attempts:
                     log_event(LOGGER, "warning", "step_lost", key=command.key, deaths=deaths)
-                    self._end(command, Failure(UNKNOWN, ambiguous=True, spent=True))
+                    self._end(command, StepFailure(UNKNOWN, ambiguous=True, spent=True))
                     continue
                 self._repeated.add(place)
                 if place in lost:
@@ -256,7 +256,7 @@ class Drive:
         self._finished.clear()
         for command in new:
             self._began[_path_and_attempt(command)] = now
-            if isinstance(verdict, Failure) and command.guarded:
+            if isinstance(verdict, StepFailure) and command.guarded:
                 self._leave({_path_and_attempt(command)})
                 self._machine.resolve(command, verdict)
         self._lease.is_unsafe = bool(self._turned)
@@ -275,7 +275,8 @@ class Drive:
         """Return whether a call is under way, or was noted by this lease and is to be made."""
         noted = self._began.keys() - self._repeated
         calls = (
-            place in noted and isinstance(each, Call) for place, each in self._machine.open.items()
+            place in noted and isinstance(each, StepCall)
+            for place, each in self._machine.open.items()
         )
         return bool(self._under_way) or any(calls)
 
@@ -289,7 +290,7 @@ class Drive:
         if not open_:
             self._turns.wait(LOOK_AGAIN)
             return True
-        if len(open_) == 1 and isinstance(open_[0], Call) and not self._under_way:
+        if len(open_) == 1 and isinstance(open_[0], StepCall) and not self._under_way:
             answer = self._call(open_[0])
             if answer is None:
                 return False
@@ -321,18 +322,18 @@ class Drive:
         self._awake(open_)
         return not self._is_lost
 
-    def _call(self, call: Call) -> Answer | None:
+    def _call(self, call: StepCall) -> Answer | None:
         """Make a call, if the run is still ours; None if it is not."""
         place = _path_and_attempt(call)
         if place not in self._suspects:
-            return made(self._invoke, call) if self._is_held() else None
+            return make_call(self._invoke, call) if self._is_held() else None
         key, fence = self._row.key, self._row.fence
         with self._turns.alone():
             if not self._is_held():
                 return None
             if not self._write(lambda: self._journal.make_again(key, fence, *place)):
                 return None
-            return made(self._invoke, call)
+            return make_call(self._invoke, call)
 
     def _is_held(self) -> bool:
         """Return whether the lease holds for a while; one that is nearly over is renewed."""
@@ -374,10 +375,13 @@ class Drive:
 
     def _begin_all(self, open_: list[Command]) -> None:
         for command in open_:
-            if isinstance(command, Call) and (command.path, command.attempt) not in self._under_way:
+            if (
+                isinstance(command, StepCall)
+                and (command.path, command.attempt) not in self._under_way
+            ):
                 self._begin(command)
 
-    def _begin(self, call: Call) -> None:
+    def _begin(self, call: StepCall) -> None:
         """Make one of several calls, on a thread of its own."""
 
         def work() -> None:
@@ -429,16 +433,16 @@ class Drive:
     def _end(self, command: Command, answer: Answer) -> None:
         place = (command.path, command.attempt)
         began = self._began[place]
-        if isinstance(answer, Failure) and place in self._repeated:
+        if isinstance(answer, StepFailure) and place in self._repeated:
             answer = answer._replace(ambiguous=True)
         if not self._holds(answer):
-            answer = Failure(TOO_LARGE, ambiguous=True)
+            answer = StepFailure(TOO_LARGE, ambiguous=True)
         self._finished.append(Finished(command, began, answer, self._clock.now()))
         self._machine.resolve(command, answer)
 
     def _holds(self, answer: Answer) -> bool:
         """Return whether a result is not too large for the run; its bytes count from then on."""
-        if isinstance(answer, Failure) or answer.value is None:
+        if isinstance(answer, StepFailure) or answer.value is None:
             return True
         size = self._bytes + len(encode(answer.value))
         if size > most("results"):
@@ -458,4 +462,4 @@ def _path_and_attempt(command: Command) -> Numbered:
 
 
 def _is_unsafe(command: Command) -> bool:
-    return isinstance(command, Call) and command.effect is Effect.UNSAFE
+    return isinstance(command, StepCall) and command.effect is Effect.UNSAFE

@@ -24,14 +24,13 @@ from leeward.leases import boot_of_machine
 from leeward.sqlite.errors import DatabaseFault
 from leeward.values import Json
 from leeward.values.runs import Run, RunState
-from leeward.workflow.checks import check_input, check_run_id
-from leeward.workflow.commands import Failure, Returned
+from leeward.workflow.checks import by_name, check_input, check_run_id, known_in
+from leeward.workflow.commands import Returned, StepFailure
 from leeward.workflow.driving import Means
 from leeward.workflow.journal import Journal
-from leeward.workflow.known import by_name, known_in
 from leeward.workflow.model import Definition
 from leeward.workflow.rows import Row, RunKey, Unreadable, events_of
-from leeward.workflow.steps import Invoke
+from leeward.workflow.steps import Invoker
 from leeward.workflow.workers import Workers
 
 EMBEDDED: Final = "local"
@@ -55,7 +54,7 @@ class Engine(Forkable):
 
     def __init__(
         self,
-        invoke: Invoke,
+        invoke: Invoker,
         definitions: Iterable[Definition] = (),
         *,
         path: Path | None = None,
@@ -205,7 +204,7 @@ class Engine(Forkable):
         self._workers.renew()
 
     def _run(self, row: Row) -> Run:
-        failure = row.answer if isinstance(row.answer, Failure) else None
+        failure = row.answer if isinstance(row.answer, StepFailure) else None
         return Run(
             *row.key,
             EMBEDDED,

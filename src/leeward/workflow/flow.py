@@ -14,29 +14,196 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Final, Literal, TypeAlias
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 from leeward.errors import ConfigError
 from leeward.values import Effect, EffectName, Json
 from leeward.workflow import model
-from leeward.workflow.arguments import (
-    Function,
-    Named,
-    Resolve,
-    by_own_name,
-    effect_of,
-    kind_of,
-    retry_of,
-    template_of,
-    whole_seconds,
-)
-from leeward.workflow.blocks import AttemptBlock, Choice, ParallelBlock, refuse_loose
 from leeward.workflow.checks import check_definition
-from leeward.workflow.durations import seconds_of
+from leeward.workflow.model import (
+    Block,
+    Branch,
+    Case,
+    ErrorHandler,
+    Node,
+    Reference,
+    Template,
+    freeze,
+)
 from leeward.workflow.reading import STEP_TIMEOUT, UNDO_RETRY
-from leeward.workflow.retry import Retry
-from leeward.workflow.symbols import Ref
-from leeward.workflow.trace import Trace, users_line
+from leeward.workflow.retry import Retry, check_retry, seconds_of
+from leeward.workflow.symbols import Ref, Test, Trace, condition_of, users_line
+
+
+class FlowFunction(NamedTuple):
+    """What an app knows of one of its functions.
+
+    Attributes:
+        name: the logical name.
+        effect: what repeating a call would do.
+        timeout: seconds that it may take, or None.
+    """
+
+    name: str
+    effect: Effect = Effect.UNSAFE
+    timeout: float | None = None
+
+
+Function: TypeAlias = str | Callable[..., Any]
+"""A logical name, or a function of the app."""
+
+Resolve: TypeAlias = Callable[[Callable[..., Any]], FlowFunction]
+"""Tells of a function object what it is called by."""
+
+
+def by_own_name(function: Callable[..., Any]) -> FlowFunction:
+    """Return what a function is called that no app knows: by its own name, with hyphens.
+
+    Raises:
+        ConfigError: it has none.
+    """
+    named: Any = function
+    name = getattr(named, "__name__", None)
+    if not isinstance(name, str):
+        raise ConfigError(f"a {kind_of(function)} has no name; give a logical name")
+    return FlowFunction(name.strip("_").lower().replace("_", "-"))
+
+
+def template_of(value: Any, where: str) -> Template:
+    """Return JSON with references in it as a template.
+
+    Args:
+        value: given by the user.
+        where: it stands, for messages.
+
+    Raises:
+        ConfigError: it holds something else.
+    """
+    return freeze(_replace_references(value, where))
+
+
+def _replace_references(value: Any, where: str) -> Any:
+    if isinstance(value, Ref):
+        return value.reference
+    if isinstance(value, dict):
+        for name in value:
+            if not isinstance(name, str):
+                raise ConfigError(f"{where}: a field is named by a {kind_of(name)}, not by a text")
+        return {name: _replace_references(each, where) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_replace_references(each, where) for each in value]
+    if value is None or type(value) in (bool, int, float, str):
+        return value
+    raise ConfigError(f"{where}: a value of class {kind_of(value)} is neither JSON nor a reference")
+
+
+def effect_of(given: Effect | str | None, default: Effect, where: str) -> Effect:
+    """Return the effect that was given, else the default.
+
+    Raises:
+        ConfigError: there is no such effect.
+    """
+    try:
+        return default if given is None else Effect(given)
+    except ValueError:
+        names = ", ".join(each.value for each in Effect)
+        raise ConfigError(f"{where}: effect must be one of {names}") from None
+
+
+def retry_of(retry: Retry | None, default: Retry, where: str) -> Retry:
+    """Return the retry that was given, checked, else the default.
+
+    Raises:
+        ConfigError: it is wrong; the message tells where.
+    """
+    try:
+        return check_retry(retry, default).with_proofs()
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}") from None
+
+
+def whole_seconds(seconds: float | None) -> int | None:
+    """Return seconds as a whole number, at least one; None for None."""
+    return None if seconds is None else max(1, int(seconds))
+
+
+def kind_of(value: object) -> str:
+    """Return the name of a value's type, for messages."""
+    return type(value).__name__
+
+
+class AttemptBlock:
+    """The block of `Flow.attempt`: `on` adds a handler."""
+
+    def __init__(self, trace: Trace, id: str) -> None:
+        self._trace = trace
+        self._id = id
+
+    @contextmanager
+    def on(self, *errors: str) -> Iterator[Ref]:
+        """Handle errors of these names with the block; `ANY` is every name.
+
+        ``as`` gets a reference to the error, with the fields `name` and `steps`.
+
+        Raises:
+            ConfigError: other nodes were added since the attempt.
+        """
+        self._trace.last_attempt(self._id)
+        with self._trace.collect() as body:
+            yield Ref(Reference(self._id))
+        self._trace.add_handler(self._id, ErrorHandler(errors, tuple(body)))
+
+
+class ParallelBlock:
+    """The block of `Flow.parallel`: `branch` adds a branch."""
+
+    def __init__(self, trace: Trace) -> None:
+        self.branches: list[Branch] = []
+        self._trace = trace
+
+    @contextmanager
+    def branch(self, id: str) -> Iterator[None]:
+        """Add the block as a branch."""
+        with self._trace.collect() as body:
+            yield
+        self.branches.append(Branch(id, tuple(body)))
+
+
+class ChooseBlock:
+    """The block of `Flow.choose`: `when` adds a case, and `otherwise` the default."""
+
+    def __init__(self, trace: Trace) -> None:
+        self.cases: list[Case] = []
+        self.default: Block = ()
+        self._trace = trace
+
+    @contextmanager
+    def when(self, test: Test) -> Iterator[None]:
+        """Add the block as a case."""
+        condition = condition_of(test)
+        with self._trace.collect() as body:
+            yield
+        self.cases.append(Case(condition, tuple(body)))
+
+    @contextmanager
+    def otherwise(self) -> Iterator[None]:
+        """Run the block if no case holds."""
+        with self._trace.collect() as body:
+            yield
+        self.default = tuple(body)
+
+
+def refuse_loose(body: list[Node], kind: str, method: str) -> None:
+    """Refuse what was added to a block of blocks, and to none of them.
+
+    Raises:
+        ConfigError: something was.
+    """
+    if body:
+        raise ConfigError(
+            f"{users_line()}: {body[0].id!r} stands in `{kind}` and in none of its blocks; put it "
+            f"into `{method}`"
+        )
 
 
 class Flow:
@@ -80,7 +247,7 @@ class Flow:
         Raises:
             ConfigError: an argument is wrong.
         """
-        named = self._named(function)
+        named = self._resolve_function(function)
         where = f"{users_line()}: step {id or named.name!r}"
         step = model.Step(
             id or named.name,
@@ -100,9 +267,9 @@ class Flow:
     def attempt(self, id: str | None = None) -> Iterator[AttemptBlock]:
         """Handle the errors of the block's steps, with `AttemptBlock.on` after the block."""
         id = id or self._trace.number("attempt")
-        with self._trace.collected() as body:
+        with self._trace.collect() as body:
             yield AttemptBlock(self._trace, id)
-        self._trace.add(model.Attempt(id, tuple(body), ()))
+        self._trace.add(model.AttemptNode(id, tuple(body), ()))
 
     @contextmanager
     def saga(
@@ -117,7 +284,7 @@ class Flow:
         if undo not in ("reverse", "parallel"):
             raise ConfigError(f"{users_line()}: undo must be 'reverse' or 'parallel'")
         id = id or self._trace.number("saga")
-        with self._trace.collected() as body:
+        with self._trace.collect() as body:
             yield
         self._trace.add(model.Saga(id, tuple(body), undo))
 
@@ -125,21 +292,21 @@ class Flow:
     def parallel(self, id: str | None = None) -> Iterator[ParallelBlock]:
         """Run branches at the same time; the block adds them with `ParallelBlock.branch`."""
         id = id or self._trace.number("parallel")
-        found = ParallelBlock(self._trace)
-        with self._trace.collected() as body:
-            yield found
+        block = ParallelBlock(self._trace)
+        with self._trace.collect() as body:
+            yield block
         refuse_loose(body, "parallel", "branch")
-        self._trace.add(model.Parallel(id, tuple(found.branches)))
+        self._trace.add(model.Parallel(id, tuple(block.branches)))
 
     @contextmanager
-    def choose(self, id: str | None = None) -> Iterator[Choice]:
-        """Run one of several blocks; the block adds them with `Choice.when` and `otherwise`."""
+    def choose(self, id: str | None = None) -> Iterator[ChooseBlock]:
+        """Run one of several blocks; they are added with `ChooseBlock.when` and `otherwise`."""
         id = id or self._trace.number("choose")
-        found = Choice(self._trace)
-        with self._trace.collected() as body:
-            yield found
+        block = ChooseBlock(self._trace)
+        with self._trace.collect() as body:
+            yield block
         refuse_loose(body, "choose", "when")
-        self._trace.add(model.Choose(id, tuple(found.cases), found.default))
+        self._trace.add(model.Choose(id, tuple(block.cases), block.default))
 
     @contextmanager
     def each(self, items: Ref, id: str, *, at_once: int = 1) -> Iterator[Ref]:
@@ -156,7 +323,7 @@ class Flow:
             )
         if type(at_once) is not int:
             raise ConfigError(f"{users_line()}: at_once must be a whole number")
-        with self._trace.collected() as body:
+        with self._trace.collect() as body:
             yield Ref(model.Reference(id))
         self._trace.add(model.Each(id, items.reference, tuple(body), at_once))
 
@@ -181,15 +348,15 @@ class Flow:
     def _undo(
         self, undo: Function, timeout: int | str | None, retry: Retry | None, where: str
     ) -> model.Undo:
-        named = self._named(undo)
+        named = self._resolve_function(undo)
         seconds = seconds_of(
             timeout or whole_seconds(named.timeout) or STEP_TIMEOUT, f"{where}: undo_timeout"
         )
         return model.Undo(named.name, seconds, retry_of(retry, UNDO_RETRY, where))
 
-    def _named(self, function: Function) -> Named:
+    def _resolve_function(self, function: Function) -> FlowFunction:
         if isinstance(function, str):
-            return Named(function)
+            return FlowFunction(function)
         if not callable(function):
             raise ConfigError(
                 f"{users_line()}: a step calls a function of the app, or a logical name, "
@@ -223,15 +390,15 @@ def workflow(
     """
 
     def trace(body: Body) -> model.Definition:
-        found = Trace()
+        traced = Trace()
         place = _line_of_function(body, name)
-        body(Flow(found, resolve or by_own_name), Ref(model.Reference(model.INPUT)))
+        body(Flow(traced, resolve or by_own_name), Ref(model.Reference(model.INPUT)))
         definition = model.Definition(
             name,
-            tuple(found.block),
+            tuple(traced.block),
             None if timeout is None else seconds_of(timeout, f"{place}: timeout"),
         )
-        check_definition(definition, lambda node: found.line_of(node) or place)
+        check_definition(definition, lambda node: traced.line_of(node) or place)
         return definition
 
     return trace

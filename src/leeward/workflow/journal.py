@@ -19,10 +19,9 @@ from leeward.sqlite.database import Database
 from leeward.sqlite.file_safety import keep_out_of_version_control
 from leeward.values import Json
 from leeward.values.runs import RunState
-from leeward.workflow.commands import Answer, Command, Failure, refusal_at
+from leeward.workflow.commands import Answer, Command, StepFailure, refusal_at
 from leeward.workflow.commits import Commits
-from leeward.workflow.document import stored
-from leeward.workflow.model import Definition
+from leeward.workflow.model import Definition, compact_json_of
 from leeward.workflow.rows import (
     Events,
     Finished,
@@ -169,7 +168,7 @@ class Journal:
         """Return the digest and the document of a definition, which cost more than a start."""
         known = self._documents.get(id(definition))
         if known is None or known[0] is not definition:
-            known = (definition, definition.digest, stored(definition))
+            known = (definition, definition.digest, compact_json_of(definition))
             self._documents[id(definition)] = known
         return known[1:]
 
@@ -273,7 +272,7 @@ class Journal:
         now: float,
         finished: Iterable[Finished],
         begun: Iterable[Command],
-    ) -> Failure | bool:
+    ) -> StepFailure | bool:
         """Note what has ended, and what is about to begin.
 
         Returns:
@@ -284,7 +283,7 @@ class Journal:
         ended, results = by_reference(finished_row(key, each, shown) for each in finished)
         begun = list(begun)
 
-        def write(connection: sqlite3.Connection) -> Failure | bool:
+        def write(connection: sqlite3.Connection) -> StepFailure | bool:
             held = connection.execute(_HELD, (*key, fence)).fetchone()
             if held is None:
                 return False

@@ -2,39 +2,21 @@
 
 Pure: no clock, no I/O, no randomness. So the same definition, input and answers give the same run,
 on whatever carries out the commands: the embedded engine, an orchestrator that replays, a test.
+`Machine` is the generator as an object. `fill` and `holds` say what templates and conditions mean;
+every export is held to that: what is not there is null, an object has fields, and nothing else has.
 """
 
 from __future__ import annotations
 
+import operator
+from collections import deque
 from collections.abc import Callable, Generator, Mapping, Sequence
-from types import MappingProxyType
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from leeward.json_text import DEEPEST, is_deeper
 from leeward.values import Effect, Json
-from leeward.workflow.commands import Answer, Call, Command, Failure, Returned, Sleep
-from leeward.workflow.expressions import fill, holds, look_up
-from leeward.workflow.model import (
-    AMBIGUOUS,
-    ANY,
-    COMPENSATION_FAILED,
-    INPUT,
-    REFUSED,
-    UNSTOPPABLE,
-    Attempt,
-    Block,
-    Choose,
-    Definition,
-    Each,
-    Fail,
-    Handler,
-    Parallel,
-    Saga,
-    Step,
-    Stop,
-    Undo,
-    Wait,
-)
+from leeward.workflow import model
+from leeward.workflow.commands import Answer, Command, Returned, Sleep, StepCall, StepFailure
 from leeward.workflow.retry import Retry
 
 UNDO_AT_ONCE: Final = 10
@@ -55,7 +37,7 @@ Running: TypeAlias = Generator[Command | Together, Any, Any]
 
 
 class _Failed(Exception):
-    def __init__(self, failure: Failure) -> None:
+    def __init__(self, failure: StepFailure) -> None:
         super().__init__(failure.name)
         self.failure = failure
 
@@ -70,7 +52,7 @@ class _Done(NamedTuple):
     """A step that is to be taken back if its saga fails."""
 
     path: str
-    undo: Undo
+    undo: model.Undo
     payload: Json
     result: Json
 
@@ -97,12 +79,12 @@ class _Scope:
     def key(self, path: str) -> str:
         return self.prefix + path
 
-    def remember(self, step: Step, path: str, payload: Json, result: Json) -> None:
+    def remember(self, step: model.Step, path: str, payload: Json, result: Json) -> None:
         if step.undo is not None and self.done is not None:
             self.done.append(_Done(path, step.undo, payload, result))
 
 
-def execution(definition: Definition, run: str, value: Json) -> Running:
+def execution(definition: model.Definition, run: str, value: Json) -> Running:
     """Return a run as a generator, which returns a `Returned` or a `Failure` in the end.
 
     Args:
@@ -110,7 +92,7 @@ def execution(definition: Definition, run: str, value: Json) -> Running:
         run: its id.
         value: its input.
     """
-    scope = _Scope(f"{definition.name}/{run}/", {INPUT: value})
+    scope = _Scope(f"{definition.name}/{run}/", {model.INPUT: value})
     try:
         yield from _block(definition.body, scope)
     except _Stopped as stopped:
@@ -120,17 +102,31 @@ def execution(definition: Definition, run: str, value: Json) -> Running:
     return Returned(None)
 
 
-def _block(block: Block, scope: _Scope) -> Running:
+def _block(block: model.Block, scope: _Scope) -> Running:
     for node in block:
-        yield from _NODES[node.kind](node, scope)
+        match node:
+            case model.Choose():
+                bodies = (case.body for case in node.cases if holds(case.when, scope.variables))
+                yield from _block(next(bodies, node.otherwise), scope)
+            case model.Wait():
+                answer = yield Sleep(node.id + scope.suffix, 1, float(node.seconds), scope.guarded)
+                if isinstance(answer, StepFailure):
+                    raise _Failed(answer)
+            case model.Stop():
+                raise _Stopped(fill(node.result, scope.variables))
+            case model.Fail():
+                raise _Failed(StepFailure(node.error))
+            case _:
+                yield from _NODES[node.kind](node, scope)
 
 
-def _step(step: Step, scope: _Scope) -> Running:
+def _step(step: model.Step, scope: _Scope) -> Running:
     path = step.id + scope.suffix
     payload = fill(step.payload, scope.variables)
     if step.undo is not None and is_deeper(payload, DEEPEST - 1):
-        raise _Failed(Failure(REFUSED))  # its undo, which has it one level deeper, would be
-    call = Call(
+        # Its undo, which has the payload one level deeper, would be refused.
+        raise _Failed(StepFailure(model.REFUSED))
+    call = StepCall(
         path,
         1,
         step.function,
@@ -142,8 +138,10 @@ def _step(step: Step, scope: _Scope) -> Running:
         step.retry.attempts,
     )
     answer = yield from _attempts(call, step.retry)
-    if isinstance(answer, Failure):
-        if answer.ambiguous or (repeats_ambiguous(step.retry) and answer.name not in UNSTOPPABLE):
+    if isinstance(answer, StepFailure):
+        if answer.ambiguous or (
+            repeats_ambiguous(step.retry) and answer.name not in model.UNSTOPPABLE
+        ):
             scope.remember(step, path, payload, None)
         raise _Failed(answer)
     scope.variables[step.id] = answer.value
@@ -155,10 +153,10 @@ def repeats_ambiguous(retry: Retry) -> bool:
 
     Then its last error does not tell whether it did, so it is taken back whatever that is.
     """
-    return retry.attempts > 1 and any(retry.covers(name) for name in AMBIGUOUS)
+    return retry.attempts > 1 and any(retry.covers(name) for name in model.AMBIGUOUS)
 
 
-def _attempts(call: Call, retry: Retry) -> Generator[Command, Answer, Answer]:
+def _attempts(call: StepCall, retry: Retry) -> Generator[Command, Answer, Answer]:
     ambiguous = False
     while True:
         answer = yield call
@@ -170,7 +168,7 @@ def _attempts(call: Call, retry: Retry) -> Generator[Command, Answer, Answer]:
         answer = answer._replace(ambiguous=ambiguous, spent=False)
         if is_last:
             return answer
-        if answer.name in UNSTOPPABLE or not retry.covers(answer.name):
+        if answer.name in model.UNSTOPPABLE or not retry.covers(answer.name):
             return answer
         random_unit = _jitter(call.key, call.attempt) if retry.jitter == "full" else 1.0
         pause = retry.pause(call.attempt, random_unit)
@@ -185,7 +183,7 @@ def _jitter(key: str, attempt: int) -> float:
     return int.from_bytes(sha256(f"{key}#{attempt}".encode()).digest()[:4], "big") / 2**32
 
 
-def _attempt(node: Attempt, scope: _Scope) -> Running:
+def _attempt(node: model.AttemptNode, scope: _Scope) -> Running:
     try:
         yield from _block(node.body, scope)
         return
@@ -210,12 +208,14 @@ def _attempt(node: Attempt, scope: _Scope) -> Running:
         raise _Failed(failure)
 
 
-def handler_of(handlers: Sequence[Handler], name: str) -> Handler | None:
+def handler_of(handlers: Sequence[model.ErrorHandler], name: str) -> model.ErrorHandler | None:
     """Return the first handler that takes errors of a name."""
-    return next((each for each in handlers if name in each.errors or ANY in each.errors), None)
+    return next(
+        (each for each in handlers if name in each.errors or model.ANY in each.errors), None
+    )
 
 
-def _saga(node: Saga, scope: _Scope) -> Running:
+def _saga(node: model.Saga, scope: _Scope) -> Running:
     outer, scope.done = scope.done, []
     try:
         yield from _block(node.body, scope)
@@ -228,7 +228,9 @@ def _saga(node: Saga, scope: _Scope) -> Running:
         if not lost:
             raise
         final = failed.failure.final
-        raise _Failed(Failure(COMPENSATION_FAILED, steps=tuple(lost), final=final)) from None
+        raise _Failed(
+            StepFailure(model.COMPENSATION_FAILED, steps=tuple(lost), final=final)
+        ) from None
     _keep_done(outer, scope)
 
 
@@ -239,7 +241,9 @@ def _keep_done(outer: list[_Done] | None, scope: _Scope) -> None:
     scope.done = outer
 
 
-def _compensation(done: list[_Done], node: Saga, scope: _Scope) -> Generator[Any, Any, list[str]]:
+def _compensation(
+    done: list[_Done], node: model.Saga, scope: _Scope
+) -> Generator[Any, Any, list[str]]:
     """Take steps back; return the paths of those that could not be."""
     undone = tuple(_undo(each, scope) for each in reversed(done))
     at_once = 1 if node.undo == "reverse" else UNDO_AT_ONCE
@@ -247,7 +251,7 @@ def _compensation(done: list[_Done], node: Saga, scope: _Scope) -> Generator[Any
     return [
         each.path
         for each, answer in zip(reversed(done), answers, strict=True)
-        if isinstance(answer, Failure)
+        if isinstance(answer, StepFailure)
     ]
 
 
@@ -256,7 +260,7 @@ def _undo(each: _Done, scope: _Scope) -> Running:
     result = None if is_deeper(each.result, DEEPEST - 1) else each.result
     payload = {"key": scope.key(each.path), "payload": each.payload, "result": result}
     undo = each.undo
-    call = Call(
+    call = StepCall(
         path,
         1,
         undo.function,
@@ -270,7 +274,7 @@ def _undo(each: _Done, scope: _Scope) -> Running:
     return (yield from _attempts(call, undo.retry))
 
 
-def _parallel(node: Parallel, scope: _Scope) -> Running:
+def _parallel(node: model.Parallel, scope: _Scope) -> Running:
     inner = [scope.branch() for _ in node.branches]
     failure = yield from _beside(
         scope, inner, [each.body for each in node.branches], at_once=len(node.branches)
@@ -283,7 +287,7 @@ def _parallel(node: Parallel, scope: _Scope) -> Running:
         raise _Failed(failure)
 
 
-def _each(node: Each, scope: _Scope) -> Running:
+def _each(node: model.Each, scope: _Scope) -> Running:
     items = look_up(node.items, scope.variables)
     inner = []
     for index, item in enumerate(items if isinstance(items, list) else ()):
@@ -296,10 +300,10 @@ def _each(node: Each, scope: _Scope) -> Running:
 
 
 def _beside(
-    scope: _Scope, inner: list[_Scope], bodies: Sequence[Block], *, at_once: int
-) -> Generator[Any, Any, Failure | None]:
+    scope: _Scope, inner: list[_Scope], bodies: Sequence[model.Block], *, at_once: int
+) -> Generator[Any, Any, StepFailure | None]:
     """Run blocks beside each other; when all have ended, return the first one's error, if any."""
-    running = tuple(_caught(body, each) for body, each in zip(bodies, inner, strict=True))
+    running = tuple(_catch(body, each) for body, each in zip(bodies, inner, strict=True))
     failures = yield Together(running, at_once)
     for each in inner:
         if scope.done is not None and each.done is not None:
@@ -307,7 +311,7 @@ def _beside(
     return next((failure for failure in failures if failure is not None), None)
 
 
-def _caught(body: Block, scope: _Scope) -> Generator[Any, Any, Failure | None]:
+def _catch(body: model.Block, scope: _Scope) -> Generator[Any, Any, StepFailure | None]:
     try:
         yield from _block(body, scope)
     except _Failed as failed:
@@ -315,41 +319,158 @@ def _caught(body: Block, scope: _Scope) -> Generator[Any, Any, Failure | None]:
     return None
 
 
-def _choose(node: Choose, scope: _Scope) -> Running:
-    for case in node.cases:
-        if holds(case.when, scope.variables):
-            yield from _block(case.body, scope)
-            return
-    yield from _block(node.otherwise, scope)
+_NODES: Final[Mapping[str, Callable[[Any, _Scope], Running]]] = {
+    "step": _step,
+    "attempt": _attempt,
+    "saga": _saga,
+    "parallel": _parallel,
+    "each": _each,
+}
 
 
-def _wait(node: Wait, scope: _Scope) -> Running:
-    answer = yield Sleep(node.id + scope.suffix, 1, float(node.seconds), scope.guarded)
-    if isinstance(answer, Failure):
-        raise _Failed(answer)
+class Machine:
+    """A run under way.
+
+    Attributes:
+        open: the commands that are to be carried out, or are under way, in the order of asking.
+        end: how the run ended; None before.
+    """
+
+    def __init__(self, definition: model.Definition, run: str, value: Json) -> None:
+        self.open: dict[tuple[str, int], Command] = {}
+        self.end: Answer | None = None
+        self._tasks: dict[tuple[str, int], _Task] = {}
+        self._advance(_Task(execution(definition, run, value), None, 0), None)
+
+    def resolve(self, command: Command, answer: Answer) -> None:
+        """Record a command's result and advance: new commands are in `open`, the end in `end`."""
+        place = (command.path, command.attempt)
+        del self.open[place]
+        self._advance(self._tasks.pop(place), answer)
+
+    def _advance(self, task: _Task, answer: Any) -> None:
+        """Go on with a task, and with those that wait for its end."""
+        ready = deque([(task, answer)])
+        while ready:
+            task, answer = ready.popleft()
+            try:
+                wanted = task.running.send(answer)
+            except StopIteration as ended:
+                if task.group is None:
+                    self.end = ended.value
+                else:
+                    ready.extend(task.group.note_end(task.place, ended.value))
+                continue
+            if not isinstance(wanted, Together):
+                place = (wanted.path, wanted.attempt)
+                self.open[place] = wanted
+                self._tasks[place] = task
+                continue
+            group = _Group(task, wanted.blocks, wanted.at_once)
+            ready.extend(group.begin() or [(task, [])])
 
 
-def _stop(node: Stop, scope: _Scope) -> Running:
-    yield from ()
-    raise _Stopped(fill(node.result, scope.variables))
+class _Task(NamedTuple):
+    running: Running
+    group: _Group | None
+    place: int
 
 
-def _fail(node: Fail, scope: _Scope) -> Running:
-    del scope
-    yield from ()
-    raise _Failed(Failure(node.error))
+class _Group:
+    """Tasks beside each other, for which another one waits."""
+
+    def __init__(self, waiting: _Task, blocks: tuple[Running, ...], at_once: int) -> None:
+        self._waiting = waiting
+        self._values: list[Any] = [None] * len(blocks)
+        self._left = len(blocks)
+        self._at_once = at_once
+        self._pending = deque(_Task(each, self, index) for index, each in enumerate(blocks))
+
+    def begin(self) -> list[tuple[_Task, Any]]:
+        """Return the tasks that begin at once."""
+        return [(self._pending.popleft(), None) for _ in range(min(self._at_once, self._left))]
+
+    def note_end(self, index: int, value: Any) -> list[tuple[_Task, Any]]:
+        """Note the end of a task; return what goes on now."""
+        self._values[index] = value
+        self._left -= 1
+        if not self._left:
+            return [(self._waiting, self._values)]
+        return [(self._pending.popleft(), None)] if self._pending else []
 
 
-_NODES: Final[Mapping[str, Callable[[Any, _Scope], Running]]] = MappingProxyType(
-    {
-        "step": _step,
-        "attempt": _attempt,
-        "saga": _saga,
-        "parallel": _parallel,
-        "choose": _choose,
-        "each": _each,
-        "wait": _wait,
-        "stop": _stop,
-        "fail": _fail,
-    }
-)
+def fill(template: model.Template, variables: Mapping[str, Json]) -> Json:
+    """Return the JSON that a template stands for.
+
+    Args:
+        template: with references.
+        variables: values by name; a name without one is null.
+    """
+    if isinstance(template, model.Reference):
+        return look_up(template, variables)
+    if isinstance(template, Mapping):
+        return {name: fill(each, variables) for name, each in template.items()}
+    if isinstance(template, tuple):
+        return [fill(each, variables) for each in template]
+    return template
+
+
+def look_up(reference: model.Reference, variables: Mapping[str, Json]) -> Json:
+    """Return the value of a reference."""
+    value = variables.get(reference.name)
+    for field in reference.path:
+        value = value.get(field) if isinstance(value, dict) else None
+    return value
+
+
+def holds(condition: model.Condition, variables: Mapping[str, Json]) -> bool:
+    """Return whether a condition holds."""
+    if isinstance(condition, model.Compare):
+        right = condition.right
+        if isinstance(right, model.Reference):
+            right = look_up(right, variables)
+        return _compare(look_up(condition.left, variables), condition.op, right)
+    if isinstance(condition, model.OneOf):
+        left = look_up(condition.left, variables)
+        return any(_equal(left, each) for each in condition.values)
+    if isinstance(condition, model.Present):
+        return look_up(condition.left, variables) is not None
+    if isinstance(condition, model.Not):
+        return not holds(condition.inner, variables)
+    if isinstance(condition, model.All):
+        return all(holds(each, variables) for each in condition.inner)
+    assert isinstance(condition, model.Some)
+    return any(holds(each, variables) for each in condition.inner)
+
+
+def _compare(left: Json, op: str, right: Json) -> bool:
+    if op == "==":
+        return _equal(left, right)
+    if op == "!=":
+        return not _equal(left, right)
+    same = _type(left) == _type(right) and _type(left) in ("number", "string")
+    return same and _ORDER[op](left, right)
+
+
+def _equal(left: Json, right: Json) -> bool:
+    """Compare plain values; lists and objects are equal to nothing."""
+    kind = _type(left)
+    return kind is not None and kind == _type(right) and bool(left == right)
+
+
+def _type(value: Json) -> str | None:
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "boolean"
+    if isinstance(value, int | float):
+        return "number"
+    return "string" if isinstance(value, str) else None
+
+
+_ORDER: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from leeward.workflow.commands import Failure, Returned
-from leeward.workflow.files import json_of
+from leeward.workflow.commands import Returned, StepFailure
 from leeward.workflow.kernel import UNDO_AT_ONCE, repeats_ambiguous
 from leeward.workflow.limits import most
 from leeward.workflow.model import (
@@ -20,15 +19,15 @@ from leeward.workflow.model import (
     TOO_LARGE,
     UNKNOWN,
     All,
-    Attempt,
+    AttemptNode,
     Block,
     Choose,
     Compare,
     Condition,
     Definition,
     Each,
+    ErrorHandler,
     Fail,
-    Handler,
     Node,
     Not,
     OneOf,
@@ -45,9 +44,9 @@ from leeward.workflow.model import (
     nodes,
 )
 from leeward.workflow.orchestration import ACTIVITY, ORCHESTRATOR, orchestrate, perform_step
-from leeward.workflow.reading import read_stored
+from leeward.workflow.reading import json_of, read_stored
 from leeward.workflow.retry import Retry
-from leeward.workflow.steps import UNKNOWN_CLASSES, Invoke
+from leeward.workflow.steps import UNKNOWN_CLASSES, Invoker
 
 __all__ = [
     "ACTIVITY",
@@ -67,17 +66,16 @@ __all__ = [
     "UNKNOWN",
     "UNKNOWN_CLASSES",
     "All",
-    "Attempt",
+    "AttemptNode",
     "Block",
     "Choose",
     "Compare",
     "Condition",
     "Definition",
     "Each",
+    "ErrorHandler",
     "Fail",
-    "Failure",
-    "Handler",
-    "Invoke",
+    "Invoker",
     "Node",
     "Not",
     "OneOf",
@@ -89,6 +87,7 @@ __all__ = [
     "Saga",
     "Some",
     "Step",
+    "StepFailure",
     "Stop",
     "Template",
     "Wait",

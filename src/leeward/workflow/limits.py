@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from leeward.workflow.durations import YEAR
+from leeward.workflow.retry import YEAR
 
 
 class Limit(NamedTuple):
@@ -105,5 +105,5 @@ def most(limit: str) -> int:
 
 def excess(limit: str) -> str:
     """Return what is said of something that is beyond a limit, behind its number."""
-    found = LIMITS[limit]
-    return f"{found.what}; {found.engine} takes at most {found.most}: {found.instead}"
+    limited = LIMITS[limit]
+    return f"{limited.what}; {limited.engine} takes at most {limited.most}: {limited.instead}"

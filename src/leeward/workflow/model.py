@@ -1,15 +1,36 @@
 """A workflow's definition: a frozen tree of steps and of the blocks around them.
 
 Nothing in it runs. `leeward.workflow.kernel` says what each node means, once; every engine and
-every export is held to that.
+every export is held to that. As a document of JSON, which YAML writes as well, it is::
+
+    leeward: workflow/1
+    workflow: order
+    timeout: 24h
+    do:
+      - step: validate-order
+        payload: $input
+      - saga: booking
+        do:
+          - step: take-payment
+            payload: {order: $input.id}
+            effect: keyed
+            undo: {call: refund-payment}
+
+A text that begins with ``$`` is a reference; ``$$`` stands for the sign itself. A field whose name
+has other signs than letters, digits, ``_`` and ``-`` is written ``$input["order id"]``.
+`document_of` gives every field, so that equal definitions are equal documents: the digest is taken
+of that. What a document may leave out is in `leeward.workflow.reading`.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal, NamedTuple, TypeAlias
+from types import MappingProxyType
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
-from leeward.values import Effect
+from leeward.json_text import encode
+from leeward.values import Effect, Json
 from leeward.workflow.retry import Retry
 
 INPUT = "input"
@@ -151,7 +172,7 @@ class Step(NamedTuple):
     kind: Literal["step"] = "step"
 
 
-class Handler(NamedTuple):
+class ErrorHandler(NamedTuple):
     """What to do about errors of these names; `ANY` is every one.
 
     Behind it the flow goes on after the attempt, except that `UNSTOPPABLE` goes on to the handlers
@@ -162,7 +183,7 @@ class Handler(NamedTuple):
     body: Block
 
 
-class Attempt(NamedTuple):
+class AttemptNode(NamedTuple):
     """A block whose errors are handled: by the first handler that takes the name.
 
     The handlers read ``{"name", "steps"}`` of the error under `id`.
@@ -170,7 +191,7 @@ class Attempt(NamedTuple):
 
     id: str
     body: Block
-    handlers: tuple[Handler, ...]
+    handlers: tuple[ErrorHandler, ...]
     kind: Literal["attempt"] = "attempt"
 
 
@@ -259,7 +280,7 @@ class Fail(NamedTuple):
     kind: Literal["fail"] = "fail"
 
 
-Node: TypeAlias = Step | Attempt | Saga | Parallel | Choose | Each | Wait | Stop | Fail
+Node: TypeAlias = Step | AttemptNode | Saga | Parallel | Choose | Each | Wait | Stop | Fail
 Block: TypeAlias = tuple[Node, ...]
 
 
@@ -278,10 +299,13 @@ class Definition(NamedTuple):
 
     @property
     def digest(self) -> str:
-        """Return what tells this definition from every other, whoever wrote it down, and how."""
-        from leeward.workflow.document import digest_of
+        """The SHA-256 of the canonical document, in hex: whoever wrote the definition, and how."""
+        from hashlib import sha256
+        from json import dumps
 
-        return digest_of(self)
+        document = document_of(self)
+        text = dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+        return sha256(text.encode()).hexdigest()
 
     def __repr__(self) -> str:
         return f"<Definition {self.name!r}: {sum(1 for _ in nodes(self.body))} nodes>"
@@ -289,7 +313,7 @@ class Definition(NamedTuple):
 
 def blocks_of(node: Node) -> tuple[Block, ...]:
     """Return the blocks right below a node, in the order of the definition."""
-    if isinstance(node, Attempt):
+    if isinstance(node, AttemptNode):
         return (node.body, *(handler.body for handler in node.handlers))
     if isinstance(node, Saga | Each):
         return (node.body,)
@@ -338,3 +362,123 @@ def conditions(condition: Condition) -> Iterator[Compare | OneOf | Present]:
             yield from conditions(each)
     else:
         yield condition
+
+
+def freeze(value: Json) -> Template:
+    """Return JSON, with references in it, as nobody can change it any more."""
+    if isinstance(value, Mapping):
+        return MappingProxyType({name: freeze(each) for name, each in value.items()})
+    if isinstance(value, list):
+        return tuple(freeze(each) for each in value)
+    return value
+
+
+FORMAT: Final = "workflow/1"
+
+PLAIN_FIELD: Final = r"\.[A-Za-z_][A-Za-z0-9_-]*"
+"""A field in a reference; one with another name is a text of JSON, in brackets."""
+
+
+def document_of(definition: Definition) -> dict[str, Json]:
+    """Return a definition as JSON, with every field."""
+    return {
+        "leeward": FORMAT,
+        "workflow": definition.name,
+        "timeout": definition.timeout,
+        "do": _block(definition.body),
+    }
+
+
+def _block(block: Block) -> list[Json]:
+    return [_node(node) for node in block]
+
+
+def _node(node: Node) -> dict[str, Json]:
+    match node:
+        case Step():
+            return {
+                "step": node.id,
+                "call": node.function,
+                "payload": write_template(node.payload),
+                "effect": node.effect.value,
+                "timeout": node.timeout,
+                "retry": _retry(node.retry),
+                "undo": None
+                if node.undo is None
+                else {
+                    "call": node.undo.function,
+                    "timeout": node.undo.timeout,
+                    "retry": _retry(node.undo.retry),
+                },
+            }
+        case AttemptNode():
+            handlers = [{"errors": [*on.errors], "do": _block(on.body)} for on in node.handlers]
+            return {"attempt": node.id, "do": _block(node.body), "on": handlers}
+        case Saga():
+            return {"saga": node.id, "undo": node.undo, "do": _block(node.body)}
+        case Parallel():
+            branches = [{"branch": each.id, "do": _block(each.body)} for each in node.branches]
+            return {"parallel": node.id, "branches": branches}
+        case Choose():
+            cases = [
+                {"when": write_condition(each.when), "do": _block(each.body)} for each in node.cases
+            ]
+            return {"choose": node.id, "cases": cases, "otherwise": _block(node.otherwise)}
+        case Each():
+            items = write_template(node.items)
+            return {
+                "each": node.id,
+                "in": items,
+                "at_once": node.at_once,
+                "do": _block(node.body),
+            }
+        case Wait():
+            return {"wait": node.id, "seconds": node.seconds}
+        case Stop():
+            return {"stop": node.id, "result": write_template(node.result)}
+        case Fail():
+            return {"fail": node.id, "error": node.error}
+
+
+def _retry(retry: Retry) -> dict[str, Json]:
+    return {**retry._asdict(), "on": [*retry.on]}
+
+
+def write_template(template: Template) -> Json:
+    """Return a template as JSON, its references as texts."""
+    if isinstance(template, Reference):
+        return "$" + template.name + "".join(map(_field, template.path))
+    if isinstance(template, Mapping):
+        return {name: write_template(each) for name, each in template.items()}
+    if isinstance(template, tuple):
+        return [write_template(each) for each in template]
+    return f"${template}" if isinstance(template, str) and template.startswith("$") else template
+
+
+def _field(name: str) -> str:
+    from json import dumps
+
+    plain = f".{name}"
+    return plain if re.fullmatch(PLAIN_FIELD, plain) else f"[{dumps(name, ensure_ascii=False)}]"
+
+
+def write_condition(condition: Condition) -> Json:
+    """Return a condition as JSON: an object with one field, the operator."""
+    match condition:
+        case Compare():
+            sides = [write_template(condition.left), write_template(condition.right)]
+            return {condition.op: sides}
+        case OneOf():
+            values = [write_template(each) for each in condition.values]
+            return {"in": [write_template(condition.left), values]}
+        case Present():
+            return {"present": write_template(condition.left)}
+        case Not():
+            return {"not": write_condition(condition.inner)}
+        case All() | Some():
+            return {condition.kind: [write_condition(each) for each in condition.inner]}
+
+
+def compact_json_of(definition: Definition) -> str:
+    """Return a definition as the text that a journal or a package keeps."""
+    return encode(document_of(definition)).decode()

@@ -16,10 +16,10 @@ from leeward.config import Config
 from leeward.errors import ConfigError
 from leeward.logs import import_flaw
 from leeward.text import did_you_mean
+from leeward.workflow.checks import by_name
 from leeward.workflow.engine import EMBEDDED, Engine
-from leeward.workflow.files import read_file
-from leeward.workflow.known import by_name
 from leeward.workflow.model import Definition
+from leeward.workflow.reading import read_file
 
 if TYPE_CHECKING:
     from leeward._operations.operations import Operations

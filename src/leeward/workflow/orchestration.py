@@ -13,17 +13,17 @@ from typing import Any, Final, Protocol
 
 from leeward.json_text import encode
 from leeward.values import Effect, Json
-from leeward.workflow.commands import Answer, Call, Command, Failure, Returned, refusal_at
+from leeward.workflow.commands import Answer, Command, Returned, StepCall, StepFailure, refusal_at
+from leeward.workflow.kernel import Machine
 from leeward.workflow.limits import most
-from leeward.workflow.machine import Machine
 from leeward.workflow.model import TOO_LARGE, UNKNOWN, Definition
-from leeward.workflow.steps import Invoke, made
+from leeward.workflow.steps import Invoker, make_call
 
 ORCHESTRATOR: Final = "leeward_workflow"
 ACTIVITY: Final = "leeward_step"
 
 
-class Host(Protocol):
+class ReplayHost(Protocol):
     """What an engine offers to an orchestrator. Times are Unix seconds, the engine's own."""
 
     def now(self) -> float:
@@ -43,14 +43,14 @@ class Host(Protocol):
 
 
 def orchestrate(
-    definition: Definition, run: str, value: Json, host: Host
+    definition: Definition, run: str, value: Json, host: ReplayHost
 ) -> Generator[Any, Any, Answer]:
     """Return a run as an orchestrator: it yields tasks, and returns how the run has ended."""
     return (yield from _Orchestration(Machine(definition, run, value), definition, host).run())
 
 
 class _Orchestration:
-    def __init__(self, machine: Machine, definition: Definition, host: Host) -> None:
+    def __init__(self, machine: Machine, definition: Definition, host: ReplayHost) -> None:
         self._machine = machine
         self._host = host
         self._tasks: dict[tuple[str, int], Any] = {}
@@ -89,7 +89,7 @@ class _Orchestration:
         return False
 
     def _task(self, command: Command, now: float) -> Any:
-        if isinstance(command, Call):
+        if isinstance(command, StepCall):
             return self._host.call(request_of(command))
         due = self._due[command.path, command.attempt] = now + command.seconds
         if command.guarded and self._deadline is not None:
@@ -98,7 +98,7 @@ class _Orchestration:
 
     def _resolve(self, place: tuple[str, int]) -> None:
         command, task = self._machine.open[place], self._tasks.pop(place)
-        if isinstance(command, Call):
+        if isinstance(command, StepCall):
             self._machine.resolve(command, self._answer_of(task))
             return
         deadline = self._deadline
@@ -114,16 +114,16 @@ class _Orchestration:
         try:
             answer = answer_in(self._host.value_of(task))
         except Exception:  # noqa: BLE001 - engines raise, or give, exceptions of their own
-            return Failure(UNKNOWN, ambiguous=True)
+            return StepFailure(UNKNOWN, ambiguous=True)
         if isinstance(answer, Returned) and answer.value is not None:
             size = self._bytes + len(encode(answer.value))
             if size > most("results"):
-                return Failure(TOO_LARGE, ambiguous=True)
+                return StepFailure(TOO_LARGE, ambiguous=True)
             self._bytes = size
         return answer
 
 
-def request_of(call: Call) -> Json:
+def request_of(call: StepCall) -> Json:
     """Return a call as the input of the activity."""
     return {
         "path": call.path,
@@ -139,16 +139,16 @@ def request_of(call: Call) -> Json:
 def answer_in(document: Json) -> Answer:
     """Return what the activity has returned."""
     if "error" in document:
-        return Failure(document["error"], document["ambiguous"])
+        return StepFailure(document["error"], document["ambiguous"])
     return Returned(document["value"])
 
 
-def perform_step(invoke: Invoke, document: Json) -> Json:
+def perform_step(invoke: Invoker, document: Json) -> Json:
     """Be the activity: make the call, and return how it ended. It never raises.
 
     Engines of this kind lose the class of an exception, so that a value tells of it.
     """
-    call = Call(
+    call = StepCall(
         document["path"],
         document["attempt"],
         document["function"],
@@ -158,7 +158,7 @@ def perform_step(invoke: Invoke, document: Json) -> Json:
         document["timeout"],
         guarded=False,
     )
-    answer = made(invoke, call)
-    if isinstance(answer, Failure):
+    answer = make_call(invoke, call)
+    if isinstance(answer, StepFailure):
         return {"error": answer.name, "ambiguous": answer.ambiguous}
     return {"value": answer.value}

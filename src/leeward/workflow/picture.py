@@ -13,21 +13,7 @@ from typing import Final, NamedTuple
 
 from leeward.json_text import encode
 from leeward.values.runs import Run, RunEvent
-from leeward.workflow.document import condition_written
-from leeward.workflow.model import (
-    Attempt,
-    Block,
-    Choose,
-    Definition,
-    Each,
-    Fail,
-    Node,
-    Parallel,
-    Saga,
-    Step,
-    Stop,
-    Wait,
-)
+from leeward.workflow import model
 from leeward.workflow.retry import NEVER
 
 GAP: Final = 22
@@ -70,7 +56,7 @@ class Box(NamedTuple):
     parts: tuple[tuple[float, float, Box], ...] = ()
 
 
-def picture_of(definition: Definition, run: Run | None = None) -> str:
+def picture_of(definition: model.Definition, run: Run | None = None) -> str:
     """Return a definition as SVG.
 
     Args:
@@ -84,8 +70,9 @@ def picture_of(definition: Definition, run: Run | None = None) -> str:
     head = _text_box([title], None)
     below = [head, _block(definition.body, marks)]
     if run is not None:
-        below.append(_legend(marks.values()))
-    whole = _stacked(below, arrows=False)
+        shown = [mark for mark in Mark if mark in {*marks.values(), Mark.NONE}]
+        below.append(_beside([_text_box([WORDS[mark]], mark) for mark in shown]))
+    whole = _stack(below, arrows=False)
     width, height = whole.width + 2 * PADDING, whole.height + 2 * PADDING
     opening = (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" '
@@ -96,7 +83,7 @@ def picture_of(definition: Definition, run: Run | None = None) -> str:
             opening,
             f"<title>{escape(title)}</title>",
             f'<rect width="{width:.0f}" height="{height:.0f}" fill="#ffffff"/>',
-            *_drawn(whole, PADDING, PADDING),
+            *_draw(whole, PADDING, PADDING),
             "</svg>\n",
         ]
     )
@@ -104,7 +91,7 @@ def picture_of(definition: Definition, run: Run | None = None) -> str:
 
 def marks_of(events: Iterable[RunEvent]) -> dict[str, Mark]:
     """Return what a run has done, by the id of the node; of an `each`, the worst counts."""
-    found: dict[str, Mark] = {}
+    marks: dict[str, Mark] = {}
     for event in events:
         id, *rest = event.path.split("/")
         if rest[-1:] == ["pause"]:
@@ -112,10 +99,10 @@ def marks_of(events: Iterable[RunEvent]) -> dict[str, Mark]:
         mark = _mark(event)
         if rest[-1:] == ["undo"]:
             mark = Mark.UNDONE if mark is Mark.DONE else mark
-        elif found.get(id) in (Mark.RUNNING, Mark.FAILED) and rest:
+        elif marks.get(id) in (Mark.RUNNING, Mark.FAILED) and rest:
             continue
-        found[id] = mark
-    return found
+        marks[id] = mark
+    return marks
 
 
 def _mark(event: RunEvent) -> Mark:
@@ -126,44 +113,46 @@ def _mark(event: RunEvent) -> Mark:
     return Mark.UNKNOWN if event.ambiguous else Mark.FAILED
 
 
-def _block(block: Block, marks: dict[str, Mark]) -> Box:
+def _block(block: model.Block, marks: dict[str, Mark]) -> Box:
     if not block:
         return _text_box(["(nothing)"], None)
-    return _stacked([_node(node, marks) for node in block])
+    return _stack([_node(node, marks) for node in block])
 
 
-def _node(node: Node, marks: dict[str, Mark]) -> Box:
+def _node(node: model.Node, marks: dict[str, Mark]) -> Box:
     mark = marks.get(node.id, Mark.NONE)
     match node:
-        case Step():
+        case model.Step():
             return _text_box(_step_lines(node), mark)
-        case Wait():
+        case model.Wait():
             return _text_box([node.id, f"wait {node.seconds} s"], mark)
-        case Stop():
+        case model.Stop():
             return _text_box([node.id, "ends well"], mark)
-        case Fail():
+        case model.Fail():
             return _text_box([node.id, f"fails: {node.error}"], mark)
-        case Saga():
+        case model.Saga():
             return _frame(f"saga {node.id}, undo {node.undo}", _block(node.body, marks))
-        case Each():
+        case model.Each():
             label = f"each {node.id}, {node.at_once} at once"
             return _frame(label, _block(node.body, marks))
-        case Attempt() | Parallel() | Choose():
+        case model.AttemptNode() | model.Parallel() | model.Choose():
             return _frame(f"{node.kind} {node.id}", _beside(_alternatives(node, marks)))
 
 
-def _alternatives(node: Attempt | Parallel | Choose, marks: dict[str, Mark]) -> list[Box]:
+def _alternatives(
+    node: model.AttemptNode | model.Parallel | model.Choose, marks: dict[str, Mark]
+) -> list[Box]:
     """Return what stands beside each other in a node."""
-    if isinstance(node, Attempt):
+    if isinstance(node, model.AttemptNode):
         handlers = [
             _frame(f"on {', '.join(on.errors)}", _block(on.body, marks), dashed=True)
             for on in node.handlers
         ]
         return [_block(node.body, marks), *handlers]
-    if isinstance(node, Parallel):
+    if isinstance(node, model.Parallel):
         return [_frame(each.id, _block(each.body, marks)) for each in node.branches]
     cases = [
-        _frame(encode(condition_written(case.when)).decode(), _block(case.body, marks))
+        _frame(encode(model.write_condition(case.when)).decode(), _block(case.body, marks))
         for case in node.cases
     ]
     if node.otherwise:
@@ -171,7 +160,7 @@ def _alternatives(node: Attempt | Parallel | Choose, marks: dict[str, Mark]) -> 
     return cases
 
 
-def _step_lines(step: Step) -> list[str]:
+def _step_lines(step: model.Step) -> list[str]:
     lines = [step.id]
     if step.function != step.id:
         lines.append(f"calls {step.function}")
@@ -219,13 +208,16 @@ def _frame(label: str, inner: Box, *, dashed: bool = False) -> Box:
     return Box(width, height, (shape,), parts)
 
 
-def _stacked(boxes: Sequence[Box], *, arrows: bool = True) -> Box:
+def _stack(boxes: Sequence[Box], *, arrows: bool = True) -> Box:
     width = max(box.width for box in boxes)
     y, parts, shapes = 0.0, [], []
     for number, box in enumerate(boxes):
         if number:
             if arrows:
-                shapes.append(_arrow(width / 2, y, y + GAP))
+                shapes.append(
+                    f'<path d="M{width / 2:.1f} {y + 2:.1f}V{y + GAP - 4:.1f}m-4 -4l4 5l4 -5" '
+                    'fill="none" stroke="#6b7686"/>'
+                )
             y += GAP
         parts.append(((width - box.width) / 2, y, box))
         y += box.height
@@ -240,20 +232,8 @@ def _beside(boxes: Sequence[Box]) -> Box:
     return Box(x - PADDING, max(box.height for box in boxes), (), tuple(parts))
 
 
-def _arrow(x: float, top: float, bottom: float) -> str:
-    return (
-        f'<path d="M{x:.1f} {top + 2:.1f}V{bottom - 4:.1f}m-4 -4l4 5l4 -5" fill="none" '
-        'stroke="#6b7686"/>'
-    )
-
-
-def _legend(marks: Iterable[Mark]) -> Box:
-    shown = [mark for mark in Mark if mark in {*marks, Mark.NONE}]
-    return _beside([_text_box([WORDS[mark]], mark) for mark in shown])
-
-
-def _drawn(box: Box, x: float, y: float) -> list[str]:
+def _draw(box: Box, x: float, y: float) -> list[str]:
     lines = [f'<g transform="translate({x:.1f} {y:.1f})">', *box.shapes]
     for dx, dy, part in box.parts:
-        lines += _drawn(part, dx, dy)
+        lines += _draw(part, dx, dy)
     return [*lines, "</g>"]

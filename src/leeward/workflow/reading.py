@@ -1,46 +1,23 @@
-"""A definition read from a document: see `leeward.workflow.document` for what one looks like."""
+"""A definition read from a document: see `leeward.workflow.model` for what one looks like."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from json import dumps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
 from leeward.errors import ConfigError
 from leeward.json_text import Undecodable, decode
-from leeward.values import Effect
-from leeward.workflow.checks import check_definition
-from leeward.workflow.document import FORMAT, PLAIN_FIELD
-from leeward.workflow.durations import seconds_of
-from leeward.workflow.expressions import frozen
-from leeward.workflow.model import (
-    All,
-    Attempt,
-    Block,
-    Branch,
-    Case,
-    Choose,
-    Compare,
-    Condition,
-    Definition,
-    Each,
-    Fail,
-    Handler,
-    Node,
-    Not,
-    OneOf,
-    Parallel,
-    Present,
-    Reference,
-    Saga,
-    Some,
-    Step,
-    Stop,
-    Template,
-    Undo,
-    Wait,
-)
-from leeward.workflow.retry import Retry, checked_retry
+from leeward.values import Effect, Json
+from leeward.workflow import model
+from leeward.workflow.checks import DEEPEST, check_definition
+from leeward.workflow.retry import Retry, check_retry, seconds_of
+
+if TYPE_CHECKING:
+    from ruamel.yaml import YAML
+
 
 STEP_TIMEOUT: Final = 60
 """Seconds of a step that names none."""
@@ -48,12 +25,12 @@ UNDO_RETRY: Final = Retry(on=("*",), attempts=6)
 """Of an undo: whatever fails is tried again, for nobody else will take the step back."""
 
 _NAME_OF_FIELD: Final = r"""\["(?:[^"\\]|\\.)*"\]"""
-_FIELD: Final = re.compile(rf"{PLAIN_FIELD}|{_NAME_OF_FIELD}")
+_FIELD: Final = re.compile(rf"{model.PLAIN_FIELD}|{_NAME_OF_FIELD}")
 _REFERENCE: Final = re.compile(r"\$([a-z][a-z0-9-]*)(.*)")
 _OPERATORS: Final = ("==", "!=", "<", "<=", ">", ">=")
 
 
-def read_definition(document: Any, source: str = "the document") -> Definition:
+def read_definition(document: Any, source: str = "the document") -> model.Definition:
     """Return the definition that a document holds, checked.
 
     Args:
@@ -72,7 +49,7 @@ def read_definition(document: Any, source: str = "the document") -> Definition:
     return definition
 
 
-def read_stored(document: Any, source: str) -> Definition:
+def read_stored(document: Any, source: str) -> model.Definition:
     """Return the definition in a document that was checked when it was written.
 
     It is not checked again: runs of it are under way, and a limit may be tighter by now.
@@ -85,13 +62,15 @@ def read_stored(document: Any, source: str) -> Definition:
     return _read(document, source, places)
 
 
-def _read(document: Any, source: str, places: _Places) -> Definition:
+def _read(document: Any, source: str, places: _Places) -> model.Definition:
     top = _Fields(document, source, "leeward", "workflow", "timeout", "do")
-    if top.get("leeward", _any) != FORMAT:
-        raise ConfigError(f"{source}: leeward must be {FORMAT!r}; it tells what the document is")
+    if top.get("leeward", _any) != model.FORMAT:
+        raise ConfigError(
+            f"{source}: leeward must be {model.FORMAT!r}; it tells what the document is"
+        )
     timeout = top.get("timeout", _any)
     try:
-        return Definition(
+        return model.Definition(
             top.need("workflow", _text),
             _read_block(top.need("do", _list), f"{source}: do", places),
             None if timeout is None else seconds_of(timeout, f"{source}: timeout"),
@@ -123,8 +102,8 @@ class _Fields:
         self.where = where
 
     def get(self, name: str, read: Callable[[Any, str], Any], default: Any = None) -> Any:
-        found = self.value.get(name)
-        return default if found is None else read(found, f"{self.where}.{name}")
+        value = self.value.get(name)
+        return default if value is None else read(value, f"{self.where}.{name}")
 
     def need(self, name: str, read: Callable[[Any, str], Any]) -> Any:
         if name not in self.value:
@@ -132,7 +111,7 @@ class _Fields:
         return read(self.value[name], f"{self.where}.{name}")
 
 
-def _read_block(items: list[Any], where: str, places: _Places) -> Block:
+def _read_block(items: list[Any], where: str, places: _Places) -> model.Block:
     read = []
     for index, item in enumerate(items):
         place = f"{where}[{index}]"
@@ -142,27 +121,27 @@ def _read_block(items: list[Any], where: str, places: _Places) -> Block:
     return tuple(read)
 
 
-def _read_node(item: Any, where: str, places: _Places) -> Node:
+def _read_node(item: Any, where: str, places: _Places) -> model.Node:
     kinds = [kind for kind in _READERS if isinstance(item, Mapping) and kind in item]
     # A saga has a field `undo`, and so has a step; each kind of node is named by one field alone.
     if len(kinds) != 1:
         raise ConfigError(f"{where} must have exactly one of {', '.join(_READERS)}")
     fields, read = _READERS[kinds[0]]
-    found = _Fields(item, where, kinds[0], *fields)
-    return read(found, found.need(kinds[0], _text), places)
+    node = _Fields(item, where, kinds[0], *fields)
+    return read(node, node.need(kinds[0], _text), places)
 
 
-def _do(fields: _Fields, places: _Places, name: str = "do") -> Block:
+def _do(fields: _Fields, places: _Places, name: str = "do") -> model.Block:
     return _read_block(fields.need(name, _list), f"{fields.where}.{name}", places)
 
 
-def _read_step(fields: _Fields, id: str, places: _Places) -> Step:
+def _read_step(fields: _Fields, id: str, places: _Places) -> model.Step:
     retry = fields.get("retry", _read_retry, Retry())
     undo = fields.get("undo", _read_undo)
     if not places.is_stored:
         retry = retry.with_proofs()
         undo = undo and undo._replace(retry=undo.retry.with_proofs())
-    return Step(
+    return model.Step(
         id,
         fields.get("call", _text, id),
         fields.get("payload", _template),
@@ -173,9 +152,9 @@ def _read_step(fields: _Fields, id: str, places: _Places) -> Step:
     )
 
 
-def _read_undo(value: Any, where: str) -> Undo:
+def _read_undo(value: Any, where: str) -> model.Undo:
     fields = _Fields(value, where, "call", "timeout", "retry")
-    return Undo(
+    return model.Undo(
         fields.need("call", _text),
         fields.get("timeout", seconds_of, STEP_TIMEOUT),
         fields.get("retry", _read_retry, UNDO_RETRY),
@@ -185,105 +164,100 @@ def _read_undo(value: Any, where: str) -> Undo:
 def _read_retry(value: Any, where: str) -> Retry:
     _Fields(value, where, *Retry._fields)
     try:
-        return checked_retry(Retry(**value), Retry())
+        return check_retry(Retry(**value), Retry())
     except ConfigError as error:
         raise ConfigError(f"{where}: {error}") from None
 
 
-def _read_attempt(fields: _Fields, id: str, places: _Places) -> Attempt:
+def _read_attempt(fields: _Fields, id: str, places: _Places) -> model.AttemptNode:
     handlers = []
     for index, item in enumerate(fields.need("on", _list)):
         on = _Fields(item, f"{fields.where}.on[{index}]", "errors", "do")
         errors = on.need("errors", _list)
         handlers.append(
-            Handler(tuple(_text(each, f"{on.where}.errors") for each in errors), _do(on, places))
+            model.ErrorHandler(
+                tuple(_text(each, f"{on.where}.errors") for each in errors), _do(on, places)
+            )
         )
-    return Attempt(id, _do(fields, places), tuple(handlers))
+    return model.AttemptNode(id, _do(fields, places), tuple(handlers))
 
 
-def _read_saga(fields: _Fields, id: str, places: _Places) -> Saga:
+def _read_saga(fields: _Fields, id: str, places: _Places) -> model.Saga:
     undo = fields.get("undo", _text, "reverse")
     if undo not in ("reverse", "parallel"):
         raise ConfigError(f"{fields.where}.undo must be 'reverse' or 'parallel'")
-    return Saga(id, _do(fields, places), undo)
+    return model.Saga(id, _do(fields, places), undo)
 
 
-def _read_parallel(fields: _Fields, id: str, places: _Places) -> Parallel:
+def _read_parallel(fields: _Fields, id: str, places: _Places) -> model.Parallel:
     branches = []
     for index, item in enumerate(fields.need("branches", _list)):
         branch = _Fields(item, f"{fields.where}.branches[{index}]", "branch", "do")
-        branches.append(Branch(branch.need("branch", _text), _do(branch, places)))
-    return Parallel(id, tuple(branches))
+        branches.append(model.Branch(branch.need("branch", _text), _do(branch, places)))
+    return model.Parallel(id, tuple(branches))
 
 
-def _read_choose(fields: _Fields, id: str, places: _Places) -> Choose:
+def _read_choose(fields: _Fields, id: str, places: _Places) -> model.Choose:
     cases = []
     for index, item in enumerate(fields.need("cases", _list)):
         case = _Fields(item, f"{fields.where}.cases[{index}]", "when", "do")
-        cases.append(Case(case.need("when", _condition), _do(case, places)))
+        cases.append(model.Case(case.need("when", _condition), _do(case, places)))
     otherwise = _do(fields, places, "otherwise") if "otherwise" in fields.value else ()
-    return Choose(id, tuple(cases), otherwise)
+    return model.Choose(id, tuple(cases), otherwise)
 
 
-def _read_each(fields: _Fields, id: str, places: _Places) -> Each:
+def _read_each(fields: _Fields, id: str, places: _Places) -> model.Each:
     at_once = fields.get("at_once", _any, 1)
     if type(at_once) is not int:
         raise ConfigError(f"{fields.where}.at_once must be a whole number")
-    return Each(id, fields.need("in", _reference), _do(fields, places), at_once)
+    return model.Each(id, fields.need("in", _reference), _do(fields, places), at_once)
 
 
-def _read_wait(fields: _Fields, id: str, places: _Places) -> Wait:
-    del places
-    return Wait(id, fields.need("seconds", seconds_of))
-
-
-def _read_stop(fields: _Fields, id: str, places: _Places) -> Stop:
-    del places
-    return Stop(id, fields.get("result", _template))
-
-
-def _read_fail(fields: _Fields, id: str, places: _Places) -> Fail:
-    del places
-    return Fail(id, fields.need("error", _text))
-
-
-_READERS: Final[Mapping[str, tuple[tuple[str, ...], Callable[[_Fields, str, Any], Node]]]] = {
+_READERS: Final[Mapping[str, tuple[tuple[str, ...], Callable[[_Fields, str, Any], model.Node]]]] = {
     "step": (("call", "payload", "effect", "timeout", "retry", "undo"), _read_step),
     "attempt": (("do", "on"), _read_attempt),
     "saga": (("undo", "do"), _read_saga),
     "parallel": (("branches",), _read_parallel),
     "choose": (("cases", "otherwise"), _read_choose),
     "each": (("in", "at_once", "do"), _read_each),
-    "wait": (("seconds",), _read_wait),
-    "stop": (("result",), _read_stop),
-    "fail": (("error",), _read_fail),
+    "wait": (
+        ("seconds",),
+        lambda fields, id, _: model.Wait(id, fields.need("seconds", seconds_of)),
+    ),
+    "stop": (("result",), lambda fields, id, _: model.Stop(id, fields.get("result", _template))),
+    "fail": (("error",), lambda fields, id, _: model.Fail(id, fields.need("error", _text))),
 }
 
 
-def _template(value: Any, where: str) -> Template:
-    return frozen(_unwritten(value, where))
+def _template(value: Any, where: str) -> model.Template:
+    return model.freeze(_parse_value(value, where))
 
 
-def _unwritten(value: Any, where: str) -> Any:
+def _parse_value(value: Any, where: str) -> Any:
     if isinstance(value, str) and value.startswith("$"):
         return value[1:] if value.startswith("$$") else _reference(value, where)
     if isinstance(value, Mapping):
         if not all(isinstance(name, str) for name in value):
             raise ConfigError(f"{where} has a field that is not named by a text; write a text")
-        return {name: _unwritten(each, where) for name, each in value.items()}
+        return {name: _parse_value(each, where) for name, each in value.items()}
     if isinstance(value, list):
-        return [_unwritten(each, where) for each in value]
+        return [_parse_value(each, where) for each in value]
     if value is None or type(value) in (bool, int, float, str):
         return value
     raise ConfigError(f"{where} holds a {type(value).__name__}, which is not JSON; write a text")
 
 
-def _reference(value: Any, where: str) -> Reference:
+def _reference(value: Any, where: str) -> model.Reference:
     match = _REFERENCE.fullmatch(value) if isinstance(value, str) else None
     fields = _FIELD.findall(match[2]) if match is not None else []
     try:
         if match is not None and "".join(fields) == match[2]:
-            return Reference(match[1], tuple(map(_field, fields)))
+            return model.Reference(
+                match[1],
+                tuple(
+                    field[1:] if field[0] == "." else str(decode(field[1:-1])) for field in fields
+                ),
+            )
     except Undecodable:
         pass
     raise ConfigError(
@@ -291,29 +265,25 @@ def _reference(value: Any, where: str) -> Reference:
     )
 
 
-def _field(text: str) -> str:
-    return text[1:] if text.startswith(".") else str(decode(text[1:-1]))
-
-
-def _condition(value: Any, where: str) -> Condition:
+def _condition(value: Any, where: str) -> model.Condition:
     if not isinstance(value, Mapping) or len(value) != 1:
         raise ConfigError(f"{where} must be an object with one field, like {{'==': [..., ...]}}")
-    ((op, told),) = value.items()
+    ((op, operand),) = value.items()
     if op == "present":
-        return Present(_reference(told, where))
+        return model.Present(_reference(operand, where))
     if op == "not":
-        return Not(_condition(told, f"{where}.not"))
+        return model.Not(_condition(operand, f"{where}.not"))
     if op in ("all", "any"):
-        inner = tuple(_condition(each, f"{where}.{op}") for each in _list(told, where))
-        return All(inner) if op == "all" else Some(inner)
-    sides = _list(told, where)
+        inner = tuple(_condition(each, f"{where}.{op}") for each in _list(operand, where))
+        return model.All(inner) if op == "all" else model.Some(inner)
+    sides = _list(operand, where)
     if len(sides) != 2 or op not in (*_OPERATORS, "in"):
         known = ", ".join((*_OPERATORS, "in"))
         raise ConfigError(f"{where}: {op!r} must be one of {known}, with a list of two")
-    left, right = _reference(sides[0], where), _unwritten(sides[1], where)
+    left, right = _reference(sides[0], where), _parse_value(sides[1], where)
     if op == "in":
-        return OneOf(left, tuple(_list(right, where)))
-    return Compare(left, op, right)
+        return model.OneOf(left, tuple(_list(right, where)))
+    return model.Compare(left, op, right)
 
 
 def _any(value: Any, where: str) -> Any:
@@ -339,3 +309,121 @@ def _effect(value: Any, where: str) -> Effect:
     except ValueError:
         names = ", ".join(each.value for each in Effect)
         raise ConfigError(f"{where} must be one of {names}") from None
+
+
+LARGEST: Final = 4 * 1024 * 1024
+"""Bytes of a file: far more than a definition may have, however it is indented."""
+_DEEPEST: Final = 8 * DEEPEST
+"""Lists and objects inside each other, of JSON: a block in a block is up to four."""
+
+
+def read_file(path: Path) -> model.Definition:
+    """Return the definition in a file whose name ends in ``.yaml``, ``.yml`` or ``.json``.
+
+    Raises:
+        ConfigError: it cannot be read, or is not a workflow that every engine can run.
+    """
+    try:
+        with path.open("rb") as file:
+            text = file.read(LARGEST + 1).decode()
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise ConfigError(f"the workflow's file {path} cannot be read: {why}") from error
+    if len(text) > LARGEST:
+        raise ConfigError(f"the workflow's file {path} has more than {LARGEST} bytes")
+    if path.suffix == ".json":
+        try:
+            document = decode(text, deepest=_DEEPEST)
+        except Undecodable as error:
+            raise ConfigError(f"{path}: it is not JSON: {error}") from None
+        return read_definition(document, str(path))
+    document = yaml_in(text, str(path))
+    try:
+        return read_definition(document, str(path))
+    except ConfigError as error:
+        raise ConfigError(_with_line(str(error), text, str(path))) from error
+
+
+def _with_line(message: str, text: str, source: str) -> str:
+    """Return a message with the line of the place in a YAML text that it begins with."""
+    rest = message.removeprefix(source)
+    path = re.match(r"(?:: |\.)?([\w.\[\]-]*)", rest)
+    if rest == message or path is None:
+        return message
+    node, line = _yaml(source).compose(text), 1
+    for part in re.findall(r"[A-Za-z_][\w-]*|\d+", path[1]):
+        if isinstance(node.value, list) and part.isdigit() and int(part) < len(node.value):
+            node = node.value[int(part)]
+            line = node.start_mark.line + 1
+            continue
+        pairs = [pair for pair in node.value if isinstance(pair, tuple) and pair[0].value == part]
+        if not pairs:
+            break
+        line, node = pairs[0][0].start_mark.line + 1, pairs[0][1]
+    return f"{source}, line {line}{rest}"
+
+
+def yaml_in(text: str, source: str) -> Json:
+    """Return the value of a YAML text.
+
+    Raises:
+        ConfigError: it is not YAML, names one field twice, or uses anchors.
+    """
+    yaml = _yaml(source)
+    from ruamel.yaml.error import YAMLError
+    from ruamel.yaml.events import AliasEvent
+
+    try:
+        if any(isinstance(event, AliasEvent) for event in yaml.parse(text)):
+            raise ConfigError(f"{source}: anchors are not taken; write it out")
+        value: Json = yaml.load(text)
+    except (YAMLError, ValueError, RecursionError) as error:
+        mark: Any = getattr(error, "problem_mark", None)
+        place = "" if mark is None else f", line {mark.line + 1}"
+        problem = getattr(error, "problem", None) or type(error).__name__
+        raise ConfigError(f"{source}{place}: it is not YAML: {problem}") from error
+    return value
+
+
+def yaml_of(definition: model.Definition) -> str:
+    """Return a definition as YAML, without the fields that are null.
+
+    Raises:
+        ConfigError: `ruamel.yaml` is not installed.
+    """
+    from io import StringIO
+
+    stream = StringIO()
+    _yaml(definition.name).dump(_shorter(model.document_of(definition)), stream)
+    return stream.getvalue()
+
+
+def json_of(definition: model.Definition) -> str:
+    """Return a definition as JSON, for people: indented, with every field."""
+    return dumps(model.document_of(definition), indent=2) + "\n"
+
+
+def _yaml(source: str) -> YAML:
+    try:
+        from ruamel.yaml import YAML
+    except ImportError as error:
+        raise ConfigError(
+            f'{source}: YAML needs ruamel.yaml; pip install "leeward[yaml]", or write JSON'
+        ) from error
+    yaml = YAML(typ="safe", pure=True)
+    yaml.default_flow_style = False
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
+    return yaml
+
+
+def _shorter(value: Json) -> Json:
+    """Leave out what a reader fills in again; of a payload, nothing."""
+    if isinstance(value, list):
+        return [_shorter(each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        name: each if name in ("payload", "result") else _shorter(each)
+        for name, each in value.items()
+        if each is not None
+    }

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from leeward.json_text import encode
-from leeward.masking import masked
+from leeward.masking import mask
 from leeward.values.runs import RunEvent, RunState
-from leeward.workflow.commands import Answer, Command, Failure, Returned, Sleep
+from leeward.workflow.commands import Answer, Command, Returned, Sleep, StepFailure
 from leeward.workflow.model import CANCELLED
 
 
@@ -35,7 +35,7 @@ class Row(NamedTuple):
     fence: int
 
     def __repr__(self) -> str:
-        return masked(self, "key digest started state ended fence")
+        return mask(self, "key digest started state ended fence")
 
 
 class HeldRun(NamedTuple):
@@ -82,8 +82,8 @@ def events_of(events: Events) -> tuple[RunEvent, ...]:
             attempt,
             noted.began,
             noted.ended,
-            noted.answer.name if isinstance(noted.answer, Failure) else None,
-            isinstance(noted.answer, Failure) and noted.answer.ambiguous,
+            noted.answer.name if isinstance(noted.answer, StepFailure) else None,
+            isinstance(noted.answer, StepFailure) and noted.answer.ambiguous,
         )
         for (path, attempt), noted in events.items()
     )
@@ -153,7 +153,7 @@ def finished_row(key: RunKey, each: Finished, ended: float) -> tuple[Any, ...]:
 
 
 def begun_row(
-    key: RunKey, command: Command, now: float, began: float, refusal: Failure | None
+    key: RunKey, command: Command, now: float, began: float, refusal: StepFailure | None
 ) -> tuple[Any, ...]:
     """Return the row of a command that begins; a guarded one is refused, if there is a refusal.
 
@@ -173,7 +173,7 @@ def begun_row(
 
 def answer_written(answer: Answer) -> str:
     """Write how something ended."""
-    if isinstance(answer, Failure):
+    if isinstance(answer, StepFailure):
         return encode({"error": answer._asdict()}).decode()
     return encode({"value": answer.value}).decode()
 
@@ -191,7 +191,7 @@ def answer_read(text: str | None) -> Answer | None:
         if "error" not in found:
             return Returned(found["value"])
         error = found["error"]
-        return Failure(
+        return StepFailure(
             str(error["name"]),
             bool(error["ambiguous"]),
             tuple(error["steps"]),

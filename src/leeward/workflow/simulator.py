@@ -12,10 +12,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
-from leeward.masking import masked
+from leeward.masking import mask
 from leeward.values import Json
-from leeward.workflow.commands import Answer, Call, Command, Failure, Returned, Sleep, refusal_at
-from leeward.workflow.machine import Machine
+from leeward.workflow.commands import (
+    Answer,
+    Command,
+    Returned,
+    Sleep,
+    StepCall,
+    StepFailure,
+    refusal_at,
+)
+from leeward.workflow.kernel import Machine
 from leeward.workflow.model import AMBIGUOUS, THROTTLED, TIMEOUT, Definition
 
 Behaviour: TypeAlias = Callable[[Json], Json] | Sequence["Answer"]
@@ -33,43 +41,43 @@ class Simulated(NamedTuple):
     """
 
     end: Answer
-    calls: tuple[Call, ...]
+    calls: tuple[StepCall, ...]
     seconds: float
 
     def __repr__(self) -> str:
-        return masked(self, "end seconds")
+        return mask(self, "end seconds")
 
     @property
-    def failure(self) -> Failure | None:
+    def failure(self) -> StepFailure | None:
         """Return the error of a failed run; None after a success."""
-        return self.end if isinstance(self.end, Failure) else None
+        return self.end if isinstance(self.end, StepFailure) else None
 
     @property
     def result(self) -> Json:
         """Return the result of a successful run, else None."""
         return self.end.value if isinstance(self.end, Returned) else None
 
-    def called(self, function: str) -> int:
+    def count_calls(self, function: str) -> int:
         """Count the calls of a function."""
         return sum(each.function == function for each in self.calls)
 
 
-def returned(value: Json = None) -> Answer:
+def answer(value: Json = None) -> Answer:
     """Return the answer of a function that succeeded."""
     return Returned(value)
 
 
 def error(name: str) -> Answer:
     """Return the answer of a function that failed with an error of this name."""
-    return Failure(name, ambiguous=name in AMBIGUOUS)
+    return StepFailure(name, ambiguous=name in AMBIGUOUS)
 
 
-def throttled() -> Answer:
+def throttle() -> Answer:
     """Return the answer of a platform that did not run the function."""
     return error(THROTTLED)
 
 
-def timed_out() -> Answer:
+def time_out() -> Answer:
     """Return the answer of a step that timed out."""
     return error(TIMEOUT)
 
@@ -77,7 +85,7 @@ def timed_out() -> Answer:
 def simulate(
     definition: Definition,
     value: Json = None,
-    functions: Mapping[str, Behaviour] | Callable[[Call], Answer] | None = None,
+    functions: Mapping[str, Behaviour] | Callable[[StepCall], Answer] | None = None,
     *,
     run: str = "run",
     seconds_per_call: float = 1.0,
@@ -98,7 +106,7 @@ def simulate(
     machine = Machine(definition, run, value)
     while machine.end is None:
         command = world.next_of(machine.open)
-        machine.resolve(command, world.carried_out(command))
+        machine.resolve(command, world.finish(command))
     return Simulated(machine.end, tuple(world.calls), world.now)
 
 
@@ -108,12 +116,12 @@ class _World:
     def __init__(
         self,
         definition: Definition,
-        functions: Mapping[str, Behaviour] | Callable[[Call], Answer],
+        functions: Mapping[str, Behaviour] | Callable[[StepCall], Answer],
         seconds_per_call: float,
         cancel_after: float | None,
     ) -> None:
         self.now = 0.0
-        self.calls: list[Call] = []
+        self.calls: list[StepCall] = []
         self._ends: dict[tuple[str, int], float] = {}
         self._answers: dict[tuple[str, int], Answer] = {}
         self._deadline = float("inf") if definition.timeout is None else definition.timeout
@@ -129,7 +137,7 @@ class _World:
                 self._ends[place] = self.now + seconds
         return min(under_way.values(), key=lambda each: self._ends[each.path, each.attempt])
 
-    def carried_out(self, command: Command) -> Answer:
+    def finish(self, command: Command) -> Answer:
         """Let time pass until the end of a command, and return its answer."""
         place = (command.path, command.attempt)
         self.now = max(self.now, self._ends.pop(place))
@@ -141,20 +149,18 @@ class _World:
         if refusal is not None:
             return 0.0, refusal
         if isinstance(command, Sleep):
-            ends = min(self.now + command.seconds, *self._limits(command))
-            refusal = self._refusal(ends) if command.guarded else None
+            ends = self.now + command.seconds
+            if command.guarded:
+                ends = min(ends, self._cancelled, self._deadline)
+                refusal = self._refusal(ends)
             return ends - self.now, refusal or Returned()
         self.calls.append(command)
         return self._seconds, self._answer(command)
 
-    def _limits(self, command: Sleep) -> tuple[float, ...]:
-        never = float("inf")
-        return (self._cancelled, self._deadline) if command.guarded else (never,)
-
-    def _refusal(self, now: float) -> Failure | None:
+    def _refusal(self, now: float) -> StepFailure | None:
         return refusal_at(now, self._deadline, self._cancelled)
 
-    def _answer(self, call: Call) -> Answer:
+    def _answer(self, call: StepCall) -> Answer:
         if callable(self._functions):
             return self._functions(call)
         behaviour = self._functions.get(call.function)

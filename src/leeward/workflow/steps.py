@@ -8,13 +8,13 @@ from leeward.envelope import name_of_error
 from leeward.errors import CallError, FunctionError, LeewardError, Outcome
 from leeward.logs import log_event
 from leeward.values import Effect, InvokeResult, Json
-from leeward.workflow.commands import Answer, Call, Failure, Returned
+from leeward.workflow.commands import Answer, Returned, StepCall, StepFailure
 from leeward.workflow.model import FAILED, NOT_SENT, REFUSED, THROTTLED, TIMEOUT, UNKNOWN
 
 LOGGER = "leeward.workflow"
 
 
-class Invoke(Protocol):
+class Invoker(Protocol):
     """`Client.invoke`."""
 
     def __call__(
@@ -53,7 +53,7 @@ UNKNOWN_CLASSES: Final = ("OutcomeUnknown", "PoisonSuspected")
 """Of leeward's own: a function that raises one says that it does not know what it did."""
 
 
-def made(invoke: Invoke, call: Call) -> Answer:
+def make_call(invoke: Invoker, call: StepCall) -> Answer:
     """Make a call, and return how it ended."""
     try:
         result = invoke(
@@ -70,25 +70,23 @@ def made(invoke: Invoke, call: Call) -> Answer:
         return failure
     except Exception as error:  # noqa: BLE001 - a driver's fault proves nothing
         log_event(LOGGER, "error", "step_unknown", key=call.key, error=type(error).__name__)
-        return Failure(UNKNOWN, ambiguous=True)
+        return StepFailure(UNKNOWN, ambiguous=True)
     return Returned(result.value)
 
 
-def failure_of(error: LeewardError) -> Failure:
+def failure_of(error: LeewardError) -> StepFailure:
     """Return what an exception of the client means for a flow."""
     if isinstance(error, FunctionError):
-        return _raised(error)
+        if error.reason in _CUT_SHORT:
+            return StepFailure(_CUT_SHORT[error.reason], ambiguous=True)
+        name = name_of_error((error.error_type or "").rpartition(".")[2], error.reason)
+        if name in UNKNOWN_CLASSES:
+            return StepFailure(UNKNOWN, ambiguous=True)
+        return StepFailure(name if name.isidentifier() else FAILED)
     if not isinstance(error, CallError):
-        return Failure(REFUSED)  # configuration, capability or a closed client: nothing was sent
+        return StepFailure(
+            REFUSED
+        )  # configuration, capability or a closed client: nothing was sent
     if error.outcome is Outcome.AMBIGUOUS:
-        return Failure(TIMEOUT if error.reason == "timeout" else UNKNOWN, ambiguous=True)
-    return Failure(_BY_OUTCOME[error.outcome])
-
-
-def _raised(error: FunctionError) -> Failure:
-    if error.reason in _CUT_SHORT:
-        return Failure(_CUT_SHORT[error.reason], ambiguous=True)
-    name = name_of_error((error.error_type or "").rpartition(".")[2], error.reason)
-    if name in UNKNOWN_CLASSES:
-        return Failure(UNKNOWN, ambiguous=True)
-    return Failure(name if name.isidentifier() else FAILED)
+        return StepFailure(TIMEOUT if error.reason == "timeout" else UNKNOWN, ambiguous=True)
+    return StepFailure(_BY_OUTCOME[error.outcome])

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import PurePath
 from typing import Any, Final, NoReturn
 
 from leeward.errors import ConfigError
 from leeward.workflow.limits import LIMITS
 from leeward.workflow.model import (
     All,
+    AttemptNode,
     Compare,
     Condition,
+    ErrorHandler,
+    Node,
     Not,
     OneOf,
     Present,
@@ -17,7 +24,80 @@ from leeward.workflow.model import (
     Scalar,
     Some,
 )
-from leeward.workflow.trace import users_line
+
+_PACKAGE: Final = str(PurePath(__file__).parent)
+_CONTEXTLIB: Final = contextmanager.__code__.co_filename
+
+
+class Trace:
+    """The block that is open, and the lines of the nodes."""
+
+    def __init__(self) -> None:
+        self.block: list[Node] = []
+        self._lines: dict[int, str] = {}
+        self._numbers: dict[str, int] = {}
+
+    def add(self, node: Node) -> None:
+        """Add a node to the open block."""
+        self._lines[id(node)] = users_line()
+        self.block.append(node)
+
+    @contextmanager
+    def collect(self) -> Iterator[list[Node]]:
+        """Collect what is added inside the ``with``, in a block of its own."""
+        outer, self.block = self.block, []
+        try:
+            yield self.block
+        finally:
+            self.block = outer
+
+    def add_handler(self, id: str, handler: ErrorHandler) -> None:
+        """Add a handler to the attempt `id`, which must be the last node of the open block.
+
+        Raises:
+            ConfigError: it is not.
+        """
+        last = self.last_attempt(id)
+        node = last._replace(handlers=(*last.handlers, handler))
+        self._lines[_identity(node)] = self._lines[_identity(last)]
+        self.block[-1] = node
+
+    def last_attempt(self, id: str) -> AttemptNode:
+        """Return the last node of the open block, which must be the attempt `id`.
+
+        Raises:
+            ConfigError: it is not.
+        """
+        last = self.block[-1] if self.block else None
+        if not isinstance(last, AttemptNode) or last.id != id:
+            raise ConfigError(
+                f"{users_line()}: `on` of {id!r} must come right behind its block, at its level"
+            )
+        return last
+
+    def number(self, kind: str) -> str:
+        """Return an id for the next node of a kind."""
+        number = self._numbers[kind] = self._numbers.get(kind, 0) + 1
+        return f"{kind}-{number}"
+
+    def line_of(self, node: Node | None) -> str | None:
+        """Return the file and line in which a node was added; None if it was not."""
+        return self._lines.get(_identity(node))
+
+
+def users_line() -> str:
+    """Return the user's file and line: those of the nearest caller outside of this package."""
+    frame = sys._getframe(1)  # noqa: SLF001 - there is no other way to a caller that is cheap
+    while frame.f_back is not None:
+        file = frame.f_code.co_filename
+        if file != _CONTEXTLIB and not file.startswith(_PACKAGE):
+            break
+        frame = frame.f_back
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+
+
+_identity = id
+"""The built-in, where an argument is called `id`."""
 
 
 class Ref:
@@ -73,10 +153,10 @@ class Ref:
         return Test(Compare(self.reference, op, right))
 
     def _worked_on(self, *_: object) -> NoReturn:
-        told = LIMITS["expressions"]
+        limit = LIMITS["expressions"]
         raise ConfigError(
-            f"{users_line()}: {self!r} has no value yet, and {told.what} {told.engine} cannot do; "
-            f"{told.instead}"
+            f"{users_line()}: {self!r} has no value yet, and {limit.what} {limit.engine} cannot "
+            f"do; {limit.instead}"
         )
 
     __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = _worked_on

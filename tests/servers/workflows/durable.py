@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from leeward.workflow import read_definition
-from leeward.workflow.commands import Failure
+from leeward.workflow.commands import StepFailure
 from leeward.workflow.orchestration import ACTIVITY, ORCHESTRATOR, orchestrate
 from leeward_azure.workflows.durable import WorkflowFailed, instance_of, orchestrator
 
@@ -100,7 +100,7 @@ def on_durabletask(port: int) -> Run:
         run = context.instance_id.partition(":")[2].partition("@")[0]
         host = _DurableTask(context)
         answer = yield from orchestrate(definition, run, given["input"], host)
-        if isinstance(answer, Failure):
+        if isinstance(answer, StepFailure):
             raise WorkflowFailed(answer.name)
         return answer.value
 

@@ -13,12 +13,11 @@ from types import MappingProxyType
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from leeward.errors import ConfigError
-from leeward.masking import masked
+from leeward.masking import mask
 from leeward.values import Json
-from leeward.workflow.commands import Answer, Failure, Returned
-from leeward.workflow.files import yaml_in
+from leeward.workflow.commands import Answer, Returned, StepFailure
 from leeward.workflow.model import AMBIGUOUS, Definition
-from leeward.workflow.reading import read_definition
+from leeward.workflow.reading import read_definition, yaml_in
 
 FORMAT: Final = "workflow-cases/1"
 
@@ -54,8 +53,8 @@ class Case(NamedTuple):
 
     def answer(self, function: str, attempt: int) -> Answer:
         """Return the answer of a function, by how often its key was called, from 1."""
-        told = self.answers.get(function, [Returned()])
-        return told[min(attempt, len(told)) - 1]
+        answers = self.answers.get(function, [Returned()])
+        return answers[min(attempt, len(answers)) - 1]
 
 
 class RunEnd(NamedTuple):
@@ -72,19 +71,19 @@ class RunEnd(NamedTuple):
     payloads: Mapping[tuple[str, str], Json] = MappingProxyType({})
 
     def __repr__(self) -> str:
-        return masked(self, "end calls")
+        return mask(self, "end calls")
 
 
 Runner: TypeAlias = Callable[[Case], RunEnd | None]
 """Runs a case to its end; None if the engine cannot do what happens in it."""
 
 
-def difference_of(case: Case, ended: RunEnd) -> str | None:
+def difference_of(case: Case, run: RunEnd) -> str | None:
     """Return what is otherwise than the case says; None for nothing."""
-    if _told(ended.end) != _told(case.end):
-        return f"it ends with {_told(ended.end)}, not {_told(case.end)}"
+    if _describe(run.end) != _describe(case.end):
+        return f"it ends with {_describe(run.end)}, not {_describe(case.end)}"
     calls: Counter[str] = Counter()
-    for (function, _), count in ended.calls.items():
+    for (function, _), count in run.calls.items():
         calls[function] += count
     wrong = [name for name in calls.keys() | case.calls.keys() if calls[name] != case.calls[name]]
     if wrong:
@@ -95,7 +94,7 @@ def difference_of(case: Case, ended: RunEnd) -> str | None:
     return None
 
 
-def _told(end: Answer) -> str:
+def _describe(end: Answer) -> str:
     """Return an end as far as every engine tells it: of an error, its name."""
     return f"{end.value!r}" if isinstance(end, Returned) else f"the error {end.name}"
 
@@ -106,10 +105,10 @@ def cases_in(folder: Path) -> list[Case]:
     Raises:
         ConfigError: there are none, or a file is not of this format.
     """
-    found = [case for path in sorted(folder.glob("*.yaml")) for case in _cases_of(path)]
-    if not found:
+    cases = [case for path in sorted(folder.glob("*.yaml")) for case in _cases_of(path)]
+    if not cases:
         raise ConfigError(f"{folder} has no cases of workflows")
-    return found
+    return cases
 
 
 def _cases_of(path: Path) -> list[Case]:
@@ -123,22 +122,22 @@ def _cases_of(path: Path) -> list[Case]:
         raise ConfigError(f"{path}: a case is not as it should be ({error})") from error
 
 
-def _case_of(definition: Definition, told: Mapping[str, Any]) -> Case:
-    if wrong := set(told.get("happens", {})) - set(INTERRUPTIONS):
+def _case_of(definition: Definition, row: Mapping[str, Any]) -> Case:
+    if wrong := set(row.get("happens", {})) - set(INTERRUPTIONS):
         raise ValueError(f"{wrong} cannot happen")
     return Case(
-        f"{definition.name}: {told['case']}",
+        f"{definition.name}: {row['case']}",
         definition,
-        told.get("input"),
-        {name: [_answer(it) for it in each] for name, each in told.get("answers", {}).items()},
-        told.get("takes", {}),
-        told.get("happens", {}),
-        _answer(told["end"]),
-        Counter(told["calls"]),
+        row.get("input"),
+        {name: [_answer(it) for it in each] for name, each in row.get("answers", {}).items()},
+        row.get("takes", {}),
+        row.get("happens", {}),
+        _answer(row["end"]),
+        Counter(row["calls"]),
     )
 
 
-def _answer(told: Mapping[str, Any]) -> Answer:
-    if "error" in told:
-        return Failure(told["error"], ambiguous=told["error"] in AMBIGUOUS)
-    return Returned(told.get("value"))
+def _answer(row: Mapping[str, Any]) -> Answer:
+    if "error" in row:
+        return StepFailure(row["error"], ambiguous=row["error"] in AMBIGUOUS)
+    return Returned(row.get("value"))

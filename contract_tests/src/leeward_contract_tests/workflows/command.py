@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from shlex import split
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import Annotated, Final
 
 import typer
 
@@ -17,9 +17,10 @@ from leeward.cli.output.console import Printers
 from leeward.cli.output.exit_codes import BROKEN
 from leeward.cli.output.json_view import JsonObject
 from leeward.errors import ConfigError
-
-if TYPE_CHECKING:
-    from leeward_contract_tests.workflows.cases import Runner
+from leeward.workflow.model import Definition, functions_of
+from leeward.workflow.reading import json_of
+from leeward_contract_tests.workflows.cases import Runner, cases_in, difference_of
+from leeward_contract_tests.workflows.programs import EngineProcess
 
 EMBEDDED: Final = "embedded"
 SUITE: Final = "leeward_contract_tests"
@@ -41,16 +42,14 @@ def conformance(
     ] = None,
 ) -> None:
     """Run the published cases of workflows on an engine, and compare ends and calls."""
-    from leeward_contract_tests.workflows.cases import cases_in, difference_of
-
-    found = cases_in(cases or _published())
+    published = cases_in(cases or _find_cases())
     results = []
     with _runner(engine, export) as run:
-        for case in found:
-            ended = run(case)
-            wrong = None if ended is None else difference_of(case, ended)
-            told = "left out" if ended is None else "wrong" if wrong else "as told"
-            results.append({"case": case.name, "result": told, "difference": wrong})
+        for case in published:
+            end = run(case)
+            wrong = None if end is None else difference_of(case, end)
+            verdict = "left out" if end is None else "wrong" if wrong else "as told"
+            results.append({"case": case.name, "result": verdict, "difference": wrong})
     wrong_ones = sum(each["result"] == "wrong" for each in results)
     data = {"engine": engine, "cases": results, "wrong": wrong_ones}
     options_of(context).output.show(data, _render)
@@ -61,20 +60,17 @@ def conformance(
 @contextmanager
 def _runner(engine: str, export: str | None) -> Iterator[Runner]:
     if engine == EMBEDDED:
-        from leeward_contract_tests.workflows.virtual import embedded
+        from leeward_contract_tests.workflows.virtual import run_in_journal
 
-        yield embedded
+        yield run_in_journal
         return
-    from leeward.workflow.files import json_of
-    from leeward.workflow.model import Definition, functions_of
-    from leeward_contract_tests.workflows.programs import EngineProcess
     from leeward_deploy.recipe import WORKFLOW_EXPORTS, WorkflowExporter, offer_of
 
     exporter: WorkflowExporter | None = None
     if export is not None:
         exporter = offer_of(WORKFLOW_EXPORTS, export)
 
-    def written(definition: Definition) -> str:
+    def write(definition: Definition) -> str:
         if exporter is None:
             return json_of(definition)
         texts = list(exporter(definition, {}, set(functions_of(definition))).files.values())
@@ -82,11 +78,11 @@ def _runner(engine: str, export: str | None) -> Iterator[Runner]:
             raise ConfigError(f"the export for {export!r} has several files; leave --export out")
         return texts[0]
 
-    with EngineProcess(split(engine), written) as program:
+    with EngineProcess(split(engine), write) as program:
         yield program
 
 
-def _published() -> Path:
+def _find_cases() -> Path:
     spec = find_spec(SUITE)
     if spec is None or spec.origin is None:
         raise ConfigError(

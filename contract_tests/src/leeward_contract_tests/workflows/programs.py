@@ -21,7 +21,7 @@ from typing import Any, Self
 
 from leeward.errors import ConfigError
 from leeward.values import Json
-from leeward.workflow.commands import Answer, Failure, Returned
+from leeward.workflow.commands import Answer, Returned, StepFailure
 from leeward.workflow.model import Definition
 from leeward_contract_tests.workflows.cases import RUN, Case, RunEnd
 
@@ -115,5 +115,5 @@ def _end_of(done: Any) -> Answer:
     if isinstance(done, dict) and done.get("status") == "SUCCEEDED":
         return Returned(done.get("output"))
     if isinstance(done, dict) and done.get("status") == "FAILED":
-        return Failure(str(done.get("error")), steps=(str(done.get("cause"))[:700],))
+        return StepFailure(str(done.get("error")), steps=(str(done.get("cause"))[:700],))
     raise ConfigError(f"the program that plays the engine ends a run with {done!r}")

@@ -14,7 +14,7 @@ from leeward.errors import (
     Throttled,
 )
 from leeward.values import Effect, InvokeResult, Json
-from leeward.workflow.commands import Failure
+from leeward.workflow.commands import StepFailure
 from leeward.workflow.driving import Drive, Means
 from leeward.workflow.journal import Journal
 from leeward.workflow.model import NOT_SENT, REFUSED, THROTTLED, TIMEOUT, UNKNOWN
@@ -52,11 +52,11 @@ class Embedded:
         for _ in range(MOST_LEASES):
             if row is not None:
                 self._work(row)
-            found = journal.find(self._key)
-            assert found is not None
-            if found.answer is not None:
+            state = journal.find(self._key)
+            assert state is not None
+            if state.answer is not None:
                 journal.close()
-                return RunEnd(found.answer, self._calls)
+                return RunEnd(state.answer, self._calls)
             due = journal.next_due([definition.name], 0.0)
             assert due is not None
             clock.sleep(max(0.0, due - clock.now()) + 0.001)
@@ -90,7 +90,7 @@ class Embedded:
             if "crash" in self._case.happens:
                 raise Died
             self._journal.cancel(self._key, self._clock.now())
-        if isinstance(answer, Failure):
+        if isinstance(answer, StepFailure):
             raise error_of(answer.name)
         return InvokeResult(answer.value, "embedded", idempotency_key)
 
@@ -126,6 +126,6 @@ def error_of(name: str) -> Exception:
     return OutcomeUnknown("") if name == UNKNOWN else FunctionError("", error_type=name)
 
 
-def embedded(case: Case) -> RunEnd:
+def run_in_journal(case: Case) -> RunEnd:
     """Run a case on the embedded engine."""
     return Embedded(case).run()

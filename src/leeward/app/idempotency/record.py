@@ -23,7 +23,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 from leeward import envelope
 from leeward.app.answers import encode_value
 from leeward.app.idempotency.digests import is_same
-from leeward.masking import masked
+from leeward.masking import mask
 
 LONGEST_WAIT: Final = 5.0
 """Seconds that a repeat is asked to wait for the run under way, which may end before its lease."""
@@ -74,7 +74,7 @@ class RecordedFailure(NamedTuple):
     rerun: bool = False
 
     def __repr__(self) -> str:
-        return masked(self, "type rerun")
+        return mask(self, "type rerun")
 
 
 class KeyRecord(NamedTuple):
@@ -103,7 +103,7 @@ class KeyRecord(NamedTuple):
     failure: RecordedFailure | None = None
 
     def __repr__(self) -> str:
-        return masked(self, "state owner fence lease_until effects kept failure")
+        return mask(self, "state owner fence lease_until effects kept failure")
 
 
 class Text(NamedTuple):
@@ -112,7 +112,7 @@ class Text(NamedTuple):
     json: str
 
     def __repr__(self) -> str:
-        return masked(self)
+        return mask(self)
 
 
 class LoadedRecord(NamedTuple):
@@ -154,7 +154,7 @@ class Replay(NamedTuple):
     result: Any
 
     def __repr__(self) -> str:
-        return masked(self)
+        return mask(self)
 
 
 class ReplayFailure(NamedTuple):

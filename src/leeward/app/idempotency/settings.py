@@ -25,7 +25,7 @@ from leeward.app.signatures import is_coroutine_function, parameters_of
 from leeward.clock import Clock, SystemClock
 from leeward.envelope import BY_GROUP, BY_TARGET
 from leeward.errors import ConfigError
-from leeward.masking import masked
+from leeward.masking import mask
 from leeward.text import is_printable, is_token
 
 HEADER: Final = "header:"
@@ -50,7 +50,7 @@ class Arguments(NamedTuple):
     context: Any = None
 
     def __repr__(self) -> str:
-        return masked(self)
+        return mask(self)
 
 
 class Signature(NamedTuple):

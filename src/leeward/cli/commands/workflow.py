@@ -16,10 +16,9 @@ from leeward.cli.output.console import Printers
 from leeward.cli.output.exit_codes import ABSENT, RAISED, STILL_RUNS
 from leeward.cli.output.json_view import JsonObject, json_of_run
 from leeward.errors import ConfigError
-from leeward.workflow.document import written
-from leeward.workflow.files import json_of, yaml_of
-from leeward.workflow.model import functions_of
+from leeward.workflow.model import document_of, functions_of
 from leeward.workflow.picture import picture_of
+from leeward.workflow.reading import json_of, yaml_of
 
 if TYPE_CHECKING:
     from leeward.client import Client
@@ -179,7 +178,7 @@ def write(
     options = options_of(context)
     definition = options.workflow(name)
     text = yaml_of(definition) if form == "yaml" else json_of(definition)
-    data = {"workflow": name, "definition": written(definition), "text": text}
+    data = {"workflow": name, "definition": document_of(definition), "text": text}
     _write(options, data, "text", out)
 
 

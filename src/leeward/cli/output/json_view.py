@@ -22,8 +22,8 @@ from leeward.config import (
     TargetName,
 )
 from leeward.config.groups import groups_of
+from leeward.config.load import unused_sections
 from leeward.config.model import Names
-from leeward.config.target_names import unused_sections
 from leeward.errors import (
     Attempt,
     CallError,

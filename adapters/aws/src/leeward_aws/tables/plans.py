@@ -32,7 +32,7 @@ from leeward.adapter.wire import Request, Response
 from leeward.calls import Delete, Key, Load, Page, Result, Scan, Store, Stored, UnreadableItem
 from leeward.errors import Outcome
 from leeward.json_text import Undecodable, decode, decode_apart
-from leeward.masking import masked
+from leeward.masking import mask
 from leeward_aws.exchange import REQUEST_ID, Endpoint, endpoint_of
 from leeward_aws.settings.options import Settings
 from leeward_aws.tables.conditions import (
@@ -219,7 +219,7 @@ class _Found(NamedTuple):
     stored: Stored
 
     def __repr__(self) -> str:
-        return masked(self)
+        return mask(self)
 
 
 def _found(response: Response, *, exact: bool = False) -> _Found | Result[Any] | None:

@@ -21,7 +21,7 @@ from leeward.adapter.plans import Plan, Planner, View
 from leeward.adapter.wire import Request
 from leeward.calls import Enqueue
 from leeward.errors import InvalidRequest
-from leeward.masking import masked
+from leeward.masking import mask
 from leeward_azure.errors import judge_queue
 from leeward_azure.exchange import service_of
 from leeward_azure.identity.credentials import AccountKey, Bearer, Credential, ServiceCredential
@@ -54,7 +54,7 @@ class Signed(NamedTuple):
     query: tuple[tuple[str, str], ...] = ()
 
     def __repr__(self) -> str:
-        return masked(self, "account path length verb")
+        return mask(self, "account path length verb")
 
 
 def queues(configured: Queues) -> dict[str, Planner]:

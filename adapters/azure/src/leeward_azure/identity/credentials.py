@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple, TypeAlias
 
-from leeward.masking import masked
+from leeward.masking import mask
 
 
 class ServiceCredential(NamedTuple):
@@ -35,7 +35,7 @@ class AccountKey(NamedTuple):
     key: str
 
     def __repr__(self) -> str:
-        return masked(self)
+        return mask(self)
 
 
 class SasToken(NamedTuple):
@@ -48,7 +48,7 @@ class SasToken(NamedTuple):
     token: str
 
     def __repr__(self) -> str:
-        return masked(self)
+        return mask(self)
 
 
 class Bearer(NamedTuple):
@@ -57,7 +57,7 @@ class Bearer(NamedTuple):
     token: str
 
     def __repr__(self) -> str:
-        return masked(self)
+        return mask(self)
 
 
 Credential: TypeAlias = AccountKey | SasToken | Bearer

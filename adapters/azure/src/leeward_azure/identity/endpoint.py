@@ -25,7 +25,7 @@ from leeward.adapter.tokens import (
 )
 from leeward.adapter.wire import Request, Transport
 from leeward.errors import ConfigError, Outcome
-from leeward.masking import masked
+from leeward.masking import mask
 from leeward.text import is_token, percent_encode
 from leeward_azure.identity.credentials import Bearer
 
@@ -53,7 +53,7 @@ class Endpoint(NamedTuple):
     header: tuple[str, str]
 
     def __repr__(self) -> str:
-        return masked(self, "address")
+        return mask(self, "address")
 
 
 MACHINE: Final = Endpoint(

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from leeward.masking import masked
+from leeward.masking import mask
 from leeward.values import NOTHING
 
 TOPIC: Final = "{topic}"
@@ -72,7 +72,7 @@ class Functions(NamedTuple):
     lookup: Lookup | None = None
 
     def __repr__(self) -> str:
-        return masked(self, "origin prefix routes scope lookup")
+        return mask(self, "origin prefix routes scope lookup")
 
 
 class Queues(NamedTuple):
@@ -95,7 +95,7 @@ class Queues(NamedTuple):
     sas: str | None = None
 
     def __repr__(self) -> str:
-        return masked(self, "origin path account names")
+        return mask(self, "origin path account names")
 
 
 class Blobs(NamedTuple):
@@ -108,7 +108,7 @@ class Blobs(NamedTuple):
     sas: str | None = None
 
     def __repr__(self) -> str:
-        return masked(self, "origin path account")
+        return mask(self, "origin path account")
 
 
 class Workflows(NamedTuple):
@@ -123,7 +123,7 @@ class Workflows(NamedTuple):
     key: str
 
     def __repr__(self) -> str:
-        return masked(self, "origin")
+        return mask(self, "origin")
 
 
 class Account(NamedTuple):
@@ -153,7 +153,7 @@ class Events(NamedTuple):
     keys: Mapping[str, str] = NOTHING
 
     def __repr__(self) -> str:
-        return masked(self, "topic_url namespace urls")
+        return mask(self, "topic_url namespace urls")
 
 
 class ServiceBus(NamedTuple):
@@ -170,7 +170,7 @@ class ServiceBus(NamedTuple):
     key: str | None = None
 
     def __repr__(self) -> str:
-        return masked(self, "origin key_name")
+        return mask(self, "origin key_name")
 
 
 class Tables(NamedTuple):
@@ -187,4 +187,4 @@ class Tables(NamedTuple):
     key: str | None = None
 
     def __repr__(self) -> str:
-        return masked(self, "origin database")
+        return mask(self, "origin database")

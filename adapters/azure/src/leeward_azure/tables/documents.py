@@ -40,7 +40,7 @@ from leeward.adapter.items import (
 from leeward.adapter.tables import Revision, parse_revision
 from leeward.calls import Key, Store, Stored
 from leeward.json_text import Undecodable
-from leeward.masking import masked
+from leeward.masking import mask
 from leeward_azure.tables.profile import COSMOS
 
 Native: TypeAlias = dict[str, Any]
@@ -66,7 +66,7 @@ class Location(NamedTuple):
 
     def __repr__(self) -> str:
         """Leave both out: they are made of an item's key."""
-        return masked(self)
+        return mask(self)
 
     def header(self) -> str:
         """Return the value of ``x-ms-documentdb-partitionkey``: JSON, in ASCII."""

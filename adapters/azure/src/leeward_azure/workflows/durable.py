@@ -23,9 +23,9 @@ from leeward.workflow.kit import (
     ORCHESTRATOR,
     UNKNOWN,
     Definition,
-    Failure,
-    Invoke,
+    Invoker,
     Returned,
+    StepFailure,
     orchestrate,
     perform_step,
     read_stored,
@@ -41,7 +41,7 @@ class Caller(Protocol):
     """The part of `leeward.Client` that is needed here."""
 
     @property
-    def invoke(self) -> Invoke:
+    def invoke(self) -> Invoker:
         """Call a function and wait for its answer."""
 
     def store_data(self, table: str, item: Json, *, if_absent: bool, expires_in: float) -> object:
@@ -95,7 +95,7 @@ def orchestrator(context: Any, definitions: Mapping[str, Definition]) -> Generat
     definition = definitions[given["digest"]]
     run = context.instance_id.partition(":")[2]
     answer = yield from orchestrate(definition, run, given["input"], DurableHost(context))
-    if isinstance(answer, Failure):
+    if isinstance(answer, StepFailure):
         raise WorkflowFailed(answer.name)
     assert isinstance(answer, Returned)
     return answer.value

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 from leeward.adapter.resolver import Resolved, Source, Token
 from leeward.adapter.tokens import good_until, sound, undecodable
 from leeward.json_text import decode
-from leeward.masking import masked
+from leeward.masking import mask
 
 SCOPE: Final = "https://www.googleapis.com/auth/cloud-platform"
 """What an access token for Firestore, Pub/Sub and their kin is good for."""
@@ -47,7 +47,7 @@ class Bearer(NamedTuple):
     quota_project: str | None = None
 
     def __repr__(self) -> str:
-        return masked(self, "quota_project")
+        return mask(self, "quota_project")
 
 
 def access_token(token: Any, now: float, end: float | None, where: str) -> Resolved:

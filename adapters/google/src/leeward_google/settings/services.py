@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from leeward.masking import masked
+from leeward.masking import mask
 from leeward.values import NOTHING
 
 NAME: Final = "{name}"
@@ -146,4 +146,4 @@ class Identity(NamedTuple):
     iam: str = "https://iamcredentials.googleapis.com"
 
     def __repr__(self) -> str:
-        return masked(self, "metadata file external impersonate quota_project iam")
+        return mask(self, "metadata file external impersonate quota_project iam")

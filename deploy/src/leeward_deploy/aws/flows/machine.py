@@ -22,13 +22,13 @@ from leeward.workflow.kit import (
     INPUT,
     REFUSED,
     TOO_LARGE,
-    Attempt,
+    AttemptNode,
     Block,
     Choose,
     Definition,
     Each,
+    ErrorHandler,
     Fail,
-    Handler,
     Node,
     Parallel,
     Saga,
@@ -147,7 +147,7 @@ class Machine:
         match node:
             case Step():
                 return self._step(node, then, around)
-            case Attempt():
+            case AttemptNode():
                 return self._attempt(node, then, around)
             case Saga():
                 return self._saga(node, then, around)
@@ -271,7 +271,7 @@ class Machine:
             "Next": around.raising,
         }
 
-    def _attempt(self, node: Attempt, then: str, around: StateScope) -> str:
+    def _attempt(self, node: AttemptNode, then: str, around: StateScope) -> str:
         error = around.own("e")
         choices = []
         for number, handler in enumerate(node.handlers):
@@ -286,7 +286,7 @@ class Machine:
         return self._block(node.body, then, around._replace(raising=f"{node.id} failed"))
 
     def _handler(
-        self, node: Attempt, handler: Handler, state: str, then: str, around: StateScope
+        self, node: AttemptNode, handler: ErrorHandler, state: str, then: str, around: StateScope
     ) -> None:
         """Write a handler; behind it the run goes on, or the error does, if it is final."""
         error, name = around.own("e"), around.names[node.id]

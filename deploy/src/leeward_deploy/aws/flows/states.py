@@ -27,10 +27,10 @@ from leeward.workflow.kit import (
     TIMEOUT,
     UNDO_AT_ONCE,
     UNKNOWN,
-    Attempt,
+    AttemptNode,
     Block,
     Each,
-    Handler,
+    ErrorHandler,
     Parallel,
     Retry,
     Saga,
@@ -133,7 +133,7 @@ def error_of(name: str, *, ambiguous: bool = False, final: bool = False) -> str:
     )
 
 
-def is_taken(handler: Handler, error: str) -> str:
+def is_taken(handler: ErrorHandler, error: str) -> str:
     """Return an expression: whether a handler takes an error."""
     if ANY in handler.errors:
         return "true"
@@ -159,7 +159,7 @@ def names_of(block: Block, level: int) -> dict[str, str]:
     """Return the variables for what is readable behind a block."""
     found: dict[str, str] = {}
     for node in block:
-        if isinstance(node, Step | Attempt):
+        if isinstance(node, Step | AttemptNode):
             found[node.id] = f"$v{level}_{variable_of(node.id)}"
         if not isinstance(node, Each):
             for inner in blocks_of(node):

@@ -139,7 +139,7 @@ class WorkflowSource:
         match node:
             case workflows.Step():
                 return self._step(node, around)
-            case workflows.Attempt():
+            case workflows.AttemptNode():
                 return self._attempt(node, around)
             case workflows.Saga():
                 return self._saga(node, around)
@@ -214,7 +214,7 @@ class WorkflowSource:
         raised = {f"{id}-is-late": {"raise": {**error_of(workflows.DEADLINE), "final": True}}}
         return [{f"{id}-in-time": when((late, [raised]))}]
 
-    def _attempt(self, node: workflows.Attempt, around: StepScope) -> Steps:
+    def _attempt(self, node: workflows.AttemptNode, around: StepScope) -> Steps:
         caught, error = f"c_{variable_of(node.id)}", f"x_{variable_of(node.id)}"
         cases = [
             (is_taken(handler, error), self._handler(node, number, handler, error, around))
@@ -230,9 +230,9 @@ class WorkflowSource:
 
     def _handler(
         self,
-        node: workflows.Attempt,
+        node: workflows.AttemptNode,
         number: int,
-        handler: workflows.Handler,
+        handler: workflows.ErrorHandler,
         error: str,
         around: StepScope,
     ) -> Steps:

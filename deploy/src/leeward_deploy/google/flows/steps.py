@@ -17,12 +17,12 @@ from leeward.workflow.kit import (
     INPUT,
     UNDO_AT_ONCE,
     All,
-    Attempt,
+    AttemptNode,
     Block,
     Compare,
     Condition,
     Each,
-    Handler,
+    ErrorHandler,
     Not,
     OneOf,
     Parallel,
@@ -69,7 +69,7 @@ class StepScope(NamedTuple):
     errors: tuple[str, ...] = ()
 
 
-def is_taken(handler: Handler, error: str) -> str:
+def is_taken(handler: ErrorHandler, error: str) -> str:
     """Return an expression: whether a handler takes an error."""
     return "true" if ANY in handler.errors else is_one_of(f"{error}.name", handler.errors)[2:-1]
 
@@ -143,9 +143,9 @@ def initial_of(block: Block) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for node in block:
         id = variable_of(node.id)
-        if isinstance(node, Step | Attempt):
+        if isinstance(node, Step | AttemptNode):
             found[f"v_{id}"] = None
-        if isinstance(node, Attempt | Saga):
+        if isinstance(node, AttemptNode | Saga):
             found[f"x_{id}"] = None
         if isinstance(node, Saga):
             found[f"u_{id}"] = []
