@@ -34,7 +34,7 @@ from leeward.workflow.simulator import simulate
 from leeward_contract_tests.workflows.cases import RunEnd, cases_in
 from leeward_contract_tests.workflows.cases import difference_of as difference_of_case
 from leeward_contract_tests.workflows.programs import EngineProcess
-from leeward_contract_tests.workflows.virtual import embedded
+from leeward_contract_tests.workflows.virtual import run_case
 from leeward_deploy.aws.flows.export import export as export_aws
 from leeward_deploy.flows import exporter_of
 from leeward_deploy.google.flows.export import export as export_google
@@ -177,7 +177,7 @@ def test_the_embedded_engine_and_the_kernel_end_so(subtests: pytest.Subtests) ->
     assert len(cases) >= 12
     for case in cases:
         with subtests.test(case.name):
-            assert difference_of_case(case, embedded(case)) is None
+            assert difference_of_case(case, run_case(case)) is None
             if not case.happens and not case.takes:
                 run = simulate(case.definition, case.value, case.answers)
                 calls = Counter((call.function, call.key) for call in run.calls)

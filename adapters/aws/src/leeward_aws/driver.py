@@ -91,10 +91,10 @@ def _source(settings: Settings, config: TargetConfig, transport: Transport) -> S
     if not plain:
         return source
 
-    def checked(what: Any, timeout: float = 0.0) -> Resolved:  # a partial would show its source
+    def fetch(what: Any, timeout: float = 0.0) -> Resolved:  # a partial would show its source
         return _without_session_token(source(what, timeout), plain[0])
 
-    return ConfiguredFirst(checked, checked) if isinstance(source, ConfiguredFirst) else checked
+    return ConfiguredFirst(fetch, fetch) if isinstance(source, ConfiguredFirst) else fetch
 
 
 def _without_session_token(found: Resolved, origin: str) -> Resolved:

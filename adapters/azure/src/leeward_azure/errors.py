@@ -239,7 +239,7 @@ def error_code(response: Response) -> str | None:
 
     It stands there as ``code``, or in an object ``error``.
     """
-    found = _told(response).get("code")
+    found = _read_error(response).get("code")
     if not isinstance(found, str):
         return None
     return found if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", found) else None
@@ -250,11 +250,11 @@ def error_message(response: Response) -> str:
 
     It may repeat values of the request, so it is for judging, not for people.
     """
-    found = _told(response).get("message")
+    found = _read_error(response).get("message")
     return found if isinstance(found, str) else ""
 
 
-def _told(response: Response) -> dict[str, Any]:
+def _read_error(response: Response) -> dict[str, Any]:
     document = error_in(response)
     inner = document.get("error")
     return inner if isinstance(inner, dict) else document

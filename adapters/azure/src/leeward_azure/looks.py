@@ -34,7 +34,7 @@ from leeward.adapter.wire import Request
 from leeward_azure.events.plans import EVENTS, EventsEndpoint, topic_of
 from leeward_azure.functions.addresses import check_name
 from leeward_azure.functions.queues import QUEUE as SERVICE
-from leeward_azure.functions.queues import Signed, queue_headers, queue_of
+from leeward_azure.functions.queues import SignedQueueCall, queue_headers, queue_of
 from leeward_azure.identity.credentials import TopicKey
 from leeward_azure.objects.plans import list_page
 from leeward_azure.settings.services import Blobs, Events, Functions, Queues, Tables
@@ -77,7 +77,7 @@ def _queue(configured: Queues, look: Look, view: View) -> Plan:
     path = f"{configured.path}/{queue_of(look.name, configured)}"
     target = f"{path}?comp=metadata" + (f"&{configured.sas}" if configured.sas else "")
     request = Request("GET", configured.origin, target)
-    signed = Signed(configured.account, path, 0, "GET", (("comp", "metadata"),))
+    signed = SignedQueueCall(configured.account, path, 0, "GET", (("comp", "metadata"),))
     proof = partial(queue_headers, signed)
     right = "Microsoft.Storage/storageAccounts/queueServices/queues/read"
     return (yield from ask(SERVICE, request, view, right=right, authorize=by_headers(proof)))

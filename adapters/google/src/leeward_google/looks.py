@@ -46,7 +46,7 @@ from leeward_google.tables.plans import FirestoreEndpoint, load
 
 def functions(configured: Functions) -> dict[str, Planner]:
     """Return the planner that looks for a function."""
-    return {FUNCTION: function_look(partial(check_name, configured=configured), _unasked)}
+    return {FUNCTION: function_look(partial(check_name, configured=configured), _skip)}
 
 
 def objects(configured: Objects) -> dict[str, Planner]:
@@ -73,7 +73,7 @@ def of_project(settings: Settings, project: str) -> dict[str, Planner]:
     return found
 
 
-def _unasked(_: Address) -> Plan:
+def _skip(_: Address) -> Plan:
     why = f"{UNANSWERABLE}; without a URL, and with a region, it can"
     yield from ()
     return Result.ok(Seen(None, why, reached=False))

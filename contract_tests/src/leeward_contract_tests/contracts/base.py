@@ -65,7 +65,7 @@ class Contract:
         return FakeClock(time.time())
 
     @pytest.fixture
-    def watched(self, driver: Driver) -> FaultyDriver:
+    def recorder(self, driver: Driver) -> FaultyDriver:
         """Return the driver in a recorder: `calls` holds the calls that the client made."""
         return FaultyDriver(driver)
 

@@ -86,7 +86,7 @@ class InvokeContract(Contract):
         self, client: Client, driver: Driver, runs: Runs
     ) -> None:
         """Take a payload exactly as large as the declared limit."""
-        payload = _padded(runs.payload, driver.limits.payload_bytes)
+        payload = _pad(runs.payload, driver.limits.payload_bytes)
         assert client.invoke(COUNT, payload).value == 1
 
     @needs(Capability.INVOKE)
@@ -95,11 +95,11 @@ class InvokeContract(Contract):
     ) -> None:
         """Refuse a payload of one byte more before the driver sees it."""
         with pytest.raises(PayloadTooLarge):
-            client.invoke(COUNT, _padded(runs.payload, driver.limits.payload_bytes + 1))
+            client.invoke(COUNT, _pad(runs.payload, driver.limits.payload_bytes + 1))
         assert watched.calls == []
 
 
-def _padded(payload: Json, size: int) -> Json:
+def _pad(payload: Json, size: int) -> Json:
     """Return `payload` with a text that makes it `size` bytes of JSON."""
     bare = len(json.dumps({**payload, "padding": ""}, separators=(",", ":")))
     return {**payload, "padding": "x" * (size - bare)}

@@ -63,7 +63,7 @@ class LookContract(Contract):
             look for kind in KINDS if kind.capability in watched.capabilities for look in kind.there
         ]
         for look in looks:
-            seen = _seen(watched.look(look, SECONDS), look)
+            seen = _check_seen(watched.look(look, SECONDS), look)
             assert seen.there is not False, look
             assert seen.there or seen.why, f"{look}: give the reason why nobody can tell"
             if seen.time is not None:
@@ -78,7 +78,7 @@ class LookContract(Contract):
             result = watched.look(absent, SECONDS)
             if result.outcome is Outcome.NOT_FOUND:
                 continue
-            if _seen(result, absent).there:
+            if _check_seen(result, absent).there:
                 made = watched.perform(CALLS[kind.verb](absent.name), SECONDS)
                 assert made.outcome is Outcome.OK, f"{absent} is not there: {made.outcome}"
 
@@ -90,7 +90,7 @@ class LookContract(Contract):
             assert {driver.probe(SECONDS).outcome for _ in range(3)} == {Outcome.OK}
 
 
-def _seen(result: Result[Any], look: Look) -> Seen:
+def _check_seen(result: Result[Any], look: Look) -> Seen:
     assert result.outcome is Outcome.OK, f"{look}: {result}"
     assert isinstance(result.value, Seen), f"{look}: the value of OK is a Seen"
     return result.value

@@ -81,8 +81,8 @@ Runner: TypeAlias = Callable[[Case], RunEnd | None]
 
 def difference_of(case: Case, ended: RunEnd) -> str | None:
     """Return what is otherwise than the case says; None for nothing."""
-    if _told(ended.end) != _told(case.end):
-        return f"it ends with {_told(ended.end)}, not {_told(case.end)}"
+    if _describe_end(ended.end) != _describe_end(case.end):
+        return f"it ends with {_describe_end(ended.end)}, not {_describe_end(case.end)}"
     calls: Counter[str] = Counter()
     for (function, _), count in ended.calls.items():
         calls[function] += count
@@ -95,7 +95,7 @@ def difference_of(case: Case, ended: RunEnd) -> str | None:
     return None
 
 
-def _told(end: Answer) -> str:
+def _describe_end(end: Answer) -> str:
     """Return an end as far as every engine tells it: of an error, its name."""
     return f"{end.value!r}" if isinstance(end, Returned) else f"the error {end.name}"
 

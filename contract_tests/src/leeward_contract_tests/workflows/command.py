@@ -43,7 +43,7 @@ def conformance(
     """Run the published cases of workflows on an engine, and compare ends and calls."""
     from leeward_contract_tests.workflows.cases import cases_in, difference_of
 
-    found = cases_in(cases or _published())
+    found = cases_in(cases or _find_cases())
     results = []
     with _runner(engine, export) as run:
         for case in found:
@@ -61,9 +61,9 @@ def conformance(
 @contextmanager
 def _runner(engine: str, export: str | None) -> Iterator[Runner]:
     if engine == EMBEDDED:
-        from leeward_contract_tests.workflows.virtual import embedded
+        from leeward_contract_tests.workflows.virtual import run_case
 
-        yield embedded
+        yield run_case
         return
     from leeward.workflow.files import json_of
     from leeward.workflow.model import Definition, functions_of
@@ -72,7 +72,7 @@ def _runner(engine: str, export: str | None) -> Iterator[Runner]:
 
     exporter = None if export is None else exporter_of(export)
 
-    def written(definition: Definition) -> str:
+    def write(definition: Definition) -> str:
         if exporter is None:
             return json_of(definition)
         texts = list(exporter(definition, {}, set(functions_of(definition))).files.values())
@@ -80,11 +80,11 @@ def _runner(engine: str, export: str | None) -> Iterator[Runner]:
             raise ConfigError(f"the export for {export!r} has several files; leave --export out")
         return texts[0]
 
-    with EngineProcess(split(engine), written) as program:
+    with EngineProcess(split(engine), write) as program:
         yield program
 
 
-def _published() -> Path:
+def _find_cases() -> Path:
     spec = find_spec(SUITE)
     if spec is None or spec.origin is None:
         raise ConfigError(

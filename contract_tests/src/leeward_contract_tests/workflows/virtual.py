@@ -126,6 +126,6 @@ def error_of(name: str) -> Exception:
     return OutcomeUnknown("") if name == UNKNOWN else FunctionError("", error_type=name)
 
 
-def embedded(case: Case) -> RunEnd:
+def run_case(case: Case) -> RunEnd:
     """Run a case on the embedded engine."""
     return Embedded(case).run()

@@ -170,7 +170,7 @@ def _fault(response: Response, marks: tuple[str, ...]) -> Result[Any]:
     kind, request_id = fault.type, response.headers.get(REQUEST_ID)
     if UNBOUND in marks and kind in _NEVER_LOADED:
         return Result(Outcome.NOT_FOUND, code=kind, reason=MISCONFIGURED, request_id=request_id)
-    found = _opened_text(fault.message, marks)
+    found = _open_text(fault.message, marks)
     if found is not None and found.failure is not None:
         result = failure_told(found.failure, found.dedup, found.retry_after)
         told = (result.fault or fault)._replace(trace=fault.trace)
@@ -184,7 +184,7 @@ def _fault(response: Response, marks: tuple[str, ...]) -> Result[Any]:
     )
 
 
-def _opened_text(text: str | None, marks: tuple[str, ...]) -> Opened | None:
+def _open_text(text: str | None, marks: tuple[str, ...]) -> Opened | None:
     try:
         return opened(decode(text.encode(errors="replace")), marks) if text else None
     except Undecodable:

@@ -15,7 +15,7 @@ from leeward.adapter.resolver import Resolved, Source, Unresolved
 from leeward.adapter.tokens import LARGEST, Address, TokenEndpoint, address_in, time_in
 from leeward.adapter.wire import Request, Transport
 from leeward.errors import Outcome
-from leeward_aws.identity.credentials import received
+from leeward_aws.identity.credentials import make_credentials
 
 RELATIVE: Final = "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"
 FULL: Final = "AWS_CONTAINER_CREDENTIALS_FULL_URI"
@@ -64,7 +64,7 @@ def container_source(
         found = endpoint.document(lambda: _request(env), timeout)
         # All four members must be there, as for botocore.
         keys = found.get("AccessKeyId"), found.get("SecretAccessKey"), found.get("Token") or ""
-        return received(keys, time_in(found, "Expiration", _WHERE), now(), _WHERE)
+        return make_credentials(keys, time_in(found, "Expiration", _WHERE), now(), _WHERE)
 
     return fetch
 

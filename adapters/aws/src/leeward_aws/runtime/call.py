@@ -55,7 +55,7 @@ class FunctionFailed(Exception):
     """A handler has failed; the class that is raised has the name of what it raised."""
 
 
-def sent_to(context: Any) -> Sent | None:
+def read_sent(context: Any) -> Sent | None:
     """Return what a client of leeward has sent in the client context; None if it is not its."""
     custom = custom_of(context)
     return sent_in(custom) if _KEY in custom and DEADLINE in custom else None
@@ -68,7 +68,7 @@ def custom_of(context: Any) -> dict[str, str]:
     return headers_of(custom.items()) if isinstance(custom, dict) else {}
 
 
-def failed_with(answer: Answer, sent: Sent | None = None, *, told: bool) -> Exception | None:
+def make_exception(answer: Answer, sent: Sent | None = None, *, told: bool) -> Exception | None:
     """Return what to raise for a failure; None for a success.
 
     The runtime sends and logs the class and the text of an exception, with lines of the code that

@@ -38,7 +38,7 @@ from leeward.app.kit import (
 )
 from leeward.errors import ConfigError
 from leeward_aws.runtime import gateway, kinds
-from leeward_aws.runtime.call import Run, failed_with, payload_of, sent_to
+from leeward_aws.runtime.call import Run, make_exception, payload_of, read_sent
 from leeward_aws.runtime.sizes import ANSWER_BYTES, fits, too_large
 from leeward_aws.runtime.snapshots import before_first_call
 
@@ -89,11 +89,14 @@ def handler(
     before_first_call(host)
 
     def lambda_handler(event: Any, context: Any) -> Any:
-        run = Run(host, context, sent_to(context), kept)
+        run = Run(host, context, read_sent(context), kept)
         try:
             failure, answer = _answer(run, event)
         except Exception as error:  # noqa: BLE001 - an event that is not as its service sends them
-            failure, answer = failed_with(failed(failure_of(error, (), "maybe")), told=False), None
+            failure, answer = (
+                make_exception(failed(failure_of(error, (), "maybe")), told=False),
+                None,
+            )
         if failure is not None:
             raise failure from None
         return answer
@@ -155,7 +158,7 @@ def _answer_http(run: Run, own: Handler | None, event: dict[str, Any]) -> dict[s
 def _call(run: Run, own: Handler | None, event: Any) -> tuple[Exception | None, Any]:
     """Answer a direct call, or whatever else nothing is known of."""
     if own is None:
-        return failed_with(run.host.no_function(), run.sent, told=True), None
+        return make_exception(run.host.no_function(), run.sent, told=True), None
     if own.kind is Kind.EVENT:
         from leeward_aws.runtime.notifications import handle_plain
 
@@ -172,8 +175,8 @@ def _call(run: Run, own: Handler | None, event: Any) -> tuple[Exception | None, 
     )
     opens = sent is not None and sent.envelope
     if answer.failure is not None and not (opens and answer.is_repeat):
-        return failed_with(answer, sent, told=own.is_call), None
+        return make_exception(answer, sent, told=own.is_call), None
     value = answer.envelope(sent.mark) if sent is not None and opens else decode(answer.body)
     if not fits(answer.body, value):
-        return failed_with(too_large(answer), sent, told=True), None
+        return make_exception(too_large(answer), sent, told=True), None
     return None, value

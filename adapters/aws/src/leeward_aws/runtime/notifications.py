@@ -29,7 +29,7 @@ from leeward.app.kit import (
     refused,
 )
 from leeward.values import Event
-from leeward_aws.runtime.call import Run, failed_with, payload_of
+from leeward_aws.runtime.call import Run, make_exception, payload_of
 from leeward_aws.runtime.kinds import S3, is_bus_event, source_of
 
 
@@ -43,7 +43,7 @@ def handle(run: Run, own: Handler | None, event: Any) -> Exception | None:
             answer = failed(refused(error))
         if answer is not None:
             found.append(answer)
-    return failed_with(found[0], told=False) if found else None
+    return make_exception(found[0], told=False) if found else None
 
 
 def handle_plain(run: Run, own: Handler, event: Any) -> Exception | None:
@@ -54,7 +54,7 @@ def handle_plain(run: Run, own: Handler, event: Any) -> Exception | None:
         answer = publish(run, own, event_in(document) or plain, None)
     except (InvalidInput, Undecodable):
         answer = failed(refused(InvalidInput("$", "an event")))
-    return None if answer is None else failed_with(answer, told=False)
+    return None if answer is None else make_exception(answer, told=False)
 
 
 def event_in(document: Any) -> Event | None:
@@ -89,7 +89,7 @@ def publish(
     return run.host.publish(own, event, delivery, bus, _bucket_of(event))
 
 
-def unwrapped(notification: Any) -> Message | None:
+def unwrap(notification: Any) -> Message | None:
     """Return the message in a notification of SNS, with its topic as its queue; else None."""
     if not isinstance(notification, dict) or not isinstance(notification.get("Message"), str):
         return None
@@ -117,7 +117,7 @@ def events_of(body: bytes) -> list[Event]:
         document = decode(body)
     except Undecodable:
         return []
-    if (inner := unwrapped(document)) is not None:
+    if (inner := unwrap(document)) is not None:
         return events_of(inner.body)
     event = event_in(document)
     if event is not None:
@@ -145,13 +145,13 @@ def _one(run: Run, own: Handler | None, record: dict[str, Any]) -> Answer | None
         return publish(run, own, event, None)
     if record.get("eventSource") == S3:
         return publish(run, own, _object_event(record), _bucket(record))
-    found = unwrapped(record.get("Sns"))
+    found = unwrap(record.get("Sns"))
     if found is None:
         raise InvalidInput("$.Records[0].Sns", "a notification")
-    return _notified(run, own, found)
+    return _deliver(run, own, found)
 
 
-def _notified(run: Run, own: Handler | None, message: Message) -> Answer | None:
+def _deliver(run: Run, own: Handler | None, message: Message) -> Answer | None:
     """Hand a notification on: the event in it, or the message to the topic's handler."""
     topic, id, body, attributes = message
     handler = own or run.host.queue_handler(topic)

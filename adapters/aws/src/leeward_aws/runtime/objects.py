@@ -25,9 +25,9 @@ from leeward.app.kit import (
     refused,
     time_told,
 )
-from leeward_aws.runtime.call import Run, failed_with
+from leeward_aws.runtime.call import Run, make_exception
 from leeward_aws.runtime.kinds import S3, SNS, is_bus_event
-from leeward_aws.runtime.notifications import is_test, records_of, unwrapped
+from leeward_aws.runtime.notifications import is_test, records_of, unwrap
 
 _BUS_SOURCE: Final = "aws.s3"
 _CREATED: Final = "ObjectCreated:"
@@ -57,9 +57,9 @@ def created_in(document: Any) -> list[ObjectEvent] | None:
         return _on_bus(document)
     records = records_of(document, S3)
     if records:
-        created = (each for each in records if _is_created(each))
+        created = (each for each in records if _is_creation(each))
         return [_of_record(each) for each in created]
-    inner = unwrapped(document) or unwrapped(_notification(document))
+    inner = unwrap(document) or unwrap(_notification(document))
     return None if inner is None else created_by(inner.body)
 
 
@@ -99,8 +99,8 @@ def handle(run: Run, own: Handler | None, event: Any) -> Exception | None:
     try:
         bad = hand_over(run, own, created_in(event), None, run.trace())
     except InvalidInput as error:
-        return failed_with(failed(refused(error)), told=False)
-    return None if bad is None else failed_with(bad[1], told=False)
+        return make_exception(failed(refused(error)), told=False)
+    return None if bad is None else make_exception(bad[1], told=False)
 
 
 def handle_message(
@@ -114,7 +114,7 @@ def handle_message(
     return Answer(b"null") if bad is None else bad[1]
 
 
-def _is_created(record: Mapping[str, Any]) -> bool:
+def _is_creation(record: Mapping[str, Any]) -> bool:
     return str(record.get("eventName")).removeprefix("s3:").startswith(_CREATED)
 
 

@@ -35,7 +35,7 @@ Record: TypeAlias = dict[str, Any]
 """A message, as SQS hands it to Lambda."""
 
 
-class Had(NamedTuple):
+class MessageResult(NamedTuple):
     """What came of a message.
 
     Attributes:
@@ -111,7 +111,9 @@ def _in_order(run: Run, own: Handler | None, source: Source, records: list[Recor
     return again
 
 
-def _is_done(run: Run, source: Source, record: Record, had: Had, *, together: bool) -> bool:
+def _is_done(
+    run: Run, source: Source, record: Record, had: MessageResult, *, together: bool
+) -> bool:
     """Finish with a message; return whether Lambda may delete it: all is well, or given up."""
     failure, handler, _ = had
     if failure is None:
@@ -138,7 +140,7 @@ def _source(run: Run, own: Handler | None, arn: str) -> Source:
 
 def _handle_one(
     run: Run, own: Handler | None, source: Source, record: Record, trace: str | None
-) -> Had:
+) -> MessageResult:
     message, attempt = message_of(record, source.name), _attempt(record)
     handler = source.handler
     if own is None and run.host.has_bus(source.name) and _is_taken(run, message):
@@ -155,21 +157,21 @@ def _handle_one(
         given = message.body if handler.is_call else message
         delivery = notifications.message_delivery(run, message, attempt, given, trace)
         answer = run.host.run(handler, delivery)
-    return Had(answer.failure, handler)
+    return MessageResult(answer.failure, handler)
 
 
 def _recall(
     run: Run, handlers: Sequence[Handler], message: Message, attempt: int | None
-) -> Had | None:
+) -> MessageResult | None:
     """Return how a message was given up whose letter could not be sent."""
     letters = run.dead_letters
     known = letters and letters.known(handlers, message.id, message.body, attempt)
-    return Had(known[1], known[0], has_run=False) if known else None
+    return MessageResult(known[1], known[0], has_run=False) if known else None
 
 
 def _as_told(
     run: Run, own: Handler | None, record: Record, message: Message, trace: str | None
-) -> Had:
+) -> MessageResult:
     """Hand what a message tells to those who take it: of objects, or the events in it."""
     from leeward_aws.runtime import objects
 
@@ -179,8 +181,8 @@ def _as_told(
         if (known := _recall(run, handlers, message, attempt)) is not None:
             return known
         bad = objects.hand_over(run, None, created, attempt, trace)
-        return Had(None, None) if bad is None else Had(bad[1].failure, bad[0])
-    return Had(_as_events(run, own, record, message).failure, None)
+        return MessageResult(None, None) if bad is None else MessageResult(bad[1].failure, bad[0])
+    return MessageResult(_as_events(run, own, record, message).failure, None)
 
 
 def _as_events(run: Run, own: Handler | None, record: Record, message: Message) -> Answer:

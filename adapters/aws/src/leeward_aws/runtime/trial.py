@@ -45,14 +45,14 @@ class Trial:
         except Exception as error:  # noqa: BLE001 - what Lambda would report
             text = str(error)
             if text.startswith("{"):  # of a call: what is told is in an envelope
-                return _opened(decode(text.encode()))
+                return _read_answer(decode(text.encode()))
             return Ran(None, type(error).__name__, text or None, again=not is_call)
         if handler.kind is Kind.MESSAGE or (handler.kind is Kind.OBJECT and handler.queued):
             return Ran(again=bool(answer["batchItemFailures"]))
-        return _opened(answer) if is_call else Ran(answer)
+        return _read_answer(answer) if is_call else Ran(answer)
 
 
-def _opened(answer: Any) -> Ran:
+def _read_answer(answer: Any) -> Ran:
     found = opened(answer)
     if found is None:
         return Ran(answer)

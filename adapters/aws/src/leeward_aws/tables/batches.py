@@ -44,7 +44,7 @@ def store_many(endpoint: Endpoint, call: StoreMany, view: View) -> Plan:
     if refusal is not None:
         return refusal
     try:
-        left = _unprocessed(object_of(response, DEEPEST), table)
+        left = _read_unprocessed(object_of(response, DEEPEST), table)
     except Undecodable as error:
         return misread(response, error, request_id=REQUEST_ID)
     return Result.ok(
@@ -58,7 +58,7 @@ _BACK: Final[Result[Any]] = Result(
 """Of an item that DynamoDB has not stored, and gives back."""
 
 
-def _unprocessed(document: Native, table: str) -> list[Native]:
+def _read_unprocessed(document: Native, table: str) -> list[Native]:
     """Return the items that were not stored."""
     try:
         return [put["PutRequest"]["Item"] for put in document["UnprocessedItems"].get(table, ())]

@@ -101,7 +101,7 @@ def store(endpoint: Endpoint, call: Store, view: View) -> Plan:
     if refusal is not None and refusal.outcome is Outcome.CONFLICT:
         echo = _is_echo(response, call.write_id)
         return Result.ok(call.write_id, request_id=refusal.request_id) if echo else refusal
-    return refusal or _written(response, call.write_id)
+    return refusal or _conclude_write(response, call.write_id)
 
 
 def load(endpoint: Endpoint, call: Load, view: View) -> Plan:
@@ -109,7 +109,7 @@ def load(endpoint: Endpoint, call: Load, view: View) -> Plan:
     response, refusal = yield from exchange(
         endpoint.service, _get(endpoint, call.table, call.key), view
     )
-    found = refusal or _found(response, exact=call.exact)
+    found = refusal or _read_item(response, exact=call.exact)
     if isinstance(found, Result):
         return found
     return Result.ok(found and found.stored, request_id=response.headers.get(REQUEST_ID))
@@ -126,7 +126,7 @@ def delete(endpoint: Endpoint, call: Delete, view: View) -> Plan:
     response, refusal = yield from exchange(
         endpoint.service, request_of(endpoint, _DELETE, body), view
     )
-    return refusal or _written(response, None)
+    return refusal or _conclude_write(response, None)
 
 
 def scan(endpoint: Endpoint, call: Scan, view: View) -> Plan:
@@ -195,12 +195,12 @@ def _condition(
             )
         )
     )
-    return refusal or _compared(call, response)
+    return refusal or _compare(call, response)
 
 
-def _compared(call: Store | Delete, response: Response) -> Condition | Result[Any]:
+def _compare(call: Store | Delete, response: Response) -> Condition | Result[Any]:
     """Compare the item that was read with the one that is asked for."""
-    found = _found(response)
+    found = _read_item(response)
     if isinstance(found, Result):
         return found._replace(outcome=Outcome.NOT_SENT, executed=None) if found.executed else found
     if found is not None:
@@ -221,7 +221,7 @@ class _Found(NamedTuple):
         return masked(self)
 
 
-def _found(response: Response, *, exact: bool = False) -> _Found | Result[Any] | None:
+def _read_item(response: Response, *, exact: bool = False) -> _Found | Result[Any] | None:
     """Read the answer to `GetItem`: an item, none, or something that cannot be read."""
     try:
         native = object_of(response, DEEPEST).get("Item")
@@ -244,7 +244,7 @@ def stored_of(native: Native, *, exact: bool = False) -> Stored:
     return told._replace(lost=found.lost) if exact else told
 
 
-def _written(response: Response, revision: str | None) -> Result[Any]:
+def _conclude_write(response: Response, revision: str | None) -> Result[Any]:
     """Take a success for one only if the service's own JSON says so, and no page of a proxy."""
     if response.body != b"{}":
         try:

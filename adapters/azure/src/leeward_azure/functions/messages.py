@@ -34,7 +34,7 @@ from leeward.errors import InvalidRequest
 from leeward_azure.functions.queues import (
     CONTENT_TYPE,
     QUEUE,
-    Signed,
+    SignedQueueCall,
     queue_headers,
 )
 from leeward_azure.settings.services import Queues, is_queue_name
@@ -64,7 +64,7 @@ def put(configured: Queues, call: PutMessage, view: View) -> Plan:
             is sent.
     """
     path = f"{_path(configured, call.queue)}/messages"
-    text = _written(call)
+    text = _encode_message(call)
     if len(text) > LONGEST_TEXT:
         told = (
             f"a message of a Storage queue has at most {LONGEST_TEXT} bytes, this one {len(text)}"
@@ -72,7 +72,7 @@ def put(configured: Queues, call: PutMessage, view: View) -> Plan:
         raise InvalidRequest(told, field="body")
     escaped = text.replace(b"&", b"&amp;").replace(b"<", b"&lt;").replace(b">", b"&gt;")
     body = b"<QueueMessage><MessageText>%b</MessageText></QueueMessage>" % escaped
-    signed = Signed(configured.account, path, len(body), "POST", (("messagettl", "-1"),))
+    signed = SignedQueueCall(configured.account, path, len(body), "POST", (("messagettl", "-1"),))
     return (yield from _ask(configured, signed, body, view, 201))
 
 
@@ -80,14 +80,14 @@ def take(configured: Queues, call: TakeMessages, view: View) -> Plan:
     """Get messages; they are hidden for a while."""
     path = f"{_path(configured, call.queue)}/messages"
     query = (("numofmessages", str(call.most)), ("visibilitytimeout", str(max(call.seconds, 1))))
-    signed = Signed(configured.account, path, 0, "GET", query)
+    signed = SignedQueueCall(configured.account, path, 0, "GET", query)
     return (yield from _ask(configured, signed, b"", view, 200))
 
 
 def remove(configured: Queues, call: RemoveMessage, view: View) -> Plan:
     """Delete a message that was taken."""
     path = f"{_path(configured, call.queue)}/messages/{percent_encode(call.id)}"
-    signed = Signed(configured.account, path, 0, "DELETE", (("popreceipt", call.receipt),))
+    signed = SignedQueueCall(configured.account, path, 0, "DELETE", (("popreceipt", call.receipt),))
     return (yield from _ask(configured, signed, b"", view, 204))
 
 
@@ -95,18 +95,18 @@ def hide(configured: Queues, call: HideMessage, view: View) -> Plan:
     """Let a message that was taken be there again in some seconds; its text stays as it is."""
     path = f"{_path(configured, call.queue)}/messages/{percent_encode(call.id)}"
     query = (("popreceipt", call.receipt), ("visibilitytimeout", str(max(call.seconds, 0))))
-    signed = Signed(configured.account, path, 0, "PUT", query)
+    signed = SignedQueueCall(configured.account, path, 0, "PUT", query)
     return (yield from _ask(configured, signed, b"", view, 204))
 
 
-def _ask(configured: Queues, signed: Signed, body: bytes, view: View, status: int) -> Plan:
+def _ask(configured: Queues, signed: SignedQueueCall, body: bytes, view: View, status: int) -> Plan:
     query = "&".join(f"{name}={percent_encode(value)}" for name, value in signed.query)
     target = f"{signed.path}?{query}" + (f"&{configured.sas}" if configured.sas else "")
     headers = (("Content-Type", CONTENT_TYPE),) if body else ()
     request = Request(signed.verb, configured.origin, target, headers, body)
     authorize = by_headers(partial(queue_headers, signed))
     answer = yield from exchange(QUEUE, request, view, authorize=authorize)
-    read = _taken_in if signed.verb == "GET" else None
+    read = _read_messages if signed.verb == "GET" else None
     return read_answer(QUEUE, answer, read, status=status)
 
 
@@ -120,7 +120,7 @@ def _path(configured: Queues, queue: str) -> str:
     return f"{configured.path}/{queue}"
 
 
-def _written(call: PutMessage) -> bytes:
+def _encode_message(call: PutMessage) -> bytes:
     text = b2a_base64(call.body, newline=False)
     if not call.attributes:
         return text
@@ -128,11 +128,11 @@ def _written(call: PutMessage) -> bytes:
     return json_text.encode({"attributes": attributes, "body": text.decode("ascii")})
 
 
-def _taken_in(response: Response) -> tuple[Taken, ...]:
-    return tuple(_taken(each) for each in _MESSAGE.findall(response.body.decode()))
+def _read_messages(response: Response) -> tuple[Taken, ...]:
+    return tuple(_read_message(each) for each in _MESSAGE.findall(response.body.decode()))
 
 
-def _taken(message: str) -> Taken:
+def _read_message(message: str) -> Taken:
     from email.utils import parsedate_to_datetime
 
     fields = {name: unescape(text) for name, text in _FIELD.findall(message)}

@@ -36,7 +36,7 @@ VERSION: Final = "2021-12-02"
 CONTENT_TYPE: Final = "application/xml"
 
 
-class Signed(NamedTuple):
+class SignedQueueCall(NamedTuple):
     """What a signature is good for.
 
     Attributes:
@@ -74,12 +74,12 @@ def enqueue(configured: Queues, call: Enqueue, view: View) -> Plan:
     target = f"{path}?{configured.sas}" if configured.sas else path
     headers = (("Content-Type", CONTENT_TYPE),)
     request = Request("POST", configured.origin, target, headers, body)
-    proof = partial(queue_headers, Signed(configured.account, path, len(body)))
+    proof = partial(queue_headers, SignedQueueCall(configured.account, path, len(body)))
     answer = yield from exchange(QUEUE, request, view, authorize=by_headers(proof))
     return read_answer(QUEUE, answer, status=201)
 
 
-def queue_headers(signed: Signed, credential: Credential, now: float) -> Headers:
+def queue_headers(signed: SignedQueueCall, credential: Credential, now: float) -> Headers:
     """Return the headers of version, date and proof; a shared access signature is in the URL.
 
     Args:
@@ -90,14 +90,14 @@ def queue_headers(signed: Signed, credential: Credential, now: float) -> Headers
     date = http_date(int(now))
     headers = (("x-ms-date", date), ("x-ms-version", VERSION))
     if isinstance(credential, AccountKey):
-        signature = _signature(_decoded(credential.key), signed, date)
+        signature = _signature(_decode_key(credential.key), signed, date)
         return (*headers, ("Authorization", f"SharedKey {signed.account}:{signature}"))
     if isinstance(credential, Bearer):
         return (*headers, ("Authorization", f"Bearer {credential.token}"))
     return headers
 
 
-def _signature(key: bytes, signed: Signed, date: str) -> str:
+def _signature(key: bytes, signed: SignedQueueCall, date: str) -> str:
     # In the places between stand headers that are not sent, the one for a date among them.
     length, kind = (signed.length, CONTENT_TYPE) if signed.length else ("", "")
     text = (
@@ -111,7 +111,7 @@ def _signature(key: bytes, signed: Signed, date: str) -> str:
 
 # Settings let nothing else through than base64.
 @lru_cache(maxsize=8)
-def _decoded(key: str) -> bytes:
+def _decode_key(key: str) -> bytes:
     return a2b_base64(key)
 
 

@@ -84,28 +84,28 @@ def put(configured: ServiceBus, call: PutMessage, view: View) -> Plan:
     headers = (
         ("Content-Type", "application/octet-stream"),
         ("BrokerProperties", json_text.encode(broker).decode()),
-        *_written(call.attributes),
+        *_write_headers(call.attributes),
     )
-    path = f"/{_checked(call.queue)}/messages"
+    path = f"/{_check_queue(call.queue)}/messages"
     return (yield from _ask(configured, Request("POST", "", path, headers, call.body), view, 201))
 
 
 def take(configured: ServiceBus, call: TakeMessages, view: View) -> Plan:
     """Lock the next message, if there is one. How long, its queue says."""
-    path = f"/{_checked(call.queue)}/messages/head?timeout=0"
+    path = f"/{_check_queue(call.queue)}/messages/head?timeout=0"
     request = Request("POST", "", path, (), b"")
-    return (yield from _ask(configured, request, view, 201, empty=204, read=_taken))
+    return (yield from _ask(configured, request, view, 201, empty=204, read=_read_message))
 
 
 def remove(configured: ServiceBus, call: RemoveMessage, view: View) -> Plan:
     """Complete a message that was locked."""
-    path = f"/{_checked(call.queue)}/messages/{call.receipt}"
+    path = f"/{_check_queue(call.queue)}/messages/{call.receipt}"
     return (yield from _ask(configured, Request("DELETE", "", path, (), b""), view, 200))
 
 
 def hide(configured: ServiceBus, call: HideMessage, view: View) -> Plan:
     """Unlock a message that was locked: it is there again at once, whatever is asked."""
-    path = f"/{_checked(call.queue)}/messages/{call.receipt}"
+    path = f"/{_check_queue(call.queue)}/messages/{call.receipt}"
     return (yield from _ask(configured, Request("PUT", "", path, (), b""), view, 200))
 
 
@@ -146,22 +146,22 @@ def proof(configured: ServiceBus, credential: Credential, now: float) -> Headers
     return (("Authorization", f"SharedAccessSignature {token}"),)
 
 
-def _checked(queue: str) -> str:
+def _check_queue(queue: str) -> str:
     steps = {"", ".", ".."}
     if _NAME.fullmatch(queue) is None or not steps.isdisjoint(queue.split("/")):
         raise InvalidRequest(f"{queue!r} cannot be the name of a Service Bus queue", field="queue")
     return queue
 
 
-def _written(attributes: tuple[Attribute, ...]) -> Headers:
+def _write_headers(attributes: tuple[Attribute, ...]) -> Headers:
     facts = [each for each in attributes if each.name == _FACTS]
     others = [each for each in attributes if each.name != _FACTS]
     if not facts:
         return tuple((each.name, _value(each)) for each in others)
     told = [[each.name, _text(each), each.type] for each in others]
     return (
-        (_FACTS, _packed(_text(facts[0]))),
-        (_PROPERTIES, _packed(json_text.encode(told).decode())),
+        (_FACTS, _quote(_text(facts[0]))),
+        (_PROPERTIES, _quote(json_text.encode(told).decode())),
     )
 
 
@@ -183,11 +183,11 @@ def _text(attribute: Attribute) -> str:
     return attribute.value
 
 
-def _packed(text: str) -> str:
+def _quote(text: str) -> str:
     return f'"{percent_encode(text)}"'
 
 
-def _taken(response: Response) -> tuple[Taken, ...]:
+def _read_message(response: Response) -> tuple[Taken, ...]:
     from email.utils import parsedate_to_datetime
 
     told = json_text.decode(response.headers.get("brokerproperties", "").encode())

@@ -55,7 +55,7 @@ def cosmos_headers(signed: Signed, credential: Credential, now: float) -> Header
     """
     date = http_date(int(now))
     if isinstance(credential, AccountKey):
-        signature = _signature(_decoded(credential.key), signed, date)
+        signature = _signature(_decode_key(credential.key), signed, date)
         proof = f"type%3Dmaster%26ver%3D1.0%26sig%3D{signature.translate(_BASE64)}"
     elif isinstance(credential, Bearer):
         proof = f"type=aad&ver=1.0&sig={credential.token}"
@@ -72,7 +72,7 @@ def _signature(key: bytes, signed: Signed, date: str) -> str:
 
 # An old key is pushed out by new ones; it is in memory with the credential anyway.
 @lru_cache(maxsize=8)
-def _decoded(key: str) -> bytes:
+def _decode_key(key: str) -> bytes:
     try:
         return a2b_base64(key.encode(), strict_mode=True)
     except (Error, UnicodeEncodeError):

@@ -114,7 +114,7 @@ def source_of(
 
         found = lookup_source(settings, config, tokens, now)
 
-    def configured(what: Any) -> Resolved | None:
+    def read_configured(what: Any) -> Resolved | None:
         if not isinstance(what, FunctionAddress):
             value: Any = keys.get(what)
         elif functions.lookup or functions.scope:
@@ -132,7 +132,7 @@ def source_of(
         )
         return endpoint if token is None else _with_token(endpoint, token)
 
-    return ConfiguredFirst(configured, ask)
+    return ConfiguredFirst(read_configured, ask)
 
 
 def describe_source(

@@ -37,7 +37,7 @@ def signed_storage(account: str, request: Request, credential: Credential, now: 
     request = request._replace(headers=request.headers + dated)
     if isinstance(credential, AccountKey):
         text = _text(account, request)
-        digest = hmac.digest(_decoded(credential.key), text.encode(), "sha256")
+        digest = hmac.digest(_decode_key(credential.key), text.encode(), "sha256")
         signature = b2a_base64(digest, newline=False).decode("ascii")
         proof = f"SharedKey {account}:{signature}"
     elif isinstance(credential, Bearer):
@@ -64,5 +64,5 @@ def _text(account: str, request: Request) -> str:
 
 # Settings let nothing else through than base64.
 @lru_cache(maxsize=8)
-def _decoded(key: str) -> bytes:
+def _decode_key(key: str) -> bytes:
     return a2b_base64(key)

@@ -113,7 +113,7 @@ def get(configured: Blobs, call: GetObject, view: View) -> Plan:
         headers += (("If-Match", f'"{call.if_revision}"'),)
     request = Request("GET", configured.origin, _path(configured, call), headers)
     answer = yield from _exchange(configured, request, view)
-    return read_piece(_ANSWERS, call, answer, partial(_found, call.name, answer.response))
+    return read_piece(_ANSWERS, call, answer, partial(_read_object, call.name, answer.response))
 
 
 def head(configured: Blobs, call: HeadObject, view: View) -> Plan:
@@ -144,7 +144,9 @@ def delete(configured: Blobs, call: DeleteObject, view: View) -> Plan:
 def _head(configured: Blobs, call: HeadObject, view: View, *, effect: bool) -> Plan:
     request = Request("HEAD", configured.origin, _path(configured, call))
     answer = yield from _exchange(configured, request, view, effect=effect)
-    return read_look(_ANSWERS, answer, lambda found: _found(call.name, found, whole_size(found)))
+    return read_look(
+        _ANSWERS, answer, lambda found: _read_object(call.name, found, whole_size(found))
+    )
 
 
 def _exchange(configured: Blobs, request: Request, view: View, *, effect: bool = True) -> Exchange:
@@ -159,7 +161,7 @@ def _etag_of(response: Response) -> str:
     return told_revision(_ETAG, response.headers.get("etag", "").strip('"'))
 
 
-def _found(name: str, response: Response, size: int) -> FoundObject:
+def _read_object(name: str, response: Response, size: int) -> FoundObject:
     headers = response.headers
     checksum = kept_checksum(headers.get(CHECKSUM))
     metadata = told_metadata(headers.items(), METADATA, (WRITE_ID, CHECKSUM))

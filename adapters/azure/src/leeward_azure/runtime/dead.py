@@ -39,11 +39,11 @@ def dead_letters(
         from leeward_azure.driver import open_driver
 
         @lru_cache(maxsize=64)
-        def opened(setting: str | None) -> Driver:
+        def open_queue(setting: str | None) -> Driver:
             options = _account(storage) if setting is None else _namespace(setting)
             return open_driver(TargetConfig("azure", "azure", None, options, os.environ))
 
-        return lambda call, seconds: ask(opened(settings.get(call.queue)), call, seconds)
+        return lambda call, seconds: ask(open_queue(settings.get(call.queue)), call, seconds)
 
     return dead_letters_at(names, target)
 

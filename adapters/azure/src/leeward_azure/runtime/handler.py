@@ -95,7 +95,12 @@ def handler(
     host = Host(
         app,
         Platform(
-            "azure", region, SystemClock(), ANSWER_BYTES, LogStyle("time", _logged), flush=True
+            "azure",
+            region,
+            SystemClock(),
+            ANSWER_BYTES,
+            LogStyle("time", _make_log_fields),
+            flush=True,
         ),
     )
     _check_names(app)
@@ -111,7 +116,7 @@ def handler(
     return made
 
 
-def _logged(call: Context) -> Mapping[str, Any]:
+def _make_log_fields(call: Context) -> Mapping[str, Any]:
     """Return what Application Insights calls the ids of a call, for queries over its lines."""
     ids = trace_ids(call.trace)
     found = {"InvocationId": call.call_id}

@@ -32,7 +32,7 @@ from leeward.app.kit import (
 from leeward.values import Event
 from leeward_azure.functions.queue_names import JSON, SERVICE_BUS
 from leeward_azure.runtime import objects
-from leeward_azure.runtime.failures import raised
+from leeward_azure.runtime.failures import make_error
 from leeward_azure.runtime.time_limits import HTTP_SECONDS, limit
 
 Made = Callable[..., Any]
@@ -43,7 +43,7 @@ def http(host: Host, handler: Handler) -> Made:
     """Return the function of an HTTP trigger."""
     from azure.functions import HttpResponse
 
-    def called(req: Any, context: Any) -> Any:
+    def handle(req: Any, context: Any) -> Any:
         headers = headers_of(req.headers.items())
         trace = headers.get("traceparent") or _trace(context)
         if trace is not None:
@@ -55,7 +55,7 @@ def http(host: Host, handler: Handler) -> Made:
         answer = serve(host, handler, request, context.invocation_id, seconds)
         return HttpResponse(answer.body, status_code=answer.status, headers=dict(answer.headers))
 
-    return called
+    return handle
 
 
 def _principal(headers: Mapping[str, str]) -> str | None:
@@ -74,12 +74,12 @@ def health(host: Host) -> Made:
     """Return the function that tells whether this instance can take calls."""
     from azure.functions import HttpResponse
 
-    def called(req: Any) -> Any:
+    def handle(req: Any) -> Any:
         answer = upkeep(host, HttpRequest("GET", HEALTH_PATH, {}, b""))
         assert answer is not None
         return HttpResponse(answer.body, status_code=answer.status, headers=dict(answer.headers))
 
-    return called
+    return handle
 
 
 def storage_queue(host: Host, handler: Handler, queue: str, dead: DeadLetters) -> Made:
@@ -88,7 +88,7 @@ def storage_queue(host: Host, handler: Handler, queue: str, dead: DeadLetters) -
     A backoff cannot be set from here: the host lets a message wait as long as host.json says.
     """
 
-    def called(message: Any, context: Any) -> None:
+    def handle(message: Any, context: Any) -> None:
         body = message.get_body()
         given = body if handler.is_call else Message(queue, message.id or "", body)
         count = message.dequeue_count or None
@@ -101,7 +101,7 @@ def storage_queue(host: Host, handler: Handler, queue: str, dead: DeadLetters) -
         if not dead.finish(handler, letter, answer.failure, limit()):
             _finish(answer)
 
-    return called
+    return handle
 
 
 def service_bus(host: Host, handler: Handler, queue: str, dead: DeadLetters) -> Made:
@@ -110,7 +110,7 @@ def service_bus(host: Host, handler: Handler, queue: str, dead: DeadLetters) -> 
     A message that is not given up is abandoned, and comes again at once.
     """
 
-    def called(message: Any, context: Any) -> None:
+    def handle(message: Any, context: Any) -> None:
         properties = headers_of((message.application_properties or {}).items())
         id, body = message.message_id or "", message.get_body()
         delivery = Delivery(
@@ -136,13 +136,13 @@ def service_bus(host: Host, handler: Handler, queue: str, dead: DeadLetters) -> 
         if not dead.finish(handler, letter, answer.failure, limit()):
             _finish(answer)
 
-    return called
+    return handle
 
 
 def _answer(host: Host, handler: Handler, delivery: Delivery, body: bytes) -> Answer:
     """Run the handler of a message; or let that of objects have those that the message tells of."""
     if handler.kind is Kind.OBJECT:
-        return objects.hand_over(host, handler, objects.told_by(body), delivery)
+        return objects.hand_over(host, handler, objects.read_event(body), delivery)
     return host.run(handler, delivery)
 
 
@@ -166,7 +166,7 @@ def event_grid(host: Host, handler: Handler) -> Made:
     Which one it is depends on the event, and not on what a parameter is annotated with.
     """
 
-    def called(event: Any, context: Any) -> None:
+    def handle(event: Any, context: Any) -> None:
         try:
             found = _event(event)
         except InvalidInput as error:
@@ -188,13 +188,13 @@ def event_grid(host: Host, handler: Handler) -> Made:
         if answer is not None:
             _finish(answer)
 
-    return called
+    return handle
 
 
 def timer(host: Host, handler: Handler) -> Made:
     """Return the function of a timer. The host does not name the time for which it calls."""
 
-    def called(timer: Any, context: Any) -> None:
+    def handle(timer: Any, context: Any) -> None:
         moment = tick_time(handler, None, host.platform.clock.now())
         key = f"{handler.name}#{moment.isoformat()}"
         retries = getattr(getattr(context, "retry_context", None), "retry_count", None)
@@ -202,13 +202,13 @@ def timer(host: Host, handler: Handler) -> Made:
         delivery = Delivery(moment, context.invocation_id, key, limit(), attempt, _trace(context))
         _finish(host.run(handler, delivery))
 
-    return called
+    return handle
 
 
 def _finish(answer: Answer) -> None:
     """Raise for a failure, so that the host delivers again, and then gives up as it is set to."""
     if answer.failure is not None:
-        raise raised(answer.failure) from None
+        raise make_error(answer.failure) from None
 
 
 def _event(event: Any) -> Event:

@@ -40,7 +40,7 @@ _CONTAINERS: Final = "/containers/"
 _BLOBS: Final = "/blobs/"
 
 
-def told_by(body: bytes) -> Event | None:
+def read_event(body: bytes) -> Event | None:
     """Return the event in a message, of either schema; None if there is none."""
     try:
         document = decode(body)

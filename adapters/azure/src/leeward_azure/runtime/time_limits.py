@@ -37,7 +37,7 @@ def limit() -> float:
 
 def limit_of(setting: str | None, host_json: Path) -> float:
     """Return the seconds of a limit: the setting's, else that of host.json, else the shortest."""
-    text = setting or _configured(host_json)
+    text = setting or _read_timeout(host_json)
     if text == "-1":
         return UNLIMITED
     match = _TIME.fullmatch(text or "")
@@ -47,7 +47,7 @@ def limit_of(setting: str | None, host_json: Path) -> float:
     return float(((days * 24 + hours) * 60 + minutes) * 60 + seconds)
 
 
-def _configured(host_json: Path) -> str | None:
+def _read_timeout(host_json: Path) -> str | None:
     try:
         document: Any = json.loads(host_json.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError):

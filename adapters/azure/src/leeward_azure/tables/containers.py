@@ -203,7 +203,7 @@ def _if_match(etag: str | None) -> Headers:
 
 def _session_header(container: Container, view: View) -> Headers:
     session: Session = view.learnt.get(container.session, EMPTY)
-    joined = session.joined()
+    joined = session.join()
     return (("x-ms-session-token", joined),) if joined else ()
 
 

@@ -42,7 +42,7 @@ class Session(NamedTuple):
     owner: str | None = None
     tokens: Mapping[str, str] = NOTHING
 
-    def joined(self) -> str:
+    def join(self) -> str:
         """Return the tokens as one header's value; empty if there are none."""
         text = ",".join([f"{part}:{token}" for part, token in self.tokens.items()])
         return text if len(text) <= LONGEST else text[-LONGEST:].partition(",")[2]
@@ -70,7 +70,7 @@ def _later(one: str | None, other: str) -> str:
         return other
     if _NUMBER.fullmatch(one) and _NUMBER.fullmatch(other):
         return max(one, other, key=int)
-    first, second = _parsed(one), _parsed(other)
+    first, second = _parse(one), _parse(other)
     if first is None or second is None:
         return other if second or not first else one
     low, high = sorted((first, second), key=lambda each: (each.version, each.number))
@@ -92,7 +92,7 @@ class _Token(NamedTuple):
     regions: dict[str, int]
 
 
-def _parsed(text: str) -> _Token | None:
+def _parse(text: str) -> _Token | None:
     found = _TOKEN.fullmatch(text)
     if found is None:
         return None

@@ -137,7 +137,7 @@ def _look(
     if refusal is not None:
         return _absent(refusal)
     try:
-        return Result.ok(_found(object_of(response)))
+        return Result.ok(_read_run(object_of(response)))
     except (ValueError, TypeError, KeyError) as error:
         return misread(response, error)
 
@@ -147,7 +147,7 @@ def _absent(refusal: Result[Any]) -> Result[Any]:
     return Result.ok(None) if refusal.outcome is Outcome.NOT_FOUND else refusal
 
 
-def _found(document: Mapping[str, Any]) -> FoundRun:
+def _read_run(document: Mapping[str, Any]) -> FoundRun:
     state: Any = _STATES[document["runtimeStatus"]]
     given = document["input"]
     # The extension tells a text that is JSON as the text or as the JSON, by its version.

@@ -45,10 +45,10 @@ def address_in(function: str, configured: Functions) -> Address | None:
     url = configured.urls.get(function)
     if url is None and configured.url is not None:
         url = configured.url.replace(NAME, function)
-    return None if url is None else parted(url)
+    return None if url is None else parse_address(url)
 
 
-def parted(url: str) -> Address:
+def parse_address(url: str) -> Address:
     """Return a checked URL as an address."""
     scheme, _, rest = url.partition("://")
     host, _, path = rest.partition("/")

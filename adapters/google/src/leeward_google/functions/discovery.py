@@ -18,7 +18,7 @@ from leeward.adapter.resolver import Resolved, Source, Unresolved
 from leeward.adapter.tokens import is_busy
 from leeward.adapter.vendor import vendor_errors
 from leeward.errors import ConfigError, Outcome
-from leeward_google.functions.addresses import KEPT, parted
+from leeward_google.functions.addresses import KEPT, parse_address
 from leeward_google.identity.credentials import ACCESS_TOKEN, Bearer, Project
 from leeward_google.settings.endpoints import check_endpoint
 from leeward_google.settings.options import Settings
@@ -103,7 +103,7 @@ def _address(found: Any, function: str) -> Address:
             f"{_WHERE} gave no URL of the function {function!r}: it may still be deployed, or be "
             "triggered by events alone",
         )
-    return parted(url)._replace(looked_up=True)
+    return parse_address(url)._replace(looked_up=True)
 
 
 def _check(address: Address, settings: Settings, config: TargetConfig) -> None:

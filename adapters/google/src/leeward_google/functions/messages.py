@@ -82,7 +82,7 @@ def take(configured: Events, project: str, call: TakeMessages, view: View) -> Pl
     # Without `returnImmediately`, which Google advises against for throughput, a pull of an empty
     # subscription waits for a minute or more.
     body = {"maxMessages": call.most, "returnImmediately": True}
-    return (yield from _ask(configured, f"{path}:pull", body, view, _taken_in))
+    return (yield from _ask(configured, f"{path}:pull", body, view, _read_messages))
 
 
 def remove(configured: Events, project: str, call: RemoveMessage, view: View) -> Plan:
@@ -125,11 +125,11 @@ def _id_in(document: dict[str, Any]) -> str:
     return found
 
 
-def _taken_in(document: dict[str, Any]) -> tuple[Taken, ...]:
-    return tuple(_taken(each) for each in document.get("receivedMessages") or ())
+def _read_messages(document: dict[str, Any]) -> tuple[Taken, ...]:
+    return tuple(_read_message(each) for each in document.get("receivedMessages") or ())
 
 
-def _taken(received: dict[str, Any]) -> Taken:
+def _read_message(received: dict[str, Any]) -> Taken:
     message = received["message"]
     attributes = message.get("attributes") or {}
     return Taken(

@@ -71,7 +71,7 @@ def enqueue_message(configured: Topics, project: str, call: Enqueue, view: View)
     request = Request("POST", configured.origin, target, JSON, json_text.encode(body))
     service = EMULATOR if configured.emulator else GOOGLE
     response, refusal = yield from exchange(service, request, view)
-    return refusal or _accepted(response, "messageIds")
+    return refusal or _conclude(response, "messageIds")
 
 
 def enqueue_task(configured: Tasks, functions: Functions, call: Enqueue, view: View) -> Plan:
@@ -88,7 +88,7 @@ def enqueue_task(configured: Tasks, functions: Functions, call: Enqueue, view: V
     response, refusal = yield from exchange(GOOGLE, request, view)
     if refusal is not None and refusal.code == _EXISTS:
         return Result.ok(None)
-    return refusal or _accepted(response, "name")
+    return refusal or _conclude(response, "name")
 
 
 def topic_of(function: str, configured: Topics) -> str:
@@ -147,7 +147,7 @@ def _name_of(call: Enqueue) -> str:
     return sha256(f"{call.function}\n{call.idempotency_key}".encode()).hexdigest()
 
 
-def _accepted(response: Response, member: str) -> Result[Any]:
+def _conclude(response: Response, member: str) -> Result[Any]:
     """Take a success for one only if it names what was made."""
     try:
         if not object_of(response).get(member):

@@ -16,7 +16,7 @@ from leeward.adapter import json_text
 from leeward.adapter.resolver import Resolved, Source
 from leeward.adapter.tokens import TokenEndpoint, time_in
 from leeward.adapter.wire import Request, Transport
-from leeward_google.exchange import JSON, authorised
+from leeward_google.exchange import JSON, authorise
 from leeward_google.identity.credentials import (
     ACCESS_TOKEN,
     SCOPE,
@@ -68,7 +68,7 @@ def acting_as(
         if isinstance(what, Project):
             return source(what, timeout)
         own: Bearer = source(ACCESS_TOKEN, timeout).value
-        request = authorised(_request(origin, principal, what), own)
+        request = authorise(_request(origin, principal, what), own)
         found = endpoint.document(lambda: request, timeout)
         if isinstance(what, IdToken):
             return id_token(found.get("token"), now(), _WHERE)

@@ -32,7 +32,7 @@ from leeward.adapter.tokens import OneShotTransport
 from leeward.errors import Outcome
 from leeward_google.functions.addresses import FunctionUrl, address_in, audience_of
 from leeward_google.identity.credential_files import well_known
-from leeward_google.identity.credentials import ACCESS_TOKEN, Bearer, IdToken, Project, charged
+from leeward_google.identity.credentials import ACCESS_TOKEN, Bearer, IdToken, Project, with_project
 from leeward_google.identity.endpoint import (
     ADDRESS,
     is_announced,
@@ -114,14 +114,14 @@ def source_of(
         token = tokens(IdToken(audience_of(address, functions)), timeout)
         return token._replace(value=address._replace(token=token.value.token))
 
-    def configured(what: Any) -> Resolved | None:
+    def read_configured(what: Any) -> Resolved | None:
         is_token = not isinstance(what, FunctionUrl | FunctionAddress)
         if not is_token and address_in(what.function, functions) is None:
             return None
         asks = is_token or (isinstance(what, FunctionAddress) and functions.authenticate)
         return ask(what, 0.0) if given or not asks else None
 
-    return ConfiguredFirst(configured, ask)
+    return ConfiguredFirst(read_configured, ask)
 
 
 def describe_source(settings: Settings, config: TargetConfig) -> str:
@@ -157,7 +157,7 @@ def _tokens(
         return acting_as(principal, source, identity.iam, transport, now)
 
     if origin is _Origin.GIVEN:
-        own = _given(identity, now, config.section)
+        own = _make_source(identity, now, config.section)
     elif origin is _Origin.FILE:
         from leeward_google.identity.vendor import VendorFile
 
@@ -170,13 +170,13 @@ def _tokens(
         own = metadata_source(place, carrier, now)
         if origin is _Origin.PERHAPS:
             own = _Perhaps(own, partial(is_there, place, carrier), now)
-    own = charged(own, identity.quota_project)
+    own = with_project(own, identity.quota_project)
     if identity.impersonate is None:
         return own
-    return charged(wrap(Principal(identity.impersonate), own), identity.quota_project)
+    return with_project(wrap(Principal(identity.impersonate), own), identity.quota_project)
 
 
-def _given(identity: Identity, now: Callable[[], float], section: str) -> Source:
+def _make_source(identity: Identity, now: Callable[[], float], section: str) -> Source:
     def fetch(what: Any, timeout: float) -> Resolved:
         if isinstance(what, Project):
             raise Unresolved(Outcome.AUTH, "no_project", "a token tells no project: set project")

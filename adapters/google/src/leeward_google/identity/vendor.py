@@ -32,7 +32,7 @@ from leeward_google.identity.credentials import (
     IdToken,
     Project,
     access_token,
-    charged,
+    with_project,
     id_token,
 )
 from leeward_google.identity.impersonation import Principal
@@ -89,20 +89,20 @@ class VendorFile:
         with vendor_errors("google_auth_missing", missing, _refusal):
             with self._lock:
                 if self._source is None:
-                    self._source = self._made()
+                    self._source = self._make_source()
             return self._source(what, timeout)
 
-    def _made(self) -> Source:
+    def _make_source(self) -> Source:
         info = files.read(self._path)
         hardened = not self._config.trust_env
         files.check(info, hardened=hardened, external=self._settings.identity.external)
         principal, quota = files.principal_in(info), info.get("quota_project_id")
         if principal is None:
-            return charged(self._identity(info), quota)
+            return with_project(self._identity(info), quota)
         inner = info.get("source_credentials") if info.get("type") == files.IMPERSONATED else info
         inner = {name: each for name, each in (inner or {}).items() if not _impersonates(name)}
-        own = charged(self._identity(inner), inner.get("quota_project_id"))
-        return charged(self._wrap(principal, own), quota)
+        own = with_project(self._identity(inner), inner.get("quota_project_id"))
+        return with_project(self._wrap(principal, own), quota)
 
     def _identity(self, info: Mapping[str, Any]) -> Source:
         """Return the source of the tokens of one identity."""

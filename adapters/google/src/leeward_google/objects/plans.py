@@ -86,7 +86,7 @@ def put(configured: Objects, call: PutObject, view: View) -> Plan:
     store = _store(configured)
     answer = yield from exchange(store.service, request, view)
     look = _head(configured, HeadObject(call.bucket, call.name), view, effect=False)
-    return (yield from finish_put(store, call, answer, _written, look))
+    return (yield from finish_put(store, call, answer, _read_revision, look))
 
 
 def get(configured: Objects, call: GetObject, view: View) -> Plan:
@@ -158,7 +158,7 @@ def _multipart(call: PutObject) -> tuple[str, bytes]:
     return boundary, b"".join((*head, call.body, f"\r\n--{boundary}--\r\n".encode()))
 
 
-def _written(response: Response) -> str:
+def _read_revision(response: Response) -> str:
     return told_revision(_GENERATION, object_of(response)["generation"])
 
 

@@ -40,8 +40,8 @@ from leeward.app.kit import (
 )
 from leeward.errors import ConfigError
 from leeward_google.runtime import dead, pushes, schedules
-from leeward_google.runtime.call import Run, delivered
-from leeward_google.runtime.logs import logged
+from leeward_google.runtime.call import Run, answer_sender
+from leeward_google.runtime.logs import make_fields
 
 ANSWER_BYTES: Final = 32 * 1024 * 1024
 """Of an answer over HTTP/1. Source: Cloud Run's quotas."""
@@ -78,7 +78,7 @@ def handler(
         )
     check_queues(app.handlers, dead_letters, "dead_letters")
     region = os.environ.get("FUNCTION_REGION") or os.environ.get("GOOGLE_CLOUD_REGION")
-    logs = LogStyle("time", logged)
+    logs = LogStyle("time", make_fields)
     host = Host(
         app, Platform("google", region, SystemClock(), ANSWER_BYTES, logs, flush=True, cloud="gcp")
     )
@@ -105,18 +105,18 @@ def _answer(host: Host, request: HttpRequest, kept: DeadLetters) -> HttpAnswer:
     if kept_up is not None:
         return kept_up
     run = Run(host, request, _call_id(request), _seconds(), kept)
-    named = host.own(os.environ.get("K_SERVICE")) or _named(host, request)
+    named = host.own(os.environ.get("K_SERVICE")) or _find_handler(host, request)
     try:
         if named is None or not named.is_call or named.queued:
-            found = _delivered(run, named)
+            found = _deliver(run, named)
             if found is not None:
-                return delivered(found)
+                return answer_sender(found)
         return serve(host, named, request, run.id, run.seconds)
     except InvalidInput as error:
         return http_answer(failed(refused(error)))
 
 
-def _delivered(run: Run, named: Handler | None) -> Answer | None:
+def _deliver(run: Run, named: Handler | None) -> Answer | None:
     """Return what came of an event, a message or a schedule; None for a call."""
     if named is not None and named.kind is Kind.SCHEDULE:
         return schedules.handle(run, named)
@@ -133,7 +133,7 @@ def _delivered(run: Run, named: Handler | None) -> Answer | None:
     return pushes.handle_plain(run, named)
 
 
-def _named(host: Host, request: HttpRequest) -> Handler | None:
+def _find_handler(host: Host, request: HttpRequest) -> Handler | None:
     """Return the handler that the last part of the path names."""
     return host.app.handlers.get(request.path.rstrip("/").rpartition("/")[2])
 

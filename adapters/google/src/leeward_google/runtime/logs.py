@@ -14,7 +14,7 @@ from leeward.app.kit import Context, trace_ids
 _NAMES: Final = "logging.googleapis.com/"
 
 
-def logged(call: Context) -> Mapping[str, Any]:
+def make_fields(call: Context) -> Mapping[str, Any]:
     """Return the fields of a line that is logged in a call.
 
     A trace has the project in its name, which the environment tells only where somebody has set it.

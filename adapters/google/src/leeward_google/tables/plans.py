@@ -41,8 +41,8 @@ from leeward_google.tables.reading import (
     Seen,
     is_unreadable,
     page_in,
-    seen_in,
-    written_in,
+    read_seen,
+    read_write,
 )
 
 
@@ -106,7 +106,7 @@ def store(endpoint: FirestoreEndpoint, call: Store, view: View) -> Plan:
         condition = _condition(call.if_revision, call.now)
         return (yield from _write_if(endpoint, call, write, condition, view))
     response, refusal = yield from _commit(endpoint, write, view)
-    return refusal or written_in(response, call)
+    return refusal or read_write(response, call)
 
 
 def load(endpoint: FirestoreEndpoint, call: Load, view: View) -> Plan:
@@ -114,7 +114,7 @@ def load(endpoint: FirestoreEndpoint, call: Load, view: View) -> Plan:
     response, refusal = yield from exchange(
         endpoint.service, _get(endpoint, call.table, call.key), view
     )
-    seen = refusal or seen_in(response, id_of(call.key), view.now, exact=call.exact)
+    seen = refusal or read_seen(response, id_of(call.key), view.now, exact=call.exact)
     return seen if isinstance(seen, Result) else Result.ok(seen)
 
 
@@ -125,7 +125,7 @@ def delete(endpoint: FirestoreEndpoint, call: Delete, view: View) -> Plan:
         condition = _condition(call.if_revision, call.now)
         return (yield from _write_if(endpoint, call, write, condition, view))
     response, refusal = yield from _commit(endpoint, write, view)
-    return refusal or written_in(response, call)
+    return refusal or read_write(response, call)
 
 
 def scan(endpoint: FirestoreEndpoint, call: Scan, view: View) -> Plan:
@@ -150,7 +150,7 @@ def _store_if_absent(
             return _conflict(_THERE) if is_unreadable(found) else found
         if found is not None and found.write_id == call.write_id:
             return Result.ok(found.revision)
-        if found is not None and not _is_expired(found, call.now):
+        if found is not None and not _is_over(found, call.now):
             return _conflict(_THERE)
         if found is not None:
             condition = {"updateTime": mark_in(found.revision)}
@@ -177,11 +177,11 @@ def _write_if(
         return another_revision()
     response, refusal = yield from _commit(endpoint, write | {"currentDocument": condition}, view)
     if refusal is None:
-        return written_in(response, call)
+        return read_write(response, call)
     if not _may_be_the_condition(refusal):
         return refusal
     found = yield from _look(endpoint, call, view)
-    if isinstance(found, Stored) and _is_expired(found, call.now):
+    if isinstance(found, Stored) and _is_over(found, call.now):
         yield Learn(_expired_in(endpoint, call.table), True)
     return _in_the_way(call, refusal, found)
 
@@ -204,17 +204,17 @@ def _in_the_way(call: Store | Delete, refusal: Result[Any], found: Seen) -> Resu
         code=refusal.code, request_id=refusal.request_id
     )
     if isinstance(found, Result):
-        return _unless_explained(conflict, found)
+        return _explain_conflict(conflict, found)
     if isinstance(call, Store) and found is not None and found.write_id == call.write_id:
         return Result.ok(found.revision)
     if creates and found is None:
         return refusal._replace(outcome=Outcome.REJECTED, reason=CONTENTION_REASON)
-    if creates and found is not None and _is_expired(found, call.now):
+    if creates and found is not None and _is_over(found, call.now):
         return refusal._replace(outcome=Outcome.REJECTED, reason=EXPIRED, retry_after=0.0)
     return conflict
 
 
-def _unless_explained(conflict: Result[Any], look: Result[Any]) -> Result[Any]:
+def _explain_conflict(conflict: Result[Any], look: Result[Any]) -> Result[Any]:
     """Return `conflict`, unless the look after it has failed in a way that says more."""
     if look.outcome in (Outcome.LOCAL, Outcome.NOT_SENT, Outcome.REJECTED):
         return look._replace(outcome=Outcome.REJECTED)  # not known, and worth another attempt
@@ -231,7 +231,7 @@ def _look(
     """
     request = _get(endpoint, call.table, call.key)
     response, refusal = yield from exchange(endpoint.service, request, view, effect=False)
-    seen = refusal or seen_in(response, id_of(call.key), view.now)
+    seen = refusal or read_seen(response, id_of(call.key), view.now)
     if isinstance(seen, Result) and seen.outcome is Outcome.AMBIGUOUS:
         return seen._replace(outcome=Outcome.NOT_SENT, executed=None)
     return seen
@@ -275,7 +275,7 @@ def _expired_in(endpoint: FirestoreEndpoint, table: str) -> str:
     return f"expired:{endpoint.documents}/{table}"
 
 
-def _is_expired(found: Stored, now: float) -> bool:
+def _is_over(found: Stored, now: float) -> bool:
     return found.expires_at is not None and found.expires_at <= now
 
 
