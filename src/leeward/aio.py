@@ -1,6 +1,6 @@
 """The asynchronous client: the methods of `Client`, to be awaited.
 
-Everything that decides is shared with `leeward.Client`; this one runs it on an event loop.
+It shares all decisions with `leeward.Client`, and runs them on an event loop.
 """
 
 from __future__ import annotations
@@ -46,8 +46,7 @@ class AsyncClient(AsyncObjectMethods, Operating, WithUsualNames):
     One client serves any number of tasks, of one event loop or several. Use it as an asynchronous
     context manager, or close it. A target whose adapter cannot be awaited works in threads.
 
-    Cancelling a call releases everything that it holds. What was sent stays sent: a call that was
-    cancelled may have run.
+    Cancelling a call releases its connection and its place. A request that was sent may still run.
 
     Args:
         targets: as for `leeward.Client`.
@@ -72,7 +71,7 @@ class AsyncClient(AsyncObjectMethods, Operating, WithUsualNames):
         app: App | None = None,
         otel: bool = False,
     ) -> None:
-        # Loaded by the first client: who imports leeward for its types does without.
+        # Loaded by the first client: a program that imports leeward for its types does not need it.
         from leeward.opening import resolve_targets
         from leeward.operations.operations import Operations
 
@@ -212,7 +211,7 @@ class AsyncClient(AsyncObjectMethods, Operating, WithUsualNames):
         return await _in_thread(lambda: self._operations.workflows().wait(workflow, id, timeout))
 
     async def resume_runs(self) -> None:
-        """Go on with runs whose process is gone; see `leeward.Client.resume_runs`."""
+        """Continue runs whose process is gone; see `leeward.Client.resume_runs`."""
         await _in_thread(self._operations.workflows().runs.wake)
 
     async def cancel_run(self, workflow: str, id: str) -> Run:
@@ -243,7 +242,7 @@ class AsyncClient(AsyncObjectMethods, Operating, WithUsualNames):
 
 
 async def _in_thread(work: Callable[[], T]) -> T:
-    """Do what waits for a disk, and let the event loop go on."""
+    """Run `work` on a thread, because it waits for a disk; the event loop continues."""
     from asyncio import to_thread
 
     running_loop()

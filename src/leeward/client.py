@@ -36,24 +36,24 @@ if TYPE_CHECKING:
 
 
 class Client(ObjectMethods, Operating, WithUsualNames):
-    """Calls functions, publishes events and keeps items, on the targets of the failover order.
+    """Calls functions, publishes events and stores items, on the targets of the failover order.
 
     One client may be shared by any number of threads. Use it as a context manager, or close it.
 
     Args:
-        targets: the order, as in ``CLOUD_PROVIDER``; or a driver, or several, already open, which
-            then belong to this client. By default ``CLOUD_PROVIDER``, else the configuration file,
+        targets: the order, as in ``CLOUD_PROVIDER``; or one or several open drivers, which then
+            belong to this client. By default ``CLOUD_PROVIDER``, else the configuration file,
             else ``local``, the embedded store.
         config: path of a ``leeward.toml``, or a `Config`. By default the file that
             ``LEEWARD_CONFIG`` names, else ``leeward.toml`` in the working directory.
-        workflows: definitions that it can start, besides those of the app and those that the
-            configuration names.
-        trust_env: False for the hardened mode, whatever the configuration says: no environment
-            variable counts, and no ``leeward.toml`` that `config` does not name. A driver that is
-            open already stays as it was opened.
+        workflows: definitions that it can start, besides the workflows of the app and of the
+            configuration.
+        trust_env: False for the hardened mode, whatever the configuration says: leeward ignores
+            environment variables, and a ``leeward.toml`` that `config` does not name. An open
+            driver stays as it was opened.
         clock: for tests, `leeward.testing.FakeClock`.
-        app: runs in this process where a target does that, as ``local`` does; elsewhere it is
-            deployed, and this client calls it there.
+        app: runs in this process if a target can run it, as ``local`` does; on other targets the
+            client calls the deployed app.
         otel: make spans and metrics of calls and routing, through OpenTelemetry's API
             (``leeward[otel]``).
 
@@ -72,7 +72,7 @@ class Client(ObjectMethods, Operating, WithUsualNames):
         app: App | None = None,
         otel: bool = False,
     ) -> None:
-        # Loaded by the first client: who imports leeward for its types does without.
+        # Loaded by the first client: a program that imports leeward for its types does not need it.
         from leeward.opening import resolve_targets
         from leeward.operations.operations import Operations
 
@@ -99,11 +99,11 @@ class Client(ObjectMethods, Operating, WithUsualNames):
             function: its logical name.
             payload: JSON.
             effect: what repeating the call would do: ``read_only``, ``idempotent``, ``keyed`` or
-                ``unsafe``. By default what is configured for the function, else ``unsafe``.
-            idempotency_key: by which the function recognises a repeated call; minted if None.
+                ``unsafe``. By default the function's configured ``effect``, else ``unsafe``.
+            idempotency_key: the function recognises a repeated call by it; created if None.
             timeout: seconds for everything, retries and failover included. By default the
                 function's configured ``timeout``, else 60.
-            targets: the only ones of the order that may be asked, in this order; all if None.
+            targets: ask only these targets of the order, in this order; all if None.
 
         Raises:
             CallError: one class for each outcome; `OutcomeUnknown` if it may have run.
@@ -155,12 +155,12 @@ class Client(ObjectMethods, Operating, WithUsualNames):
             type: what happened, such as ``order.created``.
             data: JSON, or bytes.
             subject: what it happened to.
-            id: unique for the configured source; minted if None. It stays the same through
+            id: unique for the configured source; created if None. It stays the same through
                 retries and failover, so that consumers can recognise a duplicate.
             time: aware; now if None.
-            ordering_key: events of one key are delivered in order, where the target can.
-            timeout: seconds; by default what is configured for the bus, else 10.
-            targets: as of `invoke`.
+            ordering_key: events of one key are delivered in order, if the target can.
+            timeout: seconds; by default the bus's configured ``timeout``, else 10.
+            targets: as for `invoke`.
 
         Raises:
             CallError: one class for each outcome.
@@ -206,16 +206,16 @@ class Client(ObjectMethods, Operating, WithUsualNames):
         expires_in: float | timedelta | None = None,
         timeout: float | None = None,
     ) -> StoreReceipt:
-        """Store an item whole, in the table's home. The key is taken from the item.
+        """Store a whole item in the table's home. Its key is part of the item.
 
         Args:
             table: its logical name.
             item: string keys; values of None, bool, int, float, Decimal, str, bytes, aware
-                datetime, list and dict, nested. `load_data` gives exactly these back.
+                datetime, list and dict, nested. `load_data` returns exactly these.
             if_absent: store only if no item has this key.
             if_revision: store only if the item still has this revision.
-            expires_in: seconds, or a timedelta, after which the item is not found any more.
-            timeout: seconds; by default what is configured for the table, else 15.
+            expires_in: seconds, or a timedelta, until the item expires.
+            timeout: seconds; by default the table's configured ``timeout``, else 15.
 
         Raises:
             Conflict: the condition did not hold.
@@ -238,8 +238,8 @@ class Client(ObjectMethods, Operating, WithUsualNames):
 
         Args:
             table: its logical name.
-            key: the key's value; a mapping where the key has two fields.
-            timeout: seconds; by default what is configured for the table, else 15.
+            key: the key's value; a mapping if the key has two fields.
+            timeout: seconds; by default the table's configured ``timeout``, else 15.
         """
         call, seconds, finish = self._operations.load_data(table, key, timeout)
         return finish(call, self._router.perform(call, seconds))
@@ -252,18 +252,18 @@ class Client(ObjectMethods, Operating, WithUsualNames):
         if_revision: str | None = None,
         timeout: float | None = None,
     ) -> StoreReceipt:
-        """Delete an item; that it was not there is no error, unless `if_revision` is given."""
+        """Delete an item. A missing item is not an error, unless `if_revision` is given."""
         call, seconds, finish = self._operations.delete_data(table, key, if_revision, timeout)
         return finish(call, self._router.perform(call, seconds))
 
     def start_workflow(self, workflow: str, value: Json = None, *, id: str) -> Run:
-        """Start a run of a workflow; it goes on in the background.
+        """Start a run of a workflow; it continues in the background.
 
         Args:
             workflow: its name.
             value: the input, JSON of at most 32 KiB.
-            id: of the run, 1 to 80 letters, digits, ``-`` and ``_``. There is one run of it: with
-                the same input this returns that one, whatever its state.
+            id: of the run, 1 to 80 letters, digits, ``-`` and ``_``. An id has one run: with the
+                same input this returns the existing run, whatever its state.
 
         Raises:
             Conflict: there is a run of this id with another input.
@@ -272,7 +272,7 @@ class Client(ObjectMethods, Operating, WithUsualNames):
         return self._operations.workflows().start(workflow, value, id)
 
     def get_run(self, workflow: str, id: str) -> Run | None:
-        """Return a run, with what it has done so far; None if there is no such run."""
+        """Return a run with what it did so far; None if no run has this id."""
         return self._operations.workflows().runs.get(workflow, id)
 
     def list_runs(self, workflow: str | None = None, *, limit: int = 100) -> list[Run]:
@@ -284,27 +284,27 @@ class Client(ObjectMethods, Operating, WithUsualNames):
 
         Raises:
             TimeoutError: it still runs.
-            NotFound: there is no such run.
+            NotFound: no run has this id.
         """
         return self._operations.workflows().wait(workflow, id, timeout)
 
     def resume_runs(self) -> None:
-        """Go on, in the background, with runs whose process is gone; starting one does so too."""
+        """Continue runs whose process is gone, in the background; `start_workflow` does so, too."""
         self._operations.workflows().runs.wake()
 
     def cancel_run(self, workflow: str, id: str) -> Run:
         """Ask a run to end: before its next step it fails with ``Flow.Cancelled``, and compensates.
 
         Raises:
-            NotFound: there is no such run.
+            NotFound: no run has this id.
         """
         return self._operations.workflows().runs.cancel(workflow, id)
 
     def abort_run(self, workflow: str, id: str) -> Run:
-        """End a run at once. Nothing is compensated, and a step under way goes on by itself.
+        """End a run at once, without compensation. A step under way continues to its end.
 
         Raises:
-            NotFound: there is no such run.
+            NotFound: no run has this id.
         """
         return self._operations.workflows().runs.abort(workflow, id)
 
@@ -313,7 +313,7 @@ class Client(ObjectMethods, Operating, WithUsualNames):
 
         Args:
             timeout: seconds to wait for steps of embedded workflows that are under way. By default
-                unsafe ones end first, however long they take, and others have two seconds.
+                it waits for unsafe steps, however long they take, and two seconds for others.
         """
         self._operations.close(timeout)
         self._router.close()

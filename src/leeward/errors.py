@@ -50,21 +50,21 @@ class Outcome(Enum):
     UNUSABLE = "unusable"
     """Refused for a reason that lasts (account suspended, daily quota used up)."""
     AMBIGUOUS = "ambiguous"
-    """It may have run, and nothing proves either. Also whatever is not understood."""
+    """It may have run, and nothing proves whether it did. Also every unclear answer."""
     APP_ERROR = "app_error"
     """The function ran and raised."""
     CALLER = "caller"
-    """The request is wrong and would be wrong anywhere."""
+    """The request is wrong, and would be wrong on every target."""
     AUTH = "auth"
     """The identity or its permissions were refused."""
     NOT_FOUND = "not_found"
-    """There is no such function, bus or table. An absent *item* is OK, with None."""
+    """The function, bus or table does not exist. A missing *item* is OK, with None."""
     CONFLICT = "conflict"
     """A condition of the call did not hold."""
 
 
 Ran: TypeAlias = Literal["no", "maybe", "yes"]
-"""Whether a call that failed has had an effect, as far as it is proved."""
+"""Whether a failed call had an effect, as far as it is proved."""
 
 
 class LeewardError(Exception):
@@ -96,7 +96,7 @@ class Unsupported(LeewardError):
 
 
 class Origin(TypedDict, total=False):
-    """What every `CallError` takes besides its message."""
+    """The arguments of every `CallError` besides its message."""
 
     target: str | None
     attempts: tuple[Attempt, ...]
@@ -140,7 +140,7 @@ class InvalidRequest(CallError):
 
 
 class PayloadTooLarge(InvalidRequest):
-    """The payload, event, item or key is larger than the smallest target of the order takes."""
+    """The payload, event, item or key is too large for the smallest target of the order."""
 
 
 class _Said(NamedTuple):
@@ -153,15 +153,15 @@ class _Said(NamedTuple):
 
 
 class FunctionError(CallError):
-    """The function answered that it has failed, or that it refuses the call.
+    """The function answered that it failed, or that it refuses the call.
 
     Attributes:
         error_type: class name of the function's own exception, if the platform passes it on.
         trace: lines of the function's own stack trace, if the platform passes them on.
-        ran: whether the call has had an effect, ``no``, ``maybe`` or ``yes``, as leeward's handler
-            says; None where another one has answered: take that for ``maybe``.
-        retryable: whether the same call may end otherwise later, as leeward's handler says; None
-            where another one has answered.
+        ran: whether the call had an effect, ``no``, ``maybe`` or ``yes``, as leeward's handler
+            says; None if another handler answered: then assume ``maybe``.
+        retryable: whether the same call may succeed later, as leeward's handler says; None if
+            another handler answered.
     """
 
     outcome = Outcome.APP_ERROR
@@ -188,7 +188,7 @@ class FunctionError(CallError):
     def error_message(self) -> str | None:
         """The text of the function's own exception, if the platform passes it on.
 
-        A function may put what it was given into it, so it is only here: in no ``str()`` and no
+        A function may put its input into the text. So it is only here, and never in ``str()`` or
         ``repr()``.
         """
         return self._said.text
@@ -201,7 +201,7 @@ class AuthError(CallError):
 
 
 class NotFound(CallError):
-    """No such function, bus or table. An absent item is not an error: `load_data` returns None."""
+    """The function, bus or table does not exist. For a missing item `load_data` returns None."""
 
     outcome = Outcome.NOT_FOUND
 
@@ -227,8 +227,8 @@ class TargetUnavailable(CallError):
 class AllTargetsUnavailable(TargetUnavailable):
     """No target could take the call in time, and it is proved that none of them ran it.
 
-    Without any attempts: all targets are down, so none was tried; `retry_after` says when it is
-    worth calling again.
+    Without attempts: all targets are down, so none was tried; `retry_after` says when to call
+    again.
     """
 
 
@@ -268,10 +268,10 @@ class OutcomeUnknown(CallError):
 
 
 class PoisonSuspected(OutcomeUnknown):
-    """Earlier calls with this payload ended AMBIGUOUS on two targets that serve others well.
+    """Earlier calls with this payload ended AMBIGUOUS on two targets that serve other calls well.
 
-    This call was not sent. The payload is refused for ten minutes, so that it does not reach every
-    target there is.
+    This call was not sent. leeward refuses the payload for ten minutes, so that it does not reach
+    every target.
     """
 
 
@@ -288,7 +288,7 @@ class SpoolFull(Overloaded):
 class DedupUnavailable(CallError):
     """The table with the idempotency keys cannot be reached, so the function did not run.
 
-    A function of yours gets it from `leeward.app.idempotent`; its caller gets a `FunctionError`.
+    `leeward.app.idempotent` raises it in your function; the caller gets a `FunctionError`.
     """
 
     outcome = Outcome.NOT_SENT

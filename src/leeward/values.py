@@ -23,7 +23,7 @@ Item: TypeAlias = dict[str, Any]
 
 
 class Effect(Enum):
-    """What repeating a call would do; it decides whether a call may be sent again."""
+    """What repeating a call would do. It decides whether leeward may send the call again."""
 
     READ_ONLY = "read_only"
     """No effects at all."""
@@ -32,7 +32,7 @@ class Effect(Enum):
     KEYED = "keyed"
     """The receiver deduplicates by the idempotency key."""
     UNSAFE = "unsafe"
-    """Repeating may do harm. Never sent again unless it is proved that it did not run."""
+    """Repeating may do harm. leeward repeats it only if it is proved that it did not run."""
 
 
 EffectName: TypeAlias = Literal["read_only", "idempotent", "keyed", "unsafe"]
@@ -68,10 +68,10 @@ class Attempt(NamedTuple):
         outcome: how it ended.
         code: the provider's error code, if there is one.
         request_id: the provider's id of the request, for a support ticket.
-        read_back: True for a load that looked what an earlier attempt had done.
+        read_back: True for a load that checked what an earlier attempt had done.
         reason: the code of why this target was asked, such as ``first``, ``again`` or ``moved``;
             the page on routing lists them.
-        call_id: of the call that it belongs to, for `Client.explain`; counted by the client.
+        call_id: of its call, for `Client.explain`; counted by the client.
     """
 
     target: str
@@ -184,8 +184,8 @@ class Record(NamedTuple):
 class Event(NamedTuple):
     """A CloudEvent 1.0 (https://github.com/cloudevents/spec).
 
-    `type` and `data` are yours. What is None is filled in once, before the first attempt, and stays
-    the same in retries and failover: consumers recognise a duplicate by `source` and `id`.
+    `type` and `data` are yours. leeward fills in what is None once, before the first attempt. It
+    stays the same in retries and failover: consumers recognise a duplicate by `source` and `id`.
 
     Attributes:
         type: what happened, such as ``order.created``.
@@ -194,7 +194,7 @@ class Event(NamedTuple):
         source: a URI reference; the configured `source` if None.
         time: with a time zone; the time of the call if None.
         subject: what it happened to, within the source.
-        ordering_key: events of one key are delivered in order, where the target can.
+        ordering_key: events of one key are delivered in order, if the target can.
         extensions: further CloudEvents attributes, ``[a-z0-9]{1,20}`` to str, int or bool.
     """
 
@@ -219,7 +219,7 @@ class CircuitStatus(NamedTuple):
         resource: the function, bus or table; empty for all of them.
         state: ``open``, ``half_open`` or ``ramp``.
         reason: why it opened.
-        seconds: until it is no longer open; None where it is not open.
+        seconds: until it is no longer open; None if it is not open.
     """
 
     verb: str
@@ -234,11 +234,11 @@ class RoutingEvent(NamedTuple):
 
     Attributes:
         name: such as ``opened``; the page on logging lists them.
-        target: which target it is about; empty for all.
-        verb: of the calls that it is about.
-        resource: the function, bus or table that it is about; empty for all of them.
+        target: the target; empty for all.
+        verb: of the calls.
+        resource: the function, bus or table; empty for all of them.
         reason: a code.
-        call_id: of the call that it is about; 0 where it is not about one call.
+        call_id: of the call; 0 if the event is not about one call.
         facts: numbers, by name.
     """
 
@@ -252,12 +252,12 @@ class RoutingEvent(NamedTuple):
 
 
 class ProbeReport(NamedTuple):
-    """What a probe of a target has shown.
+    """The result of a probe of a target.
 
     Attributes:
         target: its name.
         works: whether it answered; None if its adapter has no probe.
-        seconds: that it took; likewise.
+        seconds: that it took; None if its adapter has no probe.
         code: what went wrong, if anything did.
     """
 
@@ -273,17 +273,17 @@ class TargetStatus(NamedTuple):
     Attributes:
         name: such as ``aws:us-east-1``.
         capabilities: what it declares.
-        settings: the settings in force, those from the environment included; never a secret.
+        settings: the settings in force, including the environment's; never a secret.
         attempts: how many attempts this client has made on it.
-        failures: how many of them ended not sent, rejected, unusable or ambiguous.
+        failures: how many attempts ended not sent, rejected, unusable or ambiguous.
         last_outcome: the outcome of the last attempt; None before the first.
-        state: ``closed`` if calls flow to it, ``isolated`` if an operator has taken it out, else
-            the state of the circuit that lets the fewest through: ``open``, ``half_open`` or
+        state: ``closed`` if calls flow to it, ``isolated`` if an operator has isolated it, else
+            the state of the circuit that lets the fewest calls through: ``open``, ``half_open`` or
             ``ramp``.
-        circuits: those that are not closed.
-        residency: where its data is, as configured; None where that is not.
+        circuits: the circuits that are not closed.
+        residency: where its data is, as configured; None if nothing is configured.
         in_flight: requests under way; None if the target does not count them.
-        waiting: calls that wait for a place; likewise.
+        waiting: calls that wait for a place; None if the target does not count them.
     """
 
     name: str

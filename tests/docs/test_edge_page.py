@@ -21,7 +21,7 @@ def test_the_requests_of_the_page_become_what_it_says() -> None:
     """By the rules that stand there."""
     (text,) = blocks(PAGE, "toml")
     rules = rules_of(tomllib.loads(text))
-    for path, country, told in table("edge.md", "path | country | what"):
+    for path, country, told in table("edge.md", "path | country | result"):
         plain, _, query = path.strip("`").partition("?")
         answer = answer_of(rules, Request(plain, query, country if len(country) == 2 else ""))
         parts = (str(answer.status or ""), answer.location or answer.path)

@@ -84,7 +84,9 @@ def test_the_documents_of_the_page_give_the_item_back(heading: str) -> None:
 
 def test_large_numbers_are_strings_on_dynamodb_as_the_page_says() -> None:
     """From 1E+38 up, because boto3 refuses them as DynamoDB answers with them: written out."""
-    assert "from 1E+38 up they are strings" in " ".join(shown_text("AWS: DynamoDB").split())
+    assert "leeward stores numbers from 1E+38 up as strings" in " ".join(
+        shown_text("AWS: DynamoDB").split()
+    )
     largest, too_large, too_small = Decimal("9." + "9" * 37 + "E+37"), 10**38, Decimal("9.9E-129")
     held = encode({"n": [largest, too_large, too_small]}, DYNAMODB, write_id="w", expires_at=None)
     assert [list(number) for number in held["n"]["L"]] == [["N"], ["S"], ["S"]]

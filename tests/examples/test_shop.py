@@ -41,7 +41,7 @@ DONE = {
 }
 REUSED = (
     "the idempotency key of this call to 'shop.charge' belongs to another payload. "
-    "It did not run; send the same payload, or a key of its own"
+    "It did not run; send the same payload, or another key"
 )
 FUNCTIONS = ("place-order", "get-order", "get-stock", "charge")
 

@@ -17,6 +17,9 @@ from tests.house.words import (
     in_path,
     in_prose,
     in_python,
+    in_users_docstrings,
+    in_users_page,
+    in_users_prose,
 )
 from tests.house.workspace import ROOT
 
@@ -24,6 +27,16 @@ FOLDERS = ("src", "adapters", "backup", "deploy", "contract_tests/src", "cloud_t
 PAGES = ("README.md", "CONTRIBUTING.md", "contract_tests/README.md", "examples/README.md")
 TESTS = ("tests/cli", "tests/client", "tests/config", "tests/docs", "tests/house")
 """Whose names count; what their docstrings say is their own matter."""
+
+NOT_FOR_USERS = ("design.md", "security.md", "names.md", "reliability.md", "one-call.md")
+"""Pages for contributors, and pages that programs write."""
+
+PUBLIC = (
+    *("src/leeward/client.py", "src/leeward/aio.py", "src/leeward/values.py"),
+    *("src/leeward/errors.py", "src/leeward/app/app.py", "src/leeward/app/context.py"),
+    *("src/leeward/workflow/flow.py", "src/leeward/workflow/runs.py"),
+)
+"""Modules whose docstrings the reference shows."""
 
 GLOSSARY = (ROOT / "docs/glossary.md").read_text(encoding="utf-8")
 TERMS = re.findall(r"^\| \*\*([^*]+)\*\* \| (.+) \|$", GLOSSARY, re.MULTILINE)
@@ -56,6 +69,33 @@ def test_the_pages_use_plain_words() -> None:
     """So do the documentation and the README files."""
     pages = [*_files("docs", suffix=".md"), *(ROOT / page for page in PAGES)]
     assert _listed(pages) == []
+
+
+def test_the_users_pages_say_who_does_what() -> None:
+    """No turn of phrase of the list, and no sentence that begins with what it is about."""
+    found = [path for path in _files("docs", suffix=".md") if path.name not in NOT_FOR_USERS]
+    pages = [*found, *(ROOT / page for page in PAGES)]
+    assert [
+        f"{path.relative_to(ROOT)}:{finding}"
+        for path in pages
+        for finding in in_users_page(_without_generated_rows(path))
+    ] == []
+
+
+def _without_generated_rows(path: Path) -> str:
+    """Return a page; the rows of the routing's tables are of the code, and left out."""
+    text = path.read_text(encoding="utf-8")
+    return re.sub(r"^\| `.*$", "", text, flags=re.MULTILINE) if path.name == "routing.md" else text
+
+
+def test_the_public_classes_and_commands_say_who_does_what() -> None:
+    """Docstrings, help and messages of what users call have no turn of phrase of the list."""
+    modules = [*(ROOT / path for path in PUBLIC), *_files("src/leeward/cli/commands", suffix=".py")]
+    assert [
+        f"{path.relative_to(ROOT)}:{finding}"
+        for path in modules
+        for finding in in_users_docstrings(path.read_text(encoding="utf-8"))
+    ] == []
 
 
 def test_the_tests_have_plain_names() -> None:
@@ -115,6 +155,39 @@ def test_no_term_of_the_glossary_is_on_a_list() -> None:
 def test_the_search_sees_words_in_prose(text: str, found: int) -> None:
     """It sees them at both ends of a line, and takes no other word for one."""
     assert len(list(in_prose(text, 1))) == found
+
+
+@each_row(
+    "text, found",
+    [
+        ("It has its effect once all the same.", 1),
+        ("Allow such a one to call it, or such ones.", 2),
+        ("A target which counts as well.", 2),
+        ("It takes events as well as messages.", 0),
+        ("The answer is that of the function.", 1),
+        ("A proof that of itself says nothing.", 0),
+        ("Name those that failed.", 1),
+        ("the one\nthat failed", 1),
+    ],
+)
+def test_the_search_sees_phrases(text: str, found: int) -> None:
+    """Also over the end of a line, and no phrase that only looks alike."""
+    assert len(list(in_users_prose(text, 1))) == found
+
+
+@each_row(
+    "text, found",
+    [
+        ("Of deletions a handler hears nothing.", 1),
+        ("It stays. Of two writes the later one counts.", 1),
+        ("Of course it does.", 0),
+        ("| Of each call | the part of a call |", 0),
+        ("The rights of the role are `Of the queue`.", 0),
+    ],
+)
+def test_the_search_sees_inversions(text: str, found: int) -> None:
+    """Only at the beginning of a sentence."""
+    assert len(list(in_users_page(text))) == found
 
 
 @each_row(

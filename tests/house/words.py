@@ -11,7 +11,7 @@ import ast
 import io
 import re
 import tokenize
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -35,6 +35,30 @@ WORDS: Final = {
     r"a (?:object|item|outcome|unknown|error|answer|event|attempt)|an (?:user|unique)": "a, an",
 }
 """Regular expressions for prose: docstrings, comments, messages and pages."""
+
+PHRASES: Final = {
+    r"all the same": "still, anyway",
+    r"such (?:an? )?ones?": "name the thing",
+    r"the ones? that": "name the thing",
+    r"(?:is|are|was|were|be|been) told": "gets; the message says",
+    r"told of": "name, report",
+    r"counts? as well": "is healthy",
+    r"as well(?! as)": "too, also",
+    r"(?:is|are|as|than|by) (?:that|those) of": "repeat the noun",
+    r"those (?:that|which|who|whose)": "name them",
+    r"and its like": "and similar ...",
+    r"likewise": "the same",
+    r"goes on with|went on with": "continues",
+    r"to be had": "available",
+    r"and no more(?!\s\w)": "only",
+    r"(?:is|are) let rest": "gets no calls",
+    r"without further ado": "leave it out",
+}
+"""Turns of phrase that hide who does what, as regular expressions: for pages that users read, and
+for the docstrings and help of what they call."""
+
+INVERSIONS: Final = re.compile(r"(?:^|(?<=[.!?] )|(?<=[.!?]\n))Of (?!course)\w+", re.MULTILINE)
+"""``Of deletions, a handler hears nothing``: a sentence begins with its subject."""
 
 NAMES: Final = {
     "asked": "a noun for what it is: request, look_up",
@@ -113,15 +137,24 @@ VERBS: Final = {
 }
 """What no docstring begins with."""
 
-_PROSE: Final = [
-    (
-        re.compile(
-            rf"\b(?:{word})\b" if not word.endswith(")") else rf"\b(?:{word})", re.IGNORECASE
-        ),
-        instead,
-    )
-    for word, instead in WORDS.items()
-]
+
+def _compiled(words: Mapping[str, str]) -> list[tuple[re.Pattern[str], str]]:
+    """Return patterns of whole words; one that ends in a look-ahead needs no end of a word."""
+    return [
+        (
+            re.compile(
+                rf"\b(?:{word})" if word.endswith(")") else rf"\b(?:{word})\b", re.IGNORECASE
+            ),
+            instead,
+        )
+        for word, instead in words.items()
+    ]
+
+
+_PROSE: Final = _compiled(WORDS)
+_PHRASES: Final = _compiled(
+    {phrase.replace(" ", r"\s+"): instead for phrase, instead in PHRASES.items()}
+)
 _PART: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 
 
@@ -138,10 +171,39 @@ class Finding(NamedTuple):
 
 def in_prose(text: str, line: int) -> Iterator[Finding]:
     """Yield the words of `WORDS` in a text that begins on `line`."""
-    for pattern, instead in _PROSE:
+    yield from _matches(_PROSE, text, line)
+
+
+def in_users_prose(text: str, line: int) -> Iterator[Finding]:
+    """Yield the turns of phrase of `PHRASES` in a text that begins on `line`."""
+    yield from _matches(_PHRASES, text, line)
+
+
+def in_users_page(text: str) -> Iterator[Finding]:
+    """Yield the turns of phrase in a page in Markdown; names of code in back-ticks are left out."""
+    plain = _without_code(text)
+    yield from in_users_prose(plain, 1)
+    yield from _matches([(INVERSIONS, "begin with the subject")], plain, 1)
+
+
+def in_users_docstrings(source: str) -> Iterator[Finding]:
+    """Yield the turns of phrase in the docstrings and texts of a module."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield from in_users_prose(node.value, node.lineno)
+
+
+def _matches(
+    patterns: Sequence[tuple[re.Pattern[str], str]], text: str, line: int
+) -> Iterator[Finding]:
+    for pattern, instead in patterns:
         for match in pattern.finditer(text):
             number = line + text.count("\n", 0, match.start())
             yield Finding(number, " ".join(match[0].split()), instead)
+
+
+def _without_code(text: str) -> str:
+    return re.sub(r"`[^`\n]+`", "``", text)
 
 
 def in_name(name: str, line: int) -> Iterator[Finding]:
@@ -165,7 +227,7 @@ def in_python(source: str) -> Iterator[Finding]:
 
 def in_page(text: str) -> Iterator[Finding]:
     """Yield what a page in Markdown has, names of code in back-ticks left out."""
-    yield from in_prose(re.sub(r"`[^`\n]+`", "``", text), 1)
+    yield from in_prose(_without_code(text), 1)
 
 
 def in_path(path: Path) -> Iterator[Finding]:

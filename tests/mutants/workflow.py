@@ -379,8 +379,8 @@ MUTANTS: Final = (
     Mutant(
         "a run that goes on passes for one that did not run",
         "src/leeward/cli/output/exit_codes.py",
-        "STILL_RUNS: Final = ExitCode(10,",
-        "GOES_ON: Final = ExitCode(7,",
+        "STILL_RUNS: Final = ExitCode(\n    10,",
+        "STILL_RUNS: Final = ExitCode(\n    7,",
         "tests/cli/test_workflow.py::test_a_run_that_goes_on_has_an_exit_code_of_its_own",
     ),
     Mutant(

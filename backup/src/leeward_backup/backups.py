@@ -38,15 +38,15 @@ class Backups:
         client: knows the table and the bucket, which may be on different targets.
         table: its logical name.
         store: where the backups are: a bucket, and after a slash a prefix, as ``backups/shop``.
-        key_file: a file with a key of 32 bytes, with which everything is encrypted here; or
-            several, of which the others open what was written with them.
+        key_file: a file with a key of 32 bytes, which encrypts everything here; or several files:
+            the first encrypts, the others only decrypt.
         work: a folder on this machine for what a run has read; by default ``.leeward/backup``.
-        look: is told how far a run has come.
+        look: gets the progress of a run.
         copied_from: the place, BUCKET/PREFIX/TABLE, where the backups were made, if somebody has
-            copied them; else those of another place are refused.
+            copied them. Otherwise backups of another place are refused.
 
     Raises:
-        LeewardError: something of that cannot be.
+        LeewardError: an argument is wrong, or a home is missing.
     """
 
     def __init__(
@@ -75,18 +75,18 @@ class Backups:
         export: str | None = None,
         verify: bool = False,
     ) -> Backup:
-        """Create a backup; of what has not changed since the last one nothing is uploaded.
+        """Create a backup; upload only what has changed since the last one.
 
         Args:
-            id: of the backup, for runs that may be repeated: if it is there, it is returned.
+            id: of the backup, for runs that may be repeated: an existing backup is returned.
             rate: items a second to read, at most.
-            export: read no table, but an export that its service has written: a bucket, and after
+            export: read an export of the table's service instead of the table: a bucket, and after
                 a slash the folder of the export.
-            verify: read all segments of the last backup that this one has, too, and write those
-                anew that are damaged.
+            verify: read all segments that this backup shares with the last one, and write damaged
+                segments again.
 
         Raises:
-            LeewardError: there is no backup; call it again, and it goes on from there.
+            LeewardError: there is no backup; call it again, and it continues.
         """
         pace = Pace(rate, self._table.clock)
         checked = None if id is None else check_id(id)
@@ -100,17 +100,17 @@ class Backups:
     def create_within(self, seconds: float, *, id: str, rate: float | None = None) -> Backup | None:
         """Work on a backup for so many seconds; return it, or None if there is more to do.
 
-        Then call it again with the same id, on this machine or another: what was read is in the
-        bucket. Each call gets on by a page or a segment at least, however few seconds it has.
+        Then call it again with the same id, on any machine: what was read is in the bucket. Each
+        call reads at least a page or a segment.
 
         Args:
-            seconds: after which nothing new is begun.
-            id: of the backup; if it is there, it is returned.
+            seconds: when they are over, it begins nothing new.
+            id: of the backup; an existing backup is returned.
             rate: items a second to read, at most.
 
         Raises:
-            OtherRun: another run of this backup is at work, and goes on with it.
-            LeewardError: it went wrong; call it again, and it goes on from there.
+            OtherRun: another run works on this backup.
+            LeewardError: it failed; call it again, and it continues.
         """
         if not 0 <= seconds < float("inf"):
             raise InvalidRequest("seconds must be a number of seconds, 0 or more", field="seconds")
@@ -129,15 +129,15 @@ class Backups:
     def native(self, *, export: str | None = None) -> Native:
         """Let the table's own service make a backup, and wait until it is done.
 
-        What comes of it stays with that service: it is restored there, into a new table, or read by
-        what the service has for it.
+        The result stays with this service. Restore it there, into a new table, or read it with the
+        service's own tools.
 
         Args:
             export: make an export into this bucket and prefix instead.
 
         Raises:
-            Unsupported: none can be asked for; the message says what the service does.
-            BackupError: it has failed.
+            Unsupported: the service makes none on request; the message says what it does.
+            BackupError: it failed.
         """
         from leeward_backup.native import make_native
 
@@ -160,10 +160,10 @@ class Backups:
         return tuple(backups)
 
     def check(self, id: str = LATEST, *, deep: bool = False) -> Checked:
-        """Check a backup; with `deep` all of it is read, which alone finds a byte that has changed.
+        """Check a backup; `deep` reads all of it, and so also finds a changed byte.
 
         Raises:
-            BackupError: it is not there.
+            BackupError: no backup has this id.
         """
         named = self._folder.find(id)
         return check(self._folder, self._keys, named, self._look, deep=deep)
@@ -177,9 +177,9 @@ class Backups:
         skip_damaged: bool = False,
         plain: bool = False,
     ) -> Fit:
-        """Read a backup, and tell which items could not be stored in a table; nothing is written.
+        """Read a backup, and return the items that a table could not store; write nothing.
 
-        Arguments and exceptions are those of `restore`.
+        Arguments and exceptions as for `restore`.
         """
         from leeward_backup.restore import dry_run
 
@@ -197,22 +197,22 @@ class Backups:
         skip_damaged: bool = False,
         plain: bool = False,
     ) -> Restored:
-        """Restore a backup into a table, and read that again to see what it holds.
+        """Restore a backup into a table, and read the table again to compare.
 
         Args:
             id: of the backup; the last one by default.
-            into: the logical name of the table; by default the one that was backed up.
-            mode: ``empty`` refuses a table with items; ``missing`` writes items whose keys are not
-                there; ``overwrite`` replaces those that are.
+            into: the logical name of the table; by default the table of the backup.
+            mode: ``empty`` refuses a table with items; ``missing`` writes only missing items;
+                ``overwrite`` replaces existing items.
             rate: items a second to write, at most.
             parallel: items that are written at the same time.
-            skip_damaged: leave out what of the backup is damaged; `Restored.missing` names it.
-            plain: write a value that only another provider has, such as a set, as what
-                `load_data` returns of it. Else a backup with one is refused there.
+            skip_damaged: leave out the damaged parts of the backup; `Restored.missing` names them.
+            plain: write a value that only another provider has, such as a set, as `load_data`
+                returns it. Otherwise the restore refuses a backup with such values.
 
         Raises:
-            BackupError: it is damaged, or does not fit there; then nothing was written.
-            LeewardError: it went wrong on the way; call it again, and it goes on from there.
+            BackupError: it is damaged, or does not fit; then nothing was written.
+            LeewardError: it failed on the way; call it again, and it continues.
         """
         from leeward_backup.restore import restore_into
 
@@ -240,9 +240,9 @@ class Backups:
         """Delete old backups, and the segments that no backup needs any more.
 
         Args:
-            keep: so many of the latest stay.
-            days: and all that were started in so many days before now.
-            dry_run: delete nothing, and tell what would be deleted.
+            keep: how many of the latest backups stay.
+            days: backups of so many days stay, too.
+            dry_run: delete nothing, and return what would be deleted.
 
         Raises:
             BackupError: it was stopped for too long; call it again.

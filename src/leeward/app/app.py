@@ -12,7 +12,7 @@ def send_receipt(order: dict, context: Context) -> dict: ...   # its name: send-
 def remember(event: Event) -> None: ...
 ```
 
-`App.handler` returns what a cloud's runtime calls; ``Client(app=app)`` runs it in this process.
+`App.handler` returns the entry point for a cloud's runtime. ``Client(app=app)`` runs the app here.
 """
 
 from __future__ import annotations
@@ -61,9 +61,9 @@ class App:
     Attributes:
         name: as given.
         json_logs: as given.
-        handlers: by name, in the order of their definition; no two have the same.
+        handlers: by name, in the order of their definition; names are unique.
         workflows: definitions, in the order of their definition.
-        clients: those that were opened with it.
+        clients: the clients that were opened with it.
     """
 
     def __init__(self, name: str, *, json_logs: bool = False, otel: bool = False) -> None:
@@ -81,7 +81,7 @@ class App:
             self._telemetry = Telemetry()
 
     def __repr__(self) -> str:
-        """Show its name and those of its handlers."""
+        """Show its name and the names of its handlers."""
         return f"<App {self.name!r}: {', '.join(self.handlers) or 'no handlers'}>"
 
     def function(
@@ -94,23 +94,23 @@ class App:
         final: Iterable[type[BaseException]] = (),
         queued: bool = False,
     ) -> Callable[[F], F]:
-        """Register the decorated function: a call gives its payload, and gets what it returns.
+        """Register the decorated function: it gets the call's payload, and returns the answer.
 
         Args:
-            bare: nothing: there is none but by name.
+            bare: nothing: all arguments are by name.
             name: by default the function's own, with hyphens for underscores.
             effect: what running it again would do, as for `Client.invoke`.
-            timeout: seconds that it may take; the platform's own limit holds besides.
+            timeout: seconds that it may take; the platform's own limit applies, too.
             retries: how often a queued call is tried again; by default the platform decides.
             final: errors after which a queued call is not tried again.
-            queued: take calls of `Client.enqueue` too, where those come through a queue of their
-                own.
+            queued: take calls of `Client.enqueue`, too, if the cloud has a queue of its own for
+                them.
 
         Raises:
             ConfigError: an argument is wrong, or the name is taken.
         """
         if bare:
-            raise ConfigError("@app.function stands without its parentheses; write @app.function()")
+            raise ConfigError("@app.function needs its parentheses; write @app.function()")
         return self._register(
             Kind.CALL,
             name,
@@ -133,7 +133,7 @@ class App:
     ) -> Callable[[F], F]:
         """Subscribe the decorated function to the events of a bus, each at least once.
 
-        Annotated with `Event`, or with nothing, it gets the event; with another type, the data.
+        With the annotation `Event`, or without one, it gets the event; with another type, the data.
 
         Args:
             bus: its logical name.
@@ -164,7 +164,7 @@ class App:
     ) -> Callable[[F], F]:
         """Let the decorated function handle the messages of a queue, each at least once.
 
-        Annotated with `leeward.app.Message`, it gets the message; else what is in its JSON.
+        With the annotation `leeward.app.Message` it gets the message; else the content of its JSON.
 
         Args:
             queue: its logical name.
@@ -195,18 +195,18 @@ class App:
     ) -> Callable[[F], F]:
         """Let the decorated function handle each object that is written, at least once.
 
-        It gets a `leeward.app.ObjectEvent`; a write that is told again has the same idempotency
-        key. It may put objects only where `writes` says.
+        It gets a `leeward.app.ObjectEvent`. All events of one write have the same idempotency key.
+        It may put objects only where `writes` says.
 
         Args:
             bucket: its logical name.
-            prefix: with which the keys begin.
+            prefix: the beginning of the keys.
             writes: where it puts objects, such as ``inbox/processed/``; one place or several.
             name: by default the function's own, with hyphens for underscores.
             timeout: seconds that it may take.
             retries: how often an object is tried again; by default the platform decides.
             final: errors after which the object is given up at once.
-            queued: they wait in a queue of the handler's name; False: the cloud calls it itself.
+            queued: objects wait in a queue of the handler's name; False: the cloud calls it.
 
         Raises:
             ConfigError: an argument is wrong, or the name is taken.
@@ -232,7 +232,7 @@ class App:
         timeout: float | None = None,
         retries: int | None = None,
     ) -> Callable[[F], F]:
-        """Run the decorated function at times; it gets the time for which it is run, in UTC.
+        """Run the decorated function on a schedule; it gets the scheduled time, in UTC.
 
         Args:
             schedule: five fields as in a crontab: minute, hour, day of the month, month, day of the
@@ -256,11 +256,11 @@ class App:
     ) -> Callable[[Body], Definition]:
         """Make a workflow of the decorated function, which runs once, now.
 
-        Clients of the app can start it. Its steps are functions of this app, or logical names;
-        what the app says of a function's effect and timeout holds for its steps.
+        Clients of the app can start it. Its steps are functions of this app, or logical names. A
+        step takes the effect and timeout that the app declares for its function.
 
         Args:
-            name: by which it is started.
+            name: of the workflow.
             timeout: of a whole run: seconds, or a text like ``"24h"``.
 
         Raises:
@@ -277,10 +277,10 @@ class App:
         return add
 
     def warm(self, make: Callable[[], T]) -> Callable[[], T]:
-        """Make what the decorated function returns once for each process, and share it.
+        """Call the decorated function once for each process, and share what it returns.
 
-        Every one is run before the first call, in the order of definition. Calling it returns the
-        shared value, in a handler or in another such function.
+        All of these functions run before the first call, in the order of definition. Calling one
+        returns its shared value, in a handler or in another of these functions.
         """
         check_warmed(make)
         return self._warm.add(make)
@@ -288,8 +288,8 @@ class App:
     def client(self) -> Client:
         """Return the client that runs the app in this process, ``Client(Local(), app=app)``.
 
-        Where none is open, as on a cloud, one is opened as ``Client(app=app)``, and all share it.
-        It stays open: do not close it.
+        If none is open, as on a cloud, it opens ``Client(app=app)`` once for the process. All
+        handlers share it: do not close it.
         """
         return self.clients.client()
 
@@ -303,23 +303,23 @@ class App:
         return bool(self._warm)
 
     def warm_up(self) -> None:
-        """Run what is to be run before the first call, unless this process has done it."""
+        """Make the shared values, unless this process has made them."""
         self._warm.up()
 
     def warm_up_if_due(self, monotonic: Callable[[], float]) -> None:
-        """Do the same for whoever asks how an instance is; after a failure not at once again.
+        """Do the same for a health check; after a failure not again for some seconds.
 
         Raises:
-            TooSoon: it has failed in the last seconds.
+            TooSoon: it failed in the last seconds.
         """
         self._warm.up_if_due(monotonic)
 
     def handler(self, platform: str, **options: Any) -> Any:
-        """Return what a cloud's runtime calls.
+        """Return the entry point for a cloud's runtime.
 
         Args:
             platform: the name of an adapter that has a runtime, as in ``CLOUD_PROVIDER``.
-            options: of that runtime; its page describes them.
+            options: of that runtime; the page on functions lists them.
 
         Raises:
             ConfigError: there is no such runtime, an option or a handler is wrong.
@@ -330,11 +330,11 @@ class App:
         return runtime_of(platform)(self, **options)
 
     def check(self) -> None:
-        """Check every handler: its parameters, what its annotations say, and what it writes.
+        """Check every handler: its parameters, its annotations, and where it writes.
 
         Raises:
-            ConfigError: one is wrong, or handlers of objects would run for each other's output
-                without end; they are named.
+            ConfigError: a handler is wrong, or handlers of objects would run for each other's
+                output without end; the message names them.
         """
         check_no_loop(self.handlers.values())
         for handler in self.handlers.values():

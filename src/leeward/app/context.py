@@ -1,4 +1,4 @@
-"""What a handler may know of its call, and the call that is running."""
+"""The context of a call, for its handler; and the call that is running."""
 
 from __future__ import annotations
 
@@ -26,10 +26,9 @@ LOGGER = "leeward.app"
 
 
 class Context:
-    """What a handler may know of its call, alike on every platform.
+    """The context of a call, the same on every platform.
 
-    It is handed to the handler's second parameter, and `current` returns it to whatever the handler
-    calls.
+    The handler's second parameter gets it. `current` returns it to any code that the handler calls.
 
     Attributes:
         function: name of the function, subscription, queue handler or schedule.
@@ -38,20 +37,21 @@ class Context:
         idempotency_key: the same on every attempt; for an event its source and id.
         attempt: 1 for the first delivery; None where the platform does not count.
         deadline: on the clock's `monotonic`, when the caller, or the platform, stops waiting.
-        clock: by which `deadline` is measured.
-        provider: such as ``local``: on which cloud it runs.
+        clock: of `deadline`.
+        provider: the cloud on which it runs, such as ``local``.
         region: of that cloud, or None.
         trace: the W3C ``traceparent`` that came with the call, or None.
         headers: of the request, or the attributes of the message; names in lower case.
-        principal: who calls, as the platform has checked it, such as ``ISSUER#SUBJECT``; None where
-            it has not, or passes that on in a form that a caller can forge. ``local`` there.
+        principal: the caller, as the platform has checked it, such as ``ISSUER#SUBJECT``. None if
+            the platform did not check it, or if a caller could forge it. On ``local`` it is
+            ``local``.
         payload: the input as JSON, before it was decoded for the handler.
-        clients: of the app; None where no app has the function.
+        clients: of the app; None if no app has the function.
         effects: how many effects have begun in this call: see `effect`.
-        dedup: what the answer says of repeated keys: they are recognised for this ``target`` or for
-            the ``group``, or not (``none``); None says nothing.
-        guard: the idempotent function that the call has come to; what that one says of keys and
-            effects holds for the handler only if it is all that there is of it.
+        dedup: where repeated keys are recognised: on this ``target``, in the ``group``, or not
+            (``none``); None if the answer says nothing about it.
+        guard: the idempotent function that runs. Its keys and effects are the handler's only if it
+            is the whole handler.
         did_nothing: it is proved that nothing of that function has run.
     """
 
@@ -114,7 +114,7 @@ class Context:
         self.did_nothing = False
 
     def __repr__(self) -> str:
-        """Show names and ids, and nothing of what came with the call."""
+        """Show names and ids, and no input."""
         return (
             f"Context(function={self.function!r}, call_id={self.call_id!r}, "
             f"attempt={self.attempt!r}, provider={self.provider!r}, region={self.region!r})"
@@ -127,10 +127,10 @@ class Context:
     def check_deadline(self, needs: float = 0.0) -> None:
         """Stop here unless more than `needs` seconds are left.
 
-        Call it between two steps of long work, before one that would be cut off.
+        Call it between two steps of long work, before a step that would be cut off.
 
         Raises:
-            Problem: with status 503, so that whoever may try again does.
+            Problem: with status 503, so that a caller who may try again does.
         """
         if self.remaining() <= needs:
             from leeward.app.problem import out_of_time
@@ -140,10 +140,10 @@ class Context:
     def effect(self) -> None:
         """Announce an effect that leeward does not see, such as a charge at a bank.
 
-        Calls of a leeward client are seen without it. In an idempotent function with
-        ``effects="marked"`` it is proved until the first effect that a failed call has changed
-        nothing; that one is written down before it begins. If this raises, the effect must not
-        begin.
+        leeward sees the calls of its own clients. In an idempotent function with
+        ``effects="marked"``, a call that fails before its first effect is proved to have changed
+        nothing. The first effect is written to the record before it begins. If this method raises,
+        do not begin the effect.
         """
         (RUNNING.get()[1] or self).begin()
 
@@ -152,7 +152,7 @@ class Context:
         await (RUNNING.get()[1] or self).begin_async()
 
     def begin(self) -> None:
-        """Count an effect; whoever announces one calls `effect`."""
+        """Count an effect. To announce one, call `effect`."""
         self.effects += 1
 
     async def begin_async(self) -> None:
@@ -160,7 +160,7 @@ class Context:
         self.effects += 1
 
     def proved_not_run(self) -> None:
-        """Take one back of which it is proved that it did not take place."""
+        """Subtract an effect that is proved not to have happened."""
         self.effects -= 1
 
     @property
@@ -195,8 +195,8 @@ class Context:
 def current() -> Context | None:
     """Return the context of the handler that is running; None outside of one.
 
-    It is known to what the handler calls on its own thread or in its own task. A thread that the
-    handler starts knows it if it is run in `contextvars.copy_context`.
+    Code on the handler's own thread or in its own task gets it. A thread that the handler starts
+    gets it if it runs in `contextvars.copy_context`.
     """
     found: Context | None = RUNNING.get()[0]
     return found

@@ -126,9 +126,9 @@ def _was_last(handler: Handler, delivery: Delivery) -> bool:
 
 
 def _ran(error: BaseException, handler: Handler, context: Context) -> Ran:
-    """Return whether a handler that raised has had an effect, as far as it is proved.
+    """Return whether a handler that raised had an effect, as far as it is proved.
 
-    That it has announced none says nothing of those that it keeps to itself.
+    There may be effects that it did not announce.
     """
     if isinstance(error, Problem) and error.ran is not None:
         return error.ran

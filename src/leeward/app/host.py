@@ -187,10 +187,10 @@ class Host:
     def hand_over(
         self, own: Handler | None, events: Sequence[ObjectEvent], delivery: Delivery
     ) -> tuple[Handler, Answer] | None:
-        """Let handlers have objects, whose keys begin as they want; return a failure, and whose.
+        """Run the matching handlers of some objects; return the first failure and its handler.
 
-        After a failure the others are handled all the same. One that may be tried again comes
-        first: what else is in a message can then still go well.
+        After a failure the other handlers still run. A failure that may be tried again comes first,
+        so that the rest of the message can still succeed.
 
         Args:
             own: the one handler that they are for, which knows their bucket by its own name; None

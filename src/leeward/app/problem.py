@@ -38,16 +38,15 @@ class Problem(Exception):
     """An answer other than success, for the caller to read.
 
     Args:
-        message: for the caller; it goes over the wire as it is, so put nothing secret into it.
-        status: of HTTP, 400 to 599: what is answered where the caller came by HTTP.
+        message: for the caller; it is sent unchanged, so put nothing secret into it.
+        status: of the HTTP answer, 400 to 599.
         reason: a stable word that a program may act on, such as ``sold_out``.
-        retryable: whether the same call may end otherwise later; by default what the status says.
-            A delivery is tried again then, else it is given up at once.
+        retryable: whether the same call may succeed later; by default the status decides. If so,
+            a delivery is tried again; if not, it is given up at once.
         retry_after: seconds that the caller should wait.
 
     Attributes: as the arguments, and
-        ran: whether what the call asks for has taken effect, where the problem itself tells; None
-            where it does not.
+        ran: whether the call had its effect, if the problem itself says so; else None.
     """
 
     ran: Ran | None = None
@@ -98,7 +97,7 @@ class Flaw(NamedTuple):
 
 
 class InvalidInput(Problem):
-    """The input is not what the handler's annotation says: status 400, and given up at once.
+    """The input does not fit the handler's annotation: status 400, and given up at once.
 
     Attributes:
         path: where in the input the first flaw is, such as ``$.items[1].qty``.

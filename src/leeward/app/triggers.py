@@ -1,4 +1,4 @@
-"""What a trigger hands to a handler, alike on every platform."""
+"""The input of a handler, the same on every platform."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ class Kind(Enum):
 
 
 class Message(NamedTuple):
-    """A message of a queue, for a handler that is annotated with it.
+    """A message of a queue, for a handler with this annotation.
 
     Attributes:
         queue: its logical name.
         id: the platform's.
         body: byte for byte.
-        attributes: what came beside the body; names in lower case.
+        attributes: of the message; names in lower case.
     """
 
     queue: str
@@ -46,20 +46,20 @@ class Message(NamedTuple):
 
 
 class ObjectEvent(NamedTuple):
-    """An object that was written, as every store tells of it.
+    """An object that was written. Attributes are None if the store does not report them.
 
     Attributes:
         bucket: its logical name, as the handler has it.
         key: the name of the object in it.
-        version: opaque; of one key, another one for each write. With bucket and key it says which
-            write this is about, however often it is told.
-        size: bytes; None where the store does not tell.
-        etag: as the store spells it, without quotes; None where it does not tell.
-        sequence: of two writes of one key, the later one has the greater text; None where the
-            store does not tell. It says nothing across keys.
-        time: of the write, in UTC; None where the store does not tell.
-        revision: as leeward's operations on objects tell it, None where the store does not: an
-            object that has another one by now was written again since.
+        version: opaque; each write of a key has another one. Bucket, key and version identify a
+            write, even if it is reported several times.
+        size: bytes.
+        etag: as the store spells it, without quotes.
+        sequence: the later of two writes of one key has the greater text. Do not compare it across
+            keys.
+        time: of the write, in UTC.
+        revision: as in leeward's operations on objects. If the object has another revision now, it
+            was written again.
     """
 
     bucket: str
@@ -87,7 +87,7 @@ class Delivery(NamedTuple):
         attempt: 1 for the first; None where the platform does not count.
         trace: the W3C ``traceparent`` that came along, or None.
         headers: of the request, or the attributes of the message; names in lower case.
-        principal: who calls, as the platform has checked it; None where it has not.
+        principal: the caller, as the platform has checked it; None if it has not.
     """
 
     input: Input

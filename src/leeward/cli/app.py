@@ -57,7 +57,7 @@ def leeward(
         bool,
         typer.Option(
             NO_TRUST_ENV,
-            help="Hardened mode: no variable counts, and no file that is not named by --config.",
+            help="Hardened mode: ignore variables, and files that --config does not name.",
         ),
     ] = False,
     json: Annotated[
@@ -155,7 +155,7 @@ add_command(
     "leeward dlq redrive parcels-dead --dry-run",
     "leeward dlq redrive parcels-dead --to parcels --rate 10 --force",
 )
-records = _group("keys", "The records of idempotent functions, and settling one by hand.")
+records = _group("keys", "List the records of idempotent functions, and settle one by hand.")
 add_command(records, "list", keys.list_, "leeward keys list keys --state unknown")
 add_command(
     records,

@@ -17,14 +17,14 @@ class FunctionConfig(NamedTuple):
     """``[functions.<name>]``.
 
     Attributes:
-        effect: what repeating a call would do; None for what the app declares, else ``unsafe``.
+        effect: what repeating a call would do; None for the app's declaration, else ``unsafe``.
         shared_dedup: one store deduplicates for every target (``dedup_scope = "group"``).
         timeout: seconds that the function itself may run for, and the default deadline of a call.
-        names: its own names on targets, where they differ from the logical name.
-        marks: it marks each of its answers, on every target; None for what the app shows: its
-            functions do.
-        queue: it is a queue, whose handler takes messages, and no function; None where that is not
-            said.
+        names: its own names on targets, if they differ from the logical name.
+        marks: it marks each of its answers, on every target; None: the functions of the client's
+            app do.
+        queue: it is a queue with a handler of messages, and not a function; None if not
+            configured.
     """
 
     effect: Effect | None = None
@@ -69,7 +69,7 @@ class GroupConfig(NamedTuple):
         targets: in order of preference; empty for the whole order.
         residency: where a target has to be, one of these; empty for anywhere.
         weights: target to the percentage of the calls that it is asked for first.
-        fail_back: as of `Config`, for these; None for the same.
+        fail_back: as in `Config`, for this group; None for the same.
     """
 
     functions: tuple[str, ...] = ()
@@ -85,8 +85,8 @@ class HealthChecks(NamedTuple):
 
     Attributes:
         interval: seconds between two probes of a target.
-        failures: probes in a row that have to fail before it counts as ill.
-        recoveries: probes in a row that have to go well before calls return.
+        failures: failed probes in a row before the target is ill.
+        recoveries: successful probes in a row before calls return.
     """
 
     interval: float = 30.0
@@ -100,7 +100,7 @@ class WorkflowConfig(NamedTuple):
     Attributes:
         definition: ``module:flow``, or a file of YAML or JSON beside the ``.toml``; None for one
             that is given in Python.
-        names: what it is called where it is deployed, if that is not its name.
+        names: its names on the clouds where it is deployed, if they differ.
     """
 
     definition: str | None
@@ -119,12 +119,13 @@ class ExportConfig(NamedTuple):
     """``[export.<provider>]``: for infrastructure files.
 
     Attributes:
-        domain: the name by which others than leeward call the app; empty for none.
-        zone: of DNS, that has the domain, in the provider's words.
+        domain: the name of the app for callers without leeward; empty for none.
+        zone: the DNS zone of the domain, in the provider's words.
         interval: seconds from one health check to the next.
         failures: of checks in a row, after which a region does not answer.
-        standby_instances: that a standby region keeps ready; None for the provider's usual way.
-        retention_days: that a bucket keeps what was deleted or overwritten.
+        standby_instances: instances that a standby region keeps ready; None for the provider's
+            default.
+        retention_days: days for which a bucket keeps deleted and overwritten objects.
     """
 
     domain: str = ""

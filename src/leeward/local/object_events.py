@@ -65,7 +65,7 @@ class ObjectEvents:
         self._handlers: dict[str, Handler] = {}
 
     def add(self, handlers: Iterable[Handler]) -> None:
-        """Let handlers have objects, from now on, and all of them at once.
+        """Deliver objects to these handlers from now on; add all of them at once.
 
         Raises:
             ConfigError: a name is taken.

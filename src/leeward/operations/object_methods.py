@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class ObjectMethods:
-    """Those of `leeward.Client`."""
+    """The object methods of `leeward.Client`."""
 
     _operations: Operations
     _router: FailoverDriver
@@ -32,7 +32,7 @@ class ObjectMethods:
         metadata: Mapping[str, str] | None = None,
         timeout: float | None = None,
     ) -> StoreReceipt:
-        """Write an object whole, in the bucket's home.
+        """Write a whole object in the bucket's home.
 
         Args:
             bucket: its logical name.
@@ -40,8 +40,8 @@ class ObjectMethods:
             data: all of it; one request carries it.
             if_absent: write only if no object has this name.
             if_revision: write only if the object still has this revision.
-            metadata: short texts to be kept with it; `head_object` tells them.
-            timeout: seconds; by default what is configured for the bucket, else 60.
+            metadata: short texts that are stored with it; `head_object` returns them.
+            timeout: seconds; by default the bucket's configured ``timeout``, else 60.
 
         Raises:
             Conflict: the condition did not hold.
@@ -67,15 +67,15 @@ class ObjectMethods:
         length: int | None = None,
         timeout: float | None = None,
     ) -> ObjectReader | None:
-        """Read an object, or a range of one, while you iterate; None if there is none.
+        """Read an object, or a range of it, while you iterate; None if there is none.
 
         Args:
             bucket: its logical name.
             name: of the object.
             start: the first byte.
-            length: bytes at most; by default all there are.
-            timeout: seconds for each request, of which there is one for 8 MiB; by default what is
-                configured for the bucket, else 60.
+            length: bytes at most; by default to the end.
+            timeout: seconds for each request of 8 MiB; by default the bucket's configured
+                ``timeout``, else 60.
         """
         from leeward.operations.downloads import opened
 
@@ -101,7 +101,7 @@ class ObjectMethods:
     ) -> ObjectPage:
         """List one page of the objects whose names begin with `prefix`.
 
-        `cursor` is that of the page before. A page may be empty, and not the last one.
+        `cursor` is the cursor of the page before. An empty page need not be the last one.
         """
         call, seconds, finish = self._operations.objects.list_objects(
             bucket, prefix, cursor, timeout
@@ -111,13 +111,13 @@ class ObjectMethods:
     def delete_object(
         self, bucket: str, name: str, *, timeout: float | None = None
     ) -> StoreReceipt:
-        """Delete an object; that it was not there is no error."""
+        """Delete an object. A missing object is not an error."""
         call, seconds, finish = self._operations.objects.delete_object(bucket, name, timeout)
         return finish(call, self._router.perform(call, seconds))
 
 
 class AsyncObjectMethods:
-    """Those of `leeward.AsyncClient`."""
+    """The object methods of `leeward.AsyncClient`."""
 
     _operations: Operations
     _router: FailoverDriver
@@ -186,6 +186,6 @@ class AsyncObjectMethods:
     async def delete_object(
         self, bucket: str, name: str, *, timeout: float | None = None
     ) -> StoreReceipt:
-        """Delete an object; that it was not there is no error."""
+        """Delete an object. A missing object is not an error."""
         call, seconds, finish = self._operations.objects.delete_object(bucket, name, timeout)
         return finish(call, await self._router.perform_async(call, seconds))

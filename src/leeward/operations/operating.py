@@ -1,4 +1,4 @@
-"""What an operator does with a client: look at the targets, take one out, ask why."""
+"""What an operator does with a client: list the targets, isolate one, ask why."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Operating:
-    """The methods that both clients have and that wait for nothing."""
+    """The methods of both clients that do not wait."""
 
     _operations: Operations
 
@@ -25,32 +25,32 @@ class Operating:
         )
 
     def targets(self) -> list[TargetStatus]:
-        """Describe the targets, in order: what they can do, the settings in force, and evidence."""
+        """Describe the targets, in order: their capabilities, settings and evidence."""
         return self._operations.targets()
 
     def native(self, target: str, service: str) -> object:
-        """Return the vendor's own client of a service: the way out, for what is not portable."""
+        """Return the vendor's own client of a service, for what is not portable."""
         return self._operations.native(target, service)
 
     def probe(self, target: str) -> ProbeReport:
-        """Look whether a target works, cheaply and without any effect; it takes 4 seconds at most.
+        """Check whether a target works, cheaply and without any effect, in 4 seconds at most.
 
-        It concerns nothing else: no call goes elsewhere because of it.
+        The result changes nothing: no call goes elsewhere because of it.
         """
         return self._operations.probe(target)
 
     def isolate(self, target: str) -> None:
-        """Send nothing to a target any more, whatever is seen of it, until it is restored.
+        """Send nothing to a target any more, until `restore`.
 
-        Calls that may go nowhere else raise `TargetUnavailable`, or `HomeUnavailable`. It concerns
-        this client alone.
+        Calls that have no other target raise `TargetUnavailable`, or `HomeUnavailable`. Only this
+        client is concerned.
         """
         self._operations.router.isolate(self._operations.check_target(target))
 
     def restore(self, target: str) -> None:
         """Let calls flow to a target again: a share first, then all.
 
-        It ends an isolation, and the time for which a target is let rest after failures.
+        It ends an isolation, and the pause after failures.
         """
         self._operations.router.restore(self._operations.check_target(target))
 
@@ -58,18 +58,18 @@ class Operating:
         """Return in words what was decided about a call, and why.
 
         Args:
-            call_id: from any of the `attempts` of its result or exception. The last 256 calls that
-                did not go well at once are remembered.
+            call_id: from any of the `attempts` of its result or exception. The client remembers the
+                last 256 calls that did not succeed at once.
         """
         from leeward.operations.arguments import check_call_id
 
         return self._operations.router.explain(check_call_id(call_id))
 
     def listen(self, listener: Callable[[RoutingEvent], object]) -> None:
-        """Let `listener` know everything that is decided about targets and calls from now on.
+        """Call `listener` with every decision about targets and calls from now on.
 
-        It is called on the thread of the call that brought the event about, without any lock. What
-        it raises is ignored.
+        It runs on the thread of the call that caused the event, without any lock. Its exceptions
+        are ignored.
         """
         if not callable(listener):
             raise InvalidRequest("listener must be callable with one event", field="listener")

@@ -1,4 +1,4 @@
-"""What the blocks of a flow give to the ``with`` that opens them: handlers, branches, cases."""
+"""The blocks of a flow, for the ``with`` that opens them: handlers, branches, cases."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from leeward.workflow.trace import Trace, users_line
 
 
 class AttemptBlock:
-    """What `Flow.attempt` gives: `on` adds a handler."""
+    """The block of `Flow.attempt`: `on` adds a handler."""
 
     def __init__(self, trace: Trace, id: str) -> None:
         self._trace = trace
@@ -20,9 +20,9 @@ class AttemptBlock:
 
     @contextmanager
     def on(self, *errors: str) -> Iterator[Ref]:
-        """Handle errors of these names with what the block adds; `ANY` is every name.
+        """Handle errors of these names with the block; `ANY` is every name.
 
-        It gives a reference to the error: its fields are `name` and `steps`.
+        ``as`` gets a reference to the error, with the fields `name` and `steps`.
 
         Raises:
             ConfigError: other nodes were added since the attempt.
@@ -34,7 +34,7 @@ class AttemptBlock:
 
 
 class ParallelBlock:
-    """What `Flow.parallel` gives: `branch` adds one."""
+    """The block of `Flow.parallel`: `branch` adds a branch."""
 
     def __init__(self, trace: Trace) -> None:
         self.branches: list[Branch] = []
@@ -42,14 +42,14 @@ class ParallelBlock:
 
     @contextmanager
     def branch(self, id: str) -> Iterator[None]:
-        """Add a branch with what the block adds."""
+        """Add the block as a branch."""
         with self._trace.collected() as body:
             yield
         self.branches.append(Branch(id, tuple(body)))
 
 
 class Choice:
-    """What `Flow.choose` gives: `when` adds a case, and `otherwise` what is done in no case."""
+    """The block of `Flow.choose`: `when` adds a case, and `otherwise` the default."""
 
     def __init__(self, trace: Trace) -> None:
         self.cases: list[Case] = []
@@ -58,7 +58,7 @@ class Choice:
 
     @contextmanager
     def when(self, test: Test) -> Iterator[None]:
-        """Add a case with what the block adds."""
+        """Add the block as a case."""
         condition = condition_of(test)
         with self._trace.collected() as body:
             yield
@@ -66,7 +66,7 @@ class Choice:
 
     @contextmanager
     def otherwise(self) -> Iterator[None]:
-        """Do what the block adds if no case holds."""
+        """Run the block if no case holds."""
         with self._trace.collected() as body:
             yield
         self.default = tuple(body)

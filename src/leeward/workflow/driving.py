@@ -120,7 +120,7 @@ class Turns:
 
 
 class Means(NamedTuple):
-    """What runs go on with.
+    """Journal, invoker and clock of a run.
 
     Attributes:
         journal: of the runs.

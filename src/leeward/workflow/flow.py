@@ -1,7 +1,7 @@
 """A workflow written in Python: a function that runs once, when it is imported.
 
-What it is given are references, not values: there is nothing to compare or to loop over yet. Each
-call on the `Flow` adds a node to the definition::
+Its arguments are references, not values: it cannot compare them or loop over them yet. Each call on
+the `Flow` adds a node to the definition::
 
     @workflow("order", timeout="24h")
     def order_flow(w: Flow, order: Ref) -> None:
@@ -42,8 +42,8 @@ from leeward.workflow.trace import Trace, users_line
 class Flow:
     """Collects the nodes of a definition, in the order of the calls.
 
-    An id names a node in everything that is said of a run; where none is given, a step has that of
-    its function, and other nodes have their kind and a number.
+    An id names a node in a run's events and errors. By default the id of a step is its function's
+    name, and other nodes have their kind and a number.
     """
 
     def __init__(self, trace: Trace, resolve: Resolve) -> None:
@@ -63,19 +63,19 @@ class Flow:
         undo_timeout: int | str | None = None,
         undo_retry: Retry | None = None,
     ) -> Ref:
-        """Call a function. Return a reference to what it will return.
+        """Call a function. Return a reference to its result.
 
         Args:
             function: of the app, or a logical name.
             payload: JSON, with references in it.
             id: by default the function's name.
-            undo: the function that takes it back, for the saga around it.
-            effect: what repeating it would do; by default what the app says, else ``unsafe``.
+            undo: the function that compensates it, for the saga around it.
+            effect: what repeating it would do; by default the app's declaration, else ``unsafe``.
             timeout: of each attempt; by default the function's own, else a minute.
-            retry: which failures are tried again; by default those that prove that it did not run,
-                twice more.
+            retry: which failures are tried again; by default only a failure that proves that it
+                did not run, twice more.
             undo_timeout: of each attempt of the undo.
-            undo_retry: by default whatever fails, five times more.
+            undo_retry: by default every failure, five times more.
 
         Raises:
             ConfigError: an argument is wrong.
@@ -98,7 +98,7 @@ class Flow:
 
     @contextmanager
     def attempt(self, id: str | None = None) -> Iterator[AttemptBlock]:
-        """Handle the errors of what the block adds, by `AttemptBlock.on` behind it."""
+        """Handle the errors of the block's steps, with `AttemptBlock.on` after the block."""
         id = id or self._trace.number("attempt")
         with self._trace.collected() as body:
             yield AttemptBlock(self._trace, id)
@@ -108,11 +108,11 @@ class Flow:
     def saga(
         self, id: str | None = None, *, undo: Literal["reverse", "parallel"] = "reverse"
     ) -> Iterator[None]:
-        """Take back what the block adds, as a whole, if an error leaves it.
+        """Compensate the whole block if an error leaves it.
 
         Args:
             id: of the saga.
-            undo: one after the other, the last step first; or all beside each other.
+            undo: one after the other, the last step first; or all at the same time.
         """
         if undo not in ("reverse", "parallel"):
             raise ConfigError(f"{users_line()}: undo must be 'reverse' or 'parallel'")
@@ -123,7 +123,7 @@ class Flow:
 
     @contextmanager
     def parallel(self, id: str | None = None) -> Iterator[ParallelBlock]:
-        """Run branches beside each other; the block adds them by `ParallelBlock.branch`."""
+        """Run branches at the same time; the block adds them with `ParallelBlock.branch`."""
         id = id or self._trace.number("parallel")
         found = ParallelBlock(self._trace)
         with self._trace.collected() as body:
@@ -133,7 +133,7 @@ class Flow:
 
     @contextmanager
     def choose(self, id: str | None = None) -> Iterator[Choice]:
-        """Do one of several blocks; the block adds them by `Choice.when` and `otherwise`."""
+        """Run one of several blocks; the block adds them with `Choice.when` and `otherwise`."""
         id = id or self._trace.number("choose")
         found = Choice(self._trace)
         with self._trace.collected() as body:
@@ -143,7 +143,7 @@ class Flow:
 
     @contextmanager
     def each(self, items: Ref, id: str, *, at_once: int = 1) -> Iterator[Ref]:
-        """Do what the block adds for each element of a list; it gives a reference to the element.
+        """Run the block for each element of a list; ``as`` gets a reference to the element.
 
         Args:
             items: the list.
@@ -166,7 +166,7 @@ class Flow:
         self._trace.add(model.Wait(id or self._trace.number("wait"), whole))
 
     def stop(self, result: Json | Ref = None, *, id: str | None = None) -> None:
-        """End the run well, with a result."""
+        """End the run successfully, with a result."""
         id = id or self._trace.number("stop")
         self._trace.add(model.Stop(id, template_of(result, f"{users_line()}: stop {id!r}")))
 
@@ -213,10 +213,10 @@ def workflow(
     """Make a definition of the decorated function, which runs once, now.
 
     Args:
-        name: by which the workflow is started.
-        timeout: for a whole run, looked at before each step: seconds, or a text like ``"24h"``.
-        resolve: tells of a function object its logical name and effect. By default a function's
-            own name counts, with hyphens for underscores.
+        name: of the workflow.
+        timeout: of a whole run, checked before each step: seconds, or a text like ``"24h"``.
+        resolve: returns the logical name and effect of a function object. By default the name is
+            the function's own, with hyphens for underscores.
 
     Raises:
         ConfigError: the flow is wrong, or some engine cannot run it; the message names the line.
@@ -238,10 +238,10 @@ def workflow(
 
 
 def _line_of_function(body: Body, name: str) -> str:
-    """Return the file and line of a flow's function, once it takes what it is given.
+    """Return the file and line of a flow's function, after a check of its parameters.
 
     Raises:
-        ConfigError: it takes something else.
+        ConfigError: it does not take a flow and an input.
     """
     code = getattr(body, "__code__", None)
     if code is None:

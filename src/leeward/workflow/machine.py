@@ -26,7 +26,7 @@ class Machine:
         self._advance(_Task(execution(definition, run, value), None, 0), None)
 
     def resolve(self, command: Command, answer: Answer) -> None:
-        """Take how a command of `open` has ended; what comes of it is in `open` then, or `end`."""
+        """Record a command's result and advance: new commands are in `open`, the end in `end`."""
         place = (command.path, command.attempt)
         del self.open[place]
         self._advance(self._tasks.pop(place), answer)

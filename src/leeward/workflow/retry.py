@@ -9,19 +9,19 @@ from leeward.workflow.durations import seconds_of
 
 _ANY = "*"
 _PROOFS = ("Call.Throttled", "Call.NotSent")
-"""What proves that a function did not run: nobody wants to name them each time."""
+"""The errors that prove that a function did not run. Every retry covers them."""
 
 
 class Retry(NamedTuple):
     """Try again, a few times, with growing pauses. Times are whole seconds.
 
     Attributes:
-        on: names of errors; ``*`` for every one. A flow adds those that prove that the function did
-            not run.
-        attempts: how often the function is called at most, the first time included.
+        on: names of errors; ``*`` for every error. A flow adds the errors that prove that the
+            function did not run.
+        attempts: how often the function is called at most, including the first time.
         first: the pause before the second attempt.
-        factor: by which each further pause is longer.
-        cap: of a pause.
+        factor: each further pause is longer by this factor.
+        cap: the longest pause.
         jitter: ``full`` for a random part of each pause.
     """
 

@@ -1,4 +1,4 @@
-"""A run, as those who started it see it."""
+"""A run, as its caller sees it."""
 
 from __future__ import annotations
 
@@ -10,33 +10,33 @@ from leeward.values import Json
 
 
 class RunState(Enum):
-    """Where a run stands."""
+    """The state of a run."""
 
     RUNNING = "running"
     """Its steps are called, or it waits."""
     SUCCEEDED = "succeeded"
-    """It has ended well."""
+    """It has ended successfully."""
     FAILED = "failed"
     """It has ended with an error that nothing handled."""
     CANCELLED = "cancelled"
-    """Somebody has cancelled it, and what it had done was taken back."""
+    """Somebody has cancelled it, and it was compensated."""
     ABORTED = "aborted"
-    """Somebody has ended it at once. Nothing was taken back."""
+    """Somebody has ended it at once, without compensation."""
     BROKEN = "broken"
-    """What is kept of it cannot be read by this version. Nobody goes on with it."""
+    """This version cannot read its journal. No process continues it."""
 
 
 class RunEvent(NamedTuple):
     """One call or pause of a run. Times are Unix seconds.
 
     Attributes:
-        path: of the step in the run; ``/undo`` behind it for what takes it back, ``/pause`` for
-            the time before its next attempt.
+        path: of the step in the run; ``/undo`` at its end for the undo, ``/pause`` for the time
+            before the next attempt.
         attempt: 1 for the first.
         began: when.
         ended: None while it is under way.
-        error: name of the error it ended with; None for none.
-        ambiguous: with an error, that the function may have run.
+        error: name of its error; None if it has none.
+        ambiguous: it failed, but the function may have run.
     """
 
     path: str
@@ -54,14 +54,14 @@ class Run(NamedTuple):
         workflow: its name.
         id: of the run; with the workflow's name it is unique.
         target: where it runs.
-        state: where it stands.
-        digest: of the definition that it was started with, and keeps; None where that is not told.
+        state: of the run.
+        digest: of the definition that it was started with; None if the engine does not report it.
         started: when.
         ended: when; None before.
-        result: of a run that ended well.
-        error: name of the error that a run ended with.
-        unreversed: paths of the steps that a failed compensation could not take back.
-        events: what it has done so far, in order; empty where the engine keeps that to itself.
+        result: of a successful run.
+        error: name of the error of a failed run.
+        unreversed: paths of the steps whose undo failed.
+        events: what it did so far, in order; empty if the engine does not report it.
     """
 
     workflow: str

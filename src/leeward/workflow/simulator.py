@@ -1,4 +1,4 @@
-"""A run in virtual time, with functions that do as they are told: for tests of a flow.
+"""A run in virtual time, with scripted functions: for tests of a flow.
 
 ```python
 run = simulate(order_flow, {"id": "42"}, {"take-payment": [error("CardDeclined")]})
@@ -19,16 +19,16 @@ from leeward.workflow.machine import Machine
 from leeward.workflow.model import AMBIGUOUS, THROTTLED, TIMEOUT, Definition
 
 Behaviour: TypeAlias = Callable[[Json], Json] | Sequence["Answer"]
-"""Of a function: what it returns for a payload; or the answers of its calls one after the other,
-the last one for all that follow."""
+"""A function from a payload to an answer; or the answers of its calls one after the other. The last
+answer is repeated."""
 
 
 class Simulated(NamedTuple):
     """A run that has ended.
 
     Attributes:
-        end: how.
-        calls: of functions, in order, those that were refused included.
+        end: its result or failure.
+        calls: of functions, in order, including refused calls.
         seconds: that it took, in virtual time.
     """
 
@@ -41,12 +41,12 @@ class Simulated(NamedTuple):
 
     @property
     def failure(self) -> Failure | None:
-        """Return the error that ended the run; None if it ended well."""
+        """Return the error of a failed run; None after a success."""
         return self.end if isinstance(self.end, Failure) else None
 
     @property
     def result(self) -> Json:
-        """Return the result of a run that ended well, else None."""
+        """Return the result of a successful run, else None."""
         return self.end.value if isinstance(self.end, Returned) else None
 
     def called(self, function: str) -> int:
@@ -55,12 +55,12 @@ class Simulated(NamedTuple):
 
 
 def returned(value: Json = None) -> Answer:
-    """Return the answer of a function that ended well."""
+    """Return the answer of a function that succeeded."""
     return Returned(value)
 
 
 def error(name: str) -> Answer:
-    """Return the answer of a function that failed, by the class of its error or a named one."""
+    """Return the answer of a function that failed with an error of this name."""
     return Failure(name, ambiguous=name in AMBIGUOUS)
 
 
@@ -70,7 +70,7 @@ def throttled() -> Answer:
 
 
 def timed_out() -> Answer:
-    """Return the answer of a step whose time was over."""
+    """Return the answer of a step that timed out."""
     return error(TIMEOUT)
 
 
@@ -88,8 +88,8 @@ def simulate(
     Args:
         definition: of the workflow.
         value: its input.
-        functions: by logical name, and one that is not here returns null; or what answers each
-            call.
+        functions: by logical name; a missing function returns null. Or a function that answers
+            each call.
         run: its id.
         seconds_per_call: that each call takes.
         cancel_after: seconds, when somebody cancels the run; None for never.

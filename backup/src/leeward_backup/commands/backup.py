@@ -65,17 +65,17 @@ def create(
     store: Store,
     id: Annotated[
         str | None,
-        typer.Option("--id", metavar="ID", help="Of the backup: a repeated run makes no second."),
+        typer.Option("--id", metavar="ID", help="Of the backup. A repeated run makes no second."),
     ] = None,
     export: Annotated[
         str | None,
         typer.Option(
-            "--export", metavar="BUCKET/FOLDER", help="Read an export of the cloud's own instead."
+            "--export", metavar="BUCKET/FOLDER", help="Read an export of the cloud's service."
         ),
     ] = None,
     verify: Annotated[
         bool,
-        typer.Option("--verify", help="Read what is stored already; write anew what is damaged."),
+        typer.Option("--verify", help="Read stored segments; write damaged ones again."),
     ] = False,
     rate: Rate = None,
     key_file: KeyFile = None,
@@ -83,7 +83,7 @@ def create(
     store_at: StoreAt = None,
     work: Work = USUAL_FOLDER,
 ) -> None:
-    """Back up a table; of what has not changed since the last backup nothing is uploaded."""
+    """Back up a table, and upload only what has changed since the last backup."""
     options = options_of(context)
     location = _Location(table, table, store, at, store_at, key_file, work)
     with _opened(options, location) as backups:
@@ -117,13 +117,13 @@ def check(
     store: Store,
     deep: Annotated[
         bool,
-        typer.Option("--deep", help="Read everything: only this finds a byte that has changed."),
+        typer.Option("--deep", help="Read everything: only this finds a changed byte."),
     ] = False,
     key_file: KeyFile = None,
     copied_from: CopiedFrom = None,
     store_at: StoreAt = None,
 ) -> None:
-    """Check that a backup is all there; with --deep, that it is what was written."""
+    """Check that a backup is complete; with --deep, that nothing in it has changed."""
     options = options_of(context)
     with _opened(
         options, _Location(table, table, store, None, store_at, key_file, copied_from=copied_from)
@@ -142,7 +142,7 @@ def restore(
     store: Store,
     into: Annotated[
         str | None,
-        typer.Option("--into", metavar="TABLE", help="Where to. Default: the same table."),
+        typer.Option("--into", metavar="TABLE", help="The table to fill. Default: the same table."),
     ] = None,
     mode: Annotated[
         str,
@@ -157,7 +157,7 @@ def restore(
     ] = False,
     skip_damaged: Annotated[
         bool,
-        typer.Option("--skip-damaged", help="Leave out what of the backup is damaged; name it."),
+        typer.Option("--skip-damaged", help="Leave out damaged parts of the backup; name them."),
     ] = False,
     plain: Annotated[
         bool,
@@ -175,7 +175,7 @@ def restore(
     store_at: StoreAt = None,
     work: Work = USUAL_FOLDER,
 ) -> None:
-    """Restore a backup into a table, on any target, and read it again to see what it holds."""
+    """Restore a backup into a table on any target, and read the table again to compare."""
     options = options_of(context)
     location = _Location(table, into or table, store, at, store_at, key_file, work, copied_from)
     with _opened(options, location) as backups:
@@ -228,15 +228,13 @@ def prune(
     table: Table,
     *,
     store: Store,
-    keep: Annotated[int, typer.Option("--keep", help="So many of the latest stay.")] = 7,
-    days: Annotated[
-        float, typer.Option("--days", help="And all that were made in so many days.")
-    ] = 0.0,
+    keep: Annotated[int, typer.Option("--keep", help="How many of the latest stay.")] = 7,
+    days: Annotated[float, typer.Option("--days", help="Backups of so many days stay, too.")] = 0.0,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Delete nothing.")] = False,
     key_file: KeyFile = None,
     store_at: StoreAt = None,
 ) -> None:
-    """Delete old backups, and what no backup needs any more."""
+    """Delete old backups, and segments that no backup needs any more."""
     options = options_of(context)
     with _opened(options, _Location(table, table, store, None, store_at, key_file)) as backups:
         pruned = backups.prune(keep=keep, days=days, dry_run=dry_run)
@@ -252,7 +250,7 @@ def native(
     export: Annotated[
         str | None,
         typer.Option(
-            "--export", metavar="BUCKET[/PREFIX]", help="Make an export, there, and no backup."
+            "--export", metavar="BUCKET[/PREFIX]", help="Make an export there, and no backup."
         ),
     ] = None,
     at: TableAt = None,

@@ -39,7 +39,7 @@ def schedule(
     ] = "0 2 * * *",
     drill: Annotated[
         str | None,
-        typer.Option("--drill", metavar="WEEKDAY", help="When it is restored and compared, too."),
+        typer.Option("--drill", metavar="WEEKDAY", help="The day on which it is also restored."),
     ] = None,
     out: Annotated[
         Path, typer.Option("--out", metavar="FILE", help="The module that is written.")
@@ -47,7 +47,7 @@ def schedule(
 ) -> None:
     """Write an app that backs up a table on a schedule, on every cloud and on local.
 
-    Nothing is deployed; what does it is printed.
+    It deploys nothing, and prints the commands that do.
     """
     options = options_of(context)
     app = App("backups")

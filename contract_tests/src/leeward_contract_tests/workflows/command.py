@@ -30,14 +30,14 @@ def conformance(
     context: typer.Context,
     *,
     engine: Annotated[
-        str, typer.Option(metavar="ENGINE", help="embedded, or a command that plays another one.")
+        str, typer.Option(metavar="ENGINE", help="embedded, or a command that runs another one.")
     ] = EMBEDDED,
     export: Annotated[
         str | None,
-        typer.Option(metavar="PROVIDER", help="Give the command what is exported for this one."),
+        typer.Option(metavar="PROVIDER", help="Give the command the export for this provider."),
     ] = None,
     cases: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Default: those of the contract suite.")
+        Path | None, typer.Option(metavar="FOLDER", help="Default: the contract suite's cases.")
     ] = None,
 ) -> None:
     """Run the published cases of workflows on an engine, and compare ends and calls."""

@@ -48,7 +48,7 @@ add_command(
 )
 
 EXPORT = command_group(
-    "An app's infrastructure, for the tools that set it up. Nothing is deployed."
+    "Write an app's infrastructure for Terraform or CloudFormation. It deploys nothing."
 )
 add_command(
     EXPORT,

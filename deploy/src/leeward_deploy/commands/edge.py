@@ -41,9 +41,9 @@ Given: TypeAlias = Annotated[
     typer.Option("--set", metavar="NAME=VALUE", help="For edge_settings; may be repeated."),
 ]
 Table: TypeAlias = Annotated[
-    str, typer.Option(metavar="TABLE", help="Which limits count. Default: the strict ones.")
+    str, typer.Option(metavar="TABLE", help="The table of limits. Default: the strict one.")
 ]
-Seconds: TypeAlias = Annotated[int, typer.Option(help="That it may take.")]
+Seconds: TypeAlias = Annotated[int, typer.Option(help="How long it may take.")]
 Memory: TypeAlias = Annotated[int, typer.Option(help="Megabytes.")]
 
 
@@ -52,13 +52,13 @@ def check(
     rules: Rules,
     *,
     path: Annotated[
-        str | None, typer.Option(metavar="/PATH", help="Show what becomes of this request.")
+        str | None, typer.Option(metavar="/PATH", help="Show what happens to this request.")
     ] = None,
     country: Annotated[
         str, typer.Option(metavar="XX", help="Of the client. Default: not known.")
     ] = "",
 ) -> None:
-    """Check rules, and show which edges can take them; or what becomes of one request."""
+    """Check rules, and show which edges accept them; or what happens to one request."""
     from leeward_deploy.edge.reading import read_rules
     from leeward_deploy.edge.rules import Request, answer_of
 
@@ -89,7 +89,7 @@ def export(
         Path, typer.Option(metavar="FOLDER", help="Default: the working directory.")
     ] = Path(),
 ) -> None:
-    """Write rules as a cloud's edge takes them, and the commands that deploy them."""
+    """Write rules for a cloud's edge, and the commands that deploy them."""
     from leeward_deploy.edge.reading import read_rules
     from leeward_deploy.edge.rules import note_on_spelling
 
@@ -125,9 +125,9 @@ def package(
     no_index: NoIndex = False,
     exclude: Exclude = None,
 ) -> None:
-    """Package a function for the edge: its zip, its template, and what deploys them.
+    """Package a function for the edge: its zip, its template, and the commands that deploy them.
 
-    Its text is read, and not run. Values of --set are in the package for all to read.
+    Its code is read, and not run. Everybody who may read the package can read values of --set.
     """
     from leeward_deploy.commands.edge_package import EdgeRequest, made
     from leeward_deploy.edge.exports import FunctionWish
@@ -186,7 +186,7 @@ def associate(
         Path, typer.Option(metavar="FOLDER", help="Default: the working directory.")
     ] = Path(),
 ) -> None:
-    """Put a function into a configuration that was read, and show how it is written back."""
+    """Put a function into a configuration file, and show the command that writes it back."""
     from leeward_deploy.edge.exports import Trigger
 
     options = options_of(context)

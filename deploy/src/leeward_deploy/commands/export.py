@@ -37,8 +37,8 @@ def terraform(
 ) -> None:
     """Write Terraform's JSON for every provider of the order: a module of a project of yours.
 
-    The first target of a provider serves, the others are its standbys. Everything is checked
-    before it is written; nothing is deployed.
+    The first target of a provider serves, the others are its standbys. The command checks
+    everything before it writes it, and deploys nothing.
     """
     request = _request(app, python, arch, source, out)
     _export(options_of(context), "terraform", request)
@@ -55,7 +55,7 @@ def cloudformation(
 ) -> None:
     """Write a CloudFormation template for each region of the order.
 
-    Everything is checked before it is written; nothing is deployed.
+    The command checks everything before it writes it, and deploys nothing.
     """
     request = _request(app, python, arch, source, out)
     _export(options_of(context), "cloudformation", request)

@@ -19,7 +19,7 @@ def export(
     name: Annotated[str, typer.Argument(metavar="WORKFLOW", help="Its name.")],
     *,
     engine: Annotated[
-        str, typer.Option(metavar="PROVIDER", help="Whose engine: as in CLOUD_PROVIDER.")
+        str, typer.Option(metavar="PROVIDER", help="The engine's provider, as in CLOUD_PROVIDER.")
     ],
     out: Annotated[
         Path, typer.Option(metavar="FOLDER", help="Default: the working directory.")
@@ -27,7 +27,7 @@ def export(
 ) -> None:
     """Write a workflow for a cloud's own engine, and the command that deploys it.
 
-    Nothing is deployed.
+    It deploys nothing.
     """
     options = options_of(context)
     definition = options.workflow(name)

@@ -70,9 +70,9 @@ def package(
     exclude: Exclude = None,
     template: WithTemplate = False,
 ) -> None:
-    """Package an app for a cloud: the folder and the zip that it loads, and what deploys them.
+    """Package an app for a cloud: the folder, the zip, and the commands that deploy them.
 
-    Nothing is deployed. The same app gives the same bytes.
+    It deploys nothing. The same app gives the same bytes.
     """
     from leeward_deploy.commands.wanted import Request
     from leeward_deploy.uv import Source as Packages

@@ -1,4 +1,4 @@
-"""`idempotent`: a handler that runs once for each key, whatever is delivered again."""
+"""`idempotent`: a handler whose effect happens once for each key."""
 
 from __future__ import annotations
 
@@ -37,37 +37,39 @@ def idempotent(
     client: TableClient | Callable[[], TableClient] | None = None,
     clock: Clock | None = None,
 ) -> Callable[[F], F]:
-    """Run a function once for each key: a repeat gets the first one's result, or is refused.
+    """Run a function once for each key: a repeat gets the first result, or is refused.
 
-    Works for functions and coroutine functions, as a handler of an app and by itself.
+    It guards functions and coroutine functions, handlers of an app and other functions.
 
     Args:
         table: logical name of the table with the records; its key is ``id``.
-        key: where the key is: None for the one that came with the call; a path that begins with a
-            parameter, such as ``order.id``; ``header:Name``; or a function of the same arguments.
-        principal: whose a key is, so that nobody meets another caller's: ``platform`` for whom the
-            platform has found out (`Context.principal`), a function of the `Context` that returns
-            a text, or None where all callers are one. A function of an app has to say it.
-        lease: seconds after which a run that has not ended is taken for dead; longer than the
-            platform lets it run. By default what is left of the call, else 60, and 10 more.
+        key: where the key is: None for the key of the call; a path that begins with a parameter,
+            such as ``order.id``; ``header:Name``; or a function of the same arguments.
+        principal: the owner of a key, so that callers do not share keys: ``platform`` for the
+            caller that the platform has identified (`Context.principal`), a function of the
+            `Context` that returns a text, or None for all callers together. A function of an app
+            has to name one.
+        lease: seconds after which an unfinished run is assumed dead; longer than the platform lets
+            it run. By default the call's remaining time, else 60, and 10 more.
         keep: seconds for which a key is remembered; longer than the latest delivery may come.
         failures: what an exception does to the key, by its class, or one word for all: ``release``
             it, because nothing has run; ``replay`` the failure; or let a repeat ``rerun``.
         unreachable: what to do while the table cannot be reached: ``refuse`` the call, or
             ``run_and_flag``, which may run it twice.
-        effects: ``marked`` if all of them are announced, by `effect`, or are calls of a leeward
-            client: what fails before the first releases the key. Otherwise ``anywhere``.
-        unknown: whether a repeat may ``run`` when an earlier run may have had its effect, which
-            `IdempotentRun.earlier` tells; or ``refuse``.
+        effects: ``marked`` if the function announces all effects with `effect`, or they are calls
+            of a leeward client: a failure before the first effect releases the key. Otherwise
+            ``anywhere``.
+        unknown: whether a repeat may ``run`` when an earlier run may have had its effect;
+            `IdempotentRun.earlier` then says so. Or ``refuse``.
         dedup_scope: ``group`` if the function uses one table on all clouds.
         name: of the records in the table; by default the function's module and name.
-        client: a `leeward.Client`, for a coroutine function an `AsyncClient`, or what returns one;
-            by default that of the app whose handler runs (`App.client`), else one for the
-            process, as the environment configures it.
+        client: a `leeward.Client`, for a coroutine function an `AsyncClient`, or a function that
+            returns one; by default the client of the app whose handler runs (`App.client`), else
+            one for the process, as the environment configures it.
         clock: for tests, `leeward.testing.FakeClock`.
 
     Raises:
-        ConfigError: an argument is wrong; it is named.
+        ConfigError: an argument is wrong; the message names it.
     """
     records = Records(table, key, principal, name, lease, keep, dedup_scope, client, clock)
     rules = Rules(failures, unreachable, effects, unknown)

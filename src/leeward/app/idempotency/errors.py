@@ -1,6 +1,6 @@
-"""What a call with an idempotency key may be told instead of a result.
+"""The refusals of a call with an idempotency key.
 
-None of them has run the handler. The statuses are those of
+In each case the handler did not run. The statuses follow
 draft-ietf-httpapi-idempotency-key-header.
 """
 
@@ -13,7 +13,7 @@ from leeward.app.problem import Problem
 
 
 class KeyMissing(Problem):
-    """The call has no idempotency key where the function demands one; status 400. It did not run.
+    """The function needs an idempotency key, but the call has none; status 400. It did not run.
 
     Attributes:
         field: where the key was looked for.
@@ -25,7 +25,7 @@ class KeyMissing(Problem):
 
 
 class PrincipalMissing(Problem):
-    """The function keeps the keys of each caller apart, and who calls is not known; status 401.
+    """The function keeps each caller's keys apart, but the caller is not known; status 401.
 
     It did not run.
     """
@@ -42,12 +42,12 @@ class KeyReused(Problem):
 
 
 class RepeatRefused(Problem):
-    """The key is known, and the call neither ran again nor has a result to get; status 409.
+    """The key is known; the call did not run again, and there is no result; status 409.
 
     Attributes:
         reason: ``running``, ``unknown`` or ``not_kept``.
-        retry_after: seconds after which asking again may help; None where it does not.
-        ran: whether the earlier call has had its effect: ``maybe`` or ``yes``.
+        retry_after: seconds after which another call may help; None if it does not help.
+        ran: whether the earlier call had its effect: ``maybe`` or ``yes``.
     """
 
     def __init__(self, message: str, reason: Reason, retry_after: float | None = None) -> None:
@@ -62,7 +62,7 @@ class RepeatRefused(Problem):
 
 
 class LeaseLost(Problem):
-    """Another run has taken this key over, so this one may begin no further effect; status 409."""
+    """Another run has taken over this key, so this run may begin no further effect; status 409."""
 
     ran = "maybe"
 
@@ -71,10 +71,10 @@ class LeaseLost(Problem):
 
 
 class EarlierFailure(Problem):
-    """The run that had this key failed, and repeats get the same failure; status 500.
+    """The first run with this key failed, and repeats get the same failure; status 500.
 
     Attributes:
-        error_type: class name of what it raised.
+        error_type: class name of its exception.
     """
 
     def __init__(self, message: str, *, error_type: str) -> None:
@@ -98,7 +98,7 @@ _REFUSALS: Final = {
 def refusal(
     function: str, reason: Reason, retry_after: float | None, table: str, ref: str
 ) -> Problem:
-    """Return what a call is told that was refused; the key itself stays out of it.
+    """Return the refusal of a call; it does not contain the key itself.
 
     Args:
         function: the name of its records.
@@ -110,7 +110,7 @@ def refusal(
     if reason is Reason.MISMATCH:
         return KeyReused(
             f"the idempotency key of this call to {function!r} belongs to another payload. It did "
-            "not run; send the same payload, or a key of its own"
+            "not run; send the same payload, or another key"
         )
     return RepeatRefused(
         f"an earlier call of {function!r} with this idempotency key "
@@ -121,7 +121,7 @@ def refusal(
 
 
 def earlier_failure(function: str, failure: Failure) -> EarlierFailure:
-    """Return a failure of an earlier run, told again."""
+    """Return the failure of an earlier run again."""
     return EarlierFailure(
         f"an earlier call of {function!r} with this idempotency key has failed with "
         f"{failure.type}. It did not run again",

@@ -20,11 +20,11 @@ class IdempotentRun:
     """A run that holds its key; `current_run` returns it to the handler.
 
     Attributes:
-        fence: grows with each run of the key; for the handler's own writes further on.
-        earlier: why this is not the key's first run; None if it is. Where it is not None, traces
-            of an earlier run may be there.
-        recorded: repeats will meet this run's record; False where the table is away and the
-            operator has said to run all the same.
+        fence: grows with each run of the key; for the handler's own conditional writes.
+        earlier: why this is not the key's first run; None if it is. If it is not None, an earlier
+            run may have had effects.
+        recorded: repeats will find this run's record; False if the table is away and the function
+            runs because of ``run_and_flag``.
         is_outermost: no other run has called this one.
         location: where its record is.
     """
@@ -151,14 +151,14 @@ class IdempotentRun:
 
 
 def current_run() -> IdempotentRun | None:
-    """Return the run that is under way in this thread or task; None where there is none."""
+    """Return the run that is under way in this thread or task; None if there is none."""
     return _RUN.get()
 
 
 def effect() -> None:
-    """Announce an effect that leeward does not see, before it begins; as `Context.effect`.
+    """Announce an effect that leeward does not see, before it begins, like `Context.effect`.
 
-    For what a handler calls, which has no context at hand. Outside of a handler it does nothing.
+    For code that has no context. Outside of a handler it does nothing.
     """
     _, watcher = RUNNING.get()
     if watcher is not None:

@@ -78,7 +78,7 @@ class Records(NamedTuple):
 
 
 class Rules(NamedTuple):
-    """What is done where it is not plain whether to run, as `idempotent` was told."""
+    """How to treat doubtful repeats, from the arguments of `idempotent`."""
 
     failures: Failures
     unreachable: str

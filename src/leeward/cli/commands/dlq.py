@@ -1,4 +1,4 @@
-"""``leeward dlq``: what was given up, and moving it back."""
+"""``leeward dlq``: dead letters, and moving them back."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def dlq(
     queue: Annotated[
         str | None,
         typer.Argument(
-            help="The dead-letter queue, by the cloud's own name; of a topic its subscription. "
+            help="The dead-letter queue, by the cloud's own name; a topic's subscription. "
             "None for embedded targets."
         ),
     ] = None,
@@ -70,7 +70,7 @@ def dlq(
     ] = None,
     rate: Annotated[float | None, typer.Option(help="Letters a second, at most.")] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Change nothing; tell what would be moved or deleted.")
+        bool, typer.Option("--dry-run", help="Change nothing; show what would be moved or deleted.")
     ] = False,
     force: Annotated[
         bool, typer.Option("--force", help="Move, or delete, without asking.")
@@ -79,10 +79,10 @@ def dlq(
         float, typer.Option(help="Seconds for which the function remembers a key.")
     ] = 86_400.0,
 ) -> None:
-    """List, show, move back or delete what was given up.
+    """List, show, move back or delete dead letters.
 
-    An embedded target keeps its dead letters itself; those of a cloud lie in a queue. What is
-    proved not to have run is moved without a question.
+    An embedded target keeps its dead letters itself; on a cloud they are in a queue. A letter that
+    is proved not to have run is moved without a question.
     """
     options = options_of(context)
     if rate is not None and not 0 < rate < float("inf"):
@@ -95,8 +95,7 @@ def dlq(
     if action is Action.REDRIVE and queue is not None and to is None and not sources:
         raise InvalidRequest(
             "say with --to where the letters go back to, or name it in leeward.toml: "
-            f'[dead_letters] {queue!r} = "QUEUE"; what a letter says was written by whoever may '
-            "write there",
+            f'[dead_letters] {queue!r} = "QUEUE"; leeward does not believe what a letter says',
             field="to",
         )
     known: set[str] = set()
@@ -249,7 +248,7 @@ def _render_moved(data: JsonObject, printers: Printers) -> None:
         printers.err.text(
             "--force deletes without asking."
             if word == "deleted"
-            else "What is left may have run; --force moves it, too."
+            else "The rest may have run; --force moves it, too."
         )
     if data["elsewhere"]:
         printers.err.text(
@@ -258,6 +257,6 @@ def _render_moved(data: JsonObject, printers: Printers) -> None:
         )
     if data["old"]:
         printers.err.text(
-            f"{len(data['old'])} are older than the function remembers keys: what has run of them "
-            "runs twice. --keep says how long that is."
+            f"{len(data['old'])} are older than the function remembers keys: if one has run, it "
+            "runs twice. --keep says how long the function remembers."
         )

@@ -24,10 +24,10 @@ Exported: TypeAlias = Annotated[
 
 
 def doctor(context: typer.Context, *, exported: Exported = None) -> None:
-    """Look whether a failover can happen, before it has to.
+    """Check whether a failover can happen, before it has to.
 
-    Every target of the order is opened and asked for its credentials, its functions, buses and
-    tables, and its time. Nothing is called, published, stored or changed.
+    It opens every target of the order, and checks credentials, functions, buses, tables and clock.
+    It calls, publishes, stores and changes nothing.
     """
     options = options_of(context)
     config = options.resolve()

@@ -75,7 +75,7 @@ Duration = Annotated[
 ]
 EffectOption = Annotated[
     str | None,
-    typer.Option("--effect", metavar="EFFECT", help="As of invoke. Default: as configured."),
+    typer.Option("--effect", metavar="EFFECT", help="As for invoke. Default: as configured."),
 ]
 Timeout = Annotated[
     float, typer.Option("--timeout", parser=seconds, metavar="SECONDS", help="Of each call.")
@@ -100,10 +100,10 @@ def drill(
     simulate: Simulate = False,
     report: Report = Path("drill.html"),
 ) -> None:
-    """Call a function while targets fail on purpose, and report what came of it.
+    """Call a function while targets fail on purpose, and report the result.
 
-    The faults are made here, between the router and the targets, so nothing happens to a cloud: but
-    the function is really called there, so choose one that may be, or --simulate.
+    The command makes the faults itself, between the router and the targets, so nothing happens to a
+    cloud. But it really calls the function: choose one that may be called often, or --simulate.
     """
     check_installed()
     options = options_of(context)
@@ -182,7 +182,7 @@ def _config(options: GlobalOptions, *, simulate: bool) -> Config:
     if not simulate:
         return config
     order = config.order if len(config.order) > 1 else parse_order(SIMULATED, "--simulate")
-    # Groups, weights and the way back hold there as well; health checks have a thread of their own.
+    # Groups, weights and the way back apply there, too; health checks have a thread of their own.
     return config._replace(order=order, health_checks=None)
 
 

@@ -41,8 +41,8 @@ class KeyRow(NamedTuple):
     """A record of a table.
 
     Attributes:
-        id: by which it is found.
-        record: None where it is not one of leeward's.
+        id: of the item.
+        record: None if it is not a record of leeward.
         revision: opaque.
         expires_at: Unix seconds, or None.
     """
@@ -65,7 +65,7 @@ def list_(
 ) -> None:
     """List the records of idempotent functions.
 
-    The whole table is read for it.
+    It reads the whole table.
     """
     options = options_of(context)
     found: list[JsonObject] = []
@@ -87,21 +87,19 @@ def settle_record(
     context: typer.Context,
     table: Table,
     record: Annotated[
-        str, typer.Argument(help="As an error, a log or `leeward keys list` names it; or its id.")
+        str, typer.Argument(help="Its name in an error, a log or `leeward keys list`; or its id.")
     ],
-    outcome: Annotated[
-        Settlement, typer.Argument(help="What its run has done: ran, or did-not-run.")
-    ],
+    outcome: Annotated[Settlement, typer.Argument(help="What happened: ran, or did-not-run.")],
     *,
     result: Annotated[
         str | None,
-        typer.Option(metavar="JSON", help="What repeats get, of a run that ran. Default: nothing."),
+        typer.Option(metavar="JSON", help="What repeats get after ran. Default: nothing."),
     ] = None,
 ) -> None:
-    """Settle a record of which nobody knows whether its run had its effect.
+    """Settle a record whose run may have had its effect.
 
-    Find that out first: after "did-not-run" the next call runs. Of a run that ran, repeats get the
-    result, or are told that it was not kept.
+    Find out first what happened. After "did-not-run" the next call runs. After "ran" repeats get
+    the result, or the reason not_kept.
     """
     options = options_of(context)
     ran = outcome is Settlement.RAN
@@ -117,8 +115,8 @@ def settle_record(
         if done is None:
             state = "not one of leeward's" if kept.record is None else kept.record.state.value
             raise InvalidRequest(
-                f"the record {record} is {state}: only one that is unknown, or whose run has not "
-                "ended within its lease, is settled by hand",
+                f"the record {record} is {state}: settle only a record that is unknown, or whose "
+                "run has not ended within its lease",
                 field="record",
             )
         cloud.store_data(

@@ -55,13 +55,11 @@ def put(
     if_revision: IfRevision = None,
     metadata: Annotated[
         list[str] | None,
-        typer.Option(
-            "--metadata", metavar="NAME=TEXT", help="To be kept with it; may be repeated."
-        ),
+        typer.Option("--metadata", metavar="NAME=TEXT", help="Stored with it; may be repeated."),
     ] = None,
     timeout: Timeout = None,
 ) -> None:
-    """Write an object whole, in the bucket's home."""
+    """Write a whole object in the bucket's home."""
     options = options_of(context)
     kept = texts_argument(metadata or (), "metadata")
     data = bytes_argument(file, "file")
@@ -92,9 +90,9 @@ def get(
     ] = None,
     timeout: Timeout = None,
 ) -> None:
-    """Read an object, or a range of one; exit with 3 if there is none.
+    """Read an object, or a range of it; exit with 3 if there is none.
 
-    A file is there once it is whole, and not before.
+    The file appears when it is complete, and not before.
     """
     options = options_of(context)
     if out is None and options.output.is_for_programs:
@@ -117,7 +115,7 @@ def get(
 
 
 def show(context: typer.Context, bucket: Bucket, name: Name, *, timeout: Timeout = None) -> None:
-    """Show what is known of an object; exit with 3 if there is none."""
+    """Show size, revision and metadata of an object; exit with 3 if there is none."""
     options = options_of(context)
     with options.client_of_data() as cloud:
         info = cloud.head_object(bucket, name, timeout=timeout)
@@ -130,7 +128,7 @@ def list_(
     context: typer.Context,
     bucket: Bucket,
     prefix: Annotated[
-        str, typer.Argument(metavar="[PREFIX]", help="With which their names begin.")
+        str, typer.Argument(metavar="[PREFIX]", help="The beginning of their names.")
     ] = "",
     *,
     limit: Annotated[int, typer.Option(min=1, metavar="NUMBER", help="At most so many.")] = 1000,
@@ -150,7 +148,7 @@ def list_(
 
 
 def delete(context: typer.Context, bucket: Bucket, name: Name, *, timeout: Timeout = None) -> None:
-    """Delete an object; it is not an error if it was not there."""
+    """Delete an object. A missing object is not an error."""
     options = options_of(context)
     with options.client_of_data() as cloud:
         receipt = cloud.delete_object(bucket, name, timeout=timeout)

@@ -67,13 +67,13 @@ def run(
     context: typer.Context,
     *,
     once: Annotated[
-        bool, typer.Option("--once", help="Run what is due, and end when that is done.")
+        bool, typer.Option("--once", help="Run what is due now, and then end.")
     ] = False,
 ) -> None:
     """Run the schedules of the app on the embedded target, each time once.
 
-    A time that came while nothing ran is made up for; of several, the last. What is under way when
-    this ends goes on at the next start.
+    If times passed while nothing ran, it runs the last of them. A run that is under way when this
+    ends continues at the next start.
     """
     options = options_of(context)
     with _local(options) as local:

@@ -40,8 +40,8 @@ def targets(
 ) -> None:
     """Show the order, the targets and the homes of the tables.
 
-    Every target is opened, so that a wrong setting is found; nothing is sent to it, but for the
-    probes of --watch, which have no effect. Functions of an embedded target are not imported.
+    It opens every target, to find wrong settings. It sends nothing, except the probes of --watch,
+    which have no effect. It does not import the functions of an embedded target.
     """
     options = options_of(context)
     config = options.resolve()
@@ -218,7 +218,7 @@ def _common(named: JsonObject) -> tuple[str, str]:
 
 
 def version(context: typer.Context) -> None:
-    """Show the version, and the adapters that are installed."""
+    """Show the version, and the installed adapters."""
     show_version(options_of(context).output)
 
 

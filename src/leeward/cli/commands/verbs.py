@@ -76,7 +76,7 @@ IfRevision = Annotated[
 
 
 def _as_effect(effect: str | None) -> EffectName | None:
-    """Return `effect` as it is: the client checks it, and names those that there are."""
+    """Return `effect` unchanged: the client checks it, and names the known ones."""
     return cast("EffectName | None", effect)
 
 
@@ -183,7 +183,7 @@ def store(
     ] = None,
     timeout: Timeout = None,
 ) -> None:
-    """Store an item whole, in the table's home.
+    """Store a whole item in the table's home.
 
     Numbers stay exact: 9.90 becomes the Decimal 9.90, never a float.
     """
@@ -204,7 +204,7 @@ def store(
 def load(context: typer.Context, table: Table, key: Key, *, timeout: Timeout = None) -> None:
     """Print an item; exit with 3 if there is none.
 
-    Bytes and times are written as {"$bytes": "aGk="} and {"$datetime": "2026-01-31T12:00:00Z"};
+    It writes bytes and times as {"$bytes": "aGk="} and {"$datetime": "2026-01-31T12:00:00Z"};
     `leeward store` reads them back.
     """
     options = options_of(context)
@@ -227,7 +227,7 @@ def delete(
 ) -> None:
     """Delete an item.
 
-    It is not an error if the item was not there, unless a revision is given.
+    A missing item is not an error, unless a revision is given.
     """
     options = options_of(context)
     unwanted = key_argument(key)

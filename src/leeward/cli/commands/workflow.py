@@ -48,7 +48,7 @@ def list_(
 
 
 def show(context: typer.Context, name: Name, run: Id) -> None:
-    """Show a run: how it stands, and what it has done, in order."""
+    """Show a run: its state, and what it did, in order."""
     options = options_of(context)
     with options.client_of_data() as client:
         found = client.get_run(name, run)
@@ -71,11 +71,11 @@ def start(
         typer.Option(
             parser=seconds,
             metavar="SECONDS",
-            help="How long to run it here; then others go on. Default: to its end.",
+            help="How long to run it here; then others continue. Default: to its end.",
         ),
     ] = LONGEST_WAIT,
 ) -> None:
-    """Start a run, and go on with it here until it has ended."""
+    """Start a run, and work on it here until it has ended."""
     options = options_of(context)
     payload = json_argument(value, "input")
     with options.client_of_workflows() as client:
@@ -92,7 +92,7 @@ def resume(
         typer.Option(parser=seconds, metavar="SECONDS", help="How long. Default: to their end."),
     ] = LONGEST_WAIT,
 ) -> None:
-    """Go on with the runs whose process is gone, until no run is left; show those that were."""
+    """Continue the runs whose process is gone, until no run is left; show them."""
     options = options_of(context)
     with options.client_of_workflows() as client:
         left = [run for run in client.list_runs(limit=10_000) if run.ended is None]
@@ -102,7 +102,7 @@ def resume(
 
 
 def cancel(context: typer.Context, name: Name, run: Id) -> None:
-    """Ask a run to end: before its next step it compensates what it has done."""
+    """Ask a run to end: before its next step it compensates."""
     options = options_of(context)
     with options.client_of_data() as client:
         found = client.cancel_run(name, run)
@@ -120,7 +120,7 @@ def abort(context: typer.Context, name: Name, run: Id) -> None:
 def check(context: typer.Context) -> None:
     """Check the workflows that leeward.toml names, and show their digests.
 
-    A function that no target has is an error; what a cloud has is not asked.
+    A function that no target has is an error. The command does not ask clouds.
     """
     options = options_of(context)
     config = options.resolve()
@@ -143,7 +143,7 @@ def draw(
     context: typer.Context,
     name: Name,
     run: Annotated[
-        str | None, typer.Argument(metavar="[RUN]", help="A run whose state is shown in it.")
+        str | None, typer.Argument(metavar="[RUN]", help="Show the state of this run.")
     ] = None,
     *,
     out: Annotated[
@@ -210,7 +210,7 @@ def _follow(client: Client, name: str, id: str, wait: float) -> Run | None:
 def _show(
     options: GlobalOptions, run: Run | None, name: str, id: str, *, ended: bool = False
 ) -> None:
-    """Show a run; end with the exit code of what became of it, if it was to `ended` here."""
+    """Show a run; if it was to end here (`ended`), exit with the code of its end."""
     if run is None:
         data = {"found": False, "workflow": name, "id": id}
         options.output.show(data, _render_absence)

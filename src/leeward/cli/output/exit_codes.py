@@ -57,7 +57,9 @@ BROKEN: Final = ExitCode(
     "doctor, backup: something is wrong; drill, conformance: a promise was broken",
     ran=None,
 )
-STILL_RUNS: Final = ExitCode(10, "workflow start --wait: the run has begun, and goes on", ran=None)
+STILL_RUNS: Final = ExitCode(
+    10, "workflow start --wait: the run has begun, and continues", ran=None
+)
 INTERRUPTED: Final = ExitCode(130, "interrupted; a call under way may have run", ran=None)
 
 EXIT_CODES: Final = (

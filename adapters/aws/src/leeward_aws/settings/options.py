@@ -36,7 +36,7 @@ OPTIONS: Final = (
            variables="AWS_PROFILE"),
     Option("endpoint_url", "another endpoint, for all services: an emulator, a private link",
            variables="AWS_ENDPOINT_URL"),
-    *(Option(f"endpoint_url_{name}", f"for {name} alone; goes first, option or variable",
+    *(Option(f"endpoint_url_{name}", f"for {name} only; wins over `endpoint_url` and its variable",
              variables=f"AWS_ENDPOINT_URL_{name.upper()}") for name in _SERVICES.values()),
     Option("ignore_configured_endpoint_urls", "`true`: the variables above do not count", bool,
            variables="AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", key=False, default=False),

@@ -138,7 +138,7 @@ OPTIONS: Final = (
            check=storage.connection),
     Option("storage_queue_url", "in its place: the URL of the queues, for which a token is shown",
            variables="AzureWebJobsStorage__queueServiceUri", check=storage.queue_service),
-    Option("storage_blob_url", "likewise, of the containers, for objects",
+    Option("storage_blob_url", "the same for the containers, for objects",
            variables="AZURE_STORAGEBLOB_RESOURCEENDPOINT AzureWebJobsStorage__blobServiceUri",
            check=storage.blob_service),
     Option("queues", "function to queue, where not its name", dict, needs=_QUEUES,

@@ -91,14 +91,14 @@ def hand_over(
     attempt: int | None,
     trace: str | None,
 ) -> tuple[Handler, Answer] | None:
-    """Let handlers have objects; return a failure, and whose it is.
+    """Run the matching handlers; return the first failure and its handler.
 
     Args:
-        run: that brings them.
-        own: the one handler that they are for, or None.
-        events: the objects; None, for such a handler, is something that Cloud Storage has not sent.
-        attempt: as of `Delivery`.
-        trace: likewise.
+        run: of the deployment, with the objects.
+        own: the deployment's only handler, or None.
+        events: the objects; None if Cloud Storage did not send the request to this handler.
+        attempt: as in `Delivery`.
+        trace: as in `Delivery`.
     """
     if events is None:
         assert own is not None
