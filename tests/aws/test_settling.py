@@ -12,7 +12,6 @@ from leeward.adapter import Result
 from leeward.adapter.queues import HideMessage, PutMessage, QueueCall
 from leeward.app import Problem
 from leeward.app.kit import DeadLetters, SystemClock
-from leeward_aws.runtime import dead
 from leeward_aws.runtime import handler as runtime
 from tests.app import aws_events as events
 
@@ -30,7 +29,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[QueueCall]:
     def made(queues: Any) -> DeadLetters:
         return DeadLetters(queues or {}, perform, SystemClock())
 
-    monkeypatch.setattr(dead, "dead_letters", made)
+    monkeypatch.setattr(runtime, "open_dead_letters", made)
     return found
 
 

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leeward.http.messages import Response
-from leeward_azure.tables.sessions import EMPTY, LONGEST, Session
+from leeward_azure.tables.containers import EMPTY, LONGEST, Session
 from tests.azure import oracle
 
 ONE, OTHER = "Sl8fALN4sw4=", "+9kEANVq0wA="

@@ -47,8 +47,8 @@ PLANS: Final = (
     ),
     Plans("publish", "leeward_aws.events.plans:events"),
     Plans("store load delete scan", "leeward_aws.tables.plans:tables"),
-    Plans("store_many", "leeward_aws.tables.batches:batches"),
-    Plans("read_export", "leeward_aws.tables.exports:exports"),
+    Plans("store_many", "leeward_aws.tables.plans:batches"),
+    Plans("read_export", "leeward_aws.tables.backups:exports"),
     Plans("start_native look_native", "leeward_aws.tables.backups:backups"),
     Plans(
         "put_object get_object head_object list_objects delete_object",

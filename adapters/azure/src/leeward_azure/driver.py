@@ -142,7 +142,7 @@ def _tables(found: Tables) -> Mapping[str, Planner]:
 
 PLANS: Final = (
     Plans("invoke", "leeward_azure.functions.plans:functions", "functions"),
-    Plans("enqueue", "leeward_azure.functions.queues:queues", "queues"),
+    Plans("enqueue", "leeward_azure.functions.messages:queues", "queues"),
     Plans(
         "put_message take_messages remove_message hide_message",
         "leeward_azure.functions.queue_names:messages",

@@ -32,12 +32,11 @@ from leeward.adapter.looking import (
 from leeward.adapter.plans import Need, Plan, Planner, View
 from leeward.adapter.wire import Request
 from leeward_azure.events.plans import EVENTS, EventsEndpoint, topic_of
-from leeward_azure.functions.addresses import check_name
-from leeward_azure.functions.queues import QUEUE as SERVICE
-from leeward_azure.functions.queues import SignedQueueCall, queue_headers, queue_of
+from leeward_azure.functions.messages import QUEUE as SERVICE
+from leeward_azure.functions.messages import SignedQueueCall, queue_headers, queue_of
 from leeward_azure.identity.credentials import TopicKey
 from leeward_azure.objects.plans import list_page
-from leeward_azure.settings.services import Blobs, Events, Functions, Queues, Tables
+from leeward_azure.settings.services import Blobs, Events, Functions, Queues, Tables, check_name
 from leeward_azure.tables.plans import CosmosEndpoint, load
 
 

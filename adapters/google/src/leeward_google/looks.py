@@ -36,11 +36,10 @@ from leeward.adapter.plans import Plan, Planner, View
 from leeward.adapter.wire import Request
 from leeward_google.events.plans import PubSubEndpoint, path_of
 from leeward_google.exchange import EMULATOR, GOOGLE
-from leeward_google.functions.addresses import check_name
-from leeward_google.functions.queues import topic_of
+from leeward_google.functions.messages import topic_of
 from leeward_google.objects.plans import list_page
 from leeward_google.settings.options import Settings
-from leeward_google.settings.services import Functions, Objects, Tasks, Topics
+from leeward_google.settings.services import Functions, Objects, Tasks, Topics, check_name
 from leeward_google.tables.plans import FirestoreEndpoint, load
 
 

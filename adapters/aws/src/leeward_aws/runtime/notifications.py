@@ -29,8 +29,7 @@ from leeward.app.kit import (
     refused,
 )
 from leeward.values import Event
-from leeward_aws.runtime.call import Run, make_exception, payload_of
-from leeward_aws.runtime.kinds import S3, is_bus_event, source_of
+from leeward_aws.runtime.call import S3, Run, is_bus_event, make_exception, payload_of, source_of
 
 
 def handle(run: Run, own: Handler | None, event: Any) -> Exception | None:

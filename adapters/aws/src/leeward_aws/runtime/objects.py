@@ -25,8 +25,7 @@ from leeward.app.kit import (
     refused,
     time_told,
 )
-from leeward_aws.runtime.call import Run, make_exception
-from leeward_aws.runtime.kinds import S3, SNS, is_bus_event
+from leeward_aws.runtime.call import S3, SNS, Run, is_bus_event, make_exception
 from leeward_aws.runtime.notifications import is_test, records_of, unwrap
 
 _BUS_SOURCE: Final = "aws.s3"

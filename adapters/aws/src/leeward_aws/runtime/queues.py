@@ -1,4 +1,4 @@
-"""Batches of SQS: each message by itself, and those of a group one after the other.
+"""Batches of SQS: messages are handled one by one, those of a group in order; and dead letters.
 
 The answer names the messages that have failed; SQS delivers these again. That it has any effect
 needs ``FunctionResponseTypes: [ReportBatchItemFailures]`` on the mapping: without it, Lambda takes
@@ -7,9 +7,11 @@ every answer for a success, and the failed messages are gone.
 
 from __future__ import annotations
 
+from binascii import a2b_base64
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple, TypeAlias
 
+from leeward.adapter.queues import Attribute
 from leeward.app.kit import (
     Answer,
     Delivery,
@@ -17,13 +19,14 @@ from leeward.app.kit import (
     Handler,
     InvalidInput,
     Kind,
+    Letter,
     Message,
     failed,
     fails_as_one,
     refused,
 )
 from leeward.values import NOTHING
-from leeward_aws.runtime import notifications
+from leeward_aws.runtime import notifications, objects
 from leeward_aws.runtime.call import Run
 
 RESERVE: Final = 1.0
@@ -120,7 +123,6 @@ def _is_done(
         return True
     if handler is None or run.dead_letters is None:
         return False
-    from leeward_aws.runtime.dead import letter_of
 
     letter = letter_of(record, source.name, _attempt(record))
     seconds = run.seconds() - RESERVE
@@ -150,9 +152,7 @@ def _handle_one(
     if (known := _recall(run, [handler], message, attempt)) is not None:
         return known
     if handler.bucket is not None:
-        from leeward_aws.runtime.objects import handle_message
-
-        answer = handle_message(run, handler, message.body, attempt, trace)
+        answer = objects.handle_message(run, handler, message.body, attempt, trace)
     else:
         given = message.body if handler.is_call else message
         delivery = notifications.message_delivery(run, message, attempt, given, trace)
@@ -173,8 +173,6 @@ def _as_told(
     run: Run, own: Handler | None, record: Record, message: Message, trace: str | None
 ) -> MessageResult:
     """Hand what a message tells to those who take it: of objects, or the events in it."""
-    from leeward_aws.runtime import objects
-
     attempt = _attempt(record)
     if own is None and (created := run.host.wanted(objects.created_by, message.body)):
         handlers = run.host.object_handlers(created[0].bucket)
@@ -230,3 +228,27 @@ def message_of(record: Record, queue: str) -> Message:
 def _attempt(record: Record) -> int | None:
     count = (record.get("attributes") or NOTHING).get("ApproximateReceiveCount")
     return int(count) if isinstance(count, str) and count.isdecimal() and len(count) < 10 else None
+
+
+def letter_of(record: dict[str, Any], queue: str, attempt: int | None) -> Letter:
+    """Return a record as a letter: the body as it came, with all of its attributes."""
+    body = record.get("body") or ""
+    told = record.get("attributes") or {}
+    return Letter(
+        queue,
+        body.encode(errors="surrogatepass"),
+        tuple(
+            _attribute(name, each) for name, each in (record.get("messageAttributes") or {}).items()
+        ),
+        record["messageId"],
+        attempt,
+        told.get("MessageGroupId"),
+        str(record.get("eventSourceARN")).rpartition(":")[2],
+        record.get("receiptHandle") or "",
+    )
+
+
+def _attribute(name: str, told: dict[str, Any]) -> Attribute:
+    binary = told.get("binaryValue")
+    value = a2b_base64(binary) if isinstance(binary, str) else told.get("stringValue") or ""
+    return Attribute(name, value, told.get("dataType") or "")

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from leeward.app.kit import Delivery, Handler, tick_time
-from leeward_aws.runtime.call import Run, make_exception
-from leeward_aws.runtime.kinds import OWN_SCHEDULE
+from leeward_aws.runtime.call import OWN_SCHEDULE, Run, make_exception
 
 
 def handle(run: Run, own: Handler | None, event: Any) -> Exception | None:

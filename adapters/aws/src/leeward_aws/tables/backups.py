@@ -3,21 +3,45 @@
 A backup stays in DynamoDB; it holds the table to within a minute, and is restored into a new table
 alone. An export needs point-in-time recovery, and a repeated call with its token starts no second.
 
-Source: the API references of `CreateBackup`, `DescribeBackup`, `DescribeTable`,
-`ExportTableToPointInTime` and `DescribeExport`.
+An export is written in DynamoDB JSON::
+
+    AWSDynamoDB/<export id>/manifest-summary.json
+    AWSDynamoDB/<export id>/manifest-files.json      one line for each file
+    AWSDynamoDB/<export id>/data/<name>.json.gz      one line for each item: {"Item": {...}}
+
+The manifest names objects from the root of the bucket. Here they are below the export's folder, so
+that an export that was copied elsewhere can be read.
+
+Sources: the API references of `CreateBackup`, `DescribeBackup`, `DescribeTable`,
+`ExportTableToPointInTime` and `DescribeExport`; "DynamoDB table export
+output format" in the developer guide.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import datetime
 from functools import partial
 from typing import Any, Final
 
-from leeward.adapter.backups import LookNative, Native, StartNative
+from leeward.adapter import Result, Stored
+from leeward.adapter.backups import (
+    Exported,
+    ExportFile,
+    LookNative,
+    Native,
+    ReadExport,
+    StartNative,
+)
 from leeward.adapter.exchange import Answer, as_look_up, exchange, exchange_json, misread, object_of
+from leeward.adapter.items import UnreadableItem
+from leeward.adapter.json_text import Undecodable, decode
 from leeward.adapter.plans import Plan, Planner, View
+from leeward.adapter.tables import UNREADABLE
+from leeward.errors import Outcome
 from leeward_aws.exchange import REQUEST_ID, Endpoint, endpoint_of
 from leeward_aws.settings.options import Settings
-from leeward_aws.tables.plans import headers_of, request_of
+from leeward_aws.tables.plans import DEEPEST, headers_of, request_of, stored_of
 
 _NEW_TABLE: Final = "restore it into a new table with RestoreTableFromBackup; leeward cannot"
 
@@ -91,3 +115,57 @@ def _export(document: dict[str, Any]) -> Native:
 
 def _state(status: str) -> Any:
     return _STATES.get(status, "running")
+
+
+SUMMARY: Final = "manifest-summary.json"
+
+
+def exports(_: Settings) -> dict[str, Planner]:
+    """Return the planner that reads exports."""
+    return {"read_export": read_export}
+
+
+def read_export(call: ReadExport, view: View) -> Plan:
+    """Read a part of an export; nothing is sent."""
+    del view
+    yield from ()
+    try:
+        return Result.ok(_READERS[call.part](call.data))
+    except (UnreadableItem, ValueError, TypeError, KeyError) as error:
+        message = f"the {call.part} of the export cannot be read: {type(error).__name__}"
+        return Result(Outcome.UNUSABLE, reason=UNREADABLE, message=message, cause=error)
+
+
+def _summary(data: bytes) -> Exported:
+    told: Any = decode(data)
+    kind, form = told["exportType"], told["outputFormat"]
+    if (kind, form) != ("FULL_EXPORT", "DYNAMODB_JSON"):
+        raise Undecodable("only a full export in DynamoDB JSON can be read")
+    time = datetime.fromisoformat(told["exportTime"]).timestamp()
+    files = str(told["manifestFilesS3Key"]).rpartition("/")[2]
+    return Exported(str(told["exportArn"]), time, int(told["itemCount"]), files)
+
+
+def _files(data: bytes) -> tuple[ExportFile, ...]:
+    lines: list[Any] = [decode(line) for line in data.splitlines() if line.strip()]
+    return tuple(
+        ExportFile("/".join(str(each["dataFileS3Key"]).split("/")[-2:]), int(each["itemCount"]))
+        for each in lines
+    )
+
+
+def _items(data: bytes) -> tuple[Stored, ...]:
+    lines: list[Any] = [decode(line, deepest=DEEPEST) for line in data.splitlines()]
+    return tuple(stored_of(each["Item"], exact=True) for each in lines)
+
+
+def _begin(_: bytes) -> str:
+    return SUMMARY
+
+
+_READERS: Final[dict[str, Callable[[bytes], Any]]] = {
+    "begin": _begin,
+    "summary": _summary,
+    "files": _files,
+    "items": _items,
+}

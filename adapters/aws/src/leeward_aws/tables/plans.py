@@ -1,4 +1,4 @@
-"""DynamoDB: store, load, delete and scan single items.
+"""DynamoDB: store, load, delete and scan single items, and store many by one request.
 
 A table's key attributes are strings, named like the key's fields. A field whose name leeward
 escapes (one that begins with ``~`` or ``_leeward``) has an attribute named like its escape.
@@ -6,7 +6,10 @@ escapes (one that begins with ``~`` or ``_leeward``) has an attribute named like
 Reads are strong. Where a table has a time to live on the attribute ``_leeward_expires``, DynamoDB
 collects expired items.
 
-Source: the API references of `PutItem`, `GetItem`, `DeleteItem` and `Scan`.
+`BatchWriteItem` knows no conditions: it replaces whatever is there. A transaction would know them,
+at twice the price of each write.
+
+Source: the API references of `PutItem`, `GetItem`, `DeleteItem`, `Scan` and `BatchWriteItem`.
 """
 
 from __future__ import annotations
@@ -15,7 +18,18 @@ from collections.abc import Generator
 from functools import partial
 from typing import Any, Final, NamedTuple
 
-from leeward.adapter import Delete, Key, Load, Page, Result, Scan, Store, Stored, json_text
+from leeward.adapter import (
+    Delete,
+    Key,
+    Load,
+    Page,
+    Result,
+    Scan,
+    Store,
+    Stored,
+    StoreMany,
+    json_text,
+)
 from leeward.adapter.exchange import (
     UNDECODABLE,
     ambiguous,
@@ -31,7 +45,7 @@ from leeward.adapter.plans import Plan, Planner, Step, View
 from leeward.adapter.tables import another_revision, wrong_cursor
 from leeward.adapter.text import masked
 from leeward.adapter.wire import Request, Response
-from leeward.errors import Outcome
+from leeward.errors import Outcome, Unsupported
 from leeward_aws.exchange import REQUEST_ID, Endpoint, endpoint_of
 from leeward_aws.settings.options import Settings
 from leeward_aws.tables.conditions import (
@@ -288,3 +302,53 @@ def _start_of(cursor: str) -> Native:
     if not isinstance(start, dict) or not start:
         raise wrong_cursor()
     return start
+
+
+_BATCH: Final = headers_of("BatchWriteItem")
+
+
+def batches(settings: Settings) -> dict[str, Planner]:
+    """Return the planner of ``store_many``."""
+    return {"store_many": partial(store_many, endpoint_of("dynamodb", settings))}
+
+
+def store_many(endpoint: Endpoint, call: StoreMany, view: View) -> Plan:
+    """Replace items; the value of each result is its revision, the write id.
+
+    Raises:
+        Unsupported: one of them has a condition; before anything is sent.
+    """
+    if any(each.if_absent or each.if_revision is not None for each in call.calls):
+        raise Unsupported("BatchWriteItem of DynamoDB has no conditions")
+    table = call.calls[0].table
+    puts = [{"PutRequest": {"Item": native_of(each)}} for each in call.calls]
+    request = request_of(endpoint, _BATCH, {"RequestItems": {table: puts}})
+    response, refusal = yield from exchange(endpoint.service, request, view)
+    if refusal is not None:
+        return refusal
+    try:
+        left = _read_unprocessed(object_of(response, DEEPEST), table)
+    except Undecodable as error:
+        return misread(response, error, request_id=REQUEST_ID)
+    return Result.ok(
+        [_BACK if _is_in(left, each) else Result.ok(each.write_id) for each in call.calls]
+    )
+
+
+_BACK: Final[Result[Any]] = Result(
+    Outcome.REJECTED, code="unprocessed", message="the table is throttled; store it again"
+)
+"""Of an item that DynamoDB has not stored, and gives back."""
+
+
+def _read_unprocessed(document: Native, table: str) -> list[Native]:
+    """Return the items that were not stored."""
+    try:
+        return [put["PutRequest"]["Item"] for put in document["UnprocessedItems"].get(table, ())]
+    except (AttributeError, TypeError, KeyError):
+        raise Undecodable("the answer does not say what was stored") from None
+
+
+def _is_in(items: list[Native], call: Store) -> bool:
+    key = key_of(call.key)
+    return any({name: item.get(name) for name in key} == key for item in items)

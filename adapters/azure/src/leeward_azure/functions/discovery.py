@@ -18,12 +18,11 @@ from leeward.adapter.resolver import Resolved, Resolver, Source, Token, Unresolv
 from leeward.adapter.text import is_token
 from leeward.adapter.vendor import CONNECT_TIMEOUT, READ_TIMEOUT, vendor_errors
 from leeward.errors import ConfigError, Outcome
-from leeward_azure.functions.addresses import KEPT, key_of, path_to
 from leeward_azure.identity.credentials import Bearer
 from leeward_azure.identity.vendor import reached_nobody
 from leeward_azure.settings.endpoints import check_endpoint, cloud_of
 from leeward_azure.settings.options import Settings
-from leeward_azure.settings.services import Functions, Lookup
+from leeward_azure.settings.services import KEPT, Functions, Lookup, key_of, path_to
 
 INSTALL: Final = 'pip install "leeward-azure[discovery]"'
 

@@ -20,8 +20,7 @@ from leeward.adapter.plans import Plan, Planner, View
 from leeward.adapter.wire import Response
 from leeward.errors import Outcome
 from leeward_azure.exchange import retry_after
-from leeward_azure.functions.addresses import check_name
-from leeward_azure.settings.services import Functions
+from leeward_azure.settings.services import Functions, check_name
 
 STOPPED: Final = "app_stopped"
 """REJECTED: an operator has stopped the function app."""

@@ -31,6 +31,8 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 from leeward.adapter import Key, Store, Stored
 from leeward.adapter.items import (
+    DoubleModel,
+    Profile,
     decode,
     encode,
     escape_key,
@@ -41,7 +43,14 @@ from leeward.adapter.items import (
 from leeward.adapter.json_text import Undecodable
 from leeward.adapter.tables import Revision, parse_revision
 from leeward.adapter.text import masked
-from leeward_azure.tables.profile import COSMOS
+
+COSMOS: Final = Profile(
+    name="Cosmos DB",
+    numbers=DoubleModel(integers=range(-(2**53), 2**53 + 1), decimals=True),
+    system_names=frozenset({"id", "ttl", "_etag", "_ts", "_rid", "_self", "_attachments", "_lsn"}),
+    expiry="ttl",
+)
+
 
 Native: TypeAlias = dict[str, Any]
 """A document."""

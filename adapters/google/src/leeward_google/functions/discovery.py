@@ -18,10 +18,10 @@ from leeward.adapter.resolver import Resolved, Source, Unresolved
 from leeward.adapter.tokens import is_busy
 from leeward.adapter.vendor import vendor_errors
 from leeward.errors import ConfigError, Outcome
-from leeward_google.functions.addresses import KEPT, parse_address
 from leeward_google.identity.credentials import ACCESS_TOKEN, Bearer, Project
 from leeward_google.settings.endpoints import check_endpoint
 from leeward_google.settings.options import Settings
+from leeward_google.settings.services import KEPT, parse_address
 
 INSTALL: Final = 'pip install "leeward-google[discovery]"'
 

@@ -32,8 +32,8 @@ from leeward_google.identity.credentials import (
     IdToken,
     Project,
     access_token,
-    with_project,
     id_token,
+    with_project,
 )
 from leeward_google.identity.impersonation import Principal
 from leeward_google.settings.options import Settings

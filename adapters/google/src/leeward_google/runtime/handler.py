@@ -5,7 +5,7 @@ messages without data, and drops how often a message was delivered. So the funct
 of HTTP, whatever a deployment's trigger says.
 
 Sources: functions-framework for Python; "Push subscriptions" and "Payload unwrapping" of Pub/Sub;
-"Retry events" of Eventarc.
+"Retry events" of Eventarc; "Structured logging" and "Link log entries with traces" of Cloud Logging.
 """
 
 from __future__ import annotations
@@ -13,11 +13,15 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from typing import Any, Final
 
+from leeward.adapter import TargetConfig
+from leeward.adapter.queues import ask
 from leeward.app.kit import (
     Answer,
     App,
+    Context,
     DeadLetters,
     Handler,
     Host,
@@ -26,9 +30,11 @@ from leeward.app.kit import (
     InvalidInput,
     Kind,
     LogStyle,
+    Perform,
     Platform,
     SystemClock,
     check_queues,
+    dead_letters_at,
     events_in,
     failed,
     headers_of,
@@ -36,12 +42,43 @@ from leeward.app.kit import (
     new_id,
     refused,
     serve,
+    trace_ids,
     upkeep,
 )
 from leeward.errors import ConfigError
-from leeward_google.runtime import dead, pushes, schedules
+from leeward_google.runtime import pushes, schedules
 from leeward_google.runtime.call import Run, answer_sender
-from leeward_google.runtime.logs import make_fields
+
+
+def open_dead_letters(topics: Mapping[str, str] | None) -> DeadLetters:
+    """Return the dead-letter topics of an app; the target is opened when one is first needed."""
+
+    def target() -> Perform:
+        from leeward_google.driver import open_driver
+
+        return partial(ask, open_driver(TargetConfig("google", "google", None, {}, os.environ)))
+
+    return dead_letters_at(topics, target)
+
+
+_NAMES: Final = "logging.googleapis.com/"
+
+
+def make_fields(call: Context) -> Mapping[str, Any]:
+    """Return the fields of a line that is logged in a call.
+
+    A trace has the project in its name, which the environment tells only where somebody has set it.
+    """
+    found: dict[str, Any] = {f"{_NAMES}labels": {"execution_id": call.call_id}}
+    ids = trace_ids(call.trace)
+    if ids is not None:
+        project = os.environ.get("GOOGLE_CLOUD_PROJECT")
+        found[f"{_NAMES}spanId"] = ids.span
+        found[f"{_NAMES}trace_sampled"] = ids.sampled
+        if project:
+            found[f"{_NAMES}trace"] = f"projects/{project}/traces/{ids.trace}"
+    return found
+
 
 ANSWER_BYTES: Final = 32 * 1024 * 1024
 """Of an answer over HTTP/1. Source: Cloud Run's quotas."""
@@ -83,7 +120,7 @@ def handler(
         app, Platform("google", region, SystemClock(), ANSWER_BYTES, logs, flush=True, cloud="gcp")
     )
 
-    kept = dead.dead_letters(dead_letters)
+    kept = open_dead_letters(dead_letters)
 
     def main(request: Any) -> tuple[bytes, int, list[tuple[str, str]]]:
         headers = headers_of(request.headers.items())

@@ -1,4 +1,4 @@
-"""Firestore: store, load, delete and scan single items, over REST.
+"""Firestore: store, load, delete and scan items, and store many at once, over REST.
 
 How a table's items become documents stands in `documents`.
 
@@ -12,7 +12,8 @@ Every request is a POST and says in its body what it is about: a missing documen
 error, and ``NOT_FOUND`` is the database that is not there. But so is a document
 that an update time is expected of; which of the two it was, a look tells.
 
-Source: the REST reference of Firestore: `documents.commit`, `.batchGet` and `.runQuery`.
+Source: the REST reference of Firestore: `documents.commit`, `.batchGet`, `.runQuery` and
+`.batchWrite`; `google.rpc.Code`.
 """
 
 from __future__ import annotations
@@ -21,20 +22,22 @@ from collections.abc import Generator
 from functools import partial
 from typing import Any, Final, NamedTuple
 
-from leeward.adapter import Delete, Key, Load, Result, Scan, Store, Stored, json_text
-from leeward.adapter.classification import CONTENTION_REASON
-from leeward.adapter.exchange import Exchange, Service, exchange
+from leeward.adapter import Delete, Key, Load, Result, Scan, Store, Stored, StoreMany, json_text
+from leeward.adapter.classification import AMBIGUOUS, CONTENTION_REASON
+from leeward.adapter.exchange import UNDECODABLE, Exchange, Service, ambiguous, exchange, object_of
+from leeward.adapter.json_text import Undecodable
 from leeward.adapter.plans import STALE_CREDENTIALS, Learn, Plan, Planner, Step, View
-from leeward.adapter.tables import EXPIRED, another_revision, mark_in, wrong_cursor
+from leeward.adapter.tables import EXPIRED, another_revision, mark_in, revision_after, wrong_cursor
 from leeward.adapter.wire import Request
-from leeward.errors import Outcome
-from leeward_google.errors import FAILED_PRECONDITION
+from leeward.errors import Outcome, Unsupported
+from leeward_google.errors import FAILED_PRECONDITION, STATUSES
 from leeward_google.exchange import EMULATOR, GOOGLE, JSON
 from leeward_google.tables.documents import (
     check_collection,
     fields_of,
     id_of,
     revision_of,
+    update_time_of,
 )
 from leeward_google.tables.reading import (
     PAGE_ITEMS,
@@ -284,3 +287,56 @@ _THERE: Final = "an item is there"
 
 def _conflict(message: str) -> Result[Any]:
     return Result(Outcome.CONFLICT, message=message)
+
+
+_CODES: Final = tuple(
+    """
+    OK CANCELLED UNKNOWN INVALID_ARGUMENT DEADLINE_EXCEEDED NOT_FOUND ALREADY_EXISTS
+    PERMISSION_DENIED RESOURCE_EXHAUSTED FAILED_PRECONDITION ABORTED OUT_OF_RANGE UNIMPLEMENTED
+    INTERNAL UNAVAILABLE DATA_LOSS UNAUTHENTICATED
+    """.split()
+)
+"""Status words, by the number under which a batch tells them."""
+
+
+def batches(endpoint: FirestoreEndpoint) -> dict[str, Planner]:
+    """Return the planner of ``store_many``."""
+    return {"store_many": partial(store_many, endpoint)}
+
+
+def store_many(endpoint: FirestoreEndpoint, call: StoreMany, view: View) -> Plan:
+    """Store items where none is, or replace what is there; the value of each is its new revision.
+
+    An expired item in the way is a conflict here. Storing that one by itself tells it from others.
+
+    Raises:
+        Unsupported: one of them is to replace a revision; before anything is sent.
+    """
+    if any(each.if_revision is not None for each in call.calls):
+        raise Unsupported("a batch of Firestore's looks at no revision")
+    writes = [_write(endpoint, each) for each in call.calls]
+    request = endpoint.request("batchWrite", {"writes": writes})
+    response, refusal = yield from exchange(endpoint.service, request, view)
+    if refusal is not None:
+        return refusal
+    try:
+        document = object_of(response)
+        told = zip(call.calls, document["writeResults"], document["status"], strict=True)
+        return Result.ok([_result(*each) for each in told])
+    except (Undecodable, KeyError, TypeError, ValueError, AttributeError) as error:
+        return ambiguous(response, UNDECODABLE, error)
+
+
+def _write(endpoint: FirestoreEndpoint, call: Store) -> dict[str, Any]:
+    name = name_of(endpoint, call.table, call.key)
+    write: dict[str, Any] = {"update": {"name": name, "fields": fields_of(call)}}
+    return write | {"currentDocument": {"exists": False}} if call.if_absent else write
+
+
+def _result(call: Store, written: dict[str, Any], status: dict[str, Any]) -> Result[Any]:
+    code = status.get("code", 0)
+    if code == 0:
+        return Result.ok(revision_after(call, update_time_of(written)))
+    word = _CODES[code] if type(code) is int and 0 < code < len(_CODES) else ""
+    meaning = STATUSES.get(word, AMBIGUOUS)
+    return Result(meaning.outcome, code=word or None, reason=meaning.reason)
