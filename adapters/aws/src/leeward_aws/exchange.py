@@ -50,7 +50,7 @@ def endpoint_of(service: Service, settings: Settings) -> Endpoint:
         partial(_refusal, service),
         S3_REQUEST_ID if service == "s3" else REQUEST_ID,
         sign_request,
-        _may_be_skew,
+        lambda refusal, _: refusal.code in MAY_BE_SKEW,
         TOLERATED_SKEW,
         _has_wrong_checksum,
     )
@@ -62,10 +62,6 @@ def _refusal(service: Service, response: Response, now: float) -> Result[Any]:
     meaning = outcome_of(service, response.status, code, error_message(response))
     request_id = S3_REQUEST_ID if service == "s3" else REQUEST_ID
     return refused(response, now, meaning, code, request_id, wait=_retry_after)
-
-
-def _may_be_skew(refusal: Result[Any], _: Any) -> bool:
-    return refusal.code in MAY_BE_SKEW
 
 
 def _has_wrong_checksum(response: Response) -> bool:

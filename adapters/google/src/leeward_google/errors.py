@@ -150,7 +150,14 @@ def find_error(elements: Iterable[Any]) -> ErrorDetails | None:
     for element in elements:
         error = element.get("error") if isinstance(element, dict) else None
         if isinstance(error, dict):
-            return _read_error(error)
+            status, details = _text(error.get("status")), error.get("details")
+            return ErrorDetails(
+                status if re.fullmatch(r"[A-Z_]{2,40}", status) else None,
+                _text(error.get("message")),
+                tuple(each for each in details if isinstance(each, dict))
+                if isinstance(details, list)
+                else (),
+            )
     return None
 
 
@@ -170,17 +177,6 @@ def outcome_of(status: int, told: ErrorDetails) -> Classification:
     if word in _WORDS_OF_REFUSAL and any(text in told.message for text in _TOO_LARGE_TEXTS):
         return TOO_LARGE
     return meaning
-
-
-def _read_error(error: Mapping[str, Any]) -> ErrorDetails:
-    status, details = _text(error.get("status")), error.get("details")
-    return ErrorDetails(
-        status if re.fullmatch(r"[A-Z_]{2,40}", status) else None,
-        _text(error.get("message")),
-        tuple(each for each in details if isinstance(each, dict))
-        if isinstance(details, list)
-        else (),
-    )
 
 
 def _text(value: object) -> str:

@@ -20,14 +20,6 @@ JSON: Final = (("Content-Type", "application/json"),)
 """The headers of a request, but for the credential."""
 
 
-def _refusal(response: Response, now: float) -> Result[Any]:
-    return read_refusal(response, read_error(response), now)
-
-
-def _authorize(request: Request, bearer: Bearer | None, _now: float) -> Request:
-    return authorise(request, bearer or OWNER)
-
-
 def authorise(request: Request, bearer: Bearer) -> Request:
     """Return `request` with the headers that say who sends it, and who is charged for it."""
     headers = (*request.headers, ("Authorization", f"Bearer {bearer.token}"))
@@ -74,7 +66,11 @@ def retry_after(response: Response, told: ErrorDetails, now: float) -> float | N
     return wait_in(text, now) if text else plausible_wait(told.retry_delay)
 
 
-GOOGLE: Final = Service(ACCESS_TOKEN, _refusal, authorize=_authorize)
+GOOGLE: Final = Service(
+    ACCESS_TOKEN,
+    lambda response, now: read_refusal(response, read_error(response), now),
+    authorize=lambda request, bearer, _now: authorise(request, bearer or OWNER),
+)
 """How Google's own services are asked."""
 EMULATOR: Final = GOOGLE._replace(need=None)
 """How an emulator is asked: for it no credential is fetched."""

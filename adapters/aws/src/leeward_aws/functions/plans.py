@@ -15,6 +15,7 @@ Source: the API reference of `Invoke`, and "Understanding Lambda function errors
 from __future__ import annotations
 
 import re
+from binascii import b2a_base64
 from functools import lru_cache, partial
 from typing import Any, Final
 
@@ -37,6 +38,7 @@ from leeward.envelope import (
 from leeward.errors import InvalidRequest, Outcome
 from leeward_aws.errors import MISCONFIGURED
 from leeward_aws.exchange import REQUEST_ID, Endpoint, endpoint_of
+from leeward_aws.functions import messages
 from leeward_aws.settings.options import Settings
 
 TIMED_OUT: Final = "timed_out"
@@ -86,7 +88,13 @@ def invoke(endpoint: Endpoint, call: Invoke, view: View) -> Plan:
     mark = mark_of(call.function, call.idempotency_key)
 
     def request() -> Request:  # when it is sent, for the deadline that it tells
-        headers = (*_WAIT, ("X-Amz-Client-Context", _client_context(call, view.timeout, mark)))
+        # Lambda takes 3,583 bytes; a key of 255 characters, the longest, makes less than 1,000.
+        custom = custom_context(call.idempotency_key, view.timeout, call.trace, mark)
+        document: dict[str, Any] = {"custom": custom}
+        if call.trace is not None:
+            document["w3c"] = {TRACEPARENT: call.trace}  # where newer runtimes look for it
+        context = b2a_base64(json_text.encode(document), newline=False).decode("ascii")
+        headers = (*_WAIT, ("X-Amz-Client-Context", context))
         return Request("POST", endpoint.origin, target, headers, call.payload)
 
     response, refusal = yield from exchange(endpoint.service, request, view)
@@ -97,52 +105,7 @@ def invoke(endpoint: Endpoint, call: Invoke, view: View) -> Plan:
     marks = (mark, UNBOUND) if call.marks else (mark,)
     if "x-amz-function-error" in response.headers:
         return _fault(response, marks)
-    return _answer(response, marks)
-
-
-def enqueue(endpoint: Endpoint, queues: Endpoint, call: Enqueue, view: View) -> Plan:
-    """Queue a call. Lambda answers 202 as soon as it has it; what comes of it, nobody hears.
-
-    What is for the handler of a queue goes into that queue, and Lambda takes it from there.
-
-    Raises:
-        InvalidRequest: the name cannot be a function's; before anything is sent.
-    """
-    if call.to_queue:
-        from leeward_aws.functions import messages  # a program that only calls needs none
-
-        return (yield from messages.enqueue(queues, call, view))
-    request = Request("POST", endpoint.origin, path_of(call.function), _QUEUE, call.payload)
-    answer = yield from exchange(endpoint.service, request, view)
-    return read_answer(endpoint.service, answer, status=202)
-
-
-@lru_cache(maxsize=256)
-def path_of(function: str) -> str:
-    """Return the path. A name may be an ARN, or part of one, with ``:alias`` behind it."""
-    if function in (".", ".."):
-        raise InvalidRequest(
-            f"function {function!r} is a step in a path; give a name or an ARN", field="function"
-        )
-    return f"/2015-03-31/functions/{percent_encode(function)}/invocations"
-
-
-def _client_context(call: Invoke, seconds: float, mark: str) -> str:
-    """Return what goes with a call, as base64 of JSON.
-
-    Lambda takes 3,583 bytes; a key of 255 characters, the longest, makes less than a thousand.
-    """
-    from binascii import b2a_base64
-
-    custom = custom_context(call.idempotency_key, seconds, call.trace, mark)
-    document: dict[str, Any] = {"custom": custom}
-    if call.trace is not None:
-        document["w3c"] = {TRACEPARENT: call.trace}  # where newer runtimes look for it
-    return b2a_base64(json_text.encode(document), newline=False).decode("ascii")
-
-
-def _answer(response: Response, marks: tuple[str, ...]) -> Result[Any]:
-    """Read what a function has returned: an envelope with the mark of the call, or a value."""
+    # Read what a function has returned: an envelope with the mark of the call, or a value.
     try:
         value = decode(response.body)
     except Undecodable as error:
@@ -157,6 +120,31 @@ def _answer(response: Response, marks: tuple[str, ...]) -> Result[Any]:
             return ambiguous(response, UNEXPECTED, request_id=REQUEST_ID)
         return refused._replace(request_id=request_id)
     return Result.ok(found.value, request_id=request_id, dedup=worth_of(found.dedup))
+
+
+def enqueue(endpoint: Endpoint, queues: Endpoint, call: Enqueue, view: View) -> Plan:
+    """Queue a call. Lambda answers 202 as soon as it has it; what comes of it, nobody hears.
+
+    What is for the handler of a queue goes into that queue, and Lambda takes it from there.
+
+    Raises:
+        InvalidRequest: the name cannot be a function's; before anything is sent.
+    """
+    if call.to_queue:
+        return (yield from messages.enqueue(queues, call, view))
+    request = Request("POST", endpoint.origin, path_of(call.function), _QUEUE, call.payload)
+    answer = yield from exchange(endpoint.service, request, view)
+    return read_answer(endpoint.service, answer, status=202)
+
+
+@lru_cache(maxsize=256)
+def path_of(function: str) -> str:
+    """Return the path. A name may be an ARN, or part of one, with ``:alias`` behind it."""
+    if function in (".", ".."):
+        raise InvalidRequest(
+            f"function {function!r} is a step in a path; give a name or an ARN", field="function"
+        )
+    return f"/2015-03-31/functions/{percent_encode(function)}/invocations"
 
 
 def _fault(response: Response, marks: tuple[str, ...]) -> Result[Any]:

@@ -167,7 +167,19 @@ def source_of(
 
         def source(_: Any, timeout: float = 0.0) -> Resolved:  # a partial would show its `env`
             del timeout
-            return _in_environment(env, now)
+            # The keys of the environment, as they are by now.
+            try:
+                found = from_environment(env)
+            except ConfigError as error:
+                raise Unresolved(Outcome.AUTH, "misconfigured", str(error)) from error
+            if found is None:
+                raise Unresolved(
+                    Outcome.AUTH,
+                    "no_credentials",
+                    "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are no longer set: set them again",
+                )
+            where = "the environment (AWS_ACCESS_KEY_ID, AWS_CREDENTIAL_EXPIRATION)"
+            return good_until(found.expires_at, found, now(), where)
 
         return ConfiguredFirst(source, source)
     if origin == _CONTAINER:
@@ -228,19 +240,3 @@ def _something_goes_first(env: Mapping[str, str]) -> bool:
     # As botocore spells it out, and silent where there is no home.
     full = [os.path.expanduser(os.path.expandvars(path)) for path in paths]  # noqa: PTH111
     return any(os.path.isfile(path) for path in full)  # noqa: PTH113
-
-
-def _in_environment(env: Mapping[str, str], now: Callable[[], float]) -> Resolved:
-    """Return the keys of the environment, as they are by now."""
-    try:
-        found = from_environment(env)
-    except ConfigError as error:
-        raise Unresolved(Outcome.AUTH, "misconfigured", str(error)) from error
-    if found is None:
-        raise Unresolved(
-            Outcome.AUTH,
-            "no_credentials",
-            "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are no longer set: set them again",
-        )
-    where = "the environment (AWS_ACCESS_KEY_ID, AWS_CREDENTIAL_EXPIRATION)"
-    return good_until(found.expires_at, found, now(), where)

@@ -85,7 +85,11 @@ def publish(
     delivery = Delivery(
         event, run.id, event_key(event), run.seconds(), attempt, _trace(event) or run.trace()
     )
-    return run.host.publish(own, event, delivery, bus, _bucket_of(event))
+    # The bucket of an event of S3, whichever way it came; None for any other event.
+    about = event.data.get("bucket") if isinstance(event.data, dict) else None
+    is_of_s3 = event.source == "aws.s3" or event.type.startswith("com.amazonaws.s3.")
+    found = about.get("name") if is_of_s3 and isinstance(about, dict) else None
+    return run.host.publish(own, event, delivery, bus, found if isinstance(found, str) else None)
 
 
 def unwrap(notification: Any) -> Message | None:
@@ -240,14 +244,6 @@ def _id_of(record: Mapping[str, Any], item: Mapping[str, Any]) -> str:
 
 def _mark(document: Any) -> str:
     return sha256(payload_of(document)).hexdigest()[:32]
-
-
-def _bucket_of(event: Event) -> str | None:
-    """Return the bucket of an event of S3, whichever way it came; None for any other event."""
-    about = event.data.get("bucket") if isinstance(event.data, dict) else None
-    is_of_s3 = event.source == "aws.s3" or event.type.startswith("com.amazonaws.s3.")
-    found = about.get("name") if is_of_s3 and isinstance(about, dict) else None
-    return found if isinstance(found, str) else None
 
 
 def _bucket(record: dict[str, Any]) -> str:

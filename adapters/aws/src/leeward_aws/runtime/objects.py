@@ -53,7 +53,15 @@ def created_in(document: Any) -> list[ObjectEvent] | None:
     if is_test(document):
         return []
     if is_bus_event(document) and document["source"] == _BUS_SOURCE:
-        return _on_bus(document)
+        if document["detail-type"] != _CREATED_ON_BUS:
+            return []
+        try:
+            bucket, found = document["detail"]["bucket"]["name"], document["detail"]["object"]
+            told = found | {"version": found.get("version-id")}
+            return [_object(bucket, found["key"], told, document.get("time"))]
+        except (KeyError, TypeError, AttributeError):
+            flaw = InvalidInput("$.detail", "bucket and object, as S3 has them")
+        raise flaw
     records = records_of(document, S3)
     if records:
         created = (each for each in records if _is_creation(each))
@@ -124,18 +132,6 @@ def _of_record(record: Mapping[str, Any]) -> ObjectEvent:
         return _object(bucket, unquote_plus(found["key"]), told, record.get("eventTime"))
     except (KeyError, TypeError, AttributeError):
         flaw = InvalidInput("$.Records[0].s3", "bucket and object, as S3 has them")
-    raise flaw
-
-
-def _on_bus(document: Mapping[str, Any]) -> list[ObjectEvent]:
-    if document["detail-type"] != _CREATED_ON_BUS:
-        return []
-    try:
-        bucket, found = document["detail"]["bucket"]["name"], document["detail"]["object"]
-        told = found | {"version": found.get("version-id")}
-        return [_object(bucket, found["key"], told, document.get("time"))]
-    except (KeyError, TypeError, AttributeError):
-        flaw = InvalidInput("$.detail", "bucket and object, as S3 has them")
     raise flaw
 
 

@@ -72,7 +72,15 @@ def handle(run: Run, own: Handler | None, records: list[Record]) -> dict[str, An
     Lambda reads one queue for a batch. Of a queue that keeps no order, messages may have a group,
     too: it is fair to its senders then.
     """
-    source = _source(run, own, str(records[0].get("eventSourceARN")))
+    # A queue by its logical name, which may have the ending of those with an order.
+    arn = str(records[0].get("eventSourceARN"))
+    queue = arn.rpartition(":")[2]
+    name = queue.removesuffix(".fifo")
+    handler = own or run.host.queue_handler(queue) or run.host.queue_handler(name)
+    if handler is not None and handler.kind is Kind.EVENT:
+        handler = None
+    is_named_so = handler is not None and handler.queue == queue
+    source = Source(queue if is_named_so else name, name != queue, handler)
     handled = _in_order if source.is_ordered else _each
     again = handled(run, own, source, records)
     return {"batchItemFailures": [{"itemIdentifier": each["messageId"]} for each in again]}
@@ -127,17 +135,6 @@ def _is_done(
     letter = letter_of(record, source.name, _attempt(record))
     seconds = run.seconds() - RESERVE
     return run.dead_letters.finish(handler, letter, failure, seconds, together=together)
-
-
-def _source(run: Run, own: Handler | None, arn: str) -> Source:
-    """Return a queue by its logical name, which may have the ending of those with an order."""
-    queue = arn.rpartition(":")[2]
-    name = queue.removesuffix(".fifo")
-    handler = own or run.host.queue_handler(queue) or run.host.queue_handler(name)
-    if handler is not None and handler.kind is Kind.EVENT:
-        handler = None
-    is_named_so = handler is not None and handler.queue == queue
-    return Source(queue if is_named_so else name, name != queue, handler)
 
 
 def _handle_one(

@@ -66,38 +66,32 @@ def _read_answer(answer: Any) -> Ran:
 def _event(handler: Handler, delivery: Delivery) -> Any:
     given = delivery.input
     if isinstance(given, ObjectEvent):
-        told = _notification(given)
+        from urllib.parse import quote_plus
+
+        item = {"key": quote_plus(given.key), "size": given.size, "versionId": given.version}
+        about = {"bucket": {"name": given.bucket}, "object": {**item, "eTag": given.etag}}
+        told = {
+            "Records": [{"eventSource": "aws:s3", "eventName": "ObjectCreated:Put", "s3": about}]
+        }
         if not handler.queued:
             return told
         given = Message(handler.name, delivery.call_id, encode(told))
     if isinstance(given, bytes):
         return decode(given)
     if isinstance(given, Event):
-        return _bus_event(given)
+        from leeward.adapter.cloudevents import to_json
+
+        detail = to_json(given)
+        return {
+            "version": "0",
+            "id": "trial",
+            "detail-type": given.type,
+            "source": given.source,
+            "detail": detail,
+        }
     if isinstance(given, datetime):
         return {"source": "leeward.schedule", "time": given.isoformat()}
     return {"Records": [_record(given, delivery.attempt or 1)]}
-
-
-def _notification(event: ObjectEvent) -> dict[str, Any]:
-    from urllib.parse import quote_plus
-
-    item = {"key": quote_plus(event.key), "size": event.size, "versionId": event.version}
-    about = {"bucket": {"name": event.bucket}, "object": {**item, "eTag": event.etag}}
-    return {"Records": [{"eventSource": "aws:s3", "eventName": "ObjectCreated:Put", "s3": about}]}
-
-
-def _bus_event(event: Event) -> dict[str, Any]:
-    from leeward.adapter.cloudevents import to_json
-
-    detail = to_json(event)
-    return {
-        "version": "0",
-        "id": "trial",
-        "detail-type": event.type,
-        "source": event.source,
-        "detail": detail,
-    }
 
 
 def _record(message: Message, attempt: int) -> dict[str, Any]:

@@ -86,16 +86,12 @@ def look(endpoint: Endpoint, call: LookNative, view: View) -> Plan:
     """Look how far it has come."""
     is_backup = "/backup/" in call.id
     operation, field, read = (
-        ("DescribeBackup", "BackupArn", _described_backup)
+        ("DescribeBackup", "BackupArn", lambda document: _backup(document["BackupDescription"]))
         if is_backup
         else ("DescribeExport", "ExportArn", _export)
     )
     request = request_of(endpoint, headers_of(operation), {field: call.id})
     return (yield from exchange_json(endpoint.service, request, view, read))
-
-
-def _described_backup(document: dict[str, Any]) -> Native:
-    return _backup(document["BackupDescription"])
 
 
 def _backup(document: dict[str, Any]) -> Native:
@@ -159,12 +155,8 @@ def _items(data: bytes) -> tuple[Stored, ...]:
     return tuple(stored_of(each["Item"], exact=True) for each in lines)
 
 
-def _begin(_: bytes) -> str:
-    return SUMMARY
-
-
 _READERS: Final[dict[str, Callable[[bytes], Any]]] = {
-    "begin": _begin,
+    "begin": lambda _: SUMMARY,
     "summary": _summary,
     "files": _files,
     "items": _items,

@@ -152,14 +152,27 @@ def scan(endpoint: Endpoint, call: Scan, view: View) -> Plan:
     limit = call.most or PAGE_ITEMS
     body: dict[str, Any] = {"TableName": call.table, "ConsistentRead": True, "Limit": limit}
     if call.cursor is not None:
-        body["ExclusiveStartKey"] = _start_of(call.cursor)
+        try:
+            start = decode(call.cursor.encode("utf-8", "replace"))
+        except Undecodable:
+            start = None
+        if not isinstance(start, dict) or not start:
+            raise wrong_cursor()
+        body["ExclusiveStartKey"] = start
     response, refusal = yield from exchange(
         endpoint.service, request_of(endpoint, _SCAN, body), view
     )
     if refusal is not None:
         return refusal
     try:
-        page = _page_of(response, exact=call.exact)
+        read = partial(_stored_in, exact=call.exact)
+        document = decode_apart(response.body, "Items", read, deepest=DEEPEST)
+        if not isinstance(document, dict) or not isinstance(document.get("Items"), list):
+            raise Undecodable("the answer has no list of items")
+        last = document.get("LastEvaluatedKey")
+        if last is not None and not isinstance(last, dict):
+            raise Undecodable("the last key of the answer is not an object")
+        page = Page(tuple(document["Items"]), json_text.encode(last).decode() if last else None)
     except (Undecodable, UnreadableItem) as error:
         return misread(response, error, request_id=REQUEST_ID)
     return Result.ok(page, request_id=response.headers.get(REQUEST_ID))
@@ -277,31 +290,10 @@ def _is_echo(response: Response, write_id: str) -> bool:
         return False
 
 
-def _page_of(response: Response, *, exact: bool) -> Page:
-    read = partial(_stored_in, exact=exact)
-    document = decode_apart(response.body, "Items", read, deepest=DEEPEST)
-    if not isinstance(document, dict) or not isinstance(document.get("Items"), list):
-        raise Undecodable("the answer has no list of items")
-    last = document.get("LastEvaluatedKey")
-    if last is not None and not isinstance(last, dict):
-        raise Undecodable("the last key of the answer is not an object")
-    return Page(tuple(document["Items"]), json_text.encode(last).decode() if last else None)
-
-
 def _stored_in(native: Any, *, exact: bool) -> Stored:
     if not isinstance(native, dict):
         raise Undecodable("the answer has an item that is not an object")
     return stored_of(native, exact=exact)
-
-
-def _start_of(cursor: str) -> Native:
-    try:
-        start = decode(cursor.encode("utf-8", "replace"))
-    except Undecodable:
-        start = None
-    if not isinstance(start, dict) or not start:
-        raise wrong_cursor()
-    return start
 
 
 _BATCH: Final = headers_of("BatchWriteItem")

@@ -107,23 +107,20 @@ def queue_headers(signed: SignedQueueCall, credential: Credential, now: float) -
     date = http_date(int(now))
     headers = (("x-ms-date", date), ("x-ms-version", VERSION))
     if isinstance(credential, AccountKey):
-        signature = _signature(_decode_key(credential.key), signed, date)
+        key = _decode_key(credential.key)
+        # In the places between stand headers that are not sent, the one for a date among them.
+        length, kind = (signed.length, CONTENT_TYPE) if signed.length else ("", "")
+        text = (
+            f"{signed.verb}\n\n\n{length}\n\n{kind}\n\n\n\n\n\n\n"
+            f"x-ms-date:{date}\nx-ms-version:{VERSION}\n/{signed.account}{signed.path}"
+        )
+        text += "".join(f"\n{name}:{value}" for name, value in sorted(signed.query))
+        digest = hmac.digest(key, text.encode(), "sha256")
+        signature = b2a_base64(digest, newline=False).decode("ascii")
         return (*headers, ("Authorization", f"SharedKey {signed.account}:{signature}"))
     if isinstance(credential, Bearer):
         return (*headers, ("Authorization", f"Bearer {credential.token}"))
     return headers
-
-
-def _signature(key: bytes, signed: SignedQueueCall, date: str) -> str:
-    # In the places between stand headers that are not sent, the one for a date among them.
-    length, kind = (signed.length, CONTENT_TYPE) if signed.length else ("", "")
-    text = (
-        f"{signed.verb}\n\n\n{length}\n\n{kind}\n\n\n\n\n\n\n"
-        f"x-ms-date:{date}\nx-ms-version:{VERSION}\n/{signed.account}{signed.path}"
-    )
-    text += "".join(f"\n{name}:{value}" for name, value in sorted(signed.query))
-    digest = hmac.digest(key, text.encode(), "sha256")
-    return b2a_base64(digest, newline=False).decode("ascii")
 
 
 # Settings let nothing else through than base64.

@@ -17,7 +17,6 @@ from leeward.adapter.classification import APP_ERROR, AUTH, Classification
 from leeward.adapter.http_functions import BY_PLATFORM, Address, Platform, Proof
 from leeward.adapter.http_functions import invoke as invoke_over_http
 from leeward.adapter.plans import Plan, Planner, View
-from leeward.adapter.wire import Response
 from leeward.errors import Outcome
 from leeward_azure.exchange import retry_after
 from leeward_azure.settings.services import Functions, check_name
@@ -72,8 +71,6 @@ def _credentials(address: Address) -> tuple[tuple[str, str], ...]:
     return (*key, ("Authorization", f"Bearer {address.token}"))
 
 
-def _request_id(response: Response) -> str | None:
-    return response.headers.get("x-ms-request-id")
-
-
-PLATFORM: Final = Platform(PROOFS, _request_id, _credentials, retry_after)
+PLATFORM: Final = Platform(
+    PROOFS, lambda response: response.headers.get("x-ms-request-id"), _credentials, retry_after
+)

@@ -55,19 +55,16 @@ def cosmos_headers(signed: Signed, credential: Credential, now: float) -> Header
     """
     date = http_date(int(now))
     if isinstance(credential, AccountKey):
-        signature = _signature(_decode_key(credential.key), signed, date)
+        key = _decode_key(credential.key)
+        text = f"{signed.method.lower()}\n{signed.kind}\n{signed.link}\n{date.lower()}\n\n"
+        digest = hmac.digest(key, text.encode(), "sha256")
+        signature = b2a_base64(digest, newline=False).decode("ascii")
         proof = f"type%3Dmaster%26ver%3D1.0%26sig%3D{signature.translate(_BASE64)}"
     elif isinstance(credential, Bearer):
         proof = f"type=aad&ver=1.0&sig={credential.token}"
     else:
         proof = percent_encode(credential.token, _UNQUOTED)
     return (("x-ms-date", date), ("Authorization", proof))
-
-
-def _signature(key: bytes, signed: Signed, date: str) -> str:
-    text = f"{signed.method.lower()}\n{signed.kind}\n{signed.link}\n{date.lower()}\n\n"
-    digest = hmac.digest(key, text.encode(), "sha256")
-    return b2a_base64(digest, newline=False).decode("ascii")
 
 
 # An old key is pushed out by new ones; it is in memory with the credential anyway.

@@ -268,7 +268,12 @@ def describe_source(
     entra = _origin(settings, config, _env(config, platform)).value
     found = {}
     if settings.functions:
-        found["functions"] = _describe_functions(settings.functions, entra)
+        parts = [
+            "key" if settings.functions.key or settings.functions.keys else "",
+            entra if settings.functions.scope else "",
+            f"looked up by {entra}" if settings.functions.lookup else "",
+        ]
+        found["functions"] = ", ".join(filter(None, parts)) or "none"
     if settings.queues:
         found["queues"] = _describe(settings.queues, entra)
     if settings.events:
@@ -287,15 +292,6 @@ def describe_source(
 
 def _describe(service: Queues | Blobs | Events, entra: str) -> str:
     return "key" if service.key else "signature" if service.sas else entra
-
-
-def _describe_functions(functions: Functions, entra: str) -> str:
-    parts = [
-        "key" if functions.key or functions.keys else "",
-        entra if functions.scope else "",
-        f"looked up by {entra}" if functions.lookup else "",
-    ]
-    return ", ".join(filter(None, parts)) or "none"
 
 
 def _env(config: TargetConfig, platform: Mapping[str, str] | None) -> Mapping[str, str]:

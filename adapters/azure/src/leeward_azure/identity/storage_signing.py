@@ -36,7 +36,18 @@ def signed_storage(account: str, request: Request, credential: Credential, now: 
     dated = (("x-ms-date", http_date(int(now))), ("x-ms-version", VERSION))
     request = request._replace(headers=request.headers + dated)
     if isinstance(credential, AccountKey):
-        text = _text(account, request)
+        from urllib.parse import unquote
+
+        values = {name.lower(): value for name, value in request.headers}
+        if request.body:
+            values["content-length"] = str(len(request.body))
+        lines = [request.method, *(values.get(name, "") for name in _IN_ORDER)]
+        lines += [f"{name}:{values[name]}" for name in sorted(values) if name.startswith("x-ms-")]
+        path, _, query = request.target.partition("?")
+        lines.append(f"/{account}{path}")
+        for name, _, value in sorted(part.partition("=") for part in query.split("&") if part):
+            lines.append(f"{name}:{unquote(value)}")
+        text = "\n".join(lines)
         digest = hmac.digest(_decode_key(credential.key), text.encode(), "sha256")
         signature = b2a_base64(digest, newline=False).decode("ascii")
         proof = f"SharedKey {account}:{signature}"
@@ -45,21 +56,6 @@ def signed_storage(account: str, request: Request, credential: Credential, now: 
     else:
         return request
     return request._replace(headers=(*request.headers, ("Authorization", proof)))
-
-
-def _text(account: str, request: Request) -> str:
-    from urllib.parse import unquote
-
-    values = {name.lower(): value for name, value in request.headers}
-    if request.body:
-        values["content-length"] = str(len(request.body))
-    lines = [request.method, *(values.get(name, "") for name in _IN_ORDER)]
-    lines += [f"{name}:{values[name]}" for name in sorted(values) if name.startswith("x-ms-")]
-    path, _, query = request.target.partition("?")
-    lines.append(f"/{account}{path}")
-    for name, _, value in sorted(part.partition("=") for part in query.split("&") if part):
-        lines.append(f"{name}:{unquote(value)}")
-    return "\n".join(lines)
 
 
 # Settings let nothing else through than base64.

@@ -243,7 +243,11 @@ def ask_container(
     if refusal is not None and refusal.code in _MADE_ANEW:
         yield Learn(container.session, seen, _session_but)
     elif _tells_of_session(refusal) and seen.after(answer.response) is not seen:
-        yield Learn(container.session, answer.response, _session_after)
+        yield Learn(
+            container.session,
+            answer.response,
+            lambda session, response: (session or EMPTY).after(response),
+        )
     if refusal is not None and refusal.reason == REGION_MOVED:
         yield Drop(container.origin)
     if refusal is not None and refusal.reason == ABSENT and location is None:
@@ -299,10 +303,6 @@ def _session_header(container: Container, view: View) -> Headers:
 def _tells_of_session(refusal: Result[Any] | None) -> bool:
     """Return whether an answer comes from a replica that does not lag behind."""
     return refusal is None or refusal.outcome is Outcome.CONFLICT or refusal.reason == ABSENT
-
-
-def _session_after(session: Session | None, response: Response) -> Session:
-    return (session or EMPTY).after(response)
 
 
 def _session_but(session: Session | None, gone: Session) -> Session | None:

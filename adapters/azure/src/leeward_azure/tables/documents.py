@@ -114,7 +114,8 @@ def stored_of(native: Native, *, exact: bool = False) -> Stored:
         raise Undecodable("a document has no id")
     found = decode(native, COSMOS, exact=exact)
     if found.write_id is None and escape_name("id", COSMOS, top=True) not in native:
-        found.item["id"] = _unescape(name)
+        parts = unescape_key(name)
+        found.item["id"] = parts[0] if parts is not None and len(parts) == 1 else name
     revision = Revision(etag, found.expires_at).text()
     told = Stored(found.item, revision, found.write_id, found.expires_at, found.foreign)
     if not (exact and found.foreign):
@@ -138,8 +139,3 @@ def etag_of(native: Mapping[str, Any], name: str = "_etag") -> str:
     if not isinstance(etag, str) or not _ETAG.fullmatch(etag):
         raise Undecodable("a document has no etag")
     return etag
-
-
-def _unescape(name: str) -> str:
-    parts = unescape_key(name)
-    return parts[0] if parts is not None and len(parts) == 1 else name

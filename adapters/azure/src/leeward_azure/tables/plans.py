@@ -141,7 +141,18 @@ def scan(endpoint: CosmosEndpoint, call: Scan, view: View) -> Plan:
     answer = yield from ask_container(container, to_page(container, cursor, call.most, view), view)
     if answer.refusal is not None:
         return (yield from unless_made_anew(container, answer.refusal, view))
-    return _page(answer.response, exact=call.exact)
+    try:
+        read = partial(_stored_in, exact=call.exact)
+        document = decode_apart(answer.response.body, "Documents", read, deepest=DEEPEST)
+        found = document.get("Documents") if isinstance(document, dict) else None
+        if answer.response.status != 200 or not isinstance(found, list):
+            raise Undecodable("the answer has no list of documents")
+        items = tuple(found)
+    except (Undecodable, UnreadableItem) as error:
+        return misread(answer.response, error, request_id=COSMOS.request_id)
+    return _ok(
+        Page(items, answer.response.headers.get("x-ms-continuation") or None), answer.response
+    )
 
 
 def _replace(container: Container, call: Store, if_revision: str, view: View) -> Plan:
@@ -161,7 +172,13 @@ def _create(container: Container, call: Store, view: View) -> Plan:
     if container.expired in view.learnt:
         found = yield from _look(container, call, view)
         if isinstance(found, Stored):
-            return (yield from _create_over(container, call, found, view))
+            # Store an item where `found` is, if that has expired.
+            if found.write_id == call.write_id:
+                return Result.ok(found.revision)
+            revision = revision_of(found.revision)
+            if revision is None or revision.holds_at(call.now):
+                return Result(Outcome.CONFLICT, message="an item is there")
+            return (yield from _replace_this(container, call, revision, view))
         if found is None:
             yield Learn(container.expired, None)
         elif found.outcome is not Outcome.UNUSABLE:  # else something is there, and in the way
@@ -171,16 +188,6 @@ def _create(container: Container, call: Store, view: View) -> Plan:
     if refusal is not None and refusal.outcome is Outcome.CONFLICT:
         return (yield from _in_the_way(container, call, refusal, view))
     return refusal or _conclude_store(answer.response, call)
-
-
-def _create_over(container: Container, call: Store, found: Stored, view: View) -> Plan:
-    """Store an item where `found` is, if that has expired."""
-    if found.write_id == call.write_id:
-        return Result.ok(found.revision)
-    revision = revision_of(found.revision)
-    if revision is None or revision.holds_at(call.now):
-        return Result(Outcome.CONFLICT, message="an item is there")
-    return (yield from _replace_this(container, call, revision, view))
 
 
 def _replace_this(container: Container, call: Store, revision: Revision, view: View) -> Plan:
@@ -245,23 +252,6 @@ def _read_document(
         return stored_of(native, exact=exact)
     except (Undecodable, UnreadableItem) as error:
         return misread(response, error, request_id=COSMOS.request_id)
-
-
-def _page(response: Response, *, exact: bool) -> Result[Any]:
-    try:
-        items = _items_in(response, exact=exact)
-    except (Undecodable, UnreadableItem) as error:
-        return misread(response, error, request_id=COSMOS.request_id)
-    return _ok(Page(items, response.headers.get("x-ms-continuation") or None), response)
-
-
-def _items_in(response: Response, *, exact: bool) -> tuple[Stored, ...]:
-    read = partial(_stored_in, exact=exact)
-    document = decode_apart(response.body, "Documents", read, deepest=DEEPEST)
-    found = document.get("Documents") if isinstance(document, dict) else None
-    if response.status != 200 or not isinstance(found, list):
-        raise Undecodable("the answer has no list of documents")
-    return tuple(found)
 
 
 def _stored_in(native: Any, *, exact: bool) -> Stored:

@@ -100,7 +100,11 @@ class VendorFile:
         if principal is None:
             return with_project(self._identity(info), quota)
         inner = info.get("source_credentials") if info.get("type") == files.IMPERSONATED else info
-        inner = {name: each for name, each in (inner or {}).items() if not _impersonates(name)}
+        inner = {
+            name: each
+            for name, each in (inner or {}).items()
+            if not name.startswith("service_account_impersonation")
+        }
         own = with_project(self._identity(inner), inner.get("quota_project_id"))
         return with_project(self._wrap(principal, own), quota)
 
@@ -114,7 +118,12 @@ class VendorFile:
 
         def fetch(what: Any, timeout: float) -> Resolved:
             if isinstance(what, Project):
-                return _project(info, self._now())
+                now = self._now()
+                project = info.get("project_id")
+                if not isinstance(project, str) or not project:
+                    told = "these credentials have no project: set project, or GOOGLE_CLOUD_PROJECT"
+                    raise Unresolved(Outcome.AUTH, "no_project", told)
+                return Resolved(project, now)
             if isinstance(what, Token):
                 found = credentials
             elif info.get("type") == files.SERVICE_ACCOUNT:
@@ -133,18 +142,6 @@ class VendorFile:
             return access_token(token, self._now(), end, _WHERE)
 
         return fetch
-
-
-def _impersonates(name: str) -> bool:
-    return name.startswith("service_account_impersonation")
-
-
-def _project(info: Mapping[str, Any], now: float) -> Resolved:
-    project = info.get("project_id")
-    if not isinstance(project, str) or not project:
-        told = "these credentials belong to no project: set project, or GOOGLE_CLOUD_PROJECT"
-        raise Unresolved(Outcome.AUTH, "no_project", told)
-    return Resolved(project, now)
 
 
 def _refusal(error: Exception) -> Unresolved:

@@ -112,7 +112,11 @@ _NO_BUCKET: Final = b"bucket does not exist"
 
 def refusal(response: Response, now: float) -> Result[Any]:
     """Return the result of a refusal."""
-    reason, marked = _reason_in(response), REQUEST_ID in response.headers
+    error = error_in(response).get("error")
+    errors = error.get("errors") if isinstance(error, dict) else None
+    first = errors[0] if isinstance(errors, list) and errors else None
+    reason = code_in(first.get("reason")) if isinstance(first, dict) else None
+    marked = REQUEST_ID in response.headers
     meaning = by_code_or_status(reason, response.status, REASONS, STATUSES, marked=marked)
     return refused_by(response, now, meaning, reason, REQUEST_ID)
 
@@ -125,13 +129,6 @@ def is_absent(response: Response, result: Result[Any]) -> bool:
 def is_behind(response: Response, result: Result[Any]) -> bool:
     """Return whether a refusal says that a range lies behind the end of the object."""
     return response.status == 416 and result.outcome is Outcome.CALLER
-
-
-def _reason_in(response: Response) -> str | None:
-    error = error_in(response).get("error")
-    errors = error.get("errors") if isinstance(error, dict) else None
-    first = errors[0] if isinstance(errors, list) and errors else None
-    return code_in(first.get("reason")) if isinstance(first, dict) else None
 
 
 STORAGE: Final = GOOGLE._replace(refusal=refusal, request_id=REQUEST_ID)

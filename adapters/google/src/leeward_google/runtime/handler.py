@@ -5,7 +5,8 @@ messages without data, and drops how often a message was delivered. So the funct
 of HTTP, whatever a deployment's trigger says.
 
 Sources: functions-framework for Python; "Push subscriptions" and "Payload unwrapping" of Pub/Sub;
-"Retry events" of Eventarc; "Structured logging" and "Link log entries with traces" of Cloud Logging.
+"Retry events" of Eventarc; "Structured logging" and "Link log entries with traces" of Cloud
+Logging.
 """
 
 from __future__ import annotations
@@ -141,8 +142,16 @@ def _answer(host: Host, request: HttpRequest, kept: DeadLetters) -> HttpAnswer:
     kept_up = upkeep(host, request)
     if kept_up is not None:
         return kept_up
-    run = Run(host, request, _call_id(request), _seconds(), kept)
-    named = host.own(os.environ.get("K_SERVICE")) or _find_handler(host, request)
+    run = Run(
+        host,
+        request,
+        request.headers.get("function-execution-id") or new_id(SystemClock.now()),
+        _seconds(),
+        kept,
+    )
+    named = host.own(os.environ.get("K_SERVICE")) or host.app.handlers.get(
+        request.path.rstrip("/").rpartition("/")[2]
+    )
     try:
         if named is None or not named.is_call or named.queued:
             found = _deliver(run, named)
@@ -168,15 +177,6 @@ def _deliver(run: Run, named: Handler | None) -> Answer | None:
     if schedules.is_tick(run.request):
         return schedules.handle(run, None)
     return pushes.handle_plain(run, named)
-
-
-def _find_handler(host: Host, request: HttpRequest) -> Handler | None:
-    """Return the handler that the last part of the path names."""
-    return host.app.handlers.get(request.path.rstrip("/").rpartition("/")[2])
-
-
-def _call_id(request: HttpRequest) -> str:
-    return request.headers.get("function-execution-id") or new_id(SystemClock.now())
 
 
 def _seconds() -> float:

@@ -88,7 +88,20 @@ def message_in(request: HttpRequest, named: Handler | None) -> Pushed | None:
     """
     headers = request.headers
     if f"{_METADATA}message-id" in headers:
-        return _read_headers(headers, request.body)
+        # Read a message whose attributes have become headers.
+        # One of the name of a header that every request has is lost: nothing tells them apart.
+        subscription = headers.get(f"{_METADATA}subscription-name", "").rpartition("/")[2]
+        id = headers[f"{_METADATA}message-id"]
+        attempt = headers.get(f"{_METADATA}delivery-attempt", "")
+        count = (
+            int(attempt) if attempt.isascii() and attempt.isdecimal() and len(attempt) < 6 else 0
+        )
+        sent = {name: value for name, value in headers.items() if name not in _OWN_HEADERS}
+        attributes = tuple(Attribute(name, value) for name, value in sent.items())
+        key = headers.get(f"{_METADATA}ordering-key") or None
+        return Pushed(
+            Message(subscription, id, request.body, sent), None, count or None, attributes, key
+        )
     if "ce-type" in headers:
         if headers["ce-type"] != PUBLISHED:
             return None
@@ -253,21 +266,6 @@ def _read_envelope(document: Any, topic: str | None) -> Pushed:
         tuple(Attribute(name, value) for name, value in texts),
         message.get("orderingKey") or message.get("ordering_key") or None,
     )
-
-
-def _read_headers(headers: Any, body: bytes) -> Pushed:
-    """Read a message whose attributes have become headers.
-
-    One of the name of a header that every request has is lost: nothing tells them apart.
-    """
-    subscription = headers.get(f"{_METADATA}subscription-name", "").rpartition("/")[2]
-    id = headers[f"{_METADATA}message-id"]
-    attempt = headers.get(f"{_METADATA}delivery-attempt", "")
-    count = int(attempt) if attempt.isascii() and attempt.isdecimal() and len(attempt) < 6 else 0
-    sent = {name: value for name, value in headers.items() if name not in _OWN_HEADERS}
-    attributes = tuple(Attribute(name, value) for name, value in sent.items())
-    key = headers.get(f"{_METADATA}ordering-key") or None
-    return Pushed(Message(subscription, id, body, sent), None, count or None, attributes, key)
 
 
 def _data(text: Any) -> bytes:

@@ -39,34 +39,10 @@ from leeward.adapter.tables import Revision, parse_revision
 from leeward.errors import InvalidRequest
 
 
-def _write_time(value: datetime) -> str:
-    return value.replace(tzinfo=None).isoformat() + "Z"
-
-
-def _write_bytes(value: bytes) -> str:
-    return b2a_base64(value, newline=False).decode("ascii")
-
-
-def _write_list(values: list[Any]) -> dict[str, Any]:
-    return {"values": values}
-
-
-def _write_map(fields: dict[str, Any]) -> dict[str, Any]:
-    return {"fields": fields}
-
-
-def _read_none(_: Any) -> None:
-    return None
-
-
 def _read_integer(value: Any) -> int:
     if type(value) is int or (type(value) is str and len(value) <= _LONGEST_INTEGER):
         return int(value)
     raise UnreadableItem("an integer of the document has more than 64 bits")
-
-
-def _read_double(value: Any) -> float:
-    return float(value)  # NaN and the infinities, which others may store, are strings in JSON
 
 
 def _read_time(text: Any) -> datetime:
@@ -74,14 +50,6 @@ def _read_time(text: Any) -> datetime:
     if moment.tzinfo is None:
         raise UnreadableItem("a time of the document has no offset")
     return moment.astimezone(UTC)
-
-
-def _read_list(value: Any) -> Any:
-    return _member(value, "values", list)
-
-
-def _read_map(value: Any) -> Any:
-    return _member(value, "fields", dict)
 
 
 def _read_point(value: Any) -> dict[str, float]:
@@ -94,14 +62,6 @@ def _keep_time(raw: Any, _: Any) -> Any:
     """Keep a time with more digits than a datetime has."""
     digits = re.search(r"\.([0-9]+)", raw)
     return raw if digits is not None and digits[1][_MICROSECONDS:].strip("0") else None
-
-
-def _keep_point(_: Any, plain: dict[str, float]) -> dict[str, float]:
-    return plain
-
-
-def _keep_reference(raw: Any, _: Any) -> Any:
-    return raw
 
 
 def _member(value: Any, name: str, kind: type) -> Any:
@@ -125,26 +85,29 @@ FIRESTORE: Final = Profile(
             bool: ("booleanValue", None),
             int: ("integerValue", str),
             float: ("doubleValue", None),
-            datetime: ("timestampValue", _write_time),
+            datetime: (
+                "timestampValue",
+                lambda value: value.replace(tzinfo=None).isoformat() + "Z",
+            ),
             str: ("stringValue", None),
-            bytes: ("bytesValue", _write_bytes),
-            list: ("arrayValue", _write_list),
-            dict: ("mapValue", _write_map),
+            bytes: ("bytesValue", lambda value: b2a_base64(value, newline=False).decode("ascii")),
+            list: ("arrayValue", lambda values: {"values": values}),
+            dict: ("mapValue", lambda fields: {"fields": fields}),
         },
         same={"booleanValue": bool, "stringValue": str, "referenceValue": str},
         read={
-            "nullValue": _read_none,
+            "nullValue": lambda _: None,
             "integerValue": _read_integer,
-            "doubleValue": _read_double,
+            "doubleValue": float,
             "timestampValue": _read_time,
             "bytesValue": a2b_base64,
             "geoPointValue": _read_point,
-            "arrayValue": _read_list,
-            "mapValue": _read_map,
+            "arrayValue": lambda value: _member(value, "values", list),
+            "mapValue": lambda value: _member(value, "fields", dict),
         },
         kept={
-            "geoPointValue": _keep_point,
-            "referenceValue": _keep_reference,
+            "geoPointValue": lambda _, plain: plain,
+            "referenceValue": lambda raw, _: raw,
             "timestampValue": _keep_time,
         },
     ),

@@ -137,7 +137,18 @@ def scan(endpoint: FirestoreEndpoint, call: Scan, view: View) -> Plan:
     Raises:
         InvalidRequest: the cursor was not given by a page; before anything is sent.
     """
-    request = endpoint.request("runQuery", {"structuredQuery": _query(endpoint, call)})
+    check_collection(call.table)
+    query: dict[str, Any] = {
+        "from": [{"collectionId": call.table}],
+        "orderBy": [{"field": {"fieldPath": "__name__"}, "direction": "ASCENDING"}],
+        "limit": call.most or PAGE_ITEMS,
+    }
+    if call.cursor is not None:
+        if not call.cursor or "/" in call.cursor:
+            raise wrong_cursor()
+        last = f"{endpoint.documents}/{call.table}/{call.cursor}"
+        query["startAt"] = {"values": [{"referenceValue": last}], "before": False}
+    request = endpoint.request("runQuery", {"structuredQuery": query})
     response, refusal = yield from exchange(endpoint.service, request, view)
     return refusal or page_in(response, call.most or PAGE_ITEMS, view.now, exact=call.exact)
 
@@ -181,33 +192,28 @@ def _write_if(
     response, refusal = yield from _commit(endpoint, write | {"currentDocument": condition}, view)
     if refusal is None:
         return read_write(response, call)
-    if not _may_be_the_condition(refusal):
+    if not (
+        refusal.outcome in (Outcome.CONFLICT, Outcome.NOT_FOUND)
+        or refusal.reason == FAILED_PRECONDITION
+    ):
         return refusal
     found = yield from _look(endpoint, call, view)
     if isinstance(found, Stored) and _is_over(found, call.now):
         yield Learn(_expired_in(endpoint, call.table), True)
-    return _in_the_way(call, refusal, found)
-
-
-def _may_be_the_condition(refusal: Result[Any]) -> bool:
-    """Return whether a write under a condition may have been refused because that did not hold."""
-    return (
-        refusal.outcome in (Outcome.CONFLICT, Outcome.NOT_FOUND)
-        or refusal.reason == FAILED_PRECONDITION
-    )
-
-
-def _in_the_way(call: Store | Delete, refusal: Result[Any], found: Seen) -> Result[Any]:
-    """Return how a write ends whose condition did not hold, by what is there now.
-
-    Nothing was written by this attempt, whatever is there.
-    """
+    # How a write ends whose condition did not hold, by what is there now.
+    # Nothing was written by this attempt, whatever is there.
     creates = isinstance(call, Store) and call.if_absent
     conflict = (_conflict(_THERE) if creates else another_revision())._replace(
         code=refusal.code, request_id=refusal.request_id
     )
     if isinstance(found, Result):
-        return _explain_conflict(conflict, found)
+        # `conflict`, unless the look after it has failed in a way that says more.
+        if found.outcome in (Outcome.LOCAL, Outcome.NOT_SENT, Outcome.REJECTED):
+            return found._replace(outcome=Outcome.REJECTED)  # not known, and worth another attempt
+        explains = found.outcome in (Outcome.NOT_FOUND, Outcome.UNUSABLE) and not is_unreadable(
+            found
+        )
+        return found if explains or found.reason == STALE_CREDENTIALS else conflict
     if isinstance(call, Store) and found is not None and found.write_id == call.write_id:
         return Result.ok(found.revision)
     if creates and found is None:
@@ -215,14 +221,6 @@ def _in_the_way(call: Store | Delete, refusal: Result[Any], found: Seen) -> Resu
     if creates and found is not None and _is_over(found, call.now):
         return refusal._replace(outcome=Outcome.REJECTED, reason=EXPIRED, retry_after=0.0)
     return conflict
-
-
-def _explain_conflict(conflict: Result[Any], look: Result[Any]) -> Result[Any]:
-    """Return `conflict`, unless the look after it has failed in a way that says more."""
-    if look.outcome in (Outcome.LOCAL, Outcome.NOT_SENT, Outcome.REJECTED):
-        return look._replace(outcome=Outcome.REJECTED)  # not known, and worth another attempt
-    explains = look.outcome in (Outcome.NOT_FOUND, Outcome.UNUSABLE) and not is_unreadable(look)
-    return look if explains or look.reason == STALE_CREDENTIALS else conflict
 
 
 def _look(
@@ -246,21 +244,6 @@ def _commit(endpoint: FirestoreEndpoint, write: dict[str, Any], view: View) -> E
 
 def _get(endpoint: FirestoreEndpoint, table: str, key: Key) -> Request:
     return endpoint.request("batchGet", {"documents": [name_of(endpoint, table, key)]})
-
-
-def _query(endpoint: FirestoreEndpoint, call: Scan) -> dict[str, Any]:
-    check_collection(call.table)
-    query: dict[str, Any] = {
-        "from": [{"collectionId": call.table}],
-        "orderBy": [{"field": {"fieldPath": "__name__"}, "direction": "ASCENDING"}],
-        "limit": call.most or PAGE_ITEMS,
-    }
-    if call.cursor is not None:
-        if not call.cursor or "/" in call.cursor:
-            raise wrong_cursor()
-        last = f"{endpoint.documents}/{call.table}/{call.cursor}"
-        query["startAt"] = {"values": [{"referenceValue": last}], "before": False}
-    return query
 
 
 def name_of(endpoint: FirestoreEndpoint, table: str, key: Key) -> str:

@@ -105,18 +105,16 @@ def _documents(
             return read_refusal(response, told, now)
         if wanted is None:
             return _objects(each["document"] for each in elements if "document" in each)
-        return _check_document(elements, wanted)
+        natives = _objects(each["found"] for each in elements if "found" in each)
+        names = [native.get("name") for native in natives]
+        names += [each["missing"] for each in elements if "missing" in each]
+        if [_last(name) for name in names] != [wanted]:
+            raise Undecodable(
+                "the answer is not about the document that was asked for, and no other"
+            )
+        return natives
     except Undecodable as error:
         return ambiguous(response, UNDECODABLE, error)
-
-
-def _check_document(elements: list[dict[str, Any]], wanted: str) -> list[Native]:
-    natives = _objects(each["found"] for each in elements if "found" in each)
-    names = [native.get("name") for native in natives]
-    names += [each["missing"] for each in elements if "missing" in each]
-    if [_last(name) for name in names] != [wanted]:
-        raise Undecodable("the answer is not about the document that was asked for, and no other")
-    return natives
 
 
 def _objects(natives: Iterable[Any]) -> list[Native]:
