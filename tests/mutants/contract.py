@@ -20,7 +20,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "refusals are checked without their cause",
-        f"{CONTRACTS}/refused.py",
+        f"{CONTRACTS}/refusals.py",
         "assert result.cause is not None or result.code",
         "assert result.outcome",
         f"{BROKEN}[LosesTheCause]",

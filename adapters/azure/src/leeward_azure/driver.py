@@ -145,7 +145,7 @@ PLANS: Final = (
     Plans("enqueue", "leeward_azure.functions.messages:queues", "queues"),
     Plans(
         "put_message take_messages remove_message hide_message",
-        "leeward_azure.functions.queue_names:messages",
+        "leeward_azure.functions.messages:messages",
     ),
     Plans("publish", _events, "events"),
     Plans("store load delete scan", _tables, "tables"),

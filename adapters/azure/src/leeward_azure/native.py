@@ -7,6 +7,7 @@ from typing import Any, Final, TypeAlias
 
 from leeward.adapter import TargetConfig
 from leeward.errors import ConfigError
+from leeward_azure.functions.discovery import web_client
 from leeward_azure.identity.credentials import ServiceCredential
 from leeward_azure.settings.options import Settings
 from leeward_azure.settings.services import TOPIC, Events, is_topic_name
@@ -112,8 +113,6 @@ def _topic_url(events: Events, topic: str, config: TargetConfig) -> str:
 
 
 def _web(settings: Settings, config: TargetConfig, answer: Answers, _: str) -> Any:
-    from leeward_azure.functions.discovery import web_client
-
     lookup = _require(settings.management, config, "subscription_id")
     return web_client(lookup, settings, config, lambda: answer(ServiceCredential("management")))
 

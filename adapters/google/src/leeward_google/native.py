@@ -9,6 +9,7 @@ from typing import Any, Final, TypeAlias
 
 from leeward.adapter import TargetConfig
 from leeward.errors import ConfigError
+from leeward_google.functions.discovery import functions_client
 from leeward_google.identity.credentials import ACCESS_TOKEN, Project
 from leeward_google.settings.options import Settings
 
@@ -78,8 +79,6 @@ def _pubsub(settings: Settings, config: TargetConfig, answer: Answers) -> Any:
 
 
 def _functions(settings: Settings, config: TargetConfig, answer: Answers) -> Any:
-    from leeward_google.functions.discovery import functions_client
-
     return functions_client(settings, config, lambda: answer(ACCESS_TOKEN))
 
 

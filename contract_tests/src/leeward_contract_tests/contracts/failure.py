@@ -32,7 +32,7 @@ from leeward_contract_tests.contracts.calls import (
 )
 from leeward_contract_tests.contracts.capabilities import needs
 from leeward_contract_tests.contracts.observations import Deliveries, Runs
-from leeward_contract_tests.contracts.refused import RefusedContract
+from leeward_contract_tests.contracts.refusals import RefusedContract
 from leeward_contract_tests.faults import Faults
 from leeward_contract_tests.fixtures import BUCKET, COUNT, EVENTS, ITEMS, SLOW
 

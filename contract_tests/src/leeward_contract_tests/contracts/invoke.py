@@ -91,12 +91,12 @@ class InvokeContract(Contract):
 
     @needs(Capability.INVOKE)
     def test_invoke_refuses_a_larger_payload_unsent(
-        self, client: Client, driver: Driver, watched: FaultyDriver, runs: Runs
+        self, client: Client, driver: Driver, recorder: FaultyDriver, runs: Runs
     ) -> None:
         """Refuse a payload of one byte more before the driver sees it."""
         with pytest.raises(PayloadTooLarge):
             client.invoke(COUNT, _pad(runs.payload, driver.limits.payload_bytes + 1))
-        assert watched.calls == []
+        assert recorder.calls == []
 
 
 def _pad(payload: Json, size: int) -> Json:

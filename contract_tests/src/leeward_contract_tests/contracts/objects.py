@@ -49,7 +49,7 @@ class ObjectsContract(Contract):
 
     @needs(OBJECTS)
     def test_an_object_of_the_declared_size_is_streamed(
-        self, client: Client, driver: Driver, watched: FaultyDriver
+        self, client: Client, driver: Driver, recorder: FaultyDriver
     ) -> None:
         """Take an object exactly as large as the declared limit, and give it in pieces."""
         size = driver.limits.object_bytes
@@ -60,10 +60,10 @@ class ObjectsContract(Contract):
         pieces = list(found)
         assert sha256(b"".join(pieces)).digest() == sha256(body).digest()
         assert max(map(len, pieces)) <= PIECE_BYTES
-        before = len(watched.calls)
+        before = len(recorder.calls)
         with pytest.raises(PayloadTooLarge):
             client.put_object(BUCKET, name, body + b"x")
-        assert watched.calls[before:] == []
+        assert recorder.calls[before:] == []
 
     @needs(OBJECTS)
     def test_a_range_is_read(self, client: Client) -> None:

@@ -106,12 +106,12 @@ class TablesContract(Contract):
 
     @needs(Capability.TABLES)
     def test_store_refuses_a_larger_item_unsent(
-        self, client: Client, driver: Driver, watched: FaultyDriver
+        self, client: Client, driver: Driver, recorder: FaultyDriver
     ) -> None:
         """Refuse an item of one byte more before the driver sees it."""
         with pytest.raises(PayloadTooLarge):
             client.store_data(ITEMS, _make_item(driver.limits.item_bytes + 1))
-        assert watched.calls == []
+        assert recorder.calls == []
 
     @needs(Capability.TABLES)
     def test_store_takes_an_item_of_the_declared_depth(

@@ -88,12 +88,7 @@ def invoke(endpoint: Endpoint, call: Invoke, view: View) -> Plan:
     mark = mark_of(call.function, call.idempotency_key)
 
     def request() -> Request:  # when it is sent, for the deadline that it tells
-        # Lambda takes 3,583 bytes; a key of 255 characters, the longest, makes less than 1,000.
-        custom = custom_context(call.idempotency_key, view.timeout, call.trace, mark)
-        document: dict[str, Any] = {"custom": custom}
-        if call.trace is not None:
-            document["w3c"] = {TRACEPARENT: call.trace}  # where newer runtimes look for it
-        context = b2a_base64(json_text.encode(document), newline=False).decode("ascii")
+        context = _client_context(call, view.timeout, mark)
         headers = (*_WAIT, ("X-Amz-Client-Context", context))
         return Request("POST", endpoint.origin, target, headers, call.payload)
 
@@ -145,6 +140,18 @@ def path_of(function: str) -> str:
             f"function {function!r} is a step in a path; give a name or an ARN", field="function"
         )
     return f"/2015-03-31/functions/{percent_encode(function)}/invocations"
+
+
+def _client_context(call: Invoke, seconds: float, mark: str) -> str:
+    """Return what goes with a call, as base64 of JSON.
+
+    Lambda takes 3,583 bytes; a key of 255 characters, the longest, makes less than a thousand.
+    """
+    custom = custom_context(call.idempotency_key, seconds, call.trace, mark)
+    document: dict[str, Any] = {"custom": custom}
+    if call.trace is not None:
+        document["w3c"] = {TRACEPARENT: call.trace}  # where newer runtimes look for it
+    return b2a_base64(json_text.encode(document), newline=False).decode("ascii")
 
 
 def _fault(response: Response, marks: tuple[str, ...]) -> Result[Any]:

@@ -6,6 +6,7 @@ from datetime import datetime
 from types import SimpleNamespace
 from typing import Any
 
+from leeward.adapter.cloudevents import to_json
 from leeward.app.kit import (
     App,
     Delivery,
@@ -79,8 +80,6 @@ def _event(handler: Handler, delivery: Delivery) -> Any:
     if isinstance(given, bytes):
         return decode(given)
     if isinstance(given, Event):
-        from leeward.adapter.cloudevents import to_json
-
         detail = to_json(given)
         return {
             "version": "0",

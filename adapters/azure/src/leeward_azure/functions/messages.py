@@ -16,16 +16,16 @@ Azure Storage.
 
 from __future__ import annotations
 
-import hmac
 import re
 from binascii import Error, a2b_base64, b2a_base64
-from functools import lru_cache, partial
+from collections.abc import Callable, Mapping
+from functools import partial
 from html import unescape
-from typing import Final, NamedTuple
+from types import MappingProxyType
+from typing import Any, Final
 
 from leeward.adapter import Enqueue, json_text
-from leeward.adapter.exchange import by_headers, exchange, read_answer
-from leeward.adapter.http_dates import http_date
+from leeward.adapter.exchange import exchange, read_answer
 from leeward.adapter.json_text import Undecodable
 from leeward.adapter.plans import Plan, Planner, View
 from leeward.adapter.queues import (
@@ -36,42 +36,20 @@ from leeward.adapter.queues import (
     TakeMessages,
     Taken,
 )
-from leeward.adapter.text import masked, percent_encode
+from leeward.adapter.text import percent_encode
 from leeward.adapter.wire import Request, Response
-from leeward.errors import InvalidRequest
+from leeward.errors import InvalidRequest, Unsupported
 from leeward_azure.errors import judge_queue
 from leeward_azure.exchange import service_of
-from leeward_azure.identity.credentials import AccountKey, Bearer, Credential, ServiceCredential
-from leeward_azure.identity.signing import Headers
-from leeward_azure.settings.services import Queues, is_queue_name
+from leeward_azure.functions import service_bus
+from leeward_azure.identity.credentials import ServiceCredential
+from leeward_azure.identity.signing import signed_storage
+from leeward_azure.settings.options import Settings
+from leeward_azure.settings.services import SERVICE_BUS, Queues, is_queue_name
 
 QUEUE: Final = service_of(ServiceCredential("queue"), judge_queue, "x-ms-request-id", dated=True)
 
-VERSION: Final = "2021-12-02"
-"""Of the API; any since 2017-11-09 takes tokens of Entra, and emulators lag behind."""
-
 CONTENT_TYPE: Final = "application/xml"
-
-
-class SignedQueueCall(NamedTuple):
-    """What a signature is good for.
-
-    Attributes:
-        account: the storage account's name.
-        path: of the request, without query.
-        length: of its body, in bytes.
-        verb: of it.
-        query: what stands behind the path, not yet encoded.
-    """
-
-    account: str
-    path: str
-    length: int
-    verb: str = "POST"
-    query: tuple[tuple[str, str], ...] = ()
-
-    def __repr__(self) -> str:
-        return masked(self, "account path length verb")
 
 
 def queues(configured: Queues) -> dict[str, Planner]:
@@ -91,42 +69,9 @@ def enqueue(configured: Queues, call: Enqueue, view: View) -> Plan:
     target = f"{path}?{configured.sas}" if configured.sas else path
     headers = (("Content-Type", CONTENT_TYPE),)
     request = Request("POST", configured.origin, target, headers, body)
-    proof = partial(queue_headers, SignedQueueCall(configured.account, path, len(body)))
-    answer = yield from exchange(QUEUE, request, view, authorize=by_headers(proof))
+    proof = partial(signed_storage, configured.account)
+    answer = yield from exchange(QUEUE, request, view, authorize=proof)
     return read_answer(QUEUE, answer, status=201)
-
-
-def queue_headers(signed: SignedQueueCall, credential: Credential, now: float) -> Headers:
-    """Return the headers of version, date and proof; a shared access signature is in the URL.
-
-    Args:
-        signed: what is asked.
-        credential: whose word it is.
-        now: Unix seconds, by the service's clock; it takes a date up to 15 minutes off.
-    """
-    date = http_date(int(now))
-    headers = (("x-ms-date", date), ("x-ms-version", VERSION))
-    if isinstance(credential, AccountKey):
-        key = _decode_key(credential.key)
-        # In the places between stand headers that are not sent, the one for a date among them.
-        length, kind = (signed.length, CONTENT_TYPE) if signed.length else ("", "")
-        text = (
-            f"{signed.verb}\n\n\n{length}\n\n{kind}\n\n\n\n\n\n\n"
-            f"x-ms-date:{date}\nx-ms-version:{VERSION}\n/{signed.account}{signed.path}"
-        )
-        text += "".join(f"\n{name}:{value}" for name, value in sorted(signed.query))
-        digest = hmac.digest(key, text.encode(), "sha256")
-        signature = b2a_base64(digest, newline=False).decode("ascii")
-        return (*headers, ("Authorization", f"SharedKey {signed.account}:{signature}"))
-    if isinstance(credential, Bearer):
-        return (*headers, ("Authorization", f"Bearer {credential.token}"))
-    return headers
-
-
-# Settings let nothing else through than base64.
-@lru_cache(maxsize=8)
-def _decode_key(key: str) -> bytes:
-    return a2b_base64(key)
 
 
 def queue_of(function: str, configured: Queues) -> str:
@@ -148,14 +93,26 @@ _MESSAGE: Final = re.compile(r"<QueueMessage>(.*?)</QueueMessage>", re.DOTALL)
 _FIELD: Final = re.compile(r"<(\w+)>(.*?)</\1>", re.DOTALL)
 
 
-def messages(configured: Queues) -> dict[str, Planner]:
-    """Return the planners of what is asked of a queue."""
-    return {
-        "put_message": partial(put, configured),
-        "take_messages": partial(take, configured),
-        "remove_message": partial(remove, configured),
-        "hide_message": partial(hide, configured),
-    }
+def messages(settings: Settings) -> dict[str, Planner]:
+    """Return the planners of what is asked of a queue, of either service."""
+    return {verb: partial(_ask_either, settings, verb) for verb in service_bus.VERBS}
+
+
+def _ask_either(settings: Settings, verb: str, call: Any, view: View) -> Plan:
+    if call.queue.startswith(SERVICE_BUS):
+        if settings.service_bus is None:
+            raise Unsupported(
+                f"{call.queue!r} is of Service Bus: set service_bus_connection_string or "
+                "service_bus_url"
+            )
+        named = call._replace(queue=call.queue.removeprefix(SERVICE_BUS))
+        return (yield from service_bus.VERBS[verb](settings.service_bus, named, view))
+    if settings.queues is None:
+        raise Unsupported(
+            f"{call.queue!r} is of Queue storage: set storage_connection_string or "
+            "storage_queue_url"
+        )
+    return (yield from VERBS[verb](settings.queues, call, view))
 
 
 def put(configured: Queues, call: PutMessage, view: View) -> Plan:
@@ -174,41 +131,48 @@ def put(configured: Queues, call: PutMessage, view: View) -> Plan:
         raise InvalidRequest(told, field="body")
     escaped = text.replace(b"&", b"&amp;").replace(b"<", b"&lt;").replace(b">", b"&gt;")
     body = b"<QueueMessage><MessageText>%b</MessageText></QueueMessage>" % escaped
-    signed = SignedQueueCall(configured.account, path, len(body), "POST", (("messagettl", "-1"),))
-    return (yield from _ask(configured, signed, body, view, 201))
+    query = {"messagettl": "-1"}
+    return (yield from _ask(configured, "POST", path, query, view, status=201, body=body))
 
 
 def take(configured: Queues, call: TakeMessages, view: View) -> Plan:
     """Get messages; they are hidden for a while."""
     path = f"{_path(configured, call.queue)}/messages"
-    query = (("numofmessages", str(call.most)), ("visibilitytimeout", str(max(call.seconds, 1))))
-    signed = SignedQueueCall(configured.account, path, 0, "GET", query)
-    return (yield from _ask(configured, signed, b"", view, 200))
+    query = {"numofmessages": str(call.most), "visibilitytimeout": str(max(call.seconds, 1))}
+    return (yield from _ask(configured, "GET", path, query, view, status=200))
 
 
 def remove(configured: Queues, call: RemoveMessage, view: View) -> Plan:
     """Delete a message that was taken."""
     path = f"{_path(configured, call.queue)}/messages/{percent_encode(call.id)}"
-    signed = SignedQueueCall(configured.account, path, 0, "DELETE", (("popreceipt", call.receipt),))
-    return (yield from _ask(configured, signed, b"", view, 204))
+    query = {"popreceipt": call.receipt}
+    return (yield from _ask(configured, "DELETE", path, query, view, status=204))
 
 
 def hide(configured: Queues, call: HideMessage, view: View) -> Plan:
     """Let a message that was taken be there again in some seconds; its text stays as it is."""
     path = f"{_path(configured, call.queue)}/messages/{percent_encode(call.id)}"
-    query = (("popreceipt", call.receipt), ("visibilitytimeout", str(max(call.seconds, 0))))
-    signed = SignedQueueCall(configured.account, path, 0, "PUT", query)
-    return (yield from _ask(configured, signed, b"", view, 204))
+    query = {"popreceipt": call.receipt, "visibilitytimeout": str(max(call.seconds, 0))}
+    return (yield from _ask(configured, "PUT", path, query, view, status=204))
 
 
-def _ask(configured: Queues, signed: SignedQueueCall, body: bytes, view: View, status: int) -> Plan:
-    query = "&".join(f"{name}={percent_encode(value)}" for name, value in signed.query)
-    target = f"{signed.path}?{query}" + (f"&{configured.sas}" if configured.sas else "")
+def _ask(
+    configured: Queues,
+    verb: str,
+    path: str,
+    query: Mapping[str, str],
+    view: View,
+    *,
+    status: int,
+    body: bytes = b"",
+) -> Plan:
+    fields = "&".join(f"{name}={percent_encode(value)}" for name, value in query.items())
+    target = f"{path}?{fields}" + (f"&{configured.sas}" if configured.sas else "")
     headers = (("Content-Type", CONTENT_TYPE),) if body else ()
-    request = Request(signed.verb, configured.origin, target, headers, body)
-    authorize = by_headers(partial(queue_headers, signed))
-    answer = yield from exchange(QUEUE, request, view, authorize=authorize)
-    read = _read_messages if signed.verb == "GET" else None
+    request = Request(verb, configured.origin, target, headers, body)
+    proof = partial(signed_storage, configured.account)
+    answer = yield from exchange(QUEUE, request, view, authorize=proof)
+    read = _read_messages if verb == "GET" else None
     return read_answer(QUEUE, answer, read, status=status)
 
 
@@ -255,3 +219,9 @@ def _read(text: str) -> tuple[bytes, tuple[Attribute, ...]]:
         return a2b_base64(text.encode(), strict_mode=True), ()
     except (Undecodable, Error, ValueError, KeyError, TypeError, AttributeError):
         return text.encode(), ()
+
+
+VERBS: Final[Mapping[str, Callable[[Queues, Any, View], Plan]]] = MappingProxyType(
+    {"put_message": put, "take_messages": take, "remove_message": remove, "hide_message": hide}
+)
+"""What is asked of a queue of Queue storage."""

@@ -15,14 +15,16 @@ from __future__ import annotations
 import hmac
 import re
 from binascii import b2a_base64
+from collections.abc import Callable, Mapping
 from functools import partial
+from types import MappingProxyType
 from typing import Any, Final
 from urllib.parse import unquote
 
 from leeward.adapter import Result, json_text
 from leeward.adapter.exchange import UNEXPECTED, ambiguous, by_headers, exchange, misread
 from leeward.adapter.json_text import Undecodable
-from leeward.adapter.plans import Plan, Planner, View
+from leeward.adapter.plans import Plan, View
 from leeward.adapter.queues import (
     Attribute,
     HideMessage,
@@ -36,10 +38,9 @@ from leeward.adapter.wire import Request, Response
 from leeward.errors import InvalidRequest
 from leeward_azure.errors import judge_service_bus
 from leeward_azure.exchange import service_of
-from leeward_azure.functions.queue_names import JSON
 from leeward_azure.identity.credentials import AccountKey, Bearer, Credential, ServiceCredential
 from leeward_azure.identity.signing import Headers
-from leeward_azure.settings.services import ServiceBus
+from leeward_azure.settings.services import JSON, ServiceBus
 
 SERVICE: Final = service_of(
     ServiceCredential("servicebus"), judge_service_bus, "x-ms-request-id", dated=True
@@ -59,16 +60,6 @@ _PLAIN: Final = re.compile(r"[ !#-\[\]-~]*")
 
 _TOKEN: Final = re.compile(r"[A-Za-z0-9._-]+")
 _RAW: Final = re.compile(r"true|false|-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
-
-
-def messages(configured: ServiceBus) -> dict[str, Planner]:
-    """Return the planners of what is asked of a queue."""
-    return {
-        "put_message": partial(put, configured),
-        "take_messages": partial(take, configured),
-        "remove_message": partial(remove, configured),
-        "hide_message": partial(hide, configured),
-    }
 
 
 def put(configured: ServiceBus, call: PutMessage, view: View) -> Plan:
@@ -223,3 +214,9 @@ def _read(response: Response) -> tuple[Attribute, ...]:
     if facts is not None:
         attributes.append(Attribute(_FACTS, unquote(facts)))
     return tuple(attributes)
+
+
+VERBS: Final[Mapping[str, Callable[[ServiceBus, Any, View], Plan]]] = MappingProxyType(
+    {"put_message": put, "take_messages": take, "remove_message": remove, "hide_message": hide}
+)
+"""What is asked of a queue of Service Bus."""

@@ -46,7 +46,7 @@ from leeward.errors import InvalidRequest
 from leeward_azure.errors import judge_blob
 from leeward_azure.exchange import service_of
 from leeward_azure.identity.credentials import ServiceCredential
-from leeward_azure.identity.storage_signing import signed_storage
+from leeward_azure.identity.signing import signed_storage
 from leeward_azure.settings.services import Blobs, is_queue_name
 
 BLOB: Final = service_of(ServiceCredential("blob"), judge_blob, "x-ms-request-id", dated=True)

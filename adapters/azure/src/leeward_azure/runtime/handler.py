@@ -37,7 +37,6 @@ from leeward.app.kit import (
     trace_ids,
 )
 from leeward.errors import ConfigError
-from leeward_azure.functions.queue_names import SERVICE_BUS
 from leeward_azure.runtime.inputs import (
     Made,
     event_grid,
@@ -47,6 +46,7 @@ from leeward_azure.runtime.inputs import (
     storage_queue,
     timer,
 )
+from leeward_azure.settings.services import SERVICE_BUS
 
 
 def open_dead_letters(

@@ -40,8 +40,8 @@ from leeward.app.kit import (
     upkeep,
 )
 from leeward.values import Event
-from leeward_azure.functions.queue_names import JSON, SERVICE_BUS
 from leeward_azure.runtime import objects
+from leeward_azure.settings.services import JSON, SERVICE_BUS
 
 
 class FunctionFailed(Exception):

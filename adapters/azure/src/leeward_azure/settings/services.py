@@ -24,6 +24,13 @@ QUEUE_NAME: Final = r"(?=.{3,63}$)[a-z0-9]+(?:-[a-z0-9]+)*"
 _QUEUE_NAME: Final = re.compile(QUEUE_NAME)
 
 
+SERVICE_BUS: Final = "servicebus:"
+"""Stands before the name of a queue of Service Bus; any other is of Queue storage."""
+
+JSON: Final = "json"
+"""The type of an attribute that is a number or a truth value, as JSON has it."""
+
+
 def is_topic_name(name: str) -> bool:
     """Return whether `name` can be a topic's, and so lead to no other host in a URL.
 

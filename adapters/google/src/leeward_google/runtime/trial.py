@@ -8,6 +8,7 @@ from datetime import datetime
 from types import SimpleNamespace
 from typing import Any
 
+from leeward.adapter.cloudevents import document_of
 from leeward.app.kit import App, Delivery, Handler, Message, ObjectEvent, Ran, decode, encode
 from leeward.envelope import request_headers
 from leeward.values import Event
@@ -41,8 +42,6 @@ def _request(delivery: Delivery) -> tuple[Mapping[str, str], bytes]:
         sent = dict(request_headers(delivery.idempotency_key, delivery.seconds))
         return {"Content-Type": "application/json", **sent}, given
     if isinstance(given, Event):
-        from leeward.adapter.cloudevents import document_of
-
         return {"Content-Type": "application/cloudevents+json"}, document_of(given)
     if isinstance(given, ObjectEvent):
         resource = {
