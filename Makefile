@@ -7,7 +7,7 @@ LOCKED_SERVERS := $(wildcard tests/servers/*/*.txt)
 NPM_SERVERS := tests/servers/azure/npm
 BROWSER := tests/browser
 SERVERS := $(patsubst %.txt,.servers/%/.ready,$(notdir $(LOCKED_SERVERS))) .servers/npm/.ready .servers/browser/.ready
-PROJECTS := pyproject.toml $(wildcard contract_tests/pyproject.toml backup/pyproject.toml deploy/pyproject.toml examples/*/pyproject.toml adapters/*/pyproject.toml)
+PROJECTS := pyproject.toml $(wildcard contract_tests/pyproject.toml backup/pyproject.toml deploy/pyproject.toml drill/pyproject.toml examples/*/pyproject.toml adapters/*/pyproject.toml)
 UV := $(BIN)/uv --quiet
 
 MAKEFLAGS += --no-print-directory

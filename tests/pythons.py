@@ -44,17 +44,18 @@ vendor's package."""
 
 NEEDED: Final = (
     *("pytest", "pytest-socket", "pytest-timeout", "pytest-xdist", "hypothesis", "trustme"),
-    *("h11", "hatchling", "editables", "httptools", "msgspec", "pydantic"),
+    *("h11", "hatchling", "editables", "httptools", "matplotlib", "msgspec", "pydantic"),
 )
 """What goes into an environment beside leeward, at the versions of `requirements-dev.txt`."""
 
-EXTRAS: Final = "http,cli,drill,yaml"
+EXTRAS: Final = "http,cli,yaml"
 """Those of leeward's extras that bring no vendor's package."""
 
 PARTS: Final = (
     "contract_tests",
     "backup",
     "deploy",
+    "drill",
     "adapters/aws",
     "adapters/azure",
     "adapters/google",

@@ -13,7 +13,7 @@ import pytest
 from leeward import InvalidRequest, LeewardError, Promise
 from leeward_backup import BackupError
 from leeward_backup.lines import key_text
-from leeward_backup.segments import bucket_of
+from leeward_backup.manifest import bucket_of
 from leeward_contract_tests.contracts.exact import NASTY_ITEMS, ODD_KEYS, exact
 from leeward_contract_tests.fixtures import PAIR
 from tests.backup.conftest import START, Counting, World

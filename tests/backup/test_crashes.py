@@ -10,7 +10,7 @@ from leeward import LeewardError, Promise
 from leeward.adapter import Call, Result, WrappingDriver
 from leeward.clock import Clock
 from leeward_backup import tables
-from leeward_backup.workfile import WorkFile
+from leeward_backup.checkpoints import WorkFile
 from tests.backup.conftest import World
 
 ITEMS = 4

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from leeward.adapter import Limits
 from leeward.items import checked_size
 from leeward.operations.upkeep import Home
-from leeward_backup.fit import MOST_TIMES, misfit, surely_fits
 from leeward_backup.lines import Damaged, Kept, kept_in, key_text, line_of
+from leeward_backup.restore import MOST_TIMES, misfit, surely_fits
 from leeward_contract_tests.contracts.exact import exact
 from leeward_contract_tests.rows import each_row
 from tests.items import corpus

@@ -8,7 +8,14 @@ from typing import Any
 import pytest
 
 from leeward_backup.lines import Damaged
-from leeward_backup.manifest import PER_ITEM, Manifest, Segment, read, segment_name, written
+from leeward_backup.manifest import (
+    PER_ITEM,
+    Manifest,
+    Segment,
+    decode_manifest,
+    encode_manifest,
+    segment_name,
+)
 from leeward_backup.sealing import Keys
 from leeward_contract_tests.rows import each_row
 
@@ -40,14 +47,14 @@ MANIFEST = Manifest(
 
 
 def _sealed(keys: Keys) -> bytes:
-    return written(MANIFEST._replace(key_id=keys.current.key_id), keys.current)
+    return encode_manifest(MANIFEST._replace(key_id=keys.current.key_id), keys.current)
 
 
 @each_row("keys", [OPEN, CLOSED])
 def test_a_manifest_comes_back(keys: Keys) -> None:
     """Every field of it."""
     manifest = MANIFEST._replace(key_id=keys.current.key_id)
-    assert read(_sealed(keys), keys) == manifest
+    assert decode_manifest(_sealed(keys), keys) == manifest
     assert (manifest.text_bytes, manifest.stored_bytes, SEGMENT.bucket) == (300, 99, 0xAB)
 
 
@@ -61,10 +68,10 @@ def test_any_changed_word_is_found(keys: Keys) -> None:
         within = changed if field == "seal" else changed["body"]
         within[field] = 7 if within[field] != 7 else 8
         with pytest.raises(Damaged):
-            read(json.dumps(changed).encode(), keys)
+            decode_manifest(json.dumps(changed).encode(), keys)
     for wrong in (b"", b"{}", b"[]", data[:-1], json.dumps(document["body"]).encode()):
         with pytest.raises(Damaged):
-            read(wrong, keys)
+            decode_manifest(wrong, keys)
 
 
 @each_row(
@@ -103,7 +110,7 @@ def test_a_seal_that_fits_does_not_make_nonsense_true(change: dict[str, Any]) ->
     text = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
     forged = json.dumps({"body": body, "seal": OPEN.current.seal(text)}).encode()
     with pytest.raises(Damaged, match="it|its"):
-        read(forged, OPEN)
+        decode_manifest(forged, OPEN)
 
 
 def test_the_wrong_key_is_named() -> None:
@@ -114,7 +121,7 @@ def test_the_wrong_key_is_named() -> None:
         (CLOSED, Keys([KEY[::-1]], PLACE)),
     ):
         with pytest.raises(Damaged, match="key"):
-            read(_sealed(theirs), mine)
+            decode_manifest(_sealed(theirs), mine)
 
 
 @each_row("keys", [OPEN, CLOSED])
@@ -128,4 +135,4 @@ def test_a_manifest_of_the_first_format_is_read(keys: Keys) -> None:
     text = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
     data = json.dumps({"body": body, "seal": first.seal(text)}).encode()
     told = MANIFEST._replace(key_id=keys.current.key_id, place=None, lost={})
-    assert read(data, keys) == told
+    assert decode_manifest(data, keys) == told

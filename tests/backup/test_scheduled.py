@@ -20,7 +20,7 @@ from leeward.app.triggers import Delivery, Input, Platform
 from leeward.local import Local
 from leeward.testing import FakeClock
 from leeward_backup import schedule_backup, tables
-from leeward_backup.workfile import WorkFile
+from leeward_backup.checkpoints import WorkFile
 from tests.backup.conftest import START, World
 from tests.backup.test_crashes import Killed, Killing, Steps
 from tests.local.calls import PATIENT
@@ -216,7 +216,7 @@ def test_a_run_leaves_to_another_what_that_works_on(cloud: Cloud) -> None:
             "id": ID,
         },
     )
-    with work.held():
+    with work.hold():
         assert cloud.tick() is None
     assert cloud.backups() == []
     assert cloud.tick() is None

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leeward_backup import segments
+from leeward_backup import manifest
 from leeward_backup.lines import Damaged
-from leeward_backup.segments import Draft, Multiset, bucket_of, drafts, lines_in, packed, unpacked
+from leeward_backup.manifest import Draft, Multiset, bucket_of, drafts, lines_in, pack, unpack
 
 
 def _rows(keys: Iterable[int], note: str = "") -> list[tuple[int, bytes, bytes]]:
@@ -36,8 +36,8 @@ def test_every_line_is_in_the_segment_of_its_bucket(keys: set[int]) -> None:
 
 def test_an_item_more_or_less_changes_one_segment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Or two, where a cut is; also in a bucket that is cut: cuts do not wander."""
-    monkeypatch.setattr(segments, "LEAST_BYTES", 300)
-    monkeypatch.setattr(segments, "MOST_BYTES", 100_000)
+    monkeypatch.setattr(manifest, "LEAST_BYTES", 300)
+    monkeypatch.setattr(manifest, "MOST_BYTES", 100_000)
     rows = _rows(range(100_000))
     before = {each.text for each in _cut(rows)}
     assert len(before) > 300
@@ -48,8 +48,8 @@ def test_an_item_more_or_less_changes_one_segment(monkeypatch: pytest.MonkeyPatc
 
 def test_a_segment_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where no key cuts it, its size does."""
-    monkeypatch.setattr(segments, "LEAST_BYTES", 50)
-    monkeypatch.setattr(segments, "MOST_BYTES", 500)
+    monkeypatch.setattr(manifest, "LEAST_BYTES", 50)
+    monkeypatch.setattr(manifest, "MOST_BYTES", 500)
     made = _cut([(0, b"the same", b"x" * 20)] * 1000)
     assert max(len(each.text) for each in made) <= 500 + 21
     assert sum(each.items for each in made) == 1000
@@ -77,17 +77,17 @@ def test_the_multiset_digest_knows_no_order(lines: list[bytes], random: st.DataO
 def test_a_text_comes_back_from_what_is_packed() -> None:
     """The same text gives the same bytes; other programs unpack them."""
     text = b"line\n" * 1000
-    data = packed(text)
-    assert packed(text) == data
+    data = pack(text)
+    assert pack(text) == data
     assert gzip.decompress(data) == text
-    assert unpacked(data, len(text)) == text
+    assert unpack(data, len(text)) == text
 
 
 @pytest.mark.parametrize("change", ["cut", "flip", "more", "size", "bomb", "none"])
 def test_what_was_not_packed_so_is_refused(change: str) -> None:
     """No more is unpacked than there may be."""
     text = b"line\n" * 1000
-    data = packed(text)
+    data = pack(text)
     size = len(text)
     match change:
         case "cut":
@@ -99,8 +99,8 @@ def test_what_was_not_packed_so_is_refused(change: str) -> None:
         case "size":
             size += 1
         case "bomb":
-            data = packed(text * 1000)
+            data = pack(text * 1000)
         case _:
             data = b""
     with pytest.raises(Damaged):
-        unpacked(data, size)
+        unpack(data, size)

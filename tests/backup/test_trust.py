@@ -21,14 +21,21 @@ from leeward.sqlite.errors import fault_at_end, fault_of, has_no_room
 from leeward.testing import FakeClock
 from leeward_backup import BackupError
 from leeward_backup.check import read_segment
-from leeward_backup.errors import NoBackup
 from leeward_backup.folder import Folder, manifest_name
 from leeward_backup.lines import LONGEST_LINE, Damaged, kept_in
-from leeward_backup.manifest import Segment, read, segment_name, written
-from leeward_backup.prunes import DEAD_AFTER
+from leeward_backup.manifest import (
+    Multiset,
+    Segment,
+    decode_manifest,
+    encode_manifest,
+    lines_in,
+    pack,
+    segment_name,
+    unpack,
+)
+from leeward_backup.prune import DEAD_AFTER
 from leeward_backup.sealing import Keys
-from leeward_backup.segments import Multiset, lines_in, packed, unpacked
-from leeward_backup.values import Progress
+from leeward_backup.values import NoBackup, Progress
 from leeward_contract_tests.rows import each_row
 from tests.backup.conftest import START, World
 
@@ -330,7 +337,7 @@ def test_a_prune_that_was_killed_is_waited_for_briefly(
 
 
 def _bomb(text: bytes) -> tuple[bytes, int]:
-    return packed(text), len(text)
+    return pack(text), len(text)
 
 
 @pytest.mark.threat("S15")
@@ -338,7 +345,7 @@ def test_a_segment_that_is_a_bomb_is_refused_in_the_memory_of_its_text() -> None
     """Millions of empty lines are counted, and not split; a line is no longer than an item."""
     data, size = _bomb(b"\n" * (32 * MIB))
     assert len(data) < 64 * 1024
-    text = unpacked(data, size)
+    text = unpack(data, size)
     tracemalloc.start()
     for items in (size, 3):
         with pytest.raises(Damaged, match="number of lines"):
@@ -346,7 +353,7 @@ def test_a_segment_that_is_a_bomb_is_refused_in_the_memory_of_its_text() -> None
     with pytest.raises(Damaged, match="more than"):
         kept_in(b'{"k":["a"],"v":{"x":[' + b"[]," * (LONGEST_LINE // 3) + b"[]]}}")
     with pytest.raises(Damaged, match="JSON of a manifest"):
-        read(b'{"body":{"segments":[' + b"{}," * MIB + b"{}]}}", Keys([], "here"))
+        decode_manifest(b'{"body":{"segments":[' + b"{}," * MIB + b"{}]}}", Keys([], "here"))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 4 * LONGEST_LINE
@@ -356,7 +363,7 @@ def test_a_segment_that_is_a_bomb_is_refused_in_the_memory_of_its_text() -> None
 def test_an_export_that_is_a_bomb_is_refused_in_linear_time() -> None:
     """Without an end of a line, and with too many of them; nothing of it is kept twice."""
     from leeward.backup_calls import ExportFile
-    from leeward_backup.source import Export
+    from leeward_backup.tables import ExportSource
 
     class Client:
         def __init__(self, data: bytes) -> None:
@@ -366,7 +373,7 @@ def test_an_export_that_is_a_bomb_is_refused_in_linear_time() -> None:
             return [self._data]
 
     for text, word in ((b"x" * (96 * MIB), "a line of more"), (b"\n" * MIB, "items or more")):
-        export = Export.__new__(Export)
+        export = ExportSource.__new__(ExportSource)
         export._client = Client(gzip.compress(text))  # type: ignore[assignment]
         export._bucket, export._folder, export.about = "bucket", "folder", "about"
         tracemalloc.start()
@@ -402,14 +409,14 @@ def _forge(backups: Any, old: bytes, new: bytes) -> None:
         lines.add(made[-1])
     text = b"\n".join((*made, b""))
     assert new in text
-    digest, data = sealing.name(sha256(text).digest()), packed(text)
+    digest, data = sealing.name(sha256(text).digest()), pack(text)
     name = segment_name(manifest.segments[0].bucket, digest, "")
     folder.put(name, data)
     segment = Segment(name, len(made), len(text), digest, len(data), sha256(data).hexdigest())
     told = manifest._replace(
         id="forged", items=len(made), segments=(segment,), digest=sealing.name(lines.digest)
     )
-    folder.put(manifest_name(told.at, "forged"), written(told, sealing))
+    folder.put(manifest_name(told.at, "forged"), encode_manifest(told, sealing))
 
 
 def test_a_deep_check_compares_keys(world: World) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from leeward_backup.commands.progress import progress
+from leeward_backup.commands.views import progress
 from leeward_backup.values import Progress
 from tests.cli.conftest import Leeward
 
@@ -134,7 +134,7 @@ def test_progress_is_shown_where_somebody_looks(monkeypatch: pytest.MonkeyPatch)
     with progress(plain, quiet=False) as look:
         look(steps[0])
         assert plain.getvalue() == ""
-        monkeypatch.setattr("leeward_backup.commands.progress.PLAIN_SECONDS", 0.0)
+        monkeypatch.setattr("leeward_backup.commands.views.PLAIN_SECONDS", 0.0)
         look(steps[1])
     assert plain.getvalue() == "upload: 7 of 256 buckets\n"
     with progress(silent, quiet=True) as look:

@@ -12,16 +12,16 @@ from typing import Any
 import pytest
 
 from leeward.adapter import Call, Invoke, Page, Result, Scan
-from leeward.cli.drill.faults import DrillFault, FaultKind, parse_fault
-from leeward.cli.drill.page import Band, bands
-from leeward.cli.drill.record import Attempted, Called, Decided, DrillRecord, Plan
-from leeward.cli.drill.traffic import FaultyTarget, Stage, VirtualClock, progress, run_virtually
-from leeward.cli.drill.verdict import DrillVerdict, judge
 from leeward.errors import ConfigError, Outcome
 from leeward.local import Local
 from leeward.testing import FakeClock
 from leeward.values import Effect, RoutingEvent
 from leeward_contract_tests.rows import each_row
+from leeward_drill.faults import DrillFault, FaultKind, parse_fault
+from leeward_drill.page import Band, bands
+from leeward_drill.record import Attempted, Called, Decided, DrillRecord, Plan
+from leeward_drill.traffic import FaultyTarget, Stage, VirtualClock, progress, run_virtually
+from leeward_drill.verdict import DrillVerdict, judge
 from tests.cli.conftest import Leeward
 from tests.scripted import Scripted
 

@@ -12,7 +12,7 @@ from tests.cli.conftest import Leeward
 
 COMMANDS = [
     *("invoke", "enqueue", "publish", "store", "load", "delete"),
-    *("targets", "doctor", "drill", "dlq", "demo", "version"),
+    *("targets", "doctor", "dlq", "demo", "version"),
 ]
 OBJECTS = "put get show list delete".split()
 """Of `leeward object`."""
@@ -27,11 +27,12 @@ EXPORTS = ["terraform", "cloudformation"]
 KEYS = ["list", "settle"]
 """Of `leeward keys`."""
 GROUPS = ["keys", "object", "workflow", "scheduler"]
-ADDED = ["backup", "edge", "export", "package"]
+ADDED = ["backup", "drill", "edge", "export", "package"]
 """By other distributions, which are installed here."""
 
 ALL = [
     *COMMANDS,
+    "drill",
     "package",
     *(f"object {each}" for each in OBJECTS),
     *(f"workflow {each}" for each in FLOWS),
@@ -84,7 +85,7 @@ def test_a_command_that_is_not_installed_says_what_to_install(
     assert (
         'package    (it is not installed: pip install "leeward[deploy]")' in leeward("--help").out
     )
-    assert "No such command 'pakage'. Did you mean 'package'?" in leeward("pakage").err
+    assert "No such command 'packag'. Did you mean 'package'?" in leeward("packag").err
 
 
 def test_a_command_that_does_not_load_harms_no_other(

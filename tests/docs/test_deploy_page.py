@@ -9,16 +9,15 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from leeward.app.runtimes import runtime_of
 from leeward.cli.app import app
-from leeward_deploy.recipe import Recipe, System
+from leeward_deploy.recipe import PACKAGERS, Recipe, System, offer_of
 from tests.docs.test_pages import DOCS, blocks, table
-from tests.packages.everything import wish
+from tests.packages.everything import spec
 
 
 def system(cloud: str, python: str) -> System:
     """Give what is below a cloud's Python, as its adapter says."""
-    recipe: Recipe = runtime_of(cloud.lower(), "leeward.packagers")(wish()._replace(python=python))
+    recipe: Recipe = offer_of(PACKAGERS, cloud.lower())(spec()._replace(python=python))
     return recipe.system
 
 
@@ -48,7 +47,7 @@ def test_the_commands_of_the_page_are_understood(
         assert "no module here has an app" in ran.stderr, "the folder of the test is empty"
     text = page.read_text()
     for cloud in ("aws", "azure", "google"):
-        recipe: Recipe = runtime_of(cloud, "leeward.packagers")(wish())
+        recipe: Recipe = offer_of(PACKAGERS, cloud)(spec())
         for command in recipe.commands("build"):
             words = command.text.split()
             assert " ".join(words[:3]) in text, command.text
@@ -61,7 +60,7 @@ def test_the_rights_of_the_page_are_those_of_the_templates() -> None:
         ("aws", r'"((?:dynamodb|events|lambda|s3|sqs):\w+)"'),
         ("azure", r'"role_definition_name": "([^"]+)"'),
     ):
-        recipe: Recipe = runtime_of(cloud, "leeward.packagers")(wish())
+        recipe: Recipe = offer_of(PACKAGERS, cloud)(spec())
         assert recipe.template is not None
         found = set(re.findall(pattern, recipe.template().text))
         # What dead letters of leeward's own need is on the page of dead letters.

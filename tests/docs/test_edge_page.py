@@ -10,8 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from leeward.cli.app import app
-from leeward_deploy.edge.reading import KEYS, rules_of
-from leeward_deploy.edge.rules import Request, answer_of
+from leeward_deploy.edge.rules import KEYS, Request, answer_of, rules_of
 from tests.docs.test_pages import DOCS, blocks, table
 
 PAGE = DOCS / "edge.md"

@@ -7,8 +7,7 @@ from itertools import product
 from typing import Any, Final, NamedTuple
 from urllib.parse import urljoin
 
-from leeward_deploy.edge.reading import rules_of
-from leeward_deploy.edge.rules import Answer, Headers, Request, Rule
+from leeward_deploy.edge.rules import Answer, EdgeRule, Headers, Request, rules_of
 
 HOST: Final = "https://example.org"
 
@@ -136,6 +135,6 @@ def changed(before: Mapping[str, str], headers: Headers) -> dict[str, str]:
     return {name: value for name, value in after.items() if name not in removed}
 
 
-def with_country() -> tuple[Rule, ...]:
+def with_country() -> tuple[EdgeRule, ...]:
     """Return the rules, and one that asks for the country."""
     return rules_of({"rules": [*DOCUMENT["rules"], BY_COUNTRY]})

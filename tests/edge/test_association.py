@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from leeward.app.runtimes import runtime_of
 from leeward.errors import ConfigError
 from leeward_contract_tests.rows import each_row
-from leeward_deploy.edge.exports import GROUP, Association, Edge, Trigger
+from leeward_deploy.edge.exports import Association, Edge, Trigger
+from leeward_deploy.recipe import EDGES, offer_of
 
 ARN = "arn:aws:lambda:us-east-1:123456789012:function:visits:7"
 JAVASCRIPT = "arn:aws:cloudfront::123456789012:function/rules"
@@ -71,7 +71,7 @@ READ: dict[str, Any] = {
 
 def associate(trigger: Trigger, read: Any = READ) -> Association:
     """Return a configuration with a function in it."""
-    edge: Any = runtime_of("aws", GROUP)
+    edge: Any = offer_of(EDGES, "aws")
     assert isinstance(edge, Edge)
     assert edge.associate
     return edge.associate(read, trigger)

@@ -10,12 +10,11 @@ from urllib.parse import parse_qsl
 
 import pytest
 
-from leeward.app.runtimes import runtime_of
 from leeward.errors import ConfigError
 from leeward_contract_tests.rows import each_row
-from leeward_deploy.edge.exports import GROUP, Edge, Export
-from leeward_deploy.edge.reading import rules_of
-from leeward_deploy.edge.rules import Request, Rule, answer_of
+from leeward_deploy.edge.exports import Edge, EdgeExport
+from leeward_deploy.edge.rules import EdgeRule, Request, answer_of, rules_of
+from leeward_deploy.recipe import EDGES, offer_of
 from tests.edge.examples import (
     ANSWERED,
     EXPECTED,
@@ -55,14 +54,14 @@ console.log(JSON.stringify(told.events.map((event) => {
 """Runs the function for requests, and that for answers with the request as the viewer sent it."""
 
 
-def exported(to: str, rules: Sequence[Rule] = RULES) -> Export:
+def exported(to: str, rules: Sequence[EdgeRule] = RULES) -> EdgeExport:
     """Return rules as an edge takes them."""
-    edge: Any = runtime_of(to, GROUP)
+    edge: Any = offer_of(EDGES, to)
     assert isinstance(edge, Edge)
     return edge.export(rules)
 
 
-def by_cloudfront(rules: Sequence[Rule], requests: Sequence[Request]) -> list[Seen]:
+def by_cloudfront(rules: Sequence[EdgeRule], requests: Sequence[Request]) -> list[Seen]:
     """Return what the exported functions make of requests, in Node."""
     files = exported("aws", rules).files
     codes = [files[f"edge.viewer-{each}.js"] for each in ("request", "response")]

@@ -11,16 +11,15 @@ from zipfile import ZipFile
 
 import pytest
 
-from leeward.app.runtimes import runtime_of
 from leeward.errors import ConfigError
 from leeward_contract_tests.rows import each_row
-from leeward_deploy.commands.edge_package import EdgeRequest, made
-from leeward_deploy.edge.exports import GROUP, Edge, FunctionWish
-from leeward_deploy.recipe import Entry, Recipe
-from leeward_deploy.uv import Source
+from leeward_deploy.commands.edge import EdgeRequest, package_function
+from leeward_deploy.edge.exports import Edge, FunctionSpec
+from leeward_deploy.recipe import EDGES, Entry, Recipe, offer_of
+from leeward_deploy.uv import PackageSource
 from tests.servers.installed import executable
 
-WISH = FunctionWish("visits", Entry("visits", "handler"), "viewer-request")
+SPEC = FunctionSpec("visits", Entry("visits", "handler"), "viewer-request")
 
 SOURCE = """\
 import edge_settings
@@ -32,28 +31,28 @@ def handler(event, context):
 """
 
 
-def recipe_of(wish: FunctionWish) -> Recipe:
+def recipe_of(spec: FunctionSpec) -> Recipe:
     """Return what Lambda@Edge wants."""
-    edge: Any = runtime_of("aws", GROUP)
+    edge: Any = offer_of(EDGES, "aws")
     assert isinstance(edge, Edge)
     assert edge.recipe
-    return edge.recipe(wish)
+    return edge.recipe(spec)
 
 
-def packaged(folder: Path, wish: FunctionWish = WISH, **files: str) -> dict[str, Any]:
+def packaged(folder: Path, spec: FunctionSpec = SPEC, **files: str) -> dict[str, Any]:
     """Package a folder of its own with modules in it."""
     source = folder / "source"
     source.mkdir()
     for name, text in files.items():
         (source / f"{name}.py").write_text(text)
-    request = EdgeRequest(wish, source, folder / "build", (), Source(offline=True))
-    return made(request, recipe_of)
+    request = EdgeRequest(spec, source, folder / "build", (), PackageSource(offline=True))
+    return package_function(request, recipe_of)
 
 
 def test_the_package_runs_by_itself_and_has_its_settings_inside(tmp_path: Path) -> None:
     """Lambda@Edge has no variables: the values are in a module; the same files, the same bytes."""
-    wish = WISH._replace(settings={"SITE": "it's"})
-    data = packaged(tmp_path, wish, visits=SOURCE)
+    spec = SPEC._replace(settings={"SITE": "it's"})
+    data = packaged(tmp_path, spec, visits=SOURCE)
     archive = tmp_path / "build/edge.zip"
     with ZipFile(archive) as opened:
         assert opened.namelist() == ["edge_handler.py", "edge_settings.py", "visits.py"]
@@ -70,7 +69,7 @@ def test_the_package_runs_by_itself_and_has_its_settings_inside(tmp_path: Path) 
     )
     assert json.loads(done.stdout)["headers"]["x-site"][0]["value"] == "it's"
     (tmp_path / "again").mkdir()
-    assert packaged(tmp_path / "again", wish, visits=SOURCE)["sha256"] == data["sha256"]
+    assert packaged(tmp_path / "again", spec, visits=SOURCE)["sha256"] == data["sha256"]
 
 
 def test_the_template_has_what_cloudfront_wants(tmp_path: Path) -> None:
@@ -114,27 +113,27 @@ def test_the_strict_limits_count_unless_the_others_are_asked_for(tmp_path: Path)
     with pytest.raises(ConfigError, match=r"1,048,576.*strict table.*--limits 2026"):
         packaged(tmp_path, visits=SOURCE, large=large)
     (tmp_path / "other").mkdir()
-    newer = WISH._replace(limits="2026", seconds=30, megabytes=512)
+    newer = SPEC._replace(limits="2026", seconds=30, megabytes=512)
     assert packaged(tmp_path / "other", newer, visits=SOURCE, large=large)["sha256"]
-    recipe_of(WISH._replace(event="origin-response", seconds=30, megabytes=10_240))
+    recipe_of(SPEC._replace(event="origin-response", seconds=30, megabytes=10_240))
 
 
-def with_source(text: str, **more: Any) -> FunctionWish:
-    """Return a wish for a function of one line."""
+def with_source(text: str, **more: Any) -> FunctionSpec:
+    """Return a spec for a function of one line."""
     source = f"import os\n\ndef handler(event, context):\n    {text}\n"
-    return WISH._replace(sources={"visits.py": source}, **more)
+    return SPEC._replace(sources={"visits.py": source}, **more)
 
 
 @each_row(
-    "wish, message",
+    "spec, message",
     [
-        (WISH._replace(seconds=6), "--seconds must be from 1 to 5.*--limits 2026"),
-        (WISH._replace(megabytes=256), "--memory must be from 1 to 128.*--limits 2026"),
-        (WISH._replace(limits="2026", seconds=31), "from 1 to 30, by the 2026 table"),
-        (WISH._replace(limits="lax"), "known: strict, 2026"),
-        (WISH._replace(event="viewer"), "known: viewer-request"),
-        (WISH._replace(python="3.15"), "has no Python 3.15"),
-        (WISH._replace(event="viewer-response", body=True), "no body of a request"),
+        (SPEC._replace(seconds=6), "--seconds must be from 1 to 5.*--limits 2026"),
+        (SPEC._replace(megabytes=256), "--memory must be from 1 to 128.*--limits 2026"),
+        (SPEC._replace(limits="2026", seconds=31), "from 1 to 30, by the 2026 table"),
+        (SPEC._replace(limits="lax"), "known: strict, 2026"),
+        (SPEC._replace(event="viewer"), "known: viewer-request"),
+        (SPEC._replace(python="3.15"), "has no Python 3.15"),
+        (SPEC._replace(event="viewer-response", body=True), "no body of a request"),
         (with_source("return os.environ['A']"), "visits.py, line 4: .*no environment.*--set"),
         (with_source("from os import getenv"), "no environment variables"),
         (with_source("x['body']"), "add --body"),
@@ -156,10 +155,10 @@ def with_source(text: str, **more: Any) -> FunctionWish:
         (with_source("return ("), "visits.py is not Python"),
     ],
 )
-def test_what_the_edge_does_not_run_is_refused(wish: FunctionWish, message: str) -> None:
+def test_what_the_edge_does_not_run_is_refused(spec: FunctionSpec, message: str) -> None:
     """By name, with a remedy, before anything is packaged."""
     with pytest.raises(ConfigError, match=message):
-        recipe_of(wish)
+        recipe_of(spec)
 
 
 def test_what_the_edge_does_run_is_not_refused() -> None:
@@ -176,9 +175,9 @@ def test_a_folder_that_cannot_be_packaged_is_refused(tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     with pytest.raises(ConfigError, match=r"visits\.py has nothing at its top level .* handler"):
         packaged(tmp_path / "other", visits="def handle(event, context): ...\n")
-    request = EdgeRequest(WISH, tmp_path / "none", tmp_path, (), Source(offline=True))
+    request = EdgeRequest(SPEC, tmp_path / "none", tmp_path, (), PackageSource(offline=True))
     with pytest.raises(ConfigError, match="not a folder"):
-        made(request, recipe_of)
+        package_function(request, recipe_of)
     (tmp_path / "mine").mkdir()
     with pytest.raises(ConfigError, match=r"edge_settings\.py is written into the package"):
         packaged(tmp_path / "mine", visits=SOURCE, edge_settings="A = 1\n")

@@ -9,8 +9,7 @@ import pytest
 
 from leeward.errors import ConfigError
 from leeward_contract_tests.rows import each_row
-from leeward_deploy.edge.reading import read_rules, rules_of
-from leeward_deploy.edge.rules import overlaps
+from leeward_deploy.edge.rules import overlaps, read_rules, rules_of
 from tests.edge.test_exports import rule
 
 

@@ -19,7 +19,7 @@ from leeward.workflow.commands import Answer
 from leeward.workflow.model import Definition
 from leeward.workflow.runs import RunState
 from leeward.workflow.simulator import error, returned, simulate, throttled, timed_out
-from leeward_deploy.flows import exporter_of
+from leeward_deploy.recipe import WORKFLOW_EXPORTS, offer_of
 from tests.examples.test_shop import ORDER, SHOP, settings
 from tests.workflow.test_gates import by_asl_validator, by_schema, by_statelint
 
@@ -161,11 +161,11 @@ def test_two_orders_do_not_get_the_same_pieces(ordering: Any) -> None:
 def test_its_exports_pass_every_checker(ordering: Any, tmp_path: Path) -> None:
     """Of AWS and of Google; Azure's are the definition itself."""
     definition: Definition = ordering.order_flow
-    (machine,) = exporter_of("aws")(definition, {}, ()).files.values()
+    (machine,) = offer_of(WORKFLOW_EXPORTS, "aws")(definition, {}, ()).files.values()
     path = tmp_path / "order.json"
     path.write_text(machine)
     assert (by_statelint(path), by_asl_validator(path)) == ("", "")
-    (source,) = exporter_of("google")(definition, {}, ()).files.values()
+    (source,) = offer_of(WORKFLOW_EXPORTS, "google")(definition, {}, ()).files.values()
     assert by_schema(source) == [""]
-    files = exporter_of("azure")(definition, {}, ()).files
+    files = offer_of(WORKFLOW_EXPORTS, "azure")(definition, {}, ()).files
     assert any(json.loads(files[each])["workflow"] == "order" for each in files if "work" in each)

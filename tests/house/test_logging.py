@@ -55,7 +55,14 @@ def test_no_logging_call_is_handed_content() -> None:
     """Ids, sizes, classes and durations only, at every level."""
     wrong = {
         str(path.relative_to(ROOT)): found
-        for folder in ("src", "adapters", "backup/src", "deploy/src", "examples/plans/src")
+        for folder in (
+            "src",
+            "adapters",
+            "backup/src",
+            "deploy/src",
+            "drill/src",
+            "examples/plans/src",
+        )
         for path in sorted((ROOT / folder).rglob("*.py"))
         if (found := spilling_in(path.read_text(encoding="utf-8")))
     }

@@ -35,15 +35,15 @@ MUTANTS: Final = (
     Mutant(
         "a prune does not look for backups that have come since",
         f"{BACKUP}/prune.py",
-        "dead = dead - _of_new_ones(folder, known, sizes)",
+        "dead = dead - _in_doubt(folder, newer, sizes)",
         "dead = dead - set()",
         f"{TESTS}/test_prunes.py::test_a_backup_that_is_made_during_a_prune_is_whole",
     ),
     Mutant(
         "a check that is not deep passes for one that is",
         f"{BACKUP}/check.py",
-        "    looked = _deeply(folder, sealing, manifest, look) if deep else",
-        "    looked = _listed(folder, manifest, look) if deep else",
+        "        _check_texts(folder, sealing, manifest, look)\n        if deep\n",
+        "        _check_sizes(folder, manifest, look)\n        if deep\n",
         f"{TESTS}/test_backups.py::test_a_segment_that_is_damaged_or_lost_is_named",
     ),
     Mutant(
@@ -69,7 +69,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "segments are cut by their size alone",
-        f"{BACKUP}/segments.py",
+        f"{BACKUP}/manifest.py",
         "(size >= MOST_BYTES or sha256(key).digest()[1] < _CUTS)",
         "size >= LEAST_BYTES",
         f"{TESTS}/test_segments.py::test_an_item_more_or_less_changes_one_segment",
@@ -90,34 +90,34 @@ MUTANTS: Final = (
     ),
     Mutant(
         "two runs of a backup go on beside each other",
-        "backup/src/leeward_backup/parts.py",
-        "if not self._folder.put(name, self._keys.current.close(name, packed(text))):",
-        "if self._folder.put(name, self._keys.current.close(name, packed(text))) is None:",
-        "tests/backup/test_parts.py::test_of_two_runs_one_gives_way",
+        "backup/src/leeward_backup/checkpoints.py",
+        "if not self._folder.put(name, self._keys.current.close(name, pack(text))):",
+        "if self._folder.put(name, self._keys.current.close(name, pack(text))) is None:",
+        "tests/backup/test_checkpoints.py::test_of_two_runs_one_gives_way",
     ),
     Mutant(
         "a run that has no time does nothing",
         "backup/src/leeward_backup/create.py",
-        "    if late or scanned.whole:\n        run.parts.write(told)\n",
-        "    if scanned.whole:\n        run.parts.write(told)\n",
-        "tests/backup/test_parts.py::test_a_run_gets_on_by_a_page_and_goes_on_anywhere",
+        "    if late or scanned.whole:\n        run.checkpoints.write(told)\n",
+        "    if scanned.whole:\n        run.checkpoints.write(told)\n",
+        "tests/backup/test_checkpoints.py::test_a_run_gets_on_by_a_page_and_goes_on_anywhere",
     ),
     Mutant(
-        "parts of two runs are taken for those of one",
-        "backup/src/leeward_backup/parts.py",
-        "(before is not None and _begun(found.told) != _begun(before))",
+        "checkpoints of two runs are taken for those of one",
+        "backup/src/leeward_backup/checkpoints.py",
+        "(before is not None and _start_of(found.told) != _start_of(before))",
         "False",
-        "tests/backup/test_parts.py::test_parts_of_two_runs_are_not_taken_for_those_of_one",
+        "tests/backup/test_checkpoints.py::test_checkpoints_of_two_runs_are_not_taken_for_those_of_one",
     ),
     Mutant(
-        "a run looks which backups there are before it looks for parts",
+        "a run looks which backups there are before it looks for checkpoints",
         "backup/src/leeward_backup/create.py",
-        "        if run.parts is not None:\n            run.parts.load(_STATE)\n"
-        "        # Behind the parts: a run that ends meanwhile writes its manifest, and then "
+        "        if run.checkpoints is not None:\n            run.checkpoints.load(_STATE)\n"
+        "        # Behind the checkpoints: a run that ends meanwhile writes its manifest, then "
         "removes them.\n        known = run.folder.backups()\n",
-        "        known = run.folder.backups()\n        if run.parts is not None:\n"
-        "            run.parts.load(_STATE)\n",
-        "tests/backup/test_parts.py"
+        "        known = run.folder.backups()\n        if run.checkpoints is not None:\n"
+        "            run.checkpoints.load(_STATE)\n",
+        "tests/backup/test_checkpoints.py"
         "::test_a_run_that_ends_while_another_one_begins_leaves_one_backup",
     ),
     Mutant(
@@ -136,7 +136,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "another provider's table takes what it cannot hold",
-        "backup/src/leeward_backup/fit.py",
+        "backup/src/leeward_backup/restore.py",
         "    if foreign:\n",
         "    if False:\n",
         "tests/backup/test_natives.py"
@@ -159,7 +159,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "names of any length are taken",
-        f"{BACKUP}/fit.py",
+        f"{BACKUP}/restore.py",
         "    if longest > limits.name_bytes:\n",
         "    if False:\n",
         "tests/backup/test_natives.py"
@@ -233,14 +233,14 @@ MUTANTS: Final = (
     ),
     Mutant(
         "a killed prune is waited for without end",
-        f"{BACKUP}/prunes.py",
+        f"{BACKUP}/prune.py",
         "at_work += here - seen[name][1] < DEAD_AFTER",
         "at_work += here - seen[name][1] < 3600",
         "tests/backup/test_trust.py::test_a_prune_that_was_killed_is_waited_for_briefly",
     ),
     Mutant(
         "a prune of the year 9999 is heeded",
-        f"{BACKUP}/prunes.py",
+        f"{BACKUP}/prune.py",
         "return not early <= name <= late",
         "return not early <= name",
         "tests/backup/test_trust.py::test_a_prune_that_was_killed_is_waited_for_briefly",
@@ -254,7 +254,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "lines are split before they are counted",
-        f"{BACKUP}/segments.py",
+        f"{BACKUP}/manifest.py",
         '    many = text.count(b"\\n")\n',
         '    many = len(text.split(b"\\n")) - 1\n',
         "tests/backup/test_trust.py"
@@ -262,7 +262,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "a line of an export has no end",
-        f"{BACKUP}/source.py",
+        f"{BACKUP}/tables.py",
         "if size > LONGEST_LINE:",
         "if False:",
         "tests/backup/test_trust.py::test_an_export_that_is_a_bomb_is_refused_in_linear_time",

@@ -75,9 +75,9 @@ MUTANTS: Final = (
     ),
     Mutant(
         "of several apps the one that leeward.toml names is not taken",
-        "deploy/src/leeward_deploy/commands/wanted.py",
-        "calls[0] if calls else named[0] if named else found_app(modules)",
-        "calls[0] if calls else found_app(modules)",
+        "deploy/src/leeward_deploy/commands/package.py",
+        "calls[0] if calls else named[0] if named else find_app(modules)",
+        "calls[0] if calls else find_app(modules)",
         "tests/packages/test_requests.py::test_of_several_apps_the_one_in_the_settings_is_taken",
     ),
     Mutant(

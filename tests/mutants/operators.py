@@ -7,7 +7,7 @@ from typing import Final
 from tests.mutants.mutant import Mutant
 
 DOCTOR: Final = "src/leeward/cli/doctor"
-DRILL: Final = "src/leeward/cli/drill"
+DRILL: Final = "drill/src/leeward_drill"
 CLOUDS: Final = "tests/clouds/test_doctor.py::test_each_planted_fault_is_found_with_its_remedy"
 QUIET: Final = (
     "tests/clouds/test_doctor.py::test_where_all_is_well_nothing_is_wrong_and_nothing_happens"
@@ -59,7 +59,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "a drill tells other processes of an outage that it has made up",
-        "src/leeward/cli/commands/drill.py",
+        "drill/src/leeward_drill/command.py",
         "options.resolve()._replace(snapshot=None)",
         "options.resolve()",
         "tests/cli/test_drill.py::test_a_drill_writes_nothing_for_other_processes",

@@ -18,14 +18,14 @@ _GOOGLE: Final = "deploy/src/leeward_deploy/google"
 MUTANTS: Final = (
     Mutant(
         "a wheel for a newer glibc is taken",
-        "deploy/src/leeward_deploy/wheels.py",
-        "return needs is not None and needs <= glibc",
-        "return needs is not None",
+        "deploy/src/leeward_deploy/uv.py",
+        "for each in range(minor, 4, -1)]",
+        "for each in range(99, 4, -1)]",
         f"{_PARTS}::test_a_wheel_loads_where_its_tags_say",
     ),
     Mutant(
         "a zip has the order of the disk",
-        "deploy/src/leeward_deploy/archive.py",
+        "deploy/src/leeward_deploy/build.py",
         "for name in sorted(files):",
         "for name in files:",
         f"{_PARTS}::test_a_zip_has_the_same_bytes_whenever_and_in_whatever_order",
@@ -33,7 +33,7 @@ MUTANTS: Final = (
     Mutant(
         "what was built on this machine is shipped",
         "deploy/src/leeward_deploy/build.py",
-        "if not any(loads(each, *goal) for each in tags):",
+        "if loadable.isdisjoint(tags):",
         "if not tags:",
         f"{_PARTS}::test_what_was_installed_is_looked_at_once_more",
     ),
@@ -47,14 +47,14 @@ MUTANTS: Final = (
     Mutant(
         "a role on AWS names every table",
         "deploy/src/leeward_deploy/aws/roles.py",
-        'named("dynamodb", "table/", each, homes)',
-        'named("dynamodb", "table/", "*", homes)',
+        'arn_for("dynamodb", "table/", each, homes)',
+        'arn_for("dynamodb", "table/", "*", homes)',
         f"{_STACK}::test_on_aws_a_role_names_what_it_may_touch",
     ),
     Mutant(
         "a dead letter on Google is kept nowhere",
         f"{_GOOGLE}/template.py",
-        "    _kept(made, dead.name, letters)\n",
+        "    _keep(made, dead.name, letters)\n",
         "",
         f"{_TERRAFORM}::test_on_google_each_handler_is_pushed_to_and_its_dead_letters_are_kept",
     ),
@@ -67,7 +67,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "a message on Azure has all of its attempts in a second",
-        "deploy/src/leeward_deploy/azure/host.py",
+        "deploy/src/leeward_deploy/azure/template.py",
         'WAIT: Final = "00:00:10"',
         'WAIT: Final = "00:00:00"',
         f"{_TERRAFORM}::test_on_azure_the_app_has_one_identity_and_no_key",
@@ -81,14 +81,14 @@ MUTANTS: Final = (
     ),
     Mutant(
         "Azure tolerates as many failures as are to count",
-        "deploy/src/leeward_deploy/azure/failover.py",
+        "deploy/src/leeward_deploy/azure/surroundings.py",
         "deployment.failures - 1",
         "deployment.failures",
         f"{_EXPORTS}::test_a_dead_region_is_left_after_150_seconds",
     ),
     Mutant(
         "a reference to nothing is taken",
-        "deploy/src/leeward_deploy/terraform_check.py",
+        "deploy/src/leeward_deploy/terraform.py",
         "    yield from _dangling(document, schemas)\n",
         "",
         f"{_REFUSED}::test_a_planted_mistake_is_found",
@@ -96,7 +96,7 @@ MUTANTS: Final = (
     Mutant(
         "a role on AWS may do everything",
         "deploy/src/leeward_deploy/aws/rules.py",
-        '        and not any("*" in action for action in _listed(statement["Action"]))\n',
+        '        and not any("*" in action for action in _as_list(statement["Action"]))\n',
         "",
         f"{_REFUSED}::test_a_planted_mistake_is_found",
     ),
@@ -119,8 +119,8 @@ MUTANTS: Final = (
     Mutant(
         "tables of two regions share an account of Cosmos DB",
         "deploy/src/leeward_deploy/azure/surroundings.py",
-        'Home("" if region == regions[0] else f"-{region}", settings[region])',
-        'Home("", settings[region])',
+        'CosmosAccount("" if region == regions[0] else f"-{region}", settings[region])',
+        'CosmosAccount("", settings[region])',
         "tests/packages/test_exports.py::test_each_table_is_made_where_its_home_is",
     ),
     Mutant(
@@ -147,20 +147,20 @@ MUTANTS: Final = (
     Mutant(
         "a package lacks what its code imports",
         "deploy/src/leeward_deploy/imports.py",
-        "        if known or _own(top, files) or _is_there(place, found):",
+        "        if known or is_own or _is_there(place, found):",
         "        if top:",
         "tests/packages/test_parts.py::test_what_code_imports_is_in_the_package",
     ),
     Mutant(
         "a named configuration is not the one that counts",
-        "deploy/src/leeward_deploy/commands/wanted.py",
+        "deploy/src/leeward_deploy/commands/package.py",
         "load_settings(file=file or folder / SETTINGS, env=NOTHING)",
         "load_settings(file=folder / SETTINGS, env=NOTHING)",
         "tests/packages/test_requests.py::test_a_named_configuration_is_the_one_that_counts",
     ),
     Mutant(
         "a name with a star becomes a right",
-        "deploy/src/leeward_deploy/commands/wanted.py",
+        "deploy/src/leeward_deploy/commands/package.py",
         '            if "*" in own or "?" in own:',
         '            if "*?" in own:',
         "tests/packages/test_requests.py::test_a_name_that_stands_for_others_gives_no_rights",
@@ -174,7 +174,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "the app of a package is the one in leeward.toml, whatever --config names",
-        "deploy/src/leeward_deploy/commands/wanted.py",
+        "deploy/src/leeward_deploy/commands/package.py",
         "settings_of(request.folder, request.settings) if is_there",
         "settings_of(request.folder, None) if is_there",
         "tests/packages/test_requests.py::test_of_several_apps_the_one_in_the_settings_is_taken",

@@ -55,7 +55,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "a status proves something of a function that does not mark its answers",
-        "deploy/src/leeward_deploy/google/flows/calls.py",
+        "deploy/src/leeward_deploy/google/flows/steps.py",
         '"marks": function in self._marks}',
         '"marks": True}',
         f"{TESTS}/test_engines.py"

@@ -10,9 +10,8 @@ from typing import Any
 
 from leeward import App, Event
 from leeward.app import ObjectEvent
-from leeward.app.runtimes import runtime_of
-from leeward_deploy.recipe import Declared, Entry, Recipe, Wish
-from leeward_deploy.terraform_check import flaws, schemas_in
+from leeward_deploy.recipe import PACKAGERS, Declared, Entry, PackageSpec, Recipe, offer_of
+from leeward_deploy.terraform import flaws, schemas_in
 
 DECLARED = Declared(
     functions={"charge": "bank-charge", "make": "make-it"},
@@ -57,16 +56,16 @@ def app() -> App:
     return made
 
 
-def wish(options: Mapping[str, Any] | None = None, declared: Declared = DECLARED) -> Wish:
-    """Make the wish for a package of the app, with dead letters of leeward's own for parcels."""
+def spec(options: Mapping[str, Any] | None = None, declared: Declared = DECLARED) -> PackageSpec:
+    """Make the spec for a package of the app, with dead letters of leeward's own for parcels."""
     dead = {"parcels": "parcels-gone", "remember": "memories"}
     chosen = {"dead_letters": dead, **(options or {})}
-    return Wish(app(), Entry("shop", "app", chosen), "3.13", "x86_64", {}, declared)
+    return PackageSpec(app(), Entry("shop", "app", chosen), "3.13", "x86_64", {}, declared)
 
 
-def document(target: str, asked: Wish | None = None) -> dict[str, Any]:
-    """Give the template of the app with everything, or of a wish."""
-    recipe: Recipe = runtime_of(target, "leeward.packagers")(asked or wish())
+def document(target: str, asked: PackageSpec | None = None) -> dict[str, Any]:
+    """Give the template of the app with everything, or of a spec."""
+    recipe: Recipe = offer_of(PACKAGERS, target)(asked or spec())
     assert recipe.template is not None
     found: dict[str, Any] = json.loads(recipe.template().text)
     return found
@@ -74,7 +73,7 @@ def document(target: str, asked: Wish | None = None) -> dict[str, Any]:
 
 def notes(target: str) -> str:
     """Give what the template of the app with everything says of itself."""
-    recipe: Recipe = runtime_of(target, "leeward.packagers")(wish())
+    recipe: Recipe = offer_of(PACKAGERS, target)(spec())
     assert recipe.template is not None
     return "\n".join(recipe.template().notes)
 

@@ -6,13 +6,12 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
-from leeward.app.runtimes import runtime_of
 from leeward.config import Config, load_settings, with_order
-from leeward_deploy.commands.deployments import deployment_of
-from leeward_deploy.commands.wanted import Request, wanted
-from leeward_deploy.recipe import Deployment, Recipe, Template, Wish
-from leeward_deploy.uv import Source
-from tests.packages.everything import wish
+from leeward_deploy.commands.export import deployment_of
+from leeward_deploy.commands.package import PackageRequest, spec_of
+from leeward_deploy.recipe import PACKAGERS, Deployment, PackageSpec, Recipe, Template, offer_of
+from leeward_deploy.uv import PackageSource
+from tests.packages.everything import spec
 
 CLOUDS: Final = ("aws", "azure", "google")
 
@@ -60,21 +59,25 @@ def config_of(folder: Path, text: str) -> Config:
     return with_order(load_settings(file=file, env={}), None, {})
 
 
-def example(cloud: str, name: str = "shop", entry: str = "ordering:app") -> Wish:
-    """Give an app of the examples as a wish: by default the shop with its workflow."""
+def example(cloud: str, name: str = "shop", entry: str = "ordering:app") -> PackageSpec:
+    """Give an app of the examples as a spec: by default the shop with its workflow."""
     folder = SHOP.with_name(name)
-    request = Request(entry, cloud, "3.13", "x86_64", folder, Path("build"), None, (), Source())
-    return wanted(request)[0]
+    request = PackageRequest(
+        entry, cloud, "3.13", "x86_64", folder, Path("build"), None, (), PackageSource()
+    )
+    return spec_of(request)[0]
 
 
-def everything(cloud: str) -> Wish:
+def everything(cloud: str) -> PackageSpec:
     """Give the app with every kind of handler."""
-    return wish({"service_bus": {"bills": "BILLS"}} if cloud == "azure" else {})
+    return spec({"service_bus": {"bills": "BILLS"}} if cloud == "azure" else {})
 
 
-def exported(cloud: str, tool: str, asked: Wish, deployment: Deployment) -> tuple[Template, ...]:
+def exported(
+    cloud: str, tool: str, asked: PackageSpec, deployment: Deployment
+) -> tuple[Template, ...]:
     """Give the files of an app."""
-    recipe: Recipe = runtime_of(cloud, "leeward.packagers")(asked)
+    recipe: Recipe = offer_of(PACKAGERS, cloud)(asked)
     return recipe.exports[tool](deployment)
 
 

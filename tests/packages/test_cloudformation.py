@@ -11,12 +11,12 @@ from leeward import App, Client, ConfigError
 from leeward_backup import schedule_backup
 from leeward_contract_tests.rows import each_row
 from leeward_deploy.aws import objects
-from leeward_deploy.aws.crontab import expression
 from leeward_deploy.aws.handlers import notes as notes_of
-from leeward_deploy.aws.lint import errors_in
+from leeward_deploy.aws.handlers import scheduler_expression
 from leeward_deploy.aws.roles import of_app
-from leeward_deploy.recipe import Declared, Entry, Wish
-from tests.packages.everything import document, notes, wish
+from leeward_deploy.aws.rules import errors_in
+from leeward_deploy.recipe import Declared, Entry, PackageSpec
+from tests.packages.everything import document, notes, spec
 
 
 @each_row(
@@ -35,7 +35,7 @@ from tests.packages.everything import document, notes, wish
 def test_a_crontab_is_written_as_scheduler_reads_it(crontab: str, wanted: str) -> None:
     """Days of the week begin with 1, for Sunday, and take no steps; of the two kinds of days one is
     left open."""
-    assert expression(crontab) == wanted
+    assert scheduler_expression(crontab) == wanted
 
 
 def test_on_aws_failed_messages_are_not_taken_for_done() -> None:
@@ -99,7 +99,9 @@ def test_on_aws_a_rule_of_the_bus_of_every_account_may_call() -> None:
     made = App("shop")
     made.on_event("orders", "paid")(print)
     known = Declared(buses={"orders": "default"})
-    resources = document("aws", Wish(made, Entry("shop", "app"), "3.13", "x86_64", {}, known))
+    resources = document(
+        "aws", PackageSpec(made, Entry("shop", "app"), "3.13", "x86_64", {}, known)
+    )
     found = resources["Resources"]
     rule = {
         "Fn::Sub": "arn:${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}:rule/shop-print"
@@ -120,7 +122,7 @@ def test_on_aws_a_role_may_put_calls_into_the_queues_of_messages() -> None:
     assert names == ["mails", "parcels-prod"]
     told = notes("aws")
     assert "parcels: a client puts calls into this queue if it is opened with the app" in told
-    named = wish(declared=declared._replace(queues=("parcels", "bills", "mails")))
+    named = spec(declared=declared._replace(queues=("parcels", "bills", "mails")))
     assert not [each for each in notes_of(named) if "past the queue" in each]
 
 
@@ -164,7 +166,7 @@ def test_on_aws_a_scheduled_backup_is_two_handlers() -> None:
         tables={"orders": "orders-table", "stock": "stock"},
         buckets={"backups": "backups-of-ours"},
     )
-    made_of = Wish(made, Entry("shop", "app"), "3.13", "x86_64", {}, declared)
+    made_of = PackageSpec(made, Entry("shop", "app"), "3.13", "x86_64", {}, declared)
     resources = document("aws", made_of)["Resources"]
     target = resources["BackUpOrdersSchedule"]["Properties"]["Target"]
     assert target["RetryPolicy"]["MaximumRetryAttempts"] > 0
@@ -222,14 +224,14 @@ def test_on_aws_a_bucket_may_tell_a_queue_or_a_function() -> None:
     for name, prefix in (("a", "in/"), ("b", "in/x")):
         twice.on_object("scans", prefix=prefix, name=name)(print)
     with pytest.raises(ConfigError, match="'a' and 'b' would both be told of the same objects"):
-        document("aws", Wish(twice, Entry("m", "a"), "3.13", "x86_64"))
+        document("aws", PackageSpec(twice, Entry("m", "a"), "3.13", "x86_64"))
 
 
 def test_on_aws_a_prefix_is_told_to_a_bucket_as_keys_are_encoded() -> None:
     """S3 compares it with nothing else, and says nothing of objects that begin otherwise."""
     found = App("found")
     found.on_object("scans", prefix="in/year=2026/a b+c~/é'", name="clean")(print)
-    asked = Wish(found, Entry("m", "a"), "3.13", "x86_64")
+    asked = PackageSpec(found, Entry("m", "a"), "3.13", "x86_64")
     (note,) = (each for each in objects.notes(asked) if "put-bucket-notification" in each)
     told = json.loads(note.partition("-configuration '")[2].rstrip("'"))
     (rule,) = told["QueueConfigurations"][0]["Filter"]["Key"]["FilterRules"]
@@ -247,7 +249,7 @@ def test_on_aws_what_is_known_by_an_arn_is_named_by_it() -> None:
         {"orders": f"arn:aws:events:{place}:event-bus/orders"},
         {"stock": f"arn:aws:dynamodb:{place}:table/stock"},
     )
-    resources = document("aws", wish(declared=declared))["Resources"]
+    resources = document("aws", spec(declared=declared))["Resources"]
     assert resources["Make"]["Properties"]["FunctionName"] == "made"
     text = json.dumps(resources["PayRole"])
     for name in (declared.functions["make"], declared.buses["orders"], declared.tables["stock"]):
@@ -263,7 +265,7 @@ def test_on_aws_the_linter_takes_the_template() -> None:
     @ordered.on_message("parcels.fifo")
     def send(parcel: dict[str, Any]) -> None: ...
 
-    fifo = document("aws", Wish(ordered, Entry("shop", "app"), "3.12", "arm64"))
+    fifo = document("aws", PackageSpec(ordered, Entry("shop", "app"), "3.12", "arm64"))
     wrong = document("aws")
     wrong["Resources"]["CountRetries"]["Properties"]["MaximumRetryAttempts"] = 7
     found = [errors_in(json.dumps(each), "eu-west-1") for each in (document("aws"), fifo, wrong)]

@@ -25,9 +25,9 @@ from leeward import App, Client, ConfigError
 from leeward.adapter import TargetConfig
 from leeward.cli.app import app
 from leeward.registry import open_target
-from leeward_deploy.azure.indexing import index
-from leeward_deploy.recipe import Entry, Wish
-from leeward_deploy.uv import Source
+from leeward_deploy.azure.recipe import index
+from leeward_deploy.recipe import Entry, PackageSpec
+from leeward_deploy.uv import PackageSource
 from tests.house.workspace import ROOT
 from tests.packages.wheels import built, repacked
 from tests.servers.aws.function import Function
@@ -182,22 +182,22 @@ def test_an_app_that_microsofts_worker_does_not_index_is_refused(
     links_of_3_13: Path, tmp_path: Path
 ) -> None:
     """In the cloud all of its functions would be gone, and nothing would say why."""
-    wish = Wish(App("shop"), Entry("shop", "app"), "3.13", "x86_64")
+    spec = PackageSpec(App("shop"), Entry("shop", "app"), "3.13", "x86_64")
     entry = tmp_path / "function_app.py"
     entry.write_text("import azure.functions\napp = azure.functions.FunctionApp()\nother = app\n")
     with pytest.raises(ConfigError, match="does not index the app: .*More than one FunctionApp"):
-        index(wish, tmp_path, Source((str(links_of_3_13),), True))
+        index(spec, tmp_path, PackageSource((str(links_of_3_13),), True))
 
 
 def test_an_app_that_cannot_be_indexed_here_is_packaged_and_says_so(tmp_path: Path) -> None:
     """In one line: for an older Python, on another machine, or where the worker cannot be had."""
-    shop = Wish(App("shop"), Entry("shop", "app"), "3.12", "x86_64")
+    shop = PackageSpec(App("shop"), Entry("shop", "app"), "3.12", "x86_64")
     for asked, why in (
         (shop, r"it is to be had for Python 3\.13 and later\.$"),
         (shop._replace(python="3.14", arch="arm64"), "for another machine than this one"),
         (shop._replace(python="3.13"), "which cannot be had here: .*azure-functions-runtime"),
     ):
-        (note,) = index(asked, tmp_path, Source((), True))
+        (note,) = index(asked, tmp_path, PackageSource((), True))
         assert re.match(f"Not indexed by Microsoft's worker[:,] .*{why}", note), note
 
 

@@ -15,8 +15,8 @@ from leeward.cli.app import app as command_line
 from leeward.config import load_settings, with_order
 from leeward.items.names import EXPIRES
 from leeward_deploy.aws.export import cloudformation
-from leeward_deploy.commands.deployments import deployment_of
-from leeward_deploy.recipe import Entry, Wish
+from leeward_deploy.commands.export import deployment_of
+from leeward_deploy.recipe import Entry, PackageSpec
 from tests.packages.everything import flaws_in
 from tests.packages.exported import (
     CLOUDS,
@@ -70,7 +70,7 @@ def test_an_order_beside_the_file_reaches_the_functions(tmp_path: Path) -> None:
         file.write_text('cloud_provider = "local"\n')
         config = with_order(load_settings(file=file, env={}), ORDERS[cloud], {})
         place = deployment_of(config, cloud, small, in_file=False)
-        (made,) = exported(cloud, "terraform", Wish(small, Entry("m", "a"), *PYTHON), place)
+        (made,) = exported(cloud, "terraform", PackageSpec(small, Entry("m", "a"), *PYTHON), place)
         resources = json.dumps(json.loads(made.text)["resource"])
         assert resources.count(f'"CLOUD_PROVIDER": "{ORDERS[cloud]}"') == 2
     args = ["export", "terraform", "--targets", ORDERS["aws"], "--source", str(tmp_path)]

@@ -24,9 +24,9 @@ from leeward.cli.doctor.visit import examine, read_exported
 from leeward.config import Config
 from leeward.errors import Outcome
 from leeward_aws.driver import open_driver
-from leeward_deploy.commands.deployments import deployment_of
+from leeward_deploy.commands.export import deployment_of
 from leeward_deploy.recipe import Declared
-from tests.packages.everything import document, wish
+from tests.packages.everything import document, spec
 from tests.packages.exported import ORDERS, SHOP, config_of, example, exported
 from tests.servers.aws.clients import client
 from tests.servers.aws.keys import AccessKey, key_with, make_key
@@ -200,7 +200,7 @@ def test_a_handler_of_objects_may_read_its_prefix_and_write_what_it_names(
     shop: Applied, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One that is not there is told so; nothing is written where the handler takes from."""
-    role = document("aws", wish(declared=Declared()))["Resources"]["CleanRole"]
+    role = document("aws", spec(declared=Declared()))["Resources"]["CleanRole"]
     for name, value in key_of(shop.server, role, REGIONS[0]).env.items():
         monkeypatch.setenv(name, value)
     with closing(client("s3", shop.server.url, REGIONS[0])) as s3:

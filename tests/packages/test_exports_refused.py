@@ -14,8 +14,8 @@ from leeward import App, ConfigError
 from leeward.cli.app import app as command_line
 from leeward.workflow import Flow, Ref
 from leeward_contract_tests.rows import each_row
-from leeward_deploy.commands.deployments import deployment_of
-from leeward_deploy.recipe import Entry, Wish
+from leeward_deploy.commands.export import deployment_of
+from leeward_deploy.recipe import Entry, PackageSpec
 from tests.packages.everything import flaws_in
 from tests.packages.exported import (
     CLOUDS,
@@ -157,7 +157,7 @@ def test_a_function_that_is_called_health_is_in_nobodys_way(tmp_path: Path) -> N
     """On AWS one path has both methods; on Google it has one place, and the other is refused."""
     app = App("shop")
     app.function(name="health")(len)
-    asked = Wish(app, Entry("m", "a"), "3.13", "x86_64")
+    asked = PackageSpec(app, Entry("m", "a"), "3.13", "x86_64")
 
     def made(cloud: str) -> str:
         deployment = deployment_of(config_of(tmp_path, settings(cloud)), cloud, app)
@@ -179,7 +179,7 @@ def test_no_text_of_the_users_is_resolved_by_cloudformation(tmp_path: Path) -> N
         w.step("make", {"text": "{{resolve:secretsmanager:prod:SecretString:password}}"})
 
     app.function(name="make")(len)
-    asked = Wish(app, Entry("m", "a"), *PYTHON)
+    asked = PackageSpec(app, Entry("m", "a"), *PYTHON)
     deployment = deployment_of(config_of(tmp_path, settings("aws")), "aws", app)
     with pytest.raises(ConfigError, match="CloudFormation would put a secret"):
         exported("aws", "cloudformation", asked, deployment)
@@ -190,7 +190,7 @@ def test_an_app_that_nobody_calls_by_http_has_no_domain(tmp_path: Path) -> None:
     """What is asked for its health, and fails over, is a function that is called by HTTP."""
     quiet = App("quiet")
     quiet.on_message("parcels")(len)
-    asked = Wish(quiet, Entry("m", "a"), "3.13", "x86_64")
+    asked = PackageSpec(quiet, Entry("m", "a"), "3.13", "x86_64")
     for cloud in CLOUDS:
         config = config_of(tmp_path, settings(cloud))
         with pytest.raises(ConfigError, match="no function that is called by HTTP"):
@@ -233,7 +233,7 @@ def test_what_the_linter_finds_is_refused(tmp_path: Path, monkeypatch: pytest.Mo
     """Before anything is written; and so is a template that is too large."""
     small = App("small")
     small.function(name="make")(len)
-    asked = Wish(small, Entry("m", "a"), "3.13", "mips")
+    asked = PackageSpec(small, Entry("m", "a"), "3.13", "mips")
     deployment = deployment_of(config_of(tmp_path, settings("aws")), "aws", small)
     with pytest.raises(ConfigError, match=r"the template for us-east-1: cfn-lint finds E3030"):
         exported("aws", "cloudformation", asked, deployment)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
+import subprocess
+import sys
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import pytest
@@ -11,11 +13,11 @@ from typer.testing import CliRunner
 from leeward.cli.app import app
 from leeward.errors import ConfigError
 from leeward_contract_tests.rows import each_row
-from leeward_deploy.commands.deployments import deployment_of, ordered
-from leeward_deploy.commands.wanted import Request, adapters_of, wanted
-from leeward_deploy.needs import unnamed
-from leeward_deploy.recipe import Declared, Entry
-from leeward_deploy.uv import Source
+from leeward_deploy.commands.export import deployment_of, read_order
+from leeward_deploy.commands.package import PackageRequest, adapters_of, spec_of
+from leeward_deploy.needs import note_on_roles
+from leeward_deploy.recipe import Declared, Entry, same_versions
+from leeward_deploy.uv import PackageSource
 
 SHOP = "from leeward import App\n\napp = App('shop')\n"
 ENTRY = "from shop import app as mine\nmain = mine.handler('google', target='x')\n"
@@ -30,35 +32,35 @@ def folder(at: Path, **texts: str) -> Path:
     return at
 
 
-def asked(source: Path, target: str = "google", app: str | None = None) -> Request:
+def asked(source: Path, target: str = "google", app: str | None = None) -> PackageRequest:
     """Ask for a package as the command does that is given nothing else."""
     out = source / "build"
-    return Request(app, target, "3.13", "x86_64", source, out, None, (), Source())
+    return PackageRequest(app, target, "3.13", "x86_64", source, out, None, (), PackageSource())
 
 
 def test_the_entry_file_of_the_target_says_where_the_app_is(tmp_path: Path) -> None:
     """Those of other clouds stay behind; without one, the one app that there is is taken."""
     shop = folder(tmp_path / "a", shop=SHOP, main=ENTRY, other=SHOP)
-    wish, origin = wanted(asked(shop))
-    assert wish.entry == Entry("shop", "app", {"target": "x"})
-    assert (wish.app.name, list(origin.files)) == ("shop", ["main.py", "other.py", "shop.py"])
-    wish, origin = wanted(asked(shop, "aws", "other:app"))
-    assert (wish.entry, list(origin.files)) == (Entry("other", "app"), ["other.py", "shop.py"])
+    spec, origin = spec_of(asked(shop))
+    assert spec.entry == Entry("shop", "app", {"target": "x"})
+    assert (spec.app.name, list(origin.files)) == ("shop", ["main.py", "other.py", "shop.py"])
+    spec, origin = spec_of(asked(shop, "aws", "other:app"))
+    assert (spec.entry, list(origin.files)) == (Entry("other", "app"), ["other.py", "shop.py"])
     (shop / "other.py").unlink()
-    assert wanted(asked(shop, "aws"))[0].entry == Entry("shop", "app")
+    assert spec_of(asked(shop, "aws"))[0].entry == Entry("shop", "app")
 
 
 def test_of_several_apps_the_one_in_the_settings_is_taken(tmp_path: Path) -> None:
     """For an embedded target, in those that count; without it, the command asks."""
     settings = '[targets."local:dev"]\napp = "other:app"\n'
     shop = folder(tmp_path / "a", shop=SHOP, other=SHOP, leeward__toml=settings)
-    assert wanted(asked(shop))[0].entry == Entry("other", "app")
+    assert spec_of(asked(shop))[0].entry == Entry("other", "app")
     named = tmp_path / "named.toml"
     named.write_text('[targets.local]\napp = "shop:app"\n')
-    assert wanted(asked(shop)._replace(settings=named))[0].entry == Entry("shop", "app")
+    assert spec_of(asked(shop)._replace(settings=named))[0].entry == Entry("shop", "app")
     (shop / "leeward.toml").write_text("")
     with pytest.raises(ConfigError, match="several apps here"):
-        wanted(asked(shop))
+        spec_of(asked(shop))
 
 
 def test_an_option_that_the_runtime_has_not_is_refused(tmp_path: Path) -> None:
@@ -66,8 +68,8 @@ def test_an_option_that_the_runtime_has_not_is_refused(tmp_path: Path) -> None:
     shop = folder(tmp_path / "a", shop=SHOP, main=ENTRY.replace("target=", "entry="))
     known = "main.py: the runtime of google has no option 'entry'; known: dead_letters, target"
     with pytest.raises(ConfigError, match=known):
-        wanted(asked(shop))
-    assert wanted(asked(shop, "aws"))[0].entry == Entry("shop", "app")
+        spec_of(asked(shop))
+    assert spec_of(asked(shop, "aws"))[0].entry == Entry("shop", "app")
 
 
 def test_two_names_of_one_bucket_make_no_loop(tmp_path: Path) -> None:
@@ -81,17 +83,17 @@ def test_two_names_of_one_bucket_make_no_loop(tmp_path: Path) -> None:
         tmp_path / "a", shop=loop, leeward__toml=f'{settings}names = {{ aws = "data" }}\n'
     )
     with pytest.raises(ConfigError, match="'clean' takes inbox/in/ and writes results"):
-        wanted(asked(shop, "aws"))
-    wish, _ = wanted(asked(shop, "azure"))
+        spec_of(asked(shop, "aws"))
+    spec, _ = spec_of(asked(shop, "azure"))
     region = settings + 'names = { "aws:us-west-2" = "data" }\n'
     (shop / "leeward.toml").write_text(region)
     with pytest.raises(ConfigError, match="without end"):
-        deployment_of(ordered(shop, None), "aws", wish.app)
+        deployment_of(read_order(shop, None), "aws", spec.app)
 
 
 def test_roles_without_anything_to_call_are_told_of() -> None:
     """An app that calls nothing needs none; one that does would be refused in the cloud alone."""
-    (told,) = unnamed(Declared())
+    (told,) = note_on_roles(Declared())
     assert told.startswith("leeward.toml names no function, bus, table or bucket")
     names = {"a": "a"}
     for declared in (
@@ -100,17 +102,17 @@ def test_roles_without_anything_to_call_are_told_of() -> None:
         Declared(tables=names),
         Declared(buckets=names),
     ):
-        assert unnamed(declared) == ()
+        assert note_on_roles(declared) == ()
 
 
 def test_what_the_app_requires_is_found(tmp_path: Path) -> None:
     """In the list beside it; else in its project; an option wins."""
     shop = folder(tmp_path / "a", shop=SHOP, pyproject__toml="", own__txt="")
-    assert wanted(asked(shop))[1].requires == (shop / "pyproject.toml",)
+    assert spec_of(asked(shop))[1].requires == (shop / "pyproject.toml",)
     (shop / "requirements.txt").write_text("")
-    assert wanted(asked(shop))[1].requires == (shop / "requirements.txt",)
+    assert spec_of(asked(shop))[1].requires == (shop / "requirements.txt",)
     other = asked(shop)._replace(requirements=shop / "own.txt")
-    assert wanted(other)[1].requires == (shop / "own.txt",)
+    assert spec_of(other)[1].requires == (shop / "own.txt",)
 
 
 def test_leeward_toml_names_what_the_apps_calls_need(tmp_path: Path) -> None:
@@ -128,12 +130,12 @@ def test_leeward_toml_names_what_the_apps_calls_need(tmp_path: Path) -> None:
     [buckets.scans]
     """
     shop = folder(tmp_path / "a", shop=SHOP, leeward__toml=text)
-    found = wanted(asked(shop))[0].declared
+    found = spec_of(asked(shop))[0].declared
     assert found.functions == {"charge": "bank"}
     assert (found.buses, found.tables) == ({"orders": "orders"}, {"stock": "stock"})
     assert (found.buckets, found.settings) == ({"scans": "scans"}, {"database": "main"})
     assert found.ordered
-    aws = wanted(asked(shop, "aws"))[0].declared
+    aws = spec_of(asked(shop, "aws"))[0].declared
     assert (aws.functions, aws.tables) == ({"charge": "bank-us"}, {"stock": "stock-table"})
 
 
@@ -166,7 +168,7 @@ def test_a_wrong_request_says_what_to_do(
     """Before anything is resolved or written."""
     shop = folder(tmp_path_factory.mktemp("x") / "a", shop=SHOP)
     with pytest.raises(ConfigError, match=message):
-        wanted(asked(shop)._replace(**change))  # type: ignore[arg-type]
+        spec_of(asked(shop)._replace(**change))  # type: ignore[arg-type]
     assert not (shop / "build").exists()
 
 
@@ -177,7 +179,7 @@ def test_the_command_refuses_before_it_writes(
     monkeypatch.chdir(folder(tmp_path / "a", shop=SHOP, main="print('a program')\n"))
     for words, message in (
         ("--target google", "main.py is what the platform loads, and yours does not call handler"),
-        ("--target nimbus", "no installed adapter has a runtime 'nimbus'"),
+        ("--target nimbus", "no platform 'nimbus' to package for; known: aws, azure, goo"),
         ("--target aws --no-trust-env", "run it without --no-trust-env"),
         ("--target aws --python 3.9", "--python may be 3.11"),
     ):
@@ -193,19 +195,41 @@ def test_the_command_refuses_before_it_writes(
     assert Path("build/aws/precious").exists()
 
 
+def test_an_adapter_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """leeward-deploy brings no adapter; it says which one is missing, and how to install it."""
+    program = (
+        "import sys\n"
+        "sys.modules['leeward_aws'] = None\n"
+        "from leeward_deploy.recipe import PACKAGERS, offer_of\n"
+        "offer_of(PACKAGERS, 'aws')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert "ConfigError: what is written for aws needs its adapter" in done.stderr
+    assert 'pip install "leeward[aws]"' in done.stderr.splitlines()[-1]
+
+    def absent(name: str) -> str:
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr("leeward_deploy.recipe.version", absent)
+    with pytest.raises(ConfigError, match=r'pip install "leeward\[azure\]"'):
+        same_versions("azure")
+
+
 def test_a_named_configuration_is_the_one_that_counts(tmp_path: Path) -> None:
     """For packages and for exports, and in the package itself; one that is absent is an error."""
     shop = folder(tmp_path / "a", shop=SHOP, leeward__toml="[buses.orders]\n")
     other = tmp_path / "other.toml"
     request = asked(shop)._replace(settings=other)
     with pytest.raises(ConfigError, match=r"other\.toml"):
-        wanted(request)
+        spec_of(request)
     with pytest.raises(ConfigError, match=r"other\.toml"):
-        ordered(shop, "aws:us-east-1", other)
+        read_order(shop, "aws:us-east-1", other)
     other.write_text('cloud_provider = "google:europe-west1,aws:us-east-1"\n[buses.parcels]\n')
-    wish, origin = wanted(request)
-    assert (wish.declared.buses, origin.settings) == ({"parcels": "parcels"}, other)
-    assert [str(each) for each in ordered(shop, None, other).order][1] == "aws:us-east-1"
+    spec, origin = spec_of(request)
+    assert (spec.declared.buses, origin.settings) == ({"parcels": "parcels"}, other)
+    assert [str(each) for each in read_order(shop, None, other).order][1] == "aws:us-east-1"
     assert adapters_of(shop, "google", None, other) == (f"leeward-aws=={version('leeward-aws')}",)
     for command in (["package", "--target", "aws"], ["export", "terraform"]):
         gone = ["--config", str(tmp_path / "gone.toml"), *command, "--source", str(shop)]
@@ -223,5 +247,5 @@ def test_a_name_that_stands_for_others_gives_no_rights(
     text = f'[{section}.a.names]\naws = "{own}"\n'
     shop = folder(tmp_path / section, shop=SHOP, leeward__toml=text)
     with pytest.raises(ConfigError, match="which stands for others in a role"):
-        wanted(asked(shop, "aws"))
-    assert wanted(asked(shop, "google"))[0].app.name == "shop"
+        spec_of(asked(shop, "aws"))
+    assert spec_of(asked(shop, "google"))[0].app.name == "shop"

@@ -8,22 +8,21 @@ import pytest
 
 from leeward import App, ConfigError
 from leeward.adapter import Capability, TargetConfig
-from leeward.app.runtimes import runtime_of
 from leeward_azure.settings.options import settings_from
-from leeward_deploy.azure.host import host_json
-from leeward_deploy.google.functions import account_id
-from leeward_deploy.recipe import Declared, Entry, Wish
+from leeward_deploy.azure.template import host_json
+from leeward_deploy.google.template import account_id
+from leeward_deploy.recipe import PACKAGERS, Declared, Entry, PackageSpec, offer_of
 from leeward_deploy.terraform import Configuration
 from leeward_google.driver import open_driver as open_google
-from tests.packages.everything import DECLARED, document, flaws_in, notes, wish
+from tests.packages.everything import DECLARED, document, flaws_in, notes, spec
 
 
 @pytest.mark.parametrize("target", ["azure", "google"])
 def test_terraform_knows_every_argument(target: str) -> None:
     """Each argument is one of the provider's, of its type; none that it wants is missing."""
     bus = {"service_bus": {"bills": "BILLS"}} if target == "azure" else {}
-    assert flaws_in(target, document(target, wish(bus))) == []
-    assert flaws_in(target, document(target, wish(declared=Declared()))) == []
+    assert flaws_in(target, document(target, spec(bus))) == []
+    assert flaws_in(target, document(target, spec(declared=Declared()))) == []
 
 
 def test_on_google_each_handler_is_pushed_to_and_its_dead_letters_are_kept() -> None:
@@ -90,7 +89,7 @@ def test_on_google_an_account_has_roles_for_what_is_named_alone() -> None:
     assert (
         made["google_storage_bucket_iam_member"]["pay-scans-of-ours"]["bucket"] == "scans-of-ours"
     )
-    bare = document("google", wish(declared=Declared()))["resource"]
+    bare = document("google", spec(declared=Declared()))["resource"]
     assert "google_project_iam_member" not in bare
     topics = bare["google_pubsub_topic_iam_member"]
     assert [each for each in topics if "agent" not in each] == ["send-dead-own"], "leeward's own"
@@ -98,7 +97,7 @@ def test_on_google_an_account_has_roles_for_what_is_named_alone() -> None:
 
 def test_on_azure_the_app_has_one_identity_and_no_key() -> None:
     """Roles are for one topic, one table, its own account; events wait until the code is there."""
-    made = document("azure", wish({"service_bus": {"bills": "BILLS"}}))["resource"]
+    made = document("azure", spec({"service_bus": {"bills": "BILLS"}}))["resource"]
     app = made["azurerm_function_app_flex_consumption"]["app"]
     assert "storage_access_key" not in app
     assert app["app_settings"]["BILLS__fullyQualifiedNamespace"] == (
@@ -121,14 +120,14 @@ def test_on_azure_the_app_has_one_identity_and_no_key() -> None:
     assert event["count"] == "${var.published ? 1 : 0}"
     assert event["retry_policy"]["max_delivery_attempts"] == 5
     assert event["included_event_types"] == ["order.created"]
-    host = json.loads(host_json(wish({"service_bus": {"bills": "BILLS"}})))
+    host = json.loads(host_json(spec({"service_bus": {"bills": "BILLS"}})))
     assert host["extensions"]["queues"]["maxDequeueCount"] == 12
     assert host["extensions"]["queues"]["visibilityTimeout"] == "00:00:10"
 
 
 def test_on_azure_the_settings_of_an_app_lead_its_client_to_its_account() -> None:
     """Whatever the provider adds: it writes a connection string, with no key, where none is set."""
-    made = document("azure", wish({"service_bus": {"bills": "BILLS"}}))["resource"]
+    made = document("azure", spec({"service_bus": {"bills": "BILLS"}}))["resource"]
     app = made["azurerm_function_app_flex_consumption"]["app"]
     added = "DefaultEndpointsProtocol=https;AccountName=ours;AccountKey=;EndpointSuffix=x.net"
     known = {
@@ -148,7 +147,7 @@ def test_on_azure_the_settings_of_an_app_lead_its_client_to_its_account() -> Non
 def test_on_azure_leeward_may_give_up_a_message_of_service_bus() -> None:
     """Its own dead letters have a queue in the same namespace, and their count comes first."""
     options = {"service_bus": {"bills": "BILLS"}, "dead_letters": {"bills": "bills-gone"}}
-    made = document("azure", wish(options))["resource"]
+    made = document("azure", spec(options))["resource"]
     queues = made["azurerm_servicebus_queue"]
     assert queues["bills"]["max_delivery_count"] == 15, "ten of its own, and five to spare"
     assert queues["bills-gone"]["namespace_id"] == queues["bills"]["namespace_id"]
@@ -195,25 +194,25 @@ def test_on_azure_event_grid_tells_a_queue_or_a_function_of_blobs() -> None:
     assert shrink["retry_policy"]["max_delivery_attempts"] == 5
     assert {"scans-of-ours", "photos"} <= set(made["azurerm_storage_container"])
     there = DECLARED._replace(settings={"storage_blob_url": "https://acme.blob.core.windows.net"})
-    made = document("azure", wish(declared=there))["resource"]
+    made = document("azure", spec(declared=there))["resource"]
     scope = made["azurerm_eventgrid_event_subscription"]["clean"]["scope"]
     assert scope.endswith("/Microsoft.Storage/storageAccounts/acme")
     role = made["azurerm_role_assignment"]["objects-scans-of-ours"]
     assert role["scope"] == f"{scope}/blobServices/default/containers/scans-of-ours"
     assert "scans-of-ours" not in made["azurerm_storage_container"]
     with pytest.raises(ConfigError, match="service_bus names 'clean'"):
-        document("azure", wish({"service_bus": {"clean": "BUS"}}))
+        document("azure", spec({"service_bus": {"clean": "BUS"}}))
 
 
 @pytest.mark.parametrize("target", ["aws", "azure", "google"])
 def test_what_a_platform_does_not_run_is_refused_by_name(target: str) -> None:
     """A Python or a processor that it has not; a handler that takes longer than it gives."""
-    recipe_of = runtime_of(target, "leeward.packagers")
+    recipe_of = offer_of(PACKAGERS, target)
     with pytest.raises(ConfigError, match=r"no Python 3\.10 .* may be 3\.11, 3\.12, 3\.13, 3\.14"):
-        recipe_of(wish()._replace(python="3.10"))
+        recipe_of(spec()._replace(python="3.10"))
     if target != "aws":
         with pytest.raises(ConfigError, match="arm64; leave --arch out"):
-            recipe_of(wish()._replace(arch="arm64"))
+            recipe_of(spec()._replace(arch="arm64"))
         return
     slow = App("slow")
 
@@ -222,7 +221,7 @@ def test_what_a_platform_does_not_run_is_refused_by_name(target: str) -> None:
 
     for each in ("aws", "google"):
         with pytest.raises(ConfigError, match=r"'dig' has a timeout of 4000 s"):
-            document(each, Wish(slow, Entry("m", "a"), "3.13", "x86_64"))
+            document(each, PackageSpec(slow, Entry("m", "a"), "3.13", "x86_64"))
 
 
 def test_what_code_says_is_no_expression_in_a_file() -> None:
@@ -230,7 +229,7 @@ def test_what_code_says_is_no_expression_in_a_file() -> None:
     odd = App("odd")
     odd.on_event("orders", 'of "${path.root}"')(print)
     odd.on_object("scans", prefix="%{x}/${path.root}/")(len)
-    asked = Wish(odd, Entry("m", "a"), "3.13", "x86_64")
+    asked = PackageSpec(odd, Entry("m", "a"), "3.13", "x86_64")
     azure, google = (document(each, asked)["resource"] for each in ("azure", "google"))
     told = azure["azurerm_eventgrid_event_subscription"]
     assert told["print"]["included_event_types"] == ['of "$${path.root}"']
@@ -249,18 +248,18 @@ def test_names_that_would_be_one_are_refused() -> None:
     twins.function(name="a-b")(len)
     twins.function(name="aB")(len)
     with pytest.raises(ConfigError, match="'aB' is that of another handler"):
-        document("aws", Wish(twins, Entry("m", "a"), "3.13", "x86_64"))
+        document("aws", PackageSpec(twins, Entry("m", "a"), "3.13", "x86_64"))
     with pytest.raises(ConfigError, match="SendDeadQueue and PayDeadQueue would both be 'gone'"):
-        document("aws", wish({"dead_letters": {"parcels": "gone", "bills": "gone"}}))
+        document("aws", spec({"dead_letters": {"parcels": "gone", "bills": "gone"}}))
     for name, queue, told in (
         ("parcels", "gone.fifo", "'parcels' keeps no order, and .* name one without .fifo"),
         ("remember", "gone.fifo", "to 'remember' keeps no order"),
     ):
         with pytest.raises(ConfigError, match=told):
-            document("aws", wish({"dead_letters": {name: queue}}))
+            document("aws", spec({"dead_letters": {name: queue}}))
     same = DECLARED._replace(buses={"orders": "parcels"})
     with pytest.raises(ConfigError, match="'parcels' and a bus would both be the topic"):
-        document("google", wish(declared=same))
+        document("google", spec(declared=same))
     made = Configuration("x/y", "1", {})
     made.add("t", "a b")
     with pytest.raises(ConfigError, match="two things are 'a.b' here"):

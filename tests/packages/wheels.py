@@ -9,7 +9,7 @@ from importlib.metadata import Distribution, distributions
 from pathlib import Path
 from zipfile import ZipFile
 
-from leeward_deploy.wheels import tags_in
+from leeward_deploy.uv import tags_in
 from tests.house.workspace import ROOT
 
 MEMBERS = ("leeward", "leeward-backup", "leeward-aws", "leeward-azure", "leeward-google")
@@ -50,9 +50,12 @@ def _repack(distribution: Distribution, out: Path, platform: str | None) -> None
     tags = tags_in(told)
     if platform is not None:
         told = re.sub(r"(?m)^Tag: .*\n", "", told)
-        told += f"Tag: {tags[0].python}-{tags[0].abi}-{platform}\n"
+        told += f"Tag: {tags[0].interpreter}-{tags[0].abi}-{platform}\n"
         tags = tags_in(told)
-    parts = (".".join(sorted(set(part))) for part in zip(*tags, strict=True))
+    parts = [
+        ".".join(sorted({getattr(tag, kind) for tag in tags}))
+        for kind in ("interpreter", "abi", "platform")
+    ]
     with ZipFile(out / f"{name}-{distribution.version}-{'-'.join(parts)}.whl", "w") as archive:
         record = []
         for file in distribution.files or ():

@@ -16,7 +16,7 @@ from leeward import Client
 from leeward.adapter import TargetConfig
 from leeward.app.runtimes import runtime_of
 from leeward_aws.driver import open_driver
-from leeward_deploy.recipe import GROUP, Entry, Wish
+from leeward_deploy.recipe import PACKAGERS, Entry, PackageSpec
 from tests.app import dead_letter_app
 from tests.pipeline import proof
 from tests.pipeline.simulated import pipeline
@@ -44,7 +44,7 @@ def made() -> tuple[Any, Any]:
     """Return what leeward's template makes for a bucket to tell: the policy, the notification."""
     with pipeline() as module:
         entry = Entry("pipeline", "app", {"dead_letters": {QUEUE: "summarize-dead"}})
-        recipe = runtime_of("aws", GROUP)(Wish(module.app, entry, "3.13", "x86_64"))
+        recipe = runtime_of("aws", PACKAGERS)(PackageSpec(module.app, entry, "3.13", "x86_64"))
         template = recipe.template()
     (note,) = template.notes
     text = note.partition("--notification-configuration '")[2].rstrip("'")

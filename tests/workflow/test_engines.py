@@ -36,8 +36,8 @@ from leeward_contract_tests.workflows.cases import difference_of as difference_o
 from leeward_contract_tests.workflows.programs import EngineProcess
 from leeward_contract_tests.workflows.virtual import run_case
 from leeward_deploy.aws.flows.export import export as export_aws
-from leeward_deploy.flows import exporter_of
 from leeward_deploy.google.flows.export import export as export_google
+from leeward_deploy.recipe import WORKFLOW_EXPORTS, offer_of
 from tests.workflow.engines import engine_process
 from tests.workflow.flows import order_flow
 from tests.workflow.strategies import HOUR, INPUTS, Functions, definition_of
@@ -321,8 +321,8 @@ def test_large_results_end_no_run_of_other_engines(
     monkeypatch: pytest.MonkeyPatch, subtests: pytest.Subtests
 ) -> None:
     """They are counted, and the one that is too many is taken back with all the others."""
-    monkeypatch.setattr("leeward_deploy.google.flows.memory.MEMORY", 140_000)
-    monkeypatch.setattr("leeward_deploy.google.flows.memory.OVERHEAD", 0)
+    monkeypatch.setattr("leeward_deploy.google.flows.source.MEMORY", 140_000)
+    monkeypatch.setattr("leeward_deploy.google.flows.source.OVERHEAD", 0)
     for name, size in {"workflows": 13_000, "durabletask": 100_000}.items():
         with subtests.test(name), ENGINES[name]() as process:
             result = "x" * size
@@ -337,7 +337,7 @@ def test_large_results_end_no_run_of_other_engines(
             others = [each for each in functions_called(ended) if not each.startswith("take")]
             assert others == ["give-a", "give-b", "give-c"]
             assert ended.payloads["give-c", "large/run/take-c/undo"]["result"] is None
-    monkeypatch.setattr("leeward_deploy.google.flows.memory.MEMORY", 60_000)
+    monkeypatch.setattr("leeward_deploy.google.flows.source.MEMORY", 60_000)
     with pytest.raises(ConfigError, match="has the input 1 times and a result .* 60000 bytes"):
         as_workflow(large)
 
@@ -460,8 +460,10 @@ def test_a_status_proves_nothing_of_a_function_that_does_not_mark_its_answers() 
 
 def test_every_adapter_offers_its_exporter() -> None:
     """By its entry point; an engine that nobody offers is told with those that are known."""
-    assert set(exporter_of("aws")(order_flow, {}, ()).files) == {"order.asl.json"}
-    assert set(exporter_of("google")(order_flow, {}, ()).files) == {"order.workflow.json"}
-    assert "function_app.py" in exporter_of("azure")(order_flow, {}, ()).files
+    assert set(offer_of(WORKFLOW_EXPORTS, "aws")(order_flow, {}, ()).files) == {"order.asl.json"}
+    assert set(offer_of(WORKFLOW_EXPORTS, "google")(order_flow, {}, ()).files) == {
+        "order.workflow.json"
+    }
+    assert "function_app.py" in offer_of(WORKFLOW_EXPORTS, "azure")(order_flow, {}, ()).files
     with pytest.raises(ConfigError, match="no engine 'ibm' to export to; known: aws, azure, goo"):
-        exporter_of("ibm")
+        offer_of(WORKFLOW_EXPORTS, "ibm")

@@ -18,15 +18,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from leeward_backup.backups import Backups
-    from leeward_backup.errors import BackupError, OtherRun
     from leeward_backup.scheduled import schedule_backup
+    from leeward_backup.values import BackupError, OtherRun
 
 __all__ = ["BackupError", "Backups", "OtherRun", "schedule_backup"]
 
 _MODULES = {
-    "BackupError": "leeward_backup.errors",
+    "BackupError": "leeward_backup.values",
     "Backups": "leeward_backup.backups",
-    "OtherRun": "leeward_backup.errors",
+    "OtherRun": "leeward_backup.values",
     "schedule_backup": "leeward_backup.scheduled",
 }
 

@@ -4,27 +4,66 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Final
 
-from leeward.backup_calls import Native
+from leeward.backup_calls import LookNative, Native, StartNative
 from leeward.client import Client
+from leeward.entropy import new_id
 from leeward.errors import InvalidRequest
 from leeward_backup import create as creating
 from leeward_backup.check import check, sealing_of
-from leeward_backup.errors import BackupError
+from leeward_backup.checkpoints import USUAL_FOLDER, Checkpoints, WorkFile
 from leeward_backup.folder import LATEST, Folder, check_id, seconds_of
-from leeward_backup.pace import Pace
-from leeward_backup.parts import Parts
+from leeward_backup.prune import Policy, prune
+from leeward_backup.restore import Mode, Restore, dry_run, restore_into
 from leeward_backup.sealing import Keys, keys_of
-from leeward_backup.source import Export, Scan, Source
-from leeward_backup.tables import Table
-from leeward_backup.values import Backup, Checked, Fit, Look, Progress, Pruned, Restored
-from leeward_backup.workfile import USUAL_FOLDER, WorkFile
+from leeward_backup.tables import ExportSource, RateLimit, Source, Table, TableSource
+from leeward_backup.values import (
+    Backup,
+    BackupError,
+    Checked,
+    Fit,
+    Look,
+    Progress,
+    Pruned,
+    Restored,
+)
 
-if TYPE_CHECKING:
-    from leeward_backup.restore import Restore
+FIRST_PAUSE: Final = 1.0
+LONGEST_PAUSE: Final = 30.0
+"""Seconds between two looks; each pause is half as long again as the one before."""
 
 MOST_THREADS = 64
+
+
+def make_native(table: Table, where: str | None, look: Look) -> Native:
+    """Let a table's own service make a backup, or an export; return it when it is done.
+
+    Args:
+        table: of it.
+        where: for an export, the bucket, and after a slash a prefix; None for a backup.
+        look: is told how far it has come.
+
+    Raises:
+        BackupError: it has failed.
+        LeewardError: it could not be started or looked at.
+    """
+    clock = table.clock
+    name = f"leeward-{new_id(clock.now())}"
+    bucket, _, prefix = (where or "").strip("/").partition("/")
+    call = StartNative(table.name, "export" if where else "backup", name, bucket, prefix)
+    made = table.native(call)
+    pause = FIRST_PAUSE
+    while made.state == "running":
+        look(Progress(call.kind, made.done or 0, made.total, "items"))
+        clock.sleep(pause)
+        pause = min(pause * 1.5, LONGEST_PAUSE)
+        made = table.native(LookNative(made.id))
+    if made.state == "failed":
+        raise BackupError(
+            f"the {call.kind} {made.id} has failed: {made.told or 'for no reason told'}"
+        )
+    return made
 
 
 def _ignore(_: Progress) -> None:
@@ -88,13 +127,15 @@ class Backups:
         Raises:
             LeewardError: there is no backup; call it again, and it continues.
         """
-        pace = Pace(rate, self._table.clock)
+        rate_limit = RateLimit(rate, self._table.clock)
         checked = None if id is None else check_id(id)
-        source: Source = Scan(self._table, rate)
+        source: Source = TableSource(self._table, rate)
         if export is not None:
-            source = Export(self._client, self._table, export)
+            source = ExportSource(self._client, self._table, export)
         work = self._work_of("create", {"source": source.about})
-        run = creating.Run(source, self._folder, self._keys, work, pace, self._look, verify=verify)
+        run = creating.Run(
+            source, self._folder, self._keys, work, rate_limit, self._look, verify=verify
+        )
         return creating.create(run, checked)
 
     def create_within(self, seconds: float, *, id: str, rate: float | None = None) -> Backup | None:
@@ -117,10 +158,12 @@ class Backups:
         clock = self._table.clock
         until = clock.monotonic() + seconds
         work = self._work_of("create", {"id": check_id(id)})
-        parts = Parts(self._folder, self._keys, id, work)
-        pace = Pace(rate, clock)
-        source = Scan(self._table, rate)
-        run = creating.Run(source, self._folder, self._keys, work, pace, self._look, parts, until)
+        checkpoints = Checkpoints(self._folder, self._keys, id, work)
+        rate_limit = RateLimit(rate, clock)
+        source = TableSource(self._table, rate)
+        run = creating.Run(
+            source, self._folder, self._keys, work, rate_limit, self._look, checkpoints, until
+        )
         try:
             return creating.create(run, id)
         except creating.OutOfTime:
@@ -139,8 +182,6 @@ class Backups:
             Unsupported: the service makes none on request; the message says what it does.
             BackupError: it failed.
         """
-        from leeward_backup.native import make_native
-
         return make_native(self._table, export, self._look)
 
     def list(self) -> tuple[Backup, ...]:
@@ -181,8 +222,6 @@ class Backups:
 
         Arguments and exceptions as for `restore`.
         """
-        from leeward_backup.restore import dry_run
-
         restore = self._restore(id, into, mode, None, 1)
         return dry_run(restore._replace(skip_damaged=skip_damaged, plain=plain))
 
@@ -214,8 +253,6 @@ class Backups:
             BackupError: it is damaged, or does not fit; then nothing was written.
             LeewardError: it failed on the way; call it again, and it continues.
         """
-        from leeward_backup.restore import restore_into
-
         restore = self._restore(id, into, mode, rate, parallel)
         restore = restore._replace(skip_damaged=skip_damaged, plain=plain)
         about = {"id": restore.manifest.id, "into": restore.table.name, "mode": restore.mode.value}
@@ -247,8 +284,6 @@ class Backups:
         Raises:
             BackupError: it was stopped for too long; call it again.
         """
-        from leeward_backup.prune import Policy, prune
-
         policy = Policy(keep, days)
         clock = self._table.clock
         return prune(self._folder, self._keys, policy, clock, self._look, dry_run=dry_run)
@@ -256,8 +291,6 @@ class Backups:
     def _restore(
         self, id: str, into: str | None, mode: str, rate: float | None, parallel: int
     ) -> Restore:
-        from leeward_backup.restore import Mode, Restore
-
         if mode not in (*Mode,):
             raise InvalidRequest("mode must be empty, missing or overwrite", field="mode")
         if type(parallel) is not int or not 1 <= parallel <= MOST_THREADS:
@@ -266,9 +299,19 @@ class Backups:
         named = self._folder.find(id)
         manifest = self._folder.manifest(named, self._keys)
         sealing = sealing_of(manifest, self._keys)
-        pace = Pace(rate, table.clock)
+        rate_limit = RateLimit(rate, table.clock)
         return Restore(
-            *(self._folder, sealing, manifest, table, Mode(mode), pace, parallel, self._look, named)
+            *(
+                self._folder,
+                sealing,
+                manifest,
+                table,
+                Mode(mode),
+                rate_limit,
+                parallel,
+                self._look,
+                named,
+            )
         )
 
     def _work_of(self, run: str, about: Mapping[str, Any]) -> WorkFile:

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from hashlib import sha256
 
-from leeward_backup.errors import BackupError, NoBackup
 from leeward_backup.folder import SEGMENTS, Folder, Named
 from leeward_backup.lines import Damaged, kept_in, key_text
-from leeward_backup.manifest import Manifest, Segment
+from leeward_backup.manifest import Manifest, Multiset, Segment, bucket_of, lines_in, unpack
 from leeward_backup.sealing import Keys, Sealing
-from leeward_backup.segments import Multiset, bucket_of, lines_in, unpacked
-from leeward_backup.values import Checked, Look, Progress
+from leeward_backup.values import BackupError, Checked, Look, NoBackup, Progress
 
 
 def check(folder: Folder, keys: Keys, named: Named, look: Look, *, deep: bool) -> Checked:
@@ -34,7 +32,11 @@ def check(folder: Folder, keys: Keys, named: Named, look: Look, *, deep: bool) -
     except BackupError as error:
         return Checked(named.id, deep, 0, 0, (str(error),))
     sealing = sealing_of(manifest, keys)
-    looked = _deeply(folder, sealing, manifest, look) if deep else _listed(folder, manifest, look)
+    looked = (
+        _check_texts(folder, sealing, manifest, look)
+        if deep
+        else _check_sizes(folder, manifest, look)
+    )
     found = [*dict.fromkeys(looked)]
     if found:
         check_still_there(folder, named)
@@ -75,7 +77,7 @@ def read_segment(folder: Folder, sealing: Sealing, segment: Segment) -> Iterator
             raise Damaged("it is lost")
         if len(stored) != segment.stored_bytes or sha256(stored).hexdigest() != segment.stored:
             raise Damaged("it is damaged: its bytes are not those that were written")
-        text = unpacked(sealing.open(segment.name, stored), segment.text_bytes)
+        text = unpack(sealing.open(segment.name, stored), segment.text_bytes)
         if sealing.name(sha256(text).digest()) != segment.text:
             raise Damaged("it is damaged: its text is not the one that was written")
         return lines_in(text, segment.bucket, segment.items)
@@ -96,7 +98,7 @@ def compare(manifest: Manifest, sealing: Sealing, lines: Multiset) -> None:
         )
 
 
-def _listed(folder: Folder, manifest: Manifest, look: Look) -> Iterator[str]:
+def _check_sizes(folder: Folder, manifest: Manifest, look: Look) -> Iterator[str]:
     sizes = folder.sizes(SEGMENTS)
     for number, segment in enumerate(manifest.segments, 1):
         name = f"segment {folder.base}{segment.name}"
@@ -105,18 +107,15 @@ def _listed(folder: Folder, manifest: Manifest, look: Look) -> Iterator[str]:
             yield f"{name}: it is lost"
         elif size != segment.stored_bytes:
             yield f"{name}: it has {size} bytes, and not {segment.stored_bytes}"
-        elif _has_other_checksum(folder, segment):
-            yield f"{name}: it was written with another checksum"
+        else:
+            found = folder.info(segment.name)
+            kind, _, told = ("" if found is None else found.checksum or "").partition(":")
+            if kind == "sha256" and told != segment.stored:
+                yield f"{name}: it was written with another checksum"
         look(Progress("check", number, len(manifest.segments), "segments"))
 
 
-def _has_other_checksum(folder: Folder, segment: Segment) -> bool:
-    found = folder.info(segment.name)
-    kind, _, told = ("" if found is None else found.checksum or "").partition(":")
-    return kind == "sha256" and told != segment.stored
-
-
-def _deeply(folder: Folder, sealing: Sealing, manifest: Manifest, look: Look) -> Iterator[str]:
+def _check_texts(folder: Folder, sealing: Sealing, manifest: Manifest, look: Look) -> Iterator[str]:
     whole = Multiset()
     for number, segment in enumerate(manifest.segments, 1):
         try:

@@ -9,7 +9,7 @@ page or a segment, and leaves what it has read in the bucket.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from hashlib import sha256
@@ -18,7 +18,7 @@ from typing import Final, NamedTuple
 from leeward import __version__
 from leeward.entropy import new_id
 from leeward_backup.check import read_segment
-from leeward_backup.errors import BackupError
+from leeward_backup.checkpoints import RESUME_FOR, Checkpoints, WorkFile
 from leeward_backup.folder import (
     SEGMENTS,
     Folder,
@@ -29,16 +29,22 @@ from leeward_backup.folder import (
     time_name,
 )
 from leeward_backup.lines import Damaged
-from leeward_backup.manifest import Manifest, Segment, segment_name, written
-from leeward_backup.pace import Pace
-from leeward_backup.parts import GOES_ON_FOR, Parts
-from leeward_backup.prunes import wait_for_prunes
+from leeward_backup.manifest import (
+    BUCKETS,
+    Draft,
+    Manifest,
+    Multiset,
+    Segment,
+    bucket_of,
+    drafts,
+    encode_manifest,
+    pack,
+    segment_name,
+)
+from leeward_backup.prune import wait_for_prunes
 from leeward_backup.sealing import Keys
-from leeward_backup.segments import BUCKETS, Draft, Multiset, bucket_of, drafts, packed
-from leeward_backup.source import Source
-from leeward_backup.tables import Row
-from leeward_backup.values import Backup, Look, Progress
-from leeward_backup.workfile import WorkFile
+from leeward_backup.tables import RateLimit, Source
+from leeward_backup.values import Backup, BackupError, Look, Progress
 
 MOST_ROUNDS: Final = 3
 """Of uploading again what was deleted meanwhile."""
@@ -95,9 +101,9 @@ class Run(NamedTuple):
         folder: gets the backup.
         keys: prove it.
         work: keeps what was read.
-        pace: of reading.
+        rate_limit: of reading.
         look: is told how far it has come.
-        parts: keep what was read in the bucket, too; None for a run that stays on one machine.
+        checkpoints: keep what was read in the bucket, too; None for a run of one machine.
         until: when to stop, on the clock's `monotonic`; None for at the end.
         verify: read each segment that an earlier backup has written, and write a damaged one anew.
     """
@@ -106,9 +112,9 @@ class Run(NamedTuple):
     folder: Folder
     keys: Keys
     work: WorkFile
-    pace: Pace
+    rate_limit: RateLimit
     look: Look
-    parts: Parts | None = None
+    checkpoints: Checkpoints | None = None
     until: float | None = None
     verify: bool = False
 
@@ -128,16 +134,16 @@ def create(run: Run, id: str | None) -> Backup:
         LeewardError: it went wrong. There is no backup then, and the next run goes on from there.
         OutOfTime: the same, in good order.
     """
-    with run.work.held():
-        if run.parts is not None:
-            run.parts.load(_STATE)
-        # Behind the parts: a run that ends meanwhile writes its manifest, and then removes them.
+    with run.work.hold():
+        if run.checkpoints is not None:
+            run.checkpoints.load(_STATE)
+        # Behind the checkpoints: a run that ends meanwhile writes its manifest, then removes them.
         known = run.folder.backups()
         begun = run.work.state(_STATE)
         there = [each for each in known if each.id == id]
         was = None if begun is None else Scanned(**begun)
         # Only a run that has written this manifest itself may have to see to its segments. One that
-        # has begun to remove its parts had done all else: it is not whole any more.
+        # has begun to remove its checkpoints had done all else: it is not whole any more.
         own = was is not None and was.whole and was.name
         if there and own not in [each.object for each in there]:
             if was is None or was.id == id:
@@ -167,8 +173,8 @@ def _check_there(run: Run, scanned: Scanned, known: list[Named]) -> None:
 
 
 def _clean(run: Run) -> None:
-    if run.parts is not None:
-        run.parts.remove()
+    if run.checkpoints is not None:
+        run.checkpoints.remove()
     run.work.remove()
 
 
@@ -193,7 +199,7 @@ def backup_of(manifest: Manifest) -> Backup:
 
 def _begin(run: Run, begun: Scanned | None, id: str | None, known: list[Named]) -> Scanned:
     now = run.source.table.clock.now()
-    if begun is not None and 0 <= now - begun.begun < GOES_ON_FOR and id in (None, begun.id):
+    if begun is not None and 0 <= now - begun.begun < RESUME_FOR and id in (None, begun.id):
         return begun
     run.work.clear()
     started = now if run.source.time is None else run.source.time
@@ -202,9 +208,9 @@ def _begin(run: Run, begun: Scanned | None, id: str | None, known: list[Named]) 
     before = max((seconds_of(each.time) for each in known), default=0.0)
     at = max(started, before + _BEHIND) if before < now + _LARGEST_SKEW else started
     scanned = Scanned(id or new_id(now)[-12:], now, started, started, at=at)
-    if run.parts is not None:
-        run.parts.remove()
-        run.parts.write(scanned._asdict())
+    if run.checkpoints is not None:
+        run.checkpoints.remove()
+        run.checkpoints.write(scanned._asdict())
     return scanned
 
 
@@ -219,24 +225,27 @@ def _scan(run: Run, scanned: Scanned) -> Scanned:
             cursor=page.cursor,
             whole=page.cursor is None,
             items=scanned.items + len(page.rows),
-            lost=_sum_of_lost(scanned.lost, page.rows),
+            lost={
+                **Counter(scanned.lost or {})
+                + Counter(what for row in page.rows for what in row.lost)
+            },
         )
         rows = [(bucket_of(row.key), row.key, row.line) for row in page.rows]
         run.work.note({_STATE: scanned._asdict()}, rows)
         run.look(Progress("read", scanned.items, None, "items"))
-        _keep_part(run, scanned, rows)
-        run.pace.keep(len(rows))
+        _keep_checkpoint(run, scanned, rows)
+        run.rate_limit.wait(len(rows))
     return scanned
 
 
-def _keep_part(run: Run, scanned: Scanned, rows: list[tuple[int, bytes, bytes]]) -> None:
+def _keep_checkpoint(run: Run, scanned: Scanned, rows: list[tuple[int, bytes, bytes]]) -> None:
     """Keep what was read in the bucket, if a run may have to stop; stop if it is time."""
-    if run.parts is None:
+    if run.checkpoints is None:
         return
     told, late = scanned._asdict(), run.is_late()
-    run.parts.add(rows, told)
+    run.checkpoints.add(rows, told)
     if late or scanned.whole:
-        run.parts.write(told)
+        run.checkpoints.write(told)
     if late:
         raise OutOfTime
 
@@ -249,10 +258,6 @@ def _parent(run: Run, known: list[Named]) -> Manifest | None:
     return None
 
 
-def _sum_of_lost(before: dict[str, int] | None, rows: Sequence[Row]) -> dict[str, int]:
-    return {**Counter(before or {}) + Counter(what for row in rows for what in row.lost)}
-
-
 def _upload(run: Run, scanned: Scanned, parent: Manifest | None) -> tuple[Manifest, int]:
     """Upload the segments that the last backup has not.
 
@@ -261,9 +266,9 @@ def _upload(run: Run, scanned: Scanned, parent: Manifest | None) -> tuple[Manife
     """
     sealing, mended = run.keys.current, 0
     before = {} if parent is None else {each.name: each for each in parent.segments}
-    there = frozenset[str]() if run.parts is None else run.folder.sizes(SEGMENTS).keys()
+    there = frozenset[str]() if run.checkpoints is None else run.folder.sizes(SEGMENTS).keys()
     lines, segments, uploaded = Multiset(), [], 0
-    for draft in drafts(_counted(run.work.lines(), lines)):
+    for draft in drafts(_count(run.work.lines(), lines)):
         segment = _put(run, draft, before, there)
         if run.verify and segment.name in before and not _is_sound(run, segment):
             segment = _put(run, draft, {}, anew=True)
@@ -303,7 +308,7 @@ def _is_sound(run: Run, segment: Segment) -> bool:
     return True
 
 
-def _counted(
+def _count(
     lines: Iterable[tuple[int, bytes, bytes]], counted: Multiset
 ) -> Iterator[tuple[int, bytes, bytes]]:
     for each in lines:
@@ -325,18 +330,18 @@ def _put(
     name = segment_name(draft.bucket, text, sealing.suffix)
     if name in before:
         return before[name]
-    kept = _kept(run.folder, name) if name in there else None
+    kept = _stored_at(run.folder, name) if name in there else None
     if kept is None:
-        data = sealing.close(name, packed(draft.text))
+        data = sealing.close(name, pack(draft.text))
         kept = len(data), sha256(data).hexdigest()
         if anew:
             run.folder.replace(name, data)
         elif not run.folder.put(name, data):
-            kept = _kept(run.folder, name) or kept
+            kept = _stored_at(run.folder, name) or kept
     return Segment(name, draft.items, len(draft.text), text, *kept)
 
 
-def _kept(folder: Folder, name: str) -> tuple[int, str] | None:
+def _stored_at(folder: Folder, name: str) -> tuple[int, str] | None:
     """Return size and SHA-256 of a segment that is there: another zlib packs otherwise."""
     found = folder.info(name)
     if found is None:
@@ -353,11 +358,11 @@ def _kept(folder: Folder, name: str) -> tuple[int, str] | None:
 
 def _commit(run: Run, manifest: Manifest) -> Manifest:
     name = manifest_name(manifest.at, manifest.id)
-    if run.folder.put(name, written(manifest, run.keys.current)):
+    if run.folder.put(name, encode_manifest(manifest, run.keys.current)):
         return manifest
     named = Named(time_name(manifest.at), manifest.id, name)
     theirs = run.folder.manifest(named, run.keys)
-    if theirs.digest != manifest.digest and run.parts is None:
+    if theirs.digest != manifest.digest and run.checkpoints is None:
         raise BackupError(f"there is another backup {manifest.id!r} in {run.folder}")
     return theirs  # it was committed, and the run was killed then, or overtaken
 

@@ -19,15 +19,13 @@ from leeward.errors import LeewardError
 from leeward.items.natives import natives_in
 from leeward.local import Local
 from leeward_backup.check import sealing_of
-from leeward_backup.fit import ANY_MODEL
+from leeward_backup.checkpoints import WorkFile
 from leeward_backup.folder import Folder, Named
 from leeward_backup.lines import kept_in, line_of
-from leeward_backup.pace import Pace
-from leeward_backup.restore import Mode, Restore, restore_into
+from leeward_backup.restore import ANY_MODEL, Mode, Restore, restore_into
 from leeward_backup.sealing import Keys
-from leeward_backup.tables import Table
+from leeward_backup.tables import RateLimit, Table
 from leeward_backup.values import Look, Restored
-from leeward_backup.workfile import WorkFile
 
 _LINE: Final = "$line"
 """The one name of what is stored for an item with values that only one provider has; no item is
@@ -72,16 +70,7 @@ def _unwrap(stored: Stored) -> Stored:
 def drill(
     folder: Folder, keys: Keys, named: Named, clock: Clock, look: Look, *, work: Path
 ) -> Restored:
-    """Restore a backup into an embedded table in a folder of its own, and remove that.
-
-    Args:
-        folder: with the backup.
-        keys: prove it.
-        named: the backup.
-        clock: of the client.
-        look: is told how far it has come.
-        work: where the folder is made.
-    """
+    """Restore a backup into an embedded table in a folder of its own, and remove that."""
     manifest = folder.manifest(named, keys)
     sealing = sealing_of(manifest, keys)
     try:
@@ -94,6 +83,8 @@ def drill(
         target = _Target(Path(place) / "drill.sqlite3")
         with Client(target, config=config, clock=clock) as client:
             table = Table(client, manifest.table)
-            pace = Pace(None, clock)
-            restore = Restore(folder, sealing, manifest, table, Mode.EMPTY, pace, 1, look, named)
+            rate_limit = RateLimit(None, clock)
+            restore = Restore(
+                folder, sealing, manifest, table, Mode.EMPTY, rate_limit, 1, look, named
+            )
             return restore_into(restore, WorkFile(Path(place), {"drill": manifest.id}))

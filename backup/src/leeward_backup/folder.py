@@ -21,10 +21,10 @@ from leeward.object_values import ObjectInfo
 from leeward.operations.cursors import Cursors
 from leeward.operations.downloads import DAMAGED
 from leeward.operations.upkeep import own_bucket
-from leeward_backup.errors import BackupError, NoBackup
 from leeward_backup.lines import Damaged
-from leeward_backup.manifest import Manifest, needs, read
+from leeward_backup.manifest import Manifest, decode_manifest, segments_named_in
 from leeward_backup.sealing import Keys
+from leeward_backup.values import BackupError, NoBackup
 
 SEGMENTS: Final = "segments/"
 MANIFESTS: Final = "manifests/"
@@ -175,7 +175,7 @@ class Folder:
             data = self.get(named.object)
         except Damaged:
             return None
-        return set() if data is None else needs(data)
+        return set() if data is None else segments_named_in(data)
 
     def manifest(self, named: Named, keys: Keys) -> Manifest:
         """Read the manifest of a backup.
@@ -187,7 +187,7 @@ class Folder:
             data = self.get(named.object)
             if data is None:
                 raise Damaged("it is not there any more")
-            manifest = read(data, keys)
+            manifest = decode_manifest(data, keys)
             if (manifest.id, manifest.table, time_name(manifest.at)) != (
                 named.id,
                 self.table,

@@ -93,7 +93,7 @@ def line_of(key: tuple[str, ...], item: Item, expires_at: float | None) -> bytes
 def line_with(key: bytes, item: Item, expires_at: float | None) -> bytes:
     """Return the line of an item whose key's text is known."""
     expiry = b"" if expires_at is None else f',"x":{float(expires_at)!r}'.encode()
-    return b'{"k":%b,"v":%b%b}' % (key, _bytes_of(_encoder()(_tagged(item))), expiry)
+    return b'{"k":%b,"v":%b%b}' % (key, _bytes_of(_encoder()(_tag(item))), expiry)
 
 
 def kept_in(line: bytes) -> Kept:
@@ -112,7 +112,7 @@ def kept_in(line: bytes) -> Kept:
         texts = isinstance(key, list) and all(isinstance(each, str) for each in key)
         if not texts or not isinstance(item, dict) or not isinstance(expiry, float | None):
             raise Damaged("a line is not an item with its key")
-        return Kept(tuple(key), _untagged(item) if b'"$' in line else item, expiry)
+        return Kept(tuple(key), _untag(item) if b'"$' in line else item, expiry)
     except json_text.Undecodable as error:
         raise Damaged(f"a line is not JSON: {error}") from None
 
@@ -138,55 +138,55 @@ def _encoder() -> Callable[[Any], str]:
     return lambda value: "".join(chunks(value, 0))
 
 
-def _tagged(value: Any) -> Any:
+def _tag(value: Any) -> Any:
     """Return a value in the form that a line has of it.
 
     Raises:
         TypeError: no item holds such a value.
         ValueError: it is a number that is not finite.
     """
-    return value if type(value) in _PLAIN else _FORMS.get(type(value), _refused)(value)
+    return value if type(value) in _PLAIN else _FORMS.get(type(value), _refuse)(value)
 
 
-def _tagged_dict(value: dict[str, Any]) -> dict[str, Any]:
+def _tag_dict(value: dict[str, Any]) -> dict[str, Any]:
     # Most values stand for themselves: a call for each would cost more than all the rest.
     return {
         f"${name}" if name[:1] == "$" else name: each
         if type(each) in _PLAIN
-        else _FORMS.get(type(each), _refused)(each)
+        else _FORMS.get(type(each), _refuse)(each)
         for name, each in value.items()
     }
 
 
-def _tagged_list(value: list[Any]) -> list[Any]:
+def _tag_list(value: list[Any]) -> list[Any]:
     return [
-        each if type(each) in _PLAIN else _FORMS.get(type(each), _refused)(each) for each in value
+        each if type(each) in _PLAIN else _FORMS.get(type(each), _refuse)(each) for each in value
     ]
 
 
-def _tagged_int(value: int) -> int | dict[str, str]:
+def _tag_int(value: int) -> int | dict[str, str]:
     return value if -EXACT_INT < value < EXACT_INT else {INT: str(value)}
 
 
-def _tagged_decimal(value: Decimal) -> dict[str, str]:
+def _tag_decimal(value: Decimal) -> dict[str, str]:
     if not value.is_finite():
         raise ValueError("a number that is not finite is not a value of an item")
     return {DECIMAL: decimal_text(value)}
 
 
-def _tagged_bytes(value: bytes) -> dict[str, str]:
+def _tag_bytes(value: bytes) -> dict[str, str]:
     return {BYTES: b2a_base64(value, newline=False).decode("ascii")}
 
 
-def _tagged_time(value: datetime) -> dict[str, str]:
+def _tag_time(value: datetime) -> dict[str, str]:
     return {TIME: value.isoformat()}
 
 
 def _tag_native(value: Native) -> dict[str, Any]:
-    return {NATIVE: {"of": value.model, "raw": value.raw, "as": _tagged(value.plain)}}
+    return {NATIVE: {"of": value.model, "raw": value.raw, "as": _tag(value.plain)}}
 
 
-def _refused(value: Any) -> Any:
+def _refuse(value: Any) -> Any:
     raise TypeError(f"a {type(value).__name__} is not a value of an item")
 
 
@@ -194,37 +194,38 @@ _PLAIN: Final = frozenset({str, bool, float, type(None)})
 """Types that JSON has as they are."""
 
 _FORMS: Final[dict[type, Callable[[Any], Any]]] = {
-    dict: _tagged_dict,
-    list: _tagged_list,
-    int: _tagged_int,
-    Decimal: _tagged_decimal,
-    bytes: _tagged_bytes,
-    datetime: _tagged_time,
+    dict: _tag_dict,
+    list: _tag_list,
+    int: _tag_int,
+    Decimal: _tag_decimal,
+    bytes: _tag_bytes,
+    datetime: _tag_time,
     Native: _tag_native,
 }
 """What makes the form of a value of every other type."""
 
 
-def _untagged(value: Any) -> Any:
+def _untag(value: Any) -> Any:
     if isinstance(value, list):
-        return [_untagged(each) for each in value]
+        return [_untag(each) for each in value]
     if not isinstance(value, dict):
         return value
     name = next(iter(value)) if len(value) == 1 else ""
     if name == NATIVE:
-        return _native_in(value[NATIVE])
+        held = value[NATIVE]
+        if (
+            type(held) is not dict
+            or held.keys() != {"of", "raw", "as"}
+            or type(held["of"]) is not str
+        ):
+            raise Damaged("a line has a value of a provider that does not name it")
+        return Native(held["of"], held["raw"], _untag(held["as"]))
     if name in TAGS:
         return _meant(name, value[name])
-    return {_unescaped(each): _untagged(inner) for each, inner in value.items()}
+    return {_unescape(each): _untag(inner) for each, inner in value.items()}
 
 
-def _native_in(held: Any) -> Native:
-    if type(held) is not dict or held.keys() != {"of", "raw", "as"} or type(held["of"]) is not str:
-        raise Damaged("a line has a value of a provider that does not name it")
-    return Native(held["of"], held["raw"], _untagged(held["as"]))
-
-
-def _unescaped(name: str) -> str:
+def _unescape(name: str) -> str:
     if name[:1] != "$":
         return name
     if name[:2] != "$$":
@@ -247,7 +248,7 @@ def _meant(tag: str, held: Any) -> Any:
 def _tag_text(value: Any) -> str:
     if type(value) is int:
         return str(value)
-    (text,) = _tagged(value).values()
+    (text,) = _tag(value).values()
     return str(text)
 
 

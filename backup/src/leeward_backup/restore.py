@@ -1,8 +1,8 @@
 """Restore a backup into a table: first read it all, then write, then read the table again.
 
-Nothing is written before every segment was read and every item is known to fit. A work file knows
-which segments are done, so a run that was killed goes on with the next one; an item that it had
-written already is recognised by its content.
+Nothing is written before every segment was read and every item is known to fit the limits, values
+and keys of the table. A work file knows which segments are done, so a run that was killed goes on
+with the next one; an item that it had written already is recognised by its content.
 """
 
 from __future__ import annotations
@@ -13,22 +13,37 @@ from enum import StrEnum
 from hashlib import sha256
 from typing import Any, Final, NamedTuple
 
-from leeward.items.natives import natives_in, without_natives
+from leeward.adapter import Limits
+from leeward.errors import InvalidRequest
+from leeward.items import checked_size
+from leeward.items.names import longest_name
+from leeward.items.natives import Native, natives_in, without_natives
+from leeward.operations.upkeep import Home
 from leeward.values import Promise
 from leeward_backup.check import check_still_there, compare, missing_since, read_segment
-from leeward_backup.errors import BackupError
-from leeward_backup.fit import finding, keeps
+from leeward_backup.checkpoints import WorkFile
 from leeward_backup.folder import Folder, Named
 from leeward_backup.lines import NATIVE_BEGIN, Damaged, Kept, kept_in, line_of
-from leeward_backup.manifest import Manifest, Segment
-from leeward_backup.pace import Pace
+from leeward_backup.manifest import Manifest, Multiset, Segment
 from leeward_backup.sealing import Sealing
-from leeward_backup.segments import Multiset
-from leeward_backup.tables import Table
-from leeward_backup.values import Fit, Look, Progress, Restored
-from leeward_backup.workfile import WorkFile
+from leeward_backup.tables import RateLimit, Table
+from leeward_backup.values import BackupError, Fit, Look, Progress, Restored
+
+MOST_TIMES: Final = 16
+"""How many times as large as its line an item is, at most, by the measure of `checked_size`: a list
+of lists that are empty. A test looks for more."""
+
+_SURROGATE: Final = b"\\ud"
+"""How half of a pair of surrogates is written."""
+
+ANY_MODEL: Final = "*"
+"""In place of a data model: the values of all are kept."""
+
+MOST_NAMED: Final = 3
+"""Values of an item that are named."""
 
 CHUNK_LINES: Final = 200
+
 CHUNK_BYTES: Final = 512 * 1024
 """That one thread writes before it takes others, by one request where the target takes so many. A
 list of digits is eleven times as long in a JSON that names the type of each value, and a target may
@@ -38,8 +53,74 @@ MOST_FINDINGS: Final = 1000
 """Items in the way that are named."""
 
 _CHECKED: Final = "checked"
+
 _DONE: Final = "done"
+
 _MISSING: Final = "missing"
+
+
+def surely_fits(line: bytes, limits: Limits) -> bool:
+    """Return whether an item can be stored for sure; only those that may not be are measured.
+
+    By far most items are so small that their line says so.
+    """
+    small = len(line) * MOST_TIMES < limits.item_bytes
+    tags = line.count(b'{"$') - line.count(b'{"$$')
+    # A list in a list counts twice; all brackets together are at least as many as the levels.
+    flat = 2 * line.count(b"[") + line.count(b"{") - tags <= limits.nesting
+    key = line.find(b'],"v":')  # as JSON, in which no text is shorter
+    named = len(line) < limits.name_bytes and NATIVE_BEGIN not in line
+    return small and flat and named and 0 <= key <= limits.key_bytes and _SURROGATE not in line
+
+
+def keeps(limits: Limits, native: Native) -> bool:
+    """Return whether a target keeps a value that only one provider has."""
+    return limits.model in (ANY_MODEL, native.model)
+
+
+def misfit(kept: Kept, home: Home, *, plain: bool = False) -> str:
+    """Return why an item cannot be stored; empty if it can.
+
+    With `plain`, values that only another provider has may become plain ones.
+    """
+    limits = home.limits
+    if any(len(value.encode("utf-8", "replace")) > limits.key_bytes for value in kept.key):
+        return f"its key has more than {limits.key_bytes} bytes"
+    if kept.expires_at is not None and not home.keeps_expiry:
+        return "it expires, and items cannot there"
+    foreign = [
+        path
+        for path, native in natives_in(kept.item)
+        if not (plain or native.is_number or keeps(limits, native))
+    ]
+    if foreign:
+        models = " and ".join(sorted({native.model for _, native in natives_in(kept.item)}))
+        more = f", and {len(foreign) - MOST_NAMED} more" if len(foreign) > MOST_NAMED else ""
+        return (
+            f"{', '.join(foreign[:MOST_NAMED])}{more}: only {models} has values like these; "
+            "restore them as what load_data returns of them with --plain"
+        )
+    item = without_natives(kept.item)
+    longest = longest_name(item)
+    if longest > limits.name_bytes:
+        return f"a name in it has {longest} bytes, and at most {limits.name_bytes} can be there"
+    try:
+        size = checked_size(item)
+    except InvalidRequest as error:
+        return str(error)
+    if size.bytes > limits.item_bytes:
+        return f"it has {size.bytes} bytes, and at most {limits.item_bytes} are possible there"
+    if size.depth > limits.nesting:
+        return f"it is nested {size.depth} deep, and at most {limits.nesting} are possible there"
+    return ""
+
+
+def finding(line: bytes, kept: Kept, home: Home, *, plain: bool = False) -> str:
+    """Return the key of the item of a line, and why it cannot be stored; empty if it can."""
+    if surely_fits(line, home.limits) and (home.keeps_expiry or kept.expires_at is None):
+        return ""
+    why = misfit(kept, home, plain=plain)
+    return f"{' / '.join(kept.key)}: {why}" if why else ""
 
 
 class Mode(StrEnum):
@@ -62,7 +143,7 @@ class Restore(NamedTuple):
         manifest: of the backup.
         table: gets the items.
         mode: what becomes of items that are there.
-        pace: of writing.
+        rate_limit: of writing.
         parallel: threads that write.
         look: is told how far it has come.
         named: the backup; None where nobody asks what came after it.
@@ -75,7 +156,7 @@ class Restore(NamedTuple):
     manifest: Manifest
     table: Table
     mode: Mode
-    pace: Pace
+    rate_limit: RateLimit
     parallel: int
     look: Look
     named: Named | None = None
@@ -112,7 +193,12 @@ def dry_run(restore: Restore) -> Fit:
     Raises:
         BackupError: it is damaged.
     """
-    _check_key(restore)
+    if restore.table.fields != restore.manifest.key:
+        raise BackupError(
+            f"the key of the backup is {' / '.join(restore.manifest.key)}, and that of table "
+            f"{restore.table.name!r} is {' / '.join(restore.table.fields)}; set key in "
+            f"[tables.{restore.table.name}]"
+        )
     home, now = restore.table.home, restore.table.clock.now()
     whole, expired, items = Multiset(), 0, 0
     findings, missing = list[str](), list[str]()
@@ -124,7 +210,7 @@ def dry_run(restore: Restore) -> Fit:
                 continue
             whole.add(line)
             items += 1
-            expired += _has_expired(kept, now)
+            expired += _is_past(kept, now)
             found = finding(line, kept, home, plain=restore.plain)
             if found and len(findings) < MOST_FINDINGS:
                 findings.append(found)
@@ -190,7 +276,7 @@ def restore_into(restore: Restore, work: WorkFile) -> Restored:
         BackupError: it is damaged, or does not fit; nothing was written.
         LeewardError: it went wrong on the way; the next run goes on from there.
     """
-    with work.held():
+    with work.hold():
         if restore.mode is Mode.EMPTY and work.state(_DONE) and _is_empty(restore.table):
             work.clear()  # somebody has emptied the table since: what is done is gone
         if not work.state(_CHECKED):
@@ -204,25 +290,16 @@ def restore_into(restore: Restore, work: WorkFile) -> Restored:
                 )
             work.note({_CHECKED: True, _MISSING: [*fit.missing]})
         done = _write_all(restore, work)
-        restored = _verified(restore, done, tuple(work.state(_MISSING) or ()))
+        restored = _verify(restore, done, tuple(work.state(_MISSING) or ()))
         work.remove()
     return restored
-
-
-def _check_key(restore: Restore) -> None:
-    if restore.table.fields != restore.manifest.key:
-        raise BackupError(
-            f"the key of the backup is {' / '.join(restore.manifest.key)}, and that of table "
-            f"{restore.table.name!r} is {' / '.join(restore.table.fields)}; set key in "
-            f"[tables.{restore.table.name}]"
-        )
 
 
 def _is_empty(table: Table) -> bool:
     return not any(page.rows for page in table.pages())
 
 
-def _has_expired(kept: Kept, now: float) -> bool:
+def _is_past(kept: Kept, now: float) -> bool:
     return kept.expires_at is not None and kept.expires_at <= now
 
 
@@ -235,12 +312,14 @@ def _write_all(restore: Restore, work: WorkFile) -> Done:
         for segment in segments[done.segments :]:
             lines = _lines_of(restore, segment, missing)  # it may be damaged since it was checked
             for part in threads.map(lambda chunk: _write(restore, chunk), _chunks(lines)):
-                done = _sum(done, part)
+                done = Done(
+                    *(_add(first, second) for first, second in zip(done, part, strict=True))
+                )
             done = done._replace(segments=done.segments + 1)
             work.note({_DONE: done._asdict(), _MISSING: [*dict.fromkeys(missing)]})
             written += segment.items
             restore.look(Progress("write", written, restore.manifest.items, "items"))
-            restore.pace.keep(segment.items)
+            restore.rate_limit.wait(segment.items)
     return done
 
 
@@ -256,11 +335,7 @@ def _chunks(lines: Iterable[bytes]) -> Iterator[list[bytes]]:
         yield chunk
 
 
-def _sum(one: Done, other: Done) -> Done:
-    return Done(*(_added(first, second) for first, second in zip(one, other, strict=True)))
-
-
-def _added(first: Any, second: Any) -> Any:
+def _add(first: Any, second: Any) -> Any:
     if isinstance(second, int):
         return first + second
     return tuple(map(sum, zip(first, second, strict=True)))
@@ -275,7 +350,7 @@ def _write(restore: Restore, lines: Sequence[bytes]) -> Done:
         item = _item_of(restore, line, "", [])
         if item is None:
             continue
-        if _has_expired(item, now):
+        if _is_past(item, now):
             expired += 1
             continue
         made, lossy = _adapt(restore, item, line)
@@ -322,12 +397,21 @@ def _store(restore: Restore, items: Sequence[tuple[Kept, bytes]]) -> list[bool]:
     ]
 
 
-def _verified(restore: Restore, done: Done, missing: tuple[str, ...]) -> Restored:
+def _verify(restore: Restore, done: Done, missing: tuple[str, ...]) -> Restored:
     """Read the table again, and promise no more than that has shown."""
     lasting, expiring = Multiset(), Multiset()
     for row in _rows(restore):
         (lasting if row.expires_at is None else expiring).add(row.line)
-    why = _incomplete(restore, done, missing)
+    # What of the table that was backed up is not in this one, as far as that is known.
+    lost = [f"{what} of {count:,} items" for what, count in restore.manifest.lost.items()]
+    since = [] if restore.named is None else missing_since(restore.folder, restore.named)
+    reasons = [
+        *(f"the backup does not hold {each}" for each in lost),
+        *([f"damaged parts of the backup were left out ({len(missing):,})"] if missing else []),
+        *([f"{done.plain:,} items have values as load_data returns them"] if done.plain else []),
+        *since,
+    ]
+    why = "; ".join(reasons)
     if lasting != Multiset(done.lasting[1], done.lasting[0]):
         why = "the table holds other items than the backup"
         if restore.mode is not Mode.EMPTY:
@@ -346,19 +430,6 @@ def _verified(restore: Restore, done: Done, missing: tuple[str, ...]) -> Restore
         why=why,
         missing=missing,
     )
-
-
-def _incomplete(restore: Restore, done: Done, missing: tuple[str, ...]) -> str:
-    """Return what of the table that was backed up is not in this one, as far as that is known."""
-    lost = [f"{what} of {count:,} items" for what, count in restore.manifest.lost.items()]
-    since = [] if restore.named is None else missing_since(restore.folder, restore.named)
-    reasons = [
-        *(f"the backup does not hold {each}" for each in lost),
-        *([f"damaged parts of the backup were left out ({len(missing):,})"] if missing else []),
-        *([f"{done.plain:,} items have values as load_data returns them"] if done.plain else []),
-        *since,
-    ]
-    return "; ".join(reasons)
 
 
 def _rows(restore: Restore) -> Iterator[Any]:

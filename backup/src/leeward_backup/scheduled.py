@@ -18,9 +18,8 @@ from leeward.errors import ConfigError, InvalidRequest
 from leeward.logs import log_event
 from leeward.values import Json, Promise
 from leeward_backup.backups import Backups
-from leeward_backup.errors import BackupError, OtherRun
-from leeward_backup.parts import GOES_ON_FOR
-from leeward_backup.workfile import USUAL_FOLDER
+from leeward_backup.checkpoints import RESUME_FOR, USUAL_FOLDER
+from leeward_backup.values import BackupError, OtherRun
 
 if TYPE_CHECKING:
     from leeward.app import App, Context
@@ -117,7 +116,7 @@ def schedule_backup(
     def begin(nominal: datetime, context: Context) -> None:
         _run(_Run(plan, nominal, context, context.clock.now()), "create")
 
-    def go_on(task: dict[str, Any], context: Context) -> None:
+    def resume(task: dict[str, Any], context: Context) -> None:
         nominal, step = _task_in(task)
         since = task.get("since")
         begun = since if isinstance(since, int | float) else context.clock.now()
@@ -126,7 +125,7 @@ def schedule_backup(
     app.on_schedule(schedule, name=plan.name, timeout=timeout, retries=RETRIES)(begin)
     app.function(
         name=plan.rest, effect="idempotent", timeout=timeout, retries=RETRIES, queued=True
-    )(go_on)
+    )(resume)
     for each in (plan.name, plan.rest):
         app.handlers[each].scans = table
 
@@ -188,7 +187,7 @@ def _run(run: _Run, step: _Step) -> None:
             never end.
     """
     plan, context, given = run.plan, run.context, run.context.remaining()
-    if context.clock.now() - run.since >= GOES_ON_FOR:
+    if context.clock.now() - run.since >= RESUME_FOR:
         raise BackupError(
             f"the backup {run.id} was not done within a day; give its runs more time, or back up "
             "from an export"
@@ -214,7 +213,19 @@ def _do(run: _Run, backups: Backups, step: _Step) -> _Step | None:
     id, drill = run.id, run.plan.drill
     match step:
         case "create":
-            return _create(run, backups)
+            left = run.context.remaining()
+            seconds = left - min(RESERVE, left / 3)
+            try:
+                made = backups.create_within(seconds, id=run.id, rate=run.plan.rate)
+            except OtherRun:
+                log_event(LOGGER, "info", "backup_at_work", id=run.id)
+                return None
+            if made is None:
+                return "create"
+            log_event(
+                LOGGER, "info", "backup_made", id=run.id, segments=made.segments, new=made.uploaded
+            )
+            return "check"
         case "check":
             checked = backups.check(id)
             if checked.findings:
@@ -226,17 +237,3 @@ def _do(run: _Run, backups: Backups, step: _Step) -> _Step | None:
                 raise BackupError(f"the backup {id} was not verified: {restored.why}")
             log_event(LOGGER, "info", "backup_verified", id=id, found=restored.found)
             return None
-
-
-def _create(run: _Run, backups: Backups) -> _Step | None:
-    left = run.context.remaining()
-    seconds = left - min(RESERVE, left / 3)
-    try:
-        made = backups.create_within(seconds, id=run.id, rate=run.plan.rate)
-    except OtherRun:
-        log_event(LOGGER, "info", "backup_at_work", id=run.id)
-        return None
-    if made is None:
-        return "create"
-    log_event(LOGGER, "info", "backup_made", id=run.id, segments=made.segments, new=made.uploaded)
-    return "check"

@@ -105,7 +105,13 @@ class Encryption:
     def __init__(self, key: bytes, place: str | None = None) -> None:
         if len(key) != KEY_BYTES:
             raise ConfigError(f"a key for backups has {KEY_BYTES} bytes, not {len(key)}")
-        self._aead = _aead()
+        try:
+            from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+        except ImportError as error:
+            raise ConfigError(
+                'encrypted backups need the package cryptography: pip install "leeward[encryption]"'
+            ) from error
+        self._aead = AESGCM
         root = key if place is None else hmac_of(key, b"place\0" + place.encode(), "sha256")
         self._names, self._manifests, self._segments, self._nonces = (
             hmac_of(root, purpose, "sha256")
@@ -181,7 +187,7 @@ class Keys:
         return next((each for each in known if each.key_id == key_id), None)
 
     def open(self, name: str, stored: bytes) -> bytes:
-        """Return the data of a part of a run, with whichever key it was written.
+        """Return the data of a checkpoint, with whichever key it was written.
 
         Raises:
             Damaged: it is not what was stored under this name, or none of the keys fits.
@@ -220,10 +226,6 @@ def _key_of(key_file: Path) -> bytes:
         )
     if os.name == "posix" and mode & S_IROTH:  # as packages of functions have all their files
         log_event(LOGGER, "warning", "key_file_is_readable", path=str(key_file))
-    return _key_in(held, key_file)
-
-
-def _key_in(held: bytes, key_file: Path) -> bytes:
     if len(held) == KEY_BYTES:
         return held
     for read in (_from_hex, _from_base64):
@@ -248,13 +250,3 @@ def _from_base64(text: bytes) -> bytes:
         return b64decode(text, validate=True)
     except Error:
         return b""
-
-
-def _aead() -> Any:
-    try:
-        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-    except ImportError as error:
-        raise ConfigError(
-            'encrypted backups need the package cryptography: pip install "leeward[encryption]"'
-        ) from error
-    return AESGCM

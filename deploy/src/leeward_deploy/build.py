@@ -1,25 +1,43 @@
 """A package: the folder that a platform loads, its zip, and the list of what is in it.
 
-It is put together in a folder of its own, and takes the place of the last one when it is whole.
+It is put together in a folder of its own, and takes the place of the last one when it is whole. The
+bytes of the zip follow from what is in it: no times, no order of a disk, two modes. With one zlib
+they are the same on every machine; another may compress differently, so its version is told.
 """
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
+from io import BytesIO
 from pathlib import Path
 from shutil import rmtree
 from tempfile import TemporaryDirectory
 from typing import Final, NamedTuple
+from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 from leeward.errors import ConfigError
-from leeward_deploy.archive import ZLIB, files_below, packed, written
 from leeward_deploy.entry import entry_text, handler_calls
 from leeward_deploy.imports import check_imports
-from leeward_deploy.recipe import ARCHES, Limit, Recipe, Template, Wish
-from leeward_deploy.sources import copied
-from leeward_deploy.uv import Goal, NotLoadable, Pinned, Source, install, resolved
-from leeward_deploy.wheels import is_pure, loads, tags_in
+from leeward_deploy.recipe import ARCHES, Limit, PackageSpec, Recipe, Template
+from leeward_deploy.sources import copy_files
+from leeward_deploy.uv import Goal, NotLoadable, PackageSource, Pinned, install, resolve, tags_in
+
+TIME: Final = (1980, 1, 1, 0, 0, 0)
+"""Of every file: the first that a zip can tell."""
+
+FILE: Final = 0o100644
+PROGRAM: Final = 0o100755
+"""Modes: readable by all, as platforms want it, whatever a disk says."""
+
+LEVEL: Final = 6
+"""Of compression: 9 takes three times as long, and saves 1 %."""
+
+_UNIX: Final = 3
+
+ZLIB: Final = zlib.ZLIB_RUNTIME_VERSION
+"""The zlib that decides on the bytes."""
 
 NOISE: Final = ("INSTALLER", "RECORD", "REQUESTED", "direct_url.json", "uv_cache.json")
 """What an installer writes beside a package, and differs from one to the next."""
@@ -28,6 +46,35 @@ LIST: Final = "requirements.txt"
 
 IDLE: Final = ("leeward/__main__.py", "leeward/cli/", "leeward/testing/")
 """What no function uses of leeward: its command line, and what tests use."""
+
+
+def pack(folder: Path) -> bytes:
+    """Return a folder's files as a zip."""
+    target = BytesIO()
+    files = {path.relative_to(folder).as_posix(): path for path in files_below(folder)}
+    with ZipFile(target, "w", ZIP_DEFLATED, compresslevel=LEVEL) as archive:
+        for name in sorted(files):
+            info = ZipInfo(name, TIME)
+            info.create_system = _UNIX
+            info.compress_type = ZIP_DEFLATED
+            is_program = files[name].stat().st_mode & 0o100
+            info.external_attr = (PROGRAM if is_program else FILE) << 16
+            archive.writestr(info, files[name].read_bytes(), compresslevel=LEVEL)
+    return target.getvalue()
+
+
+def files_below(folder: Path) -> list[Path]:
+    """Return every file below a folder; links are followed."""
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
+def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write files below a folder, by their paths."""
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        path.chmod(0o644)
 
 
 class Origin(NamedTuple):
@@ -46,7 +93,7 @@ class Origin(NamedTuple):
     folder: Path
     files: Sequence[str]
     requires: Sequence[Path]
-    source: Source
+    source: PackageSource
     left: Sequence[str] = ()
     denied: Sequence[str] = ()
     settings: Path | None = None
@@ -74,7 +121,7 @@ class Package(NamedTuple):
     notes: tuple[str, ...]
 
 
-def build(wish: Wish, recipe: Recipe, origin: Origin, out: Path, name: str) -> Package:
+def build(spec: PackageSpec, recipe: Recipe, origin: Origin, out: Path, name: str) -> Package:
     """Make a package in the folder `out`, under `name`.
 
     Raises:
@@ -85,17 +132,35 @@ def build(wish: Wish, recipe: Recipe, origin: Origin, out: Path, name: str) -> P
         raise ConfigError(
             f"{folder} is there, and is not a package that was made here; name another --out"
         )
-    _check_entry(wish, recipe, origin)
+    # Check that a file which the platform loads is its entry file, if the user has one.
+    if recipe.entry in origin.left:
+        raise ConfigError(
+            f"{recipe.entry} is what the platform loads, and yours calls handler() for another "
+            f"cloud; correct that, or leave it out with --exclude {recipe.entry}"
+        )
+    own = spec.files.get(recipe.entry)
+    if own is not None and not any(handler_calls(own, recipe.entry)):
+        raise ConfigError(
+            f"{recipe.entry} is what the platform loads, and yours does not call handler() of the "
+            f"app; rename it, or leave it out with --exclude {recipe.entry}"
+        )
     with _beside(out) as place:
         work = Path(place).resolve()
         made = work / name
-        text = _assembled(wish, recipe, origin, made, work)
-        content = packed(made)
-        sizes = {"zip": len(content), "folder": _size(made)}
-        notes = (
-            *check_sizes(sizes, recipe.limits, largest(made)),
-            *_note_on(origin.denied),
-        )
+        text = _assemble(spec, recipe, origin, made, work)
+        content = pack(made)
+        sizes = {
+            "zip": len(content),
+            "folder": sum(path.stat().st_size for path in files_below(made)),
+        }
+        notes = check_sizes(sizes, recipe.limits, largest(made))
+        if origin.denied:
+            left = ", ".join(origin.denied)
+            note = (
+                f"left out, because such files hold secrets or data, or are tests: {left}; a line "
+                "like !name in .leewardignore takes one along"
+            )
+            notes += (note,)
         if recipe.check is not None:
             notes += recipe.check(made, origin.source)
         rmtree(folder, ignore_errors=True)
@@ -109,7 +174,7 @@ def write_template(recipe: Recipe, out: Path) -> Template | None:
     """Write the template of a recipe beside the package; return it, or None if there is none."""
     made = recipe.template and recipe.template()
     if made is not None:
-        written(out, {made.name: made.text.encode()})
+        write_files(out, {made.name: made.text.encode()})
     return made
 
 
@@ -150,32 +215,33 @@ def largest(folder: Path, count: int = 3) -> list[str]:
 
 def wrong_wheels(place: Path, goal: Goal) -> list[str]:
     """Return what to say of each installed package that does not load where it is to."""
-    said = []
+    said, loadable = [], goal.tags()
     for file in sorted(place.glob("*.dist-info/WHEEL")):
         tags = tags_in(file.read_text(encoding="utf-8"))
         name = file.parent.name.removesuffix(".dist-info").replace("-", " ")
-        if not any(loads(each, *goal) for each in tags):
-            what = " or ".join("-".join(each) for each in tags) or "no tag"
-            native = "" if is_pure(tags) else ", with native code"
+        if loadable.isdisjoint(tags):
+            what = " or ".join(map(str, tags)) or "no tag"
+            is_pure = all(each.abi == "none" and each.platform == "any" for each in tags)
+            native = "" if is_pure else ", with native code"
             said.append(f"{name} is a wheel for {what}{native}")
     return said
 
 
-def _assembled(wish: Wish, recipe: Recipe, origin: Origin, made: Path, work: Path) -> str:
+def _assemble(spec: PackageSpec, recipe: Recipe, origin: Origin, made: Path, work: Path) -> str:
     """Fill the folder `made`; return the list of what is required."""
-    goal = Goal(wish.python, ARCHES[wish.arch], recipe.system.glibc)
+    goal = Goal(spec.python, ARCHES[spec.arch], recipe.system.glibc)
     place = made / recipe.place
     place.mkdir(parents=True)
     try:
-        pinned = resolved(recipe.requires, origin.requires, goal, origin.source, work)
+        pinned = resolve(recipe.requires, origin.requires, goal, origin.source, work)
         built = _closure(recipe.built, pinned, goal, origin.source, work)
         own = [each for each in pinned if each.name not in built]
         install(own, goal, origin.source, place, work)
-        cleaned(place)
+        clean(place)
         wrong = wrong_wheels(place, goal)
         if wrong:
             raise NotLoadable("; ".join(wrong))
-        entries = {wish.entry.module, recipe.entry.removesuffix(".py")}
+        entries = {spec.entry.module, recipe.entry.removesuffix(".py")}
         made_here = (each.removesuffix(".py") for each in recipe.files)
         check_imports(
             *(origin.folder, origin.files, entries, place),
@@ -187,54 +253,22 @@ def _assembled(wish: Wish, recipe: Recipe, origin: Origin, made: Path, work: Pat
         raise ConfigError(
             f"what the app needs does not load on {where}: {error}; {recipe.system.remedy}"
         ) from error
-    copied(origin.folder, origin.files, made)
+    copy_files(origin.folder, origin.files, made)
     if origin.settings is not None:
-        written(made, {"leeward.toml": origin.settings.read_bytes()})
-    written(made, _files(wish, recipe, pinned, built))
+        write_files(made, {"leeward.toml": origin.settings.read_bytes()})
+    # What is written besides the user's files, and in their place.
+    more = {name: text.encode() for name, text in recipe.files.items() if name not in spec.files}
+    if recipe.entry not in spec.files:
+        more[recipe.entry] = entry_text(spec.entry, recipe.statement).encode()
+    if recipe.lists:
+        lines = [each.line() for each in pinned if not recipe.built or each.name in built]
+        more[LIST] = "".join(f"{line}\n" for line in lines).encode()
+    write_files(made, more)
     return "".join(f"{each.line()}\n" for each in pinned)
 
 
-def _note_on(denied: Sequence[str]) -> tuple[str, ...]:
-    """Return what to say of files that stay behind."""
-    if not denied:
-        return ()
-    told = (
-        f"left out, because such files hold secrets or data, or are tests: {', '.join(denied)}; a "
-        "line like !name in .leewardignore takes one along"
-    )
-    return (told,)
-
-
-def _check_entry(wish: Wish, recipe: Recipe, origin: Origin) -> None:
-    """Check that a file which the platform loads is its entry file, if the user has one."""
-    if recipe.entry in origin.left:
-        raise ConfigError(
-            f"{recipe.entry} is what the platform loads, and yours calls handler() for another "
-            f"cloud; correct that, or leave it out with --exclude {recipe.entry}"
-        )
-    own = wish.files.get(recipe.entry)
-    if own is not None and not any(handler_calls(own, recipe.entry)):
-        raise ConfigError(
-            f"{recipe.entry} is what the platform loads, and yours does not call handler() of the "
-            f"app; rename it, or leave it out with --exclude {recipe.entry}"
-        )
-
-
-def _files(
-    wish: Wish, recipe: Recipe, pinned: Sequence[Pinned], built: Iterable[str]
-) -> dict[str, bytes]:
-    """Return what is written besides the user's files, and in their place."""
-    found = {name: text.encode() for name, text in recipe.files.items() if name not in wish.files}
-    if recipe.entry not in wish.files:
-        found[recipe.entry] = entry_text(wish.entry, recipe.statement).encode()
-    if recipe.lists:
-        lines = [each.line() for each in pinned if not recipe.built or each.name in built]
-        found[LIST] = "".join(f"{line}\n" for line in lines).encode()
-    return found
-
-
 def _closure(
-    names: Sequence[str], pinned: Sequence[Pinned], goal: Goal, source: Source, work: Path
+    names: Sequence[str], pinned: Sequence[Pinned], goal: Goal, source: PackageSource, work: Path
 ) -> set[str]:
     """Return the packages that `names` need, among those that were resolved together."""
     if not names:
@@ -243,10 +277,10 @@ def _closure(
     constraints = work / "constraints.txt"
     constraints.write_text("".join(f"{name}=={each}\n" for name, each in versions.items()))
     wanted = [*names, f"-c {constraints}"]
-    return {each.name for each in resolved(wanted, (), goal, source, work)}
+    return {each.name for each in resolve(wanted, (), goal, source, work)}
 
 
-def cleaned(place: Path) -> None:
+def clean(place: Path) -> None:
     """Remove what an installer leaves behind, and what no function uses of leeward."""
     rmtree(place / "bin", ignore_errors=True)
     for path in files_below(place):
@@ -259,10 +293,6 @@ def cleaned(place: Path) -> None:
             path.unlink()
     for path in sorted(place.rglob("__pycache__"), reverse=True):
         rmtree(path)
-
-
-def _size(folder: Path) -> int:
-    return sum(path.stat().st_size for path in files_below(folder))
 
 
 def _beside(out: Path) -> TemporaryDirectory[str]:

@@ -1,17 +1,28 @@
-"""Where an app is, read from the text of modules: nothing is imported to find it.
+"""Where an app is, read from the text of modules; and the app, imported.
 
 A module has an app if it assigns ``App(...)`` to a name. An entry file is a module that calls
 ``app.handler("PLATFORM", ...)``; what it hands to that call besides is read as it stands there, so
-it has to be written out.
+it has to be written out. Nothing is imported to find it.
+
+The app is imported because its handlers decide what it needs. Its modules are forgotten again, and
+none of their names that was loaded before is taken for one of them: another folder may have modules
+of the same names.
 """
 
 from __future__ import annotations
 
 import ast
+import os
+import sys
 from collections.abc import Iterator, Mapping
+from importlib import import_module, invalidate_caches
+from pathlib import Path
+from stat import S_IWOTH
 from typing import Any, NamedTuple
 
+from leeward.app.app import App
 from leeward.errors import ConfigError
+from leeward.logs import import_flaw
 from leeward_deploy.recipe import Entry
 
 
@@ -31,7 +42,7 @@ def apps_in(text: str) -> tuple[str, ...]:
     """Return the names of the apps that a module makes at its top level."""
     return tuple(
         target.id
-        for node in _parsed(text).body
+        for node in _parse(text).body
         if isinstance(node, ast.Assign | ast.AnnAssign) and _is_app(node.value)
         for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
         if isinstance(target, ast.Name)
@@ -41,7 +52,7 @@ def apps_in(text: str) -> tuple[str, ...]:
 def names_in(text: str) -> set[str]:
     """Return the names that a module defines, assigns or imports at its top level."""
     found: set[str] = set()
-    for node in _parsed(text).body:
+    for node in _parse(text).body:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             found.add(node.name)
         elif isinstance(node, ast.Import | ast.ImportFrom):
@@ -58,8 +69,13 @@ def handler_calls(text: str, file: str) -> Iterator[HandlerCall]:
     Raises:
         ConfigError: an option of one is not written out.
     """
-    tree = _parsed(text)
-    imported = _imported(tree)
+    tree = _parse(text)
+    imported = {
+        each.asname or each.name: (node.module, each.name)
+        for node in tree.body
+        if isinstance(node, ast.ImportFrom) and node.module and not node.level
+        for each in node.names
+    }
     for node in ast.walk(tree):
         if (
             isinstance(node, ast.Call)
@@ -76,11 +92,8 @@ def handler_calls(text: str, file: str) -> Iterator[HandlerCall]:
             yield HandlerCall(node.args[0].value, entry)
 
 
-def found_app(modules: Mapping[str, str]) -> Entry:
+def find_app(modules: Mapping[str, str]) -> Entry:
     """Return the one app of some modules.
-
-    Args:
-        modules: their texts, by name.
 
     Raises:
         ConfigError: there is no app, or more than one.
@@ -105,7 +118,7 @@ def entry_text(entry: Entry, statement: str) -> str:
     )
 
 
-def _parsed(text: str) -> ast.Module:
+def _parse(text: str) -> ast.Module:
     try:
         return ast.parse(text)
     except (SyntaxError, ValueError):
@@ -121,16 +134,6 @@ def _is_app(value: ast.expr | None) -> bool:
     )
 
 
-def _imported(tree: ast.Module) -> dict[str, tuple[str, str]]:
-    """Return module and name of what a module imports by ``from ... import``, by its own names."""
-    return {
-        each.asname or each.name: (node.module, each.name)
-        for node in tree.body
-        if isinstance(node, ast.ImportFrom) and node.module and not node.level
-        for each in node.names
-    }
-
-
 def _options(call: ast.Call, file: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for each in call.keywords:
@@ -142,3 +145,47 @@ def _options(call: ast.Call, file: str) -> dict[str, Any]:
                 "written out, so what it needs cannot be packaged; write it as a literal"
             ) from error
     return found
+
+
+def load_app(folder: Path, entry: Entry) -> App:
+    """Import the app of a folder, and check its handlers.
+
+    Raises:
+        ConfigError: it cannot be imported, is not an `App`, or a handler is wrong.
+    """
+    if os.name == "posix" and folder.stat().st_mode & S_IWOTH:
+        raise ConfigError(
+            f"{folder} may be written by others, who could put a module there; run "
+            f"`chmod o-w {folder}`"
+        )
+    where = f"{entry.module}:{entry.attribute}"
+    own = {each.stem for each in folder.iterdir() if each.is_dir() or each.suffix == ".py"}
+    others = {
+        name: sys.modules.pop(name) for name in [*sys.modules] if name.partition(".")[0] in own
+    }
+    before = set(sys.modules)
+    sys.path.insert(0, str(folder))
+    invalidate_caches()
+    try:
+        found = _import(entry, f"{where} in {folder}")
+        if not isinstance(found, App):
+            raise ConfigError(f"{where} is not an App; name one as MODULE:NAME")
+        found.check()
+    finally:
+        sys.path.remove(str(folder))
+        for name in set(sys.modules) - before:
+            file = getattr(sys.modules.get(name), "__file__", None)
+            if file and Path(file).resolve().is_relative_to(folder.resolve()):
+                del sys.modules[name]
+        sys.modules.update(others)
+    return found
+
+
+def _import(entry: Entry, where: str) -> object:
+    try:
+        return getattr(import_module(entry.module), entry.attribute, None)
+    except Exception as error:  # a module may fail in any way while it is imported
+        raise ConfigError(
+            f"{where} cannot be imported ({import_flaw(error)}); install what it needs "
+            "here too, and correct it"
+        ) from error

@@ -77,10 +77,11 @@ def check_imports(
         known = top in sys.stdlib_module_names or any(
             found.module == each or found.module.startswith(f"{each}.") for each in provided
         )
-        if known or _own(top, files) or _is_there(place, found):
+        is_own = any(each == f"{top}.py" or each.startswith(f"{top}/") for each in files)
+        if known or is_own or _is_there(place, found):
             continue
         offered = packages_distributions().get(top, [])
-        if any(_normal(each) in built for each in offered):
+        if any(re.sub(r"[-_.]+", "-", each).lower() in built for each in offered):
             continue
         name = offered[0] if len(offered) == 1 else top
         raise ConfigError(
@@ -154,10 +155,6 @@ def _files_of(module: str, files: Collection[str]) -> list[str]:
     ]
 
 
-def _own(top: str, files: Collection[str]) -> bool:
-    return any(each == f"{top}.py" or each.startswith(f"{top}/") for each in files)
-
-
 def _is_there(place: Path, found: Import) -> bool:
     """Return whether a folder of packages has a module; of a namespace, the part that is named."""
     here = place
@@ -176,8 +173,3 @@ def _is_file(path: Path) -> bool:
         return True
     ends = tuple(_NATIVE)
     return any(each.name.endswith(ends) for each in path.parent.glob(f"{path.name}.*"))
-
-
-def _normal(name: str) -> str:
-    """Return the name of a distribution as PEP 503 writes it."""
-    return re.sub(r"[-_.]+", "-", name).lower()

@@ -83,7 +83,7 @@ def retries_of(handler: Handler, most: int) -> int:
     return 0 if handler.is_call and handler.effect is Effect.UNSAFE else most
 
 
-def shortened(name: str, most: int) -> str:
+def shorten(name: str, most: int) -> str:
     """Return a name of at most so many characters; one that is cut ends with a digest of it."""
     if len(name) <= most:
         return name
@@ -109,7 +109,7 @@ def dead_queue(handler: Handler, queue: str, options: Mapping[str, Any]) -> Dead
     return DeadQueue(f"{stem}{DEAD}{ORDERED if stem != queue else ''}", False, attempts)
 
 
-def unnamed(declared: Declared) -> tuple[str, ...]:
+def note_on_roles(declared: Declared) -> tuple[str, ...]:
     """Return what to say of roles for an app whose own calls nothing names."""
     if declared.functions or declared.buses or declared.tables or declared.buckets:
         return ()

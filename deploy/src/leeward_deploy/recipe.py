@@ -1,25 +1,43 @@
-"""What a platform wants of a package: an adapter says it, and `leeward package` does it.
+"""What a provider offers to leeward-deploy, by entry points under its name.
 
-An adapter offers one function under the entry point ``leeward.packagers``: it takes a `Wish`, and
-returns the `Recipe`, or raises `ConfigError` for what the platform does not run.
+``leeward.packagers`` names a function that takes a `PackageSpec` and returns the `Recipe`, or
+raises `ConfigError` for what the platform does not run; ``leeward.edges`` an
+`leeward_deploy.edge.exports.Edge`; ``leeward.workflow_exports`` a `WorkflowExporter`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from leeward.adapter.looking import Expected
 from leeward.app.app import App
+from leeward.entrypoints import all_entry_points, entry_points
 from leeward.errors import ConfigError
+from leeward.logs import import_flaw
 from leeward.values import NOTHING
-from leeward_deploy.uv import Source
+from leeward.workflow.model import Definition
+from leeward_deploy.uv import PackageSource
 
-GROUP: Final = "leeward.packagers"
+PACKAGERS: Final = "leeward.packagers"
+EDGES: Final = "leeward.edges"
+WORKFLOW_EXPORTS: Final = "leeward.workflow_exports"
 
 ARCHES: Final = {"x86_64": "x86_64", "arm64": "aarch64"}
 """What clouds call the two kinds of processors, and what wheels call them."""
+
+Check: TypeAlias = Callable[[Path, PackageSource], tuple[str, ...]]
+"""Looks at a finished folder, with packages from a source; returns what there is to say of it.
+
+It raises `ConfigError` if the platform would not load it."""
+
+_NOTHING: Final = {
+    PACKAGERS: "no platform {} to package for",
+    EDGES: "no edge {} to export to",
+    WORKFLOW_EXPORTS: "no engine {} to export to",
+}
 
 
 class Entry(NamedTuple):
@@ -62,7 +80,7 @@ class Declared(NamedTuple):
     queues: tuple[str, ...] = ()
 
 
-class Wish(NamedTuple):
+class PackageSpec(NamedTuple):
     """What is to be packaged.
 
     Attributes:
@@ -201,12 +219,6 @@ class System(NamedTuple):
     remedy: str
 
 
-Check: TypeAlias = Callable[[Path, Source], tuple[str, ...]]
-"""Looks at a finished folder, with packages from a source; returns what there is to say of it.
-
-It raises `ConfigError` if the platform would not load it."""
-
-
 class Recipe(NamedTuple):
     """What a platform wants.
 
@@ -244,25 +256,91 @@ class Recipe(NamedTuple):
     provided: tuple[str, ...] = ()
 
 
-def same_versions(adapter: str) -> tuple[str, ...]:
-    """Return the requirements for leeward and an adapter as they are here: so it was checked.
-
-    Args:
-        adapter: its distribution, such as ``leeward-nimbus``.
-    """
-    from importlib.metadata import version
-
-    return tuple(f"{name}=={version(name)}" for name in ("leeward", adapter))
-
-
-def known_python(wish: Wish, known: tuple[str, ...], platform: str, source: str) -> None:
-    """Check that a platform has the Python of a wish.
+def known_python(spec: PackageSpec, known: tuple[str, ...], platform: str, source: str) -> None:
+    """Check that a platform has the Python of a spec.
 
     Raises:
         ConfigError: it has not; those that it has are named.
     """
-    if wish.python not in known:
+    if spec.python not in known:
         raise ConfigError(
-            f"{platform} has no Python {wish.python} that leeward runs on; --python may be "
+            f"{platform} has no Python {spec.python} that leeward runs on; --python may be "
             f"{', '.join(known)} ({source})"
         )
+
+
+class WorkflowExport(NamedTuple):
+    """What is to be deployed.
+
+    Attributes:
+        files: texts, by their paths below the folder of the export.
+        command: that deploys them.
+    """
+
+    files: Mapping[str, str]
+    command: str
+
+
+WorkflowExporter: TypeAlias = Callable[
+    [Definition, Mapping[str, str], Collection[str]], WorkflowExport
+]
+"""Takes a definition, own names of functions by their logical names, and the logical names of those
+that are known to mark their answers: of another one no status proves that it did not run.
+
+It raises `ConfigError` where its engine cannot run the definition."""
+
+
+def providers_with(group: str) -> list[str]:
+    """Return the names under which installed packages offer something in a group."""
+    return sorted({point.name for point in all_entry_points(group)})
+
+
+def offer_of(group: str, provider: str) -> Any:
+    """Load what is offered for a provider, such as its packager.
+
+    Args:
+        group: of entry points: `PACKAGERS`, `EDGES` or `WORKFLOW_EXPORTS`.
+        provider: whose.
+
+    Raises:
+        ConfigError: no installed package offers it, several do, or it needs what is not installed.
+    """
+    points = [each for each in entry_points(group) if each.name == provider]
+    points = points or [each for each in all_entry_points(group) if each.name == provider]
+    if not points:
+        known = ", ".join(providers_with(group)) or "none"
+        raise ConfigError(
+            f"{_NOTHING[group].format(repr(provider))}; known: {known}; install the package of "
+            "leeward that writes for it"
+        )
+    if len(points) > 1:
+        packages = ", ".join(sorted(each.distribution for each in points))
+        raise ConfigError(f"several packages offer {group} for {provider!r} ({packages})")
+    try:
+        return points[0].load()
+    except ImportError as error:
+        if (error.name or "").partition(".")[0] == f"leeward_{provider}":
+            raise _missing_adapter(provider) from error
+        raise ConfigError(
+            f"{points[0].value} cannot be loaded ({import_flaw(error)}); install or update what it "
+            "needs"
+        ) from error
+
+
+def same_versions(provider: str) -> tuple[str, ...]:
+    """Return the requirements for leeward and an adapter as they are here: so it was checked.
+
+    Raises:
+        ConfigError: the adapter is not installed here.
+    """
+    try:
+        return tuple(f"{name}=={version(name)}" for name in ("leeward", f"leeward-{provider}"))
+    except PackageNotFoundError as error:
+        raise _missing_adapter(provider) from error
+
+
+def _missing_adapter(provider: str) -> ConfigError:
+    return ConfigError(
+        f"what is written for {provider} needs its adapter, which is not installed here; "
+        f'pip install "leeward[{provider}]"'
+    )

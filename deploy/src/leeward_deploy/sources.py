@@ -53,11 +53,6 @@ class Files(NamedTuple):
 def sources_of(folder: Path, leave_out: Iterable[str], out: Path) -> Files:
     """Return the files that go along, and what stays behind because it may hold secrets.
 
-    Args:
-        folder: of the user.
-        leave_out: patterns of paths, of the user's choice.
-        out: where packages are written to.
-
     Raises:
         ConfigError: there is a link to a folder, or one that leads out of this one; or the library
             that reads a .gitignore is not installed.
@@ -68,11 +63,17 @@ def sources_of(folder: Path, leave_out: Iterable[str], out: Path) -> Files:
         here = Path(where)
         below = here.relative_to(folder)
         if any(
-            (here / f"{name.removesuffix(_OUTPUT)}.zip").name in files for name in _lists(files)
+            (here / f"{name.removesuffix(_OUTPUT)}.zip").name in files
+            for name in [each for each in files if each.endswith(_OUTPUT)]
         ):
             folders.clear()  # an old output
             continue
-        lines = [line for name in IGNORE if name in files for line in _lines(here / name)]
+        lines = [
+            line
+            for name in IGNORE
+            if name in files
+            for line in (here / name).read_text(encoding="utf-8", errors="replace").splitlines()
+        ]
         if lines:
             ignored.append((below, _patterns(lines)))
         kept = [each for each in folders if _is_kept(here / each, below / each, leave_out, out)]
@@ -96,14 +97,6 @@ def sources_of(folder: Path, leave_out: Iterable[str], out: Path) -> Files:
             _check_link(here / each, folder)
             found.append(name)
     return Files(tuple(sorted(found)), tuple(sorted(denied)))
-
-
-def _lists(files: Iterable[str]) -> list[str]:
-    return [each for each in files if each.endswith(_OUTPUT)]
-
-
-def _lines(file: Path) -> list[str]:
-    return file.read_text(encoding="utf-8", errors="replace").splitlines()
 
 
 def _patterns(lines: Iterable[str]) -> Any:
@@ -143,7 +136,7 @@ def _check_link(file: Path, folder: Path) -> None:
         )
 
 
-def copied(folder: Path, files: Iterable[str], to: Path) -> None:
+def copy_files(folder: Path, files: Iterable[str], to: Path) -> None:
     """Copy files of a folder into another one, without times; programs stay programs."""
     for name in files:
         target = to / name

@@ -1,7 +1,10 @@
 """What uv does for a package: which versions fit together for a platform, and their files.
 
 uv is a program of its own, and no part of leeward: it comes with ``leeward-deploy``, or stands on
-the path.
+the path. Which wheels a platform loads is decided here, by their tags.
+
+Sources: PEP 425 (tags), PEP 427 (names of wheels), PEP 600 (``manylinux_X_Y``: the least glibc),
+PEP 751 (``pylock.toml``).
 """
 
 from __future__ import annotations
@@ -14,10 +17,16 @@ import tomllib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from shutil import which
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
+from urllib.parse import unquote, urlsplit
+
+from packaging.tags import Tag, compatible_tags, cpython_tags, parse_tag
+from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from leeward.errors import ConfigError
-from leeward_deploy.wheels import least_glibc, tags_of
+
+ALIASES: Final = {"manylinux1": 5, "manylinux2010": 12, "manylinux2014": 17}
+"""Older names, and the glibc 2 that they stand for. Source: PEP 600."""
 
 LEVELS: Final = ((2, 17), (2, 28), *((2, minor) for minor in range(31, 41)))
 """The versions of glibc that uv can resolve for."""
@@ -32,6 +41,8 @@ _WITHOUT_WHEEL: Final = re.compile(r"Wheels are required for `([^`]+)`")
 
 LONGEST: Final = 2000
 """Characters of what uv says that are passed on."""
+
+_BUILT_OF: Final = ("sdist", "archive")
 
 
 class NotLoadable(ConfigError):
@@ -57,8 +68,19 @@ class Goal(NamedTuple):
         platform = f"{self.machine}-manylinux_{level[0]}_{level[1]}"
         return ["--python-platform", platform, "--python-version", self.python]
 
+    def tags(self) -> frozenset[Tag]:
+        """Return the tags of the wheels that load there."""
+        major, minor = self.glibc
+        platforms = [f"manylinux_{major}_{each}_{self.machine}" for each in range(minor, 4, -1)]
+        older = [name for name, least in ALIASES.items() if (2, least) <= self.glibc]
+        platforms += [f"{name}_{self.machine}" for name in older]
+        version = tuple(map(int, self.python.split(".")))
+        interpreter = f"cp{self.python.replace('.', '')}"
+        native = cpython_tags(version, [interpreter], platforms)
+        return frozenset((*native, *compatible_tags(version, interpreter, platforms)))
 
-class Source(NamedTuple):
+
+class PackageSource(NamedTuple):
     """Where packages come from.
 
     Attributes:
@@ -117,17 +139,10 @@ def program() -> str:
     return found
 
 
-def resolved(
-    requires: Sequence[str], files: Sequence[Path], goal: Goal, source: Source, folder: Path
+def resolve(
+    requires: Sequence[str], files: Sequence[Path], goal: Goal, source: PackageSource, folder: Path
 ) -> tuple[Pinned, ...]:
     """Return the versions that fit together, in order of their names.
-
-    Args:
-        requires: requirements, one a line.
-        files: of the user, with further ones.
-        goal: for what.
-        source: from where.
-        folder: for what uv writes.
 
     Raises:
         ConfigError: no versions fit; what does not load there is named.
@@ -135,7 +150,7 @@ def resolved(
     done = _compile(requires, files, goal, source, folder)
     if done.returncode == 0:
         return read_lock((folder / "pylock.toml").read_text(encoding="utf-8"))
-    said = told(done)
+    said = message_of(done)
     if "building from source is disabled" in said or "matching platform tag" in said:
         newer = _compile(requires, files, goal._replace(glibc=NEWEST), source, folder)
         if newer.returncode == 0:
@@ -158,9 +173,10 @@ def too_new(found: Iterable[Pinned], goal: Goal) -> list[str]:
     """Return what to say of each package whose wheels need a newer glibc than there is."""
     said = []
     for each in found:
-        tags = [tag for file, _ in each.files for tag in tags_of(file)]
-        needs = least_glibc(tags, goal.python, goal.machine)
-        if needs is not None and needs > goal.glibc:
+        tags = {tag for file, _ in each.files for tag in tags_of(file)}
+        levels = [goal._replace(glibc=(2, minor)) for minor in range(goal.glibc[1], NEWEST[1] + 1)]
+        needs = next((level.glibc for level in levels if tags & level.tags()), goal.glibc)
+        if needs > goal.glibc:
             said.append(
                 f"{each.name} {each.version} needs glibc {needs[0]}.{needs[1]} or newer, and there "
                 f"is {goal.glibc[0]}.{goal.glibc[1]}"
@@ -168,7 +184,23 @@ def too_new(found: Iterable[Pinned], goal: Goal) -> list[str]:
     return said
 
 
-def install(pinned: Iterable[Pinned], goal: Goal, source: Source, folder: Path, work: Path) -> None:
+def tags_of(file: str) -> frozenset[Tag]:
+    """Return the tags in the name of a wheel; none if it is not one."""
+    try:
+        return parse_wheel_filename(file)[3]
+    except InvalidWheelFilename:
+        return frozenset()
+
+
+def tags_in(text: str) -> list[Tag]:
+    """Return the tags that the file ``WHEEL`` of an installed wheel tells."""
+    lines = re.findall(r"^Tag:\s*(\S+)\s*$", text, re.MULTILINE)
+    return [tag for line in lines if line.count("-") == 2 for tag in parse_tag(line)]
+
+
+def install(
+    pinned: Iterable[Pinned], goal: Goal, source: PackageSource, folder: Path, work: Path
+) -> None:
     """Put packages into a folder, as they were resolved, each file by its hash.
 
     Raises:
@@ -178,16 +210,8 @@ def install(pinned: Iterable[Pinned], goal: Goal, source: Source, folder: Path, 
     lines.write_text("".join(f"{each.line()}\n" for each in pinned), encoding="utf-8")
     done = run(
         [
-            *(
-                "pip",
-                "install",
-                "--python",
-                sys.executable,
-                "--target",
-                str(folder),
-                "--no-deps",
-                "--require-hashes",
-            ),
+            *("pip", "install", "--python", sys.executable, "--target", str(folder)),
+            *("--no-deps", "--require-hashes"),
             *("--link-mode=copy", "-r", str(lines)),
             *goal.arguments(),
             *source.arguments(),
@@ -195,7 +219,7 @@ def install(pinned: Iterable[Pinned], goal: Goal, source: Source, folder: Path, 
         work,
     )
     if done.returncode:
-        raise ConfigError(f"uv could not install what the package needs: {told(done)}")
+        raise ConfigError(f"uv could not install what the package needs: {message_of(done)}")
 
 
 def read_lock(text: str) -> tuple[Pinned, ...]:
@@ -203,50 +227,29 @@ def read_lock(text: str) -> tuple[Pinned, ...]:
 
     Source: PEP 751.
     """
-    return tuple(
-        sorted(
-            Pinned(
-                each["name"],
-                each.get("version", ""),
-                tuple((_file_name(file), file["hashes"]["sha256"]) for file in _files(each)),
-            )
-            for each in tomllib.loads(text).get("packages", ())
-        )
-    )
-
-
-def _files(package: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return a package's files: its wheels, and what a wheel may be built of."""
-    found = [*package.get("wheels", ())]
-    found += [package[kind] for kind in ("sdist", "archive") if kind in package]
-    return found
-
-
-def _file_name(file: dict[str, Any]) -> str:
-    from urllib.parse import unquote, urlsplit
-
-    path: str = file.get("name") or unquote(urlsplit(file.get("url", "")).path) or file["path"]
-    return path.rpartition("/")[2]
+    pinned = []
+    for each in tomllib.loads(text).get("packages", ()):
+        # Its wheels, and what a wheel may be built of.
+        files = [*each.get("wheels", ()), *(each[kind] for kind in _BUILT_OF if kind in each)]
+        hashes = []
+        for file in files:
+            address = unquote(urlsplit(file.get("url", "")).path)
+            path: str = file.get("name") or address or file["path"]
+            hashes.append((path.rpartition("/")[2], file["hashes"]["sha256"]))
+        pinned.append(Pinned(each["name"], each.get("version", ""), tuple(hashes)))
+    return tuple(sorted(pinned))
 
 
 def _compile(
-    requires: Sequence[str], files: Sequence[Path], goal: Goal, source: Source, folder: Path
+    requires: Sequence[str], files: Sequence[Path], goal: Goal, source: PackageSource, folder: Path
 ) -> subprocess.CompletedProcess[str]:
     own, lock = folder / "requires.in", folder / "pylock.toml"
     lock.unlink(missing_ok=True)  # uv would prefer the versions in it
     own.write_text("".join(f"{each}\n" for each in requires), encoding="utf-8")
     return run(
         [
-            *(
-                "pip",
-                "compile",
-                "--python",
-                sys.executable,
-                "--format",
-                "pylock.toml",
-                "-o",
-                str(lock),
-            ),
+            *("pip", "compile", "--python", sys.executable),
+            *("--format", "pylock.toml", "-o", str(lock)),
             *("--no-header", "--no-annotate", str(own), *(str(each) for each in files)),
             *goal.arguments(),
             *source.arguments(),
@@ -276,7 +279,7 @@ def run(arguments: Sequence[str], folder: Path) -> subprocess.CompletedProcess[s
         raise ConfigError(f"uv {arguments[0]} has taken {SECONDS} s; try again") from error
 
 
-def told(done: subprocess.CompletedProcess[str]) -> str:
+def message_of(done: subprocess.CompletedProcess[str]) -> str:
     """Return what uv said, on one line, without what an address may hold of a user."""
     text = " ".join(done.stderr.split()).removeprefix("error: ")
     return re.sub(r"//[^/@\s]+@", "//", text)[:LONGEST]

@@ -11,7 +11,6 @@ from leeward.cli.commands import keys, objects, scheduler, verbs, workflow
 from leeward.cli.commands.demo import demo
 from leeward.cli.commands.dlq import dlq
 from leeward.cli.commands.doctor import doctor
-from leeward.cli.commands.drill import drill
 from leeward.cli.commands.targets import show_version, targets, version
 from leeward.cli.global_options import GlobalOptions
 from leeward.cli.group import (
@@ -137,14 +136,6 @@ add_command(
 )
 add_command(
     app, "doctor", doctor, "leeward doctor", "leeward doctor --targets local:a,local:b --json"
-)
-add_command(
-    app,
-    "drill",
-    drill,
-    "leeward drill --simulate",
-    "leeward drill stock --effect read_only",
-    """leeward drill stock '{"sku": "7"}' --fault "local:a:slow x4@2s-9s" --rate 50""",
 )
 add_command(
     app,

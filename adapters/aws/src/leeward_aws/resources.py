@@ -1,7 +1,7 @@
 """What there is of the resources of an exported stack, for `leeward doctor --exported`.
 
 Nothing is changed by it, and nothing is called. Each kind is read by the API that tells how it is
-set up, and compared by the words of `leeward_deploy.aws.expected`.
+set up, and compared by the words of `leeward_deploy.aws.export`.
 
 Source: the API references of `GetFunctionConfiguration`, `GetFunctionConcurrency`,
 `GetFunctionEventInvokeConfig`, `ListEventSourceMappings`, `GetQueueAttributes`, `DescribeRule`,

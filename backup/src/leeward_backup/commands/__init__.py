@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from leeward.cli.group import add_command, command_group
 from leeward.cli.output.exit_codes import ABSENT, BROKEN, BY_CLASS
-from leeward_backup.commands import backup, schedule
-from leeward_backup.errors import BackupError, NoBackup
+from leeward_backup.commands import backup
+from leeward_backup.values import BackupError, NoBackup
 
 BY_CLASS.update({BackupError: BROKEN, NoBackup: ABSENT})
 
@@ -32,7 +32,7 @@ add_command(BACKUP, "drill", backup.drill, "leeward backup drill orders --store 
 add_command(
     BACKUP,
     "schedule",
-    schedule.schedule,
+    backup.schedule,
     "leeward backup schedule orders --store backups/shop --drill sunday",
 )
 add_command(

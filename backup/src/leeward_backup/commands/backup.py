@@ -1,25 +1,32 @@
-"""``leeward backup``: back up a table, prove it, and restore it anywhere."""
+"""``leeward backup``: back up a table, prove it, restore it anywhere; or write an app for it."""
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import Annotated, Final, NamedTuple, cast
 
 import typer
 
+from leeward.app import App
 from leeward.cli.global_options import GlobalOptions, options_of, without_handlers
+from leeward.cli.output.console import Printers
 from leeward.cli.output.exit_codes import BROKEN
+from leeward.cli.output.json_view import JsonObject
+from leeward.client import Client
 from leeward.config import Config, TableConfig
 from leeward.config.model import BucketConfig
+from leeward.errors import ConfigError
 from leeward.values import Promise
 from leeward_backup.backups import Backups
+from leeward_backup.checkpoints import USUAL_FOLDER
 from leeward_backup.commands import views
-from leeward_backup.commands.progress import progress
+from leeward_backup.commands.views import progress
 from leeward_backup.folder import LATEST
-from leeward_backup.workfile import USUAL_FOLDER
+from leeward_backup.scheduled import Weekday, schedule_backup
 
 Table = Annotated[str, typer.Argument(metavar="TABLE", help="Logical name of the table.")]
 Id = Annotated[
@@ -57,6 +64,15 @@ Rate = Annotated[
     float | None, typer.Option("--rate", metavar="NUMBER", help="Items a second, at most.")
 ]
 
+_MODULE: Final = '''"""Back up a table, on a schedule."""
+
+from leeward import App
+from leeward_backup import schedule_backup
+
+app = App("backups")
+schedule_backup(app, {arguments}, client=app.client{drill})
+'''
+
 
 def create(
     context: typer.Context,
@@ -86,7 +102,7 @@ def create(
     """Back up a table, and upload only what has changed since the last backup."""
     options = options_of(context)
     location = _Location(table, table, store, at, store_at, key_file, work)
-    with _opened(options, location) as backups:
+    with _open(options, location) as backups:
         backup = backups.create(id=id, rate=rate, export=export, verify=verify)
     options.output.show(views.json_of_backup(backup), views.render_backup)
 
@@ -101,7 +117,7 @@ def list_(
 ) -> None:
     """List the backups of a table, the latest last."""
     options = options_of(context)
-    with _opened(options, _Location(table, table, store, None, store_at, key_file)) as backups:
+    with _open(options, _Location(table, table, store, None, store_at, key_file)) as backups:
         found = backups.list()
     listed = [views.json_of_backup(each) for each in found]
     options.output.show({"backups": listed}, views.render_list)
@@ -125,7 +141,7 @@ def check(
 ) -> None:
     """Check that a backup is complete; with --deep, that nothing in it has changed."""
     options = options_of(context)
-    with _opened(
+    with _open(
         options, _Location(table, table, store, None, store_at, key_file, copied_from=copied_from)
     ) as backups:
         checked = backups.check(backup, deep=deep)
@@ -178,7 +194,7 @@ def restore(
     """Restore a backup into a table on any target, and read the table again to compare."""
     options = options_of(context)
     location = _Location(table, into or table, store, at, store_at, key_file, work, copied_from)
-    with _opened(options, location) as backups:
+    with _open(options, location) as backups:
         if dry_run:
             fit = backups.dry_run(
                 backup, into=into, mode=mode, skip_damaged=skip_damaged, plain=plain
@@ -214,7 +230,7 @@ def drill(
 ) -> None:
     """Restore a backup on this machine's disk, compare everything, and remove it again."""
     options = options_of(context)
-    with _opened(
+    with _open(
         options, _Location(table, table, store, None, store_at, key_file, work, copied_from)
     ) as backups:
         restored = backups.drill(backup)
@@ -236,7 +252,7 @@ def prune(
 ) -> None:
     """Delete old backups, and segments that no backup needs any more."""
     options = options_of(context)
-    with _opened(options, _Location(table, table, store, None, store_at, key_file)) as backups:
+    with _open(options, _Location(table, table, store, None, store_at, key_file)) as backups:
         pruned = backups.prune(keep=keep, days=days, dry_run=dry_run)
     options.output.show(views.json_of(pruned) | {"dry_run": dry_run}, views.render_pruned)
     if pruned.wrong:
@@ -257,7 +273,7 @@ def native(
 ) -> None:
     """Let the cloud's own service back up or export a table, and wait until it is done."""
     options = options_of(context)
-    with _opened(options, _Location(table, table, "none", at, None, None)) as backups:
+    with _open(options, _Location(table, table, "none", at, None, None)) as backups:
         made = backups.native(export=export)
     options.output.show(views.json_of_native(made), views.render_native)
 
@@ -302,7 +318,7 @@ class _Location(NamedTuple):
 
 
 @contextmanager
-def _opened(options: GlobalOptions, location: _Location) -> Iterator[Backups]:
+def _open(options: GlobalOptions, location: _Location) -> Iterator[Backups]:
     """Open the client without the functions of embedded targets, and show what goes on."""
     config = location.config(without_handlers(options.resolve()))
     quiet = options.output.is_for_programs
@@ -316,3 +332,86 @@ def _opened(options: GlobalOptions, location: _Location) -> Iterator[Backups]:
             look=look,
             copied_from=location.copied_from,
         )
+
+
+def schedule(
+    context: typer.Context,
+    table: Table,
+    *,
+    store: Store,
+    cron: Annotated[
+        str, typer.Option("--cron", metavar="SCHEDULE", help="Five fields, in UTC.")
+    ] = "0 2 * * *",
+    drill: Annotated[
+        str | None,
+        typer.Option("--drill", metavar="WEEKDAY", help="The day on which it is also restored."),
+    ] = None,
+    out: Annotated[
+        Path, typer.Option("--out", metavar="FILE", help="The module that is written.")
+    ] = Path("backups_app.py"),
+) -> None:
+    """Write an app that backs up a table on a schedule, on every cloud and on local.
+
+    It deploys nothing, and prints the commands that do.
+    """
+    options = options_of(context)
+    app = App("backups")
+    day = cast("Weekday | None", drill)
+    schedule_backup(app, cron, table, store, client=Client, drill=day)
+    arguments = ", ".join(map(_literal, (cron, table, store)))
+    told = "" if drill is None else f", drill={_literal(drill)}"
+    text = _MODULE.format(arguments=arguments, drill=told)
+    if not out.stem.isidentifier() or out.suffix != ".py":
+        raise ConfigError(f"--out {out} must be the file of a module, such as backups_app.py")
+    _keep(out, text)
+    *_, rest = app.handlers
+    # The sections that `leeward.toml` lacks, by which templates give handlers rights.
+    config = options.resolve()
+    bucket = store.partition("/")[0]
+    wanted = (
+        (f"tables.{table}", table in config.tables),
+        (f"buckets.{bucket}", bucket in config.buckets),
+        (f"functions.{rest}", rest in config.functions),
+    )
+    missing = [f"[{section}]" for section, there in wanted if not there]
+    name = f"{out.stem}:app"
+    data = {
+        "file": str(out),
+        "handlers": [*app.handlers],
+        "missing": missing,
+        "commands": [
+            "echo leeward-backup >> requirements.txt    # what the app needs besides leeward",
+            f"leeward package {name} --target PROVIDER --template",
+            f"leeward scheduler run    # with [targets.local] app = {_literal(name)}",
+        ],
+    }
+    options.output.show(data, _render)
+
+
+def _literal(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
+
+
+def _keep(file: Path, text: str) -> None:
+    """Write a file, unless it is there with the same text.
+
+    Raises:
+        ConfigError: it is there with another one, or cannot be written.
+    """
+    try:
+        with suppress(FileExistsError):
+            with file.open("x", encoding="utf-8") as new:  # through no link, not even a broken one
+                new.write(text)
+            return
+        if file.is_symlink() or file.read_text(encoding="utf-8") != text:
+            raise ConfigError(f"{file} is there already; name another file with --out")
+    except OSError as error:
+        raise ConfigError(f"{file} cannot be written: {error.strerror}") from error
+
+
+def _render(data: JsonObject, printers: Printers) -> None:
+    printers.out.text(data["file"])
+    if data["missing"]:
+        printers.err.text(f"Name in leeward.toml what it may use: {', '.join(data['missing'])}")
+    for command in data["commands"]:
+        printers.err.text(command)

@@ -68,9 +68,11 @@ def _runner(engine: str, export: str | None) -> Iterator[Runner]:
     from leeward.workflow.files import json_of
     from leeward.workflow.model import Definition, functions_of
     from leeward_contract_tests.workflows.programs import EngineProcess
-    from leeward_deploy.flows import exporter_of
+    from leeward_deploy.recipe import WORKFLOW_EXPORTS, WorkflowExporter, offer_of
 
-    exporter = None if export is None else exporter_of(export)
+    exporter: WorkflowExporter | None = None
+    if export is not None:
+        exporter = offer_of(WORKFLOW_EXPORTS, export)
 
     def write(definition: Definition) -> str:
         if exporter is None:

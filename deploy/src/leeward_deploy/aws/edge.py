@@ -1,13 +1,221 @@
-"""CloudFront, as `leeward edge` asks for it."""
+"""Static rules as CloudFront Functions: one for requests, and one for answers if that is needed.
+
+Sources: "CloudFront Functions event structure", "JavaScript runtime 2.0 features for CloudFront
+Functions", "Restrictions on CloudFront Functions" and "Restrictions on all edge functions" in
+CloudFront's developer guide.
+"""
 
 from __future__ import annotations
 
-from typing import Final
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
 
-from leeward_deploy.aws.edge_association import associate
-from leeward_deploy.aws.edge_function import recipe
-from leeward_deploy.aws.edge_rules import export
-from leeward_deploy.edge.exports import Edge
+from leeward.errors import ConfigError
+from leeward_deploy.aws.edge_function import associate, function_recipe, is_forbidden
+from leeward_deploy.edge.exports import Edge, EdgeExport, rule_error
+from leeward_deploy.edge.rules import FORBIDDEN, EdgeRule, Headers, is_prefix, overlaps, stem
+from leeward_deploy.recipe import Command
 
-EDGE: Final = Edge(export, recipe=recipe, associate=associate)
+LARGEST: Final = 10 * 1024
+"""Bytes of a function."""
+
+RUNTIME: Final = "cloudfront-js-2.0"
+
+VIEWER_REQUEST: Final = "viewer-request"
+VIEWER_RESPONSE: Final = "viewer-response"
+
+_HEAD: Final = """\
+// Made by leeward edge export. Event: EVENT; runtime: RUNTIME.
+var rules = RULES;
+
+function found(request) {
+  var header = request.headers["cloudfront-viewer-country"];
+  var country = header ? header.value : "";
+  for (var i = 0; i < rules.length; i++) {
+    var rule = rules[i];
+    if (rule.prefix ? request.uri.indexOf(rule.path) !== 0 : request.uri !== rule.path) continue;
+    if (rule.only && rule.only.indexOf(country) < 0) continue;
+    if (rule.except && rule.except.indexOf(country) >= 0) continue;
+    return rule;
+  }
+  return null;
+}
+
+function change(headers, set, remove) {
+  Object.keys(set || {}).forEach(function (name) { headers[name] = { value: set[name] }; });
+  (remove || []).forEach(function (name) { delete headers[name]; });
+}
+"""
+
+_BODIES: Final = {
+    VIEWER_REQUEST: """
+function query(parameters) {
+  var parts = [];
+  Object.keys(parameters || {}).forEach(function (name) {
+    var all = parameters[name].multiValue || [parameters[name]];
+    all.forEach(function (each) { parts.push(each.value ? name + "=" + each.value : name); });
+  });
+  return parts.length ? "?" + parts.join("&") : "";
+}
+
+function handler(event) {
+  var request = event.request;
+  var rule = found(request);
+  if (!rule) return request;
+  if (rule.deny) return { statusCode: FORBIDDEN, statusDescription: "Forbidden" };
+  var path = rule.to && (rule.keep ? rule.to + request.uri.slice(rule.path.length) : rule.to);
+  if (rule.status) {
+    var location = (rule.host || "") + path + query(request.querystring);
+    return {
+      statusCode: rule.status,
+      statusDescription: rule.status === 301 || rule.status === 308 ? "Moved" : "Found",
+      headers: { location: { value: location } },
+    };
+  }
+  if (path) request.uri = path;
+  change(request.headers, rule.set, rule.remove);
+  return request;
+}
+""",
+    VIEWER_RESPONSE: """
+function handler(event) {
+  var rule = found(event.request);
+  if (rule) change(event.response.headers, rule.set, rule.remove);
+  return event.response;
+}
+""",
+}
+
+
+def export(rules: Sequence[EdgeRule]) -> EdgeExport:
+    """Return the functions.
+
+    Raises:
+        ConfigError: a rule is not one that they can run, or there are too many.
+    """
+    for rule in rules:
+        for of, headers in (("request", rule.request), ("response", rule.response)):
+            for name in headers.names:
+                if is_forbidden(name, of):
+                    raise rule_error(
+                        rule,
+                        f"CloudFront does not let a function change {name} in a {of}",
+                        "choose another header, or change it at the origin",
+                    )
+    _check_answers(rules)
+    files = {
+        f"edge.{VIEWER_REQUEST}.js": _function(
+            VIEWER_REQUEST, [_request_rule(rule) for rule in rules]
+        )
+    }
+    notes = []
+    if any(rule.response.names for rule in rules):
+        # What is redirected or denied has no answer that this function sees.
+        others = [rule for rule in rules if rule.redirect is None and not rule.deny]
+        files[f"edge.{VIEWER_RESPONSE}.js"] = _function(
+            VIEWER_RESPONSE, [_matching(r) | _changes(r.response) for r in others]
+        )
+        notes.append("CloudFront changes no headers of an answer whose status is 400 or more")
+    if any(rule.countries or rule.except_countries for rule in rules):
+        notes.append(
+            "put CloudFront-Viewer-Country into the cache policy or the origin request policy: "
+            "without it every client is from an unknown country, and `countries` matches nobody"
+        )
+    return EdgeExport(files, tuple(notes), tuple(_commands(files)))
+
+
+def _commands(files: Iterable[str]) -> list[Command]:
+    found = []
+    for file in files:
+        name = file.removesuffix(".js").replace(".", "-")
+        found.append(
+            Command(
+                "aws",
+                f"aws cloudfront create-function --name {name} "
+                f"--function-config Comment=leeward,Runtime={RUNTIME} "
+                f"--function-code fileb://{file}",
+                "prints the ETag for `aws cloudfront publish-function --name NAME --if-match ETAG`;"
+                " then `leeward edge associate` puts its ARN into a distribution",
+            )
+        )
+    return found
+
+
+def _function(event: str, rules: Sequence[dict[str, Any]]) -> str:
+    written = "[\n" + "".join(f"  {json.dumps(each, separators=(',', ':'))},\n" for each in rules)
+    head = _HEAD.replace("EVENT", event).replace("RUNTIME", RUNTIME)
+    body = _BODIES[event].replace("FORBIDDEN", str(FORBIDDEN))
+    text = head.replace("RULES", f"{written}]") + body
+    if len(text) > LARGEST:
+        raise ConfigError(
+            f"the function for {event} has {len(text):,} bytes, and CloudFront takes {LARGEST:,}; "
+            "write fewer rules, join them by a prefix, or package a function for Lambda@Edge"
+        )
+    return text
+
+
+def _request_rule(rule: EdgeRule) -> dict[str, Any]:
+    found = _matching(rule)
+    if rule.deny:
+        found["deny"] = 1
+    if rule.redirect is not None:
+        found["status"] = rule.redirect.status
+        if rule.redirect.host:
+            found["host"] = f"https://{rule.redirect.host}"
+    target = rule.redirect.path if rule.redirect is not None else rule.rewrite
+    if target is not None:
+        found["to"] = stem(target)
+        if is_prefix(target):
+            found["keep"] = 1
+    return found | _changes(rule.request)
+
+
+def _matching(rule: EdgeRule) -> dict[str, Any]:
+    found: dict[str, Any] = {"path": stem(rule.path)}
+    if is_prefix(rule.path):
+        found["prefix"] = 1
+    if rule.countries:
+        found["only"] = [*rule.countries]
+    if rule.except_countries:
+        found["except"] = [*rule.except_countries]
+    return found
+
+
+def _changes(headers: Headers) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    if headers.set:
+        found["set"] = {name.lower(): value for name, value in headers.set.items()}
+    if headers.remove:
+        found["remove"] = [name.lower() for name in headers.remove]
+    return found
+
+
+def _check_answers(rules: Sequence[EdgeRule]) -> None:
+    """Check that the function for answers finds the same rule as the one for requests."""
+    for rule in rules:
+        if not rule.response.names:
+            continue
+        for other in rules:
+            if other.redirect is not None or other.deny:
+                continue
+            if other.rewrite is not None and (
+                overlaps(other.path, rule.path) or overlaps(other.rewrite, rule.path)
+            ):
+                raise rule_error(
+                    rule,
+                    f"rule {other.name!r} rewrites its path, and no document says which path the "
+                    "function for answers sees",
+                    "set headers of the answer at the origin there",
+                )
+            if overlaps(other.path, rule.path) and (other.countries or other.except_countries):
+                raise rule_error(
+                    rule,
+                    f"rule {other.name!r} asks for the country, and no document says that the "
+                    "function for answers sees it",
+                    "set headers of the answer for all countries",
+                )
+
+
+EDGE: Final = Edge(export, recipe=function_recipe, associate=associate)
 """The entry point ``aws`` of ``leeward.edges``."""

@@ -1,29 +1,31 @@
-"""The infrastructure of an app on AWS: one stack a region, for CloudFormation or for Terraform."""
+"""The infrastructure of an app on AWS: one stack a region, for CloudFormation or for Terraform.
+
+What a stack says of its resources is told in the words in which `leeward doctor` compares them.
+"""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from types import MappingProxyType
+from typing import Any, Final
 
-from leeward.adapter.looking import EXPECTED, Expected
+from leeward.adapter.looking import EXPECTED, NONE, Expected
 from leeward.app.kit import Kind
 from leeward.errors import ConfigError
+from leeward_aws.resources import digest_of
 from leeward_aws.settings.endpoints import check_region
 from leeward_deploy.aws import objects
-from leeward_deploy.aws.expected import resources_in
-from leeward_deploy.aws.failover import failover_of, parameters
-from leeward_deploy.aws.handlers import CODE, Json, Region, notes, resources_of
-from leeward_deploy.aws.lint import errors_in
-from leeward_deploy.aws.rules import RULES
-from leeward_deploy.aws.surroundings import buses_of, resources_around
+from leeward_deploy.aws.handlers import CODE, AwsRegion, Json, notes, resources_of
+from leeward_deploy.aws.rules import RULES, errors_in
+from leeward_deploy.aws.surroundings import buses_of, failover_of, parameters, resources_around
 from leeward_deploy.aws.terraform import DATA, Stack
 from leeward_deploy.needs import of_kind, seconds_of
-from leeward_deploy.recipe import Deployment, Template, Wish
-from leeward_deploy.terraform import Configuration, entries_of, text_of
-from leeward_deploy.terraform_check import check, schemas_in
+from leeward_deploy.recipe import Deployment, PackageSpec, Template
+from leeward_deploy.terraform import Configuration, check, entries_of, schemas_in, text_of
 
-SCHEMAS: Final = Path(__file__).with_name("terraform_schemas.json")
+_NAMES: Final = ("FunctionName", "QueueName", "Name", "StateMachineName", "BucketName")
 
 PACKAGE: Final = "the path of the zip that leeward package --target aws makes"
 
@@ -36,6 +38,7 @@ GATEWAY: Final = 30
 """Seconds that an HTTP API waits for a function. Source: its quotas."""
 
 MOST_RESOURCES: Final = 500
+
 LARGEST: Final = 1_000_000
 """Resources and bytes of a template. Source: "Understand CloudFormation quotas"."""
 
@@ -43,28 +46,159 @@ VERSION: Final = ">= 6.0"
 """Since then a resource has a region of its own."""
 
 
-def template(wish: Wish) -> Template:
+def resources_in(stack: Json, target: str) -> Iterator[Expected]:
+    """Yield what a target has once a stack has been made, as far as it can be compared."""
+    for each in stack.values():
+        told = _TOLD.get(each["Type"].removeprefix("AWS::"))
+        if told is not None:
+            type, name, has = told(each["Properties"], stack)
+            # cfn-lint takes no null in the metadata of a template.
+            given = {each: NONE if value is None else value for each, value in has.items()}
+            yield Expected("resource", name, target, type, given)
+
+
+def _name_of(value: Any, stack: Json) -> str:
+    """Return the name of what a value refers to; the end of an ARN, or of a text."""
+    if isinstance(value, dict):
+        id = value.get("Ref") or value.get("Fn::GetAtt", [""])[0]
+        if id in stack:
+            properties = stack[id]["Properties"]
+            names = (text for name, text in properties.items() if name in _NAMES)
+            return str(next(names, ""))
+        value = value.get("Fn::Sub", "")
+    return str(value).rpartition(":")[2]
+
+
+def _of_function(has: Json, _: Json) -> tuple[str, str, Json]:
+    variables = has.get("Environment", {}).get("Variables", {})
+    return (
+        "settings of the function",
+        has["FunctionName"],
+        {
+            "handler": has["Handler"],
+            "runtime": has["Runtime"],
+            "architecture": has["Architectures"][0],
+            "memory": has["MemorySize"],
+            "timeout": has["Timeout"],
+            "reserved concurrency": has.get("ReservedConcurrentExecutions"),
+            "variable": {name: text for name, text in variables.items() if isinstance(text, str)},
+        },
+    )
+
+
+def _of_retries(has: Json, stack: Json) -> tuple[str, str, Json]:
+    failed = has.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination")
+    return (
+        "retries of the function",
+        _name_of(has["FunctionName"], stack),
+        {
+            "retries": has.get("MaximumRetryAttempts"),
+            "dead letters": None if failed is None else _name_of(failed, stack),
+        },
+    )
+
+
+def _of_mapping(has: Json, stack: Json) -> tuple[str, str, Json]:
+    queue, function = _name_of(has["EventSourceArn"], stack), _name_of(has["FunctionName"], stack)
+    return (
+        "mapping of the function",
+        function,
+        {
+            "queue": queue,
+            "enabled": has.get("Enabled", True),
+            "batch": has.get("BatchSize"),
+            "partial failures": "ReportBatchItemFailures" in has.get("FunctionResponseTypes", ()),
+        },
+    )
+
+
+def _of_queue(has: Json, stack: Json) -> tuple[str, str, Json]:
+    redrive = has.get("RedrivePolicy", {})
+    dead = redrive.get("deadLetterTargetArn")
+    return (
+        "queue",
+        has["QueueName"],
+        {
+            "visibility timeout": has.get("VisibilityTimeout", 30),
+            "retention": has.get("MessageRetentionPeriod", 345_600),
+            "dead letters": None if dead is None else _name_of(dead, stack),
+            "receives": redrive.get("maxReceiveCount"),
+        },
+    )
+
+
+def _of_rule(has: Json, stack: Json) -> tuple[str, str, Json]:
+    bus = _name_of(has.get("EventBusName", "default"), stack)
+    targets = sorted(_name_of(each["Arn"], stack) for each in has.get("Targets", ()))
+    pattern = digest_of(has.get("EventPattern"))
+    return (
+        "rule",
+        has["Name"],
+        {"bus": bus, "state": has.get("State", "ENABLED"), "pattern": pattern, "targets": targets},
+    )
+
+
+def _of_schedule(has: Json, stack: Json) -> tuple[str, str, Json]:
+    return (
+        "schedule",
+        has["Name"],
+        {
+            "state": has.get("State", "ENABLED"),
+            "expression": has["ScheduleExpression"],
+            "time zone": has.get("ScheduleExpressionTimezone", "UTC"),
+            "target": _name_of(has["Target"]["Arn"], stack),
+        },
+    )
+
+
+def _of_machine(has: Json, _: Json) -> tuple[str, str, Json]:
+    definition = has["Definition"]
+    return (
+        "state machine",
+        has["StateMachineName"],
+        {"type": has["StateMachineType"], "definition": digest_of(definition)},
+    )
+
+
+_TOLD: Final = MappingProxyType(
+    {
+        "Lambda::Function": _of_function,
+        "Lambda::EventInvokeConfig": _of_retries,
+        "Lambda::EventSourceMapping": _of_mapping,
+        "SQS::Queue": _of_queue,
+        "Events::Rule": _of_rule,
+        "Scheduler::Schedule": _of_schedule,
+        "StepFunctions::StateMachine": _of_machine,
+    }
+)
+"""By type, without ``AWS::``."""
+
+
+SCHEMAS: Final = Path(__file__).with_name("terraform_schemas.json")
+
+
+def template(spec: PackageSpec) -> Template:
     """Return the template of the handlers alone, for the region that it is deployed in.
 
     Raises:
         ConfigError: a handler wants more time than Lambda gives.
     """
-    document = _document(wish, resources_of(Region(wish)), {})
-    told = (*notes(wish), *objects.notes(wish))
+    document = _document(spec, resources_of(AwsRegion(spec)), {})
+    told = (*notes(spec), *objects.notes(spec))
     return Template("aws.template.json", text_of(document), told)
 
 
-def cloudformation(wish: Wish, deployment: Deployment) -> tuple[Template, ...]:
+def cloudformation(spec: PackageSpec, deployment: Deployment) -> tuple[Template, ...]:
     """Return a template for each region.
 
     Raises:
         ConfigError: something in it is wrong.
     """
-    stacks = _stacks(wish, deployment)
-    _check(_configuration(wish, deployment, stacks))
-    made, told = [], (*_notes(wish, deployment), BESIDE)
+    stacks = _stacks(spec, deployment)
+    _check(_configuration(spec, deployment, stacks))
+    made, told = [], (*_notes_on(spec, deployment), BESIDE)
     for site, stack in zip(deployment.sites, stacks, strict=True):
-        document = _document(wish, stack, parameters(deployment))
+        document = _document(spec, stack, parameters(deployment))
         document["Metadata"] = {EXPECTED: entries_of(_expectations(deployment, stacks))}
         name = f"{site.region}.template.json"
         _check_template(document, site.region)
@@ -72,26 +206,26 @@ def cloudformation(wish: Wish, deployment: Deployment) -> tuple[Template, ...]:
     return tuple(made)
 
 
-def terraform(wish: Wish, deployment: Deployment) -> tuple[Template, ...]:
+def terraform(spec: PackageSpec, deployment: Deployment) -> tuple[Template, ...]:
     """Return one configuration for all regions.
 
     Raises:
         ConfigError: something in it is wrong.
     """
-    document = _configuration(wish, deployment, _stacks(wish, deployment))
+    document = _configuration(spec, deployment, _stacks(spec, deployment))
     _check(document)
-    return (Template("leeward.tf.json", text_of(document), _notes(wish, deployment)),)
+    return (Template("leeward.tf.json", text_of(document), _notes_on(spec, deployment)),)
 
 
-def _stacks(wish: Wish, deployment: Deployment) -> list[Json]:
+def _stacks(spec: PackageSpec, deployment: Deployment) -> list[Json]:
     """Return the resources of each region, by logical ids."""
     found = []
     homes = {each.name: each.region for each in deployment.tables}
     buckets = {each.name: each.region for each in deployment.buckets}
     for number, site in enumerate(deployment.sites):
         check_region(site.region)
-        region = Region(
-            wish._replace(declared=site.declared),
+        region = AwsRegion(
+            spec._replace(declared=site.declared),
             site.region,
             number > 0,
             deployment.standby_instances if number else None,
@@ -105,11 +239,11 @@ def _stacks(wish: Wish, deployment: Deployment) -> list[Json]:
             resources_around(region, deployment),
             failover_of(region, deployment),
         )
-        found.append(_merged(parts))
+        found.append(_merge(parts))
     return found
 
 
-def _merged(parts: tuple[Json, ...]) -> Json:
+def _merge(parts: tuple[Json, ...]) -> Json:
     found: Json = {}
     for part in parts:
         twice = sorted(found.keys() & part.keys())
@@ -122,7 +256,7 @@ def _merged(parts: tuple[Json, ...]) -> Json:
     return found
 
 
-def _configuration(wish: Wish, deployment: Deployment, stacks: list[Json]) -> Json:
+def _configuration(spec: PackageSpec, deployment: Deployment, stacks: list[Json]) -> Json:
     """Return the resources of all regions as Terraform has them."""
     made = Configuration("hashicorp/aws", VERSION, {"package": PACKAGE})
     for number, (site, stack) in enumerate(zip(deployment.sites, stacks, strict=True)):
@@ -167,7 +301,7 @@ def _check_template(document: Json, region: str) -> None:
         raise ConfigError(f"the template for {region}: cfn-lint finds {found[0]}")
 
 
-def _document(wish: Wish, resources: Json, given: Json) -> Json:
+def _document(spec: PackageSpec, resources: Json, given: Json) -> Json:
     if "{{resolve:" in json.dumps(resources):
         raise ConfigError(
             "something that becomes part of a template, such as a payload of a workflow, has "
@@ -176,20 +310,20 @@ def _document(wish: Wish, resources: Json, given: Json) -> Json:
         )
     found: Json = {
         "AWSTemplateFormatVersion": "2010-09-09",
-        "Description": f"The app {wish.app.name}; made by leeward.",
+        "Description": f"The app {spec.app.name}; made by leeward.",
     }
     return {**found, **({"Parameters": given} if given else {}), "Resources": resources}
 
 
-def _notes(wish: Wish, deployment: Deployment) -> tuple[str, ...]:
-    here = wish._replace(declared=deployment.sites[0].declared)
+def _notes_on(spec: PackageSpec, deployment: Deployment) -> tuple[str, ...]:
+    here = spec._replace(declared=deployment.sites[0].declared)
     made = {each.name for each in deployment.buckets} | deployment.away
-    told = [*notes(wish), *objects.notes(here, made)]
+    told = [*notes(spec), *objects.notes(here, made)]
     if not deployment.domain:
         told.append(
             "no domain in [export.aws]: no API, no health check and no DNS failover are made; "
             "leeward's own calls need none"
         )
-    elif any(seconds_of(each) > GATEWAY for each in of_kind(wish.app, Kind.CALL)):
+    elif any(seconds_of(each) > GATEWAY for each in of_kind(spec.app, Kind.CALL)):
         told.append(f"a function that is called through the domain answers within {GATEWAY} s")
     return tuple(told)

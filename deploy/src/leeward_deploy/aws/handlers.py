@@ -6,50 +6,51 @@ of the handler.
 
 Sources: the CloudFormation reference of Lambda, SQS, EventBridge, Scheduler and IAM; in Lambda's
 developer guide "Using Lambda with Amazon SQS" (the visibility timeout is six times that of the
-function) and "Configuring error handling settings for asynchronous invocation".
+function) and "Configuring error handling settings for asynchronous invocation"; "Schedule types in
+EventBridge Scheduler".
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
-from leeward.app.kit import Handler, Kind
+from leeward.app.kit import Handler, Kind, parse_schedule
 from leeward.errors import ConfigError
 from leeward.values import NOTHING
 from leeward_aws.runtime.call import OWN_SCHEDULE
 from leeward_deploy.aws import objects
-from leeward_deploy.aws.crontab import expression
-from leeward_deploy.aws.names import (
-    DEFAULT_BUS,
-    bus_id,
-    check_names,
-    check_order,
-    logical,
-    own_name,
-)
 from leeward_deploy.aws.roles import (
+    DEFAULT_BUS,
     RECEIVE,
     allow,
     arn,
+    arn_of,
+    bus_id,
+    check_names,
+    check_order,
     function_role,
+    logical,
+    may_invoke,
     may_scan,
+    may_send,
     of_app,
+    own_name,
     queue_arn,
+    resource,
     role,
 )
 from leeward_deploy.needs import (
     ORDERED,
-    DeadQueue,
     bucket_of,
     dead_queue,
     is_queued,
     retries_of,
     seconds_of,
-    shortened,
+    shorten,
 )
-from leeward_deploy.recipe import Site, Wish
+from leeward_deploy.recipe import PackageSpec, Site
 
 Json = dict[str, Any]
 
@@ -79,11 +80,49 @@ INPUT: Final = {
 """What a schedule tells its handler; Scheduler fills in what stands in angle brackets."""
 
 
-class Region(NamedTuple):
+def scheduler_expression(text: str) -> str:
+    """Return a crontab's line as an expression of Scheduler."""
+    found = parse_schedule(text)
+    days = _crontab_field(found.days, 1, 31)
+    weekdays = _crontab_field({each + 1 for each in found.weekdays}, 1, 7, steps=False)
+    if weekdays == "*":
+        weekdays = "?"
+    else:
+        days = "?"
+    parts = (
+        _crontab_field(found.minutes, 0, 59),
+        _crontab_field(found.hours, 0, 23),
+        days,
+        _crontab_field(found.months, 1, 12),
+        weekdays,
+        "*",
+    )
+    return f"cron({' '.join(parts)})"
+
+
+def _crontab_field(values: Iterable[int], first: int, last: int, *, steps: bool = True) -> str:
+    """Return values as a field: all, steps to the end, or a list of single ones and ranges."""
+    ordered = sorted(values)
+    if ordered == [*range(first, last + 1)]:
+        return "*"
+    if steps and len(ordered) > 2:
+        begin, step = ordered[0], ordered[1] - ordered[0]
+        if step > 1 and ordered == [*range(begin, last + 1, step)]:
+            return f"{begin}/{step}"
+    runs: list[list[int]] = []
+    for each in ordered:
+        if runs and each == runs[-1][-1] + 1:
+            runs[-1].append(each)
+        else:
+            runs.append([each])
+    return ",".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)
+
+
+class AwsRegion(NamedTuple):
     """An app in one region.
 
     Attributes:
-        wish: with the app, and with the names of what it uses there.
+        spec: with the app, and with the names of what it uses there.
         name: such as ``us-east-1``; empty for that of the stack.
         standby: it takes over, and runs no schedules until then.
         reserved: how many runs of a function are kept free for it; None for the account's pool.
@@ -94,7 +133,7 @@ class Region(NamedTuple):
         others: further regions that the app runs in, where its calls may go, too.
     """
 
-    wish: Wish
+    spec: PackageSpec
     name: str = ""
     standby: bool = False
     reserved: int | None = None
@@ -104,14 +143,14 @@ class Region(NamedTuple):
     others: tuple[Site, ...] = ()
 
 
-def resources_of(region: Region) -> Json:
+def resources_of(region: AwsRegion) -> Json:
     """Return what the handlers need, by logical ids.
 
     Raises:
         ConfigError: a handler wants more time than Lambda gives, or two would have one id.
     """
     found: Json = {}
-    for each in region.wish.app.handlers.values():
+    for each in region.spec.app.handlers.values():
         made = _of_handler(region, each)
         if found.keys() & made.keys():
             raise ConfigError(
@@ -123,62 +162,57 @@ def resources_of(region: Region) -> Json:
     return found
 
 
-def resource(type: str, /, **properties: Any) -> Json:
-    """Return a resource of CloudFormation; a property that is None is left out."""
-    given = {name: value for name, value in properties.items() if value is not None}
-    return {"Type": f"AWS::{type}", "Properties": given}
-
-
-def arn_of(id: str) -> Json:
-    """Return the ARN of a resource of the same template."""
-    return {"Fn::GetAtt": [id, "Arn"]}
-
-
-def _of_handler(region: Region, handler: Handler) -> Json:
-    wish, seconds = region.wish, seconds_of(handler)
+def _of_handler(region: AwsRegion, handler: Handler) -> Json:
+    spec, seconds = region.spec, seconds_of(handler)
     if seconds > LONGEST:
         raise ConfigError(
             f"the handler {handler.name!r} has a timeout of {seconds} s, and Lambda gives "
             f"{LONGEST} s; make it a workflow, or run it elsewhere"
         )
     if is_queued(handler):
-        found, statements = _queue(wish, handler, seconds)
+        found, statements = _queue(spec, handler, seconds)
     else:
-        dead = _dead(wish, handler)
+        dead = _dead(spec, handler)
         check_order(dead, ordered=False, told=f"what Lambda cannot bring to {handler.name!r} keeps")
         found = {f"{logical(handler.name)}DeadQueue": _dead_sqs(dead)}
         statements = [allow(["sqs:SendMessage"], queue_arn(dead))]
-        found |= _trigger(region, handler)
-    id, function = logical(handler.name), own_name(wish, handler)
-    is_told = bucket_of(wish.declared, handler) not in region.elsewhere
+        if handler.kind is Kind.SCHEDULE:
+            found |= _schedule(region, handler)
+        elif handler.kind is Kind.EVENT:
+            found |= _rule(region, handler)
+    id, function = logical(handler.name), own_name(spec, handler)
+    is_told = bucket_of(spec.declared, handler) not in region.elsewhere
     if handler.kind is Kind.OBJECT and is_told:
-        found |= objects.may_tell(wish, handler, id)
-        statements += objects.rights(wish, handler)
+        found |= objects.may_tell(spec, handler, id)
+        statements += objects.rights(spec, handler)
     if handler.scans is not None:
-        statements.append(may_scan(wish.declared, handler.scans, region.homes))
-    rights = of_app(wish.declared, region.homes, region.others, _queues(wish))
+        statements.append(may_scan(spec.declared, handler.scans, region.homes))
+    rights = of_app(spec.declared, region.homes, region.others, _queues(spec))
     found[f"{id}Role"] = function_role(function, [*statements, *rights])
+    variables = {"LEEWARD_FUNCTION": handler.name}
+    if not spec.declared.ordered:
+        variables["CLOUD_PROVIDER"] = spec.declared.order or "aws"
     found[id] = resource(
         "Lambda::Function",
         FunctionName=function,
         Code=CODE,
         Handler=HANDLER,
-        Runtime=f"python{wish.python}",
-        Architectures=[wish.arch],
+        Runtime=f"python{spec.python}",
+        Architectures=[spec.arch],
         MemorySize=MEMORY,
         Timeout=seconds,
         Role=arn_of(f"{id}Role"),
-        Environment={"Variables": _variables(wish, handler)},
+        Environment={"Variables": variables},
         ReservedConcurrentExecutions=region.reserved,
     )
     found[f"{id}Retries"] = _asynchronous(handler)
     return found
 
 
-def _queue(wish: Wish, handler: Handler, seconds: int) -> tuple[Json, list[Json]]:
+def _queue(spec: PackageSpec, handler: Handler, seconds: int) -> tuple[Json, list[Json]]:
     """Return the queues of a handler of messages with its trigger, and what it may do with them."""
     queue, id = handler.queue or handler.name, logical(handler.name)
-    dead = dead_queue(handler, queue, wish.entry.options)
+    dead = dead_queue(handler, queue, spec.entry.options)
     check_order(dead.name, ordered=queue.endswith(ORDERED), told=f"the queue {queue!r} keeps")
     own: Json = {
         "VisibilityTimeout": 6 * seconds,
@@ -196,37 +230,25 @@ def _queue(wish: Wish, handler: Handler, seconds: int) -> tuple[Json, list[Json]
         # Without this, messages that have failed are taken for done, and are gone.
         FunctionResponseTypes=["ReportBatchItemFailures"],
     )
-    return found, _queue_rights(queue, dead)
-
-
-def _queue_rights(queue: str, dead: DeadQueue) -> list[Json]:
-    if not dead.by_leeward:
-        send = allow(["sqs:SendMessage"], queue_arn(dead.name))
-        return [allow(RECEIVE, queue_arn(queue)), send]
-    return [
-        allow([*RECEIVE, "sqs:ChangeMessageVisibility", "sqs:GetQueueUrl"], queue_arn(queue)),
-        allow(["sqs:SendMessage", "sqs:GetQueueUrl"], queue_arn(dead.name)),
+    later = ["sqs:ChangeMessageVisibility"] if dead.by_leeward else []
+    find = ["sqs:GetQueueUrl"] if dead.by_leeward else []
+    return found, [
+        allow([*RECEIVE, *later, *find], queue_arn(queue)),
+        allow(["sqs:SendMessage", *find], queue_arn(dead.name)),
     ]
 
 
-def _trigger(region: Region, handler: Handler) -> Json:
-    """Return what calls a handler: a schedule, a rule, or nothing."""
-    if handler.kind is Kind.SCHEDULE:
-        return _schedule(region, handler)
-    return _rule(region, handler) if handler.kind is Kind.EVENT else {}
-
-
-def _schedule(region: Region, handler: Handler) -> Json:
+def _schedule(region: AwsRegion, handler: Handler) -> Json:
     """Return the schedule of a handler, and the role by which Scheduler calls it."""
-    wish, id = region.wish, logical(handler.name)
+    spec, id = region.spec, logical(handler.name)
     rights = [
-        allow(["lambda:InvokeFunction"], arn("lambda", f"function:{own_name(wish, handler)}")),
-        allow(["sqs:SendMessage"], queue_arn(_dead(wish, handler))),
+        allow(["lambda:InvokeFunction"], arn("lambda", f"function:{own_name(spec, handler)}")),
+        allow(["sqs:SendMessage"], queue_arn(_dead(spec, handler))),
     ]
     schedule = resource(
         "Scheduler::Schedule",
-        Name=shortened(f"{wish.app.name}-{handler.name}", 64),
-        ScheduleExpression=expression(str(handler.schedule)),
+        Name=shorten(f"{spec.app.name}-{handler.name}", 64),
+        ScheduleExpression=scheduler_expression(str(handler.schedule)),
         ScheduleExpressionTimezone="UTC",
         FlexibleTimeWindow={"Mode": "OFF"},
         # Two regions would do everything twice.
@@ -245,12 +267,12 @@ def _schedule(region: Region, handler: Handler) -> Json:
     }
 
 
-def _rule(region: Region, handler: Handler) -> Json:
+def _rule(region: AwsRegion, handler: Handler) -> Json:
     """Return the rule that hands events to a handler, and what it may do."""
-    wish = region.wish
-    id, dead = logical(handler.name), _dead(wish, handler)
-    bus = wish.declared.buses.get(str(handler.bus), str(handler.bus))
-    name = shortened(f"{wish.app.name}-{handler.name}", 64)
+    spec = region.spec
+    id, dead = logical(handler.name), _dead(spec, handler)
+    bus = spec.declared.buses.get(str(handler.bus), str(handler.bus))
+    name = shorten(f"{spec.app.name}-{handler.name}", 64)
     own = bus.rpartition("/")[2]
     # In the ARN of a rule, the bus that every account has is not named.
     source = arn("events", f"rule/{name}" if own == DEFAULT_BUS else f"rule/{own}/{name}")
@@ -269,23 +291,17 @@ def _rule(region: Region, handler: Handler) -> Json:
             }
         ],
     )
-    may_call = resource(
-        "Lambda::Permission",
-        Action="lambda:InvokeFunction",
-        FunctionName={"Ref": id},
-        Principal="events.amazonaws.com",
-        SourceArn=source,
-    )
+    condition = {"ArnEquals": {"aws:SourceArn": source}}
     return {
         f"{id}Event": rule,
-        f"{id}EventPermission": may_call,
-        f"{id}DeadQueuePolicy": _rule_may_send(f"{id}DeadQueue", dead, source),
+        f"{id}EventPermission": may_invoke(id, "events.amazonaws.com", source),
+        f"{id}DeadQueuePolicy": may_send(f"{id}DeadQueue", "events.amazonaws.com", dead, condition),
     }
 
 
-def _dead(wish: Wish, handler: Handler) -> str:
+def _dead(spec: PackageSpec, handler: Handler) -> str:
     """Return the queue of what a handler has failed with that Lambda calls."""
-    return dead_queue(handler, handler.name, wish.entry.options).name
+    return dead_queue(handler, handler.name, spec.entry.options).name
 
 
 def _asynchronous(handler: Handler) -> Json:
@@ -307,19 +323,6 @@ def _asynchronous(handler: Handler) -> Json:
     )
 
 
-def _rule_may_send(id: str, queue: str, rule: Json) -> Json:
-    """Return a policy of a queue: one rule may put there what it could not deliver."""
-    statement = {
-        "Effect": "Allow",
-        "Principal": {"Service": "events.amazonaws.com"},
-        "Action": "sqs:SendMessage",
-        "Resource": queue_arn(queue),
-        "Condition": {"ArnEquals": {"aws:SourceArn": rule}},
-    }
-    document = {"Version": "2012-10-17", "Statement": [statement]}
-    return resource("SQS::QueuePolicy", Queues=[{"Ref": id}], PolicyDocument=document)
-
-
 def _dead_sqs(name: str) -> Json:
     return _sqs(name, {"MessageRetentionPeriod": RETENTION})
 
@@ -331,34 +334,25 @@ def _sqs(name: str, properties: Json) -> Json:
     )
 
 
-def _variables(wish: Wish, handler: Handler) -> Json:
-    found = {"LEEWARD_FUNCTION": handler.name}
-    declared = wish.declared
-    return found if declared.ordered else {**found, "CLOUD_PROVIDER": declared.order or "aws"}
-
-
-def notes(wish: Wish) -> tuple[str, ...]:
+def notes(spec: PackageSpec) -> tuple[str, ...]:
     """Return what cannot be said of the handlers, and what clients have to know of them."""
-    untold = sorted(_queues(wish) - {*wish.declared.queues})
-    queues = [
+    untold = sorted(_queues(spec) - {*spec.declared.queues})
+    queues = (
         f"{each}: a client puts calls into this queue if it is opened with the app, or if "
         f"leeward.toml has `queue = true` in [functions.{each}]; any other client calls the Lambda "
         "function of this name, past the queue"
         for each in untold
-    ]
-    return (*queues, *_too_many_retries(wish))
-
-
-def _queues(wish: Wish) -> set[str]:
-    """Return the queues of messages, as leeward.toml or the app has them."""
-    own = {each.queue for each in wish.app.handlers.values() if each.queue}
-    return own | {*wish.declared.queues}
-
-
-def _too_many_retries(wish: Wish) -> tuple[str, ...]:
-    return tuple(
+    )
+    retries = (
         f"{each.name}: {each.retries} retries are wanted, and an asynchronous call of Lambda has "
         f"{MOST_RETRIES} at most"
-        for each in wish.app.handlers.values()
+        for each in spec.app.handlers.values()
         if not is_queued(each) and (each.retries or 0) > MOST_RETRIES
     )
+    return (*queues, *retries)
+
+
+def _queues(spec: PackageSpec) -> set[str]:
+    """Return the queues of messages, as leeward.toml or the app has them."""
+    own = {each.queue for each in spec.app.handlers.values() if each.queue}
+    return own | {*spec.declared.queues}

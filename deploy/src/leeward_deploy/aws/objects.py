@@ -16,13 +16,20 @@ from collections.abc import Collection, Iterator
 from itertools import combinations
 from shlex import quote
 from typing import Any, Final
+from urllib.parse import quote_plus
 
 from leeward.app.kit import Handler, Kind
 from leeward.errors import ConfigError
-from leeward_deploy.aws.names import logical, own_name
-from leeward_deploy.aws.roles import allow, queue_arn
+from leeward_deploy.aws.roles import (
+    allow,
+    arn_of,
+    logical,
+    may_invoke,
+    may_send,
+    own_name,
+)
 from leeward_deploy.needs import bucket_of, of_kind, prefixes_of
-from leeward_deploy.recipe import Wish
+from leeward_deploy.recipe import PackageSpec
 from leeward_deploy.terraform import unique
 
 Json = dict[str, Any]
@@ -30,49 +37,26 @@ Json = dict[str, Any]
 EVENTS: Final = "s3:ObjectCreated:*"
 
 
-def may_tell(wish: Wish, handler: Handler, id: str) -> Json:
-    """Return what lets one bucket send to the queue of a handler, or call its function.
-
-    Args:
-        wish: with what `leeward.toml` names.
-        handler: of objects.
-        id: of the handler, in the template.
-    """
-    bucket = _arn(bucket_of(wish.declared, handler))
-    account = {"Ref": "AWS::AccountId"}
+def may_tell(spec: PackageSpec, handler: Handler, id: str) -> Json:
+    """Return what lets one bucket send to the queue of a handler, or call its function."""
+    bucket, account = _arn(bucket_of(spec.declared, handler)), {"Ref": "AWS::AccountId"}
+    service = "s3.amazonaws.com"
     if not handler.queued:
-        properties = {
-            "Action": "lambda:InvokeFunction",
-            "FunctionName": {"Ref": id},
-            "Principal": "s3.amazonaws.com",
-            "SourceArn": bucket,
-            "SourceAccount": account,
-        }
-        return {f"{id}Permission": {"Type": "AWS::Lambda::Permission", "Properties": properties}}
-    statement = {
-        "Effect": "Allow",
-        "Principal": {"Service": "s3.amazonaws.com"},
-        "Action": "sqs:SendMessage",
-        "Resource": queue_arn(handler.name),
-        "Condition": {
-            "ArnEquals": {"aws:SourceArn": bucket},
-            "StringEquals": {"aws:SourceAccount": account},
-        },
+        return {f"{id}Permission": may_invoke(id, service, bucket, account)}
+    condition = {
+        "ArnEquals": {"aws:SourceArn": bucket},
+        "StringEquals": {"aws:SourceAccount": account},
     }
-    policy: Json = {
-        "Queues": [{"Ref": f"{id}Queue"}],
-        "PolicyDocument": {"Version": "2012-10-17", "Statement": [statement]},
-    }
-    return {f"{id}QueuePolicy": {"Type": "AWS::SQS::QueuePolicy", "Properties": policy}}
+    return {f"{id}QueuePolicy": may_send(f"{id}Queue", service, handler.name, condition)}
 
 
-def rights(wish: Wish, handler: Handler) -> list[Json]:
+def rights(spec: PackageSpec, handler: Handler) -> list[Json]:
     """Return what a handler may do with its objects, and where it puts some.
 
     Raises:
         ConfigError: a role would read a prefix as a pattern, and allow more.
     """
-    bucket, written = bucket_of(wish.declared, handler), prefixes_of(wish.declared, handler)
+    bucket, written = bucket_of(spec.declared, handler), prefixes_of(spec.declared, handler)
     for prefix in (handler.prefix, *(each.prefix for each in written)):
         if re.search(r"[*?]|[$%]\{", prefix):
             raise ConfigError(
@@ -90,25 +74,25 @@ def rights(wish: Wish, handler: Handler) -> list[Json]:
     return found
 
 
-def with_notifications(made: Json, wish: Wish, bucket: str) -> Json:
+def with_notifications(made: Json, spec: PackageSpec, bucket: str) -> Json:
     """Return a bucket that is made here, so that it tells the app's handlers of its objects.
-
-    Args:
-        made: the resource.
-        wish: with the app, and with the names of what it uses there.
-        bucket: its own name.
 
     Raises:
         ConfigError: S3 does not take two notifications for the same objects.
     """
     queues, functions, needed = [], [], []
-    for each in _handlers_of(wish, bucket):
-        id, told = logical(each.name), _told(each)
+    for each in _handlers_of(spec, bucket):
+        # What a bucket tells a handler, as CloudFormation has it.
+        configuration: Json = {"Event": EVENTS}
+        if each.prefix:
+            rule = {"Name": "prefix", "Value": _filter(each.prefix)}
+            configuration["Filter"] = {"S3Key": {"Rules": [rule]}}
+        id, told = logical(each.name), configuration
         needed.append(f"{id}QueuePolicy" if each.queued else f"{id}Permission")
         if each.queued:
-            queues.append({**told, "Queue": {"Fn::GetAtt": [f"{id}Queue", "Arn"]}})
+            queues.append({**told, "Queue": arn_of(f"{id}Queue")})
         else:
-            functions.append({**told, "Function": {"Fn::GetAtt": [id, "Arn"]}})
+            functions.append({**told, "Function": arn_of(id)})
     if not needed:
         return made
     found: Json = {"QueueConfigurations": queues, "LambdaConfigurations": functions}
@@ -117,19 +101,15 @@ def with_notifications(made: Json, wish: Wish, bucket: str) -> Json:
     return {**made, "Properties": properties, "DependsOn": needed}
 
 
-def notes(wish: Wish, made: Collection[str] = ()) -> Iterator[str]:
+def notes(spec: PackageSpec, made: Collection[str] = ()) -> Iterator[str]:
     """Yield the command that sets the notifications of each bucket but those that are made here.
-
-    Args:
-        wish: with the app.
-        made: own names of buckets.
 
     Raises:
         ConfigError: S3 does not take two notifications for the same objects.
     """
-    buckets = {bucket_of(wish.declared, each) for each in of_kind(wish.app, Kind.OBJECT)}
+    buckets = {bucket_of(spec.declared, each) for each in of_kind(spec.app, Kind.OBJECT)}
     for bucket in unique(buckets.difference(made)):
-        told = json.dumps(_by_command(wish, _handlers_of(wish, bucket)), separators=(",", ":"))
+        told = json.dumps(_by_command(spec, _handlers_of(spec, bucket)), separators=(",", ":"))
         yield (
             f"{bucket}: after the stack is there, let the bucket tell of its objects; the command "
             "replaces whatever notifications it has: aws s3api "
@@ -138,10 +118,10 @@ def notes(wish: Wish, made: Collection[str] = ()) -> Iterator[str]:
         )
 
 
-def _handlers_of(wish: Wish, bucket: str) -> list[Handler]:
+def _handlers_of(spec: PackageSpec, bucket: str) -> list[Handler]:
     """Return the handlers of a bucket's objects; no two are for the same ones."""
-    handlers = of_kind(wish.app, Kind.OBJECT)
-    own = [each for each in handlers if bucket_of(wish.declared, each) == bucket]
+    handlers = of_kind(spec.app, Kind.OBJECT)
+    own = [each for each in handlers if bucket_of(spec.declared, each) == bucket]
     for one, other in combinations(own, 2):
         if one.prefix.startswith(other.prefix) or other.prefix.startswith(one.prefix):
             raise ConfigError(
@@ -152,23 +132,12 @@ def _handlers_of(wish: Wish, bucket: str) -> list[Handler]:
     return own
 
 
-def _told(handler: Handler) -> Json:
-    """Return what a bucket tells a handler, as CloudFormation has it."""
-    found: Json = {"Event": EVENTS}
-    if handler.prefix:
-        rule = {"Name": "prefix", "Value": _filter(handler.prefix)}
-        found["Filter"] = {"S3Key": {"Rules": [rule]}}
-    return found
-
-
 def _filter(prefix: str) -> str:
     """Return the beginning of keys as a filter has it: encoded as keys are in what S3 tells."""
-    from urllib.parse import quote_plus
-
     return quote_plus(prefix, safe="/*").replace("~", "%7E")
 
 
-def _by_command(wish: Wish, handlers: list[Handler]) -> Json:
+def _by_command(spec: PackageSpec, handlers: list[Handler]) -> Json:
     """Return the notifications of a bucket, as S3 itself has them."""
     found: dict[str, list[Json]] = {}
     for each in handlers:
@@ -180,7 +149,7 @@ def _by_command(wish: Wish, handlers: list[Handler]) -> Json:
         if each.queued:
             told["QueueArn"] = place.format("sqs", each.name)
         else:
-            function = f"function:{own_name(wish, each)}"
+            function = f"function:{own_name(spec, each)}"
             told["LambdaFunctionArn"] = place.format("lambda", function)
         kind = "QueueConfigurations" if each.queued else "LambdaFunctionConfigurations"
         found.setdefault(kind, []).append(told)

@@ -11,7 +11,15 @@ from typing import Final
 
 from leeward_deploy.aws.export import cloudformation, template, terraform
 from leeward_deploy.aws.handlers import HANDLER
-from leeward_deploy.recipe import Command, Limit, Recipe, System, Wish, known_python, same_versions
+from leeward_deploy.recipe import (
+    Command,
+    Limit,
+    PackageSpec,
+    Recipe,
+    System,
+    known_python,
+    same_versions,
+)
 
 PYTHONS: Final = ("3.11", "3.12", "3.13", "3.14")
 
@@ -32,25 +40,25 @@ LIMITS: Final = (
 )
 
 
-def recipe(wish: Wish) -> Recipe:
+def recipe(spec: PackageSpec) -> Recipe:
     """Return what Lambda wants; the entry point ``aws`` of ``leeward.packagers``.
 
     Raises:
         ConfigError: Lambda has no such Python.
     """
-    known_python(wish, PYTHONS, "Lambda", '"Lambda runtimes"')
+    known_python(spec, PYTHONS, "Lambda", '"Lambda runtimes"')
     return Recipe(
         entry="handler.py",
         statement='lambda_handler = {app}.handler("aws")',
-        requires=same_versions("leeward-aws"),
-        system=_system(wish.python),
+        requires=same_versions("aws"),
+        system=_system(spec.python),
         limits=LIMITS,
-        commands=partial(_commands, wish),
-        template=partial(template, wish),
+        commands=partial(_commands, spec),
+        template=partial(template, spec),
         provided=("boto3", "botocore"),
         exports={
-            "terraform": partial(terraform, wish),
-            "cloudformation": partial(cloudformation, wish),
+            "terraform": partial(terraform, spec),
+            "cloudformation": partial(cloudformation, spec),
         },
     )
 
@@ -71,16 +79,16 @@ def _system(python: str) -> System:
     )
 
 
-def _commands(wish: Wish, out: str) -> tuple[Command, ...]:
+def _commands(spec: PackageSpec, out: str) -> tuple[Command, ...]:
     """Return what deploys the package."""
-    runtime = f"Runtime python{wish.python}, Architectures [{wish.arch}]"
+    runtime = f"Runtime python{spec.python}, Architectures [{spec.arch}]"
     template = f"{out}/aws.template.json"
     return (
         Command(
             "CloudFormation",
             f"aws cloudformation package --template-file {template} --s3-bucket BUCKET "
             f"--output-template-file {out}/packaged.json && aws cloudformation deploy "
-            f"--template-file {out}/packaged.json --stack-name {wish.app.name} --s3-bucket BUCKET "
+            f"--template-file {out}/packaged.json --stack-name {spec.app.name} --s3-bucket BUCKET "
             "--capabilities CAPABILITY_IAM",
             "the template is written with --template; the first command uploads the zip",
         ),

@@ -1,15 +1,21 @@
-"""What a handler may do on AWS: its own log, its own queues, and what ``leeward.toml`` names.
+"""Names of a template, and what a handler may do on AWS: what ``leeward.toml`` names, and its own.
+
+Names are logical ids, and what AWS calls the functions of an app. Its own are its log and queues.
 
 Source: the tables of actions in the service authorization reference; docs/aws.md, "Permissions".
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, Final
 
+from leeward.app.kit import Handler
+from leeward.errors import ConfigError
 from leeward.values import NOTHING
-from leeward_deploy.recipe import Declared, Site
+from leeward_deploy.needs import ORDERED
+from leeward_deploy.recipe import Declared, PackageSpec, Site
 
 Json = dict[str, Any]
 
@@ -21,6 +27,9 @@ PUT: Final = ["sqs:SendMessage", "sqs:GetQueueUrl"]
 RECEIVE: Final = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"]
 """What Lambda does with a queue in the name of the function."""
 
+DEFAULT_BUS: Final = "default"
+"""The bus that every account has."""
+
 
 def arn(service: str, resource: str, region: str = "${AWS::Region}") -> Json:
     """Return the ARN of something in the account, in the region of the stack or another one."""
@@ -28,11 +37,51 @@ def arn(service: str, resource: str, region: str = "${AWS::Region}") -> Json:
     return {"Fn::Sub": f"arn:${{AWS::Partition}}:{service}:{place}:{resource}"}
 
 
-def named(service: str, kind: str, name: str, homes: Mapping[str, str] = NOTHING) -> Json | str:
+def arn_for(service: str, kind: str, name: str, homes: Mapping[str, str] = NOTHING) -> Json | str:
     """Return the ARN of what ``leeward.toml`` names: there, too, it may be an ARN."""
     if name.startswith("arn:"):
         return name
     return arn(service, f"{kind}{name}", homes.get(name) or "${AWS::Region}")
+
+
+def resource(type: str, /, **properties: Any) -> Json:
+    """Return a resource of CloudFormation; a property that is None is left out."""
+    given = {name: value for name, value in properties.items() if value is not None}
+    return {"Type": f"AWS::{type}", "Properties": given}
+
+
+def arn_of(id: str) -> Json:
+    """Return the ARN of a resource of the same template."""
+    return {"Fn::GetAtt": [id, "Arn"]}
+
+
+def may_invoke(id: str, service: str, source: Json, account: Json | None = None) -> Json:
+    """Return what lets a service call the function `id` for one source."""
+    return resource(
+        "Lambda::Permission",
+        Action="lambda:InvokeFunction",
+        FunctionName={"Ref": id},
+        Principal=service,
+        SourceArn=source,
+        SourceAccount=account,
+    )
+
+
+def may_send(id: str, service: str, queue: str, condition: Json) -> Json:
+    """Return the policy of the queue `id`, whose name is `queue`: a service may send to it."""
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Service": service},
+        "Action": "sqs:SendMessage",
+        "Resource": queue_arn(queue),
+        "Condition": condition,
+    }
+    return resource("SQS::QueuePolicy", Queues=[{"Ref": id}], PolicyDocument=policy_of([statement]))
+
+
+def policy_of(statements: list[Json]) -> Json:
+    """Return a policy."""
+    return {"Version": "2012-10-17", "Statement": statements}
 
 
 def queue_arn(queue: str) -> Json:
@@ -62,7 +111,7 @@ def of_app(
     sites = (Site("${AWS::Region}", declared), *others)
     found = []
     if declared.tables:
-        tables = (named("dynamodb", "table/", each, homes) for each in _own(declared.tables))
+        tables = (arn_for("dynamodb", "table/", each, homes) for each in _own(declared.tables))
         found.append(allow(TABLE, *tables))
     if declared.buses:
         buses = _everywhere(
@@ -117,7 +166,7 @@ def _everywhere(
     """Return the ARNs of what regions name, each once: there, too, it may be an ARN."""
     found: list[Json | str] = []
     for region, there in names.items():
-        arns = (named(service, kind, each, {each: region}) for each in _own(there))
+        arns = (arn_for(service, kind, each, {each: region}) for each in _own(there))
         found += [each for each in arns if each not in found]
     return found
 
@@ -125,7 +174,7 @@ def _everywhere(
 def may_scan(declared: Declared, table: str, homes: Mapping[str, str] = NOTHING) -> Json:
     """Return the statement for a handler that reads a table whole, which few may."""
     own = declared.tables.get(table, table)
-    return allow(["dynamodb:Scan"], named("dynamodb", "table/", own, homes))
+    return allow(["dynamodb:Scan"], arn_for("dynamodb", "table/", own, homes))
 
 
 def function_role(function: str, statements: list[Json]) -> Json:
@@ -135,30 +184,79 @@ def function_role(function: str, statements: list[Json]) -> Json:
     return role("lambda.amazonaws.com", [logs, *statements])
 
 
-def role(service: str, statements: list[Json], *, of_account: bool = False) -> Json:
-    """Return a role that a service of AWS takes on.
+def role(service: str | list[str], statements: list[Json], *, of_account: bool = False) -> Json:
+    """Return a role that a service of AWS takes on, or each of some.
 
     Args:
         service: such as ``lambda.amazonaws.com``.
         statements: what it may do.
         of_account: only in the name of this account.
     """
-    trust: Json = {
-        "Effect": "Allow",
-        "Principal": {"Service": service},
-        "Action": "sts:AssumeRole",
-    }
+    trust: Json = {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}
     if of_account:
         trust["Condition"] = {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
-    policy = {"Version": "2012-10-17", "Statement": statements}
-    return {
-        "Type": "AWS::IAM::Role",
-        "Properties": {
-            "AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": [trust]},
-            "Policies": [{"PolicyName": "leeward", "PolicyDocument": policy}],
-        },
-    }
+    return resource(
+        "IAM::Role",
+        AssumeRolePolicyDocument=policy_of([trust]),
+        Policies=[{"PolicyName": "leeward", "PolicyDocument": policy_of(statements)}],
+    )
 
 
 def _own(names: Any) -> list[str]:
     return sorted(set(names.values()))
+
+
+def own_name(spec: PackageSpec, handler: Handler) -> str:
+    """Return the name of a handler's function: that by which clients call it.
+
+    They may know it by an ARN, and by one of its versions or aliases.
+    """
+    known = spec.declared.functions.get(handler.name, handler.name)
+    return known.rpartition(":function:")[2].partition(":")[0]
+
+
+def bus_id(bus: str) -> str:
+    """Return the logical id of a bus."""
+    return f"{logical(bus)}Bus"
+
+
+def logical(name: str) -> str:
+    """Return the logical id of something: letters and digits."""
+    words = re.split(r"[^A-Za-z0-9]+", name)
+    return "".join(word[:1].upper() + word[1:] for word in words)
+
+
+def check_names(resources: Mapping[str, Any]) -> None:
+    """Check that no two functions or queues have one name, which an apply would make one.
+
+    Raises:
+        ConfigError: two have.
+    """
+    known: dict[tuple[str, str], str] = {}
+    for id, each in resources.items():
+        properties = each["Properties"]
+        name = properties.get("QueueName") or properties.get("FunctionName")
+        if isinstance(name, str) and known.setdefault((each["Type"], name), id) != id:
+            raise ConfigError(
+                f"{known[each['Type'], name]} and {id} would both be {name!r}; give one of them "
+                "another name, in the app, in dead_letters of the entry file, or in leeward.toml"
+            )
+
+
+def check_order(dead: str, *, ordered: bool, told: str) -> None:
+    """Check that a dead-letter queue is of the same kind as what it is for: SQS takes no other.
+
+    Args:
+        dead: its name.
+        ordered: what it is for keeps an order.
+        told: what that is, for the message.
+
+    Raises:
+        ConfigError: one of them keeps an order, and the other does not.
+    """
+    if dead.endswith(ORDERED) != ordered:
+        no, how = ("an", "with") if ordered else ("no", "without")
+        raise ConfigError(
+            f"{told} {no} order, and so must the queue of its dead letters, {dead!r}; name one "
+            f"{how} {ORDERED} at its end in dead_letters of the entry file"
+        )

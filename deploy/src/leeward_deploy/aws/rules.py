@@ -1,5 +1,7 @@
 """What AWS refuses that no schema knows: values, names, and roles that are too wide.
 
+What cfn-lint finds in a template counts, too, where that is installed.
+
 Sources: Route 53's API reference (`HealthCheckConfig`), that of EventBridge Scheduler
 (`CreateSchedule`), "Lambda quotas", SQS's (`CreateQueue`), "Restrictions on Lambda@Edge".
 """
@@ -9,10 +11,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from importlib.util import find_spec
 from typing import Any, Final
 
 from leeward_deploy.aws.terraform import ACCOUNT, PARTITION
-from leeward_deploy.terraform_check import DNS_NAME, Rule, between, like, one_of
+from leeward_deploy.terraform import DNS_NAME, Rule, between, like, one_of
 
 LONGEST_POLICY: Final = 10_240
 """Characters of the policies of a role. Source: "IAM and AWS STS quotas"."""
@@ -26,6 +29,17 @@ _NAMED: Final = re.compile(
 
 _WIDE: Final = "is wider than it must be: a role names each action and each resource"
 
+_HEALTH: Final = "aws_route53_health_check"
+
+_SCHEDULE: Final = "aws_scheduler_schedule"
+
+_FUNCTION: Final = "aws_lambda_function"
+
+_QUEUE: Final = "aws_sqs_queue"
+
+LOCAL: Final = "W3002"
+"""Its word on a path in place of an object in S3, which `aws cloudformation package` uploads."""
+
 
 def _statements(policy: Any) -> Iterator[dict[str, Any]]:
     """Yield the statements of a policy, which is a text of JSON."""
@@ -37,8 +51,8 @@ def _is_narrow(policy: Any) -> bool:
     """Return whether a policy names what may be done, and to what."""
     return all(
         {"Action", "Resource"} <= statement.keys()
-        and not any("*" in action for action in _listed(statement["Action"]))
-        and all(map(_names_something, _listed(statement["Resource"])))
+        and not any("*" in action for action in _as_list(statement["Action"]))
+        and all(map(_names_something, _as_list(statement["Resource"])))
         for statement in _statements(policy)
     )
 
@@ -59,7 +73,7 @@ def _names_something(resource: str) -> bool:
     return bool(_NAMED.fullmatch(re.sub(r"\$\{[^{}]+\}", "known", resource)))
 
 
-def _listed(value: Any) -> list[str]:
+def _as_list(value: Any) -> list[str]:
     return [value] if isinstance(value, str) else list(value or ())
 
 
@@ -68,22 +82,17 @@ def _trusts_services(policy: Any) -> bool:
     return all(
         isinstance(each.get("Principal"), dict)
         and each["Principal"].keys() == {"Service"}
-        and all(name.endswith(".amazonaws.com") for name in _listed(each["Principal"]["Service"]))
+        and all(name.endswith(".amazonaws.com") for name in _as_list(each["Principal"]["Service"]))
         for each in _statements(policy)
     )
 
 
-def _queue_is_closed(policy: Any) -> bool:
+def _has_source(policy: Any) -> bool:
     """Return whether a queue is open only for a named source."""
     return all(
         each.get("Principal") != "*" and each.get("Condition") for each in _statements(policy)
     )
 
-
-_HEALTH: Final = "aws_route53_health_check"
-_SCHEDULE: Final = "aws_scheduler_schedule"
-_FUNCTION: Final = "aws_lambda_function"
-_QUEUE: Final = "aws_sqs_queue"
 
 RULES: Final = (
     Rule(_HEALTH, "request_interval", *one_of(10, 30, of=" seconds; set interval in [export.aws]")),
@@ -136,6 +145,19 @@ RULES: Final = (
          "characters; name less in leeward.toml, or make two apps"),
     Rule("aws_iam_role", "assume_role_policy", _trusts_services,
          "must be taken on by services of AWS alone"),
-    Rule("aws_sqs_queue_policy", "policy", _queue_is_closed,
+    Rule("aws_sqs_queue_policy", "policy", _has_source,
          "must be for a named source, by a condition"),
 )  # fmt: skip
+
+
+def errors_in(template: str, region: str) -> tuple[str, ...]:
+    """Return its errors and warnings for a region; empty where it is not installed."""
+    if find_spec("cfnlint") is None:
+        return ()
+    from cfnlint.api import lint  # type: ignore[import-untyped]
+
+    return tuple(
+        f"{each.rule.id}: {each.message}"
+        for each in lint(template, regions=[region])
+        if each.rule.id[0] in "EW" and each.rule.id != LOCAL
+    )

@@ -14,8 +14,8 @@ import re
 from collections.abc import Sequence
 from typing import Any, Final
 
-from leeward_deploy.edge.exports import Edge, Export, refused
-from leeward_deploy.edge.rules import FORBIDDEN, Rule, is_prefix, stem
+from leeward_deploy.edge.exports import Edge, EdgeExport, rule_error
+from leeward_deploy.edge.rules import FORBIDDEN, EdgeRule, is_prefix, stem
 from leeward_deploy.recipe import Command
 
 Json = dict[str, Any]
@@ -40,14 +40,14 @@ NOTES: Final = (
 )
 
 
-def export(rules: Sequence[Rule]) -> Export:
+def export(rules: Sequence[EdgeRule]) -> EdgeExport:
     """Return the template.
 
     Raises:
         ConfigError: a rule is not one that Front Door runs.
     """
     if len(rules) > MOST_RULES:
-        raise refused(
+        raise rule_error(
             rules[MOST_RULES],
             f"it is one of {len(rules)}, and Front Door takes {MOST_RULES} in a rule set",
             "put the rest into a file of its own",
@@ -64,7 +64,7 @@ def export(rules: Sequence[Rule]) -> Export:
         "resources": resources,
     }
     files = {FILE: json.dumps(document, indent=2) + "\n"}
-    return Export(files, NOTES, _commands(bool(others), bool(denials)))
+    return EdgeExport(files, NOTES, _commands(bool(others), bool(denials)))
 
 
 def _commands(has_rules: bool, has_denials: bool) -> tuple[Command, ...]:
@@ -98,12 +98,24 @@ def _commands(has_rules: bool, has_denials: bool) -> tuple[Command, ...]:
     return tuple(found)
 
 
-def _rule_set(rules: Sequence[Rule]) -> list[Json]:
+def _rule_set(rules: Sequence[EdgeRule]) -> list[Json]:
     own = f"[concat(parameters('profile'), '/{RULE_SET}')]"
     kind = "Microsoft.Cdn/profiles/ruleSets"
     found: list[Json] = [{"type": kind, "apiVersion": "2024-02-01", "name": own}]
     for order, rule in enumerate(rules, 1):
         name = f"r{order}{rule.name.replace('-', '')}"
+        conditions = []
+        if rule.path != "/*":
+            operator = "BeginsWith" if is_prefix(rule.path) else "Equal"
+            conditions.append(
+                _condition("UrlPath", "UrlPathMatch", operator, [stem(rule.path)], False)
+            )
+        countries = rule.countries or rule.except_countries
+        if countries:
+            negated = bool(rule.except_countries)
+            conditions.append(
+                _condition("RemoteAddress", "RemoteAddress", "GeoMatch", [*countries], negated)
+            )
         found.append(
             {
                 "type": f"{kind}/rules",
@@ -112,26 +124,12 @@ def _rule_set(rules: Sequence[Rule]) -> list[Json]:
                 "dependsOn": [f"[resourceId('{kind}', parameters('profile'), '{RULE_SET}')]"],
                 "properties": {
                     "order": order,
-                    "conditions": _conditions(rule),
+                    "conditions": conditions,
                     "actions": _actions(rule),
                     # Without this, later rules would change what this one has left.
                     "matchProcessingBehavior": "Stop",
                 },
             }
-        )
-    return found
-
-
-def _conditions(rule: Rule) -> list[Json]:
-    found = []
-    if rule.path != "/*":
-        operator = "BeginsWith" if is_prefix(rule.path) else "Equal"
-        found.append(_condition("UrlPath", "UrlPathMatch", operator, [stem(rule.path)], False))
-    countries = rule.countries or rule.except_countries
-    if countries:
-        negated = bool(rule.except_countries)
-        found.append(
-            _condition("RemoteAddress", "RemoteAddress", "GeoMatch", [*countries], negated)
         )
     return found
 
@@ -149,7 +147,7 @@ def _condition(name: str, kind: str, operator: str, values: list[str], negated: 
     }
 
 
-def _actions(rule: Rule) -> list[Json]:
+def _actions(rule: EdgeRule) -> list[Json]:
     found = [_redirect(rule)] if rule.redirect is not None else []
     if rule.rewrite is not None:
         found.append(
@@ -164,14 +162,15 @@ def _actions(rule: Rule) -> list[Json]:
     for name, headers in (("Request", rule.request), ("Response", rule.response)):
         for each in headers.names:
             if _OWN.fullmatch(each):
-                raise refused(rule, f"Front Door writes {each} itself", "choose another header")
+                raise rule_error(rule, f"Front Door writes {each} itself", "choose another header")
             action: Json = {"headerAction": "Delete", "headerName": each}
             if each in headers.set:
-                value = _literal(headers.set[each])
+                # ARM takes what is in brackets for an expression; two of them stand for one.
+                value = re.sub(r"^\[", "[[", headers.set[each])
                 action = {"headerAction": "Overwrite", "headerName": each, "value": value}
             found.append(_action(f"Modify{name}Header", "Header", **action))
     if len(found) > MOST_ACTIONS:
-        raise refused(
+        raise rule_error(
             rule,
             f"it wants {len(found)} actions, and Front Door takes {MOST_ACTIONS} in a rule",
             "change fewer headers here, and the others at the origin",
@@ -179,7 +178,7 @@ def _actions(rule: Rule) -> list[Json]:
     return found
 
 
-def _redirect(rule: Rule) -> Json:
+def _redirect(rule: EdgeRule) -> Json:
     assert rule.redirect is not None
     path, host, status = rule.redirect
     if is_prefix(path):
@@ -201,12 +200,7 @@ def _action(name: str, kind: str, **parameters: Any) -> Json:
     return {"name": name, "parameters": {"typeName": type_name, **parameters}}
 
 
-def _literal(text: str) -> str:
-    """Return a text as it is: ARM takes what is in brackets for an expression."""
-    return f"[{text}" if text.startswith("[") else text
-
-
-def _firewall(rules: Sequence[Rule]) -> Json:
+def _firewall(rules: Sequence[EdgeRule]) -> Json:
     return {
         "type": "Microsoft.Network/FrontDoorWebApplicationFirewallPolicies",
         "apiVersion": "2024-02-01",
@@ -236,7 +230,7 @@ def _firewall(rules: Sequence[Rule]) -> Json:
     }
 
 
-def _matches(rule: Rule) -> list[Json]:
+def _matches(rule: EdgeRule) -> list[Json]:
     # The firewall sees a URL with its host or without; both begin with the path after it.
     end = "" if is_prefix(rule.path) else r"(\?|$)"
     pattern = rf"^(https?://[^/?#]*)?{re.escape(stem(rule.path))}{end}"

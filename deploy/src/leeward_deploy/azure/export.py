@@ -9,14 +9,27 @@ from typing import Final
 from leeward.adapter.looking import Expected
 from leeward.app.kit import HEALTH_PATH
 from leeward.errors import ConfigError
-from leeward_deploy.azure.failover import CERTIFICATE, add_failover, host_of
-from leeward_deploy.azure.host import route_of
 from leeward_deploy.azure.rules import RULES
-from leeward_deploy.azure.surroundings import add_buckets, add_tables, add_topics, homes_of
-from leeward_deploy.azure.template import DATA, VARIABLES, VERSION, Region, add_app, notes
-from leeward_deploy.recipe import Deployment, Template, Wish
-from leeward_deploy.terraform import Configuration, text_of, unique
-from leeward_deploy.terraform_check import check, schemas_in
+from leeward_deploy.azure.surroundings import (
+    CERTIFICATE,
+    add_buckets,
+    add_failover,
+    add_tables,
+    add_topics,
+    homes_of,
+    host_of,
+)
+from leeward_deploy.azure.template import (
+    DATA,
+    VARIABLES,
+    VERSION,
+    AzureRegion,
+    add_app,
+    notes,
+    route_of,
+)
+from leeward_deploy.recipe import Deployment, PackageSpec, Template
+from leeward_deploy.terraform import Configuration, check, schemas_in, text_of, unique
 
 REST: Final = "the app, its queues, schedules and roles"
 """What nobody looks at: the Resource Manager tells it, and a target does not need that."""
@@ -36,7 +49,7 @@ _PLACES: Final = (
 LOCATION: Final = re.compile(rf"{_DIRECTIONS}(?:{_PLACES}){_DIRECTIONS}[0-9]?(?:euap)?")
 
 
-def terraform(wish: Wish, deployment: Deployment) -> tuple[Template, ...]:
+def terraform(spec: PackageSpec, deployment: Deployment) -> tuple[Template, ...]:
     """Return the configuration.
 
     Raises:
@@ -50,36 +63,36 @@ def terraform(wish: Wish, deployment: Deployment) -> tuple[Template, ...]:
             )
     made = Configuration("hashicorp/azurerm", VERSION, _variables(deployment))
     host = host_of(deployment) if deployment.domain else ""
-    wishes = [wish._replace(declared=each.declared) for each in deployment.sites]
-    for each, site in zip(wishes, deployment.sites, strict=True):
+    specs = [spec._replace(declared=each.declared) for each in deployment.sites]
+    for each, site in zip(specs, deployment.sites, strict=True):
         add_topics(made, each, site.region)
     homes = homes_of(deployment)
     add_tables(made, deployment, homes)
-    regions = [_region(number, deployment)._replace(tables=homes) for number in range(len(wishes))]
+    regions = [_region(number, deployment)._replace(tables=homes) for number in range(len(specs))]
     apps = {
         region.suffix: add_app(made, each, region)
-        for each, region in zip(wishes, regions, strict=True)
+        for each, region in zip(specs, regions, strict=True)
     }
-    if _home(deployment)[1] is None:
+    if _home_of_buckets(deployment)[1] is None:
         add_buckets(made, deployment, {each.location: each.suffix for each in regions})
     if host:
-        add_failover(made, deployment, host, apps, route_of(wish, HEALTH_PATH))
+        add_failover(made, deployment, host, apps, route_of(spec, HEALTH_PATH))
     rest = [Expected("resource", REST, each.target, "settings of") for each in deployment.sites]
     document = made.document(DATA, (*deployment.expected, *rest))
     check(document, schemas_in(SCHEMAS), RULES, "Azure")
     text = text_of(document)
-    return (Template("leeward.tf.json", text, (*notes(wish), *_notes(wish, deployment))),)
+    return (Template("leeward.tf.json", text, (*notes(spec), *_notes(spec, deployment))),)
 
 
-def _region(number: int, deployment: Deployment) -> Region:
+def _region(number: int, deployment: Deployment) -> AzureRegion:
     """Return the region of a site, with what is told of it."""
     site, days = deployment.sites[number], deployment.retention_days
-    home, url = _home(deployment)
+    home, url = _home_of_buckets(deployment)
     before = [bus for each in deployment.sites[:number] for bus in each.declared.buses.values()]
     away = {each.name for each in deployment.buckets if each.region != site.region}
     suffix = _suffix(site.region, deployment)
     is_away = home is not None and home != site.region and url is None
-    return Region(
+    return AzureRegion(
         site.region,
         suffix,
         f"${{var.storage_account{suffix.replace('-', '_')}}}",
@@ -99,7 +112,7 @@ def _suffix(region: str, deployment: Deployment) -> str:
     return "" if region == deployment.sites[0].region else f"-{region}"
 
 
-def _home(deployment: Deployment) -> tuple[str | None, str | None]:
+def _home_of_buckets(deployment: Deployment) -> tuple[str | None, str | None]:
     """Return the home of the containers, and the URL of their account if that is there already.
 
     Raises:
@@ -129,7 +142,7 @@ def _variables(deployment: Deployment) -> dict[str, str]:
     return found
 
 
-def _notes(wish: Wish, deployment: Deployment) -> list[str]:
+def _notes(spec: PackageSpec, deployment: Deployment) -> list[str]:
     """Return what it cannot do, and what stands outside of it."""
     told = ["the code is published to each app by itself: that also makes its schedules"]
     first, *others = (set(each.declared.buses.values()) for each in deployment.sites)
@@ -138,7 +151,7 @@ def _notes(wish: Wish, deployment: Deployment) -> list[str]:
             f"the bus {bus} has one name in all regions, and is made in the first alone; give it "
             "names of its own for the targets in leeward.toml to have it in each"
         )
-    if wish.app.workflows:
+    if spec.app.workflows:
         told.append(
             "workflows are apps of Durable Functions: leeward workflow export writes them, and "
             "func publishes them"

@@ -7,7 +7,8 @@ from collections.abc import Collection, Mapping
 from typing import Final
 
 from leeward.adapter.workflows import Definition, json_of
-from leeward_deploy.flows import Export
+from leeward_deploy.azure.template import BUNDLE
+from leeward_deploy.recipe import WorkflowExport
 
 APP: Final = '''"""Workflows on Durable Functions. Made by `leeward workflow export`."""
 
@@ -23,20 +24,14 @@ app = df.DFApp(http_auth_level=func.AuthLevel.FUNCTION)
 register(app, Path(__file__).parent / "workflows", Client())
 '''
 
-HOST: Final = {
-    "version": "2.0",
-    "extensionBundle": {
-        "id": "Microsoft.Azure.Functions.ExtensionBundle",
-        "version": "[4.*, 5.0.0)",
-    },
-}
+HOST: Final = {"version": "2.0", "extensionBundle": BUNDLE}
 
 REQUIREMENTS: Final = "azure-functions\nazure-functions-durable~=1.7\nleeward[azure]\n"
 
 
 def export(
     definition: Definition, functions: Mapping[str, str], marks: Collection[str] = ()
-) -> Export:
+) -> WorkflowExport:
     """Return the app of a workflow.
 
     Functions are described by ``leeward.toml`` there too, so nothing of them is needed.
@@ -49,4 +44,4 @@ def export(
         "requirements.txt": REQUIREMENTS,
         data: json_of(definition),
     }
-    return Export(files, "func azure functionapp publish NAME_OF_THE_FUNCTION_APP --python")
+    return WorkflowExport(files, "func azure functionapp publish NAME_OF_THE_FUNCTION_APP --python")

@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 from leeward.app.kit import Handler, Kind
 from leeward.errors import ConfigError
 from leeward_deploy.azure.rights import PROVIDERS, assign
-from leeward_deploy.needs import bucket_of, of_kind, prefixes_of, retries_of, shortened
-from leeward_deploy.recipe import Wish
+from leeward_deploy.needs import bucket_of, of_kind, prefixes_of, retries_of, shorten
+from leeward_deploy.recipe import PackageSpec
 from leeward_deploy.terraform import Configuration, literal, of, unique
 
 DELIVERIES: Final = 30
@@ -49,7 +49,7 @@ class Around(NamedTuple):
     elsewhere: frozenset[str]
     url: str | None
 
-    def kept(self) -> dict[str, Any]:
+    def dead_letters(self) -> dict[str, Any]:
         """Return where Event Grid puts what it could not deliver."""
         container = of(f"azurerm_storage_container.dead-letters{self.suffix}.name")
         return {
@@ -67,17 +67,19 @@ def delivery_of(handler: Handler, around: Around) -> dict[str, Any]:
             "max_delivery_attempts": 1 + retries_of(handler, DELIVERIES - 1),
             "event_time_to_live": MINUTES,
         },
-        **around.kept(),
+        **around.dead_letters(),
     }
 
 
-def tell_of_objects(made: Configuration, wish: Wish, around: Around) -> bool:
+def tell_of_objects(made: Configuration, spec: PackageSpec, around: Around) -> bool:
     """Add the subscriptions of handlers of objects; return whether one is to a function itself."""
-    buckets = {each: bucket_of(wish.declared, each) for each in of_kind(wish.app, Kind.OBJECT)}
+    buckets = {each: bucket_of(spec.declared, each) for each in of_kind(spec.app, Kind.OBJECT)}
     handlers = [each for each, bucket in buckets.items() if bucket not in around.elsewhere]
-    scope = of(f"{around.account}.id") if around.url is None else _account_at(around.url)
-    places = [place for each in buckets for place in prefixes_of(wish.declared, each)]
-    used, named = [*buckets.values(), *(each.bucket for each in places)], wish.declared.buckets
+    host = urlsplit(around.url or "").hostname or ""
+    there = f"{PROVIDERS}/Microsoft.Storage/storageAccounts/{host.partition('.')[0]}"
+    scope = of(f"{around.account}.id") if around.url is None else there
+    places = [place for each in buckets for place in prefixes_of(spec.declared, each)]
+    used, named = [*buckets.values(), *(each.bucket for each in places)], spec.declared.buckets
     if around.url is not None:
         principal = of(f"azurerm_user_assigned_identity.app{around.suffix}.principal_id")
         for name in unique([*used, *named.values()]):
@@ -94,7 +96,7 @@ def tell_of_objects(made: Configuration, wish: Wish, around: Around) -> bool:
         made.add(
             "azurerm_eventgrid_event_subscription",
             f"{handler.name}{around.suffix}",
-            name=shortened(f"{wish.app.name}-{handler.name}", 64),
+            name=shorten(f"{spec.app.name}-{handler.name}", 64),
             scope=scope,
             event_delivery_schema="CloudEventSchemaV1_0",
             included_event_types=[CREATED],
@@ -103,12 +105,12 @@ def tell_of_objects(made: Configuration, wish: Wish, around: Around) -> bool:
                 f"{literal(handler.prefix)}",
                 "case_sensitive": True,
             },
-            **_endpoint(wish, handler, around),
+            **_endpoint(spec, handler, around),
         )
     return any(not each.queued for each in handlers)
 
 
-def _endpoint(wish: Wish, handler: Handler, around: Around) -> dict[str, Any]:
+def _endpoint(spec: PackageSpec, handler: Handler, around: Around) -> dict[str, Any]:
     """Return where Event Grid delivers: the queue of a handler, or its function.
 
     Raises:
@@ -121,7 +123,7 @@ def _endpoint(wish: Wish, handler: Handler, around: Around) -> dict[str, Any]:
             "azure_function_endpoint": {"function_id": function},
             **delivery_of(handler, around),
         }
-    if handler.name in (wish.entry.options.get("service_bus") or {}):
+    if handler.name in (spec.entry.options.get("service_bus") or {}):
         raise ConfigError(
             f"service_bus names {handler.name!r}, a handler of objects, whose queue the template "
             "makes in the app's storage account; leave it out of service_bus"
@@ -131,10 +133,5 @@ def _endpoint(wish: Wish, handler: Handler, around: Around) -> dict[str, Any]:
             "storage_account_id": of(f"{around.account}.id"),
             "queue_name": of(f"azurerm_storage_queue.{handler.name}{around.suffix}.name"),
         },
-        **around.kept(),
+        **around.dead_letters(),
     }
-
-
-def _account_at(url: str) -> str:
-    name = (urlsplit(url).hostname or "").partition(".")[0]
-    return f"{PROVIDERS}/Microsoft.Storage/storageAccounts/{name}"

@@ -1,5 +1,10 @@
 """A package of a function app: its packages stand where the worker looks for them.
 
+It is indexed by Microsoft's own worker before it is shipped: in the cloud, a fault in one function,
+or an import that fails, makes all functions vanish, and the reason is often nowhere to be read. The
+worker is a package of its own from Python 3.13 on, azure-functions-runtime; uv runs it in an
+environment of the moment.
+
 Sources: "Python developer reference", "Build options for Python function apps" and "Deployment
 technologies" in the documentation of Azure Functions; host/4/ of azure-functions-docker, which says
 what is below each Python.
@@ -7,16 +12,41 @@ what is below each Python.
 
 from __future__ import annotations
 
+import platform
+import sys
 from functools import partial
 from pathlib import Path
 from typing import Final
 
 from leeward.errors import ConfigError
 from leeward_deploy.azure.export import terraform
-from leeward_deploy.azure.host import host_json
-from leeward_deploy.azure.template import template
-from leeward_deploy.recipe import Command, Recipe, System, Wish, known_python, same_versions
-from leeward_deploy.uv import Source
+from leeward_deploy.azure.template import host_json, template
+from leeward_deploy.recipe import (
+    ARCHES,
+    Command,
+    PackageSpec,
+    Recipe,
+    System,
+    known_python,
+    same_versions,
+)
+from leeward_deploy.uv import PackageSource, message_of, run
+
+WORKER: Final = "azure-functions-runtime<2"
+
+FIRST: Final = (3, 13)
+"""The first Python that it is for."""
+
+PROGRAM: Final = Path(__file__).with_name("index_app.py")
+
+FOUND: Final = "found: "
+"""Stands before the name of a function that was found."""
+
+TRACEBACK: Final = "Traceback"
+"""Stands in what the program writes when it fails; else uv could not start it."""
+
+LONGEST: Final = 1000
+"""Characters of what the worker says that are passed on."""
 
 PYTHONS: Final = ("3.11", "3.12", "3.13", "3.14")
 
@@ -26,36 +56,72 @@ PACKAGES: Final = ".python_packages/lib/site-packages"
 REMEDY: Final = "choose an older version, or deploy it as a container"
 
 
-def recipe(wish: Wish) -> Recipe:
+def index(spec: PackageSpec, folder: Path, source: PackageSource) -> tuple[str, ...]:
+    """Index a package as the cloud does, and return one line that says so, or why not.
+
+    Raises:
+        ConfigError: the worker does not find what the app has.
+    """
+    why = _why_not(spec)
+    if why:
+        return (f"Not indexed by Microsoft's worker: {why}.",)
+    links = [f"--find-links={each}" for each in source.links]
+    done = run(
+        [
+            *("run", "--no-project", "--no-python-downloads", "--python", spec.python),
+            *("--with", WORKER, *links),
+            *(["--no-index"] if source.offline else []),
+            *("--", "python", "-I", str(PROGRAM), str(folder)),
+        ],
+        folder.parent,
+    )
+    found = [line for line in done.stdout.splitlines() if line.startswith(FOUND)]
+    if done.returncode == 0 and found:
+        return (f"Indexed by Microsoft's worker: {len(found)} functions.",)
+    if TRACEBACK not in done.stderr:
+        return (f"Not indexed by Microsoft's worker, which cannot be had here: {message_of(done)}",)
+    said = done.stderr.strip().splitlines()[-1]
+    raise ConfigError(f"Microsoft's worker does not index the app: {said[:LONGEST]}")
+
+
+def _why_not(spec: PackageSpec) -> str | None:
+    if tuple(map(int, spec.python.split("."))) < FIRST:
+        return f"it is to be had for Python {'.'.join(map(str, FIRST))} and later"
+    here = (sys.platform, platform.machine())
+    if here != ("linux", ARCHES[spec.arch]):
+        return f"the package is for another machine than this one, {here[0]} on {here[1]}"
+    return None
+
+
+def recipe(spec: PackageSpec) -> Recipe:
     """Return what Azure Functions wants; the entry point ``azure`` of ``leeward.packagers``.
 
     Raises:
         ConfigError: there is no such Python or processor there.
     """
-    known_python(wish, PYTHONS, "Azure Functions", '"Supported Python versions"')
-    if wish.arch != "x86_64":
-        raise ConfigError(f"Azure Functions has no Linux on {wish.arch}; leave --arch out")
-    debian, glibc = ("11", (2, 31)) if wish.python == "3.11" else ("12", (2, 36))
+    known_python(spec, PYTHONS, "Azure Functions", '"Supported Python versions"')
+    if spec.arch != "x86_64":
+        raise ConfigError(f"Azure Functions has no Linux on {spec.arch}; leave --arch out")
+    debian, glibc = ("11", (2, 31)) if spec.python == "3.11" else ("12", (2, 36))
     return Recipe(
         entry="function_app.py",
         statement='function_app = {app}.handler("azure")',
-        requires=(*same_versions("leeward-azure"), "azure-functions"),
-        system=System(f"Azure's Python {wish.python}, on Debian {debian}", glibc, REMEDY),
+        requires=(*same_versions("azure"), "azure-functions"),
+        system=System(f"Azure's Python {spec.python}, on Debian {debian}", glibc, REMEDY),
         place=PACKAGES,
-        files={"host.json": host_json(wish)},
+        files={"host.json": host_json(spec)},
         lists=True,
         provided=("azure.functions",),
         commands=_commands,
-        template=partial(template, wish),
-        exports={"terraform": partial(terraform, wish)},
-        check=partial(_check, wish),
+        template=partial(template, spec),
+        exports={"terraform": partial(terraform, spec)},
+        check=partial(index, spec),
     )
 
 
-def _check(wish: Wish, folder: Path, source: Source) -> tuple[str, ...]:
-    from leeward_deploy.azure.indexing import index
+def _check(spec: PackageSpec, folder: Path, source: PackageSource) -> tuple[str, ...]:
 
-    return index(wish, folder, source)
+    return index(spec, folder, source)
 
 
 def _commands(out: str) -> tuple[Command, ...]:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
 from leeward.values import NOTHING
-from leeward_deploy.recipe import Wish
+from leeward_deploy.recipe import PackageSpec
 from leeward_deploy.terraform import Configuration, unique
 
 GROUP: Final = "${var.resource_group}"
@@ -23,7 +23,7 @@ COSMOS_CONTRIBUTOR: Final = "00000000-0000-0000-0000-000000000002"
 """Cosmos DB Built-in Data Contributor."""
 
 
-class Home(NamedTuple):
+class CosmosAccount(NamedTuple):
     """The account of Cosmos DB that has a table.
 
     Attributes:
@@ -37,30 +37,32 @@ class Home(NamedTuple):
 
 def allow_calls(
     made: Configuration,
-    wish: Wish,
+    spec: PackageSpec,
     principal: str,
     suffix: str,
     *,
     topics: Iterable[str] = (),
-    homes: Mapping[str, Home] = NOTHING,
+    homes: Mapping[str, CosmosAccount] = NOTHING,
 ) -> None:
     """Add what the app's own calls need.
 
     Args:
         made: what it is added to.
-        wish: what is packaged.
+        spec: what is packaged.
         principal: who may.
         suffix: of the region of the app.
         topics: of other regions, to which calls may fail over.
         homes: accounts of the tables, by their own names; those that are made.
     """
-    declared = wish.declared
+    declared = spec.declared
     for topic in unique([*declared.buses.values(), *topics]):
         name = f"publish-{topic}{suffix}"
         assign(made, name, "EventGrid Data Sender", topic_id(made, topic), principal)
     for table in unique(declared.tables.values()):
-        account, name, database = cosmos(made, homes.get(table, Home("", declared.settings)))
-        container = made.known("azurerm_cosmosdb_sql_container", table)
+        account, name, database = cosmos(
+            made, homes.get(table, CosmosAccount("", declared.settings))
+        )
+        container = made.reference("azurerm_cosmosdb_sql_container", table)
         made.add(
             "azurerm_cosmosdb_sql_role_assignment",
             f"{table}{suffix}",
@@ -72,7 +74,7 @@ def allow_calls(
         )
 
 
-def cosmos(made: Configuration, home: Home) -> tuple[str, str, str]:
+def cosmos(made: Configuration, home: CosmosAccount) -> tuple[str, str, str]:
     """Return the id and the name of an account with tables, and the name of its database."""
     named = home.suffix.replace("-", "_")
     made.variable(f"cosmos_account{named}", "the account of Cosmos DB that has the tables")
@@ -81,7 +83,7 @@ def cosmos(made: Configuration, home: Home) -> tuple[str, str, str]:
         made.variable(f"cosmos_database{named}", "the database that has the tables")
         database = f"${{var.cosmos_database{named}}}"
     name = f"${{var.cosmos_account{named}}}"
-    account = made.known("azurerm_cosmosdb_account", f"tables{home.suffix}", "id")
+    account = made.reference("azurerm_cosmosdb_account", f"tables{home.suffix}", "id")
     if account == f"tables{home.suffix}":  # it is there already
         account = f"{PROVIDERS}/Microsoft.DocumentDB/databaseAccounts/{name}"
     return account, name, database
@@ -89,7 +91,7 @@ def cosmos(made: Configuration, home: Home) -> tuple[str, str, str]:
 
 def topic_id(made: Configuration, topic: str) -> str:
     """Return the id of a custom topic of Event Grid."""
-    known = made.known("azurerm_eventgrid_topic", topic, "id")
+    known = made.reference("azurerm_eventgrid_topic", topic, "id")
     if known != topic:
         return known
     return f"{PROVIDERS}/Microsoft.EventGrid/topics/{topic}"

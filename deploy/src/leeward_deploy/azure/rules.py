@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from leeward_deploy.terraform_check import DNS_NAME, Rule, between, like, one_of
+from leeward_deploy.terraform import DNS_NAME, Rule, between, like, one_of
 
 NARROW: Final = frozenset({
     "Azure Service Bus Data Receiver", "Azure Service Bus Data Sender", "EventGrid Data Sender",
@@ -19,6 +19,11 @@ NARROW: Final = frozenset({
 _PROFILE: Final = "azurerm_traffic_manager_profile"
 _ROLE: Final = "azurerm_role_assignment"
 _EVENTS: Final = "azurerm_eventgrid_event_subscription"
+
+_STORED: Final = like(
+    r"[a-z0-9](?!.*--)[a-z0-9-]{1,61}[a-z0-9]",
+    "must be 3 to 63 lower-case letters, digits and single hyphens; name it so in leeward.toml",
+)
 
 
 def _is_of_one_thing(scope: Any) -> bool:
@@ -34,11 +39,6 @@ def _waits_in_time(monitor: Any) -> bool:
     most = 9 if monitor.get("interval_in_seconds", 30) == 10 else 10
     return bool(5 <= monitor.get("timeout_in_seconds", 10) <= most)
 
-
-_STORED: Final = like(
-    r"[a-z0-9](?!.*--)[a-z0-9-]{1,61}[a-z0-9]",
-    "must be 3 to 63 lower-case letters, digits and single hyphens; name it so in leeward.toml",
-)
 
 RULES: Final = (
     Rule(_PROFILE, "traffic_routing_method", *one_of("Priority")),

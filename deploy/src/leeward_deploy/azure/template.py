@@ -3,26 +3,44 @@
 On Azure a function has no identity of its own, so what one handler needs all of them may do. Topics
 of buses, containers of tables and namespaces of Service Bus have lives of their own: they are
 named, and not made. Event Grid subscribes to a function that is there already, so its subscriptions
-are made by a second run, when the code has been published.
+are made by a second run, when the code has been published. What holds for all functions at once
+stands in the app's ``host.json``.
 
 Sources: the resources of the provider ``hashicorp/azurerm``; in the documentation of Azure "Grant
-permission to the identity" of each trigger, "Event Grid delivery and retry", and "Configure
-role-based access control" of Cosmos DB.
+permission to the identity" of each trigger, "Event Grid delivery and retry", "Configure role-based
+access control" of Cosmos DB, and the reference of host.json.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
 from leeward.app.kit import Handler, Kind
 from leeward.values import NOTHING
-from leeward_deploy.azure.host import deliveries, storage_queues
 from leeward_deploy.azure.objects import Around, delivery_of, tell_of_objects
-from leeward_deploy.azure.rights import GROUP, PROVIDERS, Home, allow_calls, assign, topic_id
-from leeward_deploy.needs import dead_queue, of_kind, seconds_of, shortened
-from leeward_deploy.recipe import Template, Wish
+from leeward_deploy.azure.rights import (
+    GROUP,
+    PROVIDERS,
+    CosmosAccount,
+    allow_calls,
+    assign,
+    topic_id,
+)
+from leeward_deploy.needs import ATTEMPTS, dead_queue, is_queued, of_kind, seconds_of, shorten
+from leeward_deploy.recipe import PackageSpec, Template
 from leeward_deploy.terraform import Configuration, literal, of, text_of, unique
+
+LEAST: Final = 300
+"""Seconds of ``functionTimeout``, if nobody needs more: the default of a Consumption plan."""
+
+BUNDLE: Final = {"id": "Microsoft.Azure.Functions.ExtensionBundle", "version": "[4.*, 5.0.0)"}
+"""Without it there is no trigger of queues or events."""
+
+WAIT: Final = "00:00:10"
+"""Until a message comes again that has failed; by default it comes at once, and has had all of its
+attempts in a second."""
 
 VERSION: Final = ">= 5.0"
 """Whose schemas are kept here."""
@@ -42,7 +60,50 @@ HOST_ROLES: Final = ("Storage Blob Data Owner", "Storage Queue Data Contributor"
 of poison messages, which it makes itself."""
 
 
-class Region(NamedTuple):
+def storage_queues(spec: PackageSpec) -> Iterator[tuple[Handler, str]]:
+    """Yield the handlers that have a Storage queue, with its name."""
+    elsewhere = spec.entry.options.get("service_bus") or {}
+    for each in spec.app.handlers.values():
+        queue = each.queue or each.name
+        if (is_queued(each) or each.queued) and queue not in elsewhere:
+            yield each, queue
+
+
+def deliveries_of(spec: PackageSpec) -> int:
+    """Return after how many deliveries the host takes a message away: for all queues at once."""
+    options = spec.entry.options
+    found = [dead_queue(each, queue, options).deliveries for each, queue in storage_queues(spec)]
+    return max(found, default=ATTEMPTS)
+
+
+def route_of(spec: PackageSpec, path: str) -> str:
+    """Return a path as the host serves it: the user's own host.json may say what stands before."""
+    try:
+        prefix = json.loads(spec.files["host.json"])["extensions"]["http"]["routePrefix"]
+    except (ValueError, LookupError, TypeError):
+        prefix = "api"
+    return f"/{str(prefix).strip('/')}".rstrip("/") + path
+
+
+def host_json(spec: PackageSpec) -> str:
+    """Return the file."""
+    seconds = max([LEAST, *(seconds_of(each) for each in spec.app.handlers.values())])
+    document = {
+        "version": "2.0",
+        "functionTimeout": f"{seconds // 3600:02}:{seconds % 3600 // 60:02}:{seconds % 60:02}",
+        "extensionBundle": BUNDLE,
+        "extensions": {
+            "queues": {
+                "maxDequeueCount": deliveries_of(spec),
+                "visibilityTimeout": WAIT,
+                "messageEncoding": "base64",
+            }
+        },
+    }
+    return json.dumps(document, indent=2) + "\n"
+
+
+class AzureRegion(NamedTuple):
     """Where the app is to be.
 
     Attributes:
@@ -71,21 +132,21 @@ class Region(NamedTuple):
     makes: bool = True
     blobs: str | None = None
     home: str = ""
-    tables: Mapping[str, Home] = NOTHING
+    tables: Mapping[str, CosmosAccount] = NOTHING
 
 
-def template(wish: Wish) -> Template:
+def template(spec: PackageSpec) -> Template:
     """Return the configuration of the handlers alone.
 
     Raises:
         ConfigError: two things would have one name.
     """
     made = Configuration("hashicorp/azurerm", VERSION, VARIABLES, {"features": {}})
-    add_app(made, wish, Region(blobs=wish.declared.settings.get("storage_blob_url")))
-    return Template("azure.tf.json", text_of(made.document(DATA)), notes(wish))
+    add_app(made, spec, AzureRegion(blobs=spec.declared.settings.get("storage_blob_url")))
+    return Template("azure.tf.json", text_of(made.document(DATA)), notes(spec))
 
 
-def add_app(made: Configuration, wish: Wish, region: Region) -> str:
+def add_app(made: Configuration, spec: PackageSpec, region: AzureRegion) -> str:
     """Add the app of a region, and what calls its handlers; return a reference to it."""
     identity = made.add(
         "azurerm_user_assigned_identity",
@@ -98,17 +159,34 @@ def add_app(made: Configuration, wish: Wish, region: Region) -> str:
     principal = of(f"{identity}.principal_id")
     for role in HOST_ROLES:
         assign(made, f"{role}{region.suffix}", role, of(f"{account}.id"), principal)
-    settings = _settings(wish, account, identity) | _still(wish, region) | _objects(region)
-    _queues(made, wish, account, region.suffix)
-    settings |= _service_bus(made, wish, principal, of(f"{identity}.client_id"), region)
-    allow_calls(made, wish, principal, region.suffix, topics=region.topics, homes=region.tables)
+    settings = _settings(spec, account, identity)
+    if region.standby:  # two would do everything twice
+        schedules = of_kind(spec.app, Kind.SCHEDULE)
+        settings |= {f"AzureWebJobs.{each.name}.Disabled": "true" for each in schedules}
+    if region.home:  # else the containers are in the account itself
+        endpoint = of(f"{region.home}.primary_blob_endpoint")
+        settings["AZURE_STORAGEBLOB_RESOURCEENDPOINT"] = endpoint
+    # Add the queues of the app's account, and those of dead letters that leeward puts there.
+    names = []
+    for handler, queue in storage_queues(spec):
+        dead = dead_queue(handler, queue, spec.entry.options)
+        names += [queue, *([dead.name] if dead.by_leeward else [])]
+    for name in unique(names):
+        made.add(
+            "azurerm_storage_queue",
+            f"{name}{region.suffix}",
+            name=name,
+            storage_account_id=of(f"{account}.id"),
+        )
+    settings |= _service_bus(made, spec, principal, of(f"{identity}.client_id"), region)
+    allow_calls(made, spec, principal, region.suffix, topics=region.topics, homes=region.tables)
     own = Own(account, identity, settings)
-    app = _app(made, wish, own, region)
-    _subscriptions(made, wish, account, app, region)
+    app = _app(made, spec, own, region)
+    _subscriptions(made, spec, account, app, region)
     return app
 
 
-def _account(made: Configuration, region: Region) -> str:
+def _account(made: Configuration, region: AzureRegion) -> str:
     """Add the app's own storage account; return a reference to it."""
     kept = {"days": region.retention}
     more = (
@@ -152,7 +230,7 @@ class Own(NamedTuple):
     settings: Mapping[str, str]
 
 
-def _app(made: Configuration, wish: Wish, own: Own, region: Region) -> str:
+def _app(made: Configuration, spec: PackageSpec, own: Own, region: AzureRegion) -> str:
     """Add the function app and its plan; return a reference to it."""
     account, identity, settings = own
     name = f"${{var.app}}{region.suffix}"
@@ -175,7 +253,7 @@ def _app(made: Configuration, wish: Wish, own: Own, region: Region) -> str:
         location=region.location,
         service_plan_id=of(f"{plan}.id"),
         runtime_name="python",
-        runtime_version=wish.python,
+        runtime_version=spec.python,
         instance_memory_in_mb=2048,
         https_only=True,
         storage_container_type="blobContainer",
@@ -189,24 +267,9 @@ def _app(made: Configuration, wish: Wish, own: Own, region: Region) -> str:
     )
 
 
-def _still(wish: Wish, region: Region) -> dict[str, str]:
-    """Return the settings by which a standby runs no schedules: two would do everything twice."""
-    if not region.standby:
-        return {}
-    schedules = of_kind(wish.app, Kind.SCHEDULE)
-    return {f"AzureWebJobs.{each.name}.Disabled": "true" for each in schedules}
-
-
-def _objects(region: Region) -> dict[str, str]:
-    """Return the setting that leads to the home of the containers; else they are in the account."""
-    if not region.home:
-        return {}
-    return {"AZURE_STORAGEBLOB_RESOURCEENDPOINT": of(f"{region.home}.primary_blob_endpoint")}
-
-
-def _settings(wish: Wish, account: str, identity: str) -> dict[str, str]:
+def _settings(spec: PackageSpec, account: str, identity: str) -> dict[str, str]:
     """Return the settings of the app: its own account by identity, and where its calls go."""
-    storage = wish.entry.options.get("storage", "AzureWebJobsStorage")
+    storage = spec.entry.options.get("storage", "AzureWebJobsStorage")
     client = of(f"{identity}.client_id")
     # The provider writes a connection string without a key there, which host and client refuse.
     found = {"AZURE_CLIENT_ID": client, "AzureWebJobsStorage": ""}
@@ -217,32 +280,17 @@ def _settings(wish: Wish, account: str, identity: str) -> dict[str, str]:
     # leeward's own client reads the whole URL.
     found["AzureWebJobsStorage__queueServiceUri"] = of(f"{account}.primary_queue_endpoint")
     found["AzureWebJobsStorage__blobServiceUri"] = of(f"{account}.primary_blob_endpoint")
-    declared = wish.declared
+    declared = spec.declared
     return found if declared.ordered else {**found, "CLOUD_PROVIDER": declared.order or "azure"}
 
 
-def _queues(made: Configuration, wish: Wish, account: str, suffix: str) -> None:
-    """Add the queues of the app's account, and those of dead letters that leeward puts there."""
-    names = []
-    for handler, queue in storage_queues(wish):
-        dead = dead_queue(handler, queue, wish.entry.options)
-        names += [queue, *([dead.name] if dead.by_leeward else [])]
-    for name in unique(names):
-        made.add(
-            "azurerm_storage_queue",
-            f"{name}{suffix}",
-            name=name,
-            storage_account_id=of(f"{account}.id"),
-        )
-
-
 def _service_bus(
-    made: Configuration, wish: Wish, principal: str, client: str, region: Region
+    made: Configuration, spec: PackageSpec, principal: str, client: str, region: AzureRegion
 ) -> dict[str, str]:
     """Add the queues of Service Bus; return the settings that lead to their namespaces."""
-    named = wish.entry.options.get("service_bus") or {}
+    named = spec.entry.options.get("service_bus") or {}
     settings = {}
-    for handler in of_kind(wish.app, Kind.MESSAGE):
+    for handler in of_kind(spec.app, Kind.MESSAGE):
         setting = named.get(handler.queue)
         if setting is None:
             continue
@@ -254,7 +302,7 @@ def _service_bus(
         settings[f"{setting}__credential"] = "managedidentity"
         settings[f"{setting}__clientId"] = client
         namespace = f"{PROVIDERS}/Microsoft.ServiceBus/namespaces/${{var.{variable}}}"
-        dead = dead_queue(handler, str(handler.queue), wish.entry.options)
+        dead = dead_queue(handler, str(handler.queue), spec.entry.options)
         queue = made.add(
             "azurerm_servicebus_queue",
             f"{handler.queue}{region.suffix}",
@@ -279,13 +327,15 @@ def _service_bus(
     return settings
 
 
-def _subscriptions(made: Configuration, wish: Wish, account: str, app: str, region: Region) -> None:
+def _subscriptions(
+    made: Configuration, spec: PackageSpec, account: str, app: str, region: AzureRegion
+) -> None:
     """Add the subscriptions of Event Grid, for when the functions are there."""
     handlers = [
-        each for each in of_kind(wish.app, Kind.EVENT) if _topic(wish, each) not in region.elsewhere
+        each for each in of_kind(spec.app, Kind.EVENT) if _topic(spec, each) not in region.elsewhere
     ]
     about = Around(account, app, region.suffix, region.makes, region.elsewhere, region.blobs)
-    directly = tell_of_objects(made, wish, about)
+    directly = tell_of_objects(made, spec, about)
     if not handlers and not directly:
         return
     made.variable(
@@ -299,8 +349,8 @@ def _subscriptions(made: Configuration, wish: Wish, account: str, app: str, regi
             "azurerm_eventgrid_event_subscription",
             f"{each.name}{region.suffix}",
             count="${var.published ? 1 : 0}",
-            name=shortened(f"{wish.app.name}-{each.name}", 64),
-            scope=topic_id(made, _topic(wish, each)),
+            name=shorten(f"{spec.app.name}-{each.name}", 64),
+            scope=topic_id(made, _topic(spec, each)),
             event_delivery_schema="CloudEventSchemaV1_0",
             azure_function_endpoint={"function_id": f"{of(f'{app}.id')}/functions/{each.name}"},
             **delivery_of(each, about),
@@ -308,23 +358,23 @@ def _subscriptions(made: Configuration, wish: Wish, account: str, app: str, regi
         )
 
 
-def _topic(wish: Wish, handler: Handler) -> str:
+def _topic(spec: PackageSpec, handler: Handler) -> str:
     """Return the topic of a handler's bus."""
-    return wish.declared.buses.get(str(handler.bus), str(handler.bus))
+    return spec.declared.buses.get(str(handler.bus), str(handler.bus))
 
 
-def notes(wish: Wish) -> tuple[str, ...]:
+def notes(spec: PackageSpec) -> tuple[str, ...]:
     """Return what stands in host.json, and counts for all handlers at once."""
-    most = deliveries(wish)
+    most = deliveries_of(spec)
     found = [
         f"{handler.name}: {handler.retries} retries are wanted, and host.json has one "
         f"maxDequeueCount for all queues, {most}; name a dead-letter queue in the entry file, and "
         "leeward gives up earlier"
-        for handler, queue in storage_queues(wish)
+        for handler, queue in storage_queues(spec)
         if handler.retries is not None
-        and not (dead := dead_queue(handler, queue, wish.entry.options)).by_leeward
+        and not (dead := dead_queue(handler, queue, spec.entry.options)).by_leeward
         and dead.deliveries != most
     ]
-    if any(seconds_of(each) > 230 for each in of_kind(wish.app, Kind.CALL)):
+    if any(seconds_of(each) > 230 for each in of_kind(spec.app, Kind.CALL)):
         found.append("a function that is called by HTTP answers within 230 s on Azure")
     return tuple(found)

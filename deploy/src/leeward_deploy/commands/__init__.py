@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from leeward.cli.group import add_command, command_group
-from leeward_deploy.commands import edge, export, flows
+from leeward_deploy.commands import edge, export
 from leeward_deploy.commands.package import package
 
 PACKAGE = command_group()
@@ -19,7 +19,7 @@ WORKFLOW_EXPORT = command_group()
 add_command(
     WORKFLOW_EXPORT,
     "export",
-    flows.export,
+    export.export_workflow,
     "leeward workflow export order --engine $CLOUD_PROVIDER --out deploy",
 )
 
@@ -32,12 +32,15 @@ add_command(
     "leeward edge check edge.toml --path /shop/7 --country DE",
 )
 add_command(
-    EDGE, "export", edge.export, "leeward edge export edge.toml --to $CLOUD_PROVIDER --out deploy"
+    EDGE,
+    "export",
+    edge.export_rules,
+    "leeward edge export edge.toml --to $CLOUD_PROVIDER --out deploy",
 )
 add_command(
     EDGE,
     "package",
-    edge.package,
+    edge.package_edge,
     "leeward edge package visits:f --to $CLOUD_PROVIDER --event viewer-request",
 )
 add_command(

@@ -3,48 +3,136 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
 from keyword import iskeyword
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, cast
+from typing import Annotated, NamedTuple, TypeAlias
 
 import typer
 
+from leeward.app.app import App
 from leeward.cli.arguments import json_argument, texts_argument
 from leeward.cli.global_options import options_of
 from leeward.cli.output.console import Printers
 from leeward.cli.output.json_view import JsonObject
 from leeward.errors import ConfigError, InvalidRequest, Unsupported
-from leeward_deploy.commands.files import render_files, store
-from leeward_deploy.commands.package import Exclude, FindLinks, NoIndex, Out, Python, Source
+from leeward_deploy.build import Origin, build, write_template
+from leeward_deploy.commands.package import (
+    Exclude,
+    FindLinks,
+    NoIndex,
+    Out,
+    Python,
+    Source,
+    render_files,
+    requires_of,
+    store,
+)
+from leeward_deploy.edge.exports import Edge, FunctionSpec, Trigger
+from leeward_deploy.edge.rules import EdgeRule, Request, answer_of, note_on_spelling, read_rules
+from leeward_deploy.entry import names_in
+from leeward_deploy.recipe import EDGES, Entry, PackageSpec, Recipe, offer_of, providers_with
+from leeward_deploy.sources import sources_of
+from leeward_deploy.uv import PackageSource
 
-if TYPE_CHECKING:
-    from leeward_deploy.edge.exports import Edge
-    from leeward_deploy.edge.rules import Rule
-    from leeward_deploy.recipe import Entry
+NAME = "edge"
+"""Of the folder and the zip."""
 
 Rules: TypeAlias = Annotated[Path, typer.Argument(metavar="RULES", help="A TOML file.")]
+
 To: TypeAlias = Annotated[str, typer.Option(metavar="PROVIDER", help="As in CLOUD_PROVIDER.")]
+
 Event: TypeAlias = Annotated[
     str, typer.Option(metavar="EVENT", help="When it is called, in the provider's words.")
 ]
+
 Body: TypeAlias = Annotated[
     bool, typer.Option("--body", help="It gets the body of the request, too.")
 ]
+
 Function: TypeAlias = Annotated[
     str, typer.Argument(metavar="FUNCTION", help="MODULE:NAME; called by the edge itself.")
 ]
+
 Name: TypeAlias = Annotated[str, typer.Option(metavar="NAME", help="Of the function there.")]
+
 Given: TypeAlias = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="NAME=VALUE", help="For edge_settings; may be repeated."),
 ]
-Table: TypeAlias = Annotated[
+
+LimitTable: TypeAlias = Annotated[
     str, typer.Option(metavar="TABLE", help="The table of limits. Default: the strict one.")
 ]
+
 Seconds: TypeAlias = Annotated[int, typer.Option(help="How long it may take.")]
+
 Memory: TypeAlias = Annotated[int, typer.Option(help="Megabytes.")]
+
+
+class EdgeRequest(NamedTuple):
+    """What the command line asks for.
+
+    Attributes:
+        spec: without the sources.
+        folder: of the function.
+        out: where the package is written to.
+        leave_out: patterns of files.
+        source: where packages come from.
+    """
+
+    spec: FunctionSpec
+    folder: Path
+    out: Path
+    leave_out: tuple[str, ...]
+    source: PackageSource
+
+
+def package_function(
+    request: EdgeRequest, recipe_of: Callable[[FunctionSpec], Recipe]
+) -> JsonObject:
+    """Make a package and its template; return what there is to show of them.
+
+    Raises:
+        ConfigError: there is no such module, or the edge would not run it.
+    """
+    if not request.folder.is_dir():
+        raise ConfigError(f"--source names {request.folder}, which is not a folder")
+    folder = request.folder.resolve()
+    files, denied = sources_of(folder, request.leave_out, request.out)
+    entry = request.spec.entry
+    if f"{entry.module}.py" not in files:
+        raise ConfigError(f"{folder} has no {entry.module}.py; name the folder with --source")
+    texts = {
+        each: (folder / each).read_text(encoding="utf-8", errors="replace")
+        for each in files
+        if each.endswith(".py")
+    }
+    if entry.attribute not in names_in(texts[f"{entry.module}.py"]):
+        raise ConfigError(
+            f"{entry.module}.py has nothing at its top level that is called {entry.attribute}; "
+            "name the function as MODULE:NAME"
+        )
+    recipe = recipe_of(request.spec._replace(sources=texts))
+    clashes = sorted({recipe.entry, *recipe.files} & texts.keys())
+    if clashes:
+        raise ConfigError(f"{clashes[0]} is written into the package; rename yours")
+    # A package is made for an app; at the edge there is one function, and no handlers.
+    spec = PackageSpec(App(request.spec.name), entry, request.spec.python, "x86_64")
+    requires = requires_of(folder, None)
+    origin = Origin(folder, files, requires, request.source, denied=denied)
+    package = build(spec, recipe, origin, request.out, NAME)
+    template = write_template(recipe, request.out)
+    written = [str(package.folder), str(package.zip), str(package.list)]
+    return {
+        "files": written + ([str(request.out / template.name)] if template else []),
+        "sha256": package.digest,
+        "zlib": package.zlib,
+        "sizes": dict(package.sizes),
+        "notes": [*package.notes, *(template.notes if template else ())],
+        "commands": [each._asdict() for each in recipe.commands(str(request.out))],
+    }
 
 
 def check(
@@ -59,13 +147,10 @@ def check(
     ] = "",
 ) -> None:
     """Check rules, and show which edges accept them; or what happens to one request."""
-    from leeward_deploy.edge.reading import read_rules
-    from leeward_deploy.edge.rules import Request, answer_of
-
     options = options_of(context)
     found = read_rules(rules)
     if path is None:
-        edges = [_judged(name, found) for name in _names()]
+        edges = [_judge(name, found) for name in providers_with(EDGES)]
         data = {"rules": [rule.name for rule in found], "edges": edges}
         options.output.show(data, _render_check)
         return
@@ -80,7 +165,7 @@ def check(
     options.output.show(data, _render_answer)
 
 
-def export(
+def export_rules(
     context: typer.Context,
     rules: Rules,
     *,
@@ -90,9 +175,6 @@ def export(
     ] = Path(),
 ) -> None:
     """Write rules for a cloud's edge, and the commands that deploy them."""
-    from leeward_deploy.edge.reading import read_rules
-    from leeward_deploy.edge.rules import note_on_spelling
-
     options = options_of(context)
     found = read_rules(rules)
     made = _edge(to).export(found)
@@ -106,7 +188,7 @@ def export(
     options.output.show(data, render_files)
 
 
-def package(
+def package_edge(
     context: typer.Context,
     function: Function,
     *,
@@ -115,7 +197,7 @@ def package(
     name: Name = "edge",
     body: Body = False,
     given: Given = None,
-    limits: Table = "",
+    limits: LimitTable = "",
     seconds: Seconds = 5,
     memory: Memory = 128,
     python: Python = "3.13",
@@ -129,42 +211,36 @@ def package(
 
     Its code is read, and not run. Everybody who may read the package can read values of --set.
     """
-    from leeward_deploy.commands.edge_package import EdgeRequest, made
-    from leeward_deploy.edge.exports import FunctionWish
-    from leeward_deploy.uv import Source as Packages
-
     options = options_of(context)
     recipe_of = _edge(to).recipe
     if recipe_of is None:
         raise _no_python(to)
-    wish = FunctionWish(
-        name,
-        _entry(function),
-        event,
-        body,
-        limits,
-        _settings(given or ()),
-        python=python,
-        seconds=seconds,
-        megabytes=memory,
-    )
-    links = tuple(str(each.resolve()) for each in find_links or ())
-    packages = Packages(links, no_index)
-    with redirect_stdout(sys.stderr):
-        data = made(EdgeRequest(wish, source, out, tuple(exclude or ()), packages), recipe_of)
-    options.output.show({"to": to, "event": event, **data}, render_files)
-
-
-def _entry(function: str) -> Entry:
-    """Read MODULE:NAME."""
-    from leeward_deploy.recipe import Entry
-
     module, _, attribute = function.partition(":")
     if not module.isidentifier() or not attribute.isidentifier():
         raise InvalidRequest(
             "FUNCTION must be MODULE:NAME, such as visits:handler", field="function"
         )
-    return Entry(module, attribute)
+    settings = texts_argument(given or (), "set")
+    if not all(name.isidentifier() and not iskeyword(name) for name in settings):
+        raise InvalidRequest("--set must be NAME=VALUE, with a name of Python", field="set")
+    spec = FunctionSpec(
+        name,
+        Entry(module, attribute),
+        event,
+        body,
+        limits,
+        settings,
+        python=python,
+        seconds=seconds,
+        megabytes=memory,
+    )
+    links = tuple(str(each.resolve()) for each in find_links or ())
+    packages = PackageSource(links, no_index)
+    with redirect_stdout(sys.stderr):
+        data = package_function(
+            EdgeRequest(spec, source, out, tuple(exclude or ()), packages), recipe_of
+        )
+    options.output.show({"to": to, "event": event, **data}, render_files)
 
 
 def associate(
@@ -186,9 +262,7 @@ def associate(
         Path, typer.Option(metavar="FOLDER", help="Default: the working directory.")
     ] = Path(),
 ) -> None:
-    """Put a function into a configuration file, and show the command that writes it back."""
-    from leeward_deploy.edge.exports import Trigger
-
+    """Put a function into a configuration that was read, and show how it is written back."""
     options = options_of(context)
     change = _edge(to).associate
     if change is None:
@@ -210,21 +284,11 @@ def associate(
 
 
 def _edge(to: str) -> Edge:
-    from leeward.app.runtimes import runtime_of
-    from leeward_deploy.edge.exports import GROUP
-
-    found: Any = runtime_of(to, GROUP)
-    return cast("Edge", found)
+    found: Edge = offer_of(EDGES, to)
+    return found
 
 
-def _names() -> list[str]:
-    from leeward.entrypoints import all_entry_points
-    from leeward_deploy.edge.exports import GROUP
-
-    return sorted({each.name for each in all_entry_points(GROUP)})
-
-
-def _judged(name: str, rules: Sequence[Rule]) -> JsonObject:
+def _judge(name: str, rules: Sequence[EdgeRule]) -> JsonObject:
     """Return whether an edge can take rules, and if not, why."""
     try:
         made = _edge(name).export(rules)
@@ -238,13 +302,6 @@ def _no_python(to: str) -> Unsupported:
         f"the edge of {to} runs no Python: it has {_edge(to).runs}; export rules, or let the "
         "origin do it"
     )
-
-
-def _settings(given: Sequence[str]) -> dict[str, str]:
-    found = texts_argument(given, "set")
-    if not all(name.isidentifier() and not iskeyword(name) for name in found):
-        raise InvalidRequest("--set must be NAME=VALUE, with a name of Python", field="set")
-    return found
 
 
 def _render_check(data: JsonObject, printers: Printers) -> None:

@@ -1,36 +1,251 @@
-"""``leeward export``: an app's infrastructure, for tools that set it up. Nothing is deployed."""
+"""``leeward export`` and ``leeward workflow export``: files for tools that set them up.
+
+Where an app is to run follows from the order and ``leeward.toml``. Nothing is deployed.
+"""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator, Mapping
 from contextlib import redirect_stdout
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeAlias
+from typing import Annotated, NamedTuple, TypeAlias
 
 import typer
 
-from leeward.cli.global_options import options_of
+from leeward.adapter.looking import Expected
+from leeward.app.app import App as LoadedApp
+from leeward.app.objects import check_no_loop
+from leeward.app.triggers import Kind
+from leeward.cli.doctor.findings import home_of
+from leeward.cli.global_options import GlobalOptions, options_of
+from leeward.cli.output.console import Printers
 from leeward.cli.output.json_view import JsonObject
+from leeward.config import Config, TargetName, with_order
+from leeward.config.model import ExportConfig
 from leeward.errors import ConfigError, InvalidRequest
-from leeward_deploy.commands.files import render_files, store
-from leeward_deploy.commands.package import App, Arch, Python, Source
+from leeward.values import NOTHING
+from leeward_deploy.commands.package import (
+    App,
+    Arch,
+    PackageRequest,
+    Python,
+    Source,
+    check_names,
+    declared_for,
+    render_files,
+    settings_of,
+    spec_of,
+    store,
+)
+from leeward_deploy.needs import note_on_roles, of_kind
+from leeward_deploy.recipe import (
+    PACKAGERS,
+    WORKFLOW_EXPORTS,
+    Bucket,
+    Declared,
+    Deployment,
+    Exporter,
+    Recipe,
+    Site,
+    Table,
+    Template,
+    WorkflowExport,
+    offer_of,
+    providers_with,
+)
+from leeward_deploy.uv import PackageSource
 
-if TYPE_CHECKING:
-    from leeward.app.app import App as LoadedApp
-    from leeward.cli.global_options import GlobalOptions
-    from leeward_deploy.commands.wanted import Request
-    from leeward_deploy.recipe import Exporter, Template
-
-Out: TypeAlias = Annotated[
+ExportOut: TypeAlias = Annotated[
     Path, typer.Option(metavar="FOLDER", help="A folder in it for each provider.")
 ]
+
+
+class Home(NamedTuple):
+    """The home of a table or a bucket: its provider and its region."""
+
+    provider: str
+    region: str
+
+
+def read_order(folder: Path, targets: str | None, file: Path | None = None) -> Config:
+    """Return what the ``leeward.toml`` of a folder says, with an order.
+
+    Args:
+        folder: of the app.
+        targets: an order that wins over that of the file; None for that of the file.
+        file: in place of the folder's own; None for that.
+
+    Raises:
+        ConfigError: the file is wrong or not there, or nothing names an order.
+    """
+    found = settings_of(folder, file)
+    if targets is None and not found.order:
+        raise ConfigError(
+            "nothing says where the app is to run; name the order with --targets, or as "
+            "cloud_provider in leeward.toml"
+        )
+    return with_order(found, targets, NOTHING)
+
+
+def providers_of(config: Config) -> list[str]:
+    """Return the providers of the order, each once."""
+    return list(dict.fromkeys(target.provider for target in config.order))
+
+
+def deployment_of(
+    config: Config, provider: str, app: LoadedApp, *, in_file: bool = True
+) -> Deployment:
+    """Return where an app is to run on a provider.
+
+    Args:
+        config: with the order.
+        provider: of it.
+        app: with the handlers.
+        in_file: the order is that of the file which goes along with the code; else a variable of
+            each function has to name it.
+
+    Raises:
+        ConfigError: a target has no region, a table or bucket no home, or a domain no function; or
+            what the app writes would make it run again.
+    """
+    targets = [each for each in config.order if each.provider == provider]
+    regions = [region_of(config, each) for each in targets]
+    twice = next((each for each in regions if regions.count(each) > 1), None)
+    if twice is not None:
+        raise ConfigError(f"two targets of {provider} are in {twice}; name one of them")
+    homes = {
+        "tables": {
+            name: _home(config, "tables", name, each.home) for name, each in config.tables.items()
+        },
+        "buckets": {
+            name: _home(config, "buckets", name, each.home) for name, each in config.buckets.items()
+        },
+    }
+    order = "" if in_file else ",".join(map(str, config.order))
+    sites = tuple(
+        Site(
+            region,
+            _at_home(config, target, homes)._replace(ordered=in_file, order=order),
+            str(target),
+        )
+        for region, target in zip(regions, targets, strict=True)
+    )
+    for site in sites:
+        check_names(site.declared)
+    for target in targets:
+        check_no_loop(app.handlers.values(), declared_for(config, target).buckets)
+    names = sites[0].declared
+    return Deployment(
+        sites,
+        tuple(
+            Table(own, config.tables[name].key, homes["tables"][name].region)
+            for name, own in names.tables.items()
+        ),
+        tuple(Bucket(own, homes["buckets"][name].region) for name, own in names.buckets.items()),
+        frozenset(name for name, home in homes["buckets"].items() if home.provider != provider),
+        **_export_settings(config, provider, app)._asdict(),
+        expected=tuple(_expectations(config, app, homes, targets)),
+    )
+
+
+def _export_settings(config: Config, provider: str, app: LoadedApp) -> ExportConfig:
+    """Return what ``[export.<provider>]`` says.
+
+    Raises:
+        ConfigError: it names a domain, which would lead to no function.
+    """
+    found = config.export.get(provider, ExportConfig())
+    if found.domain and not any(of_kind(app, Kind.CALL)):
+        raise ConfigError(
+            f"[export.{provider}] names a domain, and the app has no function that is called by "
+            "HTTP; take the domain out, or add a function"
+        )
+    return found
+
+
+def _expectations(
+    config: Config,
+    app: LoadedApp,
+    homes: Mapping[str, Mapping[str, Home]],
+    targets: list[TargetName],
+) -> Iterator[Expected]:
+    """Yield what is there when the files have been applied, as far as a target can be asked."""
+    for target in targets:
+        name = str(target)
+        for handler in app.handlers.values():
+            if handler.kind is Kind.CALL:
+                yield Expected("function", handler.name, name)
+            elif handler.kind is Kind.MESSAGE and handler.queue in config.functions:
+                yield Expected("queue", str(handler.queue), name)
+        for bus in config.buses:
+            yield Expected("bus", bus, name)
+        here = Home(target.provider, region_of(config, target))
+        for kind, section in (("table", "tables"), ("bucket", "buckets")):
+            for thing, home in homes[section].items():
+                if home == here:
+                    yield Expected(kind, thing, name)
+
+
+def region_of(config: Config, target: TargetName) -> str:
+    """Return the region of a target: it is named behind the colon, or in its section.
+
+    Raises:
+        ConfigError: it is not named.
+    """
+    options = config.options.get(str(target)) or config.options.get(target.provider) or {}
+    region = target.qualifier or options.get("region")
+    if not isinstance(region, str):
+        raise ConfigError(
+            f"the target {str(target)!r} has no region; write it as {target.provider}:REGION in "
+            "the order"
+        )
+    return region
+
+
+def _home(config: Config, section: str, name: str, own: str | None) -> Home:
+    """Return the home of a table or a bucket."""
+    order = {str(each): each for each in config.order}
+    chosen = home_of(config, own)
+    if chosen is None:
+        raise ConfigError(
+            f"[{section}.{name}] has no home, so nothing says where it is to be made; set home "
+            f"there, or data_target, to one of {', '.join(order)}"
+        )
+    if chosen not in order:
+        raise ConfigError(
+            f"the home of [{section}.{name}] is {chosen!r}, which is not in the order "
+            f"({', '.join(order)}); correct it, or name it in cloud_provider"
+        )
+    return Home(order[chosen].provider, region_of(config, order[chosen]))
+
+
+def _at_home(
+    config: Config, target: TargetName, homes: Mapping[str, Mapping[str, Home]]
+) -> Declared:
+    """Return what is named for a target; tables and buckets as their homes at its provider are."""
+    declared = declared_for(config, target)
+    at = {
+        Home(each.provider, region_of(config, each)): declared_for(config, each)
+        for each in config.order
+        if each.provider == target.provider
+    }
+    found = {
+        section: {
+            name: getattr(at[home], section)[name]
+            for name, home in homes[section].items()
+            if home in at
+        }
+        for section in ("tables", "buckets")
+    }
+    return declared._replace(tables=found["tables"], buckets=found["buckets"])
 
 
 def terraform(
     context: typer.Context,
     app: App = None,
     *,
-    out: Out = Path("infrastructure"),
+    out: ExportOut = Path("infrastructure"),
     python: Python = "3.13",
     arch: Arch = "x86_64",
     source: Source = Path(),
@@ -48,7 +263,7 @@ def cloudformation(
     context: typer.Context,
     app: App = None,
     *,
-    out: Out = Path("infrastructure"),
+    out: ExportOut = Path("infrastructure"),
     python: Python = "3.13",
     arch: Arch = "x86_64",
     source: Source = Path(),
@@ -61,14 +276,12 @@ def cloudformation(
     _export(options_of(context), "cloudformation", request)
 
 
-def _request(app: str | None, python: str, arch: str, source: Path, out: Path) -> Request:
-    from leeward_deploy.commands.wanted import Request
-    from leeward_deploy.uv import Source as Packages
+def _request(app: str | None, python: str, arch: str, source: Path, out: Path) -> PackageRequest:
 
-    return Request(app, "", python, arch, source, out, None, (), Packages())
+    return PackageRequest(app, "", python, arch, source, out, None, (), PackageSource())
 
 
-def _export(options: GlobalOptions, tool: str, request: Request) -> None:
+def _export(options: GlobalOptions, tool: str, request: PackageRequest) -> None:
     if not options.trust_env:
         raise InvalidRequest(
             "leeward export imports the app, which may read variables; run it without "
@@ -76,18 +289,13 @@ def _export(options: GlobalOptions, tool: str, request: Request) -> None:
             field="--no-trust-env",
         )
     with redirect_stdout(sys.stderr):
-        data = _made(request._replace(settings=options.config), tool, options.targets)
+        data = _write_files(request._replace(settings=options.config), tool, options.targets)
     options.output.show(data, render_files)
 
 
-def _made(request: Request, tool: str, targets: str | None) -> JsonObject:
+def _write_files(request: PackageRequest, tool: str, targets: str | None) -> JsonObject:
     """Write the files of every provider that has some; return what there is to show of them."""
-    from leeward.config import TargetName
-    from leeward_deploy.commands.deployments import deployment_of, ordered, providers_of
-    from leeward_deploy.commands.wanted import declared_for
-    from leeward_deploy.needs import unnamed
-
-    config = ordered(request.folder, targets, request.settings)
+    config = read_order(request.folder, targets, request.settings)
     made: dict[str, tuple[Template, ...]] = {}
     notes: list[str] = []
     for provider in providers_of(config):
@@ -96,7 +304,10 @@ def _made(request: Request, tool: str, targets: str | None) -> JsonObject:
             exporter, app = found
             place = deployment_of(config, provider, app, in_file=targets is None)
             made[provider] = exporter(place)
-            told = (*made[provider][0].notes, *unnamed(declared_for(config, TargetName(provider))))
+            told = (
+                *made[provider][0].notes,
+                *note_on_roles(declared_for(config, TargetName(provider))),
+            )
             notes += [f"{provider}: {note}" for note in told]
     if not made:
         order = ", ".join(map(str, config.order))
@@ -119,16 +330,46 @@ def _made(request: Request, tool: str, targets: str | None) -> JsonObject:
     }
 
 
-def _exporter(provider: str, tool: str, request: Request) -> tuple[Exporter, LoadedApp] | None:
+def _exporter(
+    provider: str, tool: str, request: PackageRequest
+) -> tuple[Exporter, LoadedApp] | None:
     """Return what writes an app's files of a tool for a provider, and the app; None if nothing."""
-    from leeward.app.runtimes import runtime_of
-    from leeward.entrypoints import all_entry_points
-    from leeward_deploy.commands.wanted import wanted
-    from leeward_deploy.recipe import GROUP, Recipe
-
-    if provider not in {each.name for each in all_entry_points(GROUP)}:
+    if provider not in providers_with(PACKAGERS):
         return None
-    wish, _ = wanted(request._replace(target=provider))
-    recipe: Recipe = runtime_of(provider, GROUP)(wish)
+    spec, _ = spec_of(request._replace(target=provider))
+    recipe: Recipe = offer_of(PACKAGERS, provider)(spec)
     exporter = recipe.exports.get(tool)
-    return None if exporter is None else (exporter, wish.app)
+    return None if exporter is None else (exporter, spec.app)
+
+
+def export_workflow(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="WORKFLOW", help="Its name.")],
+    *,
+    engine: Annotated[
+        str, typer.Option(metavar="PROVIDER", help="The engine's provider, as in CLOUD_PROVIDER.")
+    ],
+    out: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="Default: the working directory.")
+    ] = Path(),
+) -> None:
+    """Write a workflow for a cloud's own engine, and the command that deploys it.
+
+    It deploys nothing.
+    """
+    options = options_of(context)
+    definition = options.workflow(name)
+    functions = options.resolve().functions
+    own = {each: found.names[engine] for each, found in functions.items() if engine in found.names}
+    marks = {each for each, found in functions.items() if found.marks}
+    made: WorkflowExport = offer_of(WORKFLOW_EXPORTS, engine)(definition, own, marks)
+    store(out, made.files)
+    files = [str(out / path) for path in made.files]
+    data = {"workflow": name, "engine": engine, "digest": definition.digest, "files": files}
+    options.output.show({**data, "command": made.command}, _render_export)
+
+
+def _render_export(data: JsonObject, printers: Printers) -> None:
+    for file in data["files"]:
+        printers.out.text(file)
+    printers.err.text(f"Not deployed; do it with: {data['command']}")

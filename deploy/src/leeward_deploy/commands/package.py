@@ -1,57 +1,279 @@
-"""``leeward package``: an app as a cloud loads it, and how it is deployed. Nothing is deployed."""
+"""``leeward package``: an app as a cloud loads it, and how it is deployed. Nothing is deployed.
+
+What is packaged is the app of a folder, its files, and what its ``leeward.toml`` names.
+"""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from contextlib import redirect_stdout
+from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeAlias
+from typing import Annotated, Any, NamedTuple, TypeAlias, TypeVar
 
 import typer
 
+from leeward.app.objects import check_no_loop
+from leeward.app.runtimes import check_options
 from leeward.cli.global_options import options_of
 from leeward.cli.output.console import Printers
 from leeward.cli.output.json_view import JsonObject
-from leeward.errors import InvalidRequest
+from leeward.config import Config, TargetName, load_settings
+from leeward.config.order import parse_order
+from leeward.entrypoints import all_entry_points
+from leeward.errors import ConfigError, InvalidRequest
+from leeward.registry import BUILT_IN
+from leeward.registry import GROUP as ADAPTERS
+from leeward.values import NOTHING
+from leeward_deploy.build import Origin, build, write_files, write_template
+from leeward_deploy.entry import find_app, handler_calls, load_app
+from leeward_deploy.needs import note_on_roles
+from leeward_deploy.recipe import ARCHES, PACKAGERS, Declared, Entry, PackageSpec, Recipe, offer_of
+from leeward_deploy.sources import is_entry_of_another, modules_in, sources_of
+from leeward_deploy.uv import PackageSource
 
-if TYPE_CHECKING:
-    from leeward_deploy.commands.wanted import Request
+T = TypeVar("T")
+
+SETTINGS = "leeward.toml"
+
+REQUIRED = ("requirements.txt", "pyproject.toml")
+"""Files of the user that may tell what the app needs; the first that is there counts."""
 
 App: TypeAlias = Annotated[
     str | None, typer.Argument(metavar="[APP]", help="MODULE:NAME. Default: the only one there is.")
 ]
+
 Target: TypeAlias = Annotated[str, typer.Option(metavar="PROVIDER", help="As in CLOUD_PROVIDER.")]
+
 Python: TypeAlias = Annotated[str, typer.Option(metavar="3.x", help="Of the platform.")]
+
 Arch: TypeAlias = Annotated[str, typer.Option(metavar="x86_64|arm64", help="The processor there.")]
+
 Source: TypeAlias = Annotated[
     Path, typer.Option(metavar="FOLDER", help="Of the app. Default: the working directory.")
 ]
+
 Out: TypeAlias = Annotated[
     Path, typer.Option(metavar="FOLDER", help="Where packages are written to.")
 ]
+
 Requirements: TypeAlias = Annotated[
     Path | None,
     typer.Option(
         metavar="FILE", help="Default: the source's requirements.txt, or its pyproject.toml."
     ),
 ]
+
 FindLinks: TypeAlias = Annotated[
     list[Path] | None, typer.Option(metavar="FOLDER", help="Of wheels; may be repeated.")
 ]
+
 NoIndex: TypeAlias = Annotated[
     bool, typer.Option("--no-index", help="Take packages from --find-links alone.")
 ]
+
 AllowBuild: TypeAlias = Annotated[
     list[str] | None,
     typer.Option(metavar="NAME", help="Of pure Python and without a wheel: build it here."),
 ]
+
 Exclude: TypeAlias = Annotated[
-    list[str] | None,
-    typer.Option(metavar="PATTERN", help="Leave such files out; may be repeated."),
+    list[str] | None, typer.Option(metavar="PATTERN", help="Leave such files out; may be repeated.")
 ]
+
 WithTemplate: TypeAlias = Annotated[
     bool, typer.Option("--template", help="Write what its handlers need around them, too.")
 ]
+
+
+class PackageRequest(NamedTuple):
+    """What the command line asks for.
+
+    Attributes:
+        app: as ``MODULE:NAME``; None for the only one.
+        target: the provider.
+        python: such as ``3.13``.
+        arch: of the processor.
+        folder: of the app.
+        out: where packages are written to.
+        requirements: the user's own list; None for the usual one.
+        leave_out: patterns of files.
+        source: where packages come from.
+        settings: the file in place of the folder's ``leeward.toml``; None for that.
+    """
+
+    app: str | None
+    target: str
+    python: str
+    arch: str
+    folder: Path
+    out: Path
+    requirements: Path | None
+    leave_out: tuple[str, ...]
+    source: PackageSource
+    settings: Path | None = None
+
+
+def spec_of(request: PackageRequest) -> tuple[PackageSpec, Origin]:
+    """Return what is to be packaged, and what of.
+
+    Raises:
+        ConfigError: there is no such folder, app or file, or something in it is wrong.
+    """
+    if request.arch not in ARCHES:
+        raise ConfigError(f"--arch is {request.arch!r}; known: {', '.join(ARCHES)}")
+    if not request.folder.is_dir():
+        raise ConfigError(f"--source names {request.folder}, which is not a folder")
+    folder = request.folder.resolve()
+    files, denied = sources_of(folder, request.leave_out, request.out)
+    modules = modules_in(folder, files)
+    left = [each for each in files if _is_of_another(each, modules, request.target)]
+    files = tuple(each for each in files if each not in left)
+    texts = {
+        each: (folder / each).read_text(encoding="utf-8", errors="replace")
+        for each in files
+        if "/" not in each
+    }
+    entry = _entry_of(request, texts, modules)
+    requires = requires_of(folder, request.requirements)
+    spec = PackageSpec(
+        load_app(folder, entry),
+        entry,
+        request.python,
+        request.arch,
+        texts,
+        Declared()
+        if request.settings is None and SETTINGS not in texts
+        else declared_for(settings_of(folder, request.settings), TargetName(request.target)),
+    )
+    check_names(spec.declared)
+    check_no_loop(spec.app.handlers.values(), spec.declared.buckets)
+    return spec, Origin(folder, files, requires, request.source, left, denied, request.settings)
+
+
+def check_names(declared: Declared) -> None:
+    """Check that no name is read as an expression, or stands for others, where it is written to.
+
+    Raises:
+        ConfigError: one is.
+    """
+    for section in ("functions", "buses", "tables", "buckets", "workflows"):
+        for name, own in getattr(declared, section).items():
+            if "${" in own or "%{" in own:
+                raise ConfigError(
+                    f"[{section}.{name}] is called {own!r}, which is an expression where it is "
+                    "written to; give it a plain name"
+                )
+            if "*" in own or "?" in own:
+                raise ConfigError(
+                    f"[{section}.{name}] is called {own!r}, which stands for others in a role; "
+                    "give it a plain name"
+                )
+
+
+def settings_of(folder: Path, file: Path | None) -> Config:
+    """Return what a file says, else the ``leeward.toml`` of a folder, if there is one.
+
+    Raises:
+        ConfigError: the file is wrong, or the named one is not there.
+    """
+    if file is None and not (folder / SETTINGS).is_file():
+        return Config()
+    return load_settings(file=file or folder / SETTINGS, env=NOTHING)
+
+
+def adapters_of(
+    folder: Path, target: str, targets: str | None = None, file: Path | None = None
+) -> tuple[str, ...]:
+    """Return the requirements for what a client opens besides a target: the rest of its order.
+
+    Adapters that are not installed here are left to the user's own list.
+    """
+    config = settings_of(folder, file)
+    known = {each.name: each.distribution for each in all_entry_points(ADAPTERS)}
+    order = config.order if targets is None else parse_order(targets, "--targets")
+    others = {each.provider for each in order} - {target, *BUILT_IN}
+    found = sorted(known[each] for each in others if each in known)
+    return tuple(f"{each}=={version(each)}" for each in found)
+
+
+def declared_for(config: Config, target: TargetName) -> Declared:
+    """Return what a configuration names, with a target's own names, or those of its provider."""
+
+    def own(section: Mapping[str, Any]) -> dict[str, str]:
+        return {name: _for_target(each.names, target) or name for name, each in section.items()}
+
+    return Declared(
+        own(config.functions),
+        own(config.buses),
+        own(config.tables),
+        own(config.buckets),
+        _for_target(config.options, target) or NOTHING,
+        bool(config.order),
+        workflows=own(config.workflows),
+        queues=tuple(name for name, each in config.functions.items() if each.queue),
+    )
+
+
+def _entry_of(
+    request: PackageRequest, texts: Mapping[str, str], modules: Mapping[str, str]
+) -> Entry:
+    """Return where the app is: as the request says, as an entry file says, or as it is found."""
+    calls = []
+    for file, text in texts.items():
+        for call in handler_calls(text, file) if file.endswith(".py") else ():
+            if call.platform == request.target:
+                check_options(call.platform, call.entry.options, file)
+                calls.append(call.entry)
+    if request.app is None:
+        is_there = request.settings is not None or SETTINGS in texts
+        config = settings_of(request.folder, request.settings) if is_there else Config()
+        named = _named_apps(config, modules)
+        return calls[0] if calls else named[0] if named else find_app(modules)
+    module, _, attribute = request.app.partition(":")
+    if not module or not attribute.isidentifier():
+        raise ConfigError(f"the app is {request.app!r}; name it as MODULE:NAME, such as shop:app")
+    same = [each for each in calls if (each.module, each.attribute) == (module, attribute)]
+    return same[0] if same else Entry(module, attribute)
+
+
+def _named_apps(config: Config, modules: Mapping[str, str]) -> list[Entry]:
+    """Return the apps that an embedded target runs, as a configuration says."""
+    named = [
+        each.get("app")
+        for name, each in config.options.items()
+        if name.partition(":")[0] == "local"
+    ]
+    apps = [text.partition(":") for text in named if isinstance(text, str)]
+    return [Entry(module, name) for module, _, name in apps if module in modules and name]
+
+
+def _is_of_another(file: str, modules: Mapping[str, str], target: str) -> bool:
+    text = modules.get(file.removesuffix(".py").replace("/", "."), "")
+    return file.endswith(".py") and is_entry_of_another(text, file, target)
+
+
+def _for_target(named: Mapping[str, T], target: TargetName) -> T | None:
+    """Return what belongs to a target; of a provider alone, what belongs to its first target."""
+    known = named.get(str(target)) or named.get(target.provider)
+    if known or target.qualifier:
+        return known
+    own = (each for name, each in named.items() if name.partition(":")[0] == target.provider)
+    return next(own, None)
+
+
+def requires_of(folder: Path, named: Path | None) -> tuple[Path, ...]:
+    """Return the list of what a folder's code requires: the named one, or the usual one.
+
+    Raises:
+        ConfigError: the named one is not there.
+    """
+    if named is not None:
+        if not named.is_file():
+            raise ConfigError(f"--requirements names {named}, which is not a file")
+        return (named.resolve(),)
+    return tuple(folder / each for each in REQUIRED if (folder / each).is_file())[:1]
 
 
 def package(
@@ -74,9 +296,6 @@ def package(
 
     It deploys nothing. The same app gives the same bytes.
     """
-    from leeward_deploy.commands.wanted import Request
-    from leeward_deploy.uv import Source as Packages
-
     options = options_of(context)
     if not options.trust_env:
         raise InvalidRequest(
@@ -85,37 +304,31 @@ def package(
             field="--no-trust-env",
         )
     links = tuple(str(each.resolve()) for each in find_links or ())
-    packages = Packages(links, no_index, tuple(allow_build or ()))
-    request = Request(
+    packages = PackageSource(links, no_index, tuple(allow_build or ()))
+    request = PackageRequest(
         *(app, target, python, arch, source, out, requirements, tuple(exclude or ())),
         packages,
         options.config,
     )
     with redirect_stdout(sys.stderr):
-        data = _made(request, options.targets, template=template)
+        data = _build(request, options.targets, template=template)
     options.output.show(data, _render)
 
 
-def _made(request: Request, targets: str | None, *, template: bool) -> JsonObject:
+def _build(request: PackageRequest, targets: str | None, *, template: bool) -> JsonObject:
     """Make what is wanted, and return what there is to show of it."""
-    from leeward.app.runtimes import runtime_of
-    from leeward_deploy.build import build, write_template
-    from leeward_deploy.commands.wanted import adapters_of, wanted
-    from leeward_deploy.needs import unnamed
-    from leeward_deploy.recipe import GROUP, Recipe
-
-    recipe_of = runtime_of(request.target, GROUP)
-    wish, origin = wanted(request)
-    recipe: Recipe = recipe_of(wish)
+    recipe_of = offer_of(PACKAGERS, request.target)
+    spec, origin = spec_of(request)
+    recipe: Recipe = recipe_of(spec)
     others = adapters_of(request.folder, request.target, targets, request.settings)
     recipe = recipe._replace(requires=(*recipe.requires, *others))
-    made = build(wish, recipe, origin, request.out, request.target)
+    made = build(spec, recipe, origin, request.out, request.target)
     written = write_template(recipe, request.out) if template else None
     return {
         "target": request.target,
-        "python": wish.python,
-        "arch": wish.arch,
-        "handlers": list(wish.app.handlers),
+        "python": spec.python,
+        "arch": spec.arch,
+        "handlers": list(spec.app.handlers),
         "folder": str(made.folder),
         "zip": str(made.zip),
         "sha256": made.digest,
@@ -125,7 +338,10 @@ def _made(request: Request, targets: str | None, *, template: bool) -> JsonObjec
         "files": list(origin.files),
         "left_out": list(origin.denied),
         "template": written and str(request.out / written.name),
-        "notes": [*made.notes, *((*written.notes, *unnamed(wish.declared)) if written else ())],
+        "notes": [
+            *made.notes,
+            *((*written.notes, *note_on_roles(spec.declared)) if written else ()),
+        ],
         "commands": [each._asdict() for each in recipe.commands(str(request.out))],
     }
 
@@ -144,5 +360,29 @@ def _render(data: JsonObject, printers: Printers) -> None:
     for note in data["notes"]:
         printers.err.text(note)
     printers.err.text("Not deployed; do it with one of these:")
+    for each in data["commands"]:
+        printers.err.lines(f"  {each['tool']}: {each['text']}\n      {each['hint']}")
+
+
+def store(out: Path, files: Mapping[str, str]) -> None:
+    """Write texts below a folder.
+
+    Raises:
+        ConfigError: it cannot be written to.
+    """
+    try:
+        write_files(out, {name: text.encode() for name, text in files.items()})
+    except OSError as error:
+        raise ConfigError(f"{out} cannot be written to: {error.strerror}") from error
+
+
+def render_files(data: JsonObject, printers: Printers) -> None:
+    """Show the files, what there is to say of them, and the commands that deploy them."""
+    for file in data["files"]:
+        printers.out.text(file)
+    for note in data["notes"]:
+        printers.err.text(note)
+    if data["commands"]:
+        printers.err.text("Not deployed; do it with these:")
     for each in data["commands"]:
         printers.err.lines(f"  {each['tool']}: {each['text']}\n      {each['hint']}")

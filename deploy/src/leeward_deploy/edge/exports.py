@@ -6,17 +6,15 @@ Nothing is deployed.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from leeward.errors import ConfigError
 from leeward.values import NOTHING
-from leeward_deploy.edge.rules import Rule
+from leeward_deploy.edge.rules import EdgeRule
 from leeward_deploy.recipe import Command, Entry, Recipe
 
-GROUP: Final = "leeward.edges"
 
-
-class Export(NamedTuple):
+class EdgeExport(NamedTuple):
     """Rules as a provider takes them.
 
     Attributes:
@@ -30,7 +28,7 @@ class Export(NamedTuple):
     commands: tuple[Command, ...]
 
 
-class FunctionWish(NamedTuple):
+class FunctionSpec(NamedTuple):
     """A function that is to be packaged for an edge.
 
     Attributes:
@@ -100,12 +98,12 @@ class Edge(NamedTuple):
         associate: puts a function into a configuration that was read; raises `ConfigError`.
     """
 
-    export: Callable[[Sequence[Rule]], Export]
+    export: Callable[[Sequence[EdgeRule]], EdgeExport]
     runs: str = ""
-    recipe: Callable[[FunctionWish], Recipe] | None = None
+    recipe: Callable[[FunctionSpec], Recipe] | None = None
     associate: Callable[[Mapping[str, Any], Trigger], Association] | None = None
 
 
-def refused(rule: Rule, why: str, remedy: str) -> ConfigError:
+def rule_error(rule: EdgeRule, why: str, remedy: str) -> ConfigError:
     """Return the error for a rule that an edge cannot run."""
     return ConfigError(f"rule {rule.name!r}: {why}; {remedy}")

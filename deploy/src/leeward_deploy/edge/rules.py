@@ -1,14 +1,21 @@
-"""Static rules, and what they mean: every export is held to `answer_of`.
+"""Static rules: read from TOML, and what they mean; every export is held to `answer_of`.
 
 The first rule that matches a request is the only one that counts. A path is compared as it was
-sent, with its capitals and its percent signs, and without its query.
+sent, with its capitals and its percent signs, and without its query. What no edge could keep is
+refused with the rule's name and a remedy.
 """
 
 from __future__ import annotations
 
+import re
+import tomllib
 from collections.abc import Iterable, Mapping
-from typing import Final, NamedTuple
+from difflib import get_close_matches
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Final, NamedTuple, TypeAlias
 
+from leeward.errors import ConfigError
 from leeward.values import NOTHING
 
 STATUSES: Final = (301, 302, 307, 308)
@@ -16,6 +23,48 @@ STATUSES: Final = (301, 302, 307, 308)
 
 FORBIDDEN: Final = 403
 """The status of what a rule denies."""
+
+TomlTable: TypeAlias = Mapping[str, Any]
+
+MOST: Final = 1_000
+"""Rules in a file: more than any edge takes."""
+
+KEYS: Final = (
+    "name",
+    "path",
+    "countries",
+    "except_countries",
+    "redirect",
+    "status",
+    "rewrite",
+    "deny",
+    "set_request_headers",
+    "remove_request_headers",
+    "set_response_headers",
+    "remove_response_headers",
+)
+
+_NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,39}")
+
+_PATH: Final = re.compile(r"/[A-Za-z0-9\-._~!$&'()+,;=:@%/]*")
+
+_HOST: Final = re.compile(r"(?=.{1,253}\Z)[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9-]+)+")
+
+_COUNTRY: Final = re.compile(r"[A-Z]{2}")
+
+_HEADER: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,99}")
+
+_VALUE: Final = re.compile(r"[!-z|~](?:[ -z|~]{0,998}[!-z|~])?")
+"""Visible ASCII without braces: two of three edges put variables in their place."""
+
+_HOP: Final = re.compile(
+    r"connection|content-length|expect|host|keep-alive|proxy-.*|te|trailer|transfer-encoding"
+    r"|upgrade|via",
+    re.IGNORECASE,
+)
+"""Headers of one connection, or of how a message is sent: no edge lets them be changed."""
+
+_KNOWN: Final = f"known: {', '.join(KEYS)}"
 
 
 class Headers(NamedTuple):
@@ -52,7 +101,7 @@ class Redirect(NamedTuple):
     status: int = 301
 
 
-class Rule(NamedTuple):
+class EdgeRule(NamedTuple):
     """One rule: which requests it is for, and what becomes of them.
 
     Attributes:
@@ -132,26 +181,34 @@ def overlaps(one: str, other: str) -> bool:
     return matches(one, stem(other)) or matches(other, stem(one))
 
 
-def replaced(pattern: str, target: str, path: str) -> str:
+def replace_path(pattern: str, target: str, path: str) -> str:
     """Return what a matching path becomes by the target of a redirect or a rewrite."""
     return stem(target) + path[len(stem(pattern)) :] if is_prefix(target) else target
 
 
-def answer_of(rules: Iterable[Rule], request: Request) -> Answer:
+def answer_of(rules: Iterable[EdgeRule], request: Request) -> Answer:
     """Return what becomes of a request."""
     for rule in rules:
-        if not matches(rule.path, request.path) or not _is_from(rule, request.country):
+        country, only = request.country, rule.countries
+        is_from = country in only if only else country not in rule.except_countries
+        if not matches(rule.path, request.path) or not is_from:
             continue
         if rule.deny:
             return Answer(rule.name, FORBIDDEN)
         if rule.redirect is not None:
-            return Answer(rule.name, rule.redirect.status, _location(rule, rule.redirect, request))
-        path = replaced(rule.path, rule.rewrite or rule.path, request.path)
+            host = f"https://{rule.redirect.host}" if rule.redirect.host else ""
+            query = f"?{request.query}" if request.query else ""
+            return Answer(
+                rule.name,
+                rule.redirect.status,
+                (host + replace_path(rule.path, rule.redirect.path, request.path) + query),
+            )
+        path = replace_path(rule.path, rule.rewrite or rule.path, request.path)
         return Answer(rule.name, 0, "", path, rule.request, rule.response)
     return Answer(path=request.path)
 
 
-def note_on_spelling(rules: Iterable[Rule]) -> tuple[str, ...]:
+def note_on_spelling(rules: Iterable[EdgeRule]) -> tuple[str, ...]:
     """Return what to say of rules that deny a path: an edge compares it as it was written."""
     denied = [rule.path for rule in rules if rule.deny]
     if not denied:
@@ -163,13 +220,195 @@ def note_on_spelling(rules: Iterable[Rule]) -> tuple[str, ...]:
     return (told,)
 
 
-def _is_from(rule: Rule, country: str) -> bool:
-    if rule.countries:
-        return country in rule.countries
-    return country not in rule.except_countries
+def read_rules(file: Path) -> tuple[EdgeRule, ...]:
+    """Return the rules of a file.
+
+    Raises:
+        ConfigError: it cannot be read, or a rule is wrong.
+    """
+    try:
+        document = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{file} cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise ConfigError(f"{file} is not TOML: {error}") from error
+    try:
+        return rules_of(document)
+    except ConfigError as error:
+        raise ConfigError(f"{file}: {error}") from None
 
 
-def _location(rule: Rule, redirect: Redirect, request: Request) -> str:
-    host = f"https://{redirect.host}" if redirect.host else ""
-    query = f"?{request.query}" if request.query else ""
-    return host + replaced(rule.path, redirect.path, request.path) + query
+def rules_of(document: TomlTable) -> tuple[EdgeRule, ...]:
+    """Return the rules of a document.
+
+    Raises:
+        ConfigError: one is wrong; its name, what is wrong and a remedy are told.
+    """
+    tables = document.get("rules")
+    if set(document) != {"rules"} or not isinstance(tables, list) or not tables:
+        raise ConfigError("rules must be written as [[rules]], at least one, and nothing else")
+    if len(tables) > MOST:
+        raise ConfigError(f"there are {len(tables)} rules, and at most {MOST} are read")
+    found: list[EdgeRule] = []
+    for number, table in enumerate(tables, 1):
+        name = table.get("name") if isinstance(table, dict) else None
+        where = f"rule {name!r}" if isinstance(name, str) else f"rule {number}"
+        try:
+            found.append(_rule(table))
+        except ConfigError as error:
+            raise ConfigError(f"{where}: {error}") from None
+    names = [rule.name for rule in found]
+    for rule in found:
+        if names.count(rule.name) > 1:
+            raise ConfigError(f"two rules are named {rule.name!r}; rename one")
+    for earlier, later in pairwise(found):
+        if later.deny and not earlier.deny:
+            raise ConfigError(
+                f"rule {later.name!r} denies, and stands after {earlier.name!r}; move it to the "
+                "beginning: two of three edges deny before they look at other rules"
+            )
+    _check_loops(found)
+    return tuple(found)
+
+
+def _rule(table: Any) -> EdgeRule:
+    if not isinstance(table, dict):
+        raise ConfigError("it is not a table; write [[rules]]")
+    for key in table:
+        if key not in KEYS:
+            near = get_close_matches(key, KEYS, 1)
+            raise ConfigError(
+                f"{key!r} is not known; {f'did you mean {near[0]!r}?' if near else _KNOWN}"
+            )
+    path = _path(table, "path")
+    name = table.get("name")
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise ConfigError("name must be small letters, digits and hyphens, at most 40")
+    if table.get("deny", True) is not True:
+        raise ConfigError("deny must be true; remove the key if it is not")
+    rule = EdgeRule(
+        name,
+        path,
+        _countries(table, "countries"),
+        _countries(table, "except_countries"),
+        _redirect(table, path),
+        _target(table, "rewrite", path) if "rewrite" in table else None,
+        ("deny" in table),
+        _headers(table, "request"),
+        _headers(table, "response"),
+    )
+    # Check that a rule does one thing.
+    if rule.countries and rule.except_countries:
+        raise ConfigError("countries and except_countries exclude each other; write one of them")
+    answers = [rule.redirect is not None, rule.deny]
+    changes = [rule.rewrite is not None, bool(rule.request.names), bool(rule.response.names)]
+    if sum(answers) + any(changes) != 1:
+        raise ConfigError(
+            "it must either redirect, or deny, or change the path and headers; make it two rules, "
+            "or add what is missing"
+        )
+    return rule
+
+
+def _path(table: TomlTable, key: str) -> str:
+    value = table.get(key)
+    plain = stem(value) if isinstance(value, str) else ""
+    if not _PATH.fullmatch(plain) or "//" in plain or len(plain) > 1024:
+        raise ConfigError(
+            f"{key} must be a path such as '/about' or '/shop/*', as a client sends it, without a "
+            "query and without double slashes; a star stands at the end, after a slash"
+        )
+    return str(value)
+
+
+def _target(table: TomlTable, key: str, path: str) -> str:
+    target = _path(table, key)
+    if is_prefix(target) and not is_prefix(path):
+        raise ConfigError(f"{key} ends with /* and path does not; write one path for the other")
+    return target
+
+
+def _redirect(table: TomlTable, path: str) -> Redirect | None:
+    if "redirect" not in table:
+        if "status" in table:
+            raise ConfigError("status belongs to a redirect; remove it")
+        return None
+    to, status = table["redirect"], table.get("status", STATUSES[0])
+    if status not in STATUSES or isinstance(status, bool):
+        raise ConfigError(f"status must be one of {', '.join(map(str, STATUSES))}")
+    if not isinstance(to, str):
+        raise ConfigError("redirect must be a path, or https:// with a host and a path")
+    if to.startswith("/"):
+        target = _target(table, "redirect", path)
+        if target == "/*":
+            raise ConfigError(
+                "redirect to /* would send /x//other.example to another host; write it with your "
+                "own: https://HOST/*"
+            )
+        if matches(path, stem(target)):
+            raise ConfigError(
+                "redirect leads to the rule's own path, again and again; choose another path"
+            )
+        return Redirect(target, "", status)
+    scheme, _, rest = to.partition("://")
+    host, slash, after = rest.partition("/")
+    if scheme != "https" or not _HOST.fullmatch(host):
+        raise ConfigError(
+            "redirect must be a path, or https:// with a host in small letters and a path"
+        )
+    return Redirect(_target({"redirect": f"{slash}{after}"}, "redirect", path), host, status)
+
+
+def _countries(table: TomlTable, key: str) -> tuple[str, ...]:
+    if key not in table:
+        return ()
+    values = table[key]
+    if (
+        not isinstance(values, list)
+        or not values
+        or not all(isinstance(each, str) and _COUNTRY.fullmatch(each) for each in values)
+    ):
+        raise ConfigError(f"{key} must be a list of codes of ISO 3166, such as ['DE', 'FR']")
+    return tuple(sorted(set(values)))
+
+
+def _headers(table: TomlTable, of: str) -> Headers:
+    given, removed = table.get(f"set_{of}_headers", {}), table.get(f"remove_{of}_headers", [])
+    if not isinstance(given, dict) or not isinstance(removed, list):
+        raise ConfigError(f"set_{of}_headers must be a table, and remove_{of}_headers a list")
+    names = [*given, *removed]
+    for name in names:
+        if not isinstance(name, str) or not _HEADER.fullmatch(name):
+            raise ConfigError("the name of a header must be of letters, digits and hyphens")
+        if _HOP.fullmatch(name):
+            raise ConfigError(f"no edge lets the header {name} be changed; leave it out")
+    if len({str(name).lower() for name in names}) < len(names):
+        raise ConfigError(f"a {of} header is named twice; capitals do not count")
+    for name, value in given.items():
+        if not isinstance(value, str) or not _VALUE.fullmatch(value):
+            raise ConfigError(
+                f"the value of {name} must be visible ASCII, at most 1,000 characters, without "
+                "braces: two of three edges put variables in their place"
+            )
+    return Headers(dict(given), tuple(removed))
+
+
+def _check_loops(rules: list[EdgeRule]) -> None:
+    """Refuse redirects on one host of which each leads to the next, and the last to the first."""
+    own = [(rule, rule.redirect.path) for rule in rules if rule.redirect and not rule.redirect.host]
+    leads = {
+        rule.name: [each.name for each, _ in own if each is not rule and overlaps(to, each.path)]
+        for rule, to in own
+    }
+    for name, first in leads.items():
+        seen, left = set[str](), [*first]
+        while left:
+            each = left.pop()
+            if each == name:
+                raise ConfigError(
+                    f"rule {name!r} may redirect to itself, by way of others; choose paths that "
+                    "no other rule redirects"
+                )
+            if each not in seen:
+                seen.add(each)
+                left += leads[each]

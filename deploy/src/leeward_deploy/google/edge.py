@@ -15,8 +15,8 @@ import re
 from collections.abc import Sequence
 from typing import Any, Final
 
-from leeward_deploy.edge.exports import Edge, Export, refused
-from leeward_deploy.edge.rules import FORBIDDEN, Headers, Rule, is_prefix, stem
+from leeward_deploy.edge.exports import Edge, EdgeExport, rule_error
+from leeward_deploy.edge.rules import FORBIDDEN, EdgeRule, Headers, is_prefix, stem
 from leeward_deploy.recipe import Command
 
 Json = dict[str, Any]
@@ -44,14 +44,14 @@ _CODES: Final = {
 }
 
 
-def export(rules: Sequence[Rule]) -> Export:
+def export(rules: Sequence[EdgeRule]) -> EdgeExport:
     """Return the URL map and the policy, as far as the rules want them.
 
     Raises:
         ConfigError: a rule is not one that a URL map or Cloud Armor runs.
     """
     if len(rules) > MOST_RULES:
-        raise refused(
+        raise rule_error(
             rules[MOST_RULES],
             f"it is one of {len(rules)}, and a URL map takes {MOST_RULES}",
             "put the rest into a file of its own",
@@ -60,7 +60,26 @@ def export(rules: Sequence[Rule]) -> Export:
     others = [rule for rule in rules if not rule.deny]
     files, commands = {}, []
     if others:
-        files[MAP] = json.dumps(_url_map(others), indent=2) + "\n"
+        files[MAP] = (
+            json.dumps(
+                {
+                    "name": "leeward-edge",
+                    "defaultService": SERVICE,
+                    "hostRules": [{"hosts": ["*"], "pathMatcher": "edge"}],
+                    "pathMatchers": [
+                        {
+                            "name": "edge",
+                            "defaultService": SERVICE,
+                            "routeRules": [
+                                _route(order, rule) for order, rule in enumerate(others, 1)
+                            ],
+                        }
+                    ],
+                },
+                indent=2,
+            )
+            + "\n"
+        )
         commands.append(
             Command(
                 "gcloud",
@@ -85,27 +104,12 @@ def export(rules: Sequence[Rule]) -> Export:
             ),
         )
     notes = ("it wants a global external load balancer (EXTERNAL_MANAGED)",)
-    return Export(files, notes, tuple(commands))
+    return EdgeExport(files, notes, tuple(commands))
 
 
-def _url_map(rules: Sequence[Rule]) -> Json:
-    return {
-        "name": "leeward-edge",
-        "defaultService": SERVICE,
-        "hostRules": [{"hosts": ["*"], "pathMatcher": "edge"}],
-        "pathMatchers": [
-            {
-                "name": "edge",
-                "defaultService": SERVICE,
-                "routeRules": [_route(order, rule) for order, rule in enumerate(rules, 1)],
-            }
-        ],
-    }
-
-
-def _route(order: int, rule: Rule) -> Json:
+def _route(order: int, rule: EdgeRule) -> Json:
     if rule.countries or rule.except_countries:
-        raise refused(
+        raise rule_error(
             rule,
             "a URL map does not know the country of a client",
             "deny by country, or let the origin look at it",
@@ -128,7 +132,7 @@ def _route(order: int, rule: Rule) -> Json:
     found["service"] = SERVICE
     if rule.rewrite is not None:
         if is_prefix(rule.path) and not is_prefix(rule.rewrite):
-            raise refused(
+            raise rule_error(
                 rule,
                 "a URL map replaces what a path begins with, and keeps the rest of it",
                 "end rewrite with /*, or write a rule for each path",
@@ -143,10 +147,12 @@ def _route(order: int, rule: Rule) -> Json:
     return found
 
 
-def _headers(rule: Rule, of: str, headers: Headers) -> Json:
+def _headers(rule: EdgeRule, of: str, headers: Headers) -> Json:
     for each in headers.names:
         if _OWN.fullmatch(each):
-            raise refused(rule, f"Google does not let {each} be changed", "choose another header")
+            raise rule_error(
+                rule, f"Google does not let {each} be changed", "choose another header"
+            )
     found: Json = {}
     if headers.set:
         found[f"{of}HeadersToAdd"] = [
@@ -158,7 +164,7 @@ def _headers(rule: Rule, of: str, headers: Headers) -> Json:
     return found
 
 
-def _policy(rules: Sequence[Rule]) -> Json:
+def _policy(rules: Sequence[EdgeRule]) -> Json:
     found: list[Json] = [
         {
             "priority": order,
@@ -179,7 +185,7 @@ def _policy(rules: Sequence[Rule]) -> Json:
     return {"name": "leeward-edge", "type": "CLOUD_ARMOR", "rules": found}
 
 
-def _expression(rule: Rule) -> str:
+def _expression(rule: EdgeRule) -> str:
     text = json.dumps(stem(rule.path))
     found = (
         f"request.path.startsWith({text})" if is_prefix(rule.path) else f"request.path == {text}"
@@ -190,7 +196,7 @@ def _expression(rule: Rule) -> str:
         place = f"origin.region_code.matches('^({'|'.join(countries)})$')"
         found += f" && {'!' if rule.except_countries else ''}{place}"
     if len(found) > LONGEST:
-        raise refused(
+        raise rule_error(
             rule,
             f"it makes an expression of {len(found):,} characters, and Cloud Armor takes "
             f"{LONGEST:,}",

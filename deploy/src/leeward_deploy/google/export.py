@@ -1,28 +1,34 @@
-"""The infrastructure of an app on Google Cloud, in one configuration of Terraform."""
+"""The infrastructure of an app on Google Cloud, in one configuration of Terraform.
+
+What it says of subscriptions is told in the words in which `leeward doctor` compares them.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+from leeward.adapter.looking import NONE, Expected
 from leeward.app.kit import Kind
 from leeward.errors import ConfigError
-from leeward_deploy.google.expected import resources_in
-from leeward_deploy.google.failover import add_dns, add_entrance
-from leeward_deploy.google.functions import Source, add_function
-from leeward_deploy.google.objects import data_of
-from leeward_deploy.google.roles import Region, allow_calls
+from leeward_deploy.google.roles import GoogleRegion, allow_calls
 from leeward_deploy.google.rules import RULES
-from leeward_deploy.google.surroundings import add_surroundings, add_workflows
-from leeward_deploy.google.template import DATA, VERSION, add_handlers
+from leeward_deploy.google.surroundings import (
+    add_dns,
+    add_entrance,
+    add_surroundings,
+    add_workflows,
+)
+from leeward_deploy.google.template import DATA, VERSION, Code, add_function, add_handlers, data_of
 from leeward_deploy.needs import of_kind
-from leeward_deploy.recipe import Deployment, Template, Wish
-from leeward_deploy.terraform import Configuration, text_of
-from leeward_deploy.terraform_check import check, schemas_in
+from leeward_deploy.recipe import Deployment, PackageSpec, Site, Template
+from leeward_deploy.terraform import Configuration, check, schemas_in, text_of
+from leeward_google.looks import SUBSCRIPTION
 
-SCHEMAS: Final = Path(__file__).with_name("terraform_schemas.json")
+REST: Final = "the functions, schedules, accounts and workflows"
+"""What nobody looks at: their APIs are not among those that a target is configured with."""
 
 VARIABLES: Final = {
     "project": "the id of the project",
@@ -40,7 +46,39 @@ REGION: Final = re.compile(
 """Source: "Geography and regions" of Google Cloud, November 2026."""
 
 
-def terraform(wish: Wish, deployment: Deployment) -> tuple[Template, ...]:
+def resources_in(resources: dict[str, Any], sites: tuple[Site, ...]) -> Iterator[Expected]:
+    """Yield what targets have once the files were applied, and what of it nobody looks at.
+
+    Args:
+        resources: of the configuration.
+        sites: the first one has the subscriptions, which are of the whole project.
+    """
+    for each in resources.get("google_pubsub_subscription", {}).values():
+        policy = each.get("dead_letter_policy") or {}
+        dead = policy.get("dead_letter_topic")
+        has = {
+            "topic": _topic_name(each["topic"], resources),
+            "seconds": each.get("ack_deadline_seconds", 10),
+            "filter": each.get("filter", NONE).replace("$${", "${").replace("%%{", "%{"),
+            "pushes": "push_config" in each,
+            "dead letters": NONE if dead is None else _topic_name(dead, resources),
+            "deliveries": policy.get("max_delivery_attempts", NONE),
+        }
+        yield Expected("resource", each["name"], sites[0].target, SUBSCRIPTION, has)
+    for site in sites:
+        yield Expected("resource", REST, site.target, "settings of")
+
+
+def _topic_name(value: str, resources: dict[str, Any]) -> str:
+    """Return the name of a topic that is referred to, or the end of its own id."""
+    found = re.fullmatch(r"\$\{(\w+)\.([\w-]+)\.\w+\}", value)
+    return resources[found[1]][found[2]]["name"] if found else value.rpartition("/")[2]
+
+
+SCHEMAS: Final = Path(__file__).with_name("terraform_schemas.json")
+
+
+def terraform(spec: PackageSpec, deployment: Deployment) -> tuple[Template, ...]:
     """Return the configuration.
 
     Raises:
@@ -58,23 +96,23 @@ def terraform(wish: Wish, deployment: Deployment) -> tuple[Template, ...]:
     if deployment.domain:
         variables["certificate"] = CERTIFICATE + deployment.domain
     made = Configuration("hashicorp/google", VERSION, variables)
-    here = wish._replace(declared=primary.declared)
-    region = Region(primary.region, package="${var.package}", away=deployment.away)
+    here = spec._replace(declared=primary.declared)
+    region = GoogleRegion(primary.region, package="${var.package}", away=deployment.away)
     add_surroundings(made, here, deployment)
     notes = add_handlers(made, here, region)
     add_workflows(made, here, region)
     regions = [(here, region)]
     for site in standbys:
         instances = 1 if deployment.standby_instances is None else deployment.standby_instances
-        other = Region(site.region, f"-{site.region}", instances)
-        regions.append((wish._replace(declared=site.declared), other))
+        other = GoogleRegion(site.region, f"-{site.region}", instances)
+        regions.append((spec._replace(declared=site.declared), other))
         _standby(made, *regions[-1])
     if deployment.domain:
         domain = deployment.domain
         addresses = [add_entrance(made, there, domain, CONTENT, each) for there, each in regions]
         add_dns(made, here, deployment, addresses)
     there = resources_in(made.document()["resource"], deployment.sites)
-    document = made.document(DATA | data_of(wish), (*deployment.expected, *there))
+    document = made.document(DATA | data_of(spec), (*deployment.expected, *there))
     check(document, schemas_in(SCHEMAS), RULES, "Google")
     return (Template("leeward.tf.json", text_of(document), (*notes, *_notes(deployment))),)
 
@@ -93,14 +131,14 @@ def _check_buses(first: Mapping[str, str], other: Mapping[str, str]) -> None:
             )
 
 
-def _standby(made: Configuration, wish: Wish, region: Region) -> None:
+def _standby(made: Configuration, spec: PackageSpec, region: GoogleRegion) -> None:
     """Add the functions that others call, with the accounts that they have in the first region."""
-    accounts = {name: f"google_service_account.{name}" for name in wish.app.handlers}
-    for each in of_kind(wish.app, Kind.CALL):
-        add_function(made, wish, each, Source(CONTENT, accounts[each.name]), region)
+    accounts = {name: f"google_service_account.{name}" for name in spec.app.handlers}
+    for each in of_kind(spec.app, Kind.CALL):
+        add_function(made, spec, each, Code(CONTENT, accounts[each.name]), region)
     for name, account in accounts.items():
-        allow_calls(made, wish, name, account, region)
-    add_workflows(made, wish, region)
+        allow_calls(made, spec, name, account, region)
+    add_workflows(made, spec, region)
 
 
 def _notes(deployment: Deployment) -> list[str]:

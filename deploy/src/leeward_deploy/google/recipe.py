@@ -16,44 +16,44 @@ from typing import Final
 from leeward.errors import ConfigError
 from leeward_deploy.google.export import terraform
 from leeward_deploy.google.template import template
-from leeward_deploy.recipe import Command, Recipe, System, Wish, known_python, same_versions
+from leeward_deploy.recipe import Command, PackageSpec, Recipe, System, known_python, same_versions
 
 PYTHONS: Final = ("3.11", "3.12", "3.13", "3.14")
 
 FRAMEWORK: Final = "functions-framework"
 
 
-def recipe(wish: Wish) -> Recipe:
+def recipe(spec: PackageSpec) -> Recipe:
     """Return what Cloud Run functions want; the entry point ``google`` of ``leeward.packagers``.
 
     Raises:
         ConfigError: there is no such Python or processor there.
     """
-    known_python(wish, PYTHONS, "Cloud Run functions", '"The Python runtime"')
-    if wish.arch != "x86_64":
-        raise ConfigError(f"Cloud Run has no processor {wish.arch}; leave --arch out")
-    ubuntu, glibc = ("24.04", (2, 39)) if wish.python == "3.14" else ("22.04", (2, 35))
+    known_python(spec, PYTHONS, "Cloud Run functions", '"The Python runtime"')
+    if spec.arch != "x86_64":
+        raise ConfigError(f"Cloud Run has no processor {spec.arch}; leave --arch out")
+    ubuntu, glibc = ("24.04", (2, 39)) if spec.python == "3.14" else ("22.04", (2, 35))
     return Recipe(
         entry="main.py",
         statement='main = {app}.handler("google")',
-        requires=(*same_versions("leeward-google"), FRAMEWORK),
+        requires=(*same_versions("google"), FRAMEWORK),
         system=System(
-            f"Google's python{wish.python.replace('.', '')}, on Ubuntu {ubuntu}",
+            f"Google's python{spec.python.replace('.', '')}, on Ubuntu {ubuntu}",
             glibc,
             "choose an older version, or deploy it as a container",
         ),
         built=(FRAMEWORK,),
         lists=True,
-        commands=partial(_commands, wish),
-        template=partial(template, wish),
-        exports={"terraform": partial(terraform, wish)},
+        commands=partial(_commands, spec),
+        template=partial(template, spec),
+        exports={"terraform": partial(terraform, spec)},
     )
 
 
-def _commands(wish: Wish, out: str) -> tuple[Command, ...]:
+def _commands(spec: PackageSpec, out: str) -> tuple[Command, ...]:
     """Return what deploys the package, as one function for all handlers."""
-    runtime = f"python{wish.python.replace('.', '')}"
-    name = wish.app.name.lower()
+    runtime = f"python{spec.python.replace('.', '')}"
+    name = spec.app.name.lower()
     return (
         Command(
             "gcloud functions",

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from leeward.app.kit import Handler, Kind
 from leeward.values import NOTHING
-from leeward_deploy.recipe import Wish
+from leeward_deploy.recipe import PackageSpec
 from leeward_deploy.terraform import Configuration, of, unique
 
 PROJECT: Final = "${var.project}"
@@ -22,7 +22,7 @@ VIEWER: Final = "roles/cloudfunctions.viewer"
 FUNCTION: Final = "google_cloudfunctions2_function"
 
 
-class Region(NamedTuple):
+class GoogleRegion(NamedTuple):
     """Where functions are to be.
 
     Attributes:
@@ -40,40 +40,40 @@ class Region(NamedTuple):
     away: frozenset[str] = frozenset()
 
 
-def queues_of(wish: Wish) -> dict[str, str]:
+def queues_of(spec: PackageSpec) -> dict[str, str]:
     """Return the topics by which functions of the app are queued, by logical name."""
     names = {}
-    for each in wish.app.handlers.values():
+    for each in spec.app.handlers.values():
         if each.kind is Kind.MESSAGE or (each.queued and each.kind is Kind.CALL):
             queue = each.queue or each.name
-            names[queue] = topic_of(wish, queue)
+            names[queue] = topic_of(spec, queue)
     return names
 
 
-def topic_of(wish: Wish, queue: str) -> str:
+def topic_of(spec: PackageSpec, queue: str) -> str:
     """Return the topic of a queue: clients queue calls by the names of functions."""
-    topics = wish.declared.settings.get("enqueue_topics") or {}
-    own: str = topics.get(queue) or wish.declared.functions.get(queue, queue)
+    topics = spec.declared.settings.get("enqueue_topics") or {}
+    own: str = topics.get(queue) or spec.declared.functions.get(queue, queue)
     return own
 
 
-def own_name(wish: Wish, handler: Handler) -> str:
+def own_name(spec: PackageSpec, handler: Handler) -> str:
     """Return the name of a handler's function: lower case, by which clients call it."""
     if not handler.is_call:
         return handler.name.lower()
-    return wish.declared.functions.get(handler.name, handler.name).lower()
+    return spec.declared.functions.get(handler.name, handler.name).lower()
 
 
-def service_of(made: Configuration, wish: Wish, function: str, region: Region) -> str:
+def service_of(made: Configuration, spec: PackageSpec, function: str, region: GoogleRegion) -> str:
     """Return the service of a function in a region, by the function's own name.
 
     One that is made here is referred to, so that it is there before anybody is let call it.
     """
     own = {
-        own_name(wish, each): f"{each.name}{region.suffix}" for each in wish.app.handlers.values()
+        own_name(spec, each): f"{each.name}{region.suffix}" for each in spec.app.handlers.values()
     }
     name = own.get(function.lower())
-    known = None if name is None else made.known(FUNCTION, name)
+    known = None if name is None else made.reference(FUNCTION, name)
     return function.lower() if known is None or known == name else known
 
 
@@ -89,21 +89,23 @@ def may_publish(made: Configuration, key: str, topic: str, member: str) -> str:
     )
 
 
-def allow(made: Configuration, wish: Wish, handler: str, account: str, region: Region) -> None:
+def allow(
+    made: Configuration, spec: PackageSpec, handler: str, account: str, region: GoogleRegion
+) -> None:
     """Add what the app's own calls need, for the account of one handler."""
-    member, declared = member_of(account), wish.declared
-    queues = queues_of(wish)
+    member, declared = member_of(account), spec.declared
+    queues = queues_of(spec)
     topics = {*declared.buses.values()}
     topics |= {queues[name] for name in declared.functions if name in queues}
     for topic in unique(topics):
-        name = made.known("google_pubsub_topic", topic)
+        name = made.reference("google_pubsub_topic", topic)
         may_publish(made, f"{handler}-{topic}", name, member)
-    allow_calls(made, wish, handler, account, region)
+    allow_calls(made, spec, handler, account, region)
     for bucket in unique(declared.buckets.values()):
         made.add(
             "google_storage_bucket_iam_member",
             f"{handler}-{bucket}",
-            bucket=made.known("google_storage_bucket", bucket),
+            bucket=made.reference("google_storage_bucket", bucket),
             role="roles/storage.objectUser",
             member=member,
         )
@@ -122,34 +124,30 @@ def allow(made: Configuration, wish: Wish, handler: str, account: str, region: R
 
 
 def allow_calls(
-    made: Configuration, wish: Wish, handler: str, account: str, region: Region
+    made: Configuration, spec: PackageSpec, handler: str, account: str, region: GoogleRegion
 ) -> None:
     """Add the right to call the functions of a region that ``leeward.toml`` names."""
-    queues, member, settings = queues_of(wish), member_of(account), wish.declared.settings
-    called = {own for name, own in wish.declared.functions.items() if name not in queues}
+    queues, member, settings = queues_of(spec), member_of(account), spec.declared.settings
+    called = {own for name, own in spec.declared.functions.items() if name not in queues}
     for function in unique(called):
-        service = service_of(made, wish, function, region)
+        service = service_of(made, spec, function, region)
         may_call(made, f"{handler}-{function}", service, member, region)
         if not settings.get("function_url") and function not in settings.get("functions", NOTHING):
-            _may_look_up(made, f"{handler}-{function}", service, member, region)
+            # No URL in the settings says where the function is.
+            made.add(
+                f"{FUNCTION}_iam_member",
+                f"{handler}-{function}{region.suffix}",
+                project=PROJECT,
+                location=region.name,
+                cloud_function=service,
+                role=VIEWER,
+                member=member,
+            )
 
 
-def _may_look_up(
-    made: Configuration, name: str, function: str, member: str, region: Region
+def may_call(
+    made: Configuration, name: str, function: str, member: str, region: GoogleRegion
 ) -> None:
-    """Add the right to see where a function is, which no URL in the settings says."""
-    made.add(
-        f"{FUNCTION}_iam_member",
-        f"{name}{region.suffix}",
-        project=PROJECT,
-        location=region.name,
-        cloud_function=function,
-        role=VIEWER,
-        member=member,
-    )
-
-
-def may_call(made: Configuration, name: str, function: str, member: str, region: Region) -> None:
     """Add the right to call a function."""
     made.add(
         "google_cloud_run_service_iam_member",

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from leeward.app.kit import HEALTH
-from leeward_deploy.terraform_check import DNS_NAME, Rule, between, like, one_of
+from leeward_deploy.terraform import DNS_NAME, Rule, between, like, one_of
 
 NARROW: Final = frozenset({
     "roles/cloudfunctions.viewer", "roles/datastore.user", "roles/pubsub.publisher",
@@ -40,14 +40,6 @@ def _is_open_for_health_alone(member: Any) -> bool:
     return True
 
 
-def _is_bound(member: Any) -> bool:
-    return "condition" in member
-
-
-def _waits_shorter(check: Any) -> bool:
-    return bool(check.get("timeout_sec", 5) <= check.get("check_interval_sec", 5))
-
-
 def _is_ready(function: Any) -> bool:
     """Return whether the function that is asked for the health has an instance."""
     config = function.get("service_config", {})
@@ -59,12 +51,14 @@ RULES: Final = (
     *(Rule(each, "role", NARROW.__contains__, "is wider than it must be") for each in _MEMBERS),
     *(Rule(each, "", _is_open_for_health_alone, "is open to everybody; only the health may be")
       for each in _MEMBERS),
-    Rule("google_project_iam_member", "", _is_bound, "holds for the whole project; bind it to one "
-         "database by a condition"),
+    Rule("google_project_iam_member", "", lambda member: "condition" in member,
+         "holds for the whole project; bind it to one database by a condition"),
     Rule(_CHECK, "check_interval_sec", *between(
         30, 300, of=" seconds, with source_regions; set interval in [export.google]")),
     Rule(_CHECK, "unhealthy_threshold", *between(1, 10, of="; set failures in [export.google]")),
-    Rule(_CHECK, "", _waits_shorter, "has a timeout_sec longer than its check_interval_sec"),
+    Rule(_CHECK, "",
+         lambda check: check.get("timeout_sec", 5) <= check.get("check_interval_sec", 5),
+         "has a timeout_sec longer than its check_interval_sec"),
     Rule(_CHECK, "source_regions", lambda found: len(found) == 3, "must be exactly three regions"),
     Rule("google_dns_record_set", "name", *DNS_NAME),
     Rule("google_dns_record_set", "name", lambda name: name.endswith("."), "must end with a dot"),

@@ -1,38 +1,83 @@
-"""What is around the handlers on Google Cloud: what ``leeward.toml`` names, and the workflows.
+"""What is around the handlers on Google Cloud: what ``leeward.toml`` names, workflows, an entrance.
 
 Topics are of the whole project, and no region's. A table is a collection, which is there when it is
 written to; so its database is made.
 
-Sources: the resources of the provider ``hashicorp/google``.
+A function has no address of its own that a domain could lead to, and a load balancer checks no
+function's health. So each region has a load balancer with an address, Cloud DNS checks ``/health``
+through it from three places, and answers with the first region as long as that goes well. What the
+checks ask is a function that runs no handler, and is open to everybody through the load balancer.
+
+Sources: the resources of the provider ``hashicorp/google``; "Serverless network endpoint groups
+overview" and "Health checks overview" of Cloud Load Balancing; "DNS routing policies and health
+checks" of Cloud DNS.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 from leeward.adapter.workflows import Definition, Step, nodes
+from leeward.app.kit import HEALTH, HEALTH_PATH, Kind
 from leeward.errors import ConfigError
 from leeward_deploy.google.flows.export import export
-from leeward_deploy.google.functions import account_of
-from leeward_deploy.google.roles import PROJECT, Region, may_call, member_of, queues_of, service_of
-from leeward_deploy.recipe import Bucket, Deployment, Wish
+from leeward_deploy.google.roles import (
+    PROJECT,
+    GoogleRegion,
+    allow,
+    allow_calls,
+    may_call,
+    member_of,
+    own_name,
+    queues_of,
+    service_of,
+)
+from leeward_deploy.google.template import Code, FunctionShape, account_of, add_resource
+from leeward_deploy.needs import of_kind, shorten
+from leeward_deploy.recipe import Bucket, Deployment, PackageSpec
 from leeward_deploy.terraform import Configuration, literal, of, unique
 
 KEPT: Final = {"prevent_destroy": True}
 """What holds data is not deleted with the rest."""
 
+TTL: Final = 60
+"""Seconds that a resolver keeps an answer."""
 
-def add_surroundings(made: Configuration, wish: Wish, deployment: Deployment) -> None:
+SECONDS: Final = 5
+"""That an answer to a check may take."""
+
+FROM: Final = ("us-central1", "europe-west1", "asia-east1")
+"""Where checks come from: exactly three."""
+
+SCHEME: Final = "EXTERNAL_MANAGED"
+
+PUBLIC: Final = "allUsers"
+
+
+def add_surroundings(made: Configuration, spec: PackageSpec, deployment: Deployment) -> None:
     """Add buses, the databases of the tables, and buckets.
 
     Raises:
         ConfigError: tables of two regions would be in one database.
     """
-    queues = {*queues_of(wish).values()}
-    for bus in unique({*wish.declared.buses.values()} - queues):
+    queues = {*queues_of(spec).values()}
+    for bus in unique({*spec.declared.buses.values()} - queues):
         made.add("google_pubsub_topic", bus, project=PROJECT, name=bus)
-    for number, (region, database) in enumerate(_databases(deployment).items()):
+    # The database of the tables of each region.
+    homes = {each.region for each in deployment.tables}
+    found = {
+        each.region: str(each.declared.settings.get("database") or "(default)")
+        for each in deployment.sites
+        if each.region in homes
+    }
+    if len({*found.values()}) < len(found):
+        raise ConfigError(
+            f"the tables of Google Cloud have homes in {', '.join(found)}, and a database of "
+            "Firestore is in one region; give each of these targets a database of its own, or the "
+            "tables one home"
+        )
+    for number, (region, database) in enumerate(found.items()):
         made.add(
             "google_firestore_database",
             f"tables-{region}" if number else "tables",
@@ -46,27 +91,6 @@ def add_surroundings(made: Configuration, wish: Wish, deployment: Deployment) ->
         )
     for bucket in deployment.buckets:
         _bucket(made, bucket, deployment.retention_days)
-
-
-def _databases(deployment: Deployment) -> dict[str, str]:
-    """Return the database of the tables of each region.
-
-    Raises:
-        ConfigError: tables have several homes, and not each has a database of its own.
-    """
-    homes = {each.region for each in deployment.tables}
-    found = {
-        each.region: str(each.declared.settings.get("database") or "(default)")
-        for each in deployment.sites
-        if each.region in homes
-    }
-    if len({*found.values()}) < len(found):
-        raise ConfigError(
-            f"the tables of Google Cloud have homes in {', '.join(found)}, and a database of "
-            "Firestore is in one region; give each of these targets a database of its own, or the "
-            "tables one home"
-        )
-    return found
 
 
 def _bucket(made: Configuration, bucket: Bucket, days: int) -> None:
@@ -89,14 +113,14 @@ def _bucket(made: Configuration, bucket: Bucket, days: int) -> None:
     )
 
 
-def add_workflows(made: Configuration, wish: Wish, region: Region) -> None:
+def add_workflows(made: Configuration, spec: PackageSpec, region: GoogleRegion) -> None:
     """Add the workflows of a region; each has an account that may call its functions there."""
-    for definition in wish.app.workflows:
+    for definition in spec.app.workflows:
         name = f"workflow-{definition.name}"
-        account = account_of(made, wish, name)
-        own = wish.declared.workflows.get(definition.name, definition.name)
-        marks = {name for name, each in wish.app.handlers.items() if each.is_call}
-        (text,) = export(definition, wish.declared.functions, marks).files.values()
+        account = account_of(made, spec, name)
+        own = spec.declared.workflows.get(definition.name, definition.name)
+        marks = {name for name, each in spec.app.handlers.items() if each.is_call}
+        (text,) = export(definition, spec.declared.functions, marks).files.values()
         made.add(
             "google_workflows_workflow",
             f"{definition.name}{region.suffix}",
@@ -109,8 +133,8 @@ def add_workflows(made: Configuration, wish: Wish, region: Region) -> None:
         )
         member = member_of(account)
         for function in unique(_functions(definition)):
-            called = wish.declared.functions.get(function, function)
-            service = service_of(made, wish, called, region)
+            called = spec.declared.functions.get(function, function)
+            service = service_of(made, spec, called, region)
             may_call(made, f"{name}-{function}", service, member, region)
 
 
@@ -121,3 +145,149 @@ def _functions(definition: Definition) -> Iterator[str]:
             yield node.function
             if node.undo is not None:
                 yield node.undo.function
+
+
+def add_entrance(
+    made: Configuration, spec: PackageSpec, domain: str, content: str, region: GoogleRegion
+) -> str:
+    """Add the load balancer of a region; return a reference to its address.
+
+    Raises:
+        ConfigError: a function would be where the health is.
+    """
+    suffix = region.suffix
+    if HEALTH_PATH.strip("/") in (each.name for each in of_kind(spec.app, Kind.CALL)):
+        raise ConfigError(
+            f"the load balancer answers {HEALTH_PATH} itself, and the app has a function of that "
+            "name; rename it"
+        )
+    health = _health(made, spec, content, region)
+    services = {
+        f"/{each.name}": _backend(
+            made, each.name, service_of(made, spec, own_name(spec, each), region), spec, region
+        )
+        for each in of_kind(spec.app, Kind.CALL)
+    }
+    default = _backend(made, HEALTH, of(f"{health}.name"), spec, region)
+    rules = [{"paths": [path], "service": service} for path, service in services.items()]
+    common = {"project": PROJECT, "name": _part_name(spec, region, "entrance")}
+    paths = made.add(
+        "google_compute_url_map",
+        f"entrance{suffix}",
+        **common,
+        default_service=default,
+        host_rule=[{"hosts": [domain], "path_matcher": "functions"}],
+        path_matcher=[{"name": "functions", "default_service": default, "path_rule": rules}],
+    )
+    proxy = made.add(
+        "google_compute_target_https_proxy",
+        f"entrance{suffix}",
+        **common,
+        url_map=of(f"{paths}.id"),
+        ssl_certificates=["${var.certificate}"],
+    )
+    address = made.add("google_compute_global_address", f"entrance{suffix}", **common)
+    made.add(
+        "google_compute_global_forwarding_rule",
+        f"entrance{suffix}",
+        **common,
+        target=of(f"{proxy}.id"),
+        ip_address=of(f"{address}.id"),
+        port_range="443",
+        load_balancing_scheme=SCHEME,
+    )
+    return of(f"{address}.address")
+
+
+def _health(made: Configuration, spec: PackageSpec, content: str, region: GoogleRegion) -> str:
+    """Add the function that is asked for a region's health; return a reference to it."""
+    account = account_of(made, spec, HEALTH)
+    name = shorten(f"{spec.app.name.lower()}-health", 63)
+    # Nobody reaches it but through the load balancer, which hands on no other path.
+    wanted = FunctionShape(name, HEALTH, 10, "ALLOW_INTERNAL_AND_GCLB")
+    ready = region._replace(instances=1 if region.instances is None else region.instances)
+    function = add_resource(made, spec, wanted, Code(content, account), ready)
+    may_call(made, HEALTH, of(f"{function}.name"), PUBLIC, region)
+    # What the app shares is made there, too, and is to be what it is in every other function.
+    (allow_calls if region.suffix else allow)(made, spec, HEALTH, account, region)
+    return function
+
+
+def _backend(
+    made: Configuration, handler: str, service: str, spec: PackageSpec, region: GoogleRegion
+) -> str:
+    """Add what leads from the load balancer to a function; return a reference to it."""
+    name = _part_name(spec, region, handler)
+    group = made.add(
+        "google_compute_region_network_endpoint_group",
+        f"{handler}{region.suffix}",
+        project=PROJECT,
+        region=region.name,
+        name=name,
+        network_endpoint_type="SERVERLESS",
+        cloud_run={"service": service},
+    )
+    backend = made.add(
+        "google_compute_backend_service",
+        f"{handler}{region.suffix}",
+        project=PROJECT,
+        name=name,
+        protocol="HTTPS",
+        load_balancing_scheme=SCHEME,
+        backend=[{"group": of(f"{group}.id")}],
+    )
+    return of(f"{backend}.id")
+
+
+def add_dns(
+    made: Configuration, spec: PackageSpec, deployment: Deployment, addresses: list[str]
+) -> None:
+    """Add the health check, and the record that leads to the region that answers."""
+    check = made.add(
+        "google_compute_health_check",
+        "entrance",
+        project=PROJECT,
+        name=shorten(f"{spec.app.name.lower()}-health", 63),
+        check_interval_sec=deployment.interval,
+        timeout_sec=SECONDS,
+        healthy_threshold=2,
+        unhealthy_threshold=deployment.failures,
+        source_regions=[*FROM],
+        https_health_check={
+            "host": deployment.domain,
+            "port": 443,
+            "request_path": HEALTH_PATH,
+            "response": '{"status":"ok"}',
+        },
+    )
+    primary, *others = addresses
+    policy: dict[str, Any] = {
+        "health_check": of(f"{check}.id"),
+        "primary_backup": {
+            "trickle_ratio": 0,
+            "primary": {"external_endpoints": [primary]},
+            "backup_geo": [
+                {
+                    "location": site.region,
+                    "health_checked_targets": {"external_endpoints": [address]},
+                }
+                for site, address in zip(deployment.sites[1:], others, strict=True)
+            ],
+        },
+    }
+    record = {"routing_policy": policy} if others else {"rrdatas": [primary]}
+    made.add(
+        "google_dns_record_set",
+        "entrance",
+        project=PROJECT,
+        managed_zone=deployment.zone,
+        name=f"{deployment.domain}.",
+        type="A",
+        ttl=TTL,
+        **record,
+    )
+
+
+def _part_name(spec: PackageSpec, region: GoogleRegion, what: str) -> str:
+    """Return the name of a part of the load balancer: 63 characters, lower case."""
+    return shorten(f"{spec.app.name}-{what}-{region.name}".lower(), 63)

@@ -1,35 +1,53 @@
 """The Terraform configuration of an app: a function for each handler, as an account of its own.
 
-Messages and events are pushed to the function, and what has failed in its last attempt goes to a
-topic with a subscription that keeps it. Topics of buses, tables and buckets have lives of their
-own: they are named, and not made.
+Messages, events and objects are pushed to the function, and what has failed in its last attempt
+goes to a topic with a subscription that keeps it. Topics of buses, tables and buckets have lives of
+their own: they are named, and not made.
 
 Sources: the resources of the provider ``hashicorp/google``; in Pub/Sub's documentation "Handle
 message failures" (at least 5 attempts; what its own account needs), "Push subscriptions" and
-"Filter messages from a subscription".
+"Filter messages from a subscription"; "Pub/Sub notifications for Cloud Storage" (the service's own
+account publishes them).
 """
 
 from __future__ import annotations
 
 import json
+from hashlib import sha256
 from typing import Any, Final, NamedTuple
 
 from leeward.app.kit import Handler, Kind
 from leeward.errors import ConfigError
-from leeward_deploy.google import objects
-from leeward_deploy.google.functions import Source, add_account, add_function
 from leeward_deploy.google.roles import (
+    FUNCTION,
     PROJECT,
-    Region,
+    GoogleRegion,
     allow,
     may_call,
     may_publish,
     member_of,
+    own_name,
     topic_of,
 )
-from leeward_deploy.needs import DEAD, dead_queue, seconds_of
-from leeward_deploy.recipe import Template, Wish
-from leeward_deploy.terraform import Configuration, literal, of, text_of
+from leeward_deploy.needs import (
+    DEAD,
+    bucket_of,
+    dead_queue,
+    of_kind,
+    prefixes_of,
+    seconds_of,
+    shorten,
+)
+from leeward_deploy.recipe import PackageSpec, Template
+from leeward_deploy.terraform import Configuration, literal, of, text_of, unique
+
+LONGEST: Final = 3600
+"""Seconds of a function that is called by HTTP."""
+
+MEMORY: Final = "256M"
+
+_AGENT: Final = "serviceAccount:${data.google_storage_project_service_account.this.email_address}"
+"""Cloud Storage itself, as which it tells of objects."""
 
 ATTEMPTS: Final = (5, 100)
 """Of a dead-letter policy: least and most."""
@@ -53,41 +71,176 @@ DATA: Final = {"google_project": {"this": {"project_id": PROJECT}}}
 VERSION: Final = ">= 8.0"
 """Whose schemas are kept here."""
 
-VARIABLES: Final = {
-    "project": "the id of the project",
-    "region": "where the functions are",
-}
+VARIABLES: Final = {"project": "the id of the project", "region": "where the functions are"}
 
 
-def template(wish: Wish) -> Template:
+def add_account(made: Configuration, spec: PackageSpec, name: str) -> str:
+    """Add a service account; return a reference to it."""
+    return made.add(
+        "google_service_account",
+        name,
+        project=PROJECT,
+        account_id=account_id(f"{spec.app.name}-{name}".lower()),
+        display_name=f"{spec.app.name}: {name}",
+    )
+
+
+def account_of(made: Configuration, spec: PackageSpec, name: str) -> str:
+    """Return a reference to a service account that all regions share; the first one adds it."""
+    if made.reference("google_service_account", name) == name:
+        return add_account(made, spec, name)
+    return f"google_service_account.{name}"
+
+
+def account_id(name: str) -> str:
+    """Return an id of 6 to 30 characters."""
+    if len(name) >= 6:
+        return shorten(name, 30)
+    return f"{name}-{sha256(name.encode()).hexdigest()[:8]}"
+
+
+class Code(NamedTuple):
+    """What a function is made of: references to the package, and to its account."""
+
+    content: str
+    account: str
+
+
+def add_function(
+    made: Configuration, spec: PackageSpec, handler: Handler, source: Code, region: GoogleRegion
+) -> str:
+    """Add the function of a handler; return a reference to it.
+
+    Raises:
+        ConfigError: it wants more time than there is.
+    """
+    seconds = seconds_of(handler)
+    if seconds > LONGEST:
+        raise ConfigError(
+            f"the handler {handler.name!r} has a timeout of {seconds} s, and Cloud Run functions "
+            f"give {LONGEST} s; make it a workflow, or run it elsewhere"
+        )
+    name = own_name(spec, handler)
+    return add_resource(made, spec, FunctionShape(name, handler.name, seconds), source, region)
+
+
+class FunctionShape(NamedTuple):
+    """A function: its own name, for which handler it is, its seconds, and who may reach it."""
+
+    name: str
+    handler: str
+    seconds: int
+    ingress: str | None = None
+
+
+def add_resource(
+    made: Configuration,
+    spec: PackageSpec,
+    function: FunctionShape,
+    source: Code,
+    region: GoogleRegion,
+) -> str:
+    """Add a function; return a reference to it."""
+    # The platform tells no function of the second generation where it is.
+    variables = {"LEEWARD_FUNCTION": function.handler, "GOOGLE_CLOUD_REGION": region.name}
+    if not spec.declared.ordered:
+        variables["CLOUD_PROVIDER"] = spec.declared.order or "google"
+    config: dict[str, Any] = {
+        "available_memory": MEMORY,
+        "timeout_seconds": function.seconds,
+        "service_account_email": of(f"{source.account}.email"),
+        "environment_variables": variables,
+    }
+    if region.instances is not None:
+        config["min_instance_count"] = region.instances
+    if function.ingress is not None:
+        config["ingress_settings"] = function.ingress
+    return made.add(
+        FUNCTION,
+        f"{function.handler}{region.suffix}",
+        project=PROJECT,
+        location=region.name,
+        name=function.name,
+        build_config={
+            "runtime": f"python{spec.python.replace('.', '')}",
+            "entry_point": "main",
+            "source": {
+                "storage_source": {
+                    "bucket": of(f"{source.content}.bucket"),
+                    "object": of(f"{source.content}.name"),
+                }
+            },
+        },
+        service_config=config,
+    )
+
+
+def data_of(spec: PackageSpec) -> dict[str, dict[str, dict[str, str]]]:
+    """Return what is read for an app: Cloud Storage's own account, if a bucket tells of objects."""
+    if not any(of_kind(spec.app, Kind.OBJECT)):
+        return {}
+    return {"google_storage_project_service_account": {"this": {"project": PROJECT}}}
+
+
+def tell(made: Configuration, spec: PackageSpec, handler: Handler, topic: str) -> None:
+    """Let a bucket tell a topic of objects whose names begin as a handler wants."""
+    agent = may_publish(made, f"{handler.name}-storage-agent", of(f"{topic}.name"), _AGENT)
+    made.add(
+        "google_storage_notification",
+        handler.name,
+        bucket=made.reference("google_storage_bucket", bucket_of(spec.declared, handler)),
+        topic=of(f"{topic}.id"),
+        payload_format="JSON_API_V1",
+        event_types=["OBJECT_FINALIZE"],
+        **({"object_name_prefix": literal(handler.prefix)} if handler.prefix else {}),
+        depends_on=[agent],
+    )
+
+
+def allow_objects(made: Configuration, spec: PackageSpec, handler: Handler, member: str) -> None:
+    """Add what a handler of objects needs, unless `leeward.toml` names the bucket already."""
+    if handler.kind is not Kind.OBJECT:
+        return
+    written = {each.bucket for each in prefixes_of(spec.declared, handler)}
+    for bucket in unique({bucket_of(spec.declared, handler), *written}):
+        if bucket in spec.declared.buckets.values():
+            continue
+        made.add(
+            "google_storage_bucket_iam_member",
+            f"{handler.name}-{bucket}",
+            bucket=made.reference("google_storage_bucket", bucket),
+            role=f"roles/storage.{'objectUser' if bucket in written else 'objectViewer'}",
+            member=member,
+        )
+
+
+def template(spec: PackageSpec) -> Template:
     """Return the configuration of the handlers alone.
 
     Raises:
         ConfigError: a handler wants more time than there is, or two things would have one name.
     """
     made = Configuration("hashicorp/google", VERSION, VARIABLES)
-    notes = add_handlers(made, wish, Region())
-    return Template(
-        "google.tf.json", text_of(made.document(DATA | objects.data_of(wish))), tuple(notes)
-    )
+    notes = add_handlers(made, spec, GoogleRegion())
+    return Template("google.tf.json", text_of(made.document(DATA | data_of(spec))), tuple(notes))
 
 
-def add_handlers(made: Configuration, wish: Wish, region: Region) -> list[str]:
+def add_handlers(made: Configuration, spec: PackageSpec, region: GoogleRegion) -> list[str]:
     """Add the functions of a region, and what calls them; return what there is to say of it."""
-    content = _code(made, wish, region)
-    pusher = add_account(made, wish, "push")
+    content = _code(made, spec, region)
+    pusher = add_account(made, spec, "push")
     notes = []
     accounts = {}
-    for each in wish.app.handlers.values():
-        accounts[each] = account = add_account(made, wish, each.name)
-        function = add_function(made, wish, each, Source(content, account), region)
-        notes += _trigger(made, wish, each, Pushing(function, account, pusher), region)
+    for each in spec.app.handlers.values():
+        accounts[each] = account = add_account(made, spec, each.name)
+        function = add_function(made, spec, each, Code(content, account), region)
+        notes += _trigger(made, spec, each, Pushing(function, account, pusher), region)
     # Now that all is there to which a role may refer.
     for each, account in accounts.items():
-        allow(made, wish, each.name, account, region)
+        allow(made, spec, each.name, account, region)
         if each.bucket not in region.away:
-            objects.allow(made, wish, each, member_of(account))
-    if wish.declared.workflows:
+            allow_objects(made, spec, each, member_of(account))
+    if spec.declared.workflows:
         notes.append(
             "no function may start a workflow: the roles for that, Workflows Invoker and Viewer, "
             "hold for a whole project; give them to those that do"
@@ -95,13 +248,13 @@ def add_handlers(made: Configuration, wish: Wish, region: Region) -> list[str]:
     return notes
 
 
-def _code(made: Configuration, wish: Wish, region: Region) -> str:
+def _code(made: Configuration, spec: PackageSpec, region: GoogleRegion) -> str:
     """Add the package as an object; return a reference to it."""
     bucket = made.add(
         "google_storage_bucket",
         "code",
         project=PROJECT,
-        name=f"{PROJECT}-{wish.app.name.lower()}-code",
+        name=f"{PROJECT}-{spec.app.name.lower()}-code",
         location=region.name,
         uniform_bucket_level_access=True,
         public_access_prevention="enforced",
@@ -133,7 +286,7 @@ class Pushing(NamedTuple):
 
 
 def _trigger(
-    made: Configuration, wish: Wish, handler: Handler, to: Pushing, region: Region
+    made: Configuration, spec: PackageSpec, handler: Handler, to: Pushing, region: GoogleRegion
 ) -> list[str]:
     """Add what calls a function; return what there is to say of it."""
     queued = handler.kind in (Kind.MESSAGE, Kind.OBJECT) or handler.queued
@@ -141,41 +294,53 @@ def _trigger(
         name = of(f"{to.function}.name")
         may_call(made, f"push-{handler.name}", name, member_of(to.pusher), region)
     if handler.kind is Kind.SCHEDULE:
-        _job(made, handler, to, region)
+        # Add the job of a schedule.
+        made.add(
+            "google_cloud_scheduler_job",
+            handler.name,
+            project=PROJECT,
+            region=region.name,
+            name=handler.name,
+            schedule=handler.schedule,
+            time_zone="Etc/UTC",
+            attempt_deadline=f"{max(15, min(1800, seconds_of(handler)))}s",
+            retry_config={"retry_count": min(SCHEDULER_RETRIES, handler.retries or 0)},
+            http_target={"http_method": "POST", "uri": to.url(), **to.token()},
+        )
     elif handler.kind is Kind.EVENT:
-        bus = wish.declared.buses.get(str(handler.bus), str(handler.bus))
-        topic = made.known("google_pubsub_topic", bus, "id")
-        return _pushed(
-            made, wish, handler, to, f"projects/{PROJECT}/topics/{bus}" if topic == bus else topic
+        bus = spec.declared.buses.get(str(handler.bus), str(handler.bus))
+        topic = made.reference("google_pubsub_topic", bus, "id")
+        return _push(
+            made, spec, handler, to, f"projects/{PROJECT}/topics/{bus}" if topic == bus else topic
         )
     elif queued and handler.bucket not in region.away:
         queue = handler.queue or handler.name
-        name = topic_of(wish, queue)
-        if name in wish.declared.buses.values():
+        name = topic_of(spec, queue)
+        if name in spec.declared.buses.values():
             raise ConfigError(
                 f"the queue {queue!r} and a bus would both be the topic {name!r}; name one of them "
                 f'otherwise in leeward.toml, such as [functions.{queue}] names = {{google = "..."}}'
             )
         topic = made.add("google_pubsub_topic", name, project=PROJECT, name=name)
         if handler.kind is Kind.OBJECT:
-            objects.tell(made, wish, handler, topic)
-        return _pushed(made, wish, handler, to, of(f"{topic}.id"))
+            tell(made, spec, handler, topic)
+        return _push(made, spec, handler, to, of(f"{topic}.id"))
     return []
 
 
-def _pushed(
-    made: Configuration, wish: Wish, handler: Handler, to: Pushing, topic: str
+def _push(
+    made: Configuration, spec: PackageSpec, handler: Handler, to: Pushing, topic: str
 ) -> list[str]:
     """Add the subscription that pushes to a function, and where its dead letters are kept."""
-    dead = dead_queue(handler, handler.queue or handler.name, wish.entry.options)
+    dead = dead_queue(handler, handler.queue or handler.name, spec.entry.options)
     letters = made.add("google_pubsub_topic", dead.name, project=PROJECT, name=dead.name)
-    _kept(made, dead.name, letters)
+    _keep(made, dead.name, letters)
     if dead.by_leeward:
         may_publish(made, f"{handler.name}{DEAD}-own", of(f"{letters}.name"), member_of(to.account))
     attempts = max(ATTEMPTS[0], min(ATTEMPTS[1], dead.deliveries))
     arguments: dict[str, Any] = {
         "project": PROJECT,
-        "name": f"{wish.app.name.lower()}-{handler.name}",
+        "name": f"{spec.app.name.lower()}-{handler.name}",
         "topic": topic,
         "ack_deadline_seconds": max(ACKNOWLEDGE[0], min(ACKNOWLEDGE[1], seconds_of(handler) + 10)),
         "push_config": {"push_endpoint": to.url(), **to.token()},
@@ -194,7 +359,16 @@ def _pushed(
         if len(wanted.encode()) <= LONGEST_FILTER:
             arguments["filter"] = literal(wanted)
     subscription = made.add("google_pubsub_subscription", handler.name, **arguments)
-    _agent_may_move(made, handler.name, letters, subscription)
+    # Add what Pub/Sub needs itself to move a dead letter from a subscription to a topic.
+    may_publish(made, f"{handler.name}{DEAD}-agent", of(f"{letters}.name"), AGENT)
+    made.add(
+        "google_pubsub_subscription_iam_member",
+        handler.name,
+        project=PROJECT,
+        subscription=of(f"{subscription}.name"),
+        role="roles/pubsub.subscriber",
+        member=AGENT,
+    )
     if handler.retries is not None and attempts != dead.deliveries and not dead.by_leeward:
         note = (
             f"{handler.name}: {handler.retries} retries are wanted, and Pub/Sub gives a message up "
@@ -206,7 +380,7 @@ def _pushed(
     return []
 
 
-def _kept(made: Configuration, name: str, topic: str) -> None:
+def _keep(made: Configuration, name: str, topic: str) -> None:
     """Add a subscription that keeps what comes to a topic: without one it would be gone."""
     made.add(
         "google_pubsub_subscription",
@@ -216,37 +390,4 @@ def _kept(made: Configuration, name: str, topic: str) -> None:
         topic=of(f"{topic}.id"),
         message_retention_duration="1209600s",
         expiration_policy={"ttl": ""},
-    )
-
-
-def _agent_may_move(made: Configuration, name: str, topic: str, subscription: str) -> None:
-    """Add what Pub/Sub needs itself to move a dead letter from a subscription to a topic."""
-    may_publish(made, f"{name}{DEAD}-agent", of(f"{topic}.name"), AGENT)
-    made.add(
-        "google_pubsub_subscription_iam_member",
-        name,
-        project=PROJECT,
-        subscription=of(f"{subscription}.name"),
-        role="roles/pubsub.subscriber",
-        member=AGENT,
-    )
-
-
-def _job(made: Configuration, handler: Handler, to: Pushing, region: Region) -> None:
-    """Add the job of a schedule."""
-    made.add(
-        "google_cloud_scheduler_job",
-        handler.name,
-        project=PROJECT,
-        region=region.name,
-        name=handler.name,
-        schedule=handler.schedule,
-        time_zone="Etc/UTC",
-        attempt_deadline=f"{max(15, min(1800, seconds_of(handler)))}s",
-        retry_config={"retry_count": min(SCHEDULER_RETRIES, handler.retries or 0)},
-        http_target={
-            "http_method": "POST",
-            "uri": to.url(),
-            **to.token(),
-        },
     )

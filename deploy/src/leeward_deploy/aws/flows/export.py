@@ -9,7 +9,7 @@ from typing import Any, Final
 from leeward.adapter.workflows import Definition
 from leeward.errors import ConfigError
 from leeward_deploy.aws.flows.machine import Machine
-from leeward_deploy.flows import Export
+from leeward_deploy.recipe import WorkflowExport
 
 LARGEST: Final = 1024 * 1024
 """Bytes of a definition (Step Functions' quotas)."""
@@ -19,14 +19,14 @@ LONGEST: Final = 80
 
 def export(
     definition: Definition, functions: Mapping[str, str], marks: Collection[str] = ()
-) -> Export:
+) -> WorkflowExport:
     """Return the state machine of a workflow. Lambda says itself what did not run.
 
     Raises:
         ConfigError: it is larger than Step Functions takes.
     """
     del marks
-    text = json.dumps(Machine(definition, functions).written(), indent=2) + "\n"
+    text = json.dumps(Machine(definition, functions).document(), indent=2) + "\n"
     if len(text) > LARGEST:
         raise ConfigError(
             f"the workflow {definition.name!r} makes a state machine of {len(text)} bytes, and "
@@ -38,7 +38,7 @@ def export(
         f"aws stepfunctions create-state-machine --name {definition.name} --type STANDARD "
         f"--definition file://{name} --role-arn ROLE_THAT_MAY_INVOKE_THE_FUNCTIONS"
     )
-    return Export({name: text}, command)
+    return WorkflowExport({name: text}, command)
 
 
 def check_machine(machine: Mapping[str, Any]) -> None:

@@ -179,7 +179,15 @@ def holds(condition: Condition, names: Names) -> str:
     if isinstance(condition, Not):
         return f"$not({holds(condition.inner, names)})"
     if isinstance(condition, Compare):
-        return _compared(condition, names)
+        right = condition.right
+        told = read(right, names) if isinstance(right, Reference) else literal(right)
+        given = f"$l := {read(condition.left, names)}; $r := {told}"
+        if condition.op == "==":
+            return f"({given}; {_equal('$l', '$r')})"
+        if condition.op == "!=":
+            return f"({given}; $not({_equal('$l', '$r')}))"
+        ordered = '$type($l) = $type($r) and $type($l) in ["number", "string"]'
+        return f"({given}; ({ordered}) ? $l {condition.op} $r : false)"
     if isinstance(condition, Present):
         return f'$type({read(condition.left, names)}) != "null"'
     if isinstance(condition, OneOf):
@@ -188,18 +196,6 @@ def holds(condition: Condition, names: Names) -> str:
         return f"($l := {left}; {equal or 'false'})"
     joint = " and " if isinstance(condition, All) else " or "
     return f"({joint.join(f'({holds(each, names)})' for each in condition.inner)})"
-
-
-def _compared(condition: Compare, names: Names) -> str:
-    right = condition.right
-    told = read(right, names) if isinstance(right, Reference) else literal(right)
-    given = f"$l := {read(condition.left, names)}; $r := {told}"
-    if condition.op == "==":
-        return f"({given}; {_equal('$l', '$r')})"
-    if condition.op == "!=":
-        return f"({given}; $not({_equal('$l', '$r')}))"
-    ordered = '$type($l) = $type($r) and $type($l) in ["number", "string"]'
-    return f"({given}; ({ordered}) ? $l {condition.op} $r : false)"
 
 
 def _equal(left: str, right: str) -> str:

@@ -38,10 +38,6 @@ from leeward.adapter.workflows import (
     repeats_ambiguous,
 )
 from leeward.errors import ConfigError
-from leeward_deploy.aws.flows.calls import Calls
-from leeward_deploy.aws.flows.compensation import compensation
-from leeward_deploy.aws.flows.errors import name_of_error
-from leeward_deploy.aws.flows.history import HISTORY, events_of
 from leeward_deploy.aws.flows.jsonata import (
     LARGEST,
     field_of,
@@ -54,13 +50,18 @@ from leeward_deploy.aws.flows.jsonata import (
     unsure,
     whole,
 )
-from leeward_deploy.aws.flows.variables import (
-    Around,
+from leeward_deploy.aws.flows.states import (
+    HISTORY,
+    LambdaCalls,
+    OuterHandler,
     State,
-    Surroundings,
+    StateScope,
+    compensation,
     error_of,
+    events_of,
     is_taken,
     lists_of,
+    name_of_error,
     names_of,
     path_of,
     reachable,
@@ -79,11 +80,11 @@ class Machine:
 
     def __init__(self, definition: Definition, functions: Mapping[str, str]) -> None:
         self._definition = definition
-        self._calls = Calls(definition.name, functions)
+        self._calls = LambdaCalls(definition.name, functions)
         self._share = HISTORY
         """Events of the history that one `each` may take, with everything in it."""
 
-    def written(self) -> State:
+    def document(self) -> State:
         """Return the state machine.
 
         Raises:
@@ -106,7 +107,7 @@ class Machine:
         states: dict[str, State] = {}
         begin: dict[str, str] = {"v0_input": whole("$states.input"), "s0": whole('""')}
         names = {INPUT: "$v0_input", **names_of(definition.body, 0)}
-        around = Surroundings(0, states, names, '""', None, "failed", None, str(self._share))
+        around = StateScope(0, states, names, '""', None, "failed", None, str(self._share))
         states["begin"] = {"Type": "Pass"}
         states["begin"]["Next"] = self._block(definition.body, "succeeded", around)
         begin |= self._initial(definition.body, around)
@@ -126,7 +127,7 @@ class Machine:
             "States": reachable(states, "begin"),
         }
 
-    def _initial(self, block: Block, around: Surroundings) -> dict[str, Any]:
+    def _initial(self, block: Block, around: StateScope) -> dict[str, Any]:
         """Return the variables of a level, as they are at its start."""
         level = around.level
         return {
@@ -136,13 +137,13 @@ class Machine:
             **{name[1:]: whole("[]") for name in lists_of(block, level)},
         }
 
-    def _block(self, block: Block, then: str, around: Surroundings) -> str:
+    def _block(self, block: Block, then: str, around: StateScope) -> str:
         """Write the nodes of a block; return the state to begin with."""
         for node in reversed(block):
             then = self._node(node, then, around)
         return then
 
-    def _node(self, node: Node, then: str, around: Surroundings) -> str:
+    def _node(self, node: Node, then: str, around: StateScope) -> str:
         match node:
             case Step():
                 return self._step(node, then, around)
@@ -164,12 +165,12 @@ class Machine:
                 self._raise(node.id, error_of(literal(node.error)), around)
         return node.id
 
-    def _stop(self, node: Stop, around: Surroundings) -> str:
+    def _stop(self, node: Stop, around: StateScope) -> str:
         """Write an end of the run; behind a final error, it is the end of its handler only."""
         output = output_of(node.result, around.names)
         around.states[node.id] = {"Type": "Succeed", "Output": output}
         too_large = unfit(node.result, around.names, as_payload=False)
-        entry = self._guarded(node.id, around, too_large, TOO_LARGE, in_time=False)
+        entry = self._guard(node.id, around, too_large, TOO_LARGE, in_time=False)
         choices = []
         for number, handler in enumerate(reversed(around.handlers)):
             following, inside = handler.again, around.sagas[handler.sagas :]
@@ -194,7 +195,7 @@ class Machine:
         }
         return f"{node.id} of which"
 
-    def _step(self, step: Step, then: str, around: Surroundings) -> str:
+    def _step(self, step: Step, then: str, around: StateScope) -> str:
         path = path_of(step.id, around)
         name = around.names[step.id]
         payload = field_of(step.payload, around.names)
@@ -218,10 +219,10 @@ class Machine:
         task["Catch"] = [{"ErrorEquals": ["States.ALL"], "Assign": caught, "Next": around.raising}]
         around.states[step.id] = task
         too_large = unfit(step.payload, around.names, as_payload=True)
-        return self._guarded(step.id, around, too_large, REFUSED, refused)
+        return self._guard(step.id, around, too_large, REFUSED, refused)
 
     def _count_result(
-        self, id: str, name: str, assigned: dict[str, str], then: str, around: Surroundings
+        self, id: str, name: str, assigned: dict[str, str], then: str, around: StateScope
     ) -> str:
         """Count a result of a branch, whose results are one output; return the state behind."""
         kept = around.own("n")
@@ -237,10 +238,10 @@ class Machine:
         }
         return f"{id} is kept"
 
-    def _guarded(
+    def _guard(
         self,
         id: str,
-        around: Surroundings,
+        around: StateScope,
         too_large: str | None = None,
         refusal: str = "",
         refused: Mapping[str, str] | None = None,
@@ -262,11 +263,7 @@ class Machine:
         return f"{id} in time"
 
     def _raise(
-        self,
-        state: str,
-        error: str,
-        around: Surroundings,
-        more: Mapping[str, str] | None = None,
+        self, state: str, error: str, around: StateScope, more: Mapping[str, str] | None = None
     ) -> None:
         around.states[state] = {
             "Type": "Pass",
@@ -274,7 +271,7 @@ class Machine:
             "Next": around.raising,
         }
 
-    def _attempt(self, node: Attempt, then: str, around: Surroundings) -> str:
+    def _attempt(self, node: Attempt, then: str, around: StateScope) -> str:
         error = around.own("e")
         choices = []
         for number, handler in enumerate(node.handlers):
@@ -289,7 +286,7 @@ class Machine:
         return self._block(node.body, then, around._replace(raising=f"{node.id} failed"))
 
     def _handler(
-        self, node: Attempt, handler: Handler, state: str, then: str, around: Surroundings
+        self, node: Attempt, handler: Handler, state: str, then: str, around: StateScope
     ) -> None:
         """Write a handler; behind it the run goes on, or the error does, if it is final."""
         error, name = around.own("e"), around.names[node.id]
@@ -309,14 +306,14 @@ class Machine:
             then, fell = behind, f"{state} fell"
             told = f'$merge([{error}, {{"final": {kept}.final or {error}.final}}])'
             self._raise(fell, told, around)
-            this = Around(kept, f"{state} again", around.undo, len(around.sagas))
+            this = OuterHandler(kept, f"{state} again", around.undo, len(around.sagas))
             inside = around._replace(raising=fell, handlers=(*around.handlers, this))
             entry = self._block(handler.body, then, inside)
         else:
             entry = self._block(handler.body, then, around)
         around.states[state] = {"Type": "Pass", "Assign": assigned, "Next": entry}
 
-    def _saga(self, node: Saga, then: str, around: Surroundings) -> str:
+    def _saga(self, node: Saga, then: str, around: StateScope) -> str:
         done = f"$u{around.level}_{variable_of(node.id)}"
         if around.undo is not None:
             around.states[f"{node.id} done"] = {
@@ -335,7 +332,7 @@ class Machine:
         }
         return f"{node.id} begin"
 
-    def _parallel(self, node: Parallel, then: str, around: Surroundings) -> str:
+    def _parallel(self, node: Parallel, then: str, around: StateScope) -> str:
         """Write branches, which end with an error in their output or none."""
         count = len(node.branches)
         room = str(LARGEST) if around.most is None else f"({around.most} - {around.own('n')})"
@@ -358,7 +355,7 @@ class Machine:
         state = {"Type": "Parallel", "Branches": branches, "Assign": assigned}
         return self._inside(node.id, state, then, around)
 
-    def _each(self, node: Each, then: str, around: Surroundings) -> str:
+    def _each(self, node: Each, then: str, around: StateScope) -> str:
         """Write the machine of an element, and a look at how many there are."""
         items = f"($i := {read(node.items, around.names)}; $type($i) = 'array' ? $i : [])"
         machine = self._element(node, around, items)
@@ -380,7 +377,7 @@ class Machine:
         }
         return f"{node.id} fits"
 
-    def _inside(self, id: str, state: State, then: str, around: Surroundings) -> str:
+    def _inside(self, id: str, state: State, then: str, around: StateScope) -> str:
         """Write what goes on with the first error behind branches or elements."""
         error = around.own("e")
         errors = "$filter($states.result, function($r) { $type($r.error) = 'object' })"
@@ -395,7 +392,7 @@ class Machine:
         }
         return id
 
-    def _branch(self, name: str, body: Block, outer: Surroundings, share: str) -> State:
+    def _branch(self, name: str, body: Block, outer: StateScope, share: str) -> State:
         """Return the machine of a branch, whose output has what is readable behind it.
 
         Args:
@@ -418,7 +415,7 @@ class Machine:
             begin[undo[1:]] = whole("[]")
         return self._level(name, body, around, begin, given)
 
-    def _element(self, node: Each, outer: Surroundings, items: str) -> State:
+    def _element(self, node: Each, outer: StateScope, items: str) -> State:
         """Return the machine of an element, which is readable by the name of the block."""
         level = outer.level + 1
         element = f"$v{level}_{variable_of(node.id)}"
@@ -444,7 +441,7 @@ class Machine:
         return self._level(f"{node.id} element", node.body, around, begin, None)
 
     def _level(
-        self, name: str, body: Block, around: Surroundings, begin: State, given: str | None
+        self, name: str, body: Block, around: StateScope, begin: State, given: str | None
     ) -> State:
         """Return the machine of a level, whose output has its error, and what is given out."""
         for state, error in ((f"{name} ended", "null"), (f"{name} failed", around.own("e"))):
@@ -456,7 +453,7 @@ class Machine:
         around.states[first] = {"Type": "Pass", "Assign": assigned, "Next": entry}
         return {"StartAt": first, "States": reachable(around.states, first)}
 
-    def _choose(self, node: Choose, then: str, around: Surroundings) -> str:
+    def _choose(self, node: Choose, then: str, around: StateScope) -> str:
         choices = [
             {
                 "Condition": whole(holds(case.when, around.names)),
@@ -475,7 +472,7 @@ class Machine:
         }
         return node.id
 
-    def _wait(self, node: Wait, then: str, around: Surroundings) -> str:
+    def _wait(self, node: Wait, then: str, around: StateScope) -> str:
         seconds: Any = node.seconds
         if self._definition.timeout is not None:
             left = "$ceil(($deadline - $millis()) / 1000)"
@@ -489,7 +486,7 @@ class Machine:
             }
             then = f"{node.id} ended"
         around.states[node.id] = {"Type": "Wait", "Seconds": seconds, "Next": then}
-        return self._guarded(node.id, around)
+        return self._guard(node.id, around)
 
 
 def _lists_in(block: Block) -> int:

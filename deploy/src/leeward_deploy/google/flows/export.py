@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from leeward.adapter.workflows import Definition
 from leeward.errors import ConfigError
-from leeward_deploy.flows import Export
-from leeward_deploy.google.flows.source import Source
+from leeward_deploy.google.flows.source import WorkflowSource
+from leeward_deploy.recipe import WorkflowExport
 
 LARGEST: Final = 128 * 1024
 """Bytes of a source (the API of Workflows)."""
@@ -19,7 +19,7 @@ LONGEST_EXPRESSION: Final = 400
 
 def export(
     definition: Definition, functions: Mapping[str, str], marks: Collection[str] = ()
-) -> Export:
+) -> WorkflowExport:
     """Return the workflow.
 
     Args:
@@ -31,7 +31,7 @@ def export(
     Raises:
         ConfigError: it is larger than Workflows takes.
     """
-    text = json.dumps(Source(definition, functions, marks).written(), indent=1) + "\n"
+    text = json.dumps(WorkflowSource(definition, functions, marks).document(), indent=1) + "\n"
     if len(text) > LARGEST:
         text = json.dumps(json.loads(text), separators=(",", ":"))
     if len(text) > LARGEST:
@@ -50,7 +50,7 @@ def export(
         f"gcloud workflows deploy {definition.name} --source={name} "
         "--service-account=ACCOUNT_THAT_MAY_INVOKE_THE_FUNCTIONS"
     )
-    return Export({name: text}, command)
+    return WorkflowExport({name: text}, command)
 
 
 def _expressions(value: Any) -> Iterator[str]:

@@ -49,7 +49,7 @@ def assign(**values: Any) -> dict[str, Any]:
     return {"assign": [{name: value} for name, value in values.items()]}
 
 
-_FIELD: Final[Steps] = [
+_FIELD_STEPS: Final[Steps] = [
     {"begin": assign(found="${value}", sample={})},
     {
         "fields": {
@@ -73,7 +73,7 @@ _FIELD: Final[Steps] = [
     {"end": {"return": "${found}"}},
 ]
 
-_LIST: Final[Steps] = [
+_LIST_STEPS: Final[Steps] = [
     {"begin": assign(sample=[])},
     {"is_list": when(("get_type(value) == get_type(sample)", [{"it": {"return": "${value}"}}]))},
     {"end": {"return": []}},
@@ -147,7 +147,7 @@ def step_of(timeout: int) -> dict[str, Any]:
     return {"params": ["url", "key", "payload", "marks"], "steps": steps}
 
 
-def _named(name: str) -> Steps:
+def _set_name(name: str) -> Steps:
     return [{"named": assign(name=name)}]
 
 
@@ -183,9 +183,9 @@ _ERROR: Final[Steps] = [
     },
     {
         "kind": when(
-            ('"ConnectionFailedError" in tags', _named(NOT_SENT)),
-            ('"TimeoutError" in tags', _named(TIMEOUT)),
-            ('"AuthError" in tags', _named(REFUSED)),
+            ('"ConnectionFailedError" in tags', _set_name(NOT_SENT)),
+            ('"TimeoutError" in tags', _set_name(TIMEOUT)),
+            ('"AuthError" in tags', _set_name(REFUSED)),
             (
                 "mark != null",
                 [
@@ -198,15 +198,15 @@ _ERROR: Final[Steps] = [
                     },
                     {"known": assign(name=f'${{default(raised, "{FAILED}")}}')},
                     {"problem": when((f'name == "{PROBLEM}"', _REASON))},
-                    {"unsure": when((one_of("name", UNKNOWN_CLASSES), _named(UNKNOWN)))},
-                    {"claimed": when((one_of("name", _DID_NOT_RUN), _named(FAILED)))},
+                    {"unsure": when((one_of("name", UNKNOWN_CLASSES), _set_name(UNKNOWN)))},
+                    {"claimed": when((one_of("name", _DID_NOT_RUN), _set_name(FAILED)))},
                 ],
             ),
             # Whoever does not mark its answers may pass on somebody else's.
-            ("marks and code == 429", _named(THROTTLED)),
+            ("marks and code == 429", _set_name(THROTTLED)),
             (
                 "marks and (code == 401 or code == 403 or code == 404 or code == 413)",
-                _named(REFUSED),
+                _set_name(REFUSED),
             ),
         )
     },
@@ -223,8 +223,8 @@ _ERROR: Final[Steps] = [
 ]
 
 LIBRARY: Final[dict[str, dict[str, Any]]] = {
-    FIELD: {"params": ["value", "path"], "steps": _FIELD},
-    LIST: {"params": ["value"], "steps": _LIST},
+    FIELD: {"params": ["value", "path"], "steps": _FIELD_STEPS},
+    LIST: {"params": ["value"], "steps": _LIST_STEPS},
     COMPARE: {"params": ["left", "op", "right"], "steps": _COMPARE},
     ERROR: {"params": ["e", "marks"], "steps": _ERROR},
 }

@@ -3,29 +3,35 @@
 Errors are maps that are raised, so attempts and sagas are `try`. What the flow reads is a variable.
 A branch shares the variables of its surroundings, by name; an element of `each` has its own, which
 are born in it. Fields and comparisons are calls of subworkflows, before the step that needs them.
-What a saga has done is a list of ids: the variables have the rest. `n` counts the bytes of results.
+What a saga has done is a list of ids: the variables have the rest. `n` counts the bytes of results:
+Workflows has 512 KiB for all variables together, ends an execution that takes more, and takes
+nothing back. How many may be kept depends on how often a definition copies them.
+
+Source: the quotas of Workflows, "memory limit".
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from typing import Any
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any, Final
 
 from leeward.adapter import workflows
-from leeward_deploy.google.flows.calls import Calls
-from leeward_deploy.google.flows.compensation import compensation
+from leeward.adapter.workflows import INPUT, Definition, Reference, Step, Stop, most, nodes
+from leeward.errors import ConfigError
 from leeward_deploy.google.flows.library import LIBRARY, LIST, Steps, assign, when
-from leeward_deploy.google.flows.memory import most_results
-from leeward_deploy.google.flows.values import Values
-from leeward_deploy.google.flows.variables import (
-    Surroundings,
-    assigned,
+from leeward_deploy.google.flows.steps import (
+    FunctionCalls,
+    StepScope,
+    Values,
+    assign_all,
+    compensation,
     ends_handler,
     error_of,
     initial_of,
     is_taken,
-    joined,
-    kept,
+    join_lists,
+    keep_id,
     may_stop,
     name_of,
     normal,
@@ -34,8 +40,62 @@ from leeward_deploy.google.flows.variables import (
     variable_of,
 )
 
+MEMORY: Final = 512 * 1024
+"""Bytes of all variables of an execution."""
+OVERHEAD: Final = 32 * 1024
+"""Bytes that are left for what is beside the data of the flow: keys, lists of ids, errors."""
 
-class Source:
+
+def most_results(definition: Definition) -> int:
+    """Return the bytes that all results of a run may have.
+
+    Raises:
+        ConfigError: a payload has its parts so often that nothing is left for results.
+    """
+    worst, where, given, copies = most("results"), definition.name, 0, 1
+    for node in nodes(definition.body):
+        if isinstance(node, Step | Stop):
+            times = _times(node.payload if isinstance(node, Step) else node.result)
+            # Beside the payload, an undo gets the result of its step.
+            of_results = max([0, *(count for name, count in times.items() if name != INPUT)])
+            undo = 1 if isinstance(node, Step) and node.undo is not None else 0
+            room = MEMORY - OVERHEAD - most("input") * (1 + times[INPUT])
+            left = room // (1 + max(of_results, undo))
+            if left < worst:
+                worst, where, given, copies = left, node.id, times[INPUT], max(of_results, undo)
+    if worst < 1024:
+        raise ConfigError(
+            f"{where}: its payload has the input {given} times and a result {copies} times, and "
+            f"Google Workflows has {MEMORY} bytes for all variables: the input alone may have "
+            f"{most('input')}; pass each of them once"
+        )
+    return worst
+
+
+def _times(template: Any) -> Counter[str]:
+    """Return how often a template has the value of each name; of two fields of one, the larger."""
+    whole: Counter[str] = Counter()
+    fields: Counter[tuple[str, str]] = Counter()
+    for reference in _references(template):
+        if reference.path:
+            fields[reference.name, reference.path[0]] += 2  # a variable of its own, and the payload
+        else:
+            whole[reference.name] += 1
+    parts: Counter[str] = Counter()
+    for (name, _), count in fields.items():
+        parts[name] = max(parts[name], count)
+    return whole + parts
+
+
+def _references(template: Any) -> Iterator[Reference]:
+    if isinstance(template, Reference):
+        yield template
+    elif isinstance(template, Mapping | tuple):
+        for each in template.values() if isinstance(template, Mapping) else template:
+            yield from _references(each)
+
+
+class WorkflowSource:
     """Writes one definition.
 
     Args:
@@ -45,20 +105,17 @@ class Source:
     """
 
     def __init__(
-        self,
-        definition: workflows.Definition,
-        functions: Mapping[str, str],
-        marks: Collection[str],
+        self, definition: workflows.Definition, functions: Mapping[str, str], marks: Collection[str]
     ) -> None:
         self._definition = definition
-        self._calls = Calls(functions, marks)
+        self._calls = FunctionCalls(functions, marks)
         self._values = Values()
         self._most = most_results(definition)
 
-    def written(self) -> dict[str, Any]:
+    def document(self) -> dict[str, Any]:
         """Return the workflow with its subworkflows."""
         definition = self._definition
-        body = self._block(definition.body, Surroundings())
+        body = self._block(definition.body, StepScope())
         begin = {
             "v_input": '${default(map.get(args, "input"), null)}',
             "prefix": f'${{"{definition.name}/" + args.run + "/"}}',
@@ -71,14 +128,14 @@ class Source:
         }
         if definition.timeout is not None:
             begin["deadline"] = f"${{sys.now() + {definition.timeout}}}"
-        steps = [*assigned("begin", begin), *body, {"end": {"return": None}}]
+        steps = [*assign_all("begin", begin), *body, {"end": {"return": None}}]
         main = {"params": ["args"], "steps": steps}
         return {"main": main, **LIBRARY, **self._calls.subworkflows()}
 
-    def _block(self, block: workflows.Block, around: Surroundings) -> Steps:
+    def _block(self, block: workflows.Block, around: StepScope) -> Steps:
         return [step for node in block for step in self._node(node, around)]
 
-    def _node(self, node: workflows.Node, around: Surroundings) -> Steps:
+    def _node(self, node: workflows.Node, around: StepScope) -> Steps:
         match node:
             case workflows.Step():
                 return self._step(node, around)
@@ -99,7 +156,7 @@ class Source:
             case workflows.Fail():
                 return [{node.id: {"raise": error_of(node.error)}}]
 
-    def _stop(self, node: workflows.Stop, around: Surroundings) -> Steps:
+    def _stop(self, node: workflows.Stop, around: StepScope) -> Steps:
         """Return the end of the run; behind a final error, the raise that ends its handler only.
 
         What is raised has the error, and `stop`: what is between it and that handler hands it on.
@@ -113,7 +170,7 @@ class Source:
         first = [{f"{node.id}-of-which": when(*cases)}] if cases else []
         return [*first, *before, {node.id: {"return": value}}]
 
-    def _step(self, step: workflows.Step, around: Surroundings) -> Steps:
+    def _step(self, step: workflows.Step, around: StepScope) -> Steps:
         before, payload = self._values.template(step.payload)
         path = path_of(step.id, around)
         key, name = f"k_{variable_of(step.id)}", name_of(step.id)
@@ -121,12 +178,12 @@ class Source:
         tried: dict[str, Any] = {"try": call, **self._calls.retry(step.retry)}
         after: Steps = []
         if step.undo is not None and around.undo is not None:
-            caught, maybe = f"c_{variable_of(step.id)}", kept(around.undo, step.id, "maybe-kept")
+            caught, maybe = f"c_{variable_of(step.id)}", keep_id(around.undo, step.id, "maybe-kept")
             if not workflows.repeats_ambiguous(step.retry):
                 maybe = [{f"{step.id}-maybe": when((f"{caught}.ambiguous", maybe))}]
             steps = [*maybe, {f"{step.id}-failed": {"raise": f"${{{caught}}}"}}]
             tried["except"] = {"as": caught, "steps": steps}
-            after = kept(around.undo, step.id, "kept")
+            after = keep_id(around.undo, step.id, "kept")
         return [
             *before,
             *self._in_time(step.id, around),
@@ -150,14 +207,14 @@ class Source:
             {f"{id}-fits": when((f"n > {self._most}", raised))},
         ]
 
-    def _in_time(self, id: str, around: Surroundings) -> Steps:
+    def _in_time(self, id: str, around: StepScope) -> Steps:
         if self._definition.timeout is None:
             return []
         late = f"{around.guard} and sys.now() >= deadline"
         raised = {f"{id}-is-late": {"raise": {**error_of(workflows.DEADLINE), "final": True}}}
         return [{f"{id}-in-time": when((late, [raised]))}]
 
-    def _attempt(self, node: workflows.Attempt, around: Surroundings) -> Steps:
+    def _attempt(self, node: workflows.Attempt, around: StepScope) -> Steps:
         caught, error = f"c_{variable_of(node.id)}", f"x_{variable_of(node.id)}"
         cases = [
             (is_taken(handler, error), self._handler(node, number, handler, error, around))
@@ -177,7 +234,7 @@ class Source:
         number: int,
         handler: workflows.Handler,
         error: str,
-        around: Surroundings,
+        around: StepScope,
     ) -> Steps:
         id = f"{node.id}-on-{number}"
         told = {"name": f"${{{error}.name}}", "steps": f"${{{error}.steps}}"}
@@ -204,14 +261,14 @@ class Source:
             {f"{id}-done": when((f"{error}.final", again))},
         ]
 
-    def _saga(self, node: workflows.Saga, around: Surroundings) -> Steps:
+    def _saga(self, node: workflows.Saga, around: StepScope) -> Steps:
         done, caught = f"u_{variable_of(node.id)}", f"c_{variable_of(node.id)}"
         error = f"x_{variable_of(node.id)}"
         body = self._block(node.body, around._replace(undo=done))
         leaves: Steps = []
         if may_stop(node.body, around):
             # What it has done is left to the saga around the handler.
-            left = [] if around.undo is None else joined(f"{node.id}-left", around.undo, done)
+            left = [] if around.undo is None else join_lists(f"{node.id}-left", around.undo, done)
             left.append({f"{node.id}-leaves": {"raise": f"${{{error}}}"}})
             leaves = [{f"{node.id}-stops": when((ends_handler(error), left))}]
         undo = [
@@ -225,10 +282,10 @@ class Source:
         ]
         steps[1][node.id]["except"] = {"as": caught, "steps": undo}
         if around.undo is not None:
-            steps += joined(f"{node.id}-done", around.undo, done)
+            steps += join_lists(f"{node.id}-done", around.undo, done)
         return steps
 
-    def _parallel(self, node: workflows.Parallel, around: Surroundings) -> Steps:
+    def _parallel(self, node: workflows.Parallel, around: StepScope) -> Steps:
         shared: set[str] = set()
         branches, after, raised = [], [], []
         for branch in node.branches:
@@ -250,22 +307,18 @@ class Source:
                 {branch.id: {"steps": [{f"{branch.id}-begin": begin}, {f"{branch.id}-do": tried}]}}
             )
             if around.undo is not None:
-                after += joined(f"{branch.id}-done", around.undo, done)
+                after += join_lists(f"{branch.id}-done", around.undo, done)
             raised.append(
                 (f"{error} != null", [{f"{branch.id}-raise": {"raise": f"${{{error}}}"}}])
             )
         parallel = {"shared": sorted(shared), "branches": branches}
-        return [
-            {node.id: {"parallel": parallel}},
-            *after,
-            {f"{node.id}-ended": when(*raised)},
-        ]
+        return [{node.id: {"parallel": parallel}}, *after, {f"{node.id}-ended": when(*raised)}]
 
-    def _each(self, node: workflows.Each, around: Surroundings) -> Steps:
+    def _each(self, node: workflows.Each, around: StepScope) -> Steps:
         id = variable_of(node.id)
         before, items = self._values.template(node.items)
         listed, failed, found, index = f"a_{id}", f"f_{id}", f"q_{id}", f"n_{id}"
-        inner = Surroundings(f"s_{id}", None, f"g_{id}")
+        inner = StepScope(f"s_{id}", None, f"g_{id}")
         begin = {
             f"s_{id}": f'${{{around.suffix} + "/" + string({index})}}',
             f"g_{id}": f"${{{around.guard}}}",
@@ -284,7 +337,7 @@ class Source:
             "value": name_of(node.id),
             "index": index,
             "in": f"${{{listed}}}",
-            "steps": [*assigned(f"{node.id}-element", begin), {f"{node.id}-do": tried}],
+            "steps": [*assign_all(f"{node.id}-element", begin), {f"{node.id}-do": tried}],
         }
         keep = [{f"{node.id}-earlier": assign(**{found: f"${{e_{id}}}"})}]
         earlier = f"e_{id}.index < {found}.index"
@@ -312,7 +365,7 @@ class Source:
             {f"{node.id}-ended": when((f"{found} != null", raised))},
         ]
 
-    def _choose(self, node: workflows.Choose, around: Surroundings) -> Steps:
+    def _choose(self, node: workflows.Choose, around: StepScope) -> Steps:
         before: Steps = []
         cases = []
         for case in node.cases:
@@ -322,7 +375,7 @@ class Source:
         cases.append(("true", self._block(node.otherwise, around) or nothing(node.id)))
         return [*before, {node.id: when(*cases)}]
 
-    def _wait(self, node: workflows.Wait, around: Surroundings) -> Steps:
+    def _wait(self, node: workflows.Wait, around: StepScope) -> Steps:
         seconds: Any = node.seconds
         if self._definition.timeout is not None:
             left = f"s_{variable_of(node.id)}"

@@ -14,12 +14,8 @@ import typer
 
 from leeward.cli.arguments import json_argument, seconds
 from leeward.cli.doctor.findings import serving
-from leeward.cli.drill.faults import parse_fault
-from leeward.cli.drill.page import check_installed, draw, page, seconds_in_words
-from leeward.cli.drill.record import DrillRecord, Plan
-from leeward.cli.drill.traffic import make_random, make_targets, play, progress, run_virtually
-from leeward.cli.drill.verdict import DrillVerdict, Impact, judge
 from leeward.cli.global_options import GlobalOptions, modules_beside, options_of
+from leeward.cli.group import add_command, command_group
 from leeward.cli.output.console import Printers
 from leeward.cli.output.exit_codes import BROKEN
 from leeward.cli.output.json_view import JsonObject
@@ -32,6 +28,11 @@ from leeward.opening import target_config
 from leeward.operations.arguments import check_effect
 from leeward.registry import open_target
 from leeward.values import Effect
+from leeward_drill.faults import parse_fault
+from leeward_drill.page import draw, page, seconds_in_words
+from leeward_drill.record import DrillRecord, Plan
+from leeward_drill.traffic import make_random, make_targets, play, progress, run_virtually
+from leeward_drill.verdict import DrillVerdict, Impact, judge
 
 USUAL_FAULT: Final = "blackout@10s-30s"
 """What happens to the first target if nothing else is said."""
@@ -105,7 +106,6 @@ def drill(
     The command makes the faults itself, between the router and the targets, so nothing happens to a
     cloud. But it really calls the function: choose one that may be called often, or --simulate.
     """
-    check_installed()
     options = options_of(context)
     config = _config(options, simulate=simulate)
     plan = _plan(
@@ -253,3 +253,14 @@ def _render(data: JsonObject, printers: Printers) -> None:
     if not data["broken"]:
         out.text("Every promise was kept.", "green")
     out.text(f"Report: {data['report']}")
+
+
+DRILL = command_group()
+add_command(
+    DRILL,
+    "drill",
+    drill,
+    "leeward drill --simulate",
+    "leeward drill stock --effect read_only",
+    """leeward drill stock '{"sku": "7"}' --fault "local:a:slow x4@2s-9s" --rate 50""",
+)

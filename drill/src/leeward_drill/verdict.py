@@ -6,9 +6,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
-from leeward.cli.drill.faults import DrillFault
-from leeward.cli.drill.record import Attempted, Called, DrillRecord, Plan
 from leeward.values import Effect
+from leeward_drill.faults import DrillFault
+from leeward_drill.record import Attempted, Called, DrillRecord, Plan
 
 UNKNOWN: Final = frozenset({"OutcomeUnknown", "PoisonSuspected"})
 """Errors that say themselves that nobody knows."""

@@ -8,9 +8,8 @@ from html import escape
 from io import StringIO
 from typing import Any, Final, NamedTuple
 
-from leeward.cli.drill.record import Called, Decided, DrillRecord, Plan
-from leeward.cli.drill.verdict import ANSWERED, CHANGES, UNKNOWN, DrillVerdict, Impact
-from leeward.errors import ConfigError
+from leeward_drill.record import Called, Decided, DrillRecord, Plan
+from leeward_drill.verdict import ANSWERED, CHANGES, UNKNOWN, DrillVerdict, Impact
 
 MOST_DECISIONS: Final = 400
 """Rows of decisions that are shown; there is one for each call that was tried again."""
@@ -260,16 +259,6 @@ _CHART_STYLE: Final[Any] = {
     "axes.spines.top": False,
     "axes.spines.right": False,
 }
-
-
-def check_installed() -> None:
-    """Raise `ConfigError` if the library that draws is not installed."""
-    try:
-        import matplotlib.figure  # noqa: F401 - whether it is there
-    except ImportError as error:
-        raise ConfigError(
-            'the report needs matplotlib; install it: pip install "leeward[drill]"'
-        ) from error
 
 
 def draw(plan: Plan, record: DrillRecord) -> str:

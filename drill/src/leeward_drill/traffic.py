@@ -17,14 +17,14 @@ from rich.text import Text
 
 from leeward.adapter import Call, Capability, Driver, Invoke, Limits, Result, WrappingDriver
 from leeward.aio import AsyncClient
-from leeward.cli.drill.faults import DrillFault, FaultKind
-from leeward.cli.drill.page import bands
-from leeward.cli.drill.record import Attempted, Called, Decided, DrillRecord, Plan
 from leeward.clock import Clock
 from leeward.config import Config
 from leeward.entropy import new_id
 from leeward.errors import LeewardError, Outcome
 from leeward.values import Json
+from leeward_drill.faults import DrillFault, FaultKind
+from leeward_drill.page import bands
+from leeward_drill.record import Attempted, Called, Decided, DrillRecord, Plan
 
 _NOT_RUN: Final = {
     FaultKind.REFUSE: Result[Any](Outcome.NOT_SENT, code="drill.refuse"),

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from leeward.cli.drill.faults import DrillFault
 from leeward.errors import Outcome
 from leeward.values import Effect, RoutingEvent
+from leeward_drill.faults import DrillFault
 
 
 class Attempted(NamedTuple):

@@ -12,9 +12,8 @@ import pytest
 
 from leeward import Client, ObjectInfo
 from leeward.adapter import Call, Result, WrappingDriver
-from leeward_backup import Backups, parts, tables
-from leeward_backup.errors import BackupError, OtherRun
-from leeward_backup.values import Backup, Progress
+from leeward_backup import Backups, checkpoints, tables
+from leeward_backup.values import Backup, BackupError, OtherRun, Progress
 from tests.backup.conftest import World
 from tests.backup.test_crashes import Killed, Killing, Steps
 
@@ -44,8 +43,8 @@ def here(world: World, client: Client, number: int, **more: Any) -> Backups:
     return world.backups(client, work=world.folder / f"work-{number}", **more)
 
 
-def parts_of(client: Client) -> list[str]:
-    """Return the parts that are in the bucket."""
+def checkpoints_of(client: Client) -> list[str]:
+    """Return the checkpoints that are in the bucket."""
     listed = client.list_objects("backups", "shop/orders/runs/").objects
     return [each.name.rpartition("/")[2] for each in listed]
 
@@ -70,7 +69,7 @@ def test_a_run_gets_on_by_a_page_and_goes_on_anywhere(world: World, client: Clie
     assert runs > ITEMS // 2
     assert (made.id, made.items) == (ID, ITEMS)
     assert here(world, client, 0).check(ID, deep=True).findings == ()
-    assert parts_of(client) == []
+    assert checkpoints_of(client) == []
     whole = world.backups(client).create()
     assert (whole.items, whole.uploaded) == (ITEMS, 0)
 
@@ -82,7 +81,7 @@ def test_a_second_delivery_returns_the_same_backup(world: World, client: Client)
     world.clock.advance(40 * 3600)
     assert here(world, client, 500).create_within(60.0, id=ID) == made
     assert [each.id for each in here(world, client, 501).list()] == [ID]
-    assert parts_of(client) == []
+    assert checkpoints_of(client) == []
 
 
 def test_of_two_runs_one_gives_way(world: World, client: Client) -> None:
@@ -90,7 +89,7 @@ def test_of_two_runs_one_gives_way(world: World, client: Client) -> None:
     assert here(world, client, 1).create_within(0.0, id=ID) is None
 
     def overtake(_: Progress) -> None:
-        if len(parts_of(client)) == 2:
+        if len(checkpoints_of(client)) == 2:
             assert here(world, client, 3).create_within(0.0, id=ID) is None
 
     late = here(world, client, 2, look=overtake)
@@ -99,7 +98,9 @@ def test_of_two_runs_one_gives_way(world: World, client: Client) -> None:
     assert finished(world, client)[0].items == ITEMS
 
 
-def test_parts_of_two_runs_are_not_taken_for_those_of_one(world: World, client: Client) -> None:
+def test_checkpoints_of_two_runs_are_not_taken_for_those_of_one(
+    world: World, client: Client
+) -> None:
     """Of two that began at once one may have removed what the other had; none has all of both."""
     for n in range(ITEMS, 2 * ITEMS):
         client.store_data("orders", {"id": f"order-{n}"})
@@ -108,7 +109,7 @@ def test_parts_of_two_runs_are_not_taken_for_those_of_one(world: World, client: 
     world.clock.advance(1)
     other = Backups(client, "orders", "backups/other", work=world.folder / "elsewhere")
     assert other.create_within(0.0, id=ID) is None
-    first, second = parts_of(client)[:2]
+    first, second = checkpoints_of(client)[:2]
 
     def replace(name: str) -> None:
         """Put the part of the other run there that has nothing read yet."""
@@ -118,7 +119,7 @@ def test_parts_of_two_runs_are_not_taken_for_those_of_one(world: World, client: 
 
     replace(first)  # which has no rows: no reason to begin anew
     assert here(world, client, 3).create_within(0.0, id=ID) is None
-    assert len(parts_of(client)) == 5
+    assert len(checkpoints_of(client)) == 5
     replace(second)
     made = here(world, client, 4).create_within(60.0, id=ID)
     assert made is not None
@@ -129,7 +130,7 @@ def test_parts_of_two_runs_are_not_taken_for_those_of_one(world: World, client: 
 def test_a_run_that_ends_while_another_one_begins_leaves_one_backup(
     kind: str, world: World, client: Client
 ) -> None:
-    """Whatever that has looked at by then: the backups that are there, or the parts."""
+    """Whatever that has looked at by then: the backups that are there, or the checkpoints."""
 
     class Slow(WrappingDriver):
         def perform(self, call: Call, timeout: float) -> Result[Any]:
@@ -144,7 +145,7 @@ def test_a_run_that_ends_while_another_one_begins_leaves_one_backup(
     late = here(world, world.client(Slow), 500)
     assert late.create_within(60.0, id=ID) is not None
     assert [each.id for each in late.list()] == [ID]
-    assert parts_of(client) == []
+    assert checkpoints_of(client) == []
 
 
 def test_a_run_that_is_killed_anywhere_is_gone_on_with(world: World) -> None:
@@ -175,7 +176,7 @@ def test_a_run_that_is_killed_anywhere_is_gone_on_with(world: World) -> None:
     assert met > 12
 
 
-def test_parts_are_encrypted_and_read_with_distrust(
+def test_checkpoints_are_encrypted_and_read_with_distrust(
     world: World, client: Client, tmp_path: Path
 ) -> None:
     """Nobody else reads an item in them; one that was changed is named."""
@@ -214,14 +215,14 @@ def test_what_a_killed_run_has_read_and_not_kept_yet_is_read_again(
     assert made.items == 3 * ITEMS
 
 
-def test_a_page_of_large_items_is_kept_in_several_parts(
+def test_a_page_of_large_items_is_kept_in_several_checkpoints(
     world: World, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A part that is too large could not be read again."""
     monkeypatch.setattr(tables, "LARGEST_PAGE", 500)
-    monkeypatch.setattr(parts, "MOST_BYTES", 1000)
-    monkeypatch.setattr(parts, "_SPLIT", 1500)
-    monkeypatch.setattr(parts, "_MOST", 2000)
+    monkeypatch.setattr(checkpoints, "MOST_ROW_BYTES", 1000)
+    monkeypatch.setattr(checkpoints, "_SPLIT", 1500)
+    monkeypatch.setattr(checkpoints, "_MOST", 2000)
     for n in range(100):
         client.store_data("orders", {"id": f"large-{n}", "text": "x" * 100})
 
@@ -265,13 +266,15 @@ def test_a_run_waits_for_a_prune_no_longer_than_it_may_take(world: World, client
         assert here(world, client, number).create_within(60.0, id=id) is None
     assert 3 * 60 <= world.clock.now() - begun < 3 * 65
     client.delete_object("backups", segments_of(client)[0].name)
-    world.backups(client).prune()  # which leaves the parts: what is lost has to be made of them
+    world.backups(
+        client
+    ).prune()  # which leaves the checkpoints: what is lost has to be made of them
     world.clock.advance(7200)
     again = here(world, client, 5).create_within(60.0, id=id)
     assert again is not None
     assert (again.id, again.items) == (id, made.items)
     assert here(world, client, 6).check(id, deep=True).findings == ()
-    assert parts_of(client) == []
+    assert checkpoints_of(client) == []
 
 
 def test_a_prune_removes_what_nobody_goes_on_with(world: World, client: Client) -> None:
@@ -283,8 +286,8 @@ def test_a_prune_removes_what_nobody_goes_on_with(world: World, client: Client) 
     assert old is not None
     client.put_object("backups", f"shop/orders/runs/{made.id}/000000.jsonl.gz", old.read())
     backups.prune()
-    assert len(parts_of(client)) == 2
+    assert len(checkpoints_of(client)) == 2
     world.clock.advance(24 * 3600)
     backups.prune()
-    assert parts_of(client) == []
+    assert checkpoints_of(client) == []
     assert finished(world, client)[0].id == ID

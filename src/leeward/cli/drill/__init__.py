@@ -1,1 +1,0 @@
-"""``leeward drill``: an outage on purpose, and what came of it."""
