@@ -82,9 +82,9 @@ def publish(
     run: Run, own: Handler | None, event: Event, bus: str | None, attempt: int | None = None
 ) -> Answer | None:
     """Hand an event to who takes it; return the first failure."""
-    delivery = Delivery(
-        event, run.id, event_key(event), run.seconds(), attempt, _trace(event) or run.trace()
-    )
+    trace = event.extensions.get("traceparent")
+    trace = (trace if isinstance(trace, str) else None) or run.trace()
+    delivery = Delivery(event, run.id, event_key(event), run.seconds(), attempt, trace)
     # The bucket of an event of S3, whichever way it came; None for any other event.
     about = event.data.get("bucket") if isinstance(event.data, dict) else None
     is_of_s3 = event.source == "aws.s3" or event.type.startswith("com.amazonaws.s3.")
@@ -269,11 +269,6 @@ def _about(record: dict[str, Any]) -> dict[str, Any]:
 def records_of(document: Any, source: str) -> list[dict[str, Any]]:
     """Return the records of a service that a document has; none if it has others."""
     return document["Records"] if source_of(document) == source else []
-
-
-def _trace(event: Event) -> str | None:
-    trace = event.extensions.get("traceparent")
-    return trace if isinstance(trace, str) else None
 
 
 def _text(value: Any) -> str | None:

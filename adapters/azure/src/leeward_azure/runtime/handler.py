@@ -175,7 +175,11 @@ def handler(
     route = made.route(HEALTH_PATH.strip("/"), methods=["GET"], auth_level="ANONYMOUS")
     _put(made, HEALTH, route, health(host))
     if app.has_warm:
-        _add_warm_up(made, host)
+
+        def warmup(warm: Any) -> None:  # what the host calls on a new instance before any call
+            host.warm_up_early()
+
+        _put(made, WARM_UP, made.warm_up_trigger("warm"), warmup)
     return made
 
 
@@ -252,15 +256,6 @@ def _add_queue(
     else:
         trigger = made.service_bus_queue_trigger("message", connection=setting, queue_name=queue)
         _put(made, name, trigger, service_bus(host, handler, queue, connections.dead_letters))
-
-
-def _add_warm_up(made: Any, host: Host) -> None:
-    """Add what the host calls on a new instance before the first call."""
-
-    def warmup(warm: Any) -> None:
-        host.warm_up_early()
-
-    _put(made, WARM_UP, made.warm_up_trigger("warm"), warmup)
 
 
 def _put(made: Any, name: str, trigger: Callable[..., Any], function: Made) -> None:

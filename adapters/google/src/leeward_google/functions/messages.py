@@ -22,6 +22,7 @@ from binascii import a2b_base64, b2a_base64
 from collections.abc import Callable, Generator, Mapping
 from datetime import datetime
 from functools import partial
+from hashlib import sha256
 from typing import Any, Final
 
 from leeward.adapter import Enqueue, Result, json_text
@@ -266,13 +267,8 @@ def _task(
             "serviceAccountEmail": configured.account,
             "audience": audience_of(address, functions),
         }
-    return {"name": f"{configured.queue}/tasks/{_name_of(call)}", "httpRequest": request}
-
-
-def _name_of(call: Enqueue) -> str:
-    from hashlib import sha256
-
-    return sha256(f"{call.function}\n{call.idempotency_key}".encode()).hexdigest()
+    name = sha256(f"{call.function}\n{call.idempotency_key}".encode()).hexdigest()
+    return {"name": f"{configured.queue}/tasks/{name}", "httpRequest": request}
 
 
 def _conclude(response: Response, member: str) -> Result[Any]:

@@ -169,7 +169,8 @@ def _handle_event(
     if event.type == PUBLISHED:
         answer = handle(run, named, _read_envelope(event.data, _bus(event.source)))
         return answer if answer.failure is not None else None
-    trace = _trace(run, event)
+    own = event.extensions.get("traceparent")
+    trace = own if isinstance(own, str) else run.request.headers.get("traceparent")
     is_for_objects = named is not None and named.kind is Kind.OBJECT
     created = objects.created_in(event) if is_for_objects else None
     if named is None and (found := run.host.wanted(objects.created_in, event)):
@@ -295,8 +296,3 @@ def _bus(source: str | None) -> str | None:
         if source and source.startswith("//") and part in source:
             return source.rpartition(part)[2]
     return None
-
-
-def _trace(run: Run, event: Event) -> str | None:
-    trace = event.extensions.get("traceparent")
-    return trace if isinstance(trace, str) else run.request.headers.get("traceparent")
