@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leeward.app.http import headers_of
+from leeward.app.host import headers_of
 from leeward.calls import FunctionFault
 from leeward.envelope import (
-    Opened,
+    EnvelopeContent,
     Sent,
     answer_headers,
     custom_context,
@@ -21,14 +21,14 @@ from leeward.envelope import (
     fault_in,
     fault_of,
     mark_of,
-    opened,
+    open_envelope,
     read_fault,
+    refusal_reason,
     request_headers,
-    sealed,
-    sealed_failure,
-    sealed_refusal,
+    seal,
+    seal_failure,
+    seal_refusal,
     sent_in,
-    why_refused,
 )
 from leeward.json_text import decode, encode
 from leeward_contract_tests.rows import each_row
@@ -97,23 +97,25 @@ def test_an_envelope_gives_back_what_was_put_in(
 ) -> None:
     """After its way over the wire; and nothing that lacks a part of it is one."""
     documents = [
-        sealed(value, dedup),
-        sealed_refusal(dedup, value, seconds),
-        sealed_failure(dedup, value, seconds),
+        seal(value, dedup),
+        seal_refusal(dedup, value, seconds),
+        seal_failure(dedup, value, seconds),
     ]
-    found = [opened(decode(encode(each))) for each in documents]
+    found = [open_envelope(decode(encode(each))) for each in documents]
     assert found == [
-        Opened(value, dedup),
-        Opened(None, dedup, value, seconds),
-        Opened(None, dedup, None, seconds, value),
+        EnvelopeContent(value, dedup),
+        EnvelopeContent(None, dedup, value, seconds),
+        EnvelopeContent(None, dedup, None, seconds, value),
     ]
     for document in documents:
         for name in document.keys() - {"x-leeward-dedup"}:
-            assert opened({key: each for key, each in document.items() if key != name}) is None
-        assert opened({**document, "more": 1}) is None
-        assert opened({**document, "x-leeward": 1}) is None
-        assert opened(document, ("a-mark",)) is None
-    assert opened(value) is None or value == opened(value)
+            assert (
+                open_envelope({key: each for key, each in document.items() if key != name}) is None
+            )
+        assert open_envelope({**document, "more": 1}) is None
+        assert open_envelope({**document, "x-leeward": 1}) is None
+        assert open_envelope(document, ("a-mark",)) is None
+    assert open_envelope(value) is None or value == open_envelope(value)
 
 
 def test_a_mark_is_of_one_call() -> None:
@@ -139,7 +141,7 @@ def test_a_repeat_that_is_refused_is_told_from_every_other_failure() -> None:
     told = {"errorType": "RepeatRefused", "reason": "running"}
     for reason in ("running", "unknown", "not_kept"):
         for dedup in ("target", "group"):
-            assert why_refused({**told, "reason": reason}, dedup) == reason
+            assert refusal_reason({**told, "reason": reason}, dedup) == reason
     odd: list[Any] = [
         (told, None),
         (told, "none"),
@@ -152,7 +154,7 @@ def test_a_repeat_that_is_refused_is_told_from_every_other_failure() -> None:
         (None, "group"),
     ]
     for each, dedup in odd:
-        assert why_refused(each, dedup) is None
+        assert refusal_reason(each, dedup) is None
 
 
 @given(FAULTS)

@@ -7,6 +7,7 @@ the `partitionkey` attribute of the specification's partitioning extension.
 from __future__ import annotations
 
 import re
+from binascii import a2b_base64, b2a_base64
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -31,7 +32,7 @@ _EXTENSION = r"[a-z0-9]{1,20}"
 _INT32 = range(-(2**31), 2**31)
 
 
-class Written(Event):
+class WrittenEvent(Event):
     """A complete event with its CloudEvents JSON, so that it is written once for all attempts.
 
     A copy that `_replace` makes may be another event, and has no JSON.
@@ -45,67 +46,68 @@ class Written(Event):
 
 def mint(event: Event, *, id: str, source: str, now: float) -> Event:
     """Fill in what `event` leaves open. `now` is Unix seconds."""
-    type, data, own_id, own_source, time, subject, ordering_key, extensions = event
     return Event(
-        type,
-        data,
-        id if own_id is None else own_id,
-        source if own_source is None else own_source,
-        _moment(now) if time is None else time,
-        subject,
-        ordering_key,
-        extensions,
+        event.type,
+        event.data,
+        id if event.id is None else event.id,
+        source if event.source is None else event.source,
+        _moment(now) if event.time is None else event.time,
+        event.subject,
+        event.ordering_key,
+        event.extensions,
     )
 
 
-def write(event: Event) -> Written:
+def write(event: Event) -> WrittenEvent:
     """Write a complete event, and keep what was written with it."""
-    written = Written._make(event)
-    written.document = encode(to_json(event))
-    return written
+    whole = WrittenEvent._make(event)
+    whole.document = encode(to_json(event))
+    return whole
 
 
 def document_of(event: Event) -> bytes:
     """Return an event in CloudEvents JSON: as it has been written, else written now."""
-    written = event.document if isinstance(event, Written) else None
-    return encode(to_json(event)) if written is None else written
+    document = event.document if isinstance(event, WrittenEvent) else None
+    return encode(to_json(event)) if document is None else document
 
 
 def check(event: Event, field: str = "event") -> None:
     """Raise `InvalidRequest` for an attribute that CloudEvents or a bus does not allow."""
-    type, _, id, source, time, subject, ordering_key, extensions = event
-    _check_text(type, field, ".type", most=MAX_TYPE)
-    if id is not None:
-        _check_text(id, field, ".id")
-    if source is not None:
-        _check_text(source, field, ".source")
-    if subject is not None:
-        _check_text(subject, field, ".subject")
-    if ordering_key is not None:
-        _check_text(ordering_key, field, ".ordering_key")
-    if time is not None:
-        _check_time(time, f"{field}.time")
-    if extensions is not NOTHING:
-        _check_extensions(extensions, f"{field}.extensions")
+    _check_text(event.type, field, ".type", most=MAX_TYPE)
+    if event.id is not None:
+        _check_text(event.id, field, ".id")
+    if event.source is not None:
+        _check_text(event.source, field, ".source")
+    if event.subject is not None:
+        _check_text(event.subject, field, ".subject")
+    if event.ordering_key is not None:
+        _check_text(event.ordering_key, field, ".ordering_key")
+    if event.time is not None:
+        _check_time(event.time, f"{field}.time")
+    if event.extensions is not NOTHING:
+        _check_extensions(event.extensions, f"{field}.extensions")
 
 
 def to_json(event: Event) -> dict[str, Json]:
     """Return the structured form of a complete event, as a JSON object."""
-    type, data, id, source, time, subject, ordering_key, extensions = event
-    document: dict[str, Json] = {"specversion": "1.0", "id": id, "source": source, "type": type}
+    time, data = event.time, event.data
+    document: dict[str, Json] = {
+        "specversion": "1.0",
+        "id": event.id,
+        "source": event.source,
+        "type": event.type,
+    }
     if time is not None:
         document["time"] = _utc_text(time) if time.tzinfo is UTC else _rfc3339(time)
-    if subject is not None:
-        document["subject"] = subject
-    if ordering_key is not None:
-        document["partitionkey"] = ordering_key
-    if extensions:
-        document.update(extensions)
+    if event.subject is not None:
+        document["subject"] = event.subject
+    if event.ordering_key is not None:
+        document["partitionkey"] = event.ordering_key
+    if event.extensions:
+        document.update(event.extensions)
     if isinstance(data, bytes):
-        from base64 import b64encode
-
         document["datacontenttype"] = "application/octet-stream"
-        document["data_base64"] = b64encode(data).decode("ascii")
+        document["data_base64"] = b2a_base64(data, newline=False).decode("ascii")
     elif data is not None:
         document["datacontenttype"] = "application/json"
         document["data"] = data
@@ -155,12 +157,9 @@ def _data_of(document: Mapping[str, Json]) -> Json | bytes:
     encoded = document.get("data_base64")
     if encoded is None:
         return document.get("data")
-    from base64 import b64decode
-    from binascii import Error
-
     try:
-        return b64decode(encoded, validate=True)
-    except (Error, TypeError, ValueError) as error:
+        return a2b_base64(encoded, strict_mode=True)
+    except (TypeError, ValueError) as error:
         raise InvalidRequest("data_base64 is not base64", field="data_base64") from error
 
 
@@ -208,19 +207,16 @@ def _check_extensions(extensions: Any, field: str) -> None:
     if not isinstance(extensions, Mapping):
         raise InvalidRequest(f"{field} must be a mapping", field=field)
     for name, value in extensions.items():
-        _check_extension(name, value, f"{field}[{name!r}]")
-
-
-def _check_extension(name: Any, value: Any, field: str) -> None:
-    if not isinstance(name, str) or not re.fullmatch(_EXTENSION, name):
-        raise InvalidRequest(f"{field}: an extension's name is 1 to 20 of a-z and 0-9", field=field)
-    if name in RESERVED:
-        raise InvalidRequest(f"{field}: {name!r} is an attribute of its own", field=field)
-    if isinstance(value, str):
-        _check_text(value, field, "")
-    elif isinstance(value, bool) or (isinstance(value, int) and value in _INT32):
-        return
-    else:
-        raise InvalidRequest(
-            f"{field} must be a string, a bool or a 32-bit integer; use str(value)", field=field
-        )
+        place = f"{field}[{name!r}]"
+        if not isinstance(name, str) or not re.fullmatch(_EXTENSION, name):
+            raise InvalidRequest(
+                f"{place}: an extension's name is 1 to 20 of a-z and 0-9", field=place
+            )
+        if name in RESERVED:
+            raise InvalidRequest(f"{place}: {name!r} is an attribute of its own", field=place)
+        if isinstance(value, str):
+            _check_text(value, place, "")
+        elif not (isinstance(value, bool) or (isinstance(value, int) and value in _INT32)):
+            raise InvalidRequest(
+                f"{place} must be a string, a bool or a 32-bit integer; use str(value)", field=place
+            )

@@ -3,8 +3,8 @@
 A request says what its idempotency key is and how long the caller still waits: in headers, or in
 the client context of a platform that passes no headers on. An answer of leeward's handler carries a
 mark, so that it is never taken for the platform's own, says whether the handler recognises a
-repeated key, and tells of an exception its class, its message and its trace. Where a platform
-passes on no headers of answers, the caller asks for them in an envelope around the value.
+repeated key, and has the class, the message and the trace of an exception. Where a platform passes
+on no headers of answers, the caller asks for them in an envelope around the value.
 
 A mark is bound to its call: the request has a number, `mark_of`, and the mark repeats it. So a
 function that passes on the headers, or the value, of another function's answer does not pass on a
@@ -102,13 +102,13 @@ def request_headers(
         trace: that it is in, or None.
         mark: that the answer is to have.
     """
-    found: tuple[tuple[str, str], ...] = (
+    headers: tuple[tuple[str, str], ...] = (
         (IDEMPOTENCY_KEY, idempotency_key),
         (DEADLINE, _milliseconds(seconds)),
     )
     if mark != UNBOUND:
-        found = (*found, (CALL, mark))
-    return found if trace is None else (*found, (TRACEPARENT, trace))
+        headers = (*headers, (CALL, mark))
+    return headers if trace is None else (*headers, (TRACEPARENT, trace))
 
 
 def custom_context(
@@ -118,8 +118,8 @@ def custom_context(
 
     Names are in lower case; values are strings, since some runtimes take nothing else there.
     """
-    found = {_KEY: idempotency_key, DEADLINE: _milliseconds(seconds), ENVELOPE: mark}
-    return found if trace is None else {**found, TRACEPARENT: trace}
+    custom = {_KEY: idempotency_key, DEADLINE: _milliseconds(seconds), ENVELOPE: mark}
+    return custom if trace is None else {**custom, TRACEPARENT: trace}
 
 
 def _milliseconds(seconds: float) -> str:
@@ -127,14 +127,14 @@ def _milliseconds(seconds: float) -> str:
 
 
 class Sent(NamedTuple):
-    """What came with a call beside its payload; None for what did not come, or makes no sense.
+    """What came with a call beside its payload; None for what did not come, or is not valid.
 
     Attributes:
         idempotency_key: the same on every attempt of one call.
         seconds: how long the caller still waits.
         traceparent: the caller's trace, as it is.
         envelope: the caller opens an envelope around the answer.
-        mark: that the answer is to have.
+        mark: the mark of the answer.
     """
 
     idempotency_key: str | None
@@ -144,24 +144,24 @@ class Sent(NamedTuple):
     mark: str = UNBOUND
 
 
-def sent_in(found: Mapping[str, str]) -> Sent:
+def sent_in(headers: Mapping[str, str]) -> Sent:
     """Read the headers of a request, or the ``custom`` part of its client context.
 
     Args:
-        found: by name, in lower case.
+        headers: by name, in lower case.
     """
-    key = found.get(_KEY)
+    key = headers.get(_KEY)
     # The draft has it in quotes, as a structured field; most clients send it bare.
     if key is not None and len(key) > 1 and key[0] == key[-1] == '"':
         key = key[1:-1]
-    waits, seconds = found.get(DEADLINE), None
+    waits, seconds = headers.get(DEADLINE), None
     if waits is not None and waits.isascii() and waits.isdecimal() and len(waits) < 13:
         seconds = int(waits) / 1000
-    has_envelope = ENVELOPE in found
-    mark = found.get(ENVELOPE if has_envelope else CALL, UNBOUND)
+    has_envelope = ENVELOPE in headers
+    mark = headers.get(ENVELOPE if has_envelope else CALL, UNBOUND)
     if not (mark.isascii() and mark.isalnum() and len(mark) <= LONGEST_MARK):
         mark = UNBOUND
-    return Sent(key or None, seconds, found.get(TRACEPARENT), has_envelope, mark)
+    return Sent(key or None, seconds, headers.get(TRACEPARENT), has_envelope, mark)
 
 
 def answer_headers(dedup: str | None = None, mark: str = UNBOUND) -> tuple[tuple[str, str], ...]:
@@ -170,23 +170,23 @@ def answer_headers(dedup: str | None = None, mark: str = UNBOUND) -> tuple[tuple
     return (first,) if dedup is None else (first, (DEDUP, dedup))
 
 
-def sealed(value: Json, dedup: str | None, mark: str = UNBOUND) -> dict[str, Json]:
+def seal(value: Json, dedup: str | None, mark: str = UNBOUND) -> dict[str, Json]:
     """Put a value into an envelope, with what the headers of an answer would say."""
     return {**_outside(dedup, mark), _VALUE: value}
 
 
-def sealed_refusal(
-    dedup: str | None, told: Json, retry_after: float | None, mark: str = UNBOUND
+def seal_refusal(
+    dedup: str | None, content: Json, retry_after: float | None, mark: str = UNBOUND
 ) -> dict[str, Json]:
-    """Likewise the refusal of a repeat, with the seconds after which to ask again, if any."""
-    return {**_outside(dedup, mark), _REFUSAL: told, _RETRY_AFTER: retry_after}
+    """Put the refusal of a repeat into an envelope, with the seconds after which to ask again."""
+    return {**_outside(dedup, mark), _REFUSAL: content, _RETRY_AFTER: retry_after}
 
 
-def sealed_failure(
-    dedup: str | None, told: Json, retry_after: float | None, mark: str = UNBOUND
+def seal_failure(
+    dedup: str | None, content: Json, retry_after: float | None, mark: str = UNBOUND
 ) -> dict[str, Json]:
-    """Likewise what is told of a failure."""
-    return {**_outside(dedup, mark), _FAILURE: told, _RETRY_AFTER: retry_after}
+    """Put the facts of a failure into an envelope."""
+    return {**_outside(dedup, mark), _FAILURE: content, _RETRY_AFTER: retry_after}
 
 
 def _outside(dedup: str | None, mark: str) -> dict[str, Json]:
@@ -194,15 +194,15 @@ def _outside(dedup: str | None, mark: str) -> dict[str, Json]:
     return {MARK: mark} if dedup is None else {MARK: mark, DEDUP: dedup}
 
 
-class Opened(NamedTuple):
+class EnvelopeContent(NamedTuple):
     """What was in an envelope.
 
     Attributes:
         value: that the handler has returned.
         dedup: what it says of repeated keys; None if it says nothing.
-        refusal: what it tells of the refusal of a repeat, instead of a value.
+        refusal: the facts of a refused repeat, instead of a value.
         retry_after: seconds after which to ask again.
-        failure: what it tells of a failure, instead of a value.
+        failure: the facts of a failure, instead of a value.
     """
 
     value: Json
@@ -215,7 +215,7 @@ class Opened(NamedTuple):
         return masked(self, "dedup retry_after")
 
 
-def opened(document: Json, marks: Sequence[str] = (UNBOUND,)) -> Opened | None:
+def open_envelope(document: Json, marks: Sequence[str] = (UNBOUND,)) -> EnvelopeContent | None:
     """Open an envelope; return None for any other value, which is the answer itself.
 
     Args:
@@ -225,20 +225,19 @@ def opened(document: Json, marks: Sequence[str] = (UNBOUND,)) -> Opened | None:
     """
     if type(document) is not dict or document.get(MARK) not in marks:
         return None
-    found = dict(document)
-    del found[MARK]
-    dedup = found.pop(DEDUP, None)
-    wait = found.get(_RETRY_AFTER)
+    content = {name: value for name, value in document.items() if name != MARK}
+    dedup = content.pop(DEDUP, None)
+    wait = content.get(_RETRY_AFTER)
     if not isinstance(dedup, str | None):
         return None
-    if found.keys() == {_VALUE}:
-        return Opened(found[_VALUE], dedup)
+    if content.keys() == {_VALUE}:
+        return EnvelopeContent(content[_VALUE], dedup)
     if not isinstance(wait, int | float | None):
         return None
-    if found.keys() == {_REFUSAL, _RETRY_AFTER}:
-        return Opened(None, dedup, found[_REFUSAL], wait)
-    if found.keys() == {_FAILURE, _RETRY_AFTER}:
-        return Opened(None, dedup, retry_after=wait, failure=found[_FAILURE])
+    if content.keys() == {_REFUSAL, _RETRY_AFTER}:
+        return EnvelopeContent(None, dedup, content[_REFUSAL], wait)
+    if content.keys() == {_FAILURE, _RETRY_AFTER}:
+        return EnvelopeContent(None, dedup, retry_after=wait, failure=content[_FAILURE])
     return None
 
 
@@ -248,17 +247,17 @@ _RETRY_AFTER: Final = "retry-after"
 _FAILURE: Final = "failure"
 
 
-def why_refused(told: Json, dedup: str | None) -> str | None:
-    """Return why an idempotent function has refused a repeat; None if that is not what it says.
+def refusal_reason(content: Json, dedup: str | None) -> str | None:
+    """Return why an idempotent function has refused a repeat; None if it has not.
 
     Args:
-        told: what a handler answers, beside its mark, instead of a value.
+        content: what a handler answers, beside its mark, instead of a value.
         dedup: what it says of repeated keys.
     """
-    if dedup not in (BY_TARGET, BY_GROUP) or type(told) is not dict:
+    if dedup not in (BY_TARGET, BY_GROUP) or type(content) is not dict:
         return None
-    reason = told.get("reason")
-    is_one = told.get("errorType") == REPEAT_REFUSED and reason in (RUNNING, UNKNOWN, NOT_KEPT)
+    reason = content.get("reason")
+    is_one = content.get("errorType") == REPEAT_REFUSED and reason in (RUNNING, UNKNOWN, NOT_KEPT)
     return str(reason) if is_one else None
 
 
@@ -267,7 +266,7 @@ def name_of_error(kind: str, reason: str | None) -> str:
 
     Args:
         kind: the class of the error.
-        reason: that leeward's handler tells, or None.
+        reason: that leeward's handler gives, or None.
     """
     return reason if kind == PROBLEM and reason is not None and reason.isidentifier() else kind
 
@@ -297,29 +296,29 @@ def fault_document(fault: FunctionFault) -> bytes:
 
 
 def fault_in(document: Any) -> FunctionFault:
-    """Read what leeward's handler tells of an exception; only what is of the right type.
+    """Read the facts of an exception that leeward's handler sends; only those of the right type.
 
     Args:
         document: decoded JSON. Runtimes have two names for the trace.
     """
     from leeward.calls import FunctionFault
 
-    told = document if isinstance(document, dict) else {}
-    lines = told.get("stackTrace") or told.get("trace")
+    fields = document if isinstance(document, dict) else {}
+    lines = fields.get("stackTrace") or fields.get("trace")
     trace = [line for line in lines if isinstance(line, str)] if isinstance(lines, list) else []
-    ran, retryable = told.get("ran"), told.get("retryable")
+    ran, retryable = fields.get("ran"), fields.get("retryable")
     return FunctionFault(
-        _text(told.get("errorType")),
-        _text(told.get("errorMessage")),
+        _text(fields.get("errorType")),
+        _text(fields.get("errorMessage")),
         tuple(trace),
-        _text(told.get("reason")),
+        _text(fields.get("reason")),
         ran if ran in ("no", "maybe", "yes") else None,
         retryable if isinstance(retryable, bool) else None,
     )
 
 
 def read_fault(body: bytes) -> FunctionFault:
-    """Read what a platform's runtime tells of an exception; an empty fault where there is none.
+    """Read the facts of an exception that a platform's runtime sends; an empty fault for none.
 
     Anybody may have written it, so it says nothing of whether the function ran.
     """

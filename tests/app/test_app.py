@@ -13,11 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leeward import App, Client, Context, Event
-from leeward.app.host import Host
-from leeward.app.http import HttpRequest, upkeep
+from leeward.app.host import Host, HttpRequest, answer_upkeep
 from leeward.app.idempotency import idempotent
-from leeward.app.schedules import next_time, parse_schedule, time_told
-from leeward.app.triggers import Delivery, Platform
+from leeward.app.schedules import next_time, parse_schedule
+from leeward.app.triggers import Delivery, Platform, parse_time
 from leeward.errors import ConfigError
 from leeward.local import Local
 from leeward.testing import FakeClock
@@ -199,7 +198,7 @@ def test_an_instance_that_cannot_make_what_it_shares_is_not_healthy(
     host = Host(app, Platform("nimbus", None, clock))
 
     def status(method: str, path: str) -> int | None:
-        answer = upkeep(host, HttpRequest(method, path, {}, b""))
+        answer = answer_upkeep(host, HttpRequest(method, path, {}, b""))
         assert answer is None or b"canary" not in answer.body
         assert answer is None or answer.status == 204 or ("cache-control", "no-store") in answer[1]
         return answer.status if answer else None
@@ -291,16 +290,16 @@ def test_a_deployment_for_health_runs_no_handler(monkeypatch: pytest.MonkeyPatch
         ("POST", "/health", 404),
         ("GET", "/charge", 404),
     ):
-        answer = upkeep(host, HttpRequest(method, path, {}, b"{}"))
+        answer = answer_upkeep(host, HttpRequest(method, path, {}, b"{}"))
         assert answer is not None
         assert answer.status == status
 
 
 def test_a_time_that_no_calendar_has_in_utc_is_none() -> None:
     """Whoever calls may have written it."""
-    assert time_told("2026-01-31T01:00:00+01:00") == datetime(2026, 1, 31, tzinfo=UTC)
+    assert parse_time("2026-01-31T01:00:00+01:00") == datetime(2026, 1, 31, tzinfo=UTC)
     for odd in ("0001-01-01T00:00:00+05:00", "9999-12-31T23:59:59-05:00", "soon", 5, None):
-        assert time_told(odd) is None
+        assert parse_time(odd) is None
 
 
 def test_what_needs_itself_is_refused() -> None:

@@ -21,7 +21,7 @@ from leeward import App, AsyncClient, Client, Context, Event
 from leeward.app import InvalidInput, Message, Problem, current
 from leeward.app.answers import Answer
 from leeward.app.context import call_within
-from leeward.app.core import answer, log_failure
+from leeward.app.handlers import answer, log_failure
 from leeward.app.host import Host
 from leeward.app.triggers import Delivery, Input, Platform
 from leeward.errors import (

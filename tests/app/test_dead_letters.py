@@ -12,6 +12,7 @@ from urllib.parse import quote
 import pytest
 
 from leeward import App
+from leeward.app.answers import Failure, Problem, failure_of
 from leeward.app.dead_letters import (
     ATTRIBUTE,
     DeadLetters,
@@ -21,7 +22,6 @@ from leeward.app.dead_letters import (
     without_facts,
 )
 from leeward.app.handlers import Handler
-from leeward.app.problem import Failure, Problem, failure_of
 from leeward.calls import Result
 from leeward.cli.commands.dlq import _json, _render
 from leeward.cli.dead_letters import (
@@ -158,13 +158,13 @@ def test_what_was_given_up_is_not_run_again_until_its_letter_is_sent() -> None:
 
     dead, send = DeadLetters({"parcels": "dead"}, perform, FakeClock()), handler()
     spent = LETTER._replace(attempt=3)
-    assert dead.known([send], "m-1", LETTER.body, 3) is None
+    assert dead.find_unsent([send], "m-1", LETTER.body, 3) is None
     for attempt in (3, 4):
         assert not dead.finish(send, spent._replace(attempt=attempt), AWAY, 9.0)
     assert [type(each) for each in calls] == [PutMessage, HideMessage] * 2
-    assert dead.known([send], "m-1", LETTER.body, 3) is None
-    assert dead.known([send], "m-1", b"", 5) is None
-    known = dead.known([send], "m-1", LETTER.body, 5)
+    assert dead.find_unsent([send], "m-1", LETTER.body, 3) is None
+    assert dead.find_unsent([send], "m-1", b"", 5) is None
+    known = dead.find_unsent([send], "m-1", LETTER.body, 5)
     assert known is not None
     assert (known[0], known[1].reason, known[1].cause) == (send, "attempts", None)
     assert dead.finish(send, spent._replace(attempt=5), known[1], 9.0)
@@ -172,7 +172,7 @@ def test_what_was_given_up_is_not_run_again_until_its_letter_is_sent() -> None:
     told = facts_in(calls[-1].attributes)
     assert told is not None
     assert (told.error, told.reason, told.attempts) == ("ConnectionError", "attempts", 5)
-    assert dead.known([send], "m-1", LETTER.body, 6) is None
+    assert dead.find_unsent([send], "m-1", LETTER.body, 6) is None
 
 
 @pytest.mark.vendors

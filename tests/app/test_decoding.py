@@ -18,9 +18,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leeward.app.answers import encoded, plain
+from leeward.app.answers import InvalidInput, encode_value, json_of, refusal_answer
 from leeward.app.decoding import decoder_of
-from leeward.app.problem import InvalidInput, fault_fields, refused
 from leeward.errors import ConfigError
 
 CANARY = "canary-8e03"
@@ -252,7 +251,7 @@ def test_everything_that_does_not_fit_is_told_at_once() -> None:
         error = caught.value
         assert [each[:2] for each in error.flaws] == expected, annotation
         assert all(str(each) in error.message for each in error.flaws)
-        fields = fault_fields(refused(error))
+        fields = json.loads(refusal_answer(error).body)
         assert fields["flaws"] == [{"path": path, "expected": told} for path, told in expected]
         assert CANARY not in repr((error, error.message, fields, error.__context__))
 
@@ -308,12 +307,12 @@ def test_whatever_comes_is_read_or_refused(value: Any) -> None:
 )
 def test_what_is_returned_is_read_again(order: Order) -> None:
     """The JSON of an answer is an input of the same type."""
-    assert read(Order, json.loads(encoded(order, None))) == order
+    assert read(Order, json.loads(encode_value(order, None))) == order
 
 
 def test_values_become_json() -> None:
     """Those of the types that are read, and of models."""
-    assert plain(
+    assert json_of(
         [Colour.RED, UUID(int=0), b"\x00", date(2026, 1, 2), (1, None), Model(number=1)]
     ) == [
         "red",

@@ -19,17 +19,17 @@ from hypothesis import strategies as st
 
 from leeward.app.idempotency.record import (
     Claim,
-    Found,
+    KeyRecord,
+    LoadedRecord,
     Reason,
-    Record,
     Refuse,
     Replay,
     Start,
-    completed,
-    released,
-    unknown,
+    complete_record,
+    leave_unknown,
+    release_record,
 )
-from leeward.app.idempotency.record import Failure as RecordFailure
+from leeward.app.idempotency.record import RecordedFailure as RecordFailure
 from leeward.app.idempotency.steps import (
     Away,
     Held,
@@ -139,12 +139,12 @@ class Caller:
         recorded = yield from self._rules.end(held, self._ended(held.record))
         yield self._told(operation, _recorded(recorded))
 
-    def _ended(self, record: Record) -> Record:
+    def _ended(self, record: KeyRecord) -> KeyRecord:
         if self._end == "release":
-            return released(record)
+            return release_record(record)
         if self._end == "complete":
-            return completed(record, self.owner)
-        return unknown(record, RecordFailure("ConnectionError"))
+            return complete_record(record, self.owner)
+        return leave_unknown(record, RecordFailure("ConnectionError"))
 
     def _begin(self, what: str) -> Generator[Operation, Any, Operation]:
         operation = Operation(what, self.owner, 0)
@@ -173,7 +173,7 @@ def _recorded(recorded: Any) -> str | None:
         return None
     if recorded is Recorded.YES:
         return "yes"
-    assert recorded is Recorded.LOST or isinstance(recorded, Found)
+    assert recorded is Recorded.LOST or isinstance(recorded, LoadedRecord)
     return "lost"
 
 

@@ -14,22 +14,22 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from leeward.app.idempotency.record import (
     Claim,
     Earlier,
-    Failure,
-    Found,
+    KeyRecord,
+    KeyState,
+    LoadedRecord,
     Reason,
-    Record,
+    RecordedFailure,
     Refuse,
     Replay,
     ReplayFailure,
     Start,
-    State,
-    completed,
+    complete_record,
     decide,
-    failed,
-    first,
-    marked,
-    released,
-    unknown,
+    fail_record,
+    first_record,
+    leave_unknown,
+    release_record,
+    with_effects,
 )
 from tests.app.idempotency_sim.__main__ import Work, main, play
 from tests.app.idempotency_sim.deliveries import Happening, Rules, Script, deliver
@@ -40,28 +40,43 @@ from tests.app.idempotency_sim.table import Table
 NOW = 1_750_000_000.0
 ME = Claim("me", "payload", 60.0)
 READY = Claim("me", "payload", 60.0, run_unknown=True)
-FIRST = first(Claim("they", "payload", 60.0), NOW)
-UNMARKED = first(Claim("they", "payload", 60.0, effects_marked=True), NOW)
-CARD = Failure("CardDeclined", ("no funds",))
-AGAIN = Failure("HalfDone", (), rerun=True)
+FIRST = first_record(Claim("they", "payload", 60.0), NOW)
+UNMARKED = first_record(Claim("they", "payload", 60.0, effects_marked=True), NOW)
+CARD = RecordedFailure("CardDeclined", ("no funds",))
+AGAIN = RecordedFailure("HalfDone", (), rerun=True)
 
-DECISIONS: dict[str, tuple[Record | None, Claim, float, Any]] = {
-    "a result": (completed(FIRST, {"ok": 1}), ME, 0, Replay({"ok": 1})),
-    "a result not kept": (completed(FIRST, 1)._replace(kept=False), ME, 0, Reason.NOT_KEPT),
-    "a failure to tell again": (failed(FIRST, CARD), ME, 0, ReplayFailure(CARD)),
-    "a failure to run again": (failed(FIRST, AGAIN), ME, 0, Earlier.FAILED),
-    "another payload": (completed(FIRST, 1), ME._replace(payload="other"), 0, Reason.MISMATCH),
+DECISIONS: dict[str, tuple[KeyRecord | None, Claim, float, Any]] = {
+    "a result": (complete_record(FIRST, {"ok": 1}), ME, 0, Replay({"ok": 1})),
+    "a result not kept": (complete_record(FIRST, 1)._replace(kept=False), ME, 0, Reason.NOT_KEPT),
+    "a failure to tell again": (fail_record(FIRST, CARD), ME, 0, ReplayFailure(CARD)),
+    "a failure to run again": (fail_record(FIRST, AGAIN), ME, 0, Earlier.FAILED),
+    "another payload": (
+        complete_record(FIRST, 1),
+        ME._replace(payload="other"),
+        0,
+        Reason.MISMATCH,
+    ),
     "another payload, and it runs": (FIRST, ME._replace(payload="other"), 0, Reason.MISMATCH),
-    "another payload, and the key is free": (released(FIRST), ME._replace(payload="o"), 0, None),
+    "another payload, and the key is free": (
+        release_record(FIRST),
+        ME._replace(payload="o"),
+        0,
+        None,
+    ),
     "it runs": (FIRST, ME, 59.5, Refuse(Reason.RUNNING, 0.5)),
     "it runs, and has time": (FIRST, ME, 0, Refuse(Reason.RUNNING, 5.0)),
     "its lease is over": (FIRST, ME, 60.0, Reason.UNKNOWN),
     "its lease is over, and I can deal with that": (FIRST, READY, 60.0, Earlier.LAPSED),
     "its lease is over before any effect": (UNMARKED, ME, 60.0, Earlier.LAPSED),
-    "its lease is over after an effect": (marked(UNMARKED), ME, 60.0, Reason.UNKNOWN),
-    "nobody knows": (unknown(FIRST, CARD), ME, 0, Reason.UNKNOWN),
-    "nobody knows, and I can deal with that": (unknown(FIRST, CARD), READY, 0, Earlier.UNKNOWN),
-    "the key is free": (released(FIRST), ME, 0, None),
+    "its lease is over after an effect": (with_effects(UNMARKED), ME, 60.0, Reason.UNKNOWN),
+    "nobody knows": (leave_unknown(FIRST, CARD), ME, 0, Reason.UNKNOWN),
+    "nobody knows, and I can deal with that": (
+        leave_unknown(FIRST, CARD),
+        READY,
+        0,
+        Earlier.UNKNOWN,
+    ),
+    "the key is free": (release_record(FIRST), ME, 0, None),
     "an item of another program": (None, READY, 0, Reason.UNKNOWN),
 }
 
@@ -71,7 +86,7 @@ def test_what_a_call_does_about_a_record(subtests: pytest.Subtests) -> None:
     for name, (record, claim, after, expected) in DECISIONS.items():
         with subtests.test(name):
             now = NOW + after
-            decision = decide(Found(record, "7"), claim, now)
+            decision = decide(LoadedRecord(record, "7"), claim, now)
             if isinstance(expected, Reason):
                 assert decision == Refuse(expected)
             elif isinstance(expected, Earlier) or expected is None:
@@ -79,7 +94,7 @@ def test_what_a_call_does_about_a_record(subtests: pytest.Subtests) -> None:
                 assert (decision.revision, decision.earlier) == ("7", expected)
                 new = decision.record
                 assert (new.owner, new.fence, new.lease_until) == ("me", 2, now + 60)
-                assert (new.state, new.failure) == (State.IN_PROGRESS, None)
+                assert (new.state, new.failure) == (KeyState.IN_PROGRESS, None)
             else:
                 assert decision == expected
 

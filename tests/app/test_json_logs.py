@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from leeward import App, Context
-from leeward.app.core import answer
-from leeward.app.json_logs import JsonFormatter, set_up
+from leeward.app.handlers import answer
+from leeward.app.telemetry import JsonFormatter, write_logs_as_json
 from leeward.app.traces import trace_ids
 from leeward.app.triggers import Delivery, LogStyle, Platform
 from leeward.logs import log_event
@@ -139,10 +139,10 @@ def test_setting_up_keeps_the_platforms_handlers(monkeypatch: pytest.MonkeyPatch
     """With another formatter; INFO is the least, unless the logger has a level of its own."""
     root = logging.RootLogger(logging.WARNING)
     monkeypatch.setattr(logging, "getLogger", lambda: root)
-    set_up("shop", LogStyle())
+    write_logs_as_json("shop", LogStyle())
     (handler,) = root.handlers
     assert isinstance(handler.formatter, JsonFormatter)
     assert root.level == logging.INFO
     root.setLevel(logging.ERROR)
-    set_up("shop", LogStyle())
+    write_logs_as_json("shop", LogStyle())
     assert (root.handlers, root.level) == ([handler], logging.ERROR)

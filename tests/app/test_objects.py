@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from leeward import App, Client, Context
 from leeward.app import ObjectEvent
-from leeward.app.objects import ObjectPrefix, document_of, event_from, object_key
+from leeward.app.triggers import ObjectPrefix, object_document, object_event_from, object_key
 from leeward.errors import ConfigError, InvalidRequest
 from leeward.local import Local
 from leeward.testing import Deployed, Ran
@@ -164,5 +164,5 @@ def test_an_event_is_the_same_after_it_was_written_down() -> None:
         ObjectEvent("inbox", "in/a", "1"),
         ObjectEvent("inbox", "in/a", "1", 3, "e", "0001", time, "1"),
     ):
-        assert event_from(document_of(event)) == event
+        assert object_event_from(object_document(event)) == event
     assert object_key(ObjectEvent("b", "a/b", "1")) == "b/a/b#1"

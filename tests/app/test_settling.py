@@ -5,37 +5,37 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leeward.app.problem import Failure, InvalidInput, Problem, failure_of, out_of_time, refused
-from leeward.app.settling import (
+from leeward.app.answers import Failure, InvalidInput, Problem, failure_of, out_of_time
+from leeward.app.dead_letters import (
     LONGEST_WAIT,
-    Settled,
-    Step,
+    MessageStep,
+    NextStep,
     fails_as_one,
     next_step,
-    ran_at_all,
+    ran_in_any_attempt,
 )
 
 AWAY = failure_of(ConnectionError(), (), "maybe")
 NEVER = failure_of(Problem("no", reason="broken"), (), "maybe")
-BAD = refused(InvalidInput("$", "int"))
-LATE = refused(out_of_time())
+BAD = failure_of(InvalidInput("$", "int"), (), "no")
+LATE = failure_of(out_of_time(), (), "no")
 
 
 def test_a_message_is_tried_again_until_it_is_given_up() -> None:
     """Failure, attempt and retries decide; what is permanent is given up at once."""
-    assert next_step(None, 1, 0, 0.0) == Settled(Step.ACKNOWLEDGE)
+    assert next_step(None, 1, 0, 0.0) == NextStep(MessageStep.ACKNOWLEDGE)
     table = [
-        (AWAY, 1, 2, Settled(Step.AGAIN, 1.0)),
-        (AWAY, 2, 2, Settled(Step.AGAIN, 2.0)),
-        (AWAY, 3, 2, Settled(Step.DEAD_LETTER, 4.0)),
-        (AWAY, 9, 2, Settled(Step.DEAD_LETTER, 256.0)),
-        (AWAY, 1, 0, Settled(Step.DEAD_LETTER, 1.0)),
-        (AWAY, 12, None, Settled(Step.AGAIN, LONGEST_WAIT)),
-        (AWAY, None, 2, Settled(Step.AGAIN, 1.0)),
-        (NEVER, 1, 2, Settled(Step.DEAD_LETTER, 1.0)),
-        (NEVER, None, None, Settled(Step.DEAD_LETTER, 1.0)),
-        (BAD, 1, None, Settled(Step.DEAD_LETTER, 1.0)),
-        (LATE, 1, None, Settled(Step.AGAIN, 1.0)),
+        (AWAY, 1, 2, NextStep(MessageStep.AGAIN, 1.0)),
+        (AWAY, 2, 2, NextStep(MessageStep.AGAIN, 2.0)),
+        (AWAY, 3, 2, NextStep(MessageStep.DEAD_LETTER, 4.0)),
+        (AWAY, 9, 2, NextStep(MessageStep.DEAD_LETTER, 256.0)),
+        (AWAY, 1, 0, NextStep(MessageStep.DEAD_LETTER, 1.0)),
+        (AWAY, 12, None, NextStep(MessageStep.AGAIN, LONGEST_WAIT)),
+        (AWAY, None, 2, NextStep(MessageStep.AGAIN, 1.0)),
+        (NEVER, 1, 2, NextStep(MessageStep.DEAD_LETTER, 1.0)),
+        (NEVER, None, None, NextStep(MessageStep.DEAD_LETTER, 1.0)),
+        (BAD, 1, None, NextStep(MessageStep.DEAD_LETTER, 1.0)),
+        (LATE, 1, None, NextStep(MessageStep.AGAIN, 1.0)),
     ]
     for failure, attempt, retries, wanted in table:
         found = next_step(failure, attempt, retries, 1.0)
@@ -45,7 +45,7 @@ def test_a_message_is_tried_again_until_it_is_given_up() -> None:
 def test_without_a_dead_letter_queue_nothing_is_given_up() -> None:
     """The platform's own rules are all there is then."""
     for failure in (AWAY, NEVER, BAD):
-        assert next_step(failure, 9, 0, 1.0, keeps=False).step is Step.AGAIN
+        assert next_step(failure, 9, 0, 1.0, keeps=False).step is MessageStep.AGAIN
 
 
 def test_a_batch_that_fails_as_one_is_handed_back() -> None:
@@ -63,9 +63,9 @@ def test_a_batch_that_fails_as_one_is_handed_back() -> None:
     ]
     for failures, wanted in table:
         assert fails_as_one(failures) is wanted, failures
-    assert next_step(NEVER, 1, 2, 1.0, together=True) == Settled(Step.HAND_BACK, 1.0)
-    assert next_step(AWAY, 9, 2, 1.0, together=True).step is Step.HAND_BACK
-    assert next_step(None, 9, 2, 1.0, together=True).step is Step.ACKNOWLEDGE
+    assert next_step(NEVER, 1, 2, 1.0, together=True) == NextStep(MessageStep.HAND_BACK, 1.0)
+    assert next_step(AWAY, 9, 2, 1.0, together=True).step is MessageStep.HAND_BACK
+    assert next_step(None, 9, 2, 1.0, together=True).step is MessageStep.ACKNOWLEDGE
 
 
 @given(
@@ -80,7 +80,7 @@ def test_waits_are_bounded_and_heed_what_the_failure_asks_for(
     """Whoever asks for more than the longest wait gets the longest."""
     found = next_step(AWAY._replace(retry_after=asked), attempt, retries, unit)
     assert 0 <= found.after <= LONGEST_WAIT
-    if found.step is Step.AGAIN:
+    if found.step is MessageStep.AGAIN:
         assert found.after >= min(asked or 0.5, LONGEST_WAIT)
 
 
@@ -99,4 +99,4 @@ def test_that_nothing_ran_is_said_on_proof_alone() -> None:
         (AWAY._replace(ran="yes"), 5, "yes"),
     ]
     for failure, attempt, wanted in table:
-        assert ran_at_all(failure, attempt) == wanted, (failure, attempt)
+        assert ran_in_any_attempt(failure, attempt) == wanted, (failure, attempt)

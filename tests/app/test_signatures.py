@@ -80,8 +80,10 @@ def test_it_is_what_inspect_says(function: Callable[..., Any]) -> None:
     assert is_coroutine_function(function) == inspect.iscoroutinefunction(function)
     found = list(inspect.signature(function).parameters.values())
     several = [each for each in found if each.kind in (each.VAR_POSITIONAL, each.VAR_KEYWORD)]
-    names, defaults, takes_any = parameters_of(function)
-    assert list(names) == [each.name for each in found if each not in several]
+    positional, keyword, defaults, takes_any = parameters_of(function)
+    by_position = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    assert list(positional) == [each.name for each in found if each.kind in by_position]
+    assert list(keyword) == [each.name for each in found if each.kind is each.KEYWORD_ONLY]
     assert defaults == {each.name: each.default for each in found if each.default is not each.empty}
     assert takes_any == bool(several)
 
@@ -93,7 +95,7 @@ def test_a_small_app_does_not_load_inspect() -> None:
         f"import sys; sys.path.insert(0, {str(ROOT / 'src')!r})\n"
         "from leeward import App\n"
         "from leeward.app import idempotent\n"
-        "from leeward.app.core import answer\n"
+        "from leeward.app.handlers import answer\n"
         "from leeward.app.triggers import Delivery, Platform\n"
         "from leeward.clock import SystemClock\n"
         "app = App('quiet')\n"

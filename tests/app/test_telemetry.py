@@ -10,7 +10,7 @@ import pytest
 
 from leeward import App, Context, Event
 from leeward.app import Message, Problem
-from leeward.app.core import answer
+from leeward.app.handlers import answer
 from leeward.app.triggers import Delivery, Input, Platform
 from leeward.errors import ConfigError
 from leeward.testing import FakeClock

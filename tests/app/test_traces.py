@@ -12,7 +12,7 @@ from typing import Any
 from leeward import App, Client, Context, Event
 from leeward.adapter import Enqueue, Invoke
 from leeward.adapter.plans import View
-from leeward.app.core import answer
+from leeward.app.handlers import answer
 from leeward.app.triggers import Delivery, Platform
 from leeward.local import Local
 from leeward.testing import FakeClock, FaultyDriver

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from leeward import App, Client, Context, Event
 from leeward.app import Message
 from leeward.app.idempotency import KeyReused, idempotent
-from leeward.app.idempotency.payload import HEX_DIGITS, digest_of, is_same
+from leeward.app.idempotency.digests import HEX_DIGITS, digest_of, is_same
 from leeward.cloudevents import to_json
 from leeward.delivery.rows import Delivery as Row
 from leeward.delivery.rows import Recipient

@@ -12,7 +12,7 @@ from leeward.adapter import Enqueue, FunctionFault, Invoke, Result
 from leeward.adapter.classification import STALE
 from leeward.adapter.looking import QUEUE, Look
 from leeward.adapter.plans import CLOCK_SKEW
-from leeward.envelope import mark_of, sealed, sealed_failure, sealed_refusal
+from leeward.envelope import mark_of, seal, seal_failure, seal_refusal
 from leeward.errors import InvalidRequest, Outcome
 from leeward.http.messages import Failure, Phase, Response
 from leeward_aws.errors import COMMON, LAMBDA
@@ -144,13 +144,13 @@ def test_an_answer_is_decoded(value: Any) -> None:
 def test_an_envelope_is_opened() -> None:
     """It tells of keys what a header would, that a repeat was refused, and how a call failed."""
     mark = mark_of("send-receipt", "key-1")
-    found = [invoke(answer(sealed([1], dedup, mark))).result for dedup in ("group", None)]
+    found = [invoke(answer(seal([1], dedup, mark))).result for dedup in ("group", None)]
     assert [(each.outcome, each.value, each.dedup) for each in found] == [
         (Outcome.OK, [1], "group"),
         (Outcome.OK, [1], "none"),
     ]
     told = {"errorType": "RepeatRefused", "reason": "running", "errorMessage": "an earlier call"}
-    result = invoke(answer(sealed_refusal("target", told, 2.5, mark))).result
+    result = invoke(answer(seal_refusal("target", told, 2.5, mark))).result
     assert (result.outcome, result.reason, result.retry_after, result.dedup) == (
         Outcome.AMBIGUOUS,
         "running",
@@ -158,10 +158,10 @@ def test_an_envelope_is_opened() -> None:
         "target",
     )
     assert (result.fault.type, result.request_id) == ("RepeatRefused", "request-1")
-    odd = sealed_refusal("target", {**told, "errorType": "Problem"}, None, mark)
+    odd = seal_refusal("target", {**told, "errorType": "Problem"}, None, mark)
     assert invoke(answer(odd)).result.outcome is Outcome.AMBIGUOUS
     told = {"errorType": "Problem", "errorMessage": "sold out", "reason": "sold_out", "ran": "no"}
-    text = json.dumps(sealed_failure(None, {**told, "retryable": True}, 3.0, mark))
+    text = json.dumps(seal_failure(None, {**told, "retryable": True}, 3.0, mark))
     result = fault({"errorType": "Problem", "errorMessage": text, "stackTrace": ["a"]})
     assert (result.outcome, result.retry_after) == (Outcome.APP_ERROR, 3.0)
     assert result.fault == ("Problem", "sold out", ("a",), "sold_out", "no", True)
@@ -171,9 +171,9 @@ def test_what_looks_like_an_envelope_is_a_value() -> None:
     """It has not the mark of the call: the function got it from elsewhere, and passes it on."""
     told = {"errorType": "RepeatRefused", "reason": "running"}
     for mark in ("1", mark_of("send-receipt", "key-2"), mark_of("charge", "key-1")):
-        for document in (sealed(1, "group", mark), sealed_refusal("target", told, 0.1, mark)):
+        for document in (seal(1, "group", mark), seal_refusal("target", told, 0.1, mark)):
             assert invoke(answer(document)).result == Result.ok(document, request_id="request-1")
-    deployed = play(PLANS["invoke"], CALL._replace(marks=True), answer(sealed(1, "group")))
+    deployed = play(PLANS["invoke"], CALL._replace(marks=True), answer(seal(1, "group")))
     assert deployed.result.value == 1, "an earlier version's, of a function that is known to mark"
 
 

@@ -14,8 +14,8 @@ import pytest
 
 from leeward import App, Client, ConfigError, Receipt
 from leeward.adapter import Call, Result, WrappingDriver
-from leeward.app.core import answer
-from leeward.app.problem import Failure
+from leeward.app.answers import Failure
+from leeward.app.handlers import answer
 from leeward.app.triggers import Delivery, Input, Platform
 from leeward.local import Local
 from leeward.testing import FakeClock

@@ -11,9 +11,8 @@ from leeward import Client, FunctionError
 from leeward.adapter import Invoke, Result
 from leeward.adapter.http_functions import Address
 from leeward.app import App, Problem
-from leeward.app.answers import failed
-from leeward.app.problem import failure_of
-from leeward.envelope import BY_HANDLER, MARK, fault_document, fault_of, mark_of, sealed_failure
+from leeward.app.answers import failure_answer, failure_of
+from leeward.envelope import BY_HANDLER, MARK, fault_document, fault_of, mark_of, seal_failure
 from leeward.errors import Ran
 from leeward.http.messages import Response
 from leeward.json_text import decode, encode
@@ -104,13 +103,13 @@ def problem_on_local() -> Result[Any]:
 
 def told() -> bytes:
     """Return what leeward's handler tells of it."""
-    return failed(failure_of(SOLD_OUT, (), "maybe")).body
+    return failure_answer(failure_of(SOLD_OUT, (), "maybe")).body
 
 
 def problem_on_aws() -> Result[Any]:
     from tests.aws.playing import play as play_aws
 
-    text = encode(sealed_failure(None, decode(told()), None, BOUND)).decode()
+    text = encode(seal_failure(None, decode(told()), None, BOUND)).decode()
     body = encode({"errorType": "Problem", "errorMessage": text, "stackTrace": []})
     response = Response(200, {"x-amz-function-error": "Unhandled"}, body)
     result: Result[Any] = play_aws(AWS["invoke"], CALL, response).result

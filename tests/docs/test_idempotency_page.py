@@ -10,7 +10,7 @@ import pytest
 
 from leeward import Client
 from leeward.app import idempotent
-from leeward.app.idempotency.record import Reason, State
+from leeward.app.idempotency.record import KeyState, Reason
 from leeward.local import Local
 from tests.docs.test_pages import DOCS, blocks, table
 
@@ -41,7 +41,7 @@ def test_its_arguments_are_those_of_the_code() -> None:
 def test_it_says_what_a_repeat_gets_for_every_state_and_reason() -> None:
     """Whatever a record may say, and every reason for a refusal."""
     rows = table("idempotency.md", "the record says |")
-    states = {State.IN_PROGRESS: "running"}
-    assert {states.get(each, each.value) for each in State} <= {row[0] for row in rows}
+    states = {KeyState.IN_PROGRESS: "running"}
+    assert {states.get(each, each.value) for each in KeyState} <= {row[0] for row in rows}
     told = " ".join(row[1] for row in rows)
     assert all(each.value in told for each in Reason if each is not Reason.MISMATCH)

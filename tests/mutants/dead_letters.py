@@ -19,14 +19,14 @@ MUTANTS: Final = (
     ),
     Mutant(
         "a later attempt is taken for a proof that none has run",
-        "src/leeward/app/settling.py",
+        "src/leeward/app/dead_letters.py",
         '"maybe" if failure.ran == "no" and attempt != 1 else failure.ran',
         "failure.ran",
         f"{_SETTLING}::test_that_nothing_ran_is_said_on_proof_alone",
     ),
     Mutant(
         "a batch that fails as one is given up",
-        "src/leeward/app/settling.py",
+        "src/leeward/app/dead_letters.py",
         "    if together:\n",
         "    if False:\n",
         f"{_SETTLING}::test_a_batch_that_fails_as_one_is_handed_back",
@@ -48,8 +48,8 @@ MUTANTS: Final = (
     Mutant(
         "a message that has got the id of another one is given up without a run",
         "src/leeward/app/dead_letters.py",
-        "if kept and (attempt is None or kept.attempt is None or attempt > kept.attempt):",
-        "if kept:",
+        "if unsent and (attempt is None or unsent.attempt is None or attempt > unsent.attempt):",
+        "if unsent:",
         f"{_APP}::test_what_was_given_up_is_not_run_again_until_its_letter_is_sent",
     ),
     Mutant(

@@ -52,7 +52,7 @@ MUTANTS: Final = (
     Mutant(
         "what leeward's handler tells of a failure is lost",
         "src/leeward/envelope.py",
-        '        _text(told.get("reason")),\n',
+        '        _text(fields.get("reason")),\n',
         "        None,\n",
         "tests/clouds/test_function_errors.py"
         "::test_what_a_handler_tells_of_a_problem_reaches_its_caller",

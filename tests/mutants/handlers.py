@@ -33,14 +33,14 @@ MUTANTS: Final = (
     ),
     Mutant(
         "JSON logs drop what was logged beside the text",
-        "src/leeward/app/json_logs.py",
+        "src/leeward/app/telemetry.py",
         "            if name not in _RECORD:",
         "            if False:",
         "tests/app/test_json_logs.py::test_whatever_is_logged_is_a_line",
     ),
     Mutant(
         "whoever asks for the health of an instance makes it try each time",
-        "src/leeward/app/warm.py",
+        "src/leeward/app/process.py",
         "                self._due = monotonic() + PAUSE\n",
         "                pass\n",
         "tests/app/test_app.py::test_an_instance_that_cannot_make_what_it_shares_is_not_healthy",
@@ -48,8 +48,8 @@ MUTANTS: Final = (
     Mutant(
         "a warm-up that fails is raised to the platform, with its text",
         "src/leeward/app/host.py",
-        "        except BaseException as error:  # noqa: BLE001 - told by the first call",
-        "        except KeyError as error:  # told by the first call",
+        "        except BaseException as error:  # noqa: BLE001 - reported by the first call",
+        "        except KeyError as error:  # reported by the first call",
         "tests/app/test_app.py::test_no_platform_is_told_why_a_warm_up_has_failed",
     ),
     Mutant(

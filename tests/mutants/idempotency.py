@@ -29,21 +29,21 @@ MUTANTS: Final = (
     ),
     Mutant(
         "an exception of which nothing is known releases the key",
-        f"{_ROOM}/failures.py",
+        f"{_ROOM}/errors.py",
         "Treatment.RELEASE if nothing_ran else Treatment.KEEP",
         "Treatment.RELEASE",
         f"{_PROOFS}::test_a_lost_answer_keeps_the_key",
     ),
     Mutant(
         "a part that has done nothing is taken for the whole handler",
-        "src/leeward/app/core.py",
+        "src/leeward/app/handlers.py",
         "context.did_nothing and context.guard is handler.function",
         "context.did_nothing",
         f"{_PROOFS}::test_that_nothing_ran_is_told_where_the_key_is_released",
     ),
     Mutant(
         "a part that knows keys is taken for the whole handler",
-        "src/leeward/app/core.py",
+        "src/leeward/app/handlers.py",
         "(is_whole or context.dedup == NOT_RECOGNISED)",
         "True",
         f"{_PROOFS}::test_that_nothing_ran_is_told_where_the_key_is_released",
@@ -72,8 +72,8 @@ MUTANTS: Final = (
     Mutant(
         "a run that is dead is taken over although its effect may have begun",
         f"{_ROOM}/record.py",
-        "case State.IN_PROGRESS if claim.run_unknown or not record.effects:",
-        "case State.IN_PROGRESS:",
+        "case KeyState.IN_PROGRESS if claim.run_unknown or not record.effects:",
+        "case KeyState.IN_PROGRESS:",
         f"{_MODEL}::test_money_moves_once_whatever_happens",
     ),
     Mutant(
@@ -113,7 +113,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "an end that could not be written is raised",
-        f"{_ROOM}/attempt.py",
+        f"{_ROOM}/decorator.py",
         "        if isinstance(recorded, Recorded):\n            return result\n",
         "        if isinstance(recorded, Recorded):\n            raise AssertionError\n",
         f"{_TABLE}::test_an_end_that_cannot_be_written_is_not_a_failed_call",
@@ -127,7 +127,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "a key keeps the quotes of its header",
-        f"{_ROOM}/keys.py",
+        f"{_ROOM}/settings.py",
         "    quoted = len(text) > 1 and",
         "    quoted = False and",
         f"{_HANDLERS}::test_the_key_of_a_header",
@@ -141,7 +141,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "a key is one of all callers, whoever sends it",
-        f"{_ROOM}/attempt.py",
+        f"{_ROOM}/decorator.py",
         "record_id(settings.function, key, principal, secret)",
         "record_id(settings.function, key, None, secret)",
         f"{_PRINCIPALS}::test_nobody_meets_the_record_of_another_on_aws",
@@ -155,7 +155,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "with a secret, the digest of a payload can be tried all the same",
-        f"{_ROOM}/attempt.py",
+        f"{_ROOM}/decorator.py",
         "keyed_digest(payload, secret) if secret else payload",
         "payload",
         f"{_PRINCIPALS}::test_with_a_secret_no_key_is_in_the_table",
@@ -184,7 +184,7 @@ MUTANTS: Final = (
     Mutant(
         "a run that is under way is settled by hand",
         f"{_ROOM}/record.py",
-        "    if not (lapsed or record.state is State.UNKNOWN):\n",
+        "    if not (lapsed or record.state is KeyState.UNKNOWN):\n",
         "    if False:\n",
         "tests/cli/test_keys.py::test_only_what_nobody_knows_is_settled",
     ),

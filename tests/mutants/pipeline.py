@@ -35,13 +35,13 @@ MUTANTS: Final = (
     Mutant(
         "a failed object keeps the others of its message from being handled",
         "src/leeward/app/host.py",
-        "bad.append((each, answer))",
-        "return each, answer",
+        "bad.append((handler, answer))",
+        "return handler, answer",
         "tests/aws/test_objects_told.py::test_a_message_may_tell_of_several_objects",
     ),
     Mutant(
         "an endless loop over two handlers is let pass",
-        "src/leeward/app/objects.py",
+        "src/leeward/app/checks.py",
         "ways.append([*way, name])",
         "pass",
         f"{_OBJECTS}::test_a_handler_that_would_run_for_its_own_output_is_refused_at_the_start",

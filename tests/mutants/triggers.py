@@ -8,14 +8,14 @@ from tests.mutants.mutant import Mutant
 
 _TRIGGERS: Final = "tests/app/test_triggers.py"
 _WRAPPINGS: Final = "tests/app/test_wrappings.py"
-_PAYLOAD: Final = "src/leeward/app/idempotency/payload.py"
+_PAYLOAD: Final = "src/leeward/app/idempotency/digests.py"
 
 MUTANTS: Final = (
     Mutant(
         "a bus that configuration has given another name keeps its handlers out",
         "src/leeward/app/host.py",
-        "if each.bus == bus] if self.has_bus(bus) else takers",
-        "if bus in (None, each.bus)]",
+        "if taker.bus == bus] if self.has_bus(bus) else takers",
+        "if bus in (None, taker.bus)]",
         f"{_TRIGGERS}::test_a_deployment_for_all_hands_each_delivery_to_who_takes_it",
     ),
     Mutant(
@@ -104,7 +104,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "an error whose class raises ends the platform's run",
-        "src/leeward/app/core.py",
+        "src/leeward/app/handlers.py",
         "    except Exception:  # noqa: BLE001 - somebody else's class: what a property does\n",
         "    except ZeroDivisionError:\n",
         "tests/app/test_core.py::test_an_error_whose_class_raises_is_a_failure_like_any_other",
@@ -112,7 +112,7 @@ MUTANTS: Final = (
     Mutant(
         "a result that no item holds is not kept",
         "src/leeward/app/idempotency/record.py",
-        "    if record.state is not State.COMPLETED:\n        return None\n",
+        "    if record.state is not KeyState.COMPLETED:\n        return None\n",
         "    return None\n",
         "tests/app/idempotent/test_repeats.py::"
         "test_a_repeat_gets_what_a_table_cannot_keep_as_it_goes_over_a_wire",

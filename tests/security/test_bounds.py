@@ -40,7 +40,6 @@ SHIPPED = [
 BOUNDED: dict[str, str] = {
     "lines.py cache": "a function without arguments",
     "json_text.py cache": "a function without arguments",
-    "app/idempotency/keys.py cache": "a function without arguments",
     "routing/select.py cache": "a function without arguments",
     "http/public_addresses.py cache": "asked with the two tables of this module alone",
     "routing/runners/side_by_side.py SimpleQueue()": "holds the answers to one call's attempts",
@@ -57,7 +56,7 @@ BOUNDED: dict[str, str] = {
     "adapter/flight.py wait()": "inside `asyncio.wait_for`, with the caller's deadline",
     "forking.py acquire()": "a lock's own method; what it guards is short",
     "app/context.py get()": "of a context variable, which waits for nothing",
-    "app/idempotency/payload.py cache": "a function without arguments",
+    "app/idempotency/digests.py cache": "a function without arguments",
     "app/idempotency/running.py get()": "of a context variable",
     "app/idempotency/settings.py cache": "asked with True and False alone",
     "operations/objects.py get()": "of a context variable",

@@ -288,7 +288,7 @@ def test_large_data_end_no_machine(
     Step Functions ends an execution whose state has more than 256 KiB, and no handler sees that.
     """
     quota, largest = 26_214, 24_000
-    for module in ("jsonata", "machine", "compensation"):
+    for module in ("jsonata", "machine", "states"):
         monkeypatch.setattr(f"leeward_deploy.aws.flows.{module}.LARGEST", largest)
     undone = ["give-a", "give-b", "give-c"]
     rows: list[tuple[int, int, str, list[str]]] = [

@@ -9,8 +9,7 @@ from typing import Any, Final, NamedTuple
 
 from leeward.app.app import App
 from leeward.app.handlers import Handler
-from leeward.app.objects import ObjectPrefix
-from leeward.app.triggers import Kind
+from leeward.app.triggers import Kind, ObjectPrefix
 from leeward.values import Effect
 from leeward_deploy.recipe import Declared
 

@@ -9,7 +9,7 @@ against the target. Any other failure is the function's own, unless there is no 
 from __future__ import annotations
 
 from leeward.calls import Result
-from leeward.envelope import NO_FUNCTION, NOT_KEPT, NOT_RECOGNISED, fault_in, why_refused
+from leeward.envelope import NO_FUNCTION, NOT_KEPT, NOT_RECOGNISED, fault_in, refusal_reason
 from leeward.errors import Outcome
 from leeward.values import Json
 
@@ -45,7 +45,7 @@ def refused_repeat(told: Json, dedup: str | None, retry_after: float | None) -> 
         dedup: what it says of repeated keys.
         retry_after: seconds after which to ask again.
     """
-    reason = why_refused(told, dedup)
+    reason = refusal_reason(told, dedup)
     if reason is None:
         return None
     return Result(

@@ -6,10 +6,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from leeward.app.answers import InvalidInput, Problem
     from leeward.app.app import App
     from leeward.app.context import Context, current
     from leeward.app.idempotency.decorator import idempotent
-    from leeward.app.problem import InvalidInput, Problem
     from leeward.app.triggers import Message, ObjectEvent
 
 __all__ = [
@@ -26,10 +26,10 @@ __all__ = [
 _MODULES = {
     "App": "leeward.app.app",
     "Context": "leeward.app.context",
-    "InvalidInput": "leeward.app.problem",
+    "InvalidInput": "leeward.app.answers",
     "Message": "leeward.app.triggers",
     "ObjectEvent": "leeward.app.triggers",
-    "Problem": "leeward.app.problem",
+    "Problem": "leeward.app.answers",
     "current": "leeward.app.context",
     "idempotent": "leeward.app.idempotency.decorator",
 }

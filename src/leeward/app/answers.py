@@ -1,41 +1,178 @@
-"""What a handler returns, as JSON; and the answer that every platform's runtime sends."""
+"""What a handler answers: a value as JSON, a problem, or any other failure.
+
+The text of an exception may repeat what the handler was given, so nobody gets to see it: neither
+the caller nor a log of the platform. A `Problem` is the exception whose text is written for the
+caller.
+"""
 
 from __future__ import annotations
 
+import re
+import sys
+from binascii import b2a_base64
+from enum import Enum
+from math import isfinite
 from typing import Any, Final, NamedTuple
 
-from leeward.app.problem import (
-    NOT_JSON,
-    RESPONSE_TOO_LARGE,
-    Failure,
-    Problem,
-    fault_fields,
-)
 from leeward.envelope import (
     UNBOUND,
     answer_headers,
-    sealed,
-    sealed_failure,
-    sealed_refusal,
-    why_refused,
+    refusal_reason,
+    seal,
+    seal_failure,
+    seal_refusal,
+)
+from leeward.errors import (
+    ConfigError,
+    DedupUnavailable,
+    InvalidRequest,
+    LeewardError,
+    OutcomeUnknown,
+    Ran,
+    Unsupported,
 )
 from leeward.json_text import decode, encode
 from leeward.masking import masked
+from leeward.text import class_name
 from leeward.values import Json
 
-_JSON = ("content-type", "application/json")
+DEADLINE: Final = "deadline"
+BAD_INPUT: Final = "bad_input"
+NOT_JSON: Final = "not_json"
+RESPONSE_TOO_LARGE: Final = "response_too_large"
+
+_RETRYABLE: Final = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
+"""Statuses after which the same call may end otherwise."""
+
+_JSON: Final = ("content-type", "application/json")
 
 _SCALARS: Final = frozenset({str, int, bool, float, type(None)})
-"""What is in JSON as it is."""
+"""Types that JSON has."""
+
+_PRINTABLE_STEP: Final = re.compile(r"\['[A-Za-z_]\w{0,39}'\]|\[\d+\]")
+"""A step of a path that a message may show: a name as code has it, or an index."""
+
+
+class Problem(Exception):
+    """An answer other than success, for the caller to read.
+
+    Args:
+        message: for the caller; it is sent unchanged, so put nothing secret into it.
+        status: of the HTTP answer, 400 to 599.
+        reason: a stable word that a program may act on, such as ``sold_out``.
+        retryable: whether the same call may succeed later; by default the status decides. If so,
+            a delivery is tried again; if not, it is given up at once.
+        retry_after: seconds that the caller should wait.
+
+    Attributes: as the arguments, and
+        ran: whether the call had its effect, if the problem itself says so; else None.
+    """
+
+    ran: Ran | None = None
+
+    # Of a subclass whose own `__init__` does not call this one:
+    message = ""
+    status = 422
+    reason: str | None = None
+    retryable = False
+    retry_after: float | None = None
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int = 422,
+        reason: str | None = None,
+        retryable: bool | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        if type(status) is not int or not 400 <= status <= 599:
+            raise ConfigError(f"status of a Problem must be 400 to 599, not {status!r}")
+        self.message = message
+        self.status = status
+        self.reason = reason
+        self.retryable = status in _RETRYABLE if retryable is None else retryable
+        self.retry_after = retry_after
+
+
+class Flaw(NamedTuple):
+    """One place of an input that is not what the handler's annotation says.
+
+    Attributes:
+        path: where in the input, such as ``$.items[1].qty``.
+        expected: what belongs there, such as ``int``.
+        missing: nothing is there.
+    """
+
+    path: str
+    expected: str
+    missing: bool = False
+
+    def __str__(self) -> str:
+        """Write it as a sentence."""
+        lacks = f"{self.path} is missing; it must be {self.expected}"
+        return lacks if self.missing else f"{self.path} must be {self.expected}"
+
+
+class InvalidInput(Problem):
+    """The input does not fit the handler's annotation: status 400, and given up at once.
+
+    Attributes:
+        path: where in the input the first flaw is, such as ``$.items[1].qty``.
+        expected: what belongs there, such as ``int``.
+        flaws: all of them, up to 20.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        expected: str,
+        *,
+        missing: bool = False,
+        others: tuple[Flaw, ...] = (),
+    ) -> None:
+        flaws = (Flaw(path, expected, missing), *others)
+        super().__init__(". ".join(map(str, flaws)), status=400, reason=BAD_INPUT)
+        self.path = path
+        self.expected = expected
+        self.flaws = flaws
+
+
+class Failure(NamedTuple):
+    """How a call has failed.
+
+    Attributes:
+        type: class of what was raised.
+        status: of HTTP.
+        message: what the caller may read; None for an exception that was not written for it.
+        reason: a stable word, or None.
+        retryable: the same call may end otherwise later.
+        retry_after: seconds to wait before.
+        ran: whether it has had an effect.
+        cause: what was raised.
+    """
+
+    type: str
+    status: int
+    message: str | None
+    reason: str | None
+    retryable: bool
+    retry_after: float | None
+    ran: Ran
+    cause: BaseException | None = None
+
+    def __repr__(self) -> str:
+        return masked(self, "type status reason retryable retry_after ran")
 
 
 class Answer(NamedTuple):
-    """What came of a call, before a platform's runtime gives it a form.
+    """The answer to a call, before a platform's runtime gives it a form.
 
     Attributes:
-        body: JSON: the value, or what is told of a failure.
+        body: JSON: the value, or what the caller may know of a failure.
         failure: None for a success.
-        dedup: what is said of repeated keys; None says nothing.
+        dedup: what the answer says of repeated keys; None says nothing.
     """
 
     body: bytes
@@ -51,53 +188,113 @@ class Answer(NamedTuple):
         return 200 if self.failure is None else self.failure.status
 
     def headers(self, mark: str = UNBOUND) -> tuple[tuple[str, str], ...]:
-        """Return the headers of HTTP; the mark is on each answer."""
-        found = (_JSON, *answer_headers(self.dedup, mark))
+        """Return the headers of HTTP, with the mark."""
+        headers = (_JSON, *answer_headers(self.dedup, mark))
         wait = self.failure.retry_after if self.failure else None
-        return found if wait is None else (*found, ("retry-after", str(max(1, round(wait)))))
+        return headers if wait is None else (*headers, ("retry-after", str(max(1, round(wait)))))
 
     def envelope(self, mark: str) -> dict[str, Json]:
         """Return it in an envelope, for a platform that passes on no headers of answers."""
-        told = decode(self.body)
+        content = decode(self.body)
         if self.failure is None:
-            return sealed(told, self.dedup, mark)
-        if self.is_repeat:
-            return sealed_refusal(self.dedup, told, self.failure.retry_after, mark)
-        return sealed_failure(self.dedup, told, self.failure.retry_after, mark)
+            return seal(content, self.dedup, mark)
+        put = seal_refusal if self.is_repeat else seal_failure
+        return put(self.dedup, content, self.failure.retry_after, mark)
 
     @property
     def is_repeat(self) -> bool:
         """Return whether it refuses a repeat, which is not a failure of the function."""
-        return self.failure is not None and why_refused(decode(self.body), self.dedup) is not None
+        return (
+            self.failure is not None and refusal_reason(decode(self.body), self.dedup) is not None
+        )
 
 
-def failed(failure: Failure, dedup: str | None = None) -> Answer:
-    """Return the answer of a call that has failed."""
-    return Answer(encode(dict(fault_fields(failure))), failure, dedup)
+_FINAL_ERRORS: Final = (OutcomeUnknown, InvalidRequest, Unsupported, ConfigError)
+"""leeward's own errors after which a repetition is wrong or in vain: after an `OutcomeUnknown` it
+may do the same thing twice."""
 
 
-def encoded(value: Any, limit: int | None) -> bytes:
+def failure_of(error: BaseException, final: tuple[type[BaseException], ...], ran: Ran) -> Failure:
+    """Judge what a handler has raised.
+
+    Args:
+        error: what was raised.
+        final: classes of errors after which the handler is not to be called again.
+        ran: whether it has had an effect.
+    """
+    kind = class_name(error)
+    if isinstance(error, Problem):
+        retryable = error.retryable and not isinstance(error, final)
+        wait: float | None = error.retry_after
+        if not (isinstance(wait, int | float) and isfinite(wait)):
+            wait = None
+        message, reason = _utf8_text(error.message), _utf8_text(error.reason)
+        return Failure(kind, error.status, message, reason, retryable, wait, ran, error)
+    if isinstance(error, LeewardError):
+        retryable = not isinstance(error, (*final, *_FINAL_ERRORS))
+        status = 503 if isinstance(error, DedupUnavailable) else 500
+        wait = getattr(error, "retry_after", None)
+        return Failure(kind, status, None, None, retryable, wait, ran, error)
+    return Failure(kind, 500, None, None, not isinstance(error, final), None, ran, error)
+
+
+def _utf8_text(text: object) -> str | None:
+    """Return a text as UTF-8 has it; None for anything else."""
+    return text.encode(errors="replace").decode() if isinstance(text, str) else None
+
+
+def out_of_time() -> Problem:
+    """Return the problem of a call for which too little time is left."""
+    return Problem("too little time is left", status=503, reason=DEADLINE)
+
+
+def failure_answer(failure: Failure, dedup: str | None = None) -> Answer:
+    """Return the answer of a call that has failed: one form on every platform."""
+    fields: dict[str, object] = {
+        "errorType": failure.type,
+        "errorMessage": failure.message,
+        "reason": failure.reason,
+        "retryable": failure.retryable,
+        "ran": failure.ran,
+    }
+    cause = failure.cause
+    if isinstance(cause, InvalidInput):
+        fields |= {"path": cause.path, "expected": cause.expected}
+        if len(cause.flaws) > 1:
+            fields["flaws"] = [
+                {"path": flaw.path, "expected": flaw.expected} for flaw in cause.flaws
+            ]
+    body = encode({name: value for name, value in fields.items() if value is not None})
+    return Answer(body, failure, dedup)
+
+
+def refusal_answer(problem: Problem) -> Answer:
+    """Return the answer of a call that was refused before its handler began."""
+    return failure_answer(failure_of(problem, (), "no"))
+
+
+def encode_value(value: Any, limit: int | None) -> bytes:
     """Write what a handler has returned.
 
     Args:
-        value: of it.
-        limit: as of `written`.
+        value: what it has returned.
+        limit: bytes that the platform passes on; None for no limit.
 
     Raises:
-        Problem: as `written` does.
+        Problem: as `encode_answer` does.
     """
     if value is None:
         return b"null"
     try:
-        return written(plain(value), limit)
+        return encode_answer(json_of(value), limit)
     except TypeError:
-        flawed = plain(value, strict=False)
+        flawed = json_of(value, strict=False)
     except RecursionError:
         flawed = value
-    raise not_json(flawed)
+    raise not_json_problem(flawed)
 
 
-def written(value: Any, limit: int | None) -> bytes:
+def encode_answer(value: Any, limit: int | None) -> bytes:
     """Write an answer that is JSON already.
 
     Args:
@@ -112,7 +309,7 @@ def written(value: Any, limit: int | None) -> bytes:
     except (TypeError, ValueError, RecursionError):
         body = None
     if body is None:
-        raise not_json(value)
+        raise not_json_problem(value)
     if limit is not None and len(body) > limit:
         raise Problem(
             f"the answer has {len(body)} bytes, at most {limit} are passed on; "
@@ -124,69 +321,59 @@ def written(value: Any, limit: int | None) -> bytes:
     return body
 
 
-def not_json(value: Any) -> Problem:
+def not_json_problem(value: Any) -> Problem:
     """Return the problem of an answer that is not JSON, with the place.
 
-    Names in it are shown where they look like those that code gives: others may be content.
+    The path shows only keys that look like names in code: others may be content.
     """
-    import re
-
-    from leeward.items.checks import json_flaw
+    from leeward.items.checks import json_flaw  # which loads decimal
 
     flaw = json_flaw(value)
-    told = "answer is not JSON: return None, bool, int, finite float, str, list or dict"
+    message = "answer is not JSON: return None, bool, int, finite float, str, list or dict"
     if flaw is not None:
-        code = re.compile(r"\['[A-Za-z_]\w{0,39}'\]|\[\d+\]")
-        steps = [each if code.fullmatch(each) else "[...]" for each in flaw.steps]
-        told = f"answer{''.join(steps)} {flaw.fault}"
-    return Problem(told, status=500, reason=NOT_JSON, retryable=False)
+        steps = [step if _PRINTABLE_STEP.fullmatch(step) else "[...]" for step in flaw.steps]
+        message = f"answer{''.join(steps)} {flaw.fault}"
+    return Problem(message, status=500, reason=NOT_JSON, retryable=False)
 
 
-def plain(value: Any, *, strict: bool = True) -> Json:
-    """Return `value` as JSON has it, or as it is, where that is not known.
+def json_of(value: Any, *, strict: bool = True) -> Json:
+    """Return `value` as JSON has it; what it does not know stays as it is.
 
     Dataclasses, NamedTuples and models become objects; a Decimal, a time, an id and bytes become
     the text that `leeward.app.decoding` reads again.
 
     Raises:
-        TypeError: a key of a mapping is not text; with `strict`, for such is written else.
+        TypeError: a key of a mapping is not text, and `strict` is set.
     """
     if type(value) in _SCALARS:
         return value
     if type(value) is dict:
-        made = {}
+        document = {}
         for name, inner in value.items():
             if strict and type(name) is not str:
                 raise TypeError("a key is not text")
-            made[name] = inner if type(inner) in _SCALARS else plain(inner, strict=strict)
-        return made
+            document[name] = inner if type(inner) in _SCALARS else json_of(inner, strict=strict)
+        return document
     if isinstance(value, tuple) and hasattr(value, "_fields"):
-        return {name: plain(getattr(value, name), strict=strict) for name in value._fields}
+        return {name: json_of(getattr(value, name), strict=strict) for name in value._fields}
     if isinstance(value, list | tuple):
-        return [plain(each, strict=strict) for each in value]
-    if hasattr(value, "__dataclass_fields__"):
-        return {
-            name: plain(getattr(value, name), strict=strict) for name in value.__dataclass_fields__
-        }
-    return _scalar(value, strict=strict)
+        return [json_of(element, strict=strict) for element in value]
+    fields = getattr(value, "__dataclass_fields__", None)
+    if fields is not None:
+        return {name: json_of(getattr(value, name), strict=strict) for name in fields}
+    return json_of(value.value, strict=strict) if isinstance(value, Enum) else _scalar_json(value)
 
 
-def _scalar(value: Any, *, strict: bool) -> Json:
-    from enum import Enum
-
-    from leeward.app.models import dumped
-
-    if isinstance(value, Enum):
-        return plain(value.value, strict=strict)
+def _scalar_json(value: Any) -> Json:
     if isinstance(value, bytes):
-        from base64 import b64encode
-
-        return b64encode(value).decode("ascii")
-    name = f"{type(value).__module__}.{type(value).__qualname__}"
-    if name == "decimal.Decimal":
-        return str(value) if value.is_finite() else value
-    if name in ("datetime.datetime", "datetime.date"):
-        return value.isoformat()
-    if name == "uuid.UUID":
-        return str(value)
-    return dumped(value)
+        return b2a_base64(value, newline=False).decode("ascii")
+    match f"{type(value).__module__}.{type(value).__qualname__}":  # spares to load their modules
+        case "decimal.Decimal":
+            return str(value) if value.is_finite() else value
+        case "datetime.datetime" | "datetime.date":
+            return value.isoformat()
+        case "uuid.UUID":
+            return str(value)
+    if hasattr(value, "__struct_fields__"):
+        return sys.modules["msgspec"].to_builtins(value)
+    return value.model_dump(mode="json") if hasattr(value, "model_dump") else value

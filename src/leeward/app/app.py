@@ -24,19 +24,21 @@ from leeward.app.checks import (
     check_function,
     check_limits,
     check_name,
+    check_no_loop,
+    check_object_place,
     check_place,
     check_principal,
     check_text,
     check_warmed,
     classes_in,
     effect_of,
+    prefixes_of,
 )
-from leeward.app.clients import Clients
 from leeward.app.context import Function
 from leeward.app.handlers import Handler
-from leeward.app.objects import check_no_loop, check_taken, prefixes_of
+from leeward.app.process import Clients, Warm
+from leeward.app.runtimes import runtime_of
 from leeward.app.triggers import Kind
-from leeward.app.warm import Warm
 from leeward.errors import ConfigError
 from leeward.values import Effect, EffectName
 
@@ -72,7 +74,7 @@ class App:
         self.json_logs = json_logs
         self.handlers: dict[str, Handler] = {}
         self.workflows: list[Definition] = []
-        self.clients = Clients(self)
+        self.clients = Clients(self._open_client)
         self._warm = Warm()
         self._telemetry: Any = None
         if otel:
@@ -211,7 +213,7 @@ class App:
         Raises:
             ConfigError: an argument is wrong, or the name is taken.
         """
-        check_taken(bucket, prefix)
+        check_object_place(bucket, prefix)
         return self._register(
             Kind.OBJECT,
             name,
@@ -266,11 +268,21 @@ class App:
         Raises:
             ConfigError: the flow is wrong; the message names the line.
         """
-        from leeward.app.steps import named_in
+        from leeward.workflow.arguments import Named
         from leeward.workflow.flow import workflow
 
+        def resolve(function: Function) -> Named:
+            for handler in self.handlers.values():
+                if handler.is_call and handler.function is function:
+                    return Named(handler.name, handler.effect, handler.timeout)
+            missing = getattr(function, "__name__", type(function).__name__)
+            raise ConfigError(
+                f"a step names {missing!r}, which is not a function of the app {self.name!r}; "
+                "register it with @app.function(), above the workflow"
+            )
+
         def add(body: Body) -> Definition:
-            definition = workflow(name, timeout=timeout, resolve=named_in(self))(body)
+            definition = workflow(name, timeout=timeout, resolve=resolve)(body)
             self.workflows.append(definition)
             return definition
 
@@ -297,6 +309,11 @@ class App:
         """Return the same for coroutines."""
         return self.clients.async_client()
 
+    def _open_client(self) -> Client:
+        import leeward
+
+        return leeward.Client(app=self)
+
     @property
     def has_warm(self) -> bool:
         """Return whether there is anything to run before the first call."""
@@ -304,7 +321,7 @@ class App:
 
     def warm_up(self) -> None:
         """Make the shared values, unless this process has made them."""
-        self._warm.up()
+        self._warm.make_all()
 
     def warm_up_if_due(self, monotonic: Callable[[], float]) -> None:
         """Do the same for a health check; after a failure not again for some seconds.
@@ -312,7 +329,7 @@ class App:
         Raises:
             TooSoon: it failed in the last seconds.
         """
-        self._warm.up_if_due(monotonic)
+        self._warm.make_all_if_due(monotonic)
 
     def handler(self, platform: str, **options: Any) -> Any:
         """Return the entry point for a cloud's runtime.
@@ -324,8 +341,6 @@ class App:
         Raises:
             ConfigError: there is no such runtime, an option or a handler is wrong.
         """
-        from leeward.app.runtimes import runtime_of
-
         self.check()
         return runtime_of(platform)(self, **options)
 
@@ -365,7 +380,7 @@ class App:
                 chosen,
                 kind,
                 function,
-                prepare=self._warm.first,
+                prepare=self._warm.prepare,
                 clients=self.clients,
                 telemetry=self._telemetry,
                 timeout=timeout,

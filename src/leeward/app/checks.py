@@ -1,4 +1,4 @@
-"""What is declared of an app and of its handlers, checked where it is declared."""
+"""Checks of an app and of its handlers, made where they are declared; all raise `ConfigError`."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from collections.abc import Callable, Container, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from leeward.app.signatures import IDEMPOTENCY, is_coroutine_function, parameters_of
-from leeward.app.triggers import Kind
+from leeward.app.triggers import Kind, ObjectPrefix
 from leeward.errors import ConfigError
 from leeward.text import did_you_mean
-from leeward.values import Effect, EffectName
+from leeward.values import NOTHING, Effect, EffectName
 
 if TYPE_CHECKING:
     from leeward.app.handlers import Handler
 
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,49}")
-"""What a function may be called on every cloud: 50 letters, digits and hyphens."""
+"""Names that every cloud takes for a function: 50 letters, digits and hyphens."""
 
 MOST_RETRIES: Final = 99
 """More than any cloud's queue takes before it gives a message up."""
 
 
 def check_name(name: object, what: str) -> None:
-    """Check a name that every cloud is to take; `what` has it."""
+    """Check a name that every cloud must take; `what` says what it names."""
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise ConfigError(
             f"{what} is {name!r}; use up to 50 letters, digits and hyphens, a letter first, "
@@ -48,21 +48,13 @@ def check_text(text: object, field: str) -> None:
 
 
 def check_function(function: object, what: str) -> None:
-    """Check that `function` can be a handler; it may be a coroutine function.
-
-    Raises:
-        ConfigError: it cannot be called.
-    """
+    """Check that `function` can be called; it may be a coroutine function."""
     if not callable(function):
         raise ConfigError(f"{what} is a {type(function).__name__}; decorate a function")
 
 
 def check_principal(function: object, name: str) -> None:
-    """Check that an idempotent function says whose a key is: anybody may call it by HTTP.
-
-    Raises:
-        ConfigError: it does not.
-    """
+    """Check that an idempotent function says whose a key is: anybody may call it by HTTP."""
     declared = getattr(function, IDEMPOTENCY, None)
     if declared is not None and not declared.names_principal:
         raise ConfigError(
@@ -76,11 +68,11 @@ def check_queues(handlers: Mapping[str, Handler], named: object, option: str) ->
     """Check the keys of an option of a runtime, such as ``dead_letters``.
 
     Raises:
-        ConfigError: one is neither a handler nor the queue of one, so nothing would come of it.
+        ConfigError: one is neither a handler nor the queue of one, so it would have no effect.
     """
     if not isinstance(named, Mapping):
-        return  # whoever reads the option says so
-    known = {*handlers, *(each.queue for each in handlers.values() if each.queue)}
+        return  # who reads the option refuses it
+    known = {*handlers, *(handler.queue for handler in handlers.values() if handler.queue)}
     for key in named:
         if key not in known:
             near = did_you_mean(str(key), known) or ";"
@@ -91,7 +83,7 @@ def check_queues(handlers: Mapping[str, Handler], named: object, option: str) ->
 
 
 def check_warmed(make: Callable[[], Any]) -> None:
-    """Check what makes something to share: nobody hands it anything, or awaits it."""
+    """Check a function that makes a value to share: it gets no arguments, and nobody awaits it."""
     check_function(make, "what is warmed")
     name = getattr(make, "__name__", "what is warmed")
     if is_coroutine_function(make):
@@ -100,10 +92,11 @@ def check_warmed(make: Callable[[], Any]) -> None:
             "decorate a function"
         )
     try:
-        names, defaults, _ = parameters_of(make)
-    except (TypeError, ValueError):  # some built-ins do not tell
+        parameters = parameters_of(make)
+    except (TypeError, ValueError):  # some built-ins have no signature
         return
-    needed = [each for each in names if each not in defaults]
+    names = (*parameters.positional, *parameters.keyword)
+    needed = [name for name in names if name not in parameters.defaults]
     if needed:
         raise ConfigError(f"{name} needs {needed[0]!r}, and @app.warm hands it nothing")
 
@@ -121,8 +114,8 @@ def check_limits(timeout: object, retries: object) -> None:
 def classes_in(final: object) -> tuple[type[BaseException], ...]:
     """Return the classes of errors after which a handler is not tried again."""
     classes = tuple(final) if isinstance(final, Iterable) else (None,)
-    for each in classes:
-        if not (isinstance(each, type) and issubclass(each, BaseException)):
+    for kind in classes:
+        if not (isinstance(kind, type) and issubclass(kind, BaseException)):
             raise ConfigError("final must list classes of exceptions, such as [ValueError]")
     return classes
 
@@ -132,16 +125,16 @@ def effect_of(effect: Effect | EffectName) -> Effect:
     try:
         return Effect(effect)
     except ValueError:
-        known = ", ".join(each.value for each in Effect)
+        known = ", ".join(known.value for known in Effect)
         raise ConfigError(f"unknown effect {effect!r}; known: {known}") from None
 
 
 def check_place(handlers: Mapping[str, Handler], name: str, kind: Kind, queue: str | None) -> None:
-    """Check that nobody else has the name of a handler, or gets what it is to get.
+    """Check that no other handler has the name of this one, or reads its queue.
 
     A queue is shared out among all who read it: of two handlers, each would miss messages. Calls of
-    `Client.enqueue` come through the queue of a function's name, and objects through that of their
-    handler's, so those are among them.
+    `Client.enqueue` come through a queue of the function's name, and objects through a queue of
+    their handler's name.
     """
     if name in handlers:
         raise ConfigError(
@@ -149,14 +142,97 @@ def check_place(handlers: Mapping[str, Handler], name: str, kind: Kind, queue: s
             "name"
         )
     reads = _queue_of(name, kind, queue)
-    for each in handlers.values():
-        if reads is not None and reads == _queue_of(each.name, each.kind, each.queue):
+    for other in handlers.values():
+        if reads is not None and reads == _queue_of(other.name, other.kind, other.queue):
             raise ConfigError(
-                f"the queue {reads!r} has a handler already, {each!r}: each would miss messages of "
-                "the other; name another queue, or do both in one handler"
+                f"the queue {reads!r} has a handler already, {other!r}: each would miss messages "
+                "of the other; name another queue, or do both in one handler"
             )
 
 
 def _queue_of(name: str, kind: Kind, queue: str | None) -> str | None:
     """Return the queue that a handler reads; None for none."""
     return name if kind in (Kind.CALL, Kind.OBJECT) else queue
+
+
+def check_object_place(bucket: object, prefix: object) -> None:
+    """Check which objects a handler takes.
+
+    Raises:
+        ConfigError: bucket or prefix is not a text, or the bucket has a slash.
+    """
+    check_text(bucket, "bucket")
+    if "/" in str(bucket):
+        raise ConfigError(f"bucket is {bucket!r}; name it alone, and put the rest into prefix")
+    if not isinstance(prefix, str):
+        raise ConfigError(f"prefix must be a string, not {prefix!r}")
+
+
+def prefixes_of(writes: str | Iterable[str]) -> tuple[ObjectPrefix, ...]:
+    """Read places: ``inbox/processed/``, or ``inbox`` for a whole bucket; one or several.
+
+    Raises:
+        ConfigError: one is not a text with a bucket.
+    """
+    places = []
+    texts: Iterable[object] = (writes,) if isinstance(writes, str) else writes
+    for text in texts:
+        bucket, _, prefix = text.partition("/") if isinstance(text, str) else ("", "", "")
+        if not bucket:
+            raise ConfigError(
+                f"writes names a bucket and the beginning of keys, such as 'inbox/processed/', not "
+                f"{text!r}"
+            )
+        places.append(ObjectPrefix(bucket, prefix))
+    return tuple(places)
+
+
+def check_no_loop(handlers: Iterable[Handler], own: Mapping[str, str] = NOTHING) -> None:
+    """Check that nothing that handlers write makes them run again, however long the way round.
+
+    Args:
+        handlers: of an app.
+        own: a target's own names of buckets, by the logical ones; two may be of one bucket.
+
+    Raises:
+        ConfigError: it does; the handlers are named, with what to do.
+    """
+
+    def feeds(writer: Handler, taker: Handler) -> bool:
+        bucket = taker.bucket or ""
+        taken = ObjectPrefix(own.get(bucket, bucket), taker.prefix)
+        written = [ObjectPrefix(own.get(to.bucket, to.bucket), to.prefix) for to in writer.writes]
+        return any(place.meets(taken) for place in written)
+
+    takers = [handler for handler in handlers if handler.kind is Kind.OBJECT]
+    after = {
+        writer.name: [taker.name for taker in takers if feeds(writer, taker)] for writer in takers
+    }
+    for handler in takers:
+        way = _way_back(handler.name, after)
+        if way is None:
+            continue
+        taken = ObjectPrefix(handler.bucket or "", handler.prefix)
+        over = f", by way of {', '.join(map(repr, way))}," if way else ""
+        raise ConfigError(
+            f"the object handler {handler.name!r} takes {taken} and writes "
+            f"{', '.join(map(str, handler.writes))}: its output{over} would make it run again, "
+            "without end; give input and output prefixes of which none begins with the other, such "
+            f'as prefix="in/" and writes="{handler.bucket}/processed/", or write into another '
+            "bucket"
+        )
+
+
+def _way_back(start: str, after: Mapping[str, list[str]]) -> list[str] | None:
+    """Return the names on a way from `start` to itself, without it; None if there is none."""
+    ways = [[start]]
+    seen: set[str] = set()
+    while ways:
+        way = ways.pop(0)
+        for name in after[way[-1]]:
+            if name == start:
+                return way[1:]
+            if name not in seen:
+                seen.add(name)
+                ways.append([*way, name])
+    return None

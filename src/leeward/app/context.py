@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from leeward.app.signatures import is_coroutine_function
-from leeward.clock import Clock
+from leeward.app.answers import out_of_time
+from leeward.app.signatures import is_coroutine_function, parameters_of
 from leeward.errors import ConfigError
 from leeward.values import NOTHING, Json
 from leeward.watching import RUNNING
@@ -16,8 +15,9 @@ if TYPE_CHECKING:
     from logging import Logger
 
     from leeward.aio import AsyncClient
-    from leeward.app.clients import Clients
+    from leeward.app.process import Clients
     from leeward.client import Client
+    from leeward.clock import Clock
 
 Function: TypeAlias = Callable[..., Any]
 """A handler: it takes a payload or an event, and a `Context` if it has a second parameter."""
@@ -133,8 +133,6 @@ class Context:
             Problem: with status 503, so that a caller who may try again does.
         """
         if self.remaining() <= needs:
-            from leeward.app.problem import out_of_time
-
             raise out_of_time()
 
     def effect(self) -> None:
@@ -170,14 +168,15 @@ class Context:
         Raises:
             ConfigError: no `App` has the function that runs.
         """
-        return self._clients().client()
+        return self._app_clients.client()
 
     @property
     def async_client(self) -> AsyncClient:
         """The same for coroutines."""
-        return self._clients().async_client()
+        return self._app_clients.async_client()
 
-    def _clients(self) -> Clients:
+    @property
+    def _app_clients(self) -> Clients:
         if self.clients is None:
             raise ConfigError(
                 f"{self.function!r} is not a function of an App, so it has no client; open one"
@@ -198,8 +197,8 @@ def current() -> Context | None:
     Code on the handler's own thread or in its own task gets it. A thread that the handler starts
     gets it if it runs in `contextvars.copy_context`.
     """
-    found: Context | None = RUNNING.get()[0]
-    return found
+    context: Context | None = RUNNING.get()[0]
+    return context
 
 
 def call_within(context: Context, function: Function, *arguments: Any) -> Any:
@@ -228,26 +227,9 @@ def check_callable(function: object, what: str) -> None:
 
 def run(function: Function, payload: Any, context: Context) -> Any:
     """Call `function`, with the context if it takes a second positional parameter."""
-    if takes_context(function):
-        return call_within(context, function, payload, context)
-    return call_within(context, function, payload)
-
-
-def takes_context(function: Function) -> bool:
-    """Return whether `function` has a second positional parameter."""
     try:
-        return _takes_two(function)
-    except TypeError:  # an object that can be called, and has no hash
-        return _takes_two.__wrapped__(function)
-
-
-@lru_cache(maxsize=1024)
-def _takes_two(function: Function) -> bool:
-    from inspect import Parameter, signature
-
-    try:
-        parameters = signature(function).parameters.values()
-    except (TypeError, ValueError):  # some built-ins do not tell
-        return False
-    positional = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
-    return sum(each.kind in positional for each in parameters) > 1
+        takes_context = len(parameters_of(function).positional) > 1
+    except (TypeError, ValueError):  # some built-ins have no signature
+        takes_context = False
+    arguments = (payload, context) if takes_context else (payload,)
+    return call_within(context, function, *arguments)

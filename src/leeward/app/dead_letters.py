@@ -1,34 +1,121 @@
-"""Dead letters: messages that are given up, with the reason beside them and their body as it was.
+"""What becomes of a message once its handler has had it, and dead letters.
 
-What is told of one is one attribute, so that a message with nine of its own still has a place for
-it, and taking it away leaves the message as it came. A runtime hands in how a message is put into a
-queue; nothing is opened before the first dead letter.
+A message is acknowledged, tried again, given up as a dead letter, or handed back. The last is for a
+batch that fails nearly whole with one error: then a database is away or a deployment is broken, and
+dead letters would only move the backlog to where nobody looks.
+
+A dead letter keeps its body; the reason is one attribute beside it. So a message with nine
+attributes still has a place for it, and without it the message is as it came. A runtime hands in
+how a message is put into a queue; nothing is opened before the first dead letter.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from enum import Enum
 from functools import cache
 from threading import Lock
 from typing import Any, Final, NamedTuple
 
+from leeward.app.answers import Failure
 from leeward.app.handlers import Handler
-from leeward.app.problem import Failure
-from leeward.app.settling import Settled, Step, next_step, ran_at_all
 from leeward.calls import Result
 from leeward.clock import Clock, SystemClock
 from leeward.entropy import random_unit
-from leeward.errors import ConfigError, LeewardError, Outcome
+from leeward.errors import ConfigError, LeewardError, Outcome, Ran
 from leeward.json_text import Undecodable, decode, encode
 from leeward.logs import log_event
 from leeward.queue_calls import Attribute, HideMessage, PutMessage, QueueCall
 
+FIRST_WAIT: Final = 1.0
+"""Seconds between the first two attempts; doubled for each one after."""
+
+LONGEST_WAIT: Final = 900.0
+"""Seconds between two attempts."""
+
+SMALLEST_BATCH: Final = 5
+"""Messages; in a smaller batch the messages themselves may be wrong."""
+
+NEARLY_WHOLE: Final = 0.9
+"""The share of a batch that fails with one error; then the messages are not the reason."""
+
+
+class MessageStep(Enum):
+    """What is done with a message."""
+
+    ACKNOWLEDGE = "acknowledge"
+    AGAIN = "again"
+    DEAD_LETTER = "dead_letter"
+    HAND_BACK = "hand_back"
+
+
+class NextStep(NamedTuple):
+    """What becomes of one message.
+
+    Attributes:
+        step: what is done.
+        after: seconds until it is delivered again, where the platform takes that; of a dead letter,
+            if it cannot be sent.
+    """
+
+    step: MessageStep
+    after: float = 0.0
+
+
+def next_step(
+    failure: Failure | None,
+    attempt: int | None,
+    retries: int | None,
+    unit: float,
+    *,
+    keeps: bool = True,
+    together: bool = False,
+) -> NextStep:
+    """Decide what becomes of a message.
+
+    Args:
+        failure: of its handler; None if that went well.
+        attempt: 1 for the first; None where the platform does not count.
+        retries: how often it is tried again; None leaves that to the platform.
+        unit: random, 0 to 1, so that what failed together does not come again together.
+        keeps: whether there is a dead-letter queue to send it to. Without one the platform's own
+            rules are all there is, so whatever fails is delivered again.
+        together: its batch `fails_as_one`.
+    """
+    if failure is None:
+        return NextStep(MessageStep.ACKNOWLEDGE)
+    longest = min(FIRST_WAIT * 2.0 ** min((attempt or 1) - 1, 40), LONGEST_WAIT)
+    after = min(max(longest * (1 + unit) / 2, failure.retry_after or 0.0), LONGEST_WAIT)
+    if together:
+        return NextStep(MessageStep.HAND_BACK, after)
+    spent = attempt is not None and retries is not None and attempt > retries
+    if keeps and (spent or not failure.retryable):
+        return NextStep(MessageStep.DEAD_LETTER, after)
+    return NextStep(MessageStep.AGAIN, after)
+
+
+def fails_as_one(failures: Sequence[Failure | None]) -> bool:
+    """Return whether at least 90 % of a batch failed in the same way; None stands for a success."""
+    least = NEARLY_WHOLE * len(failures)
+    kinds = Counter((failure.type, failure.reason) for failure in failures if failure is not None)
+    return len(failures) >= SMALLEST_BATCH and max(kinds.values(), default=0) >= least
+
+
+def ran_in_any_attempt(failure: Failure, attempt: int | None) -> Ran:
+    """Return whether any attempt at a message has had an effect, as far as it is proved.
+
+    The last attempt says nothing of those before it.
+    """
+    return "maybe" if failure.ran == "no" and attempt != 1 else failure.ran
+
+
 ATTRIBUTE: Final = "leeward-dead-letter"
-"""The name of the attribute with what is told of a dead letter, as JSON."""
+"""The name of the attribute with the facts of a dead letter, as JSON."""
 
 SECONDS: Final = 10.0
-"""For putting one into its queue, at most."""
+"""The most that sending one may take."""
 
 LONGEST_WORD: Final = 100
 """Characters of a class or a reason: an attribute of a message has 1 KiB on some platforms."""
@@ -43,7 +130,7 @@ Perform = Callable[[QueueCall, float], Result[Any]]
 
 
 class GivenUp(NamedTuple):
-    """What is told of a dead letter.
+    """The facts of a dead letter.
 
     Attributes:
         queue: the logical name of the queue that it was in.
@@ -67,7 +154,7 @@ class GivenUp(NamedTuple):
 
 
 class Letter(NamedTuple):
-    """A message on which is decided.
+    """A message that a handler has had.
 
     Attributes:
         queue: the logical name of its queue.
@@ -76,8 +163,8 @@ class Letter(NamedTuple):
         id: the platform's.
         attempt: 1 for the first; None where the platform does not count.
         group: whose order is kept, or None.
-        place: the platform's own name of its queue, where a message that is there can be hidden.
-        receipt: with which it is; empty where that is not so.
+        place: the platform's own name of its queue, where it can be hidden.
+        receipt: with which it can be hidden; empty where it cannot.
     """
 
     queue: str
@@ -108,28 +195,28 @@ class Unsent(NamedTuple):
 class DeadLetters:
     """The dead-letter queues of an app on one platform.
 
-    While one cannot be reached, what was given up is delivered again and again. A handler does not
-    run for it again in this process: `known` has its failure.
+    While one cannot be reached, a message that was given up is delivered again and again. A handler
+    does not run for it again in this process: `find_unsent` returns its failure.
 
     Args:
         queues: the dead-letter queue of each queue or handler, by logical name.
         perform: asks a queue; None if there are none.
-        clock: for the time that is told.
+        clock: for the time in the facts.
     """
 
     def __init__(self, queues: Mapping[str, str], perform: Perform | None, clock: Clock) -> None:
-        self._queues = checked_queues(queues)
+        self._queues = dead_letter_names(queues)
         self._perform = perform
         self._clock = clock
         self._unsent: dict[tuple[str, str, int], Unsent] = {}
         self._lock = Lock()
 
-    def known(
+    def find_unsent(
         self, handlers: Iterable[Handler], id: str, body: bytes, attempt: int | None
     ) -> tuple[Handler, Failure] | None:
-        """Return who has given a message up, and why, where its letter could not be sent.
+        """Return who has given a message up, and why, if its letter could not be sent.
 
-        It is to be finished with so, without a further run. None: it is to be run.
+        Finish it with that, without a further run. If this is None, run it.
 
         Args:
             handlers: that may have had it.
@@ -138,10 +225,10 @@ class DeadLetters:
             attempt: as of `Letter`.
         """
         for handler in handlers if self._unsent else ():
-            kept = self._unsent.get((handler.name, id, hash(body)))
+            unsent = self._unsent.get((handler.name, id, hash(body)))
             # One that is not a later delivery is another message, which has got the same id.
-            if kept and (attempt is None or kept.attempt is None or attempt > kept.attempt):
-                return handler, kept.failure
+            if unsent and (attempt is None or unsent.attempt is None or attempt > unsent.attempt):
+                return handler, unsent.failure
         return None
 
     def queue_of(self, handler: Handler, queue: str) -> str | None:
@@ -172,7 +259,7 @@ class DeadLetters:
         if failure is None:
             return True
         dead = self.queue_of(handler, letter.queue)
-        found = next_step(
+        settlement = next_step(
             failure,
             letter.attempt,
             handler.retries,
@@ -180,13 +267,18 @@ class DeadLetters:
             keeps=dead is not None,
             together=together,
         )
-        if found.step is Step.DEAD_LETTER and dead is not None:
+        if settlement.step is MessageStep.DEAD_LETTER and dead is not None:
             is_sent = self._send(handler, letter, failure, dead, min(seconds, SECONDS))
             self._remember(handler, letter, failure, is_sent=is_sent)
             if is_sent:
                 return True
         if dead is not None and letter.receipt:
-            self._hide(letter, found, min(seconds, SECONDS))
+            wait = round(settlement.after)
+            call = HideMessage(letter.place, letter.receipt, wait, letter.id)
+            outcome = self._ask(call, min(seconds, SECONDS)).outcome
+            if outcome is not Outcome.OK:  # then it comes when its queue says
+                name, id = outcome.value, letter.id
+                log_event(LOGGER, "warning", "backoff_not_set", outcome=name, id=id)
         return False
 
     def _send(
@@ -194,9 +286,9 @@ class DeadLetters:
     ) -> bool:
         """Send a message to its dead-letter queue; return whether it is there."""
         facts = self.facts(handler, letter, failure)
-        told = Attribute(ATTRIBUTE, encode(facts._asdict()).decode())
+        why = Attribute(ATTRIBUTE, encode(facts._asdict()).decode())
         own = without_facts(letter.attributes)  # one that a cloud has moved back still has them
-        call = PutMessage(dead, letter.body, (*own, told), letter.group, letter.id)
+        call = PutMessage(dead, letter.body, (*own, why), letter.group, letter.id)
         result = self._ask(call, seconds)
         names = {"function": handler.name, "queue": dead, "id": letter.id}
         if result.outcome is not Outcome.OK:
@@ -221,14 +313,6 @@ class DeadLetters:
             while len(self._unsent) > MOST_UNSENT:
                 del self._unsent[next(iter(self._unsent))]
 
-    def _hide(self, letter: Letter, found: Settled, seconds: float) -> None:
-        """Let a message wait; where that fails, it comes when its queue says."""
-        call = HideMessage(letter.place, letter.receipt, round(found.after), letter.id)
-        result = self._ask(call, seconds)
-        if result.outcome is not Outcome.OK:
-            outcome, id = result.outcome.value, letter.id
-            log_event(LOGGER, "warning", "backoff_not_set", outcome=outcome, id=id)
-
     def _ask(self, call: QueueCall, seconds: float) -> Result[Any]:
         assert self._perform is not None
         if seconds <= 0:
@@ -241,7 +325,7 @@ class DeadLetters:
             return Result(Outcome.AMBIGUOUS, cause=error)
 
     def facts(self, handler: Handler, letter: Letter, failure: Failure) -> GivenUp:
-        """Return what is told of a message that is given up: nothing of what is in it."""
+        """Return the facts of a message that is given up: nothing of what is in it."""
         attempt, retries = letter.attempt, handler.retries
         spent = attempt is not None and retries is not None and attempt > retries
         return GivenUp(
@@ -251,19 +335,21 @@ class DeadLetters:
             (failure.reason or ("attempts" if spent else "permanent"))[:LONGEST_WORD],
             datetime.fromtimestamp(self._clock.now(), UTC).isoformat(timespec="seconds"),
             attempt,
-            ran_at_all(failure, attempt),
+            ran_in_any_attempt(failure, attempt),
             letter.id,
         )
 
 
-def checked_queues(queues: object) -> dict[str, str]:
+def dead_letter_names(queues: object) -> dict[str, str]:
     """Return the dead-letter queue of each queue or handler, by logical name, as it is named.
 
     Raises:
         ConfigError: it is not a mapping of names to names.
     """
     named = {} if queues is None else queues
-    if not isinstance(named, Mapping) or not all(map(_is_name, (*named, *named.values()))):
+    if not isinstance(named, Mapping) or not all(
+        isinstance(name, str) and name for name in (*named, *named.values())
+    ):
         raise ConfigError(
             "dead_letters must name a dead-letter queue for each queue, such as "
             '{"parcels": "parcels-dead"}'
@@ -271,26 +357,22 @@ def checked_queues(queues: object) -> dict[str, str]:
     return dict(named)
 
 
-def _is_name(name: object) -> bool:
-    return isinstance(name, str) and bool(name)
-
-
 def facts_in(attributes: tuple[Attribute, ...]) -> GivenUp | None:
-    """Return what leeward has told of a dead letter; None for one of somebody else's."""
-    for each in attributes:
-        if each.name == ATTRIBUTE and isinstance(each.value, str):
+    """Return the facts of a dead letter; None for one that leeward has not sent."""
+    for attribute in attributes:
+        if attribute.name == ATTRIBUTE and isinstance(attribute.value, str):
             try:
-                found = decode(each.value)
+                facts = decode(attribute.value)
             except Undecodable:
                 return None
-            if isinstance(found, dict) and set(found) >= set(GivenUp._fields):
-                return GivenUp(**{name: found[name] for name in GivenUp._fields})
+            if isinstance(facts, dict) and set(facts) >= set(GivenUp._fields):
+                return GivenUp(**{name: facts[name] for name in GivenUp._fields})
     return None
 
 
 def without_facts(attributes: tuple[Attribute, ...]) -> tuple[Attribute, ...]:
     """Return the attributes that a message had before it was given up."""
-    return tuple(each for each in attributes if each.name != ATTRIBUTE)
+    return tuple(one for one in attributes if one.name != ATTRIBUTE)
 
 
 def dead_letters_at(
@@ -307,4 +389,4 @@ def dead_letters_at(
     def perform(call: QueueCall, seconds: float) -> Result[Any]:
         return target()(call, seconds)
 
-    return DeadLetters(checked_queues(queues), perform, SystemClock())
+    return DeadLetters(dead_letter_names(queues), perform, SystemClock())

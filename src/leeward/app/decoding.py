@@ -1,38 +1,45 @@
 """Typed inputs: an annotation becomes what reads JSON into it, and names what does not fit.
 
 Known are the types of JSON, `Decimal`, `datetime`, `date`, `UUID`, `bytes` (base64), `Enum`,
-`Literal`, unions, containers of those, dataclasses, `NamedTuple` and `TypedDict`. Classes of
-libraries that bring their own reading are in `leeward.app.models`. Attributes that no annotation
-names are ignored, so that a sender may know more than a receiver.
+`Literal`, unions, containers of those, and the types of `leeward.app.structures`. Attributes that
+no annotation names are ignored, so that a sender may know more than a receiver.
 """
 
 from __future__ import annotations
 
+from binascii import a2b_base64
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from enum import Enum
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from leeward.app.mismatch import KEY, MOST, Mismatch, Reader, short_name, together, type_name
-from leeward.app.problem import Flaw, InvalidInput
+from leeward.app.answers import Flaw, InvalidInput
+from leeward.app.mismatch import (
+    KEY,
+    MOST,
+    Mismatch,
+    Reader,
+    join_mismatches,
+    short_name,
+    type_name,
+)
+from leeward.app.structures import AnnotationPlace, structure_reader
 from leeward.errors import ConfigError
+from leeward.json_text import Undecodable, decode, has_many_zeros
 from leeward.values import Json
 
 
-class Location(NamedTuple):
-    """Where an annotation stands.
+def read_json(body: bytes) -> Json:
+    """Return the JSON of an input.
 
-    Attributes:
-        told: such as ``Order.total of the function handler 'pay'``.
-        handler: the last part of that.
-        readers: of the classes with attributes that the handler's annotation leads to, so far.
+    Raises:
+        InvalidInput: it is not JSON.
     """
-
-    told: str
-    handler: str
-    readers: dict[type, Reader]
-
-    def at(self, kind: type, name: str) -> Location:
-        """Return the location of an attribute of a class."""
-        return self._replace(told=f"{kind.__name__}.{name} of {self.handler}")
+    try:
+        return decode(body)
+    except Undecodable:
+        flaw = InvalidInput("$", "JSON in UTF-8")
+    raise flaw  # out here, so that nothing of the input goes along as the context
 
 
 def decoder_of(annotation: Any, where: str) -> Reader:
@@ -43,95 +50,101 @@ def decoder_of(annotation: Any, where: str) -> Reader:
         where: what has the annotation, for the message.
 
     Raises:
-        ConfigError: nothing can be read into such a type.
+        ConfigError: nothing can be read into this type.
     """
-    read = reader_of(annotation, Location(where, where, {}))
-    if read is same:
-        return same
+    read = reader_of(annotation, AnnotationPlace(where, where, {}))
+    if read is return_as_is:
+        return read
 
-    def decode(value: Json) -> Any:
+    def decode_input(value: Json) -> Any:
         try:
             return read(value)
         except Mismatch as error:
-            others = tuple(Flaw(each.path, each.expected, each.missing) for each in error.others)
-            found = InvalidInput(error.path, error.expected, missing=error.missing, others=others)
-        raise found  # out here, so that nothing of the input goes along as the context
+            others = tuple(
+                Flaw(other.path, other.expected, other.missing) for other in error.others
+            )
+            flaw = InvalidInput(error.path, error.expected, missing=error.missing, others=others)
+        raise flaw  # out here, so that nothing of the input goes along as the context
 
-    return decode
+    return decode_input
 
 
-def reader_of(annotation: Any, where: Location) -> Reader:
+def reader_of(annotation: Any, place: AnnotationPlace) -> Reader:
     """Return what reads one type."""
-    from typing import Annotated, get_args, get_origin
-
     if hasattr(annotation, "__supertype__"):  # NewType
-        return reader_of(annotation.__supertype__, where)
+        return reader_of(annotation.__supertype__, place)
     if type(annotation).__name__ == "TypeAliasType":  # ``type X = ...``, since Python 3.12
-        return reader_of(annotation.__value__, where)
+        return reader_of(annotation.__value__, place)
     origin = get_origin(annotation)
     if origin is Annotated:
-        return reader_of(get_args(annotation)[0], where)
+        return reader_of(get_args(annotation)[0], place)
     if origin is not None:
-        return _generic(annotation, origin, get_args(annotation), where)
-    plain = _plain(annotation)
-    if plain is not None:
-        return plain
-    if isinstance(annotation, type):
-        from leeward.app.structures import structure_reader
-
-        structured = structure_reader(annotation, where, reader_of)
-        if structured is not None:
-            return structured
-    raise ConfigError(
-        f"{where.told} is annotated with {short_name(annotation)}, which nothing reads from JSON; "
-        "use a "
-        "dataclass, a NamedTuple, a TypedDict, or a type of JSON"
-    )
+        reader = _generic_reader(origin, get_args(annotation), place)
+    else:
+        reader = _plain_reader(annotation)
+        if reader is None and isinstance(annotation, type):
+            reader = structure_reader(annotation, place, reader_of)
+    if reader is None:
+        raise ConfigError(
+            f"{place.name} is annotated with {short_name(annotation)}, which nothing reads from "
+            "JSON; use a dataclass, a NamedTuple, a TypedDict, or a type of JSON"
+        )
+    return reader
 
 
-def same(value: Json) -> Json:
+def return_as_is(value: Json) -> Json:
     """Return the value as it is: for what has no annotation."""
     return value
 
 
-def _plain(annotation: Any) -> Reader | None:
-    """Return what reads a type without parts."""
-    if annotation in (Any, object):
-        return same
-    if annotation is None or annotation is type(None):
-        return _exactly(type(None), "null")
-    if annotation is float:
-        return _float
+def _plain_reader(kind: Any) -> Reader | None:
+    """Return what reads a type without parts.
+
+    Modules are looked at by name: what an annotation names is loaded already, and the others need
+    not be loaded to see that it is not theirs.
+    """
+    if kind in (Any, object):
+        return return_as_is
+    if kind is None or kind is type(None):
+        return _exact_reader(type(None), "null")
+    if kind is float:
+        return _read_float
     names = {bool: "bool", int: "int", str: "str", list: "array", dict: "object"}
-    if annotation in names:
-        return _exactly(annotation, names[annotation])
-    from leeward.app.scalars import scalar_reader
+    if kind in names:
+        return _exact_reader(kind, names[kind])
+    if kind is bytes:
+        return _text_reader(lambda text: a2b_base64(text, strict_mode=True), "base64")
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return _enum_reader(kind)
+    match f"{getattr(kind, '__module__', '')}.{getattr(kind, '__qualname__', '')}":
+        case "decimal.Decimal":
+            return _decimal_reader(kind)
+        case "datetime.datetime" | "datetime.date":
+            return _text_reader(kind.fromisoformat, kind.__qualname__)
+        case "uuid.UUID":
+            return _text_reader(kind, "uuid")
+    return None
 
-    return scalar_reader(annotation)
 
-
-def _generic(annotation: Any, origin: Any, arguments: tuple[Any, ...], where: Location) -> Reader:
-    from types import UnionType
-    from typing import Literal, Union
-
+def _generic_reader(
+    origin: Any, arguments: tuple[Any, ...], place: AnnotationPlace
+) -> Reader | None:
     if origin is Literal:
-        return _literal(arguments)
+        return _literal_reader(arguments)
     if origin in (Union, UnionType):
-        return _union(arguments, where)
+        return _union_reader(arguments, place)
     if origin is tuple and arguments[-1:] != (...,):
-        return _tuple(arguments, where)
+        return _tuple_reader([reader_of(kind, place) for kind in arguments])
     if isinstance(origin, type):
         if issubclass(origin, Mapping):
-            return _mapping(arguments[1], where)
+            return _mapping_reader(reader_of(arguments[1], place))
         if origin in (list, set, frozenset, tuple) or issubclass(Sequence, origin):
             make = origin if origin in (set, frozenset, tuple) else list
-            return _array(make, arguments[0], where)
-    raise ConfigError(
-        f"{where.told} is annotated with {short_name(annotation)}, which nothing reads from JSON"
-    )
+            return _array_reader(make, reader_of(arguments[0], place))
+    return None
 
 
-def _exactly(kind: type, name: str) -> Reader:
+def _exact_reader(kind: type, name: str) -> Reader:
     def read(value: Json) -> Any:
         if type(value) is not kind:
             raise Mismatch(name)
@@ -140,7 +153,7 @@ def _exactly(kind: type, name: str) -> Reader:
     return read
 
 
-def _float(value: Json) -> float:
+def _read_float(value: Json) -> float:
     if type(value) is float:
         return value
     if type(value) is not int:
@@ -152,25 +165,69 @@ def _float(value: Json) -> float:
     raise flaw
 
 
-def _array(make: Callable[..., Any], kind: Any, where: Location) -> Reader:
-    each = reader_of(kind, where)
+def _text_reader(make: Callable[[str], Any], name: str) -> Reader:
+    """Return what reads a value that stands in JSON as text: a time, an id, bytes."""
 
+    def read(value: Json) -> Any:
+        try:
+            if type(value) is str:
+                return make(value)
+        except (ArithmeticError, TypeError, ValueError):
+            pass
+        raise Mismatch(name)
+
+    return read
+
+
+def _decimal_reader(kind: Any) -> Reader:
+    """Return what reads a number, or its text. A float is taken by its shortest text."""
+
+    def read(value: Json) -> Any:
+        try:
+            if type(value) in (int, str, float):
+                number = kind(repr(value) if type(value) is float else value)
+                if number.is_finite() and not has_many_zeros(number):
+                    return number
+        except (ArithmeticError, ValueError):
+            pass
+        raise Mismatch("decimal")
+
+    return read
+
+
+def _enum_reader(kind: type[Enum]) -> Reader:
+    """Return what reads a member by its value; ``True`` does not stand for 1."""
+    name = " or ".join(repr(member.value) for member in kind)
+
+    def read(value: Json) -> Any:
+        try:
+            member = kind(value)
+            if type(member.value) is type(value):
+                return member
+        except (ArithmeticError, TypeError, ValueError):
+            pass
+        raise Mismatch(name)
+
+    return read
+
+
+def _array_reader(make: Callable[..., Any], read_element: Reader) -> Reader:
     def read(value: Json) -> Any:
         if type(value) is not list:
             raise Mismatch("array")
-        found: list[Any] = []
+        elements: list[Any] = []
         flaws: list[Mismatch] = []
         for number, element in enumerate(value):
             try:
-                found.append(each(element))
+                elements.append(read_element(element))
             except Mismatch as error:
                 flaws.append(error.inside(f"[{number}]"))
                 if len(flaws) == MOST:
                     break
         if flaws:
-            raise together(flaws) from None
+            raise join_mismatches(flaws) from None
         try:
-            return found if make is list else make(found)
+            return elements if make is list else make(elements)
         except TypeError:  # of a set, whose elements have no hash
             flaw = Mismatch("array")
         raise flaw
@@ -178,66 +235,62 @@ def _array(make: Callable[..., Any], kind: Any, where: Location) -> Reader:
     return read
 
 
-def _tuple(kinds: Sequence[Any], where: Location) -> Reader:
-    readers = [reader_of(kind, where) for kind in kinds]
-
+def _tuple_reader(readers: Sequence[Reader]) -> Reader:
     def read(value: Json) -> tuple[Any, ...]:
         if type(value) is not list or len(value) != len(readers):
             raise Mismatch(f"array of {len(readers)}")
-        found: list[Any] = []
+        elements: list[Any] = []
         try:
-            for each, element in zip(readers, value, strict=True):
-                found.append(each(element))
+            for read_element, element in zip(readers, value, strict=True):
+                elements.append(read_element(element))
         except Mismatch as error:
-            raise error.inside(f"[{len(found)}]") from None
-        return tuple(found)
+            raise error.inside(f"[{len(elements)}]") from None
+        return tuple(elements)
 
     return read
 
 
-def _mapping(kind: Any, where: Location) -> Reader:
-    each = reader_of(kind, where)
-
+def _mapping_reader(read_inner: Reader) -> Reader:
     def read(value: Json) -> dict[str, Any]:
         if type(value) is not dict:
             raise Mismatch("object")
-        if each is same:
+        if read_inner is return_as_is:
             return value.copy()
         try:
-            return {name: each(inner) for name, inner in value.items()}
+            return {name: read_inner(inner) for name, inner in value.items()}
         except Mismatch as error:
             raise error.inside(KEY) from None
 
     return read
 
 
-def _literal(values: tuple[Any, ...]) -> Reader:
+def _literal_reader(values: tuple[Any, ...]) -> Reader:
     name = " or ".join(map(repr, values))
 
     def read(value: Json) -> Any:
-        for each in values:
-            if type(each) is type(value) and each == value:
-                return each
+        for literal in values:
+            if type(literal) is type(value) and literal == value:
+                return literal
         raise Mismatch(name)
 
     return read
 
 
-def _union(kinds: tuple[Any, ...], where: Location) -> Reader:
+def _union_reader(kinds: tuple[Any, ...], place: AnnotationPlace) -> Reader:
     """Return what takes the first type that fits; with one type and None, errors lead into that."""
     others = [kind for kind in kinds if kind is not type(None)]
-    readers = [reader_of(kind, where) for kind in others]
+    readers = [reader_of(kind, place) for kind in others]
     takes_none = len(others) < len(kinds)
-    name = " or ".join(type_name(kind) for kind in kinds)
+    name = " or ".join(map(type_name, kinds))
 
     def read(value: Json) -> Any:
         if value is None and takes_none:
             return None
         if len(readers) == 1:
             return readers[0](value)
-        for each in readers:
+        for read_one in readers:
             try:
-                return each(value)
+                return read_one(value)
             except Mismatch:
                 continue
         raise Mismatch(name)

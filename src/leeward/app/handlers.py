@@ -1,39 +1,53 @@
-"""A handler: a function of the user's, what it is for, and how it is called."""
+"""A handler: a function of the user's, what it is for, and one run of it.
+
+A delivery goes in, an answer comes out; all platforms share it. A run reads no environment and
+sends nothing; the time comes from the platform's clock.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property
-from types import CoroutineType, FunctionType
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from types import CoroutineType
+from typing import TYPE_CHECKING, Any
 
+from leeward.app.answers import (
+    Answer,
+    Failure,
+    InvalidInput,
+    Problem,
+    encode_value,
+    failure_answer,
+    failure_of,
+    out_of_time,
+    refusal_answer,
+)
 from leeward.app.context import Context, Function, call_within
-from leeward.app.decoding import decoder_of, same
-from leeward.app.objects import ObjectPrefix, document_of
-from leeward.app.problem import InvalidInput
-from leeward.app.signatures import IDEMPOTENCY
-from leeward.app.triggers import Input, Kind, Message, ObjectEvent
-from leeward.envelope import BY_GROUP
-from leeward.errors import ConfigError, InvalidRequest
-from leeward.json_text import Undecodable, decode
+from leeward.app.decoding import decoder_of, read_json, return_as_is
+from leeward.app.mismatch import Reader
+from leeward.app.process import wait_for
+from leeward.app.signatures import IDEMPOTENCY, is_plain, parameters_of
+from leeward.app.triggers import (
+    Delivery,
+    Input,
+    Kind,
+    Message,
+    ObjectEvent,
+    ObjectPrefix,
+    Platform,
+    object_document,
+)
+from leeward.envelope import BY_GROUP, BY_TARGET, NOT_RECOGNISED
+from leeward.errors import ConfigError, InvalidRequest, OutcomeUnknown, Ran
+from leeward.logs import Fact, failure_facts, log_event
+from leeward.text import class_name
 from leeward.values import Effect, Event, Json
 from leeward.watching import OBJECT_PUTS
 
 if TYPE_CHECKING:
-    from leeward.app.clients import Clients
+    from leeward.app.process import Clients
 
-_POSITIONAL: Final = (0, 1)
-_KEYWORD: Final = 3
-"""Kinds of parameters, as `inspect` numbers them."""
-
-Reader = Callable[[Any], Any]
-
-
-class Parameter(NamedTuple):
-    """A parameter that is filled by position; without an annotation it takes anything."""
-
-    name: str
-    annotation: Any
+LOGGER = "leeward.app"
 
 
 class Handler:
@@ -44,8 +58,8 @@ class Handler:
         kind: what it is for.
         is_call: it is for calls.
         function: the user's.
-        prepare: makes what the handlers of the app share, unless that is done; returns whether this
-            is the first run of one in this process.
+        prepare: makes what the handlers of the app share, unless it is there; returns whether this
+            is their first run in this process.
         clients: of the app, or None.
         effect: what running it again would do.
         timeout: seconds that it may take, or None.
@@ -54,14 +68,14 @@ class Handler:
         bus: of a subscriber.
         type: of its events; None for every type.
         queue: of a handler of messages.
-        schedule: when it runs, as a crontab has it: five fields, in UTC.
-        queued: of a function: it takes queued calls, too. Of a handler of objects: what tells of
-            them comes through a queue of the handler's name.
+        schedule: when it runs, as in a crontab: five fields, in UTC.
+        queued: of a function: it takes queued calls, too. Of a handler of objects: notifications
+            come through a queue of the handler's name.
         bucket: of a handler of objects.
         prefix: with which their keys begin; empty for all.
-        writes: where it puts objects, as places of `leeward.app.objects`.
+        writes: where it puts objects, as `leeward.app.checks.prefixes_of` reads it.
         scans: the table that it reads whole, by its logical name, for the rights of a template.
-        telemetry: what runs of it are told to, or None.
+        telemetry: observes its runs, or None.
     """
 
     def __init__(
@@ -121,6 +135,13 @@ class Handler:
         finally:
             OBJECT_PUTS.reset(token)
 
+    def _call(self, given: Any, context: Context) -> Any:
+        arguments = (given, context)[: len(self._parameters)]
+        returned = call_within(context, self.function, *arguments)
+        if type(returned) is CoroutineType:
+            return call_within(context, wait_for, returned)
+        return returned
+
     def takes(self, event: Event) -> bool:
         """Return whether it takes an event, by the event's type; only a subscriber looks at it."""
         return self.kind is not Kind.EVENT or self.type in (None, event.type)
@@ -138,15 +159,6 @@ class Handler:
                 field="name",
             )
 
-    def _call(self, given: Any, context: Context) -> Any:
-        arguments = (given, context)[: self._takes]
-        returned = call_within(context, self.function, *arguments)
-        if type(returned) is not CoroutineType:
-            return returned
-        from leeward.app.event_loop import wait_for
-
-        return call_within(context, wait_for, returned)
-
     def read(self, given: Input) -> tuple[Json, Any]:
         """Return an input as JSON, and as the function's annotation wants it.
 
@@ -158,70 +170,66 @@ class Handler:
                 return None, given
             given = given.body
         if isinstance(given, bytes):
-            payload = _decoded(given)
+            payload = read_json(given) if given else None
             return payload, self._reader(payload)
         if isinstance(given, Event):
             return given.data, given if self._is_raw else self._reader(given.data)
         if isinstance(given, ObjectEvent):
-            return document_of(given), given
+            return object_document(given), given
         return given.isoformat(), given
 
     def check(self) -> None:
         """Check that it can be called, and that its annotation can be read into.
 
         Raises:
-            ConfigError: it takes too many parameters, or an annotation makes no sense.
+            ConfigError: it takes too many parameters, or its annotation cannot be read into.
         """
-        _ = self._takes, self._reader
+        _ = self._parameters, self._reader
 
     @cached_property
-    def _takes(self) -> int:
-        """How many arguments it gets by position: input and context, at most."""
-        return min(2, len(self._parameters))
-
-    @cached_property
-    def _parameters(self) -> list[Parameter]:
-        plain = _plain_parameters(self.function)
-        if plain is not None:
-            return plain
-        from inspect import signature
-
+    def _parameters(self) -> tuple[str, ...]:
+        """The names of the parameters for input and context; at most these two."""
         try:
-            found = signature(self.function).parameters.values()
-        except (TypeError, ValueError):  # some built-ins do not tell
-            return [Parameter("input", Any)]
-        positional = [each for each in found if each.kind in _POSITIONAL]
-        needed = [each for each in positional[2:] if each.default is each.empty]
-        needed += [each for each in found if each.kind == _KEYWORD and each.default is each.empty]
+            positional, keyword, defaults, _ = parameters_of(self.function)
+        except (TypeError, ValueError):  # some built-ins have no signature
+            return ("input",)
+        needed = [name for name in (*positional[2:], *keyword) if name not in defaults]
         if needed:
             raise ConfigError(
-                f"{self._where} needs {needed[0].name!r} besides its input and its context; "
+                f"{self._where} needs {needed[0]!r} besides its input and its context; "
                 "give that a default"
             )
-        return [
-            Parameter(each.name, Any if each.annotation is each.empty else each.annotation)
-            for each in positional
-        ]
+        return positional[:2]
 
     @cached_property
     def _annotation(self) -> Any:
-        """What the input is annotated with, resolved."""
+        """What the input is annotated with, resolved; `Any` where it is not annotated."""
         if not self._parameters:
             return Any
-        parameter = self._parameters[0]
-        if not isinstance(parameter.annotation, str):
-            return parameter.annotation
+        name = self._parameters[0]
+        if is_plain(self.function):
+            annotation = self.function.__annotations__.get(name, Any)
+        else:
+            from inspect import signature
+
+            try:
+                parameter = signature(self.function).parameters[name]
+            except (TypeError, ValueError):
+                return Any
+            annotation = Any if parameter.annotation is parameter.empty else parameter.annotation
+        if not isinstance(annotation, str):
+            return annotation
         from types import SimpleNamespace
         from typing import get_type_hints
 
         scope = getattr(_innermost(self.function), "__globals__", {})
         # Of this one alone: the context's annotation may be imported for type checkers only.
-        alone = SimpleNamespace(__annotations__={"input": parameter.annotation})
+        alone = SimpleNamespace(__annotations__={"input": annotation})
         try:
             return get_type_hints(alone, scope)["input"]
         except Exception as error:
             raise ConfigError(
-                f"the annotation of {parameter.name!r} of {self._where} cannot be resolved "
+                f"the annotation of {name!r} of {self._where} cannot be resolved "
                 f"({type(error).__name__}); define or import it in the handler's module"
             ) from error
 
@@ -235,14 +243,14 @@ class Handler:
     @cached_property
     def _reader(self) -> Reader:
         if self._is_raw or self.kind in (Kind.SCHEDULE, Kind.OBJECT):
-            return same
+            return return_as_is
         if self._annotation is Context:
             raise ConfigError(f"{self._where} takes its context second; give it an input first")
         return decoder_of(self._annotation, self._where)
 
     @property
     def is_shared(self) -> bool:
-        """Whether one table recognises its keys on all clouds: it is an idempotent function so."""
+        """Whether it is an idempotent function with one table for all clouds."""
         own = getattr(self.function, IDEMPOTENCY, None)
         return own is not None and own.function is self.function and own.scope == BY_GROUP
 
@@ -252,38 +260,118 @@ class Handler:
 
 
 def _innermost(function: Function) -> Function:
-    """Return what decorators stand before; `inspect` has the same, and costs much to load."""
+    """Return what decorators stand before; `inspect.unwrap` does the same, and loads slowly."""
     seen = {id(function)}
-    while (wrapped := getattr(function, "__wrapped__", None)) and id(wrapped) not in seen:
-        seen.add(id(wrapped))
-        function = wrapped
+    while (inner := getattr(function, "__wrapped__", None)) and id(inner) not in seen:
+        seen.add(id(inner))
+        function = inner
     return function
 
 
-def _plain_parameters(function: Function) -> list[Parameter] | None:
-    """Return the parameters of a plain function; None for whatever needs `inspect`.
+def answer(handler: Handler, delivery: Delivery, platform: Platform) -> Answer:
+    """Run `handler` once; whatever it raises is the answer.
 
-    That costs more to load than everything else that a small app needs.
+    Before the first run of an app in a process, what its handlers share is made.
     """
-    if type(function) is not FunctionType or hasattr(function, "__wrapped__"):
-        return None
-    code, annotations = function.__code__, function.__annotations__
-    count = code.co_argcount
-    if code.co_kwonlyargcount or count - len(function.__defaults__ or ()) > 2:
-        return None
-    return [Parameter(name, annotations.get(name, Any)) for name in code.co_varnames[:count]]
+    if handler.telemetry is None:
+        return _answer(handler, delivery, platform)
+    observed: Answer = handler.telemetry.observe(_answer, handler, delivery, platform)
+    return observed
 
 
-def _decoded(body: bytes) -> Json:
-    """Return the JSON of an input; what is empty is null.
-
-    Raises:
-        InvalidInput: it is not JSON.
-    """
-    if not body:
-        return None
+def _answer(handler: Handler, delivery: Delivery, platform: Platform) -> Answer:
+    clock = platform.clock
+    began, seconds = clock.monotonic(), delivery.seconds
+    if handler.timeout is not None:
+        seconds = min(seconds, handler.timeout)
+    if seconds <= 0:
+        return refusal_answer(out_of_time())
     try:
-        return decode(body)
-    except Undecodable:
-        flaw = InvalidInput("$", "JSON in UTF-8")
-    raise flaw
+        is_cold = handler.prepare()
+        payload, given = handler.read(delivery.input)
+    except InvalidInput as error:
+        return refusal_answer(error)
+    except BaseException as error:  # noqa: BLE001 - what an app shares is made by code of its own
+        return failure_answer(failure_of(error, (), "no"))
+    context = Context(
+        handler.name,
+        delivery.idempotency_key,
+        delivery.attempt,
+        began + seconds,
+        clock,
+        call_id=delivery.call_id,
+        provider=platform.provider,
+        region=platform.region,
+        trace=delivery.trace,
+        headers=delivery.headers,
+        principal=delivery.principal,
+        clients=handler.clients,
+        payload=payload,
+        cold_start=is_cold,
+    )
+    try:
+        returned = handler.call(given, context)
+    except BaseException as error:  # noqa: BLE001 - its end, by SystemExit too, is the answer
+        failure = _failure(error, handler, context)
+        attempt, retries = delivery.attempt, handler.retries
+        if attempt is not None and retries is not None and attempt > retries:
+            failure = failure._replace(retryable=False)
+        return failure_answer(failure, _dedup(handler, context))
+    try:
+        # Only a call gets what its handler returns.
+        body = encode_value(returned, platform.answer_bytes) if handler.is_call else b"null"
+        return Answer(body, None, _dedup(handler, context))
+    except BaseException as error:  # noqa: BLE001 - the value is the user's, its class may raise
+        return failure_answer(failure_of(error, (Exception,), "yes"), _dedup(handler, context))
+
+
+def _failure(error: BaseException, handler: Handler, context: Context) -> Failure:
+    """Judge what a handler has raised; where its class raises, too, nothing is known of it.
+
+    There may be effects that the handler did not announce.
+    """
+    ran: Ran = "maybe"
+    try:
+        if isinstance(error, Problem) and error.ran is not None:
+            ran = error.ran
+        elif isinstance(error, OutcomeUnknown):
+            ran = "yes" if error.executed else "maybe"
+        elif context.did_nothing and context.guard is handler.function:
+            ran = "no"
+        return failure_of(error, handler.final, ran)
+    except Exception:  # noqa: BLE001 - somebody else's class: what a property does
+        return Failure(class_name(error), 500, None, None, True, None, "maybe", error)
+
+
+def _dedup(handler: Handler, context: Context) -> str | None:
+    """Return what the answer says of repeated keys.
+
+    What an idempotent function says holds for it alone: where it is only a part of the handler, the
+    word of the handler's author counts.
+    """
+    is_whole = context.guard is None or context.guard is handler.function
+    if context.dedup is not None and (is_whole or context.dedup == NOT_RECOGNISED):
+        return context.dedup
+    return BY_TARGET if handler.effect is Effect.KEYED else None
+
+
+def log_failure(handler: Handler, delivery: Delivery, result: Answer) -> None:
+    """Log that a run has failed: names, ids, classes, places, and nothing of what it was given."""
+    failure = result.failure
+    if failure is None:
+        return
+    facts: dict[str, Fact] = {
+        "function": handler.name,
+        "kind": handler.kind.name.lower(),
+        "call_id": delivery.call_id,
+        "attempt": delivery.attempt,
+        "error": failure.type,
+        "reason": failure.reason,
+        "ran": failure.ran,
+    }
+    if failure.cause is not None and not isinstance(failure.cause, InvalidInput):
+        facts |= failure_facts(failure.cause)
+    if failure.retryable:
+        log_event(LOGGER, "warning", "handler_failed", **facts)
+    else:
+        log_event(LOGGER, "error", "handler_failed", **facts)

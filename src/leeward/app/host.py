@@ -1,35 +1,39 @@
 """An app on one platform: which handler a delivery is for, and its run. The runtimes share it.
 
 A deployment has a name: the variable ``LEEWARD_FUNCTION``, else what its platform calls it. If that
-is a handler's name, the deployment is for this handler alone, and nothing that a caller sends makes
-it anything else. A deployment of another name is for all handlers: the route of a request, the type
-of an event, the name of a queue or of a schedule says which.
+is a handler's name, the deployment is for this handler alone, and nothing that a caller sends
+changes that. A deployment of another name is for all handlers: the route of a request, the type of
+an event, the name of a queue or of a schedule selects one.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final, NamedTuple
 
-from leeward.app.answers import Answer, failed
+from leeward.app.answers import Answer, InvalidInput, Problem, refusal_answer
 from leeward.app.app import App
-from leeward.app.core import answer, log_failure
-from leeward.app.handlers import Handler
-from leeward.app.objects import object_key
-from leeward.app.problem import InvalidInput, Problem, refused
-from leeward.app.triggers import Delivery, Kind, Message, ObjectEvent, Platform
-from leeward.app.warm import TooSoon
-from leeward.envelope import NO_FUNCTION
+from leeward.app.handlers import Handler, answer, log_failure
+from leeward.app.process import TooSoon
+from leeward.app.triggers import Delivery, Kind, Message, ObjectEvent, Platform, object_key
+from leeward.envelope import NO_FUNCTION, UNBOUND, answer_headers, sent_in
 from leeward.logs import failure_facts, log_event
-from leeward.text import class_name, join_key
+from leeward.masking import masked
+from leeward.text import class_name
 from leeward.values import Event
-
-if TYPE_CHECKING:
-    from datetime import datetime
 
 FUNCTION: Final = "LEEWARD_FUNCTION"
 """The variable that says which handler a deployment is for."""
+
+WARM_PATH: Final = "/_leeward/warm"
+"""A request for it keeps an instance warm; no handler is run."""
+
+HEALTH_PATH: Final = "/health"
+"""A request for it returns whether an instance can take calls; no handler is run."""
+
+HEALTH: Final = "leeward-health"
+"""The name of a deployment that answers health checks alone: anybody may call it."""
 
 LOGGER = "leeward.app"
 
@@ -47,9 +51,9 @@ class Host:
         self.platform = platform
         self._named = os.environ.get(FUNCTION, "")
         if app.json_logs:
-            from leeward.app.json_logs import set_up
+            from leeward.app.telemetry import write_logs_as_json
 
-            set_up(app.name, platform.logs)
+            write_logs_as_json(app.name, platform.logs)
 
     def own(self, platform_name: str | None) -> Handler | None:
         """Return the one handler that this deployment is for; None if it is for all.
@@ -60,14 +64,17 @@ class Host:
         handlers = self.app.handlers
         return handlers.get(self._named) or handlers.get(platform_name or "")
 
-    def routed(self, path: str) -> Handler | None:
+    def function_at(self, path: str) -> Handler | None:
         """Return the function that the last part of a path names."""
         handler = self.app.handlers.get(path.rstrip("/").rpartition("/")[2])
         return handler if handler is not None and handler.is_call else None
 
+    def _handlers(self, kind: Kind) -> list[Handler]:
+        return [handler for handler in self.app.handlers.values() if handler.kind is kind]
+
     def has_bus(self, bus: str | None) -> bool:
         """Return whether a handler subscribes to a bus of this name."""
-        return any(each.bus == bus for each in self._handlers(Kind.EVENT))
+        return any(handler.bus == bus for handler in self._handlers(Kind.EVENT))
 
     def subscribers(self, event: Event, bus: str | None) -> Sequence[Handler]:
         """Return who takes an event.
@@ -78,19 +85,19 @@ class Host:
             event: the event.
             bus: what the platform calls the bus; None where it does not say.
         """
-        takers = [each for each in self._handlers(Kind.EVENT) if each.takes(event)]
-        return [each for each in takers if each.bus == bus] if self.has_bus(bus) else takers
+        takers = [handler for handler in self._handlers(Kind.EVENT) if handler.takes(event)]
+        return [taker for taker in takers if taker.bus == bus] if self.has_bus(bus) else takers
 
     def queue_handler(self, queue: str) -> Handler | None:
         """Return who handles the messages of a queue.
 
         That is its handler, or the function, or the handler of objects, of its name.
         """
-        for each in self.app.handlers.values():
-            if each.kind is Kind.MESSAGE and each.queue == queue:
-                return each
-        found = self.app.handlers.get(queue)
-        return found if found is not None and found.kind in (Kind.CALL, Kind.OBJECT) else None
+        for handler in self._handlers(Kind.MESSAGE):
+            if handler.queue == queue:
+                return handler
+        named = self.app.handlers.get(queue)
+        return named if named is not None and named.kind in (Kind.CALL, Kind.OBJECT) else None
 
     def object_handlers(self, bucket: str | None) -> list[Handler]:
         """Return who takes objects of a bucket, whatever the beginning of their keys.
@@ -99,36 +106,35 @@ class Host:
         None there are no handlers.
         """
         known = [] if bucket is None else self._handlers(Kind.OBJECT)
-        named = [each for each in known if each.bucket == bucket]
-        is_only = len({each.bucket for each in known}) == 1 and not self.has_bus(bucket)
+        named = [handler for handler in known if handler.bucket == bucket]
+        is_only = len({handler.bucket for handler in known}) == 1 and not self.has_bus(bucket)
         return known if not named and is_only else named
 
-    def wanted(
+    def read_objects(
         self, read: Callable[[Any], list[ObjectEvent] | None], document: Any
     ) -> list[ObjectEvent] | None:
-        """Return the objects that a document tells of, if one is in a bucket that a handler takes.
+        """Return the objects in a document, if one is in a bucket that a handler takes.
 
-        None for anything else, and where it makes no sense: whoever takes it says so.
+        None for anything else, and where the document is wrong: whoever takes it reports that.
         """
         try:
             events = read(document) or []
         except InvalidInput:
             return None
-        return events if any(self.object_handlers(each.bucket) for each in events) else None
+        return events if any(self.object_handlers(event.bucket) for event in events) else None
 
     def schedule_handler(self, name: str) -> Handler | None:
         """Return the handler of a schedule, by what the platform calls the schedule."""
         known = self._handlers(Kind.SCHEDULE)
-        for each in known:
-            if each.name == name:
-                return each
+        for handler in known:
+            if handler.name == name:
+                return handler
         return known[0] if len(known) == 1 else None
 
     def run(self, handler: Handler, delivery: Delivery) -> Answer:
         """Run a handler, and log a failure."""
         result = answer(handler, delivery, self.platform)
-        if result.failure is not None:
-            log_failure(handler, delivery, result)
+        log_failure(handler, delivery, result)
         return result
 
     def publish(
@@ -139,10 +145,10 @@ class Host:
         bus: str | None = None,
         bucket: str | None = None,
     ) -> Answer | None:
-        """Let all who take an event have it; return the first failure, None if there is none.
+        """Run all handlers that take an event; return the first failure, None if there is none.
 
-        After a failure the others have it all the same: it is delivered again, to all of them, and
-        each recognises by its key what it has handled. An event of a type that nobody takes is
+        A failure does not keep the others from it: it is delivered again, to all of them, and each
+        recognises by its key what it has handled. An event of a type that nobody takes is
         acknowledged; one of a bus of which the app has no handler is not.
 
         Args:
@@ -153,36 +159,27 @@ class Host:
             bucket: of an event about an object, such as its deletion.
         """
         handlers = [own] if own is not None else self.subscribers(event, bus)
-        is_told = self.has_bus(bus)  # by the bus itself: then it is for subscribers alone
+        is_on_bus = self.has_bus(bus)  # then it is for subscribers alone
         handlers = [
-            each
-            for each in handlers
-            if each.takes(event) and (each.kind is Kind.EVENT or not is_told)
+            handler
+            for handler in handlers
+            if handler.takes(event) and (handler.kind is Kind.EVENT or not is_on_bus)
         ]
         if not handlers:
             facts = {"type": event.type, "bus": bus, "call_id": delivery.call_id}
-            if own is None and not self._has_handlers_of(bus, bucket):
+            is_known = bool(self._handlers(Kind.EVENT)) if bus is None else is_on_bus
+            if own is None and not is_known and not self.object_handlers(bucket):
                 log_event(LOGGER, "error", "bus_without_handler", **facts)
                 return self.no_function()
             log_event(LOGGER, "warning", "event_without_handler", **facts)
         clock = self.platform.clock
         ends = clock.monotonic() + delivery.seconds
-        results = [
-            self.run(each, delivery._replace(input=event, seconds=ends - clock.monotonic()))
-            for each in handlers
+        answers = [
+            self.run(handler, delivery._replace(input=event, seconds=ends - clock.monotonic()))
+            for handler in handlers
         ]
-        bad = [each for each in results if each.failure is not None]
-        # One that may be tried again comes first: the others will not hinder it.
-        return min(bad, key=_is_final, default=None)
-
-    def _has_handlers_of(self, bus: str | None, bucket: str | None) -> bool:
-        """Return whether a handler is for a bus, for any if that is None, or for a bucket."""
-        if self.object_handlers(bucket):
-            return True
-        return bool(self._handlers(Kind.EVENT)) if bus is None else self.has_bus(bus)
-
-    def _handlers(self, kind: Kind) -> list[Handler]:
-        return [each for each in self.app.handlers.values() if each.kind is kind]
+        # A failure that may be tried again comes first: the others will not hinder it.
+        return min((bad for bad in answers if bad.failure), key=_is_final, default=None)
 
     def hand_over(
         self, own: Handler | None, events: Sequence[ObjectEvent], delivery: Delivery
@@ -194,7 +191,7 @@ class Host:
 
         Args:
             own: the one handler that they are for, which knows their bucket by its own name; None
-                if each is for whoever takes it.
+                if each object is for whoever takes it.
             events: the objects; none of a deletion, say, or of a store's own test.
             delivery: how they have come.
         """
@@ -205,32 +202,32 @@ class Host:
         ends = clock.monotonic() + delivery.seconds
         for event in events:
             takers = [own] if own is not None else self.object_handlers(event.bucket)
-            takers = [each for each in takers if event.key.startswith(each.prefix)]
+            takers = [handler for handler in takers if event.key.startswith(handler.prefix)]
             if not takers:
                 log_event(LOGGER, "warning", "object_without_handler", call_id=delivery.call_id)
-            for each in takers:
-                named = event._replace(bucket=each.bucket or event.bucket)
+            for handler in takers:
+                named = event._replace(bucket=handler.bucket or event.bucket)
                 one = delivery._replace(
                     input=named,
                     idempotency_key=object_key(named),
                     seconds=ends - clock.monotonic(),
                 )
-                answer = self.run(each, one)
+                answer = self.run(handler, one)
                 if answer.failure is not None:
-                    bad.append((each, answer))
-        return min(bad, key=lambda each: _is_final(each[1]), default=None)
+                    bad.append((handler, answer))
+        return min(bad, key=lambda failed: _is_final(failed[1]), default=None)
 
     def warm_up_early(self) -> bool:
         """Make what the app shares before it is needed, and return whether it is there.
 
-        What fails is logged, and made again later; not in the next seconds, for anybody may ask how
-        an instance is.
+        A failure is logged, and it is tried again later; not in the next seconds, for anybody may
+        ask for the health of an instance.
         """
         try:
             self.app.warm_up_if_due(self.platform.clock.monotonic)
         except TooSoon:
             return False
-        except BaseException as error:  # noqa: BLE001 - told by the first call, which tries again
+        except BaseException as error:  # noqa: BLE001 - reported by the first call, which tries again
             facts = failure_facts(error)
             log_event(LOGGER, "warning", "warm_up_failed", error=class_name(error), **facts)
             return False
@@ -245,31 +242,112 @@ class Host:
     def no_function(self) -> Answer:
         """Return the answer to a call of a function that is not in the app."""
         problem = Problem("there is no such function here", status=404, reason=NO_FUNCTION)
-        return failed(refused(problem))
+        return refusal_answer(problem)
 
 
 def _is_final(answer: Answer) -> bool:
     return answer.failure is not None and not answer.failure.retryable
 
 
-def tick_time(handler: Handler, told: object, now: float) -> datetime:
-    """Return the time for which a schedule runs: the platform's word, else the last it was due.
+class HttpRequest(NamedTuple):
+    """A request, on whatever platform it comes.
+
+    Attributes:
+        method: in upper case.
+        path: without query.
+        headers: names in lower case, one value for each.
+        body: its bytes.
+        principal: who has sent it, as the platform has checked; None where it has not.
+    """
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: bytes
+    principal: str | None = None
+
+    def __repr__(self) -> str:
+        return masked(self, "method path")
+
+
+class HttpAnswer(NamedTuple):
+    """An answer, for the platform to send."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes = b""
+
+    def __repr__(self) -> str:
+        return masked(self, "status")
+
+
+def headers_of(pairs: Iterable[tuple[Any, Any]]) -> dict[str, str]:
+    """Return the texts among headers, or attributes, by name in lower case.
+
+    Of several with one name, all values.
+    """
+    headers: dict[str, str] = {}
+    for name, value in pairs:
+        if isinstance(name, str) and isinstance(value, str):
+            key = name.lower()
+            headers[key] = f"{headers[key]}, {value}" if key in headers else value
+    return headers
+
+
+def http_answer(answer: Answer, mark: str = UNBOUND) -> HttpAnswer:
+    """Return an answer in the form of HTTP, with the mark that its request asks for."""
+    return HttpAnswer(answer.status, answer.headers(mark), answer.body)
+
+
+def answer_upkeep(host: Host, request: HttpRequest) -> HttpAnswer | None:
+    """Answer a request that keeps the instance warm, or asks for its health.
+
+    Return None for any other request, unless the deployment is named `HEALTH`. It is healthy if
+    what the app shares can be made.
+    """
+    path = request.path.rstrip("/")
+    if request.method != "GET" or not path.endswith((WARM_PATH, HEALTH_PATH)):
+        return http_answer(host.no_function()) if os.environ.get(FUNCTION) == HEALTH else None
+    is_up = host.warm_up_early()
+    if is_up and path.endswith(WARM_PATH):
+        return HttpAnswer(204, answer_headers())
+    headers = (
+        *answer_headers(),
+        ("content-type", "application/json"),
+        ("cache-control", "no-store"),
+    )
+    if is_up:
+        return HttpAnswer(200, headers, b'{"status":"ok"}')
+    return HttpAnswer(503, headers, b'{"status":"failing"}')
+
+
+def serve(
+    host: Host, handler: Handler | None, request: HttpRequest, call_id: str, seconds: float
+) -> HttpAnswer:
+    """Answer a call of a function.
 
     Args:
-        handler: of the schedule.
-        told: by the platform, as text, or None.
-        now: Unix seconds. A timer may be early by a moment, so a second is allowed for that.
+        host: with the app.
+        handler: the function; None if the request names no function.
+        request: with the payload as its body, in JSON.
+        call_id: the platform's id of this run.
+        seconds: until the platform stops waiting; the caller may wait less, never more.
     """
-    from datetime import UTC, datetime
-
-    from leeward.app.schedules import last_time, time_told
-
-    found = time_told(told)
-    if found is not None or handler.schedule is None:
-        return found or datetime.fromtimestamp(now, UTC)
-    return last_time(handler.schedule, datetime.fromtimestamp(now + 1, UTC))
-
-
-def event_key(event: Event) -> str:
-    """Return by what an event is recognised: the same for each delivery, on every cloud."""
-    return join_key(event.source or "", event.id or "")
+    sent = sent_in(request.headers)
+    if handler is None or not handler.is_call:
+        return http_answer(host.no_function(), sent.mark)
+    if request.method != "POST":
+        problem = Problem("functions are called with POST", status=405, reason="method")
+        refusal = http_answer(refusal_answer(problem), sent.mark)
+        return refusal._replace(headers=(*refusal.headers, ("allow", "POST")), body=b"")
+    delivery = Delivery(
+        request.body,
+        call_id,
+        sent.idempotency_key or "",
+        seconds if sent.seconds is None else min(seconds, sent.seconds),
+        None,
+        sent.traceparent,
+        request.headers,
+        request.principal,
+    )
+    return http_answer(host.run(handler, delivery), sent.mark)

@@ -1,7 +1,7 @@
-"""The kit of a runtime: what it needs of the function side, and of the rooms below that.
+"""The kit of a runtime: what it needs of the function side, and of the rooms below.
 
-A runtime of an adapter imports this, the vocabulary, and nothing else of leeward. Names load on
-first use: a function that gets one kind of events starts without the rest.
+A runtime of an adapter imports this, the vocabulary, and nothing else of leeward. What only some
+events need loads on first use: a function that gets one kind of events starts without the rest.
 """
 
 from __future__ import annotations
@@ -9,55 +9,62 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
+from leeward.app.answers import (
+    RESPONSE_TOO_LARGE,
+    Answer,
+    Failure,
+    InvalidInput,
+    Problem,
+    failure_answer,
+    failure_of,
+    refusal_answer,
+)
+from leeward.app.app import App
+from leeward.app.checks import check_queues
+from leeward.app.context import Context
+from leeward.app.handlers import Handler
+from leeward.app.host import (
+    HEALTH,
+    HEALTH_PATH,
+    Host,
+    HttpAnswer,
+    HttpRequest,
+    answer_upkeep,
+    headers_of,
+    http_answer,
+    serve,
+)
+from leeward.app.runtimes import Ran
+from leeward.app.traces import trace_ids
+from leeward.app.triggers import (
+    Delivery,
+    Kind,
+    LogStyle,
+    Message,
+    ObjectEvent,
+    Platform,
+    event_key,
+    parse_time,
+)
+from leeward.clock import SystemClock
+from leeward.entropy import new_id
+from leeward.json_text import Undecodable, decode, encode
+from leeward.text import join_key
+
 if TYPE_CHECKING:
     from leeward import otel
-    from leeward.app.answers import Answer, failed
-    from leeward.app.app import App
-    from leeward.app.checks import check_queues
-    from leeward.app.context import Context
     from leeward.app.dead_letters import (
-        ATTRIBUTE,
         DeadLetters,
         Letter,
         Perform,
-        checked_queues,
+        dead_letter_names,
         dead_letters_at,
+        fails_as_one,
     )
-    from leeward.app.events import event_in_headers, event_of, events_in, is_event
-    from leeward.app.handlers import Handler
-    from leeward.app.host import Host, event_key, tick_time
-    from leeward.app.http import (
-        HEALTH,
-        HEALTH_PATH,
-        HttpAnswer,
-        HttpRequest,
-        delivery_of,
-        headers_of,
-        http_answer,
-        serve,
-        upkeep,
-    )
-    from leeward.app.problem import (
-        RESPONSE_TOO_LARGE,
-        Failure,
-        InvalidInput,
-        Problem,
-        failure_of,
-        refused,
-    )
-    from leeward.app.schedules import parse_schedule, time_told
-    from leeward.app.settling import fails_as_one
-    from leeward.app.traces import trace_ids
-    from leeward.app.trial import Ran
-    from leeward.app.triggers import Delivery, Kind, LogStyle, Message, ObjectEvent, Platform
-    from leeward.clock import SystemClock
-    from leeward.entropy import new_id
-    from leeward.json_text import Undecodable, decode, encode
-    from leeward.logs import log_event
-    from leeward.text import join_key
+    from leeward.app.events import event_of, events_in, is_event
+    from leeward.app.schedules import parse_schedule, tick_time
 
 __all__ = [
-    "ATTRIBUTE",
     "HEALTH",
     "HEALTH_PATH",
     "RESPONSE_TOO_LARGE",
@@ -83,69 +90,46 @@ __all__ = [
     "Ran",
     "SystemClock",
     "Undecodable",
+    "answer_upkeep",
     "check_queues",
-    "checked_queues",
+    "dead_letter_names",
     "dead_letters_at",
     "decode",
-    "delivery_of",
     "encode",
-    "event_in_headers",
     "event_key",
     "event_of",
     "events_in",
-    "failed",
     "fails_as_one",
+    "failure_answer",
     "failure_of",
     "headers_of",
     "http_answer",
     "is_event",
     "join_key",
-    "log_event",
     "new_id",
     "otel",
     "parse_schedule",
-    "refused",
+    "parse_time",
+    "refusal_answer",
     "serve",
     "tick_time",
-    "time_told",
     "trace_ids",
-    "upkeep",
 ]
 
-_NAMES: Final = {
-    "leeward.app.answers": "Answer failed",
-    "leeward.app.app": "App",
-    "leeward.app.checks": "check_queues",
-    "leeward.app.context": "Context",
+_LAZY: Final = {
     "leeward.app.dead_letters": (
-        "ATTRIBUTE DeadLetters Letter Perform checked_queues dead_letters_at"
+        "DeadLetters Letter Perform dead_letter_names dead_letters_at fails_as_one"
     ),
-    "leeward.app.events": "event_in_headers event_of events_in is_event",
-    "leeward.app.handlers": "Handler",
-    "leeward.app.host": "Host event_key tick_time",
-    "leeward.app.http": (
-        "HEALTH HEALTH_PATH HttpAnswer HttpRequest delivery_of headers_of http_answer serve upkeep"
-    ),
-    "leeward.app.problem": "RESPONSE_TOO_LARGE Failure InvalidInput Problem failure_of refused",
-    "leeward.app.schedules": "parse_schedule time_told",
-    "leeward.app.settling": "fails_as_one",
-    "leeward.app.traces": "trace_ids",
-    "leeward.app.trial": "Ran",
-    "leeward.app.triggers": "Delivery Kind LogStyle Message ObjectEvent Platform",
-    "leeward.clock": "SystemClock",
-    "leeward.entropy": "new_id",
-    "leeward.json_text": "Undecodable decode encode",
-    "leeward.logs": "log_event",
-    "leeward.text": "join_key",
+    "leeward.app.events": "event_of events_in is_event",
+    "leeward.app.schedules": "parse_schedule tick_time",
 }
-"""What there is, by the module that has it; modules themselves are not among them."""
-
-_MODULES: Final = {name: module for module, names in _NAMES.items() for name in names.split()}
+"""The names that load on first use, by module; `otel` is a module itself."""
 
 
 def __getattr__(name: str) -> Any:
     if name == "otel":
         return import_module("leeward.otel")
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_MODULES[name]), name)
+    for module, names in _LAZY.items():
+        if name in names.split():
+            return getattr(import_module(module), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

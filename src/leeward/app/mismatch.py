@@ -1,4 +1,4 @@
-"""JSON that does not fit: the path to it, and the type that belongs there.
+"""JSON that is not of its type: the path to it, and the type that belongs there.
 
 Keys of the input that no annotation names are shown as ``[...]``, for they are input, too.
 """
@@ -6,7 +6,7 @@ Keys of the input that no annotation names are shown as ``[...]``, for they are 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, get_args, get_origin
 
 from leeward.values import Json
 
@@ -16,16 +16,15 @@ Reader: TypeAlias = Callable[[Json], Any]
 KEY: Final = "[...]"
 """Stands in a path for a key that is part of the input."""
 
-
 MOST: Final = 20
-"""Places of one input that are told."""
+"""Places of one input that are reported."""
 
 
 class Mismatch(Exception):
     """JSON that is not of its type; `steps` lead to it, the innermost first.
 
     Attributes:
-        others: what else of the same input is not.
+        others: what else of the same input does not fit.
     """
 
     def __init__(self, expected: str, *, missing: bool = False) -> None:
@@ -37,8 +36,8 @@ class Mismatch(Exception):
 
     def inside(self, step: str) -> Mismatch:
         """Return itself, with one more step on the way to it and to the others."""
-        for each in (self, *self.others):
-            each.steps.append(step)
+        for mismatch in (self, *self.others):
+            mismatch.steps.append(step)
         return self
 
     @property
@@ -47,27 +46,24 @@ class Mismatch(Exception):
         return "".join(["$", *reversed(self.steps)])
 
 
-def together(flaws: Iterable[Mismatch]) -> Mismatch:
-    """Return the first of some flaws, and the rest as its others."""
-    first, *rest = [one for each in flaws for one in (each, *each.others)]
+def join_mismatches(mismatches: Iterable[Mismatch]) -> Mismatch:
+    """Return the first of some mismatches, and the rest as its others."""
+    first, *rest = [one for outer in mismatches for one in (outer, *outer.others)]
     first.others = rest[: MOST - 1]
     return first
 
 
 def type_name(annotation: Any) -> str:
     """Return a type as a sender of JSON reads it."""
-    from typing import get_args, get_origin
-
     names = {list: "array", tuple: "array", dict: "object", type(None): "null"}
     origin = get_origin(annotation)
     if annotation in names or origin in names:
         return names.get(annotation) or names[origin]
     if origin is not None and get_args(annotation):
-        parts = [
-            type_name(each) if isinstance(each, type) else short_name(each)
-            for each in get_args(annotation)
-        ]
-        return " or ".join(parts)
+        return " or ".join(
+            type_name(part) if isinstance(part, type) else short_name(part)
+            for part in get_args(annotation)
+        )
     return short_name(annotation)
 
 

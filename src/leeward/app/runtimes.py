@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeAlias, cast
 
 from leeward.entrypoints import all_entry_points, entry_points
 from leeward.errors import ConfigError
 from leeward.logs import import_flaw
+from leeward.masking import masked
+from leeward.values import Json
+
+if TYPE_CHECKING:
+    from leeward.app.handlers import Handler
+    from leeward.app.triggers import Delivery
 
 GROUP: Final = "leeward.runtimes"
 TRIALS: Final = "leeward.trials"
@@ -23,26 +29,25 @@ def runtime_of(platform: str, group: str = GROUP) -> Runtime:
     Raises:
         ConfigError: no installed package offers it, several do, or it cannot be loaded.
     """
-    found = [each for each in entry_points(group) if each.name == platform]
-    found = found or [each for each in all_entry_points(group) if each.name == platform]
-    if not found:
-        known = sorted({each.name for each in all_entry_points(group)})
+    points = [point for point in entry_points(group) if point.name == platform]
+    points = points or [point for point in all_entry_points(group) if point.name == platform]
+    if not points:
+        known = sorted({point.name for point in all_entry_points(group)})
         raise ConfigError(
             f"no installed adapter has a runtime {platform!r}; "
             f"known here: {', '.join(known) or 'none'}; install the adapter of that name"
         )
-    if len(found) > 1:
-        packages = ", ".join(sorted(each.distribution for each in found))
+    if len(points) > 1:
+        packages = ", ".join(sorted(point.distribution for point in points))
         raise ConfigError(f"several packages offer the runtime {platform!r} ({packages})")
     try:
-        loaded: Any = found[0].load()
+        runtime: Any = points[0].load()
     except ImportError as error:
         raise ConfigError(
-            f"the runtime {platform!r} ({found[0].value}) cannot be loaded "
+            f"the runtime {platform!r} ({points[0].value}) cannot be loaded "
             f"({import_flaw(error)}); install or update what it needs"
         ) from error
-    runtime: Runtime = loaded
-    return runtime
+    return cast("Runtime", runtime)
 
 
 def check_options(platform: str, names: Iterable[str], where: str) -> None:
@@ -54,10 +59,41 @@ def check_options(platform: str, names: Iterable[str], where: str) -> None:
     from inspect import signature
 
     parameters = signature(runtime_of(platform)).parameters.values()
-    known = sorted(each.name for each in parameters if each.kind is each.KEYWORD_ONLY)
+    known = sorted(known.name for known in parameters if known.kind is known.KEYWORD_ONLY)
     for name in names:
         if name not in known:
             raise ConfigError(
                 f"{where}: the runtime of {platform} has no option {name!r}; "
                 f"known: {', '.join(known)}"
             )
+
+
+class Ran(NamedTuple):
+    """The result of a run, as the platform would see it.
+
+    Attributes:
+        value: of a call, what was returned.
+        error_type: class of the failure; None for a success.
+        error_message: what the caller may read of it.
+        again: the platform would deliver it again.
+    """
+
+    value: Json = None
+    error_type: str | None = None
+    error_message: str | None = None
+    again: bool = False
+
+    def __repr__(self) -> str:
+        return masked(self, "error_type again")
+
+    @property
+    def failed(self) -> bool:
+        """Return whether it has failed."""
+        return self.error_type is not None or self.again
+
+
+class Trial(Protocol):
+    """A runtime without its platform, which an adapter has for tests."""
+
+    def run(self, handler: Handler, delivery: Delivery) -> Ran:
+        """Put a delivery into the platform's own form, run it, and read the answer."""

@@ -1,7 +1,7 @@
 """When a schedule is due: five fields as in a crontab, in UTC.
 
-Only what every cloud's schedules can say is taken: numbers, ``*``, lists, ranges and steps; and not
-a day of the month together with a day of the week, which clouds combine differently.
+Only what every cloud understands is taken: numbers, ``*``, lists, ranges and steps; and not a day
+of the month together with a day of the week, which clouds combine differently.
 """
 
 from __future__ import annotations
@@ -9,9 +9,13 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
+from leeward.app.triggers import parse_time
 from leeward.errors import ConfigError
+
+if TYPE_CHECKING:
+    from leeward.app.handlers import Handler
 
 _FIELDS: Final = (
     ("minute", 0, 59),
@@ -91,15 +95,18 @@ def last_time(text: str, before: datetime) -> datetime:
     raise ConfigError(f"the schedule {text!r} is never due; correct its day and its month")
 
 
-def time_told(text: object) -> datetime | None:
-    """Return the time that a platform names for a run, in UTC; None if it names none."""
-    if not isinstance(text, str):
-        return None
-    try:
-        found = datetime.fromisoformat(text)
-        return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
-    except (ValueError, OverflowError):  # such as midnight of the year 1, further east
-        return None
+def tick_time(handler: Handler, named: object, now: float) -> datetime:
+    """Return the time for which a schedule runs: what the platform names, else when it was due.
+
+    Args:
+        handler: of the schedule.
+        named: by the platform, as text, or None.
+        now: Unix seconds. A timer may be early by a moment, so a second is allowed for that.
+    """
+    time = parse_time(named)
+    if time is not None or handler.schedule is None:
+        return time or datetime.fromtimestamp(now, UTC)
+    return last_time(handler.schedule, datetime.fromtimestamp(now + 1, UTC))
 
 
 @lru_cache(maxsize=256)
@@ -121,10 +128,7 @@ def parse_schedule(text: str) -> Schedule:
             "combine differently; leave one of them '*'"
         )
     return Schedule(
-        *(
-            _values(field, name, first, last)
-            for field, (name, first, last) in zip(fields, _FIELDS, strict=True)
-        )
+        *(_values(field, *limits) for field, limits in zip(fields, _FIELDS, strict=True))
     )
 
 
@@ -137,7 +141,7 @@ def _is_day(schedule: Schedule, moment: datetime) -> bool:
 
 
 def _values(field: str, name: str, first: int, last: int) -> frozenset[int]:
-    found: set[int] = set()
+    values: set[int] = set()
     for part in field.split(","):
         match = _PART.fullmatch(part)
         if match is None:
@@ -147,5 +151,5 @@ def _values(field: str, name: str, first: int, last: int) -> frozenset[int]:
         step = int(match[3] or 1)
         if not (first <= begin <= end <= last and step):
             raise ConfigError(f"{name} of a schedule is {part!r}; it goes from {first} to {last}")
-        found.update(range(begin, end + 1, step))
-    return frozenset(found)
+        values.update(range(begin, end + 1, step))
+    return frozenset(values)

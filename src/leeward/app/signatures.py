@@ -1,7 +1,4 @@
-"""What a plain function says of itself, without `inspect`: that costs more than a small app does.
-
-Any other callable is left to that.
-"""
+"""What a function says of itself. Plain functions need no `inspect`, which loads slowly."""
 
 from __future__ import annotations
 
@@ -22,12 +19,14 @@ class Parameters(NamedTuple):
     """The parameters of a function.
 
     Attributes:
-        names: in their order, those by keyword last.
-        defaults: of those that have one.
+        positional: names of those that are filled by position, in their order.
+        keyword: names of those that are given by keyword only.
+        defaults: by name.
         takes_any: it takes any number of arguments besides.
     """
 
-    names: tuple[str, ...]
+    positional: tuple[str, ...]
+    keyword: tuple[str, ...]
     defaults: dict[str, Any]
     takes_any: bool
 
@@ -47,7 +46,7 @@ class Idempotency(NamedTuple):
 
 
 IDEMPOTENCY: Final = "leeward_idempotency"
-"""The attribute with that of a function."""
+"""The attribute of a function that has its `Idempotency`."""
 
 
 def is_coroutine_function(function: object) -> bool:
@@ -60,25 +59,34 @@ def is_coroutine_function(function: object) -> bool:
     return iscoroutinefunction(function)
 
 
+def is_plain(function: object) -> bool:
+    """Return whether `function` is a function that no decorator stands before."""
+    return type(function) is FunctionType and not hasattr(function, "__wrapped__")
+
+
 def parameters_of(function: Callable[..., Any]) -> Parameters:
-    """Return the parameters of a function, those of what decorators stand before."""
-    if type(function) is not FunctionType or hasattr(function, "__wrapped__"):
-        return _by_inspect(function)
-    code = function.__code__
-    names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
-    values = function.__defaults__ or ()
-    positional = names[code.co_argcount - len(values) : code.co_argcount]
-    defaults = dict(zip(positional, values, strict=True)) | (function.__kwdefaults__ or {})
-    return Parameters(names, defaults, bool(code.co_flags & (_ANY_POSITIONAL | _ANY_NAMED)))
+    """Return the parameters of a function, those of the inner one where decorators stand before it.
 
-
-def _by_inspect(function: Callable[..., Any]) -> Parameters:
+    Raises:
+        TypeError, ValueError: some built-ins have no signature.
+    """
+    if is_plain(function):
+        code = function.__code__
+        positional = code.co_varnames[: code.co_argcount]
+        keyword = code.co_varnames[code.co_argcount :][: code.co_kwonlyargcount]
+        values = function.__defaults__ or ()
+        with_default = positional[len(positional) - len(values) :]
+        defaults = dict(zip(with_default, values, strict=True)) | (function.__kwdefaults__ or {})
+        takes_any = bool(code.co_flags & (_ANY_POSITIONAL | _ANY_NAMED))
+        return Parameters(positional, keyword, defaults, takes_any)
     from inspect import Parameter, signature
 
-    found = signature(function).parameters.values()
+    parameters = signature(function).parameters.values()
+    by_position = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
     several = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
     return Parameters(
-        tuple(each.name for each in found if each.kind not in several),
-        {each.name: each.default for each in found if each.default is not Parameter.empty},
-        any(each.kind in several for each in found),
+        tuple(known.name for known in parameters if known.kind in by_position),
+        tuple(known.name for known in parameters if known.kind is Parameter.KEYWORD_ONLY),
+        {known.name: known.default for known in parameters if known.default is not known.empty},
+        any(known.kind in several for known in parameters),
     )

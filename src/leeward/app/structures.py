@@ -1,127 +1,260 @@
-"""Types whose attributes have names: dataclasses, `NamedTuple` and `TypedDict`, read from objects.
+"""Types whose attributes have names, read from JSON objects.
 
-`models` has those of libraries.
+Dataclasses, `NamedTuple` and `TypedDict` are read here. Classes of msgspec and pydantic read JSON
+themselves: they are known by what they have, and never imported. The texts of their errors hold the
+input, so only paths and types are taken out of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, TypeAlias
+import re
+import sys
+from collections.abc import Callable, Collection, Iterable, Mapping
+from types import UnionType
+from typing import (
+    Any,
+    Final,
+    NamedTuple,
+    NotRequired,
+    Required,
+    TypeAlias,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+    is_typeddict,
+)
 
-from leeward.app.mismatch import Mismatch, Reader, together, type_name
+from leeward.app.mismatch import KEY, MOST, Mismatch, Reader, join_mismatches, type_name
 from leeward.errors import ConfigError
 from leeward.values import Json
 
-if TYPE_CHECKING:
-    from leeward.app.decoding import Location
 
-ReaderOf: TypeAlias = Callable[[Any, "Location"], Reader]
+class AnnotationPlace(NamedTuple):
+    """Where an annotation stands.
+
+    Attributes:
+        name: such as ``Order.total of the function handler 'pay'``.
+        handler: the last part of that.
+        readers: of the classes with attributes that the handler's annotation leads to, so far.
+    """
+
+    name: str
+    handler: str
+    readers: dict[type, Reader]
+
+
+ReaderOf: TypeAlias = Callable[[Any, AnnotationPlace], Reader]
 """Returns what reads a type: `leeward.app.decoding.reader_of`, for the types of attributes."""
 
 
-def structure_reader(kind: type, where: Location, reader_of: ReaderOf) -> Reader | None:
+def structure_reader(kind: type, place: AnnotationPlace, reader_of: ReaderOf) -> Reader | None:
     """Return what reads `kind` from an object; None if it has no named attributes."""
-    readers = where.readers
+    readers = place.readers
     if kind in readers:
 
         def read(value: Json) -> Any:
-            return readers[kind](value)  # which is made by then: a class may hold itself
+            return readers[kind](value)  # made by then: a class may hold itself
 
         return read
-    readers[kind] = _refusing  # until it is made, just now
-    made = _made(kind, where, reader_of)
-    readers[kind] = made or _refusing
-    return made
+
+    def refuse(value: Json) -> Any:
+        raise Mismatch("object")
+
+    readers[kind] = refuse  # until it is made, just now
+    reader = _new_reader(kind, place, reader_of)
+    readers[kind] = reader or refuse
+    return reader
 
 
-def _refusing(value: Json) -> Any:
-    raise Mismatch("object")
-
-
-def _made(kind: type, where: Location, reader_of: ReaderOf) -> Reader | None:
-    from typing import is_typeddict
+def _new_reader(kind: Any, place: AnnotationPlace, reader_of: ReaderOf) -> Reader | None:
+    if hasattr(kind, "__struct_fields__"):
+        return _struct_reader(kind)
+    if hasattr(kind, "model_validate"):
+        return _model_reader(kind)
 
     def read_as(name: str, hint: Any) -> Reader:
-        return reader_of(hint, where.at(kind, name))
+        return reader_of(hint, place._replace(name=f"{kind.__name__}.{name} of {place.handler}"))
 
     if is_typeddict(kind):
-        return _object(kind, _hints(kind, where), _required_keys(kind), dict, read_as)
+        return _object_reader(kind, dict, _hints(kind, place), _required_keys(kind), read_as)
     if issubclass(kind, tuple) and hasattr(kind, "_fields"):
-        hints = {name: _hints(kind, where).get(name, Any) for name in kind._fields}
-        optional: Mapping[str, Any] = kind._field_defaults  # type: ignore[attr-defined]
-        return _object(kind, hints, frozenset(hints) - optional.keys(), kind, read_as)
+        known = _hints(kind, place)
+        hints = {name: known.get(name, Any) for name in kind._fields}
+        required = hints.keys() - kind._field_defaults.keys()
+        return _object_reader(kind, kind, hints, required, read_as)
     if hasattr(kind, "__dataclass_fields__"):
         from dataclasses import MISSING, fields
 
-        known = _hints(kind, where)
-        taken = [each for each in fields(kind) if each.init]
-        needed = [
-            each.name
-            for each in taken
-            if each.default is MISSING and each.default_factory is MISSING
-        ]
-        hints = {each.name: known[each.name] for each in taken}
-        return _object(kind, hints, frozenset(needed), kind, read_as)
-    from leeward.app.models import model_reader
-
-    return model_reader(kind)
+        known = _hints(kind, place)
+        taken = [field for field in fields(kind) if field.init]
+        hints = {field.name: known[field.name] for field in taken}
+        required = {
+            field.name
+            for field in taken
+            if field.default is MISSING and field.default_factory is MISSING
+        }
+        return _object_reader(kind, kind, hints, required, read_as)
+    return None
 
 
-def _required_keys(kind: Any) -> frozenset[str]:
+def _hints(kind: type, place: AnnotationPlace) -> dict[str, Any]:
+    try:
+        return get_type_hints(kind)
+    except Exception as error:  # an annotation is code, and may raise anything
+        raise ConfigError(
+            f"{place.handler}: the annotations of {kind.__name__} cannot be resolved "
+            f"({type(error).__name__}); import what they name in its module"
+        ) from error
+
+
+def _object_reader(
+    kind: type,
+    make: Callable[..., Any],
+    hints: Mapping[str, Any],
+    required: Collection[str],
+    read_as: Callable[[str, Any], Reader],
+) -> Reader:
+    """Return what reads an object."""
+    readers = {name: read_as(name, hint) for name, hint in hints.items()}
+
+    def read(value: Json) -> Any:
+        if type(value) is not dict:
+            raise Mismatch("object")
+        attributes = {}
+        flaws: list[Mismatch] = []
+        for name, read_attribute in readers.items():
+            if name in value:
+                try:
+                    attributes[name] = read_attribute(value[name])
+                except Mismatch as error:
+                    flaws.append(error.inside(f".{name}"))
+            elif name in required:
+                flaws.append(Mismatch(type_name(hints[name]), missing=True).inside(f".{name}"))
+        if flaws:
+            raise join_mismatches(flaws)
+        try:
+            return make(**attributes)
+        except Exception:  # noqa: BLE001 - the class's own check, whose text may hold the input
+            flaw = Mismatch(kind.__name__)
+        raise flaw
+
+    return read
+
+
+def _required_keys(kind: Any) -> set[str]:
     """Return the keys that a `TypedDict` needs; it does not know where annotations are text."""
-    from typing import NotRequired, Required, get_origin, get_type_hints
-
     required = set(kind.__required_keys__)
     for name, hint in get_type_hints(kind, include_extras=True).items():
         if get_origin(hint) is NotRequired:
             required.discard(name)
         elif get_origin(hint) is Required:
             required.add(name)
-    return frozenset(required)
+    return required
 
 
-def _hints(kind: type, where: Location) -> dict[str, Any]:
-    from typing import get_type_hints
+_WHERE: Final = r" - at `(\$[\w.\[\]]*)`$"
+_EXPECTED: Final = r"^Expected `([\w.| ]{1,80})`((?: of length)? (?:>=|<=|>|<) -?[\d.]{1,20})?"
+_MISSING: Final = r"^Object missing required field `(\w+)`"
+"""Parts of msgspec's messages: https://jcristharif.com/msgspec/usage.html#validation"""
 
-    try:
-        return get_type_hints(kind)
-    except Exception as error:  # an annotation is code, and may raise anything
-        raise ConfigError(
-            f"{where.handler}: the annotations of {kind.__name__} cannot be resolved "
-            f"({type(error).__name__}); import what they name in its module"
-        ) from error
+_INVALID: Final = {
+    "Invalid enum value": "one of its values",
+    "Invalid RFC3339": "a time as RFC 3339 has it",
+    "Invalid UUID": "a UUID",
+    "Invalid base64": "base64",
+    "Object contains unknown field": "without further fields",
+    "Expected `str` matching regex": "str of its pattern",
+}
+"""How messages of msgspec begin, and what belongs there."""
 
 
-def _object(
-    kind: type,
-    hints: Mapping[str, Any],
-    required: frozenset[str],
-    make: Callable[..., Any],
-    read_as: Callable[[str, Any], Reader],
-) -> Reader:
-    """Return what reads an object."""
-    readers = [(name, read_as(name, hint), name in required) for name, hint in hints.items()]
+def _struct_reader(kind: type) -> Reader:
+    msgspec = sys.modules["msgspec"]
 
     def read(value: Json) -> Any:
-        if type(value) is not dict:
-            raise Mismatch("object")
-        found = {}
-        flaws: list[Mismatch] = []
-        for name, each, needed in readers:
-            if name in value:
-                try:
-                    found[name] = each(value[name])
-                except Mismatch as error:
-                    flaws.append(error.inside(f".{name}"))
-            elif needed:
-                absent = Mismatch(type_name(hints[name]), missing=True)
-                flaws.append(absent.inside(f".{name}"))
-        if flaws:
-            raise together(flaws)
         try:
-            return make(**found)
-        except Exception:  # noqa: BLE001 - the class's own check, whose text may hold the input
-            flaw = Mismatch(kind.__name__)
-        raise flaw
+            return msgspec.convert(value, kind)
+        except msgspec.ValidationError as error:
+            flaws = [_struct_mismatch(str(error), kind.__name__)]
+        raise join_mismatches(_struct_flaws(value, kind, msgspec) or flaws)
 
     return read
+
+
+def _struct_flaws(value: Json, kind: Any, msgspec: Any) -> list[Mismatch]:
+    """Return the flaws of each field by itself: of a whole, msgspec reports only the first."""
+    flaws: list[Mismatch] = []
+    if type(value) is not dict:
+        return flaws
+    for field in msgspec.structs.fields(kind):
+        name = field.encode_name
+        if name not in value:
+            if field.required:
+                flaws.append(Mismatch(type_name(field.type), missing=True).inside(f".{name}"))
+            continue
+        try:
+            msgspec.convert(value[name], field.type)
+        except msgspec.ValidationError as error:
+            is_struct = hasattr(field.type, "__struct_fields__")
+            inner = _struct_flaws(value[name], field.type, msgspec) if is_struct else []
+            inner = inner or [_struct_mismatch(str(error), kind.__name__)]
+            flaws += [flaw.inside(f".{name}") for flaw in inner]
+    return flaws
+
+
+def _struct_mismatch(text: str, name: str) -> Mismatch:
+    known = [expected for begin, expected in _INVALID.items() if text.startswith(begin)]
+    if missing := re.match(_MISSING, text):
+        mismatch = Mismatch(f"what {name} has there", missing=True).inside(f".{missing[1]}")
+    elif known:
+        mismatch = Mismatch(known[0])
+    else:
+        expected = re.match(_EXPECTED, text)
+        mismatch = Mismatch(f"{expected[1]}{expected[2] or ''}" if expected else f"as {name} says")
+    where = re.search(_WHERE, text)
+    return mismatch.inside(where[1][1:] if where else "")
+
+
+def _model_reader(kind: Any) -> Reader:
+    def read(value: Json) -> Any:
+        try:
+            return kind.model_validate(value)
+        except Exception as error:
+            if not hasattr(error, "errors"):
+                raise
+            reports = error.errors(include_input=False, include_url=False, include_context=False)
+        raise join_mismatches(_model_mismatch(report, kind) for report in reports[:MOST])
+
+    return read
+
+
+def _model_mismatch(report: Any, kind: Any) -> Mismatch:
+    code = str(report["type"])
+    expected = f"valid ({code})" if re.fullmatch(r"\w{1,64}", code) else "valid"
+    mismatch = Mismatch(expected, missing=code == "missing")
+    mismatch.steps.extend(reversed(list(_model_steps(report["loc"], kind))))
+    return mismatch
+
+
+def _model_steps(location: Iterable[Any], kind: Any) -> Iterable[str]:
+    """Yield a path; what is not the name of a field is a key of the input, and not shown."""
+    for part in location:
+        fields: Mapping[Any, Any] = getattr(kind, "model_fields", {})
+        arguments = [kind for kind in get_args(kind) if kind is not type(None)]
+        if isinstance(part, int):
+            yield f"[{part}]"
+            kind = arguments[0] if arguments else None
+            continue
+        field = fields.get(part) or next(
+            (field for field in fields.values() if getattr(field, "alias", None) == part), None
+        )
+        if field is None:
+            yield KEY
+            kind = arguments[-1] if arguments else None
+            continue
+        yield f".{part}"
+        kind = field.annotation
+        others = [inner for inner in get_args(kind) if inner is not type(None)]
+        if get_origin(kind) in (Union, UnionType) and len(others) == 1:
+            kind = others[0]  # of ``X | None``

@@ -1,21 +1,28 @@
-"""Spans and metrics of handlers, through the API of OpenTelemetry.
+"""What observers get of an app: spans and metrics, and logs as JSON with one schema on every cloud.
 
-``App(otel=True)`` switches it on; without that nothing of OpenTelemetry is loaded. Whoever deploys
-the app chooses the SDK and the exporters, as OpenTelemetry's own documentation says.
+``App(otel=True)`` makes spans and metrics through the API of OpenTelemetry; without that nothing of
+it is loaded. Whoever deploys the app chooses the SDK and the exporters, as OpenTelemetry's own
+documentation says. ``App(json_logs=True)`` writes logs as JSON in a cloud's runtime.
 
-Nothing of an input is in them: no payload, no key,
-no id of an event, and of an error its class.
+Nothing of an input is in them: no payload, no key, no id of an event. Of an error they have the
+class, and logs the places in the code.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+import logging
+import sys
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from time import perf_counter
 from typing import Any, Final
 
 from leeward.app.answers import Answer
+from leeward.app.context import Context, current
 from leeward.app.handlers import Handler
-from leeward.app.triggers import Delivery, Kind, Message, Platform
+from leeward.app.traces import trace_ids
+from leeward.app.triggers import Delivery, Kind, LogStyle, Message, Platform
 from leeward.otel import (
     ATTEMPT,
     CLOUD_PROVIDER,
@@ -32,6 +39,7 @@ from leeward.otel import (
     INVOKE_SECONDS,
     MESSAGING_NAME,
     MESSAGING_TYPE,
+    SERVICE,
     load,
     traceparent_of,
 )
@@ -49,9 +57,13 @@ TRIGGERS: Final = {
 _CONSUMED: Final = (Kind.EVENT, Kind.MESSAGE, Kind.OBJECT)
 
 FLUSH_SECONDS: Final = 2.0
-"""What an exporter gets before a platform may stand still, at most, and half of the time left."""
+"""The most that an exporter gets before a platform may stop the process; at most half of the time
+left."""
 
-Answering = Callable[[Handler, Delivery, Platform], Answer]
+LONGEST_TRACE: Final = 50
+"""Places in the code, the innermost ones."""
+
+Run = Callable[[Handler, Delivery, Platform], Answer]
 
 
 class Telemetry:
@@ -69,34 +81,30 @@ class Telemetry:
         self._is_ready = False
         self._is_warm = False
 
-    def observe(
-        self, answering: Answering, handler: Handler, delivery: Delivery, platform: Platform
-    ) -> Answer:
-        """Run a handler by `answering`, in a span; count it, and how long it took."""
+    def observe(self, run: Run, handler: Handler, delivery: Delivery, platform: Platform) -> Answer:
+        """Run a handler in a span; count it, and how long it took."""
         if not self._is_ready:
             self._prepare()
         is_cold, self._is_warm = not self._is_warm, True
         began = perf_counter()
+        kinds = self._api.trace.SpanKind
         with self._api.tracer.start_as_current_span(
             handler.name,
             context=self._api.parent_of(delivery.trace),
-            kind=self._kind_of(handler),
+            kind=kinds.CONSUMER if handler.kind in _CONSUMED else kinds.SERVER,
             attributes=_attributes(handler, delivery, platform, is_cold),
             record_exception=False,
             set_status_on_exception=False,
         ) as span:
-            found = answering(
-                handler,
-                delivery._replace(trace=traceparent_of(span) or delivery.trace),
-                platform,
-            )
-            if found.failure is not None:
-                span.set_attribute(ERROR, found.failure.type)
+            trace = traceparent_of(span) or delivery.trace
+            answer = run(handler, delivery._replace(trace=trace), platform)
+            if answer.failure is not None:
+                span.set_attribute(ERROR, answer.failure.type)
                 span.set_status(self._api.failed)
-        self._count(handler, found, perf_counter() - began, is_cold)
+        self._count(handler, answer, perf_counter() - began, is_cold)
         if platform.flush:
             self._flush(min(FLUSH_SECONDS, delivery.seconds / 2))
-        return found
+        return answer
 
     def _prepare(self) -> None:
         self._api = load()
@@ -107,23 +115,19 @@ class Telemetry:
         self._durations = meter.create_histogram(INVOKE_SECONDS, "s")
         self._is_ready = True
 
-    def _kind_of(self, handler: Handler) -> Any:
-        kinds = self._api.trace.SpanKind
-        return kinds.CONSUMER if handler.kind in _CONSUMED else kinds.SERVER
-
-    def _count(self, handler: Handler, found: Answer, seconds: float, is_cold: bool) -> None:
+    def _count(self, handler: Handler, answer: Answer, seconds: float, is_cold: bool) -> None:
         """Count a run; successful ones alone are invocations, as the conventions have it."""
-        told = {FAAS_NAME: handler.name, FAAS_TRIGGER: TRIGGERS[handler.kind]}
-        if found.failure is None:
-            self._invocations.add(1, told)
+        attributes = {FAAS_NAME: handler.name, FAAS_TRIGGER: TRIGGERS[handler.kind]}
+        if answer.failure is None:
+            self._invocations.add(1, attributes)
         else:
-            self._errors.add(1, {**told, ERROR: found.failure.type})
+            self._errors.add(1, {**attributes, ERROR: answer.failure.type})
         if is_cold:
-            self._cold_starts.add(1, told)
-        self._durations.record(seconds, told)
+            self._cold_starts.add(1, attributes)
+        self._durations.record(seconds, attributes)
 
     def _flush(self, seconds: float) -> None:
-        """Let exporters finish: after the answer, the platform may stand still."""
+        """Let exporters finish: after the answer, the platform may stop the process."""
         api = self._api
         for provider in (api.trace.get_tracer_provider(), api.metrics.get_meter_provider()):
             flush = getattr(provider, "force_flush", None)
@@ -134,7 +138,7 @@ class Telemetry:
 def _attributes(
     handler: Handler, delivery: Delivery, platform: Platform, is_cold: bool
 ) -> dict[str, str | int | bool]:
-    found: dict[str, str | int | bool] = {
+    attributes: dict[str, str | int | bool] = {
         FAAS_NAME: handler.name,
         FAAS_TRIGGER: TRIGGERS[handler.kind],
         FAAS_ID: delivery.call_id,
@@ -142,13 +146,113 @@ def _attributes(
         CLOUD_PROVIDER: platform.cloud or platform.provider,
     }
     if platform.region is not None:
-        found[CLOUD_REGION] = platform.region
+        attributes[CLOUD_REGION] = platform.region
     given = delivery.input
     if isinstance(given, Event):
-        found[EVENT_TYPE] = given.type
+        attributes[EVENT_TYPE] = given.type
     if isinstance(given, Message):
-        found[MESSAGING_TYPE] = "process"
-        found[MESSAGING_NAME] = given.queue
+        attributes[MESSAGING_TYPE] = "process"
+        attributes[MESSAGING_NAME] = given.queue
     if delivery.attempt is not None:
-        found[ATTEMPT] = delivery.attempt
-    return found
+        attributes[ATTEMPT] = delivery.attempt
+    return attributes
+
+
+_RECORD: Final = {*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"}
+"""What every record has."""
+
+
+def write_logs_as_json(service: str, style: LogStyle) -> None:
+    """Let the root logger write JSON; records of INFO and above, unless it says otherwise.
+
+    The handlers that a cloud's runtime has put on the root logger stay, with another formatter,
+    because their lines carry more than text; without any, lines go to the standard output.
+    """
+    root = logging.getLogger()
+    if not root.handlers:
+        root.addHandler(logging.StreamHandler(sys.stdout))
+    formatter = JsonFormatter(service, style)
+    for handler in root.handlers:
+        handler.setFormatter(formatter)
+    if root.level in (logging.NOTSET, logging.WARNING):
+        root.setLevel(logging.INFO)
+
+
+class JsonFormatter(logging.Formatter):
+    """Writes a record as one line of JSON.
+
+    Args:
+        service: the name of the app.
+        style: of the cloud.
+    """
+
+    def __init__(self, service: str, style: LogStyle) -> None:
+        super().__init__()
+        self._service = service
+        self._cloud_style = style
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Write a record. What JSON does not have is written as its class alone."""
+        try:
+            message = record.getMessage()
+        except (TypeError, ValueError, KeyError):  # its arguments do not fit the text
+            message = str(record.msg)
+        time = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        line: dict[str, Any] = {
+            "severity": record.levelname,
+            "level": record.levelname,
+            "message": message,
+            self._cloud_style.time: time.replace("+00:00", "Z"),
+            "logger": record.name,
+            SERVICE: self._service,
+        }
+        context = current()
+        if context is not None:
+            line |= _context_fields(context)
+            line |= self._cloud_style.fields(context)
+        if isinstance(record.args, Mapping):
+            line |= {f"leeward.{name}": _json_of(value) for name, value in record.args.items()}
+        for name, value in vars(record).items():
+            if name not in _RECORD:  # the `extra` of a log call
+                line[f"extra.{name}" if name in line else name] = _json_of(value)
+        if record.exc_info and record.exc_info[0] is not None:
+            line["exception.type"] = record.exc_info[0].__name__
+            line["exception.stacktrace"] = _places(record.exc_info[2])
+        return json.dumps(line, ensure_ascii=False, default=_class_of, allow_nan=False)
+
+
+def _context_fields(context: Context) -> Mapping[str, Any]:
+    fields: dict[str, Any] = {
+        FAAS_NAME: context.function,
+        FAAS_ID: context.call_id,
+        FAAS_COLD: context.cold_start,
+        CLOUD_REGION: context.region,
+    }
+    if context.attempt is not None:
+        fields[ATTEMPT] = context.attempt
+    ids = trace_ids(context.trace)
+    if ids is not None:
+        fields |= {"trace_id": ids.trace, "span_id": ids.span}
+    return fields
+
+
+def _places(trace: Any) -> list[str]:
+    """Return where an error came from, the outermost place first; no text, and no line of code."""
+    places: list[str] = []
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        places.append(f"{code.co_filename}:{trace.tb_lineno} {code.co_qualname}")
+        trace = trace.tb_next
+    return places[-LONGEST_TRACE:]
+
+
+def _json_of(value: object) -> object:
+    """Return what JSON can have of a value: all of it, or the name of its class."""
+    try:
+        return json.loads(json.dumps(value, default=_class_of, allow_nan=False))
+    except (TypeError, ValueError, RecursionError):
+        return _class_of(value)
+
+
+def _class_of(value: object) -> str:
+    return f"<{type(value).__name__}>"

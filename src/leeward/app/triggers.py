@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-from leeward.clock import Clock
 from leeward.masking import masked
-from leeward.values import NOTHING, Event
+from leeward.text import join_key
+from leeward.values import NOTHING, Event, Json
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
     from leeward.app.context import Context
+    from leeward.clock import Clock
 
 
 class Kind(Enum):
@@ -72,12 +73,32 @@ class ObjectEvent(NamedTuple):
     revision: str | None = None
 
 
+class ObjectPrefix(NamedTuple):
+    """The objects of a bucket whose keys begin with `prefix`."""
+
+    bucket: str
+    prefix: str
+
+    def __str__(self) -> str:
+        """Write it as users do."""
+        return f"{self.bucket}/{self.prefix}" if self.prefix else self.bucket
+
+    def covers(self, bucket: str, key: str) -> bool:
+        """Return whether an object is in it."""
+        return self.bucket == bucket and key.startswith(self.prefix)
+
+    def meets(self, other: ObjectPrefix) -> bool:
+        """Return whether an object could be in both."""
+        shorter, longer = sorted((self.prefix, other.prefix), key=len)
+        return self.bucket == other.bucket and longer.startswith(shorter)
+
+
 Input: TypeAlias = "bytes | Event | Message | ObjectEvent | datetime"
-"""Of a call its payload in JSON, of the others what it is about; of a schedule the time."""
+"""The payload of a call in JSON; an event, a message or an object; the time of a schedule."""
 
 
 class Delivery(NamedTuple):
-    """One run of one handler, as its trigger asks for it.
+    """One run of one handler, as a trigger asks for it.
 
     Attributes:
         input: of the kind that the handler is for.
@@ -124,7 +145,7 @@ class Platform(NamedTuple):
         clock: for deadlines.
         answer_bytes: the largest answer that it passes on; None for no limit.
         logs: how its logs are written, where an app wants JSON.
-        flush: it may stand still between two runs, so what is to be exported goes out before.
+        flush: it may stop the process between two runs, so telemetry is exported before.
         cloud: what OpenTelemetry calls the provider, where that is another name.
     """
 
@@ -135,3 +156,41 @@ class Platform(NamedTuple):
     logs: LogStyle = LogStyle()
     flush: bool = False
     cloud: str | None = None
+
+
+def event_key(event: Event) -> str:
+    """Return the idempotency key of an event: the same for each delivery, on every cloud."""
+    return join_key(event.source or "", event.id or "")
+
+
+def object_key(event: ObjectEvent) -> str:
+    """Return the idempotency key of a write of an object: the same for each notification."""
+    return join_key(f"{event.bucket}/{event.key}", event.version)
+
+
+def object_document(event: ObjectEvent) -> dict[str, Json]:
+    """Return an event as JSON."""
+    time = None if event.time is None else event.time.isoformat()
+    return {**event._asdict(), "time": time}
+
+
+def object_event_from(document: Mapping[str, Any]) -> ObjectEvent:
+    """Read what `object_document` has returned.
+
+    Raises:
+        TypeError: another program has written it.
+    """
+    return ObjectEvent(**{**document, "time": parse_time(document.get("time"))})
+
+
+def parse_time(text: object) -> datetime | None:
+    """Return the time that a platform names for a run, in UTC; None if it names none."""
+    if not isinstance(text, str):
+        return None
+    from datetime import UTC, datetime
+
+    try:
+        time = datetime.fromisoformat(text)
+        return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):  # such as midnight of the year 1, further east
+        return None

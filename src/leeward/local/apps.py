@@ -6,11 +6,9 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from leeward.app.app import App
-from leeward.app.core import answer
-from leeward.app.handlers import Handler
-from leeward.app.objects import event_from
-from leeward.app.settling import Step, next_step, ran_at_all
-from leeward.app.triggers import Delivery, Input, Kind, Message, Platform
+from leeward.app.dead_letters import MessageStep, next_step, ran_in_any_attempt
+from leeward.app.handlers import Handler, answer
+from leeward.app.triggers import Delivery, Input, Kind, Message, Platform, object_event_from
 from leeward.clock import Clock
 from leeward.delivery.dispatcher import AttemptFailed
 from leeward.delivery.rows import Delivery as Row
@@ -95,9 +93,9 @@ def deliver(handler: Handler, row: Row, deadline: float, clock: Clock) -> None:
         again = None if handler.retries is None else True
         raise AttemptFailed(
             failure.cause,
-            again=False if step is Step.DEAD_LETTER else again,
+            again=False if step is MessageStep.DEAD_LETTER else again,
             reason=failure.reason,
-            ran=ran_at_all(failure, None if row.unheard else row.attempt),
+            ran=ran_in_any_attempt(failure, None if row.unheard else row.attempt),
         )
 
 
@@ -107,7 +105,7 @@ def _input(handler: Handler, row: Row) -> Input:
     if handler.kind is Kind.SCHEDULE:
         return datetime.fromisoformat(decode(row.document))
     if handler.kind is Kind.OBJECT:
-        return event_from(decode(row.document))
+        return object_event_from(decode(row.document))
     body = row.document.encode()
     if handler.kind is Kind.MESSAGE:
         return Message(row.recipient.subscriber, str(row.id), body)

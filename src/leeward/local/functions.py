@@ -11,11 +11,9 @@ from typing import Any, TypeVar
 
 from leeward.adapter import Enqueue, Invoke, Result
 from leeward.adapter.repeats import failure_told, worth_of
-from leeward.app.answers import Answer, not_json, written
+from leeward.app.answers import NOT_JSON, Answer, Problem, encode_answer, not_json_problem
 from leeward.app.context import Context, Function, check_callable, run
-from leeward.app.core import answer
-from leeward.app.handlers import Handler
-from leeward.app.problem import NOT_JSON, Problem
+from leeward.app.handlers import Handler, answer
 from leeward.app.triggers import Delivery, Platform
 from leeward.clock import Clock
 from leeward.delivery.dispatcher import Accept
@@ -158,9 +156,9 @@ class Functions:
 
     def _over_the_wire(self, value: Any, name: str) -> Result[Json]:
         try:
-            return Result.ok(decode(written(value, self._limit)))
+            return Result.ok(decode(encode_answer(value, self._limit)))
         except Undecodable:
-            flaw = not_json(value)
+            flaw = not_json_problem(value)
         except Problem as problem:
             flaw = problem
         return Result(

@@ -18,8 +18,7 @@ from typing import Any
 from leeward.adapter import Call, Result
 from leeward.app.checks import check_free
 from leeward.app.handlers import Handler
-from leeward.app.objects import document_of, event_from, object_key
-from leeward.app.triggers import ObjectEvent
+from leeward.app.triggers import ObjectEvent, object_document, object_event_from, object_key
 from leeward.clock import Clock
 from leeward.delivery.dispatcher import Accept
 from leeward.delivery.rows import Delivery, Message, Recipient
@@ -95,7 +94,7 @@ class ObjectEvents:
         """Keep a row for each handler of an object that a process without handlers has put."""
         del deadline
         if self.is_due(row):
-            event = event_from(decode(row.document))
+            event = object_event_from(decode(row.document))
             self._accept(self._rows(event, self._takers(event.bucket, event.key)), PATIENCE)
 
     def _announce(self, connection: sqlite3.Connection, call: PutObject | DeleteObject) -> None:
@@ -130,12 +129,12 @@ class ObjectEvents:
         ]
 
     def _rows(self, event: ObjectEvent, names: Iterable[str]) -> list[Message]:
-        document, key = json.dumps(document_of(event)), object_key(event)
+        document, key = json.dumps(object_document(event)), object_key(event)
         return [Message(Recipient(OBJECT, name), None, key, document) for name in names]
 
     def is_due(self, row: Delivery) -> bool:
         """Return whether there is still an object that a row tells of."""
-        event = event_from(decode(row.document))
+        event = object_event_from(decode(row.document))
         found = self._objects.find(event.bucket, event.key, PATIENCE)
         return found is not None and found.write_id == event.version
 

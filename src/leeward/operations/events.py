@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from leeward import items
 from leeward.adapter import Call, Limits, Publish, Result
 from leeward.clock import Clock
-from leeward.cloudevents import Written, check, document_of, mint, write
+from leeward.cloudevents import WrittenEvent, check, document_of, mint, write
 from leeward.config import BusConfig, Config
 from leeward.entropy import new_id, new_ids
 from leeward.errors import InvalidRequest, PayloadTooLarge
@@ -95,7 +95,7 @@ class EventOperations:
 
 def complete(
     events: Sequence[Event], source: str, limits: OrderLimits, now: float
-) -> list[Written]:
+) -> list[WrittenEvent]:
     """Check every event and fill in what is None; the first wrong one is refused.
 
     `now` is Unix seconds.
@@ -133,7 +133,7 @@ def in_chunks(events: Sequence[Event], limits: Limits) -> list[tuple[Event, ...]
 
 def completed(
     event: Event, field: str, limits: OrderLimits, *, id: str, source: str, now: float
-) -> Written:
+) -> WrittenEvent:
     """Check one event, which the caller gave as `field`, and fill in what is None."""
     if not isinstance(event, Event):
         raise InvalidRequest(

@@ -12,7 +12,7 @@ Deployed(app, platform).call("send-receipt", {"order": "42"}).value
 
 from __future__ import annotations
 
-from leeward.app.trial import Ran
+from leeward.app.runtimes import Ran
 from leeward.testing.clock import FakeClock
 from leeward.testing.deployed import Deployed
 from leeward.testing.faults import Fault, FaultyDriver

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from leeward.app.app import App
-    from leeward.app.trial import Ran, Trial
+    from leeward.app.runtimes import Ran, Trial
 
 SECONDS = 30.0
 """Until the platform would stop a run."""
@@ -82,10 +82,10 @@ class Deployed:
         attributes: Mapping[str, str] = NOTHING,
     ) -> Ran:
         """Deliver a message to a handler of messages; what is not bytes goes as JSON."""
-        found = self._handler(handler, Kind.MESSAGE)
+        taker = self._handler(handler, Kind.MESSAGE)
         data = body if isinstance(body, bytes) else encode(body)
-        message = Message(found.queue or handler, "message-1", data, attributes)
-        return self._trial.run(found, Delivery(message, "call-1", "", SECONDS, attempt))
+        message = Message(taker.queue or handler, "message-1", data, attributes)
+        return self._trial.run(taker, Delivery(message, "call-1", "", SECONDS, attempt))
 
     def object(self, handler: str, key: str, *, size: int = 0, version: str = "1") -> Ran:
         """Let a handler have an object that was written into its bucket.
@@ -96,19 +96,19 @@ class Deployed:
             size: in bytes.
             version: of digits, which every cloud takes.
         """
-        found = self._handler(handler, Kind.OBJECT)
-        event = ObjectEvent(found.bucket or "", key, version, size, "etag")
-        return self._trial.run(found, Delivery(event, "call-1", "", SECONDS, 1))
+        taker = self._handler(handler, Kind.OBJECT)
+        event = ObjectEvent(taker.bucket or "", key, version, size, "etag")
+        return self._trial.run(taker, Delivery(event, "call-1", "", SECONDS, 1))
 
     def schedule(self, name: str, time: datetime) -> Ran:
-        """Run the handler of a schedule for a time, where the platform tells that time."""
-        found = self._handler(name, Kind.SCHEDULE)
-        return self._trial.run(found, Delivery(time, "call-1", "", SECONDS))
+        """Run the handler of a schedule for a time, where the platform passes it on."""
+        handler = self._handler(name, Kind.SCHEDULE)
+        return self._trial.run(handler, Delivery(time, "call-1", "", SECONDS))
 
     def _handler(self, name: str, kind: Kind) -> Handler:
         handler = self._app.handlers.get(name)
         if handler is None or handler.kind is not kind:
-            known = [each.name for each in self._app.handlers.values() if each.kind is kind]
+            known = [one.name for one in self._app.handlers.values() if one.kind is kind]
             raise ConfigError(
                 f"the app {self._app.name!r} has no {kind.value} handler {name!r}; "
                 f"known: {', '.join(known) or 'none'}"

@@ -1,12 +1,4 @@
-"""A driver that fails on demand, and keeps what it was asked.
-
-```python
-cloud = FaultyDriver(Local())
-cloud.fail(Fault.LOSE_ANSWER, times=1)      # the work is done, and the answer is lost
-with Client(cloud) as client:
-    ...
-```
-"""
+"""A driver that fails on demand, and records its calls."""
 
 from __future__ import annotations
 
@@ -65,7 +57,7 @@ _VERBS: Mapping[str, str] = {
     **{verb: verb for verb in OBJECT_VERBS | RUN_VERBS},
     "start_workflow": "start_run",
 }
-"""The client's methods and the calls of a driver (`leeward.calls`) to the verb of the call."""
+"""The verb of a call, by the client's method and by the call of a driver (`leeward.calls`)."""
 
 
 class _PlannedFault(NamedTuple):
@@ -111,13 +103,16 @@ class FaultyDriver(WrappingDriver):
         """
         if not isinstance(fault, Fault):
             raise ConfigError(f"fault must be a leeward.testing.Fault, not {fault!r}")
-        planned = _PlannedFault(fault, _checked_verb(verb), _checked_wait(retry_after))
-        count = _checked_times(times)
+        if times is not None and (type(times) is not int or times < 1):
+            raise ConfigError(
+                f"times must be 1 or more, or None for every attempt until heal(), not {times!r}"
+            )
+        planned = _PlannedFault(fault, _check_verb(verb), _check_wait(retry_after))
         with self._lock:
-            if count is None:
+            if times is None:
                 self._always[planned.verb] = planned
             else:
-                self._next.extend([planned] * count)
+                self._next.extend([planned] * times)
 
     @property
     def published(self) -> list[Event]:
@@ -165,7 +160,7 @@ def _answer(planned: _PlannedFault | None, result: Result[Any] | None) -> Result
     return _ANSWERS[planned.fault]._replace(retry_after=planned.retry_after)
 
 
-def _checked_verb(verb: object) -> str | None:
+def _check_verb(verb: object) -> str | None:
     if verb is None:
         return None
     if not isinstance(verb, str) or verb not in _VERBS:
@@ -174,15 +169,7 @@ def _checked_verb(verb: object) -> str | None:
     return _VERBS[verb]
 
 
-def _checked_times(times: object) -> int | None:
-    if times is None or (type(times) is int and times > 0):
-        return times
-    raise ConfigError(
-        f"times must be 1 or more, or None for every attempt until heal(), not {times!r}"
-    )
-
-
-def _checked_wait(seconds: object) -> float | None:
+def _check_wait(seconds: object) -> float | None:
     if seconds is None:
         return None
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds >= 0:

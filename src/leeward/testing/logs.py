@@ -31,22 +31,22 @@ def recorded_logs() -> Iterator[list[Logged]]:
     """Record what is logged below ``leeward``, at every level; yield the list that it goes to."""
     import logging
 
-    found: list[Logged] = []
+    events: list[Logged] = []
 
     class Recorder(logging.Handler):
-        """Keeps what comes."""
+        """Keeps the records."""
 
         def emit(self, record: LogRecord) -> None:
             facts = dict(record.args) if isinstance(record.args, Mapping) else {}
             event = record.msg.partition(" ")[0] if isinstance(record.msg, str) else ""
-            found.append(Logged(record.name, record.levelname, event, facts))
+            events.append(Logged(record.name, record.levelname, event, facts))
 
     logger, recorder = logging.getLogger("leeward"), Recorder()
     before = logger.level
     logger.addHandler(recorder)
     logger.setLevel(logging.DEBUG)
     try:
-        yield found
+        yield events
     finally:
         logger.setLevel(before)
         logger.removeHandler(recorder)

@@ -7,8 +7,8 @@ from enum import Enum
 from typing import Any, NamedTuple, TypeAlias
 
 from leeward.app.idempotency import record as records
-from leeward.app.idempotency.failures import Treatment, failure_of, treatment_of
-from leeward.app.idempotency.record import Claim, Found, Record, Replay, Start
+from leeward.app.idempotency.errors import Treatment, recorded_failure_of, treatment_of
+from leeward.app.idempotency.record import Claim, KeyRecord, LoadedRecord, Replay, Start
 from leeward.app.idempotency.steps import (
     Held,
     Recorded,
@@ -62,7 +62,7 @@ class Rules(NamedTuple):
     marked: bool
     claim: Callable[[Claim, float], Steps[Any]] = claim_key
     mark: Callable[[Held], Steps[Any]] = mark_effect
-    end: Callable[[Held, Record], Steps[Recorded | Found]] = write_end
+    end: Callable[[Held, KeyRecord], Steps[Recorded | LoadedRecord]] = write_end
     treat: Callable[..., Treatment] = treatment_of
 
 
@@ -96,13 +96,13 @@ def deliver(rules: Rules, claim: Claim, script: Script, now: float) -> Delivery:
         else:
             error = RuntimeError()  # LeaseLost, or the table is away: no effect
     if error is None:
-        yield from rules.end(held, records.completed(held.record, claim.owner))
+        yield from rules.end(held, records.complete_record(held.record, claim.owner))
         return Ended("ran", claim.owner)
     nothing_ran = rules.marked and effects == 0
     treatment = rules.treat(error, DECLARED, nothing_ran=nothing_ran)
     if treatment is Treatment.RELEASE:
-        yield from rules.end(held, records.released(held.record))
+        yield from rules.end(held, records.release_record(held.record))
     else:
-        failure = failure_of(error, treatment)
-        yield from rules.end(held, records.unknown(held.record, failure))
+        failure = recorded_failure_of(error, treatment)
+        yield from rules.end(held, records.leave_unknown(held.record, failure))
     return Ended("raised")

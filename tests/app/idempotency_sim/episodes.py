@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
-from leeward.app.idempotency.record import Claim, Record, State
+from leeward.app.idempotency.record import Claim, KeyRecord, KeyState
 from leeward.app.idempotency.steps import Step
 from tests.app.idempotency_sim.deliveries import Delivery, Ended, Happening, Rules, Script, deliver
 from tests.app.idempotency_sim.table import Table
@@ -23,7 +23,7 @@ SLEEP = 90.0
 FAULTS = 0.15
 """Share of the table's answers that are lost, late or refused."""
 
-_ENDED = {State.COMPLETED, State.UNKNOWN, State.FAILED}
+_ENDED = {KeyState.COMPLETED, KeyState.UNKNOWN, KeyState.FAILED}
 
 
 @dataclass(slots=True)
@@ -129,22 +129,22 @@ class Episode:
         return found
 
 
-def flaw_of(before: Record | None, after: Record) -> str | None:
+def flaw_of(before: KeyRecord | None, after: KeyRecord) -> str | None:
     """Return what is wrong with a write that took place: the state machine, written down again."""
     if before is None:
-        first = after.fence == 1 and after.state is State.IN_PROGRESS
+        first = after.fence == 1 and after.state is KeyState.IN_PROGRESS
         return None if first else "a record began in the middle"
     if before.state in _ENDED:
         return f"a record that was {before.state.value} changed"
     if after.owner == before.owner:
-        if after.fence != before.fence or before.state is not State.IN_PROGRESS:
+        if after.fence != before.fence or before.state is not KeyState.IN_PROGRESS:
             return "an owner changed a record that was not its own any more"
         return "an effect was forgotten" if before.effects and not _keeps(after) else None
-    if after.fence != before.fence + 1 or after.state is not State.IN_PROGRESS:
+    if after.fence != before.fence + 1 or after.state is not KeyState.IN_PROGRESS:
         return "a run took over without growing the fence"
-    taken = before.state is State.RELEASED or not before.effects
+    taken = before.state is KeyState.RELEASED or not before.effects
     return None if taken else "a run took over after an effect may have begun"
 
 
-def _keeps(after: Record) -> bool:
-    return after.effects or after.state is State.RELEASED
+def _keeps(after: KeyRecord) -> bool:
+    return after.effects or after.state is KeyState.RELEASED

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from leeward.app.idempotency.failures import Treatment
-from leeward.app.idempotency.record import Claim, Found, Record, marked
+from leeward.app.idempotency.errors import Treatment
+from leeward.app.idempotency.record import Claim, KeyRecord, LoadedRecord, with_effects
 from leeward.app.idempotency.steps import (
     Held,
-    Load,
+    LoadRecord,
     Recorded,
-    Save,
     Saved,
+    SaveRecord,
     Steps,
     claim_key,
     write_end,
@@ -33,15 +33,17 @@ def _mark_in_memory(held: Held) -> Steps[Any]:
 
 def _mark_and_hope(held: Held) -> Steps[Any]:
     """Write that an effect begins, and go on whatever comes of it."""
-    reply, _ = yield Save(marked(held.record), held.revision)
-    return Held(marked(held.record), reply.revision if isinstance(reply, Saved) else held.revision)
+    reply, _ = yield SaveRecord(with_effects(held.record), held.revision)
+    return Held(
+        with_effects(held.record), reply.revision if isinstance(reply, Saved) else held.revision
+    )
 
 
-def _end_unconditionally(held: Held, record: Record) -> Steps[Recorded | Found]:
+def _end_unconditionally(held: Held, record: KeyRecord) -> Steps[Recorded | LoadedRecord]:
     """Write the end over whatever is there."""
-    found, _ = yield Load()
-    revision = found.revision if isinstance(found, Found) else None
-    yield Save(record, revision)
+    found, _ = yield LoadRecord()
+    revision = found.revision if isinstance(found, LoadedRecord) else None
+    yield SaveRecord(record, revision)
     return Recorded.YES
 
 
@@ -55,7 +57,7 @@ def _release_without_marks(error: Exception, declared: object, *, nothing_ran: b
     return Treatment.RELEASE if isinstance(error, ConnectionError) else Treatment.KEEP
 
 
-def _end_by_giving_up(held: Held, record: Record) -> Steps[Recorded | Found]:
+def _end_by_giving_up(held: Held, record: KeyRecord) -> Steps[Recorded | LoadedRecord]:
     """Do as `write_end`, and forget that an effect began."""
     return write_end(held, record._replace(effects=False))
 

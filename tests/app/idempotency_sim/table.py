@@ -5,8 +5,8 @@ from __future__ import annotations
 from random import Random
 from typing import NamedTuple
 
-from leeward.app.idempotency.record import Found, Record
-from leeward.app.idempotency.steps import Away, Changed, Load, Reply, Save, Saved, Step
+from leeward.app.idempotency.record import KeyRecord, LoadedRecord
+from leeward.app.idempotency.steps import Away, Changed, LoadRecord, Reply, Saved, SaveRecord, Step
 from leeward.errors import OutcomeUnknown, TargetUnavailable
 
 UNREACHABLE = TargetUnavailable("no connection")
@@ -16,8 +16,8 @@ LOST = OutcomeUnknown("no answer")
 class Change(NamedTuple):
     """A write that took place: what was there, and what is there now."""
 
-    before: Record | None
-    after: Record
+    before: KeyRecord | None
+    after: KeyRecord
 
 
 class Table:
@@ -30,17 +30,17 @@ class Table:
     """
 
     def __init__(self) -> None:
-        self.record: Record | None = None
+        self.record: KeyRecord | None = None
         self.changes: list[Change] = []
-        self.late: list[Save] = []
+        self.late: list[SaveRecord] = []
         self._revision = 0
 
     def ask(self, step: Step, random: Random, faults: float) -> Reply:
         """Carry out a step, with a share of `faults` among the answers."""
         luck = random.random()
         if luck >= faults:
-            return self._load() if isinstance(step, Load) else self._save(step)
-        if isinstance(step, Load) or luck < faults * 0.3:
+            return self._load() if isinstance(step, LoadRecord) else self._save(step)
+        if isinstance(step, LoadRecord) or luck < faults * 0.3:
             return Away(UNREACHABLE)
         if luck < faults * 0.6:
             self._save(step)
@@ -54,9 +54,9 @@ class Table:
             self._save(self.late.pop(int(random.random() * len(self.late))))
 
     def _load(self) -> Reply:
-        return None if self.record is None else Found(self.record, str(self._revision))
+        return None if self.record is None else LoadedRecord(self.record, str(self._revision))
 
-    def _save(self, save: Save) -> Reply:
+    def _save(self, save: SaveRecord) -> Reply:
         there = None if self.record is None else str(self._revision)
         if save.revision != there:
             return Changed()

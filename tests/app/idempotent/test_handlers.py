@@ -16,7 +16,7 @@ from leeward import (
     FunctionError,
 )
 from leeward.app.context import Context, call_within
-from leeward.app.core import answer
+from leeward.app.handlers import answer
 from leeward.app.idempotency import (
     KeyMissing,
     KeyReused,

@@ -8,10 +8,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from leeward import Event
-from leeward.app.host import event_key
-from leeward.app.idempotency.keys import record_id
-from leeward.app.objects import object_key
-from leeward.app.triggers import ObjectEvent
+from leeward.app.idempotency.digests import record_id
+from leeward.app.triggers import ObjectEvent, event_key, object_key
 
 _TEXTS = st.text("#%23a:/ ", max_size=8)
 _PAIRS = st.tuples(_TEXTS, _TEXTS)

@@ -12,7 +12,7 @@ import pytest
 from leeward import App, Client, ConfigError, Context
 from leeward.app.context import call_within
 from leeward.app.idempotency import PrincipalMissing, idempotent
-from leeward.app.idempotency.keys import VARIABLE, own_secret, record_id
+from leeward.app.idempotency.digests import VARIABLE, own_secret, record_id
 from leeward.local import Local
 from leeward_aws.runtime.gateway import principal_of
 from leeward_contract_tests.rows import each_row

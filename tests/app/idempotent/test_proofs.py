@@ -14,7 +14,7 @@ from leeward import (
     LeewardError,
     OutcomeUnknown,
 )
-from leeward.app.core import answer
+from leeward.app.handlers import answer
 from leeward.app.idempotency import (
     KeyReused,
     LeaseLost,

@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 from leeward import App, CallError, Client, Config, Context, OutcomeUnknown
 from leeward.adapter import Call, Capability, Driver, Invoke, Limits, Result
 from leeward.app import idempotent
-from leeward.app.core import answer
+from leeward.app.handlers import answer
 from leeward.app.triggers import Delivery, Platform
 from leeward.config import FunctionConfig
 from leeward.errors import Outcome

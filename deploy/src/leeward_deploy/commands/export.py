@@ -15,7 +15,7 @@ import typer
 
 from leeward.adapter.looking import Expected
 from leeward.app.app import App as LoadedApp
-from leeward.app.objects import check_no_loop
+from leeward.app.checks import check_no_loop
 from leeward.app.triggers import Kind
 from leeward.cli.doctor.findings import home_of
 from leeward.cli.global_options import GlobalOptions, options_of

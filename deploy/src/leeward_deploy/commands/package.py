@@ -14,7 +14,7 @@ from typing import Annotated, Any, NamedTuple, TypeAlias, TypeVar
 
 import typer
 
-from leeward.app.objects import check_no_loop
+from leeward.app.checks import check_no_loop
 from leeward.app.runtimes import check_options
 from leeward.cli.global_options import options_of
 from leeward.cli.output.console import Printers

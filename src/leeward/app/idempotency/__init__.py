@@ -1,7 +1,7 @@
 """Functions that run once for each key: see ``docs/idempotency.md``.
 
-`record` decides and is pure; `steps` says what a run asks of the table, and does no I/O; `store`
-carries that out over a client; `decorator` puts it around a function.
+`record` decides, and is pure; `steps` says what to ask of the table, without I/O; `store` asks it
+over a client; `decorator` puts all that around a function.
 """
 
 from __future__ import annotations

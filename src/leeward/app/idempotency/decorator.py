@@ -2,23 +2,73 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from functools import wraps
+from os import urandom
 from types import CoroutineType
 from typing import Any, Literal, TypeVar, cast
 
-from leeward.app.idempotency.attempt import Attempt
-from leeward.app.idempotency.failures import Failures
-from leeward.app.idempotency.keys import KeySource, PrincipalSource
-from leeward.app.idempotency.record import Replay
-from leeward.app.idempotency.settings import Records, Rules, Settings, check_settings
-from leeward.app.idempotency.store import TableClient, perform, perform_async
+from leeward.app.context import Context, Function, current
+from leeward.app.idempotency import record
+from leeward.app.idempotency.digests import (
+    digest_of,
+    keepable_of,
+    keyed_digest,
+    own_secret,
+    record_id,
+    record_ref,
+)
+from leeward.app.idempotency.errors import (
+    Failures,
+    Treatment,
+    earlier_failure,
+    recorded_failure_of,
+    refusal_problem,
+    restore_exception,
+    treatment_of,
+)
+from leeward.app.idempotency.record import (
+    Claim,
+    Decision,
+    Earlier,
+    LoadedRecord,
+    Reason,
+    Refuse,
+    Replay,
+    ReplayFailure,
+    Start,
+)
+from leeward.app.idempotency.running import IdempotentRun, current_run, may_run_without, unavailable
+from leeward.app.idempotency.settings import (
+    LEASE,
+    MARGIN,
+    IdempotencyOptions,
+    IdempotencySettings,
+    KeySource,
+    PrincipalSource,
+    check_options,
+)
+from leeward.app.idempotency.steps import (
+    Away,
+    Held,
+    Recorded,
+    Steps,
+    claim_key,
+    write_end,
+    write_nothing,
+)
+from leeward.app.idempotency.store import RecordLocation, TableClient, perform, perform_async
 from leeward.app.signatures import IDEMPOTENCY, Idempotency
 from leeward.clock import Clock
+from leeward.envelope import NOT_RECOGNISED
 from leeward.errors import ConfigError
+from leeward.logs import log_event
+from leeward.text import class_name
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+LOGGER = "leeward.idempotency"
 
 
 def idempotent(
@@ -71,24 +121,37 @@ def idempotent(
     Raises:
         ConfigError: an argument is wrong; the message names it.
     """
-    records = Records(table, key, principal, name, lease, keep, dedup_scope, client, clock)
-    rules = Rules(failures, unreachable, effects, unknown)
-    return lambda function: _decorated(function, check_settings(function, records, rules))
+    options = IdempotencyOptions(
+        table=table,
+        key=key,
+        principal=principal,
+        lease=lease,
+        keep=keep,
+        failures=failures,
+        unreachable=unreachable,
+        effects=effects,
+        unknown=unknown,
+        scope=dedup_scope,
+        name=name,
+        client=client,
+        clock=clock,
+    )
+
+    def decorate(function: F) -> F:
+        settings = check_options(function, options)
+        wrap = _wrap_coroutine if settings.awaited else _wrap_function
+        call = wraps(function)(wrap(function, settings))
+        setattr(call, IDEMPOTENCY, Idempotency(call, settings.scope, settings.names_principal))
+        return cast("F", call)
+
+    return decorate
 
 
-def _decorated(function: F, settings: Settings) -> F:
-    wrapper = _awaited if settings.awaited else _called
-    call = wraps(function)(wrapper(function, settings))
-    declared = Idempotency(call, settings.scope, settings.names_principal)
-    setattr(call, IDEMPOTENCY, declared)
-    return cast("F", call)
-
-
-def _called(function: Callable[..., Any], settings: Settings) -> Callable[..., Any]:
+def _wrap_function(function: Callable[..., Any], settings: IdempotencySettings) -> Function:
     def call(*positional: Any, **named: Any) -> Any:
-        attempt = Attempt(settings, call, positional, named)
-        client, location = settings.client(), attempt.location
-        run = attempt.begin(perform(client, location, attempt.claim()), client)
+        this = IdempotentCall(settings, call, positional, named)
+        client, location = settings.client(), this.location
+        run = this.begin(perform(client, location, this.claim()), client)
         if isinstance(run, Replay):
             return run.result
         try:
@@ -97,21 +160,25 @@ def _called(function: Callable[..., Any], settings: Settings) -> Callable[..., A
                 result = function(*positional, **named)
                 if type(result) is CoroutineType:
                     result.close()
-                    raise _not_yet_run(settings.function)
+                    raise ConfigError(
+                        f"{settings.function!r} returns a coroutine, which has not run; if another "
+                        "decorator makes a plain function of it, put @idempotent directly before "
+                        "the coroutine function"
+                    )
         except Exception as error:
-            attempt.failed(run, perform(client, location, attempt.after_failure(run, error)))
+            this.note_failure(run, perform(client, location, this.after_failure(run, error)))
             raise
-        end = perform(client, location, attempt.after_success(run, result))
-        return attempt.ended(run, end, result)
+        end = perform(client, location, this.after_success(run, result))
+        return this.finish(run, end, result)
 
     return call
 
 
-def _awaited(function: Callable[..., Any], settings: Settings) -> Callable[..., Any]:
+def _wrap_coroutine(function: Callable[..., Any], settings: IdempotencySettings) -> Function:
     async def call(*positional: Any, **named: Any) -> Any:
-        attempt = Attempt(settings, call, positional, named)
-        client, location = settings.client(), attempt.location
-        run = attempt.begin(await perform_async(client, location, attempt.claim()), client)
+        this = IdempotentCall(settings, call, positional, named)
+        client, location = settings.client(), this.location
+        run = this.begin(await perform_async(client, location, this.claim()), client)
         if isinstance(run, Replay):
             return run.result
         try:
@@ -119,18 +186,193 @@ def _awaited(function: Callable[..., Any], settings: Settings) -> Callable[..., 
                 await run.start_async()
                 result = await function(*positional, **named)
         except Exception as error:
-            steps = attempt.after_failure(run, error)
-            attempt.failed(run, await perform_async(client, location, steps))
+            steps = this.after_failure(run, error)
+            this.note_failure(run, await perform_async(client, location, steps))
             raise
-        end = await perform_async(client, location, attempt.after_success(run, result))
-        return attempt.ended(run, end, result)
+        end = await perform_async(client, location, this.after_success(run, result))
+        return this.finish(run, end, result)
 
     return call
 
 
-def _not_yet_run(function: str) -> ConfigError:
-    """Return the error of a function that looks like a plain one, and is a coroutine function."""
-    return ConfigError(
-        f"{function!r} returns a coroutine, which has not run; if another decorator makes a plain "
-        "function of it, put @idempotent directly before the coroutine function"
-    )
+class IdempotentCall:
+    """One call of an idempotent function, from its key to its result: no I/O.
+
+    It says what to ask of the table, and what follows from the replies.
+
+    Attributes:
+        location: where its record is.
+    """
+
+    def __init__(
+        self,
+        settings: IdempotencySettings,
+        function: Function,
+        positional: tuple[Any, ...],
+        named: Mapping[str, Any],
+    ) -> None:
+        """Read the key and the digest of the payload of a call of the idempotent `function`.
+
+        Raises:
+            PrincipalMissing: nothing says whose it is.
+            KeyMissing: it has no key.
+            ConfigError: its payload cannot be compared.
+        """
+        arguments = settings.signature.bind(positional, named, Context)
+        self._context = context = arguments.context or current()
+        if context is not None and current_run() is None:
+            context.guard, context.dedup = function, settings.scope
+        self._prove(nothing_ran=True)
+        principal = settings.read_principal(context)
+        key = settings.read_key(arguments, context)
+        secret = own_secret()
+        payload = digest_of(arguments.values)
+        self._settings = settings
+        self.location = RecordLocation(
+            settings.table,
+            record_id(settings.function, key, principal, secret),
+            settings.keep,
+            settings.clock.now,
+        )
+        self._claim = Claim(
+            urandom(12).hex(),
+            keyed_digest(payload, secret) if secret else payload,
+            settings.lease or MARGIN + (context.remaining() if context else LEASE),
+            settings.effects_marked,
+            settings.run_unknown,
+        )
+
+    def claim(self) -> Steps[Decision | Away]:
+        """Return the steps that decide whether it runs."""
+        return claim_key(self._claim, self._settings.clock.now())
+
+    def begin(self, decision: Decision | Away, store: TableClient) -> IdempotentRun | Replay:
+        """Return the run that may begin, or the result of an earlier one.
+
+        Raises:
+            DedupUnavailable: the table cannot be reached.
+            RepeatRefused: an earlier run is under way, or nobody knows what it has done.
+            KeyReused: the key belongs to another payload.
+            Exception: an earlier run has failed so.
+        """
+        settings = self._settings
+        held: Held | None = None
+        earlier: Earlier | None = None
+        if isinstance(decision, Start):
+            held, earlier = Held(decision.record, decision.revision or ""), decision.earlier
+        elif not isinstance(decision, Away):
+            return self._answer(decision)
+        elif not (settings.run_unrecorded and may_run_without(decision.error)):
+            raise unavailable(settings.function, decision.error)
+        self._prove(nothing_ran=False)
+        run = IdempotentRun(
+            settings.function,
+            held,
+            earlier,
+            store,
+            self.location,
+            forbid_unrecorded=not settings.run_unrecorded,
+            run_unknown=settings.run_unknown,
+            awaited=settings.awaited,
+        )
+        if isinstance(decision, Away):
+            _log("error", "run_unrecorded", run, type(decision.error).__name__)
+            self._note_unprotected(run)
+        elif run.earlier is not None:
+            _log("warning", "run_again", run, run.earlier.name)
+        return run
+
+    def after_success(self, run: IdempotentRun, result: Any) -> Steps[Recorded | LoadedRecord]:
+        """Return the steps that record what was returned."""
+        if run.held is None:
+            return write_nothing()
+        try:
+            result = keepable_of(result)
+        except Exception:  # noqa: BLE001 - the code of somebody else's class; or a list in itself
+            result = object()  # which no table takes, so that the end is written without it
+        return write_end(run.held, record.complete_record(run.held.record, result))
+
+    def after_failure(self, run: IdempotentRun, error: Exception) -> Steps[Recorded | LoadedRecord]:
+        """Return the steps that record what was raised."""
+        held, settings = run.held, self._settings
+        if held is None:
+            return write_nothing()
+        nothing_ran = not run.started or (settings.effects_marked and run.effects == 0)
+        declared = settings.failures if run.started else {}  # of what the function itself raises
+        treatment = treatment_of(error, declared, nothing_ran=nothing_ran)
+        failure = recorded_failure_of(error, treatment)
+        if treatment is Treatment.RELEASE:
+            run.withdraw()
+            if run.earlier is None:
+                return write_end(held, record.release_record(held.record))
+            # This run did nothing, but one before it may have: the next one must know, too.
+            if settings.run_unknown:
+                return write_end(held, record.leave_unknown(held.record, failure))
+            return write_end(held, record.fail_record(held.record, failure._replace(rerun=True)))
+        if treatment is not Treatment.KEEP:
+            return write_end(held, record.fail_record(held.record, failure))
+        _log("error", "outcome_unknown", run, failure.type)
+        return write_end(held, record.leave_unknown(held.record, failure))
+
+    def note_failure(self, run: IdempotentRun, recorded: Recorded | LoadedRecord) -> None:
+        """Note whether the failure of the run was recorded."""
+        if recorded not in (Recorded.YES, Recorded.WITHOUT_RESULT):
+            self._note_unrecorded(run, recorded)
+        elif run.released and run.earlier is None:
+            self._prove(nothing_ran=True)
+
+    def finish(self, run: IdempotentRun, recorded: Recorded | LoadedRecord, result: Any) -> Any:
+        """Return what the call gives, now that its end is recorded, or is not.
+
+        Raises:
+            RepeatRefused: another run had taken over, and its result is not there yet.
+        """
+        if recorded is Recorded.YES:
+            return result
+        if recorded is Recorded.WITHOUT_RESULT:
+            _log("warning", "result_not_kept", run, class_name(result))
+            return result
+        self._note_unrecorded(run, recorded)
+        if isinstance(recorded, Recorded):
+            return result
+        decision = record.decide(recorded, self._claim, self.location.now())
+        if isinstance(decision, Start):
+            decision = Refuse(Reason.UNKNOWN)
+        return self._answer(decision).result
+
+    def _note_unrecorded(self, run: IdempotentRun, recorded: Recorded | LoadedRecord) -> None:
+        if recorded is Recorded.LOST or self._settings.run_unknown or not run.recorded:
+            self._note_unprotected(run)
+        why = recorded.value if isinstance(recorded, Recorded) else "superseded"
+        _log("error", "end_not_recorded", run, why)
+
+    def _note_unprotected(self, run: IdempotentRun) -> None:
+        """Note for the answer that a repeat of the key may run again; the outermost run does."""
+        if self._context is not None and run.is_outermost:
+            self._context.dedup = NOT_RECOGNISED
+
+    def _prove(self, *, nothing_ran: bool) -> None:
+        """Note whether it is proved that nothing of the function has run; the outermost run does.
+
+        Its caller checks whether that function is the whole handler.
+        """
+        if self._context is not None and current_run() is None:
+            self._context.did_nothing = nothing_ran
+
+    def _answer(self, decision: Replay | ReplayFailure | Refuse) -> Replay:
+        function = self._settings.function
+        match decision:
+            case Replay():
+                return decision
+            case ReplayFailure(failure):
+                self._prove(nothing_ran=False)
+                error = restore_exception(failure, self._settings.failures)
+                raise error or earlier_failure(function, failure)
+            case Refuse(reason, retry_after):
+                table, ref = self.location.table, record_ref(self.location.id)
+                raise refusal_problem(function, reason, retry_after, table, ref)
+
+
+def _log(level: Literal["warning", "error"], name: str, run: IdempotentRun, why: str) -> None:
+    facts = {"table": run.location.table, "record": record_ref(run.location.id), "why": why}
+    log_event(LOGGER, level, name, function=run.function, fence=run.fence, **facts)

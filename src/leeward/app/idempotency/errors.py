@@ -1,15 +1,19 @@
-"""The refusals of a call with an idempotency key.
+"""What a call gets instead of a result, and what an exception does to its key.
 
-In each case the handler did not run. The statuses follow
-draft-ietf-httpapi-idempotency-key-header.
+After each of these problems the handler did not run. The statuses follow
+https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
+from enum import Enum
+from typing import Final, Literal, TypeAlias
 
-from leeward.app.idempotency.record import Failure, Reason
-from leeward.app.problem import Problem
+from leeward.app.answers import Problem
+from leeward.app.idempotency.record import Reason, RecordedFailure
+from leeward.errors import ConfigError
+from leeward.text import class_name
 
 
 class KeyMissing(Problem):
@@ -95,7 +99,7 @@ _REFUSALS: Final = {
 }
 
 
-def refusal(
+def refusal_problem(
     function: str, reason: Reason, retry_after: float | None, table: str, ref: str
 ) -> Problem:
     """Return the refusal of a call; it does not contain the key itself.
@@ -120,10 +124,81 @@ def refusal(
     )
 
 
-def earlier_failure(function: str, failure: Failure) -> EarlierFailure:
+def earlier_failure(function: str, failure: RecordedFailure) -> EarlierFailure:
     """Return the failure of an earlier run again."""
     return EarlierFailure(
         f"an earlier call of {function!r} with this idempotency key has failed with "
         f"{failure.type}. It did not run again",
         error_type=failure.type,
     )
+
+
+FailureName: TypeAlias = Literal["release", "replay", "rerun"]
+Failures: TypeAlias = Mapping[type[Exception], FailureName] | Literal["replay", "rerun"] | None
+
+
+class Treatment(Enum):
+    """What becomes of the key when a handler has raised."""
+
+    RELEASE = "release"
+    """Nothing has run: the key is as if it had not been used."""
+    REPLAY = "replay"
+    """It has failed for good: repeats get the same failure."""
+    RERUN = "rerun"
+    """It has failed in part, and the handler goes on with it: repeats run again, and know."""
+    KEEP = "keep"
+    """Nobody knows: the key is kept, and repeats are refused."""
+
+
+def check_failures(failures: Failures, what: str) -> Mapping[type[Exception], Treatment]:
+    """Return what was declared, by class; `what` names the handler.
+
+    Raises:
+        ConfigError: an entry is wrong; it names which.
+    """
+    if failures is None:
+        return {}
+    declared: object = {Exception: failures} if isinstance(failures, str) else failures
+    if not isinstance(declared, Mapping):
+        raise ConfigError(f"failures of {what} must be a mapping of exceptions, or one word")
+    treatments: dict[type[Exception], Treatment] = {}
+    for kind, word in declared.items():
+        if not (isinstance(kind, type) and issubclass(kind, Exception)):
+            raise ConfigError(f"failures of {what}: {kind!r} is not a class of exceptions")
+        if word not in ("release", "replay", "rerun"):
+            raise ConfigError(
+                f"failures of {what}: {kind.__name__} must be release, replay or rerun, "
+                f"not {word!r}"
+            )
+        treatments[kind] = Treatment(word)
+    return treatments
+
+
+def treatment_of(
+    error: Exception, declared: Mapping[type[Exception], Treatment], *, nothing_ran: bool
+) -> Treatment:
+    """Return what `error` does to the key: the nearest declaration, else what is proved."""
+    for kind in type(error).__mro__:
+        if kind in declared:
+            return declared[kind]
+    return Treatment.RELEASE if nothing_ran else Treatment.KEEP
+
+
+def recorded_failure_of(error: Exception, treatment: Treatment) -> RecordedFailure:
+    """Return what is kept of an exception; its plain arguments where it is to be raised again."""
+    is_plain = all(type(value) in (str, int, bool, float, type(None)) for value in error.args)
+    arguments = error.args if treatment is Treatment.REPLAY and is_plain else ()
+    return RecordedFailure(class_name(error), arguments, rerun=treatment is Treatment.RERUN)
+
+
+def restore_exception(
+    failure: RecordedFailure, declared: Mapping[type[Exception], Treatment]
+) -> Exception | None:
+    """Return the exception again, if its class was declared and can be made; else None."""
+    for kind in declared:
+        if kind.__name__ == failure.type:
+            try:
+                return kind(*failure.arguments)
+            except Exception:  # noqa: BLE001 - the code of somebody else's class
+                return None
+    return None

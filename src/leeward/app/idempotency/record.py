@@ -11,7 +11,7 @@ UNKNOWN, or lease over after an effect ------ claim ----> refused, unless the ha
 
 Every arrow is a conditional write: on absence, or on the revision that was seen. So of two writers
 one finds out that it came second, whatever their clocks say. Times are Unix seconds, by the clock
-of whoever looks: a wrong clock ends a lease early or late. It ends a key early only if it is wrong
+of the reader: a wrong clock ends a lease early or late. It ends a key early only if it is wrong
 by more than `CLOCKS`.
 """
 
@@ -21,8 +21,8 @@ from enum import Enum
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from leeward import envelope
-from leeward.app.answers import encoded
-from leeward.app.idempotency.payload import is_same
+from leeward.app.answers import encode_value
+from leeward.app.idempotency.digests import is_same
 from leeward.masking import masked
 
 LONGEST_WAIT: Final = 5.0
@@ -30,14 +30,14 @@ LONGEST_WAIT: Final = 5.0
 
 CLOCKS: Final = 3600.0
 """Seconds by which the clocks of two machines may differ, and no key is forgotten within `keep`. A
-table forgets by the clock of whoever looks; not every one has a time of its own."""
+table forgets by the clock of its reader; not every one has a time of its own."""
 
 
-class State(Enum):
+class KeyState(Enum):
     """How far the run that holds a key has come; the value stands in the table."""
 
     IN_PROGRESS = "in_progress"
-    """It runs, or has ended without a word."""
+    """It runs, or the process has died."""
     COMPLETED = "completed"
     """It has returned; repeats get its result."""
     FAILED = "failed"
@@ -53,14 +53,14 @@ class Earlier(Enum):
     """Why a run is not the first of its key: its handler may find traces of the one before."""
 
     LAPSED = "lapsed"
-    """The one before ended without a word, and its lease is over."""
+    """The one before did not end, and its lease is over."""
     FAILED = "failed"
     """The one before failed, and was declared to be run again."""
     UNKNOWN = "unknown"
     """The one before ended, and may have had its effect."""
 
 
-class Failure(NamedTuple):
+class RecordedFailure(NamedTuple):
     """How a run failed.
 
     Attributes:
@@ -77,7 +77,7 @@ class Failure(NamedTuple):
         return masked(self, "type rerun")
 
 
-class Record(NamedTuple):
+class KeyRecord(NamedTuple):
     """What a table keeps of a key.
 
     Attributes:
@@ -92,7 +92,7 @@ class Record(NamedTuple):
         failure: when FAILED or UNKNOWN.
     """
 
-    state: State
+    state: KeyState
     owner: str
     fence: int
     lease_until: float
@@ -100,14 +100,14 @@ class Record(NamedTuple):
     effects: bool
     result: Any = None
     kept: bool = True
-    failure: Failure | None = None
+    failure: RecordedFailure | None = None
 
     def __repr__(self) -> str:
         return masked(self, "state owner fence lease_until effects kept failure")
 
 
 class Text(NamedTuple):
-    """A result as JSON, where it is nothing that an item holds: nested too deep, a naive time."""
+    """A result as JSON, where no item can hold it: nested too deep, or with a naive time."""
 
     json: str
 
@@ -115,10 +115,10 @@ class Text(NamedTuple):
         return masked(self)
 
 
-class Found(NamedTuple):
-    """A record as it was loaded, and the revision that it had then; None where it made no sense."""
+class LoadedRecord(NamedTuple):
+    """A record as it was loaded, None if it is not valid; and the revision that it had then."""
 
-    record: Record | None
+    record: KeyRecord | None
     revision: str
 
 
@@ -143,7 +143,7 @@ class Claim(NamedTuple):
 class Start(NamedTuple):
     """Run, as soon as `record` is written; `revision` is what it replaces, None for nothing."""
 
-    record: Record
+    record: KeyRecord
     revision: str | None = None
     earlier: Earlier | None = None
 
@@ -160,7 +160,7 @@ class Replay(NamedTuple):
 class ReplayFailure(NamedTuple):
     """The failure of the run before, for a repeat."""
 
-    failure: Failure
+    failure: RecordedFailure
 
 
 class Reason(Enum):
@@ -186,53 +186,53 @@ class Refuse(NamedTuple):
 Decision: TypeAlias = Start | Replay | ReplayFailure | Refuse
 
 
-def first(claim: Claim, now: float) -> Record:
+def first_record(claim: Claim, now: float) -> KeyRecord:
     """Return the record of the first run of a key."""
-    return _begun(claim, now, 1)
+    return _new_record(claim, now, 1)
 
 
-def decide(found: Found, claim: Claim, now: float) -> Decision:
+def decide(loaded: LoadedRecord, claim: Claim, now: float) -> Decision:
     """Return what a call does about the record that its key has."""
-    record, revision = found
+    record, revision = loaded
     if record is None:
         return Refuse(Reason.UNKNOWN)
     if record.owner == claim.owner:  # the claim came through, and its answer was lost
         return Start(record, revision)
-    if record.state is State.RELEASED:
-        return _take_over(found, claim, now, None)
+    if record.state is KeyState.RELEASED:
+        return _take_over(loaded, claim, now, None)
     if not is_same(record.payload, claim.payload):
         return Refuse(Reason.MISMATCH)
-    if record.state is State.COMPLETED:
+    if record.state is KeyState.COMPLETED:
         return Replay(record.result) if record.kept else Refuse(Reason.NOT_KEPT)
-    if record.state is State.FAILED and record.failure is not None:
+    if record.state is KeyState.FAILED and record.failure is not None:
         if not record.failure.rerun:
             return ReplayFailure(record.failure)
-        return _take_over(found, claim, now, Earlier.FAILED)
-    return _decide_unended(found, record, claim, now)
+        return _take_over(loaded, claim, now, Earlier.FAILED)
+    return _decide_unended(loaded, record, claim, now)
 
 
-def _decide_unended(found: Found, record: Record, claim: Claim, now: float) -> Decision:
-    """Return what a call does about a run that has not told what it has done."""
+def _decide_unended(loaded: LoadedRecord, record: KeyRecord, claim: Claim, now: float) -> Decision:
+    """Return what a call does about a run whose effect is not known."""
     match record.state:
-        case State.IN_PROGRESS if now < record.lease_until:
+        case KeyState.IN_PROGRESS if now < record.lease_until:
             return Refuse(Reason.RUNNING, min(record.lease_until - now, LONGEST_WAIT))
-        case State.IN_PROGRESS if claim.run_unknown or not record.effects:
-            return _take_over(found, claim, now, Earlier.LAPSED)
-        case State.UNKNOWN if claim.run_unknown:
-            return _take_over(found, claim, now, Earlier.UNKNOWN)
+        case KeyState.IN_PROGRESS if claim.run_unknown or not record.effects:
+            return _take_over(loaded, claim, now, Earlier.LAPSED)
+        case KeyState.UNKNOWN if claim.run_unknown:
+            return _take_over(loaded, claim, now, Earlier.UNKNOWN)
         case _:
             return Refuse(Reason.UNKNOWN)
 
 
-def _take_over(found: Found, claim: Claim, now: float, earlier: Earlier | None) -> Start:
-    assert found.record is not None, "there is something to take over"
-    record = _begun(claim, now, found.record.fence + 1)
-    return Start(record, found.revision, earlier)
+def _take_over(loaded: LoadedRecord, claim: Claim, now: float, earlier: Earlier | None) -> Start:
+    assert loaded.record is not None, "there is something to take over"
+    record = _new_record(claim, now, loaded.record.fence + 1)
+    return Start(record, loaded.revision, earlier)
 
 
-def _begun(claim: Claim, now: float, fence: int) -> Record:
-    return Record(
-        State.IN_PROGRESS,
+def _new_record(claim: Claim, now: float, fence: int) -> KeyRecord:
+    return KeyRecord(
+        KeyState.IN_PROGRESS,
         claim.owner,
         fence,
         now + claim.lease,
@@ -241,56 +241,58 @@ def _begun(claim: Claim, now: float, fence: int) -> Record:
     )
 
 
-def marked(record: Record) -> Record:
+def with_effects(record: KeyRecord) -> KeyRecord:
     """Return the record before the first effect of its run."""
     return record._replace(effects=True)
 
 
-def completed(record: Record, result: Any) -> Record:
+def complete_record(record: KeyRecord, result: Any) -> KeyRecord:
     """Return the record of a run that has returned `result`."""
     _, owner, fence, lease_until, payload, *_ = record
-    return Record(State.COMPLETED, owner, fence, lease_until, payload, True, result)
+    return KeyRecord(KeyState.COMPLETED, owner, fence, lease_until, payload, True, result)
 
 
-def with_text(record: Record) -> Record | None:
-    """Return the record of a run whose result no item holds, with the text that goes over a wire.
+def with_text(record: KeyRecord) -> KeyRecord | None:
+    """Return the record of a run with its result as JSON text, for a table that does not take it.
 
-    None where there is no such text.
+    Return None if there is no such text.
     """
-    if record.state is not State.COMPLETED:
+    if record.state is not KeyState.COMPLETED:
         return None
     try:
-        return record._replace(result=Text(encoded(record.result, None).decode()))
+        return record._replace(result=Text(encode_value(record.result, None).decode()))
     except Exception:  # noqa: BLE001 - the code of somebody else's class
         return None
 
 
-def without_result(record: Record) -> Record:
+def without_result(record: KeyRecord) -> KeyRecord:
     """Return the record of a run that has ended with what the table does not take."""
     if record.failure is not None:
         return record._replace(failure=record.failure._replace(arguments=()))
     return record._replace(result=None, kept=False)
 
 
-def failed(record: Record, failure: Failure) -> Record:
+def fail_record(record: KeyRecord, failure: RecordedFailure) -> KeyRecord:
     """Return the record of a run that has failed as its handler declared."""
-    return record._replace(state=State.FAILED, failure=failure)
+    return record._replace(state=KeyState.FAILED, failure=failure)
 
 
-def unknown(record: Record, failure: Failure) -> Record:
-    """Return the record of a run that has ended, nobody knows with what effect."""
-    return record._replace(state=State.UNKNOWN, effects=True, failure=failure)
+def leave_unknown(record: KeyRecord, failure: RecordedFailure) -> KeyRecord:
+    """Return the record of a run that has ended with an unknown effect."""
+    return record._replace(state=KeyState.UNKNOWN, effects=True, failure=failure)
 
 
-def released(record: Record) -> Record:
+def release_record(record: KeyRecord) -> KeyRecord:
     """Return the record of a run that has ended, and of which nothing has run."""
-    return record._replace(state=State.RELEASED)
+    return record._replace(state=KeyState.RELEASED)
 
 
-def settled(record: Record, now: float, *, ran: bool, result: Any, kept: bool) -> Record | None:
+def settle_by_hand(
+    record: KeyRecord, now: float, *, ran: bool, result: Any, kept: bool
+) -> KeyRecord | None:
     """Return the record after somebody has found out what its run has done.
 
-    None where that is not to be told by hand: it still runs, or is settled.
+    Return None if nobody may settle it by hand: it still runs, or is settled.
 
     Args:
         record: as it is.
@@ -299,16 +301,16 @@ def settled(record: Record, now: float, *, ran: bool, result: Any, kept: bool) -
         result: what it would have returned.
         kept: `result` is known.
     """
-    lapsed = record.state is State.IN_PROGRESS and now >= record.lease_until
-    if not (lapsed or record.state is State.UNKNOWN):
+    lapsed = record.state is KeyState.IN_PROGRESS and now >= record.lease_until
+    if not (lapsed or record.state is KeyState.UNKNOWN):
         return None
     if not ran:
-        return released(record)._replace(failure=None)
-    done = completed(record, result)
+        return release_record(record)._replace(failure=None)
+    done = complete_record(record, result)
     return done if kept else without_result(done)
 
 
-def seconds_kept(record: Record, keep: float, now: float) -> float:
+def seconds_kept(record: KeyRecord, keep: float, now: float) -> float:
     """Return for how many seconds the table keeps `record`; one that may still run, longer."""
-    running = record.state is State.IN_PROGRESS
+    running = record.state is KeyState.IN_PROGRESS
     return keep + CLOCKS + (max(0.0, record.lease_until - now) if running else 0.0)

@@ -1,4 +1,4 @@
-"""The run that is under way in this thread or task, and what its handler may ask of it."""
+"""The run that is under way in this thread or task, as its handler sees it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Final
 from leeward.app.idempotency.errors import LeaseLost
 from leeward.app.idempotency.record import Earlier
 from leeward.app.idempotency.steps import Away, Held, Recorded, mark_effect
-from leeward.app.idempotency.store import Location, TableClient, perform, perform_async
+from leeward.app.idempotency.store import RecordLocation, TableClient, perform, perform_async
 from leeward.errors import ConfigError, DedupUnavailable, LeewardError
 from leeward.watching import RUNNING, watched_by
 
@@ -35,7 +35,7 @@ class IdempotentRun:
         held: Held | None,
         earlier: Earlier | None,
         client: TableClient,
-        location: Location,
+        location: RecordLocation,
         *,
         forbid_unrecorded: bool,
         run_unknown: bool,
@@ -71,7 +71,7 @@ class IdempotentRun:
         _RUN.reset(run)
 
     def start(self) -> None:
-        """Let the handler begin: where effects may be anywhere, that is one to whoever watches."""
+        """Let the handler begin: where effects may be anywhere, an outer run counts that as one."""
         if self.starts_as_effect and self._outer is not None:
             self._outer.begin()
         self.started = True
@@ -89,11 +89,11 @@ class IdempotentRun:
             self._outer.proved_not_run()
 
     def begin(self) -> None:
-        """Hear that an effect begins; the first of a run is written down before it does.
+        """Note that an effect begins; the first of a run is recorded before it does.
 
         Raises:
             LeaseLost: another run has taken the key over; the effect must not begin.
-            DedupUnavailable: this cannot be written down, so the effect must not begin.
+            DedupUnavailable: it cannot be recorded, so the effect must not begin.
         """
         if self.held is not None and self._must_mark(self.held):
             if self._awaited and not self.held.record.effects:
@@ -120,13 +120,13 @@ class IdempotentRun:
         self._count(1)
 
     def proved_not_run(self) -> None:
-        """Hear that the effect which has begun did not run."""
+        """Note that the effect which has begun did not run."""
         if self._outer is not None:
             self._outer.proved_not_run()
         self._count(-1)
 
     def _must_mark(self, held: Held) -> bool:
-        """Return whether an effect has to be written down, or a run that took over to be found."""
+        """Return whether to record an effect, or to look for a run that took over."""
         if not held.record.effects:
             return True
         may = self._may_be_overtaken and self._marks
@@ -184,13 +184,13 @@ table that does not exist, are mistakes, which nobody has agreed to run with."""
 
 
 def unavailable(function: str, error: LeewardError) -> DedupUnavailable:
-    """Return what a call is told whose key could not be looked up."""
-    told = DedupUnavailable(
+    """Return the error of a call whose key could not be looked up."""
+    error_of_call = DedupUnavailable(
         f"the table with the idempotency keys of {function!r} cannot be used "
         f"({type(error).__name__}), so the call was refused. It did not run; calling again is safe",
         target=error.target,
         attempts=error.attempts,
         retry_after=getattr(error, "retry_after", None),
     )
-    told.__cause__ = error
-    return told
+    error_of_call.__cause__ = error
+    return error_of_call

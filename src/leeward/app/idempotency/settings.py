@@ -1,4 +1,7 @@
-"""What was declared of an idempotent function, checked once, when it is decorated."""
+"""What was declared of an idempotent function, checked once, when it is decorated.
+
+That includes where the key of a call comes from: the call itself, an argument, or a header.
+"""
 
 from __future__ import annotations
 
@@ -7,25 +10,27 @@ from datetime import timedelta
 from functools import cache
 from math import isfinite
 from os import getpid
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 from leeward.app.context import Context, current
-from leeward.app.idempotency.failures import Failures, Treatment, check_failures
-from leeward.app.idempotency.keys import (
-    Arguments,
-    KeySource,
-    PrincipalSource,
-    Signature,
-    key_reader,
-    principal_reader,
-    signature_of,
+from leeward.app.idempotency.errors import (
+    Failures,
+    KeyMissing,
+    PrincipalMissing,
+    Treatment,
+    check_failures,
 )
 from leeward.app.idempotency.store import TableClient
-from leeward.app.signatures import is_coroutine_function
+from leeward.app.signatures import is_coroutine_function, parameters_of
 from leeward.clock import Clock, SystemClock
 from leeward.envelope import BY_GROUP, BY_TARGET
 from leeward.errors import ConfigError
-from leeward.text import is_printable
+from leeward.masking import masked
+from leeward.text import is_printable, is_token
+
+HEADER: Final = "header:"
+LONGEST_KEY: Final = 255
+"""Characters, as with most services that take a key."""
 
 LEASE: Final = 60.0
 """Seconds, where neither the handler nor its call says how long it may run."""
@@ -34,8 +39,68 @@ MARGIN: Final = 10.0
 LONGEST: Final = 1_576_800_000.0
 """Seconds, 50 years: a table keeps an item for at most 100, and a record for `keep` and a lease."""
 
+KeySource: TypeAlias = str | Callable[..., object] | None
+PrincipalSource: TypeAlias = Callable[[Context], str | None] | Literal["platform", ""] | None
 
-class Settings(NamedTuple):
+
+class Arguments(NamedTuple):
+    """What a handler was called with, by name, its context left out; and the context."""
+
+    values: dict[str, Any]
+    context: Any = None
+
+    def __repr__(self) -> str:
+        return masked(self)
+
+
+class Signature(NamedTuple):
+    """The parameters of a handler, and their defaults."""
+
+    names: tuple[str, ...]
+    defaults: Mapping[str, Any]
+
+    def bind(
+        self,
+        positional: tuple[Any, ...],
+        named: Mapping[str, Any],
+        context: type,
+    ) -> Arguments:
+        """Return the arguments of a call, by name; what does not fit is left to the handler.
+
+        Args:
+            positional: as they were given.
+            named: as they were given.
+            context: the class of the argument that is not part of the payload.
+        """
+        values = dict(zip(self.names, positional, strict=False))
+        if self.defaults or named:
+            values = {**self.defaults, **values, **named}
+        for name, value in values.items():
+            if isinstance(value, context):
+                del values[name]
+                return Arguments(values, value)
+        return Arguments(values)
+
+
+class IdempotencyOptions(NamedTuple):
+    """The arguments of `idempotent`, which explains each."""
+
+    table: str
+    key: KeySource
+    principal: PrincipalSource
+    lease: float | timedelta | None
+    keep: float | timedelta
+    failures: Failures
+    unreachable: str
+    effects: str
+    unknown: str
+    scope: str
+    name: str | None
+    client: TableClient | Callable[[], TableClient] | None
+    clock: Clock | None
+
+
+class IdempotencySettings(NamedTuple):
     """What holds for all calls of one function; `idempotent` explains each.
 
     Attributes:
@@ -63,30 +128,7 @@ class Settings(NamedTuple):
     awaited: bool
 
 
-class Records(NamedTuple):
-    """Where the records of a function are, and for how long, as `idempotent` was told."""
-
-    table: str
-    key: KeySource
-    principal: PrincipalSource
-    name: str | None
-    lease: float | timedelta | None
-    keep: float | timedelta
-    scope: str
-    client: TableClient | Callable[[], TableClient] | None
-    clock: Clock | None
-
-
-class Rules(NamedTuple):
-    """How to treat doubtful repeats, from the arguments of `idempotent`."""
-
-    failures: Failures
-    unreachable: str
-    effects: str
-    unknown: str
-
-
-def check_settings(function: Callable[..., Any], records: Records, rules: Rules) -> Settings:
+def check_options(function: Callable[..., Any], options: IdempotencyOptions) -> IdempotencySettings:
     """Check what `idempotent` was given.
 
     Raises:
@@ -98,24 +140,32 @@ def check_settings(function: Callable[..., Any], records: Records, rules: Rules)
             "decorators make something else of it, put it directly before the function"
         )
     what = f"{function.__module__}.{function.__qualname__}"
-    signature = signature_of(function, what)
-    return Settings(
-        what if records.name is None else _name(records.name),
-        _text(records.table, "table"),
-        signature,
-        key_reader(records.key, signature.names, what),
-        principal_reader(records.principal, what),
-        records.principal != "",
-        None if records.lease is None else _seconds(records.lease, "lease"),
-        _seconds(records.keep, "keep"),
-        check_failures(rules.failures, what),
-        _one_of(rules.unreachable, "unreachable", "refuse", "run_and_flag"),
-        _one_of(rules.effects, "effects", "anywhere", "marked"),
-        _one_of(rules.unknown, "unknown", "refuse", "run"),
-        (BY_TARGET, BY_GROUP)[_one_of(records.scope, "dedup_scope", BY_TARGET, BY_GROUP)],
-        _opener(records.client, awaited=is_coroutine_function(function)),
-        records.clock or SystemClock(),
-        is_coroutine_function(function),
+    parameters = parameters_of(function)
+    if parameters.takes_any:
+        raise ConfigError(f"{what} takes any arguments; name them, so that calls compare")
+    names = (*parameters.positional, *parameters.keyword)
+    table = _text(options.table, "table")
+    name = what if options.name is None else _text(options.name, "name")
+    if ":" in name and options.name is not None:  # a colon ends it in the table
+        raise ConfigError(f"name of @idempotent must be without a colon, not {name!r}")
+    awaited = is_coroutine_function(function)
+    return IdempotencySettings(
+        name,
+        table,
+        Signature(names, parameters.defaults),
+        _key_reader(options.key, names, what),
+        _principal_reader(options.principal, what),
+        options.principal != "",
+        None if options.lease is None else _seconds(options.lease, "lease"),
+        _seconds(options.keep, "keep"),
+        check_failures(options.failures, what),
+        _is_other(options.unreachable, "unreachable", "refuse", "run_and_flag"),
+        _is_other(options.effects, "effects", "anywhere", "marked"),
+        _is_other(options.unknown, "unknown", "refuse", "run"),
+        BY_GROUP if _is_other(options.scope, "dedup_scope", BY_TARGET, BY_GROUP) else BY_TARGET,
+        _client_opener(options.client, awaited=awaited),
+        options.clock or SystemClock(),
+        awaited,
     )
 
 
@@ -123,14 +173,6 @@ def _text(value: object, field: str) -> str:
     if not isinstance(value, str) or not value or not is_printable(value):
         raise ConfigError(f"{field} of @idempotent must be a printable text, not {value!r}")
     return value
-
-
-def _name(value: object) -> str:
-    """Return the name of the records; a colon ends it, so that no other name begins like it."""
-    name = _text(value, "name")
-    if ":" in name:
-        raise ConfigError(f"name of @idempotent must be without a colon, not {value!r}")
-    return name
 
 
 def _seconds(value: object, field: str) -> float:
@@ -144,24 +186,28 @@ def _seconds(value: object, field: str) -> float:
     return float(seconds)
 
 
-def _one_of(value: object, field: str, default: str, other: str) -> bool:
-    """Return whether it is the other one."""
+def _is_other(value: object, field: str, default: str, other: str) -> bool:
+    """Return whether it is the other one of the two.
+
+    Raises:
+        ConfigError: it is neither.
+    """
     if value not in (default, other):
         raise ConfigError(f"{field} of @idempotent must be {default!r} or {other!r}, not {value!r}")
     return value == other
 
 
-def _opener(
+def _client_opener(
     client: TableClient | Callable[[], TableClient] | None, *, awaited: bool
 ) -> Callable[[], TableClient]:
     """Return what gives the client, checked, when it is needed."""
     if client is None:
         return lambda: _running_client(awaited)
     if callable(client):
-        opened = cache(lambda _process: _checked(client(), awaited))  # none crosses a fork
+        opened = cache(lambda _process: _check_client(client(), awaited))  # none crosses a fork
         return lambda: opened(getpid())
-    found = _checked(client, awaited)
-    return lambda: found
+    checked = _check_client(client, awaited)
+    return lambda: checked
 
 
 def _running_client(awaited: bool) -> TableClient:
@@ -178,7 +224,7 @@ def _default_client(awaited: bool) -> TableClient:
     return leeward.AsyncClient() if awaited else leeward.Client()
 
 
-def _checked(client: TableClient, awaited: bool) -> TableClient:
+def _check_client(client: TableClient, awaited: bool) -> TableClient:
     method = getattr(client, "store_data", None)
     if method is None:
         raise ConfigError(
@@ -188,3 +234,129 @@ def _checked(client: TableClient, awaited: bool) -> TableClient:
         kind, needed = ("coroutine function", "AsyncClient") if awaited else ("function", "Client")
         raise ConfigError(f"client of @idempotent must be a leeward.{needed}, for a {kind}")
     return client
+
+
+def _key_reader(
+    source: KeySource, names: tuple[str, ...], what: str
+) -> Callable[[Arguments, Any], str]:
+    """Return what takes the key out of a call: its arguments, and its running context or None.
+
+    Args:
+        source: None for the key that came with the call; ``header:Name``; a path such as
+            ``order.id``, which begins with a parameter; or a function of the handler's arguments.
+        names: the parameters.
+        what: the handler, for messages.
+
+    Raises:
+        ConfigError: there is no such parameter.
+    """
+    if source is None:
+        return lambda arguments, context: _check_key(
+            getattr(context or arguments.context, "idempotency_key", None), "Idempotency-Key"
+        )
+    if callable(source):
+        return lambda arguments, _context: _check_key(source(**arguments.values), "the function")
+    if type(source) is not str or not source:
+        raise ConfigError(f"key of {what} must be a text, a function or None, not {source!r}")
+    if source.startswith(HEADER):
+        return _header_reader(source.removeprefix(HEADER), what)
+    first, *rest = source.split(".")
+    if first not in names:
+        raise ConfigError(
+            f"key of {what} is {source!r}, and there is no parameter {first!r}; begin with one of "
+            f"{', '.join(names)}, or with {HEADER}"
+        )
+    if "" in rest:
+        raise ConfigError(f"key of {what} is {source!r}, which has an empty part")
+    return lambda arguments, _context: _check_key(
+        _follow(arguments.values.get(first), rest), source
+    )
+
+
+def _header_reader(name: str, what: str) -> Callable[[Arguments, Any], str]:
+    if not is_token(name):
+        raise ConfigError(f"key of {what} names no header; write {HEADER}Idempotency-Key")
+
+    def read(arguments: Arguments, context: Any) -> str:
+        headers: Mapping[str, str] = getattr(context or arguments.context, "headers", None) or {}
+        for header, text in headers.items():
+            if header.lower() == name.lower():
+                return _check_key(unquote(text.strip()), f"{HEADER}{name}")
+        return _check_key(None, f"{HEADER}{name}")
+
+    return read
+
+
+def unquote(text: str) -> str:
+    """Return a header's key bare: the draft has it in quotes, and most clients send it without."""
+    quoted = len(text) > 1 and text[0] == text[-1] == '"'
+    return text[1:-1].replace('\\"', '"').replace("\\\\", "\\") if quoted else text
+
+
+def _follow(value: Any, path: list[str]) -> Any:
+    """Return what a path leads to: an attribute, a field, a place in a list; None for nothing."""
+    for part in path:
+        if isinstance(value, Mapping):
+            value = value.get(part)
+        elif isinstance(value, list | tuple) and part.isascii() and part.isdecimal():
+            value = value[int(part)] if int(part) < len(value) else None
+        else:
+            value = getattr(value, part, None) if not part.startswith("_") else None
+    return value
+
+
+def _check_key(key: object, field: str) -> str:
+    """Return the key as text.
+
+    Raises:
+        KeyMissing: it is not there, or nothing that could be one.
+    """
+    if type(key) is int or (not isinstance(key, str | None) and _is_uuid(key)):
+        key = str(key)
+    if isinstance(key, str) and 0 < len(key) <= LONGEST_KEY:
+        return str.__str__(key)  # an Enum is formatted as its name by some versions of Python
+    if key is None or key == "":
+        flaw = f"this call needs an idempotency key, and there is none at {field}"
+    elif isinstance(key, str):
+        flaw = f"the idempotency key at {field} has {len(key)} characters, at most {LONGEST_KEY}"
+    else:
+        flaw = f"the idempotency key at {field} must be text, int or UUID, not {type(key).__name__}"
+    raise KeyMissing(f"{flaw}. It did not run", field=field)
+
+
+def _is_uuid(key: object) -> bool:
+    from uuid import UUID
+
+    return isinstance(key, UUID)
+
+
+def _principal_reader(source: PrincipalSource, what: str) -> Callable[[Context | None], str | None]:
+    """Return what says whose the key of a call is; None for all callers alike.
+
+    Args:
+        source: None, or "" for nothing said; ``platform``; or a function of the call's context.
+        what: the handler, for messages.
+
+    Raises:
+        ConfigError: it is something else.
+    """
+    if source is None or source == "":
+        return lambda _context: None
+    if source != "platform" and not callable(source):
+        raise ConfigError(
+            f"principal of {what} must be None, 'platform' or a function of the context, not "
+            f"{source!r}"
+        )
+
+    def read(context: Context | None) -> str | None:
+        principal = None
+        if context is not None:
+            principal = source(context) if callable(source) else context.principal
+        if isinstance(principal, str) and principal:
+            return str.__str__(principal)
+        raise PrincipalMissing(
+            f"{what} keeps the keys of each caller apart, and nothing says who this caller is. It "
+            "did not run"
+        )
+
+    return read

@@ -1,7 +1,7 @@
 """What a run asks of the table, step by step, and no I/O: generators for threads, loops and tests.
 
-Each yields one step, is sent what became of it and the time, and returns what it found out. A write
-is conditional, always: a run that was asleep while another took over writes nothing.
+Each yields one step, is sent its reply and the time, and returns what it has learnt. Every write is
+conditional: a run that was asleep while another took over writes nothing.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from typing import Final, NamedTuple, TypeAlias, TypeVar
 from leeward.app.idempotency.record import (
     Claim,
     Decision,
-    Found,
+    KeyRecord,
+    LoadedRecord,
     Reason,
-    Record,
     Refuse,
     Start,
     decide,
-    first,
-    marked,
+    first_record,
+    with_effects,
     with_text,
     without_result,
 )
@@ -32,17 +32,17 @@ ROUNDS: Final = 4
 T = TypeVar("T")
 
 
-class Load(NamedTuple):
+class LoadRecord(NamedTuple):
     """Load the record. The reply is a `Found`, None where there is none, or `Away`."""
 
 
-class Save(NamedTuple):
+class SaveRecord(NamedTuple):
     """Write `record` if the one there still has `revision`; None: if there is none.
 
     The reply is `Saved`, `Changed`, `Unfit` or `Away`.
     """
 
-    record: Record
+    record: KeyRecord
     revision: str | None
 
 
@@ -63,31 +63,31 @@ class Unfit(NamedTuple):
 
 
 class Away(NamedTuple):
-    """The table could not be reached; `written` if the write may have taken place all the same."""
+    """The table could not be reached; `written` if the write may have taken place."""
 
     error: LeewardError
     written: bool = False
 
 
-Step: TypeAlias = Load | Save
-Reply: TypeAlias = Found | Saved | Changed | Unfit | Away | None
+Step: TypeAlias = LoadRecord | SaveRecord
+Reply: TypeAlias = LoadedRecord | Saved | Changed | Unfit | Away | None
 Steps: TypeAlias = Generator[Step, tuple[Reply, float], T]
 
 
 class Held(NamedTuple):
     """A record that this run has written itself, and its revision."""
 
-    record: Record
+    record: KeyRecord
     revision: str
 
 
 class Recorded(Enum):
-    """Whether the end of a run has been written down."""
+    """Whether the end of a run has been recorded."""
 
     YES = "yes"
     WITHOUT_RESULT = "without_result"
-    """The table did not take the result; repeats learn that it is done. Or not what a failure was
-    made of; repeats learn its class."""
+    """The table did not take the result; repeats learn that it is done. Or it did not take the
+    arguments of a failure; repeats learn its class."""
     LOST = "lost"
     """The key has expired, or somebody has deleted its record."""
     NO = "no"
@@ -96,43 +96,43 @@ class Recorded(Enum):
 
 def claim_key(claim: Claim, now: float) -> Steps[Decision | Away]:
     """Decide what a call does; `Start` means that its record is written, with its revision."""
-    start = Start(first(claim, now))
+    start = Start(first_record(claim, now))
     for _ in range(ROUNDS):
-        reply, now = yield Save(start.record, start.revision)
+        reply, now = yield SaveRecord(start.record, start.revision)
         if isinstance(reply, Saved):
             return Start(start.record, reply.revision, start.earlier)
         if isinstance(reply, Unfit):
             return Away(reply.error)
         if isinstance(reply, Away) and not reply.written:
             return reply
-        found, now = yield Load()
-        if isinstance(found, Away):
-            return found
-        if not isinstance(found, Found):  # it has expired since
-            start = Start(first(claim, now))
+        loaded, now = yield LoadRecord()
+        if isinstance(loaded, Away):
+            return loaded
+        if not isinstance(loaded, LoadedRecord):  # it has expired since
+            start = Start(first_record(claim, now))
             continue
-        decision = decide(found, claim, now)
+        decision = decide(loaded, claim, now)
         if not isinstance(decision, Start):
             return decision
-        if decision.record == found.record:  # its own claim, whose answer was lost
+        if decision.record == loaded.record:  # its own claim, whose answer was lost
             return decision._replace(earlier=start.earlier)
         start = decision
     return Refuse(Reason.RUNNING, 1.0)
 
 
 def mark_effect(held: Held) -> Steps[Held | Recorded | Away]:
-    """Write down that an effect may begin, before it does; `LOST` forbids it."""
+    """Record that an effect may begin, before it does; `LOST` forbids it."""
     for _ in range(ROUNDS):
-        record = marked(held.record)
-        reply, _ = yield Save(record, held.revision)
+        record = with_effects(held.record)
+        reply, _ = yield SaveRecord(record, held.revision)
         if isinstance(reply, Saved):
             return Held(record, reply.revision)
         if isinstance(reply, Away) and not reply.written:
             return reply
-        found, _ = yield Load()
-        if isinstance(found, Away):
-            return found
-        own = _own(found, held)
+        loaded, _ = yield LoadRecord()
+        if isinstance(loaded, Away):
+            return loaded
+        own = _own(loaded, held)
         if own is None:
             return Recorded.LOST
         if own.record.effects:
@@ -141,46 +141,41 @@ def mark_effect(held: Held) -> Steps[Held | Recorded | Away]:
     return Recorded.LOST
 
 
-def write_end(held: Held, record: Record) -> Steps[Recorded | Found]:
+def write_end(held: Held, record: KeyRecord) -> Steps[Recorded | LoadedRecord]:
     """Write how the run has ended; a `Found` is the record of another run that has taken over."""
     wanted, recorded = record, Recorded.YES
-    reply, _ = yield Save(wanted, held.revision)
+    reply, _ = yield SaveRecord(wanted, held.revision)
     if isinstance(reply, Unfit) and (text := with_text(wanted)) is not None:
         wanted = text
-        reply, _ = yield Save(wanted, held.revision)
+        reply, _ = yield SaveRecord(wanted, held.revision)
     if isinstance(reply, Unfit):
         wanted, recorded = without_result(record), Recorded.WITHOUT_RESULT
-        reply, _ = yield Save(wanted, held.revision)
+        reply, _ = yield SaveRecord(wanted, held.revision)
     if isinstance(reply, Changed):
-        found, _ = yield Load()
-        own = _own(found, held)
+        loaded, _ = yield LoadRecord()
+        own = _own(loaded, held)
         if own is None:
-            return _lost(found)
+            if isinstance(loaded, LoadedRecord):
+                return loaded  # another run is its owner now
+            return Recorded.NO if isinstance(loaded, Away) else Recorded.LOST
         if own.record.state is wanted.state:
             return recorded
-        reply, _ = yield Save(wanted, own.revision)
+        reply, _ = yield SaveRecord(wanted, own.revision)
     if isinstance(reply, Saved):
         return recorded
     return Recorded.LOST if isinstance(reply, Changed) else Recorded.NO
 
 
-def write_nothing() -> Steps[Recorded | Found]:
+def write_nothing() -> Steps[Recorded | LoadedRecord]:
     """Do nothing, for a run that has no record."""
     yield from ()
     return Recorded.YES
 
 
-def _lost(found: Reply) -> Recorded | Found:
-    """Return what it means that a run is not the owner of its record any more."""
-    if isinstance(found, Found):
-        return found
-    return Recorded.NO if isinstance(found, Away) else Recorded.LOST
-
-
-def _own(found: Reply, held: Held) -> Held | None:
+def _own(loaded: Reply, held: Held) -> Held | None:
     """Return the record where this run is still its owner: its own write had come through."""
-    if not isinstance(found, Found) or found.record is None:
+    if not isinstance(loaded, LoadedRecord) or loaded.record is None:
         return None
-    if found.record.owner != held.record.owner:
+    if loaded.record.owner != held.record.owner:
         return None
-    return Held(found.record, found.revision)
+    return Held(loaded.record, loaded.revision)

@@ -6,11 +6,18 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeVar
 
-from leeward.app.idempotency.record import Failure, Found, Record, State, Text, seconds_kept
+from leeward.app.idempotency.record import (
+    KeyRecord,
+    KeyState,
+    LoadedRecord,
+    RecordedFailure,
+    Text,
+    seconds_kept,
+)
 from leeward.app.idempotency.steps import (
     Away,
     Changed,
-    Load,
+    LoadRecord,
     Reply,
     Saved,
     Step,
@@ -31,7 +38,7 @@ KEY: Final = "id"
 
 
 class TableClient(Protocol):
-    """What is needed of a client, `leeward.Client` or `leeward.AsyncClient`."""
+    """What records need of a client, `leeward.Client` or `leeward.AsyncClient`."""
 
     def store_data(
         self,
@@ -48,7 +55,7 @@ class TableClient(Protocol):
         """Load an item."""
 
 
-class Location(NamedTuple):
+class RecordLocation(NamedTuple):
     """Where the record of one key is, and how long it is kept, in seconds."""
 
     table: str
@@ -57,8 +64,8 @@ class Location(NamedTuple):
     now: Callable[[], float]
 
 
-def perform(client: TableClient, location: Location, steps: Steps[T]) -> T:
-    """Carry out `steps` on the thread that asks, and return what they find out."""
+def perform(client: TableClient, location: RecordLocation, steps: Steps[T]) -> T:
+    """Carry out `steps` on this thread, and return what they return."""
     token = watched_by(None)  # its own calls, not those of the handler
     try:
         step = next(steps)
@@ -66,16 +73,16 @@ def perform(client: TableClient, location: Location, steps: Steps[T]) -> T:
             try:
                 reply = _reply(step, _call(client, location, step))
             except LeewardError as error:
-                reply = _failed(error)
+                reply = _error_reply(error)
             step = steps.send((reply, location.now()))
     except StopIteration as end:
-        found: T = end.value
-        return found
+        result: T = end.value
+        return result
     finally:
         RUNNING.reset(token)
 
 
-async def perform_async(client: TableClient, location: Location, steps: Steps[T]) -> T:
+async def perform_async(client: TableClient, location: RecordLocation, steps: Steps[T]) -> T:
     """Do the same without blocking the event loop."""
     token = watched_by(None)
     try:
@@ -84,17 +91,17 @@ async def perform_async(client: TableClient, location: Location, steps: Steps[T]
             try:
                 reply = _reply(step, await _call(client, location, step))
             except LeewardError as error:
-                reply = _failed(error)
+                reply = _error_reply(error)
             step = steps.send((reply, location.now()))
     except StopIteration as end:
-        found: T = end.value
-        return found
+        result: T = end.value
+        return result
     finally:
         RUNNING.reset(token)
 
 
-def _call(client: TableClient, location: Location, step: Step) -> Any:
-    if isinstance(step, Load):
+def _call(client: TableClient, location: RecordLocation, step: Step) -> Any:
+    if isinstance(step, LoadRecord):
         return client.load_data(location.table, location.id)
     record, revision = step
     return client.store_data(
@@ -107,12 +114,12 @@ def _call(client: TableClient, location: Location, step: Step) -> Any:
 
 
 def _reply(step: Step, answer: Any) -> Reply:
-    if isinstance(step, Load):
-        return None if answer is None else found_in(answer)
+    if isinstance(step, LoadRecord):
+        return None if answer is None else record_in(answer)
     return Saved(answer.revision)
 
 
-def _failed(error: LeewardError) -> Reply:
+def _error_reply(error: LeewardError) -> Reply:
     if isinstance(error, Conflict):
         return Changed()
     if isinstance(error, InvalidRequest):
@@ -120,7 +127,7 @@ def _failed(error: LeewardError) -> Reply:
     return Away(error, isinstance(error, OutcomeUnknown))
 
 
-def item_of(record: Record, id: str) -> dict[str, Any]:
+def item_of(record: KeyRecord, id: str) -> dict[str, Any]:
     """Return the item that keeps `record`. Times in it are whole milliseconds."""
     item: dict[str, Any] = {
         KEY: id,
@@ -131,7 +138,7 @@ def item_of(record: Record, id: str) -> dict[str, Any]:
         "payload": record.payload,
         "effects": record.effects,
     }
-    if record.state is State.COMPLETED:
+    if record.state is KeyState.COMPLETED:
         item["kept"] = record.kept
         if record.kept and isinstance(record.result, Text):
             item["result_json"] = record.result.json
@@ -143,13 +150,13 @@ def item_of(record: Record, id: str) -> dict[str, Any]:
     return item
 
 
-def found_in(loaded: Loaded) -> Found:
+def record_in(loaded: Loaded) -> LoadedRecord:
     """Read an item; its record is None where it is not one that this module has written."""
     item = loaded.item
     try:
         failure = item.get("failure")
-        record = Record(
-            State(item["state"]),
+        record = KeyRecord(
+            KeyState(item["state"]),
             str(item["owner"]),
             int(item["fence"]),
             int(item["lease_until"]) / 1000,
@@ -158,8 +165,10 @@ def found_in(loaded: Loaded) -> Found:
             decode(item["result_json"]) if "result_json" in item else item.get("result"),
             item.get("kept", True) is not False,
             failure
-            and Failure(str(failure["type"]), tuple(failure["arguments"]), bool(failure["rerun"])),
+            and RecordedFailure(
+                str(failure["type"]), tuple(failure["arguments"]), bool(failure["rerun"])
+            ),
         )
     except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError):
         record = None
-    return Found(record, loaded.revision)
+    return LoadedRecord(record, loaded.revision)

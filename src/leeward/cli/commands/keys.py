@@ -10,9 +10,9 @@ from typing import Annotated, Any, NamedTuple
 import typer
 
 from leeward.adapter import Page, Scan
-from leeward.app.idempotency.keys import REF_DIGITS, record_ref
-from leeward.app.idempotency.record import Record, State, settled
-from leeward.app.idempotency.store import KEY, found_in, item_of
+from leeward.app.idempotency.digests import REF_DIGITS, record_ref
+from leeward.app.idempotency.record import KeyRecord, KeyState, settle_by_hand
+from leeward.app.idempotency.store import KEY, item_of, record_in
 from leeward.cli.arguments import json_argument
 from leeward.cli.global_options import options_of
 from leeward.cli.output.console import Printers
@@ -48,7 +48,7 @@ class KeyRow(NamedTuple):
     """
 
     id: str
-    record: Record | None
+    record: KeyRecord | None
     revision: str
     expires_at: float | None
 
@@ -57,7 +57,7 @@ def list_(
     context: typer.Context,
     table: Table,
     *,
-    state: Annotated[State | None, typer.Option(help="Only records in this state.")] = None,
+    state: Annotated[KeyState | None, typer.Option(help="Only records in this state.")] = None,
     function: Annotated[
         str | None, typer.Option(metavar="NAME", help="Only records of this name.")
     ] = None,
@@ -109,7 +109,7 @@ def settle_record(
     with options.client_of_data() as cloud:
         kept = _find(cloud, table, record)
         now = cloud._operations.clock.now()  # noqa: SLF001 - that of its own calls
-        done = kept.record and settled(
+        done = kept.record and settle_by_hand(
             kept.record, now, ran=ran, result=value, kept=result is not None
         )
         if done is None:
@@ -137,7 +137,7 @@ def _records(cloud: Client, table: str) -> Iterator[KeyRow]:
             id = each.item.get(KEY)
             if isinstance(id, str) and (each.expires_at is None or each.expires_at > now):
                 loaded = Loaded(each.item, each.revision, "")
-                yield KeyRow(id, found_in(loaded).record, each.revision, each.expires_at)
+                yield KeyRow(id, record_in(loaded).record, each.revision, each.expires_at)
         cursor = page.cursor
         if cursor is None:
             return
@@ -152,7 +152,7 @@ def _find(cloud: Client, table: str, named: str) -> KeyRow:
     loaded = cloud.load_data(table, named)
     if loaded is not None:
         expires = None if loaded.expires_at is None else loaded.expires_at.timestamp()
-        return KeyRow(named, found_in(loaded).record, loaded.revision, expires)
+        return KeyRow(named, record_in(loaded).record, loaded.revision, expires)
     if re.fullmatch(f"[0-9a-f]{{{REF_DIGITS}}}", named):
         for each in _records(cloud, table):
             if record_ref(each.id) == named:

@@ -29,10 +29,10 @@ from leeward.adapter.wire import Request, Response
 from leeward.envelope import (
     TRACEPARENT,
     UNBOUND,
-    Opened,
+    EnvelopeContent,
     custom_context,
     mark_of,
-    opened,
+    open_envelope,
     read_fault,
 )
 from leeward.errors import InvalidRequest, Outcome
@@ -106,7 +106,7 @@ def invoke(endpoint: Endpoint, call: Invoke, view: View) -> Plan:
     except Undecodable as error:
         return ambiguous(response, UNDECODABLE, error, request_id=REQUEST_ID)
     request_id = response.headers.get(REQUEST_ID)
-    found = opened(value, marks)
+    found = open_envelope(value, marks)
     if found is None or found.failure is not None:
         return Result.ok(value, request_id=request_id)
     if found.refusal is not None:
@@ -179,9 +179,9 @@ def _fault(response: Response, marks: tuple[str, ...]) -> Result[Any]:
     )
 
 
-def _open_text(text: str | None, marks: tuple[str, ...]) -> Opened | None:
+def _open_text(text: str | None, marks: tuple[str, ...]) -> EnvelopeContent | None:
     try:
-        return opened(decode(text.encode(errors="replace")), marks) if text else None
+        return open_envelope(decode(text.encode(errors="replace")), marks) if text else None
     except Undecodable:
         return None
 

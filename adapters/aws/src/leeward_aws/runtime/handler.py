@@ -40,15 +40,15 @@ from leeward.app.kit import (
     Platform,
     Problem,
     SystemClock,
+    answer_upkeep,
     check_queues,
     dead_letters_at,
     decode,
-    failed,
+    failure_answer,
     failure_of,
     http_answer,
-    refused,
+    refusal_answer,
     serve,
-    upkeep,
 )
 from leeward.errors import ConfigError
 from leeward_aws.runtime import call, gateway
@@ -84,7 +84,7 @@ def too_large(answer: Any) -> Any:
         reason=RESPONSE_TOO_LARGE,
         retryable=False,
     )
-    found: Answer = failed(failure_of(problem, (), "yes"))
+    found: Answer = failure_answer(failure_of(problem, (), "yes"))
     return http_answer(found) if isinstance(answer, HttpAnswer) else found
 
 
@@ -160,7 +160,7 @@ def handler(
         try:
             failure, answer = _answer(run, event)
         except Exception as error:  # noqa: BLE001 - an event that is not as its service sends them
-            flaw = failed(failure_of(error, (), "maybe"))
+            flaw = failure_answer(failure_of(error, (), "maybe"))
             failure, answer = make_exception(flaw, told=False), None
         if failure is not None:
             raise failure from None
@@ -201,7 +201,9 @@ def _deliver(run: Run, own: Handler | None, event: Any) -> tuple[Exception | Non
         has_events = call.has_events(event)
         if kind is Kind.SCHEDULE or (own is None and call.is_tick(event)):
             return schedules.handle(run, own, event), None
-        is_of_objects = own is None and has_events and run.host.wanted(objects.created_in, event)
+        is_of_objects = (
+            own is None and has_events and run.host.read_objects(objects.created_in, event)
+        )
         if kind is Kind.OBJECT or is_of_objects:
             return objects.handle(run, own, event), None
         if has_events:
@@ -216,11 +218,11 @@ def _answer_http(run: Run, own: Handler | None, event: dict[str, Any]) -> dict[s
     try:
         request = gateway.request_of(event)
     except InvalidInput as error:
-        return answered(http_answer(failed(refused(error))))
-    kept = upkeep(run.host, request)
+        return answered(http_answer(refusal_answer(error)))
+    kept = answer_upkeep(run.host, request)
     if kept is not None:
         return answered(kept)
-    function = own or run.host.routed(request.path)
+    function = own or run.host.function_at(request.path)
     answer = serve(run.host, function, request, run.id, run.seconds())
     found = answered(answer)
     return found if fits(answer.body, found) else answered(too_large(answer))

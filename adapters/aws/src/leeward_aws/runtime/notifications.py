@@ -24,9 +24,8 @@ from leeward.app.kit import (
     event_key,
     event_of,
     events_in,
-    failed,
     is_event,
-    refused,
+    refusal_answer,
 )
 from leeward.values import Event
 from leeward_aws.runtime.call import S3, Run, is_bus_event, make_exception, payload_of, source_of
@@ -39,7 +38,7 @@ def handle(run: Run, own: Handler | None, event: Any) -> Exception | None:
         try:
             answer = _one(run, own, record)
         except InvalidInput as error:
-            answer = failed(refused(error))
+            answer = refusal_answer(error)
         if answer is not None:
             found.append(answer)
     return make_exception(found[0], told=False) if found else None
@@ -52,7 +51,7 @@ def handle_plain(run: Run, own: Handler, event: Any) -> Exception | None:
         plain = Event(own.type or "aws.plain", document, id=run.id, source="aws")
         answer = publish(run, own, event_in(document) or plain, None)
     except (InvalidInput, Undecodable):
-        answer = failed(refused(InvalidInput("$", "an event")))
+        answer = refusal_answer(InvalidInput("$", "an event"))
     return None if answer is None else make_exception(answer, told=False)
 
 

@@ -21,9 +21,8 @@ from leeward.app.kit import (
     ObjectEvent,
     Undecodable,
     decode,
-    failed,
-    refused,
-    time_told,
+    parse_time,
+    refusal_answer,
 )
 from leeward_aws.runtime.call import S3, SNS, Run, is_bus_event, make_exception
 from leeward_aws.runtime.notifications import is_test, records_of, unwrap
@@ -96,7 +95,7 @@ def hand_over(
     """
     if events is None:
         assert own is not None
-        return own, failed(refused(InvalidInput("$", "a notification of S3")))
+        return own, refusal_answer(InvalidInput("$", "a notification of S3"))
     delivery = Delivery(b"", run.id, "", run.seconds(), attempt, trace)
     return run.host.hand_over(own, events, delivery)
 
@@ -106,7 +105,7 @@ def handle(run: Run, own: Handler | None, event: Any) -> Exception | None:
     try:
         bad = hand_over(run, own, created_in(event), None, run.trace())
     except InvalidInput as error:
-        return make_exception(failed(refused(error)), told=False)
+        return make_exception(refusal_answer(error), told=False)
     return None if bad is None else make_exception(bad[1], told=False)
 
 
@@ -117,7 +116,7 @@ def handle_message(
     try:
         bad = hand_over(run, own, created_by(body), attempt, trace)
     except InvalidInput as error:
-        return failed(refused(error))
+        return refusal_answer(error)
     return Answer(b"null") if bad is None else bad[1]
 
 
@@ -150,7 +149,7 @@ def _object(bucket: Any, key: Any, told: Mapping[str, Any], time: Any) -> Object
         size if type(size) is int else None,
         tag,
         sequencer.upper().zfill(_DIGITS) if isinstance(sequencer, str) else None,
-        time_told(time),
+        parse_time(time),
         tag and f'"{tag}"',
     )
 

@@ -21,9 +21,8 @@ from leeward.app.kit import (
     Kind,
     Letter,
     Message,
-    failed,
     fails_as_one,
-    refused,
+    refusal_answer,
 )
 from leeward.values import NOTHING
 from leeward_aws.runtime import notifications, objects
@@ -162,7 +161,7 @@ def _recall(
 ) -> MessageResult | None:
     """Return how a message was given up whose letter could not be sent."""
     letters = run.dead_letters
-    known = letters and letters.known(handlers, message.id, message.body, attempt)
+    known = letters and letters.find_unsent(handlers, message.id, message.body, attempt)
     return MessageResult(known[1], known[0], has_run=False) if known else None
 
 
@@ -171,7 +170,7 @@ def _as_told(
 ) -> MessageResult:
     """Hand what a message tells to those who take it: of objects, or the events in it."""
     attempt = _attempt(record)
-    if own is None and (created := run.host.wanted(objects.created_by, message.body)):
+    if own is None and (created := run.host.read_objects(objects.created_by, message.body)):
         handlers = run.host.object_handlers(created[0].bucket)
         if (known := _recall(run, handlers, message, attempt)) is not None:
             return known
@@ -185,7 +184,7 @@ def _as_events(run: Run, own: Handler | None, record: Record, message: Message) 
     try:
         events = notifications.events_of(message.body)
     except InvalidInput as error:
-        return failed(refused(error))
+        return refusal_answer(error)
     if not events and notifications.is_test_of_s3(message.body):
         run.host.hand_over(own, [], Delivery(b"", run.id, "", run.seconds()))
         return Answer(b"null")

@@ -18,7 +18,7 @@ from leeward.app.kit import (
     decode,
     encode,
 )
-from leeward.envelope import custom_context, fault_in, opened
+from leeward.envelope import custom_context, fault_in, open_envelope
 from leeward.values import Event
 from leeward_aws.runtime import handler as lambda_handler
 
@@ -54,7 +54,7 @@ class Trial:
 
 
 def _read_answer(answer: Any) -> Ran:
-    found = opened(answer)
+    found = open_envelope(answer)
     if found is None:
         return Ran(answer)
     told = found.refusal or found.failure

@@ -32,7 +32,7 @@ from leeward.app.kit import (
     Platform,
     SystemClock,
     check_queues,
-    checked_queues,
+    dead_letter_names,
     dead_letters_at,
     trace_ids,
 )
@@ -62,7 +62,7 @@ def open_dead_letters(
         storage: the setting with the connection to the account of the queues.
         service_bus: for each queue that is one of Service Bus, the setting with its connection.
     """
-    names, settings = checked_queues(queues), dict[str, str]()
+    names, settings = dead_letter_names(queues), dict[str, str]()
     for name, dead in list(names.items()):
         handler = app.handlers.get(name)
         queue = (handler.queue or handler.name) if handler else name

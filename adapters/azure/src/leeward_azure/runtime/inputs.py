@@ -29,15 +29,15 @@ from leeward.app.kit import (
     Kind,
     Letter,
     Message,
+    answer_upkeep,
     event_key,
     event_of,
-    failed,
+    failure_answer,
     headers_of,
     join_key,
-    refused,
+    refusal_answer,
     serve,
     tick_time,
-    upkeep,
 )
 from leeward.values import Event
 from leeward_azure.runtime import objects
@@ -139,7 +139,7 @@ def health(host: Host) -> Made:
     from azure.functions import HttpResponse
 
     def handle(req: Any) -> Any:
-        answer = upkeep(host, HttpRequest("GET", HEALTH_PATH, {}, b""))
+        answer = answer_upkeep(host, HttpRequest("GET", HEALTH_PATH, {}, b""))
         assert answer is not None
         return HttpResponse(answer.body, status_code=answer.status, headers=dict(answer.headers))
 
@@ -159,8 +159,8 @@ def storage_queue(host: Host, handler: Handler, queue: str, dead: DeadLetters) -
         delivery = Delivery(
             given, context.invocation_id, message.id or "", limit(), count, _trace(context)
         )
-        known = dead.known([handler], message.id or "", body, count)
-        answer = failed(known[1]) if known else _answer(host, handler, delivery, body)
+        known = dead.find_unsent([handler], message.id or "", body, count)
+        answer = failure_answer(known[1]) if known else _answer(host, handler, delivery, body)
         letter = Letter(queue, body, (), message.id or "", count)
         if not dead.finish(handler, letter, answer.failure, limit()):
             _finish(answer)
@@ -186,8 +186,8 @@ def service_bus(host: Host, handler: Handler, queue: str, dead: DeadLetters) -> 
             properties.get("traceparent") or properties.get("diagnostic-id") or _trace(context),
             properties,
         )
-        known = dead.known([handler], id, body, message.delivery_count or None)
-        answer = failed(known[1]) if known else _answer(host, handler, delivery, body)
+        known = dead.find_unsent([handler], id, body, message.delivery_count or None)
+        answer = failure_answer(known[1]) if known else _answer(host, handler, delivery, body)
         attributes = tuple(_attributes(message.application_properties))
         letter = Letter(
             f"{SERVICE_BUS}{queue}",
@@ -234,7 +234,7 @@ def event_grid(host: Host, handler: Handler) -> Made:
         try:
             found = _event(event)
         except InvalidInput as error:
-            answer: Answer | None = failed(refused(error))
+            answer: Answer | None = refusal_answer(error)
         else:
             trace = found.extensions.get("traceparent")
             delivery = Delivery(

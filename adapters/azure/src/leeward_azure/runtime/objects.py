@@ -21,10 +21,9 @@ from leeward.app.kit import (
     Undecodable,
     decode,
     event_of,
-    failed,
     is_event,
-    refused,
-    time_told,
+    parse_time,
+    refusal_answer,
 )
 from leeward.values import Event
 
@@ -51,7 +50,7 @@ def read_event(body: bytes) -> Event | None:
             document["data"],
             id=str(document["id"]),
             source=document.get("topic"),
-            time=time_told(document.get("eventTime")),
+            time=parse_time(document.get("eventTime")),
             subject=document["subject"],
         )
     except (Undecodable, InvalidInput, KeyError, TypeError, AttributeError):
@@ -63,7 +62,7 @@ def hand_over(host: Host, handler: Handler, event: Event | None, delivery: Deliv
     try:
         events = _created_in(event)
     except InvalidInput as error:
-        return failed(refused(error))
+        return refusal_answer(error)
     bad = host.hand_over(handler, events, delivery)
     return Answer(b"null") if bad is None else bad[1]
 

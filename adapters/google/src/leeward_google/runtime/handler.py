@@ -34,17 +34,16 @@ from leeward.app.kit import (
     Perform,
     Platform,
     SystemClock,
+    answer_upkeep,
     check_queues,
     dead_letters_at,
     events_in,
-    failed,
     headers_of,
     http_answer,
     new_id,
-    refused,
+    refusal_answer,
     serve,
     trace_ids,
-    upkeep,
 )
 from leeward.errors import ConfigError
 from leeward_google.runtime import pushes, schedules
@@ -139,7 +138,7 @@ def handler(
 
 
 def _answer(host: Host, request: HttpRequest, kept: DeadLetters) -> HttpAnswer:
-    kept_up = upkeep(host, request)
+    kept_up = answer_upkeep(host, request)
     if kept_up is not None:
         return kept_up
     run = Run(
@@ -159,7 +158,7 @@ def _answer(host: Host, request: HttpRequest, kept: DeadLetters) -> HttpAnswer:
                 return answer_sender(found)
         return serve(host, named, request, run.id, run.seconds)
     except InvalidInput as error:
-        return http_answer(failed(refused(error)))
+        return http_answer(refusal_answer(error))
 
 
 def _deliver(run: Run, named: Handler | None) -> Answer | None:

@@ -21,9 +21,8 @@ from leeward.app.kit import (
     ObjectEvent,
     Undecodable,
     decode,
-    failed,
-    refused,
-    time_told,
+    parse_time,
+    refusal_answer,
 )
 from leeward.values import Event
 from leeward_google.runtime.call import Run
@@ -102,7 +101,7 @@ def hand_over(
     """
     if events is None:
         assert own is not None
-        return own, failed(refused(InvalidInput("$", "a notification of Cloud Storage")))
+        return own, refusal_answer(InvalidInput("$", "a notification of Cloud Storage"))
     delivery = Delivery(b"", run.id, "", run.seconds, attempt, trace)
     return run.host.hand_over(own, events, delivery)
 
@@ -128,6 +127,6 @@ def _object(found: Mapping[str, Any]) -> ObjectEvent:
         int(size) if size.isdecimal() and len(size) < 20 else None,
         etag if isinstance(etag, str) else None,
         generation.zfill(_DIGITS),
-        time_told(found.get("timeCreated")),
+        parse_time(found.get("timeCreated")),
         generation,
     )

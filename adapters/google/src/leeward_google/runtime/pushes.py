@@ -27,7 +27,7 @@ from leeward.app.kit import (
     decode,
     event_key,
     events_in,
-    failed,
+    failure_answer,
     headers_of,
 )
 from leeward.envelope import DEADLINE
@@ -173,7 +173,7 @@ def _handle_event(
     trace = own if isinstance(own, str) else run.request.headers.get("traceparent")
     is_for_objects = named is not None and named.kind is Kind.OBJECT
     created = objects.created_in(event) if is_for_objects else None
-    if named is None and (found := run.host.wanted(objects.created_in, event)):
+    if named is None and (found := run.host.read_objects(objects.created_in, event)):
         is_for_objects, created = True, found
     if is_for_objects:
         bad = objects.hand_over(run, named, created, attempt, trace)
@@ -206,8 +206,8 @@ def _objects_of(
 def _recall(run: Run, handlers: Sequence[Handler], pushed: Pushed) -> Answer | None:
     """Finish with a message that was given up, and whose letter could not be sent."""
     id, body = pushed.message.id, pushed.message.body
-    known = run.dead_letters.known(handlers, id, body, pushed.attempt)
-    return _finish(run, known[0], pushed, failed(known[1])) if known else None
+    known = run.dead_letters.find_unsent(handlers, id, body, pushed.attempt)
+    return _finish(run, known[0], pushed, failure_answer(known[1])) if known else None
 
 
 def _finish(run: Run, handler: Handler, pushed: Pushed, answer: Answer) -> Answer:

@@ -1,0 +1,231 @@
+"""What stands in the table for a key and a payload: ids and digests, the same on every cloud.
+
+The same JSON comes as text on one cloud and as decoded numbers on another, and a handler may ask
+for Decimal where another has float. So values are brought to JSON in one spelling first.
+
+Of an event, a message and an object only that counts which says what it is: nothing that changes
+when it is wrapped otherwise, delivered or published again, moved back, or traced.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal
+from enum import Enum
+from functools import cache
+from hashlib import sha256
+from os import environ
+from typing import Any, Final
+
+from leeward.app.triggers import Message, ObjectEvent
+from leeward.errors import ConfigError
+from leeward.values import Event
+
+HEX_DIGITS: Final = 32
+"""128 bits."""
+
+REF_DIGITS: Final = 12
+"""Hex digits by which messages and logs name a record."""
+
+LONGEST_READABLE: Final = 128
+"""Characters up to which a key stands in the table as it is, so that an operator finds it."""
+
+VARIABLE: Final = "LEEWARD_KEYS_SECRET"
+"""The variable with the secret of `record_id`."""
+
+SHORTEST_SECRET: Final = 32
+"""Characters: 128 bits in hex."""
+
+_VERSION: Final = "2:"
+"""How the digest of an event or a message begins. An earlier version had no prefix, and took into
+the digest what changes with a delivery."""
+
+_EMPTY_HASH: Final = sha256()
+"""OpenSSL looks its algorithm up for each new hash, and not for a copy."""
+
+_SCALARS: Final = frozenset({str, int, float, bool, bytes, type(None)})
+"""Types that a table keeps."""
+
+
+def secret_in(env: Mapping[str, str]) -> bytes:
+    """Return the secret that the environment has for `record_id`; empty for none.
+
+    Raises:
+        ConfigError: it is so short that somebody could try all.
+    """
+    secret = env.get(VARIABLE, "")
+    if 0 < len(secret) < SHORTEST_SECRET:
+        raise ConfigError(
+            f"{VARIABLE} must have at least {SHORTEST_SECRET} characters; take random ones"
+        )
+    return secret.encode(errors="surrogateescape")
+
+
+@cache
+def own_secret() -> bytes:
+    """Return the secret of this process; the environment is slow to read on each call."""
+    return secret_in(environ)
+
+
+def record_id(function: str, key: str, principal: str | None = None, secret: bytes = b"") -> str:
+    """Return under which id a table keeps the record of a key.
+
+    Args:
+        function: the name of its records.
+        key: as the call has it.
+        principal: whose it is; None for all callers alike. Of two principals, none meets the
+            other's records.
+        secret: makes a keyed digest of the key; without one a short key stands in the table as it
+            is, so that an operator finds it.
+    """
+    if secret or principal is not None:
+        owned = f":{key}" if principal is None else f"{len(principal)}:{principal}{key}"
+        if secret:
+            return f"{function}:hmac:{keyed_digest(owned, secret)}"
+        return f"{function}:principal:{digest_of_text(owned)}"
+    readable = len(key) <= LONGEST_READABLE and key.isascii() and key.isprintable()
+    if readable and " " not in key and not key.startswith(("sha256:", "principal:", "hmac:")):
+        return f"{function}:{key}"
+    return f"{function}:sha256:{digest_of_text(key)}"
+
+
+def record_ref(id: str) -> str:
+    """Return by what messages and logs name the record with an id: nothing of its key is in it."""
+    return digest_of_text(id)[:REF_DIGITS]
+
+
+def keyed_digest(text: str, secret: bytes) -> str:
+    """Return a digest that nobody can make, or try texts with, who lacks the secret."""
+    from hmac import digest
+
+    return digest(secret, text.encode("utf-8", "surrogatepass"), "sha256").hex()[:HEX_DIGITS]
+
+
+def digest_of_text(text: str) -> str:
+    """Return the digest of a text, in hex."""
+    hashed = _EMPTY_HASH.copy()
+    hashed.update(text.encode("utf-8", "surrogatepass"))
+    return hashed.hexdigest()[:HEX_DIGITS]
+
+
+def digest_of(arguments: Mapping[str, Any]) -> str:
+    """Return the digest of what a call is about: hex, after the version of its making, if any.
+
+    Args:
+        arguments: of the handler, by name.
+
+    Raises:
+        ConfigError: a value has no spelling; the message names its type.
+    """
+    about = {name: _identity(value) for name, value in arguments.items()}
+    try:
+        text = _encoder()(about)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ConfigError(
+            f"a call with an idempotency key is compared by its payload, and this one cannot be "
+            f"compared ({type(error).__name__}); take JSON, dataclasses, Decimal, datetime or UUID"
+        ) from None  # the error may hold a part of the payload
+    is_new = any(isinstance(value, Event | Message) for value in arguments.values())
+    return f"{_VERSION if is_new else ''}{digest_of_text(text)}"
+
+
+def is_same(kept: str, claimed: str) -> bool:
+    """Return whether two digests are of one payload, as far as that is known.
+
+    Digests of two versions cannot be compared: then the key alone says that it is a repeat.
+    """
+    return kept == claimed or kept.startswith(_VERSION) != claimed.startswith(_VERSION)
+
+
+def _identity(value: Any) -> Any:
+    """Return what makes an event, a message or an object the same one; anything else as it is.
+
+    Of a message that is the body: queue, id and attributes are others when it moves or is sent
+    again. Of an object it is which one, and its version.
+    """
+    if isinstance(value, Event):
+        return {"event": [value.source, value.id, value.type, value.data]}
+    if isinstance(value, Message):
+        return {"message": value.body}
+    return value[:3] if isinstance(value, ObjectEvent) else value
+
+
+@cache
+def _encoder() -> Callable[[Any], str]:
+    """Return one encoder for all: making one costs more than a small payload does.
+
+    `json.JSONEncoder.encode` makes the encoder in C that does the work, where there is one
+    (CPython), anew each time. This one does not look for cycles: a payload that has one is nested
+    too deep.
+    """
+    from json import JSONEncoder, encoder
+
+    plain = JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=_json_of)
+    in_c = getattr(encoder, "c_make_encoder", None)
+    if in_c is None:
+        return plain.encode
+    spell = encoder.encode_basestring
+    chunks = in_c(None, _json_of, spell, None, ":", ",", True, False, True)
+    return lambda value: "".join(chunks(value, 0))
+
+
+def _json_of(value: Any) -> Any:
+    """Return `value`, which JSON does not know, as something that it does."""
+    if isinstance(value, Decimal):
+        return _number(value)
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, bytes | bytearray):
+        return {"bytes": value.hex()}
+    if hasattr(value, "isoformat"):
+        return {"time": value.isoformat()}
+    if isinstance(value, set | frozenset):
+        return {"set": sorted(map(_encoder(), value))}
+    fields = fields_of(value)
+    if fields is not None:
+        return fields
+    if isinstance(value, Enum):
+        return value.value
+    from uuid import UUID
+
+    if isinstance(value, UUID):
+        return str(value)
+    raise TypeError(type(value).__name__)
+
+
+def _number(value: Decimal) -> Any:
+    """Return what JSON's own decoder makes of a number that another one reads as a Decimal."""
+    if value.is_finite() and value.as_tuple().exponent == 0:
+        return int(value)
+    near = float(value)
+    if Decimal(repr(near)) == value:
+        return near
+    exact = Context(prec=max(1, len(value.as_tuple().digits)), Emin=MIN_EMIN, Emax=MAX_EMAX)
+    return {"decimal": str(value.normalize(exact))}  # the program's own context may round
+
+
+def keepable_of(value: Any) -> Any:
+    """Return a result as a table can keep it: plain data, which is what goes over the wire too.
+
+    Dataclasses, structs and models become dicts, and tuples lists. Other values are left as they
+    are; the table may refuse them.
+    """
+    kind = type(value)
+    if kind in _SCALARS:
+        return value
+    if kind is dict:
+        return {name: keepable_of(inner) for name, inner in value.items()}
+    if kind is list or kind is tuple:
+        return [keepable_of(element) for element in value]
+    fields = fields_of(value)
+    return value if fields is None else {name: keepable_of(one) for name, one in fields.items()}
+
+
+def fields_of(value: Any) -> dict[str, Any] | None:
+    """Return the fields of a dataclass, a struct of msgspec or a model of pydantic; else None."""
+    for names in ("__dataclass_fields__", "__struct_fields__"):
+        fields = getattr(value, names, None)
+        if fields is not None:
+            return {name: getattr(value, name) for name in fields}
+    dump = getattr(value, "model_dump", None)
+    return dump() if callable(dump) else None
