@@ -46,7 +46,7 @@ mutants: $(READY) $(SERVERS) ## plant faults, one at a time: the test named for 
 
 .PHONY: coverage
 coverage: $(READY) ## run the routing's tests and show which of its branches they miss: none
-	@$(BIN)/coverage run --branch --source=src/leeward/routing -m pytest -q -p no:xdist tests/routing
+	@$(BIN)/coverage run --branch --source=src/leeward/_routing -m pytest -q -p no:xdist tests/routing
 	@$(BIN)/coverage report --show-missing --skip-covered --fail-under=100
 
 test-cloud: $(READY) ## run the contract on a real cloud: LEEWARD_TEST_CLOUD=aws, in your own account

@@ -10,8 +10,8 @@ from typing import Any
 from tenacity import Retrying, stop_after_attempt
 
 from bench.figures import Figure, compare, measure_in_turn
+from leeward._routing import FailoverDriver
 from leeward.adapter import Call, Capability, Driver, Invoke, Limits, Result
-from leeward.routing import FailoverDriver
 
 GATE = 1.5
 CALLS = 5_000

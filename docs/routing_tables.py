@@ -7,10 +7,10 @@ import inspect
 import re
 from pathlib import Path
 
+from leeward._routing import policy
+from leeward._routing.commands import ENDINGS, REASONS
+from leeward._routing.outcomes import TABLE
 from leeward.operations.errors import CLASSES
-from leeward.routing import policy
-from leeward.routing.explain import ENDINGS, REASONS
-from leeward.routing.outcomes import TABLE
 
 DOCS = Path(__file__).parent
 

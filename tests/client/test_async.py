@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 
 from leeward import AsyncClient, Client, ConfigError, Conflict, Event, LeewardError, Outcome
+from leeward._routing import FailoverDriver
 from leeward.adapter import NO_PLACE, Call, Invoke, Result, WrappingDriver
 from leeward.config import Config, parse_order
 from leeward.local import Local
-from leeward.routing import FailoverDriver
 from leeward.testing import FakeClock, Fault, FaultyDriver
 from leeward_contract_tests.rows import each_row
 from tests.scripted import NOT_SENT, Scripted

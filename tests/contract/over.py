@@ -8,8 +8,8 @@ from typing import ClassVar, NamedTuple
 
 import pytest
 
+from leeward._routing import FailoverDriver
 from leeward.adapter import Driver
-from leeward.routing import FailoverDriver
 from leeward.testing import FakeClock
 from leeward_contract_tests import DriverContract, Faults
 from tests.contract.clouds import LOCAL_SERVICES

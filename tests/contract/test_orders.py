@@ -13,8 +13,8 @@ from typing import Any, TypeAlias
 import pytest
 
 from leeward import Client, Event, Outcome
+from leeward._routing import FailoverDriver
 from leeward.adapter import Call, Driver, Result
-from leeward.routing import FailoverDriver
 from leeward.testing import FakeClock
 from leeward.values import Effect, Json
 from leeward_contract_tests import (

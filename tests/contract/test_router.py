@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from leeward._routing import FailoverDriver
 from leeward.adapter import Driver
-from leeward.routing import FailoverDriver
 from leeward.testing import FakeClock, FaultyDriver
 from leeward_contract_tests import (
     Awaited,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from leeward.routing.runners.log_listener import LEVELS as LEVELS_OF_ROUTING
+from leeward._routing.background import LEVELS as LEVELS_OF_ROUTING
 from tests.docs.test_pages import table
 from tests.house.workspace import ROOT
 

@@ -12,11 +12,11 @@ import pytest
 
 import leeward
 from leeward import errors
+from leeward._routing import FailoverDriver
+from leeward._routing.outcomes import TABLE
 from leeward.config import load_config
 from leeward.errors import LeewardError, Outcome
 from leeward.operations.errors import CLASSES
-from leeward.routing import FailoverDriver
-from leeward.routing.outcomes import TABLE
 from leeward.testing import Fault
 from tests.demo.flagship import files
 from tests.scripted import Scripted

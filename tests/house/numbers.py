@@ -39,7 +39,7 @@ class Module:
     """One source file: its place, its tree, and where it imports what.
 
     Attributes:
-        name: dotted, such as ``leeward.routing.call``.
+        name: dotted, such as ``leeward._routing.call``.
         distribution: folder of its pyproject.toml, from the root of the project.
         imports: modules of the project by kind: ``top``, ``lazy`` (in a function), ``typing``.
     """
@@ -209,7 +209,7 @@ def _offered(tree: ast.Module) -> list[str]:
     return [name for name in defined if not name.startswith("_")]
 
 
-def foreign_writes(room: str = "leeward.routing") -> list[str]:
+def foreign_writes(room: str = "leeward._routing") -> list[str]:
     """Return each assignment, in a room, to an attribute of another object than `self`."""
     return [
         f"{module.name}:{node.lineno} {ast.unparse(target)}"

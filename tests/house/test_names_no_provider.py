@@ -28,7 +28,7 @@ ALLOWED = {
     ("adapter/capabilities.py", "docstring"): "whose quotas the default limits come from",
     ("cloudevents.py", "docstring"): "whose limit of a type is the narrowest",
     ("operations/arguments.py", "docstring"): "whose expiries bound the longest",
-    ("routing/policy.py", "docstring"): "the title of the article that the jitter comes from",
+    ("_routing/policy.py", "docstring"): "the title of the article that the jitter comes from",
     ("workflow/limits.py", "code"): "the engines whose limits every workflow is held to",
 }
 """Where a provider may be named, and why."""

@@ -61,7 +61,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "a call that found no place is told to be sent again as if it had been made",
-        "src/leeward/routing/again.py",
+        "src/leeward/_routing/call.py",
         "if ended.outcome is Outcome.LOCAL and ended.reason == NO_PLACE:",
         "if False:",
         "tests/routing/test_budgets.py"
@@ -69,7 +69,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "an unsafe call that waits for a place keeps no time for its attempt",
-        "src/leeward/routing/call.py",
+        "src/leeward/_routing/attempts.py",
         "wait = left - (latency.middle if latency.middle > whole and total is left else whole)",
         "wait = left",
         "tests/routing/test_budgets.py::test_the_time_of_an_attempt_begins_with_its_place",

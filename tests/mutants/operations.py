@@ -133,9 +133,9 @@ MUTANTS: Final = (
     ),
     Mutant(
         "records of idempotency are cut short when the handler's time is over",
-        "src/leeward/routing/failover.py",
-        "        if watcher is None:\n            return threads.run",
-        "        if context is None:\n            return threads.run",
+        "src/leeward/_routing/failover.py",
+        "        if watcher is None:\n            return run",
+        "        if context is None:\n            return run",
         "tests/app/test_core.py::test_what_leeward_keeps_for_a_handler_is_not_cut_short_by_it",
     ),
 )

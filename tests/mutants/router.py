@@ -6,61 +6,62 @@ from typing import Final
 
 from tests.mutants.mutant import Mutant
 
-ROUTING: Final = "src/leeward/routing"
+ROUTING: Final = "src/leeward/_routing"
 TESTS: Final = "tests/routing"
 
 MUTANTS: Final = (
     Mutant(
         "a function of which nothing is known is silent like any other",
         f"{ROUTING}/silence.py",
-        "    if limits is None:\n        if waited > policy.stall_least:\n"
-        "            _fall_silent(health, circuit, doubted=True)",
-        "    if limits is None:\n        if waited > policy.stall_least:\n"
-        "            _fall_silent(health, circuit, doubted=False)",
+        "        if limits is None:\n            if waited > policy.stall_least:\n"
+        "                circuits.fall_silent(circuit, doubted=True)",
+        "        if limits is None:\n            if waited > policy.stall_least:\n"
+        "                circuits.fall_silent(circuit, doubted=False)",
         f"{TESTS}/test_silence.py::test_a_function_of_which_nothing_is_known_may_be_slow",
     ),
     Mutant(
         "a target in doubt is compared with every call",
-        f"{ROUTING}/silence.py",
-        "        if each != target and there is not None and there.waiting:\n"
+        f"{ROUTING}/choice.py",
+        "        if other != target and there is not None and there.waiting:\n"
         "            return False\n",
         "",
         f"{TESTS}/test_silence.py::test_a_function_of_which_nothing_is_known_may_be_slow",
     ),
     Mutant(
         "a refusal that anybody may have given is held against the target",
-        f"{ROUTING}/evidence.py",
+        f"{ROUTING}/health.py",
         "if reason == UNMARKED_REFUSAL:",
         "if False:",
         f"{TESTS}/test_evidence.py::test_a_refusal_that_anybody_may_have_given_is_no_evidence",
     ),
     Mutant(
         "an attempt that waited for its place is heard where it was cut off",
-        f"{ROUTING}/attempt_time.py",
-        "NEARLY * time_after(waited, timeout)",
-        "NEARLY * timeout",
+        f"{ROUTING}/commands.py",
+        "NEARLY * time_after(self.waited, self.command.timeout)",
+        "NEARLY * self.command.timeout",
         f"{TESTS}/test_evidence.py::test_an_attempt_that_spent_its_time_in_line_proves_nothing",
     ),
     Mutant(
         "a standstill of the process is a silence of the target that was asked",
-        f"{ROUTING}/evidence.py",
-        "waited = now - began - in_line - health.heartbeat.stood_still(began + in_line, now)",
-        "waited, stood_still = now - began - in_line, False",
+        f"{ROUTING}/health.py",
+        "waited = now - attempt.began - in_line"
+        " - self.heartbeat.standstill(attempt.request_at, now)",
+        "waited, stood_still = now - attempt.began - in_line, False",
         "tests/simulation/test_standstills.py"
         "::test_no_target_is_blamed_for_a_standstill_of_the_process",
     ),
     Mutant(
         "a caller in a hurry blames the target",
-        f"{ROUTING}/evidence.py",
-        "    return stop_waiting(health, circuit, answered) and not answered.command.early",
-        "    stop_waiting(health, circuit, answered)\n    return not answered.command.early",
+        f"{ROUTING}/health.py",
+        "        return self._stop_waiting(circuit, attempt) and not attempt.command.early",
+        "        self._stop_waiting(circuit, attempt)\n        return not attempt.command.early",
         f"{TESTS}/test_silence.py::test_callers_in_a_hurry_blame_no_target",
     ),
     Mutant(
         "a probe is cut short by the baseline of its own target",
-        f"{ROUTING}/attempt_time.py",
-        "for each in health.targets.order]",
-        "for each in (target,)]",
+        f"{ROUTING}/attempts.py",
+        "for name in health.targets.order]",
+        "for name in (target,)]",
         f"{TESTS}/test_silence.py::test_a_probe_has_the_time_of_the_slowest_target",
     ),
     Mutant(
@@ -88,14 +89,14 @@ MUTANTS: Final = (
     Mutant(
         "a call whose only target is gone tries it each time",
         f"{ROUTING}/choice.py",
-        "                each.looked_at = now\n            return target",
-        "                each.looked_at = -1.0\n            return target",
+        "                circuit.note_look(now)\n            return target",
+        "                circuit.note_look(-1.0)\n            return target",
         f"{TESTS}/test_recovery.py::"
         "test_a_call_tries_its_only_target_now_and_then_while_that_is_gone",
     ),
     Mutant(
         "a copy of the future is chosen, and then refused",
-        f"{ROUTING}/suggestion.py",
+        f"{ROUTING}/snapshot.py",
         "    return wall - at if at <= wall else inf",
         "    return wall - at",
         f"{TESTS}/test_sharing.py::test_a_copy_that_is_odd_hides_none_that_is_good",

@@ -1,4 +1,4 @@
-"""Faults that a program plants in `leeward.routing`: each small change of the code must be noticed.
+"""Faults that a program plants in `leeward._routing`: each small change must be noticed.
 
 Every comparison, operator, number, truth value and call statement is changed, one at a time, in the
 tree of its module. A process that has loaded the tests forks for each change, loads the changed
@@ -26,10 +26,10 @@ from typing import Final, NamedTuple
 import pytest
 
 ROOT: Final = Path(__file__).parents[2]
-FOLDER: Final = ROOT / "src/leeward/routing"
+FOLDER: Final = ROOT / "src/leeward/_routing"
 
-SKIPPED: Final = ("__init__", "policy", "explain")
-"""Modules without decisions: the numbers are compared with their page, the words are words."""
+SKIPPED: Final = ("__init__", "policy")
+"""Modules without decisions: the numbers are compared with their page."""
 
 TESTS: Final = (
     *("test_bounds.py", "test_objects.py"),
@@ -226,7 +226,7 @@ def _load(change: Change) -> None:
             exec(code, vars(module))
 
     sys.meta_path.insert(0, Finder())  # type: ignore[arg-type]
-    importlib.import_module("leeward.routing")
+    importlib.import_module("leeward._routing")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -244,7 +244,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     ]
     Random(options.seed).shuffle(found)
     chosen = found[: options.most] if options.most else found
-    if not survives(Change("leeward.routing.call", 0, NOTHING, 0)):
+    if not survives(Change("leeward._routing.call", 0, NOTHING, 0)):
         print("The tests fail without a change; mend them first.")
         return 1
     survived, made = _run_all(chosen, options.workers, options.seconds)

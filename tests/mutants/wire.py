@@ -279,7 +279,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "a process waits for what goes on beside its calls",
-        "src/leeward/routing/runners/background.py",
+        "src/leeward/_routing/background.py",
         'name="leeward-beside", daemon=True',
         'name="leeward-beside"',
         "tests/routing/test_exits.py::test_a_process_ends_when_its_client_is_closed",

@@ -126,9 +126,9 @@ MUTANTS: Final = (
     ),
     Mutant(
         "a start that may have taken place is sent again",
-        "src/leeward/routing/outcomes.py",
-        "STARTED_ONCE = Rules(same=False, elsewhere=False, read_back=True)",
-        "STARTED_ONCE = Rules(same=True, elsewhere=False, read_back=True)",
+        "src/leeward/_routing/outcomes.py",
+        "STARTED_ONCE = EffectRules(same=False, elsewhere=False, read_back=True)",
+        "STARTED_ONCE = EffectRules(same=True, elsewhere=False, read_back=True)",
         "tests/contract/test_runs.py::test_a_start_that_may_have_taken_place_is_not_made_again_by_itself",
     ),
     Mutant(

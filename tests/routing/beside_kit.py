@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from leeward._routing import FailoverDriver
 from leeward.adapter import Invoke, Result
-from leeward.routing import FailoverDriver
 from leeward.testing import FakeClock
 from leeward.values import Effect
 from tests.scripted import OK, Scripted

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from leeward._routing.attempts import CallState, Core
+from leeward._routing.call import begin
+from leeward._routing.circuit import Circuit, CircuitState
+from leeward._routing.commands import Dispatch, TimedAttempt
+from leeward._routing.execution import execute
+from leeward._routing.health import Health
+from leeward._routing.policy import DEFAULT, RoutingPolicy
+from leeward._routing.targets import Targets
 from leeward.adapter import Call, Invoke, Result
 from leeward.errors import Outcome
-from leeward.routing.call import CallState, Core, Dispatch, begin
-from leeward.routing.circuit import Circuit, State
-from leeward.routing.evidence import Answered, weigh_failure
-from leeward.routing.execution import execute
-from leeward.routing.health import Health
-from leeward.routing.policy import DEFAULT, RoutingPolicy
-from leeward.routing.select import Targets
 from leeward.values import Effect
 
 HARMLESS = Invoke("f", b"1", "key-1", Effect.IDEMPOTENT)
@@ -77,6 +78,18 @@ class World:
             self.now += every
         return answered
 
+    @property
+    def watchful(self) -> bool:
+        """Whether calls choose their target with care."""
+        health = self.health
+        suspicious = health.network.outage is not None or health.poison.quarantined > 0
+        return health.circuits.watchful or suspicious
+
+    @property
+    def careful(self) -> bool:
+        """Whether a success clears a suspicion: of a payload, or of the network of this machine."""
+        return bool(self.health.poison.doubtful or self.health.network.unreached)
+
     def told(self) -> list[str]:
         """Return the names of the events since the last look."""
         names = [each.name for each in self.health.outbox if hasattr(each, "facts")]
@@ -88,7 +101,7 @@ class World:
         key = (target, verb, resource) if resource else (target, verb)
         return self.health.circuits[key]
 
-    def state(self, target: str, resource: str = "") -> State:
+    def state(self, target: str, resource: str = "") -> CircuitState:
         """Return the state of a circuit."""
         return self.circuit(target, resource=resource).state
 
@@ -104,8 +117,8 @@ def fail(
     health: Health, target: str, outcome: Outcome, now: float, *, call: Call = HARMLESS, **more: Any
 ) -> None:
     """Put one failure into `health`."""
-    answered = Answered(attempt(target, call, **more), now - LATENCY, now)
-    weigh_failure(health, answered, outcome, None)
+    answered = TimedAttempt(attempt(target, call, **more), now - LATENCY, now)
+    health.fail(answered, outcome, None)
 
 
 OTHER = HARMLESS._replace(function="g")
@@ -116,7 +129,7 @@ def opened(world: World, target: str = "a") -> World:
     """Open the circuit of a target as a whole: it refuses connections."""
     world.answers[target] = Outcome.NOT_SENT
     world.calls(5)
-    assert world.state(target) is State.OPEN
+    assert world.state(target) is CircuitState.OPEN
     return world
 
 

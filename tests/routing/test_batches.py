@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 
+from leeward._routing import FailoverDriver
+from leeward._routing.attempts import Core
+from leeward._routing.commands import Dispatch
+from leeward._routing.execution import execute
+from leeward._routing.health import Health
+from leeward._routing.targets import Targets
 from leeward.adapter import Publish, Result
 from leeward.errors import Outcome
-from leeward.routing import FailoverDriver
-from leeward.routing.call import Core, Dispatch
-from leeward.routing.execution import execute
-from leeward.routing.health import Health
-from leeward.routing.select import Targets
 from leeward.testing import FakeClock
 from leeward.values import Event
 from tests.routing.two_in_flight import two_at_once

@@ -12,13 +12,11 @@ from typing import Any
 
 import pytest
 
+from leeward._routing import FailoverDriver, background
+from leeward._routing.background import Threads, write_to_log
+from leeward._routing.policy import DEFAULT
 from leeward.adapter import Call, Result
 from leeward.errors import ConfigError, Outcome
-from leeward.routing import FailoverDriver
-from leeward.routing.policy import DEFAULT
-from leeward.routing.runners import background
-from leeward.routing.runners.background import Threads
-from leeward.routing.runners.log_listener import write_to_log
 from leeward.testing import FakeClock, FaultyDriver
 from leeward.values import RoutingEvent
 from tests.routing.beside_kit import CALL, PATIENCE, UNSAFE, Probing, opened
@@ -170,7 +168,7 @@ def test_nothing_is_loaded_for_what_nobody_can_want_to_see(
     told: list[str] = []
     monkeypatch.delitem(sys.modules, "logging")
     monkeypatch.setattr(
-        "leeward.routing.runners.log_listener.log_event",
+        "leeward._routing.background.log_event",
         lambda logger, level, name, **facts: told.append(name),
     )
     write_to_log(RoutingEvent("failover"))

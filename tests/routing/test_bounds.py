@@ -7,25 +7,15 @@ from __future__ import annotations
 
 import pytest
 
+from leeward._routing.attempts import Core, Ending
+from leeward._routing.call import begin, follow_pause, retry, step
+from leeward._routing.circuit import Circuit, CircuitState
+from leeward._routing.circuits import ProbeSchedule
+from leeward._routing.commands import AttemptEnded, Dispatch, Pause, PauseEnded, TimedAttempt
+from leeward._routing.policy import Weights
 from leeward.adapter import NO_NETWORK
 from leeward.envelope import RUNNING
 from leeward.errors import Outcome
-from leeward.routing.again import after_pause, go_on
-from leeward.routing.budget import spend_hedge, spend_retry
-from leeward.routing.call import (
-    AttemptEnded,
-    Core,
-    Dispatch,
-    Ending,
-    Pause,
-    PauseEnded,
-    begin,
-    step,
-)
-from leeward.routing.circuit import Circuit, State, Weights
-from leeward.routing.evidence import Answered, weigh_failure
-from leeward.routing.local_outage import end_local_outage, may_look, note_unreached
-from leeward.routing.probing import HealthChecks, checked, is_due
 from tests.routing.health_kit import (
     EXACT,
     HARMLESS,
@@ -43,8 +33,10 @@ from tests.routing.health_kit import (
 )
 
 
-@pytest.mark.parametrize(("age", "state"), [(0.5, State.CLOSED), (0.5 + TINY, State.OPEN)])
-def test_a_stall_takes_longer_than_its_time(age: float, state: State) -> None:
+@pytest.mark.parametrize(
+    ("age", "state"), [(0.5, CircuitState.CLOSED), (0.5 + TINY, CircuitState.OPEN)]
+)
+def test_a_stall_takes_longer_than_its_time(age: float, state: CircuitState) -> None:
     """At exactly that time it is not one yet."""
     world = world_at()
     known(world)
@@ -54,8 +46,12 @@ def test_a_stall_takes_longer_than_its_time(age: float, state: State) -> None:
     assert world.state("a", "f") is state
 
 
-@pytest.mark.parametrize(("silence", "state"), [(0.5, State.OPEN), (0.5 + TINY, State.CLOSED)])
-def test_a_process_stood_still_if_nothing_happened_for_longer(silence: float, state: State) -> None:
+@pytest.mark.parametrize(
+    ("silence", "state"), [(0.5, CircuitState.OPEN), (0.5 + TINY, CircuitState.CLOSED)]
+)
+def test_a_process_stood_still_if_nothing_happened_for_longer(
+    silence: float, state: CircuitState
+) -> None:
     """At exactly that time it may have been the target."""
     world = world_at()
     known(world)
@@ -72,8 +68,8 @@ def test_how_late_an_answer_may_be(late: float, counts: bool) -> None:
     """By the gap, and no more."""
     world = world_at()
     command = attempt("a")
-    answered = Answered(command, 128.0, 128.0 + command.timeout + late)
-    weigh_failure(world.health, answered, Outcome.REJECTED, None)
+    answered = TimedAttempt(command, 128.0, 128.0 + command.timeout + late)
+    world.health.fail(answered, Outcome.REJECTED, None)
     assert (world.circuit("a", resource="f").failed > 0) is counts
 
 
@@ -93,10 +89,10 @@ def test_how_long_a_neighbours_failure_counts(age: float, counts: bool) -> None:
 def test_when_the_last_target_is_gone(count: int, silence: float, opens: bool) -> None:
     """Twenty in a row, and two seconds, to the dot."""
     world = world_at(order="a")
-    world.health.succeeded(attempt("a"), 128.0, 128.0)
+    world.health.succeed(attempt("a"), 128.0, 128.0)
     for number in range(count):
         fail(world.health, "a", Outcome.REJECTED, 128.0 + (silence if number == count - 1 else 0.0))
-    assert bool(world.health.unclosed) is opens
+    assert bool(world.health.circuits.unclosed) is opens
 
 
 def test_what_is_slow_takes_longer_than_the_bound() -> None:
@@ -104,9 +100,9 @@ def test_what_is_slow_takes_longer_than_the_bound() -> None:
     world = world_at()
     circuit = world.health.add("a", HARMLESS)
     circuit.slow_above = 0.5
-    world.health.succeeded(attempt("a"), 128.0, 128.5)
+    world.health.succeed(attempt("a"), 128.0, 128.5)
     assert circuit.slow == 0
-    world.health.succeeded(attempt("a"), 128.0, 128.5 + TINY)
+    world.health.succeed(attempt("a"), 128.0, 128.5 + TINY)
     assert circuit.slow > 0
     assert circuit.uneasy
 
@@ -175,15 +171,15 @@ def test_tokens_to_the_dot() -> None:
     health = world_at().health
     record = health.records["a"]
     record.tokens = EXACT.retry_threshold
-    assert not spend_retry(health, "a")
+    assert not health.records["a"].spend_token(health.policy)
     record.tokens = EXACT.retry_threshold + TINY
-    assert spend_retry(health, "a")
+    assert health.records["a"].spend_token(health.policy)
     assert record.tokens == EXACT.retry_threshold + TINY - 1
-    record.tokens, health.hedges = EXACT.retry_tokens / 2, 1.0
-    assert spend_hedge(health, "a")
-    assert health.hedges == 0
-    health.hedges, record.tokens = 1.0 - TINY, EXACT.retry_tokens
-    assert not spend_hedge(health, "a")
+    record.tokens, health.budgets.hedges = EXACT.retry_tokens / 2, 1.0
+    assert health.budgets.spend_hedge(health.calls, health.records["a"].tokens)
+    assert health.budgets.hedges == 0
+    health.budgets.hedges, record.tokens = 1.0 - TINY, EXACT.retry_tokens
+    assert not health.budgets.spend_hedge(health.calls, health.records["a"].tokens)
 
 
 @pytest.mark.parametrize(("left", "goes_on"), [(0.125, True), (0.125 - TINY, False)])
@@ -193,9 +189,9 @@ def test_the_least_time_is_enough(left: float, goes_on: bool) -> None:
     state = begun(world)
     now = state.deadline - left
     failed = state._replace(in_flight=())
-    _, commands = after_pause(failed, "a", now)
+    _, commands = follow_pause(failed, "a", now)
     assert bool(commands) is goes_on
-    ended, commands = go_on(failed, AttemptEnded(1, Outcome.UNUSABLE), now, half)
+    ended, commands = retry(failed, AttemptEnded(1, Outcome.UNUSABLE), now, half)
     assert bool(commands) is goes_on
     if not goes_on:
         assert (ended.ending, ended.why) == (Ending.LAST, "no_time")
@@ -230,7 +226,7 @@ def test_pauses_double() -> None:
         more = state._replace(tried=("b",) * (tried - 1) + ("a",), able=("a", "b"), proved=False)
         policy = EXACT._replace(max_attempts=99)
         world.health.policy = policy
-        _, commands = go_on(more, AttemptEnded(tried, Outcome.AMBIGUOUS), world.now, lambda: 0.999)
+        _, commands = retry(more, AttemptEnded(tried, Outcome.AMBIGUOUS), world.now, lambda: 0.999)
         (pause,) = commands
         assert isinstance(pause, Pause)
         longest.append(pause.seconds / 0.999)
@@ -253,22 +249,22 @@ def test_a_network_is_missed_to_the_dot() -> None:
     for second, good_at, is_outage in ((130.0, 0.0, True), (130.0 + TINY, 0.0, False)):
         health = world_at().health
         health.good_at = good_at
-        note_unreached(health, "a", 128.0)
-        note_unreached(health, "b", second)
-        assert (health.local is not None) is is_outage
+        health.network.note_unreached("a", 128.0, health.good_at)
+        health.network.note_unreached("b", second, health.good_at)
+        assert (health.network.outage is not None) is is_outage
     health = world_at().health
     health.good_at = 128.0
-    note_unreached(health, "a", 128.0)
-    note_unreached(health, "b", 129.0)
-    assert health.local is None
+    health.network.note_unreached("a", 128.0, health.good_at)
+    health.network.note_unreached("b", 129.0, health.good_at)
+    assert health.network.outage is None
     health = world_at(order="a").health
-    note_unreached(health, "a", 128.0)
-    assert health.local == (128.0, 129.0, 0)
-    assert not may_look(health, 7, 129.0 - TINY)
-    assert may_look(health, 7, 129.0)
-    assert not may_look(health, 8, 129.0), "not another one"
-    assert may_look(health, 7, 129.0), "the same call, at the next target"
-    assert health.local == (128.0, 130.0, 7)
+    health.network.note_unreached("a", 128.0, health.good_at)
+    assert health.network.outage == (128.0, 129.0, 0)
+    assert not health.network.may_look(7, 129.0 - TINY)
+    assert health.network.may_look(7, 129.0)
+    assert not health.network.may_look(8, 129.0), "not another one"
+    assert health.network.may_look(7, 129.0), "the same call, at the next target"
+    assert health.network.outage == (128.0, 130.0, 7)
 
 
 def test_whose_fault_a_missing_network_is_to_the_dot() -> None:
@@ -280,7 +276,7 @@ def test_whose_fault_a_missing_network_is_to_the_dot() -> None:
     ):
         health = world_at().health
         health.records["a"].unreached_at, health.good_at = 100.0, good_at
-        assert note_unreached(health, "a", now) is is_its_own
+        assert health.network.note_unreached("a", now, health.good_at)[0] is is_its_own
 
 
 def test_an_early_time_is_less_than_the_usual_one() -> None:
@@ -301,7 +297,7 @@ def test_what_began_before_the_first_answer_is_not_in_the_baseline() -> None:
     circuit = world.health.add("a", HARMLESS)
     for began, total in ((128.0, 1), (128.0, 1), (129.0 - TINY, 1), (129.0, 2)):
         circuit.uneasy = True
-        world.health.succeeded(attempt("a"), began, 129.0)
+        world.health.succeed(attempt("a"), began, 129.0)
         assert (circuit.since, circuit.latency.total) == (129.0, total)
 
 
@@ -323,28 +319,32 @@ def test_what_opened_within_the_window_closes_with_the_outage() -> None:
         health = world.health
         circuit = health.add("a", HARMLESS)
         circuit.open(EXACT, opened_at, half, "failures", hold=600.0)
-        health.unclosed = {circuit: None}
+        health.circuits.unclosed = {circuit: None}
         health.good_at = 0.0
-        note_unreached(health, "a", 128.0)
-        note_unreached(health, "b", 128.0)
-        assert health.local is not None
-        end_local_outage(health, 129.0)
+        health.network.note_unreached("a", 128.0, health.good_at)
+        health.network.note_unreached("b", 128.0, health.good_at)
+        assert health.network.outage is not None
+        health.succeed(attempt("b"), 129.0, 129.0)
         assert (circuit.until == 130.0) is closes
 
 
 def test_health_checks_to_the_dot() -> None:
     """As many as are configured, and an interval."""
-    checks = HealthChecks(32.0, 2, 2)
+    checks = ProbeSchedule(32.0, 2, 2)
     world = world_at()
-    world.health.succeeded(attempt("a"), 128.0, 128.0)
-    assert not is_due(world.health, "a", 160.0 - TINY, checks)
-    assert is_due(world.health, "a", 160.0, checks)
+    world.health.succeed(attempt("a"), 128.0, 128.0)
+    assert not world.health.circuits.is_check_due("a", 160.0 - TINY, checks)
+    assert world.health.circuits.is_check_due("a", 160.0, checks)
     for number in range(4):
-        checked(world.health, "a", Outcome.REJECTED, 200.0, checks, weak=False)
-        assert (world.state("a") is State.OPEN) is (number >= 1)
+        world.health.circuits.take_check(
+            "a", Outcome.REJECTED, 200.0, checks, weak=False, seen_at=world.health.seen_at
+        )
+        assert (world.state("a") is CircuitState.OPEN) is (number >= 1)
     assert world.health.records["a"].checks == -4
-    checked(world.health, "a", Outcome.OK, 200.0, checks, weak=False)
-    assert (world.health.records["a"].checks, world.state("a")) == (1, State.OPEN)
+    world.health.circuits.take_check(
+        "a", Outcome.OK, 200.0, checks, weak=False, seen_at=world.health.seen_at
+    )
+    assert (world.health.records["a"].checks, world.state("a")) == (1, CircuitState.OPEN)
 
 
 def test_a_closed_circuit_is_not_remembered_as_one_that_is_not() -> None:
@@ -355,8 +355,8 @@ def test_a_closed_circuit_is_not_remembered_as_one_that_is_not() -> None:
     world.answers.clear()
     world.now += EXACT.stage_longest
     world.call()
-    assert (circuit.state, world.health.unclosed, world.health.watchful) == (
-        State.CLOSED,
+    assert (circuit.state, world.health.circuits.unclosed, world.watchful) == (
+        CircuitState.CLOSED,
         {},
         False,
     )
@@ -371,6 +371,6 @@ def test_a_core_hedges_only_if_it_is_told_to() -> None:
 def test_a_suspicion_of_our_own_network_is_not_evidence() -> None:
     """Only with NOT_SENT; the same word with another outcome proves nothing of us."""
     world = world_at()
-    answered = Answered(attempt("a"), 128.0, 128.0)
-    weigh_failure(world.health, answered, Outcome.REJECTED, NO_NETWORK)
+    answered = TimedAttempt(attempt("a"), 128.0, 128.0)
+    world.health.fail(answered, Outcome.REJECTED, NO_NETWORK)
     assert world.circuit("a", resource="f").failed > 0

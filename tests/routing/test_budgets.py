@@ -7,26 +7,22 @@ from typing import Any
 
 import pytest
 
-from leeward.adapter import NO_PLACE, AttemptTime, Call
-from leeward.errors import Outcome
-from leeward.routing.budget import Failovers, spend_failover
-from leeward.routing.by_hand import isolate, restore
-from leeward.routing.call import (
+from leeward._routing.attempts import CallState, Ending, attempts_left
+from leeward._routing.budgets import Budgets
+from leeward._routing.call import begin, spend_failover, step
+from leeward._routing.commands import (
+    ENDINGS,
     AttemptEnded,
-    CallState,
     Command,
     Dispatch,
-    Ending,
     Pause,
     PauseEnded,
-    attempts_left,
-    begin,
-    step,
+    ProbeTarget,
+    explain,
 )
-from leeward.routing.choice import ProbeTarget
-from leeward.routing.explain import ENDINGS, explain
-from leeward.routing.policy import DEFAULT
-from leeward.routing.transitions import changed
+from leeward._routing.policy import DEFAULT
+from leeward.adapter import NO_PLACE, AttemptTime, Call
+from leeward.errors import Outcome
 from tests.routing.health_kit import (
     HARMLESS,
     KEYED,
@@ -60,12 +56,13 @@ def test_second_tries_have_a_budget() -> None:
 
 def test_leaving_a_target_that_counts_as_well_has_a_budget() -> None:
     """Ten calls in ten seconds, or 12 % of those that began; without it the call ends."""
-    window = Failovers(DEFAULT)
-    assert [window.spend(20, 1.0) for _ in range(12)] == [True] * 10 + [False] * 2
-    assert window.spent == 10
-    assert window.spend(20, 11.0), "ten seconds later"
-    busy = Failovers(DEFAULT)
-    assert sum(busy.spend(1000, 5.0) for _ in range(200)) == 120
+    few = Budgets(DEFAULT)
+    assert [few.spend_failover(1.0, 20) for _ in range(12)] == [True] * 10 + [False] * 2
+    assert len(few.failovers) == 10
+    assert few.spend_failover(11.0, 20), "ten seconds later"
+    busy = Budgets(DEFAULT)
+    busy.mark(4.0, 0)
+    assert sum(busy.spend_failover(5.0, 1000) for _ in range(200)) == 120
     world = opened(World())
     assert all(spend_failover(world.health, "a", HARMLESS, world.now) for _ in range(100)), "open"
     world = World()
@@ -83,7 +80,7 @@ def test_a_busy_order_may_leave_a_target_more_often() -> None:
     calm.calls(5, UNSAFE, every=100.0)
     calm.calls(5, UNSAFE, every=0.1)
     assert sum(spend_failover(calm.health, "a", UNSAFE, calm.now) for _ in range(200)) == 10
-    assert len(world.health.marks) <= 32
+    assert len(world.health.budgets.marks) <= 32
 
 
 def test_a_long_rest_takes_nothing_off_that() -> None:
@@ -117,8 +114,8 @@ def test_a_call_without_a_budget_for_leaving_ends_where_it_is() -> None:
     world.answers["a"] = Outcome.NOT_SENT
     world.health.records["a"].tokens = 0.0
     assert world.call(UNSAFE).outcome is Outcome.NOT_SENT
-    assert "failover_budget" not in explain(world.health, 1)
-    assert ENDINGS["failover_budget"] in explain(world.health, 1)
+    assert "failover_budget" not in explain(world.health.history, world.health.calls, 1)
+    assert ENDINGS["failover_budget"] in explain(world.health.history, world.health.calls, 1)
 
 
 def test_no_budget_keeps_calls_at_a_target_that_fails_every_time() -> None:
@@ -128,8 +125,7 @@ def test_no_budget_keeps_calls_at_a_target_that_fails_every_time() -> None:
         world.calls(30)
         world.health.add("b", HARMLESS)
         other = world.circuit("b")
-        other.begin_stage(0, world.now)
-        changed(world.health, other, "ramp")
+        world.health.circuits.begin_stage(other, 0, world.now)
         world.answers["a"] = outcome
         assert world.calls(60, every=every) == 60 * "b"
 
@@ -162,7 +158,7 @@ def test_an_early_attempt_that_may_not_leave_stays_and_nothing_else_is_told() ->
         assert isinstance(first, Dispatch)
         assert first.early
         if by_hand:
-            isolate(world.health, "a")
+            world.health.circuits.isolate("a")
             world.told()
         world.now += first.timeout
         given_up = AttemptEnded(1, Outcome.AMBIGUOUS, cut_off=True, early=True)
@@ -210,7 +206,6 @@ def test_a_call_without_a_free_place_looks_for_one_at_every_target() -> None:
         world = World("abc")
         for target in "abc":
             world.health.records[target].tokens = 0.0
-        world.health.failovers = None
         state, (command,) = begin(world.core, call, world.now, 10.0)
         ways: list[Any] = []
         for _ in range(8):
@@ -226,7 +221,7 @@ def test_a_call_without_a_free_place_looks_for_one_at_every_target() -> None:
             *(("c", 0.2), ("a", 0.0), ("b", 0.0), ("b", None)),
         ]
         assert (state.proved, state.unknown, attempts_left(state)) == (True, False, 2)
-        assert world.health.failovers is None
+        assert not world.health.budgets.failovers
 
 
 def test_it_is_refused_when_the_time_of_an_attempt_is_not_left() -> None:
@@ -329,17 +324,19 @@ def test_no_attempt_starts_that_would_only_be_cut_off() -> None:
     world.took["b"] = 2.0
     world.calls(25, UNSAFE)
     world.answers["a"] = Outcome.OK
-    isolate(world.health, "b")
-    restore(world.health, "b", world.now)
+    world.health.circuits.isolate("b")
+    world.health.circuits.restore("b", world.now)
     for target in "ab":
         for each in world.health.circuits.values():
             if each.target == target:
                 each.close()
-    world.health.unclosed.clear()
+    world.health.circuits.unclosed.clear()
     world.answers["a"] = Outcome.UNUSABLE
     result = world.call(UNSAFE, timeout=1.0)
     assert result.outcome is Outcome.UNUSABLE
-    assert ENDINGS["no_time"] in explain(world.health, result.attempts[0].call_id)
+    assert ENDINGS["no_time"] in explain(
+        world.health.history, world.health.calls, result.attempts[0].call_id
+    )
 
 
 def test_a_move_needs_somewhere_to_go() -> None:
@@ -351,7 +348,9 @@ def test_a_move_needs_somewhere_to_go() -> None:
     world.answers["a"] = Outcome.UNUSABLE
     result = world.call(UNSAFE)
     assert [each.target for each in result.attempts] == ["a"]
-    assert ENDINGS["no_other_target"] in explain(world.health, result.attempts[0].call_id)
+    assert ENDINGS["no_other_target"] in explain(
+        world.health.history, world.health.calls, result.attempts[0].call_id
+    )
     leased = opened(World())
     leased.now = leased.circuit("a").until
     leased.call()

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import pytest
 
+from leeward._routing.choice import SPREAD
+from leeward._routing.circuit import CircuitState
+from leeward._routing.commands import ENDINGS, REASONS, explain
+from leeward._routing.execution import execute
+from leeward._routing.outcomes import KNOWN_KEY
+from leeward._routing.policy import DEFAULT
+from leeward._routing.targets import TargetGroup
 from leeward.adapter import NO_PLACE, Key, Load
 from leeward.errors import Outcome
-from leeward.routing.by_hand import isolate, restore
-from leeward.routing.choice import SPREAD
-from leeward.routing.circuit import State
-from leeward.routing.execution import execute
-from leeward.routing.explain import ENDINGS, REASONS, explain
-from leeward.routing.keys import KNOWN_KEY
-from leeward.routing.policy import DEFAULT
-from leeward.routing.select import Group
 from tests.routing.health_kit import (
     HARMLESS,
     KEYED,
@@ -31,10 +30,10 @@ def test_an_isolated_target_gets_nothing() -> None:
     """Until it is restored, and then a share first."""
     world = World()
     world.calls(3)
-    isolate(world.health, "a")
+    world.health.circuits.isolate("a")
     assert world.calls(5) == "b" * 5
     assert world.health.evidence("a", world.now).state == "isolated"
-    restore(world.health, "a", world.now)
+    world.health.circuits.restore("a", world.now)
     answered = world.calls(100, every=0.001)
     assert answered.count("a") in (4, 5, 6)
     assert world.health.evidence("a", world.now).state == "ramp"
@@ -45,7 +44,7 @@ def test_isolating_all_is_told() -> None:
     """Calls fail with that reason, and nothing is sent."""
     world = World()
     for target in "ab":
-        isolate(world.health, target)
+        world.health.circuits.isolate(target)
     result = world.call()
     assert (result.reason, result.attempts) == ("isolated", ())
 
@@ -54,8 +53,8 @@ def test_restoring_ends_a_rest() -> None:
     """Whatever time was left."""
     world = opened(World())
     world.answers.clear()
-    restore(world.health, "a", world.now)
-    assert world.state("a") is State.RAMP
+    world.health.circuits.restore("a", world.now)
+    assert world.state("a") is CircuitState.RAMP
     assert world.circuit("a").penalty == 0
     assert world.calls(100, every=0.001).count("a") in (4, 5, 6)
 
@@ -69,8 +68,8 @@ def test_calls_stay_where_they_went(fail_back: str) -> None:
     assert world.calls(20) == "b" * 20
     assert world.call().attempts[0].reason in ("stays", "first_is_out")
     if fail_back == "manual":
-        assert world.state("a") is State.OPEN
-    restore(world.health, "a", world.now)
+        assert world.state("a") is CircuitState.OPEN
+    world.health.circuits.restore("a", world.now)
     world.now += 100.0
     answered = world.calls(200, every=1.0)
     assert answered.endswith("aaa")
@@ -97,7 +96,7 @@ def test_calls_that_may_go_to_one_target_only_speak_for_no_others() -> None:
     execution = execute(world.core, HARMLESS, world.now, 10.0, ("a",))
     (command,) = next(execution)
     assert command.target == "a"
-    assert world.health.current == {("a", "b"): "b"}
+    assert world.health.circuits.current == {("a", "b"): "b"}
     assert world.calls(3) == "bbb"
 
 
@@ -113,7 +112,7 @@ def test_weights_keep_a_share_elsewhere() -> None:
 
 def test_a_group_has_its_own_targets() -> None:
     """Whatever the order says."""
-    world = World("abc", groups={("invoke", "f"): Group(("c", "b"))})
+    world = World("abc", groups={("invoke", "f"): TargetGroup(("c", "b"))})
     assert world.calls(3) == "ccc"
     assert world.calls(3, OTHER) == "aaa"
     world.answers["c"] = Outcome.NOT_SENT
@@ -167,12 +166,12 @@ def test_decisions_are_explained() -> None:
     """In words, with every attempt; a call that went well at once is not remembered."""
     world = World()
     world.call()
-    assert "went well at once" in explain(world.health, 1)
-    assert "No call has the number 7" in explain(world.health, 7)
-    assert "No call has the number 0" in explain(world.health, 0)
+    assert "went well at once" in explain(world.health.history, world.health.calls, 1)
+    assert "No call has the number 7" in explain(world.health.history, world.health.calls, 7)
+    assert "No call has the number 0" in explain(world.health.history, world.health.calls, 0)
     world.answers = {"a": Outcome.NOT_SENT, "b": Outcome.AUTH}
     world.call()
-    text = explain(world.health, 2)
+    text = explain(world.health.history, world.health.calls, 2)
     assert "Call 2: invoke 'f'." in text
     assert text.count("attempt") >= 3
     assert "at b, because the call was free to go to the next target" in text
@@ -185,9 +184,9 @@ def test_every_code_has_words() -> None:
     import re
     from pathlib import Path
 
-    import leeward.routing
+    import leeward._routing
 
-    folder = Path(next(iter(leeward.routing.__path__)))
+    folder = Path(next(iter(leeward._routing.__path__)))
     source = "".join(path.read_text() for path in folder.glob("*.py") if path.stem != "explain")
     used = set(re.findall(r'"([a-z_]+)"', source)) | KNOWN_KEY | {NO_PLACE}
     assert set(REASONS) <= used

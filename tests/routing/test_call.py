@@ -8,30 +8,25 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from leeward.adapter import Call, Delete, Enqueue, Invoke, Key, Load, Publish, Store
-from leeward.errors import Outcome
-from leeward.routing.call import (
+from leeward._routing.attempts import CallState, Core, Decision, Ending, dispatch
+from leeward._routing.call import begin, step
+from leeward._routing.commands import (
     AttemptEnded,
-    CallState,
     Commands,
-    Core,
-    Decision,
     Dispatch,
-    Ending,
     Event,
     Pause,
     PauseEnded,
     ReadBack,
     ReadBackDone,
-    begin,
-    dispatch,
-    step,
 )
-from leeward.routing.health import Health
-from leeward.routing.outcomes import TABLE, rules_of
-from leeward.routing.policy import DEFAULT, RoutingPolicy
-from leeward.routing.readback import Verdict
-from leeward.routing.select import Targets
+from leeward._routing.health import Health
+from leeward._routing.outcomes import TABLE, rules_of
+from leeward._routing.policy import DEFAULT, RoutingPolicy
+from leeward._routing.readback import ReadBackVerdict
+from leeward._routing.targets import Targets
+from leeward.adapter import Call, Delete, Enqueue, Invoke, Key, Load, Publish, Store
+from leeward.errors import Outcome
 from leeward.values import Effect
 
 UNSAFE = Invoke("f", b"{}", "key-1")
@@ -143,7 +138,9 @@ def test_a_lost_write_is_read_back_before_it_is_sent_again() -> None:
     state, _ = start(STORE)
     state, (command,) = step(state, AttemptEnded(1, Outcome.AMBIGUOUS), 1.0, half)
     assert command == ReadBack(1, "a", Load("t", STORE.key), 59.0 * 0.6, Outcome.AMBIGUOUS)
-    state, commands = step(state, ReadBackDone(1, Outcome.AMBIGUOUS, Verdict.OURS), 1.1, half)
+    state, commands = step(
+        state, ReadBackDone(1, Outcome.AMBIGUOUS, ReadBackVerdict.OURS), 1.1, half
+    )
     assert (state.ending, commands) == (Ending.RESOLVED, ())
 
 
@@ -151,13 +148,15 @@ def test_a_conflict_after_an_unknown_write_is_read_back_too() -> None:
     """The conflict may be the echo of our own first attempt."""
     state, _ = start(STORE)
     state, _ = step(state, AttemptEnded(1, Outcome.AMBIGUOUS), 0.0, half)
-    state, (pause,) = step(state, ReadBackDone(1, Outcome.AMBIGUOUS, Verdict.OPEN), 0.0, half)
+    state, (pause,) = step(
+        state, ReadBackDone(1, Outcome.AMBIGUOUS, ReadBackVerdict.OPEN), 0.0, half
+    )
     assert isinstance(pause, Pause)
     state, (again,) = step(state, PauseEnded(pause.target), 0.0, half)
     assert isinstance(again, Dispatch)
     state, (command,) = step(state, AttemptEnded(2, Outcome.CONFLICT), 0.0, half)
     assert isinstance(command, ReadBack)
-    state, _ = step(state, ReadBackDone(2, Outcome.CONFLICT, Verdict.LOST), 0.0, half)
+    state, _ = step(state, ReadBackDone(2, Outcome.CONFLICT, ReadBackVerdict.LOST), 0.0, half)
     assert state.ending is Ending.UNKNOWN
 
 
@@ -323,11 +322,15 @@ CALLS: tuple[Call, ...] = (
     st.integers(1, 5),
     st.sampled_from(CALLS),
     st.lists(st.sampled_from(list(Outcome)), min_size=12, max_size=12),
-    st.lists(st.sampled_from(list(Verdict)), min_size=12, max_size=12),
+    st.lists(st.sampled_from(list(ReadBackVerdict)), min_size=12, max_size=12),
     st.lists(st.floats(0, 3), min_size=40, max_size=40),
 )
 def test_what_holds_for_every_call(
-    count: int, call: Call, outcomes: list[Outcome], verdicts: list[Verdict], waits: list[float]
+    count: int,
+    call: Call,
+    outcomes: list[Outcome],
+    verdicts: list[ReadBackVerdict],
+    waits: list[float],
 ) -> None:
     """Whatever the answers are: the caps, the deadline, sticky ambiguity, and an end."""
     state, commands = start(call, "abcde"[:count])
@@ -354,7 +357,7 @@ def run(
     state: CallState,
     commands: Commands,
     outcomes: Iterator[Outcome],
-    verdicts: Iterator[Verdict],
+    verdicts: Iterator[ReadBackVerdict],
     waits: Iterator[float],
 ) -> tuple[list[tuple[str, Outcome, float]], Ending]:
     """Run one call to its end; return each attempt's target, outcome and start, and the ending."""

@@ -6,19 +6,17 @@ import asyncio
 
 import pytest
 
+from leeward._routing import FailoverDriver
+from leeward._routing.attempts import may_be_early
+from leeward._routing.call import begin
+from leeward._routing.circuit import Circuit, CircuitState
+from leeward._routing.circuits import ProbeSchedule
+from leeward._routing.commands import TimedAttempt
+from leeward._routing.policy import DEFAULT
+from leeward._routing.silence import LATEST, Heartbeat
+from leeward._routing.snapshot import snapshot_of
 from leeward.adapter import Key, Load, Result, Store
 from leeward.errors import Outcome
-from leeward.routing import FailoverDriver
-from leeward.routing.attempt_time import may_be_early
-from leeward.routing.by_hand import isolate, restore
-from leeward.routing.call import begin
-from leeward.routing.circuit import Circuit, State
-from leeward.routing.evidence import Answered, weigh_cancelled, weigh_failure, weigh_success
-from leeward.routing.heartbeat import LATEST, Heartbeat
-from leeward.routing.policy import DEFAULT
-from leeward.routing.probing import HealthChecks, is_due
-from leeward.routing.suggestion import snapshot_of
-from leeward.routing.transitions import advance, open_circuit, probe_passed
 from tests.routing.health_kit import HARMLESS, UNSAFE, World, attempt, fail, half, healed, opened
 from tests.scripted import Scripted
 
@@ -41,15 +39,15 @@ def test_a_stage_counts_each_failure_once() -> None:
     circuit = world.circuit("a")
     circuit.begin_stage(0, world.now)
     for number in range(1, DEFAULT.stage_failures):
-        answered = Answered(attempt("a"), world.now, world.now)
-        weigh_failure(world.health, answered, Outcome.NOT_SENT, None)
+        answered = TimedAttempt(attempt("a"), world.now, world.now)
+        world.health.fail(answered, Outcome.NOT_SENT, None)
         assert (circuit.answers, circuit.failures) == (number, number)
-        assert circuit.state is State.RAMP
+        assert circuit.state is CircuitState.RAMP
     circuit.begin_stage(0, world.now)
     circuit.answers = DEFAULT.stage_answers
     world.now += DEFAULT.stage_least
     resource = world.health.circuits["a", "invoke", "f"]
-    weigh_success(world.health, resource, Answered(attempt("a"), world.now, world.now))
+    world.health._weigh_success(resource, TimedAttempt(attempt("a"), world.now, world.now))
     assert circuit.stage == 1
 
 
@@ -66,8 +64,8 @@ def test_half_of_the_time_asleep_is_not_most_of_it() -> None:
         steps = int((now - world.now) / DEFAULT.heartbeat_pace)
         for each in range(1, steps + 1):
             beats.beat(number, world.now + each * DEFAULT.heartbeat_pace, each)
-        answered = Answered(attempt("a"), at, now)
-        weigh_failure(world.health, answered, Outcome.AMBIGUOUS, None)
+        answered = TimedAttempt(attempt("a"), at, now)
+        world.health.fail(answered, Outcome.AMBIGUOUS, None)
         assert bool(world.circuit("a", resource="f").failed) is counts
 
 
@@ -77,8 +75,8 @@ def test_a_heartbeat_knows_what_it_has_seen() -> None:
     heartbeat.begin(10.0)
     assert heartbeat.is_known(10.0 + LATEST - 0.01)
     assert not heartbeat.is_known(10.0 + LATEST + 0.01)
-    assert heartbeat.stood_still(9.0, 11.0) == pytest.approx(0.9)
-    assert heartbeat.stood_still(10.1, 10.6) == pytest.approx(0.5)
+    assert heartbeat.standstill(9.0, 11.0) == pytest.approx(0.9)
+    assert heartbeat.standstill(10.1, 10.6) == pytest.approx(0.5)
 
 
 def test_calls_are_marked_about_once_a_second() -> None:
@@ -86,8 +84,8 @@ def test_calls_are_marked_about_once_a_second() -> None:
     world = World()
     for now in (5.0, 5.5, 5.99, 6.0, 6.5):
         world.health.calls += 1
-        world.health.mark(now)
-    assert list(world.health.marks) == [(5.0, 1), (6.0, 4)]
+        world.health.budgets.mark(now, world.health.calls)
+    assert list(world.health.budgets.marks) == [(5.0, 1), (6.0, 4)]
 
 
 def test_what_others_saw_holds_until_its_time_is_over() -> None:
@@ -115,10 +113,10 @@ def test_what_is_restored_begins_with_a_clean_sheet() -> None:
     world = opened(World())
     wide, single = world.circuit("a"), world.health.add("a", HARMLESS)
     single.close()
-    isolate(world.health, "a")
-    restore(world.health, "a", world.now)
-    assert (wide.state, wide.trips, wide.penalty) == (State.RAMP, 0, 0.0)
-    assert single.state is State.CLOSED
+    world.health.circuits.isolate("a")
+    world.health.circuits.restore("a", world.now)
+    assert (wide.state, wide.trips, wide.penalty) == (CircuitState.RAMP, 0, 0.0)
+    assert single.state is CircuitState.CLOSED
 
 
 def test_what_was_not_sent_waits_no_more() -> None:
@@ -126,8 +124,8 @@ def test_what_was_not_sent_waits_no_more() -> None:
     world = World()
     circuit = world.health.start("a", UNSAFE, world.now)
     assert circuit.unanswered == 1
-    answered = Answered(attempt("a", UNSAFE), world.now, world.now)
-    weigh_failure(world.health, answered, Outcome.LOCAL, None)
+    answered = TimedAttempt(attempt("a", UNSAFE), world.now, world.now)
+    world.health.fail(answered, Outcome.LOCAL, None)
     assert circuit.unanswered == 0
 
 
@@ -135,13 +133,13 @@ def test_what_is_done_by_hand_and_each_stage_is_told() -> None:
     """An operator sees that the target may come back, and how far it has."""
     world = World()
     world.calls(3)
-    isolate(world.health, "a")
+    world.health.circuits.isolate("a")
     world.told()
-    restore(world.health, "a", world.now)
+    world.health.circuits.restore("a", world.now)
     assert world.told() == ["ramp", "restored"]
     circuit = world.circuit("a")
     circuit.answers, world.now = DEFAULT.stage_answers, world.now + DEFAULT.stage_longest
-    advance(world.health, circuit, world.now)
+    world.health.circuits.advance(circuit, world.now)
     assert (circuit.stage, world.told()) == (1, ["ramp"])
 
 
@@ -150,11 +148,10 @@ def test_a_lost_race_says_nothing_of_a_circuit_that_is_not_closed() -> None:
     world = World()
     world.calls(150, every=0.01)
     circuit = world.circuit("a", resource="f")
-    for state, counts in ((State.CLOSED, True), (State.OPEN, False)):
+    for state, counts in ((CircuitState.CLOSED, True), (CircuitState.OPEN, False)):
         circuit.slow, circuit.state = 0.0, state
-        weigh_cancelled(
-            world.health, Answered(attempt("a"), world.now - 10.0, world.now), overtaken=True
-        )
+        late = TimedAttempt(attempt("a"), world.now - 10.0, world.now)
+        world.health.cancel(late, overtaken=True)
         assert (circuit.slow > 0) is counts, state
 
 
@@ -163,9 +160,9 @@ def test_an_isolated_target_is_not_one_that_is_left() -> None:
     world = World()
     world.calls(3)
     world.health.add("b", HARMLESS)
-    isolate(world.health, "b")
+    world.health.circuits.isolate("b")
     circuit = world.circuit("a", resource="f")
-    open_circuit(world.health, circuit, HARMLESS, world.now, "failures")
+    world.health.circuits.open(circuit, HARMLESS, world.now, "failures")
     assert circuit.gone
     assert circuit.until - world.now == pytest.approx(DEFAULT.hold_all_down)
 
@@ -176,9 +173,9 @@ def test_an_item_without_a_time_is_of_long_ago() -> None:
     world.health.add("a", HARMLESS)
     resource = world.circuit("a", resource="f")
     resource.open(DEFAULT, world.now, half, "failures", hold=1.0)
-    world.health.unclosed[resource] = None
-    item = snapshot_of(world.health, 0.5, world.now)
-    longest = max(each.until for each in world.health.unclosed) - world.now
+    world.health.circuits.unclosed[resource] = None
+    item = snapshot_of(world.health.circuits, 0.5, world.now)
+    longest = max(each.until for each in world.health.circuits.unclosed) - world.now
     assert item["open_until"] == {"a": pytest.approx(0.5 + min(longest, DEFAULT.shared_age))}
 
 
@@ -203,8 +200,8 @@ def test_that_one_takes_everything_is_told() -> None:
     world.health.add("a", HARMLESS)
     circuit = world.circuit("a")
     circuit.half_open(world.now)
-    probe_passed(world.health, circuit, world.now)
-    assert (circuit.state, circuit.share(DEFAULT)) == (State.RAMP, DEFAULT.ramp[-1])
+    world.health.circuits.pass_probe(circuit, world.now)
+    assert (circuit.state, circuit.share(DEFAULT)) == (CircuitState.RAMP, DEFAULT.ramp[-1])
     assert (circuit.epoch, world.told()) == (1, ["ramp"])
 
 
@@ -215,10 +212,9 @@ def test_a_payload_is_suspicious_until_its_target_is_as_ill_as_two_failures_make
         for target in "ab":
             circuit = world.health.add(target, HARMLESS)
             circuit.good_at = world.now
-            circuit.failed = 2 * world.health.weights.failure + more
+            circuit.failed = 2 * world.health.circuits.weights.failure + more
             circuit.weighed_at = world.now
             fail(world.health, target, Outcome.AMBIGUOUS, world.now)
-        assert world.health.poison is not None
         assert world.health.poison.quarantined == suspected
 
 
@@ -240,7 +236,7 @@ def test_a_call_that_went_well_ends_a_row_of_failed_checks() -> None:
     record = world.health.records["a"]
     for before, after in ((-2, 0), (0, 0), (2, 2)):
         record.checks = before
-        assert not is_due(world.health, "a", world.now, HealthChecks(30.0, 3, 3))
+        assert not world.health.circuits.is_check_due("a", world.now, ProbeSchedule(30.0, 3, 3))
         assert record.checks == after
 
 
@@ -250,20 +246,20 @@ def test_a_whole_token_is_enough_to_be_given_up_early() -> None:
     state = begin(world.core, HARMLESS, world.now, 10.0)[0]
     circuit = world.circuit("a", resource="f")
     for before, taken, after in ((0.95, True, 0.0), (0.94, False, 0.99)):
-        world.health.early_tokens = before
+        world.health.budgets.early = before
         assert may_be_early(state, circuit) is taken
-        assert world.health.early_tokens == pytest.approx(after)
+        assert world.health.budgets.early == pytest.approx(after)
 
 
 def test_a_read_back_costs_no_token_and_gives_none_back() -> None:
     """It is never given up early."""
     world = World()
-    world.health.early_tokens = 3.0
+    world.health.budgets.early = 3.0
     store = Store("t", Key(("id",), ("1",)), {}, "w", 0.0)
     world.answers["a"] = Result(Outcome.AMBIGUOUS)
     world.call(store)
     assert world.sent
-    assert world.health.early_tokens == 3.0
+    assert world.health.budgets.early == 3.0
 
 
 def test_what_its_function_said_is_an_answer_of_a_target_that_is_well() -> None:
@@ -320,8 +316,8 @@ def test_a_good_answer_opens_nothing_and_nor_does_one_slow_one() -> None:
     circuit = world.circuit("a", resource="f")
     for failed, took in ((2 * DEFAULT.trip_score, 0.05), (0.0, 5.0)):
         circuit.failed, circuit.weighed_at, circuit.uneasy = failed, world.now, True
-        world.health.succeeded(attempt("a"), world.now, world.now + took)
-        assert world.state("a", "f") is State.CLOSED
+        world.health.succeed(attempt("a"), world.now, world.now + took)
+        assert world.state("a", "f") is CircuitState.CLOSED
 
 
 def test_when_to_come_again_while_all_are_down() -> None:
@@ -330,8 +326,8 @@ def test_when_to_come_again_while_all_are_down() -> None:
     for target, until in (("a", 105.0), ("b", 103.0)):
         circuit = world.health.add(target, HARMLESS)
         circuit.open(DEFAULT, 100.0, half, "failures", hold=until - 100.0)
-        world.health.unclosed[circuit] = None
-    world.health.review()
+        world.health.circuits.unclosed[circuit] = None
+    world.health.circuits.review()
     for now, seconds in ((100.0, 3.0), (102.95, 0.1)):
         state, commands = begin(world.core, HARMLESS, now, 10.0)
         assert (commands, state.why) == ((), "all_down")

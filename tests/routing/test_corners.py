@@ -4,33 +4,19 @@ from __future__ import annotations
 
 import pytest
 
+from leeward._routing import execution
+from leeward._routing.attempts import CallState, Core, Decision, Ending, dispatch
+from leeward._routing.call import begin, hedge, retry, step
+from leeward._routing.choice import choose
+from leeward._routing.circuit import CircuitState
+from leeward._routing.commands import AttemptEnded, Dispatch, Pause, PauseEnded, ReadBack
+from leeward._routing.execution import Batch, Entries
+from leeward._routing.outcomes import rules_of
+from leeward._routing.policy import DEFAULT
+from leeward._routing.suspicion import LocalOutage
 from leeward.adapter import Key, Publish, Result, Store
 from leeward.envelope import RUNNING
 from leeward.errors import Outcome
-from leeward.routing import execution
-from leeward.routing.again import go_on
-from leeward.routing.batches import Batch, Entries
-from leeward.routing.by_hand import isolate, restore
-from leeward.routing.call import (
-    AttemptEnded,
-    CallState,
-    Core,
-    Decision,
-    Dispatch,
-    Ending,
-    Pause,
-    PauseEnded,
-    ReadBack,
-    begin,
-    dispatch,
-    step,
-)
-from leeward.routing.choice import choose
-from leeward.routing.circuit import State
-from leeward.routing.hedging import hedge
-from leeward.routing.local_outage import LocalOutage
-from leeward.routing.outcomes import rules_of
-from leeward.routing.policy import DEFAULT
 from leeward.values import Event, RoutingEvent
 from tests.routing.health_kit import HARMLESS, KEYED, UNSAFE, World, half, healed, opened
 
@@ -50,13 +36,13 @@ def test_only_a_run_that_goes_on_is_waited_for() -> None:
     """And only where the call may be repeated there; the target that has the key is asked again."""
     world = World("abc")
     running = ended(1, Outcome.AMBIGUOUS, RUNNING)
-    state, (pause,) = go_on(begun(world, ("b", "a")), running, world.now, half)
+    state, (pause,) = retry(begun(world, ("b", "a")), running, world.now, half)
     assert (type(pause), pause.target) == (Pause, "b")
     assert pause.seconds == pytest.approx(DEFAULT.wait_least, rel=0.5)  # type: ignore[union-attr]
     other = ended(1, Outcome.AMBIGUOUS, "unknown")
-    assert go_on(begun(world), other, world.now, half)[0].why == "unknown"
+    assert retry(begun(world), other, world.now, half)[0].why == "unknown"
     state = begun(world, rules=rules_of(UNSAFE))
-    assert go_on(state, running, world.now, half)[0].why == RUNNING
+    assert retry(state, running, world.now, half)[0].why == RUNNING
 
 
 def test_a_call_that_may_not_move_ends_after_a_pause_whoever_is_left() -> None:
@@ -76,7 +62,7 @@ def test_a_target_whose_hold_is_over_may_be_tried() -> None:
     assert state.tried == ("b",)
     world.now = world.circuit("a").until + 1
     late = state._replace(deadline=world.now + 10, tried=("b", "b"))
-    _, (command,) = go_on(late, ended(2), world.now, half)
+    _, (command,) = retry(late, ended(2), world.now, half)
     assert (command.target, command.reason) == ("a", "probe")  # type: ignore[union-attr]
 
 
@@ -122,7 +108,7 @@ def test_a_refusal_for_want_of_a_network_tells_when_to_come_again() -> None:
     """To the moment: a fraction of a second stays one."""
     world = World()
     world.calls(1)
-    world.health.local = LocalOutage(world.now, due=world.now + 0.25)
+    world.health.network.outage = LocalOutage(world.now, due=world.now + 0.25)
     choice = choose(begun(world, ()), world.now)
     assert (choice.target, choice.reason) == ("", "local_outage")
     assert choice.retry_after == pytest.approx(0.25)
@@ -131,7 +117,7 @@ def test_a_refusal_for_want_of_a_network_tells_when_to_come_again() -> None:
 def test_behind_a_target_with_a_weight_the_others_keep_their_order() -> None:
     """Its share of the calls begins there, and goes on as every other."""
     world = World("abc", weights={"b": 1.0})
-    world.health.arranged = True
+    world.health.circuits.arranged = True
     state = begun(world, ())._replace(tried=())
     assert choose(state, world.now).target == "b"
     assert choose(state._replace(tried=("b",)), world.now).target == "a"
@@ -157,13 +143,13 @@ def test_a_batch_with_an_unknown_event_is_unknown() -> None:
 def test_an_isolated_target_is_no_other_one() -> None:
     """Until it is restored, nobody goes there, and nothing opens because it is there."""
     world = World("ab")
-    isolate(world.health, "b")
+    world.health.circuits.isolate("b")
     world.answers["a"] = Outcome.UNUSABLE
     assert world.call(HARMLESS).outcome is Outcome.UNUSABLE
-    assert (world.sent, world.health.unclosed) == (["a"], {})
-    restore(world.health, "b", world.now)
+    assert (world.sent, world.health.circuits.unclosed) == (["a"], {})
+    world.health.circuits.restore("b", world.now)
     assert world.call(HARMLESS).target == "b"
-    assert world.state("a", "f") is State.OPEN
+    assert world.state("a", "f") is CircuitState.OPEN
 
 
 @pytest.mark.parametrize("how", ["ends", "is given up"])
@@ -231,9 +217,9 @@ def test_why_a_call_ends_that_has_targets_left() -> None:
     assert (state.ending, state.why) == (Ending.UNKNOWN, "no_other")
     world.health.records["a"].tokens = world.health.records["b"].tokens = 0.0
     both = begun(world, ("a", "b"))
-    assert go_on(both, ended(2), world.now, half)[0].why == "no_other"
-    isolate(world.health, "b")
-    assert go_on(begun(world), ended(1), world.now, half)[0].why == "no_other_target"
+    assert retry(both, ended(2), world.now, half)[0].why == "no_other"
+    world.health.circuits.isolate("b")
+    assert retry(begun(world), ended(1), world.now, half)[0].why == "no_other_target"
 
 
 def test_the_read_back_of_the_last_attempt_has_all_that_is_left() -> None:

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from leeward._routing import FailoverDriver
 from leeward.adapter import Call, Delete, Invoke, Key, Load, Publish, Result, Store
-from leeward.routing import FailoverDriver
 from leeward.values import Effect, Event
 from tests.profiling import functions_entered
 from tests.scripted import OK, UNUSABLE, Scripted

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import pytest
 
+from leeward._routing.attempts import Core
+from leeward._routing.call import begin
+from leeward._routing.circuit import Circuit, CircuitState
+from leeward._routing.commands import ProbeTarget, TimedAttempt
+from leeward._routing.execution import execute
+from leeward._routing.outcomes import rules_of
+from leeward._routing.policy import DEFAULT
+from leeward._routing.snapshot import snapshot_of, suggest
 from leeward.adapter import NO_NETWORK, Invoke, Key, Result, Store
 from leeward.errors import Outcome
-from leeward.routing.by_hand import restore
-from leeward.routing.call import Core, begin
-from leeward.routing.choice import ProbeTarget
-from leeward.routing.circuit import Circuit, State
-from leeward.routing.evidence import Answered, weigh_cancelled, weigh_failure
-from leeward.routing.execution import execute
-from leeward.routing.outcomes import rules_of
-from leeward.routing.policy import DEFAULT
-from leeward.routing.probing import probed
-from leeward.routing.suggestion import snapshot_of, suggest
 from leeward.values import Effect
 from tests.routing.health_kit import (
     HARMLESS,
@@ -55,12 +53,12 @@ def test_a_penalty_at_its_bound_counts() -> None:
 def test_a_success_ends_the_suspicion_of_an_outage_of_our_own() -> None:
     """Before it has become one."""
     world = World()
-    lost = Answered(attempt("a"), world.now, world.now)
-    weigh_failure(world.health, lost, Outcome.NOT_SENT, NO_NETWORK)
-    assert world.health.unreached == {"a": world.now}
+    lost = TimedAttempt(attempt("a"), world.now, world.now)
+    world.health.fail(lost, Outcome.NOT_SENT, NO_NETWORK)
+    assert world.health.network.unreached == {"a": world.now}
     world.call()
-    assert world.health.unreached == {}
-    assert not world.health.careful
+    assert world.health.network.unreached == {}
+    assert not world.careful
 
 
 def test_every_success_is_counted_once_in_the_baseline() -> None:
@@ -84,7 +82,7 @@ def test_the_last_one_is_gone_as_soon_as_it_opens() -> None:
     """No call is let through to find out."""
     world = World("a")
     number = 0
-    while not world.health.unclosed:
+    while not world.health.circuits.unclosed:
         number += 1
         fail(world.health, "a", Outcome.REJECTED, world.now + number)
     circuit = world.circuit("a", resource="f")
@@ -105,23 +103,23 @@ def test_what_others_saw_holds_for_functions_too() -> None:
     world = World()
     item = {"written_at": 5.0, "open_until": {"a": 9.0}}
     world.call(OTHER)
-    suggest(world.health, [item], 6.0, world.now)
+    suggest(world.health.circuits, [item], 6.0, world.now)
     assert world.circuit("a", resource="g").uneasy
     world.answers["a"] = Outcome.REJECTED
     world.call()
-    assert world.state("a", "f") is State.OPEN
+    assert world.state("a", "f") is CircuitState.OPEN
 
 
 def test_a_forgotten_circuit_is_not_watched_for() -> None:
     """Calls go on as if it had never been."""
     world = World(policy=DEFAULT._replace(most_circuits=4))
     fail(world.health, "a", Outcome.UNUSABLE, world.now)
-    assert world.health.watchful
+    assert world.watchful
     world.now += 2 * DEFAULT.hold_unusable  # until then it would be the last to be forgotten
     for number in range(20):
         call = HARMLESS._replace(function=f"f{number}")
         world.health.start("a", call, world.now + number)
-    watched = bool(world.health.unclosed), world.health.watchful
+    watched = bool(world.health.circuits.unclosed), world.watchful
     assert watched == (False, False)
 
 
@@ -146,7 +144,7 @@ def test_what_is_seen_of_a_circuit() -> None:
     assert status[:3] == ("invoke", "", "open")
     assert status.seconds == pytest.approx(2.0)
     assert world.health.evidence("a", until + 2.0).circuits[0].seconds == 0.0
-    restore(world.health, "a", until)
+    world.health.circuits.restore("a", until)
     assert world.health.evidence("a", until).circuits[0].seconds is None
     assert world.health.evidence("b", until).circuits == ()
 
@@ -159,7 +157,7 @@ def test_how_long_to_wait_when_all_are_down() -> None:
     for target, seconds in (("a", 7.0), ("b", 3.0)):
         for circuit in (world.circuit(target), world.circuit(target, resource="f")):
             circuit.open(DEFAULT, world.now, half, "x", hold=seconds)
-            world.health.unclosed[circuit] = None
+            world.health.circuits.unclosed[circuit] = None
     assert world.call().retry_after == pytest.approx(3.0)
     world.circuit("b", resource="f").until = world.now + 5.0
     assert world.call().retry_after == pytest.approx(5.0)
@@ -173,10 +171,10 @@ def test_all_holds_are_cut_when_the_last_one_opens() -> None:
     other = world.circuit("b")
     other.half_open(world.now)
     other.until = world.now + 1000.0
-    world.health.unclosed[other] = None
+    world.health.circuits.unclosed[other] = None
     for number in range(DEFAULT.last_failures + 1):
         fail(world.health, "c", Outcome.NOT_SENT, world.now + number)
-    assert world.state("c") is State.OPEN
+    assert world.state("c") is CircuitState.OPEN
     assert world.circuit("a").until < world.now + 100.0
     assert other.until == world.now + 1000.0
 
@@ -199,7 +197,7 @@ def test_holds_are_cut_with_jitter() -> None:
     """By a fifth at most, up and down."""
     for random, factor in ((0.0, 0.8), (1.0, 1.2), (0.5, 1.0)):
         world = World("a")
-        world.health.random = lambda random=random: random  # type: ignore[misc]
+        world.health.circuits.random = lambda random=random: random  # type: ignore[misc]
         for number in range(DEFAULT.last_failures):
             fail(world.health, "a", Outcome.NOT_SENT, 100.0 + number)
         circuit = world.circuit("a")
@@ -218,10 +216,10 @@ def test_an_eighth_is_forgotten_at_a_time() -> None:
 def test_a_weak_ramp_begins_a_new_epoch() -> None:
     """What was sent before is not evidence on it."""
     world = healed(opened(World()))
-    before = world.health.epoch
+    before = world.health.circuits.epoch
     world.call(UNSAFE)
     circuit = world.circuit("a")
-    assert (circuit.stage, circuit.epoch) == (-1, world.health.epoch)
+    assert (circuit.stage, circuit.epoch) == (-1, world.health.circuits.epoch)
     assert circuit.epoch == before + 2, "half open, and its ramp"
     assert world.told()[-2:] == ["half_open", "ramp"]
 
@@ -240,7 +238,7 @@ def test_a_failed_probe_of_a_driver_tells_its_hold() -> None:
     world.call(UNSAFE)
     (probe,) = [each for each in world.health.outbox if isinstance(each, ProbeTarget)]
     world.health.outbox.clear()
-    probed(world.core, probe, Outcome.NOT_SENT, world.now, fidelity="data_plane")
+    world.core.health.circuits.take_probe(probe, Outcome.NOT_SENT, world.now, fidelity="data_plane")
     (told,) = world.health.outbox
     assert (told.name, told.reason, told.facts) == ("opened", "probe_failed", {"seconds": 10.0})
 
@@ -251,7 +249,7 @@ def test_how_long_others_are_told_to_be_careful() -> None:
     circuit = world.circuit("a")
     for hold, told in ((50.0, 50.0), (5000.0, DEFAULT.shared_age)):
         circuit.until = world.now + hold
-        item = snapshot_of(world.health, 1000.0, world.now)
+        item = snapshot_of(world.health.circuits, 1000.0, world.now)
         assert item == {"written_at": 1000.0, "open_until": {"a": 1000.0 + told}}
 
 
@@ -262,8 +260,8 @@ def test_a_suggestion_is_one_failure_short_of_a_trip() -> None:
     world.health.add("b", OTHER)
     item = {"written_at": 5.0, "open_until": {"a": 9.0}}
     before = world.circuit("a").failed
-    suggest(world.health, [item], 6.0, world.now)
-    prepared = DEFAULT.trip_score - world.health.weights.failure
+    suggest(world.health.circuits, [item], 6.0, world.now)
+    prepared = DEFAULT.trip_score - world.health.circuits.weights.failure
     assert world.health.records["a"].prepared == prepared
     assert world.circuit("a").failed == before
     assert world.circuit("b").failed == 0
@@ -275,7 +273,7 @@ def test_a_success_notes_when_it_was() -> None:
     world = World()
     fail(world.health, "a", Outcome.REJECTED, 100.0)
     world.health.start("a", HARMLESS, 101.0)
-    world.health.succeeded(attempt("a"), 101.0, 102.0)
+    world.health.succeed(attempt("a"), 101.0, 102.0)
     circuit = world.circuit("a", resource="f")
     assert (circuit.unanswered, circuit.good_at, circuit.wide.good_at) == (0, 102.0, 102.0)
     assert (world.health.good_at, world.health.seen_at) == (102.0, 102.0)
@@ -286,9 +284,9 @@ def test_a_loser_that_kept_to_its_bound_is_not_slow() -> None:
     world = World()
     circuit = world.health.add("a", HARMLESS)
     circuit.slow_above = 0.5
-    weigh_cancelled(world.health, Answered(attempt("a"), 100.0, 100.5), overtaken=True)
+    world.health.cancel(TimedAttempt(attempt("a"), 100.0, 100.5), overtaken=True)
     assert circuit.slow == 0
-    weigh_cancelled(world.health, Answered(attempt("a"), 100.0, 100.75), overtaken=True)
+    world.health.cancel(TimedAttempt(attempt("a"), 100.0, 100.75), overtaken=True)
     assert circuit.slow > 0
 
 

@@ -8,15 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from leeward._routing.circuit import Circuit, CircuitState
+from leeward._routing.commands import Dispatch, TimedAttempt
+from leeward._routing.execution import execute
+from leeward._routing.policy import DEFAULT, Weights
 from leeward.adapter import Invoke, Result
 from leeward.errors import Outcome
-from leeward.routing.by_hand import isolate
-from leeward.routing.call import Dispatch
-from leeward.routing.circuit import Circuit, State, Weights
-from leeward.routing.evidence import Answered, weigh_failure
-from leeward.routing.execution import execute
-from leeward.routing.policy import DEFAULT
-from leeward.routing.transitions import probe_passed
 from leeward_contract_tests.rows import each_row
 from tests.routing.health_kit import (
     HARMLESS,
@@ -48,7 +45,7 @@ def test_five_failures_in_a_row_open_a_circuit() -> None:
     answered = world.calls(10)
     assert answered == "b" * 10
     assert world.sent.count("a") == 5, "two at a call until the score is reached, then none"
-    assert world.state("a") is State.OPEN
+    assert world.state("a") is CircuitState.OPEN
     assert world.told().count("opened") == 1
 
 
@@ -57,11 +54,11 @@ def test_few_failures_that_go_on_open_a_circuit_too() -> None:
     world = World()
     scores = []
     for number in range(400):
-        if world.health.unclosed:
+        if world.health.circuits.unclosed:
             break
-        answered = Answered(attempt("a"), world.now, world.now + 0.05)
+        answered = TimedAttempt(attempt("a"), world.now, world.now + 0.05)
         if number % 10:
-            world.health.succeeded(answered.command, answered.began, answered.now)
+            world.health.succeed(answered.command, answered.began, answered.now)
         else:
             fail(world.health, "a", Outcome.AMBIGUOUS, world.now, call=numbered(number))
         scores.append(world.health.add("a", HARMLESS).failed)
@@ -75,13 +72,13 @@ def test_one_broken_function_does_not_take_its_neighbours_away() -> None:
     world = World()
     world.answers["a"] = Outcome.AMBIGUOUS
     world.calls(6)
-    assert world.state("a", "f") is State.OPEN
-    assert world.state("a") is State.CLOSED
+    assert world.state("a", "f") is CircuitState.OPEN
+    assert world.state("a") is CircuitState.CLOSED
     world.answers["a"] = Outcome.OK
     assert world.calls(3, OTHER) == "aaa"
     world.answers["a"] = Outcome.AMBIGUOUS
     world.calls(6, OTHER)
-    assert world.state("a") is State.OPEN, "now two of them fail"
+    assert world.state("a") is CircuitState.OPEN, "now two of them fail"
 
 
 def test_an_old_failure_of_a_neighbour_is_forgotten() -> None:
@@ -90,8 +87,8 @@ def test_an_old_failure_of_a_neighbour_is_forgotten() -> None:
     fail(world.health, "a", Outcome.AMBIGUOUS, 100.0)
     for number in range(5):
         fail(world.health, "a", Outcome.AMBIGUOUS, 10_000.0 + number, call=OTHER)
-    assert world.state("a") is State.CLOSED
-    assert world.state("a", "g") is State.OPEN
+    assert world.state("a") is CircuitState.CLOSED
+    assert world.state("a", "g") is CircuitState.OPEN
 
 
 @pytest.mark.parametrize(
@@ -114,7 +111,7 @@ def test_what_counts_against_a_target(outcome: Outcome, opens: bool) -> None:
     world = World()
     for number in range(20):
         fail(world.health, "a", outcome, 100.0 + number)
-    assert bool(world.health.unclosed) is opens
+    assert bool(world.health.circuits.unclosed) is opens
     assert world.health.evidence("a", 200.0).failures == (20 if opens else 0)
     assert world.health.evidence("a", 200.0).last_outcome is outcome
 
@@ -124,7 +121,7 @@ def test_a_lasting_refusal_opens_at_once_and_for_long() -> None:
     world = World()
     fail(world.health, "a", Outcome.UNUSABLE, 100.0)
     circuit = world.circuit("a", resource="f")
-    assert (circuit.state, circuit.reason) == (State.OPEN, "unusable")
+    assert (circuit.state, circuit.reason) == (CircuitState.OPEN, "unusable")
     assert circuit.until == 100.0 + DEFAULT.hold_unusable
 
 
@@ -135,7 +132,7 @@ def test_slow_answers_open_a_circuit_too() -> None:
     world.took["a"] = 1.0
     assert world.calls(12).count("b") > 3
     assert world.circuit("a", resource="f").reason == "slow"
-    assert world.state("a") is State.CLOSED, "slowness is the function's"
+    assert world.state("a") is CircuitState.CLOSED, "slowness is the function's"
 
 
 def test_the_wait_for_a_place_is_no_evidence() -> None:
@@ -148,11 +145,11 @@ def test_the_wait_for_a_place_is_no_evidence() -> None:
     for outcome in (Outcome.OK, Outcome.APP_ERROR):
         world.answers["a"] = Result(outcome, waited=3.0)
         world.calls(130, UNSAFE, every=0.01)
-    assert world.state("a", "f") is State.CLOSED
+    assert world.state("a", "f") is CircuitState.CLOSED
     assert (circuit.latency.middle, circuit.slow_above) == before
     world.answers.clear()
     world.calls(6, UNSAFE, every=0.01)
-    assert world.state("a", "f") is State.OPEN
+    assert world.state("a", "f") is CircuitState.OPEN
 
 
 @each_row("reason, is_ill", [("unmarked_refusal", False), ("unmarked", True), (None, True)])
@@ -164,8 +161,8 @@ def test_a_refusal_that_anybody_may_have_given_is_no_evidence(
     known(world)
     world.answers["a"] = Result(Outcome.AMBIGUOUS, reason=reason)
     world.calls(30, UNSAFE)
-    assert (world.state("a", "f") is State.OPEN) is is_ill
-    assert (world.health.records["a"].failures > 0) is is_ill
+    assert (world.state("a", "f") is CircuitState.OPEN) is is_ill
+    assert (world.health.evidence("a", world.now).failures > 0) is is_ill
 
 
 def test_an_attempt_that_spent_its_time_in_line_proves_nothing() -> None:
@@ -176,8 +173,8 @@ def test_an_attempt_that_spent_its_time_in_line_proves_nothing() -> None:
     for waited, counts in ((10.0 - TINY / 2, False), (9.0, True)):
         world = World()
         known(world)
-        answered = Answered(attempt("a"), world.now, world.now + 10.0, waited)
-        weigh_failure(world.health, answered, Outcome.AMBIGUOUS, None)
+        answered = TimedAttempt(attempt("a"), world.now, world.now + 10.0, waited)
+        world.health.fail(answered, Outcome.AMBIGUOUS, None)
         assert (world.circuit("a", resource="f").failed > 0) is counts
     alone = World("a")
     circuit = known(alone)
@@ -204,7 +201,7 @@ def test_the_last_target_that_is_left_is_kept() -> None:
     world = World("a")
     world.answers["a"] = Outcome.AMBIGUOUS
     world.calls(6, UNSAFE)
-    assert world.state("a", "f") is State.CLOSED
+    assert world.state("a", "f") is CircuitState.CLOSED
     assert world.sent == ["a"] * 6, "and second tries are not what keeps it down"
     world.calls(18, UNSAFE)
     assert world.circuit("a", resource="f").gone
@@ -221,9 +218,9 @@ def test_near_total_failure_takes_time_as_well() -> None:
     world.calls(1)
     for number in range(40):
         fail(world.health, "a", Outcome.AMBIGUOUS, world.now + number / 1000)
-    assert not world.health.unclosed
+    assert not world.health.circuits.unclosed
     fail(world.health, "a", Outcome.AMBIGUOUS, world.now + DEFAULT.last_silence)
-    assert world.health.unclosed
+    assert world.health.circuits.unclosed
 
 
 def test_a_stalled_target_is_left() -> None:
@@ -254,7 +251,7 @@ def test_a_process_that_stood_still_is_no_stall() -> None:
         world.health.start("a", HARMLESS, world.now)
     world.now += 900.0
     assert world.call().target == "a"
-    assert not world.health.unclosed
+    assert not world.health.circuits.unclosed
 
 
 def test_an_answer_that_is_much_too_late_proves_nothing() -> None:
@@ -265,8 +262,8 @@ def test_an_answer_that_is_much_too_late_proves_nothing() -> None:
         fail(world.health, "a", Outcome.AMBIGUOUS, late)
     before = world.circuit("a", resource="f").failed
     command = attempt("a")
-    frozen = Answered(command, 20_000.0, 20_000.0 + command.timeout + 0.3)
-    weigh_failure(world.health, frozen, Outcome.AMBIGUOUS, None)
+    frozen = TimedAttempt(command, 20_000.0, 20_000.0 + command.timeout + 0.3)
+    world.health.fail(frozen, Outcome.AMBIGUOUS, None)
     assert world.circuit("a", resource="f").failed == before
 
 
@@ -304,11 +301,11 @@ def test_a_probe_of_the_verb_looks_at_the_function_too() -> None:
     fail(world.health, "a", Outcome.AMBIGUOUS, world.now)
     circuit = world.circuit("a", resource="f")
     circuit.open(DEFAULT, world.now, half, "failures")
-    world.health.unclosed[circuit] = None
+    world.health.circuits.unclosed[circuit] = None
     healed(world)
     circuit.until = world.now + 100.0
     assert world.call().attempts[0].reason == "probe"
-    assert circuit.state is State.HALF_OPEN
+    assert circuit.state is CircuitState.HALF_OPEN
     circuit.open(DEFAULT, world.now, half, "unusable")
     circuit.until = world.now + 100.0
     world.now += DEFAULT.probe_gap
@@ -331,11 +328,11 @@ def test_a_failure_while_open_shows_whether_all_is_gone() -> None:
     for _ in range(5):
         fail(world.health, "a", Outcome.REJECTED, world.now)
     circuit = world.circuit("a", resource="f")
-    assert (circuit.state, circuit.gone) == (State.OPEN, False)
+    assert (circuit.state, circuit.gone) == (CircuitState.OPEN, False)
     for number in range(DEFAULT.last_failures):
         fail(world.health, "a", Outcome.REJECTED, world.now + number)
     assert circuit.gone
-    world.health.succeeded(attempt("a"), world.now, world.now + 0.1)
+    world.health.succeed(attempt("a"), world.now, world.now + 0.1)
     assert (circuit.streak, circuit.gone) == (0, False)
 
 
@@ -345,7 +342,7 @@ def test_the_last_one_is_kept_through_a_lasting_refusal_and_a_stall() -> None:
     fail(world.health, "a", Outcome.UNUSABLE, world.now)
     for number in range(6):
         world.health.start("a", HARMLESS, world.now + 0.2 * number)
-    assert not world.health.unclosed
+    assert not world.health.circuits.unclosed
 
 
 def test_an_answer_in_half_open_that_is_no_probes_moves_nothing() -> None:
@@ -355,18 +352,18 @@ def test_an_answer_in_half_open_that_is_no_probes_moves_nothing() -> None:
     circuit = world.circuit("a")
     before = circuit.state, circuit.passed, circuit.leased_until
     fail(world.health, "a", Outcome.NOT_SENT, world.now)
-    world.health.succeeded(attempt("a"), world.now, world.now)
+    world.health.succeed(attempt("a"), world.now, world.now)
     assert (circuit.state, circuit.passed, circuit.leased_until) == before
 
 
 def test_an_isolated_target_is_no_alternative() -> None:
     """The one that is left counts as the last."""
     world = World()
-    isolate(world.health, "b")
+    world.health.circuits.isolate("b")
     for number in range(30):
         fail(world.health, "a", Outcome.REJECTED, world.now + number)
     assert world.circuit("a", resource="f").gone
-    probe_passed(world.health, world.circuit("a", resource="f"), world.now)
+    world.health.circuits.pass_probe(world.circuit("a", resource="f"), world.now)
     assert world.circuit("a", resource="f").stage == len(DEFAULT.ramp) - 1
 
 
@@ -376,7 +373,7 @@ def test_slow_answers_in_a_ramp_count_as_failures() -> None:
     world.calls(40)
     circuit = world.circuit("a", resource="f")
     circuit.begin_stage(0, world.now)
-    world.health.unclosed[circuit] = None
-    world.health.review()
-    world.health.succeeded(attempt("a"), world.now, world.now + 3.0)
+    world.health.circuits.unclosed[circuit] = None
+    world.health.circuits.review()
+    world.health.succeed(attempt("a"), world.now, world.now + 3.0)
     assert (circuit.answers, circuit.failures) == (1, 1)

@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
+from leeward._routing.attempts import Core
+from leeward._routing.commands import Dispatch, Pause, ReadBack
+from leeward._routing.execution import Execution, execute
+from leeward._routing.health import Evidence, Health
+from leeward._routing.targets import Targets
 from leeward.adapter import Call, Invoke, Key, Load, Result, Store, Stored
 from leeward.errors import Outcome
-from leeward.routing.call import Core, Dispatch, Pause, ReadBack
-from leeward.routing.execution import Execution, execute
-from leeward.routing.health import Evidence, Health
-from leeward.routing.select import Targets
 from leeward.values import Attempt, Effect
 from tests.routing.two_in_flight import two_at_once
 from tests.scripted import AMBIGUOUS, NOT_SENT, OK, REJECTED

@@ -48,7 +48,7 @@ tell("closed")
 
 SNAPSHOT: Final = """
 from leeward.adapter import Capability
-from leeward.routing import FailoverDriver
+from leeward._routing import FailoverDriver
 
 class Hanging(WrappingDriver):
     def __init__(self):

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from leeward._routing import FailoverDriver
 from leeward.adapter import (
     Capability,
     Enqueue,
@@ -19,7 +20,6 @@ from leeward.adapter import (
     Store,
 )
 from leeward.errors import ConfigError, Outcome, Unsupported
-from leeward.routing import FailoverDriver
 from leeward.testing import FakeClock
 from leeward.values import Effect, Event
 from leeward.watching import RUNNING, watched_by
@@ -240,7 +240,7 @@ def test_closing_is_quiet_when_all_close() -> None:
 
 def test_each_order_knows_payloads_by_a_key_of_its_own() -> None:
     """So nobody can make two payloads that it takes for one."""
-    keys = {FailoverDriver([Scripted("a")])._shared.core.health.poison_key for _ in range(2)}
+    keys = {FailoverDriver([Scripted("a")])._shared.core.health.poison._key for _ in range(2)}
     assert len(keys) == 2
 
 

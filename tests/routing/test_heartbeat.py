@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from leeward._routing import FailoverDriver
+from leeward._routing.background import Shared
+from leeward._routing.circuit import CircuitState
+from leeward._routing.commands import TimedAttempt
+from leeward._routing.policy import DEFAULT
+from leeward._routing.silence import LATEST, MOST_KEPT, Heartbeat
 from leeward.adapter import Call, Result
 from leeward.errors import Outcome
-from leeward.routing import FailoverDriver
-from leeward.routing.circuit import State
-from leeward.routing.evidence import Answered, weigh_cancelled, weigh_failure
-from leeward.routing.heartbeat import LATEST, MOST_KEPT, Heartbeat
-from leeward.routing.policy import DEFAULT
-from leeward.routing.runners.shared import Shared
 from leeward.testing import FakeClock
 from tests.routing.beside_kit import wait_until
 from tests.routing.health_kit import HARMLESS, World, attempt
@@ -59,20 +59,24 @@ def test_answers_that_waited_for_the_process_are_not_slow() -> None:
     usual = circuit.latency.counts.copy()
     world.now += STOPPED
     for _ in range(10):
-        world.health.succeeded(attempt("a"), began, world.now)
-    assert (circuit.slow, circuit.state) == (0.0, State.CLOSED)
+        world.health.succeed(attempt("a"), began, world.now)
+    assert (circuit.slow, circuit.state) == (0.0, CircuitState.CLOSED)
     shortest = next(index for index, count in enumerate(usual) if count)
     grown = [index for index, count in enumerate(circuit.latency.counts) if count != usual[index]]
     assert grown <= [shortest], "and the baseline is not that of a process that is stopped"
     world.beat()
     began = world.now
     world.live(STOPPED)
-    world.health.succeeded(attempt("a"), began, world.now)
+    world.health.succeed(attempt("a"), began, world.now)
     assert circuit.slow > 0
 
 
-@pytest.mark.parametrize(("beaten", "state"), [(True, State.OPEN), (False, State.CLOSED)])
-def test_time_that_was_used_up_by_a_standstill_proves_nothing(beaten: bool, state: State) -> None:
+@pytest.mark.parametrize(
+    ("beaten", "state"), [(True, CircuitState.OPEN), (False, CircuitState.CLOSED)]
+)
+def test_time_that_was_used_up_by_a_standstill_proves_nothing(
+    beaten: bool, state: CircuitState
+) -> None:
     """Five attempts run out of time, while the process runs, or while it does not."""
     world = Living()
     command = attempt("a")._replace(timeout=DEFAULT.cut_off_least)
@@ -83,13 +87,15 @@ def test_time_that_was_used_up_by_a_standstill_proves_nothing(beaten: bool, stat
         world.now += DEFAULT.cut_off_least
     for number in range(5):
         unlike = command._replace(call=HARMLESS._replace(payload=b"%d" % number))
-        answered = Answered(unlike, began, world.now)
-        weigh_failure(world.health, answered, Outcome.AMBIGUOUS, None)
+        answered = TimedAttempt(unlike, began, world.now)
+        world.health.fail(answered, Outcome.AMBIGUOUS, None)
     assert world.circuit("a", resource="f").state is state
 
 
-@pytest.mark.parametrize(("beaten", "state"), [(True, State.OPEN), (False, State.CLOSED)])
-def test_silence_during_a_standstill_is_no_stall(beaten: bool, state: State) -> None:
+@pytest.mark.parametrize(
+    ("beaten", "state"), [(True, CircuitState.OPEN), (False, CircuitState.CLOSED)]
+)
+def test_silence_during_a_standstill_is_no_stall(beaten: bool, state: CircuitState) -> None:
     """Six are under way; the first call afterwards sees how long they have waited."""
     world = Living()
     for _ in range(6):
@@ -108,12 +114,12 @@ def test_a_race_that_was_lost_standing_still_was_not_slow() -> None:
     world = Living()
     circuit, began = world.circuit("a", resource="f"), world.now
     world.now += STOPPED
-    weigh_cancelled(world.health, Answered(attempt("a"), began, world.now), overtaken=True)
+    world.health.cancel(TimedAttempt(attempt("a"), began, world.now), overtaken=True)
     assert circuit.slow == 0
     world.beat()
     began = world.now
     world.live(STOPPED)
-    weigh_cancelled(world.health, Answered(attempt("a"), began, world.now), overtaken=True)
+    world.health.cancel(TimedAttempt(attempt("a"), began, world.now), overtaken=True)
     assert circuit.slow > 0
 
 
@@ -138,14 +144,14 @@ def test_beats_end_with_their_number_and_with_the_calls() -> None:
 def test_without_beats_nothing_is_taken_off() -> None:
     """Nobody knows then; and what is known is bounded."""
     heartbeat = Heartbeat(PACE, 1000.0)
-    assert heartbeat.stood_still(0.0, 10.0) == 0
+    assert heartbeat.standstill(0.0, 10.0) == 0
     number = heartbeat.begin(0.0)
-    assert heartbeat.stood_still(LATEST + 0.1, 2.0) == 0, "the last beat was long before"
-    assert heartbeat.stood_still(LATEST, 2.0) == 2.0 - LATEST, "it was late when that began"
+    assert heartbeat.standstill(LATEST + 0.1, 2.0) == 0, "the last beat was long before"
+    assert heartbeat.standstill(LATEST, 2.0) == 2.0 - LATEST, "it was late when that began"
     for beat in range(2 * MOST_KEPT):
         assert heartbeat.beat(number, 1.0 * beat, beat)
     now = 2.0 * MOST_KEPT - 1
-    assert heartbeat.stood_still(0.0, now) == pytest.approx(MOST_KEPT * (1.0 - PACE))
+    assert heartbeat.standstill(0.0, now) == pytest.approx(MOST_KEPT * (1.0 - PACE))
 
 
 @settings(max_examples=200)
@@ -162,7 +168,7 @@ def test_a_standstill_is_never_longer_than_the_time(
         now += pause
         heartbeat.beat(number, now, count)
     began = min(began, now)
-    still = heartbeat.stood_still(began, now + late)
+    still = heartbeat.standstill(began, now + late)
     assert 0 <= still <= now + late - began + 1e-9
     if max(pauses) <= 2 * PACE and late <= 2 * PACE:
         assert still == 0
@@ -227,7 +233,7 @@ def test_an_event_loop_beats_itself() -> None:
         await asyncio.to_thread(wait_until, lambda: heartbeat.is_known(began + 3 * PACE))
         began = time.monotonic()
         time.sleep(4 * PACE)  # noqa: ASYNC251 - as a program does that blocks its loop
-        still = heartbeat.stood_still(began, time.monotonic())
+        still = heartbeat.standstill(began, time.monotonic())
         await router.close_async()
         await asyncio.sleep(2 * PACE)
         return still

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from leeward._routing.attempts import Core
+from leeward._routing.call import begin, step
+from leeward._routing.commands import PauseEnded, TimedAttempt
+from leeward._routing.policy import DEFAULT
 from leeward.adapter import Key, Load
-from leeward.routing.budget import spend_hedge
-from leeward.routing.by_hand import isolate
-from leeward.routing.call import Core, PauseEnded, begin, step
-from leeward.routing.evidence import Answered, weigh_cancelled
-from leeward.routing.policy import DEFAULT
 from tests.routing.health_kit import HARMLESS, OTHER, UNSAFE, World, attempt, half
 
 
@@ -52,7 +51,7 @@ def test_when_nothing_is_hedged() -> None:
     assert step(state, PauseEnded("a", hedge=True), world.now + 9.95, half) == (state, ())
     ended = state._replace(in_flight=())
     assert step(ended, PauseEnded("a", hedge=True), world.now, half) == (ended, ())
-    isolate(world.health, "b")
+    world.health.circuits.isolate("b")
     assert step(state, PauseEnded("a", hedge=True), world.now, half) == (state, ())
     assert len(begin(world.core, HARMLESS, world.now, 10.0)[1]) == 1
 
@@ -61,12 +60,17 @@ def test_hedges_have_a_budget() -> None:
     """One for each twenty calls, and none while second tries are used up."""
     world = hedging()
     health = world.health
-    assert sum(spend_hedge(health, "a") for _ in range(20)) == DEFAULT.hedge_burst
+    assert (
+        sum(health.budgets.spend_hedge(health.calls, health.records["a"].tokens) for _ in range(20))
+        == DEFAULT.hedge_burst
+    )
     health.calls += 40
-    assert [spend_hedge(health, "a") for _ in range(3)] == [True, True, False]
+    assert [
+        health.budgets.spend_hedge(health.calls, health.records["a"].tokens) for _ in range(3)
+    ] == [True, True, False]
     health.calls += 1000
     health.records["a"].tokens = DEFAULT.retry_tokens / 2 - 0.1
-    assert not spend_hedge(health, "a")
+    assert not health.budgets.spend_hedge(health.calls, health.records["a"].tokens)
     state, _ = begin(world.core, HARMLESS, world.now, 10.0)
     assert step(state, PauseEnded("a", hedge=True), world.now, half) == (state, ())
 
@@ -77,13 +81,9 @@ def test_a_loser_that_took_long_is_evidence() -> None:
     circuit = world.circuit("a", resource="f")
     for _ in range(2):
         world.health.start("a", HARMLESS, world.now)
-    weigh_cancelled(
-        world.health, Answered(attempt("a"), world.now, world.now + 0.1), overtaken=True
-    )
+    world.health.cancel(TimedAttempt(attempt("a"), world.now, world.now + 0.1), overtaken=True)
     assert (circuit.slow, len(circuit.waiting)) == (0.0, 1)
-    weigh_cancelled(
-        world.health, Answered(attempt("a"), world.now, world.now + 1.0), overtaken=True
-    )
+    world.health.cancel(TimedAttempt(attempt("a"), world.now, world.now + 1.0), overtaken=True)
     assert (circuit.slow > 0, circuit.waiting) == (True, [])
-    other = Answered(attempt("a", OTHER), world.now, world.now + 1.0)
-    weigh_cancelled(world.health, other, overtaken=True)
+    other = TimedAttempt(attempt("a", OTHER), world.now, world.now + 1.0)
+    world.health.cancel(other, overtaken=True)

@@ -14,16 +14,16 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from leeward._routing import FailoverDriver
+from leeward._routing.attempts import Core
+from leeward._routing.circuit import CircuitState
+from leeward._routing.commands import Command, Pause
+from leeward._routing.execution import Execution, execute
+from leeward._routing.health import Health
+from leeward._routing.policy import DEFAULT
+from leeward._routing.targets import Targets
 from leeward.adapter import Call, Invoke, Result
 from leeward.errors import Outcome
-from leeward.routing import FailoverDriver
-from leeward.routing.by_hand import isolate, restore
-from leeward.routing.call import Command, Core, Pause
-from leeward.routing.circuit import State
-from leeward.routing.execution import Execution, execute
-from leeward.routing.health import Health
-from leeward.routing.policy import DEFAULT
-from leeward.routing.select import Targets
 from leeward.values import Effect
 from tests.routing.health_kit import HARMLESS, UNSAFE
 from tests.scripted import Scripted
@@ -100,9 +100,9 @@ class Interleaved(RuleBasedStateMachine):
     def an_operator_acts(self, name: str, back: bool) -> None:
         """Take a target out, or let it come back."""
         if back:
-            restore(self.health, name, self.now)
+            self.health.circuits.restore(name, self.now)
         else:
-            isolate(self.health, name)
+            self.health.circuits.isolate(name)
 
     @invariant()
     def state_is_sound(self) -> None:
@@ -111,8 +111,10 @@ class Interleaved(RuleBasedStateMachine):
             return
         self.check.at_the_end_of_a_step()
         assert self.check.broken == []
-        unclosed = {each for each in self.health.circuits.values() if each.state != State.CLOSED}
-        assert unclosed == set(self.health.unclosed)
+        unclosed = {
+            each for each in self.health.circuits.values() if each.state != CircuitState.CLOSED
+        }
+        assert unclosed == set(self.health.circuits.unclosed)
         assert all(each.left >= 0 for each in self.health.circuits.values())
         self.health.outbox.clear()
 

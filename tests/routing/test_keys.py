@@ -7,15 +7,16 @@ from typing import Any
 import pytest
 
 from leeward import Client, Config, FunctionError, InvalidRequest, OutcomeUnknown
+from leeward._routing.attempts import Core
+from leeward._routing.commands import Pause
+from leeward._routing.execution import execute
+from leeward._routing.health import Health
+from leeward._routing.outcomes import MOST_KEYS
+from leeward._routing.policy import DEFAULT
+from leeward._routing.targets import Targets
 from leeward.adapter import FunctionFault, Invoke, Key, Load, Result
 from leeward.config import FunctionConfig
 from leeward.errors import Outcome
-from leeward.routing.call import Core, Pause
-from leeward.routing.execution import execute
-from leeward.routing.health import Health
-from leeward.routing.keys import MOST, as_it_is, note
-from leeward.routing.policy import DEFAULT
-from leeward.routing.select import Targets
 from leeward.testing import FakeClock
 from leeward.values import Effect, RoutingEvent
 from leeward_contract_tests.rows import each_row
@@ -124,7 +125,7 @@ def test_after_the_pause_a_target_that_has_failed_meanwhile_is_left(
     (pause,) = execution.send((first, 0.0, 0.1, refused("running", 4.0, dedup)))
     assert pause == Pause(4.0, "a")
     health.records["a"].isolated = True
-    health.review()
+    health.circuits.review()
     if expected is None:
         with pytest.raises(StopIteration):
             execution.send((pause, 0.1, 4.1, None))
@@ -191,18 +192,18 @@ def test_a_function_that_says_what_was_declared_changes_nothing() -> None:
 def test_other_calls_are_what_they_are() -> None:
     """Whatever a function of their name has said."""
     health = Health(Targets(("a",), home="a"), lambda: 0.5)
-    note(health, "a", ONE, "none")
+    health.note_key("a", ONE, "none")
     load, idempotent = Load("f", Key(("id",), ("1",))), ONE._replace(effect=Effect.IDEMPOTENT)
     for call in (load, idempotent):
-        note(health, "a", call, "group")
-        assert as_it_is(health, call) == call
+        health.note_key("a", call, "group")
+        assert health.keys.real_call(call, health.targets.order) == call
     assert health.keys == {("a", "f"): "none"}
 
 
 def test_a_pinned_call_that_ends_unknown_may_be_called_again() -> None:
     """Its key is worth something, at the target where it was."""
     health = Health(Targets(("a", "b"), home="a"), lambda: 0.5)
-    note(health, "a", SHARED, "target")
+    health.note_key("a", SHARED, "target")
     execution = execute(Core(health), SHARED, 0.0, 60.0)
     (first,) = next(execution)
     (pause,) = execution.send((first, 0.0, 0.1, AMBIGUOUS))
@@ -217,12 +218,14 @@ def test_a_pinned_call_that_ends_unknown_may_be_called_again() -> None:
 def test_only_so_many_functions_are_remembered() -> None:
     """The oldest is forgotten, and believed as it is declared."""
     health = Health(Targets(("a",), home="a"), lambda: 0.5)
-    for number in range(MOST + 1):
-        note(health, "a", ONE._replace(function=str(number)), "none")
-    assert len(health.keys) == MOST
+    for number in range(MOST_KEYS + 1):
+        health.note_key("a", ONE._replace(function=str(number)), "none")
+    assert len(health.keys) == MOST_KEYS
     forgotten = ONE._replace(function="0")
-    assert as_it_is(health, forgotten) == forgotten
-    last = as_it_is(health, ONE._replace(function=str(MOST), time_limit=9.0))
+    assert health.keys.real_call(forgotten, health.targets.order) == forgotten
+    last = health.keys.real_call(
+        ONE._replace(function=str(MOST_KEYS), time_limit=9.0), health.targets.order
+    )
     assert isinstance(last, Invoke)
     assert (last.effect, last.time_limit) == (Effect.UNSAFE, 0.0)
 
@@ -241,8 +244,8 @@ def test_what_is_not_keyed_is_what_it_is() -> None:
     """A word on keys says nothing of a call without one; of another one, it is told once."""
     health = Health(Targets(("a",)), lambda: 0.5)
     plain = ONE._replace(effect=Effect.IDEMPOTENT)
-    note(health, "a", plain, "none")
-    assert (health.keys, as_it_is(health, plain)) == ({}, plain)
+    health.note_key("a", plain, "none")
+    assert (health.keys, health.keys.real_call(plain, health.targets.order)) == ({}, plain)
     for _ in range(2):
-        note(health, "a", ONE, "none")
+        health.note_key("a", ONE, "none")
     assert [each.name for each in health.outbox] == ["key_worth_less"], "told once"

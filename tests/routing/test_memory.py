@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from leeward._routing.circuit import LAST, ORIGIN, Latency, bucket_of
+from leeward._routing.snapshot import suggest
 from leeward.errors import Outcome
-from leeward.routing.latency import LAST, ORIGIN, Latency, bucket_of
-from leeward.routing.poison import Poison
-from leeward.routing.suggestion import suggest
 from tests.routing.health_kit import (
     EXACT,
     HARMLESS,
@@ -26,7 +25,9 @@ from tests.routing.health_kit import (
 def test_how_old_a_suggestion_may_be(age: float, believed: bool) -> None:
     """From now on to its age, both included."""
     world = world_at()
-    suggest(world.health, [{"written_at": 64.0, "open_until": {"a": 1}}], 64.0 + age, world.now)
+    suggest(
+        world.health.circuits, [{"written_at": 64.0, "open_until": {"a": 1}}], 64.0 + age, world.now
+    )
     record = world.health.records["a"]
     assert (record.prepared > 0) is believed
     assert record.prepared_until == (world.now + EXACT.shared_age if believed else 0.0)
@@ -52,7 +53,6 @@ def test_an_unknown_outcome_is_suspicious_if_others_go_well_meanwhile() -> None:
         for target in "ab":
             world.health.add(target, HARMLESS).good_at = 128.0 - early
             fail(world.health, target, Outcome.AMBIGUOUS, 128.0 + LATENCY)
-        assert world.health.poison is not None
         assert world.health.poison.quarantined == suspected
 
 
@@ -64,7 +64,7 @@ def test_only_what_was_unknown_and_never_went_well_is_suspicious() -> None:
         (Outcome.AMBIGUOUS, False, 1),
     ):
         world = world_at()
-        poison = world.health.poison = Poison(world.health.policy, b"key")
+        poison = world.health.poison
         if was_well:
             fail(world.health, "a", Outcome.REJECTED, 128.0)
             poison.note_success(HARMLESS, 128.0)
@@ -93,45 +93,46 @@ def test_buckets_at_their_bounds() -> None:
         0, 0, ORIGIN, ORIGIN + 8, LAST, LAST,
     ]  # fmt: skip
     world = world_at()
-    world.health.succeeded(attempt("a"), 100.0, 9999.0)
+    world.health.succeed(attempt("a"), 100.0, 9999.0)
     latency = world.circuit("a", resource="f").latency
     assert (latency.counts[LAST], latency.total) == (1, 1)
 
 
 def test_when_a_quantile_counts_as_known() -> None:
     """Eight answers beyond it; then it may double in an hour, and half as fast in half of one."""
-    latency = Latency(EXACT)
-    latency.counts[bucket_of(0.25)], latency.total = 16, 16
+    latency = Latency()
+    latency.counts[bucket_of(0.25)] = 16
     latency.learn(EXACT, 3600.0)
     first = latency.middle
-    latency.counts[bucket_of(64.0)] = 1000
+    latency.counts[bucket_of(0.25)], latency.counts[bucket_of(64.0)] = 0, 16
     latency.learn(EXACT, 7200.0)
     assert latency.middle == 2 * first
     latency.learn(EXACT, 9000.0)
     assert latency.middle == pytest.approx(2 * first * 2**0.5)
-    few = Latency(EXACT)
-    few.counts[bucket_of(0.25)], few.total = 15, 15
+    few = Latency()
+    few.counts[bucket_of(0.25)] = 15
     few.learn(EXACT, 3600.0)
-    few.counts[bucket_of(64.0)] = 1000
+    few.counts[bucket_of(0.25)], few.counts[bucket_of(64.0)] = 0, 15
     few.learn(EXACT, 3600.0)
     assert few.middle > 60
 
 
 def test_a_baseline_is_halved_at_its_bound() -> None:
     """So old answers fade."""
-    latency = Latency(EXACT)
-    latency.counts[5], latency.total = 8192, 8192
-    latency.learn(EXACT, 0.0)
-    assert (latency.counts[5], latency.total, latency.due) == (4096, 4096, 4096 + 64)
-    latency.counts[5], latency.total = 8191, 8191
-    latency.learn(EXACT, 0.0)
+    circuit = world_at().health.add("a", HARMLESS)
+    latency = circuit.latency
+    latency.counts[5] = 8192
+    circuit.learn(EXACT, 0.0)
+    assert (latency.counts[5], latency.total, circuit.unlearnt) == (4096, 4096, 64)
+    latency.counts[5] = 8191
+    circuit.learn(EXACT, 0.0)
     assert latency.total == 8191
 
 
 def test_the_cut_off_needs_a_hundred_answers() -> None:
     """And is never below half a second."""
-    latency = Latency(EXACT)
-    latency.total, latency.very_rare = EXACT.cut_off_answers, 0.0625
+    latency = Latency()
+    latency.counts[5], latency.very_rare = EXACT.cut_off_answers, 0.0625
     assert latency.cut_off(EXACT) == EXACT.cut_off_least
-    latency.total -= 1
+    latency.counts[5] -= 1
     assert latency.cut_off(EXACT) == float("inf")

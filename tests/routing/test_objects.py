@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from leeward._routing.execution import result_of
+from leeward._routing.outcomes import WRITE, rules_of
+from leeward._routing.readback import ReadBackVerdict, judge, question_of
+from leeward._routing.targets import Targets, candidates
 from leeward.adapter import Result
 from leeward.errors import ConfigError, Outcome
 from leeward.object_calls import (
@@ -14,10 +18,6 @@ from leeward.object_calls import (
     ListObjects,
     PutObject,
 )
-from leeward.routing.outcomes import WRITE, rules_of
-from leeward.routing.readback import Verdict, judge, question
-from leeward.routing.results import result_of
-from leeward.routing.select import Targets, candidates
 
 PUT = PutObject("b", "n", b"x", "sum", "w-1")
 DELETE = DeleteObject("b", "n")
@@ -40,25 +40,25 @@ def test_a_bucket_has_one_home() -> None:
 @pytest.mark.parametrize(
     ("call", "there", "verdict"),
     [
-        (PUT, found("w-1"), Verdict.OURS),
-        (PUT, found("w-2"), Verdict.OPEN),
-        (PUT, None, Verdict.OPEN),
-        (PUT._replace(if_absent=True), None, Verdict.OPEN),
-        (PUT._replace(if_absent=True), found("w-2"), Verdict.LOST),
-        (PUT._replace(if_revision="r-1"), found("w-2"), Verdict.OPEN),
-        (PUT._replace(if_revision="r-0"), found("w-2"), Verdict.LOST),
-        (PUT._replace(if_revision="r-0"), None, Verdict.LOST),
-        (DELETE, None, Verdict.OURS),
-        (DELETE, found("w-2"), Verdict.OPEN),
+        (PUT, found("w-1"), ReadBackVerdict.OURS),
+        (PUT, found("w-2"), ReadBackVerdict.OPEN),
+        (PUT, None, ReadBackVerdict.OPEN),
+        (PUT._replace(if_absent=True), None, ReadBackVerdict.OPEN),
+        (PUT._replace(if_absent=True), found("w-2"), ReadBackVerdict.LOST),
+        (PUT._replace(if_revision="r-1"), found("w-2"), ReadBackVerdict.OPEN),
+        (PUT._replace(if_revision="r-0"), found("w-2"), ReadBackVerdict.LOST),
+        (PUT._replace(if_revision="r-0"), None, ReadBackVerdict.LOST),
+        (DELETE, None, ReadBackVerdict.OURS),
+        (DELETE, found("w-2"), ReadBackVerdict.OPEN),
     ],
 )
 def test_what_a_look_at_the_object_proves(
-    call: PutObject | DeleteObject, there: FoundObject | None, verdict: Verdict
+    call: PutObject | DeleteObject, there: FoundObject | None, verdict: ReadBackVerdict
 ) -> None:
     """The write id tells whose write it is; a look-up that failed proves nothing."""
-    assert question(call) == HeadObject("b", "n")
+    assert question_of(call) == HeadObject("b", "n")
     assert judge(call, Result.ok(there)) is verdict
-    assert judge(call, Result(Outcome.NOT_SENT)) is Verdict.OPEN
+    assert judge(call, Result(Outcome.NOT_SENT)) is ReadBackVerdict.OPEN
 
 
 @pytest.mark.parametrize(

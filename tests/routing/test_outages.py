@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from leeward._routing.circuit import CircuitState
+from leeward._routing.commands import BeginHeartbeat, TimedAttempt
+from leeward._routing.policy import DEFAULT
 from leeward.adapter import NO_NETWORK, Delete, Invoke, Key, Load, Publish, Result, Store
 from leeward.errors import Outcome
-from leeward.routing.circuit import State
-from leeward.routing.evidence import Answered, weigh_failure
-from leeward.routing.heartbeat import BEGIN
-from leeward.routing.policy import DEFAULT
 from leeward.values import Event
 from tests.routing.health_kit import (
     HARMLESS,
@@ -50,8 +49,8 @@ def test_no_network_is_not_held_against_the_targets() -> None:
     ours = Result(Outcome.NOT_SENT, reason=NO_NETWORK)
     world.answers = {"a": ours, "b": ours}
     world.call()
-    assert not world.health.unclosed
-    assert world.health.local is not None
+    assert not world.health.circuits.unclosed
+    assert world.health.network.outage is not None
     refused = world.call()
     assert (refused.reason, refused.attempts) == ("local_outage", ())
     world.now += DEFAULT.local_probe
@@ -59,7 +58,7 @@ def test_no_network_is_not_held_against_the_targets() -> None:
     world.answers.clear()
     world.now += DEFAULT.local_probe
     assert world.call().target == "a"
-    assert not world.health.watchful
+    assert not world.watchful
     assert world.calls(5) == "aaaaa"
     assert world.told().count("local_outage") == 2
 
@@ -70,11 +69,11 @@ def test_a_call_that_looks_for_a_network_asks_every_target() -> None:
     world.calls(5)
     world.answers = dict.fromkeys("ab", Result(Outcome.NOT_SENT, reason=NO_NETWORK))
     world.calls(3)
-    assert world.health.local is not None
+    assert world.health.network.outage is not None
     world.answers = {"a": Outcome.REJECTED}
     world.now += DEFAULT.local_probe
     assert world.calls(1) == "b"
-    assert world.health.local is None
+    assert world.health.network.outage is None
 
 
 def test_what_opened_in_an_outage_of_our_own_closes_soon() -> None:
@@ -82,15 +81,15 @@ def test_what_opened_in_an_outage_of_our_own_closes_soon() -> None:
     world = opened(World("abc"))
     ours = Result(Outcome.NOT_SENT, reason=NO_NETWORK)
     for target in "abc":
-        lost = Answered(attempt(target), world.now, world.now)
-        weigh_failure(world.health, lost, ours.outcome, ours.reason)
-    assert world.health.local is not None
+        lost = TimedAttempt(attempt(target), world.now, world.now)
+        world.health.fail(lost, ours.outcome, ours.reason)
+    assert world.health.network.outage is not None
     world.answers.clear()
     world.now += DEFAULT.local_probe
     world.call()
     world.now += DEFAULT.local_stagger
     assert world.call().target == "a"
-    assert world.state("a") is State.CLOSED
+    assert world.state("a") is CircuitState.CLOSED
 
 
 def test_one_target_without_a_route_is_that_targets() -> None:
@@ -98,8 +97,8 @@ def test_one_target_without_a_route_is_that_targets() -> None:
     world = World()
     world.answers["a"] = Result(Outcome.NOT_SENT, reason=NO_NETWORK)
     assert world.calls(50, every=0.01) == "b" * 50
-    assert world.health.local is None
-    assert world.state("a") is State.OPEN
+    assert world.health.network.outage is None
+    assert world.state("a") is CircuitState.OPEN
 
 
 def test_a_network_that_comes_and_goes_opens_no_circuit() -> None:
@@ -111,7 +110,7 @@ def test_a_network_that_comes_and_goes_opens_no_circuit() -> None:
         world.answers.clear()
         world.now += DEFAULT.local_probe
         world.calls(30, every=0.01)
-    assert not world.health.unclosed
+    assert not world.health.circuits.unclosed
 
 
 # Payloads.
@@ -124,7 +123,7 @@ def poisoned(world: World) -> Invoke:
     bad = HARMLESS._replace(payload=b"poison")
     for target in "ab":
         world.health.circuits.get((target, "invoke", "f")) or world.health.add(target, bad)
-        world.health.succeeded(attempt(target), world.now - 0.1, world.now)
+        world.health.succeed(attempt(target), world.now - 0.1, world.now)
         fail(world.health, target, Outcome.AMBIGUOUS, world.now, call=bad)
     return bad
 
@@ -140,7 +139,6 @@ def test_a_payload_that_harmed_two_targets_is_refused() -> None:
     assert world.call().outcome is Outcome.OK
     world.now += DEFAULT.poison_hold
     assert world.call(bad).outcome is Outcome.OK
-    assert world.health.poison is not None
     assert world.health.poison.quarantined == 0
 
 
@@ -148,10 +146,9 @@ def test_a_payload_that_went_well_is_harmless() -> None:
     """A constant payload is not refused because two attempts of it were unlucky."""
     world = World()
     bad = poisoned(world)
-    assert world.health.poison is not None
     world.health.poison.note_success(bad, world.now)
     assert world.health.poison.quarantined == 0
-    world.health.review()
+    world.health.circuits.review()
     assert world.call(bad).outcome is Outcome.OK
 
 
@@ -162,10 +159,10 @@ def test_what_went_well_after_a_failure_is_no_work_any_more() -> None:
     fail(world.health, "a", Outcome.REJECTED, world.now)
     poison = world.health.poison
     assert poison is not None
-    assert (world.health.careful, poison.doubtful) == (True, 1)
+    assert (world.careful, poison.doubtful) == (True, 1)
     world.call()
     world.call()
-    assert (world.health.careful, poison.doubtful, len(poison)) == (False, 0, 1)
+    assert (world.careful, poison.doubtful, len(poison)) == (False, 0, 1)
     counted = []
     for _ in range(2):
         counted.append([_counts_again(world) for _ in range(4)])
@@ -198,9 +195,9 @@ def test_one_payload_does_not_open_a_circuit() -> None:
     bad = HARMLESS._replace(payload=b"poison")
     for _ in range(30):
         fail(world.health, "a", Outcome.REJECTED, world.now, call=bad)
-        world.health.succeeded(attempt("a"), world.now, world.now + 0.1)
+        world.health.succeed(attempt("a"), world.now, world.now + 0.1)
         world.now += 0.2
-    assert not world.health.unclosed
+    assert not world.health.circuits.unclosed
 
 
 def test_the_same_payload_from_everybody_does_open_one() -> None:
@@ -208,7 +205,7 @@ def test_the_same_payload_from_everybody_does_open_one() -> None:
     world = World()
     for number in range(5):
         fail(world.health, "a", Outcome.REJECTED, world.now + number)
-    assert world.health.unclosed
+    assert world.health.circuits.unclosed
 
 
 def test_payloads_are_forgotten() -> None:
@@ -217,7 +214,6 @@ def test_payloads_are_forgotten() -> None:
     for number in range(10):
         call = HARMLESS._replace(payload=b"%d" % number)
         fail(world.health, "a", Outcome.REJECTED, world.now, call=call)
-    assert world.health.poison is not None
     assert len(world.health.poison) == 3
 
 
@@ -225,14 +221,14 @@ def test_a_failure_of_long_ago_is_no_work_any_more() -> None:
     """Successes are looked at as long as payloads are suspected, and no longer; so are choices."""
     world = World()
     bad = poisoned(world)
-    assert (world.health.careful, world.health.watchful) == (True, True)
+    assert (world.careful, world.watchful) == (True, True)
     world.now += DEFAULT.poison_window + 1
     world.call(OTHER)
     assert world.health.poison, "still refused"
     world.now += DEFAULT.poison_hold
     world.call(OTHER)
     assert not world.health.poison
-    assert (world.health.careful, world.health.watchful) == (False, False)
+    assert (world.careful, world.watchful) == (False, False)
     assert world.call(bad).outcome is Outcome.OK
 
 
@@ -246,7 +242,7 @@ def test_a_heartbeat_begins_while_there_is_something_to_weigh() -> None:
     for _ in range(20):
         fail(world.health, "a", Outcome.REJECTED, world.now)
         world.calls(30)
-    assert BEGIN in world.health.outbox
+    assert any(isinstance(item, BeginHeartbeat) for item in world.health.outbox)
 
 
 @pytest.mark.parametrize(
@@ -263,7 +259,6 @@ def test_which_payloads_can_be_known(call: Publish | Store | Load | Delete, know
     """Those that may go to several targets, one at a time."""
     world = World()
     fail(world.health, "a", Outcome.REJECTED, world.now, call=call)
-    assert world.health.poison is not None
     assert len(world.health.poison) == known
     world.health.poison.note_success(call, world.now)
     assert not world.health.poison.is_refused(call, world.now)

@@ -7,8 +7,8 @@ import inspect
 import runpy
 from pathlib import Path
 
-from leeward.routing import policy
-from leeward.routing.policy import RoutingPolicy
+from leeward._routing import policy
+from leeward._routing.policy import RoutingPolicy
 
 DOCS = Path(__file__).parents[2] / "docs"
 

@@ -7,12 +7,11 @@ from typing import Any
 
 import pytest
 
+from leeward._routing import FailoverDriver
+from leeward._routing.background import Prober
+from leeward._routing.circuit import CircuitState
+from leeward._routing.circuits import ProbeSchedule
 from leeward.adapter import Result
-from leeward.routing import FailoverDriver
-from leeward.routing.circuit import State
-from leeward.routing.probing import HealthChecks
-from leeward.routing.runners.background import background_of
-from leeward.routing.runners.prober import Prober
 from leeward.testing import FakeClock
 from tests.routing.beside_kit import CALL, UNSAFE, Probing, opened, wait_until
 from tests.scripted import NOT_SENT, OK, Scripted
@@ -22,9 +21,13 @@ from tests.scripted import NOT_SENT, OK, Scripted
 
 @pytest.mark.parametrize(
     ("says", "state"),
-    [(OK, State.HALF_OPEN), (NOT_SENT, State.OPEN), (RuntimeError("an adapter's own"), State.OPEN)],
+    [
+        (OK, CircuitState.HALF_OPEN),
+        (NOT_SENT, CircuitState.OPEN),
+        (RuntimeError("an adapter's own"), CircuitState.OPEN),
+    ],
 )
-def test_a_driver_is_asked_to_look(says: Result[Any] | Exception, state: State) -> None:
+def test_a_driver_is_asked_to_look(says: Result[Any] | Exception, state: CircuitState) -> None:
     """On a thread beside the call, which does not wait for it; what follows is told at once."""
     a = Probing("a", *[NOT_SENT] * 5)
     router = opened(a, FakeClock())
@@ -35,9 +38,9 @@ def test_a_driver_is_asked_to_look(says: Result[Any] | Exception, state: State) 
     wait_until(lambda: a.probes)
     health = router._shared.core.health
     circuit = health.circuits["a", "invoke"]
-    wait_until(lambda: circuit.leased_until == 0 or circuit.state is State.OPEN)
+    wait_until(lambda: circuit.leased_until == 0 or circuit.state is CircuitState.OPEN)
     assert circuit.state is state
-    wait_until(lambda: ("opened" in told) is (state is State.OPEN))
+    wait_until(lambda: ("opened" in told) is (state is CircuitState.OPEN))
     router.close()
 
 
@@ -45,7 +48,6 @@ def test_after_closing_nothing_is_begun() -> None:
     """A probe that is asked for then is dropped."""
     a = Probing("a", *[NOT_SENT] * 5)
     router = opened(a, FakeClock())
-    background_of(router._shared)
     router.close()
     assert router.perform(UNSAFE, 10.0).target == "b"
     assert a.probes == 0
@@ -55,7 +57,7 @@ def test_after_closing_nothing_is_begun() -> None:
 
 
 def prober_of(router: FailoverDriver, interval: float = 3600.0) -> Prober:
-    return Prober(router._shared, HealthChecks(interval, 2, 2))
+    return Prober(router._shared, ProbeSchedule(interval, 2, 2))
 
 
 def test_health_checks_open_and_return() -> None:
@@ -95,14 +97,12 @@ def test_one_thread_probes_until_the_order_is_closed() -> None:
     threads = [each for each in threading.enumerate() if each.name == "leeward-prober"]
     assert threads
     assert all(each.daemon for each in threads), "a program ends without it"
-    background = router._shared.background
-    assert background is not None
-    prober = background.prober
-    assert prober is not None
+    (prober,) = router._shared.companions
+    assert isinstance(prober, Prober)
     router.close()
-    assert prober._stopped.is_set()
+    assert prober._stop.is_set()
     router._shared.renew(held=False)
-    assert background.prober is None, "nor does a child begin it again"
+    assert prober._stop.is_set(), "nor does a child begin it again"
 
 
 def test_a_child_has_threads_of_its_own() -> None:
@@ -111,11 +111,10 @@ def test_a_child_has_threads_of_its_own() -> None:
     router = FailoverDriver([a], clock=FakeClock())
     router.check_health(3600.0, 3, 3)
     shared = router._shared
-    assert shared.background is not None
-    before = shared.background.threads
+    before = shared.threads
     shared.renew(held=False)
-    assert shared.background.threads is not before
-    shared.background.prober = None
+    assert shared.threads is not before
+    shared.companions.clear()
     shared.renew(held=False)
     router.close()
     FailoverDriver([Scripted("b")]).check_health(0.001, 3, 3)  # nothing to probe: its thread ends

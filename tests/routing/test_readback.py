@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from leeward._routing import FailoverDriver
+from leeward._routing.readback import ReadBackVerdict, judge
 from leeward.adapter import Delete, Key, Load, Result, Store, Stored
 from leeward.errors import ConfigError, Outcome
-from leeward.routing import FailoverDriver
-from leeward.routing.readback import Verdict, judge
 from leeward.testing import FakeClock
 from tests.scripted import AMBIGUOUS, CONFLICT, NOT_SENT, OK, Scripted
 
@@ -142,13 +142,13 @@ def test_an_expired_item_does_not_stand_in_the_way() -> None:
     """A read-back that finds an expired item counts it as absent: from its last second on."""
     store = STORE._replace(if_absent=True)
     for expires_at, verdict in (
-        (store.now - 1.0, Verdict.OPEN),
-        (store.now, Verdict.OPEN),
-        (store.now + 1.0, Verdict.LOST),
+        (store.now - 1.0, ReadBackVerdict.OPEN),
+        (store.now, ReadBackVerdict.OPEN),
+        (store.now + 1.0, ReadBackVerdict.LOST),
     ):
         gone: Result[Stored | None] = Result.ok(
             Stored({"id": "1"}, revision="r-0", write_id="w-0", expires_at=expires_at)
         )
         assert judge(store, gone) is verdict
         ended = router(Scripted("a", AMBIGUOUS, gone, OK)).perform(store, 15.0).outcome
-        assert ended is (Outcome.OK if verdict is Verdict.OPEN else Outcome.AMBIGUOUS)
+        assert ended is (Outcome.OK if verdict is ReadBackVerdict.OPEN else Outcome.AMBIGUOUS)

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from leeward._routing.call import begin
+from leeward._routing.circuit import Circuit, CircuitState
+from leeward._routing.commands import Dispatch, ProbeTarget
+from leeward._routing.execution import execute
+from leeward._routing.policy import DEFAULT
 from leeward.adapter import Result
 from leeward.errors import Outcome
-from leeward.routing.by_hand import restore
-from leeward.routing.call import Dispatch, begin
-from leeward.routing.choice import ProbeTarget
-from leeward.routing.circuit import Circuit, State
-from leeward.routing.execution import execute
-from leeward.routing.policy import DEFAULT
-from leeward.routing.probing import probed
 from tests.routing.health_kit import (
     HARMLESS,
     KEYED,
@@ -56,10 +54,10 @@ def test_a_target_comes_back_by_probes_and_a_ramp() -> None:
     for _ in range(2):
         world.now += DEFAULT.probe_gap
         assert world.call().attempts[0].reason == "probe"
-    assert world.state("a") is State.RAMP
+    assert world.state("a") is CircuitState.RAMP
     shares = []
     world.took = dict.fromkeys("ab", 0.0001)
-    while world.state("a") is State.RAMP:
+    while world.state("a") is CircuitState.RAMP:
         stage = world.circuit("a").stage
         answered = world.calls(100, every=0.001)
         if world.circuit("a").stage == stage:
@@ -85,15 +83,15 @@ def test_a_second_target_comes_back_though_no_call_asks_it() -> None:
         for _ in range(5):
             fail(world.health, "b", Outcome.NOT_SENT, world.now)
         if by_hand:
-            restore(world.health, "b", world.now)
+            world.health.circuits.restore("b", world.now)
         else:
             world.now = world.circuit("b").until + DEFAULT.shared_age - 100.0
             world.calls(500)
-            assert world.state("b") is State.OPEN
+            assert world.state("b") is CircuitState.OPEN
             world.calls(600)
-        assert world.state("b") is State.RAMP
+        assert world.state("b") is CircuitState.RAMP
         world.calls(900)
-        assert (set(world.sent), world.health.watchful) == ({"a"}, False)
+        assert (set(world.sent), world.watchful) == ({"a"}, False)
         world.answers["a"], world.took["a"] = Outcome.AMBIGUOUS, 100.0
         assert world.calls(50, every=0.01) == "b" * 50
 
@@ -104,7 +102,7 @@ def test_a_failed_probe_opens_again() -> None:
     world.now = world.circuit("a").until
     assert world.call().target == "b"
     circuit = world.circuit("a")
-    assert (circuit.state, circuit.reason) == (State.OPEN, "probe_failed")
+    assert (circuit.state, circuit.reason) == (CircuitState.OPEN, "probe_failed")
     assert circuit.until - world.now == pytest.approx(10.0, abs=0.2)
 
 
@@ -147,11 +145,11 @@ def test_an_unsafe_call_is_no_probe() -> None:
     assert world.call(UNSAFE).target == "b"
     assert len([e for e in world.health.outbox if isinstance(e, ProbeTarget)]) == 1, "one lease"
     for _ in range(3):
-        probed(world.core, probe, Outcome.OK, world.now, fidelity="data_plane")
-    assert (world.state("a"), world.circuit("a").stage) == (State.RAMP, 0)
+        world.core.health.circuits.take_probe(probe, Outcome.OK, world.now, fidelity="data_plane")
+    assert (world.state("a"), world.circuit("a").stage) == (CircuitState.RAMP, 0)
     without = healed(opened(World()))
     without.calls(1, UNSAFE)
-    assert (without.state("a"), without.circuit("a").stage) == (State.RAMP, -1)
+    assert (without.state("a"), without.circuit("a").stage) == (CircuitState.RAMP, -1)
     assert without.circuit("a").share(DEFAULT) == DEFAULT.ramp_after_weak_probes
 
 
@@ -164,20 +162,20 @@ def probing(world: World) -> ProbeTarget:
 @pytest.mark.parametrize(
     ("outcome", "fidelity", "state", "stage"),
     [
-        (Outcome.OK, "data_plane", State.RAMP, 0),
-        (Outcome.OK, "control_plane", State.RAMP, -1),
-        (Outcome.LOCAL, "data_plane", State.HALF_OPEN, 0),
-        (Outcome.NOT_SENT, "data_plane", State.OPEN, 0),
+        (Outcome.OK, "data_plane", CircuitState.RAMP, 0),
+        (Outcome.OK, "control_plane", CircuitState.RAMP, -1),
+        (Outcome.LOCAL, "data_plane", CircuitState.HALF_OPEN, 0),
+        (Outcome.NOT_SENT, "data_plane", CircuitState.OPEN, 0),
     ],
 )
 def test_what_a_drivers_own_probe_says(
-    outcome: Outcome, fidelity: str, state: State, stage: int
+    outcome: Outcome, fidelity: str, state: CircuitState, stage: int
 ) -> None:
     """A weak probe begins a weak ramp; what is no answer says nothing."""
     world = healed(opened(World()))
     probe = probing(world)
     for _ in range(3):
-        probed(world.core, probe, outcome, world.now, fidelity=fidelity)
+        world.core.health.circuits.take_probe(probe, outcome, world.now, fidelity=fidelity)
     assert (world.state("a"), world.circuit("a").stage) == (state, stage)
 
 
@@ -187,8 +185,10 @@ def test_an_old_probe_says_nothing() -> None:
     probe = probing(world)
     stale = probe._replace(epoch=probe.epoch - 1)
     for each in (stale, probe._replace(target="b"), probe._replace(resource="gone")):
-        probed(world.core, each, Outcome.NOT_SENT, world.now, fidelity="data_plane")
-    assert world.state("a") is State.HALF_OPEN
+        world.core.health.circuits.take_probe(
+            each, Outcome.NOT_SENT, world.now, fidelity="data_plane"
+        )
+    assert world.state("a") is CircuitState.HALF_OPEN
 
 
 def test_a_lost_prober_does_not_wedge_the_circuit() -> None:
@@ -225,7 +225,7 @@ def test_stale_answers_move_nothing() -> None:
     before = circuit.state, circuit.epoch, circuit.passed
     fail(world.health, "a", Outcome.NOT_SENT, world.now, epoch=circuit.epoch - 1, reason="probe")
     old = attempt("a", epoch=circuit.epoch - 1, reason="probe")
-    world.health.succeeded(old, world.now - 0.1, world.now)
+    world.health.succeed(old, world.now - 0.1, world.now)
     assert (circuit.state, circuit.epoch, circuit.passed) == before
 
 
@@ -247,7 +247,7 @@ def gone(world: World) -> World:
     world.answers["a"] = Outcome.AMBIGUOUS
     world.calls(6)
     world.calls(60, KEYED)
-    for circuit in world.health.unclosed:
+    for circuit in world.health.circuits.unclosed:
         circuit.until = world.now + 1000.0
     world.now += DEFAULT.hold_all_down
     return world

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from leeward._routing.execution import result_of
 from leeward.adapter import (
     Call,
     Delete,
@@ -21,7 +22,6 @@ from leeward.adapter import (
     Stored,
 )
 from leeward.errors import Outcome, Unsupported
-from leeward.routing.results import result_of
 from tests.scripted import CALLER, OK
 
 KEY = Key(("id",), ("1",))

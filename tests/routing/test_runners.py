@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
+from leeward._routing import FailoverDriver
+from leeward._routing.commands import Dispatch
+from leeward._routing.failover import _in_time
 from leeward.adapter import Call, Invoke, Result
 from leeward.app import Context
 from leeward.app.context import call_within
 from leeward.errors import Outcome
-from leeward.routing import FailoverDriver
-from leeward.routing.call import Dispatch
-from leeward.routing.runners.side_by_side import _in_time
 from leeward.testing import FakeClock
 from leeward.values import Effect
 from tests.routing.two_in_flight import second_after_a_pause, two_at_once

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
+from leeward._routing import FailoverDriver
+from leeward._routing.execution import result_of
+from leeward._routing.outcomes import WRITE, EffectRules, rules_of
+from leeward._routing.readback import ReadBackVerdict, judge, question_of
+from leeward._routing.targets import Targets, candidates
 from leeward.adapter import Result
 from leeward.errors import Outcome
-from leeward.routing import FailoverDriver
-from leeward.routing.outcomes import WRITE, Rules, rules_of
-from leeward.routing.readback import Verdict, judge, question
-from leeward.routing.results import result_of
-from leeward.routing.select import Targets, candidates
 from leeward.run_calls import AbortRun, FoundRun, GetRun, StartRun
 from leeward.testing import FakeClock
 from tests.scripted import AMBIGUOUS, Scripted
@@ -33,25 +33,25 @@ def test_a_run_has_one_target() -> None:
 
 def test_what_may_be_asked_of_a_run_again() -> None:
     """A start where the target keeps two of one id apart, and whatever starts nothing."""
-    once = Rules(same=False, elsewhere=False, read_back=True)
-    look = Rules(same=True, elsewhere=False)
+    once = EffectRules(same=False, elsewhere=False, read_back=True)
+    look = EffectRules(same=True, elsewhere=False)
     assert [rules_of(call) for call in (START, ONCE, LOOK, ABORT)] == [WRITE, once, look, look]
 
 
 @pytest.mark.parametrize(
     ("there", "verdict"),
     [
-        (FOUND, Verdict.OURS),
-        (FOUND._replace(input=b'{"n": 2}'), Verdict.LOST),
-        (FOUND._replace(input=None), Verdict.LOST),
-        (None, Verdict.OPEN),
+        (FOUND, ReadBackVerdict.OURS),
+        (FOUND._replace(input=b'{"n": 2}'), ReadBackVerdict.LOST),
+        (FOUND._replace(input=None), ReadBackVerdict.LOST),
+        (None, ReadBackVerdict.OPEN),
     ],
 )
-def test_what_a_look_at_the_run_proves(there: FoundRun | None, verdict: Verdict) -> None:
+def test_what_a_look_at_the_run_proves(there: FoundRun | None, verdict: ReadBackVerdict) -> None:
     """Its input tells whose start it is; where there is none, nothing is proved."""
-    assert question(START) == LOOK
+    assert question_of(START) == LOOK
     assert judge(START, Result.ok(there)) is verdict
-    assert judge(START, Result(Outcome.AMBIGUOUS)) is Verdict.OPEN
+    assert judge(START, Result(Outcome.AMBIGUOUS)) is ReadBackVerdict.OPEN
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from leeward._routing.outcomes import rules_of
+from leeward._routing.targets import Targets, candidates, home_of
 from leeward.adapter import Call, Delete, Enqueue, Invoke, Key, Load, Publish, Scan, Store
 from leeward.errors import ConfigError
-from leeward.routing.outcomes import rules_of
-from leeward.routing.select import Targets, candidates, home_of
 from leeward.values import Effect
 
 KEY = Key(("id",), ("1",))

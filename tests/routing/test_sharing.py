@@ -9,21 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from leeward._routing.attempts import Core
+from leeward._routing.circuit import CircuitState, Latency, bucket_of
+from leeward._routing.circuits import ProbeSchedule
+from leeward._routing.commands import Dispatch, TimedAttempt
+from leeward._routing.execution import execute
+from leeward._routing.policy import DEFAULT
+from leeward._routing.snapshot import snapshot_of, suggest
 from leeward.adapter import NO_NETWORK, Result
 from leeward.errors import Outcome
-from leeward.routing.by_hand import restore
-from leeward.routing.call import (
-    Core,
-    Dispatch,
-)
-from leeward.routing.circuit import State
-from leeward.routing.evidence import Answered, weigh_failure
-from leeward.routing.execution import execute
-from leeward.routing.latency import Latency, bucket_of
-from leeward.routing.policy import DEFAULT
-from leeward.routing.probing import HealthChecks, checked, is_due
-from leeward.routing.suggestion import snapshot_of, suggest
-from leeward.routing.transitions import has_alternative
 from tests.routing.health_kit import (
     HARMLESS,
     OTHER,
@@ -36,7 +30,7 @@ from tests.routing.health_kit import (
 # Health checks, and what others have seen.
 
 
-CHECKS = HealthChecks(30.0, 3, 2)
+CHECKS = ProbeSchedule(30.0, 3, 2)
 
 
 def test_failed_health_checks_open_and_good_ones_return() -> None:
@@ -44,16 +38,28 @@ def test_failed_health_checks_open_and_good_ones_return() -> None:
     world = World()
     world.calls(2)
     for _ in range(2):
-        checked(world.health, "a", Outcome.NOT_SENT, world.now, CHECKS, weak=False)
-    checked(world.health, "a", Outcome.LOCAL, world.now, CHECKS, weak=False)
-    assert world.state("a") is State.CLOSED
-    checked(world.health, "a", Outcome.AMBIGUOUS, world.now, CHECKS, weak=False)
+        world.health.circuits.take_check(
+            "a", Outcome.NOT_SENT, world.now, CHECKS, weak=False, seen_at=world.health.seen_at
+        )
+    world.health.circuits.take_check(
+        "a", Outcome.LOCAL, world.now, CHECKS, weak=False, seen_at=world.health.seen_at
+    )
+    assert world.state("a") is CircuitState.CLOSED
+    world.health.circuits.take_check(
+        "a", Outcome.AMBIGUOUS, world.now, CHECKS, weak=False, seen_at=world.health.seen_at
+    )
     assert world.circuit("a").reason == "health_check"
-    checked(world.health, "a", Outcome.OK, world.now, CHECKS, weak=False)
-    assert world.state("a") is State.OPEN
-    checked(world.health, "a", Outcome.OK, world.now, CHECKS, weak=True)
-    assert (world.state("a"), world.circuit("a").stage) == (State.RAMP, -1)
-    checked(world.health, "a", Outcome.OK, world.now, CHECKS, weak=False)
+    world.health.circuits.take_check(
+        "a", Outcome.OK, world.now, CHECKS, weak=False, seen_at=world.health.seen_at
+    )
+    assert world.state("a") is CircuitState.OPEN
+    world.health.circuits.take_check(
+        "a", Outcome.OK, world.now, CHECKS, weak=True, seen_at=world.health.seen_at
+    )
+    assert (world.state("a"), world.circuit("a").stage) == (CircuitState.RAMP, -1)
+    world.health.circuits.take_check(
+        "a", Outcome.OK, world.now, CHECKS, weak=False, seen_at=world.health.seen_at
+    )
     assert world.circuit("a").stage == -1, "a ramp goes on by itself"
 
 
@@ -62,17 +68,23 @@ def test_a_second_target_that_no_call_goes_to_is_found_ill_too() -> None:
     world = World()
     world.calls(150)
     for _ in range(3):
-        checked(world.health, "b", Outcome.NOT_SENT, world.now, CHECKS, weak=False)
+        world.health.circuits.take_check(
+            "b", Outcome.NOT_SENT, world.now, CHECKS, weak=False, seen_at=world.health.seen_at
+        )
     assert world.circuit("b").reason == "health_check"
-    assert not has_alternative(world.health, world.circuit("a"), HARMLESS)
+    assert not world.health.circuits.has_alternative(world.circuit("a"), HARMLESS)
     for _ in range(30):
         world.calls(200)
-        checked(world.health, "b", Outcome.NOT_SENT, world.now, CHECKS, weak=False)
-    assert world.state("b") is State.OPEN
+        world.health.circuits.take_check(
+            "b", Outcome.NOT_SENT, world.now, CHECKS, weak=False, seen_at=world.health.seen_at
+        )
+    assert world.state("b") is CircuitState.OPEN
     for _ in range(2):
-        checked(world.health, "b", Outcome.OK, world.now, CHECKS, weak=False)
+        world.health.circuits.take_check(
+            "b", Outcome.OK, world.now, CHECKS, weak=False, seen_at=world.health.seen_at
+        )
     world.calls(600)
-    assert has_alternative(world.health, world.circuit("a"), HARMLESS)
+    assert world.health.circuits.has_alternative(world.circuit("a"), HARMLESS)
     assert set(world.sent) == {"a"}
 
 
@@ -81,11 +93,15 @@ def test_failed_health_checks_are_in_a_row_only_without_calls_between() -> None:
     world = World()
     for _ in range(2):
         world.call()
-        checked(world.health, "a", Outcome.NOT_SENT, world.now, CHECKS, weak=False)
-        checked(world.health, "a", Outcome.NOT_SENT, world.now, CHECKS, weak=False)
+        world.health.circuits.take_check(
+            "a", Outcome.NOT_SENT, world.now, CHECKS, weak=False, seen_at=world.health.seen_at
+        )
+        world.health.circuits.take_check(
+            "a", Outcome.NOT_SENT, world.now, CHECKS, weak=False, seen_at=world.health.seen_at
+        )
         world.call()
-        assert not is_due(world.health, "a", world.now, CHECKS)
-    assert world.state("a") is State.CLOSED
+        assert not world.health.circuits.is_check_due("a", world.now, CHECKS)
+    assert world.state("a") is CircuitState.CLOSED
 
 
 def test_a_last_target_is_kept_whatever_probes_say() -> None:
@@ -93,34 +109,36 @@ def test_a_last_target_is_kept_whatever_probes_say() -> None:
     world = World("a")
     world.calls(2)
     for _ in range(5):
-        checked(world.health, "a", Outcome.NOT_SENT, world.now, CHECKS, weak=False)
-    assert world.state("a") is State.CLOSED
+        world.health.circuits.take_check(
+            "a", Outcome.NOT_SENT, world.now, CHECKS, weak=False, seen_at=world.health.seen_at
+        )
+    assert world.state("a") is CircuitState.CLOSED
 
 
 def test_calls_save_probes() -> None:
     """A target that has just served need not be probed; one that is ill has to be."""
     world = World()
-    assert is_due(world.health, "a", world.now, CHECKS)
+    assert world.health.circuits.is_check_due("a", world.now, CHECKS)
     world.call()
-    assert not is_due(world.health, "a", world.now, CHECKS)
-    assert is_due(world.health, "a", world.now + 31.0, CHECKS)
+    assert not world.health.circuits.is_check_due("a", world.now, CHECKS)
+    assert world.health.circuits.is_check_due("a", world.now + 31.0, CHECKS)
     opened(world)
-    assert is_due(world.health, "a", world.now, CHECKS)
+    assert world.health.circuits.is_check_due("a", world.now, CHECKS)
 
 
 def test_what_others_saw_is_a_suggestion() -> None:
     """One failure of one's own is then enough, and nothing is refused by itself."""
     sick = opened(World())
-    item = snapshot_of(sick.health, 5000.0, sick.now)
+    item = snapshot_of(sick.health.circuits, 5000.0, sick.now)
     assert list(item["open_until"]) == ["a"]
     world = World()
     world.calls(1, OTHER)
     world.health.add("b", OTHER)
-    suggest(world.health, [item], 5010.0, world.now)
+    suggest(world.health.circuits, [item], 5010.0, world.now)
     assert world.calls(1) == "a"
     world.answers["a"] = Outcome.NOT_SENT
     world.calls(1)
-    assert world.state("a") is State.OPEN
+    assert world.state("a") is CircuitState.OPEN
 
 
 @pytest.mark.parametrize(
@@ -137,7 +155,7 @@ def test_what_others_saw_is_a_suggestion() -> None:
 def test_what_is_old_or_odd_suggests_nothing(item: dict[str, object], wall: float) -> None:
     """It may be anybody's item, or from the future."""
     world = World()
-    suggest(world.health, [item], wall, world.now)
+    suggest(world.health.circuits, [item], wall, world.now)
     assert all(record.prepared == 0 for record in world.health.records.values())
 
 
@@ -155,7 +173,7 @@ def test_a_copy_that_is_odd_hides_none_that_is_good() -> None:
     for odd in odds:
         for items in ([odd, good, older], [older, good, odd]):
             world = World()
-            suggest(world.health, items, 5000.0, world.now)
+            suggest(world.health.circuits, items, 5000.0, world.now)
             prepared = {name for name, each in world.health.records.items() if each.prepared}
             assert prepared == {"a"}, odd
 
@@ -173,7 +191,7 @@ def test_a_core_is_a_value() -> None:
 def test_a_suggestion_is_forgotten() -> None:
     """A function that is first called much later begins without it."""
     world = World()
-    suggest(world.health, [{"written_at": 5.0, "open_until": {"a": 9.0}}], 6.0, world.now)
+    suggest(world.health.circuits, [{"written_at": 5.0, "open_until": {"a": 9.0}}], 6.0, world.now)
     world.now += DEFAULT.shared_age
     world.call(OTHER)
     world.call()
@@ -184,9 +202,9 @@ def test_what_opened_for_our_own_outage_is_not_told_to_others() -> None:
     """Nor a circuit that is on its way back."""
     world = opened(World())
     world.circuit("a").reason = "local_outage"
-    assert snapshot_of(world.health, 5000.0, world.now)["open_until"] == {}
-    restore(world.health, "a", world.now)
-    assert snapshot_of(world.health, 5000.0, world.now)["open_until"] == {}
+    assert snapshot_of(world.health.circuits, 5000.0, world.now)["open_until"] == {}
+    world.health.circuits.restore("a", world.now)
+    assert snapshot_of(world.health.circuits, 5000.0, world.now)["open_until"] == {}
 
 
 # Latency.
@@ -196,7 +214,7 @@ def test_what_opened_for_our_own_outage_is_not_told_to_others() -> None:
 @given(st.lists(st.floats(1e-7, 2000.0), min_size=1, max_size=300), st.floats(0.01, 1.0))
 def test_a_quantile_is_near_the_truth(times: list[float], share: float) -> None:
     """Within one bucket of nine percent, between a microsecond and 1,024 seconds."""
-    latency = Latency(DEFAULT)
+    latency = Latency()
     for seconds in times:
         latency.counts[bucket_of(seconds)] += 1
     exact = sorted(times)[max(0, ceil(share * len(times) - 1e-9) - 1)]
@@ -207,21 +225,20 @@ def test_a_quantile_is_near_the_truth(times: list[float], share: float) -> None:
 
 def test_a_known_baseline_grows_slowly_and_fades() -> None:
     """At most double in an hour; halves of old counts are dropped."""
-    latency = Latency(DEFAULT)
+    latency = Latency()
     assert (latency.quantile(0.5), latency.slow_above(DEFAULT), latency.cut_off(DEFAULT)) == (
         0.0, inf, inf,
     )  # fmt: skip
-    latency.counts[bucket_of(0.2)] = latency.total = 1000
+    latency.counts[bucket_of(0.2)] = 1000
     latency.learn(DEFAULT, 0.0)
     before = latency.usual
     assert latency.slow_above(DEFAULT) == 4 * before
     assert latency.stall_after(DEFAULT) == 3 * latency.rare
     assert latency.cut_off(DEFAULT) == 4 * latency.very_rare
-    latency.counts[bucket_of(20.0)] = latency.total = 10_000
+    latency.counts[bucket_of(20.0)] = 10_000
     latency.learn(DEFAULT, 3600.0)
     assert latency.usual == pytest.approx(2 * before)
     assert latency.total == sum(latency.counts) < 6000
-    assert latency.due == latency.total + 64
 
 
 def test_a_call_that_is_cancelled_in_the_middle_is_not_evidence() -> None:
@@ -240,9 +257,9 @@ def test_a_call_that_is_cancelled_in_the_middle_is_not_evidence() -> None:
 def test_restoring_one_target_moves_no_group_that_it_is_not_in() -> None:
     """Nor one that stays with it already."""
     world = World("abc", fail_back="sticky")
-    world.health.current = {("a", "b", "c"): "c", ("b", "c"): "c", ("a",): "a"}
-    restore(world.health, "a", world.now)
-    assert world.health.current == {("b", "c"): "c", ("a",): "a"}
+    world.health.circuits.current = {("a", "b", "c"): "c", ("b", "c"): "c", ("a",): "a"}
+    world.health.circuits.restore("a", world.now)
+    assert world.health.circuits.current == {("b", "c"): "c", ("a",): "a"}
 
 
 def test_what_opened_long_before_an_outage_of_our_own_stays_open() -> None:
@@ -252,9 +269,9 @@ def test_what_opened_long_before_an_outage_of_our_own_stays_open() -> None:
     circuit.open(DEFAULT, world.now, half, "failures", hold=600.0)
     world.now += 60.0
     for target in "abc":
-        lost = Answered(attempt(target), world.now, world.now)
-        weigh_failure(world.health, lost, Outcome.NOT_SENT, NO_NETWORK)
+        lost = TimedAttempt(attempt(target), world.now, world.now)
+        world.health.fail(lost, Outcome.NOT_SENT, NO_NETWORK)
     world.answers.clear()
     world.now += DEFAULT.local_probe
     world.call()
-    assert (circuit.reason, circuit.state) == ("failures", State.OPEN)
+    assert (circuit.reason, circuit.state) == ("failures", CircuitState.OPEN)

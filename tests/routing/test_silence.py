@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from leeward._routing.attempts import Core
+from leeward._routing.call import begin, hedge_after
+from leeward._routing.circuit import CircuitState, Latency, bucket_of
+from leeward._routing.commands import Dispatch, TimedAttempt
+from leeward._routing.execution import execute
+from leeward._routing.policy import DEFAULT, RoutingPolicy
 from leeward.adapter import Invoke, Publish, Result
 from leeward.errors import Outcome
-from leeward.routing.attempt_time import is_used_up
-from leeward.routing.by_hand import isolate
-from leeward.routing.call import Core, Dispatch, begin
-from leeward.routing.circuit import State
-from leeward.routing.evidence import Answered, weigh_failure
-from leeward.routing.execution import execute
-from leeward.routing.hedging import hedge_after
-from leeward.routing.latency import Latency, bucket_of
-from leeward.routing.policy import DEFAULT, RoutingPolicy
-from leeward.routing.silence import look
 from leeward.values import Effect, Event
 from tests.routing.health_kit import (
     HARMLESS,
@@ -88,25 +84,27 @@ def test_a_call_that_was_given_up_early_is_made_elsewhere_and_proves_nothing() -
     """Twenty in a row: no failure is counted, no score grows, and each is answered."""
     world = quick()
     world.took["a"], world.answers["a"] = 10.0, Outcome.AMBIGUOUS
-    circuit, record = world.circuit("a", resource="f"), world.health.records["a"]
+    circuit = world.circuit("a", resource="f")
     for number in range(4):
         result = world.call(HARMLESS._replace(payload=b"%d" % number))
         assert [each.target for each in result.attempts] == ["a", "b"]
         assert result.attempts[0].duration == pytest.approx(EARLY)
-    assert (circuit.failed, record.failures, circuit.state) == (0.0, 0, State.CLOSED)
+    failures = world.health.evidence("a", world.now).failures
+    assert (circuit.failed, failures, circuit.state) == (0.0, 0, CircuitState.CLOSED)
     assert circuit.unanswered == 4, "that it was silent is not forgotten"
 
 
 @pytest.mark.parametrize(("took", "used_up"), [(0.96, True), (0.94, False)])
 def test_a_driver_may_round_its_time(took: float, used_up: bool) -> None:
     """What takes nearly all of its time has run out of it."""
-    assert is_used_up(1.0, 0.0, took) is used_up
-    assert is_used_up(1.0, 0.0, 0.95)
+    one_second = attempt("a")._replace(timeout=1.0)
+    assert TimedAttempt(one_second, 0.0, took).is_used_up is used_up
+    assert TimedAttempt(one_second, 0.0, 0.95).is_used_up
     world = quick()
     command = attempt("a")._replace(timeout=EARLY, early=True)
-    answered = Answered(command, world.now, world.now + took * EARLY)
-    weigh_failure(world.health, answered, Outcome.AMBIGUOUS, None)
-    assert (world.health.records["a"].failures == 0) is used_up
+    answered = TimedAttempt(command, world.now, world.now + took * EARLY)
+    world.health.fail(answered, Outcome.AMBIGUOUS, None)
+    assert (world.health.evidence("a", world.now).failures == 0) is used_up
 
 
 def test_no_more_than_a_share_of_the_calls_is_given_up_early() -> None:
@@ -117,13 +115,13 @@ def test_no_more_than_a_share_of_the_calls_is_given_up_early() -> None:
     assert DEFAULT.early_burst <= burst <= DEFAULT.early_burst * (1 + 2 * DEFAULT.early_share)
     rest = early[burst:]
     assert sum(rest) == pytest.approx(DEFAULT.early_share * len(rest), abs=1)
-    world.health.early_tokens = 0.0
+    world.health.budgets.early = 0.0
     command = attempt("a")._replace(early=True)
-    world.health.succeeded(command, world.now, world.now + QUICK)
-    assert world.health.early_tokens == 1.0
-    world.health.early_tokens = DEFAULT.early_burst
-    world.health.succeeded(command, world.now, world.now + QUICK)
-    assert world.health.early_tokens == DEFAULT.early_burst
+    world.health.succeed(command, world.now, world.now + QUICK)
+    assert world.health.budgets.early == 1.0
+    world.health.budgets.early = DEFAULT.early_burst
+    world.health.succeed(command, world.now, world.now + QUICK)
+    assert world.health.budgets.early == DEFAULT.early_burst
 
 
 def test_where_no_call_may_leave_the_same_target_is_given_more_time() -> None:
@@ -142,20 +140,20 @@ def test_the_first_wave_had_to_connect_and_is_not_in_the_baseline() -> None:
     world = World()
     circuit = world.health.start("a", HARMLESS, 100.0)
     for number in range(3):
-        world.health.succeeded(attempt("a"), 100.0, 100.2 + number)
+        world.health.succeed(attempt("a"), 100.0, 100.2 + number)
     assert circuit.latency.total == 1
-    world.health.succeeded(attempt("a"), 100.2, 100.3)
+    world.health.succeed(attempt("a"), 100.2, 100.3)
     assert circuit.latency.total == 2
 
 
 def test_the_early_time_needs_a_hundred_answers() -> None:
     """And is four times the slowest in a thousand, if that is longer."""
-    latency = Latency(DEFAULT)
-    latency.total, latency.very_rare = DEFAULT.cut_off_answers, 0.05
+    latency = Latency()
+    latency.counts[5], latency.very_rare = DEFAULT.cut_off_answers, 0.05
     assert latency.early(DEFAULT) == 0.2
     latency.very_rare = 0.001
     assert latency.early(DEFAULT) == EARLY
-    latency.total -= 1
+    latency.counts[5] -= 1
     assert latency.early(DEFAULT) == float("inf")
     assert bucket_of(EARLY) > bucket_of(QUICK)
 
@@ -168,9 +166,9 @@ def test_calls_avoid_a_silent_target_until_it_answers() -> None:
     world = silent(quick())
     assert world.call(UNSAFE).target == "b"
     assert world.call(SHARED).target == "a", "the one that looks"
-    assert not world.health.silent
+    assert not world.health.circuits.silent
     assert world.call(UNSAFE).target == "a"
-    assert world.health.circuits["a", "invoke", "f"].state is State.CLOSED
+    assert world.health.circuits["a", "invoke", "f"].state is CircuitState.CLOSED
     assert "opened" not in world.told()
 
 
@@ -188,11 +186,11 @@ def test_a_target_that_stays_silent_is_left() -> None:
     """After half a second its circuit opens, as it always has."""
     world = silent(quick())
     assert first_of(world, UNSAFE).target == "b"
-    assert world.state("a", "f") is State.CLOSED
+    assert world.state("a", "f") is CircuitState.CLOSED
     world.now += STALL
     assert first_of(world, UNSAFE).target == "b"
     assert world.circuit("a", resource="f").reason == "stall"
-    assert not world.health.silent
+    assert not world.health.circuits.silent
 
 
 def test_four_calls_may_be_silent() -> None:
@@ -209,15 +207,15 @@ def test_attempts_that_were_given_up_early_show_the_silence() -> None:
         world.health.start("a", HARMLESS, began)
     command = attempt("a")._replace(timeout=EARLY, early=True)
     late = began + EARLY + 0.001
-    weigh_failure(world.health, Answered(command, began, late), Outcome.AMBIGUOUS, None)
-    assert list(world.health.silent) == [world.circuit("a", resource="f")]
-    assert world.health.watchful
+    world.health.fail(TimedAttempt(command, began, late), Outcome.AMBIGUOUS, None)
+    assert list(world.health.circuits.silent) == [world.circuit("a", resource="f")]
+    assert world.watchful
 
 
 def test_the_only_one_left_is_asked_although_it_is_silent() -> None:
     """There is nobody else who could answer."""
     world = silent(quick())
-    isolate(world.health, "b")
+    world.health.circuits.isolate("b")
     assert [first_of(world, UNSAFE).reason for _ in range(2)] == ["first", "only_one_left"]
 
 
@@ -226,7 +224,7 @@ def test_a_failure_ends_the_silence_as_well() -> None:
     world = silent(quick())
     assert first_of(world, UNSAFE).target == "b"
     fail(world.health, "a", Outcome.REJECTED, world.now)
-    assert not world.health.silent
+    assert not world.health.circuits.silent
     assert first_of(world, UNSAFE).target == "a"
 
 
@@ -238,7 +236,7 @@ def test_an_attempt_that_runs_out_of_its_time_ends_no_silence() -> None:
     command = attempt("a", SHARED)._replace(timeout=DEFAULT.cut_off_least)
     world.now += 0.3
     began = world.now - DEFAULT.cut_off_least
-    weigh_failure(world.health, Answered(command, began, world.now), Outcome.AMBIGUOUS, None)
+    world.health.fail(TimedAttempt(command, began, world.now), Outcome.AMBIGUOUS, None)
     assert (circuit.silent, circuit.failed > 0) == (True, True)
     assert first_of(world, UNSAFE).target == "b"
 
@@ -249,8 +247,8 @@ def test_a_pause_between_calls_is_no_silence() -> None:
     for _ in range(5):
         command = first_of(world)._replace(early=True, timeout=EARLY)
         world.now += EARLY
-        given_up = Answered(command, world.now - EARLY, world.now)
-        weigh_failure(world.health, given_up, Outcome.AMBIGUOUS, None)
+        given_up = TimedAttempt(command, world.now - EARLY, world.now)
+        world.health.fail(given_up, Outcome.AMBIGUOUS, None)
         world.now += 60.0
         world.call(OTHER)
     assert world.told() == []
@@ -272,10 +270,10 @@ def test_a_silent_target_is_no_place_for_a_hedge() -> None:
     world = silent(World("ba"), 0)
     world.took = dict.fromkeys("ab", QUICK)
     world.calls(150, every=0.01)
-    isolate(world.health, "b")
+    world.health.circuits.isolate("b")
     world.calls(150, every=0.01)
     world.health.records["b"].isolated = False
-    world.health.review()
+    world.health.circuits.review()
     circuit = world.circuit("b", resource="f")
     state, _ = begin(Core(world.health), HARMLESS, world.now, 10.0)
     assert hedge_after(state, circuit)
@@ -283,7 +281,7 @@ def test_a_silent_target_is_no_place_for_a_hedge() -> None:
         world.health.start("a", UNSAFE, world.now)
     world.now += EARLY + 0.01
     world.health.start("a", UNSAFE, world.now)
-    assert world.health.silent
+    assert world.health.circuits.silent
     assert not hedge_after(state, circuit)
 
 
@@ -292,13 +290,13 @@ def test_a_child_process_and_a_full_table_forget_the_silence() -> None:
     world = silent(quick())
     assert first_of(world, UNSAFE).target == "b"
     world.health.begin_in_child()
-    assert not world.health.silent
+    assert not world.health.circuits.silent
     assert first_of(world, UNSAFE).target == "a"
     world = silent(quick())
     assert first_of(world, UNSAFE).target == "b"
-    world.health._forget_the_oldest()
-    world.health._forget_the_oldest()
-    assert not world.health.silent
+    world.health.circuits._forget_the_oldest()
+    world.health.circuits._forget_the_oldest()
+    assert not world.health.circuits.silent
 
 
 def test_without_any_event_for_long_a_silence_is_over() -> None:
@@ -307,7 +305,7 @@ def test_without_any_event_for_long_a_silence_is_over() -> None:
     assert first_of(world, UNSAFE).target == "b"
     world.now += 900.0
     assert first_of(world, UNSAFE).target == "a"
-    assert not world.health.silent
+    assert not world.health.circuits.silent
 
 
 def test_time_in_which_nobody_waits_is_no_silence() -> None:
@@ -322,14 +320,14 @@ def test_time_in_which_nobody_waits_is_no_silence() -> None:
     assert (world.call(UNSAFE).target, world.told()) == ("a", [])
     for _ in range(5):
         first = first_of(world)
-        given_up = Answered(first, world.now, world.now + first.timeout)
-        weigh_failure(world.health, given_up, Outcome.AMBIGUOUS, None)
+        given_up = TimedAttempt(first, world.now, world.now + first.timeout)
+        world.health.fail(given_up, Outcome.AMBIGUOUS, None)
     for _ in range(2):
         world.now += 600.0
         world.call(OTHER)
         assert (world.call(UNSAFE).target, world.told()) == ("b", []), "silent, and not stalled"
     assert world.call().target == "a"
-    assert not world.health.silent
+    assert not world.health.circuits.silent
 
 
 def test_a_call_that_is_made_elsewhere_does_not_wait_here() -> None:
@@ -349,7 +347,7 @@ def test_any_answer_gives_the_token_back_of_an_attempt_that_was_not_given_up() -
         next(execution)
         execution.close()
         world.health.circuits["a", "invoke", "f"].hear()
-    assert world.health.early_tokens == DEFAULT.early_burst
+    assert world.health.budgets.early == DEFAULT.early_burst
 
 
 def test_silence_to_the_dot() -> None:
@@ -361,12 +359,12 @@ def test_silence_to_the_dot() -> None:
     for _ in range(5):
         world.health.start("a", UNSAFE, world.now)
     world.now = 1024.125
-    look(world.health, circuit, UNSAFE, world.now)
-    assert list(world.health.silent) == []
+    world.health.silence.look(circuit, UNSAFE, world.now, world.health.seen_at)
+    assert list(world.health.circuits.silent) == []
     world.now += TINY
-    look(world.health, circuit, UNSAFE, world.now)
-    assert list(world.health.silent) == [circuit]
-    assert world.health.watchful
+    world.health.silence.look(circuit, UNSAFE, world.now, world.health.seen_at)
+    assert list(world.health.circuits.silent) == [circuit]
+    assert world.watchful
     assert first_of(world).target == "a", "the first look"
     world.now += policy.stall_least / 4
     circuit.looked_at = world.now - policy.stall_least / 2
@@ -374,20 +372,20 @@ def test_silence_to_the_dot() -> None:
     circuit.looked_at -= TINY
     assert first_of(world).target == "a"
     world.health.seen_at = world.now = 1024.5
-    look(world.health, circuit, UNSAFE, world.now)
-    assert world.state("a", "f") is State.CLOSED
+    world.health.silence.look(circuit, UNSAFE, world.now, world.health.seen_at)
+    assert world.state("a", "f") is CircuitState.CLOSED
     world.health.seen_at = world.now = 1024.5 + TINY
-    look(world.health, circuit, UNSAFE, world.now)
-    assert world.state("a", "f") is State.OPEN
-    assert not world.health.silent
+    world.health.silence.look(circuit, UNSAFE, world.now, world.health.seen_at)
+    assert world.state("a", "f") is CircuitState.OPEN
+    assert not world.health.circuits.silent
 
 
 def test_a_silence_that_is_over_leaves_nothing_behind() -> None:
     """Calls do not choose with care any more."""
     world = silent(quick())
     assert first_of(world, UNSAFE).target == "b"
-    world.health.succeeded(attempt("a"), world.now, world.now + QUICK)
-    assert (world.health.silent, world.health.watchful) == ({}, False)
+    world.health.succeed(attempt("a"), world.now, world.now + QUICK)
+    assert (world.health.circuits.silent, world.watchful) == ({}, False)
     assert first_of(world, UNSAFE).target == "a"
 
 
@@ -405,8 +403,10 @@ def test_a_function_of_which_nothing_is_known_may_be_slow() -> None:
     """No target is left for it: one call at a time goes elsewhere, to compare."""
     world = World("abc")
     waits(world)
-    look(world.health, world.circuit("a", resource="f"), UNSAFE, world.now - 0.1)
-    assert not world.health.silent, "half a second is not over"
+    world.health.silence.look(
+        world.circuit("a", resource="f"), UNSAFE, world.now - 0.1, world.health.seen_at
+    )
+    assert not world.health.circuits.silent, "half a second is not over"
     assert [first_of(world, UNSAFE).target for _ in range(3)] == ["b", "a", "a"]
     circuit = world.circuit("a", resource="f")
     assert (circuit.silent, circuit.doubted) == (True, True)
@@ -414,8 +414,8 @@ def test_a_function_of_which_nothing_is_known_may_be_slow() -> None:
         world.now = world.health.seen_at = world.now + STALL
         assert first_of(world, UNSAFE).target == "a", "the other one has not answered yet"
     assert world.told() == []
-    world.health.succeeded(attempt("a"), 100.0, world.now)
-    assert (circuit.silent, circuit.doubted, world.health.watchful) == (False, False, False)
+    world.health.succeed(attempt("a"), 100.0, world.now)
+    assert (circuit.silent, circuit.doubted, world.watchful) == (False, False, False)
 
 
 def test_a_target_that_another_one_is_much_quicker_than_is_left() -> None:
@@ -447,10 +447,10 @@ def test_what_few_answers_say_is_slower_than_elsewhere_counts() -> None:
     world.took["a"] = 2.0
     world.calls(3, UNSAFE)
     world.took["b"] = 0.005
-    isolate(world.health, "a")
+    world.health.circuits.isolate("a")
     world.calls(3, UNSAFE)
     world.health.records["a"].isolated = False
-    world.health.review()
+    world.health.circuits.review()
     waits(world)
     world.now = world.health.seen_at = world.now + 5.0
     assert first_of(world, UNSAFE).target == "a"
@@ -500,7 +500,7 @@ def test_callers_with_time_for_an_answer_are_heard() -> None:
     assert circuit.left_for == pytest.approx(0.1)
     assert first_of(world, UNSAFE).target == "b"
     assert circuit.silent
-    world.health.succeeded(attempt("a"), world.now, world.now + 0.05)
+    world.health.succeed(attempt("a"), world.now, world.now + 0.05)
     assert (circuit.left, circuit.silent) == (0, False)
 
 
@@ -508,8 +508,8 @@ def test_a_time_out_counts_where_nobody_knows_after_a_long_time() -> None:
     """Ten seconds are longer than most functions take."""
     for seconds, counts in ((9.9, False), (10.0, True)):
         world = World()
-        late = Answered(attempt("a")._replace(timeout=seconds), world.now, world.now + seconds)
-        weigh_failure(world.health, late, Outcome.AMBIGUOUS, None)
+        late = TimedAttempt(attempt("a")._replace(timeout=seconds), world.now, world.now + seconds)
+        world.health.fail(late, Outcome.AMBIGUOUS, None)
         assert (world.circuit("a", resource="f").failed > 0) is counts
 
 
@@ -539,9 +539,9 @@ def test_a_probe_of_what_nobody_knows_has_the_time_of_any_attempt() -> None:
     _, (probe,) = begin(world.core, HARMLESS, world.now, 1.0)
     assert isinstance(probe, Dispatch)
     assert probe.reason == "probe"
-    hurried = Answered(probe, world.now, world.now + probe.timeout)
-    weigh_failure(world.health, hurried, Outcome.AMBIGUOUS, None)
-    assert (circuit.state, circuit.leased_until) == (State.HALF_OPEN, 0.0)
+    hurried = TimedAttempt(probe, world.now, world.now + probe.timeout)
+    world.health.fail(hurried, Outcome.AMBIGUOUS, None)
+    assert (circuit.state, circuit.leased_until) == (CircuitState.HALF_OPEN, 0.0)
 
 
 # A target as a whole.
@@ -564,9 +564,9 @@ def test_a_target_that_answers_none_of_many_functions_is_silent() -> None:
         assert first_of(world, call).target == "a"
         world.now += 0.03
     assert first_of(world, functions[5]).target == "b"
-    assert list(world.health.silent) == [world.circuit("a")]
-    world.health.succeeded(attempt("a", functions[0]), world.now, world.now + QUICK)
-    assert not world.health.silent
+    assert list(world.health.circuits.silent) == [world.circuit("a")]
+    world.health.succeed(attempt("a", functions[0]), world.now, world.now + QUICK)
+    assert not world.health.circuits.silent
     assert first_of(world, functions[5]).target == "a"
 
 
@@ -579,7 +579,7 @@ def test_a_target_that_stays_silent_for_all_is_left_as_a_whole() -> None:
         first_of(world, call)
     world.now = world.health.seen_at = world.now + STALL + 0.01
     assert first_of(world, functions[6]).target == "b"
-    assert (world.state("a"), world.circuit("a").reason) == (State.OPEN, "stall")
+    assert (world.state("a"), world.circuit("a").reason) == (CircuitState.OPEN, "stall")
 
 
 @pytest.mark.parametrize(("functions", "attempts"), [(1, 8), (4, 4)])
@@ -595,7 +595,7 @@ def test_one_function_or_few_attempts_show_nothing_of_a_target(
     world.now = world.health.seen_at = world.now + 2 * STALL
     first_of(world, OTHER)
     assert not world.circuit("a").silent
-    assert world.state("a") is State.CLOSED
+    assert world.state("a") is CircuitState.CLOSED
 
 
 def test_a_target_of_which_nothing_is_known_is_compared_as_a_whole() -> None:
@@ -621,7 +621,7 @@ def test_slow_functions_are_no_silent_target() -> None:
         world.health.start("a", call, world.now)
     world.now = world.health.seen_at = world.now + 3.0
     assert first_of(world, functions[0]).target == "a"
-    assert not world.health.silent
+    assert not world.health.circuits.silent
 
 
 def test_a_target_alone_is_not_left_as_a_whole_and_a_frozen_process_blames_none() -> None:
@@ -635,4 +635,4 @@ def test_a_target_alone_is_not_left_as_a_whole_and_a_frozen_process_blames_none(
         world.now += 900.0
         world.health.seen_at = world.now - (900.0 if frozen else 0.0)
         assert first_of(world, functions[0]).target == "a"
-        assert world.state("a") is State.CLOSED
+        assert world.state("a") is CircuitState.CLOSED

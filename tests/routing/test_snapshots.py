@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from leeward._routing import FailoverDriver
+from leeward._routing.snapshot import ITEM, Snapshot
 from leeward.adapter import Call, Capability, Load, Result, Store, Stored
 from leeward.errors import Outcome
-from leeward.routing import FailoverDriver
-from leeward.routing.runners.background import background_of
-from leeward.routing.runners.snapshot import ITEM, Snapshot
 from leeward.testing import FakeClock
 from leeward.values import RoutingEvent
 from tests.routing.beside_kit import CALL, UNSAFE, wait_until
@@ -107,7 +106,7 @@ def test_what_changes_while_copies_are_written_is_written_too() -> None:
     snapshot = Snapshot(shared, "health", "id")
     snapshot.write()
     assert b.written == [[], ["b"]]
-    background_of(shared).snapshot = snapshot
+    shared.companions.append(snapshot)
     assert snapshot._writing.acquire(blocking=False)
     shared.renew(held=False)
     snapshot.write()

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from leeward._routing import call as machine
+from leeward._routing import execution
+from leeward._routing.attempts import Core, Decision, dispatch
+from leeward._routing.commands import Pause
 from leeward.adapter import Call
-from leeward.routing import call as machine
-from leeward.routing import execution
-from leeward.routing.call import Core, Decision, Pause
 
 
 def two_at_once(patch: pytest.MonkeyPatch) -> None:
@@ -17,7 +18,7 @@ def two_at_once(patch: pytest.MonkeyPatch) -> None:
         core: Core, call: Call, started: float, timeout: float, only: tuple[str, ...]
     ) -> Decision:
         state, first = machine.begin(core, call, started, timeout, only)
-        state, second = machine.dispatch(state, state.able[1], started, "hedge")
+        state, second = dispatch(state, state.able[1], started, "hedge")
         return state, first + second
 
     patch.setattr(execution, "begin", begin)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from leeward import Client, Config, LeewardError
+from leeward._routing.policy import RoutingPolicy
 from leeward.adapter import TargetConfig
 from leeward.adapter.exchange import LONGEST_WAIT, wait_in
 from leeward.config import TableConfig
@@ -19,7 +20,6 @@ from leeward.delivery.rows import LeaseEnd, Message, Recipient
 from leeward.delivery.store import DeliveryStore
 from leeward.local import Local
 from leeward.registry import open_target
-from leeward.routing.policy import RoutingPolicy
 from leeward.testing import FakeClock
 from tests.http.wire import Wire, answer
 

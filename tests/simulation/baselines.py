@@ -10,11 +10,10 @@ from math import inf
 from random import Random
 from typing import Any, Final
 
+from leeward._routing.commands import Dispatch, ProbeTarget
+from leeward._routing.execution import Execution
 from leeward.adapter import Call, Result
 from leeward.errors import Outcome
-from leeward.routing.call import Dispatch
-from leeward.routing.choice import ProbeTarget
-from leeward.routing.execution import Execution
 from tests.simulation.runner import Router
 
 ALL_FAILED: Result[Any] = Result(Outcome.NOT_SENT, code="all providers failed")

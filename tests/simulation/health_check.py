@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from leeward.routing.call import Command, Commands, Dispatch, Pause, ReadBack
-from leeward.routing.circuit import Circuit, State
-from leeward.routing.health import Health
-from leeward.routing.transitions import circuits_of
+from leeward._routing.circuit import Circuit, CircuitState
+from leeward._routing.commands import Command, Commands, Dispatch, Pause, ReadBack
+from leeward._routing.health import Health
 
 I7 = "I7 one probe at a time"
 I8 = "I8 budgets within bounds"
@@ -22,7 +21,7 @@ class Seen(NamedTuple):
 
     circuit: Circuit
     epoch: int
-    state: State
+    state: CircuitState
     facts: tuple[float, ...]
 
 
@@ -55,11 +54,11 @@ class HealthCheck:
 
     def before(self, command: Dispatch | ReadBack, now: float) -> None:
         """Remember the circuits that an old answer must leave as they are."""
-        found = circuits_of(self._health, command.target, command.call)
+        found = self._health.circuits.of(command.target, command.call)
         self._seen = [
             Seen(each, each.epoch, each.state, _facts(each))
             for each in found
-            if each.epoch > command.epoch and each.state is not State.CLOSED
+            if each.epoch > command.epoch and each.state is not CircuitState.CLOSED
         ]
 
     def after(self, command: Command, now: float) -> None:
@@ -93,11 +92,11 @@ class HealthCheck:
         for target, record in health.records.items():
             if not 0 <= record.tokens <= policy.retry_tokens:
                 self.broken.append((I8, f"{record.tokens} retry tokens of {target}"))
-        if not 0 <= health.hedges <= policy.hedge_burst:
-            self.broken.append((I8, f"{health.hedges} hedge tokens"))
+        if not 0 <= health.budgets.hedges <= policy.hedge_burst:
+            self.broken.append((I8, f"{health.budgets.hedges} hedge tokens"))
         if len(health.circuits) > policy.most_circuits + 7 * len(health.records):
             self.broken.append((I14, f"{len(health.circuits)} circuits"))
-        if health.poison is not None and len(health.poison) > policy.poison_entries:
+        if len(health.poison) > policy.poison_entries:
             self.broken.append((I14, f"{len(health.poison)} payloads"))
 
 
@@ -106,10 +105,12 @@ def _facts(circuit: Circuit) -> tuple[float, ...]:
     return *evidence, circuit.answers, circuit.failures, circuit.passed, circuit.stage
 
 
-def _may_go_on(circuit: Circuit, state: State) -> bool:
+def _may_go_on(circuit: Circuit, state: CircuitState) -> bool:
     """Return whether the change is one that time alone brings about, before the next attempt."""
-    if state is State.OPEN:
-        return circuit.state in (State.HALF_OPEN, State.RAMP, State.CLOSED)
-    if state is State.RAMP:
-        return circuit.state in (State.RAMP, State.CLOSED)
-    return circuit.state is State.HALF_OPEN or (circuit.state is State.RAMP and circuit.stage == -1)
+    if state is CircuitState.OPEN:
+        return circuit.state in (CircuitState.HALF_OPEN, CircuitState.RAMP, CircuitState.CLOSED)
+    if state is CircuitState.RAMP:
+        return circuit.state in (CircuitState.RAMP, CircuitState.CLOSED)
+    return circuit.state is CircuitState.HALF_OPEN or (
+        circuit.state is CircuitState.RAMP and circuit.stage == -1
+    )

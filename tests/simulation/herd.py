@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import count
 
+from leeward._routing.commands import ProbeTarget
+from leeward._routing.execution import Execution
 from leeward.adapter import Call
 from leeward.errors import Outcome
-from leeward.routing.choice import ProbeTarget
-from leeward.routing.execution import Execution
 from tests.simulation.baselines import BASELINES
 from tests.simulation.cells import (
     BEFORE,

@@ -6,15 +6,14 @@ from collections.abc import Mapping
 from random import Random
 from typing import Any
 
+from leeward._routing.attempts import Core
+from leeward._routing.commands import ProbeTarget
+from leeward._routing.execution import Execution, execute
+from leeward._routing.health import Health
+from leeward._routing.policy import DEFAULT
+from leeward._routing.targets import NO_GROUPS, TargetGroup, Targets
 from leeward.adapter import Call, Result
 from leeward.errors import Outcome
-from leeward.routing.call import Core
-from leeward.routing.choice import ProbeTarget
-from leeward.routing.execution import Execution, execute
-from leeward.routing.health import Health
-from leeward.routing.policy import DEFAULT
-from leeward.routing.probing import probed
-from leeward.routing.select import NO_GROUPS, Group, Targets
 from leeward.values import RoutingEvent
 
 POLICY = DEFAULT
@@ -36,15 +35,14 @@ class Leeward:
         order: tuple[str, ...],
         homes: Mapping[str, str],
         seed: str,
-        groups: Mapping[tuple[str, str], Group] = NO_GROUPS,
+        groups: Mapping[tuple[str, str], TargetGroup] = NO_GROUPS,
         *,
         probes: bool = True,
         hedging: bool = False,
     ) -> None:
         jitter = Random(f"{seed}/jitter")
-        health = Health(Targets(order, None, homes, groups), jitter.random, POLICY)
-        for record in health.records.values():
-            record.probes = probes
+        probing = frozenset(order if probes else ())
+        health = Health(Targets(order, None, homes, groups), jitter.random, POLICY, probing)
         self.core = Core(health, hedging)
         self.told: list[tuple[float, RoutingEvent]] = []
         self._why = ""
@@ -75,7 +73,7 @@ class Leeward:
 
     def probed(self, probe: ProbeTarget, outcome: Outcome, now: float, fidelity: str) -> None:
         """Take in the answer to a driver's own probe."""
-        probed(self.core, probe, outcome, now, fidelity=fidelity)
+        self.core.health.circuits.take_probe(probe, outcome, now, fidelity=fidelity)
 
     def beat(self, now: float) -> None:
         """Let the router know that its process runs."""

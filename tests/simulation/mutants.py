@@ -7,18 +7,21 @@ from typing import Any, TypeAlias
 
 import pytest
 
+from leeward._routing import call as machine
+from leeward._routing import execution
+from leeward._routing.attempts import CallState, Core, Decision, Ending
+from leeward._routing.call import step
+from leeward._routing.circuit import Random
+from leeward._routing.circuits import Circuits
+from leeward._routing.commands import AttemptEnded, Event, TimedAttempt
+from leeward._routing.execution import Execution
+from leeward._routing.health import Health
+from leeward._routing.outcomes import HARMLESS, TABLE, EffectRules, May, rules_of
+from leeward._routing.policy import DEFAULT, RoutingPolicy
+from leeward._routing.readback import ReadBackVerdict, judge
+from leeward._routing.targets import TargetRecord, candidates
 from leeward.adapter import Call, Delete, Invoke, Publish, Result
 from leeward.errors import Outcome
-from leeward.routing import again, batches, choice, evidence, execution, transitions
-from leeward.routing import call as machine
-from leeward.routing.call import AttemptEnded, CallState, Core, Decision, Ending, Event, step
-from leeward.routing.circuit import Random
-from leeward.routing.execution import Execution
-from leeward.routing.health import Health
-from leeward.routing.outcomes import HARMLESS, TABLE, May, Rules, rules_of
-from leeward.routing.policy import DEFAULT
-from leeward.routing.readback import Verdict, judge
-from leeward.routing.select import candidates
 from leeward.values import Effect
 from tests.simulation import leeward_router, runner
 
@@ -47,7 +50,7 @@ def _treats(outcome: Outcome, *, like: Outcome) -> Bug:
     return lambda patch: patch.setitem(TABLE, outcome, TABLE[like])
 
 
-def _takes(change: Callable[[Call, Rules], Rules]) -> Bug:
+def _takes(change: Callable[[Call, EffectRules], EffectRules]) -> Bug:
     """Change what the effect of a call allows."""
     return lambda patch: patch.setattr(
         machine, "rules_of", lambda call: change(call, rules_of(call))
@@ -89,19 +92,21 @@ def _is_keyed_invoke(call: Call) -> bool:
     return isinstance(call, Invoke) and call.effect is Effect.KEYED
 
 
-def _repeats(call: Call, rules: Rules) -> Rules:
+def _repeats(call: Call, rules: EffectRules) -> EffectRules:
     return rules._replace(same=True, elsewhere=True)
 
 
 def _believes_every_read_back(patch: Patch) -> None:
-    patch.setattr(execution, "judge", lambda call, found: Verdict.OURS)
+    patch.setattr(execution, "judge", lambda call, found: ReadBackVerdict.OURS)
 
 
 def _believes_in_every_delete(patch: Patch) -> None:
     patch.setattr(
         execution,
         "judge",
-        lambda call, found: Verdict.OURS if isinstance(call, Delete) else judge(call, found),
+        lambda call, found: (
+            ReadBackVerdict.OURS if isinstance(call, Delete) else judge(call, found)
+        ),
     )
 
 
@@ -128,41 +133,39 @@ def _knows_no_groups(patch: Patch) -> None:
 
 
 def _leases_nothing(patch: Patch) -> None:
-    patch.setattr(choice, "_lease", lambda health, circuit, now: None)
-    patch.setattr(transitions, "extend_leases", lambda health, target, call, until: None)
+    patch.setattr(Circuits, "lease", lambda circuits, circuit, now: None)
+    patch.setattr(Circuits, "extend_leases", lambda circuits, target, call, until: None)
 
 
 def _spends_what_it_has_not(patch: Patch) -> None:
-    def spend(health: Health, target: str) -> bool:
-        health.records[target].tokens -= 1
+    def spend(record: TargetRecord, policy: RoutingPolicy) -> bool:
+        record.tokens -= 1
         return True
 
-    patch.setattr(again, "spend_retry", spend)
+    patch.setattr(TargetRecord, "spend_token", spend)
 
 
 def _takes_old_answers_for_new(patch: Patch) -> None:
-    weigh = evidence.weigh_failure
+    fail = Health.fail
 
-    def mutant(
-        health: Health, answered: evidence.Answered, outcome: Outcome, reason: str | None
-    ) -> None:
-        command = answered.command._replace(epoch=health.epoch)
-        weigh(health, answered._replace(command=command), outcome, reason)
+    def mutant(health: Health, attempt: TimedAttempt, outcome: Outcome, reason: str | None) -> None:
+        command = attempt.command._replace(epoch=health.circuits.epoch)
+        fail(health, attempt._replace(command=command), outcome, reason)
 
-    patch.setattr(evidence, "weigh_failure", mutant)
+    patch.setattr(Health, "fail", mutant)
 
 
 def _forgets_no_circuit(patch: Patch) -> None:
     patch.setattr(leeward_router, "POLICY", DEFAULT._replace(most_circuits=2))
-    patch.setattr(Health, "_forget_the_oldest", lambda health: None)
+    patch.setattr(Circuits, "_forget_the_oldest", lambda circuits: None)
 
 
 def _sends_whole_batches_again(patch: Patch) -> None:
-    patch.setattr(batches.Batch, "open_call", lambda batch: batch._call)
+    patch.setattr(execution.Batch, "open_call", lambda batch: batch._call)
 
 
 def _forgets_unknown_events(patch: Patch) -> None:
-    patch.setattr(batches, "_merged", lambda before, now: now)
+    patch.setattr(execution, "_merge", lambda before, now: now)
 
 
 def _calls(truth: Outcome, wrong: Outcome) -> Bug:

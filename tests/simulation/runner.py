@@ -13,14 +13,13 @@ from statistics import NormalDist
 from typing import Any, NamedTuple, Protocol
 from zlib import crc32
 
+from leeward._routing.commands import Command, Commands, Dispatch, Pause, ProbeTarget, ReadBack
+from leeward._routing.execution import Execution
+from leeward._routing.policy import DEFAULT
 from leeward.adapter import NO_PLACE, AttemptTime, Call, Invoke, Key, Publish, Result
 from leeward.adapter import Load as LoadItem
 from leeward.calls import time_after
 from leeward.errors import Outcome
-from leeward.routing.call import Command, Commands, Dispatch, Pause, ReadBack
-from leeward.routing.choice import ProbeTarget
-from leeward.routing.execution import Execution
-from leeward.routing.policy import DEFAULT
 from tests.simulation.faults import (
     BatchDamage,
     Fate,

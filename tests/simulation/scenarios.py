@@ -9,7 +9,7 @@ from math import inf
 from random import Random
 from typing import NamedTuple
 
-from leeward.routing.select import NO_GROUPS, Group
+from leeward._routing.targets import NO_GROUPS, TargetGroup
 from leeward.values import NOTHING
 from tests.simulation.faults import FAULTS, Schedule, Window
 from tests.simulation.load import COLD_SHARE, WARM_AFTER
@@ -198,7 +198,7 @@ class Setting(NamedTuple):
     capacities: Mapping[str, float] = NOTHING
     cold: bool = False
     control_plane: bool = False
-    groups: Mapping[tuple[str, str], Group] = NO_GROUPS
+    groups: Mapping[tuple[str, str], TargetGroup] = NO_GROUPS
     mix: Mix = EVERYTHING
     cold_share: float = COLD_SHARE
     warm_after: float = WARM_AFTER
@@ -223,7 +223,7 @@ def setting_of(episode: Episode) -> Setting:
     capacities = dict.fromkeys(order, scenario.spare * rate) if scenario.spare else NOTHING
     if capacities:
         capacities = {**capacities, order[0]: max(1.5, scenario.spare) * rate}
-    groups = {("invoke", "quote"): Group(order[1:])} if random.random() < 0.5 else NO_GROUPS
+    groups = {("invoke", "quote"): TargetGroup(order[1:])} if random.random() < 0.5 else NO_GROUPS
     unmarked = frozenset(("charge", "index") if random.random() < 0.5 else ("receipt", "quote"))
     return Setting(
         order,

@@ -4,9 +4,9 @@ from random import Random
 
 import pytest
 
+from leeward._routing.commands import Dispatch
 from leeward.adapter import Delete, Invoke, Key, Load, Publish, Result, Store, Stored
 from leeward.errors import Outcome
-from leeward.routing.call import Dispatch
 from leeward.values import Effect, Event
 from tests.simulation.baselines import ALL_FAILED, Naive
 from tests.simulation.faults import FAULTS, Schedule, Window, fate_of

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from leeward._routing.targets import TargetGroup
 from leeward.config.location import Location
 from leeward.config.model import Config, GroupConfig
 from leeward.errors import ConfigError
-from leeward.routing.select import Group
 
 FUNCTION_VERBS = ("invoke", "enqueue")
 BUS_VERBS = ("publish",)
 
 
-def groups_of(config: Config, order: tuple[str, ...]) -> dict[tuple[str, str], Group]:
+def groups_of(config: Config, order: tuple[str, ...]) -> dict[tuple[str, str], TargetGroup]:
     """Return verb and name of each function and bus that has a group, and the targets in it.
 
     Targets that are not in the order wait until they are. Residency is looked at before anything
@@ -22,7 +22,7 @@ def groups_of(config: Config, order: tuple[str, ...]) -> dict[tuple[str, str], G
     Raises:
         ConfigError: a group has no target left, or two groups have the same function or bus.
     """
-    found: dict[tuple[str, str], Group] = {}
+    found: dict[tuple[str, str], TargetGroup] = {}
     for name, group in config.groups.items():
         where = Location(config.file).child("groups").child(name)
         made = _group(config, group, order, where)
@@ -60,7 +60,9 @@ def shares_of(weights: Mapping[str, float]) -> dict[str, float]:
     return {target: percent / 100 for target, percent in weights.items()}
 
 
-def _group(config: Config, group: GroupConfig, order: tuple[str, ...], where: Location) -> Group:
+def _group(
+    config: Config, group: GroupConfig, order: tuple[str, ...], where: Location
+) -> TargetGroup:
     wanted = group.targets or order
     allowed = tuple(
         target
@@ -77,7 +79,7 @@ def _group(config: Config, group: GroupConfig, order: tuple[str, ...], where: Lo
         raise ConfigError(
             f"{where} has no target of the order ({', '.join(order)}); it has {', '.join(allowed)}"
         )
-    return Group(present, shares_of(group.weights), group.fail_back or config.fail_back)
+    return TargetGroup(present, shares_of(group.weights), group.fail_back or config.fail_back)
 
 
 def _members(group: GroupConfig) -> Iterator[tuple[str, str]]:

@@ -34,8 +34,8 @@ from leeward.workflow.model import Definition
 from leeward.workflow.runs import Run, RunState
 
 if TYPE_CHECKING:
+    from leeward._routing import FailoverDriver
     from leeward.app.idempotency.store import TableClient
-    from leeward.routing import FailoverDriver
 
 STARTS: Final = "workflow-starts"
 """The logical name of the table that keeps two starts of one id apart, with the key ``id``."""

@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from leeward._routing.outcomes import TABLE
 from leeward.adapter import (
     TOO_LARGE,
     UNMARKED,
@@ -46,7 +47,6 @@ from leeward.errors import (
     TargetUnusable,
     Throttled,
 )
-from leeward.routing.outcomes import TABLE
 from leeward.text import is_printable
 from leeward.values import Effect
 

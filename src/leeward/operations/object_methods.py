@@ -9,10 +9,10 @@ from leeward.values import StoreReceipt
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from leeward._routing import FailoverDriver
     from leeward.object_values import ObjectInfo, ObjectPage
     from leeward.operations.downloads import AsyncObjectReader, ObjectReader
     from leeward.operations.operations import Operations
-    from leeward.routing import FailoverDriver
 
 
 class ObjectMethods:

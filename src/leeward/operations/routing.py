@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from leeward._routing import FailoverDriver
+from leeward._routing.targets import NO_GROUPS
 from leeward.adapter import Driver
 from leeward.clock import Clock
 from leeward.config import Config, TableConfig
-from leeward.routing import FailoverDriver
-from leeward.routing.select import NO_GROUPS
 from leeward.values import NOTHING
 
 

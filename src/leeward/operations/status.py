@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
+from leeward._routing.health import Evidence
 from leeward.adapter import Driver
 from leeward.clock import Clock
 from leeward.config import Config
 from leeward.config.groups import residency_of
 from leeward.errors import Outcome
-from leeward.routing.health import Evidence
 from leeward.values import ProbeReport, TargetStatus
 
 PROBE_TIMEOUT: Final = 4.0

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from time import perf_counter, time_ns
 from typing import Any, Final
 
+from leeward._routing import FailoverDriver
 from leeward.adapter import Call, Enqueue, Invoke, Limits, Publish, Result
 from leeward.calls import OBJECT_VERBS
 from leeward.cloudevents import document_of
@@ -40,7 +41,6 @@ from leeward.otel import (
     load,
     traceparent_of,
 )
-from leeward.routing import FailoverDriver
 from leeward.values import Attempt, RoutingEvent
 
 _NANO: Final = 1_000_000_000

@@ -26,9 +26,9 @@ from leeward.workflow.runs import Run
 from leeward.workflow.steps import Invoke
 
 if TYPE_CHECKING:
+    from leeward._routing import FailoverDriver
     from leeward.app.idempotency.store import TableClient
     from leeward.operations.deployed_runs import DeployedRuns
-    from leeward.routing import FailoverDriver
 
 JOURNAL: Final = Path(".leeward/local.workflows.sqlite3")
 """The journal where no embedded target is open to say where its files are."""

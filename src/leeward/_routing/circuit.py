@@ -18,17 +18,17 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable
 from enum import Enum
-from math import inf, log
-from typing import NamedTuple, TypeAlias
+from math import inf, log2
+from typing import TypeAlias
 
-from leeward.routing.latency import Latency
-from leeward.routing.policy import RoutingPolicy
+from leeward._routing.policy import RoutingPolicy, Weights
+from leeward.errors import Outcome
 
 Random: TypeAlias = Callable[[], float]
 """Gives numbers in [0, 1)."""
 
 
-class State(Enum):
+class CircuitState(Enum):
     """Whether calls flow to a target."""
 
     CLOSED = "closed"
@@ -41,36 +41,112 @@ class State(Enum):
     """A share of them, growing stage by stage."""
 
 
-class Weights(NamedTuple):
-    """What one answer adds to a score: a log-likelihood ratio."""
+PER_OCTAVE = 8
+"""Buckets between one time and its double, so that a quantile is off by 9 % at most."""
 
-    failure: float
-    success: float
-    slow: float
-    quick: float
-    faint_failure: float
-    faint_success: float
+ORIGIN = 160
+"""The bucket of one second; the first one is for a microsecond."""
 
-    @staticmethod
-    def of(policy: RoutingPolicy) -> Weights:
-        """Return the weights that the shares of a policy mean."""
-        ill, well = policy.failed_if_ill, policy.failed_if_well
-        slow_ill, slow_well = policy.slow_if_ill, policy.slow_if_well
-        faint = policy.failed_if_faint
-        return Weights(
-            log(ill / well),
-            log((1 - ill) / (1 - well)),
-            log(slow_ill / slow_well),
-            log((1 - slow_ill) / (1 - slow_well)),
-            log(faint / well),
-            log((1 - faint) / (1 - well)),
-        )
+LAST = 240
+"""The bucket for 1,024 seconds and more."""
+
+SHORTEST = 2.0**-20
+"""Seconds: about a microsecond, and all that is shorter, is in the first bucket."""
+
+LEARNT_AFTER = 64
+"""Answers between two looks at the quantiles: sorting out buckets at each would cost more."""
+
+MOST_ANSWERS = 8192
+"""Answers after which all counts are halved, so that the old ones fade."""
+
+
+GUESSED_FROM_MIDDLE = 2.0
+"""Times the median of few answers that nearly all of them take at most: one may have begun cold."""
+
+KNOWN_BEYOND = 8
+"""Answers slower than a quantile with which it counts as known."""
+
+
+class Latency:
+    """The baseline of one function, bus or table on one target. Times are in seconds.
+
+    Attributes:
+        counts: answers of a healthy target, by bucket. The circuit whose baseline it is adds to
+            them in place.
+        middle: the median; 0 until there is a baseline.
+        usual: the 95th percentile; likewise.
+    """
+
+    __slots__ = ("counts", "learnt_at", "middle", "rare", "usual", "very_rare")
+
+    def __init__(self) -> None:
+        self.counts = [0] * (LAST + 1)
+        self.learnt_at = 0.0
+        self.middle = self.usual = self.rare = self.very_rare = 0.0
+
+    def learn(self, policy: RoutingPolicy, now: float) -> None:
+        """Look at the quantiles; each may have grown at most as fast as the policy allows.
+
+        One that rests on few answers yet may grow freely: its first value was a guess.
+        """
+        most = 2.0 ** min(64.0, (now - self.learnt_at) / policy.baseline_doubling)
+        self.middle = self._grow(0.5, self.middle, most)
+        self.usual = self._grow(0.95, self.usual, most)
+        self.rare = self._grow(0.99, self.rare, most)
+        self.very_rare = self._grow(0.999, self.very_rare, most)
+        self.learnt_at = now
+        if self.total >= MOST_ANSWERS:
+            self.counts = [count >> 1 for count in self.counts]
+
+    @property
+    def total(self) -> int:
+        """How many answers there are."""
+        return sum(self.counts)
+
+    def _grow(self, share: float, before: float, most: float) -> float:
+        quantile = self.quantile(share)
+        is_known = self.total * (1 - share) >= KNOWN_BEYOND
+        return min(quantile, before * most) if is_known and before else quantile
+
+    def quantile(self, share: float) -> float:
+        """Return the seconds that so large a share of the answers has kept to."""
+        enough, seen = share * self.total, 0
+        for bucket, count in enumerate(self.counts):
+            seen += count
+            if count and seen >= enough:
+                return float(2.0 ** ((bucket + 1 - ORIGIN) / PER_OCTAVE))
+        return 0.0
+
+    def guess(self) -> float:
+        """Return the seconds that hardly an answer takes longer than, by few; 0 without any."""
+        return self.rare or GUESSED_FROM_MIDDLE * self.quantile(0.5)
+
+    def slow_above(self, policy: RoutingPolicy) -> float:
+        """Return the seconds above which an answer is slow."""
+        return max(policy.slow_least, policy.slow_factor * self.usual) if self.usual else inf
+
+    def stall_after(self, policy: RoutingPolicy) -> float:
+        """Return the seconds without any answer after which the target counts as stalled."""
+        return max(policy.stall_least, policy.stall_factor * self.rare)
+
+    def cut_off(self, policy: RoutingPolicy) -> float:
+        """Return the seconds after which an attempt that may be repeated elsewhere is given up."""
+        if self.total < policy.cut_off_answers:
+            return inf
+        return max(policy.cut_off_least, policy.cut_off_factor * self.very_rare)
+
+    def early(self, policy: RoutingPolicy) -> float:
+        """Return the seconds without an answer after which calls go elsewhere meanwhile."""
+        if self.total < policy.cut_off_answers:
+            return inf
+        return max(policy.early_least, policy.cut_off_factor * self.very_rare)
 
 
 class Circuit:
     """The health of one target for a verb, or for one function, bus or table of it.
 
-    Times are monotonic seconds.
+    Its own verbs alone change it, but for `waiting`, to which
+    `Health.start` appends in place: every call passes there. Times are monotonic seconds.
 
     Attributes:
         target, verb, resource: what it is of; the resource is "" in a circuit of the whole verb.
@@ -80,8 +156,8 @@ class Circuit:
         epoch: when it changed last, counted in changes of all circuits.
         uneasy: there is something to weigh; else a success is noted and no more.
         failed, slow: the two scores.
-        faint: that of failures that are few, and go on.
-        weighed_at: when they were.
+        faint: the score of failures that are few, and go on.
+        weighed_at: when the scores were renewed last.
         streak: failures in a row.
         good_at: the last success.
         opened_at, until: when it opened last, and when that ends.
@@ -105,6 +181,9 @@ class Circuit:
         since: when its first answer came. Attempts from before that had to connect, all at once, so
             only the first of them is in the baseline.
         latency: its baseline; the limits that follow stand beside, ready for use.
+        unlearnt: answers until the limits are renewed.
+        attempts, against, last, last_at: of a whole verb: attempts that have ended, how many of
+            them count against the target, and the outcome and the time of the last one.
     """
 
     __slots__ = (
@@ -115,6 +194,7 @@ class Circuit:
         *("stage", "stage_at", "answers", "failures"),
         *("waiting", "left", "left_for", "heard_at", "silent", "doubted", "looked_at"),
         *("since", "latency", "slow_above", "stall_after", "cut_off", "early", "watch_after"),
+        *("unlearnt", "attempts", "against", "last", "last_at"),
     )
 
     def __init__(
@@ -122,7 +202,7 @@ class Circuit:
     ) -> None:
         self.target, self.verb, self.resource = target, verb, resource
         self.wide = wide or self
-        self.state, self.reason, self.epoch, self.uneasy = State.CLOSED, "", 0, False
+        self.state, self.reason, self.epoch, self.uneasy = CircuitState.CLOSED, "", 0, False
         self.failed = self.slow = self.faint = self.weighed_at = 0.0
         self.streak, self.good_at = 0, -inf
         self.until = self.opened_at = self.penalty = self.penalty_at = 0.0
@@ -135,18 +215,58 @@ class Circuit:
         self.left, self.left_for, self.heard_at = 0, 0.0, -inf
         self.silent = self.doubted = False
         self.looked_at = -inf
-        self.since, self.latency = inf, Latency(policy)
+        self.since, self.latency, self.unlearnt = inf, Latency(), policy.baseline_answers
         self.slow_above, self.stall_after, self.cut_off = inf, policy.stall_least, inf
         self.early, self.watch_after = inf, policy.stall_least if resource else policy.early_least
+        self.attempts = self.against = 0
+        self.last: Outcome | None = None
+        self.last_at = -inf
+
+    def succeed(self, took: float, now: float) -> bool:
+        """Note a success while all is as usual; return whether the baseline is to be learnt."""
+        self.waiting.clear()
+        self.good_at = now
+        self.wide.count(Outcome.OK, now)
+        # `bucket_of`, written out: every call comes through here
+        bucket = int(log2(max(took, SHORTEST)) * PER_OCTAVE + ORIGIN)
+        self.latency.counts[min(bucket, LAST)] += 1
+        self.unlearnt -= 1
+        return self.unlearnt <= 0
+
+    def count(self, outcome: Outcome, now: float, *, against: bool = False) -> None:
+        """Count an attempt of the whole verb; it may count `against` the target."""
+        self.attempts += 1
+        self.against += against
+        self.last, self.last_at = outcome, now
+        if outcome is Outcome.OK:
+            self.good_at = now
+
+    def note_success(self, now: float) -> None:
+        """Note when the last success was."""
+        self.good_at = now
+
+    def measure(self, took: float, began: float, now: float) -> bool:
+        """Take an answer into the baseline; return whether that is to be learnt.
+
+        Of the attempts that had to connect only the first counts.
+        """
+        if self.since == inf or began >= self.since:
+            self.latency.counts[bucket_of(took)] += 1
+            self.unlearnt -= 1
+        self.since = min(self.since, now)
+        return self.unlearnt <= 0
 
     def learn(self, policy: RoutingPolicy, now: float) -> None:
         """Renew the limits that follow from the baseline."""
         self.latency.learn(policy, now)
+        self.unlearnt = LEARNT_AFTER
         self.slow_above = self.latency.slow_above(policy)
         self.stall_after = self.latency.stall_after(policy)
         self.cut_off = self.latency.cut_off(policy)
         self.early = self.latency.early(policy)
         self.watch_after = min(self.stall_after, self.early)
+
+    # The scores.
 
     def weigh(
         self,
@@ -180,8 +300,23 @@ class Circuit:
             or self.streak
             or self.silent
             or self.left
-            or self.state is not State.CLOSED
+            or self.state is not CircuitState.CLOSED
         )
+
+    def suspect(self, score: float, now: float) -> None:
+        """Raise the score of failures to what others have found."""
+        self.failed, self.weighed_at = max(self.failed, score), now
+        self.uneasy = self.uneasy or self.failed > 0
+
+    def forgive(self) -> None:
+        """Forget the failures, as all is well again; the scores fade by themselves."""
+        self.streak, self.gone = 0, False
+
+    def give_up(self) -> None:
+        """Note that nothing at all goes well there."""
+        self.gone = True
+
+    # Answers that are waited for.
 
     @property
     def unanswered(self) -> int:
@@ -206,6 +341,35 @@ class Circuit:
         if waited:
             self.left, self.left_for = self.left + 1, max(self.left_for, waited)
             self.uneasy = True
+
+    def note_answer(self, now: float) -> None:
+        """Note an answer of the whole verb that may be no success."""
+        self.heard_at = now
+
+    def fall_silent(self, *, doubted: bool) -> bool:
+        """Let calls avoid it; return whether that is new."""
+        self.doubted = doubted
+        is_new = not self.silent
+        if is_new:
+            self.silent = self.uneasy = True
+            self.looked_at = -inf
+        return is_new
+
+    def end_silence(self) -> None:
+        """Let calls come again."""
+        self.silent = self.doubted = False
+
+    def note_look(self, now: float) -> None:
+        """Note that a call is made to look, or to compare."""
+        self.looked_at = now
+
+    def forget_attempts(self) -> None:
+        """Wait for nothing any more: what is under way is another process's."""
+        self.hear()
+        self.end_silence()
+        self.leased_until = 0.0
+
+    # States.
 
     def has_tripped(self, policy: RoutingPolicy) -> bool:
         """Return whether the evidence is enough to open it."""
@@ -241,33 +405,76 @@ class Circuit:
                 grown = policy.hold_longest * 2.0 ** min(16.0, self.penalty - policy.penalty_free)
                 hold = max(hold, min(policy.penalty_longest, grown))
         hold *= 1 + policy.hold_jitter * (2 * random() - 1)
-        self._enter(State.OPEN)
+        self._enter(CircuitState.OPEN)
         self.reason, self.opened_at, self.until = reason, now, now + hold
         self.leased_until = 0.0
         return hold
 
+    def hold(self, until: float) -> None:
+        """Stay open until then."""
+        self.until = until
+
+    def blame_network(self, until: float) -> None:
+        """Stay open until then, and close at once after it: the network of this machine failed."""
+        self.reason, self.until = "local_outage", until
+
     def half_open(self, now: float) -> None:
         """Let one probe through at a time."""
-        self._enter(State.HALF_OPEN)
+        self._enter(CircuitState.HALF_OPEN)
         self.passed, self.due, self.leased_until, self.weak = 0, now, 0.0, False
 
     def begin_stage(self, stage: int, now: float) -> None:
         """Let the share of a stage through."""
-        self._enter(State.RAMP)
+        self._enter(CircuitState.RAMP)
         self.stage, self.stage_at, self.answers, self.failures = stage, now, 0, 0
         self.gone = False
 
     def close(self) -> None:
         """Let every call through, and begin with a clean sheet; the penalty alone stays."""
-        self._enter(State.CLOSED)
+        self._enter(CircuitState.CLOSED)
         self.failed = self.slow = self.faint = 0.0
         self.trips = self.streak = 0
         self.uneasy = self.gone = False
 
-    def _enter(self, state: State) -> None:
+    def restart(self, now: float) -> None:
+        """Begin the ramp as if it had never failed."""
+        self.begin_stage(0, now)
+        self.failed = self.slow = self.faint = 0.0
+        self.trips, self.penalty = 0, 0.0
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Let no answer count any more to what was sent before."""
+        self.epoch = epoch
+
+    def _enter(self, state: CircuitState) -> None:
         self.state, self.uneasy = state, True
         self.hear()
-        self.silent = self.doubted = False
+        self.end_silence()
+
+    # Probes, and the ramp.
+
+    def lease(self, until: float) -> None:
+        """Let no other probe be made before `until`; 0 lets one be made at once."""
+        self.leased_until = until
+
+    def end_lease(self, due: float) -> None:
+        """End the probe under way; the next one may be made when that is due."""
+        self.leased_until, self.due = 0.0, due
+
+    def delay_probe(self, due: float) -> None:
+        """Let no probe be made before then."""
+        self.due = max(self.due, due)
+
+    def pass_probe(self, due: float, *, weak: bool) -> None:
+        """Count a probe that went well."""
+        self.passed += 1
+        self.end_lease(due)
+        self.weak = self.weak or weak
+
+    def count_answer(self, *, failed: bool) -> None:
+        """Count an answer in a stage of the ramp."""
+        self.answers += 1
+        self.failures += failed
 
     def share(self, policy: RoutingPolicy) -> float:
         """Return the share of the calls that the stage of the ramp lets through."""
@@ -285,3 +492,8 @@ class Circuit:
             self.failures >= policy.stage_failures
             and self.failures > policy.stage_failed_share * self.answers
         )
+
+
+def bucket_of(seconds: float) -> int:
+    """Return the bucket that an answer after so many seconds is counted in."""
+    return min(LAST, int(log2(max(seconds, SHORTEST)) * PER_OCTAVE + ORIGIN))

@@ -1,11 +1,11 @@
 """The numbers that routing decides by, in one frozen value.
 
-Where a source is named "notes", it is the project's own study of routers, by simulation.
+``docs/routing-policy.md`` says why each is what it is, where that takes more than a line.
 """
 
 from __future__ import annotations
 
-from math import inf
+from math import inf, log
 from typing import NamedTuple
 
 
@@ -77,7 +77,8 @@ class RoutingPolicy(NamedTuple):
     once, by default."""
 
     early_share: float = 0.05
-    """Share of the calls that may be given up early after that. As for hedges: notes, 3.9."""
+    """Share of the calls that may be given up early after that. As for hedges: see
+    [Budgets](routing-policy.md#budgets)."""
 
     place_wait: float = 0.1
     """Seconds that a call which may be made elsewhere waits for a free place before it looks at its
@@ -92,22 +93,23 @@ class RoutingPolicy(NamedTuple):
     # Evidence.
 
     failed_if_ill: float = 0.25
-    """Share of failures of a target that is not well. Notes, 3.1."""
+    """Share of failures of a target that is not well. See [Scores](routing-policy.md#scores)."""
 
     failed_if_well: float = 0.02
     """Share of failures of one that is. Raise it for a service that fails more often than this in
-    normal times. Notes, 3.1."""
+    normal times. See [Scores](routing-policy.md#scores)."""
 
     slow_if_ill: float = 0.60
-    """Share of slow answers of a target that is not well. Notes, 3.1."""
+    """Share of slow answers of a target that is not well. See [Scores](routing-policy.md#scores).
+    """
 
     slow_if_well: float = 0.05
-    """Share of slow answers of one that is. Notes, 3.1."""
+    """Share of slow answers of one that is. See [Scores](routing-policy.md#scores)."""
 
     trip_score: float = 12.0
-    """A circuit opens when one of its two scores, sums of log-likelihood ratios, reaches this:
-    five failures in a row. E. S. Page, "Continuous Inspection Schemes", 1954; height: notes, 3.1.
-    """
+    """A circuit opens when one of its two scores, sums of log-likelihood ratios, reaches this: five
+    failures in a row. E. S. Page, "Continuous Inspection Schemes", 1954; for the height see
+    [Scores](routing-policy.md#scores)."""
 
     failed_if_faint: float = 0.10
     """Share of failures of a target that is ill, and hardly shows it. A second score for a second
@@ -119,31 +121,33 @@ class RoutingPolicy(NamedTuple):
     and less it opens no circuit that the first one would not."""
 
     evidence_half_life: float = 120.0
-    """Seconds in which a score falls by half. Notes, 3.1."""
+    """Seconds in which a score falls by half. See [Scores](routing-policy.md#scores)."""
 
     slow_least: float = 0.5
-    """Seconds below which no answer is slow. Notes, 3.1."""
+    """Seconds below which no answer is slow. See [Scores](routing-policy.md#scores)."""
 
     slow_factor: float = 4.0
-    """Times the 95th percentile of the healthy baseline above which an answer is slow. Notes, 3.1.
-    """
+    """Times the 95th percentile of the healthy baseline above which an answer is slow. See
+    [Scores](routing-policy.md#scores)."""
 
     baseline_answers: int = 20
     """Answers after which there is a baseline. Our own choice."""
 
     baseline_doubling: float = 3600.0
-    """Seconds in which a baseline may double, so that a long brownout does not become normal.
-    Notes, 3.1."""
+    """Seconds in which a baseline may double, so that a long brownout does not become normal. See
+    [Scores](routing-policy.md#scores)."""
 
     stall_attempts: int = 5
-    """Attempts started since the last answer of any kind before a target can count as stalled.
-    Notes, 3.1."""
+    """Attempts started since the last answer of any kind before a target can count as stalled. See
+    [Silence](routing-policy.md#silence)."""
 
     stall_least: float = 0.5
-    """Seconds that the oldest of them has waited at least. Notes, 3.1."""
+    """Seconds that the oldest of them has waited at least. See
+    [Silence](routing-policy.md#silence)."""
 
     stall_factor: float = 3.0
-    """Times the 99th percentile that it has waited at least. Notes, 3.1."""
+    """Times the 99th percentile that it has waited at least. See
+    [Silence](routing-policy.md#silence)."""
 
     unknown_longest: float = 10.0
     """Seconds without an answer that count against a target of whose function nobody knows how long
@@ -151,7 +155,7 @@ class RoutingPolicy(NamedTuple):
 
     clock_gap: float = 0.25
     """Seconds by which an answer may be late before it shows, without a heartbeat as well, that
-    this process stood still. Notes, 3.1."""
+    this process stood still. See [Silence](routing-policy.md#silence)."""
 
     heartbeat_pace: float = 0.05
     """Seconds between two beats, by which a process knows whether it ran itself; one is late after
@@ -162,48 +166,55 @@ class RoutingPolicy(NamedTuple):
     program that calls often."""
 
     last_failures: int = 20
-    """Failures in a row after which the last target that is left may open, too. Notes, 3.1."""
+    """Failures in a row after which the last target that is left may open, too. See [The last
+    target](routing-policy.md#the-last-target)."""
 
     last_silence: float = 2.0
-    """Seconds that its last success is ago at least. Notes, 3.1."""
+    """Seconds that its last success is ago at least. See [The last
+    target](routing-policy.md#the-last-target)."""
 
     most_circuits: int = 1024
-    """Circuits of single functions, buses and tables that are kept. Notes, 3.1."""
+    """Circuits of single functions, buses and tables that are kept. See
+    [Memory](routing-policy.md#memory)."""
 
     # Circuits that are open, and the way back.
 
     hold_first: float = 5.0
     """Seconds for which a circuit opens the first time; doubled each time that it opens again
-    before it has closed. Notes, 3.1."""
+    before it has closed. See [Holds](routing-policy.md#holds)."""
 
     hold_longest: float = 30.0
-    """Seconds: the longest such time. Notes, 3.1; Envoy ejects for as long."""
+    """Seconds: the longest such time. See [Holds](routing-policy.md#holds)."""
 
     hold_jitter: float = 0.2
-    """Share by which it is lengthened or shortened, so that clients do not return together.
-    Notes, 3.1."""
+    """Share by which it is lengthened or shortened, so that clients do not return together. See
+    [Holds](routing-policy.md#holds)."""
 
     hold_all_down: float = 1.5
-    """Seconds for which a circuit stays open while no other target is left. Notes, 3.8, have two;
-    ours leaves room for the probe within their bound of three seconds."""
+    """Seconds for which a circuit stays open while no other target is left. See
+    [Holds](routing-policy.md#holds)."""
 
     hold_unusable: float = 300.0
-    """Seconds for which it opens after a refusal for a lasting reason. Notes, 3.3."""
+    """Seconds for which it opens after a refusal for a lasting reason. See
+    [Holds](routing-policy.md#holds)."""
 
     penalty_half_life: float = 300.0
-    """Seconds in which the penalty for opening often falls by half. Notes, 3.1."""
+    """Seconds in which the penalty for opening often falls by half. See
+    [Holds](routing-policy.md#holds)."""
 
     penalty_free: float = 2.5
-    """Penalty from which on the time is lengthened beyond the longest. Notes, 3.1."""
+    """Penalty from which on the time is lengthened beyond the longest. See
+    [Holds](routing-policy.md#holds)."""
 
     penalty_longest: float = 300.0
     """Seconds: the longest time by penalty, as in Envoy's outlier detection."""
 
     probes: int = 3
-    """Probes in a row that have to go well before traffic returns. Notes, 3.1."""
+    """Probes in a row that have to go well before traffic returns. See [The way
+    back](routing-policy.md#the-way-back)."""
 
     probe_gap: float = 1.0
-    """Seconds between them. Notes, 3.1."""
+    """Seconds between them. See [The way back](routing-policy.md#the-way-back)."""
 
     probe_time: float = 1.0
     """Seconds that a probe has at most, where the call may still go elsewhere; or as long as a slow
@@ -215,29 +226,33 @@ class RoutingPolicy(NamedTuple):
 
     lease_margin: float = 1.0
     """Seconds after the end of a probe's time when another may be made, if it is never heard of.
-    Notes, 3.1."""
+    See [The way back](routing-policy.md#the-way-back)."""
 
     ramp: tuple[float, ...] = (0.05, 0.2, 0.5)
-    """Shares of the calls that a returning target gets, stage by stage. Notes, 3.1."""
+    """Shares of the calls that a returning target gets, stage by stage. See [The way
+    back](routing-policy.md#the-way-back)."""
 
     ramp_after_weak_probes: float = 0.01
-    """Share of a first stage before those, where only weak probes, or none, could be made. Notes,
-    3.1."""
+    """Share of a first stage before those, where only weak probes, or none, could be made. See [The
+    way back](routing-policy.md#the-way-back)."""
 
     stage_least: float = 5.0
-    """Seconds that a stage takes at least. Notes, 3.1."""
+    """Seconds that a stage takes at least. See [The way back](routing-policy.md#the-way-back)."""
 
     stage_longest: float = 15.0
-    """Seconds after which it ends even with few answers. Notes, 3.1."""
+    """Seconds after which it ends even with few answers. See [The way
+    back](routing-policy.md#the-way-back)."""
 
     stage_answers: int = 3
-    """Answers with which it may end earlier. Notes, 3.1."""
+    """Answers with which it may end earlier. See [The way back](routing-policy.md#the-way-back)."""
 
     stage_failures: int = 2
-    """Failures in a stage from which on the circuit may open again. Notes, 3.1."""
+    """Failures in a stage from which on the circuit may open again. See [The way
+    back](routing-policy.md#the-way-back)."""
 
     stage_failed_share: float = 0.2
-    """Share of failures in a stage above which it does. Notes, 3.1."""
+    """Share of failures in a stage above which it does. See [The way
+    back](routing-policy.md#the-way-back)."""
 
     # Budgets.
 
@@ -251,17 +266,17 @@ class RoutingPolicy(NamedTuple):
     """Tokens at which second tries stop. gRPC proposal A6: half of them."""
 
     failover_share: float = 0.12
-    """Share of the calls of the last window that may leave a target that counts as well. Notes,
-    3.6."""
+    """Share of the calls of the last window that may leave a target that counts as well. See
+    [Budgets](routing-policy.md#budgets)."""
 
     failover_least: float = 10.0
-    """Calls in a window that may do so in any case. Notes, 3.6, after Finagle."""
+    """Calls in a window that may do so in any case. See [Budgets](routing-policy.md#budgets)."""
 
     failover_window: float = 10.0
-    """Seconds. Notes, 3.6."""
+    """Seconds. See [Budgets](routing-policy.md#budgets)."""
 
     hedge_share: float = 0.05
-    """Share of the calls that may be hedged. Notes, 3.9."""
+    """Share of the calls that may be hedged. See [Budgets](routing-policy.md#budgets)."""
 
     hedge_burst: float = 10.0
     """Hedges that may be saved up for a slow moment. Our own choice."""
@@ -273,27 +288,33 @@ class RoutingPolicy(NamedTuple):
     # Payloads that harm.
 
     poison_counted: int = 2
-    """Failures of one payload within the window that count against a target. Notes, 3.7."""
+    """Failures of one payload within the window that count against a target. See [Payloads that
+    harm](routing-policy.md#payloads-that-harm)."""
 
     poison_window: float = 60.0
-    """Seconds. Notes, 3.7."""
+    """Seconds. See [Payloads that harm](routing-policy.md#payloads-that-harm)."""
 
     poison_hold: float = 600.0
-    """Seconds for which a payload that has harmed two targets is refused. Notes, 3.7."""
+    """Seconds for which a payload that has harmed two targets is refused. See [Payloads that
+    harm](routing-policy.md#payloads-that-harm)."""
 
     poison_entries: int = 4096
-    """Payloads that are remembered. Notes, 3.7."""
+    """Payloads that are remembered. See [Payloads that harm](routing-policy.md#payloads-that-harm).
+    """
 
     # This side.
 
     local_window: float = 2.0
-    """Seconds within which all targets are out of reach for a cause on this side. Notes, 3.8."""
+    """Seconds within which all targets are out of reach for a cause on this side. See [No network
+    here](routing-policy.md#no-network-here)."""
 
     local_probe: float = 1.0
-    """Seconds between the calls that are let through meanwhile. Notes, 3.8."""
+    """Seconds between the calls that are let through meanwhile. See [No network
+    here](routing-policy.md#no-network-here)."""
 
     local_stagger: float = 2.0
-    """Seconds within which circuits close again afterwards, each at its own time. Notes, 3.8."""
+    """Seconds within which circuits close again afterwards, each at its own time. See [No network
+    here](routing-policy.md#no-network-here)."""
 
     shared_age: float = 600.0
     """Seconds for which what another process has seen is worth something. Our own choice: as long
@@ -301,6 +322,32 @@ class RoutingPolicy(NamedTuple):
 
     history_calls: int = 256
     """Calls that did not go well at once which `explain` can tell of. Our own choice."""
+
+
+class Weights(NamedTuple):
+    """What one answer adds to a score: a log-likelihood ratio."""
+
+    failure: float
+    success: float
+    slow: float
+    quick: float
+    faint_failure: float
+    faint_success: float
+
+    @staticmethod
+    def of(policy: RoutingPolicy) -> Weights:
+        """Return the weights that the shares of a policy mean."""
+        ill, well = policy.failed_if_ill, policy.failed_if_well
+        slow_ill, slow_well = policy.slow_if_ill, policy.slow_if_well
+        faint = policy.failed_if_faint
+        return Weights(
+            log(ill / well),
+            log((1 - ill) / (1 - well)),
+            log(slow_ill / slow_well),
+            log((1 - slow_ill) / (1 - slow_well)),
+            log(faint / well),
+            log((1 - faint) / (1 - well)),
+        )
 
 
 DEFAULT = RoutingPolicy()

@@ -1,21 +1,22 @@
-"""Which targets may serve a call. Pure; asked anew for each attempt."""
+"""The targets of an order: which of them may serve a call, and what is known of each.
+
+Which may serve is asked anew for each attempt.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import cache
+from math import inf
+from operator import itemgetter
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
+from leeward._routing.outcomes import EffectRules
+from leeward._routing.policy import RoutingPolicy
 from leeward.adapter import Call, Delete, Load, Scan, Store
 from leeward.calls import OBJECT_VERBS, RUN_VERBS
 from leeward.errors import ConfigError, InvalidRequest
-from leeward.routing.outcomes import Rules
 from leeward.values import NOTHING
-
-if TYPE_CHECKING:
-    from leeward.routing.call import CallState
-    from leeward.routing.choice import Choice
 
 DATA = (Store, Load, Delete, Scan)
 """The calls that concern a table: its home serves them, and no other target."""
@@ -24,7 +25,12 @@ AT_ONE_TARGET: Final = OBJECT_VERBS | RUN_VERBS | {"store", "load", "delete", "s
 """The verbs of what is at one target of the order alone."""
 
 
-class Group(NamedTuple):
+resource_of: Final[Callable[[Call], str]] = itemgetter(0)
+"""Return what a call is for: its function, bus, table, bucket or workflow, which is the first field
+of every call."""
+
+
+class TargetGroup(NamedTuple):
     """Targets that are equivalent for some functions or buses.
 
     Attributes:
@@ -40,7 +46,7 @@ class Group(NamedTuple):
     fail_back: str = "prefer_primary"
 
 
-NO_GROUPS: Mapping[tuple[str, str], Group] = MappingProxyType({})
+NO_GROUPS: Mapping[tuple[str, str], TargetGroup] = MappingProxyType({})
 
 
 class Targets(NamedTuple):
@@ -53,7 +59,7 @@ class Targets(NamedTuple):
         homes: table to the target that owns it.
         groups: verb and name of a function or bus to the group that serves it; for all others it is
             the whole order.
-        weights: as of a `Group`, for the whole order.
+        weights: as of a `TargetGroup`, for the whole order.
         fail_back: likewise.
         bucket_homes: bucket to the target that owns it.
         runs: the target at which runs of workflows live; None for the preferred one.
@@ -62,14 +68,14 @@ class Targets(NamedTuple):
     order: tuple[str, ...]
     home: str | None = None
     homes: Mapping[str, str] = NOTHING
-    groups: Mapping[tuple[str, str], Group] = NO_GROUPS
+    groups: Mapping[tuple[str, str], TargetGroup] = NO_GROUPS
     weights: Mapping[str, float] = NOTHING
     fail_back: str = "prefer_primary"
     bucket_homes: Mapping[str, str] = NOTHING
     runs: str | None = None
 
 
-def candidates(targets: Targets, call: Call, rules: Rules) -> tuple[str, ...]:
+def candidates(targets: Targets, call: Call, rules: EffectRules) -> tuple[str, ...]:
     """Return the targets that may serve `call`, in order of preference.
 
     Raise `ConfigError` if it concerns a table or a bucket that has no home in the order.
@@ -78,7 +84,7 @@ def candidates(targets: Targets, call: Call, rules: Rules) -> tuple[str, ...]:
         if isinstance(call, DATA):
             return (home_of(targets, call.table),)
         if call.verb in OBJECT_VERBS:
-            return (home_of(targets, call[0], "bucket"),)
+            return (home_of(targets, resource_of(call), "bucket"),)
         return (targets.order[0] if targets.runs is None else targets.runs,)
     order = targets.order
     if targets.groups:
@@ -86,40 +92,29 @@ def candidates(targets: Targets, call: Call, rules: Rules) -> tuple[str, ...]:
     return order[:1] if rules.pinned else order
 
 
-def narrowed(able: tuple[str, ...], only: tuple[str, ...]) -> tuple[str, ...]:
+def narrow(able: tuple[str, ...], only: tuple[str, ...]) -> tuple[str, ...]:
     """Return those of `only` that are able, in its order; raise `InvalidRequest` if there are none.
 
     That a key is worth less than was declared may turn out after the targets were checked.
     """
-    found = tuple(target for target in only if target in able)
-    if not found:
+    able_of_these = tuple(target for target in only if target in able)
+    if not able_of_these:
         raise InvalidRequest(
             f"targets names no target that may serve this call; name one of {', '.join(able)}, "
             "or leave it out",
             field="targets",
         )
-    return found
+    return able_of_these
 
 
-@cache
-def chooser() -> Callable[[CallState, float], Choice]:
-    """Return what chooses one of the candidates; loaded when anything is first not as usual.
-
-    While a target is out every call needs it, and to import it takes half as long as to choose.
-    """
-    from leeward.routing.choice import choose
-
-    return choose
-
-
-def group_of(targets: Targets, call: Call) -> Group:
+def group_of(targets: Targets, call: Call) -> TargetGroup:
     """Return the group that serves `call`."""
-    return targets.groups.get((call.verb, call[0])) or whole_order(targets)
+    return targets.groups.get((call.verb, resource_of(call))) or whole_order(targets)
 
 
-def whole_order(targets: Targets) -> Group:
+def whole_order(targets: Targets) -> TargetGroup:
     """Return the group of everything that has none of its own."""
-    return Group(targets.order, targets.weights, targets.fail_back)
+    return TargetGroup(targets.order, targets.weights, targets.fail_back)
 
 
 def home_of(targets: Targets, name: str, kind: str = "table") -> str:
@@ -139,3 +134,60 @@ def home_of(targets: Targets, name: str, kind: str = "table") -> str:
             "of the order if the data is to live there"
         )
     return home
+
+
+class TargetRecord:
+    """One target: its tokens for second tries, its probes, and the operator's word.
+
+    Attributes:
+        tokens: for second tries of a call there.
+        isolated: an operator has taken it out.
+        probes: its driver can make a probe of its own.
+        checks: probes in a row that went well; if negative, that failed.
+        unreached_at: when an attempt there failed last because there is no network.
+        prepared, prepared_until: the score that a circuit of it begins with, by what others have
+            seen, and until when.
+    """
+
+    __slots__ = (
+        *("checks", "isolated", "prepared", "prepared_until", "probes", "tokens", "unreached_at"),
+    )
+
+    def __init__(self, tokens: float, *, probes: bool) -> None:
+        self.tokens = tokens
+        self.isolated, self.probes, self.checks = False, probes, 0
+        self.prepared = self.prepared_until = 0.0
+        self.unreached_at = inf
+
+    def spend_token(self, policy: RoutingPolicy) -> bool:
+        """Take a token for a second try; return False if there are too few."""
+        if self.tokens <= policy.retry_threshold:
+            return False
+        self.tokens -= 1
+        return True
+
+    def refill(self, policy: RoutingPolicy) -> None:
+        """Return a part of a token, as a success does."""
+        self.tokens = min(policy.retry_tokens, self.tokens + policy.retry_refill)
+
+    def isolate(self, *, isolated: bool = True) -> bool:
+        """Take it out, or let it come back; return whether it was out."""
+        before, self.isolated = self.isolated, isolated
+        return before
+
+    def count_check(self, *, well: bool) -> None:
+        """Count a probe that was made without any call."""
+        self.checks = max(1, self.checks + 1) if well else min(-1, self.checks - 1)
+
+    def end_failures(self) -> None:
+        """End a row of probes that failed: a call went well."""
+        self.checks = max(0, self.checks)
+
+    def prepare(self, score: float, until: float) -> None:
+        """Let circuits begin with a score, until then."""
+        self.prepared, self.prepared_until = score, until
+
+    def note_unreached(self, now: float) -> float:
+        """Note that an attempt failed because there is no network; return when the last did."""
+        before, self.unreached_at = self.unreached_at, now
+        return before

@@ -9,19 +9,19 @@ does not live in the cloud alone that fails.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final
+from math import inf
+from operator import itemgetter
+from typing import Any, Final
 
+from leeward._routing.background import Shared
+from leeward._routing.circuit import CircuitState
+from leeward._routing.circuits import Circuits
 from leeward.adapter import Capability, Driver, Key, Load, Result, Store, Stored
 from leeward.entropy import new_id
 from leeward.errors import Outcome
-from leeward.routing.runners.background import run_beside
-from leeward.routing.suggestion import snapshot_of, suggest
 from leeward.values import RoutingEvent
-
-if TYPE_CHECKING:
-    from leeward.routing.runners.shared import Shared
 
 SECONDS: Final = 5.0
 """For reading or writing a copy."""
@@ -49,26 +49,29 @@ class Snapshot:
         self._is_stale = False
         self.renew()
         shared.listeners.append(self._note)
-        run_beside(shared, self.read)
+        shared.run_beside(self.read)
 
     def renew(self) -> None:
         """Begin in a child: a thread of the parent may have been writing."""
         self._writing = threading.Lock()
 
+    def stop(self) -> None:
+        """Do nothing: what is under way ends by itself, and nothing more is begun."""
+
     def read(self) -> None:
         """Read the copies, and let the newest one suggest what to be careful with."""
-        found: list[dict[str, Any]] = []
+        copies: list[dict[str, Any]] = []
         for driver in self._keepers():
             with suppress(Exception):  # fails open: nothing is suggested
                 result: Result[Stored | None] = driver.perform(
                     Load(self._table, self._key), SECONDS
                 )
                 if result.outcome is Outcome.OK and result.value is not None:
-                    found.append(result.value.item)
+                    copies.append(result.value.item)
         shared = self._shared
         with shared.lock:
             now = shared.clock.monotonic()
-            suggest(shared.core.health, found, shared.clock.now(), now)
+            suggest(shared.core.health.circuits, copies, shared.clock.now(), now)
 
     def write(self) -> None:
         """Write what is known to every copy; if a write is under way, let that one write again."""
@@ -85,17 +88,52 @@ class Snapshot:
         now = shared.clock.now()
         with shared.lock:
             monotonic = shared.clock.monotonic()
-            item = snapshot_of(shared.core.health, now, monotonic)
+            item = snapshot_of(shared.core.health.circuits, now, monotonic)
         item[self._key.fields[0]] = ITEM
         for driver in self._keepers():
             with suppress(Exception):  # fails open: the others learn by themselves
                 driver.perform(Store(self._table, self._key, item, new_id(now), now), SECONDS)
 
-    def _note(self, told: RoutingEvent) -> None:
-        if told.name in CHANGES:
-            run_beside(self._shared, self.write)
+    def _note(self, event: RoutingEvent) -> None:
+        if event.name in CHANGES:
+            self._shared.run_beside(self.write)
 
     def _keepers(self) -> Iterator[Driver]:
         for driver in self._shared.drivers.values():
             if Capability.TABLES in driver.capabilities:
                 yield driver
+
+
+def snapshot_of(circuits: Circuits, wall: float, now: float) -> dict[str, Any]:
+    """Return which targets have an open circuit, as an item; `wall` is `now` in Unix seconds."""
+    open_until: dict[str, float] = {}
+    for circuit in circuits.unclosed:
+        if circuit.state is CircuitState.OPEN and circuit.reason != "local_outage":
+            until = wall + min(circuit.until - now, circuits.policy.shared_age)
+            open_until[circuit.target] = max(until, open_until.get(circuit.target, 0.0))
+    return {"written_at": wall, "open_until": open_until}
+
+
+def _age(item: dict[str, Any], wall: float) -> float:
+    """Return the seconds since an item was written; infinity if that cannot be, or is not said."""
+    at = item.get("written_at")
+    if not isinstance(item.get("open_until"), dict) or not isinstance(at, int | float):
+        return inf
+    return wall - at if at <= wall else inf
+
+
+def suggest(circuits: Circuits, items: Iterable[dict[str, Any]], wall: float, now: float) -> None:
+    """Be careful with the targets that another process has found ill a short time ago.
+
+    Of several copies the newest says which. Nothing opens by it: the score begins so high that one
+    failure of this process's own is enough, and falls like any other. What cannot be read is
+    ignored, as is what comes from the future: neither hides a copy that is good.
+    """
+    age, newest = min(
+        ((_age(item, wall), item) for item in items), key=itemgetter(0), default=(inf, {})
+    )
+    if age > circuits.policy.shared_age:
+        return
+    for target in newest["open_until"]:
+        if isinstance(target, str) and target in circuits.records:
+            circuits.prepare(target, now)

@@ -1,0 +1,202 @@
+"""The attempts of one call: where the call stands, and what one more attempt may take."""
+
+from __future__ import annotations
+
+from enum import Enum
+from math import inf
+from typing import Final, NamedTuple, Self, TypeAlias
+
+from leeward._routing.circuit import Circuit, CircuitState
+from leeward._routing.commands import Commands, Dispatch
+from leeward._routing.health import Health
+from leeward._routing.outcomes import EffectRules
+from leeward._routing.targets import resource_of
+from leeward.adapter import AttemptTime, Call, Invoke
+
+NOWHERE: tuple[str, ...] = ()
+
+
+class Core(NamedTuple):
+    """What all calls over one order share. `health` is changed in place.
+
+    Attributes:
+        health: what has been seen of each target, and the targets themselves.
+        hedging: harmless calls that take long are asked a second target meanwhile.
+    """
+
+    health: Health
+    hedging: bool = False
+
+
+class Ending(Enum):
+    """Which of the results that a call has met is its own."""
+
+    LAST = "last"
+    """That of the attempt that ended last."""
+    RESOLVED = "resolved"
+    """A success: the read-back has proved it."""
+    UNKNOWN = "unknown"
+    """AMBIGUOUS, whatever the last attempt said."""
+    REFUSED = "refused"
+    """None: no target could be asked."""
+
+
+class CallState(NamedTuple):
+    """Where a call stands. The first seven fields are facts and stay as they are.
+
+    The state itself is a value: an event makes a new one. `health` alone is shared by all calls,
+    and changed in place.
+
+    Attributes:
+        call: what an attempt sends; of a batch, only the events that are still open.
+        health: the evidence on the targets, and the numbers to decide by.
+        rules: what the call's effect allows.
+        able: the targets that may serve it.
+        number: of the call, counted by the order.
+        deadline: monotonic seconds.
+        whole: seconds without which an attempt that has waited for a place is not made any more.
+        tried: the target of each attempt, in order; the first attempt has the number 1. Of one that
+            found no place there, "": it was not made.
+        in_flight: numbers of the attempts that have not ended.
+        proved: it is proved that none of the attempts that have ended ran.
+        unknown: an attempt may have run, and nothing has resolved that.
+        may_move: after the pause that is under way, another target may be asked instead.
+        lines: the targets at which it has waited for a place since it was last at every one.
+        rounds: how often it has been at every one.
+        ending: how the call has ended; None while it goes on.
+        why: the code of what ended it.
+        retry_after: seconds until a call that was refused may be let through.
+    """
+
+    call: Call
+    health: Health
+    rules: EffectRules
+    able: tuple[str, ...]
+    number: int
+    deadline: float
+    whole: float
+    tried: tuple[str, ...]
+    in_flight: tuple[int, ...]
+    proved: bool = True
+    unknown: bool = False
+    may_move: bool = False
+    lines: tuple[str, ...] = NOWHERE
+    rounds: int = 0
+    ending: Ending | None = None
+    why: str = ""
+    retry_after: float | None = None
+
+
+Decision: TypeAlias = tuple[CallState, Commands]
+"""The state after an event, and what to do next."""
+
+
+class ShareOfTime(AttemptTime):
+    """The seconds of one attempt: what its call has left, less a reserve for what may follow it.
+
+    It is not cut short of what an answer usually takes: it would only run once more. Where the call
+    may go elsewhere, it does not wait much longer than the slowest answers take. An unsafe function
+    has the time that it may take, whatever the deadline: else its outcome would be unknown.
+
+    For a place the call waits so long that a whole attempt is left; not long where another target
+    may have one.
+    """
+
+    __slots__ = ()
+
+    @classmethod
+    def measure(cls, state: CallState, circuit: Circuit, left: float, *, more: bool) -> Self:
+        """Return the time of an attempt; there may be `more` of them after it."""
+        rules, policy, latency = state.rules, state.health.policy, circuit.latency
+        seconds, total, whole, others = left, left, state.whole, len(state.able) > 1
+        if more and (rules.same or rules.elsewhere or rules.read_back):
+            seconds = left * (1 - policy.reserve)
+            if seconds < latency.usual or seconds < policy.least_attempt:
+                seconds = max(seconds, min(left, max(policy.least_attempt, latency.usual)))
+            if rules.elsewhere and others and circuit.cut_off < seconds:
+                seconds = circuit.cut_off
+        elif not rules.same and isinstance(state.call, Invoke) and state.call.time_limit:
+            seconds, total = max(left, state.call.time_limit + policy.time_limit_margin), inf
+        wait = left - (latency.middle if latency.middle > whole and total is left else whole)
+        if others:  # the last moment is for a look at every target
+            longest = policy.place_wait * (1 << state.rounds)
+            wait -= policy.place_wait / 2
+            if state.lines:
+                wait = 0.0
+            elif wait > longest:
+                wait = longest
+        self = cls(seconds)
+        self.total, self.wait, self.elsewhere = total, wait if wait > 0 else 0.0, others
+        return self
+
+
+time_for_attempt: Final = ShareOfTime.measure
+"""Bound once: every call takes this way."""
+
+
+def dispatch(
+    state: CallState, target: str, now: float, reason: str, *, probe: bool = False
+) -> Decision:
+    """Start one more attempt, at `target`."""
+    attempt, health = len(state.tried) + 1, state.health
+    circuit = health.start(target, state.call, now)
+    state = state._replace(tried=(*state.tried, target), in_flight=(*state.in_flight, attempt))
+    left, more = state.deadline - now, attempts_left(state) > 0
+    seconds: AttemptTime = time_for_attempt(state, circuit, left, more=more)
+    if probe:
+        seconds = seconds.cut_to(time_for_probe(state, target, seconds, now))
+    epoch = health.circuits.epoch
+    return state, (Dispatch(attempt, target, state.call, seconds, epoch, reason),)
+
+
+def attempts_left(state: CallState) -> int:
+    """Return how many more attempts the call may make."""
+    most = state.health.policy.max_attempts
+    if state.proved:
+        most = max(most, len(state.able))
+    return max(0, most - len(state.tried) + state.tried.count(""))
+
+
+def may_be_early(state: CallState, circuit: Circuit) -> bool:
+    """Return whether a first attempt that has others may be given up early; take a token for it."""
+    if circuit.state is not CircuitState.CLOSED or circuit.silent:
+        return False
+    return state.health.budgets.spend_early()
+
+
+def time_for_probe(state: CallState, target: str, seconds: float, now: float) -> float:
+    """Return the seconds of a probe, and hold its lease for as long.
+
+    It is not cut short of a slow function, which would fail and run again each time: it has what
+    the slowest target needs, and as long as any attempt where this one has no baseline.
+    """
+    health, call, policy = state.health, state.call, state.health.policy
+    circuits = health.circuits
+    if state.rules.elsewhere and len(state.able) > 1 and health.add(target, call).latency.usual:
+        keys = [(name, call.verb, resource_of(call)) for name in health.targets.order]
+        usual = max(circuits[key].latency.usual for key in keys if key in circuits)
+        seconds = min(seconds, max(policy.probe_time, policy.slow_factor * usual))
+    circuits.extend_leases(target, call, now + seconds + policy.lease_margin)
+    return seconds
+
+
+def tell_of(state: CallState, name: str, target: str, reason: str) -> None:
+    """Leave an event about the call in the outbox."""
+    call = state.call
+    state.health.outbox.tell(
+        name,
+        target=target,
+        verb=call.verb,
+        resource=resource_of(call),
+        reason=reason,
+        call_id=state.number,
+    )
+
+
+def end(state: CallState, why: str) -> Decision:
+    """End the call as the last attempt ended, or as unknown."""
+    if not state.unknown:
+        return state._replace(ending=Ending.LAST, why=why), ()
+    target = next(filter(None, reversed(state.tried)))
+    tell_of(state, "outcome_unknown", target, why)
+    return state._replace(ending=Ending.UNKNOWN, why=why), ()

@@ -1,0 +1,372 @@
+"""What the runners of one order share, and what goes on beside its calls.
+
+Beside the calls events are told, probes made, and the heartbeat beats: on the event loop that the
+calls are on, or else on a thread. It has to beat where the calls wait: a loop that is blocked
+stands still, whatever threads do.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from itertools import cycle
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias
+
+from leeward._routing.attempts import Core
+from leeward._routing.circuits import ProbeSchedule
+from leeward._routing.commands import BeginHeartbeat, ProbeTarget
+from leeward.adapter import Driver, Result
+from leeward.clock import Clock, SystemClock
+from leeward.errors import Outcome
+from leeward.forking import HOLD_SECONDS, Forkable, watch
+from leeward.logs import log_event
+from leeward.values import RoutingEvent
+
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
+
+Listener: TypeAlias = Callable[[RoutingEvent], object]
+"""Is told of what the router decides, on the thread of the call that brought it about."""
+
+MOST_THREADS: Final = 256
+"""Attempts and probes of one order that are made beside others at once; more have to wait."""
+
+IDLE: Final = 30.0
+"""Seconds after which a thread ends that has nothing to do."""
+
+Work: TypeAlias = tuple[Callable[..., object], tuple[object, ...]]
+
+LOGGER = "leeward.routing"
+
+Level = Literal["debug", "info", "warning", "error"]
+
+LEVELS: Final[dict[str, Level]] = {
+    "opened": "warning",
+    "half_open": "info",
+    "ramp": "info",
+    "closed": "info",
+    "retry": "debug",
+    "failover": "info",
+    "outcome_unknown": "warning",
+    "hedged": "debug",
+    "key_worth_less": "warning",
+    "all_down": "error",
+    "local_outage": "error",
+    "poison_suspected": "error",
+    "isolated": "warning",
+    "restored": "info",
+}
+"""Every event, and how much it matters."""
+
+
+class Threads:
+    """Threads that carry out work beside the calls, made when needed; idle ones are used again.
+
+    No process waits for them at its end: what they do, an attempt that was overtaken or a probe,
+    may take as long as its own time is, and nobody wants to know any more. One that has been idle
+    for `IDLE` seconds ends.
+    """
+
+    def __init__(self) -> None:
+        self._work: SimpleQueue[Work | None] = SimpleQueue()
+        self._lock = threading.Lock()
+        self._count = self._free = 0
+        self._is_closed = False
+
+    def submit(self, work: Callable[..., object], *arguments: object) -> None:
+        """Carry out `work` on a thread; what it returns or raises is of no interest.
+
+        Raises:
+            RuntimeError: they are closed, or no thread can be started.
+        """
+        with self._lock:
+            if self._is_closed:
+                raise RuntimeError("the order is closed")
+            self._free -= 1
+            if self._free < 0 and self._count < MOST_THREADS:
+                try:
+                    threading.Thread(target=self._run, name="leeward-beside", daemon=True).start()
+                except RuntimeError:
+                    if not self._count:
+                        self._free += 1
+                        raise
+                else:
+                    self._count, self._free = self._count + 1, self._free + 1
+            self._work.put((work, arguments))
+
+    def close(self) -> None:
+        """Begin with nothing more."""
+        with self._lock:
+            self._is_closed = True
+            with suppress(Empty):
+                while True:
+                    self._work.get_nowait()
+            for _ in range(self._count):
+                self._work.put(None)
+
+    def _run(self) -> None:
+        while (job := self._next()) is not None:
+            work, arguments = job
+            with suppress(Exception):
+                work(*arguments)
+            del job, work, arguments  # an idle thread keeps nothing alive
+            with self._lock:
+                self._free += 1
+
+    def _next(self) -> Work | None:
+        with suppress(Empty):
+            return self._work.get(timeout=IDLE)
+        with self._lock:
+            try:
+                return self._work.get_nowait()
+            except Empty:
+                self._count, self._free = self._count - 1, self._free - 1
+                return None
+
+
+class Companion(Protocol):
+    """What accompanies the calls of an order, if that is configured: a prober, a snapshot."""
+
+    def renew(self) -> None:
+        """Begin in a child, where the threads of the parent do not run."""
+
+    def stop(self) -> None:
+        """Start nothing more; what is under way ends by itself."""
+
+
+class Shared(Forkable):
+    """The core, and what its commands are carried out with.
+
+    The runners share one object and change it in place, each while it holds the lock.
+
+    Attributes:
+        core: decides.
+        drivers: target to its driver.
+        clock: tells the time, and waits.
+        lock: held while the core decides, which is arithmetic only. A fork waits for it, so that
+            what a child inherits is whole. A plain lock, because every call takes it twice.
+        outbox: what the core has left to be done once the lock is released.
+        listeners: told of events; none ever goes.
+        failed: the `id` of each that has failed, and is in the log.
+        threads: for attempts and probes beside others.
+        companions: what else goes on.
+    """
+
+    __slots__ = (
+        *("__weakref__", "clock", "companions", "core", "drivers", "failed", "listeners"),
+        *("lock", "outbox", "threads"),
+    )
+
+    def __init__(
+        self, core: Core, drivers: Mapping[str, Driver], clock: Clock | None = None
+    ) -> None:
+        self.core = core
+        self.drivers = drivers
+        self.clock: Clock = clock or SystemClock()
+        self.lock = threading.Lock()
+        self.outbox = core.health.outbox
+        self.listeners: list[Listener] = []
+        self.failed: set[int] = set()
+        self.threads = Threads()
+        self.companions: list[Companion] = []
+        watch(self)
+
+    def deliver(self, loop: AbstractEventLoop | None = None) -> None:
+        """Do what the core has left to be done. The lock is not held; `loop` is the caller's.
+
+        Every listener is told of every event, and every probe is started. A listener that fails
+        changes nothing: what it was told has happened. It is told of in the log.
+        """
+        while True:
+            with self.lock:
+                items = self.outbox.copy()
+                self.outbox.clear()
+            if not items:
+                return
+            for item in items:
+                if isinstance(item, RoutingEvent):
+                    self._tell(item)
+                elif isinstance(item, BeginHeartbeat):
+                    begin_heartbeat(self, loop)
+                else:
+                    self.run_beside(make_probe, self, item)
+
+    def _tell(self, event: RoutingEvent) -> None:
+        for listener in (write_to_log, *self.listeners):
+            try:
+                listener(event)
+            except Exception as error:  # noqa: BLE001 - a listener never touches routing
+                with suppress(Exception):  # nor does a handler of logs
+                    self._log_once(listener, error)
+
+    def _log_once(self, listener: Listener, error: Exception) -> None:
+        """Log the first failure of a listener: whoever fails is likely to fail with every event."""
+        with self.lock:
+            if id(listener) in self.failed:
+                return
+            self.failed.add(id(listener))
+        name = getattr(listener, "__qualname__", type(listener).__qualname__)
+        log_event(LOGGER, "error", "listener_failed", listener=name, error=type(error).__name__)
+
+    def run_beside(self, work: Callable[..., object], *arguments: object) -> None:
+        """Run `work` on a thread; after the order was closed, not at all."""
+        with suppress(RuntimeError):
+            self.threads.submit(work, *arguments)
+
+    def end(self) -> None:
+        """Begin with nothing more beside the calls; what is under way ends by itself."""
+        with self.lock:
+            self.core.health.heartbeat.end()
+        for companion in self.companions:
+            companion.stop()
+        self.threads.close()
+
+    def hold(self) -> bool:
+        """Take the lock before a fork."""
+        return self.lock.acquire(timeout=HOLD_SECONDS)
+
+    def release(self) -> None:
+        """Go on in the parent."""
+        self.lock.release()
+
+    def renew(self, *, held: bool) -> None:
+        """Begin in the child with a free lock, and without what only the parent has in flight."""
+        del held
+        self.lock = threading.Lock()
+        self.core.health.begin_in_child()
+        self.threads = Threads()
+        for companion in self.companions:
+            companion.renew()
+
+
+def write_to_log(decision: RoutingEvent) -> None:
+    """Write an event: its name, and what it is about.
+
+    Where `logging` was never loaded, nobody can want to see what is not even a warning.
+    """
+    level = LEVELS[decision.name]
+    if level in ("debug", "info") and "logging" not in sys.modules:
+        return
+    facts: dict[str, str | float] = {
+        name: value
+        for name in ("target", "verb", "resource", "reason", "call_id")
+        if (value := getattr(decision, name))
+    }
+    log_event(LOGGER, level, decision.name, **facts, **decision.facts)
+
+
+def make_probe(shared: Shared, probe: ProbeTarget) -> None:
+    """Ask a driver whether its target works, and let the answer count."""
+    driver = shared.drivers[probe.target]
+    try:
+        result: Result[None] = driver.probe(probe.timeout)
+    except Exception as error:  # noqa: BLE001 - an adapter's own mistake proves nothing
+        result = Result(Outcome.AMBIGUOUS, cause=error)
+    with shared.lock:
+        now, circuits = shared.clock.monotonic(), shared.core.health.circuits
+        circuits.take_probe(probe, result.outcome, now, fidelity=driver.probe_fidelity)
+    if shared.outbox:
+        shared.deliver()
+
+
+class Prober:
+    """Active health checks: one thread probes the targets whose drivers can, now and then.
+
+    Args:
+        shared: what the runners of the order share.
+        schedule: how often, and how many probes decide.
+    """
+
+    def __init__(self, shared: Shared, schedule: ProbeSchedule) -> None:
+        self._shared = shared
+        self._schedule = schedule
+        self.start()
+
+    def start(self) -> None:
+        """Begin to probe, on a thread."""
+        self._stop = threading.Event()
+        threading.Thread(target=self._run, name="leeward-prober", daemon=True).start()
+
+    def renew(self) -> None:
+        """Begin in a child process anew."""
+        if not self._stop.is_set():
+            self.start()
+
+    def stop(self) -> None:
+        """Probe no more."""
+        self._stop.set()
+
+    def _run(self) -> None:
+        stop, shared = self._stop, self._shared
+        targets = [
+            target for target, driver in shared.drivers.items() if driver.probe_fidelity is not None
+        ]
+        for target in cycle(targets):
+            if stop.wait(self._schedule.interval / len(targets)):
+                return
+            self.look_at(target)
+
+    def look_at(self, target: str) -> None:
+        """Probe one target, unless calls have shown just now that it works."""
+        shared, schedule, health = self._shared, self._schedule, self._shared.core.health
+        with shared.lock:
+            is_due = health.circuits.is_check_due(target, shared.clock.monotonic(), schedule)
+        if not is_due:
+            return
+        driver = shared.drivers[target]
+        try:
+            result: Result[None] = driver.probe(health.policy.check_time)
+        except Exception as error:  # noqa: BLE001 - an adapter's own mistake proves nothing
+            result = Result(Outcome.LOCAL, cause=error)
+        with shared.lock:
+            health.circuits.take_check(
+                target,
+                result.outcome,
+                shared.clock.monotonic(),
+                schedule,
+                weak=driver.probe_fidelity != "data_plane",
+                seen_at=health.seen_at,
+            )
+        if shared.outbox:
+            shared.deliver()
+
+
+def begin_heartbeat(shared: Shared, loop: AbstractEventLoop | None) -> None:
+    """Beat until the order is closed, or has rested for a while."""
+    if not isinstance(shared.clock, SystemClock):
+        return
+    with shared.lock:
+        number = shared.core.health.heartbeat.begin(time.monotonic())
+    if loop is not None:
+        _beat_on(loop, shared, number)
+        return
+    try:
+        threading.Thread(
+            target=_beat, args=(shared, number), name="leeward-heartbeat", daemon=True
+        ).start()
+    except RuntimeError:  # no thread can be started: then there are no beats
+        with shared.lock:
+            shared.core.health.heartbeat.end()
+
+
+def _beat(shared: Shared, number: int) -> None:
+    pace = shared.core.health.policy.heartbeat_pace
+    while _beat_once(shared, number):
+        time.sleep(pace)
+
+
+def _beat_on(loop: AbstractEventLoop, shared: Shared, number: int) -> None:
+    if _beat_once(shared, number):
+        pace = shared.core.health.policy.heartbeat_pace
+        loop.call_later(pace, _beat_on, loop, shared, number)
+
+
+def _beat_once(shared: Shared, number: int) -> bool:
+    """Beat; return whether to beat again."""
+    with shared.lock:
+        health = shared.core.health
+        return health.heartbeat.beat(number, time.monotonic(), health.calls)

@@ -1,0 +1,406 @@
+"""The state machine of one call: after everything that happens to it, what to do next.
+
+`begin(core, call, started, timeout)` and `step(state, event, now, random)` return a state and
+commands. They are deterministic: time and random numbers are arguments, and nothing here reads a
+clock, waits or sends. A state and a command are values, and are never changed. One thing is shared
+by all calls of an order and changed in place, by its own verbs: `Health`, the evidence on each
+target, with its circuits, budgets and outbox. A runner holds one lock meanwhile. Threads, event
+loops and the simulator carry the commands out.
+
+Several attempts may be in flight: each has a number, which its answer carries, and while one that
+could still end the call well is under way, nothing further is sent.
+
+``docs/promises.md`` says in words what this file keeps:
+
+* at most `max_attempts` attempts on at most `max_targets` targets, and more only while it is proved
+  that no earlier attempt ran;
+* after one unresolved AMBIGUOUS attempt the call ends well or as unknown, whatever comes later;
+* a write whose answer was lost is read back before anything is sent again;
+* while an earlier call with the same key runs, and only then, it is asked for as often as time
+  allows;
+* nothing starts after the deadline.
+
+Most failures that are proved not to have run are short, so the same target gets one more try; then
+the next target is asked. Which one that is, is chosen anew each time.
+
+A harmless call that takes longer than usual may have a second attempt beside the first: after the
+95th percentile of the baseline, at most one, and within a budget. The first good answer is the
+call's, and the other attempt is cancelled. "The Tail at Scale", Dean and Barroso, 2013.
+"""
+
+from __future__ import annotations
+
+from leeward._routing.attempts import (
+    NOWHERE,
+    CallState,
+    Core,
+    Decision,
+    Ending,
+    attempts_left,
+    dispatch,
+    end,
+    may_be_early,
+    tell_of,
+    time_for_attempt,
+    time_for_probe,
+)
+from leeward._routing.choice import TargetChoice, choose
+from leeward._routing.circuit import Circuit, CircuitState, Random
+from leeward._routing.circuits import FLOWING
+from leeward._routing.commands import (
+    PROBE,
+    AttemptEnded,
+    Commands,
+    Dispatch,
+    Event,
+    Pause,
+    PauseEnded,
+    ReadBack,
+    ReadBackDone,
+    make_record,
+)
+from leeward._routing.health import Health
+from leeward._routing.outcomes import KNOWN_KEY, TABLE, May, Sign, rules_of
+from leeward._routing.readback import ReadBackVerdict, question_of
+from leeward._routing.targets import candidates, narrow, resource_of
+from leeward.adapter import NO_PLACE, AttemptTime, Call, Load
+from leeward.envelope import RUNNING
+from leeward.errors import Outcome
+
+
+def begin(
+    core: Core, call: Call, started: float, timeout: float, only: tuple[str, ...] = NOWHERE
+) -> Decision:
+    """Start a call that has `timeout` seconds from `started`, in monotonic seconds.
+
+    `only` narrows the targets, and is their order. Raise `ConfigError` if none may serve the call,
+    and `InvalidRequest` if none of `only` may.
+    """
+    health, circuits, policy = core.health, core.health.circuits, core.health.policy
+    rules, deadline = rules_of(call), started + timeout
+    able = candidates(health.targets, call, rules)
+    able = narrow(able, only) if only else able
+    # An unsafe function has its own time, whenever it begins.
+    has_own = not rules.same and bool(getattr(call, "time_limit", 0.0))
+    whole = 0.0 if has_own else max(policy.least_attempt, policy.whole_attempt * timeout)
+    target, reason, probe, early = able[0], "first", False, False
+    careful = circuits.watchful or health.network.outage or health.poison.quarantined
+    if careful:
+        health.admit()
+    else:
+        circuit = health.start(target, call, started, begins_call=True)
+        careful = circuits.watchful
+        if careful:  # it has just turned out to be silent, so the target is chosen anew
+            circuit.leave(started)
+    if careful:
+        nowhere = CallState(call, health, rules, able, health.calls, deadline, whole, (), ())
+        choice = choose(nowhere, started)
+        if not choice.target:
+            return _refuse(nowhere, choice)
+        target, reason, probe = choice.target, choice.reason, choice.probe
+        circuit = health.start(target, call, started)
+    state = CallState(call, health, rules, able, health.calls, deadline, whole, (target,), (1,))
+    more = len(able) > 1 or policy.max_attempts > 1
+    seconds: AttemptTime = time_for_attempt(state, circuit, timeout, more=more)
+    if probe:
+        seconds = seconds.cut_to(time_for_probe(state, target, seconds, started))
+    elif len(able) > 1 and rules.early and circuit.early < seconds and may_be_early(state, circuit):
+        early, seconds = True, seconds.cut_to(circuit.early)
+    first = make_record(Dispatch, (1, target, call, seconds, circuits.epoch, reason, early))
+    return state, (
+        (first, *hedge_after(state, circuit))
+        if core.hedging and rules.elsewhere and not probe
+        else (first,)
+    )
+
+
+def _refuse(state: CallState, choice: TargetChoice) -> Decision:
+    """End a call that no target may be asked for."""
+    why, wait = choice.reason, choice.retry_after
+    return state._replace(ending=Ending.REFUSED, why=why, retry_after=wait), ()
+
+
+def step(state: CallState, event: Event, now: float, random: Random) -> Decision:
+    """Decide what follows `event`, which happened `now`, in monotonic seconds.
+
+    `state` stays as it is; its `health` is changed in place.
+    """
+    match event:
+        case AttemptEnded(outcome=Outcome.OK):
+            return state._replace(ending=Ending.LAST), ()
+        case AttemptEnded():
+            return _follow_failure(state, event, now, random)
+        case ReadBackDone(verdict=ReadBackVerdict.OURS):
+            return state._replace(ending=Ending.RESOLVED), ()
+        case ReadBackDone(verdict=ReadBackVerdict.LOST):
+            return end(state, "another_write")
+        case ReadBackDone():
+            return retry(state, AttemptEnded(event.attempt, event.after), now, random)
+        case PauseEnded(hedge=True):
+            return hedge(state, now)
+        case _:
+            return follow_pause(state, event.target, now)
+
+
+def _follow_failure(state: CallState, ended: AttemptEnded, now: float, random: Random) -> Decision:
+    outcome, row = ended.outcome, TABLE[ended.outcome]
+    unknown = state.unknown or outcome is Outcome.AMBIGUOUS
+    state = state._replace(
+        in_flight=tuple(number for number in state.in_flight if number != ended.attempt),
+        proved=state.proved and row.proved,
+        unknown=unknown,
+    )
+    at_hedge_alone = ended.attempt > 1 and row.sign is Sign.NOTHING
+    if state.in_flight and (row.move is not May.NEVER or at_hedge_alone):
+        return state, ()  # one of those may still end the call well
+    doubtful = outcome is Outcome.AMBIGUOUS or (unknown and outcome is Outcome.CONFLICT)
+    left = state.deadline - now
+    if doubtful and state.rules.read_back and left >= state.health.policy.least_attempt:
+        target, health = state.tried[ended.attempt - 1], state.health
+        question = question_of(state.call)
+        circuit = health.start(target, question, now)
+        seconds = time_for_attempt(state, circuit, left, more=attempts_left(state) > 0)
+        epoch = health.circuits.epoch
+        return state, (ReadBack(ended.attempt, target, question, seconds, outcome, epoch),)
+    return retry(state, ended, now, random)
+
+
+def retry(state: CallState, ended: AttemptEnded, now: float, random: Random) -> Decision:
+    """Send again, to the same target or another, if table, caps, budgets and time allow it."""
+    if ended.outcome is Outcome.LOCAL and ended.reason == NO_PLACE:
+        return _wait_elsewhere(state, ended, now, random)
+    row, rules, policy = TABLE[ended.outcome], state.rules, state.health.policy
+    if ended.outcome is Outcome.AMBIGUOUS and ended.reason in KNOWN_KEY:
+        return _ask_later(state, ended, now, random)
+    if row.again is May.NEVER and row.move is May.NEVER:
+        return end(state, ended.outcome.value)
+    attempts, left = attempts_left(state), state.deadline - now
+    if attempts == 0:
+        return end(state, "attempts_used")
+    if left < policy.least_attempt:
+        return end(state, "no_time")
+    target = state.tried[ended.attempt - 1]
+    free = _allows(row.move, rules.elsewhere, state)
+    others = _others(state, now) if free else ()
+    may_stay = _allows(row.again, rules.same, state) and _lets_through(state, target)
+    # one more attempt here, unless a further target would then go without one, or it is so slow
+    if (
+        may_stay
+        and not (ended.cut_off and others)
+        and state.tried.count(target) == 1
+        and attempts > len(others)
+    ):
+        seconds = _pause(state, ended.retry_after, random)
+        longest = left - _least_time(state, target)
+        longest = min(longest, policy.backoff_cap) if others else longest
+        if seconds <= longest and state.health.records[target].spend_token(policy):
+            tell_of(state, "retry", target, ended.outcome.value)
+            return state._replace(may_move=free), (Pause(seconds, target),)
+    stays = may_stay and ended.early
+    if others:
+        return move(state, target, ended.outcome, now, or_stay=stays)
+    if stays:
+        return dispatch(state, target, now, "again")
+    reach = len(state.able) if state.proved else policy.max_targets
+    some_rest = free and len(_made_at(state)) < min(len(state.able), reach)
+    return end(state, "no_other_target" if some_rest else "no_other")
+
+
+def _wait_elsewhere(state: CallState, ended: AttemptEnded, now: float, random: Random) -> Decision:
+    """Look for a free place at the targets in turn, as long as there is time for an attempt.
+
+    The wait proves that nothing was sent, so it costs neither an attempt nor a budget.
+    """
+    place, left = ended.attempt - 1, state.deadline - now
+    target = state.tried[place]
+    tried = (*state.tried[:place], "", *state.tried[place + 1 :])
+    state = state._replace(tried=tried, lines=(*state.lines, target))
+    free = len(state.able) > 1 and _allows(May.ALWAYS, state.rules.elsewhere, state)
+    if not free or left <= state.whole or not attempts_left(state):
+        return end(state, NO_PLACE)
+    choice = choose(state._replace(tried=(*tried, *state.lines)), now)
+    if choice.target:
+        return dispatch(state, choice.target, now, NO_PLACE, probe=choice.probe)
+    state = state._replace(lines=(), rounds=state.rounds + 1, may_move=True)
+    # half of it at least: many short pauses near the end would be a busy wait
+    seconds = state.health.policy.place_wait * (1 + random()) / 2
+    return state, (Pause(min(seconds, left - state.whole), target),)
+
+
+def _ask_later(state: CallState, ended: AttemptEnded, now: float, random: Random) -> Decision:
+    """Wait for the earlier run that has the key, if it still runs, and ask again.
+
+    Nothing ran and the target is well, so neither caps nor budgets count: time does, and the target
+    says how long to wait. Shortly before the deadline it is asked once more.
+    """
+    why = str(ended.reason)
+    if why != RUNNING or not state.rules.same:
+        return end(state, why)
+    policy, target = state.health.policy, state.tried[ended.attempt - 1]
+    longest = state.deadline - now - policy.least_attempt - _least_time(state, target)
+    if longest < policy.wait_least:
+        return end(state, why)
+    seconds = _pause(state, max(ended.retry_after or 0.0, policy.wait_least), random)
+    tell_of(state, "retry", target, why)
+    return state._replace(may_move=state.rules.elsewhere), (Pause(min(seconds, longest), target),)
+
+
+def follow_pause(state: CallState, target: str, now: float) -> Decision:
+    """Ask `target` again, or another one if it has turned out to be ill meanwhile.
+
+    The pause may have ended late: the process may have been frozen.
+    """
+    if state.deadline - now < state.health.policy.least_attempt:
+        return (state, ()) if state.in_flight else end(state, "no_time")
+    if _lets_through(state, target):
+        return dispatch(state, target, now, "again")
+    if state.may_move and _others(state, now):
+        return move(state, target, None, now)
+    return end(state, "no_other_target")
+
+
+def move(
+    state: CallState,
+    source: str,
+    outcome: Outcome | None,
+    now: float,
+    *,
+    or_stay: bool = False,
+) -> Decision:
+    """Go on at a target that was not tried; without a budget for that end, or ask `source` again.
+
+    That was given up early then, and may well answer yet.
+    """
+    choice = choose(state, now)
+    why = _block_of(state, source, choice, now)
+    if not why:
+        tell_of(state, "failover", choice.target, "" if outcome is None else outcome.value)
+        reason = PROBE if choice.probe else "moved"
+        return dispatch(state, choice.target, now, reason, probe=choice.probe)
+    if choice.probe:
+        state.health.circuits.extend_leases(choice.target, state.call, 0.0)  # it is not made
+    if or_stay and why == "failover_budget":
+        return dispatch(state, source, now, "again")
+    return end(state, why)
+
+
+def _block_of(state: CallState, source: str, choice: TargetChoice, now: float) -> str:
+    """Return the code of why a call may not go from `source` where it was to; "" if it may."""
+    if not choice.target:
+        return choice.reason
+    if state.deadline - now < _least_time(state, choice.target):
+        return "no_time"
+    is_free = spend_failover(state.health, source, state.call, now)
+    return "" if is_free else "failover_budget"
+
+
+def spend_failover(health: Health, source: str, call: Call, now: float) -> bool:
+    """Charge a call that leaves `source`; return False if too many do.
+
+    Only while the source counts as well: once its circuit is open, or it is silent or isolated,
+    each call reaches the next target once, whichever way it gets there. So it does once the source
+    has failed so often in a row that it would be open if another target were well.
+    """
+    is_ill = health.records[source].isolated or any(
+        circuit.silent
+        or circuit.state not in FLOWING
+        or circuit.streak * health.circuits.weights.failure >= health.policy.trip_score
+        for circuit in health.circuits.of(source, call)
+    )
+    return is_ill or health.budgets.spend_failover(now, health.calls)
+
+
+def _allows(may: May, by_effect: bool, state: CallState) -> bool:
+    """Decide by the effect alone once an earlier attempt may have run."""
+    if may is May.ALWAYS and not state.unknown:
+        return True
+    return may is not May.NEVER and by_effect
+
+
+def _others(state: CallState, now: float) -> tuple[str, ...]:
+    """Return the targets that may still be tried for the first time, and that may answer."""
+    health = state.health
+    fresh = tuple(
+        target
+        for target in state.able
+        if target not in state.tried
+        and not health.records[target].isolated
+        and not any(_is_out(circuit, now) for circuit in health.circuits.of(target, state.call))
+    )
+    if state.proved:
+        return fresh
+    return fresh[: max(0, health.policy.max_targets - len(_made_at(state)))]
+
+
+def _made_at(state: CallState) -> set[str]:
+    """Return the targets at which an attempt was made."""
+    return set(state.tried) - {""}
+
+
+def _is_out(circuit: Circuit, now: float) -> bool:
+    """Return whether a circuit lets no call through now, not even as a probe."""
+    if circuit.state is CircuitState.HALF_OPEN:
+        return now < max(circuit.leased_until, circuit.due)
+    return circuit.state is CircuitState.OPEN and now < circuit.until
+
+
+def _lets_through(state: CallState, target: str) -> bool:
+    """Return whether a second attempt may be made at a target that was tried before."""
+    health = state.health
+    return health.network.outage is None and health.circuits.lets_through(target, state.call)
+
+
+def _least_time(state: CallState, target: str) -> float:
+    """Return the seconds without which an attempt at `target` would only be cut off."""
+    health = state.health
+    circuit = health.circuits.get((target, state.call.verb, resource_of(state.call)))
+    middle = circuit.latency.middle if circuit is not None else 0.0
+    return max(health.policy.least_attempt, middle)
+
+
+def _pause(state: CallState, retry_after: float | None, random: Random) -> float:
+    """Return the seconds to wait before the same target is asked again."""
+    policy = state.health.policy
+    if retry_after is not None and retry_after >= 0:
+        longest = min(retry_after, policy.retry_after_cap)
+        return longest * (1 + policy.retry_after_jitter * random())
+    attempts = len(state.tried) - state.tried.count("")
+    longest = policy.backoff_base * 2 ** (attempts - 1)
+    return float(random() * min(policy.backoff_cap, longest))
+
+
+def hedge_after(state: CallState, circuit: Circuit) -> Commands:
+    """Return the pause before a hedge of the call's first attempt; none without a baseline."""
+    usual = circuit.latency.usual
+    if not usual or circuit.state is not CircuitState.CLOSED or _second_target(state) is None:
+        return ()
+    return (Pause(max(state.health.policy.hedge_least, usual), state.tried[0], hedge=True),)
+
+
+def hedge(state: CallState, now: float) -> Decision:
+    """Ask a second target, if the first one has not answered yet, and the budget allows it."""
+    target = _second_target(state)
+    in_time = state.deadline - now >= state.health.policy.least_attempt
+    waits = state.in_flight == (1,) and len(state.tried) == 1
+    if target is None or not in_time or not waits or attempts_left(state) == 0:
+        return state, ()
+    health = state.health
+    if not health.budgets.spend_hedge(health.calls, health.records[state.tried[0]].tokens):
+        return state, ()
+    tell_of(state, "hedged", target, "slow")
+    return dispatch(state, target, now, "hedge")
+
+
+def _second_target(state: CallState) -> str | None:
+    """Return the target of a hedge: another one that is well; for a load, its home once more."""
+    health = state.health
+    for target in state.able:
+        if target in state.tried and not isinstance(state.call, Load):
+            continue
+        circuits = health.circuits.of(target, state.call)
+        well = all(
+            circuit.state is CircuitState.CLOSED and not circuit.silent for circuit in circuits
+        )
+        if well and not health.records[target].isolated:
+            return target
+    return None

@@ -1,0 +1,282 @@
+"""Which target an attempt is made at, while anything is not as usual.
+
+Chosen anew for each attempt: the first target of the order whose circuit lets the call through.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from leeward._routing.attempts import CallState
+from leeward._routing.circuit import Circuit, CircuitState
+from leeward._routing.commands import PROBE, ProbeTarget
+from leeward._routing.health import Health
+from leeward._routing.targets import TargetGroup, group_of, resource_of
+from leeward.adapter import Call
+
+SPREAD: Final = 0.618033988749895
+"""The golden ratio's fraction: its multiples are spread evenly, so a share is kept to exactly."""
+
+SPARED: Final = ("ramp_full", "silent")
+"""Why a target that may be asked is asked only if no other one is left."""
+
+
+class TargetChoice(NamedTuple):
+    """Where an attempt is made, and why there.
+
+    Attributes:
+        target: empty if none may be asked now.
+        reason: a code, which `leeward._routing.commands` puts into words.
+        probe: the attempt is the one probe of a circuit that is half open.
+        retry_after: seconds until another call may be let through, where that is known.
+    """
+
+    target: str
+    reason: str
+    probe: bool = False
+    retry_after: float | None = None
+
+
+def choose(state: CallState, now: float) -> TargetChoice:
+    """Return the target for the next attempt at a call: one that it has not tried.
+
+    While one target is out for long, every call comes through here, so nothing is made of what
+    is as usual.
+    """
+    health = state.health
+    if health.network.outage is not None or health.poison.quarantined:
+        refusal = _refusal_of(state, now)
+        if refusal is not None:
+            return refusal
+    preferred, reason, full = state.able, "first", ""
+    group = group_of(health.targets, state.call) if health.circuits.arranged else None
+    if group is not None and state.able != group.targets:
+        group = None  # a home, a pinned call, or one that is narrowed: none speaks for the others
+    if group is not None:
+        preferred, reason = _arrange(health, group, _present(state), state.number)
+    for target in preferred:
+        if health.records[target].isolated:
+            continue
+        if target not in state.tried:
+            choice = _at(state, target, now, reason)
+            if choice is not None and choice.reason not in SPARED:
+                if group is not None and group.fail_back != "prefer_primary":
+                    health.circuits.stay_with(group, target, state.call)
+                return choice
+            full = full or ("" if choice is None else target)
+        reason = "first_is_out"
+    return TargetChoice(full, "only_one_left") if full else _nothing_flows(state, now)
+
+
+def _present(state: CallState) -> tuple[str, ...]:
+    """Return the targets that may serve a call and are not isolated."""
+    records = state.health.records
+    return tuple(target for target in state.able if not records[target].isolated)
+
+
+def _nothing_flows(state: CallState, now: float) -> TargetChoice:
+    """Return what to do with a call none of whose targets may be asked."""
+    order = _present(state)
+    if not order:
+        return TargetChoice("", "isolated")
+    if state.tried:
+        return TargetChoice("", "no_other_target")
+    circuits = state.health.circuits.of(order[0], state.call)
+    if len(order) == 1 == len(state.able) and not any(circuit.gone for circuit in circuits):
+        return TargetChoice(order[0], "only_one_able")
+    trial = _trial(state, order, now)
+    if trial:
+        return TargetChoice(trial, "only_one_able")
+    wait = _soonest(state.health, order, state.call, now)
+    return TargetChoice("", "all_down", retry_after=wait)
+
+
+def _trial(state: CallState, order: tuple[str, ...], now: float) -> str:
+    """Return the target that a call which nobody serves tries now and then; "" for none now.
+
+    Its circuits are open for as long as other calls, which may go elsewhere, do without it; this
+    one may not. Where no call has another target, its circuits are open for a short time only.
+    """
+    health, call, pause = state.health, state.call, state.health.policy.hold_all_down
+    group = group_of(health.targets, call).targets
+    others = (target for target in group if target not in state.able)
+    if not any(health.circuits.lets_through(target, call) for target in others):
+        return ""
+    for target in order:
+        circuits = health.circuits.of(target, call)
+        if all(circuit.good_at > circuit.opened_at and not circuit.gone for circuit in circuits):
+            return target
+        if all(now - circuit.looked_at >= pause for circuit in circuits):
+            for circuit in circuits:
+                circuit.note_look(now)
+            return target
+    return ""
+
+
+def _refusal_of(state: CallState, now: float) -> TargetChoice | None:
+    """Return the refusal of a call that is not made now, whatever the circuits."""
+    network = state.health.network
+    if state.health.poison.is_refused(state.call, now):
+        return TargetChoice("", "poison_suspected")
+    if network.outage is not None and not network.may_look(state.number, now):
+        wait = max(0.0, network.outage.due - now)
+        return TargetChoice("", "local_outage", retry_after=wait)
+    return None
+
+
+def _arrange(
+    health: Health, group: TargetGroup, present: tuple[str, ...], number: int
+) -> tuple[tuple[str, ...], str]:
+    """Return the targets in the order in which this call asks them, and why in that."""
+    preferred, reason = present, "first"
+    if group.fail_back != "prefer_primary":
+        current = health.circuits.current.get(group.targets)
+        if current in present and current != present[0]:
+            others = (target for target in present if target != current)
+            preferred, reason = (current, *others), "stays"
+    point = number * SPREAD % 1
+    for target, share in group.weights.items():
+        if target in preferred[1:]:
+            if point < share:
+                return (target, *(other for other in preferred if other != target)), "weight"
+            point -= share
+    return preferred, reason
+
+
+def _at(state: CallState, target: str, now: float, reason: str) -> TargetChoice | None:
+    """Return the choice of `target`, if its circuits let the call through.
+
+    "silent" is one that does not answer now.
+    """
+    health = state.health
+    circuits: list[Circuit] = []
+    for circuit in health.circuits.of(target, state.call):
+        if circuit.uneasy:
+            if circuit.state is CircuitState.OPEN and now < circuit.until and not circuits:
+                return None
+            circuits.append(circuit)
+    if not circuits:
+        return TargetChoice(target, reason)
+    for circuit in circuits:
+        health.circuits.advance(circuit, now)
+    _look_together(health, circuits, now)
+    if health.circuits.silent and _avoids(state, target, circuits, now):
+        return TargetChoice(target, "silent")
+    unclosed = [circuit for circuit in circuits if circuit.state is not CircuitState.CLOSED]
+    if not unclosed:
+        return TargetChoice(target, reason)
+    if any(_blocks(circuit, now) for circuit in unclosed):
+        return None
+    return _on_its_way_back(state, target, unclosed, now)
+
+
+def _on_its_way_back(
+    state: CallState, target: str, unclosed: list[Circuit], now: float
+) -> TargetChoice | None:
+    """Return the choice of a target that takes a probe, or a share: as one of these, if at all.
+
+    Where it has its share already, that is "ramp_full".
+    """
+    health = state.health
+    half_open = [circuit for circuit in unclosed if circuit.state is CircuitState.HALF_OPEN]
+    if half_open and state.rules.same:
+        for circuit in half_open:
+            health.circuits.lease(circuit, now)
+        return TargetChoice(target, PROBE, probe=True)
+    if half_open and not _begin_without_a_call(health, target, half_open, now):
+        return None
+    share = min(circuit.share(health.policy) for circuit in unclosed)
+    if state.number * SPREAD % 1 < share:
+        return TargetChoice(target, "ramp")
+    return TargetChoice(target, "ramp_full")
+
+
+def _look_together(health: Health, circuits: list[Circuit], now: float) -> None:
+    """Let a probe of the whole verb be one of the resource, too: it needs some call to be made."""
+    half_open = (circuit for circuit in circuits if circuit.state is CircuitState.HALF_OPEN)
+    wide = next(half_open, None)
+    if wide is None or wide.resource:
+        return
+    for circuit in circuits:
+        is_open = circuit.resource and circuit.state is CircuitState.OPEN
+        if is_open and circuit.reason != "unusable":
+            health.circuits.half_open(circuit, now)
+
+
+def _blocks(circuit: Circuit, now: float) -> bool:
+    """Return whether a circuit lets nothing through, not even a probe."""
+    if circuit.state is CircuitState.HALF_OPEN:
+        return now < circuit.leased_until or now < circuit.due
+    return circuit.state is CircuitState.OPEN
+
+
+def _begin_without_a_call(
+    health: Health, target: str, half_open: list[Circuit], now: float
+) -> bool:
+    """Find another way back where a call cannot be the probe: repeating it might do harm.
+
+    The driver is asked to look by itself. Where it cannot, the first stage of the ramp is very
+    small, and begins at once: then, return True.
+    """
+    if health.records[target].probes:
+        for circuit in half_open:
+            health.circuits.lease(circuit, now)
+            verb, resource, epoch = circuit.verb, circuit.resource, circuit.epoch
+            seconds = health.policy.probe_time
+            health.outbox.append(ProbeTarget(target, verb, resource, epoch, seconds))
+        return False
+    for circuit in half_open:
+        health.circuits.begin_stage(circuit, -1, now)
+    return True
+
+
+def _soonest(health: Health, order: tuple[str, ...], call: Call, now: float) -> float:
+    """Return the seconds until the next probe may be made, at least a moment."""
+    waits = []
+    for target in order:
+        waits_here = [
+            max(circuit.until, circuit.due, circuit.leased_until) - now
+            for circuit in health.circuits.of(target, call)
+            if circuit.state in (CircuitState.OPEN, CircuitState.HALF_OPEN)
+        ]
+        waits.append(max(waits_here, default=0.0))
+    return max(0.1, min(waits))
+
+
+def _avoids(state: CallState, target: str, circuits: list[Circuit], now: float) -> bool:
+    """Return whether a call is better made elsewhere, because a circuit's target is silent.
+
+    One or two that may be repeated go there and wait for long: an answer ends the silence.
+    """
+    health = state.health
+    for circuit in [circuit for circuit in circuits if circuit.silent]:
+        health.silence.look(circuit, state.call, now, health.seen_at)
+    silent = [circuit for circuit in circuits if circuit.silent]
+    known = [circuit for circuit in silent if not circuit.doubted]
+    if silent and not known:
+        return _is_to_compare(state, target, now)
+    pauses_are_over = all(now - circuit.looked_at > circuit.stall_after / 2 for circuit in known)
+    if state.rules.same and pauses_are_over:
+        for circuit in known:
+            circuit.note_look(now)
+        return False
+    return bool(known)
+
+
+def _is_to_compare(state: CallState, target: str, now: float) -> bool:
+    """Return whether a call is to be made elsewhere, to learn how long its function takes.
+
+    One at a time, and only of a function that waits for an answer here.
+    """
+    circuits, verb, resource = state.health.circuits, state.call.verb, resource_of(state.call)
+    here = circuits.get((target, verb, resource))
+    if here is None or not here.unanswered:
+        return False
+    if now - here.looked_at <= here.stall_after / 2:
+        return False
+    for other in state.able:
+        there = circuits.get((other, verb, resource))
+        if other != target and there is not None and there.waiting:
+            return False
+    here.note_look(now)
+    return True

@@ -1,0 +1,255 @@
+"""What a core asks of its runner, what it is told, and why it asked, in words.
+
+All of it is values; the outbox alone is shared, and changed in place.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any, Final, NamedTuple, TypeAlias
+
+from leeward._routing.readback import ReadBackVerdict
+from leeward.adapter import NO_PLACE, Call
+from leeward.calls import time_after
+from leeward.envelope import NOT_KEPT, RUNNING, UNKNOWN
+from leeward.errors import Outcome
+from leeward.values import Attempt, RoutingEvent
+
+PROBE: Final = "probe"
+"""The reason of an attempt that is the one probe of a circuit."""
+
+make_record: Final = tuple.__new__
+"""Make a `NamedTuple` of all its fields: what its own constructor does, without a Python call
+around it. For what every call makes."""
+
+
+class Dispatch(NamedTuple):
+    """Make attempt number `attempt`: put `call` to `target`, for at most `timeout` seconds.
+
+    Attributes:
+        timeout: seconds; an `AttemptTime` says how long it may wait for a place besides.
+        epoch: of the evidence; an answer counts only for what has not changed since.
+        reason: the code of why this target is asked.
+        early: it is given up before that is evidence, to be made elsewhere.
+    """
+
+    attempt: int
+    target: str
+    call: Call
+    timeout: float
+    epoch: int = 0
+    reason: str = "first"
+    early: bool = False
+
+
+class ReadBack(NamedTuple):
+    """Look up at `target` what became of attempt number `attempt`, which ended as `after`."""
+
+    attempt: int
+    target: str
+    call: Call
+    timeout: float
+    after: Outcome
+    epoch: int = 0
+    reason: str = "read_back"
+    early: bool = False
+
+
+class Pause(NamedTuple):
+    """Wait so many seconds; then `target` is asked again, or, for a hedge, another one as well."""
+
+    seconds: float
+    target: str
+    hedge: bool = False
+
+
+Command: TypeAlias = Dispatch | ReadBack | Pause
+Commands: TypeAlias = tuple[Command, ...]
+"""What to start now, all of it at once. Empty: wait for what is in flight; or the call has ended,
+and what is still in flight is of no use any more."""
+
+
+class AttemptEnded(NamedTuple):
+    """Attempt number `attempt` ended.
+
+    Attributes:
+        attempt: its number.
+        outcome: how.
+        retry_after: seconds that its target asked to wait; None if it did not.
+        cut_off: it took all the time that it was given.
+        early: that was less than is evidence.
+        reason: the result's own word for a special case.
+    """
+
+    attempt: int
+    outcome: Outcome
+    retry_after: float | None = None
+    cut_off: bool = False
+    early: bool = False
+    reason: str | None = None
+
+
+class ReadBackDone(NamedTuple):
+    """What the read-back after attempt number `attempt`, which ended as `after`, has found out."""
+
+    attempt: int
+    after: Outcome
+    verdict: ReadBackVerdict
+
+
+class PauseEnded(NamedTuple):
+    """The pause before asking `target` again is over; or the one before a hedge."""
+
+    target: str
+    hedge: bool = False
+
+
+Event: TypeAlias = AttemptEnded | ReadBackDone | PauseEnded
+
+
+NEARLY: Final = 0.95
+"""Share of its time that an attempt has used up which has run out of it: drivers round."""
+
+
+class TimedAttempt(NamedTuple):
+    """An attempt, and when it was made, in monotonic seconds.
+
+    Attributes:
+        command: what was asked for.
+        began, now: when it began, and ended.
+        waited: seconds that it waited on this side, before its target was asked.
+    """
+
+    command: Dispatch | ReadBack
+    began: float
+    now: float
+    waited: float = 0.0
+
+    @property
+    def request_at(self) -> float:
+        """When its target was asked: after the wait."""
+        return self.began + self.waited
+
+    @property
+    def is_used_up(self) -> bool:
+        """Whether it has taken all the time that it had once it had waited."""
+        took = self.now - self.began - self.waited
+        return took >= NEARLY * time_after(self.waited, self.command.timeout)
+
+
+class ProbeTarget(NamedTuple):
+    """Ask the driver of `target` to look whether it works; for the runner.
+
+    Attributes:
+        target: its name.
+        verb, resource: of the circuit that the probe is for.
+        epoch: of that circuit.
+        timeout: seconds.
+    """
+
+    target: str
+    verb: str
+    resource: str
+    epoch: int
+    timeout: float
+
+
+class BeginHeartbeat:
+    """Ask the runner to beat: there is a baseline now, against which waits are measured."""
+
+    __slots__ = ()
+
+
+class Outbox(list[Any]):
+    """What the runner is to do once it has released its lock. All owners add to it in place.
+
+    Events to tell of, probes to make, and to begin with the heartbeat.
+    """
+
+    def tell(self, name: str, **about: str | int | dict[str, float]) -> None:
+        """Leave an event."""
+        self.append(RoutingEvent(name, **about))  # type: ignore[arg-type]
+
+
+class CallRecord(NamedTuple):
+    """A call that did not go well at once, for `explain`.
+
+    Attributes:
+        call_id: its number.
+        verb, resource: what it was.
+        attempts: of it, in order.
+        why: the code of what ended it.
+    """
+
+    call_id: int
+    verb: str
+    resource: str
+    attempts: tuple[Attempt, ...]
+    why: str
+
+
+REASONS: Final = {
+    "first": "it is the first target that may serve the call",
+    "first_is_out": "the targets before it were let rest",
+    "weight": "a share of the calls goes there first, as configured",
+    "stays": "the group stays with it, as configured",
+    PROBE: "the call was the one probe of a target that had failed",
+    "ramp": "the target is on its way back, and takes a share of the calls",
+    "only_one_left": "the target is to have few calls for now, and no other one was left",
+    "only_one_able": "the target is ill, and the call may go to no other one",
+    "again": "most failures that are proved not to have run are short, so it was tried once more",
+    "moved": "the call was free to go to the next target",
+    NO_PLACE: "no place became free where it waited before",
+    "hedge": "the first attempt took longer than usual, and the call is harmless",
+    "read_back": "the answer to the write was lost, so the item was loaded to see what it had done",
+}
+"""Why an attempt was made where it was, by its code."""
+
+ENDINGS: Final = {
+    "": "",
+    "attempts_used": "every attempt that it may have was used",
+    "no_time": "too little time was left for another attempt",
+    NO_PLACE: "no place became free in time for an attempt",
+    "no_other": "no other target may be asked, by its effect or its order",
+    "no_other_target": "no other target may be asked now",
+    "failover_budget": "too many calls had already left a target that counts as well",
+    "another_write": "the item holds another write, and nothing proves which one came first",
+    RUNNING: "an earlier call with its key still ran, and too little time was left to wait",
+    UNKNOWN: "an earlier call with its key may have run, and its function does not know",
+    NOT_KEPT: "an earlier call with its key has run, and its result was not kept",
+    "isolated": "an operator has taken its targets out",
+    "all_down": "all targets are down",
+    "local_outage": "this machine has no network",
+    "poison_suspected": "its payload has harmed two targets",
+}
+"""Why nothing more was done, by its code; else it is the name of an outcome that is final."""
+
+
+def explain(history: deque[CallRecord], calls: int, call_id: int) -> str:
+    """Return what was decided about a call, and why; it ends with a line break.
+
+    Only the last calls that did not go well at once are remembered; `calls` have begun so far.
+    """
+    record = next((record for record in history if record.call_id == call_id), None)
+    if record is None:
+        if not 0 < call_id <= calls:
+            return f"No call has the number {call_id}; the last one was {calls}.\n"
+        return (
+            f"Call {call_id} went well at once, or is not among the last {history.maxlen} that did "
+            "not.\n"
+        )
+    lines = [f"Call {call_id}: {record.verb} {record.resource!r}."]
+    lines += [_line(number, attempt) for number, attempt in enumerate(record.attempts, 1)]
+    if record.why:
+        end = ENDINGS.get(record.why, f"{record.why} is a final answer")
+        lines.append(f"  It ended there: {end}.")
+    return "\n".join(lines) + "\n"
+
+
+def _line(number: int, attempt: Attempt) -> str:
+    what = "read-back" if attempt.read_back else "attempt"
+    said = attempt.outcome.name + (f" ({attempt.code})" if attempt.code else "")
+    return (
+        f"  {attempt.started:.3f} s: {what} {number} at {attempt.target}, because "
+        f"{REASONS[attempt.reason]}; after {attempt.duration:.3f} s: {said}."
+    )

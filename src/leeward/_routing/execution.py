@@ -1,0 +1,397 @@
+"""A call from its first attempt to its result, as one generator.
+
+It yields the commands of the state machine (`leeward._routing.call`), is sent what came of each,
+and returns the call's one result. It reads no clock and does no I/O; it changes `Health`, which all
+calls of an order share, and what it keeps of this call. What carries the commands out is a runner:
+for threads and for event loops in `leeward._routing.failover`, in virtual time in the simulator.
+
+What is not an answer of a driver proves nothing. A publish of many events has a result for each,
+and only open ones are sent again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable
+from typing import Any, Final, TypeAlias
+
+from leeward._routing.attempts import CallState, Core, Ending
+from leeward._routing.call import begin, step
+from leeward._routing.commands import (
+    AttemptEnded,
+    CallRecord,
+    Command,
+    Commands,
+    Dispatch,
+    Event,
+    Pause,
+    PauseEnded,
+    ReadBack,
+    ReadBackDone,
+    TimedAttempt,
+    make_record,
+)
+from leeward._routing.outcomes import KNOWN_KEY, TABLE, May, is_unkeyed
+from leeward._routing.readback import judge
+from leeward._routing.targets import resource_of
+from leeward.adapter import Call, Invoke, Load, Page, Publish, Result, Scan, Store, Stored
+from leeward.calls import OBJECT_VERBS, RUN_VERBS
+from leeward.envelope import NOT_RECOGNISED
+from leeward.errors import LeewardError, Outcome
+from leeward.values import Attempt
+
+Reply: TypeAlias = tuple[Command, float, float, object]
+"""What came of a command: the command itself, the monotonic seconds when it was taken up and when
+it was done, and what the driver returned or raised (after a pause: nothing)."""
+
+Entries: TypeAlias = tuple[Result[None], ...]
+"""One result for each event of a batch."""
+
+Execution: TypeAlias = Generator[Commands, Reply, Result[Any]]
+
+
+def execute(
+    core: Core, call: Call, started: float, timeout: float, only: tuple[str, ...] = ()
+) -> Execution:
+    """Take `call` to its result, with `timeout` seconds from `started`, in monotonic seconds.
+
+    `only` narrows the targets, for this call. Raise `ConfigError` if none may serve it, and
+    `InvalidRequest` if none of `only` may.
+    """
+    health, declared = core.health, call
+    if health.keys:
+        call = health.keys.real_call(call, health.targets.order)
+    state, commands = begin(core, call, started, timeout, only)
+    if not commands:
+        return refusal_of(state.why, state.able, state.retry_after)
+    try:
+        command, began, now, answer = reply = yield commands
+    except GeneratorExit:
+        running = [(command, started) for command in commands]
+        _History(core, declared, started, state).cancel(running, health.seen_at)
+        raise
+    target, result = command.target, result_of(call, answer)
+    well = _whole_of(call, result, target) if isinstance(call, Publish) else result
+    if well is not None and well.outcome is Outcome.OK and isinstance(command, Dispatch):
+        # Almost every call ends here: `step` would say the same, and a history would be of one. The
+        # pause before a hedge, which may be under way, holds nothing.
+        health.succeed(command, began + result.waited, now)
+        if well.dedup is not None:
+            health.note_key(target, declared, well.dedup)
+        attempt = make_record(
+            Attempt,
+            (
+                target,
+                began - started,
+                now - began,
+                Outcome.OK,
+                result.code,
+                result.request_id,
+                False,
+                command.reason,
+                state.number,
+            ),
+        )
+        return make_record(Result, (*well[:_TARGET], target, (attempt,), well.resolved))
+    return (yield from _go_on(_History(core, declared, started, state), state, commands, reply))
+
+
+def _go_on(history: _History, state: CallState, commands: Commands, reply: Reply) -> Execution:
+    """Take a call to its result that did not end well at once; `commands` are in flight."""
+    running = [(command, history.started) for command in commands if type(command) is not Pause]
+    random = state.health.random
+    command, began, now, answer = reply
+    try:
+        while True:
+            running = [(other, since) for other, since in running if other is not command]
+            event = history.event_of(command, began, now, answer)
+            state, commands = step(state._replace(call=history.open_call()), event, now, random)
+            if state.ending is not None:
+                history.cancel(running, now)
+                return history.conclude(state)
+            running += [(command, now) for command in commands if type(command) is not Pause]
+            command, began, now, answer = yield commands
+    except GeneratorExit:
+        history.cancel(running, state.health.seen_at)
+        raise
+
+
+def _whole_of(call: Publish, result: Result[Entries], target: str) -> Result[Entries] | None:
+    """Return `result` with its entries placed at `target` if every event was taken, else None."""
+    entries = result.value
+    if result.outcome is not Outcome.OK or entries is None or len(entries) != len(call.events):
+        return None
+    for entry in entries:
+        if entry.outcome is not Outcome.OK:
+            return None
+    return result._replace(value=tuple(_place(entries, target)))
+
+
+class _History:
+    """The attempts of a call, and the results that it may end with."""
+
+    def __init__(self, core: Core, declared: Call, started: float, state: CallState) -> None:
+        """Begin with the call as it was declared; its state has it as it is to be treated."""
+        self._health = core.health
+        self._declared = declared
+        self._call = call = state.call
+        self.started = started
+        self._number = state.number
+        self._batch = Batch(call) if isinstance(call, Publish) else None
+        self._attempts: list[Attempt] = []
+        self._last = self._unknown = self._read_back = _NOTHING
+
+    def open_call(self) -> Call:
+        """Return what is still to be sent."""
+        return self._batch.open_call() if self._batch else self._call
+
+    def event_of(self, command: Command, began: float, now: float, answer: object) -> Event:
+        """Take in what came of `command`; return what that is to the state machine."""
+        if isinstance(command, Pause):
+            return PauseEnded(command.target, command.hedge)
+        result = result_of(command.call, answer)
+        outcome, retry_after = result.outcome, result.retry_after
+        attempt = TimedAttempt(command, began, now, result.waited)
+        if isinstance(command, ReadBack):
+            self._read_back = result._replace(target=command.target)
+            event: Event = ReadBackDone(command.attempt, command.after, judge(self._call, result))
+        else:
+            if self._batch:
+                outcome, retry_after = self._batch.record(command.call, result, command.target)
+            self._last = result._replace(target=command.target)
+            if outcome is Outcome.AMBIGUOUS and not self._unknown.executed:
+                self._unknown = self._last
+            if result.dedup is not None:
+                self._health.note_key(command.target, self._declared, result.dedup)
+            cut_off = attempt.is_used_up
+            early = cut_off and command.early
+            event = AttemptEnded(
+                command.attempt, outcome, retry_after, cut_off, early, result.reason
+            )
+        if outcome is Outcome.OK:
+            self._health.succeed(command, attempt.request_at, now)
+        else:
+            is_refused_repeat = outcome is Outcome.AMBIGUOUS and result.reason in KNOWN_KEY
+            # then the function is well: it has answered
+            counted = Outcome.APP_ERROR if is_refused_repeat else outcome
+            self._health.fail(attempt, counted, result.reason)
+        self._attempts.append(
+            Attempt(
+                command.target,
+                began - self.started,
+                now - began,
+                outcome,
+                result.code,
+                result.request_id,
+                isinstance(command, ReadBack),
+                command.reason,
+                self._number,
+            )
+        )
+        return event
+
+    def cancel(self, running: Iterable[tuple[Command, float]], now: float) -> None:
+        """End what is in flight although nobody waits for it any more: leases and all.
+
+        Each has the time when it began. That another attempt has overtaken one is evidence, if that
+        one took long.
+        """
+        for command, began in running:
+            if not isinstance(command, Pause):
+                attempt = TimedAttempt(command, began, now)
+                self._health.cancel(attempt, overtaken=bool(self._attempts))
+
+    def conclude(self, state: CallState) -> Result[Any]:
+        """Return the result of the call, and remember how it came about."""
+        attempts = tuple(self._attempts)
+        call, why = self._call, state.why
+        self._health.remember(CallRecord(state.number, call.verb, resource_of(call), attempts, why))
+        if state.ending is Ending.RESOLVED:
+            value, target = self._read_back.value, self._read_back.target
+            if call.verb != "start_run":
+                value = value.revision if value else None
+            return Result(Outcome.OK, value, target=target, attempts=attempts, resolved=True)
+        last = self._unknown if state.ending is Ending.UNKNOWN else self._last
+        if self._batch:
+            last = self._batch.conclude(last)
+        if call is not self._declared and is_unkeyed(call):
+            last = last._replace(dedup=NOT_RECOGNISED)
+        return last._replace(attempts=attempts)
+
+
+def result_of(call: Call, answer: object) -> Result[Any]:
+    """Return the result of an attempt at `call` whose driver returned or raised `answer`.
+
+    An exception leaves the outcome unknown, unless leeward itself raised it.
+    """
+    if isinstance(answer, Result) and isinstance(answer.outcome, Outcome):
+        if answer.outcome is not Outcome.OK:
+            return answer
+        value = answer.value
+        kind = _VALUES.get(type(call))
+        if kind is None and call.verb in OBJECT_VERBS:
+            return answer if _is_of_object(call, value) else _UNSOUND
+        if kind is None and call.verb in RUN_VERBS:
+            return answer if _is_run(call.verb, value) else _UNSOUND
+        if kind is not None and not isinstance(value, kind):
+            return _UNSOUND
+        return answer if type(call) is not Publish or _has_entries(value) else _UNSOUND
+    if isinstance(answer, LeewardError):
+        return Result(Outcome.CALLER, message=str(answer), cause=answer)
+    if isinstance(answer, Exception):
+        return Result(Outcome.AMBIGUOUS, code=type(answer).__name__, cause=answer)
+    return _UNSOUND
+
+
+def refusal_of(why: str, able: tuple[str, ...], retry_after: float | None) -> Result[Any]:
+    """Return the result of a call for which no target could be asked; nothing was sent.
+
+    Only of a payload that was refused because it has done harm is it not known what it did: by
+    earlier calls with it.
+    """
+    outcome = Outcome.AMBIGUOUS if why == "poison_suspected" else Outcome.NOT_SENT
+    target = able[0] if len(able) == 1 else None
+    return Result(outcome, code=why, reason=why, retry_after=retry_after, target=target)
+
+
+def _is_run(verb: str, value: Any) -> bool:
+    from leeward.run_calls import FoundRun
+
+    if verb == "abort_run":
+        return value is None or value is True
+    return isinstance(value, FoundRun) or (verb == "get_run" and value is None)
+
+
+def _has_entries(value: Any) -> bool:
+    for entry in value:
+        if not isinstance(entry, Result) or not isinstance(entry.outcome, Outcome):
+            return False
+    return True
+
+
+def _is_of_object(call: Call, value: Any) -> bool:
+    """Return whether `value` is of the kind that a call of an object gives."""
+    import leeward.object_calls as objects
+
+    kinds: dict[type, type | tuple[type, ...]] = {
+        objects.PutObject: str,
+        objects.GetObject: (objects.Piece, type(None)),
+        objects.HeadObject: (objects.FoundObject, type(None)),
+        objects.ListObjects: objects.Listing,
+    }
+    return isinstance(value, kinds.get(type(call), object))
+
+
+class Batch:
+    """The events of one publish that did not go well at once, and what has become of each."""
+
+    def __init__(self, call: Publish) -> None:
+        self._call = call
+        self._results: list[Result[None] | None] = [None] * len(call.events)
+        self._open = tuple(range(len(call.events)))
+        self._sent = [(call, self._open)]
+
+    def open_call(self) -> Publish:
+        """Return the call that is still to be sent: the open events, in order."""
+        call, places = self._sent[-1]
+        if places != self._open:
+            events = tuple(self._call.events[place] for place in self._open)
+            call = self._call._replace(events=events)
+            self._sent.append((call, self._open))
+        return call
+
+    def record(
+        self, call: Call, result: Result[Entries], target: str
+    ) -> tuple[Outcome, float | None]:
+        """Take in what `target` said of the events of `call`, which `open_call` has given.
+
+        Other attempts may have settled some of them meanwhile. Return the outcome that decides what
+        follows, and the seconds that the target asked to wait. The outcome is OK when no event is
+        left to send, and AMBIGUOUS when any open one is.
+        """
+        places = next(places for sent, places in self._sent if sent is call)
+        entries = _place(_entries_of(result, len(places)), target)
+        left: dict[int, Result[None]] = {}
+        still_open = dict.fromkeys(self._open)
+        for place, entry in zip(places, entries, strict=True):
+            self._results[place] = _merge(self._results[place], entry)
+            if place in still_open and _is_open(entry):
+                left[place] = entry
+            else:
+                still_open.pop(place, None)
+        self._open = tuple(still_open)
+        if not left:
+            return result.outcome, result.retry_after
+        unknown = any(entry.outcome is Outcome.AMBIGUOUS for entry in left.values())
+        waits = [entry.retry_after for entry in left.values() if entry.retry_after is not None]
+        first = next(iter(left.values()))
+        return Outcome.AMBIGUOUS if unknown else first.outcome, max(waits, default=None)
+
+    def conclude(self, last: Result[Entries]) -> Result[Entries]:
+        """Return the result of the whole: one failure if all events share it, else one each."""
+        entries = tuple(entry for entry in self._results if entry is not None)
+        shared: Result[Any] = entries[0]
+        if shared.outcome is not Outcome.OK and all(entry == shared for entry in entries):
+            return shared
+        return last._replace(outcome=Outcome.OK, value=entries)
+
+
+def _entries_of(result: Result[Entries], count: int) -> Entries:
+    """Return one entry for each of so many events."""
+    if result.outcome is not Outcome.OK:
+        entry: Result[Any] = result._replace(value=None)
+        return (entry,) * count
+    if result.value is None or len(result.value) != count:
+        return (_UNCOUNTED,) * count
+    return result.value
+
+
+def _is_open(entry: Result[None]) -> bool:
+    """Return whether the event may be sent again. Most are OK, and then no table is asked."""
+    return entry.outcome is not Outcome.OK and TABLE[entry.outcome].move is not May.NEVER
+
+
+def _place(entries: Entries, target: str) -> Iterable[Result[None]]:
+    """Return each entry with the target it is from. Neighbours that share one result still do."""
+    placed: list[Result[None]] = []
+    before: Result[None] | None = None
+    for entry in entries:
+        placed.append(placed[-1] if entry is before else entry._replace(target=target))
+        before = entry
+    return placed
+
+
+def _merge(before: Result[None] | None, now: Result[None]) -> Result[None]:
+    """Let an event that may have been taken earlier end only well, or as unknown.
+
+    What was settled by an attempt beside this one stays so, unless this one went well.
+    """
+    if before is None or now.outcome is Outcome.OK:
+        return before if before is not None and before.outcome is Outcome.OK else now
+    was_open = _is_open(before) and before.outcome is not Outcome.AMBIGUOUS
+    return now if was_open else before
+
+
+_VALUES: Final[dict[type[Call], type | tuple[type, ...]]] = {
+    Invoke: object,
+    Store: str,
+    Load: (Stored, type(None)),
+    Scan: Page,
+    Publish: tuple,
+}
+"""What the value of an OK result is, by call; for the others it is anything."""
+
+_UNSOUND: Result[Any] = Result(
+    Outcome.AMBIGUOUS,
+    code="bad_result",
+    message="the adapter's answer is not of the kind that the call gives",
+)
+
+_TARGET = Result._fields.index("target")
+"""Where the last fields begin: target, attempts, resolved. Used instead of `_replace`, which takes
+twice as long."""
+
+_UNCOUNTED: Result[None] = Result(
+    Outcome.AMBIGUOUS, code="entry_count", message="the answer has not one entry per event"
+)
+
+_NOTHING: Result[Any] = Result(Outcome.LOCAL, message="no attempt was made", target="")

@@ -1,0 +1,441 @@
+"""FailoverDriver: a driver around drivers, which takes each call to a target that serves it.
+
+Below it are its two runners, which carry out what the core decides: for threads, and for event
+loops. The one for threads uses the caller's own; others only where several commands are in flight.
+The one for event loops uses the caller's own task, and others beside it. Both read the clock and
+hold the lock; nothing in the core does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
+from queue import Empty, SimpleQueue
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Final
+
+from leeward._routing import targets
+from leeward._routing.attempts import Core
+from leeward._routing.background import Prober, Shared
+from leeward._routing.circuits import ProbeSchedule
+from leeward._routing.commands import Command, Commands, Pause, explain
+from leeward._routing.execution import Execution, Reply, execute
+from leeward._routing.health import Evidence, Health
+from leeward._routing.outcomes import rules_of
+from leeward._routing.policy import DEFAULT, RoutingPolicy
+from leeward.adapter import NO_PLACE, Call, Capability, Driver, Limits, Result
+from leeward.adapter.driver import NO_THREAD
+from leeward.calls import time_after
+from leeward.clock import SystemClock, running_loop
+from leeward.entropy import random_key, random_unit
+from leeward.errors import ConfigError, Outcome
+from leeward.values import NOTHING, RoutingEvent
+from leeward.watching import RUNNING, is_harmless, report, time_within
+
+if TYPE_CHECKING:
+    from asyncio import Task
+
+    from leeward.clock import Clock
+
+DATA = frozenset(
+    {
+        Capability.TABLES,
+        Capability.CONDITIONS,
+        Capability.EXPIRY,
+        Capability.COMPOSITE_KEYS,
+        Capability.SCAN,
+        Capability.OBJECTS,
+    }
+)
+"""The capabilities that only the home of a table or bucket needs."""
+
+RUNS = frozenset({Capability.WORKFLOWS, Capability.SINGLE_STARTS})
+"""The capabilities that only the target at which runs live needs."""
+
+
+_TOO_LATE: Final = Result[Any](
+    Outcome.LOCAL, code="no_time", message="the handler that calls has no time left"
+)
+
+
+class FailoverDriver(Driver):
+    """Try targets in order, and move on only where the outcome table allows it.
+
+    It fulfils the driver protocol itself, with the difference that one call may make several
+    attempts: `Result.target` and `Result.attempts` say what happened.
+
+    Args:
+        drivers: in order of preference; their target names differ.
+        home: the target that owns the tables and buckets that have no home of their own. With one
+            driver it is that one. With several and no home, a data call raises `ConfigError`.
+        homes: table to the target that owns it.
+        bucket_homes: bucket to the target that owns it.
+        runs: the target at which runs of workflows live; by default the first one.
+        groups: verb and name of a function or bus to the targets that serve it, where they are not
+            the whole order.
+        weights: target to the share of calls, in [0, 1], that it is asked for first although it is
+            not the preferred one.
+        fail_back: ``prefer_primary``, ``sticky`` or ``manual``; see
+            `leeward._routing.targets.TargetGroup`.
+        hedging: ask a second target when a harmless call takes long.
+        policy: the numbers to decide by.
+        clock: for tests.
+    """
+
+    def __init__(
+        self,
+        drivers: Sequence[Driver],
+        *,
+        home: str | None = None,
+        homes: Mapping[str, str] = NOTHING,
+        bucket_homes: Mapping[str, str] = NOTHING,
+        runs: str | None = None,
+        groups: Mapping[tuple[str, str], targets.TargetGroup] = targets.NO_GROUPS,
+        weights: Mapping[str, float] = NOTHING,
+        fail_back: str = "prefer_primary",
+        hedging: bool = False,
+        policy: RoutingPolicy = DEFAULT,
+        clock: Clock | None = None,
+    ) -> None:
+        if not drivers:
+            raise ConfigError("a failover order needs at least one target")
+        self._drivers = {driver.target: driver for driver in drivers}
+        if len(self._drivers) < len(drivers):
+            raise ConfigError("two targets of one order have the same name; name each only once")
+        order = tuple(self._drivers)
+        if home is None and len(order) == 1:
+            home = order[0]
+        self._targets = targets.Targets(
+            order, home, homes, groups, weights, fail_back, bucket_homes, runs
+        )
+        self.target = ",".join(order)
+        self.capabilities = self._common_capabilities()
+        self.limits = Limits.smallest([driver.limits for driver in drivers])
+        probing = frozenset(
+            target for target, driver in self._drivers.items() if driver.probe_fidelity is not None
+        )
+        health = Health(self._targets, random_unit, policy, probing, random_key())
+        self._shared = Shared(Core(health, hedging), self._drivers, clock)
+
+    def perform(self, call: Call, timeout: float, only: tuple[str, ...] = ()) -> Result[Any]:
+        """Take any call from its first attempt to its result, within `timeout` seconds.
+
+        `only` narrows the targets for this call, and is their order.
+        """
+        context, watcher = RUNNING.get()
+        if watcher is None:
+            return run(self._shared, call, timeout, only)
+        timeout = time_within(context, call, timeout)
+        if timeout <= 0:
+            return _TOO_LATE
+        if is_harmless(call):
+            return run(self._shared, call, timeout, only)
+        watcher.begin()
+        result = run(self._shared, call, timeout, only)
+        report(watcher, result)
+        return result
+
+    async def perform_async(
+        self, call: Call, timeout: float, only: tuple[str, ...] = ()
+    ) -> Result[Any]:
+        """Do the same without blocking the event loop."""
+        context, watcher = RUNNING.get()
+        if watcher is None:
+            return await run_async(self._shared, call, timeout, only)
+        timeout = time_within(context, call, timeout)
+        if timeout <= 0:
+            return _TOO_LATE
+        if is_harmless(call):
+            return await run_async(self._shared, call, timeout, only)
+        await watcher.begin_async()
+        result = await run_async(self._shared, call, timeout, only)
+        report(watcher, result)
+        return result
+
+    def evidence(self, target: str) -> Evidence:
+        """Return what has been seen of `target`."""
+        shared = self._shared
+        with shared.lock:
+            return shared.core.health.evidence(target, shared.clock.monotonic())
+
+    def isolate(self, target: str) -> None:
+        """Send nothing to `target` any more, until it is restored."""
+        with self._shared.lock:
+            self._shared.core.health.circuits.isolate(target)
+        self._shared.deliver()
+
+    def restore(self, target: str) -> None:
+        """Let calls flow to `target` again: a share first, then all."""
+        shared = self._shared
+        with shared.lock:
+            shared.core.health.circuits.restore(target, shared.clock.monotonic())
+        self._shared.deliver()
+
+    def explain(self, call_id: int) -> str:
+        """Return in words what was decided about a call, and why."""
+        with self._shared.lock:
+            health = self._shared.core.health
+            return explain(health.history, health.calls, call_id)
+
+    def check_health(self, interval: float, failures: int, recoveries: int) -> None:
+        """Probe every target, whether or not calls go there, until the order is closed."""
+        schedule = ProbeSchedule(interval, failures, recoveries)
+        self._shared.companions.append(Prober(self._shared, schedule))
+
+    def share_health(self, table: str, key: str) -> None:
+        """Exchange what is seen with other processes, by way of a table."""
+        from leeward._routing.snapshot import Snapshot
+
+        self._shared.companions.append(Snapshot(self._shared, table, key))
+
+    def listen(self, listener: Callable[[RoutingEvent], object]) -> None:
+        """Let `listener` know everything that is decided from now on."""
+        self._shared.listeners.append(listener)
+
+    def home_of(self, table: str) -> str:
+        """Return the target that owns `table`; raise `ConfigError` if none was chosen."""
+        return targets.home_of(self._targets, table)
+
+    def candidates(self, call: Call) -> tuple[str, ...]:
+        """Return the targets that may serve `call`, in order of preference."""
+        return targets.candidates(self._targets, call, rules_of(call))
+
+    def describe(self) -> Mapping[str, str]:
+        """Return the order."""
+        return {"order": self.target}
+
+    def native(self, service: str) -> object:
+        """Return the vendor's own client of the first target."""
+        return self._drivers[self._targets.order[0]].native(service)
+
+    def close(self) -> None:
+        """Close every driver, whatever another one's closing raises."""
+        self._shared.end()
+        failures: list[Exception] = []
+        for driver in self._drivers.values():
+            try:
+                driver.close()
+            except Exception as error:  # noqa: BLE001 - the others must still be closed
+                failures.append(error)
+        if failures:
+            raise failures[0]
+
+    async def close_async(self) -> None:
+        """Do the same without blocking the event loop."""
+        self._shared.end()
+        failures: list[Exception] = []
+        for driver in self._drivers.values():
+            try:
+                await driver.close_async()
+            except Exception as error:  # noqa: BLE001 - the others must still be closed
+                failures.append(error)
+        if failures:
+            raise failures[0]
+
+    def _common_capabilities(self) -> frozenset[Capability]:
+        """Return what every target can do; for data and runs, what those can that have them."""
+        everywhere = frozenset.intersection(*(d.capabilities for d in self._drivers.values()))
+        homes = {
+            self._targets.home,
+            *self._targets.homes.values(),
+            *self._targets.bucket_homes.values(),
+        }
+        owners = [driver.capabilities for name, driver in self._drivers.items() if name in homes]
+        at_home = frozenset.intersection(*owners) if owners else frozenset[Capability]()
+        runs = self._drivers[self._targets.runs or self._targets.order[0]].capabilities
+        return (everywhere - DATA - RUNS) | (at_home & DATA) | (runs & RUNS)
+
+
+def run(shared: Shared, call: Call, timeout: float, only: tuple[str, ...] = ()) -> Result[Any]:
+    """Take `call` to its result within `timeout` seconds."""
+    execution = execute(shared.core, call, shared.clock.monotonic(), timeout, only)
+    outbox = shared.outbox
+    try:
+        with shared.lock:
+            commands = next(execution)
+        if outbox:
+            shared.deliver()
+        while len(commands) == 1:
+            reply = _carry_out(shared, commands[0])
+            with shared.lock:
+                commands = execution.send(reply)
+            if outbox:
+                shared.deliver()
+        return _run_side_by_side(shared, execution, commands)
+    except StopIteration as end:
+        result: Result[Any] = end.value
+        return result
+    except BaseException:  # an interrupt: what is in flight is not waited for any more
+        with shared.lock:
+            execution.close()
+        raise
+    finally:
+        if outbox:
+            shared.deliver()
+
+
+def _carry_out(shared: Shared, command: Command) -> Reply:
+    """Do what `command` says."""
+    clock = shared.clock
+    answer: object = None
+    began = clock.monotonic()
+    if isinstance(command, Pause):
+        clock.sleep(command.seconds)
+    else:
+        try:
+            answer = shared.drivers[command.target].perform(command.call, command.timeout)
+        except Exception as error:  # noqa: BLE001 - what it means is decided in one place
+            answer = error
+    return command, began, clock.monotonic(), answer
+
+
+def _run_side_by_side(shared: Shared, execution: Execution, commands: Commands) -> Result[Any]:
+    """Carry out everything at once; the first answer that decides ends the call.
+
+    What is still in flight then goes on until its own time is over: a thread cannot be stopped.
+    It answers to a queue that is not read any more. A pause is waited for on the caller's own
+    thread, so a hedge that is not needed costs one thread and no more.
+    """
+    replies: SimpleQueue[Reply | BaseException] = SimpleQueue()
+    pauses: list[tuple[float, Command, float]] = []
+    while True:
+        for command in commands:
+            if isinstance(command, Pause) and isinstance(shared.clock, SystemClock):
+                began = monotonic()
+                pauses.append((began + command.seconds, command, began))
+            else:
+                _start(shared, command, replies)
+        reply = _next(replies, pauses)
+        if isinstance(reply, BaseException):
+            raise reply
+        try:
+            with shared.lock:
+                commands = execution.send(reply)
+        finally:
+            if shared.outbox:
+                shared.deliver()
+
+
+def _next(
+    replies: SimpleQueue[Reply | BaseException], pauses: list[tuple[float, Command, float]]
+) -> Reply | BaseException:
+    """Return what comes first: an answer, or the end of a pause."""
+    if not pauses:
+        return replies.get()
+    pauses.sort(key=itemgetter(0))
+    until, command, began = pauses[0]
+    try:
+        return replies.get(timeout=max(0.0, until - monotonic()))
+    except Empty:
+        pauses.pop(0)
+        return command, began, monotonic(), None
+
+
+def _start(shared: Shared, command: Command, replies: SimpleQueue[Reply | BaseException]) -> None:
+    """Carry `command` out on a thread of its own."""
+    since = shared.clock.monotonic()
+
+    def work() -> None:
+        try:
+            replies.put(_in_time(shared, command, since))
+        except BaseException as error:  # noqa: BLE001 - raised again where the call is made
+            replies.put(error)
+
+    shared.threads.submit(work)
+
+
+def _in_time(shared: Shared, command: Command, since: float) -> Reply:
+    """Carry out what may have waited for a thread; not at all if it has waited for too long.
+
+    What it is a reply to is the command as it was given, and the wait counts as that for a place.
+    """
+    if isinstance(command, Pause):
+        return _carry_out(shared, command)
+    now = shared.clock.monotonic()
+    waited = now - since
+    if waited > getattr(command.timeout, "wait", command.timeout):
+        late = Result[Any](Outcome.LOCAL, code=NO_THREAD, reason=NO_PLACE, waited=waited)
+        return command, since, now, late
+    timeout = time_after(waited, command.timeout)
+    _, began, now, answer = _carry_out(shared, command._replace(timeout=timeout))
+    if isinstance(answer, Result):
+        answer = answer._replace(waited=answer.waited + began - since)
+    return command, since, now, answer
+
+
+async def run_async(
+    shared: Shared, call: Call, timeout: float, only: tuple[str, ...] = ()
+) -> Result[Any]:
+    """Take `call` to its result within `timeout` seconds, without blocking the event loop."""
+    execution = execute(shared.core, call, shared.clock.monotonic(), timeout, only)
+    outbox = shared.outbox
+    try:
+        with shared.lock:
+            commands = next(execution)
+        if outbox:
+            _deliver(shared)
+        while len(commands) == 1:
+            reply = await _carry_out_async(shared, commands[0])
+            with shared.lock:
+                commands = execution.send(reply)
+            if outbox:
+                _deliver(shared)
+        return await _run_side_by_side_async(shared, execution, commands)
+    except StopIteration as end:
+        result: Result[Any] = end.value
+        return result
+    except BaseException:  # a cancellation: what is in flight is not waited for any more
+        with shared.lock:
+            execution.close()
+        raise
+    finally:
+        if outbox:
+            _deliver(shared)
+
+
+def _deliver(shared: Shared) -> None:
+    shared.deliver(running_loop())
+
+
+async def _run_side_by_side_async(
+    shared: Shared, execution: Execution, commands: Commands
+) -> Result[Any]:
+    """Carry out everything at once; the first answer that decides ends the call.
+
+    What is still in flight then is cancelled.
+    """
+    from asyncio import FIRST_COMPLETED, create_task, wait
+
+    in_flight: set[Task[Reply]] = set()
+    try:
+        while True:
+            in_flight |= {create_task(_carry_out_async(shared, command)) for command in commands}
+            done, in_flight = await wait(in_flight, return_when=FIRST_COMPLETED)
+            commands = ()
+            for task in done:
+                with shared.lock:
+                    commands += execution.send(task.result())
+            if shared.outbox:
+                _deliver(shared)
+    except StopIteration as end:
+        result: Result[Any] = end.value
+        return result
+    finally:
+        for task in in_flight:
+            task.cancel()
+
+
+async def _carry_out_async(shared: Shared, command: Command) -> Reply:
+    """Do what `command` says."""
+    clock = shared.clock
+    answer: object = None
+    began = clock.monotonic()
+    if isinstance(command, Pause):
+        await clock.sleep_async(command.seconds)
+    else:
+        try:
+            driver = shared.drivers[command.target]
+            answer = await driver.perform_async(command.call, command.timeout)
+        except Exception as error:  # noqa: BLE001 - what it means is decided in one place
+            answer = error
+    return command, began, clock.monotonic(), answer

@@ -1,0 +1,472 @@
+"""What the calls of one order have seen of each target, and what an answer says of it.
+
+All calls share it; a runner holds its lock meanwhile. What every call passes through, however well
+it goes, is short: an attempt is noted when it starts and when it succeeds, and that is all. The
+rest is entered only where something is not as usual: a failure, a success while there is something
+to weigh, an answer that is slow.
+
+A failure that a function, bus or table caused is evidence on that one alone, and on the target as a
+whole only while another one of it fails, too. So one broken function does not take its neighbours
+away.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import NamedTuple
+
+from leeward._routing.budgets import Budgets
+from leeward._routing.circuit import Circuit, CircuitState, Random
+from leeward._routing.circuits import Circuits
+from leeward._routing.commands import (
+    PROBE,
+    BeginHeartbeat,
+    CallRecord,
+    Dispatch,
+    Outbox,
+    ReadBack,
+    TimedAttempt,
+)
+from leeward._routing.outcomes import TABLE, KeyWorth, Sign
+from leeward._routing.policy import DEFAULT, RoutingPolicy
+from leeward._routing.silence import Heartbeat, Silence
+from leeward._routing.suspicion import Network, Poison
+from leeward._routing.targets import Targets, resource_of
+from leeward.adapter import NO_NETWORK, UNMARKED_REFUSAL, Call
+from leeward.calls import time_after
+from leeward.errors import Outcome
+from leeward.values import CircuitStatus
+
+
+class Evidence(NamedTuple):
+    """The attempts made on one target, read-backs included.
+
+    Attributes:
+        attempts: how many.
+        failures: how many of them count against the target.
+        last_outcome: of the most recent one; None before the first.
+        isolated: an operator has taken the target out.
+        circuits: those that are not closed.
+    """
+
+    attempts: int = 0
+    failures: int = 0
+    last_outcome: Outcome | None = None
+    isolated: bool = False
+    circuits: tuple[CircuitStatus, ...] = ()
+
+    @property
+    def state(self) -> str:
+        """In one word: closed, isolated, or what the circuit is that lets the fewest through."""
+        if self.isolated:
+            return "isolated"
+        states = [circuit.state for circuit in self.circuits]
+        return next((state for state in ("open", "half_open", "ramp") if state in states), "closed")
+
+
+class Health:
+    """The evidence on every target, as arithmetic: no clock, no lock, no I/O.
+
+    It is changed in place by its verbs, and what it is made of by their own: each part below owns
+    its state.
+
+    Args:
+        targets: the order, and who may serve what.
+        random: gives numbers in [0, 1), for jitter.
+        policy: the numbers to decide by.
+        probing: the targets whose drivers can make a probe.
+        poison_key: random, of this process: by it payloads are told apart.
+
+    Attributes:
+        circuits: of all targets.
+        records: what else is known of each target.
+        budgets: what second attempts may cost.
+        heartbeat, silence: whether this process itself was running; whether targets answer.
+        poison, network: suspicions, which a success clears: of a payload, and of this machine.
+        keys: what a key is worth, where that is less than declared.
+        outbox: what the runner is to do once it has released its lock.
+        history: the last calls that did not go well at once.
+        calls: how many have begun; the number of the last one.
+        seen_at: when anything happened last, in monotonic seconds.
+        good_at: the last success of all.
+    """
+
+    __slots__ = (
+        *("targets", "random", "policy", "circuits", "records", "budgets", "heartbeat", "silence"),
+        *("poison", "network", "keys", "outbox", "history", "calls", "seen_at", "good_at"),
+    )
+
+    def __init__(
+        self,
+        targets: Targets,
+        random: Random,
+        policy: RoutingPolicy = DEFAULT,
+        probing: frozenset[str] = frozenset(),
+        poison_key: bytes = b"leeward",
+    ) -> None:
+        self.targets = targets
+        self.random = random
+        self.policy = policy
+        self.outbox = Outbox()
+        self.circuits = Circuits(targets, random, policy, self.outbox, probing)
+        self.records = self.circuits.records
+        self.budgets = Budgets(policy)
+        self.heartbeat = Heartbeat(policy.heartbeat_pace, policy.heartbeat_rest)
+        self.silence = Silence(self.circuits, self.heartbeat)
+        self.poison = Poison(policy, self.circuits.weights, poison_key)
+        self.network = Network(self.records, policy)
+        self.keys = KeyWorth()
+        self.history: deque[CallRecord] = deque(maxlen=policy.history_calls)
+        self.calls = 0
+        self.seen_at = self.good_at = 0.0
+
+    # What every call passes through.
+
+    def admit(self) -> None:
+        """Count a call that begins."""
+        self.calls += 1
+
+    def start(self, target: str, call: Call, now: float, *, begins_call: bool = False) -> Circuit:
+        """Note that an attempt starts; return the circuit that it counts for.
+
+        Count the call, too, if it `begins_call`.
+        """
+        self.calls += begins_call
+        circuit = self.circuits.get((target, call.verb, resource_of(call)))
+        if circuit is None:
+            self.budgets.mark(now, self.calls)
+            circuit = self.add(target, call)
+        waiting, wide = circuit.waiting, circuit.wide
+        if waiting and now - waiting[0] > circuit.watch_after:
+            self.silence.look(circuit, call, now, self.seen_at)
+        if now - wide.good_at > wide.watch_after:
+            self.silence.look_around(wide, call, now, self.seen_at)
+        waiting.append(now)
+        self.seen_at = now
+        return circuit
+
+    def succeed(self, command: Dispatch | ReadBack, began: float, now: float) -> None:
+        """Note that an attempt went well that was made from `began` to `now`."""
+        target, call = command.target, command.call
+        circuit = self.circuits.get((target, call.verb, resource_of(call))) or self.add(
+            target, call
+        )
+        wide = circuit.wide
+        self.good_at = self.seen_at = now
+        took = now - began
+        if command.early:
+            self.budgets.refund_early()
+        if (
+            circuit.uneasy
+            or wide.uneasy
+            or took > circuit.slow_above
+            or began < circuit.since
+            or self.records[target].tokens < self.policy.retry_tokens
+        ):
+            wide.count(Outcome.OK, now)
+            self._weigh_success(circuit, TimedAttempt(command, began, now))
+            return
+        if self.poison.doubtful or self.network.unreached:
+            self._clear_suspicions(call, now)
+        if circuit.succeed(took, now):
+            self.learn(circuit, now)
+
+    def learn(self, circuit: Circuit, now: float) -> None:
+        """Renew the limits of a circuit, and do what is to be done now and then while calls come.
+
+        A heartbeat that has ended begins again, so that waits can be measured against the limits.
+        """
+        circuit.learn(self.policy, now)
+        self.budgets.mark(now, self.calls)
+        if self.heartbeat.is_due(now) and len(self.records) > 1:
+            self.outbox.append(BeginHeartbeat())
+        if self.circuits.unclosed:
+            self.circuits.advance_idle(now)
+
+    def add(self, target: str, call: Call) -> Circuit:
+        """Return the circuit for `call` on `target`, made if there is not one yet."""
+        return self.circuits.add(target, call, self.seen_at)
+
+    # What does not go well.
+
+    def fail(self, attempt: TimedAttempt, outcome: Outcome, reason: str | None) -> None:
+        """Take in an attempt that did not succeed; `reason` is the result's own."""
+        command, now = attempt.command, attempt.now
+        target, call = command.target, command.call
+        row = TABLE[outcome]
+        if reason == UNMARKED_REFUSAL:
+            row = row._replace(sign=Sign.NOTHING)  # the target is well enough to refuse
+        circuit = self.circuits.get((target, call.verb, resource_of(call))) or self.add(
+            target, call
+        )
+        self.seen_at = now
+        says_something = self._says_something(circuit, attempt, outcome)
+        against = says_something and row.counts_against
+        circuit.wide.count(outcome, now, against=against)
+        if not says_something:
+            self.give_up(command, now)
+            return
+        if command.early:
+            self.budgets.refund_early()
+        if row.sign is Sign.WELL:
+            self._weigh_success(circuit, attempt)
+            return
+        if (
+            (reason == NO_NETWORK and outcome is Outcome.NOT_SENT and self._is_ours(target, now))
+            or row.sign is Sign.NOTHING
+            or self._stood_still(attempt)
+            or not self._counts(circuit, attempt, outcome)
+        ):
+            self.give_up(command, now)
+            return
+        for one in self._circuits_by(row.sign, circuit):
+            if one.epoch <= command.epoch:
+                self._weigh_failure(one, attempt, row.sign)
+
+    def cancel(self, attempt: TimedAttempt, *, overtaken: bool) -> None:
+        """Take in an attempt that was cancelled: by the caller, or `overtaken` by another one.
+
+        If it was a probe, that ends. That it took long is evidence if it was overtaken; what its
+        answer would have been is not known.
+        """
+        command, began, now = attempt.command, attempt.began, attempt.now
+        call = command.call
+        self.give_up(command, now)
+        if command.early:
+            self.budgets.refund_early()
+        circuit = self.circuits.get((command.target, call.verb, resource_of(call)))
+        if circuit is None:
+            return
+        self._stop_waiting(circuit, attempt)
+        if not overtaken or circuit.state is not CircuitState.CLOSED:
+            return
+        if now - began - self.heartbeat.standstill(began, now) > circuit.slow_above:
+            circuit.weigh(self.policy, self.circuits.weights, now, slow=True)
+
+    def give_up(self, command: Dispatch | ReadBack, now: float) -> None:
+        """Note that an attempt was cancelled, or has shown nothing: if it was a probe, that ends.
+
+        Another one may be made a moment later.
+        """
+        call = command.call
+        circuit = self.circuits.get((command.target, call.verb, resource_of(call)))
+        if circuit is None or command.reason != PROBE:
+            return
+        for one in (circuit, circuit.wide):
+            if one.state is CircuitState.HALF_OPEN and one.epoch <= command.epoch:
+                one.end_lease(now + self.policy.probe_gap)
+
+    def _says_something(self, circuit: Circuit, attempt: TimedAttempt, outcome: Outcome) -> bool:
+        """Note that an attempt waits no more; return whether its end may say something.
+
+        It says nothing of its target if it was given up: early, or sooner than a healthy target
+        answers.
+        """
+        if outcome is Outcome.LOCAL:
+            circuit.leave(attempt.began)  # the target was sent nothing
+            return True
+        # One whose time was used up ended without a word of its target. One that was never
+        # connected says so for itself, unless the target is silent.
+        is_silent = circuit.silent or circuit.wide.silent
+        may_be_unheard = attempt.command.early or is_silent or outcome is Outcome.AMBIGUOUS
+        if not (attempt.is_used_up and may_be_unheard):
+            self._hear(circuit, attempt.now)
+            return True
+        return self._stop_waiting(circuit, attempt) and not attempt.command.early
+
+    def _stop_waiting(self, circuit: Circuit, attempt: TimedAttempt) -> bool:
+        """Note that an attempt without an answer is not waited for any more.
+
+        Return whether it had as much time as its function takes, and so may blame its target: a
+        caller who is in more of a hurry than a healthy function proves nothing, nor does a process
+        that stood still.
+        """
+        command, now, in_line = attempt.command, attempt.now, attempt.waited
+        limits, stood_still = self.silence.limits_of(circuit), self._stood_still(attempt)
+        waited = now - attempt.began - in_line - self.heartbeat.standstill(attempt.request_at, now)
+        if attempt.is_used_up and not stood_still:
+            waited = max(waited, time_after(in_line, command.timeout))  # a driver may round it
+        usual = self.policy.unknown_longest if limits is None else limits.usual
+        says_something = waited >= usual and not stood_still
+        circuit.leave(attempt.began, waited if says_something else 0.0)
+        self.silence.look(circuit, command.call, now, self.seen_at)
+        return says_something
+
+    def _hear(self, circuit: Circuit, now: float) -> None:
+        """Note that a target has answered something."""
+        circuit.hear()
+        circuit.wide.note_answer(now)
+        if self.circuits.silent:
+            self.circuits.end_silence(circuit)
+            self.circuits.end_silence(circuit.wide)
+
+    def _stood_still(self, attempt: TimedAttempt) -> bool:
+        """Return whether an attempt has used up its time because this process hardly ran."""
+        if not attempt.is_used_up:
+            return False
+        request_at, now = attempt.request_at, attempt.now
+        longest = time_after(attempt.waited, attempt.command.timeout)
+        if now - request_at > longest + self.policy.clock_gap:
+            return True
+        return self.heartbeat.standstill(request_at, now) > (now - request_at) / 2
+
+    def _is_ours(self, target: str, now: float) -> bool:
+        """Return whether an attempt failed because there is no network here."""
+        is_its_own, begins = self.network.note_unreached(target, now, self.good_at)
+        if begins:
+            self.outbox.tell("local_outage", reason="begun")
+        return not is_its_own
+
+    def _counts(self, circuit: Circuit, attempt: TimedAttempt, outcome: Outcome) -> bool:
+        """Return whether a failure is evidence, or that of one payload that always fails."""
+        counts, harmed_two = self.poison.note_failure(
+            circuit, attempt.command.call, outcome, attempt.request_at, attempt.now
+        )
+        if harmed_two:
+            self.outbox.tell("poison_suspected", verb=circuit.verb, resource=circuit.resource)
+        return counts
+
+    def _circuits_by(self, sign: Sign, circuit: Circuit) -> list[Circuit]:
+        """Return the circuits that a bad sign is evidence on."""
+        wide = circuit.wide
+        if sign is Sign.OUT_OF_REACH:
+            # a probe, or a share, of the single resource has failed with it
+            return [wide] if circuit.state is CircuitState.CLOSED else [wide, circuit]
+        half_life, now = self.policy.evidence_half_life, self.seen_at
+        another_fails = any(
+            other.failed and now - other.weighed_at < half_life
+            for other in self.circuits.values()
+            if other.wide is wide and other is not circuit and other.resource
+        )
+        is_wide = another_fails or wide.state is not CircuitState.CLOSED
+        return [circuit, wide] if is_wide else [circuit]
+
+    def _weigh_failure(self, circuit: Circuit, attempt: TimedAttempt, sign: Sign) -> None:
+        policy, circuits = self.policy, self.circuits
+        call, now = attempt.command.call, attempt.now
+        if circuit.state is CircuitState.HALF_OPEN:
+            if attempt.command.reason == PROBE:
+                circuits.open(circuit, call, now, "probe_failed")
+            return
+        if circuit.state is CircuitState.RAMP:
+            circuit.count_answer(failed=True)
+            if circuit.has_failed_stage(policy):
+                circuits.open(circuit, call, now, "ramp_failed")
+            return
+        circuit.weigh(policy, circuits.weights, now, failed=True)
+        if circuit.state is CircuitState.OPEN:
+            if self._is_gone(circuit, now):
+                circuit.give_up()
+        elif sign is Sign.LASTING:
+            if circuits.has_alternative(circuit, call):
+                circuits.open(circuit, call, now, "unusable")
+        elif circuit.has_tripped(policy):
+            self._trip(circuit, call, now, "failures")
+
+    def _weigh_success(self, circuit: Circuit, attempt: TimedAttempt) -> None:
+        """Take in an attempt that went well while there is something to weigh."""
+        command, request_at, now = attempt.command, attempt.request_at, attempt.now
+        call = command.call
+        self.records[circuit.target].refill(self.policy)
+        self.good_at = self.seen_at = now
+        self._hear(circuit, now)
+        if self.poison.doubtful or self.network.unreached:
+            self._clear_suspicions(call, now)
+        took = now - request_at
+        if took > circuit.slow_above:
+            took -= self.heartbeat.standstill(request_at, now)
+        slow = took > circuit.slow_above
+        for one in (circuit, circuit.wide):
+            one.note_success(now)
+            if one.epoch <= command.epoch:
+                self._weigh_one_success(one, attempt, slow=slow if one is circuit else None)
+        if circuit.state is CircuitState.CLOSED:
+            if circuit.measure(took, request_at, now):
+                self.learn(circuit, now)
+            if slow and circuit.has_tripped(self.policy):
+                self._trip(circuit, call, now, "slow")
+
+    def _weigh_one_success(
+        self, circuit: Circuit, attempt: TimedAttempt, *, slow: bool | None
+    ) -> None:
+        now = attempt.now
+        if circuit.state is CircuitState.CLOSED:
+            circuit.weigh(self.policy, self.circuits.weights, now, failed=False, slow=slow)
+        elif circuit.state is CircuitState.RAMP:
+            circuit.count_answer(failed=bool(slow))
+            self.circuits.advance(circuit, now)
+        else:
+            circuit.forgive()
+            if circuit.state is CircuitState.HALF_OPEN and attempt.command.reason == PROBE:
+                self.circuits.pass_probe(circuit, now)
+
+    def _clear_suspicions(self, call: Call, now: float) -> None:
+        """Take in what a success says of payloads, and of the network of this machine."""
+        self.poison.note_success(call, now)
+        if self.network.unreached:
+            outage = self.network.end_outage()
+            if outage is not None:
+                since = outage.since - self.policy.local_window
+                self.circuits.blame_network(since, now)
+                self.outbox.tell("local_outage", reason="over")
+
+    def _trip(self, circuit: Circuit, call: Call, now: float, reason: str) -> None:
+        """Open a circuit if another target is healthier, or if this one is as good as gone."""
+        if self._is_gone(circuit, now) or self.circuits.has_alternative(circuit, call):
+            self.circuits.open(circuit, call, now, reason)
+
+    def _is_gone(self, circuit: Circuit, now: float) -> bool:
+        """Return whether nothing at all goes well any more."""
+        silent = now - circuit.good_at >= self.policy.last_silence
+        return silent and circuit.streak >= self.policy.last_failures
+
+    # What is told, and remembered.
+
+    def note_key(self, target: str, call: Call, dedup: str) -> None:
+        """Take in what the answer to `call`, as it was asked for, says of its key."""
+        word = self.keys.note(target, call, dedup)
+        if word:
+            self.outbox.tell(
+                "key_worth_less",
+                target=target,
+                verb=call.verb,
+                resource=resource_of(call),
+                reason=word,
+            )
+
+    def remember(self, record: CallRecord) -> None:
+        """Remember a call that did not go well at once."""
+        self.history.append(record)
+
+    def evidence(self, target: str, now: float) -> Evidence:
+        """Return what has been seen of `target`."""
+        wides = [
+            circuit
+            for circuit in self.circuits.values()
+            if circuit.target == target and circuit.wide is circuit
+        ]
+        newest = max(wides, key=lambda circuit: circuit.last_at, default=None)
+        circuits = tuple(
+            CircuitStatus(
+                circuit.verb,
+                circuit.resource,
+                circuit.state.value,
+                circuit.reason,
+                max(0.0, circuit.until - now) if circuit.state is CircuitState.OPEN else None,
+            )
+            for circuit in self.circuits.unclosed
+            if circuit.target == target
+        )
+        return Evidence(
+            sum(circuit.attempts for circuit in wides),
+            sum(circuit.against for circuit in wides),
+            None if newest is None else newest.last,
+            self.records[target].isolated,
+            circuits,
+        )
+
+    def begin_in_child(self) -> None:
+        """Forget, after a fork, what only the parent has in flight: attempts, probes, events."""
+        self.outbox.clear()
+        self.heartbeat.end()
+        self.circuits.begin_in_child()

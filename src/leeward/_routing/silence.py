@@ -1,0 +1,255 @@
+"""Targets that take calls in and do not answer; and when this process itself stood still.
+
+One that has not answered for longer than its slowest answers take is *silent*: calls go elsewhere,
+but for one or two that wait there, until it answers anything, and then all is as before. So a short
+pause moves calls, and opens no circuit. One that is silent for long is stalled: its circuit opens.
+
+A circuit's own baseline says how long answers take; where there is none yet, the answers of another
+target to the same function do. Where nobody knows, a target is *in doubt*: it may be dead, and the
+function may as well be slow, or begin cold. Then a call goes elsewhere now and then, to compare.
+
+A target as a whole is silent if it answers nothing at all, whatever it is asked for: so many
+functions that are each called seldom show that together.
+
+So that calls under way need not wait for that, the first attempt at a harmless one is given up
+early and made elsewhere. That proves nothing, and does not count; the silence does.
+
+This process may have stood still: stopped, without a processor, or its event loop blocked. Whoever
+waits for an answer then does not see it come, so a wait proves only as much against a target as
+this process was running meanwhile. A runner beats at an even pace; a beat that is late shows for
+how long nothing went on here. Without beats nobody can tell, and nothing is taken off.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from math import inf
+from typing import Final, NamedTuple
+
+from leeward._routing.circuit import Circuit, CircuitState
+from leeward._routing.circuits import Circuits
+from leeward.adapter import Call
+
+MOST_KEPT: Final = 32
+"""Standstills that are remembered: those of the last seconds, however busy the machine is."""
+
+
+LATEST: Final = 1.0
+"""Seconds that a beat may be late; after that nobody beats any more."""
+
+
+class Heartbeat:
+    """The beats of one order. Times are monotonic seconds.
+
+    Args:
+        pace: seconds between two beats.
+        rest: seconds without a new call after which beating ends.
+    """
+
+    __slots__ = ("_busy_at", "_calls", "_last", "_number", "_pace", "_rest", "_standstills")
+
+    def __init__(self, pace: float, rest: float) -> None:
+        self._pace = pace
+        self._rest = rest
+        self._last = -inf
+        self._standstills: deque[tuple[float, float]] = deque(maxlen=MOST_KEPT)
+        self._number = self._calls = 0
+        self._busy_at = 0.0
+
+    def is_due(self, now: float) -> bool:
+        """Return whether nobody has beaten for so long that somebody should begin to."""
+        return now - self._last > self._rest
+
+    def begin(self, now: float) -> int:
+        """Begin to beat; return the number with which to do it. Whoever beat before is to end."""
+        self._number += 1
+        self._last = self._busy_at = now
+        return self._number
+
+    def end(self) -> None:
+        """Let nobody beat any more."""
+        self._number += 1
+        self._last = -inf
+
+    def beat(self, number: int, now: float, calls: int) -> bool:
+        """Note a beat, where so many calls have begun by now; return whether to go on."""
+        if number != self._number:
+            return False
+        late = self._late_by(now)
+        if late:
+            self._standstills.append((now - late, now))
+        self._last = now
+        if calls != self._calls:
+            self._calls, self._busy_at = calls, now
+        if now - self._busy_at < self._rest:
+            return True
+        self.end()
+        return False
+
+    def standstill(self, began: float, now: float) -> float:
+        """Return for how many seconds of a time that ends `now` this process did not run."""
+        if not self.is_known(began):
+            return 0.0
+        seconds = min(self._late_by(now), now - began)
+        for start, end in self._standstills:
+            seconds += max(0.0, end - max(start, began))
+        return seconds
+
+    def is_known(self, began: float) -> bool:
+        """Return whether it was beating in a time that began then.
+
+        A beat may have been late already: an event loop that is blocked begins calls, too. One that
+        has ended does not say so, and beats no more.
+        """
+        return self._last >= began - LATEST
+
+    def _late_by(self, now: float) -> float:
+        """Return by how many seconds the next beat is late; 0 if that may be the scheduler's."""
+        since = now - self._last
+        return since - self._pace if 2 * self._pace < since < inf else 0.0
+
+
+class AnswerTimes(NamedTuple):
+    """How long one function, bus or table takes on a target, in seconds.
+
+    Attributes:
+        usual: nearly all answers take no longer; a shorter wait says nothing.
+        silent: after so long without an answer calls go elsewhere.
+        stalled: after so long without one its circuit opens.
+    """
+
+    usual: float
+    silent: float
+    stalled: float
+
+
+class Unanswered(NamedTuple):
+    """A function that has not answered for longer than it usually takes, as far as that is known.
+
+    Attributes:
+        attempts: that are not answered.
+        seconds: since the first of them, or since the target has answered anything.
+        limits: of the function.
+    """
+
+    attempts: int
+    seconds: float
+    limits: AnswerTimes | None
+
+
+class Silence:
+    """Looks whether targets answer. It has no state: that is the circuits' and the heartbeat's.
+
+    The methods take `seen_at`, which is when anything happened last.
+
+    Args:
+        circuits: of all targets; those that do not answer are made silent, or opened.
+        heartbeat: of this process.
+    """
+
+    __slots__ = ("_circuits", "_heartbeat", "_policy")
+
+    def __init__(self, circuits: Circuits, heartbeat: Heartbeat) -> None:
+        self._circuits = circuits
+        self._heartbeat = heartbeat
+        self._policy = circuits.policy
+
+    def limits_of(self, circuit: Circuit, *, guess: bool = False) -> AnswerTimes | None:
+        """Return how long answers take here; None where nobody knows.
+
+        By the baseline; else by the quickest other target that has answered the same, where this
+        one has shown nothing slower. A `guess` believes the few answers of this target alone, too.
+        """
+        policy, latency = self._policy, circuit.latency
+        if latency.usual:
+            silent = circuit.early if circuit.early < inf else policy.stall_factor * latency.rare
+            silent = max(policy.early_least, silent) if guess else circuit.early
+            return AnswerTimes(latency.usual, silent, circuit.stall_after)
+        own = latency.guess()
+        others = [
+            other.latency.guess()
+            for target in self._circuits.targets.order
+            if target != circuit.target
+            and (other := self._circuits.get((target, circuit.verb, circuit.resource))) is not None
+            and other.latency.total
+        ]
+        if others:
+            own = max(own, min(others))
+        elif not (own and guess):
+            return None
+        limit = policy.stall_factor * own
+        silent = max(policy.early_least, limit) if guess else inf
+        return AnswerTimes(own, silent, max(policy.stall_least, limit))
+
+    def look(self, circuit: Circuit, call: Call, now: float, seen_at: float) -> None:
+        """Look whether a circuit has been silent for too long, and open it if it has."""
+        if not circuit.resource:
+            self.look_around(circuit, call, now, seen_at)
+            return
+        policy, circuits = self._policy, self._circuits
+        waiting = circuit.waiting
+        if circuit.unanswered < policy.stall_attempts or circuit.state is not CircuitState.CLOSED:
+            return
+        if waiting and self._may_stand_still(waiting[0], circuit.stall_after, now, seen_at):
+            circuit.hear()
+            circuits.end_silence(circuit)
+            return
+        waited = max(circuit.left_for, self._wait_since(waiting[0], now) if waiting else 0.0)
+        limits = self.limits_of(circuit)
+        if limits is None:
+            if waited > policy.stall_least:
+                circuits.fall_silent(circuit, doubted=True)
+        elif waited > limits.stalled or circuit.left_for >= limits.stalled:
+            if circuits.has_alternative(circuit, call):
+                circuits.open(circuit, call, now, "stall")
+        elif waited > limits.silent or circuit.left >= policy.stall_attempts:
+            circuits.fall_silent(circuit, doubted=False)
+        elif circuit.doubted:
+            circuits.end_silence(circuit)
+
+    def look_around(self, wide: Circuit, call: Call, now: float, seen_at: float) -> None:
+        """Look whether a target has answered nothing at all of a verb, and open its circuit then.
+
+        Enough attempts have to wait, and two functions, or more, for longer than they take. As long
+        as nobody knows how long that is, it is in doubt.
+        """
+        policy, circuits = self._policy, self._circuits
+        if wide.state is not CircuitState.CLOSED:
+            return
+        waits = list(self._waits(wide, now, seen_at))
+        if len(waits) < 2 or sum(wait.attempts for wait in waits) < policy.stall_attempts:
+            return
+        known = [(wait.seconds, wait.limits) for wait in waits if wait.limits is not None]
+        if sum(waited > limits.stalled for waited, limits in known) >= 2:
+            if circuits.has_alternative(wide, call):
+                circuits.open(wide, call, now, "stall")
+        elif sum(waited > limits.silent for waited, limits in known) >= 2:
+            circuits.fall_silent(wide, doubted=False)
+        elif not wide.silent and max(wait.seconds for wait in waits) > policy.stall_least:
+            circuits.fall_silent(wide, doubted=True)
+
+    def _waits(self, wide: Circuit, now: float, seen_at: float) -> Iterator[Unanswered]:
+        """Yield what a target does not answer; nothing if this process may have stood still."""
+        heard = max(wide.good_at, wide.heard_at)
+        for circuit in self._circuits.values():
+            if circuit.wide is not wide or not circuit.unanswered:
+                continue
+            if circuit.state is not CircuitState.CLOSED:
+                continue
+            seconds = circuit.left_for
+            if circuit.waiting:
+                began = max(heard, circuit.waiting[0])
+                if self._may_stand_still(began, wide.stall_after, now, seen_at):
+                    return
+                seconds = max(seconds, self._wait_since(began, now))
+            limits = self.limits_of(circuit, guess=True)
+            if limits is None or seconds > limits.usual:
+                yield Unanswered(circuit.unanswered, seconds, limits)
+
+    def _wait_since(self, began: float, now: float) -> float:
+        return now - began - self._heartbeat.standstill(began, now)
+
+    def _may_stand_still(self, began: float, seconds: float, now: float, seen_at: float) -> bool:
+        """Return whether nothing happened at all for so long, and no heartbeat says why."""
+        return not self._heartbeat.is_known(began) and now - seen_at > seconds
