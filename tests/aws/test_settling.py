@@ -13,6 +13,7 @@ from leeward.adapter.queues import HideMessage, PutMessage, QueueCall
 from leeward.app import Problem
 from leeward.app.kit import DeadLetters, SystemClock
 from leeward_aws.runtime import handler as runtime
+from leeward_aws.runtime import queues
 from tests.app import aws_events as events
 
 
@@ -29,7 +30,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[QueueCall]:
     def made(queues: Any) -> DeadLetters:
         return DeadLetters(queues or {}, perform, SystemClock())
 
-    monkeypatch.setattr(runtime, "open_dead_letters", made)
+    monkeypatch.setattr(queues, "open_dead_letters", made)
     return found
 
 

@@ -21,13 +21,10 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final
 
-from leeward.adapter import TargetConfig
-from leeward.adapter.queues import ask
 from leeward.app.kit import (
     RESPONSE_TOO_LARGE,
     Answer,
     App,
-    DeadLetters,
     Delivery,
     Handler,
     Host,
@@ -36,13 +33,11 @@ from leeward.app.kit import (
     Kind,
     LogStyle,
     Message,
-    Perform,
     Platform,
     Problem,
     SystemClock,
     answer_upkeep,
     check_queues,
-    dead_letters_at,
     decode,
     failure_answer,
     failure_of,
@@ -108,17 +103,6 @@ WARMERS: Final = ({"source": "serverless-plugin-warmup"}, {"warmer": True})
 """Events with which widely used tools keep a function warm, exactly as they are."""
 
 
-def open_dead_letters(queues: Mapping[str, str] | None) -> DeadLetters:
-    """Return the dead-letter queues of an app; the target is opened when one is first needed."""
-
-    def target() -> Perform:
-        from leeward_aws.driver import open_driver
-
-        return partial(ask, open_driver(TargetConfig("aws", "aws", None, {}, os.environ)))
-
-    return dead_letters_at(queues, target)
-
-
 def handler(
     app: App,
     *,
@@ -143,7 +127,11 @@ def handler(
             f"the runtime of AWS has no option {next(iter(options))!r}; known: dead_letters, emf"
         )
     check_queues(app.handlers, dead_letters, "dead_letters")
-    kept = None if dead_letters is None else open_dead_letters(dead_letters)
+    kept = None
+    if dead_letters is not None:
+        from leeward_aws.runtime.queues import open_dead_letters
+
+        kept = open_dead_letters(dead_letters)
     region = os.environ.get("AWS_REGION")
     logs = LogStyle("timestamp", lambda call: {"requestId": call.call_id})
     platform = Platform("aws", region, SystemClock(), ANSWER_BYTES, logs, flush=True)

@@ -7,13 +7,17 @@ every answer for a success, and the failed messages are gone.
 
 from __future__ import annotations
 
+import os
 from binascii import a2b_base64
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from leeward.adapter.queues import Attribute
+from leeward.adapter import TargetConfig
+from leeward.adapter.queues import Attribute, ask
 from leeward.app.kit import (
     Answer,
+    DeadLetters,
     Delivery,
     Failure,
     Handler,
@@ -21,6 +25,8 @@ from leeward.app.kit import (
     Kind,
     Letter,
     Message,
+    Perform,
+    dead_letters_at,
     fails_as_one,
     refusal_answer,
 )
@@ -248,3 +254,14 @@ def _attribute(name: str, told: dict[str, Any]) -> Attribute:
     binary = told.get("binaryValue")
     value = a2b_base64(binary) if isinstance(binary, str) else told.get("stringValue") or ""
     return Attribute(name, value, told.get("dataType") or "")
+
+
+def open_dead_letters(queues: Mapping[str, str] | None) -> DeadLetters:
+    """Return the dead-letter queues of an app; the target is opened when one is first needed."""
+
+    def target() -> Perform:
+        from leeward_aws.driver import open_driver
+
+        return partial(ask, open_driver(TargetConfig("aws", "aws", None, {}, os.environ)))
+
+    return dead_letters_at(queues, target)
