@@ -12,9 +12,9 @@ from bench.bare import bare
 from bench.calls import OUR_CALLS, THEIR_CALLS, Block, Row, Verb, measure_rows
 from bench.cloud import Cloud, one_core, running, serving
 from bench.figures import Figure, Unit, compare, measure_in_turn
+from bench.google.requests import WANTED
 from bench.google.sides import client
 from bench.google.vendors import Calling, vendors
-from bench.google.wanted import WANTED
 from bench.verbs import of_leeward
 
 YARDSTICKS = (

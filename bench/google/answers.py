@@ -9,7 +9,7 @@ from typing import Any
 from bench.google.sides import PROJECT
 from bench.work import ITEM, RECEIPT, TABLE, WRITE_ID
 from leeward.adapter.items import encode
-from leeward_google.tables.profile import FIRESTORE
+from leeward_google.tables.documents import FIRESTORE
 
 DOCUMENT = f"projects/{PROJECT}/databases/(default)/documents/{TABLE}/o-42"
 

@@ -17,7 +17,7 @@ from leeward.calls import Enqueue, Invoke
 from leeward.local import Local
 from leeward.testing import FakeClock, FaultyDriver
 from leeward_aws.functions.plans import _client_context
-from leeward_google.functions.queues import enqueue_message
+from leeward_google.functions.messages import enqueue_message
 from leeward_google.settings.services import Topics
 from tests.local.calls import PATIENT
 from tests.servers.deploying import deploy

@@ -12,7 +12,7 @@ from leeward._http.options import TransportOptions
 from leeward._http.threads import CurlTransport
 from leeward.adapter.tokens import LARGEST
 from leeward.errors import ConfigError, Outcome
-from leeward_aws.identity.endpoint import address_of, container_source
+from leeward_aws.identity.sources import address_of, container_source
 from leeward_contract_tests.rows import each_row
 from tests.aws.sources import GIVEN, NOW, fetched, http, refused
 from tests.http.wire import Wire, answer, hang, once

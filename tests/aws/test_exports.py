@@ -17,7 +17,7 @@ from leeward._items import encode
 from leeward.adapter import WrappingDriver
 from leeward.calls import Call, ReadExport, Result
 from leeward.local import Local
-from leeward_aws.tables.exports import read_export
+from leeward_aws.tables.backups import read_export
 from leeward_aws.tables.profile import DYNAMODB
 from leeward_backup import BackupError, Backups
 from leeward_contract_tests.contracts.exact import NASTY_ITEMS, exact

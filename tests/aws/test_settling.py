@@ -11,8 +11,8 @@ from leeward import App
 from leeward.app import Problem
 from leeward.app.kit import DeadLetters, SystemClock
 from leeward.calls import HideMessage, PutMessage, QueueCall, Result
-from leeward_aws.runtime import dead
 from leeward_aws.runtime import handler as runtime
+from leeward_aws.runtime import queues
 from tests.app import aws_events as events
 
 
@@ -29,7 +29,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[QueueCall]:
     def made(queues: Any) -> DeadLetters:
         return DeadLetters(queues or {}, perform, SystemClock())
 
-    monkeypatch.setattr(dead, "dead_letters", made)
+    monkeypatch.setattr(queues, "open_dead_letters", made)
     return found
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from leeward.calls import StoreMany
 from leeward.errors import Outcome, Unsupported
-from leeward_aws.tables.batches import batches
+from leeward_aws.tables.plans import batches
 from tests.aws.playing import SETTINGS, answer, document, play, refusal
 from tests.aws.serialized import by_botocore, by_leeward
 from tests.aws.test_tables import KEY, STORE, STORES, native, parameters

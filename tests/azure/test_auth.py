@@ -32,8 +32,7 @@ from leeward_azure.identity.credentials import (
     ServiceCredential,
     TopicKey,
 )
-from leeward_azure.identity.endpoint import endpoint_of
-from leeward_azure.identity.sources import describe_source, source_of
+from leeward_azure.identity.sources import describe_source, endpoint_of, source_of
 from leeward_azure.identity.vendor import VendorChain
 from leeward_azure.settings.options import Settings
 from leeward_contract_tests.rows import each_row

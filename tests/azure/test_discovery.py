@@ -19,9 +19,9 @@ from leeward.calls import Invoke
 from leeward.clock import SystemClock
 from leeward.errors import Outcome
 from leeward_azure.driver import LIMITS, PLANS
-from leeward_azure.functions.addresses import KEPT
 from leeward_azure.functions.discovery import lookup_source
 from leeward_azure.identity.credentials import Bearer
+from leeward_azure.settings.services import KEPT
 from leeward_contract_tests.rows import each_row
 from tests.azure.sources import NOW, no_azure, refused, target
 

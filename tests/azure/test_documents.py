@@ -11,6 +11,7 @@ from leeward.adapter.tables import Revision, revision_after
 from leeward.calls import Key, Store
 from leeward.json_text import Undecodable, decode, encode
 from leeward_azure.tables.documents import (
+    COSMOS,
     DEEPEST,
     Location,
     document_of,
@@ -18,7 +19,6 @@ from leeward_azure.tables.documents import (
     revision_of,
     stored_of,
 )
-from leeward_azure.tables.profile import COSMOS
 from leeward_contract_tests.contracts.exact import NASTY_ITEMS, ODD_KEYS, ODD_PAIRS, exact
 from leeward_contract_tests.rows import each_row
 from tests.azure.playing import NOW

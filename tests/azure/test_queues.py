@@ -19,8 +19,9 @@ from leeward.adapter.plans import CLOCK_SKEW, STALE_CREDENTIALS
 from leeward.calls import Enqueue, Result
 from leeward.errors import InvalidRequest, Outcome
 from leeward_azure.errors import DISABLED, QUEUE, judge_queue
-from leeward_azure.functions.queues import VERSION, queues
+from leeward_azure.functions.messages import queues
 from leeward_azure.identity.credentials import Bearer, SasToken
+from leeward_azure.identity.signing import VERSION
 from leeward_azure.settings.services import Queues
 from leeward_contract_tests.rows import each_row
 from tests.azure.playing import KEY, LATER, NOW, answer, headers_of, play

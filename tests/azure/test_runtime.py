@@ -12,7 +12,7 @@ import pytest
 
 from leeward import App
 from leeward.errors import ConfigError
-from leeward_azure.runtime.time_limits import SECONDS, UNLIMITED, limit_of
+from leeward_azure.runtime.inputs import SECONDS, UNLIMITED, limit_of
 from tests.house.workspace import ROOT
 from tests.servers.answering import Answer, Executed
 from tests.servers.azure.worker_process import FunctionsWorker, Raised, Route

@@ -26,7 +26,7 @@ from leeward.cli.dead_letters import QueueLetters
 from leeward.errors import ConfigError, InvalidRequest, Outcome, Unsupported
 from leeward_azure.driver import open_driver
 from leeward_azure.errors import judge_service_bus
-from leeward_azure.runtime.failures import FunctionFailed
+from leeward_azure.runtime.inputs import FunctionFailed
 from leeward_contract_tests.rows import each_row
 from tests.azure.playing import answer
 from tests.servers.azure.service_bus import ServiceBus

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leeward._http.messages import Response
-from leeward_azure.tables.sessions import EMPTY, LONGEST, Session
+from leeward_azure.tables.containers import EMPTY, LONGEST, Session
 from tests.azure import oracle
 
 ONE, OTHER = "Sl8fALN4sw4=", "+9kEANVq0wA="
@@ -18,16 +18,16 @@ def told(token: str, owner: str | None = ONE) -> Response:
 
 def test_a_session_begins_with_the_first_answer() -> None:
     """And goes out as it came."""
-    assert EMPTY.joined() == ""
+    assert EMPTY.join() == ""
     session = EMPTY.after(told("0:-1#12#3=5"))
     assert session == Session(ONE, {"0": "-1#12#3=5"})
-    assert session.joined() == "0:-1#12#3=5"
+    assert session.join() == "0:-1#12#3=5"
 
 
 def test_ranges_are_kept_beside_each_other() -> None:
     """All of them go out, joined; the latest is the last."""
     session = EMPTY.after(told("0:1#5")).after(told("1:1#7,2:1#8")).after(told("0:1#6"))
-    assert session.joined() == "1:1#7,2:1#8,0:1#6"
+    assert session.join() == "1:1#7,2:1#8,0:1#6"
 
 
 def test_a_session_never_goes_back() -> None:
@@ -81,7 +81,7 @@ def test_the_order_of_answers_does_not_matter(tokens: list[str]) -> None:
         forth = forth.after(told(f"0:{token}"))
     for token in reversed(same):
         back = back.after(told(f"0:{token}"))
-    assert forth.joined() == back.joined()
+    assert forth.join() == back.join()
 
 
 def test_regions_that_only_one_token_has_are_kept() -> None:
@@ -99,7 +99,7 @@ def test_plain_numbers_are_tokens_too() -> None:
 @given(st.text(max_size=30), st.text(max_size=30))
 def test_no_header_breaks_a_session(token: str, path: str) -> None:
     """What cannot be read is left out, and what goes out is a header."""
-    joined = EMPTY.after(told("0:1#5")).after(told(token, path)).joined()
+    joined = EMPTY.after(told("0:1#5")).after(told(token, path)).join()
     assert joined.isascii()
     assert joined.isprintable()
 
@@ -107,7 +107,7 @@ def test_no_header_breaks_a_session(token: str, path: str) -> None:
 def test_a_long_session_is_cut_at_a_token() -> None:
     """The latest are kept; a header has an end."""
     many = {str(part): f"1#{part}" for part in range(2000)}
-    joined = Session(ONE, many).joined()
+    joined = Session(ONE, many).join()
     assert len(joined) <= LONGEST
     assert joined.endswith(",1999:1#1999")
     first = joined.partition(",")[0]

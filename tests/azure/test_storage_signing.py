@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from leeward._http.messages import Request
 from leeward.text import percent_encode
 from leeward_azure.identity.credentials import AccountKey, Bearer, SasToken
-from leeward_azure.identity.storage_signing import signed_storage
+from leeward_azure.identity.signing import signed_storage
 from tests.azure.playing import NOW
 
 KEY = AccountKey("c2VjcmV0IG9mIHRoZSB0ZXN0cw==")

@@ -14,10 +14,10 @@ from leeward.calls import Delete, Key, Load, Result, Scan, Store
 from leeward.errors import InvalidRequest, Outcome
 from leeward_azure.errors import COSMOS, judge_cosmos
 from leeward_azure.identity.credentials import Bearer
+from leeward_azure.tables.containers import Session
+from leeward_azure.tables.documents import COSMOS as PROFILE
 from leeward_azure.tables.documents import document_of
 from leeward_azure.tables.plans import CosmosEndpoint, tables
-from leeward_azure.tables.profile import COSMOS as PROFILE
-from leeward_azure.tables.sessions import Session
 from leeward_contract_tests.rows import each_row
 from tests.azure import oracle
 from tests.azure.playing import (

@@ -18,14 +18,14 @@ from leeward.adapter import Limits
 from leeward_aws.driver import LIMITS as AWS
 from leeward_aws.tables.profile import DYNAMODB
 from leeward_azure.driver import LIMITS as AZURE
-from leeward_azure.tables.profile import COSMOS
+from leeward_azure.tables.documents import COSMOS
 from leeward_backup import BackupError
 from leeward_backup.lines import Damaged, Kept, kept_in, line_of
 from leeward_backup.restore import misfit
 from leeward_contract_tests.contracts.exact import exact
 from leeward_contract_tests.rows import each_row
 from leeward_google.driver import LIMITS as GOOGLE
-from leeward_google.tables.profile import FIRESTORE
+from leeward_google.tables.documents import FIRESTORE
 from tests.backup.conftest import World
 
 VECTOR = {

@@ -16,9 +16,9 @@ from leeward_aws.identity.credentials import ACCESS_KEY
 from leeward_aws.identity.sources import source_of as aws_source
 from leeward_azure.identity.credentials import ServiceCredential, TopicKey
 from leeward_azure.identity.sources import source_of as azure_source
-from leeward_google.functions.addresses import FunctionUrl
 from leeward_google.identity.credentials import ACCESS_TOKEN, IdToken
 from leeward_google.identity.sources import source_of as google_source
+from leeward_google.settings.services import FunctionUrl
 from tests.google.sources import Canned
 
 AZURE: dict[str, Any] = {

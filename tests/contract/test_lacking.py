@@ -85,42 +85,42 @@ class TestQueueOnly(_OnALackingDriver, EnqueueContract):
 
 def test_what_is_declared_is_not_refused() -> None:
     """No refusal is due where everything that a test needs is declared."""
-    watched = FaultyDriver(local_cloud())
-    with Client(watched) as client:
-        assert not Undeclared(client, watched).is_refused([Capability.TABLES, Capability.EXPIRY])
+    recorder = FaultyDriver(local_cloud())
+    with Client(recorder) as client:
+        assert not Undeclared(client, recorder).is_refused([Capability.TABLES, Capability.EXPIRY])
 
 
 def test_a_call_that_is_not_refused_is_found() -> None:
     """Where a client sends a call in spite of the declaration, the check fails."""
-    watched = Lacking(local_cloud(), Capability.CONDITIONS)
+    recorder = Lacking(local_cloud(), Capability.CONDITIONS)
     with Client(local_cloud()) as careless, pytest.raises(pytest.fail.Exception):
-        Undeclared(careless, watched).is_refused([Capability.CONDITIONS])
-    watched.close()
+        Undeclared(careless, recorder).is_refused([Capability.CONDITIONS])
+    recorder.close()
 
 
 def test_a_call_that_was_sent_before_it_was_refused_is_found() -> None:
     """Where a driver sees the call, and only then declines it, the check fails."""
-    watched = FaultyDriver(Lacking(local_cloud(), Capability.ENQUEUE))
-    with Client(watched) as client, pytest.raises(AssertionError):
-        Undeclared(_SendsFirst(client, watched), watched).is_refused([Capability.ENQUEUE])
+    recorder = FaultyDriver(Lacking(local_cloud(), Capability.ENQUEUE))
+    with Client(recorder) as client, pytest.raises(AssertionError):
+        Undeclared(_SendsFirst(client, recorder), recorder).is_refused([Capability.ENQUEUE])
 
 
 def test_a_scan_that_is_not_declined_is_found() -> None:
     """Scan has no door at the client, so the driver itself has to decline it."""
-    watched = FaultyDriver(_ScansUndeclared(local_cloud(), Capability.SCAN))
-    with Client(watched) as client, pytest.raises(AssertionError):
-        Undeclared(client, watched).is_refused([Capability.SCAN])
+    recorder = FaultyDriver(_ScansUndeclared(local_cloud(), Capability.SCAN))
+    with Client(recorder) as client, pytest.raises(AssertionError):
+        Undeclared(client, recorder).is_refused([Capability.SCAN])
 
 
 class _SendsFirst(Client):
     """A client that lets the driver see a call, and only then refuses it."""
 
-    def __init__(self, client: Client, watched: FaultyDriver) -> None:
+    def __init__(self, client: Client, recorder: FaultyDriver) -> None:
         self._client = client
-        self._watched = watched
+        self._recorder = recorder
 
     def enqueue(self, function: str, *args: Any, **options: Any) -> Receipt:
-        self._watched.perform(Scan(ITEMS), 1.0)
+        self._recorder.perform(Scan(ITEMS), 1.0)
         return self._client.enqueue(function, *args, **options)
 
 

@@ -34,9 +34,9 @@ from leeward_contract_tests.contracts.calls import (
     publish,
     store,
 )
-from leeward_contract_tests.contracts.lost_answers import ALL
+from leeward_contract_tests.contracts.failure import ALL
 from leeward_contract_tests.contracts.observations import CallFunction, Deliveries, Runs
-from leeward_contract_tests.contracts.refused import RefusalKind, each_refusal
+from leeward_contract_tests.contracts.refusals import RefusalKind, each_refusal
 from leeward_contract_tests.fixtures import COUNT, ECHO, SEEN
 from tests.contract.over import Over, Standing, Whole
 

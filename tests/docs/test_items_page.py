@@ -13,8 +13,8 @@ import pytest
 
 from leeward.adapter.items import Profile, decode, encode, escape_key, native_expiry
 from leeward_aws.tables.profile import DYNAMODB
-from leeward_azure.tables.profile import COSMOS
-from leeward_google.tables.profile import FIRESTORE
+from leeward_azure.tables.documents import COSMOS
+from leeward_google.tables.documents import FIRESTORE
 
 PAGE = (Path(__file__).parents[2] / "docs" / "items.md").read_text(encoding="utf-8")
 

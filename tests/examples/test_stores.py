@@ -31,7 +31,7 @@ from leeward_contract_tests import (
     contract_config,
 )
 from leeward_contract_tests.contracts.calls import SECONDS, fresh, head, put
-from leeward_contract_tests.contracts.lost_answers import LostAnswersContract
+from leeward_contract_tests.contracts.failure import LostAnswersContract
 from leeward_contract_tests.fixtures import BUCKET
 
 

@@ -23,8 +23,7 @@ from leeward.adapter.tokens import LARGEST
 from leeward.errors import ConfigError, Outcome
 from leeward_contract_tests.rows import each_row
 from leeward_google.identity.credentials import ACCESS_TOKEN, SCOPE, Bearer, Project
-from leeward_google.identity.endpoint import PROBE_SECONDS
-from leeward_google.identity.sources import describe_source, source_of
+from leeward_google.identity.sources import PROBE_SECONDS, describe_source, source_of
 from tests.google.sources import (
     ACCOUNT,
     IMPERSONATION,

@@ -19,10 +19,10 @@ from leeward.adapter.resolver import FunctionAddress, Resolved, Source, Unresolv
 from leeward.calls import Invoke
 from leeward.errors import Outcome
 from leeward_google.driver import LIMITS, PLANS
-from leeward_google.functions.addresses import KEPT, FunctionUrl
 from leeward_google.functions.discovery import lookup_source
 from leeward_google.identity.credentials import ACCESS_TOKEN, Bearer, Project
 from leeward_google.identity.sources import source_of
+from leeward_google.settings.services import KEPT, FunctionUrl
 from tests.google.sources import NOW, Canned, no_google, refused, target
 from tests.http.wire import Wire as Loopback
 from tests.http.wire import answer

@@ -10,10 +10,9 @@ from leeward.adapter.http_functions import Address
 from leeward.calls import Enqueue
 from leeward.errors import InvalidRequest, Outcome
 from leeward_contract_tests.rows import each_row
-from leeward_google.functions.addresses import FunctionUrl
-from leeward_google.functions.queues import tasks, topics
+from leeward_google.functions.messages import tasks, topics
 from leeward_google.identity.credentials import ACCESS_TOKEN
-from leeward_google.settings.services import Functions, Tasks, Topics
+from leeward_google.settings.services import Functions, FunctionUrl, Tasks, Topics
 from tests.google import oracle
 from tests.google.playing import (
     FRESH,

@@ -9,7 +9,7 @@ from leeward.adapter import TOO_LARGE
 from leeward.adapter.plans import STALE_CREDENTIALS
 from leeward.errors import Outcome
 from leeward_contract_tests.rows import each_row
-from leeward_google.errors import REASONS, STATUSES, Told, outcome_of, told_by
+from leeward_google.errors import REASONS, STATUSES, ErrorDetails, outcome_of, read_error
 from tests.google import oracle
 from tests.google.playing import answer, error, info, refusal
 
@@ -17,7 +17,7 @@ UNDOCUMENTED = {"OK", "UNIMPLEMENTED"}
 
 
 def meaning(response: Response) -> tuple[Outcome, str | None]:
-    return tuple(outcome_of(response.status, told_by(response)))  # type: ignore[return-value]
+    return tuple(outcome_of(response.status, read_error(response)))  # type: ignore[return-value]
 
 
 # What must come of each row of Google's errors over REST, written without a look at the table.
@@ -141,7 +141,7 @@ def test_details_are_read_as_google_writes_them() -> None:
         ("ErrorInfo", {"reason": "RATE_LIMIT_EXCEEDED", "domain": "googleapis.com"}),
         ("RequestInfo", {"requestId": "request-1"}),
     )
-    told = told_by(answer(body, 429))
+    told = read_error(answer(body, 429))
     assert (told.status, told.reason) == ("RESOURCE_EXHAUSTED", "RATE_LIMIT_EXCEEDED")
     assert (told.retry_delay, told.request_id) == (31.5, "request-1")
 
@@ -150,7 +150,7 @@ def test_details_are_read_as_google_writes_them() -> None:
 def test_a_strange_delay_is_none(delay: object) -> None:
     """What is no duration tells nothing."""
     details = ({"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": delay},)
-    assert Told("RESOURCE_EXHAUSTED", "", details).retry_delay is None
+    assert ErrorDetails("RESOURCE_EXHAUSTED", "", details).retry_delay is None
 
 
 JSON = st.recursive(

@@ -10,7 +10,7 @@ import pytest
 from leeward import AuthError, Client
 from leeward.adapter import TargetConfig
 from leeward.registry import open_target
-from leeward_google.identity import endpoint
+from leeward_google.identity import sources
 from tests.google.sources import no_google
 from tests.http.wire import Wire, hang
 from tests.scripted import Scripted
@@ -23,8 +23,8 @@ def nobody(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     """Let the metadata server's address lead to somebody who never answers."""
     no_google(monkeypatch, tmp_path)
     with Wire(hang) as wire:
-        monkeypatch.setattr(endpoint, "ADDRESS", f"http://127.0.0.1:{wire.port}")
-        monkeypatch.setattr(endpoint, "PROBE_SECONDS", 0.2)
+        monkeypatch.setattr(sources, "ADDRESS", f"http://127.0.0.1:{wire.port}")
+        monkeypatch.setattr(sources, "PROBE_SECONDS", 0.2)
         yield
 
 

@@ -251,7 +251,7 @@ from leeward.adapter import TargetConfig
 options = {"project": "shop-1", "region": "us-central1"}
 open_driver(TargetConfig("google", "google", None, options, {})).close()
 ours = {name for name in sys.modules if name.startswith("leeward_google.")}
-names = "functions.plans functions.queues events.plans tables.plans".split()
+names = "functions.plans functions.messages events.plans tables.plans".split()
 names += "identity.vendor functions.discovery native".split()
 print(sorted(ours & {f"leeward_google.{each}" for each in names}))
 tops = {name.partition(".")[0] for name in sys.modules}

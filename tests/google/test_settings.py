@@ -8,10 +8,17 @@ from hypothesis import strategies as st
 
 from leeward.errors import ConfigError
 from leeward_contract_tests.rows import each_row
-from leeward_google.functions.addresses import address_in, audience_of
 from leeward_google.settings.endpoints import is_own_host
 from leeward_google.settings.options import OPTIONS
-from leeward_google.settings.services import Events, Functions, Tables, Tasks, Topics
+from leeward_google.settings.services import (
+    Events,
+    Functions,
+    Tables,
+    Tasks,
+    Topics,
+    audience_of,
+    find_address,
+)
 from tests.google.sources import ACCOUNT, settings, target
 
 RUN = "https://send-a1b2c3-uc.a.run.app"
@@ -82,9 +89,9 @@ def test_functions_in_full() -> None:
         "us-central1",
         "https://audience.example",
     )
-    assert address_in("send", found) == (RUN, "/receipts", None, False, None)
+    assert find_address("send", found) == (RUN, "/receipts", None, False, None)
     there = ("https://us-central1-shop-1.cloudfunctions.net", "/pay", None, False, None)
-    assert address_in("pay", found) == there
+    assert find_address("pay", found) == there
     public = settings(functions={"send": RUN}, authenticate=False).functions
     assert public == Functions(urls={"send": RUN}, authenticate=False)
 
@@ -103,7 +110,7 @@ def test_the_audience_of_a_url(url: str, audience: str | None) -> None:
     """It is the URL without its path, unless the path alone tells the function."""
     found = settings(functions={"pay": url}).functions
     assert found is not None
-    address = address_in("pay", found)
+    address = find_address("pay", found)
     assert address is not None
     net = "https://us-central1-shop-1.cloudfunctions.net/pay"
     assert audience_of(address, found) == (audience or net)

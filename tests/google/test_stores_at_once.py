@@ -8,7 +8,7 @@ import pytest
 
 from leeward.calls import StoreMany
 from leeward.errors import Outcome, Unsupported
-from leeward_google.tables.batches import batches
+from leeward_google.tables.plans import batches
 from tests.google.answers import DOCUMENTS, UPDATED
 from tests.google.playing import answer, document, play, refusal
 from tests.google.test_tables import CREATE, DOOR, KEY, REPLACE, STORE, fields

@@ -6,8 +6,8 @@ from typing import Any
 
 from leeward.adapter.items import EMBEDDED, Profile
 from leeward_aws.tables.profile import DYNAMODB
-from leeward_azure.tables.profile import COSMOS
-from leeward_google.tables.profile import FIRESTORE
+from leeward_azure.tables.documents import COSMOS
+from leeward_google.tables.documents import FIRESTORE
 
 PROFILES = [DYNAMODB, COSMOS, FIRESTORE, EMBEDDED]
 

@@ -5,9 +5,9 @@ from typing import Any
 from leeward.adapter.items import EMBEDDED, Profile, decode, encode
 from leeward.adapter.items import native_expiry as expiry
 from leeward_aws.tables.profile import DYNAMODB
-from leeward_azure.tables.profile import COSMOS
+from leeward_azure.tables.documents import COSMOS
 from leeward_contract_tests.rows import each_row
-from leeward_google.tables.profile import FIRESTORE
+from leeward_google.tables.documents import FIRESTORE
 from tests.items.exactness import assert_exact
 from tests.items.respelling import PROFILES
 

@@ -11,9 +11,9 @@ from hypothesis import given, note, settings
 
 from leeward.adapter.items import EMBEDDED, Profile, decode, encode
 from leeward_aws.tables.profile import DYNAMODB
-from leeward_azure.tables.profile import COSMOS
+from leeward_azure.tables.documents import COSMOS
 from leeward_contract_tests.rows import each_row
-from leeward_google.tables.profile import FIRESTORE
+from leeward_google.tables.documents import FIRESTORE
 from tests.items.exactness import assert_exact, difference
 from tests.items.respelling import PROFILES, respell
 from tests.items.strategies import ITEMS

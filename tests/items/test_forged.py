@@ -26,9 +26,9 @@ from leeward.adapter.items import (
 )
 from leeward.calls import UnreadableItem
 from leeward_aws.tables.profile import DYNAMODB
-from leeward_azure.tables.profile import COSMOS
+from leeward_azure.tables.documents import COSMOS
 from leeward_contract_tests.rows import each_row
-from leeward_google.tables.profile import FIRESTORE
+from leeward_google.tables.documents import FIRESTORE
 from tests.items.forging import forged
 from tests.items.respelling import PROFILES, through_json
 from tests.items.strategies import ITEMS, NAMES

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from leeward.adapter.items import EMBEDDED, Profile, by_value, encode
 from leeward_aws.tables.profile import DYNAMODB
-from leeward_azure.tables.profile import COSMOS
+from leeward_azure.tables.documents import COSMOS
 from leeward_contract_tests.rows import each_row
-from leeward_google.tables.profile import FIRESTORE
+from leeward_google.tables.documents import FIRESTORE
 from tests.items import corpus
 from tests.items.respelling import PROFILES, respell
 from tests.items.strategies import ITEMS

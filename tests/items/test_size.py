@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from leeward.adapter.items import checked_size, encode
 from leeward_aws.tables.profile import DYNAMODB
 from leeward_contract_tests.rows import each_row
-from leeward_google.tables.profile import FIRESTORE
+from leeward_google.tables.documents import FIRESTORE
 from tests.items.corpus import NASTY_ITEMS
 from tests.items.strategies import ITEMS
 

@@ -12,14 +12,14 @@ TESTS: Final = "tests/aws"
 MUTANTS: Final = (
     Mutant(
         "what a batch gives back was stored",
-        f"{AWS}/tables/batches.py",
+        f"{AWS}/tables/plans.py",
         "any({name: item.get(name) for name in key} == key for item in items)",
         "False",
         f"{TESTS}/test_stores_at_once.py::test_what_is_given_back_was_not_stored",
     ),
     Mutant(
         "a batch stores over what is there, whatever the condition",
-        f"{AWS}/tables/batches.py",
+        f"{AWS}/tables/plans.py",
         "    if any(each.if_absent or each.if_revision is not None for each in call.calls):\n",
         "    if False:\n",
         f"{TESTS}/test_stores_at_once.py::test_a_condition_is_refused_before_anything_is_sent",

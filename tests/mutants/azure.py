@@ -69,14 +69,14 @@ MUTANTS: Final = (
     ),
     Mutant(
         "an older session token replaces a later one",
-        f"{AZURE}/tables/sessions.py",
+        f"{AZURE}/tables/containers.py",
         "        return max(one, other, key=int)\n",
         "        return other\n",
         f"{TESTS}/test_sessions.py::test_plain_numbers_are_tokens_too",
     ),
     Mutant(
         "a session outlives its container",
-        f"{AZURE}/tables/sessions.py",
+        f"{AZURE}/tables/containers.py",
         "before = self.tokens if self.owner in (None, owner) else NOTHING",
         "before = self.tokens",
         f"{TESTS}/test_sessions.py::test_a_container_made_anew_begins_anew",

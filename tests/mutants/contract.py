@@ -20,7 +20,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "refusals are checked without their cause",
-        f"{CONTRACTS}/refused.py",
+        f"{CONTRACTS}/refusals.py",
         "assert result.cause is not None or result.code",
         "assert result.outcome",
         f"{BROKEN}[LosesTheCause]",
@@ -42,7 +42,7 @@ MUTANTS: Final = (
     Mutant(
         "a call that was sent before it was refused passes",
         f"{CONTRACTS}/capabilities.py",
-        "        assert self._watched.calls[before:] == []\n",
+        "        assert self._recorder.calls[before:] == []\n",
         "",
         f"{TESTS}/test_lacking.py::test_a_call_that_was_sent_before_it_was_refused_is_found",
     ),
@@ -55,7 +55,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "a lost read that is claimed as an absent item passes",
-        f"{CONTRACTS}/lost_answers.py",
+        f"{CONTRACTS}/failure.py",
         "        assert result.outcome is Outcome.AMBIGUOUS\n"
         "\n"
         "    @needs(TABLES)\n"

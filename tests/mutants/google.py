@@ -12,7 +12,7 @@ TESTS: Final = "tests/google"
 MUTANTS: Final = (
     Mutant(
         "a batch stores over what is there, whatever the condition",
-        f"{GOOGLE}/tables/batches.py",
+        f"{GOOGLE}/tables/plans.py",
         'return write | {"currentDocument": {"exists": False}} if call.if_absent else write',
         "return write",
         f"{TESTS}/test_stores_at_once.py::test_each_write_has_its_own_condition",

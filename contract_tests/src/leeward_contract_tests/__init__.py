@@ -28,10 +28,10 @@ import pytest
 # is installed, and not only a bare AssertionError.
 pytest.register_assert_rewrite("leeward_contract_tests.contracts")
 
-from leeward_contract_tests.contracts.awaited import Awaited  # noqa: E402
 from leeward_contract_tests.contracts.base import Contract  # noqa: E402
 from leeward_contract_tests.contracts.composite_keys import CompositeKeysContract  # noqa: E402
 from leeward_contract_tests.contracts.conditions import ConditionsContract  # noqa: E402
+from leeward_contract_tests.contracts.coroutines import Awaited  # noqa: E402
 from leeward_contract_tests.contracts.enqueue import EnqueueContract  # noqa: E402
 from leeward_contract_tests.contracts.expiry import ExpiryContract  # noqa: E402
 from leeward_contract_tests.contracts.failure import FailureContract  # noqa: E402

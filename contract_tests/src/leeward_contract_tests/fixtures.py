@@ -115,7 +115,13 @@ def contract_functions(seen: Seen) -> dict[str, Function]:
             counters[payload["name"]] += 1
             return counters[payload["name"]]
 
-    return {ECHO: _echo, FAIL: _fail, SLOW: _slow, COUNT: count, SEEN: seen.answer}
+    return {
+        ECHO: lambda payload: payload,
+        FAIL: _fail,
+        SLOW: _slow,
+        COUNT: count,
+        SEEN: seen.answer,
+    }
 
 
 def contract_config() -> Config:
@@ -152,10 +158,6 @@ def contract_workflow() -> Definition:
 
 def _case(word: str, node: dict[str, Json]) -> dict[str, Json]:
     return {"when": {"==": ["$input.do", word]}, "do": [node]}
-
-
-def _echo(payload: Any) -> Json:
-    return payload
 
 
 def _fail(payload: Any) -> Json:

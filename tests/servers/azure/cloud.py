@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 
 from leeward.adapter.wire import Request
 from leeward_azure.identity.credentials import AccountKey
-from leeward_azure.identity.storage_signing import signed_storage
+from leeward_azure.identity.signing import signed_storage
 from leeward_contract_tests import Faults, contract_workflow
 from leeward_contract_tests.fixtures import BUCKET, EVENTS, ITEMS, PAIRS, STARTS
 from tests.servers.azure import cosmos_server, event_grid

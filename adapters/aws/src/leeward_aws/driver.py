@@ -46,8 +46,8 @@ PLANS: Final = (
     ),
     Plans("publish", "leeward_aws.events.plans:events"),
     Plans("store load delete scan", "leeward_aws.tables.plans:tables"),
-    Plans("store_many", "leeward_aws.tables.batches:batches"),
-    Plans("read_export", "leeward_aws.tables.exports:exports"),
+    Plans("store_many", "leeward_aws.tables.plans:batches"),
+    Plans("read_export", "leeward_aws.tables.backups:exports"),
     Plans("start_native look_native", "leeward_aws.tables.backups:backups"),
     Plans(
         "put_object get_object head_object list_objects delete_object",
@@ -90,18 +90,15 @@ def _source(settings: Settings, config: TargetConfig, transport: Transport) -> S
     if not plain:
         return source
 
-    def checked(what: Any, timeout: float = 0.0) -> Resolved:  # a partial would show its source
-        return _without_session_token(source(what, timeout), plain[0])
+    def fetch(what: Any, timeout: float = 0.0) -> Resolved:  # a partial would show its source
+        found = source(what, timeout)
+        if found.value.token is not None:
+            raise Unresolved(
+                Outcome.AUTH,
+                "token_in_clear_text",
+                f"over http a session token would go to {plain[0]} in clear text: give an https "
+                "endpoint, or keys without a session token",
+            )
+        return found
 
-    return ConfiguredFirst(checked, checked) if isinstance(source, ConfiguredFirst) else checked
-
-
-def _without_session_token(found: Resolved, origin: str) -> Resolved:
-    if found.value.token is not None:
-        raise Unresolved(
-            Outcome.AUTH,
-            "token_in_clear_text",
-            f"over http a session token would go to {origin} in clear text: give an https "
-            "endpoint, or keys without a session token",
-        )
-    return found
+    return ConfiguredFirst(fetch, fetch) if isinstance(source, ConfiguredFirst) else fetch

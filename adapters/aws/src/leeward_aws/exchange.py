@@ -43,17 +43,17 @@ def endpoint_of(service: Service, settings: Settings) -> Endpoint:
     """Return the endpoint of `service` for a target with these settings."""
     scope = Scope(service, settings.region)
 
-    def signed(request: Request, credentials: Any, now: float) -> Request:
+    def sign_request(request: Request, credentials: Any, now: float) -> Request:
         return sign(request, credentials, scope, now)
 
     way = exchange.Service(
         ACCESS_KEY,
         partial(_refusal, service),
         S3_REQUEST_ID if service == "s3" else REQUEST_ID,
-        signed,
-        _may_be_skew,
+        sign_request,
+        lambda refusal, _: refusal.code in MAY_BE_SKEW,
         TOLERATED_SKEW,
-        _is_damaged,
+        _has_wrong_checksum,
     )
     return Endpoint(settings.endpoints[service], way)
 
@@ -65,11 +65,7 @@ def _refusal(service: Service, response: Response, now: float) -> Result[Any]:
     return result_of_refusal(response, now, meaning, code, request_id, wait=_retry_after)
 
 
-def _may_be_skew(refusal: Result[Any], _: Any) -> bool:
-    return refusal.code in MAY_BE_SKEW
-
-
-def _is_damaged(response: Response) -> bool:
+def _has_wrong_checksum(response: Response) -> bool:
     """Compare the checksum that DynamoDB sends, of the body as it was on the wire."""
     told = response.headers.get("x-amz-crc32")
     if told is None or "content-encoding" in response.headers:
@@ -83,10 +79,10 @@ def _retry_after(response: Response, now: float) -> float | None:
     if "x-amz-retry-after" in headers:
         milliseconds = number_in(headers["x-amz-retry-after"])
         return plausible_wait(None if milliseconds is None else milliseconds / 1000)
-    return wait_in(headers.get("retry-after") or _told_in_body(response), now)
+    return wait_in(headers.get("retry-after") or _read_code(response), now)
 
 
-def _told_in_body(response: Response) -> str:
+def _read_code(response: Response) -> str:
     """Return what Lambda's throttling says, where the header did not come through."""
     if b"retryAfterSeconds" not in response.body:
         return ""

@@ -52,7 +52,10 @@ def native(
     if ours is None:
         place = config.options.get("endpoint_url")
     else:
-        place = _own_endpoint(ours, settings)
+        # boto3 finds AWS's own endpoint with all that belongs to it.
+        fips, dualstack = settings.fips, settings.dualstack
+        usual = endpoint(ours, settings.region, fips=fips, dualstack=dualstack)
+        place = None if settings.endpoints[ours] == usual else settings.endpoints[ours]
         # leeward has settled where it goes, so no variable moves it.
         options["ignore_configured_endpoint_urls"] = True
     try:
@@ -82,10 +85,3 @@ def native(
         ) from error
     except known.BotoCoreError as error:
         raise ConfigError(f"boto3 makes no client of {service!r}: {error}") from error
-
-
-def _own_endpoint(service: Service, settings: Settings) -> str | None:
-    """Return the endpoint if it is not AWS's own, which boto3 finds with all that belongs to it."""
-    usual = endpoint(service, settings.region, fips=settings.fips, dualstack=settings.dualstack)
-    found = settings.endpoints[service]
-    return None if found == usual else found

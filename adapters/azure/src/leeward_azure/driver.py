@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from leeward.adapter import Capability, Driver, Limits, TargetConfig
 from leeward.adapter.opening import Plans, open_plan_driver
 from leeward.adapter.plan_driver import LOAD_PROBE
-from leeward.adapter.plans import Plan, Planner, View
-from leeward.errors import Unsupported
-from leeward_azure.functions.queue_names import SERVICE_BUS
+from leeward.adapter.plans import Planner
 from leeward_azure.identity.sources import describe_source, source_of
 from leeward_azure.settings.options import Settings, settings_from
 from leeward_azure.settings.services import Events, Tables
@@ -141,39 +139,13 @@ def _tables(found: Tables) -> Mapping[str, Planner]:
     return tables(CosmosEndpoint(found.origin, found.database))
 
 
-MESSAGES: Final = "put_message take_messages remove_message hide_message"
-
-
-def _messages(settings: Settings) -> Mapping[str, Planner]:
-    """Return the planners of what is asked of a queue, of either service."""
-
-    def plan(call: Any, view: View) -> Plan:
-        if call.queue.startswith(SERVICE_BUS):
-            if settings.service_bus is None:
-                raise Unsupported(
-                    f"{call.queue!r} is of Service Bus: set service_bus_connection_string or "
-                    "service_bus_url"
-                )
-            from leeward_azure.functions import service_bus
-
-            named = call._replace(queue=call.queue.removeprefix(SERVICE_BUS))
-            return (yield from service_bus.messages(settings.service_bus)[call.verb](named, view))
-        if settings.queues is None:
-            raise Unsupported(
-                f"{call.queue!r} is of Queue storage: set storage_connection_string or "
-                "storage_queue_url"
-            )
-        from leeward_azure.functions import messages as storage
-
-        return (yield from storage.messages(settings.queues)[call.verb](call, view))
-
-    return dict.fromkeys(MESSAGES.split(), plan)
-
-
 PLANS: Final = (
     Plans("invoke", "leeward_azure.functions.plans:functions", "functions"),
-    Plans("enqueue", "leeward_azure.functions.queues:queues", "queues"),
-    Plans(MESSAGES, _messages),
+    Plans("enqueue", "leeward_azure.functions.messages:queues", "queues"),
+    Plans(
+        "put_message take_messages remove_message hide_message",
+        "leeward_azure.functions.messages:messages",
+    ),
     Plans("publish", _events, "events"),
     Plans("store load delete scan", _tables, "tables"),
     Plans("start_native", "leeward_azure.tables.backups:backups", "tables"),

@@ -187,7 +187,8 @@ def judge_cosmos(response: Response) -> Judged:
 
     Its code is ``404/1002``, status and sub-status, or the word that the body has for it.
     """
-    status, sub = response.status, _sub_status(response)
+    text = response.headers.get("x-ms-substatus", "")
+    status, sub = response.status, (int(text) if re.fullmatch(r"[0-9]{1,9}", text) else 0)
     word = error_code(response)
     known = word is not None or "x-ms-activity-id" in response.headers
     meaning = by_status(status, marked=known)
@@ -239,7 +240,7 @@ def error_code(response: Response) -> str | None:
 
     It stands there as ``code``, or in an object ``error``.
     """
-    found = _told(response).get("code")
+    found = _read_error(response).get("code")
     if not isinstance(found, str):
         return None
     return found if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", found) else None
@@ -250,19 +251,14 @@ def error_message(response: Response) -> str:
 
     It may repeat values of the request, so it is for judging, not for people.
     """
-    found = _told(response).get("message")
+    found = _read_error(response).get("message")
     return found if isinstance(found, str) else ""
 
 
-def _told(response: Response) -> dict[str, Any]:
+def _read_error(response: Response) -> dict[str, Any]:
     document = error_in(response)
     inner = document.get("error")
     return inner if isinstance(inner, dict) else document
-
-
-def _sub_status(response: Response) -> int:
-    text = response.headers.get("x-ms-substatus", "")
-    return int(text) if re.fullmatch(r"[0-9]{1,9}", text) else 0
 
 
 def _cosmos(status: int, sub: int) -> Classification | None:

@@ -13,7 +13,6 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from leeward.adapter.exchange import by_headers
 from leeward.adapter.http_functions import Address
 from leeward.adapter.looking import ask, bucket_look, function_look, reach, table_look
 from leeward.adapter.plans import Need, Plan, Planner, View
@@ -21,12 +20,12 @@ from leeward.adapter.wire import Request
 from leeward.calls import Look
 from leeward.calls.looks import BUCKET, BUS, FUNCTION, QUEUE, TABLE, UNANSWERABLE
 from leeward_azure.events.plans import EVENTS, EventsEndpoint, topic_of
-from leeward_azure.functions.addresses import check_name
-from leeward_azure.functions.queues import QUEUE as SERVICE
-from leeward_azure.functions.queues import Signed, queue_headers, queue_of
+from leeward_azure.functions.messages import QUEUE as SERVICE
+from leeward_azure.functions.messages import queue_of
 from leeward_azure.identity.credentials import TopicKey
+from leeward_azure.identity.signing import signed_storage
 from leeward_azure.objects.plans import list_page
-from leeward_azure.settings.services import Blobs, Events, Functions, Queues, Tables
+from leeward_azure.settings.services import Blobs, Events, Functions, Queues, Tables, check_name
 from leeward_azure.tables.plans import CosmosEndpoint, load
 
 
@@ -66,10 +65,9 @@ def _queue(configured: Queues, look: Look, view: View) -> Plan:
     path = f"{configured.path}/{queue_of(look.name, configured)}"
     target = f"{path}?comp=metadata" + (f"&{configured.sas}" if configured.sas else "")
     request = Request("GET", configured.origin, target)
-    signed = Signed(configured.account, path, 0, "GET", (("comp", "metadata"),))
-    proof = partial(queue_headers, signed)
+    proof = partial(signed_storage, configured.account)
     right = "Microsoft.Storage/storageAccounts/queueServices/queues/read"
-    return (yield from ask(SERVICE, request, view, right=right, authorize=by_headers(proof)))
+    return (yield from ask(SERVICE, request, view, right=right, authorize=proof))
 
 
 def _bus(endpoint: EventsEndpoint, look: Look, view: View) -> Plan:

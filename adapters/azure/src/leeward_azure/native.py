@@ -7,6 +7,7 @@ from typing import Any, Final, TypeAlias
 
 from leeward.adapter import TargetConfig
 from leeward.errors import ConfigError
+from leeward_azure.functions.discovery import web_client
 from leeward_azure.identity.credentials import ServiceCredential
 from leeward_azure.settings.options import Settings
 from leeward_azure.settings.services import TOPIC, Events, is_topic_name
@@ -53,8 +54,8 @@ def _cosmos(settings: Settings, config: TargetConfig, answer: Answers, _: str) -
     from azure.core.pipeline.transport import RequestsTransport
     from azure.cosmos import CosmosClient
 
-    tables = _configured(settings.tables, config, "cosmos_endpoint")
-    credential = tables.key or _shared(ServiceCredential("cosmos"), answer)
+    tables = _require(settings.tables, config, "cosmos_endpoint")
+    credential = tables.key or _make_credential(ServiceCredential("cosmos"), answer)
     options = _options(settings, config)
     # This client hands what it does not know on to each request; its transport takes it.
     transport = RequestsTransport(use_env_settings=options.pop("use_env_settings"))
@@ -65,8 +66,8 @@ def _queue(settings: Settings, config: TargetConfig, answer: Answers, _: str) ->
     from azure.core.credentials import AzureNamedKeyCredential, AzureSasCredential
     from azure.storage.queue import QueueServiceClient
 
-    queues = _configured(settings.queues, config, "storage_connection_string")
-    credential: Any = _shared(ServiceCredential("queue"), answer)
+    queues = _require(settings.queues, config, "storage_connection_string")
+    credential: Any = _make_credential(ServiceCredential("queue"), answer)
     if queues.key:
         credential = AzureNamedKeyCredential(queues.account, queues.key)
     elif queues.sas:
@@ -79,8 +80,8 @@ def _eventgrid(settings: Settings, config: TargetConfig, answer: Answers, topic:
     from azure.core.credentials import AzureKeyCredential, AzureSasCredential
     from azure.eventgrid import EventGridPublisherClient
 
-    events = _configured(settings.events, config, "eventgrid_topic_url")
-    credential: Any = _shared(ServiceCredential("eventgrid"), answer)
+    events = _require(settings.events, config, "eventgrid_topic_url")
+    credential: Any = _make_credential(ServiceCredential("eventgrid"), answer)
     key = events.keys.get(topic, events.key)
     if key:
         credential = AzureKeyCredential(key)
@@ -112,22 +113,20 @@ def _topic_url(events: Events, topic: str, config: TargetConfig) -> str:
 
 
 def _web(settings: Settings, config: TargetConfig, answer: Answers, _: str) -> Any:
-    from leeward_azure.functions.discovery import web_client
-
-    lookup = _configured(settings.management, config, "subscription_id")
+    lookup = _require(settings.management, config, "subscription_id")
     return web_client(lookup, settings, config, lambda: answer(ServiceCredential("management")))
 
 
 _MAKERS: Final = {"cosmos": _cosmos, "eventgrid": _eventgrid, "queue": _queue, "web": _web}
 
 
-def _configured(found: Any, config: TargetConfig, option: str) -> Any:
+def _require(found: Any, config: TargetConfig, option: str) -> Any:
     if found is None:
         raise ConfigError(f"this service is not configured: set {option} in {config.section}")
     return found
 
 
-def _shared(what: Hashable, answer: Answers) -> Any:
+def _make_credential(what: Hashable, answer: Answers) -> Any:
     from leeward_azure.identity.vendor_token import SharedTokenCredential
 
     return SharedTokenCredential(lambda: answer(what))

@@ -114,7 +114,7 @@ _ByVerb: TypeAlias = Mapping[str, Planner]
 
 
 def _queues(settings: Settings) -> _ByVerb:
-    from leeward_google.functions.queues import tasks, topics
+    from leeward_google.functions.messages import tasks, topics
 
     configured = settings.queued
     if isinstance(configured, Topics):
@@ -163,8 +163,7 @@ def _tables(settings: Settings) -> _ByVerb:
 
 
 def _batches(settings: Settings) -> _ByVerb:
-    from leeward_google.tables.batches import batches
-    from leeward_google.tables.plans import FirestoreEndpoint
+    from leeward_google.tables.plans import FirestoreEndpoint, batches
 
     origin, database, emulator = settings.tables
 

@@ -99,7 +99,7 @@ _TOO_LARGE_TEXTS: Final = (
 """How a document, a message and a request that are too large are called; they have no code."""
 
 
-class Told(NamedTuple):
+class ErrorDetails(NamedTuple):
     """What an error answer holds.
 
     Attributes:
@@ -136,25 +136,32 @@ class Told(NamedTuple):
         return None if found is None else float(found[1])
 
 
-def told_by(response: Response) -> Told:
+def read_error(response: Response) -> ErrorDetails:
     """Read the error in the body of an answer; nothing is told if there is none."""
     try:
         document = decode(response.body)
     except Undecodable:
-        return Told()
-    return told_in(document if isinstance(document, list) else [document]) or Told()
+        return ErrorDetails()
+    return find_error(document if isinstance(document, list) else [document]) or ErrorDetails()
 
 
-def told_in(elements: Iterable[Any]) -> Told | None:
+def find_error(elements: Iterable[Any]) -> ErrorDetails | None:
     """Read the first error among the elements of an answer; None if there is none."""
     for element in elements:
         error = element.get("error") if isinstance(element, dict) else None
         if isinstance(error, dict):
-            return _told(error)
+            status, details = _text(error.get("status")), error.get("details")
+            return ErrorDetails(
+                status if re.fullmatch(r"[A-Z_]{2,40}", status) else None,
+                _text(error.get("message")),
+                tuple(each for each in details if isinstance(each, dict))
+                if isinstance(details, list)
+                else (),
+            )
     return None
 
 
-def outcome_of(status: int, told: Told) -> Classification:
+def outcome_of(status: int, told: ErrorDetails) -> Classification:
     """Return what an error answer means.
 
     Args:
@@ -170,17 +177,6 @@ def outcome_of(status: int, told: Told) -> Classification:
     if word in _WORDS_OF_REFUSAL and any(text in told.message for text in _TOO_LARGE_TEXTS):
         return TOO_LARGE
     return meaning
-
-
-def _told(error: Mapping[str, Any]) -> Told:
-    status, details = _text(error.get("status")), error.get("details")
-    return Told(
-        status if re.fullmatch(r"[A-Z_]{2,40}", status) else None,
-        _text(error.get("message")),
-        tuple(each for each in details if isinstance(each, dict))
-        if isinstance(details, list)
-        else (),
-    )
 
 
 def _text(value: object) -> str:

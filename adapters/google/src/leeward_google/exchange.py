@@ -8,7 +8,7 @@ from leeward.adapter.exchange import Service, plausible_wait, wait_in
 from leeward.adapter.wire import Request, Response
 from leeward.calls import Result
 from leeward.json_text import DEEPEST, Undecodable, decode
-from leeward_google.errors import Told, outcome_of, told_by
+from leeward_google.errors import ErrorDetails, outcome_of, read_error
 from leeward_google.identity.credentials import ACCESS_TOKEN, Bearer
 
 OWNER: Final = Bearer("owner")
@@ -20,15 +20,7 @@ JSON: Final = (("Content-Type", "application/json"),)
 """The headers of a request, but for the credential."""
 
 
-def _refusal(response: Response, now: float) -> Result[Any]:
-    return refused(response, told_by(response), now)
-
-
-def _authorize(request: Request, bearer: Bearer | None, _now: float) -> Request:
-    return authorised(request, bearer or OWNER)
-
-
-def authorised(request: Request, bearer: Bearer) -> Request:
+def authorise(request: Request, bearer: Bearer) -> Request:
     """Return `request` with the headers that say who sends it, and who is charged for it."""
     headers = (*request.headers, ("Authorization", f"Bearer {bearer.token}"))
     if bearer.quota_project is not None:
@@ -36,7 +28,7 @@ def authorised(request: Request, bearer: Bearer) -> Request:
     return request._replace(headers=headers)
 
 
-def refused(response: Response, told: Told, now: float) -> Result[Any]:
+def read_refusal(response: Response, told: ErrorDetails, now: float) -> Result[Any]:
     """Return the result of an error that a service has told.
 
     Args:
@@ -68,13 +60,17 @@ def elements_of(response: Response, deepest: int = DEEPEST) -> list[dict[str, An
     return elements
 
 
-def retry_after(response: Response, told: Told, now: float) -> float | None:
+def retry_after(response: Response, told: ErrorDetails, now: float) -> float | None:
     """Return the seconds that the service asks to wait; None for none, or for nonsense."""
     text = response.headers.get("retry-after", "").strip()
     return wait_in(text, now) if text else plausible_wait(told.retry_delay)
 
 
-GOOGLE: Final = Service(ACCESS_TOKEN, _refusal, authorize=_authorize)
+GOOGLE: Final = Service(
+    ACCESS_TOKEN,
+    lambda response, now: read_refusal(response, read_error(response), now),
+    authorize=lambda request, bearer, _now: authorise(request, bearer or OWNER),
+)
 """How Google's own services are asked."""
 EMULATOR: Final = GOOGLE._replace(need=None)
 """How an emulator is asked: for it no credential is fetched."""

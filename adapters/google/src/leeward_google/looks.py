@@ -28,17 +28,16 @@ from leeward.calls import Look, LookResult, Result
 from leeward.calls.looks import BUCKET, BUS, FUNCTION, QUEUE, RESOURCE, TABLE, UNANSWERABLE
 from leeward_google.events.plans import PubSubEndpoint, path_of
 from leeward_google.exchange import EMULATOR, GOOGLE
-from leeward_google.functions.addresses import check_name
-from leeward_google.functions.queues import topic_of
+from leeward_google.functions.messages import topic_of
 from leeward_google.objects.plans import list_page
 from leeward_google.settings.options import Settings
-from leeward_google.settings.services import Functions, Objects, Tasks, Topics
+from leeward_google.settings.services import Functions, Objects, Tasks, Topics, check_name
 from leeward_google.tables.plans import FirestoreEndpoint, load
 
 
 def functions(configured: Functions) -> dict[str, Planner]:
     """Return the planner that looks for a function."""
-    return {FUNCTION: function_look(partial(check_name, configured=configured), _unasked)}
+    return {FUNCTION: function_look(partial(check_name, configured=configured), _skip)}
 
 
 def objects(configured: Objects) -> dict[str, Planner]:
@@ -65,7 +64,7 @@ def of_project(settings: Settings, project: str) -> dict[str, Planner]:
     return found
 
 
-def _unasked(_: Address) -> Plan:
+def _skip(_: Address) -> Plan:
     why = f"{UNANSWERABLE}; without a URL, and with a region, it can"
     yield from ()
     return Result.ok(LookResult(None, why, reached=False))

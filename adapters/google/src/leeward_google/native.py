@@ -9,6 +9,7 @@ from typing import Any, Final, TypeAlias
 
 from leeward.adapter import TargetConfig
 from leeward.errors import ConfigError
+from leeward_google.functions.discovery import functions_client
 from leeward_google.identity.credentials import ACCESS_TOKEN, Project
 from leeward_google.settings.options import Settings
 
@@ -61,7 +62,7 @@ def _firestore(settings: Settings, config: TargetConfig, answer: Answers) -> Any
         return Client(project=project, database=tables.database)
     return Client(
         project=project,
-        credentials=_shared(answer),
+        credentials=_make_credentials(answer),
         database=tables.database,
         client_options=_options(tables.origin),
     )
@@ -72,12 +73,12 @@ def _pubsub(settings: Settings, config: TargetConfig, answer: Answers) -> Any:
     kind = import_module("google.cloud.pubsub_v1").PublisherClient
     if settings.events.emulator:
         return kind()
-    return kind(credentials=_shared(answer), client_options=_options(settings.events.origin))
+    return kind(
+        credentials=_make_credentials(answer), client_options=_options(settings.events.origin)
+    )
 
 
 def _functions(settings: Settings, config: TargetConfig, answer: Answers) -> Any:
-    from leeward_google.functions.discovery import functions_client
-
     return functions_client(settings, config, lambda: answer(ACCESS_TOKEN))
 
 
@@ -100,7 +101,7 @@ def _check_grpc(service: str, config: TargetConfig, emulator: bool) -> None:
         )
 
 
-def _shared(answer: Answers) -> Any:
+def _make_credentials(answer: Answers) -> Any:
     from leeward_google.identity.vendor_token import SharedTokenCredentials
 
     return SharedTokenCredentials(lambda: answer(ACCESS_TOKEN))

@@ -65,15 +65,15 @@ class Contract:
         return FakeClock(time.time())
 
     @pytest.fixture
-    def watched(self, driver: Driver) -> FaultyDriver:
+    def recorder(self, driver: Driver) -> FaultyDriver:
         """Return the driver in a recorder: `calls` holds the calls that the client made."""
         return FaultyDriver(driver)
 
     @pytest.fixture
-    def client(self, watched: FaultyDriver, clock: FakeClock) -> Client:
+    def client(self, recorder: FaultyDriver, clock: FakeClock) -> Client:
         """Return the client under contract; the driver's fixture closes the driver."""
         workflows = [contract_workflow()]
-        return Client(watched, config=contract_config(), clock=clock, workflows=workflows)
+        return Client(recorder, config=contract_config(), clock=clock, workflows=workflows)
 
     @pytest.fixture
     def runs(self, call_function: CallFunction, patience: float) -> Runs:
@@ -86,9 +86,9 @@ class Contract:
         return Deliveries(call_function, patience)
 
     @pytest.fixture(autouse=True)
-    def check_undeclared(self, client: Client, watched: FaultyDriver) -> None:
+    def check_undeclared(self, client: Client, recorder: FaultyDriver) -> None:
         """Prepare what `needs` checks for capabilities that are not declared."""
-        self.undeclared = Undeclared(client, watched)
+        self.undeclared = Undeclared(client, recorder)
 
     def test_every_contract_test_is_there(self) -> None:
         """Run every test of the contract as it is: none deleted, none replaced."""

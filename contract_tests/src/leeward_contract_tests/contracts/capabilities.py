@@ -42,14 +42,14 @@ live is configured. Without SINGLE_STARTS nothing is declined: the client does i
 class Undeclared:
     """Checks that a driver refuses what it does not declare."""
 
-    def __init__(self, client: Client, watched: FaultyDriver) -> None:
+    def __init__(self, client: Client, recorder: FaultyDriver) -> None:
         self._client = client
-        self._watched = watched
+        self._recorder = recorder
 
     def is_refused(self, wanted: Iterable[Capability]) -> bool:
         """Return whether one of `wanted` is not declared, after a check that it is refused."""
         for capability in wanted:
-            if capability not in self._watched.capabilities:
+            if capability not in self._recorder.capabilities:
                 self._check(capability)
                 return True
         return False
@@ -57,13 +57,13 @@ class Undeclared:
     def _check(self, capability: Capability) -> None:
         if capability in BY_DRIVER:
             call = BY_DRIVER[capability]
-            assert call is None or is_unsupported(self._watched, call)
+            assert call is None or is_unsupported(self._recorder, call)
             return
-        before = len(self._watched.calls)
+        before = len(self._recorder.calls)
         with pytest.raises(Unsupported) as raised:
             CALLS[capability](self._client)
-        assert raised.value.target == self._watched.target
-        assert self._watched.calls[before:] == []
+        assert raised.value.target == self._recorder.target
+        assert self._recorder.calls[before:] == []
 
 
 def is_unsupported(driver: Driver, call: Call) -> bool:

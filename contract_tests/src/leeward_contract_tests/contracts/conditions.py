@@ -28,7 +28,7 @@ class ConditionsContract(Contract):
         """Store an item whose key no other item has."""
         item: Item = {"id": fresh("item"), "by": "the first"}
         receipt = client.store_data(ITEMS, item, if_absent=True)
-        assert _found(client, item["id"]) == (item, receipt.revision)
+        assert _load(client, item["id"]) == (item, receipt.revision)
 
     @needs(TABLES, CONDITIONS)
     def test_if_absent_leaves_what_is_there(self, client: Client, driver: Driver) -> None:
@@ -37,7 +37,7 @@ class ConditionsContract(Contract):
         first = client.store_data(ITEMS, item)
         with pytest.raises(Conflict) as raised:
             client.store_data(ITEMS, {**item, "by": "the second"}, if_absent=True)
-        assert _found(client, item["id"]) == (item, first.revision)
+        assert _load(client, item["id"]) == (item, first.revision)
         assert raised.value.target == driver.target
         assert [each.outcome for each in raised.value.attempts] == [Outcome.CONFLICT]
 
@@ -56,7 +56,7 @@ class ConditionsContract(Contract):
         client.store_data(ITEMS, item)
         client.delete_data(ITEMS, item["id"])
         receipt = client.store_data(ITEMS, item, if_absent=True)
-        assert _found(client, item["id"]) == (item, receipt.revision)
+        assert _load(client, item["id"]) == (item, receipt.revision)
 
     @needs(TABLES, CONDITIONS)
     def test_if_revision_stores_over_that_revision(self, client: Client) -> None:
@@ -67,7 +67,7 @@ class ConditionsContract(Contract):
         record = client.load_data(ITEMS, item["id"])
         assert record is not None
         third = client.store_data(ITEMS, {**item, "n": 2}, if_revision=record.revision)
-        assert _found(client, item["id"]) == ({**item, "n": 2}, third.revision)
+        assert _load(client, item["id"]) == ({**item, "n": 2}, third.revision)
 
     @needs(TABLES, CONDITIONS)
     def test_if_revision_leaves_a_later_revision(self, client: Client) -> None:
@@ -77,7 +77,7 @@ class ConditionsContract(Contract):
         second = client.store_data(ITEMS, {**item, "n": 1})
         with pytest.raises(Conflict):
             client.store_data(ITEMS, {**item, "n": 2}, if_revision=first.revision)
-        assert _found(client, item["id"]) == ({**item, "n": 1}, second.revision)
+        assert _load(client, item["id"]) == ({**item, "n": 1}, second.revision)
 
     @needs(TABLES, CONDITIONS)
     def test_if_revision_creates_nothing(self, client: Client) -> None:
@@ -105,7 +105,7 @@ class ConditionsContract(Contract):
         second = client.store_data(ITEMS, item)
         with pytest.raises(Conflict):
             client.delete_data(ITEMS, item["id"], if_revision=first.revision)
-        assert _found(client, item["id"]) == (item, second.revision)
+        assert _load(client, item["id"]) == (item, second.revision)
 
     @needs(TABLES, CONDITIONS)
     def test_if_revision_deletes_nothing_absent(self, client: Client) -> None:
@@ -179,6 +179,6 @@ def _wins(
     return True
 
 
-def _found(client: Client, key: str) -> tuple[Item, str] | None:
+def _load(client: Client, key: str) -> tuple[Item, str] | None:
     record = client.load_data(ITEMS, key)
     return None if record is None else (record.item, record.revision)

@@ -86,20 +86,20 @@ class InvokeContract(Contract):
         self, client: Client, driver: Driver, runs: Runs
     ) -> None:
         """Take a payload exactly as large as the declared limit."""
-        payload = _padded(runs.payload, driver.limits.payload_bytes)
+        payload = _pad(runs.payload, driver.limits.payload_bytes)
         assert client.invoke(COUNT, payload).value == 1
 
     @needs(Capability.INVOKE)
     def test_invoke_refuses_a_larger_payload_unsent(
-        self, client: Client, driver: Driver, watched: FaultyDriver, runs: Runs
+        self, client: Client, driver: Driver, recorder: FaultyDriver, runs: Runs
     ) -> None:
         """Refuse a payload of one byte more before the driver sees it."""
         with pytest.raises(PayloadTooLarge):
-            client.invoke(COUNT, _padded(runs.payload, driver.limits.payload_bytes + 1))
-        assert watched.calls == []
+            client.invoke(COUNT, _pad(runs.payload, driver.limits.payload_bytes + 1))
+        assert recorder.calls == []
 
 
-def _padded(payload: Json, size: int) -> Json:
+def _pad(payload: Json, size: int) -> Json:
     """Return `payload` with a text that makes it `size` bytes of JSON."""
     bare = len(json.dumps({**payload, "padding": ""}, separators=(",", ":")))
     return {**payload, "padding": "x" * (size - bare)}

@@ -57,29 +57,32 @@ CALLS: Final[Mapping[str, Callable[[str], Call]]] = {
 class LookContract(Contract):
     """Find what is there, miss what is not, and change nothing."""
 
-    def test_what_is_there_is_seen(self, watched: FaultyDriver) -> None:
+    def test_what_is_there_is_seen(self, recorder: FaultyDriver) -> None:
         """Answer OK with a `LookResult`: it is there, or it says why nobody can tell."""
         looks = [
-            look for kind in KINDS if kind.capability in watched.capabilities for look in kind.there
+            look
+            for kind in KINDS
+            if kind.capability in recorder.capabilities
+            for look in kind.there
         ]
         for look in looks:
-            seen = _seen(watched.look(look, SECONDS), look)
+            seen = _check_seen(recorder.look(look, SECONDS), look)
             assert seen.there is not False, look
             assert seen.there or seen.why, f"{look}: give the reason why nobody can tell"
             if seen.time is not None:
                 assert abs(seen.time - time.time()) < FURTHEST, f"{look}: Unix seconds"
 
-    def test_what_is_absent_is_not_seen(self, watched: FaultyDriver) -> None:
+    def test_what_is_absent_is_not_seen(self, recorder: FaultyDriver) -> None:
         """Answer NOT_FOUND, or that nobody can tell; "there" only if a call makes it."""
         for kind in KINDS:
             absent = Look(fresh("absent"), kind.verb)
-            if kind.capability not in watched.capabilities:
+            if kind.capability not in recorder.capabilities:
                 continue
-            result = watched.look(absent, SECONDS)
+            result = recorder.look(absent, SECONDS)
             if result.outcome is Outcome.NOT_FOUND:
                 continue
-            if _seen(result, absent).there:
-                made = watched.perform(CALLS[kind.verb](absent.name), SECONDS)
+            if _check_seen(result, absent).there:
+                made = recorder.perform(CALLS[kind.verb](absent.name), SECONDS)
                 assert made.outcome is Outcome.OK, f"{absent} is not there: {made.outcome}"
 
     def test_the_probe_answers(self, driver: Driver) -> None:
@@ -90,7 +93,7 @@ class LookContract(Contract):
             assert {driver.probe(SECONDS).outcome for _ in range(3)} == {Outcome.OK}
 
 
-def _seen(result: Result[Any], look: Look) -> LookResult:
+def _check_seen(result: Result[Any], look: Look) -> LookResult:
     assert result.outcome is Outcome.OK, f"{look}: {result}"
     assert isinstance(result.value, LookResult), f"{look}: the value of OK is a LookResult"
     return result.value

@@ -49,7 +49,7 @@ class ObjectsContract(Contract):
 
     @needs(OBJECTS)
     def test_an_object_of_the_declared_size_is_streamed(
-        self, client: Client, driver: Driver, watched: FaultyDriver
+        self, client: Client, driver: Driver, recorder: FaultyDriver
     ) -> None:
         """Take an object exactly as large as the declared limit, and give it in pieces."""
         size = driver.limits.object_bytes
@@ -60,10 +60,10 @@ class ObjectsContract(Contract):
         pieces = list(found)
         assert sha256(b"".join(pieces)).digest() == sha256(body).digest()
         assert max(map(len, pieces)) <= PIECE_BYTES
-        before = len(watched.calls)
+        before = len(recorder.calls)
         with pytest.raises(PayloadTooLarge):
             client.put_object(BUCKET, name, body + b"x")
-        assert watched.calls[before:] == []
+        assert recorder.calls[before:] == []
 
     @needs(OBJECTS)
     def test_a_range_is_read(self, client: Client) -> None:
@@ -136,17 +136,17 @@ class ObjectsContract(Contract):
             found = client.get_object(BUCKET, name)
             assert found is not None, name
             assert found.read() == name.encode()
-        assert sorted(_listed(client, f"{mark}/")) == sorted(names)
+        assert sorted(_list_names(client, f"{mark}/")) == sorted(names)
         for name in names[::2]:
             client.delete_object(BUCKET, name)
-        assert sorted(_listed(client, f"{mark}/")) == sorted(names[1::2])
+        assert sorted(_list_names(client, f"{mark}/")) == sorted(names[1::2])
 
     @needs(OBJECTS)
     def test_a_name_of_the_declared_length_is_taken(self, client: Client, driver: Driver) -> None:
         """Take a name exactly as long as declared."""
         name = fresh("long").ljust(driver.limits.object_name_bytes, "x")
         client.put_object(BUCKET, name, b"named")
-        assert _listed(client, name) == [name]
+        assert _list_names(client, name) == [name]
 
     @needs(OBJECTS)
     def test_a_list_tells_sizes_and_revisions(self, client: Client) -> None:
@@ -159,8 +159,8 @@ class ObjectsContract(Contract):
         page = client.list_objects(BUCKET, f"{mark}/")
         assert {each.name: each.revision for each in page.objects} == put_there
         assert [each.size for each in page.objects] == [0, 1, 2]
-        assert _listed(client, f"{mark}/a") == [f"{mark}/a", f"{mark}/ab"]
-        assert _listed(client, f"{mark}/c") == []
+        assert _list_names(client, f"{mark}/a") == [f"{mark}/a", f"{mark}/ab"]
+        assert _list_names(client, f"{mark}/c") == []
 
     @needs(OBJECTS)
     def test_if_absent_writes_only_what_is_absent(self, client: Client) -> None:
@@ -211,7 +211,7 @@ class ObjectsContract(Contract):
         assert found.read() == b"%d" % won.index(True)
 
 
-def _listed(client: Client, prefix: str) -> list[str]:
+def _list_names(client: Client, prefix: str) -> list[str]:
     """Return the names of all objects with a prefix."""
     names: list[str] = []
     page = client.list_objects(BUCKET, prefix)

@@ -58,11 +58,11 @@ class PublishContract(Contract):
 
     @needs(Capability.PUBLISH)
     def test_publish_keeps_the_id_that_was_minted(
-        self, client: Client, watched: FaultyDriver, deliveries: Deliveries
+        self, client: Client, recorder: FaultyDriver, deliveries: Deliveries
     ) -> None:
         """Deliver an event under the id that the client minted and the receipt names."""
         receipt = client.publish_event(EVENTS, TYPE)
-        assert [each.id for each in events_of(watched)] == [receipt.id]
+        assert [each.id for each in events_of(recorder)] == [receipt.id]
         assert {each.id for each in deliveries.eventually(receipt.id)} == {receipt.id}
 
     @needs(Capability.PUBLISH)
@@ -127,27 +127,27 @@ class PublishContract(Contract):
 
     @needs(Capability.PUBLISH)
     def test_publish_splits_what_are_too_many_events(
-        self, client: Client, driver: Driver, watched: FaultyDriver, deliveries: Deliveries
+        self, client: Client, driver: Driver, recorder: FaultyDriver, deliveries: Deliveries
     ) -> None:
         """Take a batch of more events than one request holds, in order, in several requests."""
         most = driver.limits.batch_events
         events = [Event(TYPE, n, id=fresh("event")) for n in range(most + 1)]
         client.publish_events(EVENTS, events, timeout=BATCH_SECONDS).raise_if_failed()
-        requests = [events_of(watched, call) for call in watched.calls]
+        requests = [events_of(recorder, call) for call in recorder.calls]
         assert [each.id for request in requests for each in request] == [e.id for e in events]
         assert [len(request) for request in requests if len(request) > most] == []
         assert _data(deliveries.eventually(str(events[-1].id))) == {most}
 
     @needs(Capability.PUBLISH)
     def test_publish_takes_events_of_the_declared_size(
-        self, client: Client, driver: Driver, watched: FaultyDriver, deliveries: Deliveries
+        self, client: Client, driver: Driver, recorder: FaultyDriver, deliveries: Deliveries
     ) -> None:
         """Take events as large as declared, in requests no larger than declared."""
         room = min(driver.limits.event_bytes, driver.limits.batch_bytes) - 1000
         large = [Event(TYPE, "x" * room, id=fresh("event")) for _ in range(2)]
         client.publish_events(EVENTS, large, timeout=BATCH_SECONDS).raise_if_failed()
         together = driver.limits.batch_bytes >= 2 * (room + 1000)
-        assert len(watched.calls) == (1 if together else 2)
+        assert len(recorder.calls) == (1 if together else 2)
         assert [len(deliveries.eventually(str(each.id))[0].data) for each in large] == [room] * 2
 
     @needs(Capability.PUBLISH, Capability.ORDERING)
@@ -167,11 +167,11 @@ class PublishContract(Contract):
         assert list(dict.fromkeys(each.data for each in delivered)) == list(range(count))
 
 
-def events_of(watched: FaultyDriver, *calls: Any) -> list[Event]:
+def events_of(recorder: FaultyDriver, *calls: Any) -> list[Event]:
     """Return the events that were put to the driver, by `calls` or by all of them."""
     return [
         event
-        for call in calls or watched.calls
+        for call in calls or recorder.calls
         if isinstance(call, Publish)
         for event in call.events
     ]

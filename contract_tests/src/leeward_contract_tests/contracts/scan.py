@@ -31,7 +31,7 @@ class ScanContract(Contract):
         mark = fresh("scanned")
         for n in range(MANY):
             client.store_data(ITEMS, {"id": f"{mark}-{n}", "mark": mark, "n": n})
-        found = [each.item["n"] for each in _scanned(driver) if each.item.get("mark") == mark]
+        found = [each.item["n"] for each in _scan_all(driver) if each.item.get("mark") == mark]
         assert sorted(found) == list(range(MANY))
 
     @needs(TABLES, SCAN)
@@ -39,7 +39,7 @@ class ScanContract(Contract):
         """Return items exactly, with their revision and write id."""
         call = store({**NASTY_ITEMS["decimals"], "id": fresh("item")})
         revision = driver.perform(call, SECONDS).value
-        (found,) = [each for each in _scanned(driver) if each.item["id"] == call.item["id"]]
+        (found,) = [each for each in _scan_all(driver) if each.item["id"] == call.item["id"]]
         assert exact(found.item) == exact(call.item)
         assert (found.revision, found.write_id) == (revision, call.write_id)
 
@@ -60,7 +60,7 @@ class ScanContract(Contract):
         key = fresh("item")
         client.store_data(ITEMS, {"id": key})
         client.delete_data(ITEMS, key)
-        assert key not in [each.item["id"] for each in _scanned(driver)]
+        assert key not in [each.item["id"] for each in _scan_all(driver)]
 
     @needs(TABLES, SCAN)
     def test_scan_stays_in_its_table(self, client: Client, driver: Driver) -> None:
@@ -77,15 +77,15 @@ class ScanContract(Contract):
         pair: Item = dict.fromkeys(PAIR, key)
         client.store_data(ITEMS, {"id": key})
         client.store_data(PAIRS, pair)
-        assert [each.item for each in _scanned(driver) if key in each.item.values()] == [
+        assert [each.item for each in _scan_all(driver) if key in each.item.values()] == [
             {"id": key}
         ]
-        assert [each.item for each in _scanned(driver, PAIRS) if key in each.item.values()] == [
+        assert [each.item for each in _scan_all(driver, PAIRS) if key in each.item.values()] == [
             pair
         ]
 
 
-def _scanned(driver: Driver, table: str = ITEMS) -> list[Stored]:
+def _scan_all(driver: Driver, table: str = ITEMS) -> list[Stored]:
     """Return everything in a table."""
     return [each for page in _pages(driver, table) for each in page]
 

@@ -98,7 +98,7 @@ class TablesContract(Contract):
     @needs(Capability.TABLES)
     def test_store_takes_an_item_of_the_declared_size(self, client: Client, driver: Driver) -> None:
         """Take an item exactly as large as the declared limit."""
-        item = _padded(driver.limits.item_bytes)
+        item = _make_item(driver.limits.item_bytes)
         client.store_data(ITEMS, item)
         record = client.load_data(ITEMS, item["id"])
         assert record is not None
@@ -106,12 +106,12 @@ class TablesContract(Contract):
 
     @needs(Capability.TABLES)
     def test_store_refuses_a_larger_item_unsent(
-        self, client: Client, driver: Driver, watched: FaultyDriver
+        self, client: Client, driver: Driver, recorder: FaultyDriver
     ) -> None:
         """Refuse an item of one byte more before the driver sees it."""
         with pytest.raises(PayloadTooLarge):
-            client.store_data(ITEMS, _padded(driver.limits.item_bytes + 1))
-        assert watched.calls == []
+            client.store_data(ITEMS, _make_item(driver.limits.item_bytes + 1))
+        assert recorder.calls == []
 
     @needs(Capability.TABLES)
     def test_store_takes_an_item_of_the_declared_depth(
@@ -182,7 +182,7 @@ class TablesContract(Contract):
         assert driver.perform(delete(fresh("absent")), SECONDS).outcome is Outcome.OK
 
 
-def _padded(size: int) -> Item:
+def _make_item(size: int) -> Item:
     """Return an item that measures `size` bytes."""
     item: Item = {"id": fresh("large"), "padding": ""}
     item["padding"] = "x" * (size - checked_size(item).bytes)

@@ -46,7 +46,7 @@ class WorkflowsContract(Contract):
         run = fresh("run")
         started = client.start_workflow(WORKFLOW, INPUT, id=run)
         assert (started.workflow, started.id, started.target) == (WORKFLOW, run, driver.target)
-        ended = _ended(client, run, patience)
+        ended = _wait_for_end(client, run, patience)
         assert (ended.state, ended.result, ended.error) == (RunState.SUCCEEDED, INPUT, None)
         assert ended.ended is not None
         assert ended.ended >= ended.started - COARSE
@@ -56,7 +56,7 @@ class WorkflowsContract(Contract):
         """Report FAILED, and the name of the error."""
         run = fresh("run")
         client.start_workflow(WORKFLOW, DO_FAIL, id=run)
-        ended = _ended(client, run, patience)
+        ended = _wait_for_end(client, run, patience)
         assert (ended.state, ended.error, ended.result) == (RunState.FAILED, CONTRACT_FAILED, None)
 
     @needs(WORKFLOWS)
@@ -67,7 +67,7 @@ class WorkflowsContract(Contract):
         again = client.start_workflow(WORKFLOW, DO_WAIT, id=waiting).started
         assert again == pytest.approx(began, rel=0, abs=COARSE)
         client.start_workflow(WORKFLOW, INPUT, id=ended)
-        first = _ended(client, ended, patience)
+        first = _wait_for_end(client, ended, patience)
         assert client.start_workflow(WORKFLOW, INPUT, id=ended) == first
         client.abort_run(WORKFLOW, waiting)
 
@@ -114,7 +114,7 @@ class WorkflowsContract(Contract):
         run = fresh("run")
         client.start_workflow(WORKFLOW, DO_WAIT, id=run)
         client.abort_run(WORKFLOW, run)
-        ended = _ended(client, run, patience)
+        ended = _wait_for_end(client, run, patience)
         assert (ended.state, ended.result) == (RunState.ABORTED, None)
         assert client.abort_run(WORKFLOW, run) == ended
 
@@ -136,7 +136,7 @@ class WorkflowsContract(Contract):
         # A clock that really waits: the others wait for the one that starts.
         client = Client(driver, config=contract_config(), workflows=[contract_workflow()])
         runs = in_parallel(lambda _: client.start_workflow(WORKFLOW, INPUT, id=run))
-        ended = _ended(client, run, patience)
+        ended = _wait_for_end(client, run, patience)
         assert [each.started for each in runs] == pytest.approx(
             [ended.started] * len(runs), rel=0, abs=COARSE
         )
@@ -181,12 +181,12 @@ class WorkflowsContract(Contract):
         run = fresh("run")
         with faults.lose_answers(1):
             client.start_workflow(WORKFLOW, INPUT, id=run)
-        ended = _ended(client, run, patience)
+        ended = _wait_for_end(client, run, patience)
         assert ended.result == INPUT
         assert client.start_workflow(WORKFLOW, INPUT, id=run) == ended
 
 
-def _ended(client: Client, run: str, patience: float) -> Any:
+def _wait_for_end(client: Client, run: str, patience: float) -> Any:
     """Return a run as soon as it has ended, or as it is in the end."""
 
     def look() -> Any:

@@ -19,7 +19,7 @@ from typing import Any, Final, NamedTuple
 from leeward.app.kit import Handler, Kind, parse_schedule
 from leeward.errors import ConfigError
 from leeward.values import NOTHING
-from leeward_aws.runtime.kinds import OWN_SCHEDULE
+from leeward_aws.runtime.call import OWN_SCHEDULE
 from leeward_deploy.aws import objects
 from leeward_deploy.aws.roles import (
     DEFAULT_BUS,

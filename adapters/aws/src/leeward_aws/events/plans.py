@@ -59,7 +59,20 @@ def publish(endpoint: Endpoint, call: Publish, view: View) -> Plan:
         InvalidRequest: a source that EventBridge does not take; before anything is sent.
     """
     for index, event in enumerate(call.events):
-        _check_source(event.source or "", f"events[{index}].source")
+        source = event.source or ""
+        field = f"events[{index}].source"
+        if len(source) > LONGEST_SOURCE:
+            raise InvalidRequest(
+                f"{field} has {len(source)} characters, and EventBridge takes at most "
+                f"{LONGEST_SOURCE}; shorten it",
+                field=field,
+            )
+        if source.startswith("aws."):
+            raise InvalidRequest(
+                f"{field} begins with 'aws.', which EventBridge keeps for AWS's own events; "
+                "choose another",
+                field=field,
+            )
     missing = yield from _check_bus(endpoint, call.bus, view)
     if missing is not None:
         return missing
@@ -74,21 +87,6 @@ def publish(endpoint: Endpoint, call: Publish, view: View) -> Plan:
         )
     except Undecodable as error:
         return ambiguous(response, UNDECODABLE, error, request_id=REQUEST_ID)
-
-
-def _check_source(source: str, field: str) -> None:
-    if len(source) > LONGEST_SOURCE:
-        raise InvalidRequest(
-            f"{field} has {len(source)} characters, and EventBridge takes at most "
-            f"{LONGEST_SOURCE}; shorten it",
-            field=field,
-        )
-    if source.startswith("aws."):
-        raise InvalidRequest(
-            f"{field} begins with 'aws.', which EventBridge keeps for AWS's own events; "
-            "choose another",
-            field=field,
-        )
 
 
 def _check_bus(

@@ -69,7 +69,9 @@ def put(endpoint: Endpoint, call: PutMessage, view: View) -> Plan:
     def document(url: str) -> dict[str, Any]:
         found: dict[str, Any] = {"QueueUrl": url, "MessageBody": text}
         if call.attributes:
-            found["MessageAttributes"] = {each.name: _written(each) for each in call.attributes}
+            found["MessageAttributes"] = {
+                each.name: _write_attribute(each) for each in call.attributes
+            }
         if url.endswith(_FIFO):
             found["MessageGroupId"] = call.group or call.id or "leeward"
             found["MessageDeduplicationId"] = call.id
@@ -104,7 +106,9 @@ def take(endpoint: Endpoint, call: TakeMessages, view: View) -> Plan:
             "MessageAttributeNames": ["All"],
         }
 
-    return (yield from _ask(endpoint, call.queue, "ReceiveMessage", document, view, read=_taken_in))
+    return (
+        yield from _ask(endpoint, call.queue, "ReceiveMessage", document, view, read=_read_messages)
+    )
 
 
 def remove(endpoint: Endpoint, call: RemoveMessage, view: View) -> Plan:
@@ -182,7 +186,7 @@ def _text_of(body: bytes) -> str:
     raise InvalidRequest(told, field="body")
 
 
-def _written(attribute: Attribute) -> dict[str, str]:
+def _write_attribute(attribute: Attribute) -> dict[str, str]:
     _, value, kind = attribute
     if isinstance(value, bytes):
         text = b2a_base64(value, newline=False).decode("ascii")
@@ -197,11 +201,11 @@ def _id_in(document: dict[str, Any]) -> str:
     return found
 
 
-def _taken_in(document: dict[str, Any]) -> tuple[QueueMessage, ...]:
-    return tuple(_taken(each) for each in document.get("Messages") or ())
+def _read_messages(document: dict[str, Any]) -> tuple[QueueMessage, ...]:
+    return tuple(_read_message(each) for each in document.get("Messages") or ())
 
 
-def _taken(message: dict[str, Any]) -> QueueMessage:
+def _read_message(message: dict[str, Any]) -> QueueMessage:
     about = message.get("Attributes") or {}
     sent = about.get("SentTimestamp")
     return QueueMessage(

@@ -15,6 +15,7 @@ Source: the API reference of `Invoke`, and "Understanding Lambda function errors
 from __future__ import annotations
 
 import re
+from binascii import b2a_base64
 from functools import lru_cache, partial
 from typing import Any, Final
 
@@ -38,6 +39,7 @@ from leeward.json_text import Undecodable, decode
 from leeward.text import percent_encode
 from leeward_aws.errors import MISCONFIGURED
 from leeward_aws.exchange import REQUEST_ID, Endpoint, endpoint_of
+from leeward_aws.functions import messages
 from leeward_aws.settings.options import Settings
 
 TIMED_OUT: Final = "timed_out"
@@ -87,7 +89,8 @@ def invoke(endpoint: Endpoint, call: Invoke, view: View) -> Plan:
     mark = mark_of(call.function, call.idempotency_key)
 
     def request() -> Request:  # when it is sent, for the deadline that it tells
-        headers = (*_WAIT, ("X-Amz-Client-Context", _client_context(call, view.timeout, mark)))
+        context = _client_context(call, view.timeout, mark)
+        headers = (*_WAIT, ("X-Amz-Client-Context", context))
         return Request("POST", endpoint.origin, target, headers, call.payload)
 
     response, refusal = yield from exchange(endpoint.service, request, view)
@@ -98,7 +101,21 @@ def invoke(endpoint: Endpoint, call: Invoke, view: View) -> Plan:
     marks = (mark, UNBOUND) if call.marks else (mark,)
     if "x-amz-function-error" in response.headers:
         return _fault(response, marks)
-    return _answer(response, marks)
+    # Read what a function has returned: an envelope with the mark of the call, or a value.
+    try:
+        value = decode(response.body)
+    except Undecodable as error:
+        return ambiguous(response, UNDECODABLE, error, request_id=REQUEST_ID)
+    request_id = response.headers.get(REQUEST_ID)
+    found = open_envelope(value, marks)
+    if found is None or found.failure is not None:
+        return Result.ok(value, request_id=request_id)
+    if found.refusal is not None:
+        refused = refused_repeat(found.refusal, found.dedup, found.retry_after)
+        if refused is None:  # of a kind that is not known here
+            return ambiguous(response, UNEXPECTED, request_id=REQUEST_ID)
+        return refused._replace(request_id=request_id)
+    return Result.ok(found.value, request_id=request_id, dedup=worth_of(found.dedup))
 
 
 def enqueue(endpoint: Endpoint, queues: Endpoint, call: Enqueue, view: View) -> Plan:
@@ -110,8 +127,6 @@ def enqueue(endpoint: Endpoint, queues: Endpoint, call: Enqueue, view: View) -> 
         InvalidRequest: the name cannot be a function's; before anything is sent.
     """
     if call.to_queue:
-        from leeward_aws.functions import messages  # a program that only calls needs none
-
         return (yield from messages.enqueue(queues, call, view))
     request = Request("POST", endpoint.origin, path_of(call.function), _QUEUE, call.payload)
     answer = yield from exchange(endpoint.service, request, view)
@@ -133,31 +148,11 @@ def _client_context(call: Invoke, seconds: float, mark: str) -> str:
 
     Lambda takes 3,583 bytes; a key of 255 characters, the longest, makes less than a thousand.
     """
-    from binascii import b2a_base64
-
     custom = custom_context(call.idempotency_key, seconds, call.trace, mark)
     document: dict[str, Any] = {"custom": custom}
     if call.trace is not None:
         document["w3c"] = {TRACEPARENT: call.trace}  # where newer runtimes look for it
     return b2a_base64(json_text.encode(document), newline=False).decode("ascii")
-
-
-def _answer(response: Response, marks: tuple[str, ...]) -> Result[Any]:
-    """Read what a function has returned: an envelope with the mark of the call, or a value."""
-    try:
-        value = decode(response.body)
-    except Undecodable as error:
-        return ambiguous(response, UNDECODABLE, error, request_id=REQUEST_ID)
-    request_id = response.headers.get(REQUEST_ID)
-    found = open_envelope(value, marks)
-    if found is None or found.failure is not None:
-        return Result.ok(value, request_id=request_id)
-    if found.refusal is not None:
-        refused = refused_repeat(found.refusal, found.dedup, found.retry_after)
-        if refused is None:  # of a kind that is not known here
-            return ambiguous(response, UNEXPECTED, request_id=REQUEST_ID)
-        return refused._replace(request_id=request_id)
-    return Result.ok(found.value, request_id=request_id, dedup=worth_of(found.dedup))
 
 
 def _fault(response: Response, marks: tuple[str, ...]) -> Result[Any]:
@@ -171,7 +166,7 @@ def _fault(response: Response, marks: tuple[str, ...]) -> Result[Any]:
     kind, request_id = fault.type, response.headers.get(REQUEST_ID)
     if UNBOUND in marks and kind in _NEVER_LOADED:
         return Result(Outcome.NOT_FOUND, code=kind, reason=MISCONFIGURED, request_id=request_id)
-    found = _opened_text(fault.message, marks)
+    found = _open_text(fault.message, marks)
     if found is not None and found.failure is not None:
         result = failure_told(found.failure, found.dedup, found.retry_after)
         told = (result.fault or fault)._replace(trace=fault.trace)
@@ -185,7 +180,7 @@ def _fault(response: Response, marks: tuple[str, ...]) -> Result[Any]:
     )
 
 
-def _opened_text(text: str | None, marks: tuple[str, ...]) -> EnvelopeContent | None:
+def _open_text(text: str | None, marks: tuple[str, ...]) -> EnvelopeContent | None:
     try:
         return open_envelope(decode(text.encode(errors="replace")), marks) if text else None
     except Undecodable:

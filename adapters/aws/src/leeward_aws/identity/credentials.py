@@ -67,7 +67,7 @@ def from_environment(env: Mapping[str, str]) -> Credentials | None:
     return Credentials(access_key, secret_key, token, _expiry(env))
 
 
-def received(
+def make_credentials(
     keys: tuple[object, object, object], end: float | None, now: float, where: str
 ) -> Resolved:
     """Return the credentials that `where` gave.

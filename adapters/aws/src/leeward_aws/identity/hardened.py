@@ -62,12 +62,11 @@ class _Profiles(ProfileProviderBuilder):  # type: ignore[misc]
         """
         given = super().providers(profile_name, disable_env_vars=True)
         return [
-            self._refusing(profile_name) if each.METHOD == ProcessProvider.METHOD else each
+            ProcessProvider(profile_name, lambda: self._session.full_config, _refuse_process)
+            if each.METHOD == ProcessProvider.METHOD
+            else each
             for each in given
         ]
-
-    def _refusing(self, profile_name: str) -> Any:
-        return ProcessProvider(profile_name, lambda: self._session.full_config, _refuse_process)
 
 
 def _refuse_process(*_: object, **__: object) -> NoReturn:

@@ -41,7 +41,17 @@ def session_of(settings: Settings, env: Mapping[str, str], home: str | None) -> 
     if settings.dualstack:
         session.set_config_variable("use_dualstack_endpoint", True)
     if home is not None:
-        _shut_in(session, settings, home)
+        # Leave no file but those below `home` and the library's own, no certificates but ours.
+        from botocore.loaders import Loader  # type: ignore[import-untyped]
+
+        session.set_config_variable("config_file", f"{home}/.aws/config")
+        session.set_config_variable("credentials_file", f"{home}/.aws/credentials")
+        session.set_config_variable("ca_bundle", settings.http.ca_bundle or True)
+        # The usual loader also takes service models, with their endpoints, from below HOME.
+        own = Loader(
+            extra_search_paths=[Loader.BUILTIN_DATA_PATH], include_default_search_paths=False
+        )
+        session.register_component("data_loader", own)
     return session
 
 
@@ -98,15 +108,3 @@ def _read_variables_from(session: Any, env: Mapping[str, str]) -> None:
     for name, (option, variables, default, convert) in session.SESSION_VARIABLES.items():
         chain = chains.create_config_chain(name, variables, option, default, convert)
         store.set_config_provider(name, chain)
-
-
-def _shut_in(session: Any, settings: Settings, home: str) -> None:
-    """Leave no file but those below `home` and the library's own, no certificates but ours."""
-    from botocore.loaders import Loader  # type: ignore[import-untyped]
-
-    session.set_config_variable("config_file", f"{home}/.aws/config")
-    session.set_config_variable("credentials_file", f"{home}/.aws/credentials")
-    session.set_config_variable("ca_bundle", settings.http.ca_bundle or True)
-    # The usual loader also takes service models, with their endpoints, from below HOME.
-    own = Loader(extra_search_paths=[Loader.BUILTIN_DATA_PATH], include_default_search_paths=False)
-    session.register_component("data_loader", own)

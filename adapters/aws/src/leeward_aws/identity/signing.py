@@ -59,7 +59,7 @@ def sign(request: Request, credentials: Credentials, scope: Scope, now: float) -
     ours = [("X-Amz-Date", stamp)]
     if credentials.token:
         ours.append(("X-Amz-Security-Token", credentials.token))
-    kept, values = _parted(request, ours)
+    kept, values = _split_headers(request, ours)
     in_order = sorted(values)
     names = ";".join(in_order)
     lines = "\n".join([f"{name}:{values[name]}" for name in in_order])
@@ -86,7 +86,7 @@ def sign(request: Request, credentials: Credentials, scope: Scope, now: float) -
     return Request(request.method, request.origin, request.target, headers, request.body)
 
 
-def _parted(
+def _split_headers(
     request: Request, ours: list[tuple[str, str]]
 ) -> tuple[list[tuple[str, str]], dict[str, str]]:
     """Return the headers of `request` to keep, and those to sign, `ours` too, by lower-case name.

@@ -25,7 +25,7 @@ from leeward.adapter.vendor import (
 )
 from leeward.errors import Outcome
 from leeward.forking import ForkLock
-from leeward_aws.identity.credentials import received
+from leeward_aws.identity.credentials import make_credentials
 from leeward_aws.identity.session import client_options, home_of_user, plugins, session_of
 from leeward_aws.settings.options import Settings
 
@@ -93,7 +93,7 @@ class VendorChain:
             end = getattr(found, "_expiry_time", None)
             self._gave = True
             keys = frozen.access_key, frozen.secret_key, frozen.token
-            return received(keys, end and end.timestamp(), self._now(), _WHERE)
+            return make_credentials(keys, end and end.timestamp(), self._now(), _WHERE)
 
     def _make_session(self) -> Any:
         from botocore.config import Config  # type: ignore[import-untyped]

@@ -137,7 +137,9 @@ def get(store: Store, call: GetObject, view: View) -> Plan:
         headers += (("If-Match", call.if_revision),)
     request = Request("GET", store.origin, _path(call.bucket, call.name), headers)
     answer = yield from exchange(store.objects.service, request, view)
-    return read_piece(store.objects, call, answer, partial(_found, call.name, answer.response))
+    return read_piece(
+        store.objects, call, answer, partial(_read_object, call.name, answer.response)
+    )
 
 
 def head(store: Store, call: HeadObject, view: View) -> Plan:
@@ -180,7 +182,7 @@ def _head(store: Store, call: HeadObject, view: View, *, effect: bool) -> Plan:
         if answer.refusal is not None and answer.response.status == 404:
             return Result.ok(None)  # deleted in between
     return read_look(
-        store.objects, answer, lambda found: _found(call.name, found, whole_size(found))
+        store.objects, answer, lambda found: _read_object(call.name, found, whole_size(found))
     )
 
 
@@ -188,7 +190,7 @@ def _etag_of(response: Response) -> str:
     return revision_in(_ETAG, response.headers.get("etag"))
 
 
-def _found(name: str, response: Response, size: int) -> FoundObject:
+def _read_object(name: str, response: Response, size: int) -> FoundObject:
     headers = response.headers
     checksum = checksum_in(headers.get(CHECKSUM))
     metadata = metadata_in(headers.items(), METADATA, (WRITE_ID, CHECKSUM))

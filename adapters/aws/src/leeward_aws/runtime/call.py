@@ -1,4 +1,4 @@
-"""One invocation: what Lambda's context knows of it, and how it fails."""
+"""One invocation: what has come, as far as its shape tells, and how it fails."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from leeward.json_text import encode
 
 if TYPE_CHECKING:
     from leeward.app.kit import DeadLetters
+
 
 _KEY: Final = IDEMPOTENCY_KEY.lower()
 
@@ -56,7 +57,7 @@ class FunctionFailed(Exception):
     """A handler has failed; the class that is raised has the name of what it raised."""
 
 
-def sent_to(context: Any) -> Sent | None:
+def read_sent(context: Any) -> Sent | None:
     """Return what a client of leeward has sent in the client context; None if it is not its."""
     custom = custom_of(context)
     return sent_in(custom) if _KEY in custom and DEADLINE in custom else None
@@ -69,7 +70,7 @@ def custom_of(context: Any) -> dict[str, str]:
     return headers_of(custom.items()) if isinstance(custom, dict) else {}
 
 
-def failed_with(answer: Answer, sent: Sent | None = None, *, told: bool) -> Exception | None:
+def make_exception(answer: Answer, sent: Sent | None = None, *, told: bool) -> Exception | None:
     """Return what to raise for a failure; None for a success.
 
     The runtime sends and logs the class and the text of an exception, with lines of the code that
@@ -104,3 +105,61 @@ def payload_of(event: Any) -> bytes:
         return encode(event)
     except (ValueError, RecursionError):
         return b"NaN"
+
+
+SQS: Final = "aws:sqs"
+SNS: Final = "aws:sns"
+S3: Final = "aws:s3"
+
+OWN_SCHEDULE: Final = "leeward.schedule"
+"""The ``source`` in the input that a schedule is given by leeward's own templates:
+``{"source": "leeward.schedule", "schedule": NAME, "time": "<aws.scheduler.scheduled-time>"}``."""
+
+_SCHEDULER: Final = "aws.scheduler"
+_RULE: Final = ("aws.events", "Scheduled Event")
+
+
+def is_request(event: Any) -> bool:
+    """Return whether an event is a request: in form 2.0, or in form 1.0."""
+    if not isinstance(event, dict) or not isinstance(event.get("requestContext"), dict):
+        return False
+    return isinstance(event["requestContext"].get("http"), dict) or "httpMethod" in event
+
+
+def is_batch(event: Any) -> bool:
+    """Return whether an event is a batch of messages of SQS."""
+    return source_of(event) == SQS
+
+
+def is_tick(event: Any) -> bool:
+    """Return whether an event comes from a schedule, as far as that can be seen."""
+    if not isinstance(event, dict):
+        return False
+    source = event.get("source")
+    return (source, event.get("detail-type")) == _RULE or source in (_SCHEDULER, OWN_SCHEDULE)
+
+
+def has_events(event: Any) -> bool:
+    """Return whether something is an event of EventBridge, or records of SNS or S3."""
+    return is_bus_event(event) or source_of(event) in (SNS, S3)
+
+
+def is_bus_event(event: Any) -> bool:
+    """Return whether something is an event of EventBridge."""
+    return (
+        isinstance(event, dict)
+        and isinstance(event.get("detail-type"), str)
+        and isinstance(event.get("source"), str)
+        and "detail" in event
+    )
+
+
+def source_of(event: Any) -> str | None:
+    """Return which service the records of an event are of; None if it has no records."""
+    records = event.get("Records") if isinstance(event, dict) else None
+    if not isinstance(records, list) or not records:
+        return None
+    if not all(isinstance(each, dict) for each in records):
+        return None
+    source = records[0].get("eventSource") or records[0].get("EventSource")
+    return source if isinstance(source, str) else None

@@ -2,30 +2,39 @@
 
 Nothing in an event says for certain what it is, so what a deployment is for counts first: if the
 Lambda function has the name of one of the app's handlers, only events of that kind are looked for.
-What handles a kind is loaded by the first event of that kind, so that a function starts without the
-rest.
+What handles messages, events and schedules is loaded by the first of them, so that a function which
+is only called starts without it.
 
 Sources: the pages of each service on its events in Lambda's developer guide; awslambdaric, AWS's
 own runtime, for what becomes of a result and of an exception.
+
+An answer of more than 6 MB, escapes included, is an error of Lambda's after the work was done, so
+it is found before. What an app shares is made while Lambda loads it, unless that is kept as a
+snapshot.
 """
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final
 
 from leeward.app.kit import (
+    RESPONSE_TOO_LARGE,
+    Answer,
     App,
     Delivery,
     Handler,
     Host,
+    HttpAnswer,
     InvalidInput,
     Kind,
     LogStyle,
     Message,
     Platform,
+    Problem,
     SystemClock,
     answer_upkeep,
     check_queues,
@@ -37,10 +46,56 @@ from leeward.app.kit import (
 )
 from leeward.errors import ConfigError
 from leeward.json_text import decode
-from leeward_aws.runtime import gateway, kinds
-from leeward_aws.runtime.call import Run, failed_with, payload_of, sent_to
-from leeward_aws.runtime.sizes import ANSWER_BYTES, fits, too_large
-from leeward_aws.runtime.snapshots import before_first_call
+from leeward_aws.runtime import call, gateway
+from leeward_aws.runtime.call import Run, make_exception, payload_of, read_sent
+
+ANSWER_BYTES: Final = 6 * 1024 * 1024
+"""Of a synchronous invocation's answer. Source: Lambda's quotas."""
+
+_GROWTH: Final = 6
+"""How many times larger a text is at most, once the runtime has escaped it twice over."""
+
+_AROUND: Final = 100
+"""Bytes that an envelope takes, at most."""
+
+
+def fits(body: bytes, document: Any) -> bool:
+    """Return whether Lambda passes an answer on.
+
+    Args:
+        body: as leeward has written it.
+        document: what the runtime will write; older ones escape all but ASCII.
+    """
+    return (len(body) + _AROUND) * _GROWTH < ANSWER_BYTES or len(
+        json.dumps(document)
+    ) <= ANSWER_BYTES
+
+
+def too_large(answer: Any) -> Any:
+    """Return the answer in the place of one that is too large; of the same kind."""
+    problem = Problem(
+        f"the answer is larger than {ANSWER_BYTES} bytes; return a reference to the data",
+        status=500,
+        reason=RESPONSE_TOO_LARGE,
+        retryable=False,
+    )
+    found: Answer = failure_answer(failure_of(problem, (), "yes"))
+    return http_answer(found) if isinstance(answer, HttpAnswer) else found
+
+
+_SNAPSHOT: Final = "snap-start"
+_TYPE: Final = "AWS_LAMBDA_INITIALIZATION_TYPE"
+
+
+def before_first_call(host: Host) -> None:
+    """Make what the app shares while Lambda loads the function, whose time is not charged by calls.
+
+    Before a snapshot nothing is made: connections would not outlive it, and every copy would have
+    the same random numbers.
+    """
+    if os.environ.get(_TYPE, _SNAPSHOT) != _SNAPSHOT:
+        host.warm_up_early()
+
 
 LambdaHandler = Callable[[Any, Any], Any]
 
@@ -74,9 +129,9 @@ def handler(
     check_queues(app.handlers, dead_letters, "dead_letters")
     kept = None
     if dead_letters is not None:
-        from leeward_aws.runtime import dead
+        from leeward_aws.runtime.queues import open_dead_letters
 
-        kept = dead.dead_letters(dead_letters)
+        kept = open_dead_letters(dead_letters)
     region = os.environ.get("AWS_REGION")
     logs = LogStyle("timestamp", lambda call: {"requestId": call.call_id})
     platform = Platform("aws", region, SystemClock(), ANSWER_BYTES, logs, flush=True)
@@ -89,14 +144,12 @@ def handler(
     before_first_call(host)
 
     def lambda_handler(event: Any, context: Any) -> Any:
-        run = Run(host, context, sent_to(context), kept)
+        run = Run(host, context, read_sent(context), kept)
         try:
             failure, answer = _answer(run, event)
         except Exception as error:  # noqa: BLE001 - an event that is not as its service sends them
-            failure, answer = (
-                failed_with(failure_answer(failure_of(error, (), "maybe")), told=False),
-                None,
-            )
+            flaw = failure_answer(failure_of(error, (), "maybe"))
+            failure, answer = make_exception(flaw, told=False), None
         if failure is not None:
             raise failure from None
         return answer
@@ -110,33 +163,41 @@ def _answer(run: Run, event: Any) -> tuple[Exception | None, Any]:
     It is raised by the caller, outside of any handler of exceptions: the runtime logs a text that
     goes along with an exception.
     """
-    host = run.host
-    own = host.own(run.context.function_name)
-    kind = None if own is None else own.kind
+    own = run.host.own(run.context.function_name)
     if run.sent is not None:
-        return _call(run, own, event)
-    if event in WARMERS:
-        host.warm_up_early()
+        is_call = own is None or own.kind is not Kind.EVENT
+    elif event in WARMERS:
+        run.host.warm_up_early()
         return None, None
-    if kind in (None, Kind.CALL) and kinds.is_request(event):
+    elif (own is None or own.is_call) and call.is_request(event):
         return None, _answer_http(run, own, event)
-    if kinds.is_batch(event) and (own is None or not own.is_call or own.queued):
-        from leeward_aws.runtime.queues import handle as handle_batch
+    elif own is None:
+        is_call = not (call.is_batch(event) or call.is_tick(event) or call.has_events(event))
+    else:
+        is_call = own.is_call and not (own.queued and call.is_batch(event))
+    return _call(run, own, event) if is_call else _deliver(run, own, event)
 
-        return None, handle_batch(run, own, event["Records"])
-    if kind is Kind.SCHEDULE or (own is None and kinds.is_tick(event)):
-        from leeward_aws.runtime.schedules import handle as handle_tick
 
-        return handle_tick(run, own, event), None
-    if kind is Kind.OBJECT or (own is None and kinds.has_events(event)):
-        from leeward_aws.runtime import objects
+def _deliver(run: Run, own: Handler | None, event: Any) -> tuple[Exception | None, Any]:
+    """Hand over what nobody waits for; return as `_answer` does."""
+    from leeward_aws.runtime import notifications, objects, queues, schedules
 
-        if kind is Kind.OBJECT or host.read_objects(objects.created_in, event):
+    kind = None if own is None else own.kind
+    if run.sent is None:
+        if call.is_batch(event):
+            return None, queues.handle(run, own, event["Records"])
+        has_events = call.has_events(event)
+        if kind is Kind.SCHEDULE or (own is None and call.is_tick(event)):
+            return schedules.handle(run, own, event), None
+        is_of_objects = (
+            own is None and has_events and run.host.read_objects(objects.created_in, event)
+        )
+        if kind is Kind.OBJECT or is_of_objects:
             return objects.handle(run, own, event), None
-    if kind is not Kind.CALL and kinds.has_events(event):
-        from leeward_aws.runtime.notifications import handle as handle_events
-
-        return handle_events(run, own, event), None
+        if has_events:
+            return notifications.handle(run, own, event), None
+    if own is not None and kind is Kind.EVENT:
+        return notifications.handle_plain(run, own, event), None
     return _call(run, own, event)
 
 
@@ -158,11 +219,7 @@ def _answer_http(run: Run, own: Handler | None, event: dict[str, Any]) -> dict[s
 def _call(run: Run, own: Handler | None, event: Any) -> tuple[Exception | None, Any]:
     """Answer a direct call, or whatever else nothing is known of."""
     if own is None:
-        return failed_with(run.host.no_function(), run.sent, told=True), None
-    if own.kind is Kind.EVENT:
-        from leeward_aws.runtime.notifications import handle_plain
-
-        return handle_plain(run, own, event), None
+        return make_exception(run.host.no_function(), run.sent, told=True), None
     body = payload_of(event)
     given = Message(own.queue or own.name, run.id, body) if own.kind is Kind.MESSAGE else body
     sent = run.sent
@@ -175,8 +232,8 @@ def _call(run: Run, own: Handler | None, event: Any) -> tuple[Exception | None, 
     )
     opens = sent is not None and sent.envelope
     if answer.failure is not None and not (opens and answer.is_repeat):
-        return failed_with(answer, sent, told=own.is_call), None
+        return make_exception(answer, sent, told=own.is_call), None
     value = answer.envelope(sent.mark) if sent is not None and opens else decode(answer.body)
     if not fits(answer.body, value):
-        return failed_with(too_large(answer), sent, told=True), None
+        return make_exception(too_large(answer), sent, told=True), None
     return None, value

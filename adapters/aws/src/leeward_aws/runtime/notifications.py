@@ -27,8 +27,7 @@ from leeward.app.kit import (
 )
 from leeward.json_text import Undecodable, decode
 from leeward.values import Event
-from leeward_aws.runtime.call import Run, failed_with, payload_of
-from leeward_aws.runtime.kinds import S3, is_bus_event, source_of
+from leeward_aws.runtime.call import S3, Run, is_bus_event, make_exception, payload_of, source_of
 
 
 def handle(run: Run, own: Handler | None, event: Any) -> Exception | None:
@@ -41,7 +40,7 @@ def handle(run: Run, own: Handler | None, event: Any) -> Exception | None:
             answer = refusal_answer(error)
         if answer is not None:
             found.append(answer)
-    return failed_with(found[0], told=False) if found else None
+    return make_exception(found[0], told=False) if found else None
 
 
 def handle_plain(run: Run, own: Handler, event: Any) -> Exception | None:
@@ -52,7 +51,7 @@ def handle_plain(run: Run, own: Handler, event: Any) -> Exception | None:
         answer = publish(run, own, event_in(document) or plain, None)
     except (InvalidInput, Undecodable):
         answer = refusal_answer(InvalidInput("$", "an event"))
-    return None if answer is None else failed_with(answer, told=False)
+    return None if answer is None else make_exception(answer, told=False)
 
 
 def event_in(document: Any) -> Event | None:
@@ -81,13 +80,17 @@ def publish(
     run: Run, own: Handler | None, event: Event, bus: str | None, attempt: int | None = None
 ) -> Answer | None:
     """Hand an event to who takes it; return the first failure."""
-    delivery = Delivery(
-        event, run.id, event_key(event), run.seconds(), attempt, _trace(event) or run.trace()
-    )
-    return run.host.publish(own, event, delivery, bus, _bucket_of(event))
+    trace = event.extensions.get("traceparent")
+    trace = (trace if isinstance(trace, str) else None) or run.trace()
+    delivery = Delivery(event, run.id, event_key(event), run.seconds(), attempt, trace)
+    # The bucket of an event of S3, whichever way it came; None for any other event.
+    about = event.data.get("bucket") if isinstance(event.data, dict) else None
+    is_of_s3 = event.source == "aws.s3" or event.type.startswith("com.amazonaws.s3.")
+    found = about.get("name") if is_of_s3 and isinstance(about, dict) else None
+    return run.host.publish(own, event, delivery, bus, found if isinstance(found, str) else None)
 
 
-def unwrapped(notification: Any) -> Message | None:
+def unwrap(notification: Any) -> Message | None:
     """Return the message in a notification of SNS, with its topic as its queue; else None."""
     if not isinstance(notification, dict) or not isinstance(notification.get("Message"), str):
         return None
@@ -115,7 +118,7 @@ def events_of(body: bytes) -> list[Event]:
         document = decode(body)
     except Undecodable:
         return []
-    if (inner := unwrapped(document)) is not None:
+    if (inner := unwrap(document)) is not None:
         return events_of(inner.body)
     event = event_in(document)
     if event is not None:
@@ -143,13 +146,13 @@ def _one(run: Run, own: Handler | None, record: dict[str, Any]) -> Answer | None
         return publish(run, own, event, None)
     if record.get("eventSource") == S3:
         return publish(run, own, _object_event(record), _bucket(record))
-    found = unwrapped(record.get("Sns"))
+    found = unwrap(record.get("Sns"))
     if found is None:
         raise InvalidInput("$.Records[0].Sns", "a notification")
-    return _notified(run, own, found)
+    return _deliver(run, own, found)
 
 
-def _notified(run: Run, own: Handler | None, message: Message) -> Answer | None:
+def _deliver(run: Run, own: Handler | None, message: Message) -> Answer | None:
     """Hand a notification on: the event in it, or the message to the topic's handler."""
     topic, id, body, attributes = message
     handler = own or run.host.queue_handler(topic)
@@ -241,14 +244,6 @@ def _mark(document: Any) -> str:
     return sha256(payload_of(document)).hexdigest()[:32]
 
 
-def _bucket_of(event: Event) -> str | None:
-    """Return the bucket of an event of S3, whichever way it came; None for any other event."""
-    about = event.data.get("bucket") if isinstance(event.data, dict) else None
-    is_of_s3 = event.source == "aws.s3" or event.type.startswith("com.amazonaws.s3.")
-    found = about.get("name") if is_of_s3 and isinstance(about, dict) else None
-    return found if isinstance(found, str) else None
-
-
 def _bucket(record: dict[str, Any]) -> str:
     name = _text((_about(record).get("bucket") or {}).get("name"))
     if name is None:
@@ -272,11 +267,6 @@ def _about(record: dict[str, Any]) -> dict[str, Any]:
 def records_of(document: Any, source: str) -> list[dict[str, Any]]:
     """Return the records of a service that a document has; none if it has others."""
     return document["Records"] if source_of(document) == source else []
-
-
-def _trace(event: Event) -> str | None:
-    trace = event.extensions.get("traceparent")
-    return trace if isinstance(trace, str) else None
 
 
 def _text(value: Any) -> str | None:

@@ -23,9 +23,8 @@ from leeward.app.kit import (
     refusal_answer,
 )
 from leeward.json_text import Undecodable, decode
-from leeward_aws.runtime.call import Run, failed_with
-from leeward_aws.runtime.kinds import S3, SNS, is_bus_event
-from leeward_aws.runtime.notifications import is_test, records_of, unwrapped
+from leeward_aws.runtime.call import S3, SNS, Run, is_bus_event, make_exception
+from leeward_aws.runtime.notifications import is_test, records_of, unwrap
 
 _BUS_SOURCE: Final = "aws.s3"
 _CREATED: Final = "ObjectCreated:"
@@ -52,12 +51,20 @@ def created_in(document: Any) -> list[ObjectEvent] | None:
     if is_test(document):
         return []
     if is_bus_event(document) and document["source"] == _BUS_SOURCE:
-        return _on_bus(document)
+        if document["detail-type"] != _CREATED_ON_BUS:
+            return []
+        try:
+            bucket, found = document["detail"]["bucket"]["name"], document["detail"]["object"]
+            told = found | {"version": found.get("version-id")}
+            return [_object(bucket, found["key"], told, document.get("time"))]
+        except (KeyError, TypeError, AttributeError):
+            flaw = InvalidInput("$.detail", "bucket and object, as S3 has them")
+        raise flaw
     records = records_of(document, S3)
     if records:
-        created = (each for each in records if _is_created(each))
+        created = (each for each in records if _is_creation(each))
         return [_of_record(each) for each in created]
-    inner = unwrapped(document) or unwrapped(_notification(document))
+    inner = unwrap(document) or unwrap(_notification(document))
     return None if inner is None else created_by(inner.body)
 
 
@@ -97,8 +104,8 @@ def handle(run: Run, own: Handler | None, event: Any) -> Exception | None:
     try:
         bad = hand_over(run, own, created_in(event), None, run.trace())
     except InvalidInput as error:
-        return failed_with(refusal_answer(error), told=False)
-    return None if bad is None else failed_with(bad[1], told=False)
+        return make_exception(refusal_answer(error), told=False)
+    return None if bad is None else make_exception(bad[1], told=False)
 
 
 def handle_message(
@@ -112,7 +119,7 @@ def handle_message(
     return Answer(b"null") if bad is None else bad[1]
 
 
-def _is_created(record: Mapping[str, Any]) -> bool:
+def _is_creation(record: Mapping[str, Any]) -> bool:
     return str(record.get("eventName")).removeprefix("s3:").startswith(_CREATED)
 
 
@@ -123,18 +130,6 @@ def _of_record(record: Mapping[str, Any]) -> ObjectEvent:
         return _object(bucket, unquote_plus(found["key"]), told, record.get("eventTime"))
     except (KeyError, TypeError, AttributeError):
         flaw = InvalidInput("$.Records[0].s3", "bucket and object, as S3 has them")
-    raise flaw
-
-
-def _on_bus(document: Mapping[str, Any]) -> list[ObjectEvent]:
-    if document["detail-type"] != _CREATED_ON_BUS:
-        return []
-    try:
-        bucket, found = document["detail"]["bucket"]["name"], document["detail"]["object"]
-        told = found | {"version": found.get("version-id")}
-        return [_object(bucket, found["key"], told, document.get("time"))]
-    except (KeyError, TypeError, AttributeError):
-        flaw = InvalidInput("$.detail", "bucket and object, as S3 has them")
     raise flaw
 
 

@@ -1,4 +1,4 @@
-"""Batches of SQS: each message by itself, and those of a group one after the other.
+"""Batches of SQS: messages are handled one by one, those of a group in order; and dead letters.
 
 The answer names the messages that have failed; SQS delivers these again. That it has any effect
 needs ``FunctionResponseTypes: [ReportBatchItemFailures]`` on the mapping: without it, Lambda takes
@@ -7,22 +7,30 @@ every answer for a success, and the failed messages are gone.
 
 from __future__ import annotations
 
+import os
+from binascii import a2b_base64
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple, TypeAlias
 
+from leeward.adapter import TargetConfig
 from leeward.app.kit import (
     Answer,
+    DeadLetters,
     Delivery,
     Failure,
     Handler,
     InvalidInput,
     Kind,
+    Letter,
     Message,
+    Perform,
+    dead_letters_at,
     fails_as_one,
     refusal_answer,
 )
+from leeward.calls import Attribute
 from leeward.values import NOTHING
-from leeward_aws.runtime import notifications
+from leeward_aws.runtime import notifications, objects
 from leeward_aws.runtime.call import Run
 
 RESERVE: Final = 1.0
@@ -34,7 +42,7 @@ Record: TypeAlias = dict[str, Any]
 """A message, as SQS hands it to Lambda."""
 
 
-class Had(NamedTuple):
+class MessageResult(NamedTuple):
     """What came of a message.
 
     Attributes:
@@ -68,7 +76,15 @@ def handle(run: Run, own: Handler | None, records: list[Record]) -> dict[str, An
     Lambda reads one queue for a batch. Of a queue that keeps no order, messages may have a group,
     too: it is fair to its senders then.
     """
-    source = _source(run, own, str(records[0].get("eventSourceARN")))
+    # A queue by its logical name, which may have the ending of those with an order.
+    arn = str(records[0].get("eventSourceARN"))
+    queue = arn.rpartition(":")[2]
+    name = queue.removesuffix(".fifo")
+    handler = own or run.host.queue_handler(queue) or run.host.queue_handler(name)
+    if handler is not None and handler.kind is Kind.EVENT:
+        handler = None
+    is_named_so = handler is not None and handler.queue == queue
+    source = Source(queue if is_named_so else name, name != queue, handler)
     handled = _in_order if source.is_ordered else _each
     again = handled(run, own, source, records)
     return {"batchItemFailures": [{"itemIdentifier": each["messageId"]} for each in again]}
@@ -110,34 +126,24 @@ def _in_order(run: Run, own: Handler | None, source: Source, records: list[Recor
     return again
 
 
-def _is_done(run: Run, source: Source, record: Record, had: Had, *, together: bool) -> bool:
+def _is_done(
+    run: Run, source: Source, record: Record, had: MessageResult, *, together: bool
+) -> bool:
     """Finish with a message; return whether Lambda may delete it: all is well, or given up."""
     failure, handler, _ = had
     if failure is None:
         return True
     if handler is None or run.dead_letters is None:
         return False
-    from leeward_aws.runtime.dead import letter_of
 
     letter = letter_of(record, source.name, _attempt(record))
     seconds = run.seconds() - RESERVE
     return run.dead_letters.finish(handler, letter, failure, seconds, together=together)
 
 
-def _source(run: Run, own: Handler | None, arn: str) -> Source:
-    """Return a queue by its logical name, which may have the ending of those with an order."""
-    queue = arn.rpartition(":")[2]
-    name = queue.removesuffix(".fifo")
-    handler = own or run.host.queue_handler(queue) or run.host.queue_handler(name)
-    if handler is not None and handler.kind is Kind.EVENT:
-        handler = None
-    is_named_so = handler is not None and handler.queue == queue
-    return Source(queue if is_named_so else name, name != queue, handler)
-
-
 def _handle_one(
     run: Run, own: Handler | None, source: Source, record: Record, trace: str | None
-) -> Had:
+) -> MessageResult:
     message, attempt = message_of(record, source.name), _attempt(record)
     handler = source.handler
     if own is None and run.host.has_bus(source.name) and _is_taken(run, message):
@@ -147,39 +153,35 @@ def _handle_one(
     if (known := _recall(run, [handler], message, attempt)) is not None:
         return known
     if handler.bucket is not None:
-        from leeward_aws.runtime.objects import handle_message
-
-        answer = handle_message(run, handler, message.body, attempt, trace)
+        answer = objects.handle_message(run, handler, message.body, attempt, trace)
     else:
         given = message.body if handler.is_call else message
         delivery = notifications.message_delivery(run, message, attempt, given, trace)
         answer = run.host.run(handler, delivery)
-    return Had(answer.failure, handler)
+    return MessageResult(answer.failure, handler)
 
 
 def _recall(
     run: Run, handlers: Sequence[Handler], message: Message, attempt: int | None
-) -> Had | None:
+) -> MessageResult | None:
     """Return how a message was given up whose letter could not be sent."""
     letters = run.dead_letters
     known = letters and letters.find_unsent(handlers, message.id, message.body, attempt)
-    return Had(known[1], known[0], has_run=False) if known else None
+    return MessageResult(known[1], known[0], has_run=False) if known else None
 
 
 def _as_told(
     run: Run, own: Handler | None, record: Record, message: Message, trace: str | None
-) -> Had:
+) -> MessageResult:
     """Hand what a message tells to those who take it: of objects, or the events in it."""
-    from leeward_aws.runtime import objects
-
     attempt = _attempt(record)
     if own is None and (created := run.host.read_objects(objects.created_by, message.body)):
         handlers = run.host.object_handlers(created[0].bucket)
         if (known := _recall(run, handlers, message, attempt)) is not None:
             return known
         bad = objects.hand_over(run, None, created, attempt, trace)
-        return Had(None, None) if bad is None else Had(bad[1].failure, bad[0])
-    return Had(_as_events(run, own, record, message).failure, None)
+        return MessageResult(None, None) if bad is None else MessageResult(bad[1].failure, bad[0])
+    return MessageResult(_as_events(run, own, record, message).failure, None)
 
 
 def _as_events(run: Run, own: Handler | None, record: Record, message: Message) -> Answer:
@@ -227,3 +229,38 @@ def message_of(record: Record, queue: str) -> Message:
 def _attempt(record: Record) -> int | None:
     count = (record.get("attributes") or NOTHING).get("ApproximateReceiveCount")
     return int(count) if isinstance(count, str) and count.isdecimal() and len(count) < 10 else None
+
+
+def letter_of(record: dict[str, Any], queue: str, attempt: int | None) -> Letter:
+    """Return a record as a letter: the body as it came, with all of its attributes."""
+    body = record.get("body") or ""
+    told = record.get("attributes") or {}
+    return Letter(
+        queue,
+        body.encode(errors="surrogatepass"),
+        tuple(
+            _attribute(name, each) for name, each in (record.get("messageAttributes") or {}).items()
+        ),
+        record["messageId"],
+        attempt,
+        told.get("MessageGroupId"),
+        str(record.get("eventSourceARN")).rpartition(":")[2],
+        record.get("receiptHandle") or "",
+    )
+
+
+def _attribute(name: str, told: dict[str, Any]) -> Attribute:
+    binary = told.get("binaryValue")
+    value = a2b_base64(binary) if isinstance(binary, str) else told.get("stringValue") or ""
+    return Attribute(name, value, told.get("dataType") or "")
+
+
+def open_dead_letters(queues: Mapping[str, str] | None) -> DeadLetters:
+    """Return the dead-letter queues of an app; the target is opened when one is first needed."""
+
+    def target() -> Perform:
+        from leeward_aws.driver import open_driver
+
+        return open_driver(TargetConfig("aws", "aws", None, {}, os.environ)).perform
+
+    return dead_letters_at(queues, target)

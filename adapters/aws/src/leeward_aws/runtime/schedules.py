@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from leeward.app.kit import Delivery, Handler, tick_time
-from leeward_aws.runtime.call import Run, failed_with
-from leeward_aws.runtime.kinds import OWN_SCHEDULE
+from leeward_aws.runtime.call import OWN_SCHEDULE, Run, make_exception
 
 
 def handle(run: Run, own: Handler | None, event: Any) -> Exception | None:
@@ -14,11 +13,11 @@ def handle(run: Run, own: Handler | None, event: Any) -> Exception | None:
     known = event if isinstance(event, dict) else {}
     handler = own or run.host.schedule_handler(_name(known))
     if handler is None:
-        return failed_with(run.host.no_function(), told=False)
+        return make_exception(run.host.no_function(), told=False)
     moment = tick_time(handler, known.get("time"), run.host.platform.clock.now())
     key = f"{handler.name}#{moment.isoformat()}"
     delivery = Delivery(moment, run.id, key, run.seconds(), _attempt(known), run.trace())
-    return failed_with(run.host.run(handler, delivery), told=False)
+    return make_exception(run.host.run(handler, delivery), told=False)
 
 
 def _name(event: dict[str, Any]) -> str:

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from leeward.app.kit import App, Delivery, Handler, Kind, Message, ObjectEvent, Ran
+from leeward.cloudevents import to_json
 from leeward.envelope import custom_context, fault_in, open_envelope
 from leeward.json_text import decode, encode
 from leeward.values import Event
@@ -36,14 +37,14 @@ class Trial:
         except Exception as error:  # noqa: BLE001 - what Lambda would report
             text = str(error)
             if text.startswith("{"):  # of a call: what is told is in an envelope
-                return _opened(decode(text.encode()))
+                return _read_answer(decode(text.encode()))
             return Ran(None, type(error).__name__, text or None, again=not is_call)
         if handler.kind is Kind.MESSAGE or (handler.kind is Kind.OBJECT and handler.queued):
             return Ran(again=bool(answer["batchItemFailures"]))
-        return _opened(answer) if is_call else Ran(answer)
+        return _read_answer(answer) if is_call else Ran(answer)
 
 
-def _opened(answer: Any) -> Ran:
+def _read_answer(answer: Any) -> Ran:
     found = open_envelope(answer)
     if found is None:
         return Ran(answer)
@@ -57,38 +58,30 @@ def _opened(answer: Any) -> Ran:
 def _event(handler: Handler, delivery: Delivery) -> Any:
     given = delivery.input
     if isinstance(given, ObjectEvent):
-        told = _notification(given)
+        from urllib.parse import quote_plus
+
+        item = {"key": quote_plus(given.key), "size": given.size, "versionId": given.version}
+        about = {"bucket": {"name": given.bucket}, "object": {**item, "eTag": given.etag}}
+        told = {
+            "Records": [{"eventSource": "aws:s3", "eventName": "ObjectCreated:Put", "s3": about}]
+        }
         if not handler.queued:
             return told
         given = Message(handler.name, delivery.call_id, encode(told))
     if isinstance(given, bytes):
         return decode(given)
     if isinstance(given, Event):
-        return _bus_event(given)
+        detail = to_json(given)
+        return {
+            "version": "0",
+            "id": "trial",
+            "detail-type": given.type,
+            "source": given.source,
+            "detail": detail,
+        }
     if isinstance(given, datetime):
         return {"source": "leeward.schedule", "time": given.isoformat()}
     return {"Records": [_record(given, delivery.attempt or 1)]}
-
-
-def _notification(event: ObjectEvent) -> dict[str, Any]:
-    from urllib.parse import quote_plus
-
-    item = {"key": quote_plus(event.key), "size": event.size, "versionId": event.version}
-    about = {"bucket": {"name": event.bucket}, "object": {**item, "eTag": event.etag}}
-    return {"Records": [{"eventSource": "aws:s3", "eventName": "ObjectCreated:Put", "s3": about}]}
-
-
-def _bus_event(event: Event) -> dict[str, Any]:
-    from leeward.cloudevents import to_json
-
-    detail = to_json(event)
-    return {
-        "version": "0",
-        "id": "trial",
-        "detail-type": event.type,
-        "source": event.source,
-        "detail": detail,
-    }
 
 
 def _record(message: Message, attempt: int) -> dict[str, Any]:

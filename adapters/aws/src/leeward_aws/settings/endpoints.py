@@ -115,18 +115,15 @@ def check_region(region: str, where: str = "the region") -> None:
             f"{where} must be the name of an AWS region, such as us-east-1, not {region[:80]!r}"
         )
     if parts["place"] not in _PLACES:
-        _refuse_misspelt(region, parts["place"], where)
+        from difflib import get_close_matches
 
-
-def _refuse_misspelt(region: str, place: str, where: str) -> None:
-    """Refuse what is nearly a place that regions have. Another word may be new, and passes."""
-    from difflib import get_close_matches
-
-    swapped = [each for each in _PLACES if sorted(each) == sorted(place)]
-    near = swapped or get_close_matches(place, _PLACES, n=1, cutoff=0.75)
-    if near:
-        meant = region.replace(place, near[0])
-        raise ConfigError(f"{where} names the region {region!r}; did you mean {meant!r}?")
+        # What is nearly a place that regions have is a slip. Another word may be new, and passes.
+        place = parts["place"]
+        swapped = [each for each in _PLACES if sorted(each) == sorted(place)]
+        near = swapped or get_close_matches(place, _PLACES, n=1, cutoff=0.75)
+        if near:
+            meant = region.replace(place, near[0])
+            raise ConfigError(f"{where} names the region {region!r}; did you mean {meant!r}?")
 
 
 def _partition_of(region: str) -> _Partition:

@@ -3,16 +3,29 @@
 A backup stays in DynamoDB; it holds the table to within a minute, and is restored into a new table
 alone. An export needs point-in-time recovery, and a repeated call with its token starts no second.
 
-Source: the API references of `CreateBackup`, `DescribeBackup`, `DescribeTable`,
-`ExportTableToPointInTime` and `DescribeExport`.
+An export is written in DynamoDB JSON::
+
+    AWSDynamoDB/<export id>/manifest-summary.json
+    AWSDynamoDB/<export id>/manifest-files.json      one line for each file
+    AWSDynamoDB/<export id>/data/<name>.json.gz      one line for each item: {"Item": {...}}
+
+The manifest names objects from the root of the bucket. Here they are below the export's folder, so
+that an export that was copied elsewhere can be read.
+
+Sources: the API references of `CreateBackup`, `DescribeBackup`, `DescribeTable`,
+`ExportTableToPointInTime` and `DescribeExport`; "DynamoDB table export
+output format" in the developer guide.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import datetime
 from functools import partial
 from typing import Any, Final
 
 from leeward.adapter.exchange import (
+    UNREADABLE,
     ServiceAnswer,
     as_look_up,
     exchange,
@@ -21,10 +34,22 @@ from leeward.adapter.exchange import (
     object_of,
 )
 from leeward.adapter.plans import Plan, Planner, View
-from leeward.calls import LookNative, NativeJob, StartNative
+from leeward.calls import (
+    ExportFile,
+    ExportSummary,
+    LookNative,
+    NativeJob,
+    ReadExport,
+    Result,
+    StartNative,
+    Stored,
+    UnreadableItem,
+)
+from leeward.errors import Outcome
+from leeward.json_text import Undecodable, decode
 from leeward_aws.exchange import REQUEST_ID, Endpoint, endpoint_of
 from leeward_aws.settings.options import Settings
-from leeward_aws.tables.plans import headers_of, request_of
+from leeward_aws.tables.plans import DEEPEST, headers_of, request_of, stored_of
 
 _NEW_TABLE: Final = "restore it into a new table with RestoreTableFromBackup; leeward cannot"
 
@@ -69,16 +94,12 @@ def look(endpoint: Endpoint, call: LookNative, view: View) -> Plan:
     """Look how far it has come."""
     is_backup = "/backup/" in call.id
     operation, field, read = (
-        ("DescribeBackup", "BackupArn", _described_backup)
+        ("DescribeBackup", "BackupArn", lambda document: _backup(document["BackupDescription"]))
         if is_backup
         else ("DescribeExport", "ExportArn", _export)
     )
     request = request_of(endpoint, headers_of(operation), {field: call.id})
     return (yield from exchange_json(endpoint.service, request, view, read))
-
-
-def _described_backup(document: dict[str, Any]) -> NativeJob:
-    return _backup(document["BackupDescription"])
 
 
 def _backup(document: dict[str, Any]) -> NativeJob:
@@ -100,3 +121,53 @@ def _export(document: dict[str, Any]) -> NativeJob:
 
 def _state(status: str) -> Any:
     return _STATES.get(status, "running")
+
+
+SUMMARY: Final = "manifest-summary.json"
+
+
+def exports(_: Settings) -> dict[str, Planner]:
+    """Return the planner that reads exports."""
+    return {"read_export": read_export}
+
+
+def read_export(call: ReadExport, view: View) -> Plan:
+    """Read a part of an export; nothing is sent."""
+    del view
+    yield from ()
+    try:
+        return Result.ok(_READERS[call.part](call.data))
+    except (UnreadableItem, ValueError, TypeError, KeyError) as error:
+        message = f"the {call.part} of the export cannot be read: {type(error).__name__}"
+        return Result(Outcome.UNUSABLE, reason=UNREADABLE, message=message, cause=error)
+
+
+def _summary(data: bytes) -> ExportSummary:
+    told: Any = decode(data)
+    kind, form = told["exportType"], told["outputFormat"]
+    if (kind, form) != ("FULL_EXPORT", "DYNAMODB_JSON"):
+        raise Undecodable("only a full export in DynamoDB JSON can be read")
+    time = datetime.fromisoformat(told["exportTime"]).timestamp()
+    files = str(told["manifestFilesS3Key"]).rpartition("/")[2]
+    return ExportSummary(str(told["exportArn"]), time, int(told["itemCount"]), files)
+
+
+def _files(data: bytes) -> tuple[ExportFile, ...]:
+    lines: list[Any] = [decode(line) for line in data.splitlines() if line.strip()]
+    return tuple(
+        ExportFile("/".join(str(each["dataFileS3Key"]).split("/")[-2:]), int(each["itemCount"]))
+        for each in lines
+    )
+
+
+def _items(data: bytes) -> tuple[Stored, ...]:
+    lines: list[Any] = [decode(line, deepest=DEEPEST) for line in data.splitlines()]
+    return tuple(stored_of(each["Item"], exact=True) for each in lines)
+
+
+_READERS: Final[dict[str, Callable[[bytes], Any]]] = {
+    "begin": lambda _: SUMMARY,
+    "summary": _summary,
+    "files": _files,
+    "items": _items,
+}

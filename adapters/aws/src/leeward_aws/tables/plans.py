@@ -1,4 +1,4 @@
-"""DynamoDB: store, load, delete and scan single items.
+"""DynamoDB: store, load, delete and scan single items, and store many by one request.
 
 A table's key attributes are strings, named like the key's fields. A field whose name leeward
 escapes (one that begins with ``~`` or ``_leeward``) has an attribute named like its escape.
@@ -6,7 +6,10 @@ escapes (one that begins with ``~`` or ``_leeward``) has an attribute named like
 Reads are strong. Where a table has a time to live on the attribute ``_leeward_expires``, DynamoDB
 collects expired items.
 
-Source: the API references of `PutItem`, `GetItem`, `DeleteItem` and `Scan`.
+`BatchWriteItem` knows no conditions: it replaces whatever is there. A transaction would know them,
+at twice the price of each write.
+
+Source: the API references of `PutItem`, `GetItem`, `DeleteItem`, `Scan` and `BatchWriteItem`.
 """
 
 from __future__ import annotations
@@ -29,8 +32,19 @@ from leeward.adapter.items import encode, escape_name, native_expiry
 from leeward.adapter.plans import Plan, Planner, Step, View
 from leeward.adapter.tables import another_revision, wrong_cursor
 from leeward.adapter.wire import Request, Response
-from leeward.calls import Delete, Key, Load, Page, Result, Scan, Store, Stored, UnreadableItem
-from leeward.errors import Outcome
+from leeward.calls import (
+    Delete,
+    Key,
+    Load,
+    Page,
+    Result,
+    Scan,
+    Store,
+    Stored,
+    StoreMany,
+    UnreadableItem,
+)
+from leeward.errors import Outcome, Unsupported
 from leeward.json_text import Undecodable, decode, decode_apart
 from leeward.masking import mask
 from leeward_aws.exchange import REQUEST_ID, Endpoint, endpoint_of
@@ -102,7 +116,7 @@ def store(endpoint: Endpoint, call: Store, view: View) -> Plan:
     if refusal is not None and refusal.outcome is Outcome.CONFLICT:
         echo = _is_echo(response, call.write_id)
         return Result.ok(call.write_id, request_id=refusal.request_id) if echo else refusal
-    return refusal or _written(response, call.write_id)
+    return refusal or _conclude_write(response, call.write_id)
 
 
 def load(endpoint: Endpoint, call: Load, view: View) -> Plan:
@@ -110,7 +124,7 @@ def load(endpoint: Endpoint, call: Load, view: View) -> Plan:
     response, refusal = yield from exchange(
         endpoint.service, _get(endpoint, call.table, call.key), view
     )
-    found = refusal or _found(response, exact=call.exact)
+    found = refusal or _read_item(response, exact=call.exact)
     if isinstance(found, Result):
         return found
     return Result.ok(found and found.stored, request_id=response.headers.get(REQUEST_ID))
@@ -127,7 +141,7 @@ def delete(endpoint: Endpoint, call: Delete, view: View) -> Plan:
     response, refusal = yield from exchange(
         endpoint.service, request_of(endpoint, _DELETE, body), view
     )
-    return refusal or _written(response, None)
+    return refusal or _conclude_write(response, None)
 
 
 def scan(endpoint: Endpoint, call: Scan, view: View) -> Plan:
@@ -139,14 +153,27 @@ def scan(endpoint: Endpoint, call: Scan, view: View) -> Plan:
     limit = call.most or PAGE_ITEMS
     body: dict[str, Any] = {"TableName": call.table, "ConsistentRead": True, "Limit": limit}
     if call.cursor is not None:
-        body["ExclusiveStartKey"] = _start_of(call.cursor)
+        try:
+            start = decode(call.cursor.encode("utf-8", "replace"))
+        except Undecodable:
+            start = None
+        if not isinstance(start, dict) or not start:
+            raise wrong_cursor()
+        body["ExclusiveStartKey"] = start
     response, refusal = yield from exchange(
         endpoint.service, request_of(endpoint, _SCAN, body), view
     )
     if refusal is not None:
         return refusal
     try:
-        page = _page_of(response, exact=call.exact)
+        read = partial(_stored_in, exact=call.exact)
+        document = decode_apart(response.body, "Items", read, deepest=DEEPEST)
+        if not isinstance(document, dict) or not isinstance(document.get("Items"), list):
+            raise Undecodable("the answer has no list of items")
+        last = document.get("LastEvaluatedKey")
+        if last is not None and not isinstance(last, dict):
+            raise Undecodable("the last key of the answer is not an object")
+        page = Page(tuple(document["Items"]), json_text.encode(last).decode() if last else None)
     except (Undecodable, UnreadableItem) as error:
         return misread(response, error, request_id=REQUEST_ID)
     return Result.ok(page, request_id=response.headers.get(REQUEST_ID))
@@ -196,12 +223,12 @@ def _condition(
             )
         )
     )
-    return refusal or _compared(call, response)
+    return refusal or _compare(call, response)
 
 
-def _compared(call: Store | Delete, response: Response) -> Condition | Result[Any]:
+def _compare(call: Store | Delete, response: Response) -> Condition | Result[Any]:
     """Compare the item that was read with the one that is asked for."""
-    found = _found(response)
+    found = _read_item(response)
     if isinstance(found, Result):
         return found._replace(outcome=Outcome.NOT_SENT, executed=None) if found.executed else found
     if found is not None:
@@ -222,7 +249,7 @@ class _Found(NamedTuple):
         return mask(self)
 
 
-def _found(response: Response, *, exact: bool = False) -> _Found | Result[Any] | None:
+def _read_item(response: Response, *, exact: bool = False) -> _Found | Result[Any] | None:
     """Read the answer to `GetItem`: an item, none, or something that cannot be read."""
     try:
         native = object_of(response, DEEPEST).get("Item")
@@ -245,7 +272,7 @@ def stored_of(native: Native, *, exact: bool = False) -> Stored:
     return told._replace(lost=found.lost) if exact else told
 
 
-def _written(response: Response, revision: str | None) -> Result[Any]:
+def _conclude_write(response: Response, revision: str | None) -> Result[Any]:
     """Take a success for one only if the service's own JSON says so, and no page of a proxy."""
     if response.body != b"{}":
         try:
@@ -264,28 +291,57 @@ def _is_echo(response: Response, write_id: str) -> bool:
         return False
 
 
-def _page_of(response: Response, *, exact: bool) -> Page:
-    read = partial(_stored_in, exact=exact)
-    document = decode_apart(response.body, "Items", read, deepest=DEEPEST)
-    if not isinstance(document, dict) or not isinstance(document.get("Items"), list):
-        raise Undecodable("the answer has no list of items")
-    last = document.get("LastEvaluatedKey")
-    if last is not None and not isinstance(last, dict):
-        raise Undecodable("the last key of the answer is not an object")
-    return Page(tuple(document["Items"]), json_text.encode(last).decode() if last else None)
-
-
 def _stored_in(native: Any, *, exact: bool) -> Stored:
     if not isinstance(native, dict):
         raise Undecodable("the answer has an item that is not an object")
     return stored_of(native, exact=exact)
 
 
-def _start_of(cursor: str) -> Native:
+_BATCH: Final = headers_of("BatchWriteItem")
+
+
+def batches(settings: Settings) -> dict[str, Planner]:
+    """Return the planner of ``store_many``."""
+    return {"store_many": partial(store_many, endpoint_of("dynamodb", settings))}
+
+
+def store_many(endpoint: Endpoint, call: StoreMany, view: View) -> Plan:
+    """Replace items; the value of each result is its revision, the write id.
+
+    Raises:
+        Unsupported: one of them has a condition; before anything is sent.
+    """
+    if any(each.if_absent or each.if_revision is not None for each in call.calls):
+        raise Unsupported("BatchWriteItem of DynamoDB has no conditions")
+    table = call.calls[0].table
+    puts = [{"PutRequest": {"Item": native_of(each)}} for each in call.calls]
+    request = request_of(endpoint, _BATCH, {"RequestItems": {table: puts}})
+    response, refusal = yield from exchange(endpoint.service, request, view)
+    if refusal is not None:
+        return refusal
     try:
-        start = decode(cursor.encode("utf-8", "replace"))
-    except Undecodable:
-        start = None
-    if not isinstance(start, dict) or not start:
-        raise wrong_cursor()
-    return start
+        left = _read_unprocessed(object_of(response, DEEPEST), table)
+    except Undecodable as error:
+        return misread(response, error, request_id=REQUEST_ID)
+    return Result.ok(
+        [_BACK if _is_in(left, each) else Result.ok(each.write_id) for each in call.calls]
+    )
+
+
+_BACK: Final[Result[Any]] = Result(
+    Outcome.REJECTED, code="unprocessed", message="the table is throttled; store it again"
+)
+"""Of an item that DynamoDB has not stored, and gives back."""
+
+
+def _read_unprocessed(document: Native, table: str) -> list[Native]:
+    """Return the items that were not stored."""
+    try:
+        return [put["PutRequest"]["Item"] for put in document["UnprocessedItems"].get(table, ())]
+    except (AttributeError, TypeError, KeyError):
+        raise Undecodable("the answer does not say what was stored") from None
+
+
+def _is_in(items: list[Native], call: Store) -> bool:
+    key = key_of(call.key)
+    return any({name: item.get(name) for name in key} == key for item in items)

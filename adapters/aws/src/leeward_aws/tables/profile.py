@@ -21,10 +21,6 @@ def _write_bytes(value: bytes) -> str:
     return b2a_base64(value, newline=False).decode("ascii")
 
 
-def _read_none(_: Any) -> None:
-    return None
-
-
 def _read_number(text: Any) -> int | Decimal:
     if type(text) is not str:
         raise UnreadableItem("a number of the document is not a string")
@@ -47,24 +43,8 @@ def _read_strings(elements: Any) -> list[str]:
     return sorted(elements)
 
 
-def _read_numbers(elements: Any) -> list[int | Decimal]:
-    return sorted(map(_read_number, elements))
-
-
-def _read_binaries(elements: Any) -> list[bytes]:
-    return sorted(map(a2b_base64, elements))
-
-
-def _keep_strings(_: Any, elements: list[str]) -> list[str]:
-    return elements
-
-
 def _keep_numbers(_: Any, elements: list[int | Decimal]) -> list[str]:
     return [decimal_text(each) if isinstance(each, Decimal) else str(each) for each in elements]
-
-
-def _keep_binaries(_: Any, elements: list[bytes]) -> list[str]:
-    return [*map(_write_bytes, elements)]
 
 
 DYNAMODB: Final = Profile(
@@ -86,14 +66,18 @@ DYNAMODB: Final = Profile(
         },
         same={"BOOL": bool, "S": str, "L": list, "M": dict},
         read={
-            "NULL": _read_none,
+            "NULL": lambda _: None,
             "N": _read_number,
             "B": a2b_base64,
             "SS": _read_strings,
-            "NS": _read_numbers,
-            "BS": _read_binaries,
+            "NS": lambda elements: sorted(map(_read_number, elements)),
+            "BS": lambda elements: sorted(map(a2b_base64, elements)),
         },
-        kept={"SS": _keep_strings, "NS": _keep_numbers, "BS": _keep_binaries},
+        kept={
+            "SS": lambda _, elements: elements,
+            "NS": _keep_numbers,
+            "BS": lambda _, elements: [*map(_write_bytes, elements)],
+        },
     ),
     binary=True,
     expiry="epoch",

@@ -94,7 +94,7 @@ def _look(endpoint: Endpoint, machine: str, run: str, view: View, *, effect: boo
     document = {"executionArn": _execution(machine, run)}
     request = _request(endpoint, "DescribeExecution", document)
     response, refusal = yield from exchange(endpoint.service, request, view, effect=effect)
-    return _absent(refusal) if refusal is not None else _read(response, _found)
+    return _absent(refusal) if refusal is not None else _read(response, _read_run)
 
 
 def _absent(refusal: Result[Any]) -> Result[Any]:
@@ -154,7 +154,7 @@ def _read(response: Response, read: Any) -> Result[Any]:
     return Result.ok(value, request_id=response.headers.get(REQUEST_ID))
 
 
-def _found(document: dict[str, Any]) -> FoundRun:
+def _read_run(document: dict[str, Any]) -> FoundRun:
     status, text, output = document["status"], document.get("input"), document.get("output")
     state: Any = _STATES[status]
     failed = state == "failed"
@@ -167,11 +167,11 @@ def _found(document: dict[str, Any]) -> FoundRun:
         None if ended is None else float(ended),
         None if output is None or state != "succeeded" else json_text.decode(output.encode()),
         LATE if status == "TIMED_OUT" else error,
-        _unreversed(document.get("cause")) if failed else (),
+        _read_unreversed(document.get("cause")) if failed else (),
     )
 
 
-def _unreversed(cause: Any) -> tuple[str, ...]:
+def _read_unreversed(cause: Any) -> tuple[str, ...]:
     """Return the steps that the exported machine tells in its cause; none of another cause."""
     try:
         told = json.loads(cause)["steps"]

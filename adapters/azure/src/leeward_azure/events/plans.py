@@ -104,7 +104,7 @@ def publish(endpoint: EventsEndpoint, call: Publish, view: View) -> Plan:
     if call.bus in endpoint.keyed:
         service = EVENTS._replace(need=TopicKey(call.bus))
     response, refusal = yield from exchange(service, request, view, authorize=authorize)
-    return refusal or _published(response, len(call.events))
+    return refusal or _conclude_publish(response, len(call.events))
 
 
 def custom_headers(credential: Credential, now: float) -> Headers:
@@ -179,7 +179,7 @@ def _wrong_url() -> ConfigError:
     )
 
 
-def _published(response: Response, count: int) -> Result[Any]:
+def _conclude_publish(response: Response, count: int) -> Result[Any]:
     """Take a success for one only if it looks like Event Grid's, and no page of a proxy."""
     if response.status != 200:
         return ambiguous(response, UNEXPECTED, request_id=EVENTS.request_id)

@@ -18,12 +18,11 @@ from leeward.adapter.resolver import Resolved, Resolver, Source, Token, Unresolv
 from leeward.adapter.vendor import CONNECT_TIMEOUT, READ_TIMEOUT, vendor_errors
 from leeward.errors import ConfigError, Outcome
 from leeward.text import is_token
-from leeward_azure.functions.addresses import KEPT, key_of, path_to
 from leeward_azure.identity.credentials import Bearer
 from leeward_azure.identity.vendor import reached_nobody
 from leeward_azure.settings.endpoints import check_endpoint, cloud_of
 from leeward_azure.settings.options import Settings
-from leeward_azure.settings.services import Functions, Lookup
+from leeward_azure.settings.services import KEPT, Functions, Lookup, key_of, path_to
 
 INSTALL: Final = 'pip install "leeward-azure[discovery]"'
 
@@ -73,7 +72,11 @@ def lookup_source(
         missing = f"azure-mgmt-web, which looks functions up, is not installed: {INSTALL}"
         with vendor_errors("azure_mgmt_web_missing", missing, _refusal):
             address = find_again(what.function, timeout)
-            _check(address, settings, config)
+            cloud = cloud_of(settings.authority)
+            try:
+                check_endpoint(config, cloud, "functions", address.origin, f"what {_WHERE} gave")
+            except ConfigError as error:
+                raise Unresolved(Outcome.AUTH, "untrusted_host", str(error)) from error
             return Resolved(address, now(), now() + KEPT)
 
     return fetch
@@ -122,7 +125,11 @@ class _Finder:
         self._configured = configured
 
     def find(self, function: str) -> Address:
-        origin = _origin(self._apps.get(*self._of).default_host_name)
+        host = self._apps.get(*self._of).default_host_name
+        url = url_of(f"https://{host or ''}")
+        if url is None or url.path or url.query:
+            raise _unusable("host_missing", "gave no host name of the function app")
+        origin = url.origin
         target, anonymous = self._route(function)
         key = key_of(function, self._configured)
         if key is None and not anonymous and self._configured.scope is None:
@@ -157,13 +164,6 @@ class _Finder:
         return str(key)
 
 
-def _origin(host: Any) -> str:
-    url = url_of(f"https://{host or ''}")
-    if url is None or url.path or url.query:
-        raise _unusable("host_missing", "gave no host name of the function app")
-    return url.origin
-
-
 def _keys_in(found: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return keys by name. They stand at the top; the reference has them in ``properties``."""
     inner = found.get("properties")
@@ -181,14 +181,6 @@ def _http_trigger(config: Any) -> dict[str, Any] | None:
         if isinstance(each, dict) and str(each.get("type")).lower() == "httptrigger":
             return each
     return None
-
-
-def _check(address: Address, settings: Settings, config: TargetConfig) -> None:
-    cloud = cloud_of(settings.authority)
-    try:
-        check_endpoint(config, cloud, "functions", address.origin, f"what {_WHERE} gave")
-    except ConfigError as error:
-        raise Unresolved(Outcome.AUTH, "untrusted_host", str(error)) from error
 
 
 def _unusable(code: str, told: str) -> Unresolved:

@@ -1,4 +1,10 @@
-"""Storage queues: put messages into a queue, take them out, and remove them; for dead letters.
+"""Queues: queue a call; put messages, take them out, and remove them, for dead letters.
+
+A queue is of Queue storage, or of Service Bus: ``servicebus:NAME``.
+
+A call goes as base64, because the Functions host expects that of a queue's messages
+(``messageEncoding`` in host.json). There are no headers beside a message: a function that is to
+know an idempotency key must find it in its payload. A message may be delivered more than once.
 
 A message has nothing beside its text. One without attributes goes as base64, as the Functions host
 expects it; one with them as a JSON object of ``attributes`` and ``body``, the latter in base64,
@@ -12,32 +18,74 @@ from __future__ import annotations
 
 import re
 from binascii import Error, a2b_base64, b2a_base64
+from collections.abc import Callable, Mapping
 from functools import partial
 from html import unescape
-from typing import Final
+from types import MappingProxyType
+from typing import Any, Final
 
 from leeward import json_text
-from leeward.adapter.exchange import by_headers, exchange, read_answer
+from leeward.adapter.exchange import exchange, read_answer
 from leeward.adapter.plans import Plan, Planner, View
 from leeward.adapter.wire import Request, Response
 from leeward.calls import (
     Attribute,
+    Enqueue,
     HideMessage,
     PutMessage,
     QueueMessage,
     RemoveMessage,
     TakeMessages,
 )
-from leeward.errors import InvalidRequest
+from leeward.errors import InvalidRequest, Unsupported
 from leeward.json_text import Undecodable
 from leeward.text import percent_encode
-from leeward_azure.functions.queues import (
-    CONTENT_TYPE,
-    QUEUE,
-    Signed,
-    queue_headers,
-)
-from leeward_azure.settings.services import Queues, is_queue_name
+from leeward_azure.errors import judge_queue
+from leeward_azure.exchange import service_of
+from leeward_azure.functions import service_bus
+from leeward_azure.identity.credentials import ServiceCredential
+from leeward_azure.identity.signing import signed_storage
+from leeward_azure.settings.options import Settings
+from leeward_azure.settings.services import SERVICE_BUS, Queues, is_queue_name
+
+QUEUE: Final = service_of(ServiceCredential("queue"), judge_queue, "x-ms-request-id", dated=True)
+
+CONTENT_TYPE: Final = "application/xml"
+
+
+def queues(configured: Queues) -> dict[str, Planner]:
+    """Return the planner of ``enqueue``."""
+    return {"enqueue": partial(enqueue, configured)}
+
+
+def enqueue(configured: Queues, call: Enqueue, view: View) -> Plan:
+    """Queue a call. Queue storage answers 201 once it has stored the message.
+
+    Raises:
+        InvalidRequest: the function's queue cannot be one; before anything is sent.
+    """
+    path = f"{configured.path}/{queue_of(call.function, configured)}/messages"
+    text = b2a_base64(call.payload, newline=False)
+    body = b"<QueueMessage><MessageText>%b</MessageText></QueueMessage>" % text
+    target = f"{path}?{configured.sas}" if configured.sas else path
+    headers = (("Content-Type", CONTENT_TYPE),)
+    request = Request("POST", configured.origin, target, headers, body)
+    proof = partial(signed_storage, configured.account)
+    answer = yield from exchange(QUEUE, request, view, authorize=proof)
+    return read_answer(QUEUE, answer, status=201)
+
+
+def queue_of(function: str, configured: Queues) -> str:
+    """Return the queue of a function; raise `InvalidRequest` if it cannot have one."""
+    queue = configured.names.get(function, function)
+    if not is_queue_name(queue):
+        raise InvalidRequest(
+            f"function {function!r} cannot name a queue, which has 3 to 63 of a-z, 0-9 and single "
+            "hyphens inside; name its queue in queues",
+            field="function",
+        )
+    return queue
+
 
 LONGEST_TEXT: Final = 64 * 1024
 """Bytes of a message's text."""
@@ -46,14 +94,26 @@ _MESSAGE: Final = re.compile(r"<QueueMessage>(.*?)</QueueMessage>", re.DOTALL)
 _FIELD: Final = re.compile(r"<(\w+)>(.*?)</\1>", re.DOTALL)
 
 
-def messages(configured: Queues) -> dict[str, Planner]:
-    """Return the planners of what is asked of a queue."""
-    return {
-        "put_message": partial(put, configured),
-        "take_messages": partial(take, configured),
-        "remove_message": partial(remove, configured),
-        "hide_message": partial(hide, configured),
-    }
+def messages(settings: Settings) -> dict[str, Planner]:
+    """Return the planners of what is asked of a queue, of either service."""
+    return {verb: partial(_ask_either, settings, verb) for verb in service_bus.VERBS}
+
+
+def _ask_either(settings: Settings, verb: str, call: Any, view: View) -> Plan:
+    if call.queue.startswith(SERVICE_BUS):
+        if settings.service_bus is None:
+            raise Unsupported(
+                f"{call.queue!r} is of Service Bus: set service_bus_connection_string or "
+                "service_bus_url"
+            )
+        named = call._replace(queue=call.queue.removeprefix(SERVICE_BUS))
+        return (yield from service_bus.VERBS[verb](settings.service_bus, named, view))
+    if settings.queues is None:
+        raise Unsupported(
+            f"{call.queue!r} is of Queue storage: set storage_connection_string or "
+            "storage_queue_url"
+        )
+    return (yield from VERBS[verb](settings.queues, call, view))
 
 
 def put(configured: Queues, call: PutMessage, view: View) -> Plan:
@@ -64,7 +124,7 @@ def put(configured: Queues, call: PutMessage, view: View) -> Plan:
             is sent.
     """
     path = f"{_path(configured, call.queue)}/messages"
-    text = _written(call)
+    text = _encode_message(call)
     if len(text) > LONGEST_TEXT:
         told = (
             f"a message of a Storage queue has at most {LONGEST_TEXT} bytes, this one {len(text)}"
@@ -72,41 +132,48 @@ def put(configured: Queues, call: PutMessage, view: View) -> Plan:
         raise InvalidRequest(told, field="body")
     escaped = text.replace(b"&", b"&amp;").replace(b"<", b"&lt;").replace(b">", b"&gt;")
     body = b"<QueueMessage><MessageText>%b</MessageText></QueueMessage>" % escaped
-    signed = Signed(configured.account, path, len(body), "POST", (("messagettl", "-1"),))
-    return (yield from _ask(configured, signed, body, view, 201))
+    query = {"messagettl": "-1"}
+    return (yield from _ask(configured, "POST", path, query, view, status=201, body=body))
 
 
 def take(configured: Queues, call: TakeMessages, view: View) -> Plan:
     """Get messages; they are hidden for a while."""
     path = f"{_path(configured, call.queue)}/messages"
-    query = (("numofmessages", str(call.most)), ("visibilitytimeout", str(max(call.seconds, 1))))
-    signed = Signed(configured.account, path, 0, "GET", query)
-    return (yield from _ask(configured, signed, b"", view, 200))
+    query = {"numofmessages": str(call.most), "visibilitytimeout": str(max(call.seconds, 1))}
+    return (yield from _ask(configured, "GET", path, query, view, status=200))
 
 
 def remove(configured: Queues, call: RemoveMessage, view: View) -> Plan:
     """Delete a message that was taken."""
     path = f"{_path(configured, call.queue)}/messages/{percent_encode(call.id)}"
-    signed = Signed(configured.account, path, 0, "DELETE", (("popreceipt", call.receipt),))
-    return (yield from _ask(configured, signed, b"", view, 204))
+    query = {"popreceipt": call.receipt}
+    return (yield from _ask(configured, "DELETE", path, query, view, status=204))
 
 
 def hide(configured: Queues, call: HideMessage, view: View) -> Plan:
     """Let a message that was taken be there again in some seconds; its text stays as it is."""
     path = f"{_path(configured, call.queue)}/messages/{percent_encode(call.id)}"
-    query = (("popreceipt", call.receipt), ("visibilitytimeout", str(max(call.seconds, 0))))
-    signed = Signed(configured.account, path, 0, "PUT", query)
-    return (yield from _ask(configured, signed, b"", view, 204))
+    query = {"popreceipt": call.receipt, "visibilitytimeout": str(max(call.seconds, 0))}
+    return (yield from _ask(configured, "PUT", path, query, view, status=204))
 
 
-def _ask(configured: Queues, signed: Signed, body: bytes, view: View, status: int) -> Plan:
-    query = "&".join(f"{name}={percent_encode(value)}" for name, value in signed.query)
-    target = f"{signed.path}?{query}" + (f"&{configured.sas}" if configured.sas else "")
+def _ask(
+    configured: Queues,
+    verb: str,
+    path: str,
+    query: Mapping[str, str],
+    view: View,
+    *,
+    status: int,
+    body: bytes = b"",
+) -> Plan:
+    fields = "&".join(f"{name}={percent_encode(value)}" for name, value in query.items())
+    target = f"{path}?{fields}" + (f"&{configured.sas}" if configured.sas else "")
     headers = (("Content-Type", CONTENT_TYPE),) if body else ()
-    request = Request(signed.verb, configured.origin, target, headers, body)
-    authorize = by_headers(partial(queue_headers, signed))
-    answer = yield from exchange(QUEUE, request, view, authorize=authorize)
-    read = _taken_in if signed.verb == "GET" else None
+    request = Request(verb, configured.origin, target, headers, body)
+    proof = partial(signed_storage, configured.account)
+    answer = yield from exchange(QUEUE, request, view, authorize=proof)
+    read = _read_messages if verb == "GET" else None
     return read_answer(QUEUE, answer, read, status=status)
 
 
@@ -120,7 +187,7 @@ def _path(configured: Queues, queue: str) -> str:
     return f"{configured.path}/{queue}"
 
 
-def _written(call: PutMessage) -> bytes:
+def _encode_message(call: PutMessage) -> bytes:
     text = b2a_base64(call.body, newline=False)
     if not call.attributes:
         return text
@@ -128,11 +195,11 @@ def _written(call: PutMessage) -> bytes:
     return json_text.encode({"attributes": attributes, "body": text.decode("ascii")})
 
 
-def _taken_in(response: Response) -> tuple[QueueMessage, ...]:
-    return tuple(_taken(each) for each in _MESSAGE.findall(response.body.decode()))
+def _read_messages(response: Response) -> tuple[QueueMessage, ...]:
+    return tuple(_read_message(each) for each in _MESSAGE.findall(response.body.decode()))
 
 
-def _taken(message: str) -> QueueMessage:
+def _read_message(message: str) -> QueueMessage:
     from email.utils import parsedate_to_datetime
 
     fields = {name: unescape(text) for name, text in _FIELD.findall(message)}
@@ -153,3 +220,9 @@ def _read(text: str) -> tuple[bytes, tuple[Attribute, ...]]:
         return a2b_base64(text.encode(), strict_mode=True), ()
     except (Undecodable, Error, ValueError, KeyError, TypeError, AttributeError):
         return text.encode(), ()
+
+
+VERBS: Final[Mapping[str, Callable[[Queues, Any, View], Plan]]] = MappingProxyType(
+    {"put_message": put, "take_messages": take, "remove_message": remove, "hide_message": hide}
+)
+"""What is asked of a queue of Queue storage."""

@@ -16,12 +16,10 @@ from leeward.adapter.classification import APP_ERROR, AUTH, Classification
 from leeward.adapter.http_functions import BY_PLATFORM, Address, FunctionPlatform, Proof
 from leeward.adapter.http_functions import invoke as invoke_over_http
 from leeward.adapter.plans import Plan, Planner, View
-from leeward.adapter.wire import Response
 from leeward.calls import Invoke
 from leeward.errors import Outcome
 from leeward_azure.exchange import retry_after
-from leeward_azure.functions.addresses import check_name
-from leeward_azure.settings.services import Functions
+from leeward_azure.settings.services import Functions, check_name
 
 STOPPED: Final = "app_stopped"
 """REJECTED: an operator has stopped the function app."""
@@ -73,8 +71,6 @@ def _credentials(address: Address) -> tuple[tuple[str, str], ...]:
     return (*key, ("Authorization", f"Bearer {address.token}"))
 
 
-def _request_id(response: Response) -> str | None:
-    return response.headers.get("x-ms-request-id")
-
-
-PLATFORM: Final = FunctionPlatform(PROOFS, _request_id, _credentials, retry_after)
+PLATFORM: Final = FunctionPlatform(
+    PROOFS, lambda response: response.headers.get("x-ms-request-id"), _credentials, retry_after
+)

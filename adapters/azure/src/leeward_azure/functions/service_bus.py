@@ -15,13 +15,15 @@ from __future__ import annotations
 import hmac
 import re
 from binascii import b2a_base64
+from collections.abc import Callable, Mapping
 from functools import partial
+from types import MappingProxyType
 from typing import Any, Final
 from urllib.parse import unquote
 
 from leeward import json_text
 from leeward.adapter.exchange import UNEXPECTED, ambiguous, by_headers, exchange, misread
-from leeward.adapter.plans import Plan, Planner, View
+from leeward.adapter.plans import Plan, View
 from leeward.adapter.wire import Request, Response
 from leeward.calls import (
     Attribute,
@@ -37,10 +39,9 @@ from leeward.json_text import Undecodable
 from leeward.text import percent_encode
 from leeward_azure.errors import judge_service_bus
 from leeward_azure.exchange import service_of
-from leeward_azure.functions.queue_names import JSON
 from leeward_azure.identity.credentials import AccountKey, Bearer, Credential, ServiceCredential
 from leeward_azure.identity.signing import Headers
-from leeward_azure.settings.services import ServiceBus
+from leeward_azure.settings.services import JSON, ServiceBus
 
 SERVICE: Final = service_of(
     ServiceCredential("servicebus"), judge_service_bus, "x-ms-request-id", dated=True
@@ -62,16 +63,6 @@ _TOKEN: Final = re.compile(r"[A-Za-z0-9._-]+")
 _RAW: Final = re.compile(r"true|false|-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 
 
-def messages(configured: ServiceBus) -> dict[str, Planner]:
-    """Return the planners of what is asked of a queue."""
-    return {
-        "put_message": partial(put, configured),
-        "take_messages": partial(take, configured),
-        "remove_message": partial(remove, configured),
-        "hide_message": partial(hide, configured),
-    }
-
-
 def put(configured: ServiceBus, call: PutMessage, view: View) -> Plan:
     """Send a message.
 
@@ -85,28 +76,28 @@ def put(configured: ServiceBus, call: PutMessage, view: View) -> Plan:
     headers = (
         ("Content-Type", "application/octet-stream"),
         ("BrokerProperties", json_text.encode(broker).decode()),
-        *_written(call.attributes),
+        *_write_headers(call.attributes),
     )
-    path = f"/{_checked(call.queue)}/messages"
+    path = f"/{_check_queue(call.queue)}/messages"
     return (yield from _ask(configured, Request("POST", "", path, headers, call.body), view, 201))
 
 
 def take(configured: ServiceBus, call: TakeMessages, view: View) -> Plan:
     """Lock the next message, if there is one. How long, its queue says."""
-    path = f"/{_checked(call.queue)}/messages/head?timeout=0"
+    path = f"/{_check_queue(call.queue)}/messages/head?timeout=0"
     request = Request("POST", "", path, (), b"")
-    return (yield from _ask(configured, request, view, 201, empty=204, read=_taken))
+    return (yield from _ask(configured, request, view, 201, empty=204, read=_read_message))
 
 
 def remove(configured: ServiceBus, call: RemoveMessage, view: View) -> Plan:
     """Complete a message that was locked."""
-    path = f"/{_checked(call.queue)}/messages/{call.receipt}"
+    path = f"/{_check_queue(call.queue)}/messages/{call.receipt}"
     return (yield from _ask(configured, Request("DELETE", "", path, (), b""), view, 200))
 
 
 def hide(configured: ServiceBus, call: HideMessage, view: View) -> Plan:
     """Unlock a message that was locked: it is there again at once, whatever is asked."""
-    path = f"/{_checked(call.queue)}/messages/{call.receipt}"
+    path = f"/{_check_queue(call.queue)}/messages/{call.receipt}"
     return (yield from _ask(configured, Request("PUT", "", path, (), b""), view, 200))
 
 
@@ -147,22 +138,22 @@ def proof(configured: ServiceBus, credential: Credential, now: float) -> Headers
     return (("Authorization", f"SharedAccessSignature {token}"),)
 
 
-def _checked(queue: str) -> str:
+def _check_queue(queue: str) -> str:
     steps = {"", ".", ".."}
     if _NAME.fullmatch(queue) is None or not steps.isdisjoint(queue.split("/")):
         raise InvalidRequest(f"{queue!r} cannot be the name of a Service Bus queue", field="queue")
     return queue
 
 
-def _written(attributes: tuple[Attribute, ...]) -> Headers:
+def _write_headers(attributes: tuple[Attribute, ...]) -> Headers:
     facts = [each for each in attributes if each.name == _FACTS]
     others = [each for each in attributes if each.name != _FACTS]
     if not facts:
         return tuple((each.name, _value(each)) for each in others)
     told = [[each.name, _text(each), each.type] for each in others]
     return (
-        (_FACTS, _packed(_text(facts[0]))),
-        (_PROPERTIES, _packed(json_text.encode(told).decode())),
+        (_FACTS, _quote(_text(facts[0]))),
+        (_PROPERTIES, _quote(json_text.encode(told).decode())),
     )
 
 
@@ -184,11 +175,11 @@ def _text(attribute: Attribute) -> str:
     return attribute.value
 
 
-def _packed(text: str) -> str:
+def _quote(text: str) -> str:
     return f'"{percent_encode(text)}"'
 
 
-def _taken(response: Response) -> tuple[QueueMessage, ...]:
+def _read_message(response: Response) -> tuple[QueueMessage, ...]:
     from email.utils import parsedate_to_datetime
 
     told = json_text.decode(response.headers.get("brokerproperties", "").encode())
@@ -224,3 +215,9 @@ def _read(response: Response) -> tuple[Attribute, ...]:
     if facts is not None:
         attributes.append(Attribute(_FACTS, unquote(facts)))
     return tuple(attributes)
+
+
+VERBS: Final[Mapping[str, Callable[[ServiceBus, Any, View], Plan]]] = MappingProxyType(
+    {"put_message": put, "take_messages": take, "remove_message": remove, "hide_message": hide}
+)
+"""What is asked of a queue of Service Bus."""

@@ -10,18 +10,23 @@ The option `identity` settles it: ``managed`` takes the platform's managed ident
 else, read by leeward; ``default`` is that order. In the hardened mode, ``trust_env = false``,
 ``managed`` is the only one: it is the operator's word that the platform may be asked, so its two
 variables are read all the same, and lead nowhere but to this machine and its own link.
+
+The managed identity has an endpoint. On App Service, Azure Functions and Container Apps two
+variables say where and with which word; on virtual machines it is one address for all. Sources:
+"How to use managed identities for App Service and Azure Functions", section "REST endpoint
+reference"; "How to use managed identities on an Azure VM to acquire an access token".
 """
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, NamedTuple
 
 from leeward.adapter import TargetConfig
-from leeward.adapter.http_functions import Address
+from leeward.adapter.hosts import check_host, is_this_machine
 from leeward.adapter.resolver import (
     ConfiguredFirst,
     FunctionAddress,
@@ -30,16 +35,26 @@ from leeward.adapter.resolver import (
     Token,
     Unresolved,
 )
-from leeward.adapter.tokens import OneShotTransport
-from leeward.errors import Outcome
-from leeward_azure.functions.addresses import address_in
+from leeward.adapter.tokens import (
+    EndpointAddress,
+    OneShotTransport,
+    TokenEndpoint,
+    address_in,
+    end_in,
+    good_until,
+    sound,
+)
+from leeward.adapter.wire import Request, Transport
+from leeward.errors import ConfigError, Outcome
+from leeward.masking import mask
+from leeward.text import is_token, percent_encode
 from leeward_azure.identity.credentials import (
     AccountKey,
+    Bearer,
     SasToken,
     ServiceCredential,
     TopicKey,
 )
-from leeward_azure.identity.endpoint import MACHINE, STARTING, endpoint_of, identity_source
 from leeward_azure.settings.endpoints import (
     EVENTS_SCOPE,
     SERVICE_BUS_SCOPE,
@@ -47,10 +62,118 @@ from leeward_azure.settings.endpoints import (
     cloud_of,
 )
 from leeward_azure.settings.options import Settings
-from leeward_azure.settings.services import Blobs, Events, Functions, Queues
+from leeward_azure.settings.services import Blobs, Events, Functions, Queues, find_address
 
-if TYPE_CHECKING:
-    from leeward.adapter.wire import Transport
+ENDPOINT: Final = "IDENTITY_ENDPOINT"
+HEADER: Final = "IDENTITY_HEADER"
+THUMBPRINT: Final = "IDENTITY_SERVER_THUMBPRINT"
+"""Of Service Fabric, whose endpoint has a certificate of its own: left to azure-identity."""
+
+STARTING: Final = frozenset({404, 410})
+"""How the metadata service answers while it starts or is renewed; its guide says to ask again."""
+
+_WHERE: Final = "the endpoint of the managed identity"
+_NEAR: Final = "this machine or its own link"
+
+
+class Endpoint(NamedTuple):
+    """Where to ask.
+
+    Attributes:
+        address: with the query up to the resource.
+        header: the word that proves the request comes from here.
+    """
+
+    address: EndpointAddress
+    header: tuple[str, str]
+
+    def __repr__(self) -> str:
+        return mask(self, "address")
+
+
+MACHINE: Final = Endpoint(
+    EndpointAddress(
+        "http://169.254.169.254", "/metadata/identity/oauth2/token?api-version=2018-02-01"
+    ),
+    ("Metadata", "true"),
+)
+"""The instance metadata service of virtual machines."""
+
+
+def endpoint_of(env: Mapping[str, str], config: TargetConfig) -> Endpoint | None:
+    """Return the endpoint that `env` names; None where it names no such endpoint.
+
+    With ``trust_env = false`` it must be near: on this machine or its own link, where platforms
+    have it (169.254.0.0/16). A host that the option `allowed_hosts` lists may be asked as well.
+
+    Raises:
+        ConfigError: it is not an address, or one that must not be asked.
+    """
+    url, header = env.get(ENDPOINT), env.get(HEADER)
+    if not url or not header or env.get(THUMBPRINT):
+        return None
+    origin, path = address = address_in(url, ENDPOINT, _is_near, _NEAR)
+    if "?" in path:
+        raise ConfigError(f"{ENDPOINT} must be a URL without a query; the platform sets it")
+    if not is_token(header):
+        raise ConfigError(f"{HEADER} holds white space or a character outside ASCII")
+    if not config.trust_env and not _is_near(origin.partition("://")[2]):
+        check_host(origin, ENDPOINT, config, own=False, whose=_NEAR)
+    return Endpoint(
+        address._replace(target=f"{path}?api-version=2019-08-01"), ("X-IDENTITY-HEADER", header)
+    )
+
+
+def identity_source(
+    find: Callable[[], Endpoint | None],
+    client_id: str | None,
+    transport: Transport,
+    now: Callable[[], float],
+    starting: Collection[int] = (),
+) -> Source:
+    """Make a source of tokens: a `Token` of Entra in, a `Bearer` out, one request for each fetch.
+
+    Args:
+        find: says where to ask, anew at each fetch: platforms change the word.
+        client_id: of a user-assigned identity; None for the platform's own.
+        transport: carries the request.
+        now: gives Unix seconds.
+        starting: statuses by which it asks for patience.
+    """
+    endpoint = TokenEndpoint(_WHERE, transport, starting)
+
+    def fetch(what: Any, timeout: float) -> Resolved:
+        document = endpoint.document(lambda: _request(find(), what.scope, client_id), timeout)
+        token = Bearer(sound(document.get("access_token"), "access_token", _WHERE))
+        moment = now()
+        return good_until(end_in(document, moment, _WHERE), token, moment, _WHERE)
+
+    return fetch
+
+
+def _is_near(host: str) -> bool:
+    """Return whether a host, perhaps with a port, is this machine or on its own link."""
+    if is_this_machine(host):
+        return True
+    from ipaddress import ip_address
+
+    bare = host.partition("]")[0].strip("[") if "[" in host else host.partition(":")[0]
+    try:
+        return ip_address(bare).is_link_local
+    except ValueError:
+        return False
+
+
+def _request(endpoint: Endpoint | None, scope: str, client_id: str | None) -> Request:
+    if endpoint is None:
+        told = f"{ENDPOINT} and {HEADER} are no longer set"
+        raise Unresolved(Outcome.AUTH, "no_credentials", told)
+    origin, target = endpoint.address
+    target += f"&resource={percent_encode(scope.removesuffix('/.default'))}"
+    if client_id is not None:
+        target += f"&client_id={percent_encode(client_id)}"
+    return Request("GET", origin, target, (("Accept", "application/json"), endpoint.header))
+
 
 ANY_ACCOUNT: Final = "https://cosmos.azure.com/.default"
 """What azure-cosmos asks a token for where the account's own host is not known to Entra."""
@@ -114,13 +237,13 @@ def source_of(
 
         found = lookup_source(settings, config, tokens, now)
 
-    def configured(what: Any) -> Resolved | None:
+    def read_configured(what: Any) -> Resolved | None:
         if not isinstance(what, FunctionAddress):
             value: Any = keys.get(what)
         elif functions.lookup or functions.scope:
             value = None
         else:
-            value = address_in(what.function, functions)
+            value = find_address(what.function, functions)
         return None if value is None else Resolved(value, now())
 
     def ask(what: Any, timeout: float) -> Resolved:
@@ -128,11 +251,13 @@ def source_of(
             return tokens(Token(scopes[what.service]), timeout)
         token = tokens(Token(functions.scope), timeout) if functions.scope else None
         endpoint = (
-            found(what, timeout) if found else Resolved(address_in(what.function, functions), now())
+            found(what, timeout)
+            if found
+            else Resolved(find_address(what.function, functions), now())
         )
         return endpoint if token is None else _with_token(endpoint, token)
 
-    return ConfiguredFirst(configured, ask)
+    return ConfiguredFirst(read_configured, ask)
 
 
 def describe_source(
@@ -146,7 +271,12 @@ def describe_source(
     entra = _origin(settings, config, _env(config, platform)).value
     found = {}
     if settings.functions:
-        found["functions"] = _describe_functions(settings.functions, entra)
+        parts = [
+            "key" if settings.functions.key or settings.functions.keys else "",
+            entra if settings.functions.scope else "",
+            f"looked up by {entra}" if settings.functions.lookup else "",
+        ]
+        found["functions"] = ", ".join(filter(None, parts)) or "none"
     if settings.queues:
         found["queues"] = _describe(settings.queues, entra)
     if settings.events:
@@ -165,15 +295,6 @@ def describe_source(
 
 def _describe(service: Queues | Blobs | Events, entra: str) -> str:
     return "key" if service.key else "signature" if service.sas else entra
-
-
-def _describe_functions(functions: Functions, entra: str) -> str:
-    parts = [
-        "key" if functions.key or functions.keys else "",
-        entra if functions.scope else "",
-        f"looked up by {entra}" if functions.lookup else "",
-    ]
-    return ", ".join(filter(None, parts)) or "none"
 
 
 def _env(config: TargetConfig, platform: Mapping[str, str] | None) -> Mapping[str, str]:
@@ -258,7 +379,6 @@ def _tables_scope(settings: Settings) -> str:
 
 def _with_token(found: Resolved, token: Resolved) -> Resolved:
     """Return an address with the token that a call shows; they end with the one that ends first."""
-    address: Address = found.value
     ends = [each.expires_at for each in (found, token) if each.expires_at is not None]
-    value = address._replace(token=token.value.token)
+    value = found.value._replace(token=token.value.token)
     return Resolved(value, token.fetched_at, min(ends, default=None))

@@ -47,7 +47,7 @@ from leeward.text import percent_encode
 from leeward_azure.errors import judge_blob
 from leeward_azure.exchange import service_of
 from leeward_azure.identity.credentials import ServiceCredential
-from leeward_azure.identity.storage_signing import signed_storage
+from leeward_azure.identity.signing import signed_storage
 from leeward_azure.settings.services import Blobs, is_queue_name
 
 BLOB: Final = service_of(ServiceCredential("blob"), judge_blob, "x-ms-request-id", dated=True)
@@ -114,7 +114,7 @@ def get(configured: Blobs, call: GetObject, view: View) -> Plan:
         headers += (("If-Match", f'"{call.if_revision}"'),)
     request = Request("GET", configured.origin, _path(configured, call), headers)
     answer = yield from _exchange(configured, request, view)
-    return read_piece(_ANSWERS, call, answer, partial(_found, call.name, answer.response))
+    return read_piece(_ANSWERS, call, answer, partial(_read_object, call.name, answer.response))
 
 
 def head(configured: Blobs, call: HeadObject, view: View) -> Plan:
@@ -145,7 +145,9 @@ def delete(configured: Blobs, call: DeleteObject, view: View) -> Plan:
 def _head(configured: Blobs, call: HeadObject, view: View, *, effect: bool) -> Plan:
     request = Request("HEAD", configured.origin, _path(configured, call))
     answer = yield from _exchange(configured, request, view, effect=effect)
-    return read_look(_ANSWERS, answer, lambda found: _found(call.name, found, whole_size(found)))
+    return read_look(
+        _ANSWERS, answer, lambda found: _read_object(call.name, found, whole_size(found))
+    )
 
 
 def _exchange(configured: Blobs, request: Request, view: View, *, effect: bool = True) -> Exchange:
@@ -160,7 +162,7 @@ def _etag_of(response: Response) -> str:
     return revision_in(_ETAG, response.headers.get("etag", "").strip('"'))
 
 
-def _found(name: str, response: Response, size: int) -> FoundObject:
+def _read_object(name: str, response: Response, size: int) -> FoundObject:
     headers = response.headers
     checksum = checksum_in(headers.get(CHECKSUM))
     metadata = metadata_in(headers.items(), METADATA, (WRITE_ID, CHECKSUM))

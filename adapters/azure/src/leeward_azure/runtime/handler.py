@@ -13,8 +13,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
+from leeward.adapter import Driver, TargetConfig
 from leeward.app.kit import (
     HEALTH,
     HEALTH_PATH,
@@ -25,13 +27,15 @@ from leeward.app.kit import (
     Host,
     Kind,
     LogStyle,
+    Perform,
     Platform,
     SystemClock,
     check_queues,
+    dead_letter_names,
+    dead_letters_at,
     trace_ids,
 )
 from leeward.errors import ConfigError
-from leeward_azure.runtime import dead
 from leeward_azure.runtime.inputs import (
     Made,
     event_grid,
@@ -41,6 +45,64 @@ from leeward_azure.runtime.inputs import (
     storage_queue,
     timer,
 )
+from leeward_azure.settings.services import SERVICE_BUS
+
+
+def open_dead_letters(
+    app: App, queues: Mapping[str, str] | None, storage: str, service_bus: Mapping[str, str]
+) -> DeadLetters:
+    """Return the dead-letter queues of an app; an account is opened when one is first needed.
+
+    A queue of Service Bus has its dead-letter queue in the same namespace.
+
+    Args:
+        app: with the handlers.
+        queues: the dead-letter queue of each queue or handler.
+        storage: the setting with the connection to the account of the queues.
+        service_bus: for each queue that is one of Service Bus, the setting with its connection.
+    """
+    names, settings = dead_letter_names(queues), dict[str, str]()
+    for name, dead in list(names.items()):
+        handler = app.handlers.get(name)
+        queue = (handler.queue or handler.name) if handler else name
+        if queue in service_bus:
+            del names[name]
+            names[f"{SERVICE_BUS}{queue}"] = place = f"{SERVICE_BUS}{dead}"
+            settings[place] = service_bus[queue]
+
+    def target() -> Perform:
+        from leeward_azure.driver import open_driver
+
+        @lru_cache(maxsize=64)
+        def open_queue(setting: str | None) -> Driver:
+            options = _account(storage) if setting is None else _namespace(setting)
+            return open_driver(TargetConfig("azure", "azure", None, options, os.environ))
+
+        return lambda call, seconds: open_queue(settings.get(call.queue)).perform(call, seconds)
+
+    return dead_letters_at(names, target)
+
+
+def _namespace(setting: str) -> dict[str, Any]:
+    """Return where a namespace of Service Bus is, likewise."""
+    text = os.environ.get(setting)
+    if text:
+        return {"service_bus_connection_string": text}
+    return {"service_bus_url": f"https://{os.environ.get(f'{setting}__fullyQualifiedNamespace')}"}
+
+
+def _account(storage: str) -> dict[str, Any]:
+    """Return where the account is, by a connection string, or by its name and an identity.
+
+    Source: "Connections" in the reference of Azure Functions, under identities.
+    """
+    text = os.environ.get(storage)
+    if text:
+        return {"storage_connection_string": text}
+    url = os.environ.get(f"{storage}__queueServiceUri")
+    account = os.environ.get(f"{storage}__accountName", "")
+    return {"storage_queue_url": url or f"https://{account}.queue.core.windows.net"}
+
 
 STORAGE: Final = "AzureWebJobsStorage"
 """The setting that leads to the storage account which every app has."""
@@ -95,23 +157,32 @@ def handler(
     host = Host(
         app,
         Platform(
-            "azure", region, SystemClock(), ANSWER_BYTES, LogStyle("time", _logged), flush=True
+            "azure",
+            region,
+            SystemClock(),
+            ANSWER_BYTES,
+            LogStyle("time", _make_log_fields),
+            flush=True,
         ),
     )
     _check_names(app)
     buses = service_bus or {}
-    letters = dead.dead_letters(app, dead_letters, storage, buses)
+    letters = open_dead_letters(app, dead_letters, storage, buses)
     connections = Connections(storage, buses, letters)
     for each in app.handlers.values():
         _add(made, host, each, connections)
     route = made.route(HEALTH_PATH.strip("/"), methods=["GET"], auth_level="ANONYMOUS")
     _put(made, HEALTH, route, health(host))
     if app.has_warm:
-        _add_warm_up(made, host)
+
+        def warmup(warm: Any) -> None:  # what the host calls on a new instance before any call
+            host.warm_up_early()
+
+        _put(made, WARM_UP, made.warm_up_trigger("warm"), warmup)
     return made
 
 
-def _logged(call: Context) -> Mapping[str, Any]:
+def _make_log_fields(call: Context) -> Mapping[str, Any]:
     """Return what Application Insights calls the ids of a call, for queries over its lines."""
     ids = trace_ids(call.trace)
     found = {"InvocationId": call.call_id}
@@ -184,15 +255,6 @@ def _add_queue(
     else:
         trigger = made.service_bus_queue_trigger("message", connection=setting, queue_name=queue)
         _put(made, name, trigger, service_bus(host, handler, queue, connections.dead_letters))
-
-
-def _add_warm_up(made: Any, host: Host) -> None:
-    """Add what the host calls on a new instance before the first call."""
-
-    def warmup(warm: Any) -> None:
-        host.warm_up_early()
-
-    _put(made, WARM_UP, made.warm_up_trigger("warm"), warmup)
 
 
 def _put(made: Any, name: str, trigger: Callable[..., Any], function: Made) -> None:

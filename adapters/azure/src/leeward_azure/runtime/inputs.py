@@ -1,16 +1,26 @@
-"""What each trigger hands over, as a delivery; and what the function of it does."""
+"""What each trigger hands over, as a delivery; and what the function of it does.
+
+Nothing in an invocation tells how long a function may take, so the app's own settings do. Sources:
+``functionTimeout`` in the reference of host.json; "Azure Functions HTTP trigger" for the 230
+seconds of the load balancer.
+"""
 
 from __future__ import annotations
 
+import json
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
 
 from leeward.app.kit import (
     HEALTH_PATH,
     Answer,
     DeadLetters,
     Delivery,
+    Failure,
     Handler,
     Host,
     HttpRequest,
@@ -30,10 +40,64 @@ from leeward.app.kit import (
 from leeward.calls import Attribute
 from leeward.text import join_key
 from leeward.values import Event
-from leeward_azure.functions.queue_names import JSON, SERVICE_BUS
 from leeward_azure.runtime import objects
-from leeward_azure.runtime.failures import raised
-from leeward_azure.runtime.time_limits import HTTP_SECONDS, limit
+from leeward_azure.settings.services import JSON, SERVICE_BUS
+
+
+class FunctionFailed(Exception):
+    """A handler has failed; the class that is raised has the name of what it raised."""
+
+
+def make_error(failure: Failure) -> Exception:
+    """Return what to raise: of the name of what was raised, without its text and its causes."""
+    name = failure.type if failure.type.isidentifier() else FunctionFailed.__name__
+    kind = type(name, (FunctionFailed,), {"__module__": __name__})
+    error: Exception = kind(failure.reason or "")
+    return error
+
+
+HTTP_SECONDS: Final = 230.0
+SECONDS: Final = 300.0
+"""On the plan with the shortest limit, if nothing else is set."""
+UNLIMITED: Final = 86_400.0
+"""Seconds that stand for no limit."""
+
+_FOLDER: Final = "AzureWebJobsScriptRoot"
+_SETTING: Final = "AzureFunctionsJobHost__functionTimeout"
+_TIME: Final = re.compile(r"(?:(\d+)\.)?(\d{1,2}):(\d{2}):(\d{2})")
+
+
+@cache
+def limit() -> float:
+    """Return the seconds that an invocation may take.
+
+    They are looked for at the first call: the variables of a process that was started in advance
+    are replaced when it gets its app.
+    """
+    folder = Path(os.environ.get(_FOLDER) or Path.cwd())
+    return limit_of(os.environ.get(_SETTING), folder / "host.json")
+
+
+def limit_of(setting: str | None, host_json: Path) -> float:
+    """Return the seconds of a limit: the setting's, else that of host.json, else the shortest."""
+    text = setting or _read_timeout(host_json)
+    if text == "-1":
+        return UNLIMITED
+    match = _TIME.fullmatch(text or "")
+    if match is None:
+        return SECONDS
+    days, hours, minutes, seconds = (int(part or 0) for part in match.groups())
+    return float(((days * 24 + hours) * 60 + minutes) * 60 + seconds)
+
+
+def _read_timeout(host_json: Path) -> str | None:
+    try:
+        document: Any = json.loads(host_json.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError):
+        return None
+    text = document.get("functionTimeout") if isinstance(document, dict) else None
+    return text if isinstance(text, str) else None
+
 
 Made = Callable[..., Any]
 """A function for the worker."""
@@ -43,7 +107,7 @@ def http(host: Host, handler: Handler) -> Made:
     """Return the function of an HTTP trigger."""
     from azure.functions import HttpResponse
 
-    def called(req: Any, context: Any) -> Any:
+    def handle(req: Any, context: Any) -> Any:
         headers = headers_of(req.headers.items())
         trace = headers.get("traceparent") or _trace(context)
         if trace is not None:
@@ -55,7 +119,7 @@ def http(host: Host, handler: Handler) -> Made:
         answer = serve(host, handler, request, context.invocation_id, seconds)
         return HttpResponse(answer.body, status_code=answer.status, headers=dict(answer.headers))
 
-    return called
+    return handle
 
 
 def _principal(headers: Mapping[str, str]) -> str | None:
@@ -74,12 +138,12 @@ def health(host: Host) -> Made:
     """Return the function that tells whether this instance can take calls."""
     from azure.functions import HttpResponse
 
-    def called(req: Any) -> Any:
+    def handle(req: Any) -> Any:
         answer = answer_upkeep(host, HttpRequest("GET", HEALTH_PATH, {}, b""))
         assert answer is not None
         return HttpResponse(answer.body, status_code=answer.status, headers=dict(answer.headers))
 
-    return called
+    return handle
 
 
 def storage_queue(host: Host, handler: Handler, queue: str, dead: DeadLetters) -> Made:
@@ -88,7 +152,7 @@ def storage_queue(host: Host, handler: Handler, queue: str, dead: DeadLetters) -
     A backoff cannot be set from here: the host lets a message wait as long as host.json says.
     """
 
-    def called(message: Any, context: Any) -> None:
+    def handle(message: Any, context: Any) -> None:
         body = message.get_body()
         given = body if handler.is_call else Message(queue, message.id or "", body)
         count = message.dequeue_count or None
@@ -101,7 +165,7 @@ def storage_queue(host: Host, handler: Handler, queue: str, dead: DeadLetters) -
         if not dead.finish(handler, letter, answer.failure, limit()):
             _finish(answer)
 
-    return called
+    return handle
 
 
 def service_bus(host: Host, handler: Handler, queue: str, dead: DeadLetters) -> Made:
@@ -110,7 +174,7 @@ def service_bus(host: Host, handler: Handler, queue: str, dead: DeadLetters) -> 
     A message that is not given up is abandoned, and comes again at once.
     """
 
-    def called(message: Any, context: Any) -> None:
+    def handle(message: Any, context: Any) -> None:
         properties = headers_of((message.application_properties or {}).items())
         id, body = message.message_id or "", message.get_body()
         delivery = Delivery(
@@ -136,13 +200,13 @@ def service_bus(host: Host, handler: Handler, queue: str, dead: DeadLetters) -> 
         if not dead.finish(handler, letter, answer.failure, limit()):
             _finish(answer)
 
-    return called
+    return handle
 
 
 def _answer(host: Host, handler: Handler, delivery: Delivery, body: bytes) -> Answer:
     """Run the handler of a message; or let that of objects have those that the message tells of."""
     if handler.kind is Kind.OBJECT:
-        return objects.hand_over(host, handler, objects.told_by(body), delivery)
+        return objects.hand_over(host, handler, objects.read_event(body), delivery)
     return host.run(handler, delivery)
 
 
@@ -166,7 +230,7 @@ def event_grid(host: Host, handler: Handler) -> Made:
     Which one it is depends on the event, and not on what a parameter is annotated with.
     """
 
-    def called(event: Any, context: Any) -> None:
+    def handle(event: Any, context: Any) -> None:
         try:
             found = _event(event)
         except InvalidInput as error:
@@ -188,13 +252,13 @@ def event_grid(host: Host, handler: Handler) -> Made:
         if answer is not None:
             _finish(answer)
 
-    return called
+    return handle
 
 
 def timer(host: Host, handler: Handler) -> Made:
     """Return the function of a timer. The host does not name the time for which it calls."""
 
-    def called(timer: Any, context: Any) -> None:
+    def handle(timer: Any, context: Any) -> None:
         moment = tick_time(handler, None, host.platform.clock.now())
         key = f"{handler.name}#{moment.isoformat()}"
         retries = getattr(getattr(context, "retry_context", None), "retry_count", None)
@@ -202,13 +266,13 @@ def timer(host: Host, handler: Handler) -> Made:
         delivery = Delivery(moment, context.invocation_id, key, limit(), attempt, _trace(context))
         _finish(host.run(handler, delivery))
 
-    return called
+    return handle
 
 
 def _finish(answer: Answer) -> None:
     """Raise for a failure, so that the host delivers again, and then gives up as it is set to."""
     if answer.failure is not None:
-        raise raised(answer.failure) from None
+        raise make_error(answer.failure) from None
 
 
 def _event(event: Any) -> Event:

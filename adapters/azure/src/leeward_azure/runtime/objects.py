@@ -9,7 +9,7 @@ handler".
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from leeward.app.kit import (
     Answer,
@@ -38,7 +38,7 @@ _CONTAINERS: Final = "/containers/"
 _BLOBS: Final = "/blobs/"
 
 
-def told_by(body: bytes) -> Event | None:
+def read_event(body: bytes) -> Event | None:
     """Return the event in a message, of either schema; None if there is none."""
     try:
         document = decode(body)
@@ -84,18 +84,16 @@ def _created_in(event: Event | None) -> list[ObjectEvent]:
     etag = str(data.get("eTag") or "").strip('"')
     if not container or not key or not etag or _MANGLED in key:
         raise InvalidInput("$", "container, name and ETag of a blob")
-    return [_object(container, key, etag, data, event)]
-
-
-def _object(container: str, key: str, etag: str, data: dict[str, Any], event: Event) -> ObjectEvent:
     size, sequencer = data.get("contentLength"), data.get("sequencer")
-    return ObjectEvent(
-        container,
-        key,
-        etag,
-        size if type(size) is int else None,
-        etag,
-        sequencer if isinstance(sequencer, str) else None,
-        event.time,
-        etag,
-    )
+    return [
+        ObjectEvent(
+            container,
+            key,
+            etag,
+            size if type(size) is int else None,
+            etag,
+            sequencer if isinstance(sequencer, str) else None,
+            event.time,
+            etag,
+        )
+    ]

@@ -50,7 +50,7 @@ def _input(handler: Handler, delivery: Delivery) -> Any:
     if isinstance(given, Event):
         return _cloud_event(given)
     if isinstance(given, ObjectEvent):
-        told = _told(given)
+        told = _make_event(given)
         if not handler.queued:
             return _cloud_event(told)
         body = encode(to_json(told._replace(time=None)))
@@ -67,7 +67,7 @@ def _input(handler: Handler, delivery: Delivery) -> Any:
     )
 
 
-def _told(event: ObjectEvent) -> Event:
+def _make_event(event: ObjectEvent) -> Event:
     """Return how Event Grid tells of an object."""
     return Event(
         "Microsoft.Storage.BlobCreated",

@@ -1,4 +1,6 @@
-"""Connection strings: ``Name=value`` with semicolons between, as the portal shows them.
+"""Where a storage account, a namespace of Service Bus or a Cosmos account is.
+
+A connection string is ``Name=value`` with semicolons between, as the portal shows it.
 
 Sources: "Configure Azure Storage connection strings", and the parsers of azure-storage-queue and
 azure-cosmos.
@@ -8,11 +10,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from leeward.adapter.options import Setting
+from leeward.adapter.hosts import origin_of, parse_url
+from leeward.adapter.options import Option, Setting, Values
 from leeward.errors import ConfigError
 from leeward.text import is_base64
+from leeward_azure.settings.endpoints import check_configured
+from leeward_azure.settings.services import Account, Blobs, Queues, ServiceBus
 
 EMULATOR: Final = {
     "accountname": "devstoreaccount1",
@@ -118,3 +123,57 @@ def parts_of(setting: Setting) -> Mapping[str, str]:
             )
         parts[name.strip().lower()] = value.strip()
     return parts
+
+
+def connection(setting: Setting, values: Values) -> Account:
+    """Return the account of a connection string. The key of the emulator is not a secret."""
+    storage = parse_storage(setting)
+    secret = storage.key != EMULATOR["accountkey"]
+    proof: dict[str, Any] = {"account": storage.account, "key": storage.key, "sas": storage.sas}
+    queues = queue_service(setting._replace(value=storage.url), values, secret=secret)
+    blobs = None
+    if storage.blob_url:
+        blobs = blob_service(setting._replace(value=storage.blob_url), values, secret=secret)
+    return Account(queues._replace(**proof), blobs and blobs._replace(**proof))
+
+
+def queue_service(setting: Setting, values: Values, *, secret: bool = True) -> Queues:
+    """Return where an account's queues are; emulators have the account in the path."""
+    url = parse_url(setting, "https://account.queue.core.windows.net")
+    return Queues(check_configured(url.origin, "queue", setting, values, secret=secret), url.path)
+
+
+def blob_service(setting: Setting, values: Values, *, secret: bool = True) -> Blobs:
+    """Return where an account's containers are, likewise."""
+    url = parse_url(setting, "https://account.blob.core.windows.net")
+    return Blobs(check_configured(url.origin, "blob", setting, values, secret=secret), url.path)
+
+
+_EXAMPLE: Final = "https://shop.servicebus.windows.net"
+
+
+def _connection(setting: Setting, values: Values) -> ServiceBus:
+    """Return the namespace of a connection string, as the portal shows it."""
+    parts = parts_of(setting)
+    place, name = parts.get("endpoint", ""), parts.get("sharedaccesskeyname")
+    key = parts.get("sharedaccesskey")
+    if not (place.startswith("sb://") and name and key):
+        raise ConfigError(
+            f"{setting.where} must hold Endpoint=sb://..., SharedAccessKeyName and SharedAccessKey"
+        )
+    scheme = "http" if parts.get("usedevelopmentemulator", "").lower() == "true" else "https"
+    url = f"{scheme}://{place.removeprefix('sb://').rstrip('/')}"
+    return _namespace(setting._replace(value=url), values)._replace(key_name=name, key=key)
+
+
+def _namespace(setting: Setting, values: Values) -> ServiceBus:
+    origin = origin_of(setting, _EXAMPLE)
+    return ServiceBus(check_configured(origin, "servicebus", setting, values))
+
+
+OPTIONS: Final = (
+    Option("service_bus_connection_string", "of a namespace, for the dead letters of its queues",
+           excludes="service_bus_url", check=_connection),
+    Option("service_bus_url", f"in its place: `{_EXAMPLE}`, for which a token is shown",
+           check=_namespace),
+)  # fmt: skip

@@ -24,7 +24,7 @@ from leeward.adapter.options import (
 )
 from leeward.errors import ConfigError
 from leeward.text import BASE64
-from leeward_azure.settings import service_bus, storage
+from leeward_azure.settings import connections
 from leeward_azure.settings.connections import Cosmos, parse_cosmos
 from leeward_azure.settings.endpoints import check_configured, cloud_of, endpoint
 from leeward_azure.settings.services import (
@@ -135,12 +135,12 @@ OPTIONS: Final = (
     Option("storage_connection_string", "of the account of queues and blobs",
            excludes="storage_queue_url storage_blob_url",
            variables="AzureWebJobsStorage AZURE_STORAGE_CONNECTION_STRING",
-           check=storage.connection),
+           check=connections.connection),
     Option("storage_queue_url", "in its place: the URL of the queues, for which a token is shown",
-           variables="AzureWebJobsStorage__queueServiceUri", check=storage.queue_service),
+           variables="AzureWebJobsStorage__queueServiceUri", check=connections.queue_service),
     Option("storage_blob_url", "the same for the containers, for objects",
            variables="AZURE_STORAGEBLOB_RESOURCEENDPOINT AzureWebJobsStorage__blobServiceUri",
-           check=storage.blob_service),
+           check=connections.blob_service),
     Option("queues", "function to queue, where not its name", dict, needs=_QUEUES,
            check=matching(QUEUE_NAME, "the name of a queue: 3 to 63 of a-z, 0-9 and single "
                                       "hyphens inside")),
@@ -171,7 +171,7 @@ OPTIONS: Final = (
            secret=True),
     Option("authority_host", "of a sovereign cloud; its endpoints follow",
            variables="AZURE_AUTHORITY_HOST", check=_authority),
-    *service_bus.OPTIONS,
+    *connections.OPTIONS,
     *http_options("REQUESTS_CA_BUNDLE"),
 )  # fmt: skip
 

@@ -1,4 +1,7 @@
-"""What is configured of each service, as values. None shows a secret."""
+"""What is configured of each service, as values, and a function's address by it.
+
+None shows a secret.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,8 @@ import re
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
+from leeward.adapter.http_functions import Address
+from leeward.errors import InvalidRequest
 from leeward.masking import mask
 from leeward.values import NOTHING
 
@@ -17,6 +22,13 @@ QUEUE_NAME: Final = r"(?=.{3,63}$)[a-z0-9]+(?:-[a-z0-9]+)*"
 """A queue's name ("Naming queues and metadata" of Queue storage)."""
 
 _QUEUE_NAME: Final = re.compile(QUEUE_NAME)
+
+
+SERVICE_BUS: Final = "servicebus:"
+"""Stands before the name of a queue of Service Bus; any other is of Queue storage."""
+
+JSON: Final = "json"
+"""The type of an attribute that is a number or a truth value, as JSON has it."""
 
 
 def is_topic_name(name: str) -> bool:
@@ -188,3 +200,43 @@ class Tables(NamedTuple):
 
     def __repr__(self) -> str:
         return mask(self, "origin database")
+
+
+KEPT: Final = 3600.0
+"""Seconds that an address which was looked up is good for, about as long as a token is: an app may
+get another host name, and the old one then leads nowhere that could refuse a call."""
+
+NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,126}")
+"""A function's name, as the Functions host takes it."""
+
+
+def check_name(function: str, configured: Functions) -> None:
+    """Refuse a function that has no route and whose name cannot be one.
+
+    Raises:
+        InvalidRequest: names the remedy.
+    """
+    if function not in configured.routes and NAME.fullmatch(function) is None:
+        raise InvalidRequest(
+            "the function's name must begin with a letter and have only letters, digits, - and _; "
+            "call it by another, and give that a path in routes",
+            field="function",
+        )
+
+
+def find_address(function: str, configured: Functions) -> Address:
+    """Return the address of a function as far as the configuration has it."""
+    return Address(
+        configured.origin or "", path_to(function, configured), key=key_of(function, configured)
+    )
+
+
+def path_to(function: str, configured: Functions) -> str:
+    """Return the path of a function by its configured route, or by its name."""
+    route = configured.routes.get(function, function)
+    return f"/{configured.prefix}/{route}" if configured.prefix else f"/{route}"
+
+
+def key_of(function: str, configured: Functions) -> str | None:
+    """Return the key that is configured for a function; None for none."""
+    return configured.keys.get(function, configured.key)

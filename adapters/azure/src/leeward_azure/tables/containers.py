@@ -1,13 +1,22 @@
-"""A container of Cosmos DB: how it is request, and what a client has seen of it.
+"""A container of Cosmos DB: how it is asked, and what a client has seen of it.
 
 What was seen is learnt under ``session:`` and the table's name. How a container must be made for a
 table, and what a document looks like, stands in `documents`.
 
-Source: "Documents" and "Common request headers" in Cosmos DB's REST reference.
+A session token says how far the partition range that gave it had come: ``0:1#100#3=50`` is range 0,
+a version of its regions, a sequence number for all of them, and one for a region. A read that bears
+what was seen before is answered from a replica that has come as far, or with 404/1002. A container
+that is deleted and made again begins anew, so what was seen belongs to its resource id.
+
+Sources: "Documents" and "Common request headers" in Cosmos DB's REST reference;
+`VectorSessionToken` and `SessionContainer` in azure-cosmos. There, one parsing error ends the
+session; here it costs that one token.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from functools import lru_cache, partial
 from typing import Any, Final, Literal, NamedTuple
 
@@ -19,12 +28,92 @@ from leeward.calls import Result, Store
 from leeward.errors import InvalidRequest, Outcome
 from leeward.json_text import Undecodable
 from leeward.text import is_printable, percent_encode
+from leeward.values import NOTHING
 from leeward_azure.errors import ABSENT, LAGGING, REGION_MOVED, judge_cosmos
 from leeward_azure.exchange import service_of
 from leeward_azure.identity.credentials import ServiceCredential
 from leeward_azure.identity.signing import Headers, Signed, cosmos_headers
 from leeward_azure.tables.documents import Location, document_of, location_of
-from leeward_azure.tables.sessions import EMPTY, Session
+
+LONGEST: Final = 8192
+"""Bytes of all tokens in one header, the latest; gateways take 16 KB of headers. A token has some
+30 bytes, and a container a range for each 50 GB or 10,000 request units a second."""
+
+_OWNER: Final = re.compile(r"[A-Za-z0-9+/_-]{11}=")
+"""A container's resource id: 8 bytes. That of a database is shorter, of a document longer."""
+_PAIR: Final = re.compile(r"([0-9A-Za-z_-]{1,64}):([0-9#=-]{1,512})")
+_TOKEN: Final = re.compile(r"(-?[0-9]{1,18})#(-?[0-9]{1,18})((?:#[0-9]{1,9}=-?[0-9]{1,18})*)")
+_NUMBER: Final = re.compile(r"-?[0-9]{1,18}")
+
+
+class Session(NamedTuple):
+    """What a client has seen of one container.
+
+    Attributes:
+        owner: the container's resource id; None while no answer has told it.
+        tokens: partition range to token; never changed in location.
+    """
+
+    owner: str | None = None
+    tokens: Mapping[str, str] = NOTHING
+
+    def join(self) -> str:
+        """Return the tokens as one header's value; empty if there are none."""
+        text = ",".join([f"{part}:{token}" for part, token in self.tokens.items()])
+        return text if len(text) <= LONGEST else text[-LONGEST:].partition(",")[2]
+
+    def after(self, response: Response) -> Session:
+        """Return the session with what an answer tells; this very one if that is nothing new."""
+        headers = response.headers
+        path = headers.get("x-ms-content-path", "")
+        owner = path if _OWNER.fullmatch(path) else self.owner
+        told = _PAIR.findall(headers.get("x-ms-session-token", ""))
+        before = self.tokens if self.owner in (None, owner) else NOTHING
+        latest = {part: _later(before.get(part), token) for part, token in told}
+        if owner == self.owner and all(before.get(part) == latest[part] for part in latest):
+            return self
+        kept = {part: token for part, token in before.items() if part not in latest}
+        return Session(owner, kept | latest)
+
+
+EMPTY: Final = Session()
+
+
+def _later(one: str | None, other: str) -> str:
+    """Merge two tokens of a range; an unreadable one gives way."""
+    if one is None or one == other:
+        return other
+    if _NUMBER.fullmatch(one) and _NUMBER.fullmatch(other):
+        return max(one, other, key=int)
+    first, second = _parse(one), _parse(other)
+    if first is None or second is None:
+        return other if second or not first else one
+    low, high = sorted((first, second), key=lambda each: (each.version, each.number))
+    regions = {region: max(n, low.regions.get(region, n)) for region, n in high.regions.items()}
+    if low.version == high.version:
+        regions = {**low.regions, **regions}
+    in_order = (f"{region}={regions[region]}" for region in sorted(regions, key=int))
+    return "#".join([str(high.version), str(high.number), *in_order])
+
+
+class _Token(NamedTuple):
+    """One token, parted.
+
+    A higher version is a change of the account's regions, after which the numbers may be lower.
+    """
+
+    version: int
+    number: int
+    regions: dict[str, int]
+
+
+def _parse(text: str) -> _Token | None:
+    found = _TOKEN.fullmatch(text)
+    if found is None:
+        return None
+    pairs = (each.split("=") for each in found[3].split("#")[1:])
+    return _Token(int(found[1]), int(found[2]), {name: int(number) for name, number in pairs})
+
 
 COSMOS: Final = service_of(
     ServiceCredential("cosmos"), judge_cosmos, "x-ms-activity-id", dated=True
@@ -155,7 +244,11 @@ def ask_container(
     if refusal is not None and refusal.code in _MADE_ANEW:
         yield Learn(container.session, seen, _session_but)
     elif _tells_of_session(refusal) and seen.after(answer.response) is not seen:
-        yield Learn(container.session, answer.response, _session_after)
+        yield Learn(
+            container.session,
+            answer.response,
+            lambda session, response: (session or EMPTY).after(response),
+        )
     if refusal is not None and refusal.reason == REGION_MOVED:
         yield Drop(container.origin)
     if refusal is not None and refusal.reason == ABSENT and location is None:
@@ -206,17 +299,13 @@ def _if_match(etag: str | None) -> Headers:
 
 def _session_header(container: Container, view: View) -> Headers:
     session: Session = view.learnt.get(container.session, EMPTY)
-    joined = session.joined()
+    joined = session.join()
     return (("x-ms-session-token", joined),) if joined else ()
 
 
 def _tells_of_session(refusal: Result[Any] | None) -> bool:
     """Return whether an answer comes from a replica that does not lag behind."""
     return refusal is None or refusal.outcome is Outcome.CONFLICT or refusal.reason == ABSENT
-
-
-def _session_after(session: Session | None, response: Response) -> Session:
-    return (session or EMPTY).after(response)
 
 
 def _session_but(session: Session | None, gone: Session) -> Session | None:

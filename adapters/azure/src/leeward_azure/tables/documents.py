@@ -30,6 +30,8 @@ from collections.abc import Mapping
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from leeward.adapter.items import (
+    DoubleModel,
+    Profile,
     decode,
     encode,
     escape_key,
@@ -41,7 +43,14 @@ from leeward.adapter.tables import Revision, parse_revision
 from leeward.calls import Key, Store, Stored
 from leeward.json_text import Undecodable
 from leeward.masking import mask
-from leeward_azure.tables.profile import COSMOS
+
+COSMOS: Final = Profile(
+    name="Cosmos DB",
+    numbers=DoubleModel(integers=range(-(2**53), 2**53 + 1), decimals=True),
+    system_names=frozenset({"id", "ttl", "_etag", "_ts", "_rid", "_self", "_attachments", "_lsn"}),
+    expiry="ttl",
+)
+
 
 Native: TypeAlias = dict[str, Any]
 """A document."""
@@ -105,7 +114,8 @@ def stored_of(native: Native, *, exact: bool = False) -> Stored:
         raise Undecodable("a document has no id")
     found = decode(native, COSMOS, exact=exact)
     if found.write_id is None and escape_name("id", COSMOS, top=True) not in native:
-        found.item["id"] = _unescaped(name)
+        parts = unescape_key(name)
+        found.item["id"] = parts[0] if parts is not None and len(parts) == 1 else name
     revision = Revision(etag, found.expires_at).text()
     told = Stored(found.item, revision, found.write_id, found.expires_at, found.foreign)
     if not (exact and found.foreign):
@@ -129,8 +139,3 @@ def etag_of(native: Mapping[str, Any], name: str = "_etag") -> str:
     if not isinstance(etag, str) or not _ETAG.fullmatch(etag):
         raise Undecodable("a document has no etag")
     return etag
-
-
-def _unescaped(name: str) -> str:
-    parts = unescape_key(name)
-    return parts[0] if parts is not None and len(parts) == 1 else name

@@ -91,7 +91,7 @@ def store(endpoint: CosmosEndpoint, call: Store, view: View) -> Plan:
     if call.if_absent:
         return (yield from _create(container, call, view))
     answer = yield from ask_container(container, to_create(container, call, upsert=True), view)
-    return answer.refusal or _written(answer.response, call)
+    return answer.refusal or _conclude_store(answer.response, call)
 
 
 def load(endpoint: CosmosEndpoint, call: Load, view: View) -> Plan:
@@ -103,7 +103,7 @@ def load(endpoint: CosmosEndpoint, call: Load, view: View) -> Plan:
         return _ok(None, answer.response)
     if answer.refusal is not None:
         return (yield from unless_made_anew(container, answer.refusal, view))
-    found = _found(answer.response, location, exact=call.exact)
+    found = _read_document(answer.response, location, exact=call.exact)
     return found if isinstance(found, Result) else _ok(found, answer.response)
 
 
@@ -140,7 +140,18 @@ def scan(endpoint: CosmosEndpoint, call: Scan, view: View) -> Plan:
     answer = yield from ask_container(container, to_page(container, cursor, call.most, view), view)
     if answer.refusal is not None:
         return (yield from unless_made_anew(container, answer.refusal, view))
-    return _page(answer.response, exact=call.exact)
+    try:
+        read = partial(_stored_in, exact=call.exact)
+        document = decode_apart(answer.response.body, "Documents", read, deepest=DEEPEST)
+        found = document.get("Documents") if isinstance(document, dict) else None
+        if answer.response.status != 200 or not isinstance(found, list):
+            raise Undecodable("the answer has no list of documents")
+        items = tuple(found)
+    except (Undecodable, UnreadableItem) as error:
+        return misread(answer.response, error, request_id=COSMOS.request_id)
+    return _ok(
+        Page(items, answer.response.headers.get("x-ms-continuation") or None), answer.response
+    )
 
 
 def _replace(container: Container, call: Store, if_revision: str, view: View) -> Plan:
@@ -160,7 +171,13 @@ def _create(container: Container, call: Store, view: View) -> Plan:
     if container.expired in view.learnt:
         found = yield from _look(container, call, view)
         if isinstance(found, Stored):
-            return (yield from _create_over(container, call, found, view))
+            # Store an item where `found` is, if that has expired.
+            if found.write_id == call.write_id:
+                return Result.ok(found.revision)
+            revision = revision_of(found.revision)
+            if revision is None or revision.holds_at(call.now):
+                return Result(Outcome.CONFLICT, message="an item is there")
+            return (yield from _replace_this(container, call, revision, view))
         if found is None:
             yield Learn(container.expired, None)
         elif found.outcome is not Outcome.UNUSABLE:  # else something is there, and in the way
@@ -169,17 +186,7 @@ def _create(container: Container, call: Store, view: View) -> Plan:
     refusal = answer.refusal
     if refusal is not None and refusal.outcome is Outcome.CONFLICT:
         return (yield from _in_the_way(container, call, refusal, view))
-    return refusal or _written(answer.response, call)
-
-
-def _create_over(container: Container, call: Store, found: Stored, view: View) -> Plan:
-    """Store an item where `found` is, if that has expired."""
-    if found.write_id == call.write_id:
-        return Result.ok(found.revision)
-    revision = revision_of(found.revision)
-    if revision is None or revision.holds_at(call.now):
-        return Result(Outcome.CONFLICT, message="an item is there")
-    return (yield from _replace_this(container, call, revision, view))
+    return refusal or _conclude_store(answer.response, call)
 
 
 def _replace_this(container: Container, call: Store, revision: Revision, view: View) -> Plan:
@@ -187,9 +194,9 @@ def _replace_this(container: Container, call: Store, revision: Revision, view: V
     answer = yield from ask_container(container, request, view)
     refusal = answer.refusal
     if refusal is None:
-        return _written(answer.response, call)
+        return _conclude_store(answer.response, call)
     if _is_absent(answer):
-        return _raced(refusal) if call.if_absent else another_revision(refusal.request_id)
+        return _reject(refusal) if call.if_absent else another_revision(refusal.request_id)
     if refusal.outcome is Outcome.CONFLICT:
         return (yield from _in_the_way(container, call, refusal, view))
     return refusal
@@ -209,7 +216,7 @@ def _in_the_way(container: Container, call: Store, refusal: Result[Any], view: V
     if not call.if_absent:
         return refusal
     if found is None:
-        return _raced(refusal)  # a read that does not see it is not believed
+        return _reject(refusal)  # a read that does not see it is not believed
     if found.expires_at is not None and found.expires_at <= call.now:
         yield Learn(container.expired, True)
         return refusal._replace(outcome=Outcome.REJECTED, reason=EXPIRED, retry_after=0.0)
@@ -227,13 +234,15 @@ def _look(
         return None
     if answer.refusal is not None:
         return (yield from unless_made_anew(container, answer.refusal, view))
-    found = _found(answer.response, location)
+    found = _read_document(answer.response, location)
     if isinstance(found, Result) and found.outcome is Outcome.AMBIGUOUS:
         return found._replace(outcome=Outcome.NOT_SENT, executed=None)
     return found
 
 
-def _found(response: Response, location: Location, *, exact: bool = False) -> Stored | Result[Any]:
+def _read_document(
+    response: Response, location: Location, *, exact: bool = False
+) -> Stored | Result[Any]:
     """Read the answer to a read: the document at `location`, or something that cannot be read."""
     try:
         native = object_of(response, DEEPEST)
@@ -244,30 +253,13 @@ def _found(response: Response, location: Location, *, exact: bool = False) -> St
         return misread(response, error, request_id=COSMOS.request_id)
 
 
-def _page(response: Response, *, exact: bool) -> Result[Any]:
-    try:
-        items = _items_in(response, exact=exact)
-    except (Undecodable, UnreadableItem) as error:
-        return misread(response, error, request_id=COSMOS.request_id)
-    return _ok(Page(items, response.headers.get("x-ms-continuation") or None), response)
-
-
-def _items_in(response: Response, *, exact: bool) -> tuple[Stored, ...]:
-    read = partial(_stored_in, exact=exact)
-    document = decode_apart(response.body, "Documents", read, deepest=DEEPEST)
-    found = document.get("Documents") if isinstance(document, dict) else None
-    if response.status != 200 or not isinstance(found, list):
-        raise Undecodable("the answer has no list of documents")
-    return tuple(found)
-
-
 def _stored_in(native: Any, *, exact: bool) -> Stored:
     if not isinstance(native, dict):
         raise Undecodable("a document of the answer is not an object")
     return stored_of(native, exact=exact)
 
 
-def _written(response: Response, call: Store) -> Result[Any]:
+def _conclude_store(response: Response, call: Store) -> Result[Any]:
     """Take a success for one only if Cosmos DB says which revision came of it."""
     if response.status not in (200, 201):
         return ambiguous(response, UNEXPECTED, request_id=COSMOS.request_id)
@@ -289,6 +281,6 @@ def _is_absent(answer: ServiceAnswer) -> bool:
     return answer.refusal is not None and answer.refusal.reason == ABSENT
 
 
-def _raced(refusal: Result[Any]) -> Result[Any]:
+def _reject(refusal: Result[Any]) -> Result[Any]:
     """Return the result of a write that met something which is gone, or not to be seen yet."""
     return refusal._replace(outcome=Outcome.REJECTED, reason=CONTENTION_REASON)

@@ -138,7 +138,23 @@ def _look(
     if refusal is not None:
         return _absent(refusal)
     try:
-        return Result.ok(_found(object_of(response)))
+        document = object_of(response)
+        state: Any = _STATES[document["runtimeStatus"]]
+        given = document["input"]
+        # The extension tells a text that is JSON as the text or as the JSON, by its version.
+        given = json_text.decode(given.encode()) if isinstance(given, str) else given
+        ended = None if state == "running" else _seconds(document["lastUpdatedTime"])
+        return Result.ok(
+            FoundRun(
+                state,
+                json_text.encode(given["input"]),
+                _seconds(document["createdTime"]),
+                ended,
+                document.get("output") if state == "succeeded" else None,
+                _error(document.get("output")) if state == "failed" else None,
+                digest=given["digest"],
+            )
+        )
     except (ValueError, TypeError, KeyError) as error:
         return misread(response, error)
 
@@ -146,23 +162,6 @@ def _look(
 def _absent(refusal: Result[Any]) -> Result[Any]:
     """Return None for an instance that is not there."""
     return Result.ok(None) if refusal.outcome is Outcome.NOT_FOUND else refusal
-
-
-def _found(document: Mapping[str, Any]) -> FoundRun:
-    state: Any = _STATES[document["runtimeStatus"]]
-    given = document["input"]
-    # The extension tells a text that is JSON as the text or as the JSON, by its version.
-    given = json_text.decode(given.encode()) if isinstance(given, str) else given
-    ended = None if state == "running" else _seconds(document["lastUpdatedTime"])
-    return FoundRun(
-        state,
-        json_text.encode(given["input"]),
-        _seconds(document["createdTime"]),
-        ended,
-        document.get("output") if state == "succeeded" else None,
-        _error(document.get("output")) if state == "failed" else None,
-        digest=given["digest"],
-    )
 
 
 def _error(output: Any) -> str:

@@ -80,7 +80,7 @@ def publish(endpoint: PubSubEndpoint, call: Publish, view: View) -> Plan:
     request = Request("POST", endpoint.origin, f"{path}:publish", JSON, body)
     service = EMULATOR if endpoint.emulator else GOOGLE
     response, refusal = yield from exchange(service, request, view)
-    return refusal or _published(response, len(call.events))
+    return refusal or _conclude_publish(response, len(call.events))
 
 
 def message_of(event: Event) -> dict[str, Any]:
@@ -145,7 +145,7 @@ def _check_ordering(events: tuple[Event, ...]) -> None:
             )
 
 
-def _published(response: Response, count: int) -> Result[Any]:
+def _conclude_publish(response: Response, count: int) -> Result[Any]:
     """Take a success for one only if it gives each message an id."""
     try:
         ids = object_of(response).get("messageIds")

@@ -13,15 +13,14 @@ from typing import Any, Final
 
 from leeward.adapter import TargetConfig
 from leeward.adapter.hosts import check_token_goes_safely
-from leeward.adapter.http_functions import Address
 from leeward.adapter.resolver import Resolved, Source, Unresolved
 from leeward.adapter.tokens import is_busy
 from leeward.adapter.vendor import vendor_errors
 from leeward.errors import ConfigError, Outcome
-from leeward_google.functions.addresses import KEPT, parted
 from leeward_google.identity.credentials import ACCESS_TOKEN, Bearer, Project
 from leeward_google.settings.endpoints import check_endpoint
 from leeward_google.settings.options import Settings
+from leeward_google.settings.services import KEPT, parse_address
 
 INSTALL: Final = 'pip install "leeward-google[discovery]"'
 
@@ -51,8 +50,23 @@ def lookup_source(
             token = lambda: tokens(ACCESS_TOKEN, timeout).value  # noqa: E731
             with functions_client(settings, config, token) as client:
                 found = client.get_function(name=name, retry=None, timeout=min(timeout, SECONDS))
-            address = _address(found, what.function)
-            _check(address, settings, config)
+            # The URL of a function: that of its service, or of the first generation its own.
+            url = found.service_config.uri or found.url
+            if re.fullmatch(r"https?://[^/?#@\s]+(?:/[A-Za-z0-9._~/-]*)?", url) is None:
+                raise Unresolved(
+                    Outcome.NOT_FOUND,
+                    "url_missing",
+                    f"{_WHERE} gave no URL of the function {what.function!r}: it may still be "
+                    "deployed, or be triggered by events alone",
+                )
+            address = parse_address(url)._replace(looked_up=True)
+            configured = settings.functions
+            try:
+                check_endpoint(config, "functions", address.origin, f"what {_WHERE} gave")
+                if configured is None or configured.authenticate:
+                    check_token_goes_safely(address.origin, f"what {_WHERE} gave")
+            except ConfigError as error:
+                raise Unresolved(Outcome.AUTH, "untrusted_host", str(error)) from error
             return Resolved(address, now(), now() + KEPT)
 
     return fetch
@@ -93,29 +107,6 @@ def _host(origin: str) -> str:
     return host + (":80" if scheme == "http" else ":443")
 
 
-def _address(found: Any, function: str) -> Address:
-    """Return the URL of a function: that of its service, or of the first generation its own."""
-    url = found.service_config.uri or found.url
-    if re.fullmatch(r"https?://[^/?#@\s]+(?:/[A-Za-z0-9._~/-]*)?", url) is None:
-        raise Unresolved(
-            Outcome.NOT_FOUND,
-            "url_missing",
-            f"{_WHERE} gave no URL of the function {function!r}: it may still be deployed, or be "
-            "triggered by events alone",
-        )
-    return parted(url)._replace(looked_up=True)
-
-
-def _check(address: Address, settings: Settings, config: TargetConfig) -> None:
-    configured = settings.functions
-    try:
-        check_endpoint(config, "functions", address.origin, f"what {_WHERE} gave")
-        if configured is None or configured.authenticate:
-            check_token_goes_safely(address.origin, f"what {_WHERE} gave")
-    except ConfigError as error:
-        raise Unresolved(Outcome.AUTH, "untrusted_host", str(error)) from error
-
-
 def _refusal(error: Exception) -> Unresolved:
     """Return what an exception means, by class and status alone: its text may repeat anything."""
     from google.api_core.exceptions import GoogleAPICallError
@@ -125,14 +116,10 @@ def _refusal(error: Exception) -> Unresolved:
     if status == 404:
         told = "knows no such function, project or region"
         return Unresolved(Outcome.NOT_FOUND, name, f"{_WHERE} {told}")
-    if _reached_nobody(error) or is_busy(status or 0):
-        return Unresolved(Outcome.NOT_SENT, name, f"{_WHERE} could not be asked ({name})")
-    return Unresolved(Outcome.AUTH, name, f"{_WHERE} refused the look-up ({name})")
-
-
-def _reached_nobody(error: Exception) -> bool:
     from google.auth.exceptions import TransportError
     from requests import ConnectionError as NoConnection
     from requests import Timeout
 
-    return isinstance(error, NoConnection | Timeout | TransportError)
+    if isinstance(error, NoConnection | Timeout | TransportError) or is_busy(status or 0):
+        return Unresolved(Outcome.NOT_SENT, name, f"{_WHERE} could not be asked ({name})")
+    return Unresolved(Outcome.AUTH, name, f"{_WHERE} refused the look-up ({name})")

@@ -1,35 +1,62 @@
-"""Pub/Sub: publish messages as they are, pull them, and acknowledge them; for dead letters.
+"""Queue a call by Pub/Sub or Cloud Tasks; publish and pull messages, for dead letters.
+
+A function that Pub/Sub triggers is given the message: the payload is its data, and the idempotency
+key an attribute. Pub/Sub does not know a message that came before, and delivers one at least once.
+
+A task of Cloud Tasks is the very request that `invoke` would send, with a token that Cloud Tasks
+fetches for it. It is named after the function and the idempotency key, so that Cloud Tasks itself
+refuses it the second time, for an hour or more after it is done: then the first one was accepted,
+and so is the call. The name is a digest, because names in a row would slow the queue down.
 
 A message is put into a topic, and taken out of a subscription. The two are named by themselves:
 whoever reads the dead letters of a topic has a subscription to it.
 
 Sources: `projects.topics.publish`, and `pull`, `acknowledge` and `modifyAckDeadline` of
-`projects.subscriptions`, in Pub/Sub's REST reference.
+`projects.subscriptions`, in Pub/Sub's REST reference;
+`projects.locations.queues.tasks.create` in that of Cloud Tasks, and `Task.name` there.
 """
 
 from __future__ import annotations
 
 from binascii import a2b_base64, b2a_base64
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from datetime import datetime
 from functools import partial
+from hashlib import sha256
 from typing import Any, Final
 
 from leeward import json_text
-from leeward.adapter.exchange import exchange_json
-from leeward.adapter.plans import Plan, Planner, View
+from leeward._http.messages import Response
+from leeward.adapter.exchange import UNDECODABLE, ambiguous, exchange, exchange_json, object_of
+from leeward.adapter.http_functions import Address
+from leeward.adapter.plans import Learn, Need, Plan, Planner, Step, View
 from leeward.adapter.wire import Request
 from leeward.calls import (
     Attribute,
+    Enqueue,
     HideMessage,
     PutMessage,
     QueueMessage,
     RemoveMessage,
+    Result,
     TakeMessages,
 )
+from leeward.envelope import IDEMPOTENCY_KEY, TRACEPARENT
 from leeward.errors import InvalidRequest
+from leeward.json_text import Undecodable
 from leeward_google.exchange import EMULATOR, GOOGLE, JSON
-from leeward_google.settings.services import Events, is_topic_name
+from leeward_google.settings.services import (
+    KEPT,
+    Events,
+    Functions,
+    FunctionUrl,
+    Tasks,
+    Topics,
+    audience_of,
+    check_name,
+    find_address,
+    is_topic_name,
+)
 
 MOST_ATTRIBUTES: Final = 100
 """Of a message."""
@@ -82,7 +109,7 @@ def take(configured: Events, project: str, call: TakeMessages, view: View) -> Pl
     # Without `returnImmediately`, which Google advises against for throughput, a pull of an empty
     # subscription waits for a minute or more.
     body = {"maxMessages": call.most, "returnImmediately": True}
-    return (yield from _ask(configured, f"{path}:pull", body, view, _taken_in))
+    return (yield from _ask(configured, f"{path}:pull", body, view, _read_messages))
 
 
 def remove(configured: Events, project: str, call: RemoveMessage, view: View) -> Plan:
@@ -125,11 +152,11 @@ def _id_in(document: dict[str, Any]) -> str:
     return found
 
 
-def _taken_in(document: dict[str, Any]) -> tuple[QueueMessage, ...]:
-    return tuple(_taken(each) for each in document.get("receivedMessages") or ())
+def _read_messages(document: dict[str, Any]) -> tuple[QueueMessage, ...]:
+    return tuple(_read_message(each) for each in document.get("receivedMessages") or ())
 
 
-def _taken(received: dict[str, Any]) -> QueueMessage:
+def _read_message(received: dict[str, Any]) -> QueueMessage:
     message = received["message"]
     attributes = message.get("attributes") or {}
     return QueueMessage(
@@ -140,3 +167,122 @@ def _taken(received: dict[str, Any]) -> QueueMessage:
         datetime.fromisoformat(message["publishTime"]).timestamp(),
         message.get("orderingKey") or None,
     )
+
+
+KEY: Final = IDEMPOTENCY_KEY.lower()
+"""The attribute of a message with the idempotency key."""
+
+_EXISTS: Final = "ALREADY_EXISTS"
+
+_URL_OF: Final = "url of "
+"""What a function's address is remembered under begins so; the function's name follows."""
+
+
+def topics(configured: Topics, project: str) -> dict[str, Planner]:
+    """Return the planner of ``enqueue`` by Pub/Sub, with the topics of `project`."""
+    return {"enqueue": partial(enqueue_message, configured, project)}
+
+
+def tasks(configured: Tasks, functions: Functions) -> dict[str, Planner]:
+    """Return the planner of ``enqueue`` by Cloud Tasks."""
+    return {"enqueue": partial(enqueue_task, configured, functions)}
+
+
+def enqueue_message(configured: Topics, project: str, call: Enqueue, view: View) -> Plan:
+    """Publish one message to the topic of a function.
+
+    Raises:
+        InvalidRequest: the function's topic cannot be one; before anything is sent.
+    """
+    topic = topic_of(call.function, configured)
+    attributes = {"content-type": "application/json", KEY: call.idempotency_key}
+    if call.trace is not None:
+        attributes[TRACEPARENT] = call.trace
+    body = {"messages": [{"data": _base64(call.payload), "attributes": attributes}]}
+    target = f"/v1/projects/{project}/topics/{topic.replace('%', '%25')}:publish"
+    request = Request("POST", configured.origin, target, JSON, json_text.encode(body))
+    service = EMULATOR if configured.emulator else GOOGLE
+    response, refusal = yield from exchange(service, request, view)
+    return refusal or _conclude(response, "messageIds")
+
+
+def enqueue_task(configured: Tasks, functions: Functions, call: Enqueue, view: View) -> Plan:
+    """Create one task that calls a function.
+
+    Raises:
+        InvalidRequest: the name cannot be a function's; before anything is sent.
+    """
+    check_name(call.function, functions)
+    address = yield from _address(call.function, functions, view)
+    body = {"task": _task(configured, functions, call, address)}
+    target = f"/v2/{configured.queue}/tasks"
+    request = Request("POST", configured.origin, target, JSON, json_text.encode(body))
+    response, refusal = yield from exchange(GOOGLE, request, view)
+    if refusal is not None and refusal.code == _EXISTS:
+        return Result.ok(None)
+    return refusal or _conclude(response, "name")
+
+
+def topic_of(function: str, configured: Topics) -> str:
+    """Return the topic of a function; raise `InvalidRequest` if it cannot have one."""
+    topic = configured.names.get(function, function)
+    if not is_topic_name(topic):
+        raise InvalidRequest(
+            f"function {function!r} cannot be the name of a Pub/Sub topic, and has none in "
+            "enqueue_topics; call it by another, or give it a topic there",
+            field="function",
+        )
+    return topic
+
+
+def _address(function: str, functions: Functions, view: View) -> Generator[Step, Any, Address]:
+    """Return the address of a function; one that was looked up is kept for a while.
+
+    It is kept among what was learnt, and not asked for again: a second run of the plan, with
+    another token, ends at anything that it is given for the second time.
+    """
+    address = find_address(function, functions)
+    if address is not None:
+        return address
+    known: tuple[Address, float] | None = view.learnt.get(_URL_OF + function)
+    if known is not None and view.now < known[1]:
+        return known[0]
+    found: Address = yield Need(FunctionUrl(function))
+    yield Learn(_URL_OF + function, (found, view.now + KEPT))
+    return found
+
+
+def _task(
+    configured: Tasks, functions: Functions, call: Enqueue, address: Address
+) -> dict[str, Any]:
+    request: dict[str, Any] = {
+        "url": address.origin + address.target,
+        "httpMethod": "POST",
+        "headers": {
+            "Content-Type": "application/json",
+            IDEMPOTENCY_KEY: call.idempotency_key,
+            **({} if call.trace is None else {TRACEPARENT: call.trace}),
+        },
+        "body": _base64(call.payload),
+    }
+    if configured.account is not None:
+        request["oidcToken"] = {
+            "serviceAccountEmail": configured.account,
+            "audience": audience_of(address, functions),
+        }
+    name = sha256(f"{call.function}\n{call.idempotency_key}".encode()).hexdigest()
+    return {"name": f"{configured.queue}/tasks/{name}", "httpRequest": request}
+
+
+def _conclude(response: Response, member: str) -> Result[Any]:
+    """Take a success for one only if it names what was made."""
+    try:
+        if not object_of(response).get(member):
+            raise Undecodable(f"the answer has no {member}")
+    except Undecodable as error:
+        return ambiguous(response, UNDECODABLE, error)
+    return Result.ok(None)
+
+
+def _base64(data: bytes) -> str:
+    return b2a_base64(data, newline=False).decode("ascii")

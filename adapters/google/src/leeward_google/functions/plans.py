@@ -20,8 +20,7 @@ from leeward.adapter.plans import Plan, Planner, View
 from leeward.adapter.wire import Response
 from leeward.calls import Invoke
 from leeward.errors import Outcome
-from leeward_google.functions.addresses import check_name
-from leeward_google.settings.services import Functions
+from leeward_google.settings.services import Functions, check_name
 
 NO_INSTANCE: Final = "no_instance"
 """REJECTED: there is no container to run it, and none can be started."""

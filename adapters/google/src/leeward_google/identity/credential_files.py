@@ -90,13 +90,13 @@ def check(info: Mapping[str, Any], *, hardened: bool = False, external: bool = F
     """
     kind = info.get("type")
     if kind in (EXTERNAL, EXTERNAL_USER) and hardened:
-        raise _refused("is an external account, and trust_env is false")
+        raise _make_refusal("is an external account, and trust_env is false")
     if not external:
         if info.get("universe_domain", _UNIVERSE) != _UNIVERSE:
-            raise _refused(f"has a universe_domain that is not {_UNIVERSE}; {_REMEDY}")
+            raise _make_refusal(f"has a universe_domain that is not {_UNIVERSE}; {_REMEDY}")
         for what, url, service in _urls(info):
             if not _is_own(url, service):
-                raise _refused(f"has a {what} that is not Google's; {_REMEDY}")
+                raise _make_refusal(f"has a {what} that is not Google's; {_REMEDY}")
         _check_source(info.get("credential_source"))
     inner = info.get("source_credentials")
     if inner is not None:
@@ -127,7 +127,7 @@ def unusable(what: str) -> Unresolved:
     return Unresolved(Outcome.AUTH, "credentials_file_unusable", f"{_WHERE} {what}")
 
 
-def _refused(what: str) -> Unresolved:
+def _make_refusal(what: str) -> Unresolved:
     return Unresolved(Outcome.AUTH, "credentials_file_refused", f"{_WHERE} {what}")
 
 
@@ -159,16 +159,18 @@ def _check_source(source: Any) -> None:
         return
     found = _object(source)
     if "executable" in found:
-        raise _refused(f"has an executable, a program to start; {_REMEDY}")
+        raise _make_refusal(f"has an executable, a program to start; {_REMEDY}")
     for name in ("url", "region_url", "imdsv2_session_token_url"):
         url = found.get(name)
         parts = re.fullmatch(_URL, url) if isinstance(url, str) else None
         if url is not None and (parts is None or parts[2] not in _LINK_LOCAL):
-            raise _refused(f"has a credential_source.{name} that is not a known one; {_REMEDY}")
+            raise _make_refusal(
+                f"has a credential_source.{name} that is not a known one; {_REMEDY}"
+            )
     verify = found.get("regional_cred_verification_url")
     if verify is not None and not _is_amazons(verify):
         told = "has a credential_source.regional_cred_verification_url that is not Amazon's"
-        raise _refused(f"{told}; {_REMEDY}")
+        raise _make_refusal(f"{told}; {_REMEDY}")
 
 
 def _is_amazons(url: Any) -> bool:

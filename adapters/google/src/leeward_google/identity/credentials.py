@@ -79,7 +79,7 @@ def id_token(token: Any, now: float, where: str) -> Resolved:
     return access_token(token, now, float(end), where)
 
 
-def charged(source: Source, project: str | None) -> Source:
+def with_project(source: Source, project: str | None) -> Source:
     """Return a source whose access tokens say which project is charged; None leaves them alone."""
     if project is None:
         return source

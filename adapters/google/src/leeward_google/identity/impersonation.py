@@ -16,7 +16,7 @@ from leeward import json_text
 from leeward.adapter.resolver import Resolved, Source
 from leeward.adapter.tokens import TokenEndpoint, time_in
 from leeward.adapter.wire import Request, Transport
-from leeward_google.exchange import JSON, authorised
+from leeward_google.exchange import JSON, authorise
 from leeward_google.identity.credentials import (
     ACCESS_TOKEN,
     SCOPE,
@@ -68,7 +68,15 @@ def acting_as(
         if isinstance(what, Project):
             return source(what, timeout)
         own: Bearer = source(ACCESS_TOKEN, timeout).value
-        request = authorised(_request(origin, principal, what), own)
+        body: dict[str, Any] = {"delegates": [_name(each) for each in principal.delegates]}
+        if isinstance(what, IdToken):
+            method = "generateIdToken"
+            body |= {"audience": what.audience, "includeEmail": True}
+        else:
+            method = "generateAccessToken"
+            body |= {"scope": [SCOPE], "lifetime": f"{LIFETIME}s"}
+        target = f"/v1/{_name(principal.email)}:{method}"
+        request = authorise(Request("POST", origin, target, JSON, json_text.encode(body)), own)
         found = endpoint.document(lambda: request, timeout)
         if isinstance(what, IdToken):
             return id_token(found.get("token"), now(), _WHERE)
@@ -76,18 +84,6 @@ def acting_as(
         return access_token(found.get("accessToken"), now(), end, _WHERE)
 
     return fetch
-
-
-def _request(origin: str, principal: Principal, what: Any) -> Request:
-    body: dict[str, Any] = {"delegates": [_name(each) for each in principal.delegates]}
-    if isinstance(what, IdToken):
-        method = "generateIdToken"
-        body |= {"audience": what.audience, "includeEmail": True}
-    else:
-        method = "generateAccessToken"
-        body |= {"scope": [SCOPE], "lifetime": f"{LIFETIME}s"}
-    target = f"/v1/{_name(principal.email)}:{method}"
-    return Request("POST", origin, target, JSON, json_text.encode(body))
 
 
 def _name(account: str) -> str:

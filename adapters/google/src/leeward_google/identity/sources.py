@@ -8,47 +8,180 @@ a service account; what files hold is google-auth's.
 The option ``identity = "metadata"`` takes the metadata server and nothing else. In the hardened
 mode, ``trust_env = false``, no file is looked for that the configuration does not name, and the
 metadata server is asked at its own address alone.
+
+The metadata server gives tokens of the platform's own service account. It is there on Cloud Run,
+Cloud Functions, App Engine, Kubernetes Engine and virtual machines, over http and on the machine's
+own link. Only an answer that says it is Google's is believed.
+
+Sources: "About VM metadata" and "Service identity" in the documentation of Compute Engine and Cloud
+Run; the variables are those of google-auth (`google.auth.environment_vars`).
 """
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import Enum
 from functools import partial
 from math import inf
 from typing import TYPE_CHECKING, Any, Final
 
 from leeward.adapter import TargetConfig
+from leeward.adapter.hosts import url_of
 from leeward.adapter.http_functions import Address
 from leeward.adapter.resolver import (
     ConfiguredFirst,
     FunctionAddress,
     Resolved,
     Source,
+    Token,
     Unresolved,
 )
-from leeward.adapter.tokens import OneShotTransport
-from leeward.errors import Outcome
-from leeward_google.functions.addresses import FunctionUrl, address_in, audience_of
+from leeward.adapter.tokens import (
+    OneShotTransport,
+    TokenEndpoint,
+    end_in,
+    json_object,
+    undecodable,
+)
+from leeward.adapter.wire import Failure, Request, Response, Transport
+from leeward.errors import ConfigError, LeewardError, Outcome
+from leeward.text import percent_encode
 from leeward_google.identity.credential_files import well_known
-from leeward_google.identity.credentials import ACCESS_TOKEN, Bearer, IdToken, Project, charged
-from leeward_google.identity.endpoint import (
-    ADDRESS,
-    is_announced,
-    is_forbidden,
-    is_there,
-    metadata_address,
-    metadata_source,
+from leeward_google.identity.credentials import (
+    ACCESS_TOKEN,
+    Bearer,
+    IdToken,
+    Project,
+    access_token,
+    id_token,
+    with_project,
 )
 from leeward_google.identity.impersonation import Principal, acting_as
 from leeward_google.settings.options import Settings
-from leeward_google.settings.services import Functions, Identity
+from leeward_google.settings.services import (
+    Functions,
+    FunctionUrl,
+    Identity,
+    audience_of,
+    find_address,
+)
 
 if TYPE_CHECKING:
     from leeward.adapter.wire import Transport
 
-_REMEDY: Final = (
+
+ADDRESS: Final = "http://169.254.169.254"
+"""The same everywhere. The name, ``metadata.google.internal``, would have to be looked up."""
+
+FLAVOR: Final = ("Metadata-Flavor", "Google")
+"""A header of each request, so that no page can make a browser ask, and of each answer."""
+
+_HOSTS: Final = ("GCE_METADATA_HOST", "GCE_METADATA_ROOT", "GCE_METADATA_IP")
+"""Variables that name another place, as ``host`` or ``host:port``."""
+
+_PLATFORM: Final = ("K_SERVICE", "FUNCTION_TARGET", "CLOUD_RUN_JOB", "GAE_SERVICE", *_HOSTS)
+"""Variables that are set where the metadata server is."""
+
+PROBE_SECONDS: Final = 3.0
+"""Seconds for a metadata server of which nothing tells to answer, as google-auth waits for it."""
+
+_ACCOUNT: Final = "/computeMetadata/v1/instance/service-accounts/default"
+
+_WHERE: Final = "the metadata server"
+
+_ACCOUNT_REMEDY: Final = (
+    "give the machine a service account, or, if it is not one of Google's, set credentials_file or "
+    "GOOGLE_APPLICATION_CREDENTIALS"
+)
+
+
+def metadata_address(env: Mapping[str, str]) -> str:
+    """Return the origin of the metadata server.
+
+    Raises:
+        ConfigError: a variable names something else than a host.
+    """
+    name = next((name for name in _HOSTS if env.get(name)), None)
+    if name is None:
+        return ADDRESS
+    url = url_of(f"http://{env[name]}")
+    if url is None or url.path or url.query:
+        raise ConfigError(f"{name} must be a host, perhaps with a port")
+    return url.origin
+
+
+def is_announced(env: Mapping[str, str]) -> bool:
+    """Return whether variables of the platform tell that there is a metadata server."""
+    return any(env.get(name) for name in _PLATFORM)
+
+
+def is_forbidden(env: Mapping[str, str]) -> bool:
+    """Return whether the environment tells not to look for a metadata server."""
+    return env.get("NO_GCE_CHECK", "").lower() == "true"
+
+
+def is_there(origin: str, transport: Transport, timeout: float) -> bool:
+    """Ask for nothing at `origin`; return whether Google's metadata server answers.
+
+    Args:
+        origin: of the metadata server.
+        transport: carries the request.
+        timeout: seconds, of which it takes at most `PROBE_SECONDS`.
+    """
+    probe = Request("GET", origin, "/", (FLAVOR,))
+    try:
+        answer = transport.send(probe, min(timeout, PROBE_SECONDS))
+    except LeewardError:  # a setting of the transport is wrong: the request for a token tells it
+        return True
+    return not isinstance(answer, Failure) and _is_googles(answer)
+
+
+def metadata_source(origin: str, transport: Transport, now: Callable[[], float]) -> Source:
+    """Make a source of tokens and of the project's id, one request for each fetch.
+
+    Args:
+        origin: of the metadata server.
+        transport: carries the request.
+        now: gives Unix seconds.
+    """
+    endpoint = TokenEndpoint(_WHERE, transport, remedy=_ACCOUNT_REMEDY)
+
+    def fetch(what: Any, timeout: float) -> Resolved:
+        answer = endpoint.ask(lambda: Request("GET", origin, _target(what), (FLAVOR,)), timeout)
+        if not _is_googles(answer):
+            told = f"somebody who is not Google answers in place of {_WHERE}"
+            raise Unresolved(Outcome.AUTH, "not_google", told)
+        moment = now()
+        if isinstance(what, Token):
+            document = json_object(answer.body, _WHERE)
+            end = end_in(document, moment, _WHERE)
+            return access_token(document.get("access_token"), moment, end, _WHERE)
+        text = str(answer.body, "ascii", "replace").strip()
+        if isinstance(what, IdToken):
+            return id_token(text, moment, _WHERE)
+        if re.fullmatch(r"[a-z0-9.:-]+", text) is None:
+            raise undecodable(_WHERE, "is not the id of a project")
+        return Resolved(text, moment)
+
+    return fetch
+
+
+def _is_googles(answer: Response) -> bool:
+    name, value = FLAVOR
+    return answer.headers.get(name.lower()) == value
+
+
+def _target(what: Any) -> str:
+    if isinstance(what, Token):
+        return f"{_ACCOUNT}/token?scopes={percent_encode(what.scope)}"
+    if isinstance(what, IdToken):
+        return f"{_ACCOUNT}/identity?audience={percent_encode(what.audience)}&format=full"
+    return "/computeMetadata/v1/project/project-id"
+
+
+_CREDENTIALS_REMEDY: Final = (
     "set credentials_file or GOOGLE_APPLICATION_CREDENTIALS, or sign in by "
     "'gcloud auth application-default login'"
 )
@@ -97,7 +230,7 @@ def source_of(
     given = given and settings.identity.impersonate is None
 
     def place_of_function(what: FunctionUrl | FunctionAddress, timeout: float) -> Resolved:
-        address = address_in(what.function, functions)
+        address = find_address(what.function, functions)
         if address is not None:
             return Resolved(address, now())
         from leeward_google.functions.discovery import lookup_source
@@ -114,14 +247,14 @@ def source_of(
         token = tokens(IdToken(audience_of(address, functions)), timeout)
         return token._replace(value=address._replace(token=token.value.token))
 
-    def configured(what: Any) -> Resolved | None:
+    def read_configured(what: Any) -> Resolved | None:
         is_token = not isinstance(what, FunctionUrl | FunctionAddress)
-        if not is_token and address_in(what.function, functions) is None:
+        if not is_token and find_address(what.function, functions) is None:
             return None
         asks = is_token or (isinstance(what, FunctionAddress) and functions.authenticate)
         return ask(what, 0.0) if given or not asks else None
 
-    return ConfiguredFirst(configured, ask)
+    return ConfiguredFirst(read_configured, ask)
 
 
 def describe_source(settings: Settings, config: TargetConfig) -> str:
@@ -157,7 +290,7 @@ def _tokens(
         return acting_as(principal, source, identity.iam, transport, now)
 
     if origin is _Origin.GIVEN:
-        own = _given(identity, now, config.section)
+        own = _make_source(identity, now, config.section)
     elif origin is _Origin.FILE:
         from leeward_google.identity.vendor import VendorFile
 
@@ -170,13 +303,13 @@ def _tokens(
         own = metadata_source(place, carrier, now)
         if origin is _Origin.PERHAPS:
             own = _Perhaps(own, partial(is_there, place, carrier), now)
-    own = charged(own, identity.quota_project)
+    own = with_project(own, identity.quota_project)
     if identity.impersonate is None:
         return own
-    return charged(wrap(Principal(identity.impersonate), own), identity.quota_project)
+    return with_project(wrap(Principal(identity.impersonate), own), identity.quota_project)
 
 
-def _given(identity: Identity, now: Callable[[], float], section: str) -> Source:
+def _make_source(identity: Identity, now: Callable[[], float], section: str) -> Source:
     def fetch(what: Any, timeout: float) -> Resolved:
         if isinstance(what, Project):
             raise Unresolved(Outcome.AUTH, "no_project", "a token tells no project: set project")
@@ -192,7 +325,9 @@ def _given(identity: Identity, now: Callable[[], float], section: str) -> Source
 
 
 def _none(what: Any, timeout: float) -> Resolved:
-    raise Unresolved(Outcome.AUTH, "no_credentials", f"no Google credentials: {_REMEDY}")
+    raise Unresolved(
+        Outcome.AUTH, "no_credentials", f"no Google credentials: {_CREDENTIALS_REMEDY}"
+    )
 
 
 class _Perhaps:
@@ -223,6 +358,6 @@ class _Perhaps:
             if timeout >= _LONG_ENOUGH:
                 self._missing_since = self._now()
         if not self._seen:
-            told = f"no Google credentials, and no metadata server: {_REMEDY}"
+            told = f"no Google credentials, and no metadata server: {_CREDENTIALS_REMEDY}"
             raise Unresolved(Outcome.AUTH, "no_credentials", told)
         return self._source(what, timeout)

@@ -32,8 +32,8 @@ from leeward_google.identity.credentials import (
     IdToken,
     Project,
     access_token,
-    charged,
     id_token,
+    with_project,
 )
 from leeward_google.identity.impersonation import Principal
 from leeward_google.settings.options import Settings
@@ -89,20 +89,24 @@ class VendorFile:
         with vendor_errors("google_auth_missing", missing, _refusal):
             with self._lock:
                 if self._source is None:
-                    self._source = self._made()
+                    self._source = self._make_source()
             return self._source(what, timeout)
 
-    def _made(self) -> Source:
+    def _make_source(self) -> Source:
         info = files.read(self._path)
         hardened = not self._config.trust_env
         files.check(info, hardened=hardened, external=self._settings.identity.external)
         principal, quota = files.principal_in(info), info.get("quota_project_id")
         if principal is None:
-            return charged(self._identity(info), quota)
+            return with_project(self._identity(info), quota)
         inner = info.get("source_credentials") if info.get("type") == files.IMPERSONATED else info
-        inner = {name: each for name, each in (inner or {}).items() if not _impersonates(name)}
-        own = charged(self._identity(inner), inner.get("quota_project_id"))
-        return charged(self._wrap(principal, own), quota)
+        inner = {
+            name: each
+            for name, each in (inner or {}).items()
+            if not name.startswith("service_account_impersonation")
+        }
+        own = with_project(self._identity(inner), inner.get("quota_project_id"))
+        return with_project(self._wrap(principal, own), quota)
 
     def _identity(self, info: Mapping[str, Any]) -> Source:
         """Return the source of the tokens of one identity."""
@@ -114,7 +118,12 @@ class VendorFile:
 
         def fetch(what: Any, timeout: float) -> Resolved:
             if isinstance(what, Project):
-                return _project(info, self._now())
+                now = self._now()
+                project = info.get("project_id")
+                if not isinstance(project, str) or not project:
+                    told = "these credentials have no project: set project, or GOOGLE_CLOUD_PROJECT"
+                    raise Unresolved(Outcome.AUTH, "no_project", told)
+                return Resolved(project, now)
             if isinstance(what, Token):
                 found = credentials
             elif info.get("type") == files.SERVICE_ACCOUNT:
@@ -133,18 +142,6 @@ class VendorFile:
             return access_token(token, self._now(), end, _WHERE)
 
         return fetch
-
-
-def _impersonates(name: str) -> bool:
-    return name.startswith("service_account_impersonation")
-
-
-def _project(info: Mapping[str, Any], now: float) -> Resolved:
-    project = info.get("project_id")
-    if not isinstance(project, str) or not project:
-        told = "these credentials belong to no project: set project, or GOOGLE_CLOUD_PROJECT"
-        raise Unresolved(Outcome.AUTH, "no_project", told)
-    return Resolved(project, now)
 
 
 def _refusal(error: Exception) -> Unresolved:

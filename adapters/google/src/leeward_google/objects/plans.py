@@ -3,20 +3,42 @@
 A put is one multipart upload: what is known of the object, the MD5 of its bytes among it, which the
 service compares before it keeps anything, and the bytes. A revision is the generation.
 
+Errors have no status word, as those of Google's other services do, but a reason:
+``{"error": {"code": 412, "errors": [{"reason": "conditionNotMet"}]}}``. A download is refused with
+a text, so there the status decides, if the answer bears the service's mark: the header with its id
+of the request.
+
 Source: `objects.insert`, `objects.get`, `objects.list` and `objects.delete` in the reference of the
-JSON API; "Uploads and downloads", "Request preconditions" and "Transcoding".
+JSON API; "Uploads and downloads", "Request preconditions", "Transcoding" and
+"HTTP status and error codes for JSON".
 """
 
 from __future__ import annotations
 
 import re
 from binascii import Error, a2b_base64, b2a_base64
+from collections.abc import Mapping
 from functools import partial
 from hashlib import md5
 from typing import Any, Final
 
 from leeward import json_text
-from leeward.adapter.exchange import exchange, exchange_json, object_of
+from leeward.adapter.classification import (
+    AMBIGUOUS,
+    AUTH,
+    CALLER,
+    CONFLICT,
+    CONTENTION,
+    NOT_FOUND,
+    REJECTED,
+    STALE,
+    TOO_LARGE,
+    Classification,
+    by_code,
+    by_code_or_status,
+    code_in,
+)
+from leeward.adapter.exchange import error_in, exchange, exchange_json, object_of, result_of_refusal
 from leeward.adapter.objects import (
     ObjectService,
     another_object,
@@ -39,12 +61,77 @@ from leeward.calls import (
     Listing,
     ListObjects,
     PutObject,
+    Result,
 )
-from leeward.errors import InvalidRequest
+from leeward.errors import InvalidRequest, Outcome
 from leeward.text import percent_encode
+from leeward_google.errors import QUOTA, SUSPENDED
 from leeward_google.exchange import GOOGLE
-from leeward_google.objects.errors import REQUEST_ID, is_absent, is_behind, refusal
 from leeward_google.settings.services import Objects
+
+REQUEST_ID: Final = "x-guploader-uploadid"
+"""The header with the service's id of a request."""
+
+LOCKED: Final = "locked"
+"""UNUSABLE: a hold, or a retention policy, keeps the object as it is."""
+NO_OBJECT: Final = "notFound"
+"""The code of a 404, be it of an object or of a bucket."""
+
+REASONS: Final = by_code(
+    {
+        REJECTED: "rateLimitExceeded userRateLimitExceeded",
+        CONTENTION: "conflict",
+        CONFLICT: "conditionNotMet",
+        NOT_FOUND: NO_OBJECT,
+        STALE: "authError",
+        AUTH: "forbidden insufficientPermissions",
+        TOO_LARGE: "uploadTooLarge",
+        Classification(Outcome.UNUSABLE, LOCKED): "objectUnderActiveHold retentionPolicyNotMet",
+        Classification(Outcome.UNUSABLE, QUOTA): "dailyLimitExceeded quotaExceeded",
+        Classification(Outcome.UNUSABLE, SUSPENDED): "accountDisabled",
+        CALLER: """
+            badRequest invalid invalidArgument invalidParameter parseError
+            requestedRangeNotSatisfiable
+            """,
+        AMBIGUOUS: "backendError internalError",
+    }
+)
+
+STATUSES: Final[Mapping[int, Classification]] = {
+    400: CALLER,
+    401: STALE,
+    403: AUTH,
+    404: NOT_FOUND,
+    409: CONTENTION,
+    412: CONFLICT,
+    416: CALLER,
+}
+"""What a status means in an answer that bears the service's mark."""
+
+_NO_BUCKET: Final = b"bucket does not exist"
+"""How a missing bucket is told from a missing object: neither has a code of its own."""
+
+
+def refusal(response: Response, now: float) -> Result[Any]:
+    """Return the result of a refusal."""
+    error = error_in(response).get("error")
+    errors = error.get("errors") if isinstance(error, dict) else None
+    first = errors[0] if isinstance(errors, list) and errors else None
+    reason = code_in(first.get("reason")) if isinstance(first, dict) else None
+    marked = REQUEST_ID in response.headers
+    meaning = by_code_or_status(reason, response.status, REASONS, STATUSES, marked=marked)
+    return result_of_refusal(response, now, meaning, reason, REQUEST_ID)
+
+
+def is_absent(response: Response, result: Result[Any]) -> bool:
+    """Return whether a refusal says that the object is not there, and that the bucket is."""
+    return result.outcome is Outcome.NOT_FOUND and _NO_BUCKET not in response.body
+
+
+def is_behind(response: Response, result: Result[Any]) -> bool:
+    """Return whether a refusal says that a range lies behind the end of the object."""
+    return response.status == 416 and result.outcome is Outcome.CALLER
+
 
 STORAGE: Final = GOOGLE._replace(refusal=refusal, request_id=REQUEST_ID)
 EMULATED: Final = STORAGE._replace(need=None)
@@ -88,7 +175,7 @@ def put(configured: Objects, call: PutObject, view: View) -> Plan:
     store = _store(configured)
     answer = yield from exchange(store.service, request, view)
     look = _head(configured, HeadObject(call.bucket, call.name), view, effect=False)
-    return (yield from finish_put(store, call, answer, _written, look))
+    return (yield from finish_put(store, call, answer, _read_revision, look))
 
 
 def get(configured: Objects, call: GetObject, view: View) -> Plan:
@@ -160,7 +247,7 @@ def _multipart(call: PutObject) -> tuple[str, bytes]:
     return boundary, b"".join((*head, call.body, f"\r\n--{boundary}--\r\n".encode()))
 
 
-def _written(response: Response) -> str:
+def _read_revision(response: Response) -> str:
     return revision_in(_GENERATION, object_of(response)["generation"])
 
 

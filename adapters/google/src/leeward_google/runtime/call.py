@@ -25,7 +25,7 @@ class Run(NamedTuple):
     dead_letters: DeadLetters
 
 
-def delivered(answer: Answer) -> HttpAnswer:
+def answer_sender(answer: Answer) -> HttpAnswer:
     """Return the answer to a sender that only looks at the status.
 
     It sends again after whatever is not a success. So 503 says "again", and any other status that

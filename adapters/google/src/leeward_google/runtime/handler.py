@@ -5,7 +5,8 @@ messages without data, and drops how often a message was delivered. So the funct
 of HTTP, whatever a deployment's trigger says.
 
 Sources: functions-framework for Python; "Push subscriptions" and "Payload unwrapping" of Pub/Sub;
-"Retry events" of Eventarc.
+"Retry events" of Eventarc; "Structured logging" and "Link log entries with traces" of Cloud
+Logging.
 """
 
 from __future__ import annotations
@@ -15,9 +16,11 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, Final
 
+from leeward.adapter import TargetConfig
 from leeward.app.kit import (
     Answer,
     App,
+    Context,
     DeadLetters,
     Handler,
     Host,
@@ -26,21 +29,54 @@ from leeward.app.kit import (
     InvalidInput,
     Kind,
     LogStyle,
+    Perform,
     Platform,
     SystemClock,
     answer_upkeep,
     check_queues,
+    dead_letters_at,
     events_in,
     headers_of,
     http_answer,
     new_id,
     refusal_answer,
     serve,
+    trace_ids,
 )
 from leeward.errors import ConfigError
-from leeward_google.runtime import dead, pushes, schedules
-from leeward_google.runtime.call import Run, delivered
-from leeward_google.runtime.logs import logged
+from leeward_google.runtime import pushes, schedules
+from leeward_google.runtime.call import Run, answer_sender
+
+
+def open_dead_letters(topics: Mapping[str, str] | None) -> DeadLetters:
+    """Return the dead-letter topics of an app; the target is opened when one is first needed."""
+
+    def target() -> Perform:
+        from leeward_google.driver import open_driver
+
+        return open_driver(TargetConfig("google", "google", None, {}, os.environ)).perform
+
+    return dead_letters_at(topics, target)
+
+
+_NAMES: Final = "logging.googleapis.com/"
+
+
+def make_fields(call: Context) -> Mapping[str, Any]:
+    """Return the fields of a line that is logged in a call.
+
+    A trace has the project in its name, which the environment tells only where somebody has set it.
+    """
+    found: dict[str, Any] = {f"{_NAMES}labels": {"execution_id": call.call_id}}
+    ids = trace_ids(call.trace)
+    if ids is not None:
+        project = os.environ.get("GOOGLE_CLOUD_PROJECT")
+        found[f"{_NAMES}spanId"] = ids.span
+        found[f"{_NAMES}trace_sampled"] = ids.sampled
+        if project:
+            found[f"{_NAMES}trace"] = f"projects/{project}/traces/{ids.trace}"
+    return found
+
 
 ANSWER_BYTES: Final = 32 * 1024 * 1024
 """Of an answer over HTTP/1. Source: Cloud Run's quotas."""
@@ -77,12 +113,12 @@ def handler(
         )
     check_queues(app.handlers, dead_letters, "dead_letters")
     region = os.environ.get("FUNCTION_REGION") or os.environ.get("GOOGLE_CLOUD_REGION")
-    logs = LogStyle("time", logged)
+    logs = LogStyle("time", make_fields)
     host = Host(
         app, Platform("google", region, SystemClock(), ANSWER_BYTES, logs, flush=True, cloud="gcp")
     )
 
-    kept = dead.dead_letters(dead_letters)
+    kept = open_dead_letters(dead_letters)
 
     def main(request: Any) -> tuple[bytes, int, list[tuple[str, str]]]:
         headers = headers_of(request.headers.items())
@@ -103,19 +139,27 @@ def _answer(host: Host, request: HttpRequest, kept: DeadLetters) -> HttpAnswer:
     kept_up = answer_upkeep(host, request)
     if kept_up is not None:
         return kept_up
-    run = Run(host, request, _call_id(request), _seconds(), kept)
-    named = host.own(os.environ.get("K_SERVICE")) or _named(host, request)
+    run = Run(
+        host,
+        request,
+        request.headers.get("function-execution-id") or new_id(SystemClock.now()),
+        _seconds(),
+        kept,
+    )
+    named = host.own(os.environ.get("K_SERVICE")) or host.app.handlers.get(
+        request.path.rstrip("/").rpartition("/")[2]
+    )
     try:
         if named is None or not named.is_call or named.queued:
-            found = _delivered(run, named)
+            found = _deliver(run, named)
             if found is not None:
-                return delivered(found)
+                return answer_sender(found)
         return serve(host, named, request, run.id, run.seconds)
     except InvalidInput as error:
         return http_answer(refusal_answer(error))
 
 
-def _delivered(run: Run, named: Handler | None) -> Answer | None:
+def _deliver(run: Run, named: Handler | None) -> Answer | None:
     """Return what came of an event, a message or a schedule; None for a call."""
     if named is not None and named.kind is Kind.SCHEDULE:
         return schedules.handle(run, named)
@@ -130,15 +174,6 @@ def _delivered(run: Run, named: Handler | None) -> Answer | None:
     if schedules.is_tick(run.request):
         return schedules.handle(run, None)
     return pushes.handle_plain(run, named)
-
-
-def _named(host: Host, request: HttpRequest) -> Handler | None:
-    """Return the handler that the last part of the path names."""
-    return host.app.handlers.get(request.path.rstrip("/").rpartition("/")[2])
-
-
-def _call_id(request: HttpRequest) -> str:
-    return request.headers.get("function-execution-id") or new_id(SystemClock.now())
 
 
 def _seconds() -> float:

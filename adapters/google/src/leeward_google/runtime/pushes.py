@@ -87,11 +87,24 @@ def message_in(request: HttpRequest, named: Handler | None) -> Pushed | None:
     """
     headers = request.headers
     if f"{_METADATA}message-id" in headers:
-        return _unwrapped(headers, request.body)
+        # Read a message whose attributes have become headers.
+        # One of the name of a header that every request has is lost: nothing tells them apart.
+        subscription = headers.get(f"{_METADATA}subscription-name", "").rpartition("/")[2]
+        id = headers[f"{_METADATA}message-id"]
+        attempt = headers.get(f"{_METADATA}delivery-attempt", "")
+        count = (
+            int(attempt) if attempt.isascii() and attempt.isdecimal() and len(attempt) < 6 else 0
+        )
+        sent = {name: value for name, value in headers.items() if name not in _OWN_HEADERS}
+        attributes = tuple(Attribute(name, value) for name, value in sent.items())
+        key = headers.get(f"{_METADATA}ordering-key") or None
+        return Pushed(
+            Message(subscription, id, request.body, sent), None, count or None, attributes, key
+        )
     if "ce-type" in headers:
         if headers["ce-type"] != PUBLISHED:
             return None
-        return _wrapped(_json(request.body), _bus(headers.get("ce-source")))
+        return _read_envelope(_json(request.body), _bus(headers.get("ce-source")))
     if not request.body.lstrip().startswith(b"{") or b'"message"' not in request.body:
         return None
     document = _json(request.body)
@@ -99,7 +112,7 @@ def message_in(request: HttpRequest, named: Handler | None) -> Pushed | None:
         return None
     if named is not None and named.is_call and (DEADLINE in headers or not _is_push(document)):
         return None
-    return _wrapped(document, None)
+    return _read_envelope(document, None)
 
 
 def handle(run: Run, named: Handler | None, pushed: Pushed) -> Answer:
@@ -129,7 +142,7 @@ def handle(run: Run, named: Handler | None, pushed: Pushed) -> Answer:
         attributes.get("traceparent") or attributes.get("googclient_traceparent"),
         attributes,
     )
-    return _finished(run, handler, pushed, run.host.run(handler, delivery))
+    return _finish(run, handler, pushed, run.host.run(handler, delivery))
 
 
 def handle_events(
@@ -153,9 +166,10 @@ def _handle_event(
 ) -> Answer | None:
     """Hand an event to its subscribers; return a failure."""
     if event.type == PUBLISHED:
-        answer = handle(run, named, _wrapped(event.data, _bus(event.source)))
+        answer = handle(run, named, _read_envelope(event.data, _bus(event.source)))
         return answer if answer.failure is not None else None
-    trace = _trace(run, event)
+    own = event.extensions.get("traceparent")
+    trace = own if isinstance(own, str) else run.request.headers.get("traceparent")
     is_for_objects = named is not None and named.kind is Kind.OBJECT
     created = objects.created_in(event) if is_for_objects else None
     if named is None and (found := run.host.read_objects(objects.created_in, event)):
@@ -185,17 +199,17 @@ def _objects_of(
         return known
     trace = pushed.message.attributes.get("traceparent")
     bad = objects.hand_over(run, handler, created, pushed.attempt, trace)
-    return Answer(b"null") if bad is None else _finished(run, bad[0], pushed, bad[1])
+    return Answer(b"null") if bad is None else _finish(run, bad[0], pushed, bad[1])
 
 
 def _recall(run: Run, handlers: Sequence[Handler], pushed: Pushed) -> Answer | None:
     """Finish with a message that was given up, and whose letter could not be sent."""
     id, body = pushed.message.id, pushed.message.body
     known = run.dead_letters.find_unsent(handlers, id, body, pushed.attempt)
-    return _finished(run, known[0], pushed, failure_answer(known[1])) if known else None
+    return _finish(run, known[0], pushed, failure_answer(known[1])) if known else None
 
 
-def _finished(run: Run, handler: Handler, pushed: Pushed, answer: Answer) -> Answer:
+def _finish(run: Run, handler: Handler, pushed: Pushed, answer: Answer) -> Answer:
     """Finish with a message that a handler has had; return how its push is answered."""
     message = pushed.message
     letter = Letter(
@@ -229,7 +243,7 @@ def _is_push(document: dict[str, Any]) -> bool:
     return isinstance(id, str) and parts[::2] == ["projects", "subscriptions"] and len(parts) == 4
 
 
-def _wrapped(document: Any, topic: str | None) -> Pushed:
+def _read_envelope(document: Any, topic: str | None) -> Pushed:
     """Read a message in an envelope, as a push and as Eventarc have it.
 
     Raises:
@@ -252,21 +266,6 @@ def _wrapped(document: Any, topic: str | None) -> Pushed:
         tuple(Attribute(name, value) for name, value in texts),
         message.get("orderingKey") or message.get("ordering_key") or None,
     )
-
-
-def _unwrapped(headers: Any, body: bytes) -> Pushed:
-    """Read a message whose attributes have become headers.
-
-    One of the name of a header that every request has is lost: nothing tells them apart.
-    """
-    subscription = headers.get(f"{_METADATA}subscription-name", "").rpartition("/")[2]
-    id = headers[f"{_METADATA}message-id"]
-    attempt = headers.get(f"{_METADATA}delivery-attempt", "")
-    count = int(attempt) if attempt.isascii() and attempt.isdecimal() and len(attempt) < 6 else 0
-    sent = {name: value for name, value in headers.items() if name not in _OWN_HEADERS}
-    attributes = tuple(Attribute(name, value) for name, value in sent.items())
-    key = headers.get(f"{_METADATA}ordering-key") or None
-    return Pushed(Message(subscription, id, body, sent), None, count or None, attributes, key)
 
 
 def _data(text: Any) -> bytes:
@@ -296,8 +295,3 @@ def _bus(source: str | None) -> str | None:
         if source and source.startswith("//") and part in source:
             return source.rpartition(part)[2]
     return None
-
-
-def _trace(run: Run, event: Event) -> str | None:
-    trace = event.extensions.get("traceparent")
-    return trace if isinstance(trace, str) else run.request.headers.get("traceparent")

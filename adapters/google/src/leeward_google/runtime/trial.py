@@ -46,37 +46,29 @@ def _request(delivery: Delivery) -> tuple[Mapping[str, str], bytes]:
 
         return {"Content-Type": "application/cloudevents+json"}, document_of(given)
     if isinstance(given, ObjectEvent):
-        given = _notification(given, delivery.call_id)
+        resource = {
+            "bucket": given.bucket,
+            "name": given.key,
+            "generation": given.version,
+            "size": str(given.size),
+            "etag": given.etag,
+        }
+        told = {
+            "eventType": "OBJECT_FINALIZE",
+            "bucketId": given.bucket,
+            "objectId": given.key,
+            "objectGeneration": given.version,
+        }
+        given = Message("trial", delivery.call_id, encode(resource), told)
     if isinstance(given, datetime):
         return {"X-CloudScheduler": "true", "X-CloudScheduler-ScheduleTime": given.isoformat()}, b""
-    return {"Content-Type": "application/json"}, _push(given, delivery.attempt)
-
-
-def _notification(event: ObjectEvent, id: str) -> Message:
-    resource = {
-        "bucket": event.bucket,
-        "name": event.key,
-        "generation": event.version,
-        "size": str(event.size),
-        "etag": event.etag,
-    }
-    told = {
-        "eventType": "OBJECT_FINALIZE",
-        "bucketId": event.bucket,
-        "objectId": event.key,
-        "objectGeneration": event.version,
-    }
-    return Message("trial", id, encode(resource), told)
-
-
-def _push(message: Message, attempt: int | None) -> bytes:
     document = {
         "message": {
-            "data": b64encode(message.body).decode(),
-            "attributes": dict(message.attributes),
-            "messageId": message.id,
+            "data": b64encode(given.body).decode(),
+            "attributes": dict(given.attributes),
+            "messageId": given.id,
         },
-        "subscription": f"projects/trial/subscriptions/{message.queue}",
-        "deliveryAttempt": attempt,
+        "subscription": f"projects/trial/subscriptions/{given.queue}",
+        "deliveryAttempt": delivery.attempt,
     }
-    return encode(document)
+    return {"Content-Type": "application/json"}, encode(document)

@@ -179,11 +179,11 @@ def settings_from(config: TargetConfig) -> Settings:
         ConfigError: a setting is wrong; names it and the remedy.
     """
     values = read_options(config, OPTIONS)
-    events, region = Events(*_emulated("pubsub", values)), values["region"]
-    tables_at, emulated = _emulated("firestore", values)
+    events, region = Events(*_read_origin("pubsub", values)), values["region"]
+    tables_at, emulated = _read_origin("firestore", values)
     return Settings(
         functions=_functions(values),
-        queued=_queued(values, events),
+        queued=_read_queue(values, events),
         events=events,
         tables=Tables(tables_at, values["database"], emulated),
         project=values["project"],
@@ -191,12 +191,12 @@ def settings_from(config: TargetConfig) -> Settings:
         admin=values["functions_endpoint"],
         identity=_identity(values),
         http=http_settings(values),
-        objects=Objects(*_emulated("storage", values)),
+        objects=Objects(*_read_origin("storage", values)),
         workflows=region and Workflows(values["workflows_endpoint"], region, values["project"]),
     )
 
 
-def _emulated(service: str, values: Values) -> tuple[str, bool]:
+def _read_origin(service: str, values: Values) -> tuple[str, bool]:
     """Return the origin of a service, and whether it is an emulator's."""
     emulator = values[f"{service}_emulator"]
     return emulator or values[f"{service}_endpoint"], emulator is not None
@@ -217,7 +217,7 @@ def _functions(values: Values) -> Functions | None:
     )
 
 
-def _queued(values: Values, events: Events) -> Topics | Tasks:
+def _read_queue(values: Values, events: Events) -> Topics | Tasks:
     """Return how calls are queued: in Cloud Tasks where a queue is named, else in Pub/Sub."""
     queue, account = values.setting("tasks_queue"), values["tasks_service_account"]
     if queue is None:

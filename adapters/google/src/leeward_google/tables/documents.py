@@ -8,21 +8,108 @@ well. A document of another program has the fields that it was given, and no mor
 A revision is the document's `updateTime`, and in front of it the expiry, where it has one. So a
 condition on the revision of an item that has expired since is known not to hold without a look.
 
-Sources: "Quotas and limits" in Firestore's documentation; `Document` in its REST reference.
+Integers are strings in JSON, binary is base64, times are RFC 3339 in UTC, and an empty list or map
+may come without its member.
+
+Sources: "Quotas and limits" in Firestore's documentation; `Document` and `Value` in its REST
+reference.
 """
 
 from __future__ import annotations
 
 import re
+from binascii import a2b_base64, b2a_base64
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any, Final, TypeAlias
 
+from leeward._items.profile import DoubleModel, Profile, TypedJson
 from leeward.adapter.items import decode, encode, escape_key, native_expiry
 from leeward.adapter.tables import Revision, parse_revision
-from leeward.calls import Key, Store, Stored
+from leeward.calls import Key, Store, Stored, UnreadableItem
 from leeward.errors import InvalidRequest
 from leeward.json_text import Undecodable
-from leeward_google.tables.profile import FIRESTORE
+
+
+def _read_integer(value: Any) -> int:
+    if type(value) is int or (type(value) is str and len(value) <= _LONGEST_INTEGER):
+        return int(value)
+    raise UnreadableItem("an integer of the document has more than 64 bits")
+
+
+def _read_time(text: Any) -> datetime:
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise UnreadableItem("a time of the document has no offset")
+    return moment.astimezone(UTC)
+
+
+def _read_point(value: Any) -> dict[str, float]:
+    if type(value) is not dict:
+        raise UnreadableItem("a point of the document is not an object")
+    return {name: float(value.get(name, 0)) for name in ("latitude", "longitude")}
+
+
+def _keep_time(raw: Any, _: Any) -> Any:
+    """Keep a time with more digits than a datetime has."""
+    digits = re.search(r"\.([0-9]+)", raw)
+    return raw if digits is not None and digits[1][_MICROSECONDS:].strip("0") else None
+
+
+def _member(value: Any, name: str, kind: type) -> Any:
+    found = value.get(name, kind()) if type(value) is dict else None
+    if type(found) is not kind:
+        raise UnreadableItem(f"the {name} of an array or map of the document are something else")
+    return found
+
+
+_LONGEST_INTEGER: Final = len(str(-(2**63)))
+
+_MICROSECONDS: Final = 6
+"""Digits of a second."""
+
+FIRESTORE: Final = Profile(
+    name="Firestore",
+    numbers=DoubleModel(integers=range(-(2**63), 2**63), decimals=True),
+    typed_json=TypedJson(
+        write={
+            type(None): ("nullValue", None),
+            bool: ("booleanValue", None),
+            int: ("integerValue", str),
+            float: ("doubleValue", None),
+            datetime: (
+                "timestampValue",
+                lambda value: value.replace(tzinfo=None).isoformat() + "Z",
+            ),
+            str: ("stringValue", None),
+            bytes: ("bytesValue", lambda value: b2a_base64(value, newline=False).decode("ascii")),
+            list: ("arrayValue", lambda values: {"values": values}),
+            dict: ("mapValue", lambda fields: {"fields": fields}),
+        },
+        same={"booleanValue": bool, "stringValue": str, "referenceValue": str},
+        read={
+            "nullValue": lambda _: None,
+            "integerValue": _read_integer,
+            "doubleValue": float,
+            "timestampValue": _read_time,
+            "bytesValue": a2b_base64,
+            "geoPointValue": _read_point,
+            "arrayValue": lambda value: _member(value, "values", list),
+            "mapValue": lambda value: _member(value, "fields", dict),
+        },
+        kept={
+            "geoPointValue": lambda _, plain: plain,
+            "referenceValue": lambda raw, _: raw,
+            "timestampValue": _keep_time,
+        },
+    ),
+    binary=True,
+    timestamps=True,
+    nested_lists=False,
+    dunder_names_reserved=True,
+    expiry="timestamp",
+)
+
 
 Native: TypeAlias = dict[str, Any]
 """A document in Firestore's JSON."""

@@ -1,4 +1,4 @@
-"""Firestore: store, load, delete and scan single items, over REST.
+"""Firestore: store, load, delete and scan items, and store many at once, over REST.
 
 How a table's items become documents stands in `documents`.
 
@@ -12,7 +12,8 @@ Every request is a POST and says in its body what it is about: a missing documen
 error, and ``NOT_FOUND`` is the database that is not there. But so is a document
 that an update time is expected of; which of the two it was, a look tells.
 
-Source: the REST reference of Firestore: `documents.commit`, `.batchGet` and `.runQuery`.
+Source: the REST reference of Firestore: `documents.commit`, `.batchGet`, `.runQuery` and
+`.batchWrite`; `google.rpc.Code`.
 """
 
 from __future__ import annotations
@@ -22,28 +23,30 @@ from functools import partial
 from typing import Any, Final, NamedTuple
 
 from leeward import json_text
-from leeward.adapter.classification import CONTENTION_REASON
-from leeward.adapter.exchange import Exchange, Service, exchange
+from leeward.adapter.classification import AMBIGUOUS, CONTENTION_REASON
+from leeward.adapter.exchange import UNDECODABLE, Exchange, Service, ambiguous, exchange, object_of
 from leeward.adapter.plans import STALE_CREDENTIALS, Learn, Plan, Planner, Step, View
-from leeward.adapter.tables import EXPIRED, another_revision, mark_in, wrong_cursor
+from leeward.adapter.tables import EXPIRED, another_revision, mark_in, revision_after, wrong_cursor
 from leeward.adapter.wire import Request
-from leeward.calls import Delete, Key, Load, Result, Scan, Store, Stored
-from leeward.errors import Outcome
-from leeward_google.errors import FAILED_PRECONDITION
+from leeward.calls import Delete, Key, Load, Result, Scan, Store, Stored, StoreMany
+from leeward.errors import Outcome, Unsupported
+from leeward.json_text import Undecodable
+from leeward_google.errors import FAILED_PRECONDITION, STATUSES
 from leeward_google.exchange import EMULATOR, GOOGLE, JSON
 from leeward_google.tables.documents import (
     check_collection,
     fields_of,
     id_of,
     revision_of,
+    update_time_of,
 )
 from leeward_google.tables.reading import (
     PAGE_ITEMS,
-    Seen,
+    LookResult,
     is_unreadable,
     page_in,
-    seen_in,
-    written_in,
+    read_seen,
+    read_write,
 )
 
 
@@ -107,7 +110,7 @@ def store(endpoint: FirestoreEndpoint, call: Store, view: View) -> Plan:
         condition = _condition(call.if_revision, call.now)
         return (yield from _write_if(endpoint, call, write, condition, view))
     response, refusal = yield from _commit(endpoint, write, view)
-    return refusal or written_in(response, call)
+    return refusal or read_write(response, call)
 
 
 def load(endpoint: FirestoreEndpoint, call: Load, view: View) -> Plan:
@@ -115,7 +118,7 @@ def load(endpoint: FirestoreEndpoint, call: Load, view: View) -> Plan:
     response, refusal = yield from exchange(
         endpoint.service, _get(endpoint, call.table, call.key), view
     )
-    seen = refusal or seen_in(response, id_of(call.key), view.now, exact=call.exact)
+    seen = refusal or read_seen(response, id_of(call.key), view.now, exact=call.exact)
     return seen if isinstance(seen, Result) else Result.ok(seen)
 
 
@@ -126,7 +129,7 @@ def delete(endpoint: FirestoreEndpoint, call: Delete, view: View) -> Plan:
         condition = _condition(call.if_revision, call.now)
         return (yield from _write_if(endpoint, call, write, condition, view))
     response, refusal = yield from _commit(endpoint, write, view)
-    return refusal or written_in(response, call)
+    return refusal or read_write(response, call)
 
 
 def scan(endpoint: FirestoreEndpoint, call: Scan, view: View) -> Plan:
@@ -135,7 +138,18 @@ def scan(endpoint: FirestoreEndpoint, call: Scan, view: View) -> Plan:
     Raises:
         InvalidRequest: the cursor was not given by a page; before anything is sent.
     """
-    request = endpoint.request("runQuery", {"structuredQuery": _query(endpoint, call)})
+    check_collection(call.table)
+    query: dict[str, Any] = {
+        "from": [{"collectionId": call.table}],
+        "orderBy": [{"field": {"fieldPath": "__name__"}, "direction": "ASCENDING"}],
+        "limit": call.most or PAGE_ITEMS,
+    }
+    if call.cursor is not None:
+        if not call.cursor or "/" in call.cursor:
+            raise wrong_cursor()
+        last = f"{endpoint.documents}/{call.table}/{call.cursor}"
+        query["startAt"] = {"values": [{"referenceValue": last}], "before": False}
+    request = endpoint.request("runQuery", {"structuredQuery": query})
     response, refusal = yield from exchange(endpoint.service, request, view)
     return refusal or page_in(response, call.most or PAGE_ITEMS, view.now, exact=call.exact)
 
@@ -151,7 +165,7 @@ def _store_if_absent(
             return _conflict(_THERE) if is_unreadable(found) else found
         if found is not None and found.write_id == call.write_id:
             return Result.ok(found.revision)
-        if found is not None and not _is_expired(found, call.now):
+        if found is not None and not _is_over(found, call.now):
             return _conflict(_THERE)
         if found is not None:
             condition = {"updateTime": mark_in(found.revision)}
@@ -178,61 +192,48 @@ def _write_if(
         return another_revision()
     response, refusal = yield from _commit(endpoint, write | {"currentDocument": condition}, view)
     if refusal is None:
-        return written_in(response, call)
-    if not _may_be_the_condition(refusal):
-        return refusal
-    found = yield from _look(endpoint, call, view)
-    if isinstance(found, Stored) and _is_expired(found, call.now):
-        yield Learn(_expired_in(endpoint, call.table), True)
-    return _in_the_way(call, refusal, found)
-
-
-def _may_be_the_condition(refusal: Result[Any]) -> bool:
-    """Return whether a write under a condition may have been refused because that did not hold."""
-    return (
+        return read_write(response, call)
+    if not (
         refusal.outcome in (Outcome.CONFLICT, Outcome.NOT_FOUND)
         or refusal.reason == FAILED_PRECONDITION
-    )
-
-
-def _in_the_way(call: Store | Delete, refusal: Result[Any], found: Seen) -> Result[Any]:
-    """Return how a write ends whose condition did not hold, by what is there now.
-
-    Nothing was written by this attempt, whatever is there.
-    """
+    ):
+        return refusal
+    found = yield from _look(endpoint, call, view)
+    if isinstance(found, Stored) and _is_over(found, call.now):
+        yield Learn(_expired_in(endpoint, call.table), True)
+    # How a write ends whose condition did not hold, by what is there now.
+    # Nothing was written by this attempt, whatever is there.
     creates = isinstance(call, Store) and call.if_absent
     conflict = (_conflict(_THERE) if creates else another_revision())._replace(
         code=refusal.code, request_id=refusal.request_id
     )
     if isinstance(found, Result):
-        return _unless_explained(conflict, found)
+        # `conflict`, unless the look after it has failed in a way that says more.
+        if found.outcome in (Outcome.LOCAL, Outcome.NOT_SENT, Outcome.REJECTED):
+            return found._replace(outcome=Outcome.REJECTED)  # not known, and worth another attempt
+        explains = found.outcome in (Outcome.NOT_FOUND, Outcome.UNUSABLE) and not is_unreadable(
+            found
+        )
+        return found if explains or found.reason == STALE_CREDENTIALS else conflict
     if isinstance(call, Store) and found is not None and found.write_id == call.write_id:
         return Result.ok(found.revision)
     if creates and found is None:
         return refusal._replace(outcome=Outcome.REJECTED, reason=CONTENTION_REASON)
-    if creates and found is not None and _is_expired(found, call.now):
+    if creates and found is not None and _is_over(found, call.now):
         return refusal._replace(outcome=Outcome.REJECTED, reason=EXPIRED, retry_after=0.0)
     return conflict
 
 
-def _unless_explained(conflict: Result[Any], look: Result[Any]) -> Result[Any]:
-    """Return `conflict`, unless the look after it has failed in a way that says more."""
-    if look.outcome in (Outcome.LOCAL, Outcome.NOT_SENT, Outcome.REJECTED):
-        return look._replace(outcome=Outcome.REJECTED)  # not known, and worth another attempt
-    explains = look.outcome in (Outcome.NOT_FOUND, Outcome.UNUSABLE) and not is_unreadable(look)
-    return look if explains or look.reason == STALE_CREDENTIALS else conflict
-
-
 def _look(
     endpoint: FirestoreEndpoint, call: Store | Delete, view: View
-) -> Generator[Step, Any, Seen]:
+) -> Generator[Step, Any, LookResult]:
     """Read the item that is there; a result if that cannot be known.
 
     By a look nothing has been done, whatever became of it: what would be AMBIGUOUS is NOT_SENT.
     """
     request = _get(endpoint, call.table, call.key)
     response, refusal = yield from exchange(endpoint.service, request, view, effect=False)
-    seen = refusal or seen_in(response, id_of(call.key), view.now)
+    seen = refusal or read_seen(response, id_of(call.key), view.now)
     if isinstance(seen, Result) and seen.outcome is Outcome.AMBIGUOUS:
         return seen._replace(outcome=Outcome.NOT_SENT, executed=None)
     return seen
@@ -244,21 +245,6 @@ def _commit(endpoint: FirestoreEndpoint, write: dict[str, Any], view: View) -> E
 
 def _get(endpoint: FirestoreEndpoint, table: str, key: Key) -> Request:
     return endpoint.request("batchGet", {"documents": [name_of(endpoint, table, key)]})
-
-
-def _query(endpoint: FirestoreEndpoint, call: Scan) -> dict[str, Any]:
-    check_collection(call.table)
-    query: dict[str, Any] = {
-        "from": [{"collectionId": call.table}],
-        "orderBy": [{"field": {"fieldPath": "__name__"}, "direction": "ASCENDING"}],
-        "limit": call.most or PAGE_ITEMS,
-    }
-    if call.cursor is not None:
-        if not call.cursor or "/" in call.cursor:
-            raise wrong_cursor()
-        last = f"{endpoint.documents}/{call.table}/{call.cursor}"
-        query["startAt"] = {"values": [{"referenceValue": last}], "before": False}
-    return query
 
 
 def name_of(endpoint: FirestoreEndpoint, table: str, key: Key) -> str:
@@ -276,7 +262,7 @@ def _expired_in(endpoint: FirestoreEndpoint, table: str) -> str:
     return f"expired:{endpoint.documents}/{table}"
 
 
-def _is_expired(found: Stored, now: float) -> bool:
+def _is_over(found: Stored, now: float) -> bool:
     return found.expires_at is not None and found.expires_at <= now
 
 
@@ -285,3 +271,56 @@ _THERE: Final = "an item is there"
 
 def _conflict(message: str) -> Result[Any]:
     return Result(Outcome.CONFLICT, message=message)
+
+
+_CODES: Final = tuple(
+    """
+    OK CANCELLED UNKNOWN INVALID_ARGUMENT DEADLINE_EXCEEDED NOT_FOUND ALREADY_EXISTS
+    PERMISSION_DENIED RESOURCE_EXHAUSTED FAILED_PRECONDITION ABORTED OUT_OF_RANGE UNIMPLEMENTED
+    INTERNAL UNAVAILABLE DATA_LOSS UNAUTHENTICATED
+    """.split()
+)
+"""Status words, by the number under which a batch tells them."""
+
+
+def batches(endpoint: FirestoreEndpoint) -> dict[str, Planner]:
+    """Return the planner of ``store_many``."""
+    return {"store_many": partial(store_many, endpoint)}
+
+
+def store_many(endpoint: FirestoreEndpoint, call: StoreMany, view: View) -> Plan:
+    """Store items where none is, or replace what is there; the value of each is its new revision.
+
+    An expired item in the way is a conflict here. Storing that one by itself tells it from others.
+
+    Raises:
+        Unsupported: one of them is to replace a revision; before anything is sent.
+    """
+    if any(each.if_revision is not None for each in call.calls):
+        raise Unsupported("a batch of Firestore's looks at no revision")
+    writes = [_write(endpoint, each) for each in call.calls]
+    request = endpoint.request("batchWrite", {"writes": writes})
+    response, refusal = yield from exchange(endpoint.service, request, view)
+    if refusal is not None:
+        return refusal
+    try:
+        document = object_of(response)
+        told = zip(call.calls, document["writeResults"], document["status"], strict=True)
+        return Result.ok([_result(*each) for each in told])
+    except (Undecodable, KeyError, TypeError, ValueError, AttributeError) as error:
+        return ambiguous(response, UNDECODABLE, error)
+
+
+def _write(endpoint: FirestoreEndpoint, call: Store) -> dict[str, Any]:
+    name = name_of(endpoint, call.table, call.key)
+    write: dict[str, Any] = {"update": {"name": name, "fields": fields_of(call)}}
+    return write | {"currentDocument": {"exists": False}} if call.if_absent else write
+
+
+def _result(call: Store, written: dict[str, Any], status: dict[str, Any]) -> Result[Any]:
+    code = status.get("code", 0)
+    if code == 0:
+        return Result.ok(revision_after(call, update_time_of(written)))
+    word = _CODES[code] if type(code) is int and 0 < code < len(_CODES) else ""
+    meaning = STATUSES.get(word, AMBIGUOUS)
+    return Result(meaning.outcome, code=word or None, reason=meaning.reason)

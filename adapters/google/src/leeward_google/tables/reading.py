@@ -14,8 +14,8 @@ from leeward.adapter.wire import Response
 from leeward.calls import Delete, Page, Result, Store, Stored, UnreadableItem
 from leeward.errors import Outcome
 from leeward.json_text import Undecodable
-from leeward_google.errors import told_in
-from leeward_google.exchange import elements_of, refused
+from leeward_google.errors import find_error
+from leeward_google.exchange import elements_of, read_refusal
 from leeward_google.tables.documents import (
     DEEPEST,
     Native,
@@ -27,11 +27,11 @@ PAGE_ITEMS: Final = 10
 """Items of a page, at most. Firestore does not end a page by its bytes, and 10 documents of 1 MiB,
 its largest, are what an answer may hold."""
 
-Seen: TypeAlias = Stored | Result[Any] | None
+LookResult: TypeAlias = Stored | Result[Any] | None
 """An item, none, or why that cannot be known."""
 
 
-def seen_in(response: Response, name: str, now: float, *, exact: bool = False) -> Seen:
+def read_seen(response: Response, name: str, now: float, *, exact: bool = False) -> LookResult:
     """Read the answer to `batchGet` of one document.
 
     Args:
@@ -69,7 +69,7 @@ def page_in(response: Response, most: int, now: float, *, exact: bool = False) -
     return Result.ok(Page(items, last))
 
 
-def written_in(response: Response, call: Store | Delete) -> Result[Any]:
+def read_write(response: Response, call: Store | Delete) -> Result[Any]:
     """Read the answer to `commit`; the value is the new revision of an item that was stored."""
     try:
         document = object_of(response)
@@ -99,23 +99,21 @@ def _documents(
     """
     try:
         elements = elements_of(response, DEEPEST)
-        told = told_in(elements)
+        told = find_error(elements)
         if told is not None:
-            return refused(response, told, now)
+            return read_refusal(response, told, now)
         if wanted is None:
             return _objects(each["document"] for each in elements if "document" in each)
-        return _wanted(elements, wanted)
+        natives = _objects(each["found"] for each in elements if "found" in each)
+        names = [native.get("name") for native in natives]
+        names += [each["missing"] for each in elements if "missing" in each]
+        if [_last(name) for name in names] != [wanted]:
+            raise Undecodable(
+                "the answer is not about the document that was asked for, and no other"
+            )
+        return natives
     except Undecodable as error:
         return ambiguous(response, UNDECODABLE, error)
-
-
-def _wanted(elements: list[dict[str, Any]], wanted: str) -> list[Native]:
-    natives = _objects(each["found"] for each in elements if "found" in each)
-    names = [native.get("name") for native in natives]
-    names += [each["missing"] for each in elements if "missing" in each]
-    if [_last(name) for name in names] != [wanted]:
-        raise Undecodable("the answer is not about the document that was asked for, and no other")
-    return natives
 
 
 def _objects(natives: Iterable[Any]) -> list[Native]:

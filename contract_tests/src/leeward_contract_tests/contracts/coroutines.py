@@ -21,16 +21,16 @@ class Awaited:
     """Put it before a contract: ``class TestAwaited(Awaited, DriverContract)``."""
 
     @pytest.fixture
-    def client(self, watched: FaultyDriver, clock: FakeClock) -> Iterator[Client]:
+    def client(self, recorder: FaultyDriver, clock: FakeClock) -> Iterator[Client]:
         """Return the client under contract, whose methods are awaited on another thread."""
         with asyncio.Runner() as runner:
             loop = runner.get_loop()
             thread = threading.Thread(target=loop.run_forever)
             thread.start()
             try:
-                yield cast("Client", _Blocking(watched, clock, loop))
+                yield cast("Client", _Blocking(recorder, clock, loop))
             finally:
-                asyncio.run_coroutine_threadsafe(watched.close_async(), loop).result()
+                asyncio.run_coroutine_threadsafe(recorder.close_async(), loop).result()
                 loop.call_soon_threadsafe(loop.stop)
                 thread.join()
 
