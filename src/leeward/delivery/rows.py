@@ -14,8 +14,8 @@ class Recipient(NamedTuple):
     subscriber: str
 
 
-class Message(NamedTuple):
-    """What is to be delivered; those of one `lane` one after the other."""
+class NewRow(NamedTuple):
+    """What is to be delivered; rows of one `lane` one after the other."""
 
     recipient: Recipient
     lane: str | None
@@ -26,13 +26,13 @@ class Message(NamedTuple):
         return masked(self, "recipient idempotency_key")
 
 
-class Delivery(NamedTuple):
+class LeasedRow(NamedTuple):
     """A row that is leased for one attempt; 1 is the first. Rows leased together share a lease.
 
     Attributes:
-        unheard: its last lease ended without a word: it may be what ended a process.
-        counted: whether its row counts this attempt already: one that is leased ahead of a place
-            may yet have none.
+        is_unheard: its last lease ended without a word: it may be what ended a process.
+        is_counted: the store counts this attempt already: one that is leased ahead of a place may
+            yet have none.
     """
 
     id: int
@@ -41,19 +41,19 @@ class Delivery(NamedTuple):
     document: str
     attempt: int
     lease: str
-    unheard: bool = False
-    counted: bool = True
+    is_unheard: bool = False
+    is_counted: bool = True
 
     @property
     def is_tried(self) -> bool:
         """Return whether an earlier attempt may have begun."""
-        return self.attempt > 1 or self.unheard
+        return self.attempt > 1 or self.is_unheard
 
     def __repr__(self) -> str:
         return masked(self, "id recipient idempotency_key attempt")
 
 
-class Failure(NamedTuple):
+class AttemptFailure(NamedTuple):
     """Why an attempt failed: the exception's class, and its text, if there is one.
 
     Attributes:
@@ -76,39 +76,39 @@ class LeaseEnd(NamedTuple):
     """How a lease has ended.
 
     Attributes:
-        delivery: the row.
+        row: that was leased.
         failure: of its attempt; None if that went well.
-        begun: False if there was no attempt after all, so that none is counted.
+        is_begun: False if there was no attempt after all, so that none is counted.
     """
 
-    delivery: Delivery
-    failure: Failure | None = None
-    begun: bool = True
+    row: LeasedRow
+    failure: AttemptFailure | None = None
+    is_begun: bool = True
 
 
-class DeadDelivery(NamedTuple):
+class DeadRow(NamedTuple):
     """A row that is given up; `attempt` is the last one, `died` in Unix seconds, if it is known."""
 
     id: int
     recipient: Recipient
     document: str
     attempt: int
-    failure: Failure
+    failure: AttemptFailure
     died: float | None = None
 
     def __repr__(self) -> str:
         return masked(self, "id recipient attempt failure")
 
 
-class Taken(NamedTuple):
+class TakenRows(NamedTuple):
     """What is to be delivered now, and what was given up instead.
 
     Attributes:
-        deliveries: leased.
+        rows: leased.
         buried: given up.
         ends: of the lease, in Unix seconds.
     """
 
-    deliveries: list[Delivery]
-    buried: list[DeadDelivery]
+    rows: list[LeasedRow]
+    buried: list[DeadRow]
     ends: float = 0.0

@@ -22,9 +22,8 @@ from leeward.app.objects import document_of, event_from, object_key
 from leeward.app.triggers import ObjectEvent
 from leeward.clock import Clock
 from leeward.delivery.dispatcher import Accept
-from leeward.delivery.rows import Delivery, Message, Recipient
-from leeward.delivery.series import add_behind
-from leeward.delivery.store import PATIENCE, forget
+from leeward.delivery.rows import LeasedRow, NewRow, Recipient
+from leeward.delivery.sqlite_store import PATIENCE, forget, insert_behind
 from leeward.json_text import decode
 from leeward.local.objects import Objects
 from leeward.object_calls import DeleteObject, PutObject
@@ -87,11 +86,11 @@ class ObjectEvents:
             self._wake()
         return result
 
-    def untold(self) -> set[Recipient]:
+    def unclaimed_recipients(self) -> set[Recipient]:
         """Return the recipients of what `claim` is for: the buckets that have handlers."""
         return {Recipient(UNTOLD, each.bucket or "") for each in self._handlers.values()}
 
-    def claim(self, row: Delivery, deadline: float) -> None:
+    def claim(self, row: LeasedRow, deadline: float) -> None:
         """Keep a row for each handler of an object that a process without handlers has put."""
         del deadline
         if self.is_due(row):
@@ -112,7 +111,7 @@ class ObjectEvents:
             return
         takers, now = self._takers(call.bucket, call.name), self._clock.now()
 
-        def rows(sequence: int) -> list[Message]:
+        def rows(sequence: int) -> list[NewRow]:
             event = _event(call, now, sequence)
             if not is_left:
                 return self._rows(event, takers)
@@ -120,7 +119,7 @@ class ObjectEvents:
             return [row._replace(recipient=untold, lane=call.name)]
 
         if takers or is_left:
-            add_behind(connection, f"objects {call.bucket}", int(now * 1e6), rows)
+            insert_behind(connection, f"objects {call.bucket}", int(now * 1e6), rows)
 
     def _takers(self, bucket: str, key: str) -> list[str]:
         return [
@@ -129,11 +128,11 @@ class ObjectEvents:
             if each.bucket == bucket and key.startswith(each.prefix)
         ]
 
-    def _rows(self, event: ObjectEvent, names: Iterable[str]) -> list[Message]:
+    def _rows(self, event: ObjectEvent, names: Iterable[str]) -> list[NewRow]:
         document, key = json.dumps(document_of(event)), object_key(event)
-        return [Message(Recipient(OBJECT, name), None, key, document) for name in names]
+        return [NewRow(Recipient(OBJECT, name), None, key, document) for name in names]
 
-    def is_due(self, row: Delivery) -> bool:
+    def is_due(self, row: LeasedRow) -> bool:
         """Return whether there is still an object that a row tells of."""
         event = event_from(decode(row.document))
         found = self._objects.find(event.bucket, event.key, PATIENCE)

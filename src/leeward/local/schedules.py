@@ -19,9 +19,9 @@ from leeward.app.checks import check_free
 from leeward.app.handlers import Handler
 from leeward.app.schedules import last_time, next_time
 from leeward.clock import Clock
-from leeward.delivery.rows import Message, Recipient
-from leeward.delivery.series import Series
-from leeward.delivery.store import PATIENCE, DeliveryStore
+from leeward.delivery.rows import NewRow, Recipient
+from leeward.delivery.sqlite_store import PATIENCE
+from leeward.delivery.store import DeliveryStore, Series
 from leeward.forking import Forkable, watch
 
 SCHEDULE: Final = "(schedule)"
@@ -140,7 +140,7 @@ class Schedules(Forkable):
         """Keep a row for the last time that has come, unless another process has."""
         name, schedule = handler.name, handler.schedule or ""
         nominal = last_time(schedule, now)
-        row = Message(
+        row = NewRow(
             Recipient(SCHEDULE, name),
             None,
             f"{name}#{nominal.isoformat()}",

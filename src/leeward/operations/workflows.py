@@ -23,6 +23,7 @@ from leeward.workflow.engine import EMBEDDED, Engine
 from leeward.workflow.known import by_name
 from leeward.workflow.model import Definition
 from leeward.workflow.runs import Run
+from leeward.workflow.sqlite_journal import SqliteJournal
 from leeward.workflow.steps import Invoke
 
 if TYPE_CHECKING:
@@ -85,7 +86,8 @@ class Workflows:
         if target.partition(":")[0] == EMBEDDED:
             path = own[0].native("workflows") if own else JOURNAL
             path = path if isinstance(path, Path) else None
-            self.runs = Engine(means.invoke, known.values(), path=path, clock=means.clock)
+            journal = SqliteJournal(path, means.clock)
+            self.runs = Engine(means.invoke, known.values(), journal)
         elif own:
             from leeward.operations.deployed_runs import DeployedRuns
 

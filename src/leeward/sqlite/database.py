@@ -10,9 +10,10 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from leeward.errors import ConfigError, Outcome
 from leeward.forking import HOLD_SECONDS, Forkable, watch
@@ -235,6 +236,29 @@ class Database(Forkable):
         connection.close()
         if self.path is None:
             self._refusal = "the database in memory failed and is gone; open a new one"
+
+
+def select(
+    connection: sqlite3.Connection, query: str, parameters: Sequence[Any]
+) -> list[tuple[Any, ...]]:
+    """Return the rows of a query; a text that is not UTF-8 stands in them as bytes."""
+    try:
+        return connection.execute(query, parameters).fetchall()
+    except sqlite3.OperationalError as error:
+        if "decode" not in str(error):  # the message of Python's module; it has no code
+            raise
+    connection.text_factory = _decode
+    try:
+        return connection.execute(query, parameters).fetchall()
+    finally:
+        connection.text_factory = str
+
+
+def _decode(text: bytes) -> str | bytes:
+    try:
+        return text.decode()
+    except UnicodeDecodeError:
+        return text
 
 
 def _connect(source: str, *, uri: bool) -> sqlite3.Connection:

@@ -16,7 +16,7 @@ from typing import Final, NamedTuple, TypeVar
 from leeward.clock import Clock
 from leeward.errors import Outcome
 from leeward.json_text import Undecodable, decode, encode
-from leeward.leases import may_begin
+from leeward.leases.rules import may_begin
 from leeward.logs import log_event
 from leeward.sqlite.errors import DatabaseFault
 from leeward.values import Effect
@@ -33,7 +33,7 @@ from leeward.workflow.journal import Journal
 from leeward.workflow.limits import most
 from leeward.workflow.machine import Machine
 from leeward.workflow.model import TOO_LARGE, UNKNOWN, Definition
-from leeward.workflow.rows import Events, Finished, Row, Unreadable
+from leeward.workflow.rows import Finished, RunRow, StepRecords, Unreadable
 from leeward.workflow.steps import Invoke, made
 
 LOGGER = "leeward.workflow"
@@ -50,7 +50,7 @@ T = TypeVar("T")
 Numbered = tuple[str, int]
 
 
-class Lease:
+class RunLease:
     """What this process holds of a run.
 
     Args:
@@ -119,7 +119,7 @@ class Turns:
                 self._condition.notify_all()
 
 
-class Means(NamedTuple):
+class RunServices(NamedTuple):
     """What runs go on with.
 
     Attributes:
@@ -141,7 +141,7 @@ class Drive:
     """Goes on with one run for as long as it holds the lease.
 
     Args:
-        means: what it goes on with.
+        services: what it goes on with.
         row: of the run, as it was leased.
         definition: of the run.
         lease: that is held; None for one that was made now, and does not end.
@@ -151,11 +151,18 @@ class Drive:
     """
 
     def __init__(
-        self, means: Means, row: Row, definition: Definition, lease: Lease | None = None
+        self,
+        services: RunServices,
+        row: RunRow,
+        definition: Definition,
+        lease: RunLease | None = None,
     ) -> None:
-        self._journal, self._invoke, self._clock, self._is_closing, turns = means
-        self._turns = turns or Turns()
-        self._lease = lease or Lease(row.fence, self._clock.monotonic(), float("inf"))
+        self._journal = services.journal
+        self._invoke = services.invoke
+        self._clock = services.clock
+        self._is_closing = services.is_closing
+        self._turns = services.turns or Turns()
+        self._lease = lease or RunLease(row.fence, self._clock.monotonic(), float("inf"))
         # Who has cancelled it may have a clock that is ahead: it is cancelled all the same.
         cancelled = row.cancelled and min(row.cancelled, self._clock.now())
         self._row = row._replace(cancelled=cancelled)
@@ -202,9 +209,9 @@ class Drive:
             if not self._go_on():
                 return
         row, now, end = self._row, self._clock.now(), self._machine.end
-        self._write(lambda: self._journal.end(row.key, row.fence, now, self._finished, end))
+        self._write(lambda: self._journal.settle(row.key, row.fence, now, self._finished, end))
 
-    def _replay(self, events: Events, lost: Mapping[Numbered, int]) -> None:
+    def _replay(self, events: StepRecords, lost: Mapping[Numbered, int]) -> None:
         """Answer what the journal knows the end of, and judge what was under way.
 
         Args:
@@ -450,7 +457,7 @@ class Drive:
         key, fence, now = self._row.key, self._row.fence, self._clock.now()
         if self._finished:
             self._write(lambda: self._journal.advance(key, fence, now, self._finished, []))
-        self._write(lambda: self._journal.pause(key, fence, now, due))
+        self._write(lambda: self._journal.release(key, fence, now, due))
 
 
 def _path_and_attempt(command: Command) -> Numbered:

@@ -1,9 +1,9 @@
-"""The embedded engine: runs of workflows in this process, durable in one file.
+"""The embedded engine: runs of workflows in this process, durable in a journal.
 
-Any number of threads and processes work on one file. Whoever goes on with a run holds a lease; when
-its process is dead, or says nothing until the lease ends, another one takes it and begins where the
-journal ends. A step that was under way then is called again with the same key, as often as its
-`attempts` say, unless that is unsafe: then nobody knows whether it ran, and it fails as
+Any number of threads and processes work on one journal. Whoever goes on with a run holds a lease;
+when its process is dead, or says nothing until the lease ends, another one takes it and begins
+where the journal ends. A step that was under way then is called again with the same key, as often
+as its `attempts` say, unless that is unsafe: then nobody knows whether it ran, and it fails as
 `Call.Unknown`.
 """
 
@@ -11,28 +11,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from time import monotonic
 from typing import Final
 
-from leeward.clock import Clock, SteadyClock, SystemClock
 from leeward.errors import Conflict, InvalidRequest, LeewardError, NotFound
 from leeward.forking import Forkable, watch
 from leeward.json_text import encode
-from leeward.leases import boot_of_machine
 from leeward.run_calls import is_same
 from leeward.sqlite.errors import DatabaseFault
 from leeward.values import Json
 from leeward.workflow.checks import check_input, check_run_id
 from leeward.workflow.commands import Failure, Returned
-from leeward.workflow.driving import Means
+from leeward.workflow.driving import RunServices
 from leeward.workflow.journal import Journal
 from leeward.workflow.known import by_name, known_in
 from leeward.workflow.model import Definition
-from leeward.workflow.rows import Row, RunKey, Unreadable, events_of
+from leeward.workflow.rows import RunKey, RunRow, Unreadable, events_of
 from leeward.workflow.runs import Run, RunState
 from leeward.workflow.steps import Invoke
-from leeward.workflow.workers import Workers
+from leeward.workflow.workers import RunWorkers
 
 EMBEDDED: Final = "local"
 """What the embedded engine is called where a target is named."""
@@ -45,33 +42,26 @@ class Engine(Forkable):
         invoke: `Client.invoke`: what calls the steps' functions.
         definitions: of the workflows that are run here. Runs that were started with an earlier
             version go on with theirs; runs of other workflows are left to other processes.
-        path: of the journal; None keeps it in memory.
+        journal: keeps the runs, and gives the time. It is closed with the engine.
         workers: runs that go on at one time in this process; a run that waits counts for none.
-        clock: gives the time. Runs go by what passes, not by what somebody sets it to.
 
     Raises:
-        ConfigError: two definitions have one name, or the journal cannot be trusted.
+        ConfigError: two definitions have one name.
     """
 
     def __init__(
         self,
         invoke: Invoke,
-        definitions: Iterable[Definition] = (),
+        definitions: Iterable[Definition],
+        journal: Journal,
         *,
-        path: Path | None = None,
         workers: int = 8,
-        clock: Clock | None = None,
     ) -> None:
         self.definitions = by_name(definitions)
-        self.journal = Journal(path)
-        clock = clock or SystemClock()
-        # What passes is the same for all processes of a machine; a clock of a test is its own.
-        boot = boot_of_machine() if isinstance(clock, SystemClock) else None
-        self._clock = SteadyClock(
-            clock, lambda ahead: ahead if boot is None else self.journal.agree(boot, ahead)
-        )
-        self.journal.as_wall = self._clock.as_wall
-        self._workers = Workers(Means(self.journal, invoke, self._clock), self.definitions, workers)
+        self.journal = journal
+        self._clock = journal.clock
+        services = RunServices(journal, invoke, self._clock)
+        self._workers = RunWorkers(services, self.definitions, workers)
         watch(self)
 
     def start(self, workflow: str, value: Json, id: str) -> Run:
@@ -204,7 +194,7 @@ class Engine(Forkable):
         del held
         self._workers.renew()
 
-    def _run(self, row: Row) -> Run:
+    def _run(self, row: RunRow) -> Run:
         failure = row.answer if isinstance(row.answer, Failure) else None
         return Run(
             *row.key,

@@ -20,7 +20,7 @@ class RunKey(NamedTuple):
     id: str
 
 
-class Row(NamedTuple):
+class RunRow(NamedTuple):
     """A run as the journal has it."""
 
     key: RunKey
@@ -38,7 +38,7 @@ class Row(NamedTuple):
         return masked(self, "key digest started state ended fence")
 
 
-class HeldRun(NamedTuple):
+class RunHolder(NamedTuple):
     """A lease of a run, as somebody else sees it; `holder` is a fence and a process."""
 
     workflow: str
@@ -52,7 +52,7 @@ class Unreadable(Exception):
     """What the journal keeps of a run is not what this version writes."""
 
 
-class Noted(NamedTuple):
+class StepRecord(NamedTuple):
     """A command that was begun; `answer` is None while it is under way, or was when all ended."""
 
     began: float
@@ -61,7 +61,7 @@ class Noted(NamedTuple):
     answer: Answer | None
 
 
-Events = dict[tuple[str, int], Noted]
+StepRecords = dict[tuple[str, int], StepRecord]
 """By path and attempt."""
 
 
@@ -74,7 +74,7 @@ class Finished(NamedTuple):
     ended: float
 
 
-def events_of(events: Events) -> tuple[RunEvent, ...]:
+def events_of(events: StepRecords) -> tuple[RunEvent, ...]:
     """Return events as users see them."""
     return tuple(
         RunEvent(
@@ -89,7 +89,7 @@ def events_of(events: Events) -> tuple[RunEvent, ...]:
     )
 
 
-def row_of(found: Sequence[Any]) -> Row:
+def row_of(found: Sequence[Any]) -> RunRow:
     """Read a run; one that cannot be read is `BROKEN`, and has what could be read."""
     workflow, id, digest, value, started, deadline, cancelled, state, answer, ended, fence, odd = (
         found
@@ -97,7 +97,7 @@ def row_of(found: Sequence[Any]) -> Row:
     try:
         if odd is not None:
             raise Unreadable("somebody could not read it, or its time is a text")
-        row = Row(
+        row = RunRow(
             RunKey(workflow, id),
             digest,
             value,
@@ -114,7 +114,9 @@ def row_of(found: Sequence[Any]) -> Row:
     except (Unreadable, ValueError):
         key = RunKey(str(workflow), str(id))
         began = float(started) if isinstance(started, int | float) else 0.0
-        return Row(key, str(digest), str(value), began, None, None, RunState.BROKEN, None, None, -1)
+        return RunRow(
+            key, str(digest), str(value), began, None, None, RunState.BROKEN, None, None, -1
+        )
     return row
 
 
@@ -131,14 +133,16 @@ def _number_or_none(value: Any) -> float | None:
     return None if value is None else _number(value)
 
 
-def noted_of(found: Sequence[Any]) -> tuple[tuple[str, int], Noted]:
+def noted_of(found: Sequence[Any]) -> tuple[tuple[str, int], StepRecord]:
     """Read a command, and return it with its path and attempt.
 
     Raises:
         Unreadable: it cannot be read.
     """
     path, attempt, began, due, ended, answer = found
-    noted = Noted(_number(began), _number_or_none(due), _number_or_none(ended), answer_read(answer))
+    noted = StepRecord(
+        _number(began), _number_or_none(due), _number_or_none(ended), answer_read(answer)
+    )
     if noted.ended is not None and noted.answer is None:
         raise Unreadable("its end is not there")
     return (path, int(_number(attempt))), noted
