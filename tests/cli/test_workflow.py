@@ -15,8 +15,8 @@ from leeward.cli.global_options import without_handlers
 from leeward.config.model import WorkflowConfig
 from leeward.operations.workflows import loaded
 from leeward.workflow.files import json_of
-from leeward.workflow.sqlite_journal import SqliteJournal
 from leeward.workflow.reading import read_definition
+from leeward.workflow.sqlite_journal import SqliteJournal
 from tests.cli.conftest import Leeward
 
 MODULE = """

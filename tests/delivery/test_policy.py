@@ -10,7 +10,7 @@ POLICY = DeliveryPolicy(max_attempts=4, first_retry=0.5, lease=30.0, concurrency
 
 def test_each_pause_is_twice_the_one_before() -> None:
     """After the last attempt there is none: the delivery is given up."""
-    due = [POLICY.settle_failure(attempt, 100.0).due for attempt in (1, 2, 3, 4, 5)]
+    due = [POLICY.schedule_retry(attempt, 100.0).due for attempt in (1, 2, 3, 4, 5)]
     assert due == [100.5, 101.0, 102.0, None, None]
 
 

@@ -86,7 +86,7 @@ def test_a_clock_that_is_set_back_keeps_no_retry_waiting(store: SqliteDeliveries
     """For longer than a right clock ever would; what may be under way is left alone for an hour."""
     store.add([NewRow(HERE, None, key, "d") for key in ("failed", "leased")], 5)
     first, _ = store.take([HERE], at(5000.0), Room(9, 9)).rows
-    store.settle([LeaseEnd(first, AttemptFailure("ValueError"))], 5000.0)
+    store.finish([LeaseEnd(first, AttemptFailure("ValueError"))], 5000.0)
     back = 5000.0 + POLICY.first_retry - POLICY.longest_retry
     assert keys(store, back) == []
     assert keys(store, back - 1.0) == ["failed"]
@@ -104,10 +104,10 @@ def test_a_lease_that_has_gone_changes_nothing(store: SqliteDeliveries) -> None:
         LeaseEnd(spent, AttemptFailure("E")),
         LeaseEnd(late, is_begun=False),
     ):
-        assert store.settle([end], 10.0) == []
+        assert store.finish([end], 10.0) == []
     assert store.waiting([HERE]) == 1
     given_up = LeaseEnd(now, AttemptFailure("E", "why: so"))
-    assert store.settle([given_up], 11.0) == [given_up]
+    assert store.finish([given_up], 11.0) == [given_up]
     assert [each.failure for each in store.dead()] == [AttemptFailure("E", "why: so")]
 
 
@@ -117,7 +117,7 @@ def test_nothing_of_what_is_delivered_is_printed(store: SqliteDeliveries) -> Non
     store.add([message], 5)
     (delivery,) = store.take([HERE], at(0.0), Room(1, 1)).rows
     ended = LeaseEnd(delivery._replace(attempt=2), AttemptFailure("E", "c4n4ry"))
-    store.settle([ended], 0.0)
+    store.finish([ended], 0.0)
     assert "c4n4ry" not in repr([message, delivery, ended, store.dead()])
 
 
@@ -132,9 +132,9 @@ def test_a_row_that_is_handed_back_has_had_no_attempt(store: SqliteDeliveries) -
     for _ in range(2):
         delivery = leased(0.0)
         assert delivery.attempt == 1
-        store.settle([LeaseEnd(delivery, is_begun=False)], 0.0)
-    store.settle([LeaseEnd(leased(0.0), AttemptFailure("E"))], 0.0)
-    store.settle([LeaseEnd(leased(1.0), is_begun=False)], 2.0)
+        store.finish([LeaseEnd(delivery, is_begun=False)], 0.0)
+    store.finish([LeaseEnd(leased(0.0), AttemptFailure("E"))], 0.0)
+    store.finish([LeaseEnd(leased(1.0), is_begun=False)], 2.0)
     assert leased(2.0).attempt == 2
 
 
@@ -144,7 +144,7 @@ def test_a_lease_that_ended_without_a_word_is_remembered(store: SqliteDeliveries
     store.take([HERE], at(0.0), Room(1, 1, places=0))
     (again,) = store.take([HERE], at(10.0), Room(1, 1)).rows
     assert (again.attempt, again.is_unheard) == (1, True)
-    store.settle([LeaseEnd(again, is_begun=False)], 10.0)
+    store.finish([LeaseEnd(again, is_begun=False)], 10.0)
     (after,) = store.take([HERE], at(10.0), Room(1, 1)).rows
     assert (after.attempt, after.is_unheard) == (2, False)
 
@@ -153,7 +153,7 @@ def test_few_are_leased_of_those_that_were_tried_before(store: SqliteDeliveries)
     """They go first, but new ones fill the rest: neither starves the other."""
     store.add([NewRow(HERE, None, str(number), "d") for number in range(6)], 5)
     tried = store.take([HERE], at(0.0), Room(4, 4)).rows
-    assert store.settle([LeaseEnd(each, AttemptFailure("E")) for each in tried], 0.0) == []
+    assert store.finish([LeaseEnd(each, AttemptFailure("E")) for each in tried], 0.0) == []
     taken = store.take([HERE], at(10.0), Room(3, 2)).rows
     assert [(each.idempotency_key, each.attempt) for each in taken] == [
         ("0", 2),
@@ -195,8 +195,8 @@ def test_a_lease_that_ends_before_its_attempt_has_begun_costs_none(store: Sqlite
     first = store.take([HERE], at(0.0), Room(5, 5, places=1)).rows
     assert [each.is_counted for each in first] == [True, False, False, False, False]
     failed = LeaseEnd(first[2], AttemptFailure("E"))
-    assert store.settle([failed], 0.0, [first[1]]) == []
-    assert store.settle([LeaseEnd(first[3], is_begun=False)], 0.0) == []
+    assert store.finish([failed], 0.0, [first[1]]) == []
+    assert store.finish([LeaseEnd(first[3], is_begun=False)], 0.0) == []
     taken = store.take([HERE], at(10.0), Room(9, 9, 9, places=0)).rows
     told = {each.idempotency_key: (each.attempt, each.is_counted) for each in taken}
     assert told == {

@@ -221,7 +221,7 @@ def test_a_slow_function_is_ambiguous_and_still_finishes(cloud: Local) -> None:
         assert go.wait(PATIENT)
         finished.set()
 
-    result = cloud.perform(invoke(), 0.01)
+    result = cloud.perform(invoke(), 0.1)
     assert (result.outcome, result.reason) == (Outcome.AMBIGUOUS, "timeout")
     assert not finished.is_set()
     go.set()

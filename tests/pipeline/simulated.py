@@ -176,7 +176,7 @@ class World:
             self._faults[row.id] += 1
             return
         self._faults[row.id] += ended.failure is not None
-        self._store.settle([ended], self.clock.now())
+        self._store.finish([ended], self.clock.now())
         if fault == "told twice":
             self.counts[fault] += 1
             again = NewRow(row.recipient, None, row.idempotency_key, row.document)

@@ -97,7 +97,7 @@ def test_a_lease_of_a_wrong_clock_wedges_no_delivery(tmp_path: Path) -> None:
             assert taken.attempt == attempt
             assert store.take([RECIPIENT], partial(float, now), Room(8, 8)).rows == [], "leased"
             assert store.next_due([RECIPIENT], now) == now + DeliveryPolicy().lease
-        store.settle([LeaseEnd(taken)], AT)
+        store.finish([LeaseEnd(taken)], AT)
         assert store.waiting([RECIPIENT]) == 0
 
 

@@ -247,22 +247,20 @@ def test_a_run_that_was_paused_and_taken_again_keeps_its_new_lease() -> None:
 
     with _engine({"one": one}) as engine:
         engine.definitions["napping"] = napping
-        pause = engine.journal.pause
+        release = engine.journal.release
 
         def slowly(*given: Any) -> None:
-            pause(*given)
+            release(*given)
             assert under_way.wait(20)
 
-        engine.journal.pause = slowly  # type: ignore[assignment,method-assign]
+        engine.journal.release = slowly  # type: ignore[method-assign]
         engine.start("napping", None, "r")
         assert under_way.wait(20)
         workers = engine._workers
         until = time.monotonic() + 5
-        while workers._idle == 0 and time.monotonic() < until:
+        while len(workers.held) != 1 and time.monotonic() < until:
             time.sleep(0.005)
-        assert {key: lease.fence for key, lease in workers._held.items()} == {
-            RunKey("napping", "r"): 2
-        }
+        assert [(each.row.key.id, each.row.fence) for each in workers.held] == [("r", 2)]
         go_on.set()
         assert engine.wait("napping", "r", 20).state is RunState.SUCCEEDED
 
@@ -336,8 +334,8 @@ def test_only_the_last_lease_may_write() -> None:
     assert journal.advance(first.key, first.fence, 132.0, [], []) is False
     from leeward.workflow.commands import Returned
 
-    assert journal.settle(first.key, first.fence, 132.0, [], Returned()) is False
-    assert journal.settle(second.key, second.fence, 132.0, [], Returned()) is True
+    assert journal.finish(first.key, first.fence, 132.0, [], Returned()) is False
+    assert journal.finish(second.key, second.fence, 132.0, [], Returned()) is True
     assert journal.advance(second.key, second.fence, 133.0, [], []) is False
     journal.close()
 

@@ -381,6 +381,7 @@ def test_a_reader_that_holds_the_file_loses_no_outcome(path: Path) -> None:
     undone: list[Json] = []
 
     def pay(_: Json) -> str:
+        assert isinstance(engine.journal, SqliteJournal)
         engine.journal._commits._patience = 0.05
         reader.append(sqlite3.connect(path, isolation_level=None, check_same_thread=False))
         reader[0].execute("BEGIN")

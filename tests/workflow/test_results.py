@@ -113,7 +113,7 @@ def test_a_journal_of_the_first_layout_is_changed_over(tmp_path: Path) -> None:
     assert row.answer == Returned(7)
     assert journal.events(key)["a", 1].answer == Returned(7)
     new, _ = journal.add(copying, "n", 1, 0.0, 60.0)
-    assert journal.settle(new.key, new.fence, 1.0, [], LARGE)
+    assert journal.finish(new.key, new.fence, 1.0, [], LARGE)
     found = journal.find(new.key)
     assert found is not None
     assert found.answer == LARGE

@@ -311,16 +311,16 @@ class Dispatcher(Forkable):
         None is for until something changes.
         """
         self._attempts.hand_back(0.0 if self._closed else self._policy.longest_wait)
-        self._settle(self._attempts.list_over(), self._attempts.list_uncounted())
+        self._finish(self._attempts.list_over(), self._attempts.list_uncounted())
         return None if self._closed else self._take()
 
-    def _settle(self, over: list[DeliveryAttempt], begun: list[DeliveryAttempt]) -> None:
+    def _finish(self, over: list[DeliveryAttempt], begun: list[DeliveryAttempt]) -> None:
         if not over and not begun:
             return
         try:
             ends = [each.end for each in over if each.end is not None]
             rows = [each.row for each in begun]
-            for dead in self._store.settle(ends, self._clock.now(), rows):
+            for dead in self._store.finish(ends, self._clock.now(), rows):
                 assert dead.failure is not None
                 _log("error", "dead_lettered", dead.row, dead.failure.error)
             for each in begun:

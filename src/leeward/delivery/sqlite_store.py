@@ -26,7 +26,6 @@ from leeward.delivery.rows import (
 from leeward.delivery.store import DeliveryStore, LetterStore, Series
 from leeward.leases.rules import DeliveryPolicy, Room
 from leeward.sqlite.database import Database, select
-from leeward.values import NOTHING
 
 PATIENCE: Final = 10.0
 """Seconds to wait for the database; no caller waits on these steps."""
@@ -142,7 +141,7 @@ class SqliteDeliveries(DeliveryStore, LetterStore):
         known: Iterable[Recipient],
         clock: Callable[[], float],
         room: Room,
-        most: Mapping[Recipient, int] = NOTHING,
+        most: Mapping[Recipient, int] | None = None,
     ) -> TakenRows:
         """Lease rows that are due."""
         taken = TakenRows([], [])
@@ -161,7 +160,7 @@ class SqliteDeliveries(DeliveryStore, LetterStore):
                 left = room.take_off(len(taken.rows), tried, unheard)
                 leased: list[LeasedRow] = []
                 for columns in self._ready(connection, names, now, left):
-                    row = self._judge(columns, lease, most)
+                    row = self._judge(columns, lease, most or {})
                     if isinstance(row, AttemptFailure):
                         connection.execute(_BURY, (row.error, now, columns[0]))
                         taken.buried.append(_dead_row(columns, row, now))
@@ -175,7 +174,7 @@ class SqliteDeliveries(DeliveryStore, LetterStore):
                 taken.rows.extend(leased)
         return taken._replace(ends=now + self.policy.lease)
 
-    def settle(
+    def finish(
         self, ends: Iterable[LeaseEnd], now: float, begun: Iterable[LeasedRow] = ()
     ) -> list[LeaseEnd]:
         """Write down together how leases have ended; return those whose row is given up."""
@@ -188,7 +187,7 @@ class SqliteDeliveries(DeliveryStore, LetterStore):
                 row, failure = end.row, end.failure
                 where = row.id, row.lease
                 if not end.is_begun:
-                    unbegun = self.policy.settle_unbegun(
+                    unbegun = self.policy.schedule_return(
                         row.attempt, now, is_unheard=row.is_unheard
                     )
                     connection.execute(_RETURN, (*unbegun, *where))
@@ -196,7 +195,7 @@ class SqliteDeliveries(DeliveryStore, LetterStore):
                 if failure is None:
                     done[row.lease].append(row.id)
                     continue
-                attempts, due = self.policy.settle_failure(row.attempt, now, again=failure.again)
+                attempts, due = self.policy.schedule_retry(row.attempt, now, again=failure.again)
                 facts = attempts, _error_text(failure)
                 if due is not None:
                     connection.execute(_RETRY, (*facts, due, *where))

@@ -11,7 +11,6 @@ from typing import Protocol
 
 from leeward.delivery.rows import DeadRow, LeasedRow, LeaseEnd, NewRow, Recipient, TakenRows
 from leeward.leases.rules import DeliveryPolicy, Room
-from leeward.values import NOTHING
 
 
 class DeliveryStore(Protocol):
@@ -27,7 +26,7 @@ class DeliveryStore(Protocol):
         known: Iterable[Recipient],
         clock: Callable[[], float],
         room: Room,
-        most: Mapping[Recipient, int] = NOTHING,
+        most: Mapping[Recipient, int] | None = None,
     ) -> TakenRows:
         """Lease rows for `known` recipients that are due now, or never would be.
 
@@ -42,7 +41,7 @@ class DeliveryStore(Protocol):
             most: how many attempts at a row a recipient wants made, where it says so.
         """
 
-    def settle(
+    def finish(
         self, ends: Iterable[LeaseEnd], now: float, begun: Iterable[LeasedRow] = ()
     ) -> list[LeaseEnd]:
         """Write down together how leases have ended; return those whose row is given up.

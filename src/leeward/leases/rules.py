@@ -83,7 +83,7 @@ class Room(NamedTuple):
         )
 
 
-class Settlement(NamedTuple):
+class NextAttempt(NamedTuple):
     """What becomes of a row that is not done.
 
     Attributes:
@@ -133,23 +133,23 @@ class DeliveryPolicy(NamedTuple):
         """
         return attempts >= max(self.max_attempts, most) and due > 0
 
-    def settle_failure(self, attempt: int, now: float, *, again: bool | None = None) -> Settlement:
+    def schedule_retry(self, attempt: int, now: float, *, again: bool | None = None) -> NextAttempt:
         """Decide what becomes of a delivery whose `attempt` has failed.
 
         `again` is the word of whoever knows better; None leaves it to the count.
         """
         if not (attempt < self.max_attempts if again is None else again):
-            return Settlement(attempt, None)
+            return NextAttempt(attempt, None)
         pause = min(self.first_retry * 2.0 ** min(attempt - 1, 40), self.longest_retry)
-        return Settlement(attempt, now + pause)
+        return NextAttempt(attempt, now + pause)
 
-    def settle_unbegun(self, attempt: int, now: float, *, is_unheard: bool) -> Settlement:
+    def schedule_return(self, attempt: int, now: float, *, is_unheard: bool) -> NextAttempt:
         """Decide the same of one whose `attempt` has not begun: it is due now.
 
         That a lease has ended without a word is not forgotten: there may have been an attempt.
         """
         attempts = max(attempt - 1, is_unheard)
-        return Settlement(attempts, now if attempts else 0.0)
+        return NextAttempt(attempts, now if attempts else 0.0)
 
     def room(self, held: Collection[LeasedAttempt], now: float, seconds: float | None) -> Room:
         """Return what a process may take.

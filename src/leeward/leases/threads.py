@@ -29,7 +29,7 @@ class Loop:
         look: looks once; returns the seconds until the next look, None for until something changes.
         is_over: returns whether there is no need to look any more; called under the lock.
         logger: for a look that raised. The first one of several is logged.
-        event: its name.
+        fault: name of the event.
 
     Attributes:
         lock: under which all changes.
@@ -43,7 +43,7 @@ class Loop:
         look: Callable[[], float | None],
         is_over: Callable[[], bool],
         logger: str,
-        event: str,
+        fault: str,
     ) -> None:
         self.lock = RLock()
         self.looks = 0
@@ -51,7 +51,7 @@ class Loop:
         self._name = name
         self._look = look
         self._is_over = is_over
-        self._log = logger, event
+        self._log = logger, fault
         self._changed = Condition(self.lock)
         self._looked = Condition(self.lock)
         self._changes = 0
@@ -104,9 +104,9 @@ class Loop:
                 is_stalled = False
             except Exception as error:  # noqa: BLE001 - whatever it is, the next look may go well
                 if not is_stalled:
-                    logger, event = self._log
+                    logger, name = self._log
                     kind, reason = type(error).__name__, getattr(error, "reason", None)
-                    log_event(logger, "warning", event, error=kind, reason=reason)
+                    log_event(logger, "warning", name, error=kind, reason=reason)
                 is_stalled, pause = True, LOOK_AGAIN
             with self._changed:
                 self.is_asleep = True

@@ -209,7 +209,7 @@ class Drive:
             if not self._go_on():
                 return
         row, now, end = self._row, self._clock.now(), self._machine.end
-        self._write(lambda: self._journal.settle(row.key, row.fence, now, self._finished, end))
+        self._write(lambda: self._journal.finish(row.key, row.fence, now, self._finished, end))
 
     def _replay(self, events: StepRecords, lost: Mapping[Numbered, int]) -> None:
         """Answer what the journal knows the end of, and judge what was under way.

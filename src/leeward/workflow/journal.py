@@ -84,7 +84,7 @@ class Journal(Protocol):
     def release(self, key: RunKey, fence: int, now: float, due: float) -> None:
         """Return a lease; the run is due again at `due`, or now if it was cancelled."""
 
-    def settle(
+    def finish(
         self, key: RunKey, fence: int, now: float, finished: Iterable[Finished], answer: Answer
     ) -> bool:
         """Note how a run has ended; return False if its lease is lost, and nothing was noted."""

@@ -300,7 +300,7 @@ class SqliteJournal(Journal):
             lambda connection: [connection.execute(_RENEW, row).rowcount == 1 for row in rows]
         )
 
-    def settle(
+    def finish(
         self, key: RunKey, fence: int, now: float, finished: Iterable[Finished], answer: Answer
     ) -> bool:
         """Note how a run has ended; return False if its lease is lost, and nothing was noted."""
