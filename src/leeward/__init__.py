@@ -60,8 +60,7 @@ if TYPE_CHECKING:
         StoreReceipt,
         TargetStatus,
     )
-
-__version__ = "0.1.0"
+    from leeward.version import __version__ as __version__
 
 __all__ = [
     "AllTargetsUnavailable",
@@ -118,6 +117,7 @@ _MODULES = {
     "ObjectInfo": "leeward.object_values",
     "ObjectPage": "leeward.object_values",
     "ObjectReader": "leeward.operations.downloads",
+    "__version__": "leeward.version",
 }
 _VALUES = (
     "Attempt Effect Event InvokeResult Promise PublishEntry PublishReceipt PublishReport Receipt "
@@ -127,7 +127,7 @@ _VALUES = (
 
 def __getattr__(name: str) -> object:
     """Load a public name when it is first asked for."""
-    if name not in __all__:
+    if name not in __all__ and name not in _MODULES:
         from leeward.usual_names import NAMES, hint
 
         # `from leeward import ...` shows the message of an ImportError only.

@@ -21,7 +21,7 @@ from leeward.errors import ConfigError
 from leeward.forking import HOLD_SECONDS, Forkable, watch
 from leeward.leases import threads
 from leeward.leases.rules import DeliveryPolicy, Room
-from leeward.leases.threads import Held, Loop, Pool
+from leeward.leases.threads import HeldLease, Loop, WorkPool
 from leeward.logs import Fact, failure_facts, log_event
 from leeward.sqlite.errors import DatabaseFault
 from leeward.text import class_name, message_of
@@ -75,7 +75,7 @@ class AttemptFailed(Exception):
         self.ran = ran
 
 
-class DeliveryAttempt(Held):
+class DeliveryAttempt(HeldLease):
     """A row from its lease until its end is written down.
 
     Args:
@@ -110,7 +110,7 @@ class DeliveryAttempt(Held):
         return self.row.is_unheard
 
 
-class Attempts(Pool[DeliveryAttempt]):
+class Attempts(WorkPool[DeliveryAttempt]):
     """The attempts of this process, and the threads that make them.
 
     Args:
@@ -173,7 +173,7 @@ class Attempts(Pool[DeliveryAttempt]):
                 each.end, each.is_over = LeaseEnd(each.row, is_begun=False), True
                 self._seconds = None
 
-    def list_over(self) -> list[DeliveryAttempt]:
+    def list_ends(self) -> list[DeliveryAttempt]:
         """Return those that are over, and learn from them how long one takes."""
         with self._lock:
             over = [each for each in self.held if each.is_over]
@@ -182,7 +182,7 @@ class Attempts(Pool[DeliveryAttempt]):
                 self._seconds = sum(seconds) / len(seconds)
         return over
 
-    def list_uncounted(self) -> list[DeliveryAttempt]:
+    def list_starts(self) -> list[DeliveryAttempt]:
         """Return those under way that their rows do not count yet."""
         with self._lock:
             under_way = (each for each in self.held if each.thread is not None and not each.is_over)
@@ -311,7 +311,7 @@ class Dispatcher(Forkable):
         None is for until something changes.
         """
         self._attempts.hand_back(0.0 if self._closed else self._policy.longest_wait)
-        self._finish(self._attempts.list_over(), self._attempts.list_uncounted())
+        self._finish(self._attempts.list_ends(), self._attempts.list_starts())
         return None if self._closed else self._take()
 
     def _finish(self, over: list[DeliveryAttempt], begun: list[DeliveryAttempt]) -> None:
@@ -344,7 +344,7 @@ class Dispatcher(Forkable):
         receivers, now = self._receivers(), self._clock.now()
         room = self._attempts.room(now)
         if room.limit <= 0:
-            return SOON if self._attempts.list_uncounted() else threads.LOOK_AGAIN
+            return SOON if self._attempts.list_starts() else threads.LOOK_AGAIN
         most = {recipient: receiver.most for recipient, receiver in receivers.items()}
         taken = self._store.take(receivers, self._clock.now, room, most)
         for dead in taken.buried:
@@ -354,7 +354,7 @@ class Dispatcher(Forkable):
             DeliveryAttempt(row, receivers[row.recipient], taken.ends, deadline)
             for row in taken.rows
         )
-        if self._attempts.has_work or self._attempts.list_uncounted():
+        if self._attempts.has_work or self._attempts.list_starts():
             return SOON
         due = self._store.next_due(receivers, now)
         if due is not None:

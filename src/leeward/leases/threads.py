@@ -114,13 +114,13 @@ class Loop:
                 self._looked.notify_all()
                 if self._is_over():
                     return
-                self._changed.wait_for(partial(self._has_changed, seen), pause)
+                self._changed.wait_for(partial(self._is_newer, seen), pause)
 
-    def _has_changed(self, seen: int) -> bool:
+    def _is_newer(self, seen: int) -> bool:
         return self._changes != seen
 
 
-class Held:
+class HeldLease:
     """A row that this process has leased, until it lets go of it.
 
     Args:
@@ -141,10 +141,10 @@ class Held:
         return self.thread is not None and not self.is_over and self.ends > now
 
 
-H = TypeVar("H", bound=Held)
+H = TypeVar("H", bound=HeldLease)
 
 
-class Pool(ABC, Generic[H]):
+class WorkPool(ABC, Generic[H]):
     """What this process holds, and the threads that work on it.
 
     A thread takes one row after the other, and ends when none waits.

@@ -27,7 +27,7 @@ from leeward.local.functions import Functions, PlainHandler, deliver
 from leeward.local.object_events import ObjectEvents
 from leeward.local.schedules import Schedules
 from leeward.local.schema import SCHEMA
-from leeward.local.tables import Tables, failed
+from leeward.local.tables import Tables, result_of
 from leeward.logs import log_event
 from leeward.sqlite.database import MEMORY, Database
 from leeward.sqlite.errors import DatabaseFault
@@ -238,7 +238,7 @@ class Local(Driver):
         try:
             result = self._verbs[call.verb](call, timeout)
         except DatabaseFault as fault:
-            return failed(fault, self._database)
+            return result_of(fault, self._database)
         if not self._dispatcher.started:
             self._look_for_work()
         return result
@@ -248,7 +248,7 @@ class Local(Driver):
         try:
             return self._tables.store_many(calls, timeout)
         except DatabaseFault as fault:
-            return [failed(fault, self._database)] * len(calls)
+            return [result_of(fault, self._database)] * len(calls)
 
     def look(self, look: Look, timeout: float) -> Result[Any]:
         """Look whether a function is registered here; nothing else needs any making."""

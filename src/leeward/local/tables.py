@@ -53,7 +53,7 @@ class Tables:
         if not rows:
             return Result.ok(None)
         try:
-            return Result.ok(_stored(*rows[0], exact=call.exact))
+            return Result.ok(_read_item(*rows[0], exact=call.exact))
         except ValueError as error:
             return _undecodable(call.table, error)
 
@@ -75,7 +75,7 @@ class Tables:
             rows = connection.execute(_PAGE, (call.table, call.cursor or "", most + 1)).fetchall()
         page, more = rows[:most], len(rows) > most
         try:
-            items = tuple(_stored(*row[:3], exact=call.exact) for row in page)
+            items = tuple(_read_item(*row[:3], exact=call.exact) for row in page)
         except ValueError as error:
             return _undecodable(call.table, error)
         return Result.ok(Page(items, page[-1][3] if more else None))
@@ -113,7 +113,7 @@ def _current_revision(
     return None if expired else str(revision)
 
 
-def _stored(document: str, revision: str, expires_at: float | None, *, exact: bool) -> Stored:
+def _read_item(document: str, revision: str, expires_at: float | None, *, exact: bool) -> Stored:
     native = json_text.decode(document, deepest=DEEPEST)
     if not isinstance(native, dict):
         raise ValueError("the document is not a JSON object")
@@ -136,7 +136,7 @@ def _undecodable(table: str, error: ValueError) -> Result[Any]:
     )
 
 
-def failed(fault: DatabaseFault, database: Database) -> Result[Any]:
+def result_of(fault: DatabaseFault, database: Database) -> Result[Any]:
     """Return the result of a call that the database could not do."""
     told = f"{fault}: {database}" if fault.outcome is Outcome.UNUSABLE else str(fault)
     return Result(fault.outcome, message=told, reason=fault.reason, cause=fault.__cause__)

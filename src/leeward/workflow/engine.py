@@ -78,7 +78,7 @@ class Engine(Forkable):
         told = check_input(value)
         if told is not None:
             raise InvalidRequest(told, field="value")
-        with self._needed():
+        with self._translate_faults():
             now, since = self._clock.now(), self._clock.monotonic()
             lease, holder = self._workers.lease(), self._workers.holder
             row, is_new = self.journal.add(definition, id, value, now, lease, holder=holder)
@@ -96,7 +96,7 @@ class Engine(Forkable):
     def get(self, workflow: str, id: str) -> Run | None:
         """Return a run with all that it has done; None if there is no such run."""
         key = RunKey(workflow, check_run_id(id))
-        with self._needed():
+        with self._translate_faults():
             row = self.journal.find(key)
             if row is None:
                 return None
@@ -107,7 +107,7 @@ class Engine(Forkable):
 
     def list(self, workflow: str | None = None, limit: int = 100) -> list[Run]:
         """Return the latest runs, without what they have done, the last one first."""
-        with self._needed():
+        with self._translate_faults():
             return [self._run(row) for row in self.journal.runs(workflow, limit)]
 
     def wait(self, workflow: str, id: str, timeout: float) -> Run:
@@ -121,7 +121,7 @@ class Engine(Forkable):
         deadline = monotonic() + timeout
         pause, is_first = 0.001, True
         while True:
-            with self._needed():
+            with self._translate_faults():
                 row = self.journal.find(key)
             if row is None:
                 raise _absent(workflow, id)
@@ -143,7 +143,7 @@ class Engine(Forkable):
             NotFound: there is no such run.
         """
         key = RunKey(workflow, check_run_id(id))
-        with self._needed():
+        with self._translate_faults():
             row = self.journal.cancel(key, self._clock.now())
         if row is None:
             raise _absent(workflow, id)
@@ -157,7 +157,7 @@ class Engine(Forkable):
             NotFound: there is no such run.
         """
         key = RunKey(workflow, check_run_id(id))
-        with self._needed():
+        with self._translate_faults():
             row = self.journal.abort(key, self._clock.now())
         if row is None:
             raise _absent(workflow, id)
@@ -209,7 +209,7 @@ class Engine(Forkable):
         )
 
     @contextmanager
-    def _needed(self) -> Iterator[None]:
+    def _translate_faults(self) -> Iterator[None]:
         closed = "this engine is closed; open a new one"
         if self._workers.is_closed:
             raise LeewardError(closed, target=EMBEDDED)

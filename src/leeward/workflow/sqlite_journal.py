@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
-from leeward import __version__
 from leeward.clock import Clock, SteadyClock, SystemClock
 from leeward.errors import ConfigError
 from leeward.json_text import encode
@@ -17,6 +16,7 @@ from leeward.sqlite.commits import Commits
 from leeward.sqlite.database import Database, select
 from leeward.sqlite.file_safety import keep_out_of_version_control
 from leeward.values import Json
+from leeward.version import __version__
 from leeward.workflow.commands import Answer, Command, Failure, refusal_at
 from leeward.workflow.document import stored
 from leeward.workflow.journal import Journal
@@ -136,7 +136,7 @@ class SqliteJournal(Journal):
     ) -> tuple[RunRow, bool]:
         """Add a run, unless there is one of this name and id."""
         key = RunKey(definition.name, id)
-        digest, document = self._written(definition)
+        digest, document = self._write_definition(definition)
         deadline = None if definition.timeout is None else now + definition.timeout
         row = (
             *key,
@@ -157,7 +157,7 @@ class SqliteJournal(Journal):
 
         return self._commits.apply(write)
 
-    def _written(self, definition: Definition) -> tuple[str, str]:
+    def _write_definition(self, definition: Definition) -> tuple[str, str]:
         """Return the digest and the document of a definition, which cost more than a start."""
         known = self._documents.get(id(definition))
         if known is None or known[0] is not definition:

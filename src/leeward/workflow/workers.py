@@ -15,7 +15,7 @@ from typing import Final
 from leeward.leases import threads
 from leeward.leases.holders import Holder, holder_in, is_gone, this_process
 from leeward.leases.rules import is_over, needs_renewal
-from leeward.leases.threads import Held, Loop, Pool
+from leeward.leases.threads import HeldLease, Loop, WorkPool
 from leeward.logs import log_event
 from leeward.sqlite.errors import DatabaseFault
 from leeward.workflow.driving import Drive, RunLease, RunServices, Turns
@@ -31,7 +31,7 @@ SLOW: Final = 1.0
 """Seconds of a look at the journal from which on it was blocked: others could not renew either."""
 
 
-class DrivenRun(Held):
+class DrivenRun(HeldLease):
     """A run that this process goes on with; its lease is renewed.
 
     Args:
@@ -47,7 +47,7 @@ class DrivenRun(Held):
         self.lease = lease
 
 
-class RunWorkers(Pool[DrivenRun]):
+class RunWorkers(WorkPool[DrivenRun]):
     """Goes on with runs.
 
     Args:
