@@ -6,16 +6,15 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from leeward.delivery.rows import AttemptFailure, LeasedRow, LeaseEnd, NewRow, Recipient
 from leeward.delivery.sqlite_store import (
     LEASE_EXPIRED,
     STATEMENTS,
     UNREADABLE,
     SqliteDeliveries,
 )
+from leeward.delivery.store import AttemptFailure, LeasedRow, LeaseEnd, NewRow, Recipient
 from leeward.leases.rules import DeliveryPolicy, Room
-from leeward.sqlite.database import Database
-from leeward.sqlite.schema import Schema
+from leeward.sqlite.database import Database, Schema
 
 HERE, THERE = Recipient("b", "here"), Recipient("b", "there")
 POLICY = DeliveryPolicy(max_attempts=2, first_retry=1.0, lease=10.0)

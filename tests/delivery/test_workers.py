@@ -9,7 +9,7 @@ from threading import Condition, Event
 import pytest
 
 from leeward.delivery.dispatcher import Attempts, DeliveryAttempt, Receiver
-from leeward.delivery.rows import LeasedRow, LeaseEnd, Recipient
+from leeward.delivery.store import LeasedRow, LeaseEnd, Recipient
 from leeward.leases.rules import DeliveryPolicy
 from leeward.testing import FakeClock
 from tests.local.calls import PATIENT, until
@@ -78,9 +78,9 @@ def test_what_waits_too_long_is_handed_back(room: Room) -> None:
     room.add(1, 2, 3)
     room.ids_begun(PLACES)
     room.attempts.hand_back(PATIENT)
-    assert room.attempts.list_over() == []
+    assert room.attempts.list_ends() == []
     room.attempts.hand_back(0.0)
-    (late,) = room.attempts.list_over()
+    (late,) = room.attempts.list_ends()
     assert late.end == LeaseEnd(late.row, is_begun=False)
     room.attempts.forget([late])
     assert room.attempts.room(room.clock.now()) == (0, PLACES, 1, 0)
@@ -95,7 +95,7 @@ def test_an_attempt_that_outlives_its_lease_gives_its_place_away(room: Room) -> 
     room.add(3, 4, 5)
     assert room.ids_begun(PLACES) == {3, 4}
     room.end(1, 2)
-    until(lambda: len(room.attempts.list_over()) == PLACES)
+    until(lambda: len(room.attempts.list_ends()) == PLACES)
     assert room.begun.empty()
     room.end(3)
     assert room.ids_begun(1) == {5}
@@ -113,13 +113,13 @@ def test_an_attempt_is_counted_while_it_is_under_way(room: Room) -> None:
     """Not before it begins, and not if it has ended: its end counts it."""
     room.add(1, 2, 3, 4, counted=False)
     room.ids_begun(PLACES)
-    begun = room.attempts.list_uncounted()
+    begun = room.attempts.list_starts()
     assert {each.row.id for each in begun} == {1, 2}
     for each in begun:
         each.is_counted = True
-    assert room.attempts.list_uncounted() == []
+    assert room.attempts.list_starts() == []
     room.end(1)
     assert room.ids_begun(1) == {3}
     room.end(3)
     assert room.ids_begun(1) == {4}
-    assert [each.row.id for each in room.attempts.list_uncounted()] == [4]
+    assert [each.row.id for each in room.attempts.list_starts()] == [4]

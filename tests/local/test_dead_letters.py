@@ -12,7 +12,7 @@ from pathlib import Path
 
 from leeward import App, Client
 from leeward.app import Problem
-from leeward.delivery.rows import NewRow, Recipient
+from leeward.delivery.store import NewRow, Recipient
 from leeward.leases.rules import Room
 from leeward.local import Local
 from tests.app import dead_letter_app as proof

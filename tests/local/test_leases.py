@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from leeward import App
-from leeward.delivery.rows import TakenRows
 from leeward.delivery.sqlite_store import SqliteDeliveries
+from leeward.delivery.store import TakenRows
 from leeward.errors import Outcome
 from leeward.leases.rules import DeliveryPolicy
 from leeward.local import Context, Local

@@ -294,7 +294,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "a row that cannot be read stops the thread that looks",
-        f"{ROOM}/rows.py",
+        f"{ROOM}/tables.py",
         "    except (Unreadable, ValueError):\n        key",
         "    except ZeroDivisionError:\n        key",
         f"{TESTS}/test_leases.py::test_a_run_that_cannot_be_read_stops_nobody",

@@ -24,7 +24,7 @@ import pytest
 from leeward import Client
 from leeward.adapter import Call, Result
 from leeward.delivery.dispatcher import DeliveryAttempt, Dispatcher
-from leeward.delivery.rows import LeasedRow, LeaseEnd, NewRow
+from leeward.delivery.store import LeasedRow, LeaseEnd, NewRow
 from leeward.errors import Outcome
 from leeward.leases.rules import Room
 from leeward.local import Local

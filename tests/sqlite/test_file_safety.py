@@ -15,9 +15,8 @@ import pytest
 
 from leeward.errors import ConfigError
 from leeward.sqlite import file_safety
-from leeward.sqlite.database import Database
+from leeward.sqlite.database import Database, Schema
 from leeward.sqlite.file_safety import BESIDE, check_files
-from leeward.sqlite.schema import Schema
 
 pytestmark = [pytest.mark.row(7), pytest.mark.threat("S13")]
 
@@ -174,7 +173,7 @@ import os, shutil, sqlite3, sys
 from pathlib import Path
 from leeward.errors import LeewardError
 from leeward.sqlite.database import Database
-from leeward.sqlite.schema import Schema
+from leeward.sqlite.database import Schema
 
 os.umask(0)
 os.setgroups([]); os.setgid({SOMEBODY}); os.setuid({SOMEBODY})

@@ -22,8 +22,8 @@ from leeward.workflow import read_definition
 from leeward.workflow.commands import Answer, Failure, Returned
 from leeward.workflow.document import written
 from leeward.workflow.driving import Drive, RunServices
+from leeward.workflow.journal import RunKey, RunRow
 from leeward.workflow.model import PROVED, Definition, Step, nodes
-from leeward.workflow.rows import RunKey, RunRow
 from leeward.workflow.runs import RunState
 from leeward.workflow.sqlite_journal import SqliteJournal
 from leeward.workflow.virtual import Died, error_of

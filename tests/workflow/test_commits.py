@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 from leeward.sqlite.commits import Commits
-from leeward.sqlite.database import Database
-from leeward.sqlite.schema import Schema
+from leeward.sqlite.database import Database, Schema
 
 SCHEMA = Schema(0x4C771234, 1, ("CREATE TABLE notes (text TEXT)",))
 

@@ -12,9 +12,9 @@ from leeward.values import InvokeResult, Json
 from leeward.workflow import ANY, Definition, Flow, Ref, workflow
 from leeward.workflow.commands import Failure, Returned
 from leeward.workflow.driving import Drive, RunServices
+from leeward.workflow.journal import RunRow
 from leeward.workflow.limits import most
 from leeward.workflow.machine import Machine
-from leeward.workflow.rows import RunRow
 from leeward.workflow.sqlite_journal import SqliteJournal
 
 NOW = 1_750_000_000.0

@@ -32,8 +32,8 @@ from leeward.local import Local
 from leeward.testing import FakeClock
 from leeward.workflow import ANY, Flow, Ref, workflow
 from leeward.workflow.engine import Engine
+from leeward.workflow.journal import RunKey
 from leeward.workflow.known import by_name
-from leeward.workflow.rows import RunKey
 from leeward.workflow.runs import RunState
 from leeward.workflow.sqlite_journal import SqliteJournal
 from leeward.workflow.steps import failure_of
@@ -253,7 +253,7 @@ def test_a_run_that_was_paused_and_taken_again_keeps_its_new_lease() -> None:
             release(*given)
             assert under_way.wait(20)
 
-        engine.journal.release = slowly  # type: ignore[method-assign]
+        engine.journal.release = slowly  # type: ignore[assignment,method-assign]
         engine.start("napping", None, "r")
         assert under_way.wait(20)
         workers = engine._workers

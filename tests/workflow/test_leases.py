@@ -28,8 +28,8 @@ from leeward.workflow import workers as workers_module
 from leeward.workflow.commands import Failure, Returned
 from leeward.workflow.driving import Drive, RunLease, RunServices, Turns
 from leeward.workflow.engine import Engine
+from leeward.workflow.journal import Finished, RunKey, RunRow
 from leeward.workflow.machine import Machine
-from leeward.workflow.rows import Finished, RunKey, RunRow
 from leeward.workflow.runs import RunState
 from leeward.workflow.sqlite_journal import SqliteJournal
 from leeward.workflow.virtual import Died

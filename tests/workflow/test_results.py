@@ -14,8 +14,8 @@ from leeward.values import InvokeResult, Json
 from leeward.workflow import Flow, Ref, workflow
 from leeward.workflow.commands import Returned
 from leeward.workflow.driving import Drive, RunServices
+from leeward.workflow.journal import Finished, RunKey
 from leeward.workflow.machine import Machine
-from leeward.workflow.rows import Finished, RunKey
 from leeward.workflow.sqlite_journal import SqliteJournal
 from leeward.workflow.tables import LARGE as CHARACTERS
 from leeward.workflow.tables import by_reference

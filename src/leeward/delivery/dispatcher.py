@@ -15,8 +15,15 @@ from time import monotonic
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from leeward.clock import Clock
-from leeward.delivery.rows import AttemptFailure, DeadRow, LeasedRow, LeaseEnd, NewRow, Recipient
-from leeward.delivery.store import DeliveryStore
+from leeward.delivery.store import (
+    AttemptFailure,
+    DeadRow,
+    DeliveryStore,
+    LeasedRow,
+    LeaseEnd,
+    NewRow,
+    Recipient,
+)
 from leeward.errors import ConfigError
 from leeward.forking import HOLD_SECONDS, Forkable, watch
 from leeward.leases import threads

@@ -14,16 +14,18 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import inf, isfinite
 from typing import Any, Final
 
-from leeward.delivery.rows import (
+from leeward.delivery.store import (
     AttemptFailure,
     DeadRow,
+    DeliveryStore,
     LeasedRow,
     LeaseEnd,
+    LetterStore,
     NewRow,
     Recipient,
+    Series,
     TakenRows,
 )
-from leeward.delivery.store import DeliveryStore, LetterStore, Series
 from leeward.leases.rules import DeliveryPolicy, Room
 from leeward.sqlite.database import Database, select
 

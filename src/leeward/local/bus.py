@@ -9,7 +9,7 @@ from leeward.adapter import Publish, Result
 from leeward.app.handlers import Handler
 from leeward.cloudevents import from_json, to_json
 from leeward.delivery.dispatcher import Accept
-from leeward.delivery.rows import DeadRow, NewRow, Recipient
+from leeward.delivery.store import DeadRow, NewRow, Recipient
 from leeward.errors import ConfigError, InvalidRequest, Outcome
 from leeward.json_text import Undecodable, decode
 from leeward.local.schema import DEEPEST, QUEUED_CALL

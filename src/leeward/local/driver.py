@@ -18,8 +18,8 @@ from leeward.app.triggers import Kind
 from leeward.calls import OBJECT_VERBS
 from leeward.clock import Clock, SystemClock
 from leeward.delivery.dispatcher import Dispatcher, Receiver
-from leeward.delivery.rows import LeasedRow, Recipient
 from leeward.delivery.sqlite_store import PATIENCE, SqliteDeliveries, SqliteSeries
+from leeward.delivery.store import LeasedRow, Recipient
 from leeward.errors import ConfigError, LeewardError, Outcome, Unsupported
 from leeward.leases.rules import DeliveryPolicy
 from leeward.local.bus import Bus, DeadLetter, dead_letter

@@ -22,7 +22,7 @@ from leeward.app.settling import Step, next_step, ran_at_all
 from leeward.app.triggers import Delivery, Input, Kind, Message, Platform
 from leeward.clock import Clock
 from leeward.delivery.dispatcher import Accept, AttemptFailed
-from leeward.delivery.rows import LeasedRow, NewRow, Recipient
+from leeward.delivery.store import LeasedRow, NewRow, Recipient
 from leeward.entropy import new_id
 from leeward.envelope import fault_of
 from leeward.errors import ConfigError, Outcome, OutcomeUnknown

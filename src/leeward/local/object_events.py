@@ -22,8 +22,8 @@ from leeward.app.objects import document_of, event_from, object_key
 from leeward.app.triggers import ObjectEvent
 from leeward.clock import Clock
 from leeward.delivery.dispatcher import Accept
-from leeward.delivery.rows import LeasedRow, NewRow, Recipient
 from leeward.delivery.sqlite_store import PATIENCE, forget, insert_behind
+from leeward.delivery.store import LeasedRow, NewRow, Recipient
 from leeward.json_text import decode
 from leeward.local.objects import Objects
 from leeward.object_calls import DeleteObject, PutObject

@@ -19,9 +19,8 @@ from leeward.app.checks import check_free
 from leeward.app.handlers import Handler
 from leeward.app.schedules import last_time, next_time
 from leeward.clock import Clock
-from leeward.delivery.rows import NewRow, Recipient
 from leeward.delivery.sqlite_store import PATIENCE
-from leeward.delivery.store import DeliveryStore, Series
+from leeward.delivery.store import DeliveryStore, NewRow, Recipient, Series
 from leeward.forking import Forkable, watch
 
 SCHEDULE: Final = "(schedule)"

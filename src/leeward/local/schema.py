@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from leeward import json_text
 from leeward.delivery.sqlite_store import CHANGES, SERIES, STATEMENTS
-from leeward.sqlite.schema import Schema
+from leeward.sqlite.database import Schema
 
 ITEMS = """CREATE TABLE items (
     name TEXT NOT NULL,          -- the table's name

@@ -29,11 +29,10 @@ from leeward.workflow.commands import (
     Sleep,
     refusal_at,
 )
-from leeward.workflow.journal import Journal
+from leeward.workflow.journal import Finished, Journal, RunRow, StepRecords, Unreadable
 from leeward.workflow.limits import most
 from leeward.workflow.machine import Machine
 from leeward.workflow.model import TOO_LARGE, UNKNOWN, Definition
-from leeward.workflow.rows import Finished, RunRow, StepRecords, Unreadable
 from leeward.workflow.steps import Invoke, made
 
 LOGGER = "leeward.workflow"

@@ -23,11 +23,10 @@ from leeward.values import Json
 from leeward.workflow.checks import check_input, check_run_id
 from leeward.workflow.commands import Failure, Returned
 from leeward.workflow.driving import RunServices
-from leeward.workflow.journal import Journal
+from leeward.workflow.journal import Journal, RunKey, RunRow, StepRecords, Unreadable
 from leeward.workflow.known import by_name, known_in
 from leeward.workflow.model import Definition
-from leeward.workflow.rows import RunKey, RunRow, Unreadable, events_of
-from leeward.workflow.runs import Run, RunState
+from leeward.workflow.runs import Run, RunEvent, RunState
 from leeward.workflow.steps import Invoke
 from leeward.workflow.workers import RunWorkers
 
@@ -101,7 +100,7 @@ class Engine(Forkable):
             if row is None:
                 return None
             try:
-                return self._run(row)._replace(events=events_of(self.journal.events(key)))
+                return self._run(row)._replace(events=_list_events(self.journal.events(key)))
             except Unreadable:
                 return self._run(row)._replace(state=RunState.BROKEN)
 
@@ -218,6 +217,21 @@ class Engine(Forkable):
         except DatabaseFault as fault:
             told = closed if str(fault) == "closed" else str(fault)
             raise LeewardError(told, target=EMBEDDED) from fault.__cause__
+
+
+def _list_events(events: StepRecords) -> tuple[RunEvent, ...]:
+    """Return events as users see them."""
+    return tuple(
+        RunEvent(
+            path,
+            attempt,
+            noted.began,
+            noted.ended,
+            noted.answer.name if isinstance(noted.answer, Failure) else None,
+            isinstance(noted.answer, Failure) and noted.answer.ambiguous,
+        )
+        for (path, attempt), noted in events.items()
+    )
 
 
 def _absent(workflow: str, id: str) -> NotFound:

@@ -11,13 +11,75 @@ counted, and the count is a fence: only the last one may write.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from leeward.clock import SteadyClock
+from leeward.masking import masked
 from leeward.values import Json
 from leeward.workflow.commands import Answer, Command, Failure
 from leeward.workflow.model import Definition
-from leeward.workflow.rows import Finished, RunHolder, RunKey, RunRow, StepRecords
+from leeward.workflow.runs import RunState
+
+
+class RunKey(NamedTuple):
+    """What tells a run from every other."""
+
+    workflow: str
+    id: str
+
+
+class RunRow(NamedTuple):
+    """A run as the journal has it."""
+
+    key: RunKey
+    digest: str
+    input: str
+    started: float
+    deadline: float | None
+    cancelled: float | None
+    state: RunState
+    answer: Answer | None
+    ended: float | None
+    fence: int
+
+    def __repr__(self) -> str:
+        return masked(self, "key digest started state ended fence")
+
+
+class RunHolder(NamedTuple):
+    """A lease of a run, as somebody else sees it; `holder` is a fence and a process."""
+
+    workflow: str
+    id: str
+    fence: int
+    due: float
+    holder: str | None
+
+
+class Unreadable(Exception):
+    """What the journal keeps of a run is not what this version writes."""
+
+
+class StepRecord(NamedTuple):
+    """A command that was begun; `answer` is None while it is under way, or was when all ended."""
+
+    began: float
+    due: float | None
+    ended: float | None
+    answer: Answer | None
+
+
+StepRecords = dict[tuple[str, int], StepRecord]
+"""By path and attempt."""
+
+
+class Finished(NamedTuple):
+    """A command and how it ended."""
+
+    command: Command
+    began: float
+    answer: Answer
+    ended: float
 
 
 class Journal(Protocol):

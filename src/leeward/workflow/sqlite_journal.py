@@ -19,25 +19,30 @@ from leeward.values import Json
 from leeward.version import __version__
 from leeward.workflow.commands import Answer, Command, Failure, refusal_at
 from leeward.workflow.document import stored
-from leeward.workflow.journal import Journal
-from leeward.workflow.model import Definition
-from leeward.workflow.reading import read_stored
-from leeward.workflow.rows import (
+from leeward.workflow.journal import (
     Finished,
+    Journal,
     RunHolder,
     RunKey,
     RunRow,
     StepRecords,
     Unreadable,
-    answer_written,
-    begun_row,
-    finished_row,
-    noted_of,
-    row_of,
-    state_of,
 )
+from leeward.workflow.model import Definition
+from leeward.workflow.reading import read_stored
 from leeward.workflow.runs import RunState
-from leeward.workflow.tables import ADD_RESULT, ANSWER, SCHEMA, by_reference
+from leeward.workflow.tables import (
+    ADD_RESULT,
+    ANSWER,
+    SCHEMA,
+    by_reference,
+    read_record,
+    read_run,
+    row_of_end,
+    row_of_start,
+    state_of,
+    write_answer,
+)
 
 PATIENCE: Final = 10.0
 """Seconds to wait for the database."""
@@ -153,7 +158,7 @@ class SqliteJournal(Journal):
             is_new = connection.execute(_ADD_RUN, row).rowcount == 1
             if is_new:
                 connection.execute(_ADD_DEFINITION, (digest, document))
-            return row_of(select(connection, _FIND, key)[0]), is_new
+            return read_run(select(connection, _FIND, key)[0]), is_new
 
         return self._commits.apply(write)
 
@@ -205,7 +210,7 @@ class SqliteJournal(Journal):
             due += select(connection, _DUE, (*due_now, limit))
             taken: dict[RunKey, RunRow] = {}
             for *found, held in due:
-                row = row_of(found)
+                row = read_run(found)
                 if row.key in taken or len(taken) >= limit:
                     continue
                 if row.state is not RunState.RUNNING:
@@ -272,7 +277,7 @@ class SqliteJournal(Journal):
     ) -> Failure | bool:
         """Note what has ended, and what is about to begin."""
         shown = self.clock.as_wall(now)
-        ended, results = by_reference(finished_row(key, each, shown) for each in finished)
+        ended, results = by_reference(row_of_end(key, each, shown) for each in finished)
         begun = list(begun)
 
         def write(connection: sqlite3.Connection) -> Failure | bool:
@@ -281,7 +286,7 @@ class SqliteJournal(Journal):
                 return False
             deadline, cancelled = held
             refusal = refusal_at(now, deadline, cancelled and min(cancelled, now))
-            rows, _ = by_reference(begun_row(key, each, now, shown, refusal) for each in begun)
+            rows, _ = by_reference(row_of_start(key, each, now, shown, refusal) for each in begun)
             connection.executemany(ADD_RESULT, results)
             connection.executemany(_EVENT, [*ended, *rows])
             return refusal if refusal and any(each.guarded for each in begun) else True
@@ -305,8 +310,8 @@ class SqliteJournal(Journal):
     ) -> bool:
         """Note how a run has ended; return False if its lease is lost, and nothing was noted."""
         shown = self.clock.as_wall(now)
-        rows, results = by_reference(finished_row(key, each, shown) for each in finished)
-        (placed,), own = by_reference([(answer_written(answer),)])
+        rows, results = by_reference(row_of_end(key, each, shown) for each in finished)
+        (placed,), own = by_reference([(write_answer(answer),)])
         ended = (state_of(answer).value, *placed, shown, *key)
 
         def write(connection: sqlite3.Connection) -> bool:
@@ -350,13 +355,13 @@ class SqliteJournal(Journal):
         """Return the latest runs, of one workflow or of all, the last one first."""
         with self.database.read(PATIENCE) as connection:
             found = select(connection, _LIST, (workflow, workflow, limit))
-        return [row_of(each) for each in found]
+        return [read_run(each) for each in found]
 
     def events(self, key: RunKey) -> StepRecords:
         """Return what a run has done so far."""
         with self.database.read(PATIENCE) as connection:
             rows = select(connection, _EVENTS, key)
-        return dict(map(noted_of, rows))
+        return dict(map(read_record, rows))
 
     def definition(self, digest: str) -> Definition:
         """Return the definition that was kept under a digest."""
@@ -387,4 +392,4 @@ class SqliteJournal(Journal):
 
 def _find(connection: sqlite3.Connection, key: RunKey) -> RunRow | None:
     rows = select(connection, _FIND, key)
-    return row_of(rows[0]) if rows else None
+    return read_run(rows[0]) if rows else None

@@ -17,8 +17,8 @@ from leeward.values import Effect, InvokeResult, Json
 from leeward.workflow.cases import RUN, Case, RunEnd
 from leeward.workflow.commands import Failure
 from leeward.workflow.driving import Drive, RunServices
+from leeward.workflow.journal import RunKey, RunRow
 from leeward.workflow.model import NOT_SENT, REFUSED, THROTTLED, TIMEOUT, UNKNOWN
-from leeward.workflow.rows import RunKey, RunRow
 from leeward.workflow.sqlite_journal import SqliteJournal
 from leeward.workflow.workers import LEASE
 

@@ -19,8 +19,8 @@ from leeward.leases.threads import HeldLease, Loop, WorkPool
 from leeward.logs import log_event
 from leeward.sqlite.errors import DatabaseFault
 from leeward.workflow.driving import Drive, RunLease, RunServices, Turns
+from leeward.workflow.journal import RunHolder, RunKey, RunRow, Unreadable
 from leeward.workflow.model import Definition
-from leeward.workflow.rows import RunHolder, RunKey, RunRow, Unreadable
 
 LOGGER = "leeward.workflow"
 LEASE: Final = 30.0
