@@ -17,14 +17,14 @@ MUTANTS: Final = (
         RULES,
         "attempt < self.max_attempts if again",
         "attempt <= self.max_attempts if again",
-        f"{TESTS}/test_policy.py::test_each_pause_is_twice_the_one_before",
+        "tests/leases/test_rules.py::test_each_pause_is_twice_the_one_before",
     ),
     Mutant(
         "a delivery that died with its process is tried for ever",
         RULES,
         "return attempts >= max(self.max_attempts, most) and due > 0",
         "return False",
-        f"{TESTS}/test_policy.py::test_a_delivery_whose_last_lease_has_ended_is_spent",
+        "tests/leases/test_rules.py::test_a_delivery_whose_last_lease_has_ended_is_spent",
     ),
     Mutant(
         "a lane overtakes itself",

@@ -302,7 +302,7 @@ MUTANTS: Final = (
     Mutant(
         "an unsafe step under way is dropped by a close",
         f"{ROOM}/workers.py",
-        "if left <= 0 and timeout is None and self._is_unsafe():",
+        "if left <= 0 and timeout is None and is_unsafe:",
         "if False:",
         f"{TESTS}/test_leases.py::test_closing_waits_for_what_nobody_may_repeat",
     ),

@@ -300,13 +300,16 @@ class Dispatcher(Forkable):
         self._begin()
 
     def _begin(self) -> None:
-        self._loop = Loop("leeward-dispatch", self._look, self._is_over, LOGGER, "delivery_stalled")
+        self._loop = Loop(
+            "leeward-dispatch",
+            self._look,
+            lambda: self._closed and not self._attempts.held,
+            LOGGER,
+            "delivery_stalled",
+        )
         self._attempts = Attempts(
             self._loop.lock, self._policy, self._clock, self._make, self._loop.tell
         )
-
-    def _is_over(self) -> bool:
-        return self._closed and not self._attempts.held
 
     def _wait_for_look(self, seen: int, seconds: float) -> None:
         """Wait until the loop has written down what there was, once more than `seen` times."""

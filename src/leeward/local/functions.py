@@ -76,6 +76,7 @@ class Functions:
         self.registry: dict[str, Function | Handler] = {}
         self._platform = Platform("local", None, clock, limit)
         self._accept = accept
+        self._plain: dict[str, PlainHandler] = {}
 
     def register(self, name: str, function: Function | Handler) -> None:
         """Add a function.
@@ -90,10 +91,6 @@ class Functions:
             )
         self.registry[name] = function
 
-    def handlers(self) -> dict[str, Handler]:
-        """Return what is registered, as handlers."""
-        return {name: _handler_of(name, each) for name, each in self.registry.copy().items()}
-
     def invoke(self, call: Invoke, timeout: float) -> Result[Json]:
         """Call a function on a thread of its own, and wait for it no longer than `timeout`."""
         function = self.registry.get(call.function)
@@ -103,7 +100,7 @@ class Functions:
             decode(call.payload)
         except Undecodable as error:
             return _refuse_payload(error)
-        handler = _handler_of(call.function, function)
+        handler = self._handler(call.function, function)
         answers: SimpleQueue[Result[Json]] = SimpleQueue()
         deadline = self._platform.clock.monotonic() + timeout
         thread = Thread(
@@ -141,7 +138,18 @@ class Functions:
 
     def recipients(self) -> dict[Recipient, Handler]:
         """Return the handlers by the recipients of queued calls that they stand for."""
-        return {Recipient(QUEUED_CALL, name): each for name, each in self.handlers().items()}
+        return {
+            Recipient(QUEUED_CALL, name): self._handler(name, each)
+            for name, each in self.registry.copy().items()
+        }
+
+    def _handler(self, name: str, function: Function | Handler) -> Handler:
+        if isinstance(function, Handler):
+            return function
+        known = self._plain.get(name)
+        if known is None or known.function is not function:
+            known = self._plain[name] = PlainHandler(name, Kind.CALL, function)
+        return known
 
     def _miss(self, name: str) -> Result[Any]:
         """Return the result for a function that is not here."""
@@ -156,12 +164,13 @@ class Functions:
 
     def _answer(self, handler: Handler, call: Invoke, deadline: float) -> Result[Json]:
         clock = self._platform.clock
+        is_plain = isinstance(handler, PlainHandler)
         delivery = Delivery(
             call.payload,
-            new_id(clock.now()),
+            call.idempotency_key if is_plain else new_id(clock.now()),
             call.idempotency_key,
             deadline - clock.monotonic(),
-            attempt=1 if isinstance(handler, PlainHandler) else None,
+            attempt=1 if is_plain else None,
             trace=call.trace,
             principal="local",
         )
@@ -224,10 +233,6 @@ def deliver(handler: Handler, row: LeasedRow, deadline: float, clock: Clock) -> 
             reason=failure.reason,
             ran=ran_at_all(failure, None if row.is_unheard else row.attempt),
         )
-
-
-def _handler_of(name: str, function: Function | Handler) -> Handler:
-    return function if isinstance(function, Handler) else PlainHandler(name, Kind.CALL, function)
 
 
 def _read_row(handler: Handler, row: LeasedRow) -> Input:

@@ -205,7 +205,7 @@ class Drive:
             if self._is_closing() and not self._is_busy():
                 self._pause(self._clock.now())
                 return
-            if not self._go_on():
+            if not self._proceed():
                 return
         row, now, end = self._row, self._clock.now(), self._machine.end
         self._write(lambda: self._journal.finish(row.key, row.fence, now, self._finished, end))
@@ -285,7 +285,7 @@ class Drive:
         )
         return bool(self._under_way) or any(calls)
 
-    def _go_on(self) -> bool:
+    def _proceed(self) -> bool:
         """Carry out what has begun, until something ends; return False if the lease went back."""
         new = [] if self._is_closing() else self._new()
         has_turn = any(not _is_unsafe(each) for each in new) or (new and self._turns.wait(0.0))
@@ -311,7 +311,7 @@ class Drive:
             open_: what has begun.
             is_blocked: steps wait for their turn.
         """
-        wakes = [self._wakes(each) for each in open_ if isinstance(each, Sleep)]
+        wakes = [self._wake_time(each) for each in open_ if isinstance(each, Sleep)]
         left = min(wakes, default=float("inf")) - self._clock.now()
         if self._under_way:
             self._collect(min(left, LOOK_AGAIN) if wakes or is_blocked else left)
@@ -324,7 +324,7 @@ class Drive:
             return False
         elif left > 0:
             self._clock.sleep(left)
-        self._awake(open_)
+        self._end_pauses(open_)
         return not self._is_lost
 
     def _call(self, call: Call) -> Answer | None:
@@ -413,7 +413,7 @@ class Drive:
         except Empty:
             return
 
-    def _wakes(self, sleep: Sleep) -> float:
+    def _wake_time(self, sleep: Sleep) -> float:
         """Return when a pause ends: by itself, or by what ends the run."""
         due = self._began[sleep.path, sleep.attempt] + sleep.seconds
         return min(due, self._limit()) if sleep.guarded else due
@@ -422,10 +422,10 @@ class Drive:
         limits = (self._row.deadline, self._row.cancelled)
         return min((each for each in limits if each is not None), default=float("inf"))
 
-    def _awake(self, open_: list[Command]) -> None:
+    def _end_pauses(self, open_: list[Command]) -> None:
         now = self._clock.now()
         for each in open_:
-            if not isinstance(each, Sleep) or self._wakes(each) > now:
+            if not isinstance(each, Sleep) or self._wake_time(each) > now:
                 continue
             due = self._began[each.path, each.attempt] + each.seconds
             cut = each.guarded and self._limit() <= due

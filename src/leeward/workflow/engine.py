@@ -89,7 +89,7 @@ class Engine(Forkable):
                 "give this one another id"
             )
         if is_new or row.state is RunState.RUNNING:  # its process may be gone
-            self._workers.go_on_with([row] if is_new and lease is not None else [], since)
+            self._workers.resume([row] if is_new and lease is not None else [], since)
         return self._run(row)
 
     def get(self, workflow: str, id: str) -> Run | None:
@@ -132,7 +132,7 @@ class Engine(Forkable):
             left = deadline - monotonic()
             if left <= 0:
                 raise TimeoutError(f"the run {id!r} of {workflow!r} still runs")
-            self._workers.wait_a_little(key, pause, left)
+            self._workers.wait_for_run(key, pause, left)
             pause = min(pause * 2, 0.25)
 
     def cancel(self, workflow: str, id: str) -> Run:
@@ -169,7 +169,7 @@ class Engine(Forkable):
         them either.
         """
         if self.definitions:
-            self._workers.go_on_with([])
+            self._workers.resume([])
 
     def close(self, timeout: float | None = None) -> None:
         """Begin no step any more, let those under way end, and close the journal.

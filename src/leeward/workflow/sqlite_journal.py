@@ -118,8 +118,8 @@ class SqliteJournal(Journal):
     """
 
     def __init__(self, path: Path | None, clock: Clock | None = None) -> None:
-        self.path = path
-        self.database = Database(path, SCHEMA, created=self._keep_out_of_version_control)
+        folder = Path() if path is None else path.parent
+        self.database = Database(path, SCHEMA, created=lambda: keep_out_of_version_control(folder))
         clock = clock or SystemClock()
         # What passes is the same for all processes of a machine; a clock of a test is its own.
         boot = boot_of_machine() if isinstance(clock, SystemClock) else None
@@ -384,10 +384,6 @@ class SqliteJournal(Journal):
     def close(self) -> None:
         """Close the file."""
         self.database.close()
-
-    def _keep_out_of_version_control(self) -> None:
-        assert self.path is not None
-        keep_out_of_version_control(self.path.parent)
 
 
 def _find(connection: sqlite3.Connection, key: RunKey) -> RunRow | None:

@@ -86,7 +86,7 @@ class RunWorkers(WorkPool[DrivenRun]):
             self._has_more = self._has_more or not is_free
         return LEASE if is_free else None
 
-    def go_on_with(self, rows: Sequence[RunRow], since: float = 0.0) -> None:
+    def resume(self, rows: Sequence[RunRow], since: float = 0.0) -> None:
         """Hand runs that this process has leased to its workers, and look for others.
 
         Args:
@@ -98,7 +98,7 @@ class RunWorkers(WorkPool[DrivenRun]):
                 self.add(DrivenRun(row, RunLease(row.fence, since, LEASE)) for row in rows)
                 self._loop.wake()
 
-    def wait_a_little(self, key: RunKey, pause: float, left: float) -> None:
+    def wait_for_run(self, key: RunKey, pause: float, left: float) -> None:
         """Wait for the end of a run here; of one elsewhere the journal alone tells."""
         with self._let_go:
             if self._is_here(key):
@@ -132,7 +132,8 @@ class RunWorkers(WorkPool[DrivenRun]):
         with self._let_go:
             while self.held:
                 left = until - monotonic()
-                if left <= 0 and timeout is None and self._is_unsafe():
+                is_unsafe = any(each.lease.is_unsafe for each in self.held)
+                if left <= 0 and timeout is None and is_unsafe:
                     left = threads.LOOK_AGAIN
                 if left <= 0:
                     break
@@ -173,7 +174,11 @@ class RunWorkers(WorkPool[DrivenRun]):
 
     def _begin(self, most: int) -> None:
         self._loop = Loop(
-            "leeward-workflow-look", self._look, self._is_over, LOGGER, "journal_unusable"
+            "leeward-workflow-look",
+            self._look,
+            lambda: self.is_closed and not self.held,
+            LOGGER,
+            "journal_unusable",
         )
         super().__init__(self._loop.lock, most, self._services.clock)
         self._let_go = Condition(self._loop.lock)
@@ -182,28 +187,19 @@ class RunWorkers(WorkPool[DrivenRun]):
     def _is_here(self, key: RunKey) -> bool:
         return any(each.row.key == key for each in self.held)
 
-    def _is_unsafe(self) -> bool:
-        return any(each.lease.is_unsafe for each in self.held)
-
-    def _is_over(self) -> bool:
-        return self.is_closed and not self.held
-
     def _drive(self, row: RunRow, lease: RunLease) -> None:
         try:
             definition = self._known.get(row.digest)
             if definition is None:
-                definition = self._known[row.digest] = self._definition(row)
+                named = self._definitions.get(row.key.workflow)
+                if named is None or named.digest != row.digest:
+                    named = self._services.journal.definition(row.digest)
+                definition = self._known[row.digest] = named
             Drive(self._services, row, definition, lease).run()
         except Unreadable as flaw:
             facts = {"workflow": row.key.workflow, "run": row.key.id}
             log_event(LOGGER, "error", "run_broken", **facts, why=str(flaw))
             self._services.journal.set_aside(row.key)
-
-    def _definition(self, row: RunRow) -> Definition:
-        named = self._definitions.get(row.key.workflow)
-        if named is not None and named.digest == row.digest:
-            return named
-        return self._services.journal.definition(row.digest)
 
     def _look(self) -> float:
         """Hold the leases of runs under way, and take runs that are due; return the pause."""
@@ -232,7 +228,7 @@ class RunWorkers(WorkPool[DrivenRun]):
             )
             self._has_more = len(rows) == free
             if rows:
-                self.go_on_with(rows, since)
+                self.resume(rows, since)
                 return 0.0
         due = journal.next_due(self._definitions, now)
         return threads.LOOK_AGAIN if due is None else min(threads.LOOK_AGAIN, max(0.001, due - now))
