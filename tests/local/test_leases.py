@@ -11,9 +11,9 @@ from leeward import App
 from leeward.delivery.sqlite_store import SqliteDeliveries
 from leeward.delivery.store import TakenRows
 from leeward.errors import Outcome
+from leeward.leases.faults import DatabaseFault
 from leeward.leases.rules import DeliveryPolicy
 from leeward.local import Context, Local
-from leeward.sqlite.errors import DatabaseFault
 from leeward.values import Event
 from tests.local.calls import PATIENT, HandClock, enqueue, event, publish, until
 

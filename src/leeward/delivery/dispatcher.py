@@ -27,10 +27,10 @@ from leeward.delivery.store import (
 from leeward.errors import ConfigError
 from leeward.forking import HOLD_SECONDS, Forkable, watch
 from leeward.leases import threads
+from leeward.leases.faults import DatabaseFault
 from leeward.leases.rules import DeliveryPolicy, Room
 from leeward.leases.threads import HeldLease, Loop, WorkPool
 from leeward.logs import Fact, failure_facts, log_event
-from leeward.sqlite.errors import DatabaseFault
 from leeward.text import class_name, message_of
 from leeward.values import NOTHING
 

@@ -110,7 +110,7 @@ class Bus:
         return self._handlers.copy()
 
 
-def dead_letter(dead: DeadRow) -> DeadLetter:
+def to_dead_letter(dead: DeadRow) -> DeadLetter:
     """Return a row that was given up, as users see it."""
     bus, name = dead.recipient
     is_call = bus == QUEUED_CALL
@@ -131,7 +131,7 @@ def dead_letter(dead: DeadRow) -> DeadLetter:
     )
 
 
-def event_in(document: str) -> Event:
+def read_event(document: str) -> Event:
     """Return the event that a row holds.
 
     Raises:
@@ -145,6 +145,6 @@ def event_in(document: str) -> Event:
 
 def _readable(document: str) -> Event | None:
     try:
-        return event_in(document)
+        return read_event(document)
     except (Undecodable, InvalidRequest):
         return None

@@ -21,8 +21,9 @@ from leeward.delivery.dispatcher import Dispatcher, Receiver
 from leeward.delivery.sqlite_store import PATIENCE, SqliteDeliveries, SqliteSeries
 from leeward.delivery.store import LeasedRow, Recipient
 from leeward.errors import ConfigError, LeewardError, Outcome, Unsupported
+from leeward.leases.faults import DatabaseFault
 from leeward.leases.rules import DeliveryPolicy
-from leeward.local.bus import Bus, DeadLetter, dead_letter
+from leeward.local.bus import Bus, DeadLetter, to_dead_letter
 from leeward.local.functions import Functions, PlainHandler, deliver
 from leeward.local.object_events import ObjectEvents
 from leeward.local.schedules import Schedules
@@ -30,7 +31,6 @@ from leeward.local.schema import SCHEMA
 from leeward.local.tables import Tables, result_of
 from leeward.logs import log_event
 from leeward.sqlite.database import MEMORY, Database
-from leeward.sqlite.errors import DatabaseFault
 from leeward.sqlite.file_safety import keep_out_of_version_control
 
 if TYPE_CHECKING:
@@ -205,7 +205,7 @@ class Local(Driver):
         if self._file is not None and not self._file.exists():
             return ()  # so that a look makes no file
         with self._translate_faults():
-            return tuple(dead_letter(each) for each in self._deliveries.dead())
+            return tuple(to_dead_letter(each) for each in self._deliveries.dead())
 
     def discard(self, letter: DeadLetter) -> bool:
         """Delete a dead letter; return whether it was there.

@@ -27,7 +27,7 @@ from leeward.entropy import new_id
 from leeward.envelope import fault_of
 from leeward.errors import ConfigError, Outcome, OutcomeUnknown
 from leeward.json_text import Undecodable, decode
-from leeward.local.bus import event_in
+from leeward.local.bus import read_event
 from leeward.local.schema import QUEUED_CALL
 from leeward.text import did_you_mean
 from leeward.values import Event, Json
@@ -237,7 +237,7 @@ def deliver(handler: Handler, row: LeasedRow, deadline: float, clock: Clock) -> 
 
 def _read_row(handler: Handler, row: LeasedRow) -> Input:
     if handler.kind is Kind.EVENT:
-        return event_in(row.document)
+        return read_event(row.document)
     if handler.kind is Kind.SCHEDULE:
         return datetime.fromisoformat(decode(row.document))
     if handler.kind is Kind.OBJECT:

@@ -11,9 +11,9 @@ from leeward import json_text
 from leeward.adapter import Delete, Key, Load, Page, Result, Scan, Store, Stored
 from leeward.errors import Outcome
 from leeward.items import EMBEDDED, decode, encode
+from leeward.leases.faults import DatabaseFault
 from leeward.local.schema import DEEPEST
 from leeward.sqlite.database import Database
-from leeward.sqlite.errors import DatabaseFault
 
 PAGE_ITEMS = 100
 

@@ -13,8 +13,8 @@ from typing import Any, TypeVar
 
 from leeward.errors import Outcome
 from leeward.forking import Forkable, watch
+from leeward.leases.faults import DatabaseFault
 from leeward.sqlite.database import Database
-from leeward.sqlite.errors import DatabaseFault
 
 T = TypeVar("T")
 

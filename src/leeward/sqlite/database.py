@@ -17,7 +17,8 @@ from typing import Any, NamedTuple
 
 from leeward.errors import ConfigError, Outcome
 from leeward.forking import HOLD_SECONDS, Forkable, watch
-from leeward.sqlite.errors import BUSY, GONE, DatabaseFault, fault_at_end, fault_of, primary_code
+from leeward.leases.faults import DatabaseFault
+from leeward.sqlite.errors import BUSY, GONE, fault_at_end, fault_of, primary_code
 from leeward.sqlite.file_safety import check_files, create_file
 
 _SETTINGS = (

@@ -16,9 +16,9 @@ from typing import Final, NamedTuple, TypeVar
 from leeward.clock import Clock
 from leeward.errors import Outcome
 from leeward.json_text import Undecodable, decode, encode
+from leeward.leases.faults import DatabaseFault
 from leeward.leases.rules import may_begin
 from leeward.logs import log_event
-from leeward.sqlite.errors import DatabaseFault
 from leeward.values import Effect
 from leeward.workflow.commands import (
     Answer,

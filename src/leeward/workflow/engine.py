@@ -17,8 +17,8 @@ from typing import Final
 from leeward.errors import Conflict, InvalidRequest, LeewardError, NotFound
 from leeward.forking import Forkable, watch
 from leeward.json_text import encode
+from leeward.leases.faults import DatabaseFault
 from leeward.run_calls import is_same
-from leeward.sqlite.errors import DatabaseFault
 from leeward.values import Json
 from leeward.workflow.checks import check_input, check_run_id
 from leeward.workflow.commands import Failure, Returned

@@ -13,11 +13,11 @@ from time import monotonic
 from typing import Final
 
 from leeward.leases import threads
+from leeward.leases.faults import DatabaseFault
 from leeward.leases.holders import Holder, holder_in, is_gone, this_process
 from leeward.leases.rules import is_over, needs_renewal
 from leeward.leases.threads import HeldLease, Loop, WorkPool
 from leeward.logs import log_event
-from leeward.sqlite.errors import DatabaseFault
 from leeward.workflow.driving import Drive, RunLease, RunServices, Turns
 from leeward.workflow.journal import RunHolder, RunKey, RunRow, Unreadable
 from leeward.workflow.model import Definition
