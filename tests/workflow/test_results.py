@@ -18,7 +18,7 @@ from leeward.workflow.journal import Finished, RunKey
 from leeward.workflow.machine import Machine
 from leeward.workflow.sqlite_journal import SqliteJournal
 from leeward.workflow.tables import LARGE as CHARACTERS
-from leeward.workflow.tables import by_reference
+from leeward.workflow.tables import move_large_answers
 
 LARGE_TEXT = "x\u00fc" * CHARACTERS
 LARGE = Returned(LARGE_TEXT)
@@ -122,7 +122,7 @@ def test_a_journal_of_the_first_layout_is_changed_over(tmp_path: Path) -> None:
 
 def test_only_what_is_large_goes_by_reference() -> None:
     """To the character; nothing stays as it is."""
-    rows, results = by_reference(
+    rows, results = move_large_answers(
         [("a", None), ("b", "x" * (CHARACTERS - 1)), ("c", "x" * CHARACTERS)]
     )
     assert [row[:1] + tuple(bool(each) for each in row[1:]) for row in rows] == [

@@ -35,7 +35,7 @@ from leeward.workflow.tables import (
     ADD_RESULT,
     ANSWER,
     SCHEMA,
-    by_reference,
+    move_large_answers,
     read_record,
     read_run,
     row_of_end,
@@ -277,7 +277,7 @@ class SqliteJournal(Journal):
     ) -> Failure | bool:
         """Note what has ended, and what is about to begin."""
         shown = self.clock.as_wall(now)
-        ended, results = by_reference(row_of_end(key, each, shown) for each in finished)
+        ended, results = move_large_answers(row_of_end(key, each, shown) for each in finished)
         begun = list(begun)
 
         def write(connection: sqlite3.Connection) -> Failure | bool:
@@ -286,7 +286,9 @@ class SqliteJournal(Journal):
                 return False
             deadline, cancelled = held
             refusal = refusal_at(now, deadline, cancelled and min(cancelled, now))
-            rows, _ = by_reference(row_of_start(key, each, now, shown, refusal) for each in begun)
+            rows, _ = move_large_answers(
+                row_of_start(key, each, now, shown, refusal) for each in begun
+            )
             connection.executemany(ADD_RESULT, results)
             connection.executemany(_EVENT, [*ended, *rows])
             return refusal if refusal and any(each.guarded for each in begun) else True
@@ -310,8 +312,8 @@ class SqliteJournal(Journal):
     ) -> bool:
         """Note how a run has ended; return False if its lease is lost, and nothing was noted."""
         shown = self.clock.as_wall(now)
-        rows, results = by_reference(row_of_end(key, each, shown) for each in finished)
-        (placed,), own = by_reference([(write_answer(answer),)])
+        rows, results = move_large_answers(row_of_end(key, each, shown) for each in finished)
+        (placed,), own = move_large_answers([(write_answer(answer),)])
         ended = (state_of(answer).value, *placed, shown, *key)
 
         def write(connection: sqlite3.Connection) -> bool:

@@ -99,7 +99,7 @@ ADD_RESULT: Final = "INSERT INTO results VALUES (?, ?) ON CONFLICT DO NOTHING"
 Rows = list[tuple[Any, ...]]
 
 
-def by_reference(rows: Iterable[tuple[Any, ...]]) -> tuple[Rows, Rows]:
+def move_large_answers(rows: Iterable[tuple[Any, ...]]) -> tuple[Rows, Rows]:
     """Take large answers out of rows that end with one.
 
     Returns:
@@ -118,13 +118,24 @@ def by_reference(rows: Iterable[tuple[Any, ...]]) -> tuple[Rows, Rows]:
     return placed, results
 
 
-def read_run(found: Sequence[Any]) -> RunRow:
+def read_run(columns: Sequence[Any]) -> RunRow:
     """Read a run; one that cannot be read is `BROKEN`, and has what could be read."""
-    workflow, id, digest, value, started, deadline, cancelled, state, answer, ended, fence, odd = (
-        found
-    )
+    (
+        workflow,
+        id,
+        digest,
+        value,
+        started,
+        deadline,
+        cancelled,
+        state,
+        answer,
+        ended,
+        fence,
+        broken,
+    ) = columns
     try:
-        if odd is not None:
+        if broken is not None:
             raise Unreadable("somebody could not read it, or its time is a text")
         row = RunRow(
             RunKey(workflow, id),
@@ -162,19 +173,19 @@ def _number_or_none(value: Any) -> float | None:
     return None if value is None else _number(value)
 
 
-def read_record(found: Sequence[Any]) -> tuple[tuple[str, int], StepRecord]:
+def read_record(columns: Sequence[Any]) -> tuple[tuple[str, int], StepRecord]:
     """Read a command, and return it with its path and attempt.
 
     Raises:
         Unreadable: it cannot be read.
     """
-    path, attempt, began, due, ended, answer = found
-    noted = StepRecord(
+    path, attempt, began, due, ended, answer = columns
+    record = StepRecord(
         _number(began), _number_or_none(due), _number_or_none(ended), read_answer(answer)
     )
-    if noted.ended is not None and noted.answer is None:
+    if record.ended is not None and record.answer is None:
         raise Unreadable("its end is not there")
-    return (path, int(_number(attempt))), noted
+    return (path, int(_number(attempt))), record
 
 
 def row_of_end(key: RunKey, each: Finished, ended: float) -> tuple[Any, ...]:
