@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from leeward.delivery.sqlite_store import (
+from leeward._delivery.sqlite_store import (
     LEASE_EXPIRED,
     STATEMENTS,
     UNREADABLE,
     SqliteDeliveries,
 )
-from leeward.delivery.store import AttemptFailure, LeasedRow, LeaseEnd, NewRow, Recipient
+from leeward._delivery.store import AttemptFailure, LeasedRow, LeaseEnd, NewRow, Recipient
 from leeward.leases.rules import DeliveryPolicy, Room
 from leeward.sqlite.database import Database, Schema
 

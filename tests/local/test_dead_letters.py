@@ -11,8 +11,8 @@ from contextlib import closing
 from pathlib import Path
 
 from leeward import App, Client
+from leeward._delivery.store import NewRow, Recipient
 from leeward.app import Problem
-from leeward.delivery.store import NewRow, Recipient
 from leeward.leases.rules import Room
 from leeward.local import Local
 from tests.app import dead_letter_app as proof

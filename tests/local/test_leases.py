@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from leeward import App
-from leeward.delivery.sqlite_store import SqliteDeliveries
-from leeward.delivery.store import TakenRows
+from leeward._delivery.sqlite_store import SqliteDeliveries
+from leeward._delivery.store import TakenRows
 from leeward.errors import Outcome
 from leeward.leases.faults import DatabaseFault
 from leeward.leases.rules import DeliveryPolicy
@@ -24,7 +24,7 @@ POLICY = DeliveryPolicy()
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the loop look often, and closing wait little for handlers that hang on purpose."""
     monkeypatch.setattr("leeward.leases.threads.LOOK_AGAIN", 0.05)
-    monkeypatch.setattr("leeward.delivery.dispatcher.GRACE", 0.1)
+    monkeypatch.setattr("leeward._delivery.dispatcher.GRACE", 0.1)
 
 
 @pytest.mark.parametrize("fails", [True, False])
@@ -203,7 +203,7 @@ def test_a_delivery_that_is_not_written_down_is_made_again(
     cloud.perform(publish(), 5)
     assert attempts.get(timeout=PATIENT) == 1
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("leeward.delivery.sqlite_store.PATIENCE", 0.01)
+        patch.setattr("leeward._delivery.sqlite_store.PATIENCE", 0.01)
         locked = sqlite3.connect(path, isolation_level=None)
         locked.execute("BEGIN EXCLUSIVE")
         go.set()

@@ -6,7 +6,7 @@ from typing import Final
 
 from tests.mutants.mutant import Mutant
 
-DELIVERY: Final = "src/leeward/delivery"
+DELIVERY: Final = "src/leeward/_delivery"
 RULES: Final = "src/leeward/leases/rules.py"
 SQLITE: Final = "src/leeward/sqlite"
 TESTS: Final = "tests/delivery"

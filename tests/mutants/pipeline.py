@@ -126,7 +126,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "the order of writes is that of the clock",
-        "src/leeward/delivery/sqlite_store.py",
+        "src/leeward/_delivery/sqlite_store.py",
         "max(moment, int(row[0]) + 1)",
         "moment",
         f"{_LOCAL}::test_a_later_write_has_the_greater_sequence_whatever_the_clock_says",

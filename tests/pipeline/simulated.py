@@ -22,9 +22,9 @@ from typing import Any, Final, cast
 import pytest
 
 from leeward import Client
+from leeward._delivery.dispatcher import DeliveryAttempt, Dispatcher
+from leeward._delivery.store import LeasedRow, LeaseEnd, NewRow
 from leeward.adapter import Call, Result
-from leeward.delivery.dispatcher import DeliveryAttempt, Dispatcher
-from leeward.delivery.store import LeasedRow, LeaseEnd, NewRow
 from leeward.errors import Outcome
 from leeward.leases.rules import Room
 from leeward.local import Local

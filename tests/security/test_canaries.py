@@ -19,9 +19,9 @@ from typing import Any
 import pytest
 
 from leeward import Client, Config, Event
+from leeward._delivery import dispatcher
 from leeward.adapter import Call, Capability, Driver, Limits, Result, TargetConfig
 from leeward.adapter.plan_run import result_of
-from leeward.delivery import dispatcher
 from leeward.errors import LeewardError, Outcome
 from leeward.http.messages import Failure, Request
 from leeward.http.options import TransportOptions

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from leeward import Client, Config, LeewardError
+from leeward._delivery.sqlite_store import SqliteDeliveries
+from leeward._delivery.store import LeaseEnd, NewRow, Recipient
 from leeward.adapter import TargetConfig
 from leeward.adapter.exchange import LONGEST_WAIT, wait_in
 from leeward.config import TableConfig
-from leeward.delivery.sqlite_store import SqliteDeliveries
-from leeward.delivery.store import LeaseEnd, NewRow, Recipient
 from leeward.leases.rules import DeliveryPolicy, Room
 from leeward.local import Local
 from leeward.registry import open_target

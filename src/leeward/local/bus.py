@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from typing import NamedTuple
 
+from leeward._delivery.dispatcher import Accept
+from leeward._delivery.store import DeadRow, NewRow, Recipient
 from leeward.adapter import Publish, Result
 from leeward.app.handlers import Handler
 from leeward.cloudevents import from_json, to_json
-from leeward.delivery.dispatcher import Accept
-from leeward.delivery.store import DeadRow, NewRow, Recipient
 from leeward.errors import ConfigError, InvalidRequest, Outcome
 from leeward.json_text import Undecodable, decode
 from leeward.local.schema import DEEPEST, QUEUED_CALL

@@ -10,6 +10,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from leeward._delivery.dispatcher import Dispatcher, Receiver
+from leeward._delivery.sqlite_store import PATIENCE, SqliteDeliveries, SqliteSeries
+from leeward._delivery.store import LeasedRow, Recipient
 from leeward.adapter import Call, Capability, Driver, Limits, Result, Store
 from leeward.app.app import App
 from leeward.app.context import Function, check_callable
@@ -17,9 +20,6 @@ from leeward.app.handlers import Handler
 from leeward.app.triggers import Kind
 from leeward.calls import OBJECT_VERBS
 from leeward.clock import Clock, SystemClock
-from leeward.delivery.dispatcher import Dispatcher, Receiver
-from leeward.delivery.sqlite_store import PATIENCE, SqliteDeliveries, SqliteSeries
-from leeward.delivery.store import LeasedRow, Recipient
 from leeward.errors import ConfigError, LeewardError, Outcome, Unsupported
 from leeward.leases.faults import DatabaseFault
 from leeward.leases.rules import DeliveryPolicy

@@ -10,6 +10,8 @@ from queue import Empty, SimpleQueue
 from threading import TIMEOUT_MAX, Thread
 from typing import Any
 
+from leeward._delivery.dispatcher import Accept, AttemptFailed
+from leeward._delivery.store import LeasedRow, NewRow, Recipient
 from leeward.adapter import Enqueue, Invoke, Result
 from leeward.adapter.repeats import failure_told, worth_of
 from leeward.app.answers import Answer
@@ -21,8 +23,6 @@ from leeward.app.problem import NOT_JSON
 from leeward.app.settling import Step, next_step, ran_at_all
 from leeward.app.triggers import Delivery, Input, Kind, Message, Platform
 from leeward.clock import Clock
-from leeward.delivery.dispatcher import Accept, AttemptFailed
-from leeward.delivery.store import LeasedRow, NewRow, Recipient
 from leeward.entropy import new_id
 from leeward.envelope import fault_of
 from leeward.errors import ConfigError, Outcome, OutcomeUnknown

@@ -15,15 +15,15 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any
 
+from leeward._delivery.dispatcher import Accept
+from leeward._delivery.sqlite_store import PATIENCE, forget, insert_behind
+from leeward._delivery.store import LeasedRow, NewRow, Recipient
 from leeward.adapter import Call, Result
 from leeward.app.checks import check_free
 from leeward.app.handlers import Handler
 from leeward.app.objects import document_of, event_from, object_key
 from leeward.app.triggers import ObjectEvent
 from leeward.clock import Clock
-from leeward.delivery.dispatcher import Accept
-from leeward.delivery.sqlite_store import PATIENCE, forget, insert_behind
-from leeward.delivery.store import LeasedRow, NewRow, Recipient
 from leeward.json_text import decode
 from leeward.local.objects import Objects
 from leeward.object_calls import DeleteObject, PutObject

@@ -15,12 +15,12 @@ from threading import Event as Flag
 from threading import RLock, Thread
 from typing import Final, NamedTuple
 
+from leeward._delivery.sqlite_store import PATIENCE
+from leeward._delivery.store import DeliveryStore, NewRow, Recipient, Series
 from leeward.app.checks import check_free
 from leeward.app.handlers import Handler
 from leeward.app.schedules import last_time, next_time
 from leeward.clock import Clock
-from leeward.delivery.sqlite_store import PATIENCE
-from leeward.delivery.store import DeliveryStore, NewRow, Recipient, Series
 from leeward.forking import Forkable, watch
 
 SCHEDULE: Final = "(schedule)"

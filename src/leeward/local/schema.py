@@ -7,7 +7,7 @@ command shows it and ``json_extract`` reads it; an object is the pieces of its i
 from __future__ import annotations
 
 from leeward import json_text
-from leeward.delivery.sqlite_store import CHANGES, SERIES, STATEMENTS
+from leeward._delivery.sqlite_store import CHANGES, SERIES, STATEMENTS
 from leeward.sqlite.database import Schema
 
 ITEMS = """CREATE TABLE items (

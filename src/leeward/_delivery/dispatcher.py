@@ -14,8 +14,7 @@ from threading import current_thread
 from time import monotonic
 from typing import Any, Literal, NamedTuple, TypeAlias
 
-from leeward.clock import Clock
-from leeward.delivery.store import (
+from leeward._delivery.store import (
     AttemptFailure,
     DeadRow,
     DeliveryStore,
@@ -24,6 +23,7 @@ from leeward.delivery.store import (
     NewRow,
     Recipient,
 )
+from leeward.clock import Clock
 from leeward.errors import ConfigError
 from leeward.forking import HOLD_SECONDS, Forkable, watch
 from leeward.leases import threads

@@ -1,4 +1,4 @@
-"""What a store of deliveries does; `leeward.delivery.sqlite_store` is one.
+"""What a store of deliveries does; `leeward._delivery.sqlite_store` is one.
 
 Each method is one transaction, and what it has returned is kept durably. A store takes rows by the
 rules of `leeward.leases.rules`; whoever takes at the same time takes others.

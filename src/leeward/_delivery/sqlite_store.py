@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import inf, isfinite
 from typing import Any, Final
 
-from leeward.delivery.store import (
+from leeward._delivery.store import (
     AttemptFailure,
     DeadRow,
     DeliveryStore,
