@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 
 from leeward import ConfigError, LeewardError, Promise
+from leeward._sqlite.database import Database
+from leeward._sqlite.errors import fault_at_end, fault_of, has_no_room
 from leeward.backup import BackupError
 from leeward.backup.check import read_segment
 from leeward.backup.errors import NoBackup
@@ -26,8 +28,6 @@ from leeward.backup.sealing import Keys
 from leeward.backup.segments import Multiset, lines_in, packed, unpacked
 from leeward.backup.values import Progress
 from leeward.errors import Outcome
-from leeward.sqlite.database import Database
-from leeward.sqlite.errors import fault_at_end, fault_of, has_no_room
 from leeward.testing import FakeClock
 from leeward_contract_tests.rows import each_row
 from tests.backup.conftest import START, World

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from leeward import CallError, Client, Outcome, Overloaded, TargetUnusable
+from leeward._sqlite.errors import GONE, MEANINGS
 from leeward.adapter import Result, Scan
 from leeward.local import Local
 from leeward.operations.errors import _REMEDIES, error_of
-from leeward.sqlite.errors import GONE, MEANINGS
 from tests.scripted import Scripted
 
 

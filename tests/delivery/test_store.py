@@ -13,8 +13,8 @@ from leeward._delivery.sqlite_store import (
     SqliteDeliveries,
 )
 from leeward._delivery.store import AttemptFailure, LeasedRow, LeaseEnd, NewRow, Recipient
+from leeward._sqlite.database import Database, Schema
 from leeward.leases.rules import DeliveryPolicy, Room
-from leeward.sqlite.database import Database, Schema
 
 HERE, THERE = Recipient("b", "here"), Recipient("b", "there")
 POLICY = DeliveryPolicy(max_attempts=2, first_retry=1.0, lease=10.0)

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from leeward._sqlite import database
 from leeward.adapter import Call
 from leeward.errors import ConfigError, Outcome
 from leeward.local import Local
 from leeward.local.schema import SCHEMA
-from leeward.sqlite import database
 from tests.local.calls import event, load, publish, store, value_of
 
 Opener = Callable[..., Local]

@@ -8,7 +8,7 @@ from tests.mutants.mutant import Mutant
 
 DELIVERY: Final = "src/leeward/_delivery"
 RULES: Final = "src/leeward/leases/rules.py"
-SQLITE: Final = "src/leeward/sqlite"
+SQLITE: Final = "src/leeward/_sqlite"
 TESTS: Final = "tests/delivery"
 
 MUTANTS: Final = (

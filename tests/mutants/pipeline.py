@@ -69,7 +69,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "the pages of a large object that is replaced are filled with zeros",
-        "src/leeward/sqlite/database.py",
+        "src/leeward/_sqlite/database.py",
         "secure_delete = FAST",
         "secure_delete = ON",
         "tests/local/test_objects.py::test_to_replace_an_object_writes_no_more_than_to_put_it",

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from leeward.sqlite.commits import Commits
-from leeward.sqlite.database import Database, Schema
+from leeward._sqlite.commits import Commits
+from leeward._sqlite.database import Database, Schema
 
 SCHEMA = Schema(0x4C771234, 1, ("CREATE TABLE notes (text TEXT)",))
 

@@ -26,8 +26,8 @@ from leeward._delivery.store import (
     Series,
     TakenRows,
 )
+from leeward._sqlite.database import Database, select
 from leeward.leases.rules import DeliveryPolicy, Room
-from leeward.sqlite.database import Database, select
 
 PATIENCE: Final = 10.0
 """Seconds to wait for the database; no caller waits on these steps."""

@@ -13,13 +13,13 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
+from leeward._sqlite.database import Database, Schema
+from leeward._sqlite.errors import has_no_room
+from leeward._sqlite.file_safety import keep_out_of_version_control
 from leeward.backup.errors import OtherRun
 from leeward.errors import LeewardError
 from leeward.json_text import decode, encode
 from leeward.leases.faults import DatabaseFault
-from leeward.sqlite.database import Database, Schema
-from leeward.sqlite.errors import has_no_room
-from leeward.sqlite.file_safety import keep_out_of_version_control
 
 USUAL_FOLDER: Final = Path(".leeward") / "backup"
 

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from leeward._delivery.dispatcher import Dispatcher, Receiver
 from leeward._delivery.sqlite_store import PATIENCE, SqliteDeliveries, SqliteSeries
 from leeward._delivery.store import LeasedRow, Recipient
+from leeward._sqlite.database import MEMORY, Database
+from leeward._sqlite.file_safety import keep_out_of_version_control
 from leeward.adapter import Call, Capability, Driver, Limits, Result, Store
 from leeward.app.app import App
 from leeward.app.context import Function, check_callable
@@ -30,8 +32,6 @@ from leeward.local.schedules import Schedules
 from leeward.local.schema import SCHEMA
 from leeward.local.tables import Tables, result_of
 from leeward.logs import log_event
-from leeward.sqlite.database import MEMORY, Database
-from leeward.sqlite.file_safety import keep_out_of_version_control
 
 if TYPE_CHECKING:
     from leeward.adapter.looking import Look

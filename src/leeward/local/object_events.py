@@ -18,6 +18,7 @@ from typing import Any
 from leeward._delivery.dispatcher import Accept
 from leeward._delivery.sqlite_store import PATIENCE, forget, insert_behind
 from leeward._delivery.store import LeasedRow, NewRow, Recipient
+from leeward._sqlite.database import Database
 from leeward.adapter import Call, Result
 from leeward.app.checks import check_free
 from leeward.app.handlers import Handler
@@ -27,7 +28,6 @@ from leeward.clock import Clock
 from leeward.json_text import decode
 from leeward.local.objects import Objects
 from leeward.object_calls import DeleteObject, PutObject
-from leeward.sqlite.database import Database
 
 OBJECT = "(object)"
 """Stands in the place of the bus for what tells of an object."""

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from leeward import json_text
+from leeward._sqlite.database import Database
 from leeward.adapter import Call, Result
 from leeward.errors import ConfigError, Outcome
 from leeward.object_calls import (
@@ -27,7 +28,6 @@ from leeward.object_calls import (
     Piece,
     PutObject,
 )
-from leeward.sqlite.database import Database
 from leeward.values import NOTHING
 
 PAGE_OBJECTS: Final = 1000

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from leeward import json_text
 from leeward._delivery.sqlite_store import CHANGES, SERIES, STATEMENTS
-from leeward.sqlite.database import Schema
+from leeward._sqlite.database import Schema
 
 ITEMS = """CREATE TABLE items (
     name TEXT NOT NULL,          -- the table's name

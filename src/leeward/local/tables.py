@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 from leeward import json_text
+from leeward._sqlite.database import Database
 from leeward.adapter import Delete, Key, Load, Page, Result, Scan, Store, Stored
 from leeward.errors import Outcome
 from leeward.items import EMBEDDED, decode, encode
 from leeward.leases.faults import DatabaseFault
 from leeward.local.schema import DEEPEST
-from leeward.sqlite.database import Database
 
 PAGE_ITEMS = 100
 

@@ -8,13 +8,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
+from leeward._sqlite.commits import Commits
+from leeward._sqlite.database import Database, select
+from leeward._sqlite.file_safety import keep_out_of_version_control
 from leeward.clock import Clock, SteadyClock, SystemClock
 from leeward.errors import ConfigError
 from leeward.json_text import encode
 from leeward.leases.holders import boot_of_machine
-from leeward.sqlite.commits import Commits
-from leeward.sqlite.database import Database, select
-from leeward.sqlite.file_safety import keep_out_of_version_control
 from leeward.values import Json
 from leeward.version import __version__
 from leeward.workflow.commands import Answer, Command, Failure, refusal_at

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Sequence
 from hashlib import sha256
 from typing import Any, Final
 
+from leeward._sqlite.database import Schema
 from leeward.json_text import encode
-from leeward.sqlite.database import Schema
 from leeward.workflow.commands import Answer, Command, Failure, Returned, Sleep
 from leeward.workflow.journal import Finished, RunKey, RunRow, StepRecord, Unreadable
 from leeward.workflow.model import CANCELLED

@@ -15,11 +15,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from leeward._sqlite.errors import BUSY, GONE, fault_at_end, fault_of, primary_code
+from leeward._sqlite.file_safety import check_files, create_file
 from leeward.errors import ConfigError, Outcome
 from leeward.forking import HOLD_SECONDS, Forkable, watch
 from leeward.leases.faults import DatabaseFault
-from leeward.sqlite.errors import BUSY, GONE, fault_at_end, fault_of, primary_code
-from leeward.sqlite.file_safety import check_files, create_file
 
 _SETTINGS = (
     # Never WAL: a rare loss of committed pages (the "WAL-reset bug") is fixed in SQLite 3.51.3

@@ -11,10 +11,10 @@ from collections.abc import Callable
 from threading import Event, Lock
 from typing import Any, TypeVar
 
+from leeward._sqlite.database import Database
 from leeward.errors import Outcome
 from leeward.forking import Forkable, watch
 from leeward.leases.faults import DatabaseFault
-from leeward.sqlite.database import Database
 
 T = TypeVar("T")
 
