@@ -304,8 +304,7 @@ class Dispatcher(Forkable):
             "leeward-dispatch",
             self._look,
             lambda: self._closed and not self._attempts.held,
-            LOGGER,
-            "delivery_stalled",
+            _log_stall,
         )
         self._attempts = Attempts(
             self._loop.lock, self._policy, self._clock, self._make, self._loop.tell
@@ -385,6 +384,11 @@ class Dispatcher(Forkable):
             failure = AttemptFailure(name, message, error.again, error.reason, error.ran)
             return LeaseEnd(row, failure)
         return LeaseEnd(row)
+
+
+def _log_stall(error: Exception) -> None:
+    reason = getattr(error, "reason", None)
+    log_event(LOGGER, "warning", "delivery_stalled", error=type(error).__name__, reason=reason)
 
 
 def _log(

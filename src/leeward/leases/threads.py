@@ -15,7 +15,6 @@ from time import monotonic
 from typing import Any, Generic, TypeVar
 
 from leeward.clock import Clock
-from leeward.logs import log_event
 
 LOOK_AGAIN = 1.0
 """Seconds between two looks for what other processes have left; and after a look that failed."""
@@ -28,8 +27,7 @@ class Loop:
         name: of the thread.
         look: looks once; returns the seconds until the next look, None for until something changes.
         is_over: returns whether there is no need to look any more; called under the lock.
-        logger: for a look that raised. The first one of several is logged.
-        fault: name of the event.
+        log_fault: is told what a look has raised; of several in a row the first.
 
     Attributes:
         lock: under which all changes.
@@ -42,8 +40,7 @@ class Loop:
         name: str,
         look: Callable[[], float | None],
         is_over: Callable[[], bool],
-        logger: str,
-        fault: str,
+        log_fault: Callable[[Exception], None],
     ) -> None:
         self.lock = RLock()
         self.looks = 0
@@ -51,7 +48,7 @@ class Loop:
         self._name = name
         self._look = look
         self._is_over = is_over
-        self._log = logger, fault
+        self._log_fault = log_fault
         self._changed = Condition(self.lock)
         self._looked = Condition(self.lock)
         self._changes = 0
@@ -104,9 +101,7 @@ class Loop:
                 is_stalled = False
             except Exception as error:  # noqa: BLE001 - whatever it is, the next look may go well
                 if not is_stalled:
-                    logger, name = self._log
-                    kind, reason = type(error).__name__, getattr(error, "reason", None)
-                    log_event(logger, "warning", name, error=kind, reason=reason)
+                    self._log_fault(error)
                 is_stalled, pause = True, LOOK_AGAIN
             with self._changed:
                 self.is_asleep = True

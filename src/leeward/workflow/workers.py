@@ -177,8 +177,7 @@ class RunWorkers(WorkPool[DrivenRun]):
             "leeward-workflow-look",
             self._look,
             lambda: self.is_closed and not self.held,
-            LOGGER,
-            "journal_unusable",
+            _log_stall,
         )
         super().__init__(self._loop.lock, most, self._services.clock)
         self._let_go = Condition(self._loop.lock)
@@ -270,3 +269,7 @@ class RunWorkers(WorkPool[DrivenRun]):
             for each, is_held in zip(runs, renewed, strict=True):
                 if is_held:
                     each.lease.since = now
+
+
+def _log_stall(error: Exception) -> None:
+    log_event(LOGGER, "warning", "journal_unusable", error=type(error).__name__)
