@@ -59,8 +59,7 @@ if TYPE_CHECKING:
         TargetStatus,
     )
     from leeward.values.objects import ObjectInfo, ObjectPage
-
-__version__ = "0.1.0"
+    from leeward.version import __version__ as __version__
 
 __all__ = [
     "AllTargetsUnavailable",
@@ -116,6 +115,7 @@ _MODULES = {
     "ObjectInfo": "leeward.values.objects",
     "ObjectPage": "leeward.values.objects",
     "ObjectReader": "leeward._operations.downloads",
+    "__version__": "leeward.version",
 }
 _VALUES = (
     "Effect Event InvokeResult Promise PublishEntry PublishReceipt PublishReport Receipt "
@@ -125,7 +125,7 @@ _VALUES = (
 
 def __getattr__(name: str) -> object:
     """Load a public name when it is first asked for."""
-    if name not in __all__:
+    if name not in __all__ and name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 

@@ -14,14 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from leeward import App, Client, Context, Event
+from leeward._delivery.store import LeasedRow, Recipient
 from leeward.app import Message
 from leeward.app.idempotency import KeyReused, idempotent
 from leeward.app.idempotency.digests import HEX_DIGITS, digest_of, is_same
 from leeward.cloudevents import to_json
-from leeward.delivery.rows import Delivery as Row
-from leeward.delivery.rows import Recipient
 from leeward.local import Local
-from leeward.local.apps import deliver
+from leeward.local.functions import deliver
 from leeward.testing import FakeClock
 from tests.app import aws_events, google_events
 from tests.app.google_events import TRACE, Posted
@@ -149,7 +148,7 @@ def put(seen: list[Seen], deployed: dict[str, Cloud], platform: str, sent: Any, 
     if platform == "local":
         handler = shop(seen).handlers["pay" if key == "" else "work"]
         given = key or f"{json.loads(sent)['source']}#{json.loads(sent)['id']}"
-        row = Row(7, Recipient("orders", handler.name), given, sent, 2, "lease")
+        row = LeasedRow(7, Recipient("orders", handler.name), given, sent, 2, "lease")
         deliver(handler, row, FakeClock().monotonic() + 10, FakeClock())
     else:
         deployed[platform].put(sent, [])

@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from leeward import ConfigError, LeewardError, Promise
+from leeward._sqlite.database import Database
+from leeward._sqlite.errors import fault_at_end, fault_of, has_no_room
 from leeward.errors import Outcome
-from leeward.sqlite.database import Database
-from leeward.sqlite.errors import fault_at_end, fault_of, has_no_room
 from leeward.testing import FakeClock
 from leeward_backup import BackupError
 from leeward_backup.check import read_segment

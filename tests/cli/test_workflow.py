@@ -13,9 +13,9 @@ import pytest
 from leeward import Config
 from leeward.cli.global_options import without_handlers
 from leeward.config.model import WorkflowConfig
-from leeward.workflow.journal import Journal
 from leeward.workflow.opening import load_definitions
 from leeward.workflow.reading import json_of, read_definition
+from leeward.workflow.sqlite_journal import SqliteJournal
 from tests.cli.conftest import Leeward
 
 MODULE = """
@@ -121,7 +121,7 @@ def test_looking_takes_no_run(leeward: Leeward, shop: Path) -> None:
     """A command that looks, or cancels, leaves runs to a process that has their functions."""
     from importlib import import_module
 
-    journal = Journal(shop / ".leeward" / "local.workflows.sqlite3")
+    journal = SqliteJournal(shop / ".leeward" / "local.workflows.sqlite3")
     journal.add(import_module("flowing").order, "o1", "ok", 1.0, None)
     journal.close()
     for words in (["list"], ["show", "order", "o1"], ["cancel", "order", "o1"]):
@@ -138,7 +138,7 @@ def test_no_run_is_taken_without_its_functions(leeward: Leeward, shop: Path) -> 
     """It would be taken back, and its compensation would fail: so the app is asked for."""
     from importlib import import_module
 
-    journal = Journal(shop / ".leeward" / "local.workflows.sqlite3")
+    journal = SqliteJournal(shop / ".leeward" / "local.workflows.sqlite3")
     journal.add(import_module("flowing").order, "o1", "ok", 1.0, None)
     journal.close()
     (shop / "leeward.toml").write_text(CONFIG.replace('unbook = "flowing:work"\n', ""))

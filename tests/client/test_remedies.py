@@ -9,9 +9,9 @@ import pytest
 
 from leeward import CallError, Client, Outcome, Overloaded, TargetUnusable
 from leeward._operations.errors import _REMEDIES, error_of
+from leeward._sqlite.errors import GONE, MEANINGS
 from leeward.calls import Result, Scan
 from leeward.local import Local
-from leeward.sqlite.errors import GONE, MEANINGS
 from tests.scripted import Scripted
 
 

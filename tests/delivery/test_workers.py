@@ -8,14 +8,14 @@ from threading import Condition, Event
 
 import pytest
 
-from leeward.delivery.policy import Policy
-from leeward.delivery.rows import Delivery, LeaseEnd, Recipient
-from leeward.delivery.workers import Handler, Leased, Workers
+from leeward._delivery.dispatcher import Attempts, DeliveryAttempt, Receiver
+from leeward._delivery.store import LeasedRow, LeaseEnd, Recipient
+from leeward.leases.rules import DeliveryPolicy
 from leeward.testing import FakeClock
 from tests.local.calls import PATIENT, until
 
 PLACES = 2
-POLICY = Policy(concurrency=PLACES, lease=10.0)
+POLICY = DeliveryPolicy(concurrency=PLACES, lease=10.0)
 
 
 class Room:
@@ -27,15 +27,15 @@ class Room:
         self._go = [Event() for _ in range(9)]
         self.has_ended = Event()
         changed = Condition()
-        self.workers = Workers(changed, POLICY, self.clock, self._attempt, self.has_ended.set)
+        self.attempts = Attempts(changed, POLICY, self.clock, self._make, self.has_ended.set)
 
     def add(self, *ids: int, attempt: int = 1, counted: bool = True) -> None:
         """Let rows of these ids wait for their attempt."""
         now = self.clock.now()
-        row = Delivery(0, Recipient("b", "s"), "k", "d", attempt, "lease", counted=counted)
+        row = LeasedRow(0, Recipient("b", "s"), "k", "d", attempt, "lease", is_counted=counted)
         rows = [row._replace(id=id) for id in ids]
-        leased = [Leased(row, Handler(print), now + POLICY.lease, 0.0) for row in rows]
-        self.workers.add(leased, now)
+        ends = now + POLICY.lease
+        self.attempts.add(DeliveryAttempt(row, Receiver(print), ends, 0.0) for row in rows)
 
     def ids_begun(self, count: int) -> set[int]:
         """Wait until so many attempts have begun since the last look."""
@@ -46,10 +46,10 @@ class Room:
         for id in ids:
             self._go[id].set()
 
-    def _attempt(self, leased: Leased) -> LeaseEnd:
-        self.begun.put(leased.delivery.id)
-        assert self._go[leased.delivery.id].wait(PATIENT)
-        return LeaseEnd(leased.delivery)
+    def _make(self, attempt: DeliveryAttempt) -> LeaseEnd:
+        self.begun.put(attempt.row.id)
+        assert self._go[attempt.row.id].wait(PATIENT)
+        return LeaseEnd(attempt.row)
 
 
 @pytest.fixture
@@ -77,13 +77,13 @@ def test_what_waits_too_long_is_handed_back(room: Room) -> None:
     """Its attempt has not begun; and nothing is leased ahead until attempts are short again."""
     room.add(1, 2, 3)
     room.ids_begun(PLACES)
-    room.workers.hand_back(PATIENT)
-    assert room.workers.ended() == []
-    room.workers.hand_back(0.0)
-    (late,) = room.workers.ended()
-    assert late.ended == LeaseEnd(late.delivery, begun=False)
-    room.workers.forget([late])
-    assert room.workers.room(room.clock.now()) == (0, PLACES, 1, 0)
+    room.attempts.hand_back(PATIENT)
+    assert room.attempts.list_ends() == []
+    room.attempts.hand_back(0.0)
+    (late,) = room.attempts.list_ends()
+    assert late.end == LeaseEnd(late.row, is_begun=False)
+    room.attempts.forget([late])
+    assert room.attempts.room(room.clock.now()) == (0, PLACES, 1, 0)
 
 
 def test_an_attempt_that_outlives_its_lease_gives_its_place_away(room: Room) -> None:
@@ -91,11 +91,11 @@ def test_an_attempt_that_outlives_its_lease_gives_its_place_away(room: Room) -> 
     room.add(1, 2)
     room.ids_begun(PLACES)
     room.clock.sleep(POLICY.lease + 1)
-    assert room.workers.room(room.clock.now()) == (PLACES, PLACES, PLACES, PLACES)
+    assert room.attempts.room(room.clock.now()) == (PLACES, PLACES, PLACES, PLACES)
     room.add(3, 4, 5)
     assert room.ids_begun(PLACES) == {3, 4}
     room.end(1, 2)
-    until(lambda: len(room.workers.ended()) == PLACES)
+    until(lambda: len(room.attempts.list_ends()) == PLACES)
     assert room.begun.empty()
     room.end(3)
     assert room.ids_begun(1) == {5}
@@ -104,22 +104,22 @@ def test_an_attempt_that_outlives_its_lease_gives_its_place_away(room: Room) -> 
 def test_those_that_were_tried_before_are_few(room: Room) -> None:
     """One of them may be what ends the process, and with it what was leased beside it."""
     room.add(1, attempt=2)
-    assert room.workers.room(room.clock.now()) == (PLACES - 1, PLACES - 1, 1, PLACES - 1)
+    assert room.attempts.room(room.clock.now()) == (PLACES - 1, PLACES - 1, 1, PLACES - 1)
     room.add(2, 3, attempt=3)
-    assert room.workers.room(room.clock.now()) == (0, 0, 1, 0)
+    assert room.attempts.room(room.clock.now()) == (0, 0, 1, 0)
 
 
 def test_an_attempt_is_counted_while_it_is_under_way(room: Room) -> None:
     """Not before it begins, and not if it has ended: its end counts it."""
     room.add(1, 2, 3, 4, counted=False)
     room.ids_begun(PLACES)
-    begun = room.workers.begun()
-    assert {each.delivery.id for each in begun} == {1, 2}
+    begun = room.attempts.list_starts()
+    assert {each.row.id for each in begun} == {1, 2}
     for each in begun:
-        each.counted = True
-    assert room.workers.begun() == []
+        each.is_counted = True
+    assert room.attempts.list_starts() == []
     room.end(1)
     assert room.ids_begun(1) == {3}
     room.end(3)
     assert room.ids_begun(1) == {4}
-    assert [each.delivery.id for each in room.workers.begun()] == [4]
+    assert [each.row.id for each in room.attempts.list_starts()] == [4]

@@ -11,8 +11,9 @@ from contextlib import closing
 from pathlib import Path
 
 from leeward import App, Client
+from leeward._delivery.store import NewRow, Recipient
 from leeward.app import Problem
-from leeward.delivery.rows import Message, Recipient
+from leeward.leases.rules import Room
 from leeward.local import Local
 from tests.app import dead_letter_app as proof
 from tests.local.calls import PATIENT
@@ -20,6 +21,7 @@ from tests.local.calls import PATIENT
 RUN = """
 import sys
 from leeward import Client
+from leeward.leases.rules import Room
 from leeward.local import Local
 from parcels import app
 
@@ -66,11 +68,11 @@ def test_after_an_attempt_that_ended_without_a_word_nothing_is_proved() -> None:
 
     local = Local()
     with Client(local, app=app):
-        local._deliveries.add([Message(numbers, None, "k", '"text"')], 5)
-        lost = local._deliveries.take([numbers], lambda: 1.0, 1, 1, places=0).deliveries
+        local._deliveries.add([NewRow(numbers, None, "k", '"text"')], 5)
+        lost = local._deliveries.take([numbers], lambda: 1.0, Room(1, 1, places=0)).rows
         local.wait_idle(PATIENT)
         (letter,) = local.dead_letters()
-    assert [each.counted for each in lost] == [False]
+    assert [each.is_counted for each in lost] == [False]
     assert (letter.error, letter.ran) == ("InvalidInput", "maybe")
 
 

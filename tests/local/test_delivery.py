@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from leeward.delivery.policy import Policy
-from leeward.delivery.store import LONGEST_ERROR
+from leeward._delivery.sqlite_store import LONGEST_ERROR
 from leeward.errors import LeewardError
+from leeward.leases.rules import DeliveryPolicy
 from leeward.local import Context, Local
 from leeward.values import Event
 from tests.local.calls import PATIENT, enqueue, event, publish, until, value_of
@@ -248,7 +248,7 @@ def test_keys_do_not_wait_for_each_other(cloud: Local) -> None:
 
 def test_attempts_run_side_by_side_up_to_a_bound(cloud: Local) -> None:
     """Eight at one time, and no more."""
-    places = Policy().concurrency
+    places = DeliveryPolicy().concurrency
     gate = threading.Barrier(places)
     lock = threading.Lock()
     counts = {"now": 0, "most": 0}

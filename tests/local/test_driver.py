@@ -86,7 +86,7 @@ def test_close_waits_for_a_subscriber_under_way(
     opened: Callable[..., Local], path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What it handles is still written down, so that no process gets it again."""
-    monkeypatch.setattr("leeward.delivery.dispatcher.GRACE", PATIENT)
+    monkeypatch.setattr("leeward._delivery.dispatcher.GRACE", PATIENT)
     cloud = opened(path=path)
     started, go = Flag(), Flag()
 

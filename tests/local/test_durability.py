@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from leeward.delivery.policy import Policy
 from leeward.errors import Outcome
+from leeward.leases.rules import DeliveryPolicy
 from leeward.local import Context, Local
 from leeward.values import Event
 from tests.local.calls import (
@@ -95,7 +95,7 @@ def test_a_kill_costs_an_attempt_of_what_had_begun(opened: Opener, path: Path) -
     cloud.wait_idle(PATIENT)
     assert len(attempts) >= 120 - 40
     assert set(attempts) <= {1, 2}
-    assert attempts.count(2) <= Policy().concurrency
+    assert attempts.count(2) <= DeliveryPolicy().concurrency
 
 
 WRITER = """

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from leeward._sqlite import database
 from leeward.calls import Call
 from leeward.errors import ConfigError, Outcome
 from leeward.local import Local
 from leeward.local.schema import SCHEMA
-from leeward.sqlite import schema
 from tests.local.calls import event, load, publish, store, value_of
 
 Opener = Callable[..., Local]
@@ -135,10 +135,10 @@ def test_two_may_make_the_database_at_once(
 ) -> None:
     """What another process has made since the first look is taken for leeward's own."""
     value_of(opened(path=path).perform(store(), 5))
-    real = schema.marks_of
+    real = database.marks_of
     looks = [(0, 0)]
     monkeypatch.setattr(
-        schema, "marks_of", lambda connection: looks.pop() if looks else real(connection)
+        database, "marks_of", lambda connection: looks.pop() if looks else real(connection)
     )
     assert value_of(opened(path=path).perform(load(), 5)) is not None
 

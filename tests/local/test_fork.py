@@ -104,8 +104,8 @@ def test_a_child_has_a_loop_of_its_own(path: Path) -> None:
 
 
 BUSY = """
-import leeward.sqlite.database
-leeward.sqlite.database.HOLD_SECONDS = 60
+import leeward._sqlite.database
+leeward._sqlite.database.HOLD_SECONDS = 60
 cloud = Local(path=path)
 value_of(cloud.perform(store(), 5))  # a fork while another thread imports would hang any program
 stop = threading.Event()
@@ -141,8 +141,8 @@ def test_a_fork_falls_between_transactions(path: Path) -> None:
 
 
 TORN = """
-import leeward.sqlite.database
-leeward.sqlite.database.HOLD_SECONDS = 0.01
+import leeward._sqlite.database
+leeward._sqlite.database.HOLD_SECONDS = 0.01
 cloud = Local(path=path)
 value_of(cloud.perform(store(), 5))
 

@@ -8,23 +8,23 @@ from typing import Any
 import pytest
 
 from leeward import App
-from leeward.delivery.policy import Policy
-from leeward.delivery.rows import Taken
-from leeward.delivery.store import DeliveryStore
+from leeward._delivery.sqlite_store import SqliteDeliveries
+from leeward._delivery.store import TakenRows
 from leeward.errors import Outcome
+from leeward.leases.faults import DatabaseFault
+from leeward.leases.rules import DeliveryPolicy
 from leeward.local import Context, Local
-from leeward.sqlite.errors import DatabaseFault
 from leeward.values import Event
 from tests.local.calls import PATIENT, HandClock, enqueue, event, publish, until
 
-POLICY = Policy()
+POLICY = DeliveryPolicy()
 
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the loop look often, and closing wait little for handlers that hang on purpose."""
-    monkeypatch.setattr("leeward.delivery.dispatcher.LOOK_AGAIN", 0.05)
-    monkeypatch.setattr("leeward.delivery.dispatcher.GRACE", 0.1)
+    monkeypatch.setattr("leeward.leases.threads.LOOK_AGAIN", 0.05)
+    monkeypatch.setattr("leeward._delivery.dispatcher.GRACE", 0.1)
 
 
 @pytest.mark.parametrize("fails", [True, False])
@@ -57,11 +57,11 @@ def test_a_hung_subscriber_gets_the_event_again(opened: Callable[..., Local], fa
     clock.sleep(POLICY.lease + 1)
     assert started.get(timeout=PATIENT) == ("hung", 2)
     hang[1].set()
-    until(lambda: len(cloud._dispatcher._workers.leased) == 1)
+    until(lambda: len(cloud._dispatcher._attempts.held) == 1)
     clock.sleep(POLICY.lease / 2)
     cloud.perform(publish(event("next")), 5)
     assert started.get(timeout=PATIENT) == ("next", 1)
-    until(lambda: len(cloud._dispatcher._workers.leased) == 1)
+    until(lambda: len(cloud._dispatcher._attempts.held) == 1)
     hang[2].set()
     cloud.wait_idle(PATIENT)
     assert started.empty()
@@ -170,15 +170,15 @@ def test_a_registered_subscription_is_served_without_further_calls(
 
 def test_the_loop_outlives_a_fault(cloud: Local, monkeypatch: pytest.MonkeyPatch) -> None:
     """When the database cannot be read, or anything else fails, the loop tries again later."""
-    real = DeliveryStore.take
+    real = SqliteDeliveries.take
     faults = [DatabaseFault(Outcome.REJECTED, "busy", "busy"), KeyError("odd"), MemoryError()]
 
-    def take(rows: DeliveryStore, *question: Any, **more: Any) -> Taken:
+    def take(rows: SqliteDeliveries, *question: Any, **more: Any) -> TakenRows:
         if faults:
             raise faults.pop()
         return real(rows, *question, **more)
 
-    monkeypatch.setattr(DeliveryStore, "take", take)
+    monkeypatch.setattr(SqliteDeliveries, "take", take)
     seen: list[str | None] = []
     cloud.subscribe("orders")(lambda event: seen.append(event.id))
     cloud.perform(publish(), 5)
@@ -203,11 +203,11 @@ def test_a_delivery_that_is_not_written_down_is_made_again(
     cloud.perform(publish(), 5)
     assert attempts.get(timeout=PATIENT) == 1
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("leeward.delivery.store.PATIENCE", 0.01)
+        patch.setattr("leeward._delivery.sqlite_store.PATIENCE", 0.01)
         locked = sqlite3.connect(path, isolation_level=None)
         locked.execute("BEGIN EXCLUSIVE")
         go.set()
-        until(lambda: not cloud._dispatcher._workers.leased)
+        until(lambda: not cloud._dispatcher._attempts.held)
         locked.execute("ROLLBACK")
         locked.close()
     clock.sleep(POLICY.lease + 1)

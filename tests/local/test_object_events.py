@@ -27,7 +27,7 @@ app = App("shop")
 app.on_object("inbox", prefix="in/", name="note")(print)
 local = Local(path=sys.argv[1])
 cloud = Client(local, app=app)
-local._dispatcher._condition.acquire()  # so that nothing is delivered here
+local._dispatcher._loop.lock.acquire()  # so that nothing is delivered here
 cloud.put_object("inbox", "in/a", b"")
 os.kill(os.getpid(), 9)
 """
@@ -114,7 +114,7 @@ def test_a_write_that_has_not_taken_place_is_not_told(
 
     with opened(tmp_path, app_that_notes(seen)) as (cloud, local):
         with monkeypatch.context() as patched:
-            patched.setattr(object_events, "add_behind", crash)
+            patched.setattr(object_events, "insert_behind", crash)
             with pytest.raises(SystemExit):
                 cloud.put_object("inbox", "in/lost", b"")
         assert (rows(tmp_path), cloud.get_object("inbox", "in/lost")) == (0, None)
@@ -127,14 +127,14 @@ def test_what_is_gone_or_replaced_before_its_turn_is_not_told(tmp_path: Path) ->
     """What has replaced it has a row of its own; of what is deleted there is nothing to tell."""
     seen: list[Any] = []
     local = Local(path=tmp_path / "shop.sqlite3")
-    with Client(local, app=app_that_notes(seen)) as cloud, local._dispatcher._condition:
+    with Client(local, app=app_that_notes(seen)) as cloud, local._dispatcher._loop.lock:
         # The loop needs the lock for its next turn, so nothing is delivered meanwhile.
         cloud.put_object("inbox", "in/a", b"old")
         kept = cloud.put_object("inbox", "in/a", b"newer")
         cloud.put_object("inbox", "in/b", b"")
         cloud.delete_object("inbox", "in/b")
         assert rows(tmp_path) == 3
-        local._dispatcher._condition.notify_all()
+        local._dispatcher._loop.tell()
     assert [(each.key, each.version) for each, _ in seen] == [("in/a", kept.revision)]
 
 

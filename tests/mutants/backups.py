@@ -283,7 +283,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "a full disk has no name at the end of a transaction",
-        "src/leeward/sqlite/errors.py",
+        "src/leeward/_sqlite/errors.py",
         "the transaction's end failed, since {meaning}:",
         "the transaction's end failed:",
         "tests/backup/test_trust.py::test_a_full_disk_is_named",

@@ -6,57 +6,58 @@ from typing import Final
 
 from tests.mutants.mutant import Mutant
 
-DELIVERY: Final = "src/leeward/delivery"
-SQLITE: Final = "src/leeward/sqlite"
+DELIVERY: Final = "src/leeward/_delivery"
+RULES: Final = "src/leeward/leases/rules.py"
+SQLITE: Final = "src/leeward/_sqlite"
 TESTS: Final = "tests/delivery"
 
 MUTANTS: Final = (
     Mutant(
         "a delivery is tried once too often",
-        f"{DELIVERY}/policy.py",
+        RULES,
         "attempt < self.max_attempts if again",
         "attempt <= self.max_attempts if again",
-        f"{TESTS}/test_policy.py::test_each_pause_is_twice_the_one_before",
+        "tests/leases/test_rules.py::test_each_pause_is_twice_the_one_before",
     ),
     Mutant(
         "a delivery that died with its process is tried for ever",
-        f"{DELIVERY}/policy.py",
+        RULES,
         "return attempts >= max(self.max_attempts, most) and due > 0",
         "return False",
-        f"{TESTS}/test_policy.py::test_a_delivery_whose_last_lease_has_ended_is_spent",
+        "tests/leases/test_rules.py::test_a_delivery_whose_last_lease_has_ended_is_spent",
     ),
     Mutant(
         "a lane overtakes itself",
-        f"{DELIVERY}/store.py",
+        f"{DELIVERY}/sqlite_store.py",
         "            GROUP BY bus, subscriber, lane))",
         "            GROUP BY bus, subscriber, lane, id))",
         "tests/local/test_delivery.py::test_events_of_one_key_are_delivered_in_order",
     ),
     Mutant(
         "an attempt without its lease ends a delivery",
-        f"{DELIVERY}/store.py",
+        f"{DELIVERY}/sqlite_store.py",
         '"DELETE FROM deliveries WHERE lease = ? AND id IN',
         "\"DELETE FROM deliveries WHERE ? != '' AND id IN",
         f"{TESTS}/test_store.py::test_a_lease_that_has_gone_changes_nothing",
     ),
     Mutant(
         "a row that is handed back counts as tried",
-        f"{DELIVERY}/store.py",
-        "had = max(each.delivery.attempt - 1, each.delivery.unheard)",
-        "had = each.delivery.attempt",
+        RULES,
+        "attempts = max(attempt - 1, is_unheard)",
+        "attempts = attempt",
         f"{TESTS}/test_store.py::test_a_row_that_is_handed_back_has_had_no_attempt",
     ),
     Mutant(
         "what is leased ahead counts as tried",
-        f"{DELIVERY}/store.py",
-        "counted = delivery.unheard or len(leased) < places",
-        "counted = True",
+        f"{DELIVERY}/sqlite_store.py",
+        "is_counted=row.is_unheard or has_place",
+        "is_counted=True",
         f"{TESTS}/test_store.py::test_a_lease_that_ends_before_its_attempt_has_begun_costs_none",
     ),
     Mutant(
         "rows that were tried before take all places",
-        f"{DELIVERY}/store.py",
-        "most = min(limit - len(tried), again)",
+        f"{DELIVERY}/sqlite_store.py",
+        "most = min(limit - len(tried), room.tried)",
         "most = limit - len(tried)",
         f"{TESTS}/test_store.py::test_few_are_leased_of_those_that_were_tried_before",
     ),
@@ -83,7 +84,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "each process runs a schedule for a time",
-        f"{DELIVERY}/series.py",
+        f"{DELIVERY}/sqlite_store.py",
         "AND (last < ? OR last > ?)",
         "AND (last <= ? OR last > ?)",
         "tests/local/test_apps.py::test_a_time_is_run_for_once_by_however_many_processes",

@@ -56,8 +56,8 @@ MUTANTS: Final = (
     Mutant(
         "a row is delivered whether its object is there or not",
         "src/leeward/local/driver.py",
-        "if function.kind is Kind.OBJECT and not self._told.is_due(delivery):",
-        "if False:",
+        "if handler.kind is not Kind.OBJECT or self._objects.is_due(row):",
+        "if True:",
         f"{_LOCAL}::test_what_is_gone_or_replaced_before_its_turn_is_not_told",
     ),
     Mutant(
@@ -69,7 +69,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "the pages of a large object that is replaced are filled with zeros",
-        "src/leeward/sqlite/schema.py",
+        "src/leeward/_sqlite/database.py",
         "secure_delete = FAST",
         "secure_delete = ON",
         "tests/local/test_objects.py::test_to_replace_an_object_writes_no_more_than_to_put_it",
@@ -126,7 +126,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "the order of writes is that of the clock",
-        "src/leeward/delivery/series.py",
+        "src/leeward/_delivery/sqlite_store.py",
         "max(moment, int(row[0]) + 1)",
         "moment",
         f"{_LOCAL}::test_a_later_write_has_the_greater_sequence_whatever_the_clock_says",

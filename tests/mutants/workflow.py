@@ -70,7 +70,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "a lease that is lost may write",
-        f"{ROOM}/journal.py",
+        f"{ROOM}/sqlite_journal.py",
         "            if held is None:\n                return False\n",
         "            if held is None:\n                held = (None, None)\n",
         f"{TESTS}/test_engine.py::test_only_the_last_lease_may_write",
@@ -91,7 +91,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "a process takes runs that it has no functions for",
-        f"{ROOM}/journal.py",
+        f"{ROOM}/sqlite_journal.py",
         '_KNOWN = "workflow IN (SELECT value FROM json_each(?))"',
         '_KNOWN = "? IS NOT NULL"',
         f"{TESTS}/test_engine.py::test_only_the_last_lease_may_write",
@@ -140,7 +140,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "a large result is lost",
-        f"{ROOM}/journal.py",
+        f"{ROOM}/sqlite_journal.py",
         "            connection.executemany(ADD_RESULT, [*results, *own])",
         "            connection.executemany(ADD_RESULT, results)",
         f"{TESTS}/test_results.py::test_a_journal_of_the_first_layout_is_changed_over",
@@ -217,7 +217,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "a number that was given anew is taken for the process",
-        "src/leeward/leases.py",
+        "src/leeward/leases/holders.py",
         "_life_of(holder.pid) != holder.began",
         "_life_of(holder.pid) is None",
         f"{TESTS}/test_leases.py::test_a_dead_process_is_told_from_others",
@@ -245,7 +245,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "a call that was not made in a lease is lost with it",
-        f"{ROOM}/journal.py",
+        f"{ROOM}/sqlite_journal.py",
         "times = times + (lost.fence = excluded.fence)",
         "times = times + 1",
         f"{TESTS}/test_leases.py::test_a_process_that_is_stopped_by_a_pause_loses_no_call",
@@ -273,8 +273,8 @@ MUTANTS: Final = (
     ),
     Mutant(
         "a lease that was made by a clock that was ahead holds for an hour",
-        "src/leeward/leases.py",
-        "    return due <= now or due > now + 2 * seconds",
+        "src/leeward/leases/rules.py",
+        "    return due <= now or due > now + farthest",
         "    return due <= now",
         f"{TESTS}/test_leases.py::test_a_clock_set_by_an_hour_takes_nothing_and_strands_nothing",
     ),
@@ -288,13 +288,13 @@ MUTANTS: Final = (
     Mutant(
         "a run that cannot be read is taken again and again",
         f"{ROOM}/workers.py",
-        "            self._means.journal.set_aside(row.key)",
+        "            self._services.journal.set_aside(row.key)",
         "            pass",
         f"{TESTS}/test_leases.py::test_a_run_that_cannot_be_read_stops_nobody",
     ),
     Mutant(
         "a row that cannot be read stops the thread that looks",
-        f"{ROOM}/rows.py",
+        f"{ROOM}/tables.py",
         "    except (Unreadable, ValueError):\n        key",
         "    except ZeroDivisionError:\n        key",
         f"{TESTS}/test_leases.py::test_a_run_that_cannot_be_read_stops_nobody",
@@ -302,7 +302,7 @@ MUTANTS: Final = (
     Mutant(
         "an unsafe step under way is dropped by a close",
         f"{ROOM}/workers.py",
-        "if left <= 0 and timeout is None and self._is_unsafe():",
+        "if left <= 0 and timeout is None and is_unsafe:",
         "if False:",
         f"{TESTS}/test_leases.py::test_closing_waits_for_what_nobody_may_repeat",
     ),

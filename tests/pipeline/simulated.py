@@ -22,11 +22,11 @@ from typing import Any, Final, cast
 import pytest
 
 from leeward import Client
+from leeward._delivery.dispatcher import DeliveryAttempt, Dispatcher
+from leeward._delivery.store import LeasedRow, LeaseEnd, NewRow
 from leeward.calls import Call, PutObject, Result
-from leeward.delivery.dispatcher import Dispatcher
-from leeward.delivery.rows import Delivery, LeaseEnd, Message
-from leeward.delivery.workers import Leased
 from leeward.errors import Outcome
+from leeward.leases.rules import Room
 from leeward.local import Local
 from leeward.testing import FakeClock, FaultyDriver
 from tests.house.workspace import ROOT
@@ -155,33 +155,33 @@ class World:
                     number, version = self.arriving.pop(0)
                     self.feeder.put_object(BUCKET, name_of(number), body_of(number, version))
             self.clock.advance(self.random.random() * 10)
-            handlers = self.local._handlers()
+            handlers = self.local._list_receivers()
             most = self.random.randint(1, 12)
-            taken = self._store.take(handlers, self.clock.now, most, most, most).deliveries
+            taken = self._store.take(handlers, self.clock.now, Room(most, most, most)).rows
             self.random.shuffle(taken)
             for row in taken:
                 self._deliver(row, handlers[row.recipient])
             if not (taken or self.arriving or self._store.waiting(handlers)):
                 return
 
-    def _deliver(self, row: Delivery, handler: Any) -> None:
+    def _deliver(self, row: LeasedRow, handler: Any) -> None:
         """Make one attempt, which may go wrong; write down how it has ended, or lose that."""
         fault = self._fault(row)
         self.dying.begin(fault)
         deadline = self.clock.monotonic() + 30
-        ended: LeaseEnd = self._dispatcher._attempt(Leased(row, handler, 0.0, deadline))
+        ended: LeaseEnd = self._dispatcher._make(DeliveryAttempt(row, handler, 0.0, deadline))
         if self.dying.dead or fault == "end lost":
             self.counts["killed" if self.dying.dead else fault] += 1
             self._faults[row.id] += 1
             return
         self._faults[row.id] += ended.failure is not None
-        self._store.record([ended], self.clock.now())
+        self._store.finish([ended], self.clock.now())
         if fault == "told twice":
             self.counts[fault] += 1
-            again = Message(row.recipient, None, row.idempotency_key, row.document)
+            again = NewRow(row.recipient, None, row.idempotency_key, row.document)
             self._store.add([again], 1.0)
 
-    def _fault(self, row: Delivery) -> str:
+    def _fault(self, row: LeasedRow) -> str:
         if self._faults[row.id] >= MOST_FAULTS or self.random.random() < 0.5:
             return ""
         return self.random.choice(FAULTS)

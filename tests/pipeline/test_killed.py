@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from leeward import Client
-from leeward.delivery.dispatcher import Dispatcher
+from leeward._delivery.dispatcher import Dispatcher
 from leeward.local import Local
 from tests.pipeline import proof
 from tests.pipeline.simulated import pipeline

@@ -33,14 +33,14 @@ from pathlib import Path
 
 import pipeline
 from leeward import Client
-from leeward.delivery.rows import Message, Recipient
+from leeward._delivery.store import NewRow, Recipient
 from leeward.local import Local
 
 store, event = sys.argv[1:]
 local = Local(path=store)
 with Client(local, app=pipeline.app) as client:
     pipeline.cloud = lambda: client
-    row = Message(Recipient("(object)", "summarize"), None, "key", event)
+    row = NewRow(Recipient("(object)", "summarize"), None, "key", event)
     local._dispatcher.accept([row], 10)
     local.wait_idle(100)
     assert local.dead_letters() == (), local.dead_letters()

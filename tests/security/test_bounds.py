@@ -51,7 +51,7 @@ BOUNDED: dict[str, str] = {
     "workflow/workers.py deque()": "holds at most one look at the journal, which has a limit",
     "workflow/workers.py wait()": "of idle threads, which work and closing wake",
     "workflow/driving.py SimpleQueue()": "holds answers to the calls under way",
-    "workflow/commits.py wait()": "of a writer, for the one that commits for it",
+    "_sqlite/commits.py wait()": "of a writer, for the one that commits for it",
     "_http/threads.py acquire()": "of a lock that nobody else knows yet",
     "adapter/resolver.py wait()": "inside `asyncio.wait_for`, with the caller's deadline",
     "forking.py acquire()": "a lock's own method; what it guards is short",
@@ -61,7 +61,7 @@ BOUNDED: dict[str, str] = {
     "app/idempotency/settings.py cache": "asked with True and False alone",
     "operations/objects.py get()": "of a context variable",
     "watching.py get()": "of a context variable",
-    "delivery/workers.py deque()": "holds what is leased, which has a limit",
+    "leases/threads.py deque()": "holds what is leased, which has a limit",
     "runtime/time_limits.py cache": "a function without arguments",
 }
 """What has no bound in its call, with the reason why that is one."""

@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 from leeward import Client, Config, Event
+from leeward._delivery import dispatcher
 from leeward._http.messages import Failure, Request
 from leeward._http.options import TransportOptions
 from leeward._http.threads import CurlTransport
@@ -26,7 +27,6 @@ from leeward._operations import events, functions, operations
 from leeward.adapter import Capability, Driver, Limits, TargetConfig
 from leeward.adapter.plan_run import result_of
 from leeward.calls import Call, Result
-from leeward.delivery import dispatcher
 from leeward.errors import LeewardError, Outcome
 from leeward.local import Local
 from leeward.testing import FakeClock, Fault, FaultyDriver

@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 
 from leeward import Client, Config, LeewardError
+from leeward._delivery.sqlite_store import SqliteDeliveries
+from leeward._delivery.store import LeaseEnd, NewRow, Recipient
 from leeward._routing.policy import RoutingPolicy
 from leeward.adapter import TargetConfig
 from leeward.adapter.exchange import LONGEST_WAIT, wait_in
 from leeward.config import TableConfig
-from leeward.delivery.policy import Policy
-from leeward.delivery.rows import LeaseEnd, Message, Recipient
-from leeward.delivery.store import DeliveryStore
+from leeward.leases.rules import DeliveryPolicy, Room
 from leeward.local import Local
 from leeward.registry import open_target
 from leeward.testing import FakeClock
@@ -90,14 +90,14 @@ def test_a_wait_that_lasts_decades_is_not_believed() -> None:
 def test_a_lease_of_a_wrong_clock_wedges_no_delivery(tmp_path: Path) -> None:
     """Its process was decades ahead, or ours is back: the row is due now, and not in decades."""
     with closing(Local(path=tmp_path / "data" / "db")) as local:
-        store = DeliveryStore(local._database, Policy())
-        store.add([Message(RECIPIENT, "lane", "key", "{}")], 5.0)
+        store = SqliteDeliveries(local._database, DeliveryPolicy())
+        store.add([NewRow(RECIPIENT, "lane", "key", "{}")], 5.0)
         for attempt, now in enumerate((AT + DECADES, AT, AT - DECADES, AT), 1):
-            (taken,) = store.take([RECIPIENT], partial(float, now), 8, 8).deliveries
+            (taken,) = store.take([RECIPIENT], partial(float, now), Room(8, 8)).rows
             assert taken.attempt == attempt
-            assert store.take([RECIPIENT], partial(float, now), 8, 8).deliveries == [], "leased"
-            assert store.next_due([RECIPIENT], now) == now + Policy().lease
-        store.record([LeaseEnd(taken)], AT)
+            assert store.take([RECIPIENT], partial(float, now), Room(8, 8)).rows == [], "leased"
+            assert store.next_due([RECIPIENT], now) == now + DeliveryPolicy().lease
+        store.finish([LeaseEnd(taken)], AT)
         assert store.waiting([RECIPIENT]) == 0
 
 

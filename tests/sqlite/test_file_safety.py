@@ -13,11 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from leeward._sqlite import file_safety
+from leeward._sqlite.database import Database, Schema
+from leeward._sqlite.file_safety import BESIDE, check_files
 from leeward.errors import ConfigError
-from leeward.sqlite import file_safety
-from leeward.sqlite.database import Database
-from leeward.sqlite.file_safety import BESIDE, check_files
-from leeward.sqlite.schema import Schema
 
 pytestmark = [pytest.mark.row(7), pytest.mark.threat("S13")]
 
@@ -173,8 +172,8 @@ AS_SOMEBODY = f"""
 import os, shutil, sqlite3, sys
 from pathlib import Path
 from leeward.errors import LeewardError
-from leeward.sqlite.database import Database
-from leeward.sqlite.schema import Schema
+from leeward._sqlite.database import Database
+from leeward._sqlite.database import Schema
 
 os.umask(0)
 os.setgroups([]); os.setgid({SOMEBODY}); os.setuid({SOMEBODY})

@@ -21,10 +21,10 @@ from leeward.values import Effect, InvokeResult, Json
 from leeward.values.runs import RunState
 from leeward.workflow import read_definition
 from leeward.workflow.commands import Answer, Returned, StepFailure
-from leeward.workflow.driving import Drive, Means
-from leeward.workflow.journal import Journal
+from leeward.workflow.driving import Drive, RunServices
+from leeward.workflow.journal import RunKey, RunRow
 from leeward.workflow.model import PROVED, Definition, Step, document_of, nodes
-from leeward.workflow.rows import Row, RunKey
+from leeward.workflow.sqlite_journal import SqliteJournal
 from leeward.workflow.workers import LEASE
 from leeward_contract_tests.workflows.virtual import Died, error_of
 from tests.workflow.strategies import INPUTS, Functions, definition_of
@@ -44,7 +44,7 @@ class World:
 
     def __init__(self, functions: Function) -> None:
         self.clock = FakeClock()
-        self.journal = Journal(None)
+        self.journal = SqliteJournal(None, self.clock)
         self.calls: dict[str, list[Answer]] = {}
         self.names: dict[str, str] = {}
         self.payloads: dict[str, list[Json]] = {}
@@ -80,7 +80,7 @@ class World:
             raise error_of(answer.name)
         return InvokeResult(answer.value, "local", idempotency_key)
 
-    def finish(self, definition: Definition, id: str, value: Json) -> Row:
+    def finish(self, definition: Definition, id: str, value: Json) -> RunRow:
         """Let workers take the run, one after the other, until it has ended; return it."""
         key = RunKey(definition.name, id)
         row = self._started(definition, id, value)
@@ -97,7 +97,7 @@ class World:
             row = self._taken(definition.name)
         raise AssertionError("the run does not end")
 
-    def _started(self, definition: Definition, id: str, value: Json) -> Row | None:
+    def _started(self, definition: Definition, id: str, value: Json) -> RunRow | None:
         """Start the run; a starter that dies is followed by another one, who starts it again."""
         try:
             return self.journal.add(definition, id, value, self.clock.now(), LEASE)[0]
@@ -106,7 +106,7 @@ class World:
             row, is_new = self.journal.add(definition, id, value, self.clock.now(), LEASE)
             return row if is_new else None
 
-    def _taken(self, name: str) -> Row | None:
+    def _taken(self, name: str) -> RunRow | None:
         try:
             taken = self.journal.take([name], self.clock.now(), LEASE, 1)
         except Died:
@@ -117,9 +117,9 @@ class World:
     def _revive(self) -> None:
         self.is_dead, self.dies_at = False, None
 
-    def _work(self, definition: Definition, row: Row) -> None:
+    def _work(self, definition: Definition, row: RunRow) -> None:
         """Be a worker, until it dies or has nothing to do."""
-        means = Means(self.journal, self.invoke, self.clock, lambda: False)
+        means = RunServices(self.journal, self.invoke, self.clock, lambda: False)
         try:
             Drive(means, row, definition).run()
         except Died:
@@ -164,7 +164,7 @@ def changed_payloads(world: World) -> list[str]:
     return [key for key, found in world.payloads.items() if any(p != found[0] for p in found)]
 
 
-def faults_of(seed: int, at: int | None) -> tuple[list[str], Row, World]:
+def faults_of(seed: int, at: int | None) -> tuple[list[str], RunRow, World]:
     """Run a random flow whose worker dies at one point; return what went wrong."""
     definition, value = definition_of(seed), INPUTS[seed % len(INPUTS)]
     functions = Functions(seed)

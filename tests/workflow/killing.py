@@ -30,7 +30,7 @@ from typing import NamedTuple
 
 from leeward.values.runs import RunState
 from leeward.workflow import ANY, Flow, Ref, Retry, workflow
-from leeward.workflow.journal import Journal
+from leeward.workflow.sqlite_journal import SqliteJournal
 from tests.house.workspace import ROOT
 
 UNSAFE = ("update-inventory", "ship-order")
@@ -73,6 +73,7 @@ from leeward.clock import SystemClock
 from leeward.local import Local
 from leeward.workflow import workers
 from leeward.workflow.engine import Engine
+from leeward.workflow.sqlite_journal import SqliteJournal
 from tests.workflow.killing import STEP_SECONDS, order_flow
 
 logging.disable()
@@ -103,7 +104,8 @@ for name in ("restore-inventory", "refund-payment"):
     local.function(name)(undo)
 local.function("die")(die)
 with Client(local) as client:
-    engine = Engine(client.invoke, [order_flow], path=folder / "journal.sqlite3", clock=Clock())
+    journal = SqliteJournal(folder / "journal.sqlite3", Clock())
+    engine = Engine(client.invoke, [order_flow], journal)
     engine.wake()
     print("ready", flush=True)
     for line in sys.stdin:
@@ -218,7 +220,7 @@ class _Storm:
         self._wait_for_runs()
 
     def _wait_for_runs(self) -> None:
-        journal = Journal(self._folder / "journal.sqlite3")
+        journal = SqliteJournal(self._folder / "journal.sqlite3")
         left, until = -1, time.monotonic() + PATIENCE
         while left and time.monotonic() < until:
             self._listen()
@@ -280,7 +282,7 @@ def kill(folder: Path, plan: Plan) -> Outcome:
 def _judged(
     folder: Path, acknowledged: set[str], fates: dict[str, str], figures: Counter[str]
 ) -> Outcome:
-    journal = Journal(folder / "journal.sqlite3")
+    journal = SqliteJournal(folder / "journal.sqlite3")
     rows = {row.key.id: row for row in journal.runs("order", 10**6)}
     journal.close()
     lines = (folder / "ledger").read_text().splitlines()

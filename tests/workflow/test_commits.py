@@ -9,9 +9,8 @@ from typing import Any
 
 import pytest
 
-from leeward.sqlite.database import Database
-from leeward.sqlite.schema import Schema
-from leeward.workflow.commits import Commits
+from leeward._sqlite.commits import Commits
+from leeward._sqlite.database import Database, Schema
 
 SCHEMA = Schema(0x4C771234, 1, ("CREATE TABLE notes (text TEXT)",))
 

@@ -11,11 +11,11 @@ from leeward.testing import FakeClock
 from leeward.values import InvokeResult, Json
 from leeward.workflow import ANY, Definition, Flow, Ref, workflow
 from leeward.workflow.commands import Returned, StepFailure
-from leeward.workflow.driving import Drive, Means
-from leeward.workflow.journal import Journal
+from leeward.workflow.driving import Drive, RunServices
+from leeward.workflow.journal import RunRow
 from leeward.workflow.kernel import Machine
 from leeward.workflow.limits import most
-from leeward.workflow.rows import Row
+from leeward.workflow.sqlite_journal import SqliteJournal
 
 NOW = 1_750_000_000.0
 
@@ -28,8 +28,8 @@ class World:
     """
 
     def __init__(self, functions: Mapping[str, Callable[[Json], Json]] | None = None) -> None:
-        self.journal = Journal(None)
         self.clock = FakeClock(NOW)
+        self.journal = SqliteJournal(None, self.clock)
         self.calls: list[str] = []
         self.closing = False
         self._functions = functions or {}
@@ -40,14 +40,14 @@ class World:
         value = None if given is None else given(payload)
         return InvokeResult(value, "local", "key")
 
-    def drive(self, definition: Definition, row: Row) -> Row:
-        means = Means(self.journal, self.invoke, self.clock, lambda: self.closing)
+    def drive(self, definition: Definition, row: RunRow) -> RunRow:
+        means = RunServices(self.journal, self.invoke, self.clock, lambda: self.closing)
         Drive(means, row, definition).run()
         found = self.journal.find(row.key)
         assert found is not None
         return found
 
-    def start(self, definition: Definition) -> Row:
+    def start(self, definition: Definition) -> RunRow:
         return self.journal.add(definition, "r", None, self.clock.now(), 30.0)[0]
 
 
@@ -131,7 +131,7 @@ def test_a_pause_that_was_noted_is_not_moved_by_a_lease_that_is_renewed() -> Non
     """The lease went back with the pause; who renews leases may not know that yet."""
     world = World()
     row = world.start(waiting)
-    world.journal.pause(row.key, row.fence, NOW, NOW + 0.1)
+    world.journal.release(row.key, row.fence, NOW, NOW + 0.1)
     world.journal.renew([(row.key, row.fence)], NOW + 30.0)
     assert world.journal.next_due(["waiting"], NOW) == NOW + 0.1
 
@@ -176,7 +176,7 @@ def test_a_step_that_was_noted_is_called_though_the_engine_closes_that_moment() 
     world = World()
     row = world.start(waiting)
     closing = iter([False])  # as the step is noted, and not any more behind that
-    means = Means(world.journal, world.invoke, world.clock, lambda: next(closing, True))
+    means = RunServices(world.journal, world.invoke, world.clock, lambda: next(closing, True))
     Drive(means, row, waiting).run()
     assert world.calls == ["one"]
     assert world.journal.events(row.key)["one", 1].answer == Returned()

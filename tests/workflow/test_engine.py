@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from leeward import Client
+from leeward.clock import Clock
 from leeward.errors import (
     AuthError,
     ConfigError,
@@ -33,8 +34,8 @@ from leeward.values.runs import RunState
 from leeward.workflow import ANY, Flow, Ref, workflow
 from leeward.workflow.checks import by_name
 from leeward.workflow.engine import Engine
-from leeward.workflow.journal import Journal
-from leeward.workflow.rows import RunKey
+from leeward.workflow.journal import RunKey
+from leeward.workflow.sqlite_journal import SqliteJournal
 from leeward.workflow.steps import failure_of
 from tests.house.workspace import ROOT
 from tests.workflow.flows import order_flow
@@ -55,13 +56,16 @@ def two(w: Flow, value: Ref) -> None:
 
 @contextmanager
 def _engine(
-    functions: dict[str, Callable[..., Any]], path: Path | None = None, **options: Any
+    functions: dict[str, Callable[..., Any]],
+    path: Path | None = None,
+    clock: Clock | None = None,
+    **options: Any,
 ) -> Iterator[Engine]:
     local = Local()
     for name in ("one", "two", "three", "undo-two", *NAMES):
         local.function(name)(functions.get(name, lambda _: None))
     with Client(local) as client:
-        engine = Engine(client.invoke, [two, order_flow], path=path, **options)
+        engine = Engine(client.invoke, [two, order_flow], SqliteJournal(path, clock), **options)
         try:
             yield engine
         finally:
@@ -243,22 +247,20 @@ def test_a_run_that_was_paused_and_taken_again_keeps_its_new_lease() -> None:
 
     with _engine({"one": one}) as engine:
         engine.definitions["napping"] = napping
-        pause = engine.journal.pause
+        release = engine.journal.release
 
         def slowly(*given: Any) -> None:
-            pause(*given)
+            release(*given)
             assert under_way.wait(20)
 
-        engine.journal.pause = slowly  # type: ignore[assignment,method-assign]
+        engine.journal.release = slowly  # type: ignore[assignment,method-assign]
         engine.start("napping", None, "r")
         assert under_way.wait(20)
         workers = engine._workers
         until = time.monotonic() + 5
-        while workers._idle == 0 and time.monotonic() < until:
+        while len(workers.held) != 1 and time.monotonic() < until:
             time.sleep(0.005)
-        assert {key: lease.fence for key, lease in workers._held.items()} == {
-            RunKey("napping", "r"): 2
-        }
+        assert [(each.row.key.id, each.row.fence) for each in workers.held] == [("r", 2)]
         go_on.set()
         assert engine.wait("napping", "r", 20).state is RunState.SUCCEEDED
 
@@ -305,7 +307,7 @@ def test_running_runs_keep_their_definition(tmp_path: Path) -> None:
     def later(w: Flow, _: Ref) -> None:
         w.step("three")
 
-    journal = Journal(path)
+    journal = SqliteJournal(path)
     journal.add(two, "old", None, 1.0, None)
     journal.close()
     called: list[str] = []
@@ -323,7 +325,7 @@ def test_running_runs_keep_their_definition(tmp_path: Path) -> None:
 
 def test_only_the_last_lease_may_write() -> None:
     """A worker that slept too long changes nothing any more."""
-    journal = Journal(None)
+    journal = SqliteJournal(None)
     first, _ = journal.add(two, "r", None, 100.0, 30.0)
     assert journal.take(["two"], 120.0, 30.0, 5) == []
     assert journal.take(["other"], 131.0, 30.0, 5) == []
@@ -332,8 +334,8 @@ def test_only_the_last_lease_may_write() -> None:
     assert journal.advance(first.key, first.fence, 132.0, [], []) is False
     from leeward.workflow.commands import Returned
 
-    assert journal.end(first.key, first.fence, 132.0, [], Returned()) is False
-    assert journal.end(second.key, second.fence, 132.0, [], Returned()) is True
+    assert journal.finish(first.key, first.fence, 132.0, [], Returned()) is False
+    assert journal.finish(second.key, second.fence, 132.0, [], Returned()) is True
     assert journal.advance(second.key, second.fence, 133.0, [], []) is False
     journal.close()
 
@@ -376,7 +378,7 @@ def test_the_journal_of_another_program_is_refused(tmp_path: Path) -> None:
     with Client(Local(path=path)) as client:
         client.store_data("t", {"id": "1"})
     with pytest.raises(ConfigError, match="another program's tables"):
-        Journal(path).find(RunKey("a", "b"))
+        SqliteJournal(path).find(RunKey("a", "b"))
 
 
 WORKER = """
@@ -384,12 +386,13 @@ import sqlite3, sys, time
 from pathlib import Path
 from leeward import Client
 from leeward.local import Local
-from leeward.workflow import workers
+from leeward.leases import threads
 from leeward.workflow.engine import Engine
+from leeward.workflow.sqlite_journal import SqliteJournal
 from tests.workflow.test_engine import NAMES
 from tests.workflow.flows import order_flow
 
-workers.LOOK_AGAIN = 0.05
+threads.LOOK_AGAIN = 0.05
 folder, first, count = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
 effects = sqlite3.connect(
     folder / "effects.sqlite3", timeout=60, isolation_level=None, check_same_thread=False
@@ -403,7 +406,7 @@ local = Local()
 for name in NAMES:
     local.function(name)(note)
 with Client(local) as client:
-    engine = Engine(client.invoke, [order_flow], path=folder / "journal.sqlite3")
+    engine = Engine(client.invoke, [order_flow], SqliteJournal(folder / "journal.sqlite3"))
     for number in range(first, first + count):
         engine.start("order", {"id": str(number)}, f"r{number}")
     engine.wake()

@@ -13,12 +13,12 @@ from leeward.testing import FakeClock
 from leeward.values import InvokeResult, Json
 from leeward.workflow import Flow, Ref, workflow
 from leeward.workflow.commands import Returned
-from leeward.workflow.driving import Drive, Means
-from leeward.workflow.journal import Journal
+from leeward.workflow.driving import Drive, RunServices
+from leeward.workflow.journal import Finished, RunKey
 from leeward.workflow.kernel import Machine
-from leeward.workflow.rows import Finished, RunKey
+from leeward.workflow.sqlite_journal import SqliteJournal
 from leeward.workflow.tables import LARGE as CHARACTERS
-from leeward.workflow.tables import by_reference
+from leeward.workflow.tables import move_large_answers
 
 LARGE_TEXT = "x\u00fc" * CHARACTERS
 LARGE = Returned(LARGE_TEXT)
@@ -61,7 +61,7 @@ def test_a_large_result_is_kept_once(tmp_path: Path) -> None:
 
 def test_a_run_goes_on_with_a_large_result_of_a_process_that_is_gone() -> None:
     """It is read from where it is kept, and the step is not called again."""
-    journal = Journal(None)
+    journal = SqliteJournal(None)
     row, _ = journal.add(copying, "r", 1, 0.0, 30.0)
     machine = Machine(copying, "r", 1)
     (command,) = machine.open.values()
@@ -74,7 +74,7 @@ def test_a_run_goes_on_with_a_large_result_of_a_process_that_is_gone() -> None:
         calls.append((function, payload))
         return InvokeResult(None, "local", "key")
 
-    Drive(Means(journal, invoke, FakeClock(40.0)), taken, copying).run()
+    Drive(RunServices(journal, invoke, FakeClock(40.0)), taken, copying).run()
     found = journal.find(row.key)
     assert found is not None
     assert found.answer == LARGE
@@ -107,13 +107,13 @@ def test_a_journal_of_the_first_layout_is_changed_over(tmp_path: Path) -> None:
     with closing(sqlite3.connect(path)) as connection:
         connection.executescript(OLD)
     path.chmod(0o600)
-    journal, key = Journal(path), RunKey("w", "r")
+    journal, key = SqliteJournal(path), RunKey("w", "r")
     row = journal.find(key)
     assert row is not None
     assert row.answer == Returned(7)
     assert journal.events(key)["a", 1].answer == Returned(7)
     new, _ = journal.add(copying, "n", 1, 0.0, 60.0)
-    assert journal.end(new.key, new.fence, 1.0, [], LARGE)
+    assert journal.finish(new.key, new.fence, 1.0, [], LARGE)
     found = journal.find(new.key)
     assert found is not None
     assert found.answer == LARGE
@@ -122,7 +122,7 @@ def test_a_journal_of_the_first_layout_is_changed_over(tmp_path: Path) -> None:
 
 def test_only_what_is_large_goes_by_reference() -> None:
     """To the character; nothing stays as it is."""
-    rows, results = by_reference(
+    rows, results = move_large_answers(
         [("a", None), ("b", "x" * (CHARACTERS - 1)), ("c", "x" * CHARACTERS)]
     )
     assert [row[:1] + tuple(bool(each) for each in row[1:]) for row in rows] == [

@@ -24,12 +24,12 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from leeward import json_text
+from leeward._sqlite.database import Database, Schema
+from leeward._sqlite.errors import has_no_room
+from leeward._sqlite.file_safety import keep_out_of_version_control
 from leeward.errors import LeewardError
 from leeward.json_text import decode, encode
-from leeward.sqlite.database import Database
-from leeward.sqlite.errors import DatabaseFault, has_no_room
-from leeward.sqlite.file_safety import keep_out_of_version_control
-from leeward.sqlite.schema import Schema
+from leeward.leases.faults import DatabaseFault
 from leeward_backup.folder import Folder
 from leeward_backup.lines import Damaged
 from leeward_backup.manifest import LEAST_LINE, bucket_of, cut_lines, pack

@@ -1,36 +1,21 @@
-"""Buses: who subscribes to what, and publishing to them."""
+"""Buses: which handlers subscribe to what, and publishing to them."""
 
 from __future__ import annotations
 
 import json
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from leeward.app.context import Function, check_callable
+from leeward._delivery.dispatcher import Accept
+from leeward._delivery.store import DeadRow, NewRow, Recipient
 from leeward.app.handlers import Handler
 from leeward.calls import Publish, Result
 from leeward.cloudevents import from_json, to_json
-from leeward.delivery.dispatcher import Accept
-from leeward.delivery.rows import DeadDelivery, Message, Recipient
 from leeward.errors import ConfigError, InvalidRequest, Outcome
 from leeward.json_text import Undecodable, decode
-from leeward.local.functions import QUEUED_CALL
-from leeward.local.schema import DEEPEST
+from leeward.local.schema import DEEPEST, QUEUED_CALL
 from leeward.masking import mask
 from leeward.text import join_key
 from leeward.values import Event
-
-
-class Subscription(NamedTuple):
-    """One subscriber of a bus; `type` None takes every event."""
-
-    bus: str
-    type: str | None
-    name: str
-    function: Function | Handler
-
-    def takes(self, bus: str, event: Event) -> bool:
-        """Return whether `event` on `bus` goes to this subscriber."""
-        return self.bus == bus and self.type in {None, event.type}
 
 
 class DeadLetter(NamedTuple):
@@ -74,92 +59,79 @@ class Bus:
     def __init__(self, accept: Accept) -> None:
         """Take what keeps a row and has it delivered."""
         self._accept = accept
-        self._subscriptions: dict[Recipient, Subscription] = {}
+        self._handlers: dict[Recipient, Handler] = {}
 
     @property
-    def subscriptions(self) -> tuple[Subscription, ...]:
-        """What is subscribed in this process, in the order of subscribing."""
-        return tuple(self._subscriptions.values())
+    def subscriptions(self) -> tuple[Handler, ...]:
+        """The handlers of events of this process, in the order of subscribing."""
+        return tuple(self._handlers.values())
 
-    def subscribe(
-        self,
-        bus: str,
-        event_type: str | None,
-        function: Function | Handler,
-        name: str | None = None,
-    ) -> None:
-        """Subscribe `function`. Rows that an earlier process left under this name are its too.
+    def subscribe(self, handler: Handler) -> None:
+        """Subscribe a handler. Rows that an earlier process left under its name are its too.
 
         Raises:
-            ConfigError: the name is taken on this bus, or `function` cannot be called here.
+            ConfigError: the name is taken on this bus.
         """
-        if isinstance(function, Handler):
-            name = function.name
-        else:
-            check_callable(function, f"the subscriber of {bus!r}")
-            name = name or _qualified_name(function, bus)
-        recipient = Recipient(bus, name)
-        if recipient in self._subscriptions:
+        recipient = Recipient(handler.bus or "", handler.name)
+        if recipient in self._handlers:
             raise ConfigError(
-                f"the bus {bus!r} has a subscription {name!r} already; give this one a name: "
-                f'@cloud.subscribe("{bus}", name="...")'
+                f"the bus {handler.bus!r} has a subscription {handler.name!r} already; give this "
+                f'one a name: @cloud.subscribe("{handler.bus}", name="...")'
             )
-        self._subscriptions[recipient] = Subscription(bus, event_type, name, function)
+        self._handlers[recipient] = handler
 
     def publish(self, call: Publish, timeout: float) -> Result[tuple[Result[None], ...]]:
         """Keep one row for each event and subscriber, all in one transaction.
 
         Events without a subscriber in this process are dropped, as buses do.
         """
-        messages: list[Message] = []
+        rows: list[NewRow] = []
         results: list[Result[None]] = []
         for index, event in enumerate(call.events):
             try:
                 document = json.dumps(to_json(event), allow_nan=False)
             except (TypeError, ValueError, RecursionError) as error:
-                results.append(_not_json(index, error))
+                told = f"events[{index}].data is neither JSON nor bytes"
+                results.append(Result(Outcome.CALLER, message=told, cause=error))
                 continue
             results.append(Result.ok(None))
-            messages += self._messages_for(call.bus, event, document)
-        if messages:
-            self._accept(messages, timeout)
+            key = join_key(event.source or "", event.id or "")
+            rows += [
+                NewRow(recipient, event.ordering_key, key, document)
+                for recipient, handler in self.recipients().items()
+                if recipient.bus == call.bus and handler.takes(event)
+            ]
+        if rows:
+            self._accept(rows, timeout)
         return Result.ok(tuple(results))
 
-    def recipients(self) -> dict[Recipient, Function | Handler]:
-        """Return the subscribers as recipients of events."""
-        return {Recipient(each.bus, each.name): each.function for each in self.subscriptions}
-
-    def _messages_for(self, bus: str, event: Event, document: str) -> list[Message]:
-        key = join_key(event.source or "", event.id or "")
-        return [
-            Message(Recipient(bus, each.name), event.ordering_key, key, document)
-            for each in self.subscriptions
-            if each.takes(bus, event)
-        ]
+    def recipients(self) -> dict[Recipient, Handler]:
+        """Return the handlers by the recipients of rows that they stand for."""
+        return self._handlers.copy()
 
 
-def dead_letter(dead: DeadDelivery) -> DeadLetter:
+def to_dead_letter(dead: DeadRow) -> DeadLetter:
     """Return a row that was given up, as users see it."""
     bus, name = dead.recipient
     is_call = bus == QUEUED_CALL
     event = None if is_call else _readable(dead.document)
-    error, message, _, reason, ran = dead.failure
+    failure = dead.failure
     return DeadLetter(
         None if is_call else bus,
         event,
         name,
         dead.attempt,
-        error,
-        message,
+        failure.error,
+        failure.message,
         dead.id,
         dead.document,
-        reason,
-        ran,
+        failure.reason,
+        failure.ran,
         dead.died,
     )
 
 
-def event_in(document: str) -> Event:
+def read_event(document: str) -> Event:
     """Return the event that a row holds.
 
     Raises:
@@ -173,22 +145,6 @@ def event_in(document: str) -> Event:
 
 def _readable(document: str) -> Event | None:
     try:
-        return event_in(document)
+        return read_event(document)
     except (Undecodable, InvalidRequest):
         return None
-
-
-def _qualified_name(function: Function, bus: str) -> str:
-    name: Any = getattr(function, "__qualname__", None)
-    if not isinstance(name, str):
-        raise ConfigError(
-            f"the subscriber of {bus!r} is a {type(function).__name__} without a name; give one: "
-            f'@cloud.subscribe("{bus}", name="...")'
-        )
-    return name
-
-
-def _not_json(index: int, error: Exception) -> Result[None]:
-    return Result(
-        Outcome.CALLER, message=f"events[{index}].data is neither JSON nor bytes", cause=error
-    )

@@ -55,7 +55,7 @@ def open_local(config: TargetConfig) -> Local:
     """
     config.check_options(_OPTIONS)
     path = _path(config)
-    app = _app(config, _imported)
+    app = _app(config, _import_spec)
     functions = _functions(config, _function)
     subscribers = _subscribers(config, _function)
     if app is not None and not isinstance(app, App):
@@ -157,14 +157,14 @@ def _split(spec: Any, where: str) -> tuple[str, str]:
 
 
 def _function(spec: Any, where: str) -> Callable[..., Any]:
-    function = _imported(spec, where)
+    function = _import_spec(spec, where)
     if not callable(function):
         raise ConfigError(f"{where}: {spec!r} is not callable; name a function")
     checked: Callable[..., Any] = function
     return checked
 
 
-def _imported(spec: Any, where: str) -> Any:
+def _import_spec(spec: Any, where: str) -> Any:
     module, attribute = _split(spec, where)
     try:
         found = import_module(module)

@@ -8,35 +8,36 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from leeward._delivery.dispatcher import Dispatcher, Receiver
+from leeward._delivery.sqlite_store import PATIENCE, SqliteDeliveries, SqliteSeries
+from leeward._delivery.store import LeasedRow, Recipient
+from leeward._sqlite.database import MEMORY, Database
+from leeward._sqlite.file_safety import keep_out_of_version_control
 from leeward.adapter import Capability, Driver, Limits
 from leeward.app.app import App
-from leeward.app.context import Context, Function, run
-from leeward.app.handlers import Handler as AppHandler
+from leeward.app.context import Function, check_callable
+from leeward.app.handlers import Handler
 from leeward.app.triggers import Kind
 from leeward.calls import OBJECT_VERBS, Call, Look, LookResult, Result, Store
 from leeward.calls.looks import BUCKET, BUS, TABLE
 from leeward.clock import Clock, SystemClock
-from leeward.delivery.dispatcher import Dispatcher
-from leeward.delivery.policy import Policy
-from leeward.delivery.rows import Delivery, Recipient
-from leeward.delivery.series import Series
-from leeward.delivery.store import PATIENCE, DeliveryStore
-from leeward.delivery.workers import Handler
 from leeward.errors import ConfigError, LeewardError, Outcome, Unsupported
-from leeward.json_text import decode
-from leeward.local.apps import deliver, is_mounted, most_attempts, mount
-from leeward.local.bus import Bus, DeadLetter, dead_letter, event_in
-from leeward.local.functions import QUEUED_CALL, F, Functions
+from leeward.leases.faults import DatabaseFault
+from leeward.leases.rules import DeliveryPolicy
+from leeward.local.bus import Bus, DeadLetter, to_dead_letter
+from leeward.local.functions import Functions, PlainHandler, deliver
 from leeward.local.object_events import ObjectEvents
 from leeward.local.schedules import Schedules
 from leeward.local.schema import SCHEMA
-from leeward.local.tables import Tables, failed
+from leeward.local.tables import Tables, result_of
 from leeward.logs import log_event
-from leeward.sqlite.database import MEMORY, Database
-from leeward.sqlite.errors import DatabaseFault
-from leeward.sqlite.file_safety import keep_out_of_version_control
+
+if TYPE_CHECKING:
+    from leeward.calls import Look
+
+F = TypeVar("F", bound=Function)
 
 LOGGER = "leeward.local"
 DIRECTORY = ".leeward"
@@ -80,18 +81,18 @@ class Local(Driver):
         self._clock = clock or SystemClock()
         self._is_here = not Path(path).is_absolute()
         self._database = Database(self._file, SCHEMA, created=self._store_created)
-        self._deliveries = DeliveryStore(self._database, Policy())
+        self._deliveries = SqliteDeliveries(self._database, DeliveryPolicy())
         self._dispatcher = Dispatcher(
-            self._deliveries, self._handlers, self._clock, shared=self._file is not None
+            self._deliveries, self._list_receivers, self._clock, shared=self._file is not None
         )
         accept = self._dispatcher.accept
         self._functions = Functions(self._clock, self.limits.payload_bytes, accept)
         self._bus = Bus(accept)
-        series, wake = Series(self._database), self._dispatcher.wake
+        series, wake = SqliteSeries(self._database), self._dispatcher.wake
         self._schedules = Schedules(self._clock, series, self._deliveries, wake)
         self._tables = tables = Tables(self._database)
         outlives = self._file is not None
-        self._told = ObjectEvents(self._clock, self._database, accept, wake, outlives=outlives)
+        self._objects = ObjectEvents(self._clock, self._database, accept, wake, outlives=outlives)
         self._verbs: dict[str, Verb] = {
             "invoke": self._functions.invoke,
             "enqueue": self._functions.enqueue,
@@ -100,7 +101,7 @@ class Local(Driver):
             "load": tables.load,
             "delete": tables.delete,
             "scan": tables.scan,
-            **dict.fromkeys(OBJECT_VERBS, self._told.perform),
+            **dict.fromkeys(OBJECT_VERBS, self._objects.perform),
         }
 
     def function(self, name: str) -> Callable[[F], F]:
@@ -115,6 +116,7 @@ class Local(Driver):
         _check_name(name, '@cloud.function("send-receipt")')
 
         def register(function: F) -> F:
+            check_callable(function, f"the function {name!r}")
             self._functions.register(name, function)
             self._look_for_work()
             return function
@@ -140,7 +142,15 @@ class Local(Driver):
         _check_name(bus, '@cloud.subscribe("orders", "order.created")')
 
         def register(function: F) -> F:
-            self._bus.subscribe(bus, type, function, name)
+            check_callable(function, f"the subscriber of {bus!r}")
+            own = name or getattr(function, "__qualname__", None)
+            if not isinstance(own, str):
+                raise ConfigError(
+                    f"the subscriber of {bus!r} is a {function.__class__.__name__} without a name; "
+                    f'give one: @cloud.subscribe("{bus}", name="...")'
+                )
+            handler = PlainHandler(own, Kind.EVENT, function, bus=bus, type=type)
+            self._bus.subscribe(handler)
             self._look_for_work()
             return function
 
@@ -154,9 +164,24 @@ class Local(Driver):
         Raises:
             ConfigError: a handler is wrong, or one of its names is taken.
         """
-        if is_mounted(app, self._apps):
+        if app in self._apps:
             return
-        mount(app, self._functions, self._bus, self._schedules, self._told)
+        if app.name in (each.name for each in self._apps):  # of a module that is run and imported
+            raise ConfigError(
+                f"an app {app.name!r} runs here already, as leeward.toml may say; give it once: "
+                "there, or to the client"
+            )
+        app.check()
+        for handler in app.handlers.values():
+            if handler.is_call:
+                self._functions.register(handler.name, handler)
+            elif handler.kind is Kind.MESSAGE:
+                self._functions.register(handler.queue or handler.name, handler)
+            elif handler.kind is Kind.EVENT:
+                self._bus.subscribe(handler)
+            elif handler.kind is Kind.SCHEDULE:
+                self._schedules.add(handler)
+        self._objects.add(each for each in app.handlers.values() if each.kind is Kind.OBJECT)
         self._apps.append(app)
         self._look_for_work()
 
@@ -169,7 +194,7 @@ class Local(Driver):
             TimeoutError: some are left after `timeout` seconds; it names how many.
             LeewardError: the database cannot be used.
         """
-        with self._raise_faults():
+        with self._translate_faults():
             self._dispatcher.wait_idle(timeout)
 
     def dead_letters(self) -> tuple[DeadLetter, ...]:
@@ -180,8 +205,8 @@ class Local(Driver):
         """
         if self._file is not None and not self._file.exists():
             return ()  # so that a look makes no file
-        with self._raise_faults():
-            return tuple(dead_letter(each) for each in self._deliveries.dead())
+        with self._translate_faults():
+            return tuple(to_dead_letter(each) for each in self._deliveries.dead())
 
     def discard(self, letter: DeadLetter) -> bool:
         """Delete a dead letter; return whether it was there.
@@ -189,7 +214,7 @@ class Local(Driver):
         Raises:
             LeewardError: the database cannot be used.
         """
-        with self._raise_faults():
+        with self._translate_faults():
             return self._deliveries.discard(letter.id)
 
     def redrive(self, letter: DeadLetter) -> bool:
@@ -200,7 +225,7 @@ class Local(Driver):
         Raises:
             LeewardError: the database cannot be used.
         """
-        with self._raise_faults():
+        with self._translate_faults():
             found = self._deliveries.redrive(letter.id)
         self._look_for_work()
         return found
@@ -214,7 +239,7 @@ class Local(Driver):
         try:
             result = self._verbs[call.verb](call, timeout)
         except DatabaseFault as fault:
-            return failed(fault, self._database)
+            return result_of(fault, self._database)
         if not self._dispatcher.started:
             self._look_for_work()
         return result
@@ -224,7 +249,7 @@ class Local(Driver):
         try:
             return self._tables.store_many(calls, timeout)
         except DatabaseFault as fault:
-            return [failed(fault, self._database)] * len(calls)
+            return [result_of(fault, self._database)] * len(calls)
 
     def look(self, look: Look, timeout: float) -> Result[Any]:
         """Look whether a function is registered here; nothing else needs any making."""
@@ -273,7 +298,7 @@ class Local(Driver):
                 "dead_letters, events, functions, schedules, tables, workflows",
                 target=self.target,
             )
-        with self._raise_faults(), self._database.read(PATIENCE):
+        with self._translate_faults(), self._database.read(PATIENCE):
             return self._database.connect()
 
     def close(self) -> None:
@@ -287,30 +312,27 @@ class Local(Driver):
         self._closed = True
         self._database.close()
 
-    def _handlers(self) -> dict[Recipient, Handler]:
-        recipients = self._functions.recipients() | self._bus.recipients()
-        recipients |= self._schedules.recipients() | self._told.recipients()
-        found = {
-            each: Handler(partial(self._handle, function), most_attempts(function))
-            for each, function in recipients.items()
+    def _list_receivers(self) -> dict[Recipient, Receiver]:
+        handlers = self._functions.recipients() | self._bus.recipients()
+        handlers |= self._schedules.recipients() | self._objects.recipients()
+        receivers = {
+            recipient: Receiver(
+                partial(self._deliver, each), 0 if each.retries is None else each.retries + 1
+            )
+            for recipient, each in handlers.items()
         }
-        return found | {each: Handler(self._told.claim) for each in self._told.untold()}
+        return receivers | {
+            each: Receiver(self._objects.claim) for each in self._objects.unclaimed_recipients()
+        }
 
-    def _handle(self, function: Function | AppHandler, delivery: Delivery, deadline: float) -> None:
-        """Make one attempt to deliver an event, or a queued call."""
-        if isinstance(function, AppHandler):
-            if function.kind is Kind.OBJECT and not self._told.is_due(delivery):
-                return
-            deliver(function, delivery, deadline, self._clock)
-            return
-        bus, name = delivery.recipient
-        read = decode if bus == QUEUED_CALL else event_in
-        context = Context(name, delivery.idempotency_key, delivery.attempt, deadline, self._clock)
-        run(function, read(delivery.document), context)
+    def _deliver(self, handler: Handler, row: LeasedRow, deadline: float) -> None:
+        """Make one attempt to deliver a row; none where its object is gone, or was replaced."""
+        if handler.kind is not Kind.OBJECT or self._objects.is_due(row):
+            deliver(handler, row, deadline, self._clock)
 
     def _look_for_work(self) -> None:
         """Deliver what other processes left in the file for what is registered here."""
-        if self._file is not None and self._file.exists() and self._handlers():
+        if self._file is not None and self._file.exists() and self._list_receivers():
             self._dispatcher.wake()
 
     def _store_created(self) -> None:
@@ -324,7 +346,7 @@ class Local(Driver):
             log_event(LOGGER, "warning", "store_created", path=str(self._file))
 
     @contextmanager
-    def _raise_faults(self) -> Iterator[None]:
+    def _translate_faults(self) -> Iterator[None]:
         try:
             yield
         except DatabaseFault as fault:

@@ -1,34 +1,68 @@
-"""Functions: the registry, and one call as it would go over a wire.
+"""Handlers in this process: those that answer calls, and how each gets a call or a delivery.
 
 Nothing is shared with the caller: the payload comes from JSON, the answer goes to JSON and back.
 """
 
 from __future__ import annotations
 
+from datetime import datetime
 from queue import Empty, SimpleQueue
 from threading import TIMEOUT_MAX, Thread
-from typing import Any, TypeVar
+from typing import Any
 
+from leeward._delivery.dispatcher import Accept, AttemptFailed
+from leeward._delivery.store import LeasedRow, NewRow, Recipient
 from leeward.adapter.repeats import failure_told, worth_of
-from leeward.app.answers import NOT_JSON, Answer, Problem, encode_answer, not_json_problem
-from leeward.app.context import Context, Function, check_callable, run
+from leeward.app.answers import NOT_JSON, Answer
+from leeward.app.context import Context, Function, run
+from leeward.app.dead_letters import MessageStep, next_step, ran_in_any_attempt
 from leeward.app.handlers import Handler, answer
-from leeward.app.triggers import Delivery, Platform
+from leeward.app.triggers import Delivery, Input, Kind, Message, Platform, object_event_from
 from leeward.calls import Enqueue, Invoke, Result
 from leeward.clock import Clock
-from leeward.delivery.dispatcher import Accept
-from leeward.delivery.rows import Message, Recipient
 from leeward.entropy import new_id
 from leeward.envelope import fault_of
-from leeward.errors import ConfigError, Outcome
+from leeward.errors import ConfigError, Outcome, OutcomeUnknown
 from leeward.json_text import Undecodable, decode
-from leeward.text import class_name, did_you_mean
-from leeward.values import Json
+from leeward.local.bus import read_event
+from leeward.local.schema import QUEUED_CALL
+from leeward.text import did_you_mean
+from leeward.values import Event, Json
 
-F = TypeVar("F", bound=Function)
 
-QUEUED_CALL = ""
-"""Stands in the place of the bus for a queued call of a function."""
+class PlainHandler(Handler):
+    """A function that stands by itself, as `Local.function` and `Local.subscribe` register it.
+
+    It gets the payload as it was decoded, or the event, whatever its annotations say; and whoever
+    calls it is told the text of what it raises.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        kind: Kind,
+        function: Function,
+        *,
+        bus: str | None = None,
+        type: str | None = None,
+    ) -> None:
+        super().__init__(name, kind, function, prepare=lambda: False, bus=bus, type=type)
+
+    def call(self, given: Any, context: Context) -> Any:
+        """Run the user's function, with the context if it takes a second positional parameter."""
+        return run(self.function, given, context)
+
+    def read(self, given: Input) -> tuple[Json, Any]:
+        """Return an input as JSON, and as the function gets it.
+
+        Raises:
+            Undecodable: a payload is not JSON.
+        """
+        if isinstance(given, Event):
+            return given.data, given
+        assert isinstance(given, bytes)
+        payload = decode(given)
+        return payload, payload
 
 
 class Functions:
@@ -39,17 +73,14 @@ class Functions:
         self.registry: dict[str, Function | Handler] = {}
         self._platform = Platform("local", None, clock, limit)
         self._accept = accept
-        self._clock = clock
-        self._limit = limit
+        self._plain: dict[str, PlainHandler] = {}
 
     def register(self, name: str, function: Function | Handler) -> None:
         """Add a function.
 
         Raises:
-            ConfigError: the name is taken, or the function cannot be called here.
+            ConfigError: the name is taken.
         """
-        if not isinstance(function, Handler):
-            check_callable(function, f"the function {name!r}")
         if name in self.registry:
             raise ConfigError(
                 f"the function {name!r} is registered twice; choose another name, or replace it "
@@ -61,15 +92,16 @@ class Functions:
         """Call a function on a thread of its own, and wait for it no longer than `timeout`."""
         function = self.registry.get(call.function)
         if function is None:
-            return self.missing(call.function)
+            return self._miss(call.function)
         try:
-            payload = decode(call.payload)
+            decode(call.payload)
         except Undecodable as error:
-            return bad_payload(error)
+            return _refuse_payload(error)
+        handler = self._handler(call.function, function)
         answers: SimpleQueue[Result[Json]] = SimpleQueue()
-        deadline = self._clock.monotonic() + timeout
+        deadline = self._platform.clock.monotonic() + timeout
         thread = Thread(
-            target=lambda: answers.put(self._answer(function, call, payload, deadline)),
+            target=lambda: answers.put(self._answer(handler, call, deadline)),
             name=f"leeward-invoke-{call.function}",
             daemon=True,
         )
@@ -91,27 +123,35 @@ class Functions:
     def enqueue(self, call: Enqueue, timeout: float) -> Result[None]:
         """Keep a call durably; it is made in the background, at least once."""
         if call.function not in self.registry:
-            return self.missing(call.function)
+            return self._miss(call.function)
         try:
             decode(call.payload)
         except Undecodable as error:
-            return bad_payload(error)
-        document = call.payload.decode()
+            return _refuse_payload(error)
         recipient = Recipient(QUEUED_CALL, call.function)
-        self._accept([Message(recipient, None, call.idempotency_key, document)], timeout)
+        row = NewRow(recipient, None, call.idempotency_key, call.payload.decode())
+        self._accept([row], timeout)
         return Result.ok(None)
 
-    def recipients(self) -> dict[Recipient, Function | Handler]:
-        """Return the functions as recipients of queued calls."""
+    def recipients(self) -> dict[Recipient, Handler]:
+        """Return the handlers by the recipients of queued calls that they stand for."""
         return {
-            Recipient(QUEUED_CALL, name): function for name, function in list(self.registry.items())
+            Recipient(QUEUED_CALL, name): self._handler(name, each)
+            for name, each in self.registry.copy().items()
         }
 
-    def missing(self, name: str) -> Result[Any]:
+    def _handler(self, name: str, function: Function | Handler) -> Handler:
+        if isinstance(function, Handler):
+            return function
+        known = self._plain.get(name)
+        if known is None or known.function is not function:
+            known = self._plain[name] = PlainHandler(name, Kind.CALL, function)
+        return known
+
+    def _miss(self, name: str) -> Result[Any]:
         """Return the result for a function that is not here."""
-        near = did_you_mean(name, self.registry)
         known = ", ".join(sorted(self.registry))
-        remedy = near or (
+        remedy = did_you_mean(name, self.registry) or (
             f"; known: {known}"
             if known
             else "; hand the client an app, or name one in leeward.toml: [targets.local] "
@@ -119,67 +159,91 @@ class Functions:
         )
         return Result(Outcome.NOT_FOUND, message=f"no function {name!r} is in this process{remedy}")
 
-    def _answer(
-        self, function: Function | Handler, call: Invoke, payload: Json, deadline: float
-    ) -> Result[Json]:
-        if isinstance(function, Handler):
-            call_id, left = new_id(self._clock.now()), deadline - self._clock.monotonic()
-            delivery = Delivery(
-                call.payload,
-                call_id,
-                call.idempotency_key,
-                left,
-                trace=call.trace,
-                principal="local",
-            )
-            return result_of(answer(function, delivery, self._platform), function.name)
-        context = Context(call.function, call.idempotency_key, 1, deadline, self._clock)
-        try:
-            value = run(function, payload, context)
-        except BaseException as error:  # noqa: BLE001 - its end, by SystemExit too, is the answer
-            return Result(
-                Outcome.APP_ERROR,
-                message=f"the function {context.function!r} raised {class_name(error)}",
-                fault=fault_of(error),
-                cause=error,
-            )
-        try:
-            return self._over_the_wire(value, context.function)
-        except BaseException as error:  # noqa: BLE001 - the value's own class may raise
-            return Result(
-                Outcome.APP_ERROR,
-                message=f"the function {context.function!r} has run, and its answer raised "
-                f"{class_name(error)}",
-                reason=NOT_JSON,
-                cause=error,
-            )
-
-    def _over_the_wire(self, value: Any, name: str) -> Result[Json]:
-        try:
-            return Result.ok(decode(encode_answer(value, self._limit)))
-        except Undecodable:
-            flaw = not_json_problem(value)
-        except Problem as problem:
-            flaw = problem
-        return Result(
-            Outcome.APP_ERROR,
-            message=f"the function {name!r} has run, and {flaw.message}",
-            reason=flaw.reason,
-            cause=flaw,
+    def _answer(self, handler: Handler, call: Invoke, deadline: float) -> Result[Json]:
+        clock = self._platform.clock
+        is_plain = isinstance(handler, PlainHandler)
+        delivery = Delivery(
+            call.payload,
+            call.idempotency_key if is_plain else new_id(clock.now()),
+            call.idempotency_key,
+            deadline - clock.monotonic(),
+            attempt=1 if is_plain else None,
+            trace=call.trace,
+            principal="local",
         )
+        return result_of(answer(handler, delivery, self._platform), handler)
 
 
-def result_of(found: Answer, name: str) -> Result[Json]:
-    """Return what a client gets of an app's answer."""
-    failure, told = found.failure, decode(found.body)
+def result_of(found: Answer, handler: Handler) -> Result[Json]:
+    """Return what a client gets of a handler's answer."""
+    failure, is_plain = found.failure, isinstance(handler, PlainHandler)
+    try:
+        told = decode(found.body)
+    except Undecodable as error:
+        message = f"the function {handler.name!r} has run, and its answer is too many levels deep"
+        return Result(Outcome.APP_ERROR, message=message, reason=NOT_JSON, cause=error)
     if failure is None:
-        return Result.ok(told, dedup=worth_of(found.dedup))
+        return Result.ok(told, dedup=None if is_plain else worth_of(found.dedup))
     result = failure_told(told, found.dedup, failure.retry_after, failure.cause)
     if result.outcome is not Outcome.APP_ERROR:
         return result
-    return result._replace(message=f"the function {name!r} raised {failure.type}")
+    cause = failure.cause
+    if failure.ran == "yes" and not isinstance(cause, OutcomeUnknown):
+        why = failure.message or f"its answer raised {failure.type}"
+        message = f"the function {handler.name!r} has run, and {why}"
+        return result._replace(message=message, reason=failure.reason or NOT_JSON)
+    if is_plain and cause is not None:
+        result = result._replace(fault=fault_of(cause))
+    return result._replace(message=f"the function {handler.name!r} raised {failure.type}")
 
 
-def bad_payload(error: Undecodable) -> Result[Any]:
-    """Return the result for a payload that is not JSON."""
+def deliver(handler: Handler, row: LeasedRow, deadline: float, clock: Clock) -> None:
+    """Make one attempt to deliver a row.
+
+    Args:
+        handler: of the row's recipient.
+        row: an event, or a queued call.
+        deadline: on the clock's `monotonic`.
+        clock: of the target.
+
+    Raises:
+        AttemptFailed: the handler has failed; it holds why, and whether to try again.
+    """
+    given = _read_row(handler, row)
+    trace = given.extensions.get("traceparent") if isinstance(given, Event) else None
+    delivery = Delivery(
+        given,
+        f"{row.id}-{row.attempt}",
+        row.idempotency_key,
+        deadline - clock.monotonic(),
+        row.attempt,
+        trace if isinstance(trace, str) else None,
+        principal="local",
+    )
+    failure = answer(handler, delivery, Platform("local", None, clock)).failure
+    if failure is not None and failure.cause is not None:
+        step = next_step(failure, row.attempt, handler.retries, 0.0).step
+        again = None if handler.retries is None else True
+        raise AttemptFailed(
+            failure.cause,
+            again=False if step is MessageStep.DEAD_LETTER else again,
+            reason=failure.reason,
+            ran=ran_in_any_attempt(failure, None if row.is_unheard else row.attempt),
+        )
+
+
+def _read_row(handler: Handler, row: LeasedRow) -> Input:
+    if handler.kind is Kind.EVENT:
+        return read_event(row.document)
+    if handler.kind is Kind.SCHEDULE:
+        return datetime.fromisoformat(decode(row.document))
+    if handler.kind is Kind.OBJECT:
+        return object_event_from(decode(row.document))
+    body = row.document.encode()
+    if handler.kind is Kind.MESSAGE:
+        return Message(row.recipient.subscriber, str(row.id), body)
+    return body
+
+
+def _refuse_payload(error: Undecodable) -> Result[Any]:
     return Result(Outcome.CALLER, message="the payload is not JSON in UTF-8", cause=error)

@@ -15,18 +15,17 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any
 
+from leeward._delivery.dispatcher import Accept
+from leeward._delivery.sqlite_store import PATIENCE, forget, insert_behind
+from leeward._delivery.store import LeasedRow, NewRow, Recipient
+from leeward._sqlite.database import Database
 from leeward.app.checks import check_free
 from leeward.app.handlers import Handler
 from leeward.app.triggers import ObjectEvent, object_document, object_event_from, object_key
 from leeward.calls import Call, DeleteObject, PutObject, Result
 from leeward.clock import Clock
-from leeward.delivery.dispatcher import Accept
-from leeward.delivery.rows import Delivery, Message, Recipient
-from leeward.delivery.series import add_behind
-from leeward.delivery.store import PATIENCE, forget
 from leeward.json_text import decode
 from leeward.local.objects import Objects
-from leeward.sqlite.database import Database
 
 OBJECT = "(object)"
 """Stands in the place of the bus for what tells of an object."""
@@ -85,11 +84,11 @@ class ObjectEvents:
             self._wake()
         return result
 
-    def untold(self) -> set[Recipient]:
+    def unclaimed_recipients(self) -> set[Recipient]:
         """Return the recipients of what `claim` is for: the buckets that have handlers."""
         return {Recipient(UNTOLD, each.bucket or "") for each in self._handlers.values()}
 
-    def claim(self, row: Delivery, deadline: float) -> None:
+    def claim(self, row: LeasedRow, deadline: float) -> None:
         """Keep a row for each handler of an object that a process without handlers has put."""
         del deadline
         if self.is_due(row):
@@ -110,7 +109,7 @@ class ObjectEvents:
             return
         takers, now = self._takers(call.bucket, call.name), self._clock.now()
 
-        def rows(sequence: int) -> list[Message]:
+        def rows(sequence: int) -> list[NewRow]:
             event = _event(call, now, sequence)
             if not is_left:
                 return self._rows(event, takers)
@@ -118,7 +117,7 @@ class ObjectEvents:
             return [row._replace(recipient=untold, lane=call.name)]
 
         if takers or is_left:
-            add_behind(connection, f"objects {call.bucket}", int(now * 1e6), rows)
+            insert_behind(connection, f"objects {call.bucket}", int(now * 1e6), rows)
 
     def _takers(self, bucket: str, key: str) -> list[str]:
         return [
@@ -127,11 +126,11 @@ class ObjectEvents:
             if each.bucket == bucket and key.startswith(each.prefix)
         ]
 
-    def _rows(self, event: ObjectEvent, names: Iterable[str]) -> list[Message]:
+    def _rows(self, event: ObjectEvent, names: Iterable[str]) -> list[NewRow]:
         document, key = json.dumps(object_document(event)), object_key(event)
-        return [Message(Recipient(OBJECT, name), None, key, document) for name in names]
+        return [NewRow(Recipient(OBJECT, name), None, key, document) for name in names]
 
-    def is_due(self, row: Delivery) -> bool:
+    def is_due(self, row: LeasedRow) -> bool:
         """Return whether there is still an object that a row tells of."""
         event = object_event_from(decode(row.document))
         found = self._objects.find(event.bucket, event.key, PATIENCE)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from leeward import json_text
+from leeward._sqlite.database import Database
 from leeward.calls import (
     Call,
     DeleteObject,
@@ -28,7 +29,6 @@ from leeward.calls import (
     Result,
 )
 from leeward.errors import ConfigError, Outcome
-from leeward.sqlite.database import Database
 from leeward.values import NOTHING
 
 PAGE_OBJECTS: Final = 1000
@@ -94,7 +94,7 @@ class Objects:
         """Return what is known of an object; None if it is not there."""
         with self._database.read(timeout) as connection:
             row = connection.execute(_FIND, (bucket, name)).fetchone()
-        return None if row is None else _found(name, *row[1:])
+        return None if row is None else _describe(name, *row[1:])
 
     def _put(self, call: PutObject, timeout: float) -> Result[Any]:
         metadata = json.dumps(dict(call.metadata)) if call.metadata else None
@@ -132,7 +132,7 @@ class Objects:
             return Result(Outcome.CONFLICT, message="the object has another revision")
         if not rows:
             return Result.ok(None)
-        found = _found(call.name, *rows[0][1:5])
+        found = _describe(call.name, *rows[0][1:5])
         data = b"".join(row[6] for row in rows if row[6] is not None)
         offset = call.start - first * PIECE_BYTES
         return Result.ok(Piece(data[offset : offset + call.length], found))
@@ -162,7 +162,9 @@ def _holds(call: PutObject, current: str | None) -> bool:
     return call.if_revision in (None, current)
 
 
-def _found(name: str, size: int, write_id: str, checksum: str, metadata: str | None) -> FoundObject:
+def _describe(
+    name: str, size: int, write_id: str, checksum: str, metadata: str | None
+) -> FoundObject:
     texts: Any = NOTHING
     if metadata is not None:
         with suppress(json_text.Undecodable):  # another program has changed it

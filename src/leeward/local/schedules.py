@@ -15,13 +15,12 @@ from threading import Event as Flag
 from threading import RLock, Thread
 from typing import Final, NamedTuple
 
+from leeward._delivery.sqlite_store import PATIENCE
+from leeward._delivery.store import DeliveryStore, NewRow, Recipient, Series
 from leeward.app.checks import check_free
 from leeward.app.handlers import Handler
 from leeward.app.schedules import last_time, next_time
 from leeward.clock import Clock
-from leeward.delivery.rows import Message, Recipient
-from leeward.delivery.series import Series
-from leeward.delivery.store import PATIENCE, DeliveryStore
 from leeward.forking import Forkable, watch
 
 SCHEDULE: Final = "(schedule)"
@@ -140,7 +139,7 @@ class Schedules(Forkable):
         """Keep a row for the last time that has come, unless another process has."""
         name, schedule = handler.name, handler.schedule or ""
         nominal = last_time(schedule, now)
-        row = Message(
+        row = NewRow(
             Recipient(SCHEDULE, name),
             None,
             f"{name}#{nominal.isoformat()}",

@@ -7,9 +7,8 @@ command shows it and ``json_extract`` reads it; an object is the pieces of its i
 from __future__ import annotations
 
 from leeward import json_text
-from leeward.delivery.series import STATEMENT as SERIES
-from leeward.delivery.store import CHANGES, STATEMENTS
-from leeward.sqlite.schema import Schema
+from leeward._delivery.sqlite_store import CHANGES, SERIES, STATEMENTS
+from leeward._sqlite.database import Schema
 
 ITEMS = """CREATE TABLE items (
     name TEXT NOT NULL,          -- the table's name
@@ -45,6 +44,9 @@ SCHEMA = Schema(
     (ITEMS, *STATEMENTS, SERIES, *OBJECTS),
     {1: CHANGES, 2: (SERIES,), 3: OBJECTS},
 )
+
+QUEUED_CALL = ""
+"""Stands in the place of the bus for a queued call of a function."""
 
 DEEPEST = 2 * json_text.DEEPEST
 """Of a document: leeward writes at most half of that, another program may have gone deeper."""

@@ -8,14 +8,12 @@ from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 from leeward import json_text
-from leeward._items.decoding import decode
-from leeward._items.encoding import encode
-from leeward._items.profile import EMBEDDED
+from leeward._items import EMBEDDED, decode, encode
+from leeward._sqlite.database import Database
 from leeward.calls import Delete, Key, Load, Page, Result, Scan, Store, Stored
 from leeward.errors import Outcome
+from leeward.leases.faults import DatabaseFault
 from leeward.local.schema import DEEPEST
-from leeward.sqlite.database import Database
-from leeward.sqlite.errors import DatabaseFault
 
 PAGE_ITEMS = 100
 
@@ -55,7 +53,7 @@ class Tables:
         if not rows:
             return Result.ok(None)
         try:
-            return Result.ok(_stored(*rows[0], exact=call.exact))
+            return Result.ok(_read_item(*rows[0], exact=call.exact))
         except ValueError as error:
             return _undecodable(call.table, error)
 
@@ -77,7 +75,7 @@ class Tables:
             rows = connection.execute(_PAGE, (call.table, call.cursor or "", most + 1)).fetchall()
         page, more = rows[:most], len(rows) > most
         try:
-            items = tuple(_stored(*row[:3], exact=call.exact) for row in page)
+            items = tuple(_read_item(*row[:3], exact=call.exact) for row in page)
         except ValueError as error:
             return _undecodable(call.table, error)
         return Result.ok(Page(items, page[-1][3] if more else None))
@@ -115,7 +113,7 @@ def _current_revision(
     return None if expired else str(revision)
 
 
-def _stored(document: str, revision: str, expires_at: float | None, *, exact: bool) -> Stored:
+def _read_item(document: str, revision: str, expires_at: float | None, *, exact: bool) -> Stored:
     native = json_text.decode(document, deepest=DEEPEST)
     if not isinstance(native, dict):
         raise ValueError("the document is not a JSON object")
@@ -138,7 +136,7 @@ def _undecodable(table: str, error: ValueError) -> Result[Any]:
     )
 
 
-def failed(fault: DatabaseFault, database: Database) -> Result[Any]:
+def result_of(fault: DatabaseFault, database: Database) -> Result[Any]:
     """Return the result of a call that the database could not do."""
     told = f"{fault}: {database}" if fault.outcome is Outcome.UNUSABLE else str(fault)
     return Result(fault.outcome, message=told, reason=fault.reason, cause=fault.__cause__)

@@ -16,9 +16,9 @@ from typing import Final, NamedTuple, TypeVar
 from leeward.clock import Clock
 from leeward.errors import Outcome
 from leeward.json_text import Undecodable, decode, encode
-from leeward.leases import may_begin
+from leeward.leases.faults import DatabaseFault
+from leeward.leases.rules import may_begin
 from leeward.logs import log_event
-from leeward.sqlite.errors import DatabaseFault
 from leeward.values import Effect
 from leeward.workflow.commands import (
     Answer,
@@ -29,11 +29,10 @@ from leeward.workflow.commands import (
     StepFailure,
     refusal_at,
 )
-from leeward.workflow.journal import Journal
+from leeward.workflow.journal import Finished, Journal, RunRow, StepRecords, Unreadable
 from leeward.workflow.kernel import Machine
 from leeward.workflow.limits import most
 from leeward.workflow.model import TOO_LARGE, UNKNOWN, Definition
-from leeward.workflow.rows import Events, Finished, Row, Unreadable
 from leeward.workflow.steps import Invoker, make_call
 
 LOGGER = "leeward.workflow"
@@ -50,7 +49,7 @@ T = TypeVar("T")
 Numbered = tuple[str, int]
 
 
-class Lease:
+class RunLease:
     """What this process holds of a run.
 
     Args:
@@ -119,8 +118,8 @@ class Turns:
                 self._condition.notify_all()
 
 
-class Means(NamedTuple):
-    """Journal, invoker and clock of a run.
+class RunServices(NamedTuple):
+    """What runs go on with.
 
     Attributes:
         journal: of the runs.
@@ -141,7 +140,7 @@ class Drive:
     """Goes on with one run for as long as it holds the lease.
 
     Args:
-        means: what it goes on with.
+        services: what it goes on with.
         row: of the run, as it was leased.
         definition: of the run.
         lease: that is held; None for one that was made now, and does not end.
@@ -151,11 +150,18 @@ class Drive:
     """
 
     def __init__(
-        self, means: Means, row: Row, definition: Definition, lease: Lease | None = None
+        self,
+        services: RunServices,
+        row: RunRow,
+        definition: Definition,
+        lease: RunLease | None = None,
     ) -> None:
-        self._journal, self._invoke, self._clock, self._is_closing, turns = means
-        self._turns = turns or Turns()
-        self._lease = lease or Lease(row.fence, self._clock.monotonic(), float("inf"))
+        self._journal = services.journal
+        self._invoke = services.invoke
+        self._clock = services.clock
+        self._is_closing = services.is_closing
+        self._turns = services.turns or Turns()
+        self._lease = lease or RunLease(row.fence, self._clock.monotonic(), float("inf"))
         # Who has cancelled it may have a clock that is ahead: it is cancelled all the same.
         cancelled = row.cancelled and min(row.cancelled, self._clock.now())
         self._row = row._replace(cancelled=cancelled)
@@ -199,12 +205,12 @@ class Drive:
             if self._is_closing() and not self._is_busy():
                 self._pause(self._clock.now())
                 return
-            if not self._go_on():
+            if not self._proceed():
                 return
         row, now, end = self._row, self._clock.now(), self._machine.end
-        self._write(lambda: self._journal.end(row.key, row.fence, now, self._finished, end))
+        self._write(lambda: self._journal.finish(row.key, row.fence, now, self._finished, end))
 
-    def _replay(self, events: Events, lost: Mapping[Numbered, int]) -> None:
+    def _replay(self, events: StepRecords, lost: Mapping[Numbered, int]) -> None:
         """Answer what the journal knows the end of, and judge what was under way.
 
         Args:
@@ -280,7 +286,7 @@ class Drive:
         )
         return bool(self._under_way) or any(calls)
 
-    def _go_on(self) -> bool:
+    def _proceed(self) -> bool:
         """Carry out what has begun, until something ends; return False if the lease went back."""
         new = [] if self._is_closing() else self._new()
         has_turn = any(not _is_unsafe(each) for each in new) or (new and self._turns.wait(0.0))
@@ -306,7 +312,7 @@ class Drive:
             open_: what has begun.
             is_blocked: steps wait for their turn.
         """
-        wakes = [self._wakes(each) for each in open_ if isinstance(each, Sleep)]
+        wakes = [self._wake_time(each) for each in open_ if isinstance(each, Sleep)]
         left = min(wakes, default=float("inf")) - self._clock.now()
         if self._under_way:
             self._collect(min(left, LOOK_AGAIN) if wakes or is_blocked else left)
@@ -319,7 +325,7 @@ class Drive:
             return False
         elif left > 0:
             self._clock.sleep(left)
-        self._awake(open_)
+        self._end_pauses(open_)
         return not self._is_lost
 
     def _call(self, call: StepCall) -> Answer | None:
@@ -411,7 +417,7 @@ class Drive:
         except Empty:
             return
 
-    def _wakes(self, sleep: Sleep) -> float:
+    def _wake_time(self, sleep: Sleep) -> float:
         """Return when a pause ends: by itself, or by what ends the run."""
         due = self._began[sleep.path, sleep.attempt] + sleep.seconds
         return min(due, self._limit()) if sleep.guarded else due
@@ -420,10 +426,10 @@ class Drive:
         limits = (self._row.deadline, self._row.cancelled)
         return min((each for each in limits if each is not None), default=float("inf"))
 
-    def _awake(self, open_: list[Command]) -> None:
+    def _end_pauses(self, open_: list[Command]) -> None:
         now = self._clock.now()
         for each in open_:
-            if not isinstance(each, Sleep) or self._wakes(each) > now:
+            if not isinstance(each, Sleep) or self._wake_time(each) > now:
                 continue
             due = self._began[each.path, each.attempt] + each.seconds
             cut = each.guarded and self._limit() <= due
@@ -454,7 +460,7 @@ class Drive:
         key, fence, now = self._row.key, self._row.fence, self._clock.now()
         if self._finished:
             self._write(lambda: self._journal.advance(key, fence, now, self._finished, []))
-        self._write(lambda: self._journal.pause(key, fence, now, due))
+        self._write(lambda: self._journal.release(key, fence, now, due))
 
 
 def _path_and_attempt(command: Command) -> Numbered:

@@ -1,9 +1,9 @@
-"""The embedded engine: runs of workflows in this process, durable in one file.
+"""The embedded engine: runs of workflows in this process, durable in a journal.
 
-Any number of threads and processes work on one file. Whoever goes on with a run holds a lease; when
-its process is dead, or says nothing until the lease ends, another one takes it and begins where the
-journal ends. A step that was under way then is called again with the same key, as often as its
-`attempts` say, unless that is unsafe: then nobody knows whether it ran, and it fails as
+Any number of threads and processes work on one journal. Whoever goes on with a run holds a lease;
+when its process is dead, or says nothing until the lease ends, another one takes it and begins
+where the journal ends. A step that was under way then is called again with the same key, as often
+as its `attempts` say, unless that is unsafe: then nobody knows whether it ran, and it fails as
 `Call.Unknown`.
 """
 
@@ -11,27 +11,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from time import monotonic
 from typing import Final
 
-from leeward.clock import Clock, SteadyClock, SystemClock
 from leeward.errors import Conflict, InvalidRequest, LeewardError, NotFound
 from leeward.forking import Forkable, watch
 from leeward.json_text import encode
 from leeward.json_text import is_same_json as is_same
-from leeward.leases import boot_of_machine
-from leeward.sqlite.errors import DatabaseFault
+from leeward.leases.faults import DatabaseFault
 from leeward.values import Json
-from leeward.values.runs import Run, RunState
+from leeward.values.runs import Run, RunEvent, RunState
 from leeward.workflow.checks import by_name, check_input, check_run_id, known_in
 from leeward.workflow.commands import Returned, StepFailure
-from leeward.workflow.driving import Means
-from leeward.workflow.journal import Journal
+from leeward.workflow.driving import RunServices
+from leeward.workflow.journal import Journal, RunKey, RunRow, StepRecords, Unreadable
 from leeward.workflow.model import Definition
-from leeward.workflow.rows import Row, RunKey, Unreadable, events_of
 from leeward.workflow.steps import Invoker
-from leeward.workflow.workers import Workers
+from leeward.workflow.workers import RunWorkers
 
 EMBEDDED: Final = "local"
 """What the embedded engine is called where a target is named."""
@@ -44,33 +40,26 @@ class Engine(Forkable):
         invoke: `Client.invoke`: what calls the steps' functions.
         definitions: of the workflows that are run here. Runs that were started with an earlier
             version go on with theirs; runs of other workflows are left to other processes.
-        path: of the journal; None keeps it in memory.
+        journal: keeps the runs, and gives the time. It is closed with the engine.
         workers: runs that go on at one time in this process; a run that waits counts for none.
-        clock: gives the time. Runs go by what passes, not by what somebody sets it to.
 
     Raises:
-        ConfigError: two definitions have one name, or the journal cannot be trusted.
+        ConfigError: two definitions have one name.
     """
 
     def __init__(
         self,
         invoke: Invoker,
-        definitions: Iterable[Definition] = (),
+        definitions: Iterable[Definition],
+        journal: Journal,
         *,
-        path: Path | None = None,
         workers: int = 8,
-        clock: Clock | None = None,
     ) -> None:
         self.definitions = by_name(definitions)
-        self.journal = Journal(path)
-        clock = clock or SystemClock()
-        # What passes is the same for all processes of a machine; a clock of a test is its own.
-        boot = boot_of_machine() if isinstance(clock, SystemClock) else None
-        self._clock = SteadyClock(
-            clock, lambda ahead: ahead if boot is None else self.journal.agree(boot, ahead)
-        )
-        self.journal.as_wall = self._clock.as_wall
-        self._workers = Workers(Means(self.journal, invoke, self._clock), self.definitions, workers)
+        self.journal = journal
+        self._clock = journal.clock
+        services = RunServices(journal, invoke, self._clock)
+        self._workers = RunWorkers(services, self.definitions, workers)
         watch(self)
 
     def start(self, workflow: str, value: Json, id: str) -> Run:
@@ -87,7 +76,7 @@ class Engine(Forkable):
         told = check_input(value)
         if told is not None:
             raise InvalidRequest(told, field="value")
-        with self._needed():
+        with self._translate_faults():
             now, since = self._clock.now(), self._clock.monotonic()
             lease, holder = self._workers.lease(), self._workers.holder
             row, is_new = self.journal.add(definition, id, value, now, lease, holder=holder)
@@ -99,24 +88,24 @@ class Engine(Forkable):
                 "give this one another id"
             )
         if is_new or row.state is RunState.RUNNING:  # its process may be gone
-            self._workers.go_on_with([row] if is_new and lease is not None else [], since)
+            self._workers.resume([row] if is_new and lease is not None else [], since)
         return self._run(row)
 
     def get(self, workflow: str, id: str) -> Run | None:
         """Return a run with all that it has done; None if there is no such run."""
         key = RunKey(workflow, check_run_id(id))
-        with self._needed():
+        with self._translate_faults():
             row = self.journal.find(key)
             if row is None:
                 return None
             try:
-                return self._run(row)._replace(events=events_of(self.journal.events(key)))
+                return self._run(row)._replace(events=_list_events(self.journal.events(key)))
             except Unreadable:
                 return self._run(row)._replace(state=RunState.BROKEN)
 
     def list(self, workflow: str | None = None, limit: int = 100) -> list[Run]:
         """Return the latest runs, without what they have done, the last one first."""
-        with self._needed():
+        with self._translate_faults():
             return [self._run(row) for row in self.journal.runs(workflow, limit)]
 
     def wait(self, workflow: str, id: str, timeout: float) -> Run:
@@ -130,7 +119,7 @@ class Engine(Forkable):
         deadline = monotonic() + timeout
         pause, is_first = 0.001, True
         while True:
-            with self._needed():
+            with self._translate_faults():
                 row = self.journal.find(key)
             if row is None:
                 raise _absent(workflow, id)
@@ -142,7 +131,7 @@ class Engine(Forkable):
             left = deadline - monotonic()
             if left <= 0:
                 raise TimeoutError(f"the run {id!r} of {workflow!r} still runs")
-            self._workers.wait_a_little(key, pause, left)
+            self._workers.wait_for_run(key, pause, left)
             pause = min(pause * 2, 0.25)
 
     def cancel(self, workflow: str, id: str) -> Run:
@@ -152,7 +141,7 @@ class Engine(Forkable):
             NotFound: there is no such run.
         """
         key = RunKey(workflow, check_run_id(id))
-        with self._needed():
+        with self._translate_faults():
             row = self.journal.cancel(key, self._clock.now())
         if row is None:
             raise _absent(workflow, id)
@@ -166,7 +155,7 @@ class Engine(Forkable):
             NotFound: there is no such run.
         """
         key = RunKey(workflow, check_run_id(id))
-        with self._needed():
+        with self._translate_faults():
             row = self.journal.abort(key, self._clock.now())
         if row is None:
             raise _absent(workflow, id)
@@ -179,7 +168,7 @@ class Engine(Forkable):
         them either.
         """
         if self.definitions:
-            self._workers.go_on_with([])
+            self._workers.resume([])
 
     def close(self, timeout: float | None = None) -> None:
         """Begin no step any more, let those under way end, and close the journal.
@@ -203,7 +192,7 @@ class Engine(Forkable):
         del held
         self._workers.renew()
 
-    def _run(self, row: Row) -> Run:
+    def _run(self, row: RunRow) -> Run:
         failure = row.answer if isinstance(row.answer, StepFailure) else None
         return Run(
             *row.key,
@@ -218,7 +207,7 @@ class Engine(Forkable):
         )
 
     @contextmanager
-    def _needed(self) -> Iterator[None]:
+    def _translate_faults(self) -> Iterator[None]:
         closed = "this engine is closed; open a new one"
         if self._workers.is_closed:
             raise LeewardError(closed, target=EMBEDDED)
@@ -227,6 +216,21 @@ class Engine(Forkable):
         except DatabaseFault as fault:
             told = closed if str(fault) == "closed" else str(fault)
             raise LeewardError(told, target=EMBEDDED) from fault.__cause__
+
+
+def _list_events(events: StepRecords) -> tuple[RunEvent, ...]:
+    """Return events as users see them."""
+    return tuple(
+        RunEvent(
+            path,
+            attempt,
+            noted.began,
+            noted.ended,
+            noted.answer.name if isinstance(noted.answer, StepFailure) else None,
+            isinstance(noted.answer, StepFailure) and noted.answer.ambiguous,
+        )
+        for (path, attempt), noted in events.items()
+    )
 
 
 def _absent(workflow: str, id: str) -> NotFound:

@@ -1,123 +1,95 @@
-"""The journal of runs: what was started, what was done, and who goes on with it.
+"""What a journal of runs does; `leeward.workflow.sqlite_journal` is one.
 
-Every method is one transaction, and what it has returned is on the disk. Rows are found by run,
-path and attempt, never by a number that counts: a definition that is replayed finds its own.
+It keeps what was started, what was done, and who goes on with it. Each method is one transaction,
+and what it has returned is kept durably. Commands are found by run, path and attempt, never by a
+number that counts: a definition that is replayed finds its own.
+
+Whoever goes on with a run has a lease, by the rules of `leeward.leases.rules`. Leases of a run are
+counted, and the count is a fence: only the last one may write.
 """
 
 from __future__ import annotations
 
-import json
-import sqlite3
-from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
-from typing import Any, Final
+from collections.abc import Iterable
+from typing import NamedTuple, Protocol
 
-from leeward import __version__
-from leeward.errors import ConfigError
-from leeward.json_text import encode
-from leeward.sqlite.database import Database
-from leeward.sqlite.file_safety import keep_out_of_version_control
+from leeward.clock import SteadyClock
+from leeward.masking import mask
 from leeward.values import Json
 from leeward.values.runs import RunState
-from leeward.workflow.commands import Answer, Command, StepFailure, refusal_at
-from leeward.workflow.commits import Commits
-from leeward.workflow.model import Definition, compact_json_of
-from leeward.workflow.rows import (
-    Events,
-    Finished,
-    HeldRun,
-    Row,
-    RunKey,
-    Unreadable,
-    answer_written,
-    begun_row,
-    finished_row,
-    noted_of,
-    row_of,
-    state_of,
-)
-from leeward.workflow.tables import ADD_RESULT, ANSWER, SCHEMA, by_reference
-
-PATIENCE: Final = 10.0
-"""Seconds to wait for the database."""
-
-_RUN = f"""workflow, id, digest, input, started, deadline, cancelled, state, {ANSWER}, ended,
-    fence, CASE WHEN typeof(due) = 'text' THEN due ELSE broken END"""
-_ADD_RUN = """INSERT INTO runs
-    (workflow, id, digest, input, started, deadline, state, due, held, fence, holder)
-    VALUES (?, ?, ?, ?, ?, ?, 'running', ?, ?, 1, ?) ON CONFLICT DO NOTHING"""
-_ADD_DEFINITION = "INSERT INTO definitions VALUES (?, ?) ON CONFLICT DO NOTHING"
-_FIND = f"SELECT {_RUN} FROM runs WHERE workflow = ? AND id = ?"  # noqa: S608 - constants
-_LIST = f"""SELECT {_RUN} FROM runs WHERE ? IS NULL OR workflow = ?
-    ORDER BY started DESC LIMIT ?"""  # noqa: S608 - constants
-_KNOWN = "workflow IN (SELECT value FROM json_each(?))"
-# A state of another version, and what this one could not read, are left alone. To SQLite, a time
-# that is a text is later than every number.
-_OURS = f"state = 'running' AND broken IS NOT '{__version__}' AND {_KNOWN}"
-_DUE = f"""SELECT {_RUN}, held FROM runs
-    WHERE due IS NOT NULL AND due <= ? AND due + held * ? <= ? AND {_OURS}
-    ORDER BY due LIMIT ?"""  # noqa: S608 - constants
-_LEASE = f"""SELECT {_RUN}, held FROM runs
-    WHERE workflow = ? AND id = ? AND fence = ? AND held AND due IS NOT NULL"""  # noqa: S608
-_LEASES = f"""SELECT workflow, id, fence, due, holder FROM runs
-    WHERE due IS NOT NULL AND due <= ? AND typeof(due) <> 'text' AND held AND {_OURS}"""  # noqa: S608
-_NEXT = f"""SELECT min(due) FROM runs
-    WHERE due > ? AND typeof(due) <> 'text' AND {_OURS}"""  # noqa: S608 - constants
-_TAKE = """UPDATE runs SET due = ?, held = 1, fence = fence + 1, holder = ?, broken = NULL
-    WHERE workflow = ? AND id = ?"""
-_LOSE = """INSERT INTO lost
-    SELECT workflow, run, path, attempt, 1, :fence FROM events
-    WHERE workflow = :workflow AND run = :id AND ended IS NULL AND due IS NULL
-    ON CONFLICT (workflow, run, path, attempt)
-    DO UPDATE SET times = times + (lost.fence = excluded.fence)"""
-_LOST = "SELECT path, attempt, times FROM lost WHERE workflow = ? AND run = ?"
-_MAKE_AGAIN = """UPDATE lost SET fence = :fence
-    WHERE workflow = :workflow AND run = :id AND path = :path AND attempt = :attempt AND EXISTS (
-        SELECT 1 FROM runs WHERE workflow = :workflow AND id = :id AND fence = :fence
-        AND due IS NOT NULL)"""
-_BREAK = f"""UPDATE runs SET broken = '{__version__}', held = 0
-    WHERE workflow = ? AND id = ? AND due IS NOT NULL"""  # noqa: S608 - constants
-_AGREE = "INSERT INTO clocks VALUES (?, ?) ON CONFLICT DO NOTHING"
-_AGREED = "SELECT ahead FROM clocks WHERE boot = ?"
-_HELD = """SELECT deadline, cancelled FROM runs
-    WHERE workflow = ? AND id = ? AND fence = ? AND due IS NOT NULL"""
-_RENEW = """UPDATE runs SET due = ?
-    WHERE workflow = ? AND id = ? AND fence = ? AND held AND due IS NOT NULL"""
-_END = """UPDATE runs SET state = ?, answer = ?, kept = ?, ended = ?, due = NULL
-    WHERE workflow = ? AND id = ?"""
-_ABORT = """UPDATE runs SET state = ?, ended = ?, due = NULL, broken = NULL
-    WHERE workflow = ? AND id = ? AND due IS NOT NULL"""
-_PAUSE = """UPDATE runs SET held = 0, due = CASE WHEN cancelled IS NULL THEN ? ELSE ? END
-    WHERE workflow = ? AND id = ? AND fence = ? AND due IS NOT NULL"""
-# A lease that somebody holds is left alone: the holder sees it when it writes next.
-_CANCEL = """UPDATE runs SET cancelled = coalesce(cancelled, :now),
-    due = CASE WHEN held THEN due ELSE min(due, :now) END
-    WHERE workflow = :workflow AND id = :id AND due IS NOT NULL"""
-_EVENTS = f"""SELECT path, attempt, began, due, ended, {ANSWER} FROM events
-    WHERE workflow = ? AND run = ? ORDER BY began, path, attempt"""  # noqa: S608 - constants
-_EVENT = """INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
-    ON CONFLICT (workflow, run, path, attempt) DO UPDATE
-    SET ended = excluded.ended, answer = excluded.answer, kept = excluded.kept"""
+from leeward.workflow.commands import Answer, Command, StepFailure
+from leeward.workflow.model import Definition
 
 
-class Journal:
-    """The journal in one file, or in memory for None. Every method may raise `DatabaseFault`.
+class RunKey(NamedTuple):
+    """What tells a run from every other."""
+
+    workflow: str
+    id: str
+
+
+class RunRow(NamedTuple):
+    """A run as the journal has it."""
+
+    key: RunKey
+    digest: str
+    input: str
+    started: float
+    deadline: float | None
+    cancelled: float | None
+    state: RunState
+    answer: Answer | None
+    ended: float | None
+    fence: int
+
+    def __repr__(self) -> str:
+        return mask(self, "key digest started state ended fence")
+
+
+class RunHolder(NamedTuple):
+    """A lease of a run, as somebody else sees it; `holder` is a fence and a process."""
+
+    workflow: str
+    id: str
+    fence: int
+    due: float
+    holder: str | None
+
+
+class Unreadable(Exception):
+    """What the journal keeps of a run is not what this version writes."""
+
+
+class StepRecord(NamedTuple):
+    """A command that was begun; `answer` is None while it is under way, or was when all ended."""
+
+    began: float
+    due: float | None
+    ended: float | None
+    answer: Answer | None
+
+
+StepRecords = dict[tuple[str, int], StepRecord]
+"""By path and attempt."""
+
+
+class Finished(NamedTuple):
+    """A command and how it ended."""
+
+    command: Command
+    began: float
+    answer: Answer
+    ended: float
+
+
+class Journal(Protocol):
+    """The journal of runs. Every method may raise `DatabaseFault`.
 
     Attributes:
-        as_wall: makes of a time of now, by which runs go, what a wall clock tells, for people.
+        clock: by which runs go. Nobody sets it, and all who share the journal agree on it.
     """
 
-    def __init__(self, path: Path | None) -> None:
-        """Take the file's path.
-
-        Raises:
-            ConfigError: what is there cannot be trusted.
-        """
-        self.path = path
-        self.database = Database(path, SCHEMA, created=self._created)
-        self.as_wall: Callable[[float], float] = lambda now: now
-        self._documents: dict[int, tuple[Definition, str, str]] = {}
-        self._commits = Commits(self.database, PATIENCE)
+    clock: SteadyClock
 
     def add(
         self,
@@ -128,7 +100,7 @@ class Journal:
         lease: float | None,
         *,
         holder: str | None = None,
-    ) -> tuple[Row, bool]:
+    ) -> tuple[RunRow, bool]:
         """Add a run, unless there is one of this name and id.
 
         Args:
@@ -142,35 +114,6 @@ class Journal:
         Returns:
             The row, and whether it is new.
         """
-        key = RunKey(definition.name, id)
-        digest, document = self._written(definition)
-        deadline = None if definition.timeout is None else now + definition.timeout
-        row = (
-            *key,
-            digest,
-            encode(value).decode(),
-            self.as_wall(now),
-            deadline,
-            now + (lease or 0.0),
-            lease is not None,
-            f"1 {holder}",
-        )
-
-        def write(connection: sqlite3.Connection) -> tuple[Row, bool]:
-            is_new = connection.execute(_ADD_RUN, row).rowcount == 1
-            if is_new:
-                connection.execute(_ADD_DEFINITION, (digest, document))
-            return row_of(_rows(connection, _FIND, key)[0]), is_new
-
-        return self._commits.apply(write)
-
-    def _written(self, definition: Definition) -> tuple[str, str]:
-        """Return the digest and the document of a definition, which cost more than a start."""
-        known = self._documents.get(id(definition))
-        if known is None or known[0] is not definition:
-            known = (definition, definition.digest, compact_json_of(definition))
-            self._documents[id(definition)] = known
-        return known[1:]
 
     def take(
         self,
@@ -179,10 +122,10 @@ class Journal:
         lease: float,
         limit: int,
         *,
-        over: Iterable[HeldRun] = (),
+        over: Iterable[RunHolder] = (),
         grace: float = 0.0,
         holder: str | None = None,
-    ) -> list[Row]:
+    ) -> list[RunRow]:
         """Lease runs that are due, for `lease` seconds from `now`.
 
         A call that was under way in a lease that ended without a word is noted as lost, once.
@@ -196,74 +139,23 @@ class Journal:
             grace: seconds that every other lease is given in addition.
             holder: the caller's process, if others can look for it.
         """
-        due_now = (now, grace, now, json.dumps(list(known)))
-        over = list(over)
-        if not over:
-            with self.database.read(PATIENCE) as connection:
-                if not _rows(connection, _DUE, (*due_now, 1)):
-                    return []
 
-        def write(connection: sqlite3.Connection) -> list[Row]:
-            due = [row for each in over for row in _rows(connection, _LEASE, each[:3])]
-            due += _rows(connection, _DUE, (*due_now, limit))
-            taken: dict[RunKey, Row] = {}
-            for *found, held in due:
-                row = row_of(found)
-                if row.key in taken or len(taken) >= limit:
-                    continue
-                if row.state is not RunState.RUNNING:
-                    connection.execute(_BREAK, row.key)
-                    continue
-                if held:
-                    connection.execute(_LOSE, {**row.key._asdict(), "fence": row.fence})
-                fence = row.fence + 1
-                connection.execute(_TAKE, (now + lease, f"{fence} {holder}", *row.key))
-                taken[row.key] = row._replace(fence=fence)
-            return list(taken.values())
+    def renew(self, leases: Iterable[tuple[RunKey, int]], due: float) -> list[bool]:
+        """Hold leases until `due`; return of each whether it is held still."""
 
-        return self._commits.apply(write)
+    def release(self, key: RunKey, fence: int, now: float, due: float) -> None:
+        """Return a lease; the run is due again at `due`, or now if it was cancelled."""
 
-    def leases(self, known: Iterable[str], until: float) -> list[HeldRun]:
-        """Return the leases of known workflows that end up to a time."""
-        names = json.dumps(list(known))
-        with self.database.read(PATIENCE) as connection:
-            rows = _rows(connection, _LEASES, (until, names))
-        return [HeldRun(*row) for row in rows]
+    def finish(
+        self, key: RunKey, fence: int, now: float, finished: Iterable[Finished], answer: Answer
+    ) -> bool:
+        """Note how a run has ended; return False if its lease is lost, and nothing was noted."""
 
-    def lost(self, key: RunKey) -> dict[tuple[str, int], int]:
-        """Return how often each call of a run was lost with the process that made it."""
-        with self.database.read(PATIENCE) as connection:
-            rows = connection.execute(_LOST, key).fetchall()
-        return {(path, attempt): times for path, attempt, times in rows}
+    def next_due(self, known: Iterable[str], now: float) -> float | None:
+        """Return the earliest time after `now` at which a run of a known workflow is due."""
 
-    def make_again(self, key: RunKey, fence: int, path: str, attempt: int) -> bool:
-        """Note that a call that was lost is made again; return False if the lease is lost."""
-        row = {**key._asdict(), "fence": fence, "path": path, "attempt": attempt}
-        return self._commits.apply(
-            lambda connection: connection.execute(_MAKE_AGAIN, row).rowcount == 1
-        )
-
-    def set_aside(self, key: RunKey) -> None:
-        """Leave a run alone that this version cannot read; another version may go on with it."""
-        self._commits.apply(lambda connection: connection.execute(_BREAK, key))
-
-    def agree(self, boot: str, ahead: float) -> float:
-        """Return the seconds by which the journal's time is ahead of a machine's monotonic clock.
-
-        Args:
-            boot: of the machine.
-            ahead: what holds if nobody has told before.
-        """
-        with self.database.read(PATIENCE) as connection:
-            agreed = connection.execute(_AGREED, (boot,)).fetchone()
-        if agreed is None:
-
-            def write(connection: sqlite3.Connection) -> Any:
-                connection.execute(_AGREE, (boot, ahead))
-                return connection.execute(_AGREED, (boot,)).fetchone()
-
-            agreed = self._commits.apply(write)
-        return float(agreed[0])
+    def holders(self, known: Iterable[str], until: float) -> list[RunHolder]:
+        """Return who has the leases of known workflows that end up to a time."""
 
     def advance(
         self,
@@ -277,98 +169,36 @@ class Journal:
 
         Returns:
             True if everything in `begun` may begin; False if the lease is lost, and nothing was
-            noted; a `Failure` if the guarded ones may not: it is noted as their answer.
+            noted; a `StepFailure` if the guarded ones may not: it is noted as their answer.
         """
-        shown = self.as_wall(now)
-        ended, results = by_reference(finished_row(key, each, shown) for each in finished)
-        begun = list(begun)
 
-        def write(connection: sqlite3.Connection) -> StepFailure | bool:
-            held = connection.execute(_HELD, (*key, fence)).fetchone()
-            if held is None:
-                return False
-            deadline, cancelled = held
-            refusal = refusal_at(now, deadline, cancelled and min(cancelled, now))
-            rows, _ = by_reference(begun_row(key, each, now, shown, refusal) for each in begun)
-            connection.executemany(ADD_RESULT, results)
-            connection.executemany(_EVENT, [*ended, *rows])
-            return refusal if refusal and any(each.guarded for each in begun) else True
+    def lost(self, key: RunKey) -> dict[tuple[str, int], int]:
+        """Return how often each call of a run was lost with the process that made it."""
 
-        return self._commits.apply(write)
+    def make_again(self, key: RunKey, fence: int, path: str, attempt: int) -> bool:
+        """Note that a call that was lost is made again; return False if the lease is lost."""
 
-    def pause(self, key: RunKey, fence: int, now: float, due: float) -> None:
-        """Return a lease; the run is due again at `due`, or now if it was cancelled."""
-        row = (due, now, *key, fence)
-        self._commits.apply(lambda connection: connection.execute(_PAUSE, row))
+    def set_aside(self, key: RunKey) -> None:
+        """Leave a run alone that this version cannot read; another version may go on with it."""
 
-    def renew(self, leases: Iterable[tuple[RunKey, int]], due: float) -> list[bool]:
-        """Hold leases until `due`; return of each whether it is held still."""
-        rows = [(due, *key, fence) for key, fence in leases]
-        return self._commits.apply(
-            lambda connection: [connection.execute(_RENEW, row).rowcount == 1 for row in rows]
-        )
-
-    def end(
-        self, key: RunKey, fence: int, now: float, finished: Iterable[Finished], answer: Answer
-    ) -> bool:
-        """Note how a run has ended; return False if its lease is lost, and nothing was noted."""
-        shown = self.as_wall(now)
-        rows, results = by_reference(finished_row(key, each, shown) for each in finished)
-        (placed,), own = by_reference([(answer_written(answer),)])
-        ended = (state_of(answer).value, *placed, shown, *key)
-
-        def write(connection: sqlite3.Connection) -> bool:
-            if connection.execute(_HELD, (*key, fence)).fetchone() is None:
-                return False
-            connection.executemany(ADD_RESULT, [*results, *own])
-            connection.executemany(_EVENT, rows)
-            connection.execute(_END, ended)
-            return True
-
-        return self._commits.apply(write)
-
-    def cancel(self, key: RunKey, now: float) -> Row | None:
+    def cancel(self, key: RunKey, now: float) -> RunRow | None:
         """Ask for a run to be cancelled, if it is still running; None if there is no such run."""
 
-        def write(connection: sqlite3.Connection) -> Row | None:
-            connection.execute(_CANCEL, {"now": now, **key._asdict()})
-            return _found(connection, key)
-
-        return self._commits.apply(write)
-
-    def abort(self, key: RunKey, now: float) -> Row | None:
+    def abort(self, key: RunKey, now: float) -> RunRow | None:
         """End a run at once, if it is still running; None if there is no such run."""
-        shown = self.as_wall(now)
 
-        def write(connection: sqlite3.Connection) -> Row | None:
-            row = _found(connection, key)
-            if row is None or row.state not in (RunState.RUNNING, RunState.BROKEN):
-                return row
-            connection.execute(_ABORT, (RunState.ABORTED.value, shown, *key))
-            return _found(connection, key)
-
-        return self._commits.apply(write)
-
-    def find(self, key: RunKey) -> Row | None:
+    def find(self, key: RunKey) -> RunRow | None:
         """Return a run, if it is there."""
-        with self.database.read(PATIENCE) as connection:
-            return _found(connection, key)
 
-    def runs(self, workflow: str | None, limit: int) -> list[Row]:
+    def runs(self, workflow: str | None, limit: int) -> list[RunRow]:
         """Return the latest runs, of one workflow or of all, the last one first."""
-        with self.database.read(PATIENCE) as connection:
-            found = _rows(connection, _LIST, (workflow, workflow, limit))
-        return [row_of(each) for each in found]
 
-    def events(self, key: RunKey) -> Events:
+    def events(self, key: RunKey) -> StepRecords:
         """Return what a run has done so far.
 
         Raises:
             Unreadable: some of it cannot be read.
         """
-        with self.database.read(PATIENCE) as connection:
-            rows = _rows(connection, _EVENTS, key)
-        return dict(map(noted_of, rows))
 
     def definition(self, digest: str) -> Definition:
         """Return the definition that was kept under a digest.
@@ -376,54 +206,6 @@ class Journal:
         Raises:
             Unreadable: there is none, or not one that this version knows.
         """
-        from leeward.workflow.reading import read_stored
-
-        query = "SELECT document FROM definitions WHERE digest = ?"
-        with self.database.read(PATIENCE) as connection:
-            rows = _rows(connection, query, (digest,))
-        try:
-            ((document,),) = rows
-            return read_stored(json.loads(document), f"the journal {self.database}")
-        except (ValueError, TypeError, RecursionError, ConfigError) as error:
-            raise Unreadable("its definition cannot be read") from error
-
-    def next_due(self, known: Iterable[str], now: float) -> float | None:
-        """Return the earliest time after `now` at which a run of a known workflow is due."""
-        names = json.dumps(list(known))
-        with self.database.read(PATIENCE) as connection:
-            due: float | None = connection.execute(_NEXT, (now, names)).fetchone()[0]
-        return due
 
     def close(self) -> None:
-        """Close the file."""
-        self.database.close()
-
-    def _created(self) -> None:
-        assert self.path is not None
-        keep_out_of_version_control(self.path.parent)
-
-
-def _found(connection: sqlite3.Connection, key: RunKey) -> Row | None:
-    rows = _rows(connection, _FIND, key)
-    return row_of(rows[0]) if rows else None
-
-
-def _rows(connection: sqlite3.Connection, query: str, parameters: Sequence[Any]) -> list[Any]:
-    """Return the rows of a query; a text that is not UTF-8 stands in them as bytes."""
-    try:
-        return connection.execute(query, parameters).fetchall()
-    except sqlite3.OperationalError as error:
-        if "decode" not in str(error):  # the message of Python's module; it has no code
-            raise
-    connection.text_factory = _text
-    try:
-        return connection.execute(query, parameters).fetchall()
-    finally:
-        connection.text_factory = str
-
-
-def _text(text: bytes) -> str | bytes:
-    try:
-        return text.decode()
-    except UnicodeDecodeError:
-        return text
+        """Close it."""

@@ -20,6 +20,7 @@ from leeward.workflow.checks import by_name
 from leeward.workflow.engine import EMBEDDED, Engine
 from leeward.workflow.model import Definition
 from leeward.workflow.reading import read_file
+from leeward.workflow.sqlite_journal import SqliteJournal
 
 if TYPE_CHECKING:
     from leeward._operations.operations import Operations
@@ -49,7 +50,8 @@ def open_runs(operations: Operations) -> Runs:
     if target.partition(":")[0] == EMBEDDED:
         path = JOURNAL if own is None else own.native("workflows")
         path = path if isinstance(path, Path) else None
-        return Engine(client.invoke, known.values(), path=path, clock=operations.clock)
+        journal = SqliteJournal(path, operations.clock)
+        return Engine(client.invoke, known.values(), journal)
     if own is not None:
         # An embedded engine does without what keeps two starts apart.
         from leeward.workflow.deployed import DeployedRuns

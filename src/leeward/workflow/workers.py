@@ -7,59 +7,72 @@ waits for long.
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from threading import Condition, Thread
+from collections.abc import Mapping, Sequence
+from threading import Condition
 from time import monotonic
 from typing import Final
 
-from leeward.leases import Holder, holder_in, is_gone, is_over, this_process
+from leeward.leases import threads
+from leeward.leases.faults import DatabaseFault
+from leeward.leases.holders import Holder, holder_in, is_gone, this_process
+from leeward.leases.rules import is_over, needs_renewal
+from leeward.leases.threads import HeldLease, Loop, WorkPool
 from leeward.logs import log_event
-from leeward.sqlite.errors import DatabaseFault
-from leeward.workflow.driving import Drive, Lease, Means, Turns
+from leeward.workflow.driving import Drive, RunLease, RunServices, Turns
+from leeward.workflow.journal import RunHolder, RunKey, RunRow, Unreadable
 from leeward.workflow.model import Definition
-from leeward.workflow.rows import HeldRun, Row, RunKey, Unreadable
 
 LOGGER = "leeward.workflow"
 LEASE: Final = 30.0
 """Seconds after which a run whose holder says nothing goes to another one."""
-LOOK_AGAIN: Final = 1.0
-"""Seconds between two looks for runs that other processes have left or started."""
 GRACE: Final = 2.0
 """Seconds that `close` waits for steps that may be called again, if it is told nothing."""
 SLOW: Final = 1.0
 """Seconds of a look at the journal from which on it was blocked: others could not renew either."""
 
 
-class Workers:
-    """Goes on with runs. No thread is there before there is something to do.
+class DrivenRun(HeldLease):
+    """A run that this process goes on with; its lease is renewed.
 
     Args:
-        means: what runs go on with.
+        row: of the run, as it was leased.
+        lease: that is held.
+    """
+
+    __slots__ = ("lease", "row")
+
+    def __init__(self, row: RunRow, lease: RunLease) -> None:
+        super().__init__(float("inf"))
+        self.row = row
+        self.lease = lease
+
+
+class RunWorkers(WorkPool[DrivenRun]):
+    """Goes on with runs.
+
+    Args:
+        services: what runs go on with.
         definitions: of the workflows that are run here, by name.
         most: runs that go on at one time; a run that waits counts for none.
     """
 
-    def __init__(self, means: Means, definitions: Mapping[str, Definition], most: int) -> None:
-        self._means = means._replace(is_closing=lambda: self.is_closed, turns=Turns())
+    def __init__(
+        self, services: RunServices, definitions: Mapping[str, Definition], most: int
+    ) -> None:
+        self._services = services._replace(is_closing=lambda: self.is_closed, turns=Turns())
         self._definitions = definitions
-        self._most = most
         self._known: dict[str, Definition] = {}
-        self._condition = Condition()
-        self._ready: deque[Row] = deque()
-        self._held: dict[RunKey, Lease] = {}
         self._me: Holder | None = this_process()
-        self._threads: list[Thread] = []
-        self._idle = 0
         self.is_closed = False
-        self._is_woken = False
-        self._is_more = False
+        self._has_more = False
         """Whether runs are due that no worker was free for."""
+        self._renewed = services.clock.monotonic()
         self._looked_wide = self._looked = float("-inf")
         """When leases that end later, and those that end soon, were looked at."""
         self._patient_until = float("-inf")
         """Until then every lease is given more time: its holder could not renew it."""
         self._closes_journal = False
+        self._begin(most)
 
     @property
     def holder(self) -> str | None:
@@ -68,38 +81,30 @@ class Workers:
 
     def lease(self) -> float | None:
         """Return the seconds of a lease for a run that starts now; None if no worker is free."""
-        with self._condition:
-            free = not self.is_closed and len(self._held) < self._most
-            self._is_more = self._is_more or not free
-        return LEASE if free else None
+        with self._loop.lock:
+            is_free = not self.is_closed and len(self.held) < self._places
+            self._has_more = self._has_more or not is_free
+        return LEASE if is_free else None
 
-    def go_on_with(self, rows: Sequence[Row], since: float = 0.0) -> None:
+    def resume(self, rows: Sequence[RunRow], since: float = 0.0) -> None:
         """Hand runs that this process has leased to its workers, and look for others.
 
         Args:
             rows: of the runs.
             since: before they were leased, on the monotonic clock.
         """
-        with self._condition:
-            if self.is_closed:
-                return
-            self._ready.extend(rows)
-            self._held.update((row.key, Lease(row.fence, since, LEASE)) for row in rows)
-            self._is_woken = True
-            if not self._threads:
-                self._begin(self._look, "leeward-workflow-look")
-            wanted = min(self._most + 1, len(self._threads) + len(self._ready) - self._idle)
-            while len(self._threads) < wanted:
-                self._begin(self._work, "leeward-workflow")
-            self._condition.notify_all()
+        with self._loop.lock:
+            if not self.is_closed:
+                self.add(DrivenRun(row, RunLease(row.fence, since, LEASE)) for row in rows)
+                self._loop.wake()
 
-    def wait_a_little(self, key: RunKey, pause: float, left: float) -> None:
+    def wait_for_run(self, key: RunKey, pause: float, left: float) -> None:
         """Wait for the end of a run here; of one elsewhere the journal alone tells."""
-        with self._condition:
-            if key in self._held:
-                self._condition.wait_for(lambda: key not in self._held, min(left, LOOK_AGAIN))
+        with self._let_go:
+            if self._is_here(key):
+                self._let_go.wait_for(lambda: not self._is_here(key), min(left, threads.LOOK_AGAIN))
             else:
-                self._condition.wait(min(pause, left))
+                self._let_go.wait(min(pause, left))
 
     def close(self, timeout: float | None = None) -> bool:
         """Begin nothing more, let steps under way end, and give the leases back.
@@ -112,164 +117,141 @@ class Workers:
             Whether nothing is under way any more. If not, leases are held on, the ends of steps
             are noted as long as this process lives, and the journal is closed behind the last one.
         """
-        with self._condition:
+        with self._loop.lock:
             self.is_closed = True
-            ready = list(self._ready)
-            self._ready.clear()
-            for row in ready:
-                del self._held[row.key]
-            self._condition.notify_all()
-        now = self._means.clock.now()
+            ready = self.withdraw()
+            self.forget(ready)
+            self._loop.tell()
+        now = self._services.clock.now()
         try:
-            for row in ready:
-                self._means.journal.pause(row.key, row.fence, now, now)
+            for each in ready:
+                self._services.journal.release(each.row.key, each.row.fence, now, now)
         except DatabaseFault:
             log_event(LOGGER, "warning", "leases_kept", runs=len(ready))
         until = monotonic() + (GRACE if timeout is None else timeout)
-        with self._condition:
-            while self._held:
+        with self._let_go:
+            while self.held:
                 left = until - monotonic()
-                if left <= 0 and timeout is None and self._is_unsafe():
-                    left = LOOK_AGAIN
+                is_unsafe = any(each.lease.is_unsafe for each in self.held)
+                if left <= 0 and timeout is None and is_unsafe:
+                    left = threads.LOOK_AGAIN
                 if left <= 0:
                     break
-                self._condition.wait(left)
-            self._closes_journal = bool(self._held)
+                self._let_go.wait(left)
+            self._closes_journal = bool(self.held)
             if self._closes_journal:
-                log_event(LOGGER, "warning", "steps_left", runs=len(self._held))
+                log_event(LOGGER, "warning", "steps_left", runs=len(self.held))
                 return False
-            threads = list(self._threads)
-        for thread in threads:
-            thread.join(GRACE)
+        self._loop.join(GRACE)
         return True
-
-    def _is_unsafe(self) -> bool:
-        return any(lease.is_unsafe for lease in self._held.values())
 
     def renew(self) -> None:
         """Be closed in the child of a fork: the threads and the leases are the parent's."""
-        self._condition = Condition()
         self.is_closed = True
-        self._threads = []
-        self._held = {}
+        self._begin(self._places)
 
-    def _begin(self, loop: Callable[[], None], name: str) -> None:
-        thread = Thread(target=loop, name=name, daemon=True)
-        thread.start()
-        self._threads.append(thread)
+    def work(self, held: DrivenRun) -> None:
+        """Go on with a run, whatever comes."""
+        facts = {"workflow": held.row.key.workflow, "run": held.row.key.id}
+        try:
+            self._drive(held.row, held.lease)
+        except BaseException as error:  # noqa: BLE001 - the lease ends, and another goes on
+            log_event(LOGGER, "error", "run_left", **facts, error=type(error).__name__)
 
-    def _work(self) -> None:
-        while True:
-            with self._condition:
-                self._idle += 1
-                while not self._ready and not self.is_closed:
-                    self._condition.wait()
-                self._idle -= 1
-                if self.is_closed:
-                    return
-                row = self._ready.popleft()
-                lease = self._held[row.key]
-            facts = {"workflow": row.key.workflow, "run": row.key.id}
-            try:
-                self._drive(row, lease)
-            except Exception as error:  # noqa: BLE001 - the lease ends, and another goes on
-                log_event(LOGGER, "error", "run_left", **facts, error=type(error).__name__)
-            finally:
-                with self._condition:
-                    if self._held.get(row.key) is lease:  # it may be leased again already
-                        del self._held[row.key]
-                    self._is_woken = self._is_woken or self._is_more
-                    is_last = self._closes_journal and not self._held
-                    self._condition.notify_all()
-                if is_last:
-                    self._means.journal.close()
+    def end(self, held: DrivenRun) -> None:
+        """Let go of a run, and tell whoever waits; close the journal behind the last one."""
+        self.forget([held])
+        self._let_go.notify_all()
+        if self._has_more or self.is_closed:
+            self._loop.tell()
+        if self._closes_journal and not self.held:
+            self._services.journal.close()
 
-    def _drive(self, row: Row, lease: Lease) -> None:
+    def name(self, held: DrivenRun) -> str:
+        """Return the name of the threads that go on with runs."""
+        del held
+        return "leeward-workflow"
+
+    def _begin(self, most: int) -> None:
+        self._loop = Loop(
+            "leeward-workflow-look",
+            self._look,
+            lambda: self.is_closed and not self.held,
+            _log_stall,
+        )
+        super().__init__(self._loop.lock, most, self._services.clock)
+        self._let_go = Condition(self._loop.lock)
+        """For those who wait for the end of a run here."""
+
+    def _is_here(self, key: RunKey) -> bool:
+        return any(each.row.key == key for each in self.held)
+
+    def _drive(self, row: RunRow, lease: RunLease) -> None:
         try:
             definition = self._known.get(row.digest)
             if definition is None:
-                definition = self._known[row.digest] = self._definition(row)
-            Drive(self._means, row, definition, lease).run()
+                named = self._definitions.get(row.key.workflow)
+                if named is None or named.digest != row.digest:
+                    named = self._services.journal.definition(row.digest)
+                definition = self._known[row.digest] = named
+            Drive(self._services, row, definition, lease).run()
         except Unreadable as flaw:
             facts = {"workflow": row.key.workflow, "run": row.key.id}
             log_event(LOGGER, "error", "run_broken", **facts, why=str(flaw))
-            self._means.journal.set_aside(row.key)
+            self._services.journal.set_aside(row.key)
 
-    def _definition(self, row: Row) -> Definition:
-        named = self._definitions.get(row.key.workflow)
-        if named is not None and named.digest == row.digest:
-            return named
-        return self._means.journal.definition(row.digest)
-
-    def _look(self) -> None:
-        """Take runs that are due, and hold the leases of those under way."""
-        now = self._means.clock.monotonic
-        renewed = now()
-        while True:
-            began = monotonic()
-            try:
-                if now() - renewed > LEASE / 3:
-                    at = now()
-                    self._renew_leases(at)
-                    renewed = at
-                wait = LOOK_AGAIN if self.is_closed else self._take_due()
-            except Exception as error:  # noqa: BLE001 - without this thread no lease is renewed
-                log_event(LOGGER, "warning", "journal_unusable", error=type(error).__name__)
-                wait = LOOK_AGAIN
+    def _look(self) -> float:
+        """Hold the leases of runs under way, and take runs that are due; return the pause."""
+        began, now = monotonic(), self._services.clock.monotonic()
+        try:
+            if needs_renewal(self._renewed, now, LEASE):
+                self._renew_leases(now)
+                self._renewed = now
+            return threads.LOOK_AGAIN if self.is_closed else self._take_due()
+        finally:
             if monotonic() - began > SLOW:
                 self._patient_until = monotonic() + LEASE / 3
-            with self._condition:
-                if not self._is_woken and not self._is_over():
-                    self._condition.wait_for(lambda: self._is_woken or self._is_over(), wait)
-                self._is_woken = False
-                if self._is_over():
-                    return
-
-    def _is_over(self) -> bool:
-        return self.is_closed and not self._held
 
     def _take_due(self) -> float:
         """Take what is due; return the seconds until the next look."""
-        journal, now, since = (
-            self._means.journal,
-            self._means.clock.now(),
-            self._means.clock.monotonic(),
-        )
-        with self._condition:
-            free = self._most - len(self._held)
+        journal, clock = self._services.journal, self._services.clock
+        now, since = clock.now(), clock.monotonic()
+        self.add([])  # for those that no thread could be started for
+        with self._loop.lock:
+            free = self._places - len(self.held)
         if free > 0:
             over = self._leases_over()
             grace = LEASE / 3 if monotonic() < self._patient_until else 0.0
             rows = journal.take(
                 self._definitions, now, LEASE, free, over=over, grace=grace, holder=self.holder
             )
-            self._is_more = len(rows) == free
+            self._has_more = len(rows) == free
             if rows:
-                self.go_on_with(rows, since)
+                self.resume(rows, since)
                 return 0.0
         due = journal.next_due(self._definitions, now)
-        return LOOK_AGAIN if due is None else min(LOOK_AGAIN, max(0.001, due - now))
+        return threads.LOOK_AGAIN if due is None else min(threads.LOOK_AGAIN, max(0.001, due - now))
 
-    def _leases_over(self) -> list[HeldRun]:
+    def _leases_over(self) -> list[RunHolder]:
         """Return the leases that end later by their time, and are over already."""
         at = monotonic()
         is_wide = at - self._looked_wide >= LEASE
-        if not is_wide and at - self._looked < LOOK_AGAIN / 2:
+        if not is_wide and at - self._looked < threads.LOOK_AGAIN / 2:
             return []
         self._looked = at
         if is_wide:
             self._looked_wide = at
-        clock = self._means.clock
+        clock = self._services.clock
         until = float("inf") if is_wide else clock.now() + LEASE
-        leases = self._means.journal.leases(self._definitions, until)
+        leases = self._services.journal.holders(self._definitions, until)
         now = clock.now()  # behind them: no lease may seem to be made ahead of its time
         return [
             each
             for each in leases
-            if each.due > now and (is_over(each.due, now, LEASE) or self._is_gone(each))
+            if each.due > now and (is_over(each.due, now, 2 * LEASE) or self._is_gone(each))
         ]
 
-    def _is_gone(self, lease: HeldRun) -> bool:
+    def _is_gone(self, lease: RunHolder) -> bool:
         fence, _, holder = (lease.holder or "").partition(" ")
         process = holder_in(holder)
         # A process of an older version takes leases, and does not say that it has them.
@@ -278,12 +260,16 @@ class Workers:
         return is_gone(process, self._me)
 
     def _renew_leases(self, now: float) -> None:
-        with self._condition:
-            held = dict(self._held)
-        if held:
-            until = self._means.clock.now() + LEASE
-            leases = [(key, lease.fence) for key, lease in held.items()]
-            renewed = self._means.journal.renew(leases, until)
-            for lease, is_held in zip(held.values(), renewed, strict=True):
+        with self._loop.lock:
+            runs = list(self.held)
+        if runs:
+            until = self._services.clock.now() + LEASE
+            leases = [(each.row.key, each.lease.fence) for each in runs]
+            renewed = self._services.journal.renew(leases, until)
+            for each, is_held in zip(runs, renewed, strict=True):
                 if is_held:
-                    lease.since = now
+                    each.lease.since = now
+
+
+def _log_stall(error: Exception) -> None:
+    log_event(LOGGER, "warning", "journal_unusable", error=type(error).__name__)

@@ -115,7 +115,7 @@ class Cloud(Driver):
         self._clock.advance(0.05)
         delivery = Delivery(call.payload, call.idempotency_key, call.idempotency_key, 30.0)
         found = answer(self._app.handlers[call.function], delivery, self._platform)
-        return result_of(found, call.function)
+        return result_of(found, self._app.handlers[call.function])
 
 
 class FaultyTable(FaultyDriver):

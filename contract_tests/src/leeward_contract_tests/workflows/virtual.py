@@ -15,10 +15,10 @@ from leeward.errors import (
 )
 from leeward.values import Effect, InvokeResult, Json
 from leeward.workflow.commands import StepFailure
-from leeward.workflow.driving import Drive, Means
-from leeward.workflow.journal import Journal
+from leeward.workflow.driving import Drive, RunServices
+from leeward.workflow.journal import RunKey, RunRow
 from leeward.workflow.model import NOT_SENT, REFUSED, THROTTLED, TIMEOUT, UNKNOWN
-from leeward.workflow.rows import Row, RunKey
+from leeward.workflow.sqlite_journal import SqliteJournal
 from leeward.workflow.workers import LEASE
 from leeward_contract_tests.workflows.cases import RUN, Case, RunEnd
 
@@ -40,7 +40,7 @@ class Embedded:
     def __init__(self, case: Case) -> None:
         self._case = case
         self._clock = _VirtualClock()
-        self._journal = Journal(None)
+        self._journal = SqliteJournal(None, self._clock)
         self._key = RunKey(case.definition.name, RUN)
         self._calls: Counter[tuple[str, str]] = Counter()
         self._happened = False
@@ -48,7 +48,7 @@ class Embedded:
     def run(self) -> RunEnd:
         """Run it to its end."""
         definition, journal, clock = self._case.definition, self._journal, self._clock
-        row: Row | None = journal.add(definition, RUN, self._case.value, clock.now(), LEASE)[0]
+        row: RunRow | None = journal.add(definition, RUN, self._case.value, clock.now(), LEASE)[0]
         for _ in range(MOST_LEASES):
             if row is not None:
                 self._work(row)
@@ -64,11 +64,11 @@ class Embedded:
             row = taken[0] if taken else None
         raise ConfigError(f"{self._case.name!r} does not end")
 
-    def _work(self, row: Row) -> None:
+    def _work(self, row: RunRow) -> None:
         """Be a worker, until it dies or has nothing to do."""
-        means = Means(self._journal, self._invoke, self._clock)
+        services = RunServices(self._journal, self._invoke, self._clock)
         try:
-            Drive(means, row, self._case.definition).run()
+            Drive(services, row, self._case.definition).run()
         except Died:
             return
 

@@ -13,15 +13,16 @@ from typing import TYPE_CHECKING, Annotated, Final, NamedTuple, cast
 
 import typer
 
+from leeward._sqlite.errors import fault_of
 from leeward.cli.global_options import GlobalOptions, modules_beside, options_of
 from leeward.cli.output.console import Printers
 from leeward.cli.output.exit_codes import RAISED
 from leeward.cli.output.json_view import JsonObject
 from leeward.errors import ConfigError, LeewardError
+from leeward.leases.faults import DatabaseFault
 from leeward.local.config import open_local
 from leeward.local.schedules import SCHEDULE, Due
 from leeward.opening import target_config
-from leeward.sqlite.errors import DatabaseFault, fault_of
 
 if TYPE_CHECKING:
     from leeward.local import DeadLetter, Local

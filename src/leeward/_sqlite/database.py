@@ -1,4 +1,4 @@
-"""A SQLite database: one connection, its transactions, and what its errors mean.
+"""A SQLite database: its layout, one connection, and its transactions.
 
 What a `write` block has done is on the disk when the block ends. An error inside it proves that
 nothing was written; an error at its end proves nothing.
@@ -10,22 +10,97 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, NamedTuple
 
+from leeward._sqlite.errors import BUSY, GONE, fault_at_end, fault_of, primary_code
+from leeward._sqlite.file_safety import check_files, create_file
 from leeward.errors import ConfigError, Outcome
 from leeward.forking import HOLD_SECONDS, Forkable, watch
-from leeward.sqlite.errors import (
-    BUSY,
-    GONE,
-    DatabaseFault,
-    fault_at_end,
-    fault_of,
-    primary_code,
+from leeward.leases.faults import DatabaseFault
+
+_SETTINGS = (
+    # Never WAL: a rare loss of committed pages (the "WAL-reset bug") is fixed in SQLite 3.51.3
+    # and not before, and Python runs with whatever SQLite the machine has.
+    "PRAGMA journal_mode = TRUNCATE",
+    "PRAGMA synchronous = FULL",
+    # On macOS a plain fsync leaves data in the drive's cache; elsewhere this does nothing.
+    "PRAGMA fullfsync = 1",
+    # Zeros in the place of what is deleted, but not in pages that become free: to empty a large
+    # object would write as much as to fill it. Builds of SQLite differ in what they do unasked.
+    "PRAGMA secure_delete = FAST",
 )
-from leeward.sqlite.file_safety import check_files, create_file
-from leeward.sqlite.schema import Schema, prepare
+
+
+class Schema(NamedTuple):
+    """What a database has to hold.
+
+    Attributes:
+        application: 32 bits that mark the file as leeward's
+            (https://sqlite.org/pragma.html#pragma_application_id).
+        version: of the layout.
+        statements: they make the tables and indexes in an empty database.
+        changes: by an older version, what makes the next one of it.
+    """
+
+    application: int
+    version: int
+    statements: tuple[str, ...]
+    changes: Mapping[int, tuple[str, ...]] = {}
+
+
+def prepare(connection: sqlite3.Connection, schema: Schema, where: str) -> None:
+    """Set the connection up, and make the tables where there are none.
+
+    Raises:
+        ConfigError: the file `where` holds another program's data, or that of a newer leeward.
+        sqlite3.Error: it cannot be read or written; nothing was changed then.
+    """
+    for setting in _SETTINGS:
+        connection.execute(setting).fetchall()
+    if marks_of(connection) == (schema.application, schema.version):
+        return
+    # Only under the lock do several reads speak of one moment: another process may be here too.
+    connection.execute("BEGIN EXCLUSIVE")
+    for statement in _list_changes(connection, schema, where):
+        connection.execute(statement)
+    connection.execute(f"PRAGMA application_id = {schema.application}")
+    connection.execute(f"PRAGMA user_version = {schema.version}")
+    connection.execute("COMMIT")
+
+
+def marks_of(connection: sqlite3.Connection) -> tuple[int, int]:
+    """Return the application and the version that a database is marked with; zeros for none."""
+    return (
+        _number(connection, "PRAGMA application_id"),
+        _number(connection, "PRAGMA user_version"),
+    )
+
+
+def _list_changes(connection: sqlite3.Connection, schema: Schema, where: str) -> Sequence[str]:
+    """Return the statements that make an empty or an older database one of this version."""
+    application, version = marks_of(connection)
+    if application != schema.application:
+        if _number(connection, "SELECT count(*) FROM sqlite_master"):
+            raise ConfigError(
+                f"the database {where} holds another program's tables; set `path` to a file that "
+                f"is leeward's own"
+            )
+        return schema.statements
+    if version != schema.version and version not in schema.changes:
+        raise ConfigError(
+            f"the database {where} has layout {version} and this leeward knows {schema.version}; "
+            f"use the leeward that wrote it, or set `path` to a new file"
+        )
+    steps = range(version, schema.version)
+    return [statement for step in steps for statement in schema.changes[step]]
+
+
+def _number(connection: sqlite3.Connection, statement: str) -> int:
+    return int(connection.execute(statement).fetchone()[0])
+
 
 MEMORY = ":memory:"
 
@@ -83,7 +158,7 @@ class Database(Forkable):
             DatabaseFault: it could not be done, or not within `timeout` seconds.
             ConfigError: the file cannot be trusted, or holds something else.
         """
-        with self._borrowed(timeout) as connection:
+        with self._borrow(timeout) as connection:
             try:
                 yield connection
             except sqlite3.Error as error:
@@ -102,7 +177,7 @@ class Database(Forkable):
             DatabaseFault: AMBIGUOUS if the end failed, otherwise nothing was written.
             ConfigError: as in `read`.
         """
-        with self._borrowed(timeout) as connection:
+        with self._borrow(timeout) as connection:
             try:
                 connection.execute("BEGIN EXCLUSIVE")
                 yield connection
@@ -161,7 +236,7 @@ class Database(Forkable):
             )
 
     @contextmanager
-    def _borrowed(self, timeout: float) -> Iterator[sqlite3.Connection]:
+    def _borrow(self, timeout: float) -> Iterator[sqlite3.Connection]:
         deadline = time.monotonic() + timeout
         lock = self._lock
         if not lock.acquire(timeout=min(max(timeout, 0.0), threading.TIMEOUT_MAX)):
@@ -235,6 +310,29 @@ class Database(Forkable):
         connection.close()
         if self.path is None:
             self._refusal = "the database in memory failed and is gone; open a new one"
+
+
+def select(
+    connection: sqlite3.Connection, query: str, parameters: Sequence[Any]
+) -> list[tuple[Any, ...]]:
+    """Return the rows of a query; a text that is not UTF-8 stands in them as bytes."""
+    try:
+        return connection.execute(query, parameters).fetchall()
+    except sqlite3.OperationalError as error:
+        if "decode" not in str(error):  # the message of Python's module; it has no code
+            raise
+    connection.text_factory = _decode
+    try:
+        return connection.execute(query, parameters).fetchall()
+    finally:
+        connection.text_factory = str
+
+
+def _decode(text: bytes) -> str | bytes:
+    try:
+        return text.decode()
+    except UnicodeDecodeError:
+        return text
 
 
 def _connect(source: str, *, uri: bool) -> sqlite3.Connection:

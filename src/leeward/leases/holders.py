@@ -1,7 +1,7 @@
-"""Leases: a row is somebody's until a time; and who that was is looked for where that can be done.
+"""The processes that hold leases: a row whose holder is dead can be taken at once.
 
-The rules are pure. A process is known by the system's own name for it, so that a row whose holder
-is dead can be taken at once, and a process that was given a number anew is not taken for another.
+A process is known by the system's own name for it, so that one which was given the number of a dead
+one is not taken for it.
 """
 
 from __future__ import annotations
@@ -12,28 +12,6 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 _PROC: Final = Path("/proc")
-
-
-def is_over(due: float, now: float, seconds: float) -> bool:
-    """Return whether a lease is over.
-
-    Args:
-        due: its end.
-        now: on the same clock, or one that differs by less than a lease.
-        seconds: of a lease. One that ends in twice that time was made by a clock that was ahead.
-    """
-    return due <= now or due > now + 2 * seconds
-
-
-def may_begin(since: float, now: float, seconds: float) -> bool:
-    """Return whether a holder may begin something: not in the last third of its lease.
-
-    Args:
-        since: when it was leased or renewed, on the monotonic clock.
-        now: on the same clock.
-        seconds: of a lease.
-    """
-    return now - since < seconds * 2 / 3
 
 
 class Holder(NamedTuple):

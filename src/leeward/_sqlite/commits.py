@@ -11,10 +11,10 @@ from collections.abc import Callable
 from threading import Event, Lock
 from typing import Any, TypeVar
 
+from leeward._sqlite.database import Database
 from leeward.errors import Outcome
 from leeward.forking import Forkable, watch
-from leeward.sqlite.database import Database
-from leeward.sqlite.errors import DatabaseFault
+from leeward.leases.faults import DatabaseFault
 
 T = TypeVar("T")
 
@@ -74,8 +74,13 @@ class Commits(Forkable):
                 for each in changes:
                     each.result = each.make(connection)
         except BaseException as error:
+            if isinstance(error, Exception):
+                fault = error
+            else:
+                told = "the transaction was interrupted: it may be on the disk"
+                fault = DatabaseFault(Outcome.AMBIGUOUS, "interrupted", told)
             for each in changes:
-                each.error = error if isinstance(error, Exception) else _interrupted()
+                each.error = fault
             if not isinstance(error, Exception):
                 raise
         finally:
@@ -99,13 +104,6 @@ class Commits(Forkable):
                 self._waiting.remove(change)
                 if change.turn.is_set():
                     self._give_turn()
-
-
-def _interrupted() -> DatabaseFault:
-    """Return what other threads are told when the one that commits for them is interrupted."""
-    return DatabaseFault(
-        Outcome.AMBIGUOUS, "interrupted", "the transaction was interrupted: it may be on the disk"
-    )
 
 
 class _Change:

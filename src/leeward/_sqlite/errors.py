@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from leeward.errors import Outcome
+from leeward.leases.faults import DatabaseFault
 
 BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 """Another connection is at work. The handle is sound, and the same call may work later."""
@@ -36,20 +37,6 @@ _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 GONE = "gone"
 """LOCAL: in this process the database cannot be used any more."""
-
-
-class DatabaseFault(Exception):
-    """The database could not do it. Its cause is the error of SQLite or of the system.
-
-    Attributes:
-        outcome: AMBIGUOUS if what was written may be on the disk; any other proves that it is not.
-        reason: a stable word.
-    """
-
-    def __init__(self, outcome: Outcome, reason: str, message: str) -> None:
-        super().__init__(message)
-        self.outcome = outcome
-        self.reason = reason
 
 
 def fault_of(error: sqlite3.Error | OSError) -> DatabaseFault:

@@ -1,0 +1,412 @@
+"""The delivery loop: it leases rows, lets threads make attempts, and writes down how they ended.
+
+Attempts write nothing themselves: the loop writes down together whatever has ended meanwhile, for
+a transaction costs as much for one row as for hundreds. It sleeps until something is added, an
+attempt ends, or a retry or lease is due. While rows are pending, and with a file that other
+processes write to, it also looks by itself once a second.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
+from threading import current_thread
+from time import monotonic
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+from leeward._delivery.store import (
+    AttemptFailure,
+    DeadRow,
+    DeliveryStore,
+    LeasedRow,
+    LeaseEnd,
+    NewRow,
+    Recipient,
+)
+from leeward.clock import Clock
+from leeward.errors import ConfigError
+from leeward.forking import HOLD_SECONDS, Forkable, watch
+from leeward.leases import threads
+from leeward.leases.faults import DatabaseFault
+from leeward.leases.rules import DeliveryPolicy, Room
+from leeward.leases.threads import HeldLease, Loop, WorkPool
+from leeward.logs import Fact, failure_facts, log_event
+from leeward.text import class_name, message_of
+from leeward.values import NOTHING
+
+LOGGER = "leeward.delivery"
+SOON = 0.02
+"""Seconds until it is written down, at the latest, what has ended while other rows wait."""
+GRACE = 2.0
+"""Seconds that `close` waits for what is due, for the loop, and for attempts under way."""
+
+Accept: TypeAlias = Callable[[Iterable[NewRow], float], None]
+"""`Dispatcher.accept`."""
+
+
+class Receiver(NamedTuple):
+    """What handles the rows of one recipient.
+
+    Attributes:
+        attempt: makes one attempt, which has until the second argument, on the clock's `monotonic`;
+            any exception is a failed attempt.
+        most: how many attempts at one row it wants made; 0 leaves that to the policy.
+    """
+
+    attempt: Callable[[LeasedRow, float], object]
+    most: int = 0
+
+
+class AttemptFailed(Exception):
+    """Raised by a handler that knows whether there is to be another attempt.
+
+    Args:
+        cause: what it has met.
+        again: whether to try again.
+        reason: the failure's own word, or None.
+        ran: ``no``, ``maybe`` or ``yes``: whether an attempt has had an effect.
+    """
+
+    def __init__(
+        self,
+        cause: BaseException,
+        *,
+        again: bool | None,
+        reason: str | None = None,
+        ran: str = "maybe",
+    ) -> None:
+        super().__init__()
+        self.cause = cause
+        self.again = again
+        self.reason = reason
+        self.ran = ran
+
+
+class DeliveryAttempt(HeldLease):
+    """A row from its lease until its end is written down.
+
+    Args:
+        row: that is leased.
+        receiver: makes the attempt.
+        ends: of the lease, in Unix seconds.
+        deadline: of the attempt, on the clock's `monotonic`.
+
+    Attributes:
+        end: how the lease has ended; None before.
+        is_counted: whether the row in the store counts it.
+    """
+
+    __slots__ = ("deadline", "end", "is_counted", "receiver", "row")
+
+    def __init__(self, row: LeasedRow, receiver: Receiver, ends: float, deadline: float) -> None:
+        super().__init__(ends)
+        self.row = row
+        self.receiver = receiver
+        self.deadline = deadline
+        self.is_counted = row.is_counted
+        self.end: LeaseEnd | None = None
+
+    @property
+    def is_tried(self) -> bool:
+        """Return whether an earlier attempt may have begun."""
+        return self.row.is_tried
+
+    @property
+    def is_unheard(self) -> bool:
+        """Return whether the row's last lease ended without a word."""
+        return self.row.is_unheard
+
+
+class Attempts(WorkPool[DeliveryAttempt]):
+    """The attempts of this process, and the threads that make them.
+
+    Args:
+        lock: under which all changes.
+        policy: how many at one time.
+        clock: for leases.
+        make: makes one, whatever comes; raises nothing.
+        tell: called, under the lock, when there is something to write down and few rows are left
+            to do meanwhile.
+    """
+
+    def __init__(
+        self,
+        lock: AbstractContextManager[Any],
+        policy: DeliveryPolicy,
+        clock: Clock,
+        make: Callable[[DeliveryAttempt], LeaseEnd],
+        tell: Callable[[], None],
+    ) -> None:
+        super().__init__(lock, policy.concurrency, clock)
+        self._policy = policy
+        self._make = make
+        self._tell = tell
+        self._few = 0
+        self._seconds: float | None = None
+        """That an attempt has taken lately; None where that is not known."""
+
+    def work(self, held: DeliveryAttempt) -> None:
+        """Make an attempt."""
+        held.end = self._make(held)
+
+    def end(self, held: DeliveryAttempt) -> None:
+        """Let the loop write it down, unless enough rows are left to do meanwhile."""
+        del held
+        if len(self._waiting) <= self._few:
+            self._tell()
+
+    def name(self, held: DeliveryAttempt) -> str:
+        """Return the name of the thread that makes an attempt."""
+        return f"leeward-deliver-{held.row.recipient.subscriber}"
+
+    def room(self, now: float) -> Room:
+        """Return what to lease."""
+        with self._lock:
+            held = [each for each in self.held if not each.is_over]
+        return self._policy.room(held, now, self._seconds)
+
+    def add(self, rows: Iterable[DeliveryAttempt], first: Iterable[DeliveryAttempt] = ()) -> None:
+        """Let rows have their attempt; those that were tried before go first."""
+        with self._lock:
+            rows = list(rows)
+            tried = [each for each in rows if each.is_tried]
+            self._few = (len(self._waiting) + len(rows)) // 2
+            super().add([each for each in rows if not each.is_tried], [*first, *tried])
+
+    def hand_back(self, longest: float) -> None:
+        """End without an attempt what has waited for `longest` seconds: others may have time."""
+        with self._lock:
+            for each in self.withdraw(longest):
+                each.end, each.is_over = LeaseEnd(each.row, is_begun=False), True
+                self._seconds = None
+
+    def list_ends(self) -> list[DeliveryAttempt]:
+        """Return those that are over, and learn from them how long one takes."""
+        with self._lock:
+            over = [each for each in self.held if each.is_over]
+            seconds = [each.seconds for each in over if each.thread is not None]
+            if seconds:
+                self._seconds = sum(seconds) / len(seconds)
+        return over
+
+    def list_starts(self) -> list[DeliveryAttempt]:
+        """Return those under way that their rows do not count yet."""
+        with self._lock:
+            under_way = (each for each in self.held if each.thread is not None and not each.is_over)
+            return [each for each in under_way if not each.is_counted]
+
+    def is_this_thread_at_work(self) -> bool:
+        """Return whether it is a handler that asks."""
+        with self._lock:
+            return any(each.thread is current_thread() for each in self.held)
+
+    def are_others_at_work(self) -> bool:
+        """Return whether anybody but the thread that asks has a row."""
+        with self._lock:
+            return any(each.thread is not current_thread() for each in self.held)
+
+
+class Dispatcher(Forkable):
+    """Delivers the rows that this process has handlers for. Its thread starts on first need."""
+
+    _loop: Loop
+    _attempts: Attempts
+
+    def __init__(
+        self,
+        store: DeliveryStore,
+        receivers: Callable[[], Mapping[Recipient, Receiver]],
+        clock: Clock,
+        *,
+        shared: bool,
+    ) -> None:
+        """Take the rows and what handles them; `shared` tells that other processes add rows."""
+        self._store = store
+        self._policy = store.policy
+        self._receivers = receivers
+        self._clock = clock
+        self._shared = shared
+        self._closed = False
+        self._begin()
+        watch(self)
+
+    def accept(self, rows: Iterable[NewRow], timeout: float) -> None:
+        """Keep rows durably, and deliver them in the background."""
+        self._store.add(rows, timeout)
+        self.wake()
+
+    @property
+    def started(self) -> bool:
+        """Return whether the loop has been needed so far."""
+        return self._loop.is_started
+
+    def wake(self) -> None:
+        """Look for work now; start the thread if it does not run."""
+        with self._loop.lock:
+            if not self._closed:
+                self._loop.wake()
+
+    def wait_idle(self, timeout: float) -> None:
+        """Wait until no row is pending for a handler of this process.
+
+        Raises:
+            TimeoutError: some are left after `timeout` seconds; it names how many.
+        """
+        deadline = monotonic() + timeout
+        self.wake()
+        while True:
+            seen = self._loop.looks
+            left = self._store.waiting(self._receivers())
+            if not left:
+                return
+            seconds = deadline - monotonic()
+            if seconds <= 0:
+                raise TimeoutError(f"deliveries left after {timeout} seconds: {left}")
+            self._wait_for_look(seen, seconds)
+
+    def close(self) -> None:
+        """Deliver what is pending, for a moment; then take no further row, and let attempts end.
+
+        A program often ends right after it publishes. A handler that closes its own target would
+        wait for itself, so it does not wait.
+        """
+        deadline = monotonic() + GRACE
+        while not self._closed and self.started:
+            seen, left = self._loop.looks, deadline - monotonic()
+            if not self._is_busy() or left <= 0:
+                break
+            self._wait_for_look(seen, left)
+        with self._loop.lock:
+            self._closed = True
+            self._loop.tell()
+            self._loop.wait(
+                lambda: self._loop.is_asleep and not self._attempts.are_others_at_work(), GRACE
+            )
+
+    def hold(self) -> bool:
+        """Stand still; for a fork."""
+        return self._loop.lock.acquire(timeout=HOLD_SECONDS)
+
+    def release(self) -> None:
+        """Go on; for the parent of a fork."""
+        self._loop.lock.release()
+
+    def end(self) -> None:
+        """End with a subinterpreter."""
+        self.close()
+
+    def renew(self, *, held: bool) -> None:
+        """Forget the parent's threads; for the child of a fork."""
+        self._begin()
+
+    def _begin(self) -> None:
+        self._loop = Loop(
+            "leeward-dispatch",
+            self._look,
+            lambda: self._closed and not self._attempts.held,
+            _log_stall,
+        )
+        self._attempts = Attempts(
+            self._loop.lock, self._policy, self._clock, self._make, self._loop.tell
+        )
+
+    def _wait_for_look(self, seen: int, seconds: float) -> None:
+        """Wait until the loop has written down what there was, once more than `seen` times."""
+        self._loop.wait(lambda: self._loop.looks != seen, min(seconds, threads.LOOK_AGAIN))
+
+    def _look(self) -> float | None:
+        """Write down what has ended, and lease what is due; return the seconds to sleep.
+
+        None is for until something changes.
+        """
+        self._attempts.hand_back(0.0 if self._closed else self._policy.longest_wait)
+        self._finish(self._attempts.list_ends(), self._attempts.list_starts())
+        return None if self._closed else self._take()
+
+    def _finish(self, over: list[DeliveryAttempt], begun: list[DeliveryAttempt]) -> None:
+        if not over and not begun:
+            return
+        try:
+            ends = [each.end for each in over if each.end is not None]
+            rows = [each.row for each in begun]
+            for dead in self._store.finish(ends, self._clock.now(), rows):
+                assert dead.failure is not None
+                _log("error", "dead_lettered", dead.row, dead.failure.error)
+            for each in begun:
+                each.is_counted = True
+        except Exception as error:  # noqa: BLE001 - the leases end, and all are delivered again
+            for each in over:
+                _log("warning", "attempt_not_recorded", each.row, type(error).__name__)
+        finally:
+            self._attempts.forget(over)
+
+    def _is_busy(self) -> bool:
+        if self._attempts.is_this_thread_at_work():
+            return False
+        try:
+            return bool(self._store.waiting(self._receivers()))
+        except (DatabaseFault, ConfigError):
+            return False
+
+    def _take(self) -> float | None:
+        """Lease what is due for the attempts; return the seconds to sleep."""
+        receivers, now = self._receivers(), self._clock.now()
+        room = self._attempts.room(now)
+        if room.limit <= 0:
+            return SOON if self._attempts.list_starts() else threads.LOOK_AGAIN
+        most = {recipient: receiver.most for recipient, receiver in receivers.items()}
+        taken = self._store.take(receivers, self._clock.now, room, most)
+        for dead in taken.buried:
+            _log("error", "dead_lettered", dead, dead.failure.error)
+        deadline = self._clock.monotonic() + self._policy.lease
+        self._attempts.add(
+            DeliveryAttempt(row, receivers[row.recipient], taken.ends, deadline)
+            for row in taken.rows
+        )
+        if self._attempts.has_work or self._attempts.list_starts():
+            return SOON
+        due = self._store.next_due(receivers, now)
+        if due is not None:
+            return min(due - now, threads.LOOK_AGAIN)
+        return threads.LOOK_AGAIN if self._shared else None
+
+    def _make(self, attempt: DeliveryAttempt) -> LeaseEnd:
+        """Run the handler; return how that went, whatever it raised."""
+        row = attempt.row
+        try:
+            attempt.receiver.attempt(row, attempt.deadline)
+        except BaseException as error:  # noqa: BLE001 - whatever ends it, the attempt has failed
+            if not isinstance(error, AttemptFailed):
+                error = AttemptFailed(error, again=None)
+            name = class_name(error.cause)
+            _log("warning", "handler_failed", row, name, failure_facts(error.cause))
+            message = message_of(error.cause)
+            failure = AttemptFailure(name, message, error.again, error.reason, error.ran)
+            return LeaseEnd(row, failure)
+        return LeaseEnd(row)
+
+
+def _log_stall(error: Exception) -> None:
+    reason = getattr(error, "reason", None)
+    log_event(LOGGER, "warning", "delivery_stalled", error=type(error).__name__, reason=reason)
+
+
+def _log(
+    level: Literal["warning", "error"],
+    name: str,
+    row: LeasedRow | DeadRow,
+    error: str,
+    more: Mapping[str, Fact] = NOTHING,
+) -> None:
+    bus, subscriber = row.recipient
+    log_event(
+        LOGGER,
+        level,
+        name,
+        id=row.id,
+        bus=bus,
+        subscriber=subscriber,
+        attempt=row.attempt,
+        error=error,
+        **more,
+    )

@@ -1,0 +1,375 @@
+"""Deliveries, dead letters and series in a SQLite database that other things may be kept in, too.
+
+Other programs may write these tables. So a column may hold anything, and a row that makes no sense
+is given up; none stops the others.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from math import inf, isfinite
+from typing import Any, Final
+
+from leeward._delivery.store import (
+    AttemptFailure,
+    DeadRow,
+    DeliveryStore,
+    LeasedRow,
+    LeaseEnd,
+    LetterStore,
+    NewRow,
+    Recipient,
+    Series,
+    TakenRows,
+)
+from leeward._sqlite.database import Database, select
+from leeward.leases.rules import DeliveryPolicy, Room
+
+PATIENCE: Final = 10.0
+"""Seconds to wait for the database; no caller waits on these steps."""
+LONGEST_ERROR: Final = 2000
+"""Characters of what is kept of an exception."""
+FARTHEST_MOMENT: Final = 3600.0
+"""Seconds ahead of the time that a last moment may be: clocks differ."""
+ADDED_AT_ONCE: Final = 100
+"""Rows of one statement: five values each, of the 999 that every SQLite takes."""
+
+LEASE_EXPIRED: Final = "LeaseExpired"
+"""In the place of an exception's class: the last attempt has ended without a word."""
+UNREADABLE: Final = "UnreadableRow"
+"""The same: another program has written what no row of leeward's holds, or the file is damaged."""
+
+STATEMENTS: Final = (
+    """CREATE TABLE deliveries (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        bus TEXT NOT NULL,           -- empty for a queued call of a function
+        subscriber TEXT NOT NULL,    -- name of the subscription or function
+        lane TEXT,                   -- the ordering key
+        idempotency_key TEXT NOT NULL,
+        document TEXT NOT NULL,      -- a CloudEvent, or the payload
+        attempts INTEGER NOT NULL DEFAULT 0,
+        due REAL NOT NULL DEFAULT 0, -- Unix seconds: not before; while leased, the lease's end
+        lease TEXT,                  -- of the attempt under way
+        error TEXT,                  -- class of the last exception; after ": ", its text
+        dead INTEGER NOT NULL DEFAULT 0,
+        reason TEXT,                 -- of a dead one: the failure's own word
+        ran TEXT,                    -- no, maybe or yes: whether an attempt has had an effect
+        died REAL                    -- Unix seconds: when it was given up
+    )""",
+    """CREATE INDEX deliveries_by_lane ON deliveries (bus, subscriber, lane, id, due)
+        WHERE NOT dead""",
+    "CREATE INDEX deliveries_by_due ON deliveries (due) WHERE NOT dead",
+)
+CHANGES: Final = tuple(
+    f"ALTER TABLE deliveries ADD COLUMN {each}" for each in ("reason TEXT", "ran TEXT", "died REAL")
+)
+"""What makes the rows of the first layout those of this one."""
+SERIES: Final = """CREATE TABLE series (
+    name TEXT PRIMARY KEY,       -- of the schedule
+    last REAL NOT NULL           -- Unix seconds: the last moment for which a message was kept
+) WITHOUT ROWID"""
+
+# Every statement lets other threads run, and then waits for its turn, so many rows are few
+# statements.
+_ADD: Final = "INSERT INTO deliveries (bus, subscriber, lane, idempotency_key, document) VALUES "
+
+_KNOWN: Final = """NOT dead AND (bus, subscriber) IN (
+    SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(?))"""
+_ROW: Final = """id, bus, subscriber, idempotency_key, document, attempts, due,
+    lease IS NOT NULL"""
+
+# The index gives the rows by the time they are due, and of one time by their number, so it is read
+# no farther than wanted: new rows (due 0) apart from those that wait for another attempt. A time
+# that is a text or bytes comes after all numbers, and is due.
+_READY: Final = f"""SELECT {_ROW} FROM deliveries INDEXED BY deliveries_by_due
+    WHERE {_KNOWN} AND %s
+        AND (lane IS NULL OR id IN (
+            SELECT min(id) FROM deliveries WHERE NOT dead AND lane IS NOT NULL
+            GROUP BY bus, subscriber, lane))
+    ORDER BY due, id LIMIT ?"""  # noqa: S608 - made of constants
+_NEW: Final = _READY % "due <= ?"
+_AGAIN: Final = _READY % "due > ? AND (due <= ? OR due > ?) AND lease IS NULL"
+_UNHEARD: Final = _READY % "due > ? AND (due <= ? OR due > ?) AND lease IS NOT NULL"
+
+# Only rows that were taken before have a time of their own, so this index finds few.
+_NEXT_DUE: Final = f"""SELECT min(due) FROM deliveries INDEXED BY deliveries_by_due
+    WHERE {_KNOWN} AND due > ? AND due <= ?"""  # noqa: S608 - made of constants
+_WAITING: Final = f"SELECT count(*) FROM deliveries WHERE {_KNOWN}"  # noqa: S608 - of constants
+
+_TAKE: Final = """UPDATE deliveries SET lease = ?, due = ?, attempts = attempts + ?
+    WHERE id IN (SELECT value FROM json_each(?))"""
+_COUNT: Final = "UPDATE deliveries SET attempts = ? WHERE id = ? AND lease = ?"
+_BURY: Final = "UPDATE deliveries SET dead = 1, lease = NULL, error = ?, died = ? WHERE id = ?"
+_RETURN: Final = """UPDATE deliveries SET lease = NULL, attempts = ?, due = ?
+    WHERE id = ? AND lease = ?"""
+_DONE: Final = "DELETE FROM deliveries WHERE lease = ? AND id IN (SELECT value FROM json_each(?))"
+_RETRY: Final = """UPDATE deliveries SET lease = NULL, attempts = ?, error = ?, due = ?
+    WHERE id = ? AND lease = ?"""
+_GIVE_UP: Final = """UPDATE deliveries SET lease = NULL, attempts = ?, error = ?, reason = ?,
+    ran = ?, died = ?, dead = 1 WHERE id = ? AND lease = ?"""
+_FORGET: Final = "DELETE FROM deliveries WHERE bus = ? AND subscriber = ? AND lane = ? AND NOT dead"
+_DEAD: Final = f"""SELECT {_ROW}, error, reason, ran, died FROM deliveries
+    WHERE dead ORDER BY id"""  # noqa: S608 - made of constants
+_REDRIVE: Final = """UPDATE deliveries
+    SET dead = 0, attempts = 0, due = 0, error = NULL, reason = NULL, ran = NULL, died = NULL
+    WHERE id = ? AND dead"""
+_DISCARD: Final = "DELETE FROM deliveries WHERE id = ? AND dead"
+
+_BEGIN_SERIES: Final = "INSERT OR IGNORE INTO series VALUES (?, ?)"
+_ADVANCE: Final = "UPDATE series SET last = ? WHERE name = ? AND (last < ? OR last > ?)"
+_RESET: Final = "UPDATE series SET last = ? WHERE name = ? AND last > ?"
+_PUT: Final = "INSERT OR REPLACE INTO series VALUES (?, ?)"
+_LAST: Final = "SELECT last FROM series WHERE name = ?"
+
+
+class SqliteDeliveries(DeliveryStore, LetterStore):
+    """The rows of one database."""
+
+    def __init__(self, database: Database, policy: DeliveryPolicy) -> None:
+        self._database = database
+        self.policy = policy
+
+    def add(self, rows: Iterable[NewRow], timeout: float) -> None:
+        """Keep all of `rows`, or none."""
+        with self._database.write(timeout) as connection:
+            insert(connection, rows)
+
+    def take(
+        self,
+        known: Iterable[Recipient],
+        clock: Callable[[], float],
+        room: Room,
+        most: Mapping[Recipient, int] | None = None,
+    ) -> TakenRows:
+        """Lease rows that are due."""
+        taken = TakenRows([], [])
+        names = json.dumps(list(known))
+        with self._database.read(PATIENCE) as connection:
+            one = Room(1, min(room.tried, 1), room.unheard)
+            if not self._ready(connection, names, clock(), one):
+                return taken
+        lease = os.urandom(16).hex()
+        with self._database.write(PATIENCE) as connection:
+            now, is_looking = clock(), True
+            while is_looking:
+                is_looking = False
+                unheard = sum(each.is_unheard for each in taken.rows)
+                tried = sum(each.is_tried for each in taken.rows) - unheard
+                left = room.take_off(len(taken.rows), tried, unheard)
+                leased: list[LeasedRow] = []
+                for columns in self._ready(connection, names, now, left):
+                    row = self._judge(columns, lease, most or {})
+                    if isinstance(row, AttemptFailure):
+                        connection.execute(_BURY, (row.error, now, columns[0]))
+                        taken.buried.append(_dead_row(columns, row, now))
+                        is_looking = True  # behind it others may be ready
+                        continue
+                    has_place = left.places is None or len(leased) < left.places
+                    leased.append(row._replace(is_counted=row.is_unheard or has_place))
+                for is_counted in (False, True):
+                    ids = json.dumps([each.id for each in leased if each.is_counted == is_counted])
+                    connection.execute(_TAKE, (lease, now + self.policy.lease, is_counted, ids))
+                taken.rows.extend(leased)
+        return taken._replace(ends=now + self.policy.lease)
+
+    def finish(
+        self, ends: Iterable[LeaseEnd], now: float, begun: Iterable[LeasedRow] = ()
+    ) -> list[LeaseEnd]:
+        """Write down together how leases have ended; return those whose row is given up."""
+        dead: list[LeaseEnd] = []
+        done: defaultdict[str, list[int]] = defaultdict(list)
+        with self._database.write(PATIENCE) as connection:
+            for row in begun:
+                connection.execute(_COUNT, (row.attempt, row.id, row.lease))
+            for end in ends:
+                row, failure = end.row, end.failure
+                where = row.id, row.lease
+                if not end.is_begun:
+                    unbegun = self.policy.schedule_return(
+                        row.attempt, now, is_unheard=row.is_unheard
+                    )
+                    connection.execute(_RETURN, (*unbegun, *where))
+                    continue
+                if failure is None:
+                    done[row.lease].append(row.id)
+                    continue
+                attempts, due = self.policy.schedule_retry(row.attempt, now, again=failure.again)
+                facts = attempts, _error_text(failure)
+                if due is not None:
+                    connection.execute(_RETRY, (*facts, due, *where))
+                    continue
+                given_up = *facts, failure.reason, failure.ran, now, *where
+                if connection.execute(_GIVE_UP, given_up).rowcount == 1:
+                    dead.append(end)
+            for lease, ids in done.items():
+                connection.execute(_DONE, (lease, json.dumps(ids)))
+        return dead
+
+    def next_due(self, known: Iterable[Recipient], now: float) -> float | None:
+        """Return the earliest time after `now` at which a row for `known` is due."""
+        last = now + self.policy.farthest
+        with self._database.read(PATIENCE) as connection:
+            row = connection.execute(_NEXT_DUE, (json.dumps(list(known)), now, last)).fetchone()
+        due: float | None = row[0]
+        return due
+
+    def waiting(self, known: Iterable[Recipient]) -> int:
+        """Count the rows for `known` that are neither done nor dead."""
+        with self._database.read(PATIENCE) as connection:
+            return int(connection.execute(_WAITING, (json.dumps(list(known)),)).fetchone()[0])
+
+    def dead(self) -> list[DeadRow]:
+        """Return the rows that are given up, oldest first."""
+        with self._database.read(PATIENCE) as connection:
+            rows = select(connection, _DEAD, ())
+        return [
+            _dead_row(row, _failure_in(error, reason, ran), died)
+            for *row, error, reason, ran, died in rows
+        ]
+
+    def redrive(self, id: int) -> bool:
+        """Let a row that was given up be due again, as if it were new; return whether it was."""
+        with self._database.write(PATIENCE) as connection:
+            return connection.execute(_REDRIVE, (id,)).rowcount == 1
+
+    def discard(self, id: int) -> bool:
+        """Delete a row that was given up; return whether it was there."""
+        with self._database.write(PATIENCE) as connection:
+            return connection.execute(_DISCARD, (id,)).rowcount == 1
+
+    def _ready(
+        self, connection: sqlite3.Connection, names: str, now: float, room: Room
+    ) -> list[Sequence[Any]]:
+        new = 0.0 if now >= 0 else -inf  # by a clock that tells of times before 1970, none is new
+        policy, limit = self.policy, room.limit
+        # What is due later than a right clock could have said is due now.
+        leased = names, new, now, now + policy.farthest
+        paused = names, new, now, now + policy.longest_retry
+        # SQLite takes a limit below 0 for no limit.
+        tried = select(connection, _UNHEARD, (*leased, min(limit, room.unheard)))
+        most = min(limit - len(tried), room.tried)
+        tried += select(connection, _AGAIN, (*paused, most))
+        return [*tried, *select(connection, _NEW, (names, new, limit - len(tried)))]
+
+    def _judge(
+        self, columns: Sequence[Any], lease: str, most: Mapping[Recipient, int]
+    ) -> LeasedRow | AttemptFailure:
+        """Return the row that is leased; or why it is given up instead."""
+        try:
+            row = _leased_row(columns, lease)
+        except ValueError:
+            return AttemptFailure(UNREADABLE)
+        due, is_leased = columns[-2:]
+        if is_leased and self.policy.is_spent(row.attempt - 1, due, most.get(row.recipient, 0)):
+            return AttemptFailure(LEASE_EXPIRED)
+        return row
+
+
+class SqliteSeries(Series):
+    """The series of one database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, name: str, moment: float, row: NewRow, timeout: float, now: float) -> bool:
+        """Keep a row, unless one is kept for this moment or a later one; return whether."""
+        with self._database.write(timeout) as connection:
+            is_new = connection.execute(_BEGIN_SERIES, (name, moment)).rowcount == 1
+            later = moment, name, moment, now + FARTHEST_MOMENT
+            if not is_new and not connection.execute(_ADVANCE, later).rowcount:
+                return False
+            insert(connection, [row])
+        return True
+
+    def begin(self, name: str, moment: float, timeout: float) -> float:
+        """Return the last moment of a series; one that is new begins with this moment."""
+        with self._database.write(timeout) as connection:
+            connection.execute(_BEGIN_SERIES, (name, moment))
+            connection.execute(_RESET, (moment, name, moment + FARTHEST_MOMENT))
+            return float(connection.execute(_LAST, (name,)).fetchone()[0])
+
+
+def insert(connection: sqlite3.Connection, rows: Iterable[NewRow]) -> None:
+    """Insert rows, in the transaction of the connection."""
+    values = [(*row.recipient, row.lane, row.idempotency_key, row.document) for row in rows]
+    for at in range(0, len(values), ADDED_AT_ONCE):
+        some = values[at : at + ADDED_AT_ONCE]
+        places = ", ".join(["(?, ?, ?, ?, ?)"] * len(some))
+        connection.execute(_ADD + places, [value for row in some for value in row])
+
+
+def insert_behind(
+    connection: sqlite3.Connection,
+    name: str,
+    moment: int,
+    make: Callable[[int], Iterable[NewRow]],
+) -> None:
+    """Insert rows for a moment; for one behind the last one of the series if it is not.
+
+    The order is what counts there: each row gets a moment behind that of the last one, whatever has
+    become of the clock.
+
+    Args:
+        connection: in a transaction, whose part this is.
+        name: of the series.
+        moment: in whatever unit the series has.
+        make: returns the rows of the moment that it turns out to be.
+    """
+    row = connection.execute(_LAST, (name,)).fetchone()
+    own = moment if row is None else max(moment, int(row[0]) + 1)
+    connection.execute(_PUT, (name, own))
+    insert(connection, make(own))
+
+
+def forget(connection: sqlite3.Connection, recipient: Recipient, lane: str) -> None:
+    """Remove the rows of one lane that are not given up, in the transaction of the connection."""
+    connection.execute(_FORGET, (*recipient, lane))
+
+
+def _leased_row(columns: Sequence[Any], lease: str) -> LeasedRow:
+    """Read a row that is due, for its next attempt.
+
+    Raises:
+        ValueError: a column holds what leeward never writes there.
+    """
+    id, *texts, attempts, due, is_leased = columns
+    if type(attempts) is not int or not 0 <= attempts < 2**31:
+        raise ValueError("attempts is not a count")
+    if not isinstance(due, int | float) or not isfinite(due):
+        raise ValueError("due is not a time")
+    bus, subscriber, key, document = (
+        text.decode() if isinstance(text, bytes) else text for text in texts
+    )
+    recipient = Recipient(bus, subscriber)
+    return LeasedRow(id, recipient, key, document, attempts + 1, lease, bool(is_leased))
+
+
+def _dead_row(columns: Sequence[Any], failure: AttemptFailure, died: object) -> DeadRow:
+    """Read a row that is given up, whatever it holds."""
+    id, bus, subscriber, _, document, attempts = columns[:6]
+    recipient = Recipient(_readable(bus), _readable(subscriber))
+    time = died if isinstance(died, int | float) else None
+    attempt = attempts if isinstance(attempts, int) else 0
+    return DeadRow(id, recipient, _readable(document), attempt, failure, time)
+
+
+def _error_text(failure: AttemptFailure) -> str:
+    """Write a failure as the last line of a traceback; what UTF-8 cannot hold becomes ``?``."""
+    text = f"{failure.error}: {failure.message}" if failure.message else failure.error
+    return text[:LONGEST_ERROR].encode(errors="replace").decode()
+
+
+def _failure_in(text: Any, reason: Any, ran: Any) -> AttemptFailure:
+    """Read what `_error_text` wrote, or another program; what that says of effects counts not."""
+    error, _, message = _readable(text).partition(": ")
+    effect = ran if ran in ("no", "yes") else "maybe"
+    return AttemptFailure(error, message or None, None, _readable(reason) or None, effect)
+
+
+def _readable(value: Any) -> str:
+    """Return a column as text, whatever it holds."""
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value or "")

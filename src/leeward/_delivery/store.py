@@ -1,0 +1,200 @@
+"""What a store of deliveries does; `leeward._delivery.sqlite_store` is one.
+
+Each method is one transaction, and what it has returned is kept durably. A store takes rows by the
+rules of `leeward.leases.rules`; whoever takes at the same time takes others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple, Protocol
+
+from leeward.leases.rules import DeliveryPolicy, Room
+from leeward.masking import mask
+
+
+class Recipient(NamedTuple):
+    """Who gets a row: a subscriber of a bus. Whoever has no buses uses one name for all."""
+
+    bus: str
+    subscriber: str
+
+
+class NewRow(NamedTuple):
+    """What is to be delivered; rows of one `lane` one after the other."""
+
+    recipient: Recipient
+    lane: str | None
+    idempotency_key: str
+    document: str
+
+    def __repr__(self) -> str:
+        return mask(self, "recipient idempotency_key")
+
+
+class LeasedRow(NamedTuple):
+    """A row that is leased for one attempt; 1 is the first. Rows leased together share a lease.
+
+    Attributes:
+        is_unheard: its last lease ended without a word: it may be what ended a process.
+        is_counted: the store counts this attempt already: one that is leased ahead of a place may
+            yet have none.
+    """
+
+    id: int
+    recipient: Recipient
+    idempotency_key: str
+    document: str
+    attempt: int
+    lease: str
+    is_unheard: bool = False
+    is_counted: bool = True
+
+    @property
+    def is_tried(self) -> bool:
+        """Return whether an earlier attempt may have begun."""
+        return self.attempt > 1 or self.is_unheard
+
+    def __repr__(self) -> str:
+        return mask(self, "id recipient idempotency_key attempt")
+
+
+class AttemptFailure(NamedTuple):
+    """Why an attempt failed: the exception's class, and its text, if there is one.
+
+    Attributes:
+        again: whether there is another attempt; None where the policy decides.
+        reason: the failure's own word, or None.
+        ran: ``no``, ``maybe`` or ``yes``: whether an attempt has had an effect.
+    """
+
+    error: str
+    message: str | None = None
+    again: bool | None = None
+    reason: str | None = None
+    ran: str = "maybe"
+
+    def __repr__(self) -> str:
+        return mask(self, "error")
+
+
+class LeaseEnd(NamedTuple):
+    """How a lease has ended.
+
+    Attributes:
+        row: that was leased.
+        failure: of its attempt; None if that went well.
+        is_begun: False if there was no attempt after all, so that none is counted.
+    """
+
+    row: LeasedRow
+    failure: AttemptFailure | None = None
+    is_begun: bool = True
+
+
+class DeadRow(NamedTuple):
+    """A row that is given up; `attempt` is the last one, `died` in Unix seconds, if it is known."""
+
+    id: int
+    recipient: Recipient
+    document: str
+    attempt: int
+    failure: AttemptFailure
+    died: float | None = None
+
+    def __repr__(self) -> str:
+        return mask(self, "id recipient attempt failure")
+
+
+class TakenRows(NamedTuple):
+    """What is to be delivered now, and what was given up instead.
+
+    Attributes:
+        rows: leased.
+        buried: given up.
+        ends: of the lease, in Unix seconds.
+    """
+
+    rows: list[LeasedRow]
+    buried: list[DeadRow]
+    ends: float = 0.0
+
+
+class DeliveryStore(Protocol):
+    """Rows that wait for their recipients. Every method may raise `DatabaseFault`."""
+
+    policy: DeliveryPolicy
+
+    def add(self, rows: Iterable[NewRow], timeout: float) -> None:
+        """Keep all of `rows`, or none."""
+
+    def take(
+        self,
+        known: Iterable[Recipient],
+        clock: Callable[[], float],
+        room: Room,
+        most: Mapping[Recipient, int] | None = None,
+    ) -> TakenRows:
+        """Lease rows for `known` recipients that are due now, or never would be.
+
+        Of each lane only the head may go; it stays the head until it is done or dead. A row that
+        has had its last attempt, or that makes no sense, is given up instead.
+
+        Args:
+            known: who can be delivered to here.
+            clock: tells the time, in Unix seconds; asked when the store is free, for a lease that
+                begins before the wait for it would be short.
+            room: what the caller may take.
+            most: how many attempts at a row a recipient wants made, where it says so.
+        """
+
+    def finish(
+        self, ends: Iterable[LeaseEnd], now: float, begun: Iterable[LeasedRow] = ()
+    ) -> list[LeaseEnd]:
+        """Write down together how leases have ended; return those whose row is given up.
+
+        A row that was handled is forgotten; one whose attempt failed waits for the next, or is
+        given up; one that had no attempt is due again. Attempts that have `begun` are counted.
+        Nothing of that, if the lease has gone to another attempt.
+        """
+
+    def next_due(self, known: Iterable[Recipient], now: float) -> float | None:
+        """Return the earliest time after `now` at which a row for `known` is due."""
+
+    def waiting(self, known: Iterable[Recipient]) -> int:
+        """Count the rows for `known` that are neither done nor dead."""
+
+
+class LetterStore(Protocol):
+    """Rows that were given up. Every method may raise `DatabaseFault`."""
+
+    def dead(self) -> list[DeadRow]:
+        """Return them, oldest first."""
+
+    def redrive(self, id: int) -> bool:
+        """Let one be due again, as if it were new; return whether it was there."""
+
+    def discard(self, id: int) -> bool:
+        """Delete one; return whether it was there."""
+
+
+class Series(Protocol):
+    """Rows that belong to moments. Every method may raise `DatabaseFault`.
+
+    For each moment of a series one is kept, whoever comes first: several processes may find that a
+    schedule is due, and one that was killed may find it again. The last moment of each series is
+    written in the same transaction as its row.
+    """
+
+    def add(self, name: str, moment: float, row: NewRow, timeout: float, now: float) -> bool:
+        """Keep a row, unless one is kept for this moment or a later one; return whether.
+
+        A last moment that is far ahead of `now` was written by a clock that was wrong, and counts
+        for nothing.
+        """
+
+    def begin(self, name: str, moment: float, timeout: float) -> float:
+        """Return the last moment of a series; one that is new begins with this moment.
+
+        So does one whose last moment was written by a clock that was wrong.
+        """

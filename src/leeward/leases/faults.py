@@ -1,0 +1,19 @@
+"""What a store of leased rows raises, whatever keeps it."""
+
+from __future__ import annotations
+
+from leeward.errors import Outcome
+
+
+class DatabaseFault(Exception):
+    """The database could not do it. Its cause is the error of its library, or of the system.
+
+    Attributes:
+        outcome: AMBIGUOUS if what was written may be kept; any other proves that it is not.
+        reason: a stable word.
+    """
+
+    def __init__(self, outcome: Outcome, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.outcome = outcome
+        self.reason = reason

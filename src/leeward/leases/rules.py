@@ -1,0 +1,190 @@
+"""Who may take what, when a lease ends, and what becomes of its row. Pure: time is passed in.
+
+A row is somebody's until the end of a lease. When that comes without a word, because the process
+died or hangs, the row is due again. A store says these rules in its own language.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import NamedTuple, Protocol
+
+
+def is_over(due: float, now: float, farthest: float) -> bool:
+    """Return whether a lease, or a pause, is over.
+
+    Args:
+        due: its end.
+        now: on the same clock, or one that differs by less than a lease.
+        farthest: seconds. One that ends later than that was written by a clock that was ahead.
+    """
+    return due <= now or due > now + farthest
+
+
+def may_begin(since: float, now: float, seconds: float) -> bool:
+    """Return whether a holder may begin something: not in the last third of its lease.
+
+    Args:
+        since: when it was leased or renewed, on the monotonic clock.
+        now: on the same clock.
+        seconds: of a lease.
+    """
+    return now - since < seconds * 2 / 3
+
+
+def needs_renewal(since: float, now: float, seconds: float) -> bool:
+    """Return whether leases are to be renewed: in time for two more tries before `may_begin` ends.
+
+    Args:
+        since: when they were last renewed, on the monotonic clock.
+        now: on the same clock.
+        seconds: of a lease.
+    """
+    return now - since > seconds / 3
+
+
+class LeasedAttempt(Protocol):
+    """A row that this process has leased, and whose attempt has not ended."""
+
+    @property
+    def ends(self) -> float:
+        """The end of the lease, in Unix seconds."""
+
+    @property
+    def is_tried(self) -> bool:
+        """Whether an earlier attempt may have begun."""
+
+    @property
+    def is_unheard(self) -> bool:
+        """Whether its last lease ended without a word: it may be what ended a process."""
+
+
+class Room(NamedTuple):
+    """What a process may take.
+
+    Attributes:
+        limit: rows at most.
+        tried: how many of them may have been leased before.
+        unheard: how many may be rows whose last lease ended without a word.
+        places: how many attempts begin at once; None for all. The others are not counted before
+            they begin, save those of unheard rows, which would end processes for ever.
+    """
+
+    limit: int
+    tried: int
+    unheard: int = 1
+    places: int | None = None
+
+    def take_off(self, limit: int, tried: int, unheard: int) -> Room:
+        """Return what is left of it after some rows were taken."""
+        places = None if self.places is None else self.places - limit
+        return Room(
+            self.limit - limit, max(0, self.tried - tried), max(0, self.unheard - unheard), places
+        )
+
+
+class NextAttempt(NamedTuple):
+    """What becomes of a row that is not done.
+
+    Attributes:
+        attempts: that count from now on.
+        due: when it may be taken again, in Unix seconds; None gives it up as a dead letter.
+    """
+
+    attempts: int
+    due: float | None
+
+
+class DeliveryPolicy(NamedTuple):
+    """The numbers of deliveries, and what follows from them. Times are Unix seconds.
+
+    Attributes:
+        max_attempts: after so many a delivery is given up.
+        first_retry: seconds before the second attempt; doubled before each one after it.
+        longest_retry: seconds between two attempts, at most.
+        lease: seconds that an attempt may take before the delivery is due again.
+        concurrency: attempts at one time; one that has outlived its lease no longer counts.
+        farthest: seconds from now to the latest end of a lease. One that ends later was written by
+            a clock that was wrong, and is over: its row would wait for years. So long, because its
+            attempt may be under way, if the clock was only set back a little.
+        ahead: rows that are leased before there is a place for their attempt, at most.
+        worth: seconds of work that those may be, where attempts take as long as they did.
+        longest_wait: seconds after which such a row is handed back.
+    """
+
+    max_attempts: int = 5
+    first_retry: float = 0.05
+    longest_retry: float = 60.0
+    lease: float = 30.0
+    concurrency: int = 8
+    farthest: float = 3600.0
+    ahead: int = 512
+    worth: float = 0.1
+    longest_wait: float = 1.0
+
+    def is_spent(self, attempts: int, due: float, most: int = 0) -> bool:
+        """Return whether a delivery that is due has had its last attempt, which ended silently.
+
+        Args:
+            attempts: how many were made.
+            due: since when it is due: the end of the last lease; 0 if somebody has reset it.
+            most: how many its handler wants made. Where those are few, the policy's count: a
+                process that was ended has not failed in its handler.
+        """
+        return attempts >= max(self.max_attempts, most) and due > 0
+
+    def schedule_retry(self, attempt: int, now: float, *, again: bool | None = None) -> NextAttempt:
+        """Decide what becomes of a delivery whose `attempt` has failed.
+
+        `again` is the word of whoever knows better; None leaves it to the count.
+        """
+        if not (attempt < self.max_attempts if again is None else again):
+            return NextAttempt(attempt, None)
+        pause = min(self.first_retry * 2.0 ** min(attempt - 1, 40), self.longest_retry)
+        return NextAttempt(attempt, now + pause)
+
+    def schedule_return(self, attempt: int, now: float, *, is_unheard: bool) -> NextAttempt:
+        """Decide the same of one whose `attempt` has not begun: it is due now.
+
+        That a lease has ended without a word is not forgotten: there may have been an attempt.
+        """
+        attempts = max(attempt - 1, is_unheard)
+        return NextAttempt(attempts, now if attempts else 0.0)
+
+    def room(self, held: Collection[LeasedAttempt], now: float, seconds: float | None) -> Room:
+        """Return what a process may take.
+
+        Rows whose last lease ended without a word come one at a time, for what ends this process
+        takes an attempt from all that have begun beside it. Where attempts hang in this process,
+        these rows are theirs, and end none.
+
+        Args:
+            held: what it holds, and what has not ended.
+            now: Unix seconds.
+            seconds: that an attempt takes; None where that is not known.
+        """
+        free = self.count_free_places([each.ends for each in held], now)
+        tried = [each.ends for each in held if each.is_tried]
+        tried_room = max(0, self.count_free_places(tried, now))
+        unheard = 0 if any(each.is_unheard for each in held) else 1
+        if any(each.ends <= now for each in held):
+            unheard = tried_room
+        limit = max(0, free + self.count_rows_ahead(seconds))
+        return Room(limit, tried_room, unheard, max(0, free))
+
+    def count_free_places(self, ends: Collection[float], now: float) -> int:
+        """Return how many attempts may begin beside those whose leases end then."""
+        return self.concurrency - sum(end > now for end in ends)
+
+    def count_rows_ahead(self, seconds: float | None) -> int:
+        """Return how many rows to lease beside those that have a place.
+
+        To lease a row takes a transaction, so attempts that are short get their rows by the
+        hundred, and long ones one by one, for other processes may have time for them.
+
+        Args:
+            seconds: that an attempt takes; None where that is not known.
+        """
+        if seconds is None:
+            return 0
+        return int(min(self.ahead, self.concurrency * self.worth / max(seconds, 1e-9)))

@@ -1,0 +1,235 @@
+"""The threads of a process that leases rows: a loop that looks for them, a pool that works on them.
+
+Both change under one lock, and no thread is there before there is something to do.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
+from functools import partial
+from threading import Condition, RLock, Thread, current_thread
+from time import monotonic
+from typing import Any, Generic, TypeVar
+
+from leeward.clock import Clock
+
+LOOK_AGAIN = 1.0
+"""Seconds between two looks for what other processes have left; and after a look that failed."""
+
+
+class Loop:
+    """A daemon thread that looks, and sleeps until it is woken or as long as its last look says.
+
+    Args:
+        name: of the thread.
+        look: looks once; returns the seconds until the next look, None for until something changes.
+        is_over: returns whether there is no need to look any more; called under the lock.
+        log_fault: is told what a look has raised; of several in a row the first.
+
+    Attributes:
+        lock: under which all changes.
+        looks: how many have ended.
+        is_asleep: whether none is under way.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        look: Callable[[], float | None],
+        is_over: Callable[[], bool],
+        log_fault: Callable[[Exception], None],
+    ) -> None:
+        self.lock = RLock()
+        self.looks = 0
+        self.is_asleep = True
+        self._name = name
+        self._look = look
+        self._is_over = is_over
+        self._log_fault = log_fault
+        self._changed = Condition(self.lock)
+        self._looked = Condition(self.lock)
+        self._changes = 0
+        self._thread: Thread | None = None
+
+    @property
+    def is_started(self) -> bool:
+        """Return whether it has been needed so far."""
+        return self._thread is not None
+
+    def wake(self) -> None:
+        """Look now; start the thread if it does not run.
+
+        If the process may have no further thread, the next call tries again.
+        """
+        with self._changed:
+            if self._thread is None or not self._thread.is_alive():
+                thread = Thread(target=self._run, name=self._name, daemon=True)
+                try:
+                    thread.start()
+                except RuntimeError:
+                    self._thread = None
+                else:
+                    self._thread = thread
+            self.tell()
+
+    def tell(self) -> None:
+        """Let it look, if it runs: also if it was about to sleep."""
+        with self._changed:
+            self._changes += 1
+            self._changed.notify()
+
+    def wait(self, is_enough: Callable[[], bool], seconds: float) -> None:
+        """Wait until a condition holds, which is asked after each look."""
+        with self._looked:
+            self._looked.wait_for(is_enough, seconds)
+
+    def join(self, seconds: float) -> None:
+        """Wait for its end."""
+        if self._thread is not None:
+            self._thread.join(seconds)
+
+    def _run(self) -> None:
+        is_stalled = False
+        while True:
+            with self._changed:
+                seen, self.is_asleep = self._changes, False
+            try:
+                pause = self._look()
+                is_stalled = False
+            except Exception as error:  # noqa: BLE001 - whatever it is, the next look may go well
+                if not is_stalled:
+                    self._log_fault(error)
+                is_stalled, pause = True, LOOK_AGAIN
+            with self._changed:
+                self.is_asleep = True
+                self.looks += 1
+                self._looked.notify_all()
+                if self._is_over():
+                    return
+                self._changed.wait_for(partial(self._is_newer, seen), pause)
+
+    def _is_newer(self, seen: int) -> bool:
+        return self._changes != seen
+
+
+class HeldLease:
+    """A row that this process has leased, until it lets go of it.
+
+    Args:
+        ends: the end of the lease, in Unix seconds; infinity where it is renewed.
+    """
+
+    __slots__ = ("ends", "is_over", "seconds", "since", "thread")
+
+    def __init__(self, ends: float) -> None:
+        self.ends = ends
+        self.since = monotonic()
+        self.seconds = 0.0
+        self.thread: Thread | None = None
+        self.is_over = False
+
+    def is_under_way(self, now: float) -> bool:
+        """Return whether its work takes a place: what has outlived its lease takes none."""
+        return self.thread is not None and not self.is_over and self.ends > now
+
+
+H = TypeVar("H", bound=HeldLease)
+
+
+class WorkPool(ABC, Generic[H]):
+    """What this process holds, and the threads that work on it.
+
+    A thread takes one row after the other, and ends when none waits.
+
+    Args:
+        lock: under which all changes.
+        places: how many are worked on at one time.
+        clock: for leases.
+    """
+
+    def __init__(self, lock: AbstractContextManager[Any], places: int, clock: Clock) -> None:
+        self.held: set[H] = set()
+        self._lock = lock
+        self._places = places
+        self._clock = clock
+        self._waiting: deque[H] = deque()
+
+    @abstractmethod
+    def work(self, held: H) -> None:
+        """Work on a row, whatever comes; raise nothing."""
+
+    @abstractmethod
+    def end(self, held: H) -> None:
+        """Take note that the work on a row is over; called under the lock."""
+
+    @abstractmethod
+    def name(self, held: H) -> str:
+        """Return what the thread that works on a row is called."""
+
+    @property
+    def has_work(self) -> bool:
+        """Return whether rows wait for a thread."""
+        return bool(self._waiting)
+
+    def add(self, rows: Iterable[H], first: Iterable[H] = ()) -> None:
+        """Let rows have their turn, and `first` before all that wait; start threads for them."""
+        with self._lock:
+            rows, first = list(rows), list(first)
+            self.held.update(rows, first)
+            self._waiting.extendleft(reversed(first))
+            self._waiting.extend(rows)
+            now = self._clock.now()
+            busy = sum(each.is_under_way(now) for each in self.held)
+            for _ in range(min(len(self._waiting), self._places - busy)):
+                self._start()
+
+    def forget(self, rows: Iterable[H]) -> None:
+        """Let go of rows."""
+        with self._lock:
+            self.held.difference_update(rows)
+
+    def withdraw(self, longest: float = 0.0) -> list[H]:
+        """Return what has waited for `longest` seconds, and let it wait no more."""
+        with self._lock:
+            since = monotonic() - longest
+            late = [each for each in self._waiting if each.since <= since]
+            for each in late:
+                self._waiting.remove(each)
+        return late
+
+    def _start(self) -> None:
+        """Start a thread, unless the process may have no further one.
+
+        That is not an error here: the rows are on the disk, and are worked on when a thread has
+        time or their lease ends.
+        """
+        held = self._waiting.popleft()
+        held.thread = thread = Thread(target=self._run, args=(held,), daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:
+            held.thread = None
+            self._waiting.appendleft(held)
+
+    def _run(self, first: H) -> None:
+        held: H | None = first
+        while held is not None:
+            began = monotonic()
+            current_thread().name = self.name(held)
+            self.work(held)
+            held = self._next(held, monotonic() - began)
+
+    def _next(self, last: H, seconds: float) -> H | None:
+        """End one row and return the next, in one step: so a place has one thread at most."""
+        with self._lock:
+            kept_its_place = last.is_under_way(self._clock.now())
+            last.seconds, last.is_over = seconds, True
+            self.end(last)
+            if not kept_its_place or not self._waiting:
+                return None
+            held = self._waiting.popleft()
+            held.thread = current_thread()
+            return held

@@ -1,0 +1,392 @@
+"""The journal of runs in a SQLite file, which processes may share."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Final
+
+from leeward._sqlite.commits import Commits
+from leeward._sqlite.database import Database, select
+from leeward._sqlite.file_safety import keep_out_of_version_control
+from leeward.clock import Clock, SteadyClock, SystemClock
+from leeward.errors import ConfigError
+from leeward.json_text import encode
+from leeward.leases.holders import boot_of_machine
+from leeward.values import Json
+from leeward.values.runs import RunState
+from leeward.version import __version__
+from leeward.workflow.commands import Answer, Command, StepFailure, refusal_at
+from leeward.workflow.journal import (
+    Finished,
+    Journal,
+    RunHolder,
+    RunKey,
+    RunRow,
+    StepRecords,
+    Unreadable,
+)
+from leeward.workflow.model import Definition, compact_json_of
+from leeward.workflow.reading import read_stored
+from leeward.workflow.tables import (
+    ADD_RESULT,
+    ANSWER,
+    SCHEMA,
+    move_large_answers,
+    read_record,
+    read_run,
+    row_of_end,
+    row_of_start,
+    state_of,
+    write_answer,
+)
+
+PATIENCE: Final = 10.0
+"""Seconds to wait for the database."""
+
+_RUN = f"""workflow, id, digest, input, started, deadline, cancelled, state, {ANSWER}, ended,
+    fence, CASE WHEN typeof(due) = 'text' THEN due ELSE broken END"""
+_ADD_RUN = """INSERT INTO runs
+    (workflow, id, digest, input, started, deadline, state, due, held, fence, holder)
+    VALUES (?, ?, ?, ?, ?, ?, 'running', ?, ?, 1, ?) ON CONFLICT DO NOTHING"""
+_ADD_DEFINITION = "INSERT INTO definitions VALUES (?, ?) ON CONFLICT DO NOTHING"
+_FIND = f"SELECT {_RUN} FROM runs WHERE workflow = ? AND id = ?"  # noqa: S608 - constants
+_LIST = f"""SELECT {_RUN} FROM runs WHERE ? IS NULL OR workflow = ?
+    ORDER BY started DESC LIMIT ?"""  # noqa: S608 - constants
+_KNOWN = "workflow IN (SELECT value FROM json_each(?))"
+# A state of another version, and what this one could not read, are left alone. To SQLite, a time
+# that is a text is later than every number.
+_OURS = f"state = 'running' AND broken IS NOT '{__version__}' AND {_KNOWN}"
+_DUE = f"""SELECT {_RUN}, held FROM runs
+    WHERE due IS NOT NULL AND due <= ? AND due + held * ? <= ? AND {_OURS}
+    ORDER BY due LIMIT ?"""  # noqa: S608 - constants
+_LEASE = f"""SELECT {_RUN}, held FROM runs
+    WHERE workflow = ? AND id = ? AND fence = ? AND held AND due IS NOT NULL"""  # noqa: S608
+_LEASES = f"""SELECT workflow, id, fence, due, holder FROM runs
+    WHERE due IS NOT NULL AND due <= ? AND typeof(due) <> 'text' AND held AND {_OURS}"""  # noqa: S608
+_NEXT = f"""SELECT min(due) FROM runs
+    WHERE due > ? AND typeof(due) <> 'text' AND {_OURS}"""  # noqa: S608 - constants
+_TAKE = """UPDATE runs SET due = ?, held = 1, fence = fence + 1, holder = ?, broken = NULL
+    WHERE workflow = ? AND id = ?"""
+_LOSE = """INSERT INTO lost
+    SELECT workflow, run, path, attempt, 1, :fence FROM events
+    WHERE workflow = :workflow AND run = :id AND ended IS NULL AND due IS NULL
+    ON CONFLICT (workflow, run, path, attempt)
+    DO UPDATE SET times = times + (lost.fence = excluded.fence)"""
+_LOST = "SELECT path, attempt, times FROM lost WHERE workflow = ? AND run = ?"
+_MAKE_AGAIN = """UPDATE lost SET fence = :fence
+    WHERE workflow = :workflow AND run = :id AND path = :path AND attempt = :attempt AND EXISTS (
+        SELECT 1 FROM runs WHERE workflow = :workflow AND id = :id AND fence = :fence
+        AND due IS NOT NULL)"""
+_BREAK = f"""UPDATE runs SET broken = '{__version__}', held = 0
+    WHERE workflow = ? AND id = ? AND due IS NOT NULL"""  # noqa: S608 - constants
+_AGREE = "INSERT INTO clocks VALUES (?, ?) ON CONFLICT DO NOTHING"
+_AGREED = "SELECT ahead FROM clocks WHERE boot = ?"
+_HELD = """SELECT deadline, cancelled FROM runs
+    WHERE workflow = ? AND id = ? AND fence = ? AND due IS NOT NULL"""
+_RENEW = """UPDATE runs SET due = ?
+    WHERE workflow = ? AND id = ? AND fence = ? AND held AND due IS NOT NULL"""
+_END = """UPDATE runs SET state = ?, answer = ?, kept = ?, ended = ?, due = NULL
+    WHERE workflow = ? AND id = ?"""
+_ABORT = """UPDATE runs SET state = ?, ended = ?, due = NULL, broken = NULL
+    WHERE workflow = ? AND id = ? AND due IS NOT NULL"""
+_PAUSE = """UPDATE runs SET held = 0, due = CASE WHEN cancelled IS NULL THEN ? ELSE ? END
+    WHERE workflow = ? AND id = ? AND fence = ? AND due IS NOT NULL"""
+# A lease that somebody holds is left alone: the holder sees it when it writes next.
+_CANCEL = """UPDATE runs SET cancelled = coalesce(cancelled, :now),
+    due = CASE WHEN held THEN due ELSE min(due, :now) END
+    WHERE workflow = :workflow AND id = :id AND due IS NOT NULL"""
+_EVENTS = f"""SELECT path, attempt, began, due, ended, {ANSWER} FROM events
+    WHERE workflow = ? AND run = ? ORDER BY began, path, attempt"""  # noqa: S608 - constants
+_EVENT = """INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (workflow, run, path, attempt) DO UPDATE
+    SET ended = excluded.ended, answer = excluded.answer, kept = excluded.kept"""
+
+
+class SqliteJournal(Journal):
+    """The journal in one file, or in memory.
+
+    Args:
+        path: of the file; None for memory.
+        clock: of the machine.
+
+    Raises:
+        ConfigError: what is there cannot be trusted.
+    """
+
+    def __init__(self, path: Path | None, clock: Clock | None = None) -> None:
+        folder = Path() if path is None else path.parent
+        self.database = Database(path, SCHEMA, created=lambda: keep_out_of_version_control(folder))
+        clock = clock or SystemClock()
+        # What passes is the same for all processes of a machine; a clock of a test is its own.
+        boot = boot_of_machine() if isinstance(clock, SystemClock) else None
+        self.clock = SteadyClock(
+            clock, lambda ahead: ahead if boot is None else self._agree(boot, ahead)
+        )
+        self._documents: dict[int, tuple[Definition, str, str]] = {}
+        self._commits = Commits(self.database, PATIENCE)
+
+    def add(
+        self,
+        definition: Definition,
+        id: str,
+        value: Json,
+        now: float,
+        lease: float | None,
+        *,
+        holder: str | None = None,
+    ) -> tuple[RunRow, bool]:
+        """Add a run, unless there is one of this name and id."""
+        key = RunKey(definition.name, id)
+        digest, document = self._write_definition(definition)
+        deadline = None if definition.timeout is None else now + definition.timeout
+        row = (
+            *key,
+            digest,
+            encode(value).decode(),
+            self.clock.as_wall(now),
+            deadline,
+            now + (lease or 0.0),
+            lease is not None,
+            f"1 {holder}",
+        )
+
+        def write(connection: sqlite3.Connection) -> tuple[RunRow, bool]:
+            is_new = connection.execute(_ADD_RUN, row).rowcount == 1
+            if is_new:
+                connection.execute(_ADD_DEFINITION, (digest, document))
+            return read_run(select(connection, _FIND, key)[0]), is_new
+
+        return self._commits.apply(write)
+
+    def _write_definition(self, definition: Definition) -> tuple[str, str]:
+        """Return the digest and the document of a definition, which cost more than a start."""
+        known = self._documents.get(id(definition))
+        if known is None or known[0] is not definition:
+            known = (definition, definition.digest, compact_json_of(definition))
+            self._documents[id(definition)] = known
+        return known[1:]
+
+    def take(
+        self,
+        known: Iterable[str],
+        now: float,
+        lease: float,
+        limit: int,
+        *,
+        over: Iterable[RunHolder] = (),
+        grace: float = 0.0,
+        holder: str | None = None,
+    ) -> list[RunRow]:
+        """Lease runs that are due, for `lease` seconds from `now`.
+
+        A call that was under way in a lease that ended without a word is noted as lost, once.
+
+        Args:
+            known: names of workflows: runs of others are left alone.
+            now: Unix seconds.
+            lease: seconds.
+            limit: how many runs at most.
+            over: leases that have ended, whatever their time says.
+            grace: seconds that every other lease is given in addition.
+            holder: the caller's process, if others can look for it.
+        """
+        due_now = (now, grace, now, json.dumps(list(known)))
+        over = list(over)
+        if not over:
+            with self.database.read(PATIENCE) as connection:
+                if not select(connection, _DUE, (*due_now, 1)):
+                    return []
+
+        def write(connection: sqlite3.Connection) -> list[RunRow]:
+            due = [
+                row
+                for each in over
+                for row in select(connection, _LEASE, (each.workflow, each.id, each.fence))
+            ]
+            due += select(connection, _DUE, (*due_now, limit))
+            taken: dict[RunKey, RunRow] = {}
+            for *found, held in due:
+                row = read_run(found)
+                if row.key in taken or len(taken) >= limit:
+                    continue
+                if row.state is not RunState.RUNNING:
+                    connection.execute(_BREAK, row.key)
+                    continue
+                if held:
+                    connection.execute(_LOSE, {**row.key._asdict(), "fence": row.fence})
+                fence = row.fence + 1
+                connection.execute(_TAKE, (now + lease, f"{fence} {holder}", *row.key))
+                taken[row.key] = row._replace(fence=fence)
+            return list(taken.values())
+
+        return self._commits.apply(write)
+
+    def holders(self, known: Iterable[str], until: float) -> list[RunHolder]:
+        """Return who has the leases of known workflows that end up to a time."""
+        names = json.dumps(list(known))
+        with self.database.read(PATIENCE) as connection:
+            rows = select(connection, _LEASES, (until, names))
+        return [RunHolder(*row) for row in rows]
+
+    def lost(self, key: RunKey) -> dict[tuple[str, int], int]:
+        """Return how often each call of a run was lost with the process that made it."""
+        with self.database.read(PATIENCE) as connection:
+            rows = connection.execute(_LOST, key).fetchall()
+        return {(path, attempt): times for path, attempt, times in rows}
+
+    def make_again(self, key: RunKey, fence: int, path: str, attempt: int) -> bool:
+        """Note that a call that was lost is made again; return False if the lease is lost."""
+        row = {**key._asdict(), "fence": fence, "path": path, "attempt": attempt}
+        return self._commits.apply(
+            lambda connection: connection.execute(_MAKE_AGAIN, row).rowcount == 1
+        )
+
+    def set_aside(self, key: RunKey) -> None:
+        """Leave a run alone that this version cannot read; another version may go on with it."""
+        self._commits.apply(lambda connection: connection.execute(_BREAK, key))
+
+    def _agree(self, boot: str, ahead: float) -> float:
+        """Return the seconds by which the journal's time is ahead of a machine's monotonic clock.
+
+        Args:
+            boot: of the machine.
+            ahead: what holds if nobody has told before.
+        """
+        with self.database.read(PATIENCE) as connection:
+            agreed = connection.execute(_AGREED, (boot,)).fetchone()
+        if agreed is None:
+
+            def write(connection: sqlite3.Connection) -> Any:
+                connection.execute(_AGREE, (boot, ahead))
+                return connection.execute(_AGREED, (boot,)).fetchone()
+
+            agreed = self._commits.apply(write)
+        return float(agreed[0])
+
+    def advance(
+        self,
+        key: RunKey,
+        fence: int,
+        now: float,
+        finished: Iterable[Finished],
+        begun: Iterable[Command],
+    ) -> StepFailure | bool:
+        """Note what has ended, and what is about to begin."""
+        shown = self.clock.as_wall(now)
+        ended, results = move_large_answers(row_of_end(key, each, shown) for each in finished)
+        begun = list(begun)
+
+        def write(connection: sqlite3.Connection) -> StepFailure | bool:
+            held = connection.execute(_HELD, (*key, fence)).fetchone()
+            if held is None:
+                return False
+            deadline, cancelled = held
+            refusal = refusal_at(now, deadline, cancelled and min(cancelled, now))
+            rows, _ = move_large_answers(
+                row_of_start(key, each, now, shown, refusal) for each in begun
+            )
+            connection.executemany(ADD_RESULT, results)
+            connection.executemany(_EVENT, [*ended, *rows])
+            return refusal if refusal and any(each.guarded for each in begun) else True
+
+        return self._commits.apply(write)
+
+    def release(self, key: RunKey, fence: int, now: float, due: float) -> None:
+        """Return a lease; the run is due again at `due`, or now if it was cancelled."""
+        row = (due, now, *key, fence)
+        self._commits.apply(lambda connection: connection.execute(_PAUSE, row))
+
+    def renew(self, leases: Iterable[tuple[RunKey, int]], due: float) -> list[bool]:
+        """Hold leases until `due`; return of each whether it is held still."""
+        rows = [(due, *key, fence) for key, fence in leases]
+        return self._commits.apply(
+            lambda connection: [connection.execute(_RENEW, row).rowcount == 1 for row in rows]
+        )
+
+    def finish(
+        self, key: RunKey, fence: int, now: float, finished: Iterable[Finished], answer: Answer
+    ) -> bool:
+        """Note how a run has ended; return False if its lease is lost, and nothing was noted."""
+        shown = self.clock.as_wall(now)
+        rows, results = move_large_answers(row_of_end(key, each, shown) for each in finished)
+        (placed,), own = move_large_answers([(write_answer(answer),)])
+        ended = (state_of(answer).value, *placed, shown, *key)
+
+        def write(connection: sqlite3.Connection) -> bool:
+            if connection.execute(_HELD, (*key, fence)).fetchone() is None:
+                return False
+            connection.executemany(ADD_RESULT, [*results, *own])
+            connection.executemany(_EVENT, rows)
+            connection.execute(_END, ended)
+            return True
+
+        return self._commits.apply(write)
+
+    def cancel(self, key: RunKey, now: float) -> RunRow | None:
+        """Ask for a run to be cancelled, if it is still running; None if there is no such run."""
+
+        def write(connection: sqlite3.Connection) -> RunRow | None:
+            connection.execute(_CANCEL, {"now": now, **key._asdict()})
+            return _find(connection, key)
+
+        return self._commits.apply(write)
+
+    def abort(self, key: RunKey, now: float) -> RunRow | None:
+        """End a run at once, if it is still running; None if there is no such run."""
+        shown = self.clock.as_wall(now)
+
+        def write(connection: sqlite3.Connection) -> RunRow | None:
+            row = _find(connection, key)
+            if row is None or row.state not in (RunState.RUNNING, RunState.BROKEN):
+                return row
+            connection.execute(_ABORT, (RunState.ABORTED.value, shown, *key))
+            return _find(connection, key)
+
+        return self._commits.apply(write)
+
+    def find(self, key: RunKey) -> RunRow | None:
+        """Return a run, if it is there."""
+        with self.database.read(PATIENCE) as connection:
+            return _find(connection, key)
+
+    def runs(self, workflow: str | None, limit: int) -> list[RunRow]:
+        """Return the latest runs, of one workflow or of all, the last one first."""
+        with self.database.read(PATIENCE) as connection:
+            found = select(connection, _LIST, (workflow, workflow, limit))
+        return [read_run(each) for each in found]
+
+    def events(self, key: RunKey) -> StepRecords:
+        """Return what a run has done so far."""
+        with self.database.read(PATIENCE) as connection:
+            rows = select(connection, _EVENTS, key)
+        return dict(map(read_record, rows))
+
+    def definition(self, digest: str) -> Definition:
+        """Return the definition that was kept under a digest."""
+        query = "SELECT document FROM definitions WHERE digest = ?"
+        with self.database.read(PATIENCE) as connection:
+            rows = select(connection, query, (digest,))
+        try:
+            ((document,),) = rows
+            return read_stored(json.loads(document), f"the journal {self.database}")
+        except (ValueError, TypeError, RecursionError, ConfigError) as error:
+            raise Unreadable("its definition cannot be read") from error
+
+    def next_due(self, known: Iterable[str], now: float) -> float | None:
+        """Return the earliest time after `now` at which a run of a known workflow is due."""
+        names = json.dumps(list(known))
+        with self.database.read(PATIENCE) as connection:
+            due: float | None = connection.execute(_NEXT, (now, names)).fetchone()[0]
+        return due
+
+    def close(self) -> None:
+        """Close the file."""
+        self.database.close()
+
+
+def _find(connection: sqlite3.Connection, key: RunKey) -> RunRow | None:
+    rows = select(connection, _FIND, key)
+    return read_run(rows[0]) if rows else None

@@ -1,0 +1,72 @@
+"""The rules of leases: pure, so that no test of them needs a clock or a thread."""
+
+from __future__ import annotations
+
+from leeward.leases.rules import DeliveryPolicy, NextAttempt, Room, is_over, needs_renewal
+from leeward_contract_tests.rows import each_row
+
+POLICY = DeliveryPolicy(max_attempts=4, first_retry=0.5, lease=30.0, concurrency=3)
+
+
+def test_each_pause_is_twice_the_one_before() -> None:
+    """After the last attempt there is none: the delivery is given up."""
+    due = [POLICY.schedule_retry(attempt, 100.0).due for attempt in (1, 2, 3, 4, 5)]
+    assert due == [100.5, 101.0, 102.0, None, None]
+
+
+@each_row(
+    "attempts, due, most, spent",
+    [
+        (0, 0.0, 0, False),
+        (3, 50.0, 0, False),
+        (4, 50.0, 0, True),
+        (5, 50.0, 0, True),
+        (4, 0.0, 0, False),
+        (5, 50.0, 6, False),
+        (6, 50.0, 6, True),
+        (3, 50.0, 1, False),
+    ],
+)
+def test_a_delivery_whose_last_lease_has_ended_is_spent(
+    attempts: int, due: float, most: int, spent: bool
+) -> None:
+    """Unless somebody has reset its time by hand: then it gets one more attempt."""
+    assert POLICY.is_spent(attempts, due, most) is spent
+
+
+def test_an_attempt_that_outlives_its_lease_leaves_its_place() -> None:
+    """Handlers that hang do not use up the places."""
+    assert POLICY.count_free_places([], 100.0) == 3
+    assert POLICY.count_free_places([99.0, 100.0, 100.5, 130.0], 100.0) == 1
+    assert POLICY.count_free_places([130.0] * 4, 100.0) == -1
+
+
+def test_short_attempts_get_their_rows_by_the_hundred() -> None:
+    """A tenth of a second's work for all places; nothing where it is not known what they take."""
+    seconds = (None, 10.0, 0.1, 0.01, 0.001, 0.0)
+    assert [POLICY.count_rows_ahead(each) for each in seconds] == [0, 0, 3, 30, 300, 512]
+
+
+def test_what_was_taken_is_taken_off() -> None:
+    """Rows that were tried may be more than there is room for: somebody has reset them."""
+    assert Room(5, 2, 1, 3).take_off(4, 3, 1) == Room(1, 0, 0, -1)
+    assert Room(5, 2).take_off(1, 0, 0) == Room(4, 2, 1, None)
+
+
+def test_a_row_that_was_handed_back_is_due_now() -> None:
+    """Its attempt does not count; that an earlier lease ended without a word does."""
+    assert POLICY.schedule_return(1, 100.0, is_unheard=False) == NextAttempt(0, 0.0)
+    assert POLICY.schedule_return(1, 100.0, is_unheard=True) == NextAttempt(1, 100.0)
+    assert POLICY.schedule_return(3, 100.0, is_unheard=False) == NextAttempt(2, 100.0)
+
+
+def test_a_lease_is_renewed_long_before_it_ends() -> None:
+    """Twice more before its last third; and one that ends too late was written by a wrong clock."""
+    assert [needs_renewal(100.0, now, 30.0) for now in (109.0, 110.0, 110.1)] == [
+        *(False, False),
+        True,
+    ]
+    assert [is_over(due, 100.0, 60.0) for due in (100.0, 100.1, 160.0, 160.1)] == [
+        *(True, False),
+        *(False, True),
+    ]
