@@ -17,6 +17,7 @@ ALLOWED = (
     "calls",
     "envelope",
     "cloudevents",
+    "entrypoints",
     "forking",
     "json_text",
     "masking",

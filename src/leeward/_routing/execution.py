@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable
 from typing import Any, Final, TypeAlias
 
+from leeward import calls
 from leeward._routing.attempts import CallState, Core, Ending
 from leeward._routing.call import begin, step
 from leeward._routing.commands import (
@@ -264,11 +265,9 @@ def refusal_of(why: str, able: tuple[str, ...], retry_after: float | None) -> Re
 
 
 def _is_run(verb: str, value: Any) -> bool:
-    from leeward.calls import FoundRun
-
     if verb == "abort_run":
         return value is None or value is True
-    return isinstance(value, FoundRun) or (verb == "get_run" and value is None)
+    return isinstance(value, calls.FoundRun) or (verb == "get_run" and value is None)
 
 
 def _has_entries(value: Any) -> bool:
@@ -280,13 +279,11 @@ def _has_entries(value: Any) -> bool:
 
 def _is_of_object(call: Call, value: Any) -> bool:
     """Return whether `value` is of the kind that a call of an object gives."""
-    import leeward.calls as objects
-
     kinds: dict[type, type | tuple[type, ...]] = {
-        objects.PutObject: str,
-        objects.GetObject: (objects.Piece, type(None)),
-        objects.HeadObject: (objects.FoundObject, type(None)),
-        objects.ListObjects: objects.Listing,
+        calls.PutObject: str,
+        calls.GetObject: (calls.Piece, type(None)),
+        calls.HeadObject: (calls.FoundObject, type(None)),
+        calls.ListObjects: calls.Listing,
     }
     return isinstance(value, kinds.get(type(call), object))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import Any
 
+from leeward import calls
 from leeward.calls import OBJECT_WRITES, Call, Delete, Load, Result, Store, Stored
 from leeward.errors import Outcome
 
@@ -24,13 +25,9 @@ def question_of(call: Call) -> Call:
     """Return the look-up that tells what became of the write `call`."""
     write: Any = call  # of a kind whose class only its users load
     if call.verb in OBJECT_WRITES:
-        from leeward.calls import HeadObject
-
-        return HeadObject(write.bucket, write.name)
+        return calls.HeadObject(write.bucket, write.name)
     if call.verb == "start_run":
-        from leeward.calls import GetRun
-
-        return GetRun(write.workflow, write.run)
+        return calls.GetRun(write.workflow, write.run)
     assert isinstance(call, Store | Delete), "only writes are read back"
     return Load(call.table, call.key)
 
@@ -42,12 +39,10 @@ def judge(call: Call, answer: Result[Any]) -> ReadBackVerdict:
     if call.verb in OBJECT_WRITES:
         return _judge_object(call, answer.value)
     if call.verb == "start_run":
-        from leeward.calls.runs import has_input
-
         start: Any = call
         if answer.value is None:
             return ReadBackVerdict.OPEN
-        is_ours = has_input(answer.value, start.input)
+        is_ours = calls.has_input(answer.value, start.input)
         return ReadBackVerdict.OURS if is_ours else ReadBackVerdict.LOST
     if isinstance(call, Store):
         return _judge_store(call, answer.value)

@@ -309,9 +309,9 @@ class App:
         return self.clients.async_client()
 
     def _open_client(self) -> Client:
-        import leeward
+        from leeward.client import Client
 
-        return leeward.Client(app=self)
+        return Client(app=self)
 
     @property
     def has_warm(self) -> bool:

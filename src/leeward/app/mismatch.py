@@ -6,7 +6,7 @@ Keys of the input that no annotation names are shown as ``[...]``, for they are 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, Final, NamedTuple, TypeAlias, get_args, get_origin
+from typing import Any, Final, TypeAlias, get_args, get_origin
 
 from leeward.values import Json
 
@@ -71,21 +71,3 @@ def short_name(annotation: Any) -> str:
     """Return a type as its code names it."""
     name: str | None = getattr(annotation, "__name__", None)
     return name or repr(annotation)
-
-
-class AnnotationPlace(NamedTuple):
-    """Where an annotation stands.
-
-    Attributes:
-        told: such as ``Order.total of the function handler 'pay'``.
-        handler: the last part of that.
-        readers: of the classes with attributes that the handler's annotation leads to, so far.
-    """
-
-    told: str
-    handler: str
-    readers: dict[type, Reader]
-
-    def at(self, kind: type, name: str) -> AnnotationPlace:
-        """Return the location of an attribute of a class."""
-        return self._replace(told=f"{kind.__name__}.{name} of {self.handler}")

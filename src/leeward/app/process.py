@@ -66,15 +66,16 @@ class Clients(Forkable):
 
     def client(self) -> Client:
         """Return a client with these operations."""
-        import leeward
+        from leeward.client import Client, client_over
 
-        return _share_operations(leeward.Client, self.operations())
+        return client_over(Client, self.operations())
 
     def async_client(self) -> AsyncClient:
         """Return the same for coroutines."""
-        import leeward
+        from leeward.aio import AsyncClient
+        from leeward.client import client_over
 
-        return _share_operations(leeward.AsyncClient, self.operations())
+        return client_over(AsyncClient, self.operations())
 
     def renew(self, *, held: bool) -> None:
         """Leave the clients to the parent; for the child of a fork."""
@@ -87,13 +88,6 @@ class Clients(Forkable):
             if operations is not None and not operations.closed:
                 return operations
         return None
-
-
-def _share_operations(kind: type[C], operations: Operations) -> C:
-    """Return a client with the operations of another; closing it closes both."""
-    client = kind.__new__(kind)
-    vars(client).update(_operations=operations, _router=operations.router)
-    return client
 
 
 class TooSoon(Exception):

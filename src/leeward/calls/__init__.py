@@ -41,7 +41,7 @@ if TYPE_CHECKING:
         RemoveMessage,
         TakeMessages,
     )
-    from leeward.calls.runs import AbortRun, FoundRun, GetRun, StartRun
+    from leeward.calls.runs import AbortRun, FoundRun, GetRun, StartRun, has_input
 
 T = TypeVar("T")
 
@@ -411,7 +411,7 @@ _NAMES: Final = {
         "DeleteObject FoundObject GetObject HeadObject ListObjects Listing Piece PutObject"
     ),
     "queues": "Attribute HideMessage PutMessage RemoveMessage TakeMessages QueueMessage",
-    "runs": "AbortRun FoundRun GetRun StartRun",
+    "runs": "AbortRun FoundRun GetRun StartRun has_input",
 }
 """What the files beside this one have; it is loaded when it is first asked for."""
 
@@ -479,5 +479,6 @@ __all__ = [
     "Stored",
     "TakeMessages",
     "UnreadableItem",
+    "has_input",
     "time_after",
 ]

@@ -200,7 +200,7 @@ class DeployedRuns:
                 # The record has a digest of the text, and the same JSON may be written otherwise.
                 found = self._perform(GetRun(call.workflow, call.run))
                 if found is None or not has_input(found, call.input):
-                    raise self._taken(call) from None
+                    raise self._make_conflict(call) from None
                 return None
             except DedupUnavailable as unavailable:
                 # It says what the table could not do; nothing was started.
@@ -230,10 +230,10 @@ class DeployedRuns:
                 target=self._driver.target,
             )
         if not has_input(found, call.input):
-            raise self._taken(call)
+            raise self._make_conflict(call)
         return found
 
-    def _taken(self, call: StartRun) -> Conflict:
+    def _make_conflict(self, call: StartRun) -> Conflict:
         return Conflict(
             f"there is a run {call.run!r} of {call.workflow!r} with another input; nothing was "
             "started: give this one another id",

@@ -8,10 +8,8 @@ from typing import Final
 from leeward.adapter import Capability, Driver, Limits, TargetConfig
 from leeward.adapter.opening import Plans, open_plan_driver
 from leeward.adapter.plan_driver import LOAD_PROBE
-from leeward.adapter.plans import Planner
 from leeward_azure.identity.sources import describe_source, source_of
 from leeward_azure.settings.options import Settings, settings_from
-from leeward_azure.settings.services import Events, Tables
 
 TABLES: Final = frozenset(
     {
@@ -124,21 +122,6 @@ def _endpoints(settings: Settings) -> Mapping[str, str]:
     return found
 
 
-def _events(found: Events) -> Mapping[str, Planner]:
-    from leeward_azure.events.plans import EventsEndpoint, events
-
-    # The names of the topics with a key of their own; the keys are the source's to give.
-    return events(
-        EventsEndpoint(found.topic_url or found.namespace, found.urls, frozenset(found.keys))
-    )
-
-
-def _tables(found: Tables) -> Mapping[str, Planner]:
-    from leeward_azure.tables.plans import CosmosEndpoint, tables
-
-    return tables(CosmosEndpoint(found.origin, found.database))
-
-
 PLANS: Final = (
     Plans("invoke", "leeward_azure.functions.plans:functions", "functions"),
     Plans("enqueue", "leeward_azure.functions.messages:queues", "queues"),
@@ -146,8 +129,8 @@ PLANS: Final = (
         "put_message take_messages remove_message hide_message",
         "leeward_azure.functions.messages:messages",
     ),
-    Plans("publish", _events, "events"),
-    Plans("store load delete scan", _tables, "tables"),
+    Plans("publish", "leeward_azure.events.plans:of_settings", "events"),
+    Plans("store load delete scan", "leeward_azure.tables.plans:of_settings", "tables"),
     Plans("start_native", "leeward_azure.tables.backups:backups", "tables"),
     Plans(
         "put_object get_object head_object list_objects delete_object",

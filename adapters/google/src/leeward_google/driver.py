@@ -10,6 +10,7 @@ from leeward.adapter import Capability, Driver, Limits, TargetConfig
 from leeward.adapter.opening import Plans, open_plan_driver
 from leeward.adapter.plan_driver import LOAD_PROBE
 from leeward.adapter.plans import Learn, Need, Plan, Planner, View
+from leeward.entrypoints import import_spec
 from leeward_google.identity.credentials import Project
 from leeward_google.identity.sources import describe_source, source_of
 from leeward_google.settings.options import Settings, settings_from
@@ -112,96 +113,56 @@ _PROJECT: Final = "project"
 
 _ByVerb: TypeAlias = Mapping[str, Planner]
 
+_LOOKS: Final = "look_bus look_table look_queue look_resource"
+
 
 def _queues(settings: Settings) -> _ByVerb:
-    from leeward_google.functions.messages import tasks, topics
-
     configured = settings.queued
     if isinstance(configured, Topics):
-        return _of_project(settings.project, "enqueue", partial(topics, configured))
-    assert settings.functions is not None
-    return tasks(configured, settings.functions)
-
-
-def _events(settings: Settings) -> _ByVerb:
-    from leeward_google.events.plans import PubSubEndpoint, events
-
-    origin, emulator = settings.events
-
-    def make(project: str) -> _ByVerb:
-        return events(PubSubEndpoint(origin, project, emulator))
-
-    return _of_project(settings.project, "publish", make)
-
-
-def _messages(settings: Settings) -> _ByVerb:
-    from leeward_google.functions.messages import messages
-
-    return _of_project(settings.project, _MESSAGES, partial(messages, settings.events))
-
-
-def _runs(configured: Workflows) -> _ByVerb:
-    from leeward_google.workflows.runs import runs
-
-    return _of_project(configured.project, _RUNS, partial(runs, configured))
-
-
-_RUNS: Final = "start_run get_run abort_run"
-
-_MESSAGES: Final = "put_message take_messages remove_message hide_message"
-
-
-def _tables(settings: Settings) -> _ByVerb:
-    from leeward_google.tables.plans import FirestoreEndpoint, tables
-
-    origin, database, emulator = settings.tables
-
-    def make(project: str) -> _ByVerb:
-        return tables(FirestoreEndpoint(origin, project, database, emulator))
-
-    return _of_project(settings.project, "store load delete scan", make)
-
-
-def _batches(settings: Settings) -> _ByVerb:
-    from leeward_google.tables.plans import FirestoreEndpoint, batches
-
-    origin, database, emulator = settings.tables
-
-    def make(project: str) -> _ByVerb:
-        return batches(FirestoreEndpoint(origin, project, database, emulator))
-
-    return _of_project(settings.project, "store_many", make)
-
-
-_NATIVE: Final = "start_native look_native"
-
-
-def _backups(settings: Settings) -> _ByVerb:
-    from leeward_google.tables.backups import backups
-    from leeward_google.tables.plans import FirestoreEndpoint
-
-    origin, database, emulator = settings.tables
-
-    def make(project: str) -> _ByVerb:
-        return backups(FirestoreEndpoint(origin, project, database, emulator))
-
-    return _of_project(settings.project, _NATIVE, make)
+        return _of_project(
+            settings.project, "enqueue", "leeward_google.functions.messages:topics", configured
+        )
+    planners: _ByVerb = import_spec("leeward_google.functions.messages:tasks")(
+        configured, settings.functions
+    )
+    return planners
 
 
 def _looks(settings: Settings) -> _ByVerb:
-    from leeward_google import looks
-
-    made = _of_project(settings.project, " ".join(_LOOKS), partial(looks.of_project, settings))
+    made = _of_project(settings.project, _LOOKS, "leeward_google.looks:of_project", settings)
     if isinstance(settings.queued, Tasks):
-        return {**made, **looks.tasks(settings.queued)}
+        return {**made, **import_spec("leeward_google.looks:tasks")(settings.queued)}
     return made
 
 
-_LOOKS: Final = ("look_bus", "look_table", "look_queue", "look_resource")
+def _runs(configured: Workflows) -> _ByVerb:
+    return _of_project(
+        configured.project,
+        "start_run get_run abort_run",
+        "leeward_google.workflows.runs:runs",
+        configured,
+    )
 
 
-def _of_project(project: str | None, verbs: str, make: Callable[[str], _ByVerb]) -> _ByVerb:
-    """Return the plans of the target's project, which is asked for first where it is not known."""
+def _in_project(verbs: str, maker: str, setting: str) -> Plans:
+    """Return plans that need the target's project, whose room loads with the first of them."""
+
+    def make(settings: Settings) -> _ByVerb:
+        return _of_project(settings.project, verbs, maker, getattr(settings, setting))
+
+    return Plans(verbs, make)
+
+
+def _of_project(project: str | None, verbs: str, maker: str, setting: Any) -> _ByVerb:
+    """Return the plans of the target's project, which is asked for first where it is not known.
+
+    Args:
+        project: its id; None where only the credentials know it.
+        verbs: with blanks between.
+        maker: ``"module:function"``, which takes a setting and the project.
+        setting: of the adapter.
+    """
+    make: Callable[[str], _ByVerb] = partial(import_spec(maker), setting)
     if project is not None:
         return make(project)
     made = lru_cache(maxsize=2)(make)
@@ -223,18 +184,22 @@ def _of_project(project: str | None, verbs: str, make: Callable[[str], _ByVerb])
 PLANS: Final = (
     Plans("invoke", "leeward_google.functions.plans:functions", "functions"),
     Plans("enqueue", _queues),
-    Plans(_MESSAGES, _messages),
-    Plans("publish", _events),
-    Plans("store load delete scan", _tables),
-    Plans("store_many", _batches),
-    Plans(_NATIVE, _backups),
+    _in_project(
+        "put_message take_messages remove_message hide_message",
+        "leeward_google.functions.messages:messages",
+        "events",
+    ),
+    _in_project("publish", "leeward_google.events.plans:of_project", "events"),
+    _in_project("store load delete scan", "leeward_google.tables.plans:of_project", "tables"),
+    _in_project("store_many", "leeward_google.tables.plans:batches_of_project", "tables"),
+    _in_project("start_native look_native", "leeward_google.tables.backups:of_project", "tables"),
     Plans(
         "put_object get_object head_object list_objects delete_object",
         "leeward_google.objects.plans:objects",
         "objects",
     ),
-    Plans(_RUNS, _runs, "workflows"),
+    Plans("start_run get_run abort_run", _runs, "workflows"),
     Plans("look_function", "leeward_google.looks:functions", "functions"),
-    Plans(" ".join(_LOOKS), _looks),
+    Plans(_LOOKS, _looks),
     Plans("look_bucket", "leeward_google.looks:objects", "objects"),
 )

@@ -40,7 +40,7 @@ from leeward_azure.identity.credentials import (
     TopicKey,
 )
 from leeward_azure.identity.signing import Headers
-from leeward_azure.settings.services import TOPIC, is_topic_name
+from leeward_azure.settings.services import TOPIC, Events, is_topic_name
 
 EVENTS: Final = service_of(ServiceCredential("eventgrid"), judge_events, "x-ms-request-id")
 
@@ -76,6 +76,15 @@ class _Topic(NamedTuple):
     origin: str
     target: str
     authorize: Authorize
+
+
+def of_settings(settings: Events) -> dict[str, Planner]:
+    """Return the planner of ``publish``. Keys of topics are the credential's matter."""
+    return events(
+        EventsEndpoint(
+            settings.topic_url or settings.namespace, settings.urls, frozenset(settings.keys)
+        )
+    )
 
 
 def events(endpoint: EventsEndpoint) -> dict[str, Planner]:

@@ -35,6 +35,7 @@ from leeward.calls import Delete, Load, Page, Result, Scan, Store, Stored, Unrea
 from leeward.errors import Outcome
 from leeward.json_text import Undecodable, decode_apart
 from leeward_azure.errors import ABSENT
+from leeward_azure.settings.services import Tables
 from leeward_azure.tables.containers import (
     COSMOS,
     Container,
@@ -67,6 +68,11 @@ class CosmosEndpoint(NamedTuple):
 
     origin: str
     database: str
+
+
+def of_settings(settings: Tables) -> dict[str, Planner]:
+    """Return the planners of `tables`."""
+    return tables(CosmosEndpoint(settings.origin, settings.database))
 
 
 def tables(endpoint: CosmosEndpoint) -> dict[str, Planner]:

@@ -28,7 +28,7 @@ from leeward.errors import InvalidRequest
 from leeward.json_text import Undecodable
 from leeward.values import Event
 from leeward_google.exchange import EMULATOR, GOOGLE, JSON
-from leeward_google.settings.services import is_topic_name
+from leeward_google.settings.services import Events, is_topic_name
 
 LONGEST_ATTRIBUTE: Final = 1024
 """Bytes of an attribute's value, and of an ordering key."""
@@ -65,6 +65,11 @@ class PubSubEndpoint(NamedTuple):
 def events(endpoint: PubSubEndpoint) -> dict[str, Planner]:
     """Return the planner of ``publish``."""
     return {"publish": partial(publish, endpoint)}
+
+
+def of_project(settings: Events, project: str) -> dict[str, Planner]:
+    """Return the planner of ``publish`` for the topics of a project."""
+    return events(PubSubEndpoint(settings.origin, project, settings.emulator))
 
 
 def publish(endpoint: PubSubEndpoint, call: Publish, view: View) -> Plan:

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from leeward.app.kit import App, Delivery, Handler, Message, ObjectEvent, Ran
+from leeward.cloudevents import document_of
 from leeward.envelope import request_headers
 from leeward.json_text import decode, encode
 from leeward.values import Event
@@ -42,8 +43,6 @@ def _request(delivery: Delivery) -> tuple[Mapping[str, str], bytes]:
         sent = dict(request_headers(delivery.idempotency_key, delivery.seconds))
         return {"Content-Type": "application/json", **sent}, given
     if isinstance(given, Event):
-        from leeward.cloudevents import document_of
-
         return {"Content-Type": "application/cloudevents+json"}, document_of(given)
     if isinstance(given, ObjectEvent):
         resource = {

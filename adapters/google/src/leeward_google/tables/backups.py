@@ -19,8 +19,9 @@ from leeward.adapter.plans import Plan, Planner, View
 from leeward.adapter.wire import Request
 from leeward.calls import LookNative, NativeJob, StartNative
 from leeward.errors import Unsupported
+from leeward_google.settings.services import Tables
 from leeward_google.tables.documents import check_collection
-from leeward_google.tables.plans import FirestoreEndpoint
+from leeward_google.tables.plans import FirestoreEndpoint, endpoint_of
 
 _MINUTE: Final = 60.0
 
@@ -28,6 +29,11 @@ _MINUTE: Final = 60.0
 def backups(endpoint: FirestoreEndpoint) -> dict[str, Planner]:
     """Return the planners of the service's own exports."""
     return {"start_native": partial(start, endpoint), "look_native": partial(look, endpoint)}
+
+
+def of_project(settings: Tables, project: str) -> dict[str, Planner]:
+    """Return the planners of `backups` for a project."""
+    return backups(endpoint_of(settings, project))
 
 
 def start(endpoint: FirestoreEndpoint, call: StartNative, view: View) -> Plan:

@@ -33,6 +33,7 @@ from leeward.errors import Outcome, Unsupported
 from leeward.json_text import Undecodable
 from leeward_google.errors import FAILED_PRECONDITION, STATUSES
 from leeward_google.exchange import EMULATOR, GOOGLE, JSON
+from leeward_google.settings.services import Tables
 from leeward_google.tables.documents import (
     check_collection,
     fields_of,
@@ -79,6 +80,21 @@ class FirestoreEndpoint(NamedTuple):
         """Return the request that asks for `method`."""
         target = f"/v1/{self.documents}:{method}"
         return Request("POST", self.origin, target, JSON, json_text.encode(body))
+
+
+def endpoint_of(settings: Tables, project: str) -> FirestoreEndpoint:
+    """Return where the tables of a project are."""
+    return FirestoreEndpoint(settings.origin, project, settings.database, settings.emulator)
+
+
+def of_project(settings: Tables, project: str) -> dict[str, Planner]:
+    """Return the planners of `tables` for a project."""
+    return tables(endpoint_of(settings, project))
+
+
+def batches_of_project(settings: Tables, project: str) -> dict[str, Planner]:
+    """Return the planner of `batches` for a project."""
+    return batches(endpoint_of(settings, project))
 
 
 def tables(endpoint: FirestoreEndpoint) -> dict[str, Planner]:
