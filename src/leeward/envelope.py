@@ -17,15 +17,12 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from hashlib import blake2b
 from os import getpid, urandom
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from leeward.json_text import Undecodable, decode, encode
 from leeward.masking import mask
 from leeward.text import class_name, message_of
-from leeward.values import Json
-
-if TYPE_CHECKING:
-    from leeward.calls import FunctionFault
+from leeward.values import FunctionFault, Json
 
 IDEMPOTENCY_KEY: Final = "Idempotency-Key"
 """The header with the key (draft-ietf-httpapi-idempotency-key-header)."""
@@ -275,8 +272,6 @@ def fault_of(error: BaseException) -> FunctionFault:
     """Describe what a function raised, without the frames of leeward around it."""
     import traceback
 
-    from leeward.calls import FunctionFault
-
     frame = error.__traceback__
     while frame and frame.tb_frame.f_globals.get("__name__", "").startswith("leeward."):
         frame = frame.tb_next
@@ -301,8 +296,6 @@ def fault_in(document: Any) -> FunctionFault:
     Args:
         document: decoded JSON. Runtimes have two names for the trace.
     """
-    from leeward.calls import FunctionFault
-
     fields = document if isinstance(document, dict) else {}
     lines = fields.get("stackTrace") or fields.get("trace")
     trace = [line for line in lines if isinstance(line, str)] if isinstance(lines, list) else []

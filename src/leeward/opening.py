@@ -18,6 +18,7 @@ from leeward.config import (
 from leeward.config.load import check_providers
 from leeward.config.model import Names
 from leeward.errors import ConfigError
+from leeward.name_mapping import NameMappingDriver
 from leeward.registry import check_driver, open_target
 from leeward.values import Effect
 
@@ -163,7 +164,6 @@ def _map_names(driver: Driver, target: TargetName, config: Config) -> Driver:
     workflows = _own_names(target, {name: each.names for name, each in config.workflows.items()})
     if not (functions or buses or tables or buckets or workflows):
         return driver
-    from leeward.name_mapping import NameMappingDriver
 
     return NameMappingDriver(
         driver,

@@ -11,7 +11,7 @@ from contextvars import ContextVar, Token
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from leeward.errors import Outcome
-from leeward.values import Effect
+from leeward.values import OBJECT_READS, Effect
 
 if TYPE_CHECKING:
     from leeward.calls import Call, Result
@@ -76,8 +76,6 @@ def time_within(context: Any, call: Call, timeout: float) -> float:
 
 def is_harmless(call: Call) -> bool:
     """Return whether nobody need be told of `call`: it reads, or is declared to be repeatable."""
-    from leeward.calls import OBJECT_READS  # a handler may make no call, and starts without them
-
     reads = call.verb in _READS or call.verb in OBJECT_READS
     return reads or getattr(call, "effect", None) in _HARMLESS
 

@@ -29,6 +29,7 @@ from leeward.adapter import Capability, Driver
 from leeward.calls import Call, Delete, Key, Load, Result, Store
 from leeward.clock import Clock
 from leeward.config import Config, TableConfig
+from leeward.config.groups import check_homes, groups_of, residency_of, shares_of
 from leeward.entropy import new_id
 from leeward.entrypoints import import_spec
 from leeward.errors import ConfigError, LeewardError, Outcome, PayloadTooLarge
@@ -346,8 +347,6 @@ def router_of(
     """
     groups, weights, runs = NO_GROUPS, NOTHING, config.workflow_target
     if config.groups or config.weights or any(each.residency for each in config.tables.values()):
-        from leeward.config.groups import check_homes, groups_of, shares_of
-
         check_homes(config)
         groups = groups_of(config, tuple(driver.target for driver in drivers))
         weights = shares_of(config.weights)
@@ -378,8 +377,6 @@ def router_of(
 
 def status_of(driver: Driver, evidence: Evidence, config: Config) -> TargetStatus:
     """Describe a target."""
-    from leeward.config.groups import residency_of  # only operators ask
-
     places = driver.places()
     return TargetStatus(
         name=driver.target,

@@ -23,6 +23,7 @@ from leeward._routing.execution import Execution, Reply, execute
 from leeward._routing.health import Evidence, Health
 from leeward._routing.outcomes import rules_of
 from leeward._routing.policy import DEFAULT, RoutingPolicy
+from leeward._routing.snapshot import Snapshot
 from leeward.adapter import NO_PLACE, NO_THREAD, Capability, Driver, Limits
 from leeward.calls import Call, Result, time_after
 from leeward.clock import SystemClock, running_loop
@@ -183,8 +184,6 @@ class FailoverDriver(Driver):
 
     def share_health(self, table: str, key: str) -> None:
         """Exchange what is seen with other processes, by way of a table."""
-        from leeward._routing.snapshot import Snapshot
-
         self._shared.companions.append(Snapshot(self._shared, table, key))
 
     def listen(self, listener: Callable[[RoutingEvent], object]) -> None:

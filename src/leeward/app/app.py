@@ -18,6 +18,7 @@ def remember(event: Event) -> None: ...
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Never, TypeVar
 
 from leeward.app.checks import (
@@ -36,9 +37,10 @@ from leeward.app.checks import (
 )
 from leeward.app.context import Function
 from leeward.app.handlers import Handler
-from leeward.app.process import Clients, Warm
+from leeward.app.process import Clients, Warm, sync_clients
 from leeward.app.runtimes import runtime_of
-from leeward.app.triggers import Kind
+from leeward.app.schedules import check_schedule
+from leeward.app.triggers import Kind, LogStyle
 from leeward.errors import ConfigError
 from leeward.values import Effect, EffectName
 
@@ -50,6 +52,12 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Function)
 T = TypeVar("T")
+
+
+def _telemetry_room() -> ModuleType:
+    from leeward.app import telemetry  # most apps have none
+
+    return telemetry
 
 
 class App:
@@ -78,9 +86,7 @@ class App:
         self._warm = Warm()
         self._telemetry: Any = None
         if otel:
-            from leeward.app.telemetry import Telemetry
-
-            self._telemetry = Telemetry()
+            self._telemetry = _telemetry_room().Telemetry()
 
     def __repr__(self) -> str:
         """Show its name and the names of its handlers."""
@@ -246,8 +252,6 @@ class App:
         Raises:
             ConfigError: an argument is wrong, or the name is taken.
         """
-        from leeward.app.schedules import check_schedule
-
         check_schedule(schedule)
         return self._register(
             Kind.SCHEDULE, name, timeout=timeout, retries=retries, schedule=schedule
@@ -308,10 +312,13 @@ class App:
         """Return the same for coroutines."""
         return self.clients.async_client()
 
-    def _open_client(self) -> Client:
-        from leeward.client import Client
+    def write_json_logs(self, style: LogStyle) -> None:
+        """Write what handlers log as JSON, in a platform's style; for runtimes."""
+        _telemetry_room().write_logs_as_json(self.name, style)
 
-        return Client(app=self)
+    def _open_client(self) -> Client:
+        opened: Client = sync_clients().Client(app=self)
+        return opened
 
     @property
     def has_warm(self) -> bool:

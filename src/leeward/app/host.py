@@ -51,9 +51,7 @@ class Host:
         self.platform = platform
         self._named = os.environ.get(FUNCTION, "")
         if app.json_logs:
-            from leeward.app.telemetry import write_logs_as_json
-
-            write_logs_as_json(app.name, platform.logs)
+            app.write_json_logs(platform.logs)
 
     def own(self, platform_name: str | None) -> Handler | None:
         """Return the one handler that this deployment is for; None if it is for all.

@@ -7,6 +7,7 @@ from contextlib import suppress
 from functools import wraps
 from math import inf
 from threading import RLock, Thread
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from weakref import ref
 
@@ -66,16 +67,15 @@ class Clients(Forkable):
 
     def client(self) -> Client:
         """Return a client with these operations."""
-        from leeward.client import Client, client_over
-
-        return client_over(Client, self.operations())
+        clients = sync_clients()
+        opened: Client = clients.client_over(clients.Client, self.operations())
+        return opened
 
     def async_client(self) -> AsyncClient:
         """Return the same for coroutines."""
-        from leeward.aio import AsyncClient
-        from leeward.client import client_over
-
-        return client_over(AsyncClient, self.operations())
+        kind = async_clients().AsyncClient
+        opened: AsyncClient = sync_clients().client_over(kind, self.operations())
+        return opened
 
     def renew(self, *, held: bool) -> None:
         """Leave the clients to the parent; for the child of a fork."""
@@ -88,6 +88,20 @@ class Clients(Forkable):
             if operations is not None and not operations.closed:
                 return operations
         return None
+
+
+def sync_clients() -> ModuleType:
+    """Return the module of `Client`, which a handler that makes no call does not load."""
+    from leeward import client
+
+    return client
+
+
+def async_clients() -> ModuleType:
+    """Return the module of `AsyncClient`, likewise."""
+    from leeward import aio
+
+    return aio
 
 
 class TooSoon(Exception):

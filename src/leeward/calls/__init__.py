@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Generic, Literal, NamedTuple, TypeAlias, TypeVar
 
-from leeward.errors import Attempt, Outcome, Ran
+from leeward.errors import Attempt, Outcome
 from leeward.masking import mask
-from leeward.values import Effect, Event, Item
+from leeward.values import OBJECT_READS, Effect, Event, FunctionFault, Item
 
 if TYPE_CHECKING:
     from leeward.calls.backups import (
@@ -46,7 +46,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 OBJECT_WRITES: Final = frozenset({"put_object", "delete_object"})
-OBJECT_READS: Final = frozenset({"get_object", "head_object", "list_objects"})
 OBJECT_VERBS: Final = OBJECT_WRITES | OBJECT_READS
 """The verbs of the calls of objects. Who has any call in hand goes by its verb, so that classes are
 not loaded that the program does not use."""
@@ -325,30 +324,6 @@ class Page(NamedTuple):
 
     def __repr__(self) -> str:
         return mask(self, "items")
-
-
-class FunctionFault(NamedTuple):
-    """What a function raised, as far as the platform reports it.
-
-    Attributes:
-        type: class of what was raised.
-        message: its text.
-        trace: lines of the trace.
-        reason: a stable word of the function's, such as ``sold_out``; this and what follows comes
-            from leeward's handler alone.
-        ran: whether the call has had an effect: ``no``, ``maybe`` or ``yes``.
-        retryable: whether the same call may end otherwise later.
-    """
-
-    type: str | None = None
-    message: str | None = None
-    trace: tuple[str, ...] = ()
-    reason: str | None = None
-    ran: Ran | None = None
-    retryable: bool | None = None
-
-    def __repr__(self) -> str:
-        return mask(self, "type ran retryable")
 
 
 class Result(NamedTuple, Generic[T]):

@@ -22,6 +22,7 @@ from leeward.config.model import (
     WorkflowConfig,
 )
 from leeward.config.order import TargetName, parse_order, parse_target
+from leeward.config.sections import read_sections
 from leeward.errors import ConfigError
 from leeward.registry import check_provider
 from leeward.values import NOTHING
@@ -189,8 +190,6 @@ def _at_once(path: str, flags: int) -> int:
 
 def _parse(text: bytes, file: str) -> Config:
     import tomllib
-
-    from leeward.config.sections import read_sections
 
     flaw = ""
     try:

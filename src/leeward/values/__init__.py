@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import Enum
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias
 
-from leeward.errors import Attempt, CallError, Outcome
+from leeward.errors import Attempt, CallError, Outcome, Ran
 from leeward.masking import mask
 
 if TYPE_CHECKING:
@@ -21,6 +21,10 @@ Json: TypeAlias = Any
 
 Item: TypeAlias = dict[str, Any]
 """An item of a table: string keys, and values of the types that `store_data` lists."""
+
+
+OBJECT_READS: Final = frozenset({"get_object", "head_object", "list_objects"})
+"""Verbs of calls that look at objects, and change nothing."""
 
 
 class Effect(Enum):
@@ -267,3 +271,27 @@ class TargetStatus(NamedTuple):
     residency: str | None = None
     in_flight: int | None = None
     waiting: int | None = None
+
+
+class FunctionFault(NamedTuple):
+    """What a function raised, as far as the platform reports it.
+
+    Attributes:
+        type: class of what was raised.
+        message: its text.
+        trace: lines of the trace.
+        reason: a stable word of the function's, such as ``sold_out``; this and what follows comes
+            from leeward's handler alone.
+        ran: whether the call has had an effect: ``no``, ``maybe`` or ``yes``.
+        retryable: whether the same call may end otherwise later.
+    """
+
+    type: str | None = None
+    message: str | None = None
+    trace: tuple[str, ...] = ()
+    reason: str | None = None
+    ran: Ran | None = None
+    retryable: bool | None = None
+
+    def __repr__(self) -> str:
+        return mask(self, "type ran retryable")

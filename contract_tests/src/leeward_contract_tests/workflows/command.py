@@ -21,6 +21,7 @@ from leeward.workflow.model import Definition, functions_of
 from leeward.workflow.reading import json_of
 from leeward_contract_tests.workflows.cases import Runner, cases_in, difference_of
 from leeward_contract_tests.workflows.programs import EngineProcess
+from leeward_contract_tests.workflows.virtual import run_in_journal
 
 EMBEDDED: Final = "embedded"
 SUITE: Final = "leeward_contract_tests"
@@ -60,8 +61,6 @@ def conformance(
 @contextmanager
 def _runner(engine: str, export: str | None) -> Iterator[Runner]:
     if engine == EMBEDDED:
-        from leeward_contract_tests.workflows.virtual import run_in_journal
-
         yield run_in_journal
         return
     from leeward_deploy.recipe import WORKFLOW_EXPORTS, WorkflowExporter, offer_of
