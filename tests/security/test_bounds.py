@@ -48,8 +48,6 @@ BOUNDED: dict[str, str] = {
     "_routing/budgets.py deque()": "holds the failovers of one window, a share of its calls",
     "local/functions.py SimpleQueue()": "holds one answer",
     "workflow/kernel.py deque()": "holds the tasks of one flow, whose size has a limit",
-    "workflow/workers.py deque()": "holds at most one look at the journal, which has a limit",
-    "workflow/workers.py wait()": "of idle threads, which work and closing wake",
     "workflow/driving.py SimpleQueue()": "holds answers to the calls under way",
     "_sqlite/commits.py wait()": "of a writer, for the one that commits for it",
     "_http/threads.py acquire()": "of a lock that nobody else knows yet",
@@ -59,10 +57,12 @@ BOUNDED: dict[str, str] = {
     "app/idempotency/digests.py cache": "a function without arguments",
     "app/idempotency/running.py get()": "of a context variable",
     "app/idempotency/settings.py cache": "asked with True and False alone",
-    "operations/objects.py get()": "of a context variable",
+    "_operations/objects.py get()": "of a context variable",
+    "traces.py get()": "of a context variable",
+    "tables/containers.py join()": "joins texts",
     "watching.py get()": "of a context variable",
     "leases/threads.py deque()": "holds what is leased, which has a limit",
-    "runtime/time_limits.py cache": "a function without arguments",
+    "runtime/inputs.py cache": "a function without arguments",
 }
 """What has no bound in its call, with the reason why that is one."""
 

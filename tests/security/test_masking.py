@@ -13,6 +13,7 @@ import leeward.adapter
 import leeward.calls
 import leeward.errors
 import leeward.values
+import leeward.values.objects
 from leeward._http import messages, options
 from leeward._http.messages import Failure, Phase, Request, Response
 from leeward._http.options import TransportOptions
@@ -128,7 +129,8 @@ def _values(module: ModuleType) -> Iterator[str]:
 def test_every_value_was_thought_of() -> None:
     """A new value is either tested here or has nothing to hide."""
     of_the_wire = (resolver, messages, options, plans)
-    modules = (leeward.errors, leeward.calls, leeward.values, leeward.adapter, *of_the_wire)
+    of_values = (leeward.values, leeward.values.objects)
+    modules = (leeward.errors, leeward.calls, leeward.adapter, *of_values, *of_the_wire)
     found = {name for module in modules for name in _values(module)}
     assert found == NOTHING_TO_HIDE | {type(row[0]).__name__ for row in CARRYING} - {
         "Credentials",

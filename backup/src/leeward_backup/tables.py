@@ -10,8 +10,8 @@ from leeward._items.keys import escape_key
 from leeward._operations.cursors import Cursors
 from leeward._operations.upkeep import TableHome, home_of, make, native, read_export, store_many
 from leeward.calls import (
-    Exported,
     ExportFile,
+    ExportSummary,
     Key,
     Load,
     LookNative,
@@ -319,7 +319,7 @@ class ExportSource:
         self.table = table
         name: str = table.read_export(ReadExport("begin"))
         summary = table.read_export(ReadExport("summary", self._read(name)))
-        self._summary: Exported = summary
+        self._summary: ExportSummary = summary
         self.time: float | None = self._summary.time
         self.about = self._summary.id
 

@@ -17,13 +17,13 @@ from leeward.cli.output.console import Printers
 from leeward.cli.output.exit_codes import BROKEN
 from leeward.cli.output.json_view import JsonObject
 
-Exported: TypeAlias = Annotated[
+ExportSummary: TypeAlias = Annotated[
     Path | None,
     typer.Option(metavar="FOLDER", help="Compare with what leeward export has written there."),
 ]
 
 
-def doctor(context: typer.Context, *, exported: Exported = None) -> None:
+def doctor(context: typer.Context, *, exported: ExportSummary = None) -> None:
     """Check whether a failover can happen, before it has to.
 
     It opens every target of the order, and checks credentials, functions, buses, tables and clock.

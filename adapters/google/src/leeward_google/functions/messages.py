@@ -26,11 +26,10 @@ from hashlib import sha256
 from typing import Any, Final
 
 from leeward import json_text
-from leeward._http.messages import Response
 from leeward.adapter.exchange import UNDECODABLE, ambiguous, exchange, exchange_json, object_of
 from leeward.adapter.http_functions import Address
 from leeward.adapter.plans import Learn, Need, Plan, Planner, Step, View
-from leeward.adapter.wire import Request
+from leeward.adapter.wire import Request, Response
 from leeward.calls import (
     Attribute,
     Enqueue,

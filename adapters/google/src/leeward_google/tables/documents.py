@@ -23,8 +23,15 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final, TypeAlias
 
-from leeward._items.profile import DoubleModel, Profile, TypedJson
-from leeward.adapter.items import decode, encode, escape_key, native_expiry
+from leeward.adapter.items import (
+    DoubleModel,
+    Profile,
+    TypedJson,
+    decode,
+    encode,
+    escape_key,
+    native_expiry,
+)
 from leeward.adapter.tables import Revision, parse_revision
 from leeward.calls import Key, Store, Stored, UnreadableItem
 from leeward.errors import InvalidRequest
