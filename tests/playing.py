@@ -6,7 +6,7 @@ import json
 from typing import Any, NamedTuple
 
 from leeward._http.messages import Failure, Request, Response
-from leeward.adapter.plan_run import Learnt, PlanRun
+from leeward.adapter._plan_run import Learnt, PlanRun
 from leeward.adapter.plans import Drop, Need, Planner
 from leeward.calls import Call, Result
 

@@ -30,10 +30,6 @@ ALLOWED = (
 KITS = ("app", "workflow")
 """Packages of which adapters import the kit alone."""
 
-INSIDE = ("plan_run",)
-"""Modules of `leeward.adapter` that are how the kit works; what authors need of them is in others,
-most of it in `leeward.adapter` itself."""
-
 PACKAGES = sorted(
     path
     for folder in ("adapters", "examples")
@@ -75,9 +71,7 @@ def is_public(module: str) -> bool:
         return False
     if parts[0] != "leeward":
         return True
-    if parts[1:2] == ["adapter"]:
-        return parts[2:3] == [] or parts[2] not in INSIDE
-    if parts[1:2] == ["calls"]:
+    if parts[1:2] in (["adapter"], ["calls"]):
         return True
     return ".".join(parts[1:]) in ALLOWED
 
@@ -131,8 +125,8 @@ def _named(tree: ast.AST) -> dict[str, str | None]:
         ("from leeward import clock", False),
         ("from leeward import json_text", True),
         ("from leeward._http.messages import Request", False),
-        ("from leeward.adapter.plan_run import PlanRun", False),
-        ("from leeward.adapter import plan_run", False),
+        ("from leeward.adapter._plan_run import PlanRun", False),
+        ("from leeward.adapter import _plan_run", False),
         ("from leeward.adapter._secret import x", False),
         ("from leeward_aws._secret import x", False),
         ("def f():\n    import leeward.clock", False),

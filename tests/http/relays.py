@@ -20,8 +20,8 @@ from random import Random
 from typing import Any, Final, NamedTuple
 
 from leeward._http.messages import Response
+from leeward.adapter._plan_run import Learnt, PlanRun
 from leeward.adapter.http_functions import Address
-from leeward.adapter.plan_run import Learnt, PlanRun
 from leeward.adapter.plans import Need, Planner, Send
 from leeward.adapter.resolver import FunctionAddress
 from leeward.calls import Invoke, Result

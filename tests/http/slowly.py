@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from leeward._http.messages import Request
-from leeward.adapter.plan_run import PlanRun
+from leeward.adapter._plan_run import PlanRun
 from leeward.adapter.plans import Planner, Send
 from leeward.calls import Call, Result
 from tests.playing import remembered

@@ -12,7 +12,7 @@ from leeward._http import addresses
 from leeward._http.addresses import is_cut_off
 from leeward._http.failures import Progress, explain
 from leeward.adapter import NO_NETWORK
-from leeward.adapter.plan_run import result_of
+from leeward.adapter._plan_run import result_of
 from leeward.errors import Outcome
 
 HERE = ((socket.AF_INET, ("127.0.0.1", 9)),)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from leeward._http.messages import Failure, Phase, Request, Response
-from leeward.adapter.plan_run import MOST_LEARNT, Learnt, PlanRun, result_of
+from leeward.adapter._plan_run import MOST_LEARNT, Learnt, PlanRun, result_of
 from leeward.adapter.plans import (
     CLOCK_SKEW,
     SKEWED,

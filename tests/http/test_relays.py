@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leeward._http.messages import Response
-from leeward.adapter.plan_run import Learnt
+from leeward.adapter._plan_run import Learnt
 from leeward.calls import Invoke
 from leeward.envelope import BY_HANDLER, MARK, mark_of
 from leeward.errors import Outcome

@@ -15,7 +15,7 @@ import pytest
 
 from leeward import Client, Config, LeewardError
 from leeward._operations.errors import LONGEST
-from leeward.adapter.plan_run import LONGEST_ID
+from leeward.adapter._plan_run import LONGEST_ID
 from leeward.calls import Result
 from leeward.errors import Outcome
 from leeward.registry import open_target

@@ -25,7 +25,7 @@ from leeward._http.options import TransportOptions
 from leeward._http.threads import CurlTransport
 from leeward._operations import events, functions, operations
 from leeward.adapter import Capability, Driver, Limits, TargetConfig
-from leeward.adapter.plan_run import result_of
+from leeward.adapter._plan_run import result_of
 from leeward.calls import Call, Result
 from leeward.errors import LeewardError, Outcome
 from leeward.local import Local

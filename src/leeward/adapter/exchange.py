@@ -11,9 +11,9 @@ from collections.abc import Callable, Generator, Hashable
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from leeward._http.messages import Failure, Request, Response
+from leeward.adapter._plan_run import proves_nothing_done, result_of
 from leeward.adapter.classification import Classification
 from leeward.adapter.http_dates import ahead_of
-from leeward.adapter.plan_run import proves_nothing_done, result_of
 from leeward.adapter.plans import SKEWED, Need, Plan, Send, Step, TheirTime, View
 from leeward.calls import Result, UnreadableItem
 from leeward.errors import Outcome

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from leeward._http.wire import Wire
 from leeward.adapter import NONE_MISSING, Capability, Driver, Limits
-from leeward.adapter.plan_run import Learnt, PlanRun
+from leeward.adapter._plan_run import Learnt, PlanRun
 from leeward.adapter.plans import Drop, Need, Send
 from leeward.adapter.resolver import Resolver, Source
 from leeward.calls import Call, Key, Load, Result, Store, StoreMany

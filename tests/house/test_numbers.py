@@ -1,0 +1,53 @@
+"""The house stays one that a person can keep: its numbers have limits.
+
+`python -m tests.house.numbers --names` shows what stands behind each.
+"""
+
+from __future__ import annotations
+
+from tests.house import numbers
+
+LIMITS = {"own imports in functions": 40, "class names twice": 10, "names of the kits": 270}
+
+
+def test_no_module_imports_itself_in_a_circle() -> None:
+    """Imports in functions, and those for types alone, count."""
+    assert numbers.cycles(["top", "lazy", "typing"]) == []
+
+
+def test_functions_are_verbs() -> None:
+    """A participle says what something is, not what a function does."""
+    assert numbers.participles() == []
+
+
+def test_a_state_is_changed_by_its_owner_alone() -> None:
+    """In the room that decides."""
+    assert numbers.foreign_writes() == []
+
+
+def test_what_tends_to_grow_stays_small() -> None:
+    """Imports in functions stand at the doors of rooms; a name has one meaning."""
+    measured = {
+        "own imports in functions": numbers.lazy_imports(),
+        "class names twice": numbers.classes_with_one_name(),
+        "names of the kits": numbers.kit_names(),
+    }
+    assert {name: found for name, found in measured.items() if len(found) > LIMITS[name]} == {}
+
+
+def test_private_functions_say_more_than_their_bodies() -> None:
+    """Most have one caller; what is left of those are steps of 10 to 40 lines, and table entries."""
+    uses = numbers.private_functions()
+    assert sum(count == 1 for count in uses.values()) <= 0.58 * len(uses)
+
+
+def test_the_sizes_hold() -> None:
+    """Lines and files of what serves calls, and lines of everything but the contract suite."""
+    sizes = numbers.sizes()
+    lines, files = sizes["."]
+    adapters = [size for name, size in sizes.items() if name.startswith("adapters/")]
+    assert lines <= 43_800
+    assert files <= 225
+    assert sum(lines for lines, _ in adapters) <= 15_700
+    assert sum(files for _, files in adapters) <= 122
+    assert sum(lines for name, (lines, _) in sizes.items() if name != "contract_tests") <= 76_900
