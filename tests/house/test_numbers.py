@@ -36,7 +36,7 @@ def test_what_tends_to_grow_stays_small() -> None:
 
 
 def test_private_functions_say_more_than_their_bodies() -> None:
-    """Most have one caller; what is left of those are steps of 10 to 40 lines, and table entries."""
+    """Those with one caller are steps of 10 to 40 lines, callbacks, and entries of tables."""
     uses = numbers.private_functions()
     assert sum(count == 1 for count in uses.values()) <= 0.58 * len(uses)
 

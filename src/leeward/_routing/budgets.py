@@ -22,7 +22,7 @@ class Budgets:
     `calls` is given how many calls have begun.
 
     Attributes:
-        failovers: when a call left a target that counts as well; those of the last window.
+        failovers: when a call left a healthy target; those of the last window.
         hedges: how many calls may be hedged, as of the call `hedges_at`.
         early: how many attempts may be given up early.
         marks: how many calls had begun at some times, the last ones: by these a budget knows how
@@ -45,7 +45,7 @@ class Budgets:
             self.marks.append((now, calls))
 
     def spend_failover(self, now: float, calls: int) -> bool:
-        """Charge a call that leaves a target that counts as well; return False if too many do."""
+        """Charge a call that leaves a healthy target; return False if too many do."""
         policy, failovers = self._policy, self.failovers
         self.mark(now, calls)
         while failovers and now - failovers[0] >= policy.failover_window:

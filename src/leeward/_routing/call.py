@@ -298,7 +298,7 @@ def _block_of(state: CallState, source: str, choice: TargetChoice, now: float) -
 def spend_failover(health: Health, source: str, call: Call, now: float) -> bool:
     """Charge a call that leaves `source`; return False if too many do.
 
-    Only while the source counts as well: once its circuit is open, or it is silent or isolated,
+    Only while the source is healthy: once its circuit is open, or it is silent or isolated,
     each call reaches the next target once, whichever way it gets there. So it does once the source
     has failed so often in a row that it would be open if another target were well.
     """

@@ -155,8 +155,7 @@ class Circuit:
         reason: why it opened last.
         epoch: when it changed last, counted in changes of all circuits.
         uneasy: there is something to weigh; else a success is noted and no more.
-        failed, slow: the two scores.
-        faint: the score of failures that are few, and go on.
+        failed, slow, faint: the three scores: failures, slow answers, few but lasting failures.
         weighed_at: when the scores were renewed last.
         streak: failures in a row.
         good_at: the last success.

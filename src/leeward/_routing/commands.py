@@ -212,7 +212,7 @@ ENDINGS: Final = {
     NO_PLACE: "no place became free in time for an attempt",
     "no_other": "no other target may be asked, by its effect or its order",
     "no_other_target": "no other target may be asked now",
-    "failover_budget": "too many calls had already left a target that counts as well",
+    "failover_budget": "too many calls had already left a healthy target",
     "another_write": "the item holds another write, and nothing proves which one came first",
     RUNNING: "an earlier call with its key still ran, and too little time was left to wait",
     UNKNOWN: "an earlier call with its key may have run, and its function does not know",

@@ -107,9 +107,9 @@ class RoutingPolicy(NamedTuple):
     """Share of slow answers of one that is. See [Scores](routing-policy.md#scores)."""
 
     trip_score: float = 12.0
-    """A circuit opens when one of its two scores, sums of log-likelihood ratios, reaches this: five
-    failures in a row. E. S. Page, "Continuous Inspection Schemes", 1954; for the height see
-    [Scores](routing-policy.md#scores)."""
+    """A circuit opens when its score of failures, or of slow answers, reaches this: five failures
+    in a row. A score is a sum of log-likelihood ratios: E. S. Page, "Continuous Inspection
+    Schemes", 1954. For the height see [Scores](routing-policy.md#scores)."""
 
     failed_if_faint: float = 0.10
     """Share of failures of a target that is ill, and hardly shows it. A second score for a second
@@ -266,7 +266,7 @@ class RoutingPolicy(NamedTuple):
     """Tokens at which second tries stop. gRPC proposal A6: half of them."""
 
     failover_share: float = 0.12
-    """Share of the calls of the last window that may leave a target that counts as well. See
+    """Share of the calls of the last window that may leave a healthy target. See
     [Budgets](routing-policy.md#budgets)."""
 
     failover_least: float = 10.0

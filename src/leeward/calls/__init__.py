@@ -1,4 +1,4 @@
-"""What goes to a driver and what comes back: every `Call`, and its `Result`. All are immutable.
+"""What goes to a driver and what comes back: every `Call`, and its `Result`.
 
 What nearly every program needs is in this file: functions, events and tables. Objects, runs,
 queues, backups and looks have a file each beside it; their names can be imported from here as well,
