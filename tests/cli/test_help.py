@@ -85,7 +85,7 @@ def test_a_command_that_is_not_installed_says_what_to_install(
     assert (
         'package    (it is not installed: pip install "leeward[deploy]")' in leeward("--help").out
     )
-    assert "No such command 'packag'. Did you mean 'package'?" in leeward("packag").err
+    assert "No such command 'packages'. Did you mean 'package'?" in leeward("packages").err
 
 
 def test_a_command_that_does_not_load_harms_no_other(
