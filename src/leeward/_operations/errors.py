@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from leeward._routing.outcomes import TABLE
 from leeward.adapter import TOO_LARGE, UNMARKED, UNMARKED_REFUSAL
@@ -24,6 +24,7 @@ from leeward.calls import (
     Publish,
     Result,
     Store,
+    subject_of,
 )
 from leeward.envelope import NOT_KEPT, NOT_RECOGNISED, RUNNING, UNKNOWN
 from leeward.errors import (
@@ -338,9 +339,18 @@ def _next_step(call: Call, is_unkeyed: bool) -> str:
             return "Look at the object to see what is there before writing again."
 
 
+_PARTS: Final = {
+    **dict.fromkeys(OBJECT_VERBS, "name"),
+    "list_objects": "prefix",
+    **dict.fromkeys(RUN_VERBS, "run"),
+}
+"""The field that says which object of a bucket, or which run of a workflow."""
+
+
 def _subject(call: Call, result: Result[Any]) -> str:
-    named = call.verb in OBJECT_VERBS or call.verb in RUN_VERBS
-    thing = f"{call[1]!s} of {call[0]}" if named else call[0]
+    thing, part = subject_of(call), getattr(call, _PARTS.get(call.verb, ""), None)
+    if part is not None:
+        thing = f"{part} of {thing}"
     where = ", ".join(_targets_of(result)) or result.target or "no target"
     return f"{call.verb} {thing!r} on {where}"
 

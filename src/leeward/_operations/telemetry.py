@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from leeward._routing import FailoverDriver
 from leeward.adapter import Limits
-from leeward.calls import OBJECT_VERBS, Call, Enqueue, Invoke, Publish, Result
+from leeward.calls import OBJECT_VERBS, Call, Enqueue, Invoke, Publish, Result, subject_of
 from leeward.cloudevents import document_of
 from leeward.errors import Attempt, Outcome
 from leeward.otel import (
@@ -89,7 +89,7 @@ class ClientTelemetry:
         is_within = trace.get_current_span().get_span_context().is_valid
         is_sent = isinstance(call, Enqueue | Publish)
         with self.api.tracer.start_as_current_span(
-            f"{call.verb} {call[0]}",
+            f"{call.verb} {subject_of(call)}",
             # A call belongs to the current span, else to the trace of the handler.
             context=None if is_within else self.api.parent_of(getattr(call, "trace", None)),
             kind=trace.SpanKind.PRODUCER if is_sent else trace.SpanKind.CLIENT,
@@ -178,7 +178,7 @@ class CallSpan:
 
 def attributes_of(call: Call) -> dict[str, str | int]:
     """Return what a span says of a call from its beginning."""
-    verb, name = call.verb, str(call[0])
+    verb, name = call.verb, subject_of(call)
     found: dict[str, str | int] = {VERB: verb}
     if isinstance(call, Invoke):
         found[FAAS_INVOKED] = name

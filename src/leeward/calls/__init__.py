@@ -286,6 +286,14 @@ Call: TypeAlias = (
 """Every call that a driver can be given. `verb` says which one it is."""
 
 
+def subject_of(call: Call) -> str:
+    """Return what a call concerns: the function, bus, table, bucket, queue, workflow or resource.
+
+    The first field of every call names it.
+    """
+    return str(getattr(call, call._fields[0]))
+
+
 class Stored(NamedTuple):
     """An item as a driver finds it, expired or not.
 
@@ -455,5 +463,6 @@ __all__ = [
     "TakeMessages",
     "UnreadableItem",
     "has_input",
+    "subject_of",
     "time_after",
 ]

@@ -99,7 +99,8 @@ def open_driver(config: TargetConfig) -> Driver:
 
 def _endpoints(settings: Settings) -> Mapping[str, str]:
     """Return the endpoint of each service; of one that is missing and has verbs, that it is."""
-    functions, queues, events, tables = settings[:4]
+    functions, queues = settings.functions, settings.queues
+    events, tables = settings.events, settings.tables
     verbs = [name for name, (capabilities, _) in _SERVICES.items() if capabilities]
     found = dict.fromkeys((f"endpoint.{name}" for name in verbs), "not configured")
     if functions:

@@ -232,8 +232,8 @@ def settings_from(config: TargetConfig) -> Settings:
         workflows=url and Workflows(url, values["workflow_key"]),
         service_bus=values["service_bus_connection_string"] or values["service_bus_url"],
     )
-    others = (settings.blobs, settings.workflows, settings.service_bus)
-    if not any((*settings[:4], *others)):
+    services = "functions queues events tables blobs workflows service_bus"
+    if not any(getattr(settings, service) for service in services.split()):
         raise ConfigError(
             f"nothing is configured for {config.name!r}: in {config.section} set {_FUNCTIONS[0]} "
             f"to invoke, {_QUEUES[0]} to enqueue, {_EVENTS[0]} to publish, {_TABLES[0]} with "
@@ -316,7 +316,8 @@ def _tables(values: Values) -> Tables | None:
 
 def _check_identity(settings: Settings, config: TargetConfig) -> None:
     """Refuse, in the hardened mode, what asks for a token that nobody may fetch."""
-    functions, queues, events, tables = settings[:4]
+    functions, queues = settings.functions, settings.queues
+    events, tables = settings.events, settings.tables
     tokens = {
         "functions": functions and (functions.scope or functions.lookup),
         "queues": queues and not (queues.key or queues.sas),
