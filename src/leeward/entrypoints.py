@@ -63,9 +63,9 @@ def all_entry_points(group: str) -> list[EntryPoint]:
     from importlib.metadata import distributions
 
     points_of: dict[str, list[EntryPoint]] = {}
-    for each in distributions(path=_fixed_path()):
-        if offers := each.entry_points.select(group=group):
-            name = _name_of(each)
+    for distribution in distributions(path=_fixed_path()):
+        if offers := distribution.entry_points.select(group=group):
+            name = _name_of(distribution)
             points = [EntryPoint(point.name, point.value, name) for point in offers]
             points_of.setdefault(_normalise(name), points)
     return [point for points in points_of.values() for point in points]

@@ -84,7 +84,7 @@ def import_flaw(error: BaseException) -> str:
         is_missing = isinstance(error, ModuleNotFoundError)
         missing = f": no module {error.name!r}" if is_missing else f" of {error.name!r}"
     text = failure_facts(error).get("text")
-    places = [each for each in _places(error.__traceback__) if "importlib" not in each]
+    places = [place for place in _places(error.__traceback__) if "importlib" not in place]
     at = f" at {places[-1].partition(' ')[0]}" if places else ""
     return f"{name}{missing}{at}: {text}" if text else f"{name}{missing}{at}"
 

@@ -311,9 +311,9 @@ def _is_sound(run: Run, segment: Segment) -> bool:
 def _count(
     lines: Iterable[tuple[int, bytes, bytes]], counted: Multiset
 ) -> Iterator[tuple[int, bytes, bytes]]:
-    for each in lines:
-        counted.add(each[2])
-        yield each
+    for line in lines:
+        counted.add(line[2])
+        yield line
 
 
 def _put(
@@ -376,7 +376,7 @@ def _keep(run: Run, manifest: Manifest) -> int:
     Raises:
         OutOfTime: it is time to stop, and a prune is under way.
     """
-    wanted, mended = {each.name: each for each in manifest.segments}, 0
+    wanted, mended = {segment.name: segment for segment in manifest.segments}, 0
     for _ in range(MOST_ROUNDS):
         if not wait_for_prunes(
             run.folder, wanted.keys(), run.source.table.clock, run.until, run.look

@@ -159,7 +159,7 @@ class Folder:
         A prune takes their heads, too. Who deletes a backup and its head leaves no gap.
         """
         made = self._made_after(since)
-        there = {each.id for each in self.backups()}
+        there = {backup.id for backup in self.backups()}
         gone = [id for id in made if id not in there]
         # A prune deletes heads first; so of what it has deleted between the two looks none is left.
         return [id for id in self._made_after(since) if id in gone] if gone else []

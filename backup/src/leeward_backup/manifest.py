@@ -272,12 +272,12 @@ class Manifest(NamedTuple):
     @property
     def text_bytes(self) -> int:
         """The bytes of all lines."""
-        return sum(each.text_bytes for each in self.segments)
+        return sum(segment.text_bytes for segment in self.segments)
 
     @property
     def stored_bytes(self) -> int:
         """The bytes of all segments as they are stored."""
-        return sum(each.stored_bytes for each in self.segments)
+        return sum(segment.stored_bytes for segment in self.segments)
 
 
 def segment_name(bucket: int, text: str, suffix: str) -> str:
@@ -294,7 +294,7 @@ def encode_manifest(manifest: Manifest, sealing: Sealing) -> bytes:
     """Return a manifest as it is stored."""
     body: dict[str, Json] = {"format": FORMAT, **manifest._asdict()}
     body["key"] = list(manifest.key)
-    body["segments"] = [dict(each._asdict()) for each in manifest.segments]
+    body["segments"] = [dict(segment._asdict()) for segment in manifest.segments]
     return json_text.encode({"body": body, "seal": sealing.seal(json_text.encode(body))})
 
 
@@ -321,10 +321,10 @@ def segments_named_in(data: bytes) -> set[str] | None:
     """
     try:
         segments = _parts(data)[0]["segments"]
-        names = {each["name"] for each in segments}
+        names = {segment["name"] for segment in segments}
     except (Damaged, KeyError, TypeError):
         return None
-    return names if all(isinstance(each, str) for each in names) else None
+    return names if all(isinstance(name, str) for name in names) else None
 
 
 def _parts(data: bytes) -> tuple[dict[str, Any], Any]:
@@ -352,14 +352,14 @@ def _manifest(body: dict[str, Any]) -> Manifest:
             body = {"at": body["started"], "lost": {}, **body, "place": None}
         told = {name: body[name] for name in Manifest._fields}
         told["key"] = tuple(told["key"])
-        told["segments"] = tuple(Segment(**each) for each in told["segments"])
+        told["segments"] = tuple(Segment(**segment) for segment in told["segments"])
         manifest = Manifest(**told)
     except (KeyError, TypeError):
         raise Damaged("it lacks what a manifest says") from None
     for field, value in zip(manifest._fields, manifest, strict=True):
         if not _fits(field, value):
             raise Damaged(f"its {field} cannot be that of a manifest")
-    if manifest.items != sum(each.items for each in manifest.segments):
+    if manifest.items != sum(segment.items for segment in manifest.segments):
         raise Damaged("its segments hold another number of items")
     return manifest
 
@@ -388,7 +388,7 @@ def _fits(field: str, value: Any) -> bool:
 
 def _is_segment(segment: Any) -> bool:
     digests = (segment.text, segment.stored)
-    if not all(isinstance(each, str) and _DIGEST.fullmatch(each) for each in digests):
+    if not all(isinstance(digest, str) and _DIGEST.fullmatch(digest) for digest in digests):
         return False
     named = isinstance(segment.name, str) and _NAME.fullmatch(segment.name)
     counts = (segment.items, segment.text_bytes, segment.stored_bytes)

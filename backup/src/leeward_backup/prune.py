@@ -189,14 +189,14 @@ def prune(
     stay = policy.stays([*manifests.values()], now)
     go = [named for named, each in manifests.items() if each not in stay]
     sizes = folder.sizes(SEGMENTS)
-    needed = {each.name for manifest in stay for each in manifest.segments}
+    needed = {segment.name for manifest in stay for segment in manifest.segments}
     dead = (
-        {each for each in sizes if is_segment_name(each)} - needed - _in_doubt(folder, wrong, sizes)
+        {name for name in sizes if is_segment_name(name)} - needed - _in_doubt(folder, wrong, sizes)
     )
     if not dry_run:
         name = announced_name(now, new_id(now)[-12:])
         lease = Lease(folder, name, dead, clock)
-        newer = [each for each in folder.backups() if each not in known]
+        newer = [backup for backup in folder.backups() if backup not in known]
         dead = dead - _in_doubt(folder, newer, sizes)
         # Manifests first: a backup of which a segment is gone must not be there any more.
         left = left_behind(folder, keys, _complete_backups(folder, known, name, now), now)
@@ -206,7 +206,7 @@ def prune(
             *heads,
             *backups,
             *sorted(dead),
-            *[each for each in folder.sizes(PRUNES) if is_over(each, now)],
+            *[name for name in folder.sizes(PRUNES) if is_over(name, now)],
             *left,
             name,
         ]
@@ -232,7 +232,7 @@ def _heads(folder: Folder, go: list[Named], stay: list[Named]) -> list[str]:
     """Return the heads of the backups that go, and of all that are older than those that stay."""
     first = min((each.time for each in stay), default="")
     own = {f"{HEADS}{each.time}-{each.id}" for each in go}
-    return [each for each in folder.sizes(HEADS) if each < f"{HEADS}{first}" or each in own]
+    return [name for name in folder.sizes(HEADS) if name < f"{HEADS}{first}" or name in own]
 
 
 def _complete_backups(folder: Folder, known: list[Named], own: str, now: float) -> set[str]:
@@ -241,5 +241,5 @@ def _complete_backups(folder: Folder, known: list[Named], own: str, now: float) 
     While another prune is under way, or has crashed, a run may yet have to upload again what that
     has deleted.
     """
-    others = [each for each in folder.sizes(PRUNES) if each != own and not is_over(each, now)]
+    others = [name for name in folder.sizes(PRUNES) if name != own and not is_over(name, now)]
     return set() if others else {each.id for each in known}

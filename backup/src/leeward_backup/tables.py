@@ -125,7 +125,7 @@ class Table:
     def lines_of(self, items: Sequence[Stored], cursor: str | None) -> Lines:
         """Return the lines of some items, but for those that have expired."""
         now = self.clock.now()
-        kept = [each for each in items if each.expires_at is None or each.expires_at > now]
+        kept = [item for item in items if item.expires_at is None or item.expires_at > now]
         return Lines(tuple(map(self._row, kept)), len(items) - len(kept), cursor)
 
     def native(self, call: StartNative | LookNative) -> NativeJob:

@@ -102,7 +102,7 @@ class Seen:
     def answer(self, payload: Any) -> Json:
         """Answer as `SEEN` does."""
         with self._lock:
-            return [each for each in self._documents if each["id"] == payload["id"]]
+            return [document for document in self._documents if document["id"] == payload["id"]]
 
 
 def contract_functions(seen: Seen) -> dict[str, Function]:

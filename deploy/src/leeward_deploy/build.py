@@ -221,7 +221,7 @@ def wrong_wheels(place: Path, goal: Goal) -> list[str]:
         name = file.parent.name.removesuffix(".dist-info").replace("-", " ")
         if loadable.isdisjoint(tags):
             what = " or ".join(map(str, tags)) or "no tag"
-            is_pure = all(each.abi == "none" and each.platform == "any" for each in tags)
+            is_pure = all(tag.abi == "none" and tag.platform == "any" for tag in tags)
             native = "" if is_pure else ", with native code"
             said.append(f"{name} is a wheel for {what}{native}")
     return said
@@ -242,7 +242,7 @@ def _assemble(spec: PackageSpec, recipe: Recipe, origin: Origin, made: Path, wor
         if wrong:
             raise NotLoadable("; ".join(wrong))
         entries = {spec.entry.module, recipe.entry.removesuffix(".py")}
-        made_here = (each.removesuffix(".py") for each in recipe.files)
+        made_here = (file.removesuffix(".py") for file in recipe.files)
         check_imports(
             *(origin.folder, origin.files, entries, place),
             provided=(*recipe.provided, *made_here),

@@ -56,7 +56,7 @@ def names_in(text: str) -> set[str]:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             found.add(node.name)
         elif isinstance(node, ast.Import | ast.ImportFrom):
-            found |= {each.asname or each.name for each in node.names}
+            found |= {name.asname or name.name for name in node.names}
         else:
             stored = (each for each in ast.walk(node) if isinstance(each, ast.Name))
             found |= {each.id for each in stored if isinstance(each.ctx, ast.Store)}
@@ -71,10 +71,10 @@ def handler_calls(text: str, file: str) -> Iterator[HandlerCall]:
     """
     tree = _parse(text)
     imported = {
-        each.asname or each.name: (node.module, each.name)
+        name.asname or name.name: (node.module, name.name)
         for node in tree.body
         if isinstance(node, ast.ImportFrom) and node.module and not node.level
-        for each in node.names
+        for name in node.names
     }
     for node in ast.walk(tree):
         if (
@@ -136,12 +136,12 @@ def _is_app(value: ast.expr | None) -> bool:
 
 def _options(call: ast.Call, file: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for each in call.keywords:
+    for keyword in call.keywords:
         try:
-            found[each.arg or "**"] = ast.literal_eval(each.value)
+            found[keyword.arg or "**"] = ast.literal_eval(keyword.value)
         except ValueError as error:
             raise ConfigError(
-                f"{file}, line {call.lineno}: the option {each.arg or '**'} of handler() is not "
+                f"{file}, line {call.lineno}: the option {keyword.arg or '**'} of handler() is not "
                 "written out, so what it needs cannot be packaged; write it as a literal"
             ) from error
     return found

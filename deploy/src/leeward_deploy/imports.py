@@ -130,7 +130,7 @@ def _reachable(
     folder: Path, files: Collection[str], entries: Collection[str]
 ) -> Iterator[tuple[str, Import]]:
     """Yield what is imported by each module of the app that its entries lead to, with its file."""
-    left = [file for each in entries for file in _files_of(each, files)]
+    left = [file for entry in entries for file in _files_of(entry, files)]
     seen: set[str] = set()
     while left:
         file = left.pop()

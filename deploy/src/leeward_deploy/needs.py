@@ -46,7 +46,7 @@ class DeadQueue(NamedTuple):
 
 def of_kind(app: App, *kinds: Kind) -> Iterator[Handler]:
     """Yield the handlers of some kinds, in the order of their definition."""
-    return (each for each in app.handlers.values() if each.kind in kinds)
+    return (handler for handler in app.handlers.values() if handler.kind in kinds)
 
 
 def is_queued(handler: Handler) -> bool:
@@ -64,7 +64,9 @@ def bucket_of(declared: Declared, handler: Handler) -> str:
 def prefixes_of(declared: Declared, handler: Handler) -> list[ObjectPrefix]:
     """Return where a handler puts objects, by the target's own names of the buckets."""
     buckets = declared.buckets
-    return [each._replace(bucket=buckets.get(each.bucket, each.bucket)) for each in handler.writes]
+    return [
+        write._replace(bucket=buckets.get(write.bucket, write.bucket)) for write in handler.writes
+    ]
 
 
 def seconds_of(handler: Handler) -> int:

@@ -305,8 +305,8 @@ def offer_of(group: str, provider: str) -> Any:
     Raises:
         ConfigError: no installed package offers it, several do, or it needs what is not installed.
     """
-    points = [each for each in entry_points(group) if each.name == provider]
-    points = points or [each for each in all_entry_points(group) if each.name == provider]
+    points = [point for point in entry_points(group) if point.name == provider]
+    points = points or [point for point in all_entry_points(group) if point.name == provider]
     if not points:
         known = ", ".join(providers_with(group)) or "none"
         raise ConfigError(
@@ -314,7 +314,7 @@ def offer_of(group: str, provider: str) -> Any:
             "leeward that writes for it"
         )
     if len(points) > 1:
-        packages = ", ".join(sorted(each.distribution for each in points))
+        packages = ", ".join(sorted(point.distribution for point in points))
         raise ConfigError(f"several packages offer {group} for {provider!r} ({packages})")
     try:
         return points[0].load()

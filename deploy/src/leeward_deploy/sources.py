@@ -64,7 +64,7 @@ def sources_of(folder: Path, leave_out: Iterable[str], out: Path) -> Files:
         below = here.relative_to(folder)
         if any(
             (here / f"{name.removesuffix(_OUTPUT)}.zip").name in files
-            for name in [each for each in files if each.endswith(_OUTPUT)]
+            for name in [file for file in files if file.endswith(_OUTPUT)]
         ):
             folders.clear()  # an old output
             continue
@@ -86,15 +86,15 @@ def sources_of(folder: Path, leave_out: Iterable[str], out: Path) -> Files:
             if (here / each).is_symlink():
                 raise ConfigError(f"{here / each} is a link to a folder; put the folder there")
             folders.append(each)
-        for each in files:
-            name = (below / each).as_posix()
-            if each.startswith(".") or _matches(each, MADE) or _matches(name, leave_out):
+        for file in files:
+            name = (below / file).as_posix()
+            if file.startswith(".") or _matches(file, MADE) or _matches(name, leave_out):
                 continue
-            place = _ignoring(ignored, below / each)
+            place = _ignoring(ignored, below / file)
             if place is not None:
                 denied += [name] if place == 0 else []
                 continue
-            _check_link(here / each, folder)
+            _check_link(here / file, folder)
             found.append(name)
     return Files(tuple(sorted(found)), tuple(sorted(denied)))
 

@@ -95,7 +95,7 @@ class PackageSource(NamedTuple):
 
     def arguments(self) -> list[str]:
         """Return the options of uv that say so."""
-        found = [f"--find-links={each}" for each in self.links]
+        found = [f"--find-links={link}" for link in self.links]
         found += ["--no-index"] if self.offline else []
         return [*found, "--only-binary=:all:", *(f"--no-binary={each}" for each in self.built)]
 
@@ -228,15 +228,18 @@ def read_lock(text: str) -> tuple[Pinned, ...]:
     Source: PEP 751.
     """
     pinned = []
-    for each in tomllib.loads(text).get("packages", ()):
+    for package in tomllib.loads(text).get("packages", ()):
         # Its wheels, and what a wheel may be built of.
-        files = [*each.get("wheels", ()), *(each[kind] for kind in _BUILT_OF if kind in each)]
+        files = [
+            *package.get("wheels", ()),
+            *(package[kind] for kind in _BUILT_OF if kind in package),
+        ]
         hashes = []
         for file in files:
             address = unquote(urlsplit(file.get("url", "")).path)
             path: str = file.get("name") or address or file["path"]
             hashes.append((path.rpartition("/")[2], file["hashes"]["sha256"]))
-        pinned.append(Pinned(each["name"], each.get("version", ""), tuple(hashes)))
+        pinned.append(Pinned(package["name"], package.get("version", ""), tuple(hashes)))
     return tuple(sorted(pinned))
 
 
@@ -245,12 +248,12 @@ def _compile(
 ) -> subprocess.CompletedProcess[str]:
     own, lock = folder / "requires.in", folder / "pylock.toml"
     lock.unlink(missing_ok=True)  # uv would prefer the versions in it
-    own.write_text("".join(f"{each}\n" for each in requires), encoding="utf-8")
+    own.write_text("".join(f"{requirement}\n" for requirement in requires), encoding="utf-8")
     return run(
         [
             *("pip", "compile", "--python", sys.executable),
             *("--format", "pylock.toml", "-o", str(lock)),
-            *("--no-header", "--no-annotate", str(own), *(str(each) for each in files)),
+            *("--no-header", "--no-annotate", str(own), *(str(file) for file in files)),
             *goal.arguments(),
             *source.arguments(),
         ],

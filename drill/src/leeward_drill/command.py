@@ -158,7 +158,7 @@ def _plan(
     chosen = check_effect(effect) or (
         Effect.IDEMPOTENT if simulate else configured.effect or Effect.UNSAFE
     )
-    read = tuple(parse_fault(each, order) for each in faults or [f"{order[0]}:{USUAL_FAULT}"])
+    read = tuple(parse_fault(fault, order) for fault in faults or [f"{order[0]}:{USUAL_FAULT}"])
     length = duration or max(each.end for each in read) + RETURN_SECONDS
     _check(length, rate)
     able = serving(config, "invoke", function)
@@ -240,11 +240,11 @@ def _render(data: JsonObject, printers: Printers) -> None:
     out.text("")
     rows = [
         (
-            each["fault"],
-            seconds_in_words(each["detected"], "no circuit opened"),
-            seconds_in_words(each["returned"], "not seen"),
+            fault["fault"],
+            seconds_in_words(fault["detected"], "no circuit opened"),
+            seconds_in_words(fault["returned"], "not seen"),
         )
-        for each in data["faults"]
+        for fault in data["faults"]
     ]
     out.table(("fault", "detected after", "back after its end"), rows, ("cyan",))
     out.text("")

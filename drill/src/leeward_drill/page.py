@@ -34,7 +34,7 @@ svg { width: 100%; height: auto; } code { font-size: .9em; }
 
 def page(plan: Plan, record: DrillRecord, verdict: DrillVerdict, chart: str) -> str:
     """Return the whole page."""
-    faults = ", ".join(f"<code>{escape(str(each))}</code>" for each in plan.faults) or "none"
+    faults = ", ".join(f"<code>{escape(str(fault))}</code>" for fault in plan.faults) or "none"
     where = "simulated targets, in virtual time" if plan.simulated else "the configured targets"
     told = (
         f"{verdict.calls:,} calls of <code>{escape(plan.function)}</code>, {plan.rate:g} a second, "
@@ -46,7 +46,7 @@ def page(plan: Plan, record: DrillRecord, verdict: DrillVerdict, chart: str) -> 
         *_render_verdict(verdict),
         _numbers(verdict),
         "<h2>Each fault</h2>",
-        _table(_IMPACT, [_impact(each) for each in verdict.impacts], numbers=(1, 2, 3, 4, 5)),
+        _table(_IMPACT, [_impact(impact) for impact in verdict.impacts], numbers=(1, 2, 3, 4, 5)),
         "<h2>Timeline</h2>",
         f'<div role="img" aria-label="Timeline of the drill">{chart}</div>',
         "<h2>Attempts</h2>",
@@ -113,8 +113,8 @@ def _impact(impact: Impact) -> list[str]:
 
 def _attempts(record: DrillRecord) -> list[list[str]]:
     counted = Counter(
-        (each.target, each.outcome.value if each.outcome else "cancelled", each.fault)
-        for each in record.attempts
+        (attempt.target, attempt.outcome.value if attempt.outcome else "cancelled", attempt.fault)
+        for attempt in record.attempts
     )
     return [[*key, f"{count:,}"] for key, count in sorted(counted.items())]
 
@@ -187,8 +187,8 @@ def per_second(plan: Plan, calls: Iterable[Called], end: float) -> dict[str, lis
     """Return how many calls ended in each second, by the target that answered, or as what."""
     seconds = int(end) + 1
     counts = {name: [0] * seconds for name in (*plan.order, LEFT_UNKNOWN, FAILED)}
-    for each in calls:
-        counts[_counted_as(each)][min(int(each.ended), seconds - 1)] += 1
+    for call in calls:
+        counts[_counted_as(call)][min(int(call.ended), seconds - 1)] += 1
     return counts
 
 
@@ -201,9 +201,9 @@ def _counted_as(call: Called) -> str:
 def latencies(calls: Iterable[Called]) -> Iterator[tuple[int, float, float]]:
     """Return a second, and the median and the longest call that began in it, in seconds."""
     begun: dict[int, list[float]] = defaultdict(list)
-    for each in calls:
-        if not each.error or each.error in ANSWERED:
-            begun[int(each.began)].append(each.ended - each.began)
+    for call in calls:
+        if not call.error or call.error in ANSWERED:
+            begun[int(call.began)].append(call.ended - call.began)
     for second in sorted(begun):
         took = sorted(begun[second])
         yield second, took[len(took) // 2], took[-1]
@@ -230,7 +230,7 @@ def bands(plan: Plan, decisions: Sequence[Decided], end: float) -> Iterator[Band
 
 def end_of(plan: Plan, record: DrillRecord) -> float:
     """Return when the drill was over, in seconds."""
-    return max(plan.seconds, max((each.ended for each in record.calls), default=0.0))
+    return max(plan.seconds, max((call.ended for call in record.calls), default=0.0))
 
 
 TARGET_COLOURS: Final = ("#0072b2", "#e69f00", "#009e73", "#56b4e9", "#cc79a7")
@@ -320,9 +320,9 @@ def _draw_latency(axes: Any, record: DrillRecord) -> None:
     from matplotlib.ticker import NullFormatter, StrMethodFormatter
 
     points = list(latencies(record.calls))
-    seconds = [each[0] + 0.5 for each in points]
-    axes.semilogy(seconds, [1000 * each[2] for each in points], color="#999999", label="longest")
-    axes.semilogy(seconds, [1000 * each[1] for each in points], color="#222222", label="median")
+    seconds = [point[0] + 0.5 for point in points]
+    axes.semilogy(seconds, [1000 * point[2] for point in points], color="#999999", label="longest")
+    axes.semilogy(seconds, [1000 * point[1] for point in points], color="#222222", label="median")
     axes.set_ylabel("milliseconds of\nanswered calls")
     axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     axes.yaxis.set_minor_formatter(NullFormatter())
@@ -344,9 +344,9 @@ def _draw_circuits(axes: Any, plan: Plan, record: DrillRecord, end: float) -> No
         bars.set_gid(f"band-{number}-{band.state}")
     for target, row in rows.items():
         moments = [
-            each.at
-            for each in record.decisions
-            if each.event.name in MARKED and each.event.target == target
+            decision.at
+            for decision in record.decisions
+            if decision.event.name in MARKED and decision.event.target == target
         ]
         axes.plot(moments, [row + 0.43] * len(moments), "|", color="#222222", markersize=5)
     axes.set_yticks(list(rows.values()), list(rows))

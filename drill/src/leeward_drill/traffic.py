@@ -105,7 +105,7 @@ class FaultyTarget(WrappingDriver):
         return _NOT_RUN[fault.kind]
 
     def _fault(self, now: float) -> DrillFault | None:
-        holding = [each for each in self._faults if each.holds(now)]
+        holding = [fault for fault in self._faults if fault.holds(now)]
         return next((each for each in holding if self._stage.random() < each.share), None)
 
     async def _attempt(
@@ -168,8 +168,8 @@ async def play(
     record = DrillRecord()
     stage = Stage(clock, clock.monotonic(), record, random)
     faulty: list[Driver] = [
-        FaultyTarget(each, tuple(f for f in plan.faults if f.is_at(each.target)), stage)
-        for each in drivers
+        FaultyTarget(driver, tuple(f for f in plan.faults if f.is_at(driver.target)), stage)
+        for driver in drivers
     ]
     async with AsyncClient(faulty, config=config, clock=clock) as cloud:
         cloud.listen(lambda event: record.decisions.append(Decided(stage.now(), event)))
@@ -233,14 +233,14 @@ def progress(plan: Plan, stream: TextIO, *, quiet: bool) -> Iterator[Look | None
 
 def line(plan: Plan, record: DrillRecord, now: float) -> str:
     """Return what happens at this moment: the last second's calls, faults, and circuits."""
-    ended = [each for each in record.calls if each.ended > now - 1]
+    ended = [call for call in record.calls if call.ended > now - 1]
     answered = Counter(each.target for each in ended if each.target)
     told = [f"{target} {answered[target]}/s" for target in plan.order]
     errors = sum(bool(each.error) for each in ended)
     if errors:
         told.append(f"errors {errors}/s")
-    faults = [str(each) for each in plan.faults if each.holds(now)]
-    last = {each.target: each.state for each in bands(plan, record.decisions, now)}
+    faults = [str(fault) for fault in plan.faults if fault.holds(now)]
+    last = {band.target: band.state for band in bands(plan, record.decisions, now)}
     circuits = [f"{target} {state}" for target, state in last.items() if state != "closed"]
     parts = [f"{now:4.0f} s of {plan.seconds:.0f}", ", ".join(told)]
     parts += [f"fault: {', '.join(faults)}"] if faults else []

@@ -77,16 +77,16 @@ class DrillVerdict(NamedTuple):
 def judge(plan: Plan, record: DrillRecord) -> DrillVerdict:
     """Return what the record of a drill shows."""
     calls = record.calls
-    failed = [each for each in calls if each.error and each.error not in UNKNOWN | ANSWERED]
+    failed = [call for call in calls if call.error and call.error not in UNKNOWN | ANSWERED]
     lost = [each for each in failed if _had_a_refuge(plan, each)]
     doubled, repeated = _run_twice(plan, record.attempts)
-    unknown = sum(each.error in UNKNOWN for each in calls)
+    unknown = sum(call.error in UNKNOWN for call in calls)
     unfinished = record.begun - len(calls)
-    durations = sorted(each.ended - each.began for each in calls) or [0.0]
+    durations = sorted(call.ended - call.began for call in calls) or [0.0]
     errors: dict[str, int] = defaultdict(int)
-    for each in calls:
-        if each.error:
-            errors[each.error] += 1
+    for call in calls:
+        if call.error:
+            errors[call.error] += 1
     broken = [
         (len(lost), "lost: they failed although a target was well"),
         (doubled, "doubled: they ran twice, which may do harm"),
@@ -95,7 +95,7 @@ def judge(plan: Plan, record: DrillRecord) -> DrillVerdict:
     ]
     return DrillVerdict(
         calls=record.begun,
-        answered=sum(not each.error or each.error in ANSWERED for each in calls),
+        answered=sum(not call.error or call.error in ANSWERED for call in calls),
         lost=len(lost),
         all_faulty=len(failed) - len(lost),
         unknown=unknown,
@@ -103,7 +103,7 @@ def judge(plan: Plan, record: DrillRecord) -> DrillVerdict:
         repeated=repeated,
         worst=durations[-1],
         median=durations[len(durations) // 2],
-        impacts=tuple(_impact(each, record) for each in plan.faults),
+        impacts=tuple(_impact(fault, record) for fault in plan.faults),
         errors=dict(errors),
         broken=tuple(f"{number} calls were {told}" for number, told in broken if number),
     )
@@ -128,7 +128,7 @@ def _strays(plan: Plan, calls: Iterable[Called]) -> int:
     """Return how many calls were left unknown that could have been repeated where all was well."""
     if plan.effect not in (Effect.READ_ONLY, Effect.IDEMPOTENT):
         return 0
-    return sum(each.error in UNKNOWN and _had_a_refuge(plan, each) for each in calls)
+    return sum(call.error in UNKNOWN and _had_a_refuge(plan, call) for call in calls)
 
 
 def _run_twice(plan: Plan, attempts: Sequence[Attempted]) -> tuple[int, int]:
@@ -137,9 +137,9 @@ def _run_twice(plan: Plan, attempts: Sequence[Attempted]) -> tuple[int, int]:
     A target recognises a key that it has seen itself, so only the targets of a keyed call count.
     """
     runs: dict[str, list[str]] = defaultdict(list)
-    for each in attempts:
-        if each.ran:
-            runs[each.key].append(each.target)
+    for attempt in attempts:
+        if attempt.ran:
+            runs[attempt.key].append(attempt.target)
     if plan.effect is Effect.KEYED:
         runs = defaultdict(list, {key: list(set(where)) for key, where in runs.items()})
     twice = sum(len(where) > 1 for where in runs.values())
@@ -149,9 +149,11 @@ def _run_twice(plan: Plan, attempts: Sequence[Attempted]) -> tuple[int, int]:
 
 def _impact(fault: DrillFault, record: DrillRecord) -> Impact:
     opened = [
-        each.at
-        for each in record.decisions
-        if each.event.name == "opened" and fault.is_at(each.event.target) and each.at >= fault.begin
+        decision.at
+        for decision in record.decisions
+        if decision.event.name == "opened"
+        and fault.is_at(decision.event.target)
+        and decision.at >= fault.begin
     ]
     detected = min(opened, default=None)
     if detected is not None and detected >= fault.end:
@@ -160,8 +162,8 @@ def _impact(fault: DrillFault, record: DrillRecord) -> Impact:
     attempts = None
     if from_third < fault.end:
         begun = sum(
-            fault.is_at(each.target) and from_third <= each.began < fault.end
-            for each in record.attempts
+            fault.is_at(attempt.target) and from_third <= attempt.began < fault.end
+            for attempt in record.attempts
         )
         attempts = begun / (fault.end - from_third)
     return Impact(
@@ -195,7 +197,7 @@ CHANGES: Final = frozenset({"opened", "half_open", "ramp", "closed"})
 
 
 def _measure_answers(calls: Iterable[Called], begin: float, end: float) -> float | None:
-    within = [each for each in calls if begin <= each.began < end]
+    within = [call for call in calls if begin <= call.began < end]
     if not within:
         return None
     return sum(not each.error or each.error in ANSWERED for each in within) / len(within)

@@ -169,9 +169,9 @@ class Attempts(WorkPool[DeliveryAttempt]):
         """Let rows have their attempt; those that were tried before go first."""
         with self._lock:
             rows = list(rows)
-            tried = [each for each in rows if each.is_tried]
+            tried = [row for row in rows if row.is_tried]
             self._few = (len(self._waiting) + len(rows)) // 2
-            super().add([each for each in rows if not each.is_tried], [*first, *tried])
+            super().add([row for row in rows if not row.is_tried], [*first, *tried])
 
     def hand_back(self, longest: float) -> None:
         """End without an attempt what has waited for `longest` seconds: others may have time."""

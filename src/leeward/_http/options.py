@@ -147,7 +147,9 @@ def without_login(words: str, proxy: str | None) -> str:
     """
     match = None if proxy is None else re.fullmatch(_PROXY, proxy, re.IGNORECASE)
     lower = words.casefold()
-    if match is not None and any(each[:8].casefold() in lower for each in _secrets(match["login"])):
+    if match is not None and any(
+        secret[:8].casefold() in lower for secret in _secrets(match["login"])
+    ):
         return "libcurl's words are left out, because they repeat the login of the proxy"
     return words
 

@@ -105,7 +105,8 @@ class Wire:
         with self._lock:
             transports = [each for each in (self.threads, *self._loops.values()) if each]
         counts = [
-            (getattr(each, "in_flight", 0), getattr(each, "waiting", 0)) for each in transports
+            (getattr(transport, "in_flight", 0), getattr(transport, "waiting", 0))
+            for transport in transports
         ]
         return sum(busy for busy, _ in counts), sum(waiting for _, waiting in counts)
 

@@ -241,7 +241,7 @@ def _class_of(call: Call, result: Result[Any]) -> type[CallError]:
     if result.outcome is Outcome.CALLER and result.reason == TOO_LARGE:
         return PayloadTooLarge
     if result.outcome is Outcome.LOCAL and all(
-        each.outcome is Outcome.LOCAL for each in result.attempts
+        attempt.outcome is Outcome.LOCAL for attempt in result.attempts
     ):
         return Overloaded
     if TABLE[result.outcome].proved and len(_targets_of(result)) > 1:

@@ -205,10 +205,10 @@ def in_trace(call: Call, traceparent: str | None, limits: Limits) -> Call:
     if isinstance(call, Invoke | Enqueue):
         return call._replace(trace=traceparent)
     if isinstance(call, Publish):
-        sizes = [len(document_of(each)) + _FIELD for each in call.events]
+        sizes = [len(document_of(event)) + _FIELD for event in call.events]
         if max(sizes) > limits.event_bytes or sum(sizes) > limits.batch_bytes:
             return call
         mine = {"traceparent": traceparent}
-        events = [each._replace(extensions={**mine, **each.extensions}) for each in call.events]
+        events = [event._replace(extensions={**mine, **event.extensions}) for event in call.events]
         return call._replace(events=tuple(events))
     return call

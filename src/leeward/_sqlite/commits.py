@@ -71,22 +71,22 @@ class Commits(Forkable):
             changes, self._waiting = self._waiting, []
         try:
             with self._database.write(self._patience) as connection:
-                for each in changes:
-                    each.result = each.make(connection)
+                for change in changes:
+                    change.result = change.make(connection)
         except BaseException as error:
             if isinstance(error, Exception):
                 fault = error
             else:
                 told = "the transaction was interrupted: it may be on the disk"
                 fault = DatabaseFault(Outcome.AMBIGUOUS, "interrupted", told)
-            for each in changes:
-                each.error = fault
+            for change in changes:
+                change.error = fault
             if not isinstance(error, Exception):
                 raise
         finally:
-            for each in changes:
-                each.is_over = True
-                each.turn.set()
+            for change in changes:
+                change.is_over = True
+                change.turn.set()
             with self._lock:
                 self._give_turn()
 

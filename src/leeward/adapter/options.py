@@ -128,8 +128,8 @@ def read_options(config: TargetConfig, options: Sequence[Option]) -> Values:
     Raises:
         ConfigError: names the option or the variable, and the remedy.
     """
-    config.check_options({each.name: each.type for each in options if each.key})
-    rows = {each.name: each for each in options}
+    config.check_options({option.name: option.type for option in options if option.key})
+    rows = {option.name: option for option in options}
     found = {row.name: setting for row in options if (setting := _find(row, config)) is not None}
     _settle_contradictions(rows, found)
     _refuse_idle(rows, found, config)
@@ -264,8 +264,8 @@ def matching(pattern: str, what: str, strip: str = "") -> Check:
 def table_of(options: Iterable[Option]) -> str:
     """Return the rows as a table in Markdown, for the adapter's page."""
     lines = ["| key | variable | meaning |", "|---|---|---|"]
-    for each in options:
-        variables = ", ".join(f"`{name}`" for name in each.variables.split())
-        line = f"| {f'`{each.name}`' if each.key else ''} | {variables} | {each.help} |"
+    for option in options:
+        variables = ", ".join(f"`{name}`" for name in option.variables.split())
+        line = f"| {f'`{option.name}`' if option.key else ''} | {variables} | {option.help} |"
         lines.append(line.replace("|  |", "| |"))
     return "\n".join(lines)

@@ -284,7 +284,7 @@ def _is_plain(told: GivenUp) -> bool:
     texts = (told.queue, told.handler, told.error, told.reason, told.time, told.ran, told.id)
     count = told.attempts
     counted = count is None or (type(count) is int and 0 <= count <= MOST_ATTEMPTS)
-    return counted and all(isinstance(each, str) for each in texts)
+    return counted and all(isinstance(text, str) for text in texts)
 
 
 def _seconds(text: str) -> float | None:

@@ -272,7 +272,7 @@ def read_group(section: Any, where: ConfigKey) -> GroupConfig:
 
 def read_targets(value: Any, where: ConfigKey) -> tuple[str, ...]:
     """Read names of targets."""
-    names = tuple(read_target(each, where) for each in read_texts(value, where))
+    names = tuple(read_target(text, where) for text in read_texts(value, where))
     if len(set(names)) < len(names):
         raise ConfigError(f"{where} names a target twice; name each once")
     return names

@@ -67,8 +67,10 @@ def open_local(config: TargetConfig) -> Local:
             local.mount(app)
         for name, function in functions.items():
             local.function(name)(function)
-        for each in subscribers:
-            local.subscribe(each.bus, each.type, name=each.name)(each.function)
+        for subscriber in subscribers:
+            local.subscribe(subscriber.bus, subscriber.type, name=subscriber.name)(
+                subscriber.function
+            )
     except ConfigError:
         local.close()
         raise

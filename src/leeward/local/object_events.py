@@ -86,7 +86,7 @@ class ObjectEvents:
 
     def unclaimed_recipients(self) -> set[Recipient]:
         """Return the recipients of what `claim` is for: the buckets that have handlers."""
-        return {Recipient(UNTOLD, each.bucket or "") for each in self._handlers.values()}
+        return {Recipient(UNTOLD, handler.bucket or "") for handler in self._handlers.values()}
 
     def claim(self, row: LeasedRow, deadline: float) -> None:
         """Keep a row for each handler of an object that a process without handlers has put."""

@@ -141,7 +141,7 @@ class _Check:
         self.need(node, bool(node.cases), "has no case; add one with `when`")
         for case in node.cases:
             self.condition(node, case.when, scope)
-        return scope.names.union(*(self.block(each, scope) for each in model.blocks_of(node)))
+        return scope.names.union(*(self.block(block, scope) for block in model.blocks_of(node)))
 
     def step(self, step: model.Step, scope: _Scope) -> frozenset[str]:
         self.need(step, bool(step.function), "calls a function without a name; name it")
@@ -245,11 +245,11 @@ class _Check:
     def references(
         self, node: model.Node, references: Iterable[model.Reference], scope: _Scope
     ) -> None:
-        for each in references:
-            text = model.write_template(each)
+        for reference in references:
+            text = model.write_template(reference)
             self.need(
                 node,
-                each.name in scope.names,
+                reference.name in scope.names,
                 f"reads {text}, which is not known there: the input is, and what steps before it "
                 "return, but not those of a branch beside it",
             )
@@ -345,15 +345,15 @@ def by_name(definitions: Iterable[model.Definition]) -> dict[str, model.Definiti
         ConfigError: one of them is something else, or two have one name.
     """
     named: dict[str, model.Definition] = {}
-    for each in definitions:
-        if not isinstance(each, model.Definition):
+    for definition in definitions:
+        if not isinstance(definition, model.Definition):
             raise ConfigError(
-                f"a workflow is a Definition, not a {type(each).__name__}; decorate the function "
-                'with @workflow("name")'
+                f"a workflow is a Definition, not a {type(definition).__name__}; decorate "
+                'the function with @workflow("name")'
             )
         # A module that is run and imported has made its flow twice.
-        if named.setdefault(each.name, each).digest != each.digest:
-            raise ConfigError(f"two workflows are named {each.name!r}; rename one of them")
+        if named.setdefault(definition.name, definition).digest != definition.digest:
+            raise ConfigError(f"two workflows are named {definition.name!r}; rename one of them")
     return named
 
 

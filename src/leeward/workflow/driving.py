@@ -424,7 +424,7 @@ class Drive:
 
     def _limit(self) -> float:
         limits = (self._row.deadline, self._row.cancelled)
-        return min((each for each in limits if each is not None), default=float("inf"))
+        return min((limit for limit in limits if limit is not None), default=float("inf"))
 
     def _end_pauses(self, open_: list[Command]) -> None:
         now = self._clock.now()

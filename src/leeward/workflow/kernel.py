@@ -211,7 +211,8 @@ def _attempt(node: model.AttemptNode, scope: _Scope) -> Running:
 def handler_of(handlers: Sequence[model.ErrorHandler], name: str) -> model.ErrorHandler | None:
     """Return the first handler that takes errors of a name."""
     return next(
-        (each for each in handlers if name in each.errors or model.ANY in each.errors), None
+        (handler for handler in handlers if name in handler.errors or model.ANY in handler.errors),
+        None,
     )
 
 
@@ -277,7 +278,7 @@ def _undo(each: _Done, scope: _Scope) -> Running:
 def _parallel(node: model.Parallel, scope: _Scope) -> Running:
     inner = [scope.branch() for _ in node.branches]
     failure = yield from _beside(
-        scope, inner, [each.body for each in node.branches], at_once=len(node.branches)
+        scope, inner, [branch.body for branch in node.branches], at_once=len(node.branches)
     )
     # What ended well can be read behind it, and by handlers: engines have it either way.
     for each in inner:

@@ -417,11 +417,13 @@ def _node(node: Node) -> dict[str, Json]:
         case Saga():
             return {"saga": node.id, "undo": node.undo, "do": _block(node.body)}
         case Parallel():
-            branches = [{"branch": each.id, "do": _block(each.body)} for each in node.branches]
+            branches = [
+                {"branch": branch.id, "do": _block(branch.body)} for branch in node.branches
+            ]
             return {"parallel": node.id, "branches": branches}
         case Choose():
             cases = [
-                {"when": write_condition(each.when), "do": _block(each.body)} for each in node.cases
+                {"when": write_condition(case.when), "do": _block(case.body)} for case in node.cases
             ]
             return {"choose": node.id, "cases": cases, "otherwise": _block(node.otherwise)}
         case Each():

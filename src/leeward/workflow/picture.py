@@ -150,7 +150,7 @@ def _alternatives(
         ]
         return [_block(node.body, marks), *handlers]
     if isinstance(node, model.Parallel):
-        return [_frame(each.id, _block(each.body, marks)) for each in node.branches]
+        return [_frame(branch.id, _block(branch.body, marks)) for branch in node.branches]
     cases = [
         _frame(encode(model.write_condition(case.when)).decode(), _block(case.body, marks))
         for case in node.cases

@@ -176,7 +176,7 @@ def _read_attempt(fields: _Fields, id: str, places: _Places) -> model.AttemptNod
         errors = on.need("errors", _list)
         handlers.append(
             model.ErrorHandler(
-                tuple(_text(each, f"{on.where}.errors") for each in errors), _do(on, places)
+                tuple(_text(error, f"{on.where}.errors") for error in errors), _do(on, places)
             )
         )
     return model.AttemptNode(id, _do(fields, places), tuple(handlers))

@@ -59,7 +59,7 @@ class Simulated(NamedTuple):
 
     def count_calls(self, function: str) -> int:
         """Count the calls of a function."""
-        return sum(each.function == function for each in self.calls)
+        return sum(call.function == function for call in self.calls)
 
 
 def answer(value: Json = None) -> Answer:

@@ -246,9 +246,9 @@ class RunWorkers(WorkPool[DrivenRun]):
         leases = self._services.journal.holders(self._definitions, until)
         now = clock.now()  # behind them: no lease may seem to be made ahead of its time
         return [
-            each
-            for each in leases
-            if each.due > now and (is_over(each.due, now, 2 * LEASE) or self._is_gone(each))
+            lease
+            for lease in leases
+            if lease.due > now and (is_over(lease.due, now, 2 * LEASE) or self._is_gone(lease))
         ]
 
     def _is_gone(self, lease: RunHolder) -> bool:
@@ -264,7 +264,7 @@ class RunWorkers(WorkPool[DrivenRun]):
             runs = list(self.held)
         if runs:
             until = self._services.clock.now() + LEASE
-            leases = [(each.row.key, each.lease.fence) for each in runs]
+            leases = [(run.row.key, run.lease.fence) for run in runs]
             renewed = self._services.journal.renew(leases, until)
             for each, is_held in zip(runs, renewed, strict=True):
                 if is_held:

@@ -45,7 +45,9 @@ class Account(NamedTuple):
 def resources(settings: Settings) -> dict[str, Planner]:
     """Return the planner that compares resources."""
     services: tuple[Service, ...] = ("lambda", "sqs", "events", "scheduler", "states")
-    endpoints: dict[str, Endpoint] = {each: endpoint_of(each, settings) for each in services}
+    endpoints: dict[str, Endpoint] = {
+        service: endpoint_of(service, settings) for service in services
+    }
 
     def look_for(look: Look, view: View) -> Plan:
         kind = KINDS.get(look.type)
@@ -136,14 +138,14 @@ def _mapping(look: Look, account: Account) -> Reading:
     found = yield from _get(account, "lambda", path, "lambda:ListEventSourceMappings")
     if isinstance(found, Result):
         return found
-    for each in found.get("EventSourceMappings", ()):
-        if _end(each.get("EventSourceArn")) == look.has["queue"]:
+    for mapping in found.get("EventSourceMappings", ()):
+        if _end(mapping.get("EventSourceArn")) == look.has["queue"]:
             return {
                 "queue": look.has["queue"],
-                "enabled": each.get("State") not in ("Disabled", "Disabling"),
-                "batch": each.get("BatchSize"),
+                "enabled": mapping.get("State") not in ("Disabled", "Disabling"),
+                "batch": mapping.get("BatchSize"),
                 "partial failures": "ReportBatchItemFailures"
-                in (each.get("FunctionResponseTypes") or ()),
+                in (mapping.get("FunctionResponseTypes") or ()),
             }
     told = f"no mapping leads from the queue {look.has['queue']} to it"
     return Result(Outcome.NOT_FOUND, message=told)
@@ -187,7 +189,7 @@ def _rule(look: Look, account: Account) -> Reading:
         "bus": look.has["bus"],
         "state": found.get("State"),
         "pattern": digest_of(None if pattern is None else json.loads(pattern)),
-        "targets": sorted(str(_end(each["Arn"])) for each in targets.get("Targets", ())),
+        "targets": sorted(str(_end(entry["Arn"])) for entry in targets.get("Targets", ())),
     }
 
 

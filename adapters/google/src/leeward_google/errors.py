@@ -154,7 +154,7 @@ def find_error(elements: Iterable[Any]) -> ErrorDetails | None:
             return ErrorDetails(
                 status if re.fullmatch(r"[A-Z_]{2,40}", status) else None,
                 _text(error.get("message")),
-                tuple(each for each in details if isinstance(each, dict))
+                tuple(detail for detail in details if isinstance(detail, dict))
                 if isinstance(details, list)
                 else (),
             )

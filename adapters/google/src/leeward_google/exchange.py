@@ -55,7 +55,7 @@ def elements_of(response: Response, deepest: int = DEEPEST) -> list[dict[str, An
     elements = decode(response.body, deepest=deepest)
     if not isinstance(elements, list) or not elements:
         raise Undecodable("the JSON is not a list, or is empty")
-    if not all(isinstance(each, dict) for each in elements):
+    if not all(isinstance(element, dict) for element in elements):
         raise Undecodable("an element of the answer is not an object")
     return elements
 

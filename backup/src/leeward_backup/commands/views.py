@@ -74,18 +74,18 @@ def render_list(data: JsonObject, printers: Printers) -> None:
         return
     rows = [
         (
-            each["id"],
-            each["time"],
-            *(_count(each[name]) for name in ("items", "bytes", "segments", "uploaded")),
-            each["consistency"],
-            each["key_id"] or "-",
+            backup["id"],
+            backup["time"],
+            *(_count(backup[name]) for name in ("items", "bytes", "segments", "uploaded")),
+            backup["consistency"],
+            backup["key_id"] or "-",
         )
-        for each in data["backups"]
+        for backup in data["backups"]
     ]
     printers.out.table(_HEADER, rows, ("cyan",))
-    for each in data["backups"]:
-        if each["wrong"]:
-            printers.out.text(f"{each['id']}: {each['wrong']}", "red")
+    for backup in data["backups"]:
+        if backup["wrong"]:
+            printers.out.text(f"{backup['id']}: {backup['wrong']}", "red")
 
 
 def render_checked(data: JsonObject, printers: Printers) -> None:
@@ -139,8 +139,8 @@ def render_pruned(data: JsonObject, printers: Printers) -> None:
 
 
 def _render_findings(data: JsonObject, printers: Printers) -> None:
-    for each in data["findings"]:
-        printers.out.text(each, "red")
+    for finding in data["findings"]:
+        printers.out.text(finding, "red")
 
 
 def _count(value: Any) -> str:

@@ -108,4 +108,6 @@ def outcomes_of(result: Result[Any]) -> list[Outcome]:
 
     A plain driver makes one attempt, and its result is that; a router lists several.
     """
-    return [each.outcome for each in result.attempts if not each.read_back] or [result.outcome]
+    return [attempt.outcome for attempt in result.attempts if not attempt.read_back] or [
+        result.outcome
+    ]

@@ -39,14 +39,14 @@ class ConditionsContract(Contract):
             client.store_data(ITEMS, {**item, "by": "the second"}, if_absent=True)
         assert _load(client, item["id"]) == (item, first.revision)
         assert raised.value.target == driver.target
-        assert [each.outcome for each in raised.value.attempts] == [Outcome.CONFLICT]
+        assert [attempt.outcome for attempt in raised.value.attempts] == [Outcome.CONFLICT]
 
     @needs(TABLES, CONDITIONS)
     def test_if_absent_is_judged_by_the_driver(self, driver: Driver) -> None:
         """Report an item that is there as CONFLICT, without a revision."""
         item: Item = {"id": fresh("item")}
         results = [driver.perform(store(item, if_absent=True), SECONDS) for _ in range(2)]
-        assert [each.outcome for each in results] == [Outcome.OK, Outcome.CONFLICT]
+        assert [result.outcome for result in results] == [Outcome.OK, Outcome.CONFLICT]
         assert results[1].value is None
 
     @needs(TABLES, CONDITIONS)

@@ -49,4 +49,4 @@ class EnqueueContract(Contract):
         """Report a function that is not there as NOT_FOUND, and accept nothing for it."""
         with pytest.raises(NotFound) as raised:
             client.enqueue(fresh("no-such-function"))
-        assert [each.outcome for each in raised.value.attempts] == [Outcome.NOT_FOUND]
+        assert [attempt.outcome for attempt in raised.value.attempts] == [Outcome.NOT_FOUND]

@@ -83,7 +83,7 @@ class LostAnswersContract(Contract):
         with faults.lose_answers(ALL):
             result = driver.perform(call, SECONDS)
         assert (result.outcome, result.value) == (Outcome.AMBIGUOUS, None)
-        assert [bool(deliveries.eventually(str(each.id))) for each in call.events] == [True] * 2
+        assert [bool(deliveries.eventually(str(event.id))) for event in call.events] == [True] * 2
 
     @needs(TABLES)
     def test_a_lost_answer_to_a_store_is_ambiguous(self, driver: Driver, faults: Faults) -> None:
@@ -186,7 +186,7 @@ class LostAnswersContract(Contract):
         """Report OK for a put that finds its own object, whatever was said of it before."""
         call = put(fresh("object"), b"mine", if_absent=True)
         results = [driver.perform(call, SECONDS) for _ in range(2)]
-        assert [each.outcome for each in results] == [Outcome.OK, Outcome.OK]
+        assert [result.outcome for result in results] == [Outcome.OK, Outcome.OK]
         assert results[0].value == results[1].value
         other = driver.perform(call._replace(write_id=fresh("write")), SECONDS)
         assert (other.outcome, other.value) == (Outcome.CONFLICT, None)
@@ -231,7 +231,7 @@ class LostAnswersContract(Contract):
             client.invoke(COUNT, runs.payload, idempotency_key="the-key")
         assert runs.count() == 1
         assert (raised.value.target, raised.value.idempotency_key) == (driver.target, "the-key")
-        assert [each.outcome for each in raised.value.attempts] == [Outcome.AMBIGUOUS]
+        assert [attempt.outcome for attempt in raised.value.attempts] == [Outcome.AMBIGUOUS]
 
     @needs(INVOKE)
     def test_a_lost_idempotent_invoke_is_sent_again(
@@ -250,10 +250,10 @@ class LostAnswersContract(Contract):
         with faults.lose_answers(1):
             receipt = client.publish_event(EVENTS, "contract.lost", {"n": 1})
         copies = deliveries.eventually(receipt.id)
-        assert {(each.id, each.source, each.type) for each in copies} == {
+        assert {(copy.id, copy.source, copy.type) for copy in copies} == {
             (receipt.id, "leeward-contract", "contract.lost")
         }
-        assert [each.data for each in copies] == [{"n": 1}] * len(copies)
+        assert [copy.data for copy in copies] == [{"n": 1}] * len(copies)
 
 
 class Times(NamedTuple):
@@ -301,4 +301,4 @@ class FailureContract(LostAnswersContract, RefusedContract):
             client.invoke(SLOW, {"seconds": times.takes}, timeout=times.deadline)
         assert time.monotonic() - began < times.latest
         assert raised.value.target == driver.target
-        assert [each.outcome for each in raised.value.attempts] == [Outcome.AMBIGUOUS]
+        assert [attempt.outcome for attempt in raised.value.attempts] == [Outcome.AMBIGUOUS]

@@ -66,7 +66,7 @@ class InvokeContract(Contract):
         """Send a call whose function raised no second time, even where that is harmless."""
         with pytest.raises(FunctionError) as raised:
             client.invoke(FAIL, effect="idempotent")
-        assert [each.outcome for each in raised.value.attempts] == [Outcome.APP_ERROR]
+        assert [attempt.outcome for attempt in raised.value.attempts] == [Outcome.APP_ERROR]
 
     @needs(Capability.INVOKE)
     def test_invoke_reports_the_function_error_itself(self, driver: Driver) -> None:
@@ -79,7 +79,7 @@ class InvokeContract(Contract):
         """Report a function that is not there as NOT_FOUND, after one attempt."""
         with pytest.raises(NotFound) as raised:
             client.invoke(ABSENT)
-        assert [each.outcome for each in raised.value.attempts] == [Outcome.NOT_FOUND]
+        assert [attempt.outcome for attempt in raised.value.attempts] == [Outcome.NOT_FOUND]
 
     @needs(Capability.INVOKE)
     def test_invoke_takes_a_payload_of_the_declared_size(

@@ -101,7 +101,7 @@ class LifecycleContract(Contract):
         (status,) = client.targets()
         assert status.name == driver.target
         assert status.settings.keys() == settings.keys()
-        assert status.capabilities == {each.value for each in driver.capabilities}
+        assert status.capabilities == {capability.value for capability in driver.capabilities}
 
     def test_an_unknown_service_has_no_native_client(
         self, driver: Driver, services: tuple[str, ...]
@@ -109,7 +109,7 @@ class LifecycleContract(Contract):
         """Raise `ConfigError` for a service that is not known; it names those that are."""
         with pytest.raises(ConfigError) as raised:
             driver.native("no-such-service")
-        assert [each for each in services if each not in str(raised.value)] == []
+        assert [service for service in services if service not in str(raised.value)] == []
 
     def test_a_known_service_has_a_native_client(
         self, driver: Driver, services: tuple[str, ...]

@@ -38,7 +38,7 @@ class ObjectsContract(Contract):
             name = fresh("object")
             receipt = client.put_object(BUCKET, name, body)
             assert (receipt.promise, receipt.target) == (Promise.COMMITTED, driver.target)
-            assert [each.outcome for each in receipt.attempts] == [Outcome.OK]
+            assert [attempt.outcome for attempt in receipt.attempts] == [Outcome.OK]
             found, info = client.get_object(BUCKET, name), client.head_object(BUCKET, name)
             assert found is not None
             assert info is not None
@@ -169,7 +169,7 @@ class ObjectsContract(Contract):
         first = client.put_object(BUCKET, name, b"first", if_absent=True)
         with pytest.raises(Conflict) as raised:
             client.put_object(BUCKET, name, b"second", if_absent=True)
-        assert [each.outcome for each in raised.value.attempts] == [Outcome.CONFLICT]
+        assert [attempt.outcome for attempt in raised.value.attempts] == [Outcome.CONFLICT]
         info = client.head_object(BUCKET, name)
         assert info is not None
         assert (info.size, info.revision) == (5, first.revision)

@@ -62,7 +62,7 @@ class PublishContract(Contract):
     ) -> None:
         """Deliver an event under the id that the client minted and the receipt names."""
         receipt = client.publish_event(EVENTS, TYPE)
-        assert [each.id for each in events_of(recorder)] == [receipt.id]
+        assert [event.id for event in events_of(recorder)] == [receipt.id]
         assert {each.id for each in deliveries.eventually(receipt.id)} == {receipt.id}
 
     @needs(Capability.PUBLISH)
@@ -117,11 +117,11 @@ class PublishContract(Contract):
             Event(TYPE, n, id=fresh("event")) for n in range(min(10, driver.limits.batch_events))
         ]
         report = client.publish_events(EVENTS, events)
-        assert [each.id for each in report.entries] == [each.id for each in events]
-        assert {(each.target, each.promise) for each in report.entries} == {
+        assert [entry.id for entry in report.entries] == [event.id for event in events]
+        assert {(entry.target, entry.promise) for entry in report.entries} == {
             (driver.target, Promise.PUBLISHED)
         }
-        assert [_data(deliveries.eventually(str(each.id))) for each in events] == [
+        assert [_data(deliveries.eventually(str(event.id))) for event in events] == [
             {n} for n in range(len(events))
         ]
 

@@ -182,7 +182,7 @@ class RefusedContract(Contract):
                 with refusal.begin(faults), pytest.raises(refusal.error) as raised:
                     call(client)
                 assert raised.value.target == driver.target
-                assert {each.outcome for each in raised.value.attempts} == {refusal.outcome}
+                assert {attempt.outcome for attempt in raised.value.attempts} == {refusal.outcome}
                 call(client)
 
     @each_refusal
@@ -197,4 +197,4 @@ class RefusedContract(Contract):
                 client.invoke(ECHO)
         assert type(raised.value.__cause__) is type(result.cause)
         # A driver over several may be told no by another of them the second time.
-        assert raised.value.code in {result.code, *(each.code for each in result.attempts)}
+        assert raised.value.code in {result.code, *(attempt.code for attempt in result.attempts)}

@@ -158,7 +158,7 @@ class TablesContract(Contract):
         receipt = client.delete_data(ITEMS, key)
         assert client.load_data(ITEMS, key) is None
         assert (receipt.promise, receipt.target) == (Promise.COMMITTED, driver.target)
-        assert [each.outcome for each in receipt.attempts] == [Outcome.OK]
+        assert [attempt.outcome for attempt in receipt.attempts] == [Outcome.OK]
 
     @needs(Capability.TABLES)
     def test_delete_removes_no_other_item(self, client: Client) -> None:

@@ -89,7 +89,7 @@ class WorkflowsContract(Contract):
         """Report OK for a repeated start, and CONFLICT for one with another input."""
         call = start_run(DO_WAIT)
         results = [driver.perform(call, SECONDS) for _ in range(2)]
-        assert [each.outcome for each in results] == [Outcome.OK, Outcome.OK]
+        assert [result.outcome for result in results] == [Outcome.OK, Outcome.OK]
         other = driver.perform(call._replace(input=b'{"do":"wait","n":1}'), SECONDS)
         assert (other.outcome, other.value) == (Outcome.CONFLICT, None)
         found = driver.perform(GetRun(WORKFLOW, call.run), SECONDS).value
@@ -147,8 +147,8 @@ class WorkflowsContract(Contract):
         """Let all that race have the same run, by the driver alone."""
         call = start_run(DO_WAIT)
         results = in_parallel(lambda _: driver.perform(call, SECONDS))
-        assert {each.outcome for each in results} == {Outcome.OK}
-        assert len({each.value.started for each in results if each.value}) == 1
+        assert {result.outcome for result in results} == {Outcome.OK}
+        assert len({result.value.started for result in results if result.value}) == 1
         driver.perform(AbortRun(WORKFLOW, call.run), SECONDS)
 
     @needs(WORKFLOWS)

@@ -117,7 +117,7 @@ def _cases_of(path: Path) -> list[Case]:
         raise ConfigError(f"{path}: leeward must be {FORMAT!r}; it tells what the document is")
     definition = read_definition(document["definition"], str(path))
     try:
-        return [_case_of(definition, each) for each in document["cases"]]
+        return [_case_of(definition, case) for case in document["cases"]]
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise ConfigError(f"{path}: a case is not as it should be ({error})") from error
 

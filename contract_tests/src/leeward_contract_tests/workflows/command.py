@@ -51,7 +51,7 @@ def conformance(
             wrong = None if end is None else difference_of(case, end)
             verdict = "left out" if end is None else "wrong" if wrong else "as told"
             results.append({"case": case.name, "result": verdict, "difference": wrong})
-    wrong_ones = sum(each["result"] == "wrong" for each in results)
+    wrong_ones = sum(result["result"] == "wrong" for result in results)
     data = {"engine": engine, "cases": results, "wrong": wrong_ones}
     options_of(context).output.show(data, _render)
     if wrong_ones:
@@ -92,7 +92,7 @@ def _find_cases() -> Path:
 
 
 def _render(data: JsonObject, printers: Printers) -> None:
-    rows = [(each["case"], each["difference"] or each["result"]) for each in data["cases"]]
+    rows = [(case["case"], case["difference"] or case["result"]) for case in data["cases"]]
     printers.out.table(("case", "result"), rows, ("cyan",))
     printers.err.text(f"{len(rows)} cases, {data['wrong']} wrong.")
 

@@ -143,7 +143,7 @@ def _commands(files: Iterable[str]) -> list[Command]:
 
 
 def _function(event: str, rules: Sequence[dict[str, Any]]) -> str:
-    written = "[\n" + "".join(f"  {json.dumps(each, separators=(',', ':'))},\n" for each in rules)
+    written = "[\n" + "".join(f"  {json.dumps(rule, separators=(',', ':'))},\n" for rule in rules)
     head = _HEAD.replace("EVENT", event).replace("RUNTIME", RUNTIME)
     body = _BODIES[event].replace("FORBIDDEN", str(FORBIDDEN))
     text = head.replace("RULES", f"{written}]") + body

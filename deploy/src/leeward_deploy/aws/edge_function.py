@@ -135,7 +135,7 @@ def _is_environment(node: ast.AST) -> bool:
     return (
         isinstance(node, ast.ImportFrom)
         and node.module == "os"
-        and any(each.name in ENVIRONMENT for each in node.names)
+        and any(name.name in ENVIRONMENT for name in node.names)
     )
 
 
@@ -443,18 +443,18 @@ def _check_others(
     behaviour: Mapping[str, Any], key: str, trigger: Trigger, wanted: Mapping[str, Any]
 ) -> None:
     """Check that no function of somebody else is there."""
-    for each in _items(behaviour, key):
-        if each["EventType"] == trigger.event and _without_version(each) != _without_version(
+    for item in _items(behaviour, key):
+        if item["EventType"] == trigger.event and _without_version(item) != _without_version(
             wanted
         ):
             raise ConfigError(
-                f"{_arn(each)} is at {trigger.event} already; take it out of the file first, if "
+                f"{_arn(item)} is at {trigger.event} already; take it out of the file first, if "
                 "this function is to replace it"
             )
-    for each in _items(behaviour, FUNCTION_LIST if key == LAMBDA_LIST else LAMBDA_LIST):
-        if each["EventType"].startswith("viewer-") and trigger.event.startswith("viewer-"):
+    for item in _items(behaviour, FUNCTION_LIST if key == LAMBDA_LIST else LAMBDA_LIST):
+        if item["EventType"].startswith("viewer-") and trigger.event.startswith("viewer-"):
             raise ConfigError(
-                f"{_arn(each)} is at {each['EventType']}, and CloudFront takes only one kind of "
+                f"{_arn(item)} is at {item['EventType']}, and CloudFront takes only one kind of "
                 "function for viewer events; take it out of the file first, or choose an origin "
                 "event"
             )

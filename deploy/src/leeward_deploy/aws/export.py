@@ -130,7 +130,7 @@ def _of_queue(has: Json, stack: Json) -> tuple[str, str, Json]:
 
 def _of_rule(has: Json, stack: Json) -> tuple[str, str, Json]:
     bus = _name_of(has.get("EventBusName", "default"), stack)
-    targets = sorted(_name_of(each["Arn"], stack) for each in has.get("Targets", ()))
+    targets = sorted(_name_of(target["Arn"], stack) for target in has.get("Targets", ()))
     pattern = digest_of(has.get("EventPattern"))
     return (
         "rule",
@@ -221,8 +221,8 @@ def terraform(spec: PackageSpec, deployment: Deployment) -> tuple[Template, ...]
 def _stacks(spec: PackageSpec, deployment: Deployment) -> list[Json]:
     """Return the resources of each region, by logical ids."""
     found = []
-    homes = {each.name: each.region for each in deployment.tables}
-    buckets = {each.name: each.region for each in deployment.buckets}
+    homes = {table.name: table.region for table in deployment.tables}
+    buckets = {bucket.name: bucket.region for bucket in deployment.buckets}
     for number, site in enumerate(deployment.sites):
         check_region(site.region)
         region = AwsRegion(
@@ -318,7 +318,7 @@ def _document(spec: PackageSpec, resources: Json, given: Json) -> Json:
 
 def _notes_on(spec: PackageSpec, deployment: Deployment) -> tuple[str, ...]:
     here = spec._replace(declared=deployment.sites[0].declared)
-    made = {each.name for each in deployment.buckets} | deployment.away
+    made = {bucket.name for bucket in deployment.buckets} | deployment.away
     told = [*notes(spec), *objects.notes(here, made)]
     if not deployment.domain:
         told.append(

@@ -84,7 +84,7 @@ def scheduler_expression(text: str) -> str:
     """Return a crontab's line as an expression of Scheduler."""
     found = parse_schedule(text)
     days = _crontab_field(found.days, 1, 31)
-    weekdays = _crontab_field({each + 1 for each in found.weekdays}, 1, 7, steps=False)
+    weekdays = _crontab_field({weekday + 1 for weekday in found.weekdays}, 1, 7, steps=False)
     if weekdays == "*":
         weekdays = "?"
     else:
@@ -150,11 +150,12 @@ def resources_of(region: AwsRegion) -> Json:
         ConfigError: a handler wants more time than Lambda gives, or two would have one id.
     """
     found: Json = {}
-    for each in region.spec.app.handlers.values():
-        made = _of_handler(region, each)
+    for handler in region.spec.app.handlers.values():
+        made = _of_handler(region, handler)
         if found.keys() & made.keys():
             raise ConfigError(
-                f"the name {each.name!r} is that of another handler, but for hyphens and capitals, "
+                f"the name {handler.name!r} is that of another handler, but for hyphens and "
+                "capitals, "
                 "which CloudFormation takes for the same; rename one"
             )
         found |= made
@@ -344,15 +345,15 @@ def notes(spec: PackageSpec) -> tuple[str, ...]:
         for each in untold
     )
     retries = (
-        f"{each.name}: {each.retries} retries are wanted, and an asynchronous call of Lambda has "
-        f"{MOST_RETRIES} at most"
-        for each in spec.app.handlers.values()
-        if not is_queued(each) and (each.retries or 0) > MOST_RETRIES
+        f"{handler.name}: {handler.retries} retries are wanted, and an asynchronous call of "
+        f"Lambda has {MOST_RETRIES} at most"
+        for handler in spec.app.handlers.values()
+        if not is_queued(handler) and (handler.retries or 0) > MOST_RETRIES
     )
     return (*queues, *retries)
 
 
 def _queues(spec: PackageSpec) -> set[str]:
     """Return the queues of messages, as leeward.toml or the app has them."""
-    own = {each.queue for each in spec.app.handlers.values() if each.queue}
+    own = {handler.queue for handler in spec.app.handlers.values() if handler.queue}
     return own | {*spec.declared.queues}

@@ -81,15 +81,15 @@ def with_notifications(made: Json, spec: PackageSpec, bucket: str) -> Json:
         ConfigError: S3 does not take two notifications for the same objects.
     """
     queues, functions, needed = [], [], []
-    for each in _handlers_of(spec, bucket):
+    for handler in _handlers_of(spec, bucket):
         # What a bucket tells a handler, as CloudFormation has it.
         configuration: Json = {"Event": EVENTS}
-        if each.prefix:
-            rule = {"Name": "prefix", "Value": _filter(each.prefix)}
+        if handler.prefix:
+            rule = {"Name": "prefix", "Value": _filter(handler.prefix)}
             configuration["Filter"] = {"S3Key": {"Rules": [rule]}}
-        id, told = logical(each.name), configuration
-        needed.append(f"{id}QueuePolicy" if each.queued else f"{id}Permission")
-        if each.queued:
+        id, told = logical(handler.name), configuration
+        needed.append(f"{id}QueuePolicy" if handler.queued else f"{id}Permission")
+        if handler.queued:
             queues.append({**told, "Queue": arn_of(f"{id}Queue")})
         else:
             functions.append({**told, "Function": arn_of(id)})
@@ -121,7 +121,7 @@ def notes(spec: PackageSpec, made: Collection[str] = ()) -> Iterator[str]:
 def _handlers_of(spec: PackageSpec, bucket: str) -> list[Handler]:
     """Return the handlers of a bucket's objects; no two are for the same ones."""
     handlers = of_kind(spec.app, Kind.OBJECT)
-    own = [each for each in handlers if bucket_of(spec.declared, each) == bucket]
+    own = [handler for handler in handlers if bucket_of(spec.declared, handler) == bucket]
     for one, other in combinations(own, 2):
         if one.prefix.startswith(other.prefix) or other.prefix.startswith(one.prefix):
             raise ConfigError(
@@ -140,18 +140,18 @@ def _filter(prefix: str) -> str:
 def _by_command(spec: PackageSpec, handlers: list[Handler]) -> Json:
     """Return the notifications of a bucket, as S3 itself has them."""
     found: dict[str, list[Json]] = {}
-    for each in handlers:
-        told: Json = {"Id": each.name, "Events": [EVENTS]}
-        if each.prefix:
-            rule = {"Name": "prefix", "Value": _filter(each.prefix)}
+    for handler in handlers:
+        told: Json = {"Id": handler.name, "Events": [EVENTS]}
+        if handler.prefix:
+            rule = {"Name": "prefix", "Value": _filter(handler.prefix)}
             told["Filter"] = {"Key": {"FilterRules": [rule]}}
         place = "arn:aws:{}:REGION:ACCOUNT:{}"
-        if each.queued:
-            told["QueueArn"] = place.format("sqs", each.name)
+        if handler.queued:
+            told["QueueArn"] = place.format("sqs", handler.name)
         else:
-            function = f"function:{own_name(spec, each)}"
+            function = f"function:{own_name(spec, handler)}"
             told["LambdaFunctionArn"] = place.format("lambda", function)
-        kind = "QueueConfigurations" if each.queued else "LambdaFunctionConfigurations"
+        kind = "QueueConfigurations" if handler.queued else "LambdaFunctionConfigurations"
         found.setdefault(kind, []).append(told)
     return found
 

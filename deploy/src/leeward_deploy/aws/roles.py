@@ -115,7 +115,7 @@ def of_app(
         found.append(allow(TABLE, *tables))
     if declared.buses:
         buses = _everywhere(
-            "events", "event-bus/", {each.region: each.declared.buses for each in sites}
+            "events", "event-bus/", {site.region: site.declared.buses for site in sites}
         )
         found.append(allow(BUS, *buses))
     for service, kind, actions, are_queues in (
@@ -123,23 +123,23 @@ def of_app(
         ("sqs", "", PUT, True),
     ):
         called = {
-            each.region: {
+            site.region: {
                 name: own
-                for name, own in each.declared.functions.items()
+                for name, own in site.declared.functions.items()
                 if (name in queues) is are_queues
             }
-            for each in sites
+            for site in sites
         }
         if any(called.values()):
             found.append(allow(actions, *_everywhere(service, kind, called)))
     if declared.workflows:
-        found += _of_runs({each.region: each.declared.workflows for each in sites})
+        found += _of_runs({site.region: site.declared.workflows for site in sites})
     if declared.buckets:
         buckets = [
             {"Fn::Sub": f"arn:${{AWS::Partition}}:s3:::{each}"} for each in _own(declared.buckets)
         ]
         found.append(allow(["s3:ListBucket"], *buckets))
-        found.append(allow(OBJECTS, *({"Fn::Sub": f"{each['Fn::Sub']}/*"} for each in buckets)))
+        found.append(allow(OBJECTS, *({"Fn::Sub": f"{bucket['Fn::Sub']}/*"} for bucket in buckets)))
     return found
 
 
@@ -148,10 +148,10 @@ def _of_runs(workflows: Mapping[str, Mapping[str, str]]) -> Iterator[Json]:
     machines = _everywhere("states", "stateMachine:", workflows)
     yield allow(["states:StartExecution"], *machines)
     runs = [
-        {"Fn::Sub": f"{each['Fn::Sub'].replace(':stateMachine:', ':execution:')}:*"}
-        if isinstance(each, dict)
-        else f"{each.replace(':stateMachine:', ':execution:')}:*"
-        for each in machines
+        {"Fn::Sub": f"{machine['Fn::Sub'].replace(':stateMachine:', ':execution:')}:*"}
+        if isinstance(machine, dict)
+        else f"{machine.replace(':stateMachine:', ':execution:')}:*"
+        for machine in machines
     ]
     yield allow(["states:DescribeExecution", "states:StopExecution"], *runs)
     # By its name, a machine is looked for among all of a region.

@@ -80,17 +80,20 @@ def _as_list(value: Any) -> list[str]:
 def _trusts_services(policy: Any) -> bool:
     """Return whether a role may be taken on by services of AWS alone."""
     return all(
-        isinstance(each.get("Principal"), dict)
-        and each["Principal"].keys() == {"Service"}
-        and all(name.endswith(".amazonaws.com") for name in _as_list(each["Principal"]["Service"]))
-        for each in _statements(policy)
+        isinstance(statement.get("Principal"), dict)
+        and statement["Principal"].keys() == {"Service"}
+        and all(
+            name.endswith(".amazonaws.com") for name in _as_list(statement["Principal"]["Service"])
+        )
+        for statement in _statements(policy)
     )
 
 
 def _has_source(policy: Any) -> bool:
     """Return whether a queue is open only for a named source."""
     return all(
-        each.get("Principal") != "*" and each.get("Condition") for each in _statements(policy)
+        statement.get("Principal") != "*" and statement.get("Condition")
+        for statement in _statements(policy)
     )
 
 

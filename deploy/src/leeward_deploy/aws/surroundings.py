@@ -59,7 +59,7 @@ CERTIFICATE: Final = "Certificate"
 def buses_of(declared: Declared) -> tuple[str, ...]:
     """Return the buses to be made: not those of elsewhere, nor the one of every account."""
     names = unique(declared.buses.values())
-    return tuple(each for each in names if not each.startswith("arn:") and each != DEFAULT_BUS)
+    return tuple(name for name in names if not name.startswith("arn:") and name != DEFAULT_BUS)
 
 
 def resources_around(region: AwsRegion, deployment: Deployment) -> Json:
@@ -129,7 +129,8 @@ def _machine(region: AwsRegion, definition: Any) -> Json:
     functions = unique(_functions_in(machine))
     rights = [
         allow(
-            ["lambda:InvokeFunction"], *(arn_for("lambda", "function:", each) for each in functions)
+            ["lambda:InvokeFunction"],
+            *(arn_for("lambda", "function:", function) for function in functions),
         )
     ]
     return {

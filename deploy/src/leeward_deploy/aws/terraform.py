@@ -83,8 +83,8 @@ def _table(given: Json, to: str) -> Parts:
         "name": given["table_name"],
         **dict(zip(("hash_key", "range_key"), keys, strict=False)),
         "attribute": [
-            {"name": each["attribute_name"], "type": each["attribute_type"]}
-            for each in given["attribute_definitions"]
+            {"name": definition["attribute_name"], "type": definition["attribute_type"]}
+            for definition in given["attribute_definitions"]
         ],
         "billing_mode": given["billing_mode"],
         "deletion_protection_enabled": given["deletion_protection_enabled"],
@@ -130,9 +130,13 @@ def _notification(given: Json, bucket: Json) -> Json:
     told = given["notification_configuration"]
     return {
         **bucket,
-        "queue": [_one(each, "queue_arn", "queue") for each in told["queue_configurations"]],
+        "queue": [
+            _one(configuration, "queue_arn", "queue")
+            for configuration in told["queue_configurations"]
+        ],
         "lambda_function": [
-            _one(each, "lambda_function_arn", "function") for each in told["lambda_configurations"]
+            _one(configuration, "lambda_function_arn", "function")
+            for configuration in told["lambda_configurations"]
         ],
         "depends_on": given["depends_on"],
     }

@@ -89,7 +89,7 @@ def _region(number: int, deployment: Deployment) -> AzureRegion:
     site, days = deployment.sites[number], deployment.retention_days
     home, url = _home_of_buckets(deployment)
     before = [bus for each in deployment.sites[:number] for bus in each.declared.buses.values()]
-    away = {each.name for each in deployment.buckets if each.region != site.region}
+    away = {bucket.name for bucket in deployment.buckets if bucket.region != site.region}
     suffix = _suffix(site.region, deployment)
     is_away = home is not None and home != site.region and url is None
     return AzureRegion(
@@ -118,7 +118,7 @@ def _home_of_buckets(deployment: Deployment) -> tuple[str | None, str | None]:
     Raises:
         ConfigError: they have several homes, and the settings of an app lead to one account.
     """
-    homes = unique(each.region for each in deployment.buckets)
+    homes = unique(bucket.region for bucket in deployment.buckets)
     if len(homes) > 1:
         raise ConfigError(
             f"the buckets of Azure have several homes ({', '.join(homes)}), and an app has one "
@@ -126,7 +126,7 @@ def _home_of_buckets(deployment: Deployment) -> tuple[str | None, str | None]:
         )
     if not homes:
         return None, None
-    settings = {each.region: each.declared.settings for each in deployment.sites}
+    settings = {site.region: site.declared.settings for site in deployment.sites}
     return homes[0], settings[homes[0]].get("storage_blob_url")
 
 
@@ -145,7 +145,7 @@ def _variables(deployment: Deployment) -> dict[str, str]:
 def _notes(spec: PackageSpec, deployment: Deployment) -> list[str]:
     """Return what it cannot do, and what stands outside of it."""
     told = ["the code is published to each app by itself: that also makes its schedules"]
-    first, *others = (set(each.declared.buses.values()) for each in deployment.sites)
+    first, *others = (set(site.declared.buses.values()) for site in deployment.sites)
     for bus in unique(first.intersection(*others) if others else ()):
         told.append(
             f"the bus {bus} has one name in all regions, and is made in the first alone; give it "

@@ -49,11 +49,11 @@ async def _index(folder: str) -> list[str]:
     for answer in (began, found):
         if answer.result.status != Messages.StatusResult.Success:
             raise RuntimeError(answer.result.exception.message)
-    for each in found.function_metadata_results:
-        loaded = await ask("function_load_request", function_id=each.function_id, metadata=each)
+    for result in found.function_metadata_results:
+        loaded = await ask("function_load_request", function_id=result.function_id, metadata=result)
         if loaded.result.status != Messages.StatusResult.Success:
             raise RuntimeError(loaded.result.exception.message)
-    return [each.name for each in found.function_metadata_results]
+    return [result.name for result in found.function_metadata_results]
 
 
 def main(folder: str) -> None:

@@ -65,7 +65,7 @@ def index(spec: PackageSpec, folder: Path, source: PackageSource) -> tuple[str, 
     why = _why_not(spec)
     if why:
         return (f"Not indexed by Microsoft's worker: {why}.",)
-    links = [f"--find-links={each}" for each in source.links]
+    links = [f"--find-links={link}" for link in source.links]
     done = run(
         [
             *("run", "--no-project", "--no-python-downloads", "--python", spec.python),

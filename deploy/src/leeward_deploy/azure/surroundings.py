@@ -54,9 +54,9 @@ def homes_of(deployment: Deployment) -> dict[str, CosmosAccount]:
     Raises:
         ConfigError: tables have several homes, and not each has an account of its own.
     """
-    settings = {each.region: each.declared.settings for each in deployment.sites}
-    homes = {each.region for each in deployment.tables}
-    regions = [each for each in settings if each in homes]
+    settings = {site.region: site.declared.settings for site in deployment.sites}
+    homes = {table.region for table in deployment.tables}
+    regions = [setting for setting in settings if setting in homes]
     endpoints = [settings[each].get("cosmos_endpoint") for each in regions]
     if len(regions) > 1 and (None in endpoints or len({*endpoints}) < len(regions)):
         raise ConfigError(
@@ -68,7 +68,7 @@ def homes_of(deployment: Deployment) -> dict[str, CosmosAccount]:
         region: CosmosAccount("" if region == regions[0] else f"-{region}", settings[region])
         for region in regions
     }
-    return {each.name: accounts[each.region] for each in deployment.tables}
+    return {table.name: accounts[table.region] for table in deployment.tables}
 
 
 def add_tables(

@@ -63,10 +63,10 @@ of poison messages, which it makes itself."""
 def storage_queues(spec: PackageSpec) -> Iterator[tuple[Handler, str]]:
     """Yield the handlers that have a Storage queue, with its name."""
     elsewhere = spec.entry.options.get("service_bus") or {}
-    for each in spec.app.handlers.values():
-        queue = each.queue or each.name
-        if (is_queued(each) or each.queued) and queue not in elsewhere:
-            yield each, queue
+    for handler in spec.app.handlers.values():
+        queue = handler.queue or handler.name
+        if (is_queued(handler) or handler.queued) and queue not in elsewhere:
+            yield handler, queue
 
 
 def deliveries_of(spec: PackageSpec) -> int:
@@ -87,7 +87,7 @@ def route_of(spec: PackageSpec, path: str) -> str:
 
 def host_json(spec: PackageSpec) -> str:
     """Return the file."""
-    seconds = max([LEAST, *(seconds_of(each) for each in spec.app.handlers.values())])
+    seconds = max([LEAST, *(seconds_of(handler) for handler in spec.app.handlers.values())])
     document = {
         "version": "2.0",
         "functionTimeout": f"{seconds // 3600:02}:{seconds % 3600 // 60:02}:{seconds % 60:02}",
@@ -162,7 +162,7 @@ def add_app(made: Configuration, spec: PackageSpec, region: AzureRegion) -> str:
     settings = _settings(spec, account, identity)
     if region.standby:  # two would do everything twice
         schedules = of_kind(spec.app, Kind.SCHEDULE)
-        settings |= {f"AzureWebJobs.{each.name}.Disabled": "true" for each in schedules}
+        settings |= {f"AzureWebJobs.{schedule.name}.Disabled": "true" for schedule in schedules}
     if region.home:  # else the containers are in the account itself
         endpoint = of(f"{region.home}.primary_blob_endpoint")
         settings["AZURE_STORAGEBLOB_RESOURCEENDPOINT"] = endpoint
@@ -344,17 +344,17 @@ def _subscriptions(
         type="bool",
         default=False,
     )
-    for each in handlers:
+    for handler in handlers:
         made.add(
             "azurerm_eventgrid_event_subscription",
-            f"{each.name}{region.suffix}",
+            f"{handler.name}{region.suffix}",
             count="${var.published ? 1 : 0}",
-            name=shorten(f"{spec.app.name}-{each.name}", 64),
-            scope=topic_id(made, _topic(spec, each)),
+            name=shorten(f"{spec.app.name}-{handler.name}", 64),
+            scope=topic_id(made, _topic(spec, handler)),
             event_delivery_schema="CloudEventSchemaV1_0",
-            azure_function_endpoint={"function_id": f"{of(f'{app}.id')}/functions/{each.name}"},
-            **delivery_of(each, about),
-            **({"included_event_types": [literal(each.type)]} if each.type else {}),
+            azure_function_endpoint={"function_id": f"{of(f'{app}.id')}/functions/{handler.name}"},
+            **delivery_of(handler, about),
+            **({"included_event_types": [literal(handler.type)]} if handler.type else {}),
         )
 
 

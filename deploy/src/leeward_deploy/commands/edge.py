@@ -105,9 +105,9 @@ def package_function(
     if f"{entry.module}.py" not in files:
         raise ConfigError(f"{folder} has no {entry.module}.py; name the folder with --source")
     texts = {
-        each: (folder / each).read_text(encoding="utf-8", errors="replace")
-        for each in files
-        if each.endswith(".py")
+        file: (folder / file).read_text(encoding="utf-8", errors="replace")
+        for file in files
+        if file.endswith(".py")
     }
     if entry.attribute not in names_in(texts[f"{entry.module}.py"]):
         raise ConfigError(
@@ -131,7 +131,7 @@ def package_function(
         "zlib": package.zlib,
         "sizes": dict(package.sizes),
         "notes": [*package.notes, *(template.notes if template else ())],
-        "commands": [each._asdict() for each in recipe.commands(str(request.out))],
+        "commands": [command._asdict() for command in recipe.commands(str(request.out))],
     }
 
 
@@ -183,7 +183,7 @@ def export_rules(
         "to": to,
         "files": [str(out / name) for name in made.files],
         "notes": [*made.notes, *note_on_spelling(found)],
-        "commands": [each._asdict() for each in made.commands],
+        "commands": [command._asdict() for command in made.commands],
     }
     options.output.show(data, render_files)
 
@@ -234,7 +234,7 @@ def package_edge(
         seconds=seconds,
         megabytes=memory,
     )
-    links = tuple(str(each.resolve()) for each in find_links or ())
+    links = tuple(str(link.resolve()) for link in find_links or ())
     packages = PackageSource(links, no_index)
     with redirect_stdout(sys.stderr):
         data = package_function(
@@ -278,7 +278,7 @@ def associate(
         "changed": bool(files),
         "files": [str(out / name) for name in files],
         "notes": [*made.notes],
-        "commands": [each._asdict() for each in made.commands],
+        "commands": [command._asdict() for command in made.commands],
     }
     options.output.show(data, render_files)
 
@@ -305,11 +305,11 @@ def _no_python(to: str) -> Unsupported:
 
 
 def _render_check(data: JsonObject, printers: Printers) -> None:
-    rows = [(each["edge"], "yes" if each["ok"] else each["why"]) for each in data["edges"]]
+    rows = [(edge["edge"], "yes" if edge["ok"] else edge["why"]) for edge in data["edges"]]
     printers.out.table(("edge", f"takes {len(data['rules'])} rules"), rows, ("cyan",))
-    for each in data["edges"]:
-        for note in each["notes"]:
-            printers.err.text(f"{each['edge']}: {note}")
+    for edge in data["edges"]:
+        for note in edge["notes"]:
+            printers.err.text(f"{edge['edge']}: {note}")
 
 
 def _render_answer(data: JsonObject, printers: Printers) -> None:

@@ -317,13 +317,13 @@ def _write_files(request: PackageRequest, tool: str, targets: str | None) -> Jso
         )
     # Nothing is written unless all of it is right.
     for provider, templates in made.items():
-        store(request.out / provider, {each.name: each.text for each in templates})
+        store(request.out / provider, {template.name: template.text for template in templates})
     return {
         "tool": tool,
         "files": [
-            str(request.out / provider / each.name)
+            str(request.out / provider / template.name)
             for provider, templates in made.items()
-            for each in templates
+            for template in templates
         ],
         "notes": notes,
         "commands": [],

@@ -128,12 +128,12 @@ def spec_of(request: PackageRequest) -> tuple[PackageSpec, Origin]:
     folder = request.folder.resolve()
     files, denied = sources_of(folder, request.leave_out, request.out)
     modules = modules_in(folder, files)
-    left = [each for each in files if _is_of_another(each, modules, request.target)]
-    files = tuple(each for each in files if each not in left)
+    left = [file for file in files if _is_of_another(file, modules, request.target)]
+    files = tuple(file for file in files if file not in left)
     texts = {
-        each: (folder / each).read_text(encoding="utf-8", errors="replace")
-        for each in files
-        if "/" not in each
+        file: (folder / file).read_text(encoding="utf-8", errors="replace")
+        for file in files
+        if "/" not in file
     }
     entry = _entry_of(request, texts, modules)
     requires = requires_of(folder, request.requirements)
@@ -191,10 +191,10 @@ def adapters_of(
     Adapters that are not installed here are left to the user's own list.
     """
     config = settings_of(folder, file)
-    known = {each.name: each.distribution for each in all_entry_points(ADAPTERS)}
+    known = {point.name: point.distribution for point in all_entry_points(ADAPTERS)}
     order = config.order if targets is None else parse_order(targets, "--targets")
     others = {each.provider for each in order} - {target, *BUILT_IN}
-    found = sorted(known[each] for each in others if each in known)
+    found = sorted(known[other] for other in others if other in known)
     return tuple(f"{each}=={version(each)}" for each in found)
 
 
@@ -303,7 +303,7 @@ def package(
             "own; run it without --no-trust-env",
             field="--no-trust-env",
         )
-    links = tuple(str(each.resolve()) for each in find_links or ())
+    links = tuple(str(link.resolve()) for link in find_links or ())
     packages = PackageSource(links, no_index, tuple(allow_build or ()))
     request = PackageRequest(
         *(app, target, python, arch, source, out, requirements, tuple(exclude or ())),
@@ -342,7 +342,7 @@ def _build(request: PackageRequest, targets: str | None, *, template: bool) -> J
             *made.notes,
             *((*written.notes, *note_on_roles(spec.declared)) if written else ()),
         ],
-        "commands": [each._asdict() for each in recipe.commands(str(request.out))],
+        "commands": [command._asdict() for command in recipe.commands(str(request.out))],
     }
 
 
@@ -360,8 +360,8 @@ def _render(data: JsonObject, printers: Printers) -> None:
     for note in data["notes"]:
         printers.err.text(note)
     printers.err.text("Not deployed; do it with one of these:")
-    for each in data["commands"]:
-        printers.err.lines(f"  {each['tool']}: {each['text']}\n      {each['hint']}")
+    for command in data["commands"]:
+        printers.err.lines(f"  {command['tool']}: {command['text']}\n      {command['hint']}")
 
 
 def store(out: Path, files: Mapping[str, str]) -> None:
@@ -384,5 +384,5 @@ def render_files(data: JsonObject, printers: Printers) -> None:
         printers.err.text(note)
     if data["commands"]:
         printers.err.text("Not deployed; do it with these:")
-    for each in data["commands"]:
-        printers.err.lines(f"  {each['tool']}: {each['text']}\n      {each['hint']}")
+    for command in data["commands"]:
+        printers.err.lines(f"  {command['tool']}: {command['text']}\n      {command['hint']}")

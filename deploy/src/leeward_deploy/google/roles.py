@@ -43,9 +43,9 @@ class GoogleRegion(NamedTuple):
 def queues_of(spec: PackageSpec) -> dict[str, str]:
     """Return the topics by which functions of the app are queued, by logical name."""
     names = {}
-    for each in spec.app.handlers.values():
-        if each.kind is Kind.MESSAGE or (each.queued and each.kind is Kind.CALL):
-            queue = each.queue or each.name
+    for handler in spec.app.handlers.values():
+        if handler.kind is Kind.MESSAGE or (handler.queued and handler.kind is Kind.CALL):
+            queue = handler.queue or handler.name
             names[queue] = topic_of(spec, queue)
     return names
 
@@ -70,7 +70,8 @@ def service_of(made: Configuration, spec: PackageSpec, function: str, region: Go
     One that is made here is referred to, so that it is there before anybody is let call it.
     """
     own = {
-        own_name(spec, each): f"{each.name}{region.suffix}" for each in spec.app.handlers.values()
+        own_name(spec, handler): f"{handler.name}{region.suffix}"
+        for handler in spec.app.handlers.values()
     }
     name = own.get(function.lower())
     known = None if name is None else made.reference(FUNCTION, name)

@@ -65,11 +65,11 @@ def add_surroundings(made: Configuration, spec: PackageSpec, deployment: Deploym
     for bus in unique({*spec.declared.buses.values()} - queues):
         made.add("google_pubsub_topic", bus, project=PROJECT, name=bus)
     # The database of the tables of each region.
-    homes = {each.region for each in deployment.tables}
+    homes = {table.region for table in deployment.tables}
     found = {
-        each.region: str(each.declared.settings.get("database") or "(default)")
-        for each in deployment.sites
-        if each.region in homes
+        site.region: str(site.declared.settings.get("database") or "(default)")
+        for site in deployment.sites
+        if site.region in homes
     }
     if len({*found.values()}) < len(found):
         raise ConfigError(

@@ -201,7 +201,7 @@ def allow_objects(made: Configuration, spec: PackageSpec, handler: Handler, memb
     """Add what a handler of objects needs, unless `leeward.toml` names the bucket already."""
     if handler.kind is not Kind.OBJECT:
         return
-    written = {each.bucket for each in prefixes_of(spec.declared, handler)}
+    written = {prefix.bucket for prefix in prefixes_of(spec.declared, handler)}
     for bucket in unique({bucket_of(spec.declared, handler), *written}):
         if bucket in spec.declared.buckets.values():
             continue
@@ -231,10 +231,10 @@ def add_handlers(made: Configuration, spec: PackageSpec, region: GoogleRegion) -
     pusher = add_account(made, spec, "push")
     notes = []
     accounts = {}
-    for each in spec.app.handlers.values():
-        accounts[each] = account = add_account(made, spec, each.name)
-        function = add_function(made, spec, each, Code(content, account), region)
-        notes += _trigger(made, spec, each, Pushing(function, account, pusher), region)
+    for handler in spec.app.handlers.values():
+        accounts[handler] = account = add_account(made, spec, handler.name)
+        function = add_function(made, spec, handler, Code(content, account), region)
+        notes += _trigger(made, spec, handler, Pushing(function, account, pusher), region)
     # Now that all is there to which a role may refer.
     for each, account in accounts.items():
         allow(made, spec, each.name, account, region)

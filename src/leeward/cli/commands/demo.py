@@ -242,7 +242,7 @@ def _render(data: JsonObject, printers: Printers) -> None:
 
 
 def _row(step: JsonObject) -> DemoRow:
-    tries = [(each["target"], each["outcome"]) for each in step["attempts"]]
+    tries = [(attempt["target"], attempt["outcome"]) for attempt in step["attempts"]]
     return DemoRow(f"{step['step']} {step['what']}", tries, step["outcome"])
 
 

@@ -100,7 +100,7 @@ def dlq(
         )
     known: set[str] = set()
     with _open_targets(config, queue) as drivers:
-        places = [(each.target, letters_of(each, queue, to, sources)) for each in drivers]
+        places = [(driver.target, letters_of(driver, queue, to, sources)) for driver in drivers]
         noted: list[tuple[str, Letters]] = [
             (target, PlaceLetters(place, known)) for target, place in places
         ]

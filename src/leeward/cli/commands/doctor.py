@@ -34,12 +34,12 @@ def doctor(context: typer.Context, *, exported: ExportSummary = None) -> None:
     with redirect_stdout(sys.stderr), modules_beside(config):
         expected = () if exported is None else read_exported(exported)
         findings = examine(config, options.environment(), time.time, expected=expected)
-    faults = sum(each.state is CheckState.FAULT for each in findings)
+    faults = sum(finding.state is CheckState.FAULT for finding in findings)
     data = {
         "ok": not faults,
         "faults": faults,
         "targets": [str(target) for target in config.order],
-        "findings": [_json(each) for each in findings],
+        "findings": [_json(finding) for finding in findings],
     }
     options.output.show(data, _render)
     if faults:
@@ -55,8 +55,8 @@ _SHOWN = {"ok": "ok", "note": "note", "fault": "FAULT"}
 
 def _render(data: JsonObject, printers: Printers) -> None:
     rows = [
-        (_SHOWN[each["state"]], each["target"], each["check"], _sentence(each))
-        for each in data["findings"]
+        (_SHOWN[finding["state"]], finding["target"], finding["check"], _sentence(finding))
+        for finding in data["findings"]
     ]
     printers.out.table(("", "target", "check", "found"), rows, ("bold", "cyan"))
     printers.out.text("")

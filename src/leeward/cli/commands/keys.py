@@ -71,15 +71,15 @@ def list_(
     found: list[JsonObject] = []
     more = False
     with options.client_of_data() as cloud:
-        for each in _records(cloud, table):
-            if state is not None and (each.record is None or each.record.state is not state):
+        for record in _records(cloud, table):
+            if state is not None and (record.record is None or record.record.state is not state):
                 continue
-            if function is not None and each.id.partition(":")[0] != function:
+            if function is not None and record.id.partition(":")[0] != function:
                 continue
             if len(found) == limit:
                 more = True
                 break
-            found.append(_json(each))
+            found.append(_json(record))
     options.output.show({"keys": found, "more": more}, _render)
 
 
@@ -133,11 +133,11 @@ def _records(cloud: Client, table: str) -> Iterator[KeyRow]:
     now = operations.clock.now()
     while True:
         page: Page = make(operations, Scan(table, cursor), SECONDS)
-        for each in page.items:
-            id = each.item.get(KEY)
-            if isinstance(id, str) and (each.expires_at is None or each.expires_at > now):
-                loaded = Loaded(each.item, each.revision, "")
-                yield KeyRow(id, record_in(loaded).record, each.revision, each.expires_at)
+        for item in page.items:
+            id = item.item.get(KEY)
+            if isinstance(id, str) and (item.expires_at is None or item.expires_at > now):
+                loaded = Loaded(item.item, item.revision, "")
+                yield KeyRow(id, record_in(loaded).record, item.revision, item.expires_at)
         cursor = page.cursor
         if cursor is None:
             return
@@ -154,9 +154,9 @@ def _find(cloud: Client, table: str, named: str) -> KeyRow:
         expires = None if loaded.expires_at is None else loaded.expires_at.timestamp()
         return KeyRow(named, record_in(loaded).record, loaded.revision, expires)
     if re.fullmatch(f"[0-9a-f]{{{REF_DIGITS}}}", named):
-        for each in _records(cloud, table):
-            if record_ref(each.id) == named:
-                return each
+        for record in _records(cloud, table):
+            if record_ref(record.id) == named:
+                return record
     raise NotFound(f"the table {table!r} has no record {named!r}; leeward keys list {table}")
 
 
@@ -180,7 +180,7 @@ def _render(data: JsonObject, printers: Printers) -> None:
     if not data["keys"]:
         printers.err.text("No such records.")
         return
-    printers.out.table(HEADER, [_row(each) for each in data["keys"]], ("cyan",))
+    printers.out.table(HEADER, [_row(key) for key in data["keys"]], ("cyan",))
     if data["more"]:
         printers.err.text("There are more; say --limit NUMBER.")
 

@@ -87,9 +87,9 @@ def run(
             schedules.look()
             local.wait_idle(LONGEST)
             changes = changes_of(before, _look(local, schedules))
-            runs = [_json(each) for each in changes if each.state != "due"]
+            runs = [_json(change) for change in changes if change.state != "due"]
             options.output.show({"runs": runs}, _render_runs)
-            if any(each.state == "given up" for each in changes):
+            if any(change.state == "given up" for change in changes):
                 raise typer.Exit(RAISED.code)
             return
         with suppress(KeyboardInterrupt):
@@ -98,23 +98,23 @@ def run(
 
 def changes_of(before: ScheduleReport, after: ScheduleReport) -> list[Change]:
     """Return what has happened between two looks, schedule by schedule, and to queued calls."""
-    known = {each.handler.name: each for each in before.schedules}
+    known = {schedule.handler.name: schedule for schedule in before.schedules}
     lost = Counter(each.subscription for each in before.given_up if each.bus == SCHEDULE)
     runs = [each for each in after.given_up if each.bus == SCHEDULE]
     changes = []
-    for each in after.schedules:
-        name, was = each.handler.name, known.get(each.handler.name, each)
-        begun = each.last != was.last
+    for schedule in after.schedules:
+        name, was = schedule.handler.name, known.get(schedule.handler.name, schedule)
+        begun = schedule.last != was.last
         if begun:
-            changes.append(Change(name, "due", each.last))
+            changes.append(Change(name, "due", schedule.last))
         letters = [letter for letter in runs if letter.subscription == name]
         new = letters[lost[name] :]
-        changes += [Change(name, "given up", each.last, letter.error) for letter in new]
-        if not each.waiting and (begun or was.waiting) and not new:
-            changes.append(Change(name, "done", each.last))
+        changes += [Change(name, "given up", schedule.last, letter.error) for letter in new]
+        if not schedule.waiting and (begun or was.waiting) and not new:
+            changes.append(Change(name, "done", schedule.last))
     earlier = {each.id for each in before.given_up}
     calls = (each for each in after.given_up if each.bus is None and each.id not in earlier)
-    return [*changes, *(Change(each.subscription, "given up", None, each.error) for each in calls)]
+    return [*changes, *(Change(call.subscription, "given up", None, call.error) for call in calls)]
 
 
 def _follow(
@@ -126,8 +126,8 @@ def _follow(
     while True:
         time.sleep(PAUSE)
         after = _look_again(local, schedules, before)
-        for each in changes_of(before, after):
-            options.output.show(_json(each), _render_change)
+        for change in changes_of(before, after):
+            options.output.show(_json(change), _render_change)
         before = after
 
 
@@ -147,7 +147,7 @@ def _look_again(local: Local, schedules: Schedules, before: ScheduleReport) -> S
 
 
 def _look(local: Local, schedules: Schedules) -> ScheduleReport:
-    letters = tuple(each for each in local.dead_letters() if each.bus in (SCHEDULE, None))
+    letters = tuple(letter for letter in local.dead_letters() if letter.bus in (SCHEDULE, None))
     return ScheduleReport(tuple(schedules.status()), letters)
 
 
@@ -189,7 +189,9 @@ def _due(schedule: Due) -> JsonObject:
 
 
 def _render_schedules(data: JsonObject, printers: Printers) -> None:
-    rows = [(each["name"], each["schedule"], each["next"]) for each in data["schedules"]]
+    rows = [
+        (schedule["name"], schedule["schedule"], schedule["next"]) for schedule in data["schedules"]
+    ]
     printers.out.table(("name", "schedule", "next"), rows, ("cyan",))
 
 

@@ -85,8 +85,8 @@ def _with_handlers(target: JsonObject, config: Config) -> JsonObject:
 def _look(cloud: Client) -> JsonObject:
     """Probe every target once."""
     probes = [cloud.probe(status.name) for status in cloud.targets()]
-    return {"targets": [json_of_target(each) for each in cloud.targets()]} | {
-        "probes": [each._asdict() for each in probes]
+    return {"targets": [json_of_target(target) for target in cloud.targets()]} | {
+        "probes": [probe._asdict() for probe in probes]
     }
 
 
@@ -114,8 +114,8 @@ def _render(data: JsonObject, printers: Printers) -> None:
             ("environment", "trusted" if data["trust_env"] else "not trusted"),
             *[("unused", f'targets."{name}"') for name in data["unused_sections"]],
             *[
-                ("unknown", f'functions."{each["name"]}": {each["remedy"]}')
-                for each in data["unknown_functions"]
+                ("unknown", f'functions."{function["name"]}": {function["remedy"]}')
+                for function in data["unknown_functions"]
             ],
         ]
     )
@@ -150,7 +150,7 @@ def _render_functions(functions: list[JsonObject], out: Printer) -> None:
     out.text("")
     out.table(
         ("function", "effect", "timeout", "own names"),
-        [(_name(each), _effect(each), *_common(each)) for each in functions],
+        [(_name(function), _effect(function), *_common(function)) for function in functions],
         STYLES,
     )
 
@@ -158,7 +158,7 @@ def _render_functions(functions: list[JsonObject], out: Printer) -> None:
 def _render_buses(buses: list[JsonObject], out: Printer) -> None:
     out.text("")
     out.table(
-        ("bus", "timeout", "own names"), [(_name(each), *_common(each)) for each in buses], STYLES
+        ("bus", "timeout", "own names"), [(_name(bus), *_common(bus)) for bus in buses], STYLES
     )
 
 
@@ -167,8 +167,8 @@ def _render_buckets(data: JsonObject, out: Printer) -> None:
     out.table(
         ("bucket", "home", "timeout", "own names"),
         [
-            (_name(each), _home(each["home"], data["order"]), *_common(each))
-            for each in data["buckets"]
+            (_name(bucket), _home(bucket["home"], data["order"]), *_common(bucket))
+            for bucket in data["buckets"]
         ],
         STYLES,
     )
@@ -192,8 +192,9 @@ def _circuits(target: JsonObject) -> str:
     if not target["circuits"]:
         return str(target["state"])
     return ", ".join(
-        f"{each['verb']} {each['resource']}".strip() + f": {each['state']} ({each['reason']})"
-        for each in target["circuits"]
+        f"{circuit['verb']} {circuit['resource']}".strip()
+        + f": {circuit['state']} ({circuit['reason']})"
+        for circuit in target["circuits"]
     )
 
 

@@ -230,8 +230,8 @@ def _render_list(data: JsonObject, printers: Printers) -> None:
         printers.err.text("No runs.")
         return
     rows = [
-        (each["workflow"], each["id"], each["state"], _time(each["started"]), each["error"] or "-")
-        for each in data["runs"]
+        (run["workflow"], run["id"], run["state"], _time(run["started"]), run["error"] or "-")
+        for run in data["runs"]
     ]
     printers.out.table(("workflow", "run", "state", "started", "error"), rows, ("cyan", "cyan"))
 
@@ -252,7 +252,7 @@ def _render_run(data: JsonObject, printers: Printers) -> None:
     if data["events"]:
         printers.out.text("")
         header = ("after", "took", "step", "attempt", "end")
-        rows = [_event(each, data["started"]) for each in data["events"]]
+        rows = [_event(event, data["started"]) for event in data["events"]]
         printers.out.table(header, rows, ("dim", "dim", "cyan"))
 
 
@@ -272,15 +272,15 @@ def _render_check(data: JsonObject, printers: Printers) -> None:
         printers.err.text("No workflows in leeward.toml.")
         return
     rows = [
-        (each["workflow"], each["digest"][:12], str(each["timeout"] or "-"))
-        for each in data["workflows"]
+        (workflow["workflow"], workflow["digest"][:12], str(workflow["timeout"] or "-"))
+        for workflow in data["workflows"]
     ]
     printers.out.table(("workflow", "digest", "timeout"), rows, ("cyan",))
-    for each in data["workflows"]:
-        if each["unnamed"] and not data["local"]:
+    for workflow in data["workflows"]:
+        if workflow["unnamed"] and not data["local"]:
             printers.err.text(
-                f"{each['workflow']} calls {', '.join(each['unnamed'])}, which leeward.toml does "
-                "not name; each target must have them by these names"
+                f"{workflow['workflow']} calls {', '.join(workflow['unnamed'])}, which "
+                "leeward.toml does not name; each target must have them by these names"
             )
 
 

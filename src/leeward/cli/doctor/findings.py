@@ -89,11 +89,11 @@ def judge(target: str, answers: Sequence[LookReport]) -> list[Finding]:
         _endpoint(target, answers),
         *_clock(target, answers),
     ]
-    return findings + [_thing(target, each) for each in answers]
+    return findings + [_thing(target, answer) for answer in answers]
 
 
 def _credentials(target: str, answers: Sequence[LookReport]) -> Finding:
-    refused = [each for each in answers if each.result.outcome is Outcome.AUTH]
+    refused = [answer for answer in answers if answer.result.outcome is Outcome.AUTH]
     if refused:
         return Finding(
             target,
@@ -105,14 +105,14 @@ def _credentials(target: str, answers: Sequence[LookReport]) -> Finding:
             "come from",
             _names(refused),
         )
-    taken = [each for each in answers if each.result.outcome in _PASSED_ON]
+    taken = [answer for answer in answers if answer.result.outcome in _PASSED_ON]
     if taken:
         return Finding(target, "credentials", CheckState.OK, f"found, for {_join_names(taken)}")
     return Finding(target, "credentials", CheckState.NOTE, "nobody was reached who could say")
 
 
 def _endpoint(target: str, answers: Sequence[LookReport]) -> Finding:
-    silent = [each for each in answers if _is_silent(each.result)]
+    silent = [answer for answer in answers if _is_silent(answer.result)]
     if silent:
         return Finding(
             target,
@@ -123,14 +123,14 @@ def _endpoint(target: str, answers: Sequence[LookReport]) -> Finding:
             "the service is up",
             _names(silent),
         )
-    reached = [each for each in answers if _is_reachable(each.result)]
+    reached = [answer for answer in answers if _is_reachable(answer.result)]
     if reached:
         return Finding(target, "endpoint", CheckState.OK, f"reached, for {_join_names(reached)}")
     return Finding(target, "endpoint", CheckState.NOTE, "nothing there could be asked")
 
 
 def _clock(target: str, answers: Sequence[LookReport]) -> Iterable[Finding]:
-    offsets = [each.offset for each in answers if each.offset is not None]
+    offsets = [answer.offset for answer in answers if answer.offset is not None]
     if not offsets:
         yield Finding(target, "clock", CheckState.NOTE, "the target did not say its time")
         return
@@ -209,7 +209,7 @@ def _join_names(answers: Iterable[LookReport]) -> str:
 
 
 def _names(answers: Iterable[LookReport]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(describe_look(each.look) for each in answers))
+    return tuple(dict.fromkeys(describe_look(answer.look) for answer in answers))
 
 
 _WHERE = "let the home, or a target of the group, be where [residency] says that it is"
@@ -316,7 +316,7 @@ def check_limits(drivers: Mapping[str, Driver]) -> Iterator[Finding]:
     """Return the limits that hold for the whole order, and whose they are."""
     if not drivers:
         return
-    smallest = Limits.smallest([each.limits for each in drivers.values()])
+    smallest = Limits.smallest([driver.limits for driver in drivers.values()])
     told = []
     for field in SHOWN:
         size = getattr(smallest, field)
@@ -327,9 +327,9 @@ def check_limits(drivers: Mapping[str, Driver]) -> Iterator[Finding]:
 
 def check_fallbacks(config: Config, findings: Sequence[Finding]) -> Iterator[Finding]:
     """Return whether each function and bus has a second target that would take it."""
-    faults = [each for each in findings if each.state is CheckState.FAULT]
-    unopened = {each.target for each in faults if each.check == "settings"}
-    blocked = {(each.target, what) for each in faults for what in each.concerns}
+    faults = [finding for finding in findings if finding.state is CheckState.FAULT]
+    unopened = {fault.target for fault in faults if fault.check == "settings"}
+    blocked = {(fault.target, what) for fault in faults for what in fault.concerns}
     things = [("invoke", "function", name) for name in config.functions]
     things += [("publish", "bus", name) for name in config.buses]
     for verb, kind, name in things:
@@ -338,7 +338,9 @@ def check_fallbacks(config: Config, findings: Sequence[Finding]) -> Iterator[Fin
         except ConfigError:
             continue  # told as a residency that leaves nothing
         what = f"{kind} {name}"
-        able = [each for each in targets if each not in unopened and (each, what) not in blocked]
+        able = [
+            target for target in targets if target not in unopened and (target, what) not in blocked
+        ]
         yield _fallback(what, targets, able)
 
 

@@ -183,8 +183,8 @@ def examine(
                 threads.submit(_compare, config, driver, now, seconds, expected)
                 for driver in drivers.values()
             ]
-            for each in visits:
-                findings += each.result()
+            for visit in visits:
+                findings += visit.result()
     finally:
         for driver in drivers.values():
             driver.close()
@@ -253,12 +253,15 @@ def _looks(config: Config, driver: Driver) -> Iterator[Look]:
     buses = [name for name in config.buses if target in serving(config, "publish", name)]
     named = {
         Capability.INVOKE: [
-            Look(each, FUNCTION) for each in functions if not config.functions[each].queue
+            Look(function, FUNCTION)
+            for function in functions
+            if not config.functions[function].queue
         ],
         Capability.ENQUEUE: [
-            Look(each, QUEUE, is_queue=bool(config.functions[each].queue)) for each in functions
+            Look(function, QUEUE, is_queue=bool(config.functions[function].queue))
+            for function in functions
         ],
-        Capability.PUBLISH: [Look(each, BUS) for each in buses],
+        Capability.PUBLISH: [Look(bus, BUS) for bus in buses],
         Capability.TABLES: [
             Look(name, TABLE, table.key)
             for name, table in config.tables.items()

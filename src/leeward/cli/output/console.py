@@ -268,7 +268,7 @@ def _render_attempts(attempts: Any, err: Printer, *, least: int) -> None:
     """Show attempts if there are at least `least`; empty columns are left out."""
     if len(attempts) < least:
         return
-    rows = [_attempt(each) for each in attempts]
+    rows = [_attempt(attempt) for attempt in attempts]
     told = [column for column, cells in enumerate(zip(*rows, strict=True)) if any(cells)]
     err.text("")
     err.table(

@@ -143,7 +143,7 @@ def json_of_run(run: Run) -> JsonObject:
         "result": run.result,
         "error": run.error,
         "unreversed": list(run.unreversed),
-        "events": [each._asdict() for each in run.events],
+        "events": [event._asdict() for event in run.events],
     }
 
 
@@ -241,7 +241,9 @@ def _own_name(target: TargetName, names: Names, logical: str) -> str:
 def _remedy(name: str, config: Config) -> str:
     from difflib import get_close_matches
 
-    known = {each for target in config.order for each in _list_functions(target, config) or ()}
+    known = {
+        function for target in config.order for function in _list_functions(target, config) or ()
+    }
     near = get_close_matches(name, sorted(known - config.functions.keys()), n=1)
     if near:
         return f"did you mean {near[0]!r}?"
@@ -285,7 +287,7 @@ def json_of_target(status: TargetStatus) -> JsonObject:
         "failures": status.failures,
         "last_outcome": None if status.last_outcome is None else status.last_outcome.value,
         "state": status.state,
-        "circuits": [each._asdict() for each in status.circuits],
+        "circuits": [circuit._asdict() for circuit in status.circuits],
         "residency": status.residency,
         "in_flight": status.in_flight,
         "waiting": status.waiting,

@@ -70,7 +70,7 @@ def put(endpoint: Endpoint, call: PutMessage, view: View) -> Plan:
         found: dict[str, Any] = {"QueueUrl": url, "MessageBody": text}
         if call.attributes:
             found["MessageAttributes"] = {
-                each.name: _write_attribute(each) for each in call.attributes
+                attribute.name: _write_attribute(attribute) for attribute in call.attributes
             }
         if url.endswith(_FIFO):
             found["MessageGroupId"] = call.group or call.id or "leeward"
@@ -202,7 +202,7 @@ def _id_in(document: dict[str, Any]) -> str:
 
 
 def _read_messages(document: dict[str, Any]) -> tuple[QueueMessage, ...]:
-    return tuple(_read_message(each) for each in document.get("Messages") or ())
+    return tuple(_read_message(message) for message in document.get("Messages") or ())
 
 
 def _read_message(message: dict[str, Any]) -> QueueMessage:

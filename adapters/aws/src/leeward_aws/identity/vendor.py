@@ -152,11 +152,11 @@ def _refusal(error: Exception) -> Unresolved:
     """Return what an exception of the chain means, without its own text where that is unsafe."""
     from botocore import exceptions as known  # type: ignore[import-untyped]
 
-    for each in with_causes(error):
-        if isinstance(each, known.HTTPClientError | known.ConnectionError):
-            return out_of_reach(_WHERE, type(each).__name__)
-        if isinstance(each, known.ClientError) and _is_busy(each.response):
-            return out_of_reach(_WHERE, _code(each.response))
+    for cause in with_causes(error):
+        if isinstance(cause, known.HTTPClientError | known.ConnectionError):
+            return out_of_reach(_WHERE, type(cause).__name__)
+        if isinstance(cause, known.ClientError) and _is_busy(cause.response):
+            return out_of_reach(_WHERE, _code(cause.response))
     if isinstance(error, known.ClientError):
         return refusal(_WHERE, _code(error.response))
     name = type(error).__name__

@@ -159,7 +159,7 @@ def source_of(event: Any) -> str | None:
     records = event.get("Records") if isinstance(event, dict) else None
     if not isinstance(records, list) or not records:
         return None
-    if not all(isinstance(each, dict) for each in records):
+    if not all(isinstance(record, dict) for record in records):
         return None
     source = records[0].get("eventSource") or records[0].get("EventSource")
     return source if isinstance(source, str) else None

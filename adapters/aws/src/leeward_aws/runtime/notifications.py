@@ -123,7 +123,7 @@ def events_of(body: bytes) -> list[Event]:
     event = event_in(document)
     if event is not None:
         return [event]
-    return [_object_event(each) for each in records_of(document, S3)]
+    return [_object_event(record) for record in records_of(document, S3)]
 
 
 def is_test(document: Any) -> bool:
@@ -259,7 +259,7 @@ def _about(record: dict[str, Any]) -> dict[str, Any]:
     """
     about: Any = record.get("s3")
     parts = [about.get(each) or {} for each in ("bucket", "object")] if type(about) is dict else []
-    if not parts or not all(type(each) is dict for each in parts):
+    if not parts or not all(type(part) is dict for part in parts):
         raise InvalidInput("$.Records[0].s3", "bucket and object, as S3 has them")
     return dict(about)
 

@@ -62,7 +62,7 @@ def created_in(document: Any) -> list[ObjectEvent] | None:
         raise flaw
     records = records_of(document, S3)
     if records:
-        created = (each for each in records if _is_creation(each))
+        created = (record for record in records if _is_creation(record))
         return [_of_record(each) for each in created]
     inner = unwrap(document) or unwrap(_notification(document))
     return None if inner is None else created_by(inner.body)

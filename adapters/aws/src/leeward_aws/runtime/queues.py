@@ -209,7 +209,7 @@ def _is_taken(run: Run, message: Message) -> bool:
         events = notifications.events_of(message.body)
     except InvalidInput:
         return False
-    return any(run.host.subscribers(each, message.queue) for each in events)
+    return any(run.host.subscribers(event, message.queue) for event in events)
 
 
 def message_of(record: Record, queue: str) -> Message:

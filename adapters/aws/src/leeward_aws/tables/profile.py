@@ -38,13 +38,16 @@ def _read_number(text: Any) -> int | Decimal:
 
 
 def _read_strings(elements: Any) -> list[str]:
-    if not all(type(each) is str for each in elements):
+    if not all(type(element) is str for element in elements):
         raise UnreadableItem("a set of strings of the document has something else in it")
     return sorted(elements)
 
 
 def _keep_numbers(_: Any, elements: list[int | Decimal]) -> list[str]:
-    return [decimal_text(each) if isinstance(each, Decimal) else str(each) for each in elements]
+    return [
+        decimal_text(element) if isinstance(element, Decimal) else str(element)
+        for element in elements
+    ]
 
 
 DYNAMODB: Final = Profile(

@@ -122,7 +122,8 @@ def machine_arn(
         try:
             page = object_of(answer.response)
             arns = {
-                str(each["name"]): str(each["stateMachineArn"]) for each in page["stateMachines"]
+                str(machine["name"]): str(machine["stateMachineArn"])
+                for machine in page["stateMachines"]
             }
         except (ValueError, TypeError, KeyError) as error:
             told = "Step Functions did not tell its state machines"

@@ -191,7 +191,7 @@ def _encode_message(call: PutMessage) -> bytes:
     text = b2a_base64(call.body, newline=False)
     if not call.attributes:
         return text
-    attributes = {each.name: each.value for each in call.attributes}
+    attributes = {attribute.name: attribute.value for attribute in call.attributes}
     return json_text.encode({"attributes": attributes, "body": text.decode("ascii")})
 
 
@@ -214,7 +214,7 @@ def _read(text: str) -> tuple[bytes, tuple[Attribute, ...]]:
         if text.startswith("{"):
             told = json_text.decode(text.encode())
             attributes = [Attribute(name, value) for name, value in told["attributes"].items()]
-            if not all(isinstance(each.value, str) for each in attributes):
+            if not all(isinstance(attribute.value, str) for attribute in attributes):
                 raise TypeError  # leeward writes texts alone
             return a2b_base64(told["body"]), tuple(attributes)
         return a2b_base64(text.encode(), strict_mode=True), ()

@@ -146,11 +146,11 @@ def _check_queue(queue: str) -> str:
 
 
 def _write_headers(attributes: tuple[Attribute, ...]) -> Headers:
-    facts = [each for each in attributes if each.name == _FACTS]
-    others = [each for each in attributes if each.name != _FACTS]
+    facts = [attribute for attribute in attributes if attribute.name == _FACTS]
+    others = [attribute for attribute in attributes if attribute.name != _FACTS]
     if not facts:
-        return tuple((each.name, _value(each)) for each in others)
-    told = [[each.name, _text(each), each.type] for each in others]
+        return tuple((other.name, _value(other)) for other in others)
+    told = [[other.name, _text(other), other.type] for other in others]
     return (
         (_FACTS, _quote(_text(facts[0]))),
         (_PROPERTIES, _quote(json_text.encode(told).decode())),
@@ -208,7 +208,7 @@ def _read(response: Response) -> tuple[Attribute, ...]:
         try:
             told: Any = json_text.decode(unquote(packed))
             attributes = [Attribute(name, value, kind) for name, value, kind in told]
-            if not all(isinstance(part, str) for each in attributes for part in each):
+            if not all(isinstance(part, str) for attribute in attributes for part in attribute):
                 raise TypeError
         except (Undecodable, TypeError, ValueError):
             attributes = []

@@ -85,7 +85,9 @@ class VendorChain:
             **{name: value for name, value in options.items() if value is not None},
         )
         # The chain says of all its members' errors no more than their texts.
-        chain.credentials = tuple(_overheard(each, self._told) for each in chain.credentials)
+        chain.credentials = tuple(
+            _overheard(credential, self._told) for credential in chain.credentials
+        )
         return chain
 
     def _refusal(self, error: Exception) -> Unresolved:
@@ -139,9 +141,9 @@ def reached_nobody(error: BaseException) -> bool:
     """Return whether an exception of azure-core shows a service out of reach, or too busy."""
     from azure.core.exceptions import HttpResponseError, ServiceRequestError, ServiceResponseError
 
-    for each in with_causes(error):
-        if isinstance(each, ServiceRequestError | ServiceResponseError):
+    for cause in with_causes(error):
+        if isinstance(cause, ServiceRequestError | ServiceResponseError):
             return True
-        if isinstance(each, HttpResponseError) and is_busy(each.status_code or 0):
+        if isinstance(cause, HttpResponseError) and is_busy(cause.status_code or 0):
             return True
     return False

@@ -20,7 +20,8 @@ class Trial:
     def __init__(self, app: App, **options: Any) -> None:
         made = function_app.handler(app, **options)
         self._functions = {
-            each.get_function_name(): each.get_user_function() for each in made.get_functions()
+            function.get_function_name(): function.get_user_function()
+            for function in made.get_functions()
         }
 
     def run(self, handler: Handler, delivery: Delivery) -> Ran:

@@ -83,7 +83,7 @@ def put(configured: Events, project: str, call: PutMessage, view: View) -> Plan:
     Raises:
         InvalidRequest: Pub/Sub cannot hold it as it is; before anything is sent.
     """
-    attributes = {each.name: each.value for each in call.attributes}
+    attributes = {attribute.name: attribute.value for attribute in call.attributes}
     long = [
         name
         for name, value in attributes.items()
@@ -152,7 +152,7 @@ def _id_in(document: dict[str, Any]) -> str:
 
 
 def _read_messages(document: dict[str, Any]) -> tuple[QueueMessage, ...]:
-    return tuple(_read_message(each) for each in document.get("receivedMessages") or ())
+    return tuple(_read_message(received) for received in document.get("receivedMessages") or ())
 
 
 def _read_message(received: dict[str, Any]) -> QueueMessage:

@@ -119,7 +119,7 @@ def principal_in(info: Mapping[str, Any]) -> Principal | None:
     delegates = info.get("delegates") or []
     if found is None or not isinstance(delegates, list):
         raise unusable("does not say in the documented way which service account to act as")
-    return Principal(found[1], tuple(str(each) for each in delegates))
+    return Principal(found[1], tuple(str(delegate) for delegate in delegates))
 
 
 def unusable(what: str) -> Unresolved:

@@ -68,7 +68,7 @@ def acting_as(
         if isinstance(what, Project):
             return source(what, timeout)
         own: Bearer = source(ACCESS_TOKEN, timeout).value
-        body: dict[str, Any] = {"delegates": [_name(each) for each in principal.delegates]}
+        body: dict[str, Any] = {"delegates": [_name(delegate) for delegate in principal.delegates]}
         if isinstance(what, IdToken):
             method = "generateIdToken"
             body |= {"audience": what.audience, "includeEmail": True}

@@ -278,9 +278,9 @@ def _listing(document: dict[str, Any]) -> Listing:
     items = document.get("items", [])
     found = tuple(
         FoundObject(
-            str(each["name"]), int(each["size"]), revision_in(_GENERATION, each["generation"])
+            str(item["name"]), int(item["size"]), revision_in(_GENERATION, item["generation"])
         )
-        for each in items
+        for item in items
     )
     return Listing(found, document.get("nextPageToken"))
 

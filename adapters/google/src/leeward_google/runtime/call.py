@@ -34,6 +34,6 @@ def answer_sender(answer: Answer) -> HttpAnswer:
     failure = answer.failure
     found = http_answer(answer)
     if failure is None:
-        headers = tuple(each for each in found.headers if each[0] != "content-type")
+        headers = tuple(header for header in found.headers if header[0] != "content-type")
         return HttpAnswer(204, headers)
     return found._replace(status=503) if failure.retryable else found

@@ -156,8 +156,8 @@ def handle_events(
 
     One that wraps a message is taken for that message.
     """
-    answers = (_handle_event(run, named, each, bus, attempt) for each in events)
-    found = [each for each in answers if each is not None]
+    answers = (_handle_event(run, named, event, bus, attempt) for event in events)
+    found = [answer for answer in answers if answer is not None]
     return found[0] if found else Answer(b"null")
 
 

@@ -234,7 +234,7 @@ def _identity(values: Values) -> Identity:
     config, said = values.config, values.setting("identity")
     metadata = values["identity"] == "metadata"
     others = map(values.setting, ("access_token", "id_token", "credentials_file"))
-    given = [each for each in others if each is not None and not each.variable]
+    given = [other for other in others if other is not None and not other.variable]
     if said is not None and metadata and given:
         refuse_both(said, given[0])
     identity = Identity(

@@ -103,10 +103,10 @@ def _documents(
         if told is not None:
             return read_refusal(response, told, now)
         if wanted is None:
-            return _objects(each["document"] for each in elements if "document" in each)
-        natives = _objects(each["found"] for each in elements if "found" in each)
+            return _objects(element["document"] for element in elements if "document" in element)
+        natives = _objects(element["found"] for element in elements if "found" in element)
         names = [native.get("name") for native in natives]
-        names += [each["missing"] for each in elements if "missing" in each]
+        names += [element["missing"] for element in elements if "missing" in element]
         if [_last(name) for name in names] != [wanted]:
             raise Undecodable(
                 "the answer is not about the document that was asked for, and no other"

@@ -133,10 +133,10 @@ def _look(
             return refusal
         try:
             page = object_of(response)
-            each: Mapping[str, Any]
-            for each in page.get("executions", []):
-                if each.get("labels", {}).get(LABEL) == label_of(run):
-                    found.append(_execution(each))
+            execution: Mapping[str, Any]
+            for execution in page.get("executions", []):
+                if execution.get("labels", {}).get(LABEL) == label_of(run):
+                    found.append(_execution(execution))
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             return misread(response, error)
         following = page.get("nextPageToken")

@@ -106,8 +106,8 @@ def expression_of(template: Template, names: Names) -> str:
 def _list_of(elements: list[str]) -> str:
     """Return a list of elements. One that is a list stays one: JSONata's own brackets join them."""
     found = "[]"
-    for each in elements:
-        found = f"$append({found}, $w({each}))"
+    for element in elements:
+        found = f"$append({found}, $w({element}))"
     return f'($w := function($x) {{ $type($x) = "array" ? [[$x]] : [$x] }}; {found})'
 
 
@@ -141,9 +141,9 @@ def unsure(conditions: Sequence[Condition], names: Names) -> str | None:
     for condition in conditions:
         for one in _comparisons(condition):
             sides = [one.left] if isinstance(one, OneOf) else [one.left, one.right]
-            read_sides = [read(each, names) for each in sides if isinstance(each, Reference)]
-            others = [each for each in sides if not isinstance(each, Reference)]
-            numbers = isinstance(one, OneOf) or not any(isinstance(each, str) for each in others)
+            read_sides = [read(side, names) for side in sides if isinstance(side, Reference)]
+            others = [side for side in sides if not isinstance(side, Reference)]
+            numbers = isinstance(one, OneOf) or not any(isinstance(other, str) for other in others)
             if numbers:
                 compared.update(dict.fromkeys(read_sides))
             if isinstance(one, Compare) and one.op not in ("==", "!="):

@@ -189,7 +189,7 @@ def reachable(states: dict[str, State], first: str) -> dict[str, State]:
             continue
         found[name] = state = states[name]
         following = [state.get("Next"), state.get("Default")]
-        following += [each["Next"] for each in state.get("Choices", ())]
+        following += [choice["Next"] for choice in state.get("Choices", ())]
         following += [each["Next"] for each in state.get("Catch", ())]
         left += [each for each in reversed(following) if each is not None]
     return found
@@ -300,11 +300,13 @@ def _events_in(state: Mapping[str, Any]) -> int:
         attempts: int = 1 + sum(retrier["MaxAttempts"] for retrier in state.get("Retry", ()))
         return 2 + 3 * attempts
     if state["Type"] == "Parallel":
-        return 4 + sum(events_of(each["States"], each["StartAt"]) for each in state["Branches"])
+        return 4 + sum(
+            events_of(branch["States"], branch["StartAt"]) for branch in state["Branches"]
+        )
     if state["Type"] == "Map":
         inner = state["ItemProcessor"]["States"]
         undos = inner[state["ItemProcessor"]["StartAt"]].get("Choices", ())
-        return 4 + sum(4 + events_of(inner, each["Next"]) for each in undos)
+        return 4 + sum(4 + events_of(inner, undo["Next"]) for undo in undos)
     return 2
 
 

@@ -229,7 +229,7 @@ def _literal(value: Any) -> Any:
         return value
     first, *rest = value.split("${")
     texts = [f"{first}$", *(f"{{{each}$" for each in rest[:-1]), f"{{{rest[-1]}"]
-    return f"${{{' + '.join(json.dumps(each) for each in texts)}}}"
+    return f"${{{' + '.join(json.dumps(text) for text in texts)}}}"
 
 
 class FunctionCalls:
@@ -290,7 +290,7 @@ class FunctionCalls:
             name: {"params": ["e"], "steps": [{"covers": {"return": is_one_of("e.name", names)}}]}
             for names, name in self._predicates.items()
         }
-        calls = {f"leeward_step_{each}": step_of(each) for each in sorted(self._timeouts)}
+        calls = {f"leeward_step_{timeout}": step_of(timeout) for timeout in sorted(self._timeouts)}
         return {**calls, **predicates}
 
 
@@ -303,7 +303,7 @@ def compensation(
     again = {f"{node.id}-failed": {"raise": f"${{{error}}}"}}
     if not undos:
         return [again]
-    written = [_undo(node, each, lost, around, values=values, calls=calls) for each in undos]
+    written = [_undo(node, undo, lost, around, values=values, calls=calls) for undo in undos]
     loop = _loop(node, undos, written, done, lost)
     failed = {
         **error_of(COMPENSATION_FAILED),
