@@ -128,7 +128,7 @@ def test_the_timeout_is_kept(transport: CurlTransport) -> None:
             assert found.outcome is Outcome.NOT_SENT
 
 
-@pytest.mark.parametrize(
+@each_row(
     "body",
     [
         b"",

@@ -33,6 +33,7 @@ from leeward.errors import (
     Throttled,
     Unsupported,
 )
+from leeward_contract_tests.rows import each_row
 from tests.cli.conftest import Leeward
 from tests.cli.provider import Script
 from tests.house.workspace import ROOT
@@ -94,9 +95,7 @@ def test_a_new_class_has_the_code_of_its_nearest_base() -> None:
     assert exit_code_of(Busy("busy")).code == 7
 
 
-@pytest.mark.parametrize(
-    ("kind", "code"), [each for each in CODES.items() if each[0] is not CallError]
-)
+@each_row("kind, code", [each for each in CODES.items() if each[0] is not CallError])
 def test_an_error_ends_with_the_code_of_its_class(
     leeward: Leeward, scripted: Callable[..., Script], kind: type[LeewardError], code: int
 ) -> None:

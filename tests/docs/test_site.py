@@ -7,8 +7,7 @@ from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
 
-import pytest
-
+from leeward_contract_tests.rows import each_row
 from tests.house.workspace import ROOT
 
 PAGES = [
@@ -51,7 +50,7 @@ def places(page: Path) -> set[str]:
     return {heading.replace(" ", "-") for heading in plain}
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if (ROOT / page).exists()])
+@each_row("page", [page for page in PAGES if (ROOT / page).exists()])
 def test_links_between_the_pages_lead_somewhere(page: str) -> None:
     """Also where the pages are read in the repository, and not on the site."""
     path = ROOT / page

@@ -675,9 +675,8 @@ MALICIOUS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("name", MALICIOUS)
-@pytest.mark.parametrize("hardened", [False, True])
 @pytest.mark.threat("S5")
+@each_row("name, hardened", [(name, hardened) for name in MALICIOUS for hardened in (False, True)])
 def test_a_file_that_leads_elsewhere(
     name: str, hardened: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from leeward._http.messages import Request, Response
 from leeward.errors import ConfigError, InvalidRequest
+from leeward_contract_tests.rows import each_row
 from tests.http.bridge import AnyTransport
 from tests.http.certificates import tls_context
 from tests.http.wire import LIMIT, OK, Peer, Wire, answer, once
@@ -42,8 +43,8 @@ def test_a_header_that_libcurl_has_a_default_for_is_the_callers(transport: AnyTr
     assert b"accept: a/b" in raw
 
 
-@pytest.mark.parametrize(
-    ("method", "body", "length"),
+@each_row(
+    "method, body, length",
     [
         ("GET", b"", b""),
         ("GET", b"q", b"Content-Length: 1\r\n"),
@@ -122,7 +123,7 @@ def test_an_answer_may_come_before_all_is_sent(
         assert wire.connections == 2
 
 
-@pytest.mark.parametrize(
+@each_row(
     "target",
     [
         "/a/../b",
@@ -157,8 +158,8 @@ def test_any_printable_target_goes_out_byte_for_byte(transport: AnyTransport) ->
         check()
 
 
-@pytest.mark.parametrize(
-    ("request_", "field"),
+@each_row(
+    "request_, field",
     [
         (Request("GET", "http://127.0.0.1:1", "no-slash"), "target"),
         (Request("GET", "http://127.0.0.1:1", "/a b"), "target"),
@@ -202,7 +203,7 @@ def test_a_refused_request_leaves_nothing_behind(transport: AnyTransport) -> Non
     assert first == second
 
 
-@pytest.mark.parametrize(
+@each_row(
     "origin",
     [
         "ftp://127.0.0.1",
