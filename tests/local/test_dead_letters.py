@@ -105,7 +105,8 @@ def test_what_never_works_is_given_up_with_its_reason_and_nothing_is_lost(tmp_pa
         for n, each in dead.items():
             assert each.error == ("Problem" if broken[n] == "broken" else "TimeoutError")
             assert each.ran == "maybe"
-            assert tries[n] <= each.attempts <= proof.RETRIES + 2
+            # The killed process may have begun an attempt that it had not counted yet.
+            assert tries[n] - 1 <= each.attempts <= proof.RETRIES + 2
         assert all(local.redrive(each) for each in letters)
     assert run(0, MENDED="1") == 0
     with closing(Local(path=path)) as local:
