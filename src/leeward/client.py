@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, NoReturn, Self, TypeVar
+from typing import TYPE_CHECKING, NoReturn, Self
 
 from leeward.clock import Clock, SystemClock
 from leeward.errors import InvalidRequest
@@ -30,15 +30,11 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from leeward._operations.downloads import ObjectReader
-    from leeward._operations.operations import Operations
     from leeward._operations.protocols import FlowDefinition, MountableApp
     from leeward.adapter import Driver
     from leeward.config import Config
     from leeward.values.objects import ObjectInfo, ObjectPage
     from leeward.values.runs import Run
-
-
-C = TypeVar("C")
 
 
 class BaseClient:
@@ -462,15 +458,3 @@ class Client(BaseClient):
     ) -> None:
         """Close the client."""
         self.close()
-
-
-def client_over(kind: type[C], operations: Operations) -> C:
-    """Return a client with the operations of another; closing it closes both.
-
-    Args:
-        kind: `Client`, or `leeward.AsyncClient`.
-        operations: of the other one.
-    """
-    client = kind.__new__(kind)
-    vars(client).update(_operations=operations, _router=operations.router)
-    return client

@@ -256,6 +256,16 @@ class Operations:
         """Look whether a target works."""
         return probe_of(self.drivers[self.check_target(target)], self.clock)
 
+    def share(self, kind: type[T]) -> T:
+        """Return another client with these operations; closing one closes both.
+
+        Args:
+            kind: `leeward.Client` or `leeward.AsyncClient`.
+        """
+        client = kind.__new__(kind)
+        vars(client).update(_operations=self, _router=self.router)
+        return client
+
     def check_target(self, target: str) -> str:
         """Check the name of a target of the order."""
         if arguments.check_name(target, "target") not in self.drivers:

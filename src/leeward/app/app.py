@@ -37,7 +37,7 @@ from leeward.app.checks import (
 )
 from leeward.app.context import Function
 from leeward.app.handlers import Handler
-from leeward.app.process import Clients, Warm, sync_clients
+from leeward.app.process import Clients, Warm, client_class
 from leeward.app.runtimes import runtime_of
 from leeward.app.schedules import check_schedule
 from leeward.app.triggers import Kind, LogStyle
@@ -317,8 +317,7 @@ class App:
         _telemetry_room().write_logs_as_json(self.name, style)
 
     def _open_client(self) -> Client:
-        opened: Client = sync_clients().Client(app=self)
-        return opened
+        return client_class()(app=self)
 
     @property
     def has_warm(self) -> bool:

@@ -7,7 +7,6 @@ from contextlib import suppress
 from functools import wraps
 from math import inf
 from threading import RLock, Thread
-from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from weakref import ref
 
@@ -67,15 +66,11 @@ class Clients(Forkable):
 
     def client(self) -> Client:
         """Return a client with these operations."""
-        clients = sync_clients()
-        opened: Client = clients.client_over(clients.Client, self.operations())
-        return opened
+        return self.operations().share(client_class())
 
     def async_client(self) -> AsyncClient:
         """Return the same for coroutines."""
-        kind = async_clients().AsyncClient
-        opened: AsyncClient = sync_clients().client_over(kind, self.operations())
-        return opened
+        return self.operations().share(async_client_class())
 
     def renew(self, *, held: bool) -> None:
         """Leave the clients to the parent; for the child of a fork."""
@@ -90,18 +85,18 @@ class Clients(Forkable):
         return None
 
 
-def sync_clients() -> ModuleType:
-    """Return the module of `Client`, which a handler that makes no call does not load."""
-    from leeward import client
+def client_class() -> type[Client]:
+    """Return `leeward.Client`, which a handler that makes no call does not load."""
+    from leeward.client import Client
 
-    return client
+    return Client
 
 
-def async_clients() -> ModuleType:
-    """Return the module of `AsyncClient`, likewise."""
-    from leeward import aio
+def async_client_class() -> type[AsyncClient]:
+    """Return `leeward.AsyncClient`, likewise."""
+    from leeward.aio import AsyncClient
 
-    return aio
+    return AsyncClient
 
 
 class TooSoon(Exception):

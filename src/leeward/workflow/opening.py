@@ -11,7 +11,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
-from leeward.client import Client, client_over
+from leeward.client import Client
 from leeward.config import Config
 from leeward.errors import ConfigError
 from leeward.logs import import_flaw
@@ -46,7 +46,7 @@ def open_runs(operations: Operations) -> Runs:
     known = by_name([*given, *load_definitions(config)])
     target = _target(config, [*drivers])
     own = drivers.get(target)
-    client = client_over(Client, operations)
+    client = operations.share(Client)
     if target.partition(":")[0] == EMBEDDED:
         path = JOURNAL if own is None else own.native("workflows")
         path = path if isinstance(path, Path) else None

@@ -21,7 +21,7 @@ from leeward.app.idempotency.errors import (
     check_failures,
 )
 from leeward.app.idempotency.store import TableClient
-from leeward.app.process import async_clients, sync_clients
+from leeward.app.process import async_client_class, client_class
 from leeward.app.signatures import is_coroutine_function, parameters_of
 from leeward.clock import Clock, SystemClock
 from leeward.envelope import BY_GROUP, BY_TARGET
@@ -220,8 +220,7 @@ def _running_client(awaited: bool) -> TableClient:
 
 @cache
 def _default_client(awaited: bool) -> TableClient:
-    opened: TableClient = async_clients().AsyncClient() if awaited else sync_clients().Client()
-    return opened
+    return async_client_class()() if awaited else client_class()()
 
 
 def _check_client(client: TableClient, awaited: bool) -> TableClient:
