@@ -7,7 +7,7 @@ import sys
 
 
 def _forget_working_directory() -> None:
-    """Take the working directory from the path, where ``python -m`` has put it, before all else.
+    """Remove the working directory from the path, where ``python -m`` has put it, before all else.
 
     A file there would hide every module that is not imported yet. It stays if leeward itself comes
     from there: then it is where packages are installed.

@@ -93,7 +93,7 @@ class BaseClient:
         self._operations.router.isolate(self._operations.check_target(target))
 
     def restore(self, target: str) -> None:
-        """Let calls flow to a target again: a share first, then all.
+        """Send calls to a target again: a share first, then all.
 
         It ends an isolation, and the pause after failures.
         """

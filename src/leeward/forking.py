@@ -29,7 +29,7 @@ class Forkable(ABC):
         """Go on in the parent, if `hold` returned True."""
 
     def end(self) -> None:  # noqa: B027 - nothing to do where there are no threads
-        """Let every thread of it end: a subinterpreter ends."""
+        """End every thread of it: a subinterpreter ends."""
 
     @abstractmethod
     def renew(self, *, held: bool) -> None:
@@ -49,7 +49,7 @@ END_SECONDS = 5.0
 
 
 def watch(forkable: Forkable) -> None:
-    """Let `forkable` take part in every fork of this process, for as long as it lives."""
+    """Include `forkable` in every fork of this process, for as long as it lives."""
     if not _watched and _is_in_subinterpreter():
         atexit.register(_end_with_interpreter)
     _watched[id(forkable)] = forkable
@@ -120,7 +120,7 @@ class ForkLock(Forkable):
         self._lock.release()
 
     def hold(self) -> bool:
-        """Take the lock, so that what it guards is whole in the child."""
+        """Acquire the lock, so that what it guards is whole in the child."""
         return self._whole and self._lock.acquire(timeout=HOLD_SECONDS)
 
     def release(self) -> None:

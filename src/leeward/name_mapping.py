@@ -56,7 +56,7 @@ class NameMappingDriver(WrappingDriver):
         self._workflows = workflows
 
     def mount(self, app: Any) -> None:
-        """Let the target run an app, if it does that.
+        """Mount an app at the target, if it runs apps.
 
         Raises:
             ConfigError: its handlers would hear nothing of a bus or bucket that has another name.

@@ -37,7 +37,7 @@ MOST_THREADS = 64
 
 
 def make_native(table: Table, where: str | None, look: Look) -> NativeJob:
-    """Let a table's own service make a backup, or an export; return it when it is done.
+    """Ask a table's own service for a backup, or an export; return it when it is done.
 
     Args:
         table: of it.
@@ -170,7 +170,7 @@ class Backups:
             return None
 
     def native(self, *, export: str | None = None) -> NativeJob:
-        """Let the table's own service make a backup, and wait until it is done.
+        """Ask the table's own service for a backup, and wait until it is done.
 
         The result stays with this service. Restore it there, into a new table, or read it with the
         service's own tools.

@@ -229,7 +229,7 @@ class Checkpoints:
             self._work.note({state: found.told, TOLD: found.told, COUNT: number}, found.rows)
 
     def add(self, rows: Rows, told: dict[str, Any]) -> None:
-        """Take rows of a page that was read; write a checkpoint once they are many.
+        """Add rows of a page that was read; write a checkpoint once they are many.
 
         One in the middle of a page says that the page is yet to be read.
         """

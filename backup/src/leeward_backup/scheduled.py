@@ -85,7 +85,7 @@ def schedule_backup(
     work: Path | None = None,
     rate: float | None = None,
 ) -> None:
-    """Let an app back up a table at times, and check each backup.
+    """Make an app back up a table at times, and check each backup.
 
     It registers two handlers: `name`, which the schedule runs, and ``NAME-rest``, a queued function
     that goes on where a run had no more time. A backup that is wrong fails the handler.

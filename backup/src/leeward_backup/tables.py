@@ -133,7 +133,7 @@ class Table:
         return native(self._operations, call, self.home.target)
 
     def read_export(self, call: ReadExport) -> Any:
-        """Let the table's target read a part of an export of its service; return the value."""
+        """Return a part of an export of the service of the table's target."""
         return read_export(self._operations, self.home.target, call, self._seconds)
 
     def _row(self, stored: Stored) -> Row:

@@ -285,7 +285,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return self._jumping.passed
 
     def block(self, seconds: float) -> None:
-        """Let time pass in which nothing here goes on."""
+        """Advance the time while nothing here goes on."""
         self._jumping.passed += seconds
 
 

@@ -166,7 +166,7 @@ class Attempts(WorkPool[DeliveryAttempt]):
         return self._policy.room(held, now, self._seconds)
 
     def add(self, rows: Iterable[DeliveryAttempt], first: Iterable[DeliveryAttempt] = ()) -> None:
-        """Let rows have their attempt; those that were tried before go first."""
+        """Queue rows for their attempt; those that were tried before go first."""
         with self._lock:
             rows = list(rows)
             tried = [row for row in rows if row.is_tried]

@@ -232,7 +232,7 @@ class SqliteDeliveries(DeliveryStore, LetterStore):
         ]
 
     def redrive(self, id: int) -> bool:
-        """Let a row that was given up be due again, as if it were new; return whether it was."""
+        """Make a row that was given up due again, as if it were new; return whether it was."""
         with self._database.write(PATIENCE) as connection:
             return connection.execute(_REDRIVE, (id,)).rowcount == 1
 

@@ -172,7 +172,7 @@ class LetterStore(Protocol):
         """Return them, oldest first."""
 
     def redrive(self, id: int) -> bool:
-        """Let one be due again, as if it were new; return whether it was there."""
+        """Make one due again, as if it were new; return whether it was there."""
 
     def discard(self, id: int) -> bool:
         """Delete one; return whether it was there."""

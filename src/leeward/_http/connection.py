@@ -51,7 +51,7 @@ class Connection:
         self._poller: Any = None
 
     def note_connected(self, now: float, tls: bool) -> None:
-        """Take note that libcurl has connected `handle`."""
+        """Note that libcurl has connected `handle`."""
         self.socket = self.handle.getinfo(pycurl.ACTIVESOCKET)
         self._opened = now
         self._tls = self.holds = tls
@@ -154,7 +154,7 @@ class Connection:
             exchange.receive(data)
 
     def _hear_out(self, exchange: Exchange, error: CurlError) -> None:
-        """Take what a server has said before it hung up in the middle; else `error` is the end."""
+        """Read what a server has said before it hung up in the middle; else `error` is the end."""
         if exchange.may_have_left:
             try:
                 while exchange.result is None:

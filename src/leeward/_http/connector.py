@@ -58,7 +58,7 @@ class Connector:
         self._multi = _multi_handle(self._sockets, self._waits)
 
     async def connect(self, handle: Any) -> End:
-        """Let `handle` connect; to cancel this is to end it."""
+        """Connect `handle`; to cancel this is to end it."""
         if self._multi is None:
             return None
         done: Future[End] = self._loop.create_future()
@@ -87,7 +87,7 @@ class Connector:
         return is_connecting
 
     def remove(self, handle: Any) -> None:
-        """Take back `handle`; its connection is closed."""
+        """Remove `handle`; its connection is closed."""
         home = self._homes.pop(handle, None)
         if home is None:
             return
@@ -98,7 +98,7 @@ class Connector:
         self._do_as_noted()
 
     def _act(self, socket: int, events: int) -> None:
-        """Let libcurl go on, because of `events` on `socket` or of the time."""
+        """Run libcurl, because of `events` on `socket` or of the time."""
         try:
             self._multi.socket_action(socket, events)
         except CurlError:

@@ -102,18 +102,18 @@ class Exchange:
         return self.unsent[: self._piece]
 
     def note_sent(self, count: int) -> None:
-        """Take note that the connection has taken the next `count` bytes, more than 0."""
+        """Note that the connection has taken the next `count` bytes, more than 0."""
         self.may_have_left = True
         self.unsent = self.unsent[count:]
         if not self.unsent and self._body:
             self.unsent, self._body = memoryview(self._body), b""
 
     def note_blocked(self) -> None:
-        """Take note that the connection has no room now. Part of a TLS record may have left."""
+        """Note that the connection has no room now. Part of a TLS record may have left."""
         self.may_have_left = self.may_have_left or self.tls
 
     def receive(self, data: bytes) -> None:
-        """Take what has come in, no bytes for the end of the connection; `result` may be there."""
+        """Read what has come in, no bytes for the end of the connection; `result` may be there."""
         parser = self._parser
         try:
             if data:

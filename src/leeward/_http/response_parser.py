@@ -58,7 +58,7 @@ class Body(ABC):
 
     @abstractmethod
     def feed(self, data: bytes) -> bool:
-        """Take what has come in; return whether the body is whole."""
+        """Read what has come in; return whether the body is whole."""
 
     def value(self) -> bytes:
         """Return what of the body has come."""
@@ -73,7 +73,7 @@ class Sized(Body):
         self._left = size
 
     def feed(self, data: bytes) -> bool:
-        """Take as much as belongs to it."""
+        """Read as much as belongs to it."""
         self._taken.write(data[: self._left])
         self.overrun = len(data) > self._left
         self._left -= min(len(data), self._left)
@@ -90,7 +90,7 @@ class UntilTheEnd(Body):
         self._most = most
 
     def feed(self, data: bytes) -> bool:
-        """Take everything; only the end of the connection makes it whole."""
+        """Read everything; only the end of the connection makes it whole."""
         if self._taken.tell() + len(data) > self._most:
             raise ProtocolError(TOO_LARGE)
         self._taken.write(data)
@@ -111,7 +111,7 @@ class Chunked(Body):
         self._next: Callable[[Chunked], bool] = Chunked._size
 
     def feed(self, data: bytes) -> bool:
-        """Take the chunks that have come, and the parts of one."""
+        """Read the chunks that have come, and the parts of one."""
         self._came, self._at = self._came[self._at :] + data, 0
         while self._next(self):
             pass
@@ -140,7 +140,7 @@ class Chunked(Body):
         return self._left == 0
 
     def _behind(self) -> bool:
-        """Take the CR LF behind a chunk, and nothing else."""
+        """Read the CR LF behind a chunk, and nothing else."""
         end = self._came[self._at : self._at + 2]
         if not b"\r\n".startswith(end):
             raise ProtocolError(BAD_CHUNK)
@@ -165,7 +165,7 @@ class Chunked(Body):
         return False
 
     def _line(self) -> bytes | None:
-        """Take the next line, without its end; None if that has not come."""
+        """Read the next line, without its end; None if that has not come."""
         end = self._came.find(b"\n", self._at)
         if (end if end >= 0 else len(self._came)) - self._at > _LONGEST_LINE:
             raise ProtocolError(BAD_CHUNK)
@@ -250,7 +250,7 @@ class ResponseParser:
         self._content: Body | None = None
 
     def feed(self, data: bytes) -> None:
-        """Take what has come in, at least one byte, of an answer that is not whole.
+        """Read what has come in, at least one byte, of an answer that is not whole.
 
         Raises:
             ProtocolError: it cannot become an answer any more.
@@ -270,7 +270,7 @@ class ResponseParser:
                 self._take_heads(bytes(pending))
 
     def end(self) -> None:
-        """Take note that the connection has ended.
+        """Note that the connection has ended.
 
         Raises:
             ProtocolError: the answer does not end here.
@@ -293,7 +293,7 @@ class ResponseParser:
         return status if status >= 200 else None
 
     def _take_heads(self, data: bytes) -> None:
-        """Take the heads of interim answers, and the final one with what has come behind it."""
+        """Read the heads of interim answers, and the final one with what has come behind it."""
         start = 0
         while (end := data.find(b"\r\n\r\n", start)) >= 0:
             head, start = data[start:end], end + 4

@@ -153,7 +153,7 @@ def check_condition(if_absent: Any, if_revision: Any) -> str | None:
 
 
 def key_of_item(item: Mapping[str, Any], fields: tuple[str, ...], limits: OrderLimits) -> Key:
-    """Take the key out of an item."""
+    """Return the key of an item."""
     absent = [field for field in fields if field not in item]
     if absent:
         raise InvalidRequest(

@@ -60,7 +60,7 @@ class Download:
         self._hash: Any = None
 
     def take(self, result: Result[Any]) -> bytes:
-        """Take in the answer to `call`; return the bytes that it brought.
+        """Read the answer to `call`; return the bytes that it brought.
 
         Raises:
             CallError: it is an error; `Conflict` if the object was replaced meanwhile,

@@ -227,7 +227,7 @@ class Operations:
             return self._runs
 
     def close(self, timeout: float | None = None) -> None:
-        """Let the steps of workflows that are under way end, and refuse every operation then.
+        """Await the steps of workflows that are under way, and refuse every operation then.
 
         Args:
             timeout: seconds to wait for such steps; see `leeward.Client.close`.
@@ -305,7 +305,7 @@ class Operations:
         return known
 
     def _key_of(self, item: Item, fields: tuple[str, ...]) -> Key:
-        """Take the key out of an item; nearly all have one field, and a plain text in it."""
+        """Return the key of an item; nearly all have one field, and a plain text in it."""
         value = item.get(fields[0])
         longest = self._limits.smallest.key_bytes if len(fields) == 1 else 0
         if type(value) is str and value.isascii() and 0 < len(value) <= longest:

@@ -97,4 +97,4 @@ class Runs(Protocol):
         """Go on with runs whose process is gone."""
 
     def close(self, timeout: float | None = None) -> None:
-        """Let the steps that are under way end, for so many seconds."""
+        """Await the steps that are under way, for so many seconds."""

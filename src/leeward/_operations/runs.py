@@ -60,7 +60,7 @@ class RunOperations:
         return runs.wait(workflow, id, float(seconds))
 
     def close(self, timeout: float | None) -> None:
-        """Let the steps that are under way end, and start nothing any more."""
+        """Await the steps that are under way, and start nothing any more."""
         with self._opening:
             self._is_closing = True
             runs, self._runs = self._runs, None

@@ -58,7 +58,7 @@ class ObservedRouter(FailoverDriver):
         self.listen(self._telemetry.note)
 
     def perform(self, call: Call, timeout: float, only: tuple[str, ...] = ()) -> Result[Any]:
-        """Take a call to its result, in a span."""
+        """Carry a call to its result, in a span."""
         with self._telemetry.span(call) as span:
             traced = in_trace(call, span.traceparent, self.limits)
             return span.end(super().perform(traced, timeout, only))

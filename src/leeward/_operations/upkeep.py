@@ -78,7 +78,7 @@ def native(operations: Operations, call: StartNative | LookNative, target: str) 
 
 
 def read_export(operations: Operations, target: str, call: ReadExport, seconds: float) -> Any:
-    """Let a target read a part of an export of its own service; return the value.
+    """Return a part of an export of a target's own service.
 
     Raises:
         Unsupported: it knows no exports.

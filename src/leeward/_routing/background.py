@@ -227,7 +227,7 @@ class Shared(Forkable):
         self.threads.close()
 
     def hold(self) -> bool:
-        """Take the lock before a fork."""
+        """Acquire the lock before a fork."""
         return self.lock.acquire(timeout=HOLD_SECONDS)
 
     def release(self) -> None:

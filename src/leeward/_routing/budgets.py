@@ -72,7 +72,7 @@ class Budgets:
         return calls - calls_later
 
     def spend_hedge(self, calls: int, tokens: float) -> bool:
-        """Take a token for a hedge; return False if there are too few, or `tokens` of the target.
+        """Spend a token for a hedge; return False if there are too few, or `tokens` of the target.
 
         `tokens` are those that the target has for second tries.
         """
@@ -86,7 +86,7 @@ class Budgets:
         return True
 
     def spend_early(self) -> bool:
-        """Take a token for an attempt that may be given up early; return False if there is none.
+        """Spend a token for an attempt that may be given up early; return False if there is none.
 
         A target that takes long now, and answers, is asked twice for a small share of the calls.
         """

@@ -245,7 +245,7 @@ class Circuit:
         self.good_at = now
 
     def measure(self, took: float, began: float, now: float) -> bool:
-        """Take an answer into the baseline; return whether that is to be learnt.
+        """Add an answer to the baseline; return whether that is to be learnt.
 
         Of the attempts that had to connect only the first counts.
         """
@@ -346,7 +346,7 @@ class Circuit:
         self.heard_at = now
 
     def fall_silent(self, *, doubted: bool) -> bool:
-        """Let calls avoid it; return whether that is new."""
+        """Keep calls away from it; return whether that is new."""
         self.doubted = doubted
         is_new = not self.silent
         if is_new:
@@ -355,7 +355,7 @@ class Circuit:
         return is_new
 
     def end_silence(self) -> None:
-        """Let calls come again."""
+        """Admit calls again."""
         self.silent = self.doubted = False
 
     def note_look(self, now: float) -> None:
@@ -385,7 +385,7 @@ class Circuit:
         hold: float | None = None,
         penalised: bool = True,
     ) -> float:
-        """Let no call through for a time; return the seconds.
+        """Refuse calls for a time; return the seconds.
 
         Args:
             policy: the numbers.
@@ -418,18 +418,18 @@ class Circuit:
         self.reason, self.until = "local_outage", until
 
     def half_open(self, now: float) -> None:
-        """Let one probe through at a time."""
+        """Pass one probe at a time."""
         self._enter(CircuitState.HALF_OPEN)
         self.passed, self.due, self.leased_until, self.weak = 0, now, 0.0, False
 
     def begin_stage(self, stage: int, now: float) -> None:
-        """Let the share of a stage through."""
+        """Pass the share of a stage."""
         self._enter(CircuitState.RAMP)
         self.stage, self.stage_at, self.answers, self.failures = stage, now, 0, 0
         self.gone = False
 
     def close(self) -> None:
-        """Let every call through, and begin with a clean sheet; the penalty alone stays."""
+        """Pass every call, and begin with a clean sheet; the penalty alone stays."""
         self._enter(CircuitState.CLOSED)
         self.failed = self.slow = self.faint = 0.0
         self.trips = self.streak = 0
@@ -442,7 +442,7 @@ class Circuit:
         self.trips, self.penalty = 0, 0.0
 
     def begin_epoch(self, epoch: int) -> None:
-        """Let no answer count any more to what was sent before."""
+        """Stop counting answers to what was sent before."""
         self.epoch = epoch
 
     def _enter(self, state: CircuitState) -> None:
@@ -461,7 +461,7 @@ class Circuit:
         self.leased_until, self.due = 0.0, due
 
     def delay_probe(self, due: float) -> None:
-        """Let no probe be made before then."""
+        """Delay the next probe until then."""
         self.due = max(self.due, due)
 
     def pass_probe(self, due: float, *, weak: bool) -> None:

@@ -217,7 +217,7 @@ class Circuits(dict[tuple[str, ...], Circuit]):
                 )
 
     def _hold_all_shortly(self, able: tuple[str, ...], call: Call, now: float) -> None:
-        """Let every target be probed soon, each at a time of its own."""
+        """Schedule a probe of every target soon, each at a time of its own."""
         policy = self.policy
         for target in able:
             for circuit in self.of(target, call):
@@ -231,17 +231,17 @@ class Circuits(dict[tuple[str, ...], Circuit]):
         self._note_change(circuit, "opened", seconds=round(seconds, 3))
 
     def half_open(self, circuit: Circuit, now: float) -> None:
-        """Let a circuit take one probe at a time."""
+        """Admit one probe at a time to a circuit."""
         circuit.half_open(now)
         self._note_change(circuit, "half_open")
 
     def begin_stage(self, circuit: Circuit, stage: int, now: float) -> None:
-        """Let a circuit take the share of a stage."""
+        """Admit the share of a stage to a circuit."""
         circuit.begin_stage(stage, now)
         self._note_change(circuit, "ramp", share=circuit.share(self.policy))
 
     def close(self, circuit: Circuit) -> None:
-        """Let a circuit take every call."""
+        """Admit every call to a circuit."""
         circuit.close()
         self._note_change(circuit, "closed")
 
@@ -290,7 +290,7 @@ class Circuits(dict[tuple[str, ...], Circuit]):
         )
 
     def begin_epoch(self, circuit: Circuit) -> None:
-        """Let no answer count any more to what was sent to a circuit before."""
+        """Stop counting answers to what was sent to a circuit before."""
         self.epoch += 1
         circuit.begin_epoch(self.epoch)
 
@@ -312,7 +312,7 @@ class Circuits(dict[tuple[str, ...], Circuit]):
     # Probes.
 
     def lease(self, circuit: Circuit, now: float) -> None:
-        """Let one probe through, and no other until it has ended or is given up.
+        """Pass one probe, and no other until it has ended or is given up.
 
         Each lease is an epoch: the answer of a probe whose lease was over does not count, and does
         not end the lease of the next one.
@@ -330,7 +330,7 @@ class Circuits(dict[tuple[str, ...], Circuit]):
                 circuit.lease(until)
 
     def pass_probe(self, circuit: Circuit, now: float, *, weak: bool = False) -> None:
-        """Take in a probe that went well."""
+        """Note a probe that went well."""
         policy = self.policy
         circuit.pass_probe(now + policy.probe_gap, weak=weak)
         if not self.has_neighbour(circuit):
@@ -341,7 +341,7 @@ class Circuits(dict[tuple[str, ...], Circuit]):
     def take_probe(
         self, probe: ProbeTarget, outcome: Outcome, now: float, *, fidelity: str | None
     ) -> None:
-        """Take in the answer to a probe that a driver made by itself.
+        """Read the answer to a probe that a driver made by itself.
 
         A target that works says little of one function on it, and its control plane little of its
         data plane: such a probe is a weak one, after which the ramp begins with a very small share.
@@ -383,7 +383,7 @@ class Circuits(dict[tuple[str, ...], Circuit]):
         weak: bool,
         seen_at: float,
     ) -> None:
-        """Take in a probe that was made without any call.
+        """Note a probe that was made without any call.
 
         Enough failures in a row open the circuits of all verbs, if another target is well, those
         that no call has gone there with included; enough successes begin the ramp.
@@ -419,7 +419,7 @@ class Circuits(dict[tuple[str, ...], Circuit]):
         self.outbox.tell("isolated", target=target, reason="by_hand")
 
     def restore(self, target: str, now: float) -> None:
-        """Let calls flow to `target` again: a share first, as after any outage.
+        """Send calls to `target` again: a share first, as after any outage.
 
         Where it is the only one left, it takes all of them at once.
         """

@@ -63,7 +63,7 @@ Execution: TypeAlias = Generator[Commands, Reply, Result[Any]]
 def execute(
     core: Core, call: Call, started: float, timeout: float, only: tuple[str, ...] = ()
 ) -> Execution:
-    """Take `call` to its result, with `timeout` seconds from `started`, in monotonic seconds.
+    """Carry `call` to its result, with `timeout` seconds from `started`, in monotonic seconds.
 
     `only` narrows the targets, for this call. Raise `ConfigError` if none may serve it, and
     `InvalidRequest` if none of `only` may.
@@ -107,7 +107,7 @@ def execute(
 
 
 def _go_on(history: _History, state: CallState, commands: Commands, reply: Reply) -> Execution:
-    """Take a call to its result that did not end well at once; `commands` are in flight."""
+    """Carry a call to its result that did not end well at once; `commands` are in flight."""
     running = [(command, history.started) for command in commands if type(command) is not Pause]
     random = state.health.random
     command, began, now, answer = reply
@@ -156,7 +156,7 @@ class _History:
         return self._batch.open_call() if self._batch else self._call
 
     def event_of(self, command: Command, began: float, now: float, answer: object) -> Event:
-        """Take in what came of `command`; return what that is to the state machine."""
+        """Read what came of `command`; return what that is to the state machine."""
         if isinstance(command, Pause):
             return PauseEnded(command.target, command.hedge)
         result = result_of(command.call, answer)
@@ -309,7 +309,7 @@ class Batch:
     def record(
         self, call: Call, result: Result[Entries], target: str
     ) -> tuple[Outcome, float | None]:
-        """Take in what `target` said of the events of `call`, which `open_call` has given.
+        """Note what `target` said of the events of `call`, which `open_call` has given.
 
         Other attempts may have settled some of them meanwhile. Return the outcome that decides what
         follows, and the seconds that the target asked to wait. The outcome is OK when no event is

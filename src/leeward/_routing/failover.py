@@ -118,7 +118,7 @@ class FailoverDriver(Driver):
         self._shared = Shared(Core(health, hedging), self._drivers, clock)
 
     def perform(self, call: Call, timeout: float, only: tuple[str, ...] = ()) -> Result[Any]:
-        """Take any call from its first attempt to its result, within `timeout` seconds.
+        """Carry any call from its first attempt to its result, within `timeout` seconds.
 
         `only` narrows the targets for this call, and is their order.
         """
@@ -165,7 +165,7 @@ class FailoverDriver(Driver):
         self._shared.deliver()
 
     def restore(self, target: str) -> None:
-        """Let calls flow to `target` again: a share first, then all."""
+        """Send calls to `target` again: a share first, then all."""
         shared = self._shared
         with shared.lock:
             shared.core.health.circuits.restore(target, shared.clock.monotonic())
@@ -187,7 +187,7 @@ class FailoverDriver(Driver):
         self._shared.companions.append(Snapshot(self._shared, table, key))
 
     def listen(self, listener: Callable[[RoutingEvent], object]) -> None:
-        """Let `listener` know everything that is decided from now on."""
+        """Call `listener` with everything that is decided from now on."""
         self._shared.listeners.append(listener)
 
     def home_of(self, table: str) -> str:
@@ -245,7 +245,7 @@ class FailoverDriver(Driver):
 
 
 def run(shared: Shared, call: Call, timeout: float, only: tuple[str, ...] = ()) -> Result[Any]:
-    """Take `call` to its result within `timeout` seconds."""
+    """Carry `call` to its result within `timeout` seconds."""
     execution = execute(shared.core, call, shared.clock.monotonic(), timeout, only)
     outbox = shared.outbox
     try:
@@ -364,7 +364,7 @@ def _in_time(shared: Shared, command: Command, since: float) -> Reply:
 async def run_async(
     shared: Shared, call: Call, timeout: float, only: tuple[str, ...] = ()
 ) -> Result[Any]:
-    """Take `call` to its result within `timeout` seconds, without blocking the event loop."""
+    """Carry `call` to its result within `timeout` seconds, without blocking the event loop."""
     execution = execute(shared.core, call, shared.clock.monotonic(), timeout, only)
     outbox = shared.outbox
     try:

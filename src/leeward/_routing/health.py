@@ -190,7 +190,7 @@ class Health:
     # What does not go well.
 
     def fail(self, attempt: TimedAttempt, outcome: Outcome, reason: str | None) -> None:
-        """Take in an attempt that did not succeed; `reason` is the result's own."""
+        """Note an attempt that did not succeed; `reason` is the result's own."""
         command, now = attempt.command, attempt.now
         target, call = command.target, command.call
         row = TABLE[outcome]
@@ -224,7 +224,7 @@ class Health:
                 self._weigh_failure(one, attempt, row.sign)
 
     def cancel(self, attempt: TimedAttempt, *, overtaken: bool) -> None:
-        """Take in an attempt that was cancelled: by the caller, or `overtaken` by another one.
+        """Note an attempt that was cancelled: by the caller, or `overtaken` by another one.
 
         If it was a probe, that ends. That it took long is evidence if it was overtaken; what its
         answer would have been is not known.
@@ -364,7 +364,7 @@ class Health:
             self._trip(circuit, call, now, "failures")
 
     def _weigh_success(self, circuit: Circuit, attempt: TimedAttempt) -> None:
-        """Take in an attempt that went well while there is something to weigh."""
+        """Note an attempt that went well while there is something to weigh."""
         command, request_at, now = attempt.command, attempt.request_at, attempt.now
         call = command.call
         self.records[circuit.target].refill(self.policy)
@@ -401,7 +401,7 @@ class Health:
                 self.circuits.pass_probe(circuit, now)
 
     def _clear_suspicions(self, call: Call, now: float) -> None:
-        """Take in what a success says of payloads, and of the network of this machine."""
+        """Note what a success says of payloads, and of the network of this machine."""
         self.poison.note_success(call, now)
         if self.network.unreached:
             outage = self.network.end_outage()
@@ -423,7 +423,7 @@ class Health:
     # What is told, and remembered.
 
     def note_key(self, target: str, call: Call, dedup: str) -> None:
-        """Take in what the answer to `call`, as it was asked for, says of its key."""
+        """Note what the answer to `call`, as it was asked for, says of its key."""
         word = self.keys.note(target, call, dedup)
         if word:
             self.outbox.tell(

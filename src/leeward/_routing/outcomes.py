@@ -150,7 +150,7 @@ class KeyWorth(dict[tuple[str, str], str]):
     """What a key is worth for a function at a target, where that is less than was declared."""
 
     def note(self, target: str, call: Call, dedup: str) -> str:
-        """Take in what the answer of a target to `call`, as it was asked for, says of keys.
+        """Note what the answer of a target to `call`, as it was asked for, says of keys.
 
         Return what a key is worth there, if that is less than was known; else "".
         """

@@ -68,7 +68,7 @@ class Heartbeat:
         return self._number
 
     def end(self) -> None:
-        """Let nobody beat any more."""
+        """Stop the heartbeat."""
         self._number += 1
         self._last = -inf
 

@@ -57,7 +57,7 @@ class Suspect:
         return True
 
     def refuse(self, until: float) -> bool:
-        """Let it be sent no more until then; return whether that is new."""
+        """Refuse it until then; return whether that is new."""
         before, self.until = self.until, until
         return before == -inf
 
@@ -96,7 +96,7 @@ class Poison:
     def note_failure(
         self, circuit: Circuit, call: Call, outcome: Outcome, began: float, now: float
     ) -> tuple[bool, bool]:
-        """Take in a failure of a call that its target had from `began`.
+        """Note a failure of a call that its target had from `began`.
 
         Return whether it is evidence against the target, and whether its payload harmed two.
         """
@@ -139,7 +139,7 @@ class Poison:
         return sum(at >= since for at in suspect.unknown_at.values()) >= 2
 
     def note_success(self, call: Call, now: float) -> None:
-        """Take in that a payload has gone well: it is not what harms. Forget those of long ago."""
+        """Note that a payload has gone well: it is not what harms. Forget those of long ago."""
         name = self._name(call)
         suspect = self._suspects.get(name) if name is not None else None
         if suspect is not None:

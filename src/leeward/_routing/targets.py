@@ -159,7 +159,7 @@ class TargetRecord:
         self.unreached_at = inf
 
     def spend_token(self, policy: RoutingPolicy) -> bool:
-        """Take a token for a second try; return False if there are too few."""
+        """Spend a token for a second try; return False if there are too few."""
         if self.tokens <= policy.retry_threshold:
             return False
         self.tokens -= 1
@@ -183,7 +183,7 @@ class TargetRecord:
         self.checks = max(0, self.checks)
 
     def prepare(self, score: float, until: float) -> None:
-        """Let circuits begin with a score, until then."""
+        """Start circuits with a score, until then."""
         self.prepared, self.prepared_until = score, until
 
     def note_unreached(self, now: float) -> float:

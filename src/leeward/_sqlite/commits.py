@@ -91,14 +91,14 @@ class Commits(Forkable):
                 self._give_turn()
 
     def _give_turn(self) -> None:
-        """Let the next thread commit, if there is one; with the lock held."""
+        """Hand the turn to the next thread, if there is one; with the lock held."""
         if self._waiting:
             self._waiting[0].turn.set()
         else:
             self._is_busy = False
 
     def _withdraw(self, change: _Change) -> None:
-        """Take back a change whose thread was interrupted, unless another one is committing it."""
+        """Withdraw a change whose thread was interrupted, unless another one is committing it."""
         with self._lock:
             if change in self._waiting:
                 self._waiting.remove(change)

@@ -219,7 +219,7 @@ class Database(Forkable):
         return self._lock.acquire(timeout=HOLD_SECONDS)
 
     def release(self) -> None:
-        """Let transactions begin again; for the parent of a fork."""
+        """Allow transactions again; for the parent of a fork."""
         self._lock.release()
 
     def renew(self, *, held: bool) -> None:

@@ -331,7 +331,7 @@ class WrappingDriver(Driver):
         return self._driver.native(service)
 
     def mount(self, app: Any) -> None:
-        """Let the driver inside run an app."""
+        """Mount an app in the driver inside."""
         self._driver.mount(app)
 
     def close(self) -> None:

@@ -55,7 +55,7 @@ class Learnt(dict[str, Any]):
         self._lock = ForkLock()
 
     def learn(self, step: Learn) -> None:
-        """Take a step, while plans on other threads may do the same."""
+        """Note a step, while plans on other threads may do the same."""
         name, value, merge = step
         with self._lock:
             kept = value if merge is None else merge(self.get(name), value)
@@ -184,7 +184,7 @@ class PlanRun(View):
         self._failed_look_up: Failure | None = None
 
     def _take(self, pending: Send | Need, answer: Any) -> Result[Any] | None:
-        """Take the answer to what was `pending`; return a result if the attempt ends with it."""
+        """Read the answer to what was `pending`; return a result if the attempt ends with it."""
         if isinstance(pending, Need):
             if isinstance(answer, Unresolved):
                 return Result(

@@ -378,7 +378,7 @@ class _Slot:
 
 
 def _without_frames(error: E) -> E:
-    """Let go of the frames below an error and its causes: secrets are among their variables."""
+    """Release the frames below an error and its causes: secrets are among their variables."""
     each: BaseException | None = error
     while each is not None:
         each.__traceback__ = None

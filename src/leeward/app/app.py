@@ -170,7 +170,7 @@ class App:
         retries: int | None = None,
         final: Iterable[type[BaseException]] = (),
     ) -> Callable[[F], F]:
-        """Let the decorated function handle the messages of a queue, each at least once.
+        """Register the decorated function for the messages of a queue, each at least once.
 
         With the annotation `leeward.app.Message` it gets the message; else the content of its JSON.
 
@@ -201,7 +201,7 @@ class App:
         final: Iterable[type[BaseException]] = (),
         queued: bool = True,
     ) -> Callable[[F], F]:
-        """Let the decorated function handle each object that is written, at least once.
+        """Register the decorated function for each object that is written, at least once.
 
         It gets a `leeward.app.ObjectEvent`. All events of one write have the same idempotency key.
         It may put objects only where `writes` says.

@@ -127,7 +127,7 @@ class Warm(Forkable):
         self._due = -inf
 
     def add(self, make: Callable[[], T]) -> Callable[[], T]:
-        """Take an initialiser; return what gives its value, and makes it when it is not there."""
+        """Register an initialiser; return a getter, which makes the value when it is not there."""
 
         @wraps(make)
         def get_value() -> T:

@@ -127,7 +127,7 @@ class Telemetry:
         self._durations.record(seconds, attributes)
 
     def _flush(self, seconds: float) -> None:
-        """Let exporters finish: after the answer, the platform may stop the process."""
+        """Flush exporters: after the answer, the platform may stop the process."""
         api = self._api
         for provider in (api.trace.get_tracer_provider(), api.metrics.get_meter_provider()):
             flush = getattr(provider, "force_flush", None)
@@ -163,7 +163,7 @@ _RECORD: Final = {*vars(logging.makeLogRecord({})), "message", "asctime", "taskN
 
 
 def write_logs_as_json(service: str, style: LogStyle) -> None:
-    """Let the root logger write JSON; records of INFO and above, unless it says otherwise.
+    """Make the root logger write JSON; records of INFO and above, unless it says otherwise.
 
     The handlers that a cloud's runtime has put on the root logger stay, with another formatter,
     because their lines carry more than text; without any, lines go to the standard output.

@@ -55,7 +55,7 @@ class ExportFile(NamedTuple):
 
 
 class StartNative(NamedTuple):
-    """Let the target's own service make a backup or an export of a table.
+    """Ask the target's own service for a backup or an export of a table.
 
     The value is a `NativeJob`.
 

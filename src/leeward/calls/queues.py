@@ -47,7 +47,7 @@ class PutMessage(NamedTuple):
 
 
 class TakeMessages(NamedTuple):
-    """Take messages out of a queue for a while. The value is a tuple of `QueueMessage`.
+    """Receive messages of a queue for a while. The value is a tuple of `QueueMessage`.
 
     Attributes:
         queue: the provider's own name of it, or its URL.
@@ -74,7 +74,7 @@ class RemoveMessage(NamedTuple):
 
 
 class HideMessage(NamedTuple):
-    """Let a message that was taken be there again in some seconds, 0 for at once."""
+    """Show a message that was taken again in some seconds, 0 for at once."""
 
     queue: str
     receipt: str

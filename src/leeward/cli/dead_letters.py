@@ -109,7 +109,7 @@ class LocalLetters:
         return True
 
     def move(self, found: FoundLetter) -> None:
-        """Let a letter be delivered again; what another process has moved is moved."""
+        """Deliver a letter again; what another process has moved is moved."""
         self._local.redrive(found.held)
 
     def delete(self, found: FoundLetter) -> None:

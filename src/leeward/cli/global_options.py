@@ -131,7 +131,7 @@ class GlobalOptions:
 
 @contextmanager
 def modules_beside(config: Config) -> Iterator[None]:
-    """Let modules be imported from the directory of the configuration file, for a moment.
+    """Import modules from the directory of the configuration file, for a moment.
 
     So a ``leeward.toml`` can name functions in files beside it, without a package around them. It
     comes last, so that no file there hides an installed module, and goes when the targets are

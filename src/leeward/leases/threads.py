@@ -163,7 +163,7 @@ class WorkPool(ABC, Generic[H]):
 
     @abstractmethod
     def end(self, held: H) -> None:
-        """Take note that the work on a row is over; called under the lock."""
+        """Note that the work on a row is over; called under the lock."""
 
     @abstractmethod
     def name(self, held: H) -> str:
@@ -175,7 +175,7 @@ class WorkPool(ABC, Generic[H]):
         return bool(self._waiting)
 
     def add(self, rows: Iterable[H], first: Iterable[H] = ()) -> None:
-        """Let rows have their turn, and `first` before all that wait; start threads for them."""
+        """Queue rows, and `first` before all that wait; start threads for them."""
         with self._lock:
             rows, first = list(rows), list(first)
             self.held.update(rows, first)
@@ -187,7 +187,7 @@ class WorkPool(ABC, Generic[H]):
                 self._start()
 
     def forget(self, rows: Iterable[H]) -> None:
-        """Let go of rows."""
+        """Release rows."""
         with self._lock:
             self.held.difference_update(rows)
 

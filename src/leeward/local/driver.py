@@ -218,7 +218,7 @@ class Local(Driver):
             return self._deliveries.discard(letter.id)
 
     def redrive(self, letter: DeadLetter) -> bool:
-        """Let a dead letter be delivered again, as if it were new; return whether it was there.
+        """Deliver a dead letter again, as if it were new; return whether it was there.
 
         It is delivered by whichever process has a handler for it.
 

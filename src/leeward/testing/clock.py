@@ -28,14 +28,14 @@ class FakeClock:
             return self._passed
 
     def sleep(self, seconds: float) -> None:
-        """Let `seconds` pass at once."""
+        """Advance by `seconds` at once."""
         self.advance(seconds)
 
     async def sleep_async(self, seconds: float) -> None:
-        """Let `seconds` pass at once."""
+        """Advance by `seconds` at once."""
         self.advance(seconds)
 
     def advance(self, seconds: float) -> None:
-        """Let `seconds` pass."""
+        """Advance by `seconds`."""
         with self._lock:
             self._passed += seconds

@@ -88,7 +88,7 @@ class Deployed:
         return self._trial.run(taker, Delivery(message, "call-1", "", SECONDS, attempt))
 
     def object(self, handler: str, key: str, *, size: int = 0, version: str = "1") -> Ran:
-        """Let a handler have an object that was written into its bucket.
+        """Run the handler of an object that was written into its bucket.
 
         Args:
             handler: its name.

@@ -122,7 +122,7 @@ class FaultyDriver(WrappingDriver):
         return [event for call in calls if isinstance(call, Publish) for event in call.events]
 
     def heal(self) -> None:
-        """Let every attempt succeed from now on."""
+        """End the faults: every attempt succeeds from now on."""
         with self._lock:
             self._always.clear()
             self._next.clear()

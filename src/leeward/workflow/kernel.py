@@ -245,7 +245,7 @@ def _keep_done(outer: list[_Done] | None, scope: _Scope) -> None:
 def _compensation(
     done: list[_Done], node: model.Saga, scope: _Scope
 ) -> Generator[Any, Any, list[str]]:
-    """Take steps back; return the paths of those that could not be."""
+    """Undo steps; return the paths of those that could not be."""
     undone = tuple(_undo(each, scope) for each in reversed(done))
     at_once = 1 if node.undo == "reverse" else UNDO_AT_ONCE
     answers = yield Together(undone, at_once)

@@ -138,7 +138,7 @@ class _World:
         return min(under_way.values(), key=lambda each: self._ends[each.path, each.attempt])
 
     def finish(self, command: Command) -> Answer:
-        """Let time pass until the end of a command, and return its answer."""
+        """Advance the time until the end of a command, and return its answer."""
         place = (command.path, command.attempt)
         self.now = max(self.now, self._ends.pop(place))
         return self._answers.pop(place)

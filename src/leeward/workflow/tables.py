@@ -100,7 +100,7 @@ Rows = list[tuple[Any, ...]]
 
 
 def move_large_answers(rows: Iterable[tuple[Any, ...]]) -> tuple[Rows, Rows]:
-    """Take large answers out of rows that end with one.
+    """Move large answers out of rows that end with one.
 
     Returns:
         The rows, with an answer and a digest at their end, one of them None; and what is to be kept

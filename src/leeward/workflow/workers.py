@@ -159,7 +159,7 @@ class RunWorkers(WorkPool[DrivenRun]):
             log_event(LOGGER, "error", "run_left", **facts, error=type(error).__name__)
 
     def end(self, held: DrivenRun) -> None:
-        """Let go of a run, and tell whoever waits; close the journal behind the last one."""
+        """Release a run, and tell whoever waits; close the journal behind the last one."""
         self.forget([held])
         self._let_go.notify_all()
         if self._has_more or self.is_closed:
@@ -213,7 +213,7 @@ class RunWorkers(WorkPool[DrivenRun]):
                 self._patient_until = monotonic() + LEASE / 3
 
     def _take_due(self) -> float:
-        """Take what is due; return the seconds until the next look."""
+        """Lease what is due; return the seconds until the next look."""
         journal, clock = self._services.journal, self._services.clock
         now, since = clock.now(), clock.monotonic()
         self.add([])  # for those that no thread could be started for

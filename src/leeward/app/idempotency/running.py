@@ -83,7 +83,7 @@ class IdempotentRun:
         self.started = True
 
     def withdraw(self) -> None:
-        """Take back what `start` has announced: it is proved that nothing of this run has run."""
+        """Withdraw what `start` has announced: it is proved that nothing of this run has run."""
         self.released = True
         if self.started and self.starts_as_effect and self._outer is not None:
             self._outer.proved_not_run()

@@ -121,7 +121,7 @@ def remove(endpoint: Endpoint, call: RemoveMessage, view: View) -> Plan:
 
 
 def hide(endpoint: Endpoint, call: HideMessage, view: View) -> Plan:
-    """Let a message that was received be visible again in some seconds."""
+    """Show a message that was received again in some seconds."""
     seconds = min(max(call.seconds, 0), LONGEST_HIDDEN)
 
     def document(url: str) -> dict[str, Any]:

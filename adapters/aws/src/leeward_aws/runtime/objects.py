@@ -83,7 +83,7 @@ def hand_over(
     attempt: int | None,
     trace: str | None,
 ) -> Told:
-    """Let handlers have the objects; return a failure, and whose it is.
+    """Run the handlers of the objects; return a failure, and whose it is.
 
     Args:
         run: that brings them.

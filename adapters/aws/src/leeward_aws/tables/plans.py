@@ -273,7 +273,7 @@ def stored_of(native: Native, *, exact: bool = False) -> Stored:
 
 
 def _conclude_write(response: Response, revision: str | None) -> Result[Any]:
-    """Take a success for one only if the service's own JSON says so, and no page of a proxy."""
+    """Accept a success only if the service's own JSON says so, and no page of a proxy."""
     if response.body != b"{}":
         try:
             object_of(response, DEEPEST)

@@ -189,7 +189,7 @@ def _wrong_url() -> ConfigError:
 
 
 def _conclude_publish(response: Response, count: int) -> Result[Any]:
-    """Take a success for one only if it looks like Event Grid's, and no page of a proxy."""
+    """Accept a success only if it looks like Event Grid's, and no page of a proxy."""
     if response.status != 200:
         return ambiguous(response, UNEXPECTED, request_id=EVENTS.request_id)
     if response.body:

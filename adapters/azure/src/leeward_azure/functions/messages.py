@@ -151,7 +151,7 @@ def remove(configured: Queues, call: RemoveMessage, view: View) -> Plan:
 
 
 def hide(configured: Queues, call: HideMessage, view: View) -> Plan:
-    """Let a message that was taken be there again in some seconds; its text stays as it is."""
+    """Show a message that was taken again in some seconds; its text stays as it is."""
     path = f"{_path(configured, call.queue)}/messages/{percent_encode(call.id)}"
     query = {"popreceipt": call.receipt, "visibilitytimeout": str(max(call.seconds, 0))}
     return (yield from _ask(configured, "PUT", path, query, view, status=204))

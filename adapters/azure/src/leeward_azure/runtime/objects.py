@@ -57,7 +57,7 @@ def read_event(body: bytes) -> Event | None:
 
 
 def hand_over(host: Host, handler: Handler, event: Event | None, delivery: Delivery) -> Answer:
-    """Let a handler have the object that an event tells of, if any."""
+    """Run the handler of the object that an event tells of, if any."""
     try:
         events = _created_in(event)
     except InvalidInput as error:

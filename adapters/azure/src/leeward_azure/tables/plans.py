@@ -266,7 +266,7 @@ def _stored_in(native: Any, *, exact: bool) -> Stored:
 
 
 def _conclude_store(response: Response, call: Store) -> Result[Any]:
-    """Take a success for one only if Cosmos DB says which revision came of it."""
+    """Accept a success only if Cosmos DB says which revision came of it."""
     if response.status not in (200, 201):
         return ambiguous(response, UNEXPECTED, request_id=COSMOS.request_id)
     try:

@@ -151,7 +151,7 @@ def _check_ordering(events: tuple[Event, ...]) -> None:
 
 
 def _conclude_publish(response: Response, count: int) -> Result[Any]:
-    """Take a success for one only if it gives each message an id."""
+    """Accept a success only if it gives each message an id."""
     try:
         ids = object_of(response).get("messageIds")
         if not isinstance(ids, list) or len(ids) != count:

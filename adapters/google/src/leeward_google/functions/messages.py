@@ -119,7 +119,7 @@ def remove(configured: Events, project: str, call: RemoveMessage, view: View) ->
 
 
 def hide(configured: Events, project: str, call: HideMessage, view: View) -> Plan:
-    """Let a message that was pulled be there again in some seconds."""
+    """Show a message that was pulled again in some seconds."""
     path = _path(project, "subscriptions", call.queue)
     seconds = min(max(call.seconds, 0), LONGEST_LEASE)
     body = {"ackIds": [call.receipt], "ackDeadlineSeconds": seconds}
@@ -274,7 +274,7 @@ def _task(
 
 
 def _conclude(response: Response, member: str) -> Result[Any]:
-    """Take a success for one only if it names what was made."""
+    """Accept a success only if it names what was made."""
     try:
         if not object_of(response).get(member):
             raise Undecodable(f"the answer has no {member}")

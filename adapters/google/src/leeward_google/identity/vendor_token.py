@@ -30,7 +30,7 @@ class SharedTokenCredentials(CredentialsWithQuotaProject):
         self._get = get
 
     def refresh(self, request: Any) -> None:
-        """Take a token; for what, was settled when this was made."""
+        """Fetch a token; its purpose was set when this was made."""
         bearer = self._get()
         self.token = bearer.token
         self._quota_project_id = bearer.quota_project
