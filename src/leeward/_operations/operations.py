@@ -180,12 +180,13 @@ class Operations:
         timeout: float | None,
     ) -> Operation[Delete, StoreReceipt]:
         """Delete an item."""
-        known = self.table(table)
+        known, now = self.table(table), self.clock.now()
         call = Delete(
             table,
             arguments.key_of(key, known.key, self._limits),
-            self.clock.now(),
+            now,
             arguments.check_condition(False, if_revision),
+            new_id(now),
         )
         seconds = known.seconds if timeout is None else arguments.check_timeout(timeout)
         self.check(call)
@@ -306,6 +307,7 @@ class Operations:
             only=only,
             timeout=timeout,
             functions=functions,
+            drivers=self.drivers,
             clock=clock,
         )
 

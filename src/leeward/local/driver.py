@@ -27,6 +27,7 @@ from leeward.errors import ConfigError, LeewardError, Outcome, Unsupported
 from leeward.leases.faults import DatabaseFault
 from leeward.leases.rules import DeliveryPolicy
 from leeward.local.bus import Bus, DeadLetter, to_dead_letter
+from leeward.local.fences import Fences
 from leeward.local.functions import Functions, PlainHandler, deliver
 from leeward.local.object_events import ObjectEvents
 from leeward.local.schedules import Schedules
@@ -102,6 +103,7 @@ class Local(Driver):
             "load": tables.load,
             "delete": tables.delete,
             "scan": tables.scan,
+            "settle_write": Fences(self._database, self._clock).settle,
             **dict.fromkeys(OBJECT_VERBS, self._objects.perform),
         }
 

@@ -1,14 +1,20 @@
 """The layout of the embedded target's database.
 
+A write whose answer was lost can be settled for good: `FENCES` keeps what that takes.
+
 All tables are open to other programs: ``document`` is JSON text in ASCII, so the `sqlite3`
 command shows it and ``json_extract`` reads it; an object is the pieces of its id, in order.
 """
 
 from __future__ import annotations
 
+import json
+from typing import Final
+
 from leeward import json_text
 from leeward._delivery.sqlite_store import CHANGES, SERIES, STATEMENTS
 from leeward._sqlite.database import Schema
+from leeward.calls import Key
 
 ITEMS = """CREATE TABLE items (
     name TEXT NOT NULL,          -- the table's name
@@ -38,12 +44,55 @@ OBJECTS = (
 )""",
 )
 
+KEPT_WRITES: Final = 100_000
+"""Of `writes`: about 5 MB of a file that is written so often."""
+
+_PRUNED_AT: Final = 1024
+"""A multiple of so many rows prunes those before them."""
+
+_KEEP_WRITE: Final = "INSERT INTO writes (id) VALUES (OLD.{})"
+
+FENCES: Final = (
+    # Ids of writes that took place and can be seen nowhere else, for another write came after them.
+    # They are in the order in which that happened, so that keeping one costs little; a look-up is
+    # rare and reads all of them. Row 0 has the greatest id of those that were pruned, if any were.
+    "CREATE TABLE writes (number INTEGER PRIMARY KEY, id TEXT NOT NULL)",
+    "INSERT INTO writes VALUES (0, '')",
+    """CREATE TABLE fences (
+    id TEXT PRIMARY KEY,         -- of a write that does not take place any more
+    ran INTEGER,                 -- 1: it took place before; 0: it did not; NULL: not known
+    time REAL NOT NULL           -- Unix seconds
+) WITHOUT ROWID""",
+    # Triggers, so that what other programs do with these tables is kept as well.
+    f"""CREATE TRIGGER item_replaced AFTER UPDATE OF revision ON items
+    BEGIN {_KEEP_WRITE.format("revision")}; END""",
+    f"""CREATE TRIGGER item_deleted AFTER DELETE ON items
+    BEGIN {_KEEP_WRITE.format("revision")}; END""",
+    f"""CREATE TRIGGER object_deleted AFTER DELETE ON objects
+    BEGIN {_KEEP_WRITE.format("write_id")}; END""",
+    # Only ids of leeward's own clients are in order; another program's may be greater than all.
+    f"""CREATE TRIGGER writes_pruned AFTER INSERT ON writes WHEN NEW.number > {KEPT_WRITES} AND
+    NEW.number % {_PRUNED_AT} = 0 BEGIN
+    UPDATE writes SET id = max('0', (
+        SELECT max(id) FROM writes
+        WHERE number <= NEW.number - {KEPT_WRITES} AND (number = 0 OR id GLOB '????????-????-7*')
+    )) WHERE number = 0;
+    DELETE FROM writes WHERE number > 0 AND number <= NEW.number - {KEPT_WRITES};
+END""",  # noqa: S608 - made of constants
+)
+
 SCHEMA = Schema(
     int.from_bytes(b"leew", "big"),
-    4,
-    (ITEMS, *STATEMENTS, SERIES, *OBJECTS),
-    {1: CHANGES, 2: (SERIES,), 3: OBJECTS},
+    5,
+    (ITEMS, *STATEMENTS, SERIES, *OBJECTS, *FENCES),
+    {1: CHANGES, 2: (SERIES,), 3: OBJECTS, 4: FENCES},
 )
+
+
+def key_text(key: Key) -> str:
+    """Write the values of a key as one text, different for different values."""
+    return json.dumps(key.values)
+
 
 QUEUED_CALL = ""
 """Stands in the place of the bus for a queued call of a function."""

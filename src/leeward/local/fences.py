@@ -1,0 +1,98 @@
+"""Fences: what keeps a write from taking place once somebody has settled it.
+
+A write looks for its fence in its own transaction; whoever settles it looks in one transaction
+whether it took place, and puts the fence up. One of the two comes first. A write that took place is
+seen at its item or object, or, once another one has come after it, among those that triggers keep:
+see `leeward.local.schema.FENCES`.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Any, Final
+
+from leeward._sqlite.database import Database
+from leeward.calls import Result, SettleWrite
+from leeward.clock import Clock
+from leeward.entropy import time_of_id
+from leeward.errors import Outcome
+from leeward.local.schema import key_text
+from leeward.values.settled import Settled, Verdict
+
+KEPT_SECONDS: Final = 31 * 86_400.0
+"""Of a fence: longer than any request of a client may take."""
+
+FENCED: Final = Result[Any](
+    Outcome.CONFLICT,
+    message="the write was settled before it came",
+    reason="settled",
+)
+"""The result of a write that comes to its fence: it has no effect, now or later."""
+
+_FENCE: Final = "SELECT ran FROM fences WHERE id = ?"
+_PUT_UP: Final = "INSERT INTO fences VALUES (?, ?, ?)"
+_PRUNE: Final = "DELETE FROM fences WHERE time < ?"
+_KEEP: Final = "INSERT INTO writes (id) VALUES (?)"
+_TRACE: Final = """SELECT 1 FROM items WHERE name = ?1 AND key = ?2 AND revision = ?3
+    UNION ALL SELECT 1 FROM objects WHERE bucket = ?1 AND name = ?2 AND write_id = ?3
+    UNION ALL SELECT 1 FROM writes WHERE id = ?3 LIMIT 1"""
+_FLOOR: Final = "SELECT id FROM writes WHERE number = 0"
+
+
+class Fences:
+    """Settles writes.
+
+    Args:
+        database: of the target.
+        clock: tells how old a fence is.
+    """
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    def settle(self, call: SettleWrite, timeout: float) -> Result[Settled]:
+        """Return what became of a write, and keep it from taking place from now on.
+
+        Raises:
+            DatabaseFault: the database could not do it.
+        """
+        write, now = call.write, self._clock.now()
+        id: str = write.write_id
+        if not id:
+            return Result.ok(Settled(Verdict.UNKNOWN, reason="no_write_id"))
+        with self._database.write(timeout) as connection:
+            fence = connection.execute(_FENCE, (id,)).fetchone()
+            ran = _has_run(connection, write) if fence is None else fence[0]
+            if fence is None:
+                connection.execute(_PUT_UP, (id, ran, now))
+                connection.execute(_PRUNE, (now - KEPT_SECONDS,))
+        if ran is None:
+            return Result.ok(Settled(Verdict.UNKNOWN, reason="expired"))
+        if not ran:
+            return Result.ok(Settled(Verdict.NOT_RUN, reason="fenced"))
+        has_revision = write.verb in ("store", "put_object")
+        return Result.ok(Settled(Verdict.RAN, id if has_revision else None, reason="write_id"))
+
+
+def is_fenced(connection: sqlite3.Connection, id: str) -> bool:
+    """Return whether a write was settled before; inside its own transaction."""
+    return connection.execute(_FENCE, (id,)).fetchone() is not None
+
+
+def keep_write(connection: sqlite3.Connection, id: str) -> None:
+    """Keep the id of a write that leaves nothing where it could be seen: a deletion."""
+    if id:
+        connection.execute(_KEEP, (id,))
+
+
+def _has_run(connection: sqlite3.Connection, write: Any) -> bool | None:
+    """Return whether a write took place; None if its id may have been kept, and pruned since."""
+    name = key_text(write.key) if write.verb in ("store", "delete") else write.name
+    if connection.execute(_TRACE, (write[0], name, write.write_id)).fetchone() is not None:
+        return True
+    floor = connection.execute(_FLOOR).fetchone()
+    if floor == ("",):
+        return False
+    is_younger = floor is not None and floor[0] < write.write_id
+    return False if is_younger and time_of_id(write.write_id) is not None else None
