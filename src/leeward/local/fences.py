@@ -29,6 +29,9 @@ FENCED: Final = Result[Any](
 )
 """The result of a write that comes to its fence: it has no effect, now or later."""
 
+KEPT_WRITES: Final = 100_000
+"""Ids of writes that took place and can be seen nowhere else: about 5 MB."""
+
 _FENCE: Final = "SELECT ran FROM fences WHERE id = ?"
 _PUT_UP: Final = "INSERT INTO fences VALUES (?, ?, ?)"
 _PRUNE: Final = "DELETE FROM fences WHERE time < ?"
@@ -37,6 +40,12 @@ _TRACE: Final = """SELECT 1 FROM items WHERE name = ?1 AND key = ?2 AND revision
     UNION ALL SELECT 1 FROM objects WHERE bucket = ?1 AND name = ?2 AND write_id = ?3
     UNION ALL SELECT 1 FROM writes WHERE id = ?3 LIMIT 1"""
 _FLOOR: Final = "SELECT id FROM writes WHERE number = 0"
+_LAST: Final = "SELECT max(number) FROM writes"
+_RAISE_FLOOR: Final = """UPDATE writes SET id = max('0', (
+        SELECT max(id) FROM writes
+        WHERE number <= ? AND (number = 0 OR id GLOB '????????-????-7*')
+    )) WHERE number = 0"""
+_PRUNE_WRITES: Final = "DELETE FROM writes WHERE number > 0 AND number <= ?"
 
 
 class Fences:
@@ -84,6 +93,24 @@ def keep_write(connection: sqlite3.Connection, id: str) -> None:
     """Keep the id of a write that leaves nothing where it could be seen: a deletion."""
     if id:
         connection.execute(_KEEP, (id,))
+    if is_time_to_prune(id):
+        prune_writes(connection)
+
+
+def is_time_to_prune(id: str) -> bool:
+    """Return whether the write of this id is to prune what is kept: one of 4096 is."""
+    return id[-3:] == "000"
+
+
+def prune_writes(connection: sqlite3.Connection) -> None:
+    """Prune the ids of writes but for the latest, and keep the greatest id that goes.
+
+    Only ids of leeward's own clients are in order: another program's may be greater than all.
+    """
+    (last,) = connection.execute(_LAST).fetchone()
+    if last > KEPT_WRITES:
+        connection.execute(_RAISE_FLOOR, (last - KEPT_WRITES,))
+        connection.execute(_PRUNE_WRITES, (last - KEPT_WRITES,))
 
 
 def _has_run(connection: sqlite3.Connection, write: Any) -> bool | None:

@@ -155,9 +155,10 @@ class Objects:
             if is_fenced(connection, call.write_id):
                 return FENCED
             row = connection.execute(_FIND, (call.bucket, call.name)).fetchone()
-            for statement in (_DELETE, _DELETE_PIECES) if row is not None else ():
-                connection.execute(statement, (row[0],))
-            keep_write(connection, call.write_id)
+            if row is not None:  # else it has no effect, and makes none to settle
+                connection.execute(_DELETE, row[:1])
+                connection.execute(_DELETE_PIECES, row[:1])
+                keep_write(connection, call.write_id)
             self._announce(connection, call)
         return Result.ok(None)
 

@@ -44,12 +44,6 @@ OBJECTS = (
 )""",
 )
 
-KEPT_WRITES: Final = 100_000
-"""Of `writes`: about 5 MB of a file that is written so often."""
-
-_PRUNED_AT: Final = 1024
-"""A multiple of so many rows prunes those before them."""
-
 _KEEP_WRITE: Final = "INSERT INTO writes (id) VALUES (OLD.{})"
 
 FENCES: Final = (
@@ -70,15 +64,6 @@ FENCES: Final = (
     BEGIN {_KEEP_WRITE.format("revision")}; END""",
     f"""CREATE TRIGGER object_deleted AFTER DELETE ON objects
     BEGIN {_KEEP_WRITE.format("write_id")}; END""",
-    # Only ids of leeward's own clients are in order; another program's may be greater than all.
-    f"""CREATE TRIGGER writes_pruned AFTER INSERT ON writes WHEN NEW.number > {KEPT_WRITES} AND
-    NEW.number % {_PRUNED_AT} = 0 BEGIN
-    UPDATE writes SET id = max('0', (
-        SELECT max(id) FROM writes
-        WHERE number <= NEW.number - {KEPT_WRITES} AND (number = 0 OR id GLOB '????????-????-7*')
-    )) WHERE number = 0;
-    DELETE FROM writes WHERE number > 0 AND number <= NEW.number - {KEPT_WRITES};
-END""",  # noqa: S608 - made of constants
 )
 
 SCHEMA = Schema(

@@ -13,7 +13,7 @@ from leeward._sqlite.database import Database
 from leeward.calls import Delete, Load, Page, Result, Scan, Store, Stored
 from leeward.errors import Outcome
 from leeward.leases.faults import DatabaseFault
-from leeward.local.fences import FENCED, keep_write
+from leeward.local.fences import FENCED, is_time_to_prune, keep_write, prune_writes
 from leeward.local.schema import DEEPEST, key_text
 
 PAGE_ITEMS = 100
@@ -22,9 +22,10 @@ _FIND = """SELECT revision, expires_at FROM items WHERE name = ? AND key = ?
     UNION ALL SELECT NULL, NULL FROM fences WHERE id = ?"""
 """The item, if there is one; then a row without a revision, if the write is fenced."""
 
-# Never REPLACE: it tells the triggers of `leeward.local.schema` nothing of the row that goes.
-_WRITE = """INSERT INTO items VALUES (?, ?, ?, ?, ?) ON CONFLICT (name, key) DO UPDATE SET
-    document = excluded.document, revision = excluded.revision, expires_at = excluded.expires_at"""
+# Never INSERT OR REPLACE: it tells the triggers of `leeward.local.schema` nothing of the old row.
+_ADD = "INSERT INTO items VALUES (?, ?, ?, ?, ?)"
+_REPLACE = """UPDATE items SET document = ?3, revision = ?4, expires_at = ?5
+    WHERE name = ?1 AND key = ?2"""
 _READ = "SELECT document, revision, expires_at FROM items WHERE name = ? AND key = ?"
 _DELETE = "DELETE FROM items WHERE name = ? AND key = ?"
 _PAGE = """SELECT document, revision, expires_at, key FROM items
@@ -72,8 +73,9 @@ class Tables:
                 return FENCED
             if call.if_revision not in (None, _revision_in(rows, call.now)):
                 return _conflict("the item has another revision, or is gone")
-            connection.execute(_DELETE, where)
-            keep_write(connection, call.write_id)
+            if rows:  # else it has no effect, and makes none to settle
+                connection.execute(_DELETE, where)
+                keep_write(connection, call.write_id)
         return Result.ok(None)
 
     def scan(self, call: Scan, timeout: float) -> Result[Page]:
@@ -104,7 +106,9 @@ def _store(connection: sqlite3.Connection, call: Store, row: _Row) -> Result[Any
         return _conflict("an item with this key is there")
     if call.if_revision is not None and current != call.if_revision:
         return _conflict("the item has another revision, or is gone")
-    connection.execute(_WRITE, row)
+    connection.execute(_REPLACE if rows else _ADD, row)
+    if rows and is_time_to_prune(call.write_id):
+        prune_writes(connection)
     return Result.ok(call.write_id)
 
 
