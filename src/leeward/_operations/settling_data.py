@@ -11,7 +11,7 @@ from collections.abc import Collection, Generator
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from leeward._operations.errors import error_of
-from leeward._operations.settling_looks import trace_of
+from leeward._operations.settling_looks import BY_WRITE_ID, trace_of
 from leeward._routing.readback import ReadBackVerdict, question_of
 from leeward.adapter import Capability
 from leeward.calls import (
@@ -119,7 +119,7 @@ def settle_write(
         there, target = looked.value, looked.target
         verdict, reason, again = trace_of(call, there, clock.now())
         if verdict is ReadBackVerdict.OURS:
-            revision = None if there is None else there.revision
+            revision = there.revision if reason == BY_WRITE_ID else None
             return Settled(Verdict.RAN, revision, reason, target=target)
         if again is None:
             return Settled(Verdict.UNKNOWN, reason=reason, target=target)

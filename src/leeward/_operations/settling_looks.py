@@ -17,6 +17,10 @@ SURELY_OLDER: Final = 60.0
 it: as much as the clocks of two machines and the deadlines of two writes may differ."""
 
 
+BY_WRITE_ID: Final = "write_id"
+"""The reason of a write that is seen where it was made."""
+
+
 class Trace(NamedTuple):
     """What a look shows of a write that is settled, maybe long after it was made.
 
@@ -45,7 +49,7 @@ def trace_of(call: Call, there: Any, now: float) -> Trace:
         return _GONE if there is None else Trace(ReadBackVerdict.LOST, "still_there")
     deletes, in_table = call.verb == "delete", call.verb in ("store", "delete")
     if there is not None and not deletes and there.write_id == write.write_id:
-        return Trace(ReadBackVerdict.OURS, "write_id")
+        return Trace(ReadBackVerdict.OURS, BY_WRITE_ID)
     if in_table:
         write = write._replace(now=now)
         if there is not None and there.expires_at is not None and there.expires_at <= now:
