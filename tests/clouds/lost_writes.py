@@ -8,8 +8,9 @@ from threading import Barrier, Thread
 from typing import Any, Final, NamedTuple
 
 from leeward import Client, OutcomeUnknown, Settled, Verdict
+from leeward._routing.readback import question_of
 from leeward.adapter import Capability, Driver, WrappingDriver
-from leeward.calls import Call, Result, SettleWrite
+from leeward.calls import Call, Result
 from leeward.errors import Outcome
 from leeward.testing import FakeClock
 from leeward_contract_tests import contract_config
@@ -105,8 +106,6 @@ class Post(WrappingDriver):
             self.held = [call]
 
     def _looked(self, call: Any) -> Any:
-        from leeward._routing.readback import question_of
-
         return self._driver.perform(question_of(call), PATIENT).value
 
 
@@ -128,7 +127,12 @@ class Scene:
         self._rival = Client(Post(driver), config=contract_config(), clock=self._clock)
 
     def play(self) -> tuple[Settled, Verdict, str]:
-        """Lose the write, settle it, and return the verdict, and the one that is right."""
+        """Lose the write and settle it.
+
+        Returns:
+            What settling said, the verdict that is true, and the reason of an unknown verdict that
+            docs/settle.md says, "" for none.
+        """
         revision = self._prepare()
         error = self._lose(revision)
         newer = self._act_as_rival()
@@ -142,7 +146,8 @@ class Scene:
             return None
         receipt = self._put(self._rival, "older")
         self._clock.advance(120.0)
-        return receipt.revision
+        revision: str | None = receipt.revision
+        return revision
 
     def _put(self, client: Client, value: str, **condition: Any) -> Any:
         if self._is_of_object:
@@ -245,7 +250,7 @@ class Scene:
         return self.case.kind.startswith("put") or self.case.kind == "delete_object"
 
     def _documented(self) -> str:
-        """Return the reason of an unknown verdict that docs/settle.md says; "" for none."""
+        """Return the reason of an unknown verdict that docs/settle.md says."""
         kind, way, rival, turn = self.case
         if self.fences:
             return ""
@@ -286,6 +291,3 @@ def play_all(driver: Driver, name: str) -> Iterator[tuple[Case, Settled, Verdict
     """Play all cases on a target."""
     for number, case in enumerate(CASES):
         yield case, *Scene(driver, case, f"{name}-{number}").play()
-
-
-__all__ = ["CASES", "Case", "Post", "Scene", "SettleWrite", "play_all"]

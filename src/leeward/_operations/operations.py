@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from leeward._operations.objects import ObjectOperations
     from leeward._operations.protocols import FlowDefinition
     from leeward._operations.runs import RunOperations
-    from leeward._operations.settling import Settling
+    from leeward._operations.settling_data import Settling
     from leeward.errors import CallError
 
 

@@ -1,6 +1,6 @@
 """Settling: what became of a call whose outcome is unknown, as a generator without I/O.
 
-What is no call of a function is in `leeward._operations.settling_data`.
+What is not a call of a function is in `leeward._operations.settling_data`.
 
 It yields what to ask of a target, or seconds to wait, is sent the result, and returns the
 `Settled`. A client carries it out: see `leeward.Client.settle`.
@@ -232,7 +232,7 @@ def _settle_other(
     clock: Clock,
     seconds: float,
 ) -> Settling:
-    """Settle what is no `invoke`, by its error.
+    """Settle what is not an `invoke`, by its error.
 
     Raises:
         InvalidRequest: the call has no effect, or was made at a target that is not in `drivers`.

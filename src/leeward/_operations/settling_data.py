@@ -1,4 +1,4 @@
-"""Settling what is no call of a function: writes, events, and starts of workflows.
+"""Settling what is not a call of a function: writes, events, and starts of workflows.
 
 Generators without I/O, as in `leeward._operations.settling`. A target that fences writes settles
 them itself. On any other one a write is looked up, and is sent again under its own id where that
@@ -8,7 +8,7 @@ replaces nothing but what was seen.
 from __future__ import annotations
 
 from collections.abc import Collection, Generator
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, cast
 
 from leeward._operations.errors import error_of
 from leeward._operations.settling_looks import BY_WRITE_ID, trace_of
@@ -28,6 +28,7 @@ from leeward.errors import Outcome
 from leeward.values.settled import Settled, Verdict
 
 if TYPE_CHECKING:
+    from leeward._routing.execution import Entries
     from leeward.clock import Clock
 
 PAUSE: Final = 0.1
@@ -51,7 +52,7 @@ class Ask(NamedTuple):
 
 Settling: TypeAlias = Generator[Ask | float, Result[Any] | None, Settled]
 
-_Asking: TypeAlias = Generator[Ask | float, Result[Any] | None, Result[Any] | None]
+_Exchange: TypeAlias = Generator[Ask | float, Result[Any] | None, Result[Any] | None]
 
 
 class Questions:
@@ -69,14 +70,14 @@ class Questions:
         self._deadline = clock.monotonic() + seconds
         self._pause = PAUSE
 
-    def ask(self, call: Call) -> _Asking:
+    def ask(self, call: Call) -> _Exchange:
         """Return the result of a call that is OK or CONFLICT; None if none came in time.
 
         Raises:
             CallError: another call would end alike: it is refused, or what it names is not there.
         """
         while True:
-            result = yield Ask(call, self._left(), self._only)
+            result = yield Ask(call, self._remaining(), self._only)
             assert result is not None, "what was asked has a result"
             if result.outcome in FINAL:
                 raise error_of(call, result)
@@ -88,13 +89,13 @@ class Questions:
     def wait(self, seconds: float | None = None) -> Generator[float, None, bool]:
         """Wait `seconds` at least before the next question; return whether there is time for it."""
         wait = max(self._pause, seconds or 0.0)
-        if self._left() <= wait:
+        if self._remaining() <= wait:
             return False
         yield wait
         self._pause = min(2 * self._pause, LONGEST_PAUSE)
         return True
 
-    def _left(self) -> float:
+    def _remaining(self) -> float:
         return self._deadline - self._clock.monotonic()
 
 
@@ -111,12 +112,15 @@ def settle_write(
     """
     if Capability.FENCES in capabilities:
         result = yield from questions.ask(SettleWrite(call[0], call))
-        return UNREACHABLE if result is None else result.value._replace(target=result.target)
+        if result is None:
+            return UNREACHABLE
+        return cast("Settled", result.value)._replace(target=result.target)
     while True:
         looked = yield from questions.ask(question_of(call))
         if looked is None:
             return UNREACHABLE
-        there, target = looked.value, looked.target
+        there: Any = looked.value
+        target = looked.target
         verdict, reason, again = trace_of(call, there, clock.now())
         if verdict is ReadBackVerdict.OURS:
             revision = there.revision if reason == BY_WRITE_ID else None
@@ -138,13 +142,14 @@ def settle_publish(call: Publish, questions: Questions) -> Settling:
         result = yield from questions.ask(call)
         if result is None:
             return UNREACHABLE
-        failed = [entry for entry in result.value or () if entry.outcome is not Outcome.OK]
+        entries = cast("Entries", result.value)
+        failed = [entry for entry in entries if entry.outcome is not Outcome.OK]
         for entry in failed:
             if entry.outcome in FINAL:
                 raise error_of(call, entry)
         if not failed:
             return Settled(Verdict.RAN, reason=SENT_AGAIN, target=result.target)
-        pairs = zip(call.events, result.value, strict=True)
+        pairs = zip(call.events, entries, strict=True)
         call = call._replace(events=tuple(event for event, entry in pairs if entry in failed))
         if not (yield from questions.wait()):
             return UNREACHABLE

@@ -21,7 +21,7 @@ BY_WRITE_ID: Final = "write_id"
 """The reason of a write that is seen where it was made."""
 
 
-class Trace(NamedTuple):
+class WriteTrace(NamedTuple):
     """What a look shows of a write that is settled, maybe long after it was made.
 
     Attributes:
@@ -36,7 +36,7 @@ class Trace(NamedTuple):
     again: Call | None = None
 
 
-def trace_of(call: Call, there: Any, now: float) -> Trace:
+def trace_of(call: Call, there: Any, now: float) -> WriteTrace:
     """Return what a look that went well shows of the write `call`, at Unix seconds `now`.
 
     Args:
@@ -46,10 +46,10 @@ def trace_of(call: Call, there: Any, now: float) -> Trace:
     """
     write: Any = call
     if call.verb == "delete_object":
-        return _GONE if there is None else Trace(ReadBackVerdict.LOST, "still_there")
+        return _GONE if there is None else WriteTrace(ReadBackVerdict.LOST, "still_there")
     deletes, in_table = call.verb == "delete", call.verb in ("store", "delete")
     if there is not None and not deletes and there.write_id == write.write_id:
-        return Trace(ReadBackVerdict.OURS, BY_WRITE_ID)
+        return WriteTrace(ReadBackVerdict.OURS, BY_WRITE_ID)
     if in_table:
         write = write._replace(now=now)
         if there is not None and there.expires_at is not None and there.expires_at <= now:
@@ -58,24 +58,24 @@ def trace_of(call: Call, there: Any, now: float) -> Trace:
         return _trace_in_nothing(write)
     if write.if_revision is not None:
         is_there = there.revision == write.if_revision
-        return Trace(ReadBackVerdict.OPEN, again=write) if is_there else _OVERWRITTEN
+        return WriteTrace(ReadBackVerdict.OPEN, again=write) if is_there else _OVERWRITTEN
     asks_for_nothing = not deletes and write.if_absent
     was_changed = in_table and there.foreign
     if asks_for_nothing or was_changed or not _is_older(there.write_id, write.write_id):
         return _OVERWRITTEN
-    return Trace(ReadBackVerdict.OPEN, again=write._replace(if_revision=there.revision))
+    return WriteTrace(ReadBackVerdict.OPEN, again=write._replace(if_revision=there.revision))
 
 
-def _trace_in_nothing(write: Any) -> Trace:
+def _trace_in_nothing(write: Any) -> WriteTrace:
     """Return what it shows of a write that nothing is there."""
     if write.if_revision is not None:
-        return Trace(ReadBackVerdict.LOST, "gone")
+        return WriteTrace(ReadBackVerdict.LOST, "gone")
     if write.verb == "delete":
         return _GONE
     expires_at = write.expires_at if write.verb == "store" else None
     if expires_at is not None and expires_at <= write.now:
-        return Trace(ReadBackVerdict.LOST, "expired")
-    return Trace(ReadBackVerdict.OPEN, again=write._replace(if_absent=True))
+        return WriteTrace(ReadBackVerdict.LOST, "expired")
+    return WriteTrace(ReadBackVerdict.OPEN, again=write._replace(if_absent=True))
 
 
 def _is_older(other: str | None, own: str) -> bool:
@@ -84,5 +84,5 @@ def _is_older(other: str | None, own: str) -> bool:
     return theirs is not None and ours is not None and theirs + SURELY_OLDER < ours
 
 
-_GONE: Final = Trace(ReadBackVerdict.OURS, "gone")
-_OVERWRITTEN: Final = Trace(ReadBackVerdict.LOST, "overwritten")
+_GONE: Final = WriteTrace(ReadBackVerdict.OURS, "gone")
+_OVERWRITTEN: Final = WriteTrace(ReadBackVerdict.LOST, "overwritten")
