@@ -5,10 +5,11 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
+from threading import Thread
 from typing import Any, Final, NamedTuple
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from leeward import Verdict
@@ -18,7 +19,7 @@ from leeward.errors import Outcome
 from leeward.local import Local, fences
 from leeward.local.fences import KEPT_SECONDS
 from leeward.values.settled import Settled
-from tests.local.calls import NOW, HandClock, delete, load, store, value_of
+from tests.local.calls import NOW, PATIENT, HandClock, delete, load, store, value_of
 
 IDS: Final = [new_id(NOW + number) for number in range(8)]
 
@@ -58,9 +59,11 @@ SENDERS: Final = (
     Sender("delete_object", lambda id, _: DeleteObject("bucket", "name", id), deletes=True),
 )
 
+WRITERS: Final = 5
+
 STEPS: Final = st.lists(
-    st.tuples(st.sampled_from(["send", "send", "settle"]), st.integers(0, len(IDS) - 1)),
-    min_size=1,
+    st.tuples(st.sampled_from(["send", "send", "send", "settle"]), st.integers(0, WRITERS - 1)),
+    min_size=WRITERS,
     max_size=24,
 )
 
@@ -112,17 +115,22 @@ class Model:
         self._seen = revision or self._seen
 
 
-@given(st.lists(st.sampled_from(SENDERS), min_size=len(IDS), max_size=len(IDS)), STEPS)
+@settings(max_examples=400)
+@given(st.lists(st.sampled_from(SENDERS), min_size=WRITERS, max_size=WRITERS), STEPS)
 def test_every_interleaving_is_settled_as_it_is(
     senders: list[Sender], steps: list[tuple[str, int]]
 ) -> None:
-    """Writes, deletions and settlings of one item and one object, in any order, repeated or not."""
+    """Writes, deletions and settlings of one item and one object, in any order, repeated or not.
+
+    In the end each write is settled, comes once more, and is settled as before.
+    """
     cloud = Local()
     model = Model(cloud, senders)
     for verb, number in steps:
         getattr(model, verb)(number)
-    for number in range(len(IDS)):
-        model.settle(number)
+    for verb in ("settle", "send", "settle"):
+        for number in range(WRITERS):
+            getattr(model, verb)(number)
     cloud.close()
 
 
@@ -245,3 +253,30 @@ def test_a_lost_end_of_a_transaction_is_settled(
     assert (result.outcome, result.reason) == (Outcome.AMBIGUOUS, "commit_failed")
     value_of(cloud.perform(store(), 5))
     assert settle(cloud, call).verdict is Verdict.RAN
+
+
+def test_nothing_comes_between_the_look_and_the_fence(
+    opened: Callable[..., Local], path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A write that comes right after the look waits, and finds the fence."""
+    one, other, late = opened(path=path), opened(path=path), store(write_id=IDS[0])
+    value_of(one.perform(load(), 5))
+    look, commit = fences._has_run, one._database._commit
+    threads: list[Thread] = []
+    arrived: list[Result[Any]] = []
+
+    def look_and_meet(connection: sqlite3.Connection, write: Any) -> bool | None:
+        has_run = look(connection, write)
+        thread = Thread(target=lambda: arrived.append(other.perform(late, PATIENT)))
+        thread.start()
+        threads.append(thread)
+        return has_run
+
+    def commit_and_wait(connection: sqlite3.Connection) -> None:
+        commit(connection)
+        threads[0].join(PATIENT)
+
+    monkeypatch.setattr(fences, "_has_run", look_and_meet)
+    monkeypatch.setattr(one._database, "_commit", commit_and_wait)
+    assert settle(one, late).verdict is Verdict.NOT_RUN
+    assert [each.reason for each in arrived] == ["settled"]
