@@ -19,7 +19,7 @@ from tests.house.workspace import ROOT
 from tests.http.wire import Wire, answer
 
 TOPICS = "https://{topic}.westeurope-1.eventgrid.azure.net"
-CLOUD = set(Capability) - {Capability.SINGLE_STARTS, Capability.FENCES}
+CLOUD = set(Capability) - {Capability.SINGLE_STARTS, Capability.SETTLING}
 STORAGE: dict[str, Any] = {"storage_connection_string": f"AccountName=shop;AccountKey={KEY}"}
 ALL = COSMOS | STORAGE | {"cosmos_key": KEY, "eventgrid_topic_url": TOPICS, "eventgrid_key": "k"}
 FLOWS = {"workflow_url": "https://flows.azurewebsites.net", "workflow_key": "canary-flows"}

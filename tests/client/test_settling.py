@@ -54,7 +54,7 @@ KEY = Key(("id",), ("1",))
 STORE = Store("t", KEY, {"id": "1"}, OWN, NOW)
 DELETE = Delete("t", KEY, NOW, write_id=OWN)
 PUT = PutObject("b", "n", b"", "", OWN)
-CLOUD = frozenset(Capability) - {Capability.FENCES}
+CLOUD = frozenset(Capability) - {Capability.SETTLING}
 EVENT = Event("order.created", 1, "1", "tests", datetime.fromtimestamp(NOW, UTC))
 EVENTS = Publish("bus", (EVENT, EVENT._replace(id="2")))
 START = StartRun("flow", "run-1", b'{"a": 1}', "digest", repeatable=True)
@@ -189,9 +189,9 @@ def test_without_conditions_nothing_is_sent_again() -> None:
     assert len(asked) == 1
 
 
-def test_a_target_that_fences_settles_by_itself() -> None:
-    """It is asked once, and its word is final."""
-    answer = Settled(Verdict.NOT_RUN, reason="fenced")
+def test_a_target_that_settles_writes_is_asked_once() -> None:
+    """Its word is final."""
+    answer = Settled(Verdict.NOT_RUN, reason="voided")
     capabilities = frozenset(Capability)
     found, asked = settled(DELETE, Result.ok(answer), capabilities=capabilities)
     assert found == answer._replace(target="a")

@@ -114,13 +114,13 @@ class Scene:
 
     Attributes:
         post: between the client and the target.
-        fences: the target settles writes itself.
+        settles: the target settles writes itself.
     """
 
     def __init__(self, driver: Driver, case: Case, name: str) -> None:
         self.case = case
         self.post = Post(driver)
-        self.fences = Capability.FENCES in driver.capabilities
+        self.settles = Capability.SETTLING in driver.capabilities
         self._name = name
         self._clock = FakeClock()
         self._client = Client(self.post, config=contract_config(), clock=self._clock)
@@ -196,7 +196,7 @@ class Scene:
 
     def _settle_racing(self, error: OutcomeUnknown) -> tuple[Settled, Verdict]:
         """Settle while the request arrives: at once where one has to be first, else in turn."""
-        if self.fences:
+        if self.settles:
             together = Barrier(2)
 
             def arrive() -> None:
@@ -221,10 +221,10 @@ class Scene:
         return settled, Verdict.RAN if self.post.effects else Verdict.NOT_RUN
 
     def _check_late(self, settled: Settled, error: OutcomeUnknown) -> None:
-        """Let what is late arrive: after NOT_RUN, and after a fence, it has no effect."""
+        """Let what is late arrive: it has no effect after NOT_RUN, or where the target settles."""
         before = sum(self.post.effects.values())
         late = self.post.arrive()
-        if settled.verdict is Verdict.NOT_RUN or self.fences:
+        if settled.verdict is Verdict.NOT_RUN or self.settles:
             assert all(each.reason == "settled" for each in late)
             assert sum(self.post.effects.values()) == before
             assert self._client.settle(error) == settled
@@ -233,7 +233,7 @@ class Scene:
         """Demand that what a rival has written after the call is still there."""
         is_unconditional = " if_" not in self.case.kind
         is_late = self.case.way in ("late", "half then late", "racing")
-        if newer is None or (is_late and is_unconditional and not self.fences):
+        if newer is None or (is_late and is_unconditional and not self.settles):
             return  # no cloud can keep a late request of a write without a condition away
         if self.case.way == "racing":
             return
@@ -252,7 +252,7 @@ class Scene:
     def _documented(self) -> str:
         """Return the reason of an unknown verdict that docs/settle.md says."""
         kind, way, rival, turn = self.case
-        if self.fences:
+        if self.settles:
             return ""
         landed = self.case.lands_first
         lands_late = way == "racing"

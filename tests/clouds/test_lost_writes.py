@@ -1,4 +1,4 @@
-"""Writes whose answers are lost are settled: to the end where the target fences them."""
+"""Writes whose answers are lost are settled: to the end where the target can."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.clouds.lost_writes import CASES, WAYS, play_all
 from tests.clouds.places import Place
 
 UNKNOWN_ON_A_CLOUD = {"overwritten": 86, "gone": 36, "still_there": 14}
-"""Of 300: how many stay unknown where nothing fences them, by the reason."""
+"""Of 300: how many stay unknown where the target cannot settle them, by the reason."""
 
 
 @pytest.mark.parametrize("provider", ["local", "aws", "azure", "google"])

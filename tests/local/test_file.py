@@ -119,7 +119,10 @@ def test_the_first_layout_becomes_this_one(opened: Opener, path: Path) -> None:
         "INSERT INTO deliveries (bus, subscriber, idempotency_key, document, error, dead)"
         " VALUES ('', 'f', 'k', '1', 'KeyError', 1)",
         *(f"DROP TRIGGER {each}" for each in ("item_replaced", "item_deleted")),
-        *(f"DROP TABLE {each}" for each in ("series", "objects", "pieces", "writes", "fences")),
+        *(
+            f"DROP TABLE {each}"
+            for each in ("series", "objects", "pieces", "writes", "settlements")
+        ),
         "PRAGMA user_version = 1",
     )
     cloud = opened(path=path)

@@ -216,7 +216,7 @@ def test_a_database_of_an_earlier_version_gets_its_tables(tmp_path: Path) -> Non
         held.execute("DROP TABLE pieces")
         for each in ("TRIGGER item_replaced", "TRIGGER item_deleted", "TABLE writes"):
             held.execute(f"DROP {each}")
-        held.execute("DROP TABLE fences")
+        held.execute("DROP TABLE settlements")
         held.execute("PRAGMA user_version = 3")
     assert SCHEMA.version == 5
     with Client(Local(path=path)) as cloud:

@@ -7,7 +7,7 @@ from typing import Final
 from tests.mutants.mutant import Mutant
 
 _DATA: Final = "src/leeward/_operations/settling_data.py"
-_FENCES: Final = "src/leeward/local/fences.py"
+_SETTLEMENTS: Final = "src/leeward/local/settlements.py"
 _LOOKS: Final = "src/leeward/_operations/settling_looks.py"
 _OBJECTS: Final = "src/leeward/local/objects.py"
 _OTHERS: Final = "src/leeward/_operations/settling.py"
@@ -15,7 +15,7 @@ _SCHEMA: Final = "src/leeward/local/schema.py"
 _TABLES: Final = "src/leeward/local/tables.py"
 
 _BY_CLIENT: Final = "tests/client/test_settling.py"
-_BY_TARGET: Final = "tests/local/test_fences.py"
+_BY_TARGET: Final = "tests/local/test_settlements.py"
 _AGAIN: Final = f"{_BY_CLIENT}::test_it_is_sent_again_where_that_replaces_nothing_else"
 _ENOUGH: Final = f"{_BY_CLIENT}::test_a_trace_is_enough"
 _EVERY: Final = f"{_BY_TARGET}::test_every_interleaving_is_settled_as_it_is"
@@ -26,23 +26,23 @@ _UNKNOWN: Final = f"{_BY_CLIENT}::test_what_cannot_be_decided_stays_unknown"
 
 MUTANTS: Final = (
     Mutant(
-        "a store passes its fence",
+        "a store takes place after it was settled",
         _TABLES,
-        "    if rows and rows[-1][0] is None:\n        return FENCED\n    current",
+        "    if rows and rows[-1][0] is None:\n        return LATE_WRITE\n    current",
         "    rows = [row for row in rows if row[0] is not None]\n    current",
         _EVERY,
     ),
     Mutant(
-        "a deletion passes its fence",
+        "a deletion takes place after it was settled",
         _TABLES,
-        "            if rows and rows[-1][0] is None:\n                return FENCED\n",
+        "            if rows and rows[-1][0] is None:\n                return LATE_WRITE\n",
         "            rows = [row for row in rows if row[0] is not None]\n",
         _EVERY,
     ),
     Mutant(
-        "an object is put past its fence",
+        "an object is put after it was settled",
         _OBJECTS,
-        "            if is_fenced(connection, call.write_id):\n                return FENCED\n"
+        "            if is_settled(connection, call.write_id):\n                return LATE_WRITE\n"
         "            row = connection.execute(_FIND, (call.bucket, call.name)).fetchone()\n"
         "            before",
         "            row = connection.execute(_FIND, (call.bucket, call.name)).fetchone()\n"
@@ -50,9 +50,9 @@ MUTANTS: Final = (
         _EVERY,
     ),
     Mutant(
-        "an object is deleted past its fence",
+        "an object is deleted after it was settled",
         _OBJECTS,
-        "            if is_fenced(connection, call.write_id):\n                return FENCED\n"
+        "            if is_settled(connection, call.write_id):\n                return LATE_WRITE\n"
         "            row = connection.execute(_FIND, (call.bucket, call.name)).fetchone()\n"
         "            if",
         "            row = connection.execute(_FIND, (call.bucket, call.name)).fetchone()\n"
@@ -60,21 +60,21 @@ MUTANTS: Final = (
         _EVERY,
     ),
     Mutant(
-        "a write that ran is not fenced, and a late request runs it again",
-        _FENCES,
-        "            if fence is None:\n",
-        "            if fence is None and not ran:\n",
+        "that a write ran is not kept, and a late request runs it again",
+        _SETTLEMENTS,
+        "            if verdict is None:\n",
+        "            if verdict is None and not ran:\n",
         _LOST,
     ),
     Mutant(
-        "it is looked in one transaction, and fenced in another",
-        _FENCES,
-        "            ran = _has_run(connection, write) if fence is None else fence[0]\n"
-        "            if fence is None:\n",
-        "            ran = _has_run(connection, write) if fence is None else fence[0]\n"
+        "it is looked in one transaction, and the verdict kept in another",
+        _SETTLEMENTS,
+        "            ran = _has_run(connection, write) if verdict is None else verdict[0]\n"
+        "            if verdict is None:\n",
+        "            ran = _has_run(connection, write) if verdict is None else verdict[0]\n"
         "        with self._database.write(timeout) as connection:\n"
-        "            if fence is None and not ran:\n",
-        f"{_BY_TARGET}::test_nothing_comes_between_the_look_and_the_fence",
+        "            if verdict is None and not ran:\n",
+        f"{_BY_TARGET}::test_nothing_comes_between_the_look_and_the_verdict",
     ),
     Mutant(
         "a store that was overwritten counts as not run",
@@ -120,50 +120,50 @@ MUTANTS: Final = (
     ),
     Mutant(
         "what may have been pruned counts as not run",
-        _FENCES,
+        _SETTLEMENTS,
         "    return False if is_younger and time_of_id(write.write_id) is not None else None\n",
         "    return False\n",
         f"{_BY_TARGET}::test_only_what_may_be_pruned_is_unknown",
     ),
     Mutant(
         "it is forgotten how far the ids were pruned",
-        _FENCES,
+        _SETTLEMENTS,
         "        connection.execute(_RAISE_FLOOR, (last - KEPT_WRITES,))\n",
         "",
         f"{_BY_TARGET}::test_only_what_may_be_pruned_is_unknown",
     ),
     Mutant(
         "another program's ids say how far the ids of leeward's were pruned",
-        _FENCES,
+        _SETTLEMENTS,
         " AND (number = 0 OR id GLOB '????????-????-7*')",
         "",
         f"{_BY_TARGET}::test_another_programs_ids_do_not_end_certainty",
     ),
     Mutant(
         "the ids of writes are never pruned",
-        _FENCES,
+        _SETTLEMENTS,
         'return id[-3:] == "000"',
         "return False",
         f"{_BY_TARGET}::test_one_of_many_writes_prunes",
     ),
     Mutant(
-        "fences are never pruned",
-        _FENCES,
+        "verdicts are never pruned",
+        _SETTLEMENTS,
         "                connection.execute(_PRUNE, (now - KEPT_SECONDS,))\n",
         "",
-        f"{_BY_TARGET}::test_a_fence_outlives_every_request",
+        f"{_BY_TARGET}::test_a_settlement_outlives_every_request",
     ),
     Mutant(
-        "a fence goes before the last request may have come",
-        _FENCES,
+        "a verdict goes before the last request may have come",
+        _SETTLEMENTS,
         "(now - KEPT_SECONDS,)",
         "(now,)",
-        f"{_BY_TARGET}::test_a_fence_outlives_every_request",
+        f"{_BY_TARGET}::test_a_settlement_outlives_every_request",
     ),
     Mutant(
-        "a target that fences is only looked at",
+        "a target that settles writes is only looked at",
         _DATA,
-        "    if Capability.FENCES in capabilities:\n",
+        "    if Capability.SETTLING in capabilities:\n",
         "    if False:\n",
         _LOST,
     ),

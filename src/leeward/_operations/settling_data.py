@@ -1,8 +1,8 @@
 """Settling what is not a call of a function: writes, events, and starts of workflows.
 
-Generators without I/O, as in `leeward._operations.settling`. A target that fences writes settles
-them itself. On any other one a write is looked up, and is sent again under its own id where that
-replaces nothing but what was seen.
+Generators without I/O, as in `leeward._operations.settling`. A target with `Capability.SETTLING`
+settles a write itself. On any other one the write is looked up, and is sent again under its own id
+where that replaces nothing but what was seen.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ def settle_write(
         capabilities: of that target.
         clock: gives the time.
     """
-    if Capability.FENCES in capabilities:
+    if Capability.SETTLING in capabilities:
         result = yield from questions.ask(SettleWrite(call[0], call))
         if result is None:
             return UNREACHABLE

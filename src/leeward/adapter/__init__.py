@@ -93,7 +93,7 @@ class Capability(Enum):
     SINGLE_STARTS = "single_starts"
     """Start one run of an id, also if two ask for it at the same time. Without it the client keeps
     them apart."""
-    FENCES = "fences"
+    SETTLING = "settling"
     """Settle a write for good: tell whether it took place, and refuse it when it comes later."""
 
 

@@ -269,7 +269,7 @@ class Delete(NamedTuple):
 class SettleWrite(NamedTuple):
     """Find out whether a write took place, and keep it from taking place later.
 
-    Only of a target with `Capability.FENCES`. The value of an OK result is a
+    Only of a target with `Capability.SETTLING`. The value of an OK result is a
     `leeward.values.settled.Settled`: RAN, with the revision that the write had; NOT_RUN; or UNKNOWN
     with the reason. From then on the target refuses the write under its id, with the outcome
     CONFLICT and the reason ``settled``.

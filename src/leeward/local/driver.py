@@ -27,11 +27,11 @@ from leeward.errors import ConfigError, LeewardError, Outcome, Unsupported
 from leeward.leases.faults import DatabaseFault
 from leeward.leases.rules import DeliveryPolicy
 from leeward.local.bus import Bus, DeadLetter, to_dead_letter
-from leeward.local.fences import Fences
 from leeward.local.functions import Functions, PlainHandler, deliver
 from leeward.local.object_events import ObjectEvents
 from leeward.local.schedules import Schedules
 from leeward.local.schema import SCHEMA
+from leeward.local.settlements import Settlements
 from leeward.local.tables import Tables, result_of
 from leeward.logs import log_event
 
@@ -103,7 +103,7 @@ class Local(Driver):
             "load": tables.load,
             "delete": tables.delete,
             "scan": tables.scan,
-            "settle_write": Fences(self._database, self._clock).settle,
+            "settle_write": Settlements(self._database, self._clock).settle,
             **dict.fromkeys(OBJECT_VERBS, self._objects.perform),
         }
 

@@ -29,7 +29,7 @@ from leeward.calls import (
     Result,
 )
 from leeward.errors import ConfigError, Outcome
-from leeward.local.fences import FENCED, is_fenced, keep_write
+from leeward.local.settlements import LATE_WRITE, is_settled, keep_write
 from leeward.values import NOTHING
 
 PAGE_OBJECTS: Final = 1000
@@ -100,8 +100,8 @@ class Objects:
     def _put(self, call: PutObject, timeout: float) -> Result[Any]:
         metadata = json.dumps(dict(call.metadata)) if call.metadata else None
         with self._database.write(timeout) as connection:
-            if is_fenced(connection, call.write_id):
-                return FENCED
+            if is_settled(connection, call.write_id):
+                return LATE_WRITE
             row = connection.execute(_FIND, (call.bucket, call.name)).fetchone()
             before, current = (None, None) if row is None else (row[0], row[2])
             if current == call.write_id:
@@ -152,8 +152,8 @@ class Objects:
 
     def _delete(self, call: DeleteObject, timeout: float) -> Result[Any]:
         with self._database.write(timeout) as connection:
-            if is_fenced(connection, call.write_id):
-                return FENCED
+            if is_settled(connection, call.write_id):
+                return LATE_WRITE
             row = connection.execute(_FIND, (call.bucket, call.name)).fetchone()
             if row is not None:  # else it has no effect, and makes none to settle
                 connection.execute(_DELETE, row[:1])

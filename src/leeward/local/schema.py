@@ -1,6 +1,6 @@
 """The layout of the embedded target's database.
 
-A write whose answer was lost can be settled for good: `FENCES` keeps what that takes.
+A write whose answer was lost can be settled for good: `SETTLEMENTS` keeps what that takes.
 
 All tables are open to other programs: ``document`` is JSON text in ASCII, so the `sqlite3`
 command shows it and ``json_extract`` reads it; an object is the pieces of its id, in order.
@@ -46,13 +46,13 @@ OBJECTS = (
 
 _KEEP_WRITE: Final = "INSERT INTO writes (id) VALUES (OLD.{})"
 
-FENCES: Final = (
+SETTLEMENTS: Final = (
     # Ids of writes that took place and can be seen nowhere else, for another write came after them.
     # They are in the order in which that happened, so that keeping one costs little; a look-up is
     # rare and reads all of them. Row 0 has the greatest id of those that were pruned, if any were.
     "CREATE TABLE writes (number INTEGER PRIMARY KEY, id TEXT NOT NULL)",
     "INSERT INTO writes VALUES (0, '')",
-    """CREATE TABLE fences (
+    """CREATE TABLE settlements (
     id TEXT PRIMARY KEY,         -- of a write that does not take place any more
     ran INTEGER,                 -- 1: it took place before; 0: it did not; NULL: not known
     time REAL NOT NULL           -- Unix seconds
@@ -69,8 +69,8 @@ FENCES: Final = (
 SCHEMA = Schema(
     int.from_bytes(b"leew", "big"),
     5,
-    (ITEMS, *STATEMENTS, SERIES, *OBJECTS, *FENCES),
-    {1: CHANGES, 2: (SERIES,), 3: OBJECTS, 4: FENCES},
+    (ITEMS, *STATEMENTS, SERIES, *OBJECTS, *SETTLEMENTS),
+    {1: CHANGES, 2: (SERIES,), 3: OBJECTS, 4: SETTLEMENTS},
 )
 
 

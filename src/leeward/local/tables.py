@@ -13,14 +13,14 @@ from leeward._sqlite.database import Database
 from leeward.calls import Delete, Load, Page, Result, Scan, Store, Stored
 from leeward.errors import Outcome
 from leeward.leases.faults import DatabaseFault
-from leeward.local.fences import FENCED, is_time_to_prune, keep_write, prune_writes
 from leeward.local.schema import DEEPEST, key_text
+from leeward.local.settlements import LATE_WRITE, is_time_to_prune, keep_write, prune_writes
 
 PAGE_ITEMS = 100
 
 _FIND = """SELECT revision, expires_at FROM items WHERE name = ? AND key = ?
-    UNION ALL SELECT NULL, NULL FROM fences WHERE id = ?"""
-"""The item, if there is one; then a row without a revision, if the write is fenced."""
+    UNION ALL SELECT NULL, NULL FROM settlements WHERE id = ?"""
+"""The item, if there is one; then a row without a revision, if the write was settled before."""
 
 # Never INSERT OR REPLACE: it tells the triggers of `leeward.local.schema` nothing of the old row.
 _ADD = "INSERT INTO items VALUES (?, ?, ?, ?, ?)"
@@ -70,7 +70,7 @@ class Tables:
         with self._database.write(timeout) as connection:
             rows = connection.execute(_FIND, (*where, call.write_id)).fetchall()
             if rows and rows[-1][0] is None:
-                return FENCED
+                return LATE_WRITE
             if call.if_revision not in (None, _revision_in(rows, call.now)):
                 return _conflict("the item has another revision, or is gone")
             if rows:  # else it has no effect, and makes none to settle
@@ -100,7 +100,7 @@ def _row(call: Store) -> _Row:
 def _store(connection: sqlite3.Connection, call: Store, row: _Row) -> Result[Any]:
     rows = connection.execute(_FIND, (*row[:2], call.write_id)).fetchall()
     if rows and rows[-1][0] is None:
-        return FENCED
+        return LATE_WRITE
     current = _revision_in(rows, call.now)
     if call.if_absent and current is not None:
         return _conflict("an item with this key is there")

@@ -14,7 +14,7 @@ from leeward.errors import Outcome
 from leeward_aws.identity.sources import describe_source, source_of
 from leeward_aws.settings.options import Settings, settings_from
 
-CAPABILITIES: Final = frozenset(Capability) - {Capability.ORDERING, Capability.FENCES}
+CAPABILITIES: Final = frozenset(Capability) - {Capability.ORDERING, Capability.SETTLING}
 """EventBridge's buses keep no order, and no store here refuses what comes late."""
 
 _ENTRY: Final = 14 + 4 * (256 + 128)

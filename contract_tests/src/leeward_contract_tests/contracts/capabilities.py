@@ -34,10 +34,10 @@ BY_DRIVER: Final[Mapping[Capability, Call | None]] = {
     Capability.SCAN: Scan(ITEMS),
     Capability.WORKFLOWS: GetRun(WORKFLOW, "refused"),
     Capability.SINGLE_STARTS: None,
-    Capability.FENCES: SettleWrite(ITEMS, Delete(ITEMS, Key(("id",), ("refused",)), 0.0)),
+    Capability.SETTLING: SettleWrite(ITEMS, Delete(ITEMS, Key(("id",), ("refused",)), 0.0)),
 }
 """A call that the driver itself has to decline. The client has no method for SCAN and
-FENCES, and where runs live is configured. Without SINGLE_STARTS nothing is declined: the client
+SETTLING, and where runs live is configured. Without SINGLE_STARTS nothing is declined: the client
 does its part."""
 
 

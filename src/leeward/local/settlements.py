@@ -1,9 +1,9 @@
-"""Fences: what keeps a write from taking place once somebody has settled it.
+"""Settlements: what keeps a write from taking place once somebody has settled it.
 
-A write looks for its fence in its own transaction; whoever settles it looks in one transaction
-whether it took place, and puts the fence up. One of the two comes first. A write that took place is
-seen at its item or object, or, once another one has come after it, among those that triggers keep:
-see `leeward.local.schema.FENCES`.
+A write looks for a verdict on itself in its own transaction. Whoever settles it looks in one
+transaction whether it took place, and keeps the verdict. One of the two comes first. A write that
+took place is seen at its item or object, or among those that triggers keep when another one comes:
+see `leeward.local.schema.SETTLEMENTS`.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ from leeward.local.schema import key_text
 from leeward.values.settled import Settled, Verdict
 
 KEPT_SECONDS: Final = 31 * 86_400.0
-"""Of a fence: longer than any request of a client may take."""
+"""Of a verdict: longer than any request of a client may take."""
 
-FENCED: Final = Result[Any](
+LATE_WRITE: Final = Result[Any](
     Outcome.CONFLICT,
     message="the write was settled before it came",
     reason="settled",
 )
-"""The result of a write that comes to its fence: it has no effect, now or later."""
+"""The result of a write that comes after it was settled: it has no effect, now or later."""
 
 KEPT_WRITES: Final = 100_000
 """Ids of writes that took place and can be seen nowhere else: about 5 MB."""
 
-_FENCE: Final = "SELECT ran FROM fences WHERE id = ?"
-_PUT_UP: Final = "INSERT INTO fences VALUES (?, ?, ?)"
-_PRUNE: Final = "DELETE FROM fences WHERE time < ?"
+_VERDICT: Final = "SELECT ran FROM settlements WHERE id = ?"
+_KEEP_VERDICT: Final = "INSERT INTO settlements VALUES (?, ?, ?)"
+_PRUNE: Final = "DELETE FROM settlements WHERE time < ?"
 _KEEP: Final = "INSERT INTO writes (id) VALUES (?)"
 _TRACE: Final = """SELECT 1 FROM items WHERE name = ?1 AND key = ?2 AND revision = ?3
     UNION ALL SELECT 1 FROM objects WHERE bucket = ?1 AND name = ?2 AND write_id = ?3
@@ -48,12 +48,12 @@ _RAISE_FLOOR: Final = """UPDATE writes SET id = max('0', (
 _PRUNE_WRITES: Final = "DELETE FROM writes WHERE number > 0 AND number <= ?"
 
 
-class Fences:
+class Settlements:
     """Settles writes.
 
     Args:
         database: of the target.
-        clock: tells how old a fence is.
+        clock: tells how old a verdict is.
     """
 
     def __init__(self, database: Database, clock: Clock) -> None:
@@ -71,22 +71,22 @@ class Fences:
         if not id:
             return Result.ok(Settled(Verdict.UNKNOWN, reason="no_write_id"))
         with self._database.write(timeout) as connection:
-            fence = connection.execute(_FENCE, (id,)).fetchone()
-            ran = _has_run(connection, write) if fence is None else fence[0]
-            if fence is None:
-                connection.execute(_PUT_UP, (id, ran, now))
+            verdict = connection.execute(_VERDICT, (id,)).fetchone()
+            ran = _has_run(connection, write) if verdict is None else verdict[0]
+            if verdict is None:
+                connection.execute(_KEEP_VERDICT, (id, ran, now))
                 connection.execute(_PRUNE, (now - KEPT_SECONDS,))
         if ran is None:
             return Result.ok(Settled(Verdict.UNKNOWN, reason="expired"))
         if not ran:
-            return Result.ok(Settled(Verdict.NOT_RUN, reason="fenced"))
+            return Result.ok(Settled(Verdict.NOT_RUN, reason="voided"))
         has_revision = write.verb in ("store", "put_object")
         return Result.ok(Settled(Verdict.RAN, id if has_revision else None, reason="write_id"))
 
 
-def is_fenced(connection: sqlite3.Connection, id: str) -> bool:
-    """Return whether a write was settled before; inside its own transaction."""
-    return connection.execute(_FENCE, (id,)).fetchone() is not None
+def is_settled(connection: sqlite3.Connection, id: str) -> bool:
+    """Return whether a write was settled before, inside its own transaction."""
+    return connection.execute(_VERDICT, (id,)).fetchone() is not None
 
 
 def keep_write(connection: sqlite3.Connection, id: str) -> None:

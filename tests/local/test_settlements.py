@@ -16,8 +16,8 @@ from leeward import Verdict
 from leeward.calls import DeleteObject, PutObject, Result, SettleWrite
 from leeward.entropy import new_id
 from leeward.errors import Outcome
-from leeward.local import Local, fences
-from leeward.local.fences import KEPT_SECONDS
+from leeward.local import Local, settlements
+from leeward.local.settlements import KEPT_SECONDS
 from leeward.values.settled import Settled
 from tests.local.calls import NOW, PATIENT, HandClock, delete, load, store, value_of
 
@@ -141,7 +141,7 @@ def test_two_processes_share_what_is_settled(opened: Callable[..., Local], path:
     value_of(one.perform(done, 5))
     value_of(other.perform(store(write_id=IDS[2]), 5))
     assert settle(other, done) == Settled(Verdict.RAN, IDS[0], "write_id")
-    assert settle(other, late) == Settled(Verdict.NOT_RUN, None, "fenced")
+    assert settle(other, late) == Settled(Verdict.NOT_RUN, None, "voided")
     refused = one.perform(late, 5)
     assert (refused.outcome, refused.reason) == (Outcome.CONFLICT, "settled")
     found = value_of(one.perform(load(), 5))
@@ -182,7 +182,7 @@ def test_a_write_without_an_id_is_unknown(cloud: Local) -> None:
 
 def test_only_what_may_be_pruned_is_unknown(cloud: Local, monkeypatch: pytest.MonkeyPatch) -> None:
     """An id that is older than one that was pruned; each other one is still known."""
-    monkeypatch.setattr(fences, "KEPT_WRITES", 2)
+    monkeypatch.setattr(settlements, "KEPT_WRITES", 2)
     monkeypatch.setattr("leeward.local.tables.is_time_to_prune", lambda id: id == IDS[5])
     for id in IDS[1:6]:
         value_of(cloud.perform(store(write_id=id), 5))
@@ -197,7 +197,7 @@ def test_only_what_may_be_pruned_is_unknown(cloud: Local, monkeypatch: pytest.Mo
 
 def test_one_of_many_writes_prunes(cloud: Local, monkeypatch: pytest.MonkeyPatch) -> None:
     """By its id, whichever kind it is; what is pruned does not grow with the writes."""
-    monkeypatch.setattr(fences, "KEPT_WRITES", 3)
+    monkeypatch.setattr(settlements, "KEPT_WRITES", 3)
     for number in range(40):
         last = "000" if number % 10 == 9 else "001"
         id = new_id(NOW + number)[:-3] + last
@@ -212,14 +212,14 @@ def test_another_programs_ids_do_not_end_certainty(
     cloud: Local, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """They are in no order, so that they say nothing of the ids of leeward's clients."""
-    monkeypatch.setattr(fences, "KEPT_WRITES", 1)
+    monkeypatch.setattr(settlements, "KEPT_WRITES", 1)
     monkeypatch.setattr("leeward.local.tables.is_time_to_prune", lambda id: id == IDS[2])
     for id in ("zzz", IDS[0], IDS[1], IDS[2]):
         value_of(cloud.perform(store(write_id=id), 5))
     assert settle(cloud, store(write_id=IDS[3])).verdict is Verdict.NOT_RUN
 
 
-def test_a_fence_outlives_every_request(opened: Callable[..., Local]) -> None:
+def test_a_settlement_outlives_every_request(opened: Callable[..., Local]) -> None:
     """It is kept for 31 days, and goes when another one is put up after them."""
     clock = HandClock()
     cloud, late = opened(clock=clock), store(write_id=IDS[0])
@@ -230,7 +230,7 @@ def test_a_fence_outlives_every_request(opened: Callable[..., Local]) -> None:
     clock.sleep(1.0)
     settle(cloud, store(write_id=IDS[2]))
     with cloud._database.read(5) as connection:
-        rows = connection.execute("SELECT id FROM fences ORDER BY id").fetchall()
+        rows = connection.execute("SELECT id FROM settlements ORDER BY id").fetchall()
     assert rows == [(IDS[1],), (IDS[2],)]
 
 
@@ -255,13 +255,13 @@ def test_a_lost_end_of_a_transaction_is_settled(
     assert settle(cloud, call).verdict is Verdict.RAN
 
 
-def test_nothing_comes_between_the_look_and_the_fence(
+def test_nothing_comes_between_the_look_and_the_verdict(
     opened: Callable[..., Local], path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A write that comes right after the look waits, and finds the fence."""
+    """A write that comes right after the look waits, and finds the verdict."""
     one, other, late = opened(path=path), opened(path=path), store(write_id=IDS[0])
     value_of(one.perform(load(), 5))
-    look, commit = fences._has_run, one._database._commit
+    look, commit = settlements._has_run, one._database._commit
     threads: list[Thread] = []
     arrived: list[Result[Any]] = []
 
@@ -276,7 +276,7 @@ def test_nothing_comes_between_the_look_and_the_fence(
         commit(connection)
         threads[0].join(PATIENT)
 
-    monkeypatch.setattr(fences, "_has_run", look_and_meet)
+    monkeypatch.setattr(settlements, "_has_run", look_and_meet)
     monkeypatch.setattr(one._database, "_commit", commit_and_wait)
     assert settle(one, late).verdict is Verdict.NOT_RUN
     assert [each.reason for each in arrived] == ["settled"]
