@@ -1,6 +1,9 @@
 """What holds for every test: the same examples in every run, and no way beyond loopback."""
 
+import os
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -12,6 +15,24 @@ settings.register_profile("few", settings.get_profile("leeward"), max_examples=2
 settings.load_profile("leeward")
 
 clone_only()
+
+MEMORY = Path("/dev/shm")
+ROOM = 4 * 1024**3
+"""Bytes: several times what the tests of one run write."""
+
+
+def use_memory() -> None:
+    """Let pytest make its folders in memory, where there is room and programs may be run.
+
+    Where they are on a disk, the embedded target waits for it longer than all else takes. What
+    survives when a process is killed is the same; no test takes away a machine's power.
+    """
+    may_be_used = os.access(MEMORY, os.W_OK) and not os.statvfs(MEMORY).f_flag & os.ST_NOEXEC
+    if may_be_used and shutil.disk_usage(MEMORY).free > ROOM:
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
+
+
+use_memory()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -28,6 +28,8 @@ TAGS = {"Call.NotSent": "ConnectionFailedError", "Call.Timeout": "TimeoutError"}
 
 _lock = Lock()
 _clock = {"skipped": 0.0}
+_subworkflows: set[str] = set()
+"""The names of those of the source that runs."""
 _null = object()
 """Returned by a workflow that returns null."""
 
@@ -64,9 +66,14 @@ def _mend() -> None:
     engine.execute_subworkflow = lambda *args, **named: _unwrapped(calling(*args, **named))
     # Branches have one set of variables, so here they run one after the other.
     engine.RisingThread.start = _start
-    # It copies all variables twice for each expression; once is enough. Its `repr` calls itself.
-    render.copy = SimpleNamespace(deepcopy=lambda context: context)
+    # It copies all variables twice for each expression, and the source of every subworkflow, which
+    # no expression names; the variables once are enough. Its `repr` calls itself.
+    render.copy = SimpleNamespace(deepcopy=_variables)
     ContextDict.__repr__ = dict.__repr__
+
+
+def _variables(context: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in context.items() if name not in _subworkflows}
 
 
 def _switch(step: Any) -> Any:
@@ -120,8 +127,11 @@ def _failure(name: str) -> dict[str, Any]:
 
 def _run(task: dict[str, Any]) -> dict[str, Any]:
     given = {"args": {"run": task["run"], "input": task["input"]}}
+    source = json.loads(task["definition"])
+    _subworkflows.clear()
+    _subworkflows.update(source)
     try:
-        output = engine.execute_workflow(json.loads(task["definition"]), given)
+        output = engine.execute_workflow(source, given)
     except WorkflowError as raised:
         error = raised.payload
         name = error.get("name", json.dumps(error)) if isinstance(error, dict) else str(error)
