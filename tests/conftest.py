@@ -35,6 +35,15 @@ def use_memory() -> None:
 use_memory()
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int | None:
+    """Return three workers for two processors: many tests wait, for a server or for a moment."""
+    if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ:
+        return None
+    affinity = getattr(os, "sched_getaffinity", None)  # macOS has none
+    return (len(affinity(0)) if affinity else os.cpu_count() or 1) * 3 // 2
+
+
 @pytest.fixture(scope="session", autouse=True)
 def no_wire_beyond_loopback() -> Iterator[None]:
     """Stop a handle of libcurl that would leave loopback; pytest-socket stops Python's sockets."""
