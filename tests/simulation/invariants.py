@@ -107,7 +107,9 @@ OF_CALL: dict[type[Call], tuple[CallInvariant, ...]] = {
 
 OF_CALLS = tuple(
     dict.fromkeys(
-        name for checks in (*OF_WORK.values(), OF_RESENT, OF_SETTLED, *OF_CALL.values()) for name, _ in checks
+        name
+        for checks in (*OF_WORK.values(), OF_RESENT, OF_SETTLED, *OF_CALL.values())
+        for name, _ in checks
     )
 )
 """The names of those that single calls can break."""
