@@ -29,7 +29,7 @@ from leeward.workflow.commands import (
     StepFailure,
     refusal_at,
 )
-from leeward.workflow.journal import Finished, Journal, RunRow, StepRecords, Unreadable
+from leeward.workflow.embedded.journal import Finished, Journal, RunRow, StepRecords, Unreadable
 from leeward.workflow.kernel import Machine
 from leeward.workflow.limits import most
 from leeward.workflow.model import TOO_LARGE, UNKNOWN, Definition
