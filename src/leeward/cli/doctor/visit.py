@@ -195,7 +195,9 @@ def examine(
     if expected:
         findings += strangers(expected, config)
     if not (config.functions or config.buses or config.tables or config.buckets):
-        findings.append(_report_no_names())
+        told = "no function, bus, table or bucket is configured by name, so none was looked for"
+        remedy = "name them in [functions.<name>], [buses.<name>] and so on"
+        findings.append(Finding(ORDER, "names", CheckState.NOTE, told, remedy))
     return findings
 
 
@@ -207,12 +209,6 @@ def _report_error(target: str, error: LeewardError) -> Finding:
         str(error),
         "correct it; nothing goes there until then",
     )
-
-
-def _report_no_names() -> Finding:
-    told = "no function, bus, table or bucket is configured by name, so none was looked for"
-    remedy = "name them in [functions.<name>], [buses.<name>] and so on"
-    return Finding(ORDER, "names", CheckState.NOTE, told, remedy)
 
 
 def _visit(
