@@ -81,7 +81,7 @@ def check_provider(provider: str, where: str) -> None:
             raise ConfigError(f"{where}: {_unknown(provider, installed)}")
 
 
-def import_embedded(spec: str) -> Any:
+def import_room(spec: str) -> Any:
     """Return what ``module:attribute`` names in a room that a function's zip may be without.
 
     Raises:
@@ -100,7 +100,7 @@ def import_embedded(spec: str) -> Any:
 
 def _opener(provider: str) -> Opener:
     if provider in BUILT_IN:
-        opener: Opener = import_embedded(BUILT_IN[provider])
+        opener: Opener = import_room(BUILT_IN[provider])
         return opener
     installed = _by_name(entry_points(GROUP))
     if provider not in installed:

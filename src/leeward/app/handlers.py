@@ -24,8 +24,8 @@ from leeward.app.answers import (
 )
 from leeward.app.context import Context, Function, call_within
 from leeward.app.decoding import decoder_of, read_json, return_as_is
+from leeward.app.handler_loop import run_on_loop
 from leeward.app.mismatch import Reader
-from leeward.app.process import wait_for
 from leeward.app.signatures import IDEMPOTENCY, is_plain, parameters_of
 from leeward.app.triggers import (
     Delivery,
@@ -45,7 +45,7 @@ from leeward.values import Effect, Event, Json
 from leeward.watching import OBJECT_PUTS
 
 if TYPE_CHECKING:
-    from leeward.app.process import Clients
+    from leeward.app.clients import Clients
 
 LOGGER = "leeward.app"
 
@@ -139,7 +139,7 @@ class Handler:
         arguments = (given, context)[: len(self._parameters)]
         returned = call_within(context, self.function, *arguments)
         if type(returned) is CoroutineType:
-            return call_within(context, wait_for, returned)
+            return call_within(context, run_on_loop, returned)
         return returned
 
     def takes(self, event: Event) -> bool:

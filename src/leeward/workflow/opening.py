@@ -15,7 +15,7 @@ from leeward.client import Client
 from leeward.config import Config
 from leeward.errors import ConfigError
 from leeward.logs import import_flaw
-from leeward.registry import EMBEDDED, ENGINE, import_embedded
+from leeward.registry import EMBEDDED, ENGINE, import_room
 from leeward.text import did_you_mean
 from leeward.workflow.checks import by_name
 from leeward.workflow.model import Definition
@@ -49,7 +49,7 @@ def open_runs(operations: Operations) -> Runs:
     if target.partition(":")[0] == EMBEDDED:
         path = JOURNAL if own is None else own.native("workflows")
         path = path if isinstance(path, Path) else None
-        open_engine: Callable[..., Runs] = import_embedded(ENGINE)
+        open_engine: Callable[..., Runs] = import_room(ENGINE)
         return open_engine(client.invoke, known.values(), path, operations.clock)
     if own is not None:
         # An embedded engine does without what keeps two starts apart.
