@@ -15,7 +15,7 @@ from leeward._delivery.sqlite_store import SqliteDeliveries
 from leeward._delivery.store import LeaseEnd, NewRow, Recipient
 from leeward._routing.policy import RoutingPolicy
 from leeward.adapter import TargetConfig
-from leeward.adapter.exchange import LONGEST_WAIT, wait_in
+from leeward.adapter.service import LONGEST_WAIT, wait_in
 from leeward.config import TableConfig
 from leeward.leases.rules import DeliveryPolicy, Room
 from leeward.local import Local
