@@ -333,10 +333,10 @@ class Circuit:
         `waited` is how long it was, if that says something. What began before the last answer is
         not known any more, and says nothing.
         """
-        place = bisect_right(self.waiting, began) - 1
-        if place < 0:
+        index = bisect_right(self.waiting, began) - 1
+        if index < 0:
             return
-        del self.waiting[place]
+        del self.waiting[index]
         if waited:
             self.left, self.left_for = self.left + 1, max(self.left_for, waited)
             self.uneasy = True
