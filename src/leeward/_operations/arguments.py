@@ -73,6 +73,16 @@ def check_effect(value: Any) -> Effect | None:
     return Effect(value)
 
 
+def check_on_unknown(value: str | None, configured: str | None) -> bool:
+    """Check what is to become of a call whose outcome is unknown; return whether to settle it."""
+    word = configured if value is None else value
+    if word not in (None, "raise", "settle"):
+        raise InvalidRequest(
+            f"on_unknown is {display(word)}; it must be 'settle' or 'raise'", field="on_unknown"
+        )
+    return word == "settle"
+
+
 def check_call_id(value: Any) -> int:
     """Check the number of a call."""
     if isinstance(value, bool) or not isinstance(value, int):

@@ -15,6 +15,7 @@ from leeward.calls import (
     Load,
     Publish,
     Scan,
+    Settle,
     Store,
 )
 from leeward.errors import Unsupported
@@ -38,6 +39,7 @@ _DATA = frozenset({Capability.TABLES, Capability.COMPOSITE_KEYS})
 
 POSSIBLE: Mapping[str, frozenset[Capability]] = {
     "invoke": frozenset({Capability.INVOKE}),
+    "settle": frozenset({Capability.INVOKE}),
     "enqueue": frozenset({Capability.ENQUEUE}),
     "publish": frozenset({Capability.PUBLISH, Capability.ORDERING}),
     "store": _DATA | {Capability.CONDITIONS, Capability.EXPIRY},
@@ -53,7 +55,7 @@ POSSIBLE: Mapping[str, frozenset[Capability]] = {
 def needed_by(call: Call) -> list[Capability]:
     """List what a target must be able to do to serve `call`."""
     match call:
-        case Invoke():
+        case Invoke() | Settle():
             return [Capability.INVOKE]
         case Enqueue():
             return [Capability.ENQUEUE]

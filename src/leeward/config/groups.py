@@ -8,7 +8,7 @@ from leeward._routing.targets import TargetGroup
 from leeward.config.model import Config, ConfigKey, GroupConfig
 from leeward.errors import ConfigError
 
-FUNCTION_VERBS = ("invoke", "enqueue")
+FUNCTION_VERBS = ("invoke", "settle", "enqueue")
 BUS_VERBS = ("publish",)
 
 

@@ -26,6 +26,9 @@ class FunctionConfig(NamedTuple):
             app do.
         queue: it is a queue with a handler of messages, and not a function; None if not
             configured.
+        on_unknown: ``settle`` or ``raise``: what becomes of a call whose outcome is unknown; None
+            for the app's declaration, else ``raise``.
+        probe: a function that only reads, and says what became of a call of this one.
     """
 
     effect: Effect | None = None
@@ -34,6 +37,8 @@ class FunctionConfig(NamedTuple):
     names: Names = NOTHING
     marks: bool | None = None
     queue: bool | None = None
+    on_unknown: str | None = None
+    probe: str | None = None
 
 
 class BusConfig(NamedTuple):
