@@ -52,7 +52,10 @@ IDLE: Final = (
 )
 """Rooms that no function loads: the command line, and what tests use."""
 
-EMBEDDED: Final = ("leeward/local/", "leeward/_delivery/", "leeward/workflow/embedded/")
+EMBEDDED: Final = (
+    *("leeward/local/", "leeward/_delivery/", "leeward/workflow/embedded/"),
+    *("leeward/leases/", "leeward/_sqlite/"),
+)
 """Rooms of the embedded target and its engine of workflows. A function loads them only if its
 settings name that target, or its code or a library imports it. `leeward.registry` opens them, and
 says so where they are not there."""
