@@ -124,7 +124,9 @@ def _render(data: JsonObject, printers: Printers) -> None:
         with out.panel(f"{number}. {target['name']}", "cyan"):
             out.pairs(_target(target))
     _render_tables(data, out)
-    _render_functions(data["functions"], out)
+    out.text("")
+    functions = [(_name(each), _effect(each), *_common(each)) for each in data["functions"]]
+    out.table(("function", "effect", "timeout", "own names"), functions, STYLES)
     out.text("")
     buses = [(_name(bus), *_common(bus)) for bus in data["buses"]]
     out.table(("bus", "timeout", "own names"), buses, STYLES)
@@ -144,15 +146,6 @@ def _render_tables(data: JsonObject, out: Printer) -> None:
             )
             for table in data["tables"]
         ],
-        STYLES,
-    )
-
-
-def _render_functions(functions: list[JsonObject], out: Printer) -> None:
-    out.text("")
-    out.table(
-        ("function", "effect", "timeout", "own names"),
-        [(_name(function), _effect(function), *_common(function)) for function in functions],
         STYLES,
     )
 
