@@ -369,7 +369,7 @@ def spend_failover(health: Health, source: str, call: Call, now: float) -> bool:
     is_ill = health.records[source].isolated or any(
         circuit.silent
         or circuit.state not in FLOWING
-        or circuit.streak * health.circuits.weights.failure >= health.policy.trip_score
+        or circuit.streak * health.circuits.ratios.failure >= health.policy.trip_score
         for circuit in health.circuits.of(source, call)
     )
     return is_ill or health.budgets.spend_failover(now, health.calls)
