@@ -16,7 +16,9 @@ import os
 import re
 import sys
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
+
+from leeward.records import NamedTuple
 
 if TYPE_CHECKING:
     from importlib.metadata import Distribution

@@ -17,10 +17,11 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from hashlib import blake2b
 from os import getpid, urandom
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from leeward.json_text import Undecodable, decode, encode
 from leeward.masking import mask
+from leeward.records import NamedTuple
 from leeward.text import class_name, message_of
 from leeward.values import FunctionFault, Json
 

@@ -26,7 +26,9 @@ Each has `target` and `attempts`; the native error, where there is one, is its `
 from __future__ import annotations
 
 from enum import Enum
-from typing import Literal, NamedTuple, TypeAlias, TypedDict, Unpack
+from typing import Literal, TypeAlias, TypedDict, Unpack
+
+from leeward.records import NamedTuple
 
 
 class Outcome(Enum):

@@ -7,9 +7,10 @@ host alone. On the connection leeward counts by itself (`leeward._http.exchange`
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final
 
 from leeward._http.messages import Failure, Phase
+from leeward.records import NamedTuple
 
 TIMED_OUT: Final = 28
 

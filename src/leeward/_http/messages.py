@@ -6,10 +6,11 @@ import re
 from collections.abc import Mapping
 from enum import Enum
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Final
 
 from leeward.errors import ConfigError, InvalidRequest
 from leeward.masking import mask
+from leeward.records import NamedTuple
 from leeward.values import NOTHING
 
 BULKHEAD: Final = "bulkhead"

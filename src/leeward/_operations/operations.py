@@ -13,7 +13,7 @@ in this file; those on functions, events, objects and workflows have one each be
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from leeward import _items
 from leeward._items.names import longest_name
@@ -34,6 +34,7 @@ from leeward.entropy import new_id
 from leeward.entrypoints import import_spec
 from leeward.errors import ConfigError, LeewardError, Outcome, PayloadTooLarge
 from leeward.forking import ForkLock
+from leeward.records import NamedTuple
 from leeward.registry import RUNS
 from leeward.values import NOTHING, Item, ProbeReport, Record, StoreReceipt, TargetStatus
 

@@ -13,7 +13,6 @@ away.
 from __future__ import annotations
 
 from collections import deque
-from typing import NamedTuple
 
 from leeward._routing.budgets import Budgets
 from leeward._routing.circuit import Circuit, CircuitState, Random
@@ -35,6 +34,7 @@ from leeward._routing.targets import Targets, resource_of
 from leeward.adapter import NO_NETWORK, UNMARKED_REFUSAL
 from leeward.calls import Call, time_after
 from leeward.errors import Outcome
+from leeward.records import NamedTuple
 from leeward.values import CircuitStatus
 
 

@@ -12,13 +12,13 @@ from __future__ import annotations
 
 from hashlib import blake2b
 from math import inf
-from typing import NamedTuple
 
 from leeward._routing.circuit import Circuit
 from leeward._routing.policy import RoutingPolicy, Weights
 from leeward._routing.targets import TargetRecord, resource_of
 from leeward.calls import Call, Enqueue, Invoke, Publish
 from leeward.errors import Outcome
+from leeward.records import NamedTuple
 
 
 class Suspect:

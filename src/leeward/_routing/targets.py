@@ -9,12 +9,13 @@ from collections.abc import Callable, Mapping
 from math import inf
 from operator import itemgetter
 from types import MappingProxyType
-from typing import Final, NamedTuple
+from typing import Final
 
 from leeward._routing.outcomes import EffectRules
 from leeward._routing.policy import RoutingPolicy
 from leeward.calls import OBJECT_VERBS, RUN_VERBS, Call, Delete, Load, Scan, Store
 from leeward.errors import ConfigError, InvalidRequest
+from leeward.records import NamedTuple
 from leeward.values import NOTHING
 
 DATA = (Store, Load, Delete, Scan)

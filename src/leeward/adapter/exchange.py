@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Generator, Hashable
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from leeward._http.messages import Failure, Request, Response
 from leeward.adapter._plan_run import proves_nothing_done, result_of
@@ -18,6 +18,7 @@ from leeward.adapter.plans import SKEWED, Need, Plan, Send, Step, TheirTime, Vie
 from leeward.calls import Result, UnreadableItem
 from leeward.errors import Outcome
 from leeward.json_text import DEEPEST, Undecodable, decode
+from leeward.records import NamedTuple
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element

@@ -9,7 +9,7 @@ An adapter has one plan for each kind of thing that its cloud can be asked for, 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from leeward._http.messages import Failure, Request, Response
 from leeward.adapter._plan_run import proves_nothing_done, result_of
@@ -21,6 +21,7 @@ from leeward.adapter.resolver import FunctionAddress
 from leeward.calls import Key, ListObjects, Load, Look, LookResult, Result
 from leeward.calls.looks import NONE
 from leeward.errors import Outcome
+from leeward.records import NamedTuple
 from leeward.values import NOTHING
 
 EXPECTED: Final = "leeward"

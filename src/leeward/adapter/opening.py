@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from leeward._http.options import TransportOptions, options_from_env, refuse_key_log
 from leeward._http.wire import Transport, curl_wire
@@ -15,6 +15,7 @@ from leeward.adapter.plan_driver import LOAD_PROBE, PlanDriver, Probe, TargetInf
 from leeward.adapter.resolver import Resolved, Source, Unresolved
 from leeward.entrypoints import import_spec
 from leeward.errors import ConfigError, Outcome
+from leeward.records import NamedTuple
 
 if TYPE_CHECKING:
     from leeward.adapter.plans import Planner

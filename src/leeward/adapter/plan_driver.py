@@ -7,7 +7,7 @@ It decides nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from leeward._http.wire import Wire
 from leeward.adapter import NONE_MISSING, Capability, Driver, Limits
@@ -18,6 +18,7 @@ from leeward.calls import Call, Key, Load, Result, Store, StoreMany
 from leeward.clock import Clock, SystemClock
 from leeward.entropy import random_unit
 from leeward.errors import Outcome, Unsupported
+from leeward.records import NamedTuple
 
 if TYPE_CHECKING:
     from leeward.adapter.plans import Planner

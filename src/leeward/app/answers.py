@@ -12,7 +12,7 @@ import sys
 from binascii import b2a_base64
 from enum import Enum
 from math import isfinite
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from leeward.envelope import (
     UNBOUND,
@@ -33,6 +33,7 @@ from leeward.errors import (
 )
 from leeward.json_text import decode, encode
 from leeward.masking import mask
+from leeward.records import NamedTuple
 from leeward.text import class_name
 from leeward.values import Json
 

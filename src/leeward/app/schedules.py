@@ -9,10 +9,11 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from leeward.app.triggers import parse_time
 from leeward.errors import ConfigError
+from leeward.records import NamedTuple
 
 if TYPE_CHECKING:
     from leeward.app.handlers import Handler

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 from leeward.config.order import TargetName
 from leeward.masking import mask
+from leeward.records import NamedTuple
 from leeward.text import is_printable
 from leeward.values import NOTHING, Effect
 

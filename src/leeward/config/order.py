@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
 
 from leeward.errors import ConfigError
+from leeward.records import NamedTuple
 
 ALIASES = {"gcp": "google"}
 

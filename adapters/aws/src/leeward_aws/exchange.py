@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from binascii import crc32
 from functools import partial
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from leeward.adapter import exchange
 from leeward.adapter.exchange import error_in, number_in, plausible_wait, result_of_refusal, wait_in
 from leeward.adapter.wire import Request, Response
 from leeward.calls import Result
+from leeward.records import NamedTuple
 from leeward_aws.errors import MAY_BE_SKEW, error_code, error_message, outcome_of
 from leeward_aws.identity.credentials import ACCESS_KEY
 from leeward_aws.identity.signing import Scope, sign

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import Enum
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from leeward.adapter import Capability, Driver, Limits
 from leeward.calls import Look, LookResult, Result
@@ -12,6 +12,7 @@ from leeward.calls.looks import BUCKET, BUS, FUNCTION, QUEUE, RESOURCE, TABLE, L
 from leeward.config import Config
 from leeward.config.groups import check_homes, groups_of, residency_of
 from leeward.errors import ConfigError, Outcome
+from leeward.records import NamedTuple
 
 FURTHEST: Final = 30.0
 """Seconds that two clocks may be apart: signatures hold for some minutes, and a clock that is off

@@ -8,11 +8,12 @@ out: they need what no configuration here knows.
 from __future__ import annotations
 
 import re
-from typing import Final, Literal, NamedTuple, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from leeward.adapter import TargetConfig
 from leeward.adapter.hosts import check_host
 from leeward.errors import ConfigError
+from leeward.records import NamedTuple
 
 Service: TypeAlias = Literal[
     "lambda", "events", "dynamodb", "s3", "sqs", "states", "scheduler", "sts"

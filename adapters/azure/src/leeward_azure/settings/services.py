@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Final, NamedTuple
+from typing import Final
 
 from leeward.adapter.http_functions import Address
 from leeward.errors import InvalidRequest
 from leeward.masking import mask
+from leeward.records import NamedTuple
 from leeward.values import NOTHING
 
 TOPIC: Final = "{topic}"

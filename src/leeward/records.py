@@ -1,0 +1,98 @@
+"""`NamedTuple`, as `typing` has it, for classes that a cold start defines by the hundred.
+
+`typing.NamedTuple` compiles a constructor for each class, and each annotation of it: a fifth of a
+cold start. Here a class takes its constructor and the readers of its fields from a named tuple of
+the same length, and puts its own names on them, so that nothing is compiled.
+"""
+
+from __future__ import annotations
+
+from collections import namedtuple
+from collections.abc import Iterable
+from functools import cache
+from types import FunctionType
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+if TYPE_CHECKING:
+    from typing import NamedTuple
+
+__all__ = ["NamedTuple"]
+
+
+class _Record(tuple[Any, ...]):
+    """What all records share."""
+
+    __slots__ = ()
+
+    _fields: ClassVar[tuple[str, ...]]
+    _field_defaults: ClassVar[dict[str, Any]]
+
+    @classmethod
+    def _make(cls, values: Iterable[Any]) -> Self:
+        """Return a record of these values, one for each field."""
+        return cls(*values)
+
+    def _replace(self, /, **changes: Any) -> Self:
+        """Return the record with some fields changed.
+
+        Raises:
+            TypeError: a change names no field.
+        """
+        record = tuple.__new__(type(self), map(changes.pop, self._fields, self))
+        if changes:
+            raise TypeError(f"{type(self).__name__} has no fields {sorted(changes)}")
+        return record
+
+    __replace__ = _replace
+
+    def _asdict(self) -> dict[str, Any]:
+        """Return the values by the names of their fields."""
+        return dict(zip(self._fields, self, strict=True))
+
+    def __repr__(self) -> str:
+        """Return an expression that makes the record."""
+        fields = ", ".join(f"{name}={value!r}" for name, value in self._asdict().items())
+        return f"{type(self).__name__}({fields})"
+
+    def __getnewargs__(self) -> tuple[Any, ...]:
+        """Return what the constructor takes to make a copy."""
+        return tuple(self)
+
+
+class _RecordMaker(type):
+    """Makes of each subclass of `NamedTuple` a record whose own type is `type`.
+
+    `isinstance` is slower for a class of another type.
+    """
+
+    def __new__(
+        cls, name: str, bases: tuple[type, ...], namespace: dict[str, Any]
+    ) -> type[_Record]:
+        """Return the record whose fields `namespace` annotates."""
+        fields = tuple(namespace.get("__annotations__", ()))
+        defaults = {field: namespace[field] for field in fields if field in namespace}
+        template = _named_tuple(len(fields))
+        code = template.__new__.__code__.replace(
+            co_varnames=("_cls", *fields), co_name="__new__", co_qualname=f"{name}.__new__"
+        )
+        constants = template.__new__.__globals__
+        namespace |= {
+            "__slots__": (),
+            "__new__": FunctionType(code, constants, argdefs=tuple(defaults.values())),
+            "__match_args__": fields,
+            "_fields": fields,
+            "_field_defaults": defaults,
+        }
+        for field, number in zip(fields, template._fields, strict=True):
+            namespace[field] = vars(template)[number]
+        return type(name, (_Record, *bases[1:]), namespace)
+
+
+@cache
+def _named_tuple(length: int) -> Any:
+    """Return a named tuple of so many fields."""
+    return namedtuple("_NamedTuple", map("field{}".format, range(length)))  # noqa: PYI024
+
+
+if not TYPE_CHECKING:
+    NamedTuple = type.__new__(_RecordMaker, "NamedTuple", (), {})
