@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from hashlib import blake2b
 from os import getpid, urandom
 from typing import Any, Final
 
@@ -79,6 +78,8 @@ def mark_of(function: str, idempotency_key: str) -> str:
         function: the provider's own name of it.
         idempotency_key: of the call.
     """
+    from hashlib import blake2b  # which loads OpenSSL; most handlers start without it
+
     text = f"{function}\n{idempotency_key}".encode(errors="replace")
     return blake2b(text, digest_size=8, key=_secret(getpid())).hexdigest()
 

@@ -8,10 +8,10 @@ the same length, and puts its own names on them, so that nothing is compiled.
 from __future__ import annotations
 
 from collections import namedtuple
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from types import FunctionType
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
 if TYPE_CHECKING:
     from typing import NamedTuple
@@ -71,27 +71,45 @@ class _RecordMaker(type):
         """Return the record whose fields `namespace` annotates."""
         fields = tuple(namespace.get("__annotations__", ()))
         defaults = {field: namespace[field] for field in fields if field in namespace}
-        template = _named_tuple(len(fields))
-        code = template.__new__.__code__.replace(
-            co_varnames=("_cls", *fields), co_name="__new__", co_qualname=f"{name}.__new__"
+        construct, readers = _parts(len(fields))
+        code = construct.__code__.replace(
+            co_varnames=("cls", *fields), co_name="__new__", co_qualname=f"{name}.__new__"
         )
-        constants = template.__new__.__globals__
         namespace |= {
             "__slots__": (),
-            "__new__": FunctionType(code, constants, argdefs=tuple(defaults.values())),
+            "__new__": FunctionType(code, construct.__globals__, argdefs=tuple(defaults.values())),
             "__match_args__": fields,
             "_fields": fields,
             "_field_defaults": defaults,
+            **dict(zip(fields, readers, strict=False)),
         }
-        for field, number in zip(fields, template._fields, strict=True):
-            namespace[field] = vars(template)[number]
         return type(name, (_Record, *bases[1:]), namespace)
 
 
+_new: Final[Callable[..., Any]] = tuple.__new__
+
+_CONSTRUCTORS: Final[Sequence[Any]] = (
+    lambda cls: _new(cls, ()),
+    lambda cls, a: _new(cls, (a,)),
+    lambda cls, a, b: _new(cls, (a, b)),
+    lambda cls, a, b, c: _new(cls, (a, b, c)),
+    lambda cls, a, b, c, d: _new(cls, (a, b, c, d)),
+    lambda cls, a, b, c, d, e: _new(cls, (a, b, c, d, e)),
+    lambda cls, a, b, c, d, e, f: _new(cls, (a, b, c, d, e, f)),
+    lambda cls, a, b, c, d, e, f, g: _new(cls, (a, b, c, d, e, f, g)),
+    lambda cls, a, b, c, d, e, f, g, h: _new(cls, (a, b, c, d, e, f, g, h)),
+    lambda cls, a, b, c, d, e, f, g, h, i: _new(cls, (a, b, c, d, e, f, g, h, i)),
+)
+"""By the number of fields. Most records have no more, and Python keeps these compiled."""
+
+
 @cache
-def _named_tuple(length: int) -> Any:
-    """Return a named tuple of so many fields."""
-    return namedtuple("_NamedTuple", map("field{}".format, range(length)))  # noqa: PYI024
+def _parts(length: int) -> tuple[Any, Iterable[Any]]:
+    """Return a constructor of so many fields, and what reads the fields in turn."""
+    if length < len(_CONSTRUCTORS) - 1:
+        return _CONSTRUCTORS[length], _parts(len(_CONSTRUCTORS) - 1)[1]
+    model: Any = namedtuple("_Model", map("field{}".format, range(length)))  # noqa: PYI024
+    return model.__new__, tuple(map(vars(model).__getitem__, model._fields))
 
 
 if not TYPE_CHECKING:

@@ -13,7 +13,7 @@ in this file; those on functions, events, objects and workflows have one each be
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
 from leeward import _items
 from leeward._items.names import longest_name
@@ -44,11 +44,8 @@ if TYPE_CHECKING:
     from leeward._operations.events import EventOperations
     from leeward._operations.objects import ObjectOperations
     from leeward._operations.protocols import FlowDefinition
+    from leeward._operations.results import C, T
     from leeward._operations.runs import RunOperations
-
-
-C = TypeVar("C", bound=Call)
-T = TypeVar("T")
 
 PROBE_TIMEOUT: Final = 4.0
 """Seconds that a probe by hand may take."""

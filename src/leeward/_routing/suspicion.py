@@ -10,7 +10,6 @@ as it was, without a ramp, because no cloud was at fault.
 
 from __future__ import annotations
 
-from hashlib import blake2b
 from math import inf
 
 from leeward._routing.circuit import Circuit
@@ -179,6 +178,8 @@ class Poison:
             content = repr((call.events[0].type, call.events[0].data)).encode(errors="replace")
         else:
             return None
+        from hashlib import blake2b  # which loads OpenSSL
+
         digest = blake2b(content, digest_size=16, key=self._key)
         digest.update(f"{call.verb} {resource_of(call)}".encode())
         return digest.digest()

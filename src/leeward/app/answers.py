@@ -50,7 +50,7 @@ _JSON: Final = ("content-type", "application/json")
 _SCALARS: Final = frozenset({str, int, bool, float, type(None)})
 """Types that JSON has."""
 
-_PRINTABLE_STEP: Final = re.compile(r"\['[A-Za-z_]\w{0,39}'\]|\[\d+\]")
+_PRINTABLE_STEP: Final = r"\['[A-Za-z_]\w{0,39}'\]|\[\d+\]"
 """A step of a path that a message may show: a name as code has it, or an index."""
 
 
@@ -332,7 +332,7 @@ def not_json_problem(value: Any) -> Problem:
     flaw = json_flaw(value)
     message = "answer is not JSON: return None, bool, int, finite float, str, list or dict"
     if flaw is not None:
-        steps = [step if _PRINTABLE_STEP.fullmatch(step) else "[...]" for step in flaw.steps]
+        steps = [step if re.fullmatch(_PRINTABLE_STEP, step) else "[...]" for step in flaw.steps]
         message = f"answer{''.join(steps)} {flaw.fault}"
     return Problem(message, status=500, reason=NOT_JSON, retryable=False)
 

@@ -27,7 +27,7 @@ _FIELDS: Final = (
 )
 """Each with its smallest and its largest value; 0 is Sunday."""
 
-_PART: Final = re.compile(r"(?:\*|(\d{1,2})(?:-(\d{1,2}))?)(?:/(\d{1,2}))?")
+_PART: Final = r"(?:\*|(\d{1,2})(?:-(\d{1,2}))?)(?:/(\d{1,2}))?"
 
 _LONGEST: Final = 8 * 366
 """Days from one time to the next, at most: the 29th of February skips a leap year at 2100."""
@@ -144,7 +144,7 @@ def _is_day(schedule: Schedule, moment: datetime) -> bool:
 def _values(field: str, name: str, first: int, last: int) -> frozenset[int]:
     values: set[int] = set()
     for part in field.split(","):
-        match = _PART.fullmatch(part)
+        match = re.fullmatch(_PART, part)
         if match is None:
             raise ConfigError(f"{name} of a schedule is {part!r}; use numbers, *, -, / and commas")
         begin = first if match[1] is None else int(match[1])
