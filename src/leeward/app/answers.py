@@ -14,6 +14,7 @@ from enum import Enum
 from math import isfinite
 from typing import Any, Final
 
+from leeward import _items
 from leeward.envelope import (
     UNBOUND,
     answer_headers,
@@ -327,9 +328,7 @@ def not_json_problem(value: Any) -> Problem:
 
     The path shows only keys that look like names in code: others may be content.
     """
-    from leeward._items.checks import json_flaw  # which loads decimal
-
-    flaw = json_flaw(value)
+    flaw = _items.json_flaw(value)
     message = "answer is not JSON: return None, bool, int, finite float, str, list or dict"
     if flaw is not None:
         steps = [step if re.fullmatch(_PRINTABLE_STEP, step) else "[...]" for step in flaw.steps]

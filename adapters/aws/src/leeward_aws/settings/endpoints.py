@@ -36,6 +36,9 @@ _PARTITIONS: Final = (
     _Partition("us-isof-", "csp.hci.ic.gov", "api.aws.hci.ic.gov"),
 )
 
+_LONGEST_LABEL: Final = 63
+"""Characters of one label of a host's name (RFC 1035, 2.3.4)."""
+
 _LABEL: Final = r"[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _REGION: Final = r"[a-z]+(?:-[a-z]+)*-(?P<place>[a-z]+)-[0-9]+"
 """What every partition's `regionRegex` asks for at least."""
@@ -98,7 +101,7 @@ def check_endpoint(
     config: TargetConfig, service: Service, region: str, origin: str, where: str
 ) -> None:
     """Refuse, in the hardened mode, an endpoint that nobody vouches for; see `check_host`."""
-    own = is_own_host(origin.partition("://")[2], service, region)
+    own = not config.trust_env and is_own_host(origin.partition("://")[2], service, region)
     check_host(origin, where, config, own=own, whose=f"AWS's own for {service} in {region}")
 
 
@@ -110,7 +113,7 @@ def check_region(region: str, where: str = "the region") -> None:
     """
     if region.endswith("-global") and re.fullmatch(_LABEL, region):
         raise ConfigError(f"{where} must be one region, such as us-east-1; {region} is not")
-    parts = re.fullmatch(_REGION, region) if re.fullmatch(_LABEL, region) else None
+    parts = re.fullmatch(_REGION, region) if len(region) <= _LONGEST_LABEL else None
     if parts is None:
         raise ConfigError(
             f"{where} must be the name of an AWS region, such as us-east-1, not {region[:80]!r}"
