@@ -57,6 +57,7 @@ MODEL = Model("Kade", 4)
 
 
 def test_fields_are_read_by_name_and_by_position() -> None:
+    """A field is an attribute, an element, and a part of a pattern."""
     assert (PLACE.street, PLACE.number, PLACE.floor, PLACE.door) == ("Kade", 4, 0, "Kade 4")
     assert tuple(PLACE) == ("Kade", 4, 0)
     match PLACE:
@@ -67,12 +68,14 @@ def test_fields_are_read_by_name_and_by_position() -> None:
 
 
 def test_a_record_equals_tuples_of_its_values_and_is_hashed_as_they_are() -> None:
+    """A record is the tuple of its values."""
     assert PLACE == ("Kade", 4, 0)
     assert hash(PLACE) == hash(("Kade", 4, 0))
     assert PLACE._replace(floor=1) != PLACE
 
 
 def test_the_constructor_is_that_of_typing() -> None:
+    """It takes fields by name or by position, and names what is missing."""
     assert Place(number=4, street="Kade", floor=0) == PLACE
     ours, theirs = inspect.signature(Place).parameters, inspect.signature(Model).parameters
     assert {name: one.default for name, one in ours.items()} == {
@@ -83,6 +86,7 @@ def test_the_constructor_is_that_of_typing() -> None:
 
 
 def test_helpers_answer_as_those_of_typing() -> None:
+    """What `typing` documents of its records is here too, and a wrong field is named."""
     assert Place._fields == Model._fields
     assert Place._field_defaults == Model._field_defaults
     assert Place._make(MODEL) == PLACE
@@ -95,28 +99,34 @@ def test_helpers_answer_as_those_of_typing() -> None:
 
 @pytest.mark.parametrize("record", [PLACE, Nothing(), Boxed(PLACE)], ids=repr)
 def test_copies_are_equal_and_of_the_same_class(record: Any) -> None:
+    """`copy` and `pickle` make the same record again."""
     for copied in (copy.copy(record), copy.deepcopy(record), pickle.loads(pickle.dumps(record))):
         assert copied == record
         assert type(copied) is type(record)
 
 
 def test_a_record_takes_no_other_attribute() -> None:
+    """Nothing of a record can be set."""
     for name in ("street", "town"):
         with pytest.raises(AttributeError):
             setattr(PLACE, name, "Delft")
 
 
 def test_annotations_can_be_read() -> None:
+    """The types of the fields can be looked up."""
     assert get_type_hints(Place).items() >= {"street": str, "number": int, "floor": int}.items()
 
 
 def test_isinstance_asks_a_plain_class() -> None:
+    """The metaclass is gone once a record is defined."""
     assert type(Place) is type
     assert issubclass(Place, tuple)
     assert Boxed[int](4).value == 4
 
 
 def test_a_class_is_defined_without_compiling(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Defining a record of usual length calls neither `compile` nor `eval`."""
+
     def refuse(*_: Any) -> None:
         pytest.fail("it compiled")
 

@@ -108,8 +108,12 @@ def _parts(length: int) -> tuple[Any, Iterable[Any]]:
     """Return a constructor of so many fields, and what reads the fields in turn."""
     if length < len(_CONSTRUCTORS) - 1:
         return _CONSTRUCTORS[length], _parts(len(_CONSTRUCTORS) - 1)[1]
-    model: Any = namedtuple("_Model", [f"field{number}" for number in range(length)])  # noqa: PYI024
+    model = _named_tuple(length)
     return model.__new__, tuple(map(vars(model).__getitem__, model._fields))
+
+
+def _named_tuple(length: int) -> Any:
+    return namedtuple("_Model", [f"field{number}" for number in range(length)])  # noqa: PYI024
 
 
 if not TYPE_CHECKING:

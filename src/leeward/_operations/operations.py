@@ -18,8 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 from leeward import _items
 from leeward._items.names import longest_name
 from leeward._operations import arguments, results
-from leeward._operations.arguments import OrderLimits
-from leeward._operations.capabilities import POSSIBLE, needed_by, require
+from leeward._operations.arguments import POSSIBLE, OrderLimits, needed_by, require
 from leeward._operations.functions import FunctionOperations
 from leeward._operations.results import Operation
 from leeward._routing import FailoverDriver
@@ -29,7 +28,7 @@ from leeward.adapter import Capability, Driver
 from leeward.calls import Call, Delete, Key, Load, Result, Store
 from leeward.clock import Clock
 from leeward.config import Config, TableConfig
-from leeward.config.groups import check_homes, groups_of, residency_of, shares_of
+from leeward.config.model import check_homes, groups_of, residency_of, shares_of
 from leeward.entropy import new_id
 from leeward.entrypoints import import_spec
 from leeward.errors import ConfigError, LeewardError, Outcome, PayloadTooLarge

@@ -57,11 +57,12 @@ from leeward._routing.commands import (
     PauseEnded,
     ReadBack,
     ReadBackDone,
+    ReadBackVerdict,
     make_record,
+    question_of,
 )
 from leeward._routing.health import Health
 from leeward._routing.outcomes import KNOWN_KEY, TABLE, May, Sign, rules_of
-from leeward._routing.readback import ReadBackVerdict, question_of
 from leeward._routing.targets import candidates, narrow, resource_of
 from leeward.adapter import NO_PLACE
 from leeward.calls import AttemptTime, Call, Load

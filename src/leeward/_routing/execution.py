@@ -29,10 +29,10 @@ from leeward._routing.commands import (
     ReadBack,
     ReadBackDone,
     TimedAttempt,
+    judge,
     make_record,
 )
 from leeward._routing.outcomes import KNOWN_KEY, TABLE, May, is_unkeyed
-from leeward._routing.readback import judge
 from leeward._routing.targets import resource_of
 from leeward.calls import (
     OBJECT_VERBS,

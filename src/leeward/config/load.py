@@ -19,9 +19,11 @@ from leeward.config.model import (
     ConfigKey,
     FunctionConfig,
     TableConfig,
+    TargetName,
     WorkflowConfig,
+    parse_order,
+    parse_target,
 )
-from leeward.config.order import TargetName, parse_order, parse_target
 from leeward.errors import ConfigError
 from leeward.registry import check_provider
 from leeward.values import NOTHING

@@ -21,8 +21,9 @@ from leeward.config.model import (
     Names,
     TableConfig,
     WorkflowConfig,
+    parse_order,
+    parse_target,
 )
-from leeward.config.order import parse_order, parse_target
 from leeward.errors import ConfigError
 from leeward.text import did_you_mean, is_printable
 from leeward.values import Effect

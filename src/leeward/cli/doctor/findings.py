@@ -10,7 +10,7 @@ from leeward.adapter import Capability, Driver, Limits
 from leeward.calls import Look, LookResult, Result
 from leeward.calls.looks import BUCKET, BUS, FUNCTION, QUEUE, RESOURCE, TABLE, LookVerb
 from leeward.config import Config
-from leeward.config.groups import check_homes, groups_of, residency_of
+from leeward.config.model import check_homes, groups_of, residency_of
 from leeward.errors import ConfigError, Outcome
 from leeward.records import NamedTuple
 
