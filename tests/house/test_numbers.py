@@ -46,7 +46,7 @@ def test_the_sizes_hold() -> None:
     sizes = numbers.sizes()
     lines, files = sizes["."]
     adapters = [size for name, size in sizes.items() if name.startswith("adapters/")]
-    assert lines <= 43_800
+    assert lines <= 44_000
     assert files <= 225
     assert sum(lines for lines, _ in adapters) <= 15_700
     assert sum(files for _, files in adapters) <= 122
