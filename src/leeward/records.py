@@ -99,8 +99,26 @@ _CONSTRUCTORS: Final[Sequence[Any]] = (
     lambda cls, a, b, c, d, e, f, g: _new(cls, (a, b, c, d, e, f, g)),
     lambda cls, a, b, c, d, e, f, g, h: _new(cls, (a, b, c, d, e, f, g, h)),
     lambda cls, a, b, c, d, e, f, g, h, i: _new(cls, (a, b, c, d, e, f, g, h, i)),
+    lambda cls, a, b, c, d, e, f, g, h, i, j: _new(cls, (a, b, c, d, e, f, g, h, i, j)),
+    lambda cls, a, b, c, d, e, f, g, h, i, j, k: _new(cls, (a, b, c, d, e, f, g, h, i, j, k)),
+    lambda cls, a, b, c, d, e, f, g, h, i, j, k, m: _new(cls, (a, b, c, d, e, f, g, h, i, j, k, m)),
+    lambda cls, a, b, c, d, e, f, g, h, i, j, k, m, n: _new(
+        cls, (a, b, c, d, e, f, g, h, i, j, k, m, n)
+    ),
+    lambda cls, a, b, c, d, e, f, g, h, i, j, k, m, n, o: _new(
+        cls, (a, b, c, d, e, f, g, h, i, j, k, m, n, o)
+    ),
+    lambda cls, a, b, c, d, e, f, g, h, i, j, k, m, n, o, p: _new(
+        cls, (a, b, c, d, e, f, g, h, i, j, k, m, n, o, p)
+    ),
+    lambda cls, a, b, c, d, e, f, g, h, i, j, k, m, n, o, p, q: _new(
+        cls, (a, b, c, d, e, f, g, h, i, j, k, m, n, o, p, q)
+    ),
+    lambda cls, a, b, c, d, e, f, g, h, i, j, k, m, n, o, p, q, r: _new(
+        cls, (a, b, c, d, e, f, g, h, i, j, k, m, n, o, p, q, r)
+    ),
 )
-"""By the number of fields. Most records have no more, and Python keeps these compiled."""
+"""By the number of fields. Nearly all records have no more; Python keeps these compiled."""
 
 
 @cache
