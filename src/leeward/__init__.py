@@ -59,6 +59,7 @@ if TYPE_CHECKING:
         TargetStatus,
     )
     from leeward.values.objects import ObjectInfo, ObjectPage
+    from leeward.values.settled import Settled, Verdict
     from leeward.version import __version__ as __version__
 
 __all__ = [
@@ -97,12 +98,14 @@ __all__ = [
     "PublishReport",
     "Receipt",
     "Record",
+    "Settled",
     "StoreReceipt",
     "TargetStatus",
     "TargetUnavailable",
     "TargetUnusable",
     "Throttled",
     "Unsupported",
+    "Verdict",
 ]
 
 _MODULES = {
@@ -115,6 +118,8 @@ _MODULES = {
     "ObjectInfo": "leeward.values.objects",
     "ObjectPage": "leeward.values.objects",
     "ObjectReader": "leeward._operations.downloads",
+    "Settled": "leeward.values.settled",
+    "Verdict": "leeward.values.settled",
     "__version__": "leeward.version",
 }
 _VALUES = (

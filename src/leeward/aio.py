@@ -6,11 +6,12 @@ It shares all decisions with `leeward.Client`, and runs them on an event loop.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Literal, Self, TypeVar
 
 from leeward.client import BaseClient
 from leeward.clock import running_loop
 from leeward.values import (
+    MISSING,
     Effect,
     EffectName,
     Event,
@@ -29,8 +30,10 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from leeward._operations.downloads import AsyncObjectReader
+    from leeward.errors import CallError
     from leeward.values.objects import ObjectInfo, ObjectPage
     from leeward.values.runs import Run
+    from leeward.values.settled import Settled
 
 T = TypeVar("T")
 
@@ -64,13 +67,45 @@ class AsyncClient(BaseClient):
         idempotency_key: str | None = None,
         timeout: float | None = None,
         targets: str | Sequence[str] | None = None,
+        on_unknown: Literal["settle", "raise"] | None = None,
     ) -> InvokeResult:
         """Call a function and wait for its answer; see `leeward.Client.invoke`."""
         call, seconds, finish = self._operations.functions.invoke(
-            function, payload, effect, idempotency_key, timeout
+            function, payload, effect, idempotency_key, timeout, on_unknown=on_unknown
         )
         only = () if targets is None else self._operations.narrow(call, targets)
         return finish(call, await self._router.perform_async(call, seconds, only))
+
+    async def settle(
+        self,
+        error_or_key: CallError | str,
+        *,
+        function: str | None = None,
+        payload: Json = MISSING,
+        sent: float | datetime | None = None,
+        timeout: float | None = None,
+        targets: str | Sequence[str] | None = None,
+    ) -> Settled:
+        """Find out what became of a call; see `leeward.Client.settle`."""
+        steps = self._operations.settle(
+            error_or_key,
+            function=function,
+            payload=payload,
+            sent=sent,
+            timeout=timeout,
+            targets=targets,
+        )
+        try:
+            step = next(steps)
+            while True:
+                if isinstance(step, float):
+                    await self._operations.clock.sleep_async(step)
+                    step = steps.send(None)
+                else:
+                    step = steps.send(await self._router.perform_async(*step))
+        except StopIteration as end:
+            settled: Settled = end.value
+            return settled
 
     async def enqueue(
         self,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, NoReturn, Self
+from typing import TYPE_CHECKING, Literal, NoReturn, Self
 
 from leeward.clock import Clock, SystemClock
 from leeward.errors import InvalidRequest
 from leeward.values import (
+    MISSING,
     Effect,
     EffectName,
     Event,
@@ -33,8 +34,10 @@ if TYPE_CHECKING:
     from leeward._operations.protocols import FlowDefinition, MountableApp
     from leeward.adapter import Driver
     from leeward.config import Config
+    from leeward.errors import CallError
     from leeward.values.objects import ObjectInfo, ObjectPage
     from leeward.values.runs import Run
+    from leeward.values.settled import Settled
 
 
 class BaseClient:
@@ -154,6 +157,7 @@ class Client(BaseClient):
         idempotency_key: str | None = None,
         timeout: float | None = None,
         targets: str | Sequence[str] | None = None,
+        on_unknown: Literal["settle", "raise"] | None = None,
     ) -> InvokeResult:
         """Call a function and wait for its answer.
 
@@ -166,15 +170,67 @@ class Client(BaseClient):
             timeout: seconds for everything, retries and failover included. By default the
                 function's configured ``timeout``, else 60.
             targets: ask only these targets of the order, in this order; all if None.
+            on_unknown: ``settle``: before the call ends as unknown, ask the function what became
+                of it, and go on from there; or ``raise``. By default as configured; of an
+                idempotent function of the client's app, ``settle``.
 
         Raises:
             CallError: one class for each outcome; `OutcomeUnknown` if it may have run.
         """
         call, seconds, finish = self._operations.functions.invoke(
-            function, payload, effect, idempotency_key, timeout
+            function, payload, effect, idempotency_key, timeout, on_unknown=on_unknown
         )
         only = () if targets is None else self._operations.narrow(call, targets)
         return finish(call, self._router.perform(call, seconds, only))
+
+    def settle(
+        self,
+        error_or_key: CallError | str,
+        *,
+        function: str | None = None,
+        payload: Json = MISSING,
+        sent: float | datetime | None = None,
+        timeout: float | None = None,
+        targets: str | Sequence[str] | None = None,
+    ) -> Settled:
+        """Find out what became of a call whose outcome is unknown.
+
+        The function answers from its record of the key, and runs nothing. If there is no record,
+        the key becomes void: a delivery that comes late is refused, so that the call has not run
+        for good. While it still runs, this waits.
+
+        Args:
+            error_or_key: what a call has raised, or the key that it had.
+            function: with a key, the function that was called.
+            payload: with a key, what it was called with; needed where the function reads its key
+                there.
+            sent: with a key, when the call was first made, in Unix seconds or as a datetime. A key
+                that leeward has made says so itself.
+            timeout: seconds for everything, 30 by default.
+            targets: with a key, where the call was made; by default as `invoke` chooses.
+
+        Raises:
+            CallError: the question was refused: the key is another payload's, say.
+        """
+        steps = self._operations.settle(
+            error_or_key,
+            function=function,
+            payload=payload,
+            sent=sent,
+            timeout=timeout,
+            targets=targets,
+        )
+        try:
+            step = next(steps)
+            while True:
+                if isinstance(step, float):
+                    self._operations.clock.sleep(step)
+                    step = steps.send(None)
+                else:
+                    step = steps.send(self._router.perform(*step))
+        except StopIteration as end:
+            settled: Settled = end.value
+            return settled
 
     def enqueue(
         self,

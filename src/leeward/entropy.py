@@ -26,6 +26,16 @@ def new_ids(now: float, count: int) -> list[str]:
     return [_format(beginning, noise[at : at + 20]) for at in range(0, len(noise), 20)]
 
 
+def time_of_id(id: str) -> float | None:
+    """Return the Unix seconds when an id of version 7 was minted; None for any other text."""
+    digits = id.replace("-", "")
+    is_one = len(id) == 36 and len(digits) == 32 and digits[12] == "7"
+    try:
+        return int(digits[:12], 16) / 1000 if is_one else None
+    except ValueError:
+        return None
+
+
 def _beginning(now: float) -> str:
     stamp = f"{int(now * 1000) & 0xFFFF_FFFF_FFFF:012x}"
     return f"{stamp[:8]}-{stamp[8:]}-7"

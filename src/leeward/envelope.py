@@ -44,6 +44,12 @@ DEDUP: Final = "x-leeward-dedup"
 """On an answer: the handler recognises a repeated key, for this ``target`` or for the ``group``."""
 LONGEST_MARK: Final = 64
 """Characters of a mark that is repeated, all of them letters and digits."""
+SETTLE: Final = "x-leeward-settle"
+"""On a request: find out what became of the calls with this key, and run nothing. Its value is the
+milliseconds that the caller still waits; `DEADLINE` is 0 then, so that a handler that does not know
+this header has no time to run."""
+VOIDS: Final = "x-leeward-voids"
+"""On a request: how many voids of its key the caller knows of."""
 ENVELOPE: Final = "x-leeward-envelope"
 """In a client context: the caller opens an envelope around the answer, with this as its mark."""
 
@@ -64,8 +70,10 @@ UNKNOWN: Final = "unknown"
 """An earlier call with this key may have had its effect, and nothing proves whether it had."""
 NOT_KEPT: Final = "not_kept"
 """An earlier call with this key has completed, and its result was not kept."""
+VOIDED: Final = "voided"
+"""The call was settled as not run, so it must not run any more."""
 REPEAT_REFUSED: Final = "RepeatRefused"
-"""The class of what a repeat is refused with, for one of the three reasons above."""
+"""The class of what a repeat is refused with, for one of the four reasons above."""
 
 
 def mark_of(function: str, idempotency_key: str) -> str:
@@ -91,7 +99,13 @@ def _secret(_process: int) -> bytes:
 
 
 def request_headers(
-    idempotency_key: str, seconds: float, trace: str | None = None, mark: str = UNBOUND
+    idempotency_key: str,
+    seconds: float,
+    trace: str | None = None,
+    mark: str = UNBOUND,
+    voids: int = 0,
+    *,
+    settles: bool = False,
 ) -> tuple[tuple[str, str], ...]:
     """Return the headers of a call.
 
@@ -100,25 +114,37 @@ def request_headers(
         seconds: that the caller still waits.
         trace: that it is in, or None.
         mark: that the answer is to have.
+        voids: how many voids of its key the caller knows of.
+        settles: the call runs nothing: it asks what became of others.
     """
     headers: tuple[tuple[str, str], ...] = (
         (IDEMPOTENCY_KEY, idempotency_key),
-        (DEADLINE, _milliseconds(seconds)),
+        (DEADLINE, "0" if settles else _milliseconds(seconds)),
     )
     if mark != UNBOUND:
         headers = (*headers, (CALL, mark))
+    if voids:
+        headers = (*headers, (VOIDS, str(voids)))
+    if settles:
+        headers = (*headers, (SETTLE, _milliseconds(seconds)))
     return headers if trace is None else (*headers, (TRACEPARENT, trace))
 
 
 def custom_context(
-    idempotency_key: str, seconds: float, trace: str | None = None, mark: str = UNBOUND
+    idempotency_key: str,
+    seconds: float,
+    trace: str | None = None,
+    mark: str = UNBOUND,
+    voids: int = 0,
+    *,
+    settles: bool = False,
 ) -> dict[str, str]:
     """Return the same as `request_headers`, for the ``custom`` part of a client context.
 
     Names are in lower case; values are strings, since some runtimes take nothing else there.
     """
-    custom = {_KEY: idempotency_key, DEADLINE: _milliseconds(seconds), ENVELOPE: mark}
-    return custom if trace is None else {**custom, TRACEPARENT: trace}
+    headers = request_headers(idempotency_key, seconds, trace, UNBOUND, voids, settles=settles)
+    return {**{name.lower(): value for name, value in headers}, ENVELOPE: mark}
 
 
 def _milliseconds(seconds: float) -> str:
@@ -134,6 +160,8 @@ class Sent(NamedTuple):
         traceparent: the caller's trace, as it is.
         envelope: the caller opens an envelope around the answer.
         mark: the mark of the answer.
+        voids: how many voids of its key the caller knows of.
+        settles: it asks what became of other calls with its key, and is to run nothing.
     """
 
     idempotency_key: str | None
@@ -141,6 +169,8 @@ class Sent(NamedTuple):
     traceparent: str | None
     envelope: bool = False
     mark: str = UNBOUND
+    voids: int = 0
+    settles: bool = False
 
 
 def sent_in(headers: Mapping[str, str]) -> Sent:
@@ -153,14 +183,27 @@ def sent_in(headers: Mapping[str, str]) -> Sent:
     # The draft has it in quotes, as a structured field; most clients send it bare.
     if key is not None and len(key) > 1 and key[0] == key[-1] == '"':
         key = key[1:-1]
-    waits, seconds = headers.get(DEADLINE), None
-    if waits is not None and waits.isascii() and waits.isdecimal() and len(waits) < 13:
-        seconds = int(waits) / 1000
+    settles = SETTLE in headers
+    waits = _number(headers.get(SETTLE if settles else DEADLINE))
     has_envelope = ENVELOPE in headers
     mark = headers.get(ENVELOPE if has_envelope else CALL, UNBOUND)
     if not (mark.isascii() and mark.isalnum() and len(mark) <= LONGEST_MARK):
         mark = UNBOUND
-    return Sent(key or None, seconds, headers.get(TRACEPARENT), has_envelope, mark)
+    return Sent(
+        key or None,
+        None if waits is None else waits / 1000,
+        headers.get(TRACEPARENT),
+        has_envelope,
+        mark,
+        _number(headers.get(VOIDS)) or 0,
+        settles,
+    )
+
+
+def _number(text: str | None) -> int | None:
+    """Return a whole number of at most 12 digits; None for anything else."""
+    is_one = text is not None and text.isascii() and text.isdecimal() and len(text) < 13
+    return int(text or "") if is_one else None
 
 
 def answer_headers(dedup: str | None = None, mark: str = UNBOUND) -> tuple[tuple[str, str], ...]:
@@ -256,8 +299,11 @@ def refusal_reason(content: Json, dedup: str | None) -> str | None:
     if dedup not in (BY_TARGET, BY_GROUP) or type(content) is not dict:
         return None
     reason = content.get("reason")
-    is_one = content.get("errorType") == REPEAT_REFUSED and reason in (RUNNING, UNKNOWN, NOT_KEPT)
+    is_one = content.get("errorType") == REPEAT_REFUSED and reason in _REASONS
     return str(reason) if is_one else None
+
+
+_REASONS: Final = (RUNNING, UNKNOWN, NOT_KEPT, VOIDED)
 
 
 def name_of_error(kind: str, reason: str | None) -> str:
@@ -301,7 +347,7 @@ def fault_in(document: Any) -> FunctionFault:
     fields = document if isinstance(document, dict) else {}
     lines = fields.get("stackTrace") or fields.get("trace")
     trace = [line for line in lines if isinstance(line, str)] if isinstance(lines, list) else []
-    ran, retryable = fields.get("ran"), fields.get("retryable")
+    ran, retryable, voids = fields.get("ran"), fields.get("retryable"), fields.get("voids")
     return FunctionFault(
         _text(fields.get("errorType")),
         _text(fields.get("errorMessage")),
@@ -309,6 +355,7 @@ def fault_in(document: Any) -> FunctionFault:
         _text(fields.get("reason")),
         ran if ran in ("no", "maybe", "yes") else None,
         retryable if isinstance(retryable, bool) else None,
+        voids if type(voids) is int and voids > 0 else 0,
     )
 
 
@@ -321,7 +368,7 @@ def read_fault(body: bytes) -> FunctionFault:
         document = decode(body)
     except Undecodable:
         document = None
-    return fault_in(document)._replace(reason=None, ran=None, retryable=None)
+    return fault_in(document)._replace(reason=None, ran=None, retryable=None, voids=0)
 
 
 def _text(value: Any) -> str | None:

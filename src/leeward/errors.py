@@ -26,7 +26,7 @@ Each has `target` and `attempts`; the native error, where there is one, is its `
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from leeward.records import NamedTuple
 
@@ -140,9 +140,12 @@ class CallError(LeewardError):
         code: the provider's own error code, if there is one.
         reason: a stable word for a special case, such as ``misconfigured``.
         retry_after: seconds that the target asked to wait, if it did.
+        call: what was called, for `Client.settle`; its representation shows no payload. None where
+            the error is of no call of a client.
     """
 
     outcome: Outcome
+    call: Any = None
 
     def __init__(self, message: str, **origin: Unpack[Origin]) -> None:
         super().__init__(message, target=origin.get("target"), attempts=origin.get("attempts", ()))

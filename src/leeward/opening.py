@@ -18,6 +18,7 @@ from leeward.calls import (
     Publish,
     Result,
     Scan,
+    Settle,
     Store,
 )
 from leeward.config import (
@@ -117,7 +118,7 @@ class NameMappingDriver(WrappingDriver):
 
     def _with_own_name(self, call: Call) -> Call:
         match call:
-            case Invoke(function) | Enqueue(function):
+            case Invoke(function) | Settle(function) | Enqueue(function):
                 own = self._functions.get(function)
                 return call if own is None else call._replace(function=own)
             case Publish(bus):

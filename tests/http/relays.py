@@ -159,7 +159,8 @@ def fault_of(platform: Platform, response: Response, ended: Ended) -> str | None
         return f"is sent {ended.sent} times"
     if result.reason in ("running", "unknown", "not_kept") or result.dedup is not None:
         return "is taken for an answer of leeward's handler"
-    if result.fault is not None and (result.fault[3:] != (None,) * len(result.fault[3:])):
+    fault = result.fault
+    if fault is not None and (fault.reason, fault.ran, fault.retryable) != (None, None, None):
         return "is believed about whether it ran"
     if result.outcome is Outcome.OK and response.body:
         return None if result.value == json.loads(response.body) else "has another value"

@@ -21,6 +21,7 @@ from leeward.calls import (
     Load,
     Publish,
     Scan,
+    Settle,
     Store,
 )
 from leeward.errors import InvalidRequest, PayloadTooLarge, Unsupported
@@ -84,6 +85,16 @@ def check_effect(value: Any) -> Effect | None:
             f"effect is {display(value)}; it must be one of {', '.join(names)}", field="effect"
         )
     return Effect(value)
+
+
+def check_on_unknown(value: str | None, configured: str | None) -> bool:
+    """Check what is to become of a call whose outcome is unknown; return whether to settle it."""
+    word = configured if value is None else value
+    if word not in (None, "raise", "settle"):
+        raise InvalidRequest(
+            f"on_unknown is {display(word)}; it must be 'settle' or 'raise'", field="on_unknown"
+        )
+    return word == "settle"
 
 
 def check_call_id(value: Any) -> int:
@@ -273,6 +284,7 @@ _DATA = frozenset({Capability.TABLES, Capability.COMPOSITE_KEYS})
 
 POSSIBLE: Mapping[str, frozenset[Capability]] = {
     "invoke": frozenset({Capability.INVOKE}),
+    "settle": frozenset({Capability.INVOKE}),
     "enqueue": frozenset({Capability.ENQUEUE}),
     "publish": frozenset({Capability.PUBLISH, Capability.ORDERING}),
     "store": _DATA | {Capability.CONDITIONS, Capability.EXPIRY},
@@ -288,7 +300,7 @@ POSSIBLE: Mapping[str, frozenset[Capability]] = {
 def needed_by(call: Call) -> list[Capability]:
     """List what a target must be able to do to serve `call`."""
     match call:
-        case Invoke():
+        case Invoke() | Settle():
             return [Capability.INVOKE]
         case Enqueue():
             return [Capability.ENQUEUE]

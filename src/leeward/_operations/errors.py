@@ -197,6 +197,7 @@ def error_of(call: Call, result: Result[Any]) -> LeewardError:
         result.cause.attempts = result.attempts
         return result.cause
     error = _build(call, result)
+    error.call = call
     error.__cause__ = result.cause
     return error
 
@@ -226,7 +227,10 @@ def _build(call: Call, result: Result[Any]) -> CallError:
     if result.outcome is Outcome.AMBIGUOUS:
         key = call.idempotency_key if isinstance(call, Invoke | Enqueue) else None
         return OutcomeUnknown(
-            _unknown_message(call, result), idempotency_key=key, executed=result.executed, **origin
+            _unknown_message(call, result),
+            idempotency_key=key,
+            executed=result.executed,
+            **origin,
         )
     return _class_of(call, result)(_message(call, result), **origin)
 

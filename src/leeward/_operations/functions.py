@@ -58,18 +58,22 @@ class FunctionOperations:
         effect: Effect | str | None,
         idempotency_key: str | None,
         timeout: float | None,
+        *,
+        on_unknown: str | None = None,
     ) -> Operation[Invoke, InvokeResult]:
         """Call a function and wait for its answer."""
-        configured = self._function(function)
+        configured, now = self._function(function), self._clock.now()
         call = Invoke(
             function,
             self._encode(payload, "payload_bytes"),
-            arguments.check_idempotency_key(idempotency_key) or new_id(self._clock.now()),
+            arguments.check_idempotency_key(idempotency_key) or new_id(now),
             arguments.check_effect(effect) or configured.effect or Effect.UNSAFE,
             configured.shared_dedup,
             configured.timeout or 0.0,
             running_trace(),
             configured.marks is True,
+            settles=arguments.check_on_unknown(on_unknown, configured.on_unknown),
+            sent=now,
         )
         seconds = call.time_limit or INVOKE_TIMEOUT
         if timeout is not None:
@@ -93,15 +97,16 @@ class FunctionOperations:
         timeout: float | None,
     ) -> Operation[Enqueue, Receipt]:
         """Queue a function call."""
-        configured = self._function(function)
+        configured, now = self._function(function), self._clock.now()
         call = Enqueue(
             function,
             self._encode(payload, "queued_bytes"),
-            arguments.check_idempotency_key(idempotency_key) or new_id(self._clock.now()),
+            arguments.check_idempotency_key(idempotency_key) or new_id(now),
             arguments.check_effect(effect) or configured.effect or Effect.UNSAFE,
             configured.shared_dedup,
             running_trace(),
             bool(configured.queue),
+            now,
         )
         seconds = ENQUEUE_TIMEOUT if timeout is None else arguments.check_timeout(timeout)
         self._check(call)

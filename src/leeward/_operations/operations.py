@@ -38,13 +38,15 @@ from leeward.registry import RUNS
 from leeward.values import NOTHING, Item, ProbeReport, Record, StoreReceipt, TargetStatus
 
 if TYPE_CHECKING:
-    from datetime import timedelta
+    from datetime import datetime, timedelta
 
     from leeward._operations.events import EventOperations
     from leeward._operations.objects import ObjectOperations
     from leeward._operations.protocols import FlowDefinition
     from leeward._operations.results import C, T
     from leeward._operations.runs import RunOperations
+    from leeward._operations.settling import Settling
+    from leeward.errors import CallError
 
 PROBE_TIMEOUT: Final = 4.0
 """Seconds that a probe by hand may take."""
@@ -274,6 +276,35 @@ class Operations:
     def explain(self, call_id: int) -> str:
         """Return in words what was decided about a call, and why."""
         return self.router.explain(arguments.check_call_id(call_id))
+
+    def settle(
+        self,
+        error_or_key: CallError | str,
+        *,
+        function: str | None,
+        payload: object,
+        sent: float | datetime | None,
+        timeout: float | None,
+        targets: str | Sequence[str] | None,
+    ) -> Settling:
+        """Settle a call; a program that has nothing to settle does not load what does it."""
+        from leeward._operations.settling import settle
+
+        if self.closed:
+            raise LeewardError("this client is closed, and nothing was settled; open a new one")
+        known = tuple(self.drivers)
+        only = () if targets is None else arguments.check_targets(targets, self.drivers, known)
+        functions, clock = self.config.functions, self.clock
+        return settle(
+            error_or_key,
+            function,
+            payload=payload,
+            sent=sent,
+            only=only,
+            timeout=timeout,
+            functions=functions,
+            clock=clock,
+        )
 
     def narrow(self, call: Call, targets: str | Sequence[str]) -> tuple[str, ...]:
         """Check the targets that a caller narrows the order to, for one call."""

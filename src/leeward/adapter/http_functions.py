@@ -43,7 +43,7 @@ from leeward.adapter.exchange import UNDECODABLE, bearer, retry_after
 from leeward.adapter.plans import STALE_CREDENTIALS, Learn, Need, Plan, Send, View
 from leeward.adapter.repeats import failure_told, worth_of
 from leeward.adapter.resolver import FunctionAddress
-from leeward.calls import Invoke, Result
+from leeward.calls import Invoke, Result, Settle
 from leeward.envelope import BY_HANDLER, DEDUP, MARK, UNBOUND, mark_of, read_fault, request_headers
 from leeward.errors import Outcome
 from leeward.json_text import Undecodable, decode
@@ -173,7 +173,7 @@ class FunctionPlatform(NamedTuple):
 
 
 def invoke(
-    platform: FunctionPlatform, call: Invoke, view: View, address: Address | None = None
+    platform: FunctionPlatform, call: Invoke | Settle, view: View, address: Address | None = None
 ) -> Plan:
     """Call a function and wait for its answer.
 
@@ -190,7 +190,14 @@ def invoke(
     mark = mark_of(call.function, call.idempotency_key)
     headers = (
         ("Content-Type", "application/json"),
-        *request_headers(call.idempotency_key, view.timeout, call.trace, mark),
+        *request_headers(
+            call.idempotency_key,
+            view.timeout,
+            call.trace,
+            mark,
+            call.voids,
+            settles=call.verb == "settle",
+        ),
         *platform.credentials(address),
     )
     request = Request("POST", address.origin, address.target, headers, call.payload)

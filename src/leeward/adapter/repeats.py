@@ -3,13 +3,22 @@
 An idempotent function may know the key of a call. The call may have had its effect, by an earlier
 run: so its outcome is AMBIGUOUS, and `reason` says what is known of that run: ``running``,
 ``unknown`` or ``not_kept``. The router waits for a run that is under way, and counts none of them
-against the target. Any other failure is the function's own, unless there is no such function.
+against the target. Or somebody has settled the key as not run: then the outcome is REJECTED, with
+the reason ``voided``, and a call that knows of the void may run. Any other failure is the
+function's own, unless there is no such function.
 """
 
 from __future__ import annotations
 
 from leeward.calls import Result
-from leeward.envelope import NO_FUNCTION, NOT_KEPT, NOT_RECOGNISED, fault_in, refusal_reason
+from leeward.envelope import (
+    NO_FUNCTION,
+    NOT_KEPT,
+    NOT_RECOGNISED,
+    VOIDED,
+    fault_in,
+    refusal_reason,
+)
 from leeward.errors import Outcome
 from leeward.values import Json
 
@@ -49,7 +58,7 @@ def refused_repeat(told: Json, dedup: str | None, retry_after: float | None) -> 
     if reason is None:
         return None
     return Result(
-        Outcome.AMBIGUOUS,
+        Outcome.REJECTED if reason == VOIDED else Outcome.AMBIGUOUS,
         reason=reason,
         retry_after=retry_after,
         executed=True if reason == NOT_KEPT else None,

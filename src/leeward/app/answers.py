@@ -260,6 +260,8 @@ def failure_answer(failure: Failure, dedup: str | None = None) -> Answer:
         "ran": failure.ran,
     }
     cause = failure.cause
+    if voids := getattr(cause, "voids", 0):
+        fields["voids"] = voids
     if isinstance(cause, InvalidInput):
         fields |= {"path": cause.path, "expected": cause.expected}
         if len(cause.flaws) > 1:

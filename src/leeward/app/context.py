@@ -53,6 +53,7 @@ class Context:
         guard: the idempotent function that runs. Its keys and effects are the handler's only if it
             is the whole handler.
         did_nothing: it is proved that nothing of that function has run.
+        voids: how many voids of its key the caller knows of: see ``docs/settle.md``.
     """
 
     __slots__ = (
@@ -74,6 +75,7 @@ class Context:
         "provider",
         "region",
         "trace",
+        "voids",
     )
 
     def __init__(
@@ -93,6 +95,7 @@ class Context:
         payload: Json = None,
         cold_start: bool = False,
         clients: Clients | None = None,
+        voids: int = 0,
     ) -> None:
         self.function = function
         self.idempotency_key = idempotency_key
@@ -108,6 +111,7 @@ class Context:
         self.payload = payload
         self.cold_start = cold_start
         self.clients = clients
+        self.voids = voids
         self.effects = 0
         self.dedup: str | None = None
         self.guard: Function | None = None

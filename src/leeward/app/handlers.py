@@ -39,6 +39,7 @@ from leeward.app.triggers import (
 )
 from leeward.envelope import BY_GROUP, BY_TARGET, NOT_RECOGNISED
 from leeward.errors import ConfigError, InvalidRequest, OutcomeUnknown, Ran
+from leeward.json_text import encode
 from leeward.logs import Fact, failure_facts, log_event
 from leeward.text import class_name
 from leeward.values import Effect, Event, Json
@@ -141,6 +142,42 @@ class Handler:
         if type(returned) is CoroutineType:
             return call_within(context, wait_for, returned)
         return returned
+
+    def settle(self, asked: Delivery, context: Context, limit: int | None) -> dict[str, Json]:
+        """Return what became of the calls with a key, by the function's own record; run nothing.
+
+        Args:
+            asked: its input is the question: ``{"settle": KEY, "age": SECONDS, "payload": ...}``;
+                the last two may be missing.
+            context: of the question.
+            limit: bytes of the answer, or None.
+
+        Raises:
+            Problem: there is no such key, or it is not this call's.
+            DedupUnavailable: the table with the records cannot be reached.
+        """
+        own = getattr(self.function, IDEMPOTENCY, None)
+        if own is None or own.function is not self.function:
+            return {"verdict": "unknown", "reason": "no_records", "key": asked.idempotency_key}
+        context.guard, context.dedup, context.did_nothing = self.function, own.scope, True
+        assert isinstance(asked.input, bytes), "only calls are settled"
+        question = read_json(asked.input)
+        if type(question) is not dict:
+            raise InvalidInput("$", "an object")
+        age, given = question.get("age"), None
+        if "payload" in question:
+            _, value = self.read(encode(question["payload"]))
+            given = (value,)[: len(self._parameters)]
+        age = float(age) if isinstance(age, int | float) and age >= 0 else None
+        settled = call_within(context, own.settle, age, given, context)
+        if type(settled) is CoroutineType:
+            settled = call_within(context, wait_for, settled)
+        answer = {"key": asked.idempotency_key, **settled}
+        try:
+            encode_value(answer, limit)
+        except Problem:
+            answer |= {"kept": False, "result": None}
+        return answer
 
     def takes(self, event: Event) -> bool:
         """Return whether it takes an event, by the event's type; only a subscriber looks at it."""
@@ -288,7 +325,7 @@ def _answer(handler: Handler, delivery: Delivery, platform: Platform) -> Answer:
         return refusal_answer(out_of_time())
     try:
         is_cold = handler.prepare()
-        payload, given = handler.read(delivery.input)
+        payload, given = (None, None) if delivery.settles else handler.read(delivery.input)
     except InvalidInput as error:
         return refusal_answer(error)
     except BaseException as error:  # noqa: BLE001 - what an app shares is made by code of its own
@@ -308,9 +345,13 @@ def _answer(handler: Handler, delivery: Delivery, platform: Platform) -> Answer:
         clients=handler.clients,
         payload=payload,
         cold_start=is_cold,
+        voids=delivery.voids,
     )
     try:
-        returned = handler.call(given, context)
+        if delivery.settles:
+            returned = handler.settle(delivery, context, platform.answer_bytes)
+        else:
+            returned = handler.call(given, context)
     except BaseException as error:  # noqa: BLE001 - its end, by SystemExit too, is the answer
         failure = _failure(error, handler, context)
         attempt, retries = delivery.attempt, handler.retries

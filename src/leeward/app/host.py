@@ -348,5 +348,7 @@ def serve(
         sent.traceparent,
         request.headers,
         request.principal,
+        sent.voids,
+        sent.settles,
     )
     return http_answer(host.run(handler, delivery), sent.mark)

@@ -40,11 +40,15 @@ class Idempotency(NamedTuple):
         function: as it was decorated; a decorator above it may copy this.
         scope: where a repeated key is recognised, as ``x-leeward-dedup`` has it.
         names_principal: it says whose a key is, or that all callers are one.
+        settle: returns what became of the calls with a key, as a document or a coroutine of one. It
+            takes how old the call is, in seconds or None; the arguments that it had, or None; and
+            the context.
     """
 
     function: object
     scope: str
     names_principal: bool
+    settle: Callable[[float | None, tuple[Any, ...] | None, Any], Any]
 
 
 IDEMPOTENCY: Final = "leeward_idempotency"

@@ -110,6 +110,8 @@ class Delivery(NamedTuple):
         trace: the W3C ``traceparent`` that came along, or None.
         headers: of the request, or the attributes of the message; names in lower case.
         principal: the caller, as the platform has checked it; None if it has not.
+        voids: how many voids of its key the caller knows of.
+        settles: it asks what became of the calls with its key; nothing is run.
     """
 
     input: Input
@@ -120,9 +122,11 @@ class Delivery(NamedTuple):
     trace: str | None = None
     headers: Mapping[str, str] = NOTHING
     principal: str | None = None
+    voids: int = 0
+    settles: bool = False
 
     def __repr__(self) -> str:
-        return mask(self, "call_id seconds attempt")
+        return mask(self, "call_id seconds attempt voids settles")
 
 
 class LogStyle(NamedTuple):

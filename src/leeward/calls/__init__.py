@@ -122,6 +122,10 @@ class Invoke(NamedTuple):
         trace: the W3C ``traceparent`` of the handler that calls, or None.
         marks: the function is known to mark each of its answers: an answer over HTTP that has no
             mark is then not its own.
+        voids: how often the key was settled as not run, as far as the caller knows. A function that
+            keeps records refuses a call that knows of fewer voids than its record has.
+        settles: an unknown outcome is settled before the call ends. It is for the router.
+        sent: Unix seconds when the call was made; 0 if nobody knows.
     """
 
     function: str
@@ -132,10 +136,43 @@ class Invoke(NamedTuple):
     time_limit: float = 0.0
     trace: str | None = None
     marks: bool = False
+    voids: int = 0
+    settles: bool = False
+    sent: float = 0.0
     verb: Literal["invoke"] = "invoke"
 
     def __repr__(self) -> str:
-        return mask(self, "function idempotency_key effect shared_dedup time_limit marks verb")
+        return mask(
+            self, "function idempotency_key effect shared_dedup time_limit marks voids settles verb"
+        )
+
+
+class Settle(NamedTuple):
+    """Ask a function what became of its calls with a key; it runs nothing.
+
+    The value of an OK result is the function's answer: see ``docs/settle.md``.
+
+    Attributes:
+        function: the provider's own name of it.
+        payload: the question, as JSON in UTF-8. It is not the payload of the call.
+        idempotency_key: of the calls.
+        shared_dedup: any target of the order can answer.
+        trace: as of `Invoke`.
+        marks: as of `Invoke`.
+        voids: of which the caller knows, as of `Invoke`.
+    """
+
+    function: str
+    payload: bytes
+    idempotency_key: str
+    shared_dedup: bool = False
+    trace: str | None = None
+    marks: bool = False
+    voids: int = 0
+    verb: Literal["settle"] = "settle"
+
+    def __repr__(self) -> str:
+        return mask(self, "function idempotency_key shared_dedup marks voids verb")
 
 
 class Enqueue(NamedTuple):
@@ -153,6 +190,7 @@ class Enqueue(NamedTuple):
     shared_dedup: bool = False
     trace: str | None = None
     to_queue: bool = False
+    sent: float = 0.0
     verb: Literal["enqueue"] = "enqueue"
 
     def __repr__(self) -> str:
@@ -281,7 +319,7 @@ NativeCall: TypeAlias = "StartNative | LookNative | ReadExport"
 """
 
 Call: TypeAlias = (
-    "Invoke | Enqueue | Publish | DataCall | StoreMany | ObjectCall | RunCall | QueueCall"
+    "Invoke | Settle | Enqueue | Publish | DataCall | StoreMany | ObjectCall | RunCall | QueueCall"
     " | NativeCall | Look"
 )
 """Every call that a driver can be given. `verb` says which one it is."""
@@ -456,6 +494,7 @@ __all__ = [
     "Result",
     "RunCall",
     "Scan",
+    "Settle",
     "StartNative",
     "StartRun",
     "Store",

@@ -78,6 +78,9 @@ class FunctionConfig(NamedTuple):
             app do.
         queue: it is a queue with a handler of messages, and not a function; None if not
             configured.
+        on_unknown: ``settle`` or ``raise``: what becomes of a call whose outcome is unknown; None
+            for the app's declaration, else ``raise``.
+        probe: a function that only reads, and says what became of a call of this one.
     """
 
     effect: Effect | None = None
@@ -86,6 +89,8 @@ class FunctionConfig(NamedTuple):
     names: Names = NOTHING
     marks: bool | None = None
     queue: bool | None = None
+    on_unknown: str | None = None
+    probe: str | None = None
 
 
 class BusConfig(NamedTuple):
@@ -282,7 +287,7 @@ class ConfigKey(NamedTuple):
         return f"{self.path} in {file}" if self.path else file
 
 
-FUNCTION_VERBS = ("invoke", "enqueue")
+FUNCTION_VERBS = ("invoke", "settle", "enqueue")
 BUS_VERBS = ("publish",)
 
 

@@ -77,7 +77,8 @@ def read_sections(document: Mapping[str, Any], file: str) -> Config:
 
 def _read_function(section: Any, where: ConfigKey) -> FunctionConfig:
     table = read_section(section, where)
-    refuse_unknown(table, ("effect", "dedup_scope", "timeout", "marks", "names", "queue"), where)
+    known = "effect dedup_scope timeout marks names queue on_unknown probe"
+    refuse_unknown(table, tuple(known.split()), where)
     effect = optional(table, "effect", where, _word_of(*(effect.value for effect in Effect)))
     scope = optional(table, "dedup_scope", where, _word_of("target", "group"))
     if scope is not None and effect != Effect.KEYED.value:
@@ -92,6 +93,8 @@ def _read_function(section: Any, where: ConfigKey) -> FunctionConfig:
         names=optional(table, "names", where, _read_names) or {},
         marks=optional(table, "marks", where, read_boolean),
         queue=optional(table, "queue", where, read_boolean),
+        on_unknown=optional(table, "on_unknown", where, _word_of("settle", "raise")),
+        probe=optional(table, "probe", where, read_text),
     )
 
 

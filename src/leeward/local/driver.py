@@ -95,6 +95,7 @@ class Local(Driver):
         self._objects = ObjectEvents(self._clock, self._database, accept, wake, outlives=outlives)
         self._verbs: dict[str, Verb] = {
             "invoke": self._functions.invoke,
+            "settle": self._functions.invoke,
             "enqueue": self._functions.enqueue,
             "publish": self._bus.publish,
             "store": tables.store,

@@ -18,7 +18,7 @@ from leeward.app.context import Context, Function, run
 from leeward.app.dead_letters import MessageStep, next_step, ran_in_any_attempt
 from leeward.app.handlers import Handler, answer
 from leeward.app.triggers import Delivery, Input, Kind, Message, Platform, object_event_from
-from leeward.calls import Enqueue, Invoke, Result
+from leeward.calls import Enqueue, Invoke, Result, Settle
 from leeward.clock import Clock
 from leeward.entropy import new_id
 from leeward.envelope import fault_of
@@ -88,7 +88,7 @@ class Functions:
             )
         self.registry[name] = function
 
-    def invoke(self, call: Invoke, timeout: float) -> Result[Json]:
+    def invoke(self, call: Invoke | Settle, timeout: float) -> Result[Json]:
         """Call a function on a thread of its own, and wait for it no longer than `timeout`."""
         function = self.registry.get(call.function)
         if function is None:
@@ -159,7 +159,7 @@ class Functions:
         )
         return Result(Outcome.NOT_FOUND, message=f"no function {name!r} is in this process{remedy}")
 
-    def _answer(self, handler: Handler, call: Invoke, deadline: float) -> Result[Json]:
+    def _answer(self, handler: Handler, call: Invoke | Settle, deadline: float) -> Result[Json]:
         clock = self._platform.clock
         is_plain = isinstance(handler, PlainHandler)
         delivery = Delivery(
@@ -170,6 +170,8 @@ class Functions:
             attempt=1 if is_plain else None,
             trace=call.trace,
             principal="local",
+            voids=call.voids,
+            settles=call.verb == "settle",
         )
         return result_of(answer(handler, delivery, self._platform), handler)
 

@@ -44,6 +44,7 @@ _ANSWERS: Mapping[Fault, Result[Any]] = {
 
 _VERBS: Mapping[str, str] = {
     "invoke": "invoke",
+    "settle": "settle",
     "enqueue": "enqueue",
     "publish": "publish",
     "publish_event": "publish",

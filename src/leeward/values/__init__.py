@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
+MISSING: Final[Any] = object()
+"""An argument that was not given, where None is a value."""
+
 Json: TypeAlias = Any
 """None, bool, int, finite float, str, list or dict with string keys, nested."""
 
@@ -285,6 +288,7 @@ class FunctionFault(NamedTuple):
             from leeward's handler alone.
         ran: whether the call has had an effect: ``no``, ``maybe`` or ``yes``.
         retryable: whether the same call may end otherwise later.
+        voids: how often its key was settled as not run, where the function refuses it for that.
     """
 
     type: str | None = None
@@ -293,6 +297,7 @@ class FunctionFault(NamedTuple):
     reason: str | None = None
     ran: Ran | None = None
     retryable: bool | None = None
+    voids: int = 0
 
     def __repr__(self) -> str:
         return mask(self, "type ran retryable")

@@ -38,7 +38,7 @@ LIMITS: Final = Limits(
 256 KiB to 1 MiB lately, but not in every region and partition."""
 
 PLANS: Final = (
-    Plans("invoke enqueue", "leeward_aws.functions.plans:functions"),
+    Plans("invoke settle enqueue", "leeward_aws.functions.plans:functions"),
     Plans(
         "put_message take_messages remove_message hide_message",
         "leeward_aws.functions.messages:messages",

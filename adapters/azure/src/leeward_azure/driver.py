@@ -123,7 +123,7 @@ def _endpoints(settings: Settings) -> Mapping[str, str]:
 
 
 PLANS: Final = (
-    Plans("invoke", "leeward_azure.functions.plans:functions", "functions"),
+    Plans("invoke settle", "leeward_azure.functions.plans:functions", "functions"),
     Plans("enqueue", "leeward_azure.functions.messages:queues", "queues"),
     Plans(
         "put_message take_messages remove_message hide_message",

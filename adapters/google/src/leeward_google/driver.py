@@ -181,7 +181,7 @@ def _of_project(project: str | None, verbs: str, maker: str, setting: Any) -> _B
 
 
 PLANS: Final = (
-    Plans("invoke", "leeward_google.functions.plans:functions", "functions"),
+    Plans("invoke settle", "leeward_google.functions.plans:functions", "functions"),
     Plans("enqueue", _queues),
     _in_project(
         "put_message take_messages remove_message hide_message",

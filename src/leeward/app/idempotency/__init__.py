@@ -16,13 +16,17 @@ from leeward.app.idempotency.errors import (
     RepeatRefused,
 )
 from leeward.app.idempotency.running import IdempotentRun, current_run, effect, effect_async
+from leeward.app.idempotency.settling import CannotTell, Done, NotDone
 
 __all__ = [
+    "CannotTell",
+    "Done",
     "EarlierFailure",
     "IdempotentRun",
     "KeyMissing",
     "KeyReused",
     "LeaseLost",
+    "NotDone",
     "PrincipalMissing",
     "RepeatRefused",
     "current_run",

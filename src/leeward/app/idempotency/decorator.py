@@ -11,14 +11,7 @@ from typing import Any, Literal, TypeVar, cast
 
 from leeward.app.context import Context, Function, current
 from leeward.app.idempotency import record
-from leeward.app.idempotency.digests import (
-    digest_of,
-    keepable_of,
-    keyed_digest,
-    own_secret,
-    record_id,
-    record_ref,
-)
+from leeward.app.idempotency.digests import keepable_of, payload_digest, record_ref
 from leeward.app.idempotency.errors import (
     Failures,
     Treatment,
@@ -47,18 +40,31 @@ from leeward.app.idempotency.settings import (
     IdempotencySettings,
     KeySource,
     PrincipalSource,
+    Probe,
     check_options,
+)
+from leeward.app.idempotency.settlement import (
+    ask_probe,
+    ask_probe_async,
+    settle_by_record,
+    settle_in_coroutine,
+)
+from leeward.app.idempotency.settling import (
+    OpenCase,
+    ProbeAnswer,
+    SettleRequest,
+    claim_with_probe,
+    take_case,
 )
 from leeward.app.idempotency.steps import (
     Away,
     Held,
     Recorded,
     Steps,
-    claim_key,
     write_end,
     write_nothing,
 )
-from leeward.app.idempotency.store import RecordLocation, TableClient, perform, perform_async
+from leeward.app.idempotency.store import TableClient, perform, perform_async
 from leeward.app.signatures import IDEMPOTENCY, Idempotency
 from leeward.clock import Clock
 from leeward.envelope import NOT_RECOGNISED
@@ -82,6 +88,7 @@ def idempotent(
     unreachable: Literal["refuse", "run_and_flag"] = "refuse",
     effects: Literal["anywhere", "marked"] = "anywhere",
     unknown: Literal["refuse", "run"] = "refuse",
+    probe: Probe | None = None,
     dedup_scope: Literal["target", "group"] = "target",
     name: str | None = None,
     client: TableClient | Callable[[], TableClient] | None = None,
@@ -111,6 +118,9 @@ def idempotent(
             ``anywhere``.
         unknown: whether a repeat may ``run`` when an earlier run may have had its effect;
             `IdempotentRun.earlier` then says so. Or ``refuse``.
+        probe: finds out whether a run had its effect that may have had it: it takes the key, the
+            `Context` and what the run has noted (`IdempotentRun.note`), and returns `Done` with the
+            result, `NotDone` or `CannotTell`. A repeat and `Client.settle` ask it.
         dedup_scope: ``group`` if the function uses one table on all clouds.
         name: of the records in the table; by default the function's module and name.
         client: a `leeward.Client`, for a coroutine function an `AsyncClient`, or a function that
@@ -135,13 +145,16 @@ def idempotent(
         name=name,
         client=client,
         clock=clock,
+        probe=probe,
     )
 
     def decorate(function: F) -> F:
         settings = check_options(function, options)
         wrap = _wrap_coroutine if settings.awaited else _wrap_function
         call = wraps(function)(wrap(function, settings))
-        setattr(call, IDEMPOTENCY, Idempotency(call, settings.scope, settings.names_principal))
+        settle = (settle_in_coroutine if settings.awaited else settle_by_record)(settings)
+        declared = Idempotency(call, settings.scope, settings.names_principal, settle)
+        setattr(call, IDEMPOTENCY, declared)
         return cast("F", call)
 
     return decorate
@@ -151,7 +164,11 @@ def _wrap_function(function: Callable[..., Any], settings: IdempotencySettings) 
     def call(*positional: Any, **named: Any) -> Any:
         this = IdempotentCall(settings, call, positional, named)
         client, location = settings.client(), this.location
-        run = this.begin(perform(client, location, this.claim()), client)
+        decision = perform(client, location, this.claim())
+        if isinstance(decision, OpenCase):
+            told = ask_probe(settings, *this.question(decision))
+            decision = perform(client, location, this.take(decision, told))
+        run = this.begin(decision, client)
         if isinstance(run, Replay):
             return run.result
         try:
@@ -178,7 +195,11 @@ def _wrap_coroutine(function: Callable[..., Any], settings: IdempotencySettings)
     async def call(*positional: Any, **named: Any) -> Any:
         this = IdempotentCall(settings, call, positional, named)
         client, location = settings.client(), this.location
-        run = this.begin(await perform_async(client, location, this.claim()), client)
+        decision = await perform_async(client, location, this.claim())
+        if isinstance(decision, OpenCase):
+            told = await ask_probe_async(settings, *this.question(decision))
+            decision = await perform_async(client, location, this.take(decision, told))
+        run = this.begin(decision, client)
         if isinstance(run, Replay):
             return run.result
         try:
@@ -223,28 +244,31 @@ class IdempotentCall:
         if context is not None and current_run() is None:
             context.guard, context.dedup = function, settings.scope
         self._prove(nothing_ran=True)
-        principal = settings.read_principal(context)
-        key = settings.read_key(arguments, context)
-        secret = own_secret()
-        payload = digest_of(arguments.values)
         self._settings = settings
-        self.location = RecordLocation(
-            settings.table,
-            record_id(settings.function, key, principal, secret),
-            settings.keep,
-            settings.clock.now,
-        )
+        self._key, self.location = settings.locate(arguments, context)
         self._claim = Claim(
             urandom(12).hex(),
-            keyed_digest(payload, secret) if secret else payload,
+            payload_digest(arguments.values),
             settings.lease or MARGIN + (context.remaining() if context else LEASE),
             settings.effects_marked,
             settings.run_unknown,
+            context.voids if context else 0,
         )
 
-    def claim(self) -> Steps[Decision | Away]:
-        """Return the steps that decide whether it runs."""
-        return claim_key(self._claim, self._settings.clock.now())
+    def claim(self) -> Steps[Decision | OpenCase | Away]:
+        """Return the steps that decide whether it runs; an open case is for the probe."""
+        return claim_with_probe(self._claim, self._asked(), self.location.now())
+
+    def question(self, case: OpenCase) -> tuple[str, Context | None, tuple[str, ...]]:
+        """Return what the probe takes."""
+        return self._key, self._context, case.record.notes
+
+    def take(self, case: OpenCase, told: ProbeAnswer) -> Steps[Decision | Away]:
+        """Return the steps that follow the answer of the probe."""
+        return take_case(case, told, self._claim, self._asked(), self.location.now())
+
+    def _asked(self) -> SettleRequest:
+        return self._settings.request(self._claim.payload, self._claim.voids, None)
 
     def begin(self, decision: Decision | Away, store: TableClient) -> IdempotentRun | Replay:
         """Return the run that may begin, or the result of an earlier one.
@@ -274,6 +298,7 @@ class IdempotentCall:
             forbid_unrecorded=not settings.run_unrecorded,
             run_unknown=settings.run_unknown,
             awaited=settings.awaited,
+            is_probed=settings.probe is not None,
         )
         if isinstance(decision, Away):
             _log("error", "run_unrecorded", run, type(decision.error).__name__)
@@ -368,9 +393,9 @@ class IdempotentCall:
                 self._prove(nothing_ran=False)
                 error = restore_exception(failure, self._settings.failures)
                 raise error or earlier_failure(function, failure)
-            case Refuse(reason, retry_after):
+            case Refuse():
                 table, ref = self.location.table, record_ref(self.location.id)
-                raise refusal_problem(function, reason, retry_after, table, ref)
+                raise refusal_problem(function, decision, table, ref)
 
 
 def _log(level: Literal["warning", "error"], name: str, run: IdempotentRun, why: str) -> None:

@@ -129,12 +129,21 @@ def digest_of(arguments: Mapping[str, Any]) -> str:
     return f"{_VERSION if is_new else ''}{digest_of_text(text)}"
 
 
+def payload_digest(arguments: Mapping[str, Any]) -> str:
+    """Return the same, keyed with the secret of this process if it has one."""
+    digest, secret = digest_of(arguments), own_secret()
+    return keyed_digest(digest, secret) if secret else digest
+
+
 def is_same(kept: str, claimed: str) -> bool:
     """Return whether two digests are of one payload, as far as that is known.
 
-    Digests of two versions cannot be compared: then the key alone says that it is a repeat.
+    Digests of two versions cannot be compared: then the key alone says that it is a repeat. So it
+    does where the payload was not known to whoever made the record: `kept` is empty.
     """
-    return kept == claimed or kept.startswith(_VERSION) != claimed.startswith(_VERSION)
+    if not kept or kept == claimed:
+        return True
+    return kept.startswith(_VERSION) != claimed.startswith(_VERSION)
 
 
 def _identity(value: Any) -> Any:

@@ -11,8 +11,8 @@ from enum import Enum
 from typing import Final, Literal, TypeAlias
 
 from leeward.app.answers import Problem
-from leeward.app.idempotency.record import Reason, RecordedFailure
-from leeward.errors import ConfigError
+from leeward.app.idempotency.record import Reason, RecordedFailure, Refuse
+from leeward.errors import ConfigError, Ran
 from leeward.text import class_name
 
 
@@ -49,12 +49,15 @@ class RepeatRefused(Problem):
     """The key is known; the call did not run again, and there is no result; status 409.
 
     Attributes:
-        reason: ``running``, ``unknown`` or ``not_kept``.
+        reason: ``running``, ``unknown``, ``not_kept`` or ``voided``.
         retry_after: seconds after which another call may help; None if it does not help.
-        ran: whether the earlier call had its effect: ``maybe`` or ``yes``.
+        ran: whether the earlier call had its effect: ``no``, ``maybe`` or ``yes``.
+        voids: how often the key was settled as not run; a call that knows that may run.
     """
 
-    def __init__(self, message: str, reason: Reason, retry_after: float | None = None) -> None:
+    def __init__(
+        self, message: str, reason: Reason, retry_after: float | None = None, voids: int = 0
+    ) -> None:
         super().__init__(
             message,
             status=409,
@@ -62,7 +65,11 @@ class RepeatRefused(Problem):
             retryable=reason is Reason.RUNNING,
             retry_after=retry_after,
         )
-        self.ran = "yes" if reason is Reason.NOT_KEPT else "maybe"
+        self.ran = _RAN.get(reason, "maybe")
+        self.voids = voids
+
+
+_RAN: Final[Mapping[Reason, Ran]] = {Reason.NOT_KEPT: "yes", Reason.VOIDED: "no"}
 
 
 class LeaseLost(Problem):
@@ -96,21 +103,23 @@ _REFUSALS: Final = {
         "has completed, and its result was not kept; it did not run again. Its record: "
         "{table} {ref}"
     ),
+    Reason.VOIDED: (
+        "was settled as not run, so this delivery came too late: it did not run. A new call with "
+        "the same key may run"
+    ),
 }
 
 
-def refusal_problem(
-    function: str, reason: Reason, retry_after: float | None, table: str, ref: str
-) -> Problem:
+def refusal_problem(function: str, refusal: Refuse, table: str, ref: str) -> Problem:
     """Return the refusal of a call; it does not contain the key itself.
 
     Args:
         function: the name of its records.
-        reason: why.
-        retry_after: seconds, or None.
+        refusal: why, and after how many seconds another call may help.
         table: where the record of its key is.
         ref: names that record, and not its key.
     """
+    reason, retry_after, voids = refusal
     if reason is Reason.MISMATCH:
         return KeyReused(
             f"the idempotency key of this call to {function!r} belongs to another payload. It did "
@@ -121,6 +130,7 @@ def refusal_problem(
         f"{_REFUSALS[reason].format(table=table, ref=ref)}",
         reason,
         retry_after,
+        voids,
     )
 
 

@@ -7,7 +7,16 @@ RELEASED ------------------------ claim, if unchanged -> IN_PROGRESS(new owner, 
 IN_PROGRESS, lease over, no effect begun ---- the same -> the same
 FAILED, to be run again --------------------- the same -> the same
 UNKNOWN, or lease over after an effect ------ claim ----> refused, unless the handler wants it
+
+absent, RELEASED, or lease over, no effect -- settle ---> VOID(voids + 1)
+UNKNOWN, or lease over after an effect ------ a probe --> COMPLETED | VOID(voids + 1)
+VOID(voids) ------- claim that knows of as many voids --> IN_PROGRESS(new owner, fence + 1)
+VOID(voids) ------- any other claim --------------------> refused: it was settled as not run
 ```
+
+A void is of the calls that were made before it. Each call says how many voids of its key it knows:
+a late one knows fewer than the record has, and never runs, whatever becomes of the key. Whoever
+calls again with the key learns the number, and may run.
 
 Every arrow is a conditional write: on absence, or on the revision that was seen. So of two writers
 one finds out that it came second, whatever their clocks say. Times are Unix seconds, by the clock
@@ -34,6 +43,15 @@ CLOCKS: Final = 3600.0
 table forgets by the clock of its reader; not every one has a time of its own."""
 
 
+LATEST_DELIVERY: Final = 31 * 86_400.0
+"""Seconds after which no platform delivers a call any more, 31 days: so long a table keeps a void.
+Pub/Sub keeps a message as long; see the table in ``docs/idempotency.md``."""
+
+
+MOST_NOTES: Final = 20
+"""Of one record."""
+
+
 class KeyState(Enum):
     """How far the run that holds a key has come; the value stands in the table."""
 
@@ -48,6 +66,8 @@ class KeyState(Enum):
     RELEASED = "released"
     """It has ended, and nothing has run: the key is free. The record stays, because the claim of a
     run that has ended may be on its way a second time, and must find that something is there."""
+    VOID = "void"
+    """Somebody has settled the calls that were made so far: none has run, and none of them will."""
 
 
 class Earlier(Enum):
@@ -91,6 +111,8 @@ class KeyRecord(NamedTuple):
         result: what it returned, when COMPLETED.
         kept: `result` is here; False where it was too large, or is nothing that a table takes.
         failure: when FAILED or UNKNOWN.
+        voids: how often the key was settled as not run. A call that knows of fewer is a late one.
+        notes: what its runs have noted for a probe.
     """
 
     state: KeyState
@@ -102,9 +124,11 @@ class KeyRecord(NamedTuple):
     result: Any = None
     kept: bool = True
     failure: RecordedFailure | None = None
+    voids: int = 0
+    notes: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
-        return mask(self, "state owner fence lease_until effects kept failure")
+        return mask(self, "state owner fence lease_until effects kept failure voids")
 
 
 class Text(NamedTuple):
@@ -132,6 +156,7 @@ class Claim(NamedTuple):
         lease: seconds.
         effects_marked: the handler announces each effect, so that none has begun before.
         run_unknown: the handler can deal with what an earlier run may have done.
+        voids: of how many voids of the key the call knows.
     """
 
     owner: str
@@ -139,6 +164,7 @@ class Claim(NamedTuple):
     lease: float
     effects_marked: bool = False
     run_unknown: bool = False
+    voids: int = 0
 
 
 class Start(NamedTuple):
@@ -175,13 +201,16 @@ class Reason(Enum):
     """An earlier run may have had its effect, and nothing proves whether it had."""
     NOT_KEPT = envelope.NOT_KEPT
     """It has completed, and its result was not kept."""
+    VOIDED = envelope.VOIDED
+    """It was settled as not run, and is a late delivery; or it does not know of that yet."""
 
 
 class Refuse(NamedTuple):
-    """Do not run; `retry_after` seconds may change that."""
+    """Do not run; `retry_after` seconds may change that, or a call that knows of `voids` voids."""
 
     reason: Reason
     retry_after: float | None = None
+    voids: int = 0
 
 
 Decision: TypeAlias = Start | Replay | ReplayFailure | Refuse
@@ -199,8 +228,9 @@ def decide(loaded: LoadedRecord, claim: Claim, now: float) -> Decision:
         return Refuse(Reason.UNKNOWN)
     if record.owner == claim.owner:  # the claim came through, and its answer was lost
         return Start(record, revision)
-    if record.state is KeyState.RELEASED:
-        return _take_over(loaded, claim, now, None)
+    is_late = claim.voids < record.voids
+    if record.state in (KeyState.RELEASED, KeyState.VOID):
+        return _refuse_late(record) if is_late else take_over(loaded, claim, now, None)
     if not is_same(record.payload, claim.payload):
         return Refuse(Reason.MISMATCH)
     if record.state is KeyState.COMPLETED:
@@ -208,8 +238,13 @@ def decide(loaded: LoadedRecord, claim: Claim, now: float) -> Decision:
     if record.state is KeyState.FAILED and record.failure is not None:
         if not record.failure.rerun:
             return ReplayFailure(record.failure)
-        return _take_over(loaded, claim, now, Earlier.FAILED)
-    return _decide_unended(loaded, record, claim, now)
+        return _refuse_late(record) if is_late else take_over(loaded, claim, now, Earlier.FAILED)
+    decision = _decide_unended(loaded, record, claim, now)
+    return _refuse_late(record) if is_late and isinstance(decision, Start) else decision
+
+
+def _refuse_late(record: KeyRecord) -> Refuse:
+    return Refuse(Reason.VOIDED, voids=record.voids)
 
 
 def _decide_unended(loaded: LoadedRecord, record: KeyRecord, claim: Claim, now: float) -> Decision:
@@ -218,16 +253,19 @@ def _decide_unended(loaded: LoadedRecord, record: KeyRecord, claim: Claim, now: 
         case KeyState.IN_PROGRESS if now < record.lease_until:
             return Refuse(Reason.RUNNING, min(record.lease_until - now, LONGEST_WAIT))
         case KeyState.IN_PROGRESS if claim.run_unknown or not record.effects:
-            return _take_over(loaded, claim, now, Earlier.LAPSED)
+            return take_over(loaded, claim, now, Earlier.LAPSED)
         case KeyState.UNKNOWN if claim.run_unknown:
-            return _take_over(loaded, claim, now, Earlier.UNKNOWN)
+            return take_over(loaded, claim, now, Earlier.UNKNOWN)
         case _:
             return Refuse(Reason.UNKNOWN)
 
 
-def _take_over(loaded: LoadedRecord, claim: Claim, now: float, earlier: Earlier | None) -> Start:
+def take_over(loaded: LoadedRecord, claim: Claim, now: float, earlier: Earlier | None) -> Start:
+    """Return how a call begins that runs although its key has a record."""
     assert loaded.record is not None, "there is something to take over"
     record = _new_record(claim, now, loaded.record.fence + 1)
+    notes = () if earlier is None else loaded.record.notes
+    record = record._replace(voids=loaded.record.voids, notes=notes)
     return Start(record, loaded.revision, earlier)
 
 
@@ -247,10 +285,16 @@ def with_effects(record: KeyRecord) -> KeyRecord:
     return record._replace(effects=True)
 
 
+def with_note(record: KeyRecord, text: str) -> KeyRecord:
+    """Return the record with one more note; the first ones are kept."""
+    return record._replace(notes=(*record.notes, text)[:MOST_NOTES])
+
+
 def complete_record(record: KeyRecord, result: Any) -> KeyRecord:
     """Return the record of a run that has returned `result`."""
-    _, owner, fence, lease_until, payload, *_ = record
-    return KeyRecord(KeyState.COMPLETED, owner, fence, lease_until, payload, True, result)
+    return record._replace(
+        state=KeyState.COMPLETED, effects=True, result=result, kept=True, failure=None
+    )
 
 
 def with_text(record: KeyRecord) -> KeyRecord | None:
@@ -285,7 +329,22 @@ def leave_unknown(record: KeyRecord, failure: RecordedFailure) -> KeyRecord:
 
 def release_record(record: KeyRecord) -> KeyRecord:
     """Return the record of a run that has ended, and of which nothing has run."""
-    return record._replace(state=KeyState.RELEASED)
+    return record._replace(state=KeyState.VOID if record.voids else KeyState.RELEASED)
+
+
+def void_record(record: KeyRecord, voids: int) -> KeyRecord:
+    """Return the record of a key of which no call has run, nor will one that knows of fewer voids.
+
+    It has no owner: a run that held the key finds out that it has lost it.
+
+    Args:
+        record: as it is.
+        voids: of which the call knows that is settled.
+    """
+    voids = max(record.voids, voids) + 1
+    return KeyRecord(
+        KeyState.VOID, "", record.fence, record.lease_until, record.payload, False, voids=voids
+    )
 
 
 def settle_by_hand(
@@ -314,4 +373,5 @@ def settle_by_hand(
 def seconds_kept(record: KeyRecord, keep: float, now: float) -> float:
     """Return for how many seconds the table keeps `record`; one that may still run, longer."""
     running = record.state is KeyState.IN_PROGRESS
+    keep = max(keep, LATEST_DELIVERY) if record.voids else keep
     return keep + CLOCKS + (max(0.0, record.lease_until - now) if running else 0.0)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from contextvars import ContextVar
 from threading import Lock
-from typing import Final
+from typing import Any, Final
 
 from leeward.app.idempotency.errors import LeaseLost
 from leeward.app.idempotency.record import Earlier
-from leeward.app.idempotency.steps import Away, Held, Recorded, mark_effect
+from leeward.app.idempotency.steps import Away, Held, Recorded, add_note, mark_effect
 from leeward.app.idempotency.store import RecordLocation, TableClient, perform, perform_async
 from leeward.errors import ConfigError, DedupUnavailable, LeewardError
 from leeward.watching import RUNNING, watched_by
@@ -26,6 +26,7 @@ class IdempotentRun:
         recorded: repeats will find this run's record; False if the table is away and the function
             runs because of ``run_and_flag``.
         is_outermost: no other run has called this one.
+        notes: what this run and those before it have noted: see `note`.
         location: where its record is.
     """
 
@@ -40,6 +41,7 @@ class IdempotentRun:
         forbid_unrecorded: bool,
         run_unknown: bool,
         awaited: bool,
+        is_probed: bool = False,
     ) -> None:
         self.function = function
         self.held = held
@@ -56,6 +58,7 @@ class IdempotentRun:
         self.location = location
         self._forbid = forbid_unrecorded
         self._may_be_overtaken = run_unknown
+        self._is_probed = is_probed
         self._awaited = awaited
         self._outer = RUNNING.get()[1]
         self.is_outermost = _RUN.get() is None
@@ -96,7 +99,7 @@ class IdempotentRun:
             DedupUnavailable: it cannot be recorded, so the effect must not begin.
         """
         if self.held is not None and self._must_mark(self.held):
-            if self._awaited and not self.held.record.effects:
+            if self._awaited and (not self.held.record.effects or self._is_probed):
                 raise ConfigError(
                     f"{self.function!r} is a coroutine function: await effect_async() before its "
                     "first effect, or use a leeward.AsyncClient in it"
@@ -119,6 +122,34 @@ class IdempotentRun:
             await self._outer.begin_async()
         self._count(1)
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What this run and those before it have noted."""
+        return () if self.held is None else self.held.record.notes
+
+    def note(self, text: str) -> None:
+        """Keep a short text in the record for the function's probe, such as the id of a charge.
+
+        A record keeps the first 20.
+
+        Raises:
+            ConfigError: it is no text of 1 to 255 characters.
+            LeaseLost: another run has taken the key over.
+            DedupUnavailable: it cannot be recorded.
+        """
+        if self._awaited:
+            raise ConfigError(f"{self.function!r} is a coroutine function: await note_async()")
+        if self.held is not None:
+            self._take(perform(self._client, self.location, add_note(self.held, _check(text))))
+
+    async def note_async(self, text: str) -> None:
+        """Do the same without blocking the event loop."""
+        if not self._awaited:
+            self.note(text)
+        elif self.held is not None:
+            steps = add_note(self.held, _check(text))
+            self._take(await perform_async(self._client, self.location, steps))
+
     def proved_not_run(self) -> None:
         """Note that the effect which has begun did not run."""
         if self._outer is not None:
@@ -127,8 +158,10 @@ class IdempotentRun:
 
     def _must_mark(self, held: Held) -> bool:
         """Return whether to record an effect, or to look for a run that took over."""
-        if not held.record.effects:
-            return True
+        if not held.record.effects or (self._is_probed and self._marks):
+            return (
+                True  # the first effect; or whoever settles the key by a probe may have fenced it
+            )
         may = self._may_be_overtaken and self._marks
         return may and self.location.now() >= held.record.lease_until
 
@@ -148,6 +181,15 @@ class IdempotentRun:
             raise unavailable(self.function, marked.error)
         else:
             self.recorded = False
+
+
+def _check(text: Any) -> str:
+    if not isinstance(text, str) or not 0 < len(text) <= LONGEST_NOTE:
+        raise ConfigError(f"a note must be a text of 1 to {LONGEST_NOTE} characters")
+    return text
+
+
+LONGEST_NOTE: Final = 255
 
 
 def current_run() -> IdempotentRun | None:

@@ -13,6 +13,7 @@ from os import getpid
 from typing import Any, Final, Literal, TypeAlias
 
 from leeward.app.context import Context, current
+from leeward.app.idempotency.digests import own_secret, record_id
 from leeward.app.idempotency.errors import (
     Failures,
     KeyMissing,
@@ -20,7 +21,8 @@ from leeward.app.idempotency.errors import (
     Treatment,
     check_failures,
 )
-from leeward.app.idempotency.store import TableClient
+from leeward.app.idempotency.settling import SettleRequest
+from leeward.app.idempotency.store import RecordLocation, TableClient
 from leeward.app.process import async_client_class, client_class
 from leeward.app.signatures import is_coroutine_function, parameters_of
 from leeward.clock import Clock, SystemClock
@@ -42,6 +44,8 @@ LONGEST: Final = 1_576_800_000.0
 """Seconds, 50 years: a table keeps an item for at most 100, and a record for `keep` and a lease."""
 
 KeySource: TypeAlias = str | Callable[..., object] | None
+Probe: TypeAlias = Callable[[str, Context, tuple[str, ...]], Any]
+"""Takes a key, the context and the notes of its runs; returns a `ProbeAnswer`, or awaits one."""
 PrincipalSource: TypeAlias = Callable[[Context], str | None] | Literal["platform", ""] | None
 
 
@@ -100,6 +104,7 @@ class IdempotencyOptions(NamedTuple):
     name: str | None
     client: TableClient | Callable[[], TableClient] | None
     clock: Clock | None
+    probe: Probe | None = None
 
 
 class IdempotencySettings(NamedTuple):
@@ -128,6 +133,31 @@ class IdempotencySettings(NamedTuple):
     client: Callable[[], TableClient]
     clock: Clock
     awaited: bool
+    probe: Probe | None
+
+    def request(self, payload: str | None, voids: int, age: float | None) -> SettleRequest:
+        """Return the question what became of the calls with a key; see `SettleRequest`."""
+        return SettleRequest(
+            payload,
+            voids,
+            age,
+            self.keep,
+            recorded=not self.run_unrecorded,
+            marked=self.effects_marked,
+            probed=self.probe is not None,
+        )
+
+    def locate(self, arguments: Arguments, context: Context | None) -> tuple[str, RecordLocation]:
+        """Return the key of a call, and where its record is.
+
+        Raises:
+            PrincipalMissing: nothing says whose it is.
+            KeyMissing: it has no key.
+        """
+        principal = self.read_principal(context)
+        key = self.read_key(arguments, context)
+        id = record_id(self.function, key, principal, own_secret())
+        return key, RecordLocation(self.table, id, self.keep, self.clock.now)
 
 
 def check_options(function: Callable[..., Any], options: IdempotencyOptions) -> IdempotencySettings:
@@ -168,6 +198,17 @@ def check_options(function: Callable[..., Any], options: IdempotencyOptions) -> 
         _client_opener(options.client, awaited=awaited),
         options.clock or SystemClock(),
         awaited,
+        _check_probe(options.probe, awaited),
+    )
+
+
+def _check_probe(probe: Any, awaited: bool) -> Probe | None:
+    if probe is None or (callable(probe) and (awaited or not is_coroutine_function(probe))):
+        found: Probe | None = probe
+        return found
+    kind = "a plain function, as the function itself is" if callable(probe) else "a function"
+    raise ConfigError(
+        f"probe of @idempotent must be {kind}: it takes the key, the context and the notes"
     )
 
 

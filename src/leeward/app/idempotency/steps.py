@@ -6,7 +6,7 @@ conditional: a run that was asleep while another took over writes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from enum import Enum
 from typing import Final, TypeAlias, TypeVar
 
@@ -14,6 +14,7 @@ from leeward.app.idempotency.record import (
     Claim,
     Decision,
     KeyRecord,
+    KeyState,
     LoadedRecord,
     Reason,
     Refuse,
@@ -21,6 +22,7 @@ from leeward.app.idempotency.record import (
     decide,
     first_record,
     with_effects,
+    with_note,
     with_text,
     without_result,
 )
@@ -123,8 +125,18 @@ def claim_key(claim: Claim, now: float) -> Steps[Decision | Away]:
 
 def mark_effect(held: Held) -> Steps[Held | Recorded | Away]:
     """Record that an effect may begin, before it does; `LOST` forbids it."""
+    return (yield from _change(held, with_effects))
+
+
+def add_note(held: Held, text: str) -> Steps[Held | Recorded | Away]:
+    """Add a note to the record of a run; `LOST` says that it is not its own any more."""
+    return (yield from _change(held, lambda record: with_note(record, text)))
+
+
+def _change(held: Held, change: Callable[[KeyRecord], KeyRecord]) -> Steps[Held | Recorded | Away]:
+    """Change the record of a run that holds it."""
     for _ in range(ROUNDS):
-        record = with_effects(held.record)
+        record = change(held.record)
         reply, _ = yield SaveRecord(record, held.revision)
         if isinstance(reply, Saved):
             return Held(record, reply.revision)
@@ -136,8 +148,10 @@ def mark_effect(held: Held) -> Steps[Held | Recorded | Away]:
         own = _own(loaded, held)
         if own is None:
             return Recorded.LOST
-        if own.record.effects:
-            return own
+        if own.record.state is not KeyState.IN_PROGRESS:  # somebody settles it
+            return Recorded.LOST
+        if own.record.effects != held.record.effects or own.record.notes != held.record.notes:
+            return own  # nobody else writes those: it came through, and its answer was lost
         held = own
     return Recorded.LOST
 

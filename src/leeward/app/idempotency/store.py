@@ -145,6 +145,10 @@ def item_of(record: KeyRecord, id: str) -> dict[str, Any]:
             item["result_json"] = record.result.json
         elif record.kept:
             item["result"] = record.result
+    if record.voids:
+        item["voids"] = record.voids
+    if record.notes:
+        item["notes"] = [*record.notes]
     if record.failure is not None:
         kind, arguments, rerun = record.failure
         item["failure"] = {"type": kind, "arguments": [*arguments], "rerun": rerun}
@@ -169,6 +173,8 @@ def record_in(loaded: Loaded) -> LoadedRecord:
             and RecordedFailure(
                 str(failure["type"]), tuple(failure["arguments"]), bool(failure["rerun"])
             ),
+            int(item.get("voids", 0)),
+            tuple(map(str, item.get("notes", ()))),
         )
     except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError):
         record = None

@@ -24,7 +24,7 @@ from leeward.adapter.exchange import UNDECODABLE, UNEXPECTED, ambiguous, exchang
 from leeward.adapter.plans import Plan, Planner, View
 from leeward.adapter.repeats import failure_told, refused_repeat, worth_of
 from leeward.adapter.wire import Request, Response
-from leeward.calls import Enqueue, Invoke, Result
+from leeward.calls import Enqueue, Invoke, Result, Settle
 from leeward.entrypoints import import_spec
 from leeward.envelope import (
     TRACEPARENT,
@@ -74,12 +74,13 @@ DRY_RUN: Final = (_JSON, ("X-Amz-Invocation-Type", "DryRun"))
 
 
 def functions(settings: Settings) -> dict[str, Planner]:
-    """Return the planners of ``invoke`` and ``enqueue``."""
+    """Return the planners of ``invoke``, ``settle`` and ``enqueue``."""
     endpoint, queues = endpoint_of("lambda", settings), endpoint_of("sqs", settings)
-    return {"invoke": partial(invoke, endpoint), "enqueue": partial(enqueue, endpoint, queues)}
+    call = partial(invoke, endpoint)
+    return {"invoke": call, "settle": call, "enqueue": partial(enqueue, endpoint, queues)}
 
 
-def invoke(endpoint: Endpoint, call: Invoke, view: View) -> Plan:
+def invoke(endpoint: Endpoint, call: Invoke | Settle, view: View) -> Plan:
     """Call a function and wait for its answer.
 
     Raises:
@@ -145,12 +146,14 @@ def path_of(function: str) -> str:
     return f"/2015-03-31/functions/{percent_encode(function)}/invocations"
 
 
-def _client_context(call: Invoke, seconds: float, mark: str) -> str:
+def _client_context(call: Invoke | Settle, seconds: float, mark: str) -> str:
     """Return what goes with a call, as base64 of JSON.
 
     Lambda takes 3,583 bytes; a key of 255 characters, the longest, makes less than a thousand.
     """
-    custom = custom_context(call.idempotency_key, seconds, call.trace, mark)
+    custom = custom_context(
+        call.idempotency_key, seconds, call.trace, mark, call.voids, settles=call.verb == "settle"
+    )
     document: dict[str, Any] = {"custom": custom}
     if call.trace is not None:
         document["w3c"] = {TRACEPARENT: call.trace}  # where newer runtimes look for it

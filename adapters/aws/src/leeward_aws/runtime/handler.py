@@ -227,9 +227,10 @@ def _call(run: Run, own: Handler | None, event: Any) -> tuple[Exception | None, 
     if sent is not None and sent.seconds is not None:
         seconds = min(seconds, sent.seconds)
     key = (sent.idempotency_key if sent else None) or ""
-    answer = run.host.run(
-        own, Delivery(given, run.id, key, seconds, None, run.trace(), run.headers())
-    )
+    delivery = Delivery(given, run.id, key, seconds, None, run.trace(), run.headers())
+    if sent is not None:
+        delivery = delivery._replace(voids=sent.voids, settles=sent.settles)
+    answer = run.host.run(own, delivery)
     opens = sent is not None and sent.envelope
     if answer.failure is not None and not (opens and answer.is_repeat):
         return make_exception(answer, sent, told=own.is_call), None

@@ -18,7 +18,7 @@ from leeward.adapter.http_functions import FunctionPlatform, Proof
 from leeward.adapter.http_functions import invoke as invoke_over_http
 from leeward.adapter.plans import Plan, Planner, View
 from leeward.adapter.wire import Response
-from leeward.calls import Invoke
+from leeward.calls import Invoke, Settle
 from leeward.errors import Outcome
 from leeward_google.settings.services import Functions, check_name
 
@@ -46,11 +46,12 @@ PROOFS: Final = (
 
 
 def functions(configured: Functions) -> dict[str, Planner]:
-    """Return the planner of ``invoke``."""
-    return {"invoke": partial(invoke, configured)}
+    """Return the planners of ``invoke`` and ``settle``."""
+    call = partial(invoke, configured)
+    return {"invoke": call, "settle": call}
 
 
-def invoke(configured: Functions, call: Invoke, view: View) -> Plan:
+def invoke(configured: Functions, call: Invoke | Settle, view: View) -> Plan:
     """Call a function and wait for its answer.
 
     Raises:

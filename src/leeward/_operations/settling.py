@@ -1,0 +1,223 @@
+"""Settling: what became of a call whose outcome is unknown, as a generator without I/O.
+
+It yields what to ask of a target, or seconds to wait, is sent the result, and returns the
+`Settled`. A client carries it out: see `leeward.Client.settle`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from leeward._operations import arguments
+from leeward._operations.errors import error_of
+from leeward._routing.outcomes import KNOWN_KEY
+from leeward.calls import Call, Enqueue, Invoke, Result, Settle
+from leeward.config import FunctionConfig
+from leeward.entropy import time_of_id
+from leeward.errors import CallError, FunctionError, InvalidRequest, Outcome
+from leeward.json_text import encode
+from leeward.records import NamedTuple
+from leeward.settling import read_settled, settle_question
+from leeward.values import MISSING, Effect
+from leeward.values.settled import Settled, Verdict
+
+if TYPE_CHECKING:
+    from leeward.clock import Clock
+
+SETTLE_TIMEOUT: Final = 30.0
+"""Seconds to settle a call, where the caller does not say."""
+
+PAUSE: Final = 0.1
+LONGEST_PAUSE: Final = 5.0
+"""Seconds between two questions: the first pause, doubled each time, and the longest."""
+
+
+class Ask(NamedTuple):
+    """Put `call` to the targets `only`, all if empty, for at most `seconds`."""
+
+    call: Call
+    seconds: float
+    only: tuple[str, ...] = ()
+
+
+Settling: TypeAlias = Generator[Ask | float, Result[Any] | None, Settled]
+
+_MAYBE: Final = frozenset({Outcome.AMBIGUOUS, Outcome.APP_ERROR})
+"""Outcomes of an attempt that may have run."""
+
+_FINAL: Final = frozenset({Outcome.AUTH, Outcome.NOT_FOUND, Outcome.CALLER})
+"""Outcomes of a question that asking again does not change: they are raised."""
+
+
+class FunctionSettling(NamedTuple):
+    """A call of a function that is to be settled.
+
+    Attributes:
+        function: its logical name.
+        idempotency_key: of the call.
+        voids: of which the call knew.
+        payload: of the call, JSON in UTF-8; None if the asker lacks it.
+        sent: Unix seconds when the call was made; None if nobody knows.
+        only: the targets where it may have run.
+        is_asked: the function is known to answer for its keys.
+    """
+
+    function: str
+    idempotency_key: str
+    voids: int
+    payload: bytes | None
+    sent: float | None
+    only: tuple[str, ...]
+    is_asked: bool
+
+
+def settling_of(error: CallError, config: FunctionConfig) -> FunctionSettling:
+    """Return what is to be settled after an error of `invoke` or `enqueue`."""
+    call = error.call
+    assert isinstance(call, Invoke | Enqueue), "other calls have no key"
+    unknown = [made.target for made in error.attempts if made.outcome in _MAYBE]
+    only = () if call.shared_dedup else tuple(dict.fromkeys(unknown))
+    is_asked = call.effect is Effect.KEYED or bool(config.marks) or error.reason in KNOWN_KEY
+    voids = call.voids if isinstance(call, Invoke) else 0
+    return FunctionSettling(
+        call.function, call.idempotency_key, voids, call.payload, call.sent, only, is_asked
+    )
+
+
+def settling_by_key(
+    function: str,
+    key: str,
+    config: FunctionConfig,
+    *,
+    payload: object,
+    sent: float | datetime | None,
+    only: tuple[str, ...],
+) -> FunctionSettling:
+    """Return what is to be settled where only the key is known."""
+    is_asked = config.effect is Effect.KEYED or bool(config.marks)
+    body = None if payload is MISSING else encode(payload)
+    moment = sent.timestamp() if isinstance(sent, datetime) else sent
+    if moment is None:
+        moment = time_of_id(key)
+    elif isinstance(moment, bool) or not isinstance(moment, int | float):
+        raise InvalidRequest("sent must be Unix seconds or a datetime", field="sent")
+    return FunctionSettling(function, key, 0, body, moment, only, is_asked)
+
+
+def settle_call(
+    about: FunctionSettling, config: FunctionConfig, clock: Clock, seconds: float
+) -> Settling:
+    """Settle a call of a function: ask it, as long as it still runs or cannot be reached.
+
+    Args:
+        about: the call.
+        config: of its function.
+        clock: gives the time.
+        seconds: for everything.
+    """
+    deadline = clock.monotonic() + seconds
+    if config.probe is None and not about.is_asked:
+        return Settled(Verdict.UNKNOWN, reason="not_asked")
+    ask, pause = _probe_call if config.probe else _settle_call, PAUSE
+    while True:
+        left = deadline - clock.monotonic()
+        result = yield Ask(ask(about, config, clock.now()), left, about.only)
+        assert result is not None, "what was asked has a result"
+        settled = read_answer(about.idempotency_key, result)
+        if settled is None and result.outcome in _FINAL:
+            raise error_of(ask(about, config, clock.now()), result)
+        if settled is not None and settled.verdict is not Verdict.RUNNING:
+            return settled
+        wait = max(pause, (settled.retry_after if settled else result.retry_after) or 0.0)
+        left = deadline - clock.monotonic()
+        if left <= wait:
+            return settled or Settled(Verdict.UNKNOWN, reason="unreachable", target=result.target)
+        yield wait
+        pause = min(2 * pause, LONGEST_PAUSE)
+
+
+def _settle_call(about: FunctionSettling, config: FunctionConfig, now: float) -> Call:
+    age = None if about.sent is None else max(0.0, now - about.sent)
+    return Settle(
+        about.function,
+        settle_question(about.idempotency_key, age, about.payload),
+        about.idempotency_key,
+        config.shared_dedup,
+        marks=config.marks is True,
+        voids=about.voids,
+    )
+
+
+def _probe_call(about: FunctionSettling, config: FunctionConfig, now: float) -> Call:
+    """Ask the function that says what became of calls of one that keeps no records."""
+    del now
+    key = encode(about.idempotency_key)
+    payload = b"" if about.payload is None else b',"payload":' + about.payload
+    return Invoke(
+        str(config.probe),
+        b'{"key":' + key + payload + b"}",
+        about.idempotency_key,
+        Effect.READ_ONLY,
+    )
+
+
+def read_answer(key: str, result: Result[Any]) -> Settled | None:
+    """Return what a function has answered; None if that is no answer, and another one may come.
+
+    Raises:
+        FunctionError: it refuses the question: the key is another payload's, say.
+    """
+    if result.outcome is Outcome.APP_ERROR:
+        fault = result.fault
+        reason = fault.reason if fault else None
+        if reason == "deadline":  # a handler that does not know how to settle
+            return Settled(Verdict.UNKNOWN, reason="not_supported", target=result.target)
+        if fault is not None and fault.ran == "no" and not fault.retryable:
+            raise FunctionError(
+                f"the function refuses to settle the key ({fault.type}: {reason}). Nothing was "
+                "settled",
+                error_type=fault.type,
+                error_message=fault.message,
+                ran="no",
+                retryable=False,
+                target=result.target,
+                attempts=result.attempts,
+                reason=reason,
+            )
+        return None
+    if result.outcome is not Outcome.OK:
+        return None
+    return read_settled(key, result.value)._replace(target=result.target)
+
+
+def settle(
+    error_or_key: CallError | str,
+    function: str | None,
+    *,
+    payload: object,
+    sent: float | datetime | None,
+    only: tuple[str, ...],
+    timeout: float | None,
+    functions: Mapping[str, FunctionConfig],
+    clock: Clock,
+) -> Settling:
+    """Settle a call, by its error or by its key; see `leeward.Client.settle`."""
+    seconds = SETTLE_TIMEOUT if timeout is None else arguments.check_timeout(timeout)
+    if isinstance(error_or_key, CallError):
+        call = error_or_key.call
+        if isinstance(call, Invoke | Enqueue):
+            config = functions.get(call.function, FunctionConfig())
+            about = settling_of(error_or_key, config)
+            return (yield from settle_call(about, config, clock, seconds))
+        raise InvalidRequest("this error has no call that can be settled", field="error_or_key")
+    key = arguments.check_idempotency_key(error_or_key)
+    if key is None or function is None:
+        raise InvalidRequest(
+            "give the exception that a call has raised, or its key and function=",
+            field="error_or_key" if key is None else "function",
+        )
+    config = functions.get(arguments.check_name(function, "function"), FunctionConfig())
+    about = settling_by_key(function, key, config, payload=payload, sent=sent, only=only)
+    return (yield from settle_call(about, config, clock, seconds))

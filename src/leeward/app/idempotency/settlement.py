@@ -1,0 +1,233 @@
+"""Settling a key on the function side: the record, the probe, and the answer in JSON.
+
+The answer is the same on every cloud, and one that another framework can give: see
+``docs/settle.md``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from contextvars import copy_context
+from queue import Empty, SimpleQueue
+from threading import TIMEOUT_MAX, Thread
+from typing import TYPE_CHECKING, Any, Final
+
+from leeward.app.context import Context
+from leeward.app.idempotency.digests import keepable_of, payload_digest, record_ref
+from leeward.app.idempotency.errors import KeyMissing, earlier_failure, refusal_problem
+from leeward.app.idempotency.record import Refuse
+from leeward.app.idempotency.running import unavailable
+from leeward.app.idempotency.settling import (
+    CannotTell,
+    Done,
+    Finding,
+    NotDone,
+    OpenCase,
+    ProbeAnswer,
+    SettleRequest,
+    close_case,
+    settle_key,
+)
+from leeward.app.idempotency.steps import ROUNDS, Away, Steps
+from leeward.app.idempotency.store import perform, perform_async
+from leeward.logs import log_event
+from leeward.text import class_name
+from leeward.values import Json
+from leeward.values.settled import Verdict
+
+if TYPE_CHECKING:
+    from leeward.app.idempotency.settings import IdempotencySettings
+
+LOGGER = "leeward.idempotency"
+
+PROBE_TIME: Final = 10.0
+"""Seconds that a probe has where no call says how long it may take."""
+
+Question = tuple[str, Context | None, tuple[str, ...]]
+"""What a probe takes: the key, the context, and what the runs of the key have noted."""
+
+
+class KeySettlement:
+    """One key that is settled: what to ask of the table, and what follows from the replies."""
+
+    def __init__(
+        self,
+        settings: IdempotencySettings,
+        age: float | None,
+        given: tuple[Any, ...] | None,
+        context: Context,
+    ) -> None:
+        """Read the key.
+
+        Args:
+            settings: of the function.
+            age: seconds since the call was first sent; None if nobody knows.
+            given: the arguments of the call, its context left out; None if the asker lacks them.
+            context: of the question.
+
+        Raises:
+            PrincipalMissing: nothing says whose the key is.
+            KeyMissing: there is no key, or it is in the payload, which the asker lacks.
+        """
+        self._settings, self._context = settings, context
+        arguments = settings.signature.bind(given or (), {}, Context)
+        try:
+            self.key, self.location = settings.locate(arguments, context)
+        except KeyMissing as error:
+            if given is not None:
+                raise
+            raise KeyMissing(
+                f"{settings.function!r} reads its key at {error.field}, and nothing is there: "
+                "settle with the payload of the call. Nothing was settled",
+                field=error.field,
+            ) from None
+        payload = None if given is None else payload_digest(arguments.values)
+        self._asked: SettleRequest = settings.request(payload, context.voids, age)
+
+    def begin(self) -> Steps[Finding | OpenCase | Refuse | Away]:
+        """Return the steps that look at the record."""
+        return settle_key(self._asked, self.location.now())
+
+    def question(self, case: OpenCase) -> Question:
+        """Return what the probe takes."""
+        return self.key, self._context, case.record.notes
+
+    def close(self, case: OpenCase, told: ProbeAnswer) -> Steps[Finding | Away | None]:
+        """Return the steps that record what the probe has answered."""
+        return close_case(case, told, self._asked, self.location.now())
+
+    def document(self, found: Finding | OpenCase | Refuse | Away | None) -> dict[str, Json]:
+        """Return the answer.
+
+        Raises:
+            DedupUnavailable: the table cannot be reached.
+            KeyReused: the key belongs to another payload.
+        """
+        function = self._settings.function
+        if isinstance(found, Away):
+            raise unavailable(function, found.error)
+        if isinstance(found, Refuse):
+            table, ref = self.location.table, record_ref(self.location.id)
+            raise refusal_problem(function, found, table, ref)
+        if not isinstance(found, Finding):  # others have written all the time
+            found = Finding(Verdict.RUNNING, retry_after=1.0)
+        verdict, doubt, result, kept, failure, retry_after, voids = found
+        facts = {"table": self.location.table, "record": record_ref(self.location.id)}
+        why = None if doubt is None else doubt.value
+        log_event(
+            LOGGER, "info", "settled", function=function, verdict=verdict.value, why=why, **facts
+        )
+        document: dict[str, Any] = {"verdict": verdict.value, "reason": why, "voids": voids}
+        if verdict is Verdict.RAN:
+            document |= {"kept": kept, "result": result if kept else None}
+        if failure is not None:
+            problem = earlier_failure(function, failure)
+            document["failure"] = {
+                "errorType": failure.type,
+                "errorMessage": problem.message,
+                "reason": problem.reason,
+                "retryable": failure.rerun,
+                "ran": "yes",
+            }
+        if retry_after is not None:
+            document["retry_after"] = retry_after
+        return document
+
+
+def settle_by_record(settings: IdempotencySettings) -> Callable[..., dict[str, Json]]:
+    """Return what settles a key of a function; see `leeward.app.signatures.Idempotency`."""
+
+    def settle(
+        age: float | None, given: tuple[Any, ...] | None, context: Context
+    ) -> dict[str, Json]:
+        this = KeySettlement(settings, age, given, context)
+        client = settings.client()
+        found: Any = None
+        for _ in range(ROUNDS):
+            found = perform(client, this.location, this.begin())
+            if isinstance(found, OpenCase):
+                told = ask_probe(settings, *this.question(found))
+                found = perform(client, this.location, this.close(found, told))
+            if found is not None:
+                break
+        return this.document(found)
+
+    return settle
+
+
+def settle_in_coroutine(
+    settings: IdempotencySettings,
+) -> Callable[..., Awaitable[dict[str, Json]]]:
+    """Return the same for a coroutine function."""
+
+    async def settle(
+        age: float | None, given: tuple[Any, ...] | None, context: Context
+    ) -> dict[str, Json]:
+        this = KeySettlement(settings, age, given, context)
+        client = settings.client()
+        found: Any = None
+        for _ in range(ROUNDS):
+            found = await perform_async(client, this.location, this.begin())
+            if isinstance(found, OpenCase):
+                told = await ask_probe_async(settings, *this.question(found))
+                found = await perform_async(client, this.location, this.close(found, told))
+            if found is not None:
+                break
+        return this.document(found)
+
+    return settle
+
+
+def ask_probe(
+    settings: IdempotencySettings, key: str, context: Context | None, notes: tuple[str, ...]
+) -> ProbeAnswer:
+    """Ask the probe of a function, and wait for it no longer than the call has left.
+
+    Whatever it raises, and an answer that comes too late, tells nothing.
+    """
+    answers: SimpleQueue[object] = SimpleQueue()
+    probe: Any = settings.probe
+    within = copy_context()
+
+    def ask() -> None:
+        try:
+            answers.put(within.run(probe, key, context, notes))
+        except BaseException as error:  # noqa: BLE001 - it tells nothing, and is logged
+            answers.put(error)
+
+    Thread(target=ask, name="leeward-probe", daemon=True).start()
+    seconds = PROBE_TIME if context is None else context.remaining()
+    try:
+        return _read(settings, key, answers.get(timeout=min(seconds, TIMEOUT_MAX)))
+    except Empty as error:
+        return _read(settings, key, error)
+
+
+async def ask_probe_async(
+    settings: IdempotencySettings, key: str, context: Context | None, notes: tuple[str, ...]
+) -> ProbeAnswer:
+    """Do the same without blocking the event loop."""
+    from asyncio import to_thread, wait_for
+
+    seconds = PROBE_TIME if context is None else context.remaining()
+    probe: Any = settings.probe
+
+    async def ask() -> object:
+        told = await to_thread(probe, key, context, notes)
+        return await told if isinstance(told, Awaitable) else told
+
+    try:
+        return _read(settings, key, await wait_for(ask(), seconds))
+    except Exception as error:  # noqa: BLE001 - it tells nothing, and is logged
+        return _read(settings, key, error)
+
+
+def _read(settings: IdempotencySettings, key: str, told: object) -> ProbeAnswer:
+    """Return the answer of a probe, if it is one, and about this key."""
+    if isinstance(told, Done | NotDone) and told.key in (None, key):
+        return told._replace(result=keepable_of(told.result)) if isinstance(told, Done) else told
+    if not isinstance(told, CannotTell):
+        is_about_other = isinstance(told, Done | NotDone)
+        why = "another_key" if is_about_other else class_name(told)
+        log_event(LOGGER, "error", "probe_failed", function=settings.function, why=why)
+    return CannotTell()

@@ -1,0 +1,345 @@
+"""Settling a key: what became of the calls that were made with it, found out from its record.
+
+The record decides, and is changed by conditional writes alone: a call that is on its way meanwhile
+comes first, or is refused. Where the record cannot say what a run has done, the function's probe
+may: it asks whoever the effect was at. There is no I/O here, as in `leeward.app.idempotency.steps`:
+whoever carries the steps out calls the probe, too.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Any, Final, TypeAlias
+
+from leeward.app.idempotency.digests import is_same
+from leeward.app.idempotency.record import (
+    LONGEST_WAIT,
+    Claim,
+    Decision,
+    KeyRecord,
+    KeyState,
+    LoadedRecord,
+    Reason,
+    RecordedFailure,
+    Refuse,
+    Replay,
+    complete_record,
+    take_over,
+    void_record,
+    with_text,
+    without_result,
+)
+from leeward.app.idempotency.steps import (
+    ROUNDS,
+    Away,
+    LoadRecord,
+    Reply,
+    Saved,
+    SaveRecord,
+    Steps,
+    Unfit,
+    claim_key,
+)
+from leeward.masking import mask
+from leeward.records import NamedTuple
+from leeward.values.settled import Verdict
+
+
+class Doubt(Enum):
+    """Why a verdict is UNKNOWN."""
+
+    UNKNOWN = "unknown"
+    """A run may have had its effect, and the function has no probe."""
+    CANNOT_TELL = "cannot_tell"
+    """Its probe cannot tell."""
+    NOT_FENCED = "not_fenced"
+    """Its probe says that nothing was done; but the run may still act: it does not announce its
+    effects."""
+    NO_RECORD = "no_record"
+    """There is no record, and nothing says how old the call is: its record may have expired."""
+    EXPIRED = "expired"
+    """There is no record, and the call is older than records are kept."""
+    UNRECORDED = "unrecorded"
+    """The function may have run without a record, while its table was away (``run_and_flag``)."""
+    UNREADABLE = "unreadable"
+    """What is there is no record of leeward's."""
+
+
+class SettleRequest(NamedTuple):
+    """Somebody asks what became of the calls that know of at most `voids` voids.
+
+    Attributes:
+        payload: the digest of their payload; None if the asker does not have it.
+        voids: of which the asker's call knows.
+        age: seconds since it was first sent; None if nobody knows.
+        keep: seconds for which the function keeps a record.
+        recorded: the function never runs without a record.
+        marked: it announces its effects.
+        probed: it has a probe.
+    """
+
+    payload: str | None
+    voids: int
+    age: float | None
+    keep: float
+    recorded: bool = True
+    marked: bool = False
+    probed: bool = False
+
+
+class Finding(NamedTuple):
+    """What became of the calls of a key.
+
+    Attributes:
+        verdict: for good, but for RUNNING.
+        doubt: why it is UNKNOWN.
+        result: of the run, if it `kept` one.
+        kept: `result` is here.
+        failure: how it has failed, as its handler declared.
+        retry_after: seconds after which to ask again.
+        voids: how often the key is void now; the next call has to know it.
+    """
+
+    verdict: Verdict
+    doubt: Doubt | None = None
+    result: Any = None
+    kept: bool = True
+    failure: RecordedFailure | None = None
+    retry_after: float | None = None
+    voids: int = 0
+
+    def __repr__(self) -> str:
+        return mask(self, "verdict doubt kept failure retry_after voids")
+
+
+class OpenCase(NamedTuple):
+    """A record that cannot say what its run has done: the probe is asked.
+
+    Attributes:
+        record, revision: as they are.
+        fenced: no run of the key begins an effect any more.
+    """
+
+    record: KeyRecord
+    revision: str
+    fenced: bool
+
+
+class Change(NamedTuple):
+    """Write `record` in place of `revision`, None for nothing. Then it is void, or an open case."""
+
+    record: KeyRecord
+    revision: str | None
+
+
+class Done(NamedTuple):
+    """A probe's answer: the effect took place, and the call would have returned `result`.
+
+    Attributes:
+        result: what repeats get.
+        key: what the answer is about, if whoever was asked says so. An answer about another key is
+            not believed.
+    """
+
+    result: Any = None
+    key: str | None = None
+
+    def __repr__(self) -> str:
+        return mask(self)
+
+
+class NotDone(NamedTuple):
+    """A probe's answer: the effect did not take place, and cannot any more. `key` as of `Done`."""
+
+    key: str | None = None
+
+
+class CannotTell(NamedTuple):
+    """A probe's answer: it cannot tell."""
+
+
+ProbeAnswer: TypeAlias = Done | NotDone | CannotTell
+
+NOBODY: Final = ""
+"""The owner of a record that no run has."""
+
+
+def examine(
+    loaded: LoadedRecord | None, asked: SettleRequest, now: float
+) -> Finding | OpenCase | Change | Refuse:
+    """Return what the record of a key says of its calls, or what to write first."""
+    if loaded is None:
+        return _examine_nothing(asked, now)
+    record, revision = loaded
+    if record is None:
+        return Finding(Verdict.UNKNOWN, Doubt.UNREADABLE)
+    if record.state in (KeyState.VOID, KeyState.RELEASED):
+        if record.voids > asked.voids:
+            return _not_run(asked, record)
+        return _void(record, revision, asked)
+    if asked.payload is not None and not is_same(record.payload, asked.payload):
+        return Refuse(Reason.MISMATCH)
+    match record.state:
+        case KeyState.COMPLETED:
+            return Finding(Verdict.RAN, result=record.result, kept=record.kept, voids=record.voids)
+        case KeyState.FAILED if record.failure is not None:
+            return Finding(Verdict.RAN, kept=False, failure=record.failure, voids=record.voids)
+        case KeyState.IN_PROGRESS if now < record.lease_until:
+            wait = min(record.lease_until - now, LONGEST_WAIT)
+            return Finding(Verdict.RUNNING, retry_after=wait)
+        case KeyState.IN_PROGRESS if not record.effects:
+            return _void(record, revision, asked)
+        case _:
+            return _examine_effects(record, revision, asked)
+
+
+def _examine_effects(
+    record: KeyRecord, revision: str, asked: SettleRequest
+) -> Finding | OpenCase | Change:
+    """Examine a run that may have had its effect, and has ended or is over its lease."""
+    if not asked.probed:
+        return Finding(Verdict.UNKNOWN, Doubt.UNKNOWN)
+    if record.state is KeyState.IN_PROGRESS and asked.marked:
+        return Change(record._replace(state=KeyState.UNKNOWN), revision)  # it begins no more effect
+    has_ended_alone = record.state is KeyState.UNKNOWN and record.fence <= 1
+    return OpenCase(record, revision, asked.marked or has_ended_alone)
+
+
+def _examine_nothing(asked: SettleRequest, now: float) -> Finding | Change:
+    """Examine a key without a record."""
+    none = KeyRecord(KeyState.UNKNOWN, NOBODY, 0, now, asked.payload or "", effects=True)
+    if not asked.recorded:
+        return Finding(Verdict.UNKNOWN, Doubt.UNRECORDED)
+    if asked.age is not None and asked.age <= asked.keep:
+        return Change(void_record(none, asked.voids), None)
+    if asked.probed:  # nobody runs any more, so the probe's word will last
+        return Change(none, None)
+    return Finding(Verdict.UNKNOWN, Doubt.NO_RECORD if asked.age is None else Doubt.EXPIRED)
+
+
+def _void(record: KeyRecord, revision: str, asked: SettleRequest) -> Finding | Change:
+    if not asked.recorded:
+        return Finding(Verdict.UNKNOWN, Doubt.UNRECORDED)
+    return Change(void_record(record, asked.voids), revision)
+
+
+def _not_run(asked: SettleRequest, record: KeyRecord) -> Finding:
+    if not asked.recorded:
+        return Finding(Verdict.UNKNOWN, Doubt.UNRECORDED)
+    return Finding(Verdict.NOT_RUN, voids=record.voids)
+
+
+def settle_key(asked: SettleRequest, now: float) -> Steps[Finding | OpenCase | Refuse | Away]:
+    """Find out what became of a key; an `OpenCase` is for the probe, and then for `close_case`."""
+    decision = _examine_nothing(asked, now)
+    for _ in range(ROUNDS):
+        if isinstance(decision, Change):
+            reply, now = yield SaveRecord(decision.record, decision.revision)
+            if isinstance(reply, Saved):
+                if decision.record.state is KeyState.VOID:
+                    return _not_run(asked, decision.record)
+                return OpenCase(decision.record, reply.revision, fenced=True)
+            if isinstance(reply, Unfit):
+                return Away(reply.error)
+            if isinstance(reply, Away) and not reply.written:
+                return reply
+        loaded, now = yield LoadRecord()
+        if isinstance(loaded, Away):
+            return loaded
+        answer = examine(loaded if isinstance(loaded, LoadedRecord) else None, asked, now)
+        if not isinstance(answer, Change):
+            return answer
+        decision = answer
+    return Finding(Verdict.RUNNING, retry_after=1.0)  # somebody writes all the time
+
+
+def close_case(
+    case: OpenCase, answer: ProbeAnswer, asked: SettleRequest, now: float
+) -> Steps[Finding | Away | None]:
+    """Record what a probe has answered; None if the record has changed: settle the key again."""
+    record, left = case.record, case.record.lease_until - now
+    match answer:
+        case Done(result):
+            return (yield from _save_result(case, complete_record(record, result)))
+        case NotDone() if not asked.recorded:
+            return Finding(Verdict.UNKNOWN, Doubt.UNRECORDED)
+        case NotDone() if not case.fenced:
+            return Finding(Verdict.UNKNOWN, Doubt.NOT_FENCED)
+        case NotDone() if left > 0:  # what its run has begun may still be under way
+            return Finding(Verdict.RUNNING, retry_after=min(left, LONGEST_WAIT))
+        case NotDone():
+            void = void_record(record, asked.voids)
+            reply, _ = yield SaveRecord(void, case.revision)
+            if isinstance(reply, Saved):
+                return _not_run(asked, void)
+            return _failed_write(reply)
+        case _:
+            return Finding(Verdict.UNKNOWN, Doubt.CANNOT_TELL)
+
+
+def claim_with_probe(
+    claim: Claim, asked: SettleRequest, now: float
+) -> Steps[Decision | OpenCase | Away]:
+    """Decide what a call does; where its key is in doubt, the probe is asked, then `take_case`."""
+    decision = yield from claim_key(claim, now)
+    if not asked.probed or decision != Refuse(Reason.UNKNOWN):
+        return decision
+    loaded, now = yield LoadRecord()
+    if not isinstance(loaded, LoadedRecord):
+        return loaded if isinstance(loaded, Away) else decision
+    case = examine(loaded, asked, now)
+    if isinstance(case, Change) and case.record.state is KeyState.UNKNOWN:
+        reply, now = yield SaveRecord(case.record, case.revision)
+        if isinstance(reply, Saved):
+            return OpenCase(case.record, reply.revision, fenced=True)
+    return case if isinstance(case, OpenCase) else decision
+
+
+def take_case(
+    case: OpenCase, answer: ProbeAnswer, claim: Claim, asked: SettleRequest, now: float
+) -> Steps[Decision | Away]:
+    """Decide what a call does after the answer of the probe.
+
+    If nothing was done it takes the key over by one write. The key is never void in between: else
+    whoever settles it meanwhile would be told that nothing runs.
+    """
+    record = case.record
+    if isinstance(answer, NotDone) and asked.recorded and case.fenced and now >= record.lease_until:
+        if claim.voids < record.voids:
+            return Refuse(Reason.VOIDED, voids=record.voids)
+        start = take_over(LoadedRecord(record, case.revision), claim, now, None)
+        reply, _ = yield SaveRecord(start.record, start.revision)
+        if isinstance(reply, Saved):
+            return start._replace(revision=reply.revision)
+        return _failed_write(reply) or Refuse(Reason.RUNNING, 1.0)
+    found = yield from close_case(case, answer, asked, now)
+    if found is None:
+        return Refuse(Reason.RUNNING, 1.0)
+    if isinstance(found, Away):
+        return found
+    if found.verdict is Verdict.RAN:
+        return Replay(found.result) if found.kept else Refuse(Reason.NOT_KEPT)
+    if found.verdict is Verdict.RUNNING:
+        return Refuse(Reason.RUNNING, found.retry_after)
+    return Refuse(Reason.UNKNOWN)
+
+
+def _save_result(case: OpenCase, done: KeyRecord) -> Steps[Finding | Away | None]:
+    """Write the result that a probe has found, as far as the table takes it."""
+    reply: Reply = None
+    for record in (done, with_text(done), without_result(done)):
+        if record is not None:
+            reply, _ = yield SaveRecord(record, case.revision)
+            if isinstance(reply, Saved):
+                return Finding(
+                    Verdict.RAN, result=done.result, kept=record.kept, voids=record.voids
+                )
+            if not isinstance(reply, Unfit):
+                break
+    return _failed_write(reply)
+
+
+def _failed_write(reply: Reply) -> Away | None:
+    if isinstance(reply, Unfit):
+        return Away(reply.error)
+    return reply if isinstance(reply, Away) and not reply.written else None
