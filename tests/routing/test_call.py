@@ -19,11 +19,11 @@ from leeward._routing.commands import (
     PauseEnded,
     ReadBack,
     ReadBackDone,
-    ReadBackVerdict,
 )
 from leeward._routing.health import Health
 from leeward._routing.outcomes import TABLE, rules_of
 from leeward._routing.policy import DEFAULT, RoutingPolicy
+from leeward._routing.readback import ReadBackVerdict
 from leeward._routing.targets import Targets
 from leeward.calls import Call, Delete, Enqueue, Invoke, Key, Load, Publish, Store
 from leeward.errors import Outcome

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from leeward._routing.commands import ReadBackVerdict, judge, question_of
 from leeward._routing.execution import result_of
 from leeward._routing.outcomes import WRITE, rules_of
+from leeward._routing.readback import ReadBackVerdict, judge, question_of
 from leeward._routing.targets import Targets, candidates
 from leeward.calls import (
     DeleteObject,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from leeward._routing import FailoverDriver
-from leeward._routing.commands import ReadBackVerdict, judge
+from leeward._routing.readback import ReadBackVerdict, judge
 from leeward.calls import Delete, Key, Load, Result, Store, Stored
 from leeward.errors import ConfigError, Outcome
 from leeward.testing import FakeClock

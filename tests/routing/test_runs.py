@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from leeward._routing import FailoverDriver
-from leeward._routing.commands import ReadBackVerdict, judge, question_of
 from leeward._routing.execution import result_of
 from leeward._routing.outcomes import WRITE, EffectRules, rules_of
+from leeward._routing.readback import ReadBackVerdict, judge, question_of
 from leeward._routing.targets import Targets, candidates
 from leeward.calls import AbortRun, FoundRun, GetRun, Result, StartRun
 from leeward.errors import Outcome

@@ -13,11 +13,12 @@ from leeward._routing.attempts import CallState, Core, Decision, Ending
 from leeward._routing.call import step
 from leeward._routing.circuit import Random
 from leeward._routing.circuits import Circuits
-from leeward._routing.commands import AttemptEnded, Event, ReadBackVerdict, TimedAttempt, judge
+from leeward._routing.commands import AttemptEnded, Event, TimedAttempt
 from leeward._routing.execution import Execution
 from leeward._routing.health import Health
 from leeward._routing.outcomes import HARMLESS, TABLE, EffectRules, May, rules_of
 from leeward._routing.policy import DEFAULT, RoutingPolicy
+from leeward._routing.readback import ReadBackVerdict, judge
 from leeward._routing.targets import TargetRecord, candidates
 from leeward.calls import Call, Delete, Invoke, Publish, Result
 from leeward.errors import Outcome

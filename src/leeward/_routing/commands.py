@@ -1,94 +1,20 @@
 """What a core asks of its runner, what it is told, and why it asked, in words.
 
-What became of a write whose answer was lost is read here too: it is looked up, and write ids are
-compared. All of it is values; the outbox alone is shared, and changed in place.
+All of it is values; the outbox alone is shared, and changed in place.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from enum import Enum
 from typing import Any, Final, TypeAlias
 
-from leeward import calls
+from leeward._routing.readback import ReadBackVerdict
 from leeward.adapter import NO_PLACE
-from leeward.calls import OBJECT_WRITES, Call, Delete, Load, Result, Store, Stored, time_after
-from leeward.envelope import NOT_KEPT, RUNNING, UNKNOWN
+from leeward.calls import Call, time_after
+from leeward.envelope import NOT_KEPT, RUNNING, UNKNOWN, VOIDED
 from leeward.errors import Attempt, Outcome
 from leeward.records import NamedTuple
 from leeward.values import RoutingEvent
-
-
-class ReadBackVerdict(Enum):
-    """What a read-back has shown."""
-
-    OURS = "ours"
-    """The write has had its effect."""
-    OPEN = "open"
-    """There is no trace of it; sending it again is as good as it was the first time."""
-    LOST = "lost"
-    """Another write is there. Whether ours came before it can be neither proved nor excluded."""
-
-
-def question_of(call: Call) -> Call:
-    """Return the look-up that tells what became of the write `call`."""
-    write: Any = call  # of a kind whose class only its users load
-    if call.verb in OBJECT_WRITES:
-        return calls.HeadObject(write.bucket, write.name)
-    if call.verb == "start_run":
-        return calls.GetRun(write.workflow, write.run)
-    assert isinstance(call, Store | Delete), "only writes are read back"
-    return Load(call.table, call.key)
-
-
-def judge(call: Call, answer: Result[Any]) -> ReadBackVerdict:
-    """Return what the look-up proves about the write `call`. One that failed proves nothing."""
-    if answer.outcome is not Outcome.OK:
-        return ReadBackVerdict.OPEN
-    if call.verb in OBJECT_WRITES:
-        return _judge_object(call, answer.value)
-    if call.verb == "start_run":
-        start: Any = call
-        if answer.value is None:
-            return ReadBackVerdict.OPEN
-        is_ours = calls.has_input(answer.value, start.input)
-        return ReadBackVerdict.OURS if is_ours else ReadBackVerdict.LOST
-    if isinstance(call, Store):
-        return _judge_store(call, answer.value)
-    assert isinstance(call, Delete), "only writes are read back"
-    there: Stored | None = answer.value
-    if there is None:
-        return ReadBackVerdict.OURS
-    is_open = call.if_revision is None or call.if_revision == there.revision
-    return ReadBackVerdict.OPEN if is_open else ReadBackVerdict.LOST
-
-
-def _judge_object(call: Any, there: Any) -> ReadBackVerdict:
-    """Judge a write of an object by the object that is there, or by None."""
-    if call.verb == "delete_object":
-        return ReadBackVerdict.OURS if there is None else ReadBackVerdict.OPEN
-    if there is not None and there.write_id == call.write_id:
-        return ReadBackVerdict.OURS
-    if call.if_absent:
-        return ReadBackVerdict.OPEN if there is None else ReadBackVerdict.LOST
-    if call.if_revision is None or (there is not None and there.revision == call.if_revision):
-        return ReadBackVerdict.OPEN
-    return ReadBackVerdict.LOST
-
-
-def _judge_store(call: Store, there: Stored | None) -> ReadBackVerdict:
-    """Judge a write of an item; one that has expired is not there for its condition."""
-    if there is not None and there.write_id == call.write_id:
-        return ReadBackVerdict.OURS
-    if there is not None and there.expires_at is not None and there.expires_at <= call.now:
-        there = None
-    holds = True
-    if call.if_absent:
-        holds = there is None
-    elif call.if_revision is not None:
-        holds = there is not None and there.revision == call.if_revision
-    return ReadBackVerdict.OPEN if holds else ReadBackVerdict.LOST
-
 
 PROBE: Final = "probe"
 """The reason of an attempt that is the one probe of a circuit."""
@@ -131,11 +57,15 @@ class ReadBack(NamedTuple):
 
 
 class Pause(NamedTuple):
-    """Wait so many seconds; then `target` is asked again, or, for a hedge, another one as well."""
+    """Wait so many seconds; then `target` is asked again, or, for a hedge, another one as well.
+
+    With `settle` it is asked what became of the call.
+    """
 
     seconds: float
     target: str
     hedge: bool = False
+    settle: bool = False
 
 
 Command: TypeAlias = Dispatch | ReadBack | Pause
@@ -154,6 +84,7 @@ class AttemptEnded(NamedTuple):
         cut_off: it took all the time that it was given.
         early: that was less than is evidence.
         reason: the result's own word for a special case.
+        doubtful: it has failed, and its function says that it may have had an effect.
     """
 
     attempt: int
@@ -162,21 +93,27 @@ class AttemptEnded(NamedTuple):
     cut_off: bool = False
     early: bool = False
     reason: str | None = None
+    doubtful: bool = False
 
 
 class ReadBackDone(NamedTuple):
-    """What the read-back after attempt number `attempt`, which ended as `after`, has found out."""
+    """What the read-back after attempt number `attempt`, which ended as `after`, has found out.
+
+    `retry_after` is the seconds after which to ask again, where it still runs.
+    """
 
     attempt: int
     after: Outcome
     verdict: ReadBackVerdict
+    retry_after: float | None = None
 
 
 class PauseEnded(NamedTuple):
-    """The pause before asking `target` again is over; or the one before a hedge."""
+    """The pause before asking `target` again is over; or the one before a hedge, or a question."""
 
     target: str
     hedge: bool = False
+    settle: bool = False
 
 
 Event: TypeAlias = AttemptEnded | ReadBackDone | PauseEnded
@@ -277,6 +214,8 @@ REASONS: Final = {
     NO_PLACE: "no place became free where it waited before",
     "hedge": "the first attempt took longer than usual, and the call is harmless",
     "read_back": "the answer to the write was lost, so the item was loaded to see what it had done",
+    "settle": "nobody knew what had become of the call, so its function was asked",
+    VOIDED: "its key was settled as not run before, and now the call knows that",
 }
 """Why an attempt was made where it was, by its code."""
 
@@ -288,6 +227,8 @@ ENDINGS: Final = {
     "no_other": "no other target may be asked, by its effect or its order",
     "no_other_target": "no other target may be asked now",
     "failover_budget": "too many calls had already left a healthy target",
+    "unsettled": "its function could not tell what had become of it",
+    "settled": "its function has settled it as not run",
     "another_write": "the item holds another write, and nothing proves which one came first",
     RUNNING: "an earlier call with its key still ran, and too little time was left to wait",
     UNKNOWN: "an earlier call with its key may have run, and its function does not know",
