@@ -73,7 +73,10 @@ class _RecordMaker(type):
         defaults = {field: namespace[field] for field in fields if field in namespace}
         construct, readers = _parts(len(fields))
         code = construct.__code__.replace(
-            co_varnames=("cls", *fields), co_name="__new__", co_qualname=f"{name}.__new__"
+            co_varnames=("cls", *fields),
+            co_name="__new__",
+            co_qualname=f"{name}.__new__",
+            co_filename="<record>",
         )
         namespace |= {
             "__slots__": (),
