@@ -15,7 +15,7 @@ from binascii import Error, a2b_base64, b2a_base64
 from functools import lru_cache
 from typing import Final, Literal, TypeAlias
 
-from leeward.adapter.exchange import http_date
+from leeward.adapter.service import http_date
 from leeward.adapter.wire import Request
 from leeward.errors import ConfigError
 from leeward.records import NamedTuple
