@@ -22,7 +22,7 @@ from leeward.calls import (
 )
 from leeward.config.model import BucketConfig, BusConfig
 from leeward.local import Local
-from leeward.name_mapping import NameMappingDriver
+from leeward.opening import NameMappingDriver
 from leeward_contract_tests.rows import each_row
 from tests.scripted import Scripted
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
 from leeward import _items
 from leeward._operations import arguments, results
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from leeward._operations.arguments import OrderLimits
-    from leeward._operations.results import Operation
+    from leeward._operations.results import C, Operation, T
     from leeward.clock import Clock
 
-C = TypeVar("C", bound=Call)
-T = TypeVar("T")
-
 INVOKE_TIMEOUT: Final = 60.0
+SETTLE_TIME: Final = 10.0
+"""Seconds that a call has besides the time of its function, if that is unsafe to repeat and what is
+unknown is settled."""
 ENQUEUE_TIMEOUT: Final = 10.0
 """Seconds: the deadline of a call that names none."""
 
@@ -79,6 +79,8 @@ class FunctionOperations:
             sent=now,
         )
         seconds = call.time_limit or INVOKE_TIMEOUT
+        if call.settles and call.time_limit and call.effect is Effect.UNSAFE:
+            seconds += SETTLE_TIME
         if timeout is not None:
             seconds = arguments.check_timeout(timeout)
         if call.effect is Effect.UNSAFE and seconds < call.time_limit:

@@ -8,7 +8,7 @@ where that replaces nothing but what was seen.
 from __future__ import annotations
 
 from collections.abc import Collection, Generator
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 from leeward._operations.errors import error_of
 from leeward._operations.settling_looks import BY_WRITE_ID, trace_of
@@ -25,6 +25,7 @@ from leeward.calls import (
     has_input,
 )
 from leeward.errors import Outcome
+from leeward.records import NamedTuple
 from leeward.values.settled import Settled, Verdict
 
 if TYPE_CHECKING:

@@ -6,11 +6,12 @@ A router that looks within a call's deadline may send it again as it was
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from leeward._routing.readback import ReadBackVerdict
 from leeward.calls import Call
 from leeward.entropy import time_of_id
+from leeward.records import NamedTuple
 
 SURELY_OLDER: Final = 60.0
 """Seconds by which the id of a write must be older than another's to say that it was made before

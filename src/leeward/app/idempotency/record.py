@@ -27,12 +27,13 @@ by more than `CLOCKS`.
 from __future__ import annotations
 
 from enum import Enum
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from leeward import envelope
 from leeward.app.answers import encode_value
 from leeward.app.idempotency.digests import is_same
 from leeward.masking import mask
+from leeward.records import NamedTuple
 
 LONGEST_WAIT: Final = 5.0
 """Seconds that a repeat is asked to wait for the run under way, which may end before its lease."""
@@ -44,7 +45,7 @@ table forgets by the clock of its reader; not every one has a time of its own.""
 
 LATEST_DELIVERY: Final = 31 * 86_400.0
 """Seconds after which no platform delivers a call any more, 31 days: so long a table keeps a void.
-Pub/Sub keeps a message as long; see the table in ``docs/idempotency.md``."""
+The table in ``docs/idempotency.md`` says which platform keeps a message as long."""
 
 
 MOST_NOTES: Final = 20
