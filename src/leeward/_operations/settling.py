@@ -269,8 +269,8 @@ def _settle_enqueue(
     settled = Settled(Verdict.UNKNOWN, reason="not_asked")
     if not call.to_queue:  # else the name is that of a queue, and no function has it
         settled = yield from settle_call(settling_of(error, config), config, clock, seconds)
-    is_asked = settled.verdict is not Verdict.UNKNOWN or settled.reason not in _UNASKED
-    if is_asked or call.effect is Effect.UNSAFE:
+    has_answered = settled.verdict is not Verdict.UNKNOWN or settled.reason not in _UNASKED
+    if has_answered or call.effect is Effect.UNSAFE:
         return settled
     result = yield from Questions(only, clock, deadline - clock.monotonic()).ask(call)
     if result is None:
