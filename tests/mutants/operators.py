@@ -12,6 +12,8 @@ CLOUDS: Final = "tests/clouds/test_doctor.py::test_each_planted_fault_is_found_w
 QUIET: Final = (
     "tests/clouds/test_doctor.py::test_where_all_is_well_nothing_is_wrong_and_nothing_happens"
 )
+KEYS: Final = "src/leeward/cli/commands/keys.py"
+KEYS_TESTS: Final = "tests/cli/test_keys.py"
 JUDGED: Final = "tests/cli/test_drill.py::test_what_happened_is_judged"
 
 MUTANTS: Final = (
@@ -77,5 +79,40 @@ MUTANTS: Final = (
         '    several = len(data["targets"]) > 1',
         '    several = len(data["targets"]) > 0',
         "tests/cli/test_doctor.py::test_one_target_cannot_fail_over",
+    ),
+    Mutant(
+        "a void that an operator has made is forgotten with its record",
+        KEYS,
+        "return max(left, seconds_kept(record, 0.0, now)) if record.voids else left",
+        "return left",
+        f"{KEYS_TESTS}::test_after_a_release_a_late_delivery_runs_and_after_a_void_never",
+    ),
+    Mutant(
+        "an operator voids what has run",
+        "src/leeward/app/idempotency/record.py",
+        "if record.state is KeyState.RELEASED or is_open(record, now):",
+        "if record.state is not KeyState.IN_PROGRESS or is_open(record, now):",
+        f"{KEYS_TESTS}::test_a_run_within_its_lease_and_what_is_settled_stay_as_they_are",
+    ),
+    Mutant(
+        "an operator frees a key whose run still acts",
+        "src/leeward/app/idempotency/record.py",
+        "lapsed = record.state is KeyState.IN_PROGRESS and now >= record.lease_until",
+        "lapsed = record.state is KeyState.IN_PROGRESS",
+        f"{KEYS_TESTS}::test_a_run_within_its_lease_and_what_is_settled_stay_as_they_are",
+    ),
+    Mutant(
+        "a void by hand forgets the voids before it",
+        "src/leeward/app/idempotency/record.py",
+        "return void_record(record, record.voids)",
+        "return void_record(record._replace(voids=0), 0)",
+        f"{KEYS_TESTS}::test_a_second_void_counts_on",
+    ),
+    Mutant(
+        "what a run has returned is shown to whoever looks at its record",
+        KEYS,
+        "if result and kept.record.kept:",
+        "if kept.record.kept:",
+        f"{KEYS_TESTS}::test_a_record_is_shown_with_all_its_facts_and_its_result_only_on_demand",
     ),
 )

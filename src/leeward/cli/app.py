@@ -146,8 +146,9 @@ add_command(
     "leeward dlq redrive parcels-dead --dry-run",
     "leeward dlq redrive parcels-dead --to parcels --rate 10 --force",
 )
-records = _group("keys", "List the records of idempotent functions, and settle one by hand.")
+records = _group("keys", "List and show the records of idempotent functions; settle one by hand.")
 add_command(records, "list", keys.list_, "leeward keys list keys --state unknown")
+add_command(records, "show", keys.show, "leeward keys show keys 0123456789ab --result")
 add_command(
     records,
     "settle",
@@ -155,6 +156,8 @@ add_command(
     "leeward keys settle keys 0123456789ab did-not-run",
     """leeward keys settle keys 0123456789ab ran --result '{"paid": "42"}'""",
 )
+add_command(records, "release", keys.release, "leeward keys release keys 0123456789ab")
+add_command(records, "void", keys.void, "leeward keys void keys 0123456789ab")
 buckets = _group("object", "Put, read, list and delete the objects of a bucket.")
 add_command(
     buckets,

@@ -215,6 +215,16 @@ def moment(time: float | None) -> str:
         return "-"
 
 
+def span(seconds: float | None) -> str:
+    """Return seconds as a person reads them, such as ``3 h``; ``-`` where there are none."""
+    if seconds is None:
+        return "-"
+    for unit, size in (("d", 86_400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
 def unknown_functions(config: Config) -> list[JsonObject]:
     """Return name and remedy of each. What a cloud has, the file does not say: it may have any."""
     listed = [(target, _list_functions(target, config)) for target in config.order]
