@@ -11,7 +11,7 @@ from leeward.entrypoints import EntryPoint
 from tests.cli.conftest import Leeward
 
 COMMANDS = [
-    *("invoke", "enqueue", "publish", "store", "load", "delete"),
+    *("invoke", "enqueue", "settle", "publish", "store", "load", "delete"),
     *("targets", "doctor", "dlq", "demo", "version"),
 ]
 OBJECTS = "put get show list delete".split()
@@ -24,7 +24,7 @@ EDGES = "check export package associate".split()
 """Of `leeward edge`."""
 EXPORTS = ["terraform", "cloudformation"]
 """Of `leeward export`."""
-KEYS = ["list", "settle"]
+KEYS = ["list", "show", "settle", "release", "void"]
 """Of `leeward keys`."""
 GROUPS = ["keys", "object", "workflow", "scheduler"]
 ADDED = ["backup", "drill", "edge", "export", "package"]

@@ -103,6 +103,13 @@ add_command(
 )
 add_command(
     app,
+    "settle",
+    verbs.settle,
+    "leeward settle charge 01a20e39-df49-7edf-853d-ce1f5bf93c48",
+    "leeward settle charge order-42 --payload @order.json",
+)
+add_command(
+    app,
     "publish",
     verbs.publish,
     """leeward publish orders order.created '{"id": "42"}'""",

@@ -48,6 +48,7 @@ from leeward.values import (
 if TYPE_CHECKING:
     from leeward.values.objects import ObjectInfo
     from leeward.values.runs import Run
+    from leeward.values.settled import Settled
 
 
 JsonObject: TypeAlias = dict[str, Any]
@@ -70,6 +71,27 @@ def json_of_queued(receipt: Receipt) -> JsonObject:
         "target": receipt.target,
         "idempotency_key": receipt.idempotency_key,
         "attempts": json_of_attempts(receipt.attempts),
+    }
+
+
+def json_of_settled(settled: Settled) -> JsonObject:
+    """Return the JSON object of `settle`."""
+    failure = settled.failure
+    return {
+        "verdict": settled.verdict.value,
+        "reason": settled.reason,
+        "result": settled.result,
+        "kept": settled.kept,
+        "failure": failure
+        and {
+            "error_type": failure.type,
+            "error_message": failure.message,
+            "reason": failure.reason,
+            "retryable": failure.retryable,
+        },
+        "retry_after": settled.retry_after,
+        "target": settled.target,
+        "voids": settled.voids,
     }
 
 
