@@ -13,7 +13,7 @@ in this file; those on functions, events, objects and workflows have one each be
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, TypeVar
 
 from leeward import _items
 from leeward._items.names import longest_name
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
     from leeward._operations.events import EventOperations
     from leeward._operations.objects import ObjectOperations
-    from leeward._operations.protocols import FlowDefinition
+    from leeward._operations.protocols import FlowDefinition, UnknownWatcher
     from leeward._operations.runs import RunOperations
     from leeward._operations.settling import Settling
     from leeward.errors import CallError
@@ -51,11 +51,18 @@ if TYPE_CHECKING:
 C = TypeVar("C", bound=Call)
 T = TypeVar("T")
 
+Conclude: TypeAlias = Callable[[C, Result[Any]], T]
+"""Makes a receipt of a result, or raises."""
+
 PROBE_TIMEOUT: Final = 4.0
 """Seconds that a probe by hand may take."""
 
 DATA_TIMEOUT: Final = 15.0
 """Seconds: the deadline of a call that names none."""
+
+UNKNOWNS: Final = "leeward._operations.unknowns:UnknownKeeper"
+"""What leaves unknown calls in a table. It stands on these operations, as any user of tables does;
+and a program without such a table does not load it."""
 
 MOST_KNOWN: Final = 1024
 """Tables whose names are remembered as checked. Where there are more, all are checked anew."""
@@ -95,6 +102,7 @@ class Operations:
         functions: the operations on functions.
         drivers: by target.
         clock: gives the time.
+        unknowns: leaves calls in a table whose outcome is unknown; None where none is configured.
         closed: set it, and every operation is refused.
     """
 
@@ -117,7 +125,14 @@ class Operations:
         self.clock = clock
         self._limits = OrderLimits({driver.target: driver.limits for driver in drivers})
         self._tables: dict[str, TableRules] = {}
-        self.functions = FunctionOperations(config.functions, self._limits, clock, self.check)
+        self.unknowns = keeper = self._open_unknowns()
+        self._stored: Conclude[Store, StoreReceipt] = results.store_receipt
+        self._deleted: Conclude[Delete, StoreReceipt] = results.delete_receipt
+        if keeper is not None:
+            self._stored, self._deleted = keeper.watch(self._stored), keeper.watch(self._deleted)
+        self.functions = FunctionOperations(
+            config.functions, self._limits, clock, self.check, keeper
+        )
         self._events: EventOperations | None = None
         self._objects: ObjectOperations | None = None
         self._runs: RunOperations | None = None
@@ -151,11 +166,7 @@ class Operations:
         )
         seconds = known.seconds if timeout is None else arguments.check_timeout(timeout)
         self.check(call)
-        conclude = (
-            results.store_receipt
-            if known.is_known
-            else self._with_hint(results.store_receipt, table)
-        )
+        conclude = self._stored if known.is_known else self._with_hint(self._stored, table)
         return call, seconds, conclude
 
     def load_data(
@@ -189,11 +200,7 @@ class Operations:
         )
         seconds = known.seconds if timeout is None else arguments.check_timeout(timeout)
         self.check(call)
-        conclude = (
-            results.delete_receipt
-            if known.is_known
-            else self._with_hint(results.delete_receipt, table)
-        )
+        conclude = self._deleted if known.is_known else self._with_hint(self._deleted, table)
         return call, seconds, conclude
 
     @property
@@ -202,7 +209,9 @@ class Operations:
         if self._events is None:
             from leeward._operations.events import EventOperations
 
-            self._events = EventOperations(self.config, self._limits, self.clock, self.check)
+            self._events = EventOperations(
+                self.config, self._limits, self.clock, self.check, self.unknowns
+            )
         return self._events
 
     @property
@@ -239,6 +248,8 @@ class Operations:
         try:
             if self._runs is not None:
                 self._runs.close(timeout)
+            if self.unknowns is not None:
+                self.unknowns.close()
         finally:
             self.closed = True
 
@@ -334,6 +345,16 @@ class Operations:
             self._tables.clear()
         self._tables[table] = known
         return known
+
+    def _open_unknowns(self) -> UnknownWatcher | None:
+        """Return what leaves unknown calls in a table, if one is configured."""
+        table = self.config.unknowns
+        if table is None:
+            return None
+        keeper: UnknownWatcher = import_spec(UNKNOWNS)(
+            self, table, with_payload=self.config.unknowns_payload
+        )
+        return keeper
 
     def _key_of(self, item: Item, fields: tuple[str, ...]) -> Key:
         """Return the key of an item; nearly all have one field, and a plain text in it."""

@@ -81,7 +81,13 @@ def settling_of(error: CallError, config: FunctionConfig) -> FunctionSettling:
     is_asked = call.effect is Effect.KEYED or bool(config.marks) or error.reason in KNOWN_KEY
     voids = call.voids if isinstance(call, Invoke) else 0
     return FunctionSettling(
-        call.function, call.idempotency_key, voids, call.payload, call.sent, only, is_asked
+        call.function,
+        call.idempotency_key,
+        voids,
+        call.payload or None,  # of a call that is known by its facts alone
+        call.sent,
+        only,
+        is_asked,
     )
 
 

@@ -32,6 +32,7 @@ T = TypeVar("T")
 TOP_LEVEL = (
     *("cloud_provider", "data_target", "workflow_target", "source", "trust_env"),
     *("fail_back", "hedge", "weights", "residency", "health_checks", "snapshot"),
+    *("unknowns", "unknowns_payload"),
 )
 
 
@@ -70,6 +71,8 @@ def read_sections(document: Mapping[str, Any], file: str) -> Config:
         hedge=optional(document, "hedge", top, read_boolean) is True,
         health_checks=optional(document, "health_checks", top, read_health_checks),
         snapshot=optional(document, "snapshot", top, read_text),
+        unknowns=optional(document, "unknowns", top, read_text),
+        unknowns_payload=optional(document, "unknowns_payload", top, read_boolean) is True,
         export=by_target(document.get("export", {}), top.child("export"), read_export),
     )
 
