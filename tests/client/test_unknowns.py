@@ -213,7 +213,7 @@ def test_of_a_batch_each_event_is_left_that_may_have_gone_out() -> None:
 def test_a_large_payload_is_not_left(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nor an item for which the table has no room beside the facts."""
     monkeypatch.setattr(unknowns, "LARGEST_BODY", 100)
-    driver = Scripted("a", *[AMBIGUOUS] * 9)
+    driver = Scripted("a", *[AMBIGUOUS] * 50)
     with client(driver, unknowns_payload=True) as cloud:
         with pytest.raises(OutcomeUnknown):
             cloud.invoke("charge", "x" * 200)
