@@ -212,15 +212,15 @@ def test_of_a_batch_each_event_is_left_that_may_have_gone_out() -> None:
 
 def test_a_large_payload_is_not_left(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nor an item for which the table has no room beside the facts."""
-    monkeypatch.setattr(unknowns, "LARGEST_BODY", 100)
+    monkeypatch.setattr(unknowns, "LARGEST_BODY", 1000)
     driver = Scripted("a", *[AMBIGUOUS] * 50)
     with client(driver, unknowns_payload=True) as cloud:
         with pytest.raises(OutcomeUnknown):
-            cloud.invoke("charge", "x" * 200)
+            cloud.invoke("charge", "x" * 2000)
         deep: Any = CANARY
         for _ in range(cloud._operations._limits.smallest.nesting // 2):
             deep = [deep]
-        for value in ("x" * 200, deep, CANARY):
+        for value in ("x" * 2000, deep, CANARY):
             with pytest.raises(OutcomeUnknown):
                 cloud.store_data("orders", {"id": "1", "n": value})
         rows = left(cloud)
