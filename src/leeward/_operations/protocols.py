@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
+from leeward.calls import Call, Result
 from leeward.errors import CallError
 from leeward.values import Effect, Event, Json, PublishReport
 from leeward.values.runs import Run
 
-F = TypeVar("F", bound=Callable[..., Any])
+C = TypeVar("C", bound=Call)
+T = TypeVar("T")
 
 
 class MountableHandler(Protocol):
@@ -106,10 +108,10 @@ class Runs(Protocol):
 class UnknownWatcher(Protocol):
     """What leaves calls in a table whose outcome is unknown: `leeward._operations.unknowns`."""
 
-    def watch(self, conclude: F) -> F:
+    def watch(self, conclude: Callable[[C, Result[Any]], T]) -> Callable[[C, Result[Any]], T]:
         """Return what concludes a call likewise, and leaves it where its outcome is unknown."""
 
-    def note(self, call: Any, error: CallError) -> None:
+    def note(self, call: Call, error: CallError) -> None:
         """Leave a call, if its outcome is unknown."""
 
     def note_events(self, bus: str, events: Sequence[Event], report: PublishReport) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from leeward.cli.commands import keys, objects, scheduler, verbs, workflow
+from leeward.cli.commands import keys, objects, scheduler, unknown, verbs, workflow
 from leeward.cli.commands.demo import demo
 from leeward.cli.commands.dlq import dlq
 from leeward.cli.commands.doctor import doctor
@@ -165,6 +165,22 @@ add_command(
 )
 add_command(records, "release", keys.release, "leeward keys release keys 0123456789ab")
 add_command(records, "void", keys.void, "leeward keys void keys 0123456789ab")
+unknowns = _group("unknown", "List, settle or forget calls whose outcome nobody knows.")
+add_command(unknowns, "list", unknown.list_, "leeward unknown list --limit 20")
+add_command(
+    unknowns,
+    "settle",
+    unknown.settle,
+    "leeward unknown settle --all",
+    "leeward unknown settle 01a20e39-df49-7edf-853d-ce1f5bf93c48 --payload @order.json",
+)
+add_command(
+    unknowns,
+    "forget",
+    unknown.forget,
+    "leeward unknown forget 01a20e39-df49-7edf-853d-ce1f5bf93c48",
+    "leeward unknown forget --all --force",
+)
 buckets = _group("object", "Put, read, list and delete the objects of a bucket.")
 add_command(
     buckets,
