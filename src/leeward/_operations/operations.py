@@ -302,14 +302,14 @@ class Operations:
         targets: str | Sequence[str] | None,
     ) -> Settling:
         """Settle a call; a program that has nothing to settle does not load what does it."""
-        from leeward._operations.settling import settle
+        from leeward._operations.settling import observe, settle
 
         if self.closed:
             raise LeewardError("this client is closed, and nothing was settled; open a new one")
         known = tuple(self.drivers)
         only = () if targets is None else arguments.check_targets(targets, self.drivers, known)
         functions, clock = self.config.functions, self.clock
-        return settle(
+        steps = settle(
             error_or_key,
             function,
             payload=payload,
@@ -319,6 +319,8 @@ class Operations:
             functions=functions,
             clock=clock,
         )
+        telemetry = getattr(self.router, "telemetry", None)
+        return steps if telemetry is None else observe(steps, telemetry.count_settled)
 
     def narrow(self, call: Call, targets: str | Sequence[str]) -> tuple[str, ...]:
         """Check the targets that a caller narrows the order to, for one call."""
@@ -354,6 +356,8 @@ class Operations:
         keeper: UnknownWatcher = import_spec(UNKNOWNS)(
             self, table, with_payload=self.config.unknowns_payload
         )
+        if (telemetry := getattr(self.router, "telemetry", None)) is not None:
+            telemetry.count_open(keeper.open_count)
         return keeper
 
     def _key_of(self, item: Item, fields: tuple[str, ...]) -> Key:

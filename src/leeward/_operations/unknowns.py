@@ -350,7 +350,7 @@ class UnknownKeeper(Forkable):
     def open_count(self) -> int | None:
         """Return how many calls the table has, as it was last counted; None if it was not yet.
 
-        It is counted anew beside, if that was a minute ago.
+        It is counted anew beside, if that was a minute ago; after closing, no more.
         """
         now = self._operations.clock.monotonic()
         with self._lock:
@@ -359,7 +359,7 @@ class UnknownKeeper(Forkable):
                 self._counted, self._is_count_due = now, True
         if is_due:
             self._start()
-        return self._open
+        return None if self._is_closed else self._open
 
     def close(self) -> None:
         """Wait for what is to be written, two seconds at most; take nothing more."""

@@ -172,7 +172,7 @@ add_command(
     "settle",
     unknown.settle,
     "leeward unknown settle --all",
-    "leeward unknown settle 01a20e39-df49-7edf-853d-ce1f5bf93c48 --payload @order.json",
+    "leeward unknown settle 01a20e39-df49-7edf-853d-ce1f5bf93c48",
 )
 add_command(
     unknowns,

@@ -36,7 +36,7 @@ SECONDS = 10.0
 """To settle one call."""
 
 Ids = Annotated[
-    list[str] | None, typer.Argument(metavar="[ID]...", help="As `leeward unknown list` has them.")
+    list[str] | None, typer.Argument(metavar="ID", help="As `leeward unknown list` has them.")
 ]
 
 
