@@ -103,10 +103,15 @@ COMMAND = "client.settle(error), or leeward settle charge 'order 42'."
             Result(Outcome.APP_ERROR, target="a", fault=RAISED, dedup=BY_TARGET),
             COMMAND,
         ),
-        "it was voided": (
+        "it was settled as not run": (
+            CHARGE,
+            Result(Outcome.NOT_SENT, target="a", reason=VOIDED),
+            "It did not run, and will not; calling again, with the same key or another, is safe.",
+        ),
+        "it was voided each time": (
             CHARGE,
             Result(Outcome.REJECTED, target="a", reason=VOIDED, fault=REFUSED),
-            "did not know that. Call again with idempotency_key='order 42': a new call runs.",
+            "(RepeatRefused). It did not run; find out who settles it, and call again.",
         ),
     },
 )

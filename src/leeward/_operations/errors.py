@@ -168,11 +168,17 @@ _KNOWN_KEY: Mapping[str, tuple[str, str]] = {
 }
 """What an idempotent function says of a key that it knows, and what to do, by the reason."""
 
-_VOIDED = (
-    "did not run: its key was settled as not run, and this call did not know that. Call again with "
-    "idempotency_key={0.idempotency_key!r}: a new call runs."
-)
-"""Of a call that is taken for a late delivery; the router calls again by itself, if it has time."""
+_VOIDED: Final = {
+    False: (
+        "got no answer, and its function has settled it as not run",
+        "It did not run, and will not; calling again, with the same key or another, is safe.",
+    ),
+    True: (
+        "was refused by the function: its key was settled as not run, again and again",
+        "It did not run; find out who settles it, and call again.",
+    ),
+}
+"""What is said of a call that was settled as not run; True: by somebody else, each time."""
 
 _MISCONFIGURED = "misconfigured"
 """The reason of a function whose code could not be loaded, as its runtime says."""
@@ -287,14 +293,14 @@ def _targets_of(result: Result[Any]) -> list[str]:
 def _message(call: Call, result: Result[Any]) -> str:
     if result.outcome is Outcome.APP_ERROR:
         return _raised_message(call, result)
-    if isinstance(call, Invoke) and result.reason == VOIDED:
-        return f"{_subject(call, result)} {_VOIDED.format(call)}"
     what, remedy = _WHAT[result.outcome]
     if result.outcome is Outcome.CONFLICT and call.verb in OBJECT_VERBS:
         remedy = "Nothing was changed; look at the object and decide again."
     if result.outcome is Outcome.CONFLICT and call.verb in RUN_VERBS:
         remedy = "Nothing was started; give this run another id."
-    if result.reason is not None:
+    if result.reason == VOIDED:
+        what, remedy = _VOIDED[result.outcome is Outcome.REJECTED]
+    elif result.reason is not None:
         remedy = _REMEDIES.get(result.reason, remedy)
     return f"{_subject(call, result)} {what}{_detail(result)}. {remedy}"
 
