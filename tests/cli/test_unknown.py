@@ -6,10 +6,12 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
 from leeward import Client
+from leeward._operations import unknowns
 from leeward._operations.unknowns import UnknownCall, item_of
 from leeward.calls import Result, Settle
 from leeward.cli.commands import unknown as command
@@ -21,7 +23,7 @@ from tests.cli.conftest import Leeward
 FILE = """
 unknowns = "open"
 [targets.local]
-app = "unknown_bank:app"
+app = "MODULE:app"
 [functions.charge]
 effect = "keyed"
 """
@@ -50,9 +52,10 @@ class Desk:
     """A directory whose table has unknown calls."""
 
     def __init__(self, place: Path) -> None:
-        self.place = place
-        place.joinpath("unknown_bank.py").write_text(BANK)
-        place.joinpath("leeward.toml").write_text(FILE)
+        module = f"bank_{uuid4().hex}"  # an app of its own: it keeps its client
+        self.place, self.file = place, FILE.replace("MODULE", module)
+        place.joinpath(f"{module}.py").write_text(BANK)
+        place.joinpath("leeward.toml").write_text(self.file)
 
     def client(self) -> Client:
         return Client(Local(path=self.place / ".leeward" / "local.sqlite3"))
@@ -70,7 +73,9 @@ class Desk:
 
 
 @pytest.fixture
-def desk(bare: Path) -> Desk:
+def desk(bare: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
+    """A machine may be so slow that two seconds are not enough to close."""
+    monkeypatch.setattr(unknowns, "CLOSE_SECONDS", 60.0)
     return Desk(bare)
 
 
@@ -152,7 +157,9 @@ def test_a_function_that_reads_its_key_in_the_payload_is_given_it(
     """By the operator, or by the table if the payload is kept there."""
     facts = {"effect": "keyed", "shared_dedup": False}
     row = lost("1", "key-of-the-call", now=now, subject="refund", facts=facts)
-    desk.place.joinpath("leeward.toml").write_text(f'{FILE}[functions.refund]\neffect = "keyed"\n')
+    desk.place.joinpath("leeward.toml").write_text(
+        f'{desk.file}[functions.refund]\neffect = "keyed"\n'
+    )
     desk.leave(row, row._replace(id="2", body=b'{"id":"43"}'))
     without = json.loads(leeward("unknown", "settle", "--all", "--json").out)
     assert [call["id"] for call in without["settled"]] == ["2"]

@@ -54,7 +54,7 @@ def left(client: Client) -> list[UnknownCall]:
     """Return what stands in the table once the thread has nothing to write any more."""
     thread = client._operations.unknowns._thread  # type: ignore[union-attr]
     if thread is not None:
-        thread.join(5)
+        thread.join(60)
     found = [unknown_in(row.item, "id") for row in scan_rows(client._operations, "open")]
     assert None not in found
     return [each for each in found if each is not None]
@@ -191,7 +191,7 @@ def test_reads_and_the_table_itself_are_not_left() -> None:
         with pytest.raises(OutcomeUnknown):
             cloud.store_data("orders", {"id": "1"})
         while keeper._thread is not None:
-            keeper._thread.join(5)
+            keeper._thread.join(60)
         written = [call for call in driver.calls if isinstance(call, Store)]
         ids = {call.write_id for call in written if call.table == "open" and len(call.item) > 1}
         assert len(ids) == 1
@@ -316,7 +316,7 @@ def test_a_table_that_cannot_be_written_changes_nothing(caplog: pytest.LogCaptur
                 cloud.invoke("charge")
         thread = cloud._operations.unknowns._thread  # type: ignore[union-attr]
         if thread is not None:
-            thread.join(5)
+            thread.join(60)
     events = [record.getMessage() for record in caplog.records if record.name == unknowns.LOGGER]
     assert events == ["unknown_not_kept table='open' why='ConfigError'"]
 
@@ -340,8 +340,8 @@ def test_how_many_are_open_is_counted_beside() -> None:
     """Whoever asks gets the last count, and waits for none."""
     with client(Scripted("a", *[AMBIGUOUS] * 9)) as cloud:
         keeper: Any = cloud._operations.unknowns
-        assert keeper.open_count() is None
-        for _ in range(100):
+        assert keeper.open_count() in (None, 0)
+        for _ in range(400):
             if keeper._open is not None:
                 break
             time.sleep(0.05)
