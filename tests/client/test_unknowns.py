@@ -22,14 +22,9 @@ from leeward import (
     OutcomeUnknown,
 )
 from leeward._operations import unknowns
-from leeward._operations.unknowns import (
-    UnknownCall,
-    UnknownKeeper,
-    error_of_unknown,
-    scan_rows,
-    unknown_in,
-)
+from leeward._operations.unknowns import UnknownCall, UnknownKeeper, scan_rows
 from leeward.calls import Call, Delete, Enqueue, FunctionFault, Invoke, Publish, Result, Store
+from leeward.cli.unknown_calls import error_of_unknown, unknown_in
 from leeward.config import TableConfig
 from leeward.envelope import NOT_KEPT
 from leeward.errors import Outcome

@@ -176,7 +176,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "an unknown call forgets how many voids of its key it knew",
-        UNKNOWNS,
+        "src/leeward/cli/unknown_calls.py",
         "return Invoke(*common, sent=unknown.sent, voids=unknown.voids)",
         "return Invoke(*common, sent=unknown.sent)",
         f"{LEFT}::test_what_the_call_knew_of_its_key_is_left",

@@ -318,7 +318,7 @@ class Operations:
             clock=clock,
         )
         telemetry = getattr(self.router, "telemetry", None)
-        return steps if telemetry is None else observe(steps, telemetry.count_settled)
+        return steps if telemetry is None else observe(steps, telemetry.count_verdict)
 
     def narrow(self, call: Call, targets: str | Sequence[str]) -> tuple[str, ...]:
         """Check the targets that a caller narrows the order to, for one call."""

@@ -133,9 +133,15 @@ class ClientTelemetry:
 
         self.api.meter.create_observable_gauge(CALLS_OPEN, [observe], "{call}")
 
-    def count_settled(self, settled: Settled, verb: str) -> None:
+    def count_verdict(self, settled: Settled, verb: str) -> None:
         """Count a call that somebody has settled; `verb` is of what was asked last."""
         self._settled.add(1, {VERDICT: settled.verdict.value, BY: _word_of(settled, verb)})
+
+    def count_end(self, result: Result[Any]) -> None:
+        """Count a call that the router has settled before it ended; others are not counted."""
+        settled = verdict_within(result)
+        if settled is not None:
+            self.count_verdict(settled, "settle")
 
     def note(self, event: RoutingEvent) -> None:
         """Count a decision of the router, and note it at the call that brought it about."""
@@ -172,6 +178,8 @@ class CallSpan:
         told = {VERB: self._verb, TARGET: target, OUTCOME: outcome.value}
         if outcome is Outcome.AMBIGUOUS and may_change(self._call):
             telemetry.unknown.add(1, {VERB: self._verb, TARGET: target})
+        if len(result.attempts) > 1:
+            telemetry.count_end(result)
         telemetry.durations.record(seconds, told)
         for attempt in result.attempts:
             telemetry.attempts.add(
@@ -216,6 +224,17 @@ def may_change(call: Call) -> bool:
     if call.verb == "settle":
         return False
     return not is_harmless(call) or getattr(call, "effect", None) is Effect.IDEMPOTENT
+
+
+def verdict_within(result: Result[Any]) -> Settled | None:
+    """Return how the router has settled a call before its end; None if it has not asked."""
+    if not any(attempt.reason == "settle" for attempt in result.attempts):
+        return None
+    if result.resolved or result.executed or (result.fault and result.fault.ran == "yes"):
+        return Settled(Verdict.RAN)
+    if result.outcome is Outcome.AMBIGUOUS or (result.fault and result.fault.ran == "maybe"):
+        return Settled(Verdict.UNKNOWN, reason=result.reason or "unreachable")
+    return Settled(Verdict.NOT_RUN)
 
 
 _BY_VERB: Final = {"invoke": "probe", "publish": "again", "enqueue": "again"}

@@ -170,7 +170,7 @@ def settle_record(
 def release(context: typer.Context, table: Table, record: Ref) -> None:
     """Free the key of a record whose run did not have its effect: the next call with it runs.
 
-    Find out first what happened. A delivery that comes late runs as well: take this if the same
+    Find out first what happened. A delivery that comes late runs, too: take this if the same
     message is to be delivered again. If only a new call may run, take `leeward keys void`.
     """
     _change(

@@ -7,20 +7,15 @@ from typing import Annotated, Any, NamedTuple
 
 import typer
 
-from leeward._operations.unknowns import (
-    UnknownCall,
-    UnknownKeeper,
-    error_of_unknown,
-    scan_rows,
-    unknown_in,
-)
+from leeward._operations.unknowns import UnknownCall, UnknownKeeper, scan_rows
 from leeward.cli.arguments import json_argument, seconds
 from leeward.cli.commands.verbs import JSON
 from leeward.cli.global_options import GlobalOptions, options_of
 from leeward.cli.output.console import Printers, verdict_in_words
 from leeward.cli.output.exit_codes import UNKNOWN
-from leeward.cli.output.json_view import JsonObject, json_of_settled, span
+from leeward.cli.output.json_view import JsonObject, json_of_verdict, span
 from leeward.cli.output.output import JsonOutput
+from leeward.cli.unknown_calls import error_of_unknown, unknown_in
 from leeward.client import Client
 from leeward.config import Config
 from leeward.errors import ConfigError, InvalidRequest, LeewardError, NotFound
@@ -30,7 +25,7 @@ from leeward.values.settled import Verdict
 HEADER = ("id", "age", "verb", "subject", "key", "targets", "reason", "payload")
 
 STEP = 25
-"""After how many calls a person is told how far it is."""
+"""After how many calls it says to a person how far it is."""
 
 SECONDS = 10.0
 """To settle one call."""
@@ -82,7 +77,7 @@ def settle(
         float, typer.Option("--timeout", parser=seconds, help="Seconds for each.")
     ] = SECONDS,
 ) -> None:
-    """Find out what became of unknown calls, and remove those that are settled from the table.
+    """Find out what became of unknown calls, and remove the settled ones from the table.
 
     It asks as `leeward settle` does: nothing is run, and a call without a record has not run and
     never will. Exit code 8: some are still unknown, and stay in the table.
@@ -201,7 +196,7 @@ def _settle(
         settled = cloud.settle(error, timeout=timeout)
     except LeewardError as problem:
         return {**facts, "error": f"{type(problem).__name__}: {problem}"}
-    told = json_of_settled(settled)
+    told = json_of_verdict(settled)
     del told["result"]  # may be secret; `leeward settle` shows it
     if settled.verdict in (Verdict.RUNNING, Verdict.UNKNOWN):
         return {**facts, **told}

@@ -19,17 +19,17 @@ from leeward.cli.output.console import (
     render_absence,
     render_item,
     render_receipt,
-    render_settled,
     render_value,
+    render_verdict,
 )
-from leeward.cli.output.exit_codes import ABSENT, exit_code_of_settled
+from leeward.cli.output.exit_codes import ABSENT, exit_code_of_verdict
 from leeward.cli.output.json_view import (
     json_of_absence,
     json_of_answer,
     json_of_published,
     json_of_queued,
     json_of_record,
-    json_of_settled,
+    json_of_verdict,
     json_of_write,
 )
 from leeward.values import MISSING, EffectName
@@ -166,8 +166,8 @@ def settle(
     called = time_argument(sent, "sent")
     with options.client() as cloud:
         settled = cloud.settle(key, function=function, payload=given, sent=called, timeout=timeout)
-        options.output.show(json_of_settled(settled), render_settled)
-    raise typer.Exit(exit_code_of_settled(settled).code)
+        options.output.show(json_of_verdict(settled), render_verdict)
+    raise typer.Exit(exit_code_of_verdict(settled).code)
 
 
 def publish(

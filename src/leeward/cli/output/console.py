@@ -242,7 +242,7 @@ _REASONS: Final = {
     "no_record": "it has no record, and nobody says when it was called: say --sent",
     "expired": "it has no record, and is older than records are kept",
     "unrecorded": "the function may have run it without a record, while its table was away",
-    "unreadable": "what is in the table is no record of leeward's",
+    "unreadable": "what is in the table is not a record of leeward's",
 }
 """What the reasons of a verdict mean; a function of another framework has its own words."""
 
@@ -263,7 +263,7 @@ def verdict_in_words(data: JsonObject) -> str:
             return f"Nobody can tell: {why}."
 
 
-def render_settled(data: JsonObject, printers: Printers) -> None:
+def render_verdict(data: JsonObject, printers: Printers) -> None:
     """Show what became of a call: its result, or the verdict."""
     has_result = data["verdict"] == "ran" and data["kept"] and not data["failure"]
     if has_result:

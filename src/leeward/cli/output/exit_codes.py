@@ -113,6 +113,6 @@ _BY_VERDICT: Final = {
 }
 
 
-def exit_code_of_settled(settled: Settled) -> ExitCode:
+def exit_code_of_verdict(settled: Settled) -> ExitCode:
     """Return the exit code for what became of a call: the one that the call would have had."""
     return RAISED if settled.failure is not None else _BY_VERDICT[settled.verdict]

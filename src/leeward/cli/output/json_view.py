@@ -74,7 +74,7 @@ def json_of_queued(receipt: Receipt) -> JsonObject:
     }
 
 
-def json_of_settled(settled: Settled) -> JsonObject:
+def json_of_verdict(settled: Settled) -> JsonObject:
     """Return the JSON object of `settle`."""
     failure = settled.failure
     return {
