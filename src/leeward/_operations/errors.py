@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from leeward._routing.outcomes import TABLE
 from leeward.adapter import TOO_LARGE, UNMARKED, UNMARKED_REFUSAL
@@ -46,7 +46,6 @@ from leeward.errors import (
     InvalidRequest,
     LeewardError,
     NotFound,
-    Origin,
     Outcome,
     OutcomeUnknown,
     Overloaded,
@@ -59,6 +58,9 @@ from leeward.errors import (
 )
 from leeward.text import is_printable
 from leeward.values import Effect
+
+if TYPE_CHECKING:
+    from leeward.errors import Origin
 
 CLASSES: Mapping[Outcome, type[CallError]] = {
     Outcome.LOCAL: Overloaded,

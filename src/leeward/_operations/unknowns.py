@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from leeward._items import checked_size
 from leeward._operations.upkeep import make
@@ -34,6 +34,7 @@ from leeward.errors import (
 from leeward.forking import Forkable, watch
 from leeward.logs import log_event
 from leeward.masking import mask
+from leeward.records import NamedTuple
 from leeward.values import Effect, Event, Item, PublishReport
 
 if TYPE_CHECKING:

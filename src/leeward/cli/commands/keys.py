@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from enum import Enum, StrEnum
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
 import typer
 
@@ -33,6 +33,7 @@ from leeward.cli.output.json_view import JsonObject, moment, span
 from leeward.client import Client
 from leeward.entropy import time_of_id
 from leeward.errors import InvalidRequest, NotFound
+from leeward.records import NamedTuple
 from leeward.values import Record as Loaded
 
 HEADER = ("record", "state", "age", "effects", "voids", "error", "until", "id")

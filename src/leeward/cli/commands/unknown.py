@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
 import typer
 
@@ -20,6 +20,7 @@ from leeward.client import Client
 from leeward.config import Config
 from leeward.errors import ConfigError, InvalidRequest, LeewardError, NotFound
 from leeward.json_text import encode
+from leeward.records import NamedTuple
 from leeward.values.settled import Verdict
 
 HEADER = ("id", "age", "verb", "subject", "key", "targets", "reason", "payload")
