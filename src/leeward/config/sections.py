@@ -57,6 +57,8 @@ def read_sections(document: Mapping[str, Any], file: str) -> Config:
         entries = read_section(document.get(name, {}), where)
         parts[name] = {key: read(value, where.child(key)) for key, value in entries.items()}
     provider = optional(document, "cloud_provider", top, read_text)
+    if "unknowns_payload" in document and "unknowns" not in document:
+        raise ConfigError(f'{top.child("unknowns_payload")} needs unknowns = "TABLE" beside it')
     return Config(
         **parts,
         order=parse_order(provider, str(top.child("cloud_provider"))) if provider else (),
