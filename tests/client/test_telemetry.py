@@ -261,7 +261,7 @@ def test_unknown_calls_are_counted_and_how_they_are_settled(collected: Collected
         client.settle("k", function="foreign")
         for effect in ("unsafe", "read_only", "idempotent"):
             with pytest.raises(OutcomeUnknown):
-                client.invoke("other", effect=effect, timeout=0.1)  # type: ignore[arg-type]
+                client.invoke("other", effect=effect, timeout=0.1)
         with pytest.raises(OutcomeUnknown):
             client.load_data("orders", "1", timeout=0.1)
     metrics = collected.metrics()
