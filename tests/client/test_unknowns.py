@@ -170,8 +170,9 @@ def test_only_what_may_have_run_is_left(answer: Result[Any], effect: Any, count:
     assert CANARY not in str(rows)
 
 
-def test_reads_and_the_table_itself_are_not_left() -> None:
+def test_reads_and_the_table_itself_are_not_left(monkeypatch: pytest.MonkeyPatch) -> None:
     """A write of an unknown call that is unknown itself would be the next one, without end."""
+    monkeypatch.setattr(unknowns, "CLOSE_SECONDS", 60.0)
     driver = Scripted("a", *[AMBIGUOUS] * 50)
     tables = {"open": TableConfig(home="a"), "orders": TableConfig(home="a")}
     with Client([driver, Local()], config=config(tables=tables)) as cloud:
@@ -185,8 +186,7 @@ def test_reads_and_the_table_itself_are_not_left() -> None:
         assert keeper._thread is None
         with pytest.raises(OutcomeUnknown):
             cloud.store_data("orders", {"id": "1"})
-        while keeper._thread is not None:
-            keeper._thread.join(60)
+        keeper.close()
         written = [call for call in driver.calls if isinstance(call, Store)]
         ids = {call.write_id for call in written if call.table == "open" and len(call.item) > 1}
         assert len(ids) == 1
