@@ -290,8 +290,11 @@ def test_nothing_blocks_the_event_loop(stuck: Stuck) -> None:
     assert asyncio.run(run()) < 5
 
 
-def test_closing_waits_for_what_is_to_be_written(stuck: Stuck) -> None:
+def test_closing_waits_for_what_is_to_be_written(
+    stuck: Stuck, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A program that ends with its call leaves it all the same."""
+    monkeypatch.setattr(unknowns, "CLOSE_SECONDS", 60.0)
     with Client([Scripted("a", AMBIGUOUS), stuck], config=config()) as cloud:
         with pytest.raises(OutcomeUnknown):
             cloud.invoke("charge")

@@ -18,7 +18,7 @@ from leeward.cli.output.output import JsonOutput
 from leeward.cli.unknown_calls import error_of_unknown, unknown_in
 from leeward.client import Client
 from leeward.config import Config
-from leeward.errors import ConfigError, InvalidRequest, LeewardError, NotFound
+from leeward.errors import CallError, ConfigError, InvalidRequest, LeewardError, NotFound
 from leeward.json_text import encode
 from leeward.records import NamedTuple
 from leeward.values.settled import Verdict
@@ -196,7 +196,9 @@ def _settle(
     try:
         settled = cloud.settle(error, timeout=timeout)
     except LeewardError as problem:
-        return {**facts, "error": f"{type(problem).__name__}: {problem}"}
+        is_keyless = isinstance(problem, CallError) and problem.reason == "key_missing"
+        hint = f"; say leeward unknown settle {unknown.id} --payload JSON" if is_keyless else ""
+        return {**facts, "error": f"{type(problem).__name__}: {problem}{hint}"}
     told = json_of_verdict(settled)
     del told["result"]  # may be secret; `leeward settle` shows it
     if settled.verdict in (Verdict.RUNNING, Verdict.UNKNOWN):
