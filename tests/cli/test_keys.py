@@ -250,3 +250,22 @@ def test_a_second_void_counts_on(bank: Bank, leeward: Leeward) -> None:
     done = leeward("keys", "void", "keys", "charge:1", "--json")
     assert json.loads(done.out)["key"]["voids"] == 2
     assert bank.deliver("1", voids=1).reason == "voided"
+
+
+def test_a_call_that_is_settled_within_itself_names_the_record_too(bank: Bank) -> None:
+    """Whether it is unknown or not kept: the answer to the question says where the record is."""
+    (driver,) = bank.client._operations.drivers.values()
+    perform, seen = driver.perform, list[str]()
+
+    def lose(call: Any, timeout: float) -> Result[Any]:
+        seen.append(call.verb)
+        result = perform(call, timeout)
+        return Result(Outcome.AMBIGUOUS) if call.verb == "invoke" else result
+
+    driver.perform = lose  # type: ignore[method-assign]
+    with pytest.raises(OutcomeUnknown, match="leeward keys settle keys [0-9a-f]{12}"):
+        bank.charge("1")
+    assert "settle" in seen
+    settled = bank.client.settle("k", function="charge", payload={"id": "1"})
+    assert settled.record is not None
+    assert settled.record.startswith("keys ")

@@ -262,7 +262,8 @@ def verdict_in_words(data: JsonObject) -> str:
             return "It still runs. Ask again."
         case _:
             why = _REASONS.get(data["reason"] or "", data["reason"] or "the function does not say")
-            return f"Nobody can tell: {why}."
+            look = f" leeward keys show {data['record']}" if data["record"] else ""
+            return f"Nobody can tell: {why}.{look}"
 
 
 def render_verdict(data: JsonObject, printers: Printers) -> None:

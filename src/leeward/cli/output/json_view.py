@@ -91,6 +91,7 @@ def json_of_verdict(settled: Settled) -> JsonObject:
         "retry_after": settled.retry_after,
         "target": settled.target,
         "voids": settled.voids,
+        "record": settled.record,
     }
 
 
