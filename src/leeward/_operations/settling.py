@@ -8,7 +8,7 @@ It yields what to ask of a target, or seconds to wait, is sent the result, and r
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -85,7 +85,13 @@ def settling_of(error: CallError, config: FunctionConfig) -> FunctionSettling:
     keeps_records = call.effect is Effect.KEYED or bool(config.marks) or error.reason in KNOWN_KEY
     voids = call.voids if isinstance(call, Invoke) else 0
     return FunctionSettling(
-        call.function, call.idempotency_key, voids, call.payload, call.sent, only, keeps_records
+        call.function,
+        call.idempotency_key,
+        voids,
+        call.payload or None,  # of a call that is known by its facts alone
+        call.sent,
+        only,
+        keeps_records,
     )
 
 
@@ -276,3 +282,17 @@ def _settle_enqueue(
     if result is None:
         return UNREACHABLE
     return Settled(Verdict.RAN, reason=SENT_AGAIN, target=result.target)
+
+
+def observe(steps: Settling, count: Callable[[Settled, str], object]) -> Settling:
+    """Carry the same steps out, and count how they end, with the verb of what was asked last."""
+    reply, verb = None, ""
+    try:
+        while True:
+            step = steps.send(reply)
+            verb = str(step.call.verb) if isinstance(step, Ask) else verb
+            reply = yield step
+    except StopIteration as end:
+        settled: Settled = end.value
+    count(settled, verb)
+    return settled
