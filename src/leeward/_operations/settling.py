@@ -50,6 +50,11 @@ _FINAL: Final = frozenset({Outcome.AUTH, Outcome.NOT_FOUND, Outcome.CALLER})
 """Outcomes of a question that asking again does not change: they are raised."""
 
 
+_NOT_SUPPORTED: Final = frozenset({"http.405", "http.415", "http.501"})
+"""Codes of a function that refuses the question itself. A handler of leeward that does not know it
+gives the reason ``deadline``."""
+
+
 class FunctionSettling(NamedTuple):
     """A call of a function that is to be settled.
 
@@ -168,11 +173,17 @@ def read_answer(key: str, result: Result[Any]) -> Settled | None:
     Raises:
         FunctionError: it refuses the question: the key is another payload's, say.
     """
+    if result.code in _NOT_SUPPORTED:
+        return Settled(Verdict.UNKNOWN, reason="not_supported", target=result.target)
     if result.outcome is Outcome.APP_ERROR:
         fault = result.fault
         reason = fault.reason if fault else None
-        if reason == "deadline":  # a handler that does not know how to settle
+        if reason == "deadline":
             return Settled(Verdict.UNKNOWN, reason="not_supported", target=result.target)
+        is_foreign = fault is None or fault.ran is None
+        if is_foreign and result.reason is None and result.retry_after is None:
+            # It may have taken the question for a call: ask no second time.
+            return Settled(Verdict.UNKNOWN, reason="no_answer", target=result.target)
         if fault is not None and fault.ran == "no" and not fault.retryable:
             raise FunctionError(
                 f"the function refuses to settle the key ({fault.type}: {reason}). Nothing was "
