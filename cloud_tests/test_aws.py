@@ -45,6 +45,7 @@ from leeward_contract_tests import (
     LifecycleContract,
     PublishContract,
     ScanContract,
+    SettleContract,
     TablesContract,
 )
 
@@ -65,6 +66,7 @@ def config(terminate_like_interrupt: None, announce: Callable[[str], None]) -> I
 
 class TestAws(
     InvokeContract,
+    SettleContract,
     EnqueueContract,
     PublishContract,
     TablesContract,

@@ -9,7 +9,17 @@ from cloud_tests.aws.account import Account
 from cloud_tests.aws.policies import PREFIX
 from leeward import Config
 from leeward.config import BusConfig, FunctionConfig, TableConfig, TargetName
-from leeward_contract_tests.fixtures import COUNT, ECHO, EVENTS, FAIL, ITEMS, PAIR, PAIRS, SEEN
+from leeward_contract_tests.fixtures import (
+    COUNT,
+    ECHO,
+    EVENTS,
+    FAIL,
+    ITEMS,
+    PAIR,
+    PAIRS,
+    SEEN,
+    SETTLE,
+)
 
 REMEMBER: Final = "contract-remember"
 """The function that hears the bus."""
@@ -22,6 +32,7 @@ FUNCTIONS: Final = {
     FAIL: "fail",
     COUNT: "count",
     SEEN: "seen",
+    SETTLE: "settle",
     REMEMBER: "remember",
 }
 """Logical name to the function in `deployed/contract.py`."""
