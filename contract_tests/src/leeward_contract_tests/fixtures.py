@@ -23,10 +23,9 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, Final, TypeAlias
 
-from leeward import Config, Event
-from leeward.cloudevents import to_json
-from leeward import envelope
+from leeward import Config, Event, envelope
 from leeward.app import Context, signatures
+from leeward.cloudevents import to_json
 from leeward.config import FunctionConfig, TableConfig
 from leeward.values import Json
 from leeward.workflow import Definition, read_definition
@@ -220,5 +219,8 @@ def _answer_question(
     return ran_answer(context.idempotency_key, context.voids, question)
 
 
-_OWN: Final = signatures.Idempotency(_settle, envelope.BY_TARGET, True, _answer_question)
-setattr(_settle, signatures.IDEMPOTENCY, _OWN)
+setattr(
+    _settle,
+    signatures.IDEMPOTENCY,
+    signatures.Idempotency(_settle, envelope.BY_TARGET, True, _answer_question),
+)

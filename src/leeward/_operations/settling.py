@@ -51,8 +51,7 @@ _FINAL: Final = frozenset({Outcome.AUTH, Outcome.NOT_FOUND, Outcome.CALLER})
 
 
 _NOT_SUPPORTED: Final = frozenset({"http.405", "http.415", "http.501"})
-"""Codes of a function that refuses the question itself. A handler of leeward that does not know it
-gives the reason ``deadline``."""
+"""Codes of a function that refuses the question itself."""
 
 
 class FunctionSettling(NamedTuple):
@@ -178,12 +177,12 @@ def read_answer(key: str, result: Result[Any]) -> Settled | None:
     if result.outcome is Outcome.APP_ERROR:
         fault = result.fault
         reason = fault.reason if fault else None
-        if reason == "deadline":
-            return Settled(Verdict.UNKNOWN, reason="not_supported", target=result.target)
         is_foreign = fault is None or fault.ran is None
         if is_foreign and result.reason is None and result.retry_after is None:
             # It may have taken the question for a call: ask no second time.
-            return Settled(Verdict.UNKNOWN, reason="no_answer", target=result.target)
+            return Settled(Verdict.UNKNOWN, reason="not_supported", target=result.target)
+        if reason == "deadline":  # a handler that does not know how to settle
+            return Settled(Verdict.UNKNOWN, reason="not_supported", target=result.target)
         if fault is not None and fault.ran == "no" and not fault.retryable:
             raise FunctionError(
                 f"the function refuses to settle the key ({fault.type}: {reason}). Nothing was "
