@@ -85,7 +85,8 @@ STARTS: Final = "workflow-starts"
 """A table whose key is the field ``id``; only for drivers that declare WORKFLOWS and do not declare
 SINGLE_STARTS, for the client keeps starts apart there."""
 
-Function: TypeAlias = Callable[[Any], Json]
+Function: TypeAlias = Callable[..., Json]
+"""Takes the payload, and the `leeward.Context` if it has a second parameter."""
 
 
 def ran_answer(key: str | None, voids: int, question: Any) -> dict[str, Json]:
