@@ -142,7 +142,7 @@ def http_probe(
     return probe
 
 
-def _check(url: str, settled_after: object) -> None:
+def _check(url: str, settled_after: Any) -> None:
     parts = urlsplit(url)
     if parts.scheme not in ("https", "http") or not parts.netloc:
         raise ConfigError("url of a probe must begin with https:// and the name of a host")
