@@ -17,7 +17,7 @@ class Verdict(Enum):
     RAN = "ran"
     """It has had its effect, or has failed in a way that its function declared."""
     NOT_RUN = "not_run"
-    """It has not run, and will not: a delivery that comes late is refused."""
+    """It has not run, and will not, because a delivery that comes late is refused."""
     RUNNING = "running"
     """It still runs; ask again."""
     UNKNOWN = "unknown"
