@@ -61,8 +61,8 @@ def resolve_targets(
 def _with_app(config: Config, app: MountableApp | None) -> Config:
     """Return `config` with what an app declares, unless it says otherwise; check the probes.
 
-    Of a function that is effect, deduplication and timeout, and that it marks its answers; of a
-    handler of messages, its queue.
+    Of a function that is effect, deduplication and timeout, that it marks its answers, and that
+    what is unknown is settled if it keeps records; of a handler of messages, its queue.
     """
     functions = dict(config.functions)
     for name, handler in () if app is None else app.handlers.items():
@@ -76,6 +76,8 @@ def _with_app(config: Config, app: MountableApp | None) -> Config:
         if known.effect is None:
             shared = handler.effect is Effect.KEYED and handler.is_shared
             known = known._replace(effect=handler.effect, shared_dedup=shared)
+            if known.on_unknown is None and handler.keeps_records:
+                known = known._replace(on_unknown="settle")
         marks = True if known.marks is None else known.marks
         functions[name] = known._replace(timeout=known.timeout or handler.timeout, marks=marks)
     config = config._replace(functions=functions)

@@ -11,11 +11,11 @@ import pytest
 
 from leeward import Settled, Verdict
 from leeward._http.messages import Response
-from leeward._operations.settling import read_answer
 from leeward.adapter.http_functions import Address, FunctionPlatform, invoke
 from leeward.adapter.plans import Learn, Send, View
 from leeward.calls import Invoke, Result, Settle
-from leeward.settling import settle_question
+from leeward.envelope import settle_question
+from leeward.settling import read_answer
 from leeward_aws.functions.plans import functions as aws_functions
 from leeward_azure.functions.plans import PROOFS as AZURE
 from leeward_google.functions.plans import PROOFS as GOOGLE

@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
-from leeward import App, Client, OutcomeUnknown, Verdict
+from leeward import App, Client, OutcomeUnknown, Settled, Verdict
 from leeward.app import idempotent
 from leeward.app.idempotency import CannotTell, Done, NotDone, current_run
 from leeward.app.idempotency.settling import Doubt
-from leeward.calls import Call, Load, Settle, Store
+from leeward.calls import Call, Load, Result, Settle, Store
 from leeward.config import load_config
-from leeward.envelope import QUESTION, request_headers
+from leeward.envelope import QUESTION, request_headers, settle_question
 from leeward.local import Local
-from leeward.settling import read_settled, settle_question
+from leeward.settling import read_answer
 from leeward.testing import Fault, FaultyDriver
 from tests.docs.test_pages import DOCS, ROOT, blocks, table
 
@@ -65,6 +65,13 @@ def test_its_configuration_loads(tmp_path: Path) -> None:
     assert load_config(file=path, env={}).functions["take-payment"].on_unknown == "settle"
     path.write_text(probed)
     assert load_config(file=path, env={}).functions["pay"].probe == "payment-status"
+
+
+def read(key: str, said: Any) -> Settled:
+    """Return what a client makes of an answer."""
+    settled = read_answer(key, Result.ok(said))
+    assert settled is not None
+    return settled
 
 
 class Bank:
@@ -131,7 +138,7 @@ def test_its_protocol_is_that_of_the_code() -> None:
     probed, asked, answers = blocks(PAGE, "json")
     assert json.loads(asked) == json.loads(settle_question("order-42", 12.5, b'{"id": "42"}'))
     assert json.loads(probed).keys() == {"key", "payload"}
-    said = [read_settled("order-42", json.loads(line)) for line in answers.splitlines()]
+    said = [read("order-42", json.loads(line)) for line in answers.splitlines()]
     assert [each.verdict for each in said] == [
         Verdict.RAN, Verdict.RAN, Verdict.NOT_RUN, Verdict.RUNNING, Verdict.UNKNOWN
     ]  # fmt: skip
@@ -156,7 +163,7 @@ def test_its_function_keeps_the_promise() -> None:
         headers = _lower(request_headers(key, 5.0, voids=voids, settles=True))
         status, said = serve(headers, settle_question(key, 1.0, None), charge)
         assert status == 200
-        settled = read_settled(key, said)
+        settled = read(key, said)
         return settled.verdict, settled.result, settled.voids
 
     def call(key: str, voids: int = 0) -> int:
