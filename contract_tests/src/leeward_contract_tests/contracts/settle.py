@@ -86,7 +86,7 @@ class SettleContract(Contract):
     def test_settle_gives_what_the_function_says(
         self, client: Client, driver: Driver, clock: FakeClock, settles: bool
     ) -> None:
-        """Give the verdict, the result and the target that has answered."""
+        """Carry the verdict, the result and the target that has answered."""
         key, sent = fresh("key"), clock.now() - 2.0
 
         def ask() -> Settled:
@@ -138,7 +138,7 @@ class SettleContract(Contract):
 
     @needs(*RECORDS)
     def test_settle_voids_a_key_without_record(self, keys: KeyedFunction) -> None:
-        """Say "not run", and keep to it: only a call that knows of the void runs."""
+        """Answer "not run", and keep to it: only a call that knows of the void runs."""
         key = fresh("key")
         assert keys.settle(key) == ("not_run", None, 1)
         assert keys.settle(key) == ("not_run", None, 1)
@@ -150,7 +150,7 @@ class SettleContract(Contract):
 
     @needs(*RECORDS)
     def test_settle_finds_what_ran(self, keys: KeyedFunction) -> None:
-        """Give the result of a call that has run, and leave its key as it is."""
+        """Find the result of a call that has run, and leave its key as it is."""
         key = fresh("key")
         assert keys.call(key) == {"number": 1}
         assert keys.settle(key) == ("ran", {"number": 1}, 0)

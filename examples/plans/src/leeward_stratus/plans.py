@@ -80,9 +80,8 @@ def delete(origin: str, call: Delete, view: View) -> Plan:
 
 
 def _request(origin: str, call: Store | Load | Delete, **document: Any) -> Request:
-    target = f"/tables/{percent_encode(call.table)}/{call.verb}"
     body = json_text.encode({"key": call.key.values[0], **document})
-    return Request("POST", origin, target, JSON, body)
+    return Request("POST", origin, f"/tables/{percent_encode(call.table)}/{call.verb}", JSON, body)
 
 
 def _stored(said: dict[str, Any]) -> Stored | None:

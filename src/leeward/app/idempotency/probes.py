@@ -171,12 +171,12 @@ def _look_up(
         item_key = key_of(key, context, notes)
         if item_key is None:
             return CannotTell()
-        asked = client
-        if asked is None:
+        reader = client
+        if reader is None:
             if context is None:
                 raise ConfigError("a probe outside of an app needs a client")
-            asked = context.client
-        found = asked.load_data(table, item_key)
+            reader = context.client
+        found = reader.load_data(table, item_key)
         return _read_later(found, read) if isinstance(found, Awaitable) else read(found)
 
     return probe
