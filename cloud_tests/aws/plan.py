@@ -9,17 +9,7 @@ from cloud_tests.aws.account import Account
 from cloud_tests.aws.policies import PREFIX
 from leeward import Config
 from leeward.config import BusConfig, FunctionConfig, TableConfig, TargetName
-from leeward_contract_tests.fixtures import (
-    COUNT,
-    ECHO,
-    EVENTS,
-    FAIL,
-    ITEMS,
-    PAIR,
-    PAIRS,
-    SEEN,
-    SETTLE,
-)
+from leeward_contract_tests.fixtures import COUNT, ECHO, EVENTS, FAIL, ITEMS, PAIR, PAIRS, SEEN
 
 REMEMBER: Final = "contract-remember"
 """The function that hears the bus."""
@@ -32,7 +22,6 @@ FUNCTIONS: Final = {
     FAIL: "fail",
     COUNT: "count",
     SEEN: "seen",
-    SETTLE: "settle",
     REMEMBER: "remember",
 }
 """Logical name to the function in `deployed/contract.py`."""

@@ -39,16 +39,6 @@ def count(event: Any, _context: object) -> int:
     return int(answer["Attributes"]["runs"]["N"])
 
 
-def settle(event: Any, context: Any) -> dict[str, Any]:
-    """Answer a question about a key: its call ran, and what was asked; a call, how it came."""
-    custom = context.client_context.custom
-    key, voids = custom["idempotency-key"], int(custom.get("x-leeward-voids", "0"))
-    if "x-leeward-settle" not in custom:
-        return {"called": key, "voids": voids}
-    result = {"age": event.get("age"), "payload": event.get("payload")}
-    return {"verdict": "ran", "key": key, "voids": voids, "result": result}
-
-
 def remember(event: Any, context: Any) -> None:
     """Take in one delivery of the bus: an entry of EventBridge, whose detail is the CloudEvent."""
     detail = event["detail"]
