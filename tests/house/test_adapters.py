@@ -131,7 +131,7 @@ def _named(tree: ast.AST) -> dict[str, str | None]:
         ("from leeward_aws._secret import x", False),
         ("def f():\n    import leeward.clock", False),
         ("from leeward import adapter", True),
-        ("from leeward.adapter import Driver, exchange", True),
+        ("from leeward.adapter import Driver, service", True),
         ("from leeward.adapter.items import decode", True),
         ("from leeward.app import Context", False),
         ("from leeward.app.context import Context", False),

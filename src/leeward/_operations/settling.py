@@ -133,7 +133,8 @@ def settle_call(
         settled = read_answer(about.idempotency_key, result)
         if settled is not None and settled.verdict is not Verdict.RUNNING:
             return settled
-        wait = max(pause, (settled.retry_after if settled else result.retry_after) or 0.0)
+        most = settled.retry_after if settled else result.retry_after
+        wait = pause if most is None else min(pause, most)
         left = deadline - clock.monotonic()
         if left <= wait:
             return settled or Settled(Verdict.UNKNOWN, reason="unreachable", target=result.target)

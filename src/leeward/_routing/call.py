@@ -200,7 +200,8 @@ def _follow_question(
     longest = state.deadline - now - policy.least_attempt
     if longest < policy.wait_least:
         return _give_up(state, now)
-    seconds = _pause(state, max(answer.retry_after or 0.0, policy.wait_least), random)
+    most = policy.retry_after_cap if answer.retry_after is None else answer.retry_after
+    seconds = min(most, policy.wait_least * 2**state.asks) * (1 + random()) / 2
     return state, (Pause(min(seconds, longest), target, settle=True),)
 
 
@@ -368,7 +369,7 @@ def spend_failover(health: Health, source: str, call: Call, now: float) -> bool:
     is_ill = health.records[source].isolated or any(
         circuit.silent
         or circuit.state not in FLOWING
-        or circuit.streak * health.circuits.weights.failure >= health.policy.trip_score
+        or circuit.streak * health.circuits.ratios.failure >= health.policy.trip_score
         for circuit in health.circuits.of(source, call)
     )
     return is_ill or health.budgets.spend_failover(now, health.calls)

@@ -39,10 +39,10 @@ from leeward.adapter.classification import (
     TOO_LARGE,
     Classification,
 )
-from leeward.adapter.exchange import UNDECODABLE, bearer, retry_after
 from leeward.adapter.plans import STALE_CREDENTIALS, Learn, Need, Plan, Send, View
 from leeward.adapter.repeats import failure_told, worth_of
 from leeward.adapter.resolver import FunctionAddress
+from leeward.adapter.service import UNDECODABLE, bearer, retry_after
 from leeward.calls import Invoke, Result, Settle
 from leeward.envelope import (
     BY_HANDLER,

@@ -7,8 +7,8 @@ from collections.abc import Callable, Generator, Iterable
 from typing import Any, Final, NamedTuple
 
 from leeward._http.messages import Response
-from leeward.adapter.exchange import Service, ServiceAnswer, read_answer
 from leeward.adapter.plans import Plan, Step
+from leeward.adapter.service import Service, ServiceAnswer, read_answer
 from leeward.calls import (
     FoundObject,
     GetObject,

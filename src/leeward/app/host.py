@@ -15,8 +15,8 @@ from typing import Any, Final, NamedTuple
 from leeward.app.answers import Answer, InvalidInput, Problem, refusal_answer
 from leeward.app.app import App
 from leeward.app.handlers import Handler, answer, log_failure
-from leeward.app.process import TooSoon
 from leeward.app.triggers import Delivery, Kind, Message, ObjectEvent, Platform, object_key
+from leeward.app.warming import TooSoon
 from leeward.envelope import NO_FUNCTION, UNBOUND, answer_headers, sent_in
 from leeward.logs import failure_facts, log_event
 from leeward.masking import mask

@@ -37,7 +37,7 @@ from leeward.adapter.classification import (
     by_status,
     code_in,
 )
-from leeward.adapter.exchange import error_in
+from leeward.adapter.service import error_in
 from leeward.adapter.wire import Response
 from leeward.errors import Outcome
 

@@ -170,11 +170,10 @@ class RichPrinter:
 
 def escape_text(text: str) -> str:
     """Return `text` with escapes for everything that a terminal would obey."""
-    return "".join(each if each.isprintable() or each == "\n" else _escape(each) for each in text)
-
-
-def _escape(character: str) -> str:
-    return character.encode("unicode_escape").decode("ascii")
+    return "".join(
+        each if each.isprintable() or each == "\n" else each.encode("unicode_escape").decode()
+        for each in text
+    )
 
 
 ATTEMPTS = ("target", "after", "took", "outcome", "code", "request id")

@@ -20,9 +20,9 @@ from functools import lru_cache, partial
 from typing import Any, Final
 
 from leeward import json_text
-from leeward.adapter.exchange import UNDECODABLE, UNEXPECTED, ambiguous, exchange, read_answer
 from leeward.adapter.plans import Plan, Planner, View
 from leeward.adapter.repeats import failure_told, refused_repeat, worth_of
+from leeward.adapter.service import UNDECODABLE, UNEXPECTED, ambiguous, exchange, read_answer
 from leeward.adapter.wire import Request, Response
 from leeward.calls import Enqueue, Invoke, Result, Settle
 from leeward.envelope import (
@@ -38,8 +38,8 @@ from leeward.errors import InvalidRequest, Outcome
 from leeward.json_text import Undecodable, decode
 from leeward.text import percent_encode
 from leeward_aws.errors import MISCONFIGURED
-from leeward_aws.exchange import REQUEST_ID, Endpoint, endpoint_of
 from leeward_aws.functions import messages
+from leeward_aws.service import REQUEST_ID, Endpoint, endpoint_of
 from leeward_aws.settings.options import Settings
 
 TIMED_OUT: Final = "timed_out"

@@ -17,7 +17,6 @@ from binascii import a2b_hex, b2a_base64
 from functools import partial
 from typing import Final, NamedTuple
 
-from leeward.adapter.exchange import document_in, exchange, read_answer
 from leeward.adapter.objects import (
     ObjectService,
     another_object,
@@ -32,6 +31,7 @@ from leeward.adapter.objects import (
     whole_size,
 )
 from leeward.adapter.plans import Plan, Planner, View
+from leeward.adapter.service import document_in, exchange, read_answer
 from leeward.adapter.wire import Request, Response
 from leeward.calls import (
     DeleteObject,
@@ -46,7 +46,7 @@ from leeward.calls import (
 from leeward.errors import InvalidRequest
 from leeward.json_text import Undecodable
 from leeward.text import percent_encode
-from leeward_aws.exchange import endpoint_of
+from leeward_aws.service import endpoint_of
 from leeward_aws.settings.options import Settings
 
 PAGE_OBJECTS: Final = 1000

@@ -14,7 +14,7 @@ from leeward.adapter import TargetConfig
 from leeward.adapter.hosts import check_host
 from leeward.errors import ConfigError
 
-Service: TypeAlias = Literal[
+ServiceName: TypeAlias = Literal[
     "lambda", "events", "dynamodb", "s3", "sqs", "states", "scheduler", "sts"
 ]
 """A service by the name that its hosts and its signatures bear."""
@@ -51,7 +51,9 @@ _COMMERCIAL: Final = _Partition("", "amazonaws.com", "api.aws")
 """What every other region belongs to. GovCloud's hosts end alike."""
 
 
-def endpoint(service: Service, region: str, *, fips: bool = False, dualstack: bool = False) -> str:
+def endpoint(
+    service: ServiceName, region: str, *, fips: bool = False, dualstack: bool = False
+) -> str:
     """Return the origin of `service` in `region`, such as ``https://lambda.eu-west-1.amazonaws.com``.
 
     A region that is newer than this list is placed by its prefix.
@@ -76,7 +78,7 @@ def endpoint(service: Service, region: str, *, fips: bool = False, dualstack: bo
     return f"https://{host}.{region}.{partition.dual_suffix if dualstack else partition.suffix}"
 
 
-def is_own_host(host: str, service: Service, region: str) -> bool:
+def is_own_host(host: str, service: ServiceName, region: str) -> bool:
     """Return whether AWS answers for `service` in `region` under `host`.
 
     That is one of its own hosts, or the name that a private link gives them in a VPC, such as
@@ -94,7 +96,7 @@ def is_own_host(host: str, service: Service, region: str) -> bool:
 
 
 def check_endpoint(
-    config: TargetConfig, service: Service, region: str, origin: str, where: str
+    config: TargetConfig, service: ServiceName, region: str, origin: str, where: str
 ) -> None:
     """Refuse, in the hardened mode, an endpoint that nobody vouches for; see `check_host`."""
     own = is_own_host(origin.partition("://")[2], service, region)
@@ -130,7 +132,7 @@ def _partition_of(region: str) -> _Partition:
     return next((each for each in _PARTITIONS if region.startswith(each.prefix)), _COMMERCIAL)
 
 
-def _always_fips(service: Service, region: str, dualstack: bool) -> bool:
+def _always_fips(service: ServiceName, region: str, dualstack: bool) -> bool:
     """Return whether the plain host is the validated one, as some of GovCloud's are."""
     if service == "events" and not dualstack:
         return region in ("us-gov-east-1", "us-gov-west-1")

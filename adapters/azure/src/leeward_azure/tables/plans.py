@@ -13,7 +13,8 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from leeward.adapter.classification import CONTENTION_REASON
-from leeward.adapter.exchange import (
+from leeward.adapter.plans import Learn, Plan, Planner, Step, View
+from leeward.adapter.service import (
     UNDECODABLE,
     UNEXPECTED,
     ServiceAnswer,
@@ -22,7 +23,6 @@ from leeward.adapter.exchange import (
     misread,
     object_of,
 )
-from leeward.adapter.plans import Learn, Plan, Planner, Step, View
 from leeward.adapter.tables import (
     EXPIRED,
     Revision,

@@ -1,4 +1,4 @@
-"""What a journal of runs does; `leeward.workflow.sqlite_journal` is one.
+"""What a journal of runs does; `leeward.workflow.embedded.sqlite_journal` is one.
 
 It keeps what was started, what was done, and who goes on with it. Each method is one transaction,
 and what it has returned is kept durably. Commands are found by run, path and attempt, never by a

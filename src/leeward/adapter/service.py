@@ -54,7 +54,7 @@ class ServiceAnswer(NamedTuple):
     refusal: Result[Any] | None
 
 
-Exchange: TypeAlias = Generator[Step, Any, ServiceAnswer]
+ServiceExchange: TypeAlias = Generator[Step, Any, ServiceAnswer]
 
 Authorize: TypeAlias = Callable[[Request, Any, float], Request]
 """Return a request with the proof of who sends it, from a credential and a time in Unix seconds."""
@@ -98,7 +98,7 @@ def exchange(
     *,
     authorize: Authorize | None = None,
     effect: bool = True,
-) -> Exchange:
+) -> ServiceExchange:
     """Authorise and send a request, and judge the answer if it is not a success.
 
     A proof that was refused although only the clock is wrong ends as AUTH with the reason `SKEWED`;
