@@ -21,6 +21,7 @@ ALLOWED = (
     "forking",
     "json_text",
     "masking",
+    "records",
     "text",
     "app.kit",
     "workflow.kit",

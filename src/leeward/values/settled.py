@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from leeward.masking import mask
+from leeward.records import NamedTuple
 
 if TYPE_CHECKING:
     from leeward.values import FunctionFault, Json
