@@ -65,6 +65,12 @@ class Bank(LoopbackCloud):
         return Response(200, {}, json.dumps(payment).encode())
 
 
+def is_missing(found: Any) -> bool:
+    """Return whether a 404 is about the payment, and not about the path."""
+    code: str = found["error"]["code"]
+    return code == "resource_missing"
+
+
 @pytest.fixture
 def bank() -> Iterator[Bank]:
     bank = Bank()
@@ -156,6 +162,26 @@ def test_what_an_answer_means_may_be_read_from_it(bank: Bank, shop: Shop) -> Non
     probe = http_probe(f"{bank.url}/x/{{key}}/list", settled_after=0, read=read)
     assert probe("k", context(shop.clock), ()) == Done("pi_1")
     assert probe("other", context(shop.clock), ()) == NotDone()
+
+
+@each_row(
+    "body, absent, answer",
+    [
+        (b'{"error":{"code":"resource_missing"}}', None, NotDone()),
+        (b'{"error":{"code":"resource_missing"}}', is_missing, NotDone()),
+        (b'{"error":{"code":"no_such_path"}}', is_missing, CannotTell()),
+        (b"<html>404</html>", None, CannotTell()),
+        (b'"404"', None, CannotTell()),
+        (b"", None, CannotTell()),
+    ],
+)
+def test_nothing_is_there_by_the_words_of_the_service(
+    bank: Bank, shop: Shop, body: bytes, absent: Any, answer: Any
+) -> None:
+    """A page of a proxy, or an answer about the path, says nothing of the payment."""
+    bank.status, bank.body = 404, body
+    probe = http_probe(f"{bank.url}/payments/{{key}}", settled_after=0, absent=absent)
+    assert probe("k", context(shop.clock), ()) == answer
 
 
 def test_nothing_done_is_said_at_the_second_look(bank: Bank, shop: Shop) -> None:

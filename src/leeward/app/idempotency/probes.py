@@ -21,7 +21,7 @@ from leeward.app.idempotency.settlement import PROBE_TIME
 from leeward.app.idempotency.settling import CannotTell, Done, NotDone, ProbeAnswer
 from leeward.clock import SystemClock
 from leeward.errors import ConfigError
-from leeward.json_text import decode
+from leeward.json_text import Undecodable, decode
 from leeward.logs import log_event
 from leeward.text import percent_encode
 from leeward.values import NOTHING
@@ -89,11 +89,13 @@ def http_probe(
     settled_after: float,
     headers: Mapping[str, str] | Callable[[], Mapping[str, str]] = NOTHING,
     read: Callable[[Any, str], ProbeAnswer] | None = None,
+    absent: Callable[[Any], bool] | None = None,
 ) -> Probe:
     """Return a probe for an effect at a service: it makes a GET request.
 
-    With status 200 the effect took place, with 404 it did not; `read` may decide otherwise. Any
-    other status tells nothing, nor does a redirect, which is not followed. It uses no proxy.
+    With status 200 the effect took place, unless `read` decides otherwise. With 404 and a JSON
+    object it did not; a page of a proxy, say, tells nothing. Nor does any other status, or a
+    redirect, which is not followed. It uses no proxy.
 
     Before the probe says that nothing was done, it waits `settled_after` seconds and asks again. If
     the call has less time left, it cannot tell.
@@ -106,6 +108,9 @@ def http_probe(
         headers: of the request, or a function that returns them.
         read: takes the JSON of an answer with status 200, and the key of the call; returns `Done`,
             `NotDone` or `CannotTell`. By default, `Done` with that JSON as the result.
+        absent: takes the JSON of an answer with status 404, and returns whether it says that the
+            effect is not there. Without it a 404 for a wrong path counts, too: try the probe with a
+            key that exists.
 
     Raises:
         ConfigError: the URL has neither ``{key}`` nor ``{note}``, or it is not http or https; or
@@ -125,7 +130,7 @@ def http_probe(
             given = headers() if callable(headers) else headers
             status, body = _get(address, given, min(REQUEST_TIME, ends - clock.monotonic()))
             if status == 404:
-                return NotDone()
+                return _read_404(body, absent)
             if status != 200:
                 log_event(LOGGER, "warning", "probe_status", status=status)
                 return CannotTell()
@@ -140,6 +145,15 @@ def http_probe(
         return ask()
 
     return probe
+
+
+def _read_404(body: bytes, absent: Callable[[Any], bool] | None) -> ProbeAnswer:
+    try:
+        found = decode(body)
+    except Undecodable:
+        return CannotTell()
+    says_so = isinstance(found, dict) and (absent is None or absent(found))
+    return NotDone() if says_so else CannotTell()
 
 
 def _check(url: str, settled_after: Any) -> None:
