@@ -17,7 +17,16 @@ from leeward import Client, NotFound, Outcome, Settled, Unsupported, Verdict
 from leeward.adapter import Capability, Driver
 from leeward.app import Context
 from leeward.app.context import call_within
-from leeward.app.idempotency import LeaseLost, RepeatRefused, idempotent
+from leeward.app.idempotency import (
+    CannotTell,
+    Done,
+    LeaseLost,
+    NotDone,
+    RepeatRefused,
+    idempotent,
+)
+from leeward.app.idempotency.settings import Probe
+from leeward.app.idempotency.settling import ProbeAnswer
 from leeward.app.signatures import IDEMPOTENCY
 from leeward.calls import Invoke
 from leeward.testing import FakeClock, FaultyDriver
@@ -178,6 +187,49 @@ class SettleContract(Contract):
         assert keys.settle(key) == ("not_run", None, 1)
 
     @needs(*RECORDS)
+    def test_settle_voids_a_released_key(self, keys: KeyedFunction) -> None:
+        """Void the key of a run that has failed before its effect, so that no repeat runs late."""
+        key = fresh("key")
+        keys.before_effect = _fail
+        with pytest.raises(ZeroDivisionError):
+            keys.call(key)
+        keys.before_effect = lambda: None
+        assert keys.settle(key) == ("not_run", None, 1)
+        assert keys.refusal(key) == "voided"
+        assert keys.call(key, voids=1) == {"number": 1}
+
+    @needs(*RECORDS)
+    def test_settle_asks_a_probe_where_a_record_cannot_say(
+        self, client: Client, clock: FakeClock
+    ) -> None:
+        """Record what the probe has found; whatever it is, a run that is too slow goes no further.
+
+        Without a word of the probe, the key stays unknown.
+        """
+        done: list[tuple[ProbeAnswer, tuple[str, Any, int]]] = [
+            (CannotTell(), ("unknown", None, 0)),
+            (Done({"number": 7}), ("ran", {"number": 7}, 0)),
+            (NotDone(), ("not_run", None, 1)),
+        ]
+        for answer, settled in done:
+            keys = KeyedFunction(client, clock, probe=lambda *_, answer=answer: answer)
+            key = fresh("key")
+            found: list[tuple[str, Any, int]] = []
+
+            def after_effect(
+                key: str = key, keys: KeyedFunction = keys, found: list[Any] = found
+            ) -> None:
+                clock.advance(LEASE + 1)
+                found.append(keys.settle(key))
+
+            keys.after_effect = after_effect
+            with pytest.raises(LeaseLost):
+                keys.call(key)
+            assert found == [settled]
+            assert keys.effects[key] == 1, "the second effect did not begin"
+            assert keys.settle(key) == settled
+
+    @needs(*RECORDS)
     def test_settle_and_a_call_at_once(self, keys: KeyedFunction) -> None:
         """Let one of them come first: a key is void, or the call has run, and never both."""
         for _ in range(RACES):
@@ -203,18 +255,25 @@ class SettleContract(Contract):
         assert keys.effects[key] == 0
 
 
+def _fail() -> None:
+    """Raise, before anything has happened."""
+    raise ZeroDivisionError
+
+
 class KeyedFunction:
     """A keyed function, called and settled without a way that could fail.
 
     Attributes:
         effects: by key, how often it had its effect.
         before_effect: what happens in a run before its effect.
+        after_effect: what happens behind it, and before a second one.
     """
 
-    def __init__(self, client: Client, clock: FakeClock) -> None:
-        """Take the client of the table with the records, and the clock of everybody."""
+    def __init__(self, client: Client, clock: FakeClock, probe: Probe | None = None) -> None:
+        """Take the client of the table with the records, the clock of everybody, and a probe."""
         self.effects: Counter[str] = Counter()
         self.before_effect: Callable[[], None] = lambda: None
+        self.after_effect: Callable[[], None] | None = None
         self._clock = clock
 
         @idempotent(
@@ -223,6 +282,7 @@ class KeyedFunction:
             lease=LEASE,
             keep=KEEP,
             effects="marked",
+            probe=probe,
             name="contract",
             client=client,
             clock=clock,
@@ -231,6 +291,10 @@ class KeyedFunction:
             self.before_effect()
             context.effect()
             self.effects[context.idempotency_key] += 1
+            if self.after_effect is not None:
+                self.after_effect()
+                context.effect()
+                self.effects[context.idempotency_key] += 1
             return {"number": self.effects[context.idempotency_key]}
 
         self._pay = pay
