@@ -68,7 +68,7 @@ def test_its_verdicts_and_reasons_are_those_of_the_code() -> None:
 def test_its_configuration_loads(tmp_path: Path) -> None:
     """Both words for what is unknown, and the probe of a function without records."""
     path = tmp_path / "leeward.toml"
-    known, probed = blocks(PAGE, "toml")
+    known, probed, *_ = blocks(PAGE, "toml")
     path.write_text(known)
     assert load_config(file=path, env={}).functions["take-payment"].on_unknown == "settle"
     path.write_text(probed)
