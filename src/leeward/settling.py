@@ -15,6 +15,9 @@ DEADLINE: Final = "deadline"
 _NOT_SUPPORTED: Final = frozenset({"http.405", "http.415", "http.501"})
 """Codes of a function that refuses the question itself."""
 
+OTHER_TARGET: Final = "other_target"
+"""The reason where a target says that nothing has run, and another one may have run it."""
+
 _REFUSALS: Final = frozenset({Outcome.AUTH, Outcome.NOT_FOUND, Outcome.CALLER})
 
 
