@@ -106,4 +106,11 @@ MUTANTS: Final = (
         '"key" in answer else',
         "tests/client/test_probe_functions.py::test_an_answer_is_about_the_key_or_none",
     ),
+    Mutant(
+        "one target settles what another one may have run",
+        "src/leeward/_operations/settling.py",
+        "if len(about.only) < 2 or config.probe is not None:",
+        "if about.only != ():",
+        "tests/client/test_settling_targets.py::test_a_target_settles_only_what_it_knows_of",
+    ),
 )
