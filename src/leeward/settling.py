@@ -7,6 +7,7 @@ from typing import Any, Final
 from leeward.calls import Result
 from leeward.envelope import fault_in
 from leeward.errors import Outcome
+from leeward.text import is_printable
 from leeward.values.settled import Settled, Verdict
 
 DEADLINE: Final = "deadline"
@@ -17,6 +18,10 @@ _NOT_SUPPORTED: Final = frozenset({"http.405", "http.415", "http.501"})
 
 OTHER_TARGET: Final = "other_target"
 """The reason where a target says that nothing has run, and another one may have run it."""
+
+LONGEST_RECORD: Final = 300
+REF_DIGITS: Final = 12
+"""Characters of a table and a record's name; and of that name alone."""
 
 _REFUSALS: Final = frozenset({Outcome.AUTH, Outcome.NOT_FOUND, Outcome.CALLER})
 
@@ -69,4 +74,17 @@ def _read(key: str, answer: Any) -> Settled:
         fault_in(failure) if isinstance(failure, dict) else None,
         float(wait) if isinstance(wait, int | float) else None,
         voids=voids if type(voids) is int else 0,
+        record=_record_in(fields.get("record")),
     )
+
+
+def _record_in(told: Any) -> str | None:
+    """Return the table and the name of a record; None for anything else, which a log may not take.
+
+    Args:
+        told: what the function says.
+    """
+    if not isinstance(told, str) or not is_printable(told) or len(told) > LONGEST_RECORD:
+        return None
+    table, _, ref = told.partition(" ")
+    return told if table and len(ref) == REF_DIGITS and ref.isalnum() else None

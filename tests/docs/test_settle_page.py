@@ -31,7 +31,7 @@ from tests.docs.test_pages import DOCS, ROOT, blocks, table
 
 PAGE = DOCS / "settle.md"
 TEXT = PAGE.read_text(encoding="utf-8")
-FIRST, PROBE, STRIPE, FOREIGN = blocks(PAGE, "python")
+FIRST, PROBE, STRIPE, FOREIGN, WRITE = blocks(PAGE, "python")
 
 
 def run(code: str, **names: Any) -> dict[str, Any]:
@@ -45,6 +45,12 @@ def test_its_first_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     """A lost request did not run, a lost answer did, and one payment is all."""
     monkeypatch.chdir(tmp_path)
     assert run(FIRST)["paid"] == ["42"]
+
+
+def test_its_example_of_a_write_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lost write did not happen, and one whose answer was lost did."""
+    monkeypatch.chdir(tmp_path)
+    assert run(WRITE)["revision"]
 
 
 def test_its_verdicts_and_reasons_are_those_of_the_code() -> None:

@@ -184,7 +184,7 @@ MUTANTS: Final = (
     Mutant(
         "a run that is under way is settled by hand",
         f"{_ROOM}/record.py",
-        "    if not (lapsed or record.state is KeyState.UNKNOWN):\n",
+        "    if not is_open(record, now):\n",
         "    if False:\n",
         "tests/cli/test_keys.py::test_only_what_nobody_knows_is_settled",
     ),

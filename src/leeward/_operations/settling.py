@@ -6,7 +6,7 @@ It yields what to ask of a target, or seconds to wait, is sent the result, and r
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -83,7 +83,13 @@ def settling_of(error: CallError, config: FunctionConfig) -> FunctionSettling:
     keeps_records = call.effect is Effect.KEYED or bool(config.marks) or error.reason in KNOWN_KEY
     voids = call.voids if isinstance(call, Invoke) else 0
     return FunctionSettling(
-        call.function, call.idempotency_key, voids, call.payload, call.sent, only, keeps_records
+        call.function,
+        call.idempotency_key,
+        voids,
+        call.payload or None,  # of a call that is known by its facts alone
+        call.sent,
+        only,
+        keeps_records,
     )
 
 
@@ -254,3 +260,17 @@ def settle(
     config = functions.get(arguments.check_name(function, "function"), FunctionConfig())
     about = settling_by_key(function, key, config, payload=payload, sent=sent, only=only)
     return (yield from settle_call(about, config, clock, seconds))
+
+
+def observe(steps: Settling, count: Callable[[Settled, str], object]) -> Settling:
+    """Carry the same steps out, and count how they end, with the verb of what was asked last."""
+    reply, verb = None, ""
+    try:
+        while True:
+            step = steps.send(reply)
+            verb = str(step.call.verb) if isinstance(step, Ask) else verb
+            reply = yield step
+    except StopIteration as end:
+        settled: Settled = end.value
+    count(settled, verb)
+    return settled
