@@ -328,7 +328,7 @@ class IdempotentCall:
         failure = recorded_failure_of(error, treatment)
         if treatment is Treatment.RELEASE:
             run.withdraw()
-            if run.earlier is None:
+            if not held.record.earlier_effects:
                 return write_end(held, record.release_record(held.record))
             # This run did nothing, but one before it may have: the next one must know, too.
             if settings.run_unknown:
@@ -343,7 +343,7 @@ class IdempotentCall:
         """Note whether the failure of the run was recorded."""
         if recorded not in (Recorded.YES, Recorded.WITHOUT_RESULT):
             self._note_unrecorded(run, recorded)
-        elif run.released and run.earlier is None:
+        elif run.released and not (run.held and run.held.record.earlier_effects):
             self._prove(nothing_ran=True)
 
     def finish(self, run: IdempotentRun, recorded: Recorded | LoadedRecord, result: Any) -> Any:

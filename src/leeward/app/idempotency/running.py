@@ -106,6 +106,7 @@ class IdempotentRun:
                 )
             if not self._awaited:
                 self._take(perform(self._client, self.location, mark_effect(self.held)))
+                self.check_lease()
         if self._outer is not None:
             self._outer.begin()
         self._count(1)
@@ -118,9 +119,25 @@ class IdempotentRun:
         if self.held is not None and self._must_mark(self.held):
             steps = mark_effect(self.held)
             self._take(await perform_async(self._client, self.location, steps))
+            self.check_lease()
         if self._outer is not None:
             await self._outer.begin_async()
         self._count(1)
+
+    def check_lease(self) -> None:
+        """Check that an effect which begins now begins within the lease, where a probe decides.
+
+        As soon as the lease is over, a probe that finds nothing proves that nothing was done.
+
+        Raises:
+            LeaseLost: the lease is over.
+        """
+        held = self.held
+        if self._is_probed and held is not None and self.location.now() >= held.record.lease_until:
+            raise LeaseLost(
+                f"the lease of this run of {self.function!r} is over, and its key may be settled "
+                "as not run: it begins no further effect. Give it a longer lease"
+            )
 
     @property
     def notes(self) -> tuple[str, ...]:

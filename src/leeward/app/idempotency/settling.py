@@ -186,7 +186,7 @@ def examine(
         case KeyState.IN_PROGRESS if now < record.lease_until:
             wait = min(record.lease_until - now, LONGEST_WAIT)
             return Finding(Verdict.RUNNING, retry_after=wait)
-        case KeyState.IN_PROGRESS if not record.effects:
+        case KeyState.IN_PROGRESS if not (record.effects or record.earlier_effects):
             return _void(record, revision, asked)
         case _:
             return _examine_effects(record, revision, asked)
