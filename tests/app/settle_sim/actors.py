@@ -224,6 +224,8 @@ def deliver(shop: Shop, label: str, script: Script, voids: int = 0) -> Actor:
         return _refused(refusal)
     except DedupUnavailable:
         return Ended("away")
+    except Refused:
+        return Ended("failed")
     if isinstance(run, Replay):
         return Ended("replayed", run.result)
     run.started = True
@@ -238,6 +240,8 @@ def deliver(shop: Shop, label: str, script: Script, voids: int = 0) -> Actor:
         return Ended("ran", call.finish(run, end, result))
     except Problem as refusal:
         return _refused(refusal)
+    except Refused:  # what another run has recorded
+        return Ended("failed")
 
 
 def _refused(refusal: Problem) -> Ended:
@@ -274,6 +278,7 @@ def _announce(run: IdempotentRun) -> Generator[Event, Any, None]:
     """Do as `IdempotentRun.begin` does, step by step."""
     if run.held is not None and run._must_mark(run.held):
         run._take((yield from running.mark_effect(run.held)))
+        run.check_lease()
     run._count(1)
 
 
