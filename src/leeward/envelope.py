@@ -304,6 +304,18 @@ def refusal_reason(content: Json, dedup: str | None) -> str | None:
 _REASONS: Final = (RUNNING, UNKNOWN, NOT_KEPT, VOIDED)
 
 
+def settle_question(key: str, age: float | None, payload: bytes | None) -> bytes:
+    """Return the question what became of the calls with a key, as JSON in UTF-8.
+
+    Args:
+        key: of the calls.
+        age: seconds since the first of them was made; None if nobody knows.
+        payload: of them, JSON in UTF-8; None if the asker lacks it.
+    """
+    head = encode({"settle": key} if age is None else {"settle": key, "age": age})
+    return head if payload is None else head[:-1] + b',"payload":' + payload + b"}"
+
+
 def name_of_error(kind: str, reason: str | None) -> str:
     """Return what a workflow calls an error: a plain `Problem` by its reason, others by class.
 

@@ -71,8 +71,8 @@ def _resolve(
 def _with_app(config: Config, app: MountableApp) -> Config:
     """Return `config` with what an app declares, unless it says otherwise.
 
-    Of a function that is effect, deduplication and timeout, and that it marks its answers; of a
-    handler of messages, its queue.
+    Of a function that is effect, deduplication and timeout, that it marks its answers, and that
+    what is unknown is settled if it keeps records; of a handler of messages, its queue.
     """
     functions = dict(config.functions)
     for name, handler in app.handlers.items():
@@ -86,6 +86,8 @@ def _with_app(config: Config, app: MountableApp) -> Config:
         if known.effect is None:
             shared = handler.effect is Effect.KEYED and handler.is_shared
             known = known._replace(effect=handler.effect, shared_dedup=shared)
+            if known.on_unknown is None and handler.keeps_records:
+                known = known._replace(on_unknown="settle")
         marks = True if known.marks is None else known.marks
         functions[name] = known._replace(timeout=known.timeout or handler.timeout, marks=marks)
     return config._replace(functions=functions)

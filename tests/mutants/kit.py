@@ -62,8 +62,8 @@ MUTANTS: Final = (
     Mutant(
         "a call that found no place is told to be sent again as if it had been made",
         "src/leeward/_routing/call.py",
-        "if ended.outcome is Outcome.LOCAL and ended.reason == NO_PLACE:",
-        "if False:",
+        "    (Outcome.LOCAL, NO_PLACE): _wait_elsewhere,\n",
+        "",
         "tests/routing/test_budgets.py"
         "::test_a_call_without_a_free_place_looks_for_one_at_every_target",
     ),

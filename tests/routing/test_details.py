@@ -181,17 +181,20 @@ def test_all_holds_are_cut_when_the_last_one_opens() -> None:
 
 
 def test_what_the_effects_allow() -> None:
-    """The same target, other targets, the first one only, a read-back, an early end."""
+    """The same target, other targets, the first one only, a read-back, an early end, a question."""
     keyed = HARMLESS._replace(effect=Effect.KEYED)
     expected = {
-        UNSAFE: (False, False, False, False, False),
-        HARMLESS: (True, True, False, False, True),
-        keyed: (True, False, True, False, False),
-        keyed._replace(shared_dedup=True): (True, True, False, False, False),
+        UNSAFE: (False, False, False, False, False, False),
+        UNSAFE._replace(settles=True): (False, False, False, False, False, True),
+        HARMLESS: (True, True, False, False, True, False),
+        HARMLESS._replace(settles=True): (True, True, False, False, True, False),
+        keyed: (True, False, True, False, False, False),
+        keyed._replace(settles=True): (True, False, True, False, False, True),
+        keyed._replace(shared_dedup=True): (True, True, False, False, False, False),
     }
     assert {call: tuple(rules_of(call)) for call in expected} == expected
     store = Store("t", Key(("id",), ("1",)), {}, "w", 0.0)
-    assert tuple(rules_of(store)) == (True, False, False, True, False)
+    assert tuple(rules_of(store)) == (True, False, False, True, False, False)
 
 
 def test_holds_are_cut_with_jitter() -> None:

@@ -26,7 +26,7 @@ from leeward.calls import (
     Store,
     subject_of,
 )
-from leeward.envelope import NOT_KEPT, NOT_RECOGNISED, RUNNING, UNKNOWN
+from leeward.envelope import NOT_KEPT, NOT_RECOGNISED, RUNNING, UNKNOWN, VOIDED
 from leeward.errors import (
     AllTargetsUnavailable,
     AuthError,
@@ -153,6 +153,18 @@ _KNOWN_KEY: Mapping[str, tuple[str, str]] = {
 }
 """What an idempotent function says of a key that it knows, and what to do, by the reason."""
 
+_VOIDED: Final = {
+    False: (
+        "got no answer, and its function has settled it as not run",
+        "It did not run, and will not; calling again, with the same key or another, is safe.",
+    ),
+    True: (
+        "was refused by the function: its key was settled as not run, again and again",
+        "It did not run; find out who settles it, and call again.",
+    ),
+}
+"""What is said of a call that was settled as not run; True: by somebody else, each time."""
+
 _MISCONFIGURED = "misconfigured"
 """The reason of a function whose code could not be loaded, as its runtime says."""
 
@@ -271,7 +283,9 @@ def _message(call: Call, result: Result[Any]) -> str:
         remedy = "Nothing was changed; look at the object and decide again."
     if result.outcome is Outcome.CONFLICT and call.verb in RUN_VERBS:
         remedy = "Nothing was started; give this run another id."
-    if result.reason is not None:
+    if result.reason == VOIDED:
+        what, remedy = _VOIDED[result.outcome is Outcome.REJECTED]
+    elif result.reason is not None:
         remedy = _REMEDIES.get(result.reason, remedy)
     return f"{_subject(call, result)} {what}{_detail(result)}. {remedy}"
 

@@ -25,6 +25,9 @@ C = TypeVar("C", bound=Call)
 T = TypeVar("T")
 
 INVOKE_TIMEOUT: Final = 60.0
+SETTLE_TIME: Final = 10.0
+"""Seconds that a call has besides the time of its function, if that is unsafe to repeat and what is
+unknown is settled."""
 ENQUEUE_TIMEOUT: Final = 10.0
 """Seconds: the deadline of a call that names none."""
 
@@ -79,6 +82,8 @@ class FunctionOperations:
             sent=now,
         )
         seconds = call.time_limit or INVOKE_TIMEOUT
+        if call.settles and call.time_limit and call.effect is Effect.UNSAFE:
+            seconds += SETTLE_TIME
         if timeout is not None:
             seconds = arguments.check_timeout(timeout)
         if call.effect is Effect.UNSAFE and seconds < call.time_limit:

@@ -293,8 +293,6 @@ class Operations:
         """Settle a call; a program that has nothing to settle does not load what does it."""
         from leeward._operations.settling import settle
 
-        if self.closed:
-            raise LeewardError("this client is closed, and nothing was settled; open a new one")
         known = tuple(self.drivers)
         only = () if targets is None else arguments.check_targets(targets, self.drivers, known)
         functions, clock = self.config.functions, self.clock

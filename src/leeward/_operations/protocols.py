@@ -33,6 +33,10 @@ class MountableHandler(Protocol):
         """Whether all targets of an order recognise a key."""
 
     @property
+    def keeps_records(self) -> bool:
+        """Whether it is an idempotent function: it can say what became of a call."""
+
+    @property
     def timeout(self) -> float | None:
         """Seconds that it may run."""
 

@@ -12,7 +12,7 @@ and only open ones are sent again.
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from leeward import calls
 from leeward._routing.attempts import CallState, Core, Ending
@@ -32,7 +32,7 @@ from leeward._routing.commands import (
     make_record,
 )
 from leeward._routing.outcomes import KNOWN_KEY, TABLE, May, is_unkeyed
-from leeward._routing.readback import judge
+from leeward._routing.readback import ReadBackVerdict, judge, judge_answer
 from leeward._routing.targets import resource_of
 from leeward.calls import (
     OBJECT_VERBS,
@@ -44,11 +44,15 @@ from leeward.calls import (
     Publish,
     Result,
     Scan,
+    Settle,
     Store,
     Stored,
 )
-from leeward.envelope import NOT_RECOGNISED
+from leeward.envelope import NOT_KEPT, NOT_RECOGNISED, VOIDED
 from leeward.errors import Attempt, LeewardError, Outcome
+
+if TYPE_CHECKING:
+    from leeward.values.settled import Settled
 
 Reply: TypeAlias = tuple[Command, float, float, object]
 """What came of a command: the command itself, the monotonic seconds when it was taken up and when
@@ -158,13 +162,13 @@ class _History:
     def event_of(self, command: Command, began: float, now: float, answer: object) -> Event:
         """Read what came of `command`; return what that is to the state machine."""
         if isinstance(command, Pause):
-            return PauseEnded(command.target, command.hedge)
+            return PauseEnded(command.target, command.hedge, command.settle)
         result = result_of(command.call, answer)
-        outcome, retry_after = result.outcome, result.retry_after
+        outcome, retry_after, reason = result.outcome, result.retry_after, result.reason
         attempt = TimedAttempt(command, began, now, result.waited)
         if isinstance(command, ReadBack):
             self._read_back = result._replace(target=command.target)
-            event: Event = ReadBackDone(command.attempt, command.after, judge(self._call, result))
+            event: Event = self._read(command, result)
         else:
             if self._batch:
                 outcome, retry_after = self._batch.record(command.call, result, command.target)
@@ -173,18 +177,18 @@ class _History:
                 self._unknown = self._last
             if result.dedup is not None:
                 self._health.note_key(command.target, self._declared, result.dedup)
-            cut_off = attempt.is_used_up
+            if reason == VOIDED:
+                self._learn_voids(0 if result.fault is None else result.fault.voids)
+            cut_off, doubtful = attempt.is_used_up, _is_doubtful(result)
             early = cut_off and command.early
             event = AttemptEnded(
-                command.attempt, outcome, retry_after, cut_off, early, result.reason
+                command.attempt, outcome, retry_after, cut_off, early, reason, doubtful
             )
         if outcome is Outcome.OK:
             self._health.succeed(command, attempt.request_at, now)
         else:
-            is_refused_repeat = outcome is Outcome.AMBIGUOUS and result.reason in KNOWN_KEY
-            # then the function is well: it has answered
-            counted = Outcome.APP_ERROR if is_refused_repeat else outcome
-            self._health.fail(attempt, counted, result.reason)
+            is_well = reason in KNOWN_KEY or reason == VOIDED  # the function has answered
+            self._health.fail(attempt, Outcome.APP_ERROR if is_well else outcome, reason)
         self._attempts.append(
             Attempt(
                 command.target,
@@ -199,6 +203,35 @@ class _History:
             )
         )
         return event
+
+    def _learn_voids(self, voids: int) -> None:
+        """Learn how often the key was settled as not run: no attempt so far has run, nor will."""
+        assert isinstance(self._call, Invoke), "only calls of functions are settled"
+        self._call, self._unknown = self._call._replace(voids=voids), _NOTHING
+
+    def _read(self, question: ReadBack, result: Result[Any]) -> ReadBackDone:
+        """Read what a look at a write has shown; or what a function says of a call of its own."""
+        if not isinstance(question.call, Settle):
+            return ReadBackDone(question.attempt, question.after, judge(self._call, result))
+        from leeward.settling import read_answer
+
+        call, last = self._call, self._last
+        assert isinstance(call, Invoke), "only calls of functions are settled"
+        settled = read_answer(call.idempotency_key, result)
+        verdict = judge_answer(settled)
+        if settled is None:
+            return ReadBackDone(question.attempt, question.after, verdict, result.retry_after)
+        if verdict is ReadBackVerdict.OURS:
+            self._read_back = _outcome_of(settled)._replace(target=question.target)
+        elif verdict is ReadBackVerdict.NOT_RUN:
+            self._learn_voids(settled.voids)
+            if question.after is not Outcome.APP_ERROR:
+                self._last = Result(Outcome.NOT_SENT, reason=VOIDED, target=question.target)
+            elif last.fault is not None:
+                self._last = last._replace(fault=last.fault._replace(ran="no"))
+        elif verdict is ReadBackVerdict.LOST and self._unknown.reason is None:
+            self._unknown = self._unknown._replace(reason=settled.reason)
+        return ReadBackDone(question.attempt, question.after, verdict, settled.retry_after)
 
     def cancel(self, running: Iterable[tuple[Command, float]], now: float) -> None:
         """End what is in flight although nobody waits for it any more: leases and all.
@@ -216,6 +249,8 @@ class _History:
         attempts = tuple(self._attempts)
         call, why = self._call, state.why
         self._health.remember(CallRecord(state.number, call.verb, resource_of(call), attempts, why))
+        if state.ending is Ending.RESOLVED and state.rules.settle:
+            return self._read_back._replace(attempts=attempts)
         if state.ending is Ending.RESOLVED:
             value, target = self._read_back.value, self._read_back.target
             if call.verb != "start_run":
@@ -286,6 +321,21 @@ def _is_of_object(call: Call, value: Any) -> bool:
         calls.ListObjects: calls.Listing,
     }
     return isinstance(value, kinds.get(type(call), object))
+
+
+def _is_doubtful(result: Result[Any]) -> bool:
+    """Return whether a function has failed, and says that it may have had an effect."""
+    fault = result.fault
+    return result.outcome is Outcome.APP_ERROR and fault is not None and fault.ran == "maybe"
+
+
+def _outcome_of(settled: Settled) -> Result[Any]:
+    """Return the result of a call that its function has settled as run."""
+    if settled.failure is not None:
+        return Result(Outcome.APP_ERROR, reason=settled.failure.reason, fault=settled.failure)
+    if not settled.kept:
+        return Result(Outcome.AMBIGUOUS, reason=NOT_KEPT, executed=True)
+    return Result(Outcome.OK, settled.result, resolved=True)
 
 
 class Batch:

@@ -44,7 +44,7 @@ table forgets by the clock of its reader; not every one has a time of its own.""
 
 LATEST_DELIVERY: Final = 31 * 86_400.0
 """Seconds after which no platform delivers a call any more, 31 days: so long a table keeps a void.
-Pub/Sub keeps a message as long; see the table in ``docs/idempotency.md``."""
+The table in ``docs/idempotency.md`` says which platform keeps a message as long."""
 
 
 MOST_NOTES: Final = 20
