@@ -37,7 +37,8 @@ class Probed(Enum):
     NOTHING = "none"
     """There is none."""
     TRUTH = "truth"
-    """What has been done, and that an announced effect is still on its way."""
+    """What has been done, and that an effect is on its way. What a run may still begin it does not
+    know."""
     DONE_SO_FAR = "done_so_far"
     """What has been done; of what is on its way it knows nothing, as most."""
     MUTE = "mute"
@@ -104,6 +105,8 @@ class Happening(Enum):
     """It asks the probe; the reply is a `ProbeAnswer`."""
     LOOK = "look"
     """The function looks what an earlier run has done; the reply is the result, or None."""
+    WORK = "work"
+    """The function takes its time."""
     DECLARED = "declared"
     """The function raises what was declared to be its failure."""
 
@@ -221,7 +224,7 @@ def deliver(shop: Shop, label: str, script: Script, voids: int = 0) -> Actor:
     try:
         run = call.begin(decision, None)  # type: ignore[arg-type]
     except Problem as refusal:
-        return _refused(refusal)
+        return _refused(refusal, voids)
     except DedupUnavailable:
         return Ended("away")
     except Refused:
@@ -239,13 +242,15 @@ def deliver(shop: Shop, label: str, script: Script, voids: int = 0) -> Actor:
     try:
         return Ended("ran", call.finish(run, end, result))
     except Problem as refusal:
-        return _refused(refusal)
+        return _refused(refusal, voids)
     except Refused:  # what another run has recorded
         return Ended("failed")
 
 
-def _refused(refusal: Problem) -> Ended:
-    return Ended("refused", refusal.reason, getattr(refusal, "voids", 0))
+def _refused(refusal: Problem, voids: int) -> Ended:
+    needed: int = getattr(refusal, "voids", 0)
+    is_stuck = refusal.reason == "voided" and needed <= voids
+    return Ended("stuck" if is_stuck else "refused", refusal.reason, needed)
 
 
 def _body(run: IdempotentRun, script: Script, effect: EffectOf) -> Generator[Event, Any, str]:
@@ -264,6 +269,7 @@ def _body(run: IdempotentRun, script: Script, effect: EffectOf) -> Generator[Eve
     yield from _announce(run)
     if script is Script.TWICE:
         run.proved_not_run()
+        yield Happening.WORK
         yield from _announce(run)
     yield effect
     if script is Script.LOSES:

@@ -74,6 +74,8 @@ def check_end(seen: Seen, ended: Ended) -> None:
     Raises:
         Wrong: it is not so.
     """
+    if ended.what == "stuck":
+        raise Wrong("a call is refused for a void that it knows of")
     results = {effect.label for effect in seen.effects}
     if ended.what in ("ran", "replayed") and ended.value not in results:
         raise Wrong("a caller got a result, and its effect has not taken place")

@@ -43,7 +43,7 @@ def scenario(
     *,
     settlers: int = 1,
     calls_again: bool = False,
-    newer: bool = False,
+    newer: Script | None = None,
     aged: bool = True,
     ahead: int = 0,
     ends: int = 1,
@@ -57,7 +57,7 @@ def scenario(
         scripts: of the deliveries.
         settlers: how many; the first one calls again where nothing has run.
         calls_again: there is a caller who does so where its call is refused.
-        newer: there are a call and a settler that know of one void of the key.
+        newer: there are a call that knows of one void of the key, and a settler who does.
         aged: the settlers know how old the call is.
         ahead: how many leases their clocks are ahead.
         ends, kills, faults: of the scenario.
@@ -69,9 +69,10 @@ def scenario(
     for number in range(settlers):
         again = Script.RETURNS if number == 0 else None
         members.append(settler(number, again, age, ahead))
-    if newer:
-        members.append(packet(8, Script.RETURNS, voids=1))
-        members.append(settler(8, None, age, ahead, voids=1))
+    if newer is not None:
+        members.append(packet(8, newer, voids=1))
+        if not kills:
+            members.append(settler(8, None, age, ahead, voids=1))
     return Scenario(kind, tuple(members), ends, kills, faults, aged)
 
 
@@ -88,8 +89,9 @@ QUICK: Final[Mapping[str, Mapping[str, Scenario]]] = {
     "late packets": {
         "effects anywhere": scenario(ANYWHERE, TWO, ends=2),
         "effects marked": scenario(MARKED, TWO),
-        "a call that knows of the void": scenario(MARKED, (RETURNS,), newer=True, kills=0),
-        "the same, effects anywhere": scenario(ANYWHERE, (Script.DECLINES,), newer=True, kills=0),
+        "a call that knows of the void": scenario(MARKED, (RETURNS,), newer=RETURNS, kills=0),
+        "one that frees the key": scenario(ANYWHERE, (RETURNS,), newer=Script.DECLINES, kills=0),
+        "one that is killed": scenario(MARKED, (RETURNS,), newer=RETURNS),
         "a caller who calls again": scenario(MARKED, (RETURNS,), calls_again=True),
         "a clock that is ahead": scenario(MARKED, TWO, ahead=3, kills=0),
         "a clock that is behind": scenario(MARKED, TWO, ahead=-3, kills=0),
@@ -111,6 +113,13 @@ QUICK: Final[Mapping[str, Mapping[str, Scenario]]] = {
         "unknown, marked": scenario(Kind(True, run_unknown=True), (Script.LOSES, RETURNS)),
         "unknown, anywhere": scenario(Kind(False, run_unknown=True), (Script.LOSES, RETURNS)),
         "killed, and it breaks": scenario(MARKED, (RETURNS, Script.BREAKS), ends=2),
+        "half done, and late": scenario(MARKED, (RETURNS,), newer=Script.HALF),
+        "half done, and it breaks twice": scenario(
+            MARKED, (Script.HALF, Script.BREAKS, Script.BREAKS), settlers=0
+        ),
+        "unknown, anywhere, a probe": scenario(
+            Kind(False, Probed.DONE_SO_FAR, run_unknown=True), (RETURNS, Script.BREAKS)
+        ),
     },
     "probes": {
         "anywhere": scenario(ANYWHERE_PROBED, TWO),
@@ -119,11 +128,13 @@ QUICK: Final[Mapping[str, Mapping[str, Scenario]]] = {
         "marked": scenario(MARKED_PROBED, (RETURNS,), ends=2),
         "marked, two settlers": scenario(MARKED_PROBED, (RETURNS,), settlers=2),
         "marked, a late packet": scenario(MARKED_PROBED, TWO),
+        "marked, a late packet of a void": scenario(MARKED_PROBED, (RETURNS,), newer=RETURNS),
         "marked, two effects": scenario(MARKED_PROBED, (Script.TWICE,), settlers=2),
         "marked, and it breaks": scenario(MARKED_PROBED, (Script.BREAKS, RETURNS)),
         "cannot tell": scenario(Kind(True, Probed.MUTE), (Script.LOSES, RETURNS)),
         "a half-done one": scenario(MARKED_TRUTH, (Script.HALF, RETURNS), kills=0),
         "it knows what is on its way": scenario(MARKED_TRUTH, (Script.LOSES,), settlers=2),
+        "a clock that is ahead": scenario(MARKED_TRUTH, (Script.TWICE, RETURNS), ahead=3, kills=0),
     },
     "age unknown": {
         "no probe": scenario(MARKED, (RETURNS,), aged=False),
@@ -167,7 +178,7 @@ def full() -> Iterator[tuple[str, Scenario]]:
         yield f"{name}, late packet, two settlers", scenario(kind, late, settlers=2)
         yield f"{name}, two faults", scenario(kind, (script,), faults=2)
         yield f"{name}, caller", scenario(kind, (script,), calls_again=True)
-        yield f"{name}, newer calls", scenario(kind, (script,), newer=True)
+        yield f"{name}, newer calls", scenario(kind, (RETURNS,), newer=script)
         yield f"{name}, age unknown", scenario(kind, late, aged=False)
         if kind.probed is not Probed.DONE_SO_FAR or not kind.marked:
             yield f"{name}, settler ahead", scenario(kind, late, ahead=3)

@@ -191,12 +191,8 @@ class Search:
         within a lease ends within it.
         """
         kind = self._scenario.kind
-        if kind.probed is not Probed.DONE_SO_FAR or not kind.marked:
-            return False
-        return any(
-            place != GONE and isinstance(self._places.events[place], EffectOf)
-            for place in state.places
-        )
+        is_blind = kind.probed is Probed.DONE_SO_FAR and kind.marked
+        return is_blind and self._has_effect_on_its_way(state)
 
     def _steps(self, state: State, number: int) -> Iterator[tuple[str, State]]:
         """Return what the next step of one actor may lead to."""
@@ -228,11 +224,14 @@ class Search:
             return CannotTell()
         if effects:
             return Done(effects[0].label)
-        if probed is Probed.TRUTH and any(
-            place != GONE and self._places.is_started(place) for place in state.places
-        ):
-            return CannotTell()
-        return NotDone()
+        on_its_way = probed is Probed.TRUTH and self._has_effect_on_its_way(state)
+        return CannotTell() if on_its_way else NotDone()
+
+    def _has_effect_on_its_way(self, state: State) -> bool:
+        return any(
+            place != GONE and isinstance(self._places.events[place], EffectOf)
+            for place in state.places
+        )
 
     def _saves(
         self, state: State, number: int, save: SaveRecord, name: str
@@ -342,7 +341,6 @@ class _Places:
         self.events: list[Any] = []
         self.told: dict[int, Finding] = {}
         self._replies: list[tuple[tuple[Any, float], ...]] = []
-        self._started: list[bool] = []
         self._known: dict[Any, int] = {}
         self._after: dict[tuple[int, Any, float], int] = {}
 
@@ -360,10 +358,6 @@ class _Places:
         if found is None:
             found = self._after[move] = self._place(number, (*self._replies[place], (reply, now)))
         return found
-
-    def is_started(self, place: int) -> bool:
-        """Return whether a function runs there that may have an effect yet."""
-        return self._started[place]
 
     def _place(self, number: int, replies: tuple[tuple[Any, float], ...]) -> int:
         CLOCK.value = 0.0
@@ -383,20 +377,7 @@ class _Places:
             place = self._known[frozen] = len(self.events)
             self.events.append(event)
             self._replies.append(replies)
-            self._started.append(isinstance(event, EffectOf) or _may_act(actor))
         return place
-
-
-def _may_act(actor: Any) -> bool:
-    """Return whether an actor is within its function, before its effect."""
-    while actor is not None:
-        frame = actor.gi_frame
-        if frame is not None and frame.f_code.co_name == "_body":
-            return True
-        actor = actor.gi_yieldfrom
-        if not isinstance(actor, GeneratorType):
-            return False
-    return False
 
 
 def freeze(value: Any) -> Any:
