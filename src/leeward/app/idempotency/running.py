@@ -242,11 +242,14 @@ _AWAY: Final = frozenset({"local", "not_sent", "rejected", "unusable", "ambiguou
 table that does not exist, are mistakes, which nobody has agreed to run with."""
 
 
-def unavailable(function: str, error: LeewardError) -> DedupUnavailable:
-    """Return the error of a call whose key could not be looked up."""
+REFUSED: Final = "the call was refused. It did not run; calling again is safe"
+
+
+def unavailable(function: str, error: LeewardError, so: str = REFUSED) -> DedupUnavailable:
+    """Return the error of a call whose key could not be looked up, `so` that is what follows."""
     error_of_call = DedupUnavailable(
         f"the table with the idempotency keys of {function!r} cannot be used "
-        f"({type(error).__name__}), so the call was refused. It did not run; calling again is safe",
+        f"({type(error).__name__}), so {so}",
         target=error.target,
         attempts=error.attempts,
         retry_after=getattr(error, "retry_after", None),
