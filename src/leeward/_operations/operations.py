@@ -304,6 +304,7 @@ class Operations:
             only=only,
             timeout=timeout,
             functions=functions,
+            candidates=self.router.candidates,
             clock=clock,
         )
 

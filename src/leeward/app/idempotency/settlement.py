@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from contextvars import copy_context
 from queue import Empty, SimpleQueue
 from threading import TIMEOUT_MAX, Thread
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from leeward.app.context import Context
 from leeward.app.idempotency.digests import keepable_of, payload_digest, record_ref
@@ -22,7 +22,7 @@ from leeward.app.idempotency.errors import (
 )
 from leeward.app.idempotency.record import Refuse
 from leeward.app.idempotency.running import unavailable
-from leeward.app.idempotency.settings import Arguments
+from leeward.app.idempotency.settings import Arguments, IdempotencySettings
 from leeward.app.idempotency.settling import (
     CannotTell,
     Done,
@@ -40,9 +40,6 @@ from leeward.logs import log_event
 from leeward.text import class_name
 from leeward.values import Json
 from leeward.values.settled import Verdict
-
-if TYPE_CHECKING:
-    from leeward.app.idempotency.settings import IdempotencySettings
 
 LOGGER = "leeward.idempotency"
 
