@@ -191,6 +191,7 @@ def test_a_key_of_another_payload_is_not_settled(shop: Shop) -> None:
 
 def test_a_principal_settles_its_own_keys_only(shop: Shop) -> None:
     """Another one has no such key: it neither learns of the first one's call, nor voids it."""
+
     @idempotent(
         table="keys", key="order.id", principal="platform", client=shop.client, clock=shop.clock
     )

@@ -35,9 +35,7 @@ class Place(Driver):
         self._clock = clock
 
         @self.app.function()
-        @idempotent(
-            table="keys", principal=None, client=self.table, clock=clock, dedup_scope=scope
-        )
+        @idempotent(table="keys", principal=None, client=self.table, clock=clock, dedup_scope=scope)
         def pay(order: str, context: Context) -> str:
             charges.append(f"{order} {context.idempotency_key} {target}")
             return f"paid {target}"

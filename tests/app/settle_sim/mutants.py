@@ -215,8 +215,6 @@ MISTAKES: Final[Mapping[str, Mistake]] = {
     "an end is written over a void": Mistake(
         decorator, "write_end", _end_over_whatever_is_there, "late packets"
     ),
-    "an end forgets the voids": Mistake(
-        decorator, "write_end", _end_forgets_voids, "late packets"
-    ),
+    "an end forgets the voids": Mistake(decorator, "write_end", _end_forgets_voids, "late packets"),
     "a void ends with a lease": Mistake(steps, "decide", _decide_by_clock, "late packets"),
 }

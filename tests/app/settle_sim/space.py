@@ -390,7 +390,14 @@ def freeze(value: Any) -> Any:
         return _freeze_frames(value)
     if isinstance(value, IdempotentRun):
         return freeze(
-            (value.held, value.earlier, value.effects, value.started, value.released, value.recorded)
+            (
+                value.held,
+                value.earlier,
+                value.effects,
+                value.started,
+                value.released,
+                value.recorded,
+            )
         )
     if isinstance(value, BaseException):
         return type(value).__name__, str(value)

@@ -130,7 +130,9 @@ class KeyRecord(NamedTuple):
     earlier_effects: bool = False
 
     def __repr__(self) -> str:
-        return mask(self, "state owner fence lease_until effects kept failure voids earlier_effects")
+        return mask(
+            self, "state owner fence lease_until effects kept failure voids earlier_effects"
+        )
 
 
 class Text(NamedTuple):
