@@ -436,9 +436,16 @@ FUNCTION: Final = (
     Mutant(
         "an effect begins after its lease",
         f"{_ROOM}/running.py",
-        "        if self._is_probed and held is not None and",
-        "        if False and held is not None and",
+        "        if self._is_probed and self.location.now() >= self._last_begin:\n",
+        "        if False:\n",
         _PROBES,
+    ),
+    Mutant(
+        "an effect begins in the last seconds of its lease",
+        f"{_ROOM}/running.py",
+        "min(CLOCKS_DIFFER, max(0.0, end - location.now()) / 6)",
+        "0",
+        f"{_SETTLED}::test_an_effect_does_not_begin_after_its_lease_where_a_probe_decides",
     ),
     Mutant(
         "only the first effect is announced",

@@ -389,16 +389,8 @@ def freeze(value: Any) -> Any:
     if isinstance(value, GeneratorType):
         return _freeze_frames(value)
     if isinstance(value, IdempotentRun):
-        return freeze(
-            (
-                value.held,
-                value.earlier,
-                value.effects,
-                value.started,
-                value.released,
-                value.recorded,
-            )
-        )
+        kept = value.held, value.earlier, value.effects, value.started
+        return freeze((*kept, value.released, value.recorded, value._last_begin))
     if isinstance(value, BaseException):
         return type(value).__name__, str(value)
     return type(value).__name__  # it does not change

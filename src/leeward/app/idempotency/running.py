@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextvars import ContextVar
+from math import inf
 from threading import Lock
 from typing import Any, Final
 
@@ -12,6 +13,10 @@ from leeward.app.idempotency.steps import Away, Held, Recorded, add_note, mark_e
 from leeward.app.idempotency.store import RecordLocation, TableClient, perform, perform_async
 from leeward.errors import ConfigError, DedupUnavailable, LeewardError
 from leeward.watching import RUNNING, watched_by
+
+CLOCKS_DIFFER: Final = 5.0
+"""Seconds by which the clock of a settler may be ahead of that of a run; a lease has as much to
+spare, see `leeward.app.idempotency.settings.MARGIN`. A short lease has a sixth of itself."""
 
 _RUN: Final[ContextVar[IdempotentRun | None]] = ContextVar("leeward_run", default=None)
 
@@ -59,6 +64,10 @@ class IdempotentRun:
         self._forbid = forbid_unrecorded
         self._may_be_overtaken = run_unknown
         self._is_probed = is_probed
+        self._last_begin = inf
+        if is_probed and held is not None:
+            end = held.record.lease_until
+            self._last_begin = end - min(CLOCKS_DIFFER, max(0.0, end - location.now()) / 6)
         self._awaited = awaited
         self._outer = RUNNING.get()[1]
         self.is_outermost = _RUN.get() is None
@@ -127,15 +136,15 @@ class IdempotentRun:
     def check_lease(self) -> None:
         """Check that an effect which begins now begins within the lease, where a probe decides.
 
-        As soon as the lease is over, a probe that finds nothing proves that nothing was done.
+        As soon as the lease is over, a probe that finds nothing proves that nothing was done; and
+        it is over earlier by a clock that is ahead.
 
         Raises:
-            LeaseLost: the lease is over.
+            LeaseLost: the lease is over, or nearly.
         """
-        held = self.held
-        if self._is_probed and held is not None and self.location.now() >= held.record.lease_until:
+        if self._is_probed and self.location.now() >= self._last_begin:
             raise LeaseLost(
-                f"the lease of this run of {self.function!r} is over, and its key may be settled "
+                f"the lease of this run of {self.function!r} ends, and its key may be settled "
                 "as not run: it begins no further effect. Give it a longer lease"
             )
 
