@@ -142,12 +142,6 @@ RECORD: Final = (
 
 STEPS: Final = (
     _steps(
-        "a run that was fenced announces its next effect",
-        "        if own.record.state is not KeyState.IN_PROGRESS:  # somebody settles it\n",
-        "        if False:\n",
-        _PROBES,
-    ),
-    _steps(
         "a run does not notice that its key is another's",
         "    if loaded.record.owner != held.record.owner:\n",
         "    if False:\n",
@@ -267,26 +261,6 @@ RULES: Final = (
         _PROBES,
     ),
     _settling(
-        "a function that runs without a record is denied",
-        "    if not request.recorded:\n        return Finding(Verdict.UNKNOWN, Doubt.UNRECORDED)\n"
-        "    if request.age is not None",
-        "    if request.age is not None",
-        _UNRECORDED,
-    ),
-    _settling(
-        "a function that may run without a record is void after a free key",
-        "    if not request.recorded:\n        return Finding(Verdict.UNKNOWN, Doubt.UNRECORDED)\n"
-        "    return Change(void_record(record, request.voids), revision)\n",
-        "    return Change(void_record(record, request.voids), revision)\n",
-        _UNRECORDED,
-    ),
-    _settling(
-        "a probe denies what may have run without a record",
-        "        case NotDone() if not request.recorded:\n",
-        "        case NotDone() if False:\n",
-        _UNRECORDED,
-    ),
-    _settling(
         "a call of unknown age is taken for a new one",
         "    if request.age is not None and request.age <= request.keep:\n",
         "    if request.age is None or request.age <= request.keep:\n",
@@ -319,12 +293,6 @@ RULES: Final = (
         "            reply, now = yield SaveRecord(decision.record, decision.revision)\n"
         "            if isinstance(reply, Saved) or (isinstance(reply, Away) and reply.written):\n",
         _TABLE,
-    ),
-    _settling(
-        "a case is closed at the revision before its fence",
-        "                return OpenCase(decision.record, reply.revision, fenced=True)\n",
-        '                return OpenCase(decision.record, decision.revision or "", fenced=True)\n',
-        _PROBES,
     ),
     _settling(
         "a settler that looks again looks at nothing",

@@ -13,7 +13,7 @@ from leeward.app.answers import Problem
 from leeward.app.context import Context
 from leeward.app.idempotency import running
 from leeward.app.idempotency.decorator import IdempotentCall
-from leeward.app.idempotency.record import Replay
+from leeward.app.idempotency.record import Earlier, Replay
 from leeward.app.idempotency.running import IdempotentRun
 from leeward.app.idempotency.settings import (
     IdempotencyOptions,
@@ -255,7 +255,7 @@ def _refused(refusal: Problem, voids: int) -> Ended:
 
 def _body(run: IdempotentRun, script: Script, effect: EffectOf) -> Generator[Event, Any, str]:
     """Do what the user's function does."""
-    if run.earlier is not None:
+    if run.earlier not in (None, Earlier.FAILED):  # what was half done, goes on
         done = yield Happening.LOOK
         if done is not None:
             return str(done)
@@ -296,10 +296,10 @@ def call_again(shop: Shop, label: str, script: Script) -> Actor:
     return ended
 
 
-def settle(
-    shop: Shop, label: str, script: Script | None, *, voids: int = 0, age: float | None = 1.0
-) -> Actor:
-    """Settle the key; if its calls have not run, call again, as `script` says."""
+def ask(
+    shop: Shop, voids: int, age: float | None
+) -> Generator[Event, Any, Finding | None]:
+    """Settle the key once; return what its asker is told, None for no answer."""
     yield Happening.ARRIVE
     settlement = shop.settlement(voids, age)
     found: Any = None
@@ -311,8 +311,18 @@ def settle(
         if found is not None:
             break
     if not isinstance(found, Finding):
-        return Ended("away" if found is not None else "running")
+        return None
     yield Told(voids, found)
+    return found
+
+
+def settle(
+    shop: Shop, label: str, script: Script | None, *, voids: int = 0, age: float | None = 1.0
+) -> Actor:
+    """Settle the key; if its calls have not run, call again, as `script` says."""
+    found = yield from ask(shop, voids, age)
+    if found is None:
+        return Ended("no answer")
     if found.verdict is Verdict.NOT_RUN and script is not None:
         return (yield from deliver(shop, f"{label}+", script, found.voids))
     return Ended("settled", found.verdict)

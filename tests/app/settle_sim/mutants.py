@@ -70,6 +70,8 @@ def _look_only(request: SettleRequest, now: float) -> Steps[Any]:
     loaded, now = yield LoadRecord()
     if loaded is None:
         return Finding(Verdict.NOT_RUN, voids=request.voids + 1)
+    if not isinstance(loaded, LoadedRecord):
+        return loaded
     found = examine(loaded, request, now)
     if isinstance(found, Change):
         return Finding(Verdict.NOT_RUN, voids=request.voids + 1)

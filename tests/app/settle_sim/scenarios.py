@@ -118,7 +118,7 @@ QUICK: Final[Mapping[str, Mapping[str, Scenario]]] = {
             MARKED, (Script.HALF, Script.BREAKS, Script.BREAKS), settlers=0
         ),
         "unknown, anywhere, a probe": scenario(
-            Kind(False, Probed.DONE_SO_FAR, run_unknown=True), (RETURNS, Script.BREAKS)
+            Kind(False, Probed.DONE_SO_FAR, run_unknown=True), (RETURNS, Script.BREAKS), ends=2
         ),
     },
     "probes": {

@@ -223,7 +223,7 @@ class Search:
         if probed is Probed.MUTE:
             return CannotTell()
         if effects:
-            return Done(effects[0].label)
+            return Done(effects[-1].label)
         on_its_way = probed is Probed.TRUTH and self._has_effect_on_its_way(state)
         return CannotTell() if on_its_way else NotDone()
 
