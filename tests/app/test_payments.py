@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from leeward.values import Effect
-from tests.app.payments.simulated import DOUBLE, MOVED, SENT_AGAIN, play
+from tests.app.payments.simulated import CHARGED, DOUBLE, MOVED, SENT_AGAIN, UNKNOWN, play
 
 
 @pytest.fixture(autouse=True)
@@ -30,6 +30,16 @@ def test_an_unsafe_payment_is_never_sent_again() -> None:
     counts = play(Effect.UNSAFE, 400, seed=5)
     assert (counts[DOUBLE], counts[SENT_AGAIN]) == (0, 0)
     assert counts["outcome unknown"] > 100
+
+
+@pytest.mark.parametrize("effect", [Effect.KEYED, Effect.UNSAFE])
+def test_a_payment_that_is_settled_ends_with_a_result_or_a_proved_failure(effect: Effect) -> None:
+    """Each caller calls once; nobody is charged twice, or charged and told that it has not run."""
+    counts = play(effect, 400, seed=5, settles=True)
+    assert (counts[DOUBLE], counts[UNKNOWN], counts[CHARGED]) == (0, 0, 0)
+    failures = sum(n for what, n in counts.items() if what.startswith("proved failure"))
+    assert counts["paid"] + failures == 400
+    assert counts["paid"] == counts["charged once"] > 300
 
 
 def test_releasing_the_key_on_every_exception_charges_twice() -> None:
