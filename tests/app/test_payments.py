@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from leeward.values import Effect
+from tests.app.payments import beside
 from tests.app.payments.simulated import CHARGED, DOUBLE, MOVED, SENT_AGAIN, UNKNOWN, play
 
 
@@ -45,3 +46,9 @@ def test_a_payment_that_is_settled_ends_with_a_result_or_a_proved_failure(effect
 def test_releasing_the_key_on_every_exception_charges_twice() -> None:
     """What idempotency libraries do: the simulation finds it out."""
     assert play(Effect.KEYED, 400, 5, {Exception: "release"})[DOUBLE] > 0
+
+
+def test_payments_beside_other_libraries(capsys: pytest.CaptureFixture[str]) -> None:
+    """On the schedule that all have, no caller of leeward's is left in doubt, or charged twice."""
+    assert beside.main(["--payments", "200", "--python", "/nowhere"]) == 0
+    assert "| charged twice | 0 |" in capsys.readouterr().out

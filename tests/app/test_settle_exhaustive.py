@@ -85,4 +85,4 @@ def test_the_command_says_how_much_it_has_visited(capsys: pytest.CaptureFixture[
     """It prints the number of states, and ends with 0."""
     assert main(["--only", "age unknown: no probe", "--workers", "1"]) == 0
     assert "1 scenarios, 199 states" in capsys.readouterr().out
-    assert len(dict(full())) > 2_000
+    assert len(dict(full())) > 1_500

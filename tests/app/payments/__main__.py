@@ -23,7 +23,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     logging.disable()  # thousands of lines: what they tell is counted here
     wrong, began = 0, perf_counter()
-    ways = (Effect.KEYED, True), (Effect.UNSAFE, True), (Effect.KEYED, False), (Effect.UNSAFE, False)
+    ways = (
+        (Effect.KEYED, True),
+        (Effect.UNSAFE, True),
+        (Effect.KEYED, False),
+        (Effect.UNSAFE, False),
+    )
     for effect, settles in ways:
         counts = play(effect, options.calls, options.seed, settles=settles)
         told = "settled" if settles else "called again" if effect is Effect.KEYED else "once"

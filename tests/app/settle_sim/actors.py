@@ -296,9 +296,7 @@ def call_again(shop: Shop, label: str, script: Script) -> Actor:
     return ended
 
 
-def ask(
-    shop: Shop, voids: int, age: float | None
-) -> Generator[Event, Any, Finding | None]:
+def ask(shop: Shop, voids: int, age: float | None) -> Generator[Event, Any, Finding | None]:
     """Settle the key once; return what its asker is told, None for no answer."""
     yield Happening.ARRIVE
     settlement = shop.settlement(voids, age)

@@ -317,9 +317,7 @@ class Round:
             voids = max(voids, found.voids)
         self.counts["gave up, proved not run"] += 1
 
-    def _settled(
-        self, voids: int, sent: float, healed: float
-    ) -> Generator[Any, Any, Finding]:
+    def _settled(self, voids: int, sent: float, healed: float) -> Generator[Any, Any, Finding]:
         """Settle until there is a verdict; once more when all can be reached, if it is unknown."""
         for _ in range(200):
             found = yield from ask(self.shop, voids, self._now - sent)

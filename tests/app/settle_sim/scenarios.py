@@ -15,6 +15,7 @@ KINDS: Final = tuple(
     for marked, probed, recorded, run_unknown in product(
         (False, True), Probed, (True, False), (False, True)
     )
+    if recorded or not run_unknown
 )
 
 
