@@ -51,3 +51,8 @@ def test_the_sizes_hold() -> None:
     assert sum(lines for lines, _ in adapters) <= 15_700
     assert sum(files for _, files in adapters) <= 122
     assert sum(lines for name, (lines, _) in sizes.items() if name != "contract_tests") <= 81_500
+
+
+def test_a_functions_zip_stays_small() -> None:
+    """It is loaded in each cold start, and sent with each deployment."""
+    assert max(numbers.zip_sizes().values()) <= 1_500_000

@@ -130,10 +130,10 @@ def test_an_old_probe_that_is_cancelled_frees_no_lease() -> None:
     world.call()
     circuit = world.circuit("a")
     circuit.leased_until = world.now + 5.0
-    world.health.give_up(attempt("a", epoch=circuit.epoch - 1, reason="probe"), world.now)
-    world.health.give_up(attempt("a", reason="first"), world.now)
+    world.health.end_probe(attempt("a", epoch=circuit.epoch - 1, reason="probe"), world.now)
+    world.health.end_probe(attempt("a", reason="first"), world.now)
     assert circuit.leased_until == world.now + 5.0
-    world.health.give_up(attempt("a", epoch=circuit.epoch, reason="probe"), world.now)
+    world.health.end_probe(attempt("a", epoch=circuit.epoch, reason="probe"), world.now)
     assert (circuit.leased_until, circuit.due) == (0.0, world.now + DEFAULT.probe_gap)
 
 
@@ -265,7 +265,7 @@ def test_a_suggestion_is_one_failure_short_of_a_trip() -> None:
     item = {"written_at": 5.0, "open_until": {"a": 9.0}}
     before = world.circuit("a").failed
     suggest(world.health.circuits, [item], 6.0, world.now)
-    prepared = DEFAULT.trip_score - world.health.circuits.weights.failure
+    prepared = DEFAULT.trip_score - world.health.circuits.ratios.failure
     assert world.health.records["a"].prepared == prepared
     assert world.circuit("a").failed == before
     assert world.circuit("b").failed == 0

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from leeward._operations import arguments
 from leeward._operations.errors import error_of
@@ -19,6 +19,7 @@ from leeward.entropy import time_of_id
 from leeward.envelope import BY_GROUP, BY_TARGET, settle_question
 from leeward.errors import CallError, FunctionError, InvalidRequest, Outcome
 from leeward.json_text import encode
+from leeward.records import NamedTuple
 from leeward.settling import DEADLINE, read_answer
 from leeward.values import MISSING, Effect
 from leeward.values.settled import Settled, Verdict
@@ -163,7 +164,8 @@ def settle_call(
             return settled if _knows(about, config, result) else _ELSEWHERE
         if settled is not None and settled.verdict is not Verdict.RUNNING:
             return settled
-        wait = max(pause, (settled.retry_after if settled else result.retry_after) or 0.0)
+        most = settled.retry_after if settled else result.retry_after
+        wait = pause if most is None else min(pause, most)
         left = deadline - clock.monotonic()
         if left <= wait:
             return settled or Settled(Verdict.UNKNOWN, reason="unreachable", target=result.target)

@@ -69,7 +69,7 @@ from leeward._routing.readback import ReadBackVerdict, question_of
 from leeward._routing.targets import candidates, narrow, resource_of
 from leeward.adapter import NO_PLACE
 from leeward.calls import AttemptTime, Call, Load
-from leeward.envelope import RUNNING, VOIDED
+from leeward.envelope import NOT_KEPT, RUNNING, VOIDED
 from leeward.errors import Outcome
 
 MOST_VOIDS: Final = 4
@@ -200,7 +200,8 @@ def _follow_question(
     longest = state.deadline - now - policy.least_attempt
     if longest < policy.wait_least:
         return _give_up(state, now)
-    seconds = _pause(state, max(answer.retry_after or 0.0, policy.wait_least), random)
+    most = policy.retry_after_cap if answer.retry_after is None else answer.retry_after
+    seconds = min(most, policy.wait_least * 2**state.asks) * (1 + random()) / 2
     return state, (Pause(min(seconds, longest), target, settle=True),)
 
 
@@ -290,6 +291,8 @@ def _ask_later(state: CallState, ended: AttemptEnded, now: float, random: Random
     says how long to wait. Shortly before the deadline it is asked once more.
     """
     why = str(ended.reason)
+    if why == NOT_KEPT:  # it has run, and there is nothing more to find out
+        return end(state._replace(settled=True), why, now)
     if why != RUNNING or not state.rules.same:
         return end(state, why, now)
     policy, target = state.health.policy, state.tried[ended.attempt - 1]
@@ -368,7 +371,7 @@ def spend_failover(health: Health, source: str, call: Call, now: float) -> bool:
     is_ill = health.records[source].isolated or any(
         circuit.silent
         or circuit.state not in FLOWING
-        or circuit.streak * health.circuits.weights.failure >= health.policy.trip_score
+        or circuit.streak * health.circuits.ratios.failure >= health.policy.trip_score
         for circuit in health.circuits.of(source, call)
     )
     return is_ill or health.budgets.spend_failover(now, health.calls)

@@ -24,8 +24,8 @@ from leeward.app.answers import (
 )
 from leeward.app.context import Context, Function, call_within
 from leeward.app.decoding import decoder_of, read_json, return_as_is
+from leeward.app.handler_loop import run_on_loop
 from leeward.app.mismatch import Reader
-from leeward.app.process import wait_for
 from leeward.app.signatures import IDEMPOTENCY, Idempotency, is_plain, parameters_of
 from leeward.app.triggers import (
     Delivery,
@@ -46,7 +46,7 @@ from leeward.values import Effect, Event, Json
 from leeward.watching import OBJECT_PUTS
 
 if TYPE_CHECKING:
-    from leeward.app.process import Clients
+    from leeward.app.clients import Clients
 
 LOGGER = "leeward.app"
 
@@ -140,7 +140,7 @@ class Handler:
         arguments = (given, context)[: len(self._parameters)]
         returned = call_within(context, self.function, *arguments)
         if type(returned) is CoroutineType:
-            return call_within(context, wait_for, returned)
+            return call_within(context, run_on_loop, returned)
         return returned
 
     def settle(self, delivery: Delivery, context: Context, limit: int | None) -> dict[str, Json]:
@@ -171,7 +171,7 @@ class Handler:
         age = float(age) if isinstance(age, int | float) and age >= 0 else None
         settled = call_within(context, own.settle, age, given, context)
         if type(settled) is CoroutineType:
-            settled = call_within(context, wait_for, settled)
+            settled = call_within(context, run_on_loop, settled)
         answer = {"key": delivery.idempotency_key, **settled}
         try:
             encode_value(answer, limit)

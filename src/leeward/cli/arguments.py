@@ -47,7 +47,10 @@ def item_argument(text: str) -> Item:
 def key_argument(words: Sequence[str]) -> str | dict[str, str]:
     """Read a key: one word, a JSON object, or several words ``field=value``."""
     if len(words) > 1:
-        return _refuse_duplicates([_field(word) for word in words])
+        fields = dict(map(_field, words))
+        if len(fields) < len(words):
+            raise InvalidRequest("KEY names a field twice; write each field once", field="key")
+        return fields
     (word,) = words
     if not word.startswith("{"):
         return word
@@ -175,13 +178,6 @@ def _decode(data: bytes) -> str:
         return data.decode(detect_encoding(data))
     except UnicodeDecodeError as error:
         raise ValueError(f"not UTF-8: {error.reason} at byte {error.start}") from None
-
-
-def _refuse_duplicates(fields: list[tuple[str, str]]) -> dict[str, str]:
-    key = dict(fields)
-    if len(key) < len(fields):
-        raise InvalidRequest("KEY names a field twice; write each field once", field="key")
-    return key
 
 
 def _field(word: str) -> tuple[str, str]:

@@ -195,12 +195,13 @@ def test_a_run_under_way_is_waited_for(tmp_path: Path) -> None:
 
 
 def test_a_call_that_takes_too_long_is_settled_within_its_deadline(tmp_path: Path) -> None:
-    """An attempt leaves time for the question."""
+    """An attempt leaves time for the question, which is asked until the run has ended."""
     bank = Bank()
-    bank.before = lambda: time.sleep(2.5)
-    with shop(tmp_path, bank, effect_of="unsafe", lease=60) as (client, driver):
-        lose(driver, Fault.LOSE_ANSWER)
-        assert client.invoke("pay", "42", timeout=10).value == {"paid": "42"}
+    bank.before = lambda: time.sleep(4.2)
+    with shop(tmp_path, bank, effect_of="unsafe", lease=60) as (client, _):
+        answer = client.invoke("pay", "42", timeout=6.5)
+    assert (answer.value, bank.charges) == ({"paid": "42"}, ["42"])
+    assert [attempt.read_back for attempt in answer.attempts][:2] == [False, True]
 
 
 def test_a_call_that_cannot_be_made_again_has_not_run(tmp_path: Path) -> None:
@@ -212,6 +213,17 @@ def test_a_call_that_cannot_be_made_again_has_not_run(tmp_path: Path) -> None:
         with pytest.raises(TargetUnavailable, match="did not run"):
             client.invoke("pay", "42", timeout=3)
     assert bank.charges == []
+
+
+def test_a_call_whose_key_is_void_is_made_again_as_often_as_it_takes(tmp_path: Path) -> None:
+    """Its first attempt was lost, and its second one learns that the key is void."""
+    bank = Bank()
+    with shop(tmp_path, bank) as (client, driver):
+        settled = client.settle("k", function="pay", payload="42", sent=time.time())
+        assert settled.verdict is Verdict.NOT_RUN
+        lose(driver, Fault.LOSE_REQUEST)
+        answer = client.invoke("pay", "42", idempotency_key="k", on_unknown="raise")
+    assert (answer.value, bank.charges) == ({"paid": "42"}, ["42"])
 
 
 def test_a_function_without_records_is_not_asked(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any, NamedTuple, Protocol, TextIO, TypeAlias
+from typing import Any, Protocol, TextIO, TypeAlias
 
 from rich.box import ROUNDED, SIMPLE_HEAD
 from rich.console import Console, Group, RenderableType
@@ -19,6 +19,7 @@ from rich.text import Text
 from leeward.cli import item_json
 from leeward.cli.output.exit_codes import BROKEN
 from leeward.cli.output.json_view import JsonObject
+from leeward.records import NamedTuple
 
 Row: TypeAlias = Sequence[str]
 
@@ -170,11 +171,10 @@ class RichPrinter:
 
 def escape_text(text: str) -> str:
     """Return `text` with escapes for everything that a terminal would obey."""
-    return "".join(each if each.isprintable() or each == "\n" else _escape(each) for each in text)
-
-
-def _escape(character: str) -> str:
-    return character.encode("unicode_escape").decode("ascii")
+    return "".join(
+        each if each.isprintable() or each == "\n" else each.encode("unicode_escape").decode()
+        for each in text
+    )
 
 
 ATTEMPTS = ("target", "after", "took", "outcome", "code", "request id")

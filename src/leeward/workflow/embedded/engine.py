@@ -12,25 +12,22 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from time import monotonic
-from typing import Final
 
 from leeward.errors import Conflict, InvalidRequest, LeewardError, NotFound
 from leeward.forking import Forkable, watch
 from leeward.json_text import encode
 from leeward.json_text import is_same_json as is_same
 from leeward.leases.faults import DatabaseFault
+from leeward.registry import EMBEDDED
 from leeward.values import Json
 from leeward.values.runs import Run, RunEvent, RunState
 from leeward.workflow.checks import by_name, check_input, check_run_id, known_in
 from leeward.workflow.commands import Returned, StepFailure
-from leeward.workflow.driving import RunServices
-from leeward.workflow.journal import Journal, RunKey, RunRow, StepRecords, Unreadable
+from leeward.workflow.embedded.driving import RunServices
+from leeward.workflow.embedded.journal import Journal, RunKey, RunRow, StepRecords, Unreadable
+from leeward.workflow.embedded.workers import RunWorkers
 from leeward.workflow.model import Definition
 from leeward.workflow.steps import Invoker
-from leeward.workflow.workers import RunWorkers
-
-EMBEDDED: Final = "local"
-"""What the embedded engine is called where a target is named."""
 
 
 class Engine(Forkable):

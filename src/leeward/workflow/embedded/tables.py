@@ -15,7 +15,7 @@ from leeward._sqlite.database import Schema
 from leeward.json_text import encode
 from leeward.values.runs import RunState
 from leeward.workflow.commands import Answer, Command, Returned, Sleep, StepFailure
-from leeward.workflow.journal import Finished, RunKey, RunRow, StepRecord, Unreadable
+from leeward.workflow.embedded.journal import Finished, RunKey, RunRow, StepRecord, Unreadable
 from leeward.workflow.model import CANCELLED
 
 LARGE: Final = 4096
