@@ -194,15 +194,15 @@ RULES: Final = (
     ),
     _settling(
         "a declared failure is a proof that nothing was done",
-        "            return Finding(Verdict.RAN, kept=False, failure=record.failure, voids=record.voids)"
-        "\n",
+        "            return Finding(Verdict.RAN, kept=False, failure=record.failure, "
+        "voids=record.voids)\n",
         "            return _void(record, revision, request)\n",
         _AGAIN,
     ),
     _settling(
         "a failure is told as a result",
-        "            return Finding(Verdict.RAN, kept=False, failure=record.failure, voids=record.voids)"
-        "\n",
+        "            return Finding(Verdict.RAN, kept=False, failure=record.failure, "
+        "voids=record.voids)\n",
         "            return Finding(Verdict.RAN, voids=record.voids)\n",
         _FAILURES,
     ),
@@ -321,8 +321,10 @@ RULES: Final = (
     ),
     _settling(
         "a case that has changed meanwhile is closed",
-        "            if isinstance(reply, Saved):\n                return _not_run(request, void)\n",
-        "            if not isinstance(reply, Away):\n                return _not_run(request, void)\n",
+        "            if isinstance(reply, Saved):\n"
+        "                return _not_run(request, void)\n",
+        "            if not isinstance(reply, Away):\n"
+        "                return _not_run(request, void)\n",
         _PROBES,
     ),
     _settling(

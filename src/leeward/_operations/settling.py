@@ -128,8 +128,8 @@ def settling_by_key(
         only = places = only or candidates(call)
         if len(places) > 1:
             raise InvalidRequest(
-                f"{function!r} recognises a key at one target only; name the one where the call was "
-                f"made: targets={' or '.join(places)}. Nothing was settled",
+                f"{function!r} recognises a key at one target only; name the one where the call "
+                f"was made: targets={' or '.join(places)}. Nothing was settled",
                 field="targets",
             )
     return FunctionSettling(function, key, 0, body, moment, only, places, keeps_records)

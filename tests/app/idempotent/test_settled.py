@@ -114,11 +114,11 @@ def test_a_run_after_one_that_may_have_acted_is_never_settled_as_not_run(
 
 def test_what_no_run_of_a_key_has_done_is_settled_as_not_run(shop: Shop) -> None:
     """One died before its effect, and the next one failed before it: nothing was declared."""
-    charge = dying(shop, Killed(), ValueError())
+    charge = dying(shop, Killed(), ValueError("no account"))
     with pytest.raises(Killed):
         charge(ORDER)
     shop.clock.advance(31)
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="no account"):
         charge(ORDER)
     assert settled(shop, charge)["verdict"] == "not_run"
     assert shop.charges == []
@@ -263,8 +263,8 @@ def test_a_run_under_way_is_not_settled(shop: Shop) -> None:
 
 def test_a_released_key_is_settled_as_not_run_for_good(shop: Shop) -> None:
     """A late packet would have run: now it is refused, and told the number of the void."""
-    charge = shop.charging(effects="marked", before=ValueError())
-    with pytest.raises(ValueError):
+    charge = shop.charging(effects="marked", before=ValueError("no account"))
+    with pytest.raises(ValueError, match="no account"):
         charge(ORDER)
     record = shop.record()
     assert record is not None
@@ -322,49 +322,62 @@ def test_a_call_whose_record_may_have_expired_is_not_settled(
         assert settled(shop, probed, age=age)["verdict"] == "not_run"
 
 
-@pytest.mark.parametrize("ahead", [-3_500.0, -40.0, 40.0, 3_500.0])
-def test_no_wrong_clock_makes_a_verdict_wrong(ahead: float) -> None:
-    """A settler takes a lease for over that is not: a run that it denies begins no effect."""
-    shop = Shop()
-    asleep, woken = Event(), Event()
-    clock = Machine(shop.clock, ahead)
+class Pausing:
+    """A run of a function that pauses before its effect, or after it, until it is woken."""
 
-    def charging(client: Client, clock: Any, pauses_before: bool) -> Any:
+    def __init__(self, shop: Shop, order: dict[str, Any], *, before: bool) -> None:
+        self.shop, self.order, self._before = shop, order, before
+        self.asleep, self._woken = Event(), Event()
+        self._pool = ThreadPoolExecutor(1)
+        self._run = self._pool.submit(self.function(shop.client, shop.clock), order)
+        assert self.asleep.wait(60)
+
+    def function(self, client: Client, clock: Any) -> Any:
+        """Return the function, as it is on a machine with this clock."""
+
         @idempotent(
             table="keys", key="order.id", lease=30, effects="marked", name="charge",
             client=client, clock=clock,
         )  # fmt: skip
         def charge(order: dict[str, Any]) -> str:
-            if not pauses_before:
-                effect()
-                shop.charges.append(order["id"])
-            asleep.set()
-            assert woken.wait(60)
-            if pauses_before:
-                effect()
-                shop.charges.append(order["id"])
+            if not self._before:
+                self._charge(order)
+            self.asleep.set()
+            assert self._woken.wait(60)
+            if self._before:
+                self._charge(order)
             return str(order["id"])
 
         return charge
 
-    with shop.client, shop.elsewhere_client, ThreadPoolExecutor(1) as pool:
-        elsewhere = Client(shop.table, clock=clock)
-        for pauses_before, order in ((True, ORDER), (False, {"id": "43"})):
-            asleep.clear()
-            woken.clear()
-            run = pool.submit(charging(shop.client, shop.clock, pauses_before), order)
-            assert asleep.wait(60)
-            answer = settled(shop, charging(elsewhere, clock, pauses_before), given=(order,))
-            woken.set()
-            if ahead > 0 and pauses_before:
-                assert answer["verdict"] == "not_run"
-                with pytest.raises(LeaseLost):
-                    run.result(60)
-                assert shop.charges == []
-            else:
-                assert answer["verdict"] == ("running" if ahead < 0 else "unknown")
-                assert run.result(60) == order["id"]
-                assert order["id"] in shop.charges
+    def _charge(self, order: dict[str, Any]) -> None:
+        effect()
+        self.shop.charges.append(order["id"])
+
+    def wake(self) -> str:
+        """Let it go on, and return its result."""
+        self._woken.set()
+        result: str = self._run.result(60)
+        self._pool.shutdown()
+        return result
+
+
+@pytest.mark.parametrize("ahead", [-3_500.0, -40.0, 40.0, 3_500.0])
+@pytest.mark.parametrize("before", [True, False])
+def test_no_wrong_clock_makes_a_verdict_wrong(shop: Shop, ahead: float, before: bool) -> None:
+    """A settler takes a lease for over that is not: a run that it denies begins no effect."""
+    clock = Machine(shop.clock, ahead)
+    run = Pausing(shop, ORDER, before=before)
+    answer = settled(shop, run.function(Client(shop.table, clock=clock), clock))
+    if ahead > 0 and before:
+        assert answer["verdict"] == "not_run"
+        with pytest.raises(LeaseLost):
+            run.wake()
+        assert shop.charges == []
+    else:
+        assert answer["verdict"] == ("running" if ahead < 0 else "unknown")
+        assert run.wake() == "42"
+        assert shop.charges == ["42"]
 
 
 class _Odd:

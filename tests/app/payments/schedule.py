@@ -6,7 +6,6 @@ the next attempt, or when the caller has given up.
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from random import Random

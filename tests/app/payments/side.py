@@ -15,7 +15,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from schedule import Bank, Library, play  # type: ignore[import-not-found]  # noqa: E402
+from schedule import Bank, Library, play  # type: ignore[import-not-found]
 
 
 def leeward(bank: Bank, _folder: str) -> Library:
@@ -117,36 +117,10 @@ def powertools(bank: Bank, _folder: str) -> Library:
         IdempotencyConfig,
         idempotent_function,
     )
-    from aws_lambda_powertools.utilities.idempotency.exceptions import (  # type: ignore[import-not-found]
-        IdempotencyItemAlreadyExistsError,
-        IdempotencyItemNotFoundError,
-    )
+    from aws_lambda_powertools.utilities.idempotency import exceptions as errors
     from aws_lambda_powertools.utilities.idempotency.persistence.base import (  # type: ignore[import-not-found]
         BasePersistenceLayer,
     )
-
-    class Memory(BasePersistenceLayer):  # type: ignore[misc]
-        def __init__(self) -> None:
-            super().__init__()
-            self.items: dict[str, Any] = {}
-
-        def _get_record(self, idempotency_key: str) -> Any:
-            if idempotency_key not in self.items:
-                raise IdempotencyItemNotFoundError
-            return self.items[idempotency_key]
-
-        def _put_record(self, data_record: Any) -> None:
-            there = self.items.get(data_record.idempotency_key)
-            # An INPROGRESS one whose process has died is over by the time of the next attempt.
-            if there is not None and there.status == "COMPLETED":
-                raise IdempotencyItemAlreadyExistsError
-            self.items[data_record.idempotency_key] = data_record
-
-        def _update_record(self, data_record: Any) -> None:
-            self.items[data_record.idempotency_key] = data_record
-
-        def _delete_record(self, data_record: Any) -> None:
-            self.items.pop(data_record.idempotency_key, None)
 
     class LambdaContext:
         def get_remaining_time_in_millis(self) -> int:
@@ -154,7 +128,7 @@ def powertools(bank: Bank, _folder: str) -> Library:
 
     config = IdempotencyConfig(event_key_jmespath="@")
     config.register_lambda_context(LambdaContext())
-    memory = Memory()
+    memory = _memory(BasePersistenceLayer, errors)
     guard = idempotent_function(
         data_keyword_argument="order", persistence_store=memory, config=config
     )
@@ -166,11 +140,40 @@ def powertools(bank: Bank, _folder: str) -> Library:
     def find(order: str) -> str:
         try:
             record = memory.get_record(order)
-        except IdempotencyItemNotFoundError:
+        except errors.IdempotencyItemNotFoundError:
             return "unknown"
         return "result" if record.status == "COMPLETED" else "unknown"
 
     return Library(lambda order: pay(order=order), find, lambda: None)
+
+
+def _memory(base: Any, errors: Any) -> Any:
+    """Return a store of powertools in memory."""
+
+    class Memory(base):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.items: dict[str, Any] = {}
+
+        def _get_record(self, idempotency_key: str) -> Any:
+            if idempotency_key not in self.items:
+                raise errors.IdempotencyItemNotFoundError
+            return self.items[idempotency_key]
+
+        def _put_record(self, data_record: Any) -> None:
+            there = self.items.get(data_record.idempotency_key)
+            # An INPROGRESS one whose process has died is over by the time of the next attempt.
+            if there is not None and there.status == "COMPLETED":
+                raise errors.IdempotencyItemAlreadyExistsError
+            self.items[data_record.idempotency_key] = data_record
+
+        def _update_record(self, data_record: Any) -> None:
+            self.items[data_record.idempotency_key] = data_record
+
+        def _delete_record(self, data_record: Any) -> None:
+            self.items.pop(data_record.idempotency_key, None)
+
+    return Memory()
 
 
 LIBRARIES = {

@@ -24,8 +24,8 @@ from leeward import (
 )
 from leeward.adapter import Capability, Driver, Limits
 from leeward.app import idempotent
-from leeward.app.idempotency import Done, NotDone
 from leeward.app.handlers import answer
+from leeward.app.idempotency import Done, NotDone
 from leeward.app.triggers import Delivery, Platform
 from leeward.calls import Call, Invoke, Result, Settle
 from leeward.config import FunctionConfig

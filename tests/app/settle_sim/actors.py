@@ -234,7 +234,7 @@ def deliver(shop: Shop, label: str, script: Script, voids: int = 0) -> Actor:
     run.started = True
     try:
         result = yield from _body(run, script, EffectOf(label, voids))
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - as the decorator does
         recorded = yield from call.after_failure(run, error)
         call.note_failure(run, recorded)
         return Ended("raised", type(error).__name__)

@@ -10,7 +10,7 @@ from random import Random
 from typing import Any, Final, NamedTuple
 
 from leeward.app.idempotency.record import KeyRecord, LoadedRecord, seconds_kept
-from leeward.app.idempotency.settling import CannotTell, Doubt, Done, Finding, NotDone
+from leeward.app.idempotency.settling import CannotTell, Done, Doubt, Finding, NotDone
 from leeward.app.idempotency.steps import Away, Changed, LoadRecord, Reply, Saved, SaveRecord, Step
 from leeward.errors import OutcomeUnknown, TargetUnavailable
 from leeward.values.settled import Verdict
@@ -18,7 +18,6 @@ from tests.app.settle_sim.actors import (
     CLOCK,
     KEEP,
     LEASE,
-    Actor,
     EffectOf,
     Ended,
     Happening,
@@ -29,7 +28,6 @@ from tests.app.settle_sim.actors import (
     Told,
     ask,
     deliver,
-    settings_of,
 )
 from tests.app.settle_sim.oracle import Seen, Wrong, check_end, note_effect, note_verdict
 

@@ -284,6 +284,12 @@ class Threads:
         self.settle(voids)
 
 
+async def _enter(lock: Lock) -> None:
+    """Take a lock that threads share, and let other tasks go on meanwhile."""
+    while not lock.acquire(blocking=False):  # noqa: ASYNC110 - an event of a loop is for tasks
+        await asyncio.sleep(0)
+
+
 class Tasks:
     """A round whose deliveries and settlers are tasks of one loop."""
 
@@ -297,8 +303,7 @@ class Tasks:
         async def charge(order: str, _context: Context) -> str:
             if this.fails and this.chance() < 0.1:
                 raise ValueError
-            while not this.within.acquire(blocking=False):
-                await asyncio.sleep(0)
+            await _enter(this.within)
             try:
                 await effect_async()
                 return this.charge(label, voids)
@@ -334,8 +339,7 @@ class Tasks:
     async def pass_time(self) -> None:
         """Let the lease end at any moment but between mark and effect."""
         await asyncio.sleep(0)
-        while not self._round.within.acquire(blocking=False):
-            await asyncio.sleep(0)
+        await _enter(self._round.within)
         if self._round.chance() < 0.6:
             self._round.clock.advance(LEASE + 1)
         self._round.within.release()
