@@ -238,26 +238,12 @@ def test_a_default_is_not_taken_for_the_payload(shop: Shop) -> None:
 
 def test_a_run_under_way_is_not_settled(shop: Shop) -> None:
     """It says when to ask again; and nothing is written."""
-    asleep, woken = Event(), Event()
-
-    @idempotent(
-        table="keys", key="order.id", lease=30, effects="marked", name="charge",
-        client=shop.client, clock=shop.clock,
-    )  # fmt: skip
-    def charge(order: dict[str, Any]) -> str:
-        asleep.set()
-        assert woken.wait(60)
-        effect()
-        return order["id"]
-
-    with ThreadPoolExecutor(1) as pool:
-        run = pool.submit(charge, ORDER)
-        assert asleep.wait(60)
-        shop.clock.advance(26)
-        answer = settled(shop, charge)
-        woken.set()
-        assert run.result(60) == "42"
+    run = Pausing(shop, ORDER, before=True)
+    charge = run.function(shop.client, shop.clock)
+    shop.clock.advance(26)
+    answer = settled(shop, charge)
     assert (answer["verdict"], answer["retry_after"]) == ("running", 4.0)
+    assert run.wake() == "42"
     assert settled(shop, charge)["result"] == "42"
 
 
@@ -396,7 +382,7 @@ def _exit(*_arguments: Any) -> Any:
     raise SystemExit
 
 
-PROBES = {
+PROBES: dict[str, tuple[Any, str]] = {
     "it raises": (_raise, "cannot_tell"),
     "it ends the program": (_exit, "cannot_tell"),
     "it says nothing": (lambda *_: None, "cannot_tell"),

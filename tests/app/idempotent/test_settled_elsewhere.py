@@ -13,7 +13,7 @@ from leeward.adapter import Capability, Driver, Limits
 from leeward.app import idempotent
 from leeward.app.handlers import answer
 from leeward.app.triggers import Delivery, Platform
-from leeward.calls import Call, Result
+from leeward.calls import Call, Invoke, Result, Settle
 from leeward.config import FunctionConfig
 from leeward.errors import Outcome
 from leeward.local import Local
@@ -44,13 +44,14 @@ class Place(Driver):
         """Run it, unless it is away."""
         if self.is_away:
             return Result(Outcome.NOT_SENT)
+        assert isinstance(call, Invoke | Settle)
         handler = self.app.handlers["pay"]
         delivery = Delivery(
-            call.payload,  # type: ignore[attr-defined]
+            call.payload,
             "1",
-            call.idempotency_key,  # type: ignore[attr-defined]
+            call.idempotency_key,
             timeout,
-            voids=call.voids,  # type: ignore[attr-defined]
+            voids=call.voids,
             settles=call.verb == "settle",
         )
         found = answer(handler, delivery, Platform(self.target, None, self._clock))

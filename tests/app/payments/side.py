@@ -28,7 +28,7 @@ def leeward(bank: Bank, _folder: str) -> Library:
     from leeward.testing import FakeClock
 
     clock = FakeClock()
-    bank.announce = effect  # type: ignore[method-assign]
+    bank.announce = effect
 
     def look(key: str, _context: object, _notes: object) -> object:
         return Done(f"paid {key}") if bank.charges[key] else NotDone()
@@ -65,7 +65,7 @@ def agent_once(bank: Bank, folder: str) -> Library:
         order = arguments["order"]
         return f"paid {order}" if bank.charges[order] else NOT_HAPPENED
 
-    @once.tool(name="pay", verify=verify)
+    @once.tool(name="pay", verify=verify)  # type: ignore[untyped-decorator]
     def pay(order: str) -> str:
         return str(bank.pay(order))
 
@@ -100,7 +100,7 @@ def exactly_once(bank: Bank, folder: str) -> Library:
         policy=check_then_decide(probe),
     )
 
-    @guard
+    @guard  # type: ignore[untyped-decorator]
     def pay(order: str) -> str:
         return str(bank.pay(order))
 
@@ -133,7 +133,7 @@ def powertools(bank: Bank, _folder: str) -> Library:
         data_keyword_argument="order", persistence_store=memory, config=config
     )
 
-    @guard
+    @guard  # type: ignore[untyped-decorator]
     def pay(order: str) -> str:
         return str(bank.pay(order))
 

@@ -283,7 +283,8 @@ def _body(run: IdempotentRun, script: Script, effect: EffectOf) -> Generator[Eve
 def _announce(run: IdempotentRun) -> Generator[Event, Any, None]:
     """Do as `IdempotentRun.begin` does, step by step."""
     if run.held is not None and run._must_mark(run.held):
-        run._take((yield from running.mark_effect(run.held)))
+        mark: Any = running.mark_effect  # type: ignore[attr-defined]
+        run._take((yield from mark(run.held)))
         run.check_lease()
     run._count(1)
 

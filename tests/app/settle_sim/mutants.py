@@ -102,16 +102,13 @@ def _free_instead_of_void(request: SettleRequest, now: float) -> Steps[Any]:
 def _dead_after_lease(request: SettleRequest, now: float) -> Steps[Any]:
     """Take a run for dead, and for nothing, as soon as its lease is over."""
     loaded, now = yield LoadRecord()
-    is_over = (
-        isinstance(loaded, LoadedRecord)
-        and loaded.record is not None
-        and loaded.record.state is KeyState.IN_PROGRESS
-        and now >= loaded.record.lease_until
-    )
-    if is_over:
-        reply, _ = yield SaveRecord(void_record(loaded.record, request.voids), loaded.revision)
-        if isinstance(reply, Saved):
-            return Finding(Verdict.NOT_RUN, voids=request.voids + 1)
+    record = loaded.record if isinstance(loaded, LoadedRecord) else None
+    if isinstance(loaded, LoadedRecord) and record is not None:
+        is_over = record.state is KeyState.IN_PROGRESS and now >= record.lease_until
+        if is_over:
+            reply, _ = yield SaveRecord(void_record(record, request.voids), loaded.revision)
+            if isinstance(reply, Saved):
+                return Finding(Verdict.NOT_RUN, voids=request.voids + 1)
     return (yield from settle_key(request, now))
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from enum import Enum
+from functools import partial
 from types import GeneratorType
 from typing import Any, Final, NamedTuple
 
@@ -116,15 +117,14 @@ class Search:
         kind = scenario.kind
         self._scenario = scenario
         self._shop = Shop(kind, settings_of(kind))
+        age = 1.0 if scenario.aged else None
+        last = partial(settle, label="last", script=None, age=age)
+        packet = partial(deliver, label="z", script=Script.RETURNS)
         self._members = (
             *scenario.members,
-            Member("last settler", lambda shop: settle(shop, "last", None, age=self._age), 10),
-            *(
-                Member(f"last packet {v}", lambda shop, v=v: deliver(shop, "z", Script.RETURNS, v))
-                for v in range(3)
-            ),
+            Member("last settler", last, 10),
+            *(Member(f"last packet {v}", partial(packet, voids=v)) for v in range(3)),
         )
-        self._age = 1.0 if scenario.aged else None
         self._records: list[KeyRecord | None] = [None]
         self._numbers: dict[KeyRecord, int] = {}
         self._places = _Places([self._actor(number) for number in range(len(self._members))])

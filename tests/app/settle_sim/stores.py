@@ -211,7 +211,7 @@ class Threads:
     def _function(self, label: str, voids: int, *, dies: bool) -> Any:
         this = self._round
 
-        @this.guard(Faulty(this, self._client, dies=dies))
+        @this.guard(Faulty(this, self._client, dies=dies))  # type: ignore[untyped-decorator]
         def charge(order: str, _context: Context) -> str:
             if this.fails and this.chance() < 0.1:
                 raise ValueError
@@ -258,7 +258,9 @@ class Threads:
     def run(self) -> None:
         """Play the round."""
         this = self._round
-        tasks = [lambda: self.deliver("one"), self.settle, this.let_time_pass, self._land]
+        tasks: list[Callable[[], object]] = [
+            lambda: self.deliver("one"), self.settle, this.let_time_pass, self._land,
+        ]  # fmt: skip
         if this.chance() < 0.5:
             tasks.append(lambda: self.deliver("two"))
         if this.chance() < 0.5:
@@ -299,7 +301,7 @@ class Tasks:
     def _function(self, label: str, voids: int, *, dies: bool) -> Any:
         this = self._round
 
-        @this.guard(FaultyAsync(this, self._client, dies=dies))
+        @this.guard(FaultyAsync(this, self._client, dies=dies))  # type: ignore[untyped-decorator]
         async def charge(order: str, _context: Context) -> str:
             if this.fails and this.chance() < 0.1:
                 raise ValueError

@@ -50,7 +50,8 @@ def moto() -> Iterator[OpenDriver]:
 def _dynamodb(url: str, key: Mapping[str, str]) -> OpenDriver:
     from tests.servers.aws.clients import client
 
-    dynamodb = client("dynamodb", url, REGION, *key.values())
+    name, secret = key.values()
+    dynamodb = client("dynamodb", url, REGION, name, secret)
     dynamodb.create_table(
         TableName=TABLE,
         BillingMode="PAY_PER_REQUEST",
