@@ -175,15 +175,21 @@ STEPS: Final = (
 
 RULES: Final = (
     _settling(
-        "whoever knows of a void is told that it speaks of its call",
-        "        if record.voids > request.voids:\n",
-        "        if record.voids >= request.voids:\n",
-        _LATE,
+        "a void of before is taken for one of now",
+        "        return _void(record, revision, request)\n"
+        "    if request.payload is not None",
+        "        if record.voids > request.voids:\n"
+        "            return _not_run(request, record)\n"
+        "        return _void(record, revision, request)\n"
+        "    if request.payload is not None",
+        f"{_ELSEWHERE}::test_what_a_call_has_learnt_meanwhile_counts_for_its_error",
     ),
     _settling(
         "a released key is a proof",
-        "        if record.voids > request.voids:\n",
-        "        if True:\n",
+        "        return _void(record, revision, request)\n"
+        "    if request.payload is not None",
+        "        return Finding(Verdict.NOT_RUN, voids=max(record.voids, request.voids) + 1)\n"
+        "    if request.payload is not None",
         _LATE,
     ),
     _settling(

@@ -265,7 +265,7 @@ def test_a_released_key_is_settled_as_not_run_for_good(shop: Shop) -> None:
 
 
 def test_two_settle_a_key_at_once(shop: Shop) -> None:
-    """Both are told that nothing has run, and one void is enough."""
+    """Each is told that nothing has run, with a number that covers all calls before it."""
     charge, together = shop.charging(), Barrier(8)
 
     def settle(_number: int) -> dict[str, Any]:
@@ -274,7 +274,10 @@ def test_two_settle_a_key_at_once(shop: Shop) -> None:
 
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(settle, range(8)))
-    assert {(each["verdict"], each["voids"]) for each in answers} == {("not_run", 1)}
+    assert {each["verdict"] for each in answers} <= {"not_run", "running"}
+    numbers = [each["voids"] for each in answers if each["verdict"] == "not_run"]
+    assert sorted(numbers) == [*range(1, len(numbers) + 1)]
+    assert len(numbers) >= 4
     assert refused(charge, ORDER)[0] == "voided"
 
 

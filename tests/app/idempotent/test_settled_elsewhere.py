@@ -30,6 +30,8 @@ class Place(Driver):
         self.capabilities = frozenset({Capability.INVOKE})
         self.limits = Limits()
         self.is_away = self.loses = False
+        self.plan: list[str] = []
+        self.calls: list[Call] = []
         self.table = Client(Local(f"local:keys-{target[-1]}", clock=clock), clock=clock)
         self.app = App("shop")
         self._clock = clock
@@ -41,8 +43,12 @@ class Place(Driver):
             return f"paid {target}"
 
     def perform(self, call: Call, timeout: float) -> Result[Any]:
-        """Run it, unless it is away."""
-        if self.is_away:
+        """Run it, unless it is away, or its request is lost, as planned."""
+        self.calls.append(call)
+        fault = self.plan.pop(0) if self.plan else ""
+        if fault == "request lost":
+            return Result(Outcome.AMBIGUOUS)
+        if self.is_away or fault == "away":
             return Result(Outcome.NOT_SENT)
         assert isinstance(call, Invoke | Settle)
         handler = self.app.handlers["pay"]
@@ -108,3 +114,23 @@ def test_a_key_that_may_be_at_any_target_needs_the_target() -> None:
         settled = client.settle("k", function="pay", sent=clock.now(), targets="azure:two")
         assert settled.result == "paid azure:two"
         assert client.settle(caught.value).result == "paid azure:two"
+
+
+def test_what_a_call_has_learnt_meanwhile_counts_for_its_error() -> None:
+    """It was settled as not run, sent again, and lost again: that packet is late as well."""
+    with places(Effect.UNSAFE) as (client, one, two, clock, charges):
+        two.is_away = True
+        one.plan = ["request lost", "", "request lost", *["away"] * 99]
+        with pytest.raises(CallError) as caught:
+            client.invoke("pay", "42", idempotency_key="k", timeout=5, on_unknown="settle")
+        late = [call for call in one.calls if call.verb == "invoke"]
+        assert [call.voids for call in late[:2] if isinstance(call, Invoke)] == [0, 1]
+        one.plan.clear()
+        settled = client.settle(caught.value, timeout=5)
+        assert settled.verdict is Verdict.NOT_RUN
+        for call in late:
+            one.perform(call, 5.0)
+        assert charges == []
+        clock.advance(60)
+        by_key = client.settle("k", function="pay", sent=clock.now(), targets="aws:one")
+        assert by_key.verdict is Verdict.NOT_RUN

@@ -14,8 +14,8 @@ class Seen(NamedTuple):
 
     Attributes:
         effects: that took place, in order.
-        not_run: somebody was told that no call has run that knows of at most as many voids; -1 if
-            nobody was.
+        not_run: somebody was told that no call has run that knows of at most as many voids, one
+            fewer than the key has then; -1 if nobody was.
         declared: a run has failed as its function declared.
         begun: a record said that an effect may have begun.
     """
@@ -52,11 +52,11 @@ def note_verdict(kind: Kind, seen: Seen, voids: int, found: Finding) -> Seen:
     if found.verdict is Verdict.NOT_RUN:
         if not kind.recorded:
             raise Wrong("not run, of a function that runs without a record")
-        if any(effect.voids <= voids for effect in seen.effects):
-            raise Wrong("not run, and its effect has taken place")
         if found.voids <= voids:
             raise Wrong("not run, and the next call with the key is refused for it")
-        return seen._replace(not_run=max(seen.not_run, voids))
+        if any(effect.voids < found.voids for effect in seen.effects):
+            raise Wrong("not run, and its effect has taken place")
+        return seen._replace(not_run=max(seen.not_run, found.voids - 1))
     if found.verdict is Verdict.RAN:
         if found.failure is not None:
             if not seen.declared:

@@ -174,8 +174,8 @@ def examine(
     if record is None:
         return Finding(Verdict.UNKNOWN, Doubt.UNREADABLE)
     if record.state in (KeyState.VOID, KeyState.RELEASED):
-        if record.voids > request.voids:
-            return _not_run(request, record)
+        # One more, though the key is void: a call of the asker's may have learnt of that meanwhile,
+        # and be on its way again.
         return _void(record, revision, request)
     if request.payload is not None and not is_same(record.payload, request.payload):
         return Refuse(Reason.MISMATCH)
