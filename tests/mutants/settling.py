@@ -142,6 +142,12 @@ RECORD: Final = (
 
 STEPS: Final = (
     _steps(
+        "a run that fails undoes that it was settled",
+        "        if own.record.state in (wanted.state, KeyState.COMPLETED):\n",
+        "        if own.record.state is wanted.state:\n",
+        _PROBES,
+    ),
+    _steps(
         "a run does not notice that its key is another's",
         "    if loaded.record.owner != held.record.owner:\n",
         "    if False:\n",
@@ -176,8 +182,7 @@ STEPS: Final = (
 RULES: Final = (
     _settling(
         "a void of before is taken for one of now",
-        "        return _void(record, revision, request)\n"
-        "    if request.payload is not None",
+        "        return _void(record, revision, request)\n    if request.payload is not None",
         "        if record.voids > request.voids:\n"
         "            return _not_run(request, record)\n"
         "        return _void(record, revision, request)\n"
@@ -186,8 +191,7 @@ RULES: Final = (
     ),
     _settling(
         "a released key is a proof",
-        "        return _void(record, revision, request)\n"
-        "    if request.payload is not None",
+        "        return _void(record, revision, request)\n    if request.payload is not None",
         "        return Finding(Verdict.NOT_RUN, voids=max(record.voids, request.voids) + 1)\n"
         "    if request.payload is not None",
         _LATE,

@@ -471,3 +471,28 @@ def test_what_is_no_record_is_not_settled(shop: Shop) -> None:
     shop.client.store_data("keys", {"id": "charge:42", "state": "paid"})
     answer = settled(shop, charge)
     assert (answer["verdict"], answer["reason"]) == ("unknown", "unreadable")
+
+
+@each_row("failures", [None, "rerun", "replay"])
+def test_a_run_that_fails_after_it_was_settled_does_not_undo_that(failures: Any) -> None:
+    """Somebody was told that it ran: a repeat gets the same, and does not run again."""
+    shop = Shop()
+    answers: list[dict[str, Any]] = []
+
+    @idempotent(
+        table="keys", key="order.id", lease=30, name="charge", failures=failures,
+        probe=lambda *_: Done("paid"), client=shop.client, clock=shop.clock,
+    )  # fmt: skip
+    def charge(order: dict[str, Any]) -> str:
+        shop.charges.append(order["id"])
+        shop.clock.advance(31)
+        answers.append(settled(shop, charge))
+        raise HalfDone
+
+    with shop.client, shop.elsewhere_client:
+        with pytest.raises(HalfDone):
+            charge(ORDER)
+        assert (answers[0]["verdict"], answers[0]["result"]) == ("ran", "paid")
+        assert charge(ORDER) == "paid"
+        assert settled(shop, charge)["result"] == "paid"
+        assert shop.charges == ["42"]

@@ -79,7 +79,9 @@ class Script(Enum):
     REFUSES = "refuses"
     """It raises what is declared to be replayed."""
     HALF = "half"
-    """It has its effect, and raises what is declared to be run again."""
+    """It has a half of its effect, and raises what is declared to be run again."""
+    BALKS = "balks"
+    """It has its effect, and raises what is declared to be replayed."""
     TWICE = "twice"
     """It announces an effect, which is proved not to have run, and another one, which runs."""
 
@@ -117,10 +119,12 @@ class EffectOf(NamedTuple):
     Attributes:
         label: of the delivery; it is the result, too.
         voids: of how many voids of the key the delivery knows.
+        half: a probe does not find that it is done.
     """
 
     label: str
     voids: int
+    half: bool = False
 
 
 class Told(NamedTuple):
@@ -271,7 +275,10 @@ def _body(run: IdempotentRun, script: Script, effect: EffectOf) -> Generator[Eve
         run.proved_not_run()
         yield Happening.WORK
         yield from _announce(run)
-    yield effect
+    yield effect._replace(half=script is Script.HALF)
+    if script is Script.BALKS:
+        yield Happening.DECLARED
+        raise Refused
     if script is Script.LOSES:
         raise ConnectionError
     if script is Script.HALF:

@@ -18,12 +18,14 @@ class Seen(NamedTuple):
             fewer than the key has then; -1 if nobody was.
         declared: a run has failed as its function declared.
         begun: a record said that an effect may have begun.
+        result: that somebody was given, a caller or a settler; empty for none.
     """
 
     effects: tuple[EffectOf, ...] = ()
     not_run: int = -1
     declared: bool = False
     begun: bool = False
+    result: str = ""
 
 
 class Wrong(Exception):
@@ -40,6 +42,8 @@ def note_effect(kind: Kind, seen: Seen, effect: EffectOf) -> Seen:
         raise Wrong("a call had its effect after somebody was told that it has not run")
     if seen.effects and kind.recorded and not kind.run_unknown and not seen.declared:
         raise Wrong("a key had two effects")
+    if seen.result and kind.recorded and not kind.run_unknown:
+        raise Wrong("a key had one more effect after somebody was given its result")
     return seen._replace(effects=(*seen.effects, effect))
 
 
@@ -50,26 +54,42 @@ def note_verdict(kind: Kind, seen: Seen, voids: int, found: Finding) -> Seen:
         Wrong: it is not so.
     """
     if found.verdict is Verdict.NOT_RUN:
-        if not kind.recorded:
-            raise Wrong("not run, of a function that runs without a record")
-        if found.voids <= voids:
-            raise Wrong("not run, and the next call with the key is refused for it")
-        if any(effect.voids < found.voids for effect in seen.effects):
-            raise Wrong("not run, and its effect has taken place")
-        return seen._replace(not_run=max(seen.not_run, found.voids - 1))
-    if found.verdict is Verdict.RAN:
-        if found.failure is not None:
-            if not seen.declared:
-                raise Wrong("ran and failed, and no run has failed as declared")
-        elif not seen.effects:
-            raise Wrong("ran, and its effect has not taken place")
-        elif found.kept and found.result not in {effect.label for effect in seen.effects}:
-            raise Wrong("ran, with a result that is not its own")
-    return seen
+        return _note_void(kind, seen, voids, found)
+    if found.verdict is not Verdict.RAN:
+        return seen
+    if found.failure is not None:
+        if not seen.declared:
+            raise Wrong("ran and failed, and no run has failed as declared")
+        if seen.result and not kind.run_unknown:
+            raise Wrong("ran and failed, after somebody was given its result")
+        return seen
+    if not seen.effects:
+        raise Wrong("ran, and its effect has not taken place")
+    if not found.kept:
+        return seen
+    if found.result not in {effect.label for effect in seen.effects}:
+        raise Wrong("ran, with a result that is not its own")
+    return _note_result(kind, seen, found.result)
 
 
-def check_end(seen: Seen, ended: Ended) -> None:
-    """Check what a caller got.
+def _note_void(kind: Kind, seen: Seen, voids: int, found: Finding) -> Seen:
+    if not kind.recorded:
+        raise Wrong("not run, of a function that runs without a record")
+    if found.voids <= voids:
+        raise Wrong("not run, and the next call with the key is refused for it")
+    if any(effect.voids < found.voids for effect in seen.effects):
+        raise Wrong("not run, and its effect has taken place")
+    return seen._replace(not_run=max(seen.not_run, found.voids - 1))
+
+
+def _note_result(kind: Kind, seen: Seen, result: str) -> Seen:
+    if seen.result not in ("", result) and kind.recorded and not kind.run_unknown:
+        raise Wrong("two who asked have different results")
+    return seen._replace(result=result)
+
+
+def note_end(kind: Kind, seen: Seen, ended: Ended) -> Seen:
+    """Note what a caller got.
 
     Raises:
         Wrong: it is not so.
@@ -77,8 +97,11 @@ def check_end(seen: Seen, ended: Ended) -> None:
     if ended.what == "stuck":
         raise Wrong("a call is refused for a void that it knows of")
     results = {effect.label for effect in seen.effects}
-    if ended.what in ("ran", "replayed") and ended.value not in results:
+    if ended.what not in ("ran", "replayed"):
+        return seen
+    if ended.value not in results:
         raise Wrong("a caller got a result, and its effect has not taken place")
+    return _note_result(kind, seen, ended.value)
 
 
 def check_settled(kind: Kind, seen: Seen, found: Finding | None, *, aged: bool) -> None:
@@ -102,5 +125,6 @@ def check_settled(kind: Kind, seen: Seen, found: Finding | None, *, aged: bool) 
         return
     if not seen.begun:
         raise Wrong("unknown, although no effect had begun")
-    if knows and (kind.marked or seen.effects):
+    whole = [effect for effect in seen.effects if not effect.half]
+    if knows and (whole or (kind.marked and not seen.effects)):
         raise Wrong("unknown, although the probe knows")

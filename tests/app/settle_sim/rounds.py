@@ -29,7 +29,7 @@ from tests.app.settle_sim.actors import (
     ask,
     deliver,
 )
-from tests.app.settle_sim.oracle import Seen, Wrong, check_end, note_effect, note_verdict
+from tests.app.settle_sim.oracle import Seen, Wrong, note_effect, note_end, note_verdict
 
 REFUSED: Final = Away(TargetUnavailable("no connection"))
 LOST: Final = Away(OutcomeUnknown("no answer"), written=True)
@@ -250,7 +250,10 @@ class Round:
         self.counts["probe asked"] += 1
         if self.kind.probed is Probed.MUTE:
             return CannotTell()
-        return Done(effects[-1].label) if effects else NotDone()
+        whole = [effect.label for effect in effects if not effect.half]
+        if whole or effects:
+            return Done(whole[-1]) if whole else CannotTell()
+        return NotDone()
 
     def _call(self, caller: Process, call: Call) -> None:
         """Send a packet, and maybe a second one, and lose the answer."""
@@ -289,7 +292,7 @@ class Round:
 
     def _end(self, process: Process, ended: Any) -> None:
         if isinstance(ended, Ended):
-            check_end(self.seen, ended)
+            self.seen = note_end(self.kind, self.seen, ended)
             self.counts[f"{process.kind} {ended.what}"] += 1
         self._answer(process, ended)
 
@@ -308,12 +311,19 @@ class Round:
             if found.verdict is Verdict.RAN:
                 self._give(found.result if found.failure is None else "failed")
                 return
+            if found.verdict is Verdict.UNKNOWN and self._is_half_done():
+                self.counts["left half done, which no probe can tell"] += 1
+                return
             if found.verdict is Verdict.UNKNOWN:
                 self.counts["unknown left"] += 1
                 self.unknown.append(found.doubt)
                 return
             voids = max(voids, found.voids)
-        self.counts["gave up, proved not run"] += 1
+        self.counts["gave up after nine calls"] += 1
+
+    def _is_half_done(self) -> bool:
+        """Return whether the probe cannot tell because a half is done."""
+        return bool(self.seen.effects) and all(effect.half for effect in self.seen.effects)
 
     def _settled(self, voids: int, sent: float, healed: float) -> Generator[Any, Any, Finding]:
         """Settle until there is a verdict; once more when all can be reached, if it is unknown."""

@@ -133,6 +133,9 @@ QUICK: Final[Mapping[str, Mapping[str, Scenario]]] = {
         "marked, two effects": scenario(MARKED_PROBED, (Script.TWICE,), settlers=2),
         "marked, and it breaks": scenario(MARKED_PROBED, (Script.BREAKS, RETURNS)),
         "cannot tell": scenario(Kind(True, Probed.MUTE), (Script.LOSES, RETURNS)),
+        "it fails as declared after its effect": scenario(
+            MARKED_PROBED, (Script.BALKS, RETURNS), kills=0
+        ),
         "a half-done one": scenario(MARKED_TRUTH, (Script.HALF, RETURNS), kills=0),
         "it knows what is on its way": scenario(MARKED_TRUTH, (Script.LOSES,), settlers=2),
         "a clock that is ahead": scenario(MARKED_TRUTH, (Script.TWICE, RETURNS), ahead=3, kills=0),

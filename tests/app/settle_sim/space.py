@@ -40,9 +40,9 @@ from tests.app.settle_sim.actors import (
 from tests.app.settle_sim.oracle import (
     Seen,
     Wrong,
-    check_end,
     check_settled,
     note_effect,
+    note_end,
     note_verdict,
 )
 
@@ -222,8 +222,9 @@ class Search:
         probed = self._scenario.kind.probed
         if probed is Probed.MUTE:
             return CannotTell()
-        if effects:
-            return Done(effects[-1].label)
+        whole = [effect.label for effect in effects if not effect.half]
+        if whole or effects:
+            return Done(whole[-1]) if whole else CannotTell()
         on_its_way = probed is Probed.TRUTH and self._has_effect_on_its_way(state)
         return CannotTell() if on_its_way else NotDone()
 
@@ -300,7 +301,7 @@ class Search:
                 break
             place = self._places.after(place, number, None, now)
         if isinstance(event, Ended):
-            check_end(seen, event)
+            seen = note_end(kind, seen, event)
             place = GONE
         return _moved(state, number, place)._replace(seen=seen)
 
