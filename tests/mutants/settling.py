@@ -391,6 +391,13 @@ FUNCTION: Final = (
         _AGAIN,
     ),
     Mutant(
+        "an effect that was forbidden is a failure of the function",
+        f"{_ROOM}/decorator.py",
+        "run.started and error is not run.forbidden",
+        "run.started",
+        f"{_SETTLED}::test_an_effect_that_was_forbidden_is_no_failure_of_the_function",
+    ),
+    Mutant(
         "an unknown end frees the key",
         f"{_ROOM}/decorator.py",
         '        _log("error", "outcome_unknown", run, failure.type)\n'

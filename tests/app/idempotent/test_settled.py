@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from leeward import Client
+from leeward import Client, DedupUnavailable
 from leeward.app.idempotency import (
     CannotTell,
     Done,
@@ -496,3 +496,29 @@ def test_a_run_that_fails_after_it_was_settled_does_not_undo_that(failures: Any)
         assert charge(ORDER) == "paid"
         assert settled(shop, charge)["result"] == "paid"
         assert shop.charges == ["42"]
+
+
+@each_row("away", [False, True])
+def test_an_effect_that_was_forbidden_is_no_failure_of_the_function(away: bool) -> None:
+    """Its table is away, or its lease ends: nothing was done, whatever its failures mean."""
+    shop = Shop()
+
+    @idempotent(
+        table="keys", key="order.id", lease=30, effects="marked", name="charge", failures="replay",
+        probe=lambda *_: NotDone(), client=shop.client, clock=shop.clock,
+    )  # fmt: skip
+    def charge(order: dict[str, Any], _context: Any = None) -> str:
+        if not shop.runs and away:
+            shop.table.fail(Fault.REFUSE, times=3)
+        elif not shop.runs:
+            shop.clock.advance(29)
+        shop.runs += 1
+        effect()
+        shop.charges.append(order["id"])
+        return "paid"
+
+    with shop.client, shop.elsewhere_client:
+        with pytest.raises(DedupUnavailable if away else LeaseLost):
+            charge(ORDER)
+        assert settled(shop, charge)["verdict"] == "not_run"
+        assert charge(ORDER, context(shop.clock, voids=1)) == "paid"

@@ -323,7 +323,8 @@ class IdempotentCall:
         if held is None:
             return write_nothing()
         nothing_ran = not run.started or (settings.effects_marked and run.effects == 0)
-        declared = settings.failures if run.started else {}  # of what the function itself raises
+        is_own = run.started and error is not run.forbidden  # the function itself has raised it
+        declared = settings.failures if is_own else {}
         treatment = treatment_of(error, declared, nothing_ran=nothing_ran)
         failure = recorded_failure_of(error, treatment)
         if treatment is Treatment.RELEASE:

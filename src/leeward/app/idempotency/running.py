@@ -28,6 +28,7 @@ class IdempotentRun:
         fence: grows with each run of the key; for the handler's own conditional writes.
         earlier: why this is not the key's first run; None if it is. If it is not None, an earlier
             run may have had effects.
+        forbidden: what has forbidden an effect of it, or a note; None if nothing has.
         recorded: repeats will find this run's record; False if the table is away and the function
             runs because of ``run_and_flag``.
         is_outermost: no other run has called this one.
@@ -57,6 +58,7 @@ class IdempotentRun:
         self._lock = Lock()
         self.started = False
         self.released = False
+        self.forbidden: Exception | None = None
         self.starts_as_effect = held is None or held.record.effects
         self._marks = not self.starts_as_effect
         self._client = client
@@ -143,10 +145,11 @@ class IdempotentRun:
             LeaseLost: the lease is over, or nearly.
         """
         if self._is_probed and self.location.now() >= self._last_begin:
-            raise LeaseLost(
+            self.forbidden = LeaseLost(
                 f"the lease of this run of {self.function!r} ends, and its key may be settled "
                 "as not run: it begins no further effect. Give it a longer lease"
             )
+            raise self.forbidden
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -199,12 +202,14 @@ class IdempotentRun:
         if isinstance(marked, Held):
             self.held = marked
         elif isinstance(marked, Recorded):
-            raise LeaseLost(
+            self.forbidden = LeaseLost(
                 f"another run of {self.function!r} has taken the idempotency key over: this one "
                 "was too slow, and begins no further effect"
             )
+            raise self.forbidden
         elif self._forbid or not may_run_without(marked.error):
-            raise unavailable(self.function, marked.error)
+            self.forbidden = unavailable(self.function, marked.error)
+            raise self.forbidden
         else:
             self.recorded = False
 
