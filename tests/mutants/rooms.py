@@ -24,6 +24,7 @@ from tests.mutants import (
     packages,
     pipeline,
     router,
+    settling,
     triggers,
     wire,
     workflow,
@@ -51,5 +52,6 @@ ROOMS: Final[Mapping[str, Sequence[Mutant]]] = {
     "workflow": workflow.MUTANTS,
     "pipeline": pipeline.MUTANTS,
     "router": router.MUTANTS,
+    "settling": settling.MUTANTS,
     "triggers": triggers.MUTANTS,
 }

@@ -320,6 +320,7 @@ class Operations:
             only=only,
             timeout=timeout,
             functions=functions,
+            candidates=self.router.candidates,
             clock=clock,
         )
         telemetry = getattr(self.router, "telemetry", None)
