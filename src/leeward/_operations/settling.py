@@ -17,10 +17,10 @@ from leeward.calls import Call, Enqueue, Invoke, Result, Settle
 from leeward.config import FunctionConfig
 from leeward.entropy import time_of_id
 from leeward.envelope import BY_GROUP, BY_TARGET, settle_question
-from leeward.errors import CallError, FunctionError, InvalidRequest, Outcome
+from leeward.errors import CallError, FunctionError, InvalidRequest, NotFound, Outcome
 from leeward.json_text import encode
 from leeward.records import NamedTuple
-from leeward.settling import DEADLINE, read_answer
+from leeward.settling import DEADLINE, OTHER_TARGET, read_answer
 from leeward.values import MISSING, Effect
 from leeward.values.settled import Settled, Verdict
 
@@ -92,7 +92,7 @@ def settling_of(error: CallError, config: FunctionConfig) -> FunctionSettling:
         call.function,
         call.idempotency_key,
         voids,
-        call.payload,
+        call.payload or None,  # of a call that is known by its facts alone
         call.sent,
         only,
         places,
@@ -110,11 +110,7 @@ def settling_by_key(
     only: tuple[str, ...],
     candidates: Candidates,
 ) -> FunctionSettling:
-    """Return what is to be settled where only the key is known.
-
-    Raises:
-        InvalidRequest: nothing says at which target it may have run, and no other one knows.
-    """
+    """Return what is to be settled where only the key is known: at each target that may know."""
     keeps_records = config.effect is Effect.KEYED or bool(config.marks)
     body = None if payload is MISSING else encode(payload)
     moment = sent.timestamp() if isinstance(sent, datetime) else sent
@@ -126,16 +122,48 @@ def settling_by_key(
     if not config.shared_dedup and config.probe is None:
         call = Invoke(function, b"null", key, config.effect or Effect.UNSAFE)
         only = places = only or candidates(call)
-        if len(places) > 1:
-            raise InvalidRequest(
-                f"{function!r} recognises a key at one target only; name the one where the call "
-                f"was made: targets={' or '.join(places)}. Nothing was settled",
-                field="targets",
-            )
     return FunctionSettling(function, key, 0, body, moment, only, places, keeps_records)
 
 
+_WEIGHT: Final = (Verdict.NOT_RUN, Verdict.UNKNOWN, Verdict.RUNNING, Verdict.RAN)
+"""Of several targets, the last of these counts: a call has run if it has run anywhere."""
+
+
 def settle_call(
+    about: FunctionSettling, config: FunctionConfig, clock: Clock, seconds: float
+) -> Settling:
+    """Settle a call of a function, at each target where it may have run: each has its own record.
+
+    Where a target does not have the function, it has not run. Arguments as of `_settle_at`.
+
+    Raises:
+        NotFound: none of them has the function.
+    """
+    if len(about.only) < 2 or config.probe is not None:
+        return (yield from _settle_at(about, config, clock, seconds))
+    deadline, voids = clock.monotonic() + seconds, 0
+    found: Settled | None = None
+    missing: NotFound | None = None
+    for target in about.only:
+        left = deadline - clock.monotonic()
+        try:
+            one = about._replace(only=(target,), places=(target,))
+            answer = yield from _settle_at(one, config, clock, left)
+        except NotFound as error:
+            missing = error
+            continue
+        voids = max(voids, answer.voids)
+        if found is None or _WEIGHT.index(answer.verdict) >= _WEIGHT.index(found.verdict):
+            found = answer
+        if found.verdict is Verdict.RAN:
+            return found
+    if found is None:
+        assert missing is not None, "each target has answered, or lacks the function"
+        raise missing
+    return found._replace(voids=voids)
+
+
+def _settle_at(
     about: FunctionSettling, config: FunctionConfig, clock: Clock, seconds: float
 ) -> Settling:
     """Settle a call of a function: ask it, as long as it still runs or cannot be reached.
@@ -173,7 +201,7 @@ def settle_call(
         pause = min(2 * pause, LONGEST_PAUSE)
 
 
-_ELSEWHERE: Final = Settled(Verdict.UNKNOWN, reason="other_target")
+_ELSEWHERE: Final = Settled(Verdict.UNKNOWN, reason=OTHER_TARGET)
 
 
 def _knows(about: FunctionSettling, config: FunctionConfig, result: Result[Any]) -> bool:
@@ -264,3 +292,17 @@ def settle(
         function, key, config, payload=payload, sent=sent, only=only, candidates=candidates
     )
     return (yield from settle_call(about, config, clock, seconds))
+
+
+def observe(steps: Settling, count: Callable[[Settled, str], object]) -> Settling:
+    """Carry the same steps out, and count how they end, with the verb of what was asked last."""
+    reply, verb = None, ""
+    try:
+        while True:
+            step = steps.send(reply)
+            verb = str(step.call.verb) if isinstance(step, Ask) else verb
+            reply = yield step
+    except StopIteration as end:
+        settled: Settled = end.value
+    count(settled, verb)
+    return settled
