@@ -74,6 +74,7 @@ from leeward.local import Local
 from leeward.workflow import workers
 from leeward.workflow.engine import Engine
 from leeward.workflow.sqlite_journal import SqliteJournal
+from leeward.workflow.steps import functions_called_by
 from tests.workflow.killing import STEP_SECONDS, order_flow
 
 logging.disable()
@@ -105,7 +106,7 @@ for name in ("restore-inventory", "refund-payment"):
 local.function("die")(die)
 with Client(local) as client:
     journal = SqliteJournal(folder / "journal.sqlite3", Clock())
-    engine = Engine(client.invoke, [order_flow], journal)
+    engine = Engine(functions_called_by(client), [order_flow], journal)
     engine.wake()
     print("ready", flush=True)
     for line in sys.stdin:

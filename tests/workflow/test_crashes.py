@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from leeward.values.runs import RunState
 from leeward.workflow import Definition
-from leeward.workflow.commands import Answer, Returned
+from leeward.workflow.commands import Answer, Returned, StepQuestion, StepVerdict
 from leeward.workflow.simulator import simulate
 from tests.workflow.crashing import World, differences_of, faults_of
 from tests.workflow.flows import order_flow
@@ -25,10 +25,14 @@ def test_the_embedded_engine_does_what_the_kernel_says(
 ) -> None:
     """The same end, and each function called as often by each key as in the simulation."""
     functions = Functions(seed)
-    world = World(functions.answer)
+
+    def telling(question: StepQuestion) -> StepVerdict:
+        return functions.verdict(question.function, question.key, question.attempt)
+
+    world = World(functions.answer, telling)
     row = world.finish(definition, "run", value)
     world.journal.close()
-    simulated = simulate(definition, value, functions)
+    simulated = simulate(definition, value, functions, verdicts=telling)
     assert row.answer == simulated.end
     calls = {key: len(answers) for key, answers in world.calls.items()}
     assert calls == Counter(call.key for call in simulated.calls)

@@ -288,8 +288,13 @@ class Handler:
     @property
     def is_shared(self) -> bool:
         """Whether it is an idempotent function with one table for all clouds."""
+        return self.keeps_records and getattr(self.function, IDEMPOTENCY).scope == BY_GROUP
+
+    @property
+    def keeps_records(self) -> bool:
+        """Whether it is an idempotent function, which knows what became of its keys."""
         own = getattr(self.function, IDEMPOTENCY, None)
-        return own is not None and own.function is self.function and own.scope == BY_GROUP
+        return own is not None and own.function is self.function
 
     @property
     def _where(self) -> str:
