@@ -18,6 +18,7 @@ from leeward.values import Effect, Json
 from leeward.values.settled import Verdict
 from leeward.workflow import model
 from leeward.workflow.commands import (
+    UNSETTLED,
     Answer,
     Command,
     Returned,
@@ -186,7 +187,7 @@ def _attempts(
             what did not run is tried again as its retry says.
     """
     ambiguous: tuple[StepFailure, ...] = ()
-    questions = 0
+    patience = Patience(call.timeout)
     while True:
         answer: Answer = yield call
         if isinstance(answer, Returned):
@@ -199,7 +200,7 @@ def _attempts(
         )
         if settles and may_have_run and not _is_tried_again(answer, call, retry):
             targets = _targets_of(ambiguous)
-            verdict, questions = yield from _settle(call, targets, questions)
+            verdict, patience = yield from _settle(call, targets, patience)
             answer, may_have_run = _settled(answer, verdict, may_have_run=may_have_run)
             if isinstance(answer, Returned):
                 return _Ended(answer)
@@ -226,24 +227,43 @@ def _targets_of(ambiguous: Sequence[StepFailure]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(target for each in ambiguous for target in each.targets))
 
 
-def _settle(
-    call: StepCall, targets: tuple[str, ...], asked: int
-) -> Generator[Command, Any, tuple[StepVerdict, int]]:
-    """Ask what became of the calls of a step, for as long as the step may take.
+class Patience(NamedTuple):
+    """How long it is still asked what became of a step: together as long as the step may take.
 
-    The pauses grow, and are no shorter than the function asks for: so there are few questions.
+    The pauses grow fast, for some engines keep a limited history.
+
+    Attributes:
+        left: seconds to wait for answers.
+        pause: seconds before the next question, at least.
+        asked: questions so far.
+    """
+
+    left: int
+    pause: int = 1
+    asked: int = 0
+
+
+LONGER: Final = 4
+"""How much longer each pause between two questions is."""
+
+
+def _settle(
+    call: StepCall, targets: tuple[str, ...], patience: Patience
+) -> Generator[Command, Any, tuple[StepVerdict, Patience]]:
+    """Ask what became of the calls of a step.
 
     Args:
         call: the last one.
         targets: where they may have run.
-        asked: questions of this step so far.
+        patience: that is left.
 
     Returns:
-        What has become of them, UNKNOWN if they still run; and the number of questions.
+        What has become of them, UNKNOWN if they still run; and the patience that is left.
     """
+    left, pause, asked = patience
     question = StepQuestion(
         f"{call.path}/settle",
-        asked + 1,
+        asked,
         call.function,
         call.payload,
         call.key,
@@ -252,17 +272,16 @@ def _settle(
         call.voids,
         targets,
     )
-    pause, left = 1, call.timeout
     while True:
-        verdict: StepVerdict = yield question
+        asked += 1
+        verdict: StepVerdict = yield question._replace(attempt=asked)
         if verdict.verdict is not Verdict.RUNNING:
-            return verdict, question.attempt
+            return verdict, Patience(left, pause, asked)
         if left <= 0:
-            return verdict._replace(verdict=Verdict.UNKNOWN), question.attempt
+            return UNSETTLED, Patience(left, pause, asked)
         seconds = min(left, max(pause, verdict.retry_after))
-        yield Sleep(f"{call.path}/settle/pause", question.attempt, float(seconds), guarded=False)
-        pause, left = 2 * pause, left - seconds
-        question = question._replace(attempt=question.attempt + 1)
+        yield Sleep(f"{call.path}/settle/pause", asked, float(seconds), guarded=False)
+        left, pause = left - seconds, LONGER * pause
 
 
 def _settled(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from leeward.workflow.commands import Returned, StepFailure
-from leeward.workflow.kernel import QUESTION_SECONDS, UNDO_AT_ONCE, repeats_ambiguous
+from leeward.workflow.kernel import LONGER, QUESTION_SECONDS, UNDO_AT_ONCE, repeats_ambiguous
 from leeward.workflow.limits import most
 from leeward.workflow.model import (
     AMBIGUOUS,
@@ -56,6 +56,7 @@ __all__ = [
     "DEADLINE",
     "FAILED",
     "INPUT",
+    "LONGER",
     "NOT_SENT",
     "ORCHESTRATOR",
     "QUESTION_SECONDS",
