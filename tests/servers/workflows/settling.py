@@ -1,8 +1,19 @@
-"""What leeward's handler answers to the question what became of a step."""
+"""The question what became of a step, and what leeward's handler answers."""
 
 from __future__ import annotations
 
 from typing import Any
+
+
+def question_of(function: str, headers: dict[str, str], question: dict[str, Any]) -> dict[str, Any]:
+    """Return what to ask of the test; it is wrong unless a handler would take it for a question."""
+    key = headers["Idempotency-Key"]
+    assert headers["x-leeward-deadline-ms"] == "0"
+    assert int(headers["x-leeward-settle"]) > 0
+    assert question["settle"] == key
+    assert question["age"] >= 0
+    voids = int(headers.get("x-leeward-voids", 0))
+    return {"settle": function, "key": key, "payload": question["payload"], "voids": voids}
 
 
 def document_of(key: str, told: dict[str, Any]) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from moto import mock_aws
 from moto.stepfunctions.parser import quotas
 from moto.stepfunctions.parser.asl.component.common.assign.assign_decl import AssignDecl
 from moto.stepfunctions.parser.asl.component.state.exec.state_task import lambda_eval_utils
-from settling import document_of
+from settling import document_of, question_of
 
 ROLE = "arn:aws:iam::123456789012:role/any"
 _lock = threading.Lock()
@@ -80,14 +80,9 @@ class _Lambda:
 
 def _settled(function: str, custom: dict[str, str], question: dict[str, Any]) -> dict[str, Any]:
     """Ask what became of a step, and answer as leeward's handler does."""
-    key = custom["idempotency-key"]
-    assert custom["x-leeward-deadline-ms"] == "0"
-    assert int(custom["x-leeward-settle"]) > 0
-    assert question["settle"] == key
-    assert question["age"] >= 0
-    voids = int(custom.get("x-leeward-voids", 0))
-    asked = {"settle": function, "key": key, "payload": question["payload"], "voids": voids}
-    body = json.dumps(document_of(key, _ask(asked)))
+    headers = {**custom, "Idempotency-Key": custom["idempotency-key"]}
+    told = _ask(question_of(function, headers, question))
+    body = json.dumps(document_of(custom["idempotency-key"], told))
     return {"StatusCode": 200, "Payload": io.BytesIO(body.encode())}
 
 

@@ -174,12 +174,16 @@ class WorkflowSource:
         before, payload = self._values.template(step.payload)
         path = path_of(step.id, around)
         key, name = f"k_{variable_of(step.id)}", name_of(step.id)
-        call = self._calls.call(step.function, f"${{{key}}}", payload, step.timeout, name)
-        tried: dict[str, Any] = {"try": call, **self._calls.retry(step.retry)}
+        if step.settle:
+            call = self._calls.settled_call(step, f"${{{key}}}", payload, name)
+            tried: dict[str, Any] = {"try": call}
+        else:
+            call = self._calls.call(step.function, f"${{{key}}}", payload, step.timeout, name)
+            tried = {"try": call, **self._calls.retry(step.retry)}
         after: Steps = []
         if step.undo is not None and around.undo is not None:
             caught, maybe = f"c_{variable_of(step.id)}", keep_id(around.undo, step.id, "maybe-kept")
-            if not workflows.repeats_ambiguous(step.retry):
+            if step.settle or not workflows.repeats_ambiguous(step.retry):
                 maybe = [{f"{step.id}-maybe": when((f"{caught}.ambiguous", maybe))}]
             steps = [*maybe, {f"{step.id}-failed": {"raise": f"${{{caught}}}"}}]
             tried["except"] = {"as": caught, "steps": steps}
