@@ -46,6 +46,11 @@ OVERHEAD: Final = 32 * 1024
 """Bytes that are left for what is beside the data of the flow: keys, lists of ids, errors."""
 
 
+SETTLED_COPIES: Final = 3
+"""How often a payload of a settled step is there: in the subworkflow of its attempts, in that of the
+questions about it, and in a question."""
+
+
 def most_results(definition: Definition) -> int:
     """Return the bytes that all results of a run may have.
 
@@ -56,6 +61,8 @@ def most_results(definition: Definition) -> int:
     for node in nodes(definition.body):
         if isinstance(node, Step | Stop):
             times = _times(node.payload if isinstance(node, Step) else node.result)
+            if isinstance(node, Step) and node.settle:
+                times = Counter({name: SETTLED_COPIES * count for name, count in times.items()})
             # Beside the payload, an undo gets the result of its step.
             of_results = max([0, *(count for name, count in times.items() if name != INPUT)])
             undo = 1 if isinstance(node, Step) and node.undo is not None else 0
