@@ -13,8 +13,8 @@ MUTANTS: Final = (
     Mutant(
         "a step that may have run is not taken back",
         f"{ROOM}/kernel.py",
-        "        if answer.ambiguous or (",
-        "        if (",
+        "        may_have_run = answer.ambiguous or (",
+        "        may_have_run = (",
         f"{TESTS}/test_kernel.py::test_the_order_ends_as_it_must",
     ),
     Mutant(
@@ -49,8 +49,8 @@ MUTANTS: Final = (
     Mutant(
         "a function can claim that it did not run",
         f"{ROOM}/steps.py",
-        "        return StepFailure(name if name.isidentifier() else FAILED)",
-        '        return StepFailure(f"Call.{name}" if name.isidentifier() else FAILED)',
+        "    return name if name.isidentifier() else FAILED",
+        '    return f"Call.{name}" if name.isidentifier() else FAILED',
         f"{TESTS}/test_engine.py::test_what_the_clients_exceptions_mean",
     ),
     Mutant(
@@ -85,8 +85,8 @@ MUTANTS: Final = (
     Mutant(
         "a call under way is made a second time",
         f"{ROOM}/driving.py",
-        "isinstance(open_[0], StepCall) and not self._under_way:",
-        "isinstance(open_[0], StepCall):",
+        "not isinstance(first, Sleep) and not self._under_way:",
+        "not isinstance(first, Sleep):",
         f"{TESTS}/test_engine.py::test_the_last_branch_under_way_is_called_once",
     ),
     Mutant(
@@ -225,8 +225,8 @@ MUTANTS: Final = (
     Mutant(
         "a holder that was stopped calls a step of somebody else",
         f"{ROOM}/driving.py",
-        "return make_call(self._invoke, call) if self._is_held() else None",
-        "return make_call(self._invoke, call)",
+        "return make_call(self._functions, call) if self._is_held() else None",
+        "return make_call(self._functions, call)",
         f"{TESTS}/test_leases.py::test_a_holder_that_was_stopped_calls_nothing_that_is_not_its_own",
     ),
     Mutant(
@@ -239,8 +239,8 @@ MUTANTS: Final = (
     Mutant(
         "a step that has killed its processes is tried again by its retry",
         f"{ROOM}/kernel.py",
-        "is_last = answer.spent or call",
-        "is_last = call",
+        "if answer.spent or call.attempt",
+        "if call.attempt",
         f"{TESTS}/test_leases.py::test_a_step_that_kills_its_process_ends",
     ),
     Mutant(

@@ -429,8 +429,8 @@ def difference_of(name: str, process: EngineProcess, seed: int) -> str | None:
     if ended.calls != expected:
         return f"calls {ended.calls - expected} more, and {expected - ended.calls} less"
     asked = Counter((question.function, question.key) for question in simulated.questions)
-    if ended.asked != asked:
-        return f"asks {ended.asked}, not {asked}"
+    if ended.questions != asked:
+        return f"asks {ended.questions}, not {asked}"
     return None
 
 

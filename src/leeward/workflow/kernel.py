@@ -168,7 +168,7 @@ def repeats_ambiguous(retry: Retry) -> bool:
     return retry.attempts > 1 and any(retry.covers(name) for name in model.AMBIGUOUS)
 
 
-class _Ended(NamedTuple):
+class _StepEnd(NamedTuple):
     """How a step ended, and whether it may have run although it failed."""
 
     answer: Answer
@@ -177,7 +177,7 @@ class _Ended(NamedTuple):
 
 def _attempts(
     call: StepCall, retry: Retry, *, settles: bool = False
-) -> Generator[Command, Any, _Ended]:
+) -> Generator[Command, Any, _StepEnd]:
     """Make a call, as often as it may be made.
 
     Args:
@@ -191,7 +191,7 @@ def _attempts(
     while True:
         answer: Answer = yield call
         if isinstance(answer, Returned):
-            return _Ended(answer)
+            return _StepEnd(answer)
         # An attempt that may have run may have, whatever the ones behind it say.
         ambiguous = (*ambiguous, answer) if answer.ambiguous else ambiguous
         answer = answer._replace(ambiguous=bool(ambiguous))
@@ -201,13 +201,13 @@ def _attempts(
         if settles and may_have_run and not _is_tried_again(answer, call, retry):
             targets = _targets_of(ambiguous)
             verdict, patience = yield from _settle(call, targets, patience)
-            answer, may_have_run = _settled(answer, verdict, may_have_run=may_have_run)
+            answer, may_have_run = _end_after(answer, verdict, may_have_run=may_have_run)
             if isinstance(answer, Returned):
-                return _Ended(answer)
+                return _StepEnd(answer)
             if verdict.verdict is not Verdict.UNKNOWN:
                 call, ambiguous = call._replace(voids=max(call.voids, verdict.voids)), ()
         if not _is_tried_again(answer, call, retry):
-            return _Ended(answer._replace(spent=False, targets=()), may_have_run)
+            return _StepEnd(answer._replace(spent=False, targets=()), may_have_run)
         random_unit = _jitter(call.key, call.attempt) if retry.jitter == "full" else 1.0
         pause = retry.pause(call.attempt, random_unit)
         yield Sleep(f"{call.path}/pause", call.attempt, pause, guarded=False)
@@ -235,12 +235,12 @@ class Patience(NamedTuple):
     Attributes:
         left: seconds to wait for answers.
         pause: seconds before the next question, at least.
-        asked: questions so far.
+        count: questions so far.
     """
 
     left: int
     pause: int = 1
-    asked: int = 0
+    count: int = 0
 
 
 LONGER: Final = 4
@@ -260,10 +260,10 @@ def _settle(
     Returns:
         What has become of them, UNKNOWN if they still run; and the patience that is left.
     """
-    left, pause, asked = patience
+    left, pause, count = patience
     question = StepQuestion(
         f"{call.path}/settle",
-        asked,
+        count,
         call.function,
         call.payload,
         call.key,
@@ -273,18 +273,18 @@ def _settle(
         targets,
     )
     while True:
-        asked += 1
-        verdict: StepVerdict = yield question._replace(attempt=asked)
+        count += 1
+        verdict: StepVerdict = yield question._replace(attempt=count)
         if verdict.verdict is not Verdict.RUNNING:
-            return verdict, Patience(left, pause, asked)
+            return verdict, Patience(left, pause, count)
         if left <= 0:
-            return UNSETTLED, Patience(left, pause, asked)
+            return UNSETTLED, Patience(left, pause, count)
         seconds = min(left, max(pause, verdict.retry_after))
-        yield Sleep(f"{call.path}/settle/pause", asked, float(seconds), guarded=False)
+        yield Sleep(f"{call.path}/settle/pause", count, float(seconds), guarded=False)
         left, pause = left - seconds, LONGER * pause
 
 
-def _settled(
+def _end_after(
     failure: StepFailure, verdict: StepVerdict, *, may_have_run: bool
 ) -> tuple[Answer, bool]:
     """Return how a step has ended by what was found out, and whether it may have run."""

@@ -46,7 +46,7 @@ from leeward.workflow.model import (
 from leeward.workflow.orchestration import ACTIVITY, ORCHESTRATOR, orchestrate, perform_step
 from leeward.workflow.reading import json_of, read_stored
 from leeward.workflow.retry import Retry
-from leeward.workflow.steps import UNKNOWN_CLASSES, StepFunctions, functions_called_by
+from leeward.workflow.steps import UNKNOWN_CLASSES, StepClient, functions_called_by
 
 __all__ = [
     "ACTIVITY",
@@ -88,8 +88,8 @@ __all__ = [
     "Saga",
     "Some",
     "Step",
+    "StepClient",
     "StepFailure",
-    "StepFunctions",
     "Stop",
     "Template",
     "Wait",

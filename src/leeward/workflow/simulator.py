@@ -92,14 +92,9 @@ def time_out() -> Answer:
     return error(TIMEOUT)
 
 
-def ran(value: Json = None) -> StepVerdict:
-    """Return the answer of a function that ran the step, and returned this."""
-    return StepVerdict(Verdict.RAN, Returned(value))
-
-
-def ran_and_failed(name: str) -> StepVerdict:
-    """Return the answer of a function that ran the step, and failed with an error of this name."""
-    return StepVerdict(Verdict.RAN, error(name))
+def ran(value: Json = None, *, failure: str | None = None) -> StepVerdict:
+    """Return the answer of a function that ran the step: it has returned a value, or has failed."""
+    return StepVerdict(Verdict.RAN, Returned(value) if failure is None else error(failure))
 
 
 def not_run(voids: int = 1) -> StepVerdict:

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from math import ceil
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from leeward._operations.settling import FunctionSettling, settle_call
 from leeward.config import FunctionConfig
 from leeward.envelope import REPEAT_REFUSED, VOIDED, name_of_error
 from leeward.errors import CallError, FunctionError, LeewardError, Outcome
 from leeward.logs import log_event
-from leeward.values import Effect, FunctionFault, InvokeResult, Json
+from leeward.values import Effect, FunctionFault, InvokeResult, Item, Json
 from leeward.values.settled import Settled, Verdict
 from leeward.workflow.commands import (
     UNSETTLED,
@@ -110,7 +110,7 @@ class ClientFunctions:
             call, _, _ = operations.functions.invoke(
                 question.function, question.payload, question.effect, question.key, None
             )
-            asked = FunctionSettling(
+            about = FunctionSettling(
                 question.function,
                 question.key,
                 question.voids,
@@ -122,7 +122,7 @@ class ClientFunctions:
             targets = question.targets or operations.router.candidates(call)
             places = [()] if call.shared_dedup else [(target,) for target in targets]
             return combine(
-                self._ask(asked._replace(only=only), config, question) for only in places
+                self._ask(about._replace(only=only), config, question) for only in places
             )
         except LeewardError as error:  # the question was refused: it would be again
             log_event(
@@ -131,10 +131,10 @@ class ClientFunctions:
             return UNSETTLED
 
     def _ask(
-        self, asked: FunctionSettling, config: FunctionConfig, question: StepQuestion
+        self, about: FunctionSettling, config: FunctionConfig, question: StepQuestion
     ) -> StepVerdict:
         operations = self._operations
-        steps = settle_call(asked, config, operations.clock, question.timeout)
+        steps = settle_call(about, config, operations.clock, question.timeout)
         step = next(steps)
         if not isinstance(step, float):
             try:
@@ -146,9 +146,19 @@ class ClientFunctions:
         return StepVerdict(Verdict.RUNNING, retry_after=ceil(step))
 
 
-def functions_called_by(client: Client) -> StepFunctions:
+class StepClient(Protocol):
+    """`leeward.Client`, as an engine of somebody else's needs it."""
+
+    def invoke(self, function: str, payload: Json = None) -> InvokeResult:
+        """Call a function and wait for its answer."""
+
+    def store_data(self, table: str, item: Item, *, if_absent: bool, expires_in: float) -> object:
+        """Store an item, if it is not there."""
+
+
+def functions_called_by(client: StepClient) -> StepFunctions:
     """Return the functions that a client calls, for the steps of a flow."""
-    return ClientFunctions(client._operations)  # noqa: SLF001 - both are of this package
+    return ClientFunctions(cast("Client", client)._operations)  # noqa: SLF001 - of one package
 
 
 def verdict_of(settled: Settled) -> StepVerdict:

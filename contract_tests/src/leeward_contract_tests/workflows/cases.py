@@ -44,7 +44,7 @@ class Case(NamedTuple):
             the last one for all that follow. A function that is not told cannot tell.
         end: of the run.
         calls: how often each function is called, by name.
-        asked: how often each function is asked what became of a step, by name.
+        questions: how often each function is asked what became of a step, by name.
     """
 
     name: str
@@ -56,7 +56,7 @@ class Case(NamedTuple):
     verdicts: Mapping[str, list[StepVerdict]]
     end: Answer
     calls: Counter[str]
-    asked: Counter[str]
+    questions: Counter[str]
 
     def answer(self, function: str, attempt: int) -> Answer:
         """Return the answer of a function, by how often its key was called, from 1."""
@@ -80,16 +80,16 @@ class RunEnd(NamedTuple):
         end: of it.
         calls: how often each function was called, by its name and the key.
         payloads: with what, the last time; empty where the engine does not tell it.
-        asked: how often each function was asked what became of a step, by its name and the key.
+        questions: how often each function was asked what became of a step, by its name and the key.
     """
 
     end: Answer
     calls: Counter[tuple[str, str]]
     payloads: Mapping[tuple[str, str], Json] = MappingProxyType({})
-    asked: Mapping[tuple[str, str], int] = MappingProxyType({})
+    questions: Mapping[tuple[str, str], int] = MappingProxyType({})
 
     def __repr__(self) -> str:
-        return mask(self, "end calls asked")
+        return mask(self, "end calls questions")
 
 
 Runner: TypeAlias = Callable[[Case], RunEnd | None]
@@ -102,7 +102,7 @@ def difference_of(case: Case, run: RunEnd) -> str | None:
         return f"it ends with {_describe(run.end)}, not {_describe(case.end)}"
     for verb, counted, expected in (
         ("calls", run.calls, case.calls),
-        ("asks", run.asked, case.asked),
+        ("asks", run.questions, case.questions),
     ):
         by_name: Counter[str] = Counter()
         for (function, _), count in counted.items():
@@ -156,7 +156,7 @@ def _case_of(definition: Definition, row: Mapping[str, Any]) -> Case:
         {name: [_verdict(it) for it in each] for name, each in row.get("verdicts", {}).items()},
         _answer(row["end"]),
         Counter(row["calls"]),
-        Counter(row.get("asked", {})),
+        Counter(row.get("questions", {})),
     )
 
 

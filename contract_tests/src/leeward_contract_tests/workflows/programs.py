@@ -33,7 +33,7 @@ from leeward_contract_tests.workflows.cases import RUN, Case, RunEnd
 
 Answering = Callable[[str, str, int], Answer]
 """Answers a call by its function, its key, and how often it was made, from 1."""
-Telling = Callable[[str, str, int], StepVerdict]
+Judge = Callable[[str, str, int], StepVerdict]
 """Says what became of a step, by its function, its key, and how often it was asked, from 1."""
 
 
@@ -94,7 +94,7 @@ class EngineProcess:
         definition: Definition,
         value: Json,
         answering: Answering,
-        telling: Telling = cannot_tell,
+        judge: Judge = cannot_tell,
     ) -> RunEnd:
         """Run a definition to its end.
 
@@ -104,25 +104,42 @@ class EngineProcess:
             ConfigError: the program has ended, or writes something else.
         """
         calls: Counter[tuple[str, str]] = Counter()
-        asked: Counter[tuple[str, str]] = Counter()
+        questions: Counter[tuple[str, str]] = Counter()
         voids: Counter[str] = Counter()
         payloads: dict[tuple[str, str], Json] = {}
-        self._send({"definition": self._export(definition), "run": RUN, "input": value})
-        while "done" not in (said := self._receive()):
+
+        def reply(said: Mapping[str, Any]) -> Answer | StepVerdict:
             place = (str(said.get("call") or said.get("settle")), str(said.get("key")))
             if "settle" in said:
-                asked[place] += 1
-                verdict = telling(*place, asked[place])
+                questions[place] += 1
+                verdict = judge(*place, questions[place])
                 voids[place[1]] = max(voids[place[1]], verdict.voids)
-                self._send(_document_of_verdict(verdict))
-                continue
+                return verdict
             calls[place] += 1
             payloads[place] = said.get("payload")
             if said.get("voids", 0) < voids[place[1]]:
-                self._send({"error": REPEAT_REFUSED})
-                continue
-            self._send(_document_of(answering(*place, calls[place])))
-        return RunEnd(_end_of(said["done"]), calls, payloads, asked)
+                return StepFailure(REPEAT_REFUSED)
+            return answering(*place, calls[place])
+
+        return RunEnd(self.converse(definition, value, reply), calls, payloads, questions)
+
+    def converse(
+        self,
+        definition: Definition,
+        value: Json,
+        reply: Callable[[Mapping[str, Any]], Answer | StepVerdict],
+    ) -> Answer:
+        """Run a definition to its end, and answer whatever the program asks; return the end.
+
+        Raises:
+            ConfigError: the program has ended, or writes something else.
+        """
+        self._send({"definition": self._export(definition), "run": RUN, "input": value})
+        while "done" not in (said := self._receive()):
+            answer = reply(said)
+            is_verdict = isinstance(answer, StepVerdict)
+            self._send(_document_of_verdict(answer) if is_verdict else _document_of(answer))
+        return _end_of(said["done"])
 
     def _send(self, value: Any) -> None:
         assert self._process.stdin is not None

@@ -44,7 +44,7 @@ class Embedded:
         self._journal = SqliteJournal(None, self._clock)
         self._key = RunKey(case.definition.name, RUN)
         self._calls: Counter[tuple[str, str]] = Counter()
-        self._asked: Counter[tuple[str, str]] = Counter()
+        self._questions: Counter[tuple[str, str]] = Counter()
         self._voids: dict[str, int] = {}
         self._happened = False
 
@@ -59,7 +59,7 @@ class Embedded:
             assert state is not None
             if state.answer is not None:
                 journal.close()
-                return RunEnd(state.answer, self._calls, asked=self._asked)
+                return RunEnd(state.answer, self._calls, questions=self._questions)
             due = journal.next_due([definition.name], 0.0)
             assert due is not None
             clock.sleep(max(0.0, due - clock.now()) + 0.001)
@@ -104,9 +104,9 @@ class Embedded:
     def settle(self, question: StepQuestion, sent: float | None) -> StepVerdict:
         """Ask a function of the case what became of a step."""
         del sent
-        self._asked[question.function, question.key] += 1
+        self._questions[question.function, question.key] += 1
         verdict = self._case.verdict(
-            question.function, self._asked[question.function, question.key]
+            question.function, self._questions[question.function, question.key]
         )
         self._voids[question.key] = max(self._voids.get(question.key, 0), verdict.voids)
         return verdict

@@ -15,7 +15,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from leeward import Client
 from leeward.errors import ConfigError, Conflict, LeewardError
 from leeward.values import Json
 from leeward.workflow.kit import (
@@ -25,6 +24,7 @@ from leeward.workflow.kit import (
     UNKNOWN,
     Definition,
     Returned,
+    StepClient,
     StepFailure,
     functions_called_by,
     orchestrate,
@@ -91,7 +91,7 @@ def orchestrator(context: Any, definitions: Mapping[str, Definition]) -> Generat
     return answer.value
 
 
-def activity(client: Client, request: Json) -> Json:
+def activity(client: StepClient, request: Json) -> Json:
     """Be the activity: call a function, an unsafe one at most once for each attempt.
 
     Or ask it what became of a step, as often as the engine likes.
@@ -128,7 +128,7 @@ def definitions_in(folder: Path) -> dict[str, Definition]:
     return found
 
 
-def register(app: Any, folder: Path, client: Client) -> None:
+def register(app: Any, folder: Path, client: StepClient) -> None:
     """Register the orchestrator and the activity on a `DFApp`.
 
     Runs are started, shown and ended by the HTTP API of the Durable extension itself, which wants

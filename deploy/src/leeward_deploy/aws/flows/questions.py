@@ -37,7 +37,7 @@ from leeward_deploy.aws.flows.states import (
     variable_of,
 )
 
-_ASKED_AGAIN: Final = (*AMBIGUOUS, THROTTLED, "DedupUnavailable")
+_UNANSWERED: Final = (*AMBIGUOUS, THROTTLED, "DedupUnavailable")
 """What a question ends with that may be answered later."""
 
 
@@ -205,7 +205,7 @@ class SettledStep(NamedTuple):
         }
         caught = {
             now.said[1:]: whole(
-                f"($n := {name_of_error()}; $n in {literal([*_ASKED_AGAIN])} ? "
+                f"($n := {name_of_error()}; $n in {literal([*_UNANSWERED])} ? "
                 '"running" : "unknown")'
             ),
             now.after[1:]: whole("0"),

@@ -281,13 +281,13 @@ class LambdaCalls(NamedTuple):
             voids: expression for how often the key was settled as not run.
         """
         seconds = min(timeout, QUESTION_SECONDS)
-        asked = {
+        question = {
             "settle": whole(self.key(path)),
             "age": whole(f"($millis() - {began}) / 1000"),
             "payload": payload,
         }
         headers = {DEADLINE_HEADER: "0", SETTLE: f"{seconds * 1000}"}
-        return self._invoke(function, asked, self._custom(path, headers, voids), seconds)
+        return self._invoke(function, question, self._custom(path, headers, voids), seconds)
 
     def _custom(self, path: str, headers: Mapping[str, str], voids: str | None) -> str:
         """Return an expression for what goes with a call: texts, as leeward's clients send them."""

@@ -34,7 +34,7 @@ from leeward_deploy.google.flows.library import (
     when,
 )
 
-_ASKED_AGAIN: Final = (*AMBIGUOUS, THROTTLED, NOT_SENT, "DedupUnavailable")
+_UNANSWERED: Final = (*AMBIGUOUS, THROTTLED, NOT_SENT, "DedupUnavailable")
 """What a question ends with that may be answered later."""
 
 _FAILURE: Final = {"name": "${name}", "ambiguous": "${ambiguous}", "steps": [], "final": False}
@@ -65,7 +65,7 @@ def attempts_of(timeout: int, retry: Retry, predicate: str | None) -> dict[str, 
         {"ask": question},
         {"learn": assign(**learnt)},
         {"ran": when(('said.how == "ran"', [{"it": {"return": "${said.value}"}}]))},
-        {"settled": when(('said.how == "settled"', _named("again-", again)))},
+        {"settled": when(('said.how == "settled"', _rename("again-", again)))},
     ]
     call = {
         "try": function_call(
@@ -115,7 +115,7 @@ def attempts_of(timeout: int, retry: Retry, predicate: str | None) -> dict[str, 
     }
 
 
-def _named(prefix: str, steps: Steps) -> Steps:
+def _rename(prefix: str, steps: Steps) -> Steps:
     """Return steps under other names: a workflow has each name once."""
     return [{f"{prefix}{name}": body for name, body in step.items()} for step in steps]
 
@@ -189,12 +189,12 @@ def questions_of(timeout: int) -> dict[str, Any]:
         timeout: seconds that the step may take.
     """
     seconds = min(timeout, QUESTION_SECONDS)
-    asked = {"settle": "${key}", "age": "${sys.now() - began}", "payload": "${payload}"}
+    document = {"settle": "${key}", "age": "${sys.now() - began}", "payload": "${payload}"}
     headers = {DEADLINE: "0", SETTLE: str(seconds * 1000), VOIDS: "${string(voids)}"}
     question = {
         "try": {
             "steps": [
-                {"post": function_call(headers, asked, seconds)},
+                {"post": function_call(headers, document, seconds)},
                 {"told": assign(body="${answer.body}")},
                 *_MEANING,
             ]
@@ -212,7 +212,7 @@ def questions_of(timeout: int) -> dict[str, Any]:
                 {"no-answer": assign(how="unknown", after=0)},
                 {
                     "later": when(
-                        (one_of("named.name", _ASKED_AGAIN), [{"again": assign(how="running")}])
+                        (one_of("named.name", _UNANSWERED), [{"again": assign(how="running")}])
                     )
                 },
             ],

@@ -47,8 +47,8 @@ OVERHEAD: Final = 32 * 1024
 
 
 SETTLED_COPIES: Final = 3
-"""How often a payload of a settled step is there: in the subworkflow of its attempts, in that of the
-questions about it, and in a question."""
+"""How often a payload of a settled step is there: in the subworkflow of its attempts, in that of
+the questions about it, and in a question."""
 
 
 def most_results(definition: Definition) -> int:
