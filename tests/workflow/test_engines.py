@@ -6,7 +6,7 @@ import json
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -449,6 +449,45 @@ def _objects_in(value: Any) -> Iterator[dict[str, Any]]:
     if isinstance(value, dict | list):
         for each in value.values() if isinstance(value, dict) else value:
             yield from _objects_in(each)
+
+
+@workflow("paying")
+def paying(w: Flow, given: Ref) -> None:
+    with w.saga("s"):
+        w.step("pay", given, undo="refund", effect="keyed", timeout=6)
+
+
+@pytest.mark.parametrize("name", ["step_functions", "workflows", "workflows_emulator"])
+def test_an_answer_about_another_key_tells_nothing(name: str) -> None:
+    """A function that passes on somebody else's answer does not settle a step."""
+    refunds: list[str] = []
+
+    def reply(said: Mapping[str, Any]) -> Answer | dict[str, Any]:
+        if "settle" in said:
+            return {"verdict": "not_run", "voids": 1, "about": "paying/other/pay"}
+        if said["call"] == "refund":
+            refunds.append(said["key"])
+            return Returned()
+        return StepFailure("Call.Unknown", ambiguous=True)
+
+    with ENGINES[name]() as process:
+        assert alike(process.converse(paying, {"id": "1"}, reply)) == StepFailure("Call.Unknown")
+    assert refunds == ["paying/run/pay/undo"]
+
+
+@workflow("paid")
+def paid(w: Flow, given: Ref) -> None:
+    with w.each(given, "line", at_once=20) as line:
+        w.step("pay", {"line": line}, effect="keyed")
+
+
+def test_the_questions_of_a_list_fit_into_the_history() -> None:
+    """An element of a settled step may take all its attempts, each with all that is asked."""
+    fits = json.loads(as_machine(paid))["States"]["line fits"]["Choices"][0]["Condition"]
+    _, events = map(int, re.findall(r"floor\((\d+) / (\d+)\)", fits)[0])
+    attempts, questions, waits = 3, 3 + 4, 4  # after 1, 4, 16 and 39 seconds
+    step = 2 + attempts * (5 + 2) + (attempts - 1) * 2 + questions * (5 + 2) + waits * 2
+    assert events == 4 + step + 2, "begin and end, and element"
 
 
 @workflow("selling")

@@ -24,7 +24,7 @@ def document_of(key: str, told: dict[str, Any]) -> dict[str, Any]:
         told: what the test says of it.
     """
     document = {
-        "key": key,
+        "key": told.get("about", key),
         "verdict": told["verdict"],
         "reason": None,
         "voids": told.get("voids", 0),

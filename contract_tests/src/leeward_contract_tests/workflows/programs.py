@@ -127,9 +127,11 @@ class EngineProcess:
         self,
         definition: Definition,
         value: Json,
-        reply: Callable[[Mapping[str, Any]], Answer | StepVerdict],
+        reply: Callable[[Mapping[str, Any]], Answer | StepVerdict | Mapping[str, Json]],
     ) -> Answer:
         """Run a definition to its end, and answer whatever the program asks; return the end.
+
+        What is no answer of a flow's goes to the program as it is.
 
         Raises:
             ConfigError: the program has ended, or writes something else.
@@ -137,8 +139,12 @@ class EngineProcess:
         self._send({"definition": self._export(definition), "run": RUN, "input": value})
         while "done" not in (said := self._receive()):
             answer = reply(said)
-            is_verdict = isinstance(answer, StepVerdict)
-            self._send(_document_of_verdict(answer) if is_verdict else _document_of(answer))
+            if isinstance(answer, StepVerdict):
+                self._send(_document_of_verdict(answer))
+            elif isinstance(answer, Returned | StepFailure):
+                self._send(_document_of(answer))
+            else:
+                self._send(answer)
         return _end_of(said["done"])
 
     def _send(self, value: Any) -> None:
