@@ -155,6 +155,8 @@ def test_a_question_whose_host_died_is_asked_again() -> None:
     class Asking(_Host):
         def value_of(self, task: Any) -> Any:
             number = len(self.requests)
+            if not isinstance(task[0], str):
+                return None
             if number == 1:
                 return {"error": "Call.Unknown", "ambiguous": True}
             if number == 2:
@@ -162,7 +164,7 @@ def test_a_question_whose_host_died_is_asked_again() -> None:
             return {"verdict": "not_run", "voids": 2} if number == 3 else {"value": "paid"}
 
     host = Asking("nothing")
-    assert _orchestrated(paying, host) == Returned("paid")
+    assert _orchestrated(paying, host) == Returned()
     kinds = ["settle" in request for request in host.requests]
     assert kinds == [False, True, True, False]
     assert [request.get("voids", 0) for request in host.requests] == [0, 0, 0, 2]

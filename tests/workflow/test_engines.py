@@ -487,7 +487,7 @@ def test_the_questions_of_a_list_fit_into_the_history() -> None:
     _, events = map(int, re.findall(r"floor\((\d+) / (\d+)\)", fits)[0])
     attempts, questions, waits = 3, 3 + 4, 4  # after 1, 4, 16 and 39 seconds
     step = 2 + attempts * (5 + 2) + (attempts - 1) * 2 + questions * (5 + 2) + waits * 2
-    assert events == 4 + step + 2, "begin and end, and element"
+    assert events == 4 + 2 + step + 2, "begin and end, look, and element"
 
 
 @workflow("selling")

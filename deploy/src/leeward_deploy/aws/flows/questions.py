@@ -230,11 +230,10 @@ class SettledStep(NamedTuple):
         return {"Type": "Choice", "Choices": rules, "Default": default}
 
     def _events(self) -> int:
-        """Return the events that the states can take together."""
+        """Return the events of the loop: the states behind the first one, together."""
         step, states = self.step, self.around.states
         attempts, waits = step.retry.attempts, most_waits(step.timeout)
         times = {
-            "begins": 1,
             "missed": attempts,
             "pause": attempts - 1,
             "settle": attempts + waits,
