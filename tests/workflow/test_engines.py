@@ -161,6 +161,7 @@ def test_a_stop_behind_a_final_error_ends_its_handler_only(
             assert [function for function, _ in ended.calls] == ["hour", *called, *undone]
 
 
+@pytest.mark.timeout(300)  # the slowest engine takes 20 seconds of a processor
 def test_every_case_ends_alike(
     engine: tuple[str, EngineProcess], subtests: pytest.Subtests
 ) -> None:
