@@ -6,9 +6,9 @@ import re
 from pathlib import Path
 from runpy import run_path
 
+from leeward.cli.output.picture import picture_of
 from leeward.values.runs import Run, RunEvent, RunState
 from leeward.workflow.limits import LIMITS
-from leeward.workflow.picture import picture_of
 
 DOCS = Path(__file__).parent
 PAGE = DOCS / "workflows.md"

@@ -7,9 +7,10 @@ no name for begins with ``leeward.``.
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from leeward.errors import ConfigError
+from leeward.records import NamedTuple
 
 SCOPE: Final = "leeward"
 """The name of the tracer and of the meter."""
@@ -35,6 +36,8 @@ ATTEMPT: Final = "leeward.attempt"
 ATTEMPTS: Final = "leeward.attempts"
 """How many attempts a call of a client took."""
 BUCKET: Final = "leeward.bucket"
+BY: Final = "leeward.by"
+"""What has settled a call: ``record``, ``void``, ``probe``, or the word of its verdict."""
 CODE: Final = "leeward.code"
 """The provider's error code."""
 DECISION: Final = "leeward.decision"
@@ -45,6 +48,8 @@ REASON: Final = "leeward.reason"
 """The code of why a target was asked, or of why something was decided."""
 TARGET: Final = "leeward.target"
 VERB: Final = "leeward.verb"
+VERDICT: Final = "leeward.verdict"
+"""What became of a call that was settled."""
 
 COLD_STARTS: Final = "faas.coldstarts"
 ERRORS: Final = "faas.errors"
@@ -53,6 +58,11 @@ INVOCATIONS: Final = "faas.invocations"
 INVOKE_SECONDS: Final = "faas.invoke_duration"
 CALL_SECONDS: Final = "leeward.client.duration"
 CALL_ATTEMPTS: Final = "leeward.client.attempts"
+CALLS_UNKNOWN: Final = "leeward.client.unknown"
+"""Calls that may have run, or not, when they ended; those that only read are not counted."""
+CALLS_SETTLED: Final = "leeward.client.settled"
+CALLS_OPEN: Final = "leeward.unknowns.open"
+"""Calls in the table of unknown ones."""
 DECISIONS: Final = "leeward.routing.decisions"
 
 

@@ -15,8 +15,14 @@ from leeward.errors import ConfigError
 
 GROUP = "leeward.adapters"
 
-BUILT_IN = {"local": "leeward.local:open_driver"}
+EMBEDDED = "local"
+"""The embedded target, and its engine of workflows."""
+
+BUILT_IN = {EMBEDDED: "leeward.local:open_driver"}
 """Found without reading the metadata of every installed package."""
+
+ENGINE = "leeward.workflow.embedded.opening:open_engine"
+"""What opens the embedded engine of workflows."""
 
 RUNS = "leeward.workflow.opening:open_runs"
 """What opens the runs of a client's workflows. It stands on a client, as apps do, so a client knows
@@ -75,9 +81,26 @@ def check_provider(provider: str, where: str) -> None:
             raise ConfigError(f"{where}: {_unknown(provider, installed)}")
 
 
+def import_room(spec: str) -> Any:
+    """Return what ``module:attribute`` names in a room that a function's zip may be without.
+
+    Raises:
+        ConfigError: it is not in the zip that this runs from.
+    """
+    try:
+        return import_spec(spec)
+    except ModuleNotFoundError as error:
+        if not (error.name or "").startswith("leeward."):
+            raise
+        raise ConfigError(
+            "this package was made without the embedded target and its engine of workflows; name "
+            "'local' in the order, or import leeward.local in the app, and make the package again"
+        ) from error
+
+
 def _opener(provider: str) -> Opener:
     if provider in BUILT_IN:
-        opener: Opener = import_spec(BUILT_IN[provider])
+        opener: Opener = import_room(BUILT_IN[provider])
         return opener
     installed = _by_name(entry_points(GROUP))
     if provider not in installed:

@@ -1,31 +1,49 @@
-"""The question what became of the calls with a key, and its answer, as they travel in JSON.
-
-``docs/settle.md`` shows both, for functions of other frameworks.
-"""
+"""The answer to the question what became of a call: see ``docs/settle.md``."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
+from leeward.calls import Result
 from leeward.envelope import fault_in
-from leeward.json_text import encode
+from leeward.errors import Outcome
+from leeward.text import is_printable
 from leeward.values.settled import Settled, Verdict
 
+DEADLINE: Final = "deadline"
+"""The reason of a handler that has no time: one that does not know how to settle has none."""
 
-def settle_question(key: str, age: float | None, payload: bytes | None) -> bytes:
-    """Return the question what became of the calls with a key, as JSON in UTF-8.
+OTHER_TARGET: Final = "other_target"
+"""The reason where a target says that nothing has run, and another one may have run it."""
 
-    Args:
-        key: of the calls.
-        age: seconds since the first of them was made; None if nobody knows.
-        payload: of them, JSON in UTF-8; None if the asker lacks it.
+LONGEST_RECORD: Final = 300
+REF_DIGITS: Final = 12
+"""Characters of a table and a record's name; and of that name alone."""
+
+_REFUSALS: Final = frozenset({Outcome.AUTH, Outcome.NOT_FOUND, Outcome.CALLER})
+
+
+def read_answer(key: str, result: Result[Any]) -> Settled | None:
+    """Return what a function says of the calls with a key.
+
+    None where an answer is missing, and there may be one later.
     """
-    head = encode({"settle": key} if age is None else {"settle": key, "age": age})
-    return head if payload is None else head[:-1] + b',"payload":' + payload + b"}"
+    fault, outcome = result.fault, result.outcome
+    if outcome is Outcome.OK:
+        settled = _read(key, result.value)
+    elif outcome is Outcome.APP_ERROR and fault is not None and fault.reason == DEADLINE:
+        settled = Settled(Verdict.UNKNOWN, reason="not_supported")
+    elif outcome is Outcome.APP_ERROR and fault is not None and fault.retryable is False:
+        settled = Settled(Verdict.UNKNOWN, reason=fault.reason)
+    elif outcome in _REFUSALS:
+        settled = Settled(Verdict.UNKNOWN, reason=outcome.value)
+    else:
+        return None
+    return settled._replace(target=result.target)
 
 
-def read_settled(key: str, answer: Any) -> Settled:
-    """Read what a function says of the calls with a key; UNKNOWN where that is no such answer."""
+def _read(key: str, answer: Any) -> Settled:
+    """Read what a function says of the calls with a key; UNKNOWN for anything else."""
     fields = answer if isinstance(answer, dict) and answer.get("key") == key else {}
     try:
         verdict = Verdict(fields.get("verdict"))
@@ -41,4 +59,17 @@ def read_settled(key: str, answer: Any) -> Settled:
         fault_in(failure) if isinstance(failure, dict) else None,
         float(wait) if isinstance(wait, int | float) else None,
         voids=voids if type(voids) is int else 0,
+        record=_record_in(fields.get("record")),
     )
+
+
+def _record_in(told: Any) -> str | None:
+    """Return the table and the name of a record; None for anything else, which a log may not take.
+
+    Args:
+        told: what the function says.
+    """
+    if not isinstance(told, str) or not is_printable(told) or len(told) > LONGEST_RECORD:
+        return None
+    table, _, ref = told.partition(" ")
+    return told if table and len(ref) == REF_DIGITS and ref.isalnum() else None

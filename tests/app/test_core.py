@@ -165,8 +165,10 @@ def test_a_coroutine_is_awaited_on_the_one_loop() -> None:
     assert loops[0] is loops[1]
 
 
-def test_a_coroutine_that_ends_the_program_or_its_loop_ends_itself_alone() -> None:
-    """It has failed, or has its answer; those that come after it have theirs."""
+def test_a_coroutine_that_ends_the_program_or_its_loop_ends_itself_alone(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """It has failed, or has its answer; those that come after it have theirs. It is logged."""
 
     async def leaves(given: None) -> None:
         sys.exit(3)
@@ -188,6 +190,7 @@ def test_a_coroutine_that_ends_the_program_or_its_loop_ends_itself_alone() -> No
     thread.join(10)
     assert [each.failure and each.failure.type for each in answers] == ["SystemExit", None, None]
     assert [each.body for each in answers[1:]] == [b"1", b"2"]
+    assert "loop_restarted error='SystemExit'" in caplog.text
 
 
 def test_plain_functions_load_no_asyncio() -> None:

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leeward.errors import ConfigError
-from leeward_aws.settings.endpoints import Service, check_region, endpoint
+from leeward_aws.settings.endpoints import ServiceName, check_region, endpoint
 from leeward_contract_tests.rows import each_row
 from tests.aws import oracle
 
-SERVICES: tuple[Service, ...] = get_args(Service)
+SERVICES: tuple[ServiceName, ...] = get_args(ServiceName)
 REGIONS = [region for each in oracle.partitions() for region in each["regions"]]
 PREFIXES = [
     "us", "eu", "ap", "sa", "ca", "me", "af", "il", "mx",
@@ -41,7 +41,7 @@ def test_every_known_region_resolves_as_in_botocore() -> None:
     st.booleans(),
 )
 def test_unknown_regions_resolve_as_in_botocore(
-    service: Service, prefix: str, place: str, number: int, fips: bool, dualstack: bool
+    service: ServiceName, prefix: str, place: str, number: int, fips: bool, dualstack: bool
 ) -> None:
     """A region that neither list has yet goes to the partition of its prefix."""
     region = f"{prefix}-{place}-{number}"

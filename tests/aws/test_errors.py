@@ -21,7 +21,7 @@ from leeward_aws.errors import (
     error_message,
     outcome_of,
 )
-from leeward_aws.settings.endpoints import Service
+from leeward_aws.settings.endpoints import ServiceName
 from leeward_contract_tests.rows import each_row
 from tests.aws import oracle
 
@@ -29,7 +29,7 @@ ITEM_TOO_LARGE = "Item size has exceeded the maximum allowed size"
 KEY_TOO_LARGE = "Size of hashkey has exceeded the maximum size limit of2048 bytes"
 REQUEST_TOO_LARGE = "Total size of the entries in the request is over the limit."
 
-USED: dict[Service, list[str]] = {
+USED: dict[ServiceName, list[str]] = {
     "lambda": ["Invoke"],
     "events": ["PutEvents", "DescribeEventBus"],
     "dynamodb": [
@@ -41,7 +41,7 @@ USED: dict[Service, list[str]] = {
 
 
 @pytest.mark.parametrize("service", USED)
-def test_every_error_of_the_service_model_has_a_row(service: Service) -> None:
+def test_every_error_of_the_service_model_has_a_row(service: ServiceName) -> None:
     """A new version of AWS's model that names a new error fails here until it is mapped."""
     named = oracle.named_errors(service, USED[service])
     assert named
@@ -49,7 +49,7 @@ def test_every_error_of_the_service_model_has_a_row(service: Service) -> None:
 
 
 # By service and status: what must come of each code, written without a look at the tables.
-EXPECTED: list[tuple[Service, int, str, Outcome, str | None]] = [
+EXPECTED: list[tuple[ServiceName, int, str, Outcome, str | None]] = [
     ("lambda", 429, "TooManyRequestsException", Outcome.REJECTED, None),
     ("lambda", 502, "EC2ThrottledException", Outcome.REJECTED, None),
     ("lambda", 502, "ENINotReadyException", Outcome.REJECTED, None),
@@ -104,7 +104,7 @@ EXPECTED: list[tuple[Service, int, str, Outcome, str | None]] = [
 
 @each_row("service, status, code, outcome, reason", EXPECTED)
 def test_a_code_means_what_the_documentation_says(
-    service: Service, status: int, code: str, outcome: Outcome, reason: str | None
+    service: ServiceName, status: int, code: str, outcome: Outcome, reason: str | None
 ) -> None:
     """The code decides, whatever the status may suggest."""
     assert outcome_of(service, status, code) == (outcome, reason)
@@ -124,7 +124,7 @@ def test_the_tables_do_not_contradict_each_other() -> None:
     code=st.none() | st.text(max_size=20).map("Unknown".__add__),
 )
 def test_what_nobody_documents_is_ambiguous(
-    service: Service, status: int, code: str | None
+    service: ServiceName, status: int, code: str | None
 ) -> None:
     """Without a known code, no status but two proves that nothing ran."""
     assert outcome_of(service, status, code) == (Outcome.AMBIGUOUS, None)
@@ -155,7 +155,7 @@ def test_statuses_that_prove_by_themselves(code: str | None) -> None:
     },
 )
 def test_too_large_without_a_code_of_its_own(
-    service: Service, code: str, message: str, reason: str | None
+    service: ServiceName, code: str, message: str, reason: str | None
 ) -> None:
     """DynamoDB and EventBridge tell only in words that something is too large."""
     assert outcome_of(service, 400, code, message).reason == reason

@@ -13,9 +13,9 @@ import pytest
 from leeward import Config
 from leeward.cli.global_options import without_handlers
 from leeward.config.model import WorkflowConfig
+from leeward.workflow.embedded.sqlite_journal import SqliteJournal
 from leeward.workflow.opening import load_definitions
 from leeward.workflow.reading import json_of, read_definition
-from leeward.workflow.sqlite_journal import SqliteJournal
 from tests.cli.conftest import Leeward
 
 MODULE = """

@@ -45,7 +45,7 @@ def keys(store: SqliteDeliveries, now: float, limit: int = 9) -> list[str]:
     return [each.idempotency_key for each in taken.rows]
 
 
-def test_at_most_so_many_are_leased_however_many_are_buried(
+def test_at_most_so_many_are_leased_however_many_are_dead(
     store: SqliteDeliveries, database: Database
 ) -> None:
     """Those that are given up take no place of others, and stand before none of their lane."""
@@ -54,7 +54,7 @@ def test_at_most_so_many_are_leased_however_many_are_buried(
         connection.execute("UPDATE deliveries SET attempts = 'x' WHERE id % 2")
     taken = store.take([HERE], at(100.0), Room(3, 3))
     assert [each.idempotency_key for each in taken.rows] == ["1", "3", "5"]
-    assert [each.failure for each in taken.buried] == [AttemptFailure(UNREADABLE)] * 3
+    assert [each.failure for each in taken.dead] == [AttemptFailure(UNREADABLE)] * 3
     assert keys(store, 100.0) == ["7"]
     assert keys(store, 100.0) == []
 
@@ -64,10 +64,10 @@ def test_a_lease_that_ends_frees_the_row_until_its_last_attempt(store: SqliteDel
     store.add([NewRow(HERE, None, "k", "d"), NewRow(THERE, None, "t", "d")], 5)
     assert [keys(store, now) for now in (0.0, 9.9, 10.0, 19.9)] == [["k"], [], ["k"], []]
     assert store.next_due([HERE], 19.9) == 20.0
-    (dead,) = store.take([HERE], at(20.0), Room(9, 9)).buried
+    (dead,) = store.take([HERE], at(20.0), Room(9, 9)).dead
     assert (dead.recipient, dead.attempt, dead.failure) == (HERE, 2, AttemptFailure(LEASE_EXPIRED))
-    assert [each.failure for each in store.dead()] == [dead.failure]
-    assert (store.waiting([HERE]), store.waiting([THERE])) == (0, 1)
+    assert [each.failure for each in store.dead_rows()] == [dead.failure]
+    assert (store.count_waiting([HERE]), store.count_waiting([THERE])) == (0, 1)
 
 
 def test_a_recipient_says_itself_how_often_a_lease_may_end(store: SqliteDeliveries) -> None:
@@ -77,7 +77,7 @@ def test_a_recipient_says_itself_how_often_a_lease_may_end(store: SqliteDeliveri
     for now in (0.0, 10.0, 20.0, 30.0):
         taken = store.take([HERE, THERE], at(now), Room(9, 9, 9), most={HERE: 3, THERE: 1})
         delivered = [each.recipient.subscriber for each in taken.rows]
-        names.append((" ".join(delivered), [each.recipient.subscriber for each in taken.buried]))
+        names.append((" ".join(delivered), [each.recipient.subscriber for each in taken.dead]))
     assert names == [("here there", []), ("here there", []), ("here", ["there"]), ("", ["here"])]
 
 
@@ -104,10 +104,10 @@ def test_a_lease_that_has_gone_changes_nothing(store: SqliteDeliveries) -> None:
         LeaseEnd(late, is_begun=False),
     ):
         assert store.finish([end], 10.0) == []
-    assert store.waiting([HERE]) == 1
+    assert store.count_waiting([HERE]) == 1
     given_up = LeaseEnd(now, AttemptFailure("E", "why: so"))
     assert store.finish([given_up], 11.0) == [given_up]
-    assert [each.failure for each in store.dead()] == [AttemptFailure("E", "why: so")]
+    assert [each.failure for each in store.dead_rows()] == [AttemptFailure("E", "why: so")]
 
 
 def test_nothing_of_what_is_delivered_is_printed(store: SqliteDeliveries) -> None:
@@ -117,7 +117,7 @@ def test_nothing_of_what_is_delivered_is_printed(store: SqliteDeliveries) -> Non
     (delivery,) = store.take([HERE], at(0.0), Room(1, 1)).rows
     ended = LeaseEnd(delivery._replace(attempt=2), AttemptFailure("E", "c4n4ry"))
     store.finish([ended], 0.0)
-    assert "c4n4ry" not in repr([message, delivery, ended, store.dead()])
+    assert "c4n4ry" not in repr([message, delivery, ended, store.dead_rows()])
 
 
 def test_a_row_that_is_handed_back_has_had_no_attempt(store: SqliteDeliveries) -> None:
@@ -173,7 +173,7 @@ def test_rows_that_somebody_has_reset_take_no_more_than_there_is_room_for(
         connection.execute("UPDATE deliveries SET attempts = 'x' WHERE id = 1")
     taken = store.take([HERE], at(10.0), Room(3, 0))
     assert [each.idempotency_key for each in taken.rows] == ["1"]
-    assert len(taken.buried) == 1
+    assert len(taken.dead) == 1
 
 
 def test_what_may_have_ended_a_process_is_leased_alone(store: SqliteDeliveries) -> None:
@@ -206,5 +206,5 @@ def test_a_lease_that_ends_before_its_attempt_has_begun_costs_none(store: Sqlite
         "4": (1, True),
     }
     # What is as suspect as that is counted at once, so that it ends a process so often at most.
-    buried = store.take([HERE], at(20.0), Room(9, 9, 9, places=0)).buried
-    assert [each.attempt for each in buried] == [2, 2]
+    dead = store.take([HERE], at(20.0), Room(9, 9, 9, places=0)).dead
+    assert [each.attempt for each in dead] == [2, 2]

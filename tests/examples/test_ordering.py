@@ -15,10 +15,10 @@ from typing import Any, NamedTuple
 import pytest
 
 from leeward import Client
+from leeward.testing.simulator import answer, error, simulate, throttle, time_out
 from leeward.values.runs import RunState
 from leeward.workflow.commands import Answer
 from leeward.workflow.model import Definition
-from leeward.workflow.simulator import answer, error, simulate, throttle, time_out
 from leeward_deploy.recipe import WORKFLOW_EXPORTS, offer_of
 from tests.examples.test_shop import ORDER, SHOP, settings
 from tests.workflow.test_gates import by_asl_validator, by_schema, by_statelint

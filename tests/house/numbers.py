@@ -19,6 +19,7 @@ from pathlib import Path
 from statistics import median, quantiles
 from typing import Final
 
+from leeward_deploy.build import EMBEDDED, IDLE
 from tests.house.workspace import ROOT, members
 
 PARTICIPLE: Final = re.compile(
@@ -237,6 +238,20 @@ def sizes() -> dict[str, tuple[int, int]]:
     return dict(total)
 
 
+def zip_sizes() -> dict[str, int]:
+    """Return the bytes of leeward's Python in a function's zip, by the cloud that it runs on.
+
+    That is the core and one adapter, without the rooms that `leeward package` leaves out.
+    """
+    sizes: dict[str, int] = defaultdict(int)
+    for module in modules():
+        inner = module.path.relative_to(ROOT / module.distribution / "src").as_posix()
+        if not inner.startswith((*IDLE, *EMBEDDED)):
+            sizes[module.distribution] += module.path.stat().st_size
+    adapters = [name for name in sizes if name.startswith("adapters/")]
+    return {name.partition("/")[2]: sizes["."] + sizes[name] for name in adapters}
+
+
 def report() -> dict[str, str]:
     """Return every number of the house, with its name."""
     lines = [module.lines for module in modules()]
@@ -259,6 +274,10 @@ def report() -> dict[str, str]:
         **{
             f"lines / files of {distribution}": f"{size:,} / {files}"
             for distribution, (size, files) in sizes().items()
+        },
+        **{
+            f"Python in a zip for {cloud}": f"{size / 1e6:.2f} MB"
+            for cloud, size in zip_sizes().items()
         },
         "lines / files in all": f"{sum(lines):,} / {len(lines)}",
         "file, median / p90 / longest": _spread(lines),

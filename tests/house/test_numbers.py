@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from tests.house import numbers
 
-LIMITS = {"own imports in functions": 40, "class names twice": 10, "names of the kits": 270}
+LIMITS = {"own imports in functions": 42, "class names twice": 10, "names of the kits": 270}
 
 
 def test_no_module_imports_itself_in_a_circle() -> None:
@@ -46,8 +46,13 @@ def test_the_sizes_hold() -> None:
     sizes = numbers.sizes()
     lines, files = sizes["."]
     adapters = [size for name, size in sizes.items() if name.startswith("adapters/")]
-    assert lines <= 43_800
-    assert files <= 225
+    assert lines <= 47_500
+    assert files <= 232
     assert sum(lines for lines, _ in adapters) <= 15_700
     assert sum(files for _, files in adapters) <= 122
-    assert sum(lines for name, (lines, _) in sizes.items() if name != "contract_tests") <= 76_900
+    assert sum(lines for name, (lines, _) in sizes.items() if name != "contract_tests") <= 81_500
+
+
+def test_a_functions_zip_stays_small() -> None:
+    """It is loaded in each cold start, and sent with each deployment."""
+    assert max(numbers.zip_sizes().values()) <= 1_500_000

@@ -38,12 +38,14 @@ PUBLIC = [
     "PublishReport",
     "Receipt",
     "Record",
+    "Settled",
     "StoreReceipt",
     "TargetStatus",
     "TargetUnavailable",
     "TargetUnusable",
     "Throttled",
     "Unsupported",
+    "Verdict",
 ]
 """Adding a name is a promise to keep it; taking one away breaks somebody."""
 

@@ -120,7 +120,6 @@ RETIRED: Final = {
     "meanings": "classification",
     "passed_on": "map_call",
     "place_of": "a name that says which place",
-    "settle": "resolve_targets, wait_idle",
     "take_back": "release",
 }
 """Whole names of an earlier layout, and their successors."""

@@ -93,7 +93,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "a checksum is not compared",
-        f"{AWS}/exchange.py",
+        f"{AWS}/service.py",
         "return told.strip() != str(crc32(response.body))",
         "return False",
         f"{TESTS}/test_tables.py::test_a_checksum_is_checked",

@@ -17,8 +17,8 @@ MUTANTS: Final = (
     Mutant(
         "a deadline that is nonsense is believed",
         "src/leeward/envelope.py",
-        "waits.isascii() and waits.isdecimal() and len(waits) < 13",
-        "waits.isdecimal()",
+        "text.isascii() and text.isdecimal() and len(text) < 13",
+        "text.isdecimal()",
         "tests/test_envelope.py::test_a_deadline_that_is_no_number_is_none",
     ),
     Mutant(

@@ -40,14 +40,14 @@ MUTANTS: Final = (
     ),
     Mutant(
         "a wait in the body is not read",
-        f"{GOOGLE}/exchange.py",
+        f"{GOOGLE}/service.py",
         "if text else plausible_wait(told.retry_delay)",
         "if text else None",
         f"{TESTS}/test_tables.py::test_a_wait_that_is_asked_for_is_told",
     ),
     Mutant(
         "nobody is charged for a request",
-        f"{GOOGLE}/exchange.py",
+        f"{GOOGLE}/service.py",
         "    if bearer.quota_project is not None:\n",
         "    if False:\n",
         f"{TESTS}/test_tables.py::test_a_request_says_who_is_charged",

@@ -40,10 +40,17 @@ MUTANTS: Final = (
     ),
     Mutant(
         "whoever asks for the health of an instance makes it try each time",
-        "src/leeward/app/process.py",
-        "                self._due = monotonic() + PAUSE\n",
+        "src/leeward/app/warming.py",
+        "                self._due = monotonic() + RETRY_PAUSE\n",
         "                pass\n",
         "tests/app/test_app.py::test_an_instance_that_cannot_make_what_it_shares_is_not_healthy",
+    ),
+    Mutant(
+        "what ends the loop of coroutines is not logged",
+        "src/leeward/app/handler_loop.py",
+        'log_event(LOGGER, "warning", "loop_restarted"',
+        'log_event(LOGGER, "debug", "loop_restarted"',
+        f"{_CORE}::test_a_coroutine_that_ends_the_program_or_its_loop_ends_itself_alone",
     ),
     Mutant(
         "a warm-up that fails is raised to the platform, with its text",

@@ -58,7 +58,7 @@ MUTANTS: Final = (
     Mutant(
         "the refusal of a repeat counts against its target",
         "src/leeward/_routing/execution.py",
-        "Outcome.APP_ERROR if is_refused_repeat else outcome",
+        "Outcome.APP_ERROR if is_well else outcome",
         "outcome",
         f"{_KEYS}::test_what_is_settled_is_not_asked_again",
     ),
@@ -141,9 +141,9 @@ MUTANTS: Final = (
     ),
     Mutant(
         "a key is one of all callers, whoever sends it",
-        f"{_ROOM}/decorator.py",
-        "record_id(settings.function, key, principal, secret)",
-        "record_id(settings.function, key, None, secret)",
+        f"{_ROOM}/settings.py",
+        "record_id(self.function, key, principal, own_secret())",
+        "record_id(self.function, key, None, own_secret())",
         f"{_PRINCIPALS}::test_nobody_meets_the_record_of_another_on_aws",
     ),
     Mutant(
@@ -155,9 +155,9 @@ MUTANTS: Final = (
     ),
     Mutant(
         "with a secret, the digest of a payload can be tried all the same",
-        f"{_ROOM}/decorator.py",
-        "keyed_digest(payload, secret) if secret else payload",
-        "payload",
+        f"{_ROOM}/digests.py",
+        "keyed_digest(digest, secret) if secret else digest",
+        "digest",
         f"{_PRINCIPALS}::test_with_a_secret_no_key_is_in_the_table",
     ),
     Mutant(
@@ -184,7 +184,7 @@ MUTANTS: Final = (
     Mutant(
         "a run that is under way is settled by hand",
         f"{_ROOM}/record.py",
-        "    if not (lapsed or record.state is KeyState.UNKNOWN):\n",
+        "    if not is_open(record, now):\n",
         "    if False:\n",
         "tests/cli/test_keys.py::test_only_what_nobody_knows_is_settled",
     ),

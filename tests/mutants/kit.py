@@ -62,8 +62,8 @@ MUTANTS: Final = (
     Mutant(
         "a call that found no place is told to be sent again as if it had been made",
         "src/leeward/_routing/call.py",
-        "if ended.outcome is Outcome.LOCAL and ended.reason == NO_PLACE:",
-        "if False:",
+        "    (Outcome.LOCAL, NO_PLACE): _wait_elsewhere,\n",
+        "",
         "tests/routing/test_budgets.py"
         "::test_a_call_without_a_free_place_looks_for_one_at_every_target",
     ),
@@ -104,28 +104,28 @@ MUTANTS: Final = (
     ),
     Mutant(
         "a damaged answer is taken for whole",
-        f"{KIT}/exchange.py",
+        f"{KIT}/service.py",
         "    if service.is_damaged(response):\n",
         "    if False:\n",
         "tests/aws/test_tables.py::test_a_checksum_is_checked",
     ),
     Mutant(
         "a wrong clock is taken for a wrong key",
-        f"{KIT}/exchange.py",
+        f"{KIT}/service.py",
         "if service.may_be_skew(refusal, credential):",
         "if False:",
         "tests/aws/test_functions.py::test_a_wrong_clock_is_set_right",
     ),
     Mutant(
         "a server may ask for a wait of years",
-        f"{KIT}/exchange.py",
+        f"{KIT}/service.py",
         "if seconds is not None and 0 <= seconds <= LONGEST_WAIT else None",
         "",
         "tests/aws/test_functions.py::test_how_long_throttling_lasts",
     ),
     Mutant(
         "a refused look-up is AMBIGUOUS",
-        f"{KIT}/exchange.py",
+        f"{KIT}/service.py",
         "Answer(answer.response, proves_nothing_done(refusal))",
         "answer",
         "tests/aws/test_tables.py::test_a_look_up_that_fails_has_written_nothing",

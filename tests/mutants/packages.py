@@ -179,4 +179,18 @@ MUTANTS: Final = (
         "settings_of(request.folder, None) if is_there",
         "tests/packages/test_requests.py::test_of_several_apps_the_one_in_the_settings_is_taken",
     ),
+    Mutant(
+        "a zip is without the embedded target that a library opens",
+        "deploy/src/leeward_deploy/build.py",
+        "for file in (*own_code, *libraries)",
+        "for file in own_code",
+        "tests/packages/test_parts.py::test_the_embedded_target_goes_along_if_code_imports_it",
+    ),
+    Mutant(
+        "a zip is without the embedded target that the order names",
+        "deploy/src/leeward_deploy/commands/package.py",
+        'return EMBEDDED in {name.partition(":")[0] for name in named}',
+        "return EMBEDDED in named",
+        "tests/packages/test_requests.py::test_a_package_has_the_embedded_target_if_it_is_named",
+    ),
 )

@@ -8,6 +8,7 @@ from tests.mutants.mutant import Mutant
 
 ROUTING: Final = "src/leeward/_routing"
 TESTS: Final = "tests/routing"
+SETTLING: Final = "tests/app/idempotent/test_settling.py"
 
 MUTANTS: Final = (
     Mutant(
@@ -100,5 +101,61 @@ MUTANTS: Final = (
         "    return wall - at if at <= wall else inf",
         "    return wall - at",
         f"{TESTS}/test_sharing.py::test_a_copy_that_is_odd_hides_none_that_is_good",
+    ),
+    Mutant(
+        "a call that nobody can tell of is taken for not run",
+        f"{ROUTING}/readback.py",
+        '"unknown": ReadBackVerdict.LOST',
+        '"unknown": ReadBackVerdict.NOT_RUN',
+        f"{SETTLING}::test_what_a_probe_cannot_tell_stays_unknown",
+    ),
+    Mutant(
+        "a call that was settled as not run stays unknown",
+        f"{ROUTING}/call.py",
+        "        state = state._replace(unknown=False, proved=True)\n        if answer.after",
+        "        if answer.after",
+        f"{SETTLING}::test_a_call_that_cannot_be_made_again_has_not_run",
+    ),
+    Mutant(
+        "a call does not learn the void of its key",
+        f"{ROUTING}/execution.py",
+        "self._call._replace(voids=voids)",
+        "self._call",
+        f"{SETTLING}::test_what_was_settled_as_not_run_never_runs",
+    ),
+    Mutant(
+        "a call whose key is void is not made again",
+        f"{ROUTING}/call.py",
+        "    (Outcome.REJECTED, VOIDED): _call_again,\n",
+        "",
+        f"{SETTLING}::test_a_call_whose_key_is_void_is_made_again_as_often_as_it_takes",
+    ),
+    Mutant(
+        "a call is settled although its caller says no",
+        f"{ROUTING}/outcomes.py",
+        "SETTLING[rules] if isinstance(call, Invoke) and call.settles else rules",
+        "SETTLING[rules]",
+        f"{SETTLING}::test_it_is_not_settled_where_the_caller_says_so",
+    ),
+    Mutant(
+        "a failure after an effect is not settled",
+        f"{ROUTING}/execution.py",
+        'fault is not None and fault.ran == "maybe"',
+        "False",
+        f"{SETTLING}::test_a_function_that_has_failed_in_doubt_is_settled_by_its_probe",
+    ),
+    Mutant(
+        "a call that still runs is given up",
+        f"{ROUTING}/call.py",
+        "    if longest < policy.wait_least:\n        return _give_up",
+        "    if longest > 0:\n        return _give_up",
+        f"{SETTLING}::test_a_call_that_takes_too_long_is_settled_within_its_deadline",
+    ),
+    Mutant(
+        "a target settles what another one may have run",
+        f"{ROUTING}/execution.py",
+        "bool(self._doubted - {target}) and answer.dedup != BY_GROUP",
+        "False",
+        f"{TESTS}/test_settled_calls.py::test_a_target_that_knows_its_own_keys_settles_for_itself",
     ),
 )

@@ -8,7 +8,9 @@ environment, in which leeward is not.
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
 import sys
 import tarfile
 from collections.abc import Callable, Iterator
@@ -72,9 +74,11 @@ def links_of_3_13(links: Path) -> Path:
     return links
 
 
-def package(*args: str | Path) -> tuple[int, Any]:
+def package(*args: str | Path, targets: str | None = None) -> tuple[int, Any]:
     """Run `leeward package`; give its exit code, and its result or its error."""
     words = ["package", *map(str, args), "--no-index", "--json"]
+    if targets is not None:
+        words = ["--targets", targets, *words]
     ran = CliRunner().invoke(app, words)
     return ran.exit_code, json.loads(ran.stdout or ran.stderr)
 
@@ -84,7 +88,7 @@ def twice(target: str, links: Path, folder: Path, *args: str) -> tuple[Path, Any
     results = []
     for out in ("one", "two"):
         words = ("--target", target, "--source", SHOP, "--out", folder / out, "--find-links", links)
-        code, told = package(*words, *args, "--template")
+        code, told = package(*words, *args, "--template", targets="local")
         assert code == 0, told
         results.append(told)
     first, second = (Path(each["zip"]).read_bytes() for each in results)
@@ -108,14 +112,20 @@ def settings(folder: Path) -> dict[str, str]:
     return {"CLOUD_PROVIDER": "local", "LEEWARD_CONFIG": str(file)}
 
 
-@contextmanager
-def on_aws(links: Path, folder: Path) -> Iterator[Client]:
-    """Start the package on AWS's own runtime client; pycurl claims to be built for an old glibc."""
+def pycurl_for_an_old_glibc(folder: Path) -> Path:
+    """Make a folder with a wheel of pycurl that claims to be built for one."""
     older = folder / "older"
     older.mkdir()
     own = Path(sys.prefix) / f"lib/python{HERE}/site-packages"
     repacked(own, {"pycurl"}, older, "manylinux2014_x86_64")
-    code, told = twice("aws", links, folder, "--python", HERE, "--find-links", str(older))
+    return older
+
+
+@contextmanager
+def on_aws(links: Path, folder: Path) -> Iterator[Client]:
+    """Start the package on AWS's own runtime client."""
+    older = ("--find-links", str(pycurl_for_an_old_glibc(folder)))
+    code, told = twice("aws", links, folder, "--python", HERE, *older)
     tools = [each["tool"] for each in told["commands"]]
     assert tools == ["CloudFormation", "SAM", "Serverless", "aws"]
     with LambdaServer(Place("000000000000", "us-east-1")) as server:
@@ -176,6 +186,103 @@ def test_a_package_has_the_same_bytes_twice_and_starts(
     """From what is in the zip alone, behind the cloud's own runtime."""
     with place(request.getfixturevalue(wheels), tmp_path) as client:
         assert client.invoke("place-order", ORDER, effect="keyed").value == {"accepted": "42"}
+
+
+ANYTHING = """
+from leeward import App
+from leeward.workflow import Flow, Ref, workflow
+
+app = App("anything")
+
+def handle(value): ...
+
+app.function(name="call", effect="keyed", queued=True)(handle)
+app.on_event("orders", "order.created", name="event")(handle)
+app.on_message("parcels", name="message")(handle)
+app.on_schedule("30 6 * * *", name="schedule")(handle)
+app.on_object("scans", prefix="in/", name="object")(handle)
+
+@workflow("order", timeout="24h")
+def order(w: Flow, order: Ref) -> None:
+    w.step("call", order, effect="keyed")
+"""
+
+LOAD_ALL = """
+import ast, json, sys
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+
+place, entry, *image = sys.argv[1:]
+sys.path[:0] = [*image, place]
+import_module(entry)
+ours = list(Path(place).rglob("leeward*/**/*.py"))
+for path in ours:
+    parts = path.relative_to(place).with_suffix("").parts
+    try:
+        module = import_module(".".join(parts[:-1] if parts[-1] == "__init__" else parts))
+    except ModuleNotFoundError as error:
+        assert error.name.partition(".")[0] in ("botocore", "boto3", "azure", "google"), error
+        continue
+    for name in getattr(module, "__all__", ()):
+        getattr(module, name)
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        name = node.module if isinstance(node, ast.ImportFrom) else ""
+        assert not name.startswith("leeward") or find_spec(name), (path, name)
+from leeward import Client, ConfigError
+try:
+    Client("local").close()
+except ConfigError as error:
+    print(json.dumps([len(ours), str(error)]))
+else:
+    print(json.dumps([len(ours), "open"]))
+"""
+"""Loads the entry file, then each module of leeward's in the zip, and each name that a door offers;
+checks that imports in functions would find theirs. Vendors' libraries are the user's choice."""
+
+
+@pytest.mark.parametrize("backup", [False, True], ids=["without", "with backups"])
+@pytest.mark.parametrize(
+    ("target", "entry", "place"),
+    [
+        ("aws", "handler", ""),
+        ("azure", "function_app", ".python_packages/lib/site-packages"),
+        ("google", "main", ""),
+    ],
+)
+def test_a_zip_has_what_its_function_loads(
+    links: Path, tmp_path: Path, target: str, entry: str, place: str, backup: bool
+) -> None:
+    """All verbs, triggers and steps; the embedded target goes along if something imports it."""
+    source = tmp_path / "anything"
+    source.mkdir()
+    code = ANYTHING
+    if backup:
+        (source / "requirements.txt").write_text("leeward-backup\n")
+        code += "from leeward_backup import schedule_backup\n"
+        code += "schedule_backup(app, '0 3 * * *', 'orders', 'backups', client=app.client)\n"
+    (source / "anything.py").write_text(code)
+    words: list[str | Path] = ["--target", target, "--source", source, "--out", tmp_path / "out"]
+    words += ["--find-links", links, "--find-links", pycurl_for_an_old_glibc(tmp_path)]
+    exit_code, told = package(*words, "--python", HERE)
+    assert exit_code == 0, told
+    with ZipFile(told["zip"]) as archive:
+        archive.extractall(tmp_path / "zip")
+    # Google's image has the framework, and the package has it in its list.
+    image = [tmp_path / "zip", *([site("functions-framework")] if target == "google" else [])]
+    script = [sys.executable, "-I", "-S", "-c", LOAD_ALL, tmp_path / "zip" / place, entry, *image]
+    done = subprocess.run(
+        [str(word) for word in script],
+        cwd=tmp_path,
+        env={"PATH": os.defpath},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    count, opened = json.loads(done.stdout.splitlines()[-1])
+    assert count > 200
+    assert opened == "open" if backup else "made without the embedded target" in opened
 
 
 def test_an_app_that_microsofts_worker_does_not_index_is_refused(

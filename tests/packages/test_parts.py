@@ -14,7 +14,16 @@ import pytest
 
 from leeward.errors import ConfigError
 from leeward_contract_tests.rows import each_row
-from leeward_deploy.build import check_sizes, clean, largest, pack, wrong_wheels
+from leeward_deploy.build import (
+    EMBEDDED,
+    Origin,
+    check_sizes,
+    clean,
+    is_embedded_used,
+    largest,
+    pack,
+    wrong_wheels,
+)
 from leeward_deploy.entry import entry_text, find_app, handler_calls, load_app
 from leeward_deploy.imports import check_imports
 from leeward_deploy.recipe import Entry, Limit
@@ -284,17 +293,34 @@ def test_what_an_installer_leaves_behind_is_taken_away(tmp_path: Path) -> None:
     for name in (
         *("bin/tool", ".lock", "pkg/x.py", "pkg/__pycache__/x.pyc", "pkg/RECORD"),
         *("leeward/client.py", "leeward/cli/app.py", "leeward/testing/clock.py"),
+        *("leeward/local/bus.py", "leeward_backup/commands/backup.py"),
         *(f"p-1.dist-info/{each}" for each in ("METADATA", "RECORD", "INSTALLER", "WHEEL")),
     ):
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("x")
-    clean(tmp_path)
+    clean(tmp_path, EMBEDDED)
     left = [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()]
     assert sorted(left) == [
         *("leeward/client.py", "p-1.dist-info/METADATA", "p-1.dist-info/WHEEL"),
         *("pkg/RECORD", "pkg/x.py"),
     ]
+
+
+def test_the_embedded_target_goes_along_if_code_imports_it(tmp_path: Path) -> None:
+    """The user's, or a library's, such as leeward-backup; leeward's own names it anyway."""
+    own, place = tmp_path / "leeward", tmp_path / "place"
+    files(own, {"shop.py": "from leeward.local import Local", "other.py": ""})
+    files(
+        place,
+        {"leeward/registry.py": "leeward.local", "lib/a.py": "", "lib/a.txt": "leeward.local"},
+    )
+    origin = Origin(own, ("other.py",), (), PackageSource())
+    assert not is_embedded_used(place, origin)
+    assert is_embedded_used(place, origin._replace(embedded=True))
+    assert is_embedded_used(place, origin._replace(files=("other.py", "shop.py")))
+    files(place, {"lib/a.py": "from leeward.local import Local"})
+    assert is_embedded_used(place, origin)
 
 
 def test_a_package_that_is_too_large_is_refused_with_the_limits_source(tmp_path: Path) -> None:

@@ -14,7 +14,12 @@ from leeward.cli.app import app
 from leeward.errors import ConfigError
 from leeward_contract_tests.rows import each_row
 from leeward_deploy.commands.export import deployment_of, read_order
-from leeward_deploy.commands.package import PackageRequest, adapters_of, spec_of
+from leeward_deploy.commands.package import (
+    PackageRequest,
+    adapters_of,
+    has_embedded_target,
+    spec_of,
+)
 from leeward_deploy.needs import note_on_roles
 from leeward_deploy.recipe import Declared, Entry, same_versions
 from leeward_deploy.uv import PackageSource
@@ -150,6 +155,20 @@ def test_a_package_has_the_adapters_of_its_whole_order(tmp_path: Path) -> None:
     ]
     assert adapters_of(folder(tmp_path / "b", shop=SHOP), "aws") == ()
     assert len(adapters_of(shop, "aws", "azure:westeurope,aws:eu-west-1,google")) == 2
+
+
+def test_a_package_has_the_embedded_target_if_it_is_named(tmp_path: Path) -> None:
+    """In the order, or as the place of runs; settings of it alone are those of a developer."""
+    rows = {
+        'cloud_provider = "aws,local:a"\n': True,
+        'cloud_provider = "aws"\nworkflow_target = "local"\n': True,
+        'cloud_provider = "aws"\n[targets.local]\napp = "shop:app"\n': False,
+        "": False,
+    }
+    for number, (text, named) in enumerate(rows.items()):
+        shop = folder(tmp_path / str(number), shop=SHOP, leeward__toml=text)
+        assert has_embedded_target(shop) is named, text
+        assert has_embedded_target(shop, "aws,local") is True
 
 
 @each_row(

@@ -161,7 +161,7 @@ class World:
             self.random.shuffle(taken)
             for row in taken:
                 self._deliver(row, handlers[row.recipient])
-            if not (taken or self.arriving or self._store.waiting(handlers)):
+            if not (taken or self.arriving or self._store.count_waiting(handlers)):
                 return
 
     def _deliver(self, row: LeasedRow, handler: Any) -> None:

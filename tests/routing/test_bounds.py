@@ -12,7 +12,7 @@ from leeward._routing.call import begin, follow_pause, retry, step
 from leeward._routing.circuit import Circuit, CircuitState
 from leeward._routing.circuits import ProbeSchedule
 from leeward._routing.commands import AttemptEnded, Dispatch, Pause, PauseEnded, TimedAttempt
-from leeward._routing.policy import Weights
+from leeward._routing.policy import LikelihoodRatios
 from leeward.adapter import NO_NETWORK
 from leeward.envelope import RUNNING
 from leeward.errors import Outcome
@@ -126,11 +126,11 @@ def test_scores_fade_by_half_in_a_half_life() -> None:
     """Time that runs backwards fades nothing."""
     circuit = Circuit("a", "invoke", "f", None, EXACT)
     circuit.failed = circuit.slow = circuit.faint = 8.0
-    circuit.weigh(EXACT, Weights.of(EXACT), 120.0)
+    circuit.weigh(EXACT, LikelihoodRatios.of(EXACT), 120.0)
     assert (circuit.failed, circuit.slow, circuit.faint) == (4.0, 4.0, 4.0)
-    circuit.weigh(EXACT, Weights.of(EXACT), 60.0)
+    circuit.weigh(EXACT, LikelihoodRatios.of(EXACT), 60.0)
     assert (circuit.failed, circuit.slow, circuit.faint) == (4.0, 4.0, 4.0)
-    weights = Weights.of(EXACT)
+    weights = LikelihoodRatios.of(EXACT)
     assert weights == pytest.approx((2.526, -0.268, 2.485, -0.865, 1.609, -0.085), abs=0.001)
     circuit.weigh(EXACT, weights, 60.0, failed=False, slow=True)
     assert (circuit.failed, circuit.slow) == (4.0 + weights.success, 4.0 + weights.slow)

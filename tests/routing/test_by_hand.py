@@ -13,6 +13,7 @@ from leeward._routing.policy import DEFAULT
 from leeward._routing.targets import TargetGroup
 from leeward.adapter import NO_PLACE
 from leeward.calls import Key, Load
+from leeward.envelope import VOIDED
 from leeward.errors import Outcome
 from tests.routing.health_kit import (
     HARMLESS,
@@ -189,6 +190,6 @@ def test_every_code_has_words() -> None:
 
     folder = Path(next(iter(leeward._routing.__path__)))
     source = "".join(path.read_text() for path in folder.glob("*.py") if path.stem != "explain")
-    used = set(re.findall(r'"([a-z_]+)"', source)) | KNOWN_KEY | {NO_PLACE}
+    used = set(re.findall(r'"([a-z_]+)"', source)) | KNOWN_KEY | {NO_PLACE, VOIDED}
     assert set(REASONS) <= used
     assert {each for each in ENDINGS if each} <= used

@@ -212,7 +212,7 @@ def test_a_payload_is_suspicious_until_its_target_is_as_ill_as_two_failures_make
         for target in "ab":
             circuit = world.health.add(target, HARMLESS)
             circuit.good_at = world.now
-            circuit.failed = 2 * world.health.circuits.weights.failure + more
+            circuit.failed = 2 * world.health.circuits.ratios.failure + more
             circuit.weighed_at = world.now
             fail(world.health, target, Outcome.AMBIGUOUS, world.now)
         assert world.health.poison.quarantined == suspected

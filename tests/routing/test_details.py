@@ -130,10 +130,10 @@ def test_an_old_probe_that_is_cancelled_frees_no_lease() -> None:
     world.call()
     circuit = world.circuit("a")
     circuit.leased_until = world.now + 5.0
-    world.health.give_up(attempt("a", epoch=circuit.epoch - 1, reason="probe"), world.now)
-    world.health.give_up(attempt("a", reason="first"), world.now)
+    world.health.end_probe(attempt("a", epoch=circuit.epoch - 1, reason="probe"), world.now)
+    world.health.end_probe(attempt("a", reason="first"), world.now)
     assert circuit.leased_until == world.now + 5.0
-    world.health.give_up(attempt("a", epoch=circuit.epoch, reason="probe"), world.now)
+    world.health.end_probe(attempt("a", epoch=circuit.epoch, reason="probe"), world.now)
     assert (circuit.leased_until, circuit.due) == (0.0, world.now + DEFAULT.probe_gap)
 
 
@@ -181,17 +181,20 @@ def test_all_holds_are_cut_when_the_last_one_opens() -> None:
 
 
 def test_what_the_effects_allow() -> None:
-    """The same target, other targets, the first one only, a read-back, an early end."""
+    """The same target, other targets, the first one only, a read-back, an early end, a question."""
     keyed = HARMLESS._replace(effect=Effect.KEYED)
     expected = {
-        UNSAFE: (False, False, False, False, False),
-        HARMLESS: (True, True, False, False, True),
-        keyed: (True, False, True, False, False),
-        keyed._replace(shared_dedup=True): (True, True, False, False, False),
+        UNSAFE: (False, False, False, False, False, False),
+        UNSAFE._replace(settles=True): (False, False, False, False, False, True),
+        HARMLESS: (True, True, False, False, True, False),
+        HARMLESS._replace(settles=True): (True, True, False, False, True, False),
+        keyed: (True, False, True, False, False, False),
+        keyed._replace(settles=True): (True, False, True, False, False, True),
+        keyed._replace(shared_dedup=True): (True, True, False, False, False, False),
     }
     assert {call: tuple(rules_of(call)) for call in expected} == expected
     store = Store("t", Key(("id",), ("1",)), {}, "w", 0.0)
-    assert tuple(rules_of(store)) == (True, False, False, True, False)
+    assert tuple(rules_of(store)) == (True, False, False, True, False, False)
 
 
 def test_holds_are_cut_with_jitter() -> None:
@@ -262,7 +265,7 @@ def test_a_suggestion_is_one_failure_short_of_a_trip() -> None:
     item = {"written_at": 5.0, "open_until": {"a": 9.0}}
     before = world.circuit("a").failed
     suggest(world.health.circuits, [item], 6.0, world.now)
-    prepared = DEFAULT.trip_score - world.health.circuits.weights.failure
+    prepared = DEFAULT.trip_score - world.health.circuits.ratios.failure
     assert world.health.records["a"].prepared == prepared
     assert world.circuit("a").failed == before
     assert world.circuit("b").failed == 0

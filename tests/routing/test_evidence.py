@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from leeward._routing.circuit import Circuit, CircuitState
 from leeward._routing.commands import Dispatch, TimedAttempt
 from leeward._routing.execution import execute
-from leeward._routing.policy import DEFAULT, Weights
+from leeward._routing.policy import DEFAULT, LikelihoodRatios
 from leeward.calls import Invoke, Result
 from leeward.errors import Outcome
 from leeward_contract_tests.rows import each_row
@@ -275,16 +275,16 @@ def test_a_score_is_never_negative_and_always_bounded(
     """It decays with time, and forgets an illness in bounded time."""
     circuit, now = Circuit("a", "invoke", "f", None, DEFAULT), 0.0
     circuit.failed, circuit.faint, circuit.slow = 100.0, 100.0, 100.0
-    circuit.weigh(DEFAULT, Weights.of(DEFAULT), now, failed=False)
+    circuit.weigh(DEFAULT, LikelihoodRatios.of(DEFAULT), now, failed=False)
     most = 2 * DEFAULT.trip_score
     assert (circuit.failed, circuit.faint, circuit.slow) == (most, 2 * DEFAULT.faint_score, most)
     circuit.close()
-    circuit.weigh(DEFAULT, Weights.of(DEFAULT), now, failed=False, slow=False)
+    circuit.weigh(DEFAULT, LikelihoodRatios.of(DEFAULT), now, failed=False, slow=False)
     assert (circuit.failed, circuit.faint, circuit.slow, circuit.uneasy) == (0.0, 0.0, 0.0, False)
     for failed, pause in evidence:
         now += pause
         before = circuit.failed
-        circuit.weigh(DEFAULT, Weights.of(DEFAULT), now, failed=failed)
+        circuit.weigh(DEFAULT, LikelihoodRatios.of(DEFAULT), now, failed=failed)
         assert 0 <= circuit.failed <= 2 * DEFAULT.trip_score
         if failed is None:
             assert circuit.failed <= before

@@ -48,7 +48,7 @@ BOUNDED: dict[str, str] = {
     "_routing/budgets.py deque()": "holds the failovers of one window, a share of its calls",
     "local/functions.py SimpleQueue()": "holds one answer",
     "workflow/kernel.py deque()": "holds the tasks of one flow, whose size has a limit",
-    "workflow/driving.py SimpleQueue()": "holds answers to the calls under way",
+    "workflow/embedded/driving.py SimpleQueue()": "holds answers to the calls under way",
     "_sqlite/commits.py wait()": "of a writer, for the one that commits for it",
     "_http/threads.py acquire()": "of a lock that nobody else knows yet",
     "adapter/resolver.py wait()": "inside `asyncio.wait_for`, with the caller's deadline",

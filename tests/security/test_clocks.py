@@ -15,7 +15,7 @@ from leeward._delivery.sqlite_store import SqliteDeliveries
 from leeward._delivery.store import LeaseEnd, NewRow, Recipient
 from leeward._routing.policy import RoutingPolicy
 from leeward.adapter import TargetConfig
-from leeward.adapter.exchange import LONGEST_WAIT, wait_in
+from leeward.adapter.service import LONGEST_WAIT, wait_in
 from leeward.config import TableConfig
 from leeward.leases.rules import DeliveryPolicy, Room
 from leeward.local import Local
@@ -98,7 +98,7 @@ def test_a_lease_of_a_wrong_clock_wedges_no_delivery(tmp_path: Path) -> None:
             assert store.take([RECIPIENT], partial(float, now), Room(8, 8)).rows == [], "leased"
             assert store.next_due([RECIPIENT], now) == now + DeliveryPolicy().lease
         store.finish([LeaseEnd(taken)], AT)
-        assert store.waiting([RECIPIENT]) == 0
+        assert store.count_waiting([RECIPIENT]) == 0
 
 
 @pytest.mark.parametrize("off", [DECADES, -DECADES])

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from leeward.adapter import TargetConfig
 from leeward.errors import ConfigError
-from leeward_aws.settings.endpoints import Service, endpoint
+from leeward_aws.settings.endpoints import ServiceName, endpoint
 from leeward_aws.settings.options import Settings, settings_from
 from tests.security import tricks
 
@@ -80,7 +80,7 @@ def test_whatever_passes_is_listed(text: str) -> None:
 
 def test_what_is_aws_passes() -> None:
     """All hosts of the service in the region, and those of a private link."""
-    services: dict[Service, str] = {"lambda": "lambda", "events": "eventbridge"}
+    services: dict[ServiceName, str] = {"lambda": "lambda", "events": "eventbridge"}
     for region, fips, dualstack in product(
         ("us-east-1", "cn-north-1", "us-gov-west-1"), (False, True), (False, True)
     ):

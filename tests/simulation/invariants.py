@@ -34,6 +34,10 @@ def violations(record: CallRecord, setting: Setting) -> list[Violation]:
         name, check = I1
         found = [check(each, setting) for each in work_units(record)]
         return [Violation(name, why, record) for why in found if why]
+    if isinstance(record.call, Invoke) and record.call.settles:
+        units, checks = work_units(record), OF_SETTLED
+        whys = [(name, check(unit, setting)) for unit in units for name, check in checks]
+        return [Violation(name, why, record) for name, why in whys if why]
     whys = [(name, check(record, setting)) for name, check in OF_CALL[kind]]
     for piece in work_units(record):
         whys += [(name, check(piece, setting)) for name, check in OF_WORK[kind]]
@@ -87,6 +91,10 @@ OF_WORK: dict[type[Call], tuple[WorkInvariant, ...]] = {
 }
 """Checks of each piece of work."""
 
+S1: WorkInvariant = ("S1 unknown only where nobody could be asked", work_invariants.settled)
+OF_SETTLED: tuple[WorkInvariant, ...] = (I1, T1, T2, S1)
+"""Checks of the calls of a function that keeps records, and settles what is unknown."""
+
 OF_CALL: dict[type[Call], tuple[CallInvariant, ...]] = {
     Invoke: (I4_GROUP, I6_DEADLINE, T5, T6),
     Enqueue: (I6_DEADLINE, T6),
@@ -99,7 +107,9 @@ OF_CALL: dict[type[Call], tuple[CallInvariant, ...]] = {
 
 OF_CALLS = tuple(
     dict.fromkeys(
-        name for checks in (*OF_WORK.values(), OF_RESENT, *OF_CALL.values()) for name, _ in checks
+        name
+        for checks in (*OF_WORK.values(), OF_RESENT, OF_SETTLED, *OF_CALL.values())
+        for name, _ in checks
     )
 )
 """The names of those that single calls can break."""

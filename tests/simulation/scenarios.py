@@ -13,7 +13,7 @@ from leeward._routing.targets import NO_GROUPS, TargetGroup
 from leeward.values import NOTHING
 from tests.simulation.faults import FAULTS, Schedule, Window
 from tests.simulation.load import COLD_SHARE, WARM_AFTER
-from tests.simulation.traffic import EVERYTHING, Mix
+from tests.simulation.traffic import EVERYTHING, SETTLED, Mix
 
 CALLS_PER_EPISODE = 2_000
 """Calls in one episode. Each episode has a world, a schedule and a seed of its own."""
@@ -60,6 +60,7 @@ class Scenario:
         cold_start: seconds for which a function begins that a target has not run yet.
         places: attempts that a target is sent at once; 0 for any number.
         patience: seconds after which some callers give up.
+        mix: of which kinds the calls are.
     """
 
     name: str
@@ -78,6 +79,7 @@ class Scenario:
     cold_start: float = 0.0
     places: int = 0
     patience: float = 0.0
+    mix: Mix = EVERYTHING
 
 
 ALL = 99
@@ -148,6 +150,9 @@ SCENARIOS = (
     Scenario("few places, slow functions", SILENCE, seconds=(0.4,), places=16, functions=5),
     Scenario("answers that repeat a proof", PAGES, ALL, Pattern.ALWAYS, 0.5),
     Scenario("callers who give up", SILENCE, seconds=(0.4, 2.0), patience=0.1),
+    Scenario("settled: answers lost", ("answer lost", *SILENCE), mix=SETTLED),
+    Scenario("settled: two targets ill", ("server error", *SILENCE), 2, share=0.8, mix=SETTLED),
+    Scenario("settled: storm", tuple(FAULTS), ALL, Pattern.ALWAYS, 0.5, freeze=0.01, mix=SETTLED),
 )
 
 
@@ -236,6 +241,7 @@ def setting_of(episode: Episode) -> Setting:
         scenario.cold,
         scenario.probes == "control plane",
         groups,
+        scenario.mix,
         quicker=scenario.quicker,
         functions=scenario.functions,
         seconds=scenario.seconds,

@@ -7,7 +7,7 @@ from tests.simulation.episodes import episodes, run_episodes
 from tests.simulation.report import Summary
 from tests.simulation.scenarios import SCENARIOS
 
-CALLS = 49_000
+CALLS = 52_000
 
 
 @pytest.fixture(scope="module")

@@ -32,10 +32,14 @@ class Kind(Enum):
     DELETE = "delete"
     DELETE_IF_REVISION = "delete if revision"
     LOAD = "load"
+    SETTLED_UNSAFE = "unsafe, settled"
+    SETTLED_TARGET = "keyed, per target, settled"
+    SETTLED_GROUP = "keyed, shared, settled"
 
 
-WEIGHTS = (28, 5, 4, 9, 10, 2, 7, 8, 6, 6, 5, 3, 2, 2, 3)
-"""Of a hundred calls, how many are of each kind; a third is unsafe."""
+WEIGHTS = (28, 5, 4, 9, 10, 2, 7, 8, 6, 6, 5, 3, 2, 2, 3, 0, 0, 0)
+"""Of a hundred calls, how many are of each kind; a third is unsafe. Those that settle what is
+unknown have a mix of their own."""
 
 TIMEOUTS = (0.08, 0.5, 2.0, 10.0, 15.0, 60.0)
 """Seconds; the usual deadlines, and some that are too short for a second attempt."""
@@ -85,6 +89,13 @@ class Mix(NamedTuple):
 EVERYTHING = Mix(
     dict(zip(Kind, WEIGHTS, strict=True)), dict(zip(TIMEOUTS, TIMEOUT_WEIGHTS, strict=True))
 )
+
+
+SETTLED = Mix(
+    {Kind.SETTLED_UNSAFE: 2, Kind.SETTLED_TARGET: 1, Kind.SETTLED_GROUP: 1},
+    EVERYTHING.timeouts,
+)
+"""Calls of functions that keep records, and settle what is unknown."""
 
 
 def arrivals(
@@ -144,6 +155,13 @@ def _function(arrival: Arrival) -> Call:
         case Kind.UNSAFE:
             limit = TIME_LIMITS[int(arrival.draw * len(TIME_LIMITS))]
             return Invoke("charge", payload, key, time_limit=limit)
+        case Kind.SETTLED_UNSAFE:
+            limit = TIME_LIMITS[int(arrival.draw * len(TIME_LIMITS))]
+            return Invoke("pay", payload, key, time_limit=limit, settles=True)
+        case Kind.SETTLED_TARGET:
+            return Invoke("pay", payload, key, Effect.KEYED, settles=True)
+        case Kind.SETTLED_GROUP:
+            return Invoke("pay", payload, key, Effect.KEYED, shared_dedup=True, settles=True)
         case Kind.UNSAFE_QUEUED:
             return Enqueue("charge", payload, key)
         case Kind.READ_ONLY:

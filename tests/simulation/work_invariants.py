@@ -24,6 +24,9 @@ REASONS_TO_STOP = (
 MOST_LOOKS = 16
 """Looks for a place at one target that a call makes at most: each waits twice as long."""
 
+REFUSALS = (Outcome.AUTH, Outcome.NOT_FOUND, Outcome.CALLER, Outcome.APP_ERROR)
+"""What a question can be refused with: asking again does not help."""
+
 LEAST_TIME = 0.1
 """Seconds without which no further attempt starts; reliability notes, 3.4."""
 
@@ -145,6 +148,20 @@ def own_success_is_no_conflict(unit: WorkUnit, setting: Setting) -> str | None:
     if unit.final is Outcome.CONFLICT and (unit.side_effects or unit.uncertain):
         return f"reported as CONFLICT, really: {_places(unit)}"
     return None
+
+
+def settled(unit: WorkUnit, setting: Setting) -> str | None:
+    """A call that ends as unknown was not answered by its function, or had no time to ask."""
+    record = unit.record
+    if unit.final is not Outcome.AMBIGUOUS:
+        return None
+    left = record.deadline - record.ended
+    last = record.attempts[-1] if record.attempts else None
+    if last is not None and last.read_back and last.reported.value:
+        return "reported as unknown, and its function has answered"
+    if last is not None and last.read_back and last.reported.outcome in REFUSALS:
+        return None
+    return f"reported as unknown with {left:.1f} s left" if left > 1.0 else None
 
 
 def no_early_surrender(unit: WorkUnit, setting: Setting) -> str | None:

@@ -13,11 +13,13 @@ from leeward.calls import (
     Load,
     Publish,
     Result,
+    Settle,
     Store,
     Stored,
 )
+from leeward.envelope import BY_GROUP, BY_TARGET, VOIDED
 from leeward.errors import Outcome
-from leeward.values import Effect, Event
+from leeward.values import Effect, Event, FunctionFault
 
 ItemId: TypeAlias = tuple[str, str]
 """A table and the value of a key."""
@@ -62,9 +64,13 @@ class World:
         self.targets = {name: Target(name, median) for name, median in latencies.items()}
         self.log: dict[int, list[SideEffect]] = {}
         self.deduplicated = 0
+        self.refused_late = 0
+        """Calls that came after their key was settled as not run."""
         self.late_overwrites = 0
         """Writes that took effect a second time, on top of another call's later change."""
         self._shared_keys: set[str] = set()
+        self._records: dict[tuple[str, str], int | None] = {}
+        """Of a key at a target, or at all: how often it is void; None once its call has run."""
         self._revisions = 0
         self._last_change: dict[tuple[str, ItemId], int] = {}
 
@@ -81,6 +87,10 @@ class World:
         """Let `call`, an attempt at the call of that number, run; return its true result."""
         at = self.targets[target]
         match call:
+            case Invoke(settles=True):
+                return self._recorded_function(number, at, call, now)
+            case Settle():
+                return self._settle(at, call)
             case Invoke() | Enqueue():
                 return self._function(number, at, call, now)
             case Publish():
@@ -112,6 +122,33 @@ class World:
             seen.add(call.idempotency_key)
         self._note(number, SideEffect(at.name, now, RAN))
         return _DONE
+
+    def _recorded_function(self, number: int, at: Target, call: Invoke, now: float) -> Result[None]:
+        """Run a function that keeps a record of each key, if its record lets it."""
+        key = "" if call.shared_dedup else at.name, call.idempotency_key
+        voids = self._records.get(key, 0)
+        if voids is None:
+            self.deduplicated += 1
+            return _DONE
+        if call.voids < voids:
+            self.refused_late += 1
+            fault = FunctionFault(reason=VOIDED, ran="no", voids=voids)
+            dedup = BY_GROUP if call.shared_dedup else BY_TARGET
+            return Result(Outcome.REJECTED, reason=VOIDED, fault=fault, dedup=dedup)
+        self._records[key] = None
+        self._note(number, SideEffect(at.name, now, RAN))
+        return _DONE
+
+    def _settle(self, at: Target, call: Settle) -> Result[Any]:
+        """Answer what became of the calls with a key: void it unless one has run."""
+        key = "" if call.shared_dedup else at.name, call.idempotency_key
+        voids = self._records.get(key, 0)
+        if voids is None:
+            return Result.ok({"key": call.idempotency_key, "verdict": "ran"})
+        if voids <= call.voids:
+            self._records[key] = voids = call.voids + 1
+        answer = {"key": call.idempotency_key, "verdict": "not_run", "voids": voids}
+        return Result.ok(answer, dedup=BY_GROUP if call.shared_dedup else BY_TARGET)
 
     def _store(self, number: int, at: Target, call: Store, now: float) -> Result[str]:
         item_id = item_id_of(call)

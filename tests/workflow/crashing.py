@@ -28,11 +28,11 @@ from leeward.workflow.commands import (
     StepQuestion,
     StepVerdict,
 )
-from leeward.workflow.driving import Drive, RunServices
-from leeward.workflow.journal import RunKey, RunRow
+from leeward.workflow.embedded.driving import Drive, RunServices
+from leeward.workflow.embedded.journal import RunKey, RunRow
+from leeward.workflow.embedded.sqlite_journal import SqliteJournal
+from leeward.workflow.embedded.workers import LEASE
 from leeward.workflow.model import PROVED, Definition, Step, document_of, nodes
-from leeward.workflow.sqlite_journal import SqliteJournal
-from leeward.workflow.workers import LEASE
 from leeward_contract_tests.workflows.virtual import Died, error_of
 from tests.workflow.strategies import INPUTS, Functions, definition_of
 

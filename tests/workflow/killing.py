@@ -31,7 +31,7 @@ from typing import NamedTuple
 
 from leeward.values.runs import RunState
 from leeward.workflow import ANY, Flow, Ref, Retry, workflow
-from leeward.workflow.sqlite_journal import SqliteJournal
+from leeward.workflow.embedded.sqlite_journal import SqliteJournal
 from tests.house.workspace import ROOT
 
 UNSAFE = ("update-inventory", "ship-order")
@@ -74,9 +74,9 @@ from leeward.app import App
 from leeward.app.idempotency import idempotent
 from leeward.clock import SystemClock
 from leeward.local import Local
-from leeward.workflow import workers
-from leeward.workflow.engine import Engine
-from leeward.workflow.sqlite_journal import SqliteJournal
+from leeward.workflow.embedded import workers
+from leeward.workflow.embedded.engine import Engine
+from leeward.workflow.embedded.sqlite_journal import SqliteJournal
 from leeward.workflow.steps import functions_called_by
 from tests.workflow.killing import STEP_SECONDS, order_flow
 

@@ -6,10 +6,10 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from leeward.testing.simulator import simulate
 from leeward.values.runs import RunState
 from leeward.workflow import Definition
 from leeward.workflow.commands import Answer, Returned, StepQuestion, StepVerdict
-from leeward.workflow.simulator import simulate
 from tests.workflow.crashing import World, differences_of, faults_of
 from tests.workflow.flows import order_flow
 from tests.workflow.killing import Plan, kill

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from leeward.errors import ConfigError
+from leeward.testing.simulator import answer, error, simulate, throttle
 from leeward.workflow import ANY, Definition, Flow, Ref, Retry, read_definition, workflow
 from leeward.workflow.limits import LIMITS
 from leeward.workflow.model import (
@@ -23,7 +24,6 @@ from leeward.workflow.model import (
     write_template,
 )
 from leeward.workflow.reading import json_of, read_file, read_stored, yaml_in, yaml_of
-from leeward.workflow.simulator import answer, error, simulate, throttle
 from leeward_contract_tests.rows import each_row
 from tests.workflow.flows import everything, order_flow
 from tests.workflow.strategies import definitions

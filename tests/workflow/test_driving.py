@@ -17,11 +17,11 @@ from leeward.workflow.commands import (
     StepQuestion,
     StepVerdict,
 )
-from leeward.workflow.driving import Drive, RunServices
-from leeward.workflow.journal import RunRow
+from leeward.workflow.embedded.driving import Drive, RunServices
+from leeward.workflow.embedded.journal import RunRow
+from leeward.workflow.embedded.sqlite_journal import SqliteJournal
 from leeward.workflow.kernel import Machine
 from leeward.workflow.limits import most
-from leeward.workflow.sqlite_journal import SqliteJournal
 
 NOW = 1_750_000_000.0
 

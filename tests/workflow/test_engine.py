@@ -33,9 +33,9 @@ from leeward.testing import FakeClock
 from leeward.values.runs import RunState
 from leeward.workflow import ANY, Flow, Ref, workflow
 from leeward.workflow.checks import by_name
-from leeward.workflow.engine import Engine
-from leeward.workflow.journal import RunKey
-from leeward.workflow.sqlite_journal import SqliteJournal
+from leeward.workflow.embedded.engine import Engine
+from leeward.workflow.embedded.journal import RunKey
+from leeward.workflow.embedded.sqlite_journal import SqliteJournal
 from leeward.workflow.steps import failure_of, functions_called_by
 from tests.house.workspace import ROOT
 from tests.workflow.flows import order_flow
@@ -389,8 +389,8 @@ from pathlib import Path
 from leeward import Client
 from leeward.local import Local
 from leeward.leases import threads
-from leeward.workflow.engine import Engine
-from leeward.workflow.sqlite_journal import SqliteJournal
+from leeward.workflow.embedded.engine import Engine
+from leeward.workflow.embedded.sqlite_journal import SqliteJournal
 from leeward.workflow.steps import functions_called_by
 from tests.workflow.test_engine import NAMES
 from tests.workflow.flows import order_flow

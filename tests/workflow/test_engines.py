@@ -14,6 +14,7 @@ import pytest
 
 import leeward_contract_tests
 from leeward.errors import ConfigError
+from leeward.testing.simulator import simulate
 from leeward.workflow import Flow, Ref, workflow
 from leeward.workflow.commands import Answer, Returned, StepCall, StepFailure
 from leeward.workflow.model import (
@@ -32,7 +33,6 @@ from leeward.workflow.model import (
 )
 from leeward.workflow.reading import read_stored
 from leeward.workflow.retry import Retry
-from leeward.workflow.simulator import simulate
 from leeward_contract_tests.workflows.cases import RunEnd, cases_in
 from leeward_contract_tests.workflows.cases import difference_of as difference_of_case
 from leeward_contract_tests.workflows.programs import EngineProcess

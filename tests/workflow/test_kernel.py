@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from leeward.testing.simulator import answer, error, simulate, throttle, time_out
 from leeward.values import Effect, Json
 from leeward.values.settled import Verdict
 from leeward.workflow import ANY, Definition, Flow, Ref, Retry, workflow
@@ -32,7 +33,6 @@ from leeward.workflow.model import (
     Step,
     nodes,
 )
-from leeward.workflow.simulator import answer, error, simulate, throttle, time_out
 from tests.workflow.flows import everything, order_flow
 from tests.workflow.strategies import INPUTS, Functions, definitions
 

@@ -24,14 +24,14 @@ from leeward.testing import FakeClock
 from leeward.values import Json
 from leeward.values.runs import RunState
 from leeward.workflow import Flow, Ref, workflow
-from leeward.workflow import driving as driving_module
-from leeward.workflow import workers as workers_module
 from leeward.workflow.commands import Returned, StepFailure
-from leeward.workflow.driving import Drive, RunLease, RunServices, Turns
-from leeward.workflow.engine import Engine
-from leeward.workflow.journal import Finished, RunKey, RunRow
+from leeward.workflow.embedded import driving as driving_module
+from leeward.workflow.embedded import workers as workers_module
+from leeward.workflow.embedded.driving import Drive, RunLease, RunServices, Turns
+from leeward.workflow.embedded.engine import Engine
+from leeward.workflow.embedded.journal import Finished, RunKey, RunRow
+from leeward.workflow.embedded.sqlite_journal import SqliteJournal
 from leeward.workflow.kernel import Machine
-from leeward.workflow.sqlite_journal import SqliteJournal
 from leeward.workflow.steps import functions_called_by
 from leeward_contract_tests.rows import each_row
 from leeward_contract_tests.workflows.virtual import Died

@@ -13,12 +13,12 @@ from leeward.testing import FakeClock
 from leeward.values import InvokeResult, Json
 from leeward.workflow import Flow, Ref, workflow
 from leeward.workflow.commands import Returned
-from leeward.workflow.driving import Drive, RunServices
-from leeward.workflow.journal import Finished, RunKey
+from leeward.workflow.embedded.driving import Drive, RunServices
+from leeward.workflow.embedded.journal import Finished, RunKey
+from leeward.workflow.embedded.sqlite_journal import SqliteJournal
+from leeward.workflow.embedded.tables import LARGE as CHARACTERS
+from leeward.workflow.embedded.tables import move_large_answers
 from leeward.workflow.kernel import Machine
-from leeward.workflow.sqlite_journal import SqliteJournal
-from leeward.workflow.tables import LARGE as CHARACTERS
-from leeward.workflow.tables import move_large_answers
 from tests.workflow.test_driving import World
 
 LARGE_TEXT = "x\u00fc" * CHARACTERS

@@ -15,11 +15,21 @@ from leeward import Client
 from leeward.app import App, Context
 from leeward.app.idempotency import idempotent
 from leeward.calls import Result
+from leeward.cli.output.picture import Mark, marks_of
 from leeward.config import Config
 from leeward.config.model import TableConfig
 from leeward.errors import OutcomeUnknown
 from leeward.local import Local
 from leeward.testing import Fault, FaultyDriver
+from leeward.testing.simulator import (
+    error,
+    not_run,
+    ran,
+    running,
+    simulate,
+    time_out,
+    unknown,
+)
 from leeward.values import Effect, FunctionFault, Json
 from leeward.values.runs import RunState
 from leeward.values.settled import Settled, Verdict
@@ -32,20 +42,10 @@ from leeward.workflow.commands import (
     StepQuestion,
     StepVerdict,
 )
-from leeward.workflow.engine import Engine
+from leeward.workflow.embedded.engine import Engine
+from leeward.workflow.embedded.sqlite_journal import SqliteJournal
 from leeward.workflow.kernel import Machine
 from leeward.workflow.model import Step, nodes
-from leeward.workflow.picture import Mark, marks_of
-from leeward.workflow.simulator import (
-    error,
-    not_run,
-    ran,
-    running,
-    simulate,
-    time_out,
-    unknown,
-)
-from leeward.workflow.sqlite_journal import SqliteJournal
 from leeward.workflow.steps import (
     RESULT_LOST,
     combine,

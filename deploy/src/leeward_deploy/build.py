@@ -44,8 +44,21 @@ NOISE: Final = ("INSTALLER", "RECORD", "REQUESTED", "direct_url.json", "uv_cache
 
 LIST: Final = "requirements.txt"
 
-IDLE: Final = ("leeward/__main__.py", "leeward/cli/", "leeward/testing/")
-"""What no function uses of leeward: its command line, and what tests use."""
+IDLE: Final = (
+    "leeward/__main__.py",
+    "leeward/cli/",
+    "leeward/testing/",
+    "leeward_backup/commands/",
+)
+"""Rooms that no function loads: the command line, and what tests use."""
+
+EMBEDDED: Final = (
+    *("leeward/local/", "leeward/_delivery/", "leeward/workflow/embedded/"),
+    *("leeward/leases/", "leeward/_sqlite/"),
+)
+"""Rooms of the embedded target and its engine of workflows. A function loads them only if its
+settings name that target, or its code or a library imports it. `leeward.registry` opens them, and
+says so where they are not there."""
 
 
 def pack(folder: Path) -> bytes:
@@ -88,6 +101,7 @@ class Origin(NamedTuple):
         left: entry files of other clouds, which do not go along.
         denied: what stays behind because such files hold secrets or data.
         settings: a file that becomes the package's ``leeward.toml``; None for that of the folder.
+        embedded: the settings name the embedded target.
     """
 
     folder: Path
@@ -97,6 +111,7 @@ class Origin(NamedTuple):
     left: Sequence[str] = ()
     denied: Sequence[str] = ()
     settings: Path | None = None
+    embedded: bool = False
 
 
 class Package(NamedTuple):
@@ -237,7 +252,7 @@ def _assemble(spec: PackageSpec, recipe: Recipe, origin: Origin, made: Path, wor
         built = _closure(recipe.built, pinned, goal, origin.source, work)
         own = [each for each in pinned if each.name not in built]
         install(own, goal, origin.source, place, work)
-        clean(place)
+        clean(place, () if is_embedded_used(place, origin) else EMBEDDED)
         wrong = wrong_wheels(place, goal)
         if wrong:
             raise NotLoadable("; ".join(wrong))
@@ -280,12 +295,17 @@ def _closure(
     return {each.name for each in resolve(wanted, (), goal, source, work)}
 
 
-def clean(place: Path) -> None:
-    """Remove what an installer leaves behind, and what no function uses of leeward."""
+def clean(place: Path, unused: tuple[str, ...] = ()) -> None:
+    """Remove what an installer leaves behind, and the rooms that no function, or not this, loads.
+
+    Args:
+        place: where packages were installed.
+        unused: rooms that are removed besides `IDLE`.
+    """
     rmtree(place / "bin", ignore_errors=True)
     for path in files_below(place):
         if (
-            path.relative_to(place).as_posix().startswith(IDLE)
+            path.relative_to(place).as_posix().startswith((*IDLE, *unused))
             or path.name == ".lock"
             or path.suffix == ".pyc"
             or (path.parent.suffix == ".dist-info" and path.name in NOISE)
@@ -293,6 +313,22 @@ def clean(place: Path) -> None:
             path.unlink()
     for path in sorted(place.rglob("__pycache__"), reverse=True):
         rmtree(path)
+
+
+def is_embedded_used(place: Path, origin: Origin) -> bool:
+    """Return whether the settings name the embedded target, or the user's code or a library does.
+
+    Args:
+        place: where packages were installed, leeward among them.
+        origin: the user's files.
+    """
+    own_code = (origin.folder / file for file in origin.files)
+    libraries = (file for file in files_below(place) if place / "leeward" not in file.parents)
+    return origin.embedded or any(
+        b"leeward.local" in file.read_bytes()
+        for file in (*own_code, *libraries)
+        if file.suffix == ".py"
+    )
 
 
 def _beside(out: Path) -> TemporaryDirectory[str]:

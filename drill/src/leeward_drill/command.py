@@ -22,7 +22,7 @@ from leeward.cli.output.exit_codes import BROKEN
 from leeward.cli.output.json_view import JsonObject
 from leeward.clock import SystemClock
 from leeward.config import Config, FunctionConfig
-from leeward.config.order import parse_order
+from leeward.config.model import parse_order
 from leeward.entropy import random_unit
 from leeward.errors import ConfigError
 from leeward.opening import target_config
@@ -32,7 +32,7 @@ from leeward_drill.faults import parse_fault
 from leeward_drill.page import draw, page, seconds_in_words
 from leeward_drill.record import DrillRecord, Plan
 from leeward_drill.traffic import make_random, make_targets, play, progress, run_virtually
-from leeward_drill.verdict import DrillVerdict, Impact, judge
+from leeward_drill.verdict import DrillVerdict, judge
 
 USUAL_FAULT: Final = "blackout@10s-30s"
 """What happens to the first target if nothing else is said."""
@@ -225,12 +225,8 @@ def _play(
 
 def _json(verdict: DrillVerdict, report: Path) -> JsonObject:
     told = verdict._asdict()
-    faults = [_fault(each) for each in told.pop("impacts")]
+    faults = [each._asdict() | {"fault": str(each.fault)} for each in told.pop("impacts")]
     return {"ok": not verdict.broken, **told, "faults": faults, "report": str(report)}
-
-
-def _fault(impact: Impact) -> JsonObject:
-    return impact._asdict() | {"fault": str(impact.fault)}
 
 
 def _render(data: JsonObject, printers: Printers) -> None:

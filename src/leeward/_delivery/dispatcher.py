@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from threading import current_thread
 from time import monotonic
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from leeward._delivery.store import (
     AttemptFailure,
@@ -31,6 +31,7 @@ from leeward.leases.faults import DatabaseFault
 from leeward.leases.rules import DeliveryPolicy, Room
 from leeward.leases.threads import HeldLease, Loop, WorkPool
 from leeward.logs import Fact, failure_facts, log_event
+from leeward.records import NamedTuple
 from leeward.text import class_name, message_of
 from leeward.values import NOTHING
 
@@ -256,7 +257,7 @@ class Dispatcher(Forkable):
         self.wake()
         while True:
             seen = self._loop.looks
-            left = self._store.waiting(self._receivers())
+            left = self._store.count_waiting(self._receivers())
             if not left:
                 return
             seconds = deadline - monotonic()
@@ -344,7 +345,7 @@ class Dispatcher(Forkable):
         if self._attempts.is_this_thread_at_work():
             return False
         try:
-            return bool(self._store.waiting(self._receivers()))
+            return bool(self._store.count_waiting(self._receivers()))
         except (DatabaseFault, ConfigError):
             return False
 
@@ -356,11 +357,11 @@ class Dispatcher(Forkable):
             return SOON if self._attempts.list_starts() else threads.LOOK_AGAIN
         most = {recipient: receiver.most for recipient, receiver in receivers.items()}
         taken = self._store.take(receivers, self._clock.now, room, most)
-        for dead in taken.buried:
+        for dead in taken.dead:
             _log("error", "dead_lettered", dead, dead.failure.error)
         deadline = self._clock.monotonic() + self._policy.lease
         self._attempts.add(
-            DeliveryAttempt(row, receivers[row.recipient], taken.ends, deadline)
+            DeliveryAttempt(row, receivers[row.recipient], taken.leased_until, deadline)
             for row in taken.rows
         )
         if self._attempts.has_work or self._attempts.list_starts():

@@ -16,14 +16,14 @@ from typing import Any, Final
 
 from leeward._delivery.store import (
     AttemptFailure,
+    DeadLetterStore,
     DeadRow,
     DeliveryStore,
     LeasedRow,
     LeaseEnd,
-    LetterStore,
     NewRow,
     Recipient,
-    Series,
+    ScheduleStore,
     TakenRows,
 )
 from leeward._sqlite.database import Database, select
@@ -126,7 +126,7 @@ _PUT: Final = "INSERT OR REPLACE INTO series VALUES (?, ?)"
 _LAST: Final = "SELECT last FROM series WHERE name = ?"
 
 
-class SqliteDeliveries(DeliveryStore, LetterStore):
+class SqliteDeliveries(DeliveryStore, DeadLetterStore):
     """The rows of one database."""
 
     def __init__(self, database: Database, policy: DeliveryPolicy) -> None:
@@ -165,7 +165,7 @@ class SqliteDeliveries(DeliveryStore, LetterStore):
                     row = self._judge(columns, lease, most or {})
                     if isinstance(row, AttemptFailure):
                         connection.execute(_BURY, (row.error, now, columns[0]))
-                        taken.buried.append(_dead_row(columns, row, now))
+                        taken.dead.append(_dead_row(columns, row, now))
                         is_looking = True  # behind it others may be ready
                         continue
                     has_place = left.places is None or len(leased) < left.places
@@ -174,7 +174,7 @@ class SqliteDeliveries(DeliveryStore, LetterStore):
                     ids = json.dumps([each.id for each in leased if each.is_counted == is_counted])
                     connection.execute(_TAKE, (lease, now + self.policy.lease, is_counted, ids))
                 taken.rows.extend(leased)
-        return taken._replace(ends=now + self.policy.lease)
+        return taken._replace(leased_until=now + self.policy.lease)
 
     def finish(
         self, ends: Iterable[LeaseEnd], now: float, begun: Iterable[LeasedRow] = ()
@@ -217,12 +217,12 @@ class SqliteDeliveries(DeliveryStore, LetterStore):
         due: float | None = row[0]
         return due
 
-    def waiting(self, known: Iterable[Recipient]) -> int:
+    def count_waiting(self, known: Iterable[Recipient]) -> int:
         """Count the rows for `known` that are neither done nor dead."""
         with self._database.read(PATIENCE) as connection:
             return int(connection.execute(_WAITING, (json.dumps(list(known)),)).fetchone()[0])
 
-    def dead(self) -> list[DeadRow]:
+    def dead_rows(self) -> list[DeadRow]:
         """Return the rows that are given up, oldest first."""
         with self._database.read(PATIENCE) as connection:
             rows = select(connection, _DEAD, ())
@@ -269,7 +269,7 @@ class SqliteDeliveries(DeliveryStore, LetterStore):
         return row
 
 
-class SqliteSeries(Series):
+class SqliteSchedules(ScheduleStore):
     """The series of one database."""
 
     def __init__(self, database: Database) -> None:

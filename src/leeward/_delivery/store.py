@@ -7,10 +7,11 @@ rules of `leeward.leases.rules`; whoever takes at the same time takes others.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from leeward.leases.rules import DeliveryPolicy, Room
 from leeward.masking import mask
+from leeward.records import NamedTuple
 
 
 class Recipient(NamedTuple):
@@ -21,7 +22,14 @@ class Recipient(NamedTuple):
 
 
 class NewRow(NamedTuple):
-    """What is to be delivered; rows of one `lane` one after the other."""
+    """What is to be delivered.
+
+    Attributes:
+        recipient: who gets it.
+        lane: rows of one lane are delivered one after the other; None for no order.
+        idempotency_key: of the delivery.
+        document: what is delivered, as text of the caller's: JSON.
+    """
 
     recipient: Recipient
     lane: str | None
@@ -36,9 +44,10 @@ class LeasedRow(NamedTuple):
     """A row that is leased for one attempt; 1 is the first. Rows leased together share a lease.
 
     Attributes:
-        is_unheard: its last lease ended without a word: it may be what ended a process.
-        is_counted: the store counts this attempt already: one that is leased ahead of a place may
-            yet have none.
+        is_unheard: its last lease ran out, and nobody wrote down how the attempt ended: it may be
+            what ended a process.
+        is_counted: the store has counted this attempt. False for a row that was leased before a
+            worker was free: its attempt is counted when it begins.
     """
 
     id: int
@@ -111,22 +120,25 @@ class TakenRows(NamedTuple):
 
     Attributes:
         rows: leased.
-        buried: given up.
-        ends: of the lease, in Unix seconds.
+        dead: given up.
+        leased_until: when the lease ends, in Unix seconds.
     """
 
     rows: list[LeasedRow]
-    buried: list[DeadRow]
-    ends: float = 0.0
+    dead: list[DeadRow]
+    leased_until: float = 0.0
 
 
 class DeliveryStore(Protocol):
-    """Rows that wait for their recipients. Every method may raise `DatabaseFault`."""
+    """Rows that wait for their recipients.
+
+    Every method may raise `leeward.leases.faults.DatabaseFault`.
+    """
 
     policy: DeliveryPolicy
 
     def add(self, rows: Iterable[NewRow], timeout: float) -> None:
-        """Keep all of `rows`, or none."""
+        """Keep all of `rows`, or none; wait at most `timeout` seconds for the store."""
 
     def take(
         self,
@@ -135,7 +147,7 @@ class DeliveryStore(Protocol):
         room: Room,
         most: Mapping[Recipient, int] | None = None,
     ) -> TakenRows:
-        """Lease rows for `known` recipients that are due now, or never would be.
+        """Lease rows for `known` recipients that are due now, or whose time cannot be read.
 
         Of each lane only the head may go; it stays the head until it is done or dead. A row that
         has had its last attempt, or that makes no sense, is given up instead.
@@ -161,14 +173,14 @@ class DeliveryStore(Protocol):
     def next_due(self, known: Iterable[Recipient], now: float) -> float | None:
         """Return the earliest time after `now` at which a row for `known` is due."""
 
-    def waiting(self, known: Iterable[Recipient]) -> int:
+    def count_waiting(self, known: Iterable[Recipient]) -> int:
         """Count the rows for `known` that are neither done nor dead."""
 
 
-class LetterStore(Protocol):
+class DeadLetterStore(Protocol):
     """Rows that were given up. Every method may raise `DatabaseFault`."""
 
-    def dead(self) -> list[DeadRow]:
+    def dead_rows(self) -> list[DeadRow]:
         """Return them, oldest first."""
 
     def redrive(self, id: int) -> bool:
@@ -178,12 +190,12 @@ class LetterStore(Protocol):
         """Delete one; return whether it was there."""
 
 
-class Series(Protocol):
-    """Rows that belong to moments. Every method may raise `DatabaseFault`.
+class ScheduleStore(Protocol):
+    """Rows of schedules, one for each moment. Every method may raise `DatabaseFault`.
 
-    For each moment of a series one is kept, whoever comes first: several processes may find that a
-    schedule is due, and one that was killed may find it again. The last moment of each series is
-    written in the same transaction as its row.
+    Several processes may find that a schedule is due, and one that was killed may find it again;
+    the first one's row is kept. The last moment of each schedule is written in the same
+    transaction as its row.
     """
 
     def add(self, name: str, moment: float, row: NewRow, timeout: float, now: float) -> bool:
@@ -194,7 +206,7 @@ class Series(Protocol):
         """
 
     def begin(self, name: str, moment: float, timeout: float) -> float:
-        """Return the last moment of a series; one that is new begins with this moment.
+        """Return the last moment of a schedule; one that is new begins with this moment.
 
         So does one whose last moment was written by a clock that was wrong.
         """

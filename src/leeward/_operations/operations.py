@@ -13,13 +13,12 @@ in this file; those on functions, events, objects and workflows have one each be
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
 from leeward import _items
 from leeward._items.names import longest_name
 from leeward._operations import arguments, results
-from leeward._operations.arguments import OrderLimits
-from leeward._operations.capabilities import POSSIBLE, needed_by, require
+from leeward._operations.arguments import POSSIBLE, OrderLimits, needed_by, require
 from leeward._operations.functions import FunctionOperations
 from leeward._operations.results import Operation
 from leeward._routing import FailoverDriver
@@ -29,11 +28,12 @@ from leeward.adapter import Capability, Driver
 from leeward.calls import Call, Delete, Key, Load, Result, Store
 from leeward.clock import Clock
 from leeward.config import Config, TableConfig
-from leeward.config.groups import check_homes, groups_of, residency_of, shares_of
+from leeward.config.model import check_homes, groups_of, residency_of, shares_of
 from leeward.entropy import new_id
 from leeward.entrypoints import import_spec
 from leeward.errors import ConfigError, LeewardError, Outcome, PayloadTooLarge
 from leeward.forking import ForkLock
+from leeward.records import NamedTuple
 from leeward.registry import RUNS
 from leeward.values import NOTHING, Item, ProbeReport, Record, StoreReceipt, TargetStatus
 
@@ -42,20 +42,21 @@ if TYPE_CHECKING:
 
     from leeward._operations.events import EventOperations
     from leeward._operations.objects import ObjectOperations
-    from leeward._operations.protocols import FlowDefinition
+    from leeward._operations.protocols import FlowDefinition, UnknownWatcher
+    from leeward._operations.results import C, T
     from leeward._operations.runs import RunOperations
     from leeward._operations.settling import Settling
     from leeward.errors import CallError
-
-
-C = TypeVar("C", bound=Call)
-T = TypeVar("T")
 
 PROBE_TIMEOUT: Final = 4.0
 """Seconds that a probe by hand may take."""
 
 DATA_TIMEOUT: Final = 15.0
 """Seconds: the deadline of a call that names none."""
+
+UNKNOWNS: Final = "leeward._operations.unknowns:UnknownKeeper"
+"""What leaves unknown calls in a table. It stands on these operations, as any user of tables does;
+and a program without such a table does not load it."""
 
 MOST_KNOWN: Final = 1024
 """Tables whose names are remembered as checked. Where there are more, all are checked anew."""
@@ -95,6 +96,7 @@ class Operations:
         functions: the operations on functions.
         drivers: by target.
         clock: gives the time.
+        unknowns: leaves calls in a table whose outcome is unknown; None where none is configured.
         closed: set it, and every operation is refused.
     """
 
@@ -117,7 +119,14 @@ class Operations:
         self.clock = clock
         self._limits = OrderLimits({driver.target: driver.limits for driver in drivers})
         self._tables: dict[str, TableRules] = {}
-        self.functions = FunctionOperations(config.functions, self._limits, clock, self.check)
+        self.unknowns = keeper = self._open_unknowns()
+        self._stored: Callable[[Store, Result[Any]], StoreReceipt] = results.store_receipt
+        self._deleted: Callable[[Delete, Result[Any]], StoreReceipt] = results.delete_receipt
+        if keeper is not None:
+            self._stored, self._deleted = keeper.watch(self._stored), keeper.watch(self._deleted)
+        self.functions = FunctionOperations(
+            config.functions, self._limits, clock, self.check, keeper
+        )
         self._events: EventOperations | None = None
         self._objects: ObjectOperations | None = None
         self._runs: RunOperations | None = None
@@ -151,11 +160,7 @@ class Operations:
         )
         seconds = known.seconds if timeout is None else arguments.check_timeout(timeout)
         self.check(call)
-        conclude = (
-            results.store_receipt
-            if known.is_known
-            else self._with_hint(results.store_receipt, table)
-        )
+        conclude = self._stored if known.is_known else self._with_hint(self._stored, table)
         return call, seconds, conclude
 
     def load_data(
@@ -189,11 +194,7 @@ class Operations:
         )
         seconds = known.seconds if timeout is None else arguments.check_timeout(timeout)
         self.check(call)
-        conclude = (
-            results.delete_receipt
-            if known.is_known
-            else self._with_hint(results.delete_receipt, table)
-        )
+        conclude = self._deleted if known.is_known else self._with_hint(self._deleted, table)
         return call, seconds, conclude
 
     @property
@@ -202,7 +203,9 @@ class Operations:
         if self._events is None:
             from leeward._operations.events import EventOperations
 
-            self._events = EventOperations(self.config, self._limits, self.clock, self.check)
+            self._events = EventOperations(
+                self.config, self._limits, self.clock, self.check, self.unknowns
+            )
         return self._events
 
     @property
@@ -239,6 +242,8 @@ class Operations:
         try:
             if self._runs is not None:
                 self._runs.close(timeout)
+            if self.unknowns is not None:
+                self.unknowns.close()
         finally:
             self.closed = True
 
@@ -291,14 +296,12 @@ class Operations:
         targets: str | Sequence[str] | None,
     ) -> Settling:
         """Settle a call; a program that has nothing to settle does not load what does it."""
-        from leeward._operations.settling import settle
+        from leeward._operations.settling import observe, settle
 
-        if self.closed:
-            raise LeewardError("this client is closed, and nothing was settled; open a new one")
         known = tuple(self.drivers)
         only = () if targets is None else arguments.check_targets(targets, self.drivers, known)
         functions, clock = self.config.functions, self.clock
-        return settle(
+        steps = settle(
             error_or_key,
             function,
             payload=payload,
@@ -308,6 +311,8 @@ class Operations:
             functions=functions,
             clock=clock,
         )
+        telemetry = getattr(self.router, "telemetry", None)
+        return steps if telemetry is None else observe(steps, telemetry.count_verdict)
 
     def narrow(self, call: Call, targets: str | Sequence[str]) -> tuple[str, ...]:
         """Check the targets that a caller narrows the order to, for one call."""
@@ -334,6 +339,18 @@ class Operations:
             self._tables.clear()
         self._tables[table] = known
         return known
+
+    def _open_unknowns(self) -> UnknownWatcher | None:
+        """Return what leaves unknown calls in a table, if one is configured."""
+        table = self.config.unknowns
+        if table is None:
+            return None
+        keeper: UnknownWatcher = import_spec(UNKNOWNS)(
+            self, table, with_payload=self.config.unknowns_payload
+        )
+        if (telemetry := getattr(self.router, "telemetry", None)) is not None:
+            telemetry.count_open(keeper.open_count)
+        return keeper
 
     def _key_of(self, item: Item, fields: tuple[str, ...]) -> Key:
         """Return the key of an item; nearly all have one field, and a plain text in it."""

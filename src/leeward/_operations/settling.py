@@ -6,9 +6,9 @@ It yields what to ask of a target, or seconds to wait, is sent the result, and r
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from leeward._operations import arguments
 from leeward._operations.errors import error_of
@@ -16,9 +16,11 @@ from leeward._routing.outcomes import KNOWN_KEY
 from leeward.calls import Call, Enqueue, Invoke, Result, Settle
 from leeward.config import FunctionConfig
 from leeward.entropy import time_of_id
+from leeward.envelope import settle_question
 from leeward.errors import CallError, FunctionError, InvalidRequest, Outcome
 from leeward.json_text import encode
-from leeward.settling import read_settled, settle_question
+from leeward.records import NamedTuple
+from leeward.settling import DEADLINE, read_answer
 from leeward.values import MISSING, Effect
 from leeward.values.settled import Settled, Verdict
 
@@ -60,7 +62,7 @@ class FunctionSettling(NamedTuple):
         payload: of the call, JSON in UTF-8; None if the asker lacks it.
         sent: Unix seconds when the call was made; None if nobody knows.
         only: the targets where it may have run.
-        is_asked: the function is known to answer for its keys.
+        keeps_records: the function is known to answer for its keys.
     """
 
     function: str
@@ -69,7 +71,7 @@ class FunctionSettling(NamedTuple):
     payload: bytes | None
     sent: float | None
     only: tuple[str, ...]
-    is_asked: bool
+    keeps_records: bool
 
 
 def settling_of(error: CallError, config: FunctionConfig) -> FunctionSettling:
@@ -78,10 +80,16 @@ def settling_of(error: CallError, config: FunctionConfig) -> FunctionSettling:
     assert isinstance(call, Invoke | Enqueue), "other calls have no key"
     unknown = [made.target for made in error.attempts if made.outcome in _MAYBE]
     only = () if call.shared_dedup else tuple(dict.fromkeys(unknown))
-    is_asked = call.effect is Effect.KEYED or bool(config.marks) or error.reason in KNOWN_KEY
+    keeps_records = call.effect is Effect.KEYED or bool(config.marks) or error.reason in KNOWN_KEY
     voids = call.voids if isinstance(call, Invoke) else 0
     return FunctionSettling(
-        call.function, call.idempotency_key, voids, call.payload, call.sent, only, is_asked
+        call.function,
+        call.idempotency_key,
+        voids,
+        call.payload or None,  # of a call that is known by its facts alone
+        call.sent,
+        only,
+        keeps_records,
     )
 
 
@@ -95,14 +103,14 @@ def settling_by_key(
     only: tuple[str, ...],
 ) -> FunctionSettling:
     """Return what is to be settled where only the key is known."""
-    is_asked = config.effect is Effect.KEYED or bool(config.marks)
+    keeps_records = config.effect is Effect.KEYED or bool(config.marks)
     body = None if payload is MISSING else encode(payload)
     moment = sent.timestamp() if isinstance(sent, datetime) else sent
     if moment is None:
         moment = time_of_id(key)
     elif isinstance(moment, bool) or not isinstance(moment, int | float):
         raise InvalidRequest("sent must be Unix seconds or a datetime", field="sent")
-    return FunctionSettling(function, key, 0, body, moment, only, is_asked)
+    return FunctionSettling(function, key, 0, body, moment, only, keeps_records)
 
 
 def settle_call(
@@ -117,19 +125,23 @@ def settle_call(
         seconds: for everything.
     """
     deadline = clock.monotonic() + seconds
-    if config.probe is None and not about.is_asked:
+    if config.probe is None and not about.keeps_records:
         return Settled(Verdict.UNKNOWN, reason="not_asked")
     ask, pause = _probe_call if config.probe else _settle_call, PAUSE
     while True:
         left = deadline - clock.monotonic()
         result = yield Ask(ask(about, config, clock.now()), left, about.only)
         assert result is not None, "what was asked has a result"
-        settled = read_answer(about.idempotency_key, result)
-        if settled is None and result.outcome in _FINAL:
+        if result.outcome in _FINAL:
             raise error_of(ask(about, config, clock.now()), result)
+        refusal = _refuse(result)
+        if refusal is not None:
+            raise refusal
+        settled = read_answer(about.idempotency_key, result)
         if settled is not None and settled.verdict is not Verdict.RUNNING:
             return settled
-        wait = max(pause, (settled.retry_after if settled else result.retry_after) or 0.0)
+        most = settled.retry_after if settled else result.retry_after
+        wait = pause if most is None else min(pause, most)
         left = deadline - clock.monotonic()
         if left <= wait:
             return settled or Settled(Verdict.UNKNOWN, reason="unreachable", target=result.target)
@@ -162,33 +174,24 @@ def _probe_call(about: FunctionSettling, config: FunctionConfig, now: float) -> 
     )
 
 
-def read_answer(key: str, result: Result[Any]) -> Settled | None:
-    """Return what a function has answered; None if that is no answer, and another one may come.
-
-    Raises:
-        FunctionError: it refuses the question: the key is another payload's, say.
-    """
-    if result.outcome is Outcome.APP_ERROR:
-        fault = result.fault
-        reason = fault.reason if fault else None
-        if reason == "deadline":  # a handler that does not know how to settle
-            return Settled(Verdict.UNKNOWN, reason="not_supported", target=result.target)
-        if fault is not None and fault.ran == "no" and not fault.retryable:
-            raise FunctionError(
-                f"the function refuses to settle the key ({fault.type}: {reason}). Nothing was "
-                "settled",
-                error_type=fault.type,
-                error_message=fault.message,
-                ran="no",
-                retryable=False,
-                target=result.target,
-                attempts=result.attempts,
-                reason=reason,
-            )
+def _refuse(result: Result[Any]) -> FunctionError | None:
+    """Return the error for a function that refuses the question; None if it does not."""
+    fault = result.fault
+    if result.outcome is not Outcome.APP_ERROR or fault is None or fault.reason == DEADLINE:
         return None
-    if result.outcome is not Outcome.OK:
+    if fault.ran != "no" or fault.retryable:
         return None
-    return read_settled(key, result.value)._replace(target=result.target)
+    return FunctionError(
+        f"the function refuses to settle the key ({fault.type}: {fault.reason}). Nothing was "
+        "settled",
+        error_type=fault.type,
+        error_message=fault.message,
+        ran="no",
+        retryable=False,
+        target=result.target,
+        attempts=result.attempts,
+        reason=fault.reason,
+    )
 
 
 def settle(
@@ -220,3 +223,17 @@ def settle(
     config = functions.get(arguments.check_name(function, "function"), FunctionConfig())
     about = settling_by_key(function, key, config, payload=payload, sent=sent, only=only)
     return (yield from settle_call(about, config, clock, seconds))
+
+
+def observe(steps: Settling, count: Callable[[Settled, str], object]) -> Settling:
+    """Carry the same steps out, and count how they end, with the verb of what was asked last."""
+    reply, verb = None, ""
+    try:
+        while True:
+            step = steps.send(reply)
+            verb = str(step.call.verb) if isinstance(step, Ask) else verb
+            reply = yield step
+    except StopIteration as end:
+        settled: Settled = end.value
+    count(settled, verb)
+    return settled

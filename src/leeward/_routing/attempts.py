@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from enum import Enum
 from math import inf
-from typing import Final, NamedTuple, Self, TypeAlias
+from typing import Final, Self, TypeAlias
 
 from leeward._routing.circuit import Circuit, CircuitState
-from leeward._routing.commands import Commands, Dispatch
+from leeward._routing.commands import Commands, Dispatch, ReadBack
 from leeward._routing.health import Health
 from leeward._routing.outcomes import EffectRules
+from leeward._routing.readback import settle_question_of
 from leeward._routing.targets import resource_of
 from leeward.calls import AttemptTime, Call, Invoke
+from leeward.errors import Outcome
+from leeward.records import NamedTuple
 
 NOWHERE: tuple[str, ...] = ()
 
@@ -42,18 +45,19 @@ class Ending(Enum):
 
 
 class CallState(NamedTuple):
-    """Where a call stands. The first seven fields are facts and stay as they are.
+    """Where a call stands. The first eight fields are facts and stay as they are.
 
     The state itself is a value: an event makes a new one. `health` alone is shared by all calls,
     and changed in place.
 
     Attributes:
-        call: what an attempt sends; of a batch, only the events that are still open.
+        call: what an attempt sends; of a batch, only the events that are still open. It learns how
+            often its key was settled as not run.
         health: the evidence on the targets, and the numbers to decide by.
         rules: what the call's effect allows.
         able: the targets that may serve it.
         number: of the call, counted by the order.
-        deadline: monotonic seconds.
+        started, deadline: monotonic seconds.
         whole: seconds without which an attempt that has waited for a place is not made any more.
         tried: the target of each attempt, in order; the first attempt has the number 1. Of one that
             found no place there, "": it was not made.
@@ -63,6 +67,9 @@ class CallState(NamedTuple):
         may_move: after the pause that is under way, another target may be asked instead.
         lines: the targets at which it has waited for a place since it was last at every one.
         rounds: how often it has been at every one.
+        asks: how often its function was asked what had become of it.
+        after: how the attempt ended that this is asked about.
+        settled: there is no use in asking again.
         ending: how the call has ended; None while it goes on.
         why: the code of what ended it.
         retry_after: seconds until a call that was refused may be let through.
@@ -73,6 +80,7 @@ class CallState(NamedTuple):
     rules: EffectRules
     able: tuple[str, ...]
     number: int
+    started: float
     deadline: float
     whole: float
     tried: tuple[str, ...]
@@ -82,6 +90,9 @@ class CallState(NamedTuple):
     may_move: bool = False
     lines: tuple[str, ...] = NOWHERE
     rounds: int = 0
+    asks: int = 0
+    after: Outcome = Outcome.AMBIGUOUS
+    settled: bool = False
     ending: Ending | None = None
     why: str = ""
     retry_after: float | None = None
@@ -109,12 +120,15 @@ class ShareOfTime(AttemptTime):
         """Return the time of an attempt; there may be `more` of them after it."""
         rules, policy, latency = state.rules, state.health.policy, circuit.latency
         seconds, total, whole, others = left, left, state.whole, len(state.able) > 1
-        if more and (rules.same or rules.elsewhere or rules.read_back):
+        if rules.settle or (more and (rules.same or rules.elsewhere or rules.read_back)):
             seconds = left * (1 - policy.reserve)
             if seconds < latency.usual or seconds < policy.least_attempt:
                 seconds = max(seconds, min(left, max(policy.least_attempt, latency.usual)))
             if rules.elsewhere and others and circuit.cut_off < seconds:
                 seconds = circuit.cut_off
+            elif not rules.same and isinstance(state.call, Invoke) and state.call.time_limit:
+                whole_run = state.call.time_limit + policy.time_limit_margin
+                seconds = min(left, max(seconds, whole_run))  # a question follows
         elif not rules.same and isinstance(state.call, Invoke) and state.call.time_limit:
             seconds, total = max(left, state.call.time_limit + policy.time_limit_margin), inf
         wait = left - (latency.middle if latency.middle > whole and total is left else whole)
@@ -193,10 +207,37 @@ def tell_of(state: CallState, name: str, target: str, reason: str) -> None:
     )
 
 
-def end(state: CallState, why: str) -> Decision:
-    """End the call as the last attempt ended, or as unknown."""
+def may_ask(state: CallState, now: float) -> bool:
+    """Return whether the function may be asked what became of the call."""
+    left = state.deadline - now
+    return state.rules.settle and not state.settled and left >= state.health.policy.least_attempt
+
+
+def ask(state: CallState, after: Outcome, now: float) -> Decision:
+    """Ask the function what became of the call: at the target that was tried last.
+
+    Where keys are known at all targets, the next question goes to the next one.
+    """
+    health, call = state.health, state.call
+    assert isinstance(call, Invoke), "only calls of functions are settled"
+    attempt = max(number for number, target in enumerate(state.tried, 1) if target)
+    target = state.tried[attempt - 1]
+    if state.rules.elsewhere:
+        target = state.able[(state.able.index(target) + state.asks) % len(state.able)]
+    question = settle_question_of(call, now - state.started)
+    circuit, left = health.start(target, question, now), state.deadline - now
+    seconds = min(left, max(left / 2, health.policy.least_attempt, circuit.latency.usual))
+    epoch = health.circuits.epoch
+    look = ReadBack(attempt, target, question, seconds, after, epoch, "settle")
+    return state._replace(asks=state.asks + 1, after=after), (look,)
+
+
+def end(state: CallState, why: str, now: float) -> Decision:
+    """End the call as the last attempt ended, or as unknown; ask its function first if it can."""
     if not state.unknown:
         return state._replace(ending=Ending.LAST, why=why), ()
+    if may_ask(state, now):
+        return ask(state, Outcome.AMBIGUOUS, now)
     target = next(filter(None, reversed(state.tried)))
     tell_of(state, "outcome_unknown", target, why)
     return state._replace(ending=Ending.UNKNOWN, why=why), ()

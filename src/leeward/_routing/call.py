@@ -30,15 +30,19 @@ call's, and the other attempt is cancelled. "The Tail at Scale", Dean and Barros
 
 from __future__ import annotations
 
+from typing import Final
+
 from leeward._routing.attempts import (
     NOWHERE,
     CallState,
     Core,
     Decision,
     Ending,
+    ask,
     attempts_left,
     dispatch,
     end,
+    may_ask,
     may_be_early,
     tell_of,
     time_for_attempt,
@@ -65,8 +69,11 @@ from leeward._routing.readback import ReadBackVerdict, question_of
 from leeward._routing.targets import candidates, narrow, resource_of
 from leeward.adapter import NO_PLACE
 from leeward.calls import AttemptTime, Call, Load
-from leeward.envelope import RUNNING
+from leeward.envelope import NOT_KEPT, RUNNING, VOIDED
 from leeward.errors import Outcome
+
+MOST_VOIDS: Final = 4
+"""How often a call is made again because its key was settled as not run meanwhile."""
 
 
 def begin(
@@ -94,13 +101,17 @@ def begin(
         if careful:  # it has just turned out to be silent, so the target is chosen anew
             circuit.leave(started)
     if careful:
-        nowhere = CallState(call, health, rules, able, health.calls, deadline, whole, (), ())
+        nowhere = CallState(
+            call, health, rules, able, health.calls, started, deadline, whole, (), ()
+        )
         choice = choose(nowhere, started)
         if not choice.target:
             return _refuse(nowhere, choice)
         target, reason, probe = choice.target, choice.reason, choice.probe
         circuit = health.start(target, call, started)
-    state = CallState(call, health, rules, able, health.calls, deadline, whole, (target,), (1,))
+    state = CallState(
+        call, health, rules, able, health.calls, started, deadline, whole, (target,), (1,)
+    )
     more = len(able) > 1 or policy.max_attempts > 1
     seconds: AttemptTime = time_for_attempt(state, circuit, timeout, more=more)
     if probe:
@@ -134,11 +145,15 @@ def step(state: CallState, event: Event, now: float, random: Random) -> Decision
         case ReadBackDone(verdict=ReadBackVerdict.OURS):
             return state._replace(ending=Ending.RESOLVED), ()
         case ReadBackDone(verdict=ReadBackVerdict.LOST):
-            return end(state, "another_write")
-        case ReadBackDone():
+            return end(state._replace(settled=True), _LOST[state.rules.settle], now)
+        case ReadBackDone(verdict=ReadBackVerdict.OPEN):
             return retry(state, AttemptEnded(event.attempt, event.after), now, random)
+        case ReadBackDone():
+            return _follow_question(state, event, now, random)
         case PauseEnded(hedge=True):
             return hedge(state, now)
+        case PauseEnded(settle=True):
+            return ask(state, state.after, now) if may_ask(state, now) else _give_up(state, now)
         case _:
             return follow_pause(state, event.target, now)
 
@@ -163,23 +178,51 @@ def _follow_failure(state: CallState, ended: AttemptEnded, now: float, random: R
         seconds = time_for_attempt(state, circuit, left, more=attempts_left(state) > 0)
         epoch = health.circuits.epoch
         return state, (ReadBack(ended.attempt, target, question, seconds, outcome, epoch),)
+    if (ended.doubtful or (doubtful and not state.rules.same)) and may_ask(state, now):
+        return ask(state, outcome, now)
     return retry(state, ended, now, random)
+
+
+_LOST: Final = {True: "unsettled", False: "another_write"}
+"""Why a call ends whose read-back found nothing out, by whether a function was asked."""
+
+
+def _follow_question(
+    state: CallState, answer: ReadBackDone, now: float, random: Random
+) -> Decision:
+    """Go on after a function was asked what became of the call."""
+    if answer.verdict is ReadBackVerdict.NOT_RUN:
+        state = state._replace(unknown=False, proved=True)
+        if answer.after is Outcome.APP_ERROR:  # the function has failed, and will again
+            return end(state, "settled", now)
+        return retry(state, AttemptEnded(answer.attempt, Outcome.NOT_SENT), now, random)
+    policy, target = state.health.policy, state.tried[answer.attempt - 1]
+    longest = state.deadline - now - policy.least_attempt
+    if longest < policy.wait_least:
+        return _give_up(state, now)
+    most = policy.retry_after_cap if answer.retry_after is None else answer.retry_after
+    seconds = min(most, policy.wait_least * 2**state.asks) * (1 + random()) / 2
+    return state, (Pause(min(seconds, longest), target, settle=True),)
+
+
+def _give_up(state: CallState, now: float) -> Decision:
+    """End a call that its function has not settled in time."""
+    return end(state._replace(settled=True), "no_time", now)
 
 
 def retry(state: CallState, ended: AttemptEnded, now: float, random: Random) -> Decision:
     """Send again, to the same target or another, if table, caps, budgets and time allow it."""
-    if ended.outcome is Outcome.LOCAL and ended.reason == NO_PLACE:
-        return _wait_elsewhere(state, ended, now, random)
+    follow = _FOLLOW.get((ended.outcome, ended.reason or ""))
+    if follow is not None:
+        return follow(state, ended, now, random)
     row, rules, policy = TABLE[ended.outcome], state.rules, state.health.policy
-    if ended.outcome is Outcome.AMBIGUOUS and ended.reason in KNOWN_KEY:
-        return _ask_later(state, ended, now, random)
     if row.again is May.NEVER and row.move is May.NEVER:
-        return end(state, ended.outcome.value)
+        return end(state, ended.outcome.value, now)
     attempts, left = attempts_left(state), state.deadline - now
     if attempts == 0:
-        return end(state, "attempts_used")
+        return end(state, "attempts_used", now)
     if left < policy.least_attempt:
-        return end(state, "no_time")
+        return end(state, "no_time", now)
     target = state.tried[ended.attempt - 1]
     free = _allows(row.move, rules.elsewhere, state)
     others = _others(state, now) if free else ()
@@ -204,7 +247,7 @@ def retry(state: CallState, ended: AttemptEnded, now: float, random: Random) -> 
         return dispatch(state, target, now, "again")
     reach = len(state.able) if state.proved else policy.max_targets
     some_rest = free and len(_made_at(state)) < min(len(state.able), reach)
-    return end(state, "no_other_target" if some_rest else "no_other")
+    return end(state, "no_other_target" if some_rest else "no_other", now)
 
 
 def _wait_elsewhere(state: CallState, ended: AttemptEnded, now: float, random: Random) -> Decision:
@@ -218,7 +261,7 @@ def _wait_elsewhere(state: CallState, ended: AttemptEnded, now: float, random: R
     state = state._replace(tried=tried, lines=(*state.lines, target))
     free = len(state.able) > 1 and _allows(May.ALWAYS, state.rules.elsewhere, state)
     if not free or left <= state.whole or not attempts_left(state):
-        return end(state, NO_PLACE)
+        return end(state, NO_PLACE, now)
     choice = choose(state._replace(tried=(*tried, *state.lines)), now)
     if choice.target:
         return dispatch(state, choice.target, now, NO_PLACE, probe=choice.probe)
@@ -228,6 +271,19 @@ def _wait_elsewhere(state: CallState, ended: AttemptEnded, now: float, random: R
     return state, (Pause(min(seconds, left - state.whole), target),)
 
 
+def _call_again(state: CallState, ended: AttemptEnded, now: float, _random: Random) -> Decision:
+    """Call once more with a key that was settled as not run: now the call knows of that.
+
+    Nothing has run, and what made the earlier attempts knows less: none of them will run.
+    """
+    target = state.tried[ended.attempt - 1]
+    state = state._replace(unknown=False, proved=True)
+    in_time = state.deadline - now >= state.health.policy.least_attempt
+    if state.tried.count(target) > MOST_VOIDS or not in_time:
+        return end(state, VOIDED, now)
+    return dispatch(state, target, now, VOIDED)
+
+
 def _ask_later(state: CallState, ended: AttemptEnded, now: float, random: Random) -> Decision:
     """Wait for the earlier run that has the key, if it still runs, and ask again.
 
@@ -235,15 +291,25 @@ def _ask_later(state: CallState, ended: AttemptEnded, now: float, random: Random
     says how long to wait. Shortly before the deadline it is asked once more.
     """
     why = str(ended.reason)
+    if why == NOT_KEPT:  # it has run, and there is nothing more to find out
+        return end(state._replace(settled=True), why, now)
     if why != RUNNING or not state.rules.same:
-        return end(state, why)
+        return end(state, why, now)
     policy, target = state.health.policy, state.tried[ended.attempt - 1]
     longest = state.deadline - now - policy.least_attempt - _least_time(state, target)
     if longest < policy.wait_least:
-        return end(state, why)
+        return end(state, why, now)
     seconds = _pause(state, max(ended.retry_after or 0.0, policy.wait_least), random)
     tell_of(state, "retry", target, why)
     return state._replace(may_move=state.rules.elsewhere), (Pause(min(seconds, longest), target),)
+
+
+_FOLLOW: Final = {
+    (Outcome.LOCAL, NO_PLACE): _wait_elsewhere,
+    (Outcome.REJECTED, VOIDED): _call_again,
+    **{(Outcome.AMBIGUOUS, reason): _ask_later for reason in KNOWN_KEY},
+}
+"""What follows an attempt that ended for a special reason."""
 
 
 def follow_pause(state: CallState, target: str, now: float) -> Decision:
@@ -252,12 +318,12 @@ def follow_pause(state: CallState, target: str, now: float) -> Decision:
     The pause may have ended late: the process may have been frozen.
     """
     if state.deadline - now < state.health.policy.least_attempt:
-        return (state, ()) if state.in_flight else end(state, "no_time")
+        return (state, ()) if state.in_flight else end(state, "no_time", now)
     if _lets_through(state, target):
         return dispatch(state, target, now, "again")
     if state.may_move and _others(state, now):
         return move(state, target, None, now)
-    return end(state, "no_other_target")
+    return end(state, "no_other_target", now)
 
 
 def move(
@@ -282,7 +348,7 @@ def move(
         state.health.circuits.extend_leases(choice.target, state.call, 0.0)  # it is not made
     if or_stay and why == "failover_budget":
         return dispatch(state, source, now, "again")
-    return end(state, why)
+    return end(state, why, now)
 
 
 def _block_of(state: CallState, source: str, choice: TargetChoice, now: float) -> str:
@@ -305,7 +371,7 @@ def spend_failover(health: Health, source: str, call: Call, now: float) -> bool:
     is_ill = health.records[source].isolated or any(
         circuit.silent
         or circuit.state not in FLOWING
-        or circuit.streak * health.circuits.weights.failure >= health.policy.trip_score
+        or circuit.streak * health.circuits.ratios.failure >= health.policy.trip_score
         for circuit in health.circuits.of(source, call)
     )
     return is_ill or health.budgets.spend_failover(now, health.calls)

@@ -21,7 +21,7 @@ from enum import Enum
 from math import inf, log2
 from typing import TypeAlias
 
-from leeward._routing.policy import RoutingPolicy, Weights
+from leeward._routing.policy import LikelihoodRatios, RoutingPolicy
 from leeward.errors import Outcome
 
 Random: TypeAlias = Callable[[], float]
@@ -145,7 +145,7 @@ class Latency:
 class Circuit:
     """The health of one target for a verb, or for one function, bus or table of it.
 
-    Its own verbs alone change it, but for `waiting`, to which
+    Its own methods alone change it, but for `waiting`, to which
     `Health.start` appends in place: every call passes there. Times are monotonic seconds.
 
     Attributes:
@@ -270,7 +270,7 @@ class Circuit:
     def weigh(
         self,
         policy: RoutingPolicy,
-        weights: Weights,
+        ratios: LikelihoodRatios,
         now: float,
         *,
         failed: bool | None = None,
@@ -283,11 +283,11 @@ class Circuit:
         self.slow *= fade
         self.faint *= fade
         if failed is not None:
-            self.failed += weights.failure if failed else weights.success
-            self.faint += weights.faint_failure if failed else weights.faint_success
+            self.failed += ratios.failure if failed else ratios.success
+            self.faint += ratios.faint_failure if failed else ratios.faint_success
             self.streak = self.streak + 1 if failed else 0
         if slow is not None:
-            self.slow += weights.slow if slow else weights.quick
+            self.slow += ratios.slow if slow else ratios.quick
         self.failed = min(most, max(0.0, self.failed))
         self.faint = min(2 * policy.faint_score, max(0.0, self.faint))
         self.slow = min(most, max(0.0, self.slow))
@@ -311,7 +311,7 @@ class Circuit:
         """Forget the failures, as all is well again; the scores fade by themselves."""
         self.streak, self.gone = 0, False
 
-    def give_up(self) -> None:
+    def mark_gone(self) -> None:
         """Note that nothing at all goes well there."""
         self.gone = True
 
@@ -333,10 +333,10 @@ class Circuit:
         `waited` is how long it was, if that says something. What began before the last answer is
         not known any more, and says nothing.
         """
-        place = bisect_right(self.waiting, began) - 1
-        if place < 0:
+        index = bisect_right(self.waiting, began) - 1
+        if index < 0:
             return
-        del self.waiting[place]
+        del self.waiting[index]
         if waited:
             self.left, self.left_for = self.left + 1, max(self.left_for, waited)
             self.uneasy = True

@@ -7,12 +7,12 @@ outbox, for the runner to tell of.
 from __future__ import annotations
 
 from math import inf
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from leeward._routing.circuit import Circuit, CircuitState, Random
 from leeward._routing.commands import Outbox, ProbeTarget
 from leeward._routing.outcomes import TABLE, Sign, rules_of
-from leeward._routing.policy import NEVER, RoutingPolicy, Weights
+from leeward._routing.policy import NEVER, LikelihoodRatios, RoutingPolicy
 from leeward._routing.targets import (
     TargetGroup,
     TargetRecord,
@@ -24,6 +24,7 @@ from leeward._routing.targets import (
 )
 from leeward.calls import Call
 from leeward.errors import Outcome
+from leeward.records import NamedTuple
 
 FLOWING: Final = (CircuitState.CLOSED, CircuitState.RAMP)
 """States in which calls reach a target."""
@@ -70,7 +71,7 @@ class Circuits(dict[tuple[str, ...], Circuit]):
 
     __slots__ = (
         *("arranged", "current", "epoch", "outbox", "policy", "random", "records", "silent"),
-        *("targets", "unclosed", "watchful", "weights"),
+        *("targets", "unclosed", "ratios", "watchful"),
     )
 
     def __init__(
@@ -85,7 +86,7 @@ class Circuits(dict[tuple[str, ...], Circuit]):
         self.targets = targets
         self.random = random
         self.policy = policy
-        self.weights = Weights.of(policy)
+        self.ratios = LikelihoodRatios.of(policy)
         self.outbox = outbox
         self.records = {
             target: TargetRecord(policy.retry_tokens, probes=target in probing)
@@ -209,7 +210,7 @@ class Circuits(dict[tuple[str, ...], Circuit]):
             circuit.hold(NEVER)
         self._note_change(circuit, "opened", seconds=round(seconds, 3))
         if is_alone:
-            circuit.give_up()
+            circuit.mark_gone()
             self._hold_all_shortly(able, call, now)
             if was_serving:
                 self.outbox.tell(
@@ -445,7 +446,7 @@ class Circuits(dict[tuple[str, ...], Circuit]):
 
     def prepare(self, target: str, now: float) -> None:
         """Be careful with a target that another process has found ill: one failure is enough."""
-        score = self.policy.trip_score - self.weights.failure
+        score = self.policy.trip_score - self.ratios.failure
         self.records[target].prepare(score, now + self.policy.shared_age)
         for circuit in self.values():
             if circuit.target == target and circuit.state is CircuitState.CLOSED:

@@ -6,13 +6,14 @@ All of it is values; the outbox alone is shared, and changed in place.
 from __future__ import annotations
 
 from collections import deque
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from leeward._routing.readback import ReadBackVerdict
 from leeward.adapter import NO_PLACE
 from leeward.calls import Call, time_after
-from leeward.envelope import NOT_KEPT, RUNNING, UNKNOWN
+from leeward.envelope import NOT_KEPT, RUNNING, UNKNOWN, VOIDED
 from leeward.errors import Attempt, Outcome
+from leeward.records import NamedTuple
 from leeward.values import RoutingEvent
 
 PROBE: Final = "probe"
@@ -56,11 +57,15 @@ class ReadBack(NamedTuple):
 
 
 class Pause(NamedTuple):
-    """Wait so many seconds; then `target` is asked again, or, for a hedge, another one as well."""
+    """Wait so many seconds; then `target` is asked again, or, for a hedge, another one as well.
+
+    With `settle` it is asked what became of the call.
+    """
 
     seconds: float
     target: str
     hedge: bool = False
+    settle: bool = False
 
 
 Command: TypeAlias = Dispatch | ReadBack | Pause
@@ -79,6 +84,7 @@ class AttemptEnded(NamedTuple):
         cut_off: it took all the time that it was given.
         early: that was less than is evidence.
         reason: the result's own word for a special case.
+        doubtful: it has failed, and its function says that it may have had an effect.
     """
 
     attempt: int
@@ -87,21 +93,27 @@ class AttemptEnded(NamedTuple):
     cut_off: bool = False
     early: bool = False
     reason: str | None = None
+    doubtful: bool = False
 
 
 class ReadBackDone(NamedTuple):
-    """What the read-back after attempt number `attempt`, which ended as `after`, has found out."""
+    """What the read-back after attempt number `attempt`, which ended as `after`, has found out.
+
+    `retry_after` is the seconds after which to ask again, where it still runs.
+    """
 
     attempt: int
     after: Outcome
     verdict: ReadBackVerdict
+    retry_after: float | None = None
 
 
 class PauseEnded(NamedTuple):
-    """The pause before asking `target` again is over; or the one before a hedge."""
+    """The pause before asking `target` again is over; or the one before a hedge, or a question."""
 
     target: str
     hedge: bool = False
+    settle: bool = False
 
 
 Event: TypeAlias = AttemptEnded | ReadBackDone | PauseEnded
@@ -202,6 +214,8 @@ REASONS: Final = {
     NO_PLACE: "no place became free where it waited before",
     "hedge": "the first attempt took longer than usual, and the call is harmless",
     "read_back": "the answer to the write was lost, so the item was loaded to see what it had done",
+    "settle": "nobody knew what had become of the call, so its function was asked",
+    VOIDED: "its key was settled as not run before, and now the call knows that",
 }
 """Why an attempt was made where it was, by its code."""
 
@@ -213,6 +227,8 @@ ENDINGS: Final = {
     "no_other": "no other target may be asked, by its effect or its order",
     "no_other_target": "no other target may be asked now",
     "failover_budget": "too many calls had already left a healthy target",
+    "unsettled": "its function could not tell what had become of it",
+    "settled": "its function has settled it as not run",
     "another_write": "the item holds another write, and nothing proves which one came first",
     RUNNING: "an earlier call with its key still ran, and too little time was left to wait",
     UNKNOWN: "an earlier call with its key may have run, and its function does not know",

@@ -12,7 +12,7 @@ and only open ones are sent again.
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from leeward import calls
 from leeward._routing.attempts import CallState, Core, Ending
@@ -32,23 +32,28 @@ from leeward._routing.commands import (
     make_record,
 )
 from leeward._routing.outcomes import KNOWN_KEY, TABLE, May, is_unkeyed
-from leeward._routing.readback import judge
+from leeward._routing.readback import ReadBackVerdict, judge, judge_answer
 from leeward._routing.targets import resource_of
 from leeward.calls import (
     OBJECT_VERBS,
     RUN_VERBS,
     Call,
+    FunctionFault,
     Invoke,
     Load,
     Page,
     Publish,
     Result,
     Scan,
+    Settle,
     Store,
     Stored,
 )
-from leeward.envelope import NOT_RECOGNISED
+from leeward.envelope import BY_GROUP, NOT_KEPT, NOT_RECOGNISED, VOIDED
 from leeward.errors import Attempt, LeewardError, Outcome
+
+if TYPE_CHECKING:
+    from leeward.values.settled import Settled
 
 Reply: TypeAlias = tuple[Command, float, float, object]
 """What came of a command: the command itself, the monotonic seconds when it was taken up and when
@@ -150,6 +155,7 @@ class _History:
         self._batch = Batch(call) if isinstance(call, Publish) else None
         self._attempts: list[Attempt] = []
         self._last = self._unknown = self._read_back = _NOTHING
+        self._doubted: set[str] = set()  # targets where an attempt may have run
 
     def open_call(self) -> Call:
         """Return what is still to be sent."""
@@ -158,33 +164,21 @@ class _History:
     def event_of(self, command: Command, began: float, now: float, answer: object) -> Event:
         """Read what came of `command`; return what that is to the state machine."""
         if isinstance(command, Pause):
-            return PauseEnded(command.target, command.hedge)
+            return PauseEnded(command.target, command.hedge, command.settle)
         result = result_of(command.call, answer)
-        outcome, retry_after = result.outcome, result.retry_after
+        outcome, reason = result.outcome, result.reason
         attempt = TimedAttempt(command, began, now, result.waited)
         if isinstance(command, ReadBack):
             self._read_back = result._replace(target=command.target)
-            event: Event = ReadBackDone(command.attempt, command.after, judge(self._call, result))
+            event: Event = self._read(command, result)
         else:
-            if self._batch:
-                outcome, retry_after = self._batch.record(command.call, result, command.target)
-            self._last = result._replace(target=command.target)
-            if outcome is Outcome.AMBIGUOUS and not self._unknown.executed:
-                self._unknown = self._last
-            if result.dedup is not None:
-                self._health.note_key(command.target, self._declared, result.dedup)
-            cut_off = attempt.is_used_up
-            early = cut_off and command.early
-            event = AttemptEnded(
-                command.attempt, outcome, retry_after, cut_off, early, result.reason
-            )
+            event = self._take(command, result, cut_off=attempt.is_used_up)
+            outcome = event.outcome
         if outcome is Outcome.OK:
             self._health.succeed(command, attempt.request_at, now)
         else:
-            is_refused_repeat = outcome is Outcome.AMBIGUOUS and result.reason in KNOWN_KEY
-            # then the function is well: it has answered
-            counted = Outcome.APP_ERROR if is_refused_repeat else outcome
-            self._health.fail(attempt, counted, result.reason)
+            is_well = reason in KNOWN_KEY or reason == VOIDED  # the function has answered
+            self._health.fail(attempt, Outcome.APP_ERROR if is_well else outcome, reason)
         self._attempts.append(
             Attempt(
                 command.target,
@@ -199,6 +193,70 @@ class _History:
             )
         )
         return event
+
+    def _take(self, command: Dispatch, result: Result[Any], *, cut_off: bool) -> AttemptEnded:
+        """Take in what came of an attempt."""
+        outcome, retry_after, target = result.outcome, result.retry_after, command.target
+        if self._batch:
+            outcome, retry_after = self._batch.record(command.call, result, target)
+        self._last = result._replace(target=target)
+        if result.dedup is not None:
+            self._health.note_key(target, self._declared, result.dedup)
+        if result.reason == VOIDED and self._may_have_run_elsewhere(target, result):
+            outcome = Outcome.AMBIGUOUS  # still: this is of the target's own record
+        elif result.reason == VOIDED:
+            self._learn_voids(0 if result.fault is None else result.fault.voids)
+        doubtful = _is_doubtful(result)
+        if doubtful or outcome is Outcome.AMBIGUOUS:
+            self._doubted.add(target)
+        if outcome is Outcome.AMBIGUOUS and not self._unknown.executed:
+            self._unknown = self._last._replace(outcome=outcome)
+        early = cut_off and command.early
+        return AttemptEnded(
+            command.attempt, outcome, retry_after, cut_off, early, result.reason, doubtful
+        )
+
+    def _may_have_run_elsewhere(self, target: str, answer: Result[Any]) -> bool:
+        """Return whether another target may have run the call, of which this one knows nothing.
+
+        Its answer says whether it knows the keys of all targets.
+        """
+        return bool(self._doubted - {target}) and answer.dedup != BY_GROUP
+
+    def _learn_voids(self, voids: int) -> None:
+        """Learn how often the key was settled as not run: no attempt so far has run, nor will."""
+        assert isinstance(self._call, Invoke), "only calls of functions are settled"
+        self._call, self._unknown = self._call._replace(voids=voids), _NOTHING
+        self._doubted.clear()
+
+    def _read(self, question: ReadBack, result: Result[Any]) -> ReadBackDone:
+        """Read what a look at a write has shown; or what a function says of a call of its own."""
+        if not isinstance(question.call, Settle):
+            return ReadBackDone(question.attempt, question.after, judge(self._call, result))
+        from leeward.settling import OTHER_TARGET, read_answer
+
+        call, last = self._call, self._last
+        assert isinstance(call, Invoke), "only calls of functions are settled"
+        settled = read_answer(call.idempotency_key, result)
+        verdict = judge_answer(settled)
+        is_elsewhere = self._may_have_run_elsewhere(question.target, result)
+        if settled is not None and verdict is ReadBackVerdict.NOT_RUN and is_elsewhere:
+            settled = settled._replace(reason=OTHER_TARGET)  # it knows of its own attempts alone
+            verdict = ReadBackVerdict.LOST
+        if settled is None:
+            return ReadBackDone(question.attempt, question.after, verdict, result.retry_after)
+        if verdict is ReadBackVerdict.OURS:
+            self._read_back = _outcome_of(settled)._replace(target=question.target)
+        elif verdict is ReadBackVerdict.NOT_RUN:
+            self._learn_voids(settled.voids)
+            if question.after is not Outcome.APP_ERROR:
+                self._last = Result(Outcome.NOT_SENT, reason=VOIDED, target=question.target)
+            elif last.fault is not None:
+                self._last = last._replace(fault=last.fault._replace(ran="no"))
+        elif verdict is ReadBackVerdict.LOST and self._unknown.reason is None:
+            fault = self._unknown.fault or FunctionFault(message=settled.record)
+            self._unknown = self._unknown._replace(reason=settled.reason, fault=fault)
+        return ReadBackDone(question.attempt, question.after, verdict, settled.retry_after)
 
     def cancel(self, running: Iterable[tuple[Command, float]], now: float) -> None:
         """End what is in flight although nobody waits for it any more: leases and all.
@@ -216,6 +274,8 @@ class _History:
         attempts = tuple(self._attempts)
         call, why = self._call, state.why
         self._health.remember(CallRecord(state.number, call.verb, resource_of(call), attempts, why))
+        if state.ending is Ending.RESOLVED and state.rules.settle:
+            return self._read_back._replace(attempts=attempts)
         if state.ending is Ending.RESOLVED:
             value, target = self._read_back.value, self._read_back.target
             if call.verb != "start_run":
@@ -286,6 +346,22 @@ def _is_of_object(call: Call, value: Any) -> bool:
         calls.ListObjects: calls.Listing,
     }
     return isinstance(value, kinds.get(type(call), object))
+
+
+def _is_doubtful(result: Result[Any]) -> bool:
+    """Return whether a function has failed, and says that it may have had an effect."""
+    fault = result.fault
+    return result.outcome is Outcome.APP_ERROR and fault is not None and fault.ran == "maybe"
+
+
+def _outcome_of(settled: Settled) -> Result[Any]:
+    """Return the result of a call that its function has settled as run."""
+    if settled.failure is not None:
+        return Result(Outcome.APP_ERROR, reason=settled.failure.reason, fault=settled.failure)
+    if not settled.kept:
+        fault = FunctionFault(message=settled.record)
+        return Result(Outcome.AMBIGUOUS, reason=NOT_KEPT, executed=True, fault=fault)
+    return Result(Outcome.OK, settled.result, resolved=True)
 
 
 class Batch:

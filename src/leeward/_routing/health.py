@@ -13,9 +13,7 @@ away.
 from __future__ import annotations
 
 from collections import deque
-from typing import NamedTuple
 
-from leeward._routing.budgets import Budgets
 from leeward._routing.circuit import Circuit, CircuitState, Random
 from leeward._routing.circuits import Circuits
 from leeward._routing.commands import (
@@ -31,10 +29,11 @@ from leeward._routing.outcomes import TABLE, KeyWorth, Sign
 from leeward._routing.policy import DEFAULT, RoutingPolicy
 from leeward._routing.silence import Heartbeat, Silence
 from leeward._routing.suspicion import Network, Poison
-from leeward._routing.targets import Targets, resource_of
+from leeward._routing.targets import Budgets, Targets, resource_of
 from leeward.adapter import NO_NETWORK, UNMARKED_REFUSAL
 from leeward.calls import Call, time_after
 from leeward.errors import Outcome
+from leeward.records import NamedTuple
 from leeward.values import CircuitStatus
 
 
@@ -67,7 +66,7 @@ class Evidence(NamedTuple):
 class Health:
     """The evidence on every target, as arithmetic: no clock, no lock, no I/O.
 
-    It is changed in place by its verbs, and what it is made of by their own: each part below owns
+    It is changed in place by its methods, and what it is made of by their own: each part below owns
     its state.
 
     Args:
@@ -113,7 +112,7 @@ class Health:
         self.budgets = Budgets(policy)
         self.heartbeat = Heartbeat(policy.heartbeat_pace, policy.heartbeat_rest)
         self.silence = Silence(self.circuits, self.heartbeat)
-        self.poison = Poison(policy, self.circuits.weights, poison_key)
+        self.poison = Poison(policy, self.circuits.ratios, poison_key)
         self.network = Network(self.records, policy)
         self.keys = KeyWorth()
         self.history: deque[CallRecord] = deque(maxlen=policy.history_calls)
@@ -145,26 +144,26 @@ class Health:
         self.seen_at = now
         return circuit
 
-    def succeed(self, command: Dispatch | ReadBack, began: float, now: float) -> None:
-        """Note that an attempt went well that was made from `began` to `now`."""
+    def succeed(self, command: Dispatch | ReadBack, request_at: float, now: float) -> None:
+        """Note that an attempt went well that was sent at `request_at` and answered `now`."""
         target, call = command.target, command.call
         circuit = self.circuits.get((target, call.verb, resource_of(call))) or self.add(
             target, call
         )
         wide = circuit.wide
         self.good_at = self.seen_at = now
-        took = now - began
+        took = now - request_at
         if command.early:
             self.budgets.refund_early()
         if (
             circuit.uneasy
             or wide.uneasy
             or took > circuit.slow_above
-            or began < circuit.since
+            or request_at < circuit.since
             or self.records[target].tokens < self.policy.retry_tokens
         ):
             wide.count(Outcome.OK, now)
-            self._weigh_success(circuit, TimedAttempt(command, began, now))
+            self._weigh_success(circuit, TimedAttempt(command, request_at, now))
             return
         if self.poison.doubtful or self.network.unreached:
             self._clear_suspicions(call, now)
@@ -204,7 +203,7 @@ class Health:
         against = says_something and row.counts_against
         circuit.wide.count(outcome, now, against=against)
         if not says_something:
-            self.give_up(command, now)
+            self.end_probe(command, now)
             return
         if command.early:
             self.budgets.refund_early()
@@ -217,7 +216,7 @@ class Health:
             or self._stood_still(attempt)
             or not self._counts(circuit, attempt, outcome)
         ):
-            self.give_up(command, now)
+            self.end_probe(command, now)
             return
         for one in self._circuits_by(row.sign, circuit):
             if one.epoch <= command.epoch:
@@ -231,7 +230,7 @@ class Health:
         """
         command, began, now = attempt.command, attempt.began, attempt.now
         call = command.call
-        self.give_up(command, now)
+        self.end_probe(command, now)
         if command.early:
             self.budgets.refund_early()
         circuit = self.circuits.get((command.target, call.verb, resource_of(call)))
@@ -241,9 +240,9 @@ class Health:
         if not overtaken or circuit.state is not CircuitState.CLOSED:
             return
         if now - began - self.heartbeat.standstill(began, now) > circuit.slow_above:
-            circuit.weigh(self.policy, self.circuits.weights, now, slow=True)
+            circuit.weigh(self.policy, self.circuits.ratios, now, slow=True)
 
-    def give_up(self, command: Dispatch | ReadBack, now: float) -> None:
+    def end_probe(self, command: Dispatch | ReadBack, now: float) -> None:
         """Note that an attempt was cancelled, or has shown nothing: if it was a probe, that ends.
 
         Another one may be made a moment later.
@@ -353,10 +352,10 @@ class Health:
             if circuit.has_failed_stage(policy):
                 circuits.open(circuit, call, now, "ramp_failed")
             return
-        circuit.weigh(policy, circuits.weights, now, failed=True)
+        circuit.weigh(policy, circuits.ratios, now, failed=True)
         if circuit.state is CircuitState.OPEN:
             if self._is_gone(circuit, now):
-                circuit.give_up()
+                circuit.mark_gone()
         elif sign is Sign.LASTING:
             if circuits.has_alternative(circuit, call):
                 circuits.open(circuit, call, now, "unusable")
@@ -391,7 +390,7 @@ class Health:
     ) -> None:
         now = attempt.now
         if circuit.state is CircuitState.CLOSED:
-            circuit.weigh(self.policy, self.circuits.weights, now, failed=False, slow=slow)
+            circuit.weigh(self.policy, self.circuits.ratios, now, failed=False, slow=slow)
         elif circuit.state is CircuitState.RAMP:
             circuit.count_answer(failed=bool(slow))
             self.circuits.advance(circuit, now)

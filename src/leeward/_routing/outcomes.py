@@ -11,11 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import Enum
-from typing import Final, NamedTuple
+from typing import Final
 
 from leeward.calls import OBJECT_WRITES, RUN_VERBS, Call, Enqueue, Invoke
 from leeward.envelope import BY_GROUP, BY_TARGET, NOT_KEPT, NOT_RECOGNISED, RUNNING, UNKNOWN
 from leeward.errors import Outcome
+from leeward.records import NamedTuple
 from leeward.values import Effect
 
 
@@ -89,6 +90,7 @@ class EffectRules(NamedTuple):
         pinned: only the first target may serve it.
         read_back: an unknown outcome can be looked up, because what it writes can be read.
         early: an attempt may be given up early, for the next one may run beside it.
+        settle: an unknown outcome can be settled: the function is asked what became of the call.
     """
 
     same: bool
@@ -96,6 +98,7 @@ class EffectRules(NamedTuple):
     pinned: bool = False
     read_back: bool = False
     early: bool = False
+    settle: bool = False
 
 
 UNSAFE = EffectRules(same=False, elsewhere=False)
@@ -106,6 +109,10 @@ key, and none has to be recognised, as an event."""
 KEYED_AT_ONE_TARGET = EffectRules(same=True, elsewhere=False, pinned=True)
 """A key that is worth something on one target only must meet that target every time: an earlier
 call with the same key may have run there."""
+SETTLING: Final[Mapping[EffectRules, EffectRules]] = {
+    rules: rules._replace(settle=True) for rules in (UNSAFE, HARMLESS, KEYED_AT_ONE_TARGET)
+}
+"""The same of a call that settles what is unknown."""
 WRITE = EffectRules(same=True, elsewhere=False, read_back=True)
 """A write carries one write id through all its attempts and has one home: so it stays there."""
 STARTED_ONCE = EffectRules(same=False, elsewhere=False, read_back=True)
@@ -128,10 +135,12 @@ def rules_of(call: Call) -> EffectRules:
     """Return what the effect of `call` allows."""
     if isinstance(call, (Invoke, Enqueue)):
         if call.effect is Effect.UNSAFE:
-            return UNSAFE
-        if call.effect is Effect.KEYED:
-            return HARMLESS if call.shared_dedup else KEYED_AT_ONE_TARGET
-        return REPEATABLE
+            rules = UNSAFE
+        elif call.effect is Effect.KEYED:
+            rules = HARMLESS if call.shared_dedup else KEYED_AT_ONE_TARGET
+        else:
+            return REPEATABLE
+        return SETTLING[rules] if isinstance(call, Invoke) and call.settles else rules
     if call.verb == "start_run":
         return WRITE if getattr(call, "repeatable", False) else STARTED_ONCE
     return BY_VERB.get(call.verb, HARMLESS)

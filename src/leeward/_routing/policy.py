@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 from math import inf, log
-from typing import NamedTuple
+
+from leeward.records import NamedTuple
 
 
 class RoutingPolicy(NamedTuple):
@@ -324,8 +325,8 @@ class RoutingPolicy(NamedTuple):
     """Calls that did not go well at once which `explain` can tell of. Our own choice."""
 
 
-class Weights(NamedTuple):
-    """What one answer adds to a score: a log-likelihood ratio."""
+class LikelihoodRatios(NamedTuple):
+    """What one answer adds to a score: its log-likelihood ratio, by kind of answer."""
 
     failure: float
     success: float
@@ -335,12 +336,12 @@ class Weights(NamedTuple):
     faint_success: float
 
     @staticmethod
-    def of(policy: RoutingPolicy) -> Weights:
-        """Return the weights that the shares of a policy mean."""
+    def of(policy: RoutingPolicy) -> LikelihoodRatios:
+        """Return the ratios that follow from the shares of a policy."""
         ill, well = policy.failed_if_ill, policy.failed_if_well
         slow_ill, slow_well = policy.slow_if_ill, policy.slow_if_well
         faint = policy.failed_if_faint
-        return Weights(
+        return LikelihoodRatios(
             log(ill / well),
             log((1 - ill) / (1 - well)),
             log(slow_ill / slow_well),

@@ -1,13 +1,30 @@
-"""What became of a write whose answer was lost: look it up, and compare write ids."""
+"""What became of a call whose answer was lost.
+
+A write is looked up, and its id compared. A function is asked: it answers from its record.
+"""
 
 from __future__ import annotations
 
 from enum import Enum
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
 from leeward import calls
-from leeward.calls import OBJECT_WRITES, Call, Delete, Load, Result, Store, Stored
+from leeward.calls import (
+    OBJECT_WRITES,
+    Call,
+    Delete,
+    Invoke,
+    Load,
+    Result,
+    Settle,
+    Store,
+    Stored,
+)
+from leeward.envelope import settle_question
 from leeward.errors import Outcome
+
+if TYPE_CHECKING:
+    from leeward.values.settled import Settled
 
 
 class ReadBackVerdict(Enum):
@@ -18,7 +35,12 @@ class ReadBackVerdict(Enum):
     OPEN = "open"
     """There is no trace of it; sending it again is as good as it was the first time."""
     LOST = "lost"
-    """Another write is there. Whether ours came before it can be neither proved nor excluded."""
+    """Another write is there. Whether ours came before it can be neither proved nor excluded. Of a
+    call of a function: nobody can tell what became of it."""
+    NOT_RUN = "not_run"
+    """The call of a function has not run, and none of its attempts will."""
+    RUNNING = "running"
+    """It still runs; or its function has not answered yet."""
 
 
 def question_of(call: Call) -> Call:
@@ -30,6 +52,28 @@ def question_of(call: Call) -> Call:
         return calls.GetRun(write.workflow, write.run)
     assert isinstance(call, Store | Delete), "only writes are read back"
     return Load(call.table, call.key)
+
+
+def settle_question_of(call: Invoke, age: float) -> Settle:
+    """Return the question what became of a call that was made `age` seconds ago."""
+    key = call.idempotency_key
+    question = settle_question(key, age, call.payload)
+    return Settle(
+        call.function, question, key, call.shared_dedup, call.trace, call.marks, call.voids
+    )
+
+
+def judge_answer(settled: Settled | None) -> ReadBackVerdict:
+    """Return what the answer to that question means; None for no answer."""
+    return ReadBackVerdict.RUNNING if settled is None else _VERDICTS[settled.verdict.value]
+
+
+_VERDICTS: Final = {
+    "ran": ReadBackVerdict.OURS,
+    "not_run": ReadBackVerdict.NOT_RUN,
+    "running": ReadBackVerdict.RUNNING,
+    "unknown": ReadBackVerdict.LOST,
+}
 
 
 def judge(call: Call, answer: Result[Any]) -> ReadBackVerdict:

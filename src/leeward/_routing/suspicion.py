@@ -10,15 +10,14 @@ as it was, without a ramp, because no cloud was at fault.
 
 from __future__ import annotations
 
-from hashlib import blake2b
 from math import inf
-from typing import NamedTuple
 
 from leeward._routing.circuit import Circuit
-from leeward._routing.policy import RoutingPolicy, Weights
+from leeward._routing.policy import LikelihoodRatios, RoutingPolicy
 from leeward._routing.targets import TargetRecord, resource_of
 from leeward.calls import Call, Enqueue, Invoke, Publish
 from leeward.errors import Outcome
+from leeward.records import NamedTuple
 
 
 class Suspect:
@@ -74,7 +73,7 @@ class Poison:
 
     Args:
         policy: the numbers.
-        weights: of the answers, by these numbers.
+        ratios: of the answers, by these numbers.
         key: random, of this process: nobody can make two payloads of one digest.
 
     Attributes:
@@ -82,9 +81,9 @@ class Poison:
         doubtful: how many have not gone well so far; while there is one, each success is looked at.
     """
 
-    def __init__(self, policy: RoutingPolicy, weights: Weights, key: bytes) -> None:
+    def __init__(self, policy: RoutingPolicy, ratios: LikelihoodRatios, key: bytes) -> None:
         self._policy = policy
-        self._weights = weights
+        self._ratios = ratios
         self._key = key
         self._suspects: dict[bytes, Suspect] = {}
         self.quarantined = self.doubtful = 0
@@ -131,7 +130,7 @@ class Poison:
         has to have served another one while it failed on this.
         """
         policy = self._policy
-        doubtful = policy.poison_counted * self._weights.failure
+        doubtful = policy.poison_counted * self._ratios.failure
         if circuit.failed > doubtful or circuit.good_at < began:
             return False
         suspect.unknown_at[circuit.target] = now
@@ -179,6 +178,8 @@ class Poison:
             content = repr((call.events[0].type, call.events[0].data)).encode(errors="replace")
         else:
             return None
+        from hashlib import blake2b  # which loads OpenSSL
+
         digest = blake2b(content, digest_size=16, key=self._key)
         digest.update(f"{call.verb} {resource_of(call)}".encode())
         return digest.digest()

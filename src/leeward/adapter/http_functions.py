@@ -25,7 +25,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from enum import Enum
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from leeward._http.messages import Request, Response
 from leeward.adapter import UNMARKED, UNMARKED_REFUSAL
@@ -39,15 +39,16 @@ from leeward.adapter.classification import (
     TOO_LARGE,
     Classification,
 )
-from leeward.adapter.exchange import UNDECODABLE, bearer, retry_after
 from leeward.adapter.plans import STALE_CREDENTIALS, Learn, Need, Plan, Send, View
 from leeward.adapter.repeats import failure_told, worth_of
 from leeward.adapter.resolver import FunctionAddress
+from leeward.adapter.service import UNDECODABLE, bearer, retry_after
 from leeward.calls import Invoke, Result, Settle
 from leeward.envelope import BY_HANDLER, DEDUP, MARK, UNBOUND, mark_of, read_fault, request_headers
 from leeward.errors import Outcome
 from leeward.json_text import Undecodable, decode
 from leeward.masking import mask
+from leeward.records import NamedTuple
 
 
 class Who(Enum):

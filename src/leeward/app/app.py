@@ -35,12 +35,13 @@ from leeward.app.checks import (
     effect_of,
     prefixes_of,
 )
+from leeward.app.clients import Clients, client_class
 from leeward.app.context import Function
 from leeward.app.handlers import Handler
-from leeward.app.process import Clients, Warm, client_class
 from leeward.app.runtimes import runtime_of
 from leeward.app.schedules import check_schedule
 from leeward.app.triggers import Kind, LogStyle
+from leeward.app.warming import WarmValues
 from leeward.errors import ConfigError
 from leeward.values import Effect, EffectName
 
@@ -83,7 +84,7 @@ class App:
         self.handlers: dict[str, Handler] = {}
         self.workflows: list[Definition] = []
         self.clients = Clients(self._open_client)
-        self._warm = Warm()
+        self._warm = WarmValues()
         self._telemetry: Any = None
         if otel:
             self._telemetry = _telemetry_room().Telemetry()

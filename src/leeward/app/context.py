@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from logging import Logger
 
     from leeward.aio import AsyncClient
-    from leeward.app.process import Clients
+    from leeward.app.clients import Clients
     from leeward.client import Client
     from leeward.clock import Clock
 

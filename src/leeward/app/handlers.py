@@ -24,9 +24,9 @@ from leeward.app.answers import (
 )
 from leeward.app.context import Context, Function, call_within
 from leeward.app.decoding import decoder_of, read_json, return_as_is
+from leeward.app.handler_loop import run_on_loop
 from leeward.app.mismatch import Reader
-from leeward.app.process import wait_for
-from leeward.app.signatures import IDEMPOTENCY, is_plain, parameters_of
+from leeward.app.signatures import IDEMPOTENCY, Idempotency, is_plain, parameters_of
 from leeward.app.triggers import (
     Delivery,
     Input,
@@ -46,7 +46,7 @@ from leeward.values import Effect, Event, Json
 from leeward.watching import OBJECT_PUTS
 
 if TYPE_CHECKING:
-    from leeward.app.process import Clients
+    from leeward.app.clients import Clients
 
 LOGGER = "leeward.app"
 
@@ -140,15 +140,15 @@ class Handler:
         arguments = (given, context)[: len(self._parameters)]
         returned = call_within(context, self.function, *arguments)
         if type(returned) is CoroutineType:
-            return call_within(context, wait_for, returned)
+            return call_within(context, run_on_loop, returned)
         return returned
 
-    def settle(self, asked: Delivery, context: Context, limit: int | None) -> dict[str, Json]:
+    def settle(self, delivery: Delivery, context: Context, limit: int | None) -> dict[str, Json]:
         """Return what became of the calls with a key, by the function's own record; run nothing.
 
         Args:
-            asked: its input is the question: ``{"settle": KEY, "age": SECONDS, "payload": ...}``;
-                the last two may be missing.
+            delivery: its input is the question, ``{"settle": KEY, "age": SECONDS, "payload":
+                ...}``; the last two may be missing.
             context: of the question.
             limit: bytes of the answer, or None.
 
@@ -156,12 +156,12 @@ class Handler:
             Problem: there is no such key, or it is not this call's.
             DedupUnavailable: the table with the records cannot be reached.
         """
-        own = getattr(self.function, IDEMPOTENCY, None)
-        if own is None or own.function is not self.function:
-            return {"verdict": "unknown", "reason": "no_records", "key": asked.idempotency_key}
+        own = self._records
+        if own is None:
+            return {"verdict": "unknown", "reason": "no_records", "key": delivery.idempotency_key}
         context.guard, context.dedup, context.did_nothing = self.function, own.scope, True
-        assert isinstance(asked.input, bytes), "only calls are settled"
-        question = read_json(asked.input)
+        assert isinstance(delivery.input, bytes), "only calls are settled"
+        question = read_json(delivery.input)
         if type(question) is not dict:
             raise InvalidInput("$", "an object")
         age, given = question.get("age"), None
@@ -171,8 +171,8 @@ class Handler:
         age = float(age) if isinstance(age, int | float) and age >= 0 else None
         settled = call_within(context, own.settle, age, given, context)
         if type(settled) is CoroutineType:
-            settled = call_within(context, wait_for, settled)
-        answer = {"key": asked.idempotency_key, **settled}
+            settled = call_within(context, run_on_loop, settled)
+        answer = {"key": delivery.idempotency_key, **settled}
         try:
             encode_value(answer, limit)
         except Problem:
@@ -286,15 +286,20 @@ class Handler:
         return decoder_of(self._annotation, self._where)
 
     @property
-    def is_shared(self) -> bool:
-        """Whether it is an idempotent function with one table for all clouds."""
-        return self.keeps_records and getattr(self.function, IDEMPOTENCY).scope == BY_GROUP
+    def _records(self) -> Idempotency | None:
+        """What it declares if the whole handler is an idempotent function; else None."""
+        own: Idempotency | None = getattr(self.function, IDEMPOTENCY, None)
+        return own if own is not None and own.function is self.function else None
 
     @property
     def keeps_records(self) -> bool:
-        """Whether it is an idempotent function, which knows what became of its keys."""
-        own = getattr(self.function, IDEMPOTENCY, None)
-        return own is not None and own.function is self.function
+        """Whether it is an idempotent function: it can say what became of a call."""
+        return self._records is not None
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether it is an idempotent function with one table for all clouds."""
+        return self._records is not None and self._records.scope == BY_GROUP
 
     @property
     def _where(self) -> str:

@@ -10,16 +10,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from leeward.app.answers import Answer, InvalidInput, Problem, refusal_answer
 from leeward.app.app import App
 from leeward.app.handlers import Handler, answer, log_failure
-from leeward.app.process import TooSoon
 from leeward.app.triggers import Delivery, Kind, Message, ObjectEvent, Platform, object_key
+from leeward.app.warming import TooSoon
 from leeward.envelope import NO_FUNCTION, UNBOUND, answer_headers, sent_in
 from leeward.logs import failure_facts, log_event
 from leeward.masking import mask
+from leeward.records import NamedTuple
 from leeward.text import class_name
 from leeward.values import Event
 

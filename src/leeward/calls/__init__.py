@@ -3,14 +3,18 @@
 What nearly every program needs is in this file: functions, events and tables. Objects, runs,
 queues, backups and looks have a file each beside it; their names can be imported from here as well,
 and a program loads those that it uses.
+
+Calls and results are immutable. With a call goes its time, a number of seconds. Whoever makes an
+`AttemptTime` fills it in, and nobody changes it after that.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Generic, Literal, NamedTuple, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeAlias, TypeVar
 
 from leeward.errors import Attempt, Outcome
 from leeward.masking import mask
+from leeward.records import NamedTuple
 from leeward.values import OBJECT_READS, Effect, Event, FunctionFault, Item
 
 if TYPE_CHECKING:
@@ -54,7 +58,7 @@ RUN_VERBS: Final = frozenset({"start_run", "get_run", "abort_run"})
 
 
 SHORTEST_WAIT: Final = 0.001
-"""Seconds; what was had sooner was at hand, and no wait is told of."""
+"""Seconds; a wait that is shorter is not reported."""
 
 
 class AttemptTime(float):
@@ -179,9 +183,11 @@ class Settle(NamedTuple):
 class Enqueue(NamedTuple):
     """Queue a function call: OK as soon as the target has accepted it.
 
-    Fields as in `Invoke`, and:
+    The other fields are as in `Invoke`.
+
+    Attributes:
         to_queue: the name is a queue's, whose handler takes messages. A target that can call
-            functions without a queue puts this call into the queue all the same.
+            functions without a queue puts this call into the queue, too.
     """
 
     function: str

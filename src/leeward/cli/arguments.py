@@ -47,7 +47,10 @@ def item_argument(text: str) -> Item:
 def key_argument(words: Sequence[str]) -> str | dict[str, str]:
     """Read a key: one word, a JSON object, or several words ``field=value``."""
     if len(words) > 1:
-        return _refuse_duplicates([_field(word) for word in words])
+        fields = dict(map(_field, words))
+        if len(fields) < len(words):
+            raise InvalidRequest("KEY names a field twice; write each field once", field="key")
+        return fields
     (word,) = words
     if not word.startswith("{"):
         return word
@@ -118,7 +121,7 @@ def seconds(text: str) -> float:
         ) from None
 
 
-def time_argument(text: str | None) -> datetime | None:
+def time_argument(text: str | None, field: str = "time") -> datetime | None:
     """Read an ISO 8601 time with a time zone.
 
     Raises:
@@ -127,9 +130,9 @@ def time_argument(text: str | None) -> datetime | None:
     try:
         time = None if text is None else datetime.fromisoformat(text)
     except ValueError:
-        raise InvalidRequest(f"--time is not an ISO 8601 time; {_TIME}", field="time") from None
+        raise InvalidRequest(f"--{field} is not an ISO 8601 time; {_TIME}", field=field) from None
     if time is not None and time.utcoffset() is None:
-        raise InvalidRequest(f"--time has no time zone; {_TIME}", field="time")
+        raise InvalidRequest(f"--{field} has no time zone; {_TIME}", field=field)
     return time
 
 
@@ -175,13 +178,6 @@ def _decode(data: bytes) -> str:
         return data.decode(detect_encoding(data))
     except UnicodeDecodeError as error:
         raise ValueError(f"not UTF-8: {error.reason} at byte {error.start}") from None
-
-
-def _refuse_duplicates(fields: list[tuple[str, str]]) -> dict[str, str]:
-    key = dict(fields)
-    if len(key) < len(fields):
-        raise InvalidRequest("KEY names a field twice; write each field once", field="key")
-    return key
 
 
 def _field(word: str) -> tuple[str, str]:

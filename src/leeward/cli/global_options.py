@@ -140,7 +140,7 @@ def modules_beside(config: Config) -> Iterator[None]:
     Raises:
         ConfigError: anybody may write the directory.
     """
-    if config.file is None or not config.trust_env or not _has_handlers(config):
+    if config.file is None or not config.trust_env or config == without_handlers(config):
         yield
         return
     place = Path(config.file).absolute().parent
@@ -176,10 +176,6 @@ def _need_functions(client: Client, config: Config, workflows: Iterable[Definiti
                 f"name the app in {config.file or 'leeward.toml'}: [targets.local] "
                 'app = "module:app"'
             )
-
-
-def _has_handlers(config: Config) -> bool:
-    return config != without_handlers(config)
 
 
 def without_handlers(config: Config) -> Config:

@@ -21,8 +21,9 @@ from leeward.config.model import (
     Names,
     TableConfig,
     WorkflowConfig,
+    parse_order,
+    parse_target,
 )
-from leeward.config.order import parse_order, parse_target
 from leeward.errors import ConfigError
 from leeward.text import did_you_mean, is_printable
 from leeward.values import Effect
@@ -32,6 +33,7 @@ T = TypeVar("T")
 TOP_LEVEL = (
     *("cloud_provider", "data_target", "workflow_target", "source", "trust_env"),
     *("fail_back", "hedge", "weights", "residency", "health_checks", "snapshot"),
+    *("unknowns", "unknowns_payload"),
 )
 
 
@@ -55,6 +57,8 @@ def read_sections(document: Mapping[str, Any], file: str) -> Config:
         entries = read_section(document.get(name, {}), where)
         parts[name] = {key: read(value, where.child(key)) for key, value in entries.items()}
     provider = optional(document, "cloud_provider", top, read_text)
+    if "unknowns_payload" in document and "unknowns" not in document:
+        raise ConfigError(f'{top.child("unknowns_payload")} needs unknowns = "TABLE" beside it')
     return Config(
         **parts,
         order=parse_order(provider, str(top.child("cloud_provider"))) if provider else (),
@@ -70,6 +74,8 @@ def read_sections(document: Mapping[str, Any], file: str) -> Config:
         hedge=optional(document, "hedge", top, read_boolean) is True,
         health_checks=optional(document, "health_checks", top, read_health_checks),
         snapshot=optional(document, "snapshot", top, read_text),
+        unknowns=optional(document, "unknowns", top, read_text),
+        unknowns_payload=optional(document, "unknowns_payload", top, read_boolean) is True,
         export=by_target(document.get("export", {}), top.child("export"), read_export),
     )
 
@@ -310,9 +316,9 @@ def _read_percent(value: Any, where: ConfigKey) -> float:
     return float(value)
 
 
-_HOST: Final = re.compile(r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]")
+_HOST: Final = r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]"
 
-_ZONE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*")
+_ZONE: Final = r"[A-Za-z0-9][A-Za-z0-9.-]*"
 """An id or a name; nothing that a tool would read as an expression."""
 
 _LONGEST: Final = 253
@@ -352,7 +358,7 @@ def read_export(section: Any, where: ConfigKey) -> ExportConfig:
 
 def _read_host(value: Any, where: ConfigKey) -> str:
     text = read_text(value, where)
-    if len(text) > _LONGEST or not _HOST.fullmatch(text):
+    if len(text) > _LONGEST or not re.fullmatch(_HOST, text):
         raise ConfigError(
             f"{where} must be the name of a host in lower case, such as orders.example.com"
         )
@@ -361,7 +367,7 @@ def _read_host(value: Any, where: ConfigKey) -> str:
 
 def _read_zone(value: Any, where: ConfigKey) -> str:
     text = read_text(value, where)
-    if not _ZONE.fullmatch(text):
+    if not re.fullmatch(_ZONE, text):
         raise ConfigError(f"{where} must be letters, digits, hyphens and dots")
     return text
 

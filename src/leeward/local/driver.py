@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from leeward._delivery.dispatcher import Dispatcher, Receiver
-from leeward._delivery.sqlite_store import PATIENCE, SqliteDeliveries, SqliteSeries
+from leeward._delivery.sqlite_store import PATIENCE, SqliteDeliveries, SqliteSchedules
 from leeward._delivery.store import LeasedRow, Recipient
 from leeward._sqlite.database import MEMORY, Database
 from leeward._sqlite.file_safety import keep_out_of_version_control
@@ -88,7 +88,7 @@ class Local(Driver):
         accept = self._dispatcher.accept
         self._functions = Functions(self._clock, self.limits.payload_bytes, accept)
         self._bus = Bus(accept)
-        series, wake = SqliteSeries(self._database), self._dispatcher.wake
+        series, wake = SqliteSchedules(self._database), self._dispatcher.wake
         self._schedules = Schedules(self._clock, series, self._deliveries, wake)
         self._tables = tables = Tables(self._database)
         outlives = self._file is not None
@@ -207,7 +207,7 @@ class Local(Driver):
         if self._file is not None and not self._file.exists():
             return ()  # so that a look makes no file
         with self._translate_faults():
-            return tuple(to_dead_letter(each) for each in self._deliveries.dead())
+            return tuple(to_dead_letter(each) for each in self._deliveries.dead_rows())
 
     def discard(self, letter: DeadLetter) -> bool:
         """Delete a dead letter; return whether it was there.

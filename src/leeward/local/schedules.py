@@ -13,15 +13,16 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from threading import Event as Flag
 from threading import RLock, Thread
-from typing import Final, NamedTuple
+from typing import Final
 
 from leeward._delivery.sqlite_store import PATIENCE
-from leeward._delivery.store import DeliveryStore, NewRow, Recipient, Series
+from leeward._delivery.store import DeliveryStore, NewRow, Recipient, ScheduleStore
 from leeward.app.checks import check_free
 from leeward.app.handlers import Handler
 from leeward.app.schedules import last_time, next_time
 from leeward.clock import Clock
 from leeward.forking import Forkable, watch
+from leeward.records import NamedTuple
 
 SCHEDULE: Final = "(schedule)"
 """Stands in the place of the bus for the run of a schedule."""
@@ -52,7 +53,11 @@ class Schedules(Forkable):
     """The schedules of one target. Its thread starts with the first one."""
 
     def __init__(
-        self, clock: Clock, series: Series, deliveries: DeliveryStore, wake: Callable[[], None]
+        self,
+        clock: Clock,
+        series: ScheduleStore,
+        deliveries: DeliveryStore,
+        wake: Callable[[], None],
     ) -> None:
         """Take the clock, what keeps one row for each time, and what has it delivered."""
         self._clock = clock
@@ -91,7 +96,7 @@ class Schedules(Forkable):
     def status(self) -> list[Due]:
         """Return the schedules, and how many of their rows wait."""
         return [
-            each._replace(waiting=self._deliveries.waiting([Recipient(SCHEDULE, name)]))
+            each._replace(waiting=self._deliveries.count_waiting([Recipient(SCHEDULE, name)]))
             for name, each in self._known.copy().items()
         ]
 

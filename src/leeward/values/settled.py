@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from leeward.masking import mask
+from leeward.records import NamedTuple
 
 if TYPE_CHECKING:
     from leeward.values import FunctionFault, Json
@@ -17,7 +18,7 @@ class Verdict(Enum):
     RAN = "ran"
     """It has had its effect, or has failed in a way that its function declared."""
     NOT_RUN = "not_run"
-    """It has not run, and will not: a delivery that comes late is refused."""
+    """It has not run, and will not, because a delivery that comes late is refused."""
     RUNNING = "running"
     """It still runs; ask again."""
     UNKNOWN = "unknown"
@@ -36,6 +37,8 @@ class Settled(NamedTuple):
         retry_after: of a call that still runs: seconds after which to ask again.
         target: that has answered.
         voids: how often the key was settled as not run, for the next call with it.
+        record: where the function has its record of the key: the table and the name of the record,
+            as ``leeward keys show`` takes them. None if it does not say.
     """
 
     verdict: Verdict
@@ -46,6 +49,7 @@ class Settled(NamedTuple):
     retry_after: float | None = None
     target: str | None = None
     voids: int = 0
+    record: str | None = None
 
     def __repr__(self) -> str:
-        return mask(self, "verdict reason kept retry_after target voids")
+        return mask(self, "verdict reason kept retry_after target voids record")

@@ -11,9 +11,10 @@ from __future__ import annotations
 import operator
 from collections import deque
 from collections.abc import Callable, Generator, Mapping, Sequence
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from leeward.json_text import DEEPEST, is_deeper
+from leeward.records import NamedTuple
 from leeward.values import Effect, Json
 from leeward.values.settled import Verdict
 from leeward.workflow import model
@@ -235,12 +236,12 @@ class Patience(NamedTuple):
     Attributes:
         left: seconds to wait for answers.
         pause: seconds before the next question, at least.
-        count: questions so far.
+        questions: so far.
     """
 
     left: int
     pause: int = 1
-    count: int = 0
+    questions: int = 0
 
 
 LONGER: Final = 4

@@ -5,7 +5,7 @@ Runs live in one place, as data does: with several targets it has to be named.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from importlib import import_module
 from operator import attrgetter
 from pathlib import Path
@@ -15,12 +15,11 @@ from leeward.client import Client
 from leeward.config import Config
 from leeward.errors import ConfigError
 from leeward.logs import import_flaw
+from leeward.registry import EMBEDDED, ENGINE, import_room
 from leeward.text import did_you_mean
 from leeward.workflow.checks import by_name
-from leeward.workflow.engine import EMBEDDED, Engine
 from leeward.workflow.model import Definition
 from leeward.workflow.reading import read_file
-from leeward.workflow.sqlite_journal import SqliteJournal
 from leeward.workflow.steps import ClientFunctions
 
 if TYPE_CHECKING:
@@ -50,8 +49,8 @@ def open_runs(operations: Operations) -> Runs:
     if target.partition(":")[0] == EMBEDDED:
         path = JOURNAL if own is None else own.native("workflows")
         path = path if isinstance(path, Path) else None
-        journal = SqliteJournal(path, operations.clock)
-        return Engine(ClientFunctions(operations), known.values(), journal)
+        open_engine: Callable[..., Runs] = import_room(ENGINE)
+        return open_engine(ClientFunctions(operations), known.values(), path, operations.clock)
     if own is not None:
         # An embedded engine does without what keeps two starts apart.
         from leeward.workflow.deployed import DeployedRuns

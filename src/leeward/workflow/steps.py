@@ -117,7 +117,7 @@ class ClientFunctions:
                 call.payload,
                 sent,
                 (),
-                is_asked=True,
+                keeps_records=True,
             )
             targets = question.targets or operations.router.candidates(call)
             places = [()] if call.shared_dedup else [(target,) for target in targets]

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from leeward.testing.simulator import simulate
 from leeward.values import Json
 from leeward.workflow import Definition
 from leeward.workflow.commands import Returned
-from leeward.workflow.simulator import simulate
 
 State = Literal["running", "succeeded", "failed", "aborted"]
 

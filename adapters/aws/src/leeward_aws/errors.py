@@ -35,10 +35,10 @@ from leeward.adapter.classification import (
     by_status,
     code_in,
 )
-from leeward.adapter.exchange import error_in
+from leeward.adapter.service import error_in
 from leeward.adapter.wire import Response
 from leeward.errors import Outcome
-from leeward_aws.settings.endpoints import Service
+from leeward_aws.settings.endpoints import ServiceName
 
 MISCONFIGURED: Final = "misconfigured"
 """NOT_FOUND: the function is there and cannot run as it was deployed."""
@@ -216,7 +216,7 @@ STATES: Final = by_code(
 SCHEDULER: Final = by_code({NOT_FOUND: "ResourceNotFoundException"})
 """Of `GetSchedule`."""
 
-SERVICES: Final[Mapping[Service, Mapping[str, Classification]]] = {
+SERVICES: Final[Mapping[ServiceName, Mapping[str, Classification]]] = {
     "lambda": LAMBDA,
     "events": EVENTS,
     "dynamodb": DYNAMODB,
@@ -240,7 +240,7 @@ _TOO_LARGE_TEXTS: Final = ("has exceeded the maximum", "is over the limit")
 
 
 def outcome_of(
-    service: Service, status: int, code: str | None, message: str = ""
+    service: ServiceName, status: int, code: str | None, message: str = ""
 ) -> Classification:
     """Return what an error answer means.
 

@@ -18,10 +18,10 @@ from leeward.adapter.wire import Request
 from leeward.calls import Look
 from leeward.calls.looks import BUCKET, BUS, FUNCTION, QUEUE, TABLE
 from leeward_aws.events.plans import DESCRIBE
-from leeward_aws.exchange import Endpoint, endpoint_of
 from leeward_aws.functions.messages import request_of
 from leeward_aws.functions.plans import DRY_RUN, path_of
 from leeward_aws.objects.plans import list_page, store_of
+from leeward_aws.service import Endpoint, endpoint_of
 from leeward_aws.settings.options import Settings
 from leeward_aws.tables.plans import load
 

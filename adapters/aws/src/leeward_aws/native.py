@@ -9,10 +9,10 @@ from leeward.adapter import TargetConfig
 from leeward.errors import ConfigError
 from leeward_aws.identity.credentials import ACCESS_KEY
 from leeward_aws.identity.session import client_options, home_of_user, plugins, session_of
-from leeward_aws.settings.endpoints import Service, endpoint
+from leeward_aws.settings.endpoints import ServiceName, endpoint
 from leeward_aws.settings.options import Settings
 
-SERVICES: Final[dict[str, Service]] = {
+SERVICES: Final[dict[str, ServiceName]] = {
     "lambda": "lambda",
     "events": "events",
     "eventbridge": "events",

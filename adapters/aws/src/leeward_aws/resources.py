@@ -14,19 +14,20 @@ import json
 from collections.abc import Callable, Generator, Mapping
 from hashlib import sha256
 from types import MappingProxyType
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from leeward import json_text
-from leeward.adapter.exchange import as_look_up, exchange, misread, object_of
 from leeward.adapter.looking import compare, unless_forbidden
 from leeward.adapter.plans import Plan, Planner, Step, View
+from leeward.adapter.service import as_look_up, exchange, misread, object_of
 from leeward.adapter.wire import Request
 from leeward.calls import Look, LookResult, Result
 from leeward.errors import Outcome
+from leeward.records import NamedTuple
 from leeward.text import percent_encode
-from leeward_aws.exchange import REQUEST_ID, Endpoint, endpoint_of
 from leeward_aws.functions.messages import url_of
-from leeward_aws.settings.endpoints import Service
+from leeward_aws.service import REQUEST_ID, Endpoint, endpoint_of
+from leeward_aws.settings.endpoints import ServiceName
 from leeward_aws.settings.options import Settings
 from leeward_aws.workflows.runs import machine_arn
 
@@ -44,7 +45,7 @@ class Account(NamedTuple):
 
 def resources(settings: Settings) -> dict[str, Planner]:
     """Return the planner that compares resources."""
-    services: tuple[Service, ...] = ("lambda", "sqs", "events", "scheduler", "states")
+    services: tuple[ServiceName, ...] = ("lambda", "sqs", "events", "scheduler", "states")
     endpoints: dict[str, Endpoint] = {
         service: endpoint_of(service, settings) for service in services
     }

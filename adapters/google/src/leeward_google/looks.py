@@ -12,7 +12,6 @@ from __future__ import annotations
 from functools import partial
 from typing import Final
 
-from leeward.adapter.exchange import as_look_up, exchange, misread, object_of
 from leeward.adapter.http_functions import Address
 from leeward.adapter.looking import (
     ask,
@@ -23,13 +22,14 @@ from leeward.adapter.looking import (
     unless_forbidden,
 )
 from leeward.adapter.plans import Plan, Planner, View
+from leeward.adapter.service import as_look_up, exchange, misread, object_of
 from leeward.adapter.wire import Request
 from leeward.calls import Look, LookResult, Result
 from leeward.calls.looks import BUCKET, BUS, FUNCTION, QUEUE, RESOURCE, TABLE, UNANSWERABLE
 from leeward_google.events.plans import PubSubEndpoint, path_of
-from leeward_google.exchange import EMULATOR, GOOGLE
 from leeward_google.functions.messages import topic_of
 from leeward_google.objects.plans import list_page
+from leeward_google.service import EMULATOR, GOOGLE
 from leeward_google.settings.options import Settings
 from leeward_google.settings.services import Functions, Objects, Tasks, Topics, check_name
 from leeward_google.tables.plans import FirestoreEndpoint, load

@@ -16,11 +16,11 @@ from leeward.errors import (
 )
 from leeward.values import Effect, InvokeResult, Json
 from leeward.workflow.commands import StepFailure, StepQuestion, StepVerdict
-from leeward.workflow.driving import Drive, RunServices
-from leeward.workflow.journal import RunKey, RunRow
+from leeward.workflow.embedded.driving import Drive, RunServices
+from leeward.workflow.embedded.journal import RunKey, RunRow
+from leeward.workflow.embedded.sqlite_journal import SqliteJournal
+from leeward.workflow.embedded.workers import LEASE
 from leeward.workflow.model import NOT_SENT, REFUSED, THROTTLED, TIMEOUT, UNKNOWN
-from leeward.workflow.sqlite_journal import SqliteJournal
-from leeward.workflow.workers import LEASE
 from leeward_contract_tests.workflows.cases import RUN, Case, RunEnd
 
 MOST_LEASES: Final = 1000

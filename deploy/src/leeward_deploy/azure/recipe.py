@@ -119,11 +119,6 @@ def recipe(spec: PackageSpec) -> Recipe:
     )
 
 
-def _check(spec: PackageSpec, folder: Path, source: PackageSource) -> tuple[str, ...]:
-
-    return index(spec, folder, source)
-
-
 def _commands(out: str) -> tuple[Command, ...]:
     """Return what deploys the package."""
     return (

@@ -20,10 +20,10 @@ from leeward.cli.global_options import options_of
 from leeward.cli.output.console import Printers
 from leeward.cli.output.json_view import JsonObject
 from leeward.config import Config, TargetName, load_settings
-from leeward.config.order import parse_order
+from leeward.config.model import parse_order
 from leeward.entrypoints import all_entry_points
 from leeward.errors import ConfigError, InvalidRequest
-from leeward.registry import BUILT_IN
+from leeward.registry import BUILT_IN, EMBEDDED
 from leeward.registry import GROUP as ADAPTERS
 from leeward.values import NOTHING
 from leeward_deploy.build import Origin, build, write_files, write_template
@@ -198,6 +198,14 @@ def adapters_of(
     return tuple(f"{each}=={version(each)}" for each in found)
 
 
+def has_embedded_target(folder: Path, targets: str | None = None, file: Path | None = None) -> bool:
+    """Return whether a client opens the embedded target, or runs its workflows there."""
+    config = settings_of(folder, file)
+    order = config.order if targets is None else parse_order(targets, "--targets")
+    named = {str(each) for each in order} | {config.workflow_target or ""}
+    return EMBEDDED in {name.partition(":")[0] for name in named}
+
+
 def declared_for(config: Config, target: TargetName) -> Declared:
     """Return what a configuration names, with a target's own names, or those of its provider."""
 
@@ -243,7 +251,7 @@ def _named_apps(config: Config, modules: Mapping[str, str]) -> list[Entry]:
     named = [
         each.get("app")
         for name, each in config.options.items()
-        if name.partition(":")[0] == "local"
+        if name.partition(":")[0] == EMBEDDED
     ]
     apps = [text.partition(":") for text in named if isinstance(text, str)]
     return [Entry(module, name) for module, _, name in apps if module in modules and name]
@@ -322,6 +330,9 @@ def _build(request: PackageRequest, targets: str | None, *, template: bool) -> J
     recipe: Recipe = recipe_of(spec)
     others = adapters_of(request.folder, request.target, targets, request.settings)
     recipe = recipe._replace(requires=(*recipe.requires, *others))
+    origin = origin._replace(
+        embedded=has_embedded_target(request.folder, targets, request.settings)
+    )
     made = build(spec, recipe, origin, request.out, request.target)
     written = write_template(recipe, request.out) if template else None
     return {

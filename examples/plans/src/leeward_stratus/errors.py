@@ -7,7 +7,7 @@ documents that these come before anything runs. Whatever is not in the table pro
 from typing import Any
 
 from leeward.adapter import classification
-from leeward.adapter.exchange import result_of_refusal
+from leeward.adapter.service import result_of_refusal
 from leeward.adapter.wire import Response
 from leeward.calls import Result
 

@@ -5,10 +5,10 @@ from typing import Any
 
 from leeward import json_text
 from leeward.adapter import http_functions
-from leeward.adapter.exchange import JSON, Service, bearer, by_headers, exchange_json
 from leeward.adapter.items import DoubleModel, Profile, decode, encode
 from leeward.adapter.options import Values
 from leeward.adapter.plans import Need, Plan, Planner, View
+from leeward.adapter.service import JSON, Service, bearer, by_headers, exchange_json
 from leeward.adapter.wire import Request
 from leeward.calls import Delete, Invoke, Load, Publish, Result, Store, Stored
 from leeward.cloudevents import document_of

@@ -3,9 +3,9 @@
 from time import time
 
 from leeward.adapter import TargetConfig
-from leeward.adapter.exchange import JSON
 from leeward.adapter.options import Values
 from leeward.adapter.resolver import Resolved, Source, Token
+from leeward.adapter.service import JSON
 from leeward.adapter.tokens import TokenEndpoint, end_in, good_until, sound
 from leeward.adapter.wire import Request, Transport
 from leeward.json_text import encode

@@ -257,7 +257,7 @@ class IdempotentCall:
 
     def claim(self) -> Steps[Decision | OpenCase | Away]:
         """Return the steps that decide whether it runs; an open case is for the probe."""
-        return claim_with_probe(self._claim, self._asked(), self.location.now())
+        return claim_with_probe(self._claim, self._request(), self.location.now())
 
     def question(self, case: OpenCase) -> tuple[str, Context | None, tuple[str, ...]]:
         """Return what the probe takes."""
@@ -265,9 +265,9 @@ class IdempotentCall:
 
     def take(self, case: OpenCase, told: ProbeAnswer) -> Steps[Decision | Away]:
         """Return the steps that follow the answer of the probe."""
-        return take_case(case, told, self._claim, self._asked(), self.location.now())
+        return take_case(case, told, self._claim, self._request(), self.location.now())
 
-    def _asked(self) -> SettleRequest:
+    def _request(self) -> SettleRequest:
         return self._settings.request(self._claim.payload, self._claim.voids, None)
 
     def begin(self, decision: Decision | Away, store: TableClient) -> IdempotentRun | Replay:

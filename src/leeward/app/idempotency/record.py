@@ -27,12 +27,13 @@ by more than `CLOCKS`.
 from __future__ import annotations
 
 from enum import Enum
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from leeward import envelope
 from leeward.app.answers import encode_value
 from leeward.app.idempotency.digests import is_same
 from leeward.masking import mask
+from leeward.records import NamedTuple
 
 LONGEST_WAIT: Final = 5.0
 """Seconds that a repeat is asked to wait for the run under way, which may end before its lease."""
@@ -44,7 +45,7 @@ table forgets by the clock of its reader; not every one has a time of its own.""
 
 LATEST_DELIVERY: Final = 31 * 86_400.0
 """Seconds after which no platform delivers a call any more, 31 days: so long a table keeps a void.
-Pub/Sub keeps a message as long; see the table in ``docs/idempotency.md``."""
+The table in ``docs/idempotency.md`` says which platform keeps a message as long."""
 
 
 MOST_NOTES: Final = 20
@@ -346,6 +347,22 @@ def void_record(record: KeyRecord, voids: int) -> KeyRecord:
     )
 
 
+def is_open(record: KeyRecord, now: float) -> bool:
+    """Return whether nobody knows what the run of a key has done: it is unknown, or has died."""
+    lapsed = record.state is KeyState.IN_PROGRESS and now >= record.lease_until
+    return lapsed or record.state is KeyState.UNKNOWN
+
+
+def void_by_hand(record: KeyRecord, now: float) -> KeyRecord | None:
+    """Return the record after somebody has found out that none of its calls so far has run.
+
+    None of them will. Return None if nobody may say so: one still runs, or it is settled.
+    """
+    if record.state is KeyState.RELEASED or is_open(record, now):
+        return void_record(record, record.voids)
+    return None
+
+
 def settle_by_hand(
     record: KeyRecord, now: float, *, ran: bool, result: Any, kept: bool
 ) -> KeyRecord | None:
@@ -360,8 +377,7 @@ def settle_by_hand(
         result: what it would have returned.
         kept: `result` is known.
     """
-    lapsed = record.state is KeyState.IN_PROGRESS and now >= record.lease_until
-    if not (lapsed or record.state is KeyState.UNKNOWN):
+    if not is_open(record, now):
         return None
     if not ran:
         return release_record(record)._replace(failure=None)

@@ -133,7 +133,7 @@ class IdempotentRun:
         A record keeps the first 20.
 
         Raises:
-            ConfigError: it is no text of 1 to 255 characters.
+            ConfigError: it is not a text of 1 to 255 characters.
             LeaseLost: another run has taken the key over.
             DedupUnavailable: it cannot be recorded.
         """

@@ -10,8 +10,9 @@ from datetime import timedelta
 from functools import cache
 from math import isfinite
 from os import getpid
-from typing import Any, Final, Literal, NamedTuple, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
+from leeward.app.clients import async_client_class, client_class
 from leeward.app.context import Context, current
 from leeward.app.idempotency.digests import own_secret, record_id
 from leeward.app.idempotency.errors import (
@@ -23,12 +24,12 @@ from leeward.app.idempotency.errors import (
 )
 from leeward.app.idempotency.settling import SettleRequest
 from leeward.app.idempotency.store import RecordLocation, TableClient
-from leeward.app.process import async_client_class, client_class
 from leeward.app.signatures import is_coroutine_function, parameters_of
 from leeward.clock import Clock, SystemClock
 from leeward.envelope import BY_GROUP, BY_TARGET
 from leeward.errors import ConfigError
 from leeward.masking import mask
+from leeward.records import NamedTuple
 from leeward.text import is_printable, is_token
 
 HEADER: Final = "header:"

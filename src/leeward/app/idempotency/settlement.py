@@ -82,11 +82,11 @@ class KeySettlement:
                 field=error.field,
             ) from None
         payload = None if given is None else payload_digest(arguments.values)
-        self._asked: SettleRequest = settings.request(payload, context.voids, age)
+        self._request: SettleRequest = settings.request(payload, context.voids, age)
 
     def begin(self) -> Steps[Finding | OpenCase | Refuse | Away]:
         """Return the steps that look at the record."""
-        return settle_key(self._asked, self.location.now())
+        return settle_key(self._request, self.location.now())
 
     def question(self, case: OpenCase) -> Question:
         """Return what the probe takes."""
@@ -94,7 +94,7 @@ class KeySettlement:
 
     def close(self, case: OpenCase, told: ProbeAnswer) -> Steps[Finding | Away | None]:
         """Return the steps that record what the probe has answered."""
-        return close_case(case, told, self._asked, self.location.now())
+        return close_case(case, told, self._request, self.location.now())
 
     def document(self, found: Finding | OpenCase | Refuse | Away | None) -> dict[str, Json]:
         """Return the answer.
@@ -112,12 +112,12 @@ class KeySettlement:
         if not isinstance(found, Finding):  # others have written all the time
             found = Finding(Verdict.RUNNING, retry_after=1.0)
         verdict, doubt, result, kept, failure, retry_after, voids = found
-        facts = {"table": self.location.table, "record": record_ref(self.location.id)}
         why = None if doubt is None else doubt.value
-        log_event(
-            LOGGER, "info", "settled", function=function, verdict=verdict.value, why=why, **facts
-        )
+        facts = {"table": self.location.table, "record": record_ref(self.location.id)}
+        facts |= {"verdict": verdict.value}
+        log_event(LOGGER, "info", "settled", function=function, why=why, **facts)
         document: dict[str, Any] = {"verdict": verdict.value, "reason": why, "voids": voids}
+        document["record"] = f"{facts['table']} {facts['record']}"
         if verdict is Verdict.RAN:
             document |= {"kept": kept, "result": result if kept else None}
         if failure is not None:

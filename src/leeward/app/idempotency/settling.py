@@ -9,7 +9,7 @@ whoever carries the steps out calls the probe, too.
 from __future__ import annotations
 
 from enum import Enum
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from leeward.app.idempotency.digests import is_same
 from leeward.app.idempotency.record import (
@@ -41,6 +41,7 @@ from leeward.app.idempotency.steps import (
     claim_key,
 )
 from leeward.masking import mask
+from leeward.records import NamedTuple
 from leeward.values.settled import Verdict
 
 
@@ -164,19 +165,19 @@ NOBODY: Final = ""
 
 
 def examine(
-    loaded: LoadedRecord | None, asked: SettleRequest, now: float
+    loaded: LoadedRecord | None, request: SettleRequest, now: float
 ) -> Finding | OpenCase | Change | Refuse:
     """Return what the record of a key says of its calls, or what to write first."""
     if loaded is None:
-        return _examine_nothing(asked, now)
+        return _examine_nothing(request, now)
     record, revision = loaded
     if record is None:
         return Finding(Verdict.UNKNOWN, Doubt.UNREADABLE)
     if record.state in (KeyState.VOID, KeyState.RELEASED):
-        if record.voids > asked.voids:
-            return _not_run(asked, record)
-        return _void(record, revision, asked)
-    if asked.payload is not None and not is_same(record.payload, asked.payload):
+        if record.voids > request.voids:
+            return _not_run(request, record)
+        return _void(record, revision, request)
+    if request.payload is not None and not is_same(record.payload, request.payload):
         return Refuse(Reason.MISMATCH)
     match record.state:
         case KeyState.COMPLETED:
@@ -187,56 +188,56 @@ def examine(
             wait = min(record.lease_until - now, LONGEST_WAIT)
             return Finding(Verdict.RUNNING, retry_after=wait)
         case KeyState.IN_PROGRESS if not record.effects:
-            return _void(record, revision, asked)
+            return _void(record, revision, request)
         case _:
-            return _examine_effects(record, revision, asked)
+            return _examine_effects(record, revision, request)
 
 
 def _examine_effects(
-    record: KeyRecord, revision: str, asked: SettleRequest
+    record: KeyRecord, revision: str, request: SettleRequest
 ) -> Finding | OpenCase | Change:
     """Examine a run that may have had its effect, and has ended or is over its lease."""
-    if not asked.probed:
+    if not request.probed:
         return Finding(Verdict.UNKNOWN, Doubt.UNKNOWN)
-    if record.state is KeyState.IN_PROGRESS and asked.marked:
+    if record.state is KeyState.IN_PROGRESS and request.marked:
         return Change(record._replace(state=KeyState.UNKNOWN), revision)  # it begins no more effect
     has_ended_alone = record.state is KeyState.UNKNOWN and record.fence <= 1
-    return OpenCase(record, revision, asked.marked or has_ended_alone)
+    return OpenCase(record, revision, request.marked or has_ended_alone)
 
 
-def _examine_nothing(asked: SettleRequest, now: float) -> Finding | Change:
+def _examine_nothing(request: SettleRequest, now: float) -> Finding | Change:
     """Examine a key without a record."""
-    none = KeyRecord(KeyState.UNKNOWN, NOBODY, 0, now, asked.payload or "", effects=True)
-    if not asked.recorded:
+    none = KeyRecord(KeyState.UNKNOWN, NOBODY, 0, now, request.payload or "", effects=True)
+    if not request.recorded:
         return Finding(Verdict.UNKNOWN, Doubt.UNRECORDED)
-    if asked.age is not None and asked.age <= asked.keep:
-        return Change(void_record(none, asked.voids), None)
-    if asked.probed:  # nobody runs any more, so the probe's word will last
+    if request.age is not None and request.age <= request.keep:
+        return Change(void_record(none, request.voids), None)
+    if request.probed:  # nobody runs any more, so the probe's word will last
         return Change(none, None)
-    return Finding(Verdict.UNKNOWN, Doubt.NO_RECORD if asked.age is None else Doubt.EXPIRED)
+    return Finding(Verdict.UNKNOWN, Doubt.NO_RECORD if request.age is None else Doubt.EXPIRED)
 
 
-def _void(record: KeyRecord, revision: str, asked: SettleRequest) -> Finding | Change:
-    if not asked.recorded:
+def _void(record: KeyRecord, revision: str, request: SettleRequest) -> Finding | Change:
+    if not request.recorded:
         return Finding(Verdict.UNKNOWN, Doubt.UNRECORDED)
-    return Change(void_record(record, asked.voids), revision)
+    return Change(void_record(record, request.voids), revision)
 
 
-def _not_run(asked: SettleRequest, record: KeyRecord) -> Finding:
-    if not asked.recorded:
+def _not_run(request: SettleRequest, record: KeyRecord) -> Finding:
+    if not request.recorded:
         return Finding(Verdict.UNKNOWN, Doubt.UNRECORDED)
     return Finding(Verdict.NOT_RUN, voids=record.voids)
 
 
-def settle_key(asked: SettleRequest, now: float) -> Steps[Finding | OpenCase | Refuse | Away]:
+def settle_key(request: SettleRequest, now: float) -> Steps[Finding | OpenCase | Refuse | Away]:
     """Find out what became of a key; an `OpenCase` is for the probe, and then for `close_case`."""
-    decision = _examine_nothing(asked, now)
+    decision = _examine_nothing(request, now)
     for _ in range(ROUNDS):
         if isinstance(decision, Change):
             reply, now = yield SaveRecord(decision.record, decision.revision)
             if isinstance(reply, Saved):
                 if decision.record.state is KeyState.VOID:
-                    return _not_run(asked, decision.record)
+                    return _not_run(request, decision.record)
                 return OpenCase(decision.record, reply.revision, fenced=True)
             if isinstance(reply, Unfit):
                 return Away(reply.error)
@@ -245,7 +246,7 @@ def settle_key(asked: SettleRequest, now: float) -> Steps[Finding | OpenCase | R
         loaded, now = yield LoadRecord()
         if isinstance(loaded, Away):
             return loaded
-        answer = examine(loaded if isinstance(loaded, LoadedRecord) else None, asked, now)
+        answer = examine(loaded if isinstance(loaded, LoadedRecord) else None, request, now)
         if not isinstance(answer, Change):
             return answer
         decision = answer
@@ -253,40 +254,40 @@ def settle_key(asked: SettleRequest, now: float) -> Steps[Finding | OpenCase | R
 
 
 def close_case(
-    case: OpenCase, answer: ProbeAnswer, asked: SettleRequest, now: float
+    case: OpenCase, answer: ProbeAnswer, request: SettleRequest, now: float
 ) -> Steps[Finding | Away | None]:
     """Record what a probe has answered; None if the record has changed: settle the key again."""
     record, left = case.record, case.record.lease_until - now
     match answer:
         case Done(result):
             return (yield from _save_result(case, complete_record(record, result)))
-        case NotDone() if not asked.recorded:
+        case NotDone() if not request.recorded:
             return Finding(Verdict.UNKNOWN, Doubt.UNRECORDED)
         case NotDone() if not case.fenced:
             return Finding(Verdict.UNKNOWN, Doubt.NOT_FENCED)
         case NotDone() if left > 0:  # what its run has begun may still be under way
             return Finding(Verdict.RUNNING, retry_after=min(left, LONGEST_WAIT))
         case NotDone():
-            void = void_record(record, asked.voids)
+            void = void_record(record, request.voids)
             reply, _ = yield SaveRecord(void, case.revision)
             if isinstance(reply, Saved):
-                return _not_run(asked, void)
+                return _not_run(request, void)
             return _failed_write(reply)
         case _:
             return Finding(Verdict.UNKNOWN, Doubt.CANNOT_TELL)
 
 
 def claim_with_probe(
-    claim: Claim, asked: SettleRequest, now: float
+    claim: Claim, request: SettleRequest, now: float
 ) -> Steps[Decision | OpenCase | Away]:
     """Decide what a call does; where its key is in doubt, the probe is asked, then `take_case`."""
     decision = yield from claim_key(claim, now)
-    if not asked.probed or decision != Refuse(Reason.UNKNOWN):
+    if not request.probed or decision != Refuse(Reason.UNKNOWN):
         return decision
     loaded, now = yield LoadRecord()
     if not isinstance(loaded, LoadedRecord):
         return loaded if isinstance(loaded, Away) else decision
-    case = examine(loaded, asked, now)
+    case = examine(loaded, request, now)
     if isinstance(case, Change) and case.record.state is KeyState.UNKNOWN:
         reply, now = yield SaveRecord(case.record, case.revision)
         if isinstance(reply, Saved):
@@ -295,7 +296,7 @@ def claim_with_probe(
 
 
 def take_case(
-    case: OpenCase, answer: ProbeAnswer, claim: Claim, asked: SettleRequest, now: float
+    case: OpenCase, answer: ProbeAnswer, claim: Claim, request: SettleRequest, now: float
 ) -> Steps[Decision | Away]:
     """Decide what a call does after the answer of the probe.
 
@@ -303,7 +304,12 @@ def take_case(
     whoever settles it meanwhile would be told that nothing runs.
     """
     record = case.record
-    if isinstance(answer, NotDone) and asked.recorded and case.fenced and now >= record.lease_until:
+    if (
+        isinstance(answer, NotDone)
+        and request.recorded
+        and case.fenced
+        and now >= record.lease_until
+    ):
         if claim.voids < record.voids:
             return Refuse(Reason.VOIDED, voids=record.voids)
         start = take_over(LoadedRecord(record, case.revision), claim, now, None)
@@ -311,7 +317,7 @@ def take_case(
         if isinstance(reply, Saved):
             return start._replace(revision=reply.revision)
         return _failed_write(reply) or Refuse(Reason.RUNNING, 1.0)
-    found = yield from close_case(case, answer, asked, now)
+    found = yield from close_case(case, answer, request, now)
     if found is None:
         return Refuse(Reason.RUNNING, 1.0)
     if isinstance(found, Away):

@@ -10,7 +10,7 @@ from typing import Annotated, TypeAlias
 
 import typer
 
-from leeward.cli.doctor.findings import CheckState, Finding
+from leeward.cli.doctor.findings import CheckState
 from leeward.cli.doctor.visit import examine, read_exported
 from leeward.cli.global_options import modules_beside, options_of
 from leeward.cli.output.console import Printers
@@ -39,15 +39,11 @@ def doctor(context: typer.Context, *, exported: ExportSummary = None) -> None:
         "ok": not faults,
         "faults": faults,
         "targets": [str(target) for target in config.order],
-        "findings": [_json(finding) for finding in findings],
+        "findings": [each._asdict() | {"state": each.state.value} for each in findings],
     }
     options.output.show(data, _render)
     if faults:
         raise typer.Exit(BROKEN.code)
-
-
-def _json(finding: Finding) -> JsonObject:
-    return finding._asdict() | {"state": finding.state.value}
 
 
 _SHOWN = {"ok": "ok", "note": "note", "fault": "FAULT"}

@@ -124,8 +124,12 @@ def _render(data: JsonObject, printers: Printers) -> None:
         with out.panel(f"{number}. {target['name']}", "cyan"):
             out.pairs(_target(target))
     _render_tables(data, out)
-    _render_functions(data["functions"], out)
-    _render_buses(data["buses"], out)
+    out.text("")
+    functions = [(_name(each), _effect(each), *_common(each)) for each in data["functions"]]
+    out.table(("function", "effect", "timeout", "own names"), functions, STYLES)
+    out.text("")
+    buses = [(_name(bus), *_common(bus)) for bus in data["buses"]]
+    out.table(("bus", "timeout", "own names"), buses, STYLES)
     _render_buckets(data, out)
 
 
@@ -143,22 +147,6 @@ def _render_tables(data: JsonObject, out: Printer) -> None:
             for table in data["tables"]
         ],
         STYLES,
-    )
-
-
-def _render_functions(functions: list[JsonObject], out: Printer) -> None:
-    out.text("")
-    out.table(
-        ("function", "effect", "timeout", "own names"),
-        [(_name(function), _effect(function), *_common(function)) for function in functions],
-        STYLES,
-    )
-
-
-def _render_buses(buses: list[JsonObject], out: Printer) -> None:
-    out.text("")
-    out.table(
-        ("bus", "timeout", "own names"), [(_name(bus), *_common(bus)) for bus in buses], STYLES
     )
 
 
@@ -229,14 +217,10 @@ def show_version(output: Output) -> None:
         {
             "leeward": __version__,
             "python": platform.python_version(),
-            "adapters": _adapters(),
+            "adapters": sorted({*BUILT_IN, *(point.name for point in all_entry_points(GROUP))}),
         },
         _render_version,
     )
-
-
-def _adapters() -> list[str]:
-    return sorted({*BUILT_IN, *(point.name for point in all_entry_points(GROUP))})
 
 
 def _render_version(data: JsonObject, printers: Printers) -> None:

@@ -15,9 +15,9 @@ from leeward.cli.global_options import GlobalOptions, options_of
 from leeward.cli.output.console import Printers
 from leeward.cli.output.exit_codes import ABSENT, RAISED, STILL_RUNS
 from leeward.cli.output.json_view import JsonObject, json_of_run
+from leeward.cli.output.picture import picture_of
 from leeward.errors import ConfigError
 from leeward.workflow.model import document_of, functions_of
-from leeward.workflow.picture import picture_of
 from leeward.workflow.reading import json_of, yaml_of
 
 if TYPE_CHECKING:

@@ -174,7 +174,9 @@ def examine(
             try:
                 drivers[str(target)] = open_order(alone, env)[0]
             except LeewardError as error:
-                findings.append(_report_error(str(target), error))
+                remedy = "correct it; nothing goes there until then"
+                fault = Finding(str(target), "settings", CheckState.FAULT, str(error), remedy)
+                findings.append(fault)
         with ThreadPoolExecutor(max(1, len(drivers))) as threads:
             visits = [
                 threads.submit(_visit, config, driver, now, seconds) for driver in drivers.values()
@@ -195,24 +197,10 @@ def examine(
     if expected:
         findings += strangers(expected, config)
     if not (config.functions or config.buses or config.tables or config.buckets):
-        findings.append(_report_no_names())
+        told = "no function, bus, table or bucket is configured by name, so none was looked for"
+        remedy = "name them in [functions.<name>], [buses.<name>] and so on"
+        findings.append(Finding(ORDER, "names", CheckState.NOTE, told, remedy))
     return findings
-
-
-def _report_error(target: str, error: LeewardError) -> Finding:
-    return Finding(
-        target,
-        "settings",
-        CheckState.FAULT,
-        str(error),
-        "correct it; nothing goes there until then",
-    )
-
-
-def _report_no_names() -> Finding:
-    told = "no function, bus, table or bucket is configured by name, so none was looked for"
-    remedy = "name them in [functions.<name>], [buses.<name>] and so on"
-    return Finding(ORDER, "names", CheckState.NOTE, told, remedy)
 
 
 def _visit(

@@ -19,8 +19,8 @@ from functools import partial
 from typing import Any, Final
 
 from leeward import json_text
-from leeward.adapter.exchange import UNDECODABLE, ambiguous, as_look_up, exchange, object_of
 from leeward.adapter.plans import SKEWED, STALE_CREDENTIALS, Learn, Plan, Planner, Step, View
+from leeward.adapter.service import UNDECODABLE, ambiguous, as_look_up, exchange, object_of
 from leeward.adapter.wire import Request, Response
 from leeward.calls import Publish, Result
 from leeward.cloudevents import document_of
@@ -28,7 +28,7 @@ from leeward.errors import InvalidRequest, Outcome
 from leeward.json_text import Undecodable
 from leeward.values import Event
 from leeward_aws.errors import entry_outcome
-from leeward_aws.exchange import REQUEST_ID, Endpoint, endpoint_of
+from leeward_aws.service import REQUEST_ID, Endpoint, endpoint_of
 from leeward_aws.settings.options import Settings
 
 LONGEST_SOURCE: Final = 256

@@ -16,8 +16,8 @@ from hashlib import sha256
 from typing import Any, Final
 
 from leeward import json_text
-from leeward.adapter.exchange import as_look_up, exchange, exchange_json, object_of
 from leeward.adapter.plans import Learn, Plan, Planner, Step, View
+from leeward.adapter.service import as_look_up, exchange, exchange_json, object_of
 from leeward.adapter.wire import Request
 from leeward.calls import (
     Attribute,
@@ -31,7 +31,7 @@ from leeward.calls import (
 )
 from leeward.envelope import IDEMPOTENCY_KEY, TRACEPARENT
 from leeward.errors import InvalidRequest, Outcome
-from leeward_aws.exchange import Endpoint, endpoint_of
+from leeward_aws.service import Endpoint, endpoint_of
 from leeward_aws.settings.options import Settings
 
 MOST_ATTRIBUTES: Final = 10

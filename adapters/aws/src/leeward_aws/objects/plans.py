@@ -15,9 +15,8 @@ from __future__ import annotations
 import re
 from binascii import a2b_hex, b2a_base64
 from functools import partial
-from typing import Final, NamedTuple
+from typing import Final
 
-from leeward.adapter.exchange import document_in, exchange, read_answer
 from leeward.adapter.objects import (
     ObjectService,
     another_object,
@@ -32,6 +31,7 @@ from leeward.adapter.objects import (
     whole_size,
 )
 from leeward.adapter.plans import Plan, Planner, View
+from leeward.adapter.service import document_in, exchange, read_answer
 from leeward.adapter.wire import Request, Response
 from leeward.calls import (
     DeleteObject,
@@ -45,8 +45,9 @@ from leeward.calls import (
 )
 from leeward.errors import InvalidRequest
 from leeward.json_text import Undecodable
+from leeward.records import NamedTuple
 from leeward.text import percent_encode
-from leeward_aws.exchange import endpoint_of
+from leeward_aws.service import endpoint_of
 from leeward_aws.settings.options import Settings
 
 PAGE_OBJECTS: Final = 1000

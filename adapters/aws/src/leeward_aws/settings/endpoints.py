@@ -8,13 +8,14 @@ out: they need what no configuration here knows.
 from __future__ import annotations
 
 import re
-from typing import Final, Literal, NamedTuple, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from leeward.adapter import TargetConfig
 from leeward.adapter.hosts import check_host
 from leeward.errors import ConfigError
+from leeward.records import NamedTuple
 
-Service: TypeAlias = Literal[
+ServiceName: TypeAlias = Literal[
     "lambda", "events", "dynamodb", "s3", "sqs", "states", "scheduler", "sts"
 ]
 """A service by the name that its hosts and its signatures bear."""
@@ -35,6 +36,9 @@ _PARTITIONS: Final = (
     _Partition("us-isof-", "csp.hci.ic.gov", "api.aws.hci.ic.gov"),
 )
 
+_LONGEST_LABEL: Final = 63
+"""Characters of one label of a host's name (RFC 1035, 2.3.4)."""
+
 _LABEL: Final = r"[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _REGION: Final = r"[a-z]+(?:-[a-z]+)*-(?P<place>[a-z]+)-[0-9]+"
 """What every partition's `regionRegex` asks for at least."""
@@ -51,7 +55,9 @@ _COMMERCIAL: Final = _Partition("", "amazonaws.com", "api.aws")
 """What every other region belongs to. GovCloud's hosts end alike."""
 
 
-def endpoint(service: Service, region: str, *, fips: bool = False, dualstack: bool = False) -> str:
+def endpoint(
+    service: ServiceName, region: str, *, fips: bool = False, dualstack: bool = False
+) -> str:
     """Return the origin of `service` in `region`, such as ``https://lambda.eu-west-1.amazonaws.com``.
 
     A region that is newer than this list is placed by its prefix.
@@ -76,7 +82,7 @@ def endpoint(service: Service, region: str, *, fips: bool = False, dualstack: bo
     return f"https://{host}.{region}.{partition.dual_suffix if dualstack else partition.suffix}"
 
 
-def is_own_host(host: str, service: Service, region: str) -> bool:
+def is_own_host(host: str, service: ServiceName, region: str) -> bool:
     """Return whether AWS answers for `service` in `region` under `host`.
 
     That is one of its own hosts, or the name that a private link gives them in a VPC, such as
@@ -94,10 +100,10 @@ def is_own_host(host: str, service: Service, region: str) -> bool:
 
 
 def check_endpoint(
-    config: TargetConfig, service: Service, region: str, origin: str, where: str
+    config: TargetConfig, service: ServiceName, region: str, origin: str, where: str
 ) -> None:
     """Refuse, in the hardened mode, an endpoint that nobody vouches for; see `check_host`."""
-    own = is_own_host(origin.partition("://")[2], service, region)
+    own = not config.trust_env and is_own_host(origin.partition("://")[2], service, region)
     check_host(origin, where, config, own=own, whose=f"AWS's own for {service} in {region}")
 
 
@@ -109,7 +115,7 @@ def check_region(region: str, where: str = "the region") -> None:
     """
     if region.endswith("-global") and re.fullmatch(_LABEL, region):
         raise ConfigError(f"{where} must be one region, such as us-east-1; {region} is not")
-    parts = re.fullmatch(_REGION, region) if re.fullmatch(_LABEL, region) else None
+    parts = re.fullmatch(_REGION, region) if len(region) <= _LONGEST_LABEL else None
     if parts is None:
         raise ConfigError(
             f"{where} must be the name of an AWS region, such as us-east-1, not {region[:80]!r}"
@@ -130,7 +136,7 @@ def _partition_of(region: str) -> _Partition:
     return next((each for each in _PARTITIONS if region.startswith(each.prefix)), _COMMERCIAL)
 
 
-def _always_fips(service: Service, region: str, dualstack: bool) -> bool:
+def _always_fips(service: ServiceName, region: str, dualstack: bool) -> bool:
     """Return whether the plain host is the validated one, as some of GovCloud's are."""
     if service == "events" and not dualstack:
         return region in ("us-gov-east-1", "us-gov-west-1")

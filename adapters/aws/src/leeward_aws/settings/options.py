@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final, NamedTuple
+from typing import Final
 
 from leeward.adapter import TargetConfig
 from leeward.adapter.hosts import origin_of
 from leeward.adapter.opening import HttpSettings, http_options, http_settings
 from leeward.adapter.options import Option, Setting, Values, read_options, refuse_both
 from leeward.errors import ConfigError
-from leeward_aws.settings.endpoints import Service, check_endpoint, check_region, endpoint
+from leeward.records import NamedTuple
+from leeward_aws.settings.endpoints import ServiceName, check_endpoint, check_region, endpoint
 
 
 def _region(setting: Setting, _: Values) -> str:
@@ -18,7 +19,7 @@ def _region(setting: Setting, _: Values) -> str:
     return str(setting.value)
 
 
-_SERVICES: Final[Mapping[Service, str]] = {
+_SERVICES: Final[Mapping[ServiceName, str]] = {
     "lambda": "lambda",
     "events": "eventbridge",
     "dynamodb": "dynamodb",
@@ -65,7 +66,7 @@ class Settings(NamedTuple):
     """
 
     region: str
-    endpoints: Mapping[Service, str]
+    endpoints: Mapping[ServiceName, str]
     profile: str | None = None
     profile_first: bool = False
     fips: bool = False
@@ -97,7 +98,7 @@ def settings_from(config: TargetConfig) -> Settings:
     )
 
 
-def _endpoint(service: Service, values: Values) -> str:
+def _endpoint(service: ServiceName, values: Values) -> str:
     """Return where a service is asked: at an endpoint that is configured, else at AWS's own."""
     region, fips, dualstack = "region", "use_fips_endpoint", "use_dualstack_endpoint"
     own = values.setting(f"endpoint_url_{_SERVICES[service]}")

@@ -24,7 +24,8 @@ from datetime import datetime
 from functools import partial
 from typing import Any, Final
 
-from leeward.adapter.exchange import (
+from leeward.adapter.plans import Plan, Planner, View
+from leeward.adapter.service import (
     UNREADABLE,
     ServiceAnswer,
     as_look_up,
@@ -33,7 +34,6 @@ from leeward.adapter.exchange import (
     misread,
     object_of,
 )
-from leeward.adapter.plans import Plan, Planner, View
 from leeward.calls import (
     ExportFile,
     ExportSummary,
@@ -47,7 +47,7 @@ from leeward.calls import (
 )
 from leeward.errors import Outcome
 from leeward.json_text import Undecodable, decode
-from leeward_aws.exchange import REQUEST_ID, Endpoint, endpoint_of
+from leeward_aws.service import REQUEST_ID, Endpoint, endpoint_of
 from leeward_aws.settings.options import Settings
 from leeward_aws.tables.plans import DEEPEST, headers_of, request_of, stored_of
 

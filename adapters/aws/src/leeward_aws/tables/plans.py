@@ -16,10 +16,13 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from functools import partial
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from leeward import json_text
-from leeward.adapter.exchange import (
+from leeward.adapter.items import decode as decode_item
+from leeward.adapter.items import encode, escape_name, native_expiry
+from leeward.adapter.plans import Plan, Planner, Step, View
+from leeward.adapter.service import (
     UNDECODABLE,
     ambiguous,
     as_look_up,
@@ -27,9 +30,6 @@ from leeward.adapter.exchange import (
     misread,
     object_of,
 )
-from leeward.adapter.items import decode as decode_item
-from leeward.adapter.items import encode, escape_name, native_expiry
-from leeward.adapter.plans import Plan, Planner, Step, View
 from leeward.adapter.tables import another_revision, wrong_cursor
 from leeward.adapter.wire import Request, Response
 from leeward.calls import (
@@ -47,7 +47,8 @@ from leeward.calls import (
 from leeward.errors import Outcome, Unsupported
 from leeward.json_text import Undecodable, decode, decode_apart
 from leeward.masking import mask
-from leeward_aws.exchange import REQUEST_ID, Endpoint, endpoint_of
+from leeward.records import NamedTuple
+from leeward_aws.service import REQUEST_ID, Endpoint, endpoint_of
 from leeward_aws.settings.options import Settings
 from leeward_aws.tables.conditions import (
     FOREIGN,

@@ -18,13 +18,13 @@ from functools import partial
 from typing import Any, Final
 
 from leeward import json_text
-from leeward.adapter.exchange import ServiceAnswer, as_look_up, exchange, misread, object_of
 from leeward.adapter.plans import Learn, Plan, Planner, Step, View
 from leeward.adapter.runs import already_there
+from leeward.adapter.service import ServiceAnswer, as_look_up, exchange, misread, object_of
 from leeward.adapter.wire import Request, Response
 from leeward.calls import AbortRun, FoundRun, GetRun, Result, StartRun
 from leeward.errors import Outcome
-from leeward_aws.exchange import REQUEST_ID, Endpoint, endpoint_of
+from leeward_aws.service import REQUEST_ID, Endpoint, endpoint_of
 from leeward_aws.settings.options import Settings
 
 TAKEN: Final = "ExecutionAlreadyExists"

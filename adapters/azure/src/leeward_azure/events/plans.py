@@ -12,9 +12,10 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 from functools import lru_cache, partial
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
-from leeward.adapter.exchange import (
+from leeward.adapter.plans import Plan, Planner, View
+from leeward.adapter.service import (
     UNDECODABLE,
     UNEXPECTED,
     Authorize,
@@ -23,15 +24,14 @@ from leeward.adapter.exchange import (
     exchange,
     object_of,
 )
-from leeward.adapter.plans import Plan, Planner, View
 from leeward.adapter.wire import Request, Response
 from leeward.calls import Publish, Result
 from leeward.cloudevents import document_of
 from leeward.errors import ConfigError, InvalidRequest
 from leeward.json_text import Undecodable
+from leeward.records import NamedTuple
 from leeward.values import NOTHING
 from leeward_azure.errors import judge_events
-from leeward_azure.exchange import service_of
 from leeward_azure.identity.credentials import (
     AccountKey,
     Credential,
@@ -40,6 +40,7 @@ from leeward_azure.identity.credentials import (
     TopicKey,
 )
 from leeward_azure.identity.signing import Headers
+from leeward_azure.service import service_of
 from leeward_azure.settings.services import TOPIC, Events, is_topic_name
 
 EVENTS: Final = service_of(ServiceCredential("eventgrid"), judge_events, "x-ms-request-id")

@@ -25,8 +25,8 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from leeward import json_text
-from leeward.adapter.exchange import exchange, read_answer
 from leeward.adapter.plans import Plan, Planner, View
+from leeward.adapter.service import exchange, read_answer
 from leeward.adapter.wire import Request, Response
 from leeward.calls import (
     Attribute,
@@ -41,10 +41,10 @@ from leeward.errors import InvalidRequest, Unsupported
 from leeward.json_text import Undecodable
 from leeward.text import percent_encode
 from leeward_azure.errors import judge_queue
-from leeward_azure.exchange import service_of
 from leeward_azure.functions import service_bus
 from leeward_azure.identity.credentials import ServiceCredential
 from leeward_azure.identity.signing import signed_storage
+from leeward_azure.service import service_of
 from leeward_azure.settings.options import Settings
 from leeward_azure.settings.services import SERVICE_BUS, Queues, is_queue_name
 

@@ -18,7 +18,7 @@ from leeward.adapter.http_functions import invoke as invoke_over_http
 from leeward.adapter.plans import Plan, Planner, View
 from leeward.calls import Invoke, Settle
 from leeward.errors import Outcome
-from leeward_azure.exchange import retry_after
+from leeward_azure.service import retry_after
 from leeward_azure.settings.services import Functions, check_name
 
 STOPPED: Final = "app_stopped"

@@ -22,8 +22,8 @@ from typing import Any, Final
 from urllib.parse import unquote
 
 from leeward import json_text
-from leeward.adapter.exchange import UNEXPECTED, ambiguous, by_headers, exchange, misread
 from leeward.adapter.plans import Plan, View
+from leeward.adapter.service import UNEXPECTED, ambiguous, by_headers, exchange, misread
 from leeward.adapter.wire import Request, Response
 from leeward.calls import (
     Attribute,
@@ -38,9 +38,9 @@ from leeward.errors import InvalidRequest
 from leeward.json_text import Undecodable
 from leeward.text import percent_encode
 from leeward_azure.errors import judge_service_bus
-from leeward_azure.exchange import service_of
 from leeward_azure.identity.credentials import AccountKey, Bearer, Credential, ServiceCredential
 from leeward_azure.identity.signing import Headers
+from leeward_azure.service import service_of
 from leeward_azure.settings.services import JSON, ServiceBus
 
 SERVICE: Final = service_of(

@@ -16,7 +16,6 @@ from functools import partial
 from hashlib import md5
 from typing import Final
 
-from leeward.adapter.exchange import Exchange, document_in, exchange, read_answer
 from leeward.adapter.objects import (
     ObjectService,
     another_object,
@@ -31,6 +30,7 @@ from leeward.adapter.objects import (
     whole_size,
 )
 from leeward.adapter.plans import Plan, Planner, View
+from leeward.adapter.service import ServiceExchange, document_in, exchange, read_answer
 from leeward.adapter.wire import Request, Response
 from leeward.calls import (
     DeleteObject,
@@ -45,9 +45,9 @@ from leeward.errors import InvalidRequest
 from leeward.json_text import Undecodable
 from leeward.text import percent_encode
 from leeward_azure.errors import judge_blob
-from leeward_azure.exchange import service_of
 from leeward_azure.identity.credentials import ServiceCredential
 from leeward_azure.identity.signing import signed_storage
+from leeward_azure.service import service_of
 from leeward_azure.settings.services import Blobs, is_queue_name
 
 BLOB: Final = service_of(ServiceCredential("blob"), judge_blob, "x-ms-request-id", dated=True)
@@ -150,7 +150,9 @@ def _head(configured: Blobs, call: HeadObject, view: View, *, effect: bool) -> P
     )
 
 
-def _exchange(configured: Blobs, request: Request, view: View, *, effect: bool = True) -> Exchange:
+def _exchange(
+    configured: Blobs, request: Request, view: View, *, effect: bool = True
+) -> ServiceExchange:
     if configured.sas:
         sign = "&" if "?" in request.target else "?"
         request = request._replace(target=f"{request.target}{sign}{configured.sas}")

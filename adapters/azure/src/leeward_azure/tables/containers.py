@@ -18,21 +18,22 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import lru_cache, partial
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, Literal
 
 from leeward import json_text
-from leeward.adapter.exchange import Exchange, ServiceAnswer, by_headers, exchange, object_of
 from leeward.adapter.plans import Drop, Learn, Plan, View
+from leeward.adapter.service import ServiceAnswer, ServiceExchange, by_headers, exchange, object_of
 from leeward.adapter.wire import Request, Response
 from leeward.calls import Result, Store
 from leeward.errors import InvalidRequest, Outcome
 from leeward.json_text import Undecodable
+from leeward.records import NamedTuple
 from leeward.text import is_printable, percent_encode
 from leeward.values import NOTHING
 from leeward_azure.errors import ABSENT, LAGGING, REGION_MOVED, judge_cosmos
-from leeward_azure.exchange import service_of
 from leeward_azure.identity.credentials import ServiceCredential
 from leeward_azure.identity.signing import Headers, Signed, cosmos_headers
+from leeward_azure.service import service_of
 from leeward_azure.tables.documents import Location, document_of, location_of
 
 LONGEST: Final = 8192
@@ -230,8 +231,8 @@ def to_page(
 
 def ask_container(
     container: Container, about: DocumentRequest, view: View, *, effect: bool = True
-) -> Exchange:
-    """Ask, and keep what the answer tells of the session. As `leeward.adapter.exchange`.
+) -> ServiceExchange:
+    """Ask, and keep what the answer tells of the session. As `leeward.adapter.service`.
 
     Connections to a region that takes no writes any more are given up.
     """

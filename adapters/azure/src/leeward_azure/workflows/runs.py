@@ -28,7 +28,9 @@ from leeward.adapter.classification import (
     Classification,
     by_status,
 )
-from leeward.adapter.exchange import (
+from leeward.adapter.plans import Plan, Planner, Step, View
+from leeward.adapter.runs import already_there
+from leeward.adapter.service import (
     JSON,
     UNEXPECTED,
     Service,
@@ -40,14 +42,12 @@ from leeward.adapter.exchange import (
     object_of,
     result_of_refusal,
 )
-from leeward.adapter.plans import Plan, Planner, Step, View
-from leeward.adapter.runs import already_there
 from leeward.adapter.wire import Request, Response
 from leeward.calls import AbortRun, FoundRun, GetRun, Result, StartRun
 from leeward.errors import Outcome
 from leeward.text import percent_encode
 from leeward.workflow.kit import ORCHESTRATOR, UNKNOWN
-from leeward_azure.exchange import retry_after
+from leeward_azure.service import retry_after
 from leeward_azure.settings.services import Workflows
 
 PATH: Final = "/runtime/webhooks/durabletask"

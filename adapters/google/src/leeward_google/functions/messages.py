@@ -26,9 +26,9 @@ from hashlib import sha256
 from typing import Any, Final
 
 from leeward import json_text
-from leeward.adapter.exchange import UNDECODABLE, ambiguous, exchange, exchange_json, object_of
 from leeward.adapter.http_functions import Address
 from leeward.adapter.plans import Learn, Need, Plan, Planner, Step, View
+from leeward.adapter.service import UNDECODABLE, ambiguous, exchange, exchange_json, object_of
 from leeward.adapter.wire import Request, Response
 from leeward.calls import (
     Attribute,
@@ -43,7 +43,7 @@ from leeward.calls import (
 from leeward.envelope import IDEMPOTENCY_KEY, TRACEPARENT
 from leeward.errors import InvalidRequest
 from leeward.json_text import Undecodable
-from leeward_google.exchange import EMULATOR, GOOGLE, JSON
+from leeward_google.service import EMULATOR, GOOGLE, JSON
 from leeward_google.settings.services import (
     KEPT,
     Events,

@@ -10,13 +10,13 @@ of IAM credentials.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from leeward import json_text
 from leeward.adapter.resolver import Resolved, Source
 from leeward.adapter.tokens import TokenEndpoint, time_in
 from leeward.adapter.wire import Request, Transport
-from leeward_google.exchange import JSON, authorise
+from leeward.records import NamedTuple
 from leeward_google.identity.credentials import (
     ACCESS_TOKEN,
     SCOPE,
@@ -26,6 +26,7 @@ from leeward_google.identity.credentials import (
     access_token,
     id_token,
 )
+from leeward_google.service import JSON, authorise
 
 LIFETIME: Final = 3600
 """Seconds that an access token is asked for; the longest that needs no permission of its own."""

@@ -38,7 +38,6 @@ from leeward.adapter.classification import (
     by_code_or_status,
     code_in,
 )
-from leeward.adapter.exchange import error_in, exchange, exchange_json, object_of, result_of_refusal
 from leeward.adapter.objects import (
     ObjectService,
     another_object,
@@ -52,6 +51,7 @@ from leeward.adapter.objects import (
     revision_in,
 )
 from leeward.adapter.plans import Plan, Planner, View
+from leeward.adapter.service import error_in, exchange, exchange_json, object_of, result_of_refusal
 from leeward.adapter.wire import Request, Response
 from leeward.calls import (
     DeleteObject,
@@ -66,7 +66,7 @@ from leeward.calls import (
 from leeward.errors import InvalidRequest, Outcome
 from leeward.text import percent_encode
 from leeward_google.errors import QUOTA, SUSPENDED
-from leeward_google.exchange import GOOGLE
+from leeward_google.service import GOOGLE
 from leeward_google.settings.services import Objects
 
 REQUEST_ID: Final = "x-guploader-uploadid"

@@ -14,8 +14,8 @@ from functools import partial
 from typing import Any, Final
 
 from leeward import json_text
-from leeward.adapter.exchange import JSON, exchange_json
 from leeward.adapter.plans import Plan, Planner, View
+from leeward.adapter.service import JSON, exchange_json
 from leeward.adapter.wire import Request
 from leeward.calls import LookNative, NativeJob, StartNative
 from leeward.errors import Unsupported

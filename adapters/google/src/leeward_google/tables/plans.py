@@ -20,19 +20,27 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from functools import partial
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from leeward import json_text
 from leeward.adapter.classification import AMBIGUOUS, CONTENTION_REASON
-from leeward.adapter.exchange import UNDECODABLE, Exchange, Service, ambiguous, exchange, object_of
 from leeward.adapter.plans import STALE_CREDENTIALS, Learn, Plan, Planner, Step, View
+from leeward.adapter.service import (
+    UNDECODABLE,
+    Service,
+    ServiceExchange,
+    ambiguous,
+    exchange,
+    object_of,
+)
 from leeward.adapter.tables import EXPIRED, another_revision, mark_in, revision_after, wrong_cursor
 from leeward.adapter.wire import Request
 from leeward.calls import Delete, Key, Load, Result, Scan, Store, Stored, StoreMany
 from leeward.errors import Outcome, Unsupported
 from leeward.json_text import Undecodable
+from leeward.records import NamedTuple
 from leeward_google.errors import FAILED_PRECONDITION, STATUSES
-from leeward_google.exchange import EMULATOR, GOOGLE, JSON
+from leeward_google.service import EMULATOR, GOOGLE, JSON
 from leeward_google.settings.services import Tables
 from leeward_google.tables.documents import (
     check_collection,
@@ -255,7 +263,7 @@ def _look(
     return seen
 
 
-def _commit(endpoint: FirestoreEndpoint, write: dict[str, Any], view: View) -> Exchange:
+def _commit(endpoint: FirestoreEndpoint, write: dict[str, Any], view: View) -> ServiceExchange:
     return exchange(endpoint.service, endpoint.request("commit", {"writes": [write]}), view)
 
 

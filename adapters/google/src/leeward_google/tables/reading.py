@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final, TypeAlias
 
-from leeward.adapter.exchange import UNDECODABLE, UNREADABLE, ambiguous, misread, object_of
+from leeward.adapter.service import UNDECODABLE, UNREADABLE, ambiguous, misread, object_of
 from leeward.adapter.tables import revision_after
 from leeward.adapter.wire import Response
 from leeward.calls import Delete, Page, Result, Store, Stored, UnreadableItem
 from leeward.errors import Outcome
 from leeward.json_text import Undecodable
 from leeward_google.errors import find_error
-from leeward_google.exchange import elements_of, read_refusal
+from leeward_google.service import elements_of, read_refusal
 from leeward_google.tables.documents import (
     DEEPEST,
     Native,

@@ -15,19 +15,20 @@ from collections.abc import Generator, Mapping
 from datetime import datetime
 from functools import partial
 from hashlib import sha256
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from leeward import json_text
-from leeward.adapter.exchange import as_look_up, exchange, misread, object_of
 from leeward.adapter.plans import Plan, Planner, Step, View
 from leeward.adapter.runs import already_there
+from leeward.adapter.service import as_look_up, exchange, misread, object_of
 from leeward.adapter.wire import Request
 from leeward.calls import AbortRun, FoundRun, GetRun, Result, StartRun
 from leeward.errors import InvalidRequest
+from leeward.records import NamedTuple
 from leeward.text import percent_encode
 from leeward.workflow.kit import UNKNOWN
 from leeward_google.errors import FAILED_PRECONDITION
-from leeward_google.exchange import GOOGLE, JSON
+from leeward_google.service import GOOGLE, JSON
 from leeward_google.settings.services import Workflows
 
 LABEL: Final = "leeward-run"

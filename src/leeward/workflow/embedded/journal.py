@@ -1,4 +1,4 @@
-"""What a journal of runs does; `leeward.workflow.sqlite_journal` is one.
+"""What a journal of runs does; `leeward.workflow.embedded.sqlite_journal` is one.
 
 It keeps what was started, what was done, and who goes on with it. Each method is one transaction,
 and what it has returned is kept durably. Commands are found by run, path and attempt, never by a
@@ -11,10 +11,11 @@ counted, and the count is a fence: only the last one may write.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from leeward.clock import SteadyClock
 from leeward.masking import mask
+from leeward.records import NamedTuple
 from leeward.values import Json
 from leeward.values.runs import RunState
 from leeward.workflow.commands import Answer, Command, StepFailure, StepVerdict

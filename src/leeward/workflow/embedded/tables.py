@@ -23,7 +23,7 @@ from leeward.workflow.commands import (
     StepFailure,
     StepVerdict,
 )
-from leeward.workflow.journal import Finished, RunKey, RunRow, StepRecord, Unreadable
+from leeward.workflow.embedded.journal import Finished, RunKey, RunRow, StepRecord, Unreadable
 from leeward.workflow.model import CANCELLED
 
 LARGE: Final = 4096

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 from binascii import crc32
 from functools import partial
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
-from leeward.adapter import exchange
-from leeward.adapter.exchange import error_in, number_in, plausible_wait, result_of_refusal, wait_in
+from leeward.adapter.service import (
+    Service,
+    error_in,
+    number_in,
+    plausible_wait,
+    result_of_refusal,
+    wait_in,
+)
 from leeward.adapter.wire import Request, Response
 from leeward.calls import Result
+from leeward.records import NamedTuple
 from leeward_aws.errors import MAY_BE_SKEW, error_code, error_message, outcome_of
 from leeward_aws.identity.credentials import ACCESS_KEY
 from leeward_aws.identity.signing import Scope, sign
-from leeward_aws.settings.endpoints import Service
+from leeward_aws.settings.endpoints import ServiceName
 from leeward_aws.settings.options import Settings
 
 REQUEST_ID: Final = "x-amzn-requestid"
@@ -36,17 +43,17 @@ class Endpoint(NamedTuple):
     """
 
     origin: str
-    service: exchange.Service
+    service: Service
 
 
-def endpoint_of(service: Service, settings: Settings) -> Endpoint:
+def endpoint_of(service: ServiceName, settings: Settings) -> Endpoint:
     """Return the endpoint of `service` for a target with these settings."""
     scope = Scope(service, settings.region)
 
     def sign_request(request: Request, credentials: Any, now: float) -> Request:
         return sign(request, credentials, scope, now)
 
-    way = exchange.Service(
+    way = Service(
         ACCESS_KEY,
         partial(_refusal, service),
         S3_REQUEST_ID if service == "s3" else REQUEST_ID,
@@ -58,7 +65,7 @@ def endpoint_of(service: Service, settings: Settings) -> Endpoint:
     return Endpoint(settings.endpoints[service], way)
 
 
-def _refusal(service: Service, response: Response, now: float) -> Result[Any]:
+def _refusal(service: ServiceName, response: Response, now: float) -> Result[Any]:
     code = error_code(response)
     meaning = outcome_of(service, response.status, code, error_message(response))
     request_id = S3_REQUEST_ID if service == "s3" else REQUEST_ID

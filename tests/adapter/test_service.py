@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from leeward.adapter.classification import REJECTED
-from leeward.adapter.exchange import (
+from leeward.adapter.plans import Need, Send, View
+from leeward.adapter.resolver import Token
+from leeward.adapter.service import (
     JSON,
     UNDECODABLE,
     Service,
@@ -17,8 +19,6 @@ from leeward.adapter.exchange import (
     exchange_json,
     result_of_refusal,
 )
-from leeward.adapter.plans import Need, Send, View
-from leeward.adapter.resolver import Token
 from leeward.adapter.wire import Request, Response
 from leeward.calls import Result
 from leeward.errors import Outcome

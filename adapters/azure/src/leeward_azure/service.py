@@ -9,7 +9,7 @@ from collections.abc import Callable, Hashable
 from functools import partial
 from typing import Any, Final
 
-from leeward.adapter.exchange import Service, number_in, plausible_wait, result_of_refusal, wait_in
+from leeward.adapter.service import Service, number_in, plausible_wait, result_of_refusal, wait_in
 from leeward.adapter.wire import Response
 from leeward.calls import Result
 from leeward.errors import Outcome

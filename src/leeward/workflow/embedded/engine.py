@@ -19,19 +19,17 @@ from leeward.forking import Forkable, watch
 from leeward.json_text import encode
 from leeward.json_text import is_same_json as is_same
 from leeward.leases.faults import DatabaseFault
+from leeward.registry import EMBEDDED
 from leeward.values import Json
 from leeward.values.runs import Run, RunEvent, RunState
 from leeward.values.settled import Verdict
 from leeward.workflow.checks import by_name, check_input, check_run_id, known_in
 from leeward.workflow.commands import Returned, StepFailure, StepVerdict
-from leeward.workflow.driving import RunServices
-from leeward.workflow.journal import Journal, RunKey, RunRow, StepRecords, Unreadable
+from leeward.workflow.embedded.driving import RunServices
+from leeward.workflow.embedded.journal import Journal, RunKey, RunRow, StepRecords, Unreadable
+from leeward.workflow.embedded.workers import RunWorkers
 from leeward.workflow.model import NOT_SENT, UNKNOWN, Definition
 from leeward.workflow.steps import StepFunctions
-from leeward.workflow.workers import RunWorkers
-
-EMBEDDED: Final = "local"
-"""What the embedded engine is called where a target is named."""
 
 
 class Engine(Forkable):

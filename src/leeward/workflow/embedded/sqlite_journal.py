@@ -19,7 +19,7 @@ from leeward.values import Json
 from leeward.values.runs import RunState
 from leeward.version import __version__
 from leeward.workflow.commands import Answer, Command, StepFailure, refusal_at
-from leeward.workflow.journal import (
+from leeward.workflow.embedded.journal import (
     Finished,
     Journal,
     RunHolder,
@@ -28,9 +28,7 @@ from leeward.workflow.journal import (
     StepRecords,
     Unreadable,
 )
-from leeward.workflow.model import Definition, compact_json_of
-from leeward.workflow.reading import read_stored
-from leeward.workflow.tables import (
+from leeward.workflow.embedded.tables import (
     ADD_RESULT,
     ANSWER,
     SCHEMA,
@@ -42,6 +40,8 @@ from leeward.workflow.tables import (
     state_of,
     write_answer,
 )
+from leeward.workflow.model import Definition, compact_json_of
+from leeward.workflow.reading import read_stored
 
 PATIENCE: Final = 10.0
 """Seconds to wait for the database."""

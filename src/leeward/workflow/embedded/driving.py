@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from queue import Empty, SimpleQueue
 from threading import Condition, Thread
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, TypeVar
 
 from leeward.clock import Clock
 from leeward.errors import Outcome
@@ -19,6 +19,7 @@ from leeward.json_text import Undecodable, decode, encode
 from leeward.leases.faults import DatabaseFault
 from leeward.leases.rules import may_begin
 from leeward.logs import log_event
+from leeward.records import NamedTuple
 from leeward.values import Effect
 from leeward.workflow.commands import (
     Answer,
@@ -31,7 +32,7 @@ from leeward.workflow.commands import (
     StepVerdict,
     refusal_at,
 )
-from leeward.workflow.journal import Finished, Journal, RunRow, StepRecords, Unreadable
+from leeward.workflow.embedded.journal import Finished, Journal, RunRow, StepRecords, Unreadable
 from leeward.workflow.kernel import Machine
 from leeward.workflow.limits import most
 from leeward.workflow.model import TOO_LARGE, UNKNOWN, Definition
@@ -316,7 +317,10 @@ class Drive:
                 return False
             self._end(first, answer)
             return True
-        self._begin_all(open_)
+        for command in open_:
+            place = command.path, command.attempt
+            if not isinstance(command, Sleep) and place not in self._under_way:
+                self._begin(command)
         return self._wait(open_, is_blocked=bool(new))
 
     def _wait(self, open_: list[Command], *, is_blocked: bool) -> bool:
@@ -395,14 +399,6 @@ class Drive:
             cancelled = row and row.cancelled
             if cancelled:
                 self._row = self._row._replace(cancelled=min(cancelled, self._clock.now()))
-
-    def _begin_all(self, open_: list[Command]) -> None:
-        for command in open_:
-            if (
-                not isinstance(command, Sleep)
-                and (command.path, command.attempt) not in self._under_way
-            ):
-                self._begin(command)
 
     def _begin(self, call: StepCall | StepQuestion) -> None:
         """Make one of several calls, on a thread of its own."""

@@ -18,8 +18,8 @@ from leeward.leases.holders import Holder, holder_in, is_gone, this_process
 from leeward.leases.rules import is_over, needs_renewal
 from leeward.leases.threads import HeldLease, Loop, WorkPool
 from leeward.logs import log_event
-from leeward.workflow.driving import Drive, RunLease, RunServices, Turns
-from leeward.workflow.journal import RunHolder, RunKey, RunRow, Unreadable
+from leeward.workflow.embedded.driving import Drive, RunLease, RunServices, Turns
+from leeward.workflow.embedded.journal import RunHolder, RunKey, RunRow, Unreadable
 from leeward.workflow.model import Definition
 
 LOGGER = "leeward.workflow"

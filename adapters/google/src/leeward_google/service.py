@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from leeward.adapter.exchange import Service, plausible_wait, wait_in
+from leeward.adapter.service import Service, plausible_wait, wait_in
 from leeward.adapter.wire import Request, Response
 from leeward.calls import Result
 from leeward.json_text import DEEPEST, Undecodable, decode

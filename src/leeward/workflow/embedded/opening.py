@@ -1,0 +1,26 @@
+"""The embedded engine on its journal in SQLite, as a client opens it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from leeward.clock import Clock
+from leeward.workflow.embedded.engine import Engine
+from leeward.workflow.embedded.sqlite_journal import SqliteJournal
+from leeward.workflow.model import Definition
+from leeward.workflow.steps import StepFunctions
+
+
+def open_engine(
+    functions: StepFunctions,
+    definitions: Iterable[Definition],
+    journal: Path | None,
+    clock: Clock,
+) -> Engine:
+    """Open the engine that runs `definitions`; its journal is a file, or in memory for None.
+
+    Raises:
+        ConfigError: two definitions have one name, or the file cannot be trusted.
+    """
+    return Engine(functions, definitions, SqliteJournal(journal, clock))
