@@ -25,7 +25,7 @@ from leeward._routing import FailoverDriver
 from leeward._routing.health import Evidence
 from leeward._routing.targets import NO_GROUPS
 from leeward.adapter import Capability, Driver
-from leeward.calls import Call, Delete, Key, Load, Result, Store
+from leeward.calls import Call, Delete, Invoke, Key, Load, Result, Store
 from leeward.clock import Clock
 from leeward.config import Config, TableConfig
 from leeward.config.model import check_homes, groups_of, residency_of, shares_of
@@ -35,7 +35,15 @@ from leeward.errors import ConfigError, LeewardError, Outcome, PayloadTooLarge
 from leeward.forking import ForkLock
 from leeward.records import NamedTuple
 from leeward.registry import RUNS
-from leeward.values import NOTHING, Item, ProbeReport, Record, StoreReceipt, TargetStatus
+from leeward.values import (
+    NOTHING,
+    Effect,
+    Item,
+    ProbeReport,
+    Record,
+    StoreReceipt,
+    TargetStatus,
+)
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
@@ -299,7 +307,10 @@ class Operations:
         from leeward._operations.settling import observe, settle
 
         known = tuple(self.drivers)
-        only = () if targets is None else arguments.check_targets(targets, self.drivers, known)
+        if targets is None:
+            only = self._where_made(function) if isinstance(error_or_key, str) else ()
+        else:
+            only = arguments.check_targets(targets, self.drivers, known)
         functions, clock = self.config.functions, self.clock
         steps = settle(
             error_or_key,
@@ -313,6 +324,13 @@ class Operations:
         )
         telemetry = getattr(self.router, "telemetry", None)
         return steps if telemetry is None else observe(steps, telemetry.count_verdict)
+
+    def _where_made(self, function: object) -> tuple[str, ...]:
+        """Return where calls of a function may have been made; empty if the first target knows."""
+        config = self.config.functions.get(function) if isinstance(function, str) else None
+        if config is not None and (config.shared_dedup or config.effect is Effect.KEYED):
+            return ()  # one table for all targets, or no call leaves the first target
+        return self.router.candidates(Invoke(str(function), b"", ""))
 
     def narrow(self, call: Call, targets: str | Sequence[str]) -> tuple[str, ...]:
         """Check the targets that a caller narrows the order to, for one call."""

@@ -17,7 +17,7 @@ from leeward.calls import Call, Enqueue, Invoke, Result, Settle
 from leeward.config import FunctionConfig
 from leeward.entropy import time_of_id
 from leeward.envelope import settle_question
-from leeward.errors import CallError, FunctionError, InvalidRequest, Outcome
+from leeward.errors import CallError, FunctionError, InvalidRequest, NotFound, Outcome
 from leeward.json_text import encode
 from leeward.records import NamedTuple
 from leeward.settling import DEADLINE, read_answer
@@ -113,7 +113,44 @@ def settling_by_key(
     return FunctionSettling(function, key, 0, body, moment, only, keeps_records)
 
 
+_WEIGHT: Final = (Verdict.NOT_RUN, Verdict.UNKNOWN, Verdict.RUNNING, Verdict.RAN)
+"""Of several targets, the last of these counts: a call has run if it has run anywhere."""
+
+
 def settle_call(
+    about: FunctionSettling, config: FunctionConfig, clock: Clock, seconds: float
+) -> Settling:
+    """Settle a call of a function, at each target where it may have run: each has its own record.
+
+    Where a target does not have the function, it has not run. Arguments as of `_settle_at`.
+
+    Raises:
+        NotFound: none of them has the function.
+    """
+    if len(about.only) < 2 or config.probe is not None:
+        return (yield from _settle_at(about, config, clock, seconds))
+    deadline, voids = clock.monotonic() + seconds, 0
+    found: Settled | None = None
+    missing: NotFound | None = None
+    for target in about.only:
+        left = deadline - clock.monotonic()
+        try:
+            answer = yield from _settle_at(about._replace(only=(target,)), config, clock, left)
+        except NotFound as error:
+            missing = error
+            continue
+        voids = max(voids, answer.voids)
+        if found is None or _WEIGHT.index(answer.verdict) >= _WEIGHT.index(found.verdict):
+            found = answer
+        if found.verdict is Verdict.RAN:
+            return found
+    if found is None:
+        assert missing is not None, "each target has answered, or lacks the function"
+        raise missing
+    return found._replace(voids=voids)
+
+
+def _settle_at(
     about: FunctionSettling, config: FunctionConfig, clock: Clock, seconds: float
 ) -> Settling:
     """Settle a call of a function: ask it, as long as it still runs or cannot be reached.
