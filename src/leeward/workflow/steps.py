@@ -16,6 +16,7 @@ from leeward.config import FunctionConfig
 from leeward.envelope import REPEAT_REFUSED, VOIDED, name_of_error
 from leeward.errors import CallError, FunctionError, LeewardError, Outcome
 from leeward.logs import log_event
+from leeward.settling import read_answer
 from leeward.values import Effect, FunctionFault, InvokeResult, Item, Json
 from leeward.values.settled import Settled, Verdict
 from leeward.workflow.commands import (
@@ -135,15 +136,16 @@ class ClientFunctions:
     ) -> StepVerdict:
         operations = self._operations
         steps = settle_call(about, config, operations.clock, question.timeout)
-        step = next(steps)
-        if not isinstance(step, float):
-            try:
-                step = steps.send(operations.router.perform(*step))
-            except StopIteration as end:
-                return verdict_of(end.value)
-        steps.close()
-        assert isinstance(step, float), "an answer ends it, or there is a pause"
-        return StepVerdict(Verdict.RUNNING, retry_after=ceil(step))
+        try:
+            request = next(steps)
+            assert not isinstance(request, float), "it asks before it waits"
+            result = operations.router.perform(*request)
+            steps.send(result)
+        except StopIteration as end:
+            return verdict_of(end.value)
+        steps.close()  # it would wait, and ask again: the kernel says when
+        settled = read_answer(question.key, result)
+        return verdict_of(settled or Settled(Verdict.RUNNING, retry_after=result.retry_after))
 
 
 class StepClient(Protocol):
