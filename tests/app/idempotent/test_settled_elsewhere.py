@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from leeward import App, CallError, Client, Config, Context, InvalidRequest, Verdict
+from leeward import App, CallError, Client, Config, Context, Verdict
 from leeward.adapter import Capability, Driver, Limits
 from leeward.app import idempotent
 from leeward.app.handlers import answer
