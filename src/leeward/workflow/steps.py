@@ -118,12 +118,14 @@ class ClientFunctions:
                 call.payload,
                 sent,
                 (),
+                None,
                 keeps_records=True,
             )
             targets = question.targets or operations.router.candidates(call)
             places = [()] if call.shared_dedup else [(target,) for target in targets]
             return combine(
-                self._ask(about._replace(only=only), config, question) for only in places
+                self._ask(about._replace(only=only, places=only or None), config, question)
+                for only in places
             )
         except LeewardError as error:  # the question was refused: it would be again
             log_event(
