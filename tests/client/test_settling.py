@@ -43,7 +43,7 @@ from leeward.calls import (
 from leeward.entropy import new_id
 from leeward.errors import Attempt, Outcome
 from leeward.testing import FakeClock, Fault, FaultyDriver
-from leeward.values import Effect, FunctionFault
+from leeward.values import Effect
 from leeward_contract_tests.rows import each_row
 from tests.contract.clouds import local_cloud
 from tests.scripted import AMBIGUOUS, AUTH, CONFLICT, Scripted
@@ -320,15 +320,10 @@ def test_a_start_that_two_could_make_is_not_made_again() -> None:
     assert len(asked) == 1
 
 
-OLD_HANDLER: Result[Any] = Result(
-    Outcome.APP_ERROR, fault=FunctionFault("Refused", ran="no", retryable=True, reason="deadline")
-)
-
-
 @each_row(
     "call, script, verdict, reason, verbs",
     [
-        (QUEUED, [OLD_HANDLER, NOTHING], Verdict.RAN, "sent_again", ["settle", "enqueue"]),
+        (QUEUED, [NOTHING], Verdict.RAN, "sent_again", ["enqueue"]),
         (QUEUED._replace(to_queue=True), [NOTHING], Verdict.RAN, "sent_again", ["enqueue"]),
         (QUEUED._replace(effect=Effect.IDEMPOTENT), [NOTHING], Verdict.RAN, "sent_again", None),
         (QUEUED._replace(effect=Effect.UNSAFE), [], Verdict.UNKNOWN, "not_asked", []),
@@ -339,26 +334,12 @@ OLD_HANDLER: Result[Any] = Result(
             "not_asked",
             [],
         ),
-        (
-            QUEUED,
-            [Result.ok({"verdict": "not_run", "key": "key-1"})],
-            Verdict.NOT_RUN,
-            None,
-            ["settle"],
-        ),
-        (
-            QUEUED,
-            [Result.ok({"verdict": "unknown", "key": "key-1", "reason": "lapsed"})],
-            Verdict.UNKNOWN,
-            "lapsed",
-            ["settle"],
-        ),
     ],
 )
-def test_a_queued_call_is_settled_by_its_function(
+def test_a_queued_call_is_queued_again_where_that_does_no_harm(
     call: Any, script: list[Any], verdict: Verdict, reason: str | None, verbs: list[str] | None
 ) -> None:
-    """Where that says nothing, the call is queued again if that can do no harm."""
+    """Its function recognises the key; of another one nobody knows."""
     found, asked = settled(call, *script)
     assert (found.verdict, found.reason) == (verdict, reason)
     assert [each.verb for each in asked] == (["enqueue"] if verbs is None else verbs)

@@ -20,7 +20,7 @@ _AGAIN: Final = f"{_BY_CLIENT}::test_it_is_sent_again_where_that_replaces_nothin
 _ENOUGH: Final = f"{_BY_CLIENT}::test_a_trace_is_enough"
 _EVERY: Final = f"{_BY_TARGET}::test_every_interleaving_is_settled_as_it_is"
 _LOST: Final = "tests/clouds/test_lost_writes.py::test_every_lost_write_is_settled[local]"
-_QUEUED: Final = f"{_BY_CLIENT}::test_a_queued_call_is_settled_by_its_function"
+_QUEUED: Final = f"{_BY_CLIENT}::test_a_queued_call_is_queued_again_where_that_does_no_harm"
 _RUNS: Final = f"{_BY_CLIENT}::test_a_start_is_settled_by_its_run"
 _UNKNOWN: Final = f"{_BY_CLIENT}::test_what_cannot_be_decided_stays_unknown"
 
@@ -282,22 +282,8 @@ MUTANTS: Final = (
     Mutant(
         "a queued call that is unsafe to repeat is queued again",
         _OTHERS,
-        " or call.effect is Effect.UNSAFE:",
-        ":",
-        _QUEUED,
-    ),
-    Mutant(
-        "a queued call is queued again although its function knows of it",
-        _OTHERS,
-        "settled.verdict is not Verdict.UNKNOWN or settled.reason not in _UNASKED",
-        "settled.verdict is not Verdict.UNKNOWN",
-        _QUEUED,
-    ),
-    Mutant(
-        "a function is asked by the name of a queue",
-        _OTHERS,
-        "    if not call.to_queue:  #",
-        "    if True:  #",
+        "    if call.effect is Effect.UNSAFE:\n        return (yield from settle_call(",
+        "    if False:\n        return (yield from settle_call(",
         _QUEUED,
     ),
     Mutant(

@@ -53,9 +53,6 @@ Candidates: TypeAlias = Callable[[Call], tuple[str, ...]]
 _MAYBE: Final = frozenset({Outcome.AMBIGUOUS, Outcome.APP_ERROR})
 """Outcomes of an attempt that may have run."""
 
-_UNASKED: Final = frozenset({"not_asked", "not_supported"})
-"""Why a function is not known to have said anything about a key."""
-
 
 class FunctionSettling(NamedTuple):
     """A call of a function that is to be settled.
@@ -338,16 +335,15 @@ def _settle_other(
 def _settle_enqueue(
     error: CallError, config: FunctionConfig, only: tuple[str, ...], clock: Clock, seconds: float
 ) -> Settling:
-    """Settle a queued call: ask its function; or queue it again, where that can do no harm."""
+    """Settle a queued call: queue it again, if its function recognises the key; else ask that.
+
+    A message says nothing of voids. So a key that the function recognises is not made void: a new
+    message with it would be refused.
+    """
     call: Enqueue = error.call
-    deadline = clock.monotonic() + seconds
-    settled = Settled(Verdict.UNKNOWN, reason="not_asked")
-    if not call.to_queue:  # else the name is that of a queue, and no function has it
-        settled = yield from settle_call(settling_of(error, config), config, clock, seconds)
-    has_answered = settled.verdict is not Verdict.UNKNOWN or settled.reason not in _UNASKED
-    if has_answered or call.effect is Effect.UNSAFE:
-        return settled
-    result = yield from Questions(only, clock, deadline - clock.monotonic()).ask(call)
+    if call.effect is Effect.UNSAFE:
+        return (yield from settle_call(settling_of(error, config), config, clock, seconds))
+    result = yield from Questions(only, clock, seconds).ask(call)
     if result is None:
         return UNREACHABLE
     return Settled(Verdict.RAN, reason=SENT_AGAIN, target=result.target)
