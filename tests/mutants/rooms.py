@@ -24,6 +24,8 @@ from tests.mutants import (
     packages,
     pipeline,
     router,
+    settling,
+    settling_data,
     triggers,
     wire,
     workflow,
@@ -51,5 +53,7 @@ ROOMS: Final[Mapping[str, Sequence[Mutant]]] = {
     "workflow": workflow.MUTANTS,
     "pipeline": pipeline.MUTANTS,
     "router": router.MUTANTS,
+    "settling": settling.MUTANTS,
     "triggers": triggers.MUTANTS,
+    "settling_data": settling_data.MUTANTS,
 }
