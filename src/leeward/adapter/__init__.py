@@ -95,7 +95,7 @@ class Capability(Enum):
     """Start one run of an id, also if two ask for it at the same time. Without it the client keeps
     them apart."""
     SETTLING = "settling"
-    """Settle a write for good: tell whether it took place, and refuse it when it comes later."""
+    """Tell for good whether a write took place, and refuse it when it comes later."""
 
 
 NONE_MISSING: Mapping[Capability, str] = MappingProxyType({})

@@ -131,7 +131,7 @@ class EngineProcess:
     ) -> Answer:
         """Run a definition to its end, and answer whatever the program asks; return the end.
 
-        Anything else goes to the program as it is.
+        Anything but an answer of a flow goes to the program as it is.
 
         Raises:
             ConfigError: the program has ended, or writes something else.
