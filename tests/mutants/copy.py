@@ -21,7 +21,7 @@ MADE = (".git", ".venv*", ".servers", "dist", "_build", "results", ".*_cache", "
 HANGS = 60
 """Seconds after which a test that hangs under a fault has noticed it."""
 
-SOURCES = ("src", "adapters/*/src", "contract_tests/src", "examples/*/src")
+SOURCES = ("src", "*/src", "adapters/*/src", "examples/*/src")
 
 
 class Verdict(Enum):

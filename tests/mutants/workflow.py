@@ -512,8 +512,8 @@ MUTANTS: Final = (
     Mutant(
         "the first target is asked alone",
         f"{ROOM}/steps.py",
-        "[()] if call.shared_dedup else [(target,) for target in targets]",
-        "[()]",
+        "if call.shared_dedup or config.probe is not None:",
+        "if call:",
         f"{TESTS}/test_settling.py::test_each_target_where_a_call_may_have_run_is_asked",
     ),
     Mutant(

@@ -314,12 +314,13 @@ def test_the_activity_asks_too() -> None:
             "voids": 0,
             "sent": time.time(),
         }
-        told = {"verdict": "not_run", "retry_after": 0, "voids": 1}
-        assert activity(bank.client, request) == activity(bank.client, json.dumps(request)) == told
-        call = {**request, "path": "pay", "voids": 1}
+        told = {"verdict": "not_run", "retry_after": 0}
+        assert activity(bank.client, request) == {**told, "voids": 1}
+        assert activity(bank.client, json.dumps(request)) == {**told, "voids": 2}
+        call = {**request, "path": "pay", "voids": 2}
         del call["settle"]
         assert activity(bank.client, call) == {"value": {"charge": "42"}}
-        found = activity(bank.client, {**request, "voids": 1})
+        found = activity(bank.client, {**request, "voids": 2})
         assert (found["verdict"], found["value"]) == ("ran", {"charge": "42"})
 
 

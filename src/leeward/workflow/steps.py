@@ -8,13 +8,14 @@ router settles no step, and makes no call again that was settled meanwhile.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from math import ceil
 from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from leeward._operations.settling import FunctionSettling, settle_call
 from leeward.config import FunctionConfig
 from leeward.envelope import REPEAT_REFUSED, VOIDED, name_of_error
-from leeward.errors import CallError, FunctionError, LeewardError, Outcome
+from leeward.errors import CallError, FunctionError, LeewardError, NotFound, Outcome
 from leeward.logs import log_event
 from leeward.settling import read_answer
 from leeward.values import Effect, FunctionFault, InvokeResult, Item, Json
@@ -117,16 +118,18 @@ class ClientFunctions:
                 question.voids,
                 call.payload,
                 sent,
-                (),
-                None,
+                only=(),
+                places=question.targets or None,
                 keeps_records=True,
             )
-            targets = question.targets or operations.router.candidates(call)
-            places = [()] if call.shared_dedup else [(target,) for target in targets]
-            return combine(
-                self._ask(about._replace(only=only, places=only or None), config, question)
-                for only in places
-            )
+            if call.shared_dedup or config.probe is not None:
+                return self._ask(about, config, question)
+            verdicts = []
+            for target in question.targets or operations.router.candidates(call):
+                one = about._replace(only=(target,), places=(target,))
+                with suppress(NotFound):  # what a target does not have has not run there
+                    verdicts.append(self._ask(one, config, question))
+            return combine(verdicts) if verdicts else UNSETTLED
         except LeewardError as error:  # the question was refused: it would be again
             log_event(
                 LOGGER, "error", "step_not_settled", key=question.key, error=type(error).__name__
