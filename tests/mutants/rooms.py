@@ -25,6 +25,7 @@ from tests.mutants import (
     pipeline,
     router,
     settling,
+    settling_data,
     triggers,
     wire,
     workflow,
@@ -54,4 +55,5 @@ ROOMS: Final[Mapping[str, Sequence[Mutant]]] = {
     "router": router.MUTANTS,
     "settling": settling.MUTANTS,
     "triggers": triggers.MUTANTS,
+    "settling_data": settling_data.MUTANTS,
 }

@@ -129,6 +129,8 @@ class Invoke(NamedTuple):
             keeps records refuses a call that knows of fewer voids than its record has.
         settles: an unknown outcome is settled before the call ends. It is for the router.
         sent: Unix seconds when the call was made; 0 if nobody knows.
+        fenced: if its key is settled as not run meanwhile, the router does not make it again:
+            whoever has settled it goes on without it.
     """
 
     function: str
@@ -142,12 +144,12 @@ class Invoke(NamedTuple):
     voids: int = 0
     settles: bool = False
     sent: float = 0.0
+    fenced: bool = False
     verb: Literal["invoke"] = "invoke"
 
     def __repr__(self) -> str:
-        return mask(
-            self, "function idempotency_key effect shared_dedup time_limit marks voids settles verb"
-        )
+        names = "function idempotency_key effect shared_dedup time_limit marks voids settles fenced"
+        return mask(self, f"{names} verb")
 
 
 class Settle(NamedTuple):
@@ -260,13 +262,37 @@ class Delete(NamedTuple):
     Attributes:
         now: Unix seconds; an item whose expiry is not later counts as absent.
         if_revision: CONFLICT unless the item that is there has this revision.
+        write_id: as of `Store`; nothing is stored that could show it, but a target that settles
+            writes keeps it. Empty where it is not to be settled.
     """
 
     table: str
     key: Key
     now: float
     if_revision: str | None = None
+    write_id: str = ""
     verb: Literal["delete"] = "delete"
+
+
+class SettleWrite(NamedTuple):
+    """Find out whether a write took place, and keep it from taking place later.
+
+    Only of a target with `Capability.SETTLING`. The value of an OK result is a
+    `leeward.values.settled.Settled`: RAN, with the revision that the write had; NOT_RUN; or UNKNOWN
+    with the reason. From then on the target refuses the write under its id, with the outcome
+    CONFLICT and the reason ``settled``.
+
+    Attributes:
+        place: the table or bucket of the write, by the target's own name.
+        write: a `Store`, `Delete`, `PutObject` or `DeleteObject`.
+    """
+
+    place: str
+    write: Any
+    verb: Literal["settle_write"] = "settle_write"
+
+    def __repr__(self) -> str:
+        return mask(self, "place verb")
 
 
 class Scan(NamedTuple):
@@ -324,8 +350,8 @@ NativeCall: TypeAlias = "StartNative | LookNative | ReadExport"
 """
 
 Call: TypeAlias = (
-    "Invoke | Settle | Enqueue | Publish | DataCall | StoreMany | ObjectCall | RunCall | QueueCall"
-    " | NativeCall | Look"
+    "Invoke | Settle | Enqueue | Publish | DataCall | SettleWrite | StoreMany | ObjectCall"
+    " | RunCall | QueueCall | NativeCall | Look"
 )
 """Every call that a driver can be given. `verb` says which one it is."""
 
@@ -500,6 +526,7 @@ __all__ = [
     "RunCall",
     "Scan",
     "Settle",
+    "SettleWrite",
     "StartNative",
     "StartRun",
     "Store",
