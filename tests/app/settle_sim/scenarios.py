@@ -142,7 +142,7 @@ QUICK: Final[Mapping[str, Mapping[str, Scenario]]] = {
     },
     "age unknown": {
         "no probe": scenario(MARKED, (RETURNS,), aged=False),
-        "a probe": scenario(MARKED_TRUTH, (RETURNS,), settlers=2, aged=False, kills=0),
+        "a probe": scenario(MARKED_TRUTH, (RETURNS,), aged=False),
         "it cannot tell": scenario(Kind(True, Probed.MUTE), (RETURNS,), aged=False),
     },
     "the table fails": {
