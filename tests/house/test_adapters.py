@@ -77,9 +77,9 @@ def is_public(module: str) -> bool:
 
 
 def test_every_adapter_is_looked_at() -> None:
-    """The three clouds, and both examples."""
+    """The three clouds, PostgreSQL, and both examples."""
     names = [path.name.removeprefix("leeward_") for path in PACKAGES]
-    assert names == ["aws", "azure", "google", "stratus", "nimbus"]
+    assert names == ["aws", "azure", "google", "postgres", "stratus", "nimbus"]
 
 
 @each_row("package", PACKAGES)

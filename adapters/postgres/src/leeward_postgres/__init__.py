@@ -1,0 +1,1 @@
+"""PostgreSQL for leeward: tables in the user's own database."""
