@@ -1,14 +1,49 @@
-"""Targets of PostgreSQL for tests."""
+"""Targets of PostgreSQL for tests, and calls for them."""
 
 from __future__ import annotations
 
-from typing import Any
+import time
+from typing import Any, Literal, NamedTuple
 
 from leeward.adapter import TargetConfig
+from leeward.calls import Key, Store
+from leeward.entropy import new_id
+
+SECONDS = 10.0
+
+
+class Settling(NamedTuple):
+    """What asks a target to settle a write."""
+
+    place: str
+    write: Any
+    verb: Literal["settle_write"] = "settle_write"
+
+
+class DeleteWithId(NamedTuple):
+    """A deletion that can be settled."""
+
+    table: str
+    key: Key
+    now: float
+    if_revision: str | None = None
+    write_id: str = ""
+    verb: Literal["delete"] = "delete"
 
 
 def config_for(url: str, **options: Any) -> TargetConfig:
     """Return the configuration of a target ``postgres`` at `url`."""
-    return TargetConfig(
-        "postgres", "postgres", None, {"url": url, "sslmode": "disable", **options}, {}
-    )
+    given = {"url": url, "sslmode": "disable", **options}
+    return TargetConfig("postgres", "postgres", None, given, {})
+
+
+def store_of(table: str, key: str, n: int, **more: Any) -> Store:
+    """Return a store of an item."""
+    now = time.time()
+    return Store(table, Key(("id",), (key,)), {"id": key, "n": n}, new_id(now), now, **more)
+
+
+def delete_of(table: str, key: str) -> Any:
+    """Return a deletion that has an id."""
+    now = time.time()
+    return DeleteWithId(table, Key(("id",), (key,)), now, write_id=new_id(now))

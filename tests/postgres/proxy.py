@@ -6,11 +6,14 @@ https://www.postgresql.org/docs/current/protocol-message-formats.html
 
 from __future__ import annotations
 
+import os
 import socket
 import struct
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+
+import psycopg
 
 _READY = b"Z\x00\x00\x00\x05"
 _CHECK = b".version"
@@ -31,6 +34,8 @@ class PostgresProxy:
         self._lose = self.requests = 0
         self._cut_before = 0
         self._throttles = False
+        self._holds = False
+        self._held: list[bytes] = []
         self._listener = self._listen(0)
         self.port: int = self._listener.getsockname()[1]
 
@@ -55,6 +60,31 @@ class PostgresProxy:
         finally:
             with self._lock:
                 self._cut_before = 0
+
+    @contextmanager
+    def hold_requests(self) -> Iterator[None]:
+        """Hang up before requests reach the server, and keep them for `deliver`."""
+        self._holds = True
+        try:
+            yield
+        finally:
+            self._holds = False
+
+    def deliver(self, url: str) -> None:
+        """Let the server have, late, what was held.
+
+        It is sent on a connection of its own, as it would be if the network had kept it.
+        """
+        held, self._held = self._held, []
+        for chunk in held:
+            with psycopg.connect(url, autocommit=True) as connection:
+                descriptor = socket.socket(fileno=os.dup(connection.pgconn.socket))
+                descriptor.setblocking(True)
+                descriptor.sendall(chunk)
+                answer = b""
+                while answer[-6:-1] != _READY:
+                    answer += descriptor.recv(1 << 20)
+                descriptor.close()
 
     @contextmanager
     def refuse(self) -> Iterator[None]:
@@ -121,6 +151,9 @@ class PostgresProxy:
                 if chunk[:1] in (b"P", b"Q") and _CHECK not in chunk:
                     with self._lock:
                         cut, self._cut_before = self._cut_before > 0, max(self._cut_before - 1, 0)
+                        if self._holds:
+                            self._held.append(chunk)
+                            cut = True
                         lost, self._lose = self._lose > 0, max(self._lose - 1, 0)
                         self.requests += not cut
                     if cut:

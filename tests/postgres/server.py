@@ -97,10 +97,8 @@ class Server:
     def kill(self) -> None:
         """Kill every process of the server at once, as a power cut would."""
         assert self._process is not None
-        with self.frozen(goes_on=False):
-            os.killpg(self._process.pid, signal.SIGKILL)
-            for each in self._backends():
-                _signal(each, signal.SIGKILL)
+        for each in self._stop():
+            _signal(each, signal.SIGKILL)
         self._process.wait()
 
     def restart(self) -> None:
@@ -109,16 +107,13 @@ class Server:
         self.start()
 
     @contextmanager
-    def frozen(self, *, goes_on: bool = True) -> Iterator[None]:
+    def frozen(self) -> Iterator[None]:
         """Stop every process of the server for the block; it answers nothing, and keeps all."""
-        assert self._process is not None
-        stopped = [self._process.pid, *self._backends()]
-        for each in stopped:
-            _signal(each, signal.SIGSTOP)
+        processes = self._stop()
         try:
             yield
         finally:
-            for each in stopped if goes_on else ():
+            for each in processes:
                 _signal(each, signal.SIGCONT)
 
     def stop(self) -> None:
@@ -131,10 +126,16 @@ class Server:
                 self.kill()
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _backends(self) -> list[int]:
+    def _stop(self) -> list[int]:
+        """Stop every process of the server, its parent first, and return their numbers."""
         assert self._process is not None
-        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children")
-        return [int(each) for each in children.read_text(encoding="ascii").split()]
+        parent = self._process.pid
+        _signal(parent, signal.SIGSTOP)
+        children = Path(f"/proc/{parent}/task/{parent}/children").read_text(encoding="ascii")
+        processes = [parent, *map(int, children.split())]
+        for each in processes:
+            _signal(each, signal.SIGSTOP)
+        return processes
 
     def _is_ready(self) -> bool:
         with socket.socket() as probe:

@@ -12,6 +12,7 @@ from leeward.adapter import Capability, Driver, Limits, TargetConfig
 from leeward.calls import Call, Look, LookResult, Result
 from leeward.errors import ConfigError, Outcome, Unsupported
 from leeward_postgres.checks import Checks
+from leeward_postgres.fences import Fences
 from leeward_postgres.settings import Settings, parameters_of, settings_from
 from leeward_postgres.statements import Plan
 from leeward_postgres.tables import Tables
@@ -73,6 +74,7 @@ class PostgresDriver(Driver):
             "load": tables.load,
             "delete": tables.delete,
             "scan": tables.scan,
+            "settle_write": Fences(settings.schema).settle,
         }
 
     def perform(self, call: Call, timeout: float) -> Result[Any]:

@@ -1,0 +1,46 @@
+"""Settling writes: what became of one, for good.
+
+The fence is the primary key of `writes`: see `leeward_postgres.schema`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from leeward.calls import Result
+from leeward.values.settled import Settled, Verdict
+from leeward_postgres.items import key_values, text_of
+from leeward_postgres.schema import quote
+from leeward_postgres.statements import Plan, Statement, milliseconds
+
+NO_ID: Final = Settled(Verdict.UNKNOWN, reason="no_write_id")
+
+
+class Fences:
+    """Plans of settling.
+
+    Args:
+        schema: of leeward's tables.
+    """
+
+    def __init__(self, schema: str) -> None:
+        self._settle = f"SELECT {quote(schema)}.settle_item(%s, %s, %s::text[], %s::integer)"
+
+    def settle(self, call: Any, timeout: float) -> Plan:
+        """Return what became of the write of a `SettleWrite`, and keep it from taking place later.
+
+        The value of the result is a `Settled`.
+        """
+        write = call.write
+        id: str = getattr(write, "write_id", "")
+        if not id:
+            return Result.ok(NO_ID)
+        where = text_of(write.table), key_values(write.key)
+        rows = yield Statement(self._settle, (id, *where, milliseconds(timeout)))
+        match rows[0][0]:
+            case "ran":
+                revision = id if write.verb == "store" else None
+                return Result.ok(Settled(Verdict.RAN, revision, reason="write_id"))
+            case "not_run":
+                return Result.ok(Settled(Verdict.NOT_RUN, reason="fenced"))
+        return Result.ok(Settled(Verdict.UNKNOWN, reason="expired"))
