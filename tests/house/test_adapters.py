@@ -14,6 +14,7 @@ ALLOWED = (
     "adapter",
     "errors",
     "values",
+    "values.settled",
     "calls",
     "envelope",
     "cloudevents",
@@ -23,11 +24,12 @@ ALLOWED = (
     "masking",
     "text",
     "app.kit",
+    "cli.kit",
     "workflow.kit",
 )
 """Of `leeward`: the vocabulary, the small tools, and the kits."""
 
-KITS = ("app", "workflow")
+KITS = ("app", "cli", "workflow")
 """Packages of which adapters import the kit alone."""
 
 PACKAGES = sorted(

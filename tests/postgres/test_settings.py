@@ -13,10 +13,12 @@ from hypothesis import strategies as st
 from psycopg.pq import Conninfo
 
 from leeward.adapter import TargetConfig
+from leeward.adapter.options import table_of
 from leeward.errors import ConfigError
 from leeward_contract_tests.rows import each_row
 from leeward_postgres.driver import open_driver
-from leeward_postgres.settings import parameters_of, settings_from
+from leeward_postgres.settings import OPTIONS, parameters_of, settings_from
+from tests.house.workspace import ROOT
 
 URL = "postgresql://shop@db.example.com/shop"
 
@@ -134,3 +136,9 @@ def test_no_password_is_shown(secret: str, in_url: bool, is_broken: bool, trust_
     except ConfigError as error:
         told += [repr(error), repr(error.__cause__), repr(error.__context__)]
     assert [each for each in told if secret in each or quote(secret, safe="") in each] == []
+
+
+def test_the_page_has_the_table_of_the_options() -> None:
+    """As `make docs` writes it."""
+    page = (ROOT / "docs/postgres.md").read_text(encoding="utf-8")
+    assert f"\n\n{table_of(OPTIONS)}\n\n" in page.partition("\n## Settings\n")[2]

@@ -51,13 +51,13 @@ class Checks:
         """Return a `LookResult`, with the server's time and what its standbys promise."""
         del timeout
         ((time, standbys, asynchronous, names),) = yield Statement(_LOOK)
-        differs = []
+        why = ""
         if asynchronous:
-            differs.append(
-                f"{asynchronous} of {standbys} standbys are asynchronous: a failover to one may "
-                f"lose what was committed; see synchronous_standby_names ({names or 'empty'})"
+            why = (
+                f"{asynchronous} of {standbys} standbys are asynchronous, so a failover to one may "
+                f"lose what was committed; synchronous_standby_names is {names or 'empty'}"
             )
-        return Result.ok(LookResult(time=time, differs=tuple(differs)))
+        return Result.ok(LookResult(why=why, time=time))
 
     def _judge(self, rows: Rows) -> Result[Any]:
         if len(rows) != 1:
