@@ -13,6 +13,9 @@ UV := $(BIN)/uv --quiet
 MAKEFLAGS += --no-print-directory
 export UV_PYTHON := $(BIN)/python
 export UV_PYTHON_DOWNLOADS := never
+# The tests start hundreds of Pythons. Each reads what the first has compiled, also where the
+# environment would have none of them keep it.
+export PYTHONDONTWRITEBYTECODE :=
 ifdef PIP_INDEX_URL
 export UV_DEFAULT_INDEX ?= $(PIP_INDEX_URL)
 endif
@@ -136,7 +139,7 @@ $(READY): requirements-dev.txt $(PROJECTS) | $(BIN)/python
 	@echo "setting up .venv, once; it takes a moment" >&2
 	@sed -n '/^uv==/,/[^\\]$$/p' requirements-dev.txt > .venv/uv.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .venv/uv.txt
-	@$(UV) pip install --require-hashes -r requirements-dev.txt
+	@$(UV) pip install --compile-bytecode --require-hashes -r requirements-dev.txt
 	@$(UV) pip install --no-deps --no-build-isolation $(patsubst %,-e ./%,$(dir $(PROJECTS)))
 	@touch $@
 

@@ -101,7 +101,7 @@ class Python(NamedTuple):
             return
         _uv("venv", "--clear", "--python", self.path, self.home)
         install = ("pip", "install", "--python", self.executable)
-        _uv(*install, "--constraints", LOCK, *NEEDED)
+        _uv(*install, "--compile-bytecode", "--constraints", LOCK, *NEEDED)
         editable = (*install, "--constraints", LOCK, "--no-build-isolation")
         _uv(*editable, f"--editable={ROOT}[{EXTRAS}]")
         _uv(*editable, "--no-deps", *(f"--editable={ROOT / part}" for part in PARTS))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from leeward import envelope
 from leeward.app.host import headers_of
 from leeward.calls import FunctionFault
 from leeward.envelope import (
@@ -129,6 +130,9 @@ def test_a_mark_is_of_one_call() -> None:
 
 def test_a_mark_is_of_the_process_that_calls(monkeypatch: pytest.MonkeyPatch) -> None:
     """A key may be chosen by anybody, and a function may call another of its name with it."""
+    # A cache of its own: this process keeps its secret, which other tests have made marks with.
+    own = lru_cache(maxsize=1)(envelope._secret.__wrapped__)
+    monkeypatch.setattr("leeward.envelope._secret", own)
     marks = {mark_of("charge", "k-1")}
     for process in (-1, -2):
         monkeypatch.setattr("leeward.envelope.getpid", lambda process=process: process)

@@ -10,7 +10,7 @@ from leeward import App, Client, Config, ConfigError
 from leeward.calls import Call, Delete, Enqueue, Invoke, Key, Load, Publish, Scan, Store
 from leeward.config.model import BucketConfig, BusConfig
 from leeward.local import Local
-from leeward.name_mapping import NameMappingDriver
+from leeward.opening import NameMappingDriver
 from leeward_contract_tests.rows import each_row
 from tests.scripted import Scripted
 

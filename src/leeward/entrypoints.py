@@ -13,10 +13,11 @@ working directory, whoever's that is at the time. Nothing is looked for there.
 from __future__ import annotations
 
 import os
-import re
 import sys
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
+
+from leeward.records import NamedTuple
 
 if TYPE_CHECKING:
     from importlib.metadata import Distribution
@@ -100,23 +101,26 @@ def parse(text: str, group: str) -> dict[str, str]:
 def _distributions(directory: str) -> Iterator[tuple[str, str]]:
     """Return the normalised name of each distribution in `directory`, and its metadata's path."""
     try:
-        names = os.listdir(directory)
+        entries = os.scandir(directory)
     except OSError:
         return
-    for name in names:
-        # pip leaves a ~ before the name of what it could not remove.
-        if name.lower().endswith(METADATA) and not name.startswith("~"):
-            distribution = name.rpartition(".")[0].partition("-")[0]
-            yield _normalise(distribution), os.path.join(directory, name)
+    with entries:
+        for entry in entries:
+            name = entry.name
+            # pip leaves a ~ before the name of what it could not remove.
+            if name.lower().endswith(METADATA) and not name.startswith("~"):
+                distribution = name.rpartition(".")[0].partition("-")[0]
+                yield _normalise(distribution), entry.path
 
 
 def _normalise(distribution: str) -> str:
-    return re.sub(r"[-_.]+", "-", distribution).lower()
+    words = distribution.lower().replace("_", "-").replace(".", "-").split("-")
+    return "-".join(filter(None, words))
 
 
 def _read(path: str, group: str, distribution: str) -> list[EntryPoint]:
     try:
-        with open(os.path.join(path, "entry_points.txt"), "rb", buffering=0) as file:
+        with open(f"{path}{os.sep}entry_points.txt", "rb", buffering=0) as file:
             written = file.read()
     except OSError:  # most distributions have none
         return []

@@ -15,12 +15,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from hashlib import blake2b
 from os import getpid, urandom
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from leeward.json_text import Undecodable, decode, encode
 from leeward.masking import mask
+from leeward.records import NamedTuple
 from leeward.text import class_name, message_of
 from leeward.values import FunctionFault, Json
 
@@ -86,6 +86,8 @@ def mark_of(function: str, idempotency_key: str) -> str:
         function: the provider's own name of it.
         idempotency_key: of the call.
     """
+    from hashlib import blake2b  # which loads OpenSSL; most handlers start without it
+
     text = f"{function}\n{idempotency_key}".encode(errors="replace")
     return blake2b(text, digest_size=8, key=_secret(getpid())).hexdigest()
 

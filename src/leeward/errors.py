@@ -26,7 +26,9 @@ Each has `target` and `attempts`; the native error, where there is one, is its `
 from __future__ import annotations
 
 from enum import Enum
-from typing import Any, Literal, NamedTuple, TypeAlias, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from leeward.records import NamedTuple
 
 
 class Outcome(Enum):
@@ -117,14 +119,17 @@ class Unsupported(LeewardError):
     """A target of the order lacks a capability that the call needs. Nothing was sent."""
 
 
-class Origin(TypedDict, total=False):
-    """The arguments of every `CallError` besides its message."""
+if TYPE_CHECKING:
+    from typing import TypedDict, Unpack
 
-    target: str | None
-    attempts: tuple[Attempt, ...]
-    code: str | None
-    reason: str | None
-    retry_after: float | None
+    class Origin(TypedDict, total=False):
+        """The arguments of every `CallError` besides its message."""
+
+        target: str | None
+        attempts: tuple[Attempt, ...]
+        code: str | None
+        reason: str | None
+        retry_after: float | None
 
 
 class CallError(LeewardError):

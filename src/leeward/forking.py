@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import sys
 import threading
 from abc import ABC, abstractmethod
 from contextlib import suppress
@@ -57,10 +58,10 @@ def watch(forkable: Forkable) -> None:
 
 def _is_in_subinterpreter() -> bool:
     """Return whether this is not the process's first interpreter; mod_wsgi uses others."""
-    for name in ("_interpreters", "_xxsubinterpreters"):
-        with suppress(ImportError):
-            interpreters = import_module(name)
-            return bool(interpreters.get_current() != interpreters.get_main())
+    with suppress(ImportError):
+        name = "_interpreters" if sys.version_info >= (3, 13) else "_xxsubinterpreters"
+        interpreters = import_module(name)
+        return bool(interpreters.get_current() != interpreters.get_main())
     return False
 
 

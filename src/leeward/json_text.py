@@ -197,13 +197,15 @@ def _list_at(
 
 def _sign_at(text: str, at: int) -> tuple[str, int]:
     """Return the sign that stands here, and where what comes behind it begins."""
-    match = _SIGN.match(text, at)
+    match = _sign().match(text, at)
     if match is None:
         raise _NotRead
     return match[1], match.end()
 
 
-_SIGN: Final = re.compile(r"[ \t\n\r]*([][{}:,])[ \t\n\r]*")
+@cache
+def _sign() -> re.Pattern[str]:
+    return re.compile(r"[ \t\n\r]*([][{}:,])[ \t\n\r]*")
 
 
 def _value_at(text: str, at: int, deepest: int) -> tuple[Any, int]:

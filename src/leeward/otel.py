@@ -7,9 +7,10 @@ no name for begins with ``leeward.``.
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from leeward.errors import ConfigError
+from leeward.records import NamedTuple
 
 SCOPE: Final = "leeward"
 """The name of the tracer and of the meter."""

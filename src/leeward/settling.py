@@ -12,6 +12,9 @@ from leeward.values.settled import Settled, Verdict
 DEADLINE: Final = "deadline"
 """The reason of a handler that has no time: one that does not know how to settle has none."""
 
+OTHER_TARGET: Final = "other_target"
+"""The reason where a target says that nothing has run, and another one may have run it."""
+
 _REFUSALS: Final = frozenset({Outcome.AUTH, Outcome.NOT_FOUND, Outcome.CALLER})
 
 

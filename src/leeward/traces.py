@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
+from leeward.records import NamedTuple
 from leeward.values import Event
 from leeward.watching import RUNNING
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from leeward.adapter import TargetConfig
-from leeward.adapter.plan_driver import PlanDriver
+from leeward.adapter.opening import PlanDriver
 from leeward.calls import Call, Delete, Enqueue, Invoke, Key, Load, Publish, Scan, Store
 from leeward.values import Event
 from leeward_aws.driver import open_driver

@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from leeward._http.messages import Request
-from leeward.adapter.http_dates import ahead_of
+from leeward.adapter.service import ahead_of
 from leeward.text import percent_encode
 from leeward_aws.identity import signing
 from leeward_aws.identity.credentials import Credentials

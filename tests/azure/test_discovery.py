@@ -12,8 +12,7 @@ from leeward._http.messages import Failure, Phase, Request, Response
 from leeward._http.wire import Wire
 from leeward.adapter import Capability
 from leeward.adapter.http_functions import Address
-from leeward.adapter.opening import LazyPlans
-from leeward.adapter.plan_driver import PlanDriver, TargetInfo
+from leeward.adapter.opening import LazyPlans, PlanDriver, TargetInfo
 from leeward.adapter.resolver import FunctionAddress, Resolved, Source, Token, Unresolved
 from leeward.calls import Invoke
 from leeward.clock import SystemClock

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from leeward.adapter.http_dates import ahead_of, http_date
+from leeward.adapter.service import ahead_of, http_date
 from leeward.errors import ConfigError
 from leeward.text import percent_encode
 from leeward_azure.identity.credentials import AccountKey, Bearer, SasToken

@@ -10,7 +10,7 @@ import pytest
 from leeward import Client, Conflict, InvalidRequest, NotFound, OutcomeUnknown
 from leeward.adapter import Driver
 from leeward.errors import HomeUnavailable
-from leeward.name_mapping import NameMappingDriver
+from leeward.opening import NameMappingDriver
 from leeward.testing import FakeClock, Fault, FaultyDriver
 from leeward_contract_tests import Awaited, Faults, WorkflowsContract, contract_workflow, faults_of
 from leeward_contract_tests.contracts.observations import THREADS, in_parallel

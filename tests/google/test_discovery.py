@@ -13,8 +13,7 @@ from leeward._http.messages import Failure, Request, Response
 from leeward._http.wire import Wire
 from leeward.adapter import Capability
 from leeward.adapter.http_functions import Address
-from leeward.adapter.opening import LazyPlans
-from leeward.adapter.plan_driver import PlanDriver, TargetInfo
+from leeward.adapter.opening import LazyPlans, PlanDriver, TargetInfo
 from leeward.adapter.resolver import FunctionAddress, Resolved, Source, Unresolved
 from leeward.calls import Invoke
 from leeward.errors import Outcome

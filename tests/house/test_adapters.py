@@ -22,6 +22,7 @@ ALLOWED = (
     "forking",
     "json_text",
     "masking",
+    "records",
     "text",
     "app.kit",
     "cli.kit",

@@ -23,7 +23,7 @@ EXAMPLE_TARGET = re.compile(r"``(aws|azure|google)[a-z0-9:,-]*``")
 ALLOWED = {
     ("app/telemetry.py", "code"): "a value that OpenTelemetry's conventions have for a trigger",
     ("registry.py", "code"): "which package to install for a provider that is not there",
-    ("config/order.py", "code"): "the alias gcp, by which many know Google Cloud",
+    ("config/model.py", "code"): "the alias gcp, by which many know Google Cloud",
     ("config/load.py", "code"): "the variables that the clouds' runtimes set",
     ("adapter/__init__.py", "docstring"): "whose quotas the default limits come from",
     ("cloudevents.py", "docstring"): "whose limit of a type is the narrowest",

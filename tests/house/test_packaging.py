@@ -8,6 +8,7 @@ from zipfile import ZipFile
 
 import pytest
 
+from tests.house.conftest import Dist, uv
 from tests.house.workspace import ROOT, members, read_pyproject
 
 pytestmark = pytest.mark.packaging
@@ -31,37 +32,13 @@ SDISTS = {
 """What belongs into each sdist, besides: files, and folders under src."""
 
 
-def _uv(*arguments: str | Path) -> None:
-    """Run uv with this interpreter's own build backend, so that nothing is fetched to build."""
-    done = subprocess.run(
-        [sys.executable, "-m", "uv", "--quiet", *arguments],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-
-
-def _build(*arguments: str | Path) -> None:
-    _uv("build", "--no-build-isolation", "--python", sys.executable, *arguments)
-
-
-@pytest.fixture(scope="module")
-def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build the wheel and the sdist of every member, each from the tree."""
-    out = tmp_path_factory.mktemp("dist")
-    _build("--all-packages", "--sdist", "--wheel", "--out-dir", out)
-    return out
-
-
-def _wheel(dist: Path, name: str) -> Path:
-    (wheel,) = dist.glob(f"{name}-*.whl")
+def _wheel(folder: Path, name: str) -> Path:
+    (wheel,) = folder.glob(f"{name}-*.whl")
     return wheel
 
 
-def _sdist(dist: Path, name: str) -> Path:
-    (sdist,) = dist.glob(f"{name}-*.tar.gz")
+def _sdist(dist: Dist, name: str) -> Path:
+    (sdist,) = dist.sdists.glob(f"{name}-*.tar.gz")
     return sdist
 
 
@@ -72,8 +49,8 @@ def _contents(wheel: Path) -> set[str]:
 
 def _installed(venv: Path, *requirements: str) -> Path:
     """Install into an empty environment; give the folder of its programs."""
-    _uv("venv", "--python", sys.executable, venv)
-    _uv("pip", "install", "--python", venv / "bin/python", *requirements)
+    uv("venv", "--python", sys.executable, venv)
+    uv("pip", "install", "--python", venv / "bin/python", *requirements)
     return venv / "bin"
 
 
@@ -91,9 +68,9 @@ def test_every_member_is_checked_here() -> None:
 
 
 @pytest.mark.parametrize("name", SDISTS)
-def test_a_wheel_is_one_typed_licensed_package(dist: Path, name: str) -> None:
+def test_a_wheel_is_one_typed_licensed_package(dist: Dist, name: str) -> None:
     """A wheel holds its package, the marker that it is typed, and the licence."""
-    wheel = _wheel(dist, name)
+    wheel = _wheel(dist.wheels, name)
     contents = _contents(wheel)
     (info,) = {top for each in contents if (top := each.partition("/")[0]).endswith(".dist-info")}
     assert {each.partition("/")[0] for each in contents} == {name, info}
@@ -103,7 +80,7 @@ def test_a_wheel_is_one_typed_licensed_package(dist: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", SDISTS)
-def test_an_sdist_holds_only_what_belongs_to_it(dist: Path, name: str) -> None:
+def test_an_sdist_holds_only_what_belongs_to_it(dist: Dist, name: str) -> None:
     """No tests, caches, lock or other member slips into an sdist."""
     with tarfile.open(_sdist(dist, name)) as archive:
         files = [Path(each.name).parts[1:] for each in archive.getmembers() if each.isfile()]
@@ -113,28 +90,28 @@ def test_an_sdist_holds_only_what_belongs_to_it(dist: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", SDISTS)
-def test_an_sdist_builds_the_same_wheel_as_the_tree(dist: Path, name: str, tmp_path: Path) -> None:
+def test_an_sdist_builds_the_same_wheel_as_the_tree(dist: Dist, name: str) -> None:
     """What a distributor builds from the sdist has the files that we build from the tree."""
-    _build("--wheel", "--out-dir", tmp_path, _sdist(dist, name))
-    assert _contents(_wheel(tmp_path, name)) == _contents(_wheel(dist, name))
+    of_sdist = _contents(_wheel(dist.sdists, name))
+    assert of_sdist == _contents(_wheel(dist.wheels, name))
 
 
-def test_leeward_alone_needs_nothing_else(dist: Path, tmp_path: Path) -> None:
+def test_leeward_alone_needs_nothing_else(dist: Dist, tmp_path: Path) -> None:
     """The core installs without dependencies, and gives the client."""
-    bin_ = _installed(tmp_path / "venv", "--no-index", str(_wheel(dist, "leeward")))
+    bin_ = _installed(tmp_path / "venv", "--no-index", str(_wheel(dist.wheels, "leeward")))
     _output_of(bin_ / "python", "-I", "-c", "from leeward import Client")
 
 
-def test_the_cli_extra_brings_the_command(dist: Path, tmp_path: Path) -> None:
+def test_the_cli_extra_brings_the_command(dist: Dist, tmp_path: Path) -> None:
     """`leeward[cli]` installs a `leeward` command that tells the version."""
-    bin_ = _installed(tmp_path / "venv", f"{_wheel(dist, 'leeward')}[cli]")
+    bin_ = _installed(tmp_path / "venv", f"{_wheel(dist.wheels, 'leeward')}[cli]")
     version = read_pyproject(ROOT)["project"]["version"]
     assert version in _output_of(bin_ / "leeward", "version").split()
 
 
 @pytest.mark.parametrize("name", sorted(set(SDISTS) - {"leeward"}))
-def test_a_member_declares_all_that_it_imports(dist: Path, name: str, tmp_path: Path) -> None:
+def test_a_member_declares_all_that_it_imports(dist: Dist, name: str, tmp_path: Path) -> None:
     """Installed beside the core, a member's declared dependencies are enough to import it."""
-    wheels = [str(_wheel(dist, each)) for each in ("leeward", name)]
+    wheels = [str(_wheel(dist.wheels, each)) for each in ("leeward", name)]
     bin_ = _installed(tmp_path / "venv", *wheels)
     _output_of(bin_ / "python", "-I", "-c", f"import {name}")

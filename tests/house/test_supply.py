@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 import time
 from datetime import date
 from pathlib import Path
@@ -17,6 +15,7 @@ from cyclonedx.output.json import JsonV1Dot6
 
 from supply import audit, sbom
 from supply.audit import Audit, audit_of, line_of
+from tests.house.conftest import Dist
 from tests.house.workspace import ROOT
 from tests.http.wire import Wire, answer, hang
 
@@ -127,13 +126,10 @@ def test_the_bill_lists_wheels_what_they_need_and_the_tools(tmp_path: Path) -> N
 
 
 @pytest.mark.packaging
-def test_the_wheels_of_the_workspace_have_a_bill(tmp_path: Path) -> None:
+def test_the_wheels_of_the_workspace_have_a_bill(dist: Dist) -> None:
     """As `make dist` writes it; no path of this machine is in it."""
-    uv = Path(sys.executable).with_name("uv")
-    command = [str(uv), "build", "--wheel", "--all-packages", "--no-build-isolation", "--quiet"]
-    subprocess.run([*command, "--out-dir", str(tmp_path)], cwd=ROOT, check=True)
     lock = sbom.locked((ROOT / "requirements-dev.txt").read_text())
-    told = JsonV1Dot6(sbom.bill(sorted(tmp_path.glob("*.whl")), lock)).output_as_string()
+    told = JsonV1Dot6(sbom.bill(sorted(dist.sdists.glob("*.whl")), lock)).output_as_string()
     names = {each["name"] for each in json.loads(told)["components"]}
     assert {"leeward-aws", "leeward-azure", "leeward-google", "pycurl"} <= names
     assert re.search(r"(?i)file:|/home/|/work/|https?://(?!cyclonedx)", told) is None

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import h11
 
-from leeward._http.failures import ProtocolError
+from leeward._http.messages import ProtocolError
 from leeward._http.response_parser import ResponseParser
 
 MOST = 1000

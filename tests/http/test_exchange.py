@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leeward._http.exchange import Exchange
-from leeward._http.failures import Progress
-from leeward._http.messages import Failure, Phase, Request, Response
+from leeward._http.messages import Failure, Phase, Progress, Request, Response
 from leeward._http.options import TransportOptions
 from leeward.errors import ConfigError, InvalidRequest
 from leeward_contract_tests.rows import each_row

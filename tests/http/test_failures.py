@@ -5,9 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leeward._http.failures import PHASES, Progress, explain, explain_close
 from leeward._http.libcurl import pycurl
-from leeward._http.messages import Phase
+from leeward._http.messages import PHASES, Phase, Progress, explain, explain_close
 from leeward_contract_tests.rows import each_row
 
 BEFORE = {Phase.REFUSED_HERE, Phase.NAME, Phase.CONNECT, Phase.TLS}

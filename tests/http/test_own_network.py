@@ -10,7 +10,7 @@ import pytest
 
 from leeward._http import addresses
 from leeward._http.addresses import is_cut_off
-from leeward._http.failures import Progress, explain
+from leeward._http.messages import Progress, explain
 from leeward.adapter import NO_NETWORK
 from leeward.adapter._plan_run import result_of
 from leeward.errors import Outcome

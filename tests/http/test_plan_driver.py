@@ -12,7 +12,7 @@ import pytest
 from leeward._http.messages import Failure, Phase, Request, Response
 from leeward._http.wire import Wire
 from leeward.adapter import Capability, Limits
-from leeward.adapter.plan_driver import LOAD_PROBE, PlanDriver, TargetInfo
+from leeward.adapter.opening import LOAD_PROBE, PlanDriver, TargetInfo
 from leeward.adapter.plans import STALE_CREDENTIALS, Drop, Need, Plan, Send, View
 from leeward.adapter.resolver import Resolved, Unresolved
 from leeward.calls import Call, Delete, Enqueue, Invoke, Key, Result

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leeward._http.failures import ProtocolError
+from leeward._http.messages import ProtocolError
 from leeward._http.response_parser import MOST_OF_HEADS, Chunked, ResponseParser
 from leeward_contract_tests.rows import each_row
 

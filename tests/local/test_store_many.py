@@ -9,7 +9,7 @@ from typing import Any
 from leeward.calls import Key, Load, Store
 from leeward.errors import Outcome
 from leeward.local import Local
-from leeward.name_mapping import NameMappingDriver
+from leeward.opening import NameMappingDriver
 
 
 def _store(n: int, key: str, **more: Any) -> Store:

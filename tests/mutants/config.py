@@ -12,7 +12,7 @@ TESTS: Final = "tests/client"
 MUTANTS: Final = (
     Mutant(
         "a target stands twice in an order",
-        f"{CONFIG}/order.py",
+        f"{CONFIG}/model.py",
         "if twice is not None:",
         "if False:",
         f"{TESTS}/test_bad_inputs.py::test_a_bad_file_is_refused",

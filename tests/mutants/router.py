@@ -151,4 +151,11 @@ MUTANTS: Final = (
         "    if longest > 0:\n        return _give_up",
         f"{SETTLING}::test_a_call_that_takes_too_long_is_settled_within_its_deadline",
     ),
+    Mutant(
+        "a target settles what another one may have run",
+        f"{ROUTING}/execution.py",
+        "bool(self._doubted - {target}) and answer.dedup != BY_GROUP",
+        "False",
+        f"{TESTS}/test_settled_calls.py::test_a_target_that_knows_its_own_keys_settles_for_itself",
+    ),
 )

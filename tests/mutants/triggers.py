@@ -150,7 +150,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "an app that runs here hears nothing of a bus that has another name, in silence",
-        "src/leeward/name_mapping.py",
+        "src/leeward/opening.py",
         "for handler in app.handlers.values() if runs_apps else ():",
         "for handler in ():",
         "tests/test_name_mapping.py::test_an_app_hears_of_a_bus_or_bucket_by_its_own_name_alone",

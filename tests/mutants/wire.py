@@ -223,7 +223,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "a request of which a byte may have left is told as not sent",
-        f"{HTTP}/failures.py",
+        f"{HTTP}/messages.py",
         "        return Failure(_phase_after(progress), True, name, progress.status, cause)",
         "        return Failure(_phase_after(progress), False, name, progress.status, cause)",
         f"{TESTS}/test_failures.py::test_a_byte_that_may_have_left_decides",

@@ -221,6 +221,7 @@ def test_a_command_line_that_cannot_be_exported_says_why(
 ) -> None:
     """And nothing is written."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.dont_write_bytecode", True)  # that is Python's own file
     (tmp_path / "small.py").write_text("from leeward import App\n\napp = App('small')\n")
     tmp_path.chmod(0o755)
     ran = CliRunner().invoke(command_line, ["export", "cloudformation", *args])

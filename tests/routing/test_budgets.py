@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from leeward._routing.attempts import CallState, Ending, attempts_left
-from leeward._routing.budgets import Budgets
 from leeward._routing.call import begin, spend_failover, step
 from leeward._routing.commands import (
     ENDINGS,
@@ -21,6 +20,7 @@ from leeward._routing.commands import (
     explain,
 )
 from leeward._routing.policy import DEFAULT
+from leeward._routing.targets import Budgets
 from leeward.adapter import NO_PLACE
 from leeward.calls import AttemptTime, Call
 from leeward.errors import Outcome

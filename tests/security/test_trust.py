@@ -12,7 +12,7 @@ import pytest
 from leeward import AsyncClient, Client, Config, ConfigError, registry
 from leeward.adapter import TargetConfig
 from leeward.config import TableConfig, load_config
-from leeward.config.order import TargetName
+from leeward.config.model import TargetName
 from leeward.registry import BUILT_IN
 from tests.cli.conftest import Leeward
 from tests.scripted import Scripted

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, TypeAlias
 import pytest
 
 from leeward.adapter import Driver
-from leeward.adapter.plan_driver import PlanDriver
+from leeward.adapter.opening import PlanDriver
 from leeward.calls import Call, Result
 from leeward.errors import Outcome
 from tests.servers.faultproxy import FaultProxy, toxics

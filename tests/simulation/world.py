@@ -17,7 +17,7 @@ from leeward.calls import (
     Store,
     Stored,
 )
-from leeward.envelope import VOIDED
+from leeward.envelope import BY_GROUP, BY_TARGET, VOIDED
 from leeward.errors import Outcome
 from leeward.values import Effect, Event, FunctionFault
 
@@ -133,7 +133,8 @@ class World:
         if call.voids < voids:
             self.refused_late += 1
             fault = FunctionFault(reason=VOIDED, ran="no", voids=voids)
-            return Result(Outcome.REJECTED, reason=VOIDED, fault=fault)
+            dedup = BY_GROUP if call.shared_dedup else BY_TARGET
+            return Result(Outcome.REJECTED, reason=VOIDED, fault=fault, dedup=dedup)
         self._records[key] = None
         self._note(number, SideEffect(at.name, now, RAN))
         return _DONE
@@ -143,11 +144,11 @@ class World:
         key = "" if call.shared_dedup else at.name, call.idempotency_key
         voids = self._records.get(key, 0)
         if voids is None:
-            return Result.ok({"key": call.idempotency_key, "verdict": "ran", "result": None})
+            return Result.ok({"key": call.idempotency_key, "verdict": "ran"})
         if voids <= call.voids:
             self._records[key] = voids = call.voids + 1
         answer = {"key": call.idempotency_key, "verdict": "not_run", "voids": voids}
-        return Result.ok(answer)
+        return Result.ok(answer, dedup=BY_GROUP if call.shared_dedup else BY_TARGET)
 
     def _store(self, number: int, at: Target, call: Store, now: float) -> Result[str]:
         item_id = item_id_of(call)

@@ -22,7 +22,7 @@ from leeward.cli.output.exit_codes import BROKEN
 from leeward.cli.output.json_view import JsonObject
 from leeward.clock import SystemClock
 from leeward.config import Config, FunctionConfig
-from leeward.config.order import parse_order
+from leeward.config.model import parse_order
 from leeward.entropy import random_unit
 from leeward.errors import ConfigError
 from leeward.opening import target_config

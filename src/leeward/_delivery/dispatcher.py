@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from threading import current_thread
 from time import monotonic
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from leeward._delivery.store import (
     AttemptFailure,
@@ -31,6 +31,7 @@ from leeward.leases.faults import DatabaseFault
 from leeward.leases.rules import DeliveryPolicy, Room
 from leeward.leases.threads import HeldLease, Loop, WorkPool
 from leeward.logs import Fact, failure_facts, log_event
+from leeward.records import NamedTuple
 from leeward.text import class_name, message_of
 from leeward.values import NOTHING
 

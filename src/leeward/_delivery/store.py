@@ -7,10 +7,11 @@ rules of `leeward.leases.rules`; whoever takes at the same time takes others.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from leeward.leases.rules import DeliveryPolicy, Room
 from leeward.masking import mask
+from leeward.records import NamedTuple
 
 
 class Recipient(NamedTuple):

@@ -10,9 +10,8 @@ from functools import partial
 from leeward._http.connection import OUT, Connection
 from leeward._http.connector import CONNECTED, Connector
 from leeward._http.exchange import Exchange
-from leeward._http.failures import refuse
 from leeward._http.libcurl import handle_for, milliseconds, pycurl
-from leeward._http.messages import Failure, Request, Response
+from leeward._http.messages import Failure, Request, Response, refuse
 from leeward._http.options import TransportOptions
 from leeward._http.pool import Pool, Pooled
 from leeward.calls import time_after

@@ -11,8 +11,8 @@ import select
 from typing import Any, Final
 
 from leeward._http.exchange import Exchange
-from leeward._http.failures import TIMED_OUT, Progress
 from leeward._http.libcurl import CurlError, pycurl
+from leeward._http.messages import TIMED_OUT, Progress
 from leeward._http.options import TransportOptions, without_login
 
 _ROOM: Final = 64 * 1024

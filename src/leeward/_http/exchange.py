@@ -10,16 +10,19 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import Final
 
-from leeward._http.failures import Progress, ProtocolError, explain, explain_close
 from leeward._http.messages import (
     SOUND_NAMES,
     USUAL,
     Failure,
     Phase,
+    Progress,
+    ProtocolError,
     Request,
     Response,
     check_method,
     check_name,
+    explain,
+    explain_close,
     refusal_of,
     scheme_and_host,
 )

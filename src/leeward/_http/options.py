@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from os.path import isfile
-from typing import Final, NamedTuple
+from typing import Final
 
 from leeward.errors import ConfigError
 from leeward.masking import mask
+from leeward.records import NamedTuple
 
 CA_FILES = (
     "/etc/ssl/certs/ca-certificates.crt",  # Debian, Ubuntu, Alpine, Arch

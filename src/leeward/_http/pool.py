@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from leeward._http.connection import Connection
 from leeward._http.exchange import Exchange
-from leeward._http.failures import refuse
 from leeward._http.libcurl import leak
-from leeward._http.messages import BULKHEAD, Failure
+from leeward._http.messages import BULKHEAD, Failure, refuse
 from leeward._http.options import TransportOptions
 from leeward.calls import AttemptTime
 from leeward.forking import Forkable

@@ -16,18 +16,19 @@ from functools import lru_cache
 from io import BytesIO
 from typing import TYPE_CHECKING, Final
 
-from leeward._http.failures import (
+from leeward._http.messages import (
     BAD_CHUNK,
+    CONTROLS,
     CUT,
     ENDLESS_HEAD,
     MALFORMED,
     NOTHING_CAME,
+    TOKEN,
     TOO_LARGE,
     UNKNOWN_CODING,
     WRONG_PROTOCOL,
     ProtocolError,
 )
-from leeward._http.messages import CONTROLS, TOKEN
 
 if TYPE_CHECKING:
     from collections.abc import Callable

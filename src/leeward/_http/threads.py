@@ -7,9 +7,8 @@ from time import monotonic
 
 from leeward._http.connection import IN, Connection, poller_for
 from leeward._http.exchange import Exchange
-from leeward._http.failures import refuse
 from leeward._http.libcurl import LONGEST, CurlError, handle_for, milliseconds, pycurl
-from leeward._http.messages import Failure, Request, Response
+from leeward._http.messages import Failure, Request, Response, refuse
 from leeward._http.options import TransportOptions
 from leeward._http.pool import Pool, Pooled
 from leeward.calls import time_after

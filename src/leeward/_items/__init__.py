@@ -26,13 +26,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from leeward._items.checks import checked_size
+    from leeward._items.checks import checked_size, json_flaw
     from leeward._items.decoding import decode
     from leeward._items.encoding import encode
     from leeward._items.json_checks import check_json
     from leeward._items.profile import EMBEDDED
 
-__all__ = ["EMBEDDED", "check_json", "checked_size", "decode", "encode"]
+__all__ = ["EMBEDDED", "check_json", "checked_size", "decode", "encode", "json_flaw"]
 
 _MODULES = {
     "EMBEDDED": "profile",
@@ -40,6 +40,7 @@ _MODULES = {
     "checked_size": "checks",
     "decode": "decoding",
     "encode": "encoding",
+    "json_flaw": "checks",
 }
 
 

@@ -13,11 +13,12 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
 from math import isfinite
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from leeward.clock import has_offset
 from leeward.errors import InvalidRequest
 from leeward.json_text import DEEPEST, INT_END, MOST_DIGITS, MOST_EXPONENT, has_many_zeros
+from leeward.records import NamedTuple
 
 _NATIVE_INTS: Final = range(1 - 10**38, 10**38)
 """Integers that need no mark in the type tree, wherever the limit on size is near."""

@@ -20,8 +20,8 @@ _EMPTY: Final = "~"
 _CUT: Final = "~~"
 """Between the beginning of a long key and its hash; no other escape contains it."""
 
-_UNSAFE: Final = re.compile(r"^\.|^_(?=_)|[^A-Za-z0-9_.-]")
-_ESCAPED: Final = re.compile(rb"~([0-9a-f]{2})")
+_UNSAFE: Final = r"^\.|^_(?=_)|[^A-Za-z0-9_.-]"
+_ESCAPED: Final = rb"~([0-9a-f]{2})"
 
 
 def escape_key(*parts: str) -> str:
@@ -29,7 +29,7 @@ def escape_key(*parts: str) -> str:
 
     At most 512 characters: of a longer one, the beginning and the SHA-256 of the whole.
     """
-    text = ":".join(_UNSAFE.sub(_escape, part) or _EMPTY for part in parts)
+    text = ":".join(re.sub(_UNSAFE, _escape, part) or _EMPTY for part in parts)
     if len(text) <= LONGEST:
         return text
     from hashlib import sha256
@@ -58,6 +58,6 @@ def _unescape(part: str) -> str:
     if part == _EMPTY:
         return ""
     raw = part.encode("utf-8", "surrogatepass")
-    return _ESCAPED.sub(lambda match: bytes.fromhex(match[1].decode()), raw).decode(
+    return re.sub(_ESCAPED, lambda match: bytes.fromhex(match[1].decode()), raw).decode(
         "utf-8", "surrogatepass"
     )

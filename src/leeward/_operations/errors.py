@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from leeward._routing.outcomes import TABLE
 from leeward.adapter import TOO_LARGE, UNMARKED, UNMARKED_REFUSAL
@@ -37,7 +37,6 @@ from leeward.errors import (
     InvalidRequest,
     LeewardError,
     NotFound,
-    Origin,
     Outcome,
     OutcomeUnknown,
     Overloaded,
@@ -50,6 +49,9 @@ from leeward.errors import (
 )
 from leeward.text import is_printable
 from leeward.values import Effect
+
+if TYPE_CHECKING:
+    from leeward.errors import Origin
 
 CLASSES: Mapping[Outcome, type[CallError]] = {
     Outcome.LOCAL: Overloaded,

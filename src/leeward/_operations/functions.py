@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
 from leeward import _items
 from leeward._operations import arguments, results
@@ -18,11 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from leeward._operations.arguments import OrderLimits
-    from leeward._operations.results import Operation
+    from leeward._operations.results import C, Operation, T
     from leeward.clock import Clock
-
-C = TypeVar("C", bound=Call)
-T = TypeVar("T")
 
 INVOKE_TIMEOUT: Final = 60.0
 SETTLE_TIME: Final = 10.0

@@ -13,13 +13,12 @@ in this file; those on functions, events, objects and workflows have one each be
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
 from leeward import _items
 from leeward._items.names import longest_name
 from leeward._operations import arguments, results
-from leeward._operations.arguments import OrderLimits
-from leeward._operations.capabilities import POSSIBLE, needed_by, require
+from leeward._operations.arguments import POSSIBLE, OrderLimits, needed_by, require
 from leeward._operations.functions import FunctionOperations
 from leeward._operations.results import Operation
 from leeward._routing import FailoverDriver
@@ -29,11 +28,12 @@ from leeward.adapter import Capability, Driver
 from leeward.calls import Call, Delete, Key, Load, Result, Store
 from leeward.clock import Clock
 from leeward.config import Config, TableConfig
-from leeward.config.groups import check_homes, groups_of, residency_of, shares_of
+from leeward.config.model import check_homes, groups_of, residency_of, shares_of
 from leeward.entropy import new_id
 from leeward.entrypoints import import_spec
 from leeward.errors import ConfigError, LeewardError, Outcome, PayloadTooLarge
 from leeward.forking import ForkLock
+from leeward.records import NamedTuple
 from leeward.registry import RUNS
 from leeward.values import NOTHING, Item, ProbeReport, Record, StoreReceipt, TargetStatus
 
@@ -43,13 +43,10 @@ if TYPE_CHECKING:
     from leeward._operations.events import EventOperations
     from leeward._operations.objects import ObjectOperations
     from leeward._operations.protocols import FlowDefinition
+    from leeward._operations.results import C, T
     from leeward._operations.runs import RunOperations
     from leeward._operations.settling import Settling
     from leeward.errors import CallError
-
-
-C = TypeVar("C", bound=Call)
-T = TypeVar("T")
 
 PROBE_TIMEOUT: Final = 4.0
 """Seconds that a probe by hand may take."""

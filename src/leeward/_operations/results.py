@@ -33,7 +33,9 @@ from leeward.values import (
 if TYPE_CHECKING:
     from datetime import datetime
 
-C = TypeVar("C", bound=Call)
+C = TypeVar("C")
+"""A kind of call."""
+
 T = TypeVar("T")
 
 Operation: TypeAlias = tuple[C, float, Callable[[C, Result[Any]], T]]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from leeward._operations import arguments
 from leeward._operations.errors import error_of
@@ -19,6 +19,7 @@ from leeward.entropy import time_of_id
 from leeward.envelope import settle_question
 from leeward.errors import CallError, FunctionError, InvalidRequest, Outcome
 from leeward.json_text import encode
+from leeward.records import NamedTuple
 from leeward.settling import DEADLINE, read_answer
 from leeward.values import MISSING, Effect
 from leeward.values.settled import Settled, Verdict

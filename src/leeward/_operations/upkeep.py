@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, Final, cast
 
 from leeward._operations.errors import error_of
 from leeward._operations.operations import Operations
@@ -21,6 +21,7 @@ from leeward.calls import (
     Store,
 )
 from leeward.errors import LeewardError, Outcome
+from leeward.records import NamedTuple
 from leeward.values import NOTHING
 
 NATIVE_SECONDS: Final = 30.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 from math import inf
-from typing import Final, NamedTuple, Self, TypeAlias
+from typing import Final, Self, TypeAlias
 
 from leeward._routing.circuit import Circuit, CircuitState
 from leeward._routing.commands import Commands, Dispatch, ReadBack
@@ -14,6 +14,7 @@ from leeward._routing.readback import settle_question_of
 from leeward._routing.targets import resource_of
 from leeward.calls import AttemptTime, Call, Invoke
 from leeward.errors import Outcome
+from leeward.records import NamedTuple
 
 NOWHERE: tuple[str, ...] = ()
 

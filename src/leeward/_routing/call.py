@@ -69,7 +69,7 @@ from leeward._routing.readback import ReadBackVerdict, question_of
 from leeward._routing.targets import candidates, narrow, resource_of
 from leeward.adapter import NO_PLACE
 from leeward.calls import AttemptTime, Call, Load
-from leeward.envelope import RUNNING, VOIDED
+from leeward.envelope import NOT_KEPT, RUNNING, VOIDED
 from leeward.errors import Outcome
 
 MOST_VOIDS: Final = 4
@@ -291,6 +291,8 @@ def _ask_later(state: CallState, ended: AttemptEnded, now: float, random: Random
     says how long to wait. Shortly before the deadline it is asked once more.
     """
     why = str(ended.reason)
+    if why == NOT_KEPT:  # it has run, and there is nothing more to find out
+        return end(state._replace(settled=True), why, now)
     if why != RUNNING or not state.rules.same:
         return end(state, why, now)
     policy, target = state.health.policy, state.tried[ended.attempt - 1]

@@ -5,7 +5,7 @@ Chosen anew for each attempt: the first target of the order whose circuit lets t
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final
 
 from leeward._routing.attempts import CallState
 from leeward._routing.circuit import Circuit, CircuitState
@@ -13,6 +13,7 @@ from leeward._routing.commands import PROBE, ProbeTarget
 from leeward._routing.health import Health
 from leeward._routing.targets import TargetGroup, group_of, resource_of
 from leeward.calls import Call
+from leeward.records import NamedTuple
 
 SPREAD: Final = 0.618033988749895
 """The golden ratio's fraction: its multiples are spread evenly, so a share is kept to exactly."""

@@ -7,7 +7,7 @@ outbox, for the runner to tell of.
 from __future__ import annotations
 
 from math import inf
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from leeward._routing.circuit import Circuit, CircuitState, Random
 from leeward._routing.commands import Outbox, ProbeTarget
@@ -24,6 +24,7 @@ from leeward._routing.targets import (
 )
 from leeward.calls import Call
 from leeward.errors import Outcome
+from leeward.records import NamedTuple
 
 FLOWING: Final = (CircuitState.CLOSED, CircuitState.RAMP)
 """States in which calls reach a target."""

@@ -6,13 +6,14 @@ All of it is values; the outbox alone is shared, and changed in place.
 from __future__ import annotations
 
 from collections import deque
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from leeward._routing.readback import ReadBackVerdict
 from leeward.adapter import NO_PLACE
 from leeward.calls import Call, time_after
 from leeward.envelope import NOT_KEPT, RUNNING, UNKNOWN, VOIDED
 from leeward.errors import Attempt, Outcome
+from leeward.records import NamedTuple
 from leeward.values import RoutingEvent
 
 PROBE: Final = "probe"

@@ -48,7 +48,7 @@ from leeward.calls import (
     Store,
     Stored,
 )
-from leeward.envelope import NOT_KEPT, NOT_RECOGNISED, VOIDED
+from leeward.envelope import BY_GROUP, NOT_KEPT, NOT_RECOGNISED, VOIDED
 from leeward.errors import Attempt, LeewardError, Outcome
 
 if TYPE_CHECKING:
@@ -154,6 +154,7 @@ class _History:
         self._batch = Batch(call) if isinstance(call, Publish) else None
         self._attempts: list[Attempt] = []
         self._last = self._unknown = self._read_back = _NOTHING
+        self._doubted: set[str] = set()  # targets where an attempt may have run
 
     def open_call(self) -> Call:
         """Return what is still to be sent."""
@@ -164,26 +165,14 @@ class _History:
         if isinstance(command, Pause):
             return PauseEnded(command.target, command.hedge, command.settle)
         result = result_of(command.call, answer)
-        outcome, retry_after, reason = result.outcome, result.retry_after, result.reason
+        outcome, reason = result.outcome, result.reason
         attempt = TimedAttempt(command, began, now, result.waited)
         if isinstance(command, ReadBack):
             self._read_back = result._replace(target=command.target)
             event: Event = self._read(command, result)
         else:
-            if self._batch:
-                outcome, retry_after = self._batch.record(command.call, result, command.target)
-            self._last = result._replace(target=command.target)
-            if outcome is Outcome.AMBIGUOUS and not self._unknown.executed:
-                self._unknown = self._last
-            if result.dedup is not None:
-                self._health.note_key(command.target, self._declared, result.dedup)
-            if reason == VOIDED:
-                self._learn_voids(0 if result.fault is None else result.fault.voids)
-            cut_off, doubtful = attempt.is_used_up, _is_doubtful(result)
-            early = cut_off and command.early
-            event = AttemptEnded(
-                command.attempt, outcome, retry_after, cut_off, early, reason, doubtful
-            )
+            event = self._take(command, result, cut_off=attempt.is_used_up)
+            outcome = event.outcome
         if outcome is Outcome.OK:
             self._health.succeed(command, attempt.request_at, now)
         else:
@@ -204,21 +193,55 @@ class _History:
         )
         return event
 
+    def _take(self, command: Dispatch, result: Result[Any], *, cut_off: bool) -> AttemptEnded:
+        """Take in what came of an attempt."""
+        outcome, retry_after, target = result.outcome, result.retry_after, command.target
+        if self._batch:
+            outcome, retry_after = self._batch.record(command.call, result, target)
+        self._last = result._replace(target=target)
+        if result.dedup is not None:
+            self._health.note_key(target, self._declared, result.dedup)
+        if result.reason == VOIDED and self._may_have_run_elsewhere(target, result):
+            outcome = Outcome.AMBIGUOUS  # still: this is of the target's own record
+        elif result.reason == VOIDED:
+            self._learn_voids(0 if result.fault is None else result.fault.voids)
+        doubtful = _is_doubtful(result)
+        if doubtful or outcome is Outcome.AMBIGUOUS:
+            self._doubted.add(target)
+        if outcome is Outcome.AMBIGUOUS and not self._unknown.executed:
+            self._unknown = self._last._replace(outcome=outcome)
+        early = cut_off and command.early
+        return AttemptEnded(
+            command.attempt, outcome, retry_after, cut_off, early, result.reason, doubtful
+        )
+
+    def _may_have_run_elsewhere(self, target: str, answer: Result[Any]) -> bool:
+        """Return whether another target may have run the call, of which this one knows nothing.
+
+        Its answer says whether it knows the keys of all targets.
+        """
+        return bool(self._doubted - {target}) and answer.dedup != BY_GROUP
+
     def _learn_voids(self, voids: int) -> None:
         """Learn how often the key was settled as not run: no attempt so far has run, nor will."""
         assert isinstance(self._call, Invoke), "only calls of functions are settled"
         self._call, self._unknown = self._call._replace(voids=voids), _NOTHING
+        self._doubted.clear()
 
     def _read(self, question: ReadBack, result: Result[Any]) -> ReadBackDone:
         """Read what a look at a write has shown; or what a function says of a call of its own."""
         if not isinstance(question.call, Settle):
             return ReadBackDone(question.attempt, question.after, judge(self._call, result))
-        from leeward.settling import read_answer
+        from leeward.settling import OTHER_TARGET, read_answer
 
         call, last = self._call, self._last
         assert isinstance(call, Invoke), "only calls of functions are settled"
         settled = read_answer(call.idempotency_key, result)
         verdict = judge_answer(settled)
+        is_elsewhere = self._may_have_run_elsewhere(question.target, result)
+        if settled is not None and verdict is ReadBackVerdict.NOT_RUN and is_elsewhere:
+            settled = settled._replace(reason=OTHER_TARGET)  # it knows of its own attempts alone
+            verdict = ReadBackVerdict.LOST
         if settled is None:
             return ReadBackDone(question.attempt, question.after, verdict, result.retry_after)
         if verdict is ReadBackVerdict.OURS:

@@ -13,9 +13,7 @@ away.
 from __future__ import annotations
 
 from collections import deque
-from typing import NamedTuple
 
-from leeward._routing.budgets import Budgets
 from leeward._routing.circuit import Circuit, CircuitState, Random
 from leeward._routing.circuits import Circuits
 from leeward._routing.commands import (
@@ -31,10 +29,11 @@ from leeward._routing.outcomes import TABLE, KeyWorth, Sign
 from leeward._routing.policy import DEFAULT, RoutingPolicy
 from leeward._routing.silence import Heartbeat, Silence
 from leeward._routing.suspicion import Network, Poison
-from leeward._routing.targets import Targets, resource_of
+from leeward._routing.targets import Budgets, Targets, resource_of
 from leeward.adapter import NO_NETWORK, UNMARKED_REFUSAL
 from leeward.calls import Call, time_after
 from leeward.errors import Outcome
+from leeward.records import NamedTuple
 from leeward.values import CircuitStatus
 
 

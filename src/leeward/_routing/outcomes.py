@@ -11,11 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import Enum
-from typing import Final, NamedTuple
+from typing import Final
 
 from leeward.calls import OBJECT_WRITES, RUN_VERBS, Call, Enqueue, Invoke
 from leeward.envelope import BY_GROUP, BY_TARGET, NOT_KEPT, NOT_RECOGNISED, RUNNING, UNKNOWN
 from leeward.errors import Outcome
+from leeward.records import NamedTuple
 from leeward.values import Effect
 
 

@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 from math import inf, log
-from typing import NamedTuple
+
+from leeward.records import NamedTuple
 
 
 class RoutingPolicy(NamedTuple):

@@ -25,11 +25,12 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from math import inf
-from typing import Final, NamedTuple
+from typing import Final
 
 from leeward._routing.circuit import Circuit, CircuitState
 from leeward._routing.circuits import Circuits
 from leeward.calls import Call
+from leeward.records import NamedTuple
 
 MOST_KEPT: Final = 32
 """Standstills that are remembered: those of the last seconds, however busy the machine is."""

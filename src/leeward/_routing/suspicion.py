@@ -10,15 +10,14 @@ as it was, without a ramp, because no cloud was at fault.
 
 from __future__ import annotations
 
-from hashlib import blake2b
 from math import inf
-from typing import NamedTuple
 
 from leeward._routing.circuit import Circuit
 from leeward._routing.policy import LikelihoodRatios, RoutingPolicy
 from leeward._routing.targets import TargetRecord, resource_of
 from leeward.calls import Call, Enqueue, Invoke, Publish
 from leeward.errors import Outcome
+from leeward.records import NamedTuple
 
 
 class Suspect:
@@ -179,6 +178,8 @@ class Poison:
             content = repr((call.events[0].type, call.events[0].data)).encode(errors="replace")
         else:
             return None
+        from hashlib import blake2b  # which loads OpenSSL
+
         digest = blake2b(content, digest_size=16, key=self._key)
         digest.update(f"{call.verb} {resource_of(call)}".encode())
         return digest.digest()

@@ -13,13 +13,14 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from leeward._sqlite.errors import BUSY, GONE, fault_at_end, fault_of, primary_code
 from leeward._sqlite.file_safety import check_files, create_file
 from leeward.errors import ConfigError, Outcome
 from leeward.forking import HOLD_SECONDS, Forkable, watch
 from leeward.leases.faults import DatabaseFault
+from leeward.records import NamedTuple
 
 _SETTINGS = (
     # Never WAL: a rare loss of committed pages (the "WAL-reset bug") is fixed in SQLite 3.51.3

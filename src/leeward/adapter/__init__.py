@@ -15,13 +15,14 @@ from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from time import monotonic
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeAlias
 
 from leeward import calls
 from leeward.calls import SHORTEST_WAIT, Call, Result, Store, time_after
 from leeward.clock import running_loop
 from leeward.errors import ConfigError, Outcome
 from leeward.masking import mask
+from leeward.records import NamedTuple
 from leeward.text import did_you_mean
 
 if TYPE_CHECKING:

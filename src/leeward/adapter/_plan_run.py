@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping
 from typing import Any, Final
 
-from leeward._http.failures import describe_failure
-from leeward._http.messages import BULKHEAD, Failure, Phase, Request
+from leeward._http.messages import BULKHEAD, Failure, Phase, Request, describe_failure
 from leeward.adapter import NO_NETWORK, NO_PLACE
 from leeward.adapter.plans import (
     CLOCK_SKEW,

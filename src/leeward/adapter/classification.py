@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Final, NamedTuple
+from typing import Final
 
 from leeward.adapter import TOO_LARGE as TOO_LARGE_REASON
 from leeward.adapter.plans import STALE_CREDENTIALS
 from leeward.errors import Outcome
+from leeward.records import NamedTuple
 
 CONTENTION_REASON: Final = "contention"
 """REJECTED: another write was at the same item; only the same target can do better."""

@@ -8,9 +8,10 @@ list vouches for. What a name resolves to is looked at when connecting
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from leeward.errors import ConfigError
+from leeward.records import NamedTuple
 
 if TYPE_CHECKING:
     from leeward.adapter import TargetConfig

@@ -25,7 +25,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from enum import Enum
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from leeward._http.messages import Request, Response
 from leeward.adapter import UNMARKED, UNMARKED_REFUSAL
@@ -48,6 +48,7 @@ from leeward.envelope import BY_HANDLER, DEDUP, MARK, UNBOUND, mark_of, read_fau
 from leeward.errors import Outcome
 from leeward.json_text import Undecodable, decode
 from leeward.masking import mask
+from leeward.records import NamedTuple
 
 
 class Who(Enum):

@@ -9,18 +9,18 @@ An adapter has one plan for each kind of thing that its cloud can be asked for, 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from leeward._http.messages import Failure, Request, Response
 from leeward.adapter._plan_run import proves_nothing_done, result_of
-from leeward.adapter.http_dates import ahead_of
 from leeward.adapter.http_functions import Address
 from leeward.adapter.plans import SKEWED, STALE_CREDENTIALS, Need, Plan, Planner, Send, View
 from leeward.adapter.resolver import FunctionAddress
-from leeward.adapter.service import NO_RESPONSE, Service, as_look_up, exchange
+from leeward.adapter.service import NO_RESPONSE, Service, ahead_of, as_look_up, exchange
 from leeward.calls import Key, ListObjects, Load, Look, LookResult, Result
 from leeward.calls.looks import NONE
 from leeward.errors import Outcome
+from leeward.records import NamedTuple
 from leeward.values import NOTHING
 
 EXPECTED: Final = "leeward"

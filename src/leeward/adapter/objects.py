@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Generator, Iterable
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from leeward._http.messages import Response
 from leeward.adapter.plans import Plan, Step
@@ -17,6 +17,7 @@ from leeward.calls import (
     Result,
 )
 from leeward.errors import Outcome
+from leeward.records import NamedTuple
 
 NOTHING_THERE: Final = Piece(b"", None)
 """The value of a range that lies behind the end of the object."""

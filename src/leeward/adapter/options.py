@@ -19,10 +19,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 from leeward.adapter import TargetConfig
 from leeward.errors import ConfigError
+from leeward.records import NamedTuple
 from leeward.text import is_token
 from leeward.values import NOTHING
 

@@ -14,11 +14,12 @@ effect, so that one attempt is one effectful request by construction; `PlanRun` 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Hashable, Mapping
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 from leeward._http.messages import Request, Response
 from leeward.calls import Call, Result
 from leeward.masking import mask, outline
+from leeward.records import NamedTuple
 from leeward.values import NOTHING
 
 STALE_CREDENTIALS = "stale_credentials"

@@ -15,11 +15,12 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from math import inf
 from time import monotonic
-from typing import Any, NamedTuple, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from leeward.errors import Outcome
 from leeward.forking import ForkLock
 from leeward.masking import mask
+from leeward.records import NamedTuple
 
 FLIGHT_SECONDS = 30.0
 """What a source may take for one fetch, whoever waits for it. One that takes longer is given up."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from leeward.calls import Result, Store
 from leeward.errors import InvalidRequest, Outcome
+from leeward.records import NamedTuple
 
 EXPIRED: Final = "expired_in_the_way"
 """REJECTED: the item that is there has expired, and takes its place until it is replaced."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from leeward._http.messages import Failure, Request, Response
 from leeward._http.options import options_from_env
@@ -19,6 +19,7 @@ from leeward.adapter.resolver import Resolved, Unresolved
 from leeward.errors import ConfigError, LeewardError, Outcome
 from leeward.json_text import Undecodable, decode
 from leeward.masking import mask
+from leeward.records import NamedTuple
 from leeward.text import is_token
 
 LARGEST: Final = 64 * 1024

@@ -12,8 +12,9 @@ import sys
 from binascii import b2a_base64
 from enum import Enum
 from math import isfinite
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
+from leeward import _items
 from leeward.envelope import (
     UNBOUND,
     answer_headers,
@@ -33,6 +34,7 @@ from leeward.errors import (
 )
 from leeward.json_text import decode, encode
 from leeward.masking import mask
+from leeward.records import NamedTuple
 from leeward.text import class_name
 from leeward.values import Json
 
@@ -49,7 +51,7 @@ _JSON: Final = ("content-type", "application/json")
 _SCALARS: Final = frozenset({str, int, bool, float, type(None)})
 """Types that JSON has."""
 
-_PRINTABLE_STEP: Final = re.compile(r"\['[A-Za-z_]\w{0,39}'\]|\[\d+\]")
+_PRINTABLE_STEP: Final = r"\['[A-Za-z_]\w{0,39}'\]|\[\d+\]"
 """A step of a path that a message may show: a name as code has it, or an index."""
 
 
@@ -328,12 +330,10 @@ def not_json_problem(value: Any) -> Problem:
 
     The path shows only keys that look like names in code: others may be content.
     """
-    from leeward._items.checks import json_flaw  # which loads decimal
-
-    flaw = json_flaw(value)
+    flaw = _items.json_flaw(value)
     message = "answer is not JSON: return None, bool, int, finite float, str, list or dict"
     if flaw is not None:
-        steps = [step if _PRINTABLE_STEP.fullmatch(step) else "[...]" for step in flaw.steps]
+        steps = [step if re.fullmatch(_PRINTABLE_STEP, step) else "[...]" for step in flaw.steps]
         message = f"answer{''.join(steps)} {flaw.fault}"
     return Problem(message, status=500, reason=NOT_JSON, retryable=False)
 

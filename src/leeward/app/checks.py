@@ -15,7 +15,7 @@ from leeward.values import NOTHING, Effect, EffectName
 if TYPE_CHECKING:
     from leeward.app.handlers import Handler
 
-_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,49}")
+_NAME: Final = r"[A-Za-z][A-Za-z0-9-]{0,49}"
 """Names that every cloud takes for a function: 50 letters, digits and hyphens."""
 
 MOST_RETRIES: Final = 99
@@ -24,7 +24,7 @@ MOST_RETRIES: Final = 99
 
 def check_name(name: object, what: str) -> None:
     """Check a name that every cloud must take; `what` says what it names."""
-    if not isinstance(name, str) or not _NAME.fullmatch(name):
+    if not isinstance(name, str) or not re.fullmatch(_NAME, name):
         raise ConfigError(
             f"{what} is {name!r}; use up to 50 letters, digits and hyphens, a letter first, "
             "which every cloud takes"

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from enum import Enum
 from functools import cache
 from threading import Lock
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from leeward.app.answers import Failure
 from leeward.app.handlers import Handler
@@ -27,6 +27,7 @@ from leeward.entropy import random_unit
 from leeward.errors import ConfigError, LeewardError, Outcome, Ran
 from leeward.json_text import Undecodable, decode, encode
 from leeward.logs import log_event
+from leeward.records import NamedTuple
 
 FIRST_WAIT: Final = 1.0
 """Seconds between the first two attempts; doubled for each one after."""

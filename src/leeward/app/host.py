@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from leeward.app.answers import Answer, InvalidInput, Problem, refusal_answer
 from leeward.app.app import App
@@ -20,6 +20,7 @@ from leeward.app.warming import TooSoon
 from leeward.envelope import NO_FUNCTION, UNBOUND, answer_headers, sent_in
 from leeward.logs import failure_facts, log_event
 from leeward.masking import mask
+from leeward.records import NamedTuple
 from leeward.text import class_name
 from leeward.values import Event
 

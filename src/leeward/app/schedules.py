@@ -7,14 +7,16 @@ of the month together with a day of the week, which clouds combine differently.
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from leeward.app.triggers import parse_time
 from leeward.errors import ConfigError
+from leeward.records import NamedTuple
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from leeward.app.handlers import Handler
 
 _FIELDS: Final = (
@@ -26,7 +28,7 @@ _FIELDS: Final = (
 )
 """Each with its smallest and its largest value; 0 is Sunday."""
 
-_PART: Final = re.compile(r"(?:\*|(\d{1,2})(?:-(\d{1,2}))?)(?:/(\d{1,2}))?")
+_PART: Final = r"(?:\*|(\d{1,2})(?:-(\d{1,2}))?)(?:/(\d{1,2}))?"
 
 _LONGEST: Final = 8 * 366
 """Days from one time to the next, at most: the 29th of February skips a leap year at 2100."""
@@ -50,6 +52,8 @@ def check_schedule(text: object) -> None:
     """
     if not isinstance(text, str):
         raise ConfigError("a schedule must be a text with five fields, such as '*/5 * * * *'")
+    from datetime import UTC, datetime  # which a handler without a schedule does not need
+
     next_time(text, datetime(2024, 1, 1, tzinfo=UTC))
 
 
@@ -59,6 +63,8 @@ def next_time(text: str, after: datetime) -> datetime:
     Raises:
         ConfigError: it is not a schedule, or never due.
     """
+    from datetime import UTC, timedelta
+
     schedule = parse_schedule(text)
     moment = after.astimezone(UTC).replace(second=0, microsecond=0) + timedelta(minutes=1)
     last = moment + timedelta(days=_LONGEST)
@@ -80,6 +86,8 @@ def last_time(text: str, before: datetime) -> datetime:
     Raises:
         ConfigError: it is not a schedule, or never due.
     """
+    from datetime import UTC, timedelta
+
     schedule = parse_schedule(text)
     moment = before.astimezone(UTC).replace(second=0, microsecond=0)
     first = moment - timedelta(days=_LONGEST)
@@ -103,6 +111,8 @@ def tick_time(handler: Handler, named: object, now: float) -> datetime:
         named: by the platform, as text, or None.
         now: Unix seconds. A timer may be early by a moment, so a second is allowed for that.
     """
+    from datetime import UTC, datetime
+
     time = parse_time(named)
     if time is not None or handler.schedule is None:
         return time or datetime.fromtimestamp(now, UTC)
@@ -143,7 +153,7 @@ def _is_day(schedule: Schedule, moment: datetime) -> bool:
 def _values(field: str, name: str, first: int, last: int) -> frozenset[int]:
     values: set[int] = set()
     for part in field.split(","):
-        match = _PART.fullmatch(part)
+        match = re.fullmatch(_PART, part)
         if match is None:
             raise ConfigError(f"{name} of a schedule is {part!r}; use numbers, *, -, / and commas")
         begin = first if match[1] is None else int(match[1])

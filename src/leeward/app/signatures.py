@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import FunctionType
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
+
+from leeward.records import NamedTuple
 
 _ANY_POSITIONAL: Final = 0x04
 _ANY_NAMED: Final = 0x08

@@ -14,7 +14,6 @@ from types import UnionType
 from typing import (
     Any,
     Final,
-    NamedTuple,
     NotRequired,
     Required,
     TypeAlias,
@@ -27,6 +26,7 @@ from typing import (
 
 from leeward.app.mismatch import KEY, MOST, Mismatch, Reader, join_mismatches, type_name
 from leeward.errors import ConfigError
+from leeward.records import NamedTuple
 from leeward.values import Json
 
 

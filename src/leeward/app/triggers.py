@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from leeward.masking import mask
+from leeward.records import NamedTuple
 from leeward.text import join_key
 from leeward.values import NOTHING, Event, Json
 

@@ -10,10 +10,11 @@ Calls and results are immutable. With a call goes its time, a number of seconds.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Generic, Literal, NamedTuple, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeAlias, TypeVar
 
 from leeward.errors import Attempt, Outcome
 from leeward.masking import mask
+from leeward.records import NamedTuple
 from leeward.values import OBJECT_READS, Effect, Event, FunctionFault, Item
 
 if TYPE_CHECKING:

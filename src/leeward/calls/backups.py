@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from leeward.masking import mask
+from leeward.records import NamedTuple
 
 
 class ReadExport(NamedTuple):

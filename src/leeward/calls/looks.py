@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final, Literal, NamedTuple, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
+from leeward.records import NamedTuple
 from leeward.values import NOTHING
 
 FUNCTION: Final = "look_function"

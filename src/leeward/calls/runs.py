@@ -5,10 +5,11 @@ A run is an id below a workflow.
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from leeward.json_text import is_same_json
 from leeward.masking import mask
+from leeward.records import NamedTuple
 from leeward.values import Json
 
 

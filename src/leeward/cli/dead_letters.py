@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, Protocol
 
 from leeward._operations.errors import CLASSES
 from leeward.adapter import Driver
@@ -21,6 +21,7 @@ from leeward.calls import (
 from leeward.errors import CallError, InvalidRequest, Outcome, OutcomeUnknown
 from leeward.local import DeadLetter, Local
 from leeward.masking import mask
+from leeward.records import NamedTuple
 
 SECONDS: Final = 30.0
 """For one request. It may have to fetch a credential first."""

@@ -9,8 +9,9 @@ from leeward.config.model import (
     GroupConfig,
     HealthChecks,
     TableConfig,
+    TargetName,
+    parse_order,
 )
-from leeward.config.order import TargetName, parse_order
 
 __all__ = [
     "BucketConfig",

@@ -19,10 +19,11 @@ from leeward.config.model import (
     ConfigKey,
     FunctionConfig,
     TableConfig,
+    TargetName,
     WorkflowConfig,
+    parse_order,
+    parse_target,
 )
-from leeward.config.order import TargetName, parse_order, parse_target
-from leeward.config.sections import read_sections
 from leeward.errors import ConfigError
 from leeward.registry import check_provider
 from leeward.values import NOTHING
@@ -201,6 +202,10 @@ def _parse(text: bytes, file: str) -> Config:
     if flaw:
         # Out here, because the errors above carry the text, and would go along as the context.
         raise ConfigError(f"{file} is not {flaw}")
+    from leeward.config.sections import (
+        read_sections,  # which a program without a file does not need
+    )
+
     return read_sections(document, file)
 
 

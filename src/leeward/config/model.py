@@ -1,14 +1,66 @@
-"""The configuration as immutable values."""
+"""The configuration as immutable values: orders, groups, and where data may be.
+
+An order is ``provider[:qualifier]``, separated by commas.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
-from leeward.config.order import TargetName
+from leeward._routing.targets import TargetGroup
+from leeward.errors import ConfigError
 from leeward.masking import mask
+from leeward.records import NamedTuple
 from leeward.text import is_printable
 from leeward.values import NOTHING, Effect
+
+ALIASES = {"gcp": "google"}
+
+_TARGET = r"(?P<provider>[A-Za-z][A-Za-z0-9_-]*)(:(?P<qualifier>[A-Za-z0-9._-]+))?"
+
+
+class TargetName(NamedTuple):
+    """One target of an order."""
+
+    provider: str
+    qualifier: str | None = None
+
+    def __str__(self) -> str:
+        """Write it as in an order: ``aws:us-east-1``."""
+        return self.provider if self.qualifier is None else f"{self.provider}:{self.qualifier}"
+
+
+def parse_order(text: str, where: str) -> tuple[TargetName, ...]:
+    """Read an order such as ``aws:us-east-1,aws:us-west-2,google``.
+
+    `where` names the variable, key or argument that it stands in, for the message of the
+    `ConfigError` that a wrong one raises.
+    """
+    order = tuple(_parse_target(part.strip(), text, where) for part in text.split(","))
+    twice = next((target for target in order if order.count(target) > 1), None)
+    if twice is not None:
+        raise ConfigError(f"{where} names {str(twice)!r} twice in {text!r}; name each target once")
+    return order
+
+
+def parse_target(text: str, where: str) -> TargetName:
+    """Read the name of one target."""
+    return _parse_target(text.strip(), text, where)
+
+
+def _parse_target(part: str, text: str, where: str) -> TargetName:
+    match = re.fullmatch(_TARGET, part)
+    if match is None:
+        problem = f"has an empty entry in {text!r}" if not part else f"cannot read {part!r}"
+        raise ConfigError(
+            f"{where} {problem}; write provider or provider:qualifier, separated by commas, "
+            "such as 'local' or 'local:a,local:b'"
+        )
+    provider = match["provider"].lower()
+    return TargetName(ALIASES.get(provider, provider), match["qualifier"])
+
 
 Names: TypeAlias = Mapping[str, str]
 """Name of a target or provider to that target's own name of a resource."""
@@ -233,3 +285,78 @@ class ConfigKey(NamedTuple):
         """Return ``tables.orders.home in leeward.toml``."""
         file = "the Config" if self.file is None else self.file
         return f"{self.path} in {file}" if self.path else file
+
+
+FUNCTION_VERBS = ("invoke", "settle", "enqueue")
+BUS_VERBS = ("publish",)
+
+
+def groups_of(config: Config, order: tuple[str, ...]) -> dict[tuple[str, str], TargetGroup]:
+    """Return verb and name of each function and bus that has a group, and the targets in it.
+
+    Targets that are not in the order wait until they are. Residency is looked at before anything
+    else: a target that is not known to keep to it is not in the group.
+
+    Raises:
+        ConfigError: a group has no target left, or two groups have the same function or bus.
+    """
+    groups: dict[tuple[str, str], TargetGroup] = {}
+    for name, group in config.groups.items():
+        where = ConfigKey(config.file).child("groups").child(name)
+        made = _group(config, group, order, where)
+        keys = [(verb, function) for function in group.functions for verb in FUNCTION_VERBS]
+        keys += [(verb, bus) for bus in group.buses for verb in BUS_VERBS]
+        for key in keys:
+            if key in groups:
+                raise ConfigError(f"{where} names {key[1]!r}, which another group names, too")
+            groups[key] = made
+    return groups
+
+
+def residency_of(config: Config, target: str) -> str | None:
+    """Return where the data of a target is, as configured; its provider's entry counts for it."""
+    own = config.residency.get(target)
+    return config.residency.get(target.partition(":")[0]) if own is None else own
+
+
+def check_homes(config: Config) -> None:
+    """Raise `ConfigError` if a table has a residency, and its home is elsewhere."""
+    for name, table in config.tables.items():
+        home = table.home or config.data_target
+        if not table.residency or home is None:
+            continue
+        where = residency_of(config, home)
+        if where not in table.residency:
+            place = ConfigKey(config.file).child("tables").child(name).child("residency")
+            raise ConfigError(
+                f"{place} is {', '.join(table.residency)}, but its home {home!r} is "
+                f"{'in ' + where if where else 'nowhere that [residency] names'}; "
+                "give the table another home, or name the target in [residency]"
+            )
+
+
+def shares_of(weights: Mapping[str, float]) -> dict[str, float]:
+    """Return percent as shares."""
+    return {target: percent / 100 for target, percent in weights.items()}
+
+
+def _group(
+    config: Config, group: GroupConfig, order: tuple[str, ...], where: ConfigKey
+) -> TargetGroup:
+    wanted = group.targets or order
+    allowed = tuple(
+        target
+        for target in wanted
+        if not group.residency or residency_of(config, target) in group.residency
+    )
+    if not allowed:
+        raise ConfigError(
+            f"{where.child('residency')} is {', '.join(group.residency)}, and no target of the "
+            "group is there; name the targets' residency in [residency]"
+        )
+    present = tuple(target for target in allowed if target in order)
+    if not present:
+        raise ConfigError(
+            f"{where} has no target of the order ({', '.join(order)}); it has {', '.join(allowed)}"
+        )
+    return TargetGroup(present, shares_of(group.weights), group.fail_back or config.fail_back)

@@ -21,8 +21,9 @@ from leeward.config.model import (
     Names,
     TableConfig,
     WorkflowConfig,
+    parse_order,
+    parse_target,
 )
-from leeward.config.order import parse_order, parse_target
 from leeward.errors import ConfigError
 from leeward.text import did_you_mean, is_printable
 from leeward.values import Effect
@@ -310,9 +311,9 @@ def _read_percent(value: Any, where: ConfigKey) -> float:
     return float(value)
 
 
-_HOST: Final = re.compile(r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]")
+_HOST: Final = r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]"
 
-_ZONE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*")
+_ZONE: Final = r"[A-Za-z0-9][A-Za-z0-9.-]*"
 """An id or a name; nothing that a tool would read as an expression."""
 
 _LONGEST: Final = 253
@@ -352,7 +353,7 @@ def read_export(section: Any, where: ConfigKey) -> ExportConfig:
 
 def _read_host(value: Any, where: ConfigKey) -> str:
     text = read_text(value, where)
-    if len(text) > _LONGEST or not _HOST.fullmatch(text):
+    if len(text) > _LONGEST or not re.fullmatch(_HOST, text):
         raise ConfigError(
             f"{where} must be the name of a host in lower case, such as orders.example.com"
         )
@@ -361,7 +362,7 @@ def _read_host(value: Any, where: ConfigKey) -> str:
 
 def _read_zone(value: Any, where: ConfigKey) -> str:
     text = read_text(value, where)
-    if not _ZONE.fullmatch(text):
+    if not re.fullmatch(_ZONE, text):
         raise ConfigError(f"{where} must be letters, digits, hyphens and dots")
     return text
 

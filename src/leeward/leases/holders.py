@@ -9,7 +9,9 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
+
+from leeward.records import NamedTuple
 
 _PROC: Final = Path("/proc")
 

@@ -7,7 +7,9 @@ died or hangs, the row is due again. A store says these rules in its own languag
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import NamedTuple, Protocol
+from typing import Protocol
+
+from leeward.records import NamedTuple
 
 
 def is_over(due: float, now: float, farthest: float) -> bool:

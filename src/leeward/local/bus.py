@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from typing import NamedTuple
 
 from leeward._delivery.dispatcher import Accept
 from leeward._delivery.store import DeadRow, NewRow, Recipient
@@ -14,6 +13,7 @@ from leeward.errors import ConfigError, InvalidRequest, Outcome
 from leeward.json_text import Undecodable, decode
 from leeward.local.schema import DEEPEST, QUEUED_CALL
 from leeward.masking import mask
+from leeward.records import NamedTuple
 from leeward.text import join_key
 from leeward.values import Event
 

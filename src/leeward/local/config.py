@@ -20,13 +20,14 @@ import re
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from operator import attrgetter
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from leeward.adapter import TargetConfig
 from leeward.app.app import App
 from leeward.errors import ConfigError
 from leeward.local.driver import DIRECTORY, Local
 from leeward.logs import import_flaw
+from leeward.records import NamedTuple
 from leeward.text import did_you_mean
 
 T = TypeVar("T")

@@ -13,7 +13,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from threading import Event as Flag
 from threading import RLock, Thread
-from typing import Final, NamedTuple
+from typing import Final
 
 from leeward._delivery.sqlite_store import PATIENCE
 from leeward._delivery.store import DeliveryStore, NewRow, Recipient, ScheduleStore
@@ -22,6 +22,7 @@ from leeward.app.handlers import Handler
 from leeward.app.schedules import last_time, next_time
 from leeward.clock import Clock
 from leeward.forking import Forkable, watch
+from leeward.records import NamedTuple
 
 SCHEDULE: Final = "(schedule)"
 """Stands in the place of the bus for the run of a schedule."""

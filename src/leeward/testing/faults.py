@@ -5,11 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from enum import Enum
-from typing import Any, NamedTuple
+from typing import Any
 
 from leeward.adapter import Driver, WrappingDriver
 from leeward.calls import OBJECT_VERBS, RUN_VERBS, Call, Publish, Result
 from leeward.errors import ConfigError, Outcome
+from leeward.records import NamedTuple
 from leeward.text import did_you_mean
 from leeward.values import Event
 

@@ -10,9 +10,10 @@ assert run.called("refund-payment") == 0
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 from leeward.masking import mask
+from leeward.records import NamedTuple
 from leeward.values import Json
 from leeward.workflow.commands import (
     Answer,

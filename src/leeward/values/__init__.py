@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import Enum
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from leeward.errors import Attempt, CallError, Outcome, Ran
 from leeward.masking import mask
+from leeward.records import NamedTuple
 
 if TYPE_CHECKING:
     from datetime import datetime

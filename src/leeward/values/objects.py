@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
 from leeward.errors import Attempt
 from leeward.masking import mask
+from leeward.records import NamedTuple
 from leeward.values import NOTHING
 
 

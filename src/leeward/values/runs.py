@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import NamedTuple
 
 from leeward.masking import mask
+from leeward.records import NamedTuple
 from leeward.values import Json
 
 

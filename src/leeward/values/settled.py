@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from leeward.masking import mask
+from leeward.records import NamedTuple
 
 if TYPE_CHECKING:
     from leeward.values import FunctionFault, Json
@@ -17,7 +18,7 @@ class Verdict(Enum):
     RAN = "ran"
     """It has had its effect, or has failed in a way that its function declared."""
     NOT_RUN = "not_run"
-    """It has not run, and will not: a delivery that comes late is refused."""
+    """It has not run, and will not, because a delivery that comes late is refused."""
     RUNNING = "running"
     """It still runs; ask again."""
     UNKNOWN = "unknown"

@@ -8,10 +8,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from math import isfinite
-from typing import Final, NamedTuple
+from typing import Final
 
 from leeward.errors import ConfigError, InvalidRequest, NotFound
 from leeward.json_text import encode
+from leeward.records import NamedTuple
 from leeward.values import Effect, Json
 from leeward.workflow import model
 from leeward.workflow.limits import LIMITS, excess, most

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, TypeAlias
 
 from leeward.masking import mask
+from leeward.records import NamedTuple
 from leeward.values import Effect, Json
 from leeward.workflow.model import CANCELLED, DEADLINE
 

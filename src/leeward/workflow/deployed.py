@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-from leeward._operations.capabilities import require
+from leeward._operations.arguments import require
 from leeward._operations.errors import error_of
 from leeward.adapter import Capability, Driver
 from leeward.app.idempotency import KeyReused, RepeatRefused, idempotent

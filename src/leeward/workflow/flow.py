@@ -14,9 +14,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Final, Literal, NamedTuple, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 from leeward.errors import ConfigError
+from leeward.records import NamedTuple
 from leeward.values import Effect, EffectName, Json
 from leeward.workflow import model
 from leeward.workflow.checks import check_definition

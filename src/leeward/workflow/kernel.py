@@ -11,9 +11,10 @@ from __future__ import annotations
 import operator
 from collections import deque
 from collections.abc import Callable, Generator, Mapping, Sequence
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from leeward.json_text import DEEPEST, is_deeper
+from leeward.records import NamedTuple
 from leeward.values import Effect, Json
 from leeward.workflow import model
 from leeward.workflow.commands import Answer, Command, Returned, Sleep, StepCall, StepFailure

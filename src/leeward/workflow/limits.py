@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final
 
+from leeward.records import NamedTuple
 from leeward.workflow.retry import YEAR
 
 

@@ -27,9 +27,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
-from typing import Any, Final, Literal, NamedTuple, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 from leeward.json_text import encode
+from leeward.records import NamedTuple
 from leeward.values import Effect, Json
 from leeward.workflow.retry import Retry
 

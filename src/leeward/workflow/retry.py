@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, Literal
 
 from leeward.errors import ConfigError
+from leeward.records import NamedTuple
 
 YEAR: Final = 365 * 24 * 3600
 """Seconds: the longest that any engine keeps a run."""

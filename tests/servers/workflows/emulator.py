@@ -28,6 +28,9 @@ TAGS = {"Call.NotSent": "ConnectionFailedError", "Call.Timeout": "TimeoutError"}
 
 _lock = Lock()
 _clock = {"skipped": 0.0}
+_subworkflows: set[int] = set()
+"""The ids of the objects that are the subworkflows of the source that runs."""
+_hook_of_all = ContextDict._hook.__func__
 _null = object()
 """Returned by a workflow that returns null."""
 
@@ -64,9 +67,15 @@ def _mend() -> None:
     engine.execute_subworkflow = lambda *args, **named: _unwrapped(calling(*args, **named))
     # Branches have one set of variables, so here they run one after the other.
     engine.RisingThread.start = _start
-    # It copies all variables twice for each expression; once is enough. Its `repr` calls itself.
+    # It copies all variables twice for each expression, and all subworkflows; the variables once
+    # are enough. Its `repr` calls itself.
     render.copy = SimpleNamespace(deepcopy=lambda context: context)
+    ContextDict._hook = classmethod(_hook)
     ContextDict.__repr__ = dict.__repr__
+
+
+def _hook(variables: Any, value: Any) -> Any:
+    return value if id(value) in _subworkflows else _hook_of_all(variables, value)
 
 
 def _switch(step: Any) -> Any:
@@ -120,8 +129,11 @@ def _failure(name: str) -> dict[str, Any]:
 
 def _run(task: dict[str, Any]) -> dict[str, Any]:
     given = {"args": {"run": task["run"], "input": task["input"]}}
+    source = json.loads(task["definition"])
+    _subworkflows.clear()
+    _subworkflows.update(map(id, source.values()))
     try:
-        output = engine.execute_workflow(json.loads(task["definition"]), given)
+        output = engine.execute_workflow(source, given)
     except WorkflowError as raised:
         error = raised.payload
         name = error.get("name", json.dumps(error)) if isinstance(error, dict) else str(error)

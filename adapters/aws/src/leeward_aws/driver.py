@@ -6,8 +6,7 @@ from typing import Any, Final
 
 from leeward.adapter import Capability, Driver, Limits, TargetConfig
 from leeward.adapter.hosts import goes_in_clear
-from leeward.adapter.opening import Plans, open_plan_driver
-from leeward.adapter.plan_driver import LOAD_PROBE
+from leeward.adapter.opening import LOAD_PROBE, Plans, open_plan_driver
 from leeward.adapter.resolver import ConfiguredFirst, Resolved, Source, Unresolved
 from leeward.adapter.wire import Transport
 from leeward.errors import Outcome

@@ -14,7 +14,7 @@ import json
 from collections.abc import Callable, Generator, Mapping
 from hashlib import sha256
 from types import MappingProxyType
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from leeward import json_text
 from leeward.adapter.looking import compare, unless_forbidden
@@ -23,6 +23,7 @@ from leeward.adapter.service import as_look_up, exchange, misread, object_of
 from leeward.adapter.wire import Request
 from leeward.calls import Look, LookResult, Result
 from leeward.errors import Outcome
+from leeward.records import NamedTuple
 from leeward.text import percent_encode
 from leeward_aws.functions.messages import url_of
 from leeward_aws.service import REQUEST_ID, Endpoint, endpoint_of

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from binascii import crc32
 from functools import partial
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from leeward.adapter.service import (
     Service,
@@ -16,6 +16,7 @@ from leeward.adapter.service import (
 )
 from leeward.adapter.wire import Request, Response
 from leeward.calls import Result
+from leeward.records import NamedTuple
 from leeward_aws.errors import MAY_BE_SKEW, error_code, error_message, outcome_of
 from leeward_aws.identity.credentials import ACCESS_KEY
 from leeward_aws.identity.signing import Scope, sign

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from leeward.adapter import Capability, Driver, Limits, TargetConfig
-from leeward.adapter.opening import Plans, open_plan_driver
-from leeward.adapter.plan_driver import LOAD_PROBE
+from leeward.adapter.opening import LOAD_PROBE, Plans, open_plan_driver
 from leeward_azure.identity.sources import describe_source, source_of
 from leeward_azure.settings.options import Settings, settings_from
 

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from leeward.adapter.classification import (
     AMBIGUOUS,
@@ -40,6 +40,7 @@ from leeward.adapter.classification import (
 from leeward.adapter.service import error_in
 from leeward.adapter.wire import Response
 from leeward.errors import Outcome
+from leeward.records import NamedTuple
 
 ABSENT: Final = "absent_item"
 """NOT_FOUND: the table is there, or was not looked at, and the item is not. No verb ends so."""

@@ -7,8 +7,7 @@ from functools import lru_cache, partial
 from typing import Any, Final, TypeAlias
 
 from leeward.adapter import Capability, Driver, Limits, TargetConfig
-from leeward.adapter.opening import Plans, open_plan_driver
-from leeward.adapter.plan_driver import LOAD_PROBE
+from leeward.adapter.opening import LOAD_PROBE, Plans, open_plan_driver
 from leeward.adapter.plans import Learn, Need, Plan, Planner, View
 from leeward.entrypoints import import_spec
 from leeward_google.identity.credentials import Project

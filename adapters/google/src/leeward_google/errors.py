@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from leeward.adapter.classification import (
     AMBIGUOUS,
@@ -38,6 +38,7 @@ from leeward.adapter.classification import (
 from leeward.adapter.wire import Response
 from leeward.errors import Outcome
 from leeward.json_text import Undecodable, decode
+from leeward.records import NamedTuple
 
 BILLING_DISABLED: Final = "billing_disabled"
 """UNUSABLE: the project has no billing account, and what was asked for costs money."""

@@ -20,7 +20,9 @@ CallFunction: TypeAlias = Callable[[str, Json], Any]
 
 THREADS: Final = 8
 PAUSE: Final = 0.01
-"""Seconds between two looks."""
+"""Seconds between the first two looks."""
+LONGEST_PAUSE: Final = 0.25
+"""Seconds between two looks later on: each may bring a thousand events."""
 
 
 def eventually(look: Callable[[], T], enough: Callable[[T], bool], patience: float) -> T:
@@ -29,9 +31,10 @@ def eventually(look: Callable[[], T], enough: Callable[[T], bool], patience: flo
     So a slow machine does not count as a lost delivery as long as deliveries come.
     """
     found = look()
-    deadline = time.monotonic() + patience
+    deadline, pause = time.monotonic() + patience, PAUSE
     while not enough(found) and time.monotonic() < deadline:
-        time.sleep(PAUSE)
+        time.sleep(pause)
+        pause = min(pause * 1.25, LONGEST_PAUSE)
         before, found = found, look()
         if found != before:
             deadline = time.monotonic() + patience

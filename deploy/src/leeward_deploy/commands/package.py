@@ -20,7 +20,7 @@ from leeward.cli.global_options import options_of
 from leeward.cli.output.console import Printers
 from leeward.cli.output.json_view import JsonObject
 from leeward.config import Config, TargetName, load_settings
-from leeward.config.order import parse_order
+from leeward.config.model import parse_order
 from leeward.entrypoints import all_entry_points
 from leeward.errors import ConfigError, InvalidRequest
 from leeward.registry import BUILT_IN, EMBEDDED

@@ -27,12 +27,13 @@ by more than `CLOCKS`.
 from __future__ import annotations
 
 from enum import Enum
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from leeward import envelope
 from leeward.app.answers import encode_value
 from leeward.app.idempotency.digests import is_same
 from leeward.masking import mask
+from leeward.records import NamedTuple
 
 LONGEST_WAIT: Final = 5.0
 """Seconds that a repeat is asked to wait for the run under way, which may end before its lease."""

@@ -10,7 +10,7 @@ from datetime import timedelta
 from functools import cache
 from math import isfinite
 from os import getpid
-from typing import Any, Final, Literal, NamedTuple, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 from leeward.app.clients import async_client_class, client_class
 from leeward.app.context import Context, current
@@ -29,6 +29,7 @@ from leeward.clock import Clock, SystemClock
 from leeward.envelope import BY_GROUP, BY_TARGET
 from leeward.errors import ConfigError
 from leeward.masking import mask
+from leeward.records import NamedTuple
 from leeward.text import is_printable, is_token
 
 HEADER: Final = "header:"

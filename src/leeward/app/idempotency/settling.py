@@ -9,7 +9,7 @@ whoever carries the steps out calls the probe, too.
 from __future__ import annotations
 
 from enum import Enum
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from leeward.app.idempotency.digests import is_same
 from leeward.app.idempotency.record import (
@@ -41,6 +41,7 @@ from leeward.app.idempotency.steps import (
     claim_key,
 )
 from leeward.masking import mask
+from leeward.records import NamedTuple
 from leeward.values.settled import Verdict
 
 

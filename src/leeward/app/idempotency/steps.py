@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from enum import Enum
-from typing import Final, NamedTuple, TypeAlias, TypeVar
+from typing import Final, TypeAlias, TypeVar
 
 from leeward.app.idempotency.record import (
     Claim,
@@ -27,6 +27,7 @@ from leeward.app.idempotency.record import (
     without_result,
 )
 from leeward.errors import LeewardError
+from leeward.records import NamedTuple
 
 ROUNDS: Final = 4
 """How often a claim looks again when others have written in between."""

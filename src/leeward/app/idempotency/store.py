@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from leeward.app.idempotency.record import (
     KeyRecord,
@@ -26,6 +26,7 @@ from leeward.app.idempotency.steps import (
 )
 from leeward.errors import Conflict, InvalidRequest, LeewardError, OutcomeUnknown
 from leeward.json_text import decode
+from leeward.records import NamedTuple
 from leeward.watching import RUNNING, watched_by
 
 if TYPE_CHECKING:

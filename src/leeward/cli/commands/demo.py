@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from itertools import groupby
 from string import ascii_uppercase
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 import typer
 
@@ -19,6 +19,7 @@ from leeward.client import Client
 from leeward.config import Config
 from leeward.errors import Attempt, OutcomeUnknown
 from leeward.local import Context, Local
+from leeward.records import NamedTuple
 from leeward.testing import FakeClock, Fault, FaultyDriver
 from leeward.values import Event, InvokeResult, Json
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from enum import StrEnum
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
 import typer
 
@@ -20,6 +20,7 @@ from leeward.cli.output.console import Printers
 from leeward.cli.output.json_view import JsonObject, moment
 from leeward.client import Client
 from leeward.errors import InvalidRequest, NotFound
+from leeward.records import NamedTuple
 from leeward.values import Record as Loaded
 
 HEADER = ("record", "state", "until", "effects", "error", "id")

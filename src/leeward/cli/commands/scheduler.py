@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout, suppress
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Final, NamedTuple, cast
+from typing import TYPE_CHECKING, Annotated, Final, cast
 
 import typer
 
@@ -23,6 +23,7 @@ from leeward.leases.faults import DatabaseFault
 from leeward.local.config import open_local
 from leeward.local.schedules import SCHEDULE, Due
 from leeward.opening import target_config
+from leeward.records import NamedTuple
 
 if TYPE_CHECKING:
     from leeward.local import DeadLetter, Local

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import Enum
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from leeward.adapter import Capability, Driver, Limits
 from leeward.calls import Look, LookResult, Result
 from leeward.calls.looks import BUCKET, BUS, FUNCTION, QUEUE, RESOURCE, TABLE, LookVerb
 from leeward.config import Config
-from leeward.config.groups import check_homes, groups_of, residency_of
+from leeward.config.model import check_homes, groups_of, residency_of
 from leeward.errors import ConfigError, Outcome
+from leeward.records import NamedTuple
 
 FURTHEST: Final = 30.0
 """Seconds that two clocks may be apart: signatures hold for some minutes, and a clock that is off

@@ -21,9 +21,8 @@ from leeward.config import (
     TableConfig,
     TargetName,
 )
-from leeward.config.groups import groups_of
 from leeward.config.load import unused_sections
-from leeward.config.model import Names
+from leeward.config.model import Names, groups_of
 from leeward.errors import (
     Attempt,
     CallError,

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from enum import Enum
 from html import escape
-from typing import Final, NamedTuple
+from typing import Final
 
 from leeward.json_text import encode
+from leeward.records import NamedTuple
 from leeward.values.runs import Run, RunEvent
 from leeward.workflow import model
 from leeward.workflow.retry import NEVER

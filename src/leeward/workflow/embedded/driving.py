@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from queue import Empty, SimpleQueue
 from threading import Condition, Thread
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, TypeVar
 
 from leeward.clock import Clock
 from leeward.errors import Outcome
@@ -19,6 +19,7 @@ from leeward.json_text import Undecodable, decode, encode
 from leeward.leases.faults import DatabaseFault
 from leeward.leases.rules import may_begin
 from leeward.logs import log_event
+from leeward.records import NamedTuple
 from leeward.values import Effect
 from leeward.workflow.commands import (
     Answer,

@@ -11,10 +11,11 @@ counted, and the count is a fence: only the last one may write.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from leeward.clock import SteadyClock
 from leeward.masking import mask
+from leeward.records import NamedTuple
 from leeward.values import Json
 from leeward.values.runs import RunState
 from leeward.workflow.commands import Answer, Command, StepFailure

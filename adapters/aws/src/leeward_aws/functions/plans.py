@@ -25,6 +25,7 @@ from leeward.adapter.repeats import failure_told, refused_repeat, worth_of
 from leeward.adapter.service import UNDECODABLE, UNEXPECTED, ambiguous, exchange, read_answer
 from leeward.adapter.wire import Request, Response
 from leeward.calls import Enqueue, Invoke, Result, Settle
+from leeward.entrypoints import import_spec
 from leeward.envelope import (
     TRACEPARENT,
     UNBOUND,
@@ -38,7 +39,6 @@ from leeward.errors import InvalidRequest, Outcome
 from leeward.json_text import Undecodable, decode
 from leeward.text import percent_encode
 from leeward_aws.errors import MISCONFIGURED
-from leeward_aws.functions import messages
 from leeward_aws.service import REQUEST_ID, Endpoint, endpoint_of
 from leeward_aws.settings.options import Settings
 
@@ -128,7 +128,9 @@ def enqueue(endpoint: Endpoint, queues: Endpoint, call: Enqueue, view: View) -> 
         InvalidRequest: the name cannot be a function's; before anything is sent.
     """
     if call.to_queue:
-        return (yield from messages.enqueue(queues, call, view))
+        put_call = import_spec("leeward_aws.functions.messages:enqueue")
+        result: Result[Any] = yield from put_call(queues, call, view)
+        return result
     request = Request("POST", endpoint.origin, path_of(call.function), _QUEUE, call.payload)
     answer = yield from exchange(endpoint.service, request, view)
     return read_answer(endpoint.service, answer, status=202)

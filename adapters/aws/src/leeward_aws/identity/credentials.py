@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final, NamedTuple
+from typing import Final
 
 from leeward.adapter.resolver import Resolved
 from leeward.adapter.tokens import good_until, sound
 from leeward.errors import ConfigError
+from leeward.records import NamedTuple
 from leeward.text import is_token
 
 

@@ -11,9 +11,10 @@ import hmac
 import time
 from functools import lru_cache
 from hashlib import sha256
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from leeward.adapter.wire import Request
+from leeward.records import NamedTuple
 from leeward.text import percent_encode
 from leeward_aws.identity.credentials import Credentials
 

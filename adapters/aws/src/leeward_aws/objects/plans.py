@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 from binascii import a2b_hex, b2a_base64
 from functools import partial
-from typing import Final, NamedTuple
+from typing import Final
 
 from leeward.adapter.objects import (
     ObjectService,
@@ -45,6 +45,7 @@ from leeward.calls import (
 )
 from leeward.errors import InvalidRequest
 from leeward.json_text import Undecodable
+from leeward.records import NamedTuple
 from leeward.text import percent_encode
 from leeward_aws.service import endpoint_of
 from leeward_aws.settings.options import Settings

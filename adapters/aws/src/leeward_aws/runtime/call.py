@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from leeward.app.kit import Answer, Host, headers_of
 from leeward.envelope import DEADLINE, IDEMPOTENCY_KEY, Sent, name_of_error, sent_in
 from leeward.json_text import encode
+from leeward.records import NamedTuple
 
 if TYPE_CHECKING:
     from leeward.app.kit import DeadLetters

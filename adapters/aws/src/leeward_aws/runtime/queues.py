@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from binascii import a2b_base64
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from leeward.adapter import TargetConfig
 from leeward.app.kit import (
@@ -29,6 +29,7 @@ from leeward.app.kit import (
     refusal_answer,
 )
 from leeward.calls import Attribute
+from leeward.records import NamedTuple
 from leeward.values import NOTHING
 from leeward_aws.runtime import notifications, objects
 from leeward_aws.runtime.call import Run

@@ -8,11 +8,12 @@ out: they need what no configuration here knows.
 from __future__ import annotations
 
 import re
-from typing import Final, Literal, NamedTuple, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from leeward.adapter import TargetConfig
 from leeward.adapter.hosts import check_host
 from leeward.errors import ConfigError
+from leeward.records import NamedTuple
 
 ServiceName: TypeAlias = Literal[
     "lambda", "events", "dynamodb", "s3", "sqs", "states", "scheduler", "sts"
@@ -34,6 +35,9 @@ _PARTITIONS: Final = (
     _Partition("eu-isoe-", "cloud.adc-e.uk", "api.cloud-aws.adc-e.uk"),
     _Partition("us-isof-", "csp.hci.ic.gov", "api.aws.hci.ic.gov"),
 )
+
+_LONGEST_LABEL: Final = 63
+"""Characters of one label of a host's name (RFC 1035, 2.3.4)."""
 
 _LABEL: Final = r"[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _REGION: Final = r"[a-z]+(?:-[a-z]+)*-(?P<place>[a-z]+)-[0-9]+"
@@ -99,7 +103,7 @@ def check_endpoint(
     config: TargetConfig, service: ServiceName, region: str, origin: str, where: str
 ) -> None:
     """Refuse, in the hardened mode, an endpoint that nobody vouches for; see `check_host`."""
-    own = is_own_host(origin.partition("://")[2], service, region)
+    own = not config.trust_env and is_own_host(origin.partition("://")[2], service, region)
     check_host(origin, where, config, own=own, whose=f"AWS's own for {service} in {region}")
 
 
@@ -111,7 +115,7 @@ def check_region(region: str, where: str = "the region") -> None:
     """
     if region.endswith("-global") and re.fullmatch(_LABEL, region):
         raise ConfigError(f"{where} must be one region, such as us-east-1; {region} is not")
-    parts = re.fullmatch(_REGION, region) if re.fullmatch(_LABEL, region) else None
+    parts = re.fullmatch(_REGION, region) if len(region) <= _LONGEST_LABEL else None
     if parts is None:
         raise ConfigError(
             f"{where} must be the name of an AWS region, such as us-east-1, not {region[:80]!r}"

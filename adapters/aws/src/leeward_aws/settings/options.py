@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final, NamedTuple
+from typing import Final
 
 from leeward.adapter import TargetConfig
 from leeward.adapter.hosts import origin_of
 from leeward.adapter.opening import HttpSettings, http_options, http_settings
 from leeward.adapter.options import Option, Setting, Values, read_options, refuse_both
 from leeward.errors import ConfigError
+from leeward.records import NamedTuple
 from leeward_aws.settings.endpoints import ServiceName, check_endpoint, check_region, endpoint
 
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from functools import partial
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from leeward import json_text
 from leeward.adapter.items import decode as decode_item
@@ -47,6 +47,7 @@ from leeward.calls import (
 from leeward.errors import Outcome, Unsupported
 from leeward.json_text import Undecodable, decode, decode_apart
 from leeward.masking import mask
+from leeward.records import NamedTuple
 from leeward_aws.service import REQUEST_ID, Endpoint, endpoint_of
 from leeward_aws.settings.options import Settings
 from leeward_aws.tables.conditions import (

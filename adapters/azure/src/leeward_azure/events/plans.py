@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 from functools import lru_cache, partial
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from leeward.adapter.plans import Plan, Planner, View
 from leeward.adapter.service import (
@@ -29,6 +29,7 @@ from leeward.calls import Publish, Result
 from leeward.cloudevents import document_of
 from leeward.errors import ConfigError, InvalidRequest
 from leeward.json_text import Undecodable
+from leeward.records import NamedTuple
 from leeward.values import NOTHING
 from leeward_azure.errors import judge_events
 from leeward_azure.identity.credentials import (

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, TypeAlias
 
 from leeward.masking import mask
+from leeward.records import NamedTuple
 
 
 class ServiceCredential(NamedTuple):

@@ -13,11 +13,12 @@ from __future__ import annotations
 import hmac
 from binascii import Error, a2b_base64, b2a_base64
 from functools import lru_cache
-from typing import Final, Literal, NamedTuple, TypeAlias
+from typing import Final, Literal, TypeAlias
 
-from leeward.adapter.http_dates import http_date
+from leeward.adapter.service import http_date
 from leeward.adapter.wire import Request
 from leeward.errors import ConfigError
+from leeward.records import NamedTuple
 from leeward.text import percent_encode
 from leeward_azure.identity.credentials import AccountKey, Bearer, Credential
 

@@ -23,7 +23,7 @@ import os
 import time
 from collections.abc import Callable, Collection, Mapping
 from enum import Enum
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from leeward.adapter import TargetConfig
 from leeward.adapter.hosts import check_host, is_this_machine
@@ -47,6 +47,7 @@ from leeward.adapter.tokens import (
 from leeward.adapter.wire import Request, Transport
 from leeward.errors import ConfigError, Outcome
 from leeward.masking import mask
+from leeward.records import NamedTuple
 from leeward.text import is_token, percent_encode
 from leeward_azure.identity.credentials import (
     AccountKey,

@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from leeward.adapter import Driver, TargetConfig
 from leeward.app.kit import (
@@ -36,6 +36,7 @@ from leeward.app.kit import (
     trace_ids,
 )
 from leeward.errors import ConfigError
+from leeward.records import NamedTuple
 from leeward_azure.runtime.inputs import (
     Made,
     event_grid,

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from leeward.adapter.hosts import origin_of, parse_url
 from leeward.adapter.options import Option, Setting, Values
 from leeward.errors import ConfigError
+from leeward.records import NamedTuple
 from leeward.text import is_base64
 from leeward_azure.settings.endpoints import check_configured
 from leeward_azure.settings.services import Account, Blobs, Queues, ServiceBus

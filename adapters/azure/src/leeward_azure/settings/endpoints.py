@@ -7,11 +7,12 @@ guide" and "Azure China developer guide".
 
 from __future__ import annotations
 
-from typing import Final, Literal, NamedTuple, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from leeward.adapter import TargetConfig
 from leeward.adapter.hosts import check_host, check_token_goes_safely, origin_of
 from leeward.adapter.options import Check, Setting, Values
+from leeward.records import NamedTuple
 
 Service: TypeAlias = Literal[
     "functions", "queue", "blob", "events", "tables", "management", "servicebus"

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import partial
-from typing import Final, NamedTuple
+from typing import Final
 
 from leeward.adapter import TargetConfig
 from leeward.adapter.hosts import PATH, origin_of
@@ -23,6 +23,7 @@ from leeward.adapter.options import (
     read_options,
 )
 from leeward.errors import ConfigError
+from leeward.records import NamedTuple
 from leeward.text import BASE64
 from leeward_azure.settings import connections
 from leeward_azure.settings.connections import Cosmos, parse_cosmos

@@ -7,21 +7,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Final, NamedTuple
+from typing import Final
 
 from leeward.adapter.http_functions import Address
 from leeward.errors import InvalidRequest
 from leeward.masking import mask
+from leeward.records import NamedTuple
 from leeward.values import NOTHING
 
 TOPIC: Final = "{topic}"
 """Stands for the topic's name in `eventgrid_topic_url`."""
 
-_TOPIC_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,62}")
+_TOPIC_NAME: Final = r"[A-Za-z0-9][A-Za-z0-9-]{0,62}"
 QUEUE_NAME: Final = r"(?=.{3,63}$)[a-z0-9]+(?:-[a-z0-9]+)*"
 """A queue's name ("Naming queues and metadata" of Queue storage)."""
 
-_QUEUE_NAME: Final = re.compile(QUEUE_NAME)
+_QUEUE_NAME: Final = QUEUE_NAME
 
 
 SERVICE_BUS: Final = "servicebus:"
@@ -36,12 +37,12 @@ def is_topic_name(name: str) -> bool:
 
     Azure takes 3 to 50 letters, digits and hyphens.
     """
-    return _TOPIC_NAME.fullmatch(name) is not None
+    return re.fullmatch(_TOPIC_NAME, name) is not None
 
 
 def is_queue_name(name: str) -> bool:
     """Return whether `name` can be a queue's."""
-    return _QUEUE_NAME.fullmatch(name) is not None
+    return re.fullmatch(_QUEUE_NAME, name) is not None
 
 
 class Lookup(NamedTuple):
@@ -206,7 +207,7 @@ KEPT: Final = 3600.0
 """Seconds that an address which was looked up is good for, about as long as a token is: an app may
 get another host name, and the old one then leads nowhere that could refuse a call."""
 
-NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,126}")
+NAME: Final = r"[A-Za-z][A-Za-z0-9_-]{0,126}"
 """A function's name, as the Functions host takes it."""
 
 
@@ -216,7 +217,7 @@ def check_name(function: str, configured: Functions) -> None:
     Raises:
         InvalidRequest: names the remedy.
     """
-    if function not in configured.routes and NAME.fullmatch(function) is None:
+    if function not in configured.routes and re.fullmatch(NAME, function) is None:
         raise InvalidRequest(
             "the function's name must begin with a letter and have only letters, digits, - and _; "
             "call it by another, and give that a path in routes",

@@ -18,7 +18,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import lru_cache, partial
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, Literal
 
 from leeward import json_text
 from leeward.adapter.plans import Drop, Learn, Plan, View
@@ -27,6 +27,7 @@ from leeward.adapter.wire import Request, Response
 from leeward.calls import Result, Store
 from leeward.errors import InvalidRequest, Outcome
 from leeward.json_text import Undecodable
+from leeward.records import NamedTuple
 from leeward.text import is_printable, percent_encode
 from leeward.values import NOTHING
 from leeward_azure.errors import ABSENT, LAGGING, REGION_MOVED, judge_cosmos

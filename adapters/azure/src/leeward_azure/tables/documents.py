@@ -27,7 +27,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from leeward.adapter.items import (
     DoubleModel,
@@ -43,6 +43,7 @@ from leeward.adapter.tables import Revision, parse_revision
 from leeward.calls import Key, Store, Stored
 from leeward.json_text import Undecodable
 from leeward.masking import mask
+from leeward.records import NamedTuple
 
 COSMOS: Final = Profile(
     name="Cosmos DB",

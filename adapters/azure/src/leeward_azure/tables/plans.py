@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 from leeward.adapter.classification import CONTENTION_REASON
 from leeward.adapter.plans import Learn, Plan, Planner, Step, View
@@ -34,6 +34,7 @@ from leeward.adapter.wire import Response
 from leeward.calls import Delete, Load, Page, Result, Scan, Store, Stored, UnreadableItem
 from leeward.errors import Outcome
 from leeward.json_text import Undecodable, decode_apart
+from leeward.records import NamedTuple
 from leeward_azure.errors import ABSENT
 from leeward_azure.settings.services import Tables
 from leeward_azure.tables.containers import (

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from binascii import b2a_base64
 from functools import partial
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from leeward import cloudevents, json_text
 from leeward.adapter.plans import Plan, Planner, View
@@ -26,6 +26,7 @@ from leeward.adapter.wire import Request, Response
 from leeward.calls import Publish, Result
 from leeward.errors import InvalidRequest
 from leeward.json_text import Undecodable
+from leeward.records import NamedTuple
 from leeward.values import Event
 from leeward_google.service import EMULATOR, GOOGLE, JSON
 from leeward_google.settings.services import Events, is_topic_name

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from binascii import Error, a2b_base64
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from leeward.adapter.resolver import Resolved, Source, Token
 from leeward.adapter.tokens import good_until, sound, undecodable
 from leeward.json_text import decode
 from leeward.masking import mask
+from leeward.records import NamedTuple
 
 SCOPE: Final = "https://www.googleapis.com/auth/cloud-platform"
 """What an access token for Firestore, Pub/Sub and their kin is good for."""

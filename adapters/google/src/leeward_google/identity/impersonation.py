@@ -10,12 +10,13 @@ of IAM credentials.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from leeward import json_text
 from leeward.adapter.resolver import Resolved, Source
 from leeward.adapter.tokens import TokenEndpoint, time_in
 from leeward.adapter.wire import Request, Transport
+from leeward.records import NamedTuple
 from leeward_google.identity.credentials import (
     ACCESS_TOKEN,
     SCOPE,

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from leeward.app.kit import Answer, DeadLetters, Host, HttpAnswer, HttpRequest, http_answer
+from leeward.records import NamedTuple
 
 
 class Run(NamedTuple):

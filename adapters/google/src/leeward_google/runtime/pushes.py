@@ -10,7 +10,7 @@ from __future__ import annotations
 from base64 import b64decode
 from binascii import Error
 from collections.abc import Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from leeward.app.kit import (
     Answer,
@@ -30,6 +30,7 @@ from leeward.app.kit import (
 from leeward.calls import Attribute
 from leeward.envelope import DEADLINE
 from leeward.json_text import Undecodable, decode
+from leeward.records import NamedTuple
 from leeward.values import Event
 from leeward_google.runtime import objects
 from leeward_google.runtime.call import Run

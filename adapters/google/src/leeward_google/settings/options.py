@@ -7,13 +7,14 @@ when it is first needed. Without a URL or a region for functions, `invoke` is no
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final
 
 from leeward.adapter import TargetConfig
 from leeward.adapter.hosts import check_token_goes_safely, parse_url
 from leeward.adapter.opening import HttpSettings, http_options, http_settings
 from leeward.adapter.options import Option, Setting, Values, matching, read_options, refuse_both
 from leeward.errors import ConfigError
+from leeward.records import NamedTuple
 from leeward_google.settings.endpoints import (
     check_emulator,
     check_endpoint,

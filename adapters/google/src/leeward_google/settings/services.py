@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Final, NamedTuple
+from typing import Final
 
 from leeward.adapter.http_functions import Address
 from leeward.errors import InvalidRequest
 from leeward.masking import mask
+from leeward.records import NamedTuple
 from leeward.values import NOTHING
 
 NAME: Final = "{name}"
@@ -20,12 +21,12 @@ NAME: Final = "{name}"
 TOPIC: Final = r"(?!goog)[A-Za-z][A-Za-z0-9._~+%-]{2,254}"
 """A topic's name ("Naming a topic" in Pub/Sub's documentation)."""
 
-_TOPIC: Final = re.compile(TOPIC)
+_TOPIC: Final = TOPIC
 
 
 def is_topic_name(name: str) -> bool:
     """Return whether `name` can be a topic's, and so lead nowhere else in a path."""
-    return _TOPIC.fullmatch(name) is not None
+    return re.fullmatch(_TOPIC, name) is not None
 
 
 class Functions(NamedTuple):
@@ -157,7 +158,7 @@ class Identity(NamedTuple):
 KEPT: Final = 3600.0
 """Seconds that an address which was looked up is good for, as long as a token is."""
 
-_NAME: Final = re.compile(r"[A-Za-z](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?")
+_NAME: Final = r"[A-Za-z](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?"
 """A function's name, of either generation."""
 
 
@@ -174,7 +175,7 @@ def check_name(function: str, configured: Functions) -> None:
     Raises:
         InvalidRequest: names the remedy.
     """
-    if function not in configured.urls and _NAME.fullmatch(function) is None:
+    if function not in configured.urls and re.fullmatch(_NAME, function) is None:
         raise InvalidRequest(
             "the function's name must begin with a letter and have at most 63 letters, digits, - "
             "and _; call it by another, and give that a URL in functions",

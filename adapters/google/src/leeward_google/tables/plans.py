@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from functools import partial
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from leeward import json_text
 from leeward.adapter.classification import AMBIGUOUS, CONTENTION_REASON
@@ -38,6 +38,7 @@ from leeward.adapter.wire import Request
 from leeward.calls import Delete, Key, Load, Result, Scan, Store, Stored, StoreMany
 from leeward.errors import Outcome, Unsupported
 from leeward.json_text import Undecodable
+from leeward.records import NamedTuple
 from leeward_google.errors import FAILED_PRECONDITION, STATUSES
 from leeward_google.service import EMULATOR, GOOGLE, JSON
 from leeward_google.settings.services import Tables

@@ -15,7 +15,7 @@ from collections.abc import Generator, Mapping
 from datetime import datetime
 from functools import partial
 from hashlib import sha256
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from leeward import json_text
 from leeward.adapter.plans import Plan, Planner, Step, View
@@ -24,6 +24,7 @@ from leeward.adapter.service import as_look_up, exchange, misread, object_of
 from leeward.adapter.wire import Request
 from leeward.calls import AbortRun, FoundRun, GetRun, Result, StartRun
 from leeward.errors import InvalidRequest
+from leeward.records import NamedTuple
 from leeward.text import percent_encode
 from leeward.workflow.kit import UNKNOWN
 from leeward_google.errors import FAILED_PRECONDITION
