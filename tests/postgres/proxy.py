@@ -32,7 +32,7 @@ class PostgresProxy:
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()
         self._lose = self.requests = 0
-        self._cut_before = 0
+        self._cut_before = self._spared = 0
         self._throttles = False
         self._holds = False
         self._held: list[bytes] = []
@@ -51,10 +51,10 @@ class PostgresProxy:
                 self._lose = 0
 
     @contextmanager
-    def lose_requests(self, times: int) -> Iterator[None]:
-        """Hang up before the next requests reach the server."""
+    def lose_requests(self, times: int, after: int = 0) -> Iterator[None]:
+        """Hang up before the next requests reach the server, those that come `after` so many."""
         with self._lock:
-            self._cut_before = times
+            self._cut_before, self._spared = times, after
         try:
             yield
         finally:
@@ -150,7 +150,7 @@ class PostgresProxy:
             while chunk := client.recv(1 << 20):
                 if chunk[:1] in (b"P", b"Q") and _CHECK not in chunk:
                     with self._lock:
-                        cut, self._cut_before = self._cut_before > 0, max(self._cut_before - 1, 0)
+                        cut = self._is_cut()
                         if self._holds:
                             self._held.append(chunk)
                             cut = True
@@ -162,6 +162,13 @@ class PostgresProxy:
                         losing.set()
                 server.sendall(chunk)
         self._drop(client, server)
+
+    def _is_cut(self) -> bool:
+        if self._spared:
+            self._spared -= 1
+            return False
+        cut, self._cut_before = self._cut_before > 0, max(self._cut_before - 1, 0)
+        return cut
 
     def _pass_back(
         self, server: socket.socket, client: socket.socket, losing: threading.Event

@@ -1,1 +1,1 @@
-"""PostgreSQL for leeward: tables in the user's own database."""
+"""PostgreSQL for leeward: tables and objects in the user's own database."""

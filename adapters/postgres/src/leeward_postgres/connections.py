@@ -289,7 +289,9 @@ class Exchange:
         statement = self._next(plan, None)
         while statement is not None:
             try:
-                cursor = connection.execute(*statement[:2])
+                cursor = connection.execute(
+                    statement.sql, statement.values, binary=statement.binary
+                )
                 rows = cursor.fetchall() if cursor.description else []
             except psycopg.Error as error:
                 rows = _answer_of(error)
@@ -306,7 +308,9 @@ class Exchange:
         statement = self._next(plan, None)
         while statement is not None:
             try:
-                cursor = await connection.execute(*statement[:2])
+                cursor = await connection.execute(
+                    statement.sql, statement.values, binary=statement.binary
+                )
                 rows = await cursor.fetchall() if cursor.description else []
             except psycopg.Error as error:
                 rows = _answer_of(error)

@@ -13,6 +13,7 @@ from leeward.calls import Call, Look, LookResult, Result
 from leeward.errors import ConfigError, Outcome, Unsupported
 from leeward_postgres.checks import Checks
 from leeward_postgres.fences import Fences
+from leeward_postgres.objects import Objects
 from leeward_postgres.settings import Settings, parameters_of, settings_from
 from leeward_postgres.statements import Plan
 from leeward_postgres.tables import Tables
@@ -29,6 +30,7 @@ CAPABILITIES: Final = frozenset(
         Capability.EXPIRY,
         Capability.COMPOSITE_KEYS,
         Capability.SCAN,
+        Capability.OBJECTS,
     }
 )
 
@@ -68,12 +70,17 @@ class PostgresDriver(Driver):
         self._threads: ThreadExchanges | None = None
         self._loops: WeakKeyDictionary[AbstractEventLoop, LoopExchanges] = WeakKeyDictionary()
         self._checks = Checks(settings.schema)
-        tables = Tables(settings.schema)
+        tables, objects = Tables(settings.schema), Objects(settings.schema)
         self._planners: dict[str, _Planner] = {
             "store": tables.store,
             "load": tables.load,
             "delete": tables.delete,
             "scan": tables.scan,
+            "put_object": objects.put,
+            "get_object": objects.get,
+            "head_object": objects.head,
+            "list_objects": objects.list,
+            "delete_object": objects.delete,
             "settle_write": Fences(settings.schema).settle,
         }
 

@@ -24,7 +24,7 @@ class Fences:
     """
 
     def __init__(self, schema: str) -> None:
-        self._settle = f"SELECT {quote(schema)}.settle_item(%s, %s, %s::text[], %s::integer)"
+        self._settle = f"SELECT {quote(schema)}.settle_write(%s, %s, %s::text[], %s::integer)"
 
     def settle(self, call: Any, timeout: float) -> Plan:
         """Return what became of the write of a `SettleWrite`, and keep it from taking place later.
@@ -35,11 +35,13 @@ class Fences:
         id: str = getattr(write, "write_id", "")
         if not id:
             return Result.ok(NO_ID)
-        where = text_of(write.table), key_values(write.key)
-        rows = yield Statement(self._settle, (id, *where, milliseconds(timeout)))
+        is_item = write.verb in ("store", "delete")
+        key = key_values(write.key) if is_item else [text_of(write.name)]
+        place = text_of(call.place)
+        rows = yield Statement(self._settle, (id, place, key, milliseconds(timeout)))
         match rows[0][0]:
             case "ran":
-                revision = id if write.verb == "store" else None
+                revision = id if write.verb in ("store", "put_object") else None
                 return Result.ok(Settled(Verdict.RAN, revision, reason="write_id"))
             case "not_run":
                 return Result.ok(Settled(Verdict.NOT_RUN, reason="fenced"))

@@ -105,3 +105,10 @@ def text_of(value: str) -> str:
     if "\x00" in value or "\x01" in value:
         return value.replace("\x01", "\x01\x02").replace("\x00", "\x01\x01")
     return value
+
+
+def original_of(text: str) -> str:
+    """Return what `text_of` was given."""
+    if "\x01" in text:
+        return text.replace("\x01\x01", "\x00").replace("\x01\x02", "\x01")
+    return text

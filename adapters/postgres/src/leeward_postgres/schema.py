@@ -30,6 +30,9 @@ failover to another machine, before one is missed."""
 VOID_DAYS: Final = 31
 """Of the id of a write that was settled as not run: longer than any request can be under way."""
 
+PIECE_BYTES: Final = 1024 * 1024
+"""Of a piece of an object: what is in memory at once, here and at the server, a few times over."""
+
 SETTLED: Final = "LW001"
 """The SQLSTATE of a write that was settled before it came: it has no effect."""
 
@@ -63,6 +66,31 @@ CREATE TABLE IF NOT EXISTS {schema}.items (
 
 CREATE INDEX IF NOT EXISTS items_expiry ON {schema}.items (expires_at)
     WHERE expires_at IS NOT NULL;
+
+CREATE TABLE IF NOT EXISTS {schema}.objects (
+    bucket text COLLATE "C" NOT NULL,
+    name text COLLATE "C" NOT NULL,
+    id bigint GENERATED ALWAYS AS IDENTITY UNIQUE,
+    size bigint NOT NULL,                -- bytes
+    revision text NOT NULL,              -- the id of the write
+    checksum text NOT NULL,              -- SHA-256, in hex
+    metadata json,
+    PRIMARY KEY (bucket, name)
+);
+
+CREATE TABLE IF NOT EXISTS {schema}.pieces (
+    object bigint NOT NULL,              -- its id
+    number integer NOT NULL,             -- from 0
+    body bytea NOT NULL,                 -- {piece_bytes} bytes; of the last one, what is left
+    PRIMARY KEY (object, number)
+);
+
+DO $$ BEGIN  -- not compressed; only where it is not so yet, for it takes a lock that stops readers
+    IF EXISTS (SELECT FROM pg_attribute WHERE attrelid = '{schema}.pieces'::regclass
+               AND attname = 'body' AND attstorage <> 'e') THEN
+        ALTER TABLE {schema}.pieces ALTER COLUMN body SET STORAGE EXTERNAL;
+    END IF;
+END $$;
 
 CREATE TABLE IF NOT EXISTS {schema}.writes (
     id text COLLATE "C" PRIMARY KEY,     -- of a write
@@ -119,13 +147,13 @@ BEGIN
     END IF;
 END $$;
 
--- Return what became of a write whose condition does not hold: 'ok' where it took place before.
+-- Return what became of a write whose condition does not hold: it may have taken place before.
 CREATE OR REPLACE FUNCTION {schema}.unmet(p_id text) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
     v_ran boolean;
 BEGIN
     SELECT ran INTO v_ran FROM {schema}.writes WHERE id = p_id;
-    RETURN CASE WHEN NOT FOUND THEN 'conflict' WHEN v_ran THEN 'ok' ELSE 'settled' END;
+    RETURN CASE WHEN NOT FOUND THEN 'conflict' WHEN v_ran THEN 'repeated' ELSE 'settled' END;
 END $$;
 
 CREATE OR REPLACE FUNCTION {schema}.store_item(
@@ -172,9 +200,56 @@ BEGIN
     RETURN 'ok';
 END $$;
 
+-- Put an object, with the first of its pieces; those after it are for the same transaction.
+CREATE OR REPLACE FUNCTION {schema}.put_object(
+    p_id text, p_bucket text, p_name text, p_size bigint, p_checksum text, p_metadata json,
+    p_body bytea, p_absent boolean, p_revision text, p_milliseconds integer
+) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    v_object bigint;
+BEGIN
+    PERFORM set_config('lock_timeout', p_milliseconds::text, true),
+        set_config('idle_in_transaction_session_timeout', p_milliseconds::text, true);
+    IF p_revision IS NOT NULL THEN
+        UPDATE {schema}.objects
+        SET size = p_size, revision = p_id, checksum = p_checksum, metadata = p_metadata
+        WHERE bucket = p_bucket AND name = p_name AND revision = p_revision
+        RETURNING id INTO v_object;
+    ELSE
+        INSERT INTO {schema}.objects (bucket, name, size, revision, checksum, metadata)
+        VALUES (p_bucket, p_name, p_size, p_id, p_checksum, p_metadata)
+        ON CONFLICT (bucket, name) DO UPDATE
+        SET size = p_size, revision = p_id, checksum = p_checksum, metadata = p_metadata
+        WHERE NOT p_absent
+        RETURNING id INTO v_object;
+    END IF;
+    IF v_object IS NULL THEN
+        RETURN {schema}.unmet(p_id);
+    END IF;
+    PERFORM {schema}.record_write(p_id);
+    DELETE FROM {schema}.pieces WHERE object = v_object;
+    INSERT INTO {schema}.pieces (object, number, body) VALUES (v_object, 0, p_body);
+    RETURN 'ok';
+END $$;
+
+CREATE OR REPLACE FUNCTION {schema}.delete_object(
+    p_id text, p_bucket text, p_name text, p_milliseconds integer
+) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM set_config('lock_timeout', p_milliseconds::text, true);
+    WITH gone AS (
+        DELETE FROM {schema}.objects WHERE bucket = p_bucket AND name = p_name RETURNING id
+    )
+    DELETE FROM {schema}.pieces WHERE object IN (SELECT id FROM gone);
+    IF p_id <> '' THEN
+        PERFORM {schema}.record_write(p_id);
+    END IF;
+    RETURN 'ok';
+END $$;
+
 -- Settle a write: return whether it took place, and keep it from taking place from now on.
-CREATE OR REPLACE FUNCTION {schema}.settle_item(
-    p_id text, p_name text, p_key text[], p_milliseconds integer
+CREATE OR REPLACE FUNCTION {schema}.settle_write(
+    p_id text, p_place text, p_key text[], p_milliseconds integer
 ) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
     v_ran boolean;
@@ -183,7 +258,9 @@ BEGIN
     INSERT INTO {schema}.writes (id, ran) VALUES (p_id, false) ON CONFLICT DO NOTHING;
     IF FOUND THEN  -- never, or so long ago that its id has been pruned
         IF EXISTS (SELECT FROM {schema}.items
-                   WHERE name = p_name AND key = p_key AND revision = p_id) THEN
+                   WHERE name = p_place AND key = p_key AND revision = p_id)
+            OR EXISTS (SELECT FROM {schema}.objects
+                       WHERE bucket = p_place AND name = p_key[1] AND revision = p_id) THEN
             v_ran := true;
         ELSIF p_id >= {schema}.ids_from({sure_seconds}) THEN
             v_ran := false;
@@ -222,6 +299,7 @@ def schema_sql(schema: str) -> str:
         "kept_seconds": KEPT_HOURS * 3600,
         "sure_seconds": (KEPT_HOURS - 1) * 3600,
         "void_seconds": VOID_DAYS * 86_400,
+        "piece_bytes": PIECE_BYTES,
     }
     parts = f"{_TABLES}{_FUNCTIONS}{_VERSION}".format(**values).strip()
     return f"BEGIN;\n{_NO_LONG_WAIT}\n{_LOCK}\n\n{parts}\n\nCOMMIT;\n"

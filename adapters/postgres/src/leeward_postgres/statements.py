@@ -3,27 +3,52 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from leeward.calls import Result
+from leeward.errors import Outcome
 from leeward_postgres.outcomes import Stage
 from leeward_postgres.schema import REPEATED, SETTLED
 
 
 class Statement(NamedTuple):
-    """A statement, its values, and how far the exchange is once it was sent."""
+    """A statement of a plan.
+
+    Attributes:
+        sql: it.
+        values: of its parameters.
+        stage: how far the exchange is once it was sent.
+        binary: the rows come as bytes, and not as text.
+    """
 
     sql: str
     values: Sequence[Any] = ()
     stage: Stage = Stage.COMMITTING
+    binary: bool = False
 
 
 Rows: TypeAlias = list[tuple[Any, ...]]
 Plan: TypeAlias = Generator[Statement, Rows, Result[Any]]
 """The statements of a call, in order; what it returns is the call's result."""
 
-ANSWERS: dict[str, Rows] = {REPEATED: [("ok",)], SETTLED: [("settled",)]}
+ANSWERS: Final[dict[str, Rows]] = {REPEATED: [("repeated",)], SETTLED: [("settled",)]}
 """What functions of the schema would return, did they not have to undo what they did."""
+
+
+CONFLICT: Final = Result[Any](
+    Outcome.CONFLICT,
+    message="something with this key or name is there, or it has another revision, or is gone",
+)
+FENCED: Final = Result[Any](
+    Outcome.CONFLICT, message="the write was settled before it came", reason="settled"
+)
+
+
+def result_of_write(word: str, value: str | None) -> Result[Any]:
+    """Return the result of a write, by the word that its function has returned."""
+    if word in ("ok", "repeated"):
+        return Result.ok(value)
+    return FENCED if word == "settled" else CONFLICT
 
 
 def milliseconds(timeout: float) -> int:

@@ -9,7 +9,7 @@ from leeward.calls import Delete, Load, Page, Result, Scan, Store
 from leeward.errors import Outcome
 from leeward_postgres.items import key_values, row_of, stored_of, text_of
 from leeward_postgres.schema import quote
-from leeward_postgres.statements import Plan, Rows, Statement, milliseconds
+from leeward_postgres.statements import Plan, Statement, milliseconds, result_of_write
 
 PAGE_ITEMS: Final = 100
 
@@ -55,7 +55,7 @@ class Tables:
                 milliseconds(timeout),
             ),
         )
-        return _result_of_write(rows, call.write_id)
+        return result_of_write(rows[0][0], call.write_id)
 
     def load(self, call: Load, timeout: float) -> Plan:
         """Read an item, expired or not."""
@@ -81,7 +81,7 @@ class Tables:
                 milliseconds(timeout),
             ),
         )
-        return _result_of_write(rows, None)
+        return result_of_write(rows[0][0], None)
 
     def scan(self, call: Scan, timeout: float) -> Plan:
         """Read the next items in the order of their keys; the cursor is the last one's key."""
@@ -95,18 +95,6 @@ class Tables:
         except ValueError as error:
             return _undecodable(call.table, error)
         return Result.ok(Page(items, json_text.encode(page[-1][4]).decode() if more else None))
-
-
-def _result_of_write(rows: Rows, value: str | None) -> Result[Any]:
-    """Return the result of a write, by the word that its function has returned."""
-    word = rows[0][0]
-    if word == "ok":
-        return Result.ok(value)
-    if word == "settled":
-        told = "the write was settled before it came"
-        return Result(Outcome.CONFLICT, message=told, reason="settled")
-    told = "an item with this key is there, or it has another revision, or is gone"
-    return Result(Outcome.CONFLICT, message=told)
 
 
 def _undecodable(table: str, error: ValueError) -> Result[Any]:
