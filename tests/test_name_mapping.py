@@ -7,7 +7,19 @@ import asyncio
 import pytest
 
 from leeward import App, Client, Config, ConfigError
-from leeward.calls import Call, Delete, Enqueue, Invoke, Key, Load, Publish, Scan, Store
+from leeward.calls import (
+    Call,
+    Delete,
+    DeleteObject,
+    Enqueue,
+    Invoke,
+    Key,
+    Load,
+    Publish,
+    Scan,
+    SettleWrite,
+    Store,
+)
 from leeward.config.model import BucketConfig, BusConfig
 from leeward.local import Local
 from leeward.opening import NameMappingDriver
@@ -28,6 +40,14 @@ KEY = Key(("id",), ("1",))
         (Load("t", KEY), Load("own-t", KEY)),
         (Store("t", KEY, {}, "w-1", 0.0), Store("own-t", KEY, {}, "w-1", 0.0)),
         (Delete("t", KEY, 0.0), Delete("own-t", KEY, 0.0)),
+        (
+            SettleWrite("t", Delete("t", KEY, 0.0)),
+            SettleWrite("own-t", Delete("own-t", KEY, 0.0)),
+        ),
+        (
+            SettleWrite("b", DeleteObject("b", "n")),
+            SettleWrite("own-b", DeleteObject("own-b", "n")),
+        ),
         (Scan("t"), Scan("own-t")),
         (Scan("bus"), Scan("bus")),
     ],
@@ -36,7 +56,11 @@ def test_the_target_gets_its_own_names(call: Call, expected: Call) -> None:
     """What is configured is mapped, each kind of name by its own mapping; the rest stays."""
     target = Scripted("a")
     driver = NameMappingDriver(
-        target, functions={"f": "own-f"}, buses={"bus": "own-bus"}, tables={"t": "own-t"}
+        target,
+        functions={"f": "own-f"},
+        buses={"bus": "own-bus"},
+        tables={"t": "own-t"},
+        buckets={"b": "own-b"},
     )
     driver.perform(call, 10.0)
     asyncio.run(driver.perform_async(call, 10.0))

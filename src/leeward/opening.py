@@ -19,6 +19,7 @@ from leeward.calls import (
     Result,
     Scan,
     Settle,
+    SettleWrite,
     Store,
 )
 from leeward.config import (
@@ -127,6 +128,9 @@ class NameMappingDriver(WrappingDriver):
             case Store() | Load() | Delete() | Scan():
                 own = self._tables.get(call.table)
                 return call if own is None else call._replace(table=own)
+            case SettleWrite(write=write):
+                own_write: Any = self._with_own_name(write)
+                return SettleWrite(own_write[0], own_write)
         # By their verbs, so that a program without objects and runs does not load their classes.
         if call.verb == "start_native":
             table = self._tables.get(call.table, call.table)

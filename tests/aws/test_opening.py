@@ -51,7 +51,7 @@ def test_every_verb_has_a_plan() -> None:
 def test_everything_but_order_is_declared() -> None:
     """EventBridge keeps none."""
     driver = opened()
-    assert driver.capabilities == set(Capability) - {Capability.ORDERING}
+    assert driver.capabilities == set(Capability) - {Capability.ORDERING, Capability.SETTLING}
     assert driver.limits == LIMITS
     driver.close()
 

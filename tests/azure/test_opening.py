@@ -19,6 +19,7 @@ from tests.house.workspace import ROOT
 from tests.http.wire import Wire, answer
 
 TOPICS = "https://{topic}.westeurope-1.eventgrid.azure.net"
+CLOUD = set(Capability) - {Capability.SINGLE_STARTS, Capability.SETTLING}
 STORAGE: dict[str, Any] = {"storage_connection_string": f"AccountName=shop;AccountKey={KEY}"}
 ALL = COSMOS | STORAGE | {"cosmos_key": KEY, "eventgrid_topic_url": TOPICS, "eventgrid_key": "k"}
 FLOWS = {"workflow_url": "https://flows.azurewebsites.net", "workflow_key": "canary-flows"}
@@ -43,7 +44,7 @@ def opened(env: dict[str, str] | None = None, **options: Any) -> Driver:
         ({"eventgrid_topic_url": TOPICS}, {Capability.PUBLISH}),
         (COSMOS, set(TABLES)),
         (FLOWS, {Capability.WORKFLOWS}),
-        (ALL, set(Capability) - {Capability.ORDERING, Capability.SINGLE_STARTS}),
+        (ALL, CLOUD - {Capability.ORDERING}),
     ],
 )
 def test_what_is_configured_is_declared(

@@ -27,6 +27,7 @@ from tests.http.wire import answer as answering
 RUN = "https://send-a1b2c3-uc.a.run.app"
 QUEUE = "projects/shop-1/locations/us-central1/queues/calls"
 TAKEN = {"messageIds": ["1"]}
+CLOUD = set(Capability) - {Capability.SINGLE_STARTS, Capability.SETTLING}
 ALL: dict[str, Any] = {"project": "shop-1", "functions": {"send": RUN}}
 EVENT = Event("order.created", {"id": 1}, "1", "tests", datetime.fromtimestamp(NOW, UTC))
 
@@ -46,8 +47,14 @@ def opened(env: dict[str, str] | None = None, **options: Any) -> Driver:
     [
         ({}, DATA),
         ({"project": "shop-1"}, DATA),
-        ({"region": "us-central1"}, set(Capability) - {Capability.SINGLE_STARTS}),
-        (ALL, set(Capability) - {Capability.SINGLE_STARTS, Capability.WORKFLOWS}),
+        (
+            {"region": "us-central1"},
+            CLOUD,
+        ),
+        (
+            ALL,
+            CLOUD - {Capability.WORKFLOWS},
+        ),
     ],
 )
 def test_what_is_configured_is_declared(

@@ -118,7 +118,11 @@ def test_the_first_layout_becomes_this_one(opened: Opener, path: Path) -> None:
         *(f"ALTER TABLE deliveries DROP COLUMN {each}" for each in ("reason", "ran", "died")),
         "INSERT INTO deliveries (bus, subscriber, idempotency_key, document, error, dead)"
         " VALUES ('', 'f', 'k', '1', 'KeyError', 1)",
-        *(f"DROP TABLE {each}" for each in ("series", "objects", "pieces")),
+        *(f"DROP TRIGGER {each}" for each in ("item_replaced", "item_deleted")),
+        *(
+            f"DROP TABLE {each}"
+            for each in ("series", "objects", "pieces", "writes", "settlements")
+        ),
         "PRAGMA user_version = 1",
     )
     cloud = opened(path=path)

@@ -14,7 +14,8 @@ from leeward._items.profile import EMBEDDED
 from leeward.calls import Key, Stored
 from leeward.errors import Outcome
 from leeward.local import Local
-from leeward.local.tables import PAGE_ITEMS, key_text
+from leeward.local.schema import key_text
+from leeward.local.tables import PAGE_ITEMS
 from tests.items.corpus import NASTY_ITEMS
 from tests.items.exactness import assert_exact
 from tests.items.forging import forged

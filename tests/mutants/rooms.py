@@ -24,6 +24,7 @@ from tests.mutants import (
     packages,
     pipeline,
     router,
+    settling_data,
     triggers,
     wire,
     workflow,
@@ -52,4 +53,5 @@ ROOMS: Final[Mapping[str, Sequence[Mutant]]] = {
     "pipeline": pipeline.MUTANTS,
     "router": router.MUTANTS,
     "triggers": triggers.MUTANTS,
+    "settling_data": settling_data.MUTANTS,
 }

@@ -133,7 +133,8 @@ class ObjectOperations:
         self, bucket: str, name: str, timeout: float | None
     ) -> Operation[DeleteObject, StoreReceipt]:
         """Delete an object."""
-        call = DeleteObject(arguments.check_name(bucket, "bucket"), self._name(name))
+        id = new_id(self._clock.now())
+        call = DeleteObject(arguments.check_name(bucket, "bucket"), self._name(name), id)
         self._check(call)
         return call, self._seconds(bucket, timeout), _write_receipt
 

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from leeward._operations.protocols import FlowDefinition
     from leeward._operations.results import C, T
     from leeward._operations.runs import RunOperations
-    from leeward._operations.settling import Settling
+    from leeward._operations.settling_data import Settling
     from leeward.errors import CallError
 
 PROBE_TIMEOUT: Final = 4.0
@@ -177,12 +177,13 @@ class Operations:
         timeout: float | None,
     ) -> Operation[Delete, StoreReceipt]:
         """Delete an item."""
-        known = self.table(table)
+        known, now = self.table(table), self.clock.now()
         call = Delete(
             table,
             arguments.key_of(key, known.key, self._limits),
-            self.clock.now(),
+            now,
             arguments.check_condition(False, if_revision),
+            new_id(now),
         )
         seconds = known.seconds if timeout is None else arguments.check_timeout(timeout)
         self.check(call)
@@ -301,6 +302,7 @@ class Operations:
             only=only,
             timeout=timeout,
             functions=functions,
+            drivers=self.drivers,
             clock=clock,
         )
 

@@ -125,7 +125,8 @@ def publish_report(
             if each.outcome is Outcome.OK:
                 entry = PublishEntry(str(event.id), Promise.PUBLISHED, each.target)
             else:
-                error = _event_error(call, each, result.attempts)
+                alone = call._replace(events=(event,))  # others of the request may be published
+                error = _event_error(alone, each, result.attempts)
                 entry = PublishEntry(str(event.id), None, each.target, error)
             entries.append(entry)
     return PublishReport(tuple(entries), tuple(attempts))

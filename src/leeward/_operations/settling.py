@@ -1,19 +1,35 @@
 """Settling: what became of a call whose outcome is unknown, as a generator without I/O.
 
+What is not a call of a function is in `leeward._operations.settling_data`.
+
 It yields what to ask of a target, or seconds to wait, is sent the result, and returns the
 `Settled`. A client carries it out: see `leeward.Client.settle`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final
 
 from leeward._operations import arguments
 from leeward._operations.errors import error_of
+from leeward._operations.settling_data import (
+    FINAL,
+    LONGEST_PAUSE,
+    PAUSE,
+    SENT_AGAIN,
+    UNREACHABLE,
+    WRITES,
+    Ask,
+    Questions,
+    Settling,
+    settle_publish,
+    settle_start,
+    settle_write,
+)
 from leeward._routing.outcomes import KNOWN_KEY
-from leeward.calls import Call, Enqueue, Invoke, Result, Settle
+from leeward.calls import Call, Enqueue, Invoke, Publish, Result, Settle
 from leeward.config import FunctionConfig
 from leeward.entropy import time_of_id
 from leeward.envelope import settle_question
@@ -25,31 +41,17 @@ from leeward.values import MISSING, Effect
 from leeward.values.settled import Settled, Verdict
 
 if TYPE_CHECKING:
+    from leeward.adapter import Driver
     from leeward.clock import Clock
 
 SETTLE_TIMEOUT: Final = 30.0
 """Seconds to settle a call, where the caller does not say."""
 
-PAUSE: Final = 0.1
-LONGEST_PAUSE: Final = 5.0
-"""Seconds between two questions: the first pause, doubled each time, and the longest."""
-
-
-class Ask(NamedTuple):
-    """Put `call` to the targets `only`, all if empty, for at most `seconds`."""
-
-    call: Call
-    seconds: float
-    only: tuple[str, ...] = ()
-
-
-Settling: TypeAlias = Generator[Ask | float, Result[Any] | None, Settled]
-
 _MAYBE: Final = frozenset({Outcome.AMBIGUOUS, Outcome.APP_ERROR})
 """Outcomes of an attempt that may have run."""
 
-_FINAL: Final = frozenset({Outcome.AUTH, Outcome.NOT_FOUND, Outcome.CALLER})
-"""Outcomes of a question that asking again does not change: they are raised."""
+_UNASKED: Final = frozenset({"not_asked", "not_supported"})
+"""Why a function is not known to have said anything about a key."""
 
 
 class FunctionSettling(NamedTuple):
@@ -126,7 +128,7 @@ def settle_call(
         left = deadline - clock.monotonic()
         result = yield Ask(ask(about, config, clock.now()), left, about.only)
         assert result is not None, "what was asked has a result"
-        if result.outcome in _FINAL:
+        if result.outcome in FINAL:
             raise error_of(ask(about, config, clock.now()), result)
         refusal = _refuse(result)
         if refusal is not None:
@@ -138,7 +140,7 @@ def settle_call(
         wait = pause if most is None else min(pause, most)
         left = deadline - clock.monotonic()
         if left <= wait:
-            return settled or Settled(Verdict.UNKNOWN, reason="unreachable", target=result.target)
+            return settled or UNREACHABLE._replace(target=result.target)
         yield wait
         pause = min(2 * pause, LONGEST_PAUSE)
 
@@ -197,17 +199,18 @@ def settle(
     only: tuple[str, ...],
     timeout: float | None,
     functions: Mapping[str, FunctionConfig],
+    drivers: Mapping[str, Driver],
     clock: Clock,
 ) -> Settling:
     """Settle a call, by its error or by its key; see `leeward.Client.settle`."""
     seconds = SETTLE_TIMEOUT if timeout is None else arguments.check_timeout(timeout)
     if isinstance(error_or_key, CallError):
         call = error_or_key.call
-        if isinstance(call, Invoke | Enqueue):
-            config = functions.get(call.function, FunctionConfig())
-            about = settling_of(error_or_key, config)
-            return (yield from settle_call(about, config, clock, seconds))
-        raise InvalidRequest("this error has no call that can be settled", field="error_or_key")
+        if not isinstance(call, Invoke):
+            return (yield from _settle_other(error_or_key, functions, drivers, clock, seconds))
+        config = functions.get(call.function, FunctionConfig())
+        about = settling_of(error_or_key, config)
+        return (yield from settle_call(about, config, clock, seconds))
     key = arguments.check_idempotency_key(error_or_key)
     if key is None or function is None:
         raise InvalidRequest(
@@ -217,3 +220,59 @@ def settle(
     config = functions.get(arguments.check_name(function, "function"), FunctionConfig())
     about = settling_by_key(function, key, config, payload=payload, sent=sent, only=only)
     return (yield from settle_call(about, config, clock, seconds))
+
+
+def _settle_other(
+    error: CallError,
+    functions: Mapping[str, FunctionConfig],
+    drivers: Mapping[str, Driver],
+    clock: Clock,
+    seconds: float,
+) -> Settling:
+    """Settle what is not an `invoke`, by its error.
+
+    Raises:
+        InvalidRequest: the call has no effect, or was made at a target that is not in `drivers`.
+    """
+    call = error.call
+    verb = getattr(call, "verb", "")
+    if verb not in WRITES and verb not in ("enqueue", "publish", "start_run"):
+        raise InvalidRequest("this error has no call that can be settled", field="error_or_key")
+    made = [each for each in error.attempts if each.outcome is Outcome.AMBIGUOUS]
+    only = tuple(dict.fromkeys(each.target for each in made if not each.read_back))
+    if error.outcome is not Outcome.AMBIGUOUS or not only:
+        return Settled(Verdict.NOT_RUN, reason="refused", target=error.target)
+    if missing := [target for target in only if target not in drivers]:
+        raise InvalidRequest(
+            f"the call was made at {', '.join(missing)}, where this client makes none; settle it "
+            "with a client that has this target",
+            field="error_or_key",
+        )
+    if isinstance(call, Enqueue):
+        config = functions.get(call.function, FunctionConfig())
+        return (yield from _settle_enqueue(error, config, only, clock, seconds))
+    questions = Questions(only, clock, seconds)
+    if isinstance(call, Publish):
+        return (yield from settle_publish(call, questions))
+    if verb == "start_run":
+        return (yield from settle_start(call, questions))
+    capabilities = drivers[only[0]].capabilities  # a write has one home
+    return (yield from settle_write(call, questions, capabilities, clock))
+
+
+def _settle_enqueue(
+    error: CallError, config: FunctionConfig, only: tuple[str, ...], clock: Clock, seconds: float
+) -> Settling:
+    """Settle a queued call: ask its function; or queue it again, where that can do no harm."""
+    call: Enqueue = error.call
+    deadline = clock.monotonic() + seconds
+    settled = Settled(Verdict.UNKNOWN, reason="not_asked")
+    if not call.to_queue:  # else the name is that of a queue, and no function has it
+        settled = yield from settle_call(settling_of(error, config), config, clock, seconds)
+    has_answered = settled.verdict is not Verdict.UNKNOWN or settled.reason not in _UNASKED
+    if has_answered or call.effect is Effect.UNSAFE:
+        return settled
+    result = yield from Questions(only, clock, deadline - clock.monotonic()).ask(call)
+    if result is None:
+        return UNREACHABLE
+    return Settled(Verdict.RAN, reason=SENT_AGAIN, target=result.target)

@@ -94,6 +94,8 @@ class Capability(Enum):
     SINGLE_STARTS = "single_starts"
     """Start one run of an id, also if two ask for it at the same time. Without it the client keeps
     them apart."""
+    SETTLING = "settling"
+    """Settle a write for good: tell whether it took place, and refuse it when it comes later."""
 
 
 NONE_MISSING: Mapping[Capability, str] = MappingProxyType({})

@@ -260,13 +260,37 @@ class Delete(NamedTuple):
     Attributes:
         now: Unix seconds; an item whose expiry is not later counts as absent.
         if_revision: CONFLICT unless the item that is there has this revision.
+        write_id: as of `Store`; nothing is stored that could show it, but a target that settles
+            writes keeps it. Empty where it is not to be settled.
     """
 
     table: str
     key: Key
     now: float
     if_revision: str | None = None
+    write_id: str = ""
     verb: Literal["delete"] = "delete"
+
+
+class SettleWrite(NamedTuple):
+    """Find out whether a write took place, and keep it from taking place later.
+
+    Only of a target with `Capability.SETTLING`. The value of an OK result is a
+    `leeward.values.settled.Settled`: RAN, with the revision that the write had; NOT_RUN; or UNKNOWN
+    with the reason. From then on the target refuses the write under its id, with the outcome
+    CONFLICT and the reason ``settled``.
+
+    Attributes:
+        place: the table or bucket of the write, by the target's own name.
+        write: a `Store`, `Delete`, `PutObject` or `DeleteObject`.
+    """
+
+    place: str
+    write: Any
+    verb: Literal["settle_write"] = "settle_write"
+
+    def __repr__(self) -> str:
+        return mask(self, "place verb")
 
 
 class Scan(NamedTuple):
@@ -324,8 +348,8 @@ NativeCall: TypeAlias = "StartNative | LookNative | ReadExport"
 """
 
 Call: TypeAlias = (
-    "Invoke | Settle | Enqueue | Publish | DataCall | StoreMany | ObjectCall | RunCall | QueueCall"
-    " | NativeCall | Look"
+    "Invoke | Settle | Enqueue | Publish | DataCall | SettleWrite | StoreMany | ObjectCall"
+    " | RunCall | QueueCall | NativeCall | Look"
 )
 """Every call that a driver can be given. `verb` says which one it is."""
 
@@ -500,6 +524,7 @@ __all__ = [
     "RunCall",
     "Scan",
     "Settle",
+    "SettleWrite",
     "StartNative",
     "StartRun",
     "Store",

@@ -79,10 +79,15 @@ class ListObjects(NamedTuple):
 
 
 class DeleteObject(NamedTuple):
-    """Delete an object. It is OK if there is none."""
+    """Delete an object. It is OK if there is none.
+
+    Attributes:
+        write_id: as of `leeward.calls.Delete`.
+    """
 
     bucket: str
     name: str
+    write_id: str = ""
     verb: Literal["delete_object"] = "delete_object"
 
 

@@ -31,6 +31,7 @@ from leeward.local.functions import Functions, PlainHandler, deliver
 from leeward.local.object_events import ObjectEvents
 from leeward.local.schedules import Schedules
 from leeward.local.schema import SCHEMA
+from leeward.local.settlements import Settlements
 from leeward.local.tables import Tables, result_of
 from leeward.logs import log_event
 
@@ -102,6 +103,7 @@ class Local(Driver):
             "load": tables.load,
             "delete": tables.delete,
             "scan": tables.scan,
+            "settle_write": Settlements(self._database, self._clock).settle,
             **dict.fromkeys(OBJECT_VERBS, self._objects.perform),
         }
 

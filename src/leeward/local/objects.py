@@ -29,6 +29,7 @@ from leeward.calls import (
     Result,
 )
 from leeward.errors import ConfigError, Outcome
+from leeward.local.settlements import LATE_WRITE, is_settled, keep_write
 from leeward.values import NOTHING
 
 PAGE_OBJECTS: Final = 1000
@@ -99,6 +100,8 @@ class Objects:
     def _put(self, call: PutObject, timeout: float) -> Result[Any]:
         metadata = json.dumps(dict(call.metadata)) if call.metadata else None
         with self._database.write(timeout) as connection:
+            if is_settled(connection, call.write_id):
+                return LATE_WRITE
             row = connection.execute(_FIND, (call.bucket, call.name)).fetchone()
             before, current = (None, None) if row is None else (row[0], row[2])
             if current == call.write_id:
@@ -149,9 +152,13 @@ class Objects:
 
     def _delete(self, call: DeleteObject, timeout: float) -> Result[Any]:
         with self._database.write(timeout) as connection:
+            if is_settled(connection, call.write_id):
+                return LATE_WRITE
             row = connection.execute(_FIND, (call.bucket, call.name)).fetchone()
-            for statement in (_DELETE, _DELETE_PIECES) if row is not None else ():
-                connection.execute(statement, (row[0],))
+            if row is not None:  # else it has no effect, and makes none to settle
+                connection.execute(_DELETE, row[:1])
+                connection.execute(_DELETE_PIECES, row[:1])
+                keep_write(connection, call.write_id)
             self._announce(connection, call)
         return Result.ok(None)
 

@@ -1,14 +1,20 @@
 """The layout of the embedded target's database.
 
+A write whose answer was lost can be settled for good: `SETTLEMENTS` keeps what that takes.
+
 All tables are open to other programs: ``document`` is JSON text in ASCII, so the `sqlite3`
 command shows it and ``json_extract`` reads it; an object is the pieces of its id, in order.
 """
 
 from __future__ import annotations
 
+import json
+from typing import Final
+
 from leeward import json_text
 from leeward._delivery.sqlite_store import CHANGES, SERIES, STATEMENTS
 from leeward._sqlite.database import Schema
+from leeward.calls import Key
 
 ITEMS = """CREATE TABLE items (
     name TEXT NOT NULL,          -- the table's name
@@ -38,12 +44,40 @@ OBJECTS = (
 )""",
 )
 
+_KEEP_WRITE: Final = "INSERT INTO writes (id) VALUES (OLD.{})"
+
+SETTLEMENTS: Final = (
+    # Ids of writes that took place and can be seen nowhere else, for another write came after them.
+    # They are in the order in which that happened, so that keeping one costs little; a look-up is
+    # rare and reads all of them. Row 0 has the greatest id of those that were pruned, if any were.
+    "CREATE TABLE writes (number INTEGER PRIMARY KEY, id TEXT NOT NULL)",
+    "INSERT INTO writes VALUES (0, '')",
+    """CREATE TABLE settlements (
+    id TEXT PRIMARY KEY,         -- of a write that does not take place any more
+    ran INTEGER,                 -- 1: it took place before; 0: it did not; NULL: not known
+    time REAL NOT NULL           -- Unix seconds
+) WITHOUT ROWID""",
+    # Triggers, so that what other programs do with these tables is kept as well.
+    f"""CREATE TRIGGER item_replaced AFTER UPDATE OF revision ON items
+    BEGIN {_KEEP_WRITE.format("revision")}; END""",
+    f"""CREATE TRIGGER item_deleted AFTER DELETE ON items
+    BEGIN {_KEEP_WRITE.format("revision")}; END""",
+    f"""CREATE TRIGGER object_deleted AFTER DELETE ON objects
+    BEGIN {_KEEP_WRITE.format("write_id")}; END""",
+)
+
 SCHEMA = Schema(
     int.from_bytes(b"leew", "big"),
-    4,
-    (ITEMS, *STATEMENTS, SERIES, *OBJECTS),
-    {1: CHANGES, 2: (SERIES,), 3: OBJECTS},
+    5,
+    (ITEMS, *STATEMENTS, SERIES, *OBJECTS, *SETTLEMENTS),
+    {1: CHANGES, 2: (SERIES,), 3: OBJECTS, 4: SETTLEMENTS},
 )
+
+
+def key_text(key: Key) -> str:
+    """Write the values of a key as one text, different for different values."""
+    return json.dumps(key.values)
+
 
 QUEUED_CALL = ""
 """Stands in the place of the bus for a queued call of a function."""

@@ -10,15 +10,22 @@ from typing import Any, TypeAlias
 from leeward import json_text
 from leeward._items import EMBEDDED, decode, encode
 from leeward._sqlite.database import Database
-from leeward.calls import Delete, Key, Load, Page, Result, Scan, Store, Stored
+from leeward.calls import Delete, Load, Page, Result, Scan, Store, Stored
 from leeward.errors import Outcome
 from leeward.leases.faults import DatabaseFault
-from leeward.local.schema import DEEPEST
+from leeward.local.schema import DEEPEST, key_text
+from leeward.local.settlements import LATE_WRITE, is_time_to_prune, keep_write, prune_writes
 
 PAGE_ITEMS = 100
 
-_FIND = "SELECT revision, expires_at FROM items WHERE name = ? AND key = ?"
-_WRITE = "INSERT OR REPLACE INTO items VALUES (?, ?, ?, ?, ?)"
+_FIND = """SELECT revision, expires_at FROM items WHERE name = ? AND key = ?
+    UNION ALL SELECT NULL, NULL FROM settlements WHERE id = ?"""
+"""The item, if there is one; then a row without a revision, if the write was settled before."""
+
+# Never INSERT OR REPLACE: it tells the triggers of `leeward.local.schema` nothing of the old row.
+_ADD = "INSERT INTO items VALUES (?, ?, ?, ?, ?)"
+_REPLACE = """UPDATE items SET document = ?3, revision = ?4, expires_at = ?5
+    WHERE name = ?1 AND key = ?2"""
 _READ = "SELECT document, revision, expires_at FROM items WHERE name = ? AND key = ?"
 _DELETE = "DELETE FROM items WHERE name = ? AND key = ?"
 _PAGE = """SELECT document, revision, expires_at, key FROM items
@@ -61,11 +68,14 @@ class Tables:
         """Delete an item, there or not, unless a revision is asked for."""
         where = (call.table, key_text(call.key))
         with self._database.write(timeout) as connection:
-            if call.if_revision is not None:
-                current = _current_revision(connection, where, call.now)
-                if current != call.if_revision:
-                    return _conflict("the item has another revision, or is gone")
-            connection.execute(_DELETE, where)
+            rows = connection.execute(_FIND, (*where, call.write_id)).fetchall()
+            if rows and rows[-1][0] is None:
+                return LATE_WRITE
+            if call.if_revision not in (None, _revision_in(rows, call.now)):
+                return _conflict("the item has another revision, or is gone")
+            if rows:  # else it has no effect, and makes none to settle
+                connection.execute(_DELETE, where)
+                keep_write(connection, call.write_id)
         return Result.ok(None)
 
     def scan(self, call: Scan, timeout: float) -> Result[Page]:
@@ -81,11 +91,6 @@ class Tables:
         return Result.ok(Page(items, page[-1][3] if more else None))
 
 
-def key_text(key: Key) -> str:
-    """Write the values of a key as one text, different for different values."""
-    return json.dumps(key.values)
-
-
 def _row(call: Store) -> _Row:
     native = encode(call.item, EMBEDDED, write_id=call.write_id, expires_at=call.expires_at)
     document = json.dumps(native, allow_nan=False)
@@ -93,19 +98,22 @@ def _row(call: Store) -> _Row:
 
 
 def _store(connection: sqlite3.Connection, call: Store, row: _Row) -> Result[Any]:
-    current = _current_revision(connection, row[:2], call.now)
+    rows = connection.execute(_FIND, (*row[:2], call.write_id)).fetchall()
+    if rows and rows[-1][0] is None:
+        return LATE_WRITE
+    current = _revision_in(rows, call.now)
     if call.if_absent and current is not None:
         return _conflict("an item with this key is there")
     if call.if_revision is not None and current != call.if_revision:
         return _conflict("the item has another revision, or is gone")
-    connection.execute(_WRITE, row)
+    connection.execute(_REPLACE if rows else _ADD, row)
+    if rows and is_time_to_prune(call.write_id):
+        prune_writes(connection)
     return Result.ok(call.write_id)
 
 
-def _current_revision(
-    connection: sqlite3.Connection, where: tuple[Any, ...], now: float
-) -> str | None:
-    rows = connection.execute(_FIND, where).fetchall()
+def _revision_in(rows: list[Any], now: float) -> str | None:
+    """Return the revision of the item that `_FIND` has found; None of one that has expired."""
     if not rows:
         return None
     revision, expires_at = rows[0]

@@ -56,6 +56,7 @@ _VERBS: Mapping[str, str] = {
     "delete": "delete",
     "delete_data": "delete",
     "scan": "scan",
+    "settle_write": "settle_write",
     **{verb: verb for verb in OBJECT_VERBS | RUN_VERBS},
     "start_workflow": "start_run",
 }

@@ -13,8 +13,8 @@ from leeward.errors import Outcome
 from leeward_aws.identity.sources import describe_source, source_of
 from leeward_aws.settings.options import Settings, settings_from
 
-CAPABILITIES: Final = frozenset(Capability) - {Capability.ORDERING}
-"""EventBridge's buses keep no order."""
+CAPABILITIES: Final = frozenset(Capability) - {Capability.ORDERING, Capability.SETTLING}
+"""EventBridge's buses keep no order, and no store here refuses what comes late."""
 
 _ENTRY: Final = 14 + 4 * (256 + 128)
 """Bytes of an EventBridge entry beside its Detail, at most: the time, and the characters of source

@@ -10,7 +10,7 @@ import pytest
 
 from leeward import Client, Unsupported
 from leeward.adapter import Capability, Driver
-from leeward.calls import Call, GetRun, Scan
+from leeward.calls import Call, Delete, GetRun, Key, Scan, SettleWrite
 from leeward.testing import FaultyDriver
 from leeward_contract_tests.contracts.calls import SECONDS
 from leeward_contract_tests.fixtures import BUCKET, ECHO, EVENTS, ITEMS, PAIR, PAIRS, WORKFLOW
@@ -34,9 +34,11 @@ BY_DRIVER: Final[Mapping[Capability, Call | None]] = {
     Capability.SCAN: Scan(ITEMS),
     Capability.WORKFLOWS: GetRun(WORKFLOW, "refused"),
     Capability.SINGLE_STARTS: None,
+    Capability.SETTLING: SettleWrite(ITEMS, Delete(ITEMS, Key(("id",), ("refused",)), 0.0)),
 }
-"""A call that the driver itself has to decline. For SCAN the client has no method, and where runs
-live is configured. Without SINGLE_STARTS nothing is declined: the client does its part."""
+"""A call that the driver itself has to decline. The client has no method for SCAN and
+SETTLING, and where runs live is configured. Without SINGLE_STARTS nothing is declined: the client
+does its part."""
 
 
 class Undeclared:

@@ -1,0 +1,89 @@
+"""What a look shows of a write that is settled, maybe long after it was made.
+
+A router that looks within a call's deadline may send it again as it was
+(`leeward._routing.readback`). Who settles it later may replace nothing but what the look has shown.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from leeward._routing.readback import ReadBackVerdict
+from leeward.calls import Call
+from leeward.entropy import time_of_id
+from leeward.records import NamedTuple
+
+SURELY_OLDER: Final = 60.0
+"""Seconds by which the id of a write must be older than another's to say that it was made before
+it: as much as the clocks of two machines and the deadlines of two writes may differ."""
+
+
+BY_WRITE_ID: Final = "write_id"
+"""The reason of a write that is seen where it was made."""
+
+
+class WriteTrace(NamedTuple):
+    """What a look shows of a write that is settled, maybe long after it was made.
+
+    Attributes:
+        verdict: OURS, OPEN or LOST.
+        reason: how it is known to be OURS, or why it is LOST: a stable word.
+        again: of an OPEN one, what to send: the write under its own id, and under a condition, so
+            that it replaces nothing but what the look has shown.
+    """
+
+    verdict: ReadBackVerdict
+    reason: str = ""
+    again: Call | None = None
+
+
+def trace_of(call: Call, there: Any, now: float) -> WriteTrace:
+    """Return what a look that went well shows of the write `call`, at Unix seconds `now`.
+
+    Args:
+        call: a `Store`, `Delete`, `PutObject` or `DeleteObject`.
+        there: the item or object, or None.
+        now: an item that has expired by then is not there.
+    """
+    write: Any = call
+    if call.verb == "delete_object":
+        return _GONE if there is None else WriteTrace(ReadBackVerdict.LOST, "still_there")
+    deletes, in_table = call.verb == "delete", call.verb in ("store", "delete")
+    if there is not None and not deletes and there.write_id == write.write_id:
+        return WriteTrace(ReadBackVerdict.OURS, BY_WRITE_ID)
+    if in_table:
+        write = write._replace(now=now)
+        if there is not None and there.expires_at is not None and there.expires_at <= now:
+            there = None
+    if there is None:
+        return _trace_in_nothing(write)
+    if write.if_revision is not None:
+        is_there = there.revision == write.if_revision
+        return WriteTrace(ReadBackVerdict.OPEN, again=write) if is_there else _OVERWRITTEN
+    asks_for_nothing = not deletes and write.if_absent
+    was_changed = in_table and there.foreign
+    if asks_for_nothing or was_changed or not _is_older(there.write_id, write.write_id):
+        return _OVERWRITTEN
+    return WriteTrace(ReadBackVerdict.OPEN, again=write._replace(if_revision=there.revision))
+
+
+def _trace_in_nothing(write: Any) -> WriteTrace:
+    """Return what it shows of a write that nothing is there."""
+    if write.if_revision is not None:
+        return WriteTrace(ReadBackVerdict.LOST, "gone")
+    if write.verb == "delete":
+        return _GONE
+    expires_at = write.expires_at if write.verb == "store" else None
+    if expires_at is not None and expires_at <= write.now:
+        return WriteTrace(ReadBackVerdict.LOST, "expired")
+    return WriteTrace(ReadBackVerdict.OPEN, again=write._replace(if_absent=True))
+
+
+def _is_older(other: str | None, own: str) -> bool:
+    """Return whether the write of id `other` was surely made before the one of id `own`."""
+    theirs, ours = time_of_id(other or ""), time_of_id(own)
+    return theirs is not None and ours is not None and theirs + SURELY_OLDER < ours
+
+
+_GONE: Final = WriteTrace(ReadBackVerdict.OURS, "gone")
+_OVERWRITTEN: Final = WriteTrace(ReadBackVerdict.LOST, "overwritten")
