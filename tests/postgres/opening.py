@@ -3,32 +3,13 @@
 from __future__ import annotations
 
 import time
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
 from leeward.adapter import TargetConfig
-from leeward.calls import Key, Store
+from leeward.calls import Delete, Key, Store
 from leeward.entropy import new_id
 
 SECONDS = 10.0
-
-
-class Settling(NamedTuple):
-    """What asks a target to settle a write."""
-
-    place: str
-    write: Any
-    verb: Literal["settle_write"] = "settle_write"
-
-
-class DeleteWithId(NamedTuple):
-    """A deletion that can be settled."""
-
-    table: str
-    key: Key
-    now: float
-    if_revision: str | None = None
-    write_id: str = ""
-    verb: Literal["delete"] = "delete"
 
 
 def config_for(url: str, **options: Any) -> TargetConfig:
@@ -43,7 +24,7 @@ def store_of(table: str, key: str, n: int, **more: Any) -> Store:
     return Store(table, Key(("id",), (key,)), {"id": key, "n": n}, new_id(now), now, **more)
 
 
-def delete_of(table: str, key: str) -> Any:
+def delete_of(table: str, key: str) -> Delete:
     """Return a deletion that has an id."""
     now = time.time()
-    return DeleteWithId(table, Key(("id",), (key,)), now, write_id=new_id(now))
+    return Delete(table, Key(("id",), (key,)), now, write_id=new_id(now))

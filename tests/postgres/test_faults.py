@@ -15,12 +15,12 @@ import psycopg
 import pytest
 
 from leeward.adapter import NO_PLACE, Driver
-from leeward.calls import Load, Result, Store
+from leeward.calls import Load, Result, SettleWrite, Store
 from leeward.errors import Outcome
 from leeward.values.settled import Verdict
 from leeward_postgres.driver import open_driver
 from leeward_postgres.schema import schema_sql
-from tests.postgres.opening import SECONDS, Settling, config_for, store_of
+from tests.postgres.opening import SECONDS, config_for, store_of
 from tests.postgres.server import PASSWORD, Server
 
 TABLE = "faults"
@@ -40,7 +40,7 @@ def _is_there(driver: Driver, write: Store) -> bool:
 
 
 def _settle(driver: Driver, write: Store) -> Verdict:
-    asked: Any = Settling(TABLE, write)
+    asked = SettleWrite(TABLE, write)
     result: Result[Any] = driver.perform(asked, SECONDS)
     assert result.value is not None
     verdict: Verdict = result.value.verdict

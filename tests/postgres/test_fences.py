@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -13,14 +14,15 @@ from urllib.parse import quote
 import psycopg
 import pytest
 
+from leeward import AsyncClient, Client, OutcomeUnknown
 from leeward.adapter import Driver
-from leeward.calls import Delete, Key, Load, Store
+from leeward.calls import Delete, Key, Load, SettleWrite, Store
 from leeward.entropy import new_id
 from leeward.errors import Outcome
 from leeward.values.settled import Settled, Verdict
 from leeward_contract_tests.rows import each_row
 from leeward_postgres.driver import open_driver
-from tests.postgres.opening import SECONDS, Settling, config_for, delete_of, store_of
+from tests.postgres.opening import SECONDS, config_for, delete_of, store_of
 from tests.postgres.proxy import PostgresProxy
 from tests.postgres.server import Server
 
@@ -37,7 +39,7 @@ class Bench(NamedTuple):
 
     def settle(self, write: Any) -> Settled:
         """Settle a write, and return what is said."""
-        result = self.plain.perform(Settling(TABLE, write), SECONDS)  # type: ignore[arg-type]
+        result = self.plain.perform(SettleWrite(TABLE, write), SECONDS)
         assert result.outcome is Outcome.OK
         assert isinstance(result.value, Settled)
         return result.value
@@ -176,11 +178,29 @@ def test_a_write_of_long_ago_may_be_unknown(bench: Bench) -> None:
 def test_a_write_without_an_id_is_unknown(bench: Bench) -> None:
     """A deletion of an older client has none."""
     write = Delete(TABLE, Key(("id",), ("x",)), 0.0)
-    assert bench.settle(write._replace(**_no_id(write))).reason == "no_write_id"
+    assert bench.settle(write).reason == "no_write_id"
+    assert bench.plain.perform(write, SECONDS).outcome is Outcome.OK
 
 
-def _no_id(write: Delete) -> dict[str, Any]:
-    return {"write_id": ""} if "write_id" in write._fields else {}
+def test_a_client_settles_what_it_does_not_know(bench: Bench) -> None:
+    """By the error alone, through threads and awaited: a conditional write, a delete, an object."""
+    client = Client(bench.driver)
+    client.store_data(TABLE, {"id": "mine"})
+    calls: list[tuple[Callable[[], object], Verdict]] = [
+        (lambda: client.store_data(TABLE, {"id": "mine"}, if_absent=True), Verdict.NOT_RUN),
+        (lambda: client.delete_data(TABLE, "mine", if_revision="other"), Verdict.NOT_RUN),
+        (lambda: client.put_object("fenced", "mine", b"x", timeout=0.5), Verdict.RAN),
+    ]
+    for call, verdict in calls:
+        with bench.proxy.lose_answers(1000), pytest.raises(OutcomeUnknown) as raised:
+            call()
+        assert client.settle(raised.value).verdict is verdict
+        assert asyncio.run(_settle(bench, raised.value)) is verdict
+
+
+async def _settle(bench: Bench, error: OutcomeUnknown) -> Verdict:
+    client = AsyncClient(bench.driver)
+    return (await client.settle(error)).verdict
 
 
 @each_row("level", ["repeatable read", "serializable"])
@@ -191,7 +211,7 @@ def test_the_fence_holds_at_every_level_of_isolation(server: Server, level: str)
     try:
         for number in range(10):
             write = store_of(TABLE, f"{level} {number}", 1)
-            calls: list[Any] = [write, Settling(TABLE, write)]
+            calls: list[Any] = [write, SettleWrite(TABLE, write)]
             with ThreadPoolExecutor(2) as threads:
                 list(threads.map(lambda call: driver.perform(call, SECONDS), calls))
             found = driver.perform(Load(TABLE, write.key), SECONDS).value

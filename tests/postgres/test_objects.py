@@ -13,14 +13,14 @@ import psycopg
 import pytest
 
 from leeward.adapter import Driver
-from leeward.calls import GetObject, ListObjects, PutObject
+from leeward.calls import GetObject, ListObjects, PutObject, SettleWrite
 from leeward.entropy import new_id
 from leeward.errors import Outcome
 from leeward.values.settled import Verdict
 from leeward_contract_tests.rows import each_row
 from leeward_postgres.driver import open_driver
 from leeward_postgres.schema import PIECE_BYTES
-from tests.postgres.opening import SECONDS, Settling, config_for
+from tests.postgres.opening import SECONDS, config_for
 from tests.postgres.proxy import PostgresProxy
 from tests.postgres.server import Server
 
@@ -96,7 +96,7 @@ def test_a_put_that_is_cut_at_its_commit_is_settled(driver: Driver, proxy: Postg
             result = driver.perform(put, SECONDS)
         if verdict is Verdict.NOT_RUN:
             assert result.outcome is Outcome.AMBIGUOUS
-        asked: Any = Settling(BUCKET, put)
+        asked = SettleWrite(BUCKET, put)
         settled: Any = driver.perform(asked, SECONDS).value
         assert settled.verdict is verdict
         again = driver.perform(put, SECONDS)

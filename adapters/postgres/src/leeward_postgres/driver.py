@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, finalize
 
 from leeward.adapter import Capability, Driver, Limits, TargetConfig
 from leeward.calls import Call, Look, LookResult, Result
@@ -31,6 +31,7 @@ CAPABILITIES: Final = frozenset(
         Capability.COMPOSITE_KEYS,
         Capability.SCAN,
         Capability.OBJECTS,
+        Capability.SETTLING,
     }
 )
 
@@ -101,6 +102,7 @@ class PostgresDriver(Driver):
             exchanges = self._loops.get(loop)
             if exchanges is None:
                 exchanges = self._loops[loop] = _connections().LoopExchanges(self._source())
+                finalize(loop, exchanges.close)
         return await exchanges.run(lambda seconds: planner(call, seconds), timeout)
 
     def probe(self, timeout: float) -> Result[Any]:

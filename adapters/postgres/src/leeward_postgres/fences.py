@@ -5,9 +5,9 @@ The fence is the primary key of `writes`: see `leeward_postgres.schema`.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
-from leeward.calls import Result
+from leeward.calls import Result, SettleWrite
 from leeward.values.settled import Settled, Verdict
 from leeward_postgres.items import key_values, text_of
 from leeward_postgres.schema import quote
@@ -26,13 +26,13 @@ class Fences:
     def __init__(self, schema: str) -> None:
         self._settle = f"SELECT {quote(schema)}.settle_write(%s, %s, %s::text[], %s::integer)"
 
-    def settle(self, call: Any, timeout: float) -> Plan:
-        """Return what became of the write of a `SettleWrite`, and keep it from taking place later.
+    def settle(self, call: SettleWrite, timeout: float) -> Plan:
+        """Return what became of a write, and keep it from taking place later.
 
         The value of the result is a `Settled`.
         """
         write = call.write
-        id: str = getattr(write, "write_id", "")
+        id: str = write.write_id
         if not id:
             return Result.ok(NO_ID)
         is_item = write.verb in ("store", "delete")

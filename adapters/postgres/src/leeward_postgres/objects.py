@@ -130,9 +130,8 @@ class Objects:
 
     def delete(self, call: DeleteObject, timeout: float) -> Plan:
         """Delete an object, there or not."""
-        id: str = getattr(call, "write_id", "")
         place = text_of(call.bucket), text_of(call.name)
-        ((word,),) = yield Statement(self._delete, (id, *place, milliseconds(timeout)))
+        ((word,),) = yield Statement(self._delete, (call.write_id, *place, milliseconds(timeout)))
         return result_of_write(word, None)
 
 

@@ -73,7 +73,7 @@ class Tables:
         rows = yield Statement(
             self._delete,
             (
-                getattr(call, "write_id", ""),
+                call.write_id,
                 text_of(call.table),
                 key_values(call.key),
                 call.now,
