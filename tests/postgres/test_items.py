@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import closing
 from decimal import Decimal
 from typing import Any
@@ -55,3 +56,18 @@ def test_texts_of_keys_keep_their_order_and_differ() -> None:
     kept = [text_of(each) for each in texts]
     assert [each for each in kept if "\x00" in each] == []
     assert (sorted(kept), len({*kept})) == (kept, len(texts))
+
+
+def test_expired_items_and_old_ids_go(server: Server) -> None:
+    """A day after they expired, a part at a time; what is younger stays."""
+    now = time.time()
+    with (
+        closing(open_driver(config_for(server.url))) as driver,
+        psycopg.connect(server.url, autocommit=True) as connection,
+    ):
+        for key, age in (("long", 90_000.0), ("short", 1_000.0)):
+            write = store_of("expiring", key, 1, expires_at=now - age)
+            assert driver.perform(write._replace(now=now - 100_000), SECONDS).outcome is Outcome.OK
+        connection.execute("SELECT leeward.prune()")
+        left = connection.execute("SELECT key[1] FROM leeward.items WHERE name = 'expiring'")
+        assert left.fetchall() == [("short",)]

@@ -12,9 +12,9 @@ from leeward.adapter import Capability, Driver, Limits, TargetConfig
 from leeward.calls import Call, Look, LookResult, Result
 from leeward.errors import ConfigError, Outcome, Unsupported
 from leeward_postgres.checks import Checks
-from leeward_postgres.fences import Fences
 from leeward_postgres.objects import Objects
 from leeward_postgres.settings import Settings, parameters_of, settings_from
+from leeward_postgres.settlements import Settlements
 from leeward_postgres.statements import Plan
 from leeward_postgres.tables import Tables
 
@@ -82,7 +82,7 @@ class PostgresDriver(Driver):
             "head_object": objects.head,
             "list_objects": objects.list,
             "delete_object": objects.delete,
-            "settle_write": Fences(settings.schema).settle,
+            "settle_write": Settlements(settings.schema).settle,
         }
 
     def perform(self, call: Call, timeout: float) -> Result[Any]:

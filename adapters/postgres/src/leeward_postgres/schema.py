@@ -7,7 +7,7 @@ does.
 
 Each write is one call of a function, so that it is one statement, which commits itself: no state of
 a session is left behind, and a pooler in transaction mode may stand between. Its last step records
-its id in `writes`, whose primary key is the fence: whoever settles a write records the same id, so
+its id in `writes`, whose primary key decides: whoever settles a write records the same id, so
 one of the two comes first, and the other one waits for it and sees it. That holds at every level of
 isolation.
 """
@@ -118,13 +118,16 @@ LANGUAGE sql STABLE AS $$
 $$;
 
 -- Delete what nobody needs any more, a part of it at a time.
-CREATE OR REPLACE FUNCTION {schema}.prune() RETURNS void LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION {schema}.prune() RETURNS void LANGUAGE plpgsql
+SET enable_seqscan = off  -- a plan that was made while the tables were empty would read them whole
+AS $$
+DECLARE  -- computed once: a condition that calls a function is no range of the index
+    v_kept text := {schema}.ids_from({kept_seconds});
+    v_void text := {schema}.ids_from({void_seconds});
 BEGIN
-    DELETE FROM {schema}.writes WHERE id IN (
-        SELECT id FROM {schema}.writes
-        WHERE ran AND id < {schema}.ids_from({kept_seconds})
-            OR id < {schema}.ids_from({void_seconds})
-        ORDER BY id LIMIT 2000 FOR UPDATE SKIP LOCKED);
+    DELETE FROM {schema}.writes WHERE ctid = ANY (ARRAY(
+        SELECT ctid FROM {schema}.writes WHERE id < v_kept AND (ran OR id < v_void)
+        ORDER BY id LIMIT 2000 FOR UPDATE SKIP LOCKED));
     DELETE FROM {schema}.items WHERE ctid = ANY (ARRAY(
         SELECT ctid FROM {schema}.items
         WHERE expires_at < extract(epoch FROM clock_timestamp()) - 86400

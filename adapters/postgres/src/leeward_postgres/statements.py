@@ -39,7 +39,7 @@ CONFLICT: Final = Result[Any](
     Outcome.CONFLICT,
     message="something with this key or name is there, or it has another revision, or is gone",
 )
-FENCED: Final = Result[Any](
+LATE_WRITE: Final = Result[Any](
     Outcome.CONFLICT, message="the write was settled before it came", reason="settled"
 )
 
@@ -48,7 +48,7 @@ def result_of_write(word: str, value: str | None) -> Result[Any]:
     """Return the result of a write, by the word that its function has returned."""
     if word in ("ok", "repeated"):
         return Result.ok(value)
-    return FENCED if word == "settled" else CONFLICT
+    return LATE_WRITE if word == "settled" else CONFLICT
 
 
 def milliseconds(timeout: float) -> int:

@@ -26,7 +26,7 @@ from tests.postgres.opening import SECONDS, config_for, delete_of, store_of
 from tests.postgres.proxy import PostgresProxy
 from tests.postgres.server import Server
 
-TABLE = "fenced"
+TABLE = "settled"
 
 
 class Bench(NamedTuple):
@@ -140,7 +140,7 @@ def test_a_settled_write_never_takes_place(bench: Bench) -> None:
     kept = store_of(TABLE, "kept", 1)
     assert bench.plain.perform(kept, SECONDS).outcome is Outcome.OK
     for write in (store_of(TABLE, "kept", 2), delete_of(TABLE, "kept")):
-        assert bench.settle(write) == Settled(Verdict.NOT_RUN, reason="fenced")
+        assert bench.settle(write) == Settled(Verdict.NOT_RUN, reason="voided")
         assert bench.settle(write).verdict is Verdict.NOT_RUN
         late = bench.plain.perform(write, SECONDS)
         assert (late.outcome, late.reason) == (Outcome.CONFLICT, "settled")
@@ -189,7 +189,7 @@ def test_a_client_settles_what_it_does_not_know(bench: Bench) -> None:
     calls: list[tuple[Callable[[], object], Verdict]] = [
         (lambda: client.store_data(TABLE, {"id": "mine"}, if_absent=True), Verdict.NOT_RUN),
         (lambda: client.delete_data(TABLE, "mine", if_revision="other"), Verdict.NOT_RUN),
-        (lambda: client.put_object("fenced", "mine", b"x", timeout=0.5), Verdict.RAN),
+        (lambda: client.put_object("settled", "mine", b"x", timeout=0.5), Verdict.RAN),
     ]
     for call, verdict in calls:
         with bench.proxy.lose_answers(1000), pytest.raises(OutcomeUnknown) as raised:
@@ -204,7 +204,7 @@ async def _settle(bench: Bench, error: OutcomeUnknown) -> Verdict:
 
 
 @each_row("level", ["repeatable read", "serializable"])
-def test_the_fence_holds_at_every_level_of_isolation(server: Server, level: str) -> None:
+def test_settling_holds_at_every_level_of_isolation(server: Server, level: str) -> None:
     """Where the database's own level is another one, writes take place once or not at all."""
     option = f"-c default_transaction_isolation={level.replace(' ', chr(92) + ' ')}"
     driver = open_driver(config_for(f"{server.url}?options={quote(option)}"))

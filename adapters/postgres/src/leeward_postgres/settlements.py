@@ -1,6 +1,6 @@
 """Settling writes: what became of one, for good.
 
-The fence is the primary key of `writes`: see `leeward_postgres.schema`.
+The primary key of `writes` decides which comes first: see `leeward_postgres.schema`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from leeward_postgres.statements import Plan, Statement, milliseconds
 NO_ID: Final = Settled(Verdict.UNKNOWN, reason="no_write_id")
 
 
-class Fences:
+class Settlements:
     """Plans of settling.
 
     Args:
@@ -44,5 +44,5 @@ class Fences:
                 revision = id if write.verb in ("store", "put_object") else None
                 return Result.ok(Settled(Verdict.RAN, revision, reason="write_id"))
             case "not_run":
-                return Result.ok(Settled(Verdict.NOT_RUN, reason="fenced"))
+                return Result.ok(Settled(Verdict.NOT_RUN, reason="voided"))
         return Result.ok(Settled(Verdict.UNKNOWN, reason="expired"))
