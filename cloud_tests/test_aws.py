@@ -16,8 +16,9 @@ that was killed leaves things behind, which have the tag ``leeward-test``.
 
 `FailureContract` is left out. Its faults happen between leeward and the cloud: a server that
 loses an answer has to read the request, and here TLS forbids that. The refusals, too, are those of
-a cloud that is throttled or gone, which cannot be had on demand. `make test` has all of it,
-on servers of its own.
+a cloud that is throttled or gone, which cannot be had on demand. `SettleContract` is left out, too:
+what stands in for this account when the tests themselves are tested passes no client context on.
+`make test` has all of it, on servers of its own.
 """
 
 from __future__ import annotations

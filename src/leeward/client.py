@@ -207,7 +207,7 @@ class Client(BaseClient):
             sent: with a key, when the call was first made, in Unix seconds or as a datetime. A key
                 that leeward has made says so itself.
             timeout: seconds for everything, 30 by default.
-            targets: with a key, where the call was made; by default as `invoke` chooses.
+            targets: with a key, where the call was made; by default wherever it may have been.
 
         Raises:
             CallError: the question was refused: the key is another payload's, say.

@@ -48,6 +48,9 @@ SETTLE: Final = "x-leeward-settle"
 """On a request: find out what became of the calls with this key, and run nothing. Its value is the
 milliseconds that the caller still waits; `DEADLINE` is 0 then, so that a handler that does not know
 this header has no time to run."""
+QUESTION: Final = "application/vnd.leeward.settle"
+"""The content type of a request with `SETTLE`: JSON, of a type that frameworks refuse unless the
+function reads it on purpose, so that none takes the question for a call."""
 VOIDS: Final = "x-leeward-voids"
 """On a request: how many voids of its key the caller knows of."""
 ENVELOPE: Final = "x-leeward-envelope"

@@ -30,7 +30,7 @@ from leeward.config import (
     load_settings,
     with_order,
 )
-from leeward.config.load import check_providers
+from leeward.config.load import check_probes, check_providers
 from leeward.config.model import Names
 from leeward.errors import ConfigError
 from leeward.registry import check_driver, open_target
@@ -157,27 +157,17 @@ def resolve_targets(
 
     What `app` declares of a function counts where the configuration does not say it.
     """
-    resolved, drivers = _resolve(targets, config, app, trust_env=trust_env)
-    return resolved if app is None else _with_app(resolved, app), drivers
-
-
-def _resolve(
-    targets: str | Driver | Sequence[Driver] | None,
-    config: str | Path | Config | None,
-    app: MountableApp | None,
-    *,
-    trust_env: bool,
-) -> tuple[Config, list[Driver]]:
     _check_switch(trust_env, "trust_env")
     if isinstance(config, Config):
         _check_switch(config.trust_env, "trust_env in the Config")
     if targets is None or isinstance(targets, str):
-        resolved = _with_order(targets, config, trust_env=trust_env)
+        resolved = _with_app(_with_order(targets, config, trust_env=trust_env), app)
         return resolved, open_order(resolved, os.environ, app)
     several = isinstance(targets, Sequence) and not isinstance(targets, bytes | bytearray)
     drivers = cast("Sequence[Driver]", targets if several else [targets])
     if not isinstance(config, Config):
         config = load_settings(file=config, env=os.environ, trust_env=trust_env)
+    config = _with_app(config, app)
     opened = own_order(drivers, config)
     if app is not None:
         for driver in opened:
@@ -186,14 +176,14 @@ def _resolve(
     return config, opened
 
 
-def _with_app(config: Config, app: MountableApp) -> Config:
-    """Return `config` with what an app declares, unless it says otherwise.
+def _with_app(config: Config, app: MountableApp | None) -> Config:
+    """Return `config` with what an app declares, unless it says otherwise; check the probes.
 
     Of a function that is effect, deduplication and timeout, that it marks its answers, and that
     what is unknown is settled if it keeps records; of a handler of messages, its queue.
     """
     functions = dict(config.functions)
-    for name, handler in app.handlers.items():
+    for name, handler in () if app is None else app.handlers.items():
         if handler.queue is not None:
             known = functions.get(handler.queue, FunctionConfig())
             queue = True if known.queue is None else known.queue
@@ -208,7 +198,9 @@ def _with_app(config: Config, app: MountableApp) -> Config:
                 known = known._replace(on_unknown="settle")
         marks = True if known.marks is None else known.marks
         functions[name] = known._replace(timeout=known.timeout or handler.timeout, marks=marks)
-    return config._replace(functions=functions)
+    config = config._replace(functions=functions)
+    check_probes(config, has_app=app is not None)
+    return config
 
 
 def _check_switch(value: object, where: str) -> None:

@@ -7,13 +7,21 @@ from typing import Any, Final
 from leeward.calls import Result
 from leeward.envelope import fault_in
 from leeward.errors import Outcome
+from leeward.text import is_printable
 from leeward.values.settled import Settled, Verdict
 
 DEADLINE: Final = "deadline"
 """The reason of a handler that has no time: one that does not know how to settle has none."""
 
+_NOT_SUPPORTED: Final = frozenset({"http.405", "http.415", "http.501"})
+"""Codes of a function that refuses the question itself."""
+
 OTHER_TARGET: Final = "other_target"
 """The reason where a target says that nothing has run, and another one may have run it."""
+
+LONGEST_RECORD: Final = 300
+REF_DIGITS: Final = 12
+"""Characters of a table and a record's name; and of that name alone."""
 
 _REFUSALS: Final = frozenset({Outcome.AUTH, Outcome.NOT_FOUND, Outcome.CALLER})
 
@@ -26,7 +34,7 @@ def read_answer(key: str, result: Result[Any]) -> Settled | None:
     fault, outcome = result.fault, result.outcome
     if outcome is Outcome.OK:
         settled = _read(key, result.value)
-    elif outcome is Outcome.APP_ERROR and fault is not None and fault.reason == DEADLINE:
+    elif result.code in _NOT_SUPPORTED or (outcome is Outcome.APP_ERROR and _is_foreign(result)):
         settled = Settled(Verdict.UNKNOWN, reason="not_supported")
     elif outcome is Outcome.APP_ERROR and fault is not None and fault.retryable is False:
         settled = Settled(Verdict.UNKNOWN, reason=fault.reason)
@@ -35,6 +43,18 @@ def read_answer(key: str, result: Result[Any]) -> Settled | None:
     else:
         return None
     return settled._replace(target=result.target)
+
+
+def _is_foreign(result: Result[Any]) -> bool:
+    """Return whether a failure is of a function that does not know the question.
+
+    Only leeward's handler says whether it ran. Another function may have taken the question for a
+    call, so it is asked no second time, unless it names a time.
+    """
+    fault = result.fault
+    if fault is not None and fault.ran is not None:
+        return fault.reason == DEADLINE
+    return result.reason is None and result.retry_after is None
 
 
 def _read(key: str, answer: Any) -> Settled:
@@ -54,4 +74,17 @@ def _read(key: str, answer: Any) -> Settled:
         fault_in(failure) if isinstance(failure, dict) else None,
         float(wait) if isinstance(wait, int | float) else None,
         voids=voids if type(voids) is int else 0,
+        record=_record_in(fields.get("record")),
     )
+
+
+def _record_in(told: Any) -> str | None:
+    """Return the table and the name of a record; None for anything else, which a log may not take.
+
+    Args:
+        told: what the function says.
+    """
+    if not isinstance(told, str) or not is_printable(told) or len(told) > LONGEST_RECORD:
+        return None
+    table, _, ref = told.partition(" ")
+    return told if table and len(ref) == REF_DIGITS and ref.isalnum() else None

@@ -11,7 +11,7 @@ from leeward.entrypoints import EntryPoint
 from tests.cli.conftest import Leeward
 
 COMMANDS = [
-    *("invoke", "enqueue", "publish", "store", "load", "delete"),
+    *("invoke", "enqueue", "settle", "publish", "store", "load", "delete"),
     *("targets", "doctor", "dlq", "demo", "version"),
 ]
 OBJECTS = "put get show list delete".split()
@@ -24,9 +24,11 @@ EDGES = "check export package associate".split()
 """Of `leeward edge`."""
 EXPORTS = ["terraform", "cloudformation"]
 """Of `leeward export`."""
-KEYS = ["list", "settle"]
+KEYS = ["list", "show", "settle", "release", "void"]
 """Of `leeward keys`."""
-GROUPS = ["keys", "object", "workflow", "scheduler"]
+UNKNOWNS = ["list", "settle", "forget"]
+"""Of `leeward unknown`."""
+GROUPS = ["keys", "unknown", "object", "workflow", "scheduler"]
 ADDED = ["backup", "drill", "edge", "export", "package"]
 """By other distributions, which are installed here."""
 
@@ -40,6 +42,7 @@ ALL = [
     *(f"edge {each}" for each in EDGES),
     *(f"export {each}" for each in EXPORTS),
     *(f"keys {each}" for each in KEYS),
+    *(f"unknown {each}" for each in UNKNOWNS),
     "scheduler run",
 ]
 
@@ -54,6 +57,7 @@ def test_every_command_is_listed(leeward: Leeward) -> None:
     """The help of the whole names every command."""
     groups = {
         (): [*COMMANDS, *GROUPS, *ADDED],
+        ("unknown",): UNKNOWNS,
         ("object",): OBJECTS,
         ("workflow",): FLOWS,
         ("backup",): BACKUPS,

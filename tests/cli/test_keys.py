@@ -11,7 +11,12 @@ import pytest
 
 from leeward import App, Client, OutcomeUnknown
 from leeward.app import idempotent
+from leeward.app.idempotency import current_run
+from leeward.app.idempotency.record import LATEST_DELIVERY, KeyState
+from leeward.calls import Invoke, Result
+from leeward.errors import Outcome
 from leeward.local import Local
+from leeward.values import Effect
 from leeward_contract_tests.rows import each_row
 from tests.cli.conftest import Leeward
 
@@ -27,6 +32,9 @@ class Bank:
         @idempotent(table="keys", key="order.id", principal=None, name="charge")
         def charge(order: dict[str, str]) -> str:
             self.runs.append(order["id"])
+            run = current_run()
+            assert run is not None
+            run.note(f"ch_{len(self.runs)}")
             if len(self.runs) <= 2:
                 raise ConnectionError("canary")
             return "charged"
@@ -35,6 +43,17 @@ class Bank:
 
     def charge(self, id: str) -> Any:
         return self.client.invoke("charge", {"id": id}, idempotency_key="key-of-the-call").value
+
+    def deliver(self, id: str, voids: int) -> Result[Any]:
+        """Deliver a call that knows of `voids` voids of its key."""
+        (driver,) = self.client._operations.drivers.values()
+        payload = json.dumps({"id": id}).encode()
+        return driver.perform(Invoke("charge", payload, "k", Effect.KEYED, voids=voids), 5)
+
+    def state(self, id: str) -> str:
+        kept = self.client.load_data("keys", f"charge:{id}")
+        assert kept is not None
+        return str(kept.item["state"])
 
 
 @pytest.fixture
@@ -114,3 +133,139 @@ def test_only_what_nobody_knows_is_settled(
     kept = bank.client.load_data("keys", "charge:1")
     assert kept is not None
     assert kept.item["state"] == "unknown"
+
+
+def test_a_record_is_shown_with_all_its_facts_and_its_result_only_on_demand(
+    bank: Bank, leeward: Leeward
+) -> None:
+    """With what a call does that meets it, and the commands that end the doubt."""
+    done = leeward("keys", "show", "keys", "charge:1", "--json")
+    (shown,) = json.loads(done.out).values()
+    assert done.code == 0
+    facts = ("id", "function", "state", "effects", "error", "fence", "voids", "notes", "kept")
+    assert [shown[fact] for fact in facts] == [
+        *("charge:1", "charge", "unknown", True, "ConnectionError", 1, 0, ["ch_1"], False),
+    ]
+    assert 0 <= shown["age"] < 60
+    assert len(shown["owner"]) == 24
+    for verb in ("settle", "release", "void"):
+        assert f"leeward keys {verb} keys {shown['record']}" in shown["next"]
+
+    text = leeward("keys", "show", "keys", shown["record"])
+    assert "ch_1" in text.out
+    assert "Nobody knows" in text.err
+
+    bank.runs += ["0"]
+    bank.charge("3")
+    assert "charged" not in leeward("keys", "show", "keys", "charge:3").out
+    assert '"charged"' in leeward("keys", "show", "keys", "charge:3", "--result").out
+    told = json.loads(leeward("keys", "show", "keys", "charge:3", "--result", "--json").out)["key"]
+    assert (told["kept"], told["result"]) == (True, "charged")
+    bank.client.store_data("keys", {"id": "mine"})
+    other = json.loads(leeward("keys", "show", "keys", "mine", "--json").out)["key"]
+    assert (other["state"], "next" in other) == (None, False)
+
+
+def test_after_a_release_a_late_delivery_runs_and_after_a_void_never(
+    bank: Bank, leeward: Leeward
+) -> None:
+    """A new call, which knows of the void, runs in both cases."""
+    freed = leeward("keys", "release", "keys", "charge:1")
+    assert (freed.code, "so does a delivery that comes late" in freed.err) == (0, True)
+    assert bank.deliver("1", voids=0).outcome is Outcome.OK
+
+    voided = leeward("keys", "void", "keys", "charge:2", "--json")
+    done = json.loads(voided.out)
+    assert (done["key"]["state"], done["key"]["voids"], done["key"]["owner"]) == ("void", 1, None)
+    assert "is refused" in done["next"]
+    late = bank.deliver("2", voids=0)
+    assert (late.outcome, late.reason) == (Outcome.REJECTED, "voided")
+    assert bank.state("2") == "void"
+    kept = bank.client.load_data("keys", "charge:2")
+    assert kept is not None
+    assert kept.expires_at is not None
+    assert kept.expires_at.timestamp() >= bank.client._operations.clock.now() + LATEST_DELIVERY
+    assert bank.deliver("2", voids=1).outcome is Outcome.OK
+    assert bank.runs == ["1", "2", "1", "2"]
+
+
+def test_a_released_key_can_be_voided_and_keeps_its_voids_when_it_is_released(
+    bank: Bank, leeward: Leeward
+) -> None:
+    """What was not run for ever stays so."""
+    assert leeward("keys", "release", "keys", "charge:1").code == 0
+    assert leeward("keys", "void", "keys", "charge:1").code == 0
+    bank.runs.clear()
+    assert bank.deliver("1", voids=1).outcome is Outcome.APP_ERROR, "it runs, and raises"
+    assert bank.state("1") == "unknown"
+    assert leeward("keys", "release", "keys", "charge:1").code == 0
+    assert bank.deliver("1", voids=0).reason == "voided"
+
+
+@each_row(
+    "verb, state, told",
+    {
+        f"{verb} {state.value}": (verb, state, told)
+        for verb in ("release", "void", "settle")
+        for state, told in {
+            KeyState.IN_PROGRESS: "may still act for",
+            KeyState.COMPLETED: "it has run",
+            KeyState.FAILED: "it has failed as its function declares",
+            KeyState.RELEASED: "its key is free",
+            KeyState.VOID: "a new call with its key runs already",
+        }.items()
+        if (verb, state) != ("void", KeyState.RELEASED)
+    },
+)
+def test_a_run_within_its_lease_and_what_is_settled_stay_as_they_are(
+    bank: Bank, leeward: Leeward, verb: str, state: KeyState, told: str
+) -> None:
+    """Nothing forces it: what the record says next would be wrong."""
+    kept = bank.client.load_data("keys", "charge:1")
+    assert kept is not None
+    until = int((bank.client._operations.clock.now() + 100) * 1000)
+    changed = {**kept.item, "state": state.value, "lease_until": until}
+    bank.client.store_data("keys", changed)
+    words = ("did-not-run",) if verb == "settle" else ()
+    done = leeward("keys", verb, "keys", "charge:1", *words)
+    assert (done.code, told in " ".join(done.err.split())) == (2, True), done
+    assert bank.state("1") == state.value
+
+
+def test_a_run_that_is_over_its_lease_is_voided(bank: Bank, leeward: Leeward) -> None:
+    """A process that was killed leaves its record so; if it lives, it has lost its key."""
+    kept = bank.client.load_data("keys", "charge:1")
+    assert kept is not None
+    bank.client.store_data("keys", {**kept.item, "state": "in_progress", "lease_until": 1000})
+    assert leeward("keys", "void", "keys", "charge:1").code == 0
+    assert bank.state("1") == "void"
+    assert leeward("keys", "show", "keys", "nobody:1").code == 3
+
+
+def test_a_second_void_counts_on(bank: Bank, leeward: Leeward) -> None:
+    """A call that knows of the first void is late after the second."""
+    assert leeward("keys", "void", "keys", "charge:1").code == 0
+    bank.runs.clear()
+    assert bank.deliver("1", voids=1).outcome is Outcome.APP_ERROR, "it runs, and raises"
+    done = leeward("keys", "void", "keys", "charge:1", "--json")
+    assert json.loads(done.out)["key"]["voids"] == 2
+    assert bank.deliver("1", voids=1).reason == "voided"
+
+
+def test_a_call_that_is_settled_within_itself_names_the_record_too(bank: Bank) -> None:
+    """Whether it is unknown or not kept: the answer to the question says where the record is."""
+    (driver,) = bank.client._operations.drivers.values()
+    perform, seen = driver.perform, list[str]()
+
+    def lose(call: Any, timeout: float) -> Result[Any]:
+        seen.append(call.verb)
+        result = perform(call, timeout)
+        return Result(Outcome.AMBIGUOUS) if call.verb == "invoke" else result
+
+    driver.perform = lose  # type: ignore[method-assign]
+    with pytest.raises(OutcomeUnknown, match="leeward keys settle keys [0-9a-f]{12}"):
+        bank.charge("1")
+    assert "settle" in seen
+    settled = bank.client.settle("k", function="charge", payload={"id": "1"})
+    assert settled.record is not None
+    assert settled.record.startswith("keys ")

@@ -692,6 +692,12 @@ FILES: dict[str, tuple[str, str]] = {
     "names is text": ("[tables.t]\nnames = 'x'", "tables.t.names in .*must be a table"),
     "a name is empty": ("[tables.t]\nnames = { aws = '' }", "names.aws in .*non-empty"),
     "a section is a number": ("functions = 3", "functions in .*must be a table"),
+    "unknowns is no name": ("unknowns = ''", "unknowns in .*non-empty string"),
+    "unknowns_payload is text": (
+        "unknowns = 'open'\nunknowns_payload = 'no'",
+        "unknowns_payload in .*true or false",
+    ),
+    "unknowns_payload without a table": ("unknowns_payload = true", "needs unknowns = "),
     "trust_env is text": ("trust_env = 'no'", "trust_env in .*true or false"),
     "source is empty": ("source = ''", "source in .*non-empty"),
     "order with a hole": ("cloud_provider = 'aws,,google'", "empty entry"),

@@ -10,8 +10,11 @@ import pytest
 from leeward import CallError, Client, Outcome, Overloaded, TargetUnusable
 from leeward._operations.errors import _REMEDIES, error_of
 from leeward._sqlite.errors import GONE, MEANINGS
-from leeward.calls import Result, Scan
+from leeward.calls import Enqueue, FunctionFault, Invoke, Result, Scan
+from leeward.envelope import BY_TARGET, NOT_RECOGNISED, RUNNING, UNKNOWN, VOIDED
 from leeward.local import Local
+from leeward.values import Effect
+from leeward_contract_tests.rows import each_row
 from tests.scripted import Scripted
 
 
@@ -66,3 +69,76 @@ def test_what_only_reads_has_changed_nothing() -> None:
     """Whatever became of it: nobody has to look before writing again."""
     told = str(error_of(Scan("orders"), Result(Outcome.AMBIGUOUS, target="local")))
     assert told.endswith("Nothing was changed; read again.")
+
+
+CHARGE = Invoke("charge", b"1", "order 42", Effect.KEYED)
+LOST = Result[object](Outcome.AMBIGUOUS, target="a")
+REFUSED = FunctionFault("RepeatRefused", "an earlier call ... its record: keys 0123456789ab")
+RAISED = FunctionFault("ValueError", ran="maybe")
+COMMAND = "client.settle(error), or leeward settle charge 'order 42'."
+
+
+@each_row(
+    "call, result, told",
+    {
+        "keyed": (CHARGE, LOST, COMMAND),
+        "queued": (Enqueue("charge", b"1", "order 42", Effect.KEYED), LOST, COMMAND),
+        "unsafe, and marks its answers": (
+            CHARGE._replace(effect=Effect.UNSAFE, marks=True),
+            LOST,
+            f"Find out what happened before calling again: {COMMAND}",
+        ),
+        "it still runs": (
+            CHARGE,
+            LOST._replace(reason=RUNNING, fault=REFUSED),
+            "client.settle(error) waits for its end.",
+        ),
+        "its record is known": (
+            CHARGE,
+            LOST._replace(reason=UNKNOWN, fault=REFUSED),
+            "settle keys 0123456789ab. To see what it says: leeward keys show keys 0123456789ab.",
+        ),
+        "it raised, and may have had its effect": (
+            CHARGE,
+            Result(Outcome.APP_ERROR, target="a", fault=RAISED, dedup=BY_TARGET),
+            COMMAND,
+        ),
+        "it was settled as not run": (
+            CHARGE,
+            Result(Outcome.NOT_SENT, target="a", reason=VOIDED),
+            "It did not run, and will not; calling again, with the same key or another, is safe.",
+        ),
+        "it was voided each time": (
+            CHARGE,
+            Result(Outcome.REJECTED, target="a", reason=VOIDED, fault=REFUSED),
+            "(RepeatRefused). It did not run; find out who settles it, and call again.",
+        ),
+    },
+)
+def test_an_unknown_outcome_names_what_settles_it(
+    call: Invoke | Enqueue, result: Result[object], told: str
+) -> None:
+    """As a method, and as a command with the words that the shell needs."""
+    assert str(error_of(call, result)).endswith(told)
+
+
+@each_row(
+    "call, result",
+    {
+        "unsafe": (CHARGE._replace(effect=Effect.UNSAFE), LOST),
+        "harmless": (CHARGE._replace(effect=Effect.IDEMPOTENT), LOST),
+        "has no records": (
+            CHARGE._replace(effect=Effect.UNSAFE, marks=True),
+            LOST._replace(dedup=NOT_RECOGNISED),
+        ),
+        "raised, and has no records": (
+            CHARGE,
+            Result(Outcome.APP_ERROR, target="a", fault=RAISED, dedup=NOT_RECOGNISED),
+        ),
+    },
+)
+def test_a_function_without_records_is_not_to_be_asked(
+    call: Invoke, result: Result[object]
+) -> None:
+    """It could run the question."""
+    assert "settle" not in str(error_of(call, result))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any
 
 import pytest
@@ -27,7 +28,7 @@ from leeward.local import Local
 from leeward.testing import FakeClock
 from leeward.values import Effect
 from tests.collected import Collected
-from tests.scripted import AMBIGUOUS, NOT_SENT, OK, Scripted
+from tests.scripted import AMBIGUOUS, NOT_FOUND, NOT_SENT, OK, Scripted
 
 CANARY = "canary-8e03"
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -231,3 +232,67 @@ def test_without_an_sdk_calls_go_as_they_are() -> None:
         "leeward.verb": "put_object",
         "leeward.bucket": "reports",
     }
+
+
+KEYED = {"charge": FunctionConfig(Effect.KEYED), "pay": FunctionConfig(probe="was-paid")}
+
+
+def settled_as(verdict: str, **fields: Any) -> Result[Any]:
+    return Result.ok({"verdict": verdict, "key": "k", **fields})
+
+
+def test_unknown_calls_are_counted_and_how_they_are_settled(collected: Collected) -> None:
+    """What only reads is not unknown, nor is a question."""
+    lost = [AMBIGUOUS] * 20
+    answers = [
+        settled_as("ran"),
+        settled_as("not_run", voids=1),
+        settled_as("unknown", reason="cannot_tell"),
+        settled_as("ran"),
+        NOT_FOUND,
+    ]
+    a = Scripted("a", *answers, *lost)
+    with Client(a, config=Config(functions=KEYED), clock=FakeClock(), otel=True) as client:
+        for function in ("charge", "charge", "charge", "pay"):
+            client.settle("k", function=function)
+        with pytest.raises(LeewardError):
+            client.settle("k", function="charge")
+        client.settle("k", function="charge", timeout=0.1)
+        client.settle("k", function="foreign")
+        for effect in ("unsafe", "read_only", "idempotent"):
+            with pytest.raises(OutcomeUnknown):
+                client.invoke("other", effect=effect, timeout=0.1)
+        with pytest.raises(OutcomeUnknown):
+            client.load_data("orders", "1", timeout=0.1)
+    metrics = collected.metrics()
+    ends = {
+        (at["leeward.verdict"], at["leeward.by"]) for at, _ in metrics["leeward.client.settled"]
+    }
+    assert ends == {
+        ("ran", "record"),
+        ("not_run", "void"),
+        ("unknown", "cannot_tell"),
+        ("ran", "probe"),
+        ("unknown", "unreachable"),
+        ("unknown", "not_asked"),
+    }
+    where = {"leeward.verb": "invoke", "leeward.target": "a"}
+    assert metrics["leeward.client.unknown"] == [(where, 2)]
+    assert "k" not in {
+        value for at, _ in metrics["leeward.client.settled"] for value in at.values()
+    }
+
+
+def test_a_gauge_shows_how_many_unknown_calls_are_in_the_table(collected: Collected) -> None:
+    """Where clients leave them; collecting waits for nothing, and a closed client has no number."""
+    config = Config(data_target="local", unknowns="open")
+    with Client([Scripted("a", AMBIGUOUS), Local()], config=config, otel=True) as client:
+        with pytest.raises(OutcomeUnknown):
+            client.invoke("charge", targets="a")
+        for _ in range(100):
+            points = collected.metrics().get("leeward.unknowns.open", [])
+            if points and points[0][1] == 1:
+                break
+            time.sleep(0.05)
+        assert points == [({}, 1)]
+    assert "leeward.unknowns.open" not in collected.metrics()

@@ -8,9 +8,20 @@ from itertools import count
 from typing import Any
 
 from leeward.adapter import Capability, Driver
-from leeward.calls import Call, Enqueue, Invoke, Look, LookResult, Publish, Result
+from leeward.calls import (
+    Call,
+    Enqueue,
+    Invoke,
+    Look,
+    LookResult,
+    Publish,
+    Result,
+    Settle,
+    Store,
+)
 from leeward.calls.looks import FUNCTION
 from leeward.errors import ConfigError, Outcome, Unsupported
+from leeward.json_text import decode, encode
 from leeward.testing import FaultyDriver
 from leeward.values import Event
 from leeward_contract_tests import (
@@ -19,6 +30,7 @@ from leeward_contract_tests import (
     LifecycleContract,
     LookContract,
     PublishContract,
+    SettleContract,
 )
 from leeward_contract_tests.contracts.calls import invoke
 from tests.contract.cases import breaks
@@ -68,6 +80,45 @@ class AnswersAbsentFunctions(FaultyDriver):
     def perform(self, call: Call, timeout: float) -> Result[Any]:
         result = super().perform(call, timeout)
         return Result.ok(None) if result.outcome is Outcome.NOT_FOUND else result
+
+
+@breaks(SettleContract, "test_settle_reaches_the_function")
+class RunsTheQuestion(FaultyDriver):
+    """Sends a question as if it were a call."""
+
+    def perform(self, call: Call, timeout: float) -> Result[Any]:
+        if isinstance(call, Settle):
+            call = Invoke(call.function, call.payload, call.idempotency_key, marks=call.marks)
+        return super().perform(call, timeout)
+
+
+@breaks(SettleContract, "test_invoke_says_how_many_voids_are_known")
+class ForgetsVoids(FaultyDriver):
+    def perform(self, call: Call, timeout: float) -> Result[Any]:
+        if isinstance(call, Invoke):
+            call = call._replace(voids=0)
+        return super().perform(call, timeout)
+
+
+@breaks(SettleContract, "test_settle_runs_nothing")
+class CallsInsteadOfAsking(FaultyDriver):
+    """Makes the call whose end is unknown once more."""
+
+    def perform(self, call: Call, timeout: float) -> Result[Any]:
+        if isinstance(call, Settle):
+            payload = encode(decode(call.payload)["payload"])
+            call = Invoke(call.function, payload, call.idempotency_key, marks=call.marks)
+        return super().perform(call, timeout)
+
+
+@breaks(SettleContract, "test_settle_and_a_call_at_once")
+class WritesWithoutCondition(FaultyDriver):
+    """Lets a settler and a call both write the record of a key."""
+
+    def perform(self, call: Call, timeout: float) -> Result[Any]:
+        if isinstance(call, Store):
+            call = call._replace(if_absent=False, if_revision=None)
+        return super().perform(call, timeout)
 
 
 @breaks(EnqueueContract, "test_enqueue_makes_the_call")

@@ -55,4 +55,5 @@ _VERBS = {
     **{each.value: each for each in Capability},
     **dict.fromkeys(OBJECT_VERBS, Capability.OBJECTS),
     **dict.fromkeys(RUN_VERBS, Capability.WORKFLOWS),
+    "settle_write": Capability.SETTLING,
 }

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from leeward import Client, Receipt
+from leeward import Client, OutcomeUnknown, Receipt, Unsupported
 from leeward.adapter import Capability
-from leeward.calls import Call, Result, Scan
-from leeward.testing import FaultyDriver
+from leeward.calls import Call, Result, Scan, Settle
+from leeward.testing import Fault, FaultyDriver
 from leeward_contract_tests import (
     DriverContract,
     EnqueueContract,
@@ -19,12 +19,14 @@ from leeward_contract_tests import (
     InvokeContract,
     LifecycleContract,
     PublishContract,
+    SettleContract,
     TablesContract,
+    contract_config,
     faults_of,
 )
 from leeward_contract_tests.contracts.capabilities import Undeclared
 from leeward_contract_tests.contracts.observations import CallFunction
-from leeward_contract_tests.fixtures import ITEMS
+from leeward_contract_tests.fixtures import COUNT, ITEMS
 from tests.contract.clouds import LOCAL_SERVICES, Lacking, local_cloud
 
 
@@ -110,6 +112,42 @@ def test_a_scan_that_is_not_declined_is_found() -> None:
     recorder = FaultyDriver(_ScansUndeclared(local_cloud(), Capability.SCAN))
     with Client(recorder) as client, pytest.raises(AssertionError):
         Undeclared(client, recorder).is_refused([Capability.SCAN])
+
+
+class _CarriesNoQuestions(FaultyDriver):
+    """A driver of an adapter that was written before there were questions."""
+
+    def perform(self, call: Call, timeout: float) -> Result[Any]:
+        if isinstance(call, Settle):
+            raise Unsupported(f"no {call.verb} here", target=self.target)
+        return super().perform(call, timeout)
+
+
+class TestWithoutQuestions(SettleContract):
+    """It keeps the contract: it refuses them, and runs nothing."""
+
+    @pytest.fixture
+    def driver(self) -> Iterator[FaultyDriver]:
+        driver = _CarriesNoQuestions(local_cloud())
+        yield driver
+        driver.close()
+
+    @pytest.fixture
+    def settles(self) -> bool:
+        return False
+
+
+def test_a_call_stays_unknown_where_an_adapter_carries_no_questions() -> None:
+    """Even if it is to be settled; and whoever asks for it hears that it is not supported."""
+    driver = _CarriesNoQuestions(local_cloud())
+    driver.fail(Fault.LOSE_ANSWER, verb="invoke")
+    with Client(driver, config=contract_config()) as client:
+        with pytest.raises(OutcomeUnknown) as raised:
+            client.invoke(COUNT, {"name": "n"}, on_unknown="settle", timeout=1)
+        driver.heal()
+        with pytest.raises(Unsupported):
+            client.settle(raised.value)
+        assert client.invoke(COUNT, {"name": "n"}).value == 2
 
 
 class _SendsFirst(Client):

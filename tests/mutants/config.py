@@ -52,4 +52,18 @@ MUTANTS: Final = (
         "",
         "tests/config/test_load.py::test_a_misspelt_variable_is_refused",
     ),
+    Mutant(
+        "a function is its own probe",
+        "src/leeward/config/load.py",
+        "if probe == name:",
+        "if False:",
+        "tests/client/test_probe_functions.py::test_a_probe_that_cannot_be_one_is_refused",
+    ),
+    Mutant(
+        "a probe may have an effect",
+        "src/leeward/config/load.py",
+        "known.effect not in (None, Effect.READ_ONLY):",
+        "known.effect is Effect.KEYED:",
+        "tests/client/test_probe_functions.py::test_a_probe_that_cannot_be_one_is_refused",
+    ),
 )

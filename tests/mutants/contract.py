@@ -73,4 +73,18 @@ MUTANTS: Final = (
         "assert delivered",
         f"{BROKEN}[DropsExtensions]",
     ),
+    Mutant(
+        "a call and a settler may both win",
+        f"{CONTRACTS}/settle.py",
+        """assert ("not_run" in verdicts) is (keys.effects[key] == 0), verdicts""",
+        """assert verdicts""",
+        f"{BROKEN}[WritesWithoutCondition]",
+    ),
+    Mutant(
+        "a question may be run as a call",
+        f"{CONTRACTS}/settle.py",
+        "assert runs.count() == 0",
+        "assert runs.count() >= 0",
+        f"{BROKEN}[CallsInsteadOfAsking]",
+    ),
 )

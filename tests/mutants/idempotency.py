@@ -163,8 +163,8 @@ MUTANTS: Final = (
     Mutant(
         "what an app declares of a function does not count for its calls",
         "src/leeward/opening.py",
-        "return resolved if app is None else _with_app(resolved, app), drivers",
-        "return resolved, drivers",
+        "    config = _with_app(config, app)\n    opened",
+        "    opened",
         f"{_APPS}::test_what_an_app_declares_counts_where_it_is_called",
     ),
     Mutant(
@@ -184,7 +184,7 @@ MUTANTS: Final = (
     Mutant(
         "a run that is under way is settled by hand",
         f"{_ROOM}/record.py",
-        "    if not (lapsed or record.state is KeyState.UNKNOWN):\n",
+        "    if not is_open(record, now):\n",
         "    if False:\n",
         "tests/cli/test_keys.py::test_only_what_nobody_knows_is_settled",
     ),
@@ -194,5 +194,33 @@ MUTANTS: Final = (
         'return "TABLE RECORD" if told is None else told[0]',
         'return "TABLE RECORD"',
         "tests/cli/test_keys.py::test_unknown_records_are_listed_and_settled",
+    ),
+    Mutant(
+        "a service that shows nothing yet has done nothing",
+        "src/leeward/app/idempotency/probes.py",
+        "        clock.sleep(settled_after)\n",
+        "",
+        "tests/app/idempotent/test_probes.py::test_nothing_done_is_said_at_the_second_look",
+    ),
+    Mutant(
+        "a probe waits beyond the time of its call",
+        "src/leeward/app/idempotency/probes.py",
+        "if ends - clock.monotonic() <= settled_after:",
+        "if False:",
+        "tests/app/idempotent/test_probes.py::test_nothing_done_is_said_at_the_second_look",
+    ),
+    Mutant(
+        "an event that nobody has seen was not published",
+        "src/leeward/app/idempotency/probes.py",
+        "return _look_up(table, key or _last_note, result, client, CannotTell())",
+        "return _look_up(table, key or _last_note, result, client, NotDone())",
+        "tests/app/idempotent/test_probes.py::test_an_event_that_nobody_has_seen_may_still_come",
+    ),
+    Mutant(
+        "a probe takes a redirect for a result",
+        "src/leeward/app/idempotency/probes.py",
+        "if status != 200:",
+        "if status >= 400:",
+        "tests/app/idempotent/test_probes.py::test_other_answers_tell_nothing",
     ),
 )

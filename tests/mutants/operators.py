@@ -12,6 +12,11 @@ CLOUDS: Final = "tests/clouds/test_doctor.py::test_each_planted_fault_is_found_w
 QUIET: Final = (
     "tests/clouds/test_doctor.py::test_where_all_is_well_nothing_is_wrong_and_nothing_happens"
 )
+KEYS: Final = "src/leeward/cli/commands/keys.py"
+KEYS_TESTS: Final = "tests/cli/test_keys.py"
+UNKNOWNS: Final = "src/leeward/_operations/unknowns.py"
+UNKNOWN_COMMAND: Final = "src/leeward/cli/commands/unknown.py"
+LEFT: Final = "tests/client/test_unknowns.py"
 JUDGED: Final = "tests/cli/test_drill.py::test_what_happened_is_judged"
 
 MUTANTS: Final = (
@@ -77,5 +82,138 @@ MUTANTS: Final = (
         '    several = len(data["targets"]) > 1',
         '    several = len(data["targets"]) > 0',
         "tests/cli/test_doctor.py::test_one_target_cannot_fail_over",
+    ),
+    Mutant(
+        "a void that an operator has made is forgotten with its record",
+        KEYS,
+        "return max(left, seconds_kept(record, 0.0, now)) if record.voids else left",
+        "return left",
+        f"{KEYS_TESTS}::test_after_a_release_a_late_delivery_runs_and_after_a_void_never",
+    ),
+    Mutant(
+        "an operator voids what has run",
+        "src/leeward/app/idempotency/record.py",
+        "if record.state is KeyState.RELEASED or is_open(record, now):",
+        "if record.state is not KeyState.IN_PROGRESS or is_open(record, now):",
+        f"{KEYS_TESTS}::test_a_run_within_its_lease_and_what_is_settled_stay_as_they_are",
+    ),
+    Mutant(
+        "an operator frees a key whose run still acts",
+        "src/leeward/app/idempotency/record.py",
+        "lapsed = record.state is KeyState.IN_PROGRESS and now >= record.lease_until",
+        "lapsed = record.state is KeyState.IN_PROGRESS",
+        f"{KEYS_TESTS}::test_a_run_within_its_lease_and_what_is_settled_stay_as_they_are",
+    ),
+    Mutant(
+        "a void by hand forgets the voids before it",
+        "src/leeward/app/idempotency/record.py",
+        "return void_record(record, record.voids)",
+        "return void_record(record._replace(voids=0), 0)",
+        f"{KEYS_TESTS}::test_a_second_void_counts_on",
+    ),
+    Mutant(
+        "what a run has returned is shown to whoever looks at its record",
+        KEYS,
+        "if result and kept.record.kept:",
+        "if kept.record.kept:",
+        f"{KEYS_TESTS}::test_a_record_is_shown_with_all_its_facts_and_its_result_only_on_demand",
+    ),
+    Mutant(
+        "a payload is left in the table of unknown calls although nobody wants it there",
+        UNKNOWNS,
+        "body = call.payload if with_payload and len(call.payload) <= LARGEST_BODY else None",
+        "body = call.payload if len(call.payload) <= LARGEST_BODY else None",
+        f"{LEFT}::test_each_verb_is_left_with_what_settling_needs_and_without_what_was_sent",
+    ),
+    Mutant(
+        "an unknown write to the table of unknown calls is left there, without end",
+        UNKNOWNS,
+        "return call.table != table",
+        "return True",
+        f"{LEFT}::test_reads_and_the_table_itself_are_not_left",
+    ),
+    Mutant(
+        "a call that only reads is left as unknown",
+        UNKNOWNS,
+        "return call.effect is not Effect.READ_ONLY",
+        "return True",
+        f"{LEFT}::test_only_what_may_have_run_is_left",
+    ),
+    Mutant(
+        "the queue of unknown calls has no end",
+        UNKNOWNS,
+        "is_full = self._is_closed or len(self._waiting) >= MOST_WAITING",
+        "is_full = self._is_closed",
+        f"{LEFT}::test_no_call_waits_for_the_table_and_the_queue_has_an_end",
+    ),
+    Mutant(
+        "a call waits until it stands in the table of unknown calls",
+        UNKNOWNS,
+        "                self._queue(unknown)\n",
+        "                self._write(unknown)\n",
+        f"{LEFT}::test_nothing_blocks_the_event_loop",
+    ),
+    Mutant(
+        "a child process leaves the calls of its parent once more",
+        UNKNOWNS,
+        "        del held\n        self._begin()\n",
+        "        del held\n",
+        f"{LEFT}::test_a_child_leaves_what_waits_to_its_parent",
+    ),
+    Mutant(
+        "closing a client loses the unknown calls that wait",
+        UNKNOWNS,
+        "thread.join(CLOSE_SECONDS)",
+        "thread.join(0)",
+        f"{LEFT}::test_closing_waits_for_what_is_to_be_written",
+    ),
+    Mutant(
+        "an unknown call is settled as if it were older or younger than it is",
+        UNKNOWNS,
+        "yield common._replace(key=key, sent=call.sent, voids=voids, facts=facts, body=body)",
+        "yield common._replace(key=key, voids=voids, facts=facts, body=body)",
+        f"{LEFT}::test_what_the_call_knew_of_its_key_is_left",
+    ),
+    Mutant(
+        "an unknown call forgets how many voids of its key it knew",
+        "src/leeward/cli/unknown_calls.py",
+        "return Invoke(*common, sent=unknown.sent, voids=unknown.voids)",
+        "return Invoke(*common, sent=unknown.sent)",
+        f"{LEFT}::test_what_the_call_knew_of_its_key_is_left",
+    ),
+    Mutant(
+        "a call of which nobody can tell goes from the table",
+        UNKNOWN_COMMAND,
+        "if settled.verdict in (Verdict.RUNNING, Verdict.UNKNOWN):",
+        "if settled.verdict is Verdict.RUNNING:",
+        "tests/cli/test_unknown.py::test_what_nobody_can_tell_stays",
+    ),
+    Mutant(
+        "what a call has returned is shown to whoever settles all",
+        UNKNOWN_COMMAND,
+        '    del told["result"]  # may be secret; `leeward settle` shows it\n',
+        "",
+        "tests/cli/test_unknown.py::test_unknown_calls_are_listed_and_settled_from_the_record",
+    ),
+    Mutant(
+        "a script takes a call that did not run for one that did",
+        "src/leeward/cli/output/exit_codes.py",
+        "    Verdict.NOT_RUN: LATER,\n",
+        "    Verdict.NOT_RUN: OK,\n",
+        "tests/cli/test_settle.py::test_a_script_goes_by_the_exit_code",
+    ),
+    Mutant(
+        "a function that may run the question is to be asked",
+        "src/leeward/_operations/errors.py",
+        'if fault.ran == "maybe" and result.dedup in (BY_TARGET, BY_GROUP):',
+        'if fault.ran == "maybe":',
+        "tests/client/test_remedies.py::test_a_function_without_records_is_not_to_be_asked",
+    ),
+    Mutant(
+        "a call that was voided is told that its target refuses it",
+        "src/leeward/_operations/errors.py",
+        "    if result.reason == VOIDED:\n",
+        "    if False:\n",
+        "tests/client/test_remedies.py::test_an_unknown_outcome_names_what_settles_it",
     ),
 )

@@ -41,6 +41,7 @@ from leeward_contract_tests.contracts.look import LookContract  # noqa: E402
 from leeward_contract_tests.contracts.objects import ObjectsContract  # noqa: E402
 from leeward_contract_tests.contracts.publish import PublishContract  # noqa: E402
 from leeward_contract_tests.contracts.scan import ScanContract  # noqa: E402
+from leeward_contract_tests.contracts.settle import SettleContract  # noqa: E402
 from leeward_contract_tests.contracts.tables import TablesContract  # noqa: E402
 from leeward_contract_tests.contracts.workflows import WorkflowsContract  # noqa: E402
 from leeward_contract_tests.faults import Faults, faults_of  # noqa: E402
@@ -49,6 +50,7 @@ from leeward_contract_tests.fixtures import (  # noqa: E402
     contract_config,
     contract_functions,
     contract_workflow,
+    settle_by_headers,
 )
 from leeward_contract_tests.loopback import LoopbackCloud  # noqa: E402
 
@@ -70,17 +72,20 @@ __all__ = [
     "PublishContract",
     "ScanContract",
     "Seen",
+    "SettleContract",
     "TablesContract",
     "WorkflowsContract",
     "contract_config",
     "contract_functions",
     "contract_workflow",
     "faults_of",
+    "settle_by_headers",
 ]
 
 
 class DriverContract(
     InvokeContract,
+    SettleContract,
     EnqueueContract,
     PublishContract,
     TablesContract,

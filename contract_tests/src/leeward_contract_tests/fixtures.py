@@ -1,6 +1,6 @@
 """What has to exist on the cloud that a driver under contract talks to.
 
-Five functions, one bus, two tables, a bucket and a workflow, under these names. The functions mark
+Six functions, one bus, two tables, a bucket and a workflow, under these names. The functions mark
 their answers, as leeward's handler does: each has the header ``x-leeward`` with what the request
 has as ``x-leeward-call`` and ``;handler`` behind it. Only where one raises may the platform answer
 in its place.
@@ -19,11 +19,12 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, Final, TypeAlias
 
-from leeward import Config, Event
+from leeward import Config, Event, envelope
+from leeward.app import Context, signatures
 from leeward.cloudevents import to_json
 from leeward.config import FunctionConfig, TableConfig
 from leeward.values import Json
@@ -46,6 +47,10 @@ Counters start at 0 and live as long as the driver's fixture."""
 SEEN: Final = "contract-seen"
 """A function that returns the events with the id ``payload["id"]`` that `EVENTS` has delivered so
 far, in the order of delivery: a list of objects in CloudEvents JSON."""
+
+SETTLE: Final = "contract-settle"
+"""A function that answers a question with the header ``x-leeward-settle`` as `ran_answer` does, and
+any other call as `call_answer` does. Where functions get headers, `settle_by_headers` does both."""
 
 ABSENT: Final = "no-such-function-contract"
 """A function that is not there."""
@@ -80,7 +85,38 @@ STARTS: Final = "workflow-starts"
 """A table whose key is the field ``id``; only for drivers that declare WORKFLOWS and do not declare
 SINGLE_STARTS, for the client keeps starts apart there."""
 
-Function: TypeAlias = Callable[[Any], Json]
+Function: TypeAlias = Callable[..., Json]
+"""Takes the payload, and the `leeward.Context` if it has a second parameter."""
+
+
+def ran_answer(key: str | None, voids: int, question: Any) -> dict[str, Json]:
+    """Return the answer of `SETTLE` to a question: the call ran. Its result is what was asked.
+
+    Args:
+        key: of the question: its header ``idempotency-key``.
+        voids: its header ``x-leeward-voids``, else 0.
+        question: its body.
+    """
+    result = {"age": question.get("age"), "payload": question.get("payload")}
+    return {"verdict": "ran", "key": key, "voids": voids, "result": result}
+
+
+def call_answer(key: str | None, voids: int) -> dict[str, Json]:
+    """Return the answer of `SETTLE` to a call: the key and the number of voids that came with it.
+
+    Args:
+        key: of the call: its header ``idempotency-key``.
+        voids: its header ``x-leeward-voids``, else 0.
+    """
+    return {"called": key, "voids": voids}
+
+
+def settle_by_headers(headers: Mapping[str, str], payload: Any) -> dict[str, Json]:
+    """Answer as `SETTLE` does; the names of headers are in lower case."""
+    key, voids = headers.get("idempotency-key"), int(headers.get("x-leeward-voids", "0"))
+    if "x-leeward-settle" in headers:
+        return ran_answer(key, voids, payload)
+    return call_answer(key, voids)
 
 
 class ContractFailure(Exception):
@@ -121,6 +157,7 @@ def contract_functions(seen: Seen) -> dict[str, Function]:
         SLOW: _slow,
         COUNT: count,
         SEEN: seen.answer,
+        SETTLE: _settle,
     }
 
 
@@ -129,7 +166,9 @@ def contract_config() -> Config:
 
     And that the functions mark their answers.
     """
-    marks = dict.fromkeys((ECHO, FAIL, SLOW, COUNT, SEEN, ABSENT), FunctionConfig(marks=True))
+    marks = dict.fromkeys(
+        (ECHO, FAIL, SLOW, COUNT, SEEN, SETTLE, ABSENT), FunctionConfig(marks=True)
+    )
     tables = {PAIRS: TableConfig(key=PAIR)}
     return Config(functions=marks, tables=tables, source="leeward-contract")
 
@@ -167,3 +206,22 @@ def _fail(payload: Any) -> Json:
 def _slow(payload: Any) -> Json:
     time.sleep(payload["seconds"])
     return "done"
+
+
+def _settle(_payload: Any, context: Context) -> Json:
+    """Answer a call as `SETTLE` does; leeward's handler puts questions to `_answer_question`."""
+    return call_answer(context.idempotency_key, context.voids)
+
+
+def _answer_question(
+    age: float | None, given: tuple[Any, ...] | None, context: Context
+) -> dict[str, Json]:
+    question = {"age": age, "payload": given[0] if given else None}
+    return ran_answer(context.idempotency_key, context.voids, question)
+
+
+setattr(
+    _settle,
+    signatures.IDEMPOTENCY,
+    signatures.Idempotency(_settle, envelope.BY_TARGET, True, _answer_question),
+)

@@ -14,7 +14,8 @@ from urllib.parse import unquote
 
 from leeward.adapter.wire import Response
 from leeward.envelope import answer_headers, fault_document, fault_of
-from leeward_contract_tests import LoopbackCloud
+from leeward_contract_tests import LoopbackCloud, settle_by_headers
+from leeward_contract_tests.fixtures import SETTLE
 
 CLIENT = {"client_id": "shop", "client_secret": "stratus-secret"}
 MAX_PAYLOAD = 1024 * 1024
@@ -72,7 +73,7 @@ class StratusCloud(LoopbackCloud):
             return _error(401, "token_invalid")
         match [method, *(unquote(part) for part in target.split("/")[1:])]:
             case ["POST", "functions", name] if name in self._functions:
-                return self._call(name, body)
+                return self._call(name, headers, body)
             case ["POST", "buses", name] if name in self._subscribers:
                 for event in json.loads(body):
                     self._subscribers[name](event)
@@ -93,13 +94,16 @@ class StratusCloud(LoopbackCloud):
         self.given += 1
         return _good({"access_token": self.token, "expires_in": 3600})
 
-    def _call(self, name: str, body: bytes) -> Response:
+    def _call(self, name: str, headers: Mapping[str, str], body: bytes) -> Response:
         if len(body) > MAX_PAYLOAD:
             return _error(413, "too_large")
         try:
-            return Response(
-                200, dict(answer_headers()), _json(self._functions[name](json.loads(body)))
+            payload = json.loads(body)
+            is_settle = name == SETTLE
+            answer = (
+                settle_by_headers(headers, payload) if is_settle else self._functions[name](payload)
             )
+            return Response(200, dict(answer_headers()), _json(answer))
         except Exception as error:  # noqa: BLE001 - whatever a function raises
             return Response(500, dict(answer_headers()), fault_document(fault_of(error)))
 

@@ -6,6 +6,7 @@ Each message says what happened, whether the call may have run, and what to do.
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
@@ -26,7 +27,15 @@ from leeward.calls import (
     Store,
     subject_of,
 )
-from leeward.envelope import NOT_KEPT, NOT_RECOGNISED, RUNNING, UNKNOWN, VOIDED
+from leeward.envelope import (
+    BY_GROUP,
+    BY_TARGET,
+    NOT_KEPT,
+    NOT_RECOGNISED,
+    RUNNING,
+    UNKNOWN,
+    VOIDED,
+)
 from leeward.errors import (
     AllTargetsUnavailable,
     AuthError,
@@ -142,11 +151,17 @@ _REMEDIES: Mapping[str, str] = {
 _KNOWN_KEY: Mapping[str, tuple[str, str]] = {
     RUNNING: (
         "did not run again: an earlier call with its key is still running",
-        "Ask again later, with idempotency_key={0.idempotency_key!r}.",
+        (
+            "Ask again later, with idempotency_key={0.idempotency_key!r}; client.settle(error) "
+            "waits for its end."
+        ),
     ),
     UNKNOWN: (
         "did not run again: an earlier call with its key may have run, or not",
-        "Find out what happened, then settle its record: leeward keys settle {1}.",
+        (
+            "Find out what happened, then settle its record: leeward keys settle {1}. "
+            "To see what it says: leeward keys show {1}."
+        ),
     ),
     NOT_KEPT: (
         "did not run again: an earlier call with its key has run, and its result was not kept",
@@ -297,6 +312,8 @@ def _raised_message(call: Call, result: Result[Any]) -> str:
     what, remedy = _RAISED[fault.ran or "yes"]
     if fault.ran == "no" and fault.retryable:
         remedy = "It did not run; calling again later is safe."
+    if fault.ran == "maybe" and result.dedup in (BY_TARGET, BY_GROUP):
+        remedy = f"No other target was tried. Find out what it has done: {_settle_command(call)}."
     if result.reason == _MISCONFIGURED:
         what = "failed: the function's runtime says that its code could not be loaded"
         remedy = "No other target was tried; look at the deployment of the function."
@@ -336,12 +353,29 @@ def _record_told(result: Result[Any]) -> str:
     return "TABLE RECORD" if told is None else told[0]
 
 
+def _settle_command(call: Call) -> str:
+    """Return in words how the outcome of a call of a function is found out."""
+    assert isinstance(call, Invoke | Enqueue), "it has a key"
+    words = shlex.join([call.function, call.idempotency_key])
+    return f"client.settle(error), or leeward settle {words}"
+
+
 def _next_step(call: Call, is_unkeyed: bool) -> str:
     match call:
+        case Invoke(marks=True, effect=Effect.UNSAFE) if not is_unkeyed:
+            return (
+                "It is unsafe to repeat, so leeward did not. Find out what happened before calling "
+                f"again: {_settle_command(call)}."
+            )
         case Invoke() | Enqueue() if call.effect is Effect.UNSAFE or is_unkeyed:
             return (
                 "It is unsafe to repeat, so leeward did not. Find out what happened before "
                 f"calling again (idempotency key {call.idempotency_key})."
+            )
+        case Invoke() | Enqueue() if call.effect is Effect.KEYED:
+            return (
+                f"It may be called again, with idempotency_key={call.idempotency_key!r}. "
+                f"To find out what became of it: {_settle_command(call)}."
             )
         case Invoke() | Enqueue():
             return f"It may be called again, with idempotency_key={call.idempotency_key!r}."

@@ -19,6 +19,7 @@ from leeward.traces import in_trace
 from leeward.values import Event, PublishReceipt, PublishReport
 
 if TYPE_CHECKING:
+    from leeward._operations.protocols import UnknownWatcher
     from leeward._operations.results import Operation
 
 
@@ -51,16 +52,27 @@ class EventOperations:
         limits: of the order.
         clock: gives the time.
         check: refuses a call that cannot be served.
+        unknowns: leaves events of which nobody knows whether they were published; None where that
+            is not configured.
     """
 
     def __init__(
-        self, config: Config, limits: OrderLimits, clock: Clock, check: Callable[[Call], None]
+        self,
+        config: Config,
+        limits: OrderLimits,
+        clock: Clock,
+        check: Callable[[Call], None],
+        unknowns: UnknownWatcher | None = None,
     ) -> None:
         self._source = config.source
         self._buses = config.buses
         self._limits = limits
         self._clock = clock
         self._check = check
+        self._unknowns = unknowns
+        self._published: Callable[[Publish, Result[Any]], PublishReceipt] = results.publish_receipt
+        if unknowns is not None:
+            self._published = unknowns.watch(self._published)
 
     def publish_event(
         self, bus: str, event: Event, timeout: float | None
@@ -74,8 +86,8 @@ class EventOperations:
         seconds = self._seconds(bus, timeout)
         self._check(call)
         if bus in self._buses or not self._buses:
-            return call, seconds, results.publish_receipt
-        return call, seconds, results.with_hint(results.publish_receipt, bus, self._buses)
+            return call, seconds, self._published
+        return call, seconds, results.with_hint(self._published, bus, self._buses)
 
     def publish_events(
         self, bus: str, events: Sequence[Event], timeout: float | None
@@ -98,7 +110,10 @@ class EventOperations:
                 left = deadline - self._clock.monotonic()
                 request = batch.send((yield request, left) if left > 0 else None)
         except StopIteration as end:
-            return results.publish_report(end.value)
+            report = results.publish_report(end.value)
+            if self._unknowns is not None:
+                self._unknowns.note_events(bus, done, report)
+            return report
 
     def _seconds(self, bus: str, timeout: float | None) -> float:
         if timeout is not None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from leeward._operations.arguments import OrderLimits
+    from leeward._operations.protocols import UnknownWatcher
     from leeward._operations.results import C, Operation, T
     from leeward.clock import Clock
 
@@ -40,6 +41,7 @@ class FunctionOperations:
         limits: of the order.
         clock: gives the time.
         check: refuses a call that cannot be served.
+        unknowns: leaves calls whose outcome is unknown; None where that is not configured.
     """
 
     def __init__(
@@ -48,11 +50,17 @@ class FunctionOperations:
         limits: OrderLimits,
         clock: Clock,
         check: Callable[[Call], None],
+        unknowns: UnknownWatcher | None = None,
     ) -> None:
         self._functions = functions
         self._limits = limits
         self._clock = clock
         self._check = check
+        self._answered: Callable[[Invoke, Result[Any]], InvokeResult] = results.invoke_result
+        self._queued: Callable[[Enqueue, Result[Any]], Receipt] = results.enqueue_receipt
+        if unknowns is not None:
+            self._answered = unknowns.watch(self._answered)
+            self._queued = unknowns.watch(self._queued)
 
     def invoke(
         self,
@@ -91,7 +99,7 @@ class FunctionOperations:
                 field="timeout",
             )
         self._check(call)
-        return call, seconds, self._with_hint(results.invoke_result, function)
+        return call, seconds, self._with_hint(self._answered, function)
 
     def enqueue(
         self,
@@ -115,7 +123,7 @@ class FunctionOperations:
         )
         seconds = ENQUEUE_TIMEOUT if timeout is None else arguments.check_timeout(timeout)
         self._check(call)
-        return call, seconds, self._with_hint(results.enqueue_receipt, function)
+        return call, seconds, self._with_hint(self._queued, function)
 
     def _with_hint(
         self, conclude: Callable[[C, Result[Any]], T], function: str

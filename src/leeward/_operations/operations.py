@@ -25,7 +25,7 @@ from leeward._routing import FailoverDriver
 from leeward._routing.health import Evidence
 from leeward._routing.targets import NO_GROUPS
 from leeward.adapter import Capability, Driver
-from leeward.calls import Call, Delete, Key, Load, Result, Store
+from leeward.calls import Call, Delete, Invoke, Key, Load, Result, Store
 from leeward.clock import Clock
 from leeward.config import Config, TableConfig
 from leeward.config.model import check_homes, groups_of, residency_of, shares_of
@@ -35,14 +35,22 @@ from leeward.errors import ConfigError, LeewardError, Outcome, PayloadTooLarge
 from leeward.forking import ForkLock
 from leeward.records import NamedTuple
 from leeward.registry import RUNS
-from leeward.values import NOTHING, Item, ProbeReport, Record, StoreReceipt, TargetStatus
+from leeward.values import (
+    NOTHING,
+    Effect,
+    Item,
+    ProbeReport,
+    Record,
+    StoreReceipt,
+    TargetStatus,
+)
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from leeward._operations.events import EventOperations
     from leeward._operations.objects import ObjectOperations
-    from leeward._operations.protocols import FlowDefinition
+    from leeward._operations.protocols import FlowDefinition, UnknownWatcher
     from leeward._operations.results import C, T
     from leeward._operations.runs import RunOperations
     from leeward._operations.settling_data import Settling
@@ -53,6 +61,10 @@ PROBE_TIMEOUT: Final = 4.0
 
 DATA_TIMEOUT: Final = 15.0
 """Seconds: the deadline of a call that names none."""
+
+UNKNOWNS: Final = "leeward._operations.unknowns:UnknownKeeper"
+"""What leaves unknown calls in a table. It stands on these operations, as any user of tables does;
+and a program without such a table does not load it."""
 
 MOST_KNOWN: Final = 1024
 """Tables whose names are remembered as checked. Where there are more, all are checked anew."""
@@ -92,6 +104,7 @@ class Operations:
         functions: the operations on functions.
         drivers: by target.
         clock: gives the time.
+        unknowns: leaves calls in a table whose outcome is unknown; None where none is configured.
         closed: set it, and every operation is refused.
     """
 
@@ -114,7 +127,14 @@ class Operations:
         self.clock = clock
         self._limits = OrderLimits({driver.target: driver.limits for driver in drivers})
         self._tables: dict[str, TableRules] = {}
-        self.functions = FunctionOperations(config.functions, self._limits, clock, self.check)
+        self.unknowns = keeper = self._open_unknowns()
+        self._stored: Callable[[Store, Result[Any]], StoreReceipt] = results.store_receipt
+        self._deleted: Callable[[Delete, Result[Any]], StoreReceipt] = results.delete_receipt
+        if keeper is not None:
+            self._stored, self._deleted = keeper.watch(self._stored), keeper.watch(self._deleted)
+        self.functions = FunctionOperations(
+            config.functions, self._limits, clock, self.check, keeper
+        )
         self._events: EventOperations | None = None
         self._objects: ObjectOperations | None = None
         self._runs: RunOperations | None = None
@@ -148,11 +168,7 @@ class Operations:
         )
         seconds = known.seconds if timeout is None else arguments.check_timeout(timeout)
         self.check(call)
-        conclude = (
-            results.store_receipt
-            if known.is_known
-            else self._with_hint(results.store_receipt, table)
-        )
+        conclude = self._stored if known.is_known else self._with_hint(self._stored, table)
         return call, seconds, conclude
 
     def load_data(
@@ -187,11 +203,7 @@ class Operations:
         )
         seconds = known.seconds if timeout is None else arguments.check_timeout(timeout)
         self.check(call)
-        conclude = (
-            results.delete_receipt
-            if known.is_known
-            else self._with_hint(results.delete_receipt, table)
-        )
+        conclude = self._deleted if known.is_known else self._with_hint(self._deleted, table)
         return call, seconds, conclude
 
     @property
@@ -200,7 +212,9 @@ class Operations:
         if self._events is None:
             from leeward._operations.events import EventOperations
 
-            self._events = EventOperations(self.config, self._limits, self.clock, self.check)
+            self._events = EventOperations(
+                self.config, self._limits, self.clock, self.check, self.unknowns
+            )
         return self._events
 
     @property
@@ -237,6 +251,8 @@ class Operations:
         try:
             if self._runs is not None:
                 self._runs.close(timeout)
+            if self.unknowns is not None:
+                self.unknowns.close()
         finally:
             self.closed = True
 
@@ -289,12 +305,15 @@ class Operations:
         targets: str | Sequence[str] | None,
     ) -> Settling:
         """Settle a call; a program that has nothing to settle does not load what does it."""
-        from leeward._operations.settling import settle
+        from leeward._operations.settling import observe, settle
 
         known = tuple(self.drivers)
-        only = () if targets is None else arguments.check_targets(targets, self.drivers, known)
+        if targets is None:
+            only = self._where_made(function) if isinstance(error_or_key, str) else ()
+        else:
+            only = arguments.check_targets(targets, self.drivers, known)
         functions, clock = self.config.functions, self.clock
-        return settle(
+        steps = settle(
             error_or_key,
             function,
             payload=payload,
@@ -305,6 +324,15 @@ class Operations:
             drivers=self.drivers,
             clock=clock,
         )
+        telemetry = getattr(self.router, "telemetry", None)
+        return steps if telemetry is None else observe(steps, telemetry.count_verdict)
+
+    def _where_made(self, function: object) -> tuple[str, ...]:
+        """Return where calls of a function may have been made; empty if the first target knows."""
+        config = self.config.functions.get(function) if isinstance(function, str) else None
+        if config is not None and (config.shared_dedup or config.effect is Effect.KEYED):
+            return ()  # one table for all targets, or no call leaves the first target
+        return self.router.candidates(Invoke(str(function), b"", ""))
 
     def narrow(self, call: Call, targets: str | Sequence[str]) -> tuple[str, ...]:
         """Check the targets that a caller narrows the order to, for one call."""
@@ -331,6 +359,18 @@ class Operations:
             self._tables.clear()
         self._tables[table] = known
         return known
+
+    def _open_unknowns(self) -> UnknownWatcher | None:
+        """Return what leaves unknown calls in a table, if one is configured."""
+        table = self.config.unknowns
+        if table is None:
+            return None
+        keeper: UnknownWatcher = import_spec(UNKNOWNS)(
+            self, table, with_payload=self.config.unknowns_payload
+        )
+        if (telemetry := getattr(self.router, "telemetry", None)) is not None:
+            telemetry.count_open(keeper.open_count)
+        return keeper
 
     def _key_of(self, item: Item, fields: tuple[str, ...]) -> Key:
         """Return the key of an item; nearly all have one field, and a plain text in it."""

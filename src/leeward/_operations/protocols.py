@@ -6,11 +6,16 @@ in `leeward.workflow` have them all.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Protocol, TypeVar
 
-from leeward.values import Effect, Json
+from leeward.calls import Call, Result
+from leeward.errors import CallError
+from leeward.values import Effect, Event, Json, PublishReport
 from leeward.values.runs import Run
+
+C = TypeVar("C", bound=Call)
+T = TypeVar("T")
 
 
 class MountableHandler(Protocol):
@@ -102,3 +107,22 @@ class Runs(Protocol):
 
     def close(self, timeout: float | None = None) -> None:
         """Await the steps that are under way, for so many seconds."""
+
+
+class UnknownWatcher(Protocol):
+    """What leaves calls in a table whose outcome is unknown: `leeward._operations.unknowns`."""
+
+    def watch(self, conclude: Callable[[C, Result[Any]], T]) -> Callable[[C, Result[Any]], T]:
+        """Return what concludes a call likewise, and leaves it where its outcome is unknown."""
+
+    def note(self, call: Call, error: CallError) -> None:
+        """Leave a call, if its outcome is unknown."""
+
+    def note_events(self, bus: str, events: Sequence[Event], report: PublishReport) -> None:
+        """Leave each event of which nobody knows whether it was published."""
+
+    def open_count(self) -> int | None:
+        """Return how many calls the table has, as it was last counted; None if it was not yet."""
+
+    def close(self) -> None:
+        """Wait a moment for what is to be written; take nothing more."""

@@ -8,7 +8,7 @@ It yields what to ask of a target, or seconds to wait, is sent the result, and r
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -33,7 +33,7 @@ from leeward.calls import Call, Enqueue, Invoke, Publish, Result, Settle
 from leeward.config import FunctionConfig
 from leeward.entropy import time_of_id
 from leeward.envelope import settle_question
-from leeward.errors import CallError, FunctionError, InvalidRequest, Outcome
+from leeward.errors import CallError, FunctionError, InvalidRequest, NotFound, Outcome
 from leeward.json_text import encode
 from leeward.records import NamedTuple
 from leeward.settling import DEADLINE, read_answer
@@ -85,7 +85,13 @@ def settling_of(error: CallError, config: FunctionConfig) -> FunctionSettling:
     keeps_records = call.effect is Effect.KEYED or bool(config.marks) or error.reason in KNOWN_KEY
     voids = call.voids if isinstance(call, Invoke) else 0
     return FunctionSettling(
-        call.function, call.idempotency_key, voids, call.payload, call.sent, only, keeps_records
+        call.function,
+        call.idempotency_key,
+        voids,
+        call.payload or None,  # of a call that is known by its facts alone
+        call.sent,
+        only,
+        keeps_records,
     )
 
 
@@ -109,7 +115,44 @@ def settling_by_key(
     return FunctionSettling(function, key, 0, body, moment, only, keeps_records)
 
 
+_WEIGHT: Final = (Verdict.NOT_RUN, Verdict.UNKNOWN, Verdict.RUNNING, Verdict.RAN)
+"""Of several targets, the last of these counts: a call has run if it has run anywhere."""
+
+
 def settle_call(
+    about: FunctionSettling, config: FunctionConfig, clock: Clock, seconds: float
+) -> Settling:
+    """Settle a call of a function, at each target where it may have run: each has its own record.
+
+    Where a target does not have the function, it has not run. Arguments as of `_settle_at`.
+
+    Raises:
+        NotFound: none of them has the function.
+    """
+    if len(about.only) < 2 or config.probe is not None:
+        return (yield from _settle_at(about, config, clock, seconds))
+    deadline, voids = clock.monotonic() + seconds, 0
+    found: Settled | None = None
+    missing: NotFound | None = None
+    for target in about.only:
+        left = deadline - clock.monotonic()
+        try:
+            answer = yield from _settle_at(about._replace(only=(target,)), config, clock, left)
+        except NotFound as error:
+            missing = error
+            continue
+        voids = max(voids, answer.voids)
+        if found is None or _WEIGHT.index(answer.verdict) >= _WEIGHT.index(found.verdict):
+            found = answer
+        if found.verdict is Verdict.RAN:
+            return found
+    if found is None:
+        assert missing is not None, "each target has answered, or lacks the function"
+        raise missing
+    return found._replace(voids=voids)
+
+
+def _settle_at(
     about: FunctionSettling, config: FunctionConfig, clock: Clock, seconds: float
 ) -> Settling:
     """Settle a call of a function: ask it, as long as it still runs or cannot be reached.
@@ -276,3 +319,17 @@ def _settle_enqueue(
     if result is None:
         return UNREACHABLE
     return Settled(Verdict.RAN, reason=SENT_AGAIN, target=result.target)
+
+
+def observe(steps: Settling, count: Callable[[Settled, str], object]) -> Settling:
+    """Carry the same steps out, and count how they end, with the verb of what was asked last."""
+    reply, verb = None, ""
+    try:
+        while True:
+            step = steps.send(reply)
+            verb = str(step.call.verb) if isinstance(step, Ask) else verb
+            reply = yield step
+    except StopIteration as end:
+        settled: Settled = end.value
+    count(settled, verb)
+    return settled

@@ -69,7 +69,7 @@ class Questions:
         self._only = only
         self._clock = clock
         self._deadline = clock.monotonic() + seconds
-        self._pause = PAUSE
+        self._wait = PAUSE
 
     def ask(self, call: Call) -> _Exchange:
         """Return the result of a call that is OK or CONFLICT; None if none came in time.
@@ -84,16 +84,16 @@ class Questions:
                 raise error_of(call, result)
             if result.outcome in (Outcome.OK, Outcome.CONFLICT):
                 return result
-            if not (yield from self.wait(result.retry_after)):
+            if not (yield from self.pause(result.retry_after)):
                 return None
 
-    def wait(self, seconds: float | None = None) -> Generator[float, None, bool]:
+    def pause(self, seconds: float | None = None) -> Generator[float, None, bool]:
         """Wait `seconds` at least before the next question; return whether there is time for it."""
-        wait = max(self._pause, seconds or 0.0)
+        wait = max(self._wait, seconds or 0.0)
         if self._remaining() <= wait:
             return False
         yield wait
-        self._pause = min(2 * self._pause, LONGEST_PAUSE)
+        self._wait = min(2 * self._wait, LONGEST_PAUSE)
         return True
 
     def _remaining(self) -> float:
@@ -133,7 +133,7 @@ def settle_write(
         sent = yield from questions.ask(again)
         if sent is not None and sent.outcome is Outcome.OK:
             return Settled(Verdict.RAN, sent.value, SENT_AGAIN, target=sent.target)
-        if sent is None or not (yield from questions.wait()):
+        if sent is None or not (yield from questions.pause()):
             return UNREACHABLE
 
 
@@ -152,7 +152,7 @@ def settle_publish(call: Publish, questions: Questions) -> Settling:
             return Settled(Verdict.RAN, reason=SENT_AGAIN, target=result.target)
         pairs = zip(call.events, entries, strict=True)
         call = call._replace(events=tuple(event for event, entry in pairs if entry in failed))
-        if not (yield from questions.wait()):
+        if not (yield from questions.pause()):
             return UNREACHABLE
 
 
@@ -175,7 +175,7 @@ def settle_start(call: StartRun, questions: Questions) -> Settling:
                 return UNREACHABLE
             if sent.outcome is Outcome.OK:
                 return Settled(Verdict.RAN, reason=SENT_AGAIN, target=sent.target)
-        if not (yield from questions.wait()):
+        if not (yield from questions.pause()):
             return Settled(Verdict.UNKNOWN, reason="no_input", target=target)
 
 

@@ -8,10 +8,11 @@ text of an error is in any of them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from time import perf_counter, time_ns
 from typing import Any, Final
+from weakref import WeakMethod
 
 from leeward._routing import FailoverDriver
 from leeward.adapter import Limits
@@ -21,8 +22,12 @@ from leeward.errors import Attempt, Outcome
 from leeward.otel import (
     ATTEMPTS,
     BUCKET,
+    BY,
     CALL_ATTEMPTS,
     CALL_SECONDS,
+    CALLS_OPEN,
+    CALLS_SETTLED,
+    CALLS_UNKNOWN,
     CODE,
     DECISION,
     DECISIONS,
@@ -38,10 +43,13 @@ from leeward.otel import (
     TABLE_OPERATION,
     TARGET,
     VERB,
+    VERDICT,
     load,
     traceparent_of,
 )
-from leeward.values import RoutingEvent
+from leeward.values import Effect, RoutingEvent
+from leeward.values.settled import Settled, Verdict
+from leeward.watching import is_harmless
 
 _NANO: Final = 1_000_000_000
 
@@ -50,16 +58,20 @@ _FIELD: Final = 80
 
 
 class ObservedRouter(FailoverDriver):
-    """A router whose calls and decisions are told to OpenTelemetry; arguments as of its base."""
+    """A router whose calls and decisions are told to OpenTelemetry; arguments as of its base.
+
+    Attributes:
+        telemetry: tells it.
+    """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
-        self._telemetry = ClientTelemetry()
+        self.telemetry = ClientTelemetry()
         super().__init__(*arguments, **options)
-        self.listen(self._telemetry.note)
+        self.listen(self.telemetry.note)
 
     def perform(self, call: Call, timeout: float, only: tuple[str, ...] = ()) -> Result[Any]:
         """Carry a call to its result, in a span."""
-        with self._telemetry.span(call) as span:
+        with self.telemetry.span(call) as span:
             traced = in_trace(call, span.traceparent, self.limits)
             return span.end(super().perform(traced, timeout, only))
 
@@ -67,7 +79,7 @@ class ObservedRouter(FailoverDriver):
         self, call: Call, timeout: float, only: tuple[str, ...] = ()
     ) -> Result[Any]:
         """Do the same without blocking the event loop."""
-        with self._telemetry.span(call) as span:
+        with self.telemetry.span(call) as span:
             traced = in_trace(call, span.traceparent, self.limits)
             return span.end(await super().perform_async(traced, timeout, only))
 
@@ -80,6 +92,8 @@ class ClientTelemetry:
         meter = self.api.meter
         self.durations = meter.create_histogram(CALL_SECONDS, "s")
         self.attempts = meter.create_counter(CALL_ATTEMPTS, "{attempt}")
+        self.unknown = meter.create_counter(CALLS_UNKNOWN, "{call}")
+        self._settled = meter.create_counter(CALLS_SETTLED, "{call}")
         self._decisions = meter.create_counter(DECISIONS, "{decision}")
 
     @contextmanager
@@ -104,6 +118,31 @@ class ClientTelemetry:
                 span.set_status(self.api.failed)
                 raise
 
+    def count_open(self, count: Callable[[], int | None]) -> None:
+        """Observe how many calls the table of unknown ones has, as long as the client lives.
+
+        Args:
+            count: a method, which must not wait; None for not known.
+        """
+        method, observation = WeakMethod(count), self.api.metrics.Observation
+
+        def observe(_: object) -> Iterable[Any]:
+            living = method()
+            number = None if living is None else living()
+            return [] if number is None else [observation(number)]
+
+        self.api.meter.create_observable_gauge(CALLS_OPEN, [observe], "{call}")
+
+    def count_verdict(self, settled: Settled, verb: str) -> None:
+        """Count a call that somebody has settled; `verb` is of what was asked last."""
+        self._settled.add(1, {VERDICT: settled.verdict.value, BY: _word_of(settled, verb)})
+
+    def count_end(self, result: Result[Any]) -> None:
+        """Count a call that the router has settled before it ended; others are not counted."""
+        settled = verdict_within(result)
+        if settled is not None:
+            self.count_verdict(settled, "settle")
+
     def note(self, event: RoutingEvent) -> None:
         """Count a decision of the router, and note it at the call that brought it about."""
         told = {DECISION: event.name, TARGET: event.target, VERB: event.verb}
@@ -121,7 +160,7 @@ class CallSpan:
 
     def __init__(self, telemetry: ClientTelemetry, span: Any, call: Call) -> None:
         self.traceparent = traceparent_of(span)
-        self._verb = call.verb
+        self._verb, self._call = call.verb, call
         self._telemetry = telemetry
         self._span = span
         self._began, self._at = perf_counter(), time_ns()
@@ -137,6 +176,10 @@ class CallSpan:
             span.set_attribute(ERROR, outcome.value)
             span.set_status(telemetry.api.failed)
         told = {VERB: self._verb, TARGET: target, OUTCOME: outcome.value}
+        if outcome is Outcome.AMBIGUOUS and may_change(self._call):
+            telemetry.unknown.add(1, {VERB: self._verb, TARGET: target})
+        if len(result.attempts) > 1:
+            telemetry.count_end(result)
         telemetry.durations.record(seconds, told)
         for attempt in result.attempts:
             telemetry.attempts.add(
@@ -174,6 +217,37 @@ class CallSpan:
         if attempt.outcome is not Outcome.OK:
             span.set_status(api.failed)
         span.end(began + int(attempt.duration * _NANO))
+
+
+def may_change(call: Call) -> bool:
+    """Return whether a call may change something, or have an effect."""
+    if call.verb == "settle":
+        return False
+    return not is_harmless(call) or getattr(call, "effect", None) is Effect.IDEMPOTENT
+
+
+def verdict_within(result: Result[Any]) -> Settled | None:
+    """Return how the router has settled a call before its end; None if it has not asked."""
+    if not any(attempt.reason == "settle" for attempt in result.attempts):
+        return None
+    if result.resolved or result.executed or (result.fault and result.fault.ran == "yes"):
+        return Settled(Verdict.RAN)
+    if result.outcome is Outcome.AMBIGUOUS or (result.fault and result.fault.ran == "maybe"):
+        return Settled(Verdict.UNKNOWN, reason=result.reason or "unreachable")
+    return Settled(Verdict.NOT_RUN)
+
+
+_BY_VERB: Final = {"invoke": "probe", "publish": "again", "enqueue": "again"}
+"""By what a call is settled of which the function itself was not asked."""
+
+
+def _word_of(settled: Settled, verb: str) -> str:
+    """Return what has settled a call; an unknown one by why it is."""
+    if settled.verdict in (Verdict.UNKNOWN, Verdict.RUNNING) or settled.reason:
+        return settled.reason or "record"
+    if verb == "settle":
+        return "void" if settled.verdict is Verdict.NOT_RUN else "record"
+    return _BY_VERB.get(verb, verb)
 
 
 def attributes_of(call: Call) -> dict[str, str | int]:

@@ -38,6 +38,7 @@ from leeward.calls import (
     OBJECT_VERBS,
     RUN_VERBS,
     Call,
+    FunctionFault,
     Invoke,
     Load,
     Page,
@@ -253,7 +254,8 @@ class _History:
             elif last.fault is not None:
                 self._last = last._replace(fault=last.fault._replace(ran="no"))
         elif verdict is ReadBackVerdict.LOST and self._unknown.reason is None:
-            self._unknown = self._unknown._replace(reason=settled.reason)
+            fault = self._unknown.fault or FunctionFault(message=settled.record)
+            self._unknown = self._unknown._replace(reason=settled.reason, fault=fault)
         return ReadBackDone(question.attempt, question.after, verdict, settled.retry_after)
 
     def cancel(self, running: Iterable[tuple[Command, float]], now: float) -> None:
@@ -357,7 +359,8 @@ def _outcome_of(settled: Settled) -> Result[Any]:
     if settled.failure is not None:
         return Result(Outcome.APP_ERROR, reason=settled.failure.reason, fault=settled.failure)
     if not settled.kept:
-        return Result(Outcome.AMBIGUOUS, reason=NOT_KEPT, executed=True)
+        fault = FunctionFault(message=settled.record)
+        return Result(Outcome.AMBIGUOUS, reason=NOT_KEPT, executed=True, fault=fault)
     return Result(Outcome.OK, settled.result, resolved=True)
 
 

@@ -45,6 +45,7 @@ DATA = frozenset(
         Capability.COMPOSITE_KEYS,
         Capability.SCAN,
         Capability.OBJECTS,
+        Capability.SETTLING,
     }
 )
 """The capabilities that only the home of a table or bucket needs."""

@@ -44,7 +44,16 @@ from leeward.adapter.repeats import failure_told, worth_of
 from leeward.adapter.resolver import FunctionAddress
 from leeward.adapter.service import UNDECODABLE, bearer, retry_after
 from leeward.calls import Invoke, Result, Settle
-from leeward.envelope import BY_HANDLER, DEDUP, MARK, UNBOUND, mark_of, read_fault, request_headers
+from leeward.envelope import (
+    BY_HANDLER,
+    DEDUP,
+    MARK,
+    QUESTION,
+    UNBOUND,
+    mark_of,
+    read_fault,
+    request_headers,
+)
 from leeward.errors import Outcome
 from leeward.json_text import Undecodable, decode
 from leeward.masking import mask
@@ -188,15 +197,16 @@ def invoke(
         found: Address = yield Need(FunctionAddress(call.function))
         address = found
     mark = mark_of(call.function, call.idempotency_key)
+    settles = call.verb == "settle"
     headers = (
-        ("Content-Type", "application/json"),
+        ("Content-Type", QUESTION if settles else "application/json"),
         *request_headers(
             call.idempotency_key,
             view.timeout,
             call.trace,
             mark,
             call.voids,
-            settles=call.verb == "settle",
+            settles=settles,
         ),
         *platform.credentials(address),
     )
@@ -212,6 +222,8 @@ def invoke(
     is_success = 200 <= response.status < 300
     if (is_marked or is_success) and marks is not marks_all:
         yield Learn(name, marks_all)
+    if is_success and settles and not is_marked:  # it may be what somebody else has answered
+        return Result.ok(None, request_id=request_id)
     if is_success:
         return _value_of(response, request_id, by_handler=by_handler)
     code, wait = f"http.{response.status}", platform.retry_after(response, view.now)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from leeward.cli.commands import keys, objects, scheduler, verbs, workflow
+from leeward.cli.commands import keys, objects, scheduler, unknown, verbs, workflow
 from leeward.cli.commands.demo import demo
 from leeward.cli.commands.dlq import dlq
 from leeward.cli.commands.doctor import doctor
@@ -103,6 +103,13 @@ add_command(
 )
 add_command(
     app,
+    "settle",
+    verbs.settle,
+    "leeward settle charge 01a20e39-df49-7edf-853d-ce1f5bf93c48",
+    "leeward settle charge order-42 --payload @order.json",
+)
+add_command(
+    app,
     "publish",
     verbs.publish,
     """leeward publish orders order.created '{"id": "42"}'""",
@@ -146,14 +153,33 @@ add_command(
     "leeward dlq redrive parcels-dead --dry-run",
     "leeward dlq redrive parcels-dead --to parcels --rate 10 --force",
 )
-records = _group("keys", "List the records of idempotent functions, and settle one by hand.")
+records = _group("keys", "List and show the records of idempotent functions; settle one by hand.")
 add_command(records, "list", keys.list_, "leeward keys list keys --state unknown")
+add_command(records, "show", keys.show, "leeward keys show keys 0123456789ab --result")
 add_command(
     records,
     "settle",
     keys.settle_record,
     "leeward keys settle keys 0123456789ab did-not-run",
     """leeward keys settle keys 0123456789ab ran --result '{"paid": "42"}'""",
+)
+add_command(records, "release", keys.release, "leeward keys release keys 0123456789ab")
+add_command(records, "void", keys.void, "leeward keys void keys 0123456789ab")
+unknowns = _group("unknown", "List, settle or forget calls whose outcome nobody knows.")
+add_command(unknowns, "list", unknown.list_, "leeward unknown list --limit 20")
+add_command(
+    unknowns,
+    "settle",
+    unknown.settle,
+    "leeward unknown settle --all",
+    "leeward unknown settle 01a20e39-df49-7edf-853d-ce1f5bf93c48",
+)
+add_command(
+    unknowns,
+    "forget",
+    unknown.forget,
+    "leeward unknown forget 01a20e39-df49-7edf-853d-ce1f5bf93c48",
+    "leeward unknown forget --all --force",
 )
 buckets = _group("object", "Put, read, list and delete the objects of a bucket.")
 add_command(

@@ -121,7 +121,7 @@ def seconds(text: str) -> float:
         ) from None
 
 
-def time_argument(text: str | None) -> datetime | None:
+def time_argument(text: str | None, field: str = "time") -> datetime | None:
     """Read an ISO 8601 time with a time zone.
 
     Raises:
@@ -130,9 +130,9 @@ def time_argument(text: str | None) -> datetime | None:
     try:
         time = None if text is None else datetime.fromisoformat(text)
     except ValueError:
-        raise InvalidRequest(f"--time is not an ISO 8601 time; {_TIME}", field="time") from None
+        raise InvalidRequest(f"--{field} is not an ISO 8601 time; {_TIME}", field=field) from None
     if time is not None and time.utcoffset() is None:
-        raise InvalidRequest(f"--time has no time zone; {_TIME}", field="time")
+        raise InvalidRequest(f"--{field} has no time zone; {_TIME}", field=field)
     return time
 
 

@@ -26,7 +26,8 @@ from leeward.config.model import (
 )
 from leeward.errors import ConfigError
 from leeward.registry import check_provider
-from leeward.values import NOTHING
+from leeward.text import did_you_mean
+from leeward.values import NOTHING, Effect
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -250,6 +251,34 @@ def check_providers(config: Config, also_known: Iterable[str] = ()) -> None:
         if provider not in known:
             check_provider(provider, str(where))
             known.add(provider)
+
+
+def check_probes(config: Config, *, has_app: bool) -> None:
+    """Raise `ConfigError` if the probe of a function is itself, not known, or does not only read.
+
+    Args:
+        config: with what an app declares.
+        has_app: there is one, so a function has to be in it, or to have a section.
+    """
+    for name, function in config.functions.items():
+        probe = function.probe
+        if probe is None:
+            continue
+        where = ConfigKey(config.file, "functions").child(name).child("probe")
+        known = config.functions.get(probe)
+        if probe == name:
+            raise ConfigError(f"{where} is the function itself; name another one, which only reads")
+        if has_app and known is None:
+            hint = did_you_mean(probe, config.functions) or ";"
+            raise ConfigError(
+                f"{where}: the app has no function {probe!r}{hint} if it is in another app, write "
+                f"a section [functions.{probe}]"
+            )
+        if known is not None and known.effect not in (None, Effect.READ_ONLY):
+            raise ConfigError(
+                f"{where}: {probe!r} is declared {known.effect.value!r}, and a probe only reads; "
+                f"declare it effect={Effect.READ_ONLY.value!r}"
+            )
 
 
 def check_unused(config: Config, also_named: Iterable[TargetName]) -> None:

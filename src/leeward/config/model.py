@@ -220,6 +220,8 @@ class Config(NamedTuple):
         hedge: ask a second target when a harmless call takes long.
         health_checks: probe every target; None for no such probes.
         snapshot: the table in which processes tell each other what they have seen; None for none.
+        unknowns: the table in which clients leave calls whose outcome is unknown; None for none.
+        unknowns_payload: leave there what was sent, too.
         export: what infrastructure files say, by provider.
         dead_letters: a dead-letter queue, by its own name, to the queues that its letters go back
             to.
@@ -244,6 +246,8 @@ class Config(NamedTuple):
     hedge: bool = False
     health_checks: HealthChecks | None = None
     snapshot: str | None = None
+    unknowns: str | None = None
+    unknowns_payload: bool = False
     export: Mapping[str, ExportConfig] = NOTHING
     dead_letters: Mapping[str, tuple[str, ...]] = NOTHING
 
@@ -252,7 +256,7 @@ class Config(NamedTuple):
             self,
             "order functions buses tables workflows workflow_target source trust_env data_target "
             "file groups residency weights fail_back hedge health_checks snapshot buckets export "
-            "dead_letters",
+            "dead_letters unknowns unknowns_payload",
         )
 
     def homes(self) -> Mapping[str, str]:

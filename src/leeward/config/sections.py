@@ -33,6 +33,7 @@ T = TypeVar("T")
 TOP_LEVEL = (
     *("cloud_provider", "data_target", "workflow_target", "source", "trust_env"),
     *("fail_back", "hedge", "weights", "residency", "health_checks", "snapshot"),
+    *("unknowns", "unknowns_payload"),
 )
 
 
@@ -56,6 +57,8 @@ def read_sections(document: Mapping[str, Any], file: str) -> Config:
         entries = read_section(document.get(name, {}), where)
         parts[name] = {key: read(value, where.child(key)) for key, value in entries.items()}
     provider = optional(document, "cloud_provider", top, read_text)
+    if "unknowns_payload" in document and "unknowns" not in document:
+        raise ConfigError(f'{top.child("unknowns_payload")} needs unknowns = "TABLE" beside it')
     return Config(
         **parts,
         order=parse_order(provider, str(top.child("cloud_provider"))) if provider else (),
@@ -71,6 +74,8 @@ def read_sections(document: Mapping[str, Any], file: str) -> Config:
         hedge=optional(document, "hedge", top, read_boolean) is True,
         health_checks=optional(document, "health_checks", top, read_health_checks),
         snapshot=optional(document, "snapshot", top, read_text),
+        unknowns=optional(document, "unknowns", top, read_text),
+        unknowns_payload=optional(document, "unknowns_payload", top, read_boolean) is True,
         export=by_target(document.get("export", {}), top.child("export"), read_export),
     )
 

@@ -37,6 +37,8 @@ class Settled(NamedTuple):
         retry_after: of a call that still runs: seconds after which to ask again.
         target: that has answered.
         voids: how often the key was settled as not run, for the next call with it.
+        record: where the function has its record of the key: the table and the name of the record,
+            as ``leeward keys show`` takes them. None if it does not say.
     """
 
     verdict: Verdict
@@ -47,6 +49,7 @@ class Settled(NamedTuple):
     retry_after: float | None = None
     target: str | None = None
     voids: int = 0
+    record: str | None = None
 
     def __repr__(self) -> str:
-        return mask(self, "verdict reason kept retry_after target voids")
+        return mask(self, "verdict reason kept retry_after target voids record")

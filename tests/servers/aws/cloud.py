@@ -21,6 +21,7 @@ from leeward_contract_tests.fixtures import (
     PAIR,
     PAIRS,
     SEEN,
+    SETTLE,
     SLOW,
     WORKFLOW,
 )
@@ -38,7 +39,14 @@ from tests.servers.faultproxy import FaultProxy
 
 REGIONS: Final = ("us-east-1", "us-west-2", "eu-central-1")
 
-_FUNCTIONS: Final = {ECHO: "echo", FAIL: "fail", SLOW: "slow", COUNT: "count", SEEN: "seen"}
+_FUNCTIONS: Final = {
+    ECHO: "echo",
+    FAIL: "fail",
+    SLOW: "slow",
+    COUNT: "count",
+    SEEN: "seen",
+    SETTLE: "settle",
+}
 
 _TABLES: Final[Mapping[str, Sequence[str]]] = {ITEMS: ("id",), PAIRS: PAIR}
 

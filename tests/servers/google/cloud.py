@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final, NamedTuple
 
 from leeward_contract_tests import Faults, contract_workflow
-from leeward_contract_tests.fixtures import BUCKET, COUNT, ECHO, EVENTS, FAIL, SEEN, SLOW
+from leeward_contract_tests.fixtures import BUCKET, COUNT, ECHO, EVENTS, FAIL, SEEN, SETTLE, SLOW
 from tests.servers.certificates import Authority
 from tests.servers.faultproxy import FaultProxy
 from tests.servers.google.cloud_run import CloudRun, Service
@@ -29,7 +29,7 @@ REGIONS: Final = ("us-central1", "us-east1", "europe-west1")
 DATABASE: Final = "named"
 """The id of a second database, beside the default one."""
 
-CONTRACT: Final = (ECHO, FAIL, SLOW, COUNT, SEEN)
+CONTRACT: Final = (ECHO, FAIL, SLOW, COUNT, SEEN, SETTLE)
 
 _ON_EVENTS: Final = "contract-on-events"
 """The function that Pub/Sub pushes to; it tells the topics apart."""

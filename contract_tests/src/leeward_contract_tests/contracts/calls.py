@@ -17,6 +17,7 @@ from leeward.calls import (
     Publish,
     PutObject,
     Result,
+    Settle,
     StartRun,
     Store,
 )
@@ -41,6 +42,12 @@ def fresh(what: str) -> str:
 def invoke(function: str, payload: Json, effect: Effect = Effect.UNSAFE) -> Invoke:
     """Return a call of a function."""
     return Invoke(function, json.dumps(payload).encode(), fresh("call"), effect, marks=True)
+
+
+def settle(function: str, key: str, payload: Json = None, voids: int = 0) -> Settle:
+    """Return the question what became of the calls of a function with a key, 1.5 seconds old."""
+    question = {"settle": key, "age": 1.5, "payload": payload}
+    return Settle(function, json.dumps(question).encode(), key, marks=True, voids=voids)
 
 
 def enqueue(function: str, payload: Json) -> Enqueue:

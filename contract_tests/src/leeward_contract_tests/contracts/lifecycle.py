@@ -9,7 +9,7 @@ import pytest
 
 from leeward import Client, ConfigError
 from leeward.adapter import Capability, Driver, Limits
-from leeward.calls import Call, DeleteObject, GetObject, ListObjects, Scan
+from leeward.calls import Call, DeleteObject, GetObject, ListObjects, Scan, SettleWrite
 from leeward.values import Event, Item
 from leeward_contract_tests.contracts.base import Contract
 from leeward_contract_tests.contracts.calls import (
@@ -40,6 +40,7 @@ VERBS: Mapping[Capability, tuple[Call, ...]] = {
         ListObjects(BUCKET),
         DeleteObject(BUCKET, "refused"),
     ),
+    Capability.SETTLING: (SettleWrite(ITEMS, delete("key")),),
 }
 """Calls whose whole verb needs the capability."""
 
@@ -49,6 +50,7 @@ BUILDS_ON: Mapping[Capability, Capability] = {
     Capability.EXPIRY: Capability.TABLES,
     Capability.COMPOSITE_KEYS: Capability.TABLES,
     Capability.SCAN: Capability.TABLES,
+    Capability.SETTLING: Capability.TABLES,
 }
 
 

@@ -30,7 +30,7 @@ def open_driver(config: TargetConfig) -> Driver:
     return open_plan_driver(
         config,
         settings,
-        [Plans("invoke publish store load delete", "leeward_stratus.plans:plans")],
+        [Plans("invoke settle publish store load delete", "leeward_stratus.plans:plans")],
         source=source_of,
         capabilities={
             Capability.INVOKE,

@@ -10,7 +10,7 @@ from leeward.adapter.options import Values
 from leeward.adapter.plans import Need, Plan, Planner, View
 from leeward.adapter.service import JSON, Service, bearer, by_headers, exchange_json
 from leeward.adapter.wire import Request
-from leeward.calls import Delete, Invoke, Load, Publish, Result, Store, Stored
+from leeward.calls import Delete, Invoke, Load, Publish, Result, Settle, Store, Stored
 from leeward.cloudevents import document_of
 from leeward.text import percent_encode
 from leeward_stratus.errors import CODES, ERROR, REQUEST_ID, refusal
@@ -35,11 +35,12 @@ ITEMS = Profile("Stratus", DoubleModel(integers=range(-(2**53), 2**53 + 1), deci
 def plans(settings: Values) -> dict[str, Planner]:
     """Return the planner of each verb."""
     planners = (invoke, publish, store, load, delete)
-    return {each.__name__: partial(each, settings["url"]) for each in planners}
+    named = {each.__name__: partial(each, settings["url"]) for each in planners}
+    return {**named, "settle": named["invoke"]}
 
 
-def invoke(origin: str, call: Invoke, view: View) -> Plan:
-    """Call a function and wait for its answer."""
+def invoke(origin: str, call: Invoke | Settle, view: View) -> Plan:
+    """Call a function, or ask it what became of a call, and wait for its answer."""
     token = yield Need(TOKEN)
     target = f"/functions/{percent_encode(call.function)}"
     address = http_functions.Address(origin, target, token)
@@ -79,9 +80,8 @@ def delete(origin: str, call: Delete, view: View) -> Plan:
 
 
 def _request(origin: str, call: Store | Load | Delete, **document: Any) -> Request:
-    target = f"/tables/{percent_encode(call.table)}/{call.verb}"
     body = json_text.encode({"key": call.key.values[0], **document})
-    return Request("POST", origin, target, JSON, body)
+    return Request("POST", origin, f"/tables/{percent_encode(call.table)}/{call.verb}", JSON, body)
 
 
 def _stored(said: dict[str, Any]) -> Stored | None:

@@ -1,10 +1,13 @@
 """Functions that run once for each key: see ``docs/idempotency.md``.
 
 `record` decides, and is pure; `steps` says what to ask of the table, without I/O; `store` asks it
-over a client; `decorator` puts all that around a function.
+over a client; `decorator` puts all that around a function. `probes` has ready-made probes.
 """
 
 from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from leeward.app.idempotency.decorator import idempotent
 from leeward.app.idempotency.errors import (
@@ -17,6 +20,9 @@ from leeward.app.idempotency.errors import (
 )
 from leeward.app.idempotency.running import IdempotentRun, current_run, effect, effect_async
 from leeward.app.idempotency.settling import CannotTell, Done, NotDone
+
+if TYPE_CHECKING:
+    from leeward.app.idempotency.probes import event_probe, http_probe, item_probe
 
 __all__ = [
     "CannotTell",
@@ -32,5 +38,17 @@ __all__ = [
     "current_run",
     "effect",
     "effect_async",
+    "event_probe",
+    "http_probe",
     "idempotent",
+    "item_probe",
 ]
+
+_PROBES = frozenset({"event_probe", "http_probe", "item_probe"})
+"""They load HTTP of the standard library, so only a program that uses one loads them."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PROBES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module("leeward.app.idempotency.probes"), name)

@@ -347,6 +347,22 @@ def void_record(record: KeyRecord, voids: int) -> KeyRecord:
     )
 
 
+def is_open(record: KeyRecord, now: float) -> bool:
+    """Return whether nobody knows what the run of a key has done: it is unknown, or has died."""
+    lapsed = record.state is KeyState.IN_PROGRESS and now >= record.lease_until
+    return lapsed or record.state is KeyState.UNKNOWN
+
+
+def void_by_hand(record: KeyRecord, now: float) -> KeyRecord | None:
+    """Return the record after somebody has found out that none of its calls so far has run.
+
+    None of them will. Return None if nobody may say so: one still runs, or it is settled.
+    """
+    if record.state is KeyState.RELEASED or is_open(record, now):
+        return void_record(record, record.voids)
+    return None
+
+
 def settle_by_hand(
     record: KeyRecord, now: float, *, ran: bool, result: Any, kept: bool
 ) -> KeyRecord | None:
@@ -361,8 +377,7 @@ def settle_by_hand(
         result: what it would have returned.
         kept: `result` is known.
     """
-    lapsed = record.state is KeyState.IN_PROGRESS and now >= record.lease_until
-    if not (lapsed or record.state is KeyState.UNKNOWN):
+    if not is_open(record, now):
         return None
     if not ran:
         return release_record(record)._replace(failure=None)

@@ -117,6 +117,7 @@ class KeySettlement:
         facts |= {"verdict": verdict.value}
         log_event(LOGGER, "info", "settled", function=function, why=why, **facts)
         document: dict[str, Any] = {"verdict": verdict.value, "reason": why, "voids": voids}
+        document["record"] = f"{facts['table']} {facts['record']}"
         if verdict is Verdict.RAN:
             document |= {"kept": kept, "result": result if kept else None}
         if failure is not None:

@@ -15,17 +15,24 @@ from leeward.cli.arguments import (
     time_argument,
 )
 from leeward.cli.global_options import options_of
-from leeward.cli.output.console import render_absence, render_item, render_receipt, render_value
-from leeward.cli.output.exit_codes import ABSENT
+from leeward.cli.output.console import (
+    render_absence,
+    render_item,
+    render_receipt,
+    render_value,
+    render_verdict,
+)
+from leeward.cli.output.exit_codes import ABSENT, exit_code_of_verdict
 from leeward.cli.output.json_view import (
     json_of_absence,
     json_of_answer,
     json_of_published,
     json_of_queued,
     json_of_record,
+    json_of_verdict,
     json_of_write,
 )
-from leeward.values import EffectName
+from leeward.values import MISSING, EffectName
 
 JSON = "JSON, @file, or - for the standard input."
 
@@ -124,6 +131,43 @@ def enqueue(
             timeout=timeout,
         )
         options.output.show(json_of_queued(receipt), render_receipt)
+
+
+def settle(
+    context: typer.Context,
+    function: Function,
+    key: Annotated[str, typer.Argument(metavar="KEY", help="The idempotency key of the call.")],
+    *,
+    payload: Annotated[
+        str | None,
+        typer.Option(
+            metavar="JSON",
+            help=f"What it was called with, if the function reads its key there: {JSON}",
+        ),
+    ] = None,
+    sent: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ISO8601",
+            help="When it was called, with time zone. A key that leeward has made says so itself.",
+        ),
+    ] = None,
+    timeout: Timeout = None,
+) -> None:
+    """Find out what became of a call whose outcome is unknown.
+
+    The function answers from its record of the key, and runs nothing. If there is no record, the
+    key becomes void: the call has not run, and never will. It waits for a call that still runs.
+    Exit codes: 0 it ran, 6 it ran and failed, 7 it did not run, 8 nobody can tell, 10 it still
+    runs.
+    """
+    options = options_of(context)
+    given = MISSING if payload is None else json_argument(payload, "payload")
+    called = time_argument(sent, "sent")
+    with options.client() as cloud:
+        settled = cloud.settle(key, function=function, payload=given, sent=called, timeout=timeout)
+        options.output.show(json_of_verdict(settled), render_verdict)
+    raise typer.Exit(exit_code_of_verdict(settled).code)
 
 
 def publish(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any, Protocol, TextIO, TypeAlias
+from typing import Any, Final, Protocol, TextIO, TypeAlias
 
 from rich.box import ROUNDED, SIMPLE_HEAD
 from rich.console import Console, Group, RenderableType
@@ -230,6 +230,51 @@ def render_receipt(data: JsonObject, printers: Printers) -> None:
     """Show a receipt."""
     printers.out.pairs(_details(data))
     _render_attempts(data["attempts"], printers.err, least=2)
+
+
+_REASONS: Final = {
+    "not_asked": "the function is not known to answer for its keys: set effect = 'keyed', or probe",
+    "not_supported": "the function cannot settle its keys",
+    "no_answer": "the function has not answered the question",
+    "unreachable": "the function was not reached in time: ask again",
+    "unknown": "its run may have had its effect, and it has no probe",
+    "cannot_tell": "its probe cannot tell",
+    "not_fenced": "its run may still act, because it announces no effects",
+    "no_record": "it has no record, and nobody says when it was called: say --sent",
+    "expired": "it has no record, and is older than records are kept",
+    "unrecorded": "the function may have run it without a record, while its table was away",
+    "other_target": "one target has not run it, and another one may have: ask each with --targets",
+    "unreadable": "what is in the table is not a record of leeward's",
+}
+"""What the reasons of a verdict mean; a function of another framework has its own words."""
+
+
+def verdict_in_words(data: JsonObject) -> str:
+    """Return what became of a call, as a sentence."""
+    match data["verdict"]:
+        case "ran" if data["failure"]:
+            return f"It ran, and failed: {data['failure']['error_type']}."
+        case "ran":
+            return "It ran." if data["kept"] else "It ran; its result was not kept."
+        case "not_run":
+            return "It did not run, and never will. A new call with its key runs."
+        case "running":
+            return "It still runs. Ask again."
+        case _:
+            why = _REASONS.get(data["reason"] or "", data["reason"] or "the function does not say")
+            look = f" leeward keys show {data['record']}" if data["record"] else ""
+            return f"Nobody can tell: {why}.{look}"
+
+
+def render_verdict(data: JsonObject, printers: Printers) -> None:
+    """Show what became of a call: its result, or the verdict."""
+    has_result = data["verdict"] == "ran" and data["kept"] and not data["failure"]
+    if has_result:
+        printers.out.json(item_json.write(data["result"], indent=2))
+    (printers.err if has_result else printers.out).text(verdict_in_words(data))
+    rest = {name: data[name] for name in ("target", "voids", "retry_after") if data[name]}
+    if rest:
+        printers.err.text(", ".join(f"{name} {value}" for name, value in _details(rest)), "dim")
 
 
 def render_failure(data: JsonObject, err: Printer) -> None:

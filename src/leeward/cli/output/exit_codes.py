@@ -20,6 +20,7 @@ from leeward.errors import (
     Throttled,
     Unsupported,
 )
+from leeward.values.settled import Settled, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ BROKEN: Final = ExitCode(
     ran=None,
 )
 STILL_RUNS: Final = ExitCode(
-    10, "workflow start --wait: the run has begun, and continues", ran=None
+    10, "workflow start --wait, settle: it has begun, and continues", ran=None
 )
 INTERRUPTED: Final = ExitCode(130, "interrupted; a call under way may have run", ran=None)
 
@@ -102,3 +103,16 @@ Commands of other distributions add their own errors."""
 def exit_code_of(error: BaseException) -> ExitCode:
     """Return the exit code for `error`."""
     return next((BY_CLASS[kind] for kind in type(error).__mro__ if kind in BY_CLASS), UNEXPECTED)
+
+
+_BY_VERDICT: Final = {
+    Verdict.RAN: OK,
+    Verdict.NOT_RUN: LATER,
+    Verdict.RUNNING: STILL_RUNS,
+    Verdict.UNKNOWN: UNKNOWN,
+}
+
+
+def exit_code_of_verdict(settled: Settled) -> ExitCode:
+    """Return the exit code for what became of a call: the one that the call would have had."""
+    return RAISED if settled.failure is not None else _BY_VERDICT[settled.verdict]

@@ -47,6 +47,7 @@ from leeward.values import (
 if TYPE_CHECKING:
     from leeward.values.objects import ObjectInfo
     from leeward.values.runs import Run
+    from leeward.values.settled import Settled
 
 
 JsonObject: TypeAlias = dict[str, Any]
@@ -69,6 +70,28 @@ def json_of_queued(receipt: Receipt) -> JsonObject:
         "target": receipt.target,
         "idempotency_key": receipt.idempotency_key,
         "attempts": json_of_attempts(receipt.attempts),
+    }
+
+
+def json_of_verdict(settled: Settled) -> JsonObject:
+    """Return the JSON object of `settle`."""
+    failure = settled.failure
+    return {
+        "verdict": settled.verdict.value,
+        "reason": settled.reason,
+        "result": settled.result,
+        "kept": settled.kept,
+        "failure": failure
+        and {
+            "error_type": failure.type,
+            "error_message": failure.message,
+            "reason": failure.reason,
+            "retryable": failure.retryable,
+        },
+        "retry_after": settled.retry_after,
+        "target": settled.target,
+        "voids": settled.voids,
+        "record": settled.record,
     }
 
 
@@ -212,6 +235,16 @@ def moment(time: float | None) -> str:
         return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     except (ValueError, OverflowError, OSError):
         return "-"
+
+
+def span(seconds: float | None) -> str:
+    """Return seconds as a person reads them, such as ``3 h``; ``-`` where there are none."""
+    if seconds is None:
+        return "-"
+    for unit, size in (("d", 86_400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
 
 
 def unknown_functions(config: Config) -> list[JsonObject]:

@@ -73,6 +73,16 @@ def seen(event: Any, _context: object) -> list[Any]:
         return [json.loads(document) for (document,) in rows]
 
 
+def settle(event: Any, context: Any) -> dict[str, Any]:
+    """Answer a question about a key: its call ran, and what was asked; a call, how it came."""
+    custom = context.client_context.custom
+    key, voids = custom["idempotency-key"], int(custom.get("x-leeward-voids", "0"))
+    if "x-leeward-settle" not in custom:
+        return {"called": key, "voids": voids}
+    result = {"age": event.get("age"), "payload": event.get("payload")}
+    return {"verdict": "ran", "key": key, "voids": voids, "result": result}
+
+
 @cache
 def _memory() -> sqlite3.Connection:
     memory = sqlite3.connect(os.environ["MEMORY"], timeout=60)

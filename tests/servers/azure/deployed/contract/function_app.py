@@ -13,7 +13,7 @@ import sqlite3
 import threading
 import time
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import azure.functions as func
@@ -71,6 +71,15 @@ def seen(payload: Any) -> list[Any]:
         return [json.loads(document) for (document,) in rows]
 
 
+def settle(payload: Any, headers: Mapping[str, str]) -> dict[str, Any]:
+    """Answer a question about a key: its call ran, and what was asked; a call, how it came."""
+    key, voids = headers.get("idempotency-key"), int(headers.get("x-leeward-voids", "0"))
+    if "x-leeward-settle" not in headers:
+        return {"called": key, "voids": voids}
+    result = {"age": payload.get("age"), "payload": payload.get("payload")}
+    return {"verdict": "ran", "key": key, "voids": voids, "result": result}
+
+
 @app.function_name("contract-remember")
 @app.event_grid_trigger(arg_name="event")
 def remember(event: func.CloudEvent) -> None:
@@ -109,12 +118,13 @@ def _memory() -> sqlite3.Connection:
     return memory
 
 
-def _by_http(name: str, function: Callable[[Any], Any]) -> None:
+def _by_http(name: str, function: Callable[..., Any], *, with_headers: bool = False) -> None:
     @app.function_name(name)
     @app.route(name, methods=["POST"])
     def called(req: func.HttpRequest) -> func.HttpResponse:
         body = req.get_body()
-        returned = function(json.loads(body) if body else None)
+        payload = json.loads(body) if body else None
+        returned = function(payload, req.headers) if with_headers else function(payload)
         mark = {"x-leeward": req.headers.get("x-leeward-call", "1") + ";handler"}
         return func.HttpResponse(json.dumps(returned), headers=mark, mimetype="application/json")
 
@@ -128,5 +138,6 @@ def _by_queue(name: str, function: Callable[[Any], Any]) -> None:
 
 for each in (echo, fail, slow, count, seen):
     _by_http(f"contract-{each.__name__}", each)
+_by_http("contract-settle", settle, with_headers=True)
 for each in (echo, fail, slow, count):
     _by_queue(f"contract-{each.__name__}", each)

@@ -13,6 +13,7 @@ import sqlite3
 import threading
 import time
 from base64 import b64decode
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import functions_framework  # type: ignore[import-not-found]  # of the environment it runs in
@@ -70,14 +71,27 @@ def seen(payload: Any) -> list[Any]:
         return [json.loads(document) for (document,) in rows]
 
 
-_FUNCTIONS = {f"contract-{each.__name__}": each for each in (echo, fail, slow, count, seen)}
+def settle(payload: Any, headers: Mapping[str, str]) -> dict[str, Any]:
+    """Answer a question about a key: its call ran, and what was asked; a call, how it came."""
+    key, voids = headers.get("idempotency-key"), int(headers.get("x-leeward-voids", "0"))
+    if "x-leeward-settle" not in headers:
+        return {"called": key, "voids": voids}
+    result = {"age": payload.get("age"), "payload": payload.get("payload")}
+    return {"verdict": "ran", "key": key, "voids": voids, "result": result}
+
+
+_FUNCTIONS: dict[str, Callable[[Any], Any]] = {
+    f"contract-{each.__name__}": each for each in (echo, fail, slow, count, seen)
+}
 
 
 @functions_framework.http  # type: ignore[untyped-decorator]
 def main(request: Any) -> Any:
     """Answer a call by HTTP."""
     body = request.get_data()
-    returned = _FUNCTIONS[request.path.strip("/")](json.loads(body) if body else None)
+    name, payload = request.path.strip("/"), json.loads(body) if body else None
+    is_settle = name == "contract-settle"
+    returned = settle(payload, request.headers) if is_settle else _FUNCTIONS[name](payload)
     mark = request.headers.get("x-leeward-call", "1") + ";handler"
     return json.dumps(returned), 200, {"Content-Type": "application/json", "x-leeward": mark}
 

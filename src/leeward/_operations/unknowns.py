@@ -1,0 +1,389 @@
+"""Calls whose outcome nobody knows, left in a table: ``unknowns`` of ``leeward.toml``.
+
+Beside the calls, and never in their way: a call that goes well does nothing here, and one that ends
+unknown puts a few facts into a short queue, which a thread writes to the table. What cannot be
+written is lost, and the log says so once. ``leeward unknown`` reads the table, and settles.
+
+Payloads are secrets: they are left there only with ``unknowns_payload``.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from leeward._items import checked_size
+from leeward._operations.upkeep import make
+from leeward.adapter import Capability
+from leeward.calls import Call, Delete, Enqueue, Invoke, Publish, Result, Scan, Store, Stored
+from leeward.cloudevents import document_of
+from leeward.entropy import new_id
+from leeward.envelope import NOT_KEPT
+from leeward.errors import (
+    CallError,
+    ConfigError,
+    FunctionError,
+    Outcome,
+    OutcomeUnknown,
+    PayloadTooLarge,
+)
+from leeward.forking import Forkable, watch
+from leeward.logs import log_event
+from leeward.masking import mask
+from leeward.records import NamedTuple
+from leeward.values import Effect, Event, Item, PublishReport
+
+if TYPE_CHECKING:
+    from leeward._operations.operations import Operations
+
+C = TypeVar("C", bound=Call)
+T = TypeVar("T")
+
+LOGGER = "leeward.unknowns"
+
+KEPT_SECONDS: Final = 31 * 86_400.0
+"""How long a table keeps an unknown call: as long as a void keeps a late delivery out."""
+
+MOST_WAITING: Final = 1000
+"""Calls that wait to be written; further ones are lost."""
+
+LARGEST_BODY: Final = 64 * 1024
+"""Bytes of a payload or an item that is left in the table; of a larger one, nothing."""
+
+WRITE_SECONDS: Final = 10.0
+CLOSE_SECONDS: Final = 2.0
+"""For one write; and for all that wait when the client is closed."""
+
+COUNT_SECONDS: Final = 60.0
+MOST_COUNTED: Final = 1000
+"""After how many seconds the table is counted anew, and how far."""
+
+_MAYBE: Final = frozenset({Outcome.AMBIGUOUS, Outcome.APP_ERROR})
+"""Outcomes of an attempt that may have run."""
+
+
+class UnknownCall(NamedTuple):
+    """A call whose outcome nobody knew when it ended.
+
+    Attributes:
+        id: of its row in the table.
+        verb: ``invoke``, ``enqueue``, ``publish``, ``store`` or ``delete``.
+        subject: the function, bus or table.
+        key: its idempotency key; the event's id; the values of the item's key.
+        targets: where it may have run.
+        sent: Unix seconds when it was made; 0 if nobody knows.
+        time: Unix seconds when it ended.
+        voids: of its key, of which it knew.
+        reason: why it is unknown, a stable word, or None.
+        error: class of what its caller got.
+        facts: what else a call of its verb is made of, by name; nothing of its content.
+        body: its payload in JSON, the event in JSON, or None.
+        item: of a store, or None.
+    """
+
+    id: str
+    verb: str
+    subject: str
+    key: tuple[str, ...]
+    targets: tuple[str, ...]
+    sent: float
+    time: float
+    voids: int = 0
+    reason: str | None = None
+    error: str = OutcomeUnknown.__name__
+    facts: dict[str, Any] = {}  # noqa: RUF012 - never changed
+    body: bytes | None = None
+    item: Item | None = None
+
+    def __repr__(self) -> str:
+        return mask(self, "id verb subject targets sent time voids reason error")
+
+    @property
+    def has_payload(self) -> bool:
+        """Whether what was sent is in the table."""
+        return self.body is not None or self.item is not None
+
+
+def is_unsettled(call: Call, error: CallError, table: str) -> bool:
+    """Return whether an error leaves open what became of a call, and settling it makes sense.
+
+    Args:
+        call: with which the client was called.
+        error: that its caller gets.
+        table: where unknown calls are left: what concerns that itself is not.
+    """
+    if isinstance(error, FunctionError):
+        return error.ran == "maybe" and isinstance(call, Invoke) and call.effect is Effect.KEYED
+    if not isinstance(error, OutcomeUnknown) or not error.attempts or error.reason == NOT_KEPT:
+        return False
+    if isinstance(call, Store | Delete):
+        return call.table != table
+    if isinstance(call, Invoke | Enqueue):
+        return call.effect is not Effect.READ_ONLY
+    return isinstance(call, Publish)
+
+
+def unknown_calls(
+    call: Call, error: CallError, now: float, *, with_payload: bool
+) -> Iterator[UnknownCall]:
+    """Yield what is to be left of a call: one for each event that it was to publish.
+
+    Args:
+        call: whose outcome is unknown.
+        error: that its caller gets.
+        now: Unix seconds.
+        with_payload: leave what was sent, too.
+    """
+    targets = [made.target for made in error.attempts if made.outcome in _MAYBE]
+    common = UnknownCall(
+        new_id(now),
+        str(call.verb),
+        str(call[0]),
+        (),
+        tuple(dict.fromkeys(targets)),
+        now,
+        now,
+        reason=error.reason,
+        error=type(error).__name__,
+    )
+    facts: dict[str, Any]
+    match call:
+        case Invoke() | Enqueue():
+            facts = {"effect": call.effect.value, "shared_dedup": call.shared_dedup}
+            voids = call.voids if isinstance(call, Invoke) else 0
+            body = call.payload if with_payload and len(call.payload) <= LARGEST_BODY else None
+            key = (call.idempotency_key,)
+            yield common._replace(key=key, sent=call.sent, voids=voids, facts=facts, body=body)
+        case Publish():
+            for event in call.events:
+                document = document_of(event) if with_payload else b""
+                body = document if 0 < len(document) <= LARGEST_BODY else None
+                facts = {"source": event.source, "type": event.type}
+                key = (str(event.id),)
+                yield common._replace(id=new_id(now), key=key, facts=facts, body=body)
+        case Store():
+            facts = {
+                "fields": [*call.key.fields],
+                "write_id": call.write_id,
+                "if_absent": call.if_absent,
+                "if_revision": call.if_revision,
+                "expires_at": call.expires_at and round(call.expires_at * 1000),
+            }
+            is_kept = with_payload and checked_size(call.item).bytes <= LARGEST_BODY
+            item = call.item if is_kept else None
+            yield common._replace(key=call.key.values, sent=call.now, facts=facts, item=item)
+        case Delete():
+            facts = {"fields": [*call.key.fields], "if_revision": call.if_revision}
+            yield common._replace(key=call.key.values, sent=call.now, facts=facts)
+
+
+def item_of(unknown: UnknownCall, field: str) -> Item:
+    """Return the item that keeps an unknown call; `field` is the table's key. Times are in ms."""
+    item: Item = {
+        field: unknown.id,
+        "verb": unknown.verb,
+        "subject": unknown.subject,
+        "key": [*unknown.key],
+        "targets": [*unknown.targets],
+        "sent": round(unknown.sent * 1000),
+        "time": round(unknown.time * 1000),
+        "voids": unknown.voids,
+        "reason": unknown.reason,
+        "error": unknown.error,
+        "facts": unknown.facts,
+    }
+    if unknown.body is not None:
+        item["body"] = unknown.body.decode()
+    if unknown.item is not None:
+        item["item"] = unknown.item
+    return item
+
+
+class UnknownKeeper(Forkable):
+    """Leaves unknown calls of one client in its table, on a thread that runs while there are some.
+
+    Args:
+        operations: of the client.
+        table: where they are left.
+        with_payload: leave what was sent, too.
+    """
+
+    def __init__(self, operations: Operations, table: str, *, with_payload: bool) -> None:
+        key = operations.table(table).key
+        if len(key) > 1:
+            raise ConfigError(
+                f"unknowns names the table {table!r}, whose key has two fields; name a table with "
+                "a key of one"
+            )
+        self.table, self.field = table, key[0]
+        self._operations = operations
+        self._with_payload = with_payload
+        self._open: int | None = None
+        self._counted = -COUNT_SECONDS
+        self._begin()
+        watch(self)
+
+    def _begin(self) -> None:
+        self._lock = threading.Lock()
+        self._waiting: deque[UnknownCall] = deque()
+        self._thread: threading.Thread | None = None
+        self._is_count_due = self._has_failed = self._is_closed = False
+
+    def watch(self, conclude: Callable[[C, Result[Any]], T]) -> Callable[[C, Result[Any]], T]:
+        """Return what concludes a call likewise, and leaves it where its outcome is unknown."""
+
+        def conclude_and_note(call: C, result: Result[Any]) -> T:
+            try:
+                return conclude(call, result)
+            except CallError as error:
+                self.note(call, error)
+                raise
+
+        return conclude_and_note
+
+    def note_events(self, bus: str, events: Sequence[Event], report: PublishReport) -> None:
+        """Leave each event of a report of which nobody knows whether it was published."""
+        for event, entry in zip(events, report.entries, strict=True):
+            if entry.error is not None:
+                self.note(Publish(bus, (event,)), entry.error)
+
+    def note(self, call: Call, error: CallError) -> None:
+        """Queue what is to be left of a call, if its outcome is unknown. It never waits or raises.
+
+        The queue holds no call itself: a payload may be large.
+        """
+        with suppress(Exception):
+            if not is_unsettled(call, error, self.table):
+                return
+            now = self._operations.clock.now()
+            for unknown in unknown_calls(call, error, now, with_payload=self._with_payload):
+                self._queue(unknown)
+
+    def _queue(self, unknown: UnknownCall) -> None:
+        with self._lock:
+            is_full = self._is_closed or len(self._waiting) >= MOST_WAITING
+            if not is_full:
+                self._waiting.append(unknown)
+        if is_full:
+            self._log_once("full")
+        else:
+            self._start()
+
+    def open_count(self) -> int | None:
+        """Return how many calls the table has, as it was last counted; None if it was not yet.
+
+        It is counted anew beside, if that was a minute ago; after closing, no more.
+        """
+        now = self._operations.clock.monotonic()
+        with self._lock:
+            is_due = now - self._counted >= COUNT_SECONDS and not self._is_closed
+            if is_due:
+                self._counted, self._is_count_due = now, True
+        if is_due:
+            self._start()
+        return None if self._is_closed else self._open
+
+    def close(self) -> None:
+        """Wait for what is to be written, two seconds at most; take nothing more."""
+        thread = self._thread
+        if thread is not None:
+            thread.join(CLOSE_SECONDS)
+        self.end()
+
+    def end(self) -> None:
+        """Take nothing more, and write no more than what is under way."""
+        with self._lock:
+            self._is_closed, lost = True, bool(self._waiting)
+            self._waiting.clear()
+        if lost:
+            self._log_once("closed")
+
+    def renew(self, *, held: bool) -> None:
+        """Begin in a child: what waits, the parent writes."""
+        del held
+        self._begin()
+
+    def _start(self) -> None:
+        """Start the thread, if it does not run."""
+        with self._lock:
+            if self._thread is not None:
+                return
+            thread = threading.Thread(target=self._run, name="leeward-unknowns", daemon=True)
+            self._thread = thread
+        try:
+            thread.start()
+        except RuntimeError:  # no thread can be started
+            with self._lock:
+                self._thread = None
+            self._log_once("no_thread")
+
+    def _run(self) -> None:
+        while True:
+            with self._lock:
+                unknown = self._waiting.popleft() if self._waiting else None
+                is_count_due, self._is_count_due = self._is_count_due, False
+                if unknown is None and not is_count_due:
+                    self._thread = None
+                    return
+            try:
+                if unknown is not None:
+                    self._write(unknown)
+                if is_count_due:
+                    rows = islice(scan_rows(self._operations, self.table), MOST_COUNTED)
+                    self._open = sum(1 for _ in rows)
+            except Exception as error:  # noqa: BLE001 - it is best effort, and the log says so
+                self._log_once(type(error).__name__)
+
+    def _write(self, unknown: UnknownCall) -> None:
+        operations = self._operations
+        try:
+            call, seconds, finish = self._store(unknown)
+        except PayloadTooLarge:  # nested as deep as an item may be, and now one level deeper
+            call, seconds, finish = self._store(unknown._replace(body=None, item=None))
+        finish(call, operations.router.perform(call, seconds))
+        if self._open is not None:
+            self._open += 1
+
+    def _store(self, unknown: UnknownCall) -> Any:
+        operations, item = self._operations, item_of(unknown, self.field)
+        homes = operations.router.candidates(Scan(self.table))
+        expires = all(Capability.EXPIRY in operations.drivers[at].capabilities for at in homes)
+        return operations.store_data(
+            self.table,
+            item,
+            if_absent=False,
+            if_revision=None,
+            expires_in=KEPT_SECONDS if expires else None,
+            timeout=WRITE_SECONDS,
+        )
+
+    def _log_once(self, why: str) -> None:
+        """Log the first failure: whoever fails is likely to fail with every call."""
+        with self._lock:
+            if self._has_failed:
+                return
+            self._has_failed = True
+        with suppress(Exception):
+            log_event(LOGGER, "warning", "unknown_not_kept", table=self.table, why=why)
+
+
+def scan_rows(operations: Operations, table: str) -> Iterator[Stored]:
+    """Yield the items of a table that have not expired.
+
+    Raises:
+        LeewardError: it cannot be read.
+    """
+    cursor = None
+    while True:
+        page = make(operations, Scan(table, cursor), WRITE_SECONDS)
+        now = operations.clock.now()
+        for stored in page.items:
+            if stored.expires_at is None or stored.expires_at > now:
+                yield stored
+        cursor = page.cursor
+        if cursor is None:
+            return

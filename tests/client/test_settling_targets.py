@@ -1,0 +1,91 @@
+"""A call that may have run at several targets is settled at each of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from leeward import Client, Config, Effect, NotFound, Outcome, OutcomeUnknown, Settled, Verdict
+from leeward.calls import Result, Settle
+from leeward.config import FunctionConfig
+from leeward.envelope import BY_TARGET
+from leeward.testing import FakeClock
+from leeward_contract_tests.rows import each_row
+from tests.scripted import AMBIGUOUS, Scripted
+
+MOVES = FunctionConfig(Effect.IDEMPOTENT, marks=True)
+"""A function that moves on after an unknown attempt, and keeps records."""
+
+
+KEYED = FunctionConfig(Effect.KEYED)
+SHARED = FunctionConfig(Effect.KEYED, shared_dedup=True)
+
+
+def said(verdict: str, **facts: Any) -> Result[Any]:
+    """Return the answer of one target."""
+    return Result.ok({"verdict": verdict, "key": "k", **facts}, dedup=BY_TARGET)
+
+
+def settled(first: Result[Any], second: Result[Any]) -> tuple[Settled, list[str]]:
+    """Return what two targets say together, and which were asked."""
+    a, b = Scripted("a", *[AMBIGUOUS] * 2, first), Scripted("b", AMBIGUOUS, second)
+    with Client([a, b], config=Config(functions={"pay": MOVES}), clock=FakeClock()) as client:
+        with pytest.raises(OutcomeUnknown) as raised:
+            client.invoke("pay", idempotency_key="k")
+        found = client.settle(raised.value, timeout=5)
+    asked = [each.target for each in (a, b) for call in each.calls if isinstance(call, Settle)]
+    return found, asked
+
+
+@each_row(
+    "first, second, verdict, asked",
+    [
+        (said("not_run", voids=1), said("not_run", voids=2), Verdict.NOT_RUN, ["a", "b"]),
+        (said("not_run", voids=1), said("ran", result=7), Verdict.RAN, ["a", "b"]),
+        (said("ran", result=7), said("not_run"), Verdict.RAN, ["a"]),
+        (said("not_run"), said("unknown", reason="unknown"), Verdict.UNKNOWN, ["a", "b"]),
+        (said("unknown", reason="unknown"), said("ran", result=7), Verdict.RAN, ["a", "b"]),
+    ],
+)
+def test_a_target_settles_only_what_it_knows_of(
+    first: Result[Any], second: Result[Any], verdict: Verdict, asked: list[str]
+) -> None:
+    """It has not run if all of them say so."""
+    found, targets = settled(first, second)
+    assert (found.verdict, targets) == (verdict, asked)
+    if verdict is Verdict.RAN:
+        assert found.result == 7
+    if asked == ["a", "b"] and verdict is Verdict.NOT_RUN:
+        assert found.voids == 2, "the next call knows of the voids of each"
+
+
+NOT_FOUND = Result[Any](Outcome.NOT_FOUND)
+
+
+@each_row(
+    "config, first, second, verdict, asked",
+    [
+        (MOVES, said("not_run", voids=1), said("ran", result=7), Verdict.RAN, ["a", "b"]),
+        (MOVES, NOT_FOUND, said("ran", result=7), Verdict.RAN, ["a", "b"]),
+        (MOVES, said("not_run", voids=1), NOT_FOUND, Verdict.NOT_RUN, ["a", "b"]),
+        (KEYED, said("not_run", voids=1), said("ran"), Verdict.NOT_RUN, ["a"]),
+        (SHARED, said("not_run", voids=1), said("ran"), Verdict.NOT_RUN, ["a"]),
+    ],
+)
+def test_a_key_is_looked_for_wherever_its_call_may_have_been_made(
+    config: FunctionConfig, first: Result[Any], second: Result[Any], verdict: Verdict, asked: Any
+) -> None:
+    """A keyed call is made at the first target alone, or its records are for all."""
+    a, b = Scripted("a", first), Scripted("b", second)
+    with Client([a, b], config=Config(functions={"pay": config}), clock=FakeClock()) as client:
+        assert client.settle("k", function="pay", sent=0.0).verdict is verdict
+    assert [each.target for each in (a, b) for _ in each.calls] == asked
+
+
+def test_a_function_that_no_target_has_is_not_settled() -> None:
+    """That is a mistake, and no verdict."""
+    targets = [Scripted("a", NOT_FOUND), Scripted("b", NOT_FOUND)]
+    config = Config(functions={"pay": MOVES})
+    with Client(targets, config=config) as client, pytest.raises(NotFound):
+        client.settle("k", function="pay", sent=0.0)
