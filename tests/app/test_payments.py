@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from leeward.values import Effect
-from tests.app.payments.simulated import DOUBLE, MOVED, SENT_AGAIN, play
+from tests.app.payments import beside
+from tests.app.payments.simulated import CHARGED, DOUBLE, MOVED, SENT_AGAIN, UNKNOWN, play
 
 
 @pytest.fixture(autouse=True)
@@ -32,6 +33,22 @@ def test_an_unsafe_payment_is_never_sent_again() -> None:
     assert counts["outcome unknown"] > 100
 
 
+@pytest.mark.parametrize("effect", [Effect.KEYED, Effect.UNSAFE])
+def test_a_payment_that_is_settled_ends_with_a_result_or_a_proved_failure(effect: Effect) -> None:
+    """Each caller calls once; nobody is charged twice, or charged and told that it has not run."""
+    counts = play(effect, 400, seed=5, settles=True)
+    assert (counts[DOUBLE], counts[UNKNOWN], counts[CHARGED]) == (0, 0, 0)
+    failures = sum(n for what, n in counts.items() if what.startswith("proved failure"))
+    assert counts["paid"] + failures == 400
+    assert counts["paid"] == counts["charged once"] > 300
+
+
 def test_releasing_the_key_on_every_exception_charges_twice() -> None:
     """What idempotency libraries do: the simulation finds it out."""
     assert play(Effect.KEYED, 400, 5, {Exception: "release"})[DOUBLE] > 0
+
+
+def test_payments_beside_other_libraries(capsys: pytest.CaptureFixture[str]) -> None:
+    """On the schedule that all have, no caller of leeward's is left in doubt, or charged twice."""
+    assert beside.main(["--payments", "200", "--python", "/nowhere"]) == 0
+    assert "| charged twice | 0 |" in capsys.readouterr().out

@@ -267,10 +267,10 @@ def test_a_call_whose_row_cannot_be_removed_is_settled_and_settled_again(
         return perform(self, call, timeout)
 
     monkeypatch.setattr(Local, "perform", refuse)
-    for _ in range(2):
+    for voids in (1, 2):
         told = json.loads(leeward("unknown", "settle", "--all", "--json").out)
         (end,) = told["settled"]
-        assert (end["verdict"], end["voids"], end["removed"]) == ("not_run", 1, False)
+        assert (end["verdict"], end["voids"], end["removed"]) == ("not_run", voids, False)
 
 
 def test_a_client_leaves_what_the_command_settles(

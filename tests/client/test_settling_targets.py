@@ -9,7 +9,7 @@ import pytest
 from leeward import Client, Config, Effect, NotFound, Outcome, OutcomeUnknown, Settled, Verdict
 from leeward.calls import Result, Settle
 from leeward.config import FunctionConfig
-from leeward.envelope import BY_TARGET
+from leeward.envelope import BY_GROUP, BY_TARGET
 from leeward.testing import FakeClock
 from leeward_contract_tests.rows import each_row
 from tests.scripted import AMBIGUOUS, Scripted
@@ -22,9 +22,9 @@ KEYED = FunctionConfig(Effect.KEYED)
 SHARED = FunctionConfig(Effect.KEYED, shared_dedup=True)
 
 
-def said(verdict: str, **facts: Any) -> Result[Any]:
+def said(verdict: str, dedup: str = BY_TARGET, **facts: Any) -> Result[Any]:
     """Return the answer of one target."""
-    return Result.ok({"verdict": verdict, "key": "k", **facts}, dedup=BY_TARGET)
+    return Result.ok({"verdict": verdict, "key": "k", **facts}, dedup=dedup)
 
 
 def settled(first: Result[Any], second: Result[Any]) -> tuple[Settled, list[str]]:
@@ -70,7 +70,8 @@ NOT_FOUND = Result[Any](Outcome.NOT_FOUND)
         (MOVES, NOT_FOUND, said("ran", result=7), Verdict.RAN, ["a", "b"]),
         (MOVES, said("not_run", voids=1), NOT_FOUND, Verdict.NOT_RUN, ["a", "b"]),
         (KEYED, said("not_run", voids=1), said("ran"), Verdict.NOT_RUN, ["a"]),
-        (SHARED, said("not_run", voids=1), said("ran"), Verdict.NOT_RUN, ["a"]),
+        (SHARED, said("not_run", BY_GROUP, voids=1), said("ran"), Verdict.NOT_RUN, ["a"]),
+        (SHARED, said("not_run", voids=1), said("ran"), Verdict.UNKNOWN, ["a"]),
     ],
 )
 def test_a_key_is_looked_for_wherever_its_call_may_have_been_made(

@@ -189,8 +189,9 @@ def test_its_function_keeps_the_promise() -> None:
         status: int = serve(headers, json.dumps({"id": key}).encode(), charge)[0]
         return status
 
-    assert [ask("k"), ask("k")] == [(Verdict.NOT_RUN, None, 1)] * 2
-    assert [call("k"), call("k", 1), call("k", 1)] == [409, 200, 409]
+    assert [ask("k"), ask("k")] == [(Verdict.NOT_RUN, None, 1), (Verdict.NOT_RUN, None, 2)]
+    assert ask("late", 4) == (Verdict.NOT_RUN, None, 5)
+    assert [call("k"), call("k", 1), call("k", 2), call("k", 2)] == [409, 409, 200, 409]
     assert ask("k", 1) == (Verdict.RAN, {"paid": "k"}, 0)
     with pytest.raises(SystemExit):
         call("dies")

@@ -25,6 +25,7 @@ from tests.mutants import (
     pipeline,
     postgres,
     router,
+    settling,
     settling_data,
     triggers,
     wire,
@@ -54,6 +55,7 @@ ROOMS: Final[Mapping[str, Sequence[Mutant]]] = {
     "pipeline": pipeline.MUTANTS,
     "postgres": postgres.MUTANTS,
     "router": router.MUTANTS,
+    "settling": settling.MUTANTS,
     "triggers": triggers.MUTANTS,
     "settling_data": settling_data.MUTANTS,
 }

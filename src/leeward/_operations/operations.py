@@ -321,6 +321,7 @@ class Operations:
             only=only,
             timeout=timeout,
             functions=functions,
+            candidates=self.router.candidates,
             drivers=self.drivers,
             clock=clock,
         )

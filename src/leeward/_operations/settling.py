@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from leeward._operations import arguments
 from leeward._operations.errors import error_of
@@ -32,7 +32,7 @@ from leeward._routing.outcomes import KNOWN_KEY
 from leeward.calls import Call, Enqueue, Invoke, Publish, Result, Settle
 from leeward.config import FunctionConfig
 from leeward.entropy import time_of_id
-from leeward.envelope import settle_question
+from leeward.envelope import BY_GROUP, BY_TARGET, settle_question
 from leeward.errors import CallError, FunctionError, InvalidRequest, NotFound, Outcome
 from leeward.json_text import encode
 from leeward.records import NamedTuple
@@ -46,6 +46,9 @@ if TYPE_CHECKING:
 
 SETTLE_TIMEOUT: Final = 30.0
 """Seconds to settle a call, where the caller does not say."""
+
+Candidates: TypeAlias = Callable[[Call], tuple[str, ...]]
+"""Returns the targets that may serve a call, in order."""
 
 _MAYBE: Final = frozenset({Outcome.AMBIGUOUS, Outcome.APP_ERROR})
 """Outcomes of an attempt that may have run."""
@@ -63,7 +66,8 @@ class FunctionSettling(NamedTuple):
         voids: of which the call knew.
         payload: of the call, JSON in UTF-8; None if the asker lacks it.
         sent: Unix seconds when the call was made; None if nobody knows.
-        only: the targets where it may have run.
+        only: the targets to ask; all if empty.
+        places: the targets where it may have run; None if that may be any.
         keeps_records: the function is known to answer for its keys.
     """
 
@@ -73,6 +77,7 @@ class FunctionSettling(NamedTuple):
     payload: bytes | None
     sent: float | None
     only: tuple[str, ...]
+    places: tuple[str, ...] | None
     keeps_records: bool
 
 
@@ -81,7 +86,8 @@ def settling_of(error: CallError, config: FunctionConfig) -> FunctionSettling:
     call = error.call
     assert isinstance(call, Invoke | Enqueue), "other calls have no key"
     unknown = [made.target for made in error.attempts if made.outcome in _MAYBE]
-    only = () if call.shared_dedup else tuple(dict.fromkeys(unknown))
+    places = tuple(dict.fromkeys(unknown))
+    only = () if call.shared_dedup else places
     keeps_records = call.effect is Effect.KEYED or bool(config.marks) or error.reason in KNOWN_KEY
     voids = call.voids if isinstance(call, Invoke) else 0
     return FunctionSettling(
@@ -91,6 +97,7 @@ def settling_of(error: CallError, config: FunctionConfig) -> FunctionSettling:
         call.payload or None,  # of a call that is known by its facts alone
         call.sent,
         only,
+        places,
         keeps_records,
     )
 
@@ -103,6 +110,7 @@ def settling_by_key(
     payload: object,
     sent: float | datetime | None,
     only: tuple[str, ...],
+    candidates: Candidates,
 ) -> FunctionSettling:
     """Return what is to be settled where only the key is known."""
     keeps_records = config.effect is Effect.KEYED or bool(config.marks)
@@ -112,7 +120,11 @@ def settling_by_key(
         moment = time_of_id(key)
     elif isinstance(moment, bool) or not isinstance(moment, int | float):
         raise InvalidRequest("sent must be Unix seconds or a datetime", field="sent")
-    return FunctionSettling(function, key, 0, body, moment, only, keeps_records)
+    places: tuple[str, ...] | None = None
+    if not config.shared_dedup and config.probe is None:
+        call = Invoke(function, b"null", key, config.effect or Effect.UNSAFE)
+        only = places = only or candidates(call)
+    return FunctionSettling(function, key, 0, body, moment, only, places, keeps_records)
 
 
 _WEIGHT: Final = (Verdict.NOT_RUN, Verdict.UNKNOWN, Verdict.RUNNING, Verdict.RAN)
@@ -137,7 +149,9 @@ def settle_call(
     for target in about.only:
         left = deadline - clock.monotonic()
         try:
-            answer = yield from _settle_at(about._replace(only=(target,)), config, clock, left)
+            answer = yield from _settle_at(
+                about._replace(only=(target,), places=(target,)), config, clock, left
+            )
         except NotFound as error:
             missing = error
             continue
@@ -177,6 +191,8 @@ def _settle_at(
         if refusal is not None:
             raise refusal
         settled = read_answer(about.idempotency_key, result)
+        if settled is not None and settled.verdict is Verdict.NOT_RUN:
+            return settled if _knows(about, config, result) else _ELSEWHERE
         if settled is not None and settled.verdict is not Verdict.RUNNING:
             return settled
         most = settled.retry_after if settled else result.retry_after
@@ -186,6 +202,20 @@ def _settle_at(
             return settled or UNREACHABLE._replace(target=result.target)
         yield wait
         pause = min(2 * pause, LONGEST_PAUSE)
+
+
+_ELSEWHERE: Final = Settled(Verdict.UNKNOWN, reason="other_target")
+
+
+def _knows(about: FunctionSettling, config: FunctionConfig, result: Result[Any]) -> bool:
+    """Return whether the target that has answered knows of every attempt of the call.
+
+    It may have a table of its own, whatever was declared: its answer says so.
+    """
+    if config.probe is not None or about.places == ():
+        return True
+    dedup = result.dedup or (BY_GROUP if config.shared_dedup else BY_TARGET)
+    return dedup == BY_GROUP or about.places == (result.target,)
 
 
 def _settle_call(about: FunctionSettling, config: FunctionConfig, now: float) -> Call:
@@ -242,6 +272,7 @@ def settle(
     only: tuple[str, ...],
     timeout: float | None,
     functions: Mapping[str, FunctionConfig],
+    candidates: Candidates,
     drivers: Mapping[str, Driver],
     clock: Clock,
 ) -> Settling:
@@ -261,7 +292,9 @@ def settle(
             field="error_or_key" if key is None else "function",
         )
     config = functions.get(arguments.check_name(function, "function"), FunctionConfig())
-    about = settling_by_key(function, key, config, payload=payload, sent=sent, only=only)
+    about = settling_by_key(
+        function, key, config, payload=payload, sent=sent, only=only, candidates=candidates
+    )
     return (yield from settle_call(about, config, clock, seconds))
 
 

@@ -177,7 +177,11 @@ def unknown_calls(
             item = call.item if is_kept else None
             yield common._replace(key=call.key.values, sent=call.now, facts=facts, item=item)
         case Delete():
-            facts = {"fields": [*call.key.fields], "if_revision": call.if_revision}
+            facts = {
+                "fields": [*call.key.fields],
+                "write_id": call.write_id,
+                "if_revision": call.if_revision,
+            }
             yield common._replace(key=call.key.values, sent=call.now, facts=facts)
 
 

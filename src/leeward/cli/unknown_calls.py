@@ -79,8 +79,8 @@ def _call_of(unknown: UnknownCall) -> Call | None:
                     facts["if_revision"],
                 )
             case "delete":
-                fields = tuple(facts["fields"])
-                return Delete(subject, Key(fields, key), unknown.sent, facts["if_revision"])
+                where, revision = Key(tuple(facts["fields"]), key), facts["if_revision"]
+                return Delete(subject, where, unknown.sent, revision, facts.get("write_id", ""))
     except (KeyError, TypeError, ValueError, IndexError, CallError):
         pass
     return None

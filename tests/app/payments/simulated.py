@@ -12,12 +12,22 @@ from contextlib import contextmanager
 from random import Random
 from typing import Any, Final, NamedTuple
 
-from leeward import App, CallError, Client, Config, Context, OutcomeUnknown
+from leeward import (
+    App,
+    CallError,
+    Client,
+    Config,
+    Context,
+    FunctionError,
+    OutcomeUnknown,
+    Verdict,
+)
 from leeward.adapter import Capability, Driver, Limits
 from leeward.app import idempotent
 from leeward.app.handlers import answer
+from leeward.app.idempotency import Done, NotDone
 from leeward.app.triggers import Delivery, Platform
-from leeward.calls import Call, Invoke, Result
+from leeward.calls import Call, Invoke, Result, Settle
 from leeward.config import FunctionConfig
 from leeward.errors import Outcome
 from leeward.local import Local
@@ -29,6 +39,8 @@ ORDER: Final = ("aws:one", "azure:two", "google:three")
 
 DOUBLE: Final = "CHARGED MORE THAN ONCE"
 SENT_AGAIN: Final = "sent again after an unknown outcome"
+UNKNOWN: Final = "STILL UNKNOWN"
+CHARGED: Final = "CHARGED, AND THE CALLER WAS TOLD THAT IT HAS NOT RUN"
 MOVED: Final = "moved to another cloud after an unknown outcome"
 
 FAULTS: Final = (
@@ -75,6 +87,10 @@ class Bank:
             raise ConnectionError
         return self.charges[key]
 
+    def look(self, key: str, _context: object, _notes: object) -> Done | NotDone:
+        """Say whether money has moved for a key."""
+        return Done(self.charges[key]) if self.charges[key] else NotDone()
+
 
 class Cloud(Driver):
     """Runs an app's functions as a platform does, at the far end of a bad wire."""
@@ -91,14 +107,14 @@ class Cloud(Driver):
 
     def perform(self, call: Call, timeout: float) -> Result[Any]:
         """Make one attempt, or lose it on its way."""
-        assert isinstance(call, Invoke)
+        assert isinstance(call, Invoke | Settle)
         self.arrive_late()
         fault = self._random.choice(FAULTS)
         if fault == "refused":
             return Result(Outcome.NOT_SENT)
         if fault == "throttled":
             return Result(Outcome.REJECTED)
-        if fault == "late":
+        if fault == "late" and isinstance(call, Invoke):
             self.late.append(call)
         if fault in ("late", "request lost"):
             self._clock.advance(5.0)
@@ -111,9 +127,16 @@ class Cloud(Driver):
         if self.late and self._random.random() < 0.3:
             self._run(self.late.pop())
 
-    def _run(self, call: Invoke) -> Result[Any]:
+    def _run(self, call: Invoke | Settle) -> Result[Any]:
         self._clock.advance(0.05)
-        delivery = Delivery(call.payload, call.idempotency_key, call.idempotency_key, 30.0)
+        delivery = Delivery(
+            call.payload,
+            call.idempotency_key,
+            call.idempotency_key,
+            30.0,
+            voids=call.voids,
+            settles=call.verb == "settle",
+        )
         found = answer(self._app.handlers[call.function], delivery, self._platform)
         return result_of(found, self._app.handlers[call.function])
 
@@ -145,12 +168,17 @@ class Shop(NamedTuple):
 
 
 @contextmanager
-def opened(effect: Effect, random: Random, failures: Any = None) -> Iterator[Shop]:
-    """Open three clouds that run one payment function, and a client that moves between them."""
+def opened(
+    effect: Effect, random: Random, failures: Any = None, *, settles: bool = False
+) -> Iterator[Shop]:
+    """Open three clouds that run one payment function, and a client that moves between them.
+
+    If it `settles`, the function announces its effect and has a probe, which asks the bank.
+    """
     clock, bank, app = FakeClock(), Bank(random), App("shop")
     table = Client(FaultyTable(clock, random), clock=clock)
     register = app.function(name="pay", effect=effect)
-    if effect is Effect.KEYED:
+    if effect is Effect.KEYED or settles:
         guard = idempotent(
             table="keys",
             principal=None,
@@ -160,12 +188,15 @@ def opened(effect: Effect, random: Random, failures: Any = None) -> Iterator[Sho
             client=table,
             clock=clock,
             name="pay",
+            effects="marked" if settles else "anywhere",
+            probe=bank.look if settles else None,
         )
         register(guard(_paying(bank)))
     else:
         register(_paying(bank))
     clouds = tuple(Cloud(each, app, clock, random) for each in ORDER)
-    config = Config(functions={"pay": FunctionConfig(effect, effect is Effect.KEYED, timeout=30.0)})
+    known = FunctionConfig(effect, effect is Effect.KEYED, timeout=30.0, marks=settles or None)
+    config = Config(functions={"pay": known._replace(shared_dedup=settles or known.shared_dedup)})
     with table, Client(clouds, config=config, clock=clock) as client:
         yield Shop(client, clouds, bank, clock)
 
@@ -178,7 +209,9 @@ def _paying(bank: Bank) -> Callable[..., int]:
     return pay
 
 
-def play(effect: Effect, calls: int, seed: int, failures: Any = None) -> Counter[str]:
+def play(
+    effect: Effect, calls: int, seed: int, failures: Any = None, *, settles: bool = False
+) -> Counter[str]:
     """Make `calls` payments; return counts of how they ended and how often money moved.
 
     Args:
@@ -186,19 +219,49 @@ def play(effect: Effect, calls: int, seed: int, failures: Any = None) -> Counter
         calls: how many.
         seed: decides everything.
         failures: of `idempotent`, to see what another rule would do.
+        settles: an unknown outcome is settled: each caller calls once.
     """
     random = Random(f"{seed}/{effect.value}")
     counts: Counter[str] = Counter()
-    with opened(effect, random, failures) as (client, clouds, bank, clock):
+    failed: list[str] = []
+    with opened(effect, random, failures, settles=settles) as (client, clouds, bank, clock):
         for number in range(calls):
             clock.advance(BETWEEN)
-            _pay(client, f"order-{number}", effect, counts)
+            order = f"order-{number}"
+            if not settles:
+                _pay(client, order, effect, counts)
+            elif _pay_and_settle(client, order, counts):
+                failed.append(order)
         for cloud in clouds:
             while cloud.late:
                 cloud.arrive_late()
     for times in bank.charges.values():
-        counts["charged once" if times == 1 else DOUBLE] += 1
+        if times:
+            counts["charged once" if times == 1 else DOUBLE] += 1
+    counts[CHARGED] += sum(bank.charges[order] > 0 for order in failed)
     return counts
+
+
+def _pay_and_settle(client: Client, order: str, counts: Counter[str]) -> bool:
+    """Pay once, with an answer for the caller in any case; return whether that is a failure."""
+    try:
+        result = client.invoke("pay", {"id": order}, idempotency_key=order, on_unknown="settle")
+    except CallError as error:
+        if getattr(error, "ran", None) == "no" or not isinstance(
+            error, OutcomeUnknown | FunctionError
+        ):
+            counts[f"proved failure: {type(error).__name__}"] += 1
+            return True
+        counts["settled later"] += 1
+        settled = client.settle(error, timeout=600.0)
+        if settled.verdict is Verdict.NOT_RUN:
+            counts["proved failure, later"] += 1
+            return True
+        counts["paid" if settled.verdict is Verdict.RAN else UNKNOWN] += 1
+        return False
+    counts["paid"] += 1
+    _count(result.attempts, counts)
+    return False
 
 
 def _pay(client: Client, order: str, effect: Effect, counts: Counter[str]) -> None:

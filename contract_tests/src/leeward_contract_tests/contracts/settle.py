@@ -147,14 +147,14 @@ class SettleContract(Contract):
 
     @needs(*RECORDS)
     def test_settle_voids_a_key_without_record(self, keys: KeyedFunction) -> None:
-        """Answer "not run", and keep to it: only a call that knows of the void runs."""
+        """Answer "not run", and keep to it: only a call that knows of the last void runs."""
         key = fresh("key")
         assert keys.settle(key) == ("not_run", None, 1)
-        assert keys.settle(key) == ("not_run", None, 1)
-        assert keys.refusal(key) == "voided"
-        assert keys.call(key, voids=1) == {"number": 1}
+        assert keys.settle(key) == ("not_run", None, 2)
+        assert [keys.refusal(key, voids) for voids in (0, 1)] == ["voided"] * 2
+        assert keys.call(key, voids=2) == {"number": 1}
         assert keys.refusal(key, voids=0) is None, "a repeat gets the result of the run"
-        assert keys.settle(key) == ("ran", {"number": 1}, 1)
+        assert keys.settle(key) == ("ran", {"number": 1}, 2)
         assert keys.effects[key] == 1
 
     @needs(*RECORDS)
@@ -184,7 +184,7 @@ class SettleContract(Contract):
             keys.call(key)
         assert verdicts == [("running", None, 0), ("not_run", None, 1)]
         assert keys.effects[key] == 0
-        assert keys.settle(key) == ("not_run", None, 1)
+        assert keys.settle(key) == ("not_run", None, 2)
 
     @needs(*RECORDS)
     def test_settle_voids_a_released_key(self, keys: KeyedFunction) -> None:
@@ -227,7 +227,7 @@ class SettleContract(Contract):
                 keys.call(key)
             assert found == [settled]
             assert keys.effects[key] == 1, "the second effect did not begin"
-            assert keys.settle(key) == settled
+            assert keys.settle(key)[:2] == settled[:2]
 
     @needs(*RECORDS)
     def test_settle_and_a_call_at_once(self, keys: KeyedFunction) -> None:

@@ -323,12 +323,13 @@ class IdempotentCall:
         if held is None:
             return write_nothing()
         nothing_ran = not run.started or (settings.effects_marked and run.effects == 0)
-        declared = settings.failures if run.started else {}  # of what the function itself raises
+        is_own = run.started and error is not run.forbidden  # the function itself has raised it
+        declared = settings.failures if is_own else {}
         treatment = treatment_of(error, declared, nothing_ran=nothing_ran)
         failure = recorded_failure_of(error, treatment)
         if treatment is Treatment.RELEASE:
             run.withdraw()
-            if run.earlier is None:
+            if not held.record.earlier_effects:
                 return write_end(held, record.release_record(held.record))
             # This run did nothing, but one before it may have: the next one must know, too.
             if settings.run_unknown:
@@ -343,7 +344,7 @@ class IdempotentCall:
         """Note whether the failure of the run was recorded."""
         if recorded not in (Recorded.YES, Recorded.WITHOUT_RESULT):
             self._note_unrecorded(run, recorded)
-        elif run.released and run.earlier is None:
+        elif run.released and not (run.held and run.held.record.earlier_effects):
             self._prove(nothing_ran=True)
 
     def finish(self, run: IdempotentRun, recorded: Recorded | LoadedRecord, result: Any) -> Any:

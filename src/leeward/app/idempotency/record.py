@@ -113,6 +113,8 @@ class KeyRecord(NamedTuple):
         failure: when FAILED or UNKNOWN.
         voids: how often the key was settled as not run. A call that knows of fewer is a late one.
         notes: what its runs have noted for a probe.
+        earlier_effects: a run before this one may have had its effect, and this one goes on from
+            there: that it has not begun an effect itself does not say that nothing was done.
     """
 
     state: KeyState
@@ -126,9 +128,12 @@ class KeyRecord(NamedTuple):
     failure: RecordedFailure | None = None
     voids: int = 0
     notes: tuple[str, ...] = ()
+    earlier_effects: bool = False
 
     def __repr__(self) -> str:
-        return mask(self, "state owner fence lease_until effects kept failure voids")
+        return mask(
+            self, "state owner fence lease_until effects kept failure voids earlier_effects"
+        )
 
 
 class Text(NamedTuple):
@@ -226,7 +231,8 @@ def decide(loaded: LoadedRecord, claim: Claim, now: float) -> Decision:
     record, revision = loaded
     if record is None:
         return Refuse(Reason.UNKNOWN)
-    if record.owner == claim.owner:  # the claim came through, and its answer was lost
+    is_own = record.owner == claim.owner and record.state is KeyState.IN_PROGRESS
+    if is_own:  # the claim came through, and its answer was lost
         return Start(record, revision)
     is_late = claim.voids < record.voids
     if record.state in (KeyState.RELEASED, KeyState.VOID):
@@ -263,9 +269,12 @@ def _decide_unended(loaded: LoadedRecord, record: KeyRecord, claim: Claim, now: 
 def take_over(loaded: LoadedRecord, claim: Claim, now: float, earlier: Earlier | None) -> Start:
     """Return how a call begins that runs although its key has a record."""
     assert loaded.record is not None, "there is something to take over"
-    record = _new_record(claim, now, loaded.record.fence + 1)
-    notes = () if earlier is None else loaded.record.notes
-    record = record._replace(voids=loaded.record.voids, notes=notes)
+    before = loaded.record
+    record = _new_record(claim, now, before.fence + 1)
+    record = record._replace(voids=max(before.voids, claim.voids))
+    if earlier is not None:
+        acted = before.effects or before.earlier_effects
+        record = record._replace(notes=before.notes, earlier_effects=acted)
     return Start(record, loaded.revision, earlier)
 
 
@@ -277,6 +286,7 @@ def _new_record(claim: Claim, now: float, fence: int) -> KeyRecord:
         now + claim.lease,
         claim.payload,
         effects=not claim.effects_marked,
+        voids=claim.voids,
     )
 
 

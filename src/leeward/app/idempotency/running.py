@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextvars import ContextVar
+from math import inf
 from threading import Lock
 from typing import Any, Final
 
@@ -12,6 +13,10 @@ from leeward.app.idempotency.steps import Away, Held, Recorded, add_note, mark_e
 from leeward.app.idempotency.store import RecordLocation, TableClient, perform, perform_async
 from leeward.errors import ConfigError, DedupUnavailable, LeewardError
 from leeward.watching import RUNNING, watched_by
+
+CLOCKS_DIFFER: Final = 5.0
+"""Seconds by which the clock of a settler may be ahead of that of a run; a lease has as much to
+spare, see `leeward.app.idempotency.settings.MARGIN`. A short lease has a sixth of itself."""
 
 _RUN: Final[ContextVar[IdempotentRun | None]] = ContextVar("leeward_run", default=None)
 
@@ -23,6 +28,7 @@ class IdempotentRun:
         fence: grows with each run of the key; for the handler's own conditional writes.
         earlier: why this is not the key's first run; None if it is. If it is not None, an earlier
             run may have had effects.
+        forbidden: what has forbidden an effect of it, or a note; None if nothing has.
         recorded: repeats will find this run's record; False if the table is away and the function
             runs because of ``run_and_flag``.
         is_outermost: no other run has called this one.
@@ -52,6 +58,7 @@ class IdempotentRun:
         self._lock = Lock()
         self.started = False
         self.released = False
+        self.forbidden: Exception | None = None
         self.starts_as_effect = held is None or held.record.effects
         self._marks = not self.starts_as_effect
         self._client = client
@@ -59,6 +66,10 @@ class IdempotentRun:
         self._forbid = forbid_unrecorded
         self._may_be_overtaken = run_unknown
         self._is_probed = is_probed
+        self._last_begin = inf
+        if is_probed and held is not None:
+            end = held.record.lease_until
+            self._last_begin = end - min(CLOCKS_DIFFER, max(0.0, end - location.now()) / 6)
         self._awaited = awaited
         self._outer = RUNNING.get()[1]
         self.is_outermost = _RUN.get() is None
@@ -106,6 +117,7 @@ class IdempotentRun:
                 )
             if not self._awaited:
                 self._take(perform(self._client, self.location, mark_effect(self.held)))
+                self.check_lease()
         if self._outer is not None:
             self._outer.begin()
         self._count(1)
@@ -118,9 +130,26 @@ class IdempotentRun:
         if self.held is not None and self._must_mark(self.held):
             steps = mark_effect(self.held)
             self._take(await perform_async(self._client, self.location, steps))
+            self.check_lease()
         if self._outer is not None:
             await self._outer.begin_async()
         self._count(1)
+
+    def check_lease(self) -> None:
+        """Check that an effect which begins now begins within the lease, where a probe decides.
+
+        As soon as the lease is over, a probe that finds nothing proves that nothing was done; and
+        it is over earlier by a clock that is ahead.
+
+        Raises:
+            LeaseLost: the lease is over, or nearly.
+        """
+        if self._is_probed and self.location.now() >= self._last_begin:
+            self.forbidden = LeaseLost(
+                f"the lease of this run of {self.function!r} ends, and its key may be settled "
+                "as not run: it begins no further effect. Give it a longer lease"
+            )
+            raise self.forbidden
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -173,12 +202,14 @@ class IdempotentRun:
         if isinstance(marked, Held):
             self.held = marked
         elif isinstance(marked, Recorded):
-            raise LeaseLost(
+            self.forbidden = LeaseLost(
                 f"another run of {self.function!r} has taken the idempotency key over: this one "
                 "was too slow, and begins no further effect"
             )
+            raise self.forbidden
         elif self._forbid or not may_run_without(marked.error):
-            raise unavailable(self.function, marked.error)
+            self.forbidden = unavailable(self.function, marked.error)
+            raise self.forbidden
         else:
             self.recorded = False
 
@@ -225,11 +256,14 @@ _AWAY: Final = frozenset({"local", "not_sent", "rejected", "unusable", "ambiguou
 table that does not exist, are mistakes, which nobody has agreed to run with."""
 
 
-def unavailable(function: str, error: LeewardError) -> DedupUnavailable:
-    """Return the error of a call whose key could not be looked up."""
+REFUSED: Final = "the call was refused. It did not run; calling again is safe"
+
+
+def unavailable(function: str, error: LeewardError, so: str = REFUSED) -> DedupUnavailable:
+    """Return the error of a call whose key could not be looked up, `so` that is what follows."""
     error_of_call = DedupUnavailable(
         f"the table with the idempotency keys of {function!r} cannot be used "
-        f"({type(error).__name__}), so the call was refused. It did not run; calling again is safe",
+        f"({type(error).__name__}), so {so}",
         target=error.target,
         attempts=error.attempts,
         retry_after=getattr(error, "retry_after", None),

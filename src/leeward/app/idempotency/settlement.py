@@ -10,13 +10,19 @@ from collections.abc import Awaitable, Callable
 from contextvars import copy_context
 from queue import Empty, SimpleQueue
 from threading import TIMEOUT_MAX, Thread
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from leeward.app.context import Context
 from leeward.app.idempotency.digests import keepable_of, payload_digest, record_ref
-from leeward.app.idempotency.errors import KeyMissing, earlier_failure, refusal_problem
+from leeward.app.idempotency.errors import (
+    KeyMissing,
+    KeyReused,
+    PrincipalMissing,
+    earlier_failure,
+)
 from leeward.app.idempotency.record import Refuse
 from leeward.app.idempotency.running import unavailable
+from leeward.app.idempotency.settings import Arguments, IdempotencySettings
 from leeward.app.idempotency.settling import (
     CannotTell,
     Done,
@@ -34,9 +40,6 @@ from leeward.logs import log_event
 from leeward.text import class_name
 from leeward.values import Json
 from leeward.values.settled import Verdict
-
-if TYPE_CHECKING:
-    from leeward.app.idempotency.settings import IdempotencySettings
 
 LOGGER = "leeward.idempotency"
 
@@ -70,17 +73,21 @@ class KeySettlement:
             KeyMissing: there is no key, or it is in the payload, which the asker lacks.
         """
         self._settings, self._context = settings, context
-        arguments = settings.signature.bind(given or (), {}, Context)
+        # A default is the payload of another call: without one there is nothing to read a key in.
+        arguments = Arguments({}) if given is None else settings.signature.bind(given, {}, Context)
         try:
             self.key, self.location = settings.locate(arguments, context)
-        except KeyMissing as error:
+        except PrincipalMissing:
+            raise
+        except Exception as error:  # of KeyMissing, and of what the user's own `key` may raise
             if given is not None:
                 raise
+            field = error.field if isinstance(error, KeyMissing) else "a function of its arguments"
             raise KeyMissing(
-                f"{settings.function!r} reads its key at {error.field}, and nothing is there: "
+                f"{settings.function!r} reads its key at {field}, and nothing is there: "
                 "settle with the payload of the call. Nothing was settled",
-                field=error.field,
-            ) from None
+                field=field,
+            ) from error
         payload = None if given is None else payload_digest(arguments.values)
         self._request: SettleRequest = settings.request(payload, context.voids, age)
 
@@ -105,10 +112,12 @@ class KeySettlement:
         """
         function = self._settings.function
         if isinstance(found, Away):
-            raise unavailable(function, found.error)
-        if isinstance(found, Refuse):
-            table, ref = self.location.table, record_ref(self.location.id)
-            raise refusal_problem(function, found, table, ref)
+            raise unavailable(function, found.error, "nothing was settled; ask again")
+        if isinstance(found, Refuse):  # as a mismatch
+            raise KeyReused(
+                f"this idempotency key of {function!r} belongs to a call with another payload. "
+                "Nothing was settled; settle with the payload of the call"
+            )
         if not isinstance(found, Finding):  # others have written all the time
             found = Finding(Verdict.RUNNING, retry_after=1.0)
         verdict, doubt, result, kept, failure, retry_after, voids = found
@@ -225,9 +234,16 @@ async def ask_probe_async(
 def _read(settings: IdempotencySettings, key: str, told: object) -> ProbeAnswer:
     """Return the answer of a probe, if it is one, and about this key."""
     if isinstance(told, Done | NotDone) and told.key in (None, key):
-        return told._replace(result=keepable_of(told.result)) if isinstance(told, Done) else told
+        return told._replace(result=_keepable(told.result)) if isinstance(told, Done) else told
     if not isinstance(told, CannotTell):
         is_about_other = isinstance(told, Done | NotDone)
         why = "another_key" if is_about_other else class_name(told)
         log_event(LOGGER, "error", "probe_failed", function=settings.function, why=why)
     return CannotTell()
+
+
+def _keepable(result: Any) -> Any:
+    try:
+        return keepable_of(result)
+    except Exception:  # noqa: BLE001 - the code of somebody else's class; or a list in itself
+        return object()  # which no table takes, so that the record is written without it

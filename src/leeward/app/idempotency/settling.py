@@ -174,8 +174,8 @@ def examine(
     if record is None:
         return Finding(Verdict.UNKNOWN, Doubt.UNREADABLE)
     if record.state in (KeyState.VOID, KeyState.RELEASED):
-        if record.voids > request.voids:
-            return _not_run(request, record)
+        # One more, though the key is void: a call of the asker's may have learnt of that meanwhile,
+        # and be on its way again.
         return _void(record, revision, request)
     if request.payload is not None and not is_same(record.payload, request.payload):
         return Refuse(Reason.MISMATCH)
@@ -187,7 +187,7 @@ def examine(
         case KeyState.IN_PROGRESS if now < record.lease_until:
             wait = min(record.lease_until - now, LONGEST_WAIT)
             return Finding(Verdict.RUNNING, retry_after=wait)
-        case KeyState.IN_PROGRESS if not record.effects:
+        case KeyState.IN_PROGRESS if not (record.effects or record.earlier_effects):
             return _void(record, revision, request)
         case _:
             return _examine_effects(record, revision, request)

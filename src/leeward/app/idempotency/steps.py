@@ -166,14 +166,17 @@ def write_end(held: Held, record: KeyRecord) -> Steps[Recorded | LoadedRecord]:
     if isinstance(reply, Unfit):
         wanted, recorded = without_result(record), Recorded.WITHOUT_RESULT
         reply, _ = yield SaveRecord(wanted, held.revision)
-    if isinstance(reply, Changed):
+    for _ in range(ROUNDS):
+        if not isinstance(reply, Changed):
+            break
         loaded, _ = yield LoadRecord()
         own = _own(loaded, held)
         if own is None:
             if isinstance(loaded, LoadedRecord):
                 return loaded  # another run is its owner now
             return Recorded.NO if isinstance(loaded, Away) else Recorded.LOST
-        if own.record.state is wanted.state:
+        # Its own write came through; or a probe has found its result, and somebody was told that.
+        if own.record.state in (wanted.state, KeyState.COMPLETED):
             return recorded
         reply, _ = yield SaveRecord(wanted, own.revision)
     if isinstance(reply, Saved):

@@ -147,6 +147,8 @@ def item_of(record: KeyRecord, id: str) -> dict[str, Any]:
             item["result"] = record.result
     if record.voids:
         item["voids"] = record.voids
+    if record.fence > 1:
+        item["earlier_effects"] = record.earlier_effects
     if record.notes:
         item["notes"] = [*record.notes]
     if record.failure is not None:
@@ -175,6 +177,8 @@ def record_in(loaded: Loaded) -> LoadedRecord:
             ),
             int(item.get("voids", 0)),
             tuple(map(str, item.get("notes", ()))),
+            # An earlier leeward has not written it: then nobody knows.
+            item.get("earlier_effects", int(item["fence"]) > 1) is not False,
         )
     except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError):
         record = None

@@ -1,0 +1,93 @@
+"""Tables of real stores for the rounds of `stores.py`: a client for threads, and one for tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final
+
+from leeward.adapter import Driver, TargetConfig
+from leeward.local import Local
+from leeward.registry import open_target
+
+OpenDriver = Callable[[], Driver]
+
+REGION: Final = "us-east-1"
+TABLE: Final = "keys"
+
+
+@contextmanager
+def sqlite() -> Iterator[OpenDriver]:
+    """SQLite, in a file that both clients share."""
+    with TemporaryDirectory() as folder:
+        path = str(Path(folder) / "keys.sqlite3")
+        yield lambda: Local("local:keys", path=path)
+
+
+@contextmanager
+def ministack() -> Iterator[OpenDriver]:
+    """DynamoDB as ministack has it."""
+    from tests.servers.aws.keys import make_key
+    from tests.servers.aws.ministack import Ministack
+
+    with Ministack() as server:
+        key = make_key(server, "*")
+        yield _dynamodb(server.url, key.env)
+
+
+@contextmanager
+def moto() -> Iterator[OpenDriver]:
+    """DynamoDB as moto has it."""
+    from tests.servers.aws.moto import Moto
+
+    with Moto() as server:
+        key = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+        yield _dynamodb(server.url, key)
+
+
+def _dynamodb(url: str, key: Mapping[str, str]) -> OpenDriver:
+    from tests.servers.aws.clients import client
+
+    name, secret = key.values()
+    dynamodb = client("dynamodb", url, REGION, name, secret)
+    dynamodb.create_table(
+        TableName=TABLE,
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+    )
+    dynamodb.close()
+    env = {**key, "AWS_ENDPOINT_URL_DYNAMODB": url, "AWS_EC2_METADATA_DISABLED": "true"}
+    return lambda: open_target(TargetConfig("aws:keys", "aws", REGION, {}, env))
+
+
+@contextmanager
+def cosmos() -> Iterator[OpenDriver]:
+    """Cosmos DB as the server of the tests has it."""
+    from tests.servers.azure.cloud import azure_clouds
+
+    with azure_clouds(1, paths={TABLE: ("/id",)}) as (cloud,):
+        config = TargetConfig(cloud.target, "azure", cloud.name, cloud.options, {})
+        yield lambda: open_target(config)
+
+
+@contextmanager
+def firestore() -> Iterator[OpenDriver]:
+    """Firestore as the server of the tests has it."""
+    from tests.servers.google.cloud import open_clouds
+
+    with open_clouds(1) as (cloud,):
+        qualifier = cloud.target.partition(":")[2]
+        config = TargetConfig(cloud.target, "google", qualifier, cloud.options, cloud.env)
+        yield lambda: open_target(config)
+
+
+STORES: Final[Mapping[str, Callable[[], AbstractContextManager[Any]]]] = {
+    "sqlite": sqlite,
+    "ministack": ministack,
+    "moto": moto,
+    "cosmos": cosmos,
+    "firestore": firestore,
+}

@@ -1,0 +1,568 @@
+"""Faults of settling a key."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tests.mutants.mutant import Mutant
+
+_ROOM: Final = "src/leeward/app/idempotency"
+_CLIENT: Final = "src/leeward/_operations/settling.py"
+
+_EVERY: Final = "tests/app/test_settle_exhaustive.py"
+_LATE: Final = f"{_EVERY}::test_a_void_keeps_late_packets_out"
+_FAILURES: Final = f"{_EVERY}::test_a_failure_is_settled_as_what_it_is"
+_AGAIN: Final = f"{_EVERY}::test_a_run_that_goes_on_from_another_is_not_mistaken_for_the_first"
+_PROBES: Final = f"{_EVERY}::test_a_probe_counts_when_no_run_can_act_any_more"
+_AGE: Final = f"{_EVERY}::test_a_call_of_unknown_age_is_settled_by_a_probe_alone"
+_TABLE: Final = f"{_EVERY}::test_no_failure_of_the_table_makes_a_verdict_wrong"
+_UNRECORDED: Final = f"{_EVERY}::test_what_may_have_run_without_a_record_is_never_denied"
+
+_SETTLED: Final = "tests/app/idempotent/test_settled.py"
+_ELSEWHERE: Final = "tests/app/idempotent/test_settled_elsewhere.py"
+_CALLS: Final = "tests/app/idempotent/test_settling.py"
+
+
+def _record(fault: str, old: str, new: str, test: str) -> Mutant:
+    return Mutant(fault, f"{_ROOM}/record.py", old, new, test)
+
+
+def _steps(fault: str, old: str, new: str, test: str) -> Mutant:
+    return Mutant(fault, f"{_ROOM}/steps.py", old, new, test)
+
+
+def _settling(fault: str, old: str, new: str, test: str) -> Mutant:
+    return Mutant(fault, f"{_ROOM}/settling.py", old, new, test)
+
+
+RECORD: Final = (
+    _record(
+        "a late packet runs after a void",
+        "    is_late = claim.voids < record.voids\n",
+        "    is_late = False\n",
+        _LATE,
+    ),
+    _record(
+        "a call that knows of the void is refused for it",
+        "    is_late = claim.voids < record.voids\n",
+        "    is_late = claim.voids <= record.voids\n",
+        _LATE,
+    ),
+    _record(
+        "a claim that was freed meanwhile runs without a new one",
+        "record.owner == claim.owner and record.state is KeyState.IN_PROGRESS",
+        "record.owner == claim.owner",
+        f"{_SETTLED}::test_a_claim_that_was_settled_meanwhile_does_not_run",
+    ),
+    _record(
+        "a void is as free as a released key",
+        "return _refuse_late(record) if is_late else take_over(loaded, claim, now, None)",
+        "return take_over(loaded, claim, now, None)",
+        _LATE,
+    ),
+    _record(
+        "a late packet runs a failed call again",
+        "return _refuse_late(record) if is_late else take_over(loaded, claim, now, Earlier.FAILED)",
+        "return take_over(loaded, claim, now, Earlier.FAILED)",
+        _AGAIN,
+    ),
+    _record(
+        "a late packet takes over from a dead run",
+        "_refuse_late(record) if is_late and isinstance(decision, Start) else decision",
+        "decision",
+        _LATE,
+    ),
+    _record(
+        "who is refused for a void is not told its number",
+        "    return Refuse(Reason.VOIDED, voids=record.voids)\n",
+        "    return Refuse(Reason.VOIDED)\n",
+        _LATE,
+    ),
+    _record(
+        "a void is not counted",
+        "    voids = max(record.voids, voids) + 1\n",
+        "    voids = max(record.voids, voids)\n",
+        _LATE,
+    ),
+    _record(
+        "a void counts from the record alone",
+        "    voids = max(record.voids, voids) + 1\n",
+        "    voids = record.voids + 1\n",
+        _LATE,
+    ),
+    _record(
+        "a run keeps the record that was voided",
+        '        KeyState.VOID, "", record.fence,',
+        "        KeyState.VOID, record.owner, record.fence,",
+        _LATE,
+    ),
+    _record(
+        "who takes a key over forgets its voids",
+        "record._replace(voids=max(before.voids, claim.voids))",
+        "record._replace(voids=0)",
+        _LATE,
+    ),
+    _record(
+        "who takes a key over does not say what it knows",
+        "record._replace(voids=max(before.voids, claim.voids))",
+        "record._replace(voids=before.voids)",
+        f"{_SETTLED}::test_a_record_knows_of_as_many_voids_as_the_call_that_made_it",
+    ),
+    _record(
+        "the first record does not say what its call knows",
+        "        voids=claim.voids,\n",
+        "",
+        f"{_SETTLED}::test_a_record_knows_of_as_many_voids_as_the_call_that_made_it",
+    ),
+    _record(
+        "who takes a key over forgets what was done before",
+        "notes=before.notes, earlier_effects=acted)",
+        "notes=before.notes)",
+        _AGAIN,
+    ),
+    _record(
+        "what was done before is known for one run only",
+        "        acted = before.effects or before.earlier_effects\n",
+        "        acted = before.effects\n",
+        _AGAIN,
+    ),
+    _record(
+        "a run that takes over has the fence of the one before",
+        "_new_record(claim, now, before.fence + 1)",
+        "_new_record(claim, now, before.fence)",
+        _AGAIN,
+    ),
+    _record(
+        "a void expires with the keys of its function",
+        "    keep = max(keep, LATEST_DELIVERY) if record.voids else keep\n",
+        "",
+        f"{_SETTLED}::test_a_void_outlives_every_delivery",
+    ),
+)
+
+STEPS: Final = (
+    _steps(
+        "a run that fails undoes that it was settled",
+        "        if own.record.state in (wanted.state, KeyState.COMPLETED):\n",
+        "        if own.record.state is wanted.state:\n",
+        _PROBES,
+    ),
+    _steps(
+        "a run does not notice that its key is another's",
+        "    if loaded.record.owner != held.record.owner:\n",
+        "    if False:\n",
+        _LATE,
+    ),
+    _steps(
+        "an announcement whose answer was lost counts as made",
+        "        if isinstance(reply, Away) and not reply.written:\n            return reply\n"
+        "        loaded, _ = yield LoadRecord()\n",
+        "        if isinstance(reply, Away):\n            return Held(record, held.revision)\n"
+        "        loaded, _ = yield LoadRecord()\n",
+        _TABLE,
+    ),
+    _steps(
+        "an announcement that was refused counts as made",
+        "        if isinstance(reply, Saved):\n            return Held(record, reply.revision)\n",
+        "        if not isinstance(reply, Away):\n            return Held(record, held.revision)\n",
+        _LATE,
+    ),
+    _steps(
+        "a claim whose answer was lost counts as made",
+        "            return Start(start.record, reply.revision, start.earlier)\n"
+        "        if isinstance(reply, Unfit):\n",
+        "            return Start(start.record, reply.revision, start.earlier)\n"
+        "        if isinstance(reply, Away) and reply.written:\n"
+        '            return Start(start.record, "1", start.earlier)\n'
+        "        if isinstance(reply, Unfit):\n",
+        _TABLE,
+    ),
+)
+
+RULES: Final = (
+    _settling(
+        "a void of before is taken for one of now",
+        "        return _void(record, revision, request)\n    if request.payload is not None",
+        "        if record.voids > request.voids:\n"
+        "            return _not_run(request, record)\n"
+        "        return _void(record, revision, request)\n"
+        "    if request.payload is not None",
+        f"{_ELSEWHERE}::test_what_a_call_has_learnt_meanwhile_counts_for_its_error",
+    ),
+    _settling(
+        "a released key is a proof",
+        "        return _void(record, revision, request)\n    if request.payload is not None",
+        "        return Finding(Verdict.NOT_RUN, voids=max(record.voids, request.voids) + 1)\n"
+        "    if request.payload is not None",
+        _LATE,
+    ),
+    _settling(
+        "the result of a run is lost in the answer",
+        "return Finding(Verdict.RAN, result=record.result, kept=",
+        "return Finding(Verdict.RAN, result=None, kept=",
+        _LATE,
+    ),
+    _settling(
+        "a declared failure is a proof that nothing was done",
+        "            return Finding(Verdict.RAN, kept=False, failure=record.failure, "
+        "voids=record.voids)\n",
+        "            return _void(record, revision, request)\n",
+        _AGAIN,
+    ),
+    _settling(
+        "a failure is told as a result",
+        "            return Finding(Verdict.RAN, kept=False, failure=record.failure, "
+        "voids=record.voids)\n",
+        "            return Finding(Verdict.RAN, voids=record.voids)\n",
+        _FAILURES,
+    ),
+    _settling(
+        "a run under way is taken for dead",
+        "        case KeyState.IN_PROGRESS if now < record.lease_until:\n",
+        "        case KeyState.IN_PROGRESS if False:\n",
+        f"{_SETTLED}::test_a_run_under_way_is_not_settled",
+    ),
+    _settling(
+        "a dead run is a proof, whatever was done before it",
+        "if not (record.effects or record.earlier_effects):",
+        "if not record.effects:",
+        _AGAIN,
+    ),
+    _settling(
+        "a dead run is a proof, whatever it has begun",
+        "if not (record.effects or record.earlier_effects):",
+        "if not record.earlier_effects:",
+        _LATE,
+    ),
+    _settling(
+        "the payload does not count",
+        "    if request.payload is not None and not is_same(record.payload, request.payload):\n",
+        "    if False:\n",
+        f"{_SETTLED}::test_a_key_of_another_payload_is_not_settled",
+    ),
+    _settling(
+        "without a probe the probe is believed",
+        "    if not request.probed:\n        return Finding(Verdict.UNKNOWN, Doubt.UNKNOWN)\n",
+        "",
+        _LATE,
+    ),
+    _settling(
+        "a run is taken for ended because its lease is over",
+        "    has_ended_alone = record.state is KeyState.UNKNOWN and record.fence <= 1\n",
+        "    has_ended_alone = record.fence <= 1\n",
+        _PROBES,
+    ),
+    _settling(
+        "the last run of a key is taken for the only one",
+        "    has_ended_alone = record.state is KeyState.UNKNOWN and record.fence <= 1\n",
+        "    has_ended_alone = record.state is KeyState.UNKNOWN\n",
+        _AGAIN,
+    ),
+    _settling(
+        "every run is taken for fenced",
+        "return OpenCase(record, revision, request.marked or has_ended_alone)",
+        "return OpenCase(record, revision, True)",
+        _PROBES,
+    ),
+    _settling(
+        "a run that announces its effects is never fenced",
+        "return OpenCase(record, revision, request.marked or has_ended_alone)",
+        "return OpenCase(record, revision, has_ended_alone and not request.marked)",
+        _PROBES,
+    ),
+    _settling(
+        "a call of unknown age is taken for a new one",
+        "    if request.age is not None and request.age <= request.keep:\n",
+        "    if request.age is None or request.age <= request.keep:\n",
+        f"{_SETTLED}::test_a_call_whose_record_may_have_expired_is_not_settled",
+    ),
+    _settling(
+        "a call that is older than its record is taken for a new one",
+        "    if request.age is not None and request.age <= request.keep:\n",
+        "    if request.age is not None:\n",
+        f"{_SETTLED}::test_a_call_whose_record_may_have_expired_is_not_settled",
+    ),
+    _settling(
+        "a probe is not asked where there is no record",
+        "    if request.probed:  # nobody runs any more, so the probe's word will last\n",
+        "    if False:\n",
+        _AGE,
+    ),
+    _settling(
+        "a void that was not written counts",
+        "            reply, now = yield SaveRecord(decision.record, decision.revision)\n"
+        "            if isinstance(reply, Saved):\n",
+        "            reply, now = yield SaveRecord(decision.record, decision.revision)\n"
+        "            if not isinstance(reply, Away):\n",
+        _LATE,
+    ),
+    _settling(
+        "a void whose answer was lost counts",
+        "            reply, now = yield SaveRecord(decision.record, decision.revision)\n"
+        "            if isinstance(reply, Saved):\n",
+        "            reply, now = yield SaveRecord(decision.record, decision.revision)\n"
+        "            if isinstance(reply, Saved) or (isinstance(reply, Away) and reply.written):\n",
+        _TABLE,
+    ),
+    _settling(
+        "a settler that looks again looks at nothing",
+        "        decision = answer\n    return Finding(Verdict.RUNNING",
+        "    return Finding(Verdict.RUNNING",
+        _LATE,
+    ),
+    _settling(
+        "a probe that finds nothing is believed of a run that may act",
+        "        case NotDone() if not case.fenced:\n",
+        "        case NotDone() if False:\n",
+        _PROBES,
+    ),
+    _settling(
+        "a probe that finds nothing is believed within the lease",
+        "        case NotDone() if left > 0:  # what its run has begun may still be under way\n",
+        "        case NotDone() if False:\n",
+        f"{_SETTLED}::test_a_probe_counts_after_the_lease",
+    ),
+    _settling(
+        "a probe that finds nothing frees the key",
+        "            void = void_record(record, request.voids)\n",
+        "            void = record._replace(state=KeyState.RELEASED, voids=request.voids + 1)\n"
+        "            void = void._replace(voids=0)\n",
+        _PROBES,
+    ),
+    _settling(
+        "a case that has changed meanwhile is closed",
+        "            if isinstance(reply, Saved):\n"
+        "                return _not_run(request, void)\n",
+        "            if not isinstance(reply, Away):\n"
+        "                return _not_run(request, void)\n",
+        _PROBES,
+    ),
+    _settling(
+        "the result of a probe is lost",
+        "            return (yield from _save_result(case, complete_record(record, result)))\n",
+        "            return (yield from _save_result(case, complete_record(record, None)))\n",
+        _PROBES,
+    ),
+    _settling(
+        "a probe that cannot tell has found nothing",
+        "            return Finding(Verdict.UNKNOWN, Doubt.CANNOT_TELL)\n",
+        "            return Finding(Verdict.NOT_RUN, voids=request.voids + 1)\n",
+        _PROBES,
+    ),
+    _settling(
+        "a repeat takes over from a run that may act",
+        "        and case.fenced\n",
+        "",
+        _PROBES,
+    ),
+    _settling(
+        "a repeat takes over within the lease",
+        "        and now >= record.lease_until\n",
+        "",
+        f"{_SETTLED}::test_a_probe_counts_after_the_lease",
+    ),
+    _settling(
+        "a late packet takes over by its probe",
+        "        if claim.voids < record.voids:\n",
+        "        if False:\n",
+        _PROBES,
+    ),
+    _settling(
+        "a repeat runs although another one was first",
+        "        return _failed_write(reply) or Refuse(Reason.RUNNING, 1.0)\n",
+        "        return _failed_write(reply) or start\n",
+        _PROBES,
+    ),
+)
+
+FUNCTION: Final = (
+    Mutant(
+        "a run that goes on from an effect frees the key",
+        f"{_ROOM}/decorator.py",
+        "            if not held.record.earlier_effects:\n",
+        "            if True:\n",
+        _AGAIN,
+    ),
+    Mutant(
+        "a run that did nothing after one that did nothing is a failure",
+        f"{_ROOM}/decorator.py",
+        "            if not held.record.earlier_effects:\n",
+        "            if run.earlier is None:\n",
+        _AGAIN,
+    ),
+    Mutant(
+        "an effect that was forbidden is a failure of the function",
+        f"{_ROOM}/decorator.py",
+        "run.started and error is not run.forbidden",
+        "run.started",
+        f"{_SETTLED}::test_an_effect_that_was_forbidden_is_no_failure_of_the_function",
+    ),
+    Mutant(
+        "an unknown end frees the key",
+        f"{_ROOM}/decorator.py",
+        '        _log("error", "outcome_unknown", run, failure.type)\n'
+        "        return write_end(held, record.leave_unknown(held.record, failure))\n",
+        '        _log("error", "outcome_unknown", run, failure.type)\n'
+        "        return write_end(held, record.release_record(held.record))\n",
+        _FAILURES,
+    ),
+    Mutant(
+        "a call does not say of how many voids it knows",
+        f"{_ROOM}/decorator.py",
+        "            context.voids if context else 0,\n",
+        "            0,\n",
+        f"{_CALLS}::test_what_was_settled_as_not_run_never_runs",
+    ),
+    Mutant(
+        "a run does not know that a probe decides",
+        f"{_ROOM}/decorator.py",
+        "            is_probed=settings.probe is not None,\n",
+        "            is_probed=False,\n",
+        _PROBES,
+    ),
+    Mutant(
+        "an effect begins after its lease",
+        f"{_ROOM}/running.py",
+        "        if self._is_probed and self.location.now() >= self._last_begin:\n",
+        "        if False:\n",
+        _PROBES,
+    ),
+    Mutant(
+        "an effect begins in the last seconds of its lease",
+        f"{_ROOM}/running.py",
+        "min(CLOCKS_DIFFER, max(0.0, end - location.now()) / 6)",
+        "0",
+        f"{_SETTLED}::test_an_effect_does_not_begin_after_its_lease_where_a_probe_decides",
+    ),
+    Mutant(
+        "only the first effect is announced",
+        f"{_ROOM}/running.py",
+        "(self._is_probed and self._marks):",
+        "False:",
+        _PROBES,
+    ),
+    Mutant(
+        "the table does not keep voids",
+        f"{_ROOM}/store.py",
+        "    if record.voids:\n",
+        "    if False:\n",
+        _LATE,
+    ),
+    Mutant(
+        "the table does not keep what was done before",
+        f"{_ROOM}/store.py",
+        '        item["earlier_effects"] = record.earlier_effects\n',
+        '        item["earlier_effects"] = False\n',
+        _AGAIN,
+    ),
+    Mutant(
+        "a record of an earlier leeward says that nothing was before it",
+        f"{_ROOM}/store.py",
+        'item.get("earlier_effects", int(item["fence"]) > 1) is not False',
+        'item.get("earlier_effects", False) is not False',
+        f"{_SETTLED}::test_a_record_of_an_earlier_leeward_does_not_say_what_was_before_it",
+    ),
+    Mutant(
+        "the table does not keep notes",
+        f"{_ROOM}/store.py",
+        "    if record.notes:\n",
+        "    if False:\n",
+        f"{_CALLS}::test_a_function_that_has_failed_in_doubt_is_settled_by_its_probe",
+    ),
+    Mutant(
+        "a function that runs without a record is asked as one that does not",
+        f"{_ROOM}/settings.py",
+        "            recorded=not self.run_unrecorded,\n",
+        "            recorded=True,\n",
+        _UNRECORDED,
+    ),
+    Mutant(
+        "every function is taken for one that announces its effects",
+        f"{_ROOM}/settings.py",
+        "            marked=self.effects_marked,\n",
+        "            marked=True,\n",
+        _PROBES,
+    ),
+    Mutant(
+        "the probe of a function is not asked",
+        f"{_ROOM}/settings.py",
+        "            probed=self.probe is not None,\n",
+        "            probed=False,\n",
+        _PROBES,
+    ),
+    Mutant(
+        "an answer about another key is believed",
+        f"{_ROOM}/settlement.py",
+        "told.key in (None, key)",
+        "True",
+        f"{_SETTLED}::test_a_probe_that_fails_tells_nothing",
+    ),
+    Mutant(
+        "a probe that fails has found nothing",
+        f"{_ROOM}/settlement.py",
+        "    return CannotTell()\n",
+        "    return NotDone()\n",
+        f"{_SETTLED}::test_a_probe_that_fails_tells_nothing",
+    ),
+    Mutant(
+        "the payload of a question is not looked at",
+        f"{_ROOM}/settlement.py",
+        "        payload = None if given is None else payload_digest(arguments.values)\n",
+        "        payload = None\n",
+        f"{_SETTLED}::test_a_key_of_another_payload_is_not_settled",
+    ),
+    Mutant(
+        "a default is taken for the payload",
+        f"{_ROOM}/settlement.py",
+        "Arguments({}) if given is None else settings.signature.bind(given, {}, Context)",
+        "settings.signature.bind(given or (), {}, Context)",
+        f"{_SETTLED}::test_a_default_is_not_taken_for_the_payload",
+    ),
+    Mutant(
+        "a question does not say of how many voids its call knows",
+        f"{_ROOM}/settlement.py",
+        "settings.request(payload, context.voids, age)",
+        "settings.request(payload, 0, age)",
+        _LATE,
+    ),
+    Mutant(
+        "a question runs the function",
+        "src/leeward/app/handlers.py",
+        "        if delivery.settles:\n            returned = ",
+        "        if False:\n            returned = ",
+        f"{_CALLS}::test_what_was_settled_as_not_run_never_runs",
+    ),
+)
+
+CALLER: Final = (
+    Mutant(
+        "any target is asked that may have no record",
+        _CLIENT,
+        "    only = () if call.shared_dedup else places\n",
+        "    only = ()\n",
+        f"{_ELSEWHERE}::test_a_key_that_may_be_at_any_target_is_asked_for_at_each",
+    ),
+    Mutant(
+        "a key is settled wherever an answer comes from",
+        _CLIENT,
+        "    return dedup == BY_GROUP or about.places == (result.target,)\n",
+        "    return True\n",
+        f"{_ELSEWHERE}::test_a_key_is_settled_where_its_calls_are_made",
+    ),
+    Mutant(
+        "a key that may be at several targets is settled at one",
+        _CLIENT,
+        "    if len(about.only) < 2 or config.probe is not None:\n",
+        "    if True:\n",
+        f"{_ELSEWHERE}::test_a_key_that_may_be_at_any_target_is_asked_for_at_each",
+    ),
+    Mutant(
+        "a run under way is not waited for",
+        _CLIENT,
+        "        if settled is not None and settled.verdict is not Verdict.RUNNING:\n",
+        "        if settled is not None:\n",
+        f"{_CALLS}::test_a_run_under_way_is_waited_for",
+    ),
+)
+
+MUTANTS: Final = (*RECORD, *STEPS, *RULES, *FUNCTION, *CALLER)
