@@ -71,3 +71,32 @@ def test_expired_items_and_old_ids_go(server: Server) -> None:
         connection.execute("SELECT leeward.prune()")
         left = connection.execute("SELECT key[1] FROM leeward.items WHERE name = 'expiring'")
         assert left.fetchall() == [("short",)]
+
+
+def test_many_items_are_stored_by_one_statement(server: Server) -> None:
+    """Each by its own condition, in order; where one came before, nothing is done."""
+    with closing(open_driver(config_for(server.url))) as driver:
+        before = store_of("many", "there", 1)
+        assert driver.perform(before, SECONDS).outcome is Outcome.OK
+        calls = [
+            store_of("many", "a\x00b", 1, expires_at=2e10),
+            store_of("many", "there", 2, if_absent=True),
+            store_of("many", "there", 3, if_revision=before.write_id),
+            store_of("many", "there", 4),
+        ]
+        results = driver.store_many(calls, SECONDS)
+        assert results is not None
+        assert [each.outcome for each in results] == [
+            Outcome.OK, Outcome.CONFLICT, Outcome.OK, Outcome.OK
+        ]  # fmt: skip
+        assert [each.value for each in results][::3] == [calls[0].write_id, calls[3].write_id]
+        for call in (calls[0], calls[3]):
+            found: Any = driver.perform(Load("many", call.key), SECONDS).value
+            assert (found.item, found.expires_at) == (call.item, call.expires_at)
+        fresh = store_of("many", "fresh", 1)
+        assert driver.store_many([fresh, calls[3]], SECONDS) is None
+        assert driver.perform(Load("many", fresh.key), SECONDS).value is None
+        driver.close()
+        refused = driver.store_many([fresh], SECONDS)
+        assert refused is not None
+        assert [each.outcome for each in refused] == [Outcome.LOCAL]

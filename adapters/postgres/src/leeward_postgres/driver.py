@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from weakref import WeakKeyDictionary, finalize
 
 from leeward.adapter import Capability, Driver, Limits, TargetConfig
-from leeward.calls import Call, Look, LookResult, Result
+from leeward.calls import Call, Look, LookResult, Result, Store
 from leeward.errors import ConfigError, Outcome, Unsupported
 from leeward_postgres.checks import Checks
 from leeward_postgres.objects import Objects
@@ -71,7 +71,8 @@ class PostgresDriver(Driver):
         self._threads: ThreadExchanges | None = None
         self._loops: WeakKeyDictionary[AbstractEventLoop, LoopExchanges] = WeakKeyDictionary()
         self._checks = Checks(settings.schema)
-        tables, objects = Tables(settings.schema), Objects(settings.schema)
+        self._tables = tables = Tables(settings.schema)
+        objects = Objects(settings.schema)
         self._planners: dict[str, _Planner] = {
             "store": tables.store,
             "load": tables.load,
@@ -104,6 +105,12 @@ class PostgresDriver(Driver):
                 exchanges = self._loops[loop] = _connections().LoopExchanges(self._source())
                 finalize(loop, exchanges.close)
         return await exchanges.run(lambda seconds: planner(call, seconds), timeout)
+
+    def store_many(self, calls: Sequence[Store], timeout: float) -> list[Result[Any]] | None:
+        """Make one attempt at each of many stores, by one statement: all of them, or none."""
+        result = self._run(lambda seconds: self._tables.store_many(calls, seconds), timeout)
+        many: list[Result[Any]] | None = result.value
+        return many if result.outcome is Outcome.OK else [result] * len(calls)
 
     def probe(self, timeout: float) -> Result[Any]:
         """Look whether the database answers."""

@@ -121,7 +121,7 @@ $$;
 CREATE OR REPLACE FUNCTION {schema}.prune() RETURNS void LANGUAGE plpgsql
 SET enable_seqscan = off  -- a plan that was made while the tables were empty would read them whole
 AS $$
-DECLARE  -- computed once: a condition that calls a function is no range of the index
+DECLARE  -- computed once: the index does not serve a condition that calls a function
     v_kept text := {schema}.ids_from({kept_seconds});
     v_void text := {schema}.ids_from({void_seconds});
 BEGIN

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from leeward import json_text
@@ -26,6 +27,15 @@ class Tables:
         self._store = (
             f"SELECT {where}.store_item(%s, %s, %s::text[], %s::jsonb, %s::jsonb, "
             "%s::double precision, %s::double precision, %s, %s::text, %s::integer)"
+        )
+        self._store_many = (
+            f"SELECT {where}.store_item(id, name, ARRAY(SELECT jsonb_array_elements_text(key)), "  # noqa: S608 - a name that was checked
+            "item, leeward, expires, now, absent, revision, %s::integer) "
+            "FROM unnest(%s::text[], %s::text[], %s::jsonb[], %s::jsonb[], %s::jsonb[], "
+            "%s::double precision[], %s::double precision[], %s::boolean[], %s::text[]) "
+            "WITH ORDINALITY AS "
+            "many (id, name, key, item, leeward, expires, now, absent, revision, number) "
+            "ORDER BY number"
         )
         self._delete = (
             f"SELECT {where}.delete_item(%s, %s, %s::text[], %s::double precision, %s::text, "
@@ -56,6 +66,29 @@ class Tables:
             ),
         )
         return result_of_write(rows[0][0], call.write_id)
+
+    def store_many(self, calls: Sequence[Store], timeout: float) -> Plan:
+        """Replace items, by one statement; the value of the result is that of each.
+
+        It is None where nothing was done, because one of the writes came before, or was settled.
+        """
+        columns = zip(
+            *(
+                (
+                    *(each.write_id, text_of(each.table)),
+                    *(json_text.encode(key_values(each.key)).decode(), *row_of(each)),
+                    *(each.expires_at, each.now, each.if_absent, each.if_revision),
+                )
+                for each in calls
+            ),
+            strict=True,
+        )
+        rows = yield Statement(self._store_many, (milliseconds(timeout), *map(list, columns)))
+        if rows[0][0] in ("repeated", "settled") and len(rows) < len(calls):
+            return Result.ok(None)
+        return Result.ok(
+            [result_of_write(row[0], each.write_id) for row, each in zip(rows, calls, strict=True)]
+        )
 
     def load(self, call: Load, timeout: float) -> Plan:
         """Read an item, expired or not."""
