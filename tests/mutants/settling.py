@@ -540,7 +540,7 @@ CALLER: Final = (
         _CLIENT,
         "    only = () if call.shared_dedup else places\n",
         "    only = ()\n",
-        f"{_ELSEWHERE}::test_a_key_that_may_be_at_any_target_is_asked_for_at_each",
+        f"{_ELSEWHERE}::test_a_key_that_may_be_at_any_target_is_settled_at_all",
     ),
     Mutant(
         "a key is settled wherever an answer comes from",
@@ -552,9 +552,9 @@ CALLER: Final = (
     Mutant(
         "a key that may be at several targets is settled at one",
         _CLIENT,
-        "    if len(about.only) < 2 or config.probe is not None:\n",
-        "    if True:\n",
-        f"{_ELSEWHERE}::test_a_key_that_may_be_at_any_target_is_asked_for_at_each",
+        "        only = places = only or candidates(call)\n",
+        "        only = places = (only or candidates(call))[:1]\n",
+        f"{_ELSEWHERE}::test_a_key_that_may_be_at_any_target_is_settled_at_all",
     ),
     Mutant(
         "a run under way is not waited for",

@@ -20,7 +20,14 @@ from leeward.testing import FakeClock
 from leeward.values import Effect, InvokeResult, Json
 from leeward.values.runs import RunState
 from leeward.workflow import read_definition
-from leeward.workflow.commands import Answer, Returned, StepFailure
+from leeward.workflow.commands import (
+    UNSETTLED,
+    Answer,
+    Returned,
+    StepFailure,
+    StepQuestion,
+    StepVerdict,
+)
 from leeward.workflow.embedded.driving import Drive, RunServices
 from leeward.workflow.embedded.journal import RunKey, RunRow
 from leeward.workflow.embedded.sqlite_journal import SqliteJournal
@@ -31,6 +38,12 @@ from tests.workflow.strategies import INPUTS, Functions, definition_of
 
 Function = Callable[[str, str, int], Answer]
 """Answers a call by its function, its key and how often it was called before, from 1."""
+Verdict = Callable[[StepQuestion], StepVerdict]
+
+
+def cannot_tell(_: StepQuestion) -> StepVerdict:
+    """Answer every question with unknown."""
+    return UNSETTLED
 
 
 class World:
@@ -42,7 +55,7 @@ class World:
         point: how many points were passed.
     """
 
-    def __init__(self, functions: Function) -> None:
+    def __init__(self, functions: Function, verdicts: Verdict = cannot_tell) -> None:
         self.clock = FakeClock()
         self.journal = SqliteJournal(None, self.clock)
         self.calls: dict[str, list[Answer]] = {}
@@ -52,6 +65,7 @@ class World:
         self.point = 0
         self.is_dead = False
         self._functions = functions
+        self._verdicts = verdicts
         self._lock = Lock()
         self._database_write = self.journal.database.write
         self.journal.database.write = self._write  # type: ignore[method-assign]
@@ -64,9 +78,10 @@ class World:
         effect: Effect,
         idempotency_key: str,
         timeout: float,
+        voids: int = 0,
     ) -> InvokeResult:
         """Call a function as a client does."""
-        del effect, timeout
+        del effect, timeout, voids
         self._pass()
         with self._lock:
             done = self.calls.get(idempotency_key, [])
@@ -79,6 +94,14 @@ class World:
         if isinstance(answer, StepFailure):
             raise error_of(answer.name)
         return InvokeResult(answer.value, "local", idempotency_key)
+
+    def settle(self, question: StepQuestion, sent: float | None) -> StepVerdict:
+        """Ask a function what became of a step."""
+        self._pass()
+        assert sent is not None
+        verdict = self._verdicts(question)
+        self._pass()
+        return verdict
 
     def finish(self, definition: Definition, id: str, value: Json) -> RunRow:
         """Let workers take the run, one after the other, until it has ended; return it."""
@@ -119,7 +142,7 @@ class World:
 
     def _work(self, definition: Definition, row: RunRow) -> None:
         """Be a worker, until it dies or has nothing to do."""
-        means = RunServices(self.journal, self.invoke, self.clock, lambda: False)
+        means = RunServices(self.journal, self, self.clock, lambda: False)
         try:
             Drive(means, row, definition).run()
         except Died:

@@ -10,11 +10,14 @@ from typing import Any, Final
 from hypothesis import strategies as st
 
 from leeward.values import Effect, Json
+from leeward.values.settled import Verdict
 from leeward.workflow import model
 from leeward.workflow.checks import check_definition
-from leeward.workflow.commands import Answer, Returned, StepCall, StepFailure
+from leeward.workflow.commands import Answer, Returned, StepCall, StepFailure, StepVerdict
 from leeward.workflow.model import freeze
+from leeward.workflow.reading import settle_of
 from leeward.workflow.retry import NEVER, Retry
+from leeward.workflow.steps import RESULT_LOST
 
 ERRORS = (
     "Declined",
@@ -82,9 +85,9 @@ class Maker:
         undo = model.Undo(f"undo-{id}", 5, Retry(on=(model.ANY,), attempts=2))
         undone = undo if in_saga and not self.each_in_saga else None
         names.append(id)
-        return model.Step(
-            id, id, payload, effect, 5, self.retry(effect), self.pick(undone, undone, None)
-        )
+        retry, undo_of_step = self.retry(effect), self.pick(undone, undone, None)
+        settle = settle_of(self.pick(None, True, False), effect)
+        return model.Step(id, id, payload, effect, 5, retry, undo_of_step, settle)
 
     def retry(self, effect: Effect) -> Retry:
         """Draw a retry that this effect may have."""
@@ -259,6 +262,25 @@ class Functions:
             name = ERRORS[number // 8 % len(ERRORS)]
             return StepFailure(name, ambiguous=name in (model.TIMEOUT, model.UNKNOWN))
         return Returned(INPUTS[number // 8 % len(INPUTS)])
+
+    def verdict(self, function: str, key: str, number: int) -> StepVerdict:
+        """Return what a function says became of a step, by the number of the question."""
+        text = f"{self.seed} settles {function} {key} {number}"
+        drawn = int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")
+        verdict = (Verdict.RAN, Verdict.NOT_RUN, Verdict.NOT_RUN, Verdict.RUNNING, Verdict.UNKNOWN)[
+            drawn % 5
+        ]
+        if verdict is Verdict.NOT_RUN:
+            return StepVerdict(verdict, voids=number)
+        if verdict is not Verdict.RAN:
+            return StepVerdict(verdict, retry_after=drawn // 5 % 4)
+        answers = (
+            Returned(INPUTS[drawn // 5 % len(INPUTS)]),
+            StepFailure("Declined"),
+            StepFailure("Busy"),
+            RESULT_LOST,
+        )
+        return StepVerdict(verdict, answers[drawn // 25 % len(answers)])
 
     def __repr__(self) -> str:
         """Show what makes it again."""

@@ -15,7 +15,14 @@ from leeward.errors import ConfigError
 from leeward.testing.simulator import answer, error, simulate, throttle
 from leeward.workflow import ANY, Definition, Flow, Ref, Retry, read_definition, workflow
 from leeward.workflow.limits import LIMITS
-from leeward.workflow.model import Reference, compact_json_of, document_of, nodes, write_template
+from leeward.workflow.model import (
+    Reference,
+    Step,
+    compact_json_of,
+    document_of,
+    nodes,
+    write_template,
+)
 from leeward.workflow.reading import json_of, read_file, read_stored, yaml_in, yaml_of
 from leeward_contract_tests.rows import each_row
 from tests.workflow.flows import everything, order_flow
@@ -72,8 +79,22 @@ def test_the_digest_is_of_what_is_done() -> None:
     shuffled = dict(reversed(document.items()))
     assert read_definition(shuffled).digest == order_flow.digest
     # Runs under way keep theirs, so it must be the same with every later version.
-    assert order_flow.digest == "d886c83b6cd4f2946c6f4275bceb012220d0f74aadd478c7e1be8bf3493fede2"
-    assert everything.digest == "4634d08d392336957a0f7c1a4f101bd2acc27c6b8e18c9447e9fefe0674af739"
+    assert order_flow.digest == "3db6728a5a236469c26a0c0cfe8c303439cf24ddd2c05db9735e633f80a37e05"
+    assert everything.digest == "71e5c1a9cc6da50bd06595aa077fed68bab9247bee11621ec35b1f8a979ff17e"
+
+
+def test_a_definition_of_an_earlier_version_is_not_settled() -> None:
+    """It keeps its digest, and what it means: a run under way may be taking back right now."""
+    digests = (
+        (order_flow, "d886c83b6cd4f2946c6f4275bceb012220d0f74aadd478c7e1be8bf3493fede2"),
+        (everything, "4634d08d392336957a0f7c1a4f101bd2acc27c6b8e18c9447e9fefe0674af739"),
+    )
+    for flow, digest in digests:
+        document = json.loads(json.dumps(document_of(flow)).replace('"settle": true, ', ""))
+        stored = read_stored(document, "the journal")
+        assert stored.digest == digest
+        assert not any(node.settle for node in nodes(stored.body) if isinstance(node, Step))
+        assert read_definition(document) == flow
 
 
 def test_the_flow_sees_functions_by_their_names() -> None:

@@ -10,7 +10,13 @@ from leeward import FunctionError, Throttled
 from leeward.testing import FakeClock
 from leeward.values import InvokeResult, Json
 from leeward.workflow import ANY, Definition, Flow, Ref, workflow
-from leeward.workflow.commands import Returned, StepFailure
+from leeward.workflow.commands import (
+    UNSETTLED,
+    Returned,
+    StepFailure,
+    StepQuestion,
+    StepVerdict,
+)
 from leeward.workflow.embedded.driving import Drive, RunServices
 from leeward.workflow.embedded.journal import RunRow
 from leeward.workflow.embedded.sqlite_journal import SqliteJournal
@@ -32,6 +38,8 @@ class World:
         self.journal = SqliteJournal(None, self.clock)
         self.calls: list[str] = []
         self.closing = False
+        self.questions: list[tuple[StepQuestion, float | None]] = []
+        self.verdict = UNSETTLED
         self._functions = functions or {}
 
     def invoke(self, function: str, payload: Json = None, **_: Any) -> InvokeResult:
@@ -40,8 +48,12 @@ class World:
         value = None if given is None else given(payload)
         return InvokeResult(value, "local", "key")
 
+    def settle(self, question: StepQuestion, sent: float | None) -> StepVerdict:
+        self.questions.append((question, sent))
+        return self.verdict
+
     def drive(self, definition: Definition, row: RunRow) -> RunRow:
-        means = RunServices(self.journal, self.invoke, self.clock, lambda: self.closing)
+        means = RunServices(self.journal, self, self.clock, lambda: self.closing)
         Drive(means, row, definition).run()
         found = self.journal.find(row.key)
         assert found is not None
@@ -176,7 +188,7 @@ def test_a_step_that_was_noted_is_called_though_the_engine_closes_that_moment() 
     world = World()
     row = world.start(waiting)
     closing = iter([False])  # as the step is noted, and not any more behind that
-    means = RunServices(world.journal, world.invoke, world.clock, lambda: next(closing, True))
+    means = RunServices(world.journal, world, world.clock, lambda: next(closing, True))
     Drive(means, row, waiting).run()
     assert world.calls == ["one"]
     assert world.journal.events(row.key)["one", 1].answer == Returned()

@@ -14,7 +14,7 @@ from leeward.local import Local
 from leeward.testing import Fault, FaultyDriver
 from leeward.values import Json
 from leeward.workflow import Definition, Flow, Ref, workflow
-from leeward.workflow.commands import Answer, StepFailure
+from leeward.workflow.commands import Answer, Returned, StepFailure
 from leeward.workflow.orchestration import ACTIVITY, ORCHESTRATOR, orchestrate
 from leeward_azure.workflows.durable import activity, definitions_in, register
 from leeward_deploy.azure.flows import export
@@ -85,12 +85,14 @@ class _Host:
     def __init__(self, lost: str) -> None:
         self._lost = lost
         self.calls: list[str] = []
+        self.requests: list[Json] = []
 
     def now(self) -> float:
         return 0.0
 
     def call(self, request: Json) -> Any:
         self.calls.append(request["function"])
+        self.requests.append(request)
         return [request["function"]]
 
     def timer(self, due: float) -> Any:
@@ -141,6 +143,31 @@ def test_an_activity_that_failed_itself_is_taken_back() -> None:
         host = _Host(lost)
         assert _orchestrated(booking, host) == StepFailure("Call.Unknown", ambiguous=True)
         assert host.calls == calls
+
+
+def test_a_question_whose_host_died_is_asked_again() -> None:
+    """Nobody has answered it; the others are about the void that the answer tells of."""
+
+    @workflow("paying")
+    def paying(w: Flow, _: Ref) -> None:
+        w.step("pay", effect="keyed", timeout=5)
+
+    class Asking(_Host):
+        def value_of(self, task: Any) -> Any:
+            number = len(self.requests)
+            if not isinstance(task[0], str):
+                return None
+            if number == 1:
+                return {"error": "Call.Unknown", "ambiguous": True}
+            if number == 2:
+                return RuntimeError("the host")
+            return {"verdict": "not_run", "voids": 2} if number == 3 else {"value": "paid"}
+
+    host = Asking("nothing")
+    assert _orchestrated(paying, host) == Returned()
+    kinds = ["settle" in request for request in host.requests]
+    assert kinds == [False, True, True, False]
+    assert [request.get("voids", 0) for request in host.requests] == [0, 0, 0, 2]
 
 
 class App:

@@ -36,7 +36,7 @@ from leeward.workflow.checks import by_name
 from leeward.workflow.embedded.engine import Engine
 from leeward.workflow.embedded.journal import RunKey
 from leeward.workflow.embedded.sqlite_journal import SqliteJournal
-from leeward.workflow.steps import failure_of
+from leeward.workflow.steps import failure_of, functions_called_by
 from tests.house.workspace import ROOT
 from tests.workflow.flows import order_flow
 
@@ -65,7 +65,9 @@ def _engine(
     for name in ("one", "two", "three", "undo-two", *NAMES):
         local.function(name)(functions.get(name, lambda _: None))
     with Client(local) as client:
-        engine = Engine(client.invoke, [two, order_flow], SqliteJournal(path, clock), **options)
+        engine = Engine(
+            functions_called_by(client), [two, order_flow], SqliteJournal(path, clock), **options
+        )
         try:
             yield engine
         finally:
@@ -389,6 +391,7 @@ from leeward.local import Local
 from leeward.leases import threads
 from leeward.workflow.embedded.engine import Engine
 from leeward.workflow.embedded.sqlite_journal import SqliteJournal
+from leeward.workflow.steps import functions_called_by
 from tests.workflow.test_engine import NAMES
 from tests.workflow.flows import order_flow
 
@@ -406,7 +409,8 @@ local = Local()
 for name in NAMES:
     local.function(name)(note)
 with Client(local) as client:
-    engine = Engine(client.invoke, [order_flow], SqliteJournal(folder / "journal.sqlite3"))
+    journal = SqliteJournal(folder / "journal.sqlite3")
+    engine = Engine(functions_called_by(client), [order_flow], journal)
     for number in range(first, first + count):
         engine.start("order", {"id": str(number)}, f"r{number}")
     engine.wake()

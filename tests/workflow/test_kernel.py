@@ -9,13 +9,22 @@ from hypothesis import strategies as st
 
 from leeward.testing.simulator import answer, error, simulate, throttle, time_out
 from leeward.values import Effect, Json
+from leeward.values.settled import Verdict
 from leeward.workflow import ANY, Definition, Flow, Ref, Retry, workflow
-from leeward.workflow.commands import Answer, Returned, StepCall, StepFailure
+from leeward.workflow.commands import (
+    Answer,
+    Returned,
+    StepCall,
+    StepFailure,
+    StepQuestion,
+    StepVerdict,
+)
 from leeward.workflow.kernel import fill, holds
 from leeward.workflow.model import (
     CANCELLED,
     COMPENSATION_FAILED,
     DEADLINE,
+    NOT_SENT,
     Compare,
     OneOf,
     Present,
@@ -291,7 +300,13 @@ def test_no_unsafe_step_is_repeated_unless_it_did_not_run(
         answers.setdefault(call.key, []).append(answer)
         return answer
 
-    run = simulate(definition, value, answering)
+    def telling(question: StepQuestion) -> StepVerdict:
+        verdict = functions.verdict(question.function, question.key, question.attempt)
+        if verdict.verdict is Verdict.NOT_RUN:
+            answers[question.key][-1] = StepFailure(NOT_SENT)
+        return verdict
+
+    run = simulate(definition, value, answering, verdicts=telling)
     assert isinstance(run.end, Returned | StepFailure)
     steps = _steps(definition)
     keys = {call.key: call for call in run.calls}
@@ -313,15 +328,30 @@ def test_a_saga_that_fails_takes_back_each_step_that_may_have_run(
     """Wrapped whole into a saga and made to fail, a flow leaves nothing behind."""
     functions = Functions(seed)
     ran: set[str] = set()
+    not_run: set[str] = set()
+
+    def note(key: str, *, may_have_run: bool) -> None:
+        (ran if may_have_run else not_run).add(key)
+        (not_run if may_have_run else ran).discard(key)
 
     def answering(call: StepCall) -> Answer:
         answer = Returned() if call.key.endswith("/undo") else functions(call)
         if isinstance(answer, Returned) or answer.ambiguous:
-            ran.add(call.key)
+            note(call.key, may_have_run=True)
         return answer
 
+    def telling(question: StepQuestion) -> StepVerdict:
+        verdict = functions.verdict(question.function, question.key, question.attempt)
+        ended = verdict.answer
+        failed = isinstance(ended, StepFailure) and not ended.ambiguous
+        if verdict.verdict is Verdict.NOT_RUN or failed:
+            note(question.key, may_have_run=False)
+        else:  # also while it runs, for nobody may wait for ever
+            note(question.key, may_have_run=True)
+        return verdict
+
     wrapped = definition._replace(body=(Saga("around", definition.body),))
-    run = simulate(wrapped, value, answering)
+    run = simulate(wrapped, value, answering, verdicts=telling)
     if run.failure is None:
         return
     steps = _steps(definition)
@@ -330,6 +360,7 @@ def test_a_saga_that_fails_takes_back_each_step_that_may_have_run(
     }
     undone = {key.removesuffix("/undo") for key in ran if key.endswith("/undo")}
     assert with_undo & ran <= undone
+    assert not undone & not_run
 
 
 def test_retries_are_pure() -> None:

@@ -32,6 +32,7 @@ from leeward.workflow.embedded.engine import Engine
 from leeward.workflow.embedded.journal import Finished, RunKey, RunRow
 from leeward.workflow.embedded.sqlite_journal import SqliteJournal
 from leeward.workflow.kernel import Machine
+from leeward.workflow.steps import functions_called_by
 from leeward_contract_tests.rows import each_row
 from leeward_contract_tests.workflows.virtual import Died
 from tests.workflow.test_driving import NOW, World
@@ -68,7 +69,7 @@ def _engine(
     functions: dict[str, Function], path: Path | None, clock: Clock | None = None
 ) -> Iterator[Engine]:
     with Client(_local(functions)) as client:
-        engine = Engine(client.invoke, [paying, waiting], SqliteJournal(path, clock))
+        engine = Engine(functions_called_by(client), [paying, waiting], SqliteJournal(path, clock))
         try:
             yield engine
         finally:
@@ -239,7 +240,7 @@ def test_a_run_of_a_dead_process_goes_on_at_once(path: Path) -> None:
 
 
 def _leased(world: World, row: RunRow, seconds: float = 30.0) -> None:
-    means = RunServices(world.journal, world.invoke, world.clock)
+    means = RunServices(world.journal, world, world.clock)
     Drive(means, row, paying, RunLease(row.fence, world.clock.monotonic(), seconds)).run()
 
 
@@ -363,7 +364,7 @@ def test_a_suspect_has_its_turn_while_nothing_unsafe_is_under_way() -> None:
             seen.extend([{place: each.answer for place, each in noted.items()}, turns.wait(0.05)])
 
     world = World({"pay": pay})
-    means = RunServices(world.journal, world.invoke, world.clock, turns=turns)
+    means = RunServices(world.journal, world, world.clock, turns=turns)
     drive = Drive(means, world.start(paying), paying)
     threads = [threading.Thread(target=each, daemon=True) for each in (drive.run, suspect)]
     threads[0].start()

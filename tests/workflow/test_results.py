@@ -19,6 +19,7 @@ from leeward.workflow.embedded.sqlite_journal import SqliteJournal
 from leeward.workflow.embedded.tables import LARGE as CHARACTERS
 from leeward.workflow.embedded.tables import move_large_answers
 from leeward.workflow.kernel import Machine
+from tests.workflow.test_driving import World
 
 LARGE_TEXT = "x\u00fc" * CHARACTERS
 LARGE = Returned(LARGE_TEXT)
@@ -70,11 +71,12 @@ def test_a_run_goes_on_with_a_large_result_of_a_process_that_is_gone() -> None:
     (taken,) = journal.take(["copying"], 40.0, 30.0, 1)
     calls: list[Any] = []
 
-    def invoke(function: str, payload: Json = None, **_: Any) -> InvokeResult:
-        calls.append((function, payload))
-        return InvokeResult(None, "local", "key")
+    class Noting(World):
+        def invoke(self, function: str, payload: Json = None, **_: Any) -> InvokeResult:
+            calls.append((function, payload))
+            return InvokeResult(None, "local", "key")
 
-    Drive(RunServices(journal, invoke, FakeClock(40.0)), taken, copying).run()
+    Drive(RunServices(journal, Noting(), FakeClock(40.0)), taken, copying).run()
     found = journal.find(row.key)
     assert found is not None
     assert found.answer == LARGE

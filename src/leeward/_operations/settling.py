@@ -36,7 +36,7 @@ from leeward.envelope import BY_GROUP, BY_TARGET, settle_question
 from leeward.errors import CallError, FunctionError, InvalidRequest, NotFound, Outcome
 from leeward.json_text import encode
 from leeward.records import NamedTuple
-from leeward.settling import DEADLINE, read_answer
+from leeward.settling import DEADLINE, OTHER_TARGET, read_answer
 from leeward.values import MISSING, Effect
 from leeward.values.settled import Settled, Verdict
 
@@ -112,7 +112,7 @@ def settling_by_key(
     only: tuple[str, ...],
     candidates: Candidates,
 ) -> FunctionSettling:
-    """Return what is to be settled where only the key is known."""
+    """Return what is to be settled where only the key is known: at each target that may know."""
     keeps_records = config.effect is Effect.KEYED or bool(config.marks)
     body = None if payload is MISSING else encode(payload)
     moment = sent.timestamp() if isinstance(sent, datetime) else sent
@@ -149,9 +149,8 @@ def settle_call(
     for target in about.only:
         left = deadline - clock.monotonic()
         try:
-            answer = yield from _settle_at(
-                about._replace(only=(target,), places=(target,)), config, clock, left
-            )
+            one = about._replace(only=(target,), places=(target,))
+            answer = yield from _settle_at(one, config, clock, left)
         except NotFound as error:
             missing = error
             continue
@@ -204,7 +203,7 @@ def _settle_at(
         pause = min(2 * pause, LONGEST_PAUSE)
 
 
-_ELSEWHERE: Final = Settled(Verdict.UNKNOWN, reason="other_target")
+_ELSEWHERE: Final = Settled(Verdict.UNKNOWN, reason=OTHER_TARGET)
 
 
 def _knows(about: FunctionSettling, config: FunctionConfig, result: Result[Any]) -> bool:

@@ -264,7 +264,8 @@ class App:
         """Make a workflow of the decorated function, which runs once, now.
 
         Clients of the app can start it. Its steps are functions of this app, or logical names. A
-        step takes the effect and timeout that the app declares for its function.
+        step takes the effect and timeout that the app declares for its function, and is settled if
+        that is idempotent.
 
         Args:
             name: of the workflow.
@@ -278,7 +279,8 @@ class App:
         def resolve(function: Function) -> FlowFunction:
             for handler in self.handlers.values():
                 if handler.is_call and handler.function is function:
-                    return FlowFunction(handler.name, handler.effect, handler.timeout)
+                    keeps = handler.keeps_records
+                    return FlowFunction(handler.name, handler.effect, handler.timeout, keeps)
             missing = getattr(function, "__name__", type(function).__name__)
             raise ConfigError(
                 f"a step names {missing!r}, which is not a function of the app {self.name!r}; "

@@ -129,6 +129,8 @@ class Invoke(NamedTuple):
             keeps records refuses a call that knows of fewer voids than its record has.
         settles: an unknown outcome is settled before the call ends. It is for the router.
         sent: Unix seconds when the call was made; 0 if nobody knows.
+        fenced: if its key is settled as not run meanwhile, the router does not make it again:
+            whoever has settled it goes on without it.
     """
 
     function: str
@@ -142,12 +144,12 @@ class Invoke(NamedTuple):
     voids: int = 0
     settles: bool = False
     sent: float = 0.0
+    fenced: bool = False
     verb: Literal["invoke"] = "invoke"
 
     def __repr__(self) -> str:
-        return mask(
-            self, "function idempotency_key effect shared_dedup time_limit marks voids settles verb"
-        )
+        names = "function idempotency_key effect shared_dedup time_limit marks voids settles fenced"
+        return mask(self, f"{names} verb")
 
 
 class Settle(NamedTuple):

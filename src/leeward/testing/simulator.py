@@ -15,13 +15,17 @@ from typing import TypeAlias
 from leeward.masking import mask
 from leeward.records import NamedTuple
 from leeward.values import Json
+from leeward.values.settled import Verdict
 from leeward.workflow.commands import (
+    UNSETTLED,
     Answer,
     Command,
     Returned,
     Sleep,
     StepCall,
     StepFailure,
+    StepQuestion,
+    StepVerdict,
     refusal_at,
 )
 from leeward.workflow.kernel import Machine
@@ -31,6 +35,10 @@ Behaviour: TypeAlias = Callable[[Json], Json] | Sequence["Answer"]
 """A function from a payload to an answer; or the answers of its calls one after the other. The last
 answer is repeated."""
 
+Verdicts: TypeAlias = Mapping[str, Sequence[StepVerdict]] | Callable[[StepQuestion], StepVerdict]
+"""What functions say of their calls: by logical name, question by question, the last one repeated;
+or a function that answers each question."""
+
 
 class Simulated(NamedTuple):
     """A run that has ended.
@@ -39,11 +47,13 @@ class Simulated(NamedTuple):
         end: its result or failure.
         calls: of functions, in order, including refused calls.
         seconds: that it took, in virtual time.
+        questions: what became of steps, in order.
     """
 
     end: Answer
     calls: tuple[StepCall, ...]
     seconds: float
+    questions: tuple[StepQuestion, ...] = ()
 
     def __repr__(self) -> str:
         return mask(self, "end seconds")
@@ -83,11 +93,32 @@ def time_out() -> Answer:
     return error(TIMEOUT)
 
 
+def ran(value: Json = None, *, failure: str | None = None) -> StepVerdict:
+    """Return the answer of a function that ran the step: it has returned a value, or has failed."""
+    return StepVerdict(Verdict.RAN, Returned(value) if failure is None else error(failure))
+
+
+def not_run(voids: int = 1) -> StepVerdict:
+    """Return the answer of a function that did not run the step, and now never will."""
+    return StepVerdict(Verdict.NOT_RUN, voids=voids)
+
+
+def running(retry_after: int = 0) -> StepVerdict:
+    """Return the answer of a function that still runs the step."""
+    return StepVerdict(Verdict.RUNNING, retry_after=retry_after)
+
+
+def unknown() -> StepVerdict:
+    """Return the answer of a function that cannot tell."""
+    return UNSETTLED
+
+
 def simulate(
     definition: Definition,
     value: Json = None,
     functions: Mapping[str, Behaviour] | Callable[[StepCall], Answer] | None = None,
     *,
+    verdicts: Verdicts | None = None,
     run: str = "run",
     seconds_per_call: float = 1.0,
     cancel_after: float | None = None,
@@ -99,16 +130,17 @@ def simulate(
         value: its input.
         functions: by logical name; a missing function returns null. Or a function that answers
             each call.
+        verdicts: what functions say of steps that may have run; a missing one cannot tell.
         run: its id.
         seconds_per_call: that each call takes.
         cancel_after: seconds, when somebody cancels the run; None for never.
     """
-    world = _World(definition, functions or {}, seconds_per_call, cancel_after)
+    world = _World(definition, functions or {}, verdicts or {}, seconds_per_call, cancel_after)
     machine = Machine(definition, run, value)
     while machine.end is None:
         command = world.next_of(machine.open)
         machine.resolve(command, world.finish(command))
-    return Simulated(machine.end, tuple(world.calls), world.now)
+    return Simulated(machine.end, tuple(world.calls), world.now, tuple(world.questions))
 
 
 class _World:
@@ -118,16 +150,19 @@ class _World:
         self,
         definition: Definition,
         functions: Mapping[str, Behaviour] | Callable[[StepCall], Answer],
+        verdicts: Verdicts,
         seconds_per_call: float,
         cancel_after: float | None,
     ) -> None:
         self.now = 0.0
         self.calls: list[StepCall] = []
+        self.questions: list[StepQuestion] = []
         self._ends: dict[tuple[str, int], float] = {}
-        self._answers: dict[tuple[str, int], Answer] = {}
+        self._answers: dict[tuple[str, int], Answer | StepVerdict] = {}
         self._deadline = float("inf") if definition.timeout is None else definition.timeout
         self._cancelled = float("inf") if cancel_after is None else cancel_after
         self._functions = functions
+        self._verdicts = verdicts
         self._seconds = seconds_per_call
 
     def next_of(self, under_way: Mapping[tuple[str, int], Command]) -> Command:
@@ -138,13 +173,13 @@ class _World:
                 self._ends[place] = self.now + seconds
         return min(under_way.values(), key=lambda each: self._ends[each.path, each.attempt])
 
-    def finish(self, command: Command) -> Answer:
+    def finish(self, command: Command) -> Answer | StepVerdict:
         """Advance the time until the end of a command, and return its answer."""
         place = (command.path, command.attempt)
         self.now = max(self.now, self._ends.pop(place))
         return self._answers.pop(place)
 
-    def _begin(self, command: Command) -> tuple[float, Answer]:
+    def _begin(self, command: Command) -> tuple[float, Answer | StepVerdict]:
         """Return how long a command takes, and how it ends."""
         refusal = self._refusal(self.now) if command.guarded else None
         if refusal is not None:
@@ -155,8 +190,18 @@ class _World:
                 ends = min(ends, self._cancelled, self._deadline)
                 refusal = self._refusal(ends)
             return ends - self.now, refusal or Returned()
+        if isinstance(command, StepQuestion):
+            self.questions.append(command)
+            return self._seconds, self._verdict(command)
         self.calls.append(command)
         return self._seconds, self._answer(command)
+
+    def _verdict(self, question: StepQuestion) -> StepVerdict:
+        if callable(self._verdicts):
+            return self._verdicts(question)
+        verdicts = self._verdicts.get(question.function) or (UNSETTLED,)
+        turn = sum(each.function == question.function for each in self.questions) - 1
+        return verdicts[min(turn, len(verdicts) - 1)]
 
     def _refusal(self, now: float) -> StepFailure | None:
         return refusal_at(now, self._deadline, self._cancelled)

@@ -27,11 +27,11 @@ class RunState(Enum):
 
 
 class RunEvent(NamedTuple):
-    """One call or pause of a run. Times are Unix seconds.
+    """One call, question or pause of a run. Times are Unix seconds.
 
     Attributes:
-        path: of the step in the run; ``/undo`` at its end for the undo, ``/pause`` for the time
-            before the next attempt.
+        path: of the step in the run; ``/undo`` at its end for the undo, ``/settle`` for a question
+            what became of the step, ``/pause`` for the time before the next attempt or question.
         attempt: 1 for the first.
         began: when.
         ended: None while it is under way.

@@ -7,6 +7,7 @@ from typing import Literal, TypeAlias
 from leeward.masking import mask
 from leeward.records import NamedTuple
 from leeward.values import Effect, Json
+from leeward.values.settled import Verdict
 from leeward.workflow.model import CANCELLED, DEADLINE
 
 
@@ -24,6 +25,7 @@ class StepCall(NamedTuple):
         guarded: it is not to be made if the run is cancelled, or its time is over: the answer is
             that `Failure`.
         attempts: how often it may be made at most, whoever counts.
+        voids: how often its key was settled as not run; a call that knows less is refused.
     """
 
     path: str
@@ -35,10 +37,40 @@ class StepCall(NamedTuple):
     timeout: int
     guarded: bool
     attempts: int = 1
+    voids: int = 0
     kind: Literal["call"] = "call"
 
     def __repr__(self) -> str:
-        return mask(self, "path attempt function key effect timeout guarded kind")
+        return mask(self, "path attempt function key effect timeout guarded voids kind")
+
+
+class StepQuestion(NamedTuple):
+    """Ask a function what became of the calls of a step. The answer is a `StepVerdict`.
+
+    The function runs nothing for it.
+
+    Attributes:
+        path: of the step, with ``/settle`` behind it.
+        attempt: the number of the question, 1 for the first.
+        function, payload, key, effect, voids: of the calls.
+        timeout: seconds for the question.
+        targets: where a call may have run; empty if nobody knows.
+    """
+
+    path: str
+    attempt: int
+    function: str
+    payload: Json
+    key: str
+    effect: Effect
+    timeout: int
+    voids: int = 0
+    targets: tuple[str, ...] = ()
+    guarded: Literal[False] = False
+    kind: Literal["question"] = "question"
+
+    def __repr__(self) -> str:
+        return mask(self, "path attempt function key effect timeout voids targets kind")
 
 
 class Sleep(NamedTuple):
@@ -51,7 +83,7 @@ class Sleep(NamedTuple):
     kind: Literal["sleep"] = "sleep"
 
 
-Command: TypeAlias = StepCall | Sleep
+Command: TypeAlias = StepCall | StepQuestion | Sleep
 
 
 class Returned(NamedTuple):
@@ -72,6 +104,7 @@ class StepFailure(NamedTuple):
         steps: paths of the steps that could not be taken back.
         final: handlers see it, and do not end it.
         spent: the step is not to be tried again, whatever its retry says.
+        targets: where the function may have run; empty if nobody knows.
     """
 
     name: str
@@ -79,9 +112,33 @@ class StepFailure(NamedTuple):
     steps: tuple[str, ...] = ()
     final: bool = False
     spent: bool = False
+    targets: tuple[str, ...] = ()
 
 
 Answer: TypeAlias = Returned | StepFailure
+
+
+class StepVerdict(NamedTuple):
+    """What became of the calls of a step.
+
+    Attributes:
+        verdict: RUNNING also where the function has not answered: it is asked again.
+        answer: of RAN: how the call ended. A failure that is `ambiguous` has to be taken back.
+        retry_after: of RUNNING: whole seconds after which to ask again; 0 if nothing says so.
+        voids: how often the key was settled as not run; the next call has to know it.
+    """
+
+    verdict: Verdict
+    answer: Answer | None = None
+    retry_after: int = 0
+    voids: int = 0
+
+    def __repr__(self) -> str:
+        return mask(self, "verdict retry_after voids")
+
+
+UNSETTLED = StepVerdict(Verdict.UNKNOWN)
+"""Nobody can tell, now or later."""
 
 
 def refusal_at(now: float, deadline: float | None, cancelled: float | None) -> StepFailure | None:

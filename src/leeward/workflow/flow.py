@@ -31,7 +31,7 @@ from leeward.workflow.model import (
     Template,
     freeze,
 )
-from leeward.workflow.reading import STEP_TIMEOUT, UNDO_RETRY
+from leeward.workflow.reading import STEP_TIMEOUT, UNDO_RETRY, settle_of
 from leeward.workflow.retry import Retry, check_retry, seconds_of
 from leeward.workflow.symbols import Ref, Test, Trace, condition_of, users_line
 
@@ -43,11 +43,13 @@ class FlowFunction(NamedTuple):
         name: the logical name.
         effect: what repeating a call would do.
         timeout: seconds that it may take, or None.
+        settles: it keeps records of its keys, and answers from them; None if nobody says.
     """
 
     name: str
     effect: Effect = Effect.UNSAFE
     timeout: float | None = None
+    settles: bool | None = None
 
 
 Function: TypeAlias = str | Callable[..., Any]
@@ -227,6 +229,7 @@ class Flow:
         undo: Function | None = None,
         effect: Effect | EffectName | None = None,
         timeout: int | str | None = None,
+        settle: bool | None = None,
         retry: Retry | None = None,
         undo_timeout: int | str | None = None,
         undo_retry: Retry | None = None,
@@ -240,6 +243,8 @@ class Flow:
             undo: the function that compensates it, for the saga around it.
             effect: what repeating it would do; by default the app's declaration, else ``unsafe``.
             timeout: of each attempt; by default the function's own, else a minute.
+            settle: before the step fails as unknown, ask the function what became of it. By default
+                a keyed step, or an idempotent function of the app.
             retry: which failures are tried again; by default only a failure that proves that it
                 did not run, twice more.
             undo_timeout: of each attempt of the undo.
@@ -250,16 +255,20 @@ class Flow:
         """
         named = self._resolve_function(function)
         where = f"{users_line()}: step {id or named.name!r}"
+        declared = effect_of(effect, named.effect, where)
+        if not isinstance(settle, bool | None):
+            raise ConfigError(f"{where}: settle must be True or False, not a {kind_of(settle)}")
         step = model.Step(
             id or named.name,
             named.name,
             template_of(payload, where),
-            effect_of(effect, named.effect, where),
+            declared,
             seconds_of(
                 timeout or whole_seconds(named.timeout) or STEP_TIMEOUT, f"{where}: timeout"
             ),
             retry_of(retry, Retry(), where),
             None if undo is None else self._undo(undo, undo_timeout, undo_retry, where),
+            settle_of(named.settles if settle is None else settle, declared),
         )
         self._trace.add(step)
         return Ref(model.Reference(step.id))

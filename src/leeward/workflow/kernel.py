@@ -16,12 +16,26 @@ from typing import Any, Final, TypeAlias
 from leeward.json_text import DEEPEST, is_deeper
 from leeward.records import NamedTuple
 from leeward.values import Effect, Json
+from leeward.values.settled import Verdict
 from leeward.workflow import model
-from leeward.workflow.commands import Answer, Command, Returned, Sleep, StepCall, StepFailure
+from leeward.workflow.commands import (
+    UNSETTLED,
+    Answer,
+    Command,
+    Returned,
+    Sleep,
+    StepCall,
+    StepFailure,
+    StepQuestion,
+    StepVerdict,
+)
 from leeward.workflow.retry import Retry
 
 UNDO_AT_ONCE: Final = 10
 """Calls beside each other where a saga is taken back in parallel."""
+
+QUESTION_SECONDS: Final = 30
+"""Seconds for one question what became of a step, at most: as long as `Client.settle` takes."""
 
 
 class Together(NamedTuple):
@@ -138,11 +152,9 @@ def _step(step: model.Step, scope: _Scope) -> Running:
         scope.guarded,
         step.retry.attempts,
     )
-    answer = yield from _attempts(call, step.retry)
+    answer, may_have_run = yield from _attempts(call, step.retry, settles=bool(step.settle))
     if isinstance(answer, StepFailure):
-        if answer.ambiguous or (
-            repeats_ambiguous(step.retry) and answer.name not in model.UNSTOPPABLE
-        ):
+        if may_have_run:
             scope.remember(step, path, payload, None)
         raise _Failed(answer)
     scope.variables[step.id] = answer.value
@@ -157,24 +169,133 @@ def repeats_ambiguous(retry: Retry) -> bool:
     return retry.attempts > 1 and any(retry.covers(name) for name in model.AMBIGUOUS)
 
 
-def _attempts(call: StepCall, retry: Retry) -> Generator[Command, Answer, Answer]:
-    ambiguous = False
+class _StepEnd(NamedTuple):
+    """How a step ended, and whether it may have run although it failed."""
+
+    answer: Answer
+    may_have_run: bool = False
+
+
+def _attempts(
+    call: StepCall, retry: Retry, *, settles: bool = False
+) -> Generator[Command, Any, _StepEnd]:
+    """Make a call, as often as it may be made.
+
+    Args:
+        call: the first one.
+        retry: which failures are tried again.
+        settles: a call that may have run is settled before the step fails: what ran counts, and
+            what did not run is tried again as its retry says.
+    """
+    ambiguous: tuple[StepFailure, ...] = ()
+    patience = Patience(call.timeout)
     while True:
-        answer = yield call
+        answer: Answer = yield call
         if isinstance(answer, Returned):
-            return answer
+            return _StepEnd(answer)
         # An attempt that may have run may have, whatever the ones behind it say.
-        ambiguous = ambiguous or answer.ambiguous
-        is_last = answer.spent or call.attempt >= retry.attempts
-        answer = answer._replace(ambiguous=ambiguous, spent=False)
-        if is_last:
-            return answer
-        if answer.name in model.UNSTOPPABLE or not retry.covers(answer.name):
-            return answer
+        ambiguous = (*ambiguous, answer) if answer.ambiguous else ambiguous
+        answer = answer._replace(ambiguous=bool(ambiguous))
+        may_have_run = answer.ambiguous or (
+            repeats_ambiguous(retry) and answer.name not in model.UNSTOPPABLE
+        )
+        if settles and may_have_run and not _is_tried_again(answer, call, retry):
+            targets = _targets_of(ambiguous)
+            verdict, patience = yield from _settle(call, targets, patience)
+            answer, may_have_run = _end_after(answer, verdict, may_have_run=may_have_run)
+            if isinstance(answer, Returned):
+                return _StepEnd(answer)
+            if verdict.verdict is not Verdict.UNKNOWN:
+                call, ambiguous = call._replace(voids=max(call.voids, verdict.voids)), ()
+        if not _is_tried_again(answer, call, retry):
+            return _StepEnd(answer._replace(spent=False, targets=()), may_have_run)
         random_unit = _jitter(call.key, call.attempt) if retry.jitter == "full" else 1.0
         pause = retry.pause(call.attempt, random_unit)
         yield Sleep(f"{call.path}/pause", call.attempt, pause, guarded=False)
         call = call._replace(attempt=call.attempt + 1, guarded=False)
+
+
+def _is_tried_again(answer: StepFailure, call: StepCall, retry: Retry) -> bool:
+    if answer.spent or call.attempt >= retry.attempts:
+        return False
+    return answer.name not in model.UNSTOPPABLE and retry.covers(answer.name)
+
+
+def _targets_of(ambiguous: Sequence[StepFailure]) -> tuple[str, ...]:
+    """Return where the calls may have run; nothing if nobody knows it of one of them."""
+    if not all(each.targets for each in ambiguous):
+        return ()
+    return tuple(dict.fromkeys(target for each in ambiguous for target in each.targets))
+
+
+class Patience(NamedTuple):
+    """How long it is still asked what became of a step: together as long as the step may take.
+
+    The pauses grow fast, for some engines keep a limited history.
+
+    Attributes:
+        left: seconds to wait for answers.
+        pause: seconds before the next question, at least.
+        questions: so far.
+    """
+
+    left: int
+    pause: int = 1
+    questions: int = 0
+
+
+LONGER: Final = 4
+"""How much longer each pause between two questions is."""
+
+
+def _settle(
+    call: StepCall, targets: tuple[str, ...], patience: Patience
+) -> Generator[Command, Any, tuple[StepVerdict, Patience]]:
+    """Ask what became of the calls of a step.
+
+    Args:
+        call: the last one.
+        targets: where they may have run.
+        patience: that is left.
+
+    Returns:
+        What has become of them, UNKNOWN if they still run; and the patience that is left.
+    """
+    left, pause, count = patience
+    question = StepQuestion(
+        f"{call.path}/settle",
+        count,
+        call.function,
+        call.payload,
+        call.key,
+        call.effect,
+        min(call.timeout, QUESTION_SECONDS),
+        call.voids,
+        targets,
+    )
+    while True:
+        count += 1
+        verdict: StepVerdict = yield question._replace(attempt=count)
+        if verdict.verdict is not Verdict.RUNNING:
+            return verdict, Patience(left, pause, count)
+        if left <= 0:
+            return UNSETTLED, Patience(left, pause, count)
+        seconds = min(left, max(pause, verdict.retry_after))
+        yield Sleep(f"{call.path}/settle/pause", count, float(seconds), guarded=False)
+        left, pause = left - seconds, LONGER * pause
+
+
+def _end_after(
+    failure: StepFailure, verdict: StepVerdict, *, may_have_run: bool
+) -> tuple[Answer, bool]:
+    """Return how a step has ended by what was found out, and whether it may have run."""
+    if verdict.verdict is Verdict.RAN and verdict.answer is not None:
+        answer = verdict.answer
+        return answer, isinstance(answer, StepFailure) and answer.ambiguous
+    if verdict.verdict is Verdict.NOT_RUN:
+        name = model.NOT_SENT if failure.name in model.AMBIGUOUS else failure.name
+        return failure._replace(name=name, ambiguous=False), False
+    return failure, may_have_run
 
 
 def _jitter(key: str, attempt: int) -> float:
@@ -257,7 +378,7 @@ def _compensation(
     ]
 
 
-def _undo(each: _Done, scope: _Scope) -> Running:
+def _undo(each: _Done, scope: _Scope) -> Generator[Command, Any, Answer]:
     path = f"{each.path}/undo"
     result = None if is_deeper(each.result, DEEPEST - 1) else each.result
     payload = {"key": scope.key(each.path), "payload": each.payload, "result": result}
@@ -273,7 +394,7 @@ def _undo(each: _Done, scope: _Scope) -> Running:
         guarded=False,
         attempts=undo.retry.attempts,
     )
-    return (yield from _attempts(call, undo.retry))
+    return (yield from _attempts(call, undo.retry)).answer
 
 
 def _parallel(node: model.Parallel, scope: _Scope) -> Running:
@@ -344,7 +465,7 @@ class Machine:
         self._tasks: dict[tuple[str, int], _Task] = {}
         self._advance(_Task(execution(definition, run, value), None, 0), None)
 
-    def resolve(self, command: Command, answer: Answer) -> None:
+    def resolve(self, command: Command, answer: Answer | StepVerdict) -> None:
         """Record a command's result and advance: new commands are in `open`, the end in `end`."""
         place = (command.path, command.attempt)
         del self.open[place]

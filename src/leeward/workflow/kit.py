@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from leeward.workflow.commands import Returned, StepFailure
-from leeward.workflow.kernel import UNDO_AT_ONCE, repeats_ambiguous
+from leeward.workflow.kernel import LONGER, QUESTION_SECONDS, UNDO_AT_ONCE, repeats_ambiguous
 from leeward.workflow.limits import most
 from leeward.workflow.model import (
     AMBIGUOUS,
@@ -46,7 +46,7 @@ from leeward.workflow.model import (
 from leeward.workflow.orchestration import ACTIVITY, ORCHESTRATOR, orchestrate, perform_step
 from leeward.workflow.reading import json_of, read_stored
 from leeward.workflow.retry import Retry
-from leeward.workflow.steps import UNKNOWN_CLASSES, Invoker
+from leeward.workflow.steps import UNKNOWN_CLASSES, StepClient, functions_called_by
 
 __all__ = [
     "ACTIVITY",
@@ -56,8 +56,10 @@ __all__ = [
     "DEADLINE",
     "FAILED",
     "INPUT",
+    "LONGER",
     "NOT_SENT",
     "ORCHESTRATOR",
+    "QUESTION_SECONDS",
     "REFUSED",
     "THROTTLED",
     "TIMEOUT",
@@ -75,7 +77,6 @@ __all__ = [
     "Each",
     "ErrorHandler",
     "Fail",
-    "Invoker",
     "Node",
     "Not",
     "OneOf",
@@ -87,11 +88,13 @@ __all__ = [
     "Saga",
     "Some",
     "Step",
+    "StepClient",
     "StepFailure",
     "Stop",
     "Template",
     "Wait",
     "blocks_of",
+    "functions_called_by",
     "json_of",
     "most",
     "nodes",

@@ -43,7 +43,7 @@ ANY = "*"
 THROTTLED = "Call.Throttled"
 """Refused before the function ran."""
 NOT_SENT = "Call.NotSent"
-"""No byte of the call left."""
+"""No byte of the call left, or it was settled: it did not run, and will not."""
 REFUSED = "Call.Refused"
 """There is no such function, or it may not be called. It did not run."""
 TIMEOUT = "Call.Timeout"
@@ -161,6 +161,8 @@ class Step(NamedTuple):
         timeout: seconds for each attempt.
         retry: which failures are tried again.
         undo: what takes it back, for the saga around it.
+        settle: before the step fails as unknown, its function is asked what became of it. None, as
+            in definitions of versions that did not know of it, means no.
     """
 
     id: str
@@ -170,6 +172,7 @@ class Step(NamedTuple):
     timeout: int
     retry: Retry
     undo: Undo | None = None
+    settle: bool | None = None
     kind: Literal["step"] = "step"
 
 
@@ -397,12 +400,15 @@ def _block(block: Block) -> list[Json]:
 def _node(node: Node) -> dict[str, Json]:
     match node:
         case Step():
+            # A digest of an earlier version has no such field.
+            settle = {} if node.settle is None else {"settle": node.settle}
             return {
                 "step": node.id,
                 "call": node.function,
                 "payload": write_template(node.payload),
                 "effect": node.effect.value,
                 "timeout": node.timeout,
+                **settle,
                 "retry": _retry(node.retry),
                 "undo": None
                 if node.undo is None

@@ -20,6 +20,7 @@ from leeward.text import did_you_mean
 from leeward.workflow.checks import by_name
 from leeward.workflow.model import Definition
 from leeward.workflow.reading import read_file
+from leeward.workflow.steps import ClientFunctions
 
 if TYPE_CHECKING:
     from leeward._operations.operations import Operations
@@ -45,16 +46,16 @@ def open_runs(operations: Operations) -> Runs:
     known = by_name([*given, *load_definitions(config)])
     target = _target(config, [*drivers])
     own = drivers.get(target)
-    client = operations.share(Client)
     if target.partition(":")[0] == EMBEDDED:
         path = JOURNAL if own is None else own.native("workflows")
         path = path if isinstance(path, Path) else None
         open_engine: Callable[..., Runs] = import_room(ENGINE)
-        return open_engine(client.invoke, known.values(), path, operations.clock)
+        return open_engine(ClientFunctions(operations), known.values(), path, operations.clock)
     if own is not None:
         # An embedded engine does without what keeps two starts apart.
         from leeward.workflow.deployed import DeployedRuns
 
+        client = operations.share(Client)
         return DeployedRuns(own, operations.router, known, client, operations.clock)
     raise ConfigError(
         f"workflow_target is {target!r}, which is not in the order ({', '.join(drivers)}); add it, "

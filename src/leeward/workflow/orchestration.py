@@ -13,11 +13,22 @@ from typing import Any, Final, Protocol
 
 from leeward.json_text import encode
 from leeward.values import Effect, Json
-from leeward.workflow.commands import Answer, Command, Returned, StepCall, StepFailure, refusal_at
+from leeward.values.settled import Verdict
+from leeward.workflow.commands import (
+    Answer,
+    Command,
+    Returned,
+    Sleep,
+    StepCall,
+    StepFailure,
+    StepQuestion,
+    StepVerdict,
+    refusal_at,
+)
 from leeward.workflow.kernel import Machine
 from leeward.workflow.limits import most
 from leeward.workflow.model import TOO_LARGE, UNKNOWN, Definition
-from leeward.workflow.steps import Invoker, make_call
+from leeward.workflow.steps import StepFunctions, ask_about, make_call
 
 ORCHESTRATOR: Final = "leeward_workflow"
 ACTIVITY: Final = "leeward_step"
@@ -55,6 +66,7 @@ class _Orchestration:
         self._host = host
         self._tasks: dict[tuple[str, int], Any] = {}
         self._due: dict[tuple[str, int], float] = {}
+        self._sent: dict[str, float] = {}
         self._bytes = 0
         timeout = definition.timeout
         self._deadline = None if timeout is None else host.now() + timeout
@@ -90,7 +102,11 @@ class _Orchestration:
 
     def _task(self, command: Command, now: float) -> Any:
         if isinstance(command, StepCall):
+            self._sent.setdefault(command.path, now)
             return self._host.call(request_of(command))
+        if isinstance(command, StepQuestion):
+            sent = self._sent[command.path.removesuffix("/settle")]
+            return self._host.call(question_of(command, sent))
         due = self._due[command.path, command.attempt] = now + command.seconds
         if command.guarded and self._deadline is not None:
             due = min(due, self._deadline)
@@ -98,34 +114,46 @@ class _Orchestration:
 
     def _resolve(self, place: tuple[str, int]) -> None:
         command, task = self._machine.open[place], self._tasks.pop(place)
-        if isinstance(command, StepCall):
-            self._machine.resolve(command, self._answer_of(task))
+        if not isinstance(command, Sleep):
+            self._machine.resolve(command, self._answer_of(command, task))
             return
         deadline = self._deadline
         cut = command.guarded and deadline is not None and deadline <= self._due[place]
         refusal = refusal_at(self._host.now(), deadline, None) if cut else None
         self._machine.resolve(command, refusal or Returned())
 
-    def _answer_of(self, task: Any) -> Answer:
+    def _answer_of(self, command: StepCall | StepQuestion, task: Any) -> Answer | StepVerdict:
         """Return how an activity has ended; of one that failed itself nobody knows what it did.
 
         What the results of a run may have is the same as embedded.
         """
+        is_call = isinstance(command, StepCall)
         try:
-            answer = answer_in(self._host.value_of(task))
+            value = self._host.value_of(task)
+            answer = answer_in(value) if is_call else verdict_in(value)
         except Exception:  # noqa: BLE001 - engines raise, or give, exceptions of their own
-            return StepFailure(UNKNOWN, ambiguous=True)
+            if is_call:
+                return StepFailure(UNKNOWN, ambiguous=True)
+            return StepVerdict(Verdict.RUNNING)  # it is asked again
+        if not isinstance(answer, StepVerdict):
+            return self._fit(answer, StepFailure(TOO_LARGE, ambiguous=True))
+        if answer.answer is None:
+            return answer
+        too_large = StepFailure(TOO_LARGE, ambiguous=True, spent=True)
+        return answer._replace(answer=self._fit(answer.answer, too_large))
+
+    def _fit(self, answer: Answer, too_large: StepFailure) -> Answer:
         if isinstance(answer, Returned) and answer.value is not None:
             size = self._bytes + len(encode(answer.value))
             if size > most("results"):
-                return StepFailure(TOO_LARGE, ambiguous=True)
+                return too_large
             self._bytes = size
         return answer
 
 
 def request_of(call: StepCall) -> Json:
     """Return a call as the input of the activity."""
-    return {
+    request = {
         "path": call.path,
         "attempt": call.attempt,
         "function": call.function,
@@ -133,6 +161,22 @@ def request_of(call: StepCall) -> Json:
         "key": call.key,
         "effect": call.effect.value,
         "timeout": call.timeout,
+    }
+    return {**request, "voids": call.voids} if call.voids else request
+
+
+def question_of(question: StepQuestion, sent: float) -> Json:
+    """Return a question as the input of the activity."""
+    return {
+        "settle": question.path,
+        "attempt": question.attempt,
+        "function": question.function,
+        "payload": question.payload,
+        "key": question.key,
+        "effect": question.effect.value,
+        "timeout": question.timeout,
+        "voids": question.voids,
+        "sent": sent,
     }
 
 
@@ -143,11 +187,24 @@ def answer_in(document: Json) -> Answer:
     return Returned(document["value"])
 
 
-def perform_step(invoke: Invoker, document: Json) -> Json:
-    """Be the activity: make the call, and return how it ended. It never raises.
+def verdict_in(document: Json) -> StepVerdict:
+    """Return what the activity has returned for a question."""
+    verdict = Verdict(document["verdict"])
+    answer: Answer | None = None
+    if verdict is Verdict.RAN:
+        answer = answer_in(document)
+        if isinstance(answer, StepFailure):
+            answer = answer._replace(spent=answer.ambiguous)
+    return StepVerdict(verdict, answer, document.get("retry_after", 0), document.get("voids", 0))
+
+
+def perform_step(functions: StepFunctions, document: Json) -> Json:
+    """Be the activity: make the call or ask the question, and return how it ended. It never raises.
 
     Engines of this kind lose the class of an exception, so that a value tells of it.
     """
+    if "settle" in document:
+        return _ask_about(functions, document)
     call = StepCall(
         document["path"],
         document["attempt"],
@@ -157,8 +214,28 @@ def perform_step(invoke: Invoker, document: Json) -> Json:
         Effect(document["effect"]),
         document["timeout"],
         guarded=False,
+        voids=document.get("voids", 0),
     )
-    answer = make_call(invoke, call)
+    return _document_of(make_call(functions, call))
+
+
+def _ask_about(functions: StepFunctions, document: Json) -> Json:
+    question = StepQuestion(
+        document["settle"],
+        document["attempt"],
+        document["function"],
+        document["payload"],
+        document["key"],
+        Effect(document["effect"]),
+        document["timeout"],
+        document["voids"],
+    )
+    verdict, answer, retry_after, voids = ask_about(functions, question, document["sent"])
+    told = {"verdict": verdict.value, "retry_after": retry_after, "voids": voids}
+    return told if answer is None else {**told, **_document_of(answer)}
+
+
+def _document_of(answer: Answer) -> dict[str, Json]:
     if isinstance(answer, StepFailure):
         return {"error": answer.name, "ambiguous": answer.ambiguous}
     return {"value": answer.value}

@@ -141,15 +141,25 @@ def _read_step(fields: _Fields, id: str, places: _Places) -> model.Step:
     if not places.is_stored:
         retry = retry.with_proofs()
         undo = undo and undo._replace(retry=undo.retry.with_proofs())
+    effect = fields.get("effect", _effect, Effect.UNSAFE)
+    settle = fields.get("settle", _boolean)
     return model.Step(
         id,
         fields.get("call", _text, id),
         fields.get("payload", _template),
-        fields.get("effect", _effect, Effect.UNSAFE),
+        effect,
         fields.get("timeout", seconds_of, STEP_TIMEOUT),
         retry,
         undo,
+        settle if places.is_stored else settle_of(settle, effect),
     )
+
+
+def settle_of(given: bool | None, effect: Effect) -> bool | None:
+    """Return whether a step is settled, as a definition keeps it: by default if it is keyed."""
+    if effect is Effect.KEYED:
+        return given is not False
+    return given or None
 
 
 def _read_undo(value: Any, where: str) -> model.Undo:
@@ -214,7 +224,10 @@ def _read_each(fields: _Fields, id: str, places: _Places) -> model.Each:
 
 
 _READERS: Final[Mapping[str, tuple[tuple[str, ...], Callable[[_Fields, str, Any], model.Node]]]] = {
-    "step": (("call", "payload", "effect", "timeout", "retry", "undo"), _read_step),
+    "step": (
+        ("call", "payload", "effect", "timeout", "settle", "retry", "undo"),
+        _read_step,
+    ),
     "attempt": (("do", "on"), _read_attempt),
     "saga": (("undo", "do"), _read_saga),
     "parallel": (("branches",), _read_parallel),
@@ -294,6 +307,12 @@ def _any(value: Any, where: str) -> Any:
 def _text(value: Any, where: str) -> str:
     if not isinstance(value, str) or not value:
         raise ConfigError(f"{where} must be a text that is not empty")
+    return value
+
+
+def _boolean(value: Any, where: str) -> bool:
+    if not isinstance(value, bool):
+        raise ConfigError(f"{where} must be true or false")
     return value
 
 

@@ -1,23 +1,46 @@
-"""One step as one call of the client: what its exceptions mean for a flow."""
+"""One step as calls of the client: what its exceptions mean for a flow, and what its function says.
+
+A step is called by rules of its own. The kernel alone decides whether a step is called again: a
+process that was stopped in a call may wake up when others have settled it and gone on. So the
+router settles no step, and makes no call again that was settled meanwhile.
+"""
 
 from __future__ import annotations
 
-from typing import Final, Protocol
+from collections.abc import Iterable
+from math import ceil
+from typing import TYPE_CHECKING, Final, Protocol, cast
 
-from leeward.envelope import name_of_error
+from leeward._operations.settling import FunctionSettling, settle_call
+from leeward.config import FunctionConfig
+from leeward.envelope import REPEAT_REFUSED, VOIDED, name_of_error
 from leeward.errors import CallError, FunctionError, LeewardError, Outcome
 from leeward.logs import log_event
-from leeward.values import Effect, InvokeResult, Json
-from leeward.workflow.commands import Answer, Returned, StepCall, StepFailure
+from leeward.settling import read_answer
+from leeward.values import Effect, FunctionFault, InvokeResult, Item, Json
+from leeward.values.settled import Settled, Verdict
+from leeward.workflow.commands import (
+    UNSETTLED,
+    Answer,
+    Returned,
+    StepCall,
+    StepFailure,
+    StepQuestion,
+    StepVerdict,
+)
 from leeward.workflow.model import FAILED, NOT_SENT, REFUSED, THROTTLED, TIMEOUT, UNKNOWN
+
+if TYPE_CHECKING:
+    from leeward._operations.operations import Operations
+    from leeward.client import Client
 
 LOGGER = "leeward.workflow"
 
 
-class Invoker(Protocol):
-    """`Client.invoke`."""
+class StepFunctions(Protocol):
+    """The functions of a flow's steps."""
 
-    def __call__(
+    def invoke(
         self,
         function: str,
         payload: Json = None,
@@ -25,8 +48,154 @@ class Invoker(Protocol):
         effect: Effect,
         idempotency_key: str,
         timeout: float,
+        voids: int = 0,
     ) -> InvokeResult:
+        """Call a function and wait for its answer.
+
+        Args:
+            function: its logical name.
+            payload: JSON.
+            effect: what repeating the call would do.
+            idempotency_key: of the step.
+            timeout: seconds.
+            voids: how often the key was settled as not run.
+
+        Raises:
+            LeewardError: it did not end well.
+        """
+
+    def settle(self, question: StepQuestion, sent: float | None) -> StepVerdict:
+        """Ask a function once what became of the calls of a step.
+
+        Args:
+            question: what is asked.
+            sent: Unix seconds when the first of them was made; None if nobody knows.
+        """
+
+
+class ClientFunctions:
+    """The functions that a client calls.
+
+    Args:
+        operations: of the client.
+    """
+
+    def __init__(self, operations: Operations) -> None:
+        self._operations = operations
+
+    def invoke(
+        self,
+        function: str,
+        payload: Json = None,
+        *,
+        effect: Effect,
+        idempotency_key: str,
+        timeout: float,
+        voids: int = 0,
+    ) -> InvokeResult:
+        """Call a function and wait for its answer; as `StepFunctions` says."""
+        call, seconds, finish = self._operations.functions.invoke(
+            function, payload, effect, idempotency_key, timeout, on_unknown="raise"
+        )
+        call = call._replace(voids=voids, fenced=True)
+        return finish(call, self._operations.router.perform(call, seconds))
+
+    def settle(self, question: StepQuestion, sent: float | None) -> StepVerdict:
+        """Ask a function once; at each target where a call may have run, for each has its records.
+
+        A function whose records are the same everywhere is asked at any target.
+        """
+        operations = self._operations
+        config = operations.config.functions.get(question.function, FunctionConfig())
+        try:
+            call, _, _ = operations.functions.invoke(
+                question.function, question.payload, question.effect, question.key, None
+            )
+            about = FunctionSettling(
+                question.function,
+                question.key,
+                question.voids,
+                call.payload,
+                sent,
+                (),
+                None,
+                keeps_records=True,
+            )
+            targets = question.targets or operations.router.candidates(call)
+            places = [()] if call.shared_dedup else [(target,) for target in targets]
+            return combine(
+                self._ask(about._replace(only=only, places=only or None), config, question)
+                for only in places
+            )
+        except LeewardError as error:  # the question was refused: it would be again
+            log_event(
+                LOGGER, "error", "step_not_settled", key=question.key, error=type(error).__name__
+            )
+            return UNSETTLED
+
+    def _ask(
+        self, about: FunctionSettling, config: FunctionConfig, question: StepQuestion
+    ) -> StepVerdict:
+        operations = self._operations
+        steps = settle_call(about, config, operations.clock, question.timeout)
+        try:
+            request = next(steps)
+            assert not isinstance(request, float), "it asks before it waits"
+            result = operations.router.perform(*request)
+            steps.send(result)
+        except StopIteration as end:
+            return verdict_of(end.value)
+        steps.close()  # it would wait, and ask again: the kernel says when
+        settled = read_answer(question.key, result)
+        return verdict_of(settled or Settled(Verdict.RUNNING, retry_after=result.retry_after))
+
+
+class StepClient(Protocol):
+    """`leeward.Client`, as an engine of somebody else's needs it."""
+
+    def invoke(self, function: str, payload: Json = None) -> InvokeResult:
         """Call a function and wait for its answer."""
+
+    def store_data(self, table: str, item: Item, *, if_absent: bool, expires_in: float) -> object:
+        """Store an item, if it is not there."""
+
+
+def functions_called_by(client: StepClient) -> StepFunctions:
+    """Return the functions that a client calls, for the steps of a flow."""
+    return ClientFunctions(cast("Client", client)._operations)  # noqa: SLF001 - of one package
+
+
+def verdict_of(settled: Settled) -> StepVerdict:
+    """Return what a function's answer says of a step."""
+    verdict, wait = settled.verdict, settled.retry_after
+    if verdict is Verdict.UNKNOWN and settled.reason == UNREACHABLE:
+        return StepVerdict(Verdict.RUNNING)
+    if verdict is not Verdict.RAN:
+        return StepVerdict(verdict, None, ceil(wait or 0.0), settled.voids)
+    answer: Answer = Returned(settled.result)
+    if settled.failure is not None:
+        answer = StepFailure(_name_of(settled.failure))
+    elif not settled.kept:
+        answer = RESULT_LOST
+    return StepVerdict(verdict, answer, voids=settled.voids)
+
+
+RESULT_LOST: Final = StepFailure(UNKNOWN, ambiguous=True, spent=True)
+"""The end of a step that ran, and whose result nobody has: what is behind it cannot go on."""
+
+UNREACHABLE: Final = "unreachable"
+"""The reason of a question that nobody has answered."""
+
+
+def combine(verdicts: Iterable[StepVerdict]) -> StepVerdict:
+    """Return what became of a step that may have run at several targets."""
+    order = (Verdict.RAN, Verdict.RUNNING, Verdict.UNKNOWN, Verdict.NOT_RUN)
+    every = list(verdicts)
+    first = min(every, key=lambda each: order.index(each.verdict))
+    return first._replace(
+        retry_after=max(each.retry_after for each in every),
+        voids=max(each.voids for each in every),
+    )
 
 
 _BY_OUTCOME: Final = {
@@ -49,19 +218,21 @@ _CUT_SHORT: Final = {
 }
 """Reasons for which a function has run, in part or whole, and did not say itself that it failed."""
 
-UNKNOWN_CLASSES: Final = ("OutcomeUnknown", "PoisonSuspected")
-"""Of leeward's own: a function that raises one says that it does not know what it did."""
+UNKNOWN_CLASSES: Final = ("OutcomeUnknown", "PoisonSuspected", REPEAT_REFUSED, "LeaseLost")
+"""Of leeward's own: a function that raises one says that it does not know what it did, or what an
+earlier call with the key has done."""
 
 
-def make_call(invoke: Invoker, call: StepCall) -> Answer:
+def make_call(functions: StepFunctions, call: StepCall) -> Answer:
     """Make a call, and return how it ended."""
     try:
-        result = invoke(
+        result = functions.invoke(
             call.function,
             call.payload,
             effect=call.effect,
             idempotency_key=call.key,
             timeout=float(call.timeout),
+            voids=call.voids,
         )
     except LeewardError as error:
         failure = failure_of(error)
@@ -74,19 +245,52 @@ def make_call(invoke: Invoker, call: StepCall) -> Answer:
     return Returned(result.value)
 
 
+def ask_about(functions: StepFunctions, question: StepQuestion, sent: float | None) -> StepVerdict:
+    """Ask a function what became of the calls of a step; it never raises.
+
+    Args:
+        functions: of the flow.
+        question: what is asked.
+        sent: Unix seconds when the first of them was made; None if nobody knows.
+    """
+    try:
+        return functions.settle(question, sent)
+    except Exception as error:  # noqa: BLE001 - a driver's fault proves nothing
+        log_event(LOGGER, "error", "step_not_settled", key=question.key, error=type(error).__name__)
+        return UNSETTLED
+
+
 def failure_of(error: LeewardError) -> StepFailure:
     """Return what an exception of the client means for a flow."""
     if isinstance(error, FunctionError):
         if error.reason in _CUT_SHORT:
-            return StepFailure(_CUT_SHORT[error.reason], ambiguous=True)
-        name = name_of_error((error.error_type or "").rpartition(".")[2], error.reason)
-        if name in UNKNOWN_CLASSES:
-            return StepFailure(UNKNOWN, ambiguous=True)
-        return StepFailure(name if name.isidentifier() else FAILED)
+            return _unknown(_CUT_SHORT[error.reason], error)
+        name = _name_of(FunctionFault(error.error_type, reason=error.reason))
+        return _unknown(UNKNOWN, error) if name == UNKNOWN else StepFailure(name)
     if not isinstance(error, CallError):
         return StepFailure(
             REFUSED
         )  # configuration, capability or a closed client: nothing was sent
     if error.outcome is Outcome.AMBIGUOUS:
-        return StepFailure(TIMEOUT if error.reason == "timeout" else UNKNOWN, ambiguous=True)
+        return _unknown(TIMEOUT if error.reason == "timeout" else UNKNOWN, error)
+    if error.reason == VOIDED:  # somebody has settled it, and how often the function knows
+        return _unknown(UNKNOWN, error)
     return StepFailure(_BY_OUTCOME[error.outcome])
+
+
+def _name_of(fault: FunctionFault) -> str:
+    """Return what a flow calls the error of a function."""
+    name = name_of_error((fault.type or "").rpartition(".")[2], fault.reason)
+    if name in UNKNOWN_CLASSES:
+        return UNKNOWN
+    return name if name.isidentifier() else FAILED
+
+
+def _unknown(name: str, error: CallError) -> StepFailure:
+    """Return the failure of a call that may have run, and where."""
+    made = (each.target for each in error.attempts if each.outcome in _MAYBE)
+    return StepFailure(name, ambiguous=True, targets=tuple(dict.fromkeys(made)))
+
+
+_MAYBE: Final = frozenset({Outcome.AMBIGUOUS, Outcome.APP_ERROR})
+"""Outcomes of an attempt that may have run."""

@@ -99,7 +99,7 @@ def test_a_key_is_settled_where_its_calls_are_made(subtests: pytest.Subtests) ->
             assert by_key.result == "paid aws:one"
 
 
-def test_a_key_that_may_be_at_any_target_is_asked_for_at_each() -> None:
+def test_a_key_that_may_be_at_any_target_is_settled_at_all() -> None:
     """A call that is not repeated may have been made at either."""
     with places(Effect.UNSAFE) as (client, one, two, clock, charges):
         one.is_away = two.loses = True
@@ -107,9 +107,13 @@ def test_a_key_that_may_be_at_any_target_is_asked_for_at_each() -> None:
             client.invoke("pay", "42", idempotency_key="k", timeout=5, on_unknown="raise")
         assert charges == ["42 k azure:two"]
         one.is_away = two.loses = False
-        assert client.settle("k", function="pay", sent=clock.now()).result == "paid azure:two"
-        settled = client.settle("k", function="pay", sent=clock.now(), targets="azure:two")
-        assert settled.result == "paid azure:two"
+        two.is_away = True
+        settled = client.settle("k", function="pay", sent=clock.now(), timeout=5)
+        assert settled.verdict is Verdict.UNKNOWN
+        two.is_away = False
+        for targets in (None, ["aws:one", "azure:two"], "azure:two"):
+            settled = client.settle("k", function="pay", sent=clock.now(), targets=targets)
+            assert settled.result == "paid azure:two"
         assert client.settle(caught.value).result == "paid azure:two"
 
 

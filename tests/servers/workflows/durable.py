@@ -26,10 +26,21 @@ Run = Callable[[dict[str, Any]], dict[str, Any]]
 
 def _ask(asked: dict[str, Any]) -> dict[str, Any]:
     with _lock:
-        question = {"call": asked["function"], "key": asked["key"], "payload": asked["payload"]}
+        verb = "settle" if "settle" in asked else "call"
+        question = {
+            verb: asked["function"],
+            "key": asked["key"],
+            "payload": asked["payload"],
+            "voids": asked.get("voids", 0),
+        }
         sys.stdout.write(json.dumps(question) + "\n")
         sys.stdout.flush()
         answer: dict[str, Any] = json.loads(sys.stdin.readline())
+    if "verdict" in answer:
+        assert asked["sent"] > 0
+        return answer
+    if answer.get("error") == "RepeatRefused":  # as the client tells it
+        answer["error"] = "Call.Unknown"
     if "error" in answer:
         answer["ambiguous"] = answer["error"] in ("Call.Timeout", "Call.Unknown")
     if asked["function"] == "hour":

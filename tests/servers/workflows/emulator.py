@@ -16,6 +16,7 @@ from threading import Lock, Thread
 from types import SimpleNamespace
 from typing import Any
 
+from settling import document_of, question_of
 from workflows_emulator import main as engine
 from workflows_emulator import render
 from workflows_emulator.lib import helpers, http_utils, sys_utils
@@ -107,7 +108,12 @@ def _sleep(seconds: float) -> None:
 def _post(url: str, headers: dict[str, str], body: Any, timeout: int, auth: Any) -> dict[str, Any]:
     assert auth == {"type": "OIDC"}
     assert 1 <= timeout <= 1800
-    question = {"call": url.rpartition("/")[2], "key": headers["Idempotency-Key"], "payload": body}
+    function, key = url.rpartition("/")[2], headers["Idempotency-Key"]
+    if "x-leeward-settle" in headers:
+        told = document_of(key, _ask(question_of(function, headers, body)))
+        return {"code": 200, "headers": {"X-Leeward": "1"}, "body": told}
+    voids = int(headers.get("x-leeward-voids", 0))
+    question = {"call": function, "key": key, "payload": body, "voids": voids}
     answer = _ask(question)
     if question["call"] == "hour":  # takes one
         _sleep(3600)

@@ -25,6 +25,7 @@ from moto.stepfunctions.parser.asl.component.common.assign.assign_decl import As
 from moto.stepfunctions.parser.asl.component.state.exec.state_task import lambda_eval_utils
 from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser
 from moto.stepfunctions.parser.asl.parse.preprocessor import Preprocessor
+from settling import document_of, question_of
 
 ROLE = "arn:aws:iam::123456789012:role/any"
 _lock = threading.Lock()
@@ -56,12 +57,17 @@ class _Lambda:
     """Stands for the client of Lambda."""
 
     def invoke(self, **parameters: Any) -> dict[str, Any]:
-        context = json.loads(base64.b64decode(parameters["ClientContext"]))
+        custom = json.loads(base64.b64decode(parameters["ClientContext"]))["custom"]
+        payload = json.loads(parameters["Payload"])
+        if "x-leeward-settle" in custom:
+            return _settled(parameters["FunctionName"], custom, payload)
+        assert int(custom["x-leeward-deadline-ms"]) > 0
         answer = _ask(
             {
                 "call": parameters["FunctionName"],
-                "key": context["custom"]["idempotency-key"],
-                "payload": json.loads(parameters["Payload"]),
+                "key": custom["idempotency-key"],
+                "payload": payload,
+                "voids": int(custom.get("x-leeward-voids", 0)),
             }
         )
         if parameters["FunctionName"] == "hour":  # takes one
@@ -75,6 +81,14 @@ class _Lambda:
         if "." in answer["error"]:
             raise _service_error(answer["error"])
         return _failed({"errorType": answer["error"], "errorMessage": "", "stackTrace": []})
+
+
+def _settled(function: str, custom: dict[str, str], question: dict[str, Any]) -> dict[str, Any]:
+    """Ask what became of a step, and answer as leeward's handler does."""
+    headers = {**custom, "Idempotency-Key": custom["idempotency-key"]}
+    told = _ask(question_of(function, headers, question))
+    body = json.dumps(document_of(custom["idempotency-key"], told))
+    return {"StatusCode": 200, "Payload": io.BytesIO(body.encode())}
 
 
 def _failed(body: dict[str, Any]) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from threading import Lock
 from typing import Any
 
 import jsonschema
+from settling import document_of, question_of
 
 _lock = Lock()
 _SCHEMA = json.loads((files("workflows_emulator") / "workflow-schema.json").read_text())
@@ -327,6 +328,9 @@ def _plain(value: Any) -> str:
     return "number" if kind in ("integer", "double") else kind
 
 
+_PLAIN: dict[str, Any] = {"len": len, "math.max": max, "math.min": min, "string": str}
+
+
 def _function(name: str, args: list[Any]) -> Any:
     if name == "map.get":
         _field({"map": True} if isinstance(args[0], dict) else {}, "map")
@@ -339,10 +343,8 @@ def _function(name: str, args: list[Any]) -> Any:
         return _KINDS[type(args[0])]
     if name == "json.encode_to_string":
         return json.dumps(args[0])
-    if name == "len":
-        return len(args[0])
-    if name == "string":
-        return str(args[0])
+    if name in _PLAIN:
+        return _PLAIN[name](*args)
     if name == "sys.now":
         return time.time() + _clock["skipped"]
     if name == "sys.get_env":
@@ -357,14 +359,19 @@ def _sleep(seconds: float) -> None:
 def _post(args: dict[str, Any]) -> dict[str, Any]:
     assert args["auth"] == {"type": "OIDC"}
     assert 1 <= args["timeout"] <= 1800
-    function = args["url"].rpartition("/")[2]
-    key = args["headers"]["Idempotency-Key"]
-    answer = _ask({"call": function, "key": key, "payload": args["body"]})
+    function, headers = args["url"].rpartition("/")[2], args["headers"]
+    assert all(type(text) is str for text in headers.values())
+    key = headers["Idempotency-Key"]
+    marked = {"Content-Type": "application/json", "X-Leeward": "1"}
+    if "x-leeward-settle" in headers:
+        told = _ask(question_of(function, headers, args["body"]))
+        return {"code": 200, "headers": marked, "body": document_of(key, told)}
+    voids = int(headers.get("x-leeward-voids", 0))
+    answer = _ask({"call": function, "key": key, "payload": args["body"], "voids": voids})
     if function == "hour":  # takes one
         _sleep(3600)
     if "value" in answer:
-        headers = {"Content-Type": "application/json", "X-Leeward": "1"}
-        return {"code": 200, "headers": headers, "body": answer["value"]}
+        return {"code": 200, "headers": marked, "body": answer["value"]}
     raise Raised(_failure(answer["error"]))
 
 

@@ -15,9 +15,11 @@ from typing import Any, Final, NamedTuple, TypeAlias
 from leeward.errors import ConfigError
 from leeward.masking import mask
 from leeward.values import Json
-from leeward.workflow.commands import Answer, Returned, StepFailure
+from leeward.values.settled import Verdict
+from leeward.workflow.commands import UNSETTLED, Answer, Returned, StepFailure, StepVerdict
 from leeward.workflow.model import AMBIGUOUS, Definition
 from leeward.workflow.reading import read_definition, yaml_in
+from leeward.workflow.steps import RESULT_LOST
 
 FORMAT: Final = "workflow-cases/1"
 
@@ -38,8 +40,11 @@ class Case(NamedTuple):
         takes: seconds that a call of a function takes; none where it is not told.
         happens: what happens while a function is called for the first time, ``cancel`` or
             ``crash``, to that function.
+        verdicts: what functions say of steps that may have run, question by question of one key,
+            the last one for all that follow. A function that is not told cannot tell.
         end: of the run.
         calls: how often each function is called, by name.
+        questions: how often each function is asked what became of a step, by name.
     """
 
     name: str
@@ -48,13 +53,24 @@ class Case(NamedTuple):
     answers: Mapping[str, list[Answer]]
     takes: Mapping[str, float]
     happens: Mapping[str, str]
+    verdicts: Mapping[str, list[StepVerdict]]
     end: Answer
     calls: Counter[str]
+    questions: Counter[str]
 
     def answer(self, function: str, attempt: int) -> Answer:
         """Return the answer of a function, by how often its key was called, from 1."""
         answers = self.answers.get(function, [Returned()])
         return answers[min(attempt, len(answers)) - 1]
+
+    def verdict(self, function: str, number: int) -> StepVerdict:
+        """Return what a function says, by how often it was asked about the key, from 1.
+
+        Each time that it has not run, it is void once more.
+        """
+        verdicts = self.verdicts.get(function, [UNSETTLED])
+        verdict = verdicts[min(number, len(verdicts)) - 1]
+        return verdict._replace(voids=number) if verdict.verdict is Verdict.NOT_RUN else verdict
 
 
 class RunEnd(NamedTuple):
@@ -64,14 +80,16 @@ class RunEnd(NamedTuple):
         end: of it.
         calls: how often each function was called, by its name and the key.
         payloads: with what, the last time; empty where the engine does not tell it.
+        questions: how often each function was asked what became of a step, by its name and the key.
     """
 
     end: Answer
     calls: Counter[tuple[str, str]]
     payloads: Mapping[tuple[str, str], Json] = MappingProxyType({})
+    questions: Mapping[tuple[str, str], int] = MappingProxyType({})
 
     def __repr__(self) -> str:
-        return mask(self, "end calls")
+        return mask(self, "end calls questions")
 
 
 Runner: TypeAlias = Callable[[Case], RunEnd | None]
@@ -82,15 +100,18 @@ def difference_of(case: Case, run: RunEnd) -> str | None:
     """Return what is otherwise than the case says; None for nothing."""
     if _describe(run.end) != _describe(case.end):
         return f"it ends with {_describe(run.end)}, not {_describe(case.end)}"
-    calls: Counter[str] = Counter()
-    for (function, _), count in run.calls.items():
-        calls[function] += count
-    wrong = [name for name in calls.keys() | case.calls.keys() if calls[name] != case.calls[name]]
-    if wrong:
-        counts = ", ".join(
-            f"{each} {calls[each]}, not {case.calls[each]}" for each in sorted(wrong)
-        )
-        return f"it calls {counts}"
+    for verb, counted, expected in (
+        ("calls", run.calls, case.calls),
+        ("asks", run.questions, case.questions),
+    ):
+        by_name: Counter[str] = Counter()
+        for (function, _), count in counted.items():
+            by_name[function] += count
+        names = sorted(by_name.keys() | expected.keys())
+        wrong = [name for name in names if by_name[name] != expected[name]]
+        if wrong:
+            counts = ", ".join(f"{each} {by_name[each]}, not {expected[each]}" for each in wrong)
+            return f"it {verb} {counts}"
     return None
 
 
@@ -132,9 +153,18 @@ def _case_of(definition: Definition, row: Mapping[str, Any]) -> Case:
         {name: [_answer(it) for it in each] for name, each in row.get("answers", {}).items()},
         row.get("takes", {}),
         row.get("happens", {}),
+        {name: [_verdict(it) for it in each] for name, each in row.get("verdicts", {}).items()},
         _answer(row["end"]),
         Counter(row["calls"]),
+        Counter(row.get("questions", {})),
     )
+
+
+def _verdict(row: Mapping[str, Any]) -> StepVerdict:
+    verdict, answer = Verdict(row["verdict"]), None
+    if verdict is Verdict.RAN:
+        answer = _answer(row) if row.get("kept", True) else RESULT_LOST
+    return StepVerdict(verdict, answer, row.get("retry_after", 0))
 
 
 def _answer(row: Mapping[str, Any]) -> Answer:

@@ -5,7 +5,12 @@ A program reads and writes one JSON object a line:
 * it gets ``{"definition": ..., "run": ..., "input": ...}``: the definition as an export writes it
   for the engine, or itself as JSON;
 * it asks ``{"call": ..., "key": ..., "payload": ...}`` whenever the workflow calls a function, and
-  gets ``{"value": ...}`` or ``{"error": ...}``;
+  gets ``{"value": ...}`` or ``{"error": ...}``; ``"voids"`` is the number of the voids of the key
+  that the call knows, if there are any;
+* it asks ``{"settle": ..., "key": ..., "payload": ..., "voids": ...}`` whenever the workflow asks a
+  function what became of a step, and gets ``{"verdict": ..., "voids": ..., "retry_after": ...}``;
+  behind ``ran`` there is also ``"value"`` or ``"error"``, and ``"ambiguous"`` where the result is
+  lost;
 * it ends with ``{"done": {"status": "SUCCEEDED", "output": ...}}`` or
   ``{"done": {"status": "FAILED", "error": ...}}``.
 """
@@ -19,14 +24,22 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 
+from leeward.envelope import REPEAT_REFUSED
 from leeward.errors import ConfigError
 from leeward.values import Json
-from leeward.workflow.commands import Answer, Returned, StepFailure
+from leeward.workflow.commands import UNSETTLED, Answer, Returned, StepFailure, StepVerdict
 from leeward.workflow.model import Definition
 from leeward_contract_tests.workflows.cases import RUN, Case, RunEnd
 
 Answering = Callable[[str, str, int], Answer]
 """Answers a call by its function, its key, and how often it was made, from 1."""
+Judge = Callable[[str, str, int], StepVerdict]
+"""Says what became of a step, by its function, its key, and how often it was asked, from 1."""
+
+
+def cannot_tell(*_: object) -> StepVerdict:
+    """Answer every question with unknown."""
+    return UNSETTLED
 
 
 class EngineProcess:
@@ -69,25 +82,70 @@ class EngineProcess:
             time.sleep(case.takes.get(function, 0.0))
             return case.answer(function, attempt)
 
-        return self.run(case.definition, case.value, answering)
+        return self.run(
+            case.definition,
+            case.value,
+            answering,
+            lambda function, _, number: case.verdict(function, number),
+        )
 
-    def run(self, definition: Definition, value: Json, answering: Answering) -> RunEnd:
+    def run(
+        self,
+        definition: Definition,
+        value: Json,
+        answering: Answering,
+        judge: Judge = cannot_tell,
+    ) -> RunEnd:
         """Run a definition to its end.
+
+        A call that knows fewer voids of its key than there are is refused, as a function does.
 
         Raises:
             ConfigError: the program has ended, or writes something else.
         """
         calls: Counter[tuple[str, str]] = Counter()
+        questions: Counter[tuple[str, str]] = Counter()
+        voids: Counter[str] = Counter()
         payloads: dict[tuple[str, str], Json] = {}
-        self._send({"definition": self._export(definition), "run": RUN, "input": value})
-        while "call" in (said := self._receive()):
-            place = (str(said["call"]), str(said["key"]))
+
+        def reply(said: Mapping[str, Any]) -> Answer | StepVerdict:
+            place = (str(said.get("call") or said.get("settle")), str(said.get("key")))
+            if "settle" in said:
+                questions[place] += 1
+                verdict = judge(*place, questions[place])
+                voids[place[1]] = max(voids[place[1]], verdict.voids)
+                return verdict
             calls[place] += 1
             payloads[place] = said.get("payload")
-            answer = answering(*place, calls[place])
-            is_well = isinstance(answer, Returned)
-            self._send({"value": answer.value} if is_well else {"error": answer.name})  # type: ignore[union-attr]
-        return RunEnd(_end_of(said.get("done")), calls, payloads)
+            if said.get("voids", 0) < voids[place[1]]:
+                return StepFailure(REPEAT_REFUSED)
+            return answering(*place, calls[place])
+
+        return RunEnd(self.converse(definition, value, reply), calls, payloads, questions)
+
+    def converse(
+        self,
+        definition: Definition,
+        value: Json,
+        reply: Callable[[Mapping[str, Any]], Answer | StepVerdict | Mapping[str, Json]],
+    ) -> Answer:
+        """Run a definition to its end, and answer whatever the program asks; return the end.
+
+        Anything but an answer of a flow goes to the program as it is.
+
+        Raises:
+            ConfigError: the program has ended, or writes something else.
+        """
+        self._send({"definition": self._export(definition), "run": RUN, "input": value})
+        while "done" not in (said := self._receive()):
+            answer = reply(said)
+            if isinstance(answer, StepVerdict):
+                self._send(_document_of_verdict(answer))
+            elif isinstance(answer, Returned | StepFailure):
+                self._send(_document_of(answer))
+            else:
+                self._send(answer)
+        return _end_of(said["done"])
 
     def _send(self, value: Any) -> None:
         assert self._process.stdin is not None
@@ -109,6 +167,23 @@ class EngineProcess:
         if not isinstance(said, dict):
             raise ConfigError(f"the program that plays the engine writes no JSON object: {line!r}")
         return said
+
+
+def _document_of(answer: Answer) -> dict[str, Json]:
+    return {"value": answer.value} if isinstance(answer, Returned) else {"error": answer.name}
+
+
+def _document_of_verdict(verdict: StepVerdict) -> dict[str, Json]:
+    told = {
+        "verdict": verdict.verdict.value,
+        "voids": verdict.voids,
+        "retry_after": verdict.retry_after,
+    }
+    answer = verdict.answer
+    if answer is None:
+        return told
+    is_lost = isinstance(answer, StepFailure) and answer.ambiguous
+    return {**told, **_document_of(answer), "ambiguous": is_lost}
 
 
 def _end_of(done: Any) -> Answer:

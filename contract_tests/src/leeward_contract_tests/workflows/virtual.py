@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Final
 
+from leeward.envelope import VOIDED
 from leeward.errors import (
     ConfigError,
     FunctionError,
@@ -14,7 +15,7 @@ from leeward.errors import (
     Throttled,
 )
 from leeward.values import Effect, InvokeResult, Json
-from leeward.workflow.commands import StepFailure
+from leeward.workflow.commands import StepFailure, StepQuestion, StepVerdict
 from leeward.workflow.embedded.driving import Drive, RunServices
 from leeward.workflow.embedded.journal import RunKey, RunRow
 from leeward.workflow.embedded.sqlite_journal import SqliteJournal
@@ -43,6 +44,8 @@ class Embedded:
         self._journal = SqliteJournal(None, self._clock)
         self._key = RunKey(case.definition.name, RUN)
         self._calls: Counter[tuple[str, str]] = Counter()
+        self._questions: Counter[tuple[str, str]] = Counter()
+        self._voids: dict[str, int] = {}
         self._happened = False
 
     def run(self) -> RunEnd:
@@ -56,7 +59,7 @@ class Embedded:
             assert state is not None
             if state.answer is not None:
                 journal.close()
-                return RunEnd(state.answer, self._calls)
+                return RunEnd(state.answer, self._calls, questions=self._questions)
             due = journal.next_due([definition.name], 0.0)
             assert due is not None
             clock.sleep(max(0.0, due - clock.now()) + 0.001)
@@ -66,13 +69,13 @@ class Embedded:
 
     def _work(self, row: RunRow) -> None:
         """Be a worker, until it dies or has nothing to do."""
-        services = RunServices(self._journal, self._invoke, self._clock)
+        services = RunServices(self._journal, self, self._clock)
         try:
             Drive(services, row, self._case.definition).run()
         except Died:
             return
 
-    def _invoke(
+    def invoke(
         self,
         function: str,
         payload: Json = None,
@@ -80,8 +83,12 @@ class Embedded:
         effect: Effect,
         idempotency_key: str,
         timeout: float,
+        voids: int = 0,
     ) -> InvokeResult:
+        """Call a function of the case."""
         del payload, effect, timeout
+        if voids < self._voids.get(idempotency_key, 0):
+            raise Throttled("", reason=VOIDED)
         self._calls[function, idempotency_key] += 1
         answer = self._case.answer(function, self._calls[function, idempotency_key])
         self._clock.sleep(self._case.takes.get(function, 0.0))
@@ -93,6 +100,16 @@ class Embedded:
         if isinstance(answer, StepFailure):
             raise error_of(answer.name)
         return InvokeResult(answer.value, "embedded", idempotency_key)
+
+    def settle(self, question: StepQuestion, sent: float | None) -> StepVerdict:
+        """Ask a function of the case what became of a step."""
+        del sent
+        self._questions[question.function, question.key] += 1
+        verdict = self._case.verdict(
+            question.function, self._questions[question.function, question.key]
+        )
+        self._voids[question.key] = max(self._voids.get(question.key, 0), verdict.voids)
+        return verdict
 
 
 class _VirtualClock:

@@ -98,6 +98,9 @@ def marks_of(events: Iterable[RunEvent]) -> dict[str, Mark]:
         if rest[-1:] == ["pause"]:
             continue
         mark = _mark(event)
+        if rest[-1:] == ["settle"]:
+            marks[id] = mark if marks.get(id) is Mark.UNKNOWN else marks[id]
+            continue
         if rest[-1:] == ["undo"]:
             mark = Mark.UNDONE if mark is Mark.DONE else mark
         elif marks.get(id) in (Mark.RUNNING, Mark.FAILED) and rest:

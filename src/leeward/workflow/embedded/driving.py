@@ -28,13 +28,15 @@ from leeward.workflow.commands import (
     Sleep,
     StepCall,
     StepFailure,
+    StepQuestion,
+    StepVerdict,
     refusal_at,
 )
 from leeward.workflow.embedded.journal import Finished, Journal, RunRow, StepRecords, Unreadable
 from leeward.workflow.kernel import Machine
 from leeward.workflow.limits import most
 from leeward.workflow.model import TOO_LARGE, UNKNOWN, Definition
-from leeward.workflow.steps import Invoker, make_call
+from leeward.workflow.steps import StepFunctions, ask_about, make_call
 
 LOGGER = "leeward.workflow"
 SHORT: Final = 0.05
@@ -124,14 +126,14 @@ class RunServices(NamedTuple):
 
     Attributes:
         journal: of the runs.
-        invoke: calls a function.
+        functions: of the steps.
         clock: gives the time.
         is_closing: whether nothing new is to begin.
         turns: of the calls in this process; None for a run that goes on alone.
     """
 
     journal: Journal
-    invoke: Invoker
+    functions: StepFunctions
     clock: Clock
     is_closing: Callable[[], bool] = lambda: False
     turns: Turns | None = None
@@ -158,7 +160,7 @@ class Drive:
         lease: RunLease | None = None,
     ) -> None:
         self._journal = services.journal
-        self._invoke = services.invoke
+        self._functions = services.functions
         self._clock = services.clock
         self._is_closing = services.is_closing
         self._turns = services.turns or Turns()
@@ -172,6 +174,8 @@ class Drive:
             raise Unreadable("its input cannot be read") from flaw
         self._machine = Machine(definition, row.key.id, value)
         self._began: dict[Numbered, float] = {}
+        self._sent: dict[str, float] = {}
+        """When the first call of each step was made, on the wall clock."""
         self._finished: list[Finished] = []
         self._under_way: set[Numbered] = set()
         self._repeated: set[Numbered] = set()
@@ -180,7 +184,9 @@ class Drive:
         """Those of them whose process did not survive."""
         self._turned: set[Numbered] = set()
         """Unsafe steps that have their turn."""
-        self._ended: SimpleQueue[tuple[StepCall, Answer | None]] = SimpleQueue()
+        self._ended: SimpleQueue[tuple[StepCall | StepQuestion, Answer | StepVerdict | None]] = (
+            SimpleQueue()
+        )
         self._is_lost = False
         self._bytes = 0
 
@@ -218,6 +224,7 @@ class Drive:
             events: by path and attempt.
             lost: how often each call was lost with its process.
         """
+        self._sent.update({path: noted.began for (path, at), noted in events.items() if at == 1})
         is_new = True
         while is_new:
             is_new = False
@@ -227,8 +234,11 @@ class Drive:
                     continue
                 is_new = True
                 if noted.answer is not None:
-                    self._holds(noted.answer)
+                    self._fit(noted.answer)
                     self._machine.resolve(command, noted.answer)
+                    continue
+                if isinstance(command, StepQuestion):
+                    self._began[place] = noted.began
                     continue
                 if not isinstance(command, StepCall):
                     due = noted.due
@@ -238,7 +248,8 @@ class Drive:
                 deaths = sum(times for (path, _), times in lost.items() if path == command.path)
                 if command.effect is Effect.UNSAFE or deaths >= command.attempts:
                     log_event(LOGGER, "warning", "step_lost", key=command.key, deaths=deaths)
-                    self._end(command, StepFailure(UNKNOWN, ambiguous=True, spent=True))
+                    is_spent = deaths >= command.attempts
+                    self._end(command, StepFailure(UNKNOWN, ambiguous=True, spent=is_spent))
                     continue
                 self._repeated.add(place)
                 if place in lost:
@@ -263,6 +274,8 @@ class Drive:
         self._finished.clear()
         for command in new:
             self._began[_path_and_attempt(command)] = now
+            if isinstance(command, StepCall) and command.path not in self._sent:
+                self._sent[command.path] = self._journal.clock.as_wall(now)
             if isinstance(verdict, StepFailure) and command.guarded:
                 self._leave({_path_and_attempt(command)})
                 self._machine.resolve(command, verdict)
@@ -282,7 +295,7 @@ class Drive:
         """Return whether a call is under way, or was noted by this lease and is to be made."""
         noted = self._began.keys() - self._repeated
         calls = (
-            place in noted and isinstance(each, StepCall)
+            place in noted and not isinstance(each, Sleep)
             for place, each in self._machine.open.items()
         )
         return bool(self._under_way) or any(calls)
@@ -297,15 +310,16 @@ class Drive:
         if not open_:
             self._turns.wait(LOOK_AGAIN)
             return True
-        if len(open_) == 1 and isinstance(open_[0], StepCall) and not self._under_way:
-            answer = self._call(open_[0])
+        first = open_[0]
+        if len(open_) == 1 and not isinstance(first, Sleep) and not self._under_way:
+            answer = self._call(first)
             if answer is None:
                 return False
-            self._end(open_[0], answer)
+            self._end(first, answer)
             return True
         for command in open_:
             place = command.path, command.attempt
-            if isinstance(command, StepCall) and place not in self._under_way:
+            if not isinstance(command, Sleep) and place not in self._under_way:
                 self._begin(command)
         return self._wait(open_, is_blocked=bool(new))
 
@@ -332,18 +346,21 @@ class Drive:
         self._end_pauses(open_)
         return not self._is_lost
 
-    def _call(self, call: StepCall) -> Answer | None:
-        """Make a call, if the run is still ours; None if it is not."""
+    def _call(self, call: StepCall | StepQuestion) -> Answer | StepVerdict | None:
+        """Make a call, or ask about one, if the run is still ours; None if it is not."""
         place = _path_and_attempt(call)
+        if isinstance(call, StepQuestion):
+            sent = self._sent.get(call.path.removesuffix("/settle"))
+            return ask_about(self._functions, call, sent) if self._is_held() else None
         if place not in self._suspects:
-            return make_call(self._invoke, call) if self._is_held() else None
+            return make_call(self._functions, call) if self._is_held() else None
         key, fence = self._row.key, self._row.fence
         with self._turns.alone():
             if not self._is_held():
                 return None
             if not self._write(lambda: self._journal.make_again(key, fence, *place)):
                 return None
-            return make_call(self._invoke, call)
+            return make_call(self._functions, call)
 
     def _is_held(self) -> bool:
         """Return whether the lease holds for a while; one that is nearly over is renewed."""
@@ -383,7 +400,7 @@ class Drive:
             if cancelled:
                 self._row = self._row._replace(cancelled=min(cancelled, self._clock.now()))
 
-    def _begin(self, call: StepCall) -> None:
+    def _begin(self, call: StepCall | StepQuestion) -> None:
         """Make one of several calls, on a thread of its own."""
 
         def work() -> None:
@@ -432,25 +449,30 @@ class Drive:
             refusal = refusal_at(now, self._row.deadline, self._row.cancelled) if cut else None
             self._end(each, refusal or Returned())
 
-    def _end(self, command: Command, answer: Answer) -> None:
+    def _end(self, command: Command, answer: Answer | StepVerdict) -> None:
         place = (command.path, command.attempt)
         began = self._began[place]
         if isinstance(answer, StepFailure) and place in self._repeated:
             answer = answer._replace(ambiguous=True)
-        if not self._holds(answer):
-            answer = StepFailure(TOO_LARGE, ambiguous=True)
+        answer = self._fit(answer)
         self._finished.append(Finished(command, began, answer, self._clock.now()))
         self._machine.resolve(command, answer)
 
-    def _holds(self, answer: Answer) -> bool:
-        """Return whether a result is not too large for the run; its bytes count from then on."""
-        if isinstance(answer, StepFailure) or answer.value is None:
-            return True
-        size = self._bytes + len(encode(answer.value))
-        if size > most("results"):
-            return False
-        self._bytes = size
-        return True
+    def _fit(self, answer: Answer | StepVerdict) -> Answer | StepVerdict:
+        """Return an answer; a failure in its place if its result is too large for the run.
+
+        Its bytes count from then on.
+        """
+        ended = answer.answer if isinstance(answer, StepVerdict) else answer
+        if not isinstance(ended, Returned) or ended.value is None:
+            return answer
+        size = self._bytes + len(encode(ended.value))
+        if size <= most("results"):
+            self._bytes = size
+            return answer
+        if isinstance(answer, StepVerdict):
+            return answer._replace(answer=StepFailure(TOO_LARGE, ambiguous=True, spent=True))
+        return StepFailure(TOO_LARGE, ambiguous=True)
 
     def _pause(self, due: float) -> None:
         key, fence, now = self._row.key, self._row.fence, self._clock.now()

@@ -4,7 +4,7 @@ Any number of threads and processes work on one journal. Whoever goes on with a 
 when its process is dead, or says nothing until the lease ends, another one takes it and begins
 where the journal ends. A step that was under way then is called again with the same key, as often
 as its `attempts` say, unless that is unsafe: then nobody knows whether it ran, and it fails as
-`Call.Unknown`.
+`Call.Unknown`, unless its function can tell.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from time import monotonic
+from typing import Final
 
 from leeward.errors import Conflict, InvalidRequest, LeewardError, NotFound
 from leeward.forking import Forkable, watch
@@ -21,20 +22,21 @@ from leeward.leases.faults import DatabaseFault
 from leeward.registry import EMBEDDED
 from leeward.values import Json
 from leeward.values.runs import Run, RunEvent, RunState
+from leeward.values.settled import Verdict
 from leeward.workflow.checks import by_name, check_input, check_run_id, known_in
-from leeward.workflow.commands import Returned, StepFailure
+from leeward.workflow.commands import Returned, StepFailure, StepVerdict
 from leeward.workflow.embedded.driving import RunServices
 from leeward.workflow.embedded.journal import Journal, RunKey, RunRow, StepRecords, Unreadable
 from leeward.workflow.embedded.workers import RunWorkers
-from leeward.workflow.model import Definition
-from leeward.workflow.steps import Invoker
+from leeward.workflow.model import NOT_SENT, UNKNOWN, Definition
+from leeward.workflow.steps import StepFunctions
 
 
 class Engine(Forkable):
     """Runs workflows.
 
     Args:
-        invoke: `Client.invoke`: what calls the steps' functions.
+        functions: of the steps.
         definitions: of the workflows that are run here. Runs that were started with an earlier
             version go on with theirs; runs of other workflows are left to other processes.
         journal: keeps the runs, and gives the time. It is closed with the engine.
@@ -46,7 +48,7 @@ class Engine(Forkable):
 
     def __init__(
         self,
-        invoke: Invoker,
+        functions: StepFunctions,
         definitions: Iterable[Definition],
         journal: Journal,
         *,
@@ -55,7 +57,7 @@ class Engine(Forkable):
         self.definitions = by_name(definitions)
         self.journal = journal
         self._clock = journal.clock
-        services = RunServices(journal, invoke, self._clock)
+        services = RunServices(journal, functions, self._clock)
         self._workers = RunWorkers(services, self.definitions, workers)
         watch(self)
 
@@ -217,17 +219,24 @@ class Engine(Forkable):
 
 def _list_events(events: StepRecords) -> tuple[RunEvent, ...]:
     """Return events as users see them."""
-    return tuple(
-        RunEvent(
-            path,
-            attempt,
-            noted.began,
-            noted.ended,
-            noted.answer.name if isinstance(noted.answer, StepFailure) else None,
-            isinstance(noted.answer, StepFailure) and noted.answer.ambiguous,
-        )
-        for (path, attempt), noted in events.items()
-    )
+    found = []
+    for (path, attempt), noted in events.items():
+        answer = noted.answer
+        if isinstance(answer, StepVerdict):
+            answer = _STANDS_FOR.get(answer.verdict, answer.answer)
+        name, ambiguous = None, False
+        if isinstance(answer, StepFailure):
+            name, ambiguous = answer.name, answer.ambiguous
+        found.append(RunEvent(path, attempt, noted.began, noted.ended, name, ambiguous))
+    return tuple(found)
+
+
+_STANDS_FOR: Final = {
+    Verdict.NOT_RUN: StepFailure(NOT_SENT),
+    Verdict.RUNNING: StepFailure(UNKNOWN, ambiguous=True),
+    Verdict.UNKNOWN: StepFailure(UNKNOWN, ambiguous=True),
+}
+"""What a verdict says of the step."""
 
 
 def _absent(workflow: str, id: str) -> NotFound:

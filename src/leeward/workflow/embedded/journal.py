@@ -18,7 +18,7 @@ from leeward.masking import mask
 from leeward.records import NamedTuple
 from leeward.values import Json
 from leeward.values.runs import RunState
-from leeward.workflow.commands import Answer, Command, StepFailure
+from leeward.workflow.commands import Answer, Command, StepFailure, StepVerdict
 from leeward.workflow.model import Definition
 
 
@@ -67,7 +67,7 @@ class StepRecord(NamedTuple):
     began: float
     due: float | None
     ended: float | None
-    answer: Answer | None
+    answer: Answer | StepVerdict | None
 
 
 StepRecords = dict[tuple[str, int], StepRecord]
@@ -79,7 +79,7 @@ class Finished(NamedTuple):
 
     command: Command
     began: float
-    answer: Answer
+    answer: Answer | StepVerdict
     ended: float
 
 

@@ -9,15 +9,18 @@ from leeward.clock import Clock
 from leeward.workflow.embedded.engine import Engine
 from leeward.workflow.embedded.sqlite_journal import SqliteJournal
 from leeward.workflow.model import Definition
-from leeward.workflow.steps import Invoker
+from leeward.workflow.steps import StepFunctions
 
 
 def open_engine(
-    invoke: Invoker, definitions: Iterable[Definition], journal: Path | None, clock: Clock
+    functions: StepFunctions,
+    definitions: Iterable[Definition],
+    journal: Path | None,
+    clock: Clock,
 ) -> Engine:
     """Open the engine that runs `definitions`; its journal is a file, or in memory for None.
 
     Raises:
         ConfigError: two definitions have one name, or the file cannot be trusted.
     """
-    return Engine(invoke, definitions, SqliteJournal(journal, clock))
+    return Engine(functions, definitions, SqliteJournal(journal, clock))

@@ -14,7 +14,15 @@ from typing import Any, Final
 from leeward._sqlite.database import Schema
 from leeward.json_text import encode
 from leeward.values.runs import RunState
-from leeward.workflow.commands import Answer, Command, Returned, Sleep, StepFailure
+from leeward.values.settled import Verdict
+from leeward.workflow.commands import (
+    Answer,
+    Command,
+    Returned,
+    Sleep,
+    StepFailure,
+    StepVerdict,
+)
 from leeward.workflow.embedded.journal import Finished, RunKey, RunRow, StepRecord, Unreadable
 from leeward.workflow.model import CANCELLED
 
@@ -145,7 +153,7 @@ def read_run(columns: Sequence[Any]) -> RunRow:
             _number_or_none(deadline),
             _number_or_none(cancelled),
             RunState(state),
-            read_answer(answer),
+            read_end(answer),
             _number_or_none(ended),
             int(_number(fence)),
         )
@@ -215,15 +223,31 @@ def row_of_start(
     return (*place, began, due, None, None)
 
 
-def write_answer(answer: Answer) -> str:
+def write_answer(answer: Answer | StepVerdict) -> str:
     """Write how something ended."""
+    if isinstance(answer, StepVerdict):
+        ended = None if answer.answer is None else json.loads(write_answer(answer.answer))
+        verdict = {**answer._asdict(), "verdict": answer.verdict.value, "answer": ended}
+        return encode({"settled": verdict}).decode()
     if isinstance(answer, StepFailure):
         return encode({"error": answer._asdict()}).decode()
     return encode({"value": answer.value}).decode()
 
 
-def read_answer(text: str | None) -> Answer | None:
-    """Read how something ended; None if it has not.
+def read_end(text: str | None) -> Answer | None:
+    """Read how a run ended; None if it has not.
+
+    Raises:
+        Unreadable: it cannot be read.
+    """
+    answer = read_answer(text)
+    if isinstance(answer, StepVerdict):
+        raise Unreadable("a run does not end with the answer to a question")
+    return answer
+
+
+def read_answer(text: str | None) -> Answer | StepVerdict | None:
+    """Read how a command ended; None if it has not.
 
     Raises:
         Unreadable: it cannot be read.
@@ -232,18 +256,28 @@ def read_answer(text: str | None) -> Answer | None:
         return None
     try:
         found = json.loads(text)
-        if "error" not in found:
-            return Returned(found["value"])
-        error = found["error"]
-        return StepFailure(
-            str(error["name"]),
-            bool(error["ambiguous"]),
-            tuple(error["steps"]),
-            bool(error["final"]),
-            bool(error.get("spent")),
-        )
+        if "settled" in found:
+            told = found["settled"]
+            ended = None if told["answer"] is None else _answer_in(told["answer"])
+            verdict = Verdict(told["verdict"])
+            return StepVerdict(verdict, ended, int(told["retry_after"]), int(told["voids"]))
+        return _answer_in(found)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as flaw:
         raise Unreadable(f"an answer is not readable ({type(flaw).__name__})") from None
+
+
+def _answer_in(found: Any) -> Answer:
+    if "error" not in found:
+        return Returned(found["value"])
+    error = found["error"]
+    return StepFailure(
+        str(error["name"]),
+        bool(error["ambiguous"]),
+        tuple(error["steps"]),
+        bool(error["final"]),
+        bool(error.get("spent")),
+        tuple(error.get("targets", ())),
+    )
 
 
 def state_of(answer: Answer) -> RunState:

@@ -13,7 +13,7 @@ import json
 from collections.abc import Generator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from leeward.errors import ConfigError, Conflict, LeewardError
 from leeward.values import Json
@@ -23,9 +23,10 @@ from leeward.workflow.kit import (
     ORCHESTRATOR,
     UNKNOWN,
     Definition,
-    Invoker,
     Returned,
+    StepClient,
     StepFailure,
+    functions_called_by,
     orchestrate,
     perform_step,
     read_stored,
@@ -35,17 +36,6 @@ MARKS: Final = "workflow-steps"
 """The logical name of the table with the marks of unsafe steps."""
 KEPT: Final = 30 * 24 * 3600
 """Seconds for which a mark is kept: far longer than a host takes to call an activity again."""
-
-
-class Caller(Protocol):
-    """The part of `leeward.Client` that is needed here."""
-
-    @property
-    def invoke(self) -> Invoker:
-        """Call a function and wait for its answer."""
-
-    def store_data(self, table: str, item: Json, *, if_absent: bool, expires_in: float) -> object:
-        """Store an item, if it is not there."""
 
 
 class WorkflowFailed(Exception):
@@ -101,10 +91,13 @@ def orchestrator(context: Any, definitions: Mapping[str, Definition]) -> Generat
     return answer.value
 
 
-def activity(client: Caller, request: Json) -> Json:
-    """Be the activity: call a function, an unsafe one at most once for each attempt."""
+def activity(client: StepClient, request: Json) -> Json:
+    """Be the activity: call a function, an unsafe one at most once for each attempt.
+
+    Or ask it what became of a step, as often as the engine likes.
+    """
     request = json.loads(request) if isinstance(request, str) else request
-    if request["effect"] == "unsafe":
+    if request["effect"] == "unsafe" and "settle" not in request:
         mark = {"id": f"{request['key']}#{request['attempt']}"}
         try:
             client.store_data(MARKS, mark, if_absent=True, expires_in=KEPT)
@@ -112,7 +105,7 @@ def activity(client: Caller, request: Json) -> Json:
             return {"error": UNKNOWN, "ambiguous": True}
         except LeewardError:  # whether the mark is there or not, the step was not called
             return {"error": NOT_SENT, "ambiguous": False}
-    return perform_step(client.invoke, request)
+    return perform_step(functions_called_by(client), request)
 
 
 def instance_of(workflow: str, run: str) -> str:
@@ -135,7 +128,7 @@ def definitions_in(folder: Path) -> dict[str, Definition]:
     return found
 
 
-def register(app: Any, folder: Path, client: Caller) -> None:
+def register(app: Any, folder: Path, client: StepClient) -> None:
     """Register the orchestrator and the activity on a `DFApp`.
 
     Runs are started, shown and ended by the HTTP API of the Durable extension itself, which wants

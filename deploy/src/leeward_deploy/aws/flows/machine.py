@@ -50,6 +50,7 @@ from leeward_deploy.aws.flows.jsonata import (
     unsure,
     whole,
 )
+from leeward_deploy.aws.flows.questions import SettledStep
 from leeward_deploy.aws.flows.states import (
     HISTORY,
     LambdaCalls,
@@ -83,6 +84,8 @@ class Machine:
         self._calls = LambdaCalls(definition.name, functions)
         self._share = HISTORY
         """Events of the history that one `each` may take, with everything in it."""
+        self._loops: dict[str, int] = {}
+        """By state, the events of the loop that it begins."""
 
     def document(self) -> State:
         """Return the state machine.
@@ -91,7 +94,7 @@ class Machine:
             ConfigError: a run of it can take more events than Step Functions keeps.
         """
         lists = _lists_in(self._definition.body)
-        events = events_of(self._machine()["States"], "begin")
+        events = events_of(self._machine()["States"], "begin", self._loops)
         left = HISTORY - events
         if left < 0:
             raise ConfigError(
@@ -199,6 +202,8 @@ class Machine:
         path = path_of(step.id, around)
         name = around.names[step.id]
         payload = field_of(step.payload, around.names)
+        if step.settle:
+            return self._settled_step(step, payload, then, around)
         task = self._calls.task(step.function, payload, path, step.timeout, step.retry)
         error = f"($n := {name_of_error()}; {error_of('$n', ambiguous=True)})"
         caught: dict[str, str] = {around.own("e")[1:]: whole(error)}
@@ -214,19 +219,37 @@ class Machine:
             assigned[around.undo[1:]] = whole(done)
             caught[around.undo[1:]] = whole(maybe)
         if around.most is not None:
-            then = self._count_result(step.id, name, assigned, then, around)
+            kept = around.own("n")
+            assigned[kept[1:]] = whole(f"{kept} + {size_of(returned_by('$states.result'))}")
+            then = self._check_results(step.id, name, then, around)
         task |= {"Assign": assigned, "Next": then}
         task["Catch"] = [{"ErrorEquals": ["States.ALL"], "Assign": caught, "Next": around.raising}]
         around.states[step.id] = task
         too_large = unfit(step.payload, around.names, as_payload=True)
         return self._guard(step.id, around, too_large, REFUSED, refused)
 
-    def _count_result(
-        self, id: str, name: str, assigned: dict[str, str], then: str, around: StateScope
-    ) -> str:
-        """Count a result of a branch, whose results are one output; return the state behind."""
+    def _settled_step(self, step: Step, payload: Any, then: str, around: StateScope) -> str:
+        """Write a step whose function is asked what became of it."""
+        path, name = path_of(step.id, around), around.names[step.id]
+        done = None
+        if step.undo is not None and around.undo is not None:
+            done = f"$append({around.undo}, [{literal(step.id)}])"
+        value = {name[1:]: "$r"}
+        if around.most is not None:
+            kept = around.own("n")
+            value[kept[1:]] = f"{kept} + {size_of('$r')}"
+            then = self._check_results(step.id, name, then, around)
+        written = SettledStep(step, path, payload, done, around, self._calls)
+        loop = written.write(value, then)
+        inside = ("missed", "pause", "settle", "settled", "waits")
+        self._loops |= dict.fromkeys((f"{step.id} {each}" for each in inside), 0)
+        self._loops[step.id] = loop
+        too_large = unfit(step.payload, around.names, as_payload=True)
+        return self._guard(step.id, around, too_large, REFUSED, first=f"{step.id} begins")
+
+    def _check_results(self, id: str, name: str, then: str, around: StateScope) -> str:
+        """Write a look at the results of a branch, which are one output; return its state."""
         kept = around.own("n")
-        assigned[kept[1:]] = whole(f"{kept} + {size_of(returned_by('$states.result'))}")
         error = error_of(literal(TOO_LARGE))
         self._raise(f"{id} is too large", error, around, {name[1:]: whole("null")})
         around.states[f"{id} is kept"] = {
@@ -247,9 +270,10 @@ class Machine:
         refused: Mapping[str, str] | None = None,
         *,
         in_time: bool = True,
+        first: str = "",
     ) -> str:
         """Put a look at the deadline, and at the data, before a state; return what comes first."""
-        choices = []
+        choices, first = [], first or id
         if in_time and self._definition.timeout is not None:
             late = f"{around.own('g')} and $millis() >= $deadline"
             self._raise(f"{id} is late", error_of(literal(DEADLINE), final=True), around)
@@ -258,8 +282,8 @@ class Machine:
             self._raise(f"{id} is refused", error_of(literal(refusal)), around, refused)
             choices.append({"Condition": whole(too_large), "Next": f"{id} is refused"})
         if not choices:
-            return id
-        around.states[f"{id} in time"] = {"Type": "Choice", "Choices": choices, "Default": id}
+            return first
+        around.states[f"{id} in time"] = {"Type": "Choice", "Choices": choices, "Default": first}
         return f"{id} in time"
 
     def _raise(
@@ -359,7 +383,7 @@ class Machine:
         """Write the machine of an element, and a look at how many there are."""
         items = f"($i := {read(node.items, around.names)}; $type($i) = 'array' ? $i : [])"
         machine = self._element(node, around, items)
-        events = events_of(machine["States"], machine["StartAt"]) + 2
+        events = events_of(machine["States"], machine["StartAt"], self._loops) + 2
         state = {
             "Type": "Map",
             "Items": whole(items),

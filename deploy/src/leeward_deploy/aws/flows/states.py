@@ -18,15 +18,19 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
+from leeward.envelope import DEADLINE as DEADLINE_HEADER
+from leeward.envelope import IDEMPOTENCY_KEY, SETTLE, VOIDS
 from leeward.workflow.kit import (
     AMBIGUOUS,
     ANY,
     COMPENSATION_FAILED,
+    QUESTION_SECONDS,
     REFUSED,
     THROTTLED,
     TIMEOUT,
     UNDO_AT_ONCE,
     UNKNOWN,
+    UNKNOWN_CLASSES,
     AttemptNode,
     Block,
     Each,
@@ -65,8 +69,7 @@ NAMES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
             "Lambda.SdkClientException",
             "Lambda.ClientExecutionTimeoutException",
             "Lambda.Unknown",
-            "OutcomeUnknown",
-            "PoisonSuspected",
+            *UNKNOWN_CLASSES,
         ),
     }
 )
@@ -239,7 +242,16 @@ class LambdaCalls(NamedTuple):
     workflow: str
     functions: Mapping[str, str]
 
-    def task(self, function: str, payload: Any, path: str, timeout: int, retry: Retry) -> State:
+    def task(
+        self,
+        function: str,
+        payload: Any,
+        path: str,
+        timeout: int,
+        retry: Retry | None,
+        *,
+        voids: str | None = None,
+    ) -> State:
         """Return a task, without what comes behind it.
 
         Args:
@@ -247,24 +259,56 @@ class LambdaCalls(NamedTuple):
             payload: as a field of a state.
             path: expression for the path of the step in the run.
             timeout: seconds of an attempt.
-            retry: which failures are tried again.
+            retry: which failures are tried again; None for none.
+            voids: expression for how often the key was settled as not run; None for never.
         """
-        custom = (
-            f'{{"custom": {{"idempotency-key": {self.key(path)}, '
-            f'"x-leeward-deadline-ms": "{timeout * 1000}"}}}}'
-        )
-        task: State = {
+        custom = self._custom(path, {DEADLINE_HEADER: f"{timeout * 1000}"}, voids)
+        task = self._invoke(function, payload, custom, timeout)
+        found = [] if retry is None else retriers(retry)
+        return {**task, "Retry": found} if found else task
+
+    def question(
+        self, function: str, payload: Any, path: str, timeout: int, *, began: str, voids: str
+    ) -> State:
+        """Return a task that asks what became of a step, without what comes behind it.
+
+        Args:
+            function: its logical name.
+            payload: of the step, as a field of a state.
+            path: expression for the path of the step in the run.
+            timeout: seconds of the step.
+            began: expression for the milliseconds when it was first called.
+            voids: expression for how often the key was settled as not run.
+        """
+        seconds = min(timeout, QUESTION_SECONDS)
+        question = {
+            "settle": whole(self.key(path)),
+            "age": whole(f"($millis() - {began}) / 1000"),
+            "payload": payload,
+        }
+        headers = {DEADLINE_HEADER: "0", SETTLE: f"{seconds * 1000}"}
+        return self._invoke(function, question, self._custom(path, headers, voids), seconds)
+
+    def _custom(self, path: str, headers: Mapping[str, str], voids: str | None) -> str:
+        """Return an expression for what goes with a call: texts, as leeward's clients send them."""
+        fields = "".join(f", {literal(name)}: {literal(text)}" for name, text in headers.items())
+        custom = f"{{{literal(IDEMPOTENCY_KEY.lower())}: {self.key(path)}{fields}}}"
+        if voids is None:
+            return custom
+        known = f"{voids} > 0 ? {{{literal(VOIDS)}: $string({voids})}} : {{}}"
+        return f"$merge([{custom}, {known}])"
+
+    def _invoke(self, function: str, payload: Any, custom: str, timeout: int) -> State:
+        return {
             "Type": "Task",
             "Resource": "arn:aws:states:::lambda:invoke",
             "Arguments": {
                 "FunctionName": self.functions.get(function, function),
-                "ClientContext": whole(f"$base64encode($string({custom}))"),
+                "ClientContext": whole(f'$base64encode($string({{"custom": {custom}}}))'),
                 "Payload": payload,
             },
             "TimeoutSeconds": timeout,
         }
-        found = retriers(retry)
-        return {**task, "Retry": found} if found else task
 
     def key(self, path: str) -> str:
         """Return an expression for the idempotency key of a step."""
@@ -272,41 +316,48 @@ class LambdaCalls(NamedTuple):
         return f'{prefix} & $states.context.Execution.Name & "/" & {path}'
 
 
-def events_of(states: Mapping[str, Mapping[str, Any]], first: str) -> int:
+def events_of(states: Mapping[str, Mapping[str, Any]], first: str, loops: Mapping[str, int]) -> int:
     """Return the most events that states can take, from the first one to an end.
 
     A map counts once for each undo that it may call. The elements of an `each` do not count: the
     machine counts them before it begins with the first.
+
+    Args:
+        states: of one level.
+        first: the state to begin with.
+        loops: by state, the events of the loop that it begins; 0 for the loop's other states.
     """
     most: dict[str, int] = {}
 
     def from_state(name: str) -> int:
         if name not in most:
+            most[name] = 0  # to come back to a state is counted where its loop begins
             state = states[name]
             following = [state.get("Next"), state.get("Default")]
             following += [
                 rule["Next"] for rule in (*state.get("Choices", ()), *state.get("Catch", ()))
             ]
             behind = [from_state(each) for each in following if each is not None]
-            most[name] = _events_in(state) + max(behind, default=0)
+            own = loops[name] if name in loops else events_in(state, loops)
+            most[name] = own + max(behind, default=0)
         return most[name]
 
     return from_state(first)
 
 
-def _events_in(state: Mapping[str, Any]) -> int:
+def events_in(state: Mapping[str, Any], loops: Mapping[str, int] = MappingProxyType({})) -> int:
     """Return the events of one state: it is entered and left, and what happens between."""
     if state["Type"] == "Task":
         attempts: int = 1 + sum(retrier["MaxAttempts"] for retrier in state.get("Retry", ()))
         return 2 + 3 * attempts
     if state["Type"] == "Parallel":
         return 4 + sum(
-            events_of(branch["States"], branch["StartAt"]) for branch in state["Branches"]
+            events_of(branch["States"], branch["StartAt"], loops) for branch in state["Branches"]
         )
     if state["Type"] == "Map":
         inner = state["ItemProcessor"]["States"]
         undos = inner[state["ItemProcessor"]["StartAt"]].get("Choices", ())
-        return 4 + sum(4 + events_of(inner, undo["Next"]) for undo in undos)
+        return 4 + sum(4 + events_of(inner, undo["Next"], loops) for undo in undos)
     return 2
 
 

@@ -9,10 +9,10 @@ Source: the reference of Workflows' syntax and standard library, and its list of
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from leeward.envelope import PROBLEM
+from leeward.envelope import DEADLINE, IDEMPOTENCY_KEY, PROBLEM
 from leeward.workflow.kit import (
     AMBIGUOUS,
     FAILED,
@@ -114,21 +114,7 @@ _COMPARE: Final[Steps] = [
 def step_of(timeout: int) -> dict[str, Any]:
     """Return the subworkflow of a step with this timeout, in seconds: it must be a constant."""
     call = {
-        "try": {
-            "call": "http.post",
-            "args": {
-                "url": "${url}",
-                "headers": {
-                    "Content-Type": "application/json",
-                    "Idempotency-Key": "${key}",
-                    "x-leeward-deadline-ms": str(timeout * 1000),
-                },
-                "body": "${payload}",
-                "timeout": timeout,
-                "auth": {"type": "OIDC"},
-            },
-            "result": "answer",
-        },
+        "try": function_call({DEADLINE: str(timeout * 1000)}, "${payload}", timeout),
         "except": {
             "as": "e",
             "steps": [
@@ -147,11 +133,37 @@ def step_of(timeout: int) -> dict[str, Any]:
     return {"params": ["url", "key", "payload", "marks"], "steps": steps}
 
 
-def _set_name(name: str) -> Steps:
+def function_call(headers: Mapping[str, str], body: Any, timeout: int) -> dict[str, Any]:
+    """Return the call of the function at `url` with a key, whose result is `answer`.
+
+    Args:
+        headers: beside the key.
+        body: of the request.
+        timeout: seconds.
+    """
+    return {
+        "call": "http.post",
+        "args": {
+            "url": "${url}",
+            "headers": {
+                "Content-Type": "application/json",
+                IDEMPOTENCY_KEY: "${key}",
+                **headers,
+            },
+            "body": body,
+            "timeout": timeout,
+            "auth": {"type": "OIDC"},
+        },
+        "result": "answer",
+    }
+
+
+def set_name(name: str) -> Steps:
+    """Return the step that calls an error so."""
     return [{"named": assign(name=name)}]
 
 
-_DID_NOT_RUN: Final = (THROTTLED, NOT_SENT, REFUSED)
+DID_NOT_RUN: Final = (THROTTLED, NOT_SENT, REFUSED)
 """What is proved by others than the function, so that it must not call its own error so."""
 
 _REASON: Final[Steps] = [
@@ -183,9 +195,9 @@ _ERROR: Final[Steps] = [
     },
     {
         "kind": when(
-            ('"ConnectionFailedError" in tags', _set_name(NOT_SENT)),
-            ('"TimeoutError" in tags', _set_name(TIMEOUT)),
-            ('"AuthError" in tags', _set_name(REFUSED)),
+            ('"ConnectionFailedError" in tags', set_name(NOT_SENT)),
+            ('"TimeoutError" in tags', set_name(TIMEOUT)),
+            ('"AuthError" in tags', set_name(REFUSED)),
             (
                 "mark != null",
                 [
@@ -198,15 +210,15 @@ _ERROR: Final[Steps] = [
                     },
                     {"known": assign(name=f'${{default(raised, "{FAILED}")}}')},
                     {"problem": when((f'name == "{PROBLEM}"', _REASON))},
-                    {"unsure": when((one_of("name", UNKNOWN_CLASSES), _set_name(UNKNOWN)))},
-                    {"claimed": when((one_of("name", _DID_NOT_RUN), _set_name(FAILED)))},
+                    {"unsure": when((one_of("name", UNKNOWN_CLASSES), set_name(UNKNOWN)))},
+                    {"claimed": when((one_of("name", DID_NOT_RUN), set_name(FAILED)))},
                 ],
             ),
             # Whoever does not mark its answers may pass on somebody else's.
-            ("marks and code == 429", _set_name(THROTTLED)),
+            ("marks and code == 429", set_name(THROTTLED)),
             (
                 "marks and (code == 401 or code == 403 or code == 404 or code == 413)",
-                _set_name(REFUSED),
+                set_name(REFUSED),
             ),
         )
     },

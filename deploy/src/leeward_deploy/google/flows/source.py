@@ -46,6 +46,11 @@ OVERHEAD: Final = 32 * 1024
 """Bytes that are left for what is beside the data of the flow: keys, lists of ids, errors."""
 
 
+SETTLED_COPIES: Final = 3
+"""How often a payload of a settled step is there: in the subworkflow of its attempts, in that of
+the questions about it, and in a question."""
+
+
 def most_results(definition: Definition) -> int:
     """Return the bytes that all results of a run may have.
 
@@ -56,6 +61,8 @@ def most_results(definition: Definition) -> int:
     for node in nodes(definition.body):
         if isinstance(node, Step | Stop):
             times = _times(node.payload if isinstance(node, Step) else node.result)
+            if isinstance(node, Step) and node.settle:
+                times = Counter({name: SETTLED_COPIES * count for name, count in times.items()})
             # Beside the payload, an undo gets the result of its step.
             of_results = max([0, *(count for name, count in times.items() if name != INPUT)])
             undo = 1 if isinstance(node, Step) and node.undo is not None else 0
@@ -174,12 +181,16 @@ class WorkflowSource:
         before, payload = self._values.template(step.payload)
         path = path_of(step.id, around)
         key, name = f"k_{variable_of(step.id)}", name_of(step.id)
-        call = self._calls.call(step.function, f"${{{key}}}", payload, step.timeout, name)
-        tried: dict[str, Any] = {"try": call, **self._calls.retry(step.retry)}
+        if step.settle:
+            call = self._calls.settled_call(step, f"${{{key}}}", payload, name)
+            tried: dict[str, Any] = {"try": call}
+        else:
+            call = self._calls.call(step.function, f"${{{key}}}", payload, step.timeout, name)
+            tried = {"try": call, **self._calls.retry(step.retry)}
         after: Steps = []
         if step.undo is not None and around.undo is not None:
             caught, maybe = f"c_{variable_of(step.id)}", keep_id(around.undo, step.id, "maybe-kept")
-            if not workflows.repeats_ambiguous(step.retry):
+            if step.settle or not workflows.repeats_ambiguous(step.retry):
                 maybe = [{f"{step.id}-maybe": when((f"{caught}.ambiguous", maybe))}]
             steps = [*maybe, {f"{step.id}-failed": {"raise": f"${{{caught}}}"}}]
             tried["except"] = {"as": caught, "steps": steps}

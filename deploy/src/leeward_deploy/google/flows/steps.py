@@ -47,6 +47,7 @@ from leeward_deploy.google.flows.library import (
     step_of,
     when,
 )
+from leeward_deploy.google.flows.questions import attempts_of, questions_of
 
 MOST_ASSIGNED: Final = 50
 """Assignments of one step (quotas of Workflows)."""
@@ -245,6 +246,7 @@ class FunctionCalls:
         self._marks = marks
         self._predicates: dict[tuple[str, ...], str] = {}
         self._timeouts: set[int] = set()
+        self._settled: dict[tuple[int, Retry], str] = {}
         self._count = 0
 
     def number(self) -> int:
@@ -262,18 +264,34 @@ class FunctionCalls:
             timeout: seconds of an attempt.
             result: variable for what it returns.
         """
+        self._timeouts.add(timeout)
+        args = self._args(function, key, payload)
+        return {"call": f"leeward_step_{timeout}", "args": args, "result": result}
+
+    def _args(self, function: str, key: str, payload: Any) -> dict[str, Any]:
         own = self._functions.get(function, function)
         url = own if own.startswith("https://") else f"${{home + {json.dumps(own)}}}"
-        self._timeouts.add(timeout)
-        args = {"url": url, "key": key, "payload": payload, "marks": function in self._marks}
-        return {"call": f"leeward_step_{timeout}", "args": args, "result": result}
+        return {"url": url, "key": key, "payload": payload, "marks": function in self._marks}
+
+    def settled_call(self, step: Step, key: str, payload: Any, result: str) -> Any:
+        """Return the call of a step's function, with its attempts and what asks about them."""
+        self._predicate(step.retry)
+        place = (step.timeout, step.retry)
+        name = self._settled.setdefault(place, f"leeward_settled_{len(self._settled)}")
+        return {"call": name, "args": self._args(step.function, key, payload), "result": result}
+
+    def _predicate(self, retry: Retry) -> str | None:
+        """Return the subworkflow that says whether an error is tried again; None for none."""
+        if retry.attempts == 1 or not retry.on:
+            return None
+        names = (ANY,) if ANY in retry.on else retry.on
+        return self._predicates.setdefault(names, f"leeward_retry_{len(self._predicates)}")
 
     def retry(self, retry: Retry) -> dict[str, Any]:
         """Return what stands beside a `try`: which failures are tried again, and when."""
-        if retry.attempts == 1 or not retry.on:
+        predicate = self._predicate(retry)
+        if predicate is None:
             return {}
-        names = (ANY,) if ANY in retry.on else retry.on
-        predicate = self._predicates.setdefault(names, f"leeward_retry_{len(self._predicates)}")
         cap = max(retry.cap, 1)
         backoff = {"initial_delay": min(retry.first, cap), "max_delay": cap}
         return {
@@ -291,7 +309,15 @@ class FunctionCalls:
             for names, name in self._predicates.items()
         }
         calls = {f"leeward_step_{timeout}": step_of(timeout) for timeout in sorted(self._timeouts)}
-        return {**calls, **predicates}
+        attempts = {
+            name: attempts_of(timeout, retry, self._predicate(retry))
+            for (timeout, retry), name in self._settled.items()
+        }
+        questions = {
+            f"leeward_settle_{timeout}": questions_of(timeout)
+            for timeout in sorted({timeout for timeout, _ in self._settled})
+        }
+        return {**calls, **attempts, **questions, **predicates}
 
 
 def compensation(
