@@ -13,9 +13,10 @@ DOCS = Path(__file__).parent
 
 def main() -> None:
     """Write the tables of the pages that stand beside this file."""
-    for cloud in ("aws", "azure", "google"):
-        page = DOCS / f"{cloud}.md"
-        table = table_of(import_module(f"leeward_{cloud}.settings.options").OPTIONS)
+    modules = {cloud: f"leeward_{cloud}.settings.options" for cloud in ("aws", "azure", "google")}
+    for provider, module in {**modules, "postgres": "leeward_postgres.settings"}.items():
+        page = DOCS / f"{provider}.md"
+        table = table_of(import_module(module).OPTIONS)
         text = page.read_text(encoding="utf-8")
         head, heading, rest = text.partition("\n## Settings\n")
         before, _, after = re.split(r"(?m)((?:^\|.*\n)+)", rest, maxsplit=1)

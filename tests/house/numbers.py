@@ -193,7 +193,7 @@ def classes_with_one_name() -> list[str]:
 
 def kit_names() -> list[str]:
     """Return the names that the modules of the public kits offer."""
-    kits = re.compile(r"leeward\.(adapter(\.[a-z]\w*)?|app\.kit|workflow\.kit)")
+    kits = re.compile(r"leeward\.(adapter(\.[a-z]\w*)?|app\.kit|cli\.kit|workflow\.kit)")
     return [
         f"{module.name}.{name}"
         for module in modules()

@@ -14,6 +14,7 @@ ALLOWED = (
     "adapter",
     "errors",
     "values",
+    "values.settled",
     "calls",
     "envelope",
     "cloudevents",
@@ -24,11 +25,12 @@ ALLOWED = (
     "records",
     "text",
     "app.kit",
+    "cli.kit",
     "workflow.kit",
 )
 """Of `leeward`: the vocabulary, the small tools, and the kits."""
 
-KITS = ("app", "workflow")
+KITS = ("app", "cli", "workflow")
 """Packages of which adapters import the kit alone."""
 
 PACKAGES = sorted(
@@ -78,9 +80,9 @@ def is_public(module: str) -> bool:
 
 
 def test_every_adapter_is_looked_at() -> None:
-    """The three clouds, and both examples."""
+    """The three clouds, PostgreSQL, and both examples."""
     names = [path.name.removeprefix("leeward_") for path in PACKAGES]
-    assert names == ["aws", "azure", "google", "stratus", "nimbus"]
+    assert names == ["aws", "azure", "google", "postgres", "stratus", "nimbus"]
 
 
 @each_row("package", PACKAGES)

@@ -55,7 +55,7 @@ class LookResult(NamedTuple):
 
     Attributes:
         there: whether it is there; None where that cannot be asked.
-        why: why not, in words for an operator.
+        why: why not, in words for an operator; of what is there, what one should know of it.
         time: Unix seconds, as the target's clock has told them; None if it did not.
         reached: whether it was the place itself that calls go to which has answered.
         differs: what of a resource is not as the file has it, each in words.

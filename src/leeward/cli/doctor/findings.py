@@ -170,6 +170,8 @@ def _thing(target: str, answered: LookReport) -> Finding:
     )
     if seen.there is None:
         return Finding(target, check, CheckState.NOTE, f"not known: {seen.why}")
+    if seen.why:
+        return Finding(target, check, CheckState.NOTE, f"is there; {seen.why}")
     return Finding(target, check, CheckState.OK, "is there")
 
 

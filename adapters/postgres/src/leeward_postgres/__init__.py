@@ -1,0 +1,1 @@
+"""PostgreSQL for leeward: tables and objects in the user's own database."""

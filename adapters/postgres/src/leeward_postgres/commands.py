@@ -1,0 +1,107 @@
+"""``leeward postgres``: the schema of leeward in a database."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Annotated, Any
+
+import typer
+
+from leeward.cli.kit import (
+    GlobalOptions,
+    JsonObject,
+    Printers,
+    add_command,
+    command_group,
+    options_of,
+)
+from leeward.errors import ConfigError, LeewardError
+from leeward_postgres.outcomes import Stage, result_of_error
+from leeward_postgres.schema import VERSION, schema_sql
+
+PROVIDER = "postgres"
+
+
+def schema(
+    context: typer.Context,
+    *,
+    target: Annotated[
+        str | None,
+        typer.Option(metavar="TARGET", help="Default: the first of PostgreSQL in the order."),
+    ] = None,
+    apply: Annotated[
+        bool, typer.Option("--apply", help="Apply it to the target's database.")
+    ] = False,
+) -> None:
+    """Print the SQL of the schema, or apply it. Applying it again does no harm.
+
+    The role needs the right to create a schema, or to own the one that is there.
+    """
+    options = options_of(context)
+    name = target or _first_target(options)
+    if name.partition(":")[0] != PROVIDER:
+        raise ConfigError(f"{name!r} is not a target of PostgreSQL; name one with --target")
+    sections = options.settings().options
+    section = sections.get(name, sections.get(PROVIDER, {}))
+    where = section.get("schema", "leeward")
+    if not isinstance(where, str):
+        raise ConfigError(f"'schema' of {name} must be a string")
+    sql = schema_sql(where)
+    if apply:
+        _apply(options, name, sql)
+    data = {"target": name, "schema": where, "version": VERSION, "applied": apply, "sql": sql}
+    options.output.show(data, _render)
+
+
+def _first_target(options: GlobalOptions) -> str:
+    order = [str(each) for each in options.resolve().order if each.provider == PROVIDER]
+    if not order:
+        raise ConfigError("no target of PostgreSQL is in the order; name one with --target")
+    return order[0]
+
+
+def _apply(options: GlobalOptions, target: str, sql: str) -> None:
+    import psycopg  # by who has it, as the driver itself
+
+    with replace(options, targets=target).client_of_data() as client:
+        try:
+            connection: Any = client.native(target, "connection")
+            with connection:
+                connection.autocommit = True
+                connection.execute(sql.encode())
+        except psycopg.Error as error:
+            raise LeewardError(_flaw(error), target=target) from None
+
+
+def _flaw(error: Any) -> str:
+    """Return what went wrong, without what psycopg knows of the connection."""
+    if error.sqlstate is None:
+        return "the database cannot be reached, so nothing was applied"
+    remedy = result_of_error(error.sqlstate, Stage.OPEN).message or ""
+    return f"the schema was not applied: {error.diag.message_primary} ({remedy})"
+
+
+def _render(data: JsonObject, printers: Printers) -> None:
+    if not data["applied"]:
+        printers.out.lines(data["sql"])
+        return
+    told = f"The schema {data['schema']} of {data['target']} has version {data['version']}."
+    printers.out.text(told)
+
+
+POSTGRES = command_group("Leeward's schema in a database of PostgreSQL.")
+
+
+@POSTGRES.callback()
+def keep_group() -> None:
+    """Leeward's schema in a database of PostgreSQL."""
+    # Without a callback typer makes the one command the group itself, and drops its name.
+
+
+add_command(
+    POSTGRES,
+    "schema",
+    schema,
+    "leeward postgres schema > schema.sql",
+    "leeward postgres schema --target postgres:eu --apply",
+)

@@ -1,0 +1,421 @@
+"""Connections of psycopg, for threads and for an event loop, and the exchanges over them.
+
+No exchange takes longer than it may. A connection on which one was cut off is closed, because the
+answer may still come. Nothing is sent on a connection that the server has ended meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import select
+import threading
+from abc import abstractmethod
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from time import monotonic
+from typing import Any, Final, NamedTuple, TypeAlias
+
+import psycopg
+from psycopg import waiting
+from psycopg.pq import ConnStatus
+
+from leeward.adapter import NO_PLACE
+from leeward.calls import Result, time_after
+from leeward.errors import Outcome
+from leeward.forking import Forkable, watch
+from leeward_postgres.outcomes import ENDING, Stage, code_of_refusal, result_of_error
+from leeward_postgres.pool import Lease, Pool
+from leeward_postgres.statements import ANSWERS, Plan, Rows, Statement
+
+IDLE_SECONDS: Final = 60.0
+"""For which a connection is kept without use. Networks forget silent ones after some minutes."""
+
+MakePlan: TypeAlias = Callable[[float], Plan]
+"""Makes the plan of a call, which has so many seconds."""
+
+
+class Source(NamedTuple):
+    """How connections are opened.
+
+    Attributes:
+        parameters: of libpq.
+        size: connections at most, at once.
+        check: makes the plan that looks, on each new connection, whether the server suits.
+    """
+
+    parameters: Mapping[str, Any]
+    size: int
+    check: MakePlan
+
+    def __repr__(self) -> str:
+        """Leave the password out."""
+        return f"Source(size={self.size})"
+
+    def keywords(self) -> dict[str, Any]:
+        """Return the arguments of `connect`.
+
+        No statement is prepared: a pooler between may give the next transaction another session.
+        """
+        return {**self.parameters, "autocommit": True, "prepare_threshold": None}
+
+
+class Refused(Exception):
+    """The server, which is there, is refused by `Source.check`."""
+
+    def __init__(self, result: Result[Any]) -> None:
+        super().__init__(result.message)
+        self.result = result
+
+
+class _Timed:
+    """What a connection knows besides: until when an exchange may wait, and when it was used."""
+
+    until = 0.0
+    used = 0.0
+    pgconn: Any
+
+    def is_usable(self) -> bool:
+        """Return whether another exchange can be made.
+
+        An idle connection has something to read only where the server has ended it.
+        """
+        if self.pgconn.status != ConnStatus.OK or monotonic() - self.used > IDLE_SECONDS:
+            return False
+        return not _is_readable(self.pgconn.socket)
+
+    def remaining(self) -> float:
+        """Return the seconds that the exchange still has."""
+        return max(self.until - monotonic(), 0.0)
+
+
+class ThreadConnection(_Timed, psycopg.Connection[Any]):
+    """A connection whose waits end in time."""
+
+    def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
+        """Wait for a generator of psycopg.
+
+        Raises:
+            psycopg.OperationalError: the time is up.
+        """
+        del timeout
+        return waiting.wait(gen, self.pgconn.socket, interval=interval, timeout=self.remaining())
+
+
+class LoopConnection(_Timed, psycopg.AsyncConnection[Any]):
+    """The same for an event loop."""
+
+    async def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
+        """Wait for a generator of psycopg.
+
+        Raises:
+            psycopg.OperationalError: the time is up.
+        """
+        del timeout
+        socket = self.pgconn.socket
+        return await waiting.wait_async(gen, socket, interval=interval, timeout=self.remaining())
+
+
+class Exchanges(Forkable):
+    """What the exchanges of threads and those of a loop have in common.
+
+    Args:
+        source: of connections.
+    """
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._pool: Pool[Any] = Pool(source.size)
+        watch(self)
+
+    @property
+    def places(self) -> tuple[int, int]:
+        """How many exchanges are under way, and how many calls wait for a place."""
+        return self._pool.counts
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close every connection; those in use when their exchange is over."""
+
+    def renew(self, *, held: bool) -> None:
+        """Leave every connection to the parent of a fork."""
+        del held
+        _abandoned.extend(self._pool.close())
+        self._pool = Pool(self._source.size)
+
+
+_abandoned: list[Any] = []
+"""Connections of the parent of a fork, kept so that nothing closes them here."""
+
+
+class ThreadExchanges(Exchanges):
+    """Carries out plans, one on each connection at a time, while their threads wait."""
+
+    def run(self, make: MakePlan, timeout: float) -> Result[Any]:
+        """Carry out a plan within `timeout` seconds; a wait for a place may come before them."""
+        turn = threading.Lock()
+        turn.acquire()
+        lease: Lease[ThreadConnection] = Lease(turn.release)
+        pool, began, waited = self._pool, monotonic(), 0.0
+        try:
+            if pool.is_closed:
+                return CLOSED
+            if not pool.enter(lease):
+                turn.acquire(timeout=_longest_wait(timeout))
+                waited = monotonic() - began
+                if not lease.is_held:
+                    return _no_place(pool, waited)
+            result = self._carry_out(lease, make, time_after(waited, timeout))
+        finally:
+            surplus = pool.leave(lease)
+            if surplus is not None:
+                surplus.close()
+        return result._replace(waited=waited) if waited else result
+
+    def close(self) -> None:
+        """Close every connection; those in use when their exchange is over."""
+        for each in self._pool.close():
+            each.close()
+
+    def _carry_out(
+        self, lease: Lease[ThreadConnection], make: MakePlan, timeout: float
+    ) -> Result[Any]:
+        exchange = Exchange(monotonic() + timeout)
+        try:
+            connection = self._connect(lease, exchange.until)
+            exchange.run_in_thread(connection, make(timeout))
+        except Refused as refusal:
+            return refusal.result
+        except psycopg.Error as error:
+            exchange.fail(error)
+        lease.is_reusable = exchange.is_over
+        return exchange.result
+
+    def _connect(self, lease: Lease[ThreadConnection], until: float) -> ThreadConnection:
+        kept = lease.connection
+        if kept is not None and kept.is_usable():
+            return kept
+        if kept is not None:
+            lease.connection = None
+            kept.close()
+        lease.connection = connection = _Connecting(self._source).wait(until)
+        check = Exchange(until)
+        check.run_in_thread(connection, self._source.check(until - monotonic()))
+        check.raise_refusal()
+        return connection
+
+
+class LoopExchanges(Exchanges):
+    """Carries out plans on the connections of one event loop."""
+
+    async def run(self, make: MakePlan, timeout: float) -> Result[Any]:
+        """Carry out a plan within `timeout` seconds; a wait for a place may come before them."""
+        turn, loop = asyncio.Event(), asyncio.get_running_loop()
+        lease: Lease[LoopConnection] = Lease(lambda: loop.call_soon_threadsafe(turn.set))
+        pool, began, waited = self._pool, monotonic(), 0.0
+        try:
+            if pool.is_closed:
+                return CLOSED
+            if not pool.enter(lease):
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(turn.wait(), _longest_wait(timeout))
+                waited = monotonic() - began
+                if not lease.is_held:
+                    return _no_place(pool, waited)
+            result = await self._carry_out(lease, make, time_after(waited, timeout))
+        finally:
+            surplus = pool.leave(lease)
+            if surplus is not None:
+                surplus.pgconn.finish()
+        return result._replace(waited=waited) if waited else result
+
+    def close(self) -> None:
+        """Close every connection, without waiting; those in use when their exchange is over."""
+        for each in self._pool.close():
+            each.pgconn.finish()
+
+    async def _carry_out(
+        self, lease: Lease[LoopConnection], make: MakePlan, timeout: float
+    ) -> Result[Any]:
+        exchange = Exchange(monotonic() + timeout)
+        try:
+            connection = await self._connect(lease, exchange.until)
+            await exchange.run_in_loop(connection, make(timeout))
+        except Refused as refusal:
+            return refusal.result
+        except (psycopg.Error, TimeoutError) as error:
+            exchange.fail(error)
+        lease.is_reusable = exchange.is_over
+        return exchange.result
+
+    async def _connect(self, lease: Lease[LoopConnection], until: float) -> LoopConnection:
+        kept = lease.connection
+        if kept is not None and kept.is_usable():
+            return kept
+        if kept is not None:
+            lease.connection = None
+            kept.pgconn.finish()
+        async with asyncio.timeout(until - monotonic()):
+            lease.connection = await LoopConnection.connect(**self._source.keywords())
+        check = Exchange(until)
+        await check.run_in_loop(lease.connection, self._source.check(until - monotonic()))
+        check.raise_refusal()
+        return lease.connection
+
+
+class Exchange:
+    """One plan on one connection, and how far it came.
+
+    Args:
+        until: when it has to end, in monotonic seconds.
+
+    Attributes:
+        result: of the call.
+        is_over: the plan has ended, and the connection can serve another one.
+    """
+
+    def __init__(self, until: float) -> None:
+        self.until = until
+        self._stage = Stage.UNSENT
+        self.result = Result[Any](Outcome.NOT_SENT, code="deadline")
+        self.is_over = False
+
+    def run_in_thread(self, connection: ThreadConnection, plan: Plan) -> None:
+        """Carry out a plan.
+
+        Raises:
+            psycopg.Error: the exchange is broken off; see `fail`.
+        """
+        connection.until = self.until
+        statement = self._next(plan, None)
+        while statement is not None:
+            try:
+                cursor = connection.execute(
+                    statement.sql, statement.values, binary=statement.binary
+                )
+                rows = cursor.fetchall() if cursor.description else []
+            except psycopg.Error as error:
+                rows = _answer_of(error)
+            statement = self._next(plan, rows)
+        connection.used = monotonic()
+
+    async def run_in_loop(self, connection: LoopConnection, plan: Plan) -> None:
+        """Carry out a plan.
+
+        Raises:
+            psycopg.Error: the exchange is broken off; see `fail`.
+        """
+        connection.until = self.until
+        statement = self._next(plan, None)
+        while statement is not None:
+            try:
+                cursor = await connection.execute(
+                    statement.sql, statement.values, binary=statement.binary
+                )
+                rows = await cursor.fetchall() if cursor.description else []
+            except psycopg.Error as error:
+                rows = _answer_of(error)
+            statement = self._next(plan, rows)
+        connection.used = monotonic()
+
+    def raise_refusal(self) -> None:
+        """Raise `Refused` unless the result is OK."""
+        if self.result.outcome is not Outcome.OK:
+            raise Refused(self.result)
+
+    def fail(self, error: psycopg.Error | TimeoutError) -> None:
+        """Take in the error that has ended the exchange."""
+        self.result = _result_of(error, self._stage, is_late=monotonic() >= self.until)
+        # Only a statement by itself leaves nothing open behind.
+        code = getattr(error, "sqlstate", None)
+        self.is_over = self._stage is Stage.COMMITTING and code is not None and code not in ENDING
+
+    def _next(self, plan: Plan, rows: Rows | None) -> Statement | None:
+        try:
+            statement = next(plan) if rows is None else plan.send(rows)
+        except StopIteration as end:
+            self.result, self.is_over = end.value, True
+            return None
+        self._stage = statement.stage
+        return statement
+
+
+class _Connecting:
+    """Connects on a thread of its own: names are looked up by the system, which takes its time."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._lock = threading.Lock()
+        self._ended = threading.Event()
+        self._connection: ThreadConnection | None = None
+        self._error: psycopg.Error | None = None
+        self._is_late = False
+
+    def wait(self, until: float) -> ThreadConnection:
+        """Return a new connection.
+
+        Raises:
+            psycopg.Error: it could not be opened, or not in time.
+        """
+        threading.Thread(target=self._connect, name="leeward-postgres", daemon=True).start()
+        self._ended.wait(max(until - monotonic(), 0.0))
+        with self._lock:
+            self._is_late = True
+        if self._connection is None:
+            raise self._error or psycopg.OperationalError("connecting took too long")
+        return self._connection
+
+    def _connect(self) -> None:
+        try:
+            connection = ThreadConnection.connect(**self._source.keywords())
+        except psycopg.Error as error:
+            self._error = error
+        else:
+            with self._lock:
+                if not self._is_late:
+                    self._connection = connection
+            if self._connection is None:
+                connection.close()
+        self._ended.set()
+
+
+def _answer_of(error: psycopg.Error) -> Rows:
+    """Return what an error of our own functions says; raise any other one."""
+    rows = ANSWERS.get(error.sqlstate or "")
+    if rows is None:
+        raise error
+    return rows
+
+
+def _result_of(error: psycopg.Error | TimeoutError, stage: Stage, *, is_late: bool) -> Result[Any]:
+    if isinstance(error, TimeoutError):
+        return result_of_error("deadline", stage)
+    code = error.sqlstate
+    if code is None and stage is Stage.UNSENT:
+        code = code_of_refusal(str(error))
+    if code is None and is_late:
+        code = "deadline"
+    is_fatal = error.diag.severity_nonlocalized in ("FATAL", "PANIC") or code in ENDING
+    # Without what the server says of values, and without psycopg's own view of the connection,
+    # which has the password in it.
+    words = error.diag.message_primary or "the connection was lost, or never there"
+    return result_of_error(code, stage, is_fatal=is_fatal)._replace(cause=type(error)(words))
+
+
+def _is_readable(descriptor: int) -> bool:
+    if not hasattr(select, "poll"):  # Windows
+        return bool(select.select([descriptor], [], [], 0)[0])
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(0))
+
+
+CLOSED: Final = Result[Any](Outcome.LOCAL, message="closed", reason="closed")
+
+
+def _longest_wait(timeout: float) -> float:
+    return min(max(getattr(timeout, "wait", timeout), 0.0), threading.TIMEOUT_MAX)
+
+
+def _no_place(pool: Pool[Any], waited: float) -> Result[Any]:
+    told = f"none of {pool.size} connections became free in time"
+    return Result(Outcome.LOCAL, code=NO_PLACE, message=told, reason=NO_PLACE, waited=waited)

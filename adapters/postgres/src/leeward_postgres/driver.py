@@ -1,0 +1,203 @@
+"""Opening a PostgreSQL target, and one attempt at a call. Nothing is sent before the first call."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from weakref import WeakKeyDictionary, finalize
+
+from leeward.adapter import Capability, Driver, Limits, TargetConfig
+from leeward.calls import Call, Look, LookResult, Result, Store
+from leeward.errors import ConfigError, Outcome, Unsupported
+from leeward_postgres.checks import Checks
+from leeward_postgres.objects import Objects
+from leeward_postgres.settings import Settings, parameters_of, settings_from
+from leeward_postgres.settlements import Settlements
+from leeward_postgres.statements import Plan
+from leeward_postgres.tables import Tables
+
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
+
+    from leeward_postgres.connections import LoopExchanges, Source, ThreadExchanges
+
+CAPABILITIES: Final = frozenset(
+    {
+        Capability.TABLES,
+        Capability.CONDITIONS,
+        Capability.EXPIRY,
+        Capability.COMPOSITE_KEYS,
+        Capability.SCAN,
+        Capability.OBJECTS,
+        Capability.SETTLING,
+    }
+)
+
+LIMITS: Final = Limits(model="postgres")
+"""Items are left at what is safe everywhere. An entry of an index has a third of a page of 8 KiB:
+enough for a key of two fields of 1,023 bytes, and the name of its table."""
+
+_Planner: TypeAlias = Callable[[Any, float], Plan]
+
+
+def open_driver(config: TargetConfig) -> Driver:
+    """Open a target of PostgreSQL; the entry point ``postgres`` of ``leeward.adapters``.
+
+    Raises:
+        ConfigError: a setting is wrong; the message names it and the remedy.
+    """
+    return PostgresDriver(config.name, settings_from(config))
+
+
+class PostgresDriver(Driver):
+    """One database.
+
+    Args:
+        target: its name.
+        settings: in force for it.
+    """
+
+    probe_fidelity = "data_plane"
+
+    def __init__(self, target: str, settings: Settings) -> None:
+        self.target = target
+        self.capabilities = CAPABILITIES
+        self.limits = LIMITS
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._is_closed = False
+        self._threads: ThreadExchanges | None = None
+        self._loops: WeakKeyDictionary[AbstractEventLoop, LoopExchanges] = WeakKeyDictionary()
+        self._checks = Checks(settings.schema)
+        self._tables = tables = Tables(settings.schema)
+        objects = Objects(settings.schema)
+        self._planners: dict[str, _Planner] = {
+            "store": tables.store,
+            "load": tables.load,
+            "delete": tables.delete,
+            "scan": tables.scan,
+            "put_object": objects.put,
+            "get_object": objects.get,
+            "head_object": objects.head,
+            "list_objects": objects.list,
+            "delete_object": objects.delete,
+            "settle_write": Settlements(settings.schema).settle,
+        }
+
+    def perform(self, call: Call, timeout: float) -> Result[Any]:
+        """Make one attempt at any call."""
+        planner = self._planner(call)
+        return self._run(lambda seconds: planner(call, seconds), timeout)
+
+    async def perform_async(self, call: Call, timeout: float) -> Result[Any]:
+        """Await one attempt at any call, on a connection of this event loop."""
+        from asyncio import get_running_loop
+
+        planner = self._planner(call)
+        loop = get_running_loop()
+        with self._lock:
+            if self._is_closed:
+                return _CLOSED
+            exchanges = self._loops.get(loop)
+            if exchanges is None:
+                exchanges = self._loops[loop] = _connections().LoopExchanges(self._source())
+                finalize(loop, exchanges.close)
+        return await exchanges.run(lambda seconds: planner(call, seconds), timeout)
+
+    def store_many(self, calls: Sequence[Store], timeout: float) -> list[Result[Any]] | None:
+        """Make one attempt at each of many stores, by one statement: all of them, or none."""
+        result = self._run(lambda seconds: self._tables.store_many(calls, seconds), timeout)
+        many: list[Result[Any]] | None = result.value
+        return many if result.outcome is Outcome.OK else [result] * len(calls)
+
+    def probe(self, timeout: float) -> Result[Any]:
+        """Look whether the database answers."""
+        return self._run(self._checks.probe, timeout)
+
+    def look(self, look: Look, timeout: float) -> Result[LookResult]:
+        """Look whether the schema is there, and what it promises; a table needs no making."""
+        del look
+        return self._run(self._checks.look, timeout)
+
+    def describe(self) -> Mapping[str, str]:
+        """Return where the database is, as far as it is said here; never a password."""
+        parameters = parameters_of(self._settings)
+        shown = ("host", "port", "dbname", "user", "sslmode", "service")
+        told = {name: str(parameters[name]) for name in shown if parameters.get(name)}
+        sizes = {"schema": self._settings.schema, "pool_size": str(self._settings.pool_size)}
+        rest = {"parameters": "libpq's variables"} if "host" not in told else {}
+        return told | sizes | rest
+
+    def places(self) -> tuple[int, int]:
+        """Return how many exchanges are under way, and how many calls wait for a place."""
+        with self._lock:
+            used = [self._threads] if self._threads is not None else []
+            counts = [each.places for each in (*used, *self._loops.values())]
+        return sum(each for each, _ in counts), sum(each for _, each in counts)
+
+    def native(self, service: str) -> object:
+        """Return a new `psycopg.Connection`, as ``connection``; the caller closes it.
+
+        Raises:
+            ConfigError: there is no such service.
+        """
+        if service != "connection":
+            raise ConfigError(
+                f"no service {service!r} at {self.target}; known: connection", target=self.target
+            )
+        from psycopg import connect
+
+        return connect(**parameters_of(self._settings))
+
+    def close(self) -> None:
+        """Close every connection; those in use when their exchange is over."""
+        with self._lock:
+            self._is_closed = True
+            threads, loops = self._threads, list(self._loops.values())
+        for each in (*loops, *([threads] if threads is not None else [])):
+            each.close()
+
+    async def close_async(self) -> None:
+        """Do the same; nothing of it waits."""
+        self.close()
+
+    def _planner(self, call: Call) -> _Planner:
+        planner = self._planners.get(call.verb)
+        if planner is None:
+            raise Unsupported(f"{self.target} does no {call.verb}", target=self.target)
+        return planner
+
+    def _run(self, make: Callable[[float], Plan], timeout: float) -> Result[Any]:
+        with self._lock:
+            if self._is_closed:
+                return _CLOSED
+            if self._threads is None:
+                self._threads = _connections().ThreadExchanges(self._source())
+        return self._threads.run(make, timeout)
+
+    def _source(self) -> Source:
+        parameters = parameters_of(self._settings)
+        source: Source = _connections().Source(
+            parameters, self._settings.pool_size, self._checks.suits
+        )
+        return source
+
+
+_CLOSED: Final = Result[Any](Outcome.LOCAL, message="closed", reason="closed")
+
+
+def _connections() -> Any:
+    """Return the module that needs psycopg, once somebody needs it.
+
+    Raises:
+        ConfigError: psycopg, or the libpq that it needs, is not installed.
+    """
+    try:
+        return import_module("leeward_postgres.connections")
+    except ImportError as error:
+        raise ConfigError(
+            "psycopg cannot be imported, or finds no libpq; install it: "
+            'pip install "leeward[postgres]"'
+        ) from error

@@ -1,0 +1,140 @@
+"""Tables: a row of `items` for each item; conditions are judged by the statement that writes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from leeward import json_text
+from leeward.calls import Delete, Load, Page, Result, Scan, Store
+from leeward.errors import Outcome
+from leeward_postgres.items import key_values, row_of, stored_of, text_of
+from leeward_postgres.schema import quote
+from leeward_postgres.statements import Plan, Statement, milliseconds, result_of_write
+
+PAGE_ITEMS: Final = 100
+
+
+class Tables:
+    """Plans of the calls of tables. A table is there as soon as it holds an item.
+
+    Args:
+        schema: its name.
+    """
+
+    def __init__(self, schema: str) -> None:
+        where = quote(schema)
+        self._store = (
+            f"SELECT {where}.store_item(%s, %s, %s::text[], %s::jsonb, %s::jsonb, "
+            "%s::double precision, %s::double precision, %s, %s::text, %s::integer)"
+        )
+        self._store_many = (
+            f"SELECT {where}.store_item(id, name, ARRAY(SELECT jsonb_array_elements_text(key)), "  # noqa: S608 - a name that was checked
+            "item, leeward, expires, now, absent, revision, %s::integer) "
+            "FROM unnest(%s::text[], %s::text[], %s::jsonb[], %s::jsonb[], %s::jsonb[], "
+            "%s::double precision[], %s::double precision[], %s::boolean[], %s::text[]) "
+            "WITH ORDINALITY AS "
+            "many (id, name, key, item, leeward, expires, now, absent, revision, number) "
+            "ORDER BY number"
+        )
+        self._delete = (
+            f"SELECT {where}.delete_item(%s, %s, %s::text[], %s::double precision, %s::text, "
+            "%s::integer)"
+        )
+        columns = "item::text, leeward::text, revision, expires_at"
+        self._load = f"SELECT {columns} FROM {where}.items WHERE name = %s AND key = %s::text[]"  # noqa: S608
+        self._scan = (
+            f"SELECT {columns}, key FROM {where}.items "  # noqa: S608 - a name that was checked
+            "WHERE name = %s AND key > %s::text[] ORDER BY key LIMIT %s"
+        )
+
+    def store(self, call: Store, timeout: float) -> Plan:
+        """Replace an item; its write id is its revision."""
+        row = row_of(call)
+        rows = yield Statement(
+            self._store,
+            (
+                call.write_id,
+                text_of(call.table),
+                key_values(call.key),
+                *row,
+                call.expires_at,
+                call.now,
+                call.if_absent,
+                call.if_revision,
+                milliseconds(timeout),
+            ),
+        )
+        return result_of_write(rows[0][0], call.write_id)
+
+    def store_many(self, calls: Sequence[Store], timeout: float) -> Plan:
+        """Replace items, by one statement; the value of the result is that of each.
+
+        It is None where nothing was done, because one of the writes came before, or was settled.
+        """
+        columns = zip(
+            *(
+                (
+                    *(each.write_id, text_of(each.table)),
+                    *(json_text.encode(key_values(each.key)).decode(), *row_of(each)),
+                    *(each.expires_at, each.now, each.if_absent, each.if_revision),
+                )
+                for each in calls
+            ),
+            strict=True,
+        )
+        rows = yield Statement(self._store_many, (milliseconds(timeout), *map(list, columns)))
+        if rows[0][0] in ("repeated", "settled") and len(rows) < len(calls):
+            return Result.ok(None)
+        return Result.ok(
+            [result_of_write(row[0], each.write_id) for row, each in zip(rows, calls, strict=True)]
+        )
+
+    def load(self, call: Load, timeout: float) -> Plan:
+        """Read an item, expired or not."""
+        del timeout
+        rows = yield Statement(self._load, (text_of(call.table), key_values(call.key)))
+        if not rows:
+            return Result.ok(None)
+        try:
+            return Result.ok(stored_of(*rows[0], exact=call.exact))
+        except ValueError as error:
+            return _undecodable(call.table, error)
+
+    def delete(self, call: Delete, timeout: float) -> Plan:
+        """Delete an item, there or not, unless a revision is asked for."""
+        rows = yield Statement(
+            self._delete,
+            (
+                call.write_id,
+                text_of(call.table),
+                key_values(call.key),
+                call.now,
+                call.if_revision,
+                milliseconds(timeout),
+            ),
+        )
+        return result_of_write(rows[0][0], None)
+
+    def scan(self, call: Scan, timeout: float) -> Plan:
+        """Read the next items in the order of their keys; the cursor is the last one's key."""
+        del timeout
+        most = call.most or PAGE_ITEMS
+        after = json_text.decode(call.cursor) if call.cursor else []
+        rows = yield Statement(self._scan, (text_of(call.table), after, most + 1))
+        page, more = rows[:most], len(rows) > most
+        try:
+            items = tuple(stored_of(*row[:4], exact=call.exact) for row in page)
+        except ValueError as error:
+            return _undecodable(call.table, error)
+        return Result.ok(Page(items, json_text.encode(page[-1][4]).decode() if more else None))
+
+
+def _undecodable(table: str, error: ValueError) -> Result[Any]:
+    return Result(
+        Outcome.UNUSABLE,
+        message=f"a row of table {table!r} is no longer one that leeward can read; another program "
+        "has changed it",
+        reason="undecodable",
+        cause=error,
+    )

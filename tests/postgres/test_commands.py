@@ -1,0 +1,119 @@
+"""``leeward postgres schema``: printed, applied, applied under load, and refused."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from typer.testing import CliRunner
+
+from leeward.cli.app import app
+from leeward.errors import Outcome
+from leeward_postgres.checks import Checks
+from leeward_postgres.driver import open_driver
+from leeward_postgres.schema import schema_sql
+from tests.postgres.opening import SECONDS, config_for, store_of
+from tests.postgres.server import PASSWORD, Server
+
+Run = Callable[..., Any]
+
+
+@pytest.fixture
+def run(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run the command line beside a configuration of the server."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("CLOUD_PROVIDER", raising=False)
+    locked = server.url.replace("leeward@", f"locked:{PASSWORD}@")
+    (tmp_path / "leeward.toml").write_text(
+        f'cloud_provider = "postgres"\n[tables.orders]\n'
+        f'[targets.postgres]\nurl = "{server.url}"\nschema = "applied"\n'
+        f'[targets."postgres:locked"]\nurl = "{locked}"\n'
+        '[targets."postgres:absent"]\nurl = "postgresql://x@127.0.0.1:1/x"\n',
+        encoding="utf-8",
+    )
+    return lambda *words: CliRunner().invoke(app, words)
+
+
+def test_the_schema_is_printed(run: Run) -> None:
+    """As SQL that psql takes; nothing is connected to."""
+    result = run("postgres", "schema")
+    assert (result.exit_code, result.stdout.strip()) == (0, schema_sql("applied").strip())
+    data = json.loads(run("postgres", "schema", "--target", "postgres:absent", "--json").stdout)
+    assert (data["schema"], data["applied"], data["version"]) == ("leeward", False, 1)
+
+
+def test_the_schema_is_applied_as_often_as_one_likes(run: Run, server: Server) -> None:
+    """Then the target works."""
+    for _ in range(2):
+        result = run("postgres", "schema", "--apply")
+        assert (result.exit_code, "applied" in result.stdout) == (0, True)
+    with closing(open_driver(config_for(server.url, schema="applied"))) as driver:
+        assert driver.perform(store_of("t", "k", 1), SECONDS).outcome is Outcome.OK
+
+
+def test_the_schema_is_applied_under_load(run: Run, server: Server) -> None:
+    """Beside a transaction that reads for long, and while writes go on."""
+    assert run("postgres", "schema", "--apply").exit_code == 0
+    over = threading.Event()
+    outcomes = set()
+
+    def write() -> None:
+        with closing(open_driver(config_for(server.url, schema="applied"))) as driver:
+            while not over.is_set():
+                outcomes.add(driver.perform(store_of("load", "k", 1), SECONDS).outcome)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        with psycopg.connect(server.url) as reader:
+            reader.execute("SELECT count(*) FROM applied.items")
+            codes = [run("postgres", "schema", "--apply").exit_code for _ in range(5)]
+    finally:
+        over.set()
+        writer.join()
+    assert (codes, outcomes) == ([0] * 5, {Outcome.OK})
+
+
+def test_what_goes_wrong_is_said_without_a_secret(run: Run) -> None:
+    """With the server's words, or that nobody answers."""
+    denied = run("postgres", "schema", "--target", "postgres:locked", "--apply")
+    assert denied.exit_code != 0
+    assert "permission denied" in denied.stderr
+    absent = run("postgres", "schema", "--target", "postgres:absent", "--apply")
+    assert "nothing was applied" in absent.stderr
+    assert PASSWORD not in denied.output + absent.output
+    assert "name one with --target" in run("postgres", "schema", "--target", "aws").stderr
+
+
+def test_doctor_says_what_the_server_promises(run: Run, server: Server) -> None:
+    """A table is there once the schema is; a server that may lose commits is a fault."""
+    assert run("postgres", "schema", "--apply").exit_code == 0
+    with psycopg.connect(server.url, autocommit=True) as connection:
+        checked = run("doctor")
+        assert "is there" in checked.stdout
+        connection.execute("ALTER ROLE leeward SET synchronous_commit = off")
+        try:
+            lossy = run("doctor")
+        finally:
+            connection.execute("ALTER ROLE leeward RESET synchronous_commit")
+    assert "synchronous_commit = off" in lossy.stdout
+    assert lossy.exit_code == 9
+
+
+def test_a_look_tells_of_standbys_that_lag() -> None:
+    """A failover to one may lose what was committed; with none there is nothing to tell."""
+    told = []
+    for standbys, asynchronous in ((2, 1), (2, 0), (0, 0)):
+        plan = Checks("leeward").look(1.0)
+        next(plan)
+        with pytest.raises(StopIteration) as end:
+            plan.send([(0.0, standbys, asynchronous, "")])
+        told.append(end.value.value.value.why)
+    assert told[0].startswith("1 of 2 standbys are asynchronous")
+    assert told[1:] == ["", ""]

@@ -1,0 +1,144 @@
+"""The options of a target, what libpq is told, and that no password is shown."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from psycopg.pq import Conninfo
+
+from leeward.adapter import TargetConfig
+from leeward.adapter.options import table_of
+from leeward.errors import ConfigError
+from leeward_contract_tests.rows import each_row
+from leeward_postgres.driver import open_driver
+from leeward_postgres.settings import OPTIONS, parameters_of, settings_from
+from tests.house.workspace import ROOT
+
+URL = "postgresql://shop@db.example.com/shop"
+
+
+def _config(options: Mapping[str, Any], *, trust_env: bool = True) -> TargetConfig:
+    return TargetConfig("postgres:eu", "postgres", "eu", options, {}, trust_env)
+
+
+@each_row(
+    "options, words",
+    [
+        ({"url": "mysql://x"}, "must look like postgresql://"),
+        ({"url": ""}, "is empty"),
+        ({"url": URL, "sslmode": "maybe"}, "must be one of"),
+        ({"url": f"{URL}?sslmode=require", "sslmode": "disable"}, "remove one of them"),
+        ({"url": URL, "pool_size": 0}, "from 1 to 1000"),
+        ({"url": URL, "schema": 'a"; DROP'}, "a name of letters"),
+        ({"uri": URL}, "unknown key"),
+    ],
+)
+def test_a_wrong_option_is_refused(options: Mapping[str, Any], words: str) -> None:
+    """With the option and the remedy."""
+    with pytest.raises(ConfigError, match=words):
+        open_driver(_config(options))
+
+
+def test_without_a_url_libpq_finds_everything() -> None:
+    """Its variables and files say where the database is, so nothing of it is set here."""
+    parameters = parameters_of(settings_from(_config({})))
+    assert parameters == {
+        "application_name": "leeward",
+        "connect_timeout": 10,
+        "target_session_attrs": "read-write",
+    }
+
+
+def test_what_the_url_or_a_variable_says_goes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Over what is set where nobody says anything."""
+    monkeypatch.setenv("PGCONNECT_TIMEOUT", "3")
+    url = f"{URL}?application_name=mine&target_session_attrs=any"
+    parameters = parameters_of(settings_from(_config({"url": url})))
+    assert parameters["application_name"] == "mine"
+    assert parameters["target_session_attrs"] == "any"
+    assert "connect_timeout" not in parameters
+
+
+@each_row(
+    "options, words",
+    [
+        ({}, "'url' is missing"),
+        ({"url": URL, "sslmode": "require"}, "does not verify the server"),
+        ({"url": f"{URL}?sslmode=prefer"}, "does not verify the server"),
+        ({"url": "postgresql:///?service=shop"}, "names a service"),
+    ],
+)
+def test_the_hardened_mode_verifies_and_reads_no_file(
+    options: Mapping[str, Any], words: str
+) -> None:
+    """The server has to be named, and has to prove who it is."""
+    with pytest.raises(ConfigError, match=words):
+        settings_from(_config(options, trust_env=False))
+
+
+def test_the_hardened_mode_leaves_libpq_no_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each parameter that has one is set, whatever the variable says."""
+    monkeypatch.setenv("PGHOST", "evil.example.com")
+    monkeypatch.setenv("PGSSLMODE", "disable")
+    monkeypatch.setenv("PGPASSWORD", "theirs")
+    settings = settings_from(_config({"url": URL}, trust_env=False))
+    parameters = parameters_of(settings)
+    variables = {
+        each.keyword.decode()
+        for each in Conninfo.get_defaults()
+        if each.envvar is not None and each.keyword != b"service"
+    }
+    assert variables <= set(parameters)
+    assert parameters["host"] == "db.example.com"
+    assert parameters["passfile"] == os.devnull
+    assert (parameters["sslmode"], parameters["sslrootcert"]) == ("verify-full", "system")
+    assert "theirs" not in parameters.values()
+    told = Conninfo.parse(" ".join(f"{k}='{v}'" for k, v in parameters.items()).encode())
+    assert {each.keyword: each.val for each in told}[b"sslmode"] == b"verify-full"
+
+
+def test_the_hardened_mode_refuses_the_variable_that_names_a_service(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """libpq would read its file, and cannot be told not to."""
+    monkeypatch.setenv("PGSERVICE", "shop")
+    with pytest.raises(ConfigError, match="PGSERVICE is set"):
+        settings_from(_config({"url": URL}, trust_env=False))
+
+
+SECRETS = st.text(
+    st.characters(min_codepoint=33, max_codepoint=126), min_size=8, max_size=30
+).filter(lambda text: text not in repr(URL) and "\\" not in text and "'" not in text)
+
+
+@given(secret=SECRETS, in_url=st.booleans(), is_broken=st.booleans(), trust_env=st.booleans())
+def test_no_password_is_shown(secret: str, in_url: bool, is_broken: bool, trust_env: bool) -> None:
+    """In no message and no representation, wherever the password stands."""
+    options: dict[str, Any] = {"url": URL}
+    if in_url:
+        options["url"] = URL.replace("shop@", f"shop:{quote(secret, safe='')}@")
+    else:
+        options["password"] = secret
+    if is_broken:
+        options["url"] += "?no_such_parameter=1"
+    config = _config(options, trust_env=trust_env)
+    told = [repr(config)]
+    try:
+        settings = settings_from(config)
+        driver = open_driver(config)
+        told += [repr(settings), repr(driver), repr(vars(driver)), repr(driver.describe())]
+    except ConfigError as error:
+        told += [repr(error), repr(error.__cause__), repr(error.__context__)]
+    assert [each for each in told if secret in each or quote(secret, safe="") in each] == []
+
+
+def test_the_page_has_the_table_of_the_options() -> None:
+    """As `make docs` writes it."""
+    page = (ROOT / "docs/postgres.md").read_text(encoding="utf-8")
+    assert f"\n\n{table_of(OPTIONS)}\n\n" in page.partition("\n## Settings\n")[2]
