@@ -25,7 +25,7 @@ from leeward.calls import Call, Load, Result, Settle, Store
 from leeward.config import load_config
 from leeward.envelope import QUESTION, request_headers, settle_question
 from leeward.local import Local
-from leeward.settling import read_answer
+from leeward.settling import OTHER_TARGET, read_answer
 from leeward.testing import Fault, FaultyDriver
 from tests.docs.test_pages import DOCS, ROOT, blocks, table
 
@@ -68,9 +68,11 @@ def test_its_verdicts_and_reasons_are_those_of_the_code() -> None:
     assert verdicts == [verdict.name for verdict in Verdict]
     lines = [line for line in TEXT.splitlines() if line.startswith("| `")]
     documented = {line.split("`")[1] for line in lines}
-    written = {
-        reason for path in SOURCES for reason in UNKNOWN.findall(path.read_text(encoding="utf-8"))
-    } | {doubt.value for doubt in Doubt} | {OTHER_TARGET}
+    written = (
+        {reason for path in SOURCES for reason in UNKNOWN.findall(path.read_text(encoding="utf-8"))}
+        | {doubt.value for doubt in Doubt}
+        | {OTHER_TARGET}
+    )
     assert written <= documented
     assert {row[0] for row in table("settle.md", "`settled.reason`")} <= written
 

@@ -45,7 +45,10 @@ BOUNDED: dict[str, str] = {
     "_routing/failover.py get()": "each attempt answers within its own deadline; and of a context "
     "variable",
     "_routing/background.py SimpleQueue()": "holds attempts of calls under way, and probes",
-    "_routing/budgets.py deque()": "holds the failovers of one window, a share of its calls",
+    "_routing/targets.py deque()": "holds the failovers of one window, a share of its calls",
+    "_operations/unknowns.py deque()": "a further call is lost, and the log says so",
+    "app/idempotency/settlement.py SimpleQueue()": "holds the one answer of a probe",
+    "records.py cache": "asked with numbers of fields",
     "local/functions.py SimpleQueue()": "holds one answer",
     "workflow/kernel.py deque()": "holds the tasks of one flow, whose size has a limit",
     "workflow/embedded/driving.py SimpleQueue()": "holds answers to the calls under way",

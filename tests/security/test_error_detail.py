@@ -84,7 +84,16 @@ def test_the_message_of_every_outcome_is_this(outcome: Outcome) -> None:
     assert CANARY not in f"{error} {error!r} {vars(error)} {error.attempts}"
     public = set(vars(error)) - {"_said"}
     common = {"target", "attempts", "code", "reason", "retry_after"}
-    own = {"field", "error_type", "trace", "ran", "retryable", "idempotency_key", "executed"}
+    own = {
+        "call",
+        "field",
+        "error_type",
+        "trace",
+        "ran",
+        "retryable",
+        "idempotency_key",
+        "executed",
+    }
     assert public - common <= own
     assert (error.target, error.code) == ("fake", "E42")
     assert [each.request_id for each in error.attempts] == ["r1"] * len(error.attempts) != []

@@ -31,6 +31,7 @@ from leeward.calls import (
     Publish,
     Result,
     Scan,
+    Settle,
     SettleWrite,
     Store,
     Stored,
@@ -82,6 +83,7 @@ CARRYING: list[tuple[Any, ...]] = [
     (Result.ok(CANARY, request_id="q1"), "value=<str: 6>", "request_id='q1'"),
     (Result(Outcome.AMBIGUOUS, code="c1", cause=ValueError(CANARY)), "'c1'", "cause=<ValueError>"),
     (Result(Outcome.APP_ERROR, fault=FunctionFault("E", CANARY)), "type='E'"),
+    (Settle("f", CANARY.encode(), "k1"), "function='f'", "payload=<bytes: 6>", "key='k1'"),
     (InvokeResult({"a": CANARY}, "aws", "k1"), "value=<dict: 1>", "target='aws'"),
     (Record(ITEM, "r1", "aws"), "item=<dict: 2>", "revision='r1'", "target='aws'"),
     (ObjectInfo("o", 6, "r1", "aws", metadata={"a": CANARY}), "name='o'", "metadata=<dict: 1>"),
@@ -117,7 +119,7 @@ NOTHING_TO_HIDE = {
     "Attempt", "ObjectPage", "Receipt",
     "PublishReceipt", "PublishEntry", "PublishReport", "StoreReceipt",
     "TargetStatus", "CircuitStatus", "RoutingEvent", "ProbeReport", "Limits", "Need", "TheirTime",
-    "Drop", "Token", "FunctionAddress", "_Said",
+    "Drop", "Token", "FunctionAddress", "_Said", "Progress",
 }  # fmt: skip
 """Values of names, ids, numbers and outcomes alone."""
 

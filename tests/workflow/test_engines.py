@@ -182,9 +182,15 @@ def test_the_embedded_engine_and_the_kernel_end_so(subtests: pytest.Subtests) ->
         with subtests.test(case.name):
             assert difference_of_case(case, run_in_journal(case)) is None
             if not case.happens and not case.takes:
-                run = simulate(case.definition, case.value, case.answers)
+                verdicts = {
+                    name: [case.verdict(name, number) for number in range(1, 10)]
+                    for name in case.verdicts
+                }
+                run = simulate(case.definition, case.value, case.answers, verdicts=verdicts)
                 calls = Counter((call.function, call.key) for call in run.calls)
-                assert difference_of_case(case, RunEnd(run.end, calls)) is None
+                questions = Counter((asked.function, asked.key) for asked in run.questions)
+                end = RunEnd(run.end, calls, questions=questions)
+                assert difference_of_case(case, end) is None
 
 
 @workflow("lists")

@@ -68,7 +68,7 @@ from leeward._routing.outcomes import KNOWN_KEY, TABLE, May, Sign, rules_of
 from leeward._routing.readback import ReadBackVerdict, question_of
 from leeward._routing.targets import candidates, narrow, resource_of
 from leeward.adapter import NO_PLACE
-from leeward.calls import AttemptTime, Call, Load
+from leeward.calls import AttemptTime, Call, Invoke, Load
 from leeward.envelope import NOT_KEPT, RUNNING, VOIDED
 from leeward.errors import Outcome
 
@@ -279,7 +279,8 @@ def _call_again(state: CallState, ended: AttemptEnded, now: float, _random: Rand
     target = state.tried[ended.attempt - 1]
     state = state._replace(unknown=False, proved=True)
     in_time = state.deadline - now >= state.health.policy.least_attempt
-    if state.tried.count(target) > MOST_VOIDS or not in_time:
+    is_fenced = isinstance(state.call, Invoke) and state.call.fenced
+    if is_fenced or state.tried.count(target) > MOST_VOIDS or not in_time:
         return end(state, VOIDED, now)
     return dispatch(state, target, now, VOIDED)
 
