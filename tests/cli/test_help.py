@@ -29,7 +29,7 @@ KEYS = ["list", "show", "settle", "release", "void"]
 UNKNOWNS = ["list", "settle", "forget"]
 """Of `leeward unknown`."""
 GROUPS = ["keys", "unknown", "object", "workflow", "scheduler"]
-ADDED = ["backup", "drill", "edge", "export", "package"]
+ADDED = ["backup", "drill", "edge", "export", "package", "postgres"]
 """By other distributions, which are installed here."""
 
 ALL = [

@@ -150,7 +150,7 @@ def test_its_probe_of_stripe_reads_a_list() -> None:
 
 def test_its_protocol_is_that_of_the_code() -> None:
     """Headers, question and answers."""
-    (shown,) = blocks(PAGE, "http")
+    (shown,) = blocks(PAGE, "text")
     headers = dict(line.split(": ") for line in shown.splitlines())
     assert headers.pop("Content-Type") == QUESTION
     sent = request_headers("order-42", 29.873, None, "9b2e4c1d70a35f68", 1, settles=True)

@@ -21,7 +21,12 @@ from leeward.workflow.commands import Answer
 from leeward.workflow.model import Definition
 from leeward_deploy.recipe import WORKFLOW_EXPORTS, offer_of
 from tests.examples.test_shop import ORDER, SHOP, settings
-from tests.workflow.test_gates import by_asl_validator, by_schema, by_statelint
+from tests.workflow.test_gates import (
+    by_asl_validator,
+    by_schema,
+    by_statelint,
+    without_expressions,
+)
 
 STOCK, MONEY, PARCEL = "reserve-stock", "charge", "ship-order"
 GIVE_BACK, REFUND = "release-stock", "refund"
@@ -164,7 +169,9 @@ def test_its_exports_pass_every_checker(ordering: Any, tmp_path: Path) -> None:
     (machine,) = offer_of(WORKFLOW_EXPORTS, "aws")(definition, {}, ()).files.values()
     path = tmp_path / "order.json"
     path.write_text(machine)
-    assert (by_statelint(path), by_asl_validator(path)) == ("", "")
+    assert by_asl_validator(path) == ""
+    path.write_text(json.dumps(without_expressions(json.loads(machine))))
+    assert by_statelint(path) == ""
     (source,) = offer_of(WORKFLOW_EXPORTS, "google")(definition, {}, ()).files.values()
     assert by_schema(source) == [""]
     files = offer_of(WORKFLOW_EXPORTS, "azure")(definition, {}, ()).files

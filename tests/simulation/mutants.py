@@ -7,8 +7,8 @@ from typing import Any, TypeAlias
 
 import pytest
 
+from leeward._routing import attempts, execution
 from leeward._routing import call as machine
-from leeward._routing import execution
 from leeward._routing.attempts import CallState, Core, Decision, Ending
 from leeward._routing.call import step
 from leeward._routing.circuit import Random
@@ -48,6 +48,12 @@ def _reports(change: Callable[[Call, Result[Any]], Result[Any]]) -> Bug:
 def _treats(outcome: Outcome, *, like: Outcome) -> Bug:
     """Give `outcome` the row of another one in the table."""
     return lambda patch: patch.setitem(TABLE, outcome, TABLE[like])
+
+
+def _asks_no_function(patch: Patch) -> None:
+    """End a call as unknown whose function could say what became of it."""
+    patch.setattr(attempts, "may_ask", lambda state, now: False)
+    patch.setattr(machine, "may_ask", lambda state, now: False)
 
 
 def _takes(change: Callable[[Call, EffectRules], EffectRules]) -> Bug:
@@ -213,6 +219,7 @@ MUTANTS: tuple[tuple[str, Bug, str], ...] = (
     ("stops its clock", _steps(_stops_its_clock), "I6 deadline"),
     ("forgets the unknown at the end", _steps(_forgets_the_unknown_at_the_end), "I12"),
     ("forgets unknown events", _forgets_unknown_events, "I12"),
+    ("asks no function", _asks_no_function, "S1"),
     ("calls a refusal unknown", _calls(Outcome.REJECTED, Outcome.AMBIGUOUS), "I12"),
     ("calls the unknown a refusal", _calls(Outcome.AMBIGUOUS, Outcome.REJECTED), "T1"),
     ("calls the unknown a success", _calls(Outcome.AMBIGUOUS, Outcome.OK), "T2"),
