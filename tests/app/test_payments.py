@@ -40,7 +40,7 @@ def test_a_payment_that_is_settled_ends_with_a_result_or_a_proved_failure(effect
     assert (counts[DOUBLE], counts[UNKNOWN], counts[CHARGED]) == (0, 0, 0)
     failures = sum(n for what, n in counts.items() if what.startswith("proved failure"))
     assert counts["paid"] + failures == 400
-    assert counts["paid"] == counts["charged once"] > 300
+    assert counts["paid"] == counts["charged once"] > 240  # four fifths of them, on average
 
 
 def test_releasing_the_key_on_every_exception_charges_twice() -> None:
