@@ -36,9 +36,9 @@ _VERDICT: Final = "SELECT ran FROM settlements WHERE id = ?"
 _KEEP_VERDICT: Final = "INSERT INTO settlements VALUES (?, ?, ?)"
 _PRUNE: Final = "DELETE FROM settlements WHERE time < ?"
 _KEEP: Final = "INSERT INTO writes (id) VALUES (?)"
-_TRACE: Final = """SELECT 1 FROM items WHERE name = ?1 AND key = ?2 AND revision = ?3
-    UNION ALL SELECT 1 FROM objects WHERE bucket = ?1 AND name = ?2 AND write_id = ?3
-    UNION ALL SELECT 1 FROM writes WHERE id = ?3 LIMIT 1"""
+_TRACE: Final = """SELECT 1 FROM items WHERE name = ? AND key = ? AND revision = ?
+    UNION ALL SELECT 1 FROM objects WHERE bucket = ? AND name = ? AND write_id = ?
+    UNION ALL SELECT 1 FROM writes WHERE id = ? LIMIT 1"""
 _FLOOR: Final = "SELECT id FROM writes WHERE number = 0"
 _LAST: Final = "SELECT max(number) FROM writes"
 _RAISE_FLOOR: Final = """UPDATE writes SET id = max('0', (
@@ -116,7 +116,8 @@ def prune_writes(connection: sqlite3.Connection) -> None:
 def _has_run(connection: sqlite3.Connection, write: Any) -> bool | None:
     """Return whether a write took place; None if its id may have been kept, and pruned since."""
     name = key_text(write.key) if write.verb in ("store", "delete") else write.name
-    if connection.execute(_TRACE, (write[0], name, write.write_id)).fetchone() is not None:
+    one = (write[0], name, write.write_id)
+    if connection.execute(_TRACE, (*one, *one, write.write_id)).fetchone() is not None:
         return True
     floor = connection.execute(_FLOOR).fetchone()
     if floor == ("",):

@@ -24,8 +24,8 @@ _FIND = """SELECT revision, expires_at FROM items WHERE name = ? AND key = ?
 
 # Never INSERT OR REPLACE: it tells the triggers of `leeward.local.schema` nothing of the old row.
 _ADD = "INSERT INTO items VALUES (?, ?, ?, ?, ?)"
-_REPLACE = """UPDATE items SET document = ?3, revision = ?4, expires_at = ?5
-    WHERE name = ?1 AND key = ?2"""
+_REPLACE = """UPDATE items SET document = ?, revision = ?, expires_at = ?
+    WHERE name = ? AND key = ?"""
 _READ = "SELECT document, revision, expires_at FROM items WHERE name = ? AND key = ?"
 _DELETE = "DELETE FROM items WHERE name = ? AND key = ?"
 _PAGE = """SELECT document, revision, expires_at, key FROM items
@@ -106,7 +106,10 @@ def _store(connection: sqlite3.Connection, call: Store, row: _Row) -> Result[Any
         return _conflict("an item with this key is there")
     if call.if_revision is not None and current != call.if_revision:
         return _conflict("the item has another revision, or is gone")
-    connection.execute(_REPLACE if rows else _ADD, row)
+    if rows:
+        connection.execute(_REPLACE, (*row[2:], *row[:2]))
+    else:
+        connection.execute(_ADD, row)
     if rows and is_time_to_prune(call.write_id):
         prune_writes(connection)
     return Result.ok(call.write_id)
