@@ -192,28 +192,28 @@ RULES: Final = (
     _settling(
         "a released key is a proof",
         "        return _void(record, revision, request)\n    if request.payload is not None",
-        "        return Finding(Verdict.NOT_RUN, voids=max(record.voids, request.voids) + 1)\n"
+        "        return KeyFinding(Verdict.NOT_RUN, voids=max(record.voids, request.voids) + 1)\n"
         "    if request.payload is not None",
         _LATE,
     ),
     _settling(
         "the result of a run is lost in the answer",
-        "return Finding(Verdict.RAN, result=record.result, kept=",
-        "return Finding(Verdict.RAN, result=None, kept=",
+        "Verdict.RAN, result=record.result, kept=",
+        "Verdict.RAN, result=None, kept=",
         _LATE,
     ),
     _settling(
         "a declared failure is a proof that nothing was done",
-        "            return Finding(Verdict.RAN, kept=False, failure=record.failure, "
+        "            return KeyFinding(Verdict.RAN, kept=False, failure=record.failure, "
         "voids=record.voids)\n",
         "            return _void(record, revision, request)\n",
         _AGAIN,
     ),
     _settling(
         "a failure is told as a result",
-        "            return Finding(Verdict.RAN, kept=False, failure=record.failure, "
+        "            return KeyFinding(Verdict.RAN, kept=False, failure=record.failure, "
         "voids=record.voids)\n",
-        "            return Finding(Verdict.RAN, voids=record.voids)\n",
+        "            return KeyFinding(Verdict.RAN, voids=record.voids)\n",
         _FAILURES,
     ),
     _settling(
@@ -242,7 +242,7 @@ RULES: Final = (
     ),
     _settling(
         "without a probe the probe is believed",
-        "    if not request.probed:\n        return Finding(Verdict.UNKNOWN, Doubt.UNKNOWN)\n",
+        "    if not request.probed:\n        return KeyFinding(Verdict.UNKNOWN, Doubt.UNKNOWN)\n",
         "",
         _LATE,
     ),
@@ -306,8 +306,8 @@ RULES: Final = (
     ),
     _settling(
         "a settler that looks again looks at nothing",
-        "        decision = answer\n    return Finding(Verdict.RUNNING",
-        "    return Finding(Verdict.RUNNING",
+        "        decision = answer\n    return KeyFinding(Verdict.RUNNING",
+        "    return KeyFinding(Verdict.RUNNING",
         _LATE,
     ),
     _settling(
@@ -345,8 +345,8 @@ RULES: Final = (
     ),
     _settling(
         "a probe that cannot tell has found nothing",
-        "            return Finding(Verdict.UNKNOWN, Doubt.CANNOT_TELL)\n",
-        "            return Finding(Verdict.NOT_RUN, voids=request.voids + 1)\n",
+        "            return KeyFinding(Verdict.UNKNOWN, Doubt.CANNOT_TELL)\n",
+        "            return KeyFinding(Verdict.NOT_RUN, voids=request.voids + 1)\n",
         _PROBES,
     ),
     _settling(

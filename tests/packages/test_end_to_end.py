@@ -28,6 +28,7 @@ from leeward.adapter import TargetConfig
 from leeward.cli.app import app
 from leeward.registry import open_target
 from leeward_deploy.azure.recipe import index
+from leeward_deploy.build import EMBEDDED, IDLE
 from leeward_deploy.recipe import Entry, PackageSpec
 from leeward_deploy.uv import PackageSource
 from tests.house.workspace import ROOT
@@ -281,7 +282,14 @@ def test_a_zip_has_what_its_function_loads(
     )
     assert done.returncode == 0, done.stderr
     count, opened = json.loads(done.stdout.splitlines()[-1])
-    assert count > 180
+    left_out = IDLE if backup else (*IDLE, *EMBEDDED)
+    roots = [ROOT / "src", ROOT / f"adapters/{target}/src", *[ROOT / "backup/src"] * backup]
+    names = [
+        path.relative_to(root).as_posix()
+        for root in roots
+        for path in root.rglob("leeward*/**/*.py")
+    ]
+    assert count == sum(not name.startswith(left_out) for name in names)
     assert opened == "open" if backup else "made without the embedded target" in opened
 
 

@@ -197,7 +197,7 @@ class Checkpoints:
         self._told: dict[str, Any] | None = None
 
     def load(self, state: str) -> None:
-        """Let the work file have in it what the checkpoints have.
+        """Write what the checkpoints have into the work file.
 
         Args:
             state: under which the work file notes how far it has come.

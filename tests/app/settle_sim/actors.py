@@ -21,7 +21,7 @@ from leeward.app.idempotency.settings import (
     check_options,
 )
 from leeward.app.idempotency.settlement import KeySettlement
-from leeward.app.idempotency.settling import CannotTell, Finding, OpenCase
+from leeward.app.idempotency.settling import CannotTell, KeyFinding, OpenCase
 from leeward.app.idempotency.steps import ROUNDS, Step
 from leeward.errors import DedupUnavailable
 from leeward.values.settled import Verdict
@@ -131,7 +131,7 @@ class Told(NamedTuple):
     """A settler is told what became of the calls that know of at most `voids` voids."""
 
     voids: int
-    finding: Finding
+    finding: KeyFinding
 
 
 class Ended(NamedTuple):
@@ -304,7 +304,7 @@ def call_again(shop: Shop, label: str, script: Script) -> Actor:
     return ended
 
 
-def ask(shop: Shop, voids: int, age: float | None) -> Generator[Event, Any, Finding | None]:
+def ask(shop: Shop, voids: int, age: float | None) -> Generator[Event, Any, KeyFinding | None]:
     """Settle the key once; return what its asker is told, None for no answer."""
     yield Happening.ARRIVE
     settlement = shop.settlement(voids, age)
@@ -316,7 +316,7 @@ def ask(shop: Shop, voids: int, age: float | None) -> Generator[Event, Any, Find
             found = yield from settlement.close(found, told)
         if found is not None:
             break
-    if not isinstance(found, Finding):
+    if not isinstance(found, KeyFinding):
         return None
     yield Told(voids, found)
     return found

@@ -19,11 +19,11 @@ from leeward.app.idempotency.record import (
     with_effects,
 )
 from leeward.app.idempotency.settling import (
-    Change,
-    Finding,
+    KeyFinding,
     NotDone,
     OpenCase,
     ProbeAnswer,
+    RecordChange,
     SettleRequest,
     claim_with_probe,
     close_case,
@@ -69,12 +69,12 @@ def _look_only(request: SettleRequest, now: float) -> Steps[Any]:
     """Say that nothing has run where there is no record, and leave it at that."""
     loaded, now = yield LoadRecord()
     if loaded is None:
-        return Finding(Verdict.NOT_RUN, voids=request.voids + 1)
+        return KeyFinding(Verdict.NOT_RUN, voids=request.voids + 1)
     if not isinstance(loaded, LoadedRecord):
         return loaded
     found = examine(loaded, request, now)
-    if isinstance(found, Change):
-        return Finding(Verdict.NOT_RUN, voids=request.voids + 1)
+    if isinstance(found, RecordChange):
+        return KeyFinding(Verdict.NOT_RUN, voids=request.voids + 1)
     return found
 
 
@@ -83,7 +83,7 @@ def _void_blindly(request: SettleRequest, now: float) -> Steps[Any]:
     del now
     record = KeyRecord(KeyState.UNKNOWN, "", 0, 0.0, "", effects=True)
     yield SaveRecord(void_record(record, request.voids), None)
-    return Finding(Verdict.NOT_RUN, voids=request.voids + 1)
+    return KeyFinding(Verdict.NOT_RUN, voids=request.voids + 1)
 
 
 def _free_instead_of_void(request: SettleRequest, now: float) -> Steps[Any]:
@@ -108,7 +108,7 @@ def _dead_after_lease(request: SettleRequest, now: float) -> Steps[Any]:
         if is_over:
             reply, _ = yield SaveRecord(void_record(record, request.voids), loaded.revision)
             if isinstance(reply, Saved):
-                return Finding(Verdict.NOT_RUN, voids=request.voids + 1)
+                return KeyFinding(Verdict.NOT_RUN, voids=request.voids + 1)
     return (yield from settle_key(request, now))
 
 
@@ -126,7 +126,7 @@ def _void_first(
     if not isinstance(answer, NotDone):
         return (yield from take_case(case, answer, claim, request, now))
     found = yield from close_case(case, answer, request, now)
-    if isinstance(found, Finding) and found.verdict is Verdict.NOT_RUN:
+    if isinstance(found, KeyFinding) and found.verdict is Verdict.NOT_RUN:
         return (yield from claim_key(claim._replace(voids=found.voids), now))
     return (yield from take_case(case, answer, claim, request, now))
 

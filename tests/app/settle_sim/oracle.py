@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from leeward.app.idempotency.settling import Finding
+from leeward.app.idempotency.settling import KeyFinding
 from leeward.values.settled import Verdict
 from tests.app.settle_sim.actors import EffectOf, Ended, Kind, Probed
 
@@ -47,7 +47,7 @@ def note_effect(kind: Kind, seen: Seen, effect: EffectOf) -> Seen:
     return seen._replace(effects=(*seen.effects, effect))
 
 
-def note_verdict(kind: Kind, seen: Seen, voids: int, found: Finding) -> Seen:
+def note_verdict(kind: Kind, seen: Seen, voids: int, found: KeyFinding) -> Seen:
     """Note what a settler is told of the calls that know of at most `voids` voids.
 
     Raises:
@@ -72,7 +72,7 @@ def note_verdict(kind: Kind, seen: Seen, voids: int, found: Finding) -> Seen:
     return _note_result(kind, seen, found.result)
 
 
-def _note_void(kind: Kind, seen: Seen, voids: int, found: Finding) -> Seen:
+def _note_void(kind: Kind, seen: Seen, voids: int, found: KeyFinding) -> Seen:
     if not kind.recorded:
         raise Wrong("not run, of a function that runs without a record")
     if found.voids <= voids:
@@ -104,7 +104,7 @@ def note_end(kind: Kind, seen: Seen, ended: Ended) -> Seen:
     return _note_result(kind, seen, ended.value)
 
 
-def check_settled(kind: Kind, seen: Seen, found: Finding | None, *, aged: bool) -> None:
+def check_settled(kind: Kind, seen: Seen, found: KeyFinding | None, *, aged: bool) -> None:
     """Check the verdict once nothing runs any more, all leases are over, and all is reachable.
 
     Args:

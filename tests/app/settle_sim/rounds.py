@@ -10,7 +10,7 @@ from random import Random
 from typing import Any, Final, NamedTuple
 
 from leeward.app.idempotency.record import KeyRecord, LoadedRecord, seconds_kept
-from leeward.app.idempotency.settling import CannotTell, Done, Doubt, Finding, NotDone
+from leeward.app.idempotency.settling import CannotTell, Done, Doubt, KeyFinding, NotDone
 from leeward.app.idempotency.steps import Away, Changed, LoadRecord, Reply, Saved, SaveRecord, Step
 from leeward.errors import OutcomeUnknown, TargetUnavailable
 from leeward.values.settled import Verdict
@@ -325,7 +325,7 @@ class Round:
         """Return whether the probe cannot tell because a half is done."""
         return bool(self.seen.effects) and all(effect.half for effect in self.seen.effects)
 
-    def _settled(self, voids: int, sent: float, healed: float) -> Generator[Any, Any, Finding]:
+    def _settled(self, voids: int, sent: float, healed: float) -> Generator[Any, Any, KeyFinding]:
         """Settle until there is a verdict; once more when all can be reached, if it is unknown."""
         for _ in range(200):
             found = yield from ask(self.shop, voids, self._now - sent)

@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple
 
 from leeward.app.idempotency.record import KeyRecord, LoadedRecord
 from leeward.app.idempotency.running import IdempotentRun
-from leeward.app.idempotency.settling import CannotTell, Done, Finding, NotDone
+from leeward.app.idempotency.settling import CannotTell, Done, KeyFinding, NotDone
 from leeward.app.idempotency.steps import Away, Changed, LoadRecord, Saved, SaveRecord
 from leeward.app.idempotency.store import item_of, record_in
 from leeward.errors import OutcomeUnknown, TargetUnavailable
@@ -319,7 +319,7 @@ class Search:
         for late in range(min(3, state.seen.not_run + 1)):
             self._alone(state, number + 1 + late)
 
-    def _alone(self, state: State, number: int) -> tuple[Finding | None, State]:
+    def _alone(self, state: State, number: int) -> tuple[KeyFinding | None, State]:
         """Let one more actor do all that it does; return what it is told, and the state then."""
         self._places.told.pop(number, None)
         places = (*(GONE for _ in range(number)), self._places.first(number))
@@ -340,7 +340,7 @@ class _Places:
     def __init__(self, actors: list[Callable[[], Actor]]) -> None:
         self._actors = actors
         self.events: list[Any] = []
-        self.told: dict[int, Finding] = {}
+        self.told: dict[int, KeyFinding] = {}
         self._replies: list[tuple[tuple[Any, float], ...]] = []
         self._known: dict[Any, int] = {}
         self._after: dict[tuple[int, Any, float], int] = {}

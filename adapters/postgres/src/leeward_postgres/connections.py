@@ -323,7 +323,7 @@ class Exchange:
             raise Refused(self.result)
 
     def fail(self, error: psycopg.Error | TimeoutError) -> None:
-        """Take in the error that has ended the exchange."""
+        """Note the error that has ended the exchange."""
         self.result = _result_of(error, self._stage, is_late=monotonic() >= self.until)
         # Only a statement by itself leaves nothing open behind.
         code = getattr(error, "sqlstate", None)

@@ -55,7 +55,7 @@ class Pool(Generic[C]):
         return self._held, len(self._waiting)
 
     def enter(self, lease: Lease[C]) -> bool:
-        """Take a place, or stand in line; return whether it is there at once."""
+        """Claim a place, or stand in line; return whether it is there at once."""
         with self._lock:
             if self._held < self.size:
                 self._hold(lease)

@@ -26,7 +26,7 @@ from leeward.app.idempotency.settings import Arguments, IdempotencySettings
 from leeward.app.idempotency.settling import (
     CannotTell,
     Done,
-    Finding,
+    KeyFinding,
     NotDone,
     OpenCase,
     ProbeAnswer,
@@ -91,7 +91,7 @@ class KeySettlement:
         payload = None if given is None else payload_digest(arguments.values)
         self._request: SettleRequest = settings.request(payload, context.voids, age)
 
-    def begin(self) -> Steps[Finding | OpenCase | Refuse | Away]:
+    def begin(self) -> Steps[KeyFinding | OpenCase | Refuse | Away]:
         """Return the steps that look at the record."""
         return settle_key(self._request, self.location.now())
 
@@ -99,11 +99,11 @@ class KeySettlement:
         """Return what the probe takes."""
         return self.key, self._context, case.record.notes
 
-    def close(self, case: OpenCase, told: ProbeAnswer) -> Steps[Finding | Away | None]:
+    def close(self, case: OpenCase, told: ProbeAnswer) -> Steps[KeyFinding | Away | None]:
         """Return the steps that record what the probe has answered."""
         return close_case(case, told, self._request, self.location.now())
 
-    def document(self, found: Finding | OpenCase | Refuse | Away | None) -> dict[str, Json]:
+    def document(self, found: KeyFinding | OpenCase | Refuse | Away | None) -> dict[str, Json]:
         """Return the answer.
 
         Raises:
@@ -118,8 +118,8 @@ class KeySettlement:
                 f"this idempotency key of {function!r} belongs to a call with another payload. "
                 "Nothing was settled; settle with the payload of the call"
             )
-        if not isinstance(found, Finding):  # others have written all the time
-            found = Finding(Verdict.RUNNING, retry_after=1.0)
+        if not isinstance(found, KeyFinding):  # others have written all the time
+            found = KeyFinding(Verdict.RUNNING, retry_after=1.0)
         verdict, doubt, result, kept, failure, retry_after, voids = found
         why = None if doubt is None else doubt.value
         facts = {"table": self.location.table, "record": record_ref(self.location.id)}

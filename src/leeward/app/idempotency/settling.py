@@ -87,7 +87,7 @@ class SettleRequest(NamedTuple):
     probed: bool = False
 
 
-class Finding(NamedTuple):
+class KeyFinding(NamedTuple):
     """What became of the calls of a key.
 
     Attributes:
@@ -125,7 +125,7 @@ class OpenCase(NamedTuple):
     fenced: bool
 
 
-class Change(NamedTuple):
+class RecordChange(NamedTuple):
     """Write `record` in place of `revision`, None for nothing. Then it is void, or an open case."""
 
     record: KeyRecord
@@ -166,13 +166,13 @@ NOBODY: Final = ""
 
 def examine(
     loaded: LoadedRecord | None, request: SettleRequest, now: float
-) -> Finding | OpenCase | Change | Refuse:
+) -> KeyFinding | OpenCase | RecordChange | Refuse:
     """Return what the record of a key says of its calls, or what to write first."""
     if loaded is None:
         return _examine_nothing(request, now)
     record, revision = loaded
     if record is None:
-        return Finding(Verdict.UNKNOWN, Doubt.UNREADABLE)
+        return KeyFinding(Verdict.UNKNOWN, Doubt.UNREADABLE)
     if record.state in (KeyState.VOID, KeyState.RELEASED):
         # One more, though the key is void: a call of the asker's may have learnt of that meanwhile,
         # and be on its way again.
@@ -181,12 +181,14 @@ def examine(
         return Refuse(Reason.MISMATCH)
     match record.state:
         case KeyState.COMPLETED:
-            return Finding(Verdict.RAN, result=record.result, kept=record.kept, voids=record.voids)
+            return KeyFinding(
+                Verdict.RAN, result=record.result, kept=record.kept, voids=record.voids
+            )
         case KeyState.FAILED if record.failure is not None:
-            return Finding(Verdict.RAN, kept=False, failure=record.failure, voids=record.voids)
+            return KeyFinding(Verdict.RAN, kept=False, failure=record.failure, voids=record.voids)
         case KeyState.IN_PROGRESS if now < record.lease_until:
             wait = min(record.lease_until - now, LONGEST_WAIT)
-            return Finding(Verdict.RUNNING, retry_after=wait)
+            return KeyFinding(Verdict.RUNNING, retry_after=wait)
         case KeyState.IN_PROGRESS if not (record.effects or record.earlier_effects):
             return _void(record, revision, request)
         case _:
@@ -195,45 +197,47 @@ def examine(
 
 def _examine_effects(
     record: KeyRecord, revision: str, request: SettleRequest
-) -> Finding | OpenCase | Change:
+) -> KeyFinding | OpenCase | RecordChange:
     """Examine a run that may have had its effect, and has ended or is over its lease."""
     if not request.probed:
-        return Finding(Verdict.UNKNOWN, Doubt.UNKNOWN)
+        return KeyFinding(Verdict.UNKNOWN, Doubt.UNKNOWN)
     if record.state is KeyState.IN_PROGRESS and request.marked:
-        return Change(record._replace(state=KeyState.UNKNOWN), revision)  # it begins no more effect
+        return RecordChange(
+            record._replace(state=KeyState.UNKNOWN), revision
+        )  # it begins no more effect
     has_ended_alone = record.state is KeyState.UNKNOWN and record.fence <= 1
     return OpenCase(record, revision, request.marked or has_ended_alone)
 
 
-def _examine_nothing(request: SettleRequest, now: float) -> Finding | Change:
+def _examine_nothing(request: SettleRequest, now: float) -> KeyFinding | RecordChange:
     """Examine a key without a record."""
     none = KeyRecord(KeyState.UNKNOWN, NOBODY, 0, now, request.payload or "", effects=True)
     if not request.recorded:
-        return Finding(Verdict.UNKNOWN, Doubt.UNRECORDED)
+        return KeyFinding(Verdict.UNKNOWN, Doubt.UNRECORDED)
     if request.age is not None and request.age <= request.keep:
-        return Change(void_record(none, request.voids), None)
+        return RecordChange(void_record(none, request.voids), None)
     if request.probed:  # nobody runs any more, so the probe's word will last
-        return Change(none, None)
-    return Finding(Verdict.UNKNOWN, Doubt.NO_RECORD if request.age is None else Doubt.EXPIRED)
+        return RecordChange(none, None)
+    return KeyFinding(Verdict.UNKNOWN, Doubt.NO_RECORD if request.age is None else Doubt.EXPIRED)
 
 
-def _void(record: KeyRecord, revision: str, request: SettleRequest) -> Finding | Change:
+def _void(record: KeyRecord, revision: str, request: SettleRequest) -> KeyFinding | RecordChange:
     if not request.recorded:
-        return Finding(Verdict.UNKNOWN, Doubt.UNRECORDED)
-    return Change(void_record(record, request.voids), revision)
+        return KeyFinding(Verdict.UNKNOWN, Doubt.UNRECORDED)
+    return RecordChange(void_record(record, request.voids), revision)
 
 
-def _not_run(request: SettleRequest, record: KeyRecord) -> Finding:
+def _not_run(request: SettleRequest, record: KeyRecord) -> KeyFinding:
     if not request.recorded:
-        return Finding(Verdict.UNKNOWN, Doubt.UNRECORDED)
-    return Finding(Verdict.NOT_RUN, voids=record.voids)
+        return KeyFinding(Verdict.UNKNOWN, Doubt.UNRECORDED)
+    return KeyFinding(Verdict.NOT_RUN, voids=record.voids)
 
 
-def settle_key(request: SettleRequest, now: float) -> Steps[Finding | OpenCase | Refuse | Away]:
+def settle_key(request: SettleRequest, now: float) -> Steps[KeyFinding | OpenCase | Refuse | Away]:
     """Find out what became of a key; an `OpenCase` is for the probe, and then for `close_case`."""
     decision = _examine_nothing(request, now)
     for _ in range(ROUNDS):
-        if isinstance(decision, Change):
+        if isinstance(decision, RecordChange):
             reply, now = yield SaveRecord(decision.record, decision.revision)
             if isinstance(reply, Saved):
                 if decision.record.state is KeyState.VOID:
@@ -247,26 +251,26 @@ def settle_key(request: SettleRequest, now: float) -> Steps[Finding | OpenCase |
         if isinstance(loaded, Away):
             return loaded
         answer = examine(loaded if isinstance(loaded, LoadedRecord) else None, request, now)
-        if not isinstance(answer, Change):
+        if not isinstance(answer, RecordChange):
             return answer
         decision = answer
-    return Finding(Verdict.RUNNING, retry_after=1.0)  # somebody writes all the time
+    return KeyFinding(Verdict.RUNNING, retry_after=1.0)  # somebody writes all the time
 
 
 def close_case(
     case: OpenCase, answer: ProbeAnswer, request: SettleRequest, now: float
-) -> Steps[Finding | Away | None]:
+) -> Steps[KeyFinding | Away | None]:
     """Record what a probe has answered; None if the record has changed: settle the key again."""
     record, left = case.record, case.record.lease_until - now
     match answer:
         case Done(result):
             return (yield from _save_result(case, complete_record(record, result)))
         case NotDone() if not request.recorded:
-            return Finding(Verdict.UNKNOWN, Doubt.UNRECORDED)
+            return KeyFinding(Verdict.UNKNOWN, Doubt.UNRECORDED)
         case NotDone() if not case.fenced:
-            return Finding(Verdict.UNKNOWN, Doubt.NOT_FENCED)
+            return KeyFinding(Verdict.UNKNOWN, Doubt.NOT_FENCED)
         case NotDone() if left > 0:  # what its run has begun may still be under way
-            return Finding(Verdict.RUNNING, retry_after=min(left, LONGEST_WAIT))
+            return KeyFinding(Verdict.RUNNING, retry_after=min(left, LONGEST_WAIT))
         case NotDone():
             void = void_record(record, request.voids)
             reply, _ = yield SaveRecord(void, case.revision)
@@ -274,7 +278,7 @@ def close_case(
                 return _not_run(request, void)
             return _failed_write(reply)
         case _:
-            return Finding(Verdict.UNKNOWN, Doubt.CANNOT_TELL)
+            return KeyFinding(Verdict.UNKNOWN, Doubt.CANNOT_TELL)
 
 
 def claim_with_probe(
@@ -288,7 +292,7 @@ def claim_with_probe(
     if not isinstance(loaded, LoadedRecord):
         return loaded if isinstance(loaded, Away) else decision
     case = examine(loaded, request, now)
-    if isinstance(case, Change) and case.record.state is KeyState.UNKNOWN:
+    if isinstance(case, RecordChange) and case.record.state is KeyState.UNKNOWN:
         reply, now = yield SaveRecord(case.record, case.revision)
         if isinstance(reply, Saved):
             return OpenCase(case.record, reply.revision, fenced=True)
@@ -329,14 +333,14 @@ def take_case(
     return Refuse(Reason.UNKNOWN)
 
 
-def _save_result(case: OpenCase, done: KeyRecord) -> Steps[Finding | Away | None]:
+def _save_result(case: OpenCase, done: KeyRecord) -> Steps[KeyFinding | Away | None]:
     """Write the result that a probe has found, as far as the table takes it."""
     reply: Reply = None
     for record in (done, with_text(done), without_result(done)):
         if record is not None:
             reply, _ = yield SaveRecord(record, case.revision)
             if isinstance(reply, Saved):
-                return Finding(
+                return KeyFinding(
                     Verdict.RAN, result=done.result, kept=record.kept, voids=record.voids
                 )
             if not isinstance(reply, Unfit):
