@@ -49,6 +49,7 @@ if TYPE_CHECKING:
         Effect,
         Event,
         InvokeResult,
+        ItemPage,
         Promise,
         PublishEntry,
         PublishReceipt,
@@ -82,6 +83,7 @@ __all__ = [
     "HomeUnavailable",
     "InvalidRequest",
     "InvokeResult",
+    "ItemPage",
     "LeewardError",
     "NotFound",
     "ObjectInfo",
@@ -123,7 +125,7 @@ _MODULES = {
     "__version__": "leeward.version",
 }
 _VALUES = (
-    "Effect Event InvokeResult Promise PublishEntry PublishReceipt PublishReport Receipt "
+    "Effect Event InvokeResult ItemPage Promise PublishEntry PublishReceipt PublishReport Receipt "
     "Record StoreReceipt TargetStatus"
 ).split()
 

@@ -127,7 +127,7 @@ _RAISED: Mapping[Ran, tuple[str, str]] = {
 """Of a call that the function says has failed: what it has done, as leeward's handler says; of a
 function that has another one, that it ran."""
 
-_READS = OBJECT_READS | {"get_run", "look_native", "read_export", "scan"}
+_READS = OBJECT_READS | {"get_run", "list_items", "look_native", "read_export", "scan"}
 
 _CHECK_FILE = "It did not run. Restore the file from a copy, or set `path` to another one."
 

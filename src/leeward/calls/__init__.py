@@ -315,6 +315,53 @@ class Scan(NamedTuple):
         return mask(self, "table most verb")
 
 
+class ListItems(NamedTuple):
+    """Read one page of a partition, strongly, in the order of its sort field.
+
+    The value is a `Page`.
+
+    The order is that of the bytes of the sort value in UTF-8, which is that of its code points,
+    whatever the target's own order of texts is. A page may have fewer items than `limit`, even none
+    at all, and a cursor.
+
+    Attributes:
+        fields: of the table's key: the partition field and the sort field.
+        partition: the value of the partition field.
+        low: no sort value is less; empty for no bound.
+        above: an item at `low` itself is none of them.
+        high: every sort value is less; None for no bound. It is greater than `low`.
+        descending: the greatest first.
+        limit: items of the page, at most.
+        cursor: the `cursor` of the page before, of the same call; None for the first page.
+    """
+
+    table: str
+    fields: tuple[str, str]
+    partition: str
+    low: str = ""
+    above: bool = False
+    high: str | None = None
+    descending: bool = False
+    limit: int = 100
+    cursor: str | None = None
+    verb: Literal["list_items"] = "list_items"
+
+    def __repr__(self) -> str:
+        return mask(self, "table fields descending limit verb")
+
+    def following(self, position: str) -> ListItems:
+        """Return the same call, of the items that come behind a sort value alone."""
+        if self.descending:
+            return self._replace(high=position)
+        return self._replace(low=position, above=True)
+
+    def holds(self, value: str) -> bool:
+        """Return whether an item of this sort value lies within the bounds."""
+        if self.high is not None and value >= self.high:
+            return False
+        return value > self.low if self.above else value >= self.low
+
+
 class StoreMany(NamedTuple):
     """Store many items of one table by one request. The value is a list with the result of each.
 
@@ -333,7 +380,7 @@ class StoreMany(NamedTuple):
         return mask(self, "table verb")
 
 
-DataCall: TypeAlias = Store | Load | Delete | Scan
+DataCall: TypeAlias = Store | Load | Delete | Scan | ListItems
 """What concerns a table."""
 
 ObjectCall: TypeAlias = "PutObject | GetObject | HeadObject | ListObjects | DeleteObject"
@@ -395,7 +442,7 @@ class UnreadableItem(ValueError):
 
 
 class Page(NamedTuple):
-    """A page of a scan. `cursor` is None on the last page."""
+    """A page of a scan, or of a list. `cursor` is None on the last page."""
 
     items: tuple[Stored, ...]
     cursor: str | None = None
@@ -504,6 +551,7 @@ __all__ = [
     "HideMessage",
     "Invoke",
     "Key",
+    "ListItems",
     "ListObjects",
     "Listing",
     "Load",

@@ -159,6 +159,24 @@ class Record(NamedTuple):
         return mask(self, "revision target expires_at maybe_stale foreign attempts")
 
 
+class ItemPage(NamedTuple):
+    """A page of the items of a partition.
+
+    Attributes:
+        items: in order; their `attempts` are empty, for all are of this page.
+        cursor: for the next page; None on the last one. A page may have fewer items than asked for,
+            and none at all, and still have one.
+    """
+
+    items: tuple[Record, ...]
+    cursor: str | None
+    target: str
+    attempts: tuple[Attempt, ...] = ()
+
+    def __repr__(self) -> str:
+        return mask(self, "target attempts")
+
+
 class Event(NamedTuple):
     """A CloudEvent 1.0 (https://github.com/cloudevents/spec).
 
