@@ -355,6 +355,10 @@ class ListItems(NamedTuple):
             return self._replace(high=position)
         return self._replace(low=position, above=True)
 
+    def has_room(self) -> bool:
+        """Return whether a sort value may lie within the bounds."""
+        return self.high is None or self.high > self.low
+
     def holds(self, value: str) -> bool:
         """Return whether an item of this sort value lies within the bounds."""
         if self.high is not None and value >= self.high:

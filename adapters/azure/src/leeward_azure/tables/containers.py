@@ -15,6 +15,7 @@ session; here it costs that one token.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from functools import lru_cache, partial
@@ -27,6 +28,7 @@ from leeward.adapter.wire import Request, Response
 from leeward.calls import Result, Store
 from leeward.errors import InvalidRequest, Outcome
 from leeward.json_text import Undecodable
+from leeward.masking import mask
 from leeward.records import NamedTuple
 from leeward.text import is_printable, percent_encode
 from leeward.values import NOTHING
@@ -130,6 +132,12 @@ _COMMON: Final = (("x-ms-version", API_VERSION), ("Accept", "application/json"))
 _READ: Final = (*_COMMON, ("Cache-Control", "no-cache"))
 _WRITE: Final = (*_COMMON, ("Content-Type", "application/json"), ("Prefer", "return=minimal"))
 """A document that was written is not sent back."""
+_QUERY: Final = (
+    *_COMMON,
+    ("Content-Type", "application/query+json"),
+    ("x-ms-documentdb-isquery", "True"),
+    ("Cache-Control", "no-cache"),
+)
 _UPSERT: Final = ("x-ms-documentdb-is-upsert", "true")
 
 _NOT_IN_NAMES: Final = frozenset("/\\?#")
@@ -154,6 +162,23 @@ class Container(NamedTuple):
     documents: str
     session: str
     expired: str
+
+
+class Query(NamedTuple):
+    """A query of one partition.
+
+    Attributes:
+        text: in Cosmos DB's SQL.
+        parameters: values by their names in the text.
+        continuation: of a page of the same query; empty for none.
+    """
+
+    text: str
+    parameters: Mapping[str, str]
+    continuation: str = ""
+
+    def __repr__(self) -> str:
+        return mask(self)
 
 
 class DocumentRequest(NamedTuple):
@@ -227,6 +252,23 @@ def to_page(
     if continuation is not None:
         headers = (*headers, ("x-ms-continuation", continuation))
     return DocumentRequest(Request("GET", container.origin, container.documents, headers))
+
+
+def to_query(
+    container: Container, partition: str, query: Query, most: int, view: View
+) -> DocumentRequest:
+    """Ask for documents of one partition, at most so many, by a query."""
+    headers: Headers = (
+        *_QUERY,
+        ("x-ms-documentdb-partitionkey", json.dumps([partition])),
+        ("x-ms-max-item-count", str(most)),
+        *_session_header(container, view),
+    )
+    if query.continuation:
+        headers = (*headers, ("x-ms-continuation", query.continuation))
+    parameters = [{"name": name, "value": value} for name, value in query.parameters.items()]
+    body = json_text.encode({"query": query.text, "parameters": parameters})
+    return DocumentRequest(Request("POST", container.origin, container.documents, headers, body))
 
 
 def ask_container(

@@ -1,4 +1,4 @@
-"""Cosmos DB for NoSQL: store, load, delete and scan single items, over REST.
+"""Cosmos DB for NoSQL: store, load, delete and scan single items, and list a partition, over REST.
 
 How a container must be made for a table, and what a document looks like, stands in `documents`.
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from leeward.adapter.classification import CONTENTION_REASON
 from leeward.adapter.plans import Learn, Plan, Planner, Step, View
@@ -31,7 +31,17 @@ from leeward.adapter.tables import (
     wrong_cursor,
 )
 from leeward.adapter.wire import Response
-from leeward.calls import Delete, Load, Page, Result, Scan, Store, Stored, UnreadableItem
+from leeward.calls import (
+    Delete,
+    ListItems,
+    Load,
+    Page,
+    Result,
+    Scan,
+    Store,
+    Stored,
+    UnreadableItem,
+)
 from leeward.errors import Outcome
 from leeward.json_text import Undecodable, decode_apart
 from leeward.records import NamedTuple
@@ -45,6 +55,7 @@ from leeward_azure.tables.containers import (
     to_create,
     to_delete,
     to_page,
+    to_query,
     to_read,
     to_replace,
     unless_made_anew,
@@ -57,6 +68,7 @@ from leeward_azure.tables.documents import (
     revision_of,
     stored_of,
 )
+from leeward_azure.tables.lists import Place, is_in_order, query_of, read_place
 
 
 class CosmosEndpoint(NamedTuple):
@@ -77,12 +89,13 @@ def of_settings(settings: Tables) -> dict[str, Planner]:
 
 
 def tables(endpoint: CosmosEndpoint) -> dict[str, Planner]:
-    """Return the planners of ``store``, ``load``, ``delete`` and ``scan``."""
+    """Return the planners of ``store``, ``load``, ``delete``, ``scan`` and ``list_items``."""
     return {
         "store": partial(store, endpoint),
         "load": partial(load, endpoint),
         "delete": partial(delete, endpoint),
         "scan": partial(scan, endpoint),
+        "list_items": partial(list_items, endpoint),
     }
 
 
@@ -148,17 +161,71 @@ def scan(endpoint: CosmosEndpoint, call: Scan, view: View) -> Plan:
     if answer.refusal is not None:
         return (yield from unless_made_anew(container, answer.refusal, view))
     try:
-        read = partial(_stored_in, exact=call.exact)
-        document = decode_apart(answer.response.body, "Documents", read, deepest=DEEPEST)
-        found = document.get("Documents") if isinstance(document, dict) else None
-        if answer.response.status != 200 or not isinstance(found, list):
-            raise Undecodable("the answer has no list of documents")
-        items = tuple(found)
+        items = tuple(_read_page(answer.response, exact=call.exact))
     except (Undecodable, UnreadableItem) as error:
         return misread(answer.response, error, request_id=COSMOS.request_id)
-    return _ok(
-        Page(items, answer.response.headers.get("x-ms-continuation") or None), answer.response
-    )
+    return _ok(Page(items, _continuation(answer.response) or None), answer.response)
+
+
+def list_items(endpoint: CosmosEndpoint, call: ListItems, view: View) -> Plan:
+    """Read one page of a partition, in the order of the attribute of the sort field.
+
+    Its cursor is the sort value of the last document and, of a page without any, what Cosmos DB
+    gives for the next one. `documents` says how texts are compared.
+
+    Raises:
+        InvalidRequest: the cursor was not given by a page; before anything is sent.
+    """
+    container = container_of(endpoint.origin, endpoint.database, call.table)
+    place = Place() if call.cursor is None else read_place(call.cursor)
+    if place is None:
+        raise wrong_cursor()
+    query = query_of(call, place)
+    request = to_query(container, call.partition, query, call.limit, view)
+    answer = yield from ask_container(container, request, view)
+    if answer.refusal is not None:
+        return (yield from unless_made_anew(container, answer.refusal, view))
+    try:
+        items = _read_page(answer.response)
+    except (Undecodable, UnreadableItem) as error:
+        return misread(answer.response, error, request_id=COSMOS.request_id)
+    values = [str(each.item.get(call.fields[1])) for each in items]
+    if not is_in_order(values, place.last, descending=call.descending):
+        return _DISORDER._replace(request_id=answer.response.headers.get(COSMOS.request_id))
+    held = tuple(each for each, value in zip(items, values, strict=True) if call.holds(value))
+    rest = _continuation(answer.response)
+    if not rest:
+        return _ok(Page(held), answer.response)
+    place = Place(values[-1]) if values else place._replace(continuation=rest)
+    return _ok(Page(held, place.text()), answer.response)
+
+
+_DISORDER: Final = Result[Any](
+    Outcome.UNUSABLE,
+    reason="disorder",
+    message="Cosmos DB has put sort values with characters beyond U+FFFF before others with "
+    "characters from U+E000 to U+FFFF, so it compares texts by their UTF-16, and no page of this "
+    "list would be in order; use sort values of one of the two kinds, or escape one",
+)
+
+
+def _read_page(response: Response, *, exact: bool = False) -> list[Stored]:
+    """Read an answer with a list of documents.
+
+    Raises:
+        Undecodable: it is none.
+        UnreadableItem: leeward cannot read a document.
+    """
+    read = partial(_stored_in, exact=exact)
+    document = decode_apart(response.body, "Documents", read, deepest=DEEPEST)
+    found = document.get("Documents") if isinstance(document, dict) else None
+    if response.status != 200 or not isinstance(found, list):
+        raise Undecodable("the answer has no list of documents")
+    return found
+
+
+def _continuation(response: Response) -> str:
+    return response.headers.get("x-ms-continuation") or ""
 
 
 def _replace(container: Container, call: Store, if_revision: str, view: View) -> Plan:
