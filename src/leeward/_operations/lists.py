@@ -103,8 +103,7 @@ def list_data(
         _check_bound(before, "before", limits),
     )
     seconds = rules.seconds if timeout is None else arguments.check_timeout(timeout)
-    fields = cast("tuple[str, str]", rules.key)
-    call = ListItems(table, fields, partition, *bounds, descending, limit)
+    call = ListItems(table, rules.key, partition, *bounds, descending, limit)
     operations.check(call)
     scope = scope_of(call, operations.router.candidates(call)[0])
     if cursor is not None:
