@@ -388,26 +388,25 @@ class Client(BaseClient):
         cursor: str | None = None,
         timeout: float | None = None,
     ) -> ItemPage:
-        """List one page of a partition: items in the order of the sort field.
+        """List one page of a partition, in the order of the code points of the sort field.
 
-        The order is one everywhere: that of the code points of the sort value. A page is as
-        consistent as a load. It may have fewer items than `limit`, and even none, while its
-        `cursor` is not None: go on until that is None.
+        A page is as consistent as a load. It may have fewer items than `limit`, even none, and a
+        `cursor`: go on until that is None.
 
         Args:
-            table: its logical name; its key has two fields, the partition and the sort field.
+            table: its logical name; its key has two fields, a partition and a sort field.
             partition: the value of the partition field.
             begins: only items whose sort value begins so.
             after: only items whose sort value comes after this one.
             before: only items whose sort value comes before this one.
             descending: the last one first.
             limit: items of the page, at most; 1 to 1,000.
-            cursor: of the page before, of a list with the same arguments; `limit` may change. It
-                may be kept: it outlives this process.
+            cursor: of the page before, of a list with the same arguments but `limit`. It outlives
+                the process.
             timeout: seconds; by default the table's configured ``timeout``, else 15.
 
         Raises:
-            InvalidRequest: an argument is wrong, or the cursor is that of another list.
+            InvalidRequest: an argument is wrong, or the cursor belongs to another list.
             CallError: one class for each other outcome.
         """
         call, seconds, finish = self._operations.list_data(

@@ -316,19 +316,16 @@ class Scan(NamedTuple):
 
 
 class ListItems(NamedTuple):
-    """Read one page of a partition, strongly, in the order of its sort field.
+    """Read one page of a partition, strongly. The value is a `Page`, which may have no items.
 
-    The value is a `Page`.
-
-    The order is that of the bytes of the sort value in UTF-8, which is that of its code points,
-    whatever the target's own order of texts is. A page may have fewer items than `limit`, even none
-    at all, and a cursor.
+    They are ordered by the bytes of the sort value in UTF-8, and so by its code points, whatever
+    the target's own order of texts is.
 
     Attributes:
         fields: of the table's key: the partition field and the sort field.
         partition: the value of the partition field.
         low: no sort value is less; empty for no bound.
-        above: an item at `low` itself is none of them.
+        above: `low` itself does not belong to the list.
         high: every sort value is less; None for no bound. It is greater than `low`.
         descending: the greatest first.
         limit: items of the page, at most.
@@ -350,17 +347,13 @@ class ListItems(NamedTuple):
         return mask(self, "table fields descending limit verb")
 
     def following(self, position: str) -> ListItems:
-        """Return the same call, of the items that come behind a sort value alone."""
+        """Return the same call for what comes behind a sort value."""
         if self.descending:
             return self._replace(high=position)
         return self._replace(low=position, above=True)
 
-    def has_room(self) -> bool:
-        """Return whether a sort value may lie within the bounds."""
-        return self.high is None or self.high > self.low
-
     def holds(self, value: str) -> bool:
-        """Return whether an item of this sort value lies within the bounds."""
+        """Return whether a sort value lies within the bounds."""
         if self.high is not None and value >= self.high:
             return False
         return value > self.low if self.above else value >= self.low

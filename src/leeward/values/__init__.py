@@ -163,9 +163,8 @@ class ItemPage(NamedTuple):
     """A page of the items of a partition.
 
     Attributes:
-        items: in order; their `attempts` are empty, for all are of this page.
-        cursor: for the next page; None on the last one. A page may have fewer items than asked for,
-            and none at all, and still have one.
+        items: in order; without `attempts` of their own.
+        cursor: for the next page; None on the last one. A page without items may have one.
     """
 
     items: tuple[Record, ...]

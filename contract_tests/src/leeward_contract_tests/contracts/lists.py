@@ -64,7 +64,7 @@ class ListsContract(Contract):
 
     @needs(RANGES)
     def test_list_keeps_to_its_bounds(self, client: Client) -> None:
-        """Return what lies between the bounds, which are none of it, and begins as is asked."""
+        """Return what lies between the bounds, without these, and begins as is asked."""
         partition = fresh("bounded")
         sorts = ["a", "a/", "a/1", "a/2", "a/2/x", "a0", "b", "b\U0001f9ca", "c"]
         for sort in sorts:

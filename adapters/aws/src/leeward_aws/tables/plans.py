@@ -9,7 +9,7 @@ collects expired items.
 `BatchWriteItem` knows no conditions: it replaces whatever is there. A transaction would know them,
 at twice the price of each write.
 
-A partition is listed in DynamoDB's own order, which is that of the bytes of UTF-8.
+A partition is listed in DynamoDB's own order, by the bytes of UTF-8.
 
 Source: the API references of `PutItem`, `GetItem`, `DeleteItem`, `Scan`, `Query` and
 `BatchWriteItem`.
@@ -193,9 +193,9 @@ def list_items(endpoint: Endpoint, call: ListItems, view: View) -> Plan:
     rest = call if call.cursor is None else call.following(call.cursor)
     partition, sort = (escape_name(field, DYNAMODB, top=True) for field in call.fields)
     is_long = rest.high is not None and len(rest.high.encode()) > LONGEST_SORT
-    asked = rest._replace(high=None) if is_long else rest  # `holds` sees to it
-    condition, values = _range_of(asked)
-    begin = asked.high if asked.descending else asked.low if asked.above else None
+    query = rest._replace(high=None) if is_long else rest  # `holds` sees to it
+    condition, values = _range_of(query)
+    begin = query.high if query.descending else query.low if query.above else None
     body: dict[str, Any] = {
         "TableName": call.table,
         "ConsistentRead": True,
@@ -221,7 +221,8 @@ def list_items(endpoint: Endpoint, call: ListItems, view: View) -> Plan:
         return misread(response, error, request_id=REQUEST_ID)
     held = tuple(each for each in items if rest.holds(str(each.item.get(call.fields[1]))))
     # A page may end with the last item that the bounds leave, and no start key lies behind it.
-    is_over = at is None or not rest.following(at).has_room()
+    left = rest if at is None else rest.following(at)
+    is_over = at is None or (left.high is not None and left.high <= left.low)
     return Result.ok(
         Page(held, None if is_over else at), request_id=response.headers.get(REQUEST_ID)
     )
@@ -244,7 +245,7 @@ def _read_page(response: Response, *, exact: bool = False) -> tuple[list[Stored]
     """Read the answer to `Scan` or `Query`: the items, and the key of the last one looked at.
 
     Raises:
-        Undecodable: it is none of theirs.
+        Undecodable: it is something else.
         UnreadableItem: leeward cannot read an item.
     """
     read = partial(_stored_in, exact=exact)

@@ -28,7 +28,6 @@ from leeward.adapter.wire import Request, Response
 from leeward.calls import Result, Store
 from leeward.errors import InvalidRequest, Outcome
 from leeward.json_text import Undecodable
-from leeward.masking import mask
 from leeward.records import NamedTuple
 from leeward.text import is_printable, percent_encode
 from leeward.values import NOTHING
@@ -133,10 +132,8 @@ _READ: Final = (*_COMMON, ("Cache-Control", "no-cache"))
 _WRITE: Final = (*_COMMON, ("Content-Type", "application/json"), ("Prefer", "return=minimal"))
 """A document that was written is not sent back."""
 _QUERY: Final = (
-    *_COMMON,
     ("Content-Type", "application/query+json"),
     ("x-ms-documentdb-isquery", "True"),
-    ("Cache-Control", "no-cache"),
 )
 _UPSERT: Final = ("x-ms-documentdb-is-upsert", "true")
 
@@ -162,23 +159,6 @@ class Container(NamedTuple):
     documents: str
     session: str
     expired: str
-
-
-class Query(NamedTuple):
-    """A query of one partition.
-
-    Attributes:
-        text: in Cosmos DB's SQL.
-        parameters: values by their names in the text.
-        continuation: of a page of the same query; empty for none.
-    """
-
-    text: str
-    parameters: Mapping[str, str]
-    continuation: str = ""
-
-    def __repr__(self) -> str:
-        return mask(self)
 
 
 class DocumentRequest(NamedTuple):
@@ -254,21 +234,12 @@ def to_page(
     return DocumentRequest(Request("GET", container.origin, container.documents, headers))
 
 
-def to_query(
-    container: Container, partition: str, query: Query, most: int, view: View
-) -> DocumentRequest:
-    """Ask for documents of one partition, at most so many, by a query."""
-    headers: Headers = (
-        *_QUERY,
-        ("x-ms-documentdb-partitionkey", json.dumps([partition])),
-        ("x-ms-max-item-count", str(most)),
-        *_session_header(container, view),
-    )
-    if query.continuation:
-        headers = (*headers, ("x-ms-continuation", query.continuation))
-    parameters = [{"name": name, "value": value} for name, value in query.parameters.items()]
-    body = json_text.encode({"query": query.text, "parameters": parameters})
-    return DocumentRequest(Request("POST", container.origin, container.documents, headers, body))
+def to_query(page: DocumentRequest, partition: str, query: Mapping[str, Any]) -> DocumentRequest:
+    """Ask for what a query gives of one partition, and otherwise as for a page of all documents."""
+    key = ("x-ms-documentdb-partitionkey", json.dumps([partition]))
+    headers = (*page.request.headers, *_QUERY, key)
+    body = json_text.encode(query)
+    return DocumentRequest(page.request._replace(method="POST", headers=headers, body=body))
 
 
 def ask_container(

@@ -1,10 +1,9 @@
-"""Lists of a partition as queries of Cosmos DB: their text, their bounds, and where they stand.
+"""Lists of a partition as queries of Cosmos DB.
 
-Cosmos DB documents no order of texts. Microsoft's clients disagree: those for .NET, Java and
-JavaScript compare by UTF-16, those for Python and Rust by code points. The two orders differ where
-a character beyond U+FFFF meets one from U+E000 to U+FFFF. So a bound is sent up to its first
-character from U+D800 on, below which both agree; the rest of it is looked at here. A page that is
-out of order shows that the service compares by UTF-16.
+Cosmos DB documents no order of texts, and Microsoft's clients disagree: those for .NET, Java and
+JavaScript compare by UTF-16, those for Python and Rust by code points. The orders differ where a
+character beyond U+FFFF meets one from U+E000 on. So a bound is sent up to its first character from
+U+D800 on, and the rest is looked at here; a page out of order shows that it goes by UTF-16.
 
 Source: `OrderByComparator` in @azure/cosmos, `_ItemComparer` in azure-cosmos.
 """
@@ -15,27 +14,27 @@ import json
 import re
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Final
+from typing import Any, Final
 
 from leeward import json_text
 from leeward.adapter.items import escape_name
-from leeward.calls import ListItems
-from leeward.json_text import Undecodable
+from leeward.adapter.tables import wrong_cursor
+from leeward.calls import ListItems, Result
+from leeward.errors import Outcome
 from leeward.masking import mask
 from leeward.records import NamedTuple
-from leeward_azure.tables.containers import Query
+from leeward.text import text_behind
 from leeward_azure.tables.documents import COSMOS
 
 _DISPUTED: Final = re.compile("[\ud800-\U0010ffff]")
-"""Characters before which texts may be in two orders."""
 
 
-class Place(NamedTuple):
+class Position(NamedTuple):
     """Where a list stands.
 
     Attributes:
         last: the sort value of the last document that came; empty before the first.
-        continuation: of a page without documents; empty for none.
+        continuation: of a page without documents; empty for no continuation.
     """
 
     last: str = ""
@@ -49,46 +48,54 @@ class Place(NamedTuple):
         return json.dumps([self.last, self.continuation])
 
 
-def read_place(cursor: str) -> Place | None:
-    """Read what `Place.text` returned; None if it did not."""
+def read_position(cursor: str) -> Position:
+    """Read what `Position.text` returned.
+
+    Raises:
+        InvalidRequest: it did not.
+    """
     try:
-        parts = json_text.decode(cursor)
-    except Undecodable:
-        return None
-    if not isinstance(parts, list) or len(parts) != 2 or set(map(type, parts)) != {str}:
-        return None
-    place = Place(*parts)
-    plain = place.continuation.isascii() and place.continuation.isprintable()
-    return place if plain else None
+        last, continuation = json_text.decode(cursor)
+        if continuation.isascii() and continuation.isprintable() and type(last) is str:
+            return Position(last, continuation)
+    except (ValueError, TypeError, AttributeError):
+        pass
+    raise wrong_cursor()
 
 
-def query_of(call: ListItems, place: Place) -> Query:
-    """Return the query of the next page."""
+def query_of(call: ListItems, last: str) -> dict[str, Any]:
+    """Return the query of a list, behind the sort value `last` in the service's own order."""
     partition, sort = (
         f"c[{json.dumps(escape_name(field, COSMOS, top=True))}]" for field in call.fields
     )
-    parameters = {"@partition": call.partition}
-    conditions = [f"{partition} = @partition", f"IS_STRING({sort})"]
-    low, high = _cut(call.low), _cut_above(call.high)
-    if low:
-        parameters["@low"] = low
-        conditions.append(f"{sort} >= @low")
-    if high:
-        parameters["@high"] = high
-        conditions.append(f"{sort} < @high")
-    if place.last:  # in the service's own order, whichever it is
-        parameters["@last"] = place.last
-        conditions.append(f"{sort} {'<' if call.descending else '>'} @last")
+    bounds = {
+        "=": (partition, call.partition),
+        ">=": (sort, _cut(call.low)),
+        "<": (sort, _cut_above(call.high)),
+        "< " if call.descending else ">": (sort, last),
+    }
+    used = [(sign, *bound) for sign, bound in bounds.items() if bound[1]]
+    conditions = [f"{field} {sign} @{n}" for n, (sign, field, _) in enumerate(used)]
+    where = " AND ".join([f"IS_STRING({sort})", *conditions])
     direction = "DESC" if call.descending else "ASC"
-    text = f"SELECT * FROM c WHERE {' AND '.join(conditions)} ORDER BY {sort} {direction}"  # noqa: S608
-    return Query(text, parameters, place.continuation)
+    return {
+        "query": f"SELECT * FROM c WHERE {where} ORDER BY {sort} {direction}",  # noqa: S608
+        "parameters": [{"name": f"@{n}", "value": value} for n, (_, _, value) in enumerate(used)],
+    }
 
 
 def is_in_order(values: Sequence[str], last: str, *, descending: bool) -> bool:
     """Return whether sort values, behind the last of the page before, are in leeward's order."""
-    if descending:
-        return all(one > other for one, other in pairwise([*([last] if last else []), *values]))
-    return all(one < other for one, other in pairwise([last, *values]))
+    pairs = pairwise([last, *values] if last else values)
+    return all(one != other and (one > other) is descending for one, other in pairs)
+
+
+DISORDER: Final = Result[Any](
+    Outcome.UNUSABLE,
+    reason="disorder",
+    message="Cosmos DB compares texts by their UTF-16, and the sort values have characters beyond "
+    "U+FFFF and others from U+E000 on, so this list would be out of order; do without one kind",
+)
 
 
 def _cut(low: str) -> str:
@@ -97,11 +104,6 @@ def _cut(low: str) -> str:
 
 
 def _cut_above(high: str | None) -> str:
-    """Return a text that is in both orders greater than all less than `high`; empty for none."""
-    before = "" if high is None else _cut(high)
-    if before == high:
-        return before
-    if not before:
-        return ""
-    # The surrogates, behind U+D7FF, are no characters.
-    return before[:-1] + chr(0xE000 if before[-1] == "\ud7ff" else ord(before[-1]) + 1)
+    """Return a text that is in both orders greater than all less than `high`; empty if none is."""
+    before = _cut(high or "")
+    return before if before == high else text_behind(before) or ""

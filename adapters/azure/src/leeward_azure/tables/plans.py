@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from functools import partial
-from typing import Any, Final
+from typing import Any
 
 from leeward.adapter.classification import CONTENTION_REASON
 from leeward.adapter.plans import Learn, Plan, Planner, Step, View
@@ -68,7 +68,7 @@ from leeward_azure.tables.documents import (
     revision_of,
     stored_of,
 )
-from leeward_azure.tables.lists import Place, is_in_order, query_of, read_place
+from leeward_azure.tables.lists import DISORDER, Position, is_in_order, query_of, read_position
 
 
 class CosmosEndpoint(NamedTuple):
@@ -171,17 +171,15 @@ def list_items(endpoint: CosmosEndpoint, call: ListItems, view: View) -> Plan:
     """Read one page of a partition, in the order of the attribute of the sort field.
 
     Its cursor is the sort value of the last document and, of a page without any, what Cosmos DB
-    gives for the next one. `documents` says how texts are compared.
+    gives for the next one. `lists` says how texts are compared.
 
     Raises:
         InvalidRequest: the cursor was not given by a page; before anything is sent.
     """
     container = container_of(endpoint.origin, endpoint.database, call.table)
-    place = Place() if call.cursor is None else read_place(call.cursor)
-    if place is None:
-        raise wrong_cursor()
-    query = query_of(call, place)
-    request = to_query(container, call.partition, query, call.limit, view)
+    position = Position() if call.cursor is None else read_position(call.cursor)
+    page = to_page(container, position.continuation or None, call.limit, view)
+    request = to_query(page, call.partition, query_of(call, position.last))
     answer = yield from ask_container(container, request, view)
     if answer.refusal is not None:
         return (yield from unless_made_anew(container, answer.refusal, view))
@@ -190,32 +188,16 @@ def list_items(endpoint: CosmosEndpoint, call: ListItems, view: View) -> Plan:
     except (Undecodable, UnreadableItem) as error:
         return misread(answer.response, error, request_id=COSMOS.request_id)
     values = [str(each.item.get(call.fields[1])) for each in items]
-    if not is_in_order(values, place.last, descending=call.descending):
-        return _DISORDER._replace(request_id=answer.response.headers.get(COSMOS.request_id))
+    if not is_in_order(values, position.last, descending=call.descending):
+        return DISORDER
     held = tuple(each for each, value in zip(items, values, strict=True) if call.holds(value))
     rest = _continuation(answer.response)
-    if not rest:
-        return _ok(Page(held), answer.response)
-    place = Place(values[-1]) if values else place._replace(continuation=rest)
-    return _ok(Page(held, place.text()), answer.response)
-
-
-_DISORDER: Final = Result[Any](
-    Outcome.UNUSABLE,
-    reason="disorder",
-    message="Cosmos DB has put sort values with characters beyond U+FFFF before others with "
-    "characters from U+E000 to U+FFFF, so it compares texts by their UTF-16, and no page of this "
-    "list would be in order; use sort values of one of the two kinds, or escape one",
-)
+    after = Position(values[-1]) if values else position._replace(continuation=rest)
+    return _ok(Page(held, after.text() if rest else None), answer.response)
 
 
 def _read_page(response: Response, *, exact: bool = False) -> list[Stored]:
-    """Read an answer with a list of documents.
-
-    Raises:
-        Undecodable: it is none.
-        UnreadableItem: leeward cannot read a document.
-    """
+    """Read an answer with a list of documents; raise what those raise that read one."""
     read = partial(_stored_in, exact=exact)
     document = decode_apart(response.body, "Documents", read, deepest=DEEPEST)
     found = document.get("Documents") if isinstance(document, dict) else None

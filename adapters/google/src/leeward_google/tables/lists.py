@@ -52,7 +52,7 @@ _AFTER_NAMES: Final = "\x7f"
 Native: TypeAlias = dict[str, Any]
 
 
-class Place(NamedTuple):
+class Position(NamedTuple):
     """Where a list stands.
 
     Attributes:
@@ -75,15 +75,15 @@ _BY_FIELD: Final = "="
 _BY_NAMES: Final = "*"
 
 
-def read_place(cursor: str) -> Place:
-    """Read what `Place.text` returned.
+def read_position(cursor: str) -> Position:
+    """Read what `Position.text` returned.
 
     Raises:
         InvalidRequest: it did not.
     """
     if len(cursor) < 2 or cursor[0] not in (_BY_FIELD, _BY_NAMES):
         raise wrong_cursor()
-    return Place(cursor[1:], cursor[0] == _BY_NAMES)
+    return Position(cursor[1:], cursor[0] == _BY_NAMES)
 
 
 def order_of(key: Key) -> Native:

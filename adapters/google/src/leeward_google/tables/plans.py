@@ -63,12 +63,12 @@ from leeward_google.tables.documents import (
 from leeward_google.tables.lists import (
     MOST_UNORDERED,
     TOO_MANY,
-    Place,
+    Position,
     by_field,
     by_names,
     counting,
     key_of,
-    read_place,
+    read_position,
 )
 from leeward_google.tables.reading import (
     PAGE_ITEMS,
@@ -217,8 +217,8 @@ def list_items(endpoint: FirestoreEndpoint, call: ListItems, view: View) -> Plan
         if isinstance(is_complete, Result):
             return is_complete
     else:
-        place = read_place(call.cursor)
-        rest, is_complete = call.following(place.last), not place.by_names
+        position = read_position(call.cursor)
+        rest, is_complete = call.following(position.last), not position.by_names
     rest = rest._replace(limit=min(rest.limit, PAGE_ITEMS))
     if not is_complete:
         return (yield from _list_by_names(endpoint, rest, view))
@@ -271,7 +271,7 @@ def _list_by_names(endpoint: FirestoreEndpoint, call: ListItems, view: View) -> 
     if isinstance(items, Result):
         return items
     more = len(values) > len(page)
-    return Result.ok(Page(items, Place(page[-1], by_names=True).text() if more else None))
+    return Result.ok(Page(items, Position(page[-1], by_names=True).text() if more else None))
 
 
 def _as_look(result: Result[Any]) -> Result[Any]:

@@ -23,7 +23,7 @@ from leeward_google.tables.documents import (
     stored_of,
     update_time_of,
 )
-from leeward_google.tables.lists import Place, key_of, sort_value_of
+from leeward_google.tables.lists import Position, key_of, sort_value_of
 
 PAGE_ITEMS: Final = 10
 """Items of a page, at most. Firestore does not end a page by its bytes, and 10 documents of 1 MiB,
@@ -93,7 +93,7 @@ def ordered_page_in(response: Response, call: ListItems, now: float) -> Result[P
         )
     except (Undecodable, UnreadableItem) as error:
         return misread(response, error)
-    return Result.ok(Page(items, None if last is None else Place(last, by_names=False).text()))
+    return Result.ok(Page(items, None if last is None else Position(last, by_names=False).text()))
 
 
 class Count(NamedTuple):
