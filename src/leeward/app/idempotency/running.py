@@ -85,7 +85,7 @@ class IdempotentRun:
         _RUN.reset(run)
 
     def start(self) -> None:
-        """Note that the handler begins; an outer run counts that as an effect if one may be anywhere."""
+        """Note that the handler begins; an outer run may count that as an effect of its own."""
         if self.starts_as_effect and self._outer is not None:
             self._outer.begin()
         self.started = True
