@@ -119,6 +119,27 @@ class Unsupported(LeewardError):
     """A target of the order lacks a capability that the call needs. Nothing was sent."""
 
 
+class ValidationError(LeewardError):
+    """An answer or an item came, and does not fit the type that it is to be read as.
+
+    The call itself went well: a function has run.
+
+    Attributes:
+        result: what came, as it was: an `InvokeResult` or a `Record`.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        result: Any = None,
+        target: str | None = None,
+        attempts: tuple[Attempt, ...] = (),
+    ) -> None:
+        super().__init__(message, target=target, attempts=attempts)
+        self.result = result
+
+
 if TYPE_CHECKING:
     from typing import TypedDict, Unpack
 
