@@ -3,6 +3,7 @@
 LeewardError
 ├── ConfigError              the configuration or the environment is wrong; nothing was sent
 ├── Unsupported              a target lacks what the call needs; nothing was sent
+├── ValidationError          what came does not fit the type that it is to be read as
 └── CallError                a call failed
     ├── InvalidRequest       CALLER       the request is wrong; the field is named
     │   └── PayloadTooLarge  CALLER       larger than the smallest target of the order takes

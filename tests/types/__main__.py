@@ -25,7 +25,15 @@ def planted() -> set[int]:
 
 def lines_by_mypy() -> dict[str, set[int]]:
     """Return the lines with errors, by the name of the file, as mypy has them."""
-    command = [sys.executable, "-m", "mypy", "--strict", "--no-error-summary", SHOP, MISTAKES]
+    command: list[str | Path] = [
+        sys.executable,
+        "-m",
+        "mypy",
+        "--strict",
+        "--no-error-summary",
+        SHOP,
+        MISTAKES,
+    ]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     found: dict[str, set[int]] = {}
     for path, line in re.findall(r"^(\S+?):(\d+): error:", done.stdout, re.MULTILINE):
@@ -36,7 +44,15 @@ def lines_by_mypy() -> dict[str, set[int]]:
 def lines_by_pyright() -> dict[str, set[int]]:
     """Return the same as pyright has them."""
     node = ROOT / ".servers/nodejs/bin/node"
-    command = [node, PYRIGHT, "--pythonpath", sys.executable, "--outputjson", SHOP, MISTAKES]
+    command: list[str | Path] = [
+        node,
+        PYRIGHT,
+        "--pythonpath",
+        sys.executable,
+        "--outputjson",
+        SHOP,
+        MISTAKES,
+    ]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     found: dict[str, set[int]] = {}
     for report in json.loads(done.stdout)["generalDiagnostics"]:

@@ -161,7 +161,7 @@ def keep(client: Client) -> Order | None:
     known: Record[Ticket] | None = client.load_data("tickets", "7", as_=Ticket)
     if known is not None:
         print(known.item["text"].upper(), known.expires_at)
-    order = client.load_data("orders", {"customer": "c", "id": "1"}, as_=Order)
+    order = client.load_data("orders", {"id": "1"}, as_=Order)
     return None if order is None else order.item
 
 

@@ -41,7 +41,7 @@ def typed_call(function: object, payload: object) -> TypedCall:
         payload: what it is annotated with, or JSON.
 
     Raises:
-        InvalidRequest: it is no function of an app, or one of several names.
+        InvalidRequest: it is not a function of an app, or one of several names.
         ConfigError: nothing can be read into the type that it returns.
     """
     handlers: tuple[Handler, ...] = getattr(function, HANDLERS, ())
