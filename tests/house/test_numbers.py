@@ -51,7 +51,7 @@ def test_the_sizes_hold() -> None:
     assert files <= 232
     assert sum(lines for lines, _ in clouds) <= 15_700
     assert sum(files for _, files in clouds) <= 122
-    assert sum(lines for name, (lines, _) in sizes.items() if name != "contract_tests") <= 84_800
+    assert sum(lines for name, (lines, _) in sizes.items() if name != "contract_tests") <= 85_400
 
 
 def test_a_functions_zip_stays_small() -> None:
