@@ -127,6 +127,8 @@ class Operations:
         self.clock = clock
         self._limits = OrderLimits({driver.target: driver.limits for driver in drivers})
         self._tables: dict[str, TableRules] = {}
+        if (telemetry := getattr(self.router, "telemetry", None)) is not None:
+            telemetry.watch_targets(self.targets)
         self.unknowns = keeper = self._open_unknowns()
         self._stored: Callable[[Store, Result[Any]], StoreReceipt] = results.store_receipt
         self._deleted: Callable[[Delete, Result[Any]], StoreReceipt] = results.delete_receipt
