@@ -163,7 +163,7 @@ def read_cursor(text: Any, scope: CursorScope) -> str:
 def _page_of(call: ListItems, result: Result[Any], scope: CursorScope, now: float) -> ItemPage:
     """Conclude `list_data`. What has expired by `now` (Unix seconds) is left out."""
     target = target_of(call, result)
-    page = result.value
+    page: Any = result.value
     records = [record_from(each, target, now) for each in page.items]
     cursor = None if page.cursor is None else write_cursor(page.cursor, scope)
     items = tuple(each for each in records if each is not None)
