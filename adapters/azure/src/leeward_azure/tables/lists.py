@@ -75,12 +75,12 @@ def query_of(call: ListItems, last: str) -> dict[str, Any]:
         "< " if call.descending else ">": (sort, last),
     }
     used = [(sign, *bound) for sign, bound in bounds.items() if bound[1]]
-    conditions = [f"{field} {sign} @{n}" for n, (sign, field, _) in enumerate(used)]
+    conditions = [f"{field} {sign} @p{n}" for n, (sign, field, _) in enumerate(used)]
     where = " AND ".join([f"IS_STRING({sort})", *conditions])
     direction = "DESC" if call.descending else "ASC"
     return {
         "query": f"SELECT * FROM c WHERE {where} ORDER BY {sort} {direction}",  # noqa: S608
-        "parameters": [{"name": f"@{n}", "value": value} for n, (_, _, value) in enumerate(used)],
+        "parameters": [{"name": f"@p{n}", "value": value} for n, (_, _, value) in enumerate(used)],
     }
 
 
