@@ -297,7 +297,7 @@ class Proof:
         backwards = found[::-1] if arguments.descending else found
         assert all(order(one) < order(other) for one, other in pairwise(backwards)), found
         assert [each for each in found if not arguments.holds(each)] == []
-        may_come = there | (set(partition.restless) if writer.count else set())
+        may_come = there | (set(partition.restless) if beside else set())
         expected = {each for each in there if arguments.holds(each)}
         assert expected <= set(found) <= may_come, (arguments, expected ^ set(found))
         self.tally.lists += 1
