@@ -184,6 +184,7 @@ def test_the_text_behind_a_prefix_is_the_least(prefix: str, text: str) -> None:
     if behind is None:
         assert text.startswith(prefix) or text < prefix
     else:
+        assert behind.encode("utf-8").decode() == behind
         assert (prefix <= text < behind) == text.startswith(prefix)
 
 

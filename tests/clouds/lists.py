@@ -247,6 +247,8 @@ class Proof:
 
     def _fill(self, alphabet: str, *, is_mixed: bool) -> Partition:
         sorts = self._keys.some(self._random.choice((1, 3, 12, 40)) + 3, alphabet)
+        if is_mixed:
+            sorts = [*dict.fromkeys([*sorts, "a\ue000", "a\U00010000"])]
         self._random.shuffle(sorts)
         restless, expired, stable = (
             sorts[: len(sorts) // 4],
