@@ -9,7 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leeward import Client, Config, InvalidRequest, PayloadTooLarge, Unsupported
+from leeward import (
+    Client,
+    Config,
+    HomeUnavailable,
+    InvalidRequest,
+    Outcome,
+    PayloadTooLarge,
+    Unsupported,
+)
 from leeward._operations.lists import within
 from leeward.adapter import Capability
 from leeward.calls import ListItems, Page, Result, Stored
@@ -127,6 +135,24 @@ def test_a_cursor_stays_at_its_home() -> None:
     )
     with pytest.raises(InvalidRequest, match="at 'a', and the home of the table is 'b' now"):
         client.list_data("orders", "c1", cursor=cursor_of())
+
+
+def test_a_home_that_is_down_has_no_empty_page() -> None:
+    """The error is that of a load."""
+    config = CONFIG._replace(order=(TargetName("a", None),))
+    away = Result[Any](Outcome.NOT_SENT, code="curl.7")
+    client = Client(Scripted("a", away, away, away), config=config, clock=FakeClock())
+    with pytest.raises(HomeUnavailable, match="list_items 'orders' on a"):
+        client.list_data("orders", "c1")
+
+
+def test_a_lost_answer_is_asked_for_again() -> None:
+    """A list changes nothing, so it may be repeated."""
+    lost = Result[Any](Outcome.AMBIGUOUS, code="curl.56")
+    target = Scripted("a", lost, Result.ok(Page((stored("1"),))))
+    page = Client(target, config=CONFIG, clock=FakeClock()).list_data("orders", "c1")
+    assert [attempt.outcome for attempt in page.attempts] == [Outcome.AMBIGUOUS, Outcome.OK]
+    assert [each.attempts for each in page.items] == [()]
 
 
 def test_a_cursor_goes_back_to_its_driver() -> None:

@@ -21,6 +21,7 @@ from leeward.calls import (
     Enqueue,
     FunctionFault,
     Invoke,
+    ListItems,
     Load,
     Publish,
     Result,
@@ -285,7 +286,7 @@ def _class_of(call: Call, result: Result[Any]) -> type[CallError]:
 
 
 def _has_home(call: Call) -> bool:
-    return isinstance(call, Store | Load | Delete) or call.verb in OBJECT_VERBS
+    return isinstance(call, Store | Load | ListItems | Delete) or call.verb in OBJECT_VERBS
 
 
 def _targets_of(result: Result[Any]) -> list[str]:
