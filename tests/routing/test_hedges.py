@@ -8,7 +8,7 @@ from leeward._routing.attempts import Core
 from leeward._routing.call import begin, step
 from leeward._routing.commands import PauseEnded, TimedAttempt
 from leeward._routing.policy import DEFAULT
-from leeward.calls import Key, ListItems, Load
+from leeward.calls import Key, Load
 from tests.routing.health_kit import HARMLESS, OTHER, UNSAFE, World, attempt, half
 
 
@@ -39,9 +39,6 @@ def test_when_nothing_is_hedged() -> None:
     world.calls(DEFAULT.baseline_answers, load)
     _, commands = begin(world.core, load, world.now, 10.0)
     assert len(commands) == 2, "a load is asked of its home once more"
-    listed = ListItems("t", ("p", "s"), "1")
-    world.calls(DEFAULT.baseline_answers, listed)
-    assert len(begin(world.core, listed, world.now, 10.0)[1]) == 2, "and so is a list"
     for most, is_hedged in ((2, True), (1, False)):
         world.health.policy = DEFAULT._replace(max_attempts=most)
         state, _ = begin(world.core, load, world.now, 10.0)
