@@ -1,4 +1,4 @@
-"""Lists of a partition: the bounds of a list, and cursors that belong to it alone."""
+"""Lists page by page: of a partition, with cursors of their own, and of whatever else has pages."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from leeward._operations import arguments
 from leeward._operations.results import record_from, target_of, with_hint
 from leeward.calls import ListItems, Result
-from leeward.errors import InvalidRequest
+from leeward.errors import InvalidRequest, LeewardError
 from leeward.records import NamedTuple
 from leeward.text import text_behind
 from leeward.values import ItemPage
@@ -18,6 +18,7 @@ from leeward.values import ItemPage
 if TYPE_CHECKING:
     from leeward._operations.operations import Operations
     from leeward._operations.results import Operation
+
 
 MOST: Final = 1000
 """Items of a page, at most."""
@@ -172,3 +173,42 @@ def _page_of(call: ListItems, result: Result[Any], scope: CursorScope, now: floa
 
 def _digest(*values: Any) -> str:
     return sha256(json.dumps(values).encode()).hexdigest()[:16]
+
+
+MOST_EMPTY: Final = 1000
+"""Pages in a row that bring nothing. A target may end a page by what it has read, not by what it
+gives; so a few are nothing unusual."""
+
+
+class Cursors:
+    """Sees the cursors of the pages that are read one after the other.
+
+    A cursor that comes again begins a circle. It is found in at most twice the pages of one, with
+    one cursor remembered (R. P. Brent, "An improved Monte Carlo factorization algorithm", 1980).
+    """
+
+    def __init__(self) -> None:
+        self._kept: str | None = None
+        self._seen = self._empty = 0
+        self._until = 1
+
+    def following(self, cursor: str | None, *, empty: bool) -> str | None:
+        """Return the cursor of a page, for the next one.
+
+        Args:
+            cursor: of the page.
+            empty: whether the page brought nothing.
+
+        Raises:
+            LeewardError: the pages do not end.
+        """
+        self._empty = self._empty + 1 if empty else 0
+        if cursor is not None and (cursor == self._kept or self._empty > MOST_EMPTY):
+            raise LeewardError(
+                "the target gives pages without end: a cursor came twice, or "
+                f"{MOST_EMPTY} pages in a row were empty; look after the target"
+            )
+        self._seen += 1
+        if self._seen == self._until:
+            self._kept, self._seen, self._until = cursor, 0, 2 * self._until
+        return cursor

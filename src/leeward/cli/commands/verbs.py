@@ -6,8 +6,8 @@ from typing import Annotated, cast
 
 import typer
 
-from leeward._operations.cursors import Cursors
 from leeward._operations.lists import MOST as MOST_OF_PAGE
+from leeward._operations.lists import Cursors
 from leeward.cli.arguments import (
     event_type,
     item_argument,
