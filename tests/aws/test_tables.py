@@ -113,7 +113,7 @@ BOUNDS = st.one_of(st.tuples(st.just(""), st.just(False)), st.tuples(TEXT, st.bo
 )
 LISTS = st.builds(
     lambda key, bounds, descending, limit: ListItems(
-        "orders", ("a", "b"), key, *bounds[0], bounds[1], descending, limit
+        "orders", ("a", "b"), key, bounds[0][0], bounds[0][1], bounds[1], descending, limit
     ),
     TEXT, BOUNDS, st.booleans(), st.integers(1, 1000),
 )  # fmt: skip

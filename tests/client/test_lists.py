@@ -93,8 +93,9 @@ def test_what_is_wrong_is_refused(options: dict[str, Any], field: str, words: st
 def test_a_bound_is_no_longer_than_a_key(field: str) -> None:
     """No key of that length can be there."""
     client, target = opened()
+    arguments: dict[str, Any] = {"partition": "c1", field: "a" * 2000}
     with pytest.raises(PayloadTooLarge) as raised:
-        client.list_data("orders", **{"partition": "c1", field: "a" * 2000})
+        client.list_data("orders", **arguments)
     assert (raised.value.field, target.calls) == (field, [])
 
 
@@ -158,7 +159,7 @@ def test_a_lost_answer_is_asked_for_again() -> None:
 def test_a_cursor_goes_back_to_its_driver() -> None:
     """As it came, whatever is in it; the limit may change."""
     client, target = opened(Page((), 'own "\u00e9\x00'), Page(()))
-    bounds = {"begins": "2026-", "descending": True}
+    bounds: dict[str, Any] = {"begins": "2026-", "descending": True}
     first = client.list_data("orders", "c1", **bounds)
     last = client.list_data("orders", "c1", **bounds, limit=7, cursor=first.cursor)
     expected = ListItems("orders", FIELDS, "c1", "2026-", False, "2026.", True, 100)
