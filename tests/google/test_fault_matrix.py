@@ -35,7 +35,7 @@ CALLS: dict[str, Call] = {
     "load": Load("orders", AT),
     "delete": Delete("orders", AT, now=0.0),
     "scan": Scan("orders"),
-    "list_items": ListItems("orders", ("customer", "order"), "c1"),
+    "list_items": ListItems("orders", ("customer", "order"), "c1", cursor="=a"),  # no look first
 }
 
 
