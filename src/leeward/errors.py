@@ -311,6 +311,15 @@ class Overloaded(CallError):
     outcome = Outcome.LOCAL
 
 
+class SpoolFull(CallError):
+    """No target took the event, and the spool has no room for it; it is proved that none has it.
+
+    The spool keeps what it has. An event that a target may have taken raises `OutcomeUnknown`.
+    """
+
+    outcome = Outcome.LOCAL
+
+
 class DedupUnavailable(CallError):
     """The table with the idempotency keys cannot be reached, so the function did not run.
 

@@ -63,6 +63,8 @@ CALLS_UNKNOWN: Final = "leeward.client.unknown"
 CALLS_SETTLED: Final = "leeward.client.settled"
 CALLS_OPEN: Final = "leeward.unknowns.open"
 """Calls in the table of unknown ones."""
+EVENTS_SPOOLED: Final = "leeward.spool.waiting"
+"""Events in the spool, as this process last counted them."""
 DECISIONS: Final = "leeward.routing.decisions"
 
 

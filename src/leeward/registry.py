@@ -28,6 +28,10 @@ RUNS = "leeward.workflow.opening:open_runs"
 """What opens the runs of a client's workflows. It stands on a client, as apps do, so a client knows
 it by its name alone; and a program without workflows does not load it."""
 
+SPOOL = "leeward._delivery.spool:open_spool"
+"""What keeps the events that no target takes. It stands on a client, too, and a program that spools
+nothing does not load it."""
+
 INSTALL_HINTS = {
     "aws": 'pip install "leeward[aws]"',
     "azure": 'pip install "leeward[azure]"',

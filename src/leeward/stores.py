@@ -230,6 +230,37 @@ class DeliveryRows(DeliveryStore, DeadLetterStore, Protocol):
     """The rows of deliveries: those that wait, and those that were given up."""
 
 
+class Backlog(NamedTuple):
+    """How many rows of a recipient a store has.
+
+    Attributes:
+        recipient: who gets them.
+        waiting: those that are neither done nor dead.
+        dead: those that were given up.
+        bytes: of the documents of both.
+        oldest: the document of the first one that waits; None where none does.
+    """
+
+    recipient: Recipient
+    waiting: int
+    dead: int
+    bytes: int
+    oldest: str | None
+
+    def __repr__(self) -> str:
+        return mask(self, "recipient waiting dead bytes")
+
+
+class SpoolRows(DeliveryRows, Protocol):
+    """Rows that wait until a target takes them: a spool, or an outbox."""
+
+    def has_waiting(self, recipient: Recipient, lane: str) -> bool:
+        """Return whether a lane of `recipient` has rows that are neither done nor dead."""
+
+    def measure(self, bus: str) -> list[Backlog]:
+        """Return how many rows each recipient of a `bus` has, by name."""
+
+
 class Stores(NamedTuple):
     """What an app runs on at a target.
 

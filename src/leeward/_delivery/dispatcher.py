@@ -83,6 +83,10 @@ class AttemptFailed(Exception):
         self.ran = ran
 
 
+class AttemptPutOff(Exception):
+    """Raised by a handler that makes no attempt now: the row is due again, and none is counted."""
+
+
 class DeliveryAttempt(HeldLease):
     """A row from its lease until its end is written down.
 
@@ -376,6 +380,8 @@ class Dispatcher(Forkable):
         row = attempt.row
         try:
             attempt.receiver.attempt(row, attempt.deadline)
+        except AttemptPutOff:
+            return LeaseEnd(row, is_begun=False)
         except BaseException as error:  # noqa: BLE001 - whatever ends it, the attempt has failed
             if not isinstance(error, AttemptFailed):
                 error = AttemptFailed(error, again=None)
