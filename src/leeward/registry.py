@@ -97,8 +97,9 @@ def import_room(spec: str) -> Any:
         if not (error.name or "").startswith("leeward."):
             raise
         raise ConfigError(
-            "this package was made without the embedded target and its engine of workflows; name "
-            "'local' in the order, or import leeward.local in the app, and make the package again"
+            "this package was made without the embedded target, its engine of workflows and the "
+            "spool; name 'local' in the order, set on_all_down in leeward.toml, or import "
+            "leeward.local in the app, and make the package again"
         ) from error
 
 

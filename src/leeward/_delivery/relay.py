@@ -12,7 +12,7 @@ from contextlib import suppress
 from functools import partial
 from threading import Event as Flag
 from time import monotonic
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from leeward._delivery.dispatcher import AttemptFailed, AttemptPutOff, Dispatcher, Receiver
 from leeward._operations.errors import error_of
@@ -37,6 +37,9 @@ OUTBOX: Final = "(outbox)"
 """Stand in the place of the bus for an event that no target took, and its bus is in the place of
 the subscriber; and for a call of a transaction, whose target is there."""
 
+ANYWHERE: Final = ""
+"""Stands for the target of a call that any target of the order may take."""
+
 KEEP_SECONDS: Final = 5.0
 """To wait for the database, whatever time the call has left: the event would be lost otherwise."""
 
@@ -56,6 +59,9 @@ WAITS: Final = frozenset(
 )
 """Outcomes after which the same event may be taken later. All others are about the event, the bus
 or the permissions, and somebody has to do something."""
+
+POISON: Final = "poison_suspected"
+"""The reason of an event that two targets may have been harmed by: it waits longer, and alone."""
 
 _CORRECTABLE: Final = frozenset({Outcome.AUTH, Outcome.NOT_FOUND})
 """Outcomes of a call that waits which somebody may correct before it is too old."""
@@ -333,7 +339,28 @@ class Relay:
         is_unsafe = isinstance(call, Enqueue) and call.effect is Effect.UNSAFE
         if outcome is Outcome.AMBIGUOUS and is_unsafe:
             raise AttemptFailed(flaw, again=False, reason="unknown")
-        if outcome in WAITS:
+        is_poison = getattr(flaw, "reason", None) == POISON
+        if outcome in WAITS and not is_poison:
             self._is_over.wait(gate.close())
             raise AttemptPutOff
-        raise AttemptFailed(flaw, again=outcome in _CORRECTABLE, ran="no")
+        ran = "maybe" if is_poison else "no"
+        raise AttemptFailed(flaw, again=is_poison or outcome in _CORRECTABLE, ran=ran)
+
+
+def open_outboxes(operations: Operations) -> list[Relay]:
+    """Return what makes the calls that transactions have left in the databases of an order.
+
+    Nothing is looked for before `Relay.wake`.
+
+    Args:
+        operations: of a client, whose targets the calls are made at.
+    """
+    relays = []
+    for driver in operations.drivers.values():
+        stores = driver.stores()
+        rows: Any = None if stores is None else stores.deliveries
+        if hasattr(rows, "measure"):
+            relay = Relay(operations, rows, operations.config.spool.max_age)
+            relay.serve(Recipient(OUTBOX, target) for target in (ANYWHERE, *operations.drivers))
+            relays.append(relay)
+    return relays

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from leeward._delivery.relay import (
     LOGGER,
+    POISON,
     SPOOL,
     WAITS,
     Relay,
@@ -51,11 +52,13 @@ PATH: Final = Path(".leeward/spool.sqlite3")
 
 SCHEMA: Final = Schema(int.from_bytes(b"lspl", "big"), 1, STATEMENTS)
 
+POLICY: Final = DeliveryPolicy()
+
 MEASURE_SECONDS: Final = 1.0
 """How long the size of the spool is believed. Several processes may exceed a limit by what they
 keep in that time."""
 
-_NOT_KEPT: Final = frozenset({"closed", "gone", "poison_suspected"})
+_NOT_KEPT: Final = frozenset({"closed", "gone", POISON})
 """Reasons of events that are not kept: the client is at its end, or the event has done harm."""
 
 _TOO_LATE: Final = Result[Any](
@@ -100,8 +103,7 @@ class Spool:
         self._measured = -MEASURE_SECONDS
         self._waiting: int | None = None
         self._events = self._bytes = 0
-        if self.exists:
-            self.relay.wake()  # what an earlier process has left
+        self._has_begun = False
 
     @property
     def exists(self) -> bool:
@@ -117,6 +119,7 @@ class Spool:
     def perform(self, call: Call, timeout: float, only: tuple[str, ...] = ()) -> Result[Any]:
         """Publish events; keep those that no target takes."""
         assert isinstance(call, Publish)
+        self._begin()
         if self._needs_look(call) and (behind := self._behind(call)) is not None:
             return self._keep(call, only, behind)
         if timeout <= 0:
@@ -131,6 +134,7 @@ class Spool:
         from asyncio import to_thread
 
         assert isinstance(call, Publish)
+        self._begin()
         if self._needs_look(call):
             behind = await to_thread(self._behind, call)
             if behind is not None:
@@ -158,6 +162,13 @@ class Spool:
         """Publish what waits, for a moment; leave the rest to another process."""
         self.relay.close()
         self._close()
+
+    def _begin(self) -> None:
+        """Publish, from the first call on, what an earlier process has left."""
+        if not self._has_begun:
+            self._has_begun = True
+            if self.exists:
+                self.relay.wake()
 
     def _needs_look(self, call: Publish) -> bool:
         return call.events[0].ordering_key is not None and self.exists
@@ -237,7 +248,7 @@ def open_spool(operations: Operations) -> Spool:
     if limits.target is None:
         path = Path(limits.path or PATH).absolute()
         database = Database(path, SCHEMA, created=lambda: keep_out_of_version_control(path.parent))
-        store: Any = SqliteDeliveries(database, DeliveryPolicy())
+        store: Any = SqliteDeliveries(database, POLICY)
         return Spool(operations, store, limits, database, database.close)
     driver = operations.drivers.get(limits.target)
     close: Callable[[], None] = _close_nothing

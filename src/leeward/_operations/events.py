@@ -114,8 +114,8 @@ class EventOperations:
             request = next(batch)
             while True:
                 left = deadline - self._clock.monotonic()
-                is_late = left <= 0 and not keeps_late
-                request = batch.send(None if is_late else (yield request, left))
+                makes = left > 0 or keeps_late
+                request = batch.send((yield request, left) if makes else None)
         except StopIteration as end:
             report = results.publish_report(end.value)
             if self._unknowns is not None:

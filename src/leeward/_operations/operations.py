@@ -239,7 +239,7 @@ class Operations:
             if self._spool is None:
                 self._spool = spool = import_room(SPOOL)(self)
                 if (telemetry := getattr(self.router, "telemetry", None)) is not None:
-                    telemetry.count_spooled(spool.count_waiting)
+                    telemetry.count_backlog(spool.count_waiting)
                 if self._is_closing:
                     self._spool.close()
             return self._spool

@@ -127,7 +127,7 @@ class ClientTelemetry:
         """
         self._observe(CALLS_OPEN, "{call}", count)
 
-    def count_spooled(self, count: Callable[[], int | None]) -> None:
+    def count_backlog(self, count: Callable[[], int | None]) -> None:
         """Observe how many events wait in the spool; likewise."""
         self._observe(EVENTS_SPOOLED, "{event}", count)
 

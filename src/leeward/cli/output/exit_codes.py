@@ -55,7 +55,7 @@ LATER: Final = ExitCode(
 UNKNOWN: Final = ExitCode(8, "outcome unknown: it may have run", ran=None)
 BROKEN: Final = ExitCode(
     9,
-    "doctor, backup: something is wrong; drill, conformance: a promise was broken",
+    "doctor, backup, spool: something is wrong; drill, conformance: a promise was broken",
     ran=None,
 )
 STILL_RUNS: Final = ExitCode(
