@@ -109,6 +109,7 @@ class PostgresDeliveries(DeliveryRows):
         self._asking = asking
         self.policy = policy
         self._tended = -TEND_SECONDS
+        self._known: set[Recipient] = set()
 
     def add(self, rows: Iterable[NewRow], timeout: float) -> None:
         """Keep all of `rows`, or none."""
@@ -228,11 +229,13 @@ class PostgresDeliveries(DeliveryRows):
         return {"word": "dead", "reason": reason, "ran": failure.ran, **told}
 
     def _tend(self, known: list[Recipient]) -> None:
-        if monotonic() - self._tended >= TEND_SECONDS:
-            self._tended = monotonic()
-            with suppress(DatabaseFault):  # the next time
-                sql = "SELECT @.tend_rows(%s::text[], %s::text[])"
-                self._asking.ask(sql, _names(known))
+        if self._known.issuperset(known) and monotonic() - self._tended < TEND_SECONDS:
+            return
+        self._known.update(known)
+        self._tended = monotonic()
+        with suppress(DatabaseFault):  # the next time
+            sql = "SELECT @.tend_rows(%s::text[], %s::text[])"
+            self._asking.ask(sql, _names(self._known.copy()))
 
 
 class PostgresSchedules(ScheduleStore):
