@@ -17,7 +17,7 @@ from leeward.cli.app import app
 from leeward.errors import Outcome
 from leeward_postgres.checks import Checks
 from leeward_postgres.driver import open_driver
-from leeward_postgres.schema import schema_sql
+from leeward_postgres.schema import VERSION, schema_sql
 from tests.postgres.opening import SECONDS, config_for, store_of
 from tests.postgres.server import PASSWORD, Server
 
@@ -45,7 +45,7 @@ def test_the_schema_is_printed(run: Run) -> None:
     result = run("postgres", "schema")
     assert (result.exit_code, result.stdout.strip()) == (0, schema_sql("applied").strip())
     data = json.loads(run("postgres", "schema", "--target", "postgres:absent", "--json").stdout)
-    assert (data["schema"], data["applied"], data["version"]) == ("leeward", False, 1)
+    assert (data["schema"], data["applied"], data["version"]) == ("leeward", False, VERSION)
 
 
 def test_the_schema_is_applied_as_often_as_one_likes(run: Run, server: Server) -> None:

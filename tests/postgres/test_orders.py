@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
+from typing import Any
 
 import pytest
 
+from leeward import Client
 from leeward._routing import FailoverDriver
 from leeward.adapter import Driver
 from leeward.testing import FakeClock, FaultyDriver
+from leeward.values import Json
 from leeward_contract_tests import Awaited, DriverContract, Faults, faults_of
+from leeward_contract_tests.contracts.observations import CallFunction
+from leeward_contract_tests.fixtures import contract_config
 from leeward_postgres.driver import open_driver
 from tests.contract.clouds import local_clouds
 from tests.postgres.opening import config_for
 from tests.postgres.server import Server
+from tests.postgres.working import Worker
 
 
 class TestPostgresAndLocal(DriverContract):
@@ -24,6 +31,25 @@ class TestPostgresAndLocal(DriverContract):
         """Open both."""
         drivers = [open_driver(config_for(server.url)), *local_clouds("local")]
         return [FaultyDriver(each) for each in drivers]
+
+    @pytest.fixture
+    def call_function(
+        self, driver: Driver, clouds: list[FaultyDriver], server: Server
+    ) -> Iterator[CallFunction]:
+        """Return what calls the embedded target's functions; a worker runs what is queued."""
+        (subscription,) = clouds[1].native("events").subscriptions
+        functions = clouds[1].native("functions")
+        client = Client(driver, config=contract_config())
+        with (
+            closing(open_driver(config_for(server.url))) as own,
+            closing(Worker(own, functions, subscription.function)) as worker,
+        ):
+
+            def call(function: str, payload: Json) -> Any:
+                worker.wake()
+                return client.invoke(function, payload).value
+
+            yield call
 
     @pytest.fixture
     def driver(self, clouds: list[FaultyDriver]) -> Iterator[Driver]:
