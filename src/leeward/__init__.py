@@ -99,6 +99,7 @@ __all__ = [
     "Receipt",
     "Record",
     "Settled",
+    "SpoolFull",
     "StoreReceipt",
     "TargetStatus",
     "TargetUnavailable",

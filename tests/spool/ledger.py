@@ -11,8 +11,9 @@ from pathlib import Path
 from random import Random
 from typing import Any, Final
 
-from leeward import Client
+from leeward import AsyncClient, Client
 from leeward._delivery import spool
+from leeward._delivery.spool import Spool
 from leeward.adapter import Capability, Driver, Limits
 from leeward.calls import Call, Publish, Result
 from leeward.config import BusConfig, Config, SpoolConfig
@@ -80,6 +81,13 @@ def open_client(folder: Path, lease: float = LEASE, **limits: Any) -> Client:
     """Open a client of two targets, whose spool is in the folder, too."""
     spool.POLICY = DeliveryPolicy(lease=lease)  # type: ignore[misc]
     return Client(drivers_of(folder), config=config_of(folder, **limits))
+
+
+def spool_of(client: Client | AsyncClient) -> Spool:
+    """Give what keeps the events of a client."""
+    spool = client._operations.spool
+    assert isinstance(spool, Spool)
+    return spool
 
 
 def drivers_of(folder: Path) -> list[Driver]:

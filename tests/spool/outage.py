@@ -81,7 +81,7 @@ def publish(folder: Path, first: int, events: int, keys: int) -> None:
 def drain(folder: Path) -> None:
     """Drain until nothing waits. A process of its own."""
     with ledger.open_client(folder) as client:
-        spool = client._operations.spool
+        spool = ledger.spool_of(client)
         spool.relay.wake()
         while any(each.waiting for each in spool.status()):
             time.sleep(0.1)
@@ -157,7 +157,7 @@ def _next_number(folder: Path) -> int:
 
 def _waiting(folder: Path) -> int:
     with ledger.open_client(folder) as client:
-        return sum(each.waiting for each in client._operations.spool.status())
+        return sum(each.waiting for each in ledger.spool_of(client).status())
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -18,7 +18,7 @@ from leeward._delivery.dispatcher import AttemptFailed, AttemptPutOff, Dispatche
 from leeward._operations.errors import error_of
 from leeward.calls import Enqueue, Publish
 from leeward.cloudevents import from_json, to_json, write
-from leeward.errors import CallError, InvalidRequest, LeewardError, Outcome
+from leeward.errors import CallError, ConfigError, InvalidRequest, LeewardError, Outcome
 from leeward.json_text import DEEPEST, Undecodable, decode, encode
 from leeward.logs import log_event
 from leeward.masking import mask
@@ -321,13 +321,19 @@ class Relay:
     def _make(self, waiting: WaitingCall, seconds: float) -> LeewardError | None:
         """Make a call; return what went wrong, if anything did."""
         call, operations = waiting.call, self._operations
-        if isinstance(call, RunStart):
-            try:
+        try:
+            if isinstance(call, RunStart):
                 operations.runs.start(call.workflow, call.value, call.id)
-            except LeewardError as error:
-                return error
-            return None
-        result = operations.router.perform(call, seconds, waiting.targets)
+                return None
+            operations.check(call)
+            if isinstance(call, Enqueue) and waiting.targets and call.effect is Effect.KEYED:
+                # It never leaves its target, which recognises the key.
+                call = call._replace(effect=Effect.IDEMPOTENT)
+            result = operations.router.perform(call, seconds, waiting.targets)
+        except CallError as error:
+            return error if isinstance(call, RunStart) else ConfigError(str(error))
+        except LeewardError as error:  # the order, or what its targets can do, is another one now
+            return error
         if isinstance(call, Publish) and result.outcome is Outcome.OK and result.value:
             (entry,) = result.value
             result = entry._replace(attempts=result.attempts)
