@@ -30,7 +30,7 @@ from leeward.stores import Recipient
 from leeward.values import Effect, Promise
 from leeward_contract_tests.rows import each_row
 from tests.local.calls import PATIENT, event, publish
-from tests.spool import ledger
+from tests.spool import ledger, outage
 
 RECIPIENT = Recipient(SPOOL, ledger.BUS)
 
@@ -355,3 +355,10 @@ def test_a_spool_fulfils_what_clients_know_of_it(client: Client) -> None:
     assert spool.count_waiting() is None
     send(client, 1)
     assert spool.count_waiting() == 1
+
+
+def test_nothing_is_lost_over_an_outage_with_kills(tmp_path: Path) -> None:
+    """Of publishers and drainers; at length by `python -m tests.spool.outage`."""
+    report = outage.play(tmp_path, events=80, keys=8, kills=1, seed=1)
+    assert not report.is_wrong, report
+    assert (report.receipts >= 80, report.killed) == (True, 2)
