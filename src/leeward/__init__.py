@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         Overloaded,
         PayloadTooLarge,
         PoisonSuspected,
+        SpoolFull,
         TargetUnavailable,
         TargetUnusable,
         Throttled,

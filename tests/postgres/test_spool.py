@@ -32,7 +32,7 @@ def test_events_wait_in_a_database(server: Server, tmp_path: Path) -> None:
             send(client, 6, "k")
         (status,) = ledger.spool_of(client).relay.status(SPOOL)
         assert (status.waiting, status.dead, status.recipient.subscriber) == (6, 0, ledger.BUS)
-        assert ledger.spool_of(client).place == "postgres"
+        assert ledger.spool_of(client).location == "postgres"
     ledger.end_outage(tmp_path)
     with Client(ledger.drivers_of(tmp_path), config=config) as client:
         assert send(client, 7, "other") is Promise.PUBLISHED

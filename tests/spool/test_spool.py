@@ -184,7 +184,7 @@ def test_an_event_that_is_meant_for_one_target_goes_there_alone(
     """Its row says so."""
     assert send(client, 1, targets="two") is Promise.SPOOLED
     (backlog,) = ledger.spool_of(client).relay.store.measure(SPOOL)
-    assert call_in(backlog.oldest).targets == ("two",)
+    assert call_in(str(backlog.oldest)).targets == ("two",)
     ledger.end_outage(folder)
     wait_until_drained(client)
     assert numbers_taken(folder) == [1]
@@ -338,7 +338,9 @@ def test_a_file_that_cannot_be_used_leaves_the_calls_own_error(
     """And says why the event was not kept."""
     monkeypatch.setattr(relay, "KEEP_SECONDS", 0.05)
     send(client, 1)
-    connection = ledger.spool_of(client)._database.connect()
+    database = ledger.spool_of(client)._database
+    assert database is not None
+    connection = database.connect()
     connection.execute("BEGIN EXCLUSIVE")
     try:
         with pytest.raises(AllTargetsUnavailable, match="could not be kept") as raised:

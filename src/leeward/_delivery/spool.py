@@ -17,7 +17,6 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
 from leeward._delivery.relay import (
-    LOGGER,
     POISON,
     SPOOL,
     WAITS,
@@ -46,6 +45,8 @@ from leeward.stores import NewRow, Recipient, SpoolRows
 if TYPE_CHECKING:
     from leeward._operations.operations import Operations
     from leeward.config import SpoolConfig
+
+LOGGER = "leeward.spool"
 
 PATH: Final = Path(".leeward/spool.sqlite3")
 """Below the working directory: where the events are if the configuration does not say."""
@@ -112,7 +113,7 @@ class Spool:
         return path is None or path.exists()
 
     @property
-    def place(self) -> str:
+    def location(self) -> str:
         """Where the events are: a file, or a target."""
         return str(self._limits.target if self._database is None else self._database)
 
@@ -200,7 +201,9 @@ class Spool:
                 flaw = Result(Outcome.LOCAL, reason=SPOOL_FULL, message=full)
             elif self.relay.keep(rows):
                 facts = {"outcome": result.outcome.name.lower(), "reason": result.reason}
-                log_event(LOGGER, "warning", "spooling", bus=call.bus, place=self.place, **facts)
+                log_event(
+                    LOGGER, "warning", "spooling", bus=call.bus, location=self.location, **facts
+                )
         except (DatabaseFault, ConfigError) as fault:
             outcome = getattr(fault, "outcome", Outcome.LOCAL)
             text = f"it could not be kept: {fault}"

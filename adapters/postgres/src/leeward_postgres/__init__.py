@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from leeward_postgres.outboxes import Outbox, outbox
+    from leeward_postgres.outboxes import outbox
 
-__all__ = ["Outbox", "outbox"]
+__all__ = ["outbox"]
 
 
 def __getattr__(name: str) -> Any:
-    """Load what writes into a user's transaction when it is first asked for."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from leeward_postgres import outboxes
-
-    return getattr(outboxes, name)
+    return getattr(import_module("leeward_postgres.outboxes"), name)

@@ -26,12 +26,12 @@ PAUSE: Final = 0.2
 """Seconds between two looks at how many wait."""
 
 SHOWN: Final = 2.0
-"""Seconds after which a person is told how many wait."""
+"""Seconds between two lines that say how many wait."""
 
 LONGEST_WAIT: Final = 366 * 86_400.0
 
 
-class Place(NamedTuple):
+class Source(NamedTuple):
     """A spool, or an outbox of a database.
 
     Attributes:
@@ -48,8 +48,8 @@ class Place(NamedTuple):
 def status(context: typer.Context) -> None:
     """Show how many events and calls wait, for which bus or target, and since when."""
     options = options_of(context)
-    with _places(options) as places:
-        options.output.show(_report(places), _render)
+    with _sources(options) as sources:
+        options.output.show(_report(sources), _render)
 
 
 def drain(
@@ -73,13 +73,12 @@ def drain(
     if not 0 <= wait <= LONGEST_WAIT:
         raise InvalidRequest("--wait must be a number of seconds, at least 0", field="wait")
     options = options_of(context)
-    with _places(options) as places:
-        for place in places:
-            if dead:
-                place.relay.revive(place.bus)
-        before = sum(each.dead for _, each in _list(places))
-        _wait(options, places, monotonic() + wait)
-        report, left = _report(places), _list(places)
+    with _sources(options) as sources:
+        for source in sources if dead else ():
+            source.relay.revive(source.bus)
+        before = sum(each.dead for _, each in _list(sources))
+        _wait(options, sources, monotonic() + wait)
+        report, left = _report(sources), _list(sources)
         options.output.show(report, _render)
     if sum(each.dead for _, each in left) > before:
         raise typer.Exit(BROKEN.code)
@@ -100,13 +99,13 @@ def discard(
             field="force",
         )
     options = options_of(context)
-    with _places(options) as places:
-        count = sum(place.relay.discard(place.bus) for place in places)
+    with _sources(options) as sources:
+        count = sum(source.relay.discard(source.bus) for source in sources)
     options.output.show({"discarded": count}, _render_discarded)
 
 
 @contextmanager
-def _places(options: GlobalOptions) -> Iterator[list[Place]]:
+def _sources(options: GlobalOptions) -> Iterator[list[Source]]:
     """Open the spool and the outboxes of the order.
 
     Raises:
@@ -117,10 +116,10 @@ def _places(options: GlobalOptions) -> Iterator[list[Place]]:
         spool = operations.spool
         assert isinstance(spool, Spool)
         outboxes = open_outboxes(operations)
-        places = [Place("spool", SPOOL, spool.relay)] if spool.exists else []
-        places += [Place("outbox", OUTBOX, relay) for relay in outboxes]
+        sources = [Source("spool", SPOOL, spool.relay)] if spool.exists else []
+        sources += [Source("outbox", OUTBOX, relay) for relay in outboxes]
         try:
-            yield places
+            yield sources
         except DatabaseFault as fault:
             raise LeewardError(f"what waits cannot be read: {fault}") from fault
         finally:
@@ -128,17 +127,17 @@ def _places(options: GlobalOptions) -> Iterator[list[Place]]:
                 relay.close()
 
 
-def _list(places: list[Place]) -> list[tuple[str, SpoolStatus]]:
-    return [(place.name, each) for place in places for each in place.relay.status(place.bus)]
+def _list(sources: list[Source]) -> list[tuple[str, SpoolStatus]]:
+    return [(source.name, each) for source in sources for each in source.relay.status(source.bus)]
 
 
-def _wait(options: GlobalOptions, places: list[Place], deadline: float) -> None:
-    """Wait until nothing waits any more, or until the time is over; tell a person how many do."""
-    for place in places:
-        place.relay.serve(each.recipient for each in place.relay.status(place.bus))
-        place.relay.wake()
+def _wait(options: GlobalOptions, sources: list[Source], deadline: float) -> None:
+    """Wait until nothing waits any more, or until `deadline`; say meanwhile how many do."""
+    for source in sources:
+        source.relay.serve(each.recipient for each in source.relay.status(source.bus))
+        source.relay.wake()
     shown = monotonic()
-    while left := sum(each.waiting for _, each in _list(places)):
+    while left := sum(each.waiting for _, each in _list(sources)):
         now = monotonic()
         if now >= deadline:
             return
@@ -148,7 +147,7 @@ def _wait(options: GlobalOptions, places: list[Place], deadline: float) -> None:
         sleep(min(PAUSE, deadline - now))
 
 
-def _report(places: list[Place]) -> JsonObject:
+def _report(sources: list[Source]) -> JsonObject:
     rows = [
         {
             "from": name,
@@ -158,9 +157,9 @@ def _report(places: list[Place]) -> JsonObject:
             "bytes": each.bytes,
             "given_up": each.dead,
         }
-        for name, each in _list(places)
+        for name, each in _list(sources)
     ]
-    return {"waiting": sum(each.waiting for _, each in _list(places)), "queues": rows}
+    return {"waiting": sum(each.waiting for _, each in _list(sources)), "queues": rows}
 
 
 def _render(data: JsonObject, printers: Printers) -> None:
