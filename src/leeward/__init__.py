@@ -45,6 +45,7 @@ if TYPE_CHECKING:
         TargetUnusable,
         Throttled,
         Unsupported,
+        ValidationError,
     )
     from leeward.values import (
         Effect,
@@ -107,6 +108,7 @@ __all__ = [
     "TargetUnusable",
     "Throttled",
     "Unsupported",
+    "ValidationError",
     "Verdict",
 ]
 

@@ -32,6 +32,10 @@ SPOOL = "leeward._delivery.spool:open_spool"
 """What keeps the events that no target takes. It stands on a client, too, and a program that spools
 nothing does not load it."""
 
+TYPED_CALL = "leeward.app.typed:typed_call"
+ITEM_READER = "leeward.app.typed:item_reader"
+"""What reads annotations, as apps do. A program that calls by name does not load it."""
+
 INSTALL_HINTS = {
     "aws": 'pip install "leeward[aws]"',
     "azure": 'pip install "leeward[azure]"',
