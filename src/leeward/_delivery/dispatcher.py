@@ -281,6 +281,7 @@ class Dispatcher(Forkable):
         concurrency: int | None = None,
         limits: Sequence[AttemptLimit] = (),
         paused: bool = False,
+        patient: bool = False,
     ) -> None:
         """Take the rows and what handles them.
 
@@ -292,6 +293,8 @@ class Dispatcher(Forkable):
             concurrency: attempts at one time; None for what the store's policy says.
             limits: that its attempts count against, besides.
             paused: take nothing before `resume`.
+            patient: keep the ends of attempts while the store is away, and write them down later,
+                rather than let the leases end. Nothing is taken meanwhile.
         """
         self._store = store
         self._policy = store.policy
@@ -302,6 +305,7 @@ class Dispatcher(Forkable):
         self._shared = shared
         self._limits = tuple(limits)
         self._is_paused = paused
+        self._is_patient = patient
         self._closed = False
         self._dead = 0
         self._is_done = False
@@ -453,8 +457,8 @@ class Dispatcher(Forkable):
             for each in begun:
                 each.is_counted = True
         except Exception as error:
-            if isinstance(error, DatabaseFault) and not self._closed:
-                raise  # they are written down when the store is back
+            if isinstance(error, DatabaseFault) and self._is_patient and not self._closed:
+                raise
             for each in over:
                 _log("warning", "attempt_not_recorded", each.row, type(error).__name__)
         self._attempts.forget(over)

@@ -108,7 +108,7 @@ class AppRunner:
         self._apps: list[App] = []
         self._shares = Shares()
         self._limits: dict[str, AttemptLimit] = {}
-        self._is_paused = False
+        self._is_paused = self._is_patient = False
         self._dispatchers: dict[Share, Dispatcher] = {}
         self._add_dispatcher(_REST)
         self.functions = Functions(platform, self.accept)
@@ -122,8 +122,11 @@ class AppRunner:
         return any(each.started for each in self._dispatchers.values())
 
     def share_out(self, shares: Shares) -> None:
-        """Take so many rows at one time, and none before `resume`; call it before `mount`."""
-        self._shares, self._is_paused = shares, True
+        """Take so many rows at one time, and none before `resume`; call it before `mount`.
+
+        From now on ends of attempts are kept while the store is away.
+        """
+        self._shares, self._is_paused, self._is_patient = shares, True, True
         self._limits = {name: AttemptLimit(each.most) for name, each in shares.limits.items()}
         for each in self._dispatchers.values():
             each.close()
@@ -200,7 +203,8 @@ class AppRunner:
         """
         deadline = monotonic() + timeout
         for each in self._dispatchers.values():
-            each.wait_idle(max(0.0, deadline - monotonic()))
+            each.wait_idle(timeout)
+            timeout = max(0.0, deadline - monotonic())
 
     def pause(self) -> None:
         """Take no rows until `resume`, and let no schedule become due."""
@@ -242,6 +246,7 @@ class AppRunner:
             concurrency=shares.concurrency if most is None else most,
             limits=[self._limits[name] for name in share.limits],
             paused=self._is_paused,
+            patient=self._is_patient,
         )
 
     def _divide(self) -> None:
