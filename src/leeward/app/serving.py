@@ -46,7 +46,7 @@ from leeward.app.host import (
 from leeward.app.triggers import Platform
 from leeward.clock import SystemClock
 from leeward.entropy import new_id
-from leeward.envelope import UNBOUND, sent_in
+from leeward.envelope import BUSY, NO_TOKEN, PAYLOAD, UNBOUND, sent_in
 from leeward.errors import ConfigError
 from leeward.logs import failure_facts, log_event
 from leeward.masking import mask
@@ -101,8 +101,8 @@ LINGER_SECONDS: Final = 1.0
 _REQUEST: Final = rb"([A-Z]{1,20}) (/[!-~]*) HTTP/1\.([01])"
 
 
-class HostBusy(Problem):
-    """A call finds no place here, or the process is about to end; `leeward.envelope.HOST_BUSY`."""
+class HostRefusal(Problem):
+    """A call is refused before its function is looked for: `leeward.envelope.HOST_REFUSAL`."""
 
 
 class FunctionServer:
@@ -348,7 +348,7 @@ class FunctionServer:
         sent = token.strip().encode("latin-1")
         known = [compare_digest(sent, each) for each in self._tokens]
         if scheme.lower() != "bearer" or not any(known):
-            raise Problem("the token is missing, or is not known", status=401, reason="token")
+            raise HostRefusal("the token is missing or unknown", status=401, reason=NO_TOKEN)
 
     def _answer(self, request: HttpRequest, mark: str, began: float) -> HttpAnswer:
         """Answer a request that is there as a whole.
@@ -523,12 +523,12 @@ def _body_of(headers: Mapping[str, str], most: int) -> Body | None:
 
 def _problem_of(error: ProtocolError) -> Problem:
     if error.code == TOO_LARGE:
-        return Problem("the payload is too large", status=413, reason="too_large")
+        return HostRefusal("the payload is too large", status=413, reason=PAYLOAD)
     return Problem("the request is not HTTP/1.1 as it should be", status=400, reason="malformed")
 
 
 def _busy(why: str, mark: str) -> HttpAnswer:
-    problem = HostBusy(f"{why}; nothing ran", status=503, retry_after=1)
+    problem = HostRefusal(f"{why}; nothing ran", status=503, reason=BUSY, retry_after=1)
     return http_answer(refusal_answer(problem), mark)
 
 
