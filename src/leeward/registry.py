@@ -35,6 +35,7 @@ INSTALL_HINTS = {
     "aws": 'pip install "leeward[aws]"',
     "azure": 'pip install "leeward[azure]"',
     "google": 'pip install "leeward[google]"',
+    "http": 'pip install "leeward[http]"',
 }
 
 
