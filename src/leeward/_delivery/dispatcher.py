@@ -127,6 +127,7 @@ class DispatcherStatus(NamedTuple):
         failures: looks in a row that failed, the last one included.
         looked_at: when the last look ended that did not fail, on the monotonic clock, or None.
         is_idle: nothing is under way, and nothing becomes due within a second.
+        looks: that have ended.
     """
 
     under_way: int
@@ -134,6 +135,7 @@ class DispatcherStatus(NamedTuple):
     failures: int
     looked_at: float | None
     is_idle: bool
+    looks: int
 
 
 class DeliveryAttempt(HeldLease):
@@ -360,6 +362,7 @@ class Dispatcher(Forkable):
                 loop.failures,
                 loop.looked_at,
                 self._is_done and not held and not loop.failures,
+                loop.looks,
             )
 
     def wait_idle(self, timeout: float) -> None:

@@ -8,8 +8,10 @@ from leeward.config.model import (
     FunctionConfig,
     GroupConfig,
     HealthChecks,
+    LimitConfig,
     TableConfig,
     TargetName,
+    WorkerConfig,
     parse_order,
 )
 
@@ -20,8 +22,10 @@ __all__ = [
     "FunctionConfig",
     "GroupConfig",
     "HealthChecks",
+    "LimitConfig",
     "TableConfig",
     "TargetName",
+    "WorkerConfig",
     "load_config",
     "load_settings",
     "parse_order",
