@@ -70,6 +70,10 @@ LOST: Final = 15.0
 does not fail. A worker looks each second, and a store has 10 seconds for an answer."""
 
 
+CALLERS: Final = "LEEWARD_WORKER_TOKEN"
+"""The variable with the token that callers of its functions have to send."""
+
+
 class WorkerStatus(NamedTuple):
     """How a worker is.
 
@@ -143,6 +147,7 @@ class Worker:
             drain=own.drain if drain is None else drain,
             health=health or own.health,
             http=http or own.http,
+            token=own.token or (os.environ.get(CALLERS) if config.trust_env else None),
         )
         self.app = app
         self._clock = clock or SystemClock()
@@ -260,7 +265,8 @@ class Worker:
         left = self._runner.drain(max(0.0, until - monotonic()))
         steps.join(max(0.0, until - monotonic()) + TICK)
         is_whole = calls_ended and not left and not steps.is_alive()
-        log_event(LOGGER, "info" if is_whole else "warning", "worker_drained", attempts_left=left)
+        facts: dict[str, Fact] = {"attempts_left": left, "dead_letters": self.status().dead_letters}
+        log_event(LOGGER, "info" if is_whole else "warning", "worker_drained", **facts)
         if self._http is not None:
             self._http.close()
         self._client.close(0.0)
