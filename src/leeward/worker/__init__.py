@@ -437,7 +437,7 @@ class Worker:
             "target": self.target,
             "version": __version__,
             "handlers": " ".join(self.app.handlers),
-            "workflows": " ".join(f"{each.name}@{each.digest[:12]}" for each in self._known()),
+            "workflows": " ".join(f"{each.name}@{each.digest[:12]}" for each in self._own_definitions()),
             "concurrency": settings.concurrency,
             "queues": queues or None,
             "limits": limits or None,
@@ -446,7 +446,7 @@ class Worker:
             "http": self.http_address,
         }
 
-    def _known(self) -> Sequence[Definition]:
+    def _own_definitions(self) -> Sequence[Definition]:
         """Return the definitions whose runs go on here."""
         return [*self._definitions.values()] if self._engine is not None else []
 

@@ -66,7 +66,7 @@ class Engine(Forkable):
 
     @property
     def is_idle(self) -> bool:
-        """Whether no run goes on here, and the last look has seen none that is due soon."""
+        """Whether no run goes on here, and none is due soon, by the last look."""
         return self._workers.is_idle
 
     @property

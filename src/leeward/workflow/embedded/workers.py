@@ -219,7 +219,7 @@ class RunWorkers(WorkPool[DrivenRun]):
         """Return the definition that a run began with.
 
         Raises:
-            Unreadable: the journal has none that this version knows.
+            Unreadable: this version cannot read it.
         """
         definition = self._known.get(row.digest)
         if definition is None:
