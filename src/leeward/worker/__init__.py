@@ -60,7 +60,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Worker", "WorkerStatus"]
 
-LOGGER: Final = "leeward.worker"
+LOGGER = "leeward.worker"
 
 TICK: Final = 0.1
 """Seconds between two looks whether a signal has come, or whether all is done."""
@@ -266,7 +266,7 @@ class Worker:
         steps.join(max(0.0, until - monotonic()) + TICK)
         is_whole = calls_ended and not left and not steps.is_alive()
         facts: dict[str, Fact] = {"attempts_left": left, "dead_letters": self.status().dead_letters}
-        log_event(LOGGER, "info" if is_whole else "warning", "worker_drained", **facts)
+        log_event(LOGGER, "info", "worker_drained", **facts)
         if self._http is not None:
             self._http.close()
         self._client.close(0.0)
