@@ -416,7 +416,7 @@ class Worker:
             "version": __version__,
             "handlers": [*self.app.handlers],
             "workflows": {name: each.digest for name, each in self._definitions.items()},
-            "concurrency": settings.concurrency,
+            "concurrency": settings.concurrency or self._stores.deliveries.policy.concurrency,
             "queues": {**settings.queues},
             "limits": {name: each.most for name, each in settings.limits.items()},
             "under_way": status.under_way,
@@ -437,8 +437,10 @@ class Worker:
             "target": self.target,
             "version": __version__,
             "handlers": " ".join(self.app.handlers),
-            "workflows": " ".join(f"{each.name}@{each.digest[:12]}" for each in self._own_definitions()),
-            "concurrency": settings.concurrency,
+            "workflows": " ".join(
+                f"{each.name}@{each.digest[:12]}" for each in self._own_definitions()
+            ),
+            "concurrency": settings.concurrency or self._stores.deliveries.policy.concurrency,
             "queues": queues or None,
             "limits": limits or None,
             "drain": settings.drain,
