@@ -11,6 +11,7 @@ from leeward.cli.commands import keys, objects, scheduler, unknown, verbs, workf
 from leeward.cli.commands.demo import demo
 from leeward.cli.commands.dlq import dlq
 from leeward.cli.commands.doctor import doctor
+from leeward.cli.commands.new import new
 from leeward.cli.commands.targets import show_version, targets, version
 from leeward.cli.commands.worker import worker
 from leeward.cli.global_options import GlobalOptions
@@ -232,6 +233,7 @@ add_command(
     "leeward worker --health 8081 --http 127.0.0.1:8080 --drain 60",
     "leeward worker --once",
 )
+add_command(app, "new", new, "leeward new help-desk", "leeward new help-desk --folder apps/desk")
 add_command(app, "demo", demo, "leeward demo", "leeward demo --json")
 add_command(app, "version", version, "leeward version")
 
