@@ -267,6 +267,7 @@ def target_config(target: TargetName, config: Config, env: Mapping[str, str]) ->
         trust_env=config.trust_env,
         shared=own is None and target.provider in config.options,
         file=config.file,
+        functions=_own_names(target, {name: each.names for name, each in config.functions.items()}),
     )
 
 

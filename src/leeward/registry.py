@@ -24,6 +24,9 @@ BUILT_IN = {EMBEDDED: "leeward.local:open_driver"}
 ENGINE = "leeward.workflow.embedded.opening:open_engine"
 """What opens the embedded engine of workflows."""
 
+JOURNAL = "leeward.workflow.embedded.sqlite_journal:SqliteJournal"
+"""The journal of runs in a file."""
+
 RUNS = "leeward.workflow.opening:open_runs"
 """What opens the runs of a client's workflows. It stands on a client, as apps do, so a client knows
 it by its name alone; and a program without workflows does not load it."""
@@ -40,6 +43,7 @@ INSTALL_HINTS = {
     "aws": 'pip install "leeward[aws]"',
     "azure": 'pip install "leeward[azure]"',
     "google": 'pip install "leeward[google]"',
+    "http": 'pip install "leeward[http]"',
 }
 
 

@@ -14,6 +14,12 @@ from leeward.leases.rules import DeliveryPolicy, Room
 from leeward.masking import mask
 from leeward.records import NamedTuple
 
+QUEUED_CALL: Final = ""
+"""Stands in the place of the bus for a queued call of a function, or a message of a queue."""
+
+SCHEDULE: Final = "(schedule)"
+"""The same, for the run of a schedule."""
+
 LEASE_EXPIRED: Final = "LeaseExpired"
 """In the place of an exception's class: the last attempt has ended without a word."""
 LONGEST_ERROR: Final = 2000
@@ -293,6 +299,8 @@ class Stores(NamedTuple):
         subscriptions: None where publishers know the subscribers of their own process alone.
         open_journal: opens a `leeward.workflow.embedded.journal.Journal`; None for no runs.
         is_shared: whether other processes have the same rows.
+        runner: the `leeward._delivery.runner.AppRunner` of the process; None where a worker has to
+            make one.
     """
 
     deliveries: DeliveryRows
@@ -300,3 +308,4 @@ class Stores(NamedTuple):
     subscriptions: SubscriptionStore | None = None
     open_journal: Callable[[], object] | None = None
     is_shared: bool = True
+    runner: object | None = None

@@ -293,7 +293,7 @@ def test_what_an_installer_leaves_behind_is_taken_away(tmp_path: Path) -> None:
     for name in (
         *("bin/tool", ".lock", "pkg/x.py", "pkg/__pycache__/x.pyc", "pkg/RECORD"),
         *("leeward/client.py", "leeward/cli/app.py", "leeward/testing/clock.py"),
-        *("leeward/local/bus.py", "leeward_backup/commands/backup.py"),
+        *("leeward/local/config.py", "leeward_backup/commands/backup.py"),
         *(f"p-1.dist-info/{each}" for each in ("METADATA", "RECORD", "INSTALLER", "WHEEL")),
     ):
         path = tmp_path / name

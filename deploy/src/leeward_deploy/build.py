@@ -48,9 +48,10 @@ IDLE: Final = (
     "leeward/__main__.py",
     "leeward/cli/",
     "leeward/testing/",
+    "leeward/worker/",
     "leeward_backup/commands/",
 )
-"""Rooms that no function loads: the command line, and what tests use."""
+"""Rooms that no function loads: the command line, workers, and what tests use."""
 
 EMBEDDED: Final = (
     *("leeward/local/", "leeward/_delivery/", "leeward/workflow/embedded/"),

@@ -13,6 +13,7 @@ from leeward.cli.commands.dlq import dlq
 from leeward.cli.commands.doctor import doctor
 from leeward.cli.commands.new import new
 from leeward.cli.commands.targets import show_version, targets, version
+from leeward.cli.commands.worker import worker
 from leeward.cli.global_options import GlobalOptions
 from leeward.cli.group import (
     NO_TRUST_ENV,
@@ -232,6 +233,15 @@ add_command(
 schedulers = _group("scheduler", "Schedules of an app on the embedded target; clouds run theirs.")
 add_command(
     schedulers, "run", scheduler.run, "leeward scheduler run", "leeward scheduler run --once --json"
+)
+add_command(
+    app,
+    "worker",
+    worker,
+    "leeward worker shop:app --targets postgres",
+    "leeward worker --queue parcels=4 --limit send-receipt=2",
+    "leeward worker --health 8081 --http 127.0.0.1:8080 --drain 60",
+    "leeward worker --once",
 )
 add_command(app, "new", new, "leeward new help-desk", "leeward new help-desk --folder apps/desk")
 add_command(app, "demo", demo, "leeward demo", "leeward demo --json")

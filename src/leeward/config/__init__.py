@@ -8,9 +8,11 @@ from leeward.config.model import (
     FunctionConfig,
     GroupConfig,
     HealthChecks,
+    LimitConfig,
     SpoolConfig,
     TableConfig,
     TargetName,
+    WorkerConfig,
     parse_order,
 )
 
@@ -21,9 +23,11 @@ __all__ = [
     "FunctionConfig",
     "GroupConfig",
     "HealthChecks",
+    "LimitConfig",
     "SpoolConfig",
     "TableConfig",
     "TargetName",
+    "WorkerConfig",
     "load_config",
     "load_settings",
     "parse_order",

@@ -43,6 +43,7 @@ VARIABLES = (
     "LEEWARD_DEBUG",
     "LEEWARD_FUNCTION",
     "LEEWARD_KEYS_SECRET",
+    "LEEWARD_WORKER_TOKEN",
 )
 """Variables of leeward's own, beside `ORDER`."""
 

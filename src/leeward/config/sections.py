@@ -18,9 +18,11 @@ from leeward.config.model import (
     FunctionConfig,
     GroupConfig,
     HealthChecks,
+    LimitConfig,
     Names,
     SpoolConfig,
     TableConfig,
+    WorkerConfig,
     WorkflowConfig,
     parse_order,
     parse_target,
@@ -50,7 +52,7 @@ def read_sections(document: Mapping[str, Any], file: str) -> Config:
         "groups": read_group,
         "dead_letters": read_texts,
     }
-    known = (*TOP_LEVEL, *sections, "targets", "export", "dead_letters", "spool")
+    known = (*TOP_LEVEL, *sections, *("targets", "export", "dead_letters", "worker", "spool"))
     refuse_unknown(document, known, top)
     parts: dict[str, Any] = {}
     for name, read in sections.items():
@@ -78,6 +80,7 @@ def read_sections(document: Mapping[str, Any], file: str) -> Config:
         unknowns=optional(document, "unknowns", top, read_text),
         unknowns_payload=optional(document, "unknowns_payload", top, read_boolean) is True,
         export=by_target(document.get("export", {}), top.child("export"), read_export),
+        worker=read_worker(document.get("worker", {}), top.child("worker")),
         spool=optional(document, "spool", top, read_spool) or SpoolConfig(),
     )
 
@@ -423,6 +426,50 @@ def _word_of(*words: str) -> Callable[[Any, ConfigKey], str]:
         return str(value)
 
     return read
+
+
+MOST_AT_ONCE: Final = 1000
+"""Attempts at one time: each has a thread."""
+
+
+def read_worker(value: Any, where: ConfigKey) -> WorkerConfig:
+    """Read ``[worker]``."""
+    table = read_section(value, where)
+    refuse_unknown(table, WorkerConfig._fields, where)
+    return WorkerConfig(
+        optional(table, "app", where, read_text),
+        optional(table, "target", where, read_target),
+        optional(table, "concurrency", where, read_attempts),
+        _read_by_name(table, "queues", where, read_attempts),
+        _read_by_name(table, "limits", where, _read_limit),
+        optional(table, "drain", where, read_seconds) or WorkerConfig().drain,
+        optional(table, "health", where, read_text),
+        optional(table, "http", where, read_text),
+        optional(table, "token", where, read_text),
+    )
+
+
+def read_attempts(value: Any, where: ConfigKey) -> int:
+    """Read how many attempts there may be at one time."""
+    return _whole_number(1, MOST_AT_ONCE)(value, where)
+
+
+def _read_limit(value: Any, where: ConfigKey) -> LimitConfig:
+    if not isinstance(value, dict):
+        return LimitConfig(read_attempts(value, where))
+    refuse_unknown(value, LimitConfig._fields, where)
+    if "most" not in value:
+        raise ConfigError(f"{where} lacks 'most'; write {{ most = 2, handlers = [...] }}")
+    most = read_attempts(value["most"], where.child("most"))
+    return LimitConfig(most, optional(value, "handlers", where, read_texts) or ())
+
+
+def _read_by_name(
+    table: Mapping[str, Any], key: str, where: ConfigKey, read: Callable[[Any, ConfigKey], T]
+) -> dict[str, T]:
+    inner = where.child(key)
+    entries = read_section(table.get(key, {}), inner)
+    return {name: read(value, inner.child(name)) for name, value in entries.items()}
 
 
 def _whole_number(least: int, most: int) -> Callable[[Any, ConfigKey], int]:
