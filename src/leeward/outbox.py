@@ -1,7 +1,7 @@
 """What the outbox of an adapter is made of: the calls, checked as a client checks them, as rows.
 
 A transaction of the user's keeps the rows. So they are there once it is committed, and never if it
-is not. ``leeward spool drain`` makes the calls for other targets.
+is not. ``leeward worker`` and ``leeward spool drain`` make the calls for other targets.
 """
 
 from __future__ import annotations

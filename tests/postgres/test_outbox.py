@@ -14,7 +14,7 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from leeward import Client
+from leeward import App, Client
 from leeward._delivery.relay import OUTBOX, Relay, open_outboxes
 from leeward.adapter import Driver, TargetConfig
 from leeward.calls import Call, Enqueue, Result
@@ -22,6 +22,7 @@ from leeward.config import BusConfig, Config, FunctionConfig
 from leeward.errors import ConfigError, InvalidRequest, NotFound, Outcome
 from leeward.stores import Recipient
 from leeward.values import Effect
+from leeward.worker import Worker
 from leeward_contract_tests.rows import each_row
 from leeward_postgres import outbox
 from leeward_postgres.driver import PostgresDriver, open_driver
@@ -213,6 +214,19 @@ def test_a_run_is_started_under_its_id(
         monkeypatch.setattr(client._operations.runs, "start", lambda *call: started.append(call))
         wait_until_empty(relay)
     assert started == [("order", {"id": 2}, "order-2")]
+
+
+def test_a_worker_makes_the_calls(
+    connection: psycopg.Connection[Any], driver: PostgresDriver, tmp_path: Path
+) -> None:
+    """Beside the handlers of its app; with `once` it ends when none is due."""
+    id = outbox(connection, to="order", config=CONFIG).publish_event(ledger.BUS, "counted", "k 1")
+    connection.commit()
+    drivers = [ledger.RecordingDriver("one", tmp_path), driver]
+    config = CONFIG._replace(data_target="postgres", workflow_target="postgres")
+    worker = Worker(App("shop"), drivers, config=config, target="postgres")
+    assert worker.run(once=True) == 0
+    assert ledger.taken_in(tmp_path) == [(id, "k", 1)]
 
 
 @pytest.mark.usefixtures("driver")

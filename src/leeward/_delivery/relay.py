@@ -14,7 +14,13 @@ from threading import Event as Flag
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from leeward._delivery.dispatcher import AttemptFailed, AttemptPutOff, Dispatcher, Receiver
+from leeward._delivery.dispatcher import (
+    AttemptFailed,
+    AttemptPutOff,
+    Dispatcher,
+    DispatcherStatus,
+    Receiver,
+)
 from leeward._operations.errors import error_of
 from leeward.calls import Enqueue, Publish
 from leeward.cloudevents import from_json, to_json, write
@@ -278,6 +284,10 @@ class Relay:
         dead = (each for each in self.store.dead_rows() if each.recipient.bus == bus)
         return sum(self.store.discard(each.id) for each in dead)
 
+    def activity(self) -> DispatcherStatus:
+        """Return what it does."""
+        return self._dispatcher.status()
+
     def close(self) -> None:
         """Make calls for a moment, if targets take them; leave the rest to another process."""
         self._is_over.set()
@@ -364,7 +374,7 @@ def open_outboxes(operations: Operations) -> list[Relay]:
     relays = []
     for driver in operations.drivers.values():
         stores = driver.stores()
-        rows: Any = None if stores is None else stores.deliveries
+        rows: Any = None if stores is None or stores.runner is not None else stores.deliveries
         if hasattr(rows, "measure"):
             relay = Relay(operations, rows, operations.config.spool.max_age)
             relay.serve(Recipient(OUTBOX, target) for target in (ANYWHERE, *operations.drivers))
