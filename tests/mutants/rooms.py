@@ -27,6 +27,7 @@ from tests.mutants import (
     router,
     settling,
     settling_data,
+    spool,
     triggers,
     wire,
     workflow,
@@ -58,4 +59,5 @@ ROOMS: Final[Mapping[str, Sequence[Mutant]]] = {
     "settling": settling.MUTANTS,
     "triggers": triggers.MUTANTS,
     "settling_data": settling_data.MUTANTS,
+    "spool": spool.MUTANTS,
 }
