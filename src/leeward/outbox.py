@@ -100,7 +100,7 @@ class OutboxSettings:
         return row_of(recipient, WaitingCall(call, self._targets, self._clock.now()))
 
 
-class Outbox(Generic[R]):
+class CallOutbox(Generic[R]):
     """Writes calls into one transaction; nothing is sent before it is committed.
 
     Each method returns the id under which the call is made; with an awaited connection it has to be

@@ -310,7 +310,8 @@ def test_what_an_installer_leaves_behind_is_taken_away(tmp_path: Path) -> None:
 def test_the_embedded_target_goes_along_if_code_imports_it(tmp_path: Path) -> None:
     """The user's, or a library's, such as leeward-backup; leeward's own names it anyway."""
     own, place = tmp_path / "leeward", tmp_path / "place"
-    files(own, {"shop.py": "from leeward.local import Local", "other.py": ""})
+    texts = {"shop.py": "from leeward.local import Local", "other.py": ""}
+    files(own, {**texts, "pay.py": "from leeward_postgres import outbox"})
     files(
         place,
         {"leeward/registry.py": "leeward.local", "lib/a.py": "", "lib/a.txt": "leeward.local"},
@@ -319,6 +320,7 @@ def test_the_embedded_target_goes_along_if_code_imports_it(tmp_path: Path) -> No
     assert not is_embedded_used(place, origin)
     assert is_embedded_used(place, origin._replace(embedded=True))
     assert is_embedded_used(place, origin._replace(files=("other.py", "shop.py")))
+    assert is_embedded_used(place, origin._replace(files=("other.py", "pay.py")))
     files(place, {"lib/a.py": "from leeward.local import Local"})
     assert is_embedded_used(place, origin)
 

@@ -7,6 +7,7 @@ they are the same on every machine; another may compress differently, so its ver
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
@@ -55,7 +56,7 @@ IDLE: Final = (
 
 EMBEDDED: Final = (
     *("leeward/local/", "leeward/_delivery/", "leeward/workflow/embedded/"),
-    *("leeward/leases/", "leeward/_sqlite/"),
+    *("leeward/leases/", "leeward/_sqlite/", "leeward/outbox.py"),
 )
 """Rooms of the embedded target and its engine of workflows. A function loads them only if its
 settings name that target, or its code or a library imports it. `leeward.registry` opens them, and
@@ -316,6 +317,10 @@ def clean(place: Path, unused: tuple[str, ...] = ()) -> None:
         rmtree(path)
 
 
+_OWN_USE: Final = re.compile(rb"leeward\.local|(from|import) leeward_postgres\b")
+"""The embedded target, and the outbox, which is all that a program imports of that adapter."""
+
+
 def is_embedded_used(place: Path, origin: Origin) -> bool:
     """Return whether the settings name the embedded target, or the user's code or a library does.
 
@@ -323,12 +328,12 @@ def is_embedded_used(place: Path, origin: Origin) -> bool:
         place: where packages were installed, leeward among them.
         origin: the user's files.
     """
-    own_code = (origin.folder / file for file in origin.files)
+    own_code = (origin.folder / file for file in origin.files if file.endswith(".py"))
     libraries = (file for file in files_below(place) if place / "leeward" not in file.parents)
-    return origin.embedded or any(
-        b"leeward.local" in file.read_bytes()
-        for file in (*own_code, *libraries)
-        if file.suffix == ".py"
+    return (
+        origin.embedded
+        or any(_OWN_USE.search(file.read_bytes()) for file in own_code)
+        or any(b"leeward.local" in file.read_bytes() for file in libraries if file.suffix == ".py")
     )
 
 

@@ -77,7 +77,7 @@ class TooOld(Exception):
     """A call has waited for longer than it may."""
 
 
-class Unanswered(Exception):
+class EndUnknown(Exception):
     """A call that is unsafe to repeat was begun, and nobody knows how it ended."""
 
 
@@ -320,7 +320,7 @@ class Relay:
             raise AttemptFailed(TooOld(), again=False, reason="too_old")
         call = waiting.call
         if row.is_unheard and isinstance(call, Enqueue) and call.effect is Effect.UNSAFE:
-            raise AttemptFailed(Unanswered(), again=False, reason="unknown")
+            raise AttemptFailed(EndUnknown(), again=False, reason="unknown")
         seconds = min(ATTEMPT_SECONDS, deadline - clock.monotonic())
         flaw = self._make(waiting, seconds)
         if flaw is not None:

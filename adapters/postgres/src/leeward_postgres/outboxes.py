@@ -18,7 +18,7 @@ from typing import Any, Final, TypeAlias, TypeVar
 
 from leeward.calls import Enqueue, Publish
 from leeward.errors import ConfigError, InvalidRequest, NotFound, Outcome
-from leeward.outbox import Configuration, Outbox, OutboxCall, OutboxSettings
+from leeward.outbox import CallOutbox, Configuration, OutboxCall, OutboxSettings
 from leeward_postgres.deliveries import columns_of
 from leeward_postgres.driver import LIMITS
 from leeward_postgres.queues import Queues
@@ -53,7 +53,7 @@ def outbox(
     to: str | None = None,
     config: Configuration = None,
     target: str = "postgres",
-) -> Outbox[Any]:
+) -> CallOutbox[Any]:
     """Return what writes calls into the transaction of a connection or session.
 
     Args:
@@ -92,7 +92,7 @@ def outbox(
         # Without a limit for locks, the last value: that is the user's.
         return execute(statement.sql, [*statement.values[:-1], None], conclude)
 
-    return Outbox(settings, write)
+    return CallOutbox(settings, write)
 
 
 def _executor_of(connection: Any) -> Execute[Any]:
