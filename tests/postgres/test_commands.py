@@ -13,6 +13,8 @@ import psycopg
 import pytest
 from typer.testing import CliRunner
 
+from leeward.calls import Look
+from leeward.calls.looks import TABLE
 from leeward.cli.app import app
 from leeward.errors import Outcome
 from leeward_postgres.checks import Checks
@@ -110,7 +112,7 @@ def test_a_look_tells_of_standbys_that_lag() -> None:
     """A failover to one may lose what was committed; with none there is nothing to tell."""
     told = []
     for standbys, asynchronous in ((2, 1), (2, 0), (0, 0)):
-        plan = Checks("leeward").look(1.0)
+        plan = Checks("leeward").look(Look("t", TABLE))
         next(plan)
         with pytest.raises(StopIteration) as end:
             plan.send([(0.0, standbys, asynchronous, "")])

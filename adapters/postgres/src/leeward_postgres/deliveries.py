@@ -220,7 +220,7 @@ class PostgresDeliveries(DeliveryRows):
         if not end.is_begun or failure is None:
             after = self.policy.schedule_return(row.attempt, now, is_unheard=row.is_unheard)
             word = "again" if after.due else "new"
-            return {"word": word, "attempts": after.attempts, "pause": 0.0}
+            return {"word": word, "attempts": int(after.attempts), "pause": 0.0}
         after = self.policy.schedule_retry(row.attempt, now, again=failure.again)
         told = {"attempts": after.attempts, "error": _text(text_of_failure(failure))}
         if after.due is not None:
