@@ -179,7 +179,7 @@ CREATE OR REPLACE FUNCTION {schema}.take_rows(
     r_rank integer, r_counted boolean, r_error text
 ) LANGUAGE plpgsql
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
-SET enable_bitmapscan = off
+SET enable_bitmapscan = off SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
     v_now double precision := extract(epoch FROM clock_timestamp());
@@ -252,6 +252,7 @@ CREATE OR REPLACE FUNCTION {schema}.finish_rows(
     p_done bigint[], p_leases text[], p_ends jsonb
 ) RETURNS SETOF bigint LANGUAGE plpgsql
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
     v_now double precision := extract(epoch FROM clock_timestamp());
