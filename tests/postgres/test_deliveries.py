@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from leeward.adapter import Driver
-from leeward.calls import Enqueue, Look, Publish
+from leeward.calls import Enqueue, Look, LookResult, Publish
 from leeward.calls.looks import BUS, QUEUE
 from leeward.cloudevents import mint
 from leeward.entropy import new_id
@@ -86,6 +86,13 @@ class TestPostgres(RowsContract):
 def some(count: int, lane: str | None = None) -> list[NewRow]:
     """Return rows for one recipient."""
     return [NewRow(HERE, lane, str(number), "{}") for number in range(count)]
+
+
+def told(driver: Driver, look: Look) -> str:
+    """Return what a look tells of something that is there."""
+    result = driver.look(look, SECONDS)
+    assert isinstance(result.value, LookResult)
+    return result.value.why
 
 
 def test_those_who_take_at_one_time_take_others(stores: Stores) -> None:
@@ -177,7 +184,7 @@ def test_a_queue_is_there_once_a_worker_has_looked(driver: Driver, stores: Store
     assert stores.deliveries.take([queue], time.time, Room(1, 1)).rows == []
     assert [driver.perform(call, SECONDS).outcome for _ in range(2)] == [Outcome.OK] * 2
     assert stores.deliveries.count_waiting([queue]) == 1
-    assert driver.look(look, SECONDS).value.why == ""
+    assert told(driver, look) == ""
 
 
 def test_a_look_tells_of_what_nobody_takes(
@@ -186,10 +193,10 @@ def test_a_look_tells_of_what_nobody_takes(
     """A bus without a subscriber, and a queue whose workers have gone."""
     stores.deliveries.take([Recipient("", "mails")], time.time, Room(1, 1))
     admin.execute(f"UPDATE {SCHEMA}.receivers SET seen = seen - interval '1 hour'".encode())
-    told = driver.look(Look("orders", BUS), SECONDS).value.why
-    assert told == "nobody subscribes to it, so its events are dropped"
-    told = driver.look(Look("mails", QUEUE), SECONDS).value.why
-    assert told.startswith("no worker has looked for its messages for 36")
+    assert told(driver, Look("orders", BUS)) == "nobody subscribes to it, so its events are dropped"
+    assert told(driver, Look("mails", QUEUE)).startswith(
+        "no worker has looked for its messages for 36"
+    )
 
 
 def test_a_schedule_keeps_one_row_for_each_moment(stores: Stores) -> None:

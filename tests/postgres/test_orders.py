@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
+from typing import Any
 
 import pytest
 
@@ -31,8 +32,9 @@ class TestPostgresAndLocal(DriverContract):
     @pytest.fixture
     def call_function(self, clouds: list[FaultyDriver], server: Server) -> Iterator[CallFunction]:
         """Return what calls the embedded target's functions; a worker runs what is queued."""
-        (subscription,) = clouds[1].native("events").subscriptions
-        functions = clouds[1].native("functions")
+        bus: Any = clouds[1].native("events")
+        functions: Any = clouds[1].native("functions")
+        (subscription,) = bus.subscriptions
         with (
             closing(open_driver(config_for(server.url))) as driver,
             closing(Worker(driver, functions, subscription.function)) as worker,

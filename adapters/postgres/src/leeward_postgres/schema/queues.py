@@ -139,9 +139,7 @@ BEGIN
         JOIN {schema}.subscriptions AS own
             ON own.bus = p_bus AND (own.type IS NULL OR own.type = event.type)
     WHERE event.id IS NULL OR event.id IN (SELECT id FROM new) ORDER BY number, subscriber;
-    IF random() < 0.002 THEN
-        PERFORM {schema}.prune();
-    END IF;
+    PERFORM {schema}.prune() WHERE random() < 0.002;
 END $$;
 
 -- Keep a queued call of a function, or a message of a queue; of its id the same holds. Return
@@ -159,9 +157,7 @@ BEGIN
         IF NOT FOUND THEN
             RETURN true;
         END IF;
-        IF random() < 0.002 THEN
-            PERFORM {schema}.prune();
-        END IF;
+        PERFORM {schema}.prune() WHERE random() < 0.002;
     END IF;
     INSERT INTO {schema}.deliveries (half, bus, subscriber, idempotency_key, document)
     SELECT half, '', p_name, p_key, p_document FROM {schema}.turn;
