@@ -88,7 +88,7 @@ def some(count: int, lane: str | None = None) -> list[NewRow]:
     return [NewRow(HERE, lane, str(number), "{}") for number in range(count)]
 
 
-def told(driver: Driver, look: Look) -> str:
+def why_of(driver: Driver, look: Look) -> str:
     """Return what a look tells of something that is there."""
     result = driver.look(look, SECONDS)
     assert isinstance(result.value, LookResult)
@@ -184,7 +184,7 @@ def test_a_queue_is_there_once_a_worker_has_looked(driver: Driver, stores: Store
     assert stores.deliveries.take([queue], time.time, Room(1, 1)).rows == []
     assert [driver.perform(call, SECONDS).outcome for _ in range(2)] == [Outcome.OK] * 2
     assert stores.deliveries.count_waiting([queue]) == 1
-    assert told(driver, look) == ""
+    assert why_of(driver, look) == ""
 
 
 def test_a_look_tells_of_what_nobody_takes(
@@ -193,8 +193,10 @@ def test_a_look_tells_of_what_nobody_takes(
     """A bus without a subscriber, and a queue whose workers have gone."""
     stores.deliveries.take([Recipient("", "mails")], time.time, Room(1, 1))
     admin.execute(f"UPDATE {SCHEMA}.receivers SET seen = seen - interval '1 hour'".encode())
-    assert told(driver, Look("orders", BUS)) == "nobody subscribes to it, so its events are dropped"
-    assert told(driver, Look("mails", QUEUE)).startswith(
+    assert (
+        why_of(driver, Look("orders", BUS)) == "nobody subscribes to it, so its events are dropped"
+    )
+    assert why_of(driver, Look("mails", QUEUE)).startswith(
         "no worker has looked for its messages for 36"
     )
 
