@@ -90,7 +90,7 @@ MUTANTS: Final = (
         _QUEUES,
         "    WHERE row.id = done.id AND row.lease = done.lease;\n",
         "    WHERE row.id = done.id;\n",
-        f"{_DELIVERIES}::TestPostgres::test_a_lease_that_has_gone_changes_nothing",
+        f"{_DELIVERIES}::test_a_late_acknowledgement_ends_no_other_lease",
     ),
     Mutant(
         "a lane that somebody has a row of gives another one",
@@ -116,8 +116,8 @@ MUTANTS: Final = (
     Mutant(
         "what waits is lost with its table",
         _QUEUES,
-        "        SELECT id, v_turn.half, bus, subscriber, lane, idempotency_key, document, attempts, "
-        "due,\n            lease, error\n        FROM left_over;\n",
+        "        SELECT id, v_turn.half, bus, subscriber, lane, idempotency_key, document, "
+        "attempts, due,\n            lease, error\n        FROM left_over;\n",
         "        SELECT left_over.* FROM left_over WHERE false;\n",
         f"{_DELIVERIES}::test_a_held_snapshot_keeps_no_more_than_one_turn_of_dead_rows",
     ),

@@ -110,6 +110,21 @@ def test_those_who_take_at_one_time_take_others(stores: Stores) -> None:
     assert len(ids) == len(set(ids)) == 303
 
 
+def test_a_late_acknowledgement_ends_no_other_lease(
+    stores: Stores, admin: psycopg.Connection[Any]
+) -> None:
+    """Also where one process has both leases, and tells of both at once."""
+    rows, store = PostgresRows(stores, admin), stores.deliveries
+    rows.add("first", "second")
+    late = rows.take(Room(1, 1)).rows
+    rows.wait(POLICY.lease + 1)
+    again = rows.take(Room(9, 9)).rows
+    assert {row.idempotency_key for row in again} == {"first", "second"}
+    other = [row for row in again if row.idempotency_key == "second"]
+    store.finish([LeaseEnd(row) for row in (*late, *other)], time.time())
+    assert store.count_waiting([HERE]) == 1
+
+
 def test_a_row_that_is_committed_late_goes_after_the_one_under_way(
     stores: Stores, admin: psycopg.Connection[Any], server: Server
 ) -> None:
