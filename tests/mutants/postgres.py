@@ -88,8 +88,8 @@ MUTANTS: Final = (
     Mutant(
         "an acknowledgement counts whoever has the lease",
         _QUEUES,
-        "    WHERE row.id = done.id AND row.lease = done.lease;\n",
-        "    WHERE row.id = done.id;\n",
+        "        WHERE row.id = done.id AND row.lease = done.lease\n",
+        "        WHERE row.id = done.id\n",
         f"{_DELIVERIES}::test_a_late_acknowledgement_ends_no_other_lease",
     ),
     Mutant(
@@ -117,9 +117,17 @@ MUTANTS: Final = (
         "what waits is lost with its table",
         _QUEUES,
         "        SELECT id, v_turn.half, bus, subscriber, lane, idempotency_key, document, "
-        "attempts, due,\n            lease, error\n        FROM left_over;\n",
-        "        SELECT left_over.* FROM left_over WHERE false;\n",
+        "attempts,\n            CASE WHEN due < 'infinity' THEN due ELSE 0 END, lease, error\n"
+        "        FROM left_over;",
+        "        SELECT left_over.* FROM left_over WHERE false;",
         f"{_DELIVERIES}::test_a_held_snapshot_keeps_no_more_than_one_turn_of_dead_rows",
+    ),
+    Mutant(
+        "a parked row waits for ever",
+        _QUEUES,
+        "    WHERE first.due = 'infinity' AND row.half",
+        "    WHERE false AND row.half",
+        f"{_DELIVERIES}::test_a_long_lane_is_delivered_whole_and_in_order",
     ),
 )
 """Faults, each with the test that must see it."""

@@ -19,7 +19,7 @@ from leeward.entropy import new_id
 from leeward.errors import Outcome
 from leeward.leases.faults import DatabaseFault
 from leeward.leases.rules import Room
-from leeward.stores import LeaseEnd, NewRow, Recipient, Stores
+from leeward.stores import AttemptFailure, LeaseEnd, NewRow, Recipient, Stores
 from leeward.values import Event
 from leeward_postgres.driver import open_driver
 from leeward_postgres.schema import schema_sql
@@ -140,6 +140,26 @@ def test_a_row_that_is_committed_late_goes_after_the_one_under_way(
     store.finish([LeaseEnd(late)], time.time())
     (row,) = store.take([HERE], time.time, Room(9, 9)).rows
     assert (late.idempotency_key, row.idempotency_key) == ("late", "early")
+
+
+def test_a_long_lane_is_delivered_whole_and_in_order(
+    stores: Stores, admin: psycopg.Connection[Any]
+) -> None:
+    """Its rows far behind are parked; one that is given up, and a row of later, change nothing."""
+    store, keys = stores.deliveries, []
+    store.add(some(40, "l"), 5)
+    parked = f"SELECT count(*) FROM {SCHEMA}.deliveries WHERE due = 'infinity'"
+    for number in range(44):
+        (row,) = store.take([HERE], time.time, Room(9, 9)).rows
+        keys.append(int(row.idempotency_key))
+        ((count,),) = admin.execute(parked.encode()).fetchall()
+        assert number > 20 or count >= 20 - number
+        failure = AttemptFailure("E", again=False) if number % 3 == 0 else None
+        store.finish([LeaseEnd(row, failure)], time.time())
+        if number < 4:
+            store.add([NewRow(HERE, "l", str(40 + number), "{}")], 5)
+    assert keys == list(range(44))
+    assert store.count_waiting([HERE]) == 0
 
 
 def test_a_held_snapshot_keeps_no_more_than_one_turn_of_dead_rows(
