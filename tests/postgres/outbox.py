@@ -29,8 +29,8 @@ from leeward import Client
 from leeward._delivery.relay import OUTBOX, open_outboxes
 from leeward.config import Config
 from leeward.leases.rules import DeliveryPolicy
-from leeward_postgres import driver as adapter
-from leeward_postgres import outbox
+from leeward_postgres import deliveries, outbox
+from leeward_postgres.driver import open_driver
 from leeward_postgres.schema import schema_sql
 from tests.house.workspace import ROOT
 from tests.postgres.opening import config_for
@@ -107,8 +107,8 @@ def _transact(connection: psycopg.Connection, number: int) -> None:
 
 def relay(url: str, folder: Path) -> None:
     """Make the calls until it is killed. A process of its own."""
-    vars(adapter)["DeliveryPolicy"] = partial(DeliveryPolicy, lease=LEASE)
-    drivers = [adapter.open_driver(config_for(url)), ledger.RecordingDriver("one", folder)]
+    vars(deliveries)["DeliveryPolicy"] = partial(DeliveryPolicy, lease=LEASE)
+    drivers = [open_driver(config_for(url)), ledger.RecordingDriver("one", folder)]
     with Client(drivers, config=Config(data_target="postgres")) as client:
         (own,) = open_outboxes(client._operations)
         while True:

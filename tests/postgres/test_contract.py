@@ -33,9 +33,11 @@ class TestPostgres(DriverContract):
     def call_function(self, server: Server) -> Iterator[CallFunction]:
         """Return what calls the functions of a worker, which goes around the proxy."""
         seen = Seen()
-        with closing(open_driver(config_for(server.url))) as driver:
-            with closing(Worker(driver, contract_functions(seen), seen.remember)) as worker:
-                yield worker.call
+        with (
+            closing(open_driver(config_for(server.url))) as driver,
+            closing(Worker(driver, contract_functions(seen), seen.remember)) as worker,
+        ):
+            yield worker.call
 
     @pytest.fixture
     def faults(self, proxy: PostgresProxy) -> Faults:

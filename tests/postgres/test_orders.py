@@ -8,14 +8,11 @@ from typing import Any
 
 import pytest
 
-from leeward import Client
 from leeward._routing import FailoverDriver
 from leeward.adapter import Driver
 from leeward.testing import FakeClock, FaultyDriver
-from leeward.values import Json
 from leeward_contract_tests import Awaited, DriverContract, Faults, faults_of
 from leeward_contract_tests.contracts.observations import CallFunction
-from leeward_contract_tests.fixtures import contract_config
 from leeward_postgres.driver import open_driver
 from tests.contract.clouds import local_clouds
 from tests.postgres.opening import config_for
@@ -33,23 +30,16 @@ class TestPostgresAndLocal(DriverContract):
         return [FaultyDriver(each) for each in drivers]
 
     @pytest.fixture
-    def call_function(
-        self, driver: Driver, clouds: list[FaultyDriver], server: Server
-    ) -> Iterator[CallFunction]:
+    def call_function(self, clouds: list[FaultyDriver], server: Server) -> Iterator[CallFunction]:
         """Return what calls the embedded target's functions; a worker runs what is queued."""
-        (subscription,) = clouds[1].native("events").subscriptions
-        functions = clouds[1].native("functions")
-        client = Client(driver, config=contract_config())
+        bus: Any = clouds[1].native("events")
+        functions: Any = clouds[1].native("functions")
+        (subscription,) = bus.subscriptions
         with (
-            closing(open_driver(config_for(server.url))) as own,
-            closing(Worker(own, functions, subscription.function)) as worker,
+            closing(open_driver(config_for(server.url))) as driver,
+            closing(Worker(driver, functions, subscription.function)) as worker,
         ):
-
-            def call(function: str, payload: Json) -> Any:
-                worker.wake()
-                return client.invoke(function, payload).value
-
-            yield call
+            yield worker.call
 
     @pytest.fixture
     def driver(self, clouds: list[FaultyDriver]) -> Iterator[Driver]:
