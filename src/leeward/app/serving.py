@@ -15,6 +15,7 @@ TLS is for the proxy in front. Sources: RFC 9112 for requests; RFC 9110, 10.1.1,
 
 from __future__ import annotations
 
+import os
 import re
 import selectors
 import socket
@@ -593,7 +594,7 @@ def _listen(host: str, port: int, address: str) -> socket.socket:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         return socket.create_server((host, port), family=family, backlog=BACKLOG)
     except OSError as error:
-        why = error.strerror or type(error).__name__
+        why = os.strerror(error.errno) if error.errno else type(error).__name__
         raise ConfigError(f"cannot listen at {address!r}: {why}; name another address") from error
 
 
