@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from leeward import App, Context, Outcome
+from leeward.app import connection as connection_module
 from leeward.app import serving
 from leeward.app.serving import FunctionServer, serve_functions
 from leeward.errors import ConfigError
@@ -271,7 +272,7 @@ def test_a_caller_that_says_nothing_holds_no_thread(
     serve: Callable[..., FunctionServer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its connection is closed in the end; so is one that sends a head for ever."""
-    monkeypatch.setattr(serving, "HEAD_SECONDS", 0.05)
+    monkeypatch.setattr(connection_module, "HEAD_SECONDS", 0.05)
     monkeypatch.setattr(serving, "LOOK_SECONDS", 0.05)
     server = serve(threads=1)
     host, _, port = server.address.partition(":")
