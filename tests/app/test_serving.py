@@ -133,6 +133,7 @@ def test_an_answer_has_the_mark_of_its_request(serve: Callable[..., FunctionServ
             assert (answer.status, answer.headers["x-leeward"]) == (status, "abc;handler")
 
 
+@pytest.mark.threat("S26")
 @each_row(
     "request_bytes, status",
     [
@@ -188,12 +189,16 @@ def test_it_does_not_matter_how_the_bytes_of_a_request_are_split(
     assert answers == {b"[1,2]"}
 
 
+@pytest.mark.threat("S26")
 def test_a_second_request_in_one_piece_is_not_run(serve: Callable[..., FunctionServer]) -> None:
     """What comes behind a request ends the connection, for nobody says whose it is."""
     one = b"POST /echo HTTP/1.1\r\ncontent-length: 1\r\n\r\n1"
-    assert exchanged(serve(), one + one).count(b"HTTP/1.1 ") == 1
+    came = exchanged(serve(), one + one)
+    assert came.count(b"HTTP/1.1 ") == 1
+    assert b"connection: close" in came
 
 
+@pytest.mark.threat("S26")
 def test_calls_beyond_the_places_are_refused_and_go_elsewhere(
     serve: Callable[..., FunctionServer], gate: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -268,6 +273,7 @@ def test_closing_ends_every_thread_and_connection(
         time.sleep(0.005)
 
 
+@pytest.mark.threat("S26")
 def test_a_caller_that_says_nothing_holds_no_thread(
     serve: Callable[..., FunctionServer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -304,6 +310,7 @@ def test_many_callers_at_once_get_their_own_answers(serve: Callable[..., Functio
     assert all(right for _, right in answers)
 
 
+@pytest.mark.threat("S26")
 @each_row(
     "options, told",
     [

@@ -131,6 +131,7 @@ def test_a_declared_refusal_means_what_its_status_says(status: int, outcome: Out
     assert outcome_of(response, (), marks=False)[1].outcome is Outcome.AMBIGUOUS
 
 
+@pytest.mark.threat("S2")
 def test_no_redirect_is_followed(service: Open, clients: Callable[..., Client]) -> None:
     """The payload and the token go where they were configured to go, and nowhere else."""
     other = service(well)

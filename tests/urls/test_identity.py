@@ -27,6 +27,7 @@ def shop() -> App:
     return app
 
 
+@pytest.mark.threat("S7")
 def test_a_token_in_a_file_may_change(tmp_path: Path) -> None:
     """A call that is refused with the old one is made again with the new one, once."""
     file = tmp_path / "token"
@@ -49,6 +50,7 @@ def test_a_token_in_a_file_may_change(tmp_path: Path) -> None:
         assert "second" not in str(raised.value)
 
 
+@pytest.mark.threat("S6")
 def test_a_token_is_sent_to_the_urls_of_its_target_alone() -> None:
     """Each target of an order has its own."""
     with (
@@ -152,6 +154,7 @@ def test_a_caller_without_a_certificate_is_not_answered(
         driver.close()
 
 
+@pytest.mark.threat("S3")
 def test_nothing_is_sent_where_tls_fails(bank: str, authority: trustme.CA, tmp_path: Path) -> None:
     """To a server that nobody vouches for; so an unsafe call may go to the next one."""
     options = files(tmp_path, authority, "shop.example")

@@ -37,6 +37,7 @@ def test_a_function_has_its_own_url_or_that_of_the_template() -> None:
     }
 
 
+@pytest.mark.threat("S1")
 @each_row(
     "name", ["https://evil.example/x", "../admin", "..", "a/b", "a?b", "a#b", "a%2fb", "é", ""]
 )
@@ -106,6 +107,7 @@ def test_what_is_wrong_is_refused_before_anything_is_sent(
     assert "secret" not in str(raised.value)
 
 
+@pytest.mark.threat("S4")
 @each_row(
     "options, told",
     [
@@ -129,6 +131,7 @@ def test_a_url_in_the_names_of_a_function_is_checked_when_the_target_is_opened()
         Client("http", config=Config(functions={"charge": names}))
 
 
+@pytest.mark.threat("S8")
 def test_secrets_are_in_no_repr_and_no_setting(tmp_path: Path) -> None:
     """Neither the token nor a header, nor the path and the query of a URL, which may be keys."""
     (tmp_path / "token").write_text("a-secret")
@@ -153,6 +156,7 @@ def test_secrets_are_in_no_repr_and_no_setting(tmp_path: Path) -> None:
         assert "a-secret" not in repr(address)
 
 
+@pytest.mark.threat("S8")
 def test_a_url_with_a_key_in_it_is_in_no_message(caplog: pytest.LogCaptureFixture) -> None:
     """A call fails under the function's logical name."""
     names = FunctionConfig(names={"http": "http://127.0.0.1:1/charge?code=a-secret"})
