@@ -1,4 +1,4 @@
-"""Faults of functions by URL: the adapter, the server of functions, and orders of unlike targets."""
+"""Faults of functions by URL: the adapter, the server, and orders of unlike targets."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MUTANTS: Final = (
         "a busy service proves that nothing ran, though nobody has declared it",
         "src/leeward/adapter/http_functions.py",
         "    return Who.NOBODY_KNOWS, UNPROVED.get(status, AMBIGUOUS)\n",
-        "    return Who.NOBODY_KNOWS, UNPROVED.get(status, REJECTED if status == 503 else AMBIGUOUS)\n",
+        "    return Who.NOBODY_KNOWS, REJECTED if status == 503 else AMBIGUOUS\n",
         f"{FOREIGN}::test_a_refusal_of_a_foreign_service_proves_nothing",
     ),
     Mutant(
