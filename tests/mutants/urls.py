@@ -151,8 +151,8 @@ MUTANTS: Final = (
     Mutant(
         "the last of several lengths counts",
         f"{APP}/connection.py",
-        '("content-length", "transfer-encoding", "host")',
-        '("host",)',
+        'f"{headers[lower]}, {text}" if lower in headers else text',
+        "text",
         f"{SERVING}::test_a_request_that_two_readers_could_read_in_two_ways_is_refused",
     ),
     Mutant(

@@ -149,18 +149,18 @@ class Connection:
 
 
 def _headers_in(lines: list[bytes]) -> dict[str, str]:
-    """Return the headers of a request by name in lower case.
+    """Return the headers of a request by name in lower case; of several with one name, all values.
+
+    So two lengths, or two codings, are neither.
 
     Raises:
-        ProtocolError: a line is not a header, or one that frames the request comes twice.
+        ProtocolError: a line is not a header.
     """
     headers: dict[str, str] = {}
     for line in lines:
         name, colon, value = line.decode("latin-1").partition(":")
         lower = lower_name(name)
         if not colon or "\r" in value or "\n" in value:
-            raise ProtocolError(MALFORMED)
-        if lower in headers and lower in ("content-length", "transfer-encoding", "host"):
             raise ProtocolError(MALFORMED)
         text = value.strip(" \t")
         headers[lower] = f"{headers[lower]}, {text}" if lower in headers else text
