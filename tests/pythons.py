@@ -59,6 +59,7 @@ PARTS: Final = (
     "adapters/aws",
     "adapters/azure",
     "adapters/google",
+    "adapters/http",
     "adapters/postgres",
 )
 """What is installed without what it needs."""

@@ -292,7 +292,8 @@ def test_a_caller_that_says_nothing_holds_no_thread(
 
 def test_many_callers_at_once_get_their_own_answers(serve: Callable[..., FunctionServer]) -> None:
     """More than there are threads."""
-    server, answers = serve(threads=4), []
+    server = serve(threads=4)
+    answers: list[tuple[int, bool]] = []
 
     def call(number: int) -> None:
         with connected(server) as connection:

@@ -75,7 +75,8 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         """Answer a call."""
         self.rfile.read(int(self.headers["content-length"]))
-        certificate: Any = self.connection.getpeercert()  # type: ignore[attr-defined]
+        connection: Any = self.connection
+        certificate = connection.getpeercert()
         names = ",".join(name for _, name in certificate.get("subjectAltName", ()))
         body = f'"{names}"'.encode()
         self.send_response(200)
@@ -115,7 +116,7 @@ def bank(authority: trustme.CA) -> Iterator[str]:
     server.server_close()
 
 
-def files(folder: Path, authority: trustme.CA, name: str) -> dict[str, str]:
+def files(folder: Path, authority: trustme.CA, name: str) -> dict[str, Any]:
     """Write a certificate, its key and the authority; return the options that name them."""
     issued = authority.issue_cert(name)
     paths = {each: folder / f"{name}.{each}" for each in ("certificate", "key", "authority")}
