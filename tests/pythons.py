@@ -48,7 +48,7 @@ NEEDED: Final = (
 )
 """What goes into an environment beside leeward, at the versions of `requirements-dev.txt`."""
 
-EXTRAS: Final = "http,cli,yaml"
+EXTRAS: Final = "wire,cli,yaml"
 """Those of leeward's extras that bring no vendor's package."""
 
 PARTS: Final = (
