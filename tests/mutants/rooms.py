@@ -28,6 +28,7 @@ from tests.mutants import (
     settling,
     settling_data,
     triggers,
+    urls,
     wire,
     workflow,
 )
@@ -54,6 +55,7 @@ ROOMS: Final[Mapping[str, Sequence[Mutant]]] = {
     "workflow": workflow.MUTANTS,
     "pipeline": pipeline.MUTANTS,
     "postgres": postgres.MUTANTS,
+    "urls": urls.MUTANTS,
     "router": router.MUTANTS,
     "settling": settling.MUTANTS,
     "triggers": triggers.MUTANTS,

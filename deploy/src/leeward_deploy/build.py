@@ -61,6 +61,10 @@ EMBEDDED: Final = (
 settings name that target, or its code or a library imports it. `leeward.registry` opens them, and
 says so where they are not there."""
 
+SERVING: Final = ("leeward/app/connection.py", "leeward/app/serving.py")
+"""What serves functions over HTTP. A platform does that itself, so a function loads it only if its
+code names `serve_functions`."""
+
 
 def pack(folder: Path) -> bytes:
     """Return a folder's files as a zip."""
@@ -253,7 +257,7 @@ def _assemble(spec: PackageSpec, recipe: Recipe, origin: Origin, made: Path, wor
         built = _closure(recipe.built, pinned, goal, origin.source, work)
         own = [each for each in pinned if each.name not in built]
         install(own, goal, origin.source, place, work)
-        clean(place, () if is_embedded_used(place, origin) else EMBEDDED)
+        clean(place, unused_rooms(place, origin))
         wrong = wrong_wheels(place, goal)
         if wrong:
             raise NotLoadable("; ".join(wrong))
@@ -316,8 +320,8 @@ def clean(place: Path, unused: tuple[str, ...] = ()) -> None:
         rmtree(path)
 
 
-def is_embedded_used(place: Path, origin: Origin) -> bool:
-    """Return whether the settings name the embedded target, or the user's code or a library does.
+def unused_rooms(place: Path, origin: Origin) -> tuple[str, ...]:
+    """Return the rooms that neither the settings nor the user's code nor a library name.
 
     Args:
         place: where packages were installed, leeward among them.
@@ -325,11 +329,10 @@ def is_embedded_used(place: Path, origin: Origin) -> bool:
     """
     own_code = (origin.folder / file for file in origin.files)
     libraries = (file for file in files_below(place) if place / "leeward" not in file.parents)
-    return origin.embedded or any(
-        b"leeward.local" in file.read_bytes()
-        for file in (*own_code, *libraries)
-        if file.suffix == ".py"
-    )
+    texts = [file.read_bytes() for file in (*own_code, *libraries) if file.suffix == ".py"]
+    is_embedded = origin.embedded or any(b"leeward.local" in text for text in texts)
+    is_serving = any(b"serve_functions" in text for text in texts)
+    return (*(() if is_embedded else EMBEDDED), *(() if is_serving else SERVING))
 
 
 def _beside(out: Path) -> TemporaryDirectory[str]:
