@@ -101,8 +101,7 @@ MUTANTS: Final = (
         f"{DELIVERY}/dispatcher.py",
         "free = max(0, min(wanted, self._most - self._used))",
         "free = max(0, min(wanted, self._most))",
-        "tests/worker/test_worker.py::"
-        "test_attempts_at_one_time_have_limits_by_queue_and_by_name",
+        "tests/worker/test_worker.py::test_attempts_at_one_time_have_limits_by_queue_and_by_name",
     ),
     Mutant(
         "a worker that drains takes more",
