@@ -29,6 +29,7 @@ from tests.mutants import (
     settling_data,
     spool,
     triggers,
+    urls,
     wire,
     workflow,
 )
@@ -55,6 +56,7 @@ ROOMS: Final[Mapping[str, Sequence[Mutant]]] = {
     "workflow": workflow.MUTANTS,
     "pipeline": pipeline.MUTANTS,
     "postgres": postgres.MUTANTS,
+    "urls": urls.MUTANTS,
     "router": router.MUTANTS,
     "settling": settling.MUTANTS,
     "triggers": triggers.MUTANTS,

@@ -11,7 +11,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -42,18 +42,23 @@ ledger = os.open("ledger", os.O_APPEND | os.O_WRONLY | os.O_CREAT, 0o600)
 
 def note(*words):
     os.write(ledger, (" ".join(map(str, words)) + f" {os.getpid()}\\n").encode())
+
+def wait_for_gate():
+    while not os.path.exists("open"):
+        time.sleep(0.01)
 """
 
 SHOP = """
 from leeward import App
-from notes import note, time
+from notes import note, wait_for_gate
 
 app = App("shop")
 
 @app.on_message("parcels")
 def send(parcel):
     note("begin", parcel["id"])
-    time.sleep(parcel.get("seconds", 0))
+    if parcel.get("waits"):
+        wait_for_gate()
     note("end", parcel["id"])
 """
 
@@ -106,15 +111,20 @@ class Place:
 
     Args:
         folder: with the modules, the configuration and the ledger.
-        options: of the target, as lines of ``leeward.toml``.
+        target: its name.
+        options: of it.
         driver: opened here, to add rows.
     """
 
-    def __init__(self, folder: Path, options: str, driver: Driver) -> None:
+    def __init__(
+        self, folder: Path, target: str, options: Mapping[str, object], driver: Driver
+    ) -> None:
         self.folder = folder
         self.driver = driver
         self.processes: list[Process] = []
-        (folder / "leeward.toml").write_text(options)
+        lines = [f"{name} = {json.dumps(value)}" for name, value in options.items()]
+        own = "\n".join([f"[targets.{target}]", *lines])
+        (folder / "leeward.toml").write_text(f'cloud_provider = "{target}"\n{own}\n')
         (folder / "notes.py").write_text(NOTES)
         self.write(SHOP)
 
@@ -128,6 +138,10 @@ class Place:
     def write(self, text: str, module: str = "shop") -> None:
         """Write a module of the app."""
         (self.folder / f"{module}.py").write_text(text)
+
+    def open_gate(self) -> None:
+        """Let handlers go on that wait."""
+        (self.folder / "open").touch()
 
     def add(self, parcels: Iterable[dict[str, Any]], queue: str = "parcels") -> None:
         """Queue messages."""

@@ -62,6 +62,10 @@ EMBEDDED: Final = (
 settings name that target, or its code or a library imports it. `leeward.registry` opens them, and
 says so where they are not there."""
 
+SERVING: Final = ("leeward/app/connection.py", "leeward/app/serving.py")
+"""What serves functions over HTTP. A platform does that itself, so a function loads it only if its
+code names `serve_functions`."""
+
 
 def pack(folder: Path) -> bytes:
     """Return a folder's files as a zip."""
@@ -254,7 +258,7 @@ def _assemble(spec: PackageSpec, recipe: Recipe, origin: Origin, made: Path, wor
         built = _closure(recipe.built, pinned, goal, origin.source, work)
         own = [each for each in pinned if each.name not in built]
         install(own, goal, origin.source, place, work)
-        clean(place, () if is_embedded_used(place, origin) else EMBEDDED)
+        clean(place, unused_rooms(place, origin))
         wrong = wrong_wheels(place, goal)
         if wrong:
             raise NotLoadable("; ".join(wrong))
@@ -317,24 +321,24 @@ def clean(place: Path, unused: tuple[str, ...] = ()) -> None:
         rmtree(path)
 
 
-_OWN_USE: Final = re.compile(rb"leeward\.local|(from|import) leeward_postgres\b")
-"""The embedded target, and the outbox, which is all that a program imports of that adapter."""
+_OUTBOX: Final = re.compile(rb"(from|import) leeward_postgres\b")
+"""All that a program imports of that adapter; its calls are rows, as deliveries are."""
 
 
-def is_embedded_used(place: Path, origin: Origin) -> bool:
-    """Return whether the settings name the embedded target, or the user's code or a library does.
+def unused_rooms(place: Path, origin: Origin) -> tuple[str, ...]:
+    """Return the rooms that neither the settings nor the user's code nor a library name.
 
     Args:
         place: where packages were installed, leeward among them.
         origin: the user's files.
     """
-    own_code = (origin.folder / file for file in origin.files if file.endswith(".py"))
+    own_code = [origin.folder / file for file in origin.files if file.endswith(".py")]
     libraries = (file for file in files_below(place) if place / "leeward" not in file.parents)
-    return (
-        origin.embedded
-        or any(_OWN_USE.search(file.read_bytes()) for file in own_code)
-        or any(b"leeward.local" in file.read_bytes() for file in libraries if file.suffix == ".py")
-    )
+    texts = [file.read_bytes() for file in (*own_code, *libraries) if file.suffix == ".py"]
+    is_embedded = origin.embedded or any(b"leeward.local" in text for text in texts)
+    is_embedded = is_embedded or any(_OUTBOX.search(file.read_bytes()) for file in own_code)
+    is_serving = any(b"serve_functions" in text for text in texts)
+    return (*(() if is_embedded else EMBEDDED), *(() if is_serving else SERVING))
 
 
 def _beside(out: Path) -> TemporaryDirectory[str]:

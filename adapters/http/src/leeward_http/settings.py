@@ -32,9 +32,9 @@ from leeward.values import NOTHING
 NAME: Final = "{function}"
 """Stands for the function's name in `url`."""
 
-REFUSALS: Final = frozenset({400, 401, 403, 404, 405, 413, 415, 422, 423, 425, 429, 503})
-"""Statuses that may be declared as refusals. Gateways give 500, 502 and 504 when a function has
-begun, and 408 and 499 when a caller was too slow: no service can vouch for these."""
+REFUSALS: Final = frozenset({400, 401, 403, 404, 405, 413, 415, 429, 503})
+"""Statuses that may be declared as refusals. Others, such as 408, 500, 502 and 504, come from
+gateways when a function has begun: no service can vouch for these."""
 
 _FIELD: Final = "[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 """The name of a header (RFC 9110, section 5.6.2)."""
@@ -253,6 +253,20 @@ def _http(values: Values) -> HttpSettings:
         if lower in _OURS:
             remedy = "use token" if lower == "authorization" else "remove it"
             raise ConfigError(f"{config.section} has the header {lower!r}: {remedy}")
-    return http_settings(values)._replace(
-        client_certificate=values["client_certificate"], client_key=values["client_key"]
-    )
+    certificate, key = values["client_certificate"], values["client_key"]
+    if certificate is not None:
+        _check_pair(certificate, key, config.section)
+    return http_settings(values)._replace(client_certificate=certificate, client_key=key)
+
+
+def _check_pair(certificate: str, key: str | None, section: str) -> None:
+    """Check that two files hold a certificate and its key."""
+    import ssl  # which most programs do without
+
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(certificate, key, lambda: "")
+    except (OSError, ValueError) as error:  # SSLError is an OSError
+        raise ConfigError(
+            f"'client_certificate' and 'client_key' in {section} must be PEM files with a "
+            "certificate and its key, and the key must have no password"
+        ) from error
