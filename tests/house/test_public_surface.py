@@ -40,6 +40,7 @@ PUBLIC = [
     "Receipt",
     "Record",
     "Settled",
+    "SpoolFull",
     "StoreReceipt",
     "TargetStatus",
     "TargetUnavailable",
