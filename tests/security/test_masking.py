@@ -120,7 +120,7 @@ def test_a_value_shows_what_it_is_and_not_what_it_carries(
 
 NOTHING_TO_HIDE = {
     "Attempt", "ObjectPage", "Receipt",
-    "PublishReceipt", "PublishEntry", "PublishReport", "StoreReceipt",
+    "Isolation", "PublishReceipt", "PublishEntry", "PublishReport", "StoreReceipt",
     "TargetStatus", "CircuitStatus", "RoutingEvent", "ProbeReport", "Limits", "Need", "TheirTime",
     "Drop", "Token", "FunctionAddress", "_Said", "Progress",
 }  # fmt: skip
