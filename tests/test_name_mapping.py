@@ -14,6 +14,7 @@ from leeward.calls import (
     Enqueue,
     Invoke,
     Key,
+    ListItems,
     Load,
     Publish,
     Scan,
@@ -50,6 +51,7 @@ KEY = Key(("id",), ("1",))
         ),
         (Scan("t"), Scan("own-t")),
         (Scan("bus"), Scan("bus")),
+        (ListItems("t", ("p", "s"), "1"), ListItems("own-t", ("p", "s"), "1")),
     ],
 )
 def test_the_target_gets_its_own_names(call: Call, expected: Call) -> None:

@@ -18,7 +18,7 @@ ROLE: Final = "leeward-test"
 
 _DYNAMODB: Final = (
     "CreateTable DescribeTable DeleteTable TagResource PutItem GetItem DeleteItem "
-    "BatchWriteItem Scan"
+    "BatchWriteItem Scan Query"
 )
 _LAMBDA: Final = (
     "CreateFunction GetFunction PutFunctionEventInvokeConfig AddPermission InvokeFunction "

@@ -51,6 +51,7 @@ if TYPE_CHECKING:
         Effect,
         Event,
         InvokeResult,
+        ItemPage,
         Promise,
         PublishEntry,
         PublishReceipt,
@@ -84,6 +85,7 @@ __all__ = [
     "HomeUnavailable",
     "InvalidRequest",
     "InvokeResult",
+    "ItemPage",
     "LeewardError",
     "NotFound",
     "ObjectInfo",
@@ -127,7 +129,7 @@ _MODULES = {
     "__version__": "leeward.version",
 }
 _VALUES = (
-    "Effect Event InvokeResult Promise PublishEntry PublishReceipt PublishReport Receipt "
+    "Effect Event InvokeResult ItemPage Promise PublishEntry PublishReceipt PublishReport Receipt "
     "Record StoreReceipt TargetStatus"
 ).split()
 

@@ -17,6 +17,7 @@ from leeward.values import (
     Event,
     InvokeResult,
     Item,
+    ItemPage,
     Json,
     PublishReceipt,
     PublishReport,
@@ -269,6 +270,33 @@ class AsyncClient(BaseClient):
     ) -> StoreReceipt:
         """Delete an item; see `leeward.Client.delete_data`."""
         call, seconds, finish = self._operations.delete_data(table, key, if_revision, timeout)
+        return finish(call, await self._router.perform_async(call, seconds))
+
+    async def list_data(
+        self,
+        table: str,
+        partition: str,
+        *,
+        begins: str | None = None,
+        after: str | None = None,
+        before: str | None = None,
+        descending: bool = False,
+        limit: int = 100,
+        cursor: str | None = None,
+        timeout: float | None = None,
+    ) -> ItemPage:
+        """List one page of a partition, in order; see `leeward.Client.list_data`."""
+        call, seconds, finish = self._operations.list_data(
+            table,
+            partition,
+            begins=begins,
+            after=after,
+            before=before,
+            descending=descending,
+            limit=limit,
+            cursor=cursor,
+            timeout=timeout,
+        )
         return finish(call, await self._router.perform_async(call, seconds))
 
     async def put_object(

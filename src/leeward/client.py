@@ -14,6 +14,7 @@ from leeward.values import (
     Event,
     InvokeResult,
     Item,
+    ItemPage,
     Json,
     ProbeReport,
     PublishReceipt,
@@ -472,6 +473,53 @@ class Client(BaseClient):
     ) -> StoreReceipt:
         """Delete an item. A missing item is not an error, unless `if_revision` is given."""
         call, seconds, finish = self._operations.delete_data(table, key, if_revision, timeout)
+        return finish(call, self._router.perform(call, seconds))
+
+    def list_data(
+        self,
+        table: str,
+        partition: str,
+        *,
+        begins: str | None = None,
+        after: str | None = None,
+        before: str | None = None,
+        descending: bool = False,
+        limit: int = 100,
+        cursor: str | None = None,
+        timeout: float | None = None,
+    ) -> ItemPage:
+        """List one page of a partition, in the order of the code points of the sort field.
+
+        A page is as consistent as a load. It may have fewer items than `limit`, even none, and a
+        `cursor`: go on until that is None.
+
+        Args:
+            table: its logical name; its key has two fields, a partition and a sort field.
+            partition: the value of the partition field.
+            begins: only items whose sort value begins so.
+            after: only items whose sort value comes after this one.
+            before: only items whose sort value comes before this one.
+            descending: the last one first.
+            limit: items of the page, at most; 1 to 1,000.
+            cursor: of the page before, of a list with the same arguments but `limit`. It outlives
+                the process.
+            timeout: seconds; by default the table's configured ``timeout``, else 15.
+
+        Raises:
+            InvalidRequest: an argument is wrong, or the cursor belongs to another list.
+            CallError: one class for each other outcome.
+        """
+        call, seconds, finish = self._operations.list_data(
+            table,
+            partition,
+            begins=begins,
+            after=after,
+            before=before,
+            descending=descending,
+            limit=limit,
+            cursor=cursor,
+            timeout=timeout,
+        )
         return finish(call, self._router.perform(call, seconds))
 
     def put_object(

@@ -14,6 +14,7 @@ from leeward.calls import (
     Delete,
     Enqueue,
     Invoke,
+    ListItems,
     Load,
     Publish,
     Result,
@@ -125,7 +126,7 @@ class NameMappingDriver(WrappingDriver):
             case Publish(bus):
                 own = self._buses.get(bus)
                 return call if own is None else call._replace(bus=own)
-            case Store() | Load() | Delete() | Scan():
+            case Store() | Load() | Delete() | Scan() | ListItems():
                 own = self._tables.get(call.table)
                 return call if own is None else call._replace(table=own)
             case SettleWrite(write=write):

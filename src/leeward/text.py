@@ -80,3 +80,12 @@ def message_of(error: BaseException) -> str | None:
         return str(error)
     except Exception:  # noqa: BLE001 - somebody else's class
         return None
+
+
+def text_behind(prefix: str) -> str | None:
+    """Return the least text behind all that begin with `prefix`; None if nothing is."""
+    kept = prefix.rstrip("\U0010ffff")
+    if not kept:
+        return None
+    # Behind U+D7FF come the surrogates, which are not characters.
+    return kept[:-1] + ("\ue000" if kept[-1] == "\ud7ff" else chr(ord(kept[-1]) + 1))

@@ -45,7 +45,7 @@ where there is no handler of objects that runs in this thread or task."""
 MAY_HAVE_RUN: Final = frozenset({Outcome.OK, Outcome.AMBIGUOUS, Outcome.APP_ERROR})
 """The results of a whole call, all attempts taken together, that leave an effect possible."""
 
-_READS: Final = frozenset({"load", "scan", "get_run", "settle"})
+_READS: Final = frozenset({"load", "scan", "list_items", "get_run", "settle"})
 
 _HARMLESS: Final = frozenset({Effect.READ_ONLY, Effect.IDEMPOTENT})
 

@@ -33,7 +33,7 @@ USED: dict[ServiceName, list[str]] = {
     "lambda": ["Invoke"],
     "events": ["PutEvents", "DescribeEventBus"],
     "dynamodb": [
-        *("PutItem", "GetItem", "DeleteItem", "Scan", "CreateBackup", "DescribeBackup"),
+        *("PutItem", "GetItem", "DeleteItem", "Scan", "Query", "CreateBackup", "DescribeBackup"),
         *("DescribeTable", "ExportTableToPointInTime", "DescribeExport"),
     ],
     "states": ["StartExecution", "DescribeExecution", "StopExecution", "ListStateMachines"],

@@ -10,7 +10,7 @@ import pytest
 
 from leeward.adapter import TargetConfig
 from leeward.adapter.opening import PlanDriver
-from leeward.calls import Call, Delete, Enqueue, Invoke, Key, Load, Publish, Scan, Store
+from leeward.calls import Call, Delete, Enqueue, Invoke, Key, ListItems, Load, Publish, Scan, Store
 from leeward.values import Event
 from leeward_aws.driver import open_driver
 from tests.servers.answering import Answer, Executed
@@ -32,6 +32,7 @@ CALLS: dict[str, Call] = {
     "load": Load("orders", KEY),
     "delete": Delete("orders", KEY, now=0.0),
     "scan": Scan("orders"),
+    "list_items": ListItems("orders", ("customer", "order"), "c1"),
 }
 
 
@@ -46,6 +47,7 @@ def answer(executed: Executed) -> Answer:
         "PutEvents": {"FailedEntryCount": 0, "Entries": [{"EventId": "1"}]},
         "GetItem": {"Item": {"id": {"S": "42"}}},
         "Scan": {"Items": [], "Count": 0, "ScannedCount": 0},
+        "Query": {"Items": [], "Count": 0, "ScannedCount": 0},
     }
     return Answer(200, (), json.dumps(bodies.get(operation, {})).encode())
 

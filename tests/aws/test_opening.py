@@ -37,10 +37,10 @@ def opened(env: dict[str, str] | None = None, **options: Any) -> Driver:
 def test_every_verb_has_a_plan() -> None:
     """Each service's is loaded when it is asked for."""
     made = LazyPlans(PLANS, settings_from(target()))
-    verbs = "invoke settle enqueue publish store load delete scan put_object get_object head_object"
+    verbs = "invoke settle enqueue publish store load delete scan list_items put_object get_object"
     looks = ["look_function", "look_queue", "look_bus", "look_table", "look_bucket"]
     looks.append("look_resource")
-    objects = ["list_objects", "delete_object"]
+    objects = ["head_object", "list_objects", "delete_object"]
     messages = ["put_message", "take_messages", "remove_message", "hide_message"]
     more = ["start_run", "get_run", "abort_run", "start_native", "look_native", "read_export"]
     more.append("store_many")

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from leeward._http.messages import Failure, Phase, Response
 from leeward.adapter.classification import STALE
 from leeward.adapter.items import encode
-from leeward.calls import Delete, Key, Load, Result, Scan, Store, Stored
+from leeward.calls import Delete, Key, ListItems, Load, Result, Scan, Store, Stored
 from leeward.errors import InvalidRequest, Outcome
 from leeward_aws.errors import COMMON
 from leeward_aws.errors import DYNAMODB as CODES
@@ -32,6 +32,7 @@ STORE = Store("orders", KEY, ITEM, "write-1", NOW)
 LOAD = Load("orders", KEY)
 DELETE = Delete("orders", KEY, NOW)
 SCAN = Scan("orders")
+LIST = ListItems("orders", ("a", "b"), "p")
 ALL = [STORE, LOAD, DELETE, SCAN]
 WRITES = [STORE, DELETE]
 DONE = answer({})
@@ -72,7 +73,13 @@ def parameters(value: Any) -> Any:
     return {name: parameters(inner) for name, inner in value.items()}
 
 
-OPERATIONS = {"store": "PutItem", "load": "GetItem", "delete": "DeleteItem", "scan": "Scan"}
+OPERATIONS = {
+    "store": "PutItem",
+    "load": "GetItem",
+    "delete": "DeleteItem",
+    "scan": "Scan",
+    "list_items": "Query",
+}
 
 # What goes out.
 
@@ -101,7 +108,63 @@ CURSORS = st.none() | KEYS.map(
 )
 
 
-@given(STORES | DELETES | st.builds(Load, st.just("orders"), KEYS) | st.builds(
+BOUNDS = st.one_of(st.tuples(st.just(""), st.just(False)), st.tuples(TEXT, st.booleans())).flatmap(
+    lambda low: st.tuples(st.just(low), st.none() | TEXT.filter(lambda high: high > low[0]))
+)
+LISTS = st.builds(
+    lambda key, bounds, descending, limit: ListItems(
+        "orders", ("a", "b"), key, bounds[0][0], bounds[0][1], bounds[1], descending, limit
+    ),
+    TEXT, BOUNDS, st.booleans(), st.integers(1, 1000),
+)  # fmt: skip
+
+
+@given(LISTS)
+def test_a_list_is_one_condition_and_a_start_that_satisfies_it(call: ListItems) -> None:
+    """As `Query` wants it, and whatever lies between the bounds is in what is asked for."""
+    (request,) = run(call, answer({"Items": []})).sent
+    body = document(request)
+    values = {name: value["S"] for name, value in body["ExpressionAttributeValues"].items()}
+    _, _, condition = body["KeyConditionExpression"].partition(" AND ")
+    low, high = values.get(":low", ""), values.get(":high")
+    assert high is None or low < high
+    assert condition.count("#s") <= 1
+    start = body.get("ExclusiveStartKey", {}).get("b", {}).get("S")
+    assert start in (None, call.low, call.high)
+    if start is not None and condition:
+        assert start > low if ">" in condition else start < (high or "")
+    assert body["ConsistentRead"] is True
+    assert body["ScanIndexForward"] is not call.descending
+
+
+@pytest.mark.parametrize(
+    ("call", "last", "cursor"),
+    [
+        (LIST, None, None),
+        (LIST, "m", "m"),
+        (LIST._replace(high="m\x00"), "m", "m"),
+        (LIST._replace(low="k", high="m"), "m", None),
+        (LIST._replace(low="m", descending=True), "m", None),
+        (LIST._replace(low="l", above=True, descending=True), "m", "m"),
+    ],
+)
+def test_a_list_ends_where_no_start_is_left(
+    call: ListItems, last: str | None, cursor: str | None
+) -> None:
+    """DynamoDB may end a page with the last item; behind it no start key is taken."""
+    told = {} if last is None else {"LastEvaluatedKey": {"a": {"S": "p"}, "b": {"S": last}}}
+    page = run(call, answer({"Items": [], **told})).result.value
+    assert (page.items, page.cursor) == ((), cursor)
+
+
+@each_row("last", [5, {"a": {"S": "p"}}, {"b": 5}, {"b": {"N": "5"}}])
+def test_a_strange_last_key_of_a_list_is_ambiguous(last: Any) -> None:
+    """Nothing is known of what is left."""
+    result = run(LIST, answer({"Items": [], "LastEvaluatedKey": last})).result
+    assert (result.outcome, result.value) == (Outcome.AMBIGUOUS, None)
+
+
+@given(STORES | DELETES | LISTS | st.builds(Load, st.just("orders"), KEYS) | st.builds(
     Scan, st.just("orders"), CURSORS, st.none() | st.integers(1, 1000)))  # fmt: skip
 def test_botocore_would_send_the_same(call: Any) -> None:
     """The service's model knows every member, and spells it so."""
@@ -168,7 +231,7 @@ def test_if_revision_takes_the_expired_for_absent(call: Any) -> None:
 
 def test_reads_are_strong() -> None:
     """An item that was just written is there."""
-    for call in (LOAD, SCAN):
+    for call in (LOAD, SCAN, LIST):
         assert document(run(call, answer({"Items": []})).sent[0])["ConsistentRead"] is True
 
 

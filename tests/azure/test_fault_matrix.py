@@ -10,7 +10,7 @@ import pytest
 
 from leeward.adapter import TargetConfig
 from leeward.adapter.opening import PlanDriver
-from leeward.calls import Call, Delete, Enqueue, Invoke, Key, Load, Publish, Scan, Store
+from leeward.calls import Call, Delete, Enqueue, Invoke, Key, ListItems, Load, Publish, Scan, Store
 from leeward.errors import Outcome
 from leeward.values import Event
 from leeward_azure.driver import open_driver
@@ -44,6 +44,7 @@ CALLS: dict[str, Call] = {
     "load": Load("orders", AT),
     "delete": Delete("orders", AT, now=0.0),
     "scan": Scan("orders"),
+    "list_items": ListItems("orders", ("customer", "order"), "c1"),
 }
 
 QUEUED = b"<QueueMessagesList></QueueMessagesList>"
@@ -59,6 +60,8 @@ def answer(executed: Executed) -> Answer:
     """Answer as Azure does, for each operation."""
     ids = (("x-ms-activity-id", "request-1"), ("x-ms-request-id", "request-1"))
     document = document_of(STORE) | {"_etag": ETAG, "_rid": "r", "_ts": 0}
+    if ("x-ms-documentdb-isquery", "True") in executed.headers:
+        return Answer(200, ids, b'{"Documents": []}')
     path, at = executed.target.partition("?")[0], "/dbs/shop/colls/orders/docs"
     answers = {
         ("POST", "/api/send"): Answer(200, ids, b'{"sent": true}'),

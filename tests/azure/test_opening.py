@@ -82,12 +82,23 @@ def test_every_verb_of_a_service_has_a_plan() -> None:
     """The plans are those of the configured services, each loaded when it is asked for."""
     made = LazyPlans(PLANS, settings(**ALL))
     objects = ["put_object", "get_object", "head_object", "list_objects", "delete_object"]
-    verbs = ["invoke", "settle", "enqueue", "publish", "store", "load", "delete", "scan", *objects]
+    verbs = [
+        "invoke",
+        "settle",
+        "enqueue",
+        "publish",
+        "store",
+        "load",
+        "delete",
+        "scan",
+        "list_items",
+    ]
+    verbs += objects
     looks = ["look_function", "look_queue", "look_bus", "look_table", "look_bucket"]
     messages = ["put_message", "take_messages", "remove_message", "hide_message"]
     more = ["start_run", "get_run", "abort_run", "start_native"]
     assert sorted(made) == sorted([*verbs, *looks, *messages, *more])
-    assert len(made) == 26
+    assert len(made) == 27
     assert all(callable(made[verb]) for verb in made)
     storage = ["enqueue", *objects, *messages, "look_queue", "look_bucket"]
     assert sorted(LazyPlans(PLANS, settings(**STORAGE))) == sorted(storage)

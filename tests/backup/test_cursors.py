@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from leeward import Client, LeewardError
-from leeward._operations.cursors import MOST_EMPTY, Cursors
+from leeward._operations.lists import MOST_EMPTY, Cursors
 from leeward.calls import Call, FoundObject, Listing, ListObjects, Page, Result, Scan, Stored
 from leeward.cli.commands.objects import _all
 from leeward.local import Local

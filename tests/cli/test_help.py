@@ -11,7 +11,7 @@ from leeward.entrypoints import EntryPoint
 from tests.cli.conftest import Leeward
 
 COMMANDS = [
-    *("invoke", "enqueue", "settle", "publish", "store", "load", "delete"),
+    *("invoke", "enqueue", "settle", "publish", "store", "load", "list", "delete"),
     *("targets", "doctor", "dlq", "worker", "isolate", "restore", "new", "demo", "version"),
 ]
 OBJECTS = "put get show list delete".split()

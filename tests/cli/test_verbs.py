@@ -9,7 +9,17 @@ from typing import Any
 
 import pytest
 
-from leeward.calls import Enqueue, Invoke, Key, Publish, Result, Store, Stored
+from leeward.calls import (
+    Enqueue,
+    Invoke,
+    Key,
+    ListItems,
+    Page,
+    Publish,
+    Result,
+    Store,
+    Stored,
+)
 from leeward.values import Effect
 from tests.cli.conftest import Leeward
 from tests.cli.provider import Script
@@ -109,6 +119,45 @@ def test_one_word_is_the_key_itself(leeward: Leeward, scripted: Scripting) -> No
     script = scripted()
     leeward("load", "orders", "a=b")
     assert script.call.key == Key(("id",), ("a=b",))
+
+
+def test_a_list_has_every_option(leeward: Leeward, scripted: Scripting, bare: Path) -> None:
+    """Bounds, direction, limit and deadline reach the target; the next page has what is left."""
+    (bare / "leeward.toml").write_text('[tables.orders]\nkey = ["customer", "order"]\n')
+    item = {"customer": "c1", "order": "2026-05-02"}
+    script = scripted(
+        Result.ok(Page((Stored(item, "r"),), "own")), Result.ok(Page((Stored(item, "r"),), "last"))
+    )
+    options = ("--begins", "2026-", "--after", "2026-01", "--before", "2026-07", "--descending")
+    done = leeward("list", "orders", "c1", *options, "--limit", "2", "--timeout", "3")
+    assert done.code == 0
+    first = ListItems("orders", ("customer", "order"), "c1", "2026-01", True, "2026-07", True, 2)
+    assert script.driver is not None
+    assert script.driver.calls == [first, first._replace(limit=1, cursor="own")]
+    assert all(0 < each <= 3 for each in script.driver.timeouts)
+    assert done.out == '{"customer": "c1", "order": "2026-05-02"}\n' * 2
+    cursor = done.err.rpartition("--cursor ")[2].strip()
+    script = scripted(Result.ok(Page(())))
+    leeward("list", "orders", "c1", *options, "--cursor", cursor)
+    assert script.call.cursor == "last"
+
+
+def test_the_object_of_a_list(leeward: Leeward, scripted: Scripting, bare: Path) -> None:
+    """With ``--json`` there are the items, their revisions, and where the list goes on."""
+    (bare / "leeward.toml").write_text('[tables.orders]\nkey = ["customer", "order"]\n')
+    item = {"customer": "c1", "order": "1"}
+    scripted(Result.ok(Page((Stored(item, "r", foreign=True),))))
+    found = json.loads(leeward("list", "orders", "c1", "--json").out)
+    assert found["items"] == [{"item": item, "revision": "r", "expires_at": None, "foreign": True}]
+    assert (found["cursor"], found["target"], len(found["attempts"])) == (None, "scripted", 1)
+
+
+def test_a_list_of_nothing_says_so(leeward: Leeward, scripted: Scripting, bare: Path) -> None:
+    """Nothing on the standard output, and a word beside it."""
+    (bare / "leeward.toml").write_text('[tables.orders]\nkey = ["customer", "order"]\n')
+    scripted(Result.ok(Page(())))
+    done = leeward("list", "orders", "c1")
+    assert (done.code, done.out, done.err) == (0, "", "No items.\n")
 
 
 def test_a_delete_has_its_condition(leeward: Leeward, scripted: Scripting) -> None:

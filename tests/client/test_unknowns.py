@@ -213,7 +213,7 @@ def test_a_large_payload_is_not_left(monkeypatch: pytest.MonkeyPatch) -> None:
         with pytest.raises(OutcomeUnknown):
             cloud.invoke("charge", "x" * 2000)
         deep: Any = CANARY
-        for _ in range(cloud._operations._limits.smallest.nesting // 2):
+        for _ in range(cloud._operations.limits.smallest.nesting // 2):
             deep = [deep]
         for value in ("x" * 2000, deep, CANARY):
             with pytest.raises(OutcomeUnknown):

@@ -7,16 +7,17 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from leeward.calls import Call, Delete, Key, Load, Result, Scan, Store, Stored
+from leeward.calls import Call, Delete, Key, ListItems, Load, Result, Scan, Store, Stored
 from leeward.errors import Outcome
 from leeward.testing import FaultyDriver
 from leeward_contract_tests import (
     CompositeKeysContract,
     ExpiryContract,
+    ListsContract,
     ScanContract,
     TablesContract,
 )
-from leeward_contract_tests.fixtures import ITEMS, PAIRS
+from leeward_contract_tests.fixtures import ITEMS, PAIR, PAIRS
 from tests.contract.cases import breaks
 
 
@@ -269,6 +270,91 @@ class ScansEveryTable(FaultyDriver):
             items = result.value.items + more.items
             return result._replace(value=result.value._replace(items=items))
         return result
+
+
+class _ChangesLists(FaultyDriver):
+    """Lists something else, or otherwise."""
+
+    def change(self, call: ListItems) -> ListItems:
+        return call
+
+    def change_page(self, page: Any) -> Any:
+        return page
+
+    def perform(self, call: Call, timeout: float) -> Result[Any]:
+        if not isinstance(call, ListItems):
+            return super().perform(call, timeout)
+        result = super().perform(self.change(call), timeout)
+        return result._replace(value=result.value and self.change_page(result.value))
+
+
+@breaks(ListsContract, "test_list_is_in_the_order_of_code_points")
+class ListsWithoutCase(_ChangesLists):
+    """Orders each page as people do."""
+
+    def change_page(self, page: Any) -> Any:
+        return page._replace(
+            items=tuple(sorted(page.items, key=lambda each: each.item[PAIR[1]].lower()))
+        )
+
+
+@breaks(ListsContract, "test_list_keeps_to_its_bounds")
+class ListsItsBounds(_ChangesLists):
+    """Takes the lower bound for one that is part of the list."""
+
+    def change(self, call: ListItems) -> ListItems:
+        return call._replace(above=False) if call.cursor is None else call
+
+
+@breaks(ListsContract, "test_list_gives_what_load_gives")
+class ListsOtherRevisions(_ChangesLists):
+    def change_page(self, page: Any) -> Any:
+        return page._replace(items=tuple(each._replace(revision="1") for each in page.items))
+
+
+@breaks(ListsContract, "test_list_leaves_out_what_has_expired")
+class EndsListsAtExpiredItems(_ChangesLists):
+    """Takes a page that nothing is left of for the last one."""
+
+    def change_page(self, page: Any) -> Any:
+        return page._replace(cursor=None) if page.items[0].expires_at else page
+
+
+@breaks(ListsContract, "test_list_stays_in_its_partition")
+class ListsByTheBeginning(_ChangesLists):
+    """Takes a blank at the end of a partition for none."""
+
+    def change(self, call: ListItems) -> ListItems:
+        return call._replace(partition=call.partition.strip(" "))
+
+
+@breaks(ListsContract, "test_list_sees_what_was_written_last")
+class ListsFromACache(FaultyDriver):
+    def __init__(self, driver: Any) -> None:
+        super().__init__(driver)
+        self._cache: dict[Call, Result[Any]] = {}
+
+    def perform(self, call: Call, timeout: float) -> Result[Any]:
+        if not isinstance(call, ListItems):
+            return super().perform(call, timeout)
+        if call not in self._cache:
+            self._cache[call] = super().perform(call, timeout)
+        return self._cache[call]
+
+
+@breaks(ListsContract, "test_a_cursor_outlives_what_is_written_beside")
+class CountsItsCursors(_ChangesLists):
+    """Goes on by the number of items that came, whatever was deleted since."""
+
+    def change(self, call: ListItems) -> ListItems:
+        self._skipped = int(call.cursor or "0")
+        self._most = call.limit
+        return call._replace(cursor=None, limit=1000)
+
+    def change_page(self, page: Any) -> Any:
+        behind = self._skipped + self._most
+        more = str(behind) if len(page.items) > behind else None
+        return page._replace(items=page.items[self._skipped : behind], cursor=more)
 
 
 def _mapped(stored: Stored, kind: type, change: Callable[[Any], Any]) -> Stored:

@@ -56,4 +56,5 @@ _VERBS = {
     **dict.fromkeys(OBJECT_VERBS, Capability.OBJECTS),
     **dict.fromkeys(RUN_VERBS, Capability.WORKFLOWS),
     "settle_write": Capability.SETTLING,
+    "list_items": Capability.RANGES,
 }

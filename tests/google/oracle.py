@@ -20,6 +20,10 @@ READ: dict[str, tuple[str, str]] = {
     "documents:commit": ("google.cloud.firestore_v1.types", "CommitRequest"),
     "documents:batchGet": ("google.cloud.firestore_v1.types", "BatchGetDocumentsRequest"),
     "documents:runQuery": ("google.cloud.firestore_v1.types", "RunQueryRequest"),
+    "documents:runAggregationQuery": (
+        "google.cloud.firestore_v1.types",
+        "RunAggregationQueryRequest",
+    ),
     ":publish": ("google.pubsub_v1.types", "PublishRequest"),
 }
 """By how a path ends, the class that reads the body."""

@@ -10,7 +10,7 @@ import pytest
 
 from leeward.adapter import TargetConfig
 from leeward.adapter.opening import PlanDriver
-from leeward.calls import Call, Delete, Enqueue, Invoke, Key, Load, Publish, Scan, Store
+from leeward.calls import Call, Delete, Enqueue, Invoke, Key, ListItems, Load, Publish, Scan, Store
 from leeward.errors import Outcome
 from leeward.values import Event
 from leeward_google.driver import open_driver
@@ -35,6 +35,7 @@ CALLS: dict[str, Call] = {
     "load": Load("orders", AT),
     "delete": Delete("orders", AT, now=0.0),
     "scan": Scan("orders"),
+    "list_items": ListItems("orders", ("customer", "order"), "c1", cursor="=a"),  # no look first
 }
 
 
@@ -50,6 +51,9 @@ def answer(executed: Executed) -> Answer:
         "publish": {"messageIds": ["1"]},
         "commit": {"writeResults": [{"updateTime": MOMENT}], "commitTime": MOMENT},
         "batchGet": [{"found": found, "readTime": MOMENT}],
+        "runAggregationQuery": [
+            {"result": {"aggregateFields": {"count": {"integerValue": "0"}}}, "readTime": MOMENT}
+        ],
         "runQuery": [{"document": found, "readTime": MOMENT}],
         "": {"sent": True},
     }

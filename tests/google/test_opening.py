@@ -92,13 +92,24 @@ def test_every_verb_of_a_service_has_a_plan() -> None:
     """The plans are those of the configured services, each loaded when it is asked for."""
     made = LazyPlans(PLANS, settings(**ALL))
     objects = ["put_object", "get_object", "head_object", "list_objects", "delete_object"]
-    verbs = ["invoke", "settle", "enqueue", "publish", "store", "load", "delete", "scan", *objects]
+    verbs = [
+        "invoke",
+        "settle",
+        "enqueue",
+        "publish",
+        "store",
+        "load",
+        "delete",
+        "scan",
+        "list_items",
+    ]
+    verbs += objects
     looks = ["look_function", "look_queue", "look_bus", "look_table", "look_bucket"]
     looks.append("look_resource")
     messages = ["put_message", "take_messages", "remove_message", "hide_message"]
     native = ["start_native", "look_native", "store_many"]
     assert sorted(made) == sorted([*verbs, *looks, *messages, *native])
-    assert len(made) == 26
+    assert len(made) == 27
     made = LazyPlans(PLANS, settings(**ALL, region="europe-west1"))
     assert {"start_run", "get_run", "abort_run"} < set(made)
     assert all(callable(made[verb]) for verb in made)

@@ -22,6 +22,7 @@ PUBLIC = [
     "HomeUnavailable",
     "InvalidRequest",
     "InvokeResult",
+    "ItemPage",
     "LeewardError",
     "NotFound",
     "ObjectInfo",

@@ -118,6 +118,7 @@ def test_the_first_layout_becomes_this_one(opened: Opener, path: Path) -> None:
         *(f"ALTER TABLE deliveries DROP COLUMN {each}" for each in ("reason", "ran", "died")),
         "INSERT INTO deliveries (bus, subscriber, idempotency_key, document, error, dead)"
         " VALUES ('', 'f', 'k', '1', 'KeyError', 1)",
+        "DROP INDEX items_order",
         *(f"DROP TRIGGER {each}" for each in ("item_replaced", "item_deleted")),
         *(
             f"DROP TABLE {each}"

@@ -215,11 +215,16 @@ def test_a_database_of_an_earlier_version_gets_its_tables(tmp_path: Path) -> Non
     with closing(sqlite3.connect(path)) as held:
         held.execute("DROP TABLE objects")
         held.execute("DROP TABLE pieces")
-        for each in ("TRIGGER item_replaced", "TRIGGER item_deleted", "TABLE writes"):
+        for each in (
+            "TRIGGER item_replaced",
+            "TRIGGER item_deleted",
+            "TABLE writes",
+            "INDEX items_order",
+        ):
             held.execute(f"DROP {each}")
         held.execute("DROP TABLE settlements")
         held.execute("PRAGMA user_version = 3")
-    assert SCHEMA.version == 5
+    assert SCHEMA.version == 6
     with Client(Local(path=path)) as cloud:
         cloud.put_object("b", "name", b"mine")
         assert cloud.load_data("items", "1") is not None

@@ -122,7 +122,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "a target's pages that end too soon are taken for a circle",
-        "src/leeward/_operations/cursors.py",
+        "src/leeward/_operations/lists.py",
         "self._empty = self._empty + 1 if empty else 0",
         "self._empty = self._empty + 1",
         "tests/backup/test_cursors.py::test_pages_that_end_are_read_to_their_end",

@@ -69,8 +69,8 @@ MUTANTS: Final = (
     Mutant(
         "a look that failed makes a refused write AMBIGUOUS",
         f"{GOOGLE}/tables/plans.py",
-        "    if isinstance(seen, Result) and seen.outcome is Outcome.AMBIGUOUS:\n",
-        "    if False:\n",
+        "    return _as_look(seen) if isinstance(seen, Result) else seen\n",
+        "    return seen\n",
         f"{TESTS}/test_tables.py::test_a_look_that_fails_proves_only_that_nothing_was_written",
     ),
     Mutant(

@@ -77,7 +77,7 @@ MUTANTS: Final = (
     Mutant(
         "an item above the limit is sent",
         f"{OPERATIONS}/operations.py",
-        "if size.bytes > self._limits.smallest.item_bytes:",
+        "if size.bytes > self.limits.smallest.item_bytes:",
         "if False:",
         f"{TESTS}/test_bad_inputs.py::test_a_bad_argument_is_refused",
     ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import closing
 from decimal import Decimal
+from random import Random
 from typing import Any
 
 import psycopg
@@ -13,6 +14,7 @@ from leeward.calls import Key, Load
 from leeward.errors import Outcome
 from leeward_postgres.driver import open_driver
 from leeward_postgres.items import text_of
+from tests.clouds.lists import Proof
 from tests.postgres.opening import SECONDS, config_for, store_of
 from tests.postgres.server import Server
 
@@ -100,3 +102,10 @@ def test_many_items_are_stored_by_one_statement(server: Server) -> None:
         refused = driver.store_many([fresh], SECONDS)
         assert refused is not None
         assert [each.outcome for each in refused] == [Outcome.LOCAL]
+
+
+def test_lists_are_as_the_model_says(server: Server) -> None:
+    """In order, between bounds, each item once, with writers beside."""
+    proof = Proof("postgres", lambda: open_driver(config_for(server.url)), Random(1))
+    proof.run(60)
+    assert proof.tally.items > 0

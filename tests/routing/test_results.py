@@ -13,6 +13,7 @@ from leeward.calls import (
     Enqueue,
     Invoke,
     Key,
+    ListItems,
     Load,
     Page,
     Publish,
@@ -41,6 +42,7 @@ PUBLISH = Publish("bus", ())
         (Load("t", KEY), Stored({}, "r-1")),
         (Delete("t", KEY, 0.0), None),
         (Scan("t"), Page(())),
+        (ListItems("t", ("p", "s"), "1"), Page(())),
         (PUBLISH, ()),
         (PUBLISH, (OK, CALLER)),
     ],
@@ -60,6 +62,7 @@ def test_what_a_call_gives_is_passed_on(call: Call, value: object) -> None:
         (STORE, Result.ok(None)),
         (Load("t", KEY), Result.ok({})),
         (Scan("t"), Result.ok(())),
+        (ListItems("t", ("p", "s"), "1"), Result.ok(None)),
         (PUBLISH, Result.ok(None)),
         (PUBLISH, Result.ok((OK, None))),
         (PUBLISH, Result.ok((Result("ok"),))),  # type: ignore[arg-type]

@@ -6,7 +6,7 @@ import pytest
 
 from leeward._routing.outcomes import rules_of
 from leeward._routing.targets import Targets, candidates, home_of
-from leeward.calls import Call, Delete, Enqueue, Invoke, Key, Load, Publish, Scan, Store
+from leeward.calls import Call, Delete, Enqueue, Invoke, Key, ListItems, Load, Publish, Scan, Store
 from leeward.errors import ConfigError
 from leeward.values import Effect
 
@@ -28,6 +28,7 @@ KEYED = Invoke("f", b"{}", "key-1", Effect.KEYED)
         (Load("orders", KEY), "b"),
         (Delete("invoices", KEY, 0.0), "c"),
         (Scan("invoices"), "c"),
+        (ListItems("invoices", ("p", "s"), "1"), "c"),
     ],
 )
 def test_who_may_serve(call: Call, expected: str) -> None:

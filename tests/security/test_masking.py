@@ -26,6 +26,7 @@ from leeward.calls import (
     FunctionFault,
     Invoke,
     Key,
+    ListItems,
     Load,
     Page,
     Publish,
@@ -39,7 +40,7 @@ from leeward.calls import (
 )
 from leeward.errors import Outcome, _Said
 from leeward.masking import mask, outline
-from leeward.values import Event, InvokeResult, Record
+from leeward.values import Event, InvokeResult, ItemPage, Record
 from leeward.values.objects import ObjectInfo
 from leeward_aws.identity.credentials import Credentials
 from leeward_contract_tests.rows import each_row
@@ -76,6 +77,8 @@ CARRYING: list[tuple[Any, ...]] = [
     (Delete("t", KEY, 1.0, "r1"), "table='t'", "if_revision='r1'"),
     (SettleWrite("t", Store("t", KEY, ITEM, "w1", 1.0)), "place='t'", "write=<Store>"),
     (Scan("t", CANARY), "table='t'", "cursor=<str: 6>"),
+    (ListItems("t", ("a", "b"), CANARY, CANARY, cursor=CANARY), "table='t'", "low=<str: 6>"),
+    (ItemPage((Record(ITEM, "r1", "aws"),), CANARY, "aws"), "target='aws'", "cursor=<str: 6>"),
     (STORED, "item=<dict: 2>", "revision='r1'"),
     (Page((STORED,), CANARY), "revision='r1'", "cursor=<str: 6>"),
     (FunctionFault("ValueError", CANARY, (CANARY,)), "type='ValueError'", "trace=<tuple: 1>"),

@@ -15,8 +15,8 @@ from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
 from leeward._items.keys import escape_key
-from leeward._operations.cursors import Cursors
 from leeward._operations.downloads import DAMAGED
+from leeward._operations.lists import Cursors
 from leeward._operations.upkeep import own_bucket
 from leeward.client import Client
 from leeward.errors import Conflict, InvalidRequest, OutcomeUnknown

@@ -37,6 +37,7 @@ from leeward_contract_tests.contracts.expiry import ExpiryContract  # noqa: E402
 from leeward_contract_tests.contracts.failure import FailureContract  # noqa: E402
 from leeward_contract_tests.contracts.invoke import InvokeContract  # noqa: E402
 from leeward_contract_tests.contracts.lifecycle import LifecycleContract  # noqa: E402
+from leeward_contract_tests.contracts.lists import ListsContract  # noqa: E402
 from leeward_contract_tests.contracts.look import LookContract  # noqa: E402
 from leeward_contract_tests.contracts.objects import ObjectsContract  # noqa: E402
 from leeward_contract_tests.contracts.publish import PublishContract  # noqa: E402
@@ -66,6 +67,7 @@ __all__ = [
     "Faults",
     "InvokeContract",
     "LifecycleContract",
+    "ListsContract",
     "LookContract",
     "LoopbackCloud",
     "ObjectsContract",
@@ -93,6 +95,7 @@ class DriverContract(
     ExpiryContract,
     CompositeKeysContract,
     ScanContract,
+    ListsContract,
     ObjectsContract,
     LookContract,
     WorkflowsContract,

@@ -19,6 +19,7 @@ from leeward.calls import (
     Enqueue,
     Invoke,
     Key,
+    ListItems,
     Load,
     Publish,
     Scan,
@@ -233,17 +234,18 @@ def key_of(key: Any, fields: tuple[str, ...], limits: OrderLimits) -> Key:
             f"the table's key has {len(fields)} fields; pass a mapping with {list(fields)}",
             field="key",
         )
-    _check_key_value(key, "key", limits)
+    check_key_value(key, "key", limits)
     return Key(fields, (key,))
 
 
 def _key(fields: tuple[str, ...], values: list[Any], argument: str, limits: OrderLimits) -> Key:
     for field, value in zip(fields, values, strict=True):
-        _check_key_value(value, f"{argument}[{field!r}]", limits)
+        check_key_value(value, f"{argument}[{field!r}]", limits)
     return Key(fields, tuple(values))
 
 
-def _check_key_value(value: Any, field: str, limits: OrderLimits) -> None:
+def check_key_value(value: Any, field: str, limits: OrderLimits) -> None:
+    """Check the value of a field of a key."""
     if type(value) is not str:
         raise InvalidRequest(
             f"{field} must be a string, not {type(value).__name__}; write it as text", field=field
@@ -305,6 +307,7 @@ _REMEDIES: Mapping[Capability, str] = {
     Capability.EXPIRY: "store without expires_in, or give the table another home",
     Capability.COMPOSITE_KEYS: "use a key of one field, or give the table another home",
     Capability.SCAN: "give the table another home",
+    Capability.RANGES: "give the table another home",
     Capability.OBJECTS: "give the bucket another home",
     Capability.WORKFLOWS: "set workflow_target to another target, or to 'local'",
 }
@@ -321,6 +324,7 @@ POSSIBLE: Mapping[str, frozenset[Capability]] = {
     "load": _DATA,
     "delete": _DATA | {Capability.CONDITIONS},
     "scan": frozenset({Capability.SCAN}),
+    "list_items": frozenset({Capability.RANGES}),
     **dict.fromkeys(OBJECT_VERBS, frozenset({Capability.OBJECTS})),
     **dict.fromkeys(RUN_VERBS, frozenset({Capability.WORKFLOWS})),
 }
@@ -339,6 +343,8 @@ def needed_by(call: Call) -> list[Capability]:
             return [Capability.PUBLISH, *[Capability.ORDERING] * ordered]
         case Scan():
             return [Capability.SCAN]
+        case ListItems():
+            return [Capability.RANGES]
         case Store() | Load() | Delete():
             pass
         case _:

@@ -21,6 +21,7 @@ from leeward.calls import (
     Enqueue,
     FunctionFault,
     Invoke,
+    ListItems,
     Load,
     Publish,
     Result,
@@ -128,7 +129,7 @@ _RAISED: Mapping[Ran, tuple[str, str]] = {
 """Of a call that the function says has failed: what it has done, as leeward's handler says; of a
 function that has another one, that it ran."""
 
-_READS = OBJECT_READS | {"get_run", "look_native", "read_export", "scan"}
+_READS = OBJECT_READS | {"get_run", "list_items", "look_native", "read_export", "scan"}
 
 _CHECK_FILE = "It did not run. Restore the file from a copy, or set `path` to another one."
 
@@ -297,7 +298,7 @@ def _class_of(call: Call, result: Result[Any]) -> type[CallError]:
 
 
 def _has_home(call: Call) -> bool:
-    return isinstance(call, Store | Load | Delete) or call.verb in OBJECT_VERBS
+    return isinstance(call, Store | Load | ListItems | Delete) or call.verb in OBJECT_VERBS
 
 
 def _targets_of(result: Result[Any]) -> list[str]:

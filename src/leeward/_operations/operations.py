@@ -25,7 +25,7 @@ from leeward._routing import FailoverDriver
 from leeward._routing.health import Evidence
 from leeward._routing.targets import NO_GROUPS
 from leeward.adapter import Capability, Driver
-from leeward.calls import Call, Delete, Invoke, Key, Load, Result, Store
+from leeward.calls import Call, Delete, Invoke, Key, ListItems, Load, Result, Store
 from leeward.clock import Clock
 from leeward.config import Config, TableConfig
 from leeward.config.model import check_homes, groups_of, residency_of, shares_of
@@ -39,6 +39,7 @@ from leeward.values import (
     NOTHING,
     Effect,
     Item,
+    ItemPage,
     ProbeReport,
     Record,
     StoreReceipt,
@@ -61,6 +62,9 @@ PROBE_TIMEOUT: Final = 4.0
 
 DATA_TIMEOUT: Final = 15.0
 """Seconds: the deadline of a call that names none."""
+
+LISTS: Final = "leeward._operations.lists:list_data"
+"""What lists a partition; a program that lists none does not load it."""
 
 UNKNOWNS: Final = "leeward._operations.unknowns:UnknownKeeper"
 """What leaves unknown calls in a table. It stands on these operations, as any user of tables does;
@@ -104,6 +108,7 @@ class Operations:
         functions: the operations on functions.
         drivers: by target.
         clock: gives the time.
+        limits: of the order.
         unknowns: leaves calls in a table whose outcome is unknown; None where none is configured.
         closed: set it, and every operation is refused.
     """
@@ -125,7 +130,7 @@ class Operations:
         everywhere = frozenset.intersection(*(driver.capabilities for driver in drivers))
         self._lacking = frozenset(Capability) - everywhere
         self.clock = clock
-        self._limits = OrderLimits({each.target: arguments.limits_of(each) for each in drivers})
+        self.limits = OrderLimits({each.target: arguments.limits_of(each) for each in drivers})
         self._tables: dict[str, TableRules] = {}
         if (telemetry := getattr(self.router, "telemetry", None)) is not None:
             telemetry.watch_targets(self.targets)
@@ -135,7 +140,7 @@ class Operations:
         if keeper is not None:
             self._stored, self._deleted = keeper.watch(self._stored), keeper.watch(self._deleted)
         self.functions = FunctionOperations(
-            config.functions, self._limits, clock, self.check, keeper
+            config.functions, self.limits, clock, self.check, keeper
         )
         self._events: EventOperations | None = None
         self._objects: ObjectOperations | None = None
@@ -188,7 +193,7 @@ class Operations:
         if as_ is not None:
             conclude = results.then(conclude, import_room(ITEM_READER)(as_))
         known = self.table(table)
-        call = Load(table, arguments.key_of(key, known.key, self._limits))
+        call = Load(table, arguments.key_of(key, known.key, self.limits))
         seconds = known.seconds if timeout is None else arguments.check_timeout(timeout)
         self.check(call)
         return (
@@ -208,7 +213,7 @@ class Operations:
         known, now = self.table(table), self.clock.now()
         call = Delete(
             table,
-            arguments.key_of(key, known.key, self._limits),
+            arguments.key_of(key, known.key, self.limits),
             now,
             arguments.check_condition(False, if_revision),
             new_id(now),
@@ -218,6 +223,15 @@ class Operations:
         conclude = self._deleted if known.is_known else self._with_hint(self._deleted, table)
         return call, seconds, conclude
 
+    def list_data(
+        self, table: str, partition: str, **arguments: Any
+    ) -> Operation[ListItems, ItemPage]:
+        """List one page of a partition; arguments as of `leeward._operations.lists.list_data`."""
+        operation: Operation[ListItems, ItemPage] = import_spec(LISTS)(
+            self, table, partition, **arguments
+        )
+        return operation
+
     @property
     def events(self) -> EventOperations:
         """The operations on events; a program that uses none does not load them."""
@@ -225,7 +239,7 @@ class Operations:
             from leeward._operations.events import EventOperations
 
             self._events = EventOperations(
-                self.config, self._limits, self.clock, self.check, self.unknowns
+                self.config, self.limits, self.clock, self.check, self.unknowns
             )
         return self._events
 
@@ -262,7 +276,7 @@ class Operations:
             from leeward._operations.objects import ObjectOperations
 
             self._objects = ObjectOperations(
-                self.config.buckets, self._limits, self.clock, self.check
+                self.config.buckets, self.limits, self.clock, self.check
             )
         return self._objects
 
@@ -416,30 +430,29 @@ class Operations:
     def _key_of(self, item: Item, fields: tuple[str, ...]) -> Key:
         """Return the key of an item; nearly all have one field, and a plain text in it."""
         value = item.get(fields[0])
-        longest = self._limits.smallest.key_bytes if len(fields) == 1 else 0
+        longest = self.limits.smallest.key_bytes if len(fields) == 1 else 0
         if type(value) is str and value.isascii() and 0 < len(value) <= longest:
             return Key(fields, (value,))
-        return arguments.key_of_item(item, fields, self._limits)
+        return arguments.key_of_item(item, fields, self.limits)
 
     def _check_item(self, item: Item) -> None:
         size = _items.checked_size(item)
-        if size.bytes > self._limits.smallest.item_bytes:
+        if size.bytes > self.limits.smallest.item_bytes:
             raise PayloadTooLarge(
-                f"item has {size.bytes} bytes, and {self._limits.takes('item_bytes')}; "
+                f"item has {size.bytes} bytes, and {self.limits.takes('item_bytes')}; "
                 "split it, or keep the large part elsewhere",
                 field="item",
             )
-        most = self._limits.smallest.name_bytes
+        most = self.limits.smallest.name_bytes
         if size.bytes > most and longest_name(item) > most:
             raise PayloadTooLarge(
                 f"item has a name of {longest_name(item)} bytes, and "
-                f"{self._limits.takes('name_bytes')}; shorten it",
+                f"{self.limits.takes('name_bytes')}; shorten it",
                 field="item",
             )
-        if size.depth > self._limits.smallest.nesting:
+        if size.depth > self.limits.smallest.nesting:
             raise PayloadTooLarge(
-                f"item is nested {size.depth} deep, and {self._limits.takes('nesting')}; "
-                "flatten it",
+                f"item is nested {size.depth} deep, and {self.limits.takes('nesting')}; flatten it",
                 field="item",
             )
 

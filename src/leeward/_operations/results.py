@@ -102,7 +102,14 @@ def record_of(call: Load, result: Result[Stored | None], now: float) -> Record |
     """Conclude `load_data`. What has expired by `now` (Unix seconds) is not there any more."""
     target = target_of(call, result)
     found = result.value
-    if found is None or (found.expires_at is not None and found.expires_at <= now):
+    return None if found is None else record_from(found, target, now, result.attempts)
+
+
+def record_from(
+    found: Stored, target: str, now: float, attempts: tuple[Attempt, ...] = ()
+) -> Record | None:
+    """Return an item as callers get it; None if it has expired by `now` (Unix seconds)."""
+    if found.expires_at is not None and found.expires_at <= now:
         return None
     return Record(
         item=found.item,
@@ -110,7 +117,7 @@ def record_of(call: Load, result: Result[Stored | None], now: float) -> Record |
         target=target,
         expires_at=None if found.expires_at is None else _time_of(found.expires_at),
         foreign=found.foreign,
-        attempts=result.attempts,
+        attempts=attempts,
     )
 
 

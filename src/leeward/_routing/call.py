@@ -68,7 +68,7 @@ from leeward._routing.outcomes import KNOWN_KEY, TABLE, May, Sign, rules_of
 from leeward._routing.readback import ReadBackVerdict, question_of
 from leeward._routing.targets import candidates, narrow, resource_of
 from leeward.adapter import NO_PLACE
-from leeward.calls import AttemptTime, Call, Invoke, Load
+from leeward.calls import AttemptTime, Call, Invoke, ListItems, Load
 from leeward.envelope import NOT_KEPT, RUNNING, VOIDED
 from leeward.errors import Outcome
 
@@ -460,10 +460,10 @@ def hedge(state: CallState, now: float) -> Decision:
 
 
 def _second_target(state: CallState) -> str | None:
-    """Return the target of a hedge: another one that is well; for a load, its home once more."""
+    """Return the target of a hedge: another that is well; for a load or list, its home again."""
     health = state.health
     for target in state.able:
-        if target in state.tried and not isinstance(state.call, Load):
+        if target in state.tried and not isinstance(state.call, Load | ListItems):
             continue
         circuits = health.circuits.of(target, state.call)
         well = all(

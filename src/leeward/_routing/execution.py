@@ -40,6 +40,7 @@ from leeward.calls import (
     Call,
     FunctionFault,
     Invoke,
+    ListItems,
     Load,
     Page,
     Publish,
@@ -459,6 +460,7 @@ _VALUES: Final[dict[type[Call], type | tuple[type, ...]]] = {
     Store: str,
     Load: (Stored, type(None)),
     Scan: Page,
+    ListItems: Page,
     Publish: tuple,
 }
 """What the value of an OK result is, by call; for the others it is anything."""

@@ -44,6 +44,7 @@ DATA = frozenset(
         Capability.EXPIRY,
         Capability.COMPOSITE_KEYS,
         Capability.SCAN,
+        Capability.RANGES,
         Capability.OBJECTS,
         Capability.SETTLING,
     }

@@ -14,15 +14,15 @@ from typing import Final
 
 from leeward._routing.outcomes import EffectRules
 from leeward._routing.policy import RoutingPolicy
-from leeward.calls import OBJECT_VERBS, RUN_VERBS, Call, Delete, Load, Scan, Store
+from leeward.calls import OBJECT_VERBS, RUN_VERBS, Call, Delete, ListItems, Load, Scan, Store
 from leeward.errors import ConfigError, InvalidRequest
 from leeward.records import NamedTuple
 from leeward.values import NOTHING, Isolation
 
-DATA = (Store, Load, Delete, Scan)
+DATA = (Store, Load, Delete, Scan, ListItems)
 """The calls that concern a table: its home serves them, and no other target."""
 
-AT_ONE_TARGET: Final = OBJECT_VERBS | RUN_VERBS | {"store", "load", "delete", "scan"}
+AT_ONE_TARGET: Final = OBJECT_VERBS | RUN_VERBS | {"store", "load", "delete", "scan", "list_items"}
 """The verbs of what is at one target of the order alone."""
 
 

@@ -89,6 +89,8 @@ class Capability(Enum):
     """Tables whose key has two fields."""
     SCAN = "scan"
     """Walk through a table page by page, for leeward's own upkeep."""
+    RANGES = "ranges"
+    """List the items of one partition, in the order of the sort field, between bounds."""
     OBJECTS = "objects"
     """Put, get, list and delete objects, and put them under a condition."""
     WORKFLOWS = "workflows"

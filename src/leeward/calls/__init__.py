@@ -315,6 +315,50 @@ class Scan(NamedTuple):
         return mask(self, "table most verb")
 
 
+class ListItems(NamedTuple):
+    """Read one page of a partition, strongly. The value is a `Page`, which may have no items.
+
+    They are ordered by the bytes of the sort value in UTF-8, and so by its code points, whatever
+    the target's own order of texts is.
+
+    Attributes:
+        fields: of the table's key: the partition field and the sort field.
+        partition: the value of the partition field.
+        low: no sort value is less; empty for no bound.
+        above: `low` itself does not belong to the list.
+        high: every sort value is less; None for no bound. It is greater than `low`.
+        descending: the greatest first.
+        limit: items of the page, at most.
+        cursor: the `cursor` of the page before, of the same call; None for the first page.
+    """
+
+    table: str
+    fields: tuple[str, str]
+    partition: str
+    low: str = ""
+    above: bool = False
+    high: str | None = None
+    descending: bool = False
+    limit: int = 100
+    cursor: str | None = None
+    verb: Literal["list_items"] = "list_items"
+
+    def __repr__(self) -> str:
+        return mask(self, "table fields descending limit verb")
+
+    def following(self, position: str) -> ListItems:
+        """Return the same call for what comes behind a sort value."""
+        if self.descending:
+            return self._replace(high=position)
+        return self._replace(low=position, above=True)
+
+    def holds(self, value: str) -> bool:
+        """Return whether a sort value lies within the bounds."""
+        if self.high is not None and value >= self.high:
+            return False
+        return value > self.low if self.above else value >= self.low
+
+
 class StoreMany(NamedTuple):
     """Store many items of one table by one request. The value is a list with the result of each.
 
@@ -333,7 +377,7 @@ class StoreMany(NamedTuple):
         return mask(self, "table verb")
 
 
-DataCall: TypeAlias = Store | Load | Delete | Scan
+DataCall: TypeAlias = Store | Load | Delete | Scan | ListItems
 """What concerns a table."""
 
 ObjectCall: TypeAlias = "PutObject | GetObject | HeadObject | ListObjects | DeleteObject"
@@ -395,7 +439,7 @@ class UnreadableItem(ValueError):
 
 
 class Page(NamedTuple):
-    """A page of a scan. `cursor` is None on the last page."""
+    """A page of a scan, or of a list. `cursor` is None on the last page."""
 
     items: tuple[Stored, ...]
     cursor: str | None = None
@@ -504,6 +548,7 @@ __all__ = [
     "HideMessage",
     "Invoke",
     "Key",
+    "ListItems",
     "ListObjects",
     "Listing",
     "Load",

@@ -135,6 +135,14 @@ add_command(
 )
 add_command(
     app,
+    "list",
+    verbs.list_,
+    "leeward list orders c1",
+    "leeward list orders c1 --begins 2026-05- --descending --limit 20",
+    "leeward list orders c1 --json | jq .items[].item",
+)
+add_command(
+    app,
     "delete",
     verbs.delete,
     "leeward delete orders 42",

@@ -100,6 +100,7 @@ class Local(Driver):
             "load": tables.load,
             "delete": tables.delete,
             "scan": tables.scan,
+            "list_items": tables.list,
             "settle_write": Settlements(self._database, self._clock).settle,
             **dict.fromkeys(OBJECT_VERBS, objects.perform),
         }

@@ -25,6 +25,21 @@ ITEMS = """CREATE TABLE items (
     PRIMARY KEY (name, key)
 )"""
 
+_IS_PAIR: Final = "CASE WHEN json_valid(key) THEN json_array_length(key) END = 2"
+_VALUES: Final = ("json_extract(key, '$[0]')", "json_extract(key, '$[1]')")
+
+ITEMS_ORDER: Final = (
+    f"CREATE INDEX items_order ON items (name, {', '.join(_VALUES)}) WHERE {_IS_PAIR}"
+)
+"""Of the items whose key has two fields: texts are in the order of their bytes in UTF-8, which the
+JSON of a key is not."""
+
+IN_PARTITION: Final = f"{_IS_PAIR} AND name = ? AND {_VALUES[0]} = ?"
+"""The condition that an item is in a partition, in the words of the index."""
+
+SORT_VALUE: Final = _VALUES[1]
+"""The value of the sort field, likewise."""
+
 OBJECTS = (
     """CREATE TABLE objects (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -68,9 +83,9 @@ SETTLEMENTS: Final = (
 
 SCHEMA = Schema(
     int.from_bytes(b"leew", "big"),
-    5,
-    (ITEMS, *STATEMENTS, SERIES, *OBJECTS, *SETTLEMENTS),
-    {1: CHANGES, 2: (SERIES,), 3: OBJECTS, 4: SETTLEMENTS},
+    6,
+    (ITEMS, *STATEMENTS, SERIES, *OBJECTS, *SETTLEMENTS, ITEMS_ORDER),
+    {1: CHANGES, 2: (SERIES,), 3: OBJECTS, 4: SETTLEMENTS, 5: (ITEMS_ORDER,)},
 )
 
 

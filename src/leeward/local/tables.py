@@ -10,10 +10,10 @@ from typing import Any, TypeAlias
 from leeward import json_text
 from leeward._items import EMBEDDED, decode, encode
 from leeward._sqlite.database import Database
-from leeward.calls import Delete, Load, Page, Result, Scan, Store, Stored
+from leeward.calls import Delete, ListItems, Load, Page, Result, Scan, Store, Stored
 from leeward.errors import Outcome
 from leeward.leases.faults import DatabaseFault
-from leeward.local.schema import DEEPEST, key_text
+from leeward.local.schema import DEEPEST, IN_PARTITION, SORT_VALUE, key_text
 from leeward.local.settlements import LATE_WRITE, is_time_to_prune, keep_write, prune_writes
 
 PAGE_ITEMS = 100
@@ -30,6 +30,7 @@ _READ = "SELECT document, revision, expires_at FROM items WHERE name = ? AND key
 _DELETE = "DELETE FROM items WHERE name = ? AND key = ?"
 _PAGE = """SELECT document, revision, expires_at, key FROM items
     WHERE name = ? AND key > ? ORDER BY key LIMIT ?"""
+_LIST = f"SELECT document, revision, expires_at, {SORT_VALUE} FROM items WHERE {IN_PARTITION}"  # noqa: S608
 
 
 _Row: TypeAlias = tuple[str, str, str, str, float | None]
@@ -83,12 +84,32 @@ class Tables:
         most = call.most or PAGE_ITEMS
         with self._database.read(timeout) as connection:
             rows = connection.execute(_PAGE, (call.table, call.cursor or "", most + 1)).fetchall()
-        page, more = rows[:most], len(rows) > most
-        try:
-            items = tuple(_read_item(*row[:3], exact=call.exact) for row in page)
-        except ValueError as error:
-            return _undecodable(call.table, error)
-        return Result.ok(Page(items, page[-1][3] if more else None))
+        return _page_of(call.table, rows, most, exact=call.exact)
+
+    def list(self, call: ListItems, timeout: float) -> Result[Page]:
+        """Read the next items of a partition; the cursor is the last one's sort value."""
+        rest = call if call.cursor is None else call.following(call.cursor)
+        upper = "" if rest.high is None else f" AND {SORT_VALUE} < ?"
+        statement = (
+            f"{_LIST} AND {SORT_VALUE} {'>' if rest.above else '>='} ?{upper} "
+            f"ORDER BY {SORT_VALUE} {'DESC' if rest.descending else 'ASC'} LIMIT ?"
+        )
+        bounds = (rest.low,) if rest.high is None else (rest.low, rest.high)
+        with self._database.read(timeout) as connection:
+            rows = connection.execute(
+                statement, (call.table, call.partition, *bounds, call.limit + 1)
+            ).fetchall()
+        return _page_of(call.table, rows, call.limit)
+
+
+def _page_of(table: str, rows: list[Any], most: int, *, exact: bool = False) -> Result[Page]:
+    """Return the first `most` of the rows as a page; its cursor is the last column of the last."""
+    page, more = rows[:most], len(rows) > most
+    try:
+        items = tuple(_read_item(*row[:3], exact=exact) for row in page)
+    except ValueError as error:
+        return _undecodable(table, error)
+    return Result.ok(Page(items, page[-1][3] if more else None))
 
 
 def _row(call: Store) -> _Row:

@@ -56,6 +56,8 @@ _VERBS: Mapping[str, str] = {
     "delete": "delete",
     "delete_data": "delete",
     "scan": "scan",
+    "list_items": "list_items",
+    "list_data": "list_items",
     "settle_write": "settle_write",
     **{verb: verb for verb in OBJECT_VERBS | RUN_VERBS},
     "start_workflow": "start_run",

@@ -176,6 +176,23 @@ class Record(NamedTuple, Generic[T]):
         return mask(self, "revision target expires_at maybe_stale foreign attempts")
 
 
+class ItemPage(NamedTuple):
+    """A page of the items of a partition.
+
+    Attributes:
+        items: in order; without `attempts` of their own.
+        cursor: for the next page; None on the last one. A page without items may have one.
+    """
+
+    items: tuple[Record, ...]
+    cursor: str | None
+    target: str
+    attempts: tuple[Attempt, ...] = ()
+
+    def __repr__(self) -> str:
+        return mask(self, "target attempts")
+
+
 class Event(NamedTuple):
     """A CloudEvent 1.0 (https://github.com/cloudevents/spec).
 

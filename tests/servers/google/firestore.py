@@ -12,9 +12,10 @@ from typing import Any, Final
 
 from tests.servers.answering import Answer
 from tests.servers.google.api import Asked, GoogleApi, Route
+from tests.servers.google.firestore_queries import documents_of
 from tests.servers.google.firestore_store import Store
 from tests.servers.google.messages import answered, read_body, streamed
-from tests.servers.google.refused import Refused
+from tests.servers.google.refused import Refused, refuse_fields
 from tests.servers.google.tokens import CLOUD_PLATFORM
 
 REQUEST_BYTES: Final = 10 * 1024 * 1024
@@ -42,8 +43,9 @@ class Firestore(GoogleApi):
     """The databases of one project.
 
     What Google does and this does not: transactions, methods for single documents, parts of
-    documents, listening, transforming, indexes, aggregates, and the deletion of what has expired.
-    A query is by one collection, in the order of names. What is not known is refused.
+    documents, listening, transforming, composite indexes, aggregates but for a count, and the
+    deletion of what has expired. A query is by one collection, in the order of names or of one
+    field of bytes. What is not known is refused.
 
     Args:
         project: the one that exists.
@@ -81,6 +83,7 @@ class Firestore(GoogleApi):
             Route("POST", f"{_ROOT}:batchWrite", self._batch_write),
             Route("POST", f"{_ROOT}:batchGet", self._batch_get, streams=True),
             Route("POST", f"{_PARENT}:runQuery", self._run_query, streams=True),
+            Route("POST", f"{_PARENT}:runAggregationQuery", self._count, streams=True),
         ]
 
     def _now(self) -> float:
@@ -89,7 +92,7 @@ class Firestore(GoogleApi):
     def _commit(self, asked: Asked) -> Answer:
         store = self._store(asked)
         request = self._body(self._types.CommitRequest, asked)
-        _refuse(request, "transaction")
+        refuse_fields(request, "transaction")
         times, moment = store.commit(request.writes)
         response = self._types.CommitResponse.pb()()
         response.commit_time.CopyFrom(moment)
@@ -102,7 +105,7 @@ class Firestore(GoogleApi):
     def _batch_write(self, asked: Asked) -> Answer:
         store = self._store(asked)
         request = self._body(self._types.BatchWriteRequest, asked)
-        _refuse(request, "labels")
+        refuse_fields(request, "labels")
         names = [each.update.name or each.delete for each in request.writes]
         if len(set(names)) != len(names) or not 0 < len(names) <= MOST_WRITES:
             raise Refused("INVALID_ARGUMENT", "Documents can be written once per request.")
@@ -121,7 +124,7 @@ class Firestore(GoogleApi):
     def _batch_get(self, asked: Asked) -> Answer:
         store = self._store(asked)
         request = self._body(self._types.BatchGetDocumentsRequest, asked)
-        _refuse(request, "transaction", "new_transaction", "mask", "read_time")
+        refuse_fields(request, "transaction", "new_transaction", "mask", "read_time")
         answers = []
         moment = store.now()
         # Google promises no order, and gives a document once.
@@ -139,14 +142,30 @@ class Firestore(GoogleApi):
     def _run_query(self, asked: Asked) -> Answer:
         store = self._store(asked)
         request = self._body(self._types.RunQueryRequest, asked)
-        _refuse(request, "transaction", "new_transaction", "read_time")
+        refuse_fields(request, "transaction", "new_transaction", "read_time")
         query = request.structured_query
-        _check_query(query)
-        (source,) = query.from_
-        parent = store.prefix.removesuffix("/") + asked.names["parent"]
-        most = query.limit.value if query.HasField("limit") else None
-        found = store.collection(parent, source.collection_id, _start_of(query), most)
+        found = documents_of(store, self._parent(store, asked), query)
         return streamed(self._query_answers(store, found), asked.query)
+
+    def _count(self, asked: Asked) -> Answer:
+        """Answer how many documents a query gives."""
+        store = self._store(asked)
+        request = self._body(self._types.RunAggregationQueryRequest, asked)
+        refuse_fields(request, "transaction", "new_transaction", "explain_options")
+        aggregation = request.structured_aggregation_query
+        if [each.WhichOneof("operator") for each in aggregation.aggregations] != ["count"]:
+            raise Refused("UNIMPLEMENTED", "This stub knows one count only.")
+        moment = request.read_time if request.HasField("read_time") else store.now()
+        query = aggregation.structured_query
+        found = documents_of(store, self._parent(store, asked), query, moment)
+        response = self._types.RunAggregationQueryResponse.pb()()
+        response.read_time.CopyFrom(moment)
+        alias = aggregation.aggregations[0].alias
+        response.result.aggregate_fields[alias].integer_value = len(found)
+        return streamed([response], asked.query)
+
+    def _parent(self, store: Store, asked: Asked) -> str:
+        return store.prefix.removesuffix("/") + asked.names["parent"]
 
     def _query_answers(self, store: Store, found: Sequence[Any]) -> list[Any]:
         answers = []
@@ -172,39 +191,3 @@ class Firestore(GoogleApi):
 
     def _body(self, kind: Any, asked: Asked) -> Any:
         return kind.pb(read_body(kind, asked.body))
-
-
-def _refuse(message: Any, *fields: str) -> None:
-    """Refuse what this stub does not know, and does not answer as if it were nothing."""
-    for name in fields:
-        if name in {field.name for field, _ in message.ListFields()}:
-            raise Refused("UNIMPLEMENTED", f"This stub has no {name}.")
-
-
-def _check_query(query: Any) -> None:
-    """Refuse what this stub does not know."""
-    _refuse(query, "select", "end_at", "offset", "find_nearest")
-    sources = query.from_
-    orders = [(each.field.field_path, each.direction) for each in query.order_by]
-    # 0 stands for ascending where nothing is said, 1 for ascending.
-    if len(sources) != 1 or sources[0].all_descendants or query.HasField("where"):
-        raise Refused("UNIMPLEMENTED", "This stub knows queries by one collection only.")
-    if orders not in ([], [("__name__", 0)], [("__name__", 1)]):
-        raise Refused("UNIMPLEMENTED", "This stub knows the order of names only.")
-    if query.limit.value < 0:
-        raise Refused("INVALID_ARGUMENT", "limit may not be negative.")
-    if query.HasField("start_at") and not orders:
-        raise Refused("INVALID_ARGUMENT", "A cursor has too many values.")
-
-
-def _start_of(query: Any) -> str:
-    """Return the name behind which a query starts; the empty one for the first of all."""
-    if not query.HasField("start_at"):
-        return ""
-    cursor = query.start_at
-    if cursor.before:
-        raise Refused("UNIMPLEMENTED", "This stub knows cursors behind a document only.")
-    if len(cursor.values) != 1 or not cursor.values[0].reference_value:
-        raise Refused("INVALID_ARGUMENT", "The cursor of a name must be a reference.")
-    place: str = cursor.values[0].reference_value
-    return place

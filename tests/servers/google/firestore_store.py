@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
-from bisect import bisect_right
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import import_module
 from typing import Any, Final
@@ -14,6 +14,9 @@ from tests.servers.google.refused import Refused
 
 _MICROSECOND: Final = 1000
 """In nanoseconds."""
+
+_CHANGES: Final = 1000
+"""Changes of documents that are remembered, for who asks about a moment before."""
 
 
 class Store:
@@ -35,6 +38,7 @@ class Store:
         self._types = import_module("google.cloud.firestore_v1.types")
         self._documents: dict[str, Any] = {}
         self._names: dict[str, list[str]] = {}  # in order, by what they begin with
+        self._changes: deque[tuple[int, str, Any]] = deque(maxlen=_CHANGES)
         self._last = 0
         self._lock = threading.RLock()
 
@@ -52,22 +56,28 @@ class Store:
         with self._lock:
             return self._documents.get(name)
 
-    def collection(
-        self, parent: str, collection: str, after: str = "", most: int | None = None
-    ) -> list[Any]:
+    def collection(self, parent: str, collection: str, moment: Any = None) -> list[Any]:
         """Give the documents right in a collection, in the order of their names.
 
         Args:
             parent: the name of what the collection is in.
             collection: its id.
-            after: a name; only those of greater ones are given.
-            most: how many.
+            moment: a bare `Timestamp`: as they were then; now if None.
         """
+        start = f"{parent}/{collection}/"
         with self._lock:
-            names = self._names_in(f"{parent}/{collection}/")
-            at = bisect_right(names, after)
-            end = None if most is None else at + most
-            return [self._documents[each] for each in names[at:end]]
+            if moment is None:
+                return [self._documents[each] for each in self._names_in(start)]
+            documents = dict(self._documents)
+            for time, name, before in reversed(self._changes):
+                if time <= moment.ToMicroseconds():
+                    break
+                if before is None:
+                    documents.pop(name, None)
+                else:
+                    documents[name] = before
+            names = [each for each in documents if each.startswith(start)]
+            return [documents[n] for n in sorted(names) if "/" not in n.removeprefix(start)]
 
     def _names_in(self, start: str) -> list[str]:
         if start not in self._names:
@@ -97,6 +107,7 @@ class Store:
 
     def _keep(self, name: str, document: Any) -> None:
         """Have a document under a name from now on, or none."""
+        self._changes.append((self._last, name, self._documents.get(name)))
         if (name in self._documents) != (document is not None):
             self._names.clear()
         if document is None:
@@ -142,7 +153,7 @@ class Store:
         if write.HasField("update_mask"):
             _merge(after.fields, before.fields if before else {}, write)
         else:
-            _copy(after.fields, write.update.fields)
+            copy_fields(after.fields, write.update.fields)
         check_document(after)
         after.create_time.CopyFrom(before.create_time if before else moment)
         after.update_time.CopyFrom(before.update_time if before else moment)
@@ -158,7 +169,8 @@ def _name_of(write: Any) -> str:
     return name
 
 
-def _copy(fields: Any, source: Mapping[str, Any], names: Iterable[str] | None = None) -> None:
+def copy_fields(fields: Any, source: Mapping[str, Any], names: Iterable[str] | None = None) -> None:
+    """Copy fields of a document, those of these names; all if None."""
     for name in source if names is None else names:
         if name in source:
             fields[name].CopyFrom(source[name])
@@ -166,15 +178,15 @@ def _copy(fields: Any, source: Mapping[str, Any], names: Iterable[str] | None = 
 
 def _merge(fields: Any, before: Mapping[str, Any], write: Any) -> None:
     """Take the fields that the mask names from the write, and the others from before."""
-    _copy(fields, before)
+    copy_fields(fields, before)
     for path in write.update_mask.field_paths:
-        name = _simple(path)
+        name = simple_path(path)
         if name in fields:
             del fields[name]
-        _copy(fields, write.update.fields, [name])
+        copy_fields(fields, write.update.fields, [name])
 
 
-def _simple(path: str) -> str:
+def simple_path(path: str) -> str:
     """Return the field that a path leads to; what is no plain name stands in backticks."""
     if re.fullmatch(r"[A-Za-z_][A-Za-z_0-9]*", path):
         return path

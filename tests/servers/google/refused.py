@@ -63,3 +63,10 @@ class Refused(Exception):
             "reason": self._reason,
             "domain": "googleapis.com",
         }
+
+
+def refuse_fields(message: Any, *fields: str) -> None:
+    """Refuse what a stub does not know, and does not answer as if it were nothing."""
+    for name in fields:
+        if name in {field.name for field, _ in message.ListFields()}:
+            raise Refused("UNIMPLEMENTED", f"This stub has no {name}.")

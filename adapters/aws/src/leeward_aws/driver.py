@@ -44,7 +44,7 @@ PLANS: Final = (
         "leeward_aws.functions.messages:messages",
     ),
     Plans("publish", "leeward_aws.events.plans:events"),
-    Plans("store load delete scan", "leeward_aws.tables.plans:tables"),
+    Plans("store load delete scan list_items", "leeward_aws.tables.plans:tables"),
     Plans("store_many", "leeward_aws.tables.plans:batches"),
     Plans("read_export", "leeward_aws.tables.backups:exports"),
     Plans("start_native look_native", "leeward_aws.tables.backups:backups"),

@@ -162,8 +162,8 @@ DYNAMODB: Final = by_code(
             """,
     }
 )
-"""`PutItem`, `GetItem`, `DeleteItem`, `Scan`, and what backups need. Of transactions, which are not
-used, only what holds without a look at their reasons."""
+"""`PutItem`, `GetItem`, `DeleteItem`, `Scan`, `Query`, and what backups need. Of transactions, only
+what holds without a look at their reasons: they are not used."""
 
 SQS: Final = by_code(
     {

@@ -17,6 +17,7 @@ TABLES: Final = frozenset(
         Capability.EXPIRY,
         Capability.COMPOSITE_KEYS,
         Capability.SCAN,
+        Capability.RANGES,
     }
 )
 
@@ -130,7 +131,7 @@ PLANS: Final = (
         "leeward_azure.functions.messages:messages",
     ),
     Plans("publish", "leeward_azure.events.plans:of_settings", "events"),
-    Plans("store load delete scan", "leeward_azure.tables.plans:of_settings", "tables"),
+    Plans("store load delete scan list_items", "leeward_azure.tables.plans:of_settings", "tables"),
     Plans("start_native", "leeward_azure.tables.backups:backups", "tables"),
     Plans(
         "put_object get_object head_object list_objects delete_object",

@@ -25,6 +25,7 @@ DATA: Final = frozenset(
         Capability.EXPIRY,
         Capability.COMPOSITE_KEYS,
         Capability.SCAN,
+        Capability.RANGES,
         Capability.OBJECTS,
     }
 )
@@ -189,7 +190,9 @@ PLANS: Final = (
         "events",
     ),
     _in_project("publish", "leeward_google.events.plans:of_project", "events"),
-    _in_project("store load delete scan", "leeward_google.tables.plans:of_project", "tables"),
+    _in_project(
+        "store load delete scan list_items", "leeward_google.tables.plans:of_project", "tables"
+    ),
     _in_project("store_many", "leeward_google.tables.plans:batches_of_project", "tables"),
     _in_project("start_native look_native", "leeward_google.tables.backups:of_project", "tables"),
     Plans(

@@ -40,6 +40,7 @@ CAPABILITIES: Final = frozenset(
         Capability.EXPIRY,
         Capability.COMPOSITE_KEYS,
         Capability.SCAN,
+        Capability.RANGES,
         Capability.OBJECTS,
         Capability.SETTLING,
     }
@@ -90,6 +91,7 @@ class PostgresDriver(Driver):
             "load": tables.load,
             "delete": tables.delete,
             "scan": tables.scan,
+            "list_items": tables.list,
             "put_object": objects.put,
             "get_object": objects.get,
             "head_object": objects.head,

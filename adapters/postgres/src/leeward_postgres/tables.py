@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from leeward import json_text
-from leeward.calls import Delete, Load, Page, Result, Scan, Store
+from leeward.calls import Delete, ListItems, Load, Page, Result, Scan, Store
 from leeward.errors import Outcome
-from leeward_postgres.items import key_values, row_of, stored_of, text_of
+from leeward_postgres.items import key_values, original_of, row_of, stored_of, text_of
 from leeward_postgres.schema import quote
 from leeward_postgres.statements import Plan, Statement, milliseconds, result_of_write
 
@@ -47,6 +47,7 @@ class Tables:
             f"SELECT {columns}, key FROM {where}.items "  # noqa: S608 - a name that was checked
             "WHERE name = %s AND key > %s::text[] ORDER BY key LIMIT %s"
         )
+        self._list = f"SELECT {columns}, key FROM {where}.items WHERE name = %s AND key "  # noqa: S608
 
     def store(self, call: Store, timeout: float) -> Plan:
         """Replace an item; its write id is its revision."""
@@ -122,12 +123,37 @@ class Tables:
         most = call.most or PAGE_ITEMS
         after = json_text.decode(call.cursor) if call.cursor else []
         rows = yield Statement(self._scan, (text_of(call.table), after, most + 1))
-        page, more = rows[:most], len(rows) > most
-        try:
-            items = tuple(stored_of(*row[:4], exact=call.exact) for row in page)
-        except ValueError as error:
-            return _undecodable(call.table, error)
-        return Result.ok(Page(items, json_text.encode(page[-1][4]).decode() if more else None))
+        page, last = rows[:most], rows[most - 1][4] if len(rows) > most else None
+        cursor = None if last is None else json_text.encode(last).decode()
+        return _page_of(call.table, page, cursor, exact=call.exact)
+
+    def list(self, call: ListItems, timeout: float) -> Plan:
+        """Read the next items of a partition; the cursor is the last one's sort value.
+
+        They are a range of keys: behind all keys of a partition comes that of the least text which
+        is greater than its value.
+        """
+        del timeout
+        rest = call if call.cursor is None else call.following(call.cursor)
+        partition = text_of(call.partition)
+        high = [f"{partition}\x01"] if rest.high is None else [partition, text_of(rest.high)]
+        rows = yield Statement(
+            f"{self._list}{'>' if rest.above else '>='} %s::text[] AND key < %s::text[] "
+            f"ORDER BY key {'DESC' if rest.descending else 'ASC'} LIMIT %s",
+            (text_of(call.table), [partition, text_of(rest.low)], high, call.limit + 1),
+        )
+        page, last = rows[: call.limit], rows[call.limit - 1][4] if len(rows) > call.limit else None
+        return _page_of(call.table, page, None if last is None else original_of(last[1]))
+
+
+def _page_of(
+    table: str, rows: Sequence[Any], cursor: str | None, *, exact: bool = False
+) -> Result[Any]:
+    try:
+        items = tuple(stored_of(*row[:4], exact=exact) for row in rows)
+    except ValueError as error:
+        return _undecodable(table, error)
+    return Result.ok(Page(items, cursor))
 
 
 def _undecodable(table: str, error: ValueError) -> Result[Any]:

@@ -26,6 +26,7 @@ CALLS: Final[Mapping[Capability, Callable[[Client], object]]] = {
     Capability.CONDITIONS: lambda client: client.store_data(ITEMS, {"id": "key"}, if_absent=True),
     Capability.EXPIRY: lambda client: client.store_data(ITEMS, {"id": "key"}, expires_in=60),
     Capability.COMPOSITE_KEYS: lambda client: client.load_data(PAIRS, dict.fromkeys(PAIR, "key")),
+    Capability.RANGES: lambda client: client.list_data(PAIRS, "key"),
     Capability.OBJECTS: lambda client: client.put_object(BUCKET, "refused", b"refused"),
 }
 """A call through the client that needs the capability."""

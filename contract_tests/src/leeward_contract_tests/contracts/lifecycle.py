@@ -9,7 +9,7 @@ import pytest
 
 from leeward import Client, ConfigError
 from leeward.adapter import Capability, Driver, Limits
-from leeward.calls import Call, DeleteObject, GetObject, ListObjects, Scan, SettleWrite
+from leeward.calls import Call, DeleteObject, GetObject, ListItems, ListObjects, Scan, SettleWrite
 from leeward.values import Event, Item
 from leeward_contract_tests.contracts.base import Contract
 from leeward_contract_tests.contracts.calls import (
@@ -25,7 +25,7 @@ from leeward_contract_tests.contracts.calls import (
 )
 from leeward_contract_tests.contracts.capabilities import is_unsupported, needs
 from leeward_contract_tests.contracts.observations import THREADS, in_parallel
-from leeward_contract_tests.fixtures import BUCKET, ECHO, ITEMS
+from leeward_contract_tests.fixtures import BUCKET, ECHO, ITEMS, PAIR, PAIRS
 
 VERBS: Mapping[Capability, tuple[Call, ...]] = {
     Capability.INVOKE: (invoke(ECHO, None),),
@@ -33,6 +33,7 @@ VERBS: Mapping[Capability, tuple[Call, ...]] = {
     Capability.PUBLISH: (publish(Event("contract.refused")),),
     Capability.TABLES: (store({"id": "key"}), load("key"), delete("key")),
     Capability.SCAN: (Scan(ITEMS),),
+    Capability.RANGES: (ListItems(PAIRS, PAIR, "key"),),
     Capability.OBJECTS: (
         put("refused", b"refused"),
         GetObject(BUCKET, "refused", 0, 1),
@@ -50,6 +51,7 @@ BUILDS_ON: Mapping[Capability, Capability] = {
     Capability.EXPIRY: Capability.TABLES,
     Capability.COMPOSITE_KEYS: Capability.TABLES,
     Capability.SCAN: Capability.TABLES,
+    Capability.RANGES: Capability.COMPOSITE_KEYS,
     Capability.SETTLING: Capability.TABLES,
 }
 

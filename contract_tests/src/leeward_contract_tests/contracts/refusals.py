@@ -26,7 +26,16 @@ from leeward_contract_tests.contracts.calls import (
 from leeward_contract_tests.contracts.capabilities import needs
 from leeward_contract_tests.contracts.observations import CallFunction, Deliveries, Runs
 from leeward_contract_tests.faults import Faults
-from leeward_contract_tests.fixtures import BUCKET, COUNT, DO_FAIL, ECHO, EVENTS, ITEMS, WORKFLOW
+from leeward_contract_tests.fixtures import (
+    BUCKET,
+    COUNT,
+    DO_FAIL,
+    ECHO,
+    EVENTS,
+    ITEMS,
+    PAIRS,
+    WORKFLOW,
+)
 from leeward_contract_tests.rows import each_row
 
 TABLES, OBJECTS = Capability.TABLES, Capability.OBJECTS
@@ -61,6 +70,7 @@ CALLS: Final[Mapping[str, tuple[Capability, Callable[[Client], object]]]] = {
     "publish": (PUBLISH, lambda client: client.publish_event(EVENTS, "contract.refused")),
     "store": (TABLES, lambda client: client.store_data(ITEMS, {"id": fresh("refused")})),
     "load": (TABLES, lambda client: client.load_data(ITEMS, "refused")),
+    "list": (Capability.RANGES, lambda client: client.list_data(PAIRS, "refused")),
     "delete": (TABLES, lambda client: client.delete_data(ITEMS, fresh("refused"))),
     "put_object": (OBJECTS, lambda client: client.put_object(BUCKET, fresh("refused"), b"")),
     "get_object": (OBJECTS, lambda client: client.get_object(BUCKET, "refused")),

@@ -20,7 +20,7 @@ from leeward_deploy.recipe import Declared, PackageSpec, Site
 Json = dict[str, Any]
 
 LOGS: Final = ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"]
-TABLE: Final = ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:DeleteItem"]
+TABLE: Final = [f"dynamodb:{action}" for action in ("GetItem", "PutItem", "DeleteItem", "Query")]
 BUS: Final = ["events:PutEvents", "events:DescribeEventBus"]
 OBJECTS: Final = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"]
 PUT: Final = ["sqs:SendMessage", "sqs:GetQueueUrl"]

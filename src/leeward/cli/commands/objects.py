@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn, TypeAlias
 
 import typer
 
-from leeward._operations.cursors import Cursors
+from leeward._operations.lists import Cursors
 from leeward.cli.arguments import bytes_argument, texts_argument
 from leeward.cli.commands.verbs import IfRevision, Timeout
 from leeward.cli.global_options import options_of

@@ -6,6 +6,8 @@ from typing import Annotated, cast
 
 import typer
 
+from leeward._operations.lists import MOST as MOST_OF_PAGE
+from leeward._operations.lists import Cursors
 from leeward.cli.arguments import (
     event_type,
     item_argument,
@@ -18,6 +20,7 @@ from leeward.cli.global_options import options_of
 from leeward.cli.output.console import (
     render_absence,
     render_item,
+    render_items,
     render_receipt,
     render_value,
     render_verdict,
@@ -26,13 +29,14 @@ from leeward.cli.output.exit_codes import ABSENT, exit_code_of_verdict
 from leeward.cli.output.json_view import (
     json_of_absence,
     json_of_answer,
+    json_of_pages,
     json_of_published,
     json_of_queued,
     json_of_record,
     json_of_verdict,
     json_of_write,
 )
-from leeward.values import MISSING, EffectName
+from leeward.values import MISSING, EffectName, ItemPage
 
 JSON = "JSON, @file, or - for the standard input."
 
@@ -259,6 +263,56 @@ def load(context: typer.Context, table: Table, key: Key, *, timeout: Timeout = N
             options.output.show(json_of_absence(table), render_absence)
             raise typer.Exit(ABSENT.code)
         options.output.show(json_of_record(record), render_item)
+
+
+def list_(
+    context: typer.Context,
+    table: Table,
+    partition: Annotated[
+        str, typer.Argument(metavar="PARTITION", help="Value of the table's partition field.")
+    ],
+    *,
+    begins: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Only if the sort value begins so.")
+    ] = None,
+    after: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Only if the sort value comes after this.")
+    ] = None,
+    before: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Only if the sort value comes before this.")
+    ] = None,
+    descending: Annotated[bool, typer.Option("--descending", help="The last one first.")] = False,
+    limit: Annotated[int, typer.Option(min=1, metavar="NUMBER", help="At most so many.")] = 100,
+    cursor: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Of a list before, to continue it.")
+    ] = None,
+    timeout: Timeout = None,
+) -> None:
+    """Print the items of one partition, one on each line, in the order of the sort field.
+
+    If there are more than --limit, the last line of the standard error has the cursor that
+    continues the list.
+    """
+    options = options_of(context)
+    with options.client_of_data() as cloud:
+        pages: list[ItemPage] = []
+        cursors, left = Cursors(), limit
+        while not pages or (left and cursor is not None):
+            page = cloud.list_data(
+                table,
+                partition,
+                begins=begins,
+                after=after,
+                before=before,
+                descending=descending,
+                limit=min(left, MOST_OF_PAGE),
+                cursor=cursor,
+                timeout=timeout,
+            )
+            pages.append(page)
+            left -= len(page.items)
+            cursor = cursors.following(page.cursor, empty=not page.items)
+        options.output.show(json_of_pages(pages), render_items)
 
 
 def delete(

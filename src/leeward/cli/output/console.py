@@ -197,6 +197,16 @@ def render_item(data: JsonObject, printers: Printers) -> None:
     _render_main("item", data, printers)
 
 
+def render_items(data: JsonObject, printers: Printers) -> None:
+    """Show the items of a partition, one on each line."""
+    for each in data["items"]:
+        printers.out.json(item_json.write(each["item"]))
+    if not data["items"]:
+        printers.err.text("No items.")
+    if data["cursor"] is not None:
+        printers.err.text(f"There are more: --cursor {data['cursor']}")
+
+
 def render_absence(data: JsonObject, printers: Printers) -> None:
     """Show that there is no such item."""
     printers.err.text(f"{data['table']!r} has no item with this key.")

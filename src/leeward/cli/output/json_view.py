@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from math import inf
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
@@ -39,6 +39,7 @@ from leeward.values import (
     Effect,
     InvokeResult,
     Isolation,
+    ItemPage,
     PublishReceipt,
     Receipt,
     Record,
@@ -129,6 +130,25 @@ def json_of_record(record: Record) -> JsonObject:
         "maybe_stale": record.maybe_stale,
         "foreign": record.foreign,
         "attempts": json_of_attempts(record.attempts),
+    }
+
+
+def json_of_pages(pages: Sequence[ItemPage]) -> JsonObject:
+    """Return the JSON object of `list`; its cursor leads to what comes behind these pages."""
+    return {
+        "items": [
+            {
+                "item": tag_value(each.item),
+                "revision": each.revision,
+                "expires_at": None if each.expires_at is None else each.expires_at.isoformat(),
+                "foreign": each.foreign,
+            }
+            for page in pages
+            for each in page.items
+        ],
+        "cursor": pages[-1].cursor,
+        "target": pages[-1].target,
+        "attempts": [each for page in pages for each in json_of_attempts(page.attempts)],
     }
 
 

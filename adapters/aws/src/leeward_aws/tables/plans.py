@@ -1,4 +1,4 @@
-"""DynamoDB: store, load, delete and scan single items, and store many by one request.
+"""DynamoDB: store, load, delete and scan single items, list a partition, and store many at once.
 
 A table's key attributes are strings, named like the key's fields. A field whose name leeward
 escapes (one that begins with ``~`` or ``_leeward``) has an attribute named like its escape.
@@ -9,7 +9,10 @@ collects expired items.
 `BatchWriteItem` knows no conditions: it replaces whatever is there. A transaction would know them,
 at twice the price of each write.
 
-Source: the API references of `PutItem`, `GetItem`, `DeleteItem`, `Scan` and `BatchWriteItem`.
+A partition is listed in DynamoDB's own order, by the bytes of UTF-8.
+
+Source: the API references of `PutItem`, `GetItem`, `DeleteItem`, `Scan`, `Query` and
+`BatchWriteItem`.
 """
 
 from __future__ import annotations
@@ -35,6 +38,7 @@ from leeward.adapter.wire import Request, Response
 from leeward.calls import (
     Delete,
     Key,
+    ListItems,
     Load,
     Page,
     Result,
@@ -83,16 +87,21 @@ _PUT: Final = headers_of("PutItem")
 _GET: Final = headers_of("GetItem")
 _DELETE: Final = headers_of("DeleteItem")
 _SCAN: Final = headers_of("Scan")
+_QUERY: Final = headers_of("Query")
+
+LONGEST_SORT: Final = 1024
+"""Bytes of the value of a sort key; a bound that is longer is not taken."""
 
 
 def tables(settings: Settings) -> dict[str, Planner]:
-    """Return the planners of ``store``, ``load``, ``delete`` and ``scan``."""
+    """Return the planners of ``store``, ``load``, ``delete``, ``scan`` and ``list_items``."""
     endpoint = endpoint_of("dynamodb", settings)
     return {
         "store": partial(store, endpoint),
         "load": partial(load, endpoint),
         "delete": partial(delete, endpoint),
         "scan": partial(scan, endpoint),
+        "list_items": partial(list_items, endpoint),
     }
 
 
@@ -167,17 +176,94 @@ def scan(endpoint: Endpoint, call: Scan, view: View) -> Plan:
     if refusal is not None:
         return refusal
     try:
-        read = partial(_stored_in, exact=call.exact)
-        document = decode_apart(response.body, "Items", read, deepest=DEEPEST)
-        if not isinstance(document, dict) or not isinstance(document.get("Items"), list):
-            raise Undecodable("the answer has no list of items")
-        last = document.get("LastEvaluatedKey")
-        if last is not None and not isinstance(last, dict):
-            raise Undecodable("the last key of the answer is not an object")
-        page = Page(tuple(document["Items"]), json_text.encode(last).decode() if last else None)
+        items, last = _read_page(response, exact=call.exact)
     except (Undecodable, UnreadableItem) as error:
         return misread(response, error, request_id=REQUEST_ID)
-    return Result.ok(page, request_id=response.headers.get(REQUEST_ID))
+    cursor = json_text.encode(last).decode() if last else None
+    return Result.ok(Page(tuple(items), cursor), request_id=response.headers.get(REQUEST_ID))
+
+
+def list_items(endpoint: Endpoint, call: ListItems, view: View) -> Plan:
+    """Read one page of a partition; its cursor is the sort value of the last item looked at.
+
+    `Query` takes one condition on the sort key, which knows no range that excludes an end. So the
+    end at which a page begins is its `ExclusiveStartKey`, which need not be that of an item, and
+    the condition says the other one. A start key has to satisfy the condition.
+    """
+    rest = call if call.cursor is None else call.following(call.cursor)
+    partition, sort = (escape_name(field, DYNAMODB, top=True) for field in call.fields)
+    is_long = rest.high is not None and len(rest.high.encode()) > LONGEST_SORT
+    query = rest._replace(high=None) if is_long else rest  # `holds` sees to it
+    condition, values = _range_of(query)
+    begin = query.high if query.descending else query.low if query.above else None
+    body: dict[str, Any] = {
+        "TableName": call.table,
+        "ConsistentRead": True,
+        "Limit": call.limit,
+        "ScanIndexForward": not call.descending,
+        "KeyConditionExpression": f"#p = :p{condition}",
+        "ExpressionAttributeNames": {"#p": partition, **({"#s": sort} if condition else {})},
+        "ExpressionAttributeValues": {
+            name: {"S": value} for name, value in ({":p": call.partition} | values).items()
+        },
+    }
+    if begin is not None:
+        body["ExclusiveStartKey"] = {partition: {"S": call.partition}, sort: {"S": begin}}
+    response, refusal = yield from exchange(
+        endpoint.service, request_of(endpoint, _QUERY, body), view
+    )
+    if refusal is not None:
+        return refusal
+    try:
+        items, last = _read_page(response)
+        at = None if last is None else _text_of(last, sort)
+    except (Undecodable, UnreadableItem) as error:
+        return misread(response, error, request_id=REQUEST_ID)
+    held = tuple(each for each in items if rest.holds(str(each.item.get(call.fields[1]))))
+    # A page may end with the last item that the bounds leave, and no start key lies behind it.
+    left = rest if at is None else rest.following(at)
+    is_over = at is None or (left.high is not None and left.high <= left.low)
+    return Result.ok(
+        Page(held, None if is_over else at), request_id=response.headers.get(REQUEST_ID)
+    )
+
+
+def _range_of(call: ListItems) -> tuple[str, dict[str, str]]:
+    """Return the condition on the sort key of all that may come behind the start key."""
+    low, high = call.low, call.high
+    if call.descending:
+        above = ">" if call.above else ">="
+        return (f" AND #s {above} :low", {":low": low}) if low else ("", {})
+    if call.above or not low:
+        return ("", {}) if high is None else (" AND #s < :high", {":high": high})
+    if high is None:
+        return " AND #s >= :low", {":low": low}
+    return " AND #s BETWEEN :low AND :high", {":low": low, ":high": high}
+
+
+def _read_page(response: Response, *, exact: bool = False) -> tuple[list[Stored], Native | None]:
+    """Read the answer to `Scan` or `Query`: the items, and the key of the last one looked at.
+
+    Raises:
+        Undecodable: it is something else.
+        UnreadableItem: leeward cannot read an item.
+    """
+    read = partial(_stored_in, exact=exact)
+    document = decode_apart(response.body, "Items", read, deepest=DEEPEST)
+    if not isinstance(document, dict) or not isinstance(document.get("Items"), list):
+        raise Undecodable("the answer has no list of items")
+    last = document.get("LastEvaluatedKey")
+    if last is not None and not isinstance(last, dict):
+        raise Undecodable("the last key of the answer is not an object")
+    return document["Items"], last or None
+
+
+def _text_of(key: Native, name: str) -> str:
+    value = key.get(name)
+    text = value.get("S") if isinstance(value, dict) else None
+    if not isinstance(text, str):
+        raise Undecodable("the last key of the answer has no sort value")
+    return text
 
 
 def request_of(

@@ -15,6 +15,7 @@ session; here it costs that one token.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from functools import lru_cache, partial
@@ -130,6 +131,10 @@ _COMMON: Final = (("x-ms-version", API_VERSION), ("Accept", "application/json"))
 _READ: Final = (*_COMMON, ("Cache-Control", "no-cache"))
 _WRITE: Final = (*_COMMON, ("Content-Type", "application/json"), ("Prefer", "return=minimal"))
 """A document that was written is not sent back."""
+_QUERY: Final = (
+    ("Content-Type", "application/query+json"),
+    ("x-ms-documentdb-isquery", "True"),
+)
 _UPSERT: Final = ("x-ms-documentdb-is-upsert", "true")
 
 _NOT_IN_NAMES: Final = frozenset("/\\?#")
@@ -227,6 +232,14 @@ def to_page(
     if continuation is not None:
         headers = (*headers, ("x-ms-continuation", continuation))
     return DocumentRequest(Request("GET", container.origin, container.documents, headers))
+
+
+def to_query(page: DocumentRequest, partition: str, query: Mapping[str, Any]) -> DocumentRequest:
+    """Ask for what a query gives of one partition, and otherwise as for a page of all documents."""
+    key = ("x-ms-documentdb-partitionkey", json.dumps([partition]))
+    headers = (*page.request.headers, *_QUERY, key)
+    body = json_text.encode(query)
+    return DocumentRequest(page.request._replace(method="POST", headers=headers, body=body))
 
 
 def ask_container(

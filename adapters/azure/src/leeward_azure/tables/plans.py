@@ -1,4 +1,4 @@
-"""Cosmos DB for NoSQL: store, load, delete and scan single items, over REST.
+"""Cosmos DB for NoSQL: store, load, delete and scan single items, and list a partition, over REST.
 
 How a container must be made for a table, and what a document looks like, stands in `documents`.
 
@@ -31,7 +31,17 @@ from leeward.adapter.tables import (
     wrong_cursor,
 )
 from leeward.adapter.wire import Response
-from leeward.calls import Delete, Load, Page, Result, Scan, Store, Stored, UnreadableItem
+from leeward.calls import (
+    Delete,
+    ListItems,
+    Load,
+    Page,
+    Result,
+    Scan,
+    Store,
+    Stored,
+    UnreadableItem,
+)
 from leeward.errors import Outcome
 from leeward.json_text import Undecodable, decode_apart
 from leeward.records import NamedTuple
@@ -45,6 +55,7 @@ from leeward_azure.tables.containers import (
     to_create,
     to_delete,
     to_page,
+    to_query,
     to_read,
     to_replace,
     unless_made_anew,
@@ -57,6 +68,7 @@ from leeward_azure.tables.documents import (
     revision_of,
     stored_of,
 )
+from leeward_azure.tables.lists import DISORDER, Position, is_in_order, query_of, read_position
 
 
 class CosmosEndpoint(NamedTuple):
@@ -77,12 +89,13 @@ def of_settings(settings: Tables) -> dict[str, Planner]:
 
 
 def tables(endpoint: CosmosEndpoint) -> dict[str, Planner]:
-    """Return the planners of ``store``, ``load``, ``delete`` and ``scan``."""
+    """Return the planners of ``store``, ``load``, ``delete``, ``scan`` and ``list_items``."""
     return {
         "store": partial(store, endpoint),
         "load": partial(load, endpoint),
         "delete": partial(delete, endpoint),
         "scan": partial(scan, endpoint),
+        "list_items": partial(list_items, endpoint),
     }
 
 
@@ -148,17 +161,53 @@ def scan(endpoint: CosmosEndpoint, call: Scan, view: View) -> Plan:
     if answer.refusal is not None:
         return (yield from unless_made_anew(container, answer.refusal, view))
     try:
-        read = partial(_stored_in, exact=call.exact)
-        document = decode_apart(answer.response.body, "Documents", read, deepest=DEEPEST)
-        found = document.get("Documents") if isinstance(document, dict) else None
-        if answer.response.status != 200 or not isinstance(found, list):
-            raise Undecodable("the answer has no list of documents")
-        items = tuple(found)
+        items = tuple(_read_page(answer.response, exact=call.exact))
     except (Undecodable, UnreadableItem) as error:
         return misread(answer.response, error, request_id=COSMOS.request_id)
-    return _ok(
-        Page(items, answer.response.headers.get("x-ms-continuation") or None), answer.response
-    )
+    return _ok(Page(items, _continuation(answer.response) or None), answer.response)
+
+
+def list_items(endpoint: CosmosEndpoint, call: ListItems, view: View) -> Plan:
+    """Read one page of a partition, in the order of the attribute of the sort field.
+
+    Its cursor is the sort value of the last document and, of a page without any, what Cosmos DB
+    gives for the next one. `lists` says how texts are compared.
+
+    Raises:
+        InvalidRequest: the cursor was not given by a page; before anything is sent.
+    """
+    container = container_of(endpoint.origin, endpoint.database, call.table)
+    position = Position() if call.cursor is None else read_position(call.cursor)
+    page = to_page(container, position.continuation or None, call.limit, view)
+    request = to_query(page, call.partition, query_of(call, position.last))
+    answer = yield from ask_container(container, request, view)
+    if answer.refusal is not None:
+        return (yield from unless_made_anew(container, answer.refusal, view))
+    try:
+        items = _read_page(answer.response)
+    except (Undecodable, UnreadableItem) as error:
+        return misread(answer.response, error, request_id=COSMOS.request_id)
+    values = [str(each.item.get(call.fields[1])) for each in items]
+    if not is_in_order(values, position.last, descending=call.descending):
+        return DISORDER
+    held = tuple(each for each, value in zip(items, values, strict=True) if call.holds(value))
+    rest = _continuation(answer.response)
+    after = Position(values[-1]) if values else position._replace(continuation=rest)
+    return _ok(Page(held, after.text() if rest else None), answer.response)
+
+
+def _read_page(response: Response, *, exact: bool = False) -> list[Stored]:
+    """Read an answer with a list of documents; raise what those raise that read one."""
+    read = partial(_stored_in, exact=exact)
+    document = decode_apart(response.body, "Documents", read, deepest=DEEPEST)
+    found = document.get("Documents") if isinstance(document, dict) else None
+    if response.status != 200 or not isinstance(found, list):
+        raise Undecodable("the answer has no list of documents")
+    return found
+
+
+def _continuation(response: Response) -> str:
+    return response.headers.get("x-ms-continuation") or ""
 
 
 def _replace(container: Container, call: Store, if_revision: str, view: View) -> Plan:

@@ -3,7 +3,8 @@
 A table is a collection at the top of a database. The id of a document is made of the key of its
 item: the values of its fields, escaped (`leeward.adapter.items.escape_key`), with ``:`` between
 two; plain letters, digits and ``_ . -`` stand for themselves. The fields of the key stay fields as
-well. A document of another program has the fields that it was given, and no more.
+well. A document of another program has the fields that it was given, and no more. What keeps the
+order of a partition stands in `lists`.
 
 A revision is the document's `updateTime`, and in front of it the expiry, where it has one. So a
 condition on the revision of an item that has expired since is known not to hold without a look.
@@ -36,6 +37,7 @@ from leeward.adapter.tables import Revision, parse_revision
 from leeward.calls import Key, Store, Stored, UnreadableItem
 from leeward.errors import InvalidRequest
 from leeward.json_text import Undecodable
+from leeward_google.tables.lists import order_of
 
 
 def _read_integer(value: Any) -> int:
@@ -168,7 +170,7 @@ def fields_of(call: Store) -> Native:
     expiry = native_expiry(FIRESTORE, call.expires_at, call.now)
     if expiry is not None:
         fields[expiry[0]] = expiry[1]
-    return fields
+    return fields | order_of(call.key)
 
 
 def stored_of(native: Native, *, exact: bool = False) -> Stored:

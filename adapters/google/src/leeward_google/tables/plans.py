@@ -1,4 +1,4 @@
-"""Firestore: store, load, delete and scan items, and store many at once, over REST.
+"""Firestore: store, load, delete, scan and list items, and store many at once, over REST.
 
 How a table's items become documents stands in `documents`.
 
@@ -12,8 +12,8 @@ Every request is a POST and says in its body what it is about: a missing documen
 error, and ``NOT_FOUND`` is the database that is not there. But so is a document
 that an update time is expected of; which of the two it was, a look tells.
 
-Source: the REST reference of Firestore: `documents.commit`, `.batchGet`, `.runQuery` and
-`.batchWrite`; `google.rpc.Code`.
+Source: the REST reference of Firestore: `documents.commit`, `.batchGet`, `.runQuery`,
+`.runAggregationQuery` and `.batchWrite`; `google.rpc.Code`.
 """
 
 from __future__ import annotations
@@ -35,7 +35,18 @@ from leeward.adapter.service import (
 )
 from leeward.adapter.tables import EXPIRED, another_revision, mark_in, revision_after, wrong_cursor
 from leeward.adapter.wire import Request
-from leeward.calls import Delete, Key, Load, Result, Scan, Store, Stored, StoreMany
+from leeward.calls import (
+    Delete,
+    Key,
+    ListItems,
+    Load,
+    Page,
+    Result,
+    Scan,
+    Store,
+    Stored,
+    StoreMany,
+)
 from leeward.errors import Outcome, Unsupported
 from leeward.json_text import Undecodable
 from leeward.records import NamedTuple
@@ -49,11 +60,25 @@ from leeward_google.tables.documents import (
     revision_of,
     update_time_of,
 )
+from leeward_google.tables.lists import (
+    MOST_UNORDERED,
+    TOO_MANY,
+    Position,
+    by_field,
+    by_names,
+    counting,
+    key_of,
+    read_position,
+)
 from leeward_google.tables.reading import (
     PAGE_ITEMS,
     LookResult,
+    documents_in,
     is_unreadable,
+    ordered_page_in,
     page_in,
+    read_count,
+    read_found,
     read_seen,
     read_write,
 )
@@ -106,7 +131,7 @@ def batches_of_project(settings: Tables, project: str) -> dict[str, Planner]:
 
 
 def tables(endpoint: FirestoreEndpoint) -> dict[str, Planner]:
-    """Return the planners of ``store``, ``load``, ``delete`` and ``scan``.
+    """Return the planners of ``store``, ``load``, ``delete``, ``scan`` and ``list_items``.
 
     They raise `InvalidRequest` for a table whose name no collection can have, before anything is
     sent.
@@ -116,6 +141,7 @@ def tables(endpoint: FirestoreEndpoint) -> dict[str, Planner]:
         "load": partial(load, endpoint),
         "delete": partial(delete, endpoint),
         "scan": partial(scan, endpoint),
+        "list_items": partial(list_items, endpoint),
     }
 
 
@@ -176,6 +202,83 @@ def scan(endpoint: FirestoreEndpoint, call: Scan, view: View) -> Plan:
     request = endpoint.request("runQuery", {"structuredQuery": query})
     response, refusal = yield from exchange(endpoint.service, request, view)
     return refusal or page_in(response, call.most or PAGE_ITEMS, view.now, exact=call.exact)
+
+
+def list_items(endpoint: FirestoreEndpoint, call: ListItems, view: View) -> Plan:
+    """Read one page of a partition; its cursor says by what, and the last sort value.
+
+    Raises:
+        InvalidRequest: the cursor was not given by a page; before anything is sent.
+    """
+    check_collection(call.table)
+    if call.cursor is None:
+        rest = call
+        is_complete = yield from _has_order(endpoint, call, view)
+        if isinstance(is_complete, Result):
+            return is_complete
+    else:
+        position = read_position(call.cursor)
+        rest, is_complete = call.following(position.last), not position.by_names
+    rest = rest._replace(limit=min(rest.limit, PAGE_ITEMS))
+    if not is_complete:
+        return (yield from _list_by_names(endpoint, rest, view))
+    request = endpoint.request("runQuery", {"structuredQuery": by_field(rest, rest.limit)})
+    response, refusal = yield from exchange(endpoint.service, request, view)
+    return refusal or ordered_page_in(response, rest, view.now)
+
+
+def _has_order(
+    endpoint: FirestoreEndpoint, call: ListItems, view: View
+) -> Generator[Step, Any, bool | Result[Any]]:
+    """Return whether every document of a partition has what keeps its order."""
+    collection = f"{endpoint.documents}/{call.table}"
+    whole = call._replace(low="", above=False, high=None)
+    counts: list[int] = []
+    read_time = None
+    for query in (by_names(whole, collection), by_field(whole)):
+        request = endpoint.request("runAggregationQuery", counting(query, read_time))
+        response, refusal = yield from exchange(endpoint.service, request, view, effect=False)
+        count = refusal or read_count(response, view.now)
+        if isinstance(count, Result):
+            return _as_look(count)
+        counts.append(count.number)
+        read_time = count.read_time
+    return counts[0] == counts[1]
+
+
+def _list_by_names(endpoint: FirestoreEndpoint, call: ListItems, view: View) -> Plan:
+    """Read one page of a partition whose keys have to be put in order here."""
+    query = by_names(call, f"{endpoint.documents}/{call.table}", MOST_UNORDERED + 1)
+    request = endpoint.request("runQuery", {"structuredQuery": query})
+    response, refusal = yield from exchange(endpoint.service, request, view, effect=False)
+    natives = refusal or documents_in(response, view.now)
+    if isinstance(natives, Result):
+        return _as_look(natives)
+    if len(natives) > MOST_UNORDERED:
+        return TOO_MANY
+    keys = [key_of(native, call.fields) for native in natives]
+    values = sorted(
+        (key[1] for key in keys if key and key[0] == call.partition and call.holds(key[1])),
+        reverse=call.descending,
+    )
+    page = values[: call.limit]
+    if not page:
+        return Result.ok(Page(()))
+    names = [name_of(endpoint, call.table, Key(call.fields, (call.partition, v))) for v in page]
+    request = endpoint.request("batchGet", {"documents": names})
+    response, refusal = yield from exchange(endpoint.service, request, view)
+    items = refusal or read_found(response, names, view.now)
+    if isinstance(items, Result):
+        return items
+    more = len(values) > len(page)
+    return Result.ok(Page(items, Position(page[-1], by_names=True).text() if more else None))
+
+
+def _as_look(result: Result[Any]) -> Result[Any]:
+    """Return the result of a plan whose look has ended so: nothing has been done by that."""
+    if result.outcome is Outcome.AMBIGUOUS:
+        return result._replace(outcome=Outcome.NOT_SENT, executed=None)
+    return result
 
 
 def _store_if_absent(
@@ -258,9 +361,7 @@ def _look(
     request = _get(endpoint, call.table, call.key)
     response, refusal = yield from exchange(endpoint.service, request, view, effect=False)
     seen = refusal or read_seen(response, id_of(call.key), view.now)
-    if isinstance(seen, Result) and seen.outcome is Outcome.AMBIGUOUS:
-        return seen._replace(outcome=Outcome.NOT_SENT, executed=None)
-    return seen
+    return _as_look(seen) if isinstance(seen, Result) else seen
 
 
 def _commit(endpoint: FirestoreEndpoint, write: dict[str, Any], view: View) -> ServiceExchange:

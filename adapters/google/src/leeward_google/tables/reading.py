@@ -5,15 +5,16 @@ A page of a proxy is not a receipt, and does not prove that an item is absent.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Final, TypeAlias
 
 from leeward.adapter.service import UNDECODABLE, UNREADABLE, ambiguous, misread, object_of
 from leeward.adapter.tables import revision_after
 from leeward.adapter.wire import Response
-from leeward.calls import Delete, Page, Result, Store, Stored, UnreadableItem
+from leeward.calls import Delete, ListItems, Page, Result, Store, Stored, UnreadableItem
 from leeward.errors import Outcome
 from leeward.json_text import Undecodable
+from leeward.records import NamedTuple
 from leeward_google.errors import find_error
 from leeward_google.service import elements_of, read_refusal
 from leeward_google.tables.documents import (
@@ -22,6 +23,7 @@ from leeward_google.tables.documents import (
     stored_of,
     update_time_of,
 )
+from leeward_google.tables.lists import Position, key_of, sort_value_of
 
 PAGE_ITEMS: Final = 10
 """Items of a page, at most. Firestore does not end a page by its bytes, and 10 documents of 1 MiB,
@@ -40,7 +42,7 @@ def read_seen(response: Response, name: str, now: float, *, exact: bool = False)
         now: Unix seconds.
         exact: as for `leeward.adapter.items.decode`.
     """
-    natives = _documents(response, now, name)
+    natives = documents_in(response, now, name)
     if isinstance(natives, Result):
         return natives
     try:
@@ -58,7 +60,7 @@ def page_in(response: Response, most: int, now: float, *, exact: bool = False) -
         now: Unix seconds.
         exact: as for `leeward.adapter.items.decode`.
     """
-    natives = _documents(response, now)
+    natives = documents_in(response, now)
     if isinstance(natives, Result):
         return natives
     try:
@@ -67,6 +69,85 @@ def page_in(response: Response, most: int, now: float, *, exact: bool = False) -
     except (Undecodable, UnreadableItem) as error:
         return misread(response, error)
     return Result.ok(Page(items, last))
+
+
+def ordered_page_in(response: Response, call: ListItems, now: float) -> Result[Page]:
+    """Read the answer to `runQuery` of a part of a partition, in order.
+
+    A copy that another program has made under another key is left out.
+
+    Args:
+        response: a success.
+        call: what was asked for; a page of so many documents is not the last one.
+        now: Unix seconds.
+    """
+    natives = documents_in(response, now)
+    if isinstance(natives, Result):
+        return natives
+    try:
+        last = sort_value_of(natives[-1]) if len(natives) >= call.limit else None
+        items = tuple(
+            stored_of(native)
+            for native in natives
+            if key_of(native, call.fields) == (call.partition, sort_value_of(native))
+        )
+    except (Undecodable, UnreadableItem) as error:
+        return misread(response, error)
+    return Result.ok(Page(items, None if last is None else Position(last, by_names=False).text()))
+
+
+class Count(NamedTuple):
+    """How many documents there were.
+
+    Attributes:
+        number: of them.
+        read_time: when; the same moment can be asked for again.
+    """
+
+    number: int
+    read_time: str
+
+
+def read_count(response: Response, now: float) -> Count | Result[Any]:
+    """Read the answer to `runAggregationQuery`."""
+    try:
+        elements = elements_of(response)
+        told = find_error(elements)
+        if told is not None:
+            return read_refusal(response, told, now)
+        (element,) = (each for each in elements if "result" in each)
+        number = element["result"]["aggregateFields"]["count"]["integerValue"]
+        return Count(int(number), str(element["readTime"]))
+    except (Undecodable, KeyError, TypeError, ValueError) as error:
+        return ambiguous(response, UNDECODABLE, error)
+
+
+def read_found(
+    response: Response, names: Sequence[str], now: float
+) -> tuple[Stored, ...] | Result[Any]:
+    """Read the answer to `batchGet` of several documents; those that are gone are left out.
+
+    Args:
+        response: a success.
+        names: of the documents, in the order in which they are returned.
+        now: Unix seconds.
+    """
+    try:
+        elements = elements_of(response, DEEPEST)
+        told = find_error(elements)
+        if told is not None:
+            return read_refusal(response, told, now)
+        natives = _objects(element["found"] for element in elements if "found" in element)
+        found = {str(native.get("name")): native for native in natives}
+        missing = {element["missing"] for element in elements if "missing" in element}
+        if found.keys() | missing != set(names):
+            raise Undecodable("the answer is not about the documents that were asked for")
+    except (Undecodable, TypeError) as error:
+        return ambiguous(response, UNDECODABLE, error)
+    try:
+        return tuple(stored_of(found[name]) for name in names if name in found)
+    except (Undecodable, UnreadableItem) as error:
+        return misread(response, error)
 
 
 def read_write(response: Response, call: Store | Delete) -> Result[Any]:
@@ -90,12 +171,17 @@ def is_unreadable(look: Result[Any]) -> bool:
     return look.outcome is Outcome.UNUSABLE and look.reason == UNREADABLE
 
 
-def _documents(
+def documents_in(
     response: Response, now: float, wanted: str | None = None
 ) -> list[Native] | Result[Any]:
     """Return the documents of a streamed answer; with `wanted`, the one of that id, or none.
 
     A stream may end in an error after it has begun well.
+
+    Args:
+        response: a success.
+        now: Unix seconds.
+        wanted: the id of the one document that was asked for by its name.
     """
     try:
         elements = elements_of(response, DEEPEST)

@@ -1,0 +1,214 @@
+"""Lists page by page: of a partition, with cursors of their own, and of whatever else has pages."""
+
+from __future__ import annotations
+
+import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, Final
+
+from leeward._operations import arguments
+from leeward._operations.results import record_from, target_of, with_hint
+from leeward.calls import ListItems, Result
+from leeward.errors import InvalidRequest, LeewardError
+from leeward.records import NamedTuple
+from leeward.text import text_behind
+from leeward.values import ItemPage
+
+if TYPE_CHECKING:
+    from leeward._operations.operations import Operations
+    from leeward._operations.results import Operation
+
+
+MOST: Final = 1000
+"""Items of a page, at most."""
+
+_FORM: Final = "l1."
+"""How a cursor begins: it says the form of the rest."""
+
+
+class CursorScope(NamedTuple):
+    """What a cursor belongs to; key values are digests."""
+
+    table: str
+    target: str
+    partition: str
+    direction: str
+    bounds: str
+
+
+_DIFFERS: Final = {
+    "table": "of the table {0!r}, and this one is of {1!r}",
+    "target": "at {0!r}, and the home of the table is {1!r} now",
+    "partition": "of another partition",
+    "direction": "in the other direction",
+    "bounds": "with other bounds (begins, after, before)",
+}
+
+
+def list_data(
+    operations: Operations,
+    table: str,
+    partition: str,
+    *,
+    begins: str | None,
+    after: str | None,
+    before: str | None,
+    descending: bool,
+    limit: int,
+    cursor: str | None,
+    timeout: float | None,
+) -> Operation[ListItems, ItemPage]:
+    """List one page of a partition.
+
+    Raises:
+        InvalidRequest: the table has no partitions, an argument is wrong, or the cursor belongs to
+            another list.
+    """
+    rules, limits = operations.table(table), operations.limits
+    if len(rules.key) != 2:
+        raise InvalidRequest(
+            f"table {table!r} has a key of one field, and so no partitions to list; set key to "
+            f"a partition and a sort field in [tables.{table}] of leeward.toml",
+            field="table",
+        )
+    arguments.check_key_value(partition, "partition", limits)
+    if type(descending) is not bool:
+        raise InvalidRequest(
+            f"descending must be True or False, not {arguments.display(descending)}",
+            field="descending",
+        )
+    if type(limit) is not int or not 1 <= limit <= MOST:
+        raise InvalidRequest(
+            f"limit must be a whole number from 1 to {MOST}; the page's cursor leads to more",
+            field="limit",
+        )
+    for field, value in (("begins", begins), ("after", after), ("before", before)):
+        if value is not None and value != "":
+            arguments.check_key_value(value, field, limits)
+    seconds = rules.seconds if timeout is None else arguments.check_timeout(timeout)
+    everything = ListItems(table, rules.key, partition, descending=descending, limit=limit)
+    call = within(everything, begins or "", after or "", before)
+    operations.check(call)
+    scope = CursorScope(
+        table,
+        operations.router.candidates(call)[0],
+        _digest(call.fields, partition),
+        "descending" if descending else "ascending",
+        _digest(call.low, call.above, call.high),
+    )
+    if cursor is not None:
+        call = call._replace(cursor=read_cursor(cursor, scope))
+
+    def conclude(call: ListItems, result: Result[Any]) -> ItemPage:
+        return _page_of(call, result, scope, operations.clock.now())
+
+    known = operations.config.tables
+    return call, seconds, conclude if rules.is_known else with_hint(conclude, table, known)
+
+
+def within(call: ListItems, begins: str, after: str, before: str | None) -> ListItems:
+    """Return a list with the one range that its arguments describe.
+
+    Raises:
+        InvalidRequest: nothing can lie in it.
+    """
+    low, above, high = begins, False, text_behind(begins)
+    if after and after >= low:
+        low, above = after, True
+        if high is not None and low >= high:
+            raise InvalidRequest(
+                "no key that comes after `after` begins with `begins`; leave one of them out",
+                field="after",
+            )
+    if before is not None and (high is None or before < high):
+        high = before
+        if high <= low:
+            other = f"`{'after' if above else 'begins'}`" if low else "every key"
+            raise InvalidRequest(
+                f"before is not behind {other}, so no key lies between; leave it out",
+                field="before",
+            )
+    return call._replace(low=low, above=above, high=high)
+
+
+def write_cursor(own: str, scope: CursorScope) -> str:
+    """Return the cursor that callers get, for the driver's own."""
+    text = json.dumps([*scope, own], separators=(",", ":"))
+    return _FORM + urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def read_cursor(text: Any, scope: CursorScope) -> str:
+    """Return the driver's own cursor; raise `InvalidRequest` for that of another list."""
+    try:
+        body = text.removeprefix(_FORM)
+        *parts, own = json.loads(urlsafe_b64decode(body.encode("ascii") + b"=="))
+        if body == text or any(type(each) is not str for each in (*parts, own)):
+            raise ValueError(body)
+        given = CursorScope(*parts)
+    except (AttributeError, TypeError, ValueError, RecursionError):
+        raise InvalidRequest(
+            "cursor must be that of the page before, or None for the first page", field="cursor"
+        ) from None
+    for theirs, ours, differs in zip(given, scope, _DIFFERS.values(), strict=True):
+        if theirs != ours:
+            raise InvalidRequest(
+                f"cursor was given by a list {differs.format(theirs, ours)}; pass None, or the "
+                "arguments of that list",
+                field="cursor",
+            )
+    assert isinstance(own, str), "it was checked"
+    return own
+
+
+def _page_of(call: ListItems, result: Result[Any], scope: CursorScope, now: float) -> ItemPage:
+    """Conclude `list_data`. What has expired by `now` (Unix seconds) is left out."""
+    target = target_of(call, result)
+    page: Any = result.value
+    records = [record_from(each, target, now) for each in page.items]
+    cursor = None if page.cursor is None else write_cursor(page.cursor, scope)
+    items = tuple(each for each in records if each is not None)
+    return ItemPage(items, cursor, target, result.attempts)
+
+
+def _digest(*values: Any) -> str:
+    return sha256(json.dumps(values).encode()).hexdigest()[:16]
+
+
+MOST_EMPTY: Final = 1000
+"""Pages in a row that bring nothing. A target may end a page by what it has read, not by what it
+gives; so a few are nothing unusual."""
+
+
+class Cursors:
+    """Sees the cursors of the pages that are read one after the other.
+
+    A cursor that comes again begins a circle. It is found in at most twice the pages of one, with
+    one cursor remembered (R. P. Brent, "An improved Monte Carlo factorization algorithm", 1980).
+    """
+
+    def __init__(self) -> None:
+        self._kept: str | None = None
+        self._seen = self._empty = 0
+        self._until = 1
+
+    def following(self, cursor: str | None, *, empty: bool) -> str | None:
+        """Return the cursor of a page, for the next one.
+
+        Args:
+            cursor: of the page.
+            empty: whether the page brought nothing.
+
+        Raises:
+            LeewardError: the pages do not end.
+        """
+        self._empty = self._empty + 1 if empty else 0
+        if cursor is not None and (cursor == self._kept or self._empty > MOST_EMPTY):
+            raise LeewardError(
+                "the target gives pages without end: a cursor came twice, or "
+                f"{MOST_EMPTY} pages in a row were empty; look after the target"
+            )
+        self._seen += 1
+        if self._seen == self._until:
+            self._kept, self._seen, self._until = cursor, 0, 2 * self._until
+        return cursor
