@@ -51,8 +51,8 @@ Run: TypeAlias = Callable[[Callable[[float], Plan], float], Result[Any]]
 """Carries out a plan within some seconds, on a connection of its own."""
 
 
-class Asking:
-    """What the stores ask of the database.
+class StoreBase:
+    """What the stores have in common: how they ask the database.
 
     Args:
         run: carries out a plan.
@@ -98,7 +98,7 @@ class Asking:
             pause = min(pause * 2, 1.0)
 
 
-class PostgresDeliveries(Asking, DeliveryRows):
+class PostgresDeliveries(StoreBase, DeliveryRows):
     """The rows that wait, and dead letters."""
 
     def __init__(self, run: Run, schema: str) -> None:
@@ -228,7 +228,7 @@ class PostgresDeliveries(Asking, DeliveryRows):
             self.ask(sql, _names(self._known.copy()))
 
 
-class PostgresSchedules(Asking, ScheduleStore):
+class PostgresSchedules(StoreBase, ScheduleStore):
     """The last moments of schedules."""
 
     def add(self, name: str, moment: float, row: NewRow, timeout: float, now: float) -> bool:
@@ -248,7 +248,7 @@ class PostgresSchedules(Asking, ScheduleStore):
         return float(self.ask(sql, values, timeout)[0][0])
 
 
-class PostgresSubscriptions(Asking, SubscriptionStore):
+class PostgresSubscriptions(StoreBase, SubscriptionStore):
     """Who subscribes to a bus."""
 
     def subscribe(self, recipient: Recipient, type: str | None) -> None:
