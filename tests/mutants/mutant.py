@@ -38,5 +38,10 @@ class Mutant(NamedTuple):
         compile(self.planted_in((root / self.file).read_text(encoding="utf-8")), self.file, "exec")
         path, *names = self.test.partition("[")[0].split("::")
         text = (root / path).read_text(encoding="utf-8")
-        if not all(f" {name}(" in text or f" {name}:" in text for name in names[-1:]):
-            raise ValueError(f"{path} has no {names[-1]}")
+        for name in names:
+            if not (f" {name}(" in text or f" {name}:" in text):
+                raise ValueError(f"{path} has no {name}")
+            # A class may have its tests from one beside it.
+            text = "".join(
+                each.read_text(encoding="utf-8") for each in (root / path).parent.glob("*.py")
+            )

@@ -14,15 +14,18 @@ import psycopg
 import pytest
 from typer.testing import CliRunner
 
-from leeward.calls import Look
+from leeward.calls import Look, Publish
 from leeward.calls.looks import TABLE
 from leeward.cli.app import app
+from leeward.cloudevents import mint
 from leeward.errors import Outcome
 from leeward.leases.rules import Room
 from leeward.stores import AttemptFailure, LeaseEnd, NewRow, Recipient
+from leeward.values import Event
+from leeward_postgres import schema
 from leeward_postgres.checks import Checks
 from leeward_postgres.driver import open_driver
-from leeward_postgres.schema import VERSION, schema_sql
+from leeward_postgres.schema import VERSION, data, schema_sql
 from tests.postgres.opening import SECONDS, config_for, store_of
 from tests.postgres.server import PASSWORD, Server
 
@@ -49,8 +52,8 @@ def test_the_schema_is_printed(run: Run) -> None:
     """As SQL that psql takes; nothing is connected to."""
     result = run("postgres", "schema")
     assert (result.exit_code, result.stdout.strip()) == (0, schema_sql("applied").strip())
-    data = json.loads(run("postgres", "schema", "--target", "postgres:absent", "--json").stdout)
-    assert (data["schema"], data["applied"], data["version"]) == ("leeward", False, VERSION)
+    told = json.loads(run("postgres", "schema", "--target", "postgres:absent", "--json").stdout)
+    assert (told["schema"], told["applied"], told["version"]) == ("leeward", False, VERSION)
 
 
 def test_the_schema_is_applied_as_often_as_one_likes(run: Run, server: Server) -> None:
@@ -122,6 +125,27 @@ def test_a_look_tells_of_standbys_that_lag() -> None:
         told.append(end.value.value.value.why)
     assert told[0].startswith("1 of 2 standbys are asynchronous")
     assert told[1:] == ["", ""]
+
+
+def test_version_1_is_upgraded_beside_a_reader(
+    run: Run, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It had no queues; until then this client refuses it, and names the command."""
+    with monkeypatch.context() as old:
+        old.setattr(schema, "_PARTS", (data,))
+        old.setattr(schema, "VERSION", 1)
+        first = schema_sql("applied")
+    with psycopg.connect(server.url, autocommit=True) as connection:
+        connection.execute(f"DROP SCHEMA IF EXISTS applied CASCADE;{first}".encode())
+    publish = Publish("orders", (mint(Event("t"), id="1", source="/s", now=time.time()),))
+    with closing(open_driver(config_for(server.url, schema="applied"))) as driver:
+        refusal = driver.perform(publish, SECONDS)
+        assert (refusal.outcome, refusal.reason) == (Outcome.UNUSABLE, "schema")
+        assert "leeward postgres schema --apply" in (refusal.message or "")
+        with psycopg.connect(server.url) as reader:
+            reader.execute("SELECT count(*) FROM applied.items")
+            assert run("postgres", "schema", "--apply").exit_code == 0
+        assert driver.perform(publish, SECONDS).outcome is Outcome.OK
 
 
 def test_dead_letters_are_listed_redriven_and_deleted(run: Run, server: Server) -> None:

@@ -52,8 +52,8 @@ Run: TypeAlias = Callable[[Callable[[float], Plan], float], Result[Any]]
 """Carries out a plan within some seconds, on a connection of its own."""
 
 
-class Asking:
-    """What the stores ask of the database.
+class StoreBase:
+    """What the stores have in common: how they ask the database.
 
     Args:
         run: carries out a plan.
@@ -99,7 +99,7 @@ class Asking:
             pause = min(pause * 2, 1.0)
 
 
-class PostgresDeliveries(Asking, SpoolRows):
+class PostgresDeliveries(StoreBase, SpoolRows):
     """The rows that wait, and dead letters."""
 
     def __init__(self, run: Run, schema: str) -> None:
@@ -252,7 +252,7 @@ class PostgresDeliveries(Asking, SpoolRows):
             self.ask(sql, _names(self._known.copy()))
 
 
-class PostgresSchedules(Asking, ScheduleStore):
+class PostgresSchedules(StoreBase, ScheduleStore):
     """The last moments of schedules."""
 
     def add(self, name: str, moment: float, row: NewRow, timeout: float, now: float) -> bool:
@@ -272,7 +272,7 @@ class PostgresSchedules(Asking, ScheduleStore):
         return float(self.ask(sql, values, timeout)[0][0])
 
 
-class PostgresSubscriptions(Asking, SubscriptionStore):
+class PostgresSubscriptions(StoreBase, SubscriptionStore):
     """Who subscribes to a bus."""
 
     def subscribe(self, recipient: Recipient, type: str | None) -> None:

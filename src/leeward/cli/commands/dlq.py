@@ -124,7 +124,7 @@ def dlq(
 
 @contextmanager
 def _open_targets(config: Config, queue: str | None) -> Iterator[list[Driver]]:
-    """Open the targets with dead letters: those that keep them, or the one with the queue.
+    """Open the targets that keep dead letters themselves, or the one with the queue.
 
     Names of functions are left as they are: a dead-letter queue is named by the cloud's own name.
 
