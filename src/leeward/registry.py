@@ -24,6 +24,9 @@ BUILT_IN = {EMBEDDED: "leeward.local:open_driver"}
 ENGINE = "leeward.workflow.embedded.opening:open_engine"
 """What opens the embedded engine of workflows."""
 
+ENGINE_AT = "leeward.workflow.embedded.opening:open_engine_at"
+"""What opens the same engine over the journal of a target."""
+
 RUNS = "leeward.workflow.opening:open_runs"
 """What opens the runs of a client's workflows. It stands on a client, as apps do, so a client knows
 it by its name alone; and a program without workflows does not load it."""

@@ -15,7 +15,7 @@ from leeward.client import Client
 from leeward.config import Config
 from leeward.errors import ConfigError
 from leeward.logs import import_flaw
-from leeward.registry import EMBEDDED, ENGINE, import_room
+from leeward.registry import EMBEDDED, ENGINE, ENGINE_AT, import_room
 from leeward.text import did_you_mean
 from leeward.workflow.checks import by_name
 from leeward.workflow.model import Definition
@@ -51,6 +51,11 @@ def open_runs(operations: Operations) -> Runs:
         path = path if isinstance(path, Path) else None
         open_engine: Callable[..., Runs] = import_room(ENGINE)
         return open_engine(ClientFunctions(operations), known.values(), path, operations.clock)
+    stores = None if own is None else own.stores()
+    if stores is not None and stores.open_journal is not None:
+        open_engine_at: Callable[..., Runs] = import_room(ENGINE_AT)
+        functions = ClientFunctions(operations)
+        return open_engine_at(target, functions, known.values(), stores.open_journal)
     if own is not None:
         # An embedded engine does without what keeps two starts apart.
         from leeward.workflow.deployed import DeployedRuns
@@ -119,6 +124,6 @@ def _target(config: Config, order: Sequence[str]) -> str:
     if len(order) > 1:
         raise ConfigError(
             f"runs of workflows live in one place, and the order has {', '.join(order)}; set "
-            "workflow_target in leeward.toml, to 'local' for the embedded engine"
+            "workflow_target in leeward.toml to one of them, or to 'local' for this machine"
         )
     return order[0]

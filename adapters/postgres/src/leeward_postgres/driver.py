@@ -21,6 +21,7 @@ from leeward_postgres.tables import Tables
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
 
+    from leeward.workflow.embedded.journal import Journal
     from leeward_postgres.connections import LoopExchanges, Source, ThreadExchanges
 
 CAPABILITIES: Final = frozenset(
@@ -38,6 +39,9 @@ CAPABILITIES: Final = frozenset(
 LIMITS: Final = Limits(model="postgres")
 """Items are left at what is safe everywhere. An entry of an index has a third of a page of 8 KiB:
 enough for a key of two fields of 1,023 bytes, and the name of its table."""
+
+CONNECTIONS: Final = 4
+"""Of one journal, at most: one writes for all threads; the others start runs, take them and read."""
 
 _Planner: TypeAlias = Callable[[Any, float], Plan]
 
@@ -150,6 +154,13 @@ class PostgresDriver(Driver):
         from psycopg import connect
 
         return connect(**parameters_of(self._settings))
+
+    def open_journal(self) -> Journal:
+        """Open the journal of workflow runs, on connections of its own."""
+        source = self._source()._replace(size=min(self._settings.pool_size, CONNECTIONS))
+        exchanges = _connections().ThreadExchanges(source)
+        journal: Journal = import_module("leeward_postgres.journal").PostgresJournal(exchanges, self._settings.schema)
+        return journal
 
     def close(self) -> None:
         """Close every connection; those in use when their exchange is over."""

@@ -16,7 +16,9 @@ from __future__ import annotations
 
 from typing import Final
 
-VERSION: Final = 1
+from leeward_postgres import journal_schema
+
+VERSION: Final = 2
 """Of the schema that this client needs. A change that clients of before can live with leaves
 `OLDEST` as it is."""
 
@@ -304,7 +306,7 @@ def schema_sql(schema: str) -> str:
         "void_seconds": VOID_DAYS * 86_400,
         "piece_bytes": PIECE_BYTES,
     }
-    parts = f"{_TABLES}{_FUNCTIONS}{_VERSION}".format(**values).strip()
+    parts = f"{_TABLES}{_FUNCTIONS}{journal_schema.TABLES}{journal_schema.FUNCTIONS}{_VERSION}".format(**values).strip()
     return f"BEGIN;\n{_NO_LONG_WAIT}\n{_LOCK}\n\n{parts}\n\nCOMMIT;\n"
 
 
