@@ -7,7 +7,7 @@ from typing import Final
 from tests.mutants.mutant import Mutant
 
 _HERE: Final = "adapters/postgres/src/leeward_postgres"
-_SCHEMA: Final = f"{_HERE}/schema.py"
+_SCHEMA: Final = f"{_HERE}/schema/data.py"
 _CONNECTIONS: Final = f"{_HERE}/connections.py"
 _OUTCOMES: Final = f"{_HERE}/outcomes.py"
 _SETTINGS: Final = f"{_HERE}/settings.py"

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from typing import Final
 
-TABLES: Final = """
+VALUES: Final[dict[str, object]] = {}
+
+SQL: Final = """
 CREATE TABLE IF NOT EXISTS {schema}.definitions (
     digest text COLLATE "C" PRIMARY KEY,
     document json NOT NULL
@@ -57,9 +59,7 @@ CREATE TABLE IF NOT EXISTS {schema}.lost_calls (  -- in leases that ended withou
     fence integer NOT NULL,              -- the last lease in which it was made
     PRIMARY KEY (workflow, run, path, attempt)
 );
-"""
 
-FUNCTIONS: Final = """
 -- Add a run, unless it is there; its definition goes along where it may not be known yet.
 CREATE OR REPLACE FUNCTION {schema}.add_run(
     p_workflow text, p_id text, p_digest text, p_document text, p_input text,
