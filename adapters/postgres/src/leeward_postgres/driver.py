@@ -41,7 +41,7 @@ LIMITS: Final = Limits(model="postgres")
 enough for a key of two fields of 1,023 bytes, and the name of its table."""
 
 CONNECTIONS: Final = 4
-"""Of one journal, at most: one writes for all threads; the others start runs, take them and read."""
+"""Of a journal, at most: one writes for all threads; others start runs, take them, and read."""
 
 _Planner: TypeAlias = Callable[[Any, float], Plan]
 
@@ -159,7 +159,9 @@ class PostgresDriver(Driver):
         """Open the journal of workflow runs, on connections of its own."""
         source = self._source()._replace(size=min(self._settings.pool_size, CONNECTIONS))
         exchanges = _connections().ThreadExchanges(source)
-        journal: Journal = import_module("leeward_postgres.journal").PostgresJournal(exchanges, self._settings.schema)
+        journal: Journal = import_module("leeward_postgres.journal").PostgresJournal(
+            exchanges, self._settings.schema
+        )
         return journal
 
     def close(self) -> None:

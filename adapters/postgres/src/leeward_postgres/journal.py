@@ -48,17 +48,18 @@ from leeward_postgres.statements import Plan, Rows, Statement, milliseconds
 PATIENCE: Final = 10.0
 """Seconds that a statement may take."""
 
-_RUN: Final = (
-    "workflow, id, digest, input::text, started, deadline, cancelled, state, answer::text, ended, "
-    "fence, broken"
-)
-_TIME: Final = "extract(epoch FROM clock_timestamp())::float8"
-_OURS: Final = "state = 'running' AND broken IS DISTINCT FROM %s AND workflow = ANY (%s::text[])"
-_KEY: Final = "workflow = %s AND id = %s"
+_WORDS: Final = {
+    "run": "workflow, id, digest, input::text, started, deadline, cancelled, state, answer::text, "
+    "ended, fence, broken",
+    "time": "extract(epoch FROM clock_timestamp())::float8",
+    "ours": "state = 'running' AND broken IS DISTINCT FROM %s AND workflow = ANY (%s::text[])",
+    "key": "workflow = %s AND id = %s",
+}
+"""What several statements have in them."""
 
-_ADD: Final = f"""SELECT is_new, {_RUN} FROM (SELECT is_new, (run).* FROM {{schema}}.add_run(
+_ADD: Final = """SELECT is_new, {run} FROM (SELECT is_new, (run).* FROM {schema}.add_run(
     %s, %s, %s, %s::text, %s, %s, %s::float8, %s, %s, %s, %s)) AS added"""
-_TAKE: Final = f"""SELECT {_RUN} FROM {{schema}}.take_runs(
+_TAKE: Final = """SELECT {run} FROM {schema}.take_runs(
     %s::text[], %s, %s, %s, %s, %s, %s, %s::text[], %s::text[], %s::int[])"""
 _RENEW: Final = """WITH lease AS MATERIALIZED (
         SELECT workflow, id FROM {schema}.runs
@@ -68,33 +69,34 @@ _RENEW: Final = """WITH lease AS MATERIALIZED (
     UPDATE {schema}.runs SET due = %s FROM lease
     WHERE runs.workflow = lease.workflow AND runs.id = lease.id
     RETURNING runs.workflow, runs.id"""
-_RELEASE: Final = f"""UPDATE {{schema}}.runs
+_RELEASE: Final = """UPDATE {schema}.runs
     SET held = false, due = CASE WHEN cancelled IS NULL THEN %s::float8 ELSE %s END
-    WHERE {_KEY} AND fence = %s AND due IS NOT NULL"""
+    WHERE {key} AND fence = %s AND due IS NOT NULL"""
 _WRITE: Final = """SELECT {schema}.write_runs(
     %s::text[], %s::text[], %s::int[], %s::float8[], %s::text[], %s::text[],
     %s::int[], %s::text[], %s::int[], %s::float8[], %s::float8[], %s::float8[], %s::text[],
     %s::boolean[], %s, %s, %s)"""
-_NEXT: Final = f"SELECT min(due), {_TIME} FROM {{schema}}.runs WHERE due > %s AND {_OURS}"
-_LEASES: Final = f"""SELECT workflow, id, fence, due, holder FROM {{schema}}.runs
-    WHERE due <= %s AND held AND {_OURS}"""
+_NEXT: Final = "SELECT min(due), {time} FROM {schema}.runs WHERE due > %s AND {ours}"
+_LEASES: Final = """SELECT workflow, id, fence, due, holder FROM {schema}.runs
+    WHERE due <= %s AND held AND {ours}"""
 _LOST: Final = """SELECT path, attempt, times FROM {schema}.lost_calls
     WHERE workflow = %s AND run = %s"""
-_MAKE_AGAIN: Final = f"""WITH lease AS MATERIALIZED (
-        SELECT FROM {{schema}}.runs WHERE {_KEY} AND fence = %s AND due IS NOT NULL
+_MAKE_AGAIN: Final = """WITH lease AS MATERIALIZED (
+        SELECT FROM {schema}.runs WHERE {key} AND fence = %s AND due IS NOT NULL
         FOR NO KEY UPDATE)
-    UPDATE {{schema}}.lost_calls SET fence = %s
+    UPDATE {schema}.lost_calls SET fence = %s
     WHERE workflow = %s AND run = %s AND path = %s AND attempt = %s AND EXISTS (SELECT FROM lease)
     RETURNING true"""
-_SET_ASIDE: Final = f"""UPDATE {{schema}}.runs SET broken = %s, held = false
-    WHERE {_KEY} AND due IS NOT NULL"""
-_CANCEL: Final = f"SELECT {_RUN} FROM {{schema}}.cancel_run(%s, %s, %s, %s)"
-_ABORT: Final = f"SELECT {_RUN} FROM {{schema}}.abort_run(%s, %s, %s, %s)"
-_FIND: Final = f"SELECT {_RUN} FROM {{schema}}.runs WHERE {_KEY}"
-_LIST: Final = f"""SELECT {_RUN} FROM {{schema}}.runs
+_SET_ASIDE: Final = """UPDATE {schema}.runs SET broken = %s, held = false
+    WHERE {key} AND due IS NOT NULL"""
+_CANCEL: Final = "SELECT {run} FROM {schema}.cancel_run(%s, %s, %s, %s)"
+_ABORT: Final = "SELECT {run} FROM {schema}.abort_run(%s, %s, %s, %s)"
+_FIND: Final = "SELECT {run} FROM {schema}.runs WHERE {key}"
+_LIST: Final = """SELECT {run} FROM {schema}.runs
     WHERE %s::text IS NULL OR workflow = %s ORDER BY started DESC LIMIT %s"""
 _STEPS: Final = """SELECT path, attempt, began, due, ended, answer::text FROM {schema}.steps
     WHERE workflow = %s AND run = %s ORDER BY began, path, attempt"""
+_NOW: Final = "SELECT {time}"
 _DEFINITION: Final = "SELECT document::text FROM {schema}.definitions WHERE digest = %s"
 
 
@@ -252,7 +254,7 @@ class PostgresJournal(Journal):
 
     def _ask_time(self) -> None:
         asked = monotonic()
-        ((time,),) = self._database.read(f"SELECT {_TIME}", ())
+        ((time,),) = self._database.read(_NOW, ())
         self.clock.learn(time, asked)
 
 
@@ -261,7 +263,7 @@ class _Database:
 
     def __init__(self, exchanges: ThreadExchanges, schema: str) -> None:
         self._exchanges = exchanges
-        self._schema = quote(schema)
+        self._words = {**_WORDS, "schema": quote(schema)}
 
     def write(self, sql: str, values: Sequence[Any]) -> Rows:
         """Carry out a statement that commits itself; return its rows.
@@ -269,7 +271,7 @@ class _Database:
         Raises:
             DatabaseFault: it could not be done; AMBIGUOUS if it may have been.
         """
-        return self._run(Statement(sql.format(schema=self._schema), values))
+        return self._run(Statement(sql.format(**self._words), values))
 
     def read(self, sql: str, values: Sequence[Any]) -> Rows:
         """Return the rows of a statement that changes nothing.
@@ -277,7 +279,7 @@ class _Database:
         Raises:
             DatabaseFault: they cannot be read.
         """
-        return self._run(Statement(sql.format(schema=self._schema), values, Stage.OPEN))
+        return self._run(Statement(sql.format(**self._words), values, Stage.OPEN))
 
     def close(self) -> None:
         """Close the connections."""

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from leeward.clock import Clock
-from leeward.registry import EMBEDDED
 from leeward.workflow.embedded.engine import Engine
 from leeward.workflow.embedded.journal import Journal
 from leeward.workflow.embedded.sqlite_journal import SqliteJournal
