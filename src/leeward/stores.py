@@ -8,11 +8,18 @@ one transaction, and what it has returned is kept durably. A store takes rows by
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Protocol
+from typing import Final, Protocol
 
 from leeward.leases.rules import DeliveryPolicy, Room
 from leeward.masking import mask
 from leeward.records import NamedTuple
+
+LEASE_EXPIRED: Final = "LeaseExpired"
+"""In the place of an exception's class: the last attempt has ended without a word."""
+LONGEST_ERROR: Final = 2000
+"""Characters of what is kept of an exception."""
+FARTHEST_MOMENT: Final = 3600.0
+"""Seconds ahead of the time that a last moment of a schedule may be: clocks differ."""
 
 
 class Recipient(NamedTuple):
@@ -86,6 +93,22 @@ class AttemptFailure(NamedTuple):
 
     def __repr__(self) -> str:
         return mask(self, "error")
+
+
+def text_of_failure(failure: AttemptFailure) -> str:
+    """Return class and text as the last line of a traceback; what UTF-8 cannot hold is ``?``."""
+    text = f"{failure.error}: {failure.message}" if failure.message else failure.error
+    return text[:LONGEST_ERROR].encode(errors="replace").decode()
+
+
+def failure_of_text(text: str, reason: str | None, ran: object) -> AttemptFailure:
+    """Return the failure that a store keeps as such a text.
+
+    Another program may have changed it, so ``no`` and ``yes`` alone count as what an attempt did.
+    """
+    error, _, message = text.partition(": ")
+    effect = ran if ran in ("no", "yes") else "maybe"
+    return AttemptFailure(error, message or None, None, reason, str(effect))
 
 
 class LeaseEnd(NamedTuple):

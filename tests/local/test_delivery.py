@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from leeward._delivery.sqlite_store import LONGEST_ERROR
+from leeward.stores import LONGEST_ERROR
 from leeward.errors import LeewardError
 from leeward.leases.rules import DeliveryPolicy
 from leeward.local import Context, Local

@@ -17,6 +17,8 @@ from typing import Any, Final
 from leeward._sqlite.database import Database, select
 from leeward.leases.rules import DeliveryPolicy, Room
 from leeward.stores import (
+    FARTHEST_MOMENT,
+    LEASE_EXPIRED,
     AttemptFailure,
     DeadLetterStore,
     DeadRow,
@@ -27,19 +29,15 @@ from leeward.stores import (
     Recipient,
     ScheduleStore,
     TakenRows,
+    failure_of_text,
+    text_of_failure,
 )
 
 PATIENCE: Final = 10.0
 """Seconds to wait for the database; no caller waits on these steps."""
-LONGEST_ERROR: Final = 2000
-"""Characters of what is kept of an exception."""
-FARTHEST_MOMENT: Final = 3600.0
-"""Seconds ahead of the time that a last moment may be: clocks differ."""
 ADDED_AT_ONCE: Final = 100
 """Rows of one statement: five values each, of the 999 that every SQLite takes."""
 
-LEASE_EXPIRED: Final = "LeaseExpired"
-"""In the place of an exception's class: the last attempt has ended without a word."""
 UNREADABLE: Final = "UnreadableRow"
 """The same: another program has written what no row of leeward's holds, or the file is damaged."""
 
@@ -198,7 +196,7 @@ class SqliteDeliveries(DeliveryStore, DeadLetterStore):
                     done[row.lease].append(row.id)
                     continue
                 attempts, due = self.policy.schedule_retry(row.attempt, now, again=failure.again)
-                facts = attempts, _error_text(failure)
+                facts = attempts, text_of_failure(failure)
                 if due is not None:
                     connection.execute(_RETRY, (*facts, due, *where))
                     continue
@@ -227,7 +225,7 @@ class SqliteDeliveries(DeliveryStore, DeadLetterStore):
         with self._database.read(PATIENCE) as connection:
             rows = select(connection, _DEAD, ())
         return [
-            _dead_row(row, _failure_in(error, reason, ran), died)
+            _dead_row(row, failure_of_text(_readable(error), _readable(reason) or None, ran), died)
             for *row, error, reason, ran, died in rows
         ]
 
@@ -355,19 +353,6 @@ def _dead_row(columns: Sequence[Any], failure: AttemptFailure, died: object) -> 
     time = died if isinstance(died, int | float) else None
     attempt = attempts if isinstance(attempts, int) else 0
     return DeadRow(id, recipient, _readable(document), attempt, failure, time)
-
-
-def _error_text(failure: AttemptFailure) -> str:
-    """Write a failure as the last line of a traceback; what UTF-8 cannot hold becomes ``?``."""
-    text = f"{failure.error}: {failure.message}" if failure.message else failure.error
-    return text[:LONGEST_ERROR].encode(errors="replace").decode()
-
-
-def _failure_in(text: Any, reason: Any, ran: Any) -> AttemptFailure:
-    """Read what `_error_text` wrote, or another program; what that says of effects counts not."""
-    error, _, message = _readable(text).partition(": ")
-    effect = ran if ran in ("no", "yes") else "maybe"
-    return AttemptFailure(error, message or None, None, _readable(reason) or None, effect)
 
 
 def _readable(value: Any) -> str:

@@ -13,6 +13,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from leeward.stores import LEASE_EXPIRED
+
 MANY_DEAD: Final = 20_000
 """Dead tuples of a table before it is left; a claim that meets them all takes some milliseconds."""
 
@@ -28,9 +30,13 @@ _MAY_GO: Final = """(lane IS NULL OR v_laned AND NOT EXISTS (
                 WHERE other.bus = row.bus AND other.subscriber = row.subscriber
                     AND other.lane = row.lane AND (other.id < row.id
                         OR other.id > row.id AND other.lease IS NOT NULL AND other.due > v_now)))"""
-"""The head of its lane. One with a smaller number may be committed later, while another is leased."""
+"""The head of its lane. A smaller number may be committed later, while another row is leased."""
 
-VALUES: Final = {"many_dead": MANY_DEAD, "not_read_committed": NOT_READ_COMMITTED}
+VALUES: Final = {
+    "many_dead": MANY_DEAD,
+    "not_read_committed": NOT_READ_COMMITTED,
+    "lease_expired": LEASE_EXPIRED,
+}
 """What stands in the statements in braces, beside the schema."""
 
 _TABLES: Final = """
@@ -102,29 +108,25 @@ CREATE TABLE IF NOT EXISTS {schema}.receivers (
 """
 
 _FUNCTIONS: Final = """
--- Keep rows for recipients; return how many.
+-- Keep rows for recipients.
 CREATE OR REPLACE FUNCTION {schema}.add_rows(
     p_buses text[], p_subscribers text[], p_lanes text[], p_keys text[], p_documents text[]
-) RETURNS bigint LANGUAGE plpgsql AS $$
-DECLARE
-    v_count bigint;
+) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO {schema}.deliveries (half, bus, subscriber, lane, idempotency_key, document)
     SELECT (SELECT half FROM {schema}.turn), bus, subscriber, lane, key, document
     FROM unnest(p_buses, p_subscribers, p_lanes, p_keys, p_documents)
         WITH ORDINALITY AS row (bus, subscriber, lane, key, document, number) ORDER BY number;
-    GET DIAGNOSTICS v_count = ROW_COUNT;
-    RETURN v_count;
 END $$;
 
--- Keep a row for each event and each subscriber; return how many. Ids are those of writes: an event
--- whose id is there has been published before. One whose id is NULL is published in any case.
+-- Keep a row for each event and each subscriber. Ids are those of writes: an event whose id is
+-- there has been published before. One whose id is NULL is published in any case.
 CREATE OR REPLACE FUNCTION {schema}.publish_rows(
-    p_bus text, p_ids text[], p_types text[], p_lanes text[], p_keys text[], p_documents text[]
-) RETURNS bigint LANGUAGE plpgsql AS $$
-DECLARE
-    v_count bigint;
+    p_bus text, p_ids text[], p_types text[], p_lanes text[], p_keys text[], p_documents text[],
+    p_milliseconds integer DEFAULT NULL  -- to wait for a lock; NULL leaves that to the session
+) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
+    PERFORM set_config('lock_timeout', p_milliseconds::text, true) WHERE p_milliseconds > 0;
     WITH new AS (
         INSERT INTO {schema}.writes (id, ran)
         SELECT DISTINCT id, true FROM unnest(p_ids) AS given (id) WHERE id IS NOT NULL
@@ -137,22 +139,25 @@ BEGIN
         JOIN {schema}.subscriptions AS own
             ON own.bus = p_bus AND (own.type IS NULL OR own.type = event.type)
     WHERE event.id IS NULL OR event.id IN (SELECT id FROM new) ORDER BY number, subscriber;
-    GET DIAGNOSTICS v_count = ROW_COUNT;
     IF random() < 0.002 THEN
         PERFORM {schema}.prune();
     END IF;
-    RETURN v_count;
 END $$;
 
--- Keep a queued call of a function, or a message of a queue; of its id the same holds.
+-- Keep a queued call of a function, or a message of a queue; of its id the same holds. Return
+-- whether there is a queue: a worker has looked for its messages.
 CREATE OR REPLACE FUNCTION {schema}.enqueue_row(
-    p_name text, p_id text, p_key text, p_document text
-) RETURNS bigint LANGUAGE plpgsql AS $$
+    p_name text, p_id text, p_key text, p_document text, p_milliseconds integer DEFAULT NULL
+) RETURNS boolean LANGUAGE plpgsql AS $$
 BEGIN
+    PERFORM set_config('lock_timeout', p_milliseconds::text, true) WHERE p_milliseconds > 0;
+    IF NOT EXISTS (SELECT FROM {schema}.receivers WHERE bus = '' AND subscriber = p_name) THEN
+        RETURN false;
+    END IF;
     IF p_id IS NOT NULL THEN
         INSERT INTO {schema}.writes (id, ran) VALUES (p_id, true) ON CONFLICT DO NOTHING;
         IF NOT FOUND THEN
-            RETURN 0;
+            RETURN true;
         END IF;
         IF random() < 0.002 THEN
             PERFORM {schema}.prune();
@@ -160,14 +165,14 @@ BEGIN
     END IF;
     INSERT INTO {schema}.deliveries (half, bus, subscriber, idempotency_key, document)
     SELECT half, '', p_name, p_key, p_document FROM {schema}.turn;
-    RETURN 1;
+    RETURN true;
 END $$;
 
 -- Lease rows that are due: first those whose last lease ended without a word, then those that were
 -- tried before, then new ones. Rows that are given up instead come with their error.
 CREATE OR REPLACE FUNCTION {schema}.take_rows(
-    p_buses text[], p_subscribers text[], p_most integer[], p_lease text, p_seconds double precision,
-    p_farthest double precision, p_longest double precision,
+    p_buses text[], p_subscribers text[], p_most integer[], p_lease text,
+    p_seconds double precision, p_farthest double precision, p_longest double precision,
     p_limit integer, p_tried integer, p_unheard integer, p_places integer
 ) RETURNS TABLE (
     r_id bigint, r_bus text, r_subscriber text, r_key text, r_document text, r_attempts integer,
@@ -201,37 +206,27 @@ BEGIN
         ) AS spent WHERE gone.half = spent.half AND gone.id = spent.id RETURNING gone.*
     )
     INSERT INTO {schema}.dead_letters AS dead
-    SELECT id, bus, subscriber, lane, idempotency_key, document, attempts, 'LeaseExpired', NULL,
+    SELECT id, bus, subscriber, lane, idempotency_key, document, attempts, '{lease_expired}', NULL,
         'maybe', v_now
     FROM gone
     RETURNING id, bus, subscriber, idempotency_key, document, attempts, 0, true, dead.error;
 
-    RETURN QUERY UPDATE {schema}.deliveries AS row
-    SET lease = p_lease, due = v_now + p_seconds, attempts = row.attempts + 1
-    FROM (
-        SELECT half, id FROM {schema}.deliveries AS row JOIN {known}
-        WHERE due <> 0 AND lease IS NOT NULL AND (due <= v_now OR due > v_now + p_farthest)
-            AND {may_go}
-        ORDER BY due LIMIT least(p_limit, p_unheard) FOR UPDATE OF row SKIP LOCKED
-    ) AS due WHERE row.half = due.half AND row.id = due.id
-    RETURNING row.id, row.bus, row.subscriber, row.idempotency_key, row.document, row.attempts, 0,
-        true, NULL::text;
-    GET DIAGNOSTICS v_more = ROW_COUNT;
-    v_count := v_count + v_more;
-
-    RETURN QUERY UPDATE {schema}.deliveries AS row
-    SET lease = p_lease, due = v_now + p_seconds,
-        attempts = row.attempts + (v_count + number <= p_places)::integer
-    FROM (SELECT *, row_number() OVER () AS number FROM (
-        SELECT half, id, attempts FROM {schema}.deliveries AS row JOIN {known}
-        WHERE due <> 0 AND lease IS NULL AND (due <= v_now OR due > v_now + p_longest)
-            AND {may_go}
-        ORDER BY due LIMIT least(p_limit - v_count, p_tried) FOR UPDATE OF row SKIP LOCKED
-    ) AS due) AS due WHERE row.half = due.half AND row.id = due.id
-    RETURNING row.id, row.bus, row.subscriber, row.idempotency_key, row.document,
-        due.attempts + 1, 1, v_count + number <= p_places, NULL::text;
-    GET DIAGNOSTICS v_more = ROW_COUNT;
-    v_count := v_count + v_more;
+    FOR v_rank IN 0..1 LOOP
+        RETURN QUERY UPDATE {schema}.deliveries AS row
+        SET lease = p_lease, due = v_now + p_seconds,
+            attempts = row.attempts + (v_rank = 0 OR v_count + number <= p_places)::integer
+        FROM (SELECT *, row_number() OVER () AS number FROM (
+            SELECT half, id, attempts FROM {schema}.deliveries AS row JOIN {known}
+            WHERE due <> 0 AND (lease IS NOT NULL) = (v_rank = 0) AND {may_go} AND (due <= v_now
+                OR due > v_now + CASE v_rank WHEN 0 THEN p_farthest ELSE p_longest END)
+            ORDER BY due LIMIT least(p_limit - v_count,
+                CASE v_rank WHEN 0 THEN p_unheard ELSE p_tried END) FOR UPDATE OF row SKIP LOCKED
+        ) AS due) AS due WHERE row.half = due.half AND row.id = due.id
+        RETURNING row.id, row.bus, row.subscriber, row.idempotency_key, row.document,
+            due.attempts + 1, v_rank, v_rank = 0 OR v_count + number <= p_places, NULL::text;
+        GET DIAGNOSTICS v_more = ROW_COUNT;
+        v_count := v_count + v_more;
+    END LOOP;
 
     -- Recipients in any order, so that none waits behind all the rows of another one.
     RETURN QUERY UPDATE {schema}.deliveries AS row
@@ -321,14 +316,17 @@ DECLARE
 BEGIN
     INSERT INTO {schema}.receivers AS own
     SELECT bus, subscriber, clock_timestamp()
-    FROM unnest(p_buses, p_subscribers) AS known (bus, subscriber) ORDER BY bus, subscriber
-    ON CONFLICT (bus, subscriber) DO UPDATE SET seen = excluded.seen
-    WHERE own.seen < excluded.seen - interval '1 minute';
+    FROM unnest(p_buses, p_subscribers) AS known (bus, subscriber)
+    WHERE NOT EXISTS (SELECT FROM {schema}.receivers AS own WHERE own.bus = known.bus
+        AND own.subscriber = known.subscriber AND seen > clock_timestamp() - interval '1 minute')
+    ORDER BY bus, subscriber
+    ON CONFLICT (bus, subscriber) DO UPDATE SET seen = excluded.seen;
 
-    SELECT * INTO v_turn FROM {schema}.turn FOR UPDATE SKIP LOCKED;
-    IF NOT FOUND OR current_setting('transaction_isolation') <> 'read committed' THEN
+    IF current_setting('transaction_isolation') <> 'read committed'
+        OR NOT pg_try_advisory_xact_lock(hashtext('leeward turn'), hashtext('{schema}')) THEN
         RETURN;
     END IF;
+    SELECT * INTO v_turn FROM {schema}.turn;
     v_new := '{schema}.deliveries_' || v_turn.half::integer;
     v_old := '{schema}.deliveries_' || (NOT v_turn.half)::integer;
     IF pg_relation_size(v_old) = 0 THEN
