@@ -1,8 +1,8 @@
 """Flows on PostgreSQL against the embedded engine: ``python -m tests.postgres.flows``.
 
 ``--flows 2000`` runs random flows on both; every other one once more with a worker that dies.
-``--sagas 500`` runs sagas with payments whose answers are lost. ``--kills 500`` kills processes that
-share the journal, three at a time.
+``--sagas 500`` runs sagas with payments whose answers are lost. ``--kills 500`` kills processes,
+three of which share the journal at a time.
 """
 
 from __future__ import annotations

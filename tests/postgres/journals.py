@@ -25,8 +25,10 @@ def make_schema(server: Server) -> None:
 
 def journal_at(url: str) -> PostgresJournal:
     """Open the journal, as a client does."""
-    driver = cast("PostgresDriver", open_driver(config_for(url)))
-    return cast("PostgresJournal", driver.open_journal())
+    stores = open_driver(config_for(url)).stores()
+    assert stores is not None
+    assert stores.open_journal is not None
+    return cast("PostgresJournal", stores.open_journal())
 
 
 class Journals:
@@ -44,7 +46,7 @@ class Journals:
     def open(self, clock: Clock) -> Journal:
         """Forget all runs, and open the journal with a clock of a test."""
         for table in ("runs", "steps", "lost_calls"):
-            self._connection.execute(f"DELETE FROM leeward.{table}")  # noqa: S608
+            self._connection.execute(f"DELETE FROM leeward.{table}")
         return _Kept(self._exchanges, "leeward", SteadyClock(clock, lambda ahead: ahead))
 
     def close(self) -> None:

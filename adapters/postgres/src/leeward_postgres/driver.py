@@ -139,12 +139,13 @@ class PostgresDriver(Driver):
         return self._run(lambda _: self._checks.look(look), timeout)
 
     def stores(self) -> Stores:
-        """Return the rows of queues, subscriptions and schedules; they use the threads' pool."""
+        """Return the rows of queues, subscriptions and schedules, and what opens the journal of runs."""
         asking = Asking(self._run, self._settings.schema)
         return Stores(
             PostgresDeliveries(asking, DeliveryPolicy()),
             PostgresSchedules(asking),
             PostgresSubscriptions(asking),
+            self._open_journal,
         )
 
     def describe(self) -> Mapping[str, str]:
@@ -177,15 +178,6 @@ class PostgresDriver(Driver):
 
         return connect(**parameters_of(self._settings))
 
-    def open_journal(self) -> Journal:
-        """Open the journal of workflow runs, on connections of its own."""
-        source = self._source()._replace(size=min(self._settings.pool_size, CONNECTIONS))
-        exchanges = _connections().ThreadExchanges(source)
-        journal: Journal = import_module("leeward_postgres.journal").PostgresJournal(
-            exchanges, self._settings.schema
-        )
-        return journal
-
     def close(self) -> None:
         """Close every connection; those in use when their exchange is over."""
         with self._lock:
@@ -211,6 +203,14 @@ class PostgresDriver(Driver):
             if self._threads is None:
                 self._threads = _connections().ThreadExchanges(self._source())
         return self._threads.run(make, timeout)
+
+    def _open_journal(self) -> Journal:
+        source = self._source()._replace(size=min(self._settings.pool_size, CONNECTIONS))
+        exchanges = _connections().ThreadExchanges(source)
+        journal: Journal = import_module("leeward_postgres.journal").PostgresJournal(
+            exchanges, self._settings.schema
+        )
+        return journal
 
     def _source(self) -> Source:
         parameters = parameters_of(self._settings)

@@ -6,7 +6,7 @@ in one, because a commit costs more than everything else in it. Time is the serv
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from time import monotonic
 from typing import Any, Final, NamedTuple
 
@@ -40,13 +40,9 @@ from leeward.workflow.embedded.rows import (
     write_answer,
 )
 from leeward.workflow.kit import Definition, StepFailure
-from leeward_postgres.connections import ThreadExchanges
-from leeward_postgres.outcomes import Stage
-from leeward_postgres.schema import quote
-from leeward_postgres.statements import Plan, Rows, Statement, milliseconds
-
-PATIENCE: Final = 10.0
-"""Seconds that a statement may take."""
+from leeward_postgres.connections import MakePlan, ThreadExchanges
+from leeward_postgres.deliveries import PATIENCE, Asking
+from leeward_postgres.statements import Rows, milliseconds
 
 _WORDS: Final = {
     "run": "workflow, id, digest, input::text, started, deadline, cancelled, state, answer::text, "
@@ -57,47 +53,74 @@ _WORDS: Final = {
 }
 """What several statements have in them."""
 
-_ADD: Final = """SELECT is_new, {run} FROM (SELECT is_new, (run).* FROM {schema}.add_run(
+
+def _sql(text: str) -> str:
+    return text.format(**_WORDS)
+
+
+_ADD: Final = _sql(
+    """SELECT is_new, {run} FROM (SELECT is_new, (run).* FROM @.add_run(
     %s, %s, %s, %s::text, %s, %s, %s::float8, %s, %s, %s, %s)) AS added"""
-_TAKE: Final = """SELECT {run} FROM {schema}.take_runs(
+)
+_TAKE: Final = _sql(
+    """SELECT {run} FROM @.take_runs(
     %s::text[], %s, %s, %s, %s, %s, %s, %s::text[], %s::text[], %s::int[])"""
-_RENEW: Final = """WITH lease AS MATERIALIZED (
-        SELECT workflow, id FROM {schema}.runs
+)
+_RENEW: Final = _sql(
+    """WITH lease AS MATERIALIZED (
+        SELECT workflow, id FROM @.runs
         JOIN unnest(%s::text[], %s::text[], %s::int[]) AS lease (workflow, id, fence)
             USING (workflow, id, fence)
         WHERE held AND due IS NOT NULL ORDER BY workflow, id FOR NO KEY UPDATE OF runs)
-    UPDATE {schema}.runs SET due = %s FROM lease
+    UPDATE @.runs SET due = %s FROM lease
     WHERE runs.workflow = lease.workflow AND runs.id = lease.id
     RETURNING runs.workflow, runs.id"""
-_RELEASE: Final = """UPDATE {schema}.runs
+)
+_RELEASE: Final = _sql(
+    """UPDATE @.runs
     SET held = false, due = CASE WHEN cancelled IS NULL THEN %s::float8 ELSE %s END
     WHERE {key} AND fence = %s AND due IS NOT NULL"""
-_WRITE: Final = """SELECT {schema}.write_runs(
+)
+_WRITE: Final = _sql(
+    """SELECT @.write_runs(
     %s::text[], %s::text[], %s::int[], %s::float8[], %s::text[], %s::text[],
     %s::int[], %s::text[], %s::int[], %s::float8[], %s::float8[], %s::float8[], %s::text[],
     %s::boolean[], %s, %s, %s)"""
-_NEXT: Final = "SELECT min(due), {time} FROM {schema}.runs WHERE due > %s AND {ours}"
-_LEASES: Final = """SELECT workflow, id, fence, due, holder FROM {schema}.runs
+)
+_NEXT: Final = _sql("SELECT min(due), {time} FROM @.runs WHERE due > %s AND {ours}")
+_LEASES: Final = _sql(
+    """SELECT workflow, id, fence, due, holder FROM @.runs
     WHERE due <= %s AND held AND {ours}"""
-_LOST: Final = """SELECT path, attempt, times FROM {schema}.lost_calls
+)
+_LOST: Final = _sql(
+    """SELECT path, attempt, times FROM @.lost_calls
     WHERE workflow = %s AND run = %s"""
-_MAKE_AGAIN: Final = """WITH lease AS MATERIALIZED (
-        SELECT FROM {schema}.runs WHERE {key} AND fence = %s AND due IS NOT NULL
+)
+_MAKE_AGAIN: Final = _sql(
+    """WITH lease AS MATERIALIZED (
+        SELECT FROM @.runs WHERE {key} AND fence = %s AND due IS NOT NULL
         FOR NO KEY UPDATE)
-    UPDATE {schema}.lost_calls SET fence = %s
+    UPDATE @.lost_calls SET fence = %s
     WHERE workflow = %s AND run = %s AND path = %s AND attempt = %s AND EXISTS (SELECT FROM lease)
     RETURNING true"""
-_SET_ASIDE: Final = """UPDATE {schema}.runs SET broken = %s, held = false
+)
+_SET_ASIDE: Final = _sql(
+    """UPDATE @.runs SET broken = %s, held = false
     WHERE {key} AND due IS NOT NULL"""
-_CANCEL: Final = "SELECT {run} FROM {schema}.cancel_run(%s, %s, %s, %s)"
-_ABORT: Final = "SELECT {run} FROM {schema}.abort_run(%s, %s, %s, %s)"
-_FIND: Final = "SELECT {run} FROM {schema}.runs WHERE {key}"
-_LIST: Final = """SELECT {run} FROM {schema}.runs
+)
+_CANCEL: Final = _sql("SELECT {run} FROM @.cancel_run(%s, %s, %s, %s)")
+_ABORT: Final = _sql("SELECT {run} FROM @.abort_run(%s, %s, %s, %s)")
+_FIND: Final = _sql("SELECT {run} FROM @.runs WHERE {key}")
+_LIST: Final = _sql(
+    """SELECT {run} FROM @.runs
     WHERE %s::text IS NULL OR workflow = %s ORDER BY started DESC LIMIT %s"""
-_STEPS: Final = """SELECT path, attempt, began, due, ended, answer::text FROM {schema}.steps
+)
+_STEPS: Final = _sql(
+    """SELECT path, attempt, began, due, ended, answer::text FROM @.steps
     WHERE workflow = %s AND run = %s ORDER BY began, path, attempt"""
-_NOW: Final = "SELECT {time}"
-_DEFINITION: Final = "SELECT document::text FROM {schema}.definitions WHERE digest = %s"
+)
+_NOW: Final = _sql("SELECT {time}")
+_DEFINITION: Final = _sql("SELECT document::text FROM @.definitions WHERE digest = %s")
 
 
 class PostgresJournal(Journal):
@@ -110,8 +133,9 @@ class PostgresJournal(Journal):
     """
 
     def __init__(self, exchanges: ThreadExchanges, schema: str, clock: Any = None) -> None:
-        self._database = database = _Database(exchanges, schema)
-        self._writes = _Writes(database)
+        self._exchanges = exchanges
+        self._asking = Asking(self._run, schema)
+        self._writes = _Writes(self._asking)
         self.clock = clock or ServerClock(self._ask_time)
         self._documents = Documents()
         self._kept: set[str] = set()
@@ -136,7 +160,7 @@ class PostgresJournal(Journal):
             *(now + (lease or 0.0), lease is not None, holder_text(1, holder)),
             milliseconds(PATIENCE),
         )
-        is_new, *run = self._database.write(_ADD, values)[0]
+        is_new, *run = self._asking.ask(_ADD, values)[0]
         if is_new:
             self._kept.add(digest)
         return read_run(run), is_new
@@ -156,20 +180,20 @@ class PostgresJournal(Journal):
         over = list(over)
         leases = [each.workflow for each in over], [each.id for each in over]
         values = (list(known), READER, now, lease, limit, grace, str(holder), *leases)
-        rows = self._database.write(_TAKE, (*values, [each.fence for each in over]))
+        rows = self._asking.ask(_TAKE, (*values, [each.fence for each in over]))
         return list(map(read_run, rows))
 
     def renew(self, leases: Iterable[tuple[RunKey, int]], due: float) -> list[bool]:
         """Hold leases until `due`; return of each whether it is held still."""
         leases = list(leases)
         keys = [key.workflow for key, _ in leases], [key.id for key, _ in leases]
-        rows = self._database.write(_RENEW, (*keys, [fence for _, fence in leases], due))
+        rows = self._asking.ask(_RENEW, (*keys, [fence for _, fence in leases], due))
         held = {RunKey(*row) for row in rows}
         return [key in held for key, _ in leases]
 
     def release(self, key: RunKey, fence: int, now: float, due: float) -> None:
         """Return a lease; the run is due again at `due`, or now if it was cancelled."""
-        self._database.write(_RELEASE, (due, now, *key, fence))
+        self._asking.ask(_RELEASE, (due, now, *key, fence))
 
     def finish(
         self, key: RunKey, fence: int, now: float, finished: Iterable[Finished], answer: Any
@@ -199,106 +223,68 @@ class PostgresJournal(Journal):
     def next_due(self, known: Iterable[str], now: float) -> float | None:
         """Return the earliest time after `now` at which a run of a known workflow is due."""
         asked = monotonic()
-        ((due, time),) = self._database.read(_NEXT, (now, READER, list(known)))
+        ((due, time),) = self._asking.insist(_NEXT, (now, READER, list(known)))
         if isinstance(self.clock, ServerClock):
             self.clock.learn(time, asked)
         return None if due is None else float(due)
 
     def holders(self, known: Iterable[str], until: float) -> list[RunHolder]:
         """Return who has the leases of known workflows that end up to a time."""
-        rows = self._database.read(_LEASES, (until, READER, list(known)))
+        rows = self._asking.insist(_LEASES, (until, READER, list(known)))
         return [RunHolder(*row) for row in rows]
 
     def lost(self, key: RunKey) -> dict[tuple[str, int], int]:
         """Return how often each call of a run was lost with the process that made it."""
-        rows = self._database.read(_LOST, key)
+        rows = self._asking.insist(_LOST, key)
         return {(path, attempt): times for path, attempt, times in rows}
 
     def make_again(self, key: RunKey, fence: int, path: str, attempt: int) -> bool:
         """Note that a call that was lost is made again; return False if the lease is lost."""
         values = (*key, fence, fence, *key, path, attempt)
-        return bool(self._database.write(_MAKE_AGAIN, values))
+        return bool(self._asking.ask(_MAKE_AGAIN, values))
 
     def set_aside(self, key: RunKey) -> None:
         """Leave a run alone that this version cannot read; another version may go on with it."""
-        self._database.write(_SET_ASIDE, (READER, *key))
+        self._asking.ask(_SET_ASIDE, (READER, *key))
 
     def cancel(self, key: RunKey, now: float) -> RunRow | None:
         """Ask for a run to be cancelled, if it is still running; None if there is no such run."""
-        return _first(self._database.write(_CANCEL, (*key, now, milliseconds(PATIENCE))))
+        return _first(self._asking.ask(_CANCEL, (*key, now, milliseconds(PATIENCE))))
 
     def abort(self, key: RunKey, now: float) -> RunRow | None:
         """End a run at once, if it is still running; None if there is no such run."""
-        return _first(self._database.write(_ABORT, (*key, now, milliseconds(PATIENCE))))
+        return _first(self._asking.ask(_ABORT, (*key, now, milliseconds(PATIENCE))))
 
     def find(self, key: RunKey) -> RunRow | None:
         """Return a run, if it is there."""
-        return _first(self._database.read(_FIND, key))
+        return _first(self._asking.insist(_FIND, key))
 
     def runs(self, workflow: str | None, limit: int) -> list[RunRow]:
         """Return the latest runs, of one workflow or of all, the last one first."""
-        return list(map(read_run, self._database.read(_LIST, (workflow, workflow, limit))))
+        return list(map(read_run, self._asking.insist(_LIST, (workflow, workflow, limit))))
 
     def events(self, key: RunKey) -> StepRecords:
         """Return what a run has done so far."""
-        return dict(map(read_record, self._database.read(_STEPS, key)))
+        return dict(map(read_record, self._asking.insist(_STEPS, key)))
 
     def definition(self, digest: str) -> Definition:
         """Return the definition that was kept under a digest."""
-        rows = self._database.read(_DEFINITION, (digest,))
+        rows = self._asking.insist(_DEFINITION, (digest,))
         return read_document(rows, "the journal of this target")
 
     def close(self) -> None:
         """Close its connections; those in use when their exchange is over."""
-        self._database.close()
+        self._exchanges.close()
+
+    def _run(self, make: MakePlan, timeout: float) -> Result[Any]:
+        result = self._exchanges.run(make, timeout)
+        # That all connections are busy is no word about this process: it is over in a moment.
+        return result._replace(outcome=Outcome.NOT_SENT) if result.code == NO_PLACE else result
 
     def _ask_time(self) -> None:
         asked = monotonic()
-        ((time,),) = self._database.read(_NOW, ())
+        ((time,),) = self._asking.insist(_NOW, ())
         self.clock.learn(time, asked)
-
-
-class _Database:
-    """Statements on a database, one in each exchange."""
-
-    def __init__(self, exchanges: ThreadExchanges, schema: str) -> None:
-        self._exchanges = exchanges
-        self._words = {**_WORDS, "schema": quote(schema)}
-
-    def write(self, sql: str, values: Sequence[Any]) -> Rows:
-        """Carry out a statement that commits itself; return its rows.
-
-        Raises:
-            DatabaseFault: it could not be done; AMBIGUOUS if it may have been.
-        """
-        return self._run(Statement(sql.format(**self._words), values))
-
-    def read(self, sql: str, values: Sequence[Any]) -> Rows:
-        """Return the rows of a statement that changes nothing.
-
-        Raises:
-            DatabaseFault: they cannot be read.
-        """
-        return self._run(Statement(sql.format(**self._words), values, Stage.OPEN))
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._exchanges.close()
-
-    def _run(self, statement: Statement) -> Rows:
-        def plan(timeout: float) -> Plan:
-            del timeout
-            rows = yield statement
-            return Result.ok(rows)
-
-        result = self._exchanges.run(plan, PATIENCE)
-        if result.outcome is Outcome.OK:
-            rows: Rows = result.value
-            return rows
-        word = result.reason or result.code or "database"
-        told = result.message or "the connection was lost; whether it was written is not known"
-        outcome = Outcome.NOT_SENT if result.code == NO_PLACE else result.outcome
-        raise DatabaseFault(outcome, word, told) from result.cause
 
 
 class _RunWrite(NamedTuple):
@@ -327,9 +313,9 @@ _NO_STEPS: Final[tuple[list[Any], ...]] = ([],) * 8
 class _Writes(Batches[_RunWrite]):
     """Writes about runs, for many threads."""
 
-    def __init__(self, database: _Database) -> None:
+    def __init__(self, asking: Asking) -> None:
         super().__init__()
-        self._database = database
+        self._asking = asking
         told = {word: write_answer(refusal) for word, refusal in REFUSALS.items()}
         self._rest = (told["cancelled"], told["late"], milliseconds(PATIENCE))
 
@@ -357,7 +343,7 @@ class _Writes(Batches[_RunWrite]):
             *(map(list, zip(*steps, strict=True)) if steps else _NO_STEPS),
             *self._rest,
         )
-        ((words,),) = self._database.write(_WRITE, values)
+        ((words,),) = self._asking.ask(_WRITE, values)
         for change, word in zip(changes, words, strict=True):
             change.result = word
 
