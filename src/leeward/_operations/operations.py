@@ -125,7 +125,7 @@ class Operations:
         everywhere = frozenset.intersection(*(driver.capabilities for driver in drivers))
         self._lacking = frozenset(Capability) - everywhere
         self.clock = clock
-        self._limits = OrderLimits({driver.target: driver.limits for driver in drivers})
+        self._limits = OrderLimits({each.target: arguments.limits_of(each) for each in drivers})
         self._tables: dict[str, TableRules] = {}
         self.unknowns = keeper = self._open_unknowns()
         self._stored: Callable[[Store, Result[Any]], StoreReceipt] = results.store_receipt

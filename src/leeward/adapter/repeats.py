@@ -4,14 +4,16 @@ An idempotent function may know the key of a call. The call may have had its eff
 run: so its outcome is AMBIGUOUS, and `reason` says what is known of that run: ``running``,
 ``unknown`` or ``not_kept``. The router waits for a run that is under way, and counts none of them
 against the target. Or somebody has settled the key as not run: then the outcome is REJECTED, with
-the reason ``voided``, and a call that knows of the void may run. Any other failure is the
-function's own, unless there is no such function.
+the reason ``voided``, and a call that knows of the void may run. A host that has no place for a
+call, or is about to end, rejects it, too. Any other failure is the function's own, unless
+there is no such function.
 """
 
 from __future__ import annotations
 
 from leeward.calls import Result
 from leeward.envelope import (
+    HOST_BUSY,
     NO_FUNCTION,
     NOT_KEPT,
     NOT_RECOGNISED,
@@ -41,8 +43,11 @@ def failure_told(
     if refused is not None:
         return refused._replace(cause=cause)
     fault = fault_in(told)
-    there_is_none = fault.reason == NO_FUNCTION and fault.ran == "no"
-    outcome = Outcome.NOT_FOUND if there_is_none else Outcome.APP_ERROR
+    outcome = Outcome.APP_ERROR
+    if fault.ran == "no" and fault.type == HOST_BUSY:
+        outcome = Outcome.REJECTED
+    elif fault.ran == "no" and fault.reason == NO_FUNCTION:
+        outcome = Outcome.NOT_FOUND
     return Result(outcome, retry_after=retry_after, fault=fault, dedup=dedup, cause=cause)
 
 
