@@ -11,6 +11,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
+from leeward.adapter import Capability
 from leeward.client import Client
 from leeward.config import Config
 from leeward.errors import ConfigError
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from leeward._operations.operations import Operations
     from leeward._operations.protocols import Runs
 
+WORKERS: Final = 8
+"""Runs that go on at one time in this process."""
 JOURNAL: Final = Path(".leeward/local.workflows.sqlite3")
 """The journal where no embedded target is open to say where its files are."""
 
@@ -54,8 +57,10 @@ def open_runs(operations: Operations) -> Runs:
     stores = None if own is None else own.stores()
     if stores is not None and stores.open_journal is not None:
         open_engine_at: Callable[..., Runs] = import_room(ENGINE_AT)
+        # Who can call no function leaves the runs that it starts to others.
+        workers = WORKERS * any(Capability.INVOKE in each.capabilities for each in drivers.values())
         functions = ClientFunctions(operations)
-        return open_engine_at(target, functions, known.values(), stores.open_journal)
+        return open_engine_at(target, functions, known.values(), stores.open_journal, workers)
     if own is not None:
         # An embedded engine does without what keeps two starts apart.
         from leeward.workflow.deployed import DeployedRuns

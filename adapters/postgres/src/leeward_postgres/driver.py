@@ -139,7 +139,7 @@ class PostgresDriver(Driver):
         return self._run(lambda _: self._checks.look(look), timeout)
 
     def stores(self) -> Stores:
-        """Return the rows of queues, subscriptions and schedules, and what opens the journal of runs."""
+        """Return the rows of queues, subscriptions and schedules, and the opener of the journal."""
         asking = Asking(self._run, self._settings.schema)
         return Stores(
             PostgresDeliveries(asking, DeliveryPolicy()),

@@ -32,10 +32,18 @@ def open_engine_at(
     functions: StepFunctions,
     definitions: Iterable[Definition],
     open_journal: Callable[[], Journal],
+    workers: int,
 ) -> Engine:
     """Open the same engine over the journal of a target, which other machines may share.
+
+    Args:
+        target: its name.
+        functions: of the steps.
+        definitions: of the workflows that are run here.
+        open_journal: opens it.
+        workers: runs that go on at one time here; none where other processes go on with them.
 
     Raises:
         ConfigError: two definitions have one name, or the journal cannot be opened.
     """
-    return Engine(functions, definitions, open_journal(), target=target)
+    return Engine(functions, definitions, open_journal(), workers=workers, target=target)
