@@ -1,8 +1,8 @@
-"""One library's workflows, run by the interpreter that has it: ``workflow_side.py LIBRARY FOLDER``.
+"""One library's workflows, run by the interpreter that has it: ``workflow_side.py LIBRARY STORE``.
 
 For each line that it reads it makes some runs of `STEPS` steps and waits for all; it prints the CPU
-seconds of one step, and how many steps a second were made. Steps do nothing. All keep their runs in
-SQLite, as they do by default.
+seconds of one step, and how many steps a second were made. Steps do nothing. The runs are kept in
+SQLite in a folder, as they are by default, or in PostgreSQL at a url.
 """
 
 from __future__ import annotations
@@ -22,9 +22,10 @@ STEPS = 5
 ORDER = {"id": "42", "lines": [{"sku": "a-1", "count": 2}], "total": "9.50"}
 
 
-def leeward(folder: Path) -> Callable[[], None]:
+def leeward(store: str) -> Callable[[], None]:
     """Run flows on the embedded engine, whose steps are calls of a client."""
     from leeward import Client
+    from leeward.config import Config
     from leeward.local import Local
     from leeward.workflow import Flow, Ref, workflow
 
@@ -32,14 +33,24 @@ def leeward(folder: Path) -> Callable[[], None]:
         for number in range(STEPS):
             w.step("work", order, id=f"step-{number}", effect="idempotent")
 
-    folder.chmod(0o700)
-    local = Local(path=folder / "local.sqlite3")
+    if is_url(store):
+        from leeward.adapter import TargetConfig
+        from leeward_postgres.driver import open_driver
+
+        options = {"url": store, "sslmode": "disable"}
+        local = Local()
+        targets = [open_driver(TargetConfig("postgres", "postgres", None, options, {})), local]
+    else:
+        Path(store).chmod(0o700)
+        local = Local(path=Path(store) / "local.sqlite3")
+        targets = [local]
     local.function("work")(lambda order: {"done": order["id"]})
-    client = Client(local, workflows=[workflow("five")(flow)])
+    config = Config(workflow_target=targets[0].target)
+    client = Client(targets, workflows=[workflow("five")(flow)], config=config)
     numbers = count()
 
     def run() -> None:
-        ids = [f"run-{next(numbers)}" for _ in range(RUNS["leeward"])]
+        ids = [f"run-{os.getpid()}-{next(numbers)}" for _ in range(RUNS["leeward"])]
         for id in ids:
             client.start_workflow("five", ORDER, id=id)
         for id in ids:
@@ -49,11 +60,16 @@ def leeward(folder: Path) -> Callable[[], None]:
     return run
 
 
-def dbos(folder: Path) -> Callable[[], None]:
+def is_url(store: str) -> bool:
+    """Return whether runs are kept in PostgreSQL."""
+    return store.startswith("postgresql://")
+
+
+def dbos(store: str) -> Callable[[], None]:
     """Run flows on DBOS, whose steps are calls of functions."""
     from dbos import DBOS  # type: ignore[import-not-found]
 
-    database = f"sqlite:///{folder / 'dbos.sqlite3'}"
+    database = store if is_url(store) else f"sqlite:///{store}/dbos.sqlite3"
     config: Any = {
         "name": "bench",
         "system_database_url": database,
@@ -82,10 +98,10 @@ def dbos(folder: Path) -> Callable[[], None]:
     return run
 
 
-def prefect(folder: Path) -> Callable[[], None]:
+def prefect(store: str) -> Callable[[], None]:
     """Run flows on prefect, whose steps are tasks that a server of its own keeps."""
     os.environ |= {
-        "PREFECT_HOME": str(folder),
+        "PREFECT_HOME": store,
         "PREFECT_LOGGING_LEVEL": "CRITICAL",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "true",
@@ -113,8 +129,8 @@ def prefect(folder: Path) -> Callable[[], None]:
 
 def main() -> None:
     """Answer each line with the cost of one step, and the rate."""
-    library, folder = sys.argv[1], Path(sys.argv[2])
-    run = {"leeward": leeward, "dbos": dbos, "prefect": prefect}[library](folder)
+    library, store = sys.argv[1:]
+    run = {"leeward": leeward, "dbos": dbos, "prefect": prefect}[library](store)
     steps = RUNS[library] * STEPS
     for _ in sys.stdin:
         cpu, wall = process_time(), perf_counter()

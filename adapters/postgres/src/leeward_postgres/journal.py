@@ -307,7 +307,7 @@ class _RunWrite(NamedTuple):
     answer: str | None = None
 
 
-_NO_STEPS: Final[tuple[list[Any], ...]] = ([],) * 8
+_NO_STEPS: Final[tuple[tuple[Any, ...], ...]] = ((),) * 8
 
 
 class _Writes(Batches[_RunWrite]):
@@ -336,16 +336,29 @@ class _Writes(Batches[_RunWrite]):
         changes = sorted(changes, key=lambda change: change.what.key)  # who locks, in one order
         runs = [change.what for change in changes]
         steps = [(at, *step) for at, run in enumerate(runs, 1) for step in run.steps]
-        values = (
+        columns = (
             *([run.key.workflow for run in runs], [run.key.id for run in runs]),
             *([run.fence for run in runs], [run.now for run in runs]),
             *([run.state for run in runs], [run.answer for run in runs]),
-            *(map(list, zip(*steps, strict=True)) if steps else _NO_STEPS),
-            *self._rest,
+            *(zip(*steps, strict=True) if steps else _NO_STEPS),
         )
-        ((words,),) = self._asking.ask(_WRITE, values)
-        for change, word in zip(changes, words, strict=True):
+        ((words,),) = self._asking.ask(_WRITE, (*map(_array, columns), *self._rest))
+        for change, word in zip(changes, words.split(","), strict=True):
             change.result = word
+
+
+def _array(values: Iterable[Any]) -> str:
+    """Write an array as PostgreSQL reads it; psycopg takes ten times as long."""
+    return f"{{{','.join(map(_element, values))}}}"
+
+
+def _element(value: Any) -> str:
+    if value is None:
+        return "NULL"
+    if isinstance(value, str):
+        escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+        return f'"{escaped}"'
+    return repr(value)
 
 
 def _first(rows: Rows) -> RunRow | None:

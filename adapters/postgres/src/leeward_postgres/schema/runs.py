@@ -141,7 +141,7 @@ CREATE OR REPLACE FUNCTION {schema}.write_runs(
     p_runs integer[], p_paths text[], p_attempts integer[], p_began double precision[],
     p_due double precision[], p_ended double precision[], p_ends text[], p_guarded boolean[],
     p_cancelled text, p_late text, p_milliseconds integer
-) RETURNS text[] LANGUAGE plpgsql AS $$
+) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
     v_words text[];
     v_word text;
@@ -170,7 +170,7 @@ BEGIN
     WHERE v_words[run] <> 'lost'
     ON CONFLICT (workflow, run, path, attempt)
     DO UPDATE SET ended = excluded.ended, answer = excluded.answer;
-    RETURN v_words;
+    RETURN array_to_string(v_words, ',');
 END $$;
 
 -- Ask for a run to be cancelled. A lease that somebody holds is left alone.
