@@ -7,7 +7,6 @@ in one, because a commit costs more than everything else in it. Time is the serv
 from __future__ import annotations
 
 from collections.abc import Iterable
-from time import monotonic
 from typing import Any, Final, NamedTuple
 
 from leeward.adapter import NO_PLACE
@@ -74,7 +73,7 @@ _RENEW: Final = _sql(
         WHERE held AND due IS NOT NULL ORDER BY workflow, id FOR NO KEY UPDATE OF runs)
     UPDATE @.runs SET due = %s FROM lease
     WHERE runs.workflow = lease.workflow AND runs.id = lease.id
-    RETURNING runs.workflow, runs.id"""
+    RETURNING runs.workflow, runs.id, fence"""
 )
 _RELEASE: Final = _sql(
     """UPDATE @.runs
@@ -188,8 +187,7 @@ class PostgresJournal(Journal):
         leases = list(leases)
         keys = [key.workflow for key, _ in leases], [key.id for key, _ in leases]
         rows = self._asking.ask(_RENEW, (*keys, [fence for _, fence in leases], due))
-        held = {RunKey(*row) for row in rows}
-        return [key in held for key, _ in leases]
+        return [(*key, fence) in rows for key, fence in leases]
 
     def release(self, key: RunKey, fence: int, now: float, due: float) -> None:
         """Return a lease; the run is due again at `due`, or now if it was cancelled."""
@@ -222,7 +220,7 @@ class PostgresJournal(Journal):
 
     def next_due(self, known: Iterable[str], now: float) -> float | None:
         """Return the earliest time after `now` at which a run of a known workflow is due."""
-        asked = monotonic()
+        asked = self.clock.monotonic()
         ((due, time),) = self._asking.insist(_NEXT, (now, READER, list(known)))
         if isinstance(self.clock, ServerClock):
             self.clock.learn(time, asked)
@@ -282,7 +280,7 @@ class PostgresJournal(Journal):
         return result._replace(outcome=Outcome.NOT_SENT) if result.code == NO_PLACE else result
 
     def _ask_time(self) -> None:
-        asked = monotonic()
+        asked = self.clock.monotonic()
         ((time,),) = self._asking.insist(_NOW, ())
         self.clock.learn(time, asked)
 
