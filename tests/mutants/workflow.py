@@ -294,7 +294,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "a row that cannot be read stops the thread that looks",
-        f"{ROOM}/embedded/tables.py",
+        f"{ROOM}/embedded/rows.py",
         "    except (Unreadable, ValueError):\n        key",
         "    except ZeroDivisionError:\n        key",
         f"{TESTS}/test_leases.py::test_a_run_that_cannot_be_read_stops_nobody",
@@ -539,7 +539,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "the answer to a question is not read from the journal",
-        f"{ROOM}/embedded/tables.py",
+        f"{ROOM}/embedded/rows.py",
         'int(told["voids"])',
         "0",
         f"{TESTS}/test_settling.py::test_a_question_survives_the_process_that_has_asked_it",

@@ -15,7 +15,8 @@ from leeward.leases.holders import Holder, is_gone, this_process
 from leeward.testing import FakeClock
 from leeward.workflow.commands import Returned
 from leeward.workflow.embedded.journal import LEAP, Journal, RunKey, ServerClock
-from leeward_contract_tests.workflows.cases import cases_in, difference_of as difference_of_case
+from leeward_contract_tests.workflows.cases import cases_in
+from leeward_contract_tests.workflows.cases import difference_of as difference_of_case
 from leeward_contract_tests.workflows.virtual import Embedded
 from tests.postgres.flows import difference_of, flaws_of_death
 from tests.postgres.journals import Journals, journal_at
