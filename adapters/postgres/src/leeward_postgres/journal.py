@@ -57,16 +57,12 @@ def _sql(text: str) -> str:
     return text.format(**_WORDS)
 
 
-_ADD: Final = _sql(
-    """SELECT is_new, {run} FROM (SELECT is_new, (run).* FROM @.add_run(
-    %s, %s, %s, %s::text, %s, %s, %s::float8, %s, %s, %s, %s)) AS added"""
-)
-_TAKE: Final = _sql(
-    """SELECT {run} FROM @.take_runs(
-    %s::text[], %s, %s, %s, %s, %s, %s, %s::text[], %s::text[], %s::int[])"""
-)
-_RENEW: Final = _sql(
-    """WITH lease AS MATERIALIZED (
+# fmt: off
+_ADD: Final = _sql("""SELECT is_new, {run} FROM (SELECT is_new, (run).* FROM @.add_run(
+    %s, %s, %s, %s::text, %s, %s, %s::float8, %s, %s, %s, %s)) AS added""")
+_TAKE: Final = _sql("""SELECT {run} FROM @.take_runs(
+    %s::text[], %s, %s, %s, %s, %s, %s, %s::text[], %s::text[], %s::int[])""")
+_RENEW: Final = """WITH lease AS MATERIALIZED (
         SELECT workflow, id FROM @.runs
         JOIN unnest(%s::text[], %s::text[], %s::int[]) AS lease (workflow, id, fence)
             USING (workflow, id, fence)
@@ -74,52 +70,34 @@ _RENEW: Final = _sql(
     UPDATE @.runs SET due = %s FROM lease
     WHERE runs.workflow = lease.workflow AND runs.id = lease.id
     RETURNING runs.workflow, runs.id, fence"""
-)
-_RELEASE: Final = _sql(
-    """UPDATE @.runs
+_RELEASE: Final = _sql("""UPDATE @.runs
     SET held = false, due = CASE WHEN cancelled IS NULL THEN %s::float8 ELSE %s END
-    WHERE {key} AND fence = %s AND due IS NOT NULL"""
-)
-_WRITE: Final = _sql(
-    """SELECT @.write_runs(
+    WHERE {key} AND fence = %s AND due IS NOT NULL""")
+_WRITE: Final = """SELECT @.write_runs(
     %s::text[], %s::text[], %s::int[], %s::float8[], %s::text[], %s::text[],
     %s::int[], %s::text[], %s::int[], %s::float8[], %s::float8[], %s::float8[], %s::text[],
     %s::boolean[], %s, %s, %s)"""
-)
 _NEXT: Final = _sql("SELECT min(due), {time} FROM @.runs WHERE due > %s AND {ours}")
-_LEASES: Final = _sql(
-    """SELECT workflow, id, fence, due, holder FROM @.runs
-    WHERE due <= %s AND held AND {ours}"""
-)
-_LOST: Final = _sql(
-    """SELECT path, attempt, times FROM @.lost_calls
-    WHERE workflow = %s AND run = %s"""
-)
-_MAKE_AGAIN: Final = _sql(
-    """WITH lease AS MATERIALIZED (
-        SELECT FROM @.runs WHERE {key} AND fence = %s AND due IS NOT NULL
-        FOR NO KEY UPDATE)
+_LEASES: Final = _sql("""SELECT workflow, id, fence, due, holder FROM @.runs
+    WHERE due <= %s AND held AND {ours}""")
+_LOST: Final = "SELECT path, attempt, times FROM @.lost_calls WHERE workflow = %s AND run = %s"
+_MAKE_AGAIN: Final = _sql("""WITH lease AS MATERIALIZED (
+        SELECT FROM @.runs WHERE {key} AND fence = %s AND due IS NOT NULL FOR NO KEY UPDATE)
     UPDATE @.lost_calls SET fence = %s
     WHERE workflow = %s AND run = %s AND path = %s AND attempt = %s AND EXISTS (SELECT FROM lease)
-    RETURNING true"""
-)
+    RETURNING true""")
 _SET_ASIDE: Final = _sql(
-    """UPDATE @.runs SET broken = %s, held = false
-    WHERE {key} AND due IS NOT NULL"""
+    "UPDATE @.runs SET broken = %s, held = false WHERE {key} AND due IS NOT NULL"
 )
-_CANCEL: Final = _sql("SELECT {run} FROM @.cancel_run(%s, %s, %s, %s)")
-_ABORT: Final = _sql("SELECT {run} FROM @.abort_run(%s, %s, %s, %s)")
+_END: Final = _sql("SELECT {run} FROM @.end_run(%s, %s, %s, %s, %s)")
 _FIND: Final = _sql("SELECT {run} FROM @.runs WHERE {key}")
-_LIST: Final = _sql(
-    """SELECT {run} FROM @.runs
-    WHERE %s::text IS NULL OR workflow = %s ORDER BY started DESC LIMIT %s"""
-)
-_STEPS: Final = _sql(
-    """SELECT path, attempt, began, due, ended, answer::text FROM @.steps
+_LIST: Final = _sql("""SELECT {run} FROM @.runs
+    WHERE %s::text IS NULL OR workflow = %s ORDER BY started DESC LIMIT %s""")
+_STEPS: Final = """SELECT path, attempt, began, due, ended, answer::text FROM @.steps
     WHERE workflow = %s AND run = %s ORDER BY began, path, attempt"""
-)
 _NOW: Final = _sql("SELECT {time}")
-_DEFINITION: Final = _sql("SELECT document::text FROM @.definitions WHERE digest = %s")
+_DEFINITION: Final = "SELECT document::text FROM @.definitions WHERE digest = %s"
+# fmt: on
 
 
 class PostgresJournal(Journal):
@@ -220,10 +198,10 @@ class PostgresJournal(Journal):
 
     def next_due(self, known: Iterable[str], now: float) -> float | None:
         """Return the earliest time after `now` at which a run of a known workflow is due."""
-        asked = self.clock.monotonic()
+        since = self.clock.monotonic()
         ((due, time),) = self._asking.insist(_NEXT, (now, READER, list(known)))
         if isinstance(self.clock, ServerClock):
-            self.clock.learn(time, asked)
+            self.clock.learn(time, since)
         return None if due is None else float(due)
 
     def holders(self, known: Iterable[str], until: float) -> list[RunHolder]:
@@ -247,11 +225,11 @@ class PostgresJournal(Journal):
 
     def cancel(self, key: RunKey, now: float) -> RunRow | None:
         """Ask for a run to be cancelled, if it is still running; None if there is no such run."""
-        return _first(self._asking.ask(_CANCEL, (*key, now, milliseconds(PATIENCE))))
+        return _first(self._asking.ask(_END, (*key, now, False, milliseconds(PATIENCE))))
 
     def abort(self, key: RunKey, now: float) -> RunRow | None:
         """End a run at once, if it is still running; None if there is no such run."""
-        return _first(self._asking.ask(_ABORT, (*key, now, milliseconds(PATIENCE))))
+        return _first(self._asking.ask(_END, (*key, now, True, milliseconds(PATIENCE))))
 
     def find(self, key: RunKey) -> RunRow | None:
         """Return a run, if it is there."""
@@ -276,13 +254,13 @@ class PostgresJournal(Journal):
 
     def _run(self, make: MakePlan, timeout: float) -> Result[Any]:
         result = self._exchanges.run(make, timeout)
-        # That all connections are busy is no word about this process: it is over in a moment.
+        # That all connections are busy does not last, as what else is LOCAL does.
         return result._replace(outcome=Outcome.NOT_SENT) if result.code == NO_PLACE else result
 
     def _ask_time(self) -> None:
-        asked = self.clock.monotonic()
+        since = self.clock.monotonic()
         ((time,),) = self._asking.insist(_NOW, ())
-        self.clock.learn(time, asked)
+        self.clock.learn(time, since)
 
 
 class _RunWrite(NamedTuple):

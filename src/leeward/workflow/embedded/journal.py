@@ -95,17 +95,17 @@ class ServerClock(SteadyClock):
         super().__init__(clock or SystemClock(), self._begin)
         self._ask = ask
 
-    def learn(self, time: float, asked: float) -> None:
+    def learn(self, time: float, since: float) -> None:
         """Note the server's time.
 
         Args:
             time: that it has told.
-            asked: on the monotonic clock.
+            since: when it was sent, on the monotonic clock.
         """
         answered = self.monotonic()
-        ahead = time - (asked + answered) / 2
+        ahead = time - (since + answered) / 2
         if self._offset is None or (
-            answered - asked < LEAP and abs(ahead - self._offset) > LEAP
+            answered - since < LEAP and abs(ahead - self._offset) > LEAP
         ):  # smaller differences are the network's
             self._offset = ahead
 

@@ -173,26 +173,20 @@ BEGIN
     RETURN array_to_string(v_words, ',');
 END $$;
 
--- Ask for a run to be cancelled. A lease that somebody holds is left alone.
-CREATE OR REPLACE FUNCTION {schema}.cancel_run(
-    p_workflow text, p_id text, p_now double precision, p_milliseconds integer
+-- End a run at once, or ask for that. A lease that somebody holds is left alone then.
+CREATE OR REPLACE FUNCTION {schema}.end_run(
+    p_workflow text, p_id text, p_now double precision, p_at_once boolean, p_milliseconds integer
 ) RETURNS SETOF {schema}.runs LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM set_config('lock_timeout', p_milliseconds::text, true);
-    UPDATE {schema}.runs SET cancelled = coalesce(cancelled, p_now),
-        due = CASE WHEN held THEN due ELSE least(due, p_now) END
-    WHERE workflow = p_workflow AND id = p_id AND due IS NOT NULL;
-    RETURN QUERY SELECT * FROM {schema}.runs WHERE workflow = p_workflow AND id = p_id;
-END $$;
-
--- End a run at once.
-CREATE OR REPLACE FUNCTION {schema}.abort_run(
-    p_workflow text, p_id text, p_now double precision, p_milliseconds integer
-) RETURNS SETOF {schema}.runs LANGUAGE plpgsql AS $$
-BEGIN
-    PERFORM set_config('lock_timeout', p_milliseconds::text, true);
-    UPDATE {schema}.runs SET state = 'aborted', ended = p_now, due = NULL, broken = NULL
-    WHERE workflow = p_workflow AND id = p_id AND due IS NOT NULL;
+    IF p_at_once THEN
+        UPDATE {schema}.runs SET state = 'aborted', ended = p_now, due = NULL, broken = NULL
+        WHERE workflow = p_workflow AND id = p_id AND due IS NOT NULL;
+    ELSE
+        UPDATE {schema}.runs SET cancelled = coalesce(cancelled, p_now),
+            due = CASE WHEN held THEN due ELSE least(due, p_now) END
+        WHERE workflow = p_workflow AND id = p_id AND due IS NOT NULL;
+    END IF;
     RETURN QUERY SELECT * FROM {schema}.runs WHERE workflow = p_workflow AND id = p_id;
 END $$;
 """
