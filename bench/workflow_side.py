@@ -1,8 +1,10 @@
-"""One library's workflows, run by the interpreter that has it: ``workflow_side.py LIBRARY STORE``.
+"""One library's workflows, by the interpreter that has it: ``workflow_side.py LIBRARY STORE``.
 
 For each line that it reads it makes some runs of `STEPS` steps and waits for all; it prints the CPU
 seconds of one step, and how many steps a second were made. Steps do nothing. The runs are kept in
 SQLite in a folder, as they are by default, or in PostgreSQL at a url.
+
+The library ``sleeper`` is leeward with 8 runs whose 20 steps sleep for 50 ms.
 """
 
 from __future__ import annotations
@@ -12,25 +14,26 @@ import sys
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
-from time import perf_counter, process_time
+from time import perf_counter, process_time, sleep
 from typing import Any
 
-RUNS = {"leeward": 100, "dbos": 100, "prefect": 2}
+RUNS = {"leeward": 100, "dbos": 100, "prefect": 2, "sleeper": 8}
 """Enough for half a second or more; of prefect, which takes a tenth of a second for a step, few."""
 
-STEPS = 5
+STEPS = {"leeward": 5, "dbos": 5, "prefect": 5, "sleeper": 20}
 ORDER = {"id": "42", "lines": [{"sku": "a-1", "count": 2}], "total": "9.50"}
 
 
-def leeward(store: str) -> Callable[[], None]:
+def leeward(store: str, library: str = "leeward") -> Callable[[], None]:
     """Run flows on the embedded engine, whose steps are calls of a client."""
+    seconds = 0.05 if library == "sleeper" else 0.0
     from leeward import Client
     from leeward.config import Config
     from leeward.local import Local
     from leeward.workflow import Flow, Ref, workflow
 
     def flow(w: Flow, order: Ref) -> None:
-        for number in range(STEPS):
+        for number in range(STEPS[library]):
             w.step("work", order, id=f"step-{number}", effect="idempotent")
 
     if is_url(store):
@@ -44,13 +47,19 @@ def leeward(store: str) -> Callable[[], None]:
         Path(store).chmod(0o700)
         local = Local(path=Path(store) / "local.sqlite3")
         targets = [local]
-    local.function("work")(lambda order: {"done": order["id"]})
+
+    @local.function("work")
+    def work(order: Any) -> Any:
+        if seconds:
+            sleep(seconds)
+        return {"done": order["id"]}
+
     config = Config(workflow_target=targets[0].target)
     client = Client(targets, workflows=[workflow("five")(flow)], config=config)
     numbers = count()
 
     def run() -> None:
-        ids = [f"run-{os.getpid()}-{next(numbers)}" for _ in range(RUNS["leeward"])]
+        ids = [f"run-{os.getpid()}-{next(numbers)}" for _ in range(RUNS[library])]
         for id in ids:
             client.start_workflow("five", ORDER, id=id)
         for id in ids:
@@ -84,7 +93,7 @@ def dbos(store: str) -> Callable[[], None]:
     step = DBOS.step()(work)
 
     def flow(order: Any) -> None:
-        for _ in range(STEPS):
+        for _ in range(STEPS["dbos"]):
             step(order)
 
     five = DBOS.workflow()(flow)
@@ -115,7 +124,7 @@ def prefect(store: str) -> Callable[[], None]:
     step = task(work)
 
     def five(order: Any) -> None:
-        for _ in range(STEPS):
+        for _ in range(STEPS["dbos"]):
             step(order)
 
     made = flow(five)
@@ -130,8 +139,9 @@ def prefect(store: str) -> Callable[[], None]:
 def main() -> None:
     """Answer each line with the cost of one step, and the rate."""
     library, store = sys.argv[1:]
-    run = {"leeward": leeward, "dbos": dbos, "prefect": prefect}[library](store)
-    steps = RUNS[library] * STEPS
+    sides = {"leeward": leeward, "dbos": dbos, "prefect": prefect}
+    run = leeward(store, library) if library == "sleeper" else sides[library](store)
+    steps = RUNS[library] * STEPS[library]
     for _ in sys.stdin:
         cpu, wall = process_time(), perf_counter()
         run()
