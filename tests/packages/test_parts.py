@@ -319,8 +319,11 @@ def test_the_embedded_target_goes_along_if_code_imports_it(tmp_path: Path) -> No
     assert not is_embedded_used(place, origin)
     assert is_embedded_used(place, origin._replace(embedded=True))
     assert is_embedded_used(place, origin._replace(files=("other.py", "shop.py")))
-    files(place, {"lib/a.py": "from leeward.local import Local"})
-    assert is_embedded_used(place, origin)
+    for name in ("local", "leases.rules", "workflow.embedded.journal"):
+        files(place, {"lib/a.py": ""})
+        assert not is_embedded_used(place, origin)
+        files(place, {"lib/a.py": f"from leeward.{name} import X"})
+        assert is_embedded_used(place, origin)
 
 
 def test_a_package_that_is_too_large_is_refused_with_the_limits_source(tmp_path: Path) -> None:

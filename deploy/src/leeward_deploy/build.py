@@ -7,6 +7,7 @@ they are the same on every machine; another may compress differently, so its ver
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
@@ -325,10 +326,15 @@ def is_embedded_used(place: Path, origin: Origin) -> bool:
     own_code = (origin.folder / file for file in origin.files)
     libraries = (file for file in files_below(place) if place / "leeward" not in file.parents)
     return origin.embedded or any(
-        b"leeward.local" in file.read_bytes()
+        _EMBEDDED_NAMES.search(file.read_bytes())
         for file in (*own_code, *libraries)
         if file.suffix == ".py"
     )
+
+
+_EMBEDDED_NAMES: Final = re.compile(rb"leeward\.(?:local|leases|workflow\.embedded)\b")
+"""Modules of `EMBEDDED` that code outside of leeward imports: an app, or the adapter of a database
+that keeps its rows by leases."""
 
 
 def _beside(out: Path) -> TemporaryDirectory[str]:
