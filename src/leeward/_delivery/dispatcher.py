@@ -151,7 +151,7 @@ class Attempts(WorkPool[DeliveryAttempt]):
         held.end = self._make(held)
 
     def end(self, held: DeliveryAttempt) -> None:
-        """Let the loop write it down, unless enough rows are left to do meanwhile."""
+        """Wake the loop, which writes it down, unless enough rows are left to do meanwhile."""
         del held
         if len(self._waiting) <= self._few:
             self._tell()
