@@ -40,8 +40,10 @@ PATIENCE: Final = 10.0
 """Seconds that a step may take; no caller waits on it."""
 TEND_SECONDS: Final = 1.0
 """Seconds between two looks after the tables themselves, by each process."""
-MOST_ATTEMPTS: Final = 2**31 - 1
 
+_KNOWN: Final = (
+    "JOIN unnest(%s::text[], %s::text[]) AS known (bus, subscriber) USING (bus, subscriber)"
+)
 _AGAIN: Final = (Outcome.NOT_SENT, Outcome.REJECTED, Outcome.AMBIGUOUS)
 """What may be over in a moment: the server is started again, or another transaction was first."""
 
@@ -77,8 +79,7 @@ class Asking:
             reason = result.reason or result.code or result.outcome.value
             told = result.message or "the database has not answered"
             raise DatabaseFault(result.outcome, reason, told) from result.cause
-        rows: Rows = result.value
-        return rows
+        return result.value or []
 
     def insist(self, sql: str, values: Sequence[Any]) -> Rows:
         """Do the same for a statement that does no harm when it is made again.
@@ -97,25 +98,21 @@ class Asking:
             pause = min(pause * 2, 1.0)
 
 
-class PostgresDeliveries(DeliveryRows):
-    """The rows that wait, and dead letters.
+class PostgresDeliveries(Asking, DeliveryRows):
+    """The rows that wait, and dead letters."""
 
-    Args:
-        asking: of the database.
-        policy: of deliveries.
-    """
-
-    def __init__(self, asking: Asking, policy: DeliveryPolicy) -> None:
-        self._asking = asking
-        self.policy = policy
+    def __init__(self, run: Run, schema: str) -> None:
+        super().__init__(run, schema)
+        self.policy = DeliveryPolicy()
         self._tended = -TEND_SECONDS
+        self._known: set[Recipient] = set()
 
     def add(self, rows: Iterable[NewRow], timeout: float) -> None:
         """Keep all of `rows`, or none."""
         columns = [list(column) for column in zip(*map(_columns_of, rows), strict=True)]
         if columns:
             types = ", ".join(["%s::text[]"] * len(columns))
-            self._asking.ask(f"SELECT @.add_rows({types})", columns, timeout)
+            self.ask(f"SELECT @.add_rows({types})", columns, timeout)
 
     def take(
         self,
@@ -130,7 +127,7 @@ class PostgresDeliveries(DeliveryRows):
         attempts = [max(policy.max_attempts, wanted.get(each, 0)) for each in known]
         lease, since = os.urandom(16).hex(), clock()
         places = room.limit if room.places is None else room.places
-        rows = self._asking.ask(
+        rows = self.ask(
             "SELECT * FROM @.take_rows(%s::text[], %s::text[], %s::integer[], %s, %s, %s, %s, "
             "%s, %s, %s, %s) ORDER BY r_rank, r_id",
             (
@@ -141,7 +138,7 @@ class PostgresDeliveries(DeliveryRows):
         )
         taken = TakenRows([], [], since + policy.lease)
         for id, bus, subscriber, key, document, attempt, rank, is_counted, error in rows:
-            recipient = Recipient(original_of(bus), original_of(subscriber))
+            recipient = _recipient(bus, subscriber)
             if error is not None:
                 failure = AttemptFailure(error)
                 taken.dead.append(DeadRow(id, recipient, document, attempt, failure, since))
@@ -155,49 +152,43 @@ class PostgresDeliveries(DeliveryRows):
     ) -> list[LeaseEnd]:
         """Write down together how leases have ended; return those whose row is given up."""
         done: list[LeasedRow] = []
-        others = [{**_place_of(row), "word": "begun", "attempts": row.attempt} for row in begun]
+        others = [_told(row, "begun", row.attempt) for row in begun]
         failed: dict[int, LeaseEnd] = {}
         for end in ends:
             if end.is_begun and end.failure is None:
                 done.append(end.row)
                 continue
             failed[end.row.id] = end
-            others.append(_place_of(end.row) | self._next_of(end, now))
+            others.append(self._next_of(end, now))
         told = json.dumps(others) if others else None
         values = [row.id for row in done], [row.lease for row in done], told
         sql = "SELECT * FROM @.finish_rows(%s::bigint[], %s::text[], %s::jsonb)"
-        rows = self._asking.insist(sql, values)
-        return [failed[id] for (id,) in rows]
+        return [failed[id] for (id,) in self.insist(sql, values)]
 
     def next_due(self, known: Iterable[Recipient], now: float) -> float | None:
         """Return the earliest time after `now` at which a row for `known` is due."""
         sql = (
-            "SELECT due - now.now FROM @.deliveries "
-            "JOIN unnest(%s::text[], %s::text[]) AS known (bus, subscriber) "
-            "USING (bus, subscriber), "
-            "(SELECT extract(epoch FROM clock_timestamp())::double precision AS now) AS now "
+            f"SELECT due - now.now FROM @.deliveries {_KNOWN}, (SELECT "  # noqa: S608 - a constant
+            "extract(epoch FROM clock_timestamp())::double precision AS now) AS now "
             "WHERE due <> 0 AND due > now.now AND due <= now.now + %s ORDER BY due LIMIT 1"
         )
-        rows = self._asking.ask(sql, (*_names(known), self.policy.farthest))
+        rows = self.ask(sql, (*_names(known), self.policy.farthest))
         return now + float(rows[0][0]) if rows else None
 
     def count_waiting(self, known: Iterable[Recipient]) -> int:
         """Count the rows for `known` that are neither done nor dead."""
-        sql = (
-            "SELECT count(*) FROM @.deliveries "
-            "JOIN unnest(%s::text[], %s::text[]) AS known (bus, subscriber) USING (bus, subscriber)"
-        )
-        return int(self._asking.ask(sql, _names(known))[0][0])
+        sql = f"SELECT count(*) FROM @.deliveries {_KNOWN}"  # noqa: S608 - a constant
+        return int(self.ask(sql, _names(known))[0][0])
 
     def dead_rows(self) -> list[DeadRow]:
         """Return the rows that are given up, oldest first."""
-        rows = self._asking.ask(
+        rows = self.ask(
             "SELECT id, bus, subscriber, document, attempts, died, error, reason, ran "
             "FROM @.dead_letters ORDER BY id"
         )
         return [
             DeadRow(
-                *(id, Recipient(original_of(bus), original_of(subscriber)), document, attempts),
+                *(id, _recipient(bus, subscriber), document, attempts),
                 failure_of_text(error, reason, ran),
                 died,
             )
@@ -206,12 +197,12 @@ class PostgresDeliveries(DeliveryRows):
 
     def redrive(self, id: int) -> bool:
         """Make a row that was given up due again, as if it were new; return whether it was."""
-        return bool(self._asking.ask("SELECT @.redrive_row(%s)", (id,))[0][0])
+        return bool(self.ask("SELECT @.redrive_row(%s)", (id,))[0][0])
 
     def discard(self, id: int) -> bool:
         """Delete a row that was given up; return whether it was there."""
         sql = "DELETE FROM @.dead_letters WHERE id = %s RETURNING id"
-        return bool(self._asking.ask(sql, (id,)))
+        return bool(self.ask(sql, (id,)))
 
     def _next_of(self, end: LeaseEnd, now: float) -> dict[str, Any]:
         """Return what becomes of a row whose attempt has failed, or has not begun."""
@@ -219,37 +210,32 @@ class PostgresDeliveries(DeliveryRows):
         if not end.is_begun or failure is None:
             after = self.policy.schedule_return(row.attempt, now, is_unheard=row.is_unheard)
             word = "again" if after.due else "new"
-            return {"word": word, "attempts": after.attempts, "pause": 0.0}
-        after = self.policy.schedule_retry(row.attempt, now, again=failure.again)
-        told = {"attempts": after.attempts, "error": _text(text_of_failure(failure))}
-        if after.due is not None:
-            return {"word": "again", "pause": after.due - now, **told}
-        reason = None if failure.reason is None else _text(failure.reason)
-        return {"word": "dead", "reason": reason, "ran": failure.ran, **told}
+            return _told(row, word, int(after.attempts), pause=0.0)
+        attempts, due = self.policy.schedule_retry(row.attempt, now, again=failure.again)
+        error = _text(text_of_failure(failure))
+        if due is not None:
+            return _told(row, "again", attempts, pause=due - now, error=error)
+        reason = _text(failure.reason)
+        return _told(row, "dead", attempts, error=error, reason=reason, ran=failure.ran)
 
     def _tend(self, known: list[Recipient]) -> None:
-        if monotonic() - self._tended >= TEND_SECONDS:
-            self._tended = monotonic()
-            with suppress(DatabaseFault):  # the next time
-                sql = "SELECT @.tend_rows(%s::text[], %s::text[])"
-                self._asking.ask(sql, _names(known))
+        if self._known.issuperset(known) and monotonic() - self._tended < TEND_SECONDS:
+            return
+        self._known.update(known)
+        self._tended = monotonic()
+        with suppress(DatabaseFault):  # the next time
+            sql = "SELECT @.tend_rows(%s::text[], %s::text[])"
+            self.ask(sql, _names(self._known.copy()))
 
 
-class PostgresSchedules(ScheduleStore):
-    """The last moments of schedules.
-
-    Args:
-        asking: of the database.
-    """
-
-    def __init__(self, asking: Asking) -> None:
-        self._asking = asking
+class PostgresSchedules(Asking, ScheduleStore):
+    """The last moments of schedules."""
 
     def add(self, name: str, moment: float, row: NewRow, timeout: float, now: float) -> bool:
         """Keep a row, unless one is kept for this moment or a later one; return whether."""
         values = text_of(name), moment, now + FARTHEST_MOMENT, *_columns_of(row)
         sql = "SELECT @.add_moment(%s, %s, %s, %s, %s, %s, %s, %s)"
-        return bool(self._asking.ask(sql, values, timeout)[0][0])
+        return bool(self.ask(sql, values, timeout)[0][0])
 
     def begin(self, name: str, moment: float, timeout: float) -> float:
         """Return the last moment of a schedule; one that is new begins with this moment."""
@@ -259,18 +245,11 @@ class PostgresSchedules(ScheduleStore):
             "RETURNING last"
         )
         values = text_of(name), moment, FARTHEST_MOMENT
-        return float(self._asking.ask(sql, values, timeout)[0][0])
+        return float(self.ask(sql, values, timeout)[0][0])
 
 
-class PostgresSubscriptions(SubscriptionStore):
-    """Who subscribes to a bus.
-
-    Args:
-        asking: of the database.
-    """
-
-    def __init__(self, asking: Asking) -> None:
-        self._asking = asking
+class PostgresSubscriptions(Asking, SubscriptionStore):
+    """Who subscribes to a bus."""
 
     def subscribe(self, recipient: Recipient, type: str | None) -> None:
         """Keep a row for `recipient` of each event of this type from now on; None is all."""
@@ -278,23 +257,18 @@ class PostgresSubscriptions(SubscriptionStore):
             "INSERT INTO @.subscriptions VALUES (%s, %s, %s) ON CONFLICT (bus, subscriber) "
             "DO UPDATE SET type = excluded.type"
         )
-        self._asking.insist(
-            sql, (*map(text_of, recipient), None if type is None else text_of(type))
-        )
+        self.insist(sql, (*map(text_of, recipient), None if type is None else text_of(type)))
 
     def unsubscribe(self, recipient: Recipient) -> bool:
         """End a subscription, and keep its rows; return whether it was there."""
         sql = "DELETE FROM @.subscriptions WHERE bus = %s AND subscriber = %s RETURNING bus"
-        return bool(self._asking.ask(sql, [text_of(name) for name in recipient]))
+        return bool(self.ask(sql, [text_of(name) for name in recipient]))
 
     def subscriptions(self) -> list[tuple[Recipient, str | None]]:
         """Return the subscriptions, each with the type of its events."""
-        rows = self._asking.ask("SELECT bus, subscriber, type FROM @.subscriptions ORDER BY 1, 2")
+        rows = self.ask("SELECT bus, subscriber, type FROM @.subscriptions ORDER BY 1, 2")
         return [
-            (
-                Recipient(original_of(bus), original_of(subscriber)),
-                None if type is None else original_of(type),
-            )
+            (_recipient(bus, subscriber), None if type is None else original_of(type))
             for bus, subscriber, type in rows
         ]
 
@@ -310,10 +284,14 @@ def _columns_of(row: NewRow) -> tuple[str | None, ...]:
     return (*map(text_of, row.recipient), lane, key, row.document)
 
 
-def _place_of(row: LeasedRow) -> dict[str, Any]:
-    return {"id": row.id, "lease": row.lease}
+def _recipient(bus: str, subscriber: str) -> Recipient:
+    return Recipient(original_of(bus), original_of(subscriber))
 
 
-def _text(text: str) -> str:
+def _told(row: LeasedRow, word: str, attempts: int, **more: object) -> dict[str, Any]:
+    return {"id": row.id, "lease": row.lease, "word": word, "attempts": attempts, **more}
+
+
+def _text(text: str | None) -> str | None:
     """Return a text for people as a column holds it."""
-    return text.replace("\x00", "\ufffd")
+    return text and text.replace("\x00", "\ufffd").encode(errors="replace").decode()

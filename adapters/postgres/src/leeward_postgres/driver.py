@@ -11,11 +11,9 @@ from weakref import WeakKeyDictionary, finalize
 from leeward.adapter import Capability, Driver, Limits, TargetConfig
 from leeward.calls import Call, Look, LookResult, Result, Store
 from leeward.errors import ConfigError, Outcome, Unsupported
-from leeward.leases.rules import DeliveryPolicy
 from leeward.stores import Stores
 from leeward_postgres.checks import Checks
 from leeward_postgres.deliveries import (
-    Asking,
     PostgresDeliveries,
     PostgresSchedules,
     PostgresSubscriptions,
@@ -140,11 +138,9 @@ class PostgresDriver(Driver):
 
     def stores(self) -> Stores:
         """Return the rows of queues, subscriptions and schedules, and the opener of the journal."""
-        asking = Asking(self._run, self._settings.schema)
+        where = self._run, self._settings.schema
         return Stores(
-            PostgresDeliveries(asking, DeliveryPolicy()),
-            PostgresSchedules(asking),
-            PostgresSubscriptions(asking),
+            *(PostgresDeliveries(*where), PostgresSchedules(*where), PostgresSubscriptions(*where)),
             self._open_journal,
         )
 

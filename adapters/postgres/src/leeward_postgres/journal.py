@@ -6,7 +6,7 @@ in one, because a commit costs more than everything else in it. Time is the serv
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
 from leeward.adapter import NO_PLACE
@@ -100,7 +100,7 @@ _DEFINITION: Final = "SELECT document::text FROM @.definitions WHERE digest = %s
 # fmt: on
 
 
-class PostgresJournal(Journal):
+class PostgresJournal(Asking, Journal):
     """The journal in one database.
 
     Args:
@@ -110,9 +110,9 @@ class PostgresJournal(Journal):
     """
 
     def __init__(self, exchanges: ThreadExchanges, schema: str, clock: Any = None) -> None:
+        super().__init__(self._exchange, schema)
         self._exchanges = exchanges
-        self._asking = Asking(self._run, schema)
-        self._writes = _Writes(self._asking)
+        self._writes = _Writes(self.ask)
         self.clock = clock or ServerClock(self._ask_time)
         self._documents = Documents()
         self._kept: set[str] = set()
@@ -137,7 +137,7 @@ class PostgresJournal(Journal):
             *(now + (lease or 0.0), lease is not None, holder_text(1, holder)),
             milliseconds(PATIENCE),
         )
-        is_new, *run = self._asking.ask(_ADD, values)[0]
+        is_new, *run = self.ask(_ADD, values)[0]
         if is_new:
             self._kept.add(digest)
         return read_run(run), is_new
@@ -157,19 +157,19 @@ class PostgresJournal(Journal):
         over = list(over)
         leases = [each.workflow for each in over], [each.id for each in over]
         values = (list(known), READER, now, lease, limit, grace, str(holder), *leases)
-        rows = self._asking.ask(_TAKE, (*values, [each.fence for each in over]))
+        rows = self.ask(_TAKE, (*values, [each.fence for each in over]))
         return list(map(read_run, rows))
 
     def renew(self, leases: Iterable[tuple[RunKey, int]], due: float) -> list[bool]:
         """Hold leases until `due`; return of each whether it is held still."""
         leases = list(leases)
         keys = [key.workflow for key, _ in leases], [key.id for key, _ in leases]
-        rows = self._asking.ask(_RENEW, (*keys, [fence for _, fence in leases], due))
+        rows = self.ask(_RENEW, (*keys, [fence for _, fence in leases], due))
         return [(*key, fence) in rows for key, fence in leases]
 
     def release(self, key: RunKey, fence: int, now: float, due: float) -> None:
         """Return a lease; the run is due again at `due`, or now if it was cancelled."""
-        self._asking.ask(_RELEASE, (due, now, *key, fence))
+        self.ask(_RELEASE, (due, now, *key, fence))
 
     def finish(
         self, key: RunKey, fence: int, now: float, finished: Iterable[Finished], answer: Any
@@ -199,67 +199,67 @@ class PostgresJournal(Journal):
     def next_due(self, known: Iterable[str], now: float) -> float | None:
         """Return the earliest time after `now` at which a run of a known workflow is due."""
         since = self.clock.monotonic()
-        ((due, time),) = self._asking.insist(_NEXT, (now, READER, list(known)))
+        ((due, time),) = self.insist(_NEXT, (now, READER, list(known)))
         if isinstance(self.clock, ServerClock):
             self.clock.learn(time, since)
         return None if due is None else float(due)
 
     def holders(self, known: Iterable[str], until: float) -> list[RunHolder]:
         """Return who has the leases of known workflows that end up to a time."""
-        rows = self._asking.insist(_LEASES, (until, READER, list(known)))
+        rows = self.insist(_LEASES, (until, READER, list(known)))
         return [RunHolder(*row) for row in rows]
 
     def lost(self, key: RunKey) -> dict[tuple[str, int], int]:
         """Return how often each call of a run was lost with the process that made it."""
-        rows = self._asking.insist(_LOST, key)
+        rows = self.insist(_LOST, key)
         return {(path, attempt): times for path, attempt, times in rows}
 
     def make_again(self, key: RunKey, fence: int, path: str, attempt: int) -> bool:
         """Note that a call that was lost is made again; return False if the lease is lost."""
         values = (*key, fence, fence, *key, path, attempt)
-        return bool(self._asking.ask(_MAKE_AGAIN, values))
+        return bool(self.ask(_MAKE_AGAIN, values))
 
     def set_aside(self, key: RunKey) -> None:
         """Leave a run alone that this version cannot read; another version may go on with it."""
-        self._asking.ask(_SET_ASIDE, (READER, *key))
+        self.ask(_SET_ASIDE, (READER, *key))
 
     def cancel(self, key: RunKey, now: float) -> RunRow | None:
         """Ask for a run to be cancelled, if it is still running; None if there is no such run."""
-        return _first(self._asking.ask(_END, (*key, now, False, milliseconds(PATIENCE))))
+        return _first(self.ask(_END, (*key, now, False, milliseconds(PATIENCE))))
 
     def abort(self, key: RunKey, now: float) -> RunRow | None:
         """End a run at once, if it is still running; None if there is no such run."""
-        return _first(self._asking.ask(_END, (*key, now, True, milliseconds(PATIENCE))))
+        return _first(self.ask(_END, (*key, now, True, milliseconds(PATIENCE))))
 
     def find(self, key: RunKey) -> RunRow | None:
         """Return a run, if it is there."""
-        return _first(self._asking.insist(_FIND, key))
+        return _first(self.insist(_FIND, key))
 
     def runs(self, workflow: str | None, limit: int) -> list[RunRow]:
         """Return the latest runs, of one workflow or of all, the last one first."""
-        return list(map(read_run, self._asking.insist(_LIST, (workflow, workflow, limit))))
+        return list(map(read_run, self.insist(_LIST, (workflow, workflow, limit))))
 
     def events(self, key: RunKey) -> StepRecords:
         """Return what a run has done so far."""
-        return dict(map(read_record, self._asking.insist(_STEPS, key)))
+        return dict(map(read_record, self.insist(_STEPS, key)))
 
     def definition(self, digest: str) -> Definition:
         """Return the definition that was kept under a digest."""
-        rows = self._asking.insist(_DEFINITION, (digest,))
+        rows = self.insist(_DEFINITION, (digest,))
         return read_document(rows, "the journal of this target")
 
     def close(self) -> None:
         """Close its connections; those in use when their exchange is over."""
         self._exchanges.close()
 
-    def _run(self, make: MakePlan, timeout: float) -> Result[Any]:
+    def _exchange(self, make: MakePlan, timeout: float) -> Result[Any]:
         result = self._exchanges.run(make, timeout)
         # That all connections are busy does not last, as what else is LOCAL does.
         return result._replace(outcome=Outcome.NOT_SENT) if result.code == NO_PLACE else result
 
     def _ask_time(self) -> None:
         since = self.clock.monotonic()
-        ((time,),) = self._asking.insist(_NOW, ())
+        ((time,),) = self.insist(_NOW, ())
         self.clock.learn(time, since)
 
 
@@ -289,9 +289,9 @@ _NO_STEPS: Final[tuple[tuple[Any, ...], ...]] = ((),) * 8
 class _Writes(Batches[_RunWrite]):
     """Writes about runs, for many threads."""
 
-    def __init__(self, asking: Asking) -> None:
+    def __init__(self, ask: Callable[[str, Sequence[Any]], Rows]) -> None:
         super().__init__()
-        self._asking = asking
+        self._ask = ask
         told = {word: write_answer(refusal) for word, refusal in REFUSALS.items()}
         self._rest = (told["cancelled"], told["late"], milliseconds(PATIENCE))
 
@@ -318,7 +318,7 @@ class _Writes(Batches[_RunWrite]):
             *([run.state for run in runs], [run.answer for run in runs]),
             *(zip(*steps, strict=True) if steps else _NO_STEPS),
         )
-        ((words,),) = self._asking.ask(_WRITE, (*map(_array, columns), *self._rest))
+        ((words,),) = self._ask(_WRITE, (*map(_array, columns), *self._rest))
         for change, word in zip(changes, words.split(","), strict=True):
             change.result = word
 

@@ -139,9 +139,7 @@ BEGIN
         JOIN {schema}.subscriptions AS own
             ON own.bus = p_bus AND (own.type IS NULL OR own.type = event.type)
     WHERE event.id IS NULL OR event.id IN (SELECT id FROM new) ORDER BY number, subscriber;
-    IF random() < 0.002 THEN
-        PERFORM {schema}.prune();
-    END IF;
+    PERFORM {schema}.prune() WHERE random() < 0.002;
 END $$;
 
 -- Keep a queued call of a function, or a message of a queue; of its id the same holds. Return
@@ -159,9 +157,7 @@ BEGIN
         IF NOT FOUND THEN
             RETURN true;
         END IF;
-        IF random() < 0.002 THEN
-            PERFORM {schema}.prune();
-        END IF;
+        PERFORM {schema}.prune() WHERE random() < 0.002;
     END IF;
     INSERT INTO {schema}.deliveries (half, bus, subscriber, idempotency_key, document)
     SELECT half, '', p_name, p_key, p_document FROM {schema}.turn;
@@ -179,7 +175,7 @@ CREATE OR REPLACE FUNCTION {schema}.take_rows(
     r_rank integer, r_counted boolean, r_error text
 ) LANGUAGE plpgsql
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
-SET enable_bitmapscan = off
+SET enable_bitmapscan = off SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
     v_now double precision := extract(epoch FROM clock_timestamp());
@@ -252,6 +248,7 @@ CREATE OR REPLACE FUNCTION {schema}.finish_rows(
     p_done bigint[], p_leases text[], p_ends jsonb
 ) RETURNS SETOF bigint LANGUAGE plpgsql
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
     v_now double precision := extract(epoch FROM clock_timestamp());
