@@ -16,6 +16,9 @@ _FAULTS: Final = "tests/postgres/test_faults.py"
 _SETTLED: Final = "tests/postgres/test_settlements.py"
 _CODES: Final = "tests/postgres/test_outcomes.py"
 _OPTIONS: Final = "tests/postgres/test_settings.py"
+_JOURNAL: Final = "tests/postgres/test_journal.py"
+_RUNS: Final = "tests/postgres/test_runs.py"
+_WRITE_ONCE: Final = "TestPostgresJournal::test_only_the_last_lease_may_write"
 
 MUTANTS: Final = (
     Mutant(
@@ -82,6 +85,55 @@ MUTANTS: Final = (
         '            ours.setdefault(name, (option.compiled or b"").decode())',
         "            pass",
         f"{_OPTIONS}::test_the_hardened_mode_leaves_libpq_no_variable",
+    ),
+    Mutant(
+        "a process that has lost its lease writes about the run",
+        f"{_HERE}/schema/runs.py",
+        "AND id = p_ids[v_at] AND fence = p_fences[v_at]\n",
+        "AND id = p_ids[v_at]\n",
+        f"{_JOURNAL}::{_WRITE_ONCE}",
+    ),
+    Mutant(
+        "a lease of another fence seems to be held",
+        f"{_HERE}/journal.py",
+        "[(*key, fence) in rows for key, fence in leases]",
+        "[key in {(row[0], row[1]) for row in rows} for key, _ in leases]",
+        f"{_JOURNAL}::{_WRITE_ONCE}",
+    ),
+    Mutant(
+        "a guarded step begins though its run was cancelled",
+        f"{_HERE}/schema/runs.py",
+        "CASE WHEN guarded AND v_words[run] <> 'nothing' THEN p_now[run] ELSE ended END",
+        "ended",
+        f"{_JOURNAL}::TestPostgresJournal::test_a_cancel_and_a_deadline_let_nothing_guarded_begin",
+    ),
+    Mutant(
+        "a backslash ends an element of an array",
+        f"{_HERE}/journal.py",
+        '.replace("\\\\", "\\\\\\\\")',
+        "",
+        f"{_JOURNAL}::test_any_text_comes_back",
+    ),
+    Mutant(
+        "a call that died with its process is not counted",
+        f"{_HERE}/schema/runs.py",
+        "lost.times + (lost.fence = excluded.fence)::integer",
+        "lost.times",
+        f"{_JOURNAL}::TestPostgresJournal::test_calls_that_died_with_their_process_are_counted",
+    ),
+    Mutant(
+        "a machine's wall clock decides about leases",
+        "src/leeward/workflow/embedded/journal.py",
+        "        super().__init__(clock or SystemClock(), self._begin)\n",
+        "        super().__init__(clock or SystemClock(), lambda ahead: ahead)\n",
+        f"{_JOURNAL}::test_time_is_the_servers",
+    ),
+    Mutant(
+        "who can call no function fails the runs of others",
+        "src/leeward/workflow/opening.py",
+        "WORKERS * any(Capability.INVOKE in each.capabilities for each in drivers.values())",
+        "WORKERS",
+        f"{_RUNS}::test_who_can_call_no_function_leaves_runs_to_others",
     ),
 )
 """Faults, each with the test that must see it."""

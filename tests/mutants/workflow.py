@@ -293,6 +293,20 @@ MUTANTS: Final = (
         f"{TESTS}/test_leases.py::test_a_run_that_cannot_be_read_stops_nobody",
     ),
     Mutant(
+        "who waits for a run gives up when its database is restarted",
+        f"{ROOM}/embedded/engine.py",
+        "            except _MAY_PASS:\n",
+        "            except ZeroDivisionError:\n",
+        f"{TESTS}/test_engine.py::test_who_waits_waits_out_a_fault_that_may_pass",
+    ),
+    Mutant(
+        "a fault of the journal proves nothing to a caller",
+        f"{ROOM}/embedded/engine.py",
+        "            if kind is None:\n",
+        "            if True:\n",
+        f"{TESTS}/test_engine.py::test_a_fault_of_the_journal_says_what_it_proves",
+    ),
+    Mutant(
         "a row that cannot be read stops the thread that looks",
         f"{ROOM}/embedded/rows.py",
         "    except (Unreadable, ValueError):\n        key",

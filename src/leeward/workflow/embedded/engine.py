@@ -138,7 +138,7 @@ class Engine(Forkable):
             try:
                 with self._translate_faults():
                     row = self.journal.find(key)
-            except (TargetUnavailable, Throttled):  # the database may be back in time
+            except _MAY_PASS:
                 if left <= 0:
                     raise
                 self._workers.wait_for_run(key, LOOK_AGAIN, left)
@@ -247,6 +247,9 @@ _ERRORS: Final[dict[Outcome, type[CallError]]] = {
     for kind in (AuthError, OutcomeUnknown, TargetUnavailable, TargetUnusable, Throttled)
 }
 """What a fault of the journal is for a caller; any other is of this process."""
+
+_MAY_PASS: Final = (OutcomeUnknown, TargetUnavailable, Throttled)
+"""What who only looks at a journal waits out: its database may be back in time."""
 
 
 def _list_events(events: StepRecords) -> tuple[RunEvent, ...]:
