@@ -12,7 +12,7 @@ import pytest
 from leeward import AsyncClient, Client
 from leeward.adapter import Driver, TargetConfig
 from leeward.config import Config
-from leeward.errors import Conflict, OutcomeUnknown, TargetUnavailable
+from leeward.errors import Conflict, OutcomeUnknown, TargetUnavailable, TargetUnusable
 from leeward.local import Context, Local
 from leeward.testing import FakeClock
 from leeward.values.runs import RunState
@@ -161,6 +161,18 @@ def test_who_can_call_no_function_leaves_runs_to_others(server: Server) -> None:
         with _client(server.url, booking) as other:
             other.resume_runs()
             assert client.wait_for_run("booking", "r", timeout=20).state is RunState.SUCCEEDED
+
+
+def test_without_the_schema_the_remedy_is_named(server: Server) -> None:
+    """Nothing is started, and the client closes."""
+    store = open_driver(config_for(server.url, schema="absent"))
+    config = Config(workflow_target="postgres")
+    with (
+        Client([store, Local()], workflows=[booking], config=config) as client,
+        pytest.raises(TargetUnusable, match="leeward postgres schema --apply") as caught,
+    ):
+        client.start_workflow("booking", None, id="r")
+    assert (caught.value.target, caught.value.reason) == ("postgres", "schema")
 
 
 def test_runs_outlive_their_server(monkeypatch: pytest.MonkeyPatch) -> None:

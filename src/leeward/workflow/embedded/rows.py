@@ -32,8 +32,12 @@ READER: Final = __version__
 """What a row says of who could not read it: this version."""
 
 REFUSALS: Final = {
-    "cancelled": refusal_at(0.0, None, 0.0),
-    "late": refusal_at(0.0, 0.0, None),
+    word: refusal
+    for word, refusal in (
+        ("cancelled", refusal_at(0.0, None, 0.0)),
+        ("late", refusal_at(0.0, 0.0, None)),
+    )
+    if refusal is not None
 }
 """Why nothing guarded may begin, by a word for stores that judge it in their own language."""
 

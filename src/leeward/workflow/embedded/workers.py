@@ -123,9 +123,9 @@ class RunWorkers(WorkPool[DrivenRun]):
             ready = self.withdraw()
             self.forget(ready)
             self._loop.tell()
-        now = self._services.clock.now()
         try:
             for each in ready:
+                now = self._services.clock.now()
                 self._services.journal.release(each.row.key, each.row.fence, now, now)
         except DatabaseFault:
             log_event(LOGGER, "warning", "leases_kept", runs=len(ready))
