@@ -15,6 +15,7 @@ from leeward.values.settled import Verdict
 from leeward.workflow import Flow, Ref, workflow
 from leeward.workflow.commands import (
     Answer,
+    Command,
     Returned,
     Sleep,
     StepCall,
@@ -168,7 +169,7 @@ class JournalContract:
     def test_calls_that_died_with_their_process_are_counted(self, journal: Journal) -> None:
         """Once for each lease in which they were made; a pause is no call."""
         row, _ = journal.add(one, "r", None, NOW, 30.0)
-        begun = [call("a"), Sleep("p", 1, 5, True)]
+        begun: list[Command] = [call("a"), Sleep("p", 1, 5, True)]
         assert journal.advance(row.key, 1, NOW, [end("b", Returned())], begun)
         (row,) = journal.take(["one"], NOW + 31, 30.0, 1)
         assert journal.lost(row.key) == {("a", 1): 1}
