@@ -18,7 +18,7 @@ _CODES: Final = "tests/postgres/test_outcomes.py"
 _OPTIONS: Final = "tests/postgres/test_settings.py"
 _JOURNAL: Final = "tests/postgres/test_journal.py"
 _RUNS: Final = "tests/postgres/test_runs.py"
-_WRITE_ONCE: Final = "TestPostgresJournal::test_only_the_last_lease_may_write"
+_CONTRACT: Final = f"{_JOURNAL}::TestPostgresJournal"
 
 MUTANTS: Final = (
     Mutant(
@@ -91,21 +91,21 @@ MUTANTS: Final = (
         f"{_HERE}/schema/runs.py",
         "AND id = p_ids[v_at] AND fence = p_fences[v_at]\n",
         "AND id = p_ids[v_at]\n",
-        f"{_JOURNAL}::{_WRITE_ONCE}",
+        _CONTRACT,
     ),
     Mutant(
         "a lease of another fence seems to be held",
         f"{_HERE}/journal.py",
         "[(*key, fence) in rows for key, fence in leases]",
         "[key in {(row[0], row[1]) for row in rows} for key, _ in leases]",
-        f"{_JOURNAL}::{_WRITE_ONCE}",
+        _CONTRACT,
     ),
     Mutant(
         "a guarded step begins though its run was cancelled",
         f"{_HERE}/schema/runs.py",
         "CASE WHEN guarded AND v_words[run] <> 'nothing' THEN p_now[run] ELSE ended END",
         "ended",
-        f"{_JOURNAL}::TestPostgresJournal::test_a_cancel_and_a_deadline_let_nothing_guarded_begin",
+        _CONTRACT,
     ),
     Mutant(
         "a backslash ends an element of an array",
@@ -119,7 +119,7 @@ MUTANTS: Final = (
         f"{_HERE}/schema/runs.py",
         "lost.times + (lost.fence = excluded.fence)::integer",
         "lost.times",
-        f"{_JOURNAL}::TestPostgresJournal::test_calls_that_died_with_their_process_are_counted",
+        _CONTRACT,
     ),
     Mutant(
         "a machine's wall clock decides about leases",
