@@ -46,7 +46,10 @@ KINDS: Final = ("plain", "once", "lane", "fails", "flaky")
 LANES: Final = 25
 WORKERS: Final = 4
 BATCH: Final = 50
-POLICY: Final = DeliveryPolicy(max_attempts=40, first_retry=0.02, longest_retry=0.5, lease=2.0)
+POLICY: Final = DeliveryPolicy(
+    max_attempts=40, first_retry=0.02, longest_retry=0.5, lease=2.0, ahead=8
+)
+"""Few are leased ahead: what a killed worker has leased comes back one row at a time."""
 PATIENCE: Final = 120.0
 """Seconds without any progress that count as a loss."""
 

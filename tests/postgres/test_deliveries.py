@@ -19,7 +19,7 @@ from leeward.entropy import new_id
 from leeward.errors import Outcome
 from leeward.leases.faults import DatabaseFault
 from leeward.leases.rules import Room
-from leeward.stores import LeaseEnd, NewRow, Recipient, Stores
+from leeward.stores import AttemptFailure, LeaseEnd, NewRow, Recipient, Stores
 from leeward.values import Event
 from leeward_postgres.driver import open_driver
 from leeward_postgres.schema import schema_sql
@@ -88,7 +88,7 @@ def some(count: int, lane: str | None = None) -> list[NewRow]:
     return [NewRow(HERE, lane, str(number), "{}") for number in range(count)]
 
 
-def told(driver: Driver, look: Look) -> str:
+def why_of(driver: Driver, look: Look) -> str:
     """Return what a look tells of something that is there."""
     result = driver.look(look, SECONDS)
     assert isinstance(result.value, LookResult)
@@ -110,6 +110,21 @@ def test_those_who_take_at_one_time_take_others(stores: Stores) -> None:
     assert len(ids) == len(set(ids)) == 303
 
 
+def test_a_late_acknowledgement_ends_no_other_lease(
+    stores: Stores, admin: psycopg.Connection[Any]
+) -> None:
+    """Also where one process has both leases, and tells of both at once."""
+    rows, store = PostgresRows(stores, admin), stores.deliveries
+    rows.add("first", "second")
+    late = rows.take(Room(1, 1)).rows
+    rows.wait(POLICY.lease + 1)
+    again = rows.take(Room(9, 9)).rows
+    assert {row.idempotency_key for row in again} == {"first", "second"}
+    other = [row for row in again if row.idempotency_key == "second"]
+    store.finish([LeaseEnd(row) for row in (*late, *other)], time.time())
+    assert store.count_waiting([HERE]) == 1
+
+
 def test_a_row_that_is_committed_late_goes_after_the_one_under_way(
     stores: Stores, admin: psycopg.Connection[Any], server: Server
 ) -> None:
@@ -125,6 +140,26 @@ def test_a_row_that_is_committed_late_goes_after_the_one_under_way(
     store.finish([LeaseEnd(late)], time.time())
     (row,) = store.take([HERE], time.time, Room(9, 9)).rows
     assert (late.idempotency_key, row.idempotency_key) == ("late", "early")
+
+
+def test_a_long_lane_is_delivered_whole_and_in_order(
+    stores: Stores, admin: psycopg.Connection[Any]
+) -> None:
+    """Its rows far behind are parked; one that is given up, and a row of later, change nothing."""
+    store, keys = stores.deliveries, []
+    store.add(some(40, "l"), 5)
+    parked = f"SELECT count(*) FROM {SCHEMA}.deliveries WHERE due = 'infinity'"
+    for number in range(44):
+        (row,) = store.take([HERE], time.time, Room(9, 9)).rows
+        keys.append(int(row.idempotency_key))
+        ((count,),) = admin.execute(parked.encode()).fetchall()
+        assert number > 20 or count >= 20 - number
+        failure = AttemptFailure("E", again=False) if number % 3 == 0 else None
+        store.finish([LeaseEnd(row, failure)], time.time())
+        if number < 4:
+            store.add([NewRow(HERE, "l", str(40 + number), "{}")], 5)
+    assert keys == list(range(44))
+    assert store.count_waiting([HERE]) == 0
 
 
 def test_a_held_snapshot_keeps_no_more_than_one_turn_of_dead_rows(
@@ -184,7 +219,7 @@ def test_a_queue_is_there_once_a_worker_has_looked(driver: Driver, stores: Store
     assert stores.deliveries.take([queue], time.time, Room(1, 1)).rows == []
     assert [driver.perform(call, SECONDS).outcome for _ in range(2)] == [Outcome.OK] * 2
     assert stores.deliveries.count_waiting([queue]) == 1
-    assert told(driver, look) == ""
+    assert why_of(driver, look) == ""
 
 
 def test_a_look_tells_of_what_nobody_takes(
@@ -193,8 +228,10 @@ def test_a_look_tells_of_what_nobody_takes(
     """A bus without a subscriber, and a queue whose workers have gone."""
     stores.deliveries.take([Recipient("", "mails")], time.time, Room(1, 1))
     admin.execute(f"UPDATE {SCHEMA}.receivers SET seen = seen - interval '1 hour'".encode())
-    assert told(driver, Look("orders", BUS)) == "nobody subscribes to it, so its events are dropped"
-    assert told(driver, Look("mails", QUEUE)).startswith(
+    assert (
+        why_of(driver, Look("orders", BUS)) == "nobody subscribes to it, so its events are dropped"
+    )
+    assert why_of(driver, Look("mails", QUEUE)).startswith(
         "no worker has looked for its messages for 36"
     )
 

@@ -152,7 +152,7 @@ class PostgresDeliveries(Asking, DeliveryRows):
     ) -> list[LeaseEnd]:
         """Write down together how leases have ended; return those whose row is given up."""
         done: list[LeasedRow] = []
-        others = [_told(row, "begun", row.attempt) for row in begun]
+        others = [_describe_end(row, "begun", row.attempt) for row in begun]
         failed: dict[int, LeaseEnd] = {}
         for end in ends:
             if end.is_begun and end.failure is None:
@@ -210,13 +210,13 @@ class PostgresDeliveries(Asking, DeliveryRows):
         if not end.is_begun or failure is None:
             after = self.policy.schedule_return(row.attempt, now, is_unheard=row.is_unheard)
             word = "again" if after.due else "new"
-            return _told(row, word, int(after.attempts), pause=0.0)
+            return _describe_end(row, word, int(after.attempts), pause=0.0)
         attempts, due = self.policy.schedule_retry(row.attempt, now, again=failure.again)
         error = _text(text_of_failure(failure))
         if due is not None:
-            return _told(row, "again", attempts, pause=due - now, error=error)
+            return _describe_end(row, "again", attempts, pause=due - now, error=error)
         reason = _text(failure.reason)
-        return _told(row, "dead", attempts, error=error, reason=reason, ran=failure.ran)
+        return _describe_end(row, "dead", attempts, error=error, reason=reason, ran=failure.ran)
 
     def _tend(self, known: list[Recipient]) -> None:
         if self._known.issuperset(known) and monotonic() - self._tended < TEND_SECONDS:
@@ -288,7 +288,7 @@ def _recipient(bus: str, subscriber: str) -> Recipient:
     return Recipient(original_of(bus), original_of(subscriber))
 
 
-def _told(row: LeasedRow, word: str, attempts: int, **more: object) -> dict[str, Any]:
+def _describe_end(row: LeasedRow, word: str, attempts: int, **more: object) -> dict[str, Any]:
     return {"id": row.id, "lease": row.lease, "word": word, "attempts": attempts, **more}
 
 

@@ -6,6 +6,9 @@ the other one takes new rows; what is left over goes there, too, and the table i
 no snapshot delays. That is how many dead tuples a claim meets, at most: as many as there were
 live rows, or `MANY_DEAD`.
 
+Of a long lane only the first rows may be looked at: those far behind the head are parked, which is
+to be due at no time, until their turn is near. Otherwise each claim would walk past all of them.
+
 Times are the server's, in Unix seconds.
 """
 
@@ -17,6 +20,10 @@ from leeward.stores import LEASE_EXPIRED
 
 MANY_DEAD: Final = 20_000
 """Dead tuples of a table before it is left; a claim that meets them all takes some milliseconds."""
+
+IN_SIGHT: Final = 4
+"""Rows of a lane that are not parked. While one is done, another claim may still count it; so there
+is at least one more, and the head is never parked."""
 
 NOT_READ_COMMITTED: Final = "LW005"
 """The SQLSTATE of a claim at another isolation level: it would see lanes as they were."""
@@ -36,6 +43,7 @@ VALUES: Final = {
     "many_dead": MANY_DEAD,
     "not_read_committed": NOT_READ_COMMITTED,
     "lease_expired": LEASE_EXPIRED,
+    "in_sight": IN_SIGHT,
 }
 """What stands in the statements in braces, beside the schema."""
 
@@ -56,7 +64,8 @@ CREATE TABLE IF NOT EXISTS {schema}.deliveries (
     idempotency_key text COLLATE "C" NOT NULL,
     document text NOT NULL,              -- a CloudEvent, or the payload, in JSON
     attempts integer NOT NULL DEFAULT 0,
-    due double precision NOT NULL DEFAULT 0, -- not before; while leased, the lease's end
+    due double precision NOT NULL DEFAULT 0, -- not before; while leased, the lease's end;
+                                             -- infinity while it is parked behind its lane
     lease text COLLATE "C",              -- of the attempt under way
     error text                           -- class of the last exception; after ": ", its text
 ) PARTITION BY LIST (half);
@@ -69,7 +78,8 @@ CREATE TABLE IF NOT EXISTS {schema}.deliveries_1 PARTITION OF {schema}.deliverie
 CREATE INDEX IF NOT EXISTS deliveries_id ON {schema}.deliveries (id);
 CREATE INDEX IF NOT EXISTS deliveries_new ON {schema}.deliveries (bus, subscriber, id)
     WHERE due = 0;
-CREATE INDEX IF NOT EXISTS deliveries_due ON {schema}.deliveries (due) WHERE due <> 0;
+CREATE INDEX IF NOT EXISTS deliveries_due ON {schema}.deliveries (due)
+    WHERE due <> 0 AND due < 'infinity';
 CREATE INDEX IF NOT EXISTS deliveries_lane ON {schema}.deliveries (bus, subscriber, lane, id)
     WHERE lane IS NOT NULL;
 
@@ -164,6 +174,19 @@ BEGIN
     RETURN true;
 END $$;
 
+-- Let the first rows of lanes of which a row has gone be looked at again.
+CREATE OR REPLACE FUNCTION {schema}.free_lanes(
+    p_buses text[], p_subscribers text[], p_lanes text[]
+) RETURNS void LANGUAGE plpgsql SET enable_seqscan = off AS $$
+BEGIN
+    UPDATE {schema}.deliveries AS row SET due = 0
+    FROM unnest(p_buses, p_subscribers, p_lanes) AS gone (bus, subscriber, lane),
+        LATERAL (SELECT half, id, due FROM {schema}.deliveries AS other
+            WHERE other.bus = gone.bus AND other.subscriber = gone.subscriber
+                AND other.lane = gone.lane ORDER BY id LIMIT {in_sight}) AS first
+    WHERE first.due = 'infinity' AND row.half = first.half AND row.id = first.id;
+END $$;
+
 -- Lease rows that are due: first those whose last lease ended without a word, then those that were
 -- tried before, then new ones. Rows that are given up instead come with their error.
 CREATE OR REPLACE FUNCTION {schema}.take_rows(
@@ -196,8 +219,8 @@ BEGIN
     RETURN QUERY WITH gone AS (
         DELETE FROM {schema}.deliveries AS gone USING (
             SELECT half, id FROM {schema}.deliveries AS row JOIN {known}
-            WHERE due <> 0 AND lease IS NOT NULL AND (due <= v_now OR due > v_now + p_farthest)
-                AND attempts >= most
+            WHERE due <> 0 AND due < 'infinity' AND lease IS NOT NULL AND attempts >= most
+                AND (due <= v_now OR due > v_now + p_farthest)
             ORDER BY due LIMIT 100 FOR UPDATE OF row SKIP LOCKED
         ) AS spent WHERE gone.half = spent.half AND gone.id = spent.id RETURNING gone.*
     )
@@ -206,6 +229,10 @@ BEGIN
         'maybe', v_now
     FROM gone
     RETURNING id, bus, subscriber, idempotency_key, document, attempts, 0, true, dead.error;
+    IF FOUND AND v_laned THEN
+        PERFORM {schema}.free_lanes(array_agg(bus), array_agg(subscriber), array_agg(lane))
+        FROM {schema}.dead_letters WHERE died = v_now AND lane IS NOT NULL;
+    END IF;
 
     FOR v_rank IN 0..1 LOOP
         RETURN QUERY UPDATE {schema}.deliveries AS row
@@ -213,7 +240,8 @@ BEGIN
             attempts = row.attempts + (v_rank = 0 OR v_count + number <= p_places)::integer
         FROM (SELECT *, row_number() OVER () AS number FROM (
             SELECT half, id, attempts FROM {schema}.deliveries AS row JOIN {known}
-            WHERE due <> 0 AND (lease IS NOT NULL) = (v_rank = 0) AND {may_go} AND (due <= v_now
+            WHERE due <> 0 AND due < 'infinity' AND (lease IS NOT NULL) = (v_rank = 0) AND {may_go}
+                AND (due <= v_now
                 OR due > v_now + CASE v_rank WHEN 0 THEN p_farthest ELSE p_longest END)
             ORDER BY due LIMIT least(p_limit - v_count,
                 CASE v_rank WHEN 0 THEN p_unheard ELSE p_tried END) FOR UPDATE OF row SKIP LOCKED
@@ -241,6 +269,18 @@ BEGIN
     ) AS due) AS due WHERE row.half = due.half AND row.id = due.id
     RETURNING row.id, row.bus, row.subscriber, row.idempotency_key, row.document,
         due.attempts + 1, 2, v_count + number <= p_places, NULL::text;
+    GET DIAGNOSTICS v_more = ROW_COUNT;
+    IF v_laned AND v_count + v_more < p_limit THEN  -- it has walked past all that wait behind
+        UPDATE {schema}.deliveries AS row SET due = 'infinity'
+        FROM (SELECT half, id FROM {schema}.deliveries AS late JOIN {known}
+            WHERE due = 0 AND lane IS NOT NULL AND {in_sight} = (SELECT count(*) FROM (
+                SELECT FROM {schema}.deliveries AS other
+                WHERE other.bus = late.bus AND other.subscriber = late.subscriber
+                    AND other.lane = late.lane AND other.id < late.id AND other.due < 'infinity'
+                LIMIT {in_sight}) AS earlier)
+            LIMIT 5000) AS late
+        WHERE row.half = late.half AND row.id = late.id;
+    END IF;
 END $$;
 
 -- Write down how leases have ended; return the ids of those whose row is given up.
@@ -252,9 +292,20 @@ SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
     v_now double precision := extract(epoch FROM clock_timestamp());
+    v_buses text[];
+    v_subscribers text[];
+    v_lanes text[];
 BEGIN
-    DELETE FROM {schema}.deliveries AS row USING unnest(p_done, p_leases) AS done (id, lease)
-    WHERE row.id = done.id AND row.lease = done.lease;
+    WITH gone AS (
+        DELETE FROM {schema}.deliveries AS row USING unnest(p_done, p_leases) AS done (id, lease)
+        WHERE row.id = done.id AND row.lease = done.lease
+        RETURNING bus, subscriber, lane
+    )
+    SELECT array_agg(bus), array_agg(subscriber), array_agg(lane)
+    INTO v_buses, v_subscribers, v_lanes FROM gone WHERE lane IS NOT NULL;
+    IF v_lanes IS NOT NULL THEN
+        PERFORM {schema}.free_lanes(v_buses, v_subscribers, v_lanes);
+    END IF;
     IF p_ends IS NULL THEN
         RETURN;
     END IF;
@@ -274,6 +325,11 @@ BEGIN
             ended.error, reason, ran
     )
     INSERT INTO {schema}.dead_letters AS dead SELECT *, v_now FROM gone RETURNING dead.id;
+    IF FOUND THEN
+        PERFORM {schema}.free_lanes(array_agg(bus), array_agg(subscriber), array_agg(lane))
+        FROM jsonb_to_recordset(p_ends) AS ended (id bigint) JOIN {schema}.dead_letters USING (id)
+        WHERE lane IS NOT NULL;
+    END IF;
 END $$;
 
 -- Make a dead letter due again, as if it were new; return whether it was there.
@@ -341,9 +397,9 @@ BEGIN
             RETURNING *
         )
         INSERT INTO {schema}.deliveries
-        SELECT id, v_turn.half, bus, subscriber, lane, idempotency_key, document, attempts, due,
-            lease, error
-        FROM left_over;
+        SELECT id, v_turn.half, bus, subscriber, lane, idempotency_key, document, attempts,
+            CASE WHEN due < 'infinity' THEN due ELSE 0 END, lease, error
+        FROM left_over;  -- nobody could let one be looked at again while it goes
     END IF;
     IF EXISTS (SELECT FROM {schema}.deliveries WHERE half <> v_turn.half) THEN
         RETURN;
