@@ -14,6 +14,12 @@ from leeward.leases.rules import DeliveryPolicy, Room
 from leeward.masking import mask
 from leeward.records import NamedTuple
 
+QUEUED_CALL: Final = ""
+"""Stands in the place of the bus for a queued call of a function, or a message of a queue."""
+
+SCHEDULE: Final = "(schedule)"
+"""The same, for the run of a schedule."""
+
 LEASE_EXPIRED: Final = "LeaseExpired"
 """In the place of an exception's class: the last attempt has ended without a word."""
 LONGEST_ERROR: Final = 2000
@@ -253,6 +259,37 @@ class DeliveryRows(DeliveryStore, DeadLetterStore, Protocol):
     """The rows of deliveries: those that wait, and those that were given up."""
 
 
+class Backlog(NamedTuple):
+    """How many rows of a recipient a store has.
+
+    Attributes:
+        recipient: who gets them.
+        waiting: those that are neither done nor dead.
+        dead: those that were given up.
+        bytes: of the documents of both.
+        oldest: the document of the first one that waits; None where none does.
+    """
+
+    recipient: Recipient
+    waiting: int
+    dead: int
+    bytes: int
+    oldest: str | None
+
+    def __repr__(self) -> str:
+        return mask(self, "recipient waiting dead bytes")
+
+
+class SpoolRows(DeliveryRows, Protocol):
+    """Rows that wait until a target takes them: a spool, or an outbox."""
+
+    def has_waiting(self, recipient: Recipient, lane: str) -> bool:
+        """Return whether a lane of `recipient` has rows that are neither done nor dead."""
+
+    def measure(self, bus: str) -> list[Backlog]:
+        """Return how many rows each recipient of a `bus` has, by name."""
+
+
 class Stores(NamedTuple):
     """What an app runs on at a target.
 
@@ -262,6 +299,8 @@ class Stores(NamedTuple):
         subscriptions: None where publishers know the subscribers of their own process alone.
         open_journal: opens a `leeward.workflow.embedded.journal.Journal`; None for no runs.
         is_shared: whether other processes have the same rows.
+        runner: the `leeward._delivery.runner.AppRunner` of the process; None where a worker has to
+            make one.
     """
 
     deliveries: DeliveryRows
@@ -269,3 +308,4 @@ class Stores(NamedTuple):
     subscriptions: SubscriptionStore | None = None
     open_journal: Callable[[], object] | None = None
     is_shared: bool = True
+    runner: object | None = None

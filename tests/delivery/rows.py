@@ -8,11 +8,12 @@ from leeward.leases.rules import DeliveryPolicy, Room
 from leeward.stores import (
     LEASE_EXPIRED,
     AttemptFailure,
-    DeliveryRows,
+    Backlog,
     LeasedRow,
     LeaseEnd,
     NewRow,
     Recipient,
+    SpoolRows,
     TakenRows,
 )
 
@@ -29,7 +30,7 @@ class Rows(ABC):
         store: with `POLICY`.
     """
 
-    store: DeliveryRows
+    store: SpoolRows
 
     @abstractmethod
     def now(self) -> float:
@@ -230,3 +231,20 @@ class RowsContract:
         rows.finish(LeaseEnd(row, failure))
         assert (rows.store.discard(row.id), rows.store.discard(row.id)) == (True, False)
         assert rows.keys() == ["a2"]
+
+    def test_what_waits_is_counted_and_measured(self, rows: Rows) -> None:
+        """By recipient, with what was given up, and the first one that still waits."""
+        rows.add("a1", "a2", lane="a")
+        rows.add("ü", to=THERE)
+        rows.add("x", to=Recipient("other", "here"))
+        waits = [(HERE, "a"), (HERE, "b"), (THERE, "a")]
+        assert [rows.store.has_waiting(*each) for each in waits] == [True, False, False]
+        assert rows.store.measure("b") == [
+            Backlog(HERE, 2, 0, 8, '"a1"'),
+            Backlog(THERE, 1, 0, 4, '"ü"'),
+        ]
+        rows.finish(LeaseEnd(rows.lease(), AttemptFailure("E", again=False)))
+        assert rows.store.measure("b")[0] == Backlog(HERE, 1, 1, 8, '"a2"')
+        rows.finish(LeaseEnd(rows.lease()))
+        assert rows.store.measure("b")[0] == Backlog(HERE, 0, 1, 4, None)
+        assert not rows.store.has_waiting(HERE, "a")

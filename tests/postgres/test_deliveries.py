@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from typing import Any
+from typing import Any, cast
 
 import psycopg
 import pytest
@@ -19,7 +19,7 @@ from leeward.entropy import new_id
 from leeward.errors import Outcome
 from leeward.leases.faults import DatabaseFault
 from leeward.leases.rules import Room
-from leeward.stores import AttemptFailure, LeaseEnd, NewRow, Recipient, Stores
+from leeward.stores import AttemptFailure, LeaseEnd, NewRow, Recipient, SpoolRows, Stores
 from leeward.values import Event
 from leeward_postgres.driver import open_driver
 from leeward_postgres.schema import schema_sql
@@ -61,7 +61,7 @@ class PostgresRows(Rows):
     """Rows in PostgreSQL, whose clock is not ours to turn: what is due comes nearer instead."""
 
     def __init__(self, stores: Stores, admin: psycopg.Connection[Any]) -> None:
-        self.store = stores.deliveries
+        self.store = cast("SpoolRows", stores.deliveries)
         self._admin = admin
 
     def now(self) -> float:

@@ -20,14 +20,14 @@ from leeward.stores import (
     FARTHEST_MOMENT,
     LEASE_EXPIRED,
     AttemptFailure,
-    DeadLetterStore,
+    Backlog,
     DeadRow,
-    DeliveryStore,
     LeasedRow,
     LeaseEnd,
     NewRow,
     Recipient,
     ScheduleStore,
+    SpoolRows,
     TakenRows,
     failure_of_text,
     text_of_failure,
@@ -116,6 +116,14 @@ _REDRIVE: Final = """UPDATE deliveries
     SET dead = 0, attempts = 0, due = 0, error = NULL, reason = NULL, ran = NULL, died = NULL
     WHERE id = ? AND dead"""
 _DISCARD: Final = "DELETE FROM deliveries WHERE id = ? AND dead"
+_HAS_WAITING: Final = """SELECT 1 FROM deliveries
+    WHERE bus = ? AND subscriber = ? AND lane = ? AND NOT dead LIMIT 1"""
+_MEASURE: Final = """SELECT name, waiting, dead, bytes,
+        (SELECT document FROM deliveries WHERE id = first)
+    FROM (SELECT subscriber AS name, sum(NOT dead) AS waiting, sum(dead) AS dead,
+            sum(length(CAST(document AS BLOB))) AS bytes,
+            min(CASE WHEN NOT dead THEN id END) AS first
+        FROM deliveries WHERE bus = ? GROUP BY subscriber ORDER BY subscriber)"""
 
 _BEGIN_SERIES: Final = "INSERT OR IGNORE INTO series VALUES (?, ?)"
 _ADVANCE: Final = "UPDATE series SET last = ? WHERE name = ? AND (last < ? OR last > ?)"
@@ -124,7 +132,7 @@ _PUT: Final = "INSERT OR REPLACE INTO series VALUES (?, ?)"
 _LAST: Final = "SELECT last FROM series WHERE name = ?"
 
 
-class SqliteDeliveries(DeliveryStore, DeadLetterStore):
+class SqliteDeliveries(SpoolRows):
     """The rows of one database."""
 
     def __init__(self, database: Database, policy: DeliveryPolicy) -> None:
@@ -238,6 +246,22 @@ class SqliteDeliveries(DeliveryStore, DeadLetterStore):
         """Delete a row that was given up; return whether it was there."""
         with self._database.write(PATIENCE) as connection:
             return connection.execute(_DISCARD, (id,)).rowcount == 1
+
+    def has_waiting(self, recipient: Recipient, lane: str) -> bool:
+        """Return whether a lane has rows that are neither done nor dead."""
+        with self._database.read(PATIENCE) as connection:
+            return connection.execute(_HAS_WAITING, (*recipient, lane)).fetchone() is not None
+
+    def measure(self, bus: str) -> list[Backlog]:
+        """Return how many rows each recipient of a `bus` has, by name."""
+        with self._database.read(PATIENCE) as connection:
+            rows = select(connection, _MEASURE, (bus,))
+        return [
+            Backlog(
+                Recipient(bus, _readable(name)), waiting, dead, size or 0, _readable(oldest) or None
+            )
+            for name, waiting, dead, size, oldest in rows
+        ]
 
     def _ready(
         self, connection: sqlite3.Connection, names: str, now: float, room: Room

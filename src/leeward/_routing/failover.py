@@ -56,8 +56,8 @@ NEEDS: Final[Mapping[str, tuple[Capability, ...]]] = {
     "enqueue": (Capability.ENQUEUE,),
     "publish": (Capability.PUBLISH, Capability.ORDERING),
 }
-"""Verb to what a target needs that serves it: the capability without which it is no candidate, and
-those that all candidates need."""
+"""Verb to what a target needs that serves it. Without the first capability it is left out; the
+others, all targets need that are left."""
 
 SHARING: Final = "leeward._routing.snapshot:share"
 """Returns what exchanges things with other processes; loaded where that is configured."""

@@ -10,29 +10,29 @@ reads it, runs the handler and writes the answer. The number of threads, connect
 a limit. Where there is no place for a call, the answer is a refusal with the mark of the call: so
 the caller knows that nothing ran, and may go elsewhere.
 
-TLS is for the proxy in front. Sources: RFC 9112 for requests; RFC 9110, 10.1.1, for ``Expect``.
+TLS is for the proxy in front.
 """
 
 from __future__ import annotations
 
+import os
 import re
 import selectors
 import socket
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import suppress
 from hmac import compare_digest
-from http import HTTPStatus
 from queue import SimpleQueue
 from threading import Condition, Event, Semaphore, Thread
 from time import monotonic
 from typing import Any, Final, Self
 
-from leeward._http.messages import CONTROLS, MALFORMED, TOO_LARGE, ProtocolError
-from leeward._http.response_parser import Body, Chunked, Sized, lower_name
+from leeward._http.messages import TOO_LARGE, ProtocolError
 from leeward.adapter.hosts import is_this_machine
 from leeward.app.answers import Problem, refusal_answer
 from leeward.app.app import App
+from leeward.app.connection import Connection, RequestHead
 from leeward.app.host import (
     HEALTH_PATH,
     WARM_PATH,
@@ -46,11 +46,9 @@ from leeward.app.host import (
 from leeward.app.triggers import Platform
 from leeward.clock import SystemClock
 from leeward.entropy import new_id
-from leeward.envelope import UNBOUND, sent_in
+from leeward.envelope import BUSY, NO_TOKEN, PAYLOAD, UNBOUND, sent_in
 from leeward.errors import ConfigError
 from leeward.logs import failure_facts, log_event
-from leeward.masking import mask
-from leeward.records import NamedTuple
 from leeward.text import class_name, is_token
 
 LOGGER = "leeward.app"
@@ -67,22 +65,13 @@ PLACE_SECONDS: Final = 1.0
 """How long a call waits for a place before it is refused."""
 
 SECONDS: Final = 60.0
-"""What a call may take if its caller does not say; as on Cloud Run functions."""
+"""What a call may take if its caller does not say; `Client.invoke` waits as long."""
 
 BODY_BYTES: Final = 6 * 1024 * 1024
 """Of a request; what `leeward.adapter.Limits` has for a payload."""
 
 ANSWER_BYTES: Final = 20 * 1024 * 1024
 """Of an answer; leeward's client takes no larger one."""
-
-HEAD_BYTES: Final = 32 * 1024
-"""Of the head of a request."""
-
-HEAD_SECONDS: Final = 10.0
-"""From the first byte of a request, or from its connection, to the end of its head."""
-
-BODY_SECONDS: Final = 30.0
-"""From there to the end of the body; and for an answer to go out."""
 
 IDLE_SECONDS: Final = 75.0
 """After which a connection that lies idle is closed; leeward's client uses none after 50."""
@@ -95,14 +84,9 @@ BACKLOG: Final = 128
 LOOK_SECONDS: Final = 1.0
 """Between two looks for idle connections."""
 
-LINGER_SECONDS: Final = 1.0
-"""How long to take in what still comes behind a refusal, so that it is not lost by a reset."""
 
-_REQUEST: Final = rb"([A-Z]{1,20}) (/[!-~]*) HTTP/1\.([01])"
-
-
-class HostBusy(Problem):
-    """A call finds no place here, or the process is about to end; `leeward.envelope.HOST_BUSY`."""
+class HostRefusal(Problem):
+    """A call is refused before its function is looked for: `leeward.envelope.HOST_REFUSAL`."""
 
 
 class FunctionServer:
@@ -132,17 +116,17 @@ class FunctionServer:
         body_bytes: int,
         seconds: float,
     ) -> None:
-        self.address = _written(listener)
+        self.address = _name_of(listener)
         self._host, self._listener, self._tokens = host, listener, tokens
         self._body_bytes, self._seconds = body_bytes, seconds
         self._most_threads = threads + SPARE
         self._places = Semaphore(threads)
-        self._readable: SimpleQueue[_Connection | None] = SimpleQueue()
-        self._returned: deque[_Connection] = deque()
+        self._readable: SimpleQueue[Connection | None] = SimpleQueue()
+        self._returned: deque[Connection] = deque()
         self._changed = Condition()
         self._threads = self._free = self._under_way = 0
         self._looks_at = 0.0
-        self._connections: set[_Connection] = set()
+        self._connections: set[Connection] = set()
         self._is_draining = False
         self._closed = Event()
         self._selector = selectors.DefaultSelector()
@@ -248,7 +232,7 @@ class FunctionServer:
             while len(self._connections) < CONNECTIONS:
                 accepted, _ = self._listener.accept()
                 accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                connection = _Connection(accepted)
+                connection = Connection(accepted)
                 with self._changed:
                     self._connections.add(connection)
                 self._returned.append(connection)
@@ -265,12 +249,12 @@ class FunctionServer:
                 self._selector.unregister(key.fileobj)
                 self._forget(connection)
 
-    def _forget(self, connection: _Connection) -> None:
+    def _forget(self, connection: Connection) -> None:
         connection.end()
         with self._changed:
             self._connections.discard(connection)
 
-    def _hand_over(self, connection: _Connection) -> None:
+    def _hand_over(self, connection: Connection) -> None:
         """Let a thread serve a connection; start one if none is free and there may be more."""
         with self._changed:
             is_short = self._free <= self._readable.qsize() and self._threads < self._most_threads
@@ -311,7 +295,7 @@ class FunctionServer:
             else:
                 self._forget(connection)
 
-    def _converse(self, connection: _Connection) -> bool:
+    def _converse(self, connection: Connection) -> bool:
         """Read one request and answer it; return whether the connection may serve another one."""
         mark = UNBOUND
         try:
@@ -334,7 +318,7 @@ class FunctionServer:
         connection.send(answer, keeps=keeps, has_body=head.method != "HEAD")
         return keeps
 
-    def _check_caller(self, head: _Head) -> None:
+    def _check_caller(self, head: RequestHead) -> None:
         """Raise a `Problem` if whoever sends a request may not call."""
         is_upkeep = head.path.rstrip("/").endswith((WARM_PATH, HEALTH_PATH))
         if head.method == "GET" and is_upkeep:
@@ -348,7 +332,7 @@ class FunctionServer:
         sent = token.strip().encode("latin-1")
         known = [compare_digest(sent, each) for each in self._tokens]
         if scheme.lower() != "bearer" or not any(known):
-            raise Problem("the token is missing, or is not known", status=401, reason="token")
+            raise HostRefusal("the token is missing or unknown", status=401, reason=NO_TOKEN)
 
     def _answer(self, request: HttpRequest, mark: str, began: float) -> HttpAnswer:
         """Answer a request that is there as a whole.
@@ -373,162 +357,14 @@ class FunctionServer:
             self._places.release()
 
 
-class _Head(NamedTuple):
-    method: str
-    path: str
-    headers: dict[str, str]
-
-    def __repr__(self) -> str:
-        return mask(self, "method path")
-
-
-class _Connection:
-    """A connection, of which at most one thread reads.
-
-    Attributes:
-        socket: of it.
-        ends: when it is closed if nothing comes, by the monotonic clock.
-        keeps: the caller keeps it open, and it is in step.
-    """
-
-    def __init__(self, accepted: socket.socket) -> None:
-        self.socket = accepted
-        self.ends = monotonic() + HEAD_SECONDS
-        self.keeps = True
-        self._came = b""
-
-    def end(self) -> None:
-        """Close it, and wake the thread that reads of it."""
-        with suppress(OSError):
-            self.socket.shutdown(socket.SHUT_RDWR)
-        self.socket.close()
-
-    def read_head(self) -> _Head | None:
-        """Return the head of the next request; None if the caller has closed the connection.
-
-        Raises:
-            ProtocolError: it cannot be one.
-        """
-        ends, came = monotonic() + HEAD_SECONDS, b""
-        while (end := came.find(b"\r\n\r\n")) < 0:
-            if len(came) > HEAD_BYTES:
-                raise ProtocolError(MALFORMED)
-            data = self._receive(ends)
-            if not data:
-                return None
-            came = (came + data).lstrip(b"\r\n") if not came else came + data
-        self._came = came[end + 4 :]
-        lines = came[:end].split(b"\r\n")
-        first = re.fullmatch(_REQUEST, lines[0])
-        if first is None or len(came[:end].translate(None, CONTROLS)) < end:
-            raise ProtocolError(MALFORMED)
-        headers = _headers_in(lines[1:])
-        words = [word.strip() for word in headers.get("connection", "").lower().split(",")]
-        self.keeps = first[3] == b"1" and "close" not in words
-        path = first[2].decode("ascii").partition("?")[0]
-        return _Head(first[1].decode("ascii"), path, headers)
-
-    def read_body(self, headers: Mapping[str, str], most: int) -> bytes:
-        """Return the body of a request, whose head is read.
-
-        Raises:
-            ProtocolError: it has more than `most` bytes, or nobody can tell where it ends.
-        """
-        body = _body_of(headers, most)
-        if body is None:
-            self.keeps = self.keeps and not self._came
-            return b""
-        ends = monotonic() + BODY_SECONDS
-        if not self._came and headers.get("expect", "").lower() == "100-continue":
-            self.socket.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
-        whole = body.feed(self._came) if self._came else False
-        while not whole:
-            data = self._receive(ends)
-            if not data:
-                raise ConnectionError("the caller has gone in the middle of a request")
-            whole = body.feed(data)
-        self.keeps = self.keeps and not body.overrun
-        return body.value()
-
-    def send(self, answer: HttpAnswer, *, keeps: bool, has_body: bool = True) -> None:
-        """Send an answer; `keeps` says whether the connection stays open."""
-        known = {status.value: status.phrase for status in HTTPStatus}
-        lines = [f"HTTP/1.1 {answer.status} {known.get(answer.status, '')}"]
-        lines += [f"{name}: {value}" for name, value in answer.headers]
-        if answer.status != HTTPStatus.NO_CONTENT:
-            lines.append(f"content-length: {len(answer.body)}")
-        lines += [] if keeps else ["connection: close"]
-        head = "\r\n".join([*lines, "", ""]).encode("latin-1", errors="replace")
-        self.socket.settimeout(BODY_SECONDS)
-        self.socket.sendall(head + answer.body if has_body else head)
-
-    def refuse(self, answer: HttpAnswer) -> None:
-        """Send the answer to a request that is not read to its end.
-
-        What still comes is taken in for a moment: to close the connection before would reset it,
-        and the answer would be lost.
-        """
-        self.send(answer, keeps=False)
-        self.socket.shutdown(socket.SHUT_WR)
-        ends = monotonic() + LINGER_SECONDS
-        while self._receive(ends):
-            pass
-
-    def _receive(self, ends: float) -> bytes:
-        left = ends - monotonic()
-        if left <= 0:
-            raise TimeoutError
-        self.socket.settimeout(left)
-        return self.socket.recv(256 * 1024)
-
-
-def _headers_in(lines: list[bytes]) -> dict[str, str]:
-    """Return the headers of a request by name in lower case.
-
-    Raises:
-        ProtocolError: a line is not a header, or one that frames the request comes twice.
-    """
-    headers: dict[str, str] = {}
-    for line in lines:
-        name, colon, value = line.decode("latin-1").partition(":")
-        lower = lower_name(name)
-        if not colon or "\r" in value or "\n" in value:
-            raise ProtocolError(MALFORMED)
-        if lower in headers and lower in ("content-length", "transfer-encoding", "host"):
-            raise ProtocolError(MALFORMED)
-        text = value.strip(" \t")
-        headers[lower] = f"{headers[lower]}, {text}" if lower in headers else text
-    return headers
-
-
-def _body_of(headers: Mapping[str, str], most: int) -> Body | None:
-    """Return what takes in the body of a request; None if it has none.
-
-    Raises:
-        ProtocolError: it is too large, or nobody can tell where it ends.
-    """
-    length, coding = headers.get("content-length"), headers.get("transfer-encoding")
-    if coding is not None:
-        if length is not None or coding.lower() != "chunked":
-            raise ProtocolError(MALFORMED)
-        return Chunked(most)
-    if length is None or length == "0":
-        return None
-    if not (length.isascii() and length.isdecimal() and len(length) < 16):
-        raise ProtocolError(MALFORMED)
-    if int(length) > most:
-        raise ProtocolError(TOO_LARGE)
-    return Sized(int(length))
-
-
 def _problem_of(error: ProtocolError) -> Problem:
     if error.code == TOO_LARGE:
-        return Problem("the payload is too large", status=413, reason="too_large")
+        return HostRefusal("the payload is too large", status=413, reason=PAYLOAD)
     return Problem("the request is not HTTP/1.1 as it should be", status=400, reason="malformed")
 
 
 def _busy(why: str, mark: str) -> HttpAnswer:
-    problem = HostBusy(f"{why}; nothing ran", status=503, retry_after=1)
+    problem = HostRefusal(f"{why}; nothing ran", status=503, reason=BUSY, retry_after=1)
     return http_answer(refusal_answer(problem), mark)
 
 
@@ -560,7 +396,7 @@ def serve_functions(
     tokens = (token,) if isinstance(token, str) else tuple(token)
     if not all(map(is_token, tokens)):
         raise ConfigError("token must be text of visible ASCII without white space, not empty")
-    host, port = _place_of(address)
+    host, port = _host_and_port(address)
     if not tokens and not anonymous and not is_this_machine(host):
         raise ConfigError(
             f"other machines can reach {address!r}, and no token is set: give a token, or "
@@ -580,7 +416,7 @@ def serve_functions(
     )
 
 
-def _place_of(address: str) -> tuple[str, int]:
+def _host_and_port(address: str) -> tuple[str, int]:
     """Return host and port of an address."""
     parts = re.fullmatch(r"(?:\[([0-9A-Fa-f:.]+)\]|([^\s:\[\]/]+)):([0-9]{1,5})", address)
     if parts is None or int(parts[3]) > 65535:
@@ -593,10 +429,10 @@ def _listen(host: str, port: int, address: str) -> socket.socket:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         return socket.create_server((host, port), family=family, backlog=BACKLOG)
     except OSError as error:
-        why = error.strerror or type(error).__name__
+        why = os.strerror(error.errno) if error.errno else type(error).__name__
         raise ConfigError(f"cannot listen at {address!r}: {why}; name another address") from error
 
 
-def _written(listener: socket.socket) -> str:
+def _name_of(listener: socket.socket) -> str:
     host, port, *_ = listener.getsockname()
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -20,13 +20,14 @@ from leeward.leases.rules import DeliveryPolicy, Room
 from leeward.stores import (
     FARTHEST_MOMENT,
     AttemptFailure,
+    Backlog,
     DeadRow,
-    DeliveryRows,
     LeasedRow,
     LeaseEnd,
     NewRow,
     Recipient,
     ScheduleStore,
+    SpoolRows,
     SubscriptionStore,
     TakenRows,
     failure_of_text,
@@ -98,7 +99,7 @@ class Asking:
             pause = min(pause * 2, 1.0)
 
 
-class PostgresDeliveries(Asking, DeliveryRows):
+class PostgresDeliveries(Asking, SpoolRows):
     """The rows that wait, and dead letters."""
 
     def __init__(self, run: Run, schema: str) -> None:
@@ -109,7 +110,7 @@ class PostgresDeliveries(Asking, DeliveryRows):
 
     def add(self, rows: Iterable[NewRow], timeout: float) -> None:
         """Keep all of `rows`, or none."""
-        columns = [list(column) for column in zip(*map(_columns_of, rows), strict=True)]
+        columns = [list(column) for column in zip(*map(columns_of, rows), strict=True)]
         if columns:
             types = ", ".join(["%s::text[]"] * len(columns))
             self.ask(f"SELECT @.add_rows({types})", columns, timeout)
@@ -204,6 +205,29 @@ class PostgresDeliveries(Asking, DeliveryRows):
         sql = "DELETE FROM @.dead_letters WHERE id = %s RETURNING id"
         return bool(self.ask(sql, (id,)))
 
+    def has_waiting(self, recipient: Recipient, lane: str) -> bool:
+        """Return whether a lane has rows that are neither done nor dead."""
+        sql = "SELECT 1 FROM @.deliveries WHERE bus = %s AND subscriber = %s AND lane = %s LIMIT 1"
+        return bool(self.ask(sql, [text_of(each) for each in (*recipient, lane)]))
+
+    def measure(self, bus: str) -> list[Backlog]:
+        """Return how many rows each recipient of a `bus` has, by name."""
+        sql = (
+            "SELECT name, waiting, dead, bytes, "
+            "(SELECT document FROM @.deliveries WHERE id = first LIMIT 1) FROM ("
+            "SELECT subscriber AS name, count(*) FILTER (WHERE waits) AS waiting, "
+            "count(*) FILTER (WHERE NOT waits) AS dead, "
+            "sum(octet_length(document))::bigint AS bytes, min(id) FILTER (WHERE waits) AS first "
+            "FROM (SELECT true AS waits, subscriber, id, document FROM @.deliveries WHERE bus = %s "
+            "UNION ALL SELECT false, subscriber, id, document FROM @.dead_letters WHERE bus = %s) "
+            "AS rows GROUP BY subscriber) AS sums ORDER BY name"
+        )
+        rows = self.ask(sql, [text_of(bus)] * 2)
+        return [
+            Backlog(Recipient(bus, original_of(name)), int(waiting), int(dead), int(size), oldest)
+            for name, waiting, dead, size, oldest in rows
+        ]
+
     def _next_of(self, end: LeaseEnd, now: float) -> dict[str, Any]:
         """Return what becomes of a row whose attempt has failed, or has not begun."""
         row, failure = end.row, end.failure
@@ -233,7 +257,7 @@ class PostgresSchedules(Asking, ScheduleStore):
 
     def add(self, name: str, moment: float, row: NewRow, timeout: float, now: float) -> bool:
         """Keep a row, unless one is kept for this moment or a later one; return whether."""
-        values = text_of(name), moment, now + FARTHEST_MOMENT, *_columns_of(row)
+        values = text_of(name), moment, now + FARTHEST_MOMENT, *columns_of(row)
         sql = "SELECT @.add_moment(%s, %s, %s, %s, %s, %s, %s, %s)"
         return bool(self.ask(sql, values, timeout)[0][0])
 
@@ -278,7 +302,8 @@ def _names(recipients: Iterable[Recipient]) -> tuple[list[str], list[str]]:
     return [text_of(each.bus) for each in known], [text_of(each.subscriber) for each in known]
 
 
-def _columns_of(row: NewRow) -> tuple[str | None, ...]:
+def columns_of(row: NewRow) -> tuple[str | None, ...]:
+    """Return the values of a new row, as `add_rows` takes them."""
     lane = None if row.lane is None else text_of(row.lane)
     key = text_of(row.idempotency_key)
     return (*map(text_of, row.recipient), lane, key, row.document)

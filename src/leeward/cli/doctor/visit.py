@@ -243,20 +243,20 @@ def _looks(config: Config, driver: Driver, drivers: Mapping[str, Driver]) -> Ite
     """Return what is configured for a target, and what it is able to serve at all."""
     target = driver.target
 
-    def served(verb: str, names: Iterable[str]) -> list[str]:
+    def names_at_target(verb: str, names: Iterable[str]) -> list[str]:
         return [name for name in names if target in serving(config, verb, name, drivers)]
 
     named = {
         Capability.INVOKE: [
             Look(function, FUNCTION)
-            for function in served("invoke", config.functions)
+            for function in names_at_target("invoke", config.functions)
             if not config.functions[function].queue
         ],
         Capability.ENQUEUE: [
             Look(function, QUEUE, is_queue=bool(config.functions[function].queue))
-            for function in served("enqueue", config.functions)
+            for function in names_at_target("enqueue", config.functions)
         ],
-        Capability.PUBLISH: [Look(bus, BUS) for bus in served("publish", config.buses)],
+        Capability.PUBLISH: [Look(bus, BUS) for bus in names_at_target("publish", config.buses)],
         Capability.TABLES: [
             Look(name, TABLE, table.key)
             for name, table in config.tables.items()
