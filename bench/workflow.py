@@ -18,13 +18,14 @@ from typing import Final, Self
 from bench.figures import Figure, Unit, compare, measure_in_turn
 from bench.processes import Program, measure_processes
 
+OURS: Final = ("leeward", "sleeper")
 YARDSTICKS: Final = ("dbos", "prefect")
 
 CPU_GATE: Final = 0.5
 RATE_GATE: Final = 2.0
 IMPORT_GATE: Final = 0.2
 
-_SERVERS: Final = Path(__file__).parents[1] / ".servers"
+SERVERS: Final = Path(__file__).parents[1] / ".servers"
 _SIDE: Final = Path(__file__).with_name("workflow_side.py")
 
 _IMPORTS: Final = {
@@ -43,7 +44,7 @@ def measure(rounds: int) -> list[Figure]:
 
 def _steps(rounds: int) -> Iterator[Figure]:
     with ExitStack() as stack:
-        sides = [stack.enter_context(_Side(each)) for each in _IMPORTS]
+        sides = [stack.enter_context(Side(each)) for each in _IMPORTS]
         ours, *others = measure_in_turn([each.run for each in sides], rounds)
         # The first round of each is not counted.
         our_rate, *rates = (each.rates[1:] for each in sides)
@@ -74,16 +75,24 @@ def _imports(rounds: int) -> Iterator[Figure]:
 
 
 def _python(library: str) -> str:
-    return sys.executable if library == "leeward" else str(_SERVERS / library / "bin/python")
+    return sys.executable if library in OURS else str(SERVERS / library / "bin/python")
 
 
-class _Side:
-    """One library in a process of its own, with a folder for its database."""
+class Side:
+    """One library in a process of its own.
 
-    def __init__(self, library: str) -> None:
+    Args:
+        library: as `bench.workflow_side` knows it.
+        url: of a database; None for a folder.
+
+    Attributes:
+        rates: steps a second, of each time.
+    """
+
+    def __init__(self, library: str, url: str | None = None) -> None:
         self._folder = TemporaryDirectory()
         self._process = subprocess.Popen(
-            [_python(library), _SIDE, library, self._folder.name],
+            [_python(library), _SIDE, library, url or self._folder.name],
             env={"PATH": os.environ["PATH"]},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

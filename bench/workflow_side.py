@@ -1,8 +1,10 @@
-"""One library's workflows, run by the interpreter that has it: ``workflow_side.py LIBRARY FOLDER``.
+"""One library's workflows, by the interpreter that has it: ``workflow_side.py LIBRARY STORE``.
 
 For each line that it reads it makes some runs of `STEPS` steps and waits for all; it prints the CPU
-seconds of one step, and how many steps a second were made. Steps do nothing. All keep their runs in
-SQLite, as they do by default.
+seconds of one step, and how many steps a second were made. Steps do nothing. The runs are kept in
+SQLite in a folder, as they are by default, or in PostgreSQL at a url.
+
+The library ``sleeper`` is leeward with 8 runs whose 20 steps sleep for 50 ms.
 """
 
 from __future__ import annotations
@@ -12,34 +14,52 @@ import sys
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
-from time import perf_counter, process_time
+from time import perf_counter, process_time, sleep
 from typing import Any
 
-RUNS = {"leeward": 100, "dbos": 100, "prefect": 2}
+RUNS = {"leeward": 100, "dbos": 100, "prefect": 2, "sleeper": 8}
 """Enough for half a second or more; of prefect, which takes a tenth of a second for a step, few."""
 
-STEPS = 5
+STEPS = {"leeward": 5, "dbos": 5, "prefect": 5, "sleeper": 20}
 ORDER = {"id": "42", "lines": [{"sku": "a-1", "count": 2}], "total": "9.50"}
 
 
-def leeward(folder: Path) -> Callable[[], None]:
+def leeward(store: str, library: str = "leeward") -> Callable[[], None]:
     """Run flows on the embedded engine, whose steps are calls of a client."""
+    seconds = 0.05 if library == "sleeper" else 0.0
     from leeward import Client
+    from leeward.config import Config
     from leeward.local import Local
     from leeward.workflow import Flow, Ref, workflow
 
     def flow(w: Flow, order: Ref) -> None:
-        for number in range(STEPS):
+        for number in range(STEPS[library]):
             w.step("work", order, id=f"step-{number}", effect="idempotent")
 
-    folder.chmod(0o700)
-    local = Local(path=folder / "local.sqlite3")
-    local.function("work")(lambda order: {"done": order["id"]})
-    client = Client(local, workflows=[workflow("five")(flow)])
+    if is_url(store):
+        from leeward.adapter import TargetConfig
+        from leeward_postgres.driver import open_driver
+
+        options = {"url": store, "sslmode": "disable"}
+        local = Local()
+        targets = [open_driver(TargetConfig("postgres", "postgres", None, options, {})), local]
+    else:
+        Path(store).chmod(0o700)
+        local = Local(path=Path(store) / "local.sqlite3")
+        targets = [local]
+
+    @local.function("work")
+    def work(order: Any) -> Any:
+        if seconds:
+            sleep(seconds)
+        return {"done": order["id"]}
+
+    config = Config(workflow_target=targets[0].target)
+    client = Client(targets, workflows=[workflow("five")(flow)], config=config)
     numbers = count()
 
     def run() -> None:
-        ids = [f"run-{next(numbers)}" for _ in range(RUNS["leeward"])]
+        ids = [f"run-{os.getpid()}-{next(numbers)}" for _ in range(RUNS[library])]
         for id in ids:
             client.start_workflow("five", ORDER, id=id)
         for id in ids:
@@ -49,11 +69,16 @@ def leeward(folder: Path) -> Callable[[], None]:
     return run
 
 
-def dbos(folder: Path) -> Callable[[], None]:
+def is_url(store: str) -> bool:
+    """Return whether runs are kept in PostgreSQL."""
+    return store.startswith("postgresql://")
+
+
+def dbos(store: str) -> Callable[[], None]:
     """Run flows on DBOS, whose steps are calls of functions."""
     from dbos import DBOS  # type: ignore[import-not-found]
 
-    database = f"sqlite:///{folder / 'dbos.sqlite3'}"
+    database = store if is_url(store) else f"sqlite:///{store}/dbos.sqlite3"
     config: Any = {
         "name": "bench",
         "system_database_url": database,
@@ -68,7 +93,7 @@ def dbos(folder: Path) -> Callable[[], None]:
     step = DBOS.step()(work)
 
     def flow(order: Any) -> None:
-        for _ in range(STEPS):
+        for _ in range(STEPS["dbos"]):
             step(order)
 
     five = DBOS.workflow()(flow)
@@ -82,10 +107,10 @@ def dbos(folder: Path) -> Callable[[], None]:
     return run
 
 
-def prefect(folder: Path) -> Callable[[], None]:
+def prefect(store: str) -> Callable[[], None]:
     """Run flows on prefect, whose steps are tasks that a server of its own keeps."""
     os.environ |= {
-        "PREFECT_HOME": str(folder),
+        "PREFECT_HOME": store,
         "PREFECT_LOGGING_LEVEL": "CRITICAL",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "true",
@@ -99,7 +124,7 @@ def prefect(folder: Path) -> Callable[[], None]:
     step = task(work)
 
     def five(order: Any) -> None:
-        for _ in range(STEPS):
+        for _ in range(STEPS["dbos"]):
             step(order)
 
     made = flow(five)
@@ -113,9 +138,10 @@ def prefect(folder: Path) -> Callable[[], None]:
 
 def main() -> None:
     """Answer each line with the cost of one step, and the rate."""
-    library, folder = sys.argv[1], Path(sys.argv[2])
-    run = {"leeward": leeward, "dbos": dbos, "prefect": prefect}[library](folder)
-    steps = RUNS[library] * STEPS
+    library, store = sys.argv[1:]
+    sides = {"leeward": leeward, "dbos": dbos, "prefect": prefect}
+    run = leeward(store, library) if library == "sleeper" else sides[library](store)
+    steps = RUNS[library] * STEPS[library]
     for _ in sys.stdin:
         cpu, wall = process_time(), perf_counter()
         run()

@@ -24,6 +24,9 @@ BUILT_IN = {EMBEDDED: "leeward.local:open_driver"}
 ENGINE = "leeward.workflow.embedded.opening:open_engine"
 """What opens the embedded engine of workflows."""
 
+ENGINE_AT = "leeward.workflow.embedded.opening:open_engine_at"
+"""What opens the same engine over the journal of a target."""
+
 JOURNAL = "leeward.workflow.embedded.sqlite_journal:SqliteJournal"
 """The journal of runs in a file."""
 

@@ -21,6 +21,7 @@ ALLOWED = (
     "entrypoints",
     "forking",
     "json_text",
+    "leases.batches",
     "leases.faults",
     "leases.rules",
     "masking",
@@ -31,6 +32,7 @@ ALLOWED = (
     "app.kit",
     "cli.kit",
     "workflow.embedded.journal",
+    "workflow.embedded.rows",
     "workflow.kit",
 )
 """Of `leeward`: the vocabulary, the small tools, and the kits."""

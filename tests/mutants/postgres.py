@@ -17,6 +17,9 @@ _FAULTS: Final = "tests/postgres/test_faults.py"
 _SETTLED: Final = "tests/postgres/test_settlements.py"
 _CODES: Final = "tests/postgres/test_outcomes.py"
 _OPTIONS: Final = "tests/postgres/test_settings.py"
+_JOURNAL: Final = "tests/postgres/test_journal.py"
+_RUNS: Final = "tests/postgres/test_runs.py"
+_CONTRACT: Final = f"{_JOURNAL}::TestPostgresJournal"
 _DELIVERIES: Final = "tests/postgres/test_deliveries.py"
 
 MUTANTS: Final = (
@@ -84,6 +87,55 @@ MUTANTS: Final = (
         '            ours.setdefault(name, (option.compiled or b"").decode())',
         "            pass",
         f"{_OPTIONS}::test_the_hardened_mode_leaves_libpq_no_variable",
+    ),
+    Mutant(
+        "a process that has lost its lease writes about the run",
+        f"{_HERE}/schema/runs.py",
+        "AND id = p_ids[v_at] AND fence = p_fences[v_at]\n",
+        "AND id = p_ids[v_at]\n",
+        _CONTRACT,
+    ),
+    Mutant(
+        "a lease of another fence seems to be held",
+        f"{_HERE}/journal.py",
+        "[(*key, fence) in rows for key, fence in leases]",
+        "[key in {(row[0], row[1]) for row in rows} for key, _ in leases]",
+        _CONTRACT,
+    ),
+    Mutant(
+        "a guarded step begins though its run was cancelled",
+        f"{_HERE}/schema/runs.py",
+        "CASE WHEN guarded AND v_words[run] <> 'nothing' THEN p_now[run] ELSE ended END",
+        "ended",
+        _CONTRACT,
+    ),
+    Mutant(
+        "a backslash ends an element of an array",
+        f"{_HERE}/journal.py",
+        '.replace("\\\\", "\\\\\\\\")',
+        "",
+        f"{_JOURNAL}::test_any_text_comes_back",
+    ),
+    Mutant(
+        "a call that died with its process is not counted",
+        f"{_HERE}/schema/runs.py",
+        "lost.times + (lost.fence = excluded.fence)::integer",
+        "lost.times",
+        _CONTRACT,
+    ),
+    Mutant(
+        "a machine's wall clock decides about leases",
+        "src/leeward/workflow/embedded/journal.py",
+        "        super().__init__(clock or SystemClock(), self._begin)\n",
+        "        super().__init__(clock or SystemClock(), lambda ahead: ahead)\n",
+        f"{_JOURNAL}::test_time_is_the_servers",
+    ),
+    Mutant(
+        "who can call no function fails the runs of others",
+        "src/leeward/workflow/opening.py",
+        "WORKERS * any(Capability.INVOKE in each.capabilities for each in drivers.values())",
+        "WORKERS",
+        f"{_RUNS}::test_who_can_call_no_function_leaves_runs_to_others",
     ),
     Mutant(
         "an acknowledgement counts whoever has the lease",

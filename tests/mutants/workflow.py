@@ -293,8 +293,22 @@ MUTANTS: Final = (
         f"{TESTS}/test_leases.py::test_a_run_that_cannot_be_read_stops_nobody",
     ),
     Mutant(
+        "who waits for a run gives up when its database is restarted",
+        f"{ROOM}/embedded/engine.py",
+        "            except _MAY_PASS:\n",
+        "            except ZeroDivisionError:\n",
+        f"{TESTS}/test_engine.py::test_who_waits_waits_out_a_fault_that_may_pass",
+    ),
+    Mutant(
+        "a fault of the journal proves nothing to a caller",
+        f"{ROOM}/embedded/engine.py",
+        "            if kind is None:\n",
+        "            if True:\n",
+        f"{TESTS}/test_engine.py::test_a_fault_of_the_journal_says_what_it_proves",
+    ),
+    Mutant(
         "a row that cannot be read stops the thread that looks",
-        f"{ROOM}/embedded/tables.py",
+        f"{ROOM}/embedded/rows.py",
         "    except (Unreadable, ValueError):\n        key",
         "    except ZeroDivisionError:\n        key",
         f"{TESTS}/test_leases.py::test_a_run_that_cannot_be_read_stops_nobody",
@@ -539,7 +553,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "the answer to a question is not read from the journal",
-        f"{ROOM}/embedded/tables.py",
+        f"{ROOM}/embedded/rows.py",
         'int(told["voids"])',
         "0",
         f"{TESTS}/test_settling.py::test_a_question_survives_the_process_that_has_asked_it",

@@ -325,8 +325,9 @@ def test_what_code_names_goes_along(tmp_path: Path) -> None:
     assert unused_rooms(place, origin._replace(embedded=True)) == SERVING
     assert unused_rooms(place, origin._replace(files=("other.py", "shop.py"))) == SERVING
     assert unused_rooms(place, origin._replace(files=("other.py", "pay.py"))) == SERVING
-    files(place, {"lib/a.py": "from leeward.local import Local"})
-    assert unused_rooms(place, origin) == SERVING
+    for name in ("local", "leases.rules", "workflow.embedded.journal"):
+        files(place, {"lib/a.py": f"from leeward.{name} import X"})
+        assert unused_rooms(place, origin) == SERVING
     files(place, {"lib/a.py": "from leeward.app import serve_functions"})
     assert unused_rooms(place, origin) == EMBEDDED
 

@@ -52,7 +52,7 @@ BOUNDED: dict[str, str] = {
     "_delivery/functions.py SimpleQueue()": "holds one answer",
     "workflow/kernel.py deque()": "holds the tasks of one flow, whose size has a limit",
     "workflow/embedded/driving.py SimpleQueue()": "holds answers to the calls under way",
-    "_sqlite/commits.py wait()": "of a writer, for the one that commits for it",
+    "leases/batches.py wait()": "of a writer, for the one that writes for it",
     "_http/threads.py acquire()": "of a lock that nobody else knows yet",
     "adapter/resolver.py wait()": "inside `asyncio.wait_for`, with the caller's deadline",
     "forking.py acquire()": "a lock's own method; what it guards is short",

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from random import Random
 from threading import Lock
-from typing import Any
+from typing import Any, cast
 
 from leeward.testing import FakeClock
 from leeward.values import Effect, InvokeResult, Json
@@ -29,7 +29,7 @@ from leeward.workflow.commands import (
     StepVerdict,
 )
 from leeward.workflow.embedded.driving import Drive, RunServices
-from leeward.workflow.embedded.journal import RunKey, RunRow
+from leeward.workflow.embedded.journal import Journal, RunKey, RunRow
 from leeward.workflow.embedded.sqlite_journal import SqliteJournal
 from leeward.workflow.embedded.workers import LEASE
 from leeward.workflow.model import PROVED, Definition, Step, document_of, nodes
@@ -46,6 +46,45 @@ def cannot_tell(_: StepQuestion) -> StepVerdict:
     return UNSETTLED
 
 
+OpenJournal = Callable[[FakeClock], Journal]
+
+
+def open_in_memory(clock: FakeClock) -> Journal:
+    """Return a new journal in memory."""
+    return SqliteJournal(None, clock)
+
+
+class MortalJournal:
+    """A journal whose writes a worker may not survive.
+
+    Args:
+        journal: does it.
+        world: knows when the worker dies.
+    """
+
+    WRITES = frozenset(
+        ("add", "take", "renew", "release", "finish", "advance", "make_again", "set_aside")
+    )
+
+    def __init__(self, journal: Journal, world: World) -> None:
+        self._journal = journal
+        self._world = world
+
+    def __getattr__(self, name: str) -> Any:
+        """Return a method of the journal, with a point before it and behind it."""
+        method = getattr(self._journal, name)
+        if name not in self.WRITES:
+            return method
+
+        def write(*values: Any, **more: Any) -> Any:
+            self._world.pass_or_die()
+            result = method(*values, **more)
+            self._world.pass_or_die()
+            return result
+
+        return write
+
+
 class World:
     """What outlives a worker: the journal, the functions and what they did.
 
@@ -55,9 +94,14 @@ class World:
         point: how many points were passed.
     """
 
-    def __init__(self, functions: Function, verdicts: Verdict = cannot_tell) -> None:
+    def __init__(
+        self,
+        functions: Function,
+        verdicts: Verdict = cannot_tell,
+        open_journal: OpenJournal = open_in_memory,
+    ) -> None:
         self.clock = FakeClock()
-        self.journal = SqliteJournal(None, self.clock)
+        self.journal = open_journal(self.clock)
         self.calls: dict[str, list[Answer]] = {}
         self.names: dict[str, str] = {}
         self.payloads: dict[str, list[Json]] = {}
@@ -67,8 +111,11 @@ class World:
         self._functions = functions
         self._verdicts = verdicts
         self._lock = Lock()
-        self._database_write = self.journal.database.write
-        self.journal.database.write = self._write  # type: ignore[method-assign]
+        if isinstance(self.journal, SqliteJournal):
+            self._database_write = self.journal.database.write
+            self.journal.database.write = self._write  # type: ignore[method-assign]
+        else:
+            self.journal = cast("Journal", MortalJournal(self.journal, self))
 
     def invoke(
         self,
@@ -155,16 +202,22 @@ class World:
             if self.dies_at is not None and self.point == self.dies_at:
                 self.is_dead = True
 
+    def pass_or_die(self) -> None:
+        """Pass a point; end the worker if it is dead.
+
+        Raises:
+            Died: it is.
+        """
+        self._pass()
+        if self.is_dead:
+            raise Died
+
     @contextmanager
     def _write(self, timeout: float) -> Iterator[Any]:
-        self._pass()
-        if self.is_dead:
-            raise Died
+        self.pass_or_die()
         with self._database_write(timeout) as connection:
             yield connection
-        self._pass()
-        if self.is_dead:
-            raise Died
+        self.pass_or_die()
 
 
 def wrong_repeats(definition: Definition, world: World) -> list[str]:
@@ -187,11 +240,13 @@ def changed_payloads(world: World) -> list[str]:
     return [key for key, found in world.payloads.items() if any(p != found[0] for p in found)]
 
 
-def faults_of(seed: int, at: int | None) -> tuple[list[str], RunRow, World]:
+def faults_of(
+    seed: int, at: int | None, open_journal: OpenJournal = open_in_memory
+) -> tuple[list[str], RunRow, World]:
     """Run a random flow whose worker dies at one point; return what went wrong."""
     definition, value = definition_of(seed), INPUTS[seed % len(INPUTS)]
     functions = Functions(seed)
-    world = World(functions.answer)
+    world = World(functions.answer, open_journal=open_journal)
     world.dies_at = at
     row = world.finish(definition, "r", value)
     world.journal.close()

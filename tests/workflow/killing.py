@@ -24,13 +24,16 @@ import tempfile
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
+from importlib import import_module
 from pathlib import Path
 from random import Random
 from typing import NamedTuple
 
+from leeward.clock import Clock
 from leeward.values.runs import RunState
 from leeward.workflow import ANY, Flow, Ref, Retry, workflow
+from leeward.workflow.embedded.journal import Journal
 from leeward.workflow.embedded.sqlite_journal import SqliteJournal
 from tests.house.workspace import ROOT
 
@@ -43,7 +46,10 @@ PATIENCE = 60.0
 MOST_STARTS = 0.4
 """Of the times at which a run could be started: more than are ended would only wait."""
 
-_RUNNING = "SELECT count(*) FROM runs WHERE state = 'running'"
+
+def open_journal(folder: Path, clock: Clock | None = None) -> Journal:
+    """Open the journal of a folder."""
+    return SqliteJournal(folder / "journal.sqlite3", clock)
 
 
 @workflow("order", timeout="20h")
@@ -68,6 +74,7 @@ def order_flow(w: Flow, order: Ref) -> None:
 
 WORKER = """
 import logging, os, sys, time
+from importlib import import_module
 from pathlib import Path
 from leeward import Client
 from leeward.app import App
@@ -76,7 +83,6 @@ from leeward.clock import SystemClock
 from leeward.local import Local
 from leeward.workflow.embedded import workers
 from leeward.workflow.embedded.engine import Engine
-from leeward.workflow.embedded.sqlite_journal import SqliteJournal
 from leeward.workflow.steps import functions_called_by
 from tests.workflow.killing import STEP_SECONDS, order_flow
 
@@ -116,7 +122,7 @@ for name in ("restore-inventory", "refund-payment"):
     local.function(name)(undo)
 local.function("die")(die)
 with Client(local, app=app) as client:
-    journal = SqliteJournal(folder / "journal.sqlite3", Clock())
+    journal = import_module(sys.argv[4]).open_journal(folder, Clock())
     engine = Engine(functions_called_by(client), [order_flow], journal)
     engine.wake()
     print("ready", flush=True)
@@ -137,6 +143,7 @@ class Plan(NamedTuple):
         processes: at one time.
         lease: seconds.
         seed: of what is random.
+        journal: the module whose `open_journal` opens the journal of a folder.
     """
 
     kills: int
@@ -144,6 +151,12 @@ class Plan(NamedTuple):
     processes: int
     lease: float
     seed: int
+    journal: str = "tests.workflow.killing"
+
+    def open_journal(self, folder: Path) -> Journal:
+        """Open the journal."""
+        opened: Journal = import_module(self.journal).open_journal(folder)
+        return opened
 
 
 class Outcome(NamedTuple):
@@ -156,8 +169,8 @@ class Outcome(NamedTuple):
 class _Process:
     """One process that goes on with runs, and starts those that it is told."""
 
-    def __init__(self, folder: Path, lease: float, ahead: float) -> None:
-        words = [sys.executable, "-c", WORKER, str(folder), str(lease), str(ahead)]
+    def __init__(self, folder: Path, lease: float, ahead: float, journal: str) -> None:
+        words = [sys.executable, "-c", WORKER, str(folder), str(lease), str(ahead), journal]
         self.child = subprocess.Popen(
             words, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
         )
@@ -232,14 +245,13 @@ class _Storm:
         self._wait_for_runs()
 
     def _wait_for_runs(self) -> None:
-        journal = SqliteJournal(self._folder / "journal.sqlite3")
+        journal = self._plan.open_journal(self._folder)
         left, until = -1, time.monotonic() + PATIENCE
         while left and time.monotonic() < until:
             self._listen()
             self._replace()
             time.sleep(0.2)
-            with journal.database.read(60.0) as connection:
-                (now,) = connection.execute(_RUNNING).fetchone()
+            now = sum(row.state is RunState.RUNNING for row in journal.runs("order", 10**6))
             if now != left:
                 left, until = now, time.monotonic() + PATIENCE
         journal.close()
@@ -252,7 +264,7 @@ class _Storm:
         most = 20 + 3 * (self._plan.kills + len(self.fates))
         assert self.figures["processes"] < most, "processes end by themselves"
         ahead = self._random.choice((0.0, 3600.0, -3600.0))
-        return _Process(self._folder, self._plan.lease, ahead)
+        return _Process(self._folder, self._plan.lease, ahead, self._plan.journal)
 
     def _strike(self, victim: _Process) -> None:
         if self._left.pop() == "stop":
@@ -288,15 +300,13 @@ def kill(folder: Path, plan: Plan) -> Outcome:
     storm = _Storm(folder, plan)
     storm.blow()
     storm.let_end()
-    return _judged(folder, storm.acknowledged, storm.fates, storm.figures)
+    with closing(plan.open_journal(folder)) as journal:
+        return _judged(folder, journal, storm)
 
 
-def _judged(
-    folder: Path, acknowledged: set[str], fates: dict[str, str], figures: Counter[str]
-) -> Outcome:
-    journal = SqliteJournal(folder / "journal.sqlite3")
+def _judged(folder: Path, journal: Journal, storm: _Storm) -> Outcome:
+    acknowledged, fates, figures = storm.acknowledged, storm.fates, storm.figures
     rows = {row.key.id: row for row in journal.runs("order", 10**6)}
-    journal.close()
     lines = (folder / "ledger").read_text().splitlines()
     done: defaultdict[str, list[str]] = defaultdict(list)
     for line in lines:
@@ -328,7 +338,9 @@ def recoveries(folder: Path, times: int) -> list[float]:
     ledger = folder / "ledger"
     ledger.touch()
     while len(seconds) < times:
-        first, second = (_Process(folder, 0.0, 0.0) for _ in range(2))
+        first, second = (
+            _Process(folder, 0.0, 0.0, Plan._field_defaults["journal"]) for _ in range(2)
+        )
         for each in (first, second):
             while "ready" not in list(each.lines()):
                 time.sleep(0.01)

@@ -50,7 +50,7 @@ from leeward.workflow.model import TIMEOUT, UNKNOWN
 from leeward.workflow.steps import RESULT_LOST
 from leeward_contract_tests.workflows.programs import EngineProcess
 from leeward_contract_tests.workflows.virtual import error_of
-from tests.workflow.crashing import World
+from tests.workflow.crashing import OpenJournal, World, open_in_memory
 
 SECONDS: Final = 40
 PAYMENTS: Final = ("take-money", "take-deposit")
@@ -304,8 +304,8 @@ def _read(document: Any) -> StepVerdict:
 class ShopWorld(World):
     """The embedded engine with a shop; a call whose worker has died arrives late."""
 
-    def __init__(self, shop: Shop) -> None:
-        super().__init__(lambda *_: Returned())
+    def __init__(self, shop: Shop, open_journal: OpenJournal) -> None:
+        super().__init__(lambda *_: Returned(), open_journal=open_journal)
         self._shop = shop
 
     def invoke(
@@ -351,7 +351,9 @@ class ShopWorld(World):
         return verdict
 
 
-def flaws_of(seed: int, process: EngineProcess | None) -> tuple[list[str], Shop]:
+def flaws_of(
+    seed: int, process: EngineProcess | None, open_journal: OpenJournal = open_in_memory
+) -> tuple[list[str], Shop]:
     """Run one saga, on an engine or embedded; return what went wrong, and the shop.
 
     Embedded, the worker dies at a point in half of the runs.
@@ -359,7 +361,7 @@ def flaws_of(seed: int, process: EngineProcess | None) -> tuple[list[str], Shop]
     random = Random(seed)
     shop = Shop(random)
     if process is None:
-        world = ShopWorld(shop)
+        world = ShopWorld(shop, open_journal)
         world.dies_at = random.choice((None, random.randrange(1, 30)))
         row = world.finish(shop_flow, "run", {"id": "1"})
         world.journal.close()

@@ -22,19 +22,22 @@ from leeward.errors import (
     InvalidRequest,
     LeewardError,
     NotFound,
+    Outcome,
     OutcomeUnknown,
     Overloaded,
     TargetUnavailable,
     TargetUnusable,
     Throttled,
 )
+from leeward.leases.faults import DatabaseFault
 from leeward.local import Local
 from leeward.testing import FakeClock
 from leeward.values.runs import RunState
 from leeward.workflow import ANY, Flow, Ref, workflow
 from leeward.workflow.checks import by_name
+from leeward.workflow.embedded import engine as engine_module
 from leeward.workflow.embedded.engine import Engine
-from leeward.workflow.embedded.journal import RunKey
+from leeward.workflow.embedded.journal import RunKey, RunRow
 from leeward.workflow.embedded.sqlite_journal import SqliteJournal
 from leeward.workflow.steps import failure_of, functions_called_by
 from tests.house.workspace import ROOT
@@ -340,6 +343,53 @@ def test_only_the_last_lease_may_write() -> None:
     assert journal.finish(second.key, second.fence, 132.0, [], Returned()) is True
     assert journal.advance(second.key, second.fence, 133.0, [], []) is False
     journal.close()
+
+
+def test_who_waits_waits_out_a_fault_that_may_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A database that is restarted is back in time, or the wait's time is up."""
+    monkeypatch.setattr(engine_module, "LOOK_AGAIN", 0.001)
+    with _engine({}) as engine:
+        engine.start("two", None, "r")
+        engine.wait("two", "r", 20)
+        find, faults = engine.journal.find, [Outcome.AMBIGUOUS, Outcome.NOT_SENT, Outcome.REJECTED]
+
+        def find_later(key: RunKey) -> RunRow | None:
+            if faults:
+                raise DatabaseFault(faults.pop(), "restarted", "the server is gone")
+            return find(key)
+
+        monkeypatch.setattr(engine.journal, "find", find_later)
+        assert engine.wait("two", "r", 20).state is RunState.SUCCEEDED
+        faults += [Outcome.NOT_SENT] * 1000
+        with pytest.raises(TargetUnavailable, match="the server is gone"):
+            engine.wait("two", "r", 0.01)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "kind"),
+    [
+        (Outcome.AMBIGUOUS, OutcomeUnknown),
+        (Outcome.NOT_SENT, TargetUnavailable),
+        (Outcome.REJECTED, Throttled),
+        (Outcome.UNUSABLE, TargetUnusable),
+        (Outcome.AUTH, AuthError),
+        (Outcome.LOCAL, LeewardError),
+    ],
+)
+def test_a_fault_of_the_journal_says_what_it_proves(
+    monkeypatch: pytest.MonkeyPatch, outcome: Outcome, kind: type[LeewardError]
+) -> None:
+    """Whether a run was started, above all; and whose fault it is."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise DatabaseFault(outcome, "word", "it could not be done")
+
+    with _engine({}) as engine:
+        monkeypatch.setattr(engine.journal, "add", fail)
+        with pytest.raises(LeewardError, match="it could not be done") as caught:
+            engine.start("two", None, "r")
+    assert type(caught.value) is kind
+    assert caught.value.target == "local"
 
 
 def test_what_the_clients_exceptions_mean(subtests: pytest.Subtests) -> None:

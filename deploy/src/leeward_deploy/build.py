@@ -335,10 +335,15 @@ def unused_rooms(place: Path, origin: Origin) -> tuple[str, ...]:
     own_code = [origin.folder / file for file in origin.files if file.endswith(".py")]
     libraries = (file for file in files_below(place) if place / "leeward" not in file.parents)
     texts = [file.read_bytes() for file in (*own_code, *libraries) if file.suffix == ".py"]
-    is_embedded = origin.embedded or any(b"leeward.local" in text for text in texts)
+    is_embedded = origin.embedded or any(_EMBEDDED_NAMES.search(text) for text in texts)
     is_embedded = is_embedded or any(_OUTBOX.search(file.read_bytes()) for file in own_code)
     is_serving = any(b"serve_functions" in text for text in texts)
     return (*(() if is_embedded else EMBEDDED), *(() if is_serving else SERVING))
+
+
+_EMBEDDED_NAMES: Final = re.compile(rb"leeward\.(?:local|leases|workflow\.embedded)\b")
+"""Modules of `EMBEDDED` that code outside of leeward imports: an app, or the adapter of a database
+that keeps its rows by leases."""
 
 
 def _beside(out: Path) -> TemporaryDirectory[str]:

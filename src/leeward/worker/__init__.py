@@ -390,6 +390,7 @@ class Worker:
                 self._definitions.values(),
                 cast("Any", open_journal()),
                 may_run=self._may_run,
+                target=self.target,
             )
             self._client._operations.runs.use(self._engine)  # noqa: SLF001 - of one package
 

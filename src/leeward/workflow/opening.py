@@ -11,11 +11,12 @@ from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
+from leeward.adapter import Capability
 from leeward.client import Client
 from leeward.config import Config
 from leeward.errors import ConfigError
 from leeward.logs import import_flaw
-from leeward.registry import EMBEDDED, ENGINE, import_room
+from leeward.registry import EMBEDDED, ENGINE, ENGINE_AT, import_room
 from leeward.text import did_you_mean
 from leeward.workflow.checks import by_name
 from leeward.workflow.model import Definition
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from leeward._operations.operations import Operations
     from leeward._operations.protocols import Runs
 
+WORKERS: Final = 32
+"""Runs of a shared journal that go on at one time in this process: enough that one commit serves
+many of them."""
 JOURNAL: Final = Path(".leeward/local.workflows.sqlite3")
 """The journal where no embedded target is open to say where its files are."""
 
@@ -51,6 +55,13 @@ def open_runs(operations: Operations) -> Runs:
         path = path if isinstance(path, Path) else None
         open_engine: Callable[..., Runs] = import_room(ENGINE)
         return open_engine(ClientFunctions(operations), known.values(), path, operations.clock)
+    stores = None if own is None else own.stores()
+    if stores is not None and stores.open_journal is not None:
+        open_engine_at: Callable[..., Runs] = import_room(ENGINE_AT)
+        # Who can call no function leaves the runs that it starts to others.
+        workers = WORKERS * any(Capability.INVOKE in each.capabilities for each in drivers.values())
+        functions = ClientFunctions(operations)
+        return open_engine_at(target, functions, known.values(), stores.open_journal, workers)
     if own is not None:
         # An embedded engine does without what keeps two starts apart.
         from leeward.workflow.deployed import DeployedRuns
@@ -119,6 +130,6 @@ def _target(config: Config, order: Sequence[str]) -> str:
     if len(order) > 1:
         raise ConfigError(
             f"runs of workflows live in one place, and the order has {', '.join(order)}; set "
-            "workflow_target in leeward.toml, to 'local' for the embedded engine"
+            "workflow_target in leeward.toml to one of them, or to 'local' for this machine"
         )
     return order[0]

@@ -292,7 +292,7 @@ class Exchange:
                 cursor = connection.execute(
                     statement.sql, statement.values, binary=statement.binary
                 )
-                rows = cursor.fetchall() if cursor.description else []
+                rows = cursor.fetchall() if _has_rows(cursor) else []
             except psycopg.Error as error:
                 rows = _answer_of(error)
             statement = self._next(plan, rows)
@@ -311,7 +311,7 @@ class Exchange:
                 cursor = await connection.execute(
                     statement.sql, statement.values, binary=statement.binary
                 )
-                rows = await cursor.fetchall() if cursor.description else []
+                rows = await cursor.fetchall() if _has_rows(cursor) else []
             except psycopg.Error as error:
                 rows = _answer_of(error)
             statement = self._next(plan, rows)
@@ -376,6 +376,11 @@ class _Connecting:
             if self._connection is None:
                 connection.close()
         self._ended.set()
+
+
+def _has_rows(cursor: Any) -> bool:
+    """Return whether a statement gives rows; a cursor's `description` costs as much as they do."""
+    return cursor.pgresult is not None and cursor.pgresult.nfields > 0
 
 
 def _answer_of(error: psycopg.Error) -> Rows:

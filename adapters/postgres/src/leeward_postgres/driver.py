@@ -28,6 +28,7 @@ from leeward_postgres.tables import Tables
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
 
+    from leeward.workflow.embedded.journal import Journal
     from leeward_postgres.connections import LoopExchanges, Source, ThreadExchanges
 
 CAPABILITIES: Final = frozenset(
@@ -49,6 +50,9 @@ CAPABILITIES: Final = frozenset(
 LIMITS: Final = Limits(batch_events=1000, model="postgres")
 """Items are left at what is safe everywhere. An entry of an index has a third of a page of 8 KiB:
 enough for a key of two fields of 1,023 bytes, and the name of its table."""
+
+CONNECTIONS: Final = 4
+"""Of a journal, at most: one writes for all threads; others start runs, take them, and read."""
 
 _Planner: TypeAlias = Callable[[Any, float], Plan]
 
@@ -135,10 +139,11 @@ class PostgresDriver(Driver):
         return self._run(lambda _: self._checks.look(look), timeout)
 
     def stores(self) -> Stores:
-        """Return the rows of queues, subscriptions and schedules; they use the threads' pool."""
+        """Return the rows of queues, subscriptions and schedules, and the opener of the journal."""
         where = self._run, self._settings.schema
         return Stores(
-            PostgresDeliveries(*where), PostgresSchedules(*where), PostgresSubscriptions(*where)
+            *(PostgresDeliveries(*where), PostgresSchedules(*where), PostgresSubscriptions(*where)),
+            self._open_journal,
         )
 
     def describe(self) -> Mapping[str, str]:
@@ -196,6 +201,14 @@ class PostgresDriver(Driver):
             if self._threads is None:
                 self._threads = _connections().ThreadExchanges(self._source())
         return self._threads.run(make, timeout)
+
+    def _open_journal(self) -> Journal:
+        source = self._source()._replace(size=min(self._settings.pool_size, CONNECTIONS))
+        exchanges = _connections().ThreadExchanges(source)
+        journal: Journal = import_module("leeward_postgres.journal").PostgresJournal(
+            exchanges, self._settings.schema
+        )
+        return journal
 
     def _source(self) -> Source:
         parameters = parameters_of(self._settings)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from typing import Final
 
+from leeward.clock import Clock
 from leeward.envelope import VOIDED
 from leeward.errors import (
     ConfigError,
@@ -17,7 +19,7 @@ from leeward.errors import (
 from leeward.values import Effect, InvokeResult, Json
 from leeward.workflow.commands import StepFailure, StepQuestion, StepVerdict
 from leeward.workflow.embedded.driving import Drive, RunServices
-from leeward.workflow.embedded.journal import RunKey, RunRow
+from leeward.workflow.embedded.journal import Journal, RunKey, RunRow
 from leeward.workflow.embedded.sqlite_journal import SqliteJournal
 from leeward.workflow.embedded.workers import LEASE
 from leeward.workflow.model import NOT_SENT, REFUSED, THROTTLED, TIMEOUT, UNKNOWN
@@ -36,12 +38,14 @@ class Embedded:
 
     Args:
         case: to be run.
+        open_journal: opens another journal, by a clock.
     """
 
-    def __init__(self, case: Case) -> None:
+    def __init__(self, case: Case, open_journal: Callable[[Clock], Journal] | None = None) -> None:
         self._case = case
-        self._clock = _VirtualClock()
-        self._journal = SqliteJournal(None, self._clock)
+        self._clock = clock = _VirtualClock()
+        opened = open_journal(clock) if open_journal is not None else SqliteJournal(None, clock)
+        self._journal: Journal = opened
         self._key = RunKey(case.definition.name, RUN)
         self._calls: Counter[tuple[str, str]] = Counter()
         self._questions: Counter[tuple[str, str]] = Counter()

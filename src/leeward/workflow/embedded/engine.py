@@ -1,6 +1,7 @@
 """The embedded engine: runs of workflows in this process, durable in a journal.
 
-Any number of threads and processes work on one journal. Whoever goes on with a run holds a lease;
+Any number of threads and processes work on one journal, and of machines, if it is in a database.
+Whoever goes on with a run holds a lease;
 when its process is dead, or says nothing until the lease ends, another one takes it and begins
 where the journal ends. A step that was under way then is called again with the same key, as often
 as its `attempts` say, unless that is unsafe: then nobody knows whether it ran, and it fails as
@@ -14,7 +15,19 @@ from contextlib import contextmanager
 from time import monotonic
 from typing import Final
 
-from leeward.errors import Conflict, InvalidRequest, LeewardError, NotFound
+from leeward.errors import (
+    AuthError,
+    CallError,
+    Conflict,
+    InvalidRequest,
+    LeewardError,
+    NotFound,
+    Outcome,
+    OutcomeUnknown,
+    TargetUnavailable,
+    TargetUnusable,
+    Throttled,
+)
 from leeward.forking import Forkable, watch
 from leeward.json_text import encode
 from leeward.json_text import is_same_json as is_same
@@ -25,7 +38,7 @@ from leeward.values.runs import Run, RunEvent, RunState
 from leeward.values.settled import Verdict
 from leeward.workflow.checks import by_name, check_input, check_run_id, known_in
 from leeward.workflow.commands import Returned, StepFailure, StepVerdict
-from leeward.workflow.embedded.driving import RunServices
+from leeward.workflow.embedded.driving import LOOK_AGAIN, RunServices
 from leeward.workflow.embedded.journal import Journal, RunKey, RunRow, StepRecords, Unreadable
 from leeward.workflow.embedded.workers import RunWorkers
 from leeward.workflow.model import NOT_SENT, UNKNOWN, Definition
@@ -41,6 +54,7 @@ class Engine(Forkable):
             version go on with theirs; runs of other workflows are left to other processes.
         journal: keeps the runs, and gives the time. It is closed with the engine.
         workers: runs that go on at one time in this process; a run that waits counts for none.
+        target: at which the runs are.
         may_run: returns whether this process has the functions of another version's definition; a
             run of one that it has not is left to other processes.
 
@@ -55,8 +69,10 @@ class Engine(Forkable):
         journal: Journal,
         *,
         workers: int = 8,
+        target: str = EMBEDDED,
         may_run: Callable[[Definition], bool] = lambda _: True,
     ) -> None:
+        self._target = target
         self.definitions = by_name(definitions)
         self.journal = journal
         self._clock = journal.clock
@@ -131,8 +147,15 @@ class Engine(Forkable):
         deadline = monotonic() + timeout
         pause, is_first = 0.001, True
         while True:
-            with self._translate_faults():
-                row = self.journal.find(key)
+            left = deadline - monotonic()
+            try:
+                with self._translate_faults():
+                    row = self.journal.find(key)
+            except _MAY_PASS:
+                if left <= 0:
+                    raise
+                self._workers.wait_for_run(key, LOOK_AGAIN, left)
+                continue
             if row is None:
                 raise _absent(workflow, id)
             if row.state is not RunState.RUNNING:
@@ -140,7 +163,6 @@ class Engine(Forkable):
             if is_first:
                 self.wake()
                 is_first = False
-            left = deadline - monotonic()
             if left <= 0:
                 raise TimeoutError(f"the run {id!r} of {workflow!r} still runs")
             self._workers.wait_for_run(key, pause, left)
@@ -208,7 +230,7 @@ class Engine(Forkable):
         failure = row.answer if isinstance(row.answer, StepFailure) else None
         return Run(
             *row.key,
-            EMBEDDED,
+            self._target,
             row.state,
             row.digest,
             row.started,
@@ -222,12 +244,25 @@ class Engine(Forkable):
     def _translate_faults(self) -> Iterator[None]:
         closed = "this engine is closed; open a new one"
         if self._workers.is_closed:
-            raise LeewardError(closed, target=EMBEDDED)
+            raise LeewardError(closed, target=self._target)
         try:
             yield
         except DatabaseFault as fault:
             told = closed if str(fault) == "closed" else str(fault)
-            raise LeewardError(told, target=EMBEDDED) from fault.__cause__
+            kind = _ERRORS.get(fault.outcome)
+            if kind is None:
+                raise LeewardError(told, target=self._target) from fault.__cause__
+            raise kind(told, target=self._target, reason=fault.reason) from fault.__cause__
+
+
+_ERRORS: Final[dict[Outcome, type[CallError]]] = {
+    kind.outcome: kind
+    for kind in (AuthError, OutcomeUnknown, TargetUnavailable, TargetUnusable, Throttled)
+}
+"""What a fault of the journal is for a caller; any other is of this process."""
+
+_MAY_PASS: Final = (OutcomeUnknown, TargetUnavailable, Throttled)
+"""What who only looks at a journal waits out: its database may be back in time."""
 
 
 def _list_events(events: StepRecords) -> tuple[RunEvent, ...]:

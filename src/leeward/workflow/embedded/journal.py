@@ -10,10 +10,10 @@ counted, and the count is a fence: only the last one may write.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Protocol
+from collections.abc import Callable, Iterable
+from typing import Final, Protocol
 
-from leeward.clock import SteadyClock
+from leeward.clock import Clock, SteadyClock, SystemClock
 from leeward.masking import mask
 from leeward.records import NamedTuple
 from leeward.values import Json
@@ -81,6 +81,47 @@ class Finished(NamedTuple):
     began: float
     answer: Answer | StepVerdict
     ended: float
+
+
+class ServerClock(SteadyClock):
+    """The clock of a server, for the machines that share its journal: theirs may differ.
+
+    Args:
+        ask: asks the server for its Unix seconds, and calls `learn` with the answer.
+        clock: of this machine, which tells what passes.
+    """
+
+    def __init__(self, ask: Callable[[], None], clock: Clock | None = None) -> None:
+        super().__init__(clock or SystemClock(), self._begin)
+        self._ask = ask
+
+    def learn(self, time: float, since: float) -> None:
+        """Note the server's time.
+
+        Args:
+            time: that it has told.
+            since: when it was sent, on the monotonic clock.
+        """
+        answered = self.monotonic()
+        ahead = time - (since + answered) / 2
+        if self._offset is None or (
+            answered - since < LEAP and abs(ahead - self._offset) > LEAP
+        ):  # smaller differences are the network's
+            self._offset = ahead
+
+    def as_wall(self, time: float) -> float:
+        """Return a time of this clock as it is: the server's clock is a wall clock."""
+        return time
+
+    def _begin(self, ahead: float) -> float:
+        del ahead
+        self._ask()
+        assert self._offset is not None
+        return self._offset
+
+
+LEAP: Final = 0.25
+"""Seconds by which a server's clock has to differ from what it has told before."""
 
 
 class Journal(Protocol):

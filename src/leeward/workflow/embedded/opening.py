@@ -1,12 +1,13 @@
-"""The embedded engine on its journal in SQLite, as a client opens it."""
+"""The embedded engine on a journal, as a client opens it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from leeward.clock import Clock
 from leeward.workflow.embedded.engine import Engine
+from leeward.workflow.embedded.journal import Journal
 from leeward.workflow.embedded.sqlite_journal import SqliteJournal
 from leeward.workflow.model import Definition
 from leeward.workflow.steps import StepFunctions
@@ -24,3 +25,25 @@ def open_engine(
         ConfigError: two definitions have one name, or the file cannot be trusted.
     """
     return Engine(functions, definitions, SqliteJournal(journal, clock))
+
+
+def open_engine_at(
+    target: str,
+    functions: StepFunctions,
+    definitions: Iterable[Definition],
+    open_journal: Callable[[], Journal],
+    workers: int,
+) -> Engine:
+    """Open the same engine over the journal of a target, which other machines may share.
+
+    Args:
+        target: its name.
+        functions: of the steps.
+        definitions: of the workflows that are run here.
+        open_journal: opens it.
+        workers: runs that go on at one time here; none where other processes go on with them.
+
+    Raises:
+        ConfigError: two definitions have one name, or the journal cannot be opened.
+    """
+    return Engine(functions, definitions, open_journal(), workers=workers, target=target)

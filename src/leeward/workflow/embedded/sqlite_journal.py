@@ -12,12 +12,10 @@ from leeward._sqlite.commits import Commits
 from leeward._sqlite.database import Database, select
 from leeward._sqlite.file_safety import keep_out_of_version_control
 from leeward.clock import Clock, SteadyClock, SystemClock
-from leeward.errors import ConfigError
 from leeward.json_text import encode
 from leeward.leases.holders import boot_of_machine
 from leeward.values import Json
 from leeward.values.runs import RunState
-from leeward.version import __version__
 from leeward.workflow.commands import Answer, Command, StepFailure, refusal_at
 from leeward.workflow.embedded.journal import (
     Finished,
@@ -26,13 +24,12 @@ from leeward.workflow.embedded.journal import (
     RunKey,
     RunRow,
     StepRecords,
-    Unreadable,
 )
-from leeward.workflow.embedded.tables import (
-    ADD_RESULT,
-    ANSWER,
-    SCHEMA,
-    move_large_answers,
+from leeward.workflow.embedded.rows import (
+    READER,
+    Documents,
+    holder_text,
+    read_document,
     read_record,
     read_run,
     row_of_end,
@@ -40,8 +37,8 @@ from leeward.workflow.embedded.tables import (
     state_of,
     write_answer,
 )
-from leeward.workflow.model import Definition, compact_json_of
-from leeward.workflow.reading import read_stored
+from leeward.workflow.embedded.tables import ADD_RESULT, ANSWER, SCHEMA, move_large_answers
+from leeward.workflow.model import Definition
 
 PATIENCE: Final = 10.0
 """Seconds to wait for the database."""
@@ -58,7 +55,7 @@ _LIST = f"""SELECT {_RUN} FROM runs WHERE ? IS NULL OR workflow = ?
 _KNOWN = "workflow IN (SELECT value FROM json_each(?))"
 # A state of another version, and what this one could not read, are left alone. To SQLite, a time
 # that is a text is later than every number.
-_OURS = f"state = 'running' AND broken IS NOT '{__version__}' AND {_KNOWN}"
+_OURS = f"state = 'running' AND broken IS NOT '{READER}' AND {_KNOWN}"
 _DUE = f"""SELECT {_RUN}, held FROM runs
     WHERE due IS NOT NULL AND due <= ? AND due + held * ? <= ? AND {_OURS}
     ORDER BY due LIMIT ?"""  # noqa: S608 - constants
@@ -80,7 +77,7 @@ _MAKE_AGAIN = """UPDATE lost SET fence = :fence
     WHERE workflow = :workflow AND run = :id AND path = :path AND attempt = :attempt AND EXISTS (
         SELECT 1 FROM runs WHERE workflow = :workflow AND id = :id AND fence = :fence
         AND due IS NOT NULL)"""
-_BREAK = f"""UPDATE runs SET broken = '{__version__}', held = 0
+_BREAK = f"""UPDATE runs SET broken = '{READER}', held = 0
     WHERE workflow = ? AND id = ? AND due IS NOT NULL"""  # noqa: S608 - constants
 _AGREE = "INSERT INTO clocks VALUES (?, ?) ON CONFLICT DO NOTHING"
 _AGREED = "SELECT ahead FROM clocks WHERE boot = ?"
@@ -125,7 +122,7 @@ class SqliteJournal(Journal):
         self.clock = SteadyClock(
             clock, lambda ahead: ahead if boot is None else self._agree(boot, ahead)
         )
-        self._documents: dict[int, tuple[Definition, str, str]] = {}
+        self._documents = Documents()
         self._commits = Commits(self.database, PATIENCE)
 
     def add(
@@ -140,7 +137,7 @@ class SqliteJournal(Journal):
     ) -> tuple[RunRow, bool]:
         """Add a run, unless there is one of this name and id."""
         key = RunKey(definition.name, id)
-        digest, document = self._write_definition(definition)
+        digest, document = self._documents.write(definition)
         deadline = None if definition.timeout is None else now + definition.timeout
         row = (
             *key,
@@ -150,7 +147,7 @@ class SqliteJournal(Journal):
             deadline,
             now + (lease or 0.0),
             lease is not None,
-            f"1 {holder}",
+            holder_text(1, holder),
         )
 
         def write(connection: sqlite3.Connection) -> tuple[RunRow, bool]:
@@ -160,14 +157,6 @@ class SqliteJournal(Journal):
             return read_run(select(connection, _FIND, key)[0]), is_new
 
         return self._commits.apply(write)
-
-    def _write_definition(self, definition: Definition) -> tuple[str, str]:
-        """Return the digest and the document of a definition, which cost more than a start."""
-        known = self._documents.get(id(definition))
-        if known is None or known[0] is not definition:
-            known = (definition, definition.digest, compact_json_of(definition))
-            self._documents[id(definition)] = known
-        return known[1:]
 
     def take(
         self,
@@ -218,7 +207,7 @@ class SqliteJournal(Journal):
                 if held:
                     connection.execute(_LOSE, {**row.key._asdict(), "fence": row.fence})
                 fence = row.fence + 1
-                connection.execute(_TAKE, (now + lease, f"{fence} {holder}", *row.key))
+                connection.execute(_TAKE, (now + lease, holder_text(fence, holder), *row.key))
                 taken[row.key] = row._replace(fence=fence)
             return list(taken.values())
 
@@ -369,11 +358,7 @@ class SqliteJournal(Journal):
         query = "SELECT document FROM definitions WHERE digest = ?"
         with self.database.read(PATIENCE) as connection:
             rows = select(connection, query, (digest,))
-        try:
-            ((document,),) = rows
-            return read_stored(json.loads(document), f"the journal {self.database}")
-        except (ValueError, TypeError, RecursionError, ConfigError) as error:
-            raise Unreadable("its definition cannot be read") from error
+        return read_document(rows, f"the journal {self.database}")
 
     def next_due(self, known: Iterable[str], now: float) -> float | None:
         """Return the earliest time after `now` at which a run of a known workflow is due."""

@@ -1,4 +1,4 @@
-"""The tables of the journal, and what lies in them as values.
+"""The tables of the journal in SQLite.
 
 A result that is large is kept once, under its digest, and rows refer to it: so the rows that are
 searched stay small, and a run that ends with what a step has returned keeps it once.
@@ -6,25 +6,11 @@ searched stay small, and a run that ends with what a step has returned keeps it 
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from hashlib import sha256
 from typing import Any, Final
 
 from leeward._sqlite.database import Schema
-from leeward.json_text import encode
-from leeward.values.runs import RunState
-from leeward.values.settled import Verdict
-from leeward.workflow.commands import (
-    Answer,
-    Command,
-    Returned,
-    Sleep,
-    StepFailure,
-    StepVerdict,
-)
-from leeward.workflow.embedded.journal import Finished, RunKey, RunRow, StepRecord, Unreadable
-from leeward.workflow.model import CANCELLED
 
 LARGE: Final = 4096
 """Characters of an answer, as JSON, from which on it is kept by itself: a page of SQLite's."""
@@ -124,164 +110,3 @@ def move_large_answers(rows: Iterable[tuple[Any, ...]]) -> tuple[Rows, Rows]:
         placed.append((*others, None, digest))
         results.append((digest, answer))
     return placed, results
-
-
-def read_run(columns: Sequence[Any]) -> RunRow:
-    """Read a run; one that cannot be read is `BROKEN`, and has what could be read."""
-    (
-        workflow,
-        id,
-        digest,
-        value,
-        started,
-        deadline,
-        cancelled,
-        state,
-        answer,
-        ended,
-        fence,
-        broken,
-    ) = columns
-    try:
-        if broken is not None:
-            raise Unreadable("somebody could not read it, or its time is a text")
-        row = RunRow(
-            RunKey(workflow, id),
-            digest,
-            value,
-            _number(started),
-            _number_or_none(deadline),
-            _number_or_none(cancelled),
-            RunState(state),
-            read_end(answer),
-            _number_or_none(ended),
-            int(_number(fence)),
-        )
-        if row.state in _ENDED and row.answer is None:
-            raise Unreadable("its end is not there")
-    except (Unreadable, ValueError):
-        key = RunKey(str(workflow), str(id))
-        began = float(started) if isinstance(started, int | float) else 0.0
-        return RunRow(
-            key, str(digest), str(value), began, None, None, RunState.BROKEN, None, None, -1
-        )
-    return row
-
-
-_ENDED = (RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELLED)
-
-
-def _number(value: Any) -> float:
-    if not isinstance(value, int | float):
-        raise Unreadable(f"a {type(value).__name__} is not a number")
-    return value
-
-
-def _number_or_none(value: Any) -> float | None:
-    return None if value is None else _number(value)
-
-
-def read_record(columns: Sequence[Any]) -> tuple[tuple[str, int], StepRecord]:
-    """Read a command, and return it with its path and attempt.
-
-    Raises:
-        Unreadable: it cannot be read.
-    """
-    path, attempt, began, due, ended, answer = columns
-    record = StepRecord(
-        _number(began), _number_or_none(due), _number_or_none(ended), read_answer(answer)
-    )
-    if record.ended is not None and record.answer is None:
-        raise Unreadable("its end is not there")
-    return (path, int(_number(attempt))), record
-
-
-def row_of_end(key: RunKey, each: Finished, ended: float) -> tuple[Any, ...]:
-    """Return the row of a command that has ended, at a time of the wall clock."""
-    command = each.command
-    due = each.began + command.seconds if isinstance(command, Sleep) else None
-    place = (*key, command.path, command.attempt)
-    return (*place, each.began, due, ended, write_answer(each.answer))
-
-
-def row_of_start(
-    key: RunKey, command: Command, now: float, began: float, refusal: StepFailure | None
-) -> tuple[Any, ...]:
-    """Return the row of a command that begins; a guarded one is refused, if there is a refusal.
-
-    Args:
-        key: of its run.
-        command: that begins.
-        now: on the journal's clock.
-        began: the same on the wall clock.
-        refusal: why guarded ones may not begin.
-    """
-    place = (*key, command.path, command.attempt)
-    due = now + command.seconds if isinstance(command, Sleep) else None
-    if refusal is not None and command.guarded:
-        return (*place, began, due, began, write_answer(refusal))
-    return (*place, began, due, None, None)
-
-
-def write_answer(answer: Answer | StepVerdict) -> str:
-    """Write how something ended."""
-    if isinstance(answer, StepVerdict):
-        ended = None if answer.answer is None else json.loads(write_answer(answer.answer))
-        verdict = {**answer._asdict(), "verdict": answer.verdict.value, "answer": ended}
-        return encode({"settled": verdict}).decode()
-    if isinstance(answer, StepFailure):
-        return encode({"error": answer._asdict()}).decode()
-    return encode({"value": answer.value}).decode()
-
-
-def read_end(text: str | None) -> Answer | None:
-    """Read how a run ended; None if it has not.
-
-    Raises:
-        Unreadable: it cannot be read.
-    """
-    answer = read_answer(text)
-    if isinstance(answer, StepVerdict):
-        raise Unreadable("a run does not end with the answer to a question")
-    return answer
-
-
-def read_answer(text: str | None) -> Answer | StepVerdict | None:
-    """Read how a command ended; None if it has not.
-
-    Raises:
-        Unreadable: it cannot be read.
-    """
-    if text is None:
-        return None
-    try:
-        found = json.loads(text)
-        if "settled" in found:
-            told = found["settled"]
-            ended = None if told["answer"] is None else _answer_in(told["answer"])
-            verdict = Verdict(told["verdict"])
-            return StepVerdict(verdict, ended, int(told["retry_after"]), int(told["voids"]))
-        return _answer_in(found)
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as flaw:
-        raise Unreadable(f"an answer is not readable ({type(flaw).__name__})") from None
-
-
-def _answer_in(found: Any) -> Answer:
-    if "error" not in found:
-        return Returned(found["value"])
-    error = found["error"]
-    return StepFailure(
-        str(error["name"]),
-        bool(error["ambiguous"]),
-        tuple(error["steps"]),
-        bool(error["final"]),
-        bool(error.get("spent")),
-        tuple(error.get("targets", ())),
-    )
-
-
-def state_of(answer: Answer) -> RunState:
-    """Return the state of a run that has ended so."""
-    if isinstance(answer, Returned):
-        return RunState.SUCCEEDED
-    return RunState.CANCELLED if answer.name == CANCELLED else RunState.FAILED

@@ -108,7 +108,7 @@ class RunWorkers(WorkPool[DrivenRun]):
         return LEASE if is_free else None
 
     def resume(self, rows: Sequence[RunRow], since: float = 0.0) -> None:
-        """Hand runs that this process has leased to its workers, and look for others.
+        """Hand runs that this process has leased to its workers; without any, look for others.
 
         Args:
             rows: of the runs.
@@ -117,7 +117,8 @@ class RunWorkers(WorkPool[DrivenRun]):
         with self._loop.lock:
             if not self.is_closed:
                 self.add(DrivenRun(row, RunLease(row.fence, since, LEASE)) for row in rows)
-                self._loop.wake()
+                if not rows or not self._loop.is_started:
+                    self._loop.wake()
 
     def wait_for_run(self, key: RunKey, pause: float, left: float) -> None:
         """Wait for the end of a run here; of one elsewhere the journal alone tells."""
@@ -143,9 +144,9 @@ class RunWorkers(WorkPool[DrivenRun]):
             ready = self.withdraw()
             self.forget(ready)
             self._loop.tell()
-        now = self._services.clock.now()
         try:
             for each in ready:
+                now = self._services.clock.now()
                 self._services.journal.release(each.row.key, each.row.fence, now, now)
         except DatabaseFault:
             log_event(LOGGER, "warning", "leases_kept", runs=len(ready))

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from leeward_postgres.schema import data, queues
+from leeward_postgres.schema import data, queues, runs
 
 VERSION: Final = 2
 """Of the schema that this client needs. A change that clients of before can live with leaves
@@ -27,7 +27,7 @@ WRONG_VERSION: Final = "LW003"
 NOT_DURABLE: Final = "LW004"
 """The same, for a server that may lose what it has committed."""
 
-_PARTS: Final = (data, queues)
+_PARTS: Final = (data, queues, runs)
 """Modules with `SQL` and `VALUES`, in the order in which their statements run."""
 
 _HEAD: Final = """

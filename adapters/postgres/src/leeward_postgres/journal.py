@@ -1,0 +1,341 @@
+"""The journal of runs in PostgreSQL, which processes of any number of machines may share.
+
+Each method is one statement, which commits itself. What several threads write about their runs goes
+in one, because a commit costs more than everything else in it. Time is the server's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final, NamedTuple
+
+from leeward.adapter import NO_PLACE
+from leeward.calls import Result
+from leeward.errors import Outcome
+from leeward.json_text import encode
+from leeward.leases.batches import Batches, Change
+from leeward.leases.faults import DatabaseFault
+from leeward.values import Json
+from leeward.workflow.embedded.journal import (
+    Finished,
+    Journal,
+    RunHolder,
+    RunKey,
+    RunRow,
+    ServerClock,
+    StepRecords,
+)
+from leeward.workflow.embedded.rows import (
+    READER,
+    REFUSALS,
+    Documents,
+    holder_text,
+    read_document,
+    read_record,
+    read_run,
+    row_of_end,
+    row_of_start,
+    state_of,
+    write_answer,
+)
+from leeward.workflow.kit import Definition, StepFailure
+from leeward_postgres.connections import MakePlan, ThreadExchanges
+from leeward_postgres.deliveries import PATIENCE, Asking
+from leeward_postgres.statements import Rows, milliseconds
+
+_WORDS: Final = {
+    "run": "workflow, id, digest, input::text, started, deadline, cancelled, state, answer::text, "
+    "ended, fence, broken",
+    "time": "extract(epoch FROM clock_timestamp())::float8",
+    "ours": "state = 'running' AND broken IS DISTINCT FROM %s AND workflow = ANY (%s::text[])",
+    "key": "workflow = %s AND id = %s",
+}
+"""What several statements have in them."""
+
+
+def _sql(text: str) -> str:
+    return text.format(**_WORDS)
+
+
+# fmt: off
+_ADD: Final = _sql("""SELECT is_new, {run} FROM (SELECT is_new, (run).* FROM @.add_run(
+    %s, %s, %s, %s::text, %s, %s, %s::float8, %s, %s, %s, %s)) AS added""")
+_TAKE: Final = _sql("""SELECT {run} FROM @.take_runs(
+    %s::text[], %s, %s, %s, %s, %s, %s, %s::text[], %s::text[], %s::int[])""")
+_RENEW: Final = """WITH lease AS MATERIALIZED (
+        SELECT workflow, id FROM @.runs
+        JOIN unnest(%s::text[], %s::text[], %s::int[]) AS lease (workflow, id, fence)
+            USING (workflow, id, fence)
+        WHERE held AND due IS NOT NULL ORDER BY workflow, id FOR NO KEY UPDATE OF runs)
+    UPDATE @.runs SET due = %s FROM lease
+    WHERE runs.workflow = lease.workflow AND runs.id = lease.id
+    RETURNING runs.workflow, runs.id, fence"""
+_RELEASE: Final = _sql("""UPDATE @.runs
+    SET held = false, due = CASE WHEN cancelled IS NULL THEN %s::float8 ELSE %s END
+    WHERE {key} AND fence = %s AND due IS NOT NULL""")
+_WRITE: Final = """SELECT @.write_runs(
+    %s::text[], %s::text[], %s::int[], %s::float8[], %s::text[], %s::text[],
+    %s::int[], %s::text[], %s::int[], %s::float8[], %s::float8[], %s::float8[], %s::text[],
+    %s::boolean[], %s, %s, %s)"""
+_NEXT: Final = _sql("SELECT min(due), {time} FROM @.runs WHERE due > %s AND {ours}")
+_LEASES: Final = _sql("""SELECT workflow, id, fence, due, holder FROM @.runs
+    WHERE due <= %s AND held AND {ours}""")
+_LOST: Final = "SELECT path, attempt, times FROM @.lost_calls WHERE workflow = %s AND run = %s"
+_MAKE_AGAIN: Final = _sql("""WITH lease AS MATERIALIZED (
+        SELECT FROM @.runs WHERE {key} AND fence = %s AND due IS NOT NULL FOR NO KEY UPDATE)
+    UPDATE @.lost_calls SET fence = %s
+    WHERE workflow = %s AND run = %s AND path = %s AND attempt = %s AND EXISTS (SELECT FROM lease)
+    RETURNING true""")
+_SET_ASIDE: Final = _sql(
+    "UPDATE @.runs SET broken = %s, held = false WHERE {key} AND due IS NOT NULL"
+)
+_END: Final = _sql("SELECT {run} FROM @.end_run(%s, %s, %s, %s, %s)")
+_FIND: Final = _sql("SELECT {run} FROM @.runs WHERE {key}")
+_LIST: Final = _sql("""SELECT {run} FROM @.runs
+    WHERE %s::text IS NULL OR workflow = %s ORDER BY started DESC LIMIT %s""")
+_STEPS: Final = """SELECT path, attempt, began, due, ended, answer::text FROM @.steps
+    WHERE workflow = %s AND run = %s ORDER BY began, path, attempt"""
+_NOW: Final = _sql("SELECT {time}")
+_DEFINITION: Final = "SELECT document::text FROM @.definitions WHERE digest = %s"
+# fmt: on
+
+
+class PostgresJournal(Asking, Journal):
+    """The journal in one database.
+
+    Args:
+        exchanges: of its own, which are closed with it.
+        schema: of leeward's tables.
+        clock: of a test, in the place of the server's.
+    """
+
+    def __init__(self, exchanges: ThreadExchanges, schema: str, clock: Any = None) -> None:
+        super().__init__(self._exchange, schema)
+        self._exchanges = exchanges
+        self._writes = _Writes(self.ask)
+        self.clock = clock or ServerClock(self._ask_time)
+        self._documents = Documents()
+        self._kept: set[str] = set()
+        """Digests of definitions that the database has."""
+
+    def add(
+        self,
+        definition: Definition,
+        id: str,
+        value: Json,
+        now: float,
+        lease: float | None,
+        *,
+        holder: str | None = None,
+    ) -> tuple[RunRow, bool]:
+        """Add a run, unless there is one of this name and id."""
+        digest, document = self._documents.write(definition)
+        values = (
+            *(definition.name, id, digest, None if digest in self._kept else document),
+            *(encode(value).decode(), now),
+            None if definition.timeout is None else now + definition.timeout,
+            *(now + (lease or 0.0), lease is not None, holder_text(1, holder)),
+            milliseconds(PATIENCE),
+        )
+        is_new, *run = self.ask(_ADD, values)[0]
+        if is_new:
+            self._kept.add(digest)
+        return read_run(run), is_new
+
+    def take(
+        self,
+        known: Iterable[str],
+        now: float,
+        lease: float,
+        limit: int,
+        *,
+        over: Iterable[RunHolder] = (),
+        grace: float = 0.0,
+        holder: str | None = None,
+    ) -> list[RunRow]:
+        """Lease runs that are due, for `lease` seconds from `now`."""
+        over = list(over)
+        leases = [each.workflow for each in over], [each.id for each in over]
+        values = (list(known), READER, now, lease, limit, grace, str(holder), *leases)
+        rows = self.ask(_TAKE, (*values, [each.fence for each in over]))
+        return list(map(read_run, rows))
+
+    def renew(self, leases: Iterable[tuple[RunKey, int]], due: float) -> list[bool]:
+        """Hold leases until `due`; return of each whether it is held still."""
+        leases = list(leases)
+        keys = [key.workflow for key, _ in leases], [key.id for key, _ in leases]
+        rows = self.ask(_RENEW, (*keys, [fence for _, fence in leases], due))
+        return [(*key, fence) in rows for key, fence in leases]
+
+    def release(self, key: RunKey, fence: int, now: float, due: float) -> None:
+        """Return a lease; the run is due again at `due`, or now if it was cancelled."""
+        self.ask(_RELEASE, (due, now, *key, fence))
+
+    def finish(
+        self, key: RunKey, fence: int, now: float, finished: Iterable[Finished], answer: Any
+    ) -> bool:
+        """Note how a run has ended; return False if its lease is lost, and nothing was noted."""
+        steps = [(*row_of_end(key, each, now)[2:], False) for each in finished]
+        end = state_of(answer).value, write_answer(answer)
+        return bool(self._writes.make(_RunWrite(key, fence, now, steps, *end)) != "lost")
+
+    def advance(
+        self,
+        key: RunKey,
+        fence: int,
+        now: float,
+        finished: Iterable[Finished],
+        begun: Iterable[Any],
+    ) -> StepFailure | bool:
+        """Note what has ended, and what is about to begin."""
+        begun = list(begun)
+        steps = [(*row_of_end(key, each, now)[2:], False) for each in finished]
+        steps += [(*row_of_start(key, each, now, now, None)[2:], each.guarded) for each in begun]
+        word = self._writes.make(_RunWrite(key, fence, now, steps))
+        if word in REFUSALS and any(each.guarded for each in begun):
+            return REFUSALS[word]
+        return bool(word != "lost")
+
+    def next_due(self, known: Iterable[str], now: float) -> float | None:
+        """Return the earliest time after `now` at which a run of a known workflow is due."""
+        since = self.clock.monotonic()
+        ((due, time),) = self.insist(_NEXT, (now, READER, list(known)))
+        if isinstance(self.clock, ServerClock):
+            self.clock.learn(time, since)
+        return None if due is None else float(due)
+
+    def holders(self, known: Iterable[str], until: float) -> list[RunHolder]:
+        """Return who has the leases of known workflows that end up to a time."""
+        rows = self.insist(_LEASES, (until, READER, list(known)))
+        return [RunHolder(*row) for row in rows]
+
+    def lost(self, key: RunKey) -> dict[tuple[str, int], int]:
+        """Return how often each call of a run was lost with the process that made it."""
+        rows = self.insist(_LOST, key)
+        return {(path, attempt): times for path, attempt, times in rows}
+
+    def make_again(self, key: RunKey, fence: int, path: str, attempt: int) -> bool:
+        """Note that a call that was lost is made again; return False if the lease is lost."""
+        values = (*key, fence, fence, *key, path, attempt)
+        return bool(self.ask(_MAKE_AGAIN, values))
+
+    def set_aside(self, key: RunKey) -> None:
+        """Leave a run alone that this version cannot read; another version may go on with it."""
+        self.ask(_SET_ASIDE, (READER, *key))
+
+    def cancel(self, key: RunKey, now: float) -> RunRow | None:
+        """Ask for a run to be cancelled, if it is still running; None if there is no such run."""
+        return _first(self.ask(_END, (*key, now, False, milliseconds(PATIENCE))))
+
+    def abort(self, key: RunKey, now: float) -> RunRow | None:
+        """End a run at once, if it is still running; None if there is no such run."""
+        return _first(self.ask(_END, (*key, now, True, milliseconds(PATIENCE))))
+
+    def find(self, key: RunKey) -> RunRow | None:
+        """Return a run, if it is there."""
+        return _first(self.insist(_FIND, key))
+
+    def runs(self, workflow: str | None, limit: int) -> list[RunRow]:
+        """Return the latest runs, of one workflow or of all, the last one first."""
+        return list(map(read_run, self.insist(_LIST, (workflow, workflow, limit))))
+
+    def events(self, key: RunKey) -> StepRecords:
+        """Return what a run has done so far."""
+        return dict(map(read_record, self.insist(_STEPS, key)))
+
+    def definition(self, digest: str) -> Definition:
+        """Return the definition that was kept under a digest."""
+        rows = self.insist(_DEFINITION, (digest,))
+        return read_document(rows, "the journal of this target")
+
+    def close(self) -> None:
+        """Close its connections; those in use when their exchange is over."""
+        self._exchanges.close()
+
+    def _exchange(self, make: MakePlan, timeout: float) -> Result[Any]:
+        result = self._exchanges.run(make, timeout)
+        # That all connections are busy does not last, as what else is LOCAL does.
+        return result._replace(outcome=Outcome.NOT_SENT) if result.code == NO_PLACE else result
+
+    def _ask_time(self) -> None:
+        since = self.clock.monotonic()
+        ((time,),) = self.insist(_NOW, ())
+        self.clock.learn(time, since)
+
+
+class _RunWrite(NamedTuple):
+    """What is written about a run.
+
+    Attributes:
+        key: of the run.
+        fence: of the lease that has to be held.
+        now: on the journal's clock.
+        steps: rows without their key, each with whether it is guarded.
+        state: of a run that has ended.
+        answer: with which it has.
+    """
+
+    key: RunKey
+    fence: int
+    now: float
+    steps: list[tuple[Any, ...]]
+    state: str | None = None
+    answer: str | None = None
+
+
+_NO_STEPS: Final[tuple[tuple[Any, ...], ...]] = ((),) * 8
+
+
+class _Writes(Batches[_RunWrite]):
+    """Writes about runs, for many threads."""
+
+    def __init__(self, ask: Callable[[str, Sequence[Any]], Rows]) -> None:
+        super().__init__()
+        self._ask = ask
+        told = {word: write_answer(refusal) for word, refusal in REFUSALS.items()}
+        self._rest = (told["cancelled"], told["late"], milliseconds(PATIENCE))
+
+    def write(self, changes: list[Change[_RunWrite]]) -> None:
+        """Write about all runs by one statement; one by one, if the server refuses that."""
+        try:
+            self._write(changes)
+        except DatabaseFault as fault:
+            if len(changes) == 1 or fault.outcome not in (Outcome.CALLER, Outcome.REJECTED):
+                raise
+            for each in changes:
+                try:
+                    self._write([each])
+                except DatabaseFault as own:
+                    each.error = own
+
+    def _write(self, changes: list[Change[_RunWrite]]) -> None:
+        changes = sorted(changes, key=lambda change: change.what.key)  # who locks, in one order
+        runs = [change.what for change in changes]
+        steps = [(at, *step) for at, run in enumerate(runs, 1) for step in run.steps]
+        columns = (
+            *([run.key.workflow for run in runs], [run.key.id for run in runs]),
+            *([run.fence for run in runs], [run.now for run in runs]),
+            *([run.state for run in runs], [run.answer for run in runs]),
+            *(zip(*steps, strict=True) if steps else _NO_STEPS),
+        )
+        ((words,),) = self._ask(_WRITE, (*map(_array, columns), *self._rest))
+        for change, word in zip(changes, words.split(","), strict=True):
+            change.result = word
+
+
+def _array(values: Iterable[Any]) -> str:
+    """Write an array as PostgreSQL reads it; psycopg takes ten times as long."""
+    return f"{{{','.join(map(_element, values))}}}"
+
+
+def _element(value: Any) -> str:
+    if value is None:
+        return "NULL"
+    if isinstance(value, str):
+        escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+        return f'"{escaped}"'
+    return repr(value)
+
+
+def _first(rows: Rows) -> RunRow | None:
+    return read_run(rows[0]) if rows else None

@@ -1,0 +1,192 @@
+"""The part of the schema that keeps runs of workflows: see `leeward_postgres.journal`.
+
+Whoever goes on with a run holds its lease, whose end is `runs.due`. Leases are counted, and the
+count is a fence: who writes about a run names its lease, and locks the row.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+VALUES: Final[dict[str, object]] = {}
+
+SQL: Final = """
+CREATE TABLE IF NOT EXISTS {schema}.definitions (
+    digest text COLLATE "C" PRIMARY KEY,
+    document json NOT NULL
+);
+
+CREATE TABLE IF NOT EXISTS {schema}.runs (
+    workflow text COLLATE "C" NOT NULL,
+    id text COLLATE "C" NOT NULL,
+    digest text COLLATE "C" NOT NULL,    -- of its definition
+    input json NOT NULL,
+    started double precision NOT NULL,   -- Unix seconds of the server, as all times here
+    deadline double precision,
+    cancelled double precision,          -- when somebody asked for it
+    state text NOT NULL,
+    answer json,                         -- how it ended
+    ended double precision,
+    due double precision,                -- nobody looks at it before; while leased, the lease's end
+    held boolean NOT NULL,               -- whether `due` is the end of a lease
+    fence integer NOT NULL,              -- counts the leases: only the last one may write
+    holder text,                         -- a fence, and the process that has this lease
+    broken text,                         -- the version of leeward that could not read it
+    PRIMARY KEY (workflow, id)
+) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.05);
+
+CREATE INDEX IF NOT EXISTS runs_by_due ON {schema}.runs (due) WHERE due IS NOT NULL;
+CREATE INDEX IF NOT EXISTS runs_by_start ON {schema}.runs (started);
+
+CREATE TABLE IF NOT EXISTS {schema}.steps (
+    workflow text COLLATE "C" NOT NULL,
+    run text COLLATE "C" NOT NULL,
+    path text COLLATE "C" NOT NULL,
+    attempt integer NOT NULL,
+    began double precision NOT NULL,
+    due double precision,                -- of a pause
+    ended double precision,
+    answer json,                         -- how it ended
+    PRIMARY KEY (workflow, run, path, attempt)
+) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05);
+
+CREATE TABLE IF NOT EXISTS {schema}.lost_calls (  -- in leases that ended without a word
+    workflow text COLLATE "C" NOT NULL,
+    run text COLLATE "C" NOT NULL,
+    path text COLLATE "C" NOT NULL,
+    attempt integer NOT NULL,
+    times integer NOT NULL,
+    fence integer NOT NULL,              -- the last lease in which it was made
+    PRIMARY KEY (workflow, run, path, attempt)
+);
+
+-- Add a run, unless it is there; its definition goes along where it may not be known yet.
+CREATE OR REPLACE FUNCTION {schema}.add_run(
+    p_workflow text, p_id text, p_digest text, p_document text, p_input text,
+    p_now double precision, p_deadline double precision, p_due double precision, p_held boolean,
+    p_holder text, p_milliseconds integer
+) RETURNS TABLE (is_new boolean, run {schema}.runs) LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM set_config('lock_timeout', p_milliseconds::text, true);
+    INSERT INTO {schema}.runs
+        (workflow, id, digest, input, started, deadline, state, due, held, fence, holder)
+    VALUES (p_workflow, p_id, p_digest, p_input::json, p_now, p_deadline, 'running', p_due,
+        p_held, 1, p_holder)
+    ON CONFLICT DO NOTHING;
+    is_new := FOUND;
+    IF is_new AND p_document IS NOT NULL THEN
+        INSERT INTO {schema}.definitions (digest, document) VALUES (p_digest, p_document::json)
+        ON CONFLICT DO NOTHING;
+    END IF;
+    RETURN QUERY SELECT is_new, runs FROM {schema}.runs WHERE workflow = p_workflow AND id = p_id;
+END $$;
+
+-- Lease a run whose row is locked; calls under way in a lease that ended without a word are lost.
+CREATE OR REPLACE FUNCTION {schema}.lease_run(
+    p_run {schema}.runs, p_due double precision, p_holder text
+) RETURNS {schema}.runs LANGUAGE plpgsql AS $$
+DECLARE
+    v_run {schema}.runs;
+BEGIN
+    IF p_run.held THEN
+        INSERT INTO {schema}.lost_calls AS lost (workflow, run, path, attempt, times, fence)
+        SELECT workflow, run, path, attempt, 1, p_run.fence FROM {schema}.steps
+        WHERE workflow = p_run.workflow AND run = p_run.id AND ended IS NULL AND due IS NULL
+        ON CONFLICT (workflow, run, path, attempt)
+        DO UPDATE SET times = lost.times + (lost.fence = excluded.fence)::integer;
+    END IF;
+    UPDATE {schema}.runs
+    SET due = p_due, held = true, fence = fence + 1, holder = (fence + 1) || ' ' || p_holder,
+        broken = NULL
+    WHERE workflow = p_run.workflow AND id = p_run.id RETURNING * INTO v_run;
+    RETURN v_run;
+END $$;
+
+-- Lease runs: those whose leases are over, though their time is not, and those that are due.
+CREATE OR REPLACE FUNCTION {schema}.take_runs(
+    p_known text[], p_reader text, p_now double precision, p_lease double precision,
+    p_limit integer, p_grace double precision, p_holder text,
+    p_workflows text[], p_ids text[], p_fences integer[]
+) RETURNS SETOF {schema}.runs LANGUAGE plpgsql AS $$
+DECLARE
+    v_run {schema}.runs;
+    v_left integer := p_limit;
+BEGIN
+    FOR v_run IN
+        SELECT runs.* FROM {schema}.runs
+        JOIN unnest(p_workflows, p_ids, p_fences) AS over (workflow, id, fence)
+            USING (workflow, id, fence)
+        WHERE held AND due IS NOT NULL AND state = 'running' AND broken IS DISTINCT FROM p_reader
+        LIMIT p_limit FOR NO KEY UPDATE OF runs SKIP LOCKED
+    LOOP
+        RETURN NEXT {schema}.lease_run(v_run, p_now + p_lease, p_holder);
+        v_left := v_left - 1;
+    END LOOP;
+    FOR v_run IN
+        SELECT * FROM {schema}.runs
+        WHERE due <= p_now AND due + CASE WHEN held THEN p_grace ELSE 0 END <= p_now
+            AND state = 'running' AND broken IS DISTINCT FROM p_reader AND workflow = ANY (p_known)
+        ORDER BY due LIMIT v_left FOR NO KEY UPDATE SKIP LOCKED
+    LOOP
+        RETURN NEXT {schema}.lease_run(v_run, p_now + p_lease, p_holder);
+    END LOOP;
+END $$;
+
+-- Note for several runs what has ended and what begins, and how some of them have ended. Return of
+-- each what stands against it: 'lost' its lease, 'cancelled', or 'late', so that nothing guarded
+-- may begin; or 'nothing'.
+CREATE OR REPLACE FUNCTION {schema}.write_runs(
+    p_workflows text[], p_ids text[], p_fences integer[], p_now double precision[],
+    p_states text[], p_answers text[],
+    p_runs integer[], p_paths text[], p_attempts integer[], p_began double precision[],
+    p_due double precision[], p_ended double precision[], p_ends text[], p_guarded boolean[],
+    p_cancelled text, p_late text, p_milliseconds integer
+) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    v_words text[];
+    v_word text;
+BEGIN
+    PERFORM set_config('lock_timeout', p_milliseconds::text, true);
+    FOR v_at IN 1 .. cardinality(p_ids) LOOP
+        SELECT CASE WHEN cancelled IS NOT NULL THEN 'cancelled'
+            WHEN deadline <= p_now[v_at] THEN 'late' ELSE 'nothing' END
+        INTO v_word FROM {schema}.runs
+        WHERE workflow = p_workflows[v_at] AND id = p_ids[v_at] AND fence = p_fences[v_at]
+            AND due IS NOT NULL FOR NO KEY UPDATE;
+        v_words[v_at] := CASE WHEN FOUND THEN v_word ELSE 'lost' END;
+        IF FOUND AND p_states[v_at] IS NOT NULL THEN
+            UPDATE {schema}.runs SET state = p_states[v_at], answer = p_answers[v_at]::json,
+                ended = p_now[v_at], due = NULL
+            WHERE workflow = p_workflows[v_at] AND id = p_ids[v_at];
+        END IF;
+    END LOOP;
+    INSERT INTO {schema}.steps (workflow, run, path, attempt, began, due, ended, answer)
+    SELECT p_workflows[run], p_ids[run], path, attempt, began, due,
+        CASE WHEN guarded AND v_words[run] <> 'nothing' THEN p_now[run] ELSE ended END,
+        CASE WHEN NOT guarded OR v_words[run] = 'nothing' THEN answer
+            WHEN v_words[run] = 'late' THEN p_late ELSE p_cancelled END::json
+    FROM unnest(p_runs, p_paths, p_attempts, p_began, p_due, p_ended, p_ends, p_guarded)
+        AS step (run, path, attempt, began, due, ended, answer, guarded)
+    WHERE v_words[run] <> 'lost'
+    ON CONFLICT (workflow, run, path, attempt)
+    DO UPDATE SET ended = excluded.ended, answer = excluded.answer;
+    RETURN array_to_string(v_words, ',');
+END $$;
+
+-- End a run at once, or ask for that. A lease that somebody holds is left alone then.
+CREATE OR REPLACE FUNCTION {schema}.end_run(
+    p_workflow text, p_id text, p_now double precision, p_at_once boolean, p_milliseconds integer
+) RETURNS SETOF {schema}.runs LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM set_config('lock_timeout', p_milliseconds::text, true);
+    IF p_at_once THEN
+        UPDATE {schema}.runs SET state = 'aborted', ended = p_now, due = NULL, broken = NULL
+        WHERE workflow = p_workflow AND id = p_id AND due IS NOT NULL;
+    ELSE
+        UPDATE {schema}.runs SET cancelled = coalesce(cancelled, p_now),
+            due = CASE WHEN held THEN due ELSE least(due, p_now) END
+        WHERE workflow = p_workflow AND id = p_id AND due IS NOT NULL;
+    END IF;
+    RETURN QUERY SELECT * FROM {schema}.runs WHERE workflow = p_workflow AND id = p_id;
+END $$;
+"""

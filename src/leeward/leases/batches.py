@@ -1,0 +1,120 @@
+"""Writes of many threads in one transaction: a commit costs more than everything else in it.
+
+The first thread that comes writes what it has; whoever comes meanwhile waits, and one of them
+writes what all of them have.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from threading import Event, Lock
+from typing import Any, Generic, TypeVar
+
+from leeward.errors import Outcome
+from leeward.forking import Forkable, watch
+from leeward.leases.faults import DatabaseFault
+
+C = TypeVar("C")
+
+
+class Change(Generic[C]):
+    """A write that waits for its turn.
+
+    Attributes:
+        what: is to be written.
+        result: of the write, once it was made.
+    """
+
+    __slots__ = ("error", "is_over", "result", "turn", "what")
+
+    def __init__(self, what: C) -> None:
+        self.what = what
+        self.turn = Event()
+        self.is_over = False
+        self.result: Any = None
+        self.error: Exception | None = None
+
+
+class Batches(Forkable, ABC, Generic[C]):
+    """Writes changes, for many threads."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._waiting: list[Change[C]] = []
+        self._is_busy = False
+        watch(self)
+
+    @abstractmethod
+    def write(self, changes: list[Change[C]]) -> None:
+        """Write all changes or none, and note the result of each.
+
+        Raises:
+            DatabaseFault: it could not be done; AMBIGUOUS if they may be on the disk all the same.
+        """
+
+    def renew(self, *, held: bool) -> None:
+        """Wait for no thread of the parent, in the child of a fork: none of them is there."""
+        del held
+        self._lock = Lock()
+        self._waiting = []
+        self._is_busy = False
+
+    def make(self, what: C) -> Any:
+        """Make a change; return its result, once it is on the disk.
+
+        Raises:
+            DatabaseFault: it could not be made; AMBIGUOUS if it may be on the disk all the same.
+        """
+        mine = Change(what)
+        with self._lock:
+            self._waiting.append(mine)
+            waits, self._is_busy = self._is_busy, True
+        if waits:
+            try:
+                mine.turn.wait()
+            except BaseException:
+                self._withdraw(mine)
+                raise
+        if not mine.is_over:
+            self._write_waiting()
+        if mine.error is not None:
+            raise mine.error
+        return mine.result
+
+    def _write_waiting(self) -> None:
+        """Make all the changes that wait; then let the next thread do the same, if there is one."""
+        with self._lock:
+            changes, self._waiting = self._waiting, []
+        try:
+            self.write(changes)
+        except BaseException as error:
+            if isinstance(error, Exception):
+                fault = error
+            else:
+                told = "the transaction was interrupted: it may be on the disk"
+                fault = DatabaseFault(Outcome.AMBIGUOUS, "interrupted", told)
+            for change in changes:
+                change.error = fault
+            if not isinstance(error, Exception):
+                raise
+        finally:
+            for change in changes:
+                change.is_over = True
+                change.turn.set()
+            with self._lock:
+                self._give_turn()
+
+    def _give_turn(self) -> None:
+        """Hand the turn to the next thread, if there is one; with the lock held."""
+        if self._waiting:
+            self._waiting[0].turn.set()
+        else:
+            self._is_busy = False
+
+    def _withdraw(self, change: Change[C]) -> None:
+        """Withdraw a change whose thread was interrupted, unless another one is writing it."""
+        with self._lock:
+            if change in self._waiting:
+                self._waiting.remove(change)
+                if change.turn.is_set():
+                    self._give_turn()
