@@ -34,7 +34,7 @@ SHIPPED = [
     "backup/src",
     "drill/src",
     "deploy/src",
-    *(f"adapters/{each}/src" for each in ("aws", "azure", "google")),
+    *(f"adapters/{each}/src" for each in ("aws", "azure", "google", "http")),
 ]
 
 BOUNDED: dict[str, str] = {
@@ -56,6 +56,11 @@ BOUNDED: dict[str, str] = {
     "_http/threads.py acquire()": "of a lock that nobody else knows yet",
     "adapter/resolver.py wait()": "inside `asyncio.wait_for`, with the caller's deadline",
     "forking.py acquire()": "a lock's own method; what it guards is short",
+    "app/serving.py SimpleQueue()": "holds open connections, whose number has a limit",
+    "app/serving.py deque()": "the same",
+    "app/serving.py get()": "of a thread that waits for connections, until the server is closed",
+    "app/serving.py join()": "of the thread that watches, which was woken to end",
+    "app/serving.py wait()": "until the server is closed, as whoever calls it wants",
     "app/context.py get()": "of a context variable, which waits for nothing",
     "app/idempotency/digests.py cache": "a function without arguments",
     "app/idempotency/running.py get()": "of a context variable",

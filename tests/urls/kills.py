@@ -135,12 +135,22 @@ def _kill_among_calls(
         ]
         for thread in threads:
             thread.start()
-        time.sleep(random.uniform(0.05, 0.15))
+        _wait_for(ends, "http:a")
+        time.sleep(random.uniform(0.0, 0.05))
         first.kill()
-        time.sleep(0.1)
+        _wait_for(ends, "http:b")
         over.set()
         for thread in threads:
             thread.join(PATIENCE)
+
+
+def _wait_for(ends: dict[str, str], target: str) -> None:
+    """Wait until a target has answered some more calls."""
+    deadline = time.monotonic() + PATIENCE
+    enough = sum(end == target for end in list(ends.values())) + CALLERS
+    while sum(end == target for end in list(ends.values())) < enough:
+        assert time.monotonic() < deadline, f"{target} answers nothing"
+        time.sleep(0.005)
 
 
 def _call(client: Client, random: Random, ends: dict[str, str], over: Event) -> None:

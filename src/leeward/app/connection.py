@@ -13,11 +13,12 @@ import socket
 from collections.abc import Mapping
 from contextlib import suppress
 from http import HTTPStatus
-from time import monotonic
+from time import monotonic, time
 from typing import Final
 
 from leeward._http.messages import CONTROLS, MALFORMED, TOO_LARGE, ProtocolError
 from leeward._http.response_parser import Body, Chunked, Sized, lower_name
+from leeward.adapter.service import http_date
 from leeward.app.host import HttpAnswer
 from leeward.masking import mask
 from leeward.records import NamedTuple
@@ -120,6 +121,7 @@ class Connection:
         """Send an answer; `keeps` says whether the connection stays open."""
         known = {status.value: status.phrase for status in HTTPStatus}
         lines = [f"HTTP/1.1 {answer.status} {known.get(answer.status, '')}"]
+        lines.append(f"date: {http_date(int(time()))}")
         lines += [f"{name}: {value}" for name, value in answer.headers]
         if answer.status != HTTPStatus.NO_CONTENT:
             lines.append(f"content-length: {len(answer.body)}")

@@ -81,6 +81,9 @@ CONNECTIONS: Final = 1024
 
 BACKLOG: Final = 128
 
+ACCEPT_PAUSE: Final = 0.05
+"""Seconds after a connection could not be accepted."""
+
 LOOK_SECONDS: Final = 1.0
 """Between two looks for idle connections."""
 
@@ -228,7 +231,8 @@ class FunctionServer:
             self._listener.close()
 
     def _accept(self) -> None:
-        with suppress(OSError):  # nobody waits any more, or there is no descriptor left
+        """Accept every connection that waits, as far as there may be more."""
+        try:
             while len(self._connections) < CONNECTIONS:
                 accepted, _ = self._listener.accept()
                 accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -236,6 +240,10 @@ class FunctionServer:
                 with self._changed:
                     self._connections.add(connection)
                 self._returned.append(connection)
+        except BlockingIOError:  # nobody waits any more
+            return
+        except OSError:  # there is no descriptor left, say: to ask again at once would not help
+            self._closed.wait(ACCEPT_PAUSE)
 
     def _end_idle(self) -> None:
         """Close what has lain idle for too long; look for it once in `LOOK_SECONDS`."""
