@@ -20,6 +20,13 @@ QUEUED_CALL: Final = ""
 SCHEDULE: Final = "(schedule)"
 """The same, for the run of a schedule."""
 
+LEASE_EXPIRED: Final = "LeaseExpired"
+"""In the place of an exception's class: the last attempt has ended without a word."""
+LONGEST_ERROR: Final = 2000
+"""Characters of what is kept of an exception."""
+FARTHEST_MOMENT: Final = 3600.0
+"""Seconds ahead of the time that a last moment of a schedule may be: clocks differ."""
+
 
 class Recipient(NamedTuple):
     """Who gets a row: a subscriber of a bus. Whoever has no buses uses one name for all."""
@@ -92,6 +99,22 @@ class AttemptFailure(NamedTuple):
 
     def __repr__(self) -> str:
         return mask(self, "error")
+
+
+def text_of_failure(failure: AttemptFailure) -> str:
+    """Return class and text as the last line of a traceback; what UTF-8 cannot hold is ``?``."""
+    text = f"{failure.error}: {failure.message}" if failure.message else failure.error
+    return text[:LONGEST_ERROR].encode(errors="replace").decode()
+
+
+def failure_of_text(text: str, reason: str | None, ran: object) -> AttemptFailure:
+    """Return the failure that a store keeps as such a text.
+
+    Another program may have changed it, so ``no`` and ``yes`` alone count as what an attempt did.
+    """
+    error, _, message = text.partition(": ")
+    effect = ran if ran in ("no", "yes") else "maybe"
+    return AttemptFailure(error, message or None, None, reason, str(effect))
 
 
 class LeaseEnd(NamedTuple):
@@ -234,6 +257,37 @@ class SubscriptionStore(Protocol):
 
 class DeliveryRows(DeliveryStore, DeadLetterStore, Protocol):
     """The rows of deliveries: those that wait, and those that were given up."""
+
+
+class Backlog(NamedTuple):
+    """How many rows of a recipient a store has.
+
+    Attributes:
+        recipient: who gets them.
+        waiting: those that are neither done nor dead.
+        dead: those that were given up.
+        bytes: of the documents of both.
+        oldest: the document of the first one that waits; None where none does.
+    """
+
+    recipient: Recipient
+    waiting: int
+    dead: int
+    bytes: int
+    oldest: str | None
+
+    def __repr__(self) -> str:
+        return mask(self, "recipient waiting dead bytes")
+
+
+class SpoolRows(DeliveryRows, Protocol):
+    """Rows that wait until a target takes them: a spool, or an outbox."""
+
+    def has_waiting(self, recipient: Recipient, lane: str) -> bool:
+        """Return whether a lane of `recipient` has rows that are neither done nor dead."""
+
+    def measure(self, bus: str) -> list[Backlog]:
+        """Return how many rows each recipient of a `bus` has, by name."""
 
 
 class Stores(NamedTuple):

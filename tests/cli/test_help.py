@@ -28,7 +28,9 @@ KEYS = ["list", "show", "settle", "release", "void"]
 """Of `leeward keys`."""
 UNKNOWNS = ["list", "settle", "forget"]
 """Of `leeward unknown`."""
-GROUPS = ["keys", "unknown", "object", "workflow", "scheduler"]
+SPOOLS = ["status", "drain", "discard"]
+"""Of `leeward spool`."""
+GROUPS = ["keys", "unknown", "spool", "object", "workflow", "scheduler"]
 ADDED = ["backup", "drill", "edge", "export", "package", "postgres"]
 """By other distributions, which are installed here."""
 
@@ -43,6 +45,7 @@ ALL = [
     *(f"export {each}" for each in EXPORTS),
     *(f"keys {each}" for each in KEYS),
     *(f"unknown {each}" for each in UNKNOWNS),
+    *(f"spool {each}" for each in SPOOLS),
     "scheduler run",
 ]
 
@@ -58,6 +61,7 @@ def test_every_command_is_listed(leeward: Leeward) -> None:
     groups = {
         (): [*COMMANDS, *GROUPS, *ADDED],
         ("unknown",): UNKNOWNS,
+        ("spool",): SPOOLS,
         ("object",): OBJECTS,
         ("workflow",): FLOWS,
         ("backup",): BACKUPS,

@@ -24,6 +24,7 @@ ALLOWED = (
     "leases.faults",
     "leases.rules",
     "masking",
+    "outbox",
     "records",
     "stores",
     "text",

@@ -27,6 +27,7 @@ from tests.mutants import (
     router,
     settling,
     settling_data,
+    spool,
     triggers,
     urls,
     wire,
@@ -60,4 +61,5 @@ ROOMS: Final[Mapping[str, Sequence[Mutant]]] = {
     "settling": settling.MUTANTS,
     "triggers": triggers.MUTANTS,
     "settling_data": settling_data.MUTANTS,
+    "spool": spool.MUTANTS,
 }

@@ -314,7 +314,8 @@ def test_what_code_names_goes_along(tmp_path: Path) -> None:
     leeward's own names both anyway.
     """
     own, place = tmp_path / "leeward", tmp_path / "place"
-    files(own, {"shop.py": "from leeward.local import Local", "other.py": ""})
+    texts = {"shop.py": "from leeward.local import Local", "other.py": ""}
+    files(own, {**texts, "pay.py": "from leeward_postgres import outbox"})
     files(
         place,
         {"leeward/registry.py": "leeward.local", "lib/a.py": "", "lib/a.txt": "leeward.local"},
@@ -323,6 +324,7 @@ def test_what_code_names_goes_along(tmp_path: Path) -> None:
     assert unused_rooms(place, origin) == (*EMBEDDED, *SERVING)
     assert unused_rooms(place, origin._replace(embedded=True)) == SERVING
     assert unused_rooms(place, origin._replace(files=("other.py", "shop.py"))) == SERVING
+    assert unused_rooms(place, origin._replace(files=("other.py", "pay.py"))) == SERVING
     files(place, {"lib/a.py": "from leeward.local import Local"})
     assert unused_rooms(place, origin) == SERVING
     files(place, {"lib/a.py": "from leeward.app import serve_functions"})

@@ -7,6 +7,7 @@ they are the same on every machine; another may compress differently, so its ver
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
@@ -55,7 +56,7 @@ IDLE: Final = (
 
 EMBEDDED: Final = (
     *("leeward/local/", "leeward/_delivery/", "leeward/workflow/embedded/"),
-    *("leeward/leases/", "leeward/_sqlite/"),
+    *("leeward/leases/", "leeward/_sqlite/", "leeward/outbox.py"),
 )
 """Rooms of the embedded target and its engine of workflows. A function loads them only if its
 settings name that target, or its code or a library imports it. `leeward.registry` opens them, and
@@ -320,6 +321,10 @@ def clean(place: Path, unused: tuple[str, ...] = ()) -> None:
         rmtree(path)
 
 
+_OUTBOX: Final = re.compile(rb"(from|import) leeward_postgres\b")
+"""All that a program imports of that adapter; its calls are rows, as deliveries are."""
+
+
 def unused_rooms(place: Path, origin: Origin) -> tuple[str, ...]:
     """Return the rooms that neither the settings nor the user's code nor a library name.
 
@@ -327,10 +332,11 @@ def unused_rooms(place: Path, origin: Origin) -> tuple[str, ...]:
         place: where packages were installed, leeward among them.
         origin: the user's files.
     """
-    own_code = (origin.folder / file for file in origin.files)
+    own_code = [origin.folder / file for file in origin.files if file.endswith(".py")]
     libraries = (file for file in files_below(place) if place / "leeward" not in file.parents)
     texts = [file.read_bytes() for file in (*own_code, *libraries) if file.suffix == ".py"]
     is_embedded = origin.embedded or any(b"leeward.local" in text for text in texts)
+    is_embedded = is_embedded or any(_OUTBOX.search(file.read_bytes()) for file in own_code)
     is_serving = any(b"serve_functions" in text for text in texts)
     return (*(() if is_embedded else EMBEDDED), *(() if is_serving else SERVING))
 

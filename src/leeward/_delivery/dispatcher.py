@@ -85,6 +85,10 @@ class AttemptFailed(Exception):
         self.ran = ran
 
 
+class AttemptPutOff(Exception):
+    """Raised by a handler that makes no attempt now: the row is due again, and none is counted."""
+
+
 class AttemptLimit:
     """How many attempts may be under way at one time, in several dispatchers of this process.
 
@@ -536,6 +540,8 @@ class Dispatcher(Forkable):
         row = attempt.row
         try:
             attempt.receiver.attempt(row, attempt.deadline)
+        except AttemptPutOff:
+            return LeaseEnd(row, is_begun=False)
         except BaseException as error:  # noqa: BLE001 - whatever ends it, the attempt has failed
             if not isinstance(error, AttemptFailed):
                 error = AttemptFailed(error, again=None)

@@ -117,6 +117,16 @@ def check_on_unknown(value: str | None, configured: str | None) -> bool:
     return word == "settle"
 
 
+def check_on_all_down(value: str | None, configured: str | None) -> bool:
+    """Check what is to become of an event that no target takes; return whether to spool it."""
+    word = configured if value is None else value
+    if word not in (None, "raise", "spool"):
+        raise InvalidRequest(
+            f"on_all_down is {display(word)}; it must be 'spool' or 'raise'", field="on_all_down"
+        )
+    return word == "spool"
+
+
 def check_call_id(value: Any) -> int:
     """Check the number of a call."""
     if isinstance(value, bool) or not isinstance(value, int):

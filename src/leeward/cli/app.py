@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from leeward.cli.commands import fleet, keys, objects, scheduler, unknown, verbs, workflow
+from leeward.cli.commands import fleet, keys, objects, scheduler, spool, unknown, verbs, workflow
 from leeward.cli.commands.demo import demo
 from leeward.cli.commands.dlq import dlq
 from leeward.cli.commands.doctor import doctor
@@ -183,6 +183,16 @@ add_command(
     "leeward unknown forget 01a20e39-df49-7edf-853d-ce1f5bf93c48",
     "leeward unknown forget --all --force",
 )
+spools = _group("spool", "Events and calls that wait until a target takes them.")
+add_command(spools, "status", spool.status, "leeward spool status --json")
+add_command(
+    spools,
+    "drain",
+    spool.drain,
+    "leeward spool drain --wait 60",
+    "leeward spool drain --dead",
+)
+add_command(spools, "discard", spool.discard, "leeward spool discard --force")
 buckets = _group("object", "Put, read, list and delete the objects of a bucket.")
 add_command(
     buckets,

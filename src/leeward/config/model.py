@@ -94,10 +94,38 @@ class FunctionConfig(NamedTuple):
 
 
 class BusConfig(NamedTuple):
-    """``[buses.<name>]``: the default deadline in seconds, and the targets' own names."""
+    """``[buses.<name>]``.
+
+    Attributes:
+        timeout: the default deadline of a call, in seconds.
+        names: its own names on targets, where they differ from the logical name.
+        on_all_down: ``spool`` or ``raise``: what becomes of an event that no target takes; None for
+            ``raise``.
+    """
 
     timeout: float | None = None
     names: Names = NOTHING
+    on_all_down: str | None = None
+
+
+class SpoolConfig(NamedTuple):
+    """``[spool]``: where events wait until a target takes them, and how many may.
+
+    Attributes:
+        path: of the file; None for ``.leeward/spool.sqlite3`` below the working directory.
+        target: whose database keeps them; None for the file.
+        volume: the file is on a disk that outlives the function or the container.
+        max_events: how many may be in the spool, those that were given up included.
+        max_bytes: how many bytes of JSON they may have.
+        max_age: seconds after which an event is given up instead of published.
+    """
+
+    path: str | None = None
+    target: str | None = None
+    volume: bool = False
+    max_events: int = 100_000
+    max_bytes: int = 256 * 1024 * 1024
+    max_age: float = 7 * 86_400.0
 
 
 class TableConfig(NamedTuple):
@@ -266,6 +294,7 @@ class Config(NamedTuple):
         dead_letters: a dead-letter queue, by its own name, to the queues that its letters go back
             to.
         worker: what ``leeward worker`` runs.
+        spool: where events wait until a target takes them.
     """
 
     order: tuple[TargetName, ...] = ()
@@ -292,13 +321,14 @@ class Config(NamedTuple):
     export: Mapping[str, ExportConfig] = NOTHING
     dead_letters: Mapping[str, tuple[str, ...]] = NOTHING
     worker: WorkerConfig = WorkerConfig()
+    spool: SpoolConfig = SpoolConfig()
 
     def __repr__(self) -> str:
         return mask(
             self,
             "order functions buses tables workflows workflow_target source trust_env data_target "
             "file groups residency weights fail_back hedge health_checks snapshot buckets export "
-            "dead_letters unknowns unknowns_payload worker",
+            "dead_letters unknowns unknowns_payload worker spool",
         )
 
     def homes(self) -> Mapping[str, str]:

@@ -20,6 +20,7 @@ from leeward.config.model import (
     HealthChecks,
     LimitConfig,
     Names,
+    SpoolConfig,
     TableConfig,
     WorkerConfig,
     WorkflowConfig,
@@ -51,7 +52,7 @@ def read_sections(document: Mapping[str, Any], file: str) -> Config:
         "groups": read_group,
         "dead_letters": read_texts,
     }
-    known = (*TOP_LEVEL, *sections, "targets", "export", "dead_letters", "worker")
+    known = (*TOP_LEVEL, *sections, *("targets", "export", "dead_letters", "worker", "spool"))
     refuse_unknown(document, known, top)
     parts: dict[str, Any] = {}
     for name, read in sections.items():
@@ -80,6 +81,7 @@ def read_sections(document: Mapping[str, Any], file: str) -> Config:
         unknowns_payload=optional(document, "unknowns_payload", top, read_boolean) is True,
         export=by_target(document.get("export", {}), top.child("export"), read_export),
         worker=read_worker(document.get("worker", {}), top.child("worker")),
+        spool=optional(document, "spool", top, read_spool) or SpoolConfig(),
     )
 
 
@@ -108,10 +110,11 @@ def _read_function(section: Any, where: ConfigKey) -> FunctionConfig:
 
 def _read_bus(section: Any, where: ConfigKey) -> BusConfig:
     table = read_section(section, where)
-    refuse_unknown(table, ("timeout", "names"), where)
+    refuse_unknown(table, BusConfig._fields, where)
     return BusConfig(
         timeout=optional(table, "timeout", where, read_seconds),
         names=optional(table, "names", where, _read_names) or {},
+        on_all_down=optional(table, "on_all_down", where, _word_of("spool", "raise")),
     )
 
 
@@ -161,7 +164,7 @@ def _read_key(value: Any, where: ConfigKey) -> tuple[str, ...]:
     return tuple(fields)
 
 
-NOT_YET = ("on_all_down", "handoff")
+NOT_YET = ("handoff",)
 """Keys of features that are not in this version: refused, never ignored."""
 
 MAX_TEXT = 1024
@@ -311,6 +314,45 @@ def read_health_checks(value: Any, where: ConfigKey) -> HealthChecks:
         optional(table, "failures", where, _whole_number(1, MOST_PROBES)) or usual.failures,
         optional(table, "recoveries", where, _whole_number(1, MOST_PROBES)) or usual.recoveries,
     )
+
+
+_LONGEST_AGE: Final = 366
+"""Days that an event may wait."""
+
+
+def read_spool(section: Any, where: ConfigKey) -> SpoolConfig:
+    """Read ``[spool]``.
+
+    Raises:
+        ConfigError: a value is wrong, or the section names a file and a target.
+    """
+    table = read_section(section, where)
+    refuse_unknown(table, SpoolConfig._fields, where)
+    usual = SpoolConfig()
+    whole_number = _whole_number(1, 2**40)
+    spool = SpoolConfig(
+        path=optional(table, "path", where, read_text),
+        target=optional(table, "target", where, read_target),
+        volume=optional(table, "volume", where, read_boolean) is True,
+        max_events=optional(table, "max_events", where, whole_number) or usual.max_events,
+        max_bytes=optional(table, "max_bytes", where, whole_number) or usual.max_bytes,
+        max_age=optional(table, "max_age", where, _read_age) or usual.max_age,
+    )
+    if spool.target is not None and (spool.path is not None or spool.volume):
+        other = "path" if spool.path is not None else "volume"
+        raise ConfigError(
+            f"{where} has 'target' and {other!r}: the spool is in a target's database, or in a "
+            "file; remove one of them"
+        )
+    return spool
+
+
+def _read_age(value: Any, where: ConfigKey) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ConfigError(f"{where} must be a number of seconds, not {kind_of(value)}")
+    if not 1 <= value <= _LONGEST_AGE * 86_400:
+        raise ConfigError(f"{where} must be from 1 second to {_LONGEST_AGE} days, in seconds")
+    return float(value)
 
 
 def _read_percent(value: Any, where: ConfigKey) -> float:

@@ -22,6 +22,7 @@ from threading import Thread, current_thread, main_thread
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, Self, cast
 
+from leeward._delivery.relay import Relay, open_outboxes
 from leeward._delivery.runner import AppRunner, Shares
 from leeward.adapter import Driver
 from leeward.app.app import App
@@ -157,6 +158,7 @@ class Worker:
         self._health: HealthServer | None = None
         self._http: FunctionServer | None = None
         self._engine: Engine | None = None
+        self._outboxes: list[Relay] = []
         self._fault: DatabaseFault | None = None
         self._looks: list[int] = []
         most = self.settings.concurrency
@@ -244,6 +246,9 @@ class Worker:
         self._runner.resume()
         if self._engine is not None:
             self._engine.wake()
+        self._outboxes = open_outboxes(self._client._operations)  # noqa: SLF001 - of one package
+        for outbox in self._outboxes:
+            outbox.wake()
         log_event(LOGGER, "info", "worker_started", **self._facts())
 
     def drain(self, timeout: float | None = None) -> bool:
@@ -263,6 +268,8 @@ class Worker:
         self._runner.schedules.close()
         steps = Thread(target=self._close_engine, args=(until,), name="leeward-drain", daemon=True)
         steps.start()
+        for outbox in self._outboxes:
+            outbox.close()
         calls_ended = self._http is None or self._http.drain(max(0.0, until - monotonic()))
         left = self._runner.drain(max(0.0, until - monotonic()))
         steps.join(max(0.0, until - monotonic()) + TICK)
@@ -395,7 +402,7 @@ class Worker:
 
     def _is_done(self) -> bool:
         """Return whether nothing is due: all have looked again since all had nothing to do."""
-        known = self._runner.status()
+        known = [*self._runner.status(), *(outbox.activity() for outbox in self._outboxes)]
         looks = [each.looks for each in known]
         is_idle = all(each.is_idle for each in known)
         if self._engine is not None:
@@ -404,6 +411,8 @@ class Worker:
         if not is_idle or not self._looks:
             self._looks = looks if is_idle else []
             self._runner.wake()
+            for outbox in self._outboxes:
+                outbox.wake()
             if self._engine is not None:
                 self._engine.wake()
             return False
