@@ -236,9 +236,9 @@ def test_it_runs_on_the_embedded_target(tmp_path: Path) -> None:
         )
         local.mount(app)
         client.store_data("orders", {"id": "42"})
-        local._schedules.close()  # the test looks itself
+        local._runner.schedules.close()  # the test looks itself
         clock.advance(300)
-        local._schedules.look()
+        local._runner.schedules.look()
         local.wait_idle(PATIENT)
         receipt = client.enqueue(
             "back-up-orders-rest", {"time": "2026-01-02T02:00+00:00", "step": "create"}

@@ -47,11 +47,11 @@ def test_the_sizes_hold() -> None:
     lines, files = sizes["."]
     assert sizes["adapters/postgres"][0] <= 3_000
     clouds = [sizes[f"adapters/{name}"] for name in ("aws", "azure", "google")]
-    assert lines <= 54_300
-    assert files <= 242
+    assert lines <= 55_500
+    assert files <= 250
     assert sum(lines for lines, _ in clouds) <= 16_300
     assert sum(files for _, files in clouds) <= 122
-    assert sum(lines for name, (lines, _) in sizes.items() if name != "contract_tests") <= 92_600
+    assert sum(lines for name, (lines, _) in sizes.items() if name != "contract_tests") <= 95_000
 
 
 def test_a_functions_zip_stays_small() -> None:

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from leeward import App, Context, Event
-from leeward.config import Config, LimitConfig, WorkerConfig
+from leeward.config import Config, FunctionConfig, LimitConfig, WorkerConfig
 from leeward.errors import ConfigError
 from leeward.leases import threads
 from leeward.local import Local
@@ -83,7 +83,7 @@ def test_attempts_at_one_time_have_limits_by_queue_and_by_name() -> None:
         ({"queues": {"parcel": 1}}, "queues names 'parcel'.*did you mean 'parcels'"),
         ({"queues": {"parcels": 0}}, "queues.parcels must be a whole number from 1 to 1000"),
         ({"limits": {"sends": 1}}, "limits.sends is for 'sends'.*did you mean 'send'"),
-        ({"concurrency": 2000}, "concurrency must be a whole number"),
+        ({"concurrency": 0}, "concurrency must be a whole number"),
         ({"target": "aws"}, "'aws' is not in the order"),
     ],
 )
@@ -107,6 +107,15 @@ def test_handlers_that_nothing_delivers_to_are_refused() -> None:
     app.on_object("inbox", name="read")(print)
     with pytest.raises(ConfigError, match=r"does not deliver objects.*'read'.*app of their own"):
         Worker(app, RowTarget(Local()))
+
+
+def test_a_queue_with_another_name_at_the_target_is_refused() -> None:
+    """What clients queue under that name would never be delivered."""
+    app = App("shop")
+    app.on_message("parcels", name="send")(print)
+    functions = {"parcels": FunctionConfig(names={"local": "prod-parcels"})}
+    with pytest.raises(ConfigError, match="'parcels' is 'prod-parcels' at local.*'send'"):
+        Worker(app, RowTarget(Local()), config=Config(functions=functions))
 
 
 @pytest.fixture

@@ -316,8 +316,8 @@ class Dispatcher(Forkable):
         self._dead = 0
         self._is_done = False
         """The last look has taken nothing, and nothing is due soon."""
-        self._asked = monotonic()
-        """When the store was last asked for rows."""
+        self._reached_at = monotonic()
+        """When the store last answered, on the monotonic clock."""
         self._begin()
         for limit in self._limits:
             limit.listen(self._tell)
@@ -490,16 +490,16 @@ class Dispatcher(Forkable):
         acquired = self._acquire(room)
         room = room if acquired is None else room._replace(limit=acquired)
         if room.limit <= 0:
-            if self._is_patient and monotonic() - self._asked >= threads.LOOK_AGAIN:
+            if self._is_patient and monotonic() - self._reached_at >= threads.LOOK_AGAIN:
                 self._store.next_due(receivers, now)  # a worker notices that its store is away
-                self._asked = monotonic()
+                self._reached_at = monotonic()
             pause = threads.LOOK_AGAIN if acquired is None else BLOCKED
             return SOON if self._attempts.list_starts() else pause
         most = {recipient: receiver.most for recipient, receiver in receivers.items()}
         count = 0
         try:
             taken = self._store.take(receivers, self._clock.now, room, most)
-            count, self._asked = len(taken.rows), monotonic()
+            count, self._reached_at = len(taken.rows), monotonic()
         finally:
             for limit in self._limits:
                 limit.release((acquired or 0) - count, is_unused=True)

@@ -43,6 +43,7 @@ from leeward.worker.health import HealthServer
 from leeward.worker.opening import (
     check_attempts,
     check_limits,
+    check_names,
     check_queues,
     configuration_of,
     index_of,
@@ -142,7 +143,7 @@ class Worker:
         }
         self.settings = own._replace(
             target=target or own.target,
-            concurrency=concurrency or own.concurrency,
+            concurrency=own.concurrency if concurrency is None else concurrency,
             queues={**own.queues, **(queues or {})},
             limits=merged,
             drain=own.drain if drain is None else drain,
@@ -160,8 +161,9 @@ class Worker:
         self._outboxes: list[Relay] = []
         self._fault: DatabaseFault | None = None
         self._looks: list[int] = []
+        most = self.settings.concurrency
         shares = Shares(
-            self.settings.concurrency and check_attempts(self.settings.concurrency, "concurrency"),
+            None if most is None else check_attempts(most, "concurrency"),
             check_queues(app, self.settings.queues),
             check_limits(app, merged),
         )
@@ -310,6 +312,7 @@ class Worker:
             self._runner = cast("AppRunner", stores.runner)
         else:
             provider = self.target.partition(":")[0]
+            check_names(self.app, config, self.target)
             platform = Platform(provider, None, self._clock, driver.limits.payload_bytes)
             self._runner = AppRunner(stores, platform)
             functions = WorkerFunctions(self._runner.functions, driver.limits)

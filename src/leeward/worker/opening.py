@@ -84,6 +84,23 @@ def index_of(drivers: Sequence[Driver], target: str | None) -> int:
     )
 
 
+def check_names(app: App, config: Config, target: str) -> None:
+    """Check that queues and functions of the app have no other name at the target.
+
+    Raises:
+        ConfigError: one has, and what clients queue under that name would never be delivered.
+    """
+    for handler in app.handlers.values():
+        name = handler.queue or handler.name
+        names = config.functions[name].names if name in config.functions else {}
+        own = names.get(target, names.get(target.partition(":")[0], name))
+        if handler.kind in (Kind.CALL, Kind.MESSAGE) and own != name:
+            raise ConfigError(
+                f"{name!r} is {own!r} at {target}, by [functions.{name}.names], and the handler "
+                f"{handler.name!r} would get nothing; take {target} out of the names"
+            )
+
+
 def invokes(driver: Driver) -> bool:
     """Return whether functions are called at a target."""
     return Capability.INVOKE in driver.capabilities
