@@ -12,10 +12,13 @@ from argparse import ArgumentParser
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from time import perf_counter
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from tests.app.settle_sim.scenarios import full, quick
 from tests.app.settle_sim.space import Search
+
+PAUSE: Final = 60.0
+"""Seconds from one report of how far it is to the next."""
 
 
 class Visit(NamedTuple):
@@ -42,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--most", type=int, help="states of each; all by default")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes")
     options = parser.parse_args(arguments)
-    began = perf_counter()
+    told = began = perf_counter()
     chosen = full if options.full else quick
     names = [name for name, _ in chosen() if options.only in name]
     states = moves = wrong = 0
@@ -56,6 +59,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if found.flaw is not None:
                 wrong += 1
                 print(f"WRONG {name}: {found.flaw}", flush=True)
+            if perf_counter() - told >= PAUSE:
+                told = perf_counter()
+                print(f"{name}: {states:,} states so far, {wrong} wrong", file=sys.stderr)
     seconds = perf_counter() - began
     print(f"{len(names)} scenarios, {states:,} states, {moves:,} moves, {seconds:.0f} s")
     print(f"wrong: {wrong}")
