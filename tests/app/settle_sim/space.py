@@ -4,6 +4,11 @@ A state is what the table holds, what is on its way to it, how often a lease has
 happened, and where each actor stands. Generators cannot be copied: where an actor stands is known
 by the variables of its frames, and it is brought there again by sending it the same replies. What
 an actor does next depends on nothing else, so each of its moves is made once and remembered.
+
+An actor that was killed does nothing any more, and neither does one whose turn does not come: nobody
+can tell them apart. So whoever is killed is killed last, when the others are gone, and stands still
+until then. Only who stands before its effect is killed there as well: a probe may know that this
+effect is on its way, and no lease may end meanwhile.
 """
 
 from __future__ import annotations
@@ -173,9 +178,12 @@ class Search:
         alive = [n for n, place in enumerate(state.places) if place != GONE]
         for number in alive:
             yield from self._steps(state, number)
-            if state.kills:
+            is_last = len(alive) <= state.kills
+            stands_before_effect = isinstance(self._places.events[state.places[number]], EffectOf)
+            if state.kills and (is_last or stands_before_effect):
                 name = self._members[number].name
-                yield f"{name} is killed", _moved(state, number, GONE, kills=state.kills - 1)
+                killed = _moved(state, number, GONE, state.seen, state.kills - 1)
+                yield f"{name} is killed", killed
         if state.epoch < self._scenario.ends and not self._holds_time(state):
             yield "leases end", state._replace(epoch=state.epoch + 1)
         for index, (record, revision) in enumerate(state.late):
@@ -303,7 +311,7 @@ class Search:
         if isinstance(event, Ended):
             seen = note_end(kind, seen, event)
             place = GONE
-        return _moved(state, number, place)._replace(seen=seen)
+        return _moved(state, number, place, seen, state.kills)
 
     def _check_last(self, state: State) -> None:
         """Settle once more when nobody is left, and deliver late packets after that.
@@ -407,6 +415,8 @@ def _freeze_frames(actor: Any) -> Any:
     return tuple(frames)
 
 
-def _moved(state: State, number: int, place: int, **changes: Any) -> State:
+def _moved(state: State, number: int, place: int, seen: Seen, kills: int) -> State:
     places = (*state.places[:number], place, *state.places[number + 1 :])
-    return state._replace(places=places, **changes)
+    return State(
+        state.record, state.revision, state.epoch, state.late, seen, places, kills, state.faults
+    )
