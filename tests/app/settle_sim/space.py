@@ -5,10 +5,10 @@ happened, and where each actor stands. Generators cannot be copied: where an act
 by the variables of its frames, and it is brought there again by sending it the same replies. What
 an actor does next depends on nothing else, so each of its moves is made once and remembered.
 
-An actor that was killed does nothing any more, and neither does one whose turn does not come: nobody
-can tell them apart. So whoever is killed is killed last, when the others are gone, and stands still
-until then. Only who stands before its effect is killed there as well: a probe may know that this
-effect is on its way, and no lease may end meanwhile.
+An actor that was killed does nothing any more, and neither does one whose turn does not come:
+nobody can tell them apart. So whoever is killed is killed last, when the others are gone, and
+stands still until then. Only who stands before its effect is killed there as well: a probe may know
+that this effect is on its way, and no lease may end meanwhile.
 """
 
 from __future__ import annotations
