@@ -74,7 +74,8 @@ class Tables:
 
     def delete(self, call: Delete, timeout: float) -> Result[None]:
         """Delete an item, there or not, unless a revision is asked for."""
-        delete, row = _DELETE, (call.table, key_text(call.key), call.write_id)
+        delete = _DELETE
+        row: tuple[Any, ...] = (call.table, key_text(call.key), call.write_id)
         if call.if_revision is not None:
             delete, row = _DELETE_REVISION, (*row, call.if_revision, call.now)
         with self._database.write(timeout) as connection:
