@@ -247,7 +247,7 @@ class Circuits(dict[tuple[str, ...], Circuit]):
         self._note_change(circuit, "closed")
 
     def advance(self, circuit: Circuit, now: float) -> None:
-        """Let a circuit go on that has waited, or served, for long enough."""
+        """Advance a circuit that has waited, or served, for long enough."""
         policy = self.policy
         if circuit.state is CircuitState.OPEN and now >= circuit.until:
             if circuit.reason == "local_outage":
@@ -261,7 +261,7 @@ class Circuits(dict[tuple[str, ...], Circuit]):
                 self.close(circuit)
 
     def advance_idle(self, now: float) -> None:
-        """Let circuits go on that no call comes by, such as those of a second target.
+        """Advance circuits that no call comes by, such as those of a second target.
 
         What was seen as long ago as what others tell is worth nothing any more: a small share goes
         there, which grows with time.
@@ -439,7 +439,7 @@ class Circuits(dict[tuple[str, ...], Circuit]):
         self.outbox.tell("restored", target=target, reason="by_hand")
 
     def stay_with(self, group: TargetGroup, target: str, call: Call) -> None:
-        """Let the calls of a group stay with `target`, if the one that they were with is out."""
+        """Keep the calls of a group with `target`, if the one that they were with is out."""
         current = self.current.get(group.targets, group.targets[0])
         if not self.lets_through(current, call):
             self.current[group.targets] = target
@@ -453,7 +453,7 @@ class Circuits(dict[tuple[str, ...], Circuit]):
                 circuit.suspect(score, now)
 
     def blame_network(self, since: float, now: float) -> None:
-        """Let what has opened since then close again, each at a time of its own."""
+        """Close again what has opened since then, each at a time of its own."""
         for circuit in self.unclosed:
             if circuit.state is CircuitState.OPEN and circuit.opened_at >= since:
                 circuit.blame_network(now + self.policy.local_stagger * self.random())

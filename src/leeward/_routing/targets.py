@@ -172,7 +172,7 @@ class TargetRecord:
         self.tokens = min(policy.retry_tokens, self.tokens + policy.retry_refill)
 
     def isolate(self, *, isolated: bool = True) -> bool:
-        """Take it out, or let it come back; return whether it was out."""
+        """Isolate it, or end that; return whether it was isolated."""
         before, self.isolated = self.isolated, isolated
         return before
 

@@ -11,6 +11,7 @@ from leeward.cli.commands import keys, objects, scheduler, unknown, verbs, workf
 from leeward.cli.commands.demo import demo
 from leeward.cli.commands.dlq import dlq
 from leeward.cli.commands.doctor import doctor
+from leeward.cli.commands.new import new
 from leeward.cli.commands.targets import show_version, targets, version
 from leeward.cli.global_options import GlobalOptions
 from leeward.cli.group import (
@@ -222,6 +223,7 @@ schedulers = _group("scheduler", "Schedules of an app on the embedded target; cl
 add_command(
     schedulers, "run", scheduler.run, "leeward scheduler run", "leeward scheduler run --once --json"
 )
+add_command(app, "new", new, "leeward new help-desk", "leeward new help-desk --folder apps/desk")
 add_command(app, "demo", demo, "leeward demo", "leeward demo --json")
 add_command(app, "version", version, "leeward version")
 
