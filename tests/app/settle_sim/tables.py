@@ -39,10 +39,10 @@ def ministack() -> Iterator[OpenDriver]:
 
 @contextmanager
 def moto() -> Iterator[OpenDriver]:
-    """DynamoDB as moto has it."""
-    from tests.servers.aws.moto import Moto
+    """DynamoDB as moto has it, where one thing happens at a time."""
+    from tests.servers.aws.moto import AtomicMoto
 
-    with Moto() as server:
+    with AtomicMoto() as server:
         key = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
         yield _dynamodb(server.url, key)
 
