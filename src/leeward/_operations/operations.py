@@ -480,6 +480,7 @@ def status_of(driver: Driver, evidence: Evidence, config: Config) -> TargetStatu
         residency=residency_of(config, driver.target),
         in_flight=None if places is None else places[0],
         waiting=None if places is None else places[1],
+        isolation=evidence.isolation,
     )
 
 

@@ -6,6 +6,7 @@ outbox, for the runner to tell of.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import inf
 from typing import Any, Final
 
@@ -25,6 +26,7 @@ from leeward._routing.targets import (
 from leeward.calls import Call
 from leeward.errors import Outcome
 from leeward.records import NamedTuple
+from leeward.values import Isolation
 
 FLOWING: Final = (CircuitState.CLOSED, CircuitState.RAMP)
 """States in which calls reach a target."""
@@ -424,7 +426,22 @@ class Circuits(dict[tuple[str, ...], Circuit]):
 
         Where it is the only one left, it takes all of them at once.
         """
-        was_isolated = self.records[target].isolate(isolated=False)
+        record = self.records[target]
+        was_isolated = record.isolate(isolated=False)
+        self._send_again(target, now, "by_hand", was_isolated and not record.isolated)
+
+    def follow(self, isolations: Mapping[str, Isolation], now: float) -> None:
+        """Isolate the targets that an operator has isolated everywhere, and end what has ended."""
+        for target, record in self.records.items():
+            if not record.follow(isolations.get(target)):
+                continue
+            if record.isolated:
+                self.review()
+                self.outbox.tell("isolated", target=target, reason="everywhere")
+            else:
+                self._send_again(target, now, "everywhere", True)
+
+    def _send_again(self, target: str, now: float, reason: str, was_isolated: bool) -> None:
         for circuit in list(self.values()):
             if circuit.target != target:
                 continue
@@ -436,7 +453,7 @@ class Circuits(dict[tuple[str, ...], Circuit]):
             if current != target and target in targets:
                 del self.current[targets]
         self.review()
-        self.outbox.tell("restored", target=target, reason="by_hand")
+        self.outbox.tell("restored", target=target, reason=reason)
 
     def stay_with(self, group: TargetGroup, target: str, call: Call) -> None:
         """Keep the calls of a group with `target`, if the one that they were with is out."""

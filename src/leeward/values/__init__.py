@@ -215,6 +215,26 @@ class CircuitStatus(NamedTuple):
     seconds: float | None = None
 
 
+class Isolation(NamedTuple):
+    """What an operator has said of a target to every process. Times are Unix seconds.
+
+    Attributes:
+        target: its name.
+        by: who has said it.
+        why: in words.
+        since: when it was said; what is said later counts.
+        until: when it ends by itself; infinite for never.
+        over: it says that the target is to be used again.
+    """
+
+    target: str
+    by: str
+    why: str
+    since: float
+    until: float
+    over: bool = False
+
+
 class RoutingEvent(NamedTuple):
     """Something that the router has decided, for a listener.
 
@@ -270,6 +290,7 @@ class TargetStatus(NamedTuple):
         residency: where its data is, as configured; None if nothing is configured.
         in_flight: requests under way; None if the target does not count them.
         waiting: calls that wait for a place; None if the target does not count them.
+        isolation: what was said to every process, if it is isolated everywhere.
     """
 
     name: str
@@ -283,6 +304,7 @@ class TargetStatus(NamedTuple):
     residency: str | None = None
     in_flight: int | None = None
     waiting: int | None = None
+    isolation: Isolation | None = None
 
 
 class FunctionFault(NamedTuple):

@@ -291,7 +291,7 @@ def render_failure(data: JsonObject, err: Printer) -> None:
 def _ran_pairs(data: JsonObject) -> list[tuple[str, str]]:
     """Return whether a call may have run, for an error of one.
 
-    Wrong usage is none; and whoever finds something wrong tells in the message what was done.
+    Wrong usage makes no call, and whoever finds something wrong says in the message what was done.
     """
     codes = (WRONG.code, ABSENT.code, BROKEN.code)
     if data["exit_code"] in codes and not data.get("attempts"):
