@@ -467,7 +467,7 @@ def test_a_table_that_is_away_settles_nothing(shop: Shop) -> None:
 
 def test_a_recorded_failure_does_not_deny_a_run_without_a_record(shop: Shop) -> None:
     """The first delivery charged while the table was away; the second one was declined."""
-    options = {"unreachable": "run_and_flag", "failures": {Declined: "replay"}}
+    options: Any = {"unreachable": "run_and_flag", "failures": {Declined: "replay"}}
     shop.table.fail(Fault.REFUSE)
     assert shop.charging(**options)(ORDER)["number"] == 1
     shop.table.heal()
