@@ -16,7 +16,7 @@ from bench.figures import QUICK_ROUNDS, ROUNDS, Figure
 
 PARTS = (
     *("router", "aws", "azure", "google", "clouds"),
-    *("idempotency", "handlers", "local", "backup", "workflow"),
+    *("idempotency", "handlers", "local", "backup", "workflow", "postgres"),
 )
 """Modules here with a function `measure`, each imported when its turn comes."""
 

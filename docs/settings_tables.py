@@ -14,7 +14,8 @@ DOCS = Path(__file__).parent
 def main() -> None:
     """Write the tables of the pages that stand beside this file."""
     modules = {cloud: f"leeward_{cloud}.settings.options" for cloud in ("aws", "azure", "google")}
-    for provider, module in {**modules, "postgres": "leeward_postgres.settings"}.items():
+    modules |= {name: f"leeward_{name}.settings" for name in ("http", "postgres")}
+    for provider, module in modules.items():
         page = DOCS / f"{provider}.md"
         table = table_of(import_module(module).OPTIONS)
         text = page.read_text(encoding="utf-8")

@@ -48,7 +48,7 @@ NEEDED: Final = (
 )
 """What goes into an environment beside leeward, at the versions of `requirements-dev.txt`."""
 
-EXTRAS: Final = "http,cli,yaml"
+EXTRAS: Final = "wire,cli,yaml"
 """Those of leeward's extras that bring no vendor's package."""
 
 PARTS: Final = (
@@ -59,6 +59,7 @@ PARTS: Final = (
     "adapters/aws",
     "adapters/azure",
     "adapters/google",
+    "adapters/http",
     "adapters/postgres",
 )
 """What is installed without what it needs."""

@@ -180,12 +180,14 @@ class AsyncClient(BaseClient):
         ordering_key: str | None = None,
         timeout: float | None = None,
         targets: str | Sequence[str] | None = None,
+        on_all_down: Literal["spool", "raise"] | None = None,
     ) -> PublishReceipt:
         """Publish one CloudEvent; see `leeward.Client.publish_event`."""
         event = Event(type, data, id=id, time=time, subject=subject, ordering_key=ordering_key)
         call, seconds, finish = self._operations.events.publish_event(bus, event, timeout)
         only = () if targets is None else self._operations.narrow(call, targets)
-        return finish(call, await self._router.perform_async(call, seconds, only))
+        sender = self._operations.sender(bus, on_all_down)
+        return finish(call, await sender.perform_async(call, seconds, only))
 
     async def publish_events(
         self,
@@ -194,14 +196,17 @@ class AsyncClient(BaseClient):
         *,
         timeout: float | None = None,
         targets: str | Sequence[str] | None = None,
+        on_all_down: Literal["spool", "raise"] | None = None,
     ) -> PublishReport:
         """Publish many events; see `leeward.Client.publish_events`."""
-        batch = self._operations.events.publish_events(bus, events, timeout)
+        sender = self._operations.sender(bus, on_all_down)
+        keeps_late = sender is not self._router
+        batch = self._operations.events.publish_events(bus, events, timeout, keeps_late=keeps_late)
         try:
             call, seconds = next(batch)
             while True:
                 only = () if targets is None else self._operations.narrow(call, targets)
-                call, seconds = batch.send(await self._router.perform_async(call, seconds, only))
+                call, seconds = batch.send(await sender.perform_async(call, seconds, only))
         except StopIteration as end:
             report: PublishReport = end.value
             return report

@@ -333,6 +333,7 @@ class Client(BaseClient):
         ordering_key: str | None = None,
         timeout: float | None = None,
         targets: str | Sequence[str] | None = None,
+        on_all_down: Literal["spool", "raise"] | None = None,
     ) -> PublishReceipt:
         """Publish one CloudEvent.
 
@@ -347,14 +348,18 @@ class Client(BaseClient):
             ordering_key: events of one key are delivered in order, if the target can.
             timeout: seconds; by default the bus's configured ``timeout``, else 10.
             targets: as for `invoke`.
+            on_all_down: ``spool``: keep the event where no target takes it, and publish it when one
+                does again; or ``raise``. By default the bus's configured ``on_all_down``.
 
         Raises:
+            SpoolFull: the event cannot be kept.
             CallError: one class for each outcome.
         """
         event = Event(type, data, id=id, time=time, subject=subject, ordering_key=ordering_key)
         call, seconds, finish = self._operations.events.publish_event(bus, event, timeout)
         only = () if targets is None else self._operations.narrow(call, targets)
-        return finish(call, self._router.perform(call, seconds, only))
+        sender = self._operations.sender(bus, on_all_down)
+        return finish(call, sender.perform(call, seconds, only))
 
     def publish_events(
         self,
@@ -363,21 +368,24 @@ class Client(BaseClient):
         *,
         timeout: float | None = None,
         targets: str | Sequence[str] | None = None,
+        on_all_down: Literal["spool", "raise"] | None = None,
     ) -> PublishReport:
         """Publish many events, in as few requests as the targets' limits allow.
 
         Only entries that failed are sent again. Look at the report's `failed`, or call
-        `raise_if_failed`. `timeout` is for the whole batch.
+        `raise_if_failed`. `timeout` is for the whole batch, `on_all_down` as for `publish_event`.
 
         Raises:
             InvalidRequest: an event is wrong; none was sent.
         """
-        batch = self._operations.events.publish_events(bus, events, timeout)
+        sender = self._operations.sender(bus, on_all_down)
+        keeps_late = sender is not self._router
+        batch = self._operations.events.publish_events(bus, events, timeout, keeps_late=keeps_late)
         try:
             call, seconds = next(batch)
             while True:
                 only = () if targets is None else self._operations.narrow(call, targets)
-                call, seconds = batch.send(self._router.perform(call, seconds, only))
+                call, seconds = batch.send(sender.perform(call, seconds, only))
         except StopIteration as end:
             report: PublishReport = end.value
             return report

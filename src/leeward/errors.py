@@ -19,6 +19,7 @@ LeewardError
     ├── OutcomeUnknown       AMBIGUOUS    the call may have run, and nothing proves whether it did
     │   └── PoisonSuspected  AMBIGUOUS    the payload has harmed two targets, and is refused for now
     ├── Overloaded           LOCAL        refused on this side, before anything was sent
+    ├── SpoolFull            LOCAL        no target took the event, and the spool has no room
     └── DedupUnavailable     NOT_SENT     the table that makes a keyed function safe is away
 
 Each has `target` and `attempts`; the native error, where there is one, is its `__cause__`.
@@ -329,6 +330,15 @@ class PoisonSuspected(OutcomeUnknown):
 
 class Overloaded(CallError):
     """Refused on this side before anything was sent: too many calls in flight, or no time left."""
+
+    outcome = Outcome.LOCAL
+
+
+class SpoolFull(CallError):
+    """No target took the event, and the spool has no room for it; it is proved that none has it.
+
+    The spool keeps what it has. An event that a target may have taken raises `OutcomeUnknown`.
+    """
 
     outcome = Outcome.LOCAL
 

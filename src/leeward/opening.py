@@ -30,7 +30,7 @@ from leeward.config import (
     load_settings,
     with_order,
 )
-from leeward.config.load import check_probes, check_providers
+from leeward.config.load import check_probes, check_providers, check_spool_disk
 from leeward.config.model import Names
 from leeward.errors import ConfigError
 from leeward.registry import check_driver, open_target
@@ -200,6 +200,8 @@ def _with_app(config: Config, app: MountableApp | None) -> Config:
         functions[name] = known._replace(timeout=known.timeout or handler.timeout, marks=marks)
     config = config._replace(functions=functions)
     check_probes(config, has_app=app is not None)
+    if any(bus.on_all_down == "spool" for bus in config.buses.values()):
+        check_spool_disk(config, os.environ)
     return config
 
 
@@ -265,6 +267,7 @@ def target_config(target: TargetName, config: Config, env: Mapping[str, str]) ->
         trust_env=config.trust_env,
         shared=own is None and target.provider in config.options,
         file=config.file,
+        functions=_own_names(target, {name: each.names for name, each in config.functions.items()}),
     )
 
 

@@ -24,9 +24,16 @@ BUILT_IN = {EMBEDDED: "leeward.local:open_driver"}
 ENGINE = "leeward.workflow.embedded.opening:open_engine"
 """What opens the embedded engine of workflows."""
 
+JOURNAL = "leeward.workflow.embedded.sqlite_journal:SqliteJournal"
+"""The journal of runs in a file."""
+
 RUNS = "leeward.workflow.opening:open_runs"
 """What opens the runs of a client's workflows. It stands on a client, as apps do, so a client knows
 it by its name alone; and a program without workflows does not load it."""
+
+SPOOL = "leeward._delivery.spool:open_spool"
+"""What keeps the events that no target takes. It stands on a client, too, and a program that spools
+nothing does not load it."""
 
 TYPED_CALL = "leeward.app.typed:typed_call"
 ITEM_READER = "leeward.app.typed:item_reader"
@@ -36,6 +43,7 @@ INSTALL_HINTS = {
     "aws": 'pip install "leeward[aws]"',
     "azure": 'pip install "leeward[azure]"',
     "google": 'pip install "leeward[google]"',
+    "http": 'pip install "leeward[http]"',
 }
 
 
@@ -97,8 +105,9 @@ def import_room(spec: str) -> Any:
         if not (error.name or "").startswith("leeward."):
             raise
         raise ConfigError(
-            "this package was made without the embedded target and its engine of workflows; name "
-            "'local' in the order, or import leeward.local in the app, and make the package again"
+            "this package was made without the embedded target, its engine of workflows and the "
+            "spool; name 'local' in the order, set on_all_down in leeward.toml, or import "
+            "leeward.local in the app, and make the package again"
         ) from error
 
 

@@ -8,11 +8,24 @@ one transaction, and what it has returned is kept durably. A store takes rows by
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Protocol
+from typing import Final, Protocol
 
 from leeward.leases.rules import DeliveryPolicy, Room
 from leeward.masking import mask
 from leeward.records import NamedTuple
+
+QUEUED_CALL: Final = ""
+"""Stands in the place of the bus for a queued call of a function, or a message of a queue."""
+
+SCHEDULE: Final = "(schedule)"
+"""The same, for the run of a schedule."""
+
+LEASE_EXPIRED: Final = "LeaseExpired"
+"""In the place of an exception's class: the last attempt has ended without a word."""
+LONGEST_ERROR: Final = 2000
+"""Characters of what is kept of an exception."""
+FARTHEST_MOMENT: Final = 3600.0
+"""Seconds ahead of the time that a last moment of a schedule may be: clocks differ."""
 
 
 class Recipient(NamedTuple):
@@ -86,6 +99,22 @@ class AttemptFailure(NamedTuple):
 
     def __repr__(self) -> str:
         return mask(self, "error")
+
+
+def text_of_failure(failure: AttemptFailure) -> str:
+    """Return class and text as the last line of a traceback; what UTF-8 cannot hold is ``?``."""
+    text = f"{failure.error}: {failure.message}" if failure.message else failure.error
+    return text[:LONGEST_ERROR].encode(errors="replace").decode()
+
+
+def failure_of_text(text: str, reason: str | None, ran: object) -> AttemptFailure:
+    """Return the failure that a store keeps as such a text.
+
+    Another program may have changed it, so ``no`` and ``yes`` alone count as what an attempt did.
+    """
+    error, _, message = text.partition(": ")
+    effect = ran if ran in ("no", "yes") else "maybe"
+    return AttemptFailure(error, message or None, None, reason, str(effect))
 
 
 class LeaseEnd(NamedTuple):
@@ -230,6 +259,37 @@ class DeliveryRows(DeliveryStore, DeadLetterStore, Protocol):
     """The rows of deliveries: those that wait, and those that were given up."""
 
 
+class Backlog(NamedTuple):
+    """How many rows of a recipient a store has.
+
+    Attributes:
+        recipient: who gets them.
+        waiting: those that are neither done nor dead.
+        dead: those that were given up.
+        bytes: of the documents of both.
+        oldest: the document of the first one that waits; None where none does.
+    """
+
+    recipient: Recipient
+    waiting: int
+    dead: int
+    bytes: int
+    oldest: str | None
+
+    def __repr__(self) -> str:
+        return mask(self, "recipient waiting dead bytes")
+
+
+class SpoolRows(DeliveryRows, Protocol):
+    """Rows that wait until a target takes them: a spool, or an outbox."""
+
+    def has_waiting(self, recipient: Recipient, lane: str) -> bool:
+        """Return whether a lane of `recipient` has rows that are neither done nor dead."""
+
+    def measure(self, bus: str) -> list[Backlog]:
+        """Return how many rows each recipient of a `bus` has, by name."""
+
+
 class Stores(NamedTuple):
     """What an app runs on at a target.
 
@@ -239,6 +299,8 @@ class Stores(NamedTuple):
         subscriptions: None where publishers know the subscribers of their own process alone.
         open_journal: opens a `leeward.workflow.embedded.journal.Journal`; None for no runs.
         is_shared: whether other processes have the same rows.
+        runner: the `leeward._delivery.runner.AppRunner` of the process; None where a worker has to
+            make one.
     """
 
     deliveries: DeliveryRows
@@ -246,3 +308,4 @@ class Stores(NamedTuple):
     subscriptions: SubscriptionStore | None = None
     open_journal: Callable[[], object] | None = None
     is_shared: bool = True
+    runner: object | None = None

@@ -14,12 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from leeward import App, Client, Context, Event
+from leeward._delivery.functions import deliver
 from leeward.app import Message
 from leeward.app.idempotency import KeyReused, idempotent
 from leeward.app.idempotency.digests import HEX_DIGITS, digest_of, is_same
+from leeward.app.triggers import Platform
 from leeward.cloudevents import to_json
 from leeward.local import Local
-from leeward.local.functions import deliver
 from leeward.stores import LeasedRow, Recipient
 from leeward.testing import FakeClock
 from tests.app import aws_events, google_events
@@ -149,7 +150,7 @@ def put(seen: list[Seen], deployed: dict[str, Cloud], platform: str, sent: Any, 
         handler = shop(seen).handlers["pay" if key == "" else "work"]
         given = key or f"{json.loads(sent)['source']}#{json.loads(sent)['id']}"
         row = LeasedRow(7, Recipient("orders", handler.name), given, sent, 2, "lease")
-        deliver(handler, row, FakeClock().monotonic() + 10, FakeClock())
+        deliver(handler, row, FakeClock().monotonic() + 10, Platform("local", None, FakeClock()))
     else:
         deployed[platform].put(sent, [])
     (found,) = seen

@@ -12,7 +12,7 @@ from tests.cli.conftest import Leeward
 
 COMMANDS = [
     *("invoke", "enqueue", "settle", "publish", "store", "load", "delete"),
-    *("targets", "doctor", "dlq", "isolate", "restore", "new", "demo", "version"),
+    *("targets", "doctor", "dlq", "worker", "isolate", "restore", "new", "demo", "version"),
 ]
 OBJECTS = "put get show list delete".split()
 """Of `leeward object`."""
@@ -28,7 +28,9 @@ KEYS = ["list", "show", "settle", "release", "void"]
 """Of `leeward keys`."""
 UNKNOWNS = ["list", "settle", "forget"]
 """Of `leeward unknown`."""
-GROUPS = ["keys", "unknown", "object", "workflow", "scheduler"]
+SPOOLS = ["status", "drain", "discard"]
+"""Of `leeward spool`."""
+GROUPS = ["keys", "unknown", "spool", "object", "workflow", "scheduler"]
 ADDED = ["backup", "drill", "edge", "export", "package", "postgres"]
 """By other distributions, which are installed here."""
 
@@ -43,6 +45,7 @@ ALL = [
     *(f"export {each}" for each in EXPORTS),
     *(f"keys {each}" for each in KEYS),
     *(f"unknown {each}" for each in UNKNOWNS),
+    *(f"spool {each}" for each in SPOOLS),
     "scheduler run",
 ]
 
@@ -58,6 +61,7 @@ def test_every_command_is_listed(leeward: Leeward) -> None:
     groups = {
         (): [*COMMANDS, *GROUPS, *ADDED],
         ("unknown",): UNKNOWNS,
+        ("spool",): SPOOLS,
         ("object",): OBJECTS,
         ("workflow",): FLOWS,
         ("backup",): BACKUPS,

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from leeward._delivery.schedules import Due
 from leeward.app.handlers import Handler
 from leeward.app.triggers import Kind
 from leeward.cli.commands import scheduler
@@ -21,7 +22,6 @@ from leeward.cli.commands.scheduler import Change, ScheduleReport, changes_of
 from leeward.errors import LeewardError
 from leeward.local import DeadLetter
 from leeward.local.driver import Local
-from leeward.local.schedules import Due
 from tests.cli.conftest import Leeward
 
 MODULE = """

@@ -69,7 +69,10 @@ def test_everything_configured_is_shown(leeward: Leeward, bare: Path) -> None:
             },
             _named(None, effect="unsafe", dedup_scope="target", timeout=60.0, queue=None),
         ],
-        "buses": [_named("orders", timeout=5.0), _named(None, timeout=10.0)],
+        "buses": [
+            _named("orders", timeout=5.0, on_all_down="raise"),
+            _named(None, timeout=10.0, on_all_down="raise"),
+        ],
         "buckets": [
             _named("reports", home="local:a", timeout=60.0),
             _named(None, home=None, timeout=60.0),

@@ -737,7 +737,15 @@ FILES: dict[str, tuple[str, str]] = {
         "is for a provider, and not for one of its targets",
     ),
     "a feature to come": ("[tables.t]\nhandoff = ['google']", "not available in this version"),
-    "a spool to come": ("on_all_down = 'spool'", "not available in this version"),
+    "a spool that is no bus's": ("on_all_down = 'spool'", "unknown key on_all_down"),
+    "another word for all down": ("[buses.b]\non_all_down = 'drop'", "one of spool, raise"),
+    "two places of a spool": ("[spool]\npath = 'x'\ntarget = 'postgres'", "remove one of them"),
+    "a target of a spool on a volume": ("[spool]\nvolume = true\ntarget = 'aws'", "'volume'"),
+    "a spool without room": ("[spool]\nmax_events = 0", "a whole number from 1"),
+    "a spool of half an event": ("[spool]\nmax_bytes = 0.5", "a whole number from 1"),
+    "an event that is always too old": ("[spool]\nmax_age = 0", "from 1 second to 366 days"),
+    "an age in words": ("[spool]\nmax_age = '7d'", "a number of seconds"),
+    "a misspelt key of the spool": ("[spool]\nmax_event = 1", "did you mean 'max_events'"),
 }
 
 

@@ -420,12 +420,44 @@ def test_a_configuration_without_an_order_has_the_default_one(
 
 def test_a_missing_capability_is_refused_before_anything_is_sent() -> None:
     """The message names the target and the remedy."""
-    b = Scripted("b", capabilities=frozenset(Capability) - {Capability.ENQUEUE})
-    a = Scripted("a")
-    with pytest.raises(Unsupported, match="b does not support enqueue.*use invoke") as caught:
+    some = frozenset(Capability) - {Capability.ENQUEUE, Capability.ORDERING}
+    a, b = Scripted("a", capabilities=some), Scripted("b", capabilities=some)
+    with pytest.raises(Unsupported, match="a does not support enqueue.*use invoke") as caught:
         client(a, b).enqueue("f")
-    assert caught.value.target == "b"
-    assert not a.calls + b.calls
+    assert caught.value.target == "a"
+    c = Scripted("c")
+    with pytest.raises(Unsupported, match="b does not support ordering.*without ordering_key"):
+        client(c, b).publish_event("bus", "t", None, ordering_key="k")
+    assert not a.calls + b.calls + c.calls
+
+
+def test_a_target_that_cannot_serve_a_verb_takes_no_part_in_its_calls() -> None:
+    """The others of the order serve it, and its limits count for none of them."""
+    everything = frozenset(Capability)
+    small = Limits(payload_bytes=10, queued_bytes=10, event_bytes=10)
+    store = Scripted(
+        "store",
+        capabilities=everything - {Capability.INVOKE, Capability.ENQUEUE, Capability.PUBLISH},
+        limits=small,
+    )
+    a, b = Scripted("a", NOT_SENT), Scripted("b", capabilities=everything - {Capability.ENQUEUE})
+    cloud = client(store, a, b, config=Config(data_target="store"))
+    attempts = cloud.invoke("f", "x" * 100).attempts
+    assert {attempt.target for attempt in attempts} <= {"a", "b"}
+    assert cloud.enqueue("f", "x" * 100).target == "a"
+    assert cloud.store_data("t", {"id": "1"}).target == "store"
+    assert [call.verb for call in store.calls] == ["store"]
+
+
+def test_a_target_that_is_not_configured_for_a_verb_is_no_silent_loss() -> None:
+    """It could serve as a fallback, so a forgotten setting is refused and not passed over."""
+
+    class Bare(Scripted):
+        missing = MappingProxyType({Capability.INVOKE: "set a region"})
+
+    bare = Bare("b", capabilities=frozenset(Capability) - {Capability.INVOKE})
+    with pytest.raises(Unsupported, match="'invoke' is not configured for 'b': set a region"):
+        client(Scripted("a"), bare).invoke("f")
 
 
 def test_a_wrapped_target_says_what_it_misses() -> None:

@@ -51,7 +51,7 @@ def test_the_pages_show_both_roads() -> None:
     assert "pip install leeward leeward-contract-tests pytest" in first
     assert "pytest tests/test_contract.py" in first
     assert "import requests\n" in first
-    assert 'pip install "leeward[http]" leeward-contract-tests pytest' in second
+    assert 'pip install "leeward[wire]" leeward-contract-tests pytest' in second
     assert "from leeward.adapter.plans import" in second
     assert len(own_code("plans")) == 2
     assert own_code("write-an-adapter") == []

@@ -19,7 +19,7 @@ from pathlib import Path
 from statistics import median, quantiles
 from typing import Final
 
-from leeward_deploy.build import EMBEDDED, IDLE
+from leeward_deploy.build import EMBEDDED, IDLE, SERVING
 from tests.house.workspace import ROOT, members
 
 PARTICIPLE: Final = re.compile(
@@ -246,7 +246,7 @@ def zip_sizes() -> dict[str, int]:
     sizes: dict[str, int] = defaultdict(int)
     for module in modules():
         inner = module.path.relative_to(ROOT / module.distribution / "src").as_posix()
-        if not inner.startswith((*IDLE, *EMBEDDED)):
+        if not inner.startswith((*IDLE, *EMBEDDED, *SERVING)):
             sizes[module.distribution] += module.path.stat().st_size
     adapters = [name for name in sizes if name.startswith("adapters/")]
     return {name.partition("/")[2]: sizes["."] + sizes[name] for name in adapters}

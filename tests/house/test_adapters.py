@@ -24,6 +24,7 @@ ALLOWED = (
     "leases.faults",
     "leases.rules",
     "masking",
+    "outbox",
     "records",
     "stores",
     "text",
@@ -86,7 +87,7 @@ def is_public(module: str) -> bool:
 def test_every_adapter_is_looked_at() -> None:
     """The three clouds, PostgreSQL, and both examples."""
     names = [path.name.removeprefix("leeward_") for path in PACKAGES]
-    assert names == ["aws", "azure", "google", "postgres", "stratus", "nimbus"]
+    assert names == ["aws", "azure", "google", "http", "postgres", "stratus", "nimbus"]
 
 
 @each_row("package", PACKAGES)

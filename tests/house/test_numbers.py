@@ -47,11 +47,11 @@ def test_the_sizes_hold() -> None:
     lines, files = sizes["."]
     assert sizes["adapters/postgres"][0] <= 3_000
     clouds = [sizes[f"adapters/{name}"] for name in ("aws", "azure", "google")]
-    assert lines <= 49_900
-    assert files <= 234
+    assert lines <= 52_300
+    assert files <= 242
     assert sum(lines for lines, _ in clouds) <= 15_700
     assert sum(files for _, files in clouds) <= 122
-    assert sum(lines for name, (lines, _) in sizes.items() if name != "contract_tests") <= 86_100
+    assert sum(lines for name, (lines, _) in sizes.items() if name != "contract_tests") <= 88_800
 
 
 def test_a_functions_zip_stays_small() -> None:

@@ -25,6 +25,7 @@ SDISTS = {
     "leeward_aws": {"src/leeward_aws", "README.md", "LICENSE"},
     "leeward_azure": {"src/leeward_azure", "README.md", "LICENSE"},
     "leeward_google": {"src/leeward_google", "README.md", "LICENSE"},
+    "leeward_http": {"src/leeward_http", "README.md", "LICENSE"},
     "leeward_postgres": {"src/leeward_postgres", "README.md", "LICENSE"},
     "leeward_nimbus": {"src/leeward_nimbus", "README.md", "LICENSE"},
     "leeward_stratus": {"src/leeward_stratus", "README.md", "LICENSE"},

@@ -39,6 +39,7 @@ PUBLIC = [
     "Receipt",
     "Record",
     "Settled",
+    "SpoolFull",
     "StoreReceipt",
     "TargetStatus",
     "TargetUnavailable",

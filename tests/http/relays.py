@@ -32,6 +32,8 @@ from leeward_azure.functions.plans import functions as azure_functions
 from leeward_azure.settings.services import Functions as AzureFunctions
 from leeward_google.functions.plans import functions as google_functions
 from leeward_google.settings.services import Functions as GoogleFunctions
+from leeward_http.functions import functions as url_functions
+from leeward_http.settings import Settings as UrlSettings
 from tests.aws.playing import FRESH, KEYS, SETTINGS
 from tests.playing import NOW
 
@@ -93,6 +95,19 @@ GOOGLE: Final = (
     Specimen((500,), {**HTML, "x-google-status": "crash"}, _page("500")),
 )
 
+GATEWAYS: Final = (
+    Specimen((502, 503, 504), {**HTML, "server": "nginx"}, _page("502 Bad Gateway")),
+    Specimen((429, 503), {**HTML, "server": "nginx"}, _page("503 Service Temporarily Unavailable")),
+    Specimen((429,), {**TEXT, "retry-after": "1"}, b"Too Many Requests"),
+    Specimen((503,), {**TEXT, "server": "envoy"}, b"no healthy upstream"),
+    Specimen((503,), {**TEXT, "server": "envoy"}, b"upstream connect error or disconnect/reset"),
+    Specimen((502, 503), {"server": "Caddy"}),
+    Specimen((429, 403), JSON, b'{"message":"Limit Exceeded"}'),
+    Specimen((404, 503), TEXT, b"default backend - 404"),
+    Specimen((401, 403), {"www-authenticate": 'Bearer error="invalid_token"'}),
+)
+"""What proxies, meshes and API gateways answer in place of a service."""
+
 
 class Platform(NamedTuple):
     """How functions are called on one platform.
@@ -121,6 +136,14 @@ PLATFORMS: Final = {
     ),
     "google": Platform(google_functions(GoogleFunctions())["invoke"], _address, GOOGLE),
 }
+URL: Final = Platform(
+    url_functions(
+        UrlSettings(functions={"charge": Address("https://shop.example", "/charge", "t-0")})
+    )["invoke"],
+    _address,
+    AZURE + GOOGLE + GATEWAYS,
+)
+"""Functions by URL, behind whatever anybody has put in front of them."""
 LAMBDA: Final = Platform(
     aws_functions(SETTINGS)["invoke"], lambda _, number: FRESH if number else KEYS, ()
 )
@@ -197,6 +220,8 @@ _TOLD: Final = (
     {"errorType": "Problem", "reason": "no_function", "retryable": True, "ran": "no"},
     {"errorType": "RepeatRefused", "reason": "running", "retryable": True, "ran": "maybe"},
     {"errorType": "InvalidInput", "reason": "bad_input", "retryable": False, "ran": "no"},
+    {"errorType": "HostRefusal", "reason": "busy", "retryable": True, "ran": "no"},
+    {"errorType": "HostRefusal", "reason": "token", "retryable": False, "ran": "no"},
 )
 """What leeward's handler tells of a failure."""
 
@@ -266,7 +291,7 @@ def tried(cases: int, seed: int) -> Counter[str]:
     times, it marks each of its answers, and passes on what leeward's handler has told.
     """
     wrong: Counter[str] = Counter()
-    for name, platform in PLATFORMS.items():
+    for name, platform in {**PLATFORMS, "http": URL}.items():
         for number, specimen in enumerate(platform.specimens):
             made = relays(Random(f"{seed}/{name}/{number}"), specimen)
             wrong += _wrong(f"{name} {number}", platform, made, cases)
@@ -304,7 +329,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     whole("--seed", default=1, help="decides everything (%(default)s)")
     options = parser.parse_args(arguments)
     wrong = tried(options.cases, options.seed)
-    proofs = sum(len(each.specimens) for each in PLATFORMS.values())
+    proofs = sum(len(each.specimens) for each in (*PLATFORMS.values(), URL))
     print(f"{proofs + 1} kinds of relays, {options.cases:,} answers of each: {wrong.total()} wrong")
     for told, count in sorted(wrong.items()):
         print(f"  {count:6,} {told}")

@@ -70,7 +70,7 @@ def test_without_pycurl_the_message_says_what_to_install() -> None:
         [sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, check=False
     )
     assert done.stderr == ""
-    assert done.stdout.startswith('pycurl is not installed: pip install "leeward[http]"')
+    assert done.stdout.startswith('pycurl is not installed: pip install "leeward[wire]"')
     assert "glibc 2.28" in done.stdout
     assert "runtimes with an older glibc" in done.stdout
 
@@ -91,7 +91,7 @@ def test_an_old_pycurl_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """It cannot send over a connection that it has made."""
     told = _told(monkeypatch, Curl=object)
     assert "needs pycurl 7.49 or later, and PycURL/7.45.7 is installed" in told
-    assert 'pip install --upgrade "leeward[http]"' in told
+    assert 'pip install --upgrade "leeward[wire]"' in told
 
 
 def test_an_old_libcurl_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

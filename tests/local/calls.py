@@ -13,8 +13,10 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 from uuid import uuid4
 
+from leeward._delivery.dispatcher import Dispatcher
 from leeward.calls import Delete, Enqueue, Invoke, Key, Load, Publish, Result, Scan, Store
 from leeward.errors import Outcome
+from leeward.local import Local
 from leeward.values import Event, Item
 
 T = TypeVar("T")
@@ -28,6 +30,12 @@ def value_of(result: Result[T]) -> T:
     """Give the value of a call that has to have worked."""
     assert result.outcome is Outcome.OK, result
     return result.value  # type: ignore[return-value]
+
+
+def dispatcher_of(local: Local) -> Dispatcher:
+    """Give what delivers the rows of an embedded target."""
+    [dispatcher] = local._runner._dispatchers.values()
+    return dispatcher
 
 
 def key(*values: str) -> Key:

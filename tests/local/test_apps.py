@@ -195,7 +195,7 @@ def test_a_schedule_runs_when_it_is_due() -> None:
     clock = FakeClock(now=datetime(2026, 1, 31, 0, 3, tzinfo=UTC).timestamp())
     cloud = Local(clock=clock)
     with Client(cloud, app=app, clock=clock):
-        schedules = cloud._schedules
+        schedules = cloud._runner.schedules
         schedules.close()  # the test looks itself
         for minutes in (0, 1, 1, 1, 58):
             clock.advance(60 * minutes)
@@ -222,12 +222,12 @@ def test_a_time_is_run_for_once_by_however_many_processes(tmp_path: Path) -> Non
         clouds = [Local(path=tmp_path / "local.sqlite3", clock=clock) for _ in range(processes)]
         for cloud in clouds:
             cloud.mount(app)
-            cloud._schedules.close()
+            cloud._runner.schedules.close()
         if make_up:
-            clouds[0]._schedules.make_up()
+            clouds[0]._runner.schedules.make_up()
         clock.advance(60 * minutes)
         for cloud in clouds:
-            cloud._schedules.look()
+            cloud._runner.schedules.look()
             cloud.wait_idle(PATIENT)
             cloud.close()
         told = seen[:]
@@ -258,12 +258,12 @@ def test_a_clock_that_was_wrong_stops_no_schedule(tmp_path: Path) -> None:
     def opened() -> Local:
         cloud = Local(path=tmp_path / "local.sqlite3", clock=clock)
         cloud.mount(app)
-        cloud._schedules.close()
+        cloud._runner.schedules.close()
         return cloud
 
     def look(cloud: Local, seconds: float) -> None:
         clock.advance(seconds)
-        cloud._schedules.look()
+        cloud._runner.schedules.look()
         cloud.wait_idle(PATIENT)
 
     year = 365 * 86_400.0
@@ -275,7 +275,7 @@ def test_a_clock_that_was_wrong_stops_no_schedule(tmp_path: Path) -> None:
     first.close()
     clock.advance(-year)
     second = opened()
-    second._schedules.make_up()
+    second._runner.schedules.make_up()
     look(second, 300)
     second.close()
     assert seen[2:] == ["2027 00:05", "2026 00:10"]

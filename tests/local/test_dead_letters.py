@@ -68,8 +68,8 @@ def test_after_an_attempt_that_ended_without_a_word_nothing_is_proved() -> None:
 
     local = Local()
     with Client(local, app=app):
-        local._deliveries.add([NewRow(numbers, None, "k", '"text"')], 5)
-        lost = local._deliveries.take([numbers], lambda: 1.0, Room(1, 1, places=0)).rows
+        local._stores.deliveries.add([NewRow(numbers, None, "k", '"text"')], 5)
+        lost = local._stores.deliveries.take([numbers], lambda: 1.0, Room(1, 1, places=0)).rows
         local.wait_idle(PATIENT)
         (letter,) = local.dead_letters()
     assert [each.is_counted for each in lost] == [False]

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from leeward._delivery.sqlite_store import LONGEST_ERROR
 from leeward.errors import LeewardError
 from leeward.leases.rules import DeliveryPolicy
 from leeward.local import Context, Local
+from leeward.stores import LONGEST_ERROR
 from leeward.values import Event
 from tests.local.calls import PATIENT, enqueue, event, publish, until, value_of
 

@@ -14,6 +14,7 @@ from tests.local.calls import (
     Child,
     HandClock,
     child,
+    dispatcher_of,
     event,
     load,
     publish,
@@ -172,7 +173,7 @@ def test_a_process_takes_over_from_one_that_died(opened: Opener, path: Path) -> 
         worker.wait_for("ready")
         cloud = opened(path=path, clock=later())
         cloud.subscribe("orders", name="shared")(lambda event: None)
-        cloud._dispatcher.close()
+        dispatcher_of(cloud).close()
         value_of(cloud.perform(publish(event("left")), 5))
         worker.wait_for("left")
 

@@ -12,7 +12,7 @@ from leeward.calls import Call
 from leeward.errors import ConfigError, Outcome
 from leeward.local import Local
 from leeward.local.schema import SCHEMA
-from tests.local.calls import event, load, publish, store, value_of
+from tests.local.calls import dispatcher_of, event, load, publish, store, value_of
 
 Opener = Callable[..., Local]
 
@@ -167,7 +167,7 @@ def test_a_locked_database_is_rejected_in_time(opened: Opener, path: Path, verb:
     cloud = opened(path=path)
     value_of(cloud.perform(store(), 5))
     cloud.subscribe("orders", name="s")(lambda event: None)
-    cloud._dispatcher.close()
+    dispatcher_of(cloud).close()
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
     calls: dict[str, Call] = {"store": store(), "publish": publish(event()), "load": load()}

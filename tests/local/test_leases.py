@@ -15,7 +15,7 @@ from leeward.leases.rules import DeliveryPolicy
 from leeward.local import Context, Local
 from leeward.stores import TakenRows
 from leeward.values import Event
-from tests.local.calls import PATIENT, HandClock, enqueue, event, publish, until
+from tests.local.calls import PATIENT, HandClock, dispatcher_of, enqueue, event, publish, until
 
 POLICY = DeliveryPolicy()
 
@@ -57,11 +57,11 @@ def test_a_hung_subscriber_gets_the_event_again(opened: Callable[..., Local], fa
     clock.sleep(POLICY.lease + 1)
     assert started.get(timeout=PATIENT) == ("hung", 2)
     hang[1].set()
-    until(lambda: len(cloud._dispatcher._attempts.held) == 1)
+    until(lambda: len(dispatcher_of(cloud)._attempts.held) == 1)
     clock.sleep(POLICY.lease / 2)
     cloud.perform(publish(event("next")), 5)
     assert started.get(timeout=PATIENT) == ("next", 1)
-    until(lambda: len(cloud._dispatcher._attempts.held) == 1)
+    until(lambda: len(dispatcher_of(cloud)._attempts.held) == 1)
     hang[2].set()
     cloud.wait_idle(PATIENT)
     assert started.empty()
@@ -207,7 +207,7 @@ def test_a_delivery_that_is_not_written_down_is_made_again(
         locked = sqlite3.connect(path, isolation_level=None)
         locked.execute("BEGIN EXCLUSIVE")
         go.set()
-        until(lambda: not cloud._dispatcher._attempts.held)
+        until(lambda: not dispatcher_of(cloud)._attempts.held)
         locked.execute("ROLLBACK")
         locked.close()
     clock.sleep(POLICY.lease + 1)

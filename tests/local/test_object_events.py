@@ -17,6 +17,7 @@ from leeward.app import ObjectEvent
 from leeward.app.checks import check_free
 from leeward.local import Local, object_events
 from leeward.testing import FakeClock
+from tests.local.calls import dispatcher_of
 
 DIES = """
 import os, sys
@@ -27,7 +28,8 @@ app = App("shop")
 app.on_object("inbox", prefix="in/", name="note")(print)
 local = Local(path=sys.argv[1])
 cloud = Client(local, app=app)
-local._dispatcher._loop.lock.acquire()  # so that nothing is delivered here
+[dispatcher] = local._runner._dispatchers.values()
+dispatcher._loop.lock.acquire()  # so that nothing is delivered here
 cloud.put_object("inbox", "in/a", b"")
 os.kill(os.getpid(), 9)
 """
@@ -127,14 +129,14 @@ def test_what_is_gone_or_replaced_before_its_turn_is_not_told(tmp_path: Path) ->
     """What has replaced it has a row of its own; of what is deleted there is nothing to tell."""
     seen: list[Any] = []
     local = Local(path=tmp_path / "shop.sqlite3")
-    with Client(local, app=app_that_notes(seen)) as cloud, local._dispatcher._loop.lock:
+    with Client(local, app=app_that_notes(seen)) as cloud, dispatcher_of(local)._loop.lock:
         # The loop needs the lock for its next turn, so nothing is delivered meanwhile.
         cloud.put_object("inbox", "in/a", b"old")
         kept = cloud.put_object("inbox", "in/a", b"newer")
         cloud.put_object("inbox", "in/b", b"")
         cloud.delete_object("inbox", "in/b")
         assert rows(tmp_path) == 3
-        local._dispatcher._loop.tell()
+        dispatcher_of(local)._loop.tell()
     assert [(each.key, each.version) for each, _ in seen] == [("in/a", kept.revision)]
 
 

@@ -26,7 +26,8 @@ app.on_object("reports", name="note")(print)
 local = Local(path=sys.argv[1])
 cloud = Client(local, app=app)
 cloud.load_data("items", "opened")
-local._dispatcher._loop.lock.acquire()  # so that nothing is delivered here
+[dispatcher] = local._runner._dispatchers.values()
+dispatcher._loop.lock.acquire()  # so that nothing is delivered here
 steps = int(sys.argv[2])
 
 def dies(statement):

@@ -89,4 +89,32 @@ MUTANTS: Final = (
         "AND (last <= ? OR last > ?)",
         "tests/local/test_apps.py::test_a_time_is_run_for_once_by_however_many_processes",
     ),
+    Mutant(
+        "the end of an attempt is forgotten while the store is away",
+        f"{DELIVERY}/dispatcher.py",
+        "if isinstance(error, DatabaseFault) and self._is_patient and not self._closed:",
+        "if False:",
+        "tests/worker/test_worker.py::test_while_the_store_is_away_an_end_is_kept",
+    ),
+    Mutant(
+        "a limit holds for each handler by itself",
+        f"{DELIVERY}/dispatcher.py",
+        "free = max(0, min(wanted, self._most - self._used))",
+        "free = max(0, min(wanted, self._most))",
+        "tests/worker/test_worker.py::test_attempts_at_one_time_have_limits_by_queue_and_by_name",
+    ),
+    Mutant(
+        "a worker that drains takes more",
+        f"{DELIVERY}/dispatcher.py",
+        "is_over = self._closed or self._is_paused",
+        "is_over = self._closed",
+        "tests/worker/test_processes.py::test_a_worker_that_is_asked_to_end_drains",
+    ),
+    Mutant(
+        "a worker runs a version whose functions it has not",
+        "src/leeward/workflow/embedded/workers.py",
+        "is_ours = self._may_run(self._definition_of(row))",
+        "is_ours = True",
+        "tests/worker/test_processes.py::test_versions_work_side_by_side",
+    ),
 )

@@ -70,7 +70,7 @@ MUTANTS: Final = (
     Mutant(
         "a batch goes on after its deadline",
         f"{OPERATIONS}/events.py",
-        "batch.send((yield request, left) if left > 0 else None)",
+        "batch.send((yield request, left) if makes else None)",
         "batch.send((yield request, left))",
         f"{TESTS}/test_methods.py::test_a_batch_has_one_deadline",
     ),

@@ -182,9 +182,9 @@ MUTANTS: Final = (
     Mutant(
         "a zip is without the embedded target that a library opens",
         "deploy/src/leeward_deploy/build.py",
-        "for file in (*own_code, *libraries)",
-        "for file in own_code",
-        "tests/packages/test_parts.py::test_the_embedded_target_goes_along_if_code_imports_it",
+        "for file in (*own_code, *libraries) if",
+        "for file in own_code if",
+        "tests/packages/test_parts.py::test_what_code_names_goes_along",
     ),
     Mutant(
         "a zip is without the embedded target that the order names",

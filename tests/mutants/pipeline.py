@@ -55,8 +55,8 @@ MUTANTS: Final = (
     ),
     Mutant(
         "a row is delivered whether its object is there or not",
-        "src/leeward/local/driver.py",
-        "if handler.kind is not Kind.OBJECT or self._objects.is_due(row):",
+        "src/leeward/_delivery/runner.py",
+        "if handler.kind is not Kind.OBJECT or objects is None or objects.is_due(row):",
         "if True:",
         f"{_LOCAL}::test_what_is_gone_or_replaced_before_its_turn_is_not_told",
     ),

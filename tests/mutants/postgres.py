@@ -7,7 +7,8 @@ from typing import Final
 from tests.mutants.mutant import Mutant
 
 _HERE: Final = "adapters/postgres/src/leeward_postgres"
-_SCHEMA: Final = f"{_HERE}/schema.py"
+_SCHEMA: Final = f"{_HERE}/schema/data.py"
+_QUEUES: Final = f"{_HERE}/schema/queues.py"
 _CONNECTIONS: Final = f"{_HERE}/connections.py"
 _OUTCOMES: Final = f"{_HERE}/outcomes.py"
 _SETTINGS: Final = f"{_HERE}/settings.py"
@@ -16,6 +17,7 @@ _FAULTS: Final = "tests/postgres/test_faults.py"
 _SETTLED: Final = "tests/postgres/test_settlements.py"
 _CODES: Final = "tests/postgres/test_outcomes.py"
 _OPTIONS: Final = "tests/postgres/test_settings.py"
+_DELIVERIES: Final = "tests/postgres/test_deliveries.py"
 
 MUTANTS: Final = (
     Mutant(
@@ -82,6 +84,50 @@ MUTANTS: Final = (
         '            ours.setdefault(name, (option.compiled or b"").decode())',
         "            pass",
         f"{_OPTIONS}::test_the_hardened_mode_leaves_libpq_no_variable",
+    ),
+    Mutant(
+        "an acknowledgement counts whoever has the lease",
+        _QUEUES,
+        "        WHERE row.id = done.id AND row.lease = done.lease\n",
+        "        WHERE row.id = done.id\n",
+        f"{_DELIVERIES}::test_a_late_acknowledgement_ends_no_other_lease",
+    ),
+    Mutant(
+        "a lane that somebody has a row of gives another one",
+        _QUEUES,
+        "OR other.id > row.id AND other.lease IS NOT NULL AND other.due > v_now)))",
+        ")))",
+        f"{_DELIVERIES}::test_a_row_that_is_committed_late_goes_after_the_one_under_way",
+    ),
+    Mutant(
+        "what is published again is kept again",
+        _QUEUES,
+        "    WHERE event.id IS NULL OR event.id IN (SELECT id FROM new) ORDER BY",
+        "    ORDER BY",
+        f"{_DELIVERIES}::test_an_event_goes_to_those_who_subscribe_to_its_type_and_once",
+    ),
+    Mutant(
+        "dead rows stay where they are",
+        _QUEUES,
+        "        EXECUTE format('TRUNCATE %s', v_old);\n",
+        "        NULL;\n",
+        f"{_DELIVERIES}::test_a_held_snapshot_keeps_no_more_than_one_turn_of_dead_rows",
+    ),
+    Mutant(
+        "what waits is lost with its table",
+        _QUEUES,
+        "        SELECT id, v_turn.half, bus, subscriber, lane, idempotency_key, document, "
+        "attempts,\n            CASE WHEN due < 'infinity' THEN due ELSE 0 END, lease, error\n"
+        "        FROM left_over;",
+        "        SELECT left_over.* FROM left_over WHERE false;",
+        f"{_DELIVERIES}::test_a_held_snapshot_keeps_no_more_than_one_turn_of_dead_rows",
+    ),
+    Mutant(
+        "a parked row waits for ever",
+        _QUEUES,
+        "    WHERE first.due = 'infinity' AND row.half",
+        "    WHERE false AND row.half",
+        f"{_DELIVERIES}::test_a_long_lane_is_delivered_whole_and_in_order",
     ),
 )
 """Faults, each with the test that must see it."""

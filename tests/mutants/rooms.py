@@ -27,7 +27,9 @@ from tests.mutants import (
     router,
     settling,
     settling_data,
+    spool,
     triggers,
+    urls,
     wire,
     workflow,
 )
@@ -54,8 +56,10 @@ ROOMS: Final[Mapping[str, Sequence[Mutant]]] = {
     "workflow": workflow.MUTANTS,
     "pipeline": pipeline.MUTANTS,
     "postgres": postgres.MUTANTS,
+    "urls": urls.MUTANTS,
     "router": router.MUTANTS,
     "settling": settling.MUTANTS,
     "triggers": triggers.MUTANTS,
     "settling_data": settling_data.MUTANTS,
+    "spool": spool.MUTANTS,
 }

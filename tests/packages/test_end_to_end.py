@@ -28,7 +28,7 @@ from leeward.adapter import TargetConfig
 from leeward.cli.app import app
 from leeward.registry import open_target
 from leeward_deploy.azure.recipe import index
-from leeward_deploy.build import EMBEDDED, IDLE
+from leeward_deploy.build import EMBEDDED, IDLE, SERVING
 from leeward_deploy.recipe import Entry, PackageSpec
 from leeward_deploy.uv import PackageSource
 from tests.house.workspace import ROOT
@@ -282,7 +282,7 @@ def test_a_zip_has_what_its_function_loads(
     )
     assert done.returncode == 0, done.stderr
     count, opened = json.loads(done.stdout.splitlines()[-1])
-    left_out = IDLE if backup else (*IDLE, *EMBEDDED)
+    left_out = (*IDLE, *SERVING) if backup else (*IDLE, *EMBEDDED, *SERVING)
     roots = [ROOT / "src", ROOT / f"adapters/{target}/src", *[ROOT / "backup/src"] * backup]
     names = [
         path.relative_to(root).as_posix()

@@ -16,12 +16,13 @@ from leeward.errors import ConfigError
 from leeward_contract_tests.rows import each_row
 from leeward_deploy.build import (
     EMBEDDED,
+    SERVING,
     Origin,
     check_sizes,
     clean,
-    is_embedded_used,
     largest,
     pack,
+    unused_rooms,
     wrong_wheels,
 )
 from leeward_deploy.entry import entry_text, find_app, handler_calls, load_app
@@ -293,7 +294,7 @@ def test_what_an_installer_leaves_behind_is_taken_away(tmp_path: Path) -> None:
     for name in (
         *("bin/tool", ".lock", "pkg/x.py", "pkg/__pycache__/x.pyc", "pkg/RECORD"),
         *("leeward/client.py", "leeward/cli/app.py", "leeward/testing/clock.py"),
-        *("leeward/local/bus.py", "leeward_backup/commands/backup.py"),
+        *("leeward/local/config.py", "leeward_backup/commands/backup.py"),
         *(f"p-1.dist-info/{each}" for each in ("METADATA", "RECORD", "INSTALLER", "WHEEL")),
     ):
         path = tmp_path / name
@@ -307,20 +308,27 @@ def test_what_an_installer_leaves_behind_is_taken_away(tmp_path: Path) -> None:
     ]
 
 
-def test_the_embedded_target_goes_along_if_code_imports_it(tmp_path: Path) -> None:
-    """The user's, or a library's, such as leeward-backup; leeward's own names it anyway."""
+def test_what_code_names_goes_along(tmp_path: Path) -> None:
+    """The embedded target, and what serves functions: in the user's code, or in a library's.
+
+    leeward's own names both anyway.
+    """
     own, place = tmp_path / "leeward", tmp_path / "place"
-    files(own, {"shop.py": "from leeward.local import Local", "other.py": ""})
+    texts = {"shop.py": "from leeward.local import Local", "other.py": ""}
+    files(own, {**texts, "pay.py": "from leeward_postgres import outbox"})
     files(
         place,
         {"leeward/registry.py": "leeward.local", "lib/a.py": "", "lib/a.txt": "leeward.local"},
     )
     origin = Origin(own, ("other.py",), (), PackageSource())
-    assert not is_embedded_used(place, origin)
-    assert is_embedded_used(place, origin._replace(embedded=True))
-    assert is_embedded_used(place, origin._replace(files=("other.py", "shop.py")))
+    assert unused_rooms(place, origin) == (*EMBEDDED, *SERVING)
+    assert unused_rooms(place, origin._replace(embedded=True)) == SERVING
+    assert unused_rooms(place, origin._replace(files=("other.py", "shop.py"))) == SERVING
+    assert unused_rooms(place, origin._replace(files=("other.py", "pay.py"))) == SERVING
     files(place, {"lib/a.py": "from leeward.local import Local"})
-    assert is_embedded_used(place, origin)
+    assert unused_rooms(place, origin) == SERVING
+    files(place, {"lib/a.py": "from leeward.app import serve_functions"})
+    assert unused_rooms(place, origin) == EMBEDDED
 
 
 def test_a_package_that_is_too_large_is_refused_with_the_limits_source(tmp_path: Path) -> None:

@@ -158,8 +158,9 @@ def test_a_package_has_the_adapters_of_its_whole_order(tmp_path: Path) -> None:
 
 
 def test_a_package_has_the_embedded_target_if_it_is_named(tmp_path: Path) -> None:
-    """In the order, or as the place of runs; settings of it alone are those of a developer."""
+    """In the order, or as the place of runs, or for a spool; settings of it alone are for tests."""
     rows = {
+        'cloud_provider = "aws"\n[buses.b]\non_all_down = "spool"\n': True,
         'cloud_provider = "aws,local:a"\n': True,
         'cloud_provider = "aws"\nworkflow_target = "local"\n': True,
         'cloud_provider = "aws"\n[targets.local]\napp = "shop:app"\n': False,

@@ -30,6 +30,7 @@ from leeward.local import Local
 from leeward.stores import LeasedRow, LeaseEnd, NewRow
 from leeward.testing import FakeClock, FaultyDriver
 from tests.house.workspace import ROOT
+from tests.local.calls import dispatcher_of
 from tests.pipeline.files import KNOWN, body_of, name_of, output_of, poison_of, summary_of
 
 BUCKET: Final = "sales"
@@ -133,8 +134,8 @@ class World:
         self.counts: Counter[str] = Counter()
         self.local = Local(clock=self.clock)
         self.dying = Dying(self.local, self.random)
-        self._dispatcher = cast("Any", self.local._dispatcher)
-        self._store = self.local._deliveries
+        self._dispatcher = cast("Any", dispatcher_of(self.local))
+        self._store = self.local._stores.deliveries
         self._files = files
         self._faults: Counter[int] = Counter()
         self.feeder = Client(self.local, app=module.app, clock=self.clock)
@@ -155,7 +156,7 @@ class World:
                     number, version = self.arriving.pop(0)
                     self.feeder.put_object(BUCKET, name_of(number), body_of(number, version))
             self.clock.advance(self.random.random() * 10)
-            handlers = self.local._list_receivers()
+            handlers = self._dispatcher._receivers()
             most = self.random.randint(1, 12)
             taken = self._store.take(handlers, self.clock.now, Room(most, most, most)).rows
             self.random.shuffle(taken)

@@ -44,6 +44,9 @@ _SETTINGS = (
 )
 
 
+_IN_USE = "pre-existing shared memory block"
+
+
 class Server:
     """A server with a database of its own, which can be killed, frozen and started again.
 
@@ -102,9 +105,19 @@ class Server:
         self._process.wait()
 
     def restart(self) -> None:
-        """Start a killed server again."""
-        (self._data / "postmaster.pid").unlink(missing_ok=True)
-        self.start()
+        """Start a killed server again, once the last of its processes has gone."""
+        until = time.monotonic() + START_SECONDS
+        while True:
+            (self._data / "postmaster.pid").unlink(missing_ok=True)
+            (self._folder / "log").write_bytes(b"")
+            try:
+                self.start()
+            except RuntimeError as error:
+                if _IN_USE not in str(error) or time.monotonic() > until:
+                    raise
+                time.sleep(0.1)
+            else:
+                return
 
     @contextmanager
     def frozen(self) -> Iterator[None]:

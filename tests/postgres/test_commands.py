@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -13,11 +14,15 @@ import psycopg
 import pytest
 from typer.testing import CliRunner
 
+from leeward.calls import Look
+from leeward.calls.looks import TABLE
 from leeward.cli.app import app
 from leeward.errors import Outcome
+from leeward.leases.rules import Room
+from leeward.stores import AttemptFailure, LeaseEnd, NewRow, Recipient
 from leeward_postgres.checks import Checks
 from leeward_postgres.driver import open_driver
-from leeward_postgres.schema import schema_sql
+from leeward_postgres.schema import VERSION, schema_sql
 from tests.postgres.opening import SECONDS, config_for, store_of
 from tests.postgres.server import PASSWORD, Server
 
@@ -45,7 +50,7 @@ def test_the_schema_is_printed(run: Run) -> None:
     result = run("postgres", "schema")
     assert (result.exit_code, result.stdout.strip()) == (0, schema_sql("applied").strip())
     data = json.loads(run("postgres", "schema", "--target", "postgres:absent", "--json").stdout)
-    assert (data["schema"], data["applied"], data["version"]) == ("leeward", False, 1)
+    assert (data["schema"], data["applied"], data["version"]) == ("leeward", False, VERSION)
 
 
 def test_the_schema_is_applied_as_often_as_one_likes(run: Run, server: Server) -> None:
@@ -110,10 +115,37 @@ def test_a_look_tells_of_standbys_that_lag() -> None:
     """A failover to one may lose what was committed; with none there is nothing to tell."""
     told = []
     for standbys, asynchronous in ((2, 1), (2, 0), (0, 0)):
-        plan = Checks("leeward").look(1.0)
+        plan = Checks("leeward").look(Look("t", TABLE))
         next(plan)
         with pytest.raises(StopIteration) as end:
             plan.send([(0.0, standbys, asynchronous, "")])
         told.append(end.value.value.value.why)
     assert told[0].startswith("1 of 2 standbys are asynchronous")
     assert told[1:] == ["", ""]
+
+
+def test_dead_letters_are_listed_redriven_and_deleted(run: Run, server: Server) -> None:
+    """As those of the embedded target, without a queue to name."""
+    assert run("postgres", "schema", "--apply").exit_code == 0
+    recipient, failure = Recipient("", "mails"), AttemptFailure("ValueError", "m", False, "spent")
+    with closing(open_driver(config_for(server.url, schema="applied"))) as driver:
+        stores = driver.stores()
+        assert stores is not None
+        store = stores.deliveries
+        store.add([NewRow(recipient, None, key, f'"{key}"') for key in "abc"], 5)
+        taken = store.take([recipient], time.time, Room(9, 9)).rows
+        store.finish([LeaseEnd(row, failure) for row in taken], time.time())
+        listed = json.loads(run("dlq", "show", "--json").stdout)["dead_letters"]
+        told = [(each["queue"], each["error"], each["reason"], each["ran"]) for each in listed]
+        assert told == [("mails", "ValueError", "spent", "maybe")] * 3
+        assert [each["body"] for each in listed] == ['"a"', '"b"', '"c"']
+        first, second, third = (each["id"] for each in listed)
+        assert run("dlq", "redrive", "--id", first).exit_code == 0
+        assert store.count_waiting([recipient]) == 0
+        assert run("dlq", "redrive", "--id", first, "--force").exit_code == 0
+        assert run("dlq", "delete", "--id", second, "--force").exit_code == 0
+        assert [str(each.id) for each in store.dead_rows()] == [third]
+        assert store.count_waiting([recipient]) == 1
+    absent = run("dlq", "list", "--targets", "postgres:absent")
+    assert absent.exit_code != 0
+    assert "postgres:absent" in absent.output

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 
 from leeward.adapter import Driver
 from leeward_contract_tests import Awaited, DriverContract, Faults
+from leeward_contract_tests.contracts.observations import CallFunction
+from leeward_contract_tests.fixtures import Seen, contract_functions
 from leeward_postgres.driver import open_driver
 from tests.postgres.opening import config_for
 from tests.postgres.proxy import PostgresProxy
 from tests.postgres.server import Server
+from tests.postgres.working import Worker
 
 
 class TestPostgres(DriverContract):
@@ -24,6 +28,16 @@ class TestPostgres(DriverContract):
         driver = open_driver(config_for(url))
         yield driver
         driver.close()
+
+    @pytest.fixture
+    def call_function(self, server: Server) -> Iterator[CallFunction]:
+        """Return what calls the functions of a worker, which goes around the proxy."""
+        seen = Seen()
+        with (
+            closing(open_driver(config_for(server.url))) as driver,
+            closing(Worker(driver, contract_functions(seen), seen.remember)) as worker,
+        ):
+            yield worker.call
 
     @pytest.fixture
     def faults(self, proxy: PostgresProxy) -> Faults:

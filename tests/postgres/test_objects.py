@@ -19,7 +19,7 @@ from leeward.errors import Outcome
 from leeward.values.settled import Verdict
 from leeward_contract_tests.rows import each_row
 from leeward_postgres.driver import open_driver
-from leeward_postgres.schema import PIECE_BYTES
+from leeward_postgres.schema.data import PIECE_BYTES
 from tests.postgres.opening import SECONDS, config_for
 from tests.postgres.proxy import PostgresProxy
 from tests.postgres.server import Server

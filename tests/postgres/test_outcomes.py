@@ -40,6 +40,7 @@ ROLLED_BACK = {
     "57014": Outcome.REJECTED,
     "LW003": Outcome.UNUSABLE,
     "LW004": Outcome.UNUSABLE,
+    "LW005": Outcome.UNUSABLE,
 }
 """What each code ends with, wherever the server says it of a statement."""
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from leeward._routing import FailoverDriver
+from leeward._routing.targets import TargetGroup
 from leeward.adapter import Capability, Limits
 from leeward.calls import Enqueue, Invoke, Key, Load, Publish, Result, Store
 from leeward.errors import ConfigError, Outcome, Unsupported
@@ -181,18 +182,38 @@ def test_nonsense_from_an_adapter_proves_nothing(call: Any, nonsense: Any) -> No
 
 
 def test_the_order_is_a_driver() -> None:
-    """It declares what holds on every target; for data, at the home."""
+    """It declares what all can do that serve a verb; for data, what the home can do."""
     everything = frozenset(Capability)
     a = Scripted("a", capabilities=everything - {Capability.ENQUEUE}, limits=Limits(nesting=5))
     b = Scripted("b", capabilities=everything - {Capability.EXPIRY, Capability.ORDERING})
     failover = router(a, b, home="a")
     assert failover.target == "a,b"
-    assert failover.capabilities == everything - {Capability.ENQUEUE, Capability.ORDERING}
+    assert failover.capabilities == everything - {Capability.ORDERING}
     runs = {Capability.WORKFLOWS, Capability.SINGLE_STARTS}
-    assert router(a, b).capabilities == {Capability.INVOKE, Capability.PUBLISH} | runs
+    verbs = {Capability.INVOKE, Capability.ENQUEUE, Capability.PUBLISH}
+    assert router(a, b).capabilities == verbs | runs
     assert failover.limits == Limits(nesting=5)
     assert failover.describe() == {"order": "a,b"}
     assert failover.native("calls") is a.calls
+
+
+def test_a_verb_goes_to_the_targets_that_can_serve_it() -> None:
+    """Weights and groups of the whole order keep to them; a group that names targets stays."""
+    everything = frozenset(Capability)
+    a = Scripted("a", capabilities=everything - {Capability.INVOKE})
+    b, c = Scripted("b"), Scripted("c")
+    named = {
+        ("invoke", "g"): TargetGroup(("a", "b", "c"), {"a": 0.5, "c": 0.2}, "sticky"),
+        ("invoke", "h"): TargetGroup(("a", "c")),
+    }
+    failover = FailoverDriver([a, b, c], groups=named, weights={"c": 0.1}, fail_back="sticky")
+    known = failover._targets.groups
+    assert known["invoke", ""] == TargetGroup(("b", "c"), {"c": 0.1}, "sticky")
+    assert known["invoke", "g"] == TargetGroup(("b", "c"), {"c": 0.2}, "sticky")
+    assert known["invoke", "h"] == named["invoke", "h"]
+    assert failover.candidates(INVOKE) == ("b", "c")
+    assert failover.candidates(INVOKE._replace(effect=Effect.KEYED)) == ("b",)
+    assert failover.candidates(Publish("bus", ())) == ("a", "b", "c")
 
 
 def test_evidence_counts_what_speaks_against_a_target() -> None:

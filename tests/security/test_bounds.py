@@ -49,7 +49,7 @@ BOUNDED: dict[str, str] = {
     "_operations/unknowns.py deque()": "a further call is lost, and the log says so",
     "app/idempotency/settlement.py SimpleQueue()": "holds the one answer of a probe",
     "records.py cache": "asked with numbers of fields",
-    "local/functions.py SimpleQueue()": "holds one answer",
+    "_delivery/functions.py SimpleQueue()": "holds one answer",
     "workflow/kernel.py deque()": "holds the tasks of one flow, whose size has a limit",
     "workflow/embedded/driving.py SimpleQueue()": "holds answers to the calls under way",
     "_sqlite/commits.py wait()": "of a writer, for the one that commits for it",

@@ -134,6 +134,11 @@ THREATS: Final = {
         "no link that leads out of the source; keys, states, settings, stores and logs stay "
         "behind, and are named; so does what .gitignore and .leewardignore name",
     ),
+    "S26": Threat(
+        "functions that are served over HTTP",
+        "this machine alone, or a token; no page in a browser may call without one; a request that "
+        "can be read in two ways runs nothing; threads, connections, bytes and times have bounds",
+    ),
 }  # fmt: skip
 """By their numbers in the project's checklist."""
 

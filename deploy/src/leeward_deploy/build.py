@@ -7,6 +7,7 @@ they are the same on every machine; another may compress differently, so its ver
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
@@ -48,17 +49,22 @@ IDLE: Final = (
     "leeward/__main__.py",
     "leeward/cli/",
     "leeward/testing/",
+    "leeward/worker/",
     "leeward_backup/commands/",
 )
-"""Rooms that no function loads: the command line, and what tests use."""
+"""Rooms that no function loads: the command line, workers, and what tests use."""
 
 EMBEDDED: Final = (
     *("leeward/local/", "leeward/_delivery/", "leeward/workflow/embedded/"),
-    *("leeward/leases/", "leeward/_sqlite/"),
+    *("leeward/leases/", "leeward/_sqlite/", "leeward/outbox.py"),
 )
 """Rooms of the embedded target and its engine of workflows. A function loads them only if its
 settings name that target, or its code or a library imports it. `leeward.registry` opens them, and
 says so where they are not there."""
+
+SERVING: Final = ("leeward/app/connection.py", "leeward/app/serving.py")
+"""What serves functions over HTTP. A platform does that itself, so a function loads it only if its
+code names `serve_functions`."""
 
 
 def pack(folder: Path) -> bytes:
@@ -252,7 +258,7 @@ def _assemble(spec: PackageSpec, recipe: Recipe, origin: Origin, made: Path, wor
         built = _closure(recipe.built, pinned, goal, origin.source, work)
         own = [each for each in pinned if each.name not in built]
         install(own, goal, origin.source, place, work)
-        clean(place, () if is_embedded_used(place, origin) else EMBEDDED)
+        clean(place, unused_rooms(place, origin))
         wrong = wrong_wheels(place, goal)
         if wrong:
             raise NotLoadable("; ".join(wrong))
@@ -315,20 +321,24 @@ def clean(place: Path, unused: tuple[str, ...] = ()) -> None:
         rmtree(path)
 
 
-def is_embedded_used(place: Path, origin: Origin) -> bool:
-    """Return whether the settings name the embedded target, or the user's code or a library does.
+_OUTBOX: Final = re.compile(rb"(from|import) leeward_postgres\b")
+"""All that a program imports of that adapter; its calls are rows, as deliveries are."""
+
+
+def unused_rooms(place: Path, origin: Origin) -> tuple[str, ...]:
+    """Return the rooms that neither the settings nor the user's code nor a library name.
 
     Args:
         place: where packages were installed, leeward among them.
         origin: the user's files.
     """
-    own_code = (origin.folder / file for file in origin.files)
+    own_code = [origin.folder / file for file in origin.files if file.endswith(".py")]
     libraries = (file for file in files_below(place) if place / "leeward" not in file.parents)
-    return origin.embedded or any(
-        b"leeward.local" in file.read_bytes()
-        for file in (*own_code, *libraries)
-        if file.suffix == ".py"
-    )
+    texts = [file.read_bytes() for file in (*own_code, *libraries) if file.suffix == ".py"]
+    is_embedded = origin.embedded or any(b"leeward.local" in text for text in texts)
+    is_embedded = is_embedded or any(_OUTBOX.search(file.read_bytes()) for file in own_code)
+    is_serving = any(b"serve_functions" in text for text in texts)
+    return (*(() if is_embedded else EMBEDDED), *(() if is_serving else SERVING))
 
 
 def _beside(out: Path) -> TemporaryDirectory[str]:

@@ -8,9 +8,9 @@ processes write to, it also looks by itself once a second.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from threading import current_thread
+from threading import Lock, current_thread
 from time import monotonic
 from typing import Any, Literal, TypeAlias
 
@@ -40,6 +40,8 @@ SOON = 0.02
 """Seconds until it is written down, at the latest, what has ended while other rows wait."""
 GRACE = 2.0
 """Seconds that `close` waits for what is due, for the loop, and for attempts under way."""
+BLOCKED = 0.1
+"""Seconds after which a dispatcher asks again for attempts of a limit that others use up."""
 
 Accept: TypeAlias = Callable[[Iterable[NewRow], float], None]
 """`Dispatcher.accept`."""
@@ -81,6 +83,63 @@ class AttemptFailed(Exception):
         self.again = again
         self.reason = reason
         self.ran = ran
+
+
+class AttemptPutOff(Exception):
+    """Raised by a handler that makes no attempt now: the row is due again, and none is counted."""
+
+
+class AttemptLimit:
+    """How many attempts may be under way at one time, in several dispatchers of this process.
+
+    Args:
+        most: attempts.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._used = 0
+        self._lock = Lock()
+        self._listeners: list[Callable[[], None]] = []
+
+    def listen(self, listener: Callable[[], None]) -> None:
+        """Call `listener` whenever attempts have ended."""
+        self._listeners.append(listener)
+
+    def acquire(self, wanted: int) -> int:
+        """Use up as many attempts as there are, at most `wanted`; return how many."""
+        with self._lock:
+            free = max(0, min(wanted, self._most - self._used))
+            self._used += free
+        return free
+
+    def release(self, count: int, *, is_unused: bool = False) -> None:
+        """Return attempts; those that were not made, without a word to the listeners."""
+        with self._lock:
+            self._used -= count
+        if count and not is_unused:
+            for listener in self._listeners:
+                listener()
+
+
+class DispatcherStatus(NamedTuple):
+    """What a dispatcher does.
+
+    Attributes:
+        under_way: attempts.
+        dead: rows that it has given up.
+        failures: looks in a row that failed, the last one included.
+        looked_at: when the last look ended that did not fail, on the monotonic clock, or None.
+        is_idle: nothing is under way, and nothing becomes due within a second.
+        looks: that have ended.
+    """
+
+    under_way: int
+    dead: int
+    failures: int
+    looked_at: float | None
+    is_idle: bool
+    looks: int
 
 
 class DeliveryAttempt(HeldLease):
@@ -196,6 +255,11 @@ class Attempts(WorkPool[DeliveryAttempt]):
             under_way = (each for each in self.held if each.thread is not None and not each.is_over)
             return [each for each in under_way if not each.is_counted]
 
+    def count_under_way(self) -> int:
+        """Count the attempts that have begun, and have not ended."""
+        with self._lock:
+            return sum(each.thread is not None and not each.is_over for each in self.held)
+
     def is_this_thread_at_work(self) -> bool:
         """Return whether it is a handler that asks."""
         with self._lock:
@@ -220,15 +284,43 @@ class Dispatcher(Forkable):
         clock: Clock,
         *,
         shared: bool,
+        concurrency: int | None = None,
+        limits: Sequence[AttemptLimit] = (),
+        paused: bool = False,
+        patient: bool = False,
     ) -> None:
-        """Take the rows and what handles them; `shared` tells that other processes add rows."""
+        """Take the rows and what handles them.
+
+        Args:
+            store: of the rows.
+            receivers: returns what handles the rows of whom.
+            clock: for leases.
+            shared: other processes add rows.
+            concurrency: attempts at one time; None for what the store's policy says.
+            limits: that its attempts count against, besides.
+            paused: take nothing before `resume`.
+            patient: keep the ends of attempts while the store is away, and write them down later,
+                rather than let the leases end. Nothing is taken meanwhile.
+        """
         self._store = store
         self._policy = store.policy
+        if concurrency is not None:
+            self._policy = store.policy._replace(concurrency=concurrency)
         self._receivers = receivers
         self._clock = clock
         self._shared = shared
+        self._limits = tuple(limits)
+        self._is_paused = paused
+        self._is_patient = patient
         self._closed = False
+        self._dead = 0
+        self._is_done = False
+        """The last look has taken nothing, and nothing is due soon."""
+        self._asked = monotonic()
+        """When the store was last asked for rows."""
         self._begin()
+        for limit in self._limits:
+            limit.listen(self._tell)
         watch(self)
 
     def accept(self, rows: Iterable[NewRow], timeout: float) -> None:
@@ -246,6 +338,38 @@ class Dispatcher(Forkable):
         with self._loop.lock:
             if not self._closed:
                 self._loop.wake()
+
+    def pause(self) -> None:
+        """Take nothing more; hand back what has no attempt yet."""
+        with self._loop.lock:
+            self._is_paused = True
+            self._loop.tell()
+
+    def resume(self) -> None:
+        """Take what is due from now on."""
+        with self._loop.lock:
+            self._is_paused = False
+        self.wake()
+
+    def drain(self, timeout: float) -> int:
+        """Take nothing more, and let attempts end; return how many have not after `timeout`."""
+        self.pause()
+        with self._loop.lock:
+            self._loop.wait(lambda: self._loop.is_asleep and not self._attempts.held, timeout)
+            return len(self._attempts.held)
+
+    def status(self) -> DispatcherStatus:
+        """Return what it does."""
+        with self._loop.lock:
+            loop, held = self._loop, self._attempts.held
+            return DispatcherStatus(
+                self._attempts.count_under_way(),
+                self._dead,
+                loop.failures,
+                loop.looked_at,
+                self._is_done and not held and not loop.failures,
+                loop.looks,
+            )
 
     def wait_idle(self, timeout: float) -> None:
         """Wait until no row is pending for a handler of this process.
@@ -272,7 +396,7 @@ class Dispatcher(Forkable):
         wait for itself, so it does not wait.
         """
         deadline = monotonic() + GRACE
-        while not self._closed and self.started:
+        while not self._closed and not self._is_paused and self.started:
             seen, left = self._loop.looks, deadline - monotonic()
             if not self._is_busy() or left <= 0:
                 break
@@ -281,7 +405,8 @@ class Dispatcher(Forkable):
             self._closed = True
             self._loop.tell()
             self._loop.wait(
-                lambda: self._loop.is_asleep and not self._attempts.are_others_at_work(), GRACE
+                lambda: self._loop.is_asleep and not self._attempts.are_others_at_work(),
+                0.0 if self._is_paused else GRACE,
             )
 
     def hold(self) -> bool:
@@ -311,6 +436,9 @@ class Dispatcher(Forkable):
             self._loop.lock, self._policy, self._clock, self._make, self._loop.tell
         )
 
+    def _tell(self) -> None:
+        self._loop.tell()
+
     def _wait_for_look(self, seen: int, seconds: float) -> None:
         """Wait until the loop has written down what there was, once more than `seen` times."""
         self._loop.wait(lambda: self._loop.looks != seen, min(seconds, threads.LOOK_AGAIN))
@@ -320,9 +448,10 @@ class Dispatcher(Forkable):
 
         None is for until something changes.
         """
-        self._attempts.hand_back(0.0 if self._closed else self._policy.longest_wait)
+        is_over = self._closed or self._is_paused
+        self._attempts.hand_back(0.0 if is_over else self._policy.longest_wait)
         self._finish(self._attempts.list_ends(), self._attempts.list_starts())
-        return None if self._closed else self._take()
+        return None if is_over else self._take()
 
     def _finish(self, over: list[DeliveryAttempt], begun: list[DeliveryAttempt]) -> None:
         if not over and not begun:
@@ -332,14 +461,18 @@ class Dispatcher(Forkable):
             rows = [each.row for each in begun]
             for dead in self._store.finish(ends, self._clock.now(), rows):
                 assert dead.failure is not None
+                self._dead += 1
                 _log("error", "dead_lettered", dead.row, dead.failure.error)
             for each in begun:
                 each.is_counted = True
-        except Exception as error:  # noqa: BLE001 - the leases end, and all are delivered again
+        except Exception as error:
+            if isinstance(error, DatabaseFault) and self._is_patient and not self._closed:
+                raise
             for each in over:
                 _log("warning", "attempt_not_recorded", each.row, type(error).__name__)
-        finally:
-            self._attempts.forget(over)
+        self._attempts.forget(over)
+        for limit in self._limits:
+            limit.release(len(over))
 
     def _is_busy(self) -> bool:
         if self._attempts.is_this_thread_at_work():
@@ -353,10 +486,24 @@ class Dispatcher(Forkable):
         """Lease what is due for the attempts; return the seconds to sleep."""
         receivers, now = self._receivers(), self._clock.now()
         room = self._attempts.room(now)
+        self._is_done = False
+        acquired = self._acquire(room)
+        room = room if acquired is None else room._replace(limit=acquired)
         if room.limit <= 0:
-            return SOON if self._attempts.list_starts() else threads.LOOK_AGAIN
+            if self._is_patient and monotonic() - self._asked >= threads.LOOK_AGAIN:
+                self._store.next_due(receivers, now)  # a worker notices that its store is away
+                self._asked = monotonic()
+            pause = threads.LOOK_AGAIN if acquired is None else BLOCKED
+            return SOON if self._attempts.list_starts() else pause
         most = {recipient: receiver.most for recipient, receiver in receivers.items()}
-        taken = self._store.take(receivers, self._clock.now, room, most)
+        count = 0
+        try:
+            taken = self._store.take(receivers, self._clock.now, room, most)
+            count, self._asked = len(taken.rows), monotonic()
+        finally:
+            for limit in self._limits:
+                limit.release((acquired or 0) - count, is_unused=True)
+        self._dead += len(taken.dead)
         for dead in taken.dead:
             _log("error", "dead_lettered", dead, dead.failure.error)
         deadline = self._clock.monotonic() + self._policy.lease
@@ -367,15 +514,34 @@ class Dispatcher(Forkable):
         if self._attempts.has_work or self._attempts.list_starts():
             return SOON
         due = self._store.next_due(receivers, now)
+        is_soon = due is not None and due - now < threads.LOOK_AGAIN
+        self._is_done = not taken.rows and not taken.dead and not is_soon
         if due is not None:
             return min(due - now, threads.LOOK_AGAIN)
         return threads.LOOK_AGAIN if self._shared else None
+
+    def _acquire(self, room: Room) -> int | None:
+        """Use up attempts of the limits; return how many rows to take, None without limits.
+
+        None is leased ahead then: others may make those attempts meanwhile.
+        """
+        if not self._limits:
+            return None
+        wanted = min(room.limit, room.limit if room.places is None else room.places)
+        for at, limit in enumerate(self._limits):
+            acquired = limit.acquire(wanted)
+            for earlier in self._limits[:at]:
+                earlier.release(wanted - acquired, is_unused=True)
+            wanted = acquired
+        return wanted
 
     def _make(self, attempt: DeliveryAttempt) -> LeaseEnd:
         """Run the handler; return how that went, whatever it raised."""
         row = attempt.row
         try:
             attempt.receiver.attempt(row, attempt.deadline)
+        except AttemptPutOff:
+            return LeaseEnd(row, is_begun=False)
         except BaseException as error:  # noqa: BLE001 - whatever ends it, the attempt has failed
             if not isinstance(error, AttemptFailed):
                 error = AttemptFailed(error, again=None)

@@ -17,29 +17,27 @@ from typing import Any, Final
 from leeward._sqlite.database import Database, select
 from leeward.leases.rules import DeliveryPolicy, Room
 from leeward.stores import (
+    FARTHEST_MOMENT,
+    LEASE_EXPIRED,
     AttemptFailure,
-    DeadLetterStore,
+    Backlog,
     DeadRow,
-    DeliveryStore,
     LeasedRow,
     LeaseEnd,
     NewRow,
     Recipient,
     ScheduleStore,
+    SpoolRows,
     TakenRows,
+    failure_of_text,
+    text_of_failure,
 )
 
 PATIENCE: Final = 10.0
 """Seconds to wait for the database; no caller waits on these steps."""
-LONGEST_ERROR: Final = 2000
-"""Characters of what is kept of an exception."""
-FARTHEST_MOMENT: Final = 3600.0
-"""Seconds ahead of the time that a last moment may be: clocks differ."""
 ADDED_AT_ONCE: Final = 100
 """Rows of one statement: five values each, of the 999 that every SQLite takes."""
 
-LEASE_EXPIRED: Final = "LeaseExpired"
-"""In the place of an exception's class: the last attempt has ended without a word."""
 UNREADABLE: Final = "UnreadableRow"
 """The same: another program has written what no row of leeward's holds, or the file is damaged."""
 
@@ -118,6 +116,14 @@ _REDRIVE: Final = """UPDATE deliveries
     SET dead = 0, attempts = 0, due = 0, error = NULL, reason = NULL, ran = NULL, died = NULL
     WHERE id = ? AND dead"""
 _DISCARD: Final = "DELETE FROM deliveries WHERE id = ? AND dead"
+_HAS_WAITING: Final = """SELECT 1 FROM deliveries
+    WHERE bus = ? AND subscriber = ? AND lane = ? AND NOT dead LIMIT 1"""
+_MEASURE: Final = """SELECT name, waiting, dead, bytes,
+        (SELECT document FROM deliveries WHERE id = first)
+    FROM (SELECT subscriber AS name, sum(NOT dead) AS waiting, sum(dead) AS dead,
+            sum(length(CAST(document AS BLOB))) AS bytes,
+            min(CASE WHEN NOT dead THEN id END) AS first
+        FROM deliveries WHERE bus = ? GROUP BY subscriber ORDER BY subscriber)"""
 
 _BEGIN_SERIES: Final = "INSERT OR IGNORE INTO series VALUES (?, ?)"
 _ADVANCE: Final = "UPDATE series SET last = ? WHERE name = ? AND (last < ? OR last > ?)"
@@ -126,7 +132,7 @@ _PUT: Final = "INSERT OR REPLACE INTO series VALUES (?, ?)"
 _LAST: Final = "SELECT last FROM series WHERE name = ?"
 
 
-class SqliteDeliveries(DeliveryStore, DeadLetterStore):
+class SqliteDeliveries(SpoolRows):
     """The rows of one database."""
 
     def __init__(self, database: Database, policy: DeliveryPolicy) -> None:
@@ -198,7 +204,7 @@ class SqliteDeliveries(DeliveryStore, DeadLetterStore):
                     done[row.lease].append(row.id)
                     continue
                 attempts, due = self.policy.schedule_retry(row.attempt, now, again=failure.again)
-                facts = attempts, _error_text(failure)
+                facts = attempts, text_of_failure(failure)
                 if due is not None:
                     connection.execute(_RETRY, (*facts, due, *where))
                     continue
@@ -227,7 +233,7 @@ class SqliteDeliveries(DeliveryStore, DeadLetterStore):
         with self._database.read(PATIENCE) as connection:
             rows = select(connection, _DEAD, ())
         return [
-            _dead_row(row, _failure_in(error, reason, ran), died)
+            _dead_row(row, failure_of_text(_readable(error), _readable(reason) or None, ran), died)
             for *row, error, reason, ran, died in rows
         ]
 
@@ -240,6 +246,22 @@ class SqliteDeliveries(DeliveryStore, DeadLetterStore):
         """Delete a row that was given up; return whether it was there."""
         with self._database.write(PATIENCE) as connection:
             return connection.execute(_DISCARD, (id,)).rowcount == 1
+
+    def has_waiting(self, recipient: Recipient, lane: str) -> bool:
+        """Return whether a lane has rows that are neither done nor dead."""
+        with self._database.read(PATIENCE) as connection:
+            return connection.execute(_HAS_WAITING, (*recipient, lane)).fetchone() is not None
+
+    def measure(self, bus: str) -> list[Backlog]:
+        """Return how many rows each recipient of a `bus` has, by name."""
+        with self._database.read(PATIENCE) as connection:
+            rows = select(connection, _MEASURE, (bus,))
+        return [
+            Backlog(
+                Recipient(bus, _readable(name)), waiting, dead, size or 0, _readable(oldest) or None
+            )
+            for name, waiting, dead, size, oldest in rows
+        ]
 
     def _ready(
         self, connection: sqlite3.Connection, names: str, now: float, room: Room
@@ -355,19 +377,6 @@ def _dead_row(columns: Sequence[Any], failure: AttemptFailure, died: object) -> 
     time = died if isinstance(died, int | float) else None
     attempt = attempts if isinstance(attempts, int) else 0
     return DeadRow(id, recipient, _readable(document), attempt, failure, time)
-
-
-def _error_text(failure: AttemptFailure) -> str:
-    """Write a failure as the last line of a traceback; what UTF-8 cannot hold becomes ``?``."""
-    text = f"{failure.error}: {failure.message}" if failure.message else failure.error
-    return text[:LONGEST_ERROR].encode(errors="replace").decode()
-
-
-def _failure_in(text: Any, reason: Any, ran: Any) -> AttemptFailure:
-    """Read what `_error_text` wrote, or another program; what that says of effects counts not."""
-    error, _, message = _readable(text).partition(": ")
-    effect = ran if ran in ("no", "yes") else "maybe"
-    return AttemptFailure(error, message or None, None, _readable(reason) or None, effect)
 
 
 def _readable(value: Any) -> str:

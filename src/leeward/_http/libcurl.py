@@ -60,7 +60,7 @@ def check_version(module: Any) -> None:
     if not hasattr(module.Curl, "recv"):
         raise ConfigError(
             f"leeward needs pycurl 7.49 or later, and {module.version.partition(' ')[0]} is "
-            'installed: pip install --upgrade "leeward[http]"'
+            'installed: pip install --upgrade "leeward[wire]"'
         )
     major, minor, patch = OLDEST
     if module.version_info()[2] < major << 16 | minor << 8 | patch:
@@ -82,7 +82,7 @@ def require() -> Any:
 
 def _missing(error: ImportError) -> str:
     if getattr(error, "name", None) == PACKAGE:
-        what = 'pycurl is not installed: pip install "leeward[http]"'
+        what = 'pycurl is not installed: pip install "leeward[wire]"'
     else:
         what = f"pycurl is installed and cannot be loaded ({error})"
     return (
@@ -122,6 +122,9 @@ def handle_for(origin: str, options: TransportOptions) -> Any:
         handle.setopt(pycurl.OPENSOCKETFUNCTION, open_public)
     if tls:
         _trust(handle, options.ca_file)
+        if options.client_certificate is not None:
+            handle.setopt(pycurl.SSLCERT, options.client_certificate)
+            handle.setopt(pycurl.SSLKEY, options.client_key or options.client_certificate)
     return handle
 
 

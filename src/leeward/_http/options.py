@@ -38,6 +38,8 @@ class TransportOptions(NamedTuple):
         max_idle: seconds after which a connection that lay idle is not used again.
         max_age: seconds after which a connection is replaced, so that a DNS change is followed.
         public_only: connect to addresses on the public internet alone, whatever a name resolves to.
+        client_certificate: a PEM file that is shown to servers that ask for one; None for none.
+        client_key: the PEM file with its key, without a password; None if it is in the same file.
     """
 
     ca_file: str | None = None
@@ -51,12 +53,14 @@ class TransportOptions(NamedTuple):
     max_idle: int = 50
     max_age: int = 300
     public_only: bool = False
+    client_certificate: str | None = None
+    client_key: str | None = None
 
     def __repr__(self) -> str:
         return mask(
             self,
             "ca_file no_proxy max_in_flight max_waiting connect_timeout max_response_bytes "
-            "max_header_bytes max_idle max_age public_only",
+            "max_header_bytes max_idle max_age public_only client_certificate",
         )
 
 

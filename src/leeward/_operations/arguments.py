@@ -7,7 +7,8 @@ checked value.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any
+from sys import maxsize
+from typing import Any, Final
 
 from leeward.adapter import Capability, Driver, Limits
 from leeward.calls import (
@@ -48,6 +49,25 @@ class OrderLimits:
         most = getattr(self.smallest, limit)
         names = [name for name, each in self._by_target.items() if getattr(each, limit) == most]
         return f"{', '.join(names)} takes at most {most}"
+
+
+_BOUNDS: Final[Mapping[Capability, str]] = {
+    Capability.INVOKE: "payload_bytes",
+    Capability.ENQUEUE: "queued_bytes",
+    Capability.PUBLISH: "event_bytes attribute_bytes batch_events batch_bytes",
+    Capability.TABLES: "item_bytes nesting key_bytes name_bytes",
+    Capability.OBJECTS: "object_bytes object_name_bytes",
+}
+"""The limits that only a target with a capability has."""
+
+
+def limits_of(driver: Driver) -> Limits:
+    """Return the limits of a target; what it cannot do has none, and so counts nowhere."""
+    lacking = [fields for each, fields in _BOUNDS.items() if each not in driver.capabilities]
+    if not lacking:
+        return driver.limits
+    unbounded: dict[str, Any] = dict.fromkeys(" ".join(lacking).split(), maxsize)
+    return driver.limits._replace(**unbounded)
 
 
 MAX_NAME = 256
@@ -95,6 +115,16 @@ def check_on_unknown(value: str | None, configured: str | None) -> bool:
             f"on_unknown is {display(word)}; it must be 'settle' or 'raise'", field="on_unknown"
         )
     return word == "settle"
+
+
+def check_on_all_down(value: str | None, configured: str | None) -> bool:
+    """Check what is to become of an event that no target takes; return whether to spool it."""
+    word = configured if value is None else value
+    if word not in (None, "raise", "spool"):
+        raise InvalidRequest(
+            f"on_all_down is {display(word)}; it must be 'spool' or 'raise'", field="on_all_down"
+        )
+    return word == "spool"
 
 
 def check_call_id(value: Any) -> int:

@@ -52,6 +52,7 @@ from leeward.errors import (
     PayloadTooLarge,
     PoisonSuspected,
     Ran,
+    SpoolFull,
     TargetUnavailable,
     TargetUnusable,
     Throttled,
@@ -192,6 +193,11 @@ _LIBRARY = "curl."
 """How the codes of libcurl begin: numbers, which the message explains in words."""
 
 
+SPOOL_FULL: Final = "spool_full"
+NOT_SPOOLED: Final = "not_spooled"
+"""The reasons of an event that no target took, and that was not kept: there was no room, or the
+database failed."""
+
 _REFUSALS: Mapping[str, tuple[type[CallError], str, str]] = {
     "all_down": (
         AllTargetsUnavailable,
@@ -237,6 +243,12 @@ def _build(call: Call, result: Result[Any]) -> CallError:
         "reason": result.reason,
         "retry_after": result.retry_after,
     }
+    if result.reason == SPOOL_FULL and result.outcome is not Outcome.AMBIGUOUS:
+        return SpoolFull(
+            f"{_subject(call, result)} was taken by no target, and not kept{_detail(result)}. It "
+            "was not published; publish it again later, or make room: leeward spool status",
+            **origin,
+        )
     if result.reason in _REFUSALS and not result.attempts:
         return _refusal_of(call, result, origin)
     if result.outcome is Outcome.APP_ERROR:

@@ -90,12 +90,18 @@ class EventOperations:
         return call, seconds, results.with_hint(self._published, bus, self._buses)
 
     def publish_events(
-        self, bus: str, events: Sequence[Event], timeout: float | None
+        self,
+        bus: str,
+        events: Sequence[Event],
+        timeout: float | None,
+        *,
+        keeps_late: bool = False,
     ) -> Generator[tuple[Publish, float], Result[Any], PublishReport]:
         """Publish many events, request by request, until the deadline.
 
         The one operation of several calls: it yields each with the seconds for it, is sent its
-        result, and returns the report.
+        result, and returns the report. With `keeps_late` it yields those after the deadline, too,
+        with no seconds, for whoever keeps them.
         """
         arguments.check_name(bus, "bus")
         done = complete(events, self._source, self._limits, self._clock.now())
@@ -108,7 +114,8 @@ class EventOperations:
             request = next(batch)
             while True:
                 left = deadline - self._clock.monotonic()
-                request = batch.send((yield request, left) if left > 0 else None)
+                makes = left > 0 or keeps_late
+                request = batch.send((yield request, left) if makes else None)
         except StopIteration as end:
             report = results.publish_report(end.value)
             if self._unknowns is not None:

@@ -34,7 +34,7 @@ from leeward.entrypoints import import_spec
 from leeward.errors import ConfigError, LeewardError, Outcome, PayloadTooLarge
 from leeward.forking import ForkLock
 from leeward.records import NamedTuple
-from leeward.registry import ITEM_READER, RUNS, import_room
+from leeward.registry import ITEM_READER, RUNS, SPOOL, import_room
 from leeward.values import (
     NOTHING,
     Effect,
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 
     from leeward._operations.events import EventOperations
     from leeward._operations.objects import ObjectOperations
-    from leeward._operations.protocols import FlowDefinition, UnknownWatcher
+    from leeward._operations.protocols import EventSpool, FlowDefinition, UnknownWatcher
     from leeward._operations.results import C, T
     from leeward._operations.runs import RunOperations
     from leeward._operations.settling_data import Settling
@@ -125,7 +125,7 @@ class Operations:
         everywhere = frozenset.intersection(*(driver.capabilities for driver in drivers))
         self._lacking = frozenset(Capability) - everywhere
         self.clock = clock
-        self._limits = OrderLimits({driver.target: driver.limits for driver in drivers})
+        self._limits = OrderLimits({each.target: arguments.limits_of(each) for each in drivers})
         self._tables: dict[str, TableRules] = {}
         if (telemetry := getattr(self.router, "telemetry", None)) is not None:
             telemetry.watch_targets(self.targets)
@@ -140,6 +140,7 @@ class Operations:
         self._events: EventOperations | None = None
         self._objects: ObjectOperations | None = None
         self._runs: RunOperations | None = None
+        self._spool: EventSpool | None = None
         self._opening = ForkLock(whole=False)
 
     def store_data(
@@ -228,6 +229,32 @@ class Operations:
             )
         return self._events
 
+    def sender(self, bus: str, on_all_down: str | None) -> FailoverDriver | EventSpool:
+        """Return what publishes to a bus: the router, or what keeps events that no target takes.
+
+        Args:
+            bus: its logical name.
+            on_all_down: ``spool`` or ``raise``; None for what is configured.
+
+        Raises:
+            ConfigError: the spool would be lost with the machine, or cannot be opened.
+        """
+        configured = self.config.buses.get(arguments.check_name(bus, "bus"))
+        word = None if configured is None else configured.on_all_down
+        return self.spool if arguments.check_on_all_down(on_all_down, word) else self.router
+
+    @property
+    def spool(self) -> EventSpool:
+        """What keeps events that no target takes; a program that has none does not load it."""
+        with self._opening:
+            if self._spool is None:
+                self._spool = spool = import_room(SPOOL)(self)
+                if (telemetry := getattr(self.router, "telemetry", None)) is not None:
+                    telemetry.count_backlog(spool.count_waiting)
+                if self._is_closing:
+                    self._spool.close()
+            return self._spool
+
     @property
     def objects(self) -> ObjectOperations:
         """The operations on objects; a program that uses none does not load them."""
@@ -262,6 +289,8 @@ class Operations:
         try:
             if self._runs is not None:
                 self._runs.close(timeout)
+            if self._spool is not None:
+                self._spool.close()
             if self.unknowns is not None:
                 self.unknowns.close()
         finally:

@@ -109,6 +109,24 @@ class Runs(Protocol):
         """Await the steps that are under way, for so many seconds."""
 
 
+class EventSpool(Protocol):
+    """What publishes, and keeps the events that no target takes: `leeward._delivery.spool`."""
+
+    def perform(self, call: Call, timeout: float, only: tuple[str, ...] = ()) -> Result[Any]:
+        """Publish as a router does; the result of an event that is kept is OK, as `SPOOLED`."""
+
+    async def perform_async(
+        self, call: Call, timeout: float, only: tuple[str, ...] = ()
+    ) -> Result[Any]:
+        """Do the same without blocking the event loop."""
+
+    def count_waiting(self) -> int | None:
+        """Return how many events wait, as they were last counted; None if they were not yet."""
+
+    def close(self) -> None:
+        """Publish what waits, for a moment; leave the rest to another process."""
+
+
 class UnknownWatcher(Protocol):
     """What leaves calls in a table whose outcome is unknown: `leeward._operations.unknowns`."""
 

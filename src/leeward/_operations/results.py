@@ -42,6 +42,10 @@ Operation: TypeAlias = tuple[C, float, Callable[[C, Result[Any]], T]]
 """A call, the seconds for it, and what makes a receipt, or an exception, of its result."""
 
 
+SPOOLED = "spooled"
+"""The reason of an OK result of an event that no target has taken, and that is kept."""
+
+
 def with_hint(
     conclude: Callable[[C, Result[Any]], T], name: str, known: Collection[str]
 ) -> Callable[[C, Result[Any]], T]:
@@ -115,7 +119,7 @@ def publish_receipt(call: Publish, result: Result[tuple[Result[None], ...]]) -> 
     (event,), (each,) = call.events, _results_of(call, result)
     if each.outcome is not Outcome.OK:
         raise _event_error(call, each, result.attempts)
-    return PublishReceipt(Promise.PUBLISHED, str(event.id), str(each.target), result.attempts)
+    return PublishReceipt(_promise_of(each), str(event.id), str(each.target), result.attempts)
 
 
 def publish_report(
@@ -128,13 +132,17 @@ def publish_report(
         attempts += result.attempts
         for event, each in zip(call.events, _results_of(call, result), strict=True):
             if each.outcome is Outcome.OK:
-                entry = PublishEntry(str(event.id), Promise.PUBLISHED, each.target)
+                entry = PublishEntry(str(event.id), _promise_of(each), each.target)
             else:
                 alone = call._replace(events=(event,))  # others of the request may be published
                 error = _event_error(alone, each, result.attempts)
                 entry = PublishEntry(str(event.id), None, each.target, error)
             entries.append(entry)
     return PublishReport(tuple(entries), tuple(attempts))
+
+
+def _promise_of(result: Result[None]) -> Promise:
+    return Promise.SPOOLED if result.reason == SPOOLED else Promise.PUBLISHED
 
 
 def _results_of(call: Publish, result: Result[tuple[Result[None], ...]]) -> tuple[Result[Any], ...]:

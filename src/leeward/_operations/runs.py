@@ -45,6 +45,11 @@ class RunOperations:
                 raise LeewardError("this client is closed, and nothing was started; open a new one")
             return self._runs
 
+    def use(self, runs: Runs) -> None:
+        """Use runs that are open already, rather than open them."""
+        with self._opening:
+            self._runs = runs
+
     def start(self, workflow: str, value: Json, id: str) -> Run:
         """Start a run, unless there is one of this id."""
         runs = self.at_home

@@ -33,6 +33,7 @@ from leeward.otel import (
     DECISIONS,
     ERROR,
     EVENT_TYPE,
+    EVENTS_SPOOLED,
     FAAS_INVOKED,
     MESSAGES,
     MESSAGING_NAME,
@@ -128,6 +129,13 @@ class ClientTelemetry:
         Args:
             count: a method, which must not wait; None for not known.
         """
+        self._observe(CALLS_OPEN, "{call}", count)
+
+    def count_backlog(self, count: Callable[[], int | None]) -> None:
+        """Observe how many events wait in the spool; likewise."""
+        self._observe(EVENTS_SPOOLED, "{event}", count)
+
+    def _observe(self, name: str, unit: str, count: Callable[[], int | None]) -> None:
         method, observation = WeakMethod(count), self.api.metrics.Observation
 
         def observe(_: object) -> Iterable[Any]:
@@ -135,7 +143,7 @@ class ClientTelemetry:
             number = None if living is None else living()
             return [] if number is None else [observation(number)]
 
-        self.api.meter.create_observable_gauge(CALLS_OPEN, [observe], "{call}")
+        self.api.meter.create_observable_gauge(name, [observe], unit)
 
     def watch_targets(self, look: Callable[[], Iterable[TargetStatus]]) -> None:
         """Observe how targets are, and how many requests they have, as long as the client lives.

@@ -8,7 +8,7 @@ hold the lock; nothing in the core does.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import itemgetter
 from queue import Empty, SimpleQueue
 from time import monotonic
@@ -49,6 +49,15 @@ DATA = frozenset(
     }
 )
 """The capabilities that only the home of a table or bucket needs."""
+
+NEEDS: Final[Mapping[str, tuple[Capability, ...]]] = {
+    "invoke": (Capability.INVOKE,),
+    "settle": (Capability.INVOKE,),
+    "enqueue": (Capability.ENQUEUE,),
+    "publish": (Capability.PUBLISH, Capability.ORDERING),
+}
+"""Verb to what a target needs that serves it. Without the first capability it is left out; the
+others, all targets need that are left."""
 
 SHARING: Final = "leeward._routing.snapshot:share"
 """Returns what exchanges things with other processes; loaded where that is configured."""
@@ -112,8 +121,11 @@ class FailoverDriver(Driver):
         self._targets = targets.Targets(
             order, home, homes, groups, weights, fail_back, bucket_homes, runs
         )
+        able = {verb: able_of(drivers, verb) for verb in NEEDS}
+        if any(names != order for names in able.values()):
+            self._targets = targets.narrow_groups(self._targets, able)
         self.target = ",".join(order)
-        self.capabilities = self._common_capabilities()
+        self.capabilities = self._common_capabilities(able)
         self.limits = Limits.smallest([driver.limits for driver in drivers])
         probing = frozenset(
             target for target, driver in self._drivers.items() if driver.probe_fidelity is not None
@@ -234,9 +246,14 @@ class FailoverDriver(Driver):
         if failures:
             raise failures[0]
 
-    def _common_capabilities(self) -> frozenset[Capability]:
+    def _common_capabilities(self, able: Mapping[str, tuple[str, ...]]) -> frozenset[Capability]:
         """Return what every target can do; for data and runs, what those can that have them."""
-        everywhere = frozenset.intersection(*(d.capabilities for d in self._drivers.values()))
+        everywhere = {
+            capability
+            for verb, capabilities in NEEDS.items()
+            for capability in capabilities
+            if all(capability in self._drivers[name].capabilities for name in able[verb])
+        }
         homes = {
             self._targets.home,
             *self._targets.homes.values(),
@@ -245,7 +262,24 @@ class FailoverDriver(Driver):
         owners = [driver.capabilities for name, driver in self._drivers.items() if name in homes]
         at_home = frozenset.intersection(*owners) if owners else frozenset[Capability]()
         runs = self._drivers[self._targets.runs or self._targets.order[0]].capabilities
-        return (everywhere - DATA - RUNS) | (at_home & DATA) | (runs & RUNS)
+        return (at_home & DATA) | (runs & RUNS) | everywhere
+
+
+def able_of(drivers: Iterable[Driver], verb: str) -> tuple[str, ...]:
+    """Return the targets that a call of a verb of `NEEDS` goes to, in order of preference.
+
+    A target of a kind that never serves the verb is left out. One that could, and is not configured
+    for it, stays: it is refused, so that nobody loses a target to a forgotten setting. All stay
+    where none can serve it.
+    """
+    capability, *_ = NEEDS[verb]
+    order = tuple(driver.target for driver in drivers)
+    able = tuple(
+        driver.target
+        for driver in drivers
+        if capability in driver.capabilities or capability in driver.missing
+    )
+    return able or order
 
 
 def run(shared: Shared, call: Call, timeout: float, only: tuple[str, ...] = ()) -> Result[Any]:

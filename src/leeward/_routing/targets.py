@@ -58,8 +58,8 @@ class Targets(NamedTuple):
         home: the target that owns the tables and buckets that have no home of their own; None where
             none is chosen.
         homes: table to the target that owns it.
-        groups: verb and name of a function or bus to the group that serves it; for all others it is
-            the whole order.
+        groups: verb and name of a function or bus to the group that serves it; a verb with an empty
+            name has that of all others. Where there is none it is the whole order.
         weights: as of a `TargetGroup`, for the whole order.
         fail_back: likewise.
         bucket_homes: bucket to the target that owns it.
@@ -110,7 +110,31 @@ def narrow(able: tuple[str, ...], only: tuple[str, ...]) -> tuple[str, ...]:
 
 def group_of(targets: Targets, call: Call) -> TargetGroup:
     """Return the group that serves `call`."""
-    return targets.groups.get((call.verb, resource_of(call))) or whole_order(targets)
+    groups = targets.groups
+    group = groups.get((call.verb, resource_of(call))) or groups.get((call.verb, ""))
+    return group or whole_order(targets)
+
+
+def narrow_groups(targets: Targets, able: Mapping[str, tuple[str, ...]]) -> Targets:
+    """Return the same with a group for each verb that only some targets of the order can serve.
+
+    A group that somebody has configured with targets of its own stays as it is.
+
+    Args:
+        targets: of the order.
+        able: verb to the targets that can serve it, in order of preference.
+    """
+    groups = dict(targets.groups)
+    for verb, names in able.items():
+        if names == targets.order:
+            continue
+        weights = {target: share for target, share in targets.weights.items() if target in names}
+        groups[verb, ""] = TargetGroup(names, weights, targets.fail_back)
+        for key, group in targets.groups.items():
+            if key[0] == verb and group.targets == targets.order:
+                shares = {name: share for name, share in group.weights.items() if name in names}
+                groups[key] = group._replace(targets=names, weights=shares)
+    return targets._replace(groups=groups)
 
 
 def whole_order(targets: Targets) -> TargetGroup:

@@ -24,6 +24,7 @@ from leeward.errors import ConfigError, Outcome
 from leeward.masking import mask
 from leeward.records import NamedTuple
 from leeward.text import did_you_mean
+from leeward.values import NOTHING
 
 if TYPE_CHECKING:
     from leeward.calls import Look
@@ -373,6 +374,7 @@ class TargetConfig(NamedTuple):
             that point elsewhere are refused.
         shared: the section is the provider's, because the whole name has none.
         file: the path of the ``leeward.toml`` that has the section; None without a file.
+        functions: function to the target's own name of it, where that is another.
     """
 
     name: str
@@ -383,6 +385,7 @@ class TargetConfig(NamedTuple):
     trust_env: bool = True
     shared: bool = False
     file: str | None = None
+    functions: Mapping[str, str] = NOTHING
 
     def __repr__(self) -> str:
         return mask(self, "name provider qualifier trust_env shared file")

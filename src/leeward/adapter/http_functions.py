@@ -144,7 +144,7 @@ class Address(NamedTuple):
 
     Attributes:
         origin: of its URL.
-        target: the path.
+        target: the path, and a query, which may be a key.
         token: a token for it, or None.
         looked_up: it was looked up, so it may have changed since.
         key: where a platform has such things, a key of the function, or None.
@@ -157,7 +157,7 @@ class Address(NamedTuple):
     key: str | None = None
 
     def __repr__(self) -> str:
-        return mask(self, "origin target looked_up")
+        return mask(self, "origin looked_up")
 
 
 def by_token(address: Address) -> tuple[tuple[str, str], ...]:

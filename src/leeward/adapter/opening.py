@@ -277,11 +277,15 @@ class HttpSettings(NamedTuple):
             says.
         max_in_flight: how many requests may be under way at once.
         public_only: connect to addresses on the public internet alone.
+        client_certificate: path of a PEM file that is shown to servers that ask for one; or None.
+        client_key: path of the PEM file with its key; None if that is in the same file.
     """
 
     ca_bundle: str | None = None
     max_in_flight: int = 64
     public_only: bool = False
+    client_certificate: str | None = None
+    client_key: str | None = None
 
 
 class TargetSettings(Protocol):
@@ -363,7 +367,7 @@ def open_plan_driver(
             HTTP is added.
         missing: what to set for a capability that nothing is configured for.
         probe: a call without any effect by which the target can be looked at; by default a load
-            from a table that need not exist. It is not made where there are no tables.
+            from a table that need not exist, which is not made where there are no tables.
 
     Raises:
         ConfigError: a setting is wrong, or keys of a hardened target would be written down.
@@ -380,7 +384,7 @@ def open_plan_driver(
         limits,
         _in_force(describe, options, config),
         missing,
-        probe if Capability.TABLES in capabilities else None,
+        None if probe is LOAD_PROBE and Capability.TABLES not in capabilities else probe,
     )
     return PlanDriver(
         info,
@@ -397,7 +401,10 @@ def _options_in_force(config: TargetConfig, settings: TargetSettings | Values) -
     """Return how requests go out, by the settings and by as much of the environment as counts."""
     http = http_settings(settings) if isinstance(settings, Values) else settings.http
     return options_from_env(config.env, http.ca_bundle)._replace(
-        max_in_flight=http.max_in_flight, public_only=http.public_only
+        max_in_flight=http.max_in_flight,
+        public_only=http.public_only,
+        client_certificate=http.client_certificate,
+        client_key=http.client_key,
     )
 
 

@@ -4,17 +4,27 @@ An idempotent function may know the key of a call. The call may have had its eff
 run: so its outcome is AMBIGUOUS, and `reason` says what is known of that run: ``running``,
 ``unknown`` or ``not_kept``. The router waits for a run that is under way, and counts none of them
 against the target. Or somebody has settled the key as not run: then the outcome is REJECTED, with
-the reason ``voided``, and a call that knows of the void may run. Any other failure is the
-function's own, unless there is no such function.
+the reason ``voided``, and a call that knows of the void may run.
+
+A host may refuse a call before it looks for the function: it has no place, does not know the
+caller, or takes no payload of this size. Any other failure is the function's own, unless there is
+no such function.
 """
 
 from __future__ import annotations
 
+from typing import Final
+
+from leeward.adapter.classification import APP_ERROR, REJECTED, STALE, TOO_LARGE
 from leeward.calls import Result
 from leeward.envelope import (
+    BUSY,
+    HOST_REFUSAL,
     NO_FUNCTION,
+    NO_TOKEN,
     NOT_KEPT,
     NOT_RECOGNISED,
+    PAYLOAD,
     VOIDED,
     fault_in,
     refusal_reason,
@@ -41,9 +51,19 @@ def failure_told(
     if refused is not None:
         return refused._replace(cause=cause)
     fault = fault_in(told)
-    there_is_none = fault.reason == NO_FUNCTION and fault.ran == "no"
-    outcome = Outcome.NOT_FOUND if there_is_none else Outcome.APP_ERROR
-    return Result(outcome, retry_after=retry_after, fault=fault, dedup=dedup, cause=cause)
+    reason = None
+    outcome = Outcome.APP_ERROR
+    if fault.ran == "no" and fault.type == HOST_REFUSAL:
+        outcome, reason = _BY_HOST.get(fault.reason or "", APP_ERROR)
+    elif fault.ran == "no" and fault.reason == NO_FUNCTION:
+        outcome = Outcome.NOT_FOUND
+    return Result(
+        outcome, reason=reason, retry_after=retry_after, fault=fault, dedup=dedup, cause=cause
+    )
+
+
+_BY_HOST: Final = {BUSY: REJECTED, NO_TOKEN: STALE, PAYLOAD: TOO_LARGE}
+"""What the reasons of a host mean that refuses a call."""
 
 
 def refused_repeat(told: Json, dedup: str | None, retry_after: float | None) -> Result[Json] | None:

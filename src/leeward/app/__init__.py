@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from leeward.app.app import App
     from leeward.app.context import Context, current
     from leeward.app.idempotency.decorator import idempotent
+    from leeward.app.serving import serve_functions
     from leeward.app.triggers import Message, ObjectEvent
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "Problem",
     "current",
     "idempotent",
+    "serve_functions",
 ]
 
 _MODULES = {
@@ -32,6 +34,7 @@ _MODULES = {
     "Problem": "leeward.app.answers",
     "current": "leeward.app.context",
     "idempotent": "leeward.app.idempotency.decorator",
+    "serve_functions": "leeward.app.serving",
 }
 
 

@@ -321,7 +321,13 @@ def answer_upkeep(host: Host, request: HttpRequest) -> HttpAnswer | None:
 
 
 def serve(
-    host: Host, handler: Handler | None, request: HttpRequest, call_id: str, seconds: float
+    host: Host,
+    handler: Handler | None,
+    request: HttpRequest,
+    call_id: str,
+    seconds: float,
+    *,
+    waited: float = 0.0,
 ) -> HttpAnswer:
     """Answer a call of a function.
 
@@ -331,6 +337,7 @@ def serve(
         request: with the payload as its body, in JSON.
         call_id: the platform's id of this run.
         seconds: until the platform stops waiting; the caller may wait less, never more.
+        waited: seconds of the caller's that have passed since the request came.
     """
     sent = sent_in(request.headers)
     if handler is None or not handler.is_call:
@@ -343,7 +350,7 @@ def serve(
         request.body,
         call_id,
         sent.idempotency_key or "",
-        seconds if sent.seconds is None else min(seconds, sent.seconds),
+        seconds if sent.seconds is None else min(seconds, sent.seconds - waited),
         None,
         sent.traceparent,
         request.headers,

@@ -7,12 +7,13 @@ from typing import Annotated
 
 import typer
 
-from leeward.cli.commands import fleet, keys, objects, scheduler, unknown, verbs, workflow
+from leeward.cli.commands import fleet, keys, objects, scheduler, spool, unknown, verbs, workflow
 from leeward.cli.commands.demo import demo
 from leeward.cli.commands.dlq import dlq
 from leeward.cli.commands.doctor import doctor
 from leeward.cli.commands.new import new
 from leeward.cli.commands.targets import show_version, targets, version
+from leeward.cli.commands.worker import worker
 from leeward.cli.global_options import GlobalOptions
 from leeward.cli.group import (
     NO_TRUST_ENV,
@@ -182,6 +183,16 @@ add_command(
     "leeward unknown forget 01a20e39-df49-7edf-853d-ce1f5bf93c48",
     "leeward unknown forget --all --force",
 )
+spools = _group("spool", "Events and calls that wait until a target takes them.")
+add_command(spools, "status", spool.status, "leeward spool status --json")
+add_command(
+    spools,
+    "drain",
+    spool.drain,
+    "leeward spool drain --wait 60",
+    "leeward spool drain --dead",
+)
+add_command(spools, "discard", spool.discard, "leeward spool discard --force")
 buckets = _group("object", "Put, read, list and delete the objects of a bucket.")
 add_command(
     buckets,
@@ -222,6 +233,15 @@ add_command(
 schedulers = _group("scheduler", "Schedules of an app on the embedded target; clouds run theirs.")
 add_command(
     schedulers, "run", scheduler.run, "leeward scheduler run", "leeward scheduler run --once --json"
+)
+add_command(
+    app,
+    "worker",
+    worker,
+    "leeward worker shop:app --targets postgres",
+    "leeward worker --queue parcels=4 --limit send-receipt=2",
+    "leeward worker --health 8081 --http 127.0.0.1:8080 --drain 60",
+    "leeward worker --once",
 )
 add_command(
     app,

@@ -1,8 +1,9 @@
-"""Where dead letters lie: in the file of an embedded target, or in a queue of a cloud."""
+"""Where dead letters lie: in the database of a target that keeps rows, or in a queue of a cloud."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Final, Protocol
 
@@ -18,10 +19,12 @@ from leeward.calls import (
     Result,
     TakeMessages,
 )
-from leeward.errors import CallError, InvalidRequest, Outcome, OutcomeUnknown
+from leeward.errors import CallError, InvalidRequest, LeewardError, Outcome, OutcomeUnknown
+from leeward.leases.faults import DatabaseFault
 from leeward.local import DeadLetter, Local
 from leeward.masking import mask
 from leeward.records import NamedTuple
+from leeward.stores import DeadLetterStore, DeadRow
 
 SECONDS: Final = 30.0
 """For one request. It may have to fetch a credential first."""
@@ -118,6 +121,48 @@ class LocalLetters:
         self._local.discard(found.held)
 
 
+class StoreLetters:
+    """The dead letters of a target that keeps rows, whichever process delivers them.
+
+    Args:
+        store: of the target.
+        target: its name.
+    """
+
+    def __init__(self, store: DeadLetterStore, target: str) -> None:
+        self._store = store
+        self._target = target
+
+    def each(self) -> Iterator[FoundLetter]:
+        """Yield every letter once, oldest first."""
+        with self._translate_faults():
+            rows = self._store.dead_rows()
+        for row in rows:
+            yield _of_row(row)
+
+    def goes_back(self, found: FoundLetter) -> bool:
+        """Return True: it never left the database of its target."""
+        del found
+        return True
+
+    def move(self, found: FoundLetter) -> None:
+        """Make a letter due again; what another process has moved is moved."""
+        with self._translate_faults():
+            self._store.redrive(found.held)
+
+    def delete(self, found: FoundLetter) -> None:
+        """Delete a letter; what another process has deleted is deleted."""
+        with self._translate_faults():
+            self._store.discard(found.held)
+
+    @contextmanager
+    def _translate_faults(self) -> Iterator[None]:
+        try:
+            yield
+        except DatabaseFault as fault:
+            raise LeewardError(str(fault), target=self._target) from fault.__cause__
+
+
 class QueueLetters:
     """The dead letters in a queue of a cloud.
 
@@ -211,6 +256,11 @@ class PlaceLetters:
             yield found
 
 
+def keeps_letters(driver: Driver) -> bool:
+    """Return whether a target keeps its dead letters itself, and not in a queue."""
+    return isinstance(driver, Local) or driver.stores() is not None
+
+
 def letters_of(
     driver: Driver, queue: str | None, to: str | None, sources: tuple[str, ...] = ()
 ) -> Letters:
@@ -218,19 +268,24 @@ def letters_of(
 
     Args:
         driver: of the target.
-        queue: the cloud's own name of the dead-letter queue; None for an embedded target.
+        queue: the cloud's own name of the dead-letter queue; None for a target that keeps its dead
+            letters itself.
         to: of the queue that all of them go to; None for the one that each names.
         sources: the queues that they may name.
 
     Raises:
-        InvalidRequest: a queue is named of an embedded target, or is not of a cloud.
+        InvalidRequest: a queue is named of a target without one, or is not of a cloud.
     """
-    if isinstance(driver, Local):
+    if keeps_letters(driver):
         if queue is not None or to is not None:
             raise InvalidRequest(
                 f"{driver.target} keeps its dead letters itself; name no queue", field="queue"
             )
-        return LocalLetters(driver)
+        if isinstance(driver, Local):
+            return LocalLetters(driver)
+        stores = driver.stores()
+        assert stores is not None
+        return StoreLetters(stores.deliveries, driver.target)
     if queue is None:
         raise InvalidRequest(
             f"name the dead-letter queue of {driver.target}, of a topic its subscription: "
@@ -255,6 +310,24 @@ def _of_local(letter: DeadLetter) -> FoundLetter:
         letter.message,
         letter.document.encode(),
         letter,
+    )
+
+
+def _of_row(row: DeadRow) -> FoundLetter:
+    bus, subscriber = row.recipient
+    failure = row.failure
+    return FoundLetter(
+        str(row.id),
+        bus or subscriber,
+        subscriber,
+        failure.error,
+        failure.reason,
+        failure.ran,
+        row.attempt,
+        row.died,
+        failure.message,
+        row.document.encode(),
+        row.id,
     )
 
 

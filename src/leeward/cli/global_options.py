@@ -16,6 +16,7 @@ import typer
 from leeward.cli.output.output import Output
 from leeward.client import Client
 from leeward.config import Config, load_config, load_settings
+from leeward.config.load import DEFAULT_FILE
 from leeward.errors import ConfigError
 from leeward.local.config import HANDLERS
 from leeward.values import NOTHING
@@ -130,24 +131,31 @@ class GlobalOptions:
 
 
 @contextmanager
-def modules_beside(config: Config) -> Iterator[None]:
+def modules_beside(config: Config, *, is_named: bool = False) -> Iterator[None]:
     """Import modules from the directory of the configuration file, for a moment.
 
     So a ``leeward.toml`` can name functions in files beside it, without a package around them. It
     comes last, so that no file there hides an installed module, and goes when the targets are
     open. The working directory has no part in it, and in the hardened mode nothing has.
 
+    Args:
+        config: with the file.
+        is_named: the command line itself names code. Without a file it may be in the working
+            directory, as with ``python -m``.
+
     Raises:
         ConfigError: anybody may write the directory.
     """
-    if config.file is None or not config.trust_env or config == without_handlers(config):
+    names_code = is_named or (config.file is not None and config != without_handlers(config))
+    if not config.trust_env or not names_code:
         yield
         return
-    place = Path(config.file).absolute().parent
+    place = Path(config.file or DEFAULT_FILE).absolute().parent
     if os.name == "posix" and place.is_dir() and place.stat().st_mode & S_IWOTH:
         raise ConfigError(
-            f"{config.file} names functions, and its directory {place} may be written by others, "
-            f"who could put a module there; run `chmod o-w {place}`, or move the file"
+            f"{config.file or 'the command line'} names functions, and the directory {place} may "
+            f"be written by others, who could put a module there; run `chmod o-w {place}`, or move "
+            "the file"
         )
     directory = str(place)
     sys.path.append(directory)
@@ -186,7 +194,8 @@ def without_handlers(config: Config) -> Config:
         else each
         for target, each in config.options.items()
     }
-    return _without_definitions(config._replace(options=options))
+    worker = config.worker._replace(app=None)
+    return _without_definitions(config._replace(options=options, worker=worker))
 
 
 def _without_definitions(config: Config) -> Config:

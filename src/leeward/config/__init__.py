@@ -8,8 +8,11 @@ from leeward.config.model import (
     FunctionConfig,
     GroupConfig,
     HealthChecks,
+    LimitConfig,
+    SpoolConfig,
     TableConfig,
     TargetName,
+    WorkerConfig,
     parse_order,
 )
 
@@ -20,8 +23,11 @@ __all__ = [
     "FunctionConfig",
     "GroupConfig",
     "HealthChecks",
+    "LimitConfig",
+    "SpoolConfig",
     "TableConfig",
     "TargetName",
+    "WorkerConfig",
     "load_config",
     "load_settings",
     "parse_order",

@@ -43,6 +43,7 @@ VARIABLES = (
     "LEEWARD_DEBUG",
     "LEEWARD_FUNCTION",
     "LEEWARD_KEYS_SECRET",
+    "LEEWARD_WORKER_TOKEN",
 )
 """Variables of leeward's own, beside `ORDER`."""
 
@@ -281,6 +282,25 @@ def check_probes(config: Config, *, has_app: bool) -> None:
             )
 
 
+def check_spool_disk(config: Config, env: Mapping[str, str]) -> None:
+    """Raise `ConfigError` if the spool would be a file that ends with a function or a container.
+
+    Args:
+        config: says where the spool is.
+        env: the environment, also in the hardened mode.
+    """
+    spool = config.spool
+    for variable, runtime in RUNTIMES.items():
+        if env.get(variable) and spool.target is None and not spool.volume:
+            where = ConfigKey(config.file).child("spool")
+            raise ConfigError(
+                f"events of on_all_down = 'spool' would be lost: this is {runtime} ({variable} is "
+                f"set), whose disk ends with the instance; set {where.child('target')} to a "
+                "database such as 'postgres', or 'path' to a file on a volume that stays, with "
+                "volume = true beside it"
+            )
+
+
 def check_unused(config: Config, also_named: Iterable[TargetName]) -> None:
     """Raise `ConfigError` if an entry for a target looks misspelt.
 
@@ -333,10 +353,13 @@ def _mentions(config: Config) -> Iterator[tuple[ConfigKey, str]]:
             yield top.child("buckets").child(bucket).child("home"), one.home
     for where, names in _of_sections(config, top):
         yield from ((where.child(name), name) for name in names)
-    if config.data_target is not None:
-        yield top.child("data_target"), config.data_target
-    if config.workflow_target is not None:
-        yield top.child("workflow_target"), config.workflow_target
+    for where, target in (
+        (top.child("data_target"), config.data_target),
+        (top.child("workflow_target"), config.workflow_target),
+        (top.child("spool").child("target"), config.spool.target),
+    ):
+        if target is not None:
+            yield where, target
 
 
 def _of_sections(config: Config, top: ConfigKey) -> Iterator[tuple[ConfigKey, Iterable[str]]]:

@@ -94,10 +94,38 @@ class FunctionConfig(NamedTuple):
 
 
 class BusConfig(NamedTuple):
-    """``[buses.<name>]``: the default deadline in seconds, and the targets' own names."""
+    """``[buses.<name>]``.
+
+    Attributes:
+        timeout: the default deadline of a call, in seconds.
+        names: its own names on targets, where they differ from the logical name.
+        on_all_down: ``spool`` or ``raise``: what becomes of an event that no target takes; None for
+            ``raise``.
+    """
 
     timeout: float | None = None
     names: Names = NOTHING
+    on_all_down: str | None = None
+
+
+class SpoolConfig(NamedTuple):
+    """``[spool]``: where events wait until a target takes them, and how many may.
+
+    Attributes:
+        path: of the file; None for ``.leeward/spool.sqlite3`` below the working directory.
+        target: whose database keeps them; None for the file.
+        volume: the file is on a disk that outlives the function or the container.
+        max_events: how many may be in the spool, those that were given up included.
+        max_bytes: how many bytes of JSON they may have.
+        max_age: seconds after which an event is given up instead of published.
+    """
+
+    path: str | None = None
+    target: str | None = None
+    volume: bool = False
+    max_events: int = 100_000
+    max_bytes: int = 256 * 1024 * 1024
+    max_age: float = 7 * 86_400.0
 
 
 class TableConfig(NamedTuple):
@@ -173,6 +201,46 @@ class BucketConfig(NamedTuple):
     names: Names = NOTHING
 
 
+class LimitConfig(NamedTuple):
+    """``[worker.limits]``: attempts of some handlers together, at one time; and their names.
+
+    Without names the limit is of the handler of its own name.
+    """
+
+    most: int
+    handlers: tuple[str, ...] = ()
+
+
+class WorkerConfig(NamedTuple):
+    """``[worker]``: what ``leeward worker`` runs, and how much at one time.
+
+    Attributes:
+        app: ``module:app``; None for the app of the target, or of the command line.
+        target: that it works for; None for the first of the order that keeps rows for workers.
+        concurrency: attempts at one time, in each process, of all handlers whose queue is not in
+            `queues`; None for what the target says.
+        queues: the same for each queue by itself; the name of a bus is for all of its subscribers.
+        limits: further limits, over handlers.
+        drain: seconds that attempts have to end in, once the worker has been asked to end.
+        health: the address at which it says how it is; None for none.
+        http: the address at which it serves the functions of the app; None for none.
+        token: that callers there have to send.
+    """
+
+    app: str | None = None
+    target: str | None = None
+    concurrency: int | None = None
+    queues: Mapping[str, int] = NOTHING
+    limits: Mapping[str, LimitConfig] = NOTHING
+    drain: float = 25.0
+    health: str | None = None
+    http: str | None = None
+    token: str | None = None
+
+    def __repr__(self) -> str:
+        return mask(self, "app target concurrency queues limits drain health http")
+
+
 class ExportConfig(NamedTuple):
     """``[export.<provider>]``: for infrastructure files.
 
@@ -225,6 +293,8 @@ class Config(NamedTuple):
         export: what infrastructure files say, by provider.
         dead_letters: a dead-letter queue, by its own name, to the queues that its letters go back
             to.
+        worker: what ``leeward worker`` runs.
+        spool: where events wait until a target takes them.
     """
 
     order: tuple[TargetName, ...] = ()
@@ -250,13 +320,15 @@ class Config(NamedTuple):
     unknowns_payload: bool = False
     export: Mapping[str, ExportConfig] = NOTHING
     dead_letters: Mapping[str, tuple[str, ...]] = NOTHING
+    worker: WorkerConfig = WorkerConfig()
+    spool: SpoolConfig = SpoolConfig()
 
     def __repr__(self) -> str:
         return mask(
             self,
             "order functions buses tables workflows workflow_target source trust_env data_target "
             "file groups residency weights fail_back hedge health_checks snapshot buckets export "
-            "dead_letters unknowns unknowns_payload",
+            "dead_letters unknowns unknowns_payload worker spool",
         )
 
     def homes(self) -> Mapping[str, str]:

@@ -18,8 +18,11 @@ from leeward.config.model import (
     FunctionConfig,
     GroupConfig,
     HealthChecks,
+    LimitConfig,
     Names,
+    SpoolConfig,
     TableConfig,
+    WorkerConfig,
     WorkflowConfig,
     parse_order,
     parse_target,
@@ -49,7 +52,7 @@ def read_sections(document: Mapping[str, Any], file: str) -> Config:
         "groups": read_group,
         "dead_letters": read_texts,
     }
-    known = (*TOP_LEVEL, *sections, "targets", "export", "dead_letters")
+    known = (*TOP_LEVEL, *sections, *("targets", "export", "dead_letters", "worker", "spool"))
     refuse_unknown(document, known, top)
     parts: dict[str, Any] = {}
     for name, read in sections.items():
@@ -77,6 +80,8 @@ def read_sections(document: Mapping[str, Any], file: str) -> Config:
         unknowns=optional(document, "unknowns", top, read_text),
         unknowns_payload=optional(document, "unknowns_payload", top, read_boolean) is True,
         export=by_target(document.get("export", {}), top.child("export"), read_export),
+        worker=read_worker(document.get("worker", {}), top.child("worker")),
+        spool=optional(document, "spool", top, read_spool) or SpoolConfig(),
     )
 
 
@@ -105,10 +110,11 @@ def _read_function(section: Any, where: ConfigKey) -> FunctionConfig:
 
 def _read_bus(section: Any, where: ConfigKey) -> BusConfig:
     table = read_section(section, where)
-    refuse_unknown(table, ("timeout", "names"), where)
+    refuse_unknown(table, BusConfig._fields, where)
     return BusConfig(
         timeout=optional(table, "timeout", where, read_seconds),
         names=optional(table, "names", where, _read_names) or {},
+        on_all_down=optional(table, "on_all_down", where, _word_of("spool", "raise")),
     )
 
 
@@ -158,7 +164,7 @@ def _read_key(value: Any, where: ConfigKey) -> tuple[str, ...]:
     return tuple(fields)
 
 
-NOT_YET = ("on_all_down", "handoff")
+NOT_YET = ("handoff",)
 """Keys of features that are not in this version: refused, never ignored."""
 
 MAX_TEXT = 1024
@@ -310,6 +316,45 @@ def read_health_checks(value: Any, where: ConfigKey) -> HealthChecks:
     )
 
 
+_LONGEST_AGE: Final = 366
+"""Days that an event may wait."""
+
+
+def read_spool(section: Any, where: ConfigKey) -> SpoolConfig:
+    """Read ``[spool]``.
+
+    Raises:
+        ConfigError: a value is wrong, or the section names a file and a target.
+    """
+    table = read_section(section, where)
+    refuse_unknown(table, SpoolConfig._fields, where)
+    usual = SpoolConfig()
+    whole_number = _whole_number(1, 2**40)
+    spool = SpoolConfig(
+        path=optional(table, "path", where, read_text),
+        target=optional(table, "target", where, read_target),
+        volume=optional(table, "volume", where, read_boolean) is True,
+        max_events=optional(table, "max_events", where, whole_number) or usual.max_events,
+        max_bytes=optional(table, "max_bytes", where, whole_number) or usual.max_bytes,
+        max_age=optional(table, "max_age", where, _read_age) or usual.max_age,
+    )
+    if spool.target is not None and (spool.path is not None or spool.volume):
+        other = "path" if spool.path is not None else "volume"
+        raise ConfigError(
+            f"{where} has 'target' and {other!r}: the spool is in a target's database, or in a "
+            "file; remove one of them"
+        )
+    return spool
+
+
+def _read_age(value: Any, where: ConfigKey) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ConfigError(f"{where} must be a number of seconds, not {kind_of(value)}")
+    if not 1 <= value <= _LONGEST_AGE * 86_400:
+        raise ConfigError(f"{where} must be from 1 second to {_LONGEST_AGE} days, in seconds")
+    return float(value)
+
+
 def _read_percent(value: Any, where: ConfigKey) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 100:
         raise ConfigError(f"{where} must be a percentage: more than 0 and less than 100")
@@ -381,6 +426,50 @@ def _word_of(*words: str) -> Callable[[Any, ConfigKey], str]:
         return str(value)
 
     return read
+
+
+MOST_AT_ONCE: Final = 1000
+"""Attempts at one time: each has a thread."""
+
+
+def read_worker(value: Any, where: ConfigKey) -> WorkerConfig:
+    """Read ``[worker]``."""
+    table = read_section(value, where)
+    refuse_unknown(table, WorkerConfig._fields, where)
+    return WorkerConfig(
+        optional(table, "app", where, read_text),
+        optional(table, "target", where, read_target),
+        optional(table, "concurrency", where, read_attempts),
+        _read_by_name(table, "queues", where, read_attempts),
+        _read_by_name(table, "limits", where, _read_limit),
+        optional(table, "drain", where, read_seconds) or WorkerConfig().drain,
+        optional(table, "health", where, read_text),
+        optional(table, "http", where, read_text),
+        optional(table, "token", where, read_text),
+    )
+
+
+def read_attempts(value: Any, where: ConfigKey) -> int:
+    """Read how many attempts there may be at one time."""
+    return _whole_number(1, MOST_AT_ONCE)(value, where)
+
+
+def _read_limit(value: Any, where: ConfigKey) -> LimitConfig:
+    if not isinstance(value, dict):
+        return LimitConfig(read_attempts(value, where))
+    refuse_unknown(value, LimitConfig._fields, where)
+    if "most" not in value:
+        raise ConfigError(f"{where} lacks 'most'; write {{ most = 2, handlers = [...] }}")
+    most = read_attempts(value["most"], where.child("most"))
+    return LimitConfig(most, optional(value, "handlers", where, read_texts) or ())
+
+
+def _read_by_name(
+    table: Mapping[str, Any], key: str, where: ConfigKey, read: Callable[[Any, ConfigKey], T]
+) -> dict[str, T]:
+    inner = where.child(key)
+    entries = read_section(table.get(key, {}), inner)
+    return {name: read(value, inner.child(name)) for name, value in entries.items()}
 
 
 def _whole_number(least: int, most: int) -> Callable[[Any, ConfigKey], int]:

@@ -18,6 +18,8 @@ from leeward.clock import Clock
 
 LOOK_AGAIN = 1.0
 """Seconds between two looks for what other processes have left; and after a look that failed."""
+LONGEST_PAUSE = 5.0
+"""Seconds after a look that failed, at most: they double with each of several in a row."""
 
 
 class Loop:
@@ -32,6 +34,8 @@ class Loop:
     Attributes:
         lock: under which all changes.
         looks: how many have ended.
+        failures: how many in a row have failed, the last one included.
+        looked_at: when the last one ended that did not fail, on the monotonic clock; None for none.
         is_asleep: whether none is under way.
     """
 
@@ -44,6 +48,8 @@ class Loop:
     ) -> None:
         self.lock = RLock()
         self.looks = 0
+        self.failures = 0
+        self.looked_at: float | None = None
         self.is_asleep = True
         self._name = name
         self._look = look
@@ -92,17 +98,17 @@ class Loop:
             self._thread.join(seconds)
 
     def _run(self) -> None:
-        is_stalled = False
         while True:
             with self._changed:
                 seen, self.is_asleep = self._changes, False
             try:
                 pause = self._look()
-                is_stalled = False
+                self.failures, self.looked_at = 0, monotonic()
             except Exception as error:  # noqa: BLE001 - whatever it is, the next look may go well
-                if not is_stalled:
+                if not self.failures:
                     self._log_fault(error)
-                is_stalled, pause = True, LOOK_AGAIN
+                pause = min(LOOK_AGAIN * 2.0 ** min(self.failures, 10), LONGEST_PAUSE)
+                self.failures += 1
             with self._changed:
                 self.is_asleep = True
                 self.looks += 1

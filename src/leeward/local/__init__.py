@@ -19,16 +19,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from leeward._delivery.bus import DeadLetter
     from leeward.adapter import Driver, TargetConfig
     from leeward.app.context import Context
-    from leeward.local.bus import DeadLetter
     from leeward.local.driver import Local
 
 __all__ = ["Context", "DeadLetter", "Local", "open_driver"]
 
 _MODULES = {
     "Context": "leeward.app.context",
-    "DeadLetter": "leeward.local.bus",
+    "DeadLetter": "leeward._delivery.bus",
     "Local": "leeward.local.driver",
 }
 

@@ -56,12 +56,9 @@ def open_local(config: TargetConfig) -> Local:
     """
     config.check_options(_OPTIONS)
     path = _path(config)
-    app = _app(config, _import_spec)
+    app = _app(config, import_app)
     functions = _functions(config, _function)
     subscribers = _subscribers(config, _function)
-    if app is not None and not isinstance(app, App):
-        what = f"{config.options['app']!r} is a {type(app).__name__}; name a leeward.App"
-        raise ConfigError(f"'app' {_place(config)}: {what}")
     local = Local(config.name, path=path)
     try:
         if app is not None:
@@ -165,6 +162,22 @@ def _function(spec: Any, where: str) -> Callable[..., Any]:
         raise ConfigError(f"{where}: {spec!r} is not callable; name a function")
     checked: Callable[..., Any] = function
     return checked
+
+
+def import_app(spec: Any, where: str) -> App:
+    """Return the app that ``module:app`` names.
+
+    Args:
+        spec: names it.
+        where: the place of that, for messages.
+
+    Raises:
+        ConfigError: it cannot be imported, or it is something else.
+    """
+    app = _import_spec(spec, where)
+    if not isinstance(app, App):
+        raise ConfigError(f"{where}: {spec!r} is a {type(app).__name__}; name a leeward.App")
+    return app
 
 
 def _import_spec(spec: Any, where: str) -> Any:

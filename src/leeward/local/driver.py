@@ -6,34 +6,32 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from leeward._delivery.dispatcher import Dispatcher, Receiver
+from leeward._delivery.bus import DeadLetter, to_dead_letter
+from leeward._delivery.functions import PlainHandler
+from leeward._delivery.runner import AppRunner
 from leeward._delivery.sqlite_store import PATIENCE, SqliteDeliveries, SqliteSchedules
 from leeward._sqlite.database import MEMORY, Database
 from leeward._sqlite.file_safety import keep_out_of_version_control
 from leeward.adapter import Capability, Driver, Limits
 from leeward.app.app import App
 from leeward.app.context import Function, check_callable
-from leeward.app.handlers import Handler
-from leeward.app.triggers import Kind
+from leeward.app.triggers import Kind, Platform
 from leeward.calls import OBJECT_VERBS, Call, Look, LookResult, Result, Store
 from leeward.calls.looks import BUCKET, BUS, TABLE
 from leeward.clock import Clock, SystemClock
 from leeward.errors import ConfigError, LeewardError, Outcome, Unsupported
 from leeward.leases.faults import DatabaseFault
 from leeward.leases.rules import DeliveryPolicy
-from leeward.local.bus import Bus, DeadLetter, to_dead_letter
-from leeward.local.functions import Functions, PlainHandler, deliver
 from leeward.local.object_events import ObjectEvents
-from leeward.local.schedules import Schedules
 from leeward.local.schema import SCHEMA
 from leeward.local.settlements import Settlements
 from leeward.local.tables import Tables, result_of
 from leeward.logs import log_event
-from leeward.stores import LeasedRow, Recipient
+from leeward.registry import JOURNAL, import_room
+from leeward.stores import Stores
 
 if TYPE_CHECKING:
     from leeward.calls import Look
@@ -77,34 +75,33 @@ class Local(Driver):
         self.capabilities = _EVERYTHING
         self.limits = LIMITS
         self._closed = False
-        self._apps: list[App] = []
         self._file = None if os.fspath(path) == MEMORY else Path(path).absolute()
         self._clock = clock or SystemClock()
         self._is_here = not Path(path).is_absolute()
         self._database = Database(self._file, SCHEMA, created=self._store_created)
-        self._deliveries = SqliteDeliveries(self._database, DeliveryPolicy())
-        self._dispatcher = Dispatcher(
-            self._deliveries, self._list_receivers, self._clock, shared=self._file is not None
+        self._stores = Stores(
+            SqliteDeliveries(self._database, DeliveryPolicy()),
+            SqliteSchedules(self._database),
+            open_journal=self._open_journal,
+            is_shared=self._file is not None,
         )
-        accept = self._dispatcher.accept
-        self._functions = Functions(self._clock, self.limits.payload_bytes, accept)
-        self._bus = Bus(accept)
-        series, wake = SqliteSchedules(self._database), self._dispatcher.wake
-        self._schedules = Schedules(self._clock, series, self._deliveries, wake)
+        platform = Platform("local", None, self._clock, self.limits.payload_bytes)
+        self._runner = runner = AppRunner(self._stores, platform, is_there=self._is_there)
         self._tables = tables = Tables(self._database)
-        outlives = self._file is not None
-        self._objects = ObjectEvents(self._clock, self._database, accept, wake, outlives=outlives)
+        runner.objects = objects = ObjectEvents(
+            self._clock, self._database, runner.accept, runner.wake, outlives=self._stores.is_shared
+        )
         self._verbs: dict[str, Verb] = {
-            "invoke": self._functions.invoke,
-            "settle": self._functions.invoke,
-            "enqueue": self._functions.enqueue,
-            "publish": self._bus.publish,
+            "invoke": runner.functions.invoke,
+            "settle": runner.functions.invoke,
+            "enqueue": runner.functions.enqueue,
+            "publish": runner.bus.publish,
             "store": tables.store,
             "load": tables.load,
             "delete": tables.delete,
             "scan": tables.scan,
             "settle_write": Settlements(self._database, self._clock).settle,
-            **dict.fromkeys(OBJECT_VERBS, self._objects.perform),
+            **dict.fromkeys(OBJECT_VERBS, objects.perform),
         }
 
     def function(self, name: str) -> Callable[[F], F]:
@@ -120,8 +117,8 @@ class Local(Driver):
 
         def register(function: F) -> F:
             check_callable(function, f"the function {name!r}")
-            self._functions.register(name, function)
-            self._look_for_work()
+            self._runner.functions.register(name, function)
+            self._runner.look_for_work()
             return function
 
         return register
@@ -153,8 +150,8 @@ class Local(Driver):
                     f'give one: @cloud.subscribe("{bus}", name="...")'
                 )
             handler = PlainHandler(own, Kind.EVENT, function, bus=bus, type=type)
-            self._bus.subscribe(handler)
-            self._look_for_work()
+            self._runner.bus.subscribe(handler)
+            self._runner.look_for_work()
             return function
 
         return register
@@ -167,26 +164,7 @@ class Local(Driver):
         Raises:
             ConfigError: a handler is wrong, or one of its names is taken.
         """
-        if app in self._apps:
-            return
-        if app.name in (each.name for each in self._apps):  # of a module that is run and imported
-            raise ConfigError(
-                f"an app {app.name!r} runs here already, as leeward.toml may say; give it once: "
-                "there, or to the client"
-            )
-        app.check()
-        for handler in app.handlers.values():
-            if handler.is_call:
-                self._functions.register(handler.name, handler)
-            elif handler.kind is Kind.MESSAGE:
-                self._functions.register(handler.queue or handler.name, handler)
-            elif handler.kind is Kind.EVENT:
-                self._bus.subscribe(handler)
-            elif handler.kind is Kind.SCHEDULE:
-                self._schedules.add(handler)
-        self._objects.add(each for each in app.handlers.values() if each.kind is Kind.OBJECT)
-        self._apps.append(app)
-        self._look_for_work()
+        self._runner.mount(app)
 
     def wait_idle(self, timeout: float = 5.0) -> None:
         """Wait until every delivery to this process is done or dead, queued calls included.
@@ -198,7 +176,7 @@ class Local(Driver):
             LeewardError: the database cannot be used.
         """
         with self._translate_faults():
-            self._dispatcher.wait_idle(timeout)
+            self._runner.wait_idle(timeout)
 
     def dead_letters(self) -> tuple[DeadLetter, ...]:
         """Return the deliveries that were given up, oldest first.
@@ -206,10 +184,10 @@ class Local(Driver):
         Raises:
             LeewardError: the database cannot be used.
         """
-        if self._file is not None and not self._file.exists():
+        if self._stores.is_shared and not self._is_there():
             return ()  # so that a look makes no file
         with self._translate_faults():
-            return tuple(to_dead_letter(each) for each in self._deliveries.dead_rows())
+            return tuple(to_dead_letter(each) for each in self._stores.deliveries.dead_rows())
 
     def discard(self, letter: DeadLetter) -> bool:
         """Delete a dead letter; return whether it was there.
@@ -218,7 +196,7 @@ class Local(Driver):
             LeewardError: the database cannot be used.
         """
         with self._translate_faults():
-            return self._deliveries.discard(letter.id)
+            return self._stores.deliveries.discard(letter.id)
 
     def redrive(self, letter: DeadLetter) -> bool:
         """Deliver a dead letter again, as if it were new; return whether it was there.
@@ -229,8 +207,8 @@ class Local(Driver):
             LeewardError: the database cannot be used.
         """
         with self._translate_faults():
-            found = self._deliveries.redrive(letter.id)
-        self._look_for_work()
+            found = self._stores.deliveries.redrive(letter.id)
+        self._runner.look_for_work()
         return found
 
     def perform(self, call: Call, timeout: float) -> Result[Any]:
@@ -243,8 +221,8 @@ class Local(Driver):
             result = self._verbs[call.verb](call, timeout)
         except DatabaseFault as fault:
             return result_of(fault, self._database)
-        if not self._dispatcher.started:
-            self._look_for_work()
+        if not self._runner.is_started:
+            self._runner.look_for_work()
         return result
 
     def store_many(self, calls: Sequence[Store], timeout: float) -> list[Result[Any]]:
@@ -257,17 +235,21 @@ class Local(Driver):
     def look(self, look: Look, timeout: float) -> Result[Any]:
         """Look whether a function is registered here; nothing else needs any making."""
         del timeout
-        if look.verb in (BUS, TABLE, BUCKET) or look.name in self._functions.registry:
+        if look.verb in (BUS, TABLE, BUCKET) or look.name in self._runner.functions.registry:
             return Result.ok(LookResult())
         return Result(Outcome.NOT_FOUND, message=f"no function {look.name!r} is registered")
+
+    def stores(self) -> Stores:
+        """Return the stores in SQLite, with what runs apps over them in this process."""
+        return self._stores._replace(runner=self._runner)
 
     def describe(self) -> Mapping[str, str]:
         """Return the paths, SQLite's version, and how much is registered."""
         return {
             "path": str(self._database),
             "sqlite": sqlite3.sqlite_version,
-            "functions": str(len(self._functions.registry)),
-            "subscriptions": str(len(self._bus.subscriptions)),
+            "functions": str(len(self._runner.functions.registry)),
+            "subscriptions": str(len(self._runner.bus.subscriptions)),
         }
 
     def native(self, service: str) -> object:
@@ -288,11 +270,11 @@ class Local(Driver):
         if service == "dead_letters":
             return self.dead_letters()
         if service == "functions":
-            return self._functions.registry
+            return self._runner.functions.registry
         if service == "events":
-            return self._bus
+            return self._runner.bus
         if service == "schedules":
-            return self._schedules
+            return self._runner.schedules
         if service == "workflows":
             return self._file and self._file.with_suffix(".workflows.sqlite3")
         if service != "tables":
@@ -310,33 +292,16 @@ class Local(Driver):
         Subscribers may use this target until then. What is still pending in a file is delivered
         by the next process.
         """
-        self._schedules.close()
-        self._dispatcher.close()
+        self._runner.close()
         self._closed = True
         self._database.close()
 
-    def _list_receivers(self) -> dict[Recipient, Receiver]:
-        handlers = self._functions.recipients() | self._bus.recipients()
-        handlers |= self._schedules.recipients() | self._objects.recipients()
-        receivers = {
-            recipient: Receiver(
-                partial(self._deliver, each), 0 if each.retries is None else each.retries + 1
-            )
-            for recipient, each in handlers.items()
-        }
-        return receivers | {
-            each: Receiver(self._objects.claim) for each in self._objects.unclaimed_recipients()
-        }
+    def _is_there(self) -> bool:
+        """Return whether the file is there: a look makes none."""
+        return self._file is not None and self._file.exists()
 
-    def _deliver(self, handler: Handler, row: LeasedRow, deadline: float) -> None:
-        """Make one attempt to deliver a row; none where its object is gone, or was replaced."""
-        if handler.kind is not Kind.OBJECT or self._objects.is_due(row):
-            deliver(handler, row, deadline, self._clock)
-
-    def _look_for_work(self) -> None:
-        """Deliver what other processes left in the file for what is registered here."""
-        if self._file is not None and self._file.exists() and self._list_receivers():
-            self._dispatcher.wake()
+    def _open_journal(self) -> object:
+        return import_room(JOURNAL)(self.native("workflows"), self._clock)
 
     def _store_created(self) -> None:
         """Keep a new file out of version control; tell where it is, if `path` left that open.

@@ -79,8 +79,5 @@ def key_text(key: Key) -> str:
     return json.dumps(key.values)
 
 
-QUEUED_CALL = ""
-"""Stands in the place of the bus for a queued call of a function."""
-
 DEEPEST = 2 * json_text.DEEPEST
 """Of a document: leeward writes at most half of that, another program may have gone deeper."""

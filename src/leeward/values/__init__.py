@@ -65,6 +65,8 @@ class Promise(Enum):
     """A target's bus has accepted the event."""
     ACCEPTED = "accepted"
     """A target has queued the function call; there will be no answer."""
+    SPOOLED = "spooled"
+    """No target has taken the event. It is kept durably, and published when one takes it again."""
     VERIFIED = "verified"
     """A backup was restored, and the table, read again, holds exactly its items."""
     RESTORED = "restored"
@@ -93,7 +95,14 @@ class Receipt(NamedTuple):
 
 
 class PublishReceipt(NamedTuple):
-    """The receipt of an event: `promise` is PUBLISHED, and `id` is the id of the CloudEvent."""
+    """The receipt of an event.
+
+    Attributes:
+        promise: PUBLISHED; or SPOOLED, where the bus has ``on_all_down = "spool"``.
+        id: of the CloudEvent.
+        target: that has taken it; ``spool`` for an event that is kept.
+        attempts: all attempts of the call.
+    """
 
     promise: Promise
     id: str

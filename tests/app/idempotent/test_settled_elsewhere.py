@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from leeward import App, CallError, Client, Config, Context, Verdict
+from leeward._delivery.functions import result_of
 from leeward.adapter import Capability, Driver, Limits
 from leeward.app import idempotent
 from leeward.app.handlers import answer
@@ -17,7 +18,6 @@ from leeward.calls import Call, Invoke, Result, Settle
 from leeward.config import FunctionConfig
 from leeward.errors import Outcome
 from leeward.local import Local
-from leeward.local.functions import result_of
 from leeward.testing import FakeClock
 from leeward.values import Effect
 

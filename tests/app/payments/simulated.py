@@ -22,6 +22,7 @@ from leeward import (
     OutcomeUnknown,
     Verdict,
 )
+from leeward._delivery.functions import result_of
 from leeward.adapter import Capability, Driver, Limits
 from leeward.app import idempotent
 from leeward.app.handlers import answer
@@ -31,7 +32,6 @@ from leeward.calls import Call, Invoke, Result, Settle
 from leeward.config import FunctionConfig
 from leeward.errors import Outcome
 from leeward.local import Local
-from leeward.local.functions import result_of
 from leeward.testing import FakeClock, Fault, FaultyDriver
 from leeward.values import Effect
 

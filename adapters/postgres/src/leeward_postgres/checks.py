@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from leeward.calls import LookResult, Result
+from leeward.calls import Look, LookResult, Result
+from leeward.calls.looks import BUS, QUEUE
 from leeward.errors import Outcome
+from leeward_postgres.items import text_of
 from leeward_postgres.outcomes import SCHEMA
 from leeward_postgres.schema import NOT_DURABLE, VERSION, WRONG_VERSION, quote
 from leeward_postgres.statements import Plan, Rows, Statement
@@ -21,6 +23,12 @@ _LOOK: Final = """SELECT extract(epoch FROM clock_timestamp())::double precision
     current_setting('synchronous_standby_names')"""
 
 
+_SECONDS: Final = "extract(epoch FROM clock_timestamp() - seen)::double precision"
+
+ABSENT_SECONDS: Final = 180.0
+"""Since a worker has looked for messages: it notes that once a minute."""
+
+
 class Checks:
     """Plans that look at the server. Each is one statement.
 
@@ -30,6 +38,11 @@ class Checks:
 
     def __init__(self, schema: str) -> None:
         self._schema = schema
+        self._looks = {
+            BUS: f"SELECT FROM {quote(schema)}.subscriptions WHERE bus = %s LIMIT 1",
+            QUEUE: f"SELECT {_SECONDS} FROM {quote(schema)}.receivers "  # noqa: S608 - a checked name
+            "WHERE bus = '' AND subscriber = %s",
+        }
         self._suits = f"SELECT version, oldest, {_DURABLE} FROM {quote(schema)}.version"  # noqa: S608
 
     def suits(self, timeout: float) -> Plan:
@@ -47,17 +60,28 @@ class Checks:
         yield Statement("SELECT 1")
         return Result.ok(None)
 
-    def look(self, timeout: float) -> Plan:
-        """Return a `LookResult`, with the server's time and what its standbys promise."""
-        del timeout
+    def look(self, look: Look) -> Plan:
+        """Return a `LookResult`, with the server's time and what its standbys promise.
+
+        Of a bus it tells whether anybody subscribes; of a queue, when a worker last looked for
+        messages. A queue for which none ever did is NOT_FOUND.
+        """
         ((time, standbys, asynchronous, names),) = yield Statement(_LOOK)
-        why = ""
+        why = []
+        if look.verb in (BUS, QUEUE):
+            rows = yield Statement(self._looks[look.verb], (text_of(look.name),))
+            if look.verb == BUS and not rows:
+                why.append("nobody subscribes to it, so its events are dropped")
+            if look.verb == QUEUE and not rows:
+                return Result(Outcome.NOT_FOUND, message="no worker has looked for its messages")
+            if look.verb == QUEUE and rows[0][0] > ABSENT_SECONDS:
+                why.append(f"no worker has looked for its messages for {rows[0][0]:.0f} s")
         if asynchronous:
-            why = (
+            why.append(
                 f"{asynchronous} of {standbys} standbys are asynchronous, so a failover to one may "
                 f"lose what was committed; synchronous_standby_names is {names or 'empty'}"
             )
-        return Result.ok(LookResult(why=why, time=time))
+        return Result.ok(LookResult(why="; ".join(why), time=time))
 
     def _judge(self, rows: Rows) -> Result[Any]:
         if len(rows) != 1:

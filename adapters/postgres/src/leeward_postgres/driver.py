@@ -11,8 +11,15 @@ from weakref import WeakKeyDictionary, finalize
 from leeward.adapter import Capability, Driver, Limits, TargetConfig
 from leeward.calls import Call, Look, LookResult, Result, Store
 from leeward.errors import ConfigError, Outcome, Unsupported
+from leeward.stores import Stores
 from leeward_postgres.checks import Checks
+from leeward_postgres.deliveries import (
+    PostgresDeliveries,
+    PostgresSchedules,
+    PostgresSubscriptions,
+)
 from leeward_postgres.objects import Objects
+from leeward_postgres.queues import Queues
 from leeward_postgres.settings import Settings, parameters_of, settings_from
 from leeward_postgres.settlements import Settlements
 from leeward_postgres.statements import Plan
@@ -25,6 +32,9 @@ if TYPE_CHECKING:
 
 CAPABILITIES: Final = frozenset(
     {
+        Capability.ENQUEUE,
+        Capability.PUBLISH,
+        Capability.ORDERING,
         Capability.TABLES,
         Capability.CONDITIONS,
         Capability.EXPIRY,
@@ -35,7 +45,7 @@ CAPABILITIES: Final = frozenset(
     }
 )
 
-LIMITS: Final = Limits(model="postgres")
+LIMITS: Final = Limits(batch_events=1000, model="postgres")
 """Items are left at what is safe everywhere. An entry of an index has a third of a page of 8 KiB:
 enough for a key of two fields of 1,023 bytes, and the name of its table."""
 
@@ -72,8 +82,10 @@ class PostgresDriver(Driver):
         self._loops: WeakKeyDictionary[AbstractEventLoop, LoopExchanges] = WeakKeyDictionary()
         self._checks = Checks(settings.schema)
         self._tables = tables = Tables(settings.schema)
-        objects = Objects(settings.schema)
+        objects, queues = Objects(settings.schema), Queues(settings.schema)
         self._planners: dict[str, _Planner] = {
+            "enqueue": queues.enqueue,
+            "publish": queues.publish,
             "store": tables.store,
             "load": tables.load,
             "delete": tables.delete,
@@ -117,9 +129,15 @@ class PostgresDriver(Driver):
         return self._run(self._checks.probe, timeout)
 
     def look(self, look: Look, timeout: float) -> Result[LookResult]:
-        """Look whether the schema is there, and what it promises; a table needs no making."""
-        del look
-        return self._run(self._checks.look, timeout)
+        """Look whether the schema is there, what it promises, and who takes what is sent."""
+        return self._run(lambda _: self._checks.look(look), timeout)
+
+    def stores(self) -> Stores:
+        """Return the rows of queues, subscriptions and schedules; they use the threads' pool."""
+        where = self._run, self._settings.schema
+        return Stores(
+            PostgresDeliveries(*where), PostgresSchedules(*where), PostgresSubscriptions(*where)
+        )
 
     def describe(self) -> Mapping[str, str]:
         """Return where the database is, as far as it is said here; never a password."""

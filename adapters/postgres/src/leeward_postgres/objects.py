@@ -27,7 +27,8 @@ from leeward.errors import Outcome
 from leeward.values import NOTHING
 from leeward_postgres.items import original_of, text_of
 from leeward_postgres.outcomes import Stage
-from leeward_postgres.schema import PIECE_BYTES, quote
+from leeward_postgres.schema import quote
+from leeward_postgres.schema.data import PIECE_BYTES
 from leeward_postgres.statements import Plan, Statement, milliseconds, result_of_write
 
 PAGE_OBJECTS: Final = 1000

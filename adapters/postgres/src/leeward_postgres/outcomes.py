@@ -19,6 +19,7 @@ from typing import Any, Final, NamedTuple
 from leeward.calls import Result
 from leeward.errors import Outcome
 from leeward_postgres.schema import NOT_DURABLE, WRONG_VERSION
+from leeward_postgres.schema.queues import NOT_READ_COMMITTED
 
 
 class Stage(Enum):
@@ -91,6 +92,11 @@ CLASSIFICATIONS: Final[dict[str, Classification]] = {
     "57014": Classification(Outcome.REJECTED, "the server cancelled the statement"),
     WRONG_VERSION: Classification(Outcome.UNUSABLE, "", SCHEMA),
     NOT_DURABLE: Classification(Outcome.UNUSABLE, "", "not_durable"),
+    NOT_READ_COMMITTED: Classification(
+        Outcome.UNUSABLE,
+        "workers need default_transaction_isolation = 'read committed' for their role",
+        "isolation",
+    ),
 }
 """The codes for which PostgreSQL rolls back, so nothing ran."""
 

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 from leeward.calls import Result
 from leeward.errors import Outcome
 from leeward_postgres.outcomes import Stage
-from leeward_postgres.schema import REPEATED, SETTLED
+from leeward_postgres.schema.data import REPEATED, SETTLED
 
 
 class Statement(NamedTuple):

@@ -199,8 +199,10 @@ def adapters_of(
 
 
 def has_embedded_target(folder: Path, targets: str | None = None, file: Path | None = None) -> bool:
-    """Return whether a client opens the embedded target, or runs its workflows there."""
+    """Return whether a client opens the embedded target, runs its workflows there, or spools."""
     config = settings_of(folder, file)
+    if any(bus.on_all_down == "spool" for bus in config.buses.values()):
+        return True
     order = config.order if targets is None else parse_order(targets, "--targets")
     named = {str(each) for each in order} | {config.workflow_target or ""}
     return EMBEDDED in {name.partition(":")[0] for name in named}

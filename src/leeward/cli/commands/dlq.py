@@ -20,6 +20,7 @@ from leeward.cli.dead_letters import (
     MoveOptions,
     PlaceLetters,
     delete_letters,
+    keeps_letters,
     letters_of,
     redrive,
 )
@@ -54,7 +55,7 @@ def dlq(
         str | None,
         typer.Argument(
             help="The dead-letter queue, by the cloud's own name; a topic's subscription. "
-            "None for embedded targets."
+            "None for embedded targets and databases."
         ),
     ] = None,
     *,
@@ -81,8 +82,8 @@ def dlq(
 ) -> None:
     """List, show, move back or delete dead letters.
 
-    An embedded target keeps its dead letters itself; on a cloud they are in a queue. A letter that
-    is proved not to have run is moved without a question.
+    An embedded target and a database keep their dead letters themselves; on a cloud they are in a
+    queue. A letter that is proved not to have run is moved without a question.
     """
     options = options_of(context)
     if rate is not None and not 0 < rate < float("inf"):
@@ -123,7 +124,7 @@ def dlq(
 
 @contextmanager
 def _open_targets(config: Config, queue: str | None) -> Iterator[list[Driver]]:
-    """Open the targets with dead letters: the embedded ones, or the one with the queue.
+    """Open the targets with dead letters: those that keep them, or the one with the queue.
 
     Names of functions are left as they are: a dead-letter queue is named by the cloud's own name.
 
@@ -131,21 +132,22 @@ def _open_targets(config: Config, queue: str | None) -> Iterator[list[Driver]]:
         InvalidRequest: it is not clear which target is meant.
     """
     config = without_handlers(config)
-    wanted = [each for each in config.order if (each.provider == "local") is (queue is None)]
     told = ", ".join(map(str, config.order))
-    if not wanted:
-        raise InvalidRequest(
-            f"{told}: an embedded target keeps its dead letters itself; leave {queue!r} out"
-            if queue
-            else f"{told}: dead letters of a cloud are in a queue; name it: leeward dlq list QUEUE",
-            field="queue",
-        )
-    if queue is not None and len(wanted) > 1:
-        raise InvalidRequest(f"{told}: say whose queue it is with --targets", field="queue")
-    alone = config._replace(order=tuple(wanted), functions={}, buses={}, tables={})
+    alone = config._replace(functions={}, buses={}, tables={})
     drivers = open_order(alone, os.environ)
     try:
-        yield drivers
+        wanted = [each for each in drivers if keeps_letters(each) is (queue is None)]
+        if not wanted:
+            raise InvalidRequest(
+                f"{told}: such a target keeps its dead letters itself; leave {queue!r} out"
+                if queue
+                else f"{told}: dead letters of a cloud are in a queue; name it: "
+                "leeward dlq list QUEUE",
+                field="queue",
+            )
+        if queue is not None and len(wanted) > 1:
+            raise InvalidRequest(f"{told}: say whose queue it is with --targets", field="queue")
+        yield wanted
     finally:
         for driver in drivers:
             driver.close()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Final, cast
 
 import typer
 
+from leeward._delivery.schedules import Due
 from leeward._sqlite.errors import fault_of
 from leeward.cli.global_options import GlobalOptions, modules_beside, options_of
 from leeward.cli.output.console import Printers
@@ -21,13 +22,13 @@ from leeward.cli.output.json_view import JsonObject
 from leeward.errors import ConfigError, LeewardError
 from leeward.leases.faults import DatabaseFault
 from leeward.local.config import open_local
-from leeward.local.schedules import SCHEDULE, Due
 from leeward.opening import target_config
 from leeward.records import NamedTuple
+from leeward.stores import SCHEDULE
 
 if TYPE_CHECKING:
+    from leeward._delivery.schedules import Schedules
     from leeward.local import DeadLetter, Local
-    from leeward.local.schedules import Schedules
 
 PAUSE: Final = 0.5
 """Seconds between two looks."""

@@ -158,8 +158,8 @@ def _render(data: JsonObject, printers: Printers) -> None:
     functions = [(_name(each), _effect(each), *_common(each)) for each in data["functions"]]
     out.table(("function", "effect", "timeout", "own names"), functions, STYLES)
     out.text("")
-    buses = [(_name(bus), *_common(bus)) for bus in data["buses"]]
-    out.table(("bus", "timeout", "own names"), buses, STYLES)
+    buses = [(_name(bus), *_common(bus), bus["on_all_down"]) for bus in data["buses"]]
+    out.table(("bus", "timeout", "own names", "all down"), buses, STYLES)
     _render_buckets(data, out)
 
 

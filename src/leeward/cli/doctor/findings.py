@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import Enum
+from sys import maxsize
 from typing import Any, Final
 
+from leeward._operations.arguments import limits_of
+from leeward._routing.failover import able_of
 from leeward.adapter import Capability, Driver, Limits
 from leeward.calls import Look, LookResult, Result
 from leeward.calls.looks import BUCKET, BUS, FUNCTION, QUEUE, RESOURCE, TABLE, LookVerb
@@ -13,6 +16,7 @@ from leeward.config import Config
 from leeward.config.model import check_homes, groups_of, residency_of
 from leeward.errors import ConfigError, Outcome
 from leeward.records import NamedTuple
+from leeward.values import NOTHING
 
 FURTHEST: Final = 30.0
 """Seconds that two clocks may be apart: signatures hold for some minutes, and a clock that is off
@@ -221,22 +225,41 @@ SHOWN = ("payload_bytes", "event_bytes", "item_bytes")
 """Limits that a program meets most."""
 
 
-def serving(config: Config, verb: str, name: str) -> tuple[str, ...]:
+def serving(
+    config: Config, verb: str, name: str, drivers: Mapping[str, Driver] = NOTHING
+) -> tuple[str, ...]:
     """Return the targets that may serve a function or bus, in order of preference.
+
+    Args:
+        config: with its group, if it has one.
+        verb: of the call.
+        name: of the function or bus.
+        drivers: of the targets that could be opened; a target without one is taken to be able.
 
     Raises:
         ConfigError: a group has no target left.
     """
     order = tuple(str(target) for target in config.order)
     group = groups_of(config, order).get((verb, name))
-    return order if group is None else group.targets
+    if group is not None and group.targets != order:
+        return group.targets
+    able = able_of(drivers.values(), verb)
+    return tuple(target for target in order if target in able or target not in drivers)
 
 
-def capabilities_of(config: Config, driver: Driver) -> Iterator[Finding]:
-    """Return whether a target can do what is configured for it, one finding in all if it can."""
+def capabilities_of(
+    config: Config, driver: Driver, drivers: Mapping[str, Driver]
+) -> Iterator[Finding]:
+    """Return whether a target can do what is configured for it, one finding in all if it can.
+
+    Args:
+        config: for what is configured.
+        driver: of the target.
+        drivers: of all targets that could be opened.
+    """
     lacking = [
         (what, capability)
-        for what, capability in _list_needs(config, driver.target)
+        for what, capability in _list_needs(config, driver.target, drivers)
         if capability not in driver.capabilities
     ]
     if not lacking:
@@ -253,12 +276,14 @@ def capabilities_of(config: Config, driver: Driver) -> Iterator[Finding]:
         )
 
 
-def _list_needs(config: Config, target: str) -> Iterator[tuple[str, Capability]]:
+def _list_needs(
+    config: Config, target: str, drivers: Mapping[str, Driver]
+) -> Iterator[tuple[str, Capability]]:
     for name in config.functions:
-        if target in serving(config, "invoke", name):
+        if target in serving(config, "invoke", name, drivers):
             yield f"function {name}", Capability.INVOKE
     for name in config.buses:
-        if target in serving(config, "publish", name):
+        if target in serving(config, "publish", name, drivers):
             yield f"bus {name}", Capability.PUBLISH
     for name, table in config.tables.items():
         if home_of(config, table.home) == target:
@@ -319,16 +344,21 @@ def check_limits(drivers: Mapping[str, Driver]) -> Iterator[Finding]:
     """Return the limits that hold for the whole order, and whose they are."""
     if not drivers:
         return
-    smallest = Limits.smallest([driver.limits for driver in drivers.values()])
+    limits = {name: limits_of(driver) for name, driver in drivers.items()}
+    smallest = Limits.smallest([*limits.values()])
     told = []
     for field in SHOWN:
         size = getattr(smallest, field)
-        whose = next(name for name, each in drivers.items() if getattr(each.limits, field) == size)
+        if size == maxsize:
+            continue  # no target can do what it limits
+        whose = next(name for name, each in limits.items() if getattr(each, field) == size)
         told.append(f"{field} {size:,} (of {whose})")
     yield Finding(ORDER, "limits", CheckState.OK, f"the smallest count: {', '.join(told)}")
 
 
-def check_fallbacks(config: Config, findings: Sequence[Finding]) -> Iterator[Finding]:
+def check_fallbacks(
+    config: Config, findings: Sequence[Finding], drivers: Mapping[str, Driver]
+) -> Iterator[Finding]:
     """Return whether each function and bus has a second target that would take it."""
     faults = [finding for finding in findings if finding.state is CheckState.FAULT]
     unopened = {fault.target for fault in faults if fault.check == "settings"}
@@ -337,7 +367,7 @@ def check_fallbacks(config: Config, findings: Sequence[Finding]) -> Iterator[Fin
     things += [("publish", "bus", name) for name in config.buses]
     for verb, kind, name in things:
         try:
-            targets = serving(config, verb, name)
+            targets = serving(config, verb, name, drivers)
         except ConfigError:
             continue  # told as a residency that leaves nothing
         what = f"{kind} {name}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
@@ -179,7 +179,8 @@ def examine(
                 findings.append(fault)
         with ThreadPoolExecutor(max(1, len(drivers))) as threads:
             visits = [
-                threads.submit(_visit, config, driver, now, seconds) for driver in drivers.values()
+                threads.submit(_visit, config, driver, now, seconds, drivers)
+                for driver in drivers.values()
             ]
             visits += [
                 threads.submit(_compare, config, driver, now, seconds, expected)
@@ -193,7 +194,7 @@ def examine(
     findings += check_limits(drivers)
     findings += check_each_home(config)
     findings += check_residency(config)
-    findings += check_fallbacks(config, findings)
+    findings += check_fallbacks(config, findings, drivers)
     if expected:
         findings += strangers(expected, config)
     if not (config.functions or config.buses or config.tables or config.buckets):
@@ -204,11 +205,15 @@ def examine(
 
 
 def _visit(
-    config: Config, driver: Driver, now: Callable[[], float], seconds: float
+    config: Config,
+    driver: Driver,
+    now: Callable[[], float],
+    seconds: float,
+    drivers: Mapping[str, Driver],
 ) -> list[Finding]:
     try:
-        looks = list(_looks(config, driver))
-        found = list(capabilities_of(config, driver))
+        looks = list(_looks(config, driver, drivers))
+        found = list(capabilities_of(config, driver, drivers))
     except ConfigError:
         looks, found = [], []  # told once, of the order
     nameless = not looks
@@ -234,22 +239,24 @@ def _compare(
     return [compare(driver.target, ask(driver, look, now, seconds)) for look in looks]
 
 
-def _looks(config: Config, driver: Driver) -> Iterator[Look]:
+def _looks(config: Config, driver: Driver, drivers: Mapping[str, Driver]) -> Iterator[Look]:
     """Return what is configured for a target, and what it is able to serve at all."""
     target = driver.target
-    functions = [name for name in config.functions if target in serving(config, "invoke", name)]
-    buses = [name for name in config.buses if target in serving(config, "publish", name)]
+
+    def names_at_target(verb: str, names: Iterable[str]) -> list[str]:
+        return [name for name in names if target in serving(config, verb, name, drivers)]
+
     named = {
         Capability.INVOKE: [
             Look(function, FUNCTION)
-            for function in functions
+            for function in names_at_target("invoke", config.functions)
             if not config.functions[function].queue
         ],
         Capability.ENQUEUE: [
             Look(function, QUEUE, is_queue=bool(config.functions[function].queue))
-            for function in functions
+            for function in names_at_target("enqueue", config.functions)
         ],
-        Capability.PUBLISH: [Look(bus, BUS) for bus in buses],
+        Capability.PUBLISH: [Look(bus, BUS) for bus in names_at_target("publish", config.buses)],
         Capability.TABLES: [
             Look(name, TABLE, table.key)
             for name, table in config.tables.items()

@@ -15,6 +15,7 @@ from leeward.errors import (
     NotFound,
     OutcomeUnknown,
     Overloaded,
+    SpoolFull,
     TargetUnavailable,
     TargetUnusable,
     Throttled,
@@ -55,7 +56,7 @@ LATER: Final = ExitCode(
 UNKNOWN: Final = ExitCode(8, "outcome unknown: it may have run", ran=None)
 BROKEN: Final = ExitCode(
     9,
-    "doctor, backup: something is wrong; drill, conformance: a promise was broken",
+    "doctor, backup, spool: something is wrong; drill, conformance: a promise was broken",
     ran=None,
 )
 STILL_RUNS: Final = ExitCode(
@@ -91,6 +92,7 @@ BY_CLASS: dict[type, ExitCode] = {
     TargetUnavailable: LATER,
     TargetUnusable: LATER,
     Overloaded: LATER,
+    SpoolFull: LATER,
     DedupUnavailable: LATER,
     OutcomeUnknown: UNKNOWN,
     KeyboardInterrupt: INTERRUPTED,

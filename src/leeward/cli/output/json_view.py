@@ -385,7 +385,12 @@ def _group(name: str, group: GroupConfig, config: Config) -> JsonObject:
 
 
 def _bus(name: str | None, bus: BusConfig) -> JsonObject:
-    return {"name": name, "timeout": bus.timeout or EVENT_TIMEOUT, "names": dict(bus.names)}
+    return {
+        "name": name,
+        "timeout": bus.timeout or EVENT_TIMEOUT,
+        "on_all_down": bus.on_all_down or "raise",
+        "names": dict(bus.names),
+    }
 
 
 def _bucket(name: str | None, bucket: BucketConfig, config: Config) -> JsonObject:

@@ -9,7 +9,7 @@ as its `attempts` say, unless that is unsafe: then nobody knows whether it ran, 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from time import monotonic
 from typing import Final
@@ -41,6 +41,8 @@ class Engine(Forkable):
             version go on with theirs; runs of other workflows are left to other processes.
         journal: keeps the runs, and gives the time. It is closed with the engine.
         workers: runs that go on at one time in this process; a run that waits counts for none.
+        may_run: returns whether this process has the functions of another version's definition; a
+            run of one that it has not is left to other processes.
 
     Raises:
         ConfigError: two definitions have one name.
@@ -53,13 +55,24 @@ class Engine(Forkable):
         journal: Journal,
         *,
         workers: int = 8,
+        may_run: Callable[[Definition], bool] = lambda _: True,
     ) -> None:
         self.definitions = by_name(definitions)
         self.journal = journal
         self._clock = journal.clock
         services = RunServices(journal, functions, self._clock)
-        self._workers = RunWorkers(services, self.definitions, workers)
+        self._workers = RunWorkers(services, self.definitions, workers, may_run)
         watch(self)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no run goes on here, and none is due soon, by the last look."""
+        return self._workers.is_idle
+
+    @property
+    def looks(self) -> int:
+        """How many looks for runs that are due have ended."""
+        return self._workers.looks
 
     def start(self, workflow: str, value: Json, id: str) -> Run:
         """Start a run, unless there is one of this id: with the same input, that one is meant.

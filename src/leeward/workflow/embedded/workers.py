@@ -7,7 +7,7 @@ waits for long.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from threading import Condition
 from time import monotonic
 from typing import Final
@@ -54,14 +54,24 @@ class RunWorkers(WorkPool[DrivenRun]):
         services: what runs go on with.
         definitions: of the workflows that are run here, by name.
         most: runs that go on at one time; a run that waits counts for none.
+        may_run: returns whether this process has the functions of another version's definition.
     """
 
     def __init__(
-        self, services: RunServices, definitions: Mapping[str, Definition], most: int
+        self,
+        services: RunServices,
+        definitions: Mapping[str, Definition],
+        most: int,
+        may_run: Callable[[Definition], bool],
     ) -> None:
         self._services = services._replace(is_closing=lambda: self.is_closed, turns=Turns())
         self._definitions = definitions
         self._known: dict[str, Definition] = {}
+        self._may_run = may_run
+        self._is_done = False
+        """The last look has found nothing to do, and nothing is due soon."""
+        self._left: set[str] = set()
+        """Digests of definitions whose functions are not here."""
         self._me: Holder | None = this_process()
         self.is_closed = False
         self._has_more = False
@@ -78,6 +88,17 @@ class RunWorkers(WorkPool[DrivenRun]):
     def holder(self) -> str | None:
         """Return this process, if others can look for it."""
         return None if self._me is None else str(self._me)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is under way, and the last look has seen nothing that is due soon."""
+        with self._loop.lock:
+            return self._is_done and not self.held and not self._loop.failures
+
+    @property
+    def looks(self) -> int:
+        """How many looks have ended."""
+        return self._loop.looks
 
     def lease(self) -> float | None:
         """Return the seconds of a lease for a run that starts now; None if no worker is free."""
@@ -188,17 +209,39 @@ class RunWorkers(WorkPool[DrivenRun]):
 
     def _drive(self, row: RunRow, lease: RunLease) -> None:
         try:
-            definition = self._known.get(row.digest)
-            if definition is None:
-                named = self._definitions.get(row.key.workflow)
-                if named is None or named.digest != row.digest:
-                    named = self._services.journal.definition(row.digest)
-                definition = self._known[row.digest] = named
-            Drive(self._services, row, definition, lease).run()
+            Drive(self._services, row, self._definition_of(row), lease).run()
         except Unreadable as flaw:
             facts = {"workflow": row.key.workflow, "run": row.key.id}
             log_event(LOGGER, "error", "run_broken", **facts, why=str(flaw))
             self._services.journal.set_aside(row.key)
+
+    def _definition_of(self, row: RunRow) -> Definition:
+        """Return the definition that a run began with.
+
+        Raises:
+            Unreadable: this version cannot read it.
+        """
+        definition = self._known.get(row.digest)
+        if definition is None:
+            named = self._definitions.get(row.key.workflow)
+            if named is None or named.digest != row.digest:
+                named = self._services.journal.definition(row.digest)
+            definition = self._known[row.digest] = named
+        return definition
+
+    def _is_ours(self, row: RunRow) -> bool:
+        """Return whether this process may go on with a run; log once which version it leaves."""
+        if self._definitions[row.key.workflow].digest == row.digest:
+            return True
+        try:
+            is_ours = self._may_run(self._definition_of(row))
+        except Unreadable:
+            return True  # who goes on with it notes that
+        if not is_ours and row.digest not in self._left:
+            self._left.add(row.digest)
+            facts = {"workflow": row.key.workflow, "digest": row.digest}
+            log_event(LOGGER, "warning", "version_left", **facts)
+        return is_ours
 
     def _look(self) -> float:
         """Hold the leases of runs under way, and take runs that are due; return the pause."""
@@ -216,6 +259,7 @@ class RunWorkers(WorkPool[DrivenRun]):
         """Lease what is due; return the seconds until the next look."""
         journal, clock = self._services.journal, self._services.clock
         now, since = clock.now(), clock.monotonic()
+        self._is_done = False
         self.add([])  # for those that no thread could be started for
         with self._loop.lock:
             free = self._places - len(self.held)
@@ -226,10 +270,17 @@ class RunWorkers(WorkPool[DrivenRun]):
                 self._definitions, now, LEASE, free, over=over, grace=grace, holder=self.holder
             )
             self._has_more = len(rows) == free
-            if rows:
-                self.resume(rows, since)
+            ours = [row for row in rows if self._is_ours(row)]
+            for row in rows:
+                if row not in ours:
+                    journal.release(row.key, row.fence, now, now)
+            if ours:
+                self.resume(ours, since)
                 return 0.0
+            if rows:
+                return threads.LOOK_AGAIN  # meanwhile others take them
         due = journal.next_due(self._definitions, now)
+        self._is_done = free > 0 and (due is None or due - now >= threads.LOOK_AGAIN)
         return threads.LOOK_AGAIN if due is None else min(threads.LOOK_AGAIN, max(0.001, due - now))
 
     def _leases_over(self) -> list[RunHolder]:

@@ -9,11 +9,10 @@ from leeward.app.handlers import Handler
 from leeward.calls import Publish, Result
 from leeward.cloudevents import from_json, to_json
 from leeward.errors import ConfigError, InvalidRequest, Outcome
-from leeward.json_text import Undecodable, decode
-from leeward.local.schema import DEEPEST, QUEUED_CALL
+from leeward.json_text import DEEPEST, Undecodable, decode
 from leeward.masking import mask
 from leeward.records import NamedTuple
-from leeward.stores import DeadRow, NewRow, Recipient
+from leeward.stores import QUEUED_CALL, DeadRow, NewRow, Recipient
 from leeward.text import join_key
 from leeward.values import Event
 
@@ -137,7 +136,7 @@ def read_event(document: str) -> Event:
     Raises:
         Undecodable, InvalidRequest: another program has made it unreadable.
     """
-    attributes = decode(document, deepest=DEEPEST)
+    attributes = decode(document, deepest=2 * DEEPEST)
     if not isinstance(attributes, dict):
         raise Undecodable("an event is not a JSON object")
     return from_json(attributes)

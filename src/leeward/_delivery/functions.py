@@ -10,6 +10,7 @@ from queue import Empty, SimpleQueue
 from threading import TIMEOUT_MAX, Thread
 from typing import Any
 
+from leeward._delivery.bus import read_event
 from leeward._delivery.dispatcher import Accept, AttemptFailed
 from leeward.adapter.repeats import failure_told, worth_of
 from leeward.app.answers import NOT_JSON, Answer
@@ -18,14 +19,11 @@ from leeward.app.dead_letters import MessageStep, next_step, ran_in_any_attempt
 from leeward.app.handlers import Handler, answer
 from leeward.app.triggers import Delivery, Input, Kind, Message, Platform, object_event_from
 from leeward.calls import Enqueue, Invoke, Result, Settle
-from leeward.clock import Clock
 from leeward.entropy import new_id
 from leeward.envelope import fault_of
 from leeward.errors import ConfigError, Outcome, OutcomeUnknown
 from leeward.json_text import Undecodable, decode
-from leeward.local.bus import read_event
-from leeward.local.schema import QUEUED_CALL
-from leeward.stores import LeasedRow, NewRow, Recipient
+from leeward.stores import QUEUED_CALL, LeasedRow, NewRow, Recipient
 from leeward.text import did_you_mean
 from leeward.values import Event, Json
 
@@ -68,10 +66,10 @@ class PlainHandler(Handler):
 class Functions:
     """The functions of one target. `registry` may be changed at any time."""
 
-    def __init__(self, clock: Clock, limit: int, accept: Accept) -> None:
-        """Take the clock of the contexts, the largest answer in bytes, and what keeps a row."""
+    def __init__(self, platform: Platform, accept: Accept) -> None:
+        """Take what functions run on, and what keeps a row."""
         self.registry: dict[str, Function | Handler] = {}
-        self._platform = Platform("local", None, clock, limit)
+        self._platform = platform
         self._accept = accept
         self._plain: dict[str, PlainHandler] = {}
 
@@ -199,14 +197,14 @@ def result_of(found: Answer, handler: Handler) -> Result[Json]:
     return result._replace(message=f"the function {handler.name!r} raised {failure.type}")
 
 
-def deliver(handler: Handler, row: LeasedRow, deadline: float, clock: Clock) -> None:
+def deliver(handler: Handler, row: LeasedRow, deadline: float, platform: Platform) -> None:
     """Make one attempt to deliver a row.
 
     Args:
         handler: of the row's recipient.
         row: an event, or a queued call.
         deadline: on the clock's `monotonic`.
-        clock: of the target.
+        platform: that the handler runs on.
 
     Raises:
         AttemptFailed: the handler has failed; it holds why, and whether to try again.
@@ -217,12 +215,12 @@ def deliver(handler: Handler, row: LeasedRow, deadline: float, clock: Clock) -> 
         given,
         f"{row.id}-{row.attempt}",
         row.idempotency_key,
-        deadline - clock.monotonic(),
+        deadline - platform.clock.monotonic(),
         row.attempt,
         trace if isinstance(trace, str) else None,
         principal="local",
     )
-    failure = answer(handler, delivery, Platform("local", None, clock)).failure
+    failure = answer(handler, delivery, platform).failure
     if failure is not None and failure.cause is not None:
         step = next_step(failure, row.attempt, handler.retries, 0.0).step
         again = None if handler.retries is None else True

@@ -15,18 +15,16 @@ from threading import Event as Flag
 from threading import RLock, Thread
 from typing import Final
 
-from leeward._delivery.sqlite_store import PATIENCE
 from leeward.app.checks import check_free
 from leeward.app.handlers import Handler
 from leeward.app.schedules import last_time, next_time
 from leeward.clock import Clock
 from leeward.forking import Forkable, watch
 from leeward.records import NamedTuple
-from leeward.stores import DeliveryStore, NewRow, Recipient, ScheduleStore
+from leeward.stores import SCHEDULE, DeliveryStore, NewRow, Recipient, ScheduleStore
 
-SCHEDULE: Final = "(schedule)"
-"""Stands in the place of the bus for the run of a schedule."""
-
+PATIENCE: Final = 10.0
+"""Seconds to wait for the store."""
 PAUSE: Final = 0.5
 """Seconds between two looks at the clock."""
 GRACE: Final = 2.0

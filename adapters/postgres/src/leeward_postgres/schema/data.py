@@ -1,9 +1,4 @@
-"""The layout of the database, as statements of SQL, and its version.
-
-Everything lies in a schema of its own. Tables are open to other programs: `items.item` is what the
-item says, in plain `jsonb`, and `items.leeward` beside it says what that cannot: see
-`leeward_postgres.items`. A program that changes an item need not change its revision; a trigger
-does.
+"""Items, objects, and the ids of writes.
 
 Each write is one call of a function, so that it is one statement, which commits itself: no state of
 a session is left behind, and a pooler in transaction mode may stand between. Its last step records
@@ -15,13 +10,6 @@ isolation.
 from __future__ import annotations
 
 from typing import Final
-
-VERSION: Final = 1
-"""Of the schema that this client needs. A change that clients of before can live with leaves
-`OLDEST` as it is."""
-
-OLDEST: Final = 1
-"""The oldest client that this schema serves, by the version it needs."""
 
 KEPT_HOURS: Final = 3
 """Of the id of a write that took place. A clock of the server may be put back by an hour, by a
@@ -39,21 +27,17 @@ SETTLED: Final = "LW001"
 REPEATED: Final = "LW002"
 """The SQLSTATE of a write that took place before: it has no effect a second time."""
 
-WRONG_VERSION: Final = "LW003"
-"""Stands where a SQLSTATE does, for a schema that does not suit this client."""
+VALUES: Final = {
+    "settled": SETTLED,
+    "repeated": REPEATED,
+    "kept_seconds": KEPT_HOURS * 3600,
+    "sure_seconds": (KEPT_HOURS - 1) * 3600,
+    "void_seconds": VOID_DAYS * 86_400,
+    "piece_bytes": PIECE_BYTES,
+}
+"""What stands in the statements in braces, beside the schema."""
 
-NOT_DURABLE: Final = "LW004"
-"""The same, for a server that may lose what it has committed."""
-
-_TABLES: Final = """
-CREATE SCHEMA IF NOT EXISTS {schema};
-
-CREATE TABLE IF NOT EXISTS {schema}.version (
-    single boolean PRIMARY KEY DEFAULT true CHECK (single),
-    version integer NOT NULL,
-    oldest integer NOT NULL              -- the oldest client that this schema serves
-);
-
+SQL: Final = """
 CREATE TABLE IF NOT EXISTS {schema}.items (
     name text COLLATE "C" NOT NULL,      -- of the table
     key text[] COLLATE "C" NOT NULL,     -- the values of its key
@@ -96,9 +80,7 @@ CREATE TABLE IF NOT EXISTS {schema}.writes (
     id text COLLATE "C" PRIMARY KEY,     -- of a write
     ran boolean                          -- false: it did not, and never will; NULL: not known
 ) WITH (autovacuum_vacuum_scale_factor = 0.05);
-"""
 
-_FUNCTIONS: Final = """
 CREATE OR REPLACE FUNCTION {schema}.new_revision() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     NEW.revision := gen_random_uuid()::text;
@@ -275,40 +257,3 @@ BEGIN
     RETURN CASE WHEN v_ran THEN 'ran' WHEN NOT v_ran THEN 'not_run' ELSE 'expired' END;
 END $$;
 """
-
-_VERSION: Final = """
-INSERT INTO {schema}.version (version, oldest) VALUES ({version}, {oldest})
-ON CONFLICT (single) DO UPDATE SET version = {version}, oldest = {oldest}
-WHERE version.version < {version};
-"""
-
-_LOCK: Final = "SELECT pg_advisory_xact_lock(hashtext('leeward schema'), 0);"
-_NO_LONG_WAIT: Final = "SET LOCAL lock_timeout = '2s';"
-"""A change of the schema gives up before those that come after it have waited for long."""
-
-
-def schema_sql(schema: str) -> str:
-    """Return the statements that make the schema, or bring it up to date; once more is harmless.
-
-    Args:
-        schema: its name, a plain identifier.
-    """
-    values = {
-        "schema": quote(schema),
-        "version": VERSION,
-        "oldest": OLDEST,
-        "settled": SETTLED,
-        "repeated": REPEATED,
-        "kept_seconds": KEPT_HOURS * 3600,
-        "sure_seconds": (KEPT_HOURS - 1) * 3600,
-        "void_seconds": VOID_DAYS * 86_400,
-        "piece_bytes": PIECE_BYTES,
-    }
-    parts = f"{_TABLES}{_FUNCTIONS}{_VERSION}".format(**values).strip()
-    return f"BEGIN;\n{_NO_LONG_WAIT}\n{_LOCK}\n\n{parts}\n\nCOMMIT;\n"
-
-
-def quote(name: str) -> str:
-    """Return a name as SQL quotes it."""
-    escaped = name.replace('"', '""')
-    return f'"{escaped}"'

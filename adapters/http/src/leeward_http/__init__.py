@@ -1,0 +1,1 @@
+"""leeward over HTTP: functions by URL, of any service that speaks HTTP and JSON."""

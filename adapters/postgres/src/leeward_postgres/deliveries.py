@@ -1,0 +1,322 @@
+"""The rows that workers deliver, the last moments of schedules, and subscriptions.
+
+Each method is one call of a function of `leeward_postgres.schema.queues`. Leases are told by the
+server's clock; the caller's is only for times that it is told.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from time import monotonic, sleep
+from typing import Any, Final, TypeAlias
+
+from leeward.calls import Result
+from leeward.errors import Outcome
+from leeward.leases.faults import DatabaseFault
+from leeward.leases.rules import DeliveryPolicy, Room
+from leeward.stores import (
+    FARTHEST_MOMENT,
+    AttemptFailure,
+    Backlog,
+    DeadRow,
+    LeasedRow,
+    LeaseEnd,
+    NewRow,
+    Recipient,
+    ScheduleStore,
+    SpoolRows,
+    SubscriptionStore,
+    TakenRows,
+    failure_of_text,
+    text_of_failure,
+)
+from leeward_postgres.items import original_of, text_of
+from leeward_postgres.schema import quote
+from leeward_postgres.statements import Plan, Rows, Statement
+
+PATIENCE: Final = 10.0
+"""Seconds that a step may take; no caller waits on it."""
+TEND_SECONDS: Final = 1.0
+"""Seconds between two looks after the tables themselves, by each process."""
+
+_KNOWN: Final = (
+    "JOIN unnest(%s::text[], %s::text[]) AS known (bus, subscriber) USING (bus, subscriber)"
+)
+_AGAIN: Final = (Outcome.NOT_SENT, Outcome.REJECTED, Outcome.AMBIGUOUS)
+"""What may be over in a moment: the server is started again, or another transaction was first."""
+
+Run: TypeAlias = Callable[[Callable[[float], Plan], float], Result[Any]]
+"""Carries out a plan within some seconds, on a connection of its own."""
+
+
+class Asking:
+    """What the stores ask of the database.
+
+    Args:
+        run: carries out a plan.
+        schema: of leeward's tables.
+    """
+
+    def __init__(self, run: Run, schema: str) -> None:
+        self._run = run
+        self._schema = quote(schema)
+
+    def ask(self, sql: str, values: Sequence[Any] = (), timeout: float = PATIENCE) -> Rows:
+        """Return the rows of a statement.
+
+        Raises:
+            DatabaseFault: it has failed, or nobody knows.
+        """
+
+        def plan(timeout: float) -> Plan:
+            del timeout
+            return Result.ok((yield Statement(sql.replace("@", self._schema), values)))
+
+        result = self._run(plan, timeout)
+        if result.outcome is not Outcome.OK:
+            reason = result.reason or result.code or result.outcome.value
+            told = result.message or "the database has not answered"
+            raise DatabaseFault(result.outcome, reason, told) from result.cause
+        return result.value or []
+
+    def insist(self, sql: str, values: Sequence[Any]) -> Rows:
+        """Do the same for a statement that does no harm when it is made again.
+
+        Raises:
+            DatabaseFault: it has failed for `PATIENCE` seconds.
+        """
+        until, pause = monotonic() + PATIENCE, 0.05
+        while True:
+            try:
+                return self.ask(sql, values, max(until - monotonic(), 0.1))
+            except DatabaseFault as fault:
+                if fault.outcome not in _AGAIN or monotonic() + pause > until:
+                    raise
+            sleep(pause)
+            pause = min(pause * 2, 1.0)
+
+
+class PostgresDeliveries(Asking, SpoolRows):
+    """The rows that wait, and dead letters."""
+
+    def __init__(self, run: Run, schema: str) -> None:
+        super().__init__(run, schema)
+        self.policy = DeliveryPolicy()
+        self._tended = -TEND_SECONDS
+        self._known: set[Recipient] = set()
+
+    def add(self, rows: Iterable[NewRow], timeout: float) -> None:
+        """Keep all of `rows`, or none."""
+        columns = [list(column) for column in zip(*map(columns_of, rows), strict=True)]
+        if columns:
+            types = ", ".join(["%s::text[]"] * len(columns))
+            self.ask(f"SELECT @.add_rows({types})", columns, timeout)
+
+    def take(
+        self,
+        known: Iterable[Recipient],
+        clock: Callable[[], float],
+        room: Room,
+        most: Mapping[Recipient, int] | None = None,
+    ) -> TakenRows:
+        """Lease rows that are due now; of each lane only the head."""
+        known, policy, wanted = list(known), self.policy, most or {}
+        self._tend(known)
+        attempts = [max(policy.max_attempts, wanted.get(each, 0)) for each in known]
+        lease, since = os.urandom(16).hex(), clock()
+        places = room.limit if room.places is None else room.places
+        rows = self.ask(
+            "SELECT * FROM @.take_rows(%s::text[], %s::text[], %s::integer[], %s, %s, %s, %s, "
+            "%s, %s, %s, %s) ORDER BY r_rank, r_id",
+            (
+                *(*_names(known), attempts, lease),
+                *(policy.lease, policy.farthest, policy.longest_retry),
+                *(max(room.limit, 0), max(room.tried, 0), max(room.unheard, 0), max(places, 0)),
+            ),
+        )
+        taken = TakenRows([], [], since + policy.lease)
+        for id, bus, subscriber, key, document, attempt, rank, is_counted, error in rows:
+            recipient = _recipient(bus, subscriber)
+            if error is not None:
+                failure = AttemptFailure(error)
+                taken.dead.append(DeadRow(id, recipient, document, attempt, failure, since))
+                continue
+            row = LeasedRow(id, recipient, original_of(key), document, attempt, lease)
+            taken.rows.append(row._replace(is_unheard=rank == 0, is_counted=is_counted))
+        return taken
+
+    def finish(
+        self, ends: Iterable[LeaseEnd], now: float, begun: Iterable[LeasedRow] = ()
+    ) -> list[LeaseEnd]:
+        """Write down together how leases have ended; return those whose row is given up."""
+        done: list[LeasedRow] = []
+        others = [_describe_end(row, "begun", row.attempt) for row in begun]
+        failed: dict[int, LeaseEnd] = {}
+        for end in ends:
+            if end.is_begun and end.failure is None:
+                done.append(end.row)
+                continue
+            failed[end.row.id] = end
+            others.append(self._next_of(end, now))
+        told = json.dumps(others) if others else None
+        values = [row.id for row in done], [row.lease for row in done], told
+        sql = "SELECT * FROM @.finish_rows(%s::bigint[], %s::text[], %s::jsonb)"
+        return [failed[id] for (id,) in self.insist(sql, values)]
+
+    def next_due(self, known: Iterable[Recipient], now: float) -> float | None:
+        """Return the earliest time after `now` at which a row for `known` is due."""
+        sql = (
+            f"SELECT due - now.now FROM @.deliveries {_KNOWN}, (SELECT "  # noqa: S608 - a constant
+            "extract(epoch FROM clock_timestamp())::double precision AS now) AS now "
+            "WHERE due <> 0 AND due > now.now AND due <= now.now + %s ORDER BY due LIMIT 1"
+        )
+        rows = self.ask(sql, (*_names(known), self.policy.farthest))
+        return now + float(rows[0][0]) if rows else None
+
+    def count_waiting(self, known: Iterable[Recipient]) -> int:
+        """Count the rows for `known` that are neither done nor dead."""
+        sql = f"SELECT count(*) FROM @.deliveries {_KNOWN}"  # noqa: S608 - a constant
+        return int(self.ask(sql, _names(known))[0][0])
+
+    def dead_rows(self) -> list[DeadRow]:
+        """Return the rows that are given up, oldest first."""
+        rows = self.ask(
+            "SELECT id, bus, subscriber, document, attempts, died, error, reason, ran "
+            "FROM @.dead_letters ORDER BY id"
+        )
+        return [
+            DeadRow(
+                *(id, _recipient(bus, subscriber), document, attempts),
+                failure_of_text(error, reason, ran),
+                died,
+            )
+            for id, bus, subscriber, document, attempts, died, error, reason, ran in rows
+        ]
+
+    def redrive(self, id: int) -> bool:
+        """Make a row that was given up due again, as if it were new; return whether it was."""
+        return bool(self.ask("SELECT @.redrive_row(%s)", (id,))[0][0])
+
+    def discard(self, id: int) -> bool:
+        """Delete a row that was given up; return whether it was there."""
+        sql = "DELETE FROM @.dead_letters WHERE id = %s RETURNING id"
+        return bool(self.ask(sql, (id,)))
+
+    def has_waiting(self, recipient: Recipient, lane: str) -> bool:
+        """Return whether a lane has rows that are neither done nor dead."""
+        sql = "SELECT 1 FROM @.deliveries WHERE bus = %s AND subscriber = %s AND lane = %s LIMIT 1"
+        return bool(self.ask(sql, [text_of(each) for each in (*recipient, lane)]))
+
+    def measure(self, bus: str) -> list[Backlog]:
+        """Return how many rows each recipient of a `bus` has, by name."""
+        sql = (
+            "SELECT name, waiting, dead, bytes, "
+            "(SELECT document FROM @.deliveries WHERE id = first LIMIT 1) FROM ("
+            "SELECT subscriber AS name, count(*) FILTER (WHERE waits) AS waiting, "
+            "count(*) FILTER (WHERE NOT waits) AS dead, "
+            "sum(octet_length(document))::bigint AS bytes, min(id) FILTER (WHERE waits) AS first "
+            "FROM (SELECT true AS waits, subscriber, id, document FROM @.deliveries WHERE bus = %s "
+            "UNION ALL SELECT false, subscriber, id, document FROM @.dead_letters WHERE bus = %s) "
+            "AS rows GROUP BY subscriber) AS sums ORDER BY name"
+        )
+        rows = self.ask(sql, [text_of(bus)] * 2)
+        return [
+            Backlog(Recipient(bus, original_of(name)), int(waiting), int(dead), int(size), oldest)
+            for name, waiting, dead, size, oldest in rows
+        ]
+
+    def _next_of(self, end: LeaseEnd, now: float) -> dict[str, Any]:
+        """Return what becomes of a row whose attempt has failed, or has not begun."""
+        row, failure = end.row, end.failure
+        if not end.is_begun or failure is None:
+            after = self.policy.schedule_return(row.attempt, now, is_unheard=row.is_unheard)
+            word = "again" if after.due else "new"
+            return _describe_end(row, word, int(after.attempts), pause=0.0)
+        attempts, due = self.policy.schedule_retry(row.attempt, now, again=failure.again)
+        error = _text(text_of_failure(failure))
+        if due is not None:
+            return _describe_end(row, "again", attempts, pause=due - now, error=error)
+        reason = _text(failure.reason)
+        return _describe_end(row, "dead", attempts, error=error, reason=reason, ran=failure.ran)
+
+    def _tend(self, known: list[Recipient]) -> None:
+        if self._known.issuperset(known) and monotonic() - self._tended < TEND_SECONDS:
+            return
+        self._known.update(known)
+        self._tended = monotonic()
+        with suppress(DatabaseFault):  # the next time
+            sql = "SELECT @.tend_rows(%s::text[], %s::text[])"
+            self.ask(sql, _names(self._known.copy()))
+
+
+class PostgresSchedules(Asking, ScheduleStore):
+    """The last moments of schedules."""
+
+    def add(self, name: str, moment: float, row: NewRow, timeout: float, now: float) -> bool:
+        """Keep a row, unless one is kept for this moment or a later one; return whether."""
+        values = text_of(name), moment, now + FARTHEST_MOMENT, *columns_of(row)
+        sql = "SELECT @.add_moment(%s, %s, %s, %s, %s, %s, %s, %s)"
+        return bool(self.ask(sql, values, timeout)[0][0])
+
+    def begin(self, name: str, moment: float, timeout: float) -> float:
+        """Return the last moment of a schedule; one that is new begins with this moment."""
+        sql = (
+            "INSERT INTO @.series AS own VALUES (%s, %s) ON CONFLICT (name) DO UPDATE SET last = "
+            "CASE WHEN own.last > excluded.last + %s THEN excluded.last ELSE own.last END "
+            "RETURNING last"
+        )
+        values = text_of(name), moment, FARTHEST_MOMENT
+        return float(self.ask(sql, values, timeout)[0][0])
+
+
+class PostgresSubscriptions(Asking, SubscriptionStore):
+    """Who subscribes to a bus."""
+
+    def subscribe(self, recipient: Recipient, type: str | None) -> None:
+        """Keep a row for `recipient` of each event of this type from now on; None is all."""
+        sql = (
+            "INSERT INTO @.subscriptions VALUES (%s, %s, %s) ON CONFLICT (bus, subscriber) "
+            "DO UPDATE SET type = excluded.type"
+        )
+        self.insist(sql, (*map(text_of, recipient), None if type is None else text_of(type)))
+
+    def unsubscribe(self, recipient: Recipient) -> bool:
+        """End a subscription, and keep its rows; return whether it was there."""
+        sql = "DELETE FROM @.subscriptions WHERE bus = %s AND subscriber = %s RETURNING bus"
+        return bool(self.ask(sql, [text_of(name) for name in recipient]))
+
+    def subscriptions(self) -> list[tuple[Recipient, str | None]]:
+        """Return the subscriptions, each with the type of its events."""
+        rows = self.ask("SELECT bus, subscriber, type FROM @.subscriptions ORDER BY 1, 2")
+        return [
+            (_recipient(bus, subscriber), None if type is None else original_of(type))
+            for bus, subscriber, type in rows
+        ]
+
+
+def _names(recipients: Iterable[Recipient]) -> tuple[list[str], list[str]]:
+    known = list(recipients)
+    return [text_of(each.bus) for each in known], [text_of(each.subscriber) for each in known]
+
+
+def columns_of(row: NewRow) -> tuple[str | None, ...]:
+    """Return the values of a new row, as `add_rows` takes them."""
+    lane = None if row.lane is None else text_of(row.lane)
+    key = text_of(row.idempotency_key)
+    return (*map(text_of, row.recipient), lane, key, row.document)
+
+
+def _recipient(bus: str, subscriber: str) -> Recipient:
+    return Recipient(original_of(bus), original_of(subscriber))
+
+
+def _describe_end(row: LeasedRow, word: str, attempts: int, **more: object) -> dict[str, Any]:
+    return {"id": row.id, "lease": row.lease, "word": word, "attempts": attempts, **more}
+
+
+def _text(text: str | None) -> str | None:
+    """Return a text for people as a column holds it."""
+    return text and text.replace("\x00", "\ufffd").encode(errors="replace").decode()

@@ -1,0 +1,190 @@
+"""Events and calls in the user's own transaction: made once it is committed, and never if not.
+
+    from leeward_postgres import outbox
+
+    with psycopg.connect() as connection:
+        connection.execute("UPDATE orders SET paid = true WHERE id = 42")
+        outbox(connection).publish_event("orders", "order.paid", {"id": 42})
+
+A connection of psycopg and a session or connection of SQLAlchemy are known by their names: neither
+library is imported here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Final, TypeAlias, TypeVar
+
+from leeward.calls import Enqueue, Publish
+from leeward.errors import ConfigError, InvalidRequest, NotFound, Outcome
+from leeward.outbox import CallOutbox, Configuration, OutboxCall, OutboxSettings
+from leeward_postgres.deliveries import columns_of
+from leeward_postgres.driver import LIMITS
+from leeward_postgres.queues import Queues
+from leeward_postgres.schema import quote
+from leeward_postgres.statements import Rows
+
+R = TypeVar("R")
+
+Conclude: TypeAlias = Callable[[Rows], str]
+Execute: TypeAlias = Callable[[str, Sequence[Any], Conclude], R]
+"""Executes a statement in the transaction; returns what its rows are concluded to."""
+
+SECONDS: Final = 1.0
+"""Stands where a call has its time: a transaction of the user's has its own."""
+
+_IDLE: Final = 0
+"""Of libpq's PGTransactionStatusType: no transaction is open."""
+
+_NO_SCHEMA: Final = ("3F000", "42883", "42P01")
+"""SQLSTATEs: no schema, function or table of this name."""
+
+_PSYCOPG: Final = ("Connection", "AsyncConnection")
+_SQLALCHEMY: Final = (
+    *("Session", "AsyncSession", "scoped_session", "async_scoped_session"),
+    *("Connection", "AsyncConnection"),
+)
+
+
+def outbox(
+    connection: Any,
+    *,
+    to: str | None = None,
+    config: Configuration = None,
+    target: str = "postgres",
+) -> CallOutbox[Any]:
+    """Return what writes calls into the transaction of a connection or session.
+
+    Args:
+        connection: of psycopg 3, or a Session, AsyncSession, Connection or AsyncConnection of
+            SQLAlchemy; in a transaction.
+        to: the target of the calls, such as ``aws``; ``order`` for any of the order of whoever
+            makes them; None for the queues and buses of this database.
+        config: as for `leeward.Client`: names, effects, and the `schema` of the target.
+        target: the name of this database in leeward.toml.
+
+    Raises:
+        ConfigError: the configuration is wrong.
+        InvalidRequest: `connection` is not one of these, or in no transaction.
+    """
+    settings = OutboxSettings(config, target, to, LIMITS)
+    schema = str(settings.options.get("schema", "leeward"))
+    execute, queues = _executor_of(connection), Queues(schema)
+    add = f"SELECT {quote(schema)}.add_rows({', '.join(['%s::text[]'] * 5)})"
+
+    def write(call: OutboxCall, id: str) -> Any:
+        if not settings.is_own or not isinstance(call, Publish | Enqueue):
+            columns = [[column] for column in columns_of(settings.row_of(call))]
+            return execute(add, columns, lambda _: id)
+        own = queues.publish if isinstance(call, Publish) else queues.enqueue
+        plan = own(call, SECONDS)  # type: ignore[arg-type]
+        statement = next(plan)
+
+        def conclude(rows: Rows) -> str:
+            try:
+                plan.send(rows)
+            except StopIteration as end:
+                if end.value.outcome is Outcome.NOT_FOUND:
+                    raise NotFound(f"nothing was queued: {end.value.message}") from None
+            return id
+
+        # Without a limit for locks, the last value: that is the user's.
+        return execute(statement.sql, [*statement.values[:-1], None], conclude)
+
+    return CallOutbox(settings, write)
+
+
+def _executor_of(connection: Any) -> Execute[Any]:
+    """Return what executes statements on a connection, by the names of its classes."""
+    kinds = [(kind.__module__.partition(".")[0], kind.__name__) for kind in type(connection).mro()]
+    is_awaited = any(name.lower().startswith("async") for _, name in kinds)
+    if any(module == "sqlalchemy" and name in _SQLALCHEMY for module, name in kinds):
+        return _awaited_sqlalchemy(connection) if is_awaited else _sqlalchemy(connection)
+    if not any(module == "psycopg" and name in _PSYCOPG for module, name in kinds):
+        raise InvalidRequest(
+            "connection must be a Connection or AsyncConnection of psycopg 3, or a Session, "
+            "AsyncSession, Connection or AsyncConnection of SQLAlchemy, not "
+            f"{type(connection).__module__}.{type(connection).__qualname__}",
+            field="connection",
+        )
+    if connection.autocommit and connection.info.transaction_status == _IDLE:
+        raise InvalidRequest(
+            "connection is in autocommit and in no transaction, so the call would be made whatever "
+            "becomes of your rows; use `with connection.transaction():`",
+            field="connection",
+        )
+    return _awaited_psycopg(connection) if is_awaited else _psycopg(connection)
+
+
+def _psycopg(connection: Any) -> Execute[str]:
+    def execute(sql: str, values: Sequence[Any], conclude: Conclude) -> str:
+        with _explain_errors(), _cursor_of(connection) as cursor:
+            rows = cursor.execute(sql, values).fetchall()
+        return conclude(rows)
+
+    return execute
+
+
+def _awaited_psycopg(connection: Any) -> Execute[Awaitable[str]]:
+    async def execute(sql: str, values: Sequence[Any], conclude: Conclude) -> str:
+        with _explain_errors():
+            async with _cursor_of(connection) as cursor:
+                await cursor.execute(sql, values)
+                rows = await cursor.fetchall()
+        return conclude(rows)
+
+    return execute
+
+
+def _cursor_of(connection: Any) -> Any:
+    """Return a cursor whose rows are tuples, whatever those of the user's are."""
+    from psycopg.rows import tuple_row
+
+    return connection.cursor(row_factory=tuple_row)
+
+
+def _sqlalchemy(connection: Any) -> Execute[str]:
+    def execute(sql: str, values: Sequence[Any], conclude: Conclude) -> str:
+        own = connection.connection() if hasattr(connection, "flush") else connection
+        text = _number_values(sql, own.dialect)
+        with _explain_errors():
+            rows = own.exec_driver_sql(text, tuple(values)).fetchall()
+        return conclude(rows)
+
+    return execute
+
+
+def _awaited_sqlalchemy(connection: Any) -> Execute[Awaitable[str]]:
+    async def execute(sql: str, values: Sequence[Any], conclude: Conclude) -> str:
+        own = await connection.connection() if hasattr(connection, "flush") else connection
+        text = _number_values(sql, own.dialect)
+        with _explain_errors():
+            rows = (await own.exec_driver_sql(text, tuple(values))).fetchall()
+        return conclude(rows)
+
+    return execute
+
+
+def _number_values(sql: str, dialect: Any) -> str:
+    """Return a statement with the placeholders of SQLAlchemy's driver."""
+    if dialect.name != "postgresql":
+        raise InvalidRequest(f"connection is to {dialect.name}, not postgresql", field="connection")
+    if dialect.driver != "asyncpg":
+        return sql
+    first, *rest = sql.split("%s")
+    return first + "".join(f"${number}{part}" for number, part in enumerate(rest, 1))
+
+
+@contextmanager
+def _explain_errors() -> Iterator[None]:
+    """Raise what to do where leeward's schema is not there; other errors are the database's own."""
+    try:
+        yield
+    except Exception as error:
+        if getattr(getattr(error, "orig", error), "sqlstate", None) in _NO_SCHEMA:
+            raise ConfigError(
+                "the schema of leeward is not in this database, or is older; apply it: "
+                "leeward postgres schema --apply"
+            ) from error
+        raise

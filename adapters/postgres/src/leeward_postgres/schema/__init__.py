@@ -1,0 +1,71 @@
+"""The layout of the database, as statements of SQL, and its version.
+
+Everything lies in a schema of its own. Tables are open to other programs: `items.item` is what the
+item says, in plain `jsonb`, and `items.leeward` beside it says what that cannot: see
+`leeward_postgres.items`. A program that changes an item need not change its revision; a trigger
+does.
+
+Each part of the layout is a module beside this one, with its statements and their values.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from leeward_postgres.schema import data, queues
+
+VERSION: Final = 2
+"""Of the schema that this client needs. A change that clients of before can live with leaves
+`OLDEST` as it is."""
+
+OLDEST: Final = 1
+"""The oldest client that this schema serves, by the version it needs."""
+
+WRONG_VERSION: Final = "LW003"
+"""Stands where a SQLSTATE does, for a schema that does not suit this client."""
+
+NOT_DURABLE: Final = "LW004"
+"""The same, for a server that may lose what it has committed."""
+
+_PARTS: Final = (data, queues)
+"""Modules with `SQL` and `VALUES`, in the order in which their statements run."""
+
+_HEAD: Final = """
+CREATE SCHEMA IF NOT EXISTS {schema};
+
+CREATE TABLE IF NOT EXISTS {schema}.version (
+    single boolean PRIMARY KEY DEFAULT true CHECK (single),
+    version integer NOT NULL,
+    oldest integer NOT NULL              -- the oldest client that this schema serves
+);
+"""
+
+_VERSION: Final = """
+INSERT INTO {schema}.version (version, oldest) VALUES ({version}, {oldest})
+ON CONFLICT (single) DO UPDATE SET version = {version}, oldest = {oldest}
+WHERE version.version < {version};
+"""
+
+_LOCK: Final = "SELECT pg_advisory_xact_lock(hashtext('leeward schema'), 0);"
+_NO_LONG_WAIT: Final = "SET LOCAL lock_timeout = '2s';"
+"""A change of the schema gives up before those that come after it have waited for long."""
+
+
+def schema_sql(schema: str) -> str:
+    """Return the statements that make the schema, or bring it up to date; once more is harmless.
+
+    Args:
+        schema: its name, a plain identifier.
+    """
+    values: dict[str, object] = {"schema": quote(schema), "version": VERSION, "oldest": OLDEST}
+    for part in _PARTS:
+        values |= part.VALUES
+    texts = (_HEAD, *(part.SQL for part in _PARTS), _VERSION)
+    parts = "\n".join(text.format(**values).strip("\n") + "\n" for text in texts).strip()
+    return f"BEGIN;\n{_NO_LONG_WAIT}\n{_LOCK}\n\n{parts}\n\nCOMMIT;\n"
+
+
+def quote(name: str) -> str:
+    """Return a name as SQL quotes it."""
+    escaped = name.replace('"', '""')
+    return f'"{escaped}"'

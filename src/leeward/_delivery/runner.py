@@ -1,0 +1,284 @@
+"""Apps over the stores of one target: who gets which row, and what has it delivered.
+
+The embedded target has one runner. At another target that keeps rows, each worker has its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from time import monotonic
+from types import MappingProxyType
+from typing import Final, Protocol
+
+from leeward._delivery.bus import Bus
+from leeward._delivery.dispatcher import AttemptLimit, Dispatcher, DispatcherStatus, Receiver
+from leeward._delivery.functions import Functions, deliver
+from leeward._delivery.schedules import Schedules
+from leeward.app.app import App
+from leeward.app.handlers import Handler
+from leeward.app.triggers import Kind, Platform
+from leeward.errors import ConfigError
+from leeward.records import NamedTuple
+from leeward.stores import LeasedRow, NewRow, Recipient, Stores
+
+
+class ObjectDeliveries(Protocol):
+    """What delivers to handlers of objects, where the target can; `local.object_events` does."""
+
+    def add(self, handlers: Iterable[Handler]) -> None:
+        """Deliver objects to these handlers from now on."""
+
+    def recipients(self) -> dict[Recipient, Handler]:
+        """Return the handlers as recipients of rows."""
+
+    def unclaimed_recipients(self) -> set[Recipient]:
+        """Return the recipients of what `claim` is for."""
+
+    def claim(self, row: LeasedRow, deadline: float) -> None:
+        """Keep a row for each handler of an object."""
+
+    def is_due(self, row: LeasedRow) -> bool:
+        """Return whether there is still an object that a row is about."""
+
+
+class NamedLimit(NamedTuple):
+    """A limit over some handlers, together.
+
+    Attributes:
+        most: attempts at one time.
+        handlers: their names.
+    """
+
+    most: int
+    handlers: frozenset[str]
+
+
+class Shares(NamedTuple):
+    """How many attempts a process makes at one time.
+
+    Attributes:
+        concurrency: for all handlers together whose queue is not in `queues`; None for what the
+            store says.
+        queues: by the name of a queue, or of a bus for all of its subscribers.
+        limits: by a name of their own.
+    """
+
+    concurrency: int | None = None
+    queues: Mapping[str, int] = MappingProxyType({})
+    limits: Mapping[str, NamedLimit] = MappingProxyType({})
+
+
+class Share(NamedTuple):
+    """What handlers have in common that one dispatcher delivers to.
+
+    Attributes:
+        queue: of `Shares.queues`; None for one that is not there.
+        limits: the names of those that hold for the handler.
+    """
+
+    queue: str | None = None
+    limits: tuple[str, ...] = ()
+
+
+_REST: Final = Share()
+
+
+class AppRunner:
+    """Runs apps over the stores of one target.
+
+    Args:
+        stores: of the target.
+        platform: that handlers run on.
+        is_there: returns whether there may be rows of an earlier process.
+
+    Attributes:
+        functions: by name.
+        bus: who subscribes to what.
+        schedules: of the apps.
+        objects: what delivers to handlers of objects; None where nothing does.
+    """
+
+    def __init__(
+        self, stores: Stores, platform: Platform, *, is_there: Callable[[], bool] = lambda: True
+    ) -> None:
+        self._stores = stores
+        self._platform = platform
+        self._is_there = is_there
+        self._apps: list[App] = []
+        self._shares = Shares()
+        self._limits: dict[str, AttemptLimit] = {}
+        self._is_paused = self._is_patient = False
+        self._dispatchers: dict[Share, Dispatcher] = {}
+        self._add_dispatcher(_REST)
+        self.functions = Functions(platform, self.accept)
+        self.bus = Bus(self.accept)
+        self.schedules = Schedules(platform.clock, stores.schedules, stores.deliveries, self.wake)
+        self.objects: ObjectDeliveries | None = None
+
+    @property
+    def is_started(self) -> bool:
+        """Return whether anything was to be delivered so far."""
+        return any(each.started for each in self._dispatchers.values())
+
+    def share_out(self, shares: Shares) -> None:
+        """Take so many rows at one time, and none before `resume`; call it before `mount`.
+
+        From now on ends of attempts are kept while the store is away.
+        """
+        self._shares, self._is_paused, self._is_patient = shares, True, True
+        self._limits = {name: AttemptLimit(each.most) for name, each in shares.limits.items()}
+        for each in self._dispatchers.values():
+            each.close()
+        self._dispatchers = {}
+        self._add_dispatcher(_REST)
+        self._divide()
+
+    def accept(self, rows: Iterable[NewRow], timeout: float) -> None:
+        """Keep rows durably, and deliver them in the background."""
+        self._stores.deliveries.add(rows, timeout)
+        self.wake()
+
+    def wake(self) -> None:
+        """Look for work now."""
+        for each in self._dispatchers.values():
+            each.wake()
+
+    def look_for_work(self) -> None:
+        """Deliver what earlier or other processes left for what is registered here."""
+        if self._stores.is_shared and self._is_there() and self.handlers():
+            self.wake()
+
+    def mount(self, app: App) -> None:
+        """Run the handlers of an app. Messages of a queue are what is queued under its name.
+
+        Mounting twice is harmless.
+
+        Raises:
+            ConfigError: a handler is wrong, one of its names is taken, or nothing here can deliver
+                to it.
+        """
+        if app in self._apps:
+            return
+        if app.name in (each.name for each in self._apps):  # of a module that is run and imported
+            raise ConfigError(
+                f"an app {app.name!r} runs here already, as leeward.toml may say; give it once: "
+                "there, or to the client"
+            )
+        app.check()
+        handlers = app.handlers.values()
+        objects = [each for each in handlers if each.kind is Kind.OBJECT]
+        if objects and self.objects is None:
+            names = ", ".join(repr(each.name) for each in objects)
+            raise ConfigError(
+                f"{self._platform.provider} does not deliver objects to handlers, so {names} of "
+                f"the app {app.name!r} would never run; put handlers of objects into an app of "
+                "their own, and deploy that where the bucket is"
+            )
+        for handler in handlers:
+            if handler.is_call:
+                self.functions.register(handler.name, handler)
+            elif handler.kind is Kind.MESSAGE:
+                self.functions.register(handler.queue or handler.name, handler)
+            elif handler.kind is Kind.EVENT:
+                self.bus.subscribe(handler)
+            elif handler.kind is Kind.SCHEDULE:
+                self.schedules.add(handler)
+        if self.objects is not None:
+            self.objects.add(objects)
+        self._apps.append(app)
+        self._divide()
+        self.look_for_work()
+
+    def handlers(self) -> dict[Recipient, Handler]:
+        """Return the handlers by the recipients of rows that they stand for."""
+        known = self.functions.recipients() | self.bus.recipients() | self.schedules.recipients()
+        return known if self.objects is None else known | self.objects.recipients()
+
+    def wait_idle(self, timeout: float) -> None:
+        """Wait until no row is pending for a handler of this process.
+
+        Raises:
+            TimeoutError: some are left after `timeout` seconds; it names how many.
+        """
+        deadline = monotonic() + timeout
+        for each in self._dispatchers.values():
+            each.wait_idle(timeout)
+            timeout = max(0.0, deadline - monotonic())
+
+    def pause(self) -> None:
+        """Take no rows until `resume`, and let no schedule become due."""
+        self._is_paused = True
+        for each in self._dispatchers.values():
+            each.pause()
+
+    def resume(self) -> None:
+        """Take what is due from now on."""
+        self._is_paused = False
+        for each in self._dispatchers.values():
+            each.resume()
+
+    def drain(self, timeout: float) -> int:
+        """Take nothing more, and let attempts end; return how many have not after `timeout`."""
+        deadline = monotonic() + timeout
+        self.pause()
+        left = [each.drain(max(0.0, deadline - monotonic())) for each in self._dispatchers.values()]
+        return sum(left)
+
+    def status(self) -> list[DispatcherStatus]:
+        """Return what its dispatchers do."""
+        return [each.status() for each in self._dispatchers.values()]
+
+    def close(self) -> None:
+        """Deliver what is pending, for a moment, unless it is paused; then run nothing more."""
+        self.schedules.close()
+        for each in self._dispatchers.values():
+            each.close()
+
+    def _add_dispatcher(self, share: Share) -> None:
+        shares, store = self._shares, self._stores.deliveries
+        most = None if share.queue is None else shares.queues[share.queue]
+        self._dispatchers[share] = Dispatcher(
+            store,
+            partial(self._receivers, share),
+            self._platform.clock,
+            shared=self._stores.is_shared,
+            concurrency=shares.concurrency if most is None else most,
+            limits=[self._limits[name] for name in share.limits],
+            paused=self._is_paused,
+            patient=self._is_patient,
+        )
+
+    def _divide(self) -> None:
+        """Make the dispatchers that the handlers need."""
+        for recipient, handler in self.handlers().items():
+            share = self._share_of(recipient, handler)
+            if share not in self._dispatchers:
+                self._add_dispatcher(share)
+
+    def _share_of(self, recipient: Recipient, handler: Handler) -> Share:
+        queue = recipient.bus or recipient.subscriber
+        limits = self._shares.limits.items()
+        return Share(
+            queue if queue in self._shares.queues else None,
+            tuple(name for name, each in limits if handler.name in each.handlers),
+        )
+
+    def _receivers(self, share: Share) -> dict[Recipient, Receiver]:
+        receivers = {
+            recipient: Receiver(
+                partial(self._deliver, each), 0 if each.retries is None else each.retries + 1
+            )
+            for recipient, each in self.handlers().items()
+            if self._share_of(recipient, each) == share
+        }
+        if self.objects is None or share != _REST:
+            return receivers
+        unclaimed = self.objects.unclaimed_recipients()
+        return receivers | {each: Receiver(self.objects.claim) for each in unclaimed}
+
+    def _deliver(self, handler: Handler, row: LeasedRow, deadline: float) -> None:
+        """Make one attempt to deliver a row; none where its object is gone, or was replaced."""
+        objects = self.objects
+        if handler.kind is not Kind.OBJECT or objects is None or objects.is_due(row):
+            deliver(handler, row, deadline, self._platform)

@@ -1,0 +1,187 @@
+"""A connection of a caller, as a server of functions reads it: one HTTP/1.1 request at a time.
+
+Strict wherever two readers could differ: a line ends with CR LF, a body is as long as one header
+says. What comes behind a request ends the connection.
+
+Sources: RFC 9112 for requests; RFC 9110, 10.1.1, for ``Expect``.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+from collections.abc import Mapping
+from contextlib import suppress
+from http import HTTPStatus
+from time import monotonic
+from typing import Final
+
+from leeward._http.messages import CONTROLS, MALFORMED, TOO_LARGE, ProtocolError
+from leeward._http.response_parser import Body, Chunked, Sized, lower_name
+from leeward.app.host import HttpAnswer
+from leeward.masking import mask
+from leeward.records import NamedTuple
+
+HEAD_BYTES: Final = 32 * 1024
+"""Of the head of a request."""
+
+HEAD_SECONDS: Final = 10.0
+"""From the first byte of a request, or from its connection, to the end of its head."""
+
+BODY_SECONDS: Final = 30.0
+"""From there to the end of the body; and for an answer to go out."""
+
+LINGER_SECONDS: Final = 1.0
+"""How long to take in what still comes behind a refusal, so that it is not lost by a reset."""
+
+_REQUEST: Final = rb"([A-Z]{1,20}) (/[!-~]*) HTTP/1\.([01])"
+
+
+class RequestHead(NamedTuple):
+    """A request without its body, in the order of `leeward.app.host.HttpRequest`."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+
+    def __repr__(self) -> str:
+        return mask(self, "method path")
+
+
+class Connection:
+    """A connection, of which at most one thread reads.
+
+    Attributes:
+        socket: of it.
+        ends: when it is closed if nothing comes, by the monotonic clock.
+        keeps: the caller keeps it open, and it is in step.
+    """
+
+    def __init__(self, accepted: socket.socket) -> None:
+        self.socket = accepted
+        self.ends = monotonic() + HEAD_SECONDS
+        self.keeps = True
+        self._came = b""
+
+    def end(self) -> None:
+        """Close it, and wake the thread that reads of it."""
+        with suppress(OSError):
+            self.socket.shutdown(socket.SHUT_RDWR)
+        self.socket.close()
+
+    def read_head(self) -> RequestHead | None:
+        """Return the head of the next request; None if the caller has closed the connection.
+
+        Raises:
+            ProtocolError: it cannot be one.
+        """
+        ends, came = monotonic() + HEAD_SECONDS, b""
+        while (end := came.find(b"\r\n\r\n")) < 0:
+            if len(came) > HEAD_BYTES:
+                raise ProtocolError(MALFORMED)
+            data = self._receive(ends)
+            if not data:
+                return None
+            came = (came + data).lstrip(b"\r\n") if not came else came + data
+        self._came = came[end + 4 :]
+        lines = came[:end].split(b"\r\n")
+        first = re.fullmatch(_REQUEST, lines[0])
+        if first is None or len(came[:end].translate(None, CONTROLS)) < end:
+            raise ProtocolError(MALFORMED)
+        headers = _headers_in(lines[1:])
+        words = [word.strip() for word in headers.get("connection", "").lower().split(",")]
+        self.keeps = first[3] == b"1" and "close" not in words
+        path = first[2].decode("ascii").partition("?")[0]
+        return RequestHead(first[1].decode("ascii"), path, headers)
+
+    def read_body(self, headers: Mapping[str, str], most: int) -> bytes:
+        """Return the body of a request, whose head is read.
+
+        Raises:
+            ProtocolError: it has more than `most` bytes, or nobody can tell where it ends.
+        """
+        body = _body_of(headers, most)
+        if body is None:
+            self.keeps = self.keeps and not self._came
+            return b""
+        ends = monotonic() + BODY_SECONDS
+        if not self._came and headers.get("expect", "").lower() == "100-continue":
+            self.socket.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+        whole = body.feed(self._came) if self._came else False
+        while not whole:
+            data = self._receive(ends)
+            if not data:
+                raise ConnectionError("the caller has gone in the middle of a request")
+            whole = body.feed(data)
+        self.keeps = self.keeps and not body.overrun
+        return body.value()
+
+    def send(self, answer: HttpAnswer, *, keeps: bool, has_body: bool = True) -> None:
+        """Send an answer; `keeps` says whether the connection stays open."""
+        known = {status.value: status.phrase for status in HTTPStatus}
+        lines = [f"HTTP/1.1 {answer.status} {known.get(answer.status, '')}"]
+        lines += [f"{name}: {value}" for name, value in answer.headers]
+        if answer.status != HTTPStatus.NO_CONTENT:
+            lines.append(f"content-length: {len(answer.body)}")
+        lines += [] if keeps else ["connection: close"]
+        head = "\r\n".join([*lines, "", ""]).encode("latin-1", errors="replace")
+        self.socket.settimeout(BODY_SECONDS)
+        self.socket.sendall(head + answer.body if has_body else head)
+
+    def refuse(self, answer: HttpAnswer) -> None:
+        """Send the answer to a request that is not read to its end.
+
+        What still comes is taken in for a moment: to close the connection before would reset it,
+        and the answer would be lost.
+        """
+        self.send(answer, keeps=False)
+        self.socket.shutdown(socket.SHUT_WR)
+        ends = monotonic() + LINGER_SECONDS
+        while self._receive(ends):
+            pass
+
+    def _receive(self, ends: float) -> bytes:
+        left = ends - monotonic()
+        if left <= 0:
+            raise TimeoutError
+        self.socket.settimeout(left)
+        return self.socket.recv(256 * 1024)
+
+
+def _headers_in(lines: list[bytes]) -> dict[str, str]:
+    """Return the headers of a request by name in lower case; of several with one name, all values.
+
+    So two lengths, or two codings, are neither.
+
+    Raises:
+        ProtocolError: a line is not a header.
+    """
+    headers: dict[str, str] = {}
+    for line in lines:
+        name, colon, value = line.decode("latin-1").partition(":")
+        lower = lower_name(name)
+        if not colon or "\r" in value or "\n" in value:
+            raise ProtocolError(MALFORMED)
+        text = value.strip(" \t")
+        headers[lower] = f"{headers[lower]}, {text}" if lower in headers else text
+    return headers
+
+
+def _body_of(headers: Mapping[str, str], most: int) -> Body | None:
+    """Return what takes in the body of a request; None if it has none.
+
+    Raises:
+        ProtocolError: it is too large, or nobody can tell where it ends.
+    """
+    length, coding = headers.get("content-length"), headers.get("transfer-encoding")
+    if coding is not None:
+        if length is not None or coding.lower() != "chunked":
+            raise ProtocolError(MALFORMED)
+        return Chunked(most)
+    if length is None or length == "0":
+        return None
+    if not (length.isascii() and length.isdecimal() and len(length) < 16):
+        raise ProtocolError(MALFORMED)
+    if int(length) > most:
+        raise ProtocolError(TOO_LARGE)
+    return Sized(int(length))

@@ -1,0 +1,184 @@
+"""``leeward spool``: what waits until a target takes it, in the spool and in outboxes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import monotonic, sleep
+from typing import Annotated, Final
+
+import typer
+
+from leeward._delivery.relay import OUTBOX, SPOOL, Relay, SpoolStatus, open_outboxes
+from leeward._delivery.spool import Spool
+from leeward.cli.arguments import seconds
+from leeward.cli.global_options import GlobalOptions, options_of
+from leeward.cli.output.console import Printers
+from leeward.cli.output.exit_codes import BROKEN, LATER
+from leeward.cli.output.json_view import JsonObject, span
+from leeward.errors import InvalidRequest, LeewardError
+from leeward.leases.faults import DatabaseFault
+from leeward.records import NamedTuple
+
+HEADER: Final = ("from", "for", "waiting", "oldest", "bytes", "given up")
+
+PAUSE: Final = 0.2
+"""Seconds between two looks at how many wait."""
+
+SHOWN: Final = 2.0
+"""Seconds between two lines that say how many wait."""
+
+LONGEST_WAIT: Final = 366 * 86_400.0
+
+
+class Source(NamedTuple):
+    """A spool, or an outbox of a database.
+
+    Attributes:
+        name: ``spool`` or ``outbox``.
+        bus: that stands in the rows.
+        relay: makes the calls.
+    """
+
+    name: str
+    bus: str
+    relay: Relay
+
+
+def status(context: typer.Context) -> None:
+    """Show how many events and calls wait, for which bus or target, and since when."""
+    options = options_of(context)
+    with _sources(options) as sources:
+        options.output.show(_report(sources), _render)
+
+
+def drain(
+    context: typer.Context,
+    *,
+    wait: Annotated[
+        float,
+        typer.Option(
+            parser=seconds, metavar="SECONDS", help="How long. Default: until none waits."
+        ),
+    ] = LONGEST_WAIT,
+    dead: Annotated[
+        bool,
+        typer.Option("--dead", help="Those, too, that were given up, however old they are."),
+    ] = False,
+) -> None:
+    """Publish what waits in the spool, and make the calls that wait in outboxes.
+
+    It exits with 7 if some still wait, with 9 if some were given up.
+    """
+    if not 0 <= wait <= LONGEST_WAIT:
+        raise InvalidRequest("--wait must be a number of seconds, at least 0", field="wait")
+    options = options_of(context)
+    with _sources(options) as sources:
+        for source in sources if dead else ():
+            source.relay.revive(source.bus)
+        before = sum(each.dead for _, each in _list(sources))
+        _wait(options, sources, monotonic() + wait)
+        report, left = _report(sources), _list(sources)
+        options.output.show(report, _render)
+    if sum(each.dead for _, each in left) > before:
+        raise typer.Exit(BROKEN.code)
+    if any(each.waiting for _, each in left):
+        raise typer.Exit(LATER.code)
+
+
+def discard(
+    context: typer.Context,
+    *,
+    force: Annotated[bool, typer.Option("--force", help="Do it.")] = False,
+) -> None:
+    """Delete the events and calls that were given up. They are lost then."""
+    if not force:
+        raise InvalidRequest(
+            "discard deletes what was given up: say --force, too; leeward spool drain --dead "
+            "publishes it",
+            field="force",
+        )
+    options = options_of(context)
+    with _sources(options) as sources:
+        count = sum(source.relay.discard(source.bus) for source in sources)
+    options.output.show({"discarded": count}, _render_discarded)
+
+
+@contextmanager
+def _sources(options: GlobalOptions) -> Iterator[list[Source]]:
+    """Open the spool and the outboxes of the order.
+
+    Raises:
+        LeewardError: a database cannot be used.
+    """
+    with options.client_of_data() as client:
+        operations = client._operations  # noqa: SLF001 - no client has a spool to look at
+        spool = operations.spool
+        assert isinstance(spool, Spool)
+        outboxes = open_outboxes(operations)
+        sources = [Source("spool", SPOOL, spool.relay)] if spool.exists else []
+        sources += [Source("outbox", OUTBOX, relay) for relay in outboxes]
+        try:
+            yield sources
+        except DatabaseFault as fault:
+            raise LeewardError(f"what waits cannot be read: {fault}") from fault
+        finally:
+            for relay in outboxes:
+                relay.close()
+
+
+def _list(sources: list[Source]) -> list[tuple[str, SpoolStatus]]:
+    return [(source.name, each) for source in sources for each in source.relay.status(source.bus)]
+
+
+def _wait(options: GlobalOptions, sources: list[Source], deadline: float) -> None:
+    """Wait until nothing waits any more, or until `deadline`; say meanwhile how many do."""
+    for source in sources:
+        source.relay.serve(each.recipient for each in source.relay.status(source.bus))
+        source.relay.wake()
+    shown = monotonic()
+    while left := sum(each.waiting for _, each in _list(sources)):
+        now = monotonic()
+        if now >= deadline:
+            return
+        if now - shown >= SHOWN and not options.output.is_for_programs:
+            typer.echo(f"{left} wait", err=True)
+            shown = now
+        sleep(min(PAUSE, deadline - now))
+
+
+def _report(sources: list[Source]) -> JsonObject:
+    rows = [
+        {
+            "from": name,
+            "for": each.recipient.subscriber,
+            "waiting": each.waiting,
+            "oldest": None if each.oldest is None else round(each.oldest, 3),
+            "bytes": each.bytes,
+            "given_up": each.dead,
+        }
+        for name, each in _list(sources)
+    ]
+    return {"waiting": sum(each.waiting for _, each in _list(sources)), "queues": rows}
+
+
+def _render(data: JsonObject, printers: Printers) -> None:
+    if not data["queues"]:
+        printers.err.text("Nothing waits.")
+        return
+    rows = [
+        (
+            each["from"],
+            each["for"] or "any target",
+            str(each["waiting"]),
+            span(each["oldest"]),
+            str(each["bytes"]),
+            str(each["given_up"]),
+        )
+        for each in data["queues"]
+    ]
+    printers.out.table(HEADER, rows, ("cyan",))
+
+
+def _render_discarded(data: JsonObject, printers: Printers) -> None:
+    printers.out.text(f"{data['discarded']} discarded.")

@@ -1,0 +1,138 @@
+"""``leeward worker``: run an app for a target that keeps rows, until somebody ends it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from leeward.app.app import App
+from leeward.app.triggers import LogStyle
+from leeward.cli.arguments import seconds, texts_argument
+from leeward.cli.global_options import GlobalOptions, modules_beside, options_of
+from leeward.cli.output.exit_codes import RAISED
+from leeward.config import Config
+from leeward.errors import ConfigError, InvalidRequest
+from leeward.local.config import import_app
+from leeward.opening import target_config
+from leeward.worker import Worker
+
+FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
+
+
+def worker(
+    context: typer.Context,
+    app: Annotated[
+        str | None,
+        typer.Argument(metavar="MODULE:APP", help="Default: as leeward.toml names it."),
+    ] = None,
+    *,
+    target: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Default: the first of the order that keeps rows."),
+    ] = None,
+    queue: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=N", help="Attempts at one time, for a queue, function or bus; repeatable."
+        ),
+    ] = None,
+    limit: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=N",
+            help="A further limit, for a handler, or of [worker.limits]; repeatable.",
+        ),
+    ] = None,
+    concurrency: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Attempts at one time, of all other handlers together."),
+    ] = None,
+    drain: Annotated[
+        float | None,
+        typer.Option(
+            parser=seconds, metavar="SECONDS", help="To let attempts end in. Default: 25."
+        ),
+    ] = None,
+    health: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="PORT or HOST:PORT: answers whether it works."),
+    ] = None,
+    http: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="HOST:PORT: serve the functions of the app, too."),
+    ] = None,
+    once: Annotated[bool, typer.Option("--once", help="End when nothing is due any more.")] = False,
+) -> None:
+    """Run an app: its messages, queued calls, events, schedules and workflow runs.
+
+    Any number of workers share the work of one target, such as postgres. SIGTERM lets attempts end,
+    and hands back the rest; a second one ends it at once. With --json, logs are lines of JSON.
+    """
+    options = options_of(context)
+    config = options.resolve()
+    with modules_beside(config, is_named=app is not None):
+        given = _app(app, target, config, options)
+        _write_logs(given, as_json=options.output.is_for_programs)
+        own = Worker(
+            given,
+            config=config,
+            target=target,
+            concurrency=concurrency,
+            queues=_numbers(queue, "queue"),
+            limits=_numbers(limit, "limit"),
+            drain=drain,
+            health=health,
+            http=http,
+        )
+        if own.run(once=once) and once:
+            raise typer.Exit(RAISED.code)
+
+
+def _app(spec: str | None, target: str | None, config: Config, options: GlobalOptions) -> App:
+    """Return the app of the command line, of ``[worker]``, or of the embedded target.
+
+    Raises:
+        ConfigError: none is named, or it cannot be imported.
+    """
+    if spec is not None:
+        return import_app(spec, "MODULE:APP")
+    file = config.file or "leeward.toml"
+    if config.worker.app is not None:
+        return import_app(config.worker.app, f"'app' in [worker] of {file}")
+    wanted = target or config.worker.target
+    for each in config.order:
+        own = target_config(each, config, options.environment())
+        if each.provider == "local" and wanted in (None, str(each)) and "app" in own.options:
+            return import_app(own.options["app"], f"'app' in {own.section}")
+    raise ConfigError(
+        'no app is named; name it: leeward worker module:app, or [worker] app = "module:app" in '
+        f"{file}"
+    )
+
+
+def _write_logs(app: App, *, as_json: bool) -> None:
+    """Write the logs of the process as lines: JSON, or text for people."""
+    logging.getLogger("leeward").handlers.clear()  # the root logger has them all
+    if as_json or app.json_logs:
+        app.write_json_logs(LogStyle())
+    else:
+        logging.basicConfig(level=logging.INFO, format=FORMAT)
+
+
+def _numbers(words: Sequence[str] | None, field: str) -> dict[str, int]:
+    """Read numbers with names, each a word ``name=number``.
+
+    Raises:
+        InvalidRequest: a word is something else.
+    """
+    texts = texts_argument(words or (), field)
+    for name, text in texts.items():
+        if not text.isascii() or not text.isdigit():
+            raise InvalidRequest(
+                f"--{field} {name}={text} must end in a whole number; write --{field} {name}=4",
+                field=field,
+            )
+    return {name: int(text) for name, text in texts.items()}

@@ -1,0 +1,163 @@
+"""What the outbox of an adapter is made of: the calls, checked as a client checks them, as rows.
+
+A transaction of the user's keeps the rows. So they are there once it is committed, and never if it
+is not. ``leeward worker`` and ``leeward spool drain`` make the calls for other targets.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Final, Generic, TypeAlias, TypeVar
+
+from leeward._delivery.relay import ANYWHERE, OUTBOX, RelayedCall, RunStart, WaitingCall, row_of
+from leeward._items import check_json
+from leeward._operations.arguments import OrderLimits, check_name
+from leeward._operations.events import EventOperations
+from leeward._operations.functions import FunctionOperations
+from leeward.adapter import Limits
+from leeward.calls import Call, Publish
+from leeward.clock import SystemClock
+from leeward.config import Config, load_settings
+from leeward.config.model import parse_target
+from leeward.stores import NewRow, Recipient
+from leeward.values import Effect, EffectName, Event, Json
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+    from pathlib import Path
+
+    from leeward.config import BusConfig, FunctionConfig
+
+R = TypeVar("R")
+
+ORDER: Final = "order"
+"""In the place of a target: any of the order of whoever makes the calls, as a client would."""
+
+OutboxCall: TypeAlias = RelayedCall
+"""A call that an outbox keeps: a `leeward.calls.Publish` of one event, an `Enqueue`, or the start
+of a run."""
+
+
+Configuration: TypeAlias = "str | Path | Config | None"
+"""As for `leeward.Client`."""
+
+
+class OutboxSettings:
+    """What holds for the calls of an outbox.
+
+    Args:
+        config: as for `leeward.Client`; its order does not count.
+        database: the target whose database has the outbox.
+        to: the target of the calls, or `ORDER`; None for the database itself.
+        limits: of the database's target.
+
+    Attributes:
+        is_own: the calls are for the database itself.
+        options: of the database's target.
+        events: the operations on events.
+        functions: the operations on functions.
+
+    Raises:
+        ConfigError: the configuration is wrong, or `to` is not the name of a target.
+    """
+
+    def __init__(
+        self, config: Configuration, database: str, to: str | None, limits: Limits
+    ) -> None:
+        if not isinstance(config, Config):
+            config = load_settings(file=config, env=os.environ)
+        self.is_own = to is None
+        target = parse_target(database, "target")
+        self.options = config.options.get(database, config.options.get(target.provider, {}))
+        is_named = to not in (None, ORDER)
+        self._targets = (str(parse_target(str(to), "to")),) if is_named else ()
+        self._config = config
+        self._database = target
+        self._clock = clock = SystemClock()
+        known = OrderLimits({str(to or database): limits if to is None else Limits()})
+        self.events = EventOperations(config, known, clock, _accept)
+        self.functions = FunctionOperations(config.functions, known, clock, _accept)
+
+    def with_own_name(self, call: OutboxCall) -> OutboxCall:
+        """Return a call under the database's own name of its bus or function, if it is for it."""
+        if isinstance(call, RunStart) or not self.is_own:
+            return call
+        configured: BusConfig | FunctionConfig | None
+        if isinstance(call, Publish):
+            configured = self._config.buses.get(call.bus)
+            return call._replace(bus=self._own_name(call.bus, configured))
+        configured = self._config.functions.get(call.function)
+        return call._replace(function=self._own_name(call.function, configured))
+
+    def _own_name(self, name: str, configured: BusConfig | FunctionConfig | None) -> str:
+        names = {} if configured is None else configured.names
+        return names.get(str(self._database), names.get(self._database.provider, name))
+
+    def row_of(self, call: OutboxCall) -> NewRow:
+        """Return the row that keeps a call for whoever makes it."""
+        recipient = Recipient(OUTBOX, self._targets[0] if self._targets else ANYWHERE)
+        return row_of(recipient, WaitingCall(call, self._targets, self._clock.now()))
+
+
+class CallOutbox(Generic[R]):
+    """Writes calls into one transaction; nothing is sent before it is committed.
+
+    Each method returns the id under which the call is made; with an awaited connection it has to be
+    awaited.
+
+    Args:
+        settings: of its calls.
+        write: writes a call into the transaction, and returns the id that it is given.
+    """
+
+    def __init__(self, settings: OutboxSettings, write: Callable[[OutboxCall, str], R]) -> None:
+        self._settings = settings
+        self._write = write
+
+    def publish_event(
+        self,
+        bus: str,
+        type: str,
+        data: Json | bytes = None,
+        *,
+        subject: str | None = None,
+        id: str | None = None,
+        time: datetime | None = None,
+        ordering_key: str | None = None,
+    ) -> R:
+        """Publish one CloudEvent; arguments as of `leeward.Client.publish_event`."""
+        event = Event(type, data, id=id, time=time, subject=subject, ordering_key=ordering_key)
+        call, _, _ = self._settings.events.publish_event(bus, event, None)
+        return self._write(self._settings.with_own_name(call), str(call.events[0].id))
+
+    def enqueue(
+        self,
+        function: str,
+        payload: Json = None,
+        *,
+        effect: Effect | EffectName | None = None,
+        idempotency_key: str | None = None,
+    ) -> R:
+        """Queue a call of a function; arguments as of `leeward.Client.enqueue`.
+
+        Raises:
+            NotFound: the queue is the database's own, and no worker has looked for it yet.
+        """
+        functions = self._settings.functions
+        call, _, _ = functions.enqueue(function, payload, effect, idempotency_key, None)
+        return self._write(self._settings.with_own_name(call), call.idempotency_key)
+
+    def start_workflow(self, workflow: str, value: Json = None, *, id: str) -> R:
+        """Start a run of a workflow; arguments as of `leeward.Client.start_workflow`.
+
+        Whoever makes the calls starts it, where its configuration says that runs live.
+        """
+        check_json(value, "value")
+        call = RunStart(check_name(workflow, "workflow"), value, check_name(id, "id"))
+        return self._write(call, id)
+
+
+def _accept(call: Call) -> None:
+    """Refuse nothing: what a target cannot do, it says when the call is made."""
+    del call

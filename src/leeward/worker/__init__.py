@@ -1,0 +1,481 @@
+"""A worker: a process that runs the handlers of an app for a target that keeps rows.
+
+```python
+from leeward.worker import Worker
+from shop import app
+
+Worker(app, "postgres", queues={"parcels": 4}).run()
+```
+
+Any number of workers on any number of machines share the work: whoever has time takes a row, under
+a lease. ``leeward worker`` is the same from a shell.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from threading import Thread, current_thread, main_thread
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Final, Self, cast
+
+from leeward._delivery.relay import Relay, open_outboxes
+from leeward._delivery.runner import AppRunner, Shares
+from leeward.adapter import Driver
+from leeward.app.app import App
+from leeward.app.serving import FunctionServer, serve_functions
+from leeward.app.triggers import Kind, Platform
+from leeward.client import Client
+from leeward.clock import Clock, SystemClock
+from leeward.config import Config, LimitConfig
+from leeward.errors import ConfigError
+from leeward.leases.faults import DatabaseFault
+from leeward.leases.threads import LONGEST_PAUSE, LOOK_AGAIN
+from leeward.logs import Fact, log_event
+from leeward.records import NamedTuple
+from leeward.stores import Recipient, Stores
+from leeward.version import __version__
+from leeward.worker.drivers import WORKER, WorkedTarget, WorkerFunctions
+from leeward.worker.health import HealthServer
+from leeward.worker.opening import (
+    check_attempts,
+    check_limits,
+    check_queues,
+    configuration_of,
+    index_of,
+    invokes,
+    open_drivers,
+    with_own_functions,
+)
+from leeward.workflow.checks import by_name
+from leeward.workflow.embedded.engine import Engine
+from leeward.workflow.model import Definition, functions_of
+from leeward.workflow.opening import load_definitions
+from leeward.workflow.steps import functions_called_by
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["Worker", "WorkerStatus"]
+
+LOGGER = "leeward.worker"
+
+TICK: Final = 0.1
+"""Seconds between two looks whether a signal has come, or whether all is done."""
+
+LOST: Final = 15.0
+"""Seconds since the last good look at the store after which it counts as away: a look that hangs
+does not fail. A worker looks each second, and a store has 10 seconds for an answer."""
+
+
+CALLERS: Final = "LEEWARD_WORKER_TOKEN"
+"""The variable with the token that callers of its functions have to send."""
+
+
+class WorkerStatus(NamedTuple):
+    """How a worker is.
+
+    Attributes:
+        state: ``starting``, ``ready``, ``store_away``, ``draining`` or ``stopped``.
+        under_way: attempts that have begun and not ended.
+        dead_letters: rows that it has given up.
+        last_look: seconds since it last looked at the store and saw what is due; None for never.
+    """
+
+    state: str
+    under_way: int
+    dead_letters: int
+    last_look: float | None
+
+
+class Worker:
+    """Runs an app for one target: messages, queued calls, events, schedules and workflow runs.
+
+    Args:
+        app: whose handlers run.
+        targets: the order, as in ``CLOUD_PROVIDER``; or open drivers, which then belong to it.
+            Handlers get a client of the whole order.
+        config: path of a ``leeward.toml``, or a `Config`; its ``[worker]`` counts where an argument
+            is None.
+        target: that it works for; by default the first of the order that keeps rows for workers.
+        concurrency: attempts at one time in this process, of all handlers whose queue is not in
+            `queues`.
+        queues: the same for each queue by itself; the name of a bus is for all of its subscribers.
+        limits: further limits, by the name of a handler, or of a limit in ``[worker.limits]``.
+        drain: seconds that attempts have to end in.
+        health: the address at which it says how it is: ``PORT``, or ``HOST:PORT``.
+        http: the address at which it serves the functions of the app over HTTP.
+        trust_env: as of `leeward.Client`.
+        clock: for tests.
+
+    Raises:
+        ConfigError: something is wrong; the message names it and the remedy.
+    """
+
+    def __init__(
+        self,
+        app: App,
+        targets: str | Driver | Sequence[Driver] | None = None,
+        *,
+        config: str | Path | Config | None = None,
+        target: str | None = None,
+        concurrency: int | None = None,
+        queues: Mapping[str, int] | None = None,
+        limits: Mapping[str, int] | None = None,
+        drain: float | None = None,
+        health: str | None = None,
+        http: str | None = None,
+        trust_env: bool = True,
+        clock: Clock | None = None,
+    ) -> None:
+        if not isinstance(app, App):
+            raise ConfigError(f"a worker runs a leeward.App, not a {type(app).__name__}")
+        self._config = config = configuration_of(targets, config, trust_env=trust_env)
+        own = config.worker
+        merged = dict(own.limits)
+        merged |= {
+            name: own.limits.get(name, LimitConfig(most))._replace(most=most)
+            for name, most in (limits or {}).items()
+        }
+        self.settings = own._replace(
+            target=target or own.target,
+            concurrency=concurrency or own.concurrency,
+            queues={**own.queues, **(queues or {})},
+            limits=merged,
+            drain=own.drain if drain is None else drain,
+            health=health or own.health,
+            http=http or own.http,
+            token=own.token or (os.environ.get(CALLERS) if config.trust_env else None),
+        )
+        self.app = app
+        self._clock = clock or SystemClock()
+        self._state = "starting"
+        self._signals = 0
+        self._health: HealthServer | None = None
+        self._http: FunctionServer | None = None
+        self._engine: Engine | None = None
+        self._outboxes: list[Relay] = []
+        self._fault: DatabaseFault | None = None
+        self._looks: list[int] = []
+        shares = Shares(
+            self.settings.concurrency and check_attempts(self.settings.concurrency, "concurrency"),
+            check_queues(app, self.settings.queues),
+            check_limits(app, merged),
+        )
+        drivers = open_drivers(targets, config)
+        try:
+            self._client = self._open_client(drivers, shares, clock)
+            self._definitions = by_name([*app.workflows, *load_definitions(config)])
+            self._check_steps()
+        except BaseException:
+            for driver in drivers:
+                driver.close()
+            raise
+
+    def __repr__(self) -> str:
+        """Show the app and the target."""
+        return f"<Worker of {self.app.name!r} at {self.target}>"
+
+    def __enter__(self) -> Self:
+        """Start, and return the worker itself."""
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Let attempts end, and close."""
+        self.drain()
+
+    @property
+    def health_address(self) -> str | None:
+        """Where it says how it is, once it has started; None for nowhere."""
+        return None if self._health is None else self._health.address
+
+    @property
+    def http_address(self) -> str | None:
+        """Where it serves functions, once it has started; None for nowhere."""
+        return None if self._http is None else self._http.address
+
+    def run(self, *, once: bool = False) -> int:
+        """Work until the process is asked to end, then let attempts end.
+
+        SIGTERM and SIGINT ask; a second one ends the process at once. Off the main thread, Python
+        passes no signals: use `start` and `drain` there.
+
+        Args:
+            once: end when nothing is due, and nothing becomes due within a second.
+
+        Returns:
+            How many rows it has given up as dead letters.
+
+        Raises:
+            ConfigError: the store refuses what it is asked, or an address cannot be listened at.
+        """
+        with self._count_signals():
+            try:
+                self.start()
+                while not self._signals and not (once and self._is_done()):
+                    time.sleep(TICK)
+            finally:
+                self.drain()
+        return self.status().dead_letters
+
+    def start(self) -> None:
+        """Register the subscriptions of the app, and take what is due from now on.
+
+        As long as the store is away, this waits for it.
+
+        Raises:
+            ConfigError: an address cannot be listened at.
+        """
+        settings = self.settings
+        if settings.health is not None and self._health is None:
+            self._health = HealthServer(settings.health, self._report)
+        if settings.http is not None and self._http is None:
+            self._http = serve_functions(self.app, settings.http, token=settings.token or ())
+        self._reach_store()
+        if self._state != "starting" or self._signals:
+            return
+        self._state = "ready"
+        if self._http is not None:
+            self._http.start()
+        self._runner.resume()
+        if self._engine is not None:
+            self._engine.wake()
+        self._outboxes = open_outboxes(self._client._operations)  # noqa: SLF001 - of one package
+        for outbox in self._outboxes:
+            outbox.wake()
+        log_event(LOGGER, "info", "worker_started", **self._facts())
+
+    def drain(self, timeout: float | None = None) -> bool:
+        """Take nothing more, let attempts and steps end, hand back the rest, and close.
+
+        Args:
+            timeout: seconds; None for the setting.
+
+        Returns:
+            Whether all have ended. The leases of those that have not run out by themselves.
+        """
+        if self._state == "stopped":
+            return True
+        self._state = "draining"
+        until = monotonic() + (self.settings.drain if timeout is None else timeout)
+        self._runner.pause()
+        self._runner.schedules.close()
+        steps = Thread(target=self._close_engine, args=(until,), name="leeward-drain", daemon=True)
+        steps.start()
+        for outbox in self._outboxes:
+            outbox.close()
+        calls_ended = self._http is None or self._http.drain(max(0.0, until - monotonic()))
+        left = self._runner.drain(max(0.0, until - monotonic()))
+        steps.join(max(0.0, until - monotonic()) + TICK)
+        is_whole = calls_ended and not left and not steps.is_alive()
+        facts: dict[str, Fact] = {"attempts_left": left, "dead_letters": self.status().dead_letters}
+        log_event(LOGGER, "info", "worker_drained", **facts)
+        if self._http is not None:
+            self._http.close()
+        self._client.close(0.0)
+        self._state = "stopped"
+        if self._health is not None:
+            self._health.close()
+        return is_whole
+
+    def status(self) -> WorkerStatus:
+        """Return how it is."""
+        dispatchers = self._runner.status()
+        looks = [each.looked_at for each in dispatchers]
+        oldest = min((at for at in looks if at is not None), default=None)
+        last = None if oldest is None or None in looks else monotonic() - oldest
+        failures = any(each.failures for each in dispatchers)
+        state = self._state
+        is_late = last is not None and last > LOST
+        if state in ("starting", "ready") and (failures or is_late or self._fault is not None):
+            state = "store_away"
+        return WorkerStatus(
+            state,
+            sum(each.under_way for each in dispatchers),
+            sum(each.dead for each in dispatchers),
+            last,
+        )
+
+    def _open_client(self, drivers: list[Driver], shares: Shares, clock: Clock | None) -> Client:
+        """Open the client that handlers share, and what runs the app over the target's rows."""
+        at = index_of(drivers, self.settings.target)
+        driver, config = drivers[at], self._config
+        self.target = driver.target
+        self._stores = stores = cast("Stores", driver.stores())
+        if stores.runner is not None:
+            self._runner = cast("AppRunner", stores.runner)
+        else:
+            provider = self.target.partition(":")[0]
+            platform = Platform(provider, None, self._clock, driver.limits.payload_bytes)
+            self._runner = AppRunner(stores, platform)
+            functions = WorkerFunctions(self._runner.functions, driver.limits)
+            config = with_own_functions(config, self.app, drivers, self.target)
+            drivers[at] = WorkedTarget(driver, self._runner)
+            drivers.append(functions)
+        self._runner.share_out(shares)
+        client = Client(drivers, config=config, app=self.app, clock=clock)
+        self._others = [
+            each for each in drivers if each.target not in (self.target, WORKER) and invokes(each)
+        ]
+        return client
+
+    def _check_steps(self) -> None:
+        """Refuse a workflow with a step that nobody could call.
+
+        Raises:
+            ConfigError: no target has its function.
+        """
+        for definition in () if self._others else self._definitions.values():
+            missing = sorted({*functions_of(definition)} - self._functions())
+            if missing:
+                raise ConfigError(
+                    f"the workflow {definition.name!r} calls {', '.join(missing)}, which is "
+                    f"neither in the app {self.app.name!r} nor at another target; add it to the app"
+                )
+
+    def _functions(self) -> set[str]:
+        """Return the functions that steps can call: those here, and those of `leeward.toml`."""
+        sections = [each.get("functions") for each in self._config.options.values()]
+        elsewhere = [name for each in sections if isinstance(each, Mapping) for name in each]
+        return {*self._runner.functions.registry, *self._config.functions, *elsewhere}
+
+    def _may_run(self, definition: Definition) -> bool:
+        """Return whether the functions of another version's definition are known here."""
+        return self._functions().issuperset(functions_of(definition))
+
+    def _reach_store(self) -> None:
+        """Register the subscriptions, open the runs, and make up for schedules; wait for the store.
+
+        It is logged once that it is away.
+        """
+        pause = LOOK_AGAIN
+        while self._state == "starting" and not self._signals:
+            try:
+                self._subscribe()
+                self._open_engine()
+                self._runner.schedules.make_up()
+            except DatabaseFault as fault:
+                if self._fault is None:
+                    facts: dict[str, Fact] = {"reason": fault.reason, "text": str(fault)}
+                    log_event(LOGGER, "warning", "store_away", target=self.target, **facts)
+                self._fault = fault
+            else:
+                self._fault = None
+                return
+            until = monotonic() + pause
+            while monotonic() < until and self._state == "starting" and not self._signals:
+                time.sleep(TICK)
+            pause = min(2 * pause, LONGEST_PAUSE)
+
+    def _subscribe(self) -> None:
+        """Register who subscribes to what, where the store keeps that."""
+        known = self._stores.subscriptions
+        for handler in self.app.handlers.values() if known is not None else ():
+            if known is not None and handler.kind is Kind.EVENT:
+                known.subscribe(Recipient(handler.bus or "", handler.name), handler.type)
+
+    def _open_engine(self) -> None:
+        """Open what goes on with runs, if there are workflows whose runs live at this target."""
+        target = self._config.workflow_target or self.target
+        open_journal = self._stores.open_journal
+        if self._engine is not None or open_journal is None or target != self.target:
+            return
+        if self._definitions:
+            self._engine = Engine(
+                functions_called_by(self._client),
+                self._definitions.values(),
+                cast("Any", open_journal()),
+                may_run=self._may_run,
+            )
+            self._client._operations.runs.use(self._engine)  # noqa: SLF001 - of one package
+
+    def _close_engine(self, until: float) -> None:
+        if self._engine is not None:
+            self._engine.close(max(0.0, until - monotonic()))
+
+    def _is_done(self) -> bool:
+        """Return whether nothing is due: all have looked again since all had nothing to do."""
+        known = [*self._runner.status(), *(outbox.activity() for outbox in self._outboxes)]
+        looks = [each.looks for each in known]
+        is_idle = all(each.is_idle for each in known)
+        if self._engine is not None:
+            looks.append(self._engine.looks)
+            is_idle = is_idle and self._engine.is_idle
+        if not is_idle or not self._looks:
+            self._looks = looks if is_idle else []
+            self._runner.wake()
+            for outbox in self._outboxes:
+                outbox.wake()
+            if self._engine is not None:
+                self._engine.wake()
+            return False
+        return all(now > before for now, before in zip(looks, self._looks, strict=True))
+
+    def _report(self) -> tuple[bool, Mapping[str, Any]]:
+        """Return whether it is ready, and what the health address says."""
+        status, settings = self.status(), self.settings
+        facts = {
+            "status": status.state,
+            "app": self.app.name,
+            "target": self.target,
+            "version": __version__,
+            "handlers": [*self.app.handlers],
+            "workflows": {name: each.digest for name, each in self._definitions.items()},
+            "concurrency": settings.concurrency or self._stores.deliveries.policy.concurrency,
+            "queues": {**settings.queues},
+            "limits": {name: each.most for name, each in settings.limits.items()},
+            "under_way": status.under_way,
+            "dead_letters": status.dead_letters,
+            "last_look": None if status.last_look is None else round(status.last_look, 3),
+        }
+        if self._fault is not None:
+            facts["reason"] = self._fault.reason
+        return status.state == "ready", facts
+
+    def _facts(self) -> dict[str, Fact]:
+        """Return what a log says of it."""
+        settings = self.settings
+        queues = " ".join(f"{name}={most}" for name, most in settings.queues.items())
+        limits = " ".join(f"{name}={each.most}" for name, each in settings.limits.items())
+        return {
+            "app": self.app.name,
+            "target": self.target,
+            "version": __version__,
+            "handlers": " ".join(self.app.handlers),
+            "workflows": " ".join(
+                f"{each.name}@{each.digest[:12]}" for each in self._own_definitions()
+            ),
+            "concurrency": settings.concurrency or self._stores.deliveries.policy.concurrency,
+            "queues": queues or None,
+            "limits": limits or None,
+            "drain": settings.drain,
+            "health": self.health_address,
+            "http": self.http_address,
+        }
+
+    def _own_definitions(self) -> Sequence[Definition]:
+        """Return the definitions whose runs go on here."""
+        return [*self._definitions.values()] if self._engine is not None else []
+
+    @contextmanager
+    def _count_signals(self) -> Iterator[None]:
+        """Count requests to end; a second one ends the process at once."""
+        if current_thread() is not main_thread():
+            yield
+            return
+
+        def count(number: int, _: object) -> None:
+            self._signals += 1
+            if self._signals > 1:
+                os._exit(128 + number)
+
+        before = {each: signal.signal(each, count) for each in (signal.SIGTERM, signal.SIGINT)}
+        try:
+            yield
+        finally:
+            for each, handler in before.items():
+                signal.signal(each, handler)

@@ -1,0 +1,146 @@
+"""What a worker is opened with: its configuration, its targets, and its shares, checked."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Final
+
+from leeward._delivery.runner import NamedLimit
+from leeward.adapter import Capability, Driver
+from leeward.app.app import App
+from leeward.app.triggers import Kind
+from leeward.config import Config, GroupConfig, LimitConfig, load_config, load_settings, with_order
+from leeward.config.sections import MOST_AT_ONCE
+from leeward.errors import ConfigError
+from leeward.opening import target_config
+from leeward.registry import EMBEDDED, open_target
+from leeward.text import did_you_mean
+from leeward.worker.drivers import WORKER
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+GROUP: Final = "(worker)"
+"""The group of the functions that run here. No group of a ``leeward.toml`` needs this name."""
+
+
+def configuration_of(
+    targets: str | Driver | Sequence[Driver] | None,
+    config: str | Path | Config | None,
+    *,
+    trust_env: bool,
+) -> Config:
+    """Return the configuration, with the order that is in force."""
+    order = targets if isinstance(targets, str) else None
+    if targets is not None and order is None:
+        if isinstance(config, Config):
+            return config
+        return load_settings(file=config, env=os.environ, trust_env=trust_env)
+    if not isinstance(config, Config):
+        return load_config(order, file=config, env=os.environ, trust_env=trust_env)
+    if config.order and order is None:
+        return config
+    return with_order(config, order, os.environ, trust_env=trust_env)
+
+
+def open_drivers(targets: str | Driver | Sequence[Driver] | None, config: Config) -> list[Driver]:
+    """Return the drivers of the order; the worker mounts the app itself."""
+    if targets is not None and not isinstance(targets, str):
+        return [targets] if isinstance(targets, Driver) else [*targets]
+    options = {
+        target: {name: value for name, value in each.items() if name != "app"}
+        if target.partition(":")[0] == EMBEDDED
+        else each
+        for target, each in config.options.items()
+    }
+    config = config._replace(options=options)
+    drivers: list[Driver] = []
+    try:
+        for target in config.order:
+            drivers.append(open_target(target_config(target, config, os.environ)))
+    except BaseException:
+        for driver in drivers:
+            driver.close()
+        raise
+    return drivers
+
+
+def index_of(drivers: Sequence[Driver], target: str | None) -> int:
+    """Return which driver a worker works for.
+
+    Raises:
+        ConfigError: none of the order keeps rows for workers.
+    """
+    names = ", ".join(driver.target for driver in drivers)
+    for at, driver in enumerate(drivers):
+        if target in (None, driver.target) and driver.stores() is not None:
+            return at
+    if target is not None and all(driver.target != target for driver in drivers):
+        raise ConfigError(f"the target {target!r} is not in the order ({names}); add it")
+    raise ConfigError(
+        f"{target or names} keeps no rows for workers: clouds deliver to deployed functions by "
+        "themselves, see `leeward package`; name a target such as local or postgres"
+    )
+
+
+def invokes(driver: Driver) -> bool:
+    """Return whether functions are called at a target."""
+    return Capability.INVOKE in driver.capabilities
+
+
+def with_own_functions(config: Config, app: App, drivers: Sequence[Driver], target: str) -> Config:
+    """Return `config` with calls of the app's functions going to this process.
+
+    A group of the configuration that has a function keeps it.
+    """
+    grouped = {name for group in config.groups.values() for name in group.functions}
+    own = [each.name for each in app.handlers.values() if each.is_call and each.name not in grouped]
+    if own:
+        group = GroupConfig(functions=tuple(own), targets=(WORKER,))
+        config = config._replace(groups={**config.groups, GROUP: group})
+    if config.data_target is None and len(drivers) == 1:
+        config = config._replace(data_target=target)
+    return config
+
+
+def check_attempts(value: object, where: str) -> int:
+    """Check how many attempts there may be at one time."""
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= MOST_AT_ONCE:
+        raise ConfigError(f"{where} must be a whole number from 1 to {MOST_AT_ONCE}")
+    return value
+
+
+def check_queues(app: App, queues: Mapping[str, int]) -> dict[str, int]:
+    """Return them, checked: each is a queue, a function or a bus of the app."""
+    handlers = app.handlers.values()
+    known = {each.queue or each.bus or each.name for each in handlers if each.kind in _QUEUED}
+    for name in queues:
+        if name not in known:
+            hint = did_you_mean(name, known) or f"; known: {', '.join(sorted(known)) or 'none'}"
+            raise ConfigError(
+                f"queues names {name!r}, and the app {app.name!r} has no queue, function or bus of "
+                f"this name{hint}"
+            )
+    return {name: check_attempts(most, f"queues.{name}") for name, most in queues.items()}
+
+
+_QUEUED: Final = (Kind.CALL, Kind.MESSAGE, Kind.EVENT)
+
+
+def check_limits(app: App, limits: Mapping[str, LimitConfig]) -> dict[str, NamedLimit]:
+    """Return them, checked: each is of handlers of the app."""
+    checked = {}
+    for name, limit in limits.items():
+        for handler in limit.handlers or (name,):
+            if handler not in app.handlers:
+                hint = did_you_mean(handler, app.handlers) or (
+                    f"; known: {', '.join(app.handlers) or 'none'}"
+                )
+                raise ConfigError(
+                    f"limits.{name} is for {handler!r}, and the app {app.name!r} has no handler of "
+                    f"this name{hint}"
+                )
+        most = check_attempts(limit.most, f"limits.{name}")
+        checked[name] = NamedLimit(most, frozenset(limit.handlers or (name,)))
+    return checked

@@ -1,0 +1,250 @@
+"""What every store of deliveries promises of its rows, whatever keeps them."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+from leeward.leases.rules import DeliveryPolicy, Room
+from leeward.stores import (
+    LEASE_EXPIRED,
+    AttemptFailure,
+    Backlog,
+    LeasedRow,
+    LeaseEnd,
+    NewRow,
+    Recipient,
+    SpoolRows,
+    TakenRows,
+)
+
+HERE, THERE = Recipient("b", "here"), Recipient("b", "there")
+POLICY = DeliveryPolicy(max_attempts=2, first_retry=4.0, lease=10.0)
+HALF = 5.0
+"""Seconds: less than a lease, and more than a pause."""
+
+
+class Rows(ABC):
+    """A store, and the time as it sees it.
+
+    Attributes:
+        store: with `POLICY`.
+    """
+
+    store: SpoolRows
+
+    @abstractmethod
+    def now(self) -> float:
+        """Return the time."""
+
+    @abstractmethod
+    def wait(self, seconds: float) -> None:
+        """Let so much time pass."""
+
+    def add(self, *keys: str, lane: str | None = None, to: Recipient = HERE) -> None:
+        """Keep rows with these keys."""
+        self.store.add([NewRow(to, lane, key, f'"{key}"') for key in keys], 5)
+
+    def take(self, room: Room) -> TakenRows:
+        """Lease what is due here."""
+        return self.store.take([HERE], self.now, room)
+
+    def keys(self, limit: int = 9) -> list[str]:
+        """Lease what is due here, and return the keys."""
+        return [row.idempotency_key for row in self.take(Room(limit, limit, limit)).rows]
+
+    def lease(self) -> LeasedRow:
+        """Lease the one row that is due here."""
+        (row,) = self.take(Room(1, 1)).rows
+        return row
+
+    def finish(self, *ends: LeaseEnd, begun: tuple[LeasedRow, ...] = ()) -> list[LeaseEnd]:
+        """Write down how leases have ended."""
+        return self.store.finish(ends, self.now(), begun)
+
+
+class RowsContract:
+    """The tests; a subclass has the fixture `rows`."""
+
+    def test_a_lease_that_ends_frees_the_row_until_its_last_attempt(self, rows: Rows) -> None:
+        """Then it is given up; others' rows are not touched."""
+        rows.add("k")
+        rows.add("t", to=THERE)
+        keys = [rows.keys()]
+        for seconds in (HALF, HALF + 1, HALF):
+            rows.wait(seconds)
+            keys.append(rows.keys())
+        assert keys == [["k"], [], ["k"], []]
+        due = rows.store.next_due([HERE], rows.now())
+        assert due is not None
+        assert 0 < due - rows.now() <= POLICY.lease - HALF
+        assert rows.store.next_due([THERE], rows.now()) is None
+        rows.wait(HALF + 1)
+        (dead,) = rows.take(Room(9, 9)).dead
+        expired = AttemptFailure(LEASE_EXPIRED)
+        assert (dead.recipient, dead.attempt, dead.failure) == (HERE, 2, expired)
+        (kept,) = rows.store.dead_rows()
+        assert (kept.id, kept.recipient, kept.failure, kept.document) == (
+            *(dead.id, HERE, expired),
+            '"k"',
+        )
+        assert [rows.store.count_waiting([each]) for each in (HERE, THERE)] == [0, 1]
+
+    def test_a_recipient_says_itself_how_often_a_lease_may_end(self, rows: Rows) -> None:
+        """One that wants more attempts than the policy has gets them; the others do not."""
+        rows.add("k")
+        rows.add("k", to=THERE)
+        names: list[tuple[str, list[str]]] = []
+        for _ in range(4):
+            room, most = Room(9, 9, 9), {HERE: 3, THERE: 1}
+            taken = rows.store.take([HERE, THERE], rows.now, room, most)
+            delivered = sorted(each.recipient.subscriber for each in taken.rows)
+            names.append((" ".join(delivered), [each.recipient.subscriber for each in taken.dead]))
+            rows.wait(POLICY.lease + 1)
+        assert names == [
+            ("here there", []),
+            ("here there", []),
+            ("here", ["there"]),
+            ("", ["here"]),
+        ]
+
+    def test_a_clock_that_is_set_back_keeps_no_retry_waiting(self, rows: Rows) -> None:
+        """For longer than a right clock ever would; what may be under way is left alone."""
+        rows.add("failed", "leased")
+        first, _ = rows.take(Room(9, 9)).rows
+        rows.finish(LeaseEnd(first, AttemptFailure("ValueError")))
+        rows.wait(HALF - POLICY.longest_retry)
+        assert rows.keys() == []
+        rows.wait(-HALF)
+        assert rows.keys() == ["failed"]
+
+    def test_a_lease_that_has_gone_changes_nothing(self, rows: Rows) -> None:
+        """Neither the late end of an attempt nor its late failure."""
+        rows.add("k")
+        late = rows.lease()
+        rows.wait(POLICY.lease + 1)
+        now = rows.lease()
+        spent = late._replace(attempt=2)
+        for end in (
+            LeaseEnd(late),
+            LeaseEnd(spent, AttemptFailure("E")),
+            LeaseEnd(late, is_begun=False),
+        ):
+            assert rows.finish(end) == []
+        assert rows.store.count_waiting([HERE]) == 1
+        given_up = LeaseEnd(now, AttemptFailure("E", "why: so"))
+        assert rows.finish(given_up) == [given_up]
+        (dead,) = rows.store.dead_rows()
+        assert dead.failure == AttemptFailure("E", "why: so")
+
+    def test_a_row_that_is_handed_back_has_had_no_attempt(self, rows: Rows) -> None:
+        """It is due at once, and its attempts are what they were."""
+        rows.add("k")
+        for _ in range(2):
+            row = rows.lease()
+            assert row.attempt == 1
+            rows.finish(LeaseEnd(row, is_begun=False))
+        rows.finish(LeaseEnd(rows.lease(), AttemptFailure("E")))
+        rows.wait(HALF)
+        rows.finish(LeaseEnd(rows.lease(), is_begun=False))
+        assert rows.lease().attempt == 2
+
+    def test_a_lease_that_ended_without_a_word_is_remembered(self, rows: Rows) -> None:
+        """Where its attempt was not counted, and the row is handed back: it is not the first."""
+        rows.add("k")
+        rows.take(Room(1, 1, places=0))
+        rows.wait(POLICY.lease + 1)
+        again = rows.lease()
+        assert (again.attempt, again.is_unheard) == (1, True)
+        rows.finish(LeaseEnd(again, is_begun=False))
+        after = rows.lease()
+        assert (after.attempt, after.is_unheard) == (2, False)
+
+    def test_few_are_leased_of_those_that_were_tried_before(self, rows: Rows) -> None:
+        """They go first, but new ones fill the rest: neither starves the other."""
+        rows.add(*map(str, range(6)))
+        tried = rows.take(Room(4, 4)).rows
+        assert rows.finish(*(LeaseEnd(each, AttemptFailure("E")) for each in tried)) == []
+        rows.wait(HALF)
+        taken = rows.take(Room(3, 2)).rows
+        attempts = [(each.idempotency_key, each.attempt) for each in taken]
+        assert sorted(attempt for _, attempt in attempts) == [1, 2, 2]
+        assert attempts[-1] == ("4", 1)
+        assert rows.take(Room(3, 0)).rows[0].idempotency_key == "5"
+
+    def test_what_may_have_ended_a_process_is_leased_alone(self, rows: Rows) -> None:
+        """Its next end takes no attempt from those that were leased beside it."""
+        rows.add(*map(str, range(4)))
+        assert rows.keys(3) == ["0", "1", "2"]
+        rows.wait(POLICY.lease + 1)
+        first, last = rows.take(Room(9, 9)).rows
+        assert (first.is_unheard, last.is_unheard, last.idempotency_key) == (True, False, "3")
+        assert rows.take(Room(9, 9, 0)).rows == []
+
+    def test_a_lease_that_ends_before_its_attempt_has_begun_costs_none(self, rows: Rows) -> None:
+        """Of what is leased ahead of a place, an attempt counts when it begins, or has ended."""
+        rows.add(*map(str, range(5)))
+        first = rows.take(Room(5, 5, places=1)).rows
+        assert [each.is_counted for each in first] == [True, False, False, False, False]
+        failed = LeaseEnd(first[2], AttemptFailure("E"))
+        assert rows.finish(failed, begun=(first[1],)) == []
+        assert rows.finish(LeaseEnd(first[3], is_begun=False)) == []
+        rows.wait(POLICY.lease + 1)
+        taken = rows.take(Room(9, 9, 9, places=0)).rows
+        told = {each.idempotency_key: (each.attempt, each.is_counted) for each in taken}
+        assert told == {
+            "0": (2, True),
+            "1": (2, True),
+            "2": (2, False),
+            "3": (1, False),
+            "4": (1, True),
+        }
+        # What is as suspect as that is counted at once: it ends a process so often at most.
+        rows.wait(POLICY.lease + 1)
+        dead = rows.take(Room(9, 9, 9, places=0)).dead
+        assert [each.attempt for each in dead] == [2, 2]
+
+    def test_of_a_lane_only_the_head_goes(self, rows: Rows) -> None:
+        """Until it is done or dead; one that waits for another attempt is still the head."""
+        rows.add("a1", "a2", lane="a")
+        rows.add("b1", lane="b")
+        rows.add("free")
+        taken = {row.idempotency_key: row for row in rows.take(Room(9, 9)).rows}
+        assert sorted(taken) == ["a1", "b1", "free"]
+        rows.finish(LeaseEnd(taken["a1"], AttemptFailure("E")), LeaseEnd(taken["b1"]))
+        assert rows.keys() == []
+        rows.wait(HALF)
+        again = rows.lease()
+        assert (again.idempotency_key, again.attempt) == ("a1", 2)
+        rows.finish(LeaseEnd(again, AttemptFailure("E")))
+        assert rows.keys() == ["a2"]
+
+    def test_a_dead_letter_is_redriven_as_if_it_were_new_or_discarded(self, rows: Rows) -> None:
+        """Each once; of a lane it is the head again."""
+        rows.add("a1", "a2", lane="a")
+        failure = AttemptFailure("E", "m", False, "spent", "no")
+        (dead,) = rows.finish(LeaseEnd(rows.lease(), failure))
+        assert [each.failure for each in rows.store.dead_rows()] == [failure._replace(again=None)]
+        assert rows.store.redrive(dead.row.id)
+        assert (rows.store.redrive(dead.row.id), rows.store.dead_rows()) == (False, [])
+        row = rows.lease()
+        assert (row.idempotency_key, row.attempt, row.is_unheard) == ("a1", 1, False)
+        rows.finish(LeaseEnd(row, failure))
+        assert (rows.store.discard(row.id), rows.store.discard(row.id)) == (True, False)
+        assert rows.keys() == ["a2"]
+
+    def test_what_waits_is_counted_and_measured(self, rows: Rows) -> None:
+        """By recipient, with what was given up, and the first one that still waits."""
+        rows.add("a1", "a2", lane="a")
+        rows.add("ü", to=THERE)
+        rows.add("x", to=Recipient("other", "here"))
+        waits = [(HERE, "a"), (HERE, "b"), (THERE, "a")]
+        assert [rows.store.has_waiting(*each) for each in waits] == [True, False, False]
+        assert rows.store.measure("b") == [
+            Backlog(HERE, 2, 0, 8, '"a1"'),
+            Backlog(THERE, 1, 0, 4, '"ü"'),
+        ]
+        rows.finish(LeaseEnd(rows.lease(), AttemptFailure("E", again=False)))
+        assert rows.store.measure("b")[0] == Backlog(HERE, 1, 1, 8, '"a2"')
+        rows.finish(LeaseEnd(rows.lease()))
+        assert rows.store.measure("b")[0] == Backlog(HERE, 0, 1, 4, None)
+        assert not rows.store.has_waiting(HERE, "a")

@@ -1,0 +1,265 @@
+"""The rows of workers: what every store promises, and what PostgreSQL's own has besides."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from typing import Any, cast
+
+import psycopg
+import pytest
+
+from leeward.adapter import Driver
+from leeward.calls import Enqueue, Look, LookResult, Publish
+from leeward.calls.looks import BUS, QUEUE
+from leeward.cloudevents import mint
+from leeward.entropy import new_id
+from leeward.errors import Outcome
+from leeward.leases.faults import DatabaseFault
+from leeward.leases.rules import Room
+from leeward.stores import AttemptFailure, LeaseEnd, NewRow, Recipient, SpoolRows, Stores
+from leeward.values import Event
+from leeward_postgres.driver import open_driver
+from leeward_postgres.schema import schema_sql
+from leeward_postgres.schema.queues import MANY_DEAD
+from tests.delivery.rows import HERE, POLICY, Rows, RowsContract
+from tests.postgres.opening import SECONDS, config_for
+from tests.postgres.server import Server
+
+SCHEMA = "deliveries"
+
+
+@pytest.fixture
+def admin(server: Server) -> Iterator[psycopg.Connection[Any]]:
+    """Return a connection of somebody else, and make the schema anew."""
+    with psycopg.connect(server.url, autocommit=True) as connection:
+        connection.execute(f"DROP SCHEMA IF EXISTS {SCHEMA} CASCADE".encode())
+        connection.execute(schema_sql(SCHEMA).encode())
+        yield connection
+
+
+@pytest.fixture
+def driver(server: Server, admin: psycopg.Connection[Any]) -> Iterator[Driver]:
+    """Open the target."""
+    del admin
+    with closing(open_driver(config_for(server.url, schema=SCHEMA))) as driver:
+        yield driver
+
+
+@pytest.fixture
+def stores(driver: Driver) -> Stores:
+    """Return its stores."""
+    stores = driver.stores()
+    assert stores is not None
+    stores.deliveries.policy = POLICY
+    return stores
+
+
+class PostgresRows(Rows):
+    """Rows in PostgreSQL, whose clock is not ours to turn: what is due comes nearer instead."""
+
+    def __init__(self, stores: Stores, admin: psycopg.Connection[Any]) -> None:
+        self.store = cast("SpoolRows", stores.deliveries)
+        self._admin = admin
+
+    def now(self) -> float:
+        """Return the time."""
+        return time.time()
+
+    def wait(self, seconds: float) -> None:
+        """Let what is due be due earlier."""
+        sql = f"UPDATE {SCHEMA}.deliveries SET due = due - %s WHERE due <> 0"
+        self._admin.execute(sql.encode(), (seconds,))
+
+
+class TestPostgres(RowsContract):
+    """What every store promises."""
+
+    @pytest.fixture
+    def rows(self, stores: Stores, admin: psycopg.Connection[Any]) -> PostgresRows:
+        """Return the rows."""
+        return PostgresRows(stores, admin)
+
+
+def some(count: int, lane: str | None = None) -> list[NewRow]:
+    """Return rows for one recipient."""
+    return [NewRow(HERE, lane, str(number), "{}") for number in range(count)]
+
+
+def why_of(driver: Driver, look: Look) -> str:
+    """Return what a look tells of something that is there."""
+    result = driver.look(look, SECONDS)
+    assert isinstance(result.value, LookResult)
+    return result.value.why
+
+
+def test_those_who_take_at_one_time_take_others(stores: Stores) -> None:
+    """And of a lane nobody takes more than the head, whoever comes first."""
+    store = stores.deliveries
+    store.add(some(300), 5)
+    for lane in "abc":
+        store.add(some(20, lane), 5)
+
+    def take(_: int) -> list[int]:
+        return [row.id for row in store.take([HERE], time.time, Room(25, 25)).rows]
+
+    with ThreadPoolExecutor(8) as pool:
+        ids = [id for taken in pool.map(take, range(24)) for id in taken]
+    assert len(ids) == len(set(ids)) == 303
+
+
+def test_a_late_acknowledgement_ends_no_other_lease(
+    stores: Stores, admin: psycopg.Connection[Any]
+) -> None:
+    """Also where one process has both leases, and tells of both at once."""
+    rows, store = PostgresRows(stores, admin), stores.deliveries
+    rows.add("first", "second")
+    late = rows.take(Room(1, 1)).rows
+    rows.wait(POLICY.lease + 1)
+    again = rows.take(Room(9, 9)).rows
+    assert {row.idempotency_key for row in again} == {"first", "second"}
+    other = [row for row in again if row.idempotency_key == "second"]
+    store.finish([LeaseEnd(row) for row in (*late, *other)], time.time())
+    assert store.count_waiting([HERE]) == 1
+
+
+def test_a_row_that_is_committed_late_goes_after_the_one_under_way(
+    stores: Stores, admin: psycopg.Connection[Any], server: Server
+) -> None:
+    """Its number is smaller, for its transaction began earlier; the lane has one at a time."""
+    store = stores.deliveries
+    call = f"SELECT {SCHEMA}.add_rows('{{b}}', '{{here}}', '{{l}}', '{{early}}', '{{1}}')"
+    with psycopg.connect(server.url) as early:
+        early.execute(call.encode())
+        store.add([NewRow(HERE, "l", "late", "{}")], 5)
+        (late,) = store.take([HERE], time.time, Room(9, 9)).rows
+        early.commit()
+    assert store.take([HERE], time.time, Room(9, 9)).rows == []
+    store.finish([LeaseEnd(late)], time.time())
+    (row,) = store.take([HERE], time.time, Room(9, 9)).rows
+    assert (late.idempotency_key, row.idempotency_key) == ("late", "early")
+
+
+def test_a_long_lane_is_delivered_whole_and_in_order(
+    stores: Stores, admin: psycopg.Connection[Any]
+) -> None:
+    """Its rows far behind are parked; one that is given up, and a row of later, change nothing."""
+    store, keys = stores.deliveries, []
+    store.add(some(40, "l"), 5)
+    parked = f"SELECT count(*) FROM {SCHEMA}.deliveries WHERE due = 'infinity'"
+    for number in range(44):
+        (row,) = store.take([HERE], time.time, Room(9, 9)).rows
+        keys.append(int(row.idempotency_key))
+        ((count,),) = admin.execute(parked.encode()).fetchall()
+        assert number > 20 or count >= 20 - number
+        failure = AttemptFailure("E", again=False) if number % 3 == 0 else None
+        store.finish([LeaseEnd(row, failure)], time.time())
+        if number < 4:
+            store.add([NewRow(HERE, "l", str(40 + number), "{}")], 5)
+    assert keys == list(range(44))
+    assert store.count_waiting([HERE]) == 0
+
+
+def test_a_held_snapshot_keeps_no_more_than_one_turn_of_dead_rows(
+    stores: Stores, admin: psycopg.Connection[Any], server: Server
+) -> None:
+    """The tables are emptied in turn; a row that waits for long goes from one to the other."""
+    store, most = stores.deliveries, 0
+    waits = Recipient("b", "nobody")
+    store.add([NewRow(waits, "l", "k", "{}"), NewRow(waits, "l", "k2", "{}")], 5)
+    halves = (f"'{SCHEMA}.deliveries_{half}'::regclass" for half in (0, 1))
+    stats = f"SELECT {' + '.join(f'pg_stat_get_dead_tuples({each})' for each in halves)}"
+    turn = f"UPDATE {SCHEMA}.turn SET since = since - interval '1 minute'"
+    with psycopg.connect(server.url) as reader:
+        reader.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        reader.execute(f"SELECT FROM {SCHEMA}.version".encode())
+        for _ in range(40):
+            store.add(some(1000), 5)
+            rows = store.take([HERE], time.time, Room(1000, 1000)).rows
+            store.finish([LeaseEnd(row) for row in rows], time.time())
+            admin.execute("SELECT pg_stat_force_next_flush()")
+            admin.execute(turn.encode())
+            admin.execute(f"SELECT {SCHEMA}.tend_rows('{{}}', '{{}}')".encode())
+            ((dead,),) = admin.execute(stats.encode()).fetchall()
+            most = max(most, dead)
+    assert 0 < most < 2 * MANY_DEAD
+    assert store.count_waiting([waits]) == 2
+    (row,) = store.take([waits], time.time, Room(9, 9)).rows
+    assert row.idempotency_key == "k"
+
+
+def test_an_event_goes_to_those_who_subscribe_to_its_type_and_once(
+    driver: Driver, stores: Stores
+) -> None:
+    """An event that is published again under leeward's id is kept once; under another id twice."""
+    subscriptions = stores.subscriptions
+    assert subscriptions is not None
+    every, one = Recipient("orders", "every"), Recipient("orders", "one")
+    subscriptions.subscribe(every, None)
+    subscriptions.subscribe(one, "order.paid")
+    for id, type in ((new_id(time.time()), "order.paid"), ("own", "order.made")):
+        event = mint(Event(type, {"n": "\x00"}), id=id, source="/s", now=time.time())
+        for _ in range(2):
+            result = driver.perform(Publish("orders", (event,)), SECONDS)
+            assert result.outcome is Outcome.OK
+    assert [stores.deliveries.count_waiting([each]) for each in (every, one)] == [3, 1]
+    assert subscriptions.unsubscribe(one)
+    assert subscriptions.subscriptions() == [(every, None)]
+
+
+def test_a_queue_is_there_once_a_worker_has_looked(driver: Driver, stores: Stores) -> None:
+    """Before that nothing is kept; a call that is queued again under leeward's key is kept once."""
+    queue = Recipient("", "mails")
+    call = Enqueue("mails", b"{}", new_id(time.time()))
+    look = Look("mails", QUEUE)
+    assert driver.perform(call, SECONDS).outcome is Outcome.NOT_FOUND
+    assert driver.look(look, SECONDS).outcome is Outcome.NOT_FOUND
+    assert stores.deliveries.take([queue], time.time, Room(1, 1)).rows == []
+    assert [driver.perform(call, SECONDS).outcome for _ in range(2)] == [Outcome.OK] * 2
+    assert stores.deliveries.count_waiting([queue]) == 1
+    assert why_of(driver, look) == ""
+
+
+def test_a_look_tells_of_what_nobody_takes(
+    driver: Driver, stores: Stores, admin: psycopg.Connection[Any]
+) -> None:
+    """A bus without a subscriber, and a queue whose workers have gone."""
+    stores.deliveries.take([Recipient("", "mails")], time.time, Room(1, 1))
+    admin.execute(f"UPDATE {SCHEMA}.receivers SET seen = seen - interval '1 hour'".encode())
+    assert (
+        why_of(driver, Look("orders", BUS)) == "nobody subscribes to it, so its events are dropped"
+    )
+    assert why_of(driver, Look("mails", QUEUE)).startswith(
+        "no worker has looked for its messages for 36"
+    )
+
+
+def test_a_schedule_keeps_one_row_for_each_moment(stores: Stores) -> None:
+    """A last moment of a wrong clock counts for nothing."""
+    schedules, (row,) = stores.schedules, some(1)
+    kept = [schedules.add("s", moment, row, 5, now) for moment, now in (
+        (10.0, 10.0), (10.0, 10.0), (9.0, 10.0), (20.0, 20.0), (99_999.0, 20.0), (30.0, 30.0),
+    )]  # fmt: skip
+    assert kept == [True, False, False, True, True, True]
+    assert [schedules.begin("s", 40.0, 5), schedules.begin("new", 7.0, 5)] == [30.0, 7.0]
+    assert stores.deliveries.count_waiting([HERE]) == 4
+
+
+def test_a_fault_is_told_as_such(server: Server, stores: Stores) -> None:
+    """With the outcome and a stable word; another isolation level than the default is one."""
+    url = f"{server.url}?options=-c%20default_transaction_isolation%3Dserializable"
+    with closing(open_driver(config_for(url, schema=SCHEMA))) as driver:
+        own = driver.stores()
+        assert own is not None
+        with pytest.raises(DatabaseFault) as raised:
+            own.deliveries.take([HERE], time.time, Room(1, 1))
+    assert (raised.value.outcome, raised.value.reason) == (Outcome.UNUSABLE, "isolation")
+    stores.deliveries.add([], 5)
+    with closing(open_driver(config_for(server.url, schema="absent"))) as driver:
+        own = driver.stores()
+        assert own is not None
+        with pytest.raises(DatabaseFault) as raised:
+            own.deliveries.add(some(1), 5)
+    assert (raised.value.outcome, raised.value.reason) == (Outcome.UNUSABLE, "schema")

@@ -1,0 +1,1 @@
+"""Workers: what one does, and what several processes do together."""

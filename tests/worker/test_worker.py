@@ -1,0 +1,247 @@
+"""One worker in this process: what it runs, what it refuses, and how much at one time."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sqlite3
+import time
+import urllib.request
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Event as Flag
+from threading import Lock, Thread
+from typing import Any
+
+import pytest
+
+from leeward import App, Context, Event
+from leeward.config import Config, LimitConfig, WorkerConfig
+from leeward.errors import ConfigError
+from leeward.leases import threads
+from leeward.local import Local
+from leeward.worker import Worker
+from leeward.workflow import Flow, Ref
+from tests.worker.places import PATIENT, until
+from tests.worker.rows import NoRows, RowTarget
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look often."""
+    monkeypatch.setattr(threads, "LOOK_AGAIN", 0.05)
+
+
+class Gauge:
+    """How many attempts of each name were under way at one time."""
+
+    def __init__(self) -> None:
+        self.most: Counter[str] = Counter()
+        self.done: Counter[str] = Counter()
+        self._now: Counter[str] = Counter()
+        self._lock = Lock()
+
+    def measure(self, *names: str) -> None:
+        """Make an attempt."""
+        with self._lock:
+            for name in names:
+                self._now[name] += 1
+                self.most[name] = max(self.most[name], self._now[name])
+        time.sleep(0.01)
+        with self._lock:
+            for name in names:
+                self._now[name] -= 1
+                self.done[name] += 1
+
+
+def test_attempts_at_one_time_have_limits_by_queue_and_by_name() -> None:
+    """A queue has its own number; a limit holds for its handlers together, whatever their queue."""
+    gauge, app = Gauge(), App("shop")
+    app.on_message("parcels", name="send")(lambda _: gauge.measure("send", "all"))
+    app.on_message("letters", name="post")(lambda _: gauge.measure("post", "pair", "all"))
+    app.on_message("cards", name="write")(lambda _: gauge.measure("write", "pair", "all"))
+    config = Config(
+        worker=WorkerConfig(
+            queues={"parcels": 3}, limits={"pair": LimitConfig(2, ("post", "write"))}
+        )
+    )
+    with Worker(app, Local(), config=config, queues={"letters": 5}, concurrency=4):
+        client = app.client()
+        for number in range(30):
+            for queue in ("parcels", "letters", "cards"):
+                client.enqueue(queue, number)
+        until(lambda: gauge.done["all"] == 90)
+    assert gauge.most["send"] == 3
+    assert gauge.most["pair"] == 2
+    assert gauge.most["write"] <= 2
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"queues": {"parcel": 1}}, "queues names 'parcel'.*did you mean 'parcels'"),
+        ({"queues": {"parcels": 0}}, "queues.parcels must be a whole number from 1 to 1000"),
+        ({"limits": {"sends": 1}}, "limits.sends is for 'sends'.*did you mean 'send'"),
+        ({"concurrency": 2000}, "concurrency must be a whole number"),
+        ({"target": "aws"}, "'aws' is not in the order"),
+    ],
+)
+def test_what_is_wrong_is_refused_before_anything_runs(options: Any, told: str) -> None:
+    """The message names the argument, and what is known."""
+    app = App("shop")
+    app.on_message("parcels", name="send")(print)
+    with pytest.raises(ConfigError, match=told):
+        Worker(app, Local(), **options)
+
+
+def test_a_target_without_rows_is_refused() -> None:
+    """A cloud delivers by itself."""
+    with pytest.raises(ConfigError, match="cloud keeps no rows for workers"):
+        Worker(App("shop"), NoRows())
+
+
+def test_handlers_that_nothing_delivers_to_are_refused() -> None:
+    """By their names, with the remedy."""
+    app = App("shop")
+    app.on_object("inbox", name="read")(print)
+    with pytest.raises(ConfigError, match=r"does not deliver objects.*'read'.*app of their own"):
+        Worker(app, RowTarget(Local()))
+
+
+@pytest.fixture
+def seen() -> list[Any]:
+    """Give what handlers note."""
+    return []
+
+
+@pytest.fixture
+def shop(seen: list[Any]) -> App:
+    """Give an app with handlers of each kind that a database can deliver to."""
+    app = App("shop")
+
+    @app.function(effect="idempotent")
+    def pack(order: Any, context: Context) -> Any:
+        seen.append(("pack", order["id"], context.provider))
+        return order
+
+    @app.on_message("parcels")
+    def send(parcel: Any, context: Context) -> None:
+        packed = context.client.invoke("pack", parcel)
+        seen.append(("send", packed.value["id"], packed.target))
+
+    @app.on_event("orders", "order.created")
+    def remember(event: Event, context: Context) -> None:
+        context.client.start_workflow("ship", event.data, id=event.data["id"])
+
+    @app.workflow("ship")
+    def ship(w: Flow, order: Ref) -> None:
+        w.step(pack, order)
+
+    return app
+
+
+def test_an_app_runs_where_a_target_only_keeps_rows(shop: App, seen: list[Any]) -> None:
+    """Its functions are called in the worker's process; a publisher needs no app."""
+    target = RowTarget(Local())
+    with Worker(shop, target):
+        client = shop.client()
+        client.enqueue("parcels", {"id": "1"})
+        client.publish_event("orders", "order.created", {"id": "2"})
+        until(lambda: client.get_run("ship", "2") is not None)
+        assert client.wait_for_run("ship", "2", timeout=PATIENT).state.value == "succeeded"
+        until(lambda: len(seen) == 3)
+    assert sorted(seen) == [
+        ("pack", "1", "local"),
+        ("pack", "2", "local"),
+        ("send", "1", "worker"),
+    ]
+
+
+def test_a_step_that_nobody_can_call_is_refused(shop: App) -> None:
+    """Its run would fail."""
+
+    @shop.workflow("bill")
+    def bill(w: Flow, order: Ref) -> None:
+        w.step("charge", order, effect="idempotent")
+
+    with pytest.raises(ConfigError, match="the workflow 'bill' calls charge"):
+        Worker(shop, RowTarget(Local()))
+
+
+@pytest.fixture
+def locked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Path, Any]]:
+    """Give a store that was used already, and what keeps everybody out of it."""
+    monkeypatch.setattr("leeward._delivery.sqlite_store.PATIENCE", 0.01)
+    monkeypatch.setattr("leeward._delivery.schedules.PATIENCE", 0.01)
+    path = tmp_path / "private" / "shop.sqlite3"
+    local = Local(path=path)
+    local.stores().deliveries.count_waiting([])
+    local.close()
+    keeper = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    yield path, keeper
+    keeper.close()
+
+
+def test_while_the_store_is_away_an_end_is_kept(
+    locked: tuple[Path, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is logged once, and the attempt is not made again."""
+    path, keeper = locked
+    attempts: list[int | None] = []
+    begun, go, app = Flag(), Flag(), App("shop")
+
+    @app.on_message("parcels")
+    def send(parcel: Any, context: Context) -> None:
+        attempts.append(context.attempt)
+        begun.set()
+        assert go.wait(PATIENT)
+
+    with Worker(app, local := Local(path=path), health="0") as worker:
+        app.client().enqueue("parcels", 1)
+        assert begun.wait(PATIENT)
+        keeper.execute("BEGIN EXCLUSIVE")
+        go.set()
+        until(lambda: worker.status().state == "store_away")
+        with pytest.raises(urllib.error.HTTPError, match="503"):
+            urllib.request.urlopen(f"http://{worker.health_address}")
+        time.sleep(0.3)
+        keeper.execute("ROLLBACK")
+        until(lambda: worker.status().state == "ready")
+        with urllib.request.urlopen(f"http://{worker.health_address}") as answer:
+            assert json.load(answer)["status"] == "ready"
+        local.wait_idle(PATIENT)
+    assert attempts == [1]
+    assert sum("delivery_stalled" in each.message for each in caplog.records) == 1
+    assert not any("attempt_not_recorded" in each.message for each in caplog.records)
+
+
+def test_a_worker_waits_for_a_store_that_is_away_at_its_start(
+    locked: tuple[Path, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    """It does not end, and says so once."""
+    path, keeper = locked
+    caplog.set_level(logging.INFO)
+    app = App("shop")
+    app.on_schedule("0 0 29 2 *", name="sweep")(print)
+    keeper.execute("BEGIN EXCLUSIVE")
+    worker = Worker(app, Local(path=path))
+    thread = Thread(target=worker.start)
+    thread.start()
+    until(lambda: worker.status().state == "store_away")
+    keeper.execute("ROLLBACK")
+    thread.join(PATIENT)
+    assert worker.status().state in ("ready", "store_away")
+    worker.drain()
+    names = [each.msg.partition(" ")[0] for each in caplog.records if each.name == "leeward.worker"]
+    assert names == ["store_away", "worker_started", "worker_drained"]
+
+
+def test_the_functions_of_an_app_are_served_beside() -> None:
+    """The address is of this machine unless told otherwise."""
+    app = App("shop")
+    app.function(name="double")(lambda number: 2 * number)
+    with Worker(app, Local(), http="127.0.0.1:0") as worker:
+        request = urllib.request.Request(f"http://{worker.http_address}/double", b"21")
+        with urllib.request.urlopen(request) as answer:
+            assert json.load(answer) == 42
