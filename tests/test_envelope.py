@@ -33,6 +33,7 @@ from leeward.envelope import (
 )
 from leeward.json_text import decode, encode
 from leeward_contract_tests.rows import each_row
+from tests.profiling import functions_entered
 
 KEYS = st.text(
     st.characters(min_codepoint=33, max_codepoint=126, exclude_characters='"'), min_size=1
@@ -90,6 +91,12 @@ def test_other_callers_are_read_too() -> None:
 def test_a_deadline_that_is_no_number_is_none(text: str) -> None:
     """Anybody may call a handler with anything."""
     assert sent_in({"x-leeward-deadline-ms": text, "idempotency-key": ""}) == Sent(None, None, None)
+
+
+def test_a_request_without_leewards_headers_is_read_by_one_call() -> None:
+    """What settling reads costs a caller nothing who sends nothing of it."""
+    entered = functions_entered(lambda: envelope.sent_in({"host": "shop.example"}))
+    assert [code.co_name for code in entered] == ["<lambda>", "sent_in", "__new__"]
 
 
 @given(VALUES, DEDUP, st.none() | st.floats(0, 1e6))

@@ -196,26 +196,29 @@ def sent_in(headers: Mapping[str, str]) -> Sent:
     if key is not None and len(key) > 1 and key[0] == key[-1] == '"':
         key = key[1:-1]
     settles = SETTLE in headers
-    waits = _number(headers.get(SETTLE if settles else DEADLINE))
+    waits, seconds = headers.get(SETTLE if settles else DEADLINE), None
+    if waits is not None and (milliseconds := _number(waits)) is not None:
+        seconds = milliseconds / 1000
     has_envelope = ENVELOPE in headers
     mark = headers.get(ENVELOPE if has_envelope else CALL, UNBOUND)
-    if not (mark.isascii() and mark.isalnum() and len(mark) <= LONGEST_MARK):
+    if mark != UNBOUND and not (mark.isascii() and mark.isalnum() and len(mark) <= LONGEST_MARK):
         mark = UNBOUND
+    voids = headers.get(VOIDS)
     return Sent(
         key or None,
-        None if waits is None else waits / 1000,
+        seconds,
         headers.get(TRACEPARENT),
         has_envelope,
         mark,
-        _number(headers.get(VOIDS)) or 0,
+        0 if voids is None else _number(voids) or 0,
         settles,
     )
 
 
-def _number(text: str | None) -> int | None:
+def _number(text: str) -> int | None:
     """Return a whole number of at most 12 digits; None for anything else."""
-    is_one = text is not None and text.isascii() and text.isdecimal() and len(text) < 13
-    return int(text or "") if is_one else None
+    is_one = text.isascii() and text.isdecimal() and len(text) < 13
+    return int(text) if is_one else None
 
 
 def answer_headers(dedup: str | None = None, mark: str = UNBOUND) -> tuple[tuple[str, str], ...]:

@@ -78,9 +78,11 @@ def test_its_verdicts_and_reasons_are_those_of_the_code() -> None:
 
 
 def test_its_configuration_loads(tmp_path: Path) -> None:
-    """Both words for what is unknown, and the probe of a function without records."""
+    """What becomes of unknown calls, and the probe of a function without records."""
     path = tmp_path / "leeward.toml"
-    known, probed, *_ = blocks(PAGE, "toml")
+    left, known, probed = blocks(PAGE, "toml")
+    path.write_text(left)
+    assert load_config(file=path, env={}).unknowns == "leeward-unknowns"
     path.write_text(known)
     assert load_config(file=path, env={}).functions["take-payment"].on_unknown == "settle"
     path.write_text(probed)

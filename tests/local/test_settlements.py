@@ -175,6 +175,18 @@ def test_a_deletion_of_nothing_has_not_run(cloud: Local) -> None:
     assert value_of(cloud.perform(load(), 5)) is not None
 
 
+def test_a_deletion_costs_two_statements(cloud: Local) -> None:
+    """It looks for a verdict while it deletes, and keeps its own id; a trigger keeps the other."""
+    statements: list[str] = []
+    value_of(cloud.perform(store(), 5))
+    with cloud._database.read(5) as connection:
+        connection.set_trace_callback(statements.append)
+    value_of(cloud.perform(delete()._replace(write_id=IDS[0]), 5))
+    # A statement whose trigger runs is told again.
+    own = list(dict.fromkeys(each.split()[0] for each in statements))
+    assert own[own.index("BEGIN") :] == ["BEGIN", "DELETE", "INSERT", "COMMIT"]
+
+
 def test_a_write_without_an_id_is_unknown(cloud: Local) -> None:
     """No trace can be told from another's."""
     assert settle(cloud, delete()) == Settled(Verdict.UNKNOWN, reason="no_write_id")

@@ -477,6 +477,13 @@ FUNCTION: Final = (
         _UNRECORDED,
     ),
     Mutant(
+        "a recorded failure is told of a function that may have run without a record",
+        f"{_ROOM}/settling.py",
+        "        case KeyState.FAILED if not request.recorded:  # a",
+        "        case KeyState.FAILED if False:  # a",
+        f"{_SETTLED}::test_a_recorded_failure_does_not_deny_a_run_without_a_record",
+    ),
+    Mutant(
         "every function is taken for one that announces its effects",
         f"{_ROOM}/settings.py",
         "            marked=self.effects_marked,\n",

@@ -35,9 +35,16 @@ MUTANTS: Final = (
     Mutant(
         "a deletion takes place after it was settled",
         _TABLES,
-        "            if rows and rows[-1][0] is None:\n                return LATE_WRITE\n",
-        "            rows = [row for row in rows if row[0] is not None]\n",
+        "    AND NOT EXISTS (SELECT 1 FROM settlements WHERE id = ?)",
+        "    AND ? IS NOT NULL",
         _EVERY,
+    ),
+    Mutant(
+        "a deletion that comes after it was settled is told to have run",
+        _TABLES,
+        "            if is_settled(connection, call.write_id):\n",
+        "            if False:\n",
+        f"{_BY_TARGET}::test_a_deletion_of_nothing_has_not_run",
     ),
     Mutant(
         "an object is put after it was settled",
@@ -114,8 +121,8 @@ MUTANTS: Final = (
     Mutant(
         "a deletion of nothing counts as one that ran",
         _TABLES,
-        "            if rows:  # else",
-        "            if True:  # else",
+        "            if connection.execute(delete, row).rowcount:\n",
+        "            if connection.execute(delete, row).rowcount or call.if_revision is None:\n",
         f"{_BY_TARGET}::test_a_deletion_of_nothing_has_not_run",
     ),
     Mutant(

@@ -14,7 +14,13 @@ from leeward.calls import Delete, ListItems, Load, Page, Result, Scan, Store, St
 from leeward.errors import Outcome
 from leeward.leases.faults import DatabaseFault
 from leeward.local.schema import DEEPEST, IN_PARTITION, SORT_VALUE, key_text
-from leeward.local.settlements import LATE_WRITE, is_time_to_prune, keep_write, prune_writes
+from leeward.local.settlements import (
+    LATE_WRITE,
+    is_settled,
+    is_time_to_prune,
+    keep_write,
+    prune_writes,
+)
 
 PAGE_ITEMS = 100
 
@@ -27,7 +33,9 @@ _ADD = "INSERT INTO items VALUES (?, ?, ?, ?, ?)"
 _REPLACE = """UPDATE items SET document = ?, revision = ?, expires_at = ?
     WHERE name = ? AND key = ?"""
 _READ = "SELECT document, revision, expires_at FROM items WHERE name = ? AND key = ?"
-_DELETE = "DELETE FROM items WHERE name = ? AND key = ?"
+_DELETE = """DELETE FROM items WHERE name = ? AND key = ?
+    AND NOT EXISTS (SELECT 1 FROM settlements WHERE id = ?)"""
+_DELETE_REVISION = f"{_DELETE} AND revision = ? AND (expires_at IS NULL OR expires_at > ?)"
 _PAGE = """SELECT document, revision, expires_at, key FROM items
     WHERE name = ? AND key > ? ORDER BY key LIMIT ?"""
 _LIST = f"SELECT document, revision, expires_at, {SORT_VALUE} FROM items WHERE {IN_PARTITION}"  # noqa: S608
@@ -67,16 +75,19 @@ class Tables:
 
     def delete(self, call: Delete, timeout: float) -> Result[None]:
         """Delete an item, there or not, unless a revision is asked for."""
-        where = (call.table, key_text(call.key))
+        delete = _DELETE
+        row: tuple[Any, ...] = (call.table, key_text(call.key), call.write_id)
+        if call.if_revision is not None:
+            delete, row = _DELETE_REVISION, (*row, call.if_revision, call.now)
         with self._database.write(timeout) as connection:
-            rows = connection.execute(_FIND, (*where, call.write_id)).fetchall()
-            if rows and rows[-1][0] is None:
-                return LATE_WRITE
-            if call.if_revision not in (None, _revision_in(rows, call.now)):
-                return _conflict("the item has another revision, or is gone")
-            if rows:  # else it has no effect, and makes none to settle
-                connection.execute(_DELETE, where)
+            if connection.execute(delete, row).rowcount:
                 keep_write(connection, call.write_id)
+                return Result.ok(None)
+            # It has had no effect, and has none to settle.
+            if is_settled(connection, call.write_id):
+                return LATE_WRITE
+        if call.if_revision is not None:
+            return _conflict("the item has another revision, or is gone")
         return Result.ok(None)
 
     def scan(self, call: Scan, timeout: float) -> Result[Page]:

@@ -40,7 +40,7 @@ from leeward.app.signatures import IDEMPOTENCY
 from leeward.testing import Fault
 from leeward.values import Record
 from leeward_contract_tests.rows import each_row
-from tests.app.idempotent.shop import ORDER, HalfDone, Shop, context, refused
+from tests.app.idempotent.shop import ORDER, Declined, HalfDone, Shop, context, refused
 from tests.app.idempotent.test_overtaken import Machine
 
 
@@ -463,6 +463,20 @@ def test_a_table_that_is_away_settles_nothing(shop: Shop) -> None:
     assert type(caught.value).__name__ == "DedupUnavailable"
     shop.table.heal()
     assert settled(shop, charge)["verdict"] == "ran"
+
+
+def test_a_recorded_failure_does_not_deny_a_run_without_a_record(shop: Shop) -> None:
+    """The first delivery charged while the table was away; the second one was declined."""
+    options: Any = {"unreachable": "run_and_flag", "failures": {Declined: "replay"}}
+    shop.table.fail(Fault.REFUSE)
+    assert shop.charging(**options)(ORDER)["number"] == 1
+    shop.table.heal()
+    charge = shop.charging(before=Declined(), **options)
+    with pytest.raises(Declined):
+        charge(ORDER)
+    answer = settled(shop, charge)
+    assert (answer["verdict"], answer["reason"]) == ("unknown", "unrecorded")
+    assert shop.charges == ["42"]
 
 
 def test_what_is_no_record_is_not_settled(shop: Shop) -> None:

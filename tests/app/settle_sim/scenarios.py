@@ -157,6 +157,9 @@ QUICK: Final[Mapping[str, Mapping[str, Scenario]]] = {
         "marked": scenario(Kind(True, recorded=False), (RETURNS,), faults=1),
         "anywhere": scenario(Kind(False, recorded=False), TWO, faults=1, kills=0),
         "a probe": scenario(Kind(True, Probed.TRUTH, recorded=False), (RETURNS,), faults=1),
+        "it fails as declared": scenario(
+            Kind(False, recorded=False), (Script.REFUSES, RETURNS), faults=1, kills=0
+        ),
     },
 }
 """The interleavings that the tests visit, by what they are about: some seconds for all."""

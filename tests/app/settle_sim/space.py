@@ -4,6 +4,11 @@ A state is what the table holds, what is on its way to it, how often a lease has
 happened, and where each actor stands. Generators cannot be copied: where an actor stands is known
 by the variables of its frames, and it is brought there again by sending it the same replies. What
 an actor does next depends on nothing else, so each of its moves is made once and remembered.
+
+An actor that was killed does nothing any more, and neither does one whose turn does not come:
+nobody can tell them apart. So whoever is killed is killed last, when the others are gone, and
+stands still until then. Only who stands before its effect is killed there as well: a probe may know
+that this effect is on its way, and no lease may end meanwhile.
 """
 
 from __future__ import annotations
@@ -12,7 +17,7 @@ from collections.abc import Callable, Iterator
 from enum import Enum
 from functools import partial
 from types import GeneratorType
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from leeward.app.idempotency.record import KeyRecord, LoadedRecord
 from leeward.app.idempotency.running import IdempotentRun
@@ -54,6 +59,10 @@ EPOCH: Final = 2 * LEASE
 
 GONE: Final = -1
 """Where an actor stands that has ended, or has been killed."""
+
+
+Way: TypeAlias = tuple[Any, ...]
+"""Words for one step from a state to another."""
 
 
 class Member(NamedTuple):
@@ -140,14 +149,14 @@ class Search:
         scenario = self._scenario
         places = tuple(self._places.first(n) for n in range(len(scenario.members)))
         begin = State(0, 0, 0, (), Seen(), places, scenario.kills, scenario.faults)
-        known: dict[State, tuple[State, str] | None] = {begin: None}
+        known: dict[State, tuple[State, Way] | None] = {begin: None}
         waiting = [begin]
         while waiting:
             state = waiting.pop()
             self.visited += 1
             if most is not None and self.visited > most:
                 break
-            way = "at once"
+            way: Way = ("at once",)
             try:
                 for way, after in self._next(state):
                     self.moves += 1
@@ -159,28 +168,34 @@ class Search:
                 return self.visited
         return self.visited
 
-    def _report(self, known: dict[Any, Any], state: State, way: str, wrong: Wrong) -> str:
-        steps: list[str] = []
+    def _report(self, known: dict[Any, Any], state: State, way: Way, wrong: Wrong) -> str:
+        steps: list[Way] = []
         at: State | None = state
         while at is not None and known[at] is not None:
             at, step = known[at]
             steps.append(step)
-        told = "\n".join(f"  {step}" for step in reversed(steps))
-        return f"{wrong}\n{told}\n  after that, or after: {way}"
+        told = "\n".join(f"  {_words(step)}" for step in reversed(steps))
+        return f"{wrong}\n{told}\n  after that, or after: {_words(way)}"
 
-    def _next(self, state: State) -> Iterator[tuple[str, State]]:
+    def _next(self, state: State) -> Iterator[tuple[Way, State]]:
         """Return what may happen next, and the state after that."""
         alive = [n for n, place in enumerate(state.places) if place != GONE]
         for number in alive:
             yield from self._steps(state, number)
-            if state.kills:
+            is_last = len(alive) <= state.kills
+            stands_before_effect = isinstance(self._places.events[state.places[number]], EffectOf)
+            if state.kills and (is_last or stands_before_effect):
                 name = self._members[number].name
-                yield f"{name} is killed", _moved(state, number, GONE, kills=state.kills - 1)
+                killed = _moved(state, number, GONE, state.seen, state.kills - 1)
+                yield (name, "is killed"), killed
         if state.epoch < self._scenario.ends and not self._holds_time(state):
-            yield "leases end", state._replace(epoch=state.epoch + 1)
+            yield ("leases end",), state._replace(epoch=state.epoch + 1)
         for index, (record, revision) in enumerate(state.late):
             rest = (*state.late[:index], *state.late[index + 1 :])
-            yield "a late write arrives", self._landed(state._replace(late=rest), record, revision)
+            yield (
+                ("a late write arrives",),
+                self._landed(state._replace(late=rest), record, revision),
+            )
         if not alive:
             self._check_last(state)
 
@@ -194,24 +209,24 @@ class Search:
         is_blind = kind.probed is Probed.DONE_SO_FAR and kind.marked
         return is_blind and self._has_effect_on_its_way(state)
 
-    def _steps(self, state: State, number: int) -> Iterator[tuple[str, State]]:
+    def _steps(self, state: State, number: int) -> Iterator[tuple[Way, State]]:
         """Return what the next step of one actor may lead to."""
         event = self._places.events[state.places[number]]
         name = self._members[number].name
         if isinstance(event, LoadRecord):
-            yield f"{name} loads", self._on(state, number, self._load(state))
+            yield (name, "loads"), self._on(state, number, self._load(state))
             if state.faults:
                 less = state._replace(faults=state.faults - 1)
-                yield f"{name} cannot load", self._on(less, number, REFUSED)
+                yield (name, "cannot load"), self._on(less, number, REFUSED)
         elif isinstance(event, SaveRecord):
             yield from self._saves(state, number, event, name)
         elif isinstance(event, EffectOf):
             seen = note_effect(self._scenario.kind, state.seen, event)
-            yield f"{name} HAS ITS EFFECT", self._on(state._replace(seen=seen), number, None)
+            yield (name, "HAS ITS EFFECT"), self._on(state._replace(seen=seen), number, None)
         else:
             assert isinstance(event, Happening)
             reply = self._happens(state, event)
-            yield f"{name}: {event.value} {reply or ''}", self._on(state, number, reply)
+            yield (name, event, reply), self._on(state, number, reply)
 
     def _happens(self, state: State, event: Happening) -> Any:
         effects = state.seen.effects
@@ -236,24 +251,24 @@ class Search:
 
     def _saves(
         self, state: State, number: int, save: SaveRecord, name: str
-    ) -> Iterator[tuple[str, State]]:
+    ) -> Iterator[tuple[Way, State]]:
         record = self._number(save.record)
         revision = 0 if save.revision is None else int(save.revision)
         after = self._landed(state, record, revision)
         done = after is not state
-        what = f"{name} writes {save.record.state.value} over {revision}"
+        what = name, "writes", save.record.state, "over", revision
         reply = Saved(str(after.revision)) if done else Changed()
-        yield f"{what}: {'done' if done else 'refused'}", self._on(after, number, reply)
+        yield (*what, "done" if done else "refused"), self._on(after, number, reply)
         if not state.faults:
             return
         less = state._replace(faults=state.faults - 1)
-        yield f"{what}: table away", self._on(less, number, REFUSED)
-        yield f"{what}: lost", self._on(less, number, LOST)
+        yield (*what, "table away"), self._on(less, number, REFUSED)
+        yield (*what, "lost"), self._on(less, number, LOST)
         late = less._replace(late=tuple(sorted((*less.late, (record, revision)))))
-        yield f"{what}: late", self._on(late, number, LOST)
+        yield (*what, "late"), self._on(late, number, LOST)
         if done:
             after = after._replace(faults=state.faults - 1)
-            yield f"{what}: done, and its answer is lost", self._on(after, number, LOST)
+            yield (*what, "done, and its answer is lost"), self._on(after, number, LOST)
 
     def _load(self, state: State) -> LoadedRecord | None:
         record = self._records[state.record]
@@ -303,7 +318,7 @@ class Search:
         if isinstance(event, Ended):
             seen = note_end(kind, seen, event)
             place = GONE
-        return _moved(state, number, place)._replace(seen=seen)
+        return _moved(state, number, place, seen, state.kills)
 
     def _check_last(self, state: State) -> None:
         """Settle once more when nobody is left, and deliver late packets after that.
@@ -381,6 +396,11 @@ class _Places:
         return place
 
 
+def _words(way: Way) -> str:
+    parts = (part.value if isinstance(part, Enum) else part for part in way)
+    return " ".join(str(part) for part in parts if part is not None)
+
+
 def freeze(value: Any) -> Any:
     """Return what tells one state of a value from another, hashable."""
     if value is None or isinstance(value, str | int | float | bytes | Enum):
@@ -407,6 +427,8 @@ def _freeze_frames(actor: Any) -> Any:
     return tuple(frames)
 
 
-def _moved(state: State, number: int, place: int, **changes: Any) -> State:
+def _moved(state: State, number: int, place: int, seen: Seen, kills: int) -> State:
     places = (*state.places[:number], place, *state.places[number + 1 :])
-    return state._replace(places=places, **changes)
+    return State(
+        state.record, state.revision, state.epoch, state.late, seen, places, kills, state.faults
+    )

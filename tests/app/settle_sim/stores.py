@@ -30,10 +30,12 @@ from leeward.testing import FakeClock
 from tests.app.settle_sim.tables import STORES, TABLE, OpenDriver
 
 LEASE: Final = 30.0
-FAULTS: Final = 0.12
-"""Share of the table's answers that are lost, late or refused, while things fail."""
+FAULTS: Final = (0.12, 0.12, 0.3, 0.5)
+"""Shares of the table's answers that are lost, late or refused, while things fail: one a round."""
 KILLED: Final = 0.05
 """Share of the table's calls at which the process of a run dies."""
+LOST: Final = ("lost", "late", "lost by the bank", "killed", "killed after")
+"""What counts as a lost answer."""
 AT_ONCE: Final = 4
 """Rounds at once, each with its own threads."""
 
@@ -109,6 +111,7 @@ class Round:
         self.counts: Counter[str] = Counter()
         self.fails = True
         self._random, self._lock = random, Lock()
+        self._faults = random.choice(FAULTS)
         self.within = Lock()
         """Held from an announcement to its effect: no lease ends between them."""
 
@@ -120,7 +123,7 @@ class Round:
             luck = self._random.random()
             if dies and luck < KILLED:
                 return "killed after" if writes and luck < KILLED / 2 else "killed"
-            if self._random.random() >= FAULTS:
+            if self._random.random() >= self._faults:
                 return ""
             return self._random.choice(("refused", "lost", "late") if writes else ("refused",))
 
@@ -143,6 +146,7 @@ class Round:
         with self._lock:
             self.effects.append((label, voids))
         if self.fails and self.chance() < 0.15:
+            self.counts["lost by the bank"] += 1
             raise ConnectionError
         return label
 
@@ -394,6 +398,7 @@ def play(open_driver: OpenDriver, rounds: int, seed: int) -> Counter[str]:
     def note(round_: Round) -> None:
         counts.update(round_.counts)
         counts["rounds"] += 1
+        counts["answers lost"] += sum(round_.counts[what] for what in LOST)
         counts["effects"] += len(round_.effects)
         for flaw in round_.flaws():
             counts[f"WRONG: {flaw} ({round_.key})"] += 1

@@ -39,10 +39,10 @@ def ministack() -> Iterator[OpenDriver]:
 
 @contextmanager
 def moto() -> Iterator[OpenDriver]:
-    """DynamoDB as moto has it."""
-    from tests.servers.aws.moto import Moto
+    """DynamoDB as moto has it, where one thing happens at a time."""
+    from tests.servers.aws.moto import AtomicMoto
 
-    with Moto() as server:
+    with AtomicMoto() as server:
         key = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
         yield _dynamodb(server.url, key)
 
@@ -69,7 +69,8 @@ def cosmos() -> Iterator[OpenDriver]:
     from tests.servers.azure.cloud import azure_clouds
 
     with azure_clouds(1, paths={TABLE: ("/id",)}) as (cloud,):
-        config = TargetConfig(cloud.target, "azure", cloud.name, cloud.options, {})
+        options = {**cloud.options, "cosmos_endpoint": cloud.cosmos.url}  # past the proxy
+        config = TargetConfig(cloud.target, "azure", cloud.name, options, {})
         yield lambda: open_target(config)
 
 
@@ -80,8 +81,28 @@ def firestore() -> Iterator[OpenDriver]:
 
     with open_clouds(1) as (cloud,):
         qualifier = cloud.target.partition(":")[2]
-        config = TargetConfig(cloud.target, "google", qualifier, cloud.options, cloud.env)
+        url = "http://{}:{}".format(*cloud.firestore.address)
+        options = {**cloud.options, "firestore_endpoint": url}  # past the proxy
+        config = TargetConfig(cloud.target, "google", qualifier, options, cloud.env)
         yield lambda: open_target(config)
+
+
+@contextmanager
+def postgres() -> Iterator[OpenDriver]:
+    """A real PostgreSQL."""
+    import psycopg
+
+    from leeward_postgres.schema import schema_sql
+    from tests.postgres.opening import config_for
+    from tests.postgres.server import Server
+
+    server = Server()
+    try:
+        with psycopg.connect(server.url, autocommit=True) as connection:
+            connection.execute(schema_sql("leeward").encode())
+        yield lambda: open_target(config_for(server.url))
+    finally:
+        server.stop()
 
 
 STORES: Final[Mapping[str, Callable[[], AbstractContextManager[Any]]]] = {
@@ -90,4 +111,5 @@ STORES: Final[Mapping[str, Callable[[], AbstractContextManager[Any]]]] = {
     "moto": moto,
     "cosmos": cosmos,
     "firestore": firestore,
+    "postgres": postgres,
 }

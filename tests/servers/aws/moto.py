@@ -1,6 +1,8 @@
-"""moto: for `PutEvents` alone, whose entries it checks as AWS does."""
+"""moto: for `PutEvents`, whose entries it checks as AWS does, and as a second DynamoDB."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 from tests.servers.installed import executable
 from tests.servers.process import ServerProcess
@@ -21,3 +23,13 @@ class Moto(ServerProcess):
 
     def _command(self, port: int) -> list[str]:
         return [str(executable("moto", "moto_server")), "-H", "127.0.0.1", "-p", str(port)]
+
+
+class AtomicMoto(Moto):
+    """moto as a server whose DynamoDB judges a condition and writes in one step, as AWS's does."""
+
+    def _command(self, port: int) -> list[str]:
+        program = Path(__file__).with_name("atomic_moto.py")
+        python = str(executable("moto", "python"))
+        # -P: this file's folder has a module named moto, too.
+        return [python, "-P", str(program), "-H", "127.0.0.1", "-p", str(port)]

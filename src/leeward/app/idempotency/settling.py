@@ -184,6 +184,8 @@ def examine(
             return KeyFinding(
                 Verdict.RAN, result=record.result, kept=record.kept, voids=record.voids
             )
+        case KeyState.FAILED if not request.recorded:  # a run without a record may have succeeded
+            return KeyFinding(Verdict.UNKNOWN, Doubt.UNRECORDED)
         case KeyState.FAILED if record.failure is not None:
             return KeyFinding(Verdict.RAN, kept=False, failure=record.failure, voids=record.voids)
         case KeyState.IN_PROGRESS if now < record.lease_until:
