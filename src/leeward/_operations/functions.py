@@ -11,8 +11,8 @@ from leeward.config import FunctionConfig
 from leeward.entropy import new_id
 from leeward.errors import InvalidRequest, PayloadTooLarge
 from leeward.json_text import encode
-from leeward.traces import running_trace
 from leeward.values import Effect, InvokeResult, Json, Receipt
+from leeward.watching import running_trace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
