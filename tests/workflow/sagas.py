@@ -51,6 +51,7 @@ from leeward.workflow.steps import RESULT_LOST
 from leeward_contract_tests.workflows.programs import EngineProcess
 from leeward_contract_tests.workflows.virtual import error_of
 from tests.workflow.crashing import World
+from tests.workflow.engines import ENGINES
 
 SECONDS: Final = 40
 PAYMENTS: Final = ("take-money", "take-deposit")
@@ -385,8 +386,6 @@ def flaws_of(seed: int, process: EngineProcess | None) -> tuple[list[str], Shop]
 @contextmanager
 def process_of(name: str) -> Iterator[EngineProcess | None]:
     """Start an engine; None stands for the embedded one."""
-    from tests.workflow.test_engines import ENGINES
-
     if name == "embedded":
         yield None
         return
