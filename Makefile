@@ -6,6 +6,7 @@ READY := .venv/.ready
 LOCKED_SERVERS := $(wildcard tests/servers/*/*.txt)
 NPM_SERVERS := tests/servers/azure/npm
 BROWSER := tests/browser
+PYRIGHT := tests/types/npm
 SERVERS := $(patsubst %.txt,.servers/%/.ready,$(notdir $(LOCKED_SERVERS))) .servers/npm/.ready .servers/browser/.ready
 PROJECTS := pyproject.toml $(wildcard contract_tests/pyproject.toml backup/pyproject.toml deploy/pyproject.toml drill/pyproject.toml examples/*/pyproject.toml adapters/*/pyproject.toml)
 UV := $(BIN)/uv --quiet
@@ -94,8 +95,9 @@ docs: $(READY) ## build the documentation and print where it is
 	@echo $(SITE)/index.html
 
 .PHONY: types site
-types: $(READY)
+types: $(READY) .servers/pyright/.ready
 	@$(BIN)/mypy
+	@$(BIN)/python -m tests.types
 site: $(READY)
 	@$(BIN)/sphinx-build -q -W --keep-going -b html docs $(SITE)
 	@$(BIN)/python docs/links.py $(SITE)
@@ -120,7 +122,7 @@ lock: $(READY) .servers/nodejs/.ready ## resolve the newest tools and write requ
 			--no-annotate --no-header $$each.in >> .venv/lock.txt || exit 1; \
 		mv .venv/lock.txt $$each.txt; \
 	done
-	@for each in $(NPM_SERVERS) $(BROWSER); do \
+	@for each in $(NPM_SERVERS) $(BROWSER) $(PYRIGHT); do \
 		rm -f $$each/package-lock.json; \
 		$(NPM) install --prefix $$each --package-lock-only --omit-lockfile-registry-resolved || exit 1; \
 	done
@@ -168,6 +170,14 @@ NPM := PATH="$(CURDIR)/.servers/nodejs/bin:$$PATH" npm --ignore-scripts --no-aud
 	@rm -rf .servers/npm
 	@cp -R $(NPM_SERVERS) .servers/npm
 	@$(NPM) ci --prefix .servers/npm
+	@touch $@
+
+# The second type checker, by which `make check` reads a user's program.
+.servers/pyright/.ready: $(wildcard $(PYRIGHT)/*.json) | .servers/nodejs/.ready
+	@echo "setting up pyright" >&2
+	@rm -rf .servers/pyright
+	@cp -R $(PYRIGHT) .servers/pyright
+	@$(NPM) ci --prefix .servers/pyright
 	@touch $@
 
 # The browser of the tests: unpacked once, with libraries of its own, because a bare machine has none.

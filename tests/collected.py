@@ -37,12 +37,19 @@ class Collected:
         """Return the spans that have ended."""
         return list(self.exporter.get_finished_spans())
 
+    def bounds(self, name: str) -> list[float]:
+        """Return the boundaries of a histogram."""
+        data: Any = self.reader.get_metrics_data()
+        metrics = data.resource_metrics[0].scope_metrics[0].metrics
+        (point, *_) = next(each for each in metrics if each.name == name).data.data_points
+        return list(point.explicit_bounds)
+
     def metrics(self) -> dict[str, list[tuple[dict[str, Any], Any]]]:
         """Return the points of every instrument; of a histogram, how many values it has."""
         data: Any = self.reader.get_metrics_data()
         found: dict[str, list[tuple[dict[str, Any], Any]]] = {}
         for metric in data.resource_metrics[0].scope_metrics[0].metrics:
             for point in metric.data.data_points:
-                value = getattr(point, "value", None) or point.count
+                value = point.value if hasattr(point, "value") else point.count
                 found.setdefault(metric.name, []).append((dict(point.attributes), value))
         return found

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
         TargetUnusable,
         Throttled,
         Unsupported,
+        ValidationError,
     )
     from leeward.values import (
         Effect,
@@ -105,6 +106,7 @@ __all__ = [
     "TargetUnusable",
     "Throttled",
     "Unsupported",
+    "ValidationError",
     "Verdict",
 ]
 

@@ -6,9 +6,9 @@ It shares all decisions with `leeward.Client`, and runs them on an event loop.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
-from leeward.client import BaseClient
+from leeward.client import BaseClient, P, R, T
 from leeward.clock import running_loop
 from leeward.values import (
     MISSING,
@@ -26,16 +26,17 @@ from leeward.values import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
     from datetime import datetime, timedelta
     from types import TracebackType
+    from typing import Unpack
 
     from leeward._operations.downloads import AsyncObjectReader
+    from leeward.client import EnqueueOptions, InvokeOptions
     from leeward.errors import CallError
     from leeward.values.objects import ObjectInfo, ObjectPage
     from leeward.values.runs import Run
     from leeward.values.settled import Settled
-
-T = TypeVar("T")
 
 
 class AsyncClient(BaseClient):
@@ -58,9 +59,36 @@ class AsyncClient(BaseClient):
         ConfigError: something configured is wrong; the message names the place and the remedy.
     """
 
+    @overload
     async def invoke(
         self,
-        function: str,
+        function: Callable[[P], Coroutine[Any, Any, R]]
+        | Callable[[P, Any], Coroutine[Any, Any, R]],
+        payload: P,
+        **options: Unpack[InvokeOptions],
+    ) -> InvokeResult[R]: ...
+
+    @overload
+    async def invoke(
+        self,
+        function: Callable[[P], R] | Callable[[P, Any], R],
+        payload: P,
+        **options: Unpack[InvokeOptions],
+    ) -> InvokeResult[R]: ...
+
+    @overload
+    async def invoke(
+        self, function: Callable[[], R], **options: Unpack[InvokeOptions]
+    ) -> InvokeResult[R]: ...
+
+    @overload
+    async def invoke(
+        self, function: str, payload: Json = None, **options: Unpack[InvokeOptions]
+    ) -> InvokeResult: ...
+
+    async def invoke(
+        self,
+        function: str | Callable[..., Any],
         payload: Json = None,
         *,
         effect: Effect | EffectName | None = None,
@@ -107,9 +135,25 @@ class AsyncClient(BaseClient):
             settled: Settled = end.value
             return settled
 
+    @overload
     async def enqueue(
         self,
-        function: str,
+        function: Callable[[P], Any] | Callable[[P, Any], Any],
+        payload: P,
+        **options: Unpack[EnqueueOptions],
+    ) -> Receipt: ...
+
+    @overload
+    async def enqueue(
+        self,
+        function: str | Callable[[], Any],
+        payload: Json = None,
+        **options: Unpack[EnqueueOptions],
+    ) -> Receipt: ...
+
+    async def enqueue(
+        self,
+        function: str | Callable[..., Any],
         payload: Json = None,
         *,
         effect: Effect | EffectName | None = None,
@@ -165,7 +209,7 @@ class AsyncClient(BaseClient):
     async def store_data(
         self,
         table: str,
-        item: Item,
+        item: Mapping[str, object],
         *,
         if_absent: bool = False,
         if_revision: str | None = None,
@@ -183,11 +227,31 @@ class AsyncClient(BaseClient):
         )
         return finish(call, await self._router.perform_async(call, seconds))
 
+    @overload
     async def load_data(
         self, table: str, key: str | Mapping[str, str], *, timeout: float | None = None
+    ) -> Record[Item] | None: ...
+
+    @overload
+    async def load_data(
+        self,
+        table: str,
+        key: str | Mapping[str, str],
+        *,
+        as_: type[T],
+        timeout: float | None = None,
+    ) -> Record[T] | None: ...
+
+    async def load_data(
+        self,
+        table: str,
+        key: str | Mapping[str, str],
+        *,
+        as_: type[Any] | None = None,
+        timeout: float | None = None,
     ) -> Record | None:
         """Load an item; None if there is none; see `leeward.Client.load_data`."""
-        call, seconds, finish = self._operations.load_data(table, key, timeout)
+        call, seconds, finish = self._operations.load_data(table, key, timeout, as_)
         return finish(call, await self._router.perform_async(call, seconds))
 
     async def delete_data(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Literal, NoReturn, Self
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, TypeVar, overload
 
 from leeward.clock import Clock, SystemClock
 from leeward.errors import InvalidRequest
@@ -26,9 +26,11 @@ from leeward.values import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
     from datetime import datetime, timedelta
     from pathlib import Path
     from types import TracebackType
+    from typing import TypedDict, Unpack
 
     from leeward._operations.downloads import ObjectReader
     from leeward._operations.protocols import FlowDefinition, MountableApp
@@ -38,6 +40,26 @@ if TYPE_CHECKING:
     from leeward.values.objects import ObjectInfo, ObjectPage
     from leeward.values.runs import Run
     from leeward.values.settled import Settled
+
+    class EnqueueOptions(TypedDict, total=False):
+        """The arguments of `Client.enqueue` besides the function and its payload."""
+
+        effect: Effect | EffectName | None
+        idempotency_key: str | None
+        timeout: float | None
+        targets: str | Sequence[str] | None
+
+    class InvokeOptions(EnqueueOptions, total=False):
+        """The arguments of `Client.invoke` besides the function and its payload."""
+
+        on_unknown: Literal["settle", "raise"] | None
+
+
+P = TypeVar("P")
+"""What a function takes."""
+R = TypeVar("R")
+"""What it answers."""
+T = TypeVar("T")
 
 
 class BaseClient:
@@ -148,9 +170,36 @@ class Client(BaseClient):
         ConfigError: something configured is wrong; the message names the place and the remedy.
     """
 
+    @overload
     def invoke(
         self,
-        function: str,
+        function: Callable[[P], Coroutine[Any, Any, R]]
+        | Callable[[P, Any], Coroutine[Any, Any, R]],
+        payload: P,
+        **options: Unpack[InvokeOptions],
+    ) -> InvokeResult[R]: ...
+
+    @overload
+    def invoke(
+        self,
+        function: Callable[[P], R] | Callable[[P, Any], R],
+        payload: P,
+        **options: Unpack[InvokeOptions],
+    ) -> InvokeResult[R]: ...
+
+    @overload
+    def invoke(
+        self, function: Callable[[], R], **options: Unpack[InvokeOptions]
+    ) -> InvokeResult[R]: ...
+
+    @overload
+    def invoke(
+        self, function: str, payload: Json = None, **options: Unpack[InvokeOptions]
+    ) -> InvokeResult: ...
+
+    def invoke(
+        self,
+        function: str | Callable[..., Any],
         payload: Json = None,
         *,
         effect: Effect | EffectName | None = None,
@@ -162,8 +211,9 @@ class Client(BaseClient):
         """Call a function and wait for its answer.
 
         Args:
-            function: its logical name.
-            payload: JSON.
+            function: its logical name; or a function of an app itself, which takes and answers
+                what it is annotated with.
+            payload: JSON; or what the function is annotated with.
             effect: what repeating the call would do: ``read_only``, ``idempotent``, ``keyed`` or
                 ``unsafe``. By default the function's configured ``effect``, else ``unsafe``.
             idempotency_key: the function recognises a repeated call by it; created if None.
@@ -176,6 +226,8 @@ class Client(BaseClient):
 
         Raises:
             CallError: one class for each outcome; `OutcomeUnknown` if it may have run.
+            ValidationError: a function that was given as itself has run, and its answer is not
+                what it is annotated with.
         """
         call, seconds, finish = self._operations.functions.invoke(
             function, payload, effect, idempotency_key, timeout, on_unknown=on_unknown
@@ -232,9 +284,25 @@ class Client(BaseClient):
             settled: Settled = end.value
             return settled
 
+    @overload
     def enqueue(
         self,
-        function: str,
+        function: Callable[[P], Any] | Callable[[P, Any], Any],
+        payload: P,
+        **options: Unpack[EnqueueOptions],
+    ) -> Receipt: ...
+
+    @overload
+    def enqueue(
+        self,
+        function: str | Callable[[], Any],
+        payload: Json = None,
+        **options: Unpack[EnqueueOptions],
+    ) -> Receipt: ...
+
+    def enqueue(
+        self,
+        function: str | Callable[..., Any],
         payload: Json = None,
         *,
         effect: Effect | EffectName | None = None,
@@ -317,7 +385,7 @@ class Client(BaseClient):
     def store_data(
         self,
         table: str,
-        item: Item,
+        item: Mapping[str, object],
         *,
         if_absent: bool = False,
         if_revision: str | None = None,
@@ -349,17 +417,41 @@ class Client(BaseClient):
         )
         return finish(call, self._router.perform(call, seconds))
 
+    @overload
     def load_data(
         self, table: str, key: str | Mapping[str, str], *, timeout: float | None = None
+    ) -> Record[Item] | None: ...
+
+    @overload
+    def load_data(
+        self,
+        table: str,
+        key: str | Mapping[str, str],
+        *,
+        as_: type[T],
+        timeout: float | None = None,
+    ) -> Record[T] | None: ...
+
+    def load_data(
+        self,
+        table: str,
+        key: str | Mapping[str, str],
+        *,
+        as_: type[Any] | None = None,
+        timeout: float | None = None,
     ) -> Record | None:
         """Load an item from the table's home; None if there is none, or if it has expired.
 
         Args:
             table: its logical name.
             key: the key's value; a mapping if the key has two fields.
+            as_: a class to read the item as: a dataclass, `NamedTuple`, `TypedDict` or model.
             timeout: seconds; by default the table's configured ``timeout``, else 15.
+
+        Raises:
+            ValidationError: the item does not fit `as_`.
         """
-        call, seconds, finish = self._operations.load_data(table, key, timeout)
+        call, seconds, finish = self._operations.load_data(table, key, timeout, as_)
         return finish(call, self._router.perform(call, seconds))
 
     def delete_data(

@@ -3,6 +3,7 @@
 LeewardError
 ├── ConfigError              the configuration or the environment is wrong; nothing was sent
 ├── Unsupported              a target lacks what the call needs; nothing was sent
+├── ValidationError          what came does not fit the type that it is to be read as
 └── CallError                a call failed
     ├── InvalidRequest       CALLER       the request is wrong; the field is named
     │   └── PayloadTooLarge  CALLER       larger than the smallest target of the order takes
@@ -117,6 +118,27 @@ class ConfigError(LeewardError):
 
 class Unsupported(LeewardError):
     """A target of the order lacks a capability that the call needs. Nothing was sent."""
+
+
+class ValidationError(LeewardError):
+    """An answer or an item came, and does not fit the type that it is to be read as.
+
+    The call itself went well: a function has run.
+
+    Attributes:
+        result: what came, as it was: an `InvokeResult` or a `Record`.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        result: Any = None,
+        target: str | None = None,
+        attempts: tuple[Attempt, ...] = (),
+    ) -> None:
+        super().__init__(message, target=target, attempts=attempts)
+        self.result = result
 
 
 if TYPE_CHECKING:

@@ -64,6 +64,21 @@ CALLS_SETTLED: Final = "leeward.client.settled"
 CALLS_OPEN: Final = "leeward.unknowns.open"
 """Calls in the table of unknown ones."""
 DECISIONS: Final = "leeward.routing.decisions"
+TARGET_STATE: Final = "leeward.target.state"
+TARGET_PLACES: Final = "leeward.target.in_flight"
+TARGET_WAITING: Final = "leeward.target.waiting"
+
+STATES: Final = ("closed", "ramp", "half_open", "open", "isolated")
+"""The states of a target: the number of one is the value of its gauge, so that 0 is well."""
+
+SECONDS: Final = (
+    *(0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0),
+    *(30.0, 60.0, 300.0, 900.0),
+)
+"""Boundaries of histograms of seconds: those that the conventions give for HTTP, and up to the
+longest call that a cloud lets a function take.
+https://opentelemetry.io/docs/specs/semconv/http/http-metrics/#metric-httpclientrequestduration
+"""
 
 
 class Api(NamedTuple):
@@ -74,6 +89,12 @@ class Api(NamedTuple):
     tracer: Any
     meter: Any
     propagator: Any
+
+    def histogram(self, name: str) -> Any:
+        """Return a new histogram of seconds."""
+        return self.meter.create_histogram(
+            name, "s", explicit_bucket_boundaries_advisory=list(SECONDS)
+        )
 
     @property
     def failed(self) -> Any:

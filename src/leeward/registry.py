@@ -28,6 +28,10 @@ RUNS = "leeward.workflow.opening:open_runs"
 """What opens the runs of a client's workflows. It stands on a client, as apps do, so a client knows
 it by its name alone; and a program without workflows does not load it."""
 
+TYPED_CALL = "leeward.app.typed:typed_call"
+ITEM_READER = "leeward.app.typed:item_reader"
+"""What reads annotations, as apps do. A program that calls by name does not load it."""
+
 INSTALL_HINTS = {
     "aws": 'pip install "leeward[aws]"',
     "azure": 'pip install "leeward[azure]"',

@@ -55,7 +55,7 @@ _HARMLESS: Final = frozenset({Effect.READ_ONLY, Effect.IDEMPOTENT})
 
 
 def watched_by(watcher: Watcher | None) -> Token[tuple[Any, Watcher | None]]:
-    """Let `watcher` watch them, until `RUNNING` is reset with what this returns."""
+    """Add `watcher`, until `RUNNING` is reset with what this returns."""
     return RUNNING.set((RUNNING.get()[0], watcher))
 
 

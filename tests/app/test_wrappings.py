@@ -14,13 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from leeward import App, Client, Context, Event
-from leeward._delivery.store import LeasedRow, Recipient
 from leeward.app import Message
 from leeward.app.idempotency import KeyReused, idempotent
 from leeward.app.idempotency.digests import HEX_DIGITS, digest_of, is_same
 from leeward.cloudevents import to_json
 from leeward.local import Local
 from leeward.local.functions import deliver
+from leeward.stores import LeasedRow, Recipient
 from leeward.testing import FakeClock
 from tests.app import aws_events, google_events
 from tests.app.google_events import TRACE, Posted

@@ -32,6 +32,7 @@ from leeward.errors import (
     TargetUnusable,
     Throttled,
     Unsupported,
+    ValidationError,
 )
 from leeward_contract_tests.rows import each_row
 from tests.cli.conftest import Leeward
@@ -71,6 +72,7 @@ CODES = {
     DedupUnavailable: 7,
     OutcomeUnknown: 8,
     PoisonSuspected: 8,
+    ValidationError: 1,
 }
 
 

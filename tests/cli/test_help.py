@@ -12,7 +12,7 @@ from tests.cli.conftest import Leeward
 
 COMMANDS = [
     *("invoke", "enqueue", "settle", "publish", "store", "load", "delete"),
-    *("targets", "doctor", "dlq", "demo", "version"),
+    *("targets", "doctor", "dlq", "isolate", "restore", "new", "demo", "version"),
 ]
 OBJECTS = "put get show list delete".split()
 """Of `leeward object`."""

@@ -80,7 +80,7 @@ CALLS: dict[str, tuple[Do, type[LeewardError], str, str]] = {
     "function is empty": (lambda c: c.invoke(""), InvalidRequest, "function", "give it a value"),
     "function is blank": (lambda c: c.invoke("  "), InvalidRequest, "function", "give it a value"),
     "function is a number": (
-        lambda c: c.invoke(7),  # type: ignore[arg-type]
+        lambda c: c.invoke(7),  # type: ignore[call-overload]
         InvalidRequest,
         "function",
         "must be a string",
@@ -114,7 +114,7 @@ CALLS: dict[str, tuple[Do, type[LeewardError], str, str]] = {
     "queue is empty": (lambda c: c.enqueue(""), InvalidRequest, "function", "give it a value"),
     # invoke
     "effect is unknown": (
-        lambda c: c.invoke("f", effect="safe"),  # type: ignore[arg-type]
+        lambda c: c.invoke("f", effect="safe"),  # type: ignore[call-overload]
         InvalidRequest,
         "effect",
         "read_only, idempotent, keyed, unsafe",
@@ -162,7 +162,7 @@ CALLS: dict[str, tuple[Do, type[LeewardError], str, str]] = {
         "at most",
     ),
     "timeout is text": (
-        lambda c: c.invoke("f", timeout="5"),  # type: ignore[arg-type]
+        lambda c: c.invoke("f", timeout="5"),  # type: ignore[call-overload]
         InvalidRequest,
         "timeout",
         "number of seconds",
@@ -504,13 +504,13 @@ CALLS: dict[str, tuple[Do, type[LeewardError], str, str]] = {
         "timezone",
     ),
     "effect holds a payload": (
-        lambda c: c.invoke("f", effect={"card": "4111"}),  # type: ignore[arg-type]
+        lambda c: c.invoke("f", effect={"card": "4111"}),  # type: ignore[call-overload]
         InvalidRequest,
         "effect",
         "of type dict; it must be one of",
     ),
     "key is a number": (
-        lambda c: c.load_data("t", 42),  # type: ignore[arg-type]
+        lambda c: c.load_data("t", 42),  # type: ignore[call-overload]
         InvalidRequest,
         "key",
         "write it as text",
@@ -536,7 +536,7 @@ CALLS: dict[str, tuple[Do, type[LeewardError], str, str]] = {
         "store without expires_in",
     ),
     "effect is a huge number": (
-        lambda c: c.invoke("f", effect=10**5000),  # type: ignore[arg-type]
+        lambda c: c.invoke("f", effect=10**5000),  # type: ignore[call-overload]
         InvalidRequest,
         "effect",
         "of type int; it must be one of",
@@ -548,7 +548,7 @@ CALLS: dict[str, tuple[Do, type[LeewardError], str, str]] = {
         "must be a string",
     ),
     "targets is a number": (
-        lambda c: c.invoke("f", targets=3),  # type: ignore[arg-type]
+        lambda c: c.invoke("f", targets=3),  # type: ignore[call-overload]
         InvalidRequest,
         "targets",
         "the name of a target of the order",

@@ -25,6 +25,7 @@ from leeward.cloudevents import document_of
 from leeward.config import FunctionConfig
 from leeward.errors import Outcome
 from leeward.local import Local
+from leeward.otel import SECONDS
 from leeward.testing import FakeClock
 from leeward.values import Effect
 from tests.collected import Collected
@@ -127,7 +128,7 @@ def test_each_attempt_of_a_call_that_moved_is_a_span(collected: Collected) -> No
     }
     metrics = collected.metrics()
     where = {"leeward.verb": "invoke", "leeward.target": "b", "leeward.outcome": "ok"}
-    assert metrics["leeward.client.duration"] == [(where, 1)]
+    assert metrics["leeward.client.duration"] == [({"faas.invoked_name": "charge", **where}, 1)]
     assert sum(count for _, count in metrics["leeward.client.attempts"]) == 3
     assert [each["leeward.decision"] for each, _ in metrics["leeward.routing.decisions"]] == [
         "retry",
@@ -277,7 +278,7 @@ def test_unknown_calls_are_counted_and_how_they_are_settled(collected: Collected
         ("unknown", "not_asked"),
     }
     where = {"leeward.verb": "invoke", "leeward.target": "a"}
-    assert metrics["leeward.client.unknown"] == [(where, 2)]
+    assert metrics["leeward.client.unknown"] == [({"faas.invoked_name": "other", **where}, 2)]
     assert "k" not in {
         value for at, _ in metrics["leeward.client.settled"] for value in at.values()
     }
@@ -296,3 +297,47 @@ def test_a_gauge_shows_how_many_unknown_calls_are_in_the_table(collected: Collec
             time.sleep(0.05)
         assert points == [({}, 1)]
     assert "leeward.unknowns.open" not in collected.metrics()
+
+
+def test_gauges_show_how_targets_are(collected: Collected) -> None:
+    """A state is a number, 0 for well; only some targets count requests and waiting calls."""
+
+    class Counting(Scripted):
+        def places(self) -> tuple[int, int]:
+            return 3, 2
+
+    a, b = Scripted("a", *[NOT_SENT] * 20), Counting("b")
+    with Client([a, b], clock=FakeClock(), otel=True) as client:
+        assert dict_of(collected, "leeward.target.state") == {"a": 0, "b": 0}
+        assert dict_of(collected, "leeward.target.in_flight") == {"b": 3}
+        assert dict_of(collected, "leeward.target.waiting") == {"b": 2}
+        client.isolate("b")
+        assert dict_of(collected, "leeward.target.state") == {"a": 0, "b": 4}
+
+
+def test_durations_have_boundaries_for_calls(collected: Collected) -> None:
+    """From milliseconds to a quarter of an hour: the SDK's own are for milliseconds."""
+    with Client(Scripted("a"), clock=FakeClock(), otel=True) as client:
+        client.invoke("charge", 1)
+    assert collected.bounds("leeward.client.duration") == list(SECONDS)
+
+
+def test_metrics_name_what_was_called(collected: Collected) -> None:
+    """Each kind under its own attribute."""
+    with Client(Local(), otel=True) as client:
+        client.store_data("orders", {"id": "1"})
+        client.publish_event("shop", "paid")
+        client.put_object("photos", "1", b"")
+    seen = [attributes for attributes, _ in collected.metrics()["leeward.client.duration"]]
+    names = ("db.collection.name", "messaging.destination.name", "leeward.bucket")
+    assert [{name: each[name] for name in names if name in each} for each in seen] == [
+        {names[0]: "orders"},
+        {names[1]: "shop"},
+        {names[2]: "photos"},
+    ]
+
+
+def dict_of(collected: Collected, name: str) -> dict[str, int]:
+    """Return the points of a gauge by target."""
+    points = collected.metrics()[name]
+    return {attributes["leeward.target"]: value for attributes, value in points}

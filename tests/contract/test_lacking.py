@@ -157,7 +157,7 @@ class _SendsFirst(Client):
         self._client = client
         self._recorder = recorder
 
-    def enqueue(self, function: str, *args: Any, **options: Any) -> Receipt:
+    def enqueue(self, function: Any, *args: Any, **options: Any) -> Receipt:
         self._recorder.perform(Scan(ITEMS), 1.0)
         return self._client.enqueue(function, *args, **options)
 

@@ -12,9 +12,9 @@ from leeward._delivery.sqlite_store import (
     UNREADABLE,
     SqliteDeliveries,
 )
-from leeward._delivery.store import AttemptFailure, LeasedRow, LeaseEnd, NewRow, Recipient
 from leeward._sqlite.database import Database, Schema
 from leeward.leases.rules import DeliveryPolicy, Room
+from leeward.stores import AttemptFailure, LeasedRow, LeaseEnd, NewRow, Recipient
 
 HERE, THERE = Recipient("b", "here"), Recipient("b", "there")
 POLICY = DeliveryPolicy(max_attempts=2, first_retry=1.0, lease=10.0)

@@ -9,8 +9,8 @@ from threading import Condition, Event
 import pytest
 
 from leeward._delivery.dispatcher import Attempts, DeliveryAttempt, Receiver
-from leeward._delivery.store import LeasedRow, LeaseEnd, Recipient
 from leeward.leases.rules import DeliveryPolicy
+from leeward.stores import LeasedRow, LeaseEnd, Recipient
 from leeward.testing import FakeClock
 from tests.local.calls import PATIENT, until
 

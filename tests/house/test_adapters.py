@@ -21,11 +21,15 @@ ALLOWED = (
     "entrypoints",
     "forking",
     "json_text",
+    "leases.faults",
+    "leases.rules",
     "masking",
     "records",
+    "stores",
     "text",
     "app.kit",
     "cli.kit",
+    "workflow.embedded.journal",
     "workflow.kit",
 )
 """Of `leeward`: the vocabulary, the small tools, and the kits."""

@@ -47,13 +47,13 @@ def test_the_sizes_hold() -> None:
     lines, files = sizes["."]
     assert sizes["adapters/postgres"][0] <= 3_000
     clouds = [sizes[f"adapters/{name}"] for name in ("aws", "azure", "google")]
-    assert lines <= 48_900
-    assert files <= 232
+    assert lines <= 49_900
+    assert files <= 234
     assert sum(lines for lines, _ in clouds) <= 15_700
     assert sum(files for _, files in clouds) <= 122
-    assert sum(lines for name, (lines, _) in sizes.items() if name != "contract_tests") <= 84_800
+    assert sum(lines for name, (lines, _) in sizes.items() if name != "contract_tests") <= 86_100
 
 
 def test_a_functions_zip_stays_small() -> None:
     """It is loaded in each cold start, and sent with each deployment."""
-    assert max(numbers.zip_sizes().values()) <= 1_600_000
+    assert max(numbers.zip_sizes().values()) <= 1_630_000

@@ -45,6 +45,7 @@ PUBLIC = [
     "TargetUnusable",
     "Throttled",
     "Unsupported",
+    "ValidationError",
     "Verdict",
 ]
 """Adding a name is a promise to keep it; taking one away breaks somebody."""

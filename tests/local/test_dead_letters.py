@@ -11,10 +11,10 @@ from contextlib import closing
 from pathlib import Path
 
 from leeward import App, Client
-from leeward._delivery.store import NewRow, Recipient
 from leeward.app import Problem
 from leeward.leases.rules import Room
 from leeward.local import Local
+from leeward.stores import NewRow, Recipient
 from tests.app import dead_letter_app as proof
 from tests.local.calls import PATIENT
 

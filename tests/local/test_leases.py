@@ -9,11 +9,11 @@ import pytest
 
 from leeward import App
 from leeward._delivery.sqlite_store import SqliteDeliveries
-from leeward._delivery.store import TakenRows
 from leeward.errors import Outcome
 from leeward.leases.faults import DatabaseFault
 from leeward.leases.rules import DeliveryPolicy
 from leeward.local import Context, Local
+from leeward.stores import TakenRows
 from leeward.values import Event
 from tests.local.calls import PATIENT, HandClock, enqueue, event, publish, until
 

@@ -90,8 +90,8 @@ MUTANTS: Final = (
     Mutant(
         "an app with handlers is shown as one with none",
         "src/leeward/cli/commands/targets.py",
-        "_with_handlers(json_of_target(each), config) for each in",
-        "json_of_target(each) for each in",
+        "_with_handlers(json_of_target(_isolate(each, words)), config)",
+        "json_of_target(_isolate(each, words))",
         "tests/cli/test_targets.py::test_what_a_file_names_is_counted_although_nothing_is_imported",
     ),
 )

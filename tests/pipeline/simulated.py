@@ -23,11 +23,11 @@ import pytest
 
 from leeward import Client
 from leeward._delivery.dispatcher import DeliveryAttempt, Dispatcher
-from leeward._delivery.store import LeasedRow, LeaseEnd, NewRow
 from leeward.calls import Call, PutObject, Result
 from leeward.errors import Outcome
 from leeward.leases.rules import Room
 from leeward.local import Local
+from leeward.stores import LeasedRow, LeaseEnd, NewRow
 from leeward.testing import FakeClock, FaultyDriver
 from tests.house.workspace import ROOT
 from tests.pipeline.files import KNOWN, body_of, name_of, output_of, poison_of, summary_of

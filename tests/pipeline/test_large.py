@@ -33,7 +33,7 @@ from pathlib import Path
 
 import pipeline
 from leeward import Client
-from leeward._delivery.store import NewRow, Recipient
+from leeward.stores import NewRow, Recipient
 from leeward.local import Local
 
 store, event = sys.argv[1:]

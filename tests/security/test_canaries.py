@@ -71,7 +71,7 @@ WRONG: dict[str, Do] = {
     "payload too large": lambda c: c.enqueue("echo", LONG),
     "key with a surrogate": lambda c: c.load_data("orders", CUT),
     "key too long": lambda c: c.load_data("orders", LONG),
-    "key in bytes": lambda c: c.load_data("orders", CANARY.encode()),  # type: ignore[arg-type]
+    "key in bytes": lambda c: c.load_data("orders", CANARY.encode()),  # type: ignore[call-overload]
     "key of other fields": lambda c: c.delete_data("orders", {"other": CANARY}),
     "item too large": lambda c: c.store_data("orders", {"id": "1", "a": LONG}),
     "item of a type": lambda c: c.store_data("orders", {"id": "1", "a": {CANARY}}),

@@ -12,7 +12,6 @@ import pytest
 
 from leeward import Client, Config, LeewardError
 from leeward._delivery.sqlite_store import SqliteDeliveries
-from leeward._delivery.store import LeaseEnd, NewRow, Recipient
 from leeward._routing.policy import RoutingPolicy
 from leeward.adapter import TargetConfig
 from leeward.adapter.service import LONGEST_WAIT, wait_in
@@ -20,6 +19,7 @@ from leeward.config import TableConfig
 from leeward.leases.rules import DeliveryPolicy, Room
 from leeward.local import Local
 from leeward.registry import open_target
+from leeward.stores import LeaseEnd, NewRow, Recipient
 from leeward.testing import FakeClock
 from tests.http.wire import Wire, answer
 

@@ -17,16 +17,16 @@ class Faults(Protocol):
     """
 
     def lose_answers(self, times: int) -> AbstractContextManager[None]:
-        """Let the next `times` requests do their work, and lose their answers on the way back.
+        """Lose the answers of the next `times` requests, which do their work.
 
         Every request counts, reads too; what comes after is answered.
         """
 
     def refuse(self) -> AbstractContextManager[None]:
-        """Let no connection come about, for as long as the block lasts."""
+        """Refuse connections, for as long as the block lasts."""
 
     def throttle(self) -> AbstractContextManager[None]:
-        """Let the cloud refuse every request before it runs anything: too many requests."""
+        """Refuse every request at the cloud before it runs anything: too many requests."""
 
 
 class DriverFaults:
@@ -40,11 +40,11 @@ class DriverFaults:
         return self._failing(Fault.LOSE_ANSWER, times)
 
     def refuse(self) -> AbstractContextManager[None]:
-        """Let no driver be reached."""
+        """Keep every driver from being reached."""
         return self._failing(Fault.REFUSE, None)
 
     def throttle(self) -> AbstractContextManager[None]:
-        """Let every driver be refused."""
+        """Refuse every driver."""
         return self._failing(Fault.THROTTLE, None)
 
     @contextmanager

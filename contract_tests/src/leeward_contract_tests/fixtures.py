@@ -131,7 +131,7 @@ class Seen:
         self._lock = threading.Lock()
 
     def remember(self, event: Event) -> None:
-        """Take in one delivery: this is what is to be subscribed to `EVENTS`."""
+        """Keep one delivery: this is what is to be subscribed to `EVENTS`."""
         with self._lock:
             self._documents.append(to_json(event))
 

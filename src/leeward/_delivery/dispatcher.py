@@ -14,15 +14,6 @@ from threading import current_thread
 from time import monotonic
 from typing import Any, Literal, TypeAlias
 
-from leeward._delivery.store import (
-    AttemptFailure,
-    DeadRow,
-    DeliveryStore,
-    LeasedRow,
-    LeaseEnd,
-    NewRow,
-    Recipient,
-)
 from leeward.clock import Clock
 from leeward.errors import ConfigError
 from leeward.forking import HOLD_SECONDS, Forkable, watch
@@ -32,6 +23,15 @@ from leeward.leases.rules import DeliveryPolicy, Room
 from leeward.leases.threads import HeldLease, Loop, WorkPool
 from leeward.logs import Fact, failure_facts, log_event
 from leeward.records import NamedTuple
+from leeward.stores import (
+    AttemptFailure,
+    DeadRow,
+    DeliveryStore,
+    LeasedRow,
+    LeaseEnd,
+    NewRow,
+    Recipient,
+)
 from leeward.text import class_name, message_of
 from leeward.values import NOTHING
 
@@ -151,7 +151,7 @@ class Attempts(WorkPool[DeliveryAttempt]):
         held.end = self._make(held)
 
     def end(self, held: DeliveryAttempt) -> None:
-        """Let the loop write it down, unless enough rows are left to do meanwhile."""
+        """Wake the loop, which writes it down, unless enough rows are left to do meanwhile."""
         del held
         if len(self._waiting) <= self._few:
             self._tell()

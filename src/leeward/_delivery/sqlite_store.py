@@ -14,7 +14,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import inf, isfinite
 from typing import Any, Final
 
-from leeward._delivery.store import (
+from leeward._sqlite.database import Database, select
+from leeward.leases.rules import DeliveryPolicy, Room
+from leeward.stores import (
     AttemptFailure,
     DeadLetterStore,
     DeadRow,
@@ -26,8 +28,6 @@ from leeward._delivery.store import (
     ScheduleStore,
     TakenRows,
 )
-from leeward._sqlite.database import Database, select
-from leeward.leases.rules import DeliveryPolicy, Room
 
 PATIENCE: Final = 10.0
 """Seconds to wait for the database; no caller waits on these steps."""

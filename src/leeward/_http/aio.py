@@ -135,7 +135,7 @@ class LoopConnection(Connection):
             done.set_result(None)
 
     def _set_timer(self, deadline: float) -> None:
-        """Have the deadline looked at when it is there.
+        """Set the timer that looks at the deadline.
 
         Most are put off before, by the next request. So a timer that comes too early is left
         alone, and looks again when it is there.

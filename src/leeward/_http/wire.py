@@ -89,7 +89,7 @@ class Wire:
         return self._loops.get(loop) or self._make_for(loop)
 
     def drop(self, origin: str) -> None:
-        """Let no transport use a connection to `origin` again that is there now."""
+        """Stop every transport from using a connection to `origin` that is open now."""
         with self._lock:
             transport, loops = self.threads, dict(self._loops)
         if transport is not None:

@@ -55,7 +55,7 @@ class Decoded(NamedTuple):
 def _guard(
     read: Callable[Concatenate[dict[str, Any], _P], _T],
 ) -> Callable[Concatenate[dict[str, Any], _P], _T]:
-    """Have a reader of documents raise `UnreadableItem`, whatever is wrong with one."""
+    """Raise `UnreadableItem` from a reader of documents, whatever is wrong with one."""
 
     @wraps(read)
     def guard(native: dict[str, Any], /, *args: _P.args, **kwargs: _P.kwargs) -> _T:

@@ -11,6 +11,7 @@ from leeward.config import FunctionConfig
 from leeward.entropy import new_id
 from leeward.errors import InvalidRequest, PayloadTooLarge
 from leeward.json_text import encode
+from leeward.registry import TYPED_CALL, import_room
 from leeward.values import Effect, InvokeResult, Json, Receipt
 from leeward.watching import running_trace
 
@@ -64,7 +65,7 @@ class FunctionOperations:
 
     def invoke(
         self,
-        function: str,
+        function: Any,
         payload: Json,
         effect: Effect | str | None,
         idempotency_key: str | None,
@@ -72,7 +73,10 @@ class FunctionOperations:
         *,
         on_unknown: str | None = None,
     ) -> Operation[Invoke, InvokeResult]:
-        """Call a function and wait for its answer."""
+        """Call a function, given by its name or as itself, and wait for its answer."""
+        read: Callable[[InvokeResult], InvokeResult] | None = None
+        if not isinstance(function, str) and callable(function):
+            function, payload, read = import_room(TYPED_CALL)(function, payload)
         configured, now = self._function(function), self._clock.now()
         call = Invoke(
             function,
@@ -99,17 +103,20 @@ class FunctionOperations:
                 field="timeout",
             )
         self._check(call)
-        return call, seconds, self._with_hint(self._answered, function)
+        answered = self._with_hint(self._answered, function)
+        return call, seconds, answered if read is None else results.then(answered, read)
 
     def enqueue(
         self,
-        function: str,
+        function: Any,
         payload: Json,
         effect: Effect | str | None,
         idempotency_key: str | None,
         timeout: float | None,
     ) -> Operation[Enqueue, Receipt]:
-        """Queue a function call."""
+        """Queue a call of a function, given by its name or as itself."""
+        if not isinstance(function, str) and callable(function):
+            function, payload, _ = import_room(TYPED_CALL)(function, payload)
         configured, now = self._function(function), self._clock.now()
         call = Enqueue(
             function,

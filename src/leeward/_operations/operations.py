@@ -34,7 +34,7 @@ from leeward.entrypoints import import_spec
 from leeward.errors import ConfigError, LeewardError, Outcome, PayloadTooLarge
 from leeward.forking import ForkLock
 from leeward.records import NamedTuple
-from leeward.registry import RUNS
+from leeward.registry import ITEM_READER, RUNS, import_room
 from leeward.values import (
     NOTHING,
     Effect,
@@ -127,6 +127,8 @@ class Operations:
         self.clock = clock
         self._limits = OrderLimits({driver.target: driver.limits for driver in drivers})
         self._tables: dict[str, TableRules] = {}
+        if (telemetry := getattr(self.router, "telemetry", None)) is not None:
+            telemetry.watch_targets(self.targets)
         self.unknowns = keeper = self._open_unknowns()
         self._stored: Callable[[Store, Result[Any]], StoreReceipt] = results.store_receipt
         self._deleted: Callable[[Delete, Result[Any]], StoreReceipt] = results.delete_receipt
@@ -143,7 +145,7 @@ class Operations:
     def store_data(
         self,
         table: str,
-        item: Item,
+        item: Mapping[str, object],
         *,
         if_absent: bool,
         if_revision: str | None,
@@ -151,6 +153,8 @@ class Operations:
         timeout: float | None,
     ) -> Operation[Store, StoreReceipt]:
         """Store an item whole."""
+        if type(item) is not dict and isinstance(item, Mapping):
+            item = dict(item)
         self._check_item(item)
         if if_absent is not False or if_revision is not None:
             arguments.check_condition(if_absent, if_revision)
@@ -172,9 +176,16 @@ class Operations:
         return call, seconds, conclude
 
     def load_data(
-        self, table: str, key: str | Mapping[str, str], timeout: float | None
+        self,
+        table: str,
+        key: str | Mapping[str, str],
+        timeout: float | None,
+        as_: object = None,
     ) -> Operation[Load, Record | None]:
         """Load an item."""
+        conclude: Callable[[Load, Any], Record | None] = self._record_of
+        if as_ is not None:
+            conclude = results.then(conclude, import_room(ITEM_READER)(as_))
         known = self.table(table)
         call = Load(table, arguments.key_of(key, known.key, self._limits))
         seconds = known.seconds if timeout is None else arguments.check_timeout(timeout)
@@ -182,7 +193,7 @@ class Operations:
         return (
             call,
             seconds,
-            self._record_of if known.is_known else self._with_hint(self._record_of, table),
+            conclude if known.is_known else self._with_hint(conclude, table),
         )
 
     def delete_data(
@@ -469,6 +480,7 @@ def status_of(driver: Driver, evidence: Evidence, config: Config) -> TargetStatu
         residency=residency_of(config, driver.target),
         in_flight=None if places is None else places[0],
         waiting=None if places is None else places[1],
+        isolation=evidence.isolation,
     )
 
 

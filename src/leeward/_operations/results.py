@@ -65,6 +65,11 @@ def with_hint(
     return with_nearest
 
 
+def then(conclude: Callable[[C, Result[Any]], T], read: Callable[[T], T]) -> Callable[[C, Any], T]:
+    """Return what concludes a call, and reads what came of it as a type."""
+    return lambda call, result: read(conclude(call, result))
+
+
 def invoke_result(call: Invoke, result: Result[Json]) -> InvokeResult:
     """Conclude `invoke`."""
     target = target_of(call, result)

@@ -39,15 +39,19 @@ from leeward.otel import (
     MESSAGING_TYPE,
     OUTCOME,
     REASON,
+    STATES,
     TABLE,
     TABLE_OPERATION,
     TARGET,
+    TARGET_PLACES,
+    TARGET_STATE,
+    TARGET_WAITING,
     VERB,
     VERDICT,
     load,
     traceparent_of,
 )
-from leeward.values import Effect, RoutingEvent
+from leeward.values import Effect, RoutingEvent, TargetStatus
 from leeward.values.settled import Settled, Verdict
 from leeward.watching import is_harmless
 
@@ -90,7 +94,7 @@ class ClientTelemetry:
     def __init__(self) -> None:
         self.api = load()
         meter = self.api.meter
-        self.durations = meter.create_histogram(CALL_SECONDS, "s")
+        self.durations = self.api.histogram(CALL_SECONDS)
         self.attempts = meter.create_counter(CALL_ATTEMPTS, "{attempt}")
         self.unknown = meter.create_counter(CALLS_UNKNOWN, "{call}")
         self._settled = meter.create_counter(CALLS_SETTLED, "{call}")
@@ -132,6 +136,31 @@ class ClientTelemetry:
             return [] if number is None else [observation(number)]
 
         self.api.meter.create_observable_gauge(CALLS_OPEN, [observe], "{call}")
+
+    def watch_targets(self, look: Callable[[], Iterable[TargetStatus]]) -> None:
+        """Observe how targets are, and how many requests they have, as long as the client lives.
+
+        Args:
+            look: a method that describes them.
+        """
+        method, observation = WeakMethod(look), self.api.metrics.Observation
+
+        def observe(value: Callable[[TargetStatus], int | None]) -> Callable[[object], list[Any]]:
+            def observe_now(_: object) -> list[Any]:
+                living = method()
+                values = [] if living is None else [(each, value(each)) for each in living()]
+                return [
+                    observation(number, {TARGET: each.name})
+                    for each, number in values
+                    if number is not None
+                ]
+
+            return observe_now
+
+        gauge = self.api.meter.create_observable_gauge
+        gauge(TARGET_STATE, [observe(lambda target: STATES.index(target.state))])
+        gauge(TARGET_PLACES, [observe(lambda target: target.in_flight)], "{request}")
+        gauge(TARGET_WAITING, [observe(lambda target: target.waiting)], "{call}")
 
     def count_verdict(self, settled: Settled, verb: str) -> None:
         """Count a call that somebody has settled; `verb` is of what was asked last."""
@@ -175,9 +204,9 @@ class CallSpan:
         if outcome is not Outcome.OK:
             span.set_attribute(ERROR, outcome.value)
             span.set_status(telemetry.api.failed)
-        told = {VERB: self._verb, TARGET: target, OUTCOME: outcome.value}
+        told = {**name_of(self._call), VERB: self._verb, TARGET: target, OUTCOME: outcome.value}
         if outcome is Outcome.AMBIGUOUS and may_change(self._call):
-            telemetry.unknown.add(1, {VERB: self._verb, TARGET: target})
+            telemetry.unknown.add(1, {**name_of(self._call), VERB: self._verb, TARGET: target})
         if len(result.attempts) > 1:
             telemetry.count_end(result)
         telemetry.durations.record(seconds, told)
@@ -252,21 +281,27 @@ def _word_of(settled: Settled, verb: str) -> str:
 
 def attributes_of(call: Call) -> dict[str, str | int]:
     """Return what a span says of a call from its beginning."""
-    verb, name = call.verb, subject_of(call)
-    found: dict[str, str | int] = {VERB: verb}
-    if isinstance(call, Invoke):
-        found[FAAS_INVOKED] = name
-    elif isinstance(call, Enqueue | Publish):
-        found[MESSAGING_TYPE], found[MESSAGING_NAME] = "send", name
+    found: dict[str, str | int] = {VERB: call.verb, **name_of(call)}
+    if isinstance(call, Enqueue | Publish):
+        found[MESSAGING_TYPE] = "send"
         if isinstance(call, Publish):
             found[MESSAGES] = len(call.events)
             if len(call.events) == 1:
                 found[EVENT_TYPE] = call.events[0].type
-    elif verb in OBJECT_VERBS:
-        found[BUCKET] = name
-    else:
-        found[TABLE_OPERATION], found[TABLE] = verb, name
+    if TABLE in found:
+        found[TABLE_OPERATION] = call.verb
     return found
+
+
+def name_of(call: Call) -> dict[str, str]:
+    """Return what a call is for, under the attribute for that: a function, queue, table or so."""
+    if isinstance(call, Invoke):
+        kind = FAAS_INVOKED
+    elif isinstance(call, Enqueue | Publish):
+        kind = MESSAGING_NAME
+    else:
+        kind = BUCKET if call.verb in OBJECT_VERBS else TABLE
+    return {kind: subject_of(call)}
 
 
 def in_trace(call: Call, traceparent: str | None, limits: Limits) -> Call:

@@ -299,7 +299,7 @@ class UnknownKeeper(Forkable):
         self.end()
 
     def end(self) -> None:
-        """Take nothing more, and write no more than what is under way."""
+        """Stop accepting, and write no more than what is under way."""
         with self._lock:
             self._is_closed, lost = True, bool(self._waiting)
             self._waiting.clear()

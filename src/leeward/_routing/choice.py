@@ -193,7 +193,7 @@ def _on_its_way_back(
 
 
 def _look_together(health: Health, circuits: list[Circuit], now: float) -> None:
-    """Let a probe of the whole verb be one of the resource, too: it needs some call to be made."""
+    """Count a probe of the whole verb as one of the resource, too: it needs some call."""
     half_open = (circuit for circuit in circuits if circuit.state is CircuitState.HALF_OPEN)
     wide = next(half_open, None)
     if wide is None or wide.resource:

@@ -453,7 +453,7 @@ class Circuit:
     # Probes, and the ramp.
 
     def lease(self, until: float) -> None:
-        """Let no other probe be made before `until`; 0 lets one be made at once."""
+        """Forbid another probe before `until`; 0 allows one at once."""
         self.leased_until = until
 
     def end_lease(self, due: float) -> None:

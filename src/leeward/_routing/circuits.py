@@ -6,6 +6,7 @@ outbox, for the runner to tell of.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import inf
 from typing import Any, Final
 
@@ -25,6 +26,7 @@ from leeward._routing.targets import (
 from leeward.calls import Call
 from leeward.errors import Outcome
 from leeward.records import NamedTuple
+from leeward.values import Isolation
 
 FLOWING: Final = (CircuitState.CLOSED, CircuitState.RAMP)
 """States in which calls reach a target."""
@@ -247,7 +249,7 @@ class Circuits(dict[tuple[str, ...], Circuit]):
         self._note_change(circuit, "closed")
 
     def advance(self, circuit: Circuit, now: float) -> None:
-        """Let a circuit go on that has waited, or served, for long enough."""
+        """Advance a circuit that has waited, or served, for long enough."""
         policy = self.policy
         if circuit.state is CircuitState.OPEN and now >= circuit.until:
             if circuit.reason == "local_outage":
@@ -261,7 +263,7 @@ class Circuits(dict[tuple[str, ...], Circuit]):
                 self.close(circuit)
 
     def advance_idle(self, now: float) -> None:
-        """Let circuits go on that no call comes by, such as those of a second target.
+        """Advance circuits that no call comes by, such as those of a second target.
 
         What was seen as long ago as what others tell is worth nothing any more: a small share goes
         there, which grows with time.
@@ -424,7 +426,22 @@ class Circuits(dict[tuple[str, ...], Circuit]):
 
         Where it is the only one left, it takes all of them at once.
         """
-        was_isolated = self.records[target].isolate(isolated=False)
+        record = self.records[target]
+        was_isolated = record.isolate(isolated=False)
+        self._send_again(target, now, "by_hand", was_isolated and not record.isolated)
+
+    def follow(self, isolations: Mapping[str, Isolation], now: float) -> None:
+        """Isolate the targets that an operator has isolated everywhere, and end what has ended."""
+        for target, record in self.records.items():
+            if not record.follow(isolations.get(target)):
+                continue
+            if record.isolated:
+                self.review()
+                self.outbox.tell("isolated", target=target, reason="everywhere")
+            else:
+                self._send_again(target, now, "everywhere", True)
+
+    def _send_again(self, target: str, now: float, reason: str, was_isolated: bool) -> None:
         for circuit in list(self.values()):
             if circuit.target != target:
                 continue
@@ -436,10 +453,10 @@ class Circuits(dict[tuple[str, ...], Circuit]):
             if current != target and target in targets:
                 del self.current[targets]
         self.review()
-        self.outbox.tell("restored", target=target, reason="by_hand")
+        self.outbox.tell("restored", target=target, reason=reason)
 
     def stay_with(self, group: TargetGroup, target: str, call: Call) -> None:
-        """Let the calls of a group stay with `target`, if the one that they were with is out."""
+        """Keep the calls of a group with `target`, if the one that they were with is out."""
         current = self.current.get(group.targets, group.targets[0])
         if not self.lets_through(current, call):
             self.current[group.targets] = target
@@ -453,7 +470,7 @@ class Circuits(dict[tuple[str, ...], Circuit]):
                 circuit.suspect(score, now)
 
     def blame_network(self, since: float, now: float) -> None:
-        """Let what has opened since then close again, each at a time of its own."""
+        """Close again what has opened since then, each at a time of its own."""
         for circuit in self.unclosed:
             if circuit.state is CircuitState.OPEN and circuit.opened_at >= since:
                 circuit.blame_network(now + self.policy.local_stagger * self.random())

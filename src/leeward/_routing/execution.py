@@ -195,7 +195,7 @@ class _History:
         return event
 
     def _take(self, command: Dispatch, result: Result[Any], *, cut_off: bool) -> AttemptEnded:
-        """Take in what came of an attempt."""
+        """Note what came of an attempt."""
         outcome, retry_after, target = result.outcome, result.retry_after, command.target
         if self._batch:
             outcome, retry_after = self._batch.record(command.call, result, target)
@@ -444,7 +444,7 @@ def _place(entries: Entries, target: str) -> Iterable[Result[None]]:
 
 
 def _merge(before: Result[None] | None, now: Result[None]) -> Result[None]:
-    """Let an event that may have been taken earlier end only well, or as unknown.
+    """End an event that may have been taken earlier only well, or as unknown.
 
     What was settled by an attempt beside this one stays so, unless this one went well.
     """

@@ -23,11 +23,11 @@ from leeward._routing.execution import Execution, Reply, execute
 from leeward._routing.health import Evidence, Health
 from leeward._routing.outcomes import rules_of
 from leeward._routing.policy import DEFAULT, RoutingPolicy
-from leeward._routing.snapshot import Snapshot
 from leeward.adapter import NO_PLACE, NO_THREAD, Capability, Driver, Limits
 from leeward.calls import Call, Result, time_after
 from leeward.clock import SystemClock, running_loop
 from leeward.entropy import random_key, random_unit
+from leeward.entrypoints import import_spec
 from leeward.errors import ConfigError, Outcome
 from leeward.values import NOTHING, RoutingEvent
 from leeward.watching import RUNNING, is_harmless, report, time_within
@@ -49,6 +49,9 @@ DATA = frozenset(
     }
 )
 """The capabilities that only the home of a table or bucket needs."""
+
+SHARING: Final = "leeward._routing.snapshot:share"
+"""Returns what exchanges things with other processes; loaded where that is configured."""
 
 RUNS = frozenset({Capability.WORKFLOWS, Capability.SINGLE_STARTS})
 """The capabilities that only the target at which runs live needs."""
@@ -184,8 +187,8 @@ class FailoverDriver(Driver):
         self._shared.companions.append(Prober(self._shared, schedule))
 
     def share_health(self, table: str, key: str) -> None:
-        """Exchange what is seen with other processes, by way of a table."""
-        self._shared.companions.append(Snapshot(self._shared, table, key))
+        """Exchange with other processes what is seen, and what operators say, by way of a table."""
+        self._shared.companions.extend(import_spec(SHARING)(self._shared, table, key))
 
     def listen(self, listener: Callable[[RoutingEvent], object]) -> None:
         """Call `listener` with everything that is decided from now on."""

@@ -34,7 +34,7 @@ from leeward.adapter import NO_NETWORK, UNMARKED_REFUSAL
 from leeward.calls import Call, time_after
 from leeward.errors import Outcome
 from leeward.records import NamedTuple
-from leeward.values import CircuitStatus
+from leeward.values import CircuitStatus, Isolation
 
 
 class Evidence(NamedTuple):
@@ -46,6 +46,7 @@ class Evidence(NamedTuple):
         last_outcome: of the most recent one; None before the first.
         isolated: an operator has taken the target out.
         circuits: those that are not closed.
+        isolation: what an operator has said to every process; else None.
     """
 
     attempts: int = 0
@@ -53,6 +54,7 @@ class Evidence(NamedTuple):
     last_outcome: Outcome | None = None
     isolated: bool = False
     circuits: tuple[CircuitStatus, ...] = ()
+    isolation: Isolation | None = None
 
     @property
     def state(self) -> str:
@@ -462,6 +464,7 @@ class Health:
             None if newest is None else newest.last,
             self.records[target].isolated,
             circuits,
+            self.records[target].isolation,
         )
 
     def begin_in_child(self) -> None:

@@ -18,6 +18,7 @@ from typing import Any, Final
 from leeward._routing.background import Shared
 from leeward._routing.circuit import CircuitState
 from leeward._routing.circuits import Circuits
+from leeward._routing.fleet import Fleet
 from leeward.adapter import Capability, Driver
 from leeward.calls import Key, Load, Result, Store, Stored
 from leeward.entropy import new_id
@@ -103,6 +104,11 @@ class Snapshot:
         for driver in self._shared.drivers.values():
             if Capability.TABLES in driver.capabilities:
                 yield driver
+
+
+def share(shared: Shared, table: str, key: str) -> tuple[Snapshot, Fleet]:
+    """Return what exchanges with other processes what is seen, and what operators say."""
+    return Snapshot(shared, table, key), Fleet(shared, table, key)
 
 
 def snapshot_of(circuits: Circuits, wall: float, now: float) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from leeward._routing.policy import RoutingPolicy
 from leeward.calls import OBJECT_VERBS, RUN_VERBS, Call, Delete, Load, Scan, Store
 from leeward.errors import ConfigError, InvalidRequest
 from leeward.records import NamedTuple
-from leeward.values import NOTHING
+from leeward.values import NOTHING, Isolation
 
 DATA = (Store, Load, Delete, Scan)
 """The calls that concern a table: its home serves them, and no other target."""
@@ -142,7 +142,9 @@ class TargetRecord:
 
     Attributes:
         tokens: for second tries of a call there.
-        isolated: an operator has taken it out.
+        isolated: an operator has taken it out, here or everywhere.
+        isolation: what the operator said who has taken it out everywhere; else None.
+        by_hand: it was taken out here.
         probes: its driver can make a probe of its own.
         checks: probes in a row that went well; if negative, that failed.
         unreached_at: when an attempt there failed last because there is no network.
@@ -151,12 +153,15 @@ class TargetRecord:
     """
 
     __slots__ = (
-        *("checks", "isolated", "prepared", "prepared_until", "probes", "tokens", "unreached_at"),
+        *("by_hand", "checks", "isolated", "isolation", "prepared", "prepared_until", "probes"),
+        *("tokens", "unreached_at"),
     )
 
     def __init__(self, tokens: float, *, probes: bool) -> None:
         self.tokens = tokens
-        self.isolated, self.probes, self.checks = False, probes, 0
+        self.isolated = self.by_hand = False
+        self.isolation: Isolation | None = None
+        self.probes, self.checks = probes, 0
         self.prepared = self.prepared_until = 0.0
         self.unreached_at = inf
 
@@ -172,9 +177,16 @@ class TargetRecord:
         self.tokens = min(policy.retry_tokens, self.tokens + policy.retry_refill)
 
     def isolate(self, *, isolated: bool = True) -> bool:
-        """Take it out, or let it come back; return whether it was out."""
-        before, self.isolated = self.isolated, isolated
+        """Isolate it here, or end that; return whether it was isolated."""
+        before, self.by_hand = self.isolated, isolated
+        self.isolated = isolated or self.isolation is not None
         return before
+
+    def follow(self, isolation: Isolation | None) -> bool:
+        """Isolate it as it is everywhere, or end that; return whether anything has changed."""
+        before, self.isolation = self.isolated, isolation
+        self.isolated = self.by_hand or isolation is not None
+        return before is not self.isolated
 
     def count_check(self, *, well: bool) -> None:
         """Count a probe that was made without any call."""

@@ -125,7 +125,7 @@ def _check_owner(
 
 
 def keep_out_of_version_control(directory: Path) -> None:
-    """Let no version control take what is in a directory of leeward's own, named ``.leeward``."""
+    """Keep a directory of leeward's own, named ``.leeward``, out of version control."""
     if directory.name == ".leeward":
         with suppress(OSError), (directory / ".gitignore").open("x") as file:  # it may be there
             file.write("*\n")

@@ -27,6 +27,7 @@ from leeward.text import did_you_mean
 
 if TYPE_CHECKING:
     from leeward.calls import Look
+    from leeward.stores import Stores
 
 __all__ = [
     "NONE_MISSING",
@@ -258,6 +259,10 @@ class Driver(ABC):
         By default nothing happens: elsewhere an app is deployed.
         """
 
+    def stores(self) -> Stores | None:
+        """Return what workers run an app on here; None where the provider delivers by itself."""
+        return None
+
     def close(self) -> None:  # noqa: B027 - a driver may have nothing to release
         """Release every connection, thread and file. Closing twice is harmless."""
 
@@ -336,6 +341,10 @@ class WrappingDriver(Driver):
     def mount(self, app: Any) -> None:
         """Mount an app in the driver inside."""
         self._driver.mount(app)
+
+    def stores(self) -> Stores | None:
+        """Return the stores of the driver inside."""
+        return self._driver.stores()
 
     def close(self) -> None:
         """Close the target."""

@@ -31,6 +31,7 @@ from leeward.errors import (
     OutcomeUnknown,
     Ran,
     Unsupported,
+    ValidationError,
 )
 from leeward.json_text import decode, encode
 from leeward.masking import mask
@@ -211,7 +212,13 @@ class Answer(NamedTuple):
         )
 
 
-_FINAL_ERRORS: Final = (OutcomeUnknown, InvalidRequest, Unsupported, ConfigError)
+_FINAL_ERRORS: Final = (
+    OutcomeUnknown,
+    InvalidRequest,
+    Unsupported,
+    ConfigError,
+    ValidationError,
+)
 """leeward's own errors after which a repetition is wrong or in vain: after an `OutcomeUnknown` it
 may do the same thing twice."""
 

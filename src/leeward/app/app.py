@@ -18,6 +18,7 @@ def remember(event: Event) -> None: ...
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Never, TypeVar
 
@@ -40,6 +41,7 @@ from leeward.app.context import Function
 from leeward.app.handlers import Handler
 from leeward.app.runtimes import runtime_of
 from leeward.app.schedules import check_schedule
+from leeward.app.signatures import HANDLERS
 from leeward.app.triggers import Kind, LogStyle
 from leeward.app.warming import WarmValues
 from leeward.errors import ConfigError
@@ -384,7 +386,7 @@ class App:
             if kind is Kind.CALL:
                 check_principal(function, chosen)
             check_place(self.handlers, chosen, kind, options.get("queue"))
-            self.handlers[chosen] = Handler(
+            self.handlers[chosen] = handler = Handler(
                 chosen,
                 kind,
                 function,
@@ -396,6 +398,8 @@ class App:
                 final=classes,
                 **options,
             )
+            with suppress(AttributeError, TypeError):  # of what has no attributes of its own
+                setattr(function, HANDLERS, (*getattr(function, HANDLERS, ()), handler))
             return function
 
         return register

@@ -1,6 +1,7 @@
-"""Typed inputs: an annotation becomes what reads JSON into it, and names what does not fit.
+"""Typed values: an annotation becomes what reads JSON into it, and names what does not fit.
 
-Known are the types of JSON, `Decimal`, `datetime`, `date`, `UUID`, `bytes` (base64), `Enum`,
+Inputs and answers are JSON; items hold `Decimal`, `datetime` and `bytes` as themselves, too. Known
+are the types of JSON, `Decimal`, `datetime`, `date`, `UUID`, `bytes` (base64), `Enum`,
 `Literal`, unions, containers of those, and the types of `leeward.app.structures`. Attributes that
 no annotation names are ignored, so that a sender may know more than a receiver.
 """
@@ -114,16 +115,16 @@ def _plain_reader(kind: Any) -> Reader | None:
     if kind in names:
         return _exact_reader(kind, names[kind])
     if kind is bytes:
-        return _text_reader(lambda text: a2b_base64(text, strict_mode=True), "base64")
+        return _text_reader(bytes, lambda text: a2b_base64(text, strict_mode=True), "base64")
     if isinstance(kind, type) and issubclass(kind, Enum):
         return _enum_reader(kind)
     match f"{getattr(kind, '__module__', '')}.{getattr(kind, '__qualname__', '')}":
         case "decimal.Decimal":
             return _decimal_reader(kind)
         case "datetime.datetime" | "datetime.date":
-            return _text_reader(kind.fromisoformat, kind.__qualname__)
+            return _text_reader(kind, kind.fromisoformat, kind.__qualname__)
         case "uuid.UUID":
-            return _text_reader(kind, "uuid")
+            return _text_reader(kind, kind, "uuid")
     return None
 
 
@@ -166,10 +167,15 @@ def _read_float(value: Json) -> float:
     raise flaw
 
 
-def _text_reader(make: Callable[[str], Any], name: str) -> Reader:
-    """Return what reads a value that stands in JSON as text: a time, an id, bytes."""
+def _text_reader(kind: type, make: Callable[[str], Any], name: str) -> Reader:
+    """Return what reads a value that stands in JSON as text: a time, an id, bytes.
+
+    Items have it as itself.
+    """
 
     def read(value: Json) -> Any:
+        if type(value) is kind:
+            return value
         try:
             if type(value) is str:
                 return make(value)
@@ -185,7 +191,7 @@ def _decimal_reader(kind: Any) -> Reader:
 
     def read(value: Json) -> Any:
         try:
-            if type(value) in (int, str, float):
+            if type(value) in (int, str, float, kind):
                 number = kind(repr(value) if type(value) is float else value)
                 if number.is_finite() and not has_many_zeros(number):
                     return number

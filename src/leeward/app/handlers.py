@@ -241,19 +241,31 @@ class Handler:
     @cached_property
     def _annotation(self) -> Any:
         """What the input is annotated with, resolved; `Any` where it is not annotated."""
-        if not self._parameters:
-            return Any
-        name = self._parameters[0]
+        return self._resolve(self._parameters[0]) if self._parameters else Any
+
+    @cached_property
+    def read_answer(self) -> Reader:
+        """Return an answer, decoded from JSON, as the function's own annotation has it.
+
+        Raises:
+            ConfigError: the annotation cannot be read into.
+        """
+        return decoder_of(self._resolve("return"), f"the answer of {self.name!r}")
+
+    def _resolve(self, name: str) -> Any:
+        """Return the annotation of a parameter, or of ``return``, resolved."""
         if is_plain(self.function):
             annotation = self.function.__annotations__.get(name, Any)
         else:
             from inspect import signature
 
             try:
-                parameter = signature(self.function).parameters[name]
+                known = signature(self.function)
             except (TypeError, ValueError):
                 return Any
-            annotation = Any if parameter.annotation is parameter.empty else parameter.annotation
+            is_answer = name == "return"
+            annotation = known.return_annotation if is_answer else known.parameters[name].annotation
+            annotation = Any if annotation is known.empty else annotation
         if not isinstance(annotation, str):
             return annotation
         from types import SimpleNamespace
@@ -261,9 +273,9 @@ class Handler:
 
         scope = getattr(_innermost(self.function), "__globals__", {})
         # Of this one alone: the context's annotation may be imported for type checkers only.
-        alone = SimpleNamespace(__annotations__={"input": annotation})
+        alone = SimpleNamespace(__annotations__={name: annotation})
         try:
-            return get_type_hints(alone, scope)["input"]
+            return get_type_hints(alone, scope)[name]
         except Exception as error:
             raise ConfigError(
                 f"the annotation of {name!r} of {self._where} cannot be resolved "

@@ -54,6 +54,9 @@ class Idempotency(NamedTuple):
 IDEMPOTENCY: Final = "leeward_idempotency"
 """The attribute of a function that has its `Idempotency`."""
 
+HANDLERS: Final = "leeward_handlers"
+"""The attribute of a function that has its handlers, so that it can be called as itself."""
+
 
 def is_coroutine_function(function: object) -> bool:
     """Return whether calling `function` gives a coroutine."""

@@ -112,7 +112,7 @@ class Telemetry:
         self._invocations = meter.create_counter(INVOCATIONS, "{invocation}")
         self._errors = meter.create_counter(ERRORS, "{error}")
         self._cold_starts = meter.create_counter(COLD_STARTS, "{coldstart}")
-        self._durations = meter.create_histogram(INVOKE_SECONDS, "s")
+        self._durations = self._api.histogram(INVOKE_SECONDS)
         self._is_ready = True
 
     def _count(self, handler: Handler, answer: Answer, seconds: float, is_cold: bool) -> None:

@@ -7,10 +7,11 @@ from typing import Annotated
 
 import typer
 
-from leeward.cli.commands import keys, objects, scheduler, unknown, verbs, workflow
+from leeward.cli.commands import fleet, keys, objects, scheduler, unknown, verbs, workflow
 from leeward.cli.commands.demo import demo
 from leeward.cli.commands.dlq import dlq
 from leeward.cli.commands.doctor import doctor
+from leeward.cli.commands.new import new
 from leeward.cli.commands.targets import show_version, targets, version
 from leeward.cli.global_options import GlobalOptions
 from leeward.cli.group import (
@@ -222,6 +223,14 @@ schedulers = _group("scheduler", "Schedules of an app on the embedded target; cl
 add_command(
     schedulers, "run", scheduler.run, "leeward scheduler run", "leeward scheduler run --once --json"
 )
+add_command(
+    app,
+    "isolate",
+    fleet.isolate,
+    "leeward isolate local:a --everywhere --why 'disk is full' --for 2h",
+)
+add_command(app, "restore", fleet.restore, "leeward restore local:a --everywhere")
+add_command(app, "new", new, "leeward new help-desk", "leeward new help-desk --folder apps/desk")
 add_command(app, "demo", demo, "leeward demo", "leeward demo --json")
 add_command(app, "version", version, "leeward version")
 

@@ -244,7 +244,7 @@ def _failure(error: BaseException) -> JsonObject:
 
 
 def _discard_output() -> None:
-    """Let Python not try again to write what is buffered when it ends: it would fail again."""
+    """Stop Python from writing what is buffered when it ends: it would fail again."""
     with suppress(OSError, ValueError):  # ValueError: the stream is not a file
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 

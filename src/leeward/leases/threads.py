@@ -76,7 +76,7 @@ class Loop:
             self.tell()
 
     def tell(self) -> None:
-        """Let it look, if it runs: also if it was about to sleep."""
+        """Wake it, if it runs: also if it was about to sleep."""
         with self._changed:
             self._changes += 1
             self._changed.notify()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 
 from leeward._delivery.dispatcher import Accept
-from leeward._delivery.store import DeadRow, NewRow, Recipient
 from leeward.app.handlers import Handler
 from leeward.calls import Publish, Result
 from leeward.cloudevents import from_json, to_json
@@ -14,6 +13,7 @@ from leeward.json_text import Undecodable, decode
 from leeward.local.schema import DEEPEST, QUEUED_CALL
 from leeward.masking import mask
 from leeward.records import NamedTuple
+from leeward.stores import DeadRow, NewRow, Recipient
 from leeward.text import join_key
 from leeward.values import Event
 

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from leeward._delivery.dispatcher import Dispatcher, Receiver
 from leeward._delivery.sqlite_store import PATIENCE, SqliteDeliveries, SqliteSchedules
-from leeward._delivery.store import LeasedRow, Recipient
 from leeward._sqlite.database import MEMORY, Database
 from leeward._sqlite.file_safety import keep_out_of_version_control
 from leeward.adapter import Capability, Driver, Limits
@@ -34,6 +33,7 @@ from leeward.local.schema import SCHEMA
 from leeward.local.settlements import Settlements
 from leeward.local.tables import Tables, result_of
 from leeward.logs import log_event
+from leeward.stores import LeasedRow, Recipient
 
 if TYPE_CHECKING:
     from leeward.calls import Look

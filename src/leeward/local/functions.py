@@ -11,7 +11,6 @@ from threading import TIMEOUT_MAX, Thread
 from typing import Any
 
 from leeward._delivery.dispatcher import Accept, AttemptFailed
-from leeward._delivery.store import LeasedRow, NewRow, Recipient
 from leeward.adapter.repeats import failure_told, worth_of
 from leeward.app.answers import NOT_JSON, Answer
 from leeward.app.context import Context, Function, run
@@ -26,6 +25,7 @@ from leeward.errors import ConfigError, Outcome, OutcomeUnknown
 from leeward.json_text import Undecodable, decode
 from leeward.local.bus import read_event
 from leeward.local.schema import QUEUED_CALL
+from leeward.stores import LeasedRow, NewRow, Recipient
 from leeward.text import did_you_mean
 from leeward.values import Event, Json
 

@@ -17,7 +17,6 @@ from typing import Any
 
 from leeward._delivery.dispatcher import Accept
 from leeward._delivery.sqlite_store import PATIENCE, forget, insert_behind
-from leeward._delivery.store import LeasedRow, NewRow, Recipient
 from leeward._sqlite.database import Database
 from leeward.app.checks import check_free
 from leeward.app.handlers import Handler
@@ -26,6 +25,7 @@ from leeward.calls import Call, DeleteObject, PutObject, Result
 from leeward.clock import Clock
 from leeward.json_text import decode
 from leeward.local.objects import Objects
+from leeward.stores import LeasedRow, NewRow, Recipient
 
 OBJECT = "(object)"
 """Stands in the place of the bus for what tells of an object."""

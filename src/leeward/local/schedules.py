@@ -16,13 +16,13 @@ from threading import RLock, Thread
 from typing import Final
 
 from leeward._delivery.sqlite_store import PATIENCE
-from leeward._delivery.store import DeliveryStore, NewRow, Recipient, ScheduleStore
 from leeward.app.checks import check_free
 from leeward.app.handlers import Handler
 from leeward.app.schedules import last_time, next_time
 from leeward.clock import Clock
 from leeward.forking import Forkable, watch
 from leeward.records import NamedTuple
+from leeward.stores import DeliveryStore, NewRow, Recipient, ScheduleStore
 
 SCHEDULE: Final = "(schedule)"
 """Stands in the place of the bus for the run of a schedule."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import Enum
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeAlias
 
 from leeward.errors import Attempt, CallError, Outcome, Ran
 from leeward.masking import mask
@@ -13,6 +13,14 @@ from leeward.records import NamedTuple
 
 if TYPE_CHECKING:
     from datetime import datetime
+
+    from typing_extensions import TypeVar
+
+    T = TypeVar("T", default=Any)
+else:
+    from typing import TypeVar
+
+    T = TypeVar("T")
 
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
@@ -63,10 +71,10 @@ class Promise(Enum):
     """A backup was restored; that the table holds exactly its items is not proved."""
 
 
-class InvokeResult(NamedTuple):
-    """The answer of a function."""
+class InvokeResult(NamedTuple, Generic[T]):
+    """The answer of a function; of one that was called as itself, as it is annotated."""
 
-    value: Json
+    value: T
     target: str
     idempotency_key: str
     attempts: tuple[Attempt, ...] = ()
@@ -135,11 +143,11 @@ class StoreReceipt(NamedTuple):
     attempts: tuple[Attempt, ...] = ()
 
 
-class Record(NamedTuple):
+class Record(NamedTuple, Generic[T]):
     """An item as it was loaded.
 
     Attributes:
-        item: exactly what was stored.
+        item: exactly what was stored; or that, read as the class that `load_data` was given.
         revision: opaque, for `if_revision`.
         expires_at: the time, in UTC, at which the item expires; None for never.
         maybe_stale: reserved, always False in this version.
@@ -147,7 +155,7 @@ class Record(NamedTuple):
             then int if they are whole, else Decimal, and other types are the provider's own.
     """
 
-    item: Item
+    item: T
     revision: str
     target: str
     expires_at: datetime | None = None
@@ -207,6 +215,26 @@ class CircuitStatus(NamedTuple):
     seconds: float | None = None
 
 
+class Isolation(NamedTuple):
+    """What an operator has said of a target to every process. Times are Unix seconds.
+
+    Attributes:
+        target: its name.
+        by: who has said it.
+        why: in words.
+        since: when it was said; what is said later counts.
+        until: when it ends by itself; infinite for never.
+        over: it says that the target is to be used again.
+    """
+
+    target: str
+    by: str
+    why: str
+    since: float
+    until: float
+    over: bool = False
+
+
 class RoutingEvent(NamedTuple):
     """Something that the router has decided, for a listener.
 
@@ -262,6 +290,7 @@ class TargetStatus(NamedTuple):
         residency: where its data is, as configured; None if nothing is configured.
         in_flight: requests under way; None if the target does not count them.
         waiting: calls that wait for a place; None if the target does not count them.
+        isolation: what was said to every process, if it is isolated everywhere.
     """
 
     name: str
@@ -275,6 +304,7 @@ class TargetStatus(NamedTuple):
     residency: str | None = None
     in_flight: int | None = None
     waiting: int | None = None
+    isolation: Isolation | None = None
 
 
 class FunctionFault(NamedTuple):

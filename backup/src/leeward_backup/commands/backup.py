@@ -271,7 +271,7 @@ def native(
     ] = None,
     at: TableAt = None,
 ) -> None:
-    """Let the cloud's own service back up or export a table, and wait until it is done."""
+    """Back up or export a table by the cloud's own service, and wait until it is done."""
     options = options_of(context)
     with _open(options, _Location(table, table, "none", at, None, None)) as backups:
         made = backups.native(export=export)

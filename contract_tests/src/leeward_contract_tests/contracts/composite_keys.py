@@ -54,7 +54,7 @@ class CompositeKeysContract(Contract):
 
     @needs(TABLES, COMPOSITE_KEYS, Capability.CONDITIONS)
     def test_a_condition_looks_at_both_fields(self, client: Client) -> None:
-        """Take an item for absent where only one field of its key is the same."""
+        """Count an item as absent where only one field of its key is the same."""
         customer = fresh("customer")
         client.store_data(PAIRS, _pair(customer, "1"), if_absent=True)
         client.store_data(PAIRS, _pair(customer, "2"), if_absent=True)

@@ -51,7 +51,7 @@ class ConditionsContract(Contract):
 
     @needs(TABLES, CONDITIONS)
     def test_if_absent_stores_what_was_deleted(self, client: Client) -> None:
-        """Take a deleted item for absent."""
+        """Count a deleted item as absent."""
         item: Item = {"id": fresh("item")}
         client.store_data(ITEMS, item)
         client.delete_data(ITEMS, item["id"])
@@ -118,7 +118,7 @@ class ConditionsContract(Contract):
 
     @needs(TABLES, CONDITIONS)
     def test_if_absent_has_one_winner(self, client: Client) -> None:
-        """Let exactly one of several threads create an item, and tell the others CONFLICT."""
+        """Create an item for exactly one of several threads; the others get CONFLICT."""
         key = fresh("raced")
         won = in_parallel(lambda number: _wins(client, {"id": key, "by": number}, if_absent=True))
         record = client.load_data(ITEMS, key)
@@ -128,7 +128,7 @@ class ConditionsContract(Contract):
 
     @needs(TABLES, CONDITIONS)
     def test_if_revision_has_one_winner(self, client: Client) -> None:
-        """Let exactly one of several threads replace a revision, and tell the others CONFLICT."""
+        """Replace a revision for exactly one of several threads; the others get CONFLICT."""
         key = fresh("raced")
         revision = client.store_data(ITEMS, {"id": key, "by": None}).revision
         won = in_parallel(

@@ -63,7 +63,7 @@ class ExpiryContract(Contract):
 
     @needs(TABLES, EXPIRY)
     def test_an_expired_item_is_deleted_like_any(self, client: Client, clock: FakeClock) -> None:
-        """Take a delete of an expired item for done."""
+        """Count a delete of an expired item as done."""
         item: Item = {"id": fresh("item")}
         client.store_data(ITEMS, item, expires_in=HOUR)
         clock.advance(HOUR + 1)
@@ -83,7 +83,7 @@ class ExpiryContract(Contract):
 
     @needs(TABLES, CONDITIONS, EXPIRY)
     def test_if_absent_stores_over_what_has_expired(self, client: Client, clock: FakeClock) -> None:
-        """Take an expired item for absent, by the time in the call."""
+        """Count an expired item as absent, by the time in the call."""
         item: Item = {"id": fresh("item"), "n": 1}
         client.store_data(ITEMS, item, expires_in=HOUR)
         clock.advance(HOUR + 1)
@@ -96,7 +96,7 @@ class ExpiryContract(Contract):
     def test_if_absent_stores_at_the_moment_of_expiry(
         self, client: Client, clock: FakeClock
     ) -> None:
-        """Take an item for absent from the very second of its expiry on, not only after it."""
+        """Count an item as absent from the very second of its expiry on, not only after it."""
         clock.advance(ceil(clock.now()) - clock.now())  # whole seconds, which every cloud keeps
         item: Item = {"id": fresh("item")}
         first = client.store_data(ITEMS, item, expires_in=HOUR)

@@ -119,7 +119,7 @@ class LostAnswersContract(Contract):
 
     @needs(TABLES)
     def test_a_lost_store_is_resolved_by_reading_back(self, client: Client, faults: Faults) -> None:
-        """Let the client find its own write: a receipt that says so, with the item's revision."""
+        """Find the client's own write: a receipt that says so, with the item's revision."""
         item: Item = {"id": fresh("item"), "n": 1}
         with faults.lose_answers(1):
             receipt = client.store_data(ITEMS, item)
@@ -132,7 +132,7 @@ class LostAnswersContract(Contract):
     def test_a_lost_conditional_store_does_not_conflict_with_itself(
         self, client: Client, faults: Faults
     ) -> None:
-        """Let the client recognise that the item that is there is the one that it has stored."""
+        """Recognise that the item that is there is the one that the client has stored."""
         item: Item = {"id": fresh("item"), "n": 1}
         with faults.lose_answers(1):
             created = client.store_data(ITEMS, item, if_absent=True)
@@ -145,7 +145,7 @@ class LostAnswersContract(Contract):
 
     @needs(TABLES, CONDITIONS)
     def test_a_lost_conflict_is_no_success(self, client: Client, faults: Faults) -> None:
-        """Let the client see that another's item is there, and not take it for its own."""
+        """See that another's item is there, and not the client's own."""
         item: Item = {"id": fresh("item"), "by": "another"}
         client.store_data(ITEMS, item)
         with faults.lose_answers(1), pytest.raises(OutcomeUnknown):
@@ -158,7 +158,7 @@ class LostAnswersContract(Contract):
     def test_a_lost_delete_is_resolved_by_reading_back(
         self, client: Client, faults: Faults
     ) -> None:
-        """Let the client see that the item is gone."""
+        """See that the item is gone."""
         key = fresh("item")
         client.store_data(ITEMS, {"id": key})
         with faults.lose_answers(1):
@@ -170,7 +170,7 @@ class LostAnswersContract(Contract):
     def test_a_lost_put_of_an_object_is_resolved_by_reading_back(
         self, client: Client, faults: Faults
     ) -> None:
-        """Let the client find its own object, created or replaced, and conflict never with it."""
+        """Find the client's own object, created or replaced, and never conflict with it."""
         name = fresh("object")
         with faults.lose_answers(1):
             created = client.put_object(BUCKET, name, b"first", if_absent=True)
@@ -195,7 +195,7 @@ class LostAnswersContract(Contract):
     def test_a_lost_conflict_over_an_object_is_no_success(
         self, client: Client, faults: Faults
     ) -> None:
-        """Let the client see that another's object is there, even one of the same bytes."""
+        """See that another's object is there, even one of the same bytes."""
         name = fresh("object")
         client.put_object(BUCKET, name, b"same")
         with faults.lose_answers(1), pytest.raises(OutcomeUnknown):
@@ -203,7 +203,7 @@ class LostAnswersContract(Contract):
 
     @needs(OBJECTS)
     def test_a_lost_delete_of_an_object_is_resolved(self, client: Client, faults: Faults) -> None:
-        """Let the client see that the object is gone."""
+        """See that the object is gone."""
         name = fresh("object")
         client.put_object(BUCKET, name, b"gone")
         with faults.lose_answers(1):
@@ -294,7 +294,7 @@ class FailureContract(LostAnswersContract, RefusedContract):
 
     @needs(Capability.INVOKE)
     def test_a_call_ends_within_its_deadline(self, client: Client, driver: Driver) -> None:
-        """Let the client raise `OutcomeUnknown` within the deadline, and send nothing again."""
+        """Raise `OutcomeUnknown` within the deadline, and send nothing again."""
         times = Times.here(lambda: client.invoke(SLOW, {"seconds": 0}))
         began = time.monotonic()
         with pytest.raises(OutcomeUnknown) as raised:

@@ -85,7 +85,7 @@ class InvokeContract(Contract):
     def test_invoke_takes_a_payload_of_the_declared_size(
         self, client: Client, driver: Driver, runs: Runs
     ) -> None:
-        """Take a payload exactly as large as the declared limit."""
+        """Accept a payload exactly as large as the declared limit."""
         payload = _pad(runs.payload, driver.limits.payload_bytes)
         assert client.invoke(COUNT, payload).value == 1
 

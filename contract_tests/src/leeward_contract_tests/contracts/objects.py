@@ -51,7 +51,7 @@ class ObjectsContract(Contract):
     def test_an_object_of_the_declared_size_is_streamed(
         self, client: Client, driver: Driver, recorder: FaultyDriver
     ) -> None:
-        """Take an object exactly as large as the declared limit, and give it in pieces."""
+        """Accept an object exactly as large as the declared limit, and return it in pieces."""
         size = driver.limits.object_bytes
         body, name = bytes(range(256)) * (size // 256) + b"x" * (size % 256), fresh("large")
         client.put_object(BUCKET, name, body)
@@ -143,7 +143,7 @@ class ObjectsContract(Contract):
 
     @needs(OBJECTS)
     def test_a_name_of_the_declared_length_is_taken(self, client: Client, driver: Driver) -> None:
-        """Take a name exactly as long as declared."""
+        """Accept a name exactly as long as declared."""
         name = fresh("long").ljust(driver.limits.object_name_bytes, "x")
         client.put_object(BUCKET, name, b"named")
         assert _list_names(client, name) == [name]
@@ -194,7 +194,7 @@ class ObjectsContract(Contract):
 
     @needs(OBJECTS)
     def test_of_those_who_race_to_create_one_wins(self, client: Client) -> None:
-        """Let exactly one of several threads create an object; it is that one's."""
+        """Create an object for exactly one of several threads; it is that one's."""
         name = fresh("raced")
 
         def wins(number: int) -> bool:

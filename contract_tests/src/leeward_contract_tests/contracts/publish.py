@@ -129,7 +129,7 @@ class PublishContract(Contract):
     def test_publish_splits_what_are_too_many_events(
         self, client: Client, driver: Driver, recorder: FaultyDriver, deliveries: Deliveries
     ) -> None:
-        """Take a batch of more events than one request holds, in order, in several requests."""
+        """Accept a batch of more events than one request holds, in order, in several requests."""
         most = driver.limits.batch_events
         events = [Event(TYPE, n, id=fresh("event")) for n in range(most + 1)]
         client.publish_events(EVENTS, events, timeout=BATCH_SECONDS).raise_if_failed()
@@ -142,7 +142,7 @@ class PublishContract(Contract):
     def test_publish_takes_events_of_the_declared_size(
         self, client: Client, driver: Driver, recorder: FaultyDriver, deliveries: Deliveries
     ) -> None:
-        """Take events as large as declared, in requests no larger than declared."""
+        """Accept events as large as declared, in requests no larger than declared."""
         room = min(driver.limits.event_bytes, driver.limits.batch_bytes) - 1000
         large = [Event(TYPE, "x" * room, id=fresh("event")) for _ in range(2)]
         client.publish_events(EVENTS, large, timeout=BATCH_SECONDS).raise_if_failed()

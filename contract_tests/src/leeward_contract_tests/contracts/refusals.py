@@ -174,7 +174,7 @@ class RefusedContract(Contract):
         refusal: RefusalKind,
         subtests: pytest.Subtests,
     ) -> None:
-        """Let the client raise the refusal's own error, with target and attempts, and recover."""
+        """Raise the refusal's own error, with target and attempts, and recover."""
         for method, (capability, call) in CALLS.items():
             with subtests.test(method):
                 if self.undeclared.is_refused([capability]):
@@ -190,7 +190,7 @@ class RefusedContract(Contract):
     def test_the_native_cause_is_kept(
         self, client: Client, driver: Driver, faults: Faults, refusal: RefusalKind
     ) -> None:
-        """Let the error that a caller gets carry the same native cause and code."""
+        """Keep the same native cause and code in the error that a caller gets."""
         with refusal.begin(faults):
             result = driver.perform(invoke(ECHO, None), SECONDS)
             with pytest.raises(refusal.error) as raised:

@@ -231,7 +231,7 @@ class SettleContract(Contract):
 
     @needs(*RECORDS)
     def test_settle_and_a_call_at_once(self, keys: KeyedFunction) -> None:
-        """Let one of them come first: a key is void, or the call has run, and never both."""
+        """Decide which comes first: a key is void, or the call has run, and never both."""
         for _ in range(RACES):
             key = fresh("key")
 

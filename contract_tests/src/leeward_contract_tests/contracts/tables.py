@@ -97,7 +97,7 @@ class TablesContract(Contract):
 
     @needs(Capability.TABLES)
     def test_store_takes_an_item_of_the_declared_size(self, client: Client, driver: Driver) -> None:
-        """Take an item exactly as large as the declared limit."""
+        """Accept an item exactly as large as the declared limit."""
         item = _make_item(driver.limits.item_bytes)
         client.store_data(ITEMS, item)
         record = client.load_data(ITEMS, item["id"])
@@ -117,7 +117,7 @@ class TablesContract(Contract):
     def test_store_takes_an_item_of_the_declared_depth(
         self, client: Client, driver: Driver
     ) -> None:
-        """Take an item nested as deep as declared."""
+        """Accept an item nested as deep as declared."""
         inner: Any = "bottom"
         for _ in range(driver.limits.nesting - 1):
             inner = {"inner": inner}
@@ -174,7 +174,7 @@ class TablesContract(Contract):
 
     @needs(Capability.TABLES)
     def test_delete_of_an_absent_item_is_ok(self, client: Client, driver: Driver) -> None:
-        """Take a delete of what is not there, or no longer there, for done."""
+        """Count a delete of what is not there, or no longer there, as done."""
         key = fresh("item")
         client.store_data(ITEMS, {"id": key})
         for _ in range(2):

@@ -144,7 +144,7 @@ class WorkflowsContract(Contract):
 
     @needs(WORKFLOWS, SINGLE_STARTS)
     def test_the_target_itself_starts_one(self, driver: Driver) -> None:
-        """Let all that race have the same run, by the driver alone."""
+        """Return the same run to all that race, by the driver alone."""
         call = start_run(DO_WAIT)
         results = in_parallel(lambda _: driver.perform(call, SECONDS))
         assert {result.outcome for result in results} == {Outcome.OK}
@@ -177,7 +177,7 @@ class WorkflowsContract(Contract):
     def test_a_lost_start_is_resolved_by_looking(
         self, client: Client, faults: Faults, patience: float
     ) -> None:
-        """Let the client find the run that it has started, and start no other."""
+        """Find the run that the client has started, and start no other."""
         run = fresh("run")
         with faults.lose_answers(1):
             client.start_workflow(WORKFLOW, INPUT, id=run)

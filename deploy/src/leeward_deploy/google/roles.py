@@ -79,7 +79,7 @@ def service_of(made: Configuration, spec: PackageSpec, function: str, region: Go
 
 
 def may_publish(made: Configuration, key: str, topic: str, member: str) -> str:
-    """Let a member publish to a topic, by its name; return a reference to that."""
+    """Allow a member to publish to a topic, by its name; return a reference to that."""
     return made.add(
         "google_pubsub_topic_iam_member",
         key,

@@ -183,7 +183,7 @@ def data_of(spec: PackageSpec) -> dict[str, dict[str, dict[str, str]]]:
 
 
 def tell(made: Configuration, spec: PackageSpec, handler: Handler, topic: str) -> None:
-    """Let a bucket tell a topic of objects whose names begin as a handler wants."""
+    """Return what makes a bucket tell a topic of objects whose names begin as a handler wants."""
     agent = may_publish(made, f"{handler.name}-storage-agent", of(f"{topic}.name"), _AGENT)
     made.add(
         "google_storage_notification",

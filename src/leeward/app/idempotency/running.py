@@ -75,7 +75,7 @@ class IdempotentRun:
         self.is_outermost = _RUN.get() is None
 
     def __enter__(self) -> None:
-        """Let the handler in the block see this run, and this run the calls that it makes."""
+        """Show this run to the handler in the block, and to this run the calls that it makes."""
         self._tokens = _RUN.set(self), watched_by(self)
 
     def __exit__(self, *_raised: object) -> None:
@@ -85,7 +85,7 @@ class IdempotentRun:
         _RUN.reset(run)
 
     def start(self) -> None:
-        """Let the handler begin: where effects may be anywhere, an outer run counts that as one."""
+        """Note that the handler begins; an outer run may count that as an effect of its own."""
         if self.starts_as_effect and self._outer is not None:
             self._outer.begin()
         self.started = True

@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+import os
 import platform
-from time import sleep
+from time import sleep, time
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from leeward import __version__
+from leeward._routing.fleet import Words, in_force, newest, read_copies
+from leeward.cli.commands.fleet import snapshot_table
 from leeward.cli.global_options import options_of, without_handlers
 from leeward.cli.output.console import Printer, Printers, spoken
-from leeward.cli.output.json_view import JsonObject, json_of_config, json_of_origins, json_of_target
+from leeward.cli.output.json_view import (
+    JsonObject,
+    json_of_config,
+    json_of_origins,
+    json_of_target,
+    moment,
+)
 from leeward.cli.output.output import Output
 from leeward.config import Config
 from leeward.entrypoints import all_entry_points
 from leeward.local.config import check_handlers
-from leeward.opening import target_config
+from leeward.opening import open_order, target_config
 from leeward.registry import BUILT_IN, GROUP
-from leeward.values import NOTHING
+from leeward.values import NOTHING, TargetStatus
 
 if TYPE_CHECKING:
     from leeward import Client
@@ -40,8 +49,9 @@ def targets(
 ) -> None:
     """Show the order, the targets and the homes of the tables.
 
-    It opens every target, to find wrong settings. It sends nothing, except the probes of --watch,
-    which have no effect. It does not import the functions of an embedded target.
+    It opens every target, to find wrong settings. It reads the `snapshot` table, if there is one,
+    and sends nothing else, except the probes of --watch. It does not import the functions of an
+    embedded target.
     """
     options = options_of(context)
     config = options.resolve()
@@ -52,8 +62,10 @@ def targets(
     data |= json_of_config(config)
     with options.client(without_handlers(config)) as cloud:
         if not watch:
+            words = _isolations(config)
             data["targets"] = [
-                _with_handlers(json_of_target(each), config) for each in cloud.targets()
+                _with_handlers(json_of_target(_isolate(each, words)), config)
+                for each in cloud.targets()
             ]
             options.output.show(data, _render)
             return
@@ -63,6 +75,24 @@ def targets(
                 sleep(WATCH_SECONDS)
         except KeyboardInterrupt:
             return
+
+
+def _isolations(config: Config) -> Words:
+    """Return which targets are isolated everywhere, by the table that processes share."""
+    if config.snapshot is None:
+        return {}
+    table, key = snapshot_table(config)
+    drivers = {each.target: each for each in open_order(without_handlers(config), os.environ)}
+    try:
+        return in_force(newest(read_copies(drivers, table, key).values()), time())
+    finally:
+        for driver in drivers.values():
+            driver.close()
+
+
+def _isolate(status: TargetStatus, words: Words) -> TargetStatus:
+    word = words.get(status.name)
+    return status if word is None else status._replace(state="isolated", isolation=word)
 
 
 def _with_handlers(target: JsonObject, config: Config) -> JsonObject:
@@ -171,9 +201,15 @@ def _target(target: JsonObject) -> list[tuple[str, str]]:
         *target["settings"].items(),
         ("attempts", seen),
         ("circuits", _circuits(target)),
+        *[("isolated", _isolation(each)) for each in [target["isolation"]] if each],
         *[("residency", target["residency"])] * bool(target["residency"]),
         *[("waiting", f"{target['waiting']} calls for a place")] * bool(target["waiting"]),
     ]
+
+
+def _isolation(word: JsonObject) -> str:
+    end = f"until {moment(word['until'])}" if word["until"] else "until it is restored"
+    return f"everywhere, by {word['by']} since {moment(word['since'])}, {end}: {word['why']}"
 
 
 def _circuits(target: JsonObject) -> str:

@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from leeward.cli import item_json
-from leeward.cli.output.exit_codes import BROKEN
+from leeward.cli.output.exit_codes import ABSENT, BROKEN, WRONG
 from leeward.cli.output.json_view import JsonObject
 from leeward.records import NamedTuple
 
@@ -279,16 +279,24 @@ def render_verdict(data: JsonObject, printers: Printers) -> None:
 
 def render_failure(data: JsonObject, err: Printer) -> None:
     """Show an error: what happened, whether the call may have run, what to do, the attempts."""
-    code = data["exit_code"]
-    with err.panel(f"{data['type']} (exit code {code})", "red"):
+    with err.panel(f"{data['type']} (exit code {data['exit_code']})", "red"):
         err.text(data["message"])
         err.text("")
-        # Whoever finds something wrong tells in the message itself what was done.
-        ran = [] if code == BROKEN.code else [("may have run", _ran(data["may_have_run"]))]
-        err.pairs([*ran, *_details(data)])
+        err.pairs([*_ran_pairs(data), *_details(data)])
         for line in data.get("trace", ()):
             err.text(line, "dim")
         _render_attempts(data.get("attempts", ()), err, least=1)
+
+
+def _ran_pairs(data: JsonObject) -> list[tuple[str, str]]:
+    """Return whether a call may have run, for an error of one.
+
+    Wrong usage makes no call, and whoever finds something wrong says in the message what was done.
+    """
+    codes = (WRONG.code, ABSENT.code, BROKEN.code)
+    if data["exit_code"] in codes and not data.get("attempts"):
+        return []
+    return [("may have run", _ran(data["may_have_run"]))]
 
 
 def spoken(value: Any) -> str:

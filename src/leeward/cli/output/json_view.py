@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from math import inf
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from leeward._operations.events import EVENT_TIMEOUT
@@ -37,6 +38,7 @@ from leeward.values import (
     NOTHING,
     Effect,
     InvokeResult,
+    Isolation,
     PublishReceipt,
     Receipt,
     Record,
@@ -323,7 +325,16 @@ def json_of_target(status: TargetStatus) -> JsonObject:
         "residency": status.residency,
         "in_flight": status.in_flight,
         "waiting": status.waiting,
+        "isolation": json_of_isolation(status.isolation),
     }
+
+
+def json_of_isolation(word: Isolation | None) -> JsonObject | None:
+    """Return the JSON object of what an operator has said to every process."""
+    if word is None:
+        return None
+    until = None if word.until == inf else word.until
+    return {"by": word.by, "why": word.why, "since": word.since, "until": until}
 
 
 def _order_from(targets: str | None, settings: Config, env: Mapping[str, str]) -> str:

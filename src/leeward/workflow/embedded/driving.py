@@ -87,7 +87,7 @@ class Turns:
         self._is_alone = False
 
     def enter(self, steps: int) -> bool:
-        """Let unsafe steps begin, before they are noted; return False if they have to wait."""
+        """Allow unsafe steps, before they are noted; return False if they have to wait."""
         with self._condition:
             if steps and self._suspects:
                 return False

@@ -1,7 +1,8 @@
-"""What a store of deliveries does; `leeward._delivery.sqlite_store` is one.
+"""What stores of deliveries, schedules and subscriptions do; `_delivery.sqlite_store` is one.
 
-Each method is one transaction, and what it has returned is kept durably. A store takes rows by the
-rules of `leeward.leases.rules`; whoever takes at the same time takes others.
+A target that has them lets `leeward worker` run an app on any number of machines. Each method is
+one transaction, and what it has returned is kept durably. A store takes rows by the rules of
+`leeward.leases.rules`; whoever takes at the same time takes others.
 """
 
 from __future__ import annotations
@@ -210,3 +211,38 @@ class ScheduleStore(Protocol):
 
         So does one whose last moment was written by a clock that was wrong.
         """
+
+
+class SubscriptionStore(Protocol):
+    """Who subscribes to a bus, where the publisher's process does not know it."""
+
+    def subscribe(self, recipient: Recipient, type: str | None) -> None:
+        """Keep a row for `recipient` of each event of this type from now on; None is every type."""
+
+    def unsubscribe(self, recipient: Recipient) -> bool:
+        """End a subscription, and keep its rows; return whether it was there."""
+
+    def subscriptions(self) -> list[tuple[Recipient, str | None]]:
+        """Return the subscriptions, each with the type of its events."""
+
+
+class DeliveryRows(DeliveryStore, DeadLetterStore, Protocol):
+    """The rows of deliveries: those that wait, and those that were given up."""
+
+
+class Stores(NamedTuple):
+    """What an app runs on at a target.
+
+    Attributes:
+        deliveries: of queues and subscriptions.
+        schedules: the last moments.
+        subscriptions: None where publishers know the subscribers of their own process alone.
+        open_journal: opens a `leeward.workflow.embedded.journal.Journal`; None for no runs.
+        is_shared: whether other processes have the same rows.
+    """
+
+    deliveries: DeliveryRows
+    schedules: ScheduleStore
+    subscriptions: SubscriptionStore | None = None
+    open_journal: Callable[[], object] | None = None
+    is_shared: bool = True

@@ -1,0 +1,187 @@
+"""A switch for every process: the targets that an operator has isolated, in a table.
+
+Every target of the order keeps a copy, so that the switch works whichever cloud fails. What was
+said last of a target counts, whichever copy has it. Processes look every few seconds; no call waits
+for that. A process that can read no copy stays with what it knows, and an isolation that ends by
+itself ends there, too.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from math import inf
+from typing import Any, Final
+
+from leeward._routing.background import Shared
+from leeward.adapter import Capability, Driver
+from leeward.calls import Key, Load, Result, Store, Stored
+from leeward.entropy import new_id
+from leeward.errors import Outcome
+from leeward.values import Isolation
+
+SECONDS: Final = 5.0
+"""For reading or writing a copy."""
+
+PAUSE: Final = 10.0
+"""Seconds between two looks."""
+
+TRIES: Final = 5
+"""At writing a copy that others write at the same time."""
+
+ITEM: Final = "leeward-isolations"
+"""The key of the item."""
+
+Words = dict[str, Isolation]
+"""What was said last of each target."""
+
+
+class Fleet:
+    """What a process knows of the switch, and its looks at the copies.
+
+    Args:
+        shared: what the runners of the order share.
+        table: its name, the same on every target; its key is one field.
+        key: the name of that field.
+    """
+
+    def __init__(self, shared: Shared, table: str, key: str) -> None:
+        self._shared = shared
+        self._table, self._key = table, key
+        self._words: Words = {}
+        self.renew()
+
+    def renew(self) -> None:
+        """Begin to look, on a thread; in a child process as well."""
+        self._stop = threading.Event()
+        with suppress(RuntimeError):  # no thread can be started: this process does without
+            threading.Thread(target=self._run, name="leeward-fleet", daemon=True).start()
+
+    def stop(self) -> None:
+        """Look no more."""
+        self._stop.set()
+
+    def look(self) -> None:
+        """Read the copies once, and follow what they say."""
+        shared = self._shared
+        self._words |= newest(
+            [self._words, *read_copies(shared.drivers, self._table, self._key).values()]
+        )
+        with shared.lock:
+            words = in_force(self._words, shared.clock.now())
+            shared.core.health.circuits.follow(words, shared.clock.monotonic())
+        if shared.outbox:
+            shared.deliver()
+
+    def _run(self) -> None:
+        stop = self._stop
+        while True:
+            with suppress(Exception):  # an adapter's own mistake changes nothing
+                self.look()
+            if stop.wait(PAUSE):
+                return
+
+
+def read_copies(drivers: Mapping[str, Driver], table: str, key: str) -> dict[str, Words]:
+    """Return what each copy that can be read says, by its target."""
+    copies: dict[str, Words] = {}
+    for target, driver in drivers.items():
+        if Capability.TABLES not in driver.capabilities:
+            continue
+        with suppress(Exception):
+            copies[target] = _words_in(_load(driver, Key((key,), (ITEM,)), table))
+    return copies
+
+
+def write_copies(
+    drivers: Mapping[str, Driver], table: str, key: str, word: Isolation
+) -> dict[str, Exception | None]:
+    """Write a word about a target into every copy; return what went wrong, by the copy's target.
+
+    Args:
+        drivers: of the order.
+        table: name of the table.
+        key: the field of its key.
+        word: replaces what was said earlier of its target.
+    """
+    flaws: dict[str, Exception | None] = {}
+    for target, driver in drivers.items():
+        if Capability.TABLES in driver.capabilities:
+            try:
+                _write_copy(driver, table, Key((key,), (ITEM,)), word)
+            except Exception as error:  # noqa: BLE001 - the other copies are written all the same
+                flaws[target] = error
+            else:
+                flaws[target] = None
+    return flaws
+
+
+def newest(copies: Iterable[Words]) -> Words:
+    """Return what was said last of each target."""
+    words: Words = {}
+    for copy in copies:
+        for target, word in copy.items():
+            if target not in words or words[target].since < word.since:
+                words[target] = word
+    return words
+
+
+def in_force(words: Words, wall: float) -> Words:
+    """Return the isolations that hold at `wall`, in Unix seconds."""
+    return {target: word for target, word in words.items() if not word.over and wall < word.until}
+
+
+def _load(driver: Driver, key: Key, table: str) -> Stored | None:
+    result: Result[Stored | None] = driver.perform(Load(table, key), SECONDS)
+    if result.outcome is not Outcome.OK:
+        raise result.cause or OSError(result.message or result.outcome.value)
+    return result.value
+
+
+def _write_copy(driver: Driver, table: str, key: Key, word: Isolation) -> None:
+    for _ in range(TRIES):
+        found = _load(driver, key, table)
+        words = newest([_words_in(found), {word.target: word}])
+        now = word.since
+        item = {key.fields[0]: ITEM, "targets": {each: _fields(words[each]) for each in words}}
+        result: Result[Any] = driver.perform(
+            Store(
+                table,
+                key,
+                item,
+                new_id(now),
+                now,
+                if_absent=found is None,
+                if_revision=None if found is None else found.revision,
+            ),
+            SECONDS,
+        )
+        if result.outcome is Outcome.OK:
+            return
+        if result.outcome is not Outcome.CONFLICT:
+            raise result.cause or OSError(result.message or result.outcome.value)
+    raise OSError("others write it at the same time")
+
+
+_FIELDS: Final = {"by", "why", "since", "until", "over"}
+
+
+def _fields(word: Isolation) -> dict[str, Any]:
+    until = None if word.until == inf else word.until
+    return {"by": word.by, "why": word.why, "since": word.since, "until": until, "over": word.over}
+
+
+def _words_in(found: Stored | None) -> Words:
+    """Read a copy; what another program has put there and makes no sense is left out."""
+    targets = {} if found is None else found.item.get("targets")
+    words: Words = {}
+    for target, fields in targets.items() if isinstance(targets, dict) else ():
+        if not isinstance(fields, dict) or not fields.keys() >= _FIELDS:
+            continue
+        since, until = fields["since"], fields["until"]
+        if isinstance(since, int | float) and isinstance(until, int | float | None):
+            end, over = inf if until is None else float(until), fields["over"] is True
+            by, why = str(fields["by"]), str(fields["why"])
+            words[target] = Isolation(target, by, why, float(since), end, over)
+    return words

@@ -1,0 +1,213 @@
+"""``leeward new``: a small app with its tests, as a place to begin."""
+
+from __future__ import annotations
+
+import keyword
+import re
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from leeward.cli.global_options import options_of
+from leeward.cli.output.console import Printers
+from leeward.cli.output.json_view import JsonObject
+from leeward.errors import InvalidRequest
+
+APP: Final = '''"""A desk for tickets: what it does on every cloud, and in this process."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from leeward import App, Context, Event
+
+app = App("{name}")
+
+
+@dataclass
+class Ticket:
+    id: str
+    text: str
+    open: bool = True
+
+
+@app.function(effect="idempotent")
+def create_ticket(ticket: Ticket, context: Context) -> Ticket:
+    """Keep a ticket, and tell of it."""
+    item = {{"id": ticket.id, "text": ticket.text, "open": ticket.open}}
+    context.client.store_data("tickets", item)
+    context.client.publish_event("desk", "ticket.created", {{"id": ticket.id}})
+    return ticket
+
+
+@app.on_event("desk", "ticket.created")
+def note_ticket(event: Event, context: Context) -> None:
+    """Note that there is a new ticket; an event may come twice, and this does no harm then."""
+    context.logger.info("a ticket was created")
+    context.client.store_data("notes", {{"id": event.data["id"], "event": event.id}})
+
+
+@app.on_schedule("0 6 * * *")
+def greet(due: datetime, context: Context) -> None:
+    """Run every day at 6:00 UTC."""
+    context.logger.info("good morning")
+'''
+
+TESTS: Final = '''"""The app in this process: no account, no server, nothing left behind."""
+
+from collections.abc import Iterator
+
+import pytest
+from leeward import Client, FunctionError
+from leeward.local import Local
+
+from {module} import Ticket, app, create_ticket
+
+
+@pytest.fixture
+def local() -> Local:
+    return Local()
+
+
+@pytest.fixture
+def cloud(local: Local) -> Iterator[Client]:
+    with Client(local, app=app) as client:
+        yield client
+
+
+def test_a_ticket_is_kept(cloud: Client) -> None:
+    assert cloud.invoke(create_ticket, Ticket("7", "lost keys")).value == Ticket("7", "lost keys")
+    record = cloud.load_data("tickets", "7", as_=Ticket)
+    assert record is not None
+    assert record.item == Ticket("7", "lost keys", open=True)
+
+
+def test_a_new_ticket_is_noted(cloud: Client, local: Local) -> None:
+    cloud.invoke("create-ticket", {{"id": "8", "text": "no light"}})
+    local.wait_idle()
+    assert cloud.load_data("notes", "8") is not None
+    assert not local.dead_letters()
+
+
+def test_a_ticket_without_a_text_is_refused(cloud: Client) -> None:
+    with pytest.raises(FunctionError, match="InvalidInput") as refusal:
+        cloud.invoke("create-ticket", {{"id": "9"}})
+    assert refusal.value.ran == "no"
+'''
+
+SETTINGS: Final = """# CLOUD_PROVIDER=local runs the app in this process, with data in .leeward/.
+[targets.local]
+app = "{module}:app"
+
+[tables.tickets]
+key = "id"
+
+[tables.notes]
+key = "id"
+
+[functions.create-ticket]
+effect = "idempotent"
+"""
+
+PROJECT: Final = """[project]
+name = "{name}"
+version = "0.1.0"
+requires-python = ">=3.11"
+dependencies = ["leeward"]
+
+[dependency-groups]
+dev = ["leeward[cli]", "mypy", "pytest"]
+
+[tool.pytest.ini_options]
+pythonpath = ["."]
+
+[tool.mypy]
+strict = true
+"""
+
+WORKFLOW: Final = """name: ci
+on: [push, pull_request]
+permissions:
+  contents: read
+jobs:
+  test:
+    runs-on: ubuntu-latest
+    steps:
+      - uses: actions/checkout@v4
+      - uses: actions/setup-python@v5
+        with:
+          python-version: "3.13"
+      - run: pip install "leeward[cli]" mypy pytest
+      - run: pytest
+      - run: mypy {module}.py test_{module}.py
+"""
+
+README: Final = """# {name}
+
+```sh
+pip install "leeward[cli]" pytest
+pytest
+leeward invoke create-ticket '{{"id": "7", "text": "lost keys"}}'
+leeward load tickets 7
+```
+
+`{module}.py` is the app. It runs in this process, until you set `CLOUD_PROVIDER`.
+"""
+
+FILES: Final = {
+    "{module}.py": APP,
+    "test_{module}.py": TESTS,
+    "leeward.toml": SETTINGS,
+    "pyproject.toml": PROJECT,
+    ".github/workflows/ci.yml": WORKFLOW,
+    ".gitignore": ".leeward/\n.venv/\n__pycache__/\n",
+    "README.md": README,
+}
+"""The files by their names, with places for the names of the app and of its module."""
+
+_NAME: Final = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+
+
+def new(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="Of the app and of its folder, such as help-desk.")],
+    *,
+    folder: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Default: ./NAME; made if need be.")
+    ] = None,
+) -> None:
+    """Make a small app: a function, a subscriber, a schedule, tests that pass, and a CI file.
+
+    Nothing that is there is changed.
+    """
+    module = name.replace("-", "_")
+    if not _NAME.fullmatch(name) or keyword.iskeyword(module):
+        raise InvalidRequest(
+            f"{name!r} cannot be the name of an app and of its module; use lower-case letters, "
+            "digits and single hyphens, such as help-desk",
+            field="name",
+        )
+    place = folder or Path(name)
+    texts = {
+        file.format(module=module): text.format(name=name, module=module)
+        for file, text in FILES.items()
+    }
+    taken = [file for file in texts if (place / file).exists()]
+    if taken:
+        raise InvalidRequest(
+            f"{place} has {', '.join(taken)} already, and nothing was written; choose another "
+            "name, or --folder",
+            field="name",
+        )
+    for file, text in texts.items():
+        path = place / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    data: JsonObject = {"folder": str(place), "files": [*texts]}
+    options_of(context).output.show(data, partial(_render, module=module))
+
+
+def _render(data: JsonObject, printers: Printers, *, module: str) -> None:
+    printers.out.text(f"made {data['folder']}: {', '.join(data['files'])}")
+    printers.err.text(f"next: cd {data['folder']}, run pytest, change {module}.py")

@@ -1,0 +1,1 @@
+"""A user's program, as two type checkers read it."""
