@@ -1,19 +1,23 @@
-"""Every provider, started when the first test asks for it."""
+"""Every provider, started when the first test of a file asks for it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import cache
 
 import pytest
 
-from tests.clouds.places import Place, open_places
+from tests.clouds.places import PLACES, Place
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def place() -> Iterator[Callable[[str], Place]]:
-    """Give what starts the one place of a provider, by its name, for all tests here.
+    """Give what starts the one place of a provider, by its name; they end with the file."""
+    with ExitStack() as stack:
 
-    A file whose tests leave a cloud in another state than they found it has a fixture of its own.
-    """
-    with open_places() as started:
+        @cache
+        def started(provider: str) -> Place:
+            return stack.enter_context(PLACES[provider]())
+
         yield started

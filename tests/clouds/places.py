@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
-from functools import cache
+from contextlib import contextmanager
 from typing import Any, Final, NamedTuple
 
 from leeward import Client
@@ -92,15 +91,3 @@ def _on(cloud: Any, kind: Callable[[TargetConfig], Driver], config: TargetConfig
 
 PLACES: Final = {"local": _local, "aws": _aws, "azure": _azure, "google": _google}
 """How each is started, by its provider."""
-
-
-@contextmanager
-def open_places() -> Iterator[Callable[[str], Place]]:
-    """Give what starts the one place of a provider, by its name; in the end all are stopped."""
-    with ExitStack() as stack:
-
-        @cache
-        def started(provider: str) -> Place:
-            return stack.enter_context(PLACES[provider]())
-
-        yield started

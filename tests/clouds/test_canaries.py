@@ -15,7 +15,7 @@ from leeward.testing import FakeClock
 from leeward_contract_tests import contract_config
 from leeward_contract_tests.fixtures import COUNT, ECHO, EVENTS, ITEMS
 from tests.clouds.canaries import Stage, shown
-from tests.clouds.places import Place, open_places
+from tests.clouds.places import Place
 from tests.servers.azure.identity import HEADER, IDENTITY_PATH
 from tests.servers.faultproxy import FaultProxy, toxics
 from tests.servers.faultproxy.proxy import Toxic
@@ -34,13 +34,6 @@ DOORS: Sequence[Callable[[Client], object]] = [
     lambda client: client.load_data(ITEMS, "canary"),
     lambda client: client.delete_data(ITEMS, "canary"),
 ]
-
-
-@pytest.fixture(scope="module")
-def place() -> Iterator[Callable[[str], Place]]:
-    """Give clouds of its own to this file: they keep all that they are asked."""
-    with open_places() as started:
-        yield started
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ from leeward.errors import Attempt, Outcome
 from leeward.testing import FakeClock
 from leeward.values import Effect, InvokeResult
 from leeward_contract_tests.contracts.observations import eventually
-from tests.clouds.places import Place, open_places
+from tests.clouds.places import Place
 from tests.house.workspace import ROOT
 from tests.servers.aws.function import Function
 from tests.servers.deploying import deploy
@@ -91,13 +91,6 @@ class Shop:
         found = Counter[str](id for (id,) in bank.execute("SELECT id FROM charges"))
         bank.close()
         return found
-
-
-@pytest.fixture(scope="module")
-def place() -> Iterator[Callable[[str], Place]]:
-    """Give clouds of its own to this file: its wires stay broken."""
-    with open_places() as started:
-        yield started
 
 
 @pytest.fixture(scope="module")
