@@ -24,7 +24,7 @@ from tests.house.workspace import ROOT
 from tests.workflow.engines import PYTHON
 from tests.workflow.flows import everything, order_flow
 from tests.workflow.strategies import definition_of
-from tests.workflow.test_engines import as_machine, as_workflow
+from tests.workflow.engines import as_machine, as_workflow
 
 STATELINT = PYTHON.parent / "statelint"
 NODE = ROOT / ".servers/nodejs/bin/node"
