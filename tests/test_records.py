@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 import pickle
+import types
 import typing
 from typing import Any, Generic, TypeVar, get_type_hints
 
@@ -83,6 +84,22 @@ def test_the_constructor_is_that_of_typing() -> None:
     }
     with pytest.raises(TypeError, match=r"Place\.__new__\(\) missing 1 .* 'number'"):
         Place("Kade")  # type: ignore[call-arg]
+
+
+def test_a_record_of_many_fields_is_made_as_any_other() -> None:
+    """More fields than there are constructors at hand change nothing."""
+    names = [f"field{number}" for number in range(40)]
+    namespace = {
+        "__module__": __name__,
+        "__annotations__": dict.fromkeys(names, "int"),
+        names[-1]: 7,
+    }
+    wide: Any = types.new_class(
+        "Wide", (records.NamedTuple,), exec_body=lambda body: body.update(namespace)
+    )
+    assert wide(*range(39)) == (*range(39), 7)
+    assert wide(**dict(zip(names, range(40), strict=True))).field39 == 39
+    assert list(inspect.signature(wide).parameters) == names
 
 
 def test_helpers_answer_as_those_of_typing() -> None:

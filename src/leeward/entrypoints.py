@@ -101,16 +101,14 @@ def parse(text: str, group: str) -> dict[str, str]:
 def _distributions(directory: str) -> Iterator[tuple[str, str]]:
     """Return the normalised name of each distribution in `directory`, and its metadata's path."""
     try:
-        entries = os.scandir(directory)
+        names = os.listdir(directory)
     except OSError:
         return
-    with entries:
-        for entry in entries:
-            name = entry.name
-            # pip leaves a ~ before the name of what it could not remove.
-            if name.lower().endswith(METADATA) and not name.startswith("~"):
-                distribution = name.rpartition(".")[0].partition("-")[0]
-                yield _normalise(distribution), entry.path
+    for name in names:
+        # pip leaves a ~ before the name of what it could not remove.
+        if name.lower().endswith(METADATA) and not name.startswith("~"):
+            distribution = name.rpartition(".")[0].partition("-")[0]
+            yield _normalise(distribution), f"{directory}{os.sep}{name}"
 
 
 def _normalise(distribution: str) -> str:
@@ -119,10 +117,13 @@ def _normalise(distribution: str) -> str:
 
 
 def _read(path: str, group: str, distribution: str) -> list[EntryPoint]:
+    listing = f"{path}{os.sep}entry_points.txt"
+    if not os.access(listing, os.R_OK):  # most distributions have none; an exception costs more
+        return []
     try:
-        with open(f"{path}{os.sep}entry_points.txt", "rb", buffering=0) as file:
+        with open(listing, "rb", buffering=0) as file:
             written = file.read()
-    except OSError:  # most distributions have none
+    except OSError:
         return []
     if group.encode() not in written:
         return []

@@ -1,15 +1,14 @@
 """`NamedTuple`, as `typing` has it, for classes that a cold start defines by the hundred.
 
 `typing.NamedTuple` compiles a constructor for each class, and each annotation of it: a fifth of a
-cold start. Here a class takes its constructor and the readers of its fields from a named tuple of
-the same length, and puts its own names on them, so that nothing is compiled.
+cold start. Here a class takes a constructor of the same length, puts its own names on it, and reads
+its fields as named tuples do, so that nothing is compiled.
 """
 
 from __future__ import annotations
 
-from collections import namedtuple
+from collections import _tuplegetter  # type: ignore[attr-defined]  # what named tuples read with
 from collections.abc import Callable, Iterable, Sequence
-from functools import cache
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
@@ -71,8 +70,11 @@ class _RecordMaker(type):
         """Return the record whose fields `namespace` annotates."""
         fields = tuple(namespace.get("__annotations__", ()))
         defaults = {field: namespace[field] for field in fields if field in namespace}
-        construct, readers = _parts(len(fields))
+        length = len(fields)
+        construct = _CONSTRUCTORS[length] if length < len(_CONSTRUCTORS) else _construct
         code = construct.__code__.replace(
+            co_argcount=1 + length,
+            co_nlocals=1 + length,
             co_varnames=("cls", *fields),
             co_name="__new__",
             co_qualname=f"{name}.__new__",
@@ -80,11 +82,11 @@ class _RecordMaker(type):
         )
         namespace |= {
             "__slots__": (),
-            "__new__": FunctionType(code, construct.__globals__, argdefs=tuple(defaults.values())),
+            "__new__": FunctionType(code, globals(), argdefs=tuple(defaults.values())),
             "__match_args__": fields,
             "_fields": fields,
             "_field_defaults": defaults,
-            **dict(zip(fields, readers, strict=False)),
+            **{field: _tuplegetter(place, None) for place, field in enumerate(fields)},
         }
         return type(name, (_Record, *bases[1:]), namespace)
 
@@ -120,21 +122,31 @@ _CONSTRUCTORS: Final[Sequence[Any]] = (
     lambda cls, a, b, c, d, e, f, g, h, i, j, k, m, n, o, p, q, r: _new(
         cls, (a, b, c, d, e, f, g, h, i, j, k, m, n, o, p, q, r)
     ),
+    lambda cls, a, b, c, d, e, f, g, h, i, j, k, m, n, o, p, q, r, s: _new(
+        cls, (a, b, c, d, e, f, g, h, i, j, k, m, n, o, p, q, r, s)
+    ),
+    lambda cls, a, b, c, d, e, f, g, h, i, j, k, m, n, o, p, q, r, s, t: _new(
+        cls, (a, b, c, d, e, f, g, h, i, j, k, m, n, o, p, q, r, s, t)
+    ),
+    lambda cls, a, b, c, d, e, f, g, h, i, j, k, m, n, o, p, q, r, s, t, u: _new(
+        cls, (a, b, c, d, e, f, g, h, i, j, k, m, n, o, p, q, r, s, t, u)
+    ),
+    lambda cls, a, b, c, d, e, f, g, h, i, j, k, m, n, o, p, q, r, s, t, u, v: _new(
+        cls, (a, b, c, d, e, f, g, h, i, j, k, m, n, o, p, q, r, s, t, u, v)
+    ),
+    lambda cls, a, b, c, d, e, f, g, h, i, j, k, m, n, o, p, q, r, s, t, u, v, w: _new(
+        cls, (a, b, c, d, e, f, g, h, i, j, k, m, n, o, p, q, r, s, t, u, v, w)
+    ),
+    lambda cls, a, b, c, d, e, f, g, h, i, j, k, m, n, o, p, q, r, s, t, u, v, w, x: _new(
+        cls, (a, b, c, d, e, f, g, h, i, j, k, m, n, o, p, q, r, s, t, u, v, w, x)
+    ),
 )
 """By the number of fields. Nearly all records have no more; Python keeps these compiled."""
 
 
-@cache
-def _parts(length: int) -> tuple[Any, Iterable[Any]]:
-    """Return a constructor of so many fields, and what reads the fields in turn."""
-    if length < len(_CONSTRUCTORS) - 1:
-        return _CONSTRUCTORS[length], _parts(len(_CONSTRUCTORS) - 1)[1]
-    model = _named_tuple(length)
-    return model.__new__, tuple(map(vars(model).__getitem__, model._fields))
-
-
-def _named_tuple(length: int) -> Any:
-    return namedtuple("_Model", [f"field{number}" for number in range(length)])  # noqa: PYI024
+def _construct(cls: Any) -> Any:
+    """Return a record of whatever arguments follow `cls`, once the code names some."""
+    return _new(cls, tuple(locals().values())[1:])
 
 
 if not TYPE_CHECKING:

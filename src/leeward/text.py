@@ -13,6 +13,8 @@ BASE64 = r"(?=(?:.{4})+$)[A-Za-z0-9+/]+={0,2}"
 UNRESERVED = "-._~"
 """Besides letters and digits; nowhere in a URL do they mean anything (RFC 3986, 2.3)."""
 
+_UNQUOTED = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+
 
 def is_printable(text: str) -> bool:
     """Return whether `text` has no control character, line separator or lone surrogate.
@@ -39,8 +41,11 @@ def is_base64(text: str) -> bool:
 def percent_encode(text: str, unquoted: str = UNRESERVED) -> str:
     """Percent-encode everything but ASCII letters, digits and `unquoted`.
 
-    By hand: `urllib.parse` takes longer to import than the plans that need it.
+    By hand: `urllib.parse` takes longer to import than the plans that need it. Most texts need
+    nothing, and no pattern is compiled for them.
     """
+    if not text.encode().translate(None, _UNQUOTED + unquoted.encode()):
+        return text
     return _others(unquoted).sub(
         lambda match: "".join(f"%{byte:02X}" for byte in match[0].encode()), text
     )

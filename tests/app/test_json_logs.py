@@ -15,7 +15,7 @@ from leeward.app.telemetry import JsonFormatter, write_logs_as_json
 from leeward.app.triggers import Delivery, LogStyle, Platform
 from leeward.logs import log_event
 from leeward.testing import FakeClock
-from leeward.traces import trace_ids
+from leeward.watching import trace_ids
 
 CANARY = "canary-8e03"
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"

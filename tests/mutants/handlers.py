@@ -68,7 +68,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "of an input with several flaws the first alone is told",
-        "src/leeward/app/mismatch.py",
+        "src/leeward/app/structures.py",
         "    first.others = rest[: MOST - 1]\n",
         "",
         "tests/app/test_decoding.py::test_everything_that_does_not_fit_is_told_at_once",

@@ -9,7 +9,8 @@ from __future__ import annotations
 import argparse
 import sys
 
-from tests.workflow.test_engines import ENGINES, difference_of
+from tests.workflow.engines import ENGINES
+from tests.workflow.test_engines import difference_of
 
 
 def main() -> int:

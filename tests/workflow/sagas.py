@@ -51,6 +51,7 @@ from leeward.workflow.steps import RESULT_LOST
 from leeward_contract_tests.workflows.programs import EngineProcess
 from leeward_contract_tests.workflows.virtual import error_of
 from tests.workflow.crashing import OpenJournal, World, open_in_memory
+from tests.workflow.engines import ENGINES
 
 SECONDS: Final = 40
 PAYMENTS: Final = ("take-money", "take-deposit")
@@ -387,8 +388,6 @@ def flaws_of(
 @contextmanager
 def process_of(name: str) -> Iterator[EngineProcess | None]:
     """Start an engine; None stands for the embedded one."""
-    from tests.workflow.test_engines import ENGINES
-
     if name == "embedded":
         yield None
         return

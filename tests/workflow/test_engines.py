@@ -6,7 +6,7 @@ import json
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +26,7 @@ from leeward.workflow.model import (
     Definition,
     Reference,
     Step,
-    compact_json_of,
     document_of,
-    functions_of,
     nodes,
 )
 from leeward.workflow.reading import read_stored
@@ -37,10 +35,9 @@ from leeward_contract_tests.workflows.cases import RunEnd, cases_in
 from leeward_contract_tests.workflows.cases import difference_of as difference_of_case
 from leeward_contract_tests.workflows.programs import EngineProcess
 from leeward_contract_tests.workflows.virtual import run_in_journal
-from leeward_deploy.aws.flows.export import export as export_aws
 from leeward_deploy.google.flows.export import export as export_google
 from leeward_deploy.recipe import WORKFLOW_EXPORTS, offer_of
-from tests.workflow.engines import engine_process
+from tests.workflow.engines import ENGINES, Start, as_machine, as_workflow, engine_process
 from tests.workflow.flows import order_flow
 from tests.workflow.strategies import HOUR, INPUTS, Functions, definition_of
 
@@ -50,32 +47,10 @@ RANDOM = 12
 """Random flows in each test; `python -m tests.workflow.agreement` tries as many as are wanted."""
 
 
-def as_machine(definition: Definition) -> str:
-    """Return what Step Functions runs."""
-    (text,) = export_aws(definition, {}, set(functions_of(definition))).files.values()
-    return text
-
-
-def as_workflow(definition: Definition) -> str:
-    """Return what Google Workflows runs."""
-    (text,) = export_google(definition, {}, set(functions_of(definition))).files.values()
-    return text
-
-
-ENGINES: dict[str, Callable[[], EngineProcess]] = {
-    "step_functions": lambda: engine_process("step_functions", as_machine),
-    "workflows": lambda: engine_process("workflows", as_workflow),
-    "workflows_emulator": lambda: engine_process("emulator", as_workflow),
-    "durabletask": lambda: engine_process("durable", compact_json_of, "durabletask"),
-    "durable_replay": lambda: engine_process("durable", compact_json_of, "replay"),
-}
-
-
 @pytest.fixture(params=sorted(ENGINES), scope="module")
-def engine(request: pytest.FixtureRequest) -> Iterator[tuple[str, EngineProcess]]:
-    """Start one engine for the tests of this module."""
-    with ENGINES[request.param]() as process:
-        yield request.param, process
+def engine(request: pytest.FixtureRequest, start: Start) -> tuple[str, EngineProcess]:
+    """Return the name of one engine, and the engine."""
+    return request.param, start(request.param)
 
 
 def alike(answer: Answer) -> Answer:
@@ -327,15 +302,15 @@ def test_large_data_end_no_machine(
 
 
 def test_large_results_end_no_run_of_other_engines(
-    monkeypatch: pytest.MonkeyPatch, subtests: pytest.Subtests
+    start: Start, monkeypatch: pytest.MonkeyPatch, subtests: pytest.Subtests
 ) -> None:
     """They are counted, and the one that is too many is taken back with all the others."""
     monkeypatch.setattr("leeward_deploy.google.flows.source.MEMORY", 140_000)
     monkeypatch.setattr("leeward_deploy.google.flows.source.OVERHEAD", 0)
     for name, size in {"workflows": 13_000, "durabletask": 100_000}.items():
-        with subtests.test(name), ENGINES[name]() as process:
+        with subtests.test(name):
             result = "x" * size
-            ended = process.run(
+            ended = start(name).run(
                 large,
                 {"n": 1},
                 lambda function, *_, told=result: Returned(
@@ -357,7 +332,9 @@ def many(w: Flow, given: Ref) -> None:
         w.step("pack", {"line": line})
 
 
-def test_a_list_that_is_too_long_begins_with_no_element(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_list_that_is_too_long_begins_with_no_element(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A thousand elements of one step fit with all their attempts; the history has 25,000 events.
 
     Step Functions ends an execution at that number, and takes nothing back.
@@ -367,11 +344,11 @@ def test_a_list_that_is_too_long_begins_with_no_element(monkeypatch: pytest.Monk
     assert events == 4 + 2 + 2 + 3 * 3 + 2, "begin and end, look, task with three attempts, element"
     assert 1000 <= share // events <= 25_000 // events
     monkeypatch.setattr("leeward_deploy.aws.flows.machine.HISTORY", 4 * events)
-    with ENGINES["step_functions"]() as process:
-        assert process.run(many, [1, 2, 3], lambda *_: Returned()).end == Returned()
-        ended = process.run(many, [1, 2, 3, 4], lambda *_: Returned())
-        assert alike(ended.end) == StepFailure("Call.TooLarge")
-        assert not ended.calls
+    process = start("step_functions")
+    assert process.run(many, [1, 2, 3], lambda *_: Returned()).end == Returned()
+    ended = process.run(many, [1, 2, 3, 4], lambda *_: Returned())
+    assert alike(ended.end) == StepFailure("Call.TooLarge")
+    assert not ended.calls
     monkeypatch.setattr("leeward_deploy.aws.flows.machine.HISTORY", 5)
     with pytest.raises(ConfigError, match="can take 12 events .* and Step Functions keeps 5"):
         as_machine(many)

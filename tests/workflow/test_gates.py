@@ -21,10 +21,9 @@ from leeward.workflow.model import Definition, Step, nodes
 from leeward_contract_tests import contract_workflow
 from leeward_deploy.aws.flows.export import check_machine
 from tests.house.workspace import ROOT
-from tests.workflow.engines import PYTHON
+from tests.workflow.engines import PYTHON, as_machine, as_workflow
 from tests.workflow.flows import everything, order_flow
 from tests.workflow.strategies import definition_of
-from tests.workflow.test_engines import as_machine, as_workflow
 
 STATELINT = PYTHON.parent / "statelint"
 NODE = ROOT / ".servers/nodejs/bin/node"

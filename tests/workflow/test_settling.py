@@ -56,9 +56,9 @@ from leeward.workflow.steps import (
 from leeward_azure.workflows.durable import activity
 from leeward_contract_tests.rows import each_row
 from leeward_contract_tests.workflows.programs import EngineProcess
-from tests.workflow.sagas import flaws_of, process_of
+from tests.workflow.engines import ENGINES, Start
+from tests.workflow.sagas import flaws_of
 from tests.workflow.test_driving import World
-from tests.workflow.test_engines import ENGINES
 
 ORDER = {"id": "42"}
 PAY = "paying/run/pay"
@@ -433,10 +433,9 @@ def test_an_unsafe_step_that_died_with_its_process_is_settled() -> None:
 
 
 @pytest.fixture(params=["embedded", *sorted(ENGINES)], scope="module")
-def process(request: pytest.FixtureRequest) -> Iterator[EngineProcess | None]:
-    """Start an engine; None for the embedded one."""
-    with process_of(request.param) as found:
-        yield found
+def process(request: pytest.FixtureRequest, start: Start) -> EngineProcess | None:
+    """Return an engine; None for the embedded one."""
+    return None if request.param == "embedded" else start(request.param)
 
 
 def test_no_saga_refunds_what_did_not_run_or_leaves_a_charge(

@@ -15,8 +15,8 @@ from leeward.cloudevents import WrittenEvent, check, document_of, mint, write
 from leeward.config import BusConfig, Config
 from leeward.entropy import new_id, new_ids
 from leeward.errors import InvalidRequest, Outcome, PayloadTooLarge
-from leeward.traces import in_trace
 from leeward.values import Event, PublishReceipt, PublishReport
+from leeward.watching import in_trace
 
 if TYPE_CHECKING:
     from leeward._operations.protocols import UnknownWatcher

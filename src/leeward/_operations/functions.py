@@ -12,8 +12,8 @@ from leeward.entropy import new_id
 from leeward.errors import InvalidRequest, PayloadTooLarge
 from leeward.json_text import encode
 from leeward.registry import TYPED_CALL, import_room
-from leeward.traces import running_trace
 from leeward.values import Effect, InvokeResult, Json, Receipt
+from leeward.watching import running_trace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -15,16 +15,17 @@ from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from leeward.app.answers import Flaw, InvalidInput
-from leeward.app.mismatch import (
+from leeward.app.structures import (
     KEY,
     MOST,
+    AnnotationPlace,
     Mismatch,
     Reader,
     join_mismatches,
     short_name,
+    structure_reader,
     type_name,
 )
-from leeward.app.structures import AnnotationPlace, structure_reader
 from leeward.errors import ConfigError
 from leeward.json_text import Undecodable, decode, has_many_zeros
 from leeward.values import Json

@@ -25,8 +25,8 @@ from leeward.app.answers import (
 from leeward.app.context import Context, Function, call_within
 from leeward.app.decoding import decoder_of, read_json, return_as_is
 from leeward.app.handler_loop import run_on_loop
-from leeward.app.mismatch import Reader
 from leeward.app.signatures import IDEMPOTENCY, Idempotency, is_plain, parameters_of
+from leeward.app.structures import Reader
 from leeward.app.triggers import (
     Delivery,
     Input,

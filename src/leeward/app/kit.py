@@ -49,7 +49,7 @@ from leeward.clock import SystemClock
 from leeward.entropy import new_id
 from leeward.json_text import Undecodable, decode, encode
 from leeward.text import join_key
-from leeward.traces import trace_ids
+from leeward.watching import trace_ids
 
 if TYPE_CHECKING:
     from leeward import otel

@@ -42,8 +42,8 @@ from leeward.otel import (
     load,
     traceparent_of,
 )
-from leeward.traces import trace_ids
 from leeward.values import Event
+from leeward.watching import trace_ids
 
 TRIGGERS: Final = {
     Kind.CALL: "http",

@@ -12,8 +12,8 @@ from typing import Any
 from leeward.app.answers import InvalidInput, json_of
 from leeward.app.decoding import decoder_of
 from leeward.app.handlers import Handler
-from leeward.app.mismatch import Reader
 from leeward.app.signatures import HANDLERS
+from leeward.app.structures import Reader
 from leeward.errors import InvalidRequest, ValidationError
 from leeward.records import NamedTuple
 from leeward.values import InvokeResult, Json, Record

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextvars
 import json
 import logging
+import re
 import sys
 import time
 from threading import Lock, Thread
@@ -68,11 +69,21 @@ def _mend() -> None:
     engine.execute_subworkflow = lambda *args, **named: _unwrapped(calling(*args, **named))
     # Branches have one set of variables, so here they run one after the other.
     engine.RisingThread.start = _start
-    # It copies all variables twice for each expression, and all subworkflows; the variables once
-    # are enough. Its `repr` calls itself.
+    # It copies all variables twice for each expression, and all subworkflows: once those that the
+    # expression names is enough. Its `repr` calls itself.
     render.copy = SimpleNamespace(deepcopy=lambda context: context)
+    evaluate, assign = render.run_code, engine.assign_var
+    engine.run_code = render.run_code = lambda code, context: evaluate(
+        code, _named_in(code, context)
+    )
+    engine.assign_var = lambda name, value, context: assign(name, value, _named_in(name, context))
     ContextDict._hook = classmethod(_hook)
     ContextDict.__repr__ = dict.__repr__
+
+
+def _named_in(code: str, context: dict[str, Any]) -> dict[str, Any]:
+    names = set(re.findall(r"\w+", code))
+    return {name: value for name, value in context.items() if name in names}
 
 
 def _hook(variables: Any, value: Any) -> Any:

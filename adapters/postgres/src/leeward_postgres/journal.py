@@ -40,7 +40,7 @@ from leeward.workflow.embedded.rows import (
 )
 from leeward.workflow.kit import Definition, StepFailure
 from leeward_postgres.connections import MakePlan, ThreadExchanges
-from leeward_postgres.deliveries import PATIENCE, Asking
+from leeward_postgres.deliveries import PATIENCE, StoreBase
 from leeward_postgres.statements import Rows, milliseconds
 
 _WORDS: Final = {
@@ -100,7 +100,7 @@ _DEFINITION: Final = "SELECT document::text FROM @.definitions WHERE digest = %s
 # fmt: on
 
 
-class PostgresJournal(Asking, Journal):
+class PostgresJournal(StoreBase, Journal):
     """The journal in one database.
 
     Args:
