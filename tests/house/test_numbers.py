@@ -45,7 +45,7 @@ def test_the_sizes_hold() -> None:
     """Lines and files of what serves calls, and lines of everything but the contract suite."""
     sizes = numbers.sizes()
     lines, files = sizes["."]
-    assert sizes["adapters/postgres"][0] <= 3_000
+    assert sizes["adapters/postgres"][0] <= 3_800  # of which about 940 are SQL
     clouds = [sizes[f"adapters/{name}"] for name in ("aws", "azure", "google")]
     assert lines <= 55_500
     assert files <= 250

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from leeward.local import Local
-from leeward_postgres.driver import PostgresDriver, open_driver
+from leeward_postgres.driver import open_driver
 from leeward_postgres.schema import schema_sql
 from tests.postgres.conftest import server
 from tests.postgres.opening import config_for
@@ -18,9 +18,6 @@ from tests.postgres.server import Server
 from tests.worker.places import Place
 
 __all__ = ["server"]
-
-KEEPS_ROWS = "stores" in vars(PostgresDriver)
-"""Whether the adapter has queues yet."""
 
 
 def _at_postgres(folder: Path, server: Server) -> Place:
@@ -31,7 +28,7 @@ def _at_postgres(folder: Path, server: Server) -> Place:
     return Place(folder, "postgres", config.options, open_driver(config))
 
 
-@pytest.fixture(params=["local", "postgres"] if KEEPS_ROWS else ["local"])
+@pytest.fixture(params=["local", "postgres"])
 def place(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Place]:
     """Give a place where nothing was queued yet."""
     tmp_path.chmod(0o700)
@@ -47,8 +44,6 @@ def place(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Place]:
 @pytest.fixture
 def postgres(tmp_path: Path, server: Server) -> Iterator[Place]:
     """Give such a place on PostgreSQL."""
-    if not KEEPS_ROWS:
-        pytest.skip("the adapter has no queues yet")
     tmp_path.chmod(0o700)
     place = _at_postgres(tmp_path, server)
     yield place

@@ -54,7 +54,7 @@ from leeward.worker.opening import (
 from leeward.workflow.checks import by_name
 from leeward.workflow.embedded.engine import Engine
 from leeward.workflow.model import Definition, functions_of
-from leeward.workflow.opening import load_definitions
+from leeward.workflow.opening import WORKERS, load_definitions
 from leeward.workflow.steps import functions_called_by
 
 if TYPE_CHECKING:
@@ -392,6 +392,7 @@ class Worker:
                 functions_called_by(self._client),
                 self._definitions.values(),
                 cast("Any", open_journal()),
+                workers=WORKERS,
                 may_run=self._may_run,
                 target=self.target,
             )
