@@ -80,9 +80,11 @@ def test_a_dead_letter_is_an_exit_code(leeward: Leeward, shop: Path) -> None:
         ([], "no app is named; name it: leeward worker module:app"),
         (["parcelshop"], "MODULE:APP must look like"),
         (["parcelshop:seen"], "is a list; name a leeward.App"),
-        (["parcelshop:app", "--queue", "parcels"], "--queue must be NAME="),
+        (["parcelshop:app", "--queue", "parcels"], "write --queue NAME=4"),
         (["parcelshop:app", "--limit", "send=many"], "write --limit send=4"),
         (["parcelshop:app", "--health", "here"], "write PORT or HOST:PORT"),
+        (["parcelshop:app", "--http", "0.0.0.0:8080"], "LEEWARD_WORKER_TOKEN"),
+        (["parcelshop:app", "--drain", "-3"], "drain must be more than 0"),
         (["parcelshop:app", "--target", "postgres"], "'postgres' is not in the order (local)"),
     ],
 )

@@ -66,6 +66,7 @@ def test_anything_else_proves_what_the_stage_proves(code: str | None) -> None:
     """Without a commit nothing takes effect; with one, nobody knows."""
     told = [result_of_error(code, stage, is_fatal=True).outcome for stage in Stage]
     assert told == [Outcome.NOT_SENT, Outcome.NOT_SENT, Outcome.AMBIGUOUS]
+    assert "no connection" in (result_of_error(code, Stage.UNSENT).message or "")
     assert result_of_error(code, Stage.COMMITTING).outcome is Outcome.AMBIGUOUS
 
 

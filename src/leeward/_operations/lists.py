@@ -126,7 +126,7 @@ def within(call: ListItems, begins: str, after: str, before: str | None) -> List
         if high <= low:
             other = f"`{'after' if above else 'begins'}`" if low else "every key"
             raise InvalidRequest(
-                f"before is not behind {other}, so no key lies between; leave it out",
+                f"before does not come after {other}, so no key lies between; leave it out",
                 field="before",
             )
     return call._replace(low=low, above=above, high=high)
@@ -148,7 +148,8 @@ def read_cursor(text: Any, scope: CursorScope) -> str:
         given = CursorScope(*parts)
     except (AttributeError, TypeError, ValueError, RecursionError):
         raise InvalidRequest(
-            "cursor must be that of the page before, or None for the first page", field="cursor"
+            "cursor must be the one of the previous page, or None for the first page",
+            field="cursor",
         ) from None
     for theirs, ours, differs in zip(given, scope, _DIFFERS.values(), strict=True):
         if theirs != ours:

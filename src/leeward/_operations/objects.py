@@ -122,7 +122,7 @@ class ObjectOperations:
             self._printable(prefix, "prefix")
         if cursor is not None and (type(cursor) is not str or not cursor):
             raise InvalidRequest(
-                "cursor must be that of the page before, or None for the first page",
+                "cursor must be the one of the previous page, or None for the first page",
                 field="cursor",
             )
         call = ListObjects(checked, prefix, cursor)

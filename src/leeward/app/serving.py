@@ -407,8 +407,8 @@ def serve_functions(
     host, port = _host_and_port(address)
     if not tokens and not anonymous and not is_this_machine(host):
         raise ConfigError(
-            f"other machines can reach {address!r}, and no token is set: give a token, or "
-            "anonymous=True where a proxy in front checks who calls"
+            f"other machines can reach {address!r}, and no token is set: give a token (a worker: "
+            "LEEWARD_WORKER_TOKEN), or anonymous=True where a proxy in front checks who calls"
         )
     for name, value in (("threads", threads), ("body_bytes", body_bytes), ("seconds", seconds)):
         if not value > 0:

@@ -76,8 +76,13 @@ def bytes_argument(text: str, field: str) -> bytes:
     return data
 
 
-def texts_argument(words: Sequence[str], field: str) -> dict[str, str]:
+def texts_argument(words: Sequence[str], field: str, example: str = "version=7") -> dict[str, str]:
     """Read texts with names, each a word ``name=text``.
+
+    Args:
+        words: as they were typed.
+        field: the option.
+        example: what to write, for the message.
 
     Raises:
         InvalidRequest: a word is something else, or a name is there twice.
@@ -87,7 +92,7 @@ def texts_argument(words: Sequence[str], field: str) -> dict[str, str]:
         name, equals, text = word.partition("=")
         if not equals or not name or name in found:
             raise InvalidRequest(
-                f"--{field} must be NAME=TEXT, each name once; write --{field} version=7",
+                f"--{field} must have a name and '=', each name once; write --{field} {example}",
                 field=field,
             )
         found[name] = text

@@ -42,6 +42,7 @@ from leeward.worker.drivers import WORKER, WorkedTarget, WorkerFunctions
 from leeward.worker.health import HealthServer
 from leeward.worker.opening import (
     check_attempts,
+    check_drain,
     check_limits,
     check_names,
     check_queues,
@@ -146,7 +147,7 @@ class Worker:
             concurrency=own.concurrency if concurrency is None else concurrency,
             queues={**own.queues, **(queues or {})},
             limits=merged,
-            drain=own.drain if drain is None else drain,
+            drain=own.drain if drain is None else check_drain(drain),
             health=health or own.health,
             http=http or own.http,
             token=own.token or (os.environ.get(CALLERS) if config.trust_env else None),

@@ -11,7 +11,7 @@ from leeward.adapter import Capability, Driver
 from leeward.app.app import App
 from leeward.app.triggers import Kind
 from leeward.config import Config, GroupConfig, LimitConfig, load_config, load_settings, with_order
-from leeward.config.sections import MOST_AT_ONCE
+from leeward.config.sections import MAX_TIMEOUT, MOST_AT_ONCE
 from leeward.errors import ConfigError
 from leeward.opening import target_config
 from leeward.registry import EMBEDDED, open_target
@@ -119,6 +119,13 @@ def with_own_functions(config: Config, app: App, drivers: Sequence[Driver], targ
     if config.data_target is None and len(drivers) == 1:
         config = config._replace(data_target=target)
     return config
+
+
+def check_drain(value: float) -> float:
+    """Check how long attempts may take to end."""
+    if not 0 < value <= MAX_TIMEOUT:
+        raise ConfigError(f"drain must be more than 0 and at most {MAX_TIMEOUT:.0f} seconds")
+    return value
 
 
 def check_attempts(value: object, where: str) -> int:

@@ -121,6 +121,13 @@ def code_of_refusal(message: str) -> str | None:
     return next((code for words, code in _REFUSED if words.search(message)), None)
 
 
+_UNREACHED: Final = (
+    "there is no connection to the server; check `url` in the target's section of leeward.toml, "
+    "and whether the server is up"
+)
+_LOST: Final = "the server ended the connection before anything was committed"
+
+
 def result_of_error(
     code: str | None, stage: Stage, *, is_fatal: bool = False, message: str | None = None
 ) -> Result[Any]:
@@ -139,5 +146,5 @@ def result_of_error(
         return Result(known.outcome, code=code, message=told, reason=known.reason)
     if stage is Stage.COMMITTING:
         return Result(Outcome.AMBIGUOUS, code=code or "connection_lost", message=message)
-    told = message or "the server ended the connection before anything was committed"
+    told = message or (_UNREACHED if stage is Stage.UNSENT else _LOST)
     return Result(Outcome.NOT_SENT, code=code or "connection_lost", message=told)

@@ -21,7 +21,7 @@ from leeward.opening import open_order
 from leeward.values import Isolation
 from leeward.workflow.retry import seconds_of
 
-Target = Annotated[str, typer.Argument(help="Its name in the order.")]
+Target = Annotated[str, typer.Argument(metavar="TARGET", help="Its name in the order.")]
 Everywhere = Annotated[
     bool,
     typer.Option("--everywhere", help="Needed: this concerns every process with this snapshot."),
@@ -34,7 +34,9 @@ def isolate(
     target: Target,
     *,
     everywhere: Everywhere = False,
-    why: Annotated[str, typer.Option(help="For whoever wonders later.")],
+    why: Annotated[
+        str, typer.Option(metavar="TEXT", help="The reason, for people who look later.")
+    ],
     lasting: Annotated[
         str, typer.Option("--for", metavar="TIME", help="Such as 30m or 4h; `ever` has no end.")
     ] = "4h",
@@ -56,10 +58,12 @@ def restore(
     target: Target,
     *,
     everywhere: Everywhere = False,
-    why: Annotated[str, typer.Option(help="For whoever wonders later.")] = "",
+    why: Annotated[
+        str, typer.Option(metavar="TEXT", help="The reason, for people who look later.")
+    ] = "",
     by: By = None,
 ) -> None:
-    """End what `isolate` has said: a share of the calls goes to the target first, then all."""
+    """End an isolation: the target gets a share of the calls first, then all."""
     now = time.time()
     word = Isolation(target, by or getpass.getuser(), why, now, now, over=True)
     _say(context, word, everywhere=everywhere)

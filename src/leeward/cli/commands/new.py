@@ -34,7 +34,7 @@ class Ticket:
 
 @app.function(effect="idempotent")
 def create_ticket(ticket: Ticket, context: Context) -> Ticket:
-    """Keep a ticket, and tell of it."""
+    """Keep a ticket, and publish that there is a new one."""
     item = {{"id": ticket.id, "text": ticket.text, "open": ticket.open}}
     context.client.store_data("tickets", item)
     context.client.publish_event("desk", "ticket.created", {{"id": ticket.id}})
@@ -171,7 +171,7 @@ _NAME: Final = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 
 def new(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(help="Of the app and of its folder, such as help-desk.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Of the app and of its folder.")],
     *,
     folder: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Default: ./NAME; made if need be.")

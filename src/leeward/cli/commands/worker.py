@@ -128,7 +128,7 @@ def _numbers(words: Sequence[str] | None, field: str) -> dict[str, int]:
     Raises:
         InvalidRequest: a word is something else.
     """
-    texts = texts_argument(words or (), field)
+    texts = texts_argument(words or (), field, "NAME=4")
     for name, text in texts.items():
         if not text.isascii() or not text.isdigit():
             raise InvalidRequest(
