@@ -61,6 +61,24 @@ def test_what_waits_is_shown_and_drained(
 
 
 @pytest.mark.usefixtures("waiting")
+def test_a_database_that_is_down_does_not_hide_what_the_file_has(
+    leeward: Leeward, bare: Path
+) -> None:
+    """The spool is needed just then; 7 says that an outbox was not read."""
+    away = "postgresql://x@127.0.0.1:1/x"
+    order = ("--targets", "local,postgres")
+    target = f'[targets.postgres]\nurl = "{away}"\n'
+    (bare / "leeward.toml").write_text(f'data_target = "local"\n{FILE}{target}')
+    done = leeward(*order, "spool", "status")
+    assert done.code == 7
+    assert "orders" in done.out
+    assert "an outbox cannot be read: there is no connection to the server" in done.err
+    as_json = json.loads(leeward(*order, "spool", "status", "--json").out)
+    assert (as_json["waiting"], len(as_json["unread"])) == (1, 1)
+    assert leeward(*order, "spool", "drain", "--wait", "0").code == 7
+
+
+@pytest.mark.usefixtures("waiting")
 def test_what_was_given_up_is_published_by_word_or_discarded(
     leeward: Leeward, scripted: Callable[..., Script], bare: Path
 ) -> None:

@@ -46,10 +46,15 @@ class Source(NamedTuple):
 
 
 def status(context: typer.Context) -> None:
-    """Show how many events and calls wait, for which bus or target, and since when."""
+    """Show how many events and calls wait, for which bus or target, and since when.
+
+    It exits with 7 if the outbox of a database cannot be read.
+    """
     options = options_of(context)
-    with _sources(options) as sources:
-        options.output.show(_report(sources), _render)
+    with _sources(options) as (sources, unread):
+        options.output.show(_report(sources, unread), _render)
+    if unread:
+        raise typer.Exit(LATER.code)
 
 
 def drain(
@@ -68,21 +73,21 @@ def drain(
 ) -> None:
     """Publish what waits in the spool, and make the calls that wait in outboxes.
 
-    It exits with 7 if some still wait, with 9 if some were given up.
+    It exits with 7 if some still wait or an outbox cannot be read, with 9 if some were given up.
     """
     if not 0 <= wait <= LONGEST_WAIT:
         raise InvalidRequest("--wait must be a number of seconds, at least 0", field="wait")
     options = options_of(context)
-    with _sources(options) as sources:
+    with _sources(options) as (sources, unread):
         for source in sources if dead else ():
             source.relay.revive(source.bus)
         before = sum(each.dead for _, each in _list(sources))
         _wait(options, sources, monotonic() + wait)
-        report, left = _report(sources), _list(sources)
+        report, left = _report(sources, unread), _list(sources)
         options.output.show(report, _render)
     if sum(each.dead for _, each in left) > before:
         raise typer.Exit(BROKEN.code)
-    if any(each.waiting for _, each in left):
+    if unread or any(each.waiting for _, each in left):
         raise typer.Exit(LATER.code)
 
 
@@ -99,17 +104,20 @@ def discard(
             field="force",
         )
     options = options_of(context)
-    with _sources(options) as sources:
+    with _sources(options) as (sources, unread):
         count = sum(source.relay.discard(source.bus) for source in sources)
-    options.output.show({"discarded": count}, _render_discarded)
+    report: JsonObject = {"discarded": count}
+    options.output.show({**report, "unread": unread} if unread else report, _render_discarded)
+    if unread:
+        raise typer.Exit(LATER.code)
 
 
 @contextmanager
-def _sources(options: GlobalOptions) -> Iterator[list[Source]]:
-    """Open the spool and the outboxes of the order.
+def _sources(options: GlobalOptions) -> Iterator[tuple[list[Source], list[str]]]:
+    """Open the spool and the outboxes of the order; name why others cannot be read.
 
     Raises:
-        LeewardError: a database cannot be used.
+        LeewardError: the database of the spool cannot be used, or went away meanwhile.
     """
     with options.client_of_data() as client:
         operations = client._operations  # noqa: SLF001 - no client has a spool to look at
@@ -117,9 +125,16 @@ def _sources(options: GlobalOptions) -> Iterator[list[Source]]:
         assert isinstance(spool, Spool)
         outboxes = open_outboxes(operations)
         sources = [Source("spool", SPOOL, spool.relay)] if spool.exists else []
-        sources += [Source("outbox", OUTBOX, relay) for relay in outboxes]
+        unread: list[str] = []
+        for relay in outboxes:
+            try:
+                relay.status(OUTBOX)
+            except DatabaseFault as fault:
+                unread.append(str(fault))
+            else:
+                sources.append(Source("outbox", OUTBOX, relay))
         try:
-            yield sources
+            yield sources, unread
         except DatabaseFault as fault:
             raise LeewardError(f"what waits cannot be read: {fault}") from fault
         finally:
@@ -147,7 +162,7 @@ def _wait(options: GlobalOptions, sources: list[Source], deadline: float) -> Non
         sleep(min(PAUSE, deadline - now))
 
 
-def _report(sources: list[Source]) -> JsonObject:
+def _report(sources: list[Source], unread: list[str]) -> JsonObject:
     rows = [
         {
             "from": name,
@@ -159,12 +174,17 @@ def _report(sources: list[Source]) -> JsonObject:
         }
         for name, each in _list(sources)
     ]
-    return {"waiting": sum(each.waiting for _, each in _list(sources)), "queues": rows}
+    report: JsonObject = {
+        "waiting": sum(each.waiting for _, each in _list(sources)),
+        "queues": rows,
+    }
+    return {**report, "unread": unread} if unread else report
 
 
 def _render(data: JsonObject, printers: Printers) -> None:
+    _render_unread(data, printers)
     if not data["queues"]:
-        printers.err.text("Nothing waits.")
+        printers.err.text("Nothing else waits." if "unread" in data else "Nothing waits.")
         return
     rows = [
         (
@@ -180,5 +200,11 @@ def _render(data: JsonObject, printers: Printers) -> None:
     printers.out.table(HEADER, rows, ("cyan",))
 
 
+def _render_unread(data: JsonObject, printers: Printers) -> None:
+    for why in data.get("unread", ()):
+        printers.err.text(f"an outbox cannot be read: {why}")
+
+
 def _render_discarded(data: JsonObject, printers: Printers) -> None:
+    _render_unread(data, printers)
     printers.out.text(f"{data['discarded']} discarded.")
