@@ -140,9 +140,9 @@ def test_an_answer_of_another_type_says_that_the_call_went_well(client: Client) 
 @pytest.mark.parametrize(
     ("function", "flaw"),
     [
-        (print, "is not the name of a function"),
-        (partial(echo, ORDER), "is not the name of a function"),
-        (twice, r"is registered as 'two', 'one'"),
+        (print, "is neither a name nor a function of an app"),
+        (partial(echo, ORDER), "is neither a name nor a function of an app"),
+        (twice, r"has several names: 'two', 'one'; give one of them"),
         (7, "function must be a string"),
     ],
 )

@@ -3,6 +3,7 @@
 import math
 import uuid
 from collections import OrderedDict, defaultdict
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum, IntEnum, StrEnum
@@ -128,6 +129,16 @@ def test_payload_is_refused_with_path_and_remedy(value: Any, remedy: str) -> Non
 def test_an_item_is_a_dict(item: Any) -> None:
     """Anything but an exact dict is no item."""
     assert _refusal(checked_size, item).field == "item"
+
+
+def test_a_dataclass_is_refused_with_what_makes_a_dict_of_it() -> None:
+    """``dict(...)`` would raise."""
+
+    @dataclass
+    class Order:
+        id: str
+
+    assert "use dataclasses.asdict(...)" in str(_refusal(checked_size, Order("1")))
 
 
 def test_name_at_fault_is_in_the_path() -> None:

@@ -114,6 +114,18 @@ def test_doctor_says_what_the_server_promises(run: Run, server: Server) -> None:
     assert lossy.exit_code == 9
 
 
+def test_doctor_does_not_blame_the_network_for_a_schema_that_is_not_there(
+    run: Run, server: Server
+) -> None:
+    """The message has the remedy."""
+    with psycopg.connect(server.url, autocommit=True) as connection:
+        connection.execute("DROP SCHEMA IF EXISTS applied CASCADE")
+    checked = run("doctor")
+    assert checked.exit_code == 9
+    assert "leeward postgres schema --apply" in checked.stdout
+    assert "the network and a proxy" not in " ".join(checked.stdout.split())
+
+
 def test_a_look_tells_of_standbys_that_lag() -> None:
     """A failover to one may lose what was committed; with none there is nothing to tell."""
     told = []

@@ -62,7 +62,8 @@ def checked_size(item: object, field: str = "item") -> Size:
             ``item['lines'][3]['price']``, and the message says what to do.
     """
     if type(item) is not dict:
-        raise _refusal(field, f"is a {_type_name(item)}, and an item is a dict: use dict(...)")
+        maker = "dataclasses.asdict" if hasattr(item, "__dataclass_fields__") else "dict"
+        raise _refusal(field, f"is of type {_type_name(item)}, not a dict: use {maker}(...)")
     try:
         size, node, depth = _walk(item, 1, _ITEM)
         return Size(_RESERVED + size + node, depth)

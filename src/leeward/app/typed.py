@@ -48,11 +48,12 @@ def typed_call(function: object, payload: object) -> TypedCall:
     calls = [each for each in handlers if each.is_call]
     if len(calls) != 1:
         names = ", ".join(repr(each.name) for each in calls)
-        flaw = f"is registered as {names}" if calls else "is not the name of a function"
-        raise InvalidRequest(
-            f"function {flaw}; give a name, or what @app.function() has decorated once",
-            field="function",
+        flaw = (
+            f"has several names: {names}; give one of them"
+            if calls
+            else "is neither a name nor a function of an app; put @app.function() above it"
         )
+        raise InvalidRequest(f"function {flaw}", field="function")
     (handler,) = calls
     read, what = handler.read_answer, f"the answer of {handler.name!r}"
 

@@ -84,7 +84,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """Answer with the report."""
         is_well, facts = self.report()
-        body = json.dumps(facts).encode()
+        body = json.dumps(facts).encode() + b"\n"
         self.send_response(200 if is_well else 503)
         self.send_header("content-type", "application/json")
         self.send_header("content-length", str(len(body)))

@@ -119,13 +119,18 @@ def _credentials(target: str, answers: Sequence[LookReport]) -> Finding:
 def _endpoint(target: str, answers: Sequence[LookReport]) -> Finding:
     silent = [answer for answer in answers if _is_silent(answer.result)]
     if silent:
+        remedy = (
+            "do what the message says; the target was reached"
+            if silent[0].result.outcome is Outcome.UNUSABLE and silent[0].result.message
+            else "look at the endpoints in `leeward targets`, the network and a proxy, and at "
+            "whether the service is up"
+        )
         return Finding(
             target,
             "endpoint",
             CheckState.FAULT,
             f"no good answer to {_join_names(silent)}: {describe_result(silent[0].result)}",
-            "look at the endpoints in `leeward targets`, the network and a proxy, and at whether "
-            "the service is up",
+            remedy,
             _names(silent),
         )
     reached = [answer for answer in answers if _is_reachable(answer.result)]
