@@ -114,7 +114,8 @@ def test_a_function_that_may_run_the_question_is_not_asked(
     """What would let it answer is said."""
     script = scripted()
     done = leeward("settle", "send-receipt", "k-1")
-    assert (done.code, "effect = 'keyed'" in " ".join(done.out.split())) == (8, True)
+    told = " ".join(done.out.split())
+    assert (done.code, "effect = 'keyed', or probe, in [functions.NAME]" in told) == (8, True)
     assert script.driver is not None
     assert script.driver.calls == []
 

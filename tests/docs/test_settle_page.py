@@ -80,7 +80,9 @@ def test_its_verdicts_and_reasons_are_those_of_the_code() -> None:
 def test_its_configuration_loads(tmp_path: Path) -> None:
     """What becomes of unknown calls, and the probe of a function without records."""
     path = tmp_path / "leeward.toml"
-    left, known, probed = blocks(PAGE, "toml")
+    keyed, left, known, probed = blocks(PAGE, "toml")
+    path.write_text(keyed)
+    assert load_config(file=path, env={}).functions["take-payment"].effect == "keyed"
     path.write_text(left)
     assert load_config(file=path, env={}).unknowns == "leeward-unknowns"
     path.write_text(known)

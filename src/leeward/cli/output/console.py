@@ -243,7 +243,10 @@ def render_receipt(data: JsonObject, printers: Printers) -> None:
 
 
 _REASONS: Final = {
-    "not_asked": "the function is not known to answer for its keys: set effect = 'keyed', or probe",
+    "not_asked": (
+        "leeward.toml does not say that the function answers for its keys: set effect = 'keyed', "
+        "or probe, in [functions.NAME]"
+    ),
     "not_supported": "the function cannot settle its keys",
     "no_answer": "the function has not answered the question",
     "unreachable": "the function was not reached in time: ask again",
