@@ -27,6 +27,7 @@ from leeward.envelope import QUESTION, request_headers, settle_question
 from leeward.local import Local
 from leeward.settling import OTHER_TARGET, read_answer
 from leeward.testing import Fault, FaultyDriver
+from leeward.values import Effect
 from tests.docs.test_pages import DOCS, ROOT, blocks, table
 
 PAGE = DOCS / "settle.md"
@@ -82,7 +83,7 @@ def test_its_configuration_loads(tmp_path: Path) -> None:
     path = tmp_path / "leeward.toml"
     keyed, left, known, probed = blocks(PAGE, "toml")
     path.write_text(keyed)
-    assert load_config(file=path, env={}).functions["take-payment"].effect == "keyed"
+    assert load_config(file=path, env={}).functions["take-payment"].effect is Effect.KEYED
     path.write_text(left)
     assert load_config(file=path, env={}).unknowns == "leeward-unknowns"
     path.write_text(known)

@@ -63,7 +63,10 @@ def drain(
     wait: Annotated[
         float,
         typer.Option(
-            parser=seconds, metavar="SECONDS", help="How long. Default: until none waits."
+            parser=seconds,
+            metavar="SECONDS",
+            help="How long. Default: until none waits.",
+            show_default=False,
         ),
     ] = LONGEST_WAIT,
     dead: Annotated[
