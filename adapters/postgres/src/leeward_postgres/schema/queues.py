@@ -404,13 +404,15 @@ BEGIN
     IF EXISTS (SELECT FROM {schema}.deliveries WHERE half <> v_turn.half) THEN
         RETURN;
     END IF;
-    PERFORM set_config('lock_timeout', '50', true);
-    EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', v_old);
+    BEGIN  -- by itself: what was noted and moved stays so if the lock is not to be had
+        PERFORM set_config('lock_timeout', '50', true);
+        EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', v_old);
+    EXCEPTION WHEN lock_not_available THEN  -- the next time
+        RETURN;
+    END;
     IF NOT EXISTS (SELECT FROM {schema}.deliveries WHERE half <> v_turn.half) THEN
         EXECUTE format('TRUNCATE %s', v_old);
     END IF;
-EXCEPTION WHEN lock_not_available THEN  -- the next time
-    NULL;
 END $$;
 """
 
