@@ -87,6 +87,24 @@ def test_an_event_is_published_with_the_commit(connection: psycopg.Connection[An
     assert (event["id"], event["source"], event["data"]) == (id, "shop", {"id": "2"})
 
 
+def test_a_transaction_of_the_users_deletes_nothing_of_others(
+    server: Server, driver: PostgresDriver
+) -> None:
+    """Old ids and items are left to clients and workers, which hold their locks for a moment."""
+    old = "INSERT INTO leeward.writes SELECT '0000-' || n, true FROM generate_series(1, 9) AS n"
+    count = "SELECT count(*) FROM leeward.writes WHERE id < '0001'"
+    with psycopg.connect(server.url) as connection:
+        connection.execute("DELETE FROM leeward.writes WHERE id < '0001'")
+        connection.execute(old)
+        list(driver.stores().deliveries.take([Recipient("", "charge")], time.time, NO_ROOM).rows)
+        connection.execute("SELECT setseed(0)")
+        box = outbox(connection, config=CONFIG)
+        for number in range(2000):
+            box.enqueue("charge", number)
+        assert connection.execute(count).fetchone() == (9,)
+        connection.rollback()
+
+
 def test_a_call_is_queued_with_the_commit(
     connection: psycopg.Connection[Any], driver: PostgresDriver
 ) -> None:
@@ -325,7 +343,9 @@ def test_what_is_no_transaction_is_refused(server: Server) -> None:
             outbox(connection, config=CONFIG)
         assert raised.value.field == "connection"
         with connection.transaction():
-            outbox(connection, config=CONFIG)
+            box = outbox(connection, config=CONFIG)
+        with pytest.raises(InvalidRequest, match=r"connection\.transaction\(\)"):
+            box.publish_event("orders", "order.paid")
         with pytest.raises(InvalidRequest, match="not builtins.object"):
             outbox(object(), config=CONFIG)
         with pytest.raises(ConfigError, match="to cannot read"):

@@ -108,13 +108,17 @@ def _executor_of(connection: Any) -> Execute[Any]:
             f"{type(connection).__module__}.{type(connection).__qualname__}",
             field="connection",
         )
+    _check_transaction(connection)
+    return _awaited_psycopg(connection) if is_awaited else _psycopg(connection)
+
+
+def _check_transaction(connection: Any) -> None:
     if connection.autocommit and connection.info.transaction_status == _IDLE:
         raise InvalidRequest(
             "connection is in autocommit and in no transaction, so the call would be made whatever "
             "becomes of your rows; use `with connection.transaction():`",
             field="connection",
         )
-    return _awaited_psycopg(connection) if is_awaited else _psycopg(connection)
 
 
 def _psycopg(connection: Any) -> Execute[str]:
@@ -138,9 +142,13 @@ def _awaited_psycopg(connection: Any) -> Execute[Awaitable[str]]:
 
 
 def _cursor_of(connection: Any) -> Any:
-    """Return a cursor whose rows are tuples, whatever those of the user's are."""
+    """Return a cursor whose rows are tuples, whatever those of the user's are.
+
+    The transaction in which the outbox was made may have ended since.
+    """
     from psycopg.rows import tuple_row
 
+    _check_transaction(connection)
     return connection.cursor(row_factory=tuple_row)
 
 
