@@ -279,21 +279,27 @@ def of_sqlalchemy(name: str, *, awaited: bool, driver: str = "psycopg", flush: b
     async def run_awaited(self: Any, sql: str, values: tuple[Any, ...]) -> Any:
         return run(self, sql, values)
 
-    async def give_awaited(self: Any) -> Any:
-        return self
+    class Pooled:
+        def __init__(self, own: psycopg.Connection[Any]) -> None:
+            self.dbapi_connection = own
 
     members: dict[str, Any] = {
         "__module__": "sqlalchemy.orm.session",
         "dialect": Dialect(),
         "__init__": lambda self, own: setattr(self, "own", own),
+        "connection": property(lambda self: Pooled(self.own)),
+        "sync_connection": property(lambda self: self),
         "exec_driver_sql": run_awaited if awaited else run,
     }
-    if flush:
-        members |= {
-            "flush": None,
-            "connection": give_awaited if awaited else lambda self: self,
-        }
-    return type(name, (), members)
+    connection = type(name, (), members)
+
+    async def give_awaited(self: Any) -> Any:
+        return connection(self.own)
+
+    if not flush:
+        return connection
+    give = give_awaited if awaited else lambda self: connection(self.own)
+    return type(name, (), {**members, "flush": None, "connection": give})
 
 
 KINDS: dict[str, Callable[[], Any]] = {
@@ -323,6 +329,11 @@ def test_sqlalchemy_is_known_by_its_names(
     id = published if isinstance(published, str) else asyncio.run(_await(published))
     connection.commit()
     assert [json.loads(row[3])["id"] for row in rows_of(connection)] == [id]
+    connection.autocommit = True
+    with pytest.raises(InvalidRequest, match="AUTOCOMMIT"):
+        published = box.publish_event("orders", "order.paid", {"id": 2})
+        asyncio.run(_await(published))
+    connection.autocommit = False
 
 
 async def _await(awaitable: Any) -> Any:
@@ -368,6 +379,8 @@ BAD: dict[str, tuple[Callable[[Any], Any], str]] = {
     "no JSON": (lambda box: box.enqueue("f", object()), "payload"),
     "no effect": (lambda box: box.enqueue("f", 1, effect="maybe"), "effect"),
     "no id": (lambda box: box.start_workflow("w", 1, id=""), "id"),
+    "an id of no run": (lambda box: box.start_workflow("w", 1, id="order 1"), "id"),
+    "a long value": (lambda box: box.start_workflow("w", "x" * 40_000, id="1"), "value"),
     "no value": (lambda box: box.start_workflow("w", object(), id="1"), "value"),
 }
 

@@ -155,6 +155,7 @@ def _cursor_of(connection: Any) -> Any:
 def _sqlalchemy(connection: Any) -> Execute[str]:
     def execute(sql: str, values: Sequence[Any], conclude: Conclude) -> str:
         own = connection.connection() if hasattr(connection, "flush") else connection
+        _check_autocommit(own)
         text = _number_values(sql, own.dialect)
         with _explain_errors():
             rows = own.exec_driver_sql(text, tuple(values)).fetchall()
@@ -166,12 +167,23 @@ def _sqlalchemy(connection: Any) -> Execute[str]:
 def _awaited_sqlalchemy(connection: Any) -> Execute[Awaitable[str]]:
     async def execute(sql: str, values: Sequence[Any], conclude: Conclude) -> str:
         own = await connection.connection() if hasattr(connection, "flush") else connection
+        _check_autocommit(own.sync_connection)
         text = _number_values(sql, own.dialect)
         with _explain_errors():
             rows = (await own.exec_driver_sql(text, tuple(values))).fetchall()
         return conclude(rows)
 
     return execute
+
+
+def _check_autocommit(own: Any) -> None:
+    """Raise InvalidRequest at SQLAlchemy's level AUTOCOMMIT, where a rollback takes nothing back."""
+    if own.dialect.name == "postgresql" and own.connection.dbapi_connection.autocommit:
+        raise InvalidRequest(
+            "connection has the isolation level AUTOCOMMIT, so the call would be made whatever "
+            "becomes of your rows; use another level",
+            field="connection",
+        )
 
 
 def _number_values(sql: str, dialect: Any) -> str:
