@@ -196,7 +196,7 @@ def test_a_held_snapshot_keeps_no_more_than_one_turn_of_dead_rows(
 def test_a_long_reader_keeps_no_queue_from_being_noted(
     stores: Stores, admin: psycopg.Connection[Any], server: Server
 ) -> None:
-    """It keeps the old table from being emptied; what waits there is moved once, and stays moved."""
+    """It keeps the old table from being emptied, but what waits there is moved, and once."""
     store = stores.deliveries
     store.add(some(3), 5)
     turn = f"UPDATE {SCHEMA}.turn SET half = true, since = since - interval '1 minute'"

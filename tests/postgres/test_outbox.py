@@ -331,8 +331,7 @@ def test_sqlalchemy_is_known_by_its_names(
     assert [json.loads(row[3])["id"] for row in rows_of(connection)] == [id]
     connection.autocommit = True
     with pytest.raises(InvalidRequest, match="AUTOCOMMIT"):
-        published = box.publish_event("orders", "order.paid", {"id": 2})
-        asyncio.run(_await(published))
+        asyncio.run(play())
     connection.autocommit = False
 
 

@@ -177,7 +177,7 @@ def _awaited_sqlalchemy(connection: Any) -> Execute[Awaitable[str]]:
 
 
 def _check_autocommit(own: Any) -> None:
-    """Raise InvalidRequest at SQLAlchemy's level AUTOCOMMIT, where a rollback takes nothing back."""
+    """Raise InvalidRequest at SQLAlchemy's level AUTOCOMMIT: a rollback takes nothing back."""
     if own.dialect.name == "postgresql" and own.connection.dbapi_connection.autocommit:
         raise InvalidRequest(
             "connection has the isolation level AUTOCOMMIT, so the call would be made whatever "
