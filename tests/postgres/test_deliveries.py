@@ -210,6 +210,14 @@ def test_a_long_reader_keeps_no_queue_from_being_noted(
     assert len(store.take([HERE], time.time, Room(9, 9)).rows) == 3
 
 
+def test_workers_prune(admin: psycopg.Connection[Any]) -> None:
+    """Now and then: what an outbox leaves behind is in somebody's transaction, which must not."""
+    admin.execute(f"INSERT INTO {SCHEMA}.writes VALUES ('0000-0', true)".encode())
+    tend = f"SELECT {SCHEMA}.tend_rows('{{}}', '{{}}') FROM generate_series(1, 300)"
+    admin.execute(tend.encode())
+    assert admin.execute(f"SELECT FROM {SCHEMA}.writes".encode()).fetchall() == []
+
+
 def test_an_event_goes_to_those_who_subscribe_to_its_type_and_once(
     driver: Driver, stores: Stores
 ) -> None:
