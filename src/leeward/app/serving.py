@@ -5,10 +5,10 @@ with serve_functions(app, "127.0.0.1:8080") as server:
     server.wait()
 ```
 
-A thread watches the connections, and reads the heads of requests. For a head that is there, another
-thread reads the body, runs the handler and writes the answer. The number of threads, connections and bytes has
-a limit. Where there is no place for a call, the answer is a refusal with the mark of the call: so
-the caller knows that nothing ran, and may go elsewhere.
+A thread watches the connections, and reads the heads of requests. When a head is there, another
+thread reads the body, runs the handler and writes the answer. The number of threads, connections
+and bytes has a limit. Where there is no place for a call, the answer is a refusal with the mark of
+the call: so the caller knows that nothing ran, and may go elsewhere.
 
 TLS is for the proxy in front.
 """
