@@ -411,3 +411,9 @@ def test_any_address_can_be_served_with_a_token(app: App) -> None:
             client = client_of(f"http://{host}", token="t")
             assert client.invoke("echo", 1).value == 1
             client.close()
+
+
+def test_the_loopback_address_needs_no_token(app: App) -> None:
+    """Of IPv6, too."""
+    for address in (ANYWHERE, "localhost:0", "[::1]:0"):
+        serve_functions(app, address).close()

@@ -137,7 +137,7 @@ MUTANTS: Final = (
     Mutant(
         "an open address needs no word",
         f"{APP}/serving.py",
-        "    if not tokens and not anonymous and not is_this_machine(host):\n",
+        "    if not tokens and not anonymous and not is_this_machine(address):\n",
         "    if False:\n",
         f"{SERVING}::test_what_is_wrong_is_refused_at_once",
     ),

@@ -26,9 +26,6 @@ from leeward.records import NamedTuple
 HEAD_BYTES: Final = 32 * 1024
 """Of the head of a request."""
 
-READ_BYTES: Final = 256 * 1024
-"""At once."""
-
 HEAD_SECONDS: Final = 10.0
 """From the first byte of a request, or from its connection, to the end of its head."""
 
@@ -86,7 +83,7 @@ class Connection:
         """
         self.socket.setblocking(False)
         try:
-            data = self.socket.recv(READ_BYTES)
+            data = self.socket.recv(HEAD_BYTES)
         except BlockingIOError:
             return False
         except OSError:  # the caller has gone
@@ -174,7 +171,7 @@ class Connection:
         if left <= 0:
             raise TimeoutError
         self.socket.settimeout(left)
-        return self.socket.recv(READ_BYTES)
+        return self.socket.recv(256 * 1024)
 
 
 def _headers_in(lines: list[bytes]) -> dict[str, str]:

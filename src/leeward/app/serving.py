@@ -406,7 +406,7 @@ def serve_functions(
     if not all(map(is_token, tokens)):
         raise ConfigError("token must be text of visible ASCII without white space, not empty")
     host, port = _host_and_port(address)
-    if not tokens and not anonymous and not is_this_machine(host):
+    if not tokens and not anonymous and not is_this_machine(address):
         raise ConfigError(
             f"other machines can reach {address!r}, and no token is set: give a token, or "
             "anonymous=True where a proxy in front checks who calls"
