@@ -129,7 +129,6 @@ def test_a_child_of_a_handler_leaves_the_rows_to_its_parent(path: Path) -> None:
         process.wait_for("True")
 
 
-
 BUSY = """
 import leeward._sqlite.database
 leeward._sqlite.database.HOLD_SECONDS = 60

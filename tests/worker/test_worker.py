@@ -261,6 +261,27 @@ def test_the_functions_of_an_app_are_served_beside() -> None:
             assert json.load(answer) == 42
 
 
+def test_functions_are_served_while_the_store_is_away_at_the_start(
+    locked: tuple[Path, Any],
+) -> None:
+    """A call does not lie there until the store is back, and run when its caller has gone."""
+    path, keeper = locked
+    app = App("shop")
+    app.function(name="double")(lambda number: 2 * number)
+    app.on_schedule("0 0 29 2 *", name="sweep")(print)
+    keeper.execute("BEGIN EXCLUSIVE")
+    worker = Worker(app, Local(path=path), http="127.0.0.1:0")
+    thread = Thread(target=worker.start)
+    thread.start()
+    until(lambda: worker.status().state == "store_away")
+    request = urllib.request.Request(f"http://{worker.http_address}/double", b"21")
+    with urllib.request.urlopen(request, timeout=5) as answer:
+        assert json.load(answer) == 42
+    keeper.execute("ROLLBACK")
+    thread.join(PATIENT)
+    worker.drain()
+
+
 def test_a_health_check_may_be_a_head_and_may_break_off(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
