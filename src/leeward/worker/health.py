@@ -72,7 +72,7 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing of a caller that has gone, or is slow."""
+        """Report an error, but not of a caller that has gone, or is slow."""
         if not isinstance(sys.exception(), OSError):
             super().handle_error(request, client_address)
 
