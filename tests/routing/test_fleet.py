@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from math import inf, nan
 from typing import Any
 
@@ -191,6 +192,18 @@ def test_a_number_that_is_no_time_keeps_no_word_out(number: Any) -> None:
     copy.item = {"id": ITEM, "targets": {"a": {**FIELDS, "since": number}}}
     assert write_copies({"a": copy}, "health", "id", word("a", 100.0)) == {"a": None}
     assert read_copies({"a": copy}, "health", "id")["a"]["a"].since == 100.0
+
+
+def test_copies_are_read_at_once() -> None:
+    """So that a word is seen in time though several targets do not answer."""
+    meeting = threading.Barrier(2)
+
+    class Meeting(Keeping):
+        def perform(self, call: Call, timeout: float) -> Result[Any]:
+            meeting.wait(10)
+            return super().perform(call, timeout)
+
+    assert read_copies({"a": Meeting("a"), "b": Meeting("b")}, "health", "id") == {"a": {}, "b": {}}
 
 
 def test_targets_without_tables_keep_no_copy() -> None:

@@ -298,9 +298,9 @@ def test_a_health_check_may_be_a_head_and_may_break_off(
         caller.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         caller.sendall(b"GET / HTTP/1.1\r\n\r\n")
     may_answer.set()
-    with closing(HTTPConnection(host, int(port), timeout=10)) as caller:
-        caller.request("HEAD", "/")
-        answer = caller.getresponse()
+    with closing(HTTPConnection(host, int(port), timeout=10)) as asker:
+        asker.request("HEAD", "/")
+        answer = asker.getresponse()
         assert (answer.status, answer.read()) == (200, b"")
     server.close()
     assert capfd.readouterr().err == ""

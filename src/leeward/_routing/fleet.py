@@ -84,13 +84,31 @@ class Fleet:
 
 
 def read_copies(drivers: Mapping[str, Driver], table: str, key: str) -> dict[str, Words]:
-    """Return what each copy that can be read says, by its target."""
+    """Return what each copy that can be read says, by its target.
+
+    All are read at once: several targets that do not answer take no longer than one.
+    """
     copies: dict[str, Words] = {}
+
+    def read(target: str, driver: Driver) -> None:
+        with suppress(Exception):
+            copies[target] = _words_in(_load(driver, Key((key,), (ITEM,)), table))
+
+    readers: list[threading.Thread] = []
     for target, driver in drivers.items():
         if Capability.TABLES not in driver.capabilities:
             continue
-        with suppress(Exception):
-            copies[target] = _words_in(_load(driver, Key((key,), (ITEM,)), table))
+        reader = threading.Thread(
+            target=read, args=(target, driver), name="leeward-fleet", daemon=True
+        )
+        try:
+            reader.start()
+        except RuntimeError:  # no thread can be started
+            read(target, driver)
+        else:
+            readers.append(reader)
+    for reader in readers:
+        reader.join()
     return copies
 
 
