@@ -328,7 +328,7 @@ def test_what_code_names_goes_along(tmp_path: Path) -> None:
     for name in ("local", "leases.rules", "workflow.embedded.journal"):
         files(place, {"lib/a.py": f"from leeward.{name} import X"})
         assert unused_rooms(place, origin) == SERVING
-    files(place, {"lib/a.py": "from leeward.app import serve_functions"})
+    files(place, {"lib/a.py": "from leeward.app.serving import serve_functions"})
     assert unused_rooms(place, origin) == EMBEDDED
 
 

@@ -203,7 +203,9 @@ _ENV: Mapping[str, str] = {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
 
 
 def _installed() -> Path:
-    """Return where PostgreSQL's programs are."""
+    """Return where PostgreSQL's programs are; `LEEWARD_TEST_POSTGRES` names those of a version."""
+    if named := os.environ.get("LEEWARD_TEST_POSTGRES"):
+        return Path(named)
     for package in sorted(ROOT.glob(f".servers/postgres/lib/python*/site-packages/{_PACKAGE}")):
         return package / "pginstall" / "bin"
     spec = importlib.util.find_spec(_PACKAGE)

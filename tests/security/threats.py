@@ -79,8 +79,8 @@ THREATS: Final = {
         "data at rest",
         "files 0600 in directories 0700; another's, shared or linked ones are refused, with the "
         "journal beside them",
-        "There is no spool and no hand-off that could be encrypted; the embedded store relies on "
-        "the disk's own encryption.",
+        "The spool holds events as they are, in a file of mode 0600 or in the database that is "
+        "named; neither it nor the embedded store is encrypted: that is left to the disk.",
     ),
     "S14": Threat(
         "deserialisation",

@@ -234,7 +234,7 @@ class _Storm:
             for each in [each for each, at in self._stopped.items() if at <= time.monotonic()]:
                 del self._stopped[each]
                 each.child.send_signal(signal.SIGCONT)
-            if self._left and len(running) > 1:
+            if self._left and len(running) > 1 and self.acknowledged:
                 self._strike(self._random.choice(running))
 
     def let_end(self) -> None:

@@ -56,7 +56,7 @@ IDLE: Final = (
 
 EMBEDDED: Final = (
     *("leeward/local/", "leeward/_delivery/", "leeward/workflow/embedded/"),
-    *("leeward/leases/", "leeward/_sqlite/", "leeward/outbox.py"),
+    *("leeward/leases/", "leeward/_sqlite/", "leeward/outbox.py", "leeward/stores.py"),
 )
 """Rooms of the embedded target and its engine of workflows. A function loads them only if its
 settings name that target, or its code or a library imports it. `leeward.registry` opens them, and
@@ -341,7 +341,7 @@ def unused_rooms(place: Path, origin: Origin) -> tuple[str, ...]:
     return (*(() if is_embedded else EMBEDDED), *(() if is_serving else SERVING))
 
 
-_EMBEDDED_NAMES: Final = re.compile(rb"leeward\.(?:local|leases|workflow\.embedded)\b")
+_EMBEDDED_NAMES: Final = re.compile(rb"leeward\.(?:local|leases|stores|workflow\.embedded)\b")
 """Modules of `EMBEDDED` that code outside of leeward imports: an app, or the adapter of a database
 that keeps its rows by leases."""
 

@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     from leeward.app.app import App
     from leeward.app.context import Context, current
     from leeward.app.idempotency.decorator import idempotent
-    from leeward.app.serving import serve_functions
     from leeward.app.triggers import Message, ObjectEvent
 
 __all__ = [
@@ -22,7 +21,6 @@ __all__ = [
     "Problem",
     "current",
     "idempotent",
-    "serve_functions",
 ]
 
 _MODULES = {
@@ -34,7 +32,6 @@ _MODULES = {
     "Problem": "leeward.app.answers",
     "current": "leeward.app.context",
     "idempotent": "leeward.app.idempotency.decorator",
-    "serve_functions": "leeward.app.serving",
 }
 
 

@@ -55,7 +55,8 @@ def open_runs(operations: Operations) -> Runs:
         path = path if isinstance(path, Path) else None
         open_engine: Callable[..., Runs] = import_room(ENGINE)
         return open_engine(ClientFunctions(operations), known.values(), path, operations.clock)
-    stores = None if own is None else own.stores()
+    is_engine = own is not None and Capability.WORKFLOWS in own.capabilities
+    stores = None if own is None or is_engine else own.stores()
     if stores is not None and stores.open_journal is not None:
         open_engine_at: Callable[..., Runs] = import_room(ENGINE_AT)
         # Who can call no function leaves the runs that it starts to others.

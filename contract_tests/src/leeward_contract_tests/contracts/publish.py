@@ -155,7 +155,7 @@ class PublishContract(Contract):
         self, client: Client, driver: Driver, deliveries: Deliveries
     ) -> None:
         """Deliver the events of one ordering key in the order of publishing, batch or not."""
-        shared, count = fresh("ordered"), driver.limits.batch_events + 5
+        shared, count = fresh("ordered"), min(driver.limits.batch_events, 100) + 5
         events = [
             Event(TYPE, n, id=shared, source=f"urn:contract:{n}", ordering_key="k")
             for n in range(count)
