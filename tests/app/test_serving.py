@@ -322,7 +322,6 @@ def test_a_caller_that_says_nothing_holds_no_thread(
         assert ask(connection) == (200, b"1")
 
 
-@pytest.mark.threat("S26")
 def test_callers_that_send_slowly_keep_nobody_out(serve: Callable[..., FunctionServer]) -> None:
     """More of them than there are threads have sent a part of a head; others are answered."""
     server = serve(threads=1)
@@ -337,7 +336,6 @@ def test_callers_that_send_slowly_keep_nobody_out(serve: Callable[..., FunctionS
             assert time.monotonic() - began < connection_module.HEAD_SECONDS / 2
 
 
-@pytest.mark.threat("S26")
 def test_a_call_that_waited_for_a_thread_has_less_time(
     serve: Callable[..., FunctionServer], gate: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
