@@ -19,8 +19,10 @@ from leeward.calls import Call, Publish
 from leeward.clock import SystemClock
 from leeward.config import Config, load_settings
 from leeward.config.model import parse_target
+from leeward.errors import InvalidRequest
 from leeward.stores import NewRow, Recipient
 from leeward.values import Effect, EffectName, Event, Json
+from leeward.workflow.checks import check_input, check_run_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -154,7 +156,10 @@ class CallOutbox(Generic[R]):
         Whoever makes the calls starts it, where its configuration says that runs live.
         """
         check_json(value, "value")
-        call = RunStart(check_name(workflow, "workflow"), value, check_name(id, "id"))
+        flaw = check_input(value)
+        if flaw is not None:
+            raise InvalidRequest(flaw, field="value")
+        call = RunStart(check_name(workflow, "workflow"), value, check_run_id(id))
         return self._write(call, id)
 
 

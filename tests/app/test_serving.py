@@ -158,6 +158,8 @@ def test_an_answer_has_the_mark_of_its_request(serve: Callable[..., FunctionServ
         (b"POST /echo HTTP/1.1\r\n a: folded\r\n\r\n", 400),
         (b"POST /echo HTTP/1.1\r\na: b\x00\r\n\r\n", 400),
         (b"POST /echo HTTP/1.1\r\n" + b"a: b\r\n" * 8000, 400),
+        (b"GET /health HTTP/1.1\r\na: " + b"b" * 40000 + b"\r\n\r\n", 400),
+        (b"GET /echo HTTP/1.1\r\ncontent-length: 00\r\n\r\n", 405),
         (b"POST /echo HTTP/1.1\r\norigin: https://evil.example\r\ncontent-length: 1\r\n\r\n1", 403),
         (b"POST /echo HTTP/1.1\r\ncontent-length: 9999999999\r\n\r\n", 413),
         (b"\r\nPOST /echo HTTP/1.0\r\ncontent-length: 1\r\n\r\n1", 200),
@@ -278,6 +280,29 @@ def test_closing_ends_every_thread_and_connection(
         time.sleep(0.005)
 
 
+def test_who_connects_while_it_closes_does_not_hang(
+    serve: Callable[..., FunctionServer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last connections are accepted while it closes, and end with the others."""
+    accept, may_accept = FunctionServer._accept, threading.Event()
+    server = serve()
+    host, _, port = server.address.partition(":")
+
+    def accept_late(self: FunctionServer) -> None:
+        assert may_accept.wait(PATIENCE)
+        accept(self)
+
+    monkeypatch.setattr(FunctionServer, "_accept", accept_late)
+    with closing(socket.create_connection((host, int(port)), PATIENCE)) as caller:
+        closer = threading.Thread(target=server.close)
+        closer.start()
+        assert server._closed.wait(PATIENCE)
+        may_accept.set()
+        closer.join(PATIENCE)
+        with suppress(ConnectionResetError):
+            assert caller.recv(1) == b""
+
+
 @pytest.mark.threat("S26")
 def test_a_caller_that_says_nothing_holds_no_thread(
     serve: Callable[..., FunctionServer], monkeypatch: pytest.MonkeyPatch
@@ -295,6 +320,37 @@ def test_a_caller_that_says_nothing_holds_no_thread(
                 assert sock.recv(1) == b""
     with connected(server) as connection:
         assert ask(connection) == (200, b"1")
+
+
+def test_callers_that_send_slowly_keep_nobody_out(serve: Callable[..., FunctionServer]) -> None:
+    """More of them than there are threads have sent a part of a head; others are answered."""
+    server = serve(threads=1)
+    host, _, port = server.address.partition(":")
+    with ExitStack() as stack:
+        for _ in range(serving.SPARE + 4):
+            slow = closing(socket.create_connection((host, int(port)), PATIENCE))
+            stack.enter_context(slow).sendall(b"POST /echo HT")
+        with connected(server) as connection:
+            began = time.monotonic()
+            assert ask(connection) == (200, b"1")
+            assert time.monotonic() - began < connection_module.HEAD_SECONDS / 2
+
+
+def test_a_call_that_waited_for_a_thread_has_less_time(
+    serve: Callable[..., FunctionServer], gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing runs when its caller has given up before a thread was free."""
+    monkeypatch.setattr(serving, "SPARE", 0)
+    server = serve(threads=1)
+    with connected(server) as first, connected(server) as second:
+        first.request("POST", "/gate", b"1")
+        assert gate.begun.acquire(timeout=PATIENCE)
+        second.request("POST", "/echo", b"1", {"x-leeward-deadline-ms": "20"})
+        time.sleep(0.1)
+        gate.may_end.set()
+        answer = second.getresponse()
+        assert answer.status == 503
+        assert b'"ran":"no"' in answer.read()
 
 
 def test_many_callers_at_once_get_their_own_answers(serve: Callable[..., FunctionServer]) -> None:
@@ -353,3 +409,9 @@ def test_any_address_can_be_served_with_a_token(app: App) -> None:
             client = client_of(f"http://{host}", token="t")
             assert client.invoke("echo", 1).value == 1
             client.close()
+
+
+def test_the_loopback_address_needs_no_token(app: App) -> None:
+    """Of IPv6, too."""
+    for address in (ANYWHERE, "localhost:0", "[::1]:0"):
+        serve_functions(app, address).close()

@@ -103,6 +103,32 @@ def test_a_child_has_a_loop_of_its_own(path: Path) -> None:
         process.wait_for("['1', '2']")
 
 
+FORKING = """
+from leeward.stores import QUEUED_CALL, NewRow, Recipient
+
+cloud = Local(path=path)
+def handle(number):
+    os.write(ledger, b"%d\\n" % number)
+    if number == 60 and os.fork() == 0:
+        return  # and not os._exit
+    time.sleep(0.01)
+
+rows = [NewRow(Recipient(QUEUED_CALL, "f"), None, str(n), str(n)) for n in range(100)]
+cloud.stores().deliveries.add(rows, 5)
+ledger = os.open(path + ".ledger", os.O_CREAT | os.O_APPEND | os.O_RDWR, 0o600)
+cloud.function("f")(handle)
+cloud.wait_idle(30)
+time.sleep(0.2)  # for the child
+print(sorted(map(int, os.pread(ledger, 10000, 0).split())) == [*range(100)])
+"""
+
+
+def test_a_child_of_a_handler_leaves_the_rows_to_its_parent(path: Path) -> None:
+    """It does not take the next one, whatever the handler does there."""
+    with child(PRELUDE + FORKING, str(path)) as process:
+        process.wait_for("True")
+
+
 BUSY = """
 import leeward._sqlite.database
 leeward._sqlite.database.HOLD_SECONDS = 60

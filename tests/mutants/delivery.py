@@ -97,6 +97,13 @@ MUTANTS: Final = (
         "tests/worker/test_worker.py::test_while_the_store_is_away_an_end_is_kept",
     ),
     Mutant(
+        "a child of a handler takes the next row of its parent",
+        f"{DELIVERY}/dispatcher.py",
+        "        self._attempts.abandon()\n",
+        "",
+        "tests/local/test_fork.py::test_a_child_of_a_handler_leaves_the_rows_to_its_parent",
+    ),
+    Mutant(
         "a limit holds for each handler by itself",
         f"{DELIVERY}/dispatcher.py",
         "free = max(0, min(wanted, self._most - self._used))",

@@ -114,6 +114,20 @@ MUTANTS: Final = (
         f"{SERVING}::test_a_call_that_waited_has_less_time",
     ),
     Mutant(
+        "the wait for a thread does not count",
+        f"{APP}/serving.py",
+        "connection.began or monotonic()",
+        "monotonic()",
+        f"{SERVING}::test_a_call_that_waited_for_a_thread_has_less_time",
+    ),
+    Mutant(
+        "a part of a head takes a thread",
+        f"{APP}/connection.py",
+        "        return is_whole or not data or len(self._came) > HEAD_BYTES\n",
+        "        return True\n",
+        f"{SERVING}::test_it_does_not_matter_how_the_bytes_of_a_request_are_split",
+    ),
+    Mutant(
         "a draining server runs calls on open connections",
         f"{APP}/serving.py",
         '            return _busy("this process ends", mark)\n',
@@ -137,7 +151,7 @@ MUTANTS: Final = (
     Mutant(
         "an open address needs no word",
         f"{APP}/serving.py",
-        "    if not tokens and not anonymous and not is_this_machine(host):\n",
+        "    if not tokens and not anonymous and not is_this_machine(address):\n",
         "    if False:\n",
         f"{SERVING}::test_what_is_wrong_is_refused_at_once",
     ),

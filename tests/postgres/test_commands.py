@@ -99,6 +99,16 @@ def test_what_goes_wrong_is_said_without_a_secret(run: Run) -> None:
     assert "name one with --target" in run("postgres", "schema", "--target", "aws").stderr
 
 
+def test_a_schema_in_use_is_applied_later(run: Run, server: Server) -> None:
+    """What has written to it may be a long transaction; the message names the remedy."""
+    assert run("postgres", "schema", "--apply").exit_code == 0
+    with psycopg.connect(server.url) as connection:
+        connection.execute("LOCK TABLE applied.items IN ROW EXCLUSIVE MODE")
+        result = run("postgres", "schema", "--apply")
+    assert result.exit_code != 0
+    assert "run this again" in " ".join(result.stderr.split())
+
+
 def test_doctor_says_what_the_server_promises(run: Run, server: Server) -> None:
     """A table is there once the schema is; a server that may lose commits is a fault."""
     assert run("postgres", "schema", "--apply").exit_code == 0

@@ -21,6 +21,7 @@ from leeward.leases.faults import DatabaseFault
 from leeward.leases.rules import Room
 from leeward.stores import AttemptFailure, LeaseEnd, NewRow, Recipient, SpoolRows, Stores
 from leeward.values import Event
+from leeward_postgres.deliveries import PostgresDeliveries
 from leeward_postgres.driver import open_driver
 from leeward_postgres.schema import schema_sql
 from leeward_postgres.schema.queues import MANY_DEAD
@@ -167,6 +168,7 @@ def test_a_held_snapshot_keeps_no_more_than_one_turn_of_dead_rows(
 ) -> None:
     """The tables are emptied in turn; a row that waits for long goes from one to the other."""
     store, most = stores.deliveries, 0
+    own = cast("PostgresDeliveries", store)
     waits = Recipient("b", "nobody")
     store.add([NewRow(waits, "l", "k", "{}"), NewRow(waits, "l", "k2", "{}")], 5)
     halves = (f"'{SCHEMA}.deliveries_{half}'::regclass" for half in (0, 1))
@@ -179,15 +181,41 @@ def test_a_held_snapshot_keeps_no_more_than_one_turn_of_dead_rows(
             store.add(some(1000), 5)
             rows = store.take([HERE], time.time, Room(1000, 1000)).rows
             store.finish([LeaseEnd(row) for row in rows], time.time())
-            admin.execute("SELECT pg_stat_force_next_flush()")
+            own.ask("SELECT pg_stat_force_next_flush()")  # each connection counts for itself
             admin.execute(turn.encode())
             admin.execute(f"SELECT {SCHEMA}.tend_rows('{{}}', '{{}}')".encode())
+            admin.execute("SELECT pg_stat_force_next_flush()")
             ((dead,),) = admin.execute(stats.encode()).fetchall()
             most = max(most, dead)
     assert 0 < most < 3 * MANY_DEAD, "one turn in each half, and what the counters say too late"
     assert store.count_waiting([waits]) == 2
     (row,) = store.take([waits], time.time, Room(9, 9)).rows
     assert row.idempotency_key == "k"
+
+
+def test_a_long_reader_keeps_no_queue_from_being_noted(
+    stores: Stores, admin: psycopg.Connection[Any], server: Server
+) -> None:
+    """It keeps the old table from being emptied, but what waits there is moved, and once."""
+    store = stores.deliveries
+    store.add(some(3), 5)
+    turn = f"UPDATE {SCHEMA}.turn SET half = true, since = since - interval '1 minute'"
+    admin.execute(turn.encode())
+    with psycopg.connect(server.url) as reader:
+        reader.execute(f"SELECT FROM {SCHEMA}.deliveries".encode())
+        admin.execute(f"SELECT {SCHEMA}.tend_rows('{{\"\"}}', '{{mails}}')".encode())
+        noted = admin.execute(f"SELECT subscriber FROM {SCHEMA}.receivers".encode()).fetchall()
+        rows = admin.execute(f"SELECT half FROM {SCHEMA}.deliveries".encode()).fetchall()
+    assert (noted, rows) == ([("mails",)], [(True,)] * 3)
+    assert len(store.take([HERE], time.time, Room(9, 9)).rows) == 3
+
+
+def test_workers_prune(admin: psycopg.Connection[Any]) -> None:
+    """Now and then: what an outbox leaves behind is in somebody's transaction, which must not."""
+    admin.execute(f"INSERT INTO {SCHEMA}.writes VALUES ('0000-0', true)".encode())
+    tend = f"SELECT {SCHEMA}.tend_rows('{{}}', '{{}}') FROM generate_series(1, 300)"
+    admin.execute(tend.encode())
+    assert admin.execute(f"SELECT FROM {SCHEMA}.writes".encode()).fetchall() == []
 
 
 def test_an_event_goes_to_those_who_subscribe_to_its_type_and_once(

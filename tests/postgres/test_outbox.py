@@ -87,6 +87,24 @@ def test_an_event_is_published_with_the_commit(connection: psycopg.Connection[An
     assert (event["id"], event["source"], event["data"]) == (id, "shop", {"id": "2"})
 
 
+def test_a_transaction_of_the_users_deletes_nothing_of_others(
+    server: Server, driver: PostgresDriver
+) -> None:
+    """Old ids and items are left to clients and workers, which hold their locks for a moment."""
+    old = "INSERT INTO leeward.writes SELECT '0000-' || n, true FROM generate_series(1, 9) AS n"
+    count = "SELECT count(*) FROM leeward.writes WHERE id < '0001'"
+    with psycopg.connect(server.url) as connection:
+        connection.execute("DELETE FROM leeward.writes WHERE id < '0001'")
+        connection.execute(old)
+        list(driver.stores().deliveries.take([Recipient("", "charge")], time.time, NO_ROOM).rows)
+        connection.execute("SELECT setseed(0)")
+        box = outbox(connection, config=CONFIG)
+        for number in range(2000):
+            box.enqueue("charge", number)
+        assert connection.execute(count).fetchone() == (9,)
+        connection.rollback()
+
+
 def test_a_call_is_queued_with_the_commit(
     connection: psycopg.Connection[Any], driver: PostgresDriver
 ) -> None:
@@ -261,21 +279,27 @@ def of_sqlalchemy(name: str, *, awaited: bool, driver: str = "psycopg", flush: b
     async def run_awaited(self: Any, sql: str, values: tuple[Any, ...]) -> Any:
         return run(self, sql, values)
 
-    async def give_awaited(self: Any) -> Any:
-        return self
+    class Pooled:
+        def __init__(self, own: psycopg.Connection[Any]) -> None:
+            self.dbapi_connection = own
 
     members: dict[str, Any] = {
         "__module__": "sqlalchemy.orm.session",
         "dialect": Dialect(),
         "__init__": lambda self, own: setattr(self, "own", own),
+        "connection": property(lambda self: Pooled(self.own)),
+        "sync_connection": property(lambda self: self),
         "exec_driver_sql": run_awaited if awaited else run,
     }
-    if flush:
-        members |= {
-            "flush": None,
-            "connection": give_awaited if awaited else lambda self: self,
-        }
-    return type(name, (), members)
+    connection = type(name, (), members)
+
+    async def give_awaited(self: Any) -> Any:
+        return connection(self.own)
+
+    if not flush:
+        return connection
+    give = give_awaited if awaited else lambda self: connection(self.own)
+    return type(name, (), {**members, "flush": None, "connection": give})
 
 
 KINDS: dict[str, Callable[[], Any]] = {
@@ -305,6 +329,10 @@ def test_sqlalchemy_is_known_by_its_names(
     id = published if isinstance(published, str) else asyncio.run(_await(published))
     connection.commit()
     assert [json.loads(row[3])["id"] for row in rows_of(connection)] == [id]
+    connection.autocommit = True
+    with pytest.raises(InvalidRequest, match="AUTOCOMMIT"):
+        asyncio.run(play())
+    connection.autocommit = False
 
 
 async def _await(awaitable: Any) -> Any:
@@ -325,7 +353,9 @@ def test_what_is_no_transaction_is_refused(server: Server) -> None:
             outbox(connection, config=CONFIG)
         assert raised.value.field == "connection"
         with connection.transaction():
-            outbox(connection, config=CONFIG)
+            box = outbox(connection, config=CONFIG)
+        with pytest.raises(InvalidRequest, match=r"connection\.transaction\(\)"):
+            box.publish_event("orders", "order.paid")
         with pytest.raises(InvalidRequest, match="not builtins.object"):
             outbox(object(), config=CONFIG)
         with pytest.raises(ConfigError, match="to cannot read"):
@@ -348,6 +378,8 @@ BAD: dict[str, tuple[Callable[[Any], Any], str]] = {
     "no JSON": (lambda box: box.enqueue("f", object()), "payload"),
     "no effect": (lambda box: box.enqueue("f", 1, effect="maybe"), "effect"),
     "no id": (lambda box: box.start_workflow("w", 1, id=""), "id"),
+    "an id of no run": (lambda box: box.start_workflow("w", 1, id="order 1"), "id"),
+    "a long value": (lambda box: box.start_workflow("w", "x" * 40_000, id="1"), "value"),
     "no value": (lambda box: box.start_workflow("w", object(), id="1"), "value"),
 }
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from math import inf
+import threading
+from math import inf, nan
 from typing import Any
 
 import pytest
@@ -171,6 +172,38 @@ def test_what_makes_no_sense_is_left_out(fleet: Any, item: Any) -> None:
     fleet.look()
     assert router.evidence("b").state == "isolated"
     assert router.evidence("a").state == "closed"
+
+
+@pytest.mark.parametrize("since", [5000.0, 1e300, "2026"], ids=str)
+def test_a_word_counts_though_the_clock_of_an_earlier_one_was_fast(since: Any) -> None:
+    """It is newer than what any copy says, so that nobody waits for a clock."""
+    a, b = Keeping("a"), Keeping("b")
+    b.item = {"id": ITEM, "targets": {"a": {**FIELDS, "since": since}}}
+    write_copies({"a": a, "b": b}, "health", "id", word("a", 100.0, 100.0, over=True))
+    copies = read_copies({"a": a, "b": b}, "health", "id")
+    assert [copy["a"].over for copy in copies.values()] == [True, True]
+    assert in_force(newest(copies.values()), 200.0) == {}
+
+
+@pytest.mark.parametrize("number", [10**400, inf, nan], ids=["huge", "inf", "nan"])
+def test_a_number_that_is_no_time_keeps_no_word_out(number: Any) -> None:
+    """Whoever has put it there."""
+    copy = Keeping("a")
+    copy.item = {"id": ITEM, "targets": {"a": {**FIELDS, "since": number}}}
+    assert write_copies({"a": copy}, "health", "id", word("a", 100.0)) == {"a": None}
+    assert read_copies({"a": copy}, "health", "id")["a"]["a"].since == 100.0
+
+
+def test_copies_are_read_at_once() -> None:
+    """So that a word is seen in time though several targets do not answer."""
+    meeting = threading.Barrier(2)
+
+    class Meeting(Keeping):
+        def perform(self, call: Call, timeout: float) -> Result[Any]:
+            meeting.wait(10)
+            return super().perform(call, timeout)
+
+    assert read_copies({"a": Meeting("a"), "b": Meeting("b")}, "health", "id") == {"a": {}, "b": {}}
 
 
 def test_targets_without_tables_keep_no_copy() -> None:

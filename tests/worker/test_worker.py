@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import logging
+import socket
 import sqlite3
+import struct
 import time
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
+from http.client import HTTPConnection
 from pathlib import Path
 from threading import Event as Flag
 from threading import Lock, Thread
@@ -22,6 +26,7 @@ from leeward.errors import ConfigError
 from leeward.leases import threads
 from leeward.local import Local
 from leeward.worker import Worker
+from leeward.worker.health import HealthServer
 from leeward.workflow import Flow, Ref
 from tests.worker.places import PATIENT, until
 from tests.worker.rows import NoRows, RowTarget
@@ -254,3 +259,48 @@ def test_the_functions_of_an_app_are_served_beside() -> None:
         request = urllib.request.Request(f"http://{worker.http_address}/double", b"21")
         with urllib.request.urlopen(request) as answer:
             assert json.load(answer) == 42
+
+
+def test_functions_are_served_while_the_store_is_away_at_the_start(
+    locked: tuple[Path, Any],
+) -> None:
+    """A call does not lie there until the store is back, and run when its caller has gone."""
+    path, keeper = locked
+    app = App("shop")
+    app.function(name="double")(lambda number: 2 * number)
+    app.on_schedule("0 0 29 2 *", name="sweep")(print)
+    keeper.execute("BEGIN EXCLUSIVE")
+    worker = Worker(app, Local(path=path), http="127.0.0.1:0")
+    thread = Thread(target=worker.start)
+    thread.start()
+    until(lambda: worker.status().state == "store_away")
+    request = urllib.request.Request(f"http://{worker.http_address}/double", b"21")
+    with urllib.request.urlopen(request, timeout=5) as answer:
+        assert json.load(answer) == 42
+    keeper.execute("ROLLBACK")
+    thread.join(PATIENT)
+    worker.drain()
+
+
+def test_a_health_check_may_be_a_head_and_may_break_off(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """The one has no body; the other is no matter for a log."""
+    may_answer = Flag()
+
+    def report() -> tuple[bool, dict[str, Any]]:
+        assert may_answer.wait(10)
+        return True, {"big": "x" * 1_000_000}
+
+    server = HealthServer("0", report)
+    host, _, port = server.address.partition(":")
+    with closing(socket.create_connection((host, int(port)))) as caller:
+        caller.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        caller.sendall(b"GET / HTTP/1.1\r\n\r\n")
+    may_answer.set()
+    with closing(HTTPConnection(host, int(port), timeout=10)) as asker:
+        asker.request("HEAD", "/")
+        answer = asker.getresponse()
+        assert (answer.status, answer.read()) == (200, b"")
+    server.close()
+    assert capfd.readouterr().err == ""

@@ -423,6 +423,7 @@ class Dispatcher(Forkable):
 
     def renew(self, *, held: bool) -> None:
         """Forget the parent's threads; for the child of a fork."""
+        self._attempts.abandon()
         self._begin()
 
     def _begin(self) -> None:

@@ -207,7 +207,7 @@ class AppRunner:
             timeout = max(0.0, deadline - monotonic())
 
     def pause(self) -> None:
-        """Take no rows until `resume`, and let no schedule become due."""
+        """Take no rows until `resume`."""
         self._is_paused = True
         for each in self._dispatchers.values():
             each.pause()

@@ -226,9 +226,15 @@ class Spool:
                 self._bytes = sum(each.bytes for each in backlogs)
                 self._measured = monotonic()
             if self._events + len(rows) > limits.max_events:
-                return f"the spool has {self._events} events, and may have {limits.max_events}"
+                return (
+                    f"the spool has {self._events} events, and may have {limits.max_events}: there "
+                    f"is no room for {len(rows)} more"
+                )
             if self._bytes + size > limits.max_bytes:
-                return f"the spool has {self._bytes} bytes, and may have {limits.max_bytes}"
+                return (
+                    f"the spool has {self._bytes} bytes, and may have {limits.max_bytes}: there "
+                    f"is no room for {size} more"
+                )
             self._events += len(rows)
             self._bytes += size
             self._waiting = (self._waiting or 0) + len(rows)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from math import inf
+from math import inf, isfinite, nextafter
 from typing import Any, Final
 
 from leeward._routing.background import Shared
@@ -84,13 +84,31 @@ class Fleet:
 
 
 def read_copies(drivers: Mapping[str, Driver], table: str, key: str) -> dict[str, Words]:
-    """Return what each copy that can be read says, by its target."""
+    """Return what each copy that can be read says, by its target.
+
+    All are read at once: several targets that do not answer take no longer than one.
+    """
     copies: dict[str, Words] = {}
+
+    def read(target: str, driver: Driver) -> None:
+        with suppress(Exception):
+            copies[target] = _words_in(_load(driver, Key((key,), (ITEM,)), table))
+
+    readers: list[threading.Thread] = []
     for target, driver in drivers.items():
         if Capability.TABLES not in driver.capabilities:
             continue
-        with suppress(Exception):
-            copies[target] = _words_in(_load(driver, Key((key,), (ITEM,)), table))
+        reader = threading.Thread(
+            target=read, args=(target, driver), name="leeward-fleet", daemon=True
+        )
+        try:
+            reader.start()
+        except RuntimeError:  # no thread can be started
+            read(target, driver)
+        else:
+            readers.append(reader)
+    for reader in readers:
+        reader.join()
     return copies
 
 
@@ -103,8 +121,11 @@ def write_copies(
         drivers: of the order.
         table: name of the table.
         key: the field of its key.
-        word: replaces what was said earlier of its target.
+        word: replaces what was said earlier of its target, whatever the clocks said.
     """
+    known = newest(read_copies(drivers, table, key).values()).get(word.target)
+    if known is not None and known.since >= word.since:  # by a clock that is fast
+        word = word._replace(since=nextafter(known.since, inf))
     flaws: dict[str, Exception | None] = {}
     for target, driver in drivers.items():
         if Capability.TABLES in driver.capabilities:
@@ -181,7 +202,9 @@ def _words_in(found: Stored | None) -> Words:
             continue
         since, until = fields["since"], fields["until"]
         if isinstance(since, int | float) and isinstance(until, int | float | None):
-            end, over = inf if until is None else float(until), fields["over"] is True
-            by, why = str(fields["by"]), str(fields["why"])
-            words[target] = Isolation(target, by, why, float(since), end, over)
+            with suppress(OverflowError):
+                start, end = float(since), inf if until is None else float(until)
+                by, why, over = str(fields["by"]), str(fields["why"]), fields["over"] is True
+                if isfinite(start):
+                    words[target] = Isolation(target, by, why, start, end, over)
     return words

@@ -54,15 +54,15 @@ class Connection:
 
     Attributes:
         socket: of it.
-        ends: when it is closed if nothing comes, by the monotonic clock.
+        ends: when it is closed if no whole head has come, by the monotonic clock.
+        began: when the request began to come, likewise; None before its first byte.
         keeps: the caller keeps it open, and it is in step.
     """
 
     def __init__(self, accepted: socket.socket) -> None:
         self.socket = accepted
-        self.ends = monotonic() + HEAD_SECONDS
         self.keeps = True
-        self._came = b""
+        self.rest(HEAD_SECONDS)
 
     def end(self) -> None:
         """Close it, and wake the thread that reads of it."""
@@ -70,20 +70,44 @@ class Connection:
             self.socket.shutdown(socket.SHUT_RDWR)
         self.socket.close()
 
+    def rest(self, seconds: float) -> None:
+        """Wait for the next request, `seconds` at most."""
+        self.ends = monotonic() + seconds
+        self.began: float | None = None
+        self._came = b""
+
+    def take_in(self) -> bool:
+        """Read what has come, without waiting; return whether `read_head` can say what it is.
+
+        So a head that comes slowly, or never, holds no thread.
+        """
+        self.socket.setblocking(False)
+        try:
+            data = self.socket.recv(HEAD_BYTES)
+        except BlockingIOError:
+            return False
+        except OSError:  # the caller has gone
+            data = b""
+        if self.began is None:
+            self.began = monotonic()
+            self.ends = self.began + HEAD_SECONDS
+        searched = max(len(self._came) - 3, 0)
+        self._came = self._came + data if self._came else data.lstrip(b"\r\n")
+        is_whole = self._came.find(b"\r\n\r\n", searched) >= 0
+        return is_whole or not data or len(self._came) > HEAD_BYTES
+
     def read_head(self) -> RequestHead | None:
-        """Return the head of the next request; None if the caller has closed the connection.
+        """Return the head of the request that has come; None if the caller has gone before.
 
         Raises:
             ProtocolError: it cannot be one.
         """
-        ends, came = monotonic() + HEAD_SECONDS, b""
-        while (end := came.find(b"\r\n\r\n")) < 0:
-            if len(came) > HEAD_BYTES:
-                raise ProtocolError(MALFORMED)
-            data = self._receive(ends)
-            if not data:
-                return None
-            came = (came + data).lstrip(b"\r\n") if not came else came + data
+        came = self._came
+        end = came.find(b"\r\n\r\n")
+        if end < 0 and len(came) <= HEAD_BYTES:
+            return None
+        if not 0 <= end <= HEAD_BYTES:
+            raise ProtocolError(MALFORMED)
         self._came = came[end + 4 :]
         lines = came[:end].split(b"\r\n")
         first = re.fullmatch(_REQUEST, lines[0])
@@ -180,10 +204,12 @@ def _body_of(headers: Mapping[str, str], most: int) -> Body | None:
         if length is not None or coding.lower() != "chunked":
             raise ProtocolError(MALFORMED)
         return Chunked(most)
-    if length is None or length == "0":
+    if length is None:
         return None
     if not (length.isascii() and length.isdecimal() and len(length) < 16):
         raise ProtocolError(MALFORMED)
+    if int(length) == 0:
+        return None
     if int(length) > most:
         raise ProtocolError(TOO_LARGE)
     return Sized(int(length))

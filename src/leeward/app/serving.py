@@ -5,10 +5,10 @@ with serve_functions(app, "127.0.0.1:8080") as server:
     server.wait()
 ```
 
-A thread watches the connections on which nothing happens. When a request comes in, another thread
-reads it, runs the handler and writes the answer. The number of threads, connections and bytes has
-a limit. Where there is no place for a call, the answer is a refusal with the mark of the call: so
-the caller knows that nothing ran, and may go elsewhere.
+A thread watches the connections, and reads the heads of requests. When a head is there, another
+thread reads the body, runs the handler and writes the answer. The number of threads, connections
+and bytes has a limit. Where there is no place for a call, the answer is a refusal with the mark of
+the call: so the caller knows that nothing ran, and may go elsewhere.
 
 TLS is for the proxy in front.
 """
@@ -59,7 +59,7 @@ THREADS: Final = 32
 """Calls that run at once."""
 
 SPARE: Final = 16
-"""Threads beside them: for requests that are on their way in, health checks and refusals."""
+"""Threads beside them: for bodies that are on their way in, health checks and refusals."""
 
 PLACE_SECONDS: Final = 1.0
 """How long a call waits for a place before it is refused."""
@@ -168,7 +168,6 @@ class FunctionServer:
         """Close every connection. A handler that still runs goes on, and nobody hears of it."""
         with self._changed:
             self._is_draining = True
-            connections, threads = list(self._connections), self._threads
             was_closed = self._closed.is_set()
             self._closed.set()
         if was_closed:
@@ -179,6 +178,8 @@ class FunctionServer:
         for each in (self._listener, self._waker, self._woken):
             each.close()
         self._selector.close()
+        with self._changed:  # now that nobody adds any more
+            connections, threads = list(self._connections), self._threads
         for connection in connections:
             connection.end()
         for _ in range(threads):
@@ -196,7 +197,7 @@ class FunctionServer:
             self._waker.send(b"w")
 
     def _watch(self) -> None:
-        """Accept connections, and hand over those on which something has come in."""
+        """Accept connections, and hand over those on which the head of a request has come in."""
         for each in (self._waker, self._woken, self._listener):
             each.setblocking(False)
         self._selector.register(self._woken, selectors.EVENT_READ)
@@ -207,7 +208,7 @@ class FunctionServer:
                     self._accept()
                 elif key.fileobj is self._woken:
                     self._woken.recv(4096)
-                else:
+                elif key.data.take_in():
                     self._selector.unregister(key.fileobj)
                     self._hand_over(key.data)
             self._mind_listener()
@@ -297,7 +298,7 @@ class FunctionServer:
                 self._under_way -= 1
                 self._changed.notify_all()
             if keeps and not self._closed.is_set():
-                connection.ends = monotonic() + IDLE_SECONDS
+                connection.rest(IDLE_SECONDS)
                 self._returned.append(connection)
                 self._wake()
             else:
@@ -310,7 +311,7 @@ class FunctionServer:
             head = connection.read_head()
             if head is None:
                 return False
-            began, mark = monotonic(), sent_in(head.headers).mark
+            mark = sent_in(head.headers).mark
             self._check_caller(head)
             body = connection.read_body(head.headers, self._body_bytes)
         except ProtocolError as error:
@@ -321,7 +322,7 @@ class FunctionServer:
             answer = http_answer(refusal_answer(problem), mark)
             connection.refuse(answer._replace(headers=(*answer.headers, *challenge)))
             return False
-        answer = self._answer(HttpRequest(*head, body), mark, began)
+        answer = self._answer(HttpRequest(*head, body), mark, connection.began or monotonic())
         keeps = connection.keeps and head.method != "HEAD" and not self._is_draining
         connection.send(answer, keeps=keeps, has_body=head.method != "HEAD")
         return keeps
@@ -348,7 +349,7 @@ class FunctionServer:
         Args:
             request: the request.
             mark: that the answer is to have.
-            began: when the head of the request was there.
+            began: when its first byte came.
         """
         if self._is_draining:
             return _busy("this process ends", mark)
@@ -405,7 +406,7 @@ def serve_functions(
     if not all(map(is_token, tokens)):
         raise ConfigError("token must be text of visible ASCII without white space, not empty")
     host, port = _host_and_port(address)
-    if not tokens and not anonymous and not is_this_machine(host):
+    if not tokens and not anonymous and not is_this_machine(address):
         raise ConfigError(
             f"other machines can reach {address!r}, and no token is set: give a token (a worker: "
             "LEEWARD_WORKER_TOKEN), or anonymous=True where a proxy in front checks who calls"

@@ -206,6 +206,13 @@ class WorkPool(ABC, Generic[H]):
                 self._waiting.remove(each)
         return late
 
+    def abandon(self) -> None:
+        """Leave what waits to the parent; for the child of a fork, where only one thread goes on.
+
+        That is a thread of this pool if a handler has forked, and it would take the next row.
+        """
+        self._waiting.clear()
+
     def _start(self) -> None:
         """Start a thread, unless the process may have no further one.
 

@@ -228,7 +228,7 @@ class Worker:
     def start(self) -> None:
         """Register the subscriptions of the app, and take what is due from now on.
 
-        As long as the store is away, this waits for it.
+        As long as the store is away, this waits for it; functions are served meanwhile.
 
         Raises:
             ConfigError: an address cannot be listened at.
@@ -237,13 +237,12 @@ class Worker:
         if settings.health is not None and self._health is None:
             self._health = HealthServer(settings.health, self._report)
         if settings.http is not None and self._http is None:
-            self._http = serve_functions(self.app, settings.http, token=settings.token or ())
+            server = serve_functions(self.app, settings.http, token=settings.token or ())
+            self._http = server.start()
         self._reach_store()
         if self._state != "starting" or self._signals:
             return
         self._state = "ready"
-        if self._http is not None:
-            self._http.start()
         self._runner.resume()
         if self._engine is not None:
             self._engine.wake()

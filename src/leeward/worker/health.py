@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import socket
+import sys
 from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -24,7 +25,7 @@ Report = Callable[[], tuple[bool, Mapping[str, Any]]]
 
 
 class HealthServer:
-    """Answers every GET with a report: 200 if the worker is well, else 503.
+    """Answers every GET and HEAD with a report: 200 if the worker is well, else 503.
 
     Args:
         address: ``PORT``, of this machine alone, or ``HOST:PORT``. Port 0 takes a free one.
@@ -70,6 +71,11 @@ class HealthServer:
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Report an error, but not of a caller that has gone, or is slow."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
+
 
 class _Server6(_Server):
     address_family = socket.AF_INET6
@@ -89,7 +95,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("content-type", "application/json")
         self.send_header("content-length", str(len(body)))
         self.end_headers()
-        self.wfile.write(body)
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    do_HEAD = do_GET  # noqa: N815 - the name that its base looks for
 
     def log_message(self, *_: Any) -> None:
         """Log nothing: a load balancer asks every few seconds."""

@@ -21,6 +21,9 @@ from leeward_postgres.schema import VERSION, schema_sql
 
 PROVIDER = "postgres"
 
+_LOCKED = "55P03"
+"""SQLSTATE: a lock was not to be had within the time that the schema waits for it."""
+
 
 def schema(
     context: typer.Context,
@@ -77,6 +80,11 @@ def _flaw(error: Any) -> str:
     """Return what went wrong, without what psycopg knows of the connection."""
     if error.sqlstate is None:
         return "the database cannot be reached, so nothing was applied"
+    if error.sqlstate == _LOCKED:
+        return (
+            "the schema was not applied: another transaction has its tables in use; run this again "
+            "when that has ended"
+        )
     remedy = result_of_error(error.sqlstate, Stage.OPEN).message or ""
     return f"the schema was not applied: {error.diag.message_primary} ({remedy})"
 

@@ -108,13 +108,17 @@ def _executor_of(connection: Any) -> Execute[Any]:
             f"{type(connection).__module__}.{type(connection).__qualname__}",
             field="connection",
         )
+    _check_transaction(connection)
+    return _awaited_psycopg(connection) if is_awaited else _psycopg(connection)
+
+
+def _check_transaction(connection: Any) -> None:
     if connection.autocommit and connection.info.transaction_status == _IDLE:
         raise InvalidRequest(
             "connection is in autocommit and in no transaction, so the call would be made whatever "
             "becomes of your rows; use `with connection.transaction():`",
             field="connection",
         )
-    return _awaited_psycopg(connection) if is_awaited else _psycopg(connection)
 
 
 def _psycopg(connection: Any) -> Execute[str]:
@@ -138,15 +142,20 @@ def _awaited_psycopg(connection: Any) -> Execute[Awaitable[str]]:
 
 
 def _cursor_of(connection: Any) -> Any:
-    """Return a cursor whose rows are tuples, whatever those of the user's are."""
+    """Return a cursor whose rows are tuples, whatever those of the user's are.
+
+    The transaction in which the outbox was made may have ended since.
+    """
     from psycopg.rows import tuple_row
 
+    _check_transaction(connection)
     return connection.cursor(row_factory=tuple_row)
 
 
 def _sqlalchemy(connection: Any) -> Execute[str]:
     def execute(sql: str, values: Sequence[Any], conclude: Conclude) -> str:
         own = connection.connection() if hasattr(connection, "flush") else connection
+        _check_autocommit(own)
         text = _number_values(sql, own.dialect)
         with _explain_errors():
             rows = own.exec_driver_sql(text, tuple(values)).fetchall()
@@ -158,12 +167,23 @@ def _sqlalchemy(connection: Any) -> Execute[str]:
 def _awaited_sqlalchemy(connection: Any) -> Execute[Awaitable[str]]:
     async def execute(sql: str, values: Sequence[Any], conclude: Conclude) -> str:
         own = await connection.connection() if hasattr(connection, "flush") else connection
+        _check_autocommit(own.sync_connection)
         text = _number_values(sql, own.dialect)
         with _explain_errors():
             rows = (await own.exec_driver_sql(text, tuple(values))).fetchall()
         return conclude(rows)
 
     return execute
+
+
+def _check_autocommit(own: Any) -> None:
+    """Raise InvalidRequest at SQLAlchemy's level AUTOCOMMIT: a rollback takes nothing back."""
+    if own.dialect.name == "postgresql" and own.connection.dbapi_connection.autocommit:
+        raise InvalidRequest(
+            "connection has the isolation level AUTOCOMMIT, so the call would be made whatever "
+            "becomes of your rows; use another level",
+            field="connection",
+        )
 
 
 def _number_values(sql: str, dialect: Any) -> str:

@@ -133,7 +133,8 @@ END $$;
 -- there has been published before. One whose id is NULL is published in any case.
 CREATE OR REPLACE FUNCTION {schema}.publish_rows(
     p_bus text, p_ids text[], p_types text[], p_lanes text[], p_keys text[], p_documents text[],
-    p_milliseconds integer DEFAULT NULL  -- to wait for a lock; NULL leaves that to the session
+    p_milliseconds integer DEFAULT NULL  -- to wait for a lock; NULL in somebody's own transaction,
+                                         -- which waits as it likes, and deletes nothing of others
 ) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM set_config('lock_timeout', p_milliseconds::text, true) WHERE p_milliseconds > 0;
@@ -149,7 +150,7 @@ BEGIN
         JOIN {schema}.subscriptions AS own
             ON own.bus = p_bus AND (own.type IS NULL OR own.type = event.type)
     WHERE event.id IS NULL OR event.id IN (SELECT id FROM new) ORDER BY number, subscriber;
-    PERFORM {schema}.prune() WHERE random() < 0.002;
+    PERFORM {schema}.prune() WHERE random() < 0.002 AND p_milliseconds > 0;
 END $$;
 
 -- Keep a queued call of a function, or a message of a queue; of its id the same holds. Return
@@ -167,7 +168,7 @@ BEGIN
         IF NOT FOUND THEN
             RETURN true;
         END IF;
-        PERFORM {schema}.prune() WHERE random() < 0.002;
+        PERFORM {schema}.prune() WHERE random() < 0.002 AND p_milliseconds > 0;
     END IF;
     INSERT INTO {schema}.deliveries (half, bus, subscriber, idempotency_key, document)
     SELECT half, '', p_name, p_key, p_document FROM {schema}.turn;
@@ -379,6 +380,7 @@ BEGIN
         OR NOT pg_try_advisory_xact_lock(hashtext('leeward turn'), hashtext('{schema}')) THEN
         RETURN;
     END IF;
+    PERFORM {schema}.prune() WHERE random() < 0.1;  -- ids of those who do not delete them
     SELECT * INTO v_turn FROM {schema}.turn;
     v_new := '{schema}.deliveries_' || v_turn.half::integer;
     v_old := '{schema}.deliveries_' || (NOT v_turn.half)::integer;
@@ -404,13 +406,15 @@ BEGIN
     IF EXISTS (SELECT FROM {schema}.deliveries WHERE half <> v_turn.half) THEN
         RETURN;
     END IF;
-    PERFORM set_config('lock_timeout', '50', true);
-    EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', v_old);
+    BEGIN  -- by itself: what was noted and moved stays so if the lock is not to be had
+        PERFORM set_config('lock_timeout', '50', true);
+        EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', v_old);
+    EXCEPTION WHEN lock_not_available THEN  -- the next time
+        RETURN;
+    END;
     IF NOT EXISTS (SELECT FROM {schema}.deliveries WHERE half <> v_turn.half) THEN
         EXECUTE format('TRUNCATE %s', v_old);
     END IF;
-EXCEPTION WHEN lock_not_available THEN  -- the next time
-    NULL;
 END $$;
 """
 
