@@ -45,6 +45,7 @@ BOUNDED: dict[str, str] = {
     "_routing/failover.py get()": "each attempt answers within its own deadline; and of a context "
     "variable",
     "_routing/background.py SimpleQueue()": "holds attempts of calls under way, and probes",
+    "_routing/fleet.py join()": "of reads and writes that have seconds each",
     "_routing/targets.py deque()": "holds the failovers of one window, a share of its calls",
     "_operations/unknowns.py deque()": "a further call is lost, and the log says so",
     "app/idempotency/settlement.py SimpleQueue()": "holds the one answer of a probe",
