@@ -11,10 +11,7 @@ from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
 
-import pytest
-
 from leeward import Client
-from leeward._delivery.dispatcher import Dispatcher
 from leeward.local import Local
 from tests.pipeline import proof
 from tests.pipeline.simulated import pipeline
@@ -49,10 +46,8 @@ def change(database: Path, statement: str, *rows: tuple[str, ...]) -> None:
 
 def arrived(store: Path, numbers: Iterable[int]) -> dict[str, str]:
     """Let files arrive, of which nobody is told yet; return their revisions by name."""
-    with pytest.MonkeyPatch.context() as patched, pipeline() as module:
-        patched.setattr(Dispatcher, "wake", lambda _: None)
-        with Client(Local(path=store), app=module.app) as feeder:
-            return proof.let_arrive(feeder, numbers)
+    with pipeline() as module, Client(Local(path=store), app=module.app) as feeder:
+        return proof.let_arrive(feeder, numbers)
 
 
 def killed(folder: Path, environment: dict[str, str]) -> int:
