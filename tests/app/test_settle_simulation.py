@@ -62,6 +62,7 @@ def test_no_verdict_over_a_store_is_wrong(capsys: pytest.CaptureFixture[str]) ->
     assert "told not_run" in capsys.readouterr().out
 
 
+@pytest.mark.vendors
 def test_one_of_several_creations_wins_on_moto() -> None:
     """moto alone lets two succeed now and then, and then no verdict over it says anything."""
     threads, keys = 6, 60

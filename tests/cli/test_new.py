@@ -11,6 +11,9 @@ import pytest
 
 from leeward.cli.commands.new import FILES
 from tests.cli.conftest import Leeward
+from tests.house.workspace import ROOT
+
+RUFF = [str(ROOT / ".venv/bin/ruff")]  # whichever Python runs this
 
 
 def test_a_new_app_works_as_it_is(leeward: Leeward, bare: Path) -> None:
@@ -19,14 +22,30 @@ def test_a_new_app_works_as_it_is(leeward: Leeward, bare: Path) -> None:
     assert json.loads(made.out)["files"] == [each.format(module="help_desk") for each in FILES]
     folder = bare / "help-desk"
     for command in (
-        ["-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "--rootdir", "."],
-        ["-m", "ruff", "check", "--isolated", "--select", "E,F,I,B", "--line-length", "100", "."],
-        ["-m", "ruff", "format", "--isolated", "--line-length", "100", "--check", "."],
-        ["-m", "leeward", "invoke", "create-ticket", '{"id": "7", "text": "lost keys"}'],
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            "-p",
+            "no:xdist",
+            "--rootdir",
+            ".",
+        ],
+        [*RUFF, "check", "--isolated", "--select", "E,F,I,B", "--line-length", "100", "."],
+        [*RUFF, "format", "--isolated", "--line-length", "100", "--check", "."],
+        [
+            sys.executable,
+            "-m",
+            "leeward",
+            "invoke",
+            "create-ticket",
+            '{"id": "7", "text": "lost keys"}',
+        ],
     ):
-        done = subprocess.run(
-            [sys.executable, *command], cwd=folder, capture_output=True, text=True, check=False
-        )
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
     assert json.loads(done.stdout) == {"id": "7", "text": "lost keys", "open": True}
 

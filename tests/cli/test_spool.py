@@ -60,6 +60,7 @@ def test_what_waits_is_shown_and_drained(
     assert (done.code, json.loads(done.out)) == (0, {"waiting": 0, "queues": []})
 
 
+@pytest.mark.vendors
 @pytest.mark.usefixtures("waiting")
 def test_a_database_that_is_down_does_not_hide_what_the_file_has(
     leeward: Leeward, bare: Path
