@@ -340,19 +340,19 @@ class Dispatcher(Forkable):
                 self._loop.wake()
 
     def pause(self) -> None:
-        """Take nothing more; hand back what has no attempt yet."""
+        """Stop taking rows; hand back what has no attempt yet."""
         with self._loop.lock:
             self._is_paused = True
             self._loop.tell()
 
     def resume(self) -> None:
-        """Take what is due from now on."""
+        """Start taking rows again."""
         with self._loop.lock:
             self._is_paused = False
         self.wake()
 
     def drain(self, timeout: float) -> int:
-        """Take nothing more, and let attempts end; return how many have not after `timeout`."""
+        """Stop taking rows, and wait for attempts; return how many have not after `timeout`."""
         self.pause()
         with self._loop.lock:
             self._loop.wait(lambda: self._loop.is_asleep and not self._attempts.held, timeout)

@@ -261,7 +261,7 @@ class Relay:
         return [self._status_of(each) for each in self.store.measure(bus)]
 
     def revive(self, bus: str) -> int:
-        """Let the calls wait anew that were given up; return how many.
+        """Queue again the calls that were given up; return how many.
 
         Each is kept anew before its dead letter goes, so that none is lost; whoever is killed in
         between makes one call twice.

@@ -207,19 +207,19 @@ class AppRunner:
             timeout = max(0.0, deadline - monotonic())
 
     def pause(self) -> None:
-        """Take no rows until `resume`."""
+        """Stop taking rows until `resume`."""
         self._is_paused = True
         for each in self._dispatchers.values():
             each.pause()
 
     def resume(self) -> None:
-        """Take what is due from now on."""
+        """Start taking rows again."""
         self._is_paused = False
         for each in self._dispatchers.values():
             each.resume()
 
     def drain(self, timeout: float) -> int:
-        """Take nothing more, and let attempts end; return how many have not after `timeout`."""
+        """Stop taking rows, and wait for attempts; return how many have not after `timeout`."""
         deadline = monotonic() + timeout
         self.pause()
         left = [each.drain(max(0.0, deadline - monotonic())) for each in self._dispatchers.values()]

@@ -215,7 +215,7 @@ class Spool:
         return Result(Outcome.OK, tuple(entries), target=result.target, attempts=result.attempts)
 
     def _reserve(self, rows: Sequence[NewRow]) -> str | None:
-        """Take room for rows; return why there is none."""
+        """Reserve room for rows; return why there is none."""
         size = sum(len(row.document.encode()) for row in rows)
         limits = self._limits
         with self._lock:

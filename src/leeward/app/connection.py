@@ -49,7 +49,7 @@ class RequestHead(NamedTuple):
         return mask(self, "method path")
 
 
-class Connection:
+class CallerConnection:
     """A connection, of which at most one thread reads.
 
     Attributes:

@@ -32,7 +32,7 @@ from leeward._http.messages import TOO_LARGE, ProtocolError
 from leeward.adapter.hosts import is_this_machine
 from leeward.app.answers import Problem, refusal_answer
 from leeward.app.app import App
-from leeward.app.connection import Connection, RequestHead
+from leeward.app.connection import CallerConnection, RequestHead
 from leeward.app.host import (
     HEALTH_PATH,
     WARM_PATH,
@@ -124,12 +124,12 @@ class FunctionServer:
         self._body_bytes, self._seconds = body_bytes, seconds
         self._most_threads = threads + SPARE
         self._places = Semaphore(threads)
-        self._readable: SimpleQueue[Connection | None] = SimpleQueue()
-        self._returned: deque[Connection] = deque()
+        self._readable: SimpleQueue[CallerConnection | None] = SimpleQueue()
+        self._returned: deque[CallerConnection] = deque()
         self._changed = Condition()
         self._threads = self._free = self._under_way = 0
         self._looks_at = 0.0
-        self._connections: set[Connection] = set()
+        self._connections: set[CallerConnection] = set()
         self._is_draining = False
         self._closed = Event()
         self._selector = selectors.DefaultSelector()
@@ -151,7 +151,7 @@ class FunctionServer:
         self._closed.wait()
 
     def drain(self, timeout: float) -> bool:
-        """Take no further connection, and wait for the calls that run, `timeout` seconds at most.
+        """Stop accepting connections, and wait for calls that run, `timeout` seconds at most.
 
         A call that comes meanwhile on an open connection is refused, with its mark; ``/health``
         answers 503. Return whether all calls have ended.
@@ -237,7 +237,7 @@ class FunctionServer:
             while len(self._connections) < CONNECTIONS:
                 accepted, _ = self._listener.accept()
                 accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                connection = Connection(accepted)
+                connection = CallerConnection(accepted)
                 with self._changed:
                     self._connections.add(connection)
                 self._returned.append(connection)
@@ -258,13 +258,13 @@ class FunctionServer:
                 self._selector.unregister(key.fileobj)
                 self._forget(connection)
 
-    def _forget(self, connection: Connection) -> None:
+    def _forget(self, connection: CallerConnection) -> None:
         connection.end()
         with self._changed:
             self._connections.discard(connection)
 
-    def _hand_over(self, connection: Connection) -> None:
-        """Let a thread serve a connection; start one if none is free and there may be more."""
+    def _hand_over(self, connection: CallerConnection) -> None:
+        """Queue a connection for a thread; start one if none is free and there may be more."""
         with self._changed:
             is_short = self._free <= self._readable.qsize() and self._threads < self._most_threads
             self._threads += is_short
@@ -304,7 +304,7 @@ class FunctionServer:
             else:
                 self._forget(connection)
 
-    def _converse(self, connection: Connection) -> bool:
+    def _converse(self, connection: CallerConnection) -> bool:
         """Read one request and answer it; return whether the connection may serve another one."""
         mark = UNBOUND
         try:

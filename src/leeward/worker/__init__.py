@@ -188,7 +188,7 @@ class Worker:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Let attempts end, and close."""
+        """Drain, and close."""
         self.drain()
 
     @property
@@ -252,7 +252,7 @@ class Worker:
         log_event(LOGGER, "info", "worker_started", **self._facts())
 
     def drain(self, timeout: float | None = None) -> bool:
-        """Take nothing more, let attempts and steps end, hand back the rest, and close.
+        """Stop taking rows, wait for attempts and steps, hand back the rest, and close.
 
         Args:
             timeout: seconds; None for the setting.
