@@ -18,7 +18,7 @@ from leeward._delivery.schedules import Due
 from leeward.app.handlers import Handler
 from leeward.app.triggers import Kind
 from leeward.cli.commands import scheduler
-from leeward.cli.commands.scheduler import Change, ScheduleReport, changes_of
+from leeward.cli.commands.scheduler import ScheduleChange, ScheduleReport, changes_of
 from leeward.errors import LeewardError
 from leeward.local import DeadLetter
 from leeward.local.driver import Local
@@ -144,29 +144,29 @@ def test_changes_are_told_schedule_by_schedule() -> None:
 
     letter = DeadLetter("(schedule)", None, "sweep", 5, "KeyError", id=1)
     queued = DeadLetter(None, None, "sweep-rest", 5, "BackupError", id=2)
-    given_up = Change("sweep-rest", "given up", None, "BackupError")
+    given_up = ScheduleChange("sweep-rest", "given up", None, "BackupError")
     cases = [
         (due(None, 0), due(None, 0), (), []),
-        (due(None, 0), due(MIDNIGHT, 1), (), [Change("sweep", "due", MIDNIGHT)]),
-        (due(MIDNIGHT, 1), due(MIDNIGHT, 0), (), [Change("sweep", "done", MIDNIGHT)]),
+        (due(None, 0), due(MIDNIGHT, 1), (), [ScheduleChange("sweep", "due", MIDNIGHT)]),
+        (due(MIDNIGHT, 1), due(MIDNIGHT, 0), (), [ScheduleChange("sweep", "done", MIDNIGHT)]),
         (
             due(None, 0),
             due(MIDNIGHT, 0),
             (),
-            [Change("sweep", "due", MIDNIGHT), Change("sweep", "done", MIDNIGHT)],
+            [ScheduleChange("sweep", "due", MIDNIGHT), ScheduleChange("sweep", "done", MIDNIGHT)],
         ),
-        (due(None, 1), due(None, 0), (), [Change("sweep", "done", None)]),
+        (due(None, 1), due(None, 0), (), [ScheduleChange("sweep", "done", None)]),
         (
             due(MIDNIGHT, 1),
             due(MIDNIGHT, 0),
             (letter,),
-            [Change("sweep", "given up", MIDNIGHT, "KeyError")],
+            [ScheduleChange("sweep", "given up", MIDNIGHT, "KeyError")],
         ),
         (
             due(MIDNIGHT, 1),
             due(MIDNIGHT, 0),
             (queued,),
-            [Change("sweep", "done", MIDNIGHT), given_up],
+            [ScheduleChange("sweep", "done", MIDNIGHT), given_up],
         ),
     ]
     for before, after, letters, told in cases:

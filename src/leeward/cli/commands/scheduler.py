@@ -37,7 +37,7 @@ LONGEST: Final = 24 * 3600.0
 """Seconds that ``--once`` waits for the runs that were due."""
 
 
-class Change(NamedTuple):
+class ScheduleChange(NamedTuple):
     """What has happened to a schedule since the last look.
 
     Attributes:
@@ -98,7 +98,7 @@ def run(
             _follow(options, local, schedules, before)
 
 
-def changes_of(before: ScheduleReport, after: ScheduleReport) -> list[Change]:
+def changes_of(before: ScheduleReport, after: ScheduleReport) -> list[ScheduleChange]:
     """Return what has happened between two looks, schedule by schedule, and to queued calls."""
     known = {schedule.handler.name: schedule for schedule in before.schedules}
     lost = Counter(each.subscription for each in before.given_up if each.bus == SCHEDULE)
@@ -108,15 +108,18 @@ def changes_of(before: ScheduleReport, after: ScheduleReport) -> list[Change]:
         name, was = schedule.handler.name, known.get(schedule.handler.name, schedule)
         begun = schedule.last != was.last
         if begun:
-            changes.append(Change(name, "due", schedule.last))
+            changes.append(ScheduleChange(name, "due", schedule.last))
         letters = [letter for letter in runs if letter.subscription == name]
         new = letters[lost[name] :]
-        changes += [Change(name, "given up", schedule.last, letter.error) for letter in new]
+        changes += [ScheduleChange(name, "given up", schedule.last, letter.error) for letter in new]
         if not schedule.waiting and (begun or was.waiting) and not new:
-            changes.append(Change(name, "done", schedule.last))
+            changes.append(ScheduleChange(name, "done", schedule.last))
     earlier = {each.id for each in before.given_up}
     calls = (each for each in after.given_up if each.bus is None and each.id not in earlier)
-    return [*changes, *(Change(call.subscription, "given up", None, call.error) for call in calls)]
+    return [
+        *changes,
+        *(ScheduleChange(call.subscription, "given up", None, call.error) for call in calls),
+    ]
 
 
 def _follow(
@@ -176,7 +179,7 @@ def _local(options: GlobalOptions) -> Iterator[Local]:
             local.close()
 
 
-def _json(change: Change) -> JsonObject:
+def _json(change: ScheduleChange) -> JsonObject:
     moment = None if change.time is None else change.time.isoformat()
     return {"name": change.name, "state": change.state, "time": moment, "error": change.error}
 
