@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,12 @@ from leeward.adapter import TargetConfig
 from leeward.registry import open_target
 from leeward.testing import FaultyDriver
 from leeward_contract_tests import faults_of
+from leeward_postgres.driver import open_driver
 from tests.contract.memory import Memory
 from tests.contract.over import Standing
+from tests.postgres.opening import config_for, open_server
+from tests.postgres.server import Server
+from tests.postgres.working import Worker
 
 
 @pytest.fixture(scope="session")
@@ -54,6 +59,33 @@ def google(memory: Path) -> Iterator[Standing]:
     with open_clouds(1, memory=memory) as (cloud,):
         qualifier = cloud.target.partition(":")[2]
         yield _standing(cloud, "google", qualifier, cloud.options, cloud.env)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Server]:
+    with open_server() as server:
+        yield server
+
+
+@pytest.fixture
+def postgres(postgres_server: Server) -> Standing:
+    driver = FaultyDriver(open_driver(config_for(postgres_server.url)))
+    return Standing(lambda: driver, faults_of(driver))
+
+
+@pytest.fixture
+def worker(postgres_server: Server, memory: Path) -> Iterator[Worker]:
+    """Run what is queued at PostgreSQL, with the memory of the others."""
+    local = Memory(memory).cloud()
+    bus: Any = local.native("events")
+    functions: Any = local.native("functions")
+    (subscription,) = bus.subscriptions
+    with (
+        closing(local),
+        closing(open_driver(config_for(postgres_server.url))) as driver,
+        closing(Worker(driver, functions, subscription.function)) as worker,
+    ):
+        yield worker
 
 
 @pytest.fixture

@@ -27,6 +27,7 @@ SERVICES = {
     "azure": ("cosmos", "queue"),
     "google": ("firestore", "functions", "pubsub"),
     "local": LOCAL_SERVICES,
+    "postgres": ("connection",),
 }
 """Of which a target gives the vendor's own client: an order gives those of its first one."""
 

@@ -39,6 +39,7 @@ from leeward_contract_tests.contracts.observations import CallFunction, Deliveri
 from leeward_contract_tests.contracts.refusals import RefusalKind, each_refusal
 from leeward_contract_tests.fixtures import COUNT, ECHO, SEEN
 from tests.contract.over import Over, Standing, Whole
+from tests.postgres.working import Worker
 
 EVENT = "contract.order"
 
@@ -63,6 +64,27 @@ class TestAllThree(Whole):
 
 
 class TestAllThreeAwaited(Awaited, TestAllThree):
+    """The same through `AsyncClient`."""
+
+
+class TestPostgresAndAws(Whole):
+    """PostgreSQL keeps data, events and queues; AWS has the functions, and is behind it."""
+
+    clouds = ("postgres", "aws")
+
+    @pytest.fixture
+    def call_function(self, driver: Driver, worker: Worker) -> CallFunction:
+        """Return what calls the functions on AWS, after a look for rows of PostgreSQL."""
+        client = Client(driver, config=contract_config())
+
+        def call_function(function: str, payload: Json) -> Any:
+            worker.wake()
+            return client.invoke(function, payload).value
+
+        return call_function
+
+
+class TestPostgresAndAwsAwaited(Awaited, TestPostgresAndAws):
     """The same through `AsyncClient`."""
 
 

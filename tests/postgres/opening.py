@@ -1,15 +1,38 @@
-"""Targets of PostgreSQL for tests, and calls for them."""
+"""Servers and targets of PostgreSQL for tests, and calls for them."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
+
+import psycopg
 
 from leeward.adapter import TargetConfig
 from leeward.calls import Delete, Key, Store
 from leeward.entropy import new_id
+from leeward_contract_tests.fixtures import Seen, contract_functions
+from leeward_postgres.schema import schema_sql
+from tests.postgres.server import Server
 
 SECONDS = 10.0
+
+
+@contextmanager
+def open_server() -> Iterator[Server]:
+    """Start a server with the schema in it, and queues for the functions of the contract."""
+    server = Server()
+    try:
+        with psycopg.connect(server.url, autocommit=True) as connection:
+            connection.execute(schema_sql("leeward").encode())
+            names = list(contract_functions(Seen()))
+            connection.execute(
+                "SELECT leeward.tend_rows(%s::text[], %s::text[])", ([""] * len(names), names)
+            )
+        yield server
+    finally:
+        server.stop()
 
 
 def config_for(url: str, **options: Any) -> TargetConfig:
