@@ -16,6 +16,7 @@ _SETTINGS: Final = f"{_HERE}/settings.py"
 _FAULTS: Final = "tests/postgres/test_faults.py"
 _SETTLED: Final = "tests/postgres/test_settlements.py"
 _CODES: Final = "tests/postgres/test_outcomes.py"
+_TLS: Final = "tests/postgres/test_tls.py"
 _OPTIONS: Final = "tests/postgres/test_settings.py"
 _JOURNAL: Final = "tests/postgres/test_journal.py"
 _RUNS: Final = "tests/postgres/test_runs.py"
@@ -84,9 +85,23 @@ MUTANTS: Final = (
     Mutant(
         "libpq reads its variables in the hardened mode",
         _SETTINGS,
-        '            ours.setdefault(name, (option.compiled or b"").decode())',
+        "            ours.setdefault(name, default)",
         "            pass",
         f"{_OPTIONS}::test_the_hardened_mode_leaves_libpq_no_variable",
+    ),
+    Mutant(
+        "the hardened mode connects to nobody",
+        _SETTINGS,
+        '_DEFAULTS.get(name, "")',
+        '""',
+        f"{_TLS}::test_a_server_that_does_not_prove_who_it_is_is_told_nothing",
+    ),
+    Mutant(
+        "the hardened mode trusts whoever shows a certificate",
+        _SETTINGS,
+        '"sslmode": VERIFIED, "sslrootcert"',
+        '"sslmode": "require", "sslrootcert"',
+        f"{_TLS}::test_a_server_that_does_not_prove_who_it_is_is_told_nothing",
     ),
     Mutant(
         "a process that has lost its lease writes about the run",

@@ -38,6 +38,8 @@ ROLLED_BACK = {
     "54000": Outcome.CALLER,
     "55P03": Outcome.REJECTED,
     "57014": Outcome.REJECTED,
+    "tls": Outcome.NOT_SENT,
+    "no_tls": Outcome.NOT_SENT,
     "LW003": Outcome.UNUSABLE,
     "LW004": Outcome.UNUSABLE,
     "LW005": Outcome.UNUSABLE,

@@ -33,6 +33,10 @@ class Stage(Enum):
     """A commit was sent, or a statement that commits itself."""
 
 
+TLS: Final = "tls"
+NO_TLS: Final = "no_tls"
+"""Stand for a SQLSTATE, which is never told before the handshake."""
+
 SCHEMA: Final = "schema"
 """The reason of a schema that is not there, or does not suit this client."""
 
@@ -90,6 +94,13 @@ CLASSIFICATIONS: Final[dict[str, Classification]] = {
     "54000": _TOO_LARGE,
     "55P03": Classification(Outcome.REJECTED, "another transaction holds the item", "busy"),
     "57014": Classification(Outcome.REJECTED, "the server cancelled the statement"),
+    TLS: Classification(
+        Outcome.NOT_SENT,
+        "the server's certificate is not accepted: check `sslrootcert`, and the host in `url`",
+    ),
+    NO_TLS: Classification(
+        Outcome.NOT_SENT, "the server has no TLS, which `sslmode` demands: switch it on there"
+    ),
     WRONG_VERSION: Classification(Outcome.UNUSABLE, "", SCHEMA),
     NOT_DURABLE: Classification(Outcome.UNUSABLE, "", "not_durable"),
     NOT_READ_COMMITTED: Classification(
@@ -111,6 +122,9 @@ _REFUSED: Final = (
     (re.compile("permission denied for database"), "42501"),
     (re.compile("starting up|shutting down|not yet accepting|recovery mode"), "57P03"),
     (re.compile("session is read-only|server is in hot standby"), "25006"),
+    (re.compile("certificate verify failed|certificate for .* does not match"), TLS),
+    (re.compile("root certificate file .* does not exist|could not read root cert"), TLS),
+    (re.compile("server does not support SSL"), NO_TLS),
 )
 """libpq tells no SQLSTATE of a refused connection; these are the server's words for the codes, in
 English. A refusal in other words is still one that nothing was sent after."""

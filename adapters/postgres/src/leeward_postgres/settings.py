@@ -84,6 +84,12 @@ OPTIONS: Final = (
 )  # fmt: skip
 """Everything that a section may say."""
 
+_DEFAULTS: Final = {"min_protocol_version": "3.0", "max_protocol_version": "3.0"}
+"""What stands for libpq's own default, where it has no name for it and takes no empty text."""
+
+_NO_FILE: Final = os.path.join(os.devnull, "none")  # noqa: PTH118 - never a file, on any system
+"""No path of a file: libpq warns on the standard error of one that is there and is none."""
+
 
 class Settings(NamedTuple):
     """What is in force for a target.
@@ -153,8 +159,11 @@ def parameters_of(settings: Settings) -> dict[str, Any]:
     for option in Conninfo.get_defaults():
         name = option.keyword.decode()
         if option.envvar is not None and name != "service":
-            ours.setdefault(name, (option.compiled or b"").decode())
-    ours |= {"passfile": os.devnull, "sslmode": VERIFIED, "sslrootcert": "system"}
+            default = (option.compiled or b"").decode() or _DEFAULTS.get(name, "")
+            ours.setdefault(name, default)
+    ours |= {"passfile": _NO_FILE, "sslmode": VERIFIED, "sslrootcert": "system"}
+    if "sslcertmode" in ours:  # of libpq 16 and later; without it one in ~/.postgresql is shown
+        ours["sslcertmode"] = "allow" if said.get("sslcert") else "disable"
     return {**ours, **said}
 
 
