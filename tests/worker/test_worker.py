@@ -21,13 +21,16 @@ from typing import Any
 import pytest
 
 from leeward import App, Context, Event
+from leeward import worker as worker_module
 from leeward.config import Config, FunctionConfig, LimitConfig, WorkerConfig
-from leeward.errors import ConfigError
+from leeward.errors import ConfigError, TargetUnavailable
 from leeward.leases import threads
 from leeward.local import Local
+from leeward.stores import NewRow, Recipient
 from leeward.worker import Worker
 from leeward.worker.health import HealthServer
 from leeward.workflow import Flow, Ref
+from leeward_contract_tests.rows import each_row
 from tests.worker.places import PATIENT, until
 from tests.worker.rows import NoRows, RowTarget
 
@@ -249,6 +252,27 @@ def test_a_worker_waits_for_a_store_that_is_away_at_its_start(
     worker.drain()
     names = [each.msg.partition(" ")[0] for each in caplog.records if each.name == "leeward.worker"]
     assert names == ["store_away", "worker_started", "worker_drained"]
+
+
+@each_row("moment", ["before its start", "while it works"])
+def test_a_worker_that_works_once_does_not_wait_for_a_store_for_ever(
+    locked: tuple[Path, Any], monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    """It says that the store is away, and why."""
+    path, keeper = locked
+    monkeypatch.setattr(worker_module, "AWAY", 0.3)
+    app = App("shop")
+    app.on_schedule("0 0 29 2 *", name="sweep")(print)
+    app.on_message("parcels", name="send")(lambda _: keeper.execute("BEGIN EXCLUSIVE"))
+    worker = Worker(app, Local(path=path), drain=0.1)
+    if moment == "while it works":
+        worker._stores.deliveries.add([NewRow(Recipient("", "parcels"), None, "k", "1")], 5)
+    else:
+        keeper.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(TargetUnavailable, match="local has not answered for 0 seconds: "):
+        worker.run(once=True)
+    keeper.execute("ROLLBACK")
+    assert worker.status().state == "stopped"
 
 
 def test_the_functions_of_an_app_are_served_beside() -> None:

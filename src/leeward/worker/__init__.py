@@ -18,6 +18,7 @@ import signal
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from math import inf
 from threading import Thread, current_thread, main_thread
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, Self, cast
@@ -31,7 +32,7 @@ from leeward.app.triggers import Kind, Platform
 from leeward.client import Client
 from leeward.clock import Clock, SystemClock
 from leeward.config import Config, LimitConfig
-from leeward.errors import ConfigError
+from leeward.errors import ConfigError, TargetUnavailable
 from leeward.leases.faults import DatabaseFault
 from leeward.leases.threads import LONGEST_PAUSE, LOOK_AGAIN
 from leeward.logs import Fact, log_event
@@ -64,6 +65,10 @@ if TYPE_CHECKING:
 __all__ = ["Worker", "WorkerStatus"]
 
 LOGGER = "leeward.worker"
+
+AWAY: Final = 30.0
+"""Seconds for which a store may be away before a worker that works once ends; a failover of a
+database takes about as long."""
 
 TICK: Final = 0.1
 """Seconds between two looks whether a signal has come, or whether all is done."""
@@ -215,12 +220,19 @@ class Worker:
 
         Raises:
             ConfigError: the store refuses what it is asked, or an address cannot be listened at.
+            TargetUnavailable: with `once`, the store was away for `AWAY` seconds on end.
         """
+        patience = AWAY if once else inf
         with self._count_signals():
             try:
-                self.start()
+                self._start(patience)
+                answered = monotonic()
                 while not self._signals and not (once and self._is_done()):
                     time.sleep(TICK)
+                    if self.status().state != "store_away":
+                        answered = monotonic()
+                    elif monotonic() - answered > patience:
+                        raise self._absence_of_store()
             finally:
                 self.drain()
         return self.status().dead_letters
@@ -233,13 +245,17 @@ class Worker:
         Raises:
             ConfigError: an address cannot be listened at.
         """
+        self._start(inf)
+
+    def _start(self, patience: float) -> None:
+        """Start, or raise `TargetUnavailable` when the store was away for so many seconds."""
         settings = self.settings
         if settings.health is not None and self._health is None:
             self._health = HealthServer(settings.health, self._report)
         if settings.http is not None and self._http is None:
             server = serve_functions(self.app, settings.http, token=settings.token or ())
             self._http = server.start()
-        self._reach_store()
+        self._reach_store(patience)
         if self._state != "starting" or self._signals:
             return
         self._state = "ready"
@@ -350,12 +366,15 @@ class Worker:
         """Return whether the functions of another version's definition are known here."""
         return self._functions().issuperset(functions_of(definition))
 
-    def _reach_store(self) -> None:
+    def _reach_store(self, patience: float) -> None:
         """Register the subscriptions, open the runs, and make up for schedules; wait for the store.
 
         It is logged once that it is away.
+
+        Raises:
+            TargetUnavailable: it has been away for `patience` seconds.
         """
-        pause = LOOK_AGAIN
+        pause, since = LOOK_AGAIN, monotonic()
         while self._state == "starting" and not self._signals:
             try:
                 self._subscribe()
@@ -366,6 +385,8 @@ class Worker:
                     facts: dict[str, Fact] = {"reason": fault.reason, "text": str(fault)}
                     log_event(LOGGER, "warning", "store_away", target=self.target, **facts)
                 self._fault = fault
+                if monotonic() - since > patience:
+                    raise self._absence_of_store() from fault
             else:
                 self._fault = None
                 return
@@ -373,6 +394,16 @@ class Worker:
             while monotonic() < until and self._state == "starting" and not self._signals:
                 time.sleep(TICK)
             pause = min(2 * pause, LONGEST_PAUSE)
+
+    def _absence_of_store(self) -> TargetUnavailable:
+        """Return that the store is away, with its own reason where it gives one."""
+        fault = self._fault
+        try:
+            self._stores.deliveries.next_due([], self._clock.now())
+        except DatabaseFault as error:
+            fault = error
+        told = f"{self.target} has not answered for {AWAY:.0f} seconds"
+        return TargetUnavailable(f"{told}: {fault}" if fault else told, target=self.target)
 
     def _subscribe(self) -> None:
         """Register who subscribes to what, where the store keeps that."""
