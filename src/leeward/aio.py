@@ -272,6 +272,7 @@ class AsyncClient(BaseClient):
         call, seconds, finish = self._operations.delete_data(table, key, if_revision, timeout)
         return finish(call, await self._router.perform_async(call, seconds))
 
+    @overload
     async def list_data(
         self,
         table: str,
@@ -284,6 +285,37 @@ class AsyncClient(BaseClient):
         limit: int = 100,
         cursor: str | None = None,
         timeout: float | None = None,
+    ) -> ItemPage[Item]: ...
+
+    @overload
+    async def list_data(
+        self,
+        table: str,
+        partition: str,
+        *,
+        begins: str | None = None,
+        after: str | None = None,
+        before: str | None = None,
+        descending: bool = False,
+        limit: int = 100,
+        cursor: str | None = None,
+        as_: type[T],
+        timeout: float | None = None,
+    ) -> ItemPage[T]: ...
+
+    async def list_data(
+        self,
+        table: str,
+        partition: str,
+        *,
+        begins: str | None = None,
+        after: str | None = None,
+        before: str | None = None,
+        descending: bool = False,
+        limit: int = 100,
+        cursor: str | None = None,
+        as_: type[Any] | None = None,
+        timeout: float | None = None,
     ) -> ItemPage:
         """List one page of a partition, in order; see `leeward.Client.list_data`."""
         call, seconds, finish = self._operations.list_data(
@@ -295,6 +327,7 @@ class AsyncClient(BaseClient):
             descending=descending,
             limit=limit,
             cursor=cursor,
+            as_=as_,
             timeout=timeout,
         )
         return finish(call, await self._router.perform_async(call, seconds))

@@ -475,6 +475,7 @@ class Client(BaseClient):
         call, seconds, finish = self._operations.delete_data(table, key, if_revision, timeout)
         return finish(call, self._router.perform(call, seconds))
 
+    @overload
     def list_data(
         self,
         table: str,
@@ -486,6 +487,37 @@ class Client(BaseClient):
         descending: bool = False,
         limit: int = 100,
         cursor: str | None = None,
+        timeout: float | None = None,
+    ) -> ItemPage[Item]: ...
+
+    @overload
+    def list_data(
+        self,
+        table: str,
+        partition: str,
+        *,
+        begins: str | None = None,
+        after: str | None = None,
+        before: str | None = None,
+        descending: bool = False,
+        limit: int = 100,
+        cursor: str | None = None,
+        as_: type[T],
+        timeout: float | None = None,
+    ) -> ItemPage[T]: ...
+
+    def list_data(
+        self,
+        table: str,
+        partition: str,
+        *,
+        begins: str | None = None,
+        after: str | None = None,
+        before: str | None = None,
+        descending: bool = False,
+        limit: int = 100,
+        cursor: str | None = None,
+        as_: type[Any] | None = None,
         timeout: float | None = None,
     ) -> ItemPage:
         """List one page of a partition, in the order of the code points of the sort field.
@@ -503,10 +535,12 @@ class Client(BaseClient):
             limit: items of the page, at most; 1 to 1,000.
             cursor: of the page before, of a list with the same arguments but `limit`. It outlives
                 the process.
+            as_: a class to read each item as: a dataclass, `NamedTuple`, `TypedDict` or model.
             timeout: seconds; by default the table's configured ``timeout``, else 15.
 
         Raises:
             InvalidRequest: an argument is wrong, or the cursor belongs to another list.
+            ValidationError: an item does not fit `as_`; its `result` is the whole page as it came.
             CallError: one class for each other outcome.
         """
         call, seconds, finish = self._operations.list_data(
@@ -518,6 +552,7 @@ class Client(BaseClient):
             descending=descending,
             limit=limit,
             cursor=cursor,
+            as_=as_,
             timeout=timeout,
         )
         return finish(call, self._router.perform(call, seconds))

@@ -127,7 +127,7 @@ class ValidationError(LeewardError):
     The call itself went well: a function has run.
 
     Attributes:
-        result: what came, as it was: an `InvokeResult` or a `Record`.
+        result: what came, as it was: an `InvokeResult`, a `Record` or an `ItemPage`.
     """
 
     def __init__(

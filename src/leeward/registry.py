@@ -40,6 +40,7 @@ nothing does not load it."""
 
 TYPED_CALL = "leeward.app.typed:typed_call"
 ITEM_READER = "leeward.app.typed:item_reader"
+PAGE_READER = "leeward.app.typed:page_reader"
 """What reads annotations, as apps do. A program that calls by name does not load it."""
 
 INSTALL_HINTS = {

@@ -22,6 +22,7 @@ from leeward import (
     InvalidRequest,
     ValidationError,
 )
+from leeward.config import Config, TableConfig
 from leeward.local import Local
 from tests.types import shop
 
@@ -206,10 +207,41 @@ def test_an_item_that_does_not_fit_is_there_in_the_exception(client: Client) -> 
     assert "s3cret" not in str(raised.value)
 
 
+def test_the_items_of_a_page_are_read_as_a_class() -> None:
+    """Where one does not fit, the exception names its place, and has the page as it came."""
+    config = Config(tables={"orders": TableConfig(("shop", "id"))})
+    client = Client(Local(), config=config)
+    for key, total in (("1", 1), ("2", 2)):
+        client.store_data(
+            "orders", {"shop": "a", "id": key, "total": total, "at": AT, "photo": b""}
+        )
+    page = client.list_data("orders", "a", as_=Order)
+    assert [record.item for record in page.items] == [
+        Order(key, Decimal(key), AT, b"") for key in ("1", "2")
+    ]
+    client.store_data("orders", {"shop": "a", "id": "2", "total": "s3cret"})
+
+    async def list_orders() -> None:
+        await AsyncClient(Local(), config=config).list_data("orders", "a", as_=Order)
+        raise ConfigError("an empty page fits every class")
+
+    with pytest.raises(ConfigError, match="empty page"):
+        asyncio.run(list_orders())
+    with pytest.raises(
+        ValidationError, match=r"the item at items\[1\] .*\$\.at is missing"
+    ) as raised:
+        client.list_data("orders", "a", as_=Order)
+    kept = raised.value.result
+    assert [record.item["id"] for record in kept.items] == ["1", "2"]
+    assert "s3cret" not in str(raised.value)
+
+
 def test_a_class_that_nothing_reads_is_refused(client: Client) -> None:
     """`as_` is checked before any I/O."""
     with pytest.raises(ConfigError, match="as_ is annotated with Local"):
         client.load_data("orders", "1", as_=Local)
+    with pytest.raises(ConfigError, match="as_ is annotated with Local"):
+        client.list_data("orders", "1", as_=Local)
 
 
 def test_any_mapping_is_an_item(client: Client) -> None:

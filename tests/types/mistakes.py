@@ -9,7 +9,7 @@ from tests.types.shop import Charge, Line, Order, Payment, Ticket, count_lines, 
 
 
 def make_mistakes(client: Client, order: Order) -> None:
-    """Make twelve mistakes."""
+    """Make fourteen mistakes."""
     client.invoke(take_payment, {"order": "42"})  # mistake: not a Payment
     client.invoke(take_payment)  # mistake: no payload
     client.invoke(count_lines, [Payment("42", Decimal(1))])  # mistake: lines of another class
@@ -21,9 +21,11 @@ def make_mistakes(client: Client, order: Order) -> None:
     client.store_data("orders", order)  # mistake: not an item
     item: Ticket = client.load_data("tickets", "1", as_=Order).item  # mistake: None, or an Order
     record: Record[Charge] | None = client.load_data("o", "1", as_=Order)  # mistake: an Order
-    print(charge, item, record, Line("tea", 1))
+    page: list[Charge] = client.list_data("o", "1", as_=Charge)  # mistake: a page
+    print(client.list_data("o", "1", as_=Order).items[0].item.amount)  # mistake: an Order
+    print(charge, item, record, page, Line("tea", 1))
 
 
 async def forget_to_wait(client: AsyncClient) -> Charge:
-    """Make the twelfth."""
+    """Make the last."""
     return client.invoke(take_payment, Payment("1", Decimal(1))).value  # mistake: not awaited

@@ -15,6 +15,7 @@ from leeward import (
     Client,
     Context,
     Event,
+    ItemPage,
     OutcomeUnknown,
     Record,
     Settled,
@@ -165,6 +166,18 @@ def keep(client: Client) -> Order | None:
     return None if order is None else order.item
 
 
+def list_open(client: Client) -> list[Ticket]:
+    """List items of a partition, page by page."""
+    page: ItemPage[Ticket] = client.list_data("tickets", "open", begins="7", as_=Ticket)
+    found = [record.item for record in page.items]
+    while page.cursor is not None:
+        page = client.list_data("tickets", "open", begins="7", as_=Ticket, cursor=page.cursor)
+        found += [record.item for record in page.items]
+    plain = client.list_data("tickets", "closed", limit=5)
+    print([record.item["id"] for record in plain.items])
+    return found
+
+
 def settle(client: Client) -> str:
     """Find out what became of a call."""
     try:
@@ -184,6 +197,8 @@ async def serve(client: AsyncClient) -> list[str]:
     charge = await client.invoke(take_payment, Payment("45", Decimal(3)))
     ticket = await client.invoke(find_ticket, 8)
     order = await client.load_data("orders", "1", as_=Order)
+    page = await client.list_data("orders", "1", as_=Order)
+    print(sum(len(record.item.lines) for record in page.items))
     receipt = await client.publish_event("orders", "order.paid", {"id": charge.value.id})
     await client.enqueue(count_lines, [Line("tea", 2)])
     articles = [] if order is None else [line.article for line in order.item.lines]

@@ -12,6 +12,7 @@ from leeward._operations.results import record_from, target_of, with_hint
 from leeward.calls import ListItems, Result
 from leeward.errors import InvalidRequest, LeewardError
 from leeward.records import NamedTuple
+from leeward.registry import PAGE_READER, import_room
 from leeward.text import text_behind
 from leeward.values import ItemPage
 
@@ -57,6 +58,7 @@ def list_data(
     descending: bool,
     limit: int,
     cursor: str | None,
+    as_: object,
     timeout: float | None,
 ) -> Operation[ListItems, ItemPage]:
     """List one page of a partition.
@@ -65,6 +67,7 @@ def list_data(
         InvalidRequest: the table has no partitions, an argument is wrong, or the cursor belongs to
             another list.
     """
+    read = None if as_ is None else import_room(PAGE_READER)(as_)
     rules, limits = operations.table(table), operations.limits
     if len(rules.key) != 2:
         raise InvalidRequest(
@@ -101,7 +104,8 @@ def list_data(
         call = call._replace(cursor=read_cursor(cursor, scope))
 
     def conclude(call: ListItems, result: Result[Any]) -> ItemPage:
-        return _page_of(call, result, scope, operations.clock.now())
+        page = _page_of(call, result, scope, operations.clock.now())
+        return page if read is None else read(page)
 
     known = operations.config.tables
     return call, seconds, conclude if rules.is_known else with_hint(conclude, table, known)

@@ -16,7 +16,7 @@ from leeward.app.signatures import HANDLERS
 from leeward.app.structures import Reader
 from leeward.errors import InvalidRequest, ValidationError
 from leeward.records import NamedTuple
-from leeward.values import InvokeResult, Json, Record
+from leeward.values import InvokeResult, ItemPage, Json, Record
 
 
 class TypedCall(NamedTuple):
@@ -79,7 +79,25 @@ def item_reader(kind: Any) -> Callable[[Record | None], Record | None]:
     return read_item
 
 
-def _read(read: Reader, value: object, what: str, result: InvokeResult | Record) -> Any:
+def page_reader(kind: Any) -> Callable[[ItemPage], ItemPage]:
+    """Return what makes of a page one whose items are each a `kind`.
+
+    Raises:
+        ConfigError: nothing can be read into `kind`.
+    """
+    read = decoder_of(kind, "as_")
+
+    def read_page(page: ItemPage) -> ItemPage:
+        items = (
+            record._replace(item=_read(read, record.item, f"the item at items[{at}]", page))
+            for at, record in enumerate(page.items)
+        )
+        return page._replace(items=tuple(items))
+
+    return read_page
+
+
+def _read(read: Reader, value: object, what: str, result: InvokeResult | Record | ItemPage) -> Any:
     try:
         return read(value)
     except InvalidInput as error:

@@ -156,7 +156,8 @@ class Record(NamedTuple, Generic[T]):
     """An item as it was loaded.
 
     Attributes:
-        item: exactly what was stored; or that, read as the class that `load_data` was given.
+        item: exactly what was stored; or that, read as the class that `load_data`
+            or `list_data` was given.
         revision: opaque, for `if_revision`.
         expires_at: the time, in UTC, at which the item expires; None for never.
         maybe_stale: reserved, always False in this version.
@@ -176,7 +177,7 @@ class Record(NamedTuple, Generic[T]):
         return mask(self, "revision target expires_at maybe_stale foreign attempts")
 
 
-class ItemPage(NamedTuple):
+class ItemPage(NamedTuple, Generic[T]):
     """A page of the items of a partition.
 
     Attributes:
@@ -184,7 +185,7 @@ class ItemPage(NamedTuple):
         cursor: for the next page; None on the last one. A page without items may have one.
     """
 
-    items: tuple[Record, ...]
+    items: tuple[Record[T], ...]
     cursor: str | None
     target: str
     attempts: tuple[Attempt, ...] = ()
