@@ -9,11 +9,15 @@ from typing import Any
 
 import pytest
 
+from leeward.adapter import Capability, Driver, TargetConfig
 from leeward.calls import Look, LookResult, Result
 from leeward.calls.looks import FUNCTION
 from leeward.cli.doctor.visit import ask
+from leeward.local import Local
+from leeward.registry import BUILT_IN
 from leeward_contract_tests.rows import each_row
 from tests.cli.conftest import Leeward
+from tests.contract.clouds import Lacking
 from tests.scripted import Scripted
 
 SHOP = """
@@ -52,6 +56,35 @@ def test_the_doctor_says_one_line_for_each_check_and_ends_with_0(
         "remedy": "",
         "concerns": [],
     }
+
+
+@each_row(
+    "order, last",
+    [
+        (
+            "local,http",
+            "A failover can happen for invoke. enqueue, publish_event: one target each.",
+        ),
+        (
+            "rows,http",
+            "No fault. No call can fail over; invoke, enqueue, publish_event: one target each.",
+        ),
+    ],
+)
+def test_the_doctor_says_for_which_calls_a_failover_can_happen(
+    bare: Path, leeward: Leeward, monkeypatch: pytest.MonkeyPatch, order: str, last: str
+) -> None:
+    """Where the targets are not of one kind; a table has one home in any case."""
+    monkeypatch.setitem(BUILT_IN, "rows", f"{__name__}:open_rows")
+    functions = 'functions = { pay = "http://127.0.0.1:1/pay" }'
+    (bare / "leeward.toml").write_text(f'cloud_provider = "{order}"\n[targets.http]\n{functions}\n')
+    done = leeward("doctor")
+    assert (done.code, done.out.splitlines()[-1]) == (0, last)
+
+
+def open_rows(config: TargetConfig) -> Driver:
+    """Open a target without functions."""
+    return Lacking(Local(config.name), Capability.INVOKE)
 
 
 def test_one_target_cannot_fail_over(bare: Path, leeward: Leeward) -> None:

@@ -10,7 +10,7 @@ from typing import Annotated, TypeAlias
 
 import typer
 
-from leeward.cli.doctor.findings import CheckState
+from leeward.cli.doctor.findings import METHODS, CheckState
 from leeward.cli.doctor.visit import examine, read_exported
 from leeward.cli.global_options import modules_beside, options_of
 from leeward.cli.output.console import Printers
@@ -62,10 +62,26 @@ def _render(data: JsonObject, printers: Printers) -> None:
         what = "a failover may not happen" if several else "calls may not work"
         told = f"{faults} fault{'s' if faults > 1 else ''}: {what} as configured"
     elif several:
-        told = "A failover can happen."
+        told = _tell_failover(data["findings"])
     else:
         told = f"No fault. {data['targets'][0]} is the only target, so nothing can fail over."
     printers.out.text(told, "red" if faults else "green")
+
+
+def _tell_failover(findings: list[JsonObject]) -> str:
+    """Return for what a failover can happen: for everything, if nothing else was found."""
+    verbs = {f"fallback of {each}": each for each in METHODS.values()}
+    found = {each["check"]: each["state"] for each in findings if each["check"] in verbs}
+    able = [verbs[check] for check, state in found.items() if state == CheckState.OK.value]
+    alone = [verb for check, verb in verbs.items() if check in found and verb not in able]
+    if not alone:
+        return "A failover can happen."
+    told = f"{', '.join(alone)}: one target each"
+    return (
+        f"A failover can happen for {', '.join(able)}. {told}."
+        if able
+        else (f"No fault. No call can fail over; {told}.")
+    )
 
 
 def _sentence(finding: JsonObject) -> str:

@@ -361,6 +361,18 @@ def check_limits(drivers: Mapping[str, Driver]) -> Iterator[Finding]:
     yield Finding(ORDER, "limits", CheckState.OK, f"the smallest count: {', '.join(told)}")
 
 
+METHODS: Final = {"invoke": "invoke", "enqueue": "enqueue", "publish": "publish_event"}
+"""Verbs that go on to another target, by the name of their capability; methods of a client."""
+
+
+def check_verbs(config: Config, drivers: Mapping[str, Driver]) -> Iterator[Finding]:
+    """Return, where targets are not of one kind, which of them each verb can go to."""
+    able = {method: able_of(drivers.values(), verb) for verb, method in METHODS.items()}
+    if len(config.order) > 1 and any(len(each) < len(drivers) for each in able.values()):
+        for method, targets in able.items():
+            yield _fallback(method, targets, targets)
+
+
 def check_fallbacks(
     config: Config, findings: Sequence[Finding], drivers: Mapping[str, Driver]
 ) -> Iterator[Finding]:

@@ -22,6 +22,7 @@ from leeward.cli.doctor.findings import (
     check_fallbacks,
     check_limits,
     check_residency,
+    check_verbs,
     describe_look,
     describe_result,
     home_of,
@@ -194,6 +195,7 @@ def examine(
     findings += check_limits(drivers)
     findings += check_each_home(config)
     findings += check_residency(config)
+    findings += check_verbs(config, drivers)
     findings += check_fallbacks(config, findings, drivers)
     if expected:
         findings += strangers(expected, config)
