@@ -185,6 +185,15 @@ def test_a_fault_is_read_as_runtimes_write_it() -> None:
     assert read_fault(encode(told)) == FunctionFault(), "a runtime says nothing of that"
 
 
+def test_a_flaw_of_an_input_is_a_path_and_a_type() -> None:
+    """Or it is none; a runtime says nothing of that, either."""
+    flaw = {"path": "$.lines[0].qty", "expected": "int"}
+    assert fault_in(flaw).flaw == "$.lines[0].qty must be int"
+    assert read_fault(encode(flaw)).flaw is None
+    for odd in ({"path": "4111"}, {"path": ["$"]}, {"expected": None}, {"expected": "i" * 300}):
+        assert fault_in(flaw | odd).flaw is None
+
+
 class Unreadable(Exception):
     """An error whose text cannot be had."""
 

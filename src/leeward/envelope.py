@@ -42,6 +42,8 @@ UNBOUND: Final = "1"
 """The mark of an answer to a request that has no `CALL`. Anybody may have made it."""
 DEDUP: Final = "x-leeward-dedup"
 """On an answer: the handler recognises a repeated key, for this ``target`` or for the ``group``."""
+LONGEST_FLAW: Final = 300
+"""Characters of a path and a type; what is longer is not of leeward's."""
 LONGEST_MARK: Final = 64
 """Characters of a mark that is repeated, all of them letters and digits."""
 SETTLE: Final = "x-leeward-settle"
@@ -383,6 +385,7 @@ def fault_in(document: Any) -> FunctionFault:
         ran if ran in ("no", "maybe", "yes") else None,
         retryable if isinstance(retryable, bool) else None,
         voids if type(voids) is int and voids > 0 else 0,
+        _flaw_in(fields),
     )
 
 
@@ -395,7 +398,16 @@ def read_fault(body: bytes) -> FunctionFault:
         document = decode(body)
     except Undecodable:
         document = None
-    return fault_in(document)._replace(reason=None, ran=None, retryable=None, voids=0)
+    return fault_in(document)._replace(reason=None, ran=None, retryable=None, voids=0, flaw=None)
+
+
+def _flaw_in(fields: dict[str, Any]) -> str | None:
+    """Return where an input does not fit, as a handler says of one that it has not run with."""
+    path, expected = fields.get("path"), fields.get("expected")
+    if not (isinstance(path, str) and isinstance(expected, str)) or not path.startswith("$"):
+        return None
+    is_short = len(path) + len(expected) <= LONGEST_FLAW
+    return f"{path} must be {expected}" if is_short else None
 
 
 def _text(value: Any) -> str | None:

@@ -207,6 +207,16 @@ def test_an_item_that_does_not_fit_is_there_in_the_exception(client: Client) -> 
     assert "s3cret" not in str(raised.value)
 
 
+def test_a_payload_that_does_not_fit_is_refused_with_its_field(client: Client) -> None:
+    """The message has the path and the type; the value is nowhere in it."""
+    with pytest.raises(
+        FunctionError, match=r"\(InvalidInput\): \$\.total must be decimal\."
+    ) as raised:
+        client.invoke("echo", {"id": "1", "total": "s3cret", "at": AT.isoformat(), "photo": ""})
+    assert raised.value.ran == "no"
+    assert "s3cret" not in str(raised.value)
+
+
 def test_the_items_of_a_page_are_read_as_a_class() -> None:
     """Where one does not fit, the exception names its place, and has the page as it came."""
     config = Config(tables={"orders": TableConfig(("shop", "id"))})

@@ -330,7 +330,8 @@ def _raised_message(call: Call, result: Result[Any]) -> str:
     if result.reason == _MISCONFIGURED:
         what = "failed: the function's runtime says that its code could not be loaded"
         remedy = "No other target was tried; look at the deployment of the function."
-    return f"{_subject(call, result)} {what}{_detail(result)}. {remedy}"
+    flaw = f": {_printable(fault.flaw)}" if fault.flaw else ""
+    return f"{_subject(call, result)} {what}{_detail(result)}{flaw}. {remedy}"
 
 
 def _unknown_message(call: Call, result: Result[Any]) -> str:

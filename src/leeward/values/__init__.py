@@ -346,6 +346,7 @@ class FunctionFault(NamedTuple):
         ran: whether the call has had an effect: ``no``, ``maybe`` or ``yes``.
         retryable: whether the same call may end otherwise later.
         voids: how often its key was settled as not run, where the function refuses it for that.
+        flaw: the first place of the input that is not of its type, and that type; never a value.
     """
 
     type: str | None = None
@@ -355,6 +356,7 @@ class FunctionFault(NamedTuple):
     ran: Ran | None = None
     retryable: bool | None = None
     voids: int = 0
+    flaw: str | None = None
 
     def __repr__(self) -> str:
         return mask(self, "type ran retryable")
