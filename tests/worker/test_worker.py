@@ -16,15 +16,17 @@ from http.client import HTTPConnection
 from pathlib import Path
 from threading import Event as Flag
 from threading import Lock, Thread
+from threading import enumerate as enumerate_threads
 from typing import Any
 
 import pytest
 
-from leeward import App, Context, Event
+from leeward import App, Client, Context, Event
 from leeward import worker as worker_module
 from leeward.config import Config, FunctionConfig, LimitConfig, WorkerConfig
 from leeward.errors import ConfigError, TargetUnavailable
 from leeward.leases import threads
+from leeward.leases.threads import CARRIERS
 from leeward.local import Local
 from leeward.stores import NewRow, Recipient
 from leeward.worker import Worker
@@ -184,6 +186,21 @@ def test_a_step_that_nobody_can_call_is_refused(shop: App) -> None:
 
     with pytest.raises(ConfigError, match="the workflow 'bill' calls charge"):
         Worker(shop, RowTarget(Local()))
+
+
+def test_many_queues_share_a_few_threads() -> None:
+    """Each with a number of its own; all of them are looked for, also after a fault of one."""
+    app, seen, local = App("shop"), set[str](), Local()
+    names, earlier = [f"queue{number}" for number in range(40)], enumerate_threads()
+    for name in names:
+        app.on_message(name, name=name, retries=0)(seen.add)
+    with Worker(app, local, queues=dict.fromkeys(names, 1)) as worker, Client(local) as client:
+        for name in names:
+            client.enqueue(name, name)
+        until(lambda: len(seen) == len(names))
+        new = [each for each in enumerate_threads() if each not in earlier]
+        until(lambda: worker.status().under_way == 0)
+    assert sum(each.name == "leeward-dispatch" for each in new) <= CARRIERS
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from leeward.forking import HOLD_SECONDS, Forkable, watch
 from leeward.leases import threads
 from leeward.leases.faults import DatabaseFault
 from leeward.leases.rules import DeliveryPolicy, Room
-from leeward.leases.threads import HeldLease, Loop, WorkPool
+from leeward.leases.threads import Carriers, HeldLease, Loop, WorkPool
 from leeward.logs import Fact, failure_facts, log_event
 from leeward.records import NamedTuple
 from leeward.stores import (
@@ -288,6 +288,7 @@ class Dispatcher(Forkable):
         limits: Sequence[AttemptLimit] = (),
         paused: bool = False,
         patient: bool = False,
+        carriers: Carriers | None = None,
     ) -> None:
         """Take the rows and what handles them.
 
@@ -301,6 +302,7 @@ class Dispatcher(Forkable):
             paused: take nothing before `resume`.
             patient: keep the ends of attempts while the store is away, and write them down later,
                 rather than let the leases end. Nothing is taken meanwhile.
+            carriers: whose threads look, where others look, too; None for a thread of its own.
         """
         self._store = store
         self._policy = store.policy
@@ -312,6 +314,7 @@ class Dispatcher(Forkable):
         self._limits = tuple(limits)
         self._is_paused = paused
         self._is_patient = patient
+        self._carriers = carriers or Carriers("leeward-dispatch", 1)
         self._closed = False
         self._dead = 0
         self._is_done = False
@@ -428,7 +431,7 @@ class Dispatcher(Forkable):
 
     def _begin(self) -> None:
         self._loop = Loop(
-            "leeward-dispatch",
+            self._carriers.take(),
             self._look,
             lambda: self._closed and not self._attempts.held,
             _log_stall,

@@ -19,6 +19,7 @@ from leeward.app.app import App
 from leeward.app.handlers import Handler
 from leeward.app.triggers import Kind, Platform
 from leeward.errors import ConfigError
+from leeward.leases.threads import CARRIERS, Carriers
 from leeward.records import NamedTuple
 from leeward.stores import LeasedRow, NewRow, Recipient, Stores
 
@@ -109,6 +110,11 @@ class AppRunner:
         self._shares = Shares()
         self._limits: dict[str, AttemptLimit] = {}
         self._is_paused = self._is_patient = False
+        self._carriers = Carriers("leeward-dispatch", CARRIERS)
+        self._known: tuple[dict[Recipient, Handler], dict[Share, dict[Recipient, Receiver]]] = (
+            {},
+            {},
+        )
         self._dispatchers: dict[Share, Dispatcher] = {}
         self._add_dispatcher(_REST)
         self.functions = Functions(platform, self.accept)
@@ -127,6 +133,7 @@ class AppRunner:
         From now on ends of attempts are kept while the store is away.
         """
         self._shares, self._is_paused, self._is_patient = shares, True, True
+        self._known = {}, {}
         self._limits = {name: AttemptLimit(each.most) for name, each in shares.limits.items()}
         for each in self._dispatchers.values():
             each.close()
@@ -247,6 +254,7 @@ class AppRunner:
             limits=[self._limits[name] for name in share.limits],
             paused=self._is_paused,
             patient=self._is_patient,
+            carriers=self._carriers,
         )
 
     def _divide(self) -> None:
@@ -265,17 +273,24 @@ class AppRunner:
         )
 
     def _receivers(self, share: Share) -> dict[Recipient, Receiver]:
-        receivers = {
-            recipient: Receiver(
-                partial(self._deliver, each), 0 if each.retries is None else each.retries + 1
-            )
-            for recipient, each in self.handlers().items()
-            if self._share_of(recipient, each) == share
-        }
+        handlers = self.handlers()
+        if handlers != self._known[0]:  # another one has come; else a look at each costs most of it
+            self._known = handlers, self._receivers_by_share(handlers)
+        receivers = self._known[1].get(share, {})
         if self.objects is None or share != _REST:
             return receivers
         unclaimed = self.objects.unclaimed_recipients()
         return receivers | {each: Receiver(self.objects.claim) for each in unclaimed}
+
+    def _receivers_by_share(
+        self, handlers: Mapping[Recipient, Handler]
+    ) -> dict[Share, dict[Recipient, Receiver]]:
+        found: dict[Share, dict[Recipient, Receiver]] = {}
+        for recipient, each in handlers.items():
+            most = 0 if each.retries is None else each.retries + 1
+            own = found.setdefault(self._share_of(recipient, each), {})
+            own[recipient] = Receiver(partial(self._deliver, each), most)
+        return found
 
     def _deliver(self, handler: Handler, row: LeasedRow, deadline: float) -> None:
         """Make one attempt to deliver a row; none where its object is gone, or was replaced."""

@@ -5,12 +5,13 @@ Both change under one lock, and no thread is there before there is something to 
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
-from functools import partial
-from threading import Condition, RLock, Thread, current_thread
+from math import inf
+from threading import Condition, Lock, RLock, Thread, current_thread
 from time import monotonic
 from typing import Any, Generic, TypeVar
 
@@ -20,13 +21,15 @@ LOOK_AGAIN = 1.0
 """Seconds between two looks for what other processes have left; and after a look that failed."""
 LONGEST_PAUSE = 5.0
 """Seconds after a look that failed, at most: they double with each of several in a row."""
+CARRIERS = 4
+"""Threads that look for the queues of a process: as many as look at a time without a wait."""
 
 
 class Loop:
-    """A daemon thread that looks, and sleeps until it is woken or as long as its last look says.
+    """Looks, and sleeps until it is woken or as long as its last look says; on a daemon thread.
 
     Args:
-        name: of the thread.
+        carrier: whose thread looks.
         look: looks once; returns the seconds until the next look, None for until something changes.
         is_over: returns whether there is no need to look any more; called under the lock.
         log_fault: is told what a look has raised; of several in a row the first.
@@ -37,11 +40,13 @@ class Loop:
         failures: how many in a row have failed, the last one included.
         looked_at: when the last one ended that did not fail, on the monotonic clock; None for none.
         is_asleep: whether none is under way.
+        is_started: whether it has been needed so far.
+        due: when it looks again if nothing changes, on the monotonic clock.
     """
 
     def __init__(
         self,
-        name: str,
+        carrier: Carrier,
         look: Callable[[], float | None],
         is_over: Callable[[], bool],
         log_fault: Callable[[Exception], None],
@@ -51,41 +56,29 @@ class Loop:
         self.failures = 0
         self.looked_at: float | None = None
         self.is_asleep = True
-        self._name = name
+        self.is_started = False
+        self.due = inf
+        self._carrier = carrier
         self._look = look
         self._is_over = is_over
         self._log_fault = log_fault
-        self._changed = Condition(self.lock)
         self._looked = Condition(self.lock)
-        self._changes = 0
-        self._thread: Thread | None = None
-
-    @property
-    def is_started(self) -> bool:
-        """Return whether it has been needed so far."""
-        return self._thread is not None
+        self._changes = self._seen = 0
 
     def wake(self) -> None:
         """Look now; start the thread if it does not run.
 
         If the process may have no further thread, the next call tries again.
         """
-        with self._changed:
-            if self._thread is None or not self._thread.is_alive():
-                thread = Thread(target=self._run, name=self._name, daemon=True)
-                try:
-                    thread.start()
-                except RuntimeError:
-                    self._thread = None
-                else:
-                    self._thread = thread
-            self.tell()
+        with self.lock:
+            self._changes += 1
+            self.is_started = self._carrier.carry(self)
 
     def tell(self) -> None:
         """Wake it, if it runs: also if it was about to sleep."""
-        with self._changed:
+        with self.lock:
             self._changes += 1
-            self._changed.notify()
+            self._carrier.tell()
 
     def wait(self, is_enough: Callable[[], bool], seconds: float) -> None:
         """Wait until a condition holds, which is asked after each look."""
@@ -94,31 +87,119 @@ class Loop:
 
     def join(self, seconds: float) -> None:
         """Wait for its end."""
-        if self._thread is not None:
-            self._thread.join(seconds)
+        self._carrier.wait_for_end(self, seconds)
+
+    def is_ready(self, now: float) -> bool:
+        """Return whether it is to look."""
+        return self._changes != self._seen or now >= self.due
+
+    def look_once(self) -> bool:
+        """Look, and return whether there is no need to look any more."""
+        with self.lock:
+            self._seen, self.is_asleep = self._changes, False
+        try:
+            pause = self._look()
+            self.failures, self.looked_at = 0, monotonic()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the next look may go well
+            if not self.failures:
+                self._log_fault(error)
+            pause = min(LOOK_AGAIN * 2.0 ** min(self.failures, 10), LONGEST_PAUSE)
+            self.failures += 1
+        with self.lock:
+            self.due = inf if pause is None else monotonic() + pause
+            self.is_asleep = True
+            self.looks += 1
+            self._looked.notify_all()
+            return self._is_over()
+
+
+class Carrier:
+    """A daemon thread that looks for loops, one after the other; it ends with the last of them.
+
+    Args:
+        name: of the thread.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._changed = Condition(Lock())
+        self._loops: list[Loop] = []
+        self._thread: Thread | None = None
+
+    def carry(self, loop: Loop) -> bool:
+        """Look for a loop from now on, and now; return whether the process may have the thread."""
+        with self._changed:
+            if loop not in self._loops:
+                self._loops.append(loop)
+            if self._thread is None or not self._thread.is_alive():
+                thread = Thread(target=self._run, name=self._name, daemon=True)
+                try:
+                    thread.start()
+                except RuntimeError:
+                    return False
+                self._thread = thread
+            self._changed.notify_all()
+            return True
+
+    def tell(self) -> None:
+        """Say that a loop has changed."""
+        with self._changed:
+            self._changed.notify_all()
+
+    def wait_for_end(self, loop: Loop, seconds: float) -> None:
+        """Wait until nobody looks for a loop any more."""
+        until = monotonic() + seconds
+        with self._changed:
+            self._changed.wait_for(lambda: loop not in self._loops, seconds)
+            last = None if self._loops else self._thread
+        if last is not None:
+            last.join(max(0.0, until - monotonic()))
 
     def _run(self) -> None:
-        while True:
+        while ready := self._wait():
+            over = [loop for loop in ready if loop.look_once()]
             with self._changed:
-                seen, self.is_asleep = self._changes, False
-            try:
-                pause = self._look()
-                self.failures, self.looked_at = 0, monotonic()
-            except Exception as error:  # noqa: BLE001 - whatever it is, the next look may go well
-                if not self.failures:
-                    self._log_fault(error)
-                pause = min(LOOK_AGAIN * 2.0 ** min(self.failures, 10), LONGEST_PAUSE)
-                self.failures += 1
-            with self._changed:
-                self.is_asleep = True
-                self.looks += 1
-                self._looked.notify_all()
-                if self._is_over():
-                    return
-                self._changed.wait_for(partial(self._is_newer, seen), pause)
+                for loop in over:
+                    self._loops.remove(loop)
+                self._changed.notify_all()
 
-    def _is_newer(self, seen: int) -> bool:
-        return self._changes != seen
+    def _wait(self) -> list[Loop]:
+        """Return the loops that are to look, once there is one; none if there are no loops."""
+        with self._changed:
+            while self._loops:
+                now = monotonic()
+                if ready := [loop for loop in self._loops if loop.is_ready(now)]:
+                    return ready
+                due = min(loop.due for loop in self._loops)
+                self._changed.wait(None if due == inf else due - now)
+            self._thread = None
+            return []
+
+
+class Carriers:
+    """The few threads that look for any number of loops; a fork's child has others.
+
+    Args:
+        name: of each thread.
+        most: how many there are.
+    """
+
+    def __init__(self, name: str, most: int) -> None:
+        self._name = name
+        self._most = most
+        self._process = os.getpid()
+        self._taken = 0
+        self._carriers: list[Carrier] = []
+
+    def take(self) -> Carrier:
+        """Return one: another one for each loop, as long as there are so many."""
+        if self._process != os.getpid():
+            self._process, self._carriers = os.getpid(), []
+        if len(self._carriers) < self._most:
+            self._carriers.append(Carrier(self._name))
+            return self._carriers[-1]
+        self._taken += 1
+        return self._carriers[self._taken % self._most]
 
 
 class HeldLease:

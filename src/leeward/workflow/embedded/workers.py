@@ -16,7 +16,7 @@ from leeward.leases import threads
 from leeward.leases.faults import DatabaseFault
 from leeward.leases.holders import Holder, holder_in, is_gone, this_process
 from leeward.leases.rules import is_over, needs_renewal
-from leeward.leases.threads import HeldLease, Loop, WorkPool
+from leeward.leases.threads import Carrier, HeldLease, Loop, WorkPool
 from leeward.logs import log_event
 from leeward.workflow.embedded.driving import Drive, RunLease, RunServices, Turns
 from leeward.workflow.embedded.journal import RunHolder, RunKey, RunRow, Unreadable
@@ -196,7 +196,7 @@ class RunWorkers(WorkPool[DrivenRun]):
 
     def _begin(self, most: int) -> None:
         self._loop = Loop(
-            "leeward-workflow-look",
+            Carrier("leeward-workflow-look"),
             self._look,
             lambda: self.is_closed and not self.held,
             _log_stall,
