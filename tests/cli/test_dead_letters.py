@@ -145,6 +145,7 @@ def test_a_queue_is_needed_for_a_cloud_and_refused_for_this_process(leeward: Lee
     for args, told in (
         (("list", "--targets", "aws:us-east-1"), "leeward dlq list QUEUE"),
         (("list", "dead"), "leave 'dead' out"),
+        (("redrive", "1"), "leave '1' out, and name a letter with --id"),
         (("list", "dead", "--targets", "aws:us-east-1,aws:eu-west-1"), "--targets"),
         (("redrive", "--to", "parcels"), "name no queue"),
         (("redrive", "--rate", "0"), "--rate"),

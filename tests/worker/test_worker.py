@@ -188,8 +188,20 @@ def test_a_step_that_nobody_can_call_is_refused(shop: App) -> None:
         Worker(shop, RowTarget(Local()))
 
 
+def test_a_worker_says_which_runs_it_leaves_alone(
+    shop: App, caplog: pytest.LogCaptureFixture
+) -> None:
+    """They live at another target, and somebody may take this one for their worker."""
+    targets = [RowTarget(Local("local:a")), Local("local:b")]
+    with Worker(shop, targets, config=Config(workflow_target="local:b"), target="local:a"):
+        pass
+    (line,) = [each.message for each in caplog.records if "runs_elsewhere" in each.message]
+    assert "workflows='ship'" in line
+    assert "target='local:b'" in line
+
+
 def test_many_queues_share_a_few_threads() -> None:
-    """Each with a number of its own; all of them are looked for, also after a fault of one."""
+    """Each with a number of its own; all of them are looked for."""
     app, seen, local = App("shop"), set[str](), Local()
     names, earlier = [f"queue{number}" for number in range(40)], enumerate_threads()
     for name in names:

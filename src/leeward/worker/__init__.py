@@ -416,6 +416,9 @@ class Worker:
         """Open what goes on with runs, if there are workflows whose runs live at this target."""
         target = self._config.workflow_target or self.target
         open_journal = self._stores.open_journal
+        if self._definitions and target != self.target and self._fault is None:
+            names = " ".join(self._definitions)
+            log_event(LOGGER, "warning", "runs_elsewhere", workflows=names, target=target)
         if self._engine is not None or open_journal is None or target != self.target:
             return
         if self._definitions:

@@ -66,7 +66,9 @@ _READ_ONLY: Final = Classification(
     "read_only",
 )
 _TOO_LARGE: Final = Classification(
-    Outcome.CALLER, "larger than the server takes", "payload_too_large"
+    Outcome.CALLER,
+    "larger than the server takes; of a name, a key or an ordering key, an index has 2,704 bytes",
+    "payload_too_large",
 )
 _WRONG: Final = Classification(Outcome.CALLER, "the server cannot hold a value of the call")
 

@@ -64,13 +64,15 @@ def dlq(
     ] = None,
     *,
     id: Annotated[
-        list[str] | None, typer.Option(help="Only the letter with this id; may be repeated.")
+        list[str] | None,
+        typer.Option(metavar="ID", help="Only the letter with this id; may be repeated."),
     ] = None,
     to: Annotated[
         str | None,
         typer.Option(
+            metavar="QUEUE",
             help="Where they go back to. Default: the queue that a letter names, if it is one that "
-            "[dead_letters] of leeward.toml has."
+            "[dead_letters] of leeward.toml has.",
         ),
     ] = None,
     limit: Annotated[
@@ -86,7 +88,9 @@ def dlq(
         str | None,
         typer.Option(metavar="ID", help="Go on behind this letter, where a target keeps them."),
     ] = None,
-    rate: Annotated[float | None, typer.Option(help="Letters a second, at most.")] = None,
+    rate: Annotated[
+        float | None, typer.Option(metavar="NUMBER", help="Letters a second, at most.")
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Change nothing; show what would be moved or deleted.")
     ] = False,
@@ -94,7 +98,8 @@ def dlq(
         bool, typer.Option("--force", help="Move, or delete, without asking.")
     ] = False,
     keep: Annotated[
-        float, typer.Option(help="Seconds for which the function remembers a key.")
+        float,
+        typer.Option(metavar="SECONDS", help="For which the function remembers a key."),
     ] = 86_400.0,
 ) -> None:
     """List, show, move back or delete dead letters.
@@ -112,14 +117,14 @@ def dlq(
         raise InvalidRequest("say with --id which dead letters are deleted", field="id")
     config = options.resolve()
     sources = config.dead_letters.get(queue or "", ())
-    if action is Action.REDRIVE and queue is not None and to is None and not sources:
-        raise InvalidRequest(
-            "say with --to where the letters go back to, or name it in leeward.toml: "
-            f'[dead_letters] {queue!r} = "QUEUE"; leeward does not believe what a letter says',
-            field="to",
-        )
     known: set[str] = set()
     with _open_targets(config, queue) as drivers:
+        if action is Action.REDRIVE and queue is not None and to is None and not sources:
+            raise InvalidRequest(
+                "say with --to where the letters go back to, or name it in leeward.toml: "
+                f'[dead_letters] {queue!r} = "QUEUE"; leeward does not believe what a letter says',
+                field="to",
+            )
         places = [(driver.target, letters_of(driver, queue, to, sources)) for driver in drivers]
         noted: list[tuple[str, Letters]] = [
             (target, PlaceLetters(place, known)) for target, place in places
@@ -156,7 +161,8 @@ def _open_targets(config: Config, queue: str | None) -> Iterator[list[Driver]]:
         wanted = [each for each in drivers if keeps_letters(each) is (queue is None)]
         if not wanted:
             raise InvalidRequest(
-                f"{told}: such a target keeps its dead letters itself; leave {queue!r} out"
+                f"{told}: such a target keeps its dead letters itself; leave {queue!r} out, and "
+                "name a letter with --id"
                 if queue
                 else f"{told}: dead letters of a cloud are in a queue; name it: "
                 "leeward dlq list QUEUE",

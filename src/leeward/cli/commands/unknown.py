@@ -75,7 +75,8 @@ def settle(
         ),
     ] = None,
     timeout: Annotated[
-        float, typer.Option("--timeout", parser=seconds, help="Seconds for each.")
+        float,
+        typer.Option("--timeout", parser=seconds, metavar="SECONDS", help="For each."),
     ] = SECONDS,
 ) -> None:
     """Find out what became of unknown calls, and remove the settled ones from the table.
