@@ -18,6 +18,7 @@ from leeward.values import (
     InvokeResult,
     Item,
     ItemPage,
+    ItemT,
     Json,
     PublishReceipt,
     PublishReport,
@@ -272,7 +273,6 @@ class AsyncClient(BaseClient):
         call, seconds, finish = self._operations.delete_data(table, key, if_revision, timeout)
         return finish(call, await self._router.perform_async(call, seconds))
 
-    @overload
     async def list_data(
         self,
         table: str,
@@ -284,39 +284,9 @@ class AsyncClient(BaseClient):
         descending: bool = False,
         limit: int = 100,
         cursor: str | None = None,
+        as_: type[ItemT] | None = None,
         timeout: float | None = None,
-    ) -> ItemPage[Item]: ...
-
-    @overload
-    async def list_data(
-        self,
-        table: str,
-        partition: str,
-        *,
-        begins: str | None = None,
-        after: str | None = None,
-        before: str | None = None,
-        descending: bool = False,
-        limit: int = 100,
-        cursor: str | None = None,
-        as_: type[T],
-        timeout: float | None = None,
-    ) -> ItemPage[T]: ...
-
-    async def list_data(
-        self,
-        table: str,
-        partition: str,
-        *,
-        begins: str | None = None,
-        after: str | None = None,
-        before: str | None = None,
-        descending: bool = False,
-        limit: int = 100,
-        cursor: str | None = None,
-        as_: type[Any] | None = None,
-        timeout: float | None = None,
-    ) -> ItemPage:
+    ) -> ItemPage[ItemT]:
         """List one page of a partition, in order; see `leeward.Client.list_data`."""
         call, seconds, finish = self._operations.list_data(
             table,

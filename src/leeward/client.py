@@ -15,6 +15,7 @@ from leeward.values import (
     InvokeResult,
     Item,
     ItemPage,
+    ItemT,
     Json,
     ProbeReport,
     PublishReceipt,
@@ -475,7 +476,6 @@ class Client(BaseClient):
         call, seconds, finish = self._operations.delete_data(table, key, if_revision, timeout)
         return finish(call, self._router.perform(call, seconds))
 
-    @overload
     def list_data(
         self,
         table: str,
@@ -487,39 +487,9 @@ class Client(BaseClient):
         descending: bool = False,
         limit: int = 100,
         cursor: str | None = None,
+        as_: type[ItemT] | None = None,
         timeout: float | None = None,
-    ) -> ItemPage[Item]: ...
-
-    @overload
-    def list_data(
-        self,
-        table: str,
-        partition: str,
-        *,
-        begins: str | None = None,
-        after: str | None = None,
-        before: str | None = None,
-        descending: bool = False,
-        limit: int = 100,
-        cursor: str | None = None,
-        as_: type[T],
-        timeout: float | None = None,
-    ) -> ItemPage[T]: ...
-
-    def list_data(
-        self,
-        table: str,
-        partition: str,
-        *,
-        begins: str | None = None,
-        after: str | None = None,
-        before: str | None = None,
-        descending: bool = False,
-        limit: int = 100,
-        cursor: str | None = None,
-        as_: type[Any] | None = None,
-        timeout: float | None = None,
-    ) -> ItemPage:
+    ) -> ItemPage[ItemT]:
         """List one page of a partition, in the order of the code points of the sort field.
 
         A page is as consistent as a load. It may have fewer items than `limit`, even none, and a

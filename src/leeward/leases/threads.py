@@ -142,7 +142,7 @@ class Carrier:
             return True
 
     def tell(self) -> None:
-        """Say that a loop has changed."""
+        """Wake the thread, because a loop has changed."""
         with self._changed:
             self._changed.notify_all()
 

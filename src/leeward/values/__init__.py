@@ -17,10 +17,12 @@ if TYPE_CHECKING:
     from typing_extensions import TypeVar
 
     T = TypeVar("T", default=Any)
+    ItemT = TypeVar("ItemT", default=dict[str, Any])
+    """What items are read as: where no class is given, `Item`."""
 else:
     from typing import TypeVar
 
-    T = TypeVar("T")
+    T, ItemT = TypeVar("T"), TypeVar("ItemT")
 
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})

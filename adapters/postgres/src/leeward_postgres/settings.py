@@ -88,7 +88,7 @@ _DEFAULTS: Final = {"min_protocol_version": "3.0", "max_protocol_version": "3.0"
 """What stands for libpq's own default, where it has no name for it and takes no empty text."""
 
 _NO_FILE: Final = os.path.join(os.devnull, "none")  # noqa: PTH118 - never a file, on any system
-"""No path of a file: libpq warns on the standard error of one that is there and is none."""
+"""Never there: of what is there and is not a file libpq warns, on the standard error."""
 
 
 class Settings(NamedTuple):
