@@ -16,6 +16,7 @@ COMMANDS = [
         "targets",
         "doctor",
         "status",
+        "logs",
         "dlq",
         "worker",
         "isolate",

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         ReadExport,
         StartNative,
     )
+    from leeward.calls.logs import LogLine, LogPage, ReadLogs
     from leeward.calls.looks import Look, LookResult
     from leeward.calls.objects import (
         DeleteObject,
@@ -395,7 +396,7 @@ NativeCall: TypeAlias = "StartNative | LookNative | ReadExport"
 
 Call: TypeAlias = (
     "Invoke | Settle | Enqueue | Publish | DataCall | SettleWrite | StoreMany | ObjectCall"
-    " | RunCall | QueueCall | NativeCall | Look"
+    " | RunCall | QueueCall | NativeCall | Look | ReadLogs"
 )
 """Every call that a driver can be given. `verb` says which one it is."""
 
@@ -503,6 +504,7 @@ class Result(NamedTuple, Generic[T]):
 
 _NAMES: Final = {
     "backups": "ExportFile ExportSummary LookNative NativeJob ReadExport StartNative",
+    "logs": "LogLine LogPage ReadLogs",
     "looks": "Look LookResult",
     "objects": (
         "DeleteObject FoundObject GetObject HeadObject ListObjects Listing Piece PutObject"
@@ -552,6 +554,8 @@ __all__ = [
     "ListObjects",
     "Listing",
     "Load",
+    "LogLine",
+    "LogPage",
     "Look",
     "LookNative",
     "LookResult",
@@ -566,6 +570,7 @@ __all__ = [
     "QueueCall",
     "QueueMessage",
     "ReadExport",
+    "ReadLogs",
     "RemoveMessage",
     "Result",
     "RunCall",

@@ -11,6 +11,7 @@ from leeward.cli.commands import fleet, keys, objects, scheduler, spool, unknown
 from leeward.cli.commands.demo import demo
 from leeward.cli.commands.dlq import dlq
 from leeward.cli.commands.doctor import doctor
+from leeward.cli.commands.logs import logs
 from leeward.cli.commands.new import new
 from leeward.cli.commands.status import status
 from leeward.cli.commands.targets import show_version, targets, version
@@ -157,6 +158,14 @@ add_command(
 )
 add_command(
     app, "status", status, "leeward status", "leeward status --json | jq '.facts[].sentence'"
+)
+add_command(
+    app,
+    "logs",
+    logs,
+    "leeward logs send-receipt --since 1h",
+    "leeward logs --errors --follow",
+    "leeward logs send-receipt --json | jq .lines[].message",
 )
 add_command(
     app,

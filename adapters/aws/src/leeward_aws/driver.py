@@ -57,6 +57,7 @@ PLANS: Final = (
         "look_function look_queue look_bus look_table look_bucket look_backlog",
         "leeward_aws.looks:looks",
     ),
+    Plans("read_logs", "leeward_aws.functions.logs:logs"),
     Plans("look_resource", "leeward_aws.resources:resources"),
 )
 
