@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from leeward.adapter import TargetConfig
-from leeward.calls.logs import LogLine, LogPage, ReadLogs
+from leeward.calls.looks import LogLine, LogPage, ReadLogs
 from leeward.errors import Outcome
 from leeward_aws.driver import open_driver
 from leeward_aws.functions.logs import ERRORS, group_of, logs

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from leeward.adapter import TargetConfig
-from leeward.calls.logs import LogLine, LogPage, ReadLogs
+from leeward.calls.looks import LogLine, LogPage, ReadLogs
 from leeward.errors import ConfigError, Outcome
 from leeward_azure.functions.logs import logs
 from leeward_azure.identity.credentials import Bearer

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from leeward.calls import Result
-from leeward.calls.logs import LogLine, LogPage, ReadLogs
+from leeward.calls.looks import LogLine, LogPage, ReadLogs
 from leeward.cli.commands import logs
 from leeward.cli.commands.logs import entry_of, level_of
 from leeward.errors import Outcome

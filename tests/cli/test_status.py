@@ -26,7 +26,7 @@ from leeward.status.facts import Kind, QueueDepth
 from leeward.values import CircuitStatus, Isolation, TargetStatus
 from leeward.values.runs import RunState
 from leeward.workflow import Flow, Ref, workflow
-from leeward.workflow.embedded.journal import Journal, RunTally
+from leeward.workflow.embedded.journal import Journal, RunCount
 from leeward_contract_tests.rows import each_row
 from tests.cli.conftest import Leeward
 
@@ -263,7 +263,7 @@ def status(**more: Any) -> TargetStatus:
 
 ROW = QueueDepth("local", "", "parcels", 3, 0)
 RUNS = RunState.RUNNING
-BROKEN = RunTally("order", RunState.BROKEN, 1, 0, 0)
+BROKEN = RunCount("order", RunState.BROKEN, 1, 0, 0)
 CASES: dict[str, tuple[Fact, Level, str]] = {
     "waits": (facts.backlog(ROW, NOW), Level.OK, "3 calls or messages wait"),
     "waits a moment": (
@@ -282,14 +282,14 @@ CASES: dict[str, tuple[Fact, Level, str]] = {
         Level.OK,
         "has no dead letters",
     ),
-    "runs": (next(facts.runs("local", [RunTally("o", RUNS, 2, 0, 0)])), Level.OK, "2 run"),
+    "runs": (next(facts.runs("local", [RunCount("o", RUNS, 2, 0, 0)])), Level.OK, "2 run"),
     "failed": (
-        next(facts.runs("local", [RunTally("o", RunState.FAILED, 2, 0, 0)])),
+        next(facts.runs("local", [RunCount("o", RunState.FAILED, 2, 0, 0)])),
         Level.NOTE,
         "0 run, 2 failed",
     ),
     "not taken back": (
-        next(facts.runs("local", [RunTally("o", RunState.FAILED, 2, 0, 1)])),
+        next(facts.runs("local", [RunCount("o", RunState.FAILED, 2, 0, 1)])),
         Level.WRONG,
         "could not be taken back",
     ),

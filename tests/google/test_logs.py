@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from leeward.calls.logs import LogLine, LogPage, ReadLogs
+from leeward.calls.looks import LogLine, LogPage, ReadLogs
 from leeward.errors import Outcome
 from leeward_contract_tests.rows import each_row
 from leeward_google.functions.logs import logs

@@ -231,8 +231,8 @@ class JournalContract:
             assert journal.finish(RunKey("one", id), 1, NOW, [], answer)
         journal.set_aside(RunKey("one", "broken"))
         journal.add(two, "later", None, NOW + 99, None)
-        tallies = {(each.workflow, each.state): each[2:] for each in journal.tally(NOW + 29)}
-        assert tallies == {
+        counts = {(each.workflow, each.state): each[2:] for each in journal.count_runs(NOW + 29)}
+        assert counts == {
             ("one", RunState.BROKEN): (1, 0, 0),
             ("one", RunState.FAILED): (1, 0, 1),
             ("one", RunState.RUNNING): (2, 1, 0),

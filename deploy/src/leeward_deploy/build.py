@@ -48,6 +48,7 @@ LIST: Final = "requirements.txt"
 IDLE: Final = (
     "leeward/__main__.py",
     "leeward/cli/",
+    "leeward/status/",
     "leeward/testing/",
     "leeward/worker/",
     "leeward_backup/commands/",

@@ -26,8 +26,7 @@ if TYPE_CHECKING:
         ReadExport,
         StartNative,
     )
-    from leeward.calls.logs import LogLine, LogPage, ReadLogs
-    from leeward.calls.looks import Look, LookResult
+    from leeward.calls.looks import LogLine, LogPage, Look, LookResult, ReadLogs
     from leeward.calls.objects import (
         DeleteObject,
         FoundObject,
@@ -504,8 +503,7 @@ class Result(NamedTuple, Generic[T]):
 
 _NAMES: Final = {
     "backups": "ExportFile ExportSummary LookNative NativeJob ReadExport StartNative",
-    "logs": "LogLine LogPage ReadLogs",
-    "looks": "Look LookResult",
+    "looks": "LogLine LogPage Look LookResult ReadLogs",
     "objects": (
         "DeleteObject FoundObject GetObject HeadObject ListObjects Listing Piece PutObject"
     ),

@@ -16,7 +16,7 @@ from leeward.records import NamedTuple
 from leeward.stores import QUEUED_CALL, SCHEDULE
 from leeward.values import NOTHING, TargetStatus
 from leeward.values.runs import RunState
-from leeward.workflow.embedded.journal import RunTally
+from leeward.workflow.embedded.journal import RunCount
 
 ORDER: Final = "order"
 """Where a fact is not about one target."""
@@ -98,7 +98,7 @@ class QueueDepth(NamedTuple):
     is_dead_letters: bool = False
 
 
-def ordered(facts: Iterable[Fact]) -> list[Fact]:
+def sort_facts(facts: Iterable[Fact]) -> list[Fact]:
     """Return facts with what is wrong first, else in the order in which they came."""
     levels = list(Level)
     return sorted(facts, key=lambda fact: levels.index(fact.level))
@@ -251,10 +251,10 @@ def schedules(
         yield Fact(*about, Level.OK, told, "", values)
 
 
-def runs(target: str, tallies: Sequence[RunTally]) -> Iterator[Fact]:
+def runs(target: str, known: Sequence[RunCount]) -> Iterator[Fact]:
     """Yield how many runs of each workflow are under way, have failed, or are stuck."""
-    for workflow in dict.fromkeys(tally.workflow for tally in tallies):
-        own = [tally for tally in tallies if tally.workflow == workflow]
+    for workflow in dict.fromkeys(each.workflow for each in known):
+        own = [each for each in known if each.workflow == workflow]
         counts = {
             state: sum(each.runs for each in own if each.state is state) for state in RunState
         }

@@ -19,10 +19,10 @@ from leeward.values import Json
 from leeward.workflow.embedded.journal import (
     Finished,
     Journal,
+    RunCount,
     RunHolder,
     RunKey,
     RunRow,
-    RunTally,
     ServerClock,
     StepRecords,
 )
@@ -31,10 +31,10 @@ from leeward.workflow.embedded.rows import (
     REFUSALS,
     Documents,
     holder_text,
+    read_count,
     read_document,
     read_record,
     read_run,
-    read_tally,
     row_of_end,
     row_of_start,
     state_of,
@@ -95,7 +95,7 @@ _END: Final = _sql("SELECT {run} FROM @.end_run(%s, %s, %s, %s, %s)")
 _FIND: Final = _sql("SELECT {run} FROM @.runs WHERE {key}")
 _LIST: Final = _sql("""SELECT {run} FROM @.runs
     WHERE %s::text IS NULL OR workflow = %s ORDER BY started DESC LIMIT %s""")
-_TALLY: Final = """SELECT workflow, what, count(*), count(*) FILTER (WHERE due <= %s),
+_COUNTS: Final = """SELECT workflow, what, count(*), count(*) FILTER (WHERE due <= %s),
         count(*) FILTER (WHERE answer #> '{error,steps,0}' IS NOT NULL)
     FROM (SELECT *, CASE WHEN broken IS NULL THEN state ELSE 'broken' END AS what
         FROM @.runs) AS runs GROUP BY workflow, what ORDER BY workflow, what"""
@@ -245,9 +245,9 @@ class PostgresJournal(StoreBase, Journal):
         """Return the latest runs, of one workflow or of all, the last one first."""
         return list(map(read_run, self.insist(_LIST, (workflow, workflow, limit))))
 
-    def tally(self, until: float) -> list[RunTally]:
+    def count_runs(self, until: float) -> list[RunCount]:
         """Count the runs of each workflow by state."""
-        return list(map(read_tally, self.ask(_TALLY, (until,))))
+        return list(map(read_count, self.ask(_COUNTS, (until,))))
 
     def events(self, key: RunKey) -> StepRecords:
         """Return what a run has done so far."""

@@ -15,7 +15,7 @@ import typer
 from leeward._operations.errors import CLASSES
 from leeward.adapter import Driver
 from leeward.calls import Result
-from leeward.calls.logs import LogLine, LogPage, ReadLogs
+from leeward.calls.looks import LogLine, LogPage, ReadLogs
 from leeward.cli.global_options import GlobalOptions, options_of, without_handlers
 from leeward.cli.output.console import Printers
 from leeward.cli.output.json_view import JsonObject
@@ -41,16 +41,20 @@ REMEMBERED: Final = 50_000
 LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 _ALIASES: Final = {
-    "WARN": "WARNING", "NOTICE": "INFO", "TRACE": "DEBUG", "FATAL": "CRITICAL",
-    "ALERT": "CRITICAL", "EMERGENCY": "CRITICAL",
+    "WARN": "WARNING",
+    "NOTICE": "INFO",
+    "TRACE": "DEBUG",
+    "FATAL": "CRITICAL",
+    "ALERT": "CRITICAL",
+    "EMERGENCY": "CRITICAL",
 }
-"""Other words for these: those of Lambda's runtimes, and of Google."""
+"""Other words for these, as runtimes and clouds have them."""
 
 _FAILURE: Final = re.compile(
     r"^Traceback \(most recent call last\)|\[ERROR\]|Task timed out after|Runtime exited",
     re.MULTILINE,
 )
-"""Text without a level that tells of a failure: Python's, and that of Lambda."""
+"""Text without a level that tells of a failure: Python's, and a platform's."""
 
 _IN_TEXT: Final = re.compile(r" (?:at|causes)='([^']*)'")
 """The same places in a line of leeward's own that is not JSON."""
@@ -134,29 +138,28 @@ def logs(
                 _follow(options, readers, start, limit, errors=errors)
             return
         entries, failed = _read_all(readers, start, time.time(), limit, errors=errors)
-        data = {"lines": [*map(_json, entries)], "failed": failed}
-        options.output.show(data, _render)
     finally:
         for driver in drivers:
             driver.close()
-    if readers and len(failed) == len(readers):
-        raise failed_error(readers)
+    if len(failed) == len(readers):
+        raise _first_error(readers)
+    options.output.show({"lines": [*map(_json, entries)], "failed": failed}, _render)
 
 
 def _with_logs(drivers: Sequence[Driver], config: Config) -> list[Driver]:
-    """Return the targets that are asked: those that run no app in processes of their own.
+    """Return the targets whose functions run in a cloud.
 
     Raises:
         Unsupported: there is none.
     """
-    asked = [each for each in drivers if each.stores() is None]
-    if not asked:
+    clouds = [each for each in drivers if each.stores() is None]
+    if not clouds:
         order = ", ".join(map(str, config.order))
         raise Unsupported(
             f"{order}: the app runs in processes of your own, so its logs are on their standard "
             "error: that of `leeward worker`, or of the program that has the client"
         )
-    return asked
+    return clouds
 
 
 class LogReader:
@@ -235,24 +238,24 @@ def _read_all(
 def _follow(
     options: GlobalOptions, readers: Sequence[LogReader], since: float, limit: int, *, errors: bool
 ) -> None:
-    """Show new lines until somebody interrupts; what cannot be read is told once."""
-    told: set[str] = set()
+    """Show new lines until somebody interrupts; say once what cannot be read."""
+    said: set[str] = set()
     while True:
         entries, failed = _read_all(readers, since, time.time(), limit, errors=errors)
         for entry in entries:
             options.output.show(_json(entry), _render_line)
         for each in failed:
-            if each["why"] not in told:
-                told.add(each["why"])
+            if each["why"] not in said:
+                said.add(each["why"])
                 typer.echo(f"{each['target']}: {each['why']}", err=True)
-        if failed and len(failed) == len(readers):
-            raise failed_error(readers)
+        if len(failed) == len(readers):
+            raise _first_error(readers)
         if entries:
             since = max(since, entries[-1].time - OVERLAP)
         time.sleep(PAUSE)
 
 
-def failed_error(readers: Iterable[LogReader]) -> LeewardError:
+def _first_error(readers: Iterable[LogReader]) -> LeewardError:
     """Return the error of the command where no function could be read: the first one's."""
     return next(reader.error for reader in readers if reader.error is not None)
 

@@ -19,9 +19,7 @@ from leeward.config import Config
 from leeward.errors import ConfigError, LeewardError
 from leeward.local.config import import_app
 from leeward.opening import open_order, target_config
-from leeward.status import Fact, Kind, Level, Sources, ordered, read_status
-from leeward.status.facts import not_known
-from leeward.status.reading import SECONDS
+from leeward.status import SECONDS, Fact, Kind, Level, Sources, not_known, read_status, sort_facts
 
 if TYPE_CHECKING:
     from leeward.app.app import App
@@ -61,7 +59,7 @@ def status(
     finally:
         for driver in drivers.values():
             driver.close()
-    facts = ordered(found)
+    facts = sort_facts(found)
     wrong = sum(fact.level is Level.WRONG for fact in facts)
     shown = [_json(fact) for fact in facts]
     options.output.show({"ok": not wrong, "wrong": wrong, "facts": shown}, _render)

@@ -57,7 +57,7 @@ class RunHolder(NamedTuple):
     holder: str | None
 
 
-class RunTally(NamedTuple):
+class RunCount(NamedTuple):
     """How many runs of a workflow are in a state.
 
     Attributes:
@@ -253,7 +253,7 @@ class Journal(Protocol):
     def runs(self, workflow: str | None, limit: int) -> list[RunRow]:
         """Return the latest runs, of one workflow or of all, the last one first."""
 
-    def tally(self, until: float) -> list[RunTally]:
+    def count_runs(self, until: float) -> list[RunCount]:
         """Count the runs of each workflow by state; overdue are those due up to `until`."""
 
     def events(self, key: RunKey) -> StepRecords:

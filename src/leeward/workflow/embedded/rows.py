@@ -26,9 +26,9 @@ from leeward.workflow.commands import (
 )
 from leeward.workflow.embedded.journal import (
     Finished,
+    RunCount,
     RunKey,
     RunRow,
-    RunTally,
     StepRecord,
     Unreadable,
 )
@@ -194,11 +194,11 @@ def write_answer(answer: Answer | StepVerdict) -> str:
     return encode({"value": answer.value}).decode()
 
 
-def read_tally(columns: Sequence[Any]) -> RunTally:
+def read_count(columns: Sequence[Any]) -> RunCount:
     """Read how many runs are in a state; one that this version does not know is `BROKEN`."""
     workflow, state, count, overdue, unreversed = columns
     known = _STATES.get(state, RunState.BROKEN)
-    return RunTally(str(workflow), known, int(count), int(overdue or 0), int(unreversed or 0))
+    return RunCount(str(workflow), known, int(count), int(overdue or 0), int(unreversed or 0))
 
 
 _STATES: Final = {state.value: state for state in RunState}

@@ -20,20 +20,20 @@ from leeward.workflow.commands import Answer, Command, StepFailure, refusal_at
 from leeward.workflow.embedded.journal import (
     Finished,
     Journal,
+    RunCount,
     RunHolder,
     RunKey,
     RunRow,
-    RunTally,
     StepRecords,
 )
 from leeward.workflow.embedded.rows import (
     READER,
     Documents,
     holder_text,
+    read_count,
     read_document,
     read_record,
     read_run,
-    read_tally,
     row_of_end,
     row_of_start,
     state_of,
@@ -54,7 +54,7 @@ _ADD_DEFINITION = "INSERT INTO definitions VALUES (?, ?) ON CONFLICT DO NOTHING"
 _FIND = f"SELECT {_RUN} FROM runs WHERE workflow = ? AND id = ?"  # noqa: S608 - constants
 _LIST = f"""SELECT {_RUN} FROM runs WHERE ? IS NULL OR workflow = ?
     ORDER BY started DESC LIMIT ?"""  # noqa: S608 - constants
-_TALLY = """SELECT workflow, CASE WHEN broken IS NULL THEN state ELSE 'broken' END AS what,
+_COUNTS = """SELECT workflow, CASE WHEN broken IS NULL THEN state ELSE 'broken' END AS what,
         count(*), sum(due IS NOT NULL AND due <= ? AND typeof(due) <> 'text'),
         sum(CASE WHEN json_valid(answer) THEN json_extract(answer, '$.error.steps[0]') END
             IS NOT NULL)
@@ -354,10 +354,10 @@ class SqliteJournal(Journal):
             found = select(connection, _LIST, (workflow, workflow, limit))
         return [read_run(each) for each in found]
 
-    def tally(self, until: float) -> list[RunTally]:
+    def count_runs(self, until: float) -> list[RunCount]:
         """Count the runs of each workflow by state."""
         with self.database.read(PATIENCE) as connection:
-            return [read_tally(each) for each in select(connection, _TALLY, (until,))]
+            return [read_count(each) for each in select(connection, _COUNTS, (until,))]
 
     def events(self, key: RunKey) -> StepRecords:
         """Return what a run has done so far."""

@@ -16,7 +16,7 @@ from leeward import json_text
 from leeward.adapter.plans import Plan, Planner, View
 from leeward.adapter.service import exchange_json
 from leeward.adapter.wire import Request
-from leeward.calls.logs import LogLine, LogPage, ReadLogs
+from leeward.calls.looks import LogLine, LogPage, ReadLogs
 from leeward_aws.service import Endpoint, endpoint_of
 from leeward_aws.settings.options import Settings
 

@@ -19,7 +19,7 @@ from leeward import json_text
 from leeward.adapter.plans import Plan, Planner, View
 from leeward.adapter.service import JSON, exchange, object_of, read_answer
 from leeward.adapter.wire import Request, Response
-from leeward.calls.logs import LogLine, LogPage, ReadLogs
+from leeward.calls.looks import LogLine, LogPage, ReadLogs
 from leeward_azure.errors import judge_events
 from leeward_azure.identity.credentials import ServiceCredential
 from leeward_azure.service import service_of
