@@ -100,9 +100,10 @@ docs: $(READY) ## build the documentation and print where it is
 types: $(READY) .servers/pyright/.ready
 	@$(BIN)/mypy
 	@$(BIN)/python -m tests.types
-site: $(READY)
+site: $(READY) .servers/browser/.ready
 	@$(BIN)/sphinx-build -q -W --keep-going -b html docs $(SITE)
 	@$(BIN)/python docs/links.py $(SITE)
+	@$(BIN)/python -m tests.docs.browse $(SITE)
 
 dist: $(READY) ## build wheels and sdists of the whole workspace into dist/, with a CycloneDX SBOM
 	@rm -rf dist

@@ -213,7 +213,7 @@ def test_from_celery_before(tmp_path: Path, bank: Bank, cloud: dict[str, str]) -
         queue = sqs.create_queue(QueueName="charges")["QueueUrl"]
     for name in ("celery/before.py", "bank.py"):
         (tmp_path / Path(name).name).write_text(text_of(name), encoding="utf-8")
-    python, kept = executable("migrations", "python"), {"PATH": os.environ["PATH"]}
+    python, kept = str(executable("migrations", "python")), {"PATH": os.environ["PATH"]}
     environment = {**kept, **cloud, "QUEUE": queue, "PYTHONPATH": str(tmp_path)}
     send = [python, "-c", f"from before import charge; charge.delay({ORDER!r})"]
     subprocess.run(send, env=environment, cwd=tmp_path, check=True, timeout=60)
