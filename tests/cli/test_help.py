@@ -31,11 +31,12 @@ UNKNOWNS = ["list", "settle", "forget"]
 SPOOLS = ["status", "drain", "discard"]
 """Of `leeward spool`."""
 GROUPS = ["keys", "unknown", "spool", "object", "workflow", "scheduler"]
-ADDED = ["backup", "drill", "edge", "export", "package", "postgres"]
+ADDED = ["backup", "dev", "drill", "edge", "export", "package", "postgres"]
 """By other distributions, which are installed here."""
 
 ALL = [
     *COMMANDS,
+    "dev",
     "drill",
     "package",
     *(f"object {each}" for each in OBJECTS),
