@@ -12,7 +12,7 @@ CLOUDS: Final = "tests/clouds/test_doctor.py::test_each_planted_fault_is_found_w
 QUIET: Final = (
     "tests/clouds/test_doctor.py::test_where_all_is_well_nothing_is_wrong_and_nothing_happens"
 )
-KEYS: Final = "src/leeward/cli/commands/keys.py"
+KEYS: Final = "src/leeward/cli/key_records.py"
 KEYS_TESTS: Final = "tests/cli/test_keys.py"
 UNKNOWNS: Final = "src/leeward/_operations/unknowns.py"
 UNKNOWN_COMMAND: Final = "src/leeward/cli/commands/unknown.py"
