@@ -1,25 +1,7 @@
-"""The console: pages over what runs here."""
+"""The console: pages over what runs here, or over any configured targets."""
 
 from __future__ import annotations
 
-from html import escape
+from leeward_dev.console.server import open_console
 
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import HTMLResponse
-from starlette.routing import Route
-from starlette.types import ASGIApp
-
-from leeward_dev.sources import Sources
-
-
-def open_console(sources: Sources) -> ASGIApp:
-    """Return the console as an ASGI app, to be mounted where its pages are to be."""
-
-    def show(request: Request) -> HTMLResponse:
-        del request
-        names = () if sources.app is None else sources.app.handlers
-        rows = "".join(f"<li>{escape(name)}</li>" for name in names)
-        return HTMLResponse(f"<!doctype html><title>leeward</title><ul>{rows}</ul>")
-
-    return Starlette(routes=[Route("/", show)])
+__all__ = ["open_console"]
