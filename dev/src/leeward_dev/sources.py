@@ -27,8 +27,8 @@ class Sources:
         stores: of that target; None where it keeps no rows.
         definitions: the workflows of the app and of the configuration.
         can_write: False where a console shows only.
-        run_handler: run a handler of the app by hand, with its input as JSON, and return its answer;
-            None where no app runs.
+        run_handler: run a handler of the app by hand, with its input as JSON, and return its
+            answer; None where no app runs.
     """
 
     client: Client

@@ -18,12 +18,15 @@ from leeward.client import Client
 from leeward.config import Config, load_config, load_settings
 from leeward.config.load import DEFAULT_FILE
 from leeward.errors import ConfigError
-from leeward.local.config import HANDLERS
+from leeward.local.config import HANDLERS, import_app
+from leeward.opening import target_config
+from leeward.registry import EMBEDDED
 from leeward.values import NOTHING
 from leeward.workflow.model import functions_of
 from leeward.workflow.opening import load_definitions
 
 if TYPE_CHECKING:
+    from leeward.app.app import App
     from leeward.workflow.model import Definition
 
 
@@ -108,6 +111,35 @@ class GlobalOptions:
         if all(target.provider == "local" for target in config.order):
             with self.client(_without_definitions(config)) as client:
                 _need_functions(client, config, workflows)
+
+    def app(
+        self, spec: str | None, config: Config, command: str, *, target: str | None = None
+    ) -> App:
+        """Return the app of the command line, of ``[worker]``, or of the embedded target.
+
+        Args:
+            spec: ``module:app`` of the command line, or None.
+            config: names it otherwise.
+            command: that is given, for messages.
+            target: of the embedded targets, the one that counts; None for the worker's, or any.
+
+        Raises:
+            ConfigError: none is named, or it cannot be imported.
+        """
+        if spec is not None:
+            return import_app(spec, "MODULE:APP")
+        file = config.file or DEFAULT_FILE
+        if config.worker.app is not None:
+            return import_app(config.worker.app, f"'app' in [worker] of {file}")
+        wanted = target or config.worker.target
+        for each in config.order:
+            own = target_config(each, config, self.environment())
+            if each.provider == EMBEDDED and wanted in (None, str(each)) and "app" in own.options:
+                return import_app(own.options["app"], f"'app' in {own.section}")
+        raise ConfigError(
+            f"no app is named; name it: leeward {command} module:app, or [worker] "
+            f'app = "module:app" in {file}'
+        )
 
     def resolve(self) -> Config:
         """Return the configuration that the options describe."""
