@@ -39,7 +39,7 @@ def test_every_verb_has_a_plan() -> None:
     made = LazyPlans(PLANS, settings_from(target()))
     verbs = "invoke settle enqueue publish store load delete scan list_items put_object get_object"
     looks = ["look_function", "look_queue", "look_bus", "look_table", "look_bucket"]
-    looks.append("look_resource")
+    looks += ["look_resource", "look_backlog"]
     objects = ["head_object", "list_objects", "delete_object"]
     messages = ["put_message", "take_messages", "remove_message", "hide_message"]
     more = ["start_run", "get_run", "abort_run", "start_native", "look_native", "read_export"]

@@ -12,7 +12,18 @@ from tests.cli.conftest import Leeward
 
 COMMANDS = [
     *("invoke", "enqueue", "settle", "publish", "store", "load", "list", "delete"),
-    *("targets", "doctor", "dlq", "worker", "isolate", "restore", "new", "demo", "version"),
+    *(
+        "targets",
+        "doctor",
+        "status",
+        "dlq",
+        "worker",
+        "isolate",
+        "restore",
+        "new",
+        "demo",
+        "version",
+    ),
 ]
 OBJECTS = "put get show list delete".split()
 """Of `leeward object`."""

@@ -16,14 +16,24 @@ BUCKET: Final = "look_bucket"
 RESOURCE: Final = "look_resource"
 """Anything that an exported file has, compared with what that says of it."""
 
+BACKLOG: Final = "look_backlog"
+"""A queue, and how many messages wait in it. `leeward status` makes it, not the doctor: it takes a
+right that no call needs."""
+
 NONE: Final = "none"
 """What a file says of something that is not set."""
 
 LookVerb: TypeAlias = Literal[
-    "look_function", "look_queue", "look_bus", "look_table", "look_bucket", "look_resource"
+    "look_function",
+    "look_queue",
+    "look_bus",
+    "look_table",
+    "look_bucket",
+    "look_resource",
+    "look_backlog",
 ]
 
-LOOKS: Final[tuple[LookVerb, ...]] = (FUNCTION, QUEUE, BUS, TABLE, BUCKET, RESOURCE)
+LOOKS: Final[tuple[LookVerb, ...]] = (FUNCTION, QUEUE, BUS, TABLE, BUCKET, RESOURCE, BACKLOG)
 
 UNANSWERABLE: Final = "its cloud cannot be asked without calling it"
 
@@ -60,6 +70,7 @@ class LookResult(NamedTuple):
         reached: whether it was the place itself that calls go to which has answered.
         differs: what of a resource is not as the file has it, each in words.
         unseen: what of a resource nobody has looked at.
+        waiting: of a queue, about how many messages wait; None where nothing tells.
     """
 
     there: bool | None = True
@@ -68,3 +79,4 @@ class LookResult(NamedTuple):
     reached: bool = True
     differs: tuple[str, ...] = ()
     unseen: tuple[str, ...] = ()
+    waiting: int | None = None

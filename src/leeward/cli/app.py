@@ -12,6 +12,7 @@ from leeward.cli.commands.demo import demo
 from leeward.cli.commands.dlq import dlq
 from leeward.cli.commands.doctor import doctor
 from leeward.cli.commands.new import new
+from leeward.cli.commands.status import status
 from leeward.cli.commands.targets import show_version, targets, version
 from leeward.cli.commands.worker import worker
 from leeward.cli.global_options import GlobalOptions
@@ -153,6 +154,9 @@ add_command(
 )
 add_command(
     app, "doctor", doctor, "leeward doctor", "leeward doctor --targets local:a,local:b --json"
+)
+add_command(
+    app, "status", status, "leeward status", "leeward status --json | jq '.facts[].sentence'"
 )
 add_command(
     app,

@@ -140,7 +140,7 @@ PLANS: Final = (
     ),
     Plans("start_run get_run abort_run", "leeward_azure.workflows.runs:runs", "workflows"),
     Plans("look_function", "leeward_azure.looks:functions", "functions"),
-    Plans("look_queue", "leeward_azure.looks:queues", "queues"),
+    Plans("look_queue look_backlog", "leeward_azure.looks:queues", "queues"),
     Plans("look_bus", "leeward_azure.looks:events", "events"),
     Plans("look_table", "leeward_azure.looks:tables", "tables"),
     Plans("look_bucket", "leeward_azure.looks:blobs", "blobs"),

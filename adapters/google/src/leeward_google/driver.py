@@ -113,7 +113,7 @@ _PROJECT: Final = "project"
 
 _ByVerb: TypeAlias = Mapping[str, Planner]
 
-_LOOKS: Final = "look_bus look_table look_queue look_resource"
+_LOOKS: Final = "look_bus look_table look_queue look_resource look_backlog"
 
 
 def _queues(settings: Settings) -> _ByVerb:

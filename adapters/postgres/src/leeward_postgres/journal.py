@@ -22,6 +22,7 @@ from leeward.workflow.embedded.journal import (
     RunHolder,
     RunKey,
     RunRow,
+    RunTally,
     ServerClock,
     StepRecords,
 )
@@ -33,6 +34,7 @@ from leeward.workflow.embedded.rows import (
     read_document,
     read_record,
     read_run,
+    read_tally,
     row_of_end,
     row_of_start,
     state_of,
@@ -93,6 +95,10 @@ _END: Final = _sql("SELECT {run} FROM @.end_run(%s, %s, %s, %s, %s)")
 _FIND: Final = _sql("SELECT {run} FROM @.runs WHERE {key}")
 _LIST: Final = _sql("""SELECT {run} FROM @.runs
     WHERE %s::text IS NULL OR workflow = %s ORDER BY started DESC LIMIT %s""")
+_TALLY: Final = """SELECT workflow, what, count(*), count(*) FILTER (WHERE due <= %s),
+        count(*) FILTER (WHERE answer #> '{error,steps,0}' IS NOT NULL)
+    FROM (SELECT *, CASE WHEN broken IS NULL THEN state ELSE 'broken' END AS what
+        FROM @.runs) AS runs GROUP BY workflow, what ORDER BY workflow, what"""
 _STEPS: Final = """SELECT path, attempt, began, due, ended, answer::text FROM @.steps
     WHERE workflow = %s AND run = %s ORDER BY began, path, attempt"""
 _NOW: Final = _sql("SELECT {time}")
@@ -238,6 +244,10 @@ class PostgresJournal(StoreBase, Journal):
     def runs(self, workflow: str | None, limit: int) -> list[RunRow]:
         """Return the latest runs, of one workflow or of all, the last one first."""
         return list(map(read_run, self.insist(_LIST, (workflow, workflow, limit))))
+
+    def tally(self, until: float) -> list[RunTally]:
+        """Count the runs of each workflow by state."""
+        return list(map(read_tally, self.ask(_TALLY, (until,))))
 
     def events(self, key: RunKey) -> StepRecords:
         """Return what a run has done so far."""
