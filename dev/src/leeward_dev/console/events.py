@@ -59,17 +59,11 @@ def _row(entry: Entry) -> list[Content]:
     name: Content = entry.name
     if entry.kind == "run":
         name = link(entry.name, "handlers", name=entry.name)
-    call = entry.facts.get("call_id")
-    why = (
-        link("Why?", "targets", call=call)
-        if entry.kind == "call" and isinstance(call, int)
-        else None
-    )
     return [
         moment(entry.time),
         f"{entry.kind}: {entry.what}",
         name,
         word(entry.outcome, GOOD if entry.is_good else WRONG) if entry.outcome else "-",
         took(entry),
-        [entry.text or facts, " ", why],
+        entry.text or facts,
     ]

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from html import escape
 from typing import Final, TypeAlias
 
-VOID: Final = frozenset({"input", "link", "meta"})
+VOID: Final = frozenset({"br", "input", "link", "meta"})
 """Elements without content (HTML Living Standard, 13.1.2), as far as the pages use them."""
 
 LONGEST: Final = 300

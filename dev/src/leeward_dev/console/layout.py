@@ -8,10 +8,12 @@ from datetime import UTC, datetime
 from typing import Final, NamedTuple
 from urllib.parse import urlencode
 
+from leeward._delivery.runner import AppRunner
+from leeward.adapter import Driver
 from leeward.cli.output.json_view import span
 from leeward.errors import NotFound
 from leeward.text import did_you_mean
-from leeward.values import NOTHING
+from leeward.values import NOTHING, RoutingEvent
 from leeward_dev.console.guard import SEAL
 from leeward_dev.console.html import Content, Html, element, text, verbatim
 from leeward_dev.sources import Sources
@@ -63,6 +65,13 @@ class Notice(NamedTuple):
     form: Mapping[str, str] = NOTHING
 
 
+class Decision(NamedTuple):
+    """Something that the router has decided, and when, in Unix seconds."""
+
+    time: float
+    event: RoutingEvent
+
+
 class Page(NamedTuple):
     """A page, without its frame.
 
@@ -89,6 +98,7 @@ class Visit:
         query: of the address; the last value of each name.
         form: of a POST, with all values of each name.
         seal: what a form of the console has in it.
+        decisions: the last ones of the client's router, the newest last.
         notice: what the last action has done; None where there was none.
     """
 
@@ -97,7 +107,13 @@ class Visit:
     query: Mapping[str, str]
     form: Mapping[str, Sequence[str]]
     seal: str
+    decisions: Sequence[Decision] = ()
     notice: Notice | None = None
+
+    @property
+    def drivers(self) -> Mapping[str, Driver]:
+        """Return the open targets, by their names."""
+        return self.sources.client._operations.drivers  # noqa: SLF001 - no method has them
 
     @property
     def now(self) -> float:
@@ -107,6 +123,13 @@ class Visit:
     def field(self, name: str, default: str = "") -> str:
         """Return the last value of a field of the form."""
         return self.form.get(name, (default,))[-1]
+
+    def wake(self, target: str) -> None:
+        """Let the runner of a target look for work now, if it has one in this process."""
+        stores = self.drivers[target].stores()
+        runner = None if stores is None else stores.runner
+        if isinstance(runner, AppRunner):
+            runner.wake()
 
     @property
     def is_sure(self) -> bool:
@@ -293,6 +316,7 @@ def field(
     rows: int = 0,
     choices: Iterable[str] = (),
     required: bool = False,
+    within: str = "",
 ) -> Html:
     """Return a field of a form with its label.
 
@@ -304,10 +328,16 @@ def field(
         rows: of a field for a long text; 0 for one line.
         choices: that a browser offers.
         required: whether there has to be something.
+        within: what tells it from a field of the same name in another form of the page.
     """
-    id = f"field-{name}"
+    id = f"field-{name}{within}"
     known = [*choices]
-    more = {"spellcheck": "false", "autocomplete": "off", "required": required, "id": id}
+    more: dict[str, str | bool] = {
+        "spellcheck": "false",
+        "autocomplete": "off",
+        "required": required,
+        "id": id,
+    }
     if rows:
         control = element("textarea", verbatim(f"\n{value}"), name=name, rows=rows, **more)
     else:

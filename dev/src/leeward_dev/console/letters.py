@@ -46,7 +46,6 @@ from leeward_dev.console.layout import (
     table,
     word,
 )
-from leeward_dev.sources import Sources
 
 MANY: Final = 500
 """Letters of one page for who wants many; a form has at most twice as many fields."""
@@ -73,20 +72,20 @@ class Place(NamedTuple):
         return self.target if self.queue is None else f"{self.queue} at {self.target}"
 
 
-def places(sources: Sources) -> list[Place]:
+def places(visit: Visit) -> list[Place]:
     """Return where dead letters may be: targets with a database, queues of [dead_letters]."""
     known = []
-    for driver in sources.client._operations.drivers.values():  # noqa: SLF001 - no method has them
+    for driver in visit.drivers.values():
         if keeps_letters(driver):
             known.append(Place(driver.target))
         else:
-            known += [Place(driver.target, queue) for queue in sources.config.dead_letters]
+            known += [Place(driver.target, queue) for queue in visit.sources.config.dead_letters]
     return known
 
 
 def show(visit: Visit) -> Page:
     """Return a page of letters; or one letter, with what was delivered if somebody asks for it."""
-    known = places(visit.sources)
+    known = places(visit)
     place = _place_of(visit, known)
     links = element(
         "ul",
@@ -107,7 +106,7 @@ def show(visit: Visit) -> Page:
 
 
 def _show_letters(visit: Visit, place: Place, links: Content) -> Page:
-    letters = _letters_at(visit.sources, place)
+    letters = _letters_at(visit, place)
     most = MANY if visit.query.get("many") else ROWS
     with closing(letters.each(visit.query.get("after"))) as walk:
         found = [*islice(walk, most + 1)]
@@ -170,7 +169,7 @@ def _redrive_button(id: str) -> Html:
 def _show_letter(visit: Visit, place: Place) -> Page:
     """Return all that is known of one letter; its payload only if that is asked for."""
     id, where = visit.query["id"], _where(place)
-    letters = _letters_at(visit.sources, place)
+    letters = _letters_at(visit, place)
     with closing(_Chosen(letters, [id]).each()) as walk:
         letter = next(walk, None)
         if letter is None:
@@ -203,7 +202,7 @@ def _show_letter(visit: Visit, place: Place) -> Page:
 
 def act(visit: Visit) -> Notice | Page:
     """Move letters back, or delete them; ask first about what may have run, and what is deleted."""
-    place = _place_of(visit, places(visit.sources))
+    place = _place_of(visit, places(visit))
     if place is None:
         raise InvalidRequest("say which letters: the address names no target", field="target")
     one = "redrive" if "redrive" in visit.form else "delete" if "delete" in visit.form else None
@@ -212,7 +211,7 @@ def act(visit: Visit) -> Notice | Page:
     back = {name: value for name, value in visit.query.items() if name not in ("id", "payload")}
     if not ids:
         return Notice("Choose letters first.", back, is_good=False)
-    letters = _Chosen(_letters_at(visit.sources, place), ids)
+    letters = _Chosen(_letters_at(visit, place), ids)
     options = MoveOptions(frozenset(ids), force=visit.is_sure)
     here = address("letters", **back)
     if does == "delete":
@@ -228,6 +227,7 @@ def act(visit: Visit) -> Notice | Page:
         sleep=time.sleep,
         progress=lambda _: None,
     )
+    visit.wake(place.target)
     if done.left:
         moved = f"{_count(done.moved)} moved back. " if done.moved else ""
         question = (
@@ -280,11 +280,9 @@ class _Chosen:
                     return
 
 
-def _letters_at(sources: Sources, place: Place) -> Letters:
-    driver = sources.client._operations.drivers[place.target]  # noqa: SLF001 - no method has them
-    return letters_of(
-        driver, place.queue, None, sources.config.dead_letters.get(place.queue or "", ())
-    )
+def _letters_at(visit: Visit, place: Place) -> Letters:
+    sources = visit.sources.config.dead_letters.get(place.queue or "", ())
+    return letters_of(visit.drivers[place.target], place.queue, None, sources)
 
 
 def _place_of(visit: Visit, known: list[Place]) -> Place | None:

@@ -35,7 +35,7 @@ def show(visit: Visit) -> Page:
     facts = read_status(
         Sources(
             sources.config,
-            operations.drivers,
+            visit.drivers,
             sources.client.targets() if is_running else (),
             sources.app,
             getattr(operations.runs.at_home, "journal", None) if is_running else None,
@@ -47,7 +47,7 @@ def show(visit: Visit) -> Page:
     told = "Nothing is wrong." if not wrong else f"{wrong} {'is' if wrong == 1 else 'are'} wrong."
     lines = element("ul", map(_line, facts), class_="plain facts")
     # Clouds are asked when somebody loads the page, and not by a page that nobody reads.
-    is_near = all(driver.stores() is not None for driver in operations.drivers.values())
+    is_near = all(driver.stores() is not None for driver in visit.drivers.values())
     body = element(
         "div", element("p", element("strong", told)), lines, id="facts", data_live=is_near
     )

@@ -15,7 +15,7 @@ def show(visit: Visit) -> Page:
     """Return how much waits for whom, and how much was given up."""
     rows: list[list[Content]] = []
     silent: list[Content] = []
-    for driver in visit.sources.client._operations.drivers.values():  # noqa: SLF001 - no method has them
+    for driver in visit.drivers.values():
         if driver.stores() is None:
             silent.append(driver.target)
             continue

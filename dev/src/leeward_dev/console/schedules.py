@@ -36,7 +36,7 @@ def show(visit: Visit) -> Page:
     """Return the schedules of the app; without an app, those that were begun at a target."""
     rows = [
         _row(visit, driver, name, last)
-        for driver in _keepers(visit.sources)
+        for driver in _keepers(visit)
         for name, last in _schedules_at(visit.sources, driver).items()
     ]
     listed = table(
@@ -49,12 +49,14 @@ def show(visit: Visit) -> Page:
     return Page("Schedules", form(visit, "schedules", listed) or listed, is_live=True)
 
 
-def _keepers(sources: Sources) -> list[Driver]:
+def _keepers(visit: Visit) -> list[Driver]:
     """Return the targets that keep rows of schedules: the one worked on here, or all."""
-    drivers = sources.client._operations.drivers  # noqa: SLF001 - no method has them
-    if sources.target is not None:
-        return [driver for name, driver in drivers.items() if name == sources.target]
-    return [driver for driver in drivers.values() if driver.stores() is not None]
+    own = visit.sources.target
+    return [
+        driver
+        for name, driver in visit.drivers.items()
+        if driver.stores() is not None and own in (None, name)
+    ]
 
 
 def _schedules_at(sources: Sources, driver: Driver) -> dict[str, float | None]:
@@ -94,7 +96,7 @@ def _row(visit: Visit, driver: Driver, name: str, last: float | None) -> list[Co
 def act(visit: Visit) -> Notice:
     """Keep one more run of a schedule, for this moment; whoever runs the app takes it."""
     target, name = json.loads(visit.field("fire"))
-    keepers = {driver.target: driver for driver in _keepers(visit.sources)}
+    keepers = {driver.target: driver for driver in _keepers(visit)}
     driver = keepers[check_known(target, keepers, "target with schedules")]
     check_known(name, _schedules_at(visit.sources, driver), "schedule")
     stores = driver.stores()
@@ -103,7 +105,5 @@ def act(visit: Visit) -> Notice:
     at = datetime.fromtimestamp(visit.now, UTC).isoformat()
     row = NewRow(Recipient(SCHEDULE, name), None, f"{name}#{at}", json.dumps(at))
     stores.deliveries.add([row], SECONDS)
-    wake = getattr(stores.runner, "wake", None)
-    if wake is not None:
-        wake()
+    visit.wake(target)
     return Notice(f"{name} is due now; its next times stay as they are.")

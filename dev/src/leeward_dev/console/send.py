@@ -37,9 +37,7 @@ class Form(NamedTuple):
 
 def show(visit: Visit) -> Page:
     """Return the forms that can work here; the one that was sent last has what was written."""
-    forms = [
-        _form(visit, kind, each) for kind, each in FORMS.items() if _is_able(visit.sources, kind)
-    ]
+    forms = [_form(visit, kind, each) for kind, each in FORMS.items() if _is_able(visit, kind)]
     if not forms:
         return Page("Send", element("p", "No target here takes anything."))
     return Page("Send", forms)
@@ -67,14 +65,15 @@ def _form(visit: Visit, kind: str, each: Form) -> Content:
     )
 
 
-def _is_able(sources: Sources, kind: str) -> bool:
+def _is_able(visit: Visit, kind: str) -> bool:
     """Return whether a form can work: a target does that, and has what it needs in this process."""
+    sources = visit.sources
     if kind == "run":
         return sources.run_handler is not None
     if kind == "start":
         return bool(sources.definitions)
     needs = FORMS[kind].needs
-    for driver in sources.client._operations.drivers.values():  # noqa: SLF001 - no method has them
+    for driver in visit.drivers.values():
         stores = driver.stores()
         is_here = stores is not None and stores.runner is not None
         if needs in driver.capabilities:
@@ -90,7 +89,7 @@ def act(visit: Visit) -> Notice:
         InvalidRequest: a field is wrong.
     """
     kind = visit.field("kind")
-    if kind not in FORMS or not _is_able(visit.sources, kind):
+    if kind not in FORMS or not _is_able(visit, kind):
         raise InvalidRequest("say what to send: there is no such form", field="kind")
     done = FORMS[kind].send(visit)
     written = {name: values[-1] for name, values in visit.form.items() if name != "seal"}

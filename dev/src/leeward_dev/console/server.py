@@ -7,10 +7,11 @@ is done twice by a reload, and everything works without a script.
 from __future__ import annotations
 
 import secrets
-from collections import OrderedDict, defaultdict
+from collections import OrderedDict, defaultdict, deque
 from collections.abc import Callable, Mapping
 from importlib.resources import files
 from threading import Lock
+from time import time
 from typing import Final
 from urllib.parse import parse_qsl
 
@@ -39,12 +40,14 @@ from leeward_dev.console import (
 )
 from leeward_dev.console.guard import SEAL, Guard, is_same, seal_of
 from leeward_dev.console.html import element
-from leeward_dev.console.layout import Notice, Page, Visit, address, frame, is_shown
+from leeward_dev.console.layout import Decision, Notice, Page, Visit, address, frame, is_shown
 from leeward_dev.sources import Sources
 
 MOST_BYTES: Final = 2 * 1024 * 1024
 """Of a form. An object put by hand is text, and a payload has at most 256 KiB on most targets."""
 MOST_FIELDS: Final = 1_000
+MOST_DECISIONS: Final = 100
+"""Of the router that are shown."""
 MOST_NOTICES: Final = 20
 """That wait for their page; a reload shows one again."""
 
@@ -108,6 +111,8 @@ class _Console:
         self._sources = sources
         self._seal = seal
         self._notices = _Notices()
+        self._decisions: deque[Decision] = deque(maxlen=MOST_DECISIONS)
+        sources.client.listen(lambda event: self._decisions.append(Decision(time(), event)))
 
     async def answer(self, request: Request) -> Response:
         """Answer a request; what waits for targets waits on a thread."""
@@ -132,7 +137,8 @@ class _Console:
         query = dict(request.query_params)
         notice = self._notices.find(query.pop(SAID, ""))
         path = request.path_params["path"]
-        return Visit(self._sources, path, query, form or {}, self._seal, notice)
+        decisions = tuple(self._decisions)
+        return Visit(self._sources, path, query, form or {}, self._seal, decisions, notice)
 
     def _show(self, visit: Visit) -> Response:
         try:

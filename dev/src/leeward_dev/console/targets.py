@@ -17,6 +17,7 @@ from leeward_dev.console.layout import (
     GOOD,
     UNSURE,
     WRONG,
+    Decision,
     Notice,
     Page,
     Visit,
@@ -35,6 +36,8 @@ from leeward_dev.console.layout import (
 
 CIRCUITS: Final = ("Circuit", "State", "Why", "Opens again in")
 
+DECISIONS: Final = ("Time", "Decision", "Target", "About", "Why", "More")
+
 STATES: Final = {"closed": GOOD, "open": WRONG, "isolated": UNSURE}
 
 USUAL: Final = "4h"
@@ -47,19 +50,25 @@ def show(visit: Visit) -> Page:
         return _explain(visit, visit.query["call"])
     sources = visit.sources
     everywhere = sources.config.snapshot is not None
-    drivers = sources.client._operations.drivers  # noqa: SLF001 - no method has them
-    words = read_isolations(sources.config, drivers, visit.now) if everywhere else {}
+    words = read_isolations(sources.config, visit.drivers, visit.now) if everywhere else {}
     body = [
         element(
             "section",
             element("h2", f"{number}. {status.name}"),
             _status(visit, _isolated(status, words.get(status.name))),
             id=f"target-{number}",
-            data_live=not everywhere,
+            data_live=True,
         )
         for number, status in enumerate(sources.client.targets(), 1)
     ]
-    return Page("Targets", body, is_live=not everywhere)
+    decisions = table(
+        "The last decisions about targets and calls, the newest first",
+        DECISIONS,
+        map(_decision, reversed(visit.decisions)),
+        id="decisions",
+        empty="No call has needed a decision: each went well at once, at its first target.",
+    )
+    return Page("Targets", [body, element("h2", "Decisions"), decisions], is_live=True)
 
 
 def _isolated(status: TargetStatus, isolation: Isolation | None) -> TargetStatus:
@@ -97,6 +106,19 @@ def _circuit(circuit: CircuitStatus) -> list[Content]:
     ]
 
 
+def _decision(decision: Decision) -> list[Content]:
+    event = decision.event
+    facts = ", ".join(f"{name} {value:g}" for name, value in event.facts.items())
+    return [
+        moment(decision.time),
+        event.name,
+        event.target or "-",
+        f"{event.verb} {event.resource}".strip() or "-",
+        event.reason or "-",
+        [facts, " ", link("Why?", "targets", call=event.call_id) if event.call_id else None],
+    ]
+
+
 def _actions(visit: Visit, status: TargetStatus) -> Content:
     """Return the button that can work: for every process where they share a table, else for this.
 
@@ -109,9 +131,10 @@ def _actions(visit: Visit, status: TargetStatus) -> Content:
     name = f"{does.capitalize()} {'everywhere' if everywhere else 'in this process'}"
     reason = None
     if everywhere and does == "isolate":
+        own = f"-{status.name}"
         reason = [
-            field("Why", "why", hint="For people who look later.", required=True),
-            field("For how long", "lasting", USUAL, hint="Such as 30m or 4h; ever has no end."),
+            field("Why", "why", hint="For people who look later.", required=True, within=own),
+            field("For how long", "lasting", USUAL, hint="30m, 4h, or ever.", within=own),
         ]
     act = button(name, value=does, label=f"{name}: {status.name}")
     return form(visit, "targets", reason, element("p", act), target=status.name)
@@ -121,7 +144,7 @@ def _explain(visit: Visit, call: str) -> Page:
     if not call.isdecimal():
         raise InvalidRequest("call must be the number of a call", field="call")
     told = visit.sources.client.explain(int(call[:18]))
-    back = element("p", link("Events", "events", kind="call"))
+    back = element("p", link("Targets", "targets"))
     return Page(f"Call {call[:18]}", [element("pre", told, class_="payload"), back])
 
 
@@ -155,8 +178,7 @@ def _tell_all(visit: Visit, target: str, *, is_over: bool) -> Notice:
     until = now if is_over else now + length
     said = Isolation(target, getpass.getuser(), visit.field("why"), now, until, over=is_over)
     table_name, key = snapshot_table(visit.sources.config)
-    drivers = visit.sources.client._operations.drivers  # noqa: SLF001 - no method has them
-    flaws = write_copies(drivers, table_name, key, said)
+    flaws = write_copies(visit.drivers, table_name, key, said)
     if all(flaws.values()):
         raise LeewardError("nothing was said: no copy of the shared table could be written")
     done = "is restored" if is_over else "is isolated"
