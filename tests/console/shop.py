@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from threading import Event as Flag
@@ -17,7 +17,7 @@ from leeward.app.triggers import ObjectEvent, Platform
 from leeward.clock import SystemClock
 from leeward.config import Config, TableConfig, TargetName
 from leeward.local import Local
-from leeward.workflow.flow import Flow, Ref
+from leeward.workflow import Flow, Ref
 from leeward_dev.feed import Feed
 from leeward_dev.observing import ObservedDriver, observe_runs
 from leeward_dev.sources import Sources
@@ -80,10 +80,8 @@ class Shop:
 
     def leave_unknown(self, id: str) -> None:
         """Leave the record of a charge of which nobody knows whether it was made."""
-        try:
+        with suppress(Exception):
             self.client.invoke("charge", {"id": id})
-        except Exception:  # noqa: BLE001 - that it fails is what it is for
-            pass
 
     def _app(self) -> App:
         app = App("shop")
@@ -111,6 +109,17 @@ class Shop:
             self.done.append("charge")
             return f"charged {order['id']}"
 
+        self._add_subscribers(app)
+
+        @app.workflow("order")
+        def order(w: Flow, order: Ref) -> None:
+            with w.saga("booking"):
+                w.step(reserve, order, undo="release", timeout=60)
+                w.step(echo, order)
+
+        return app
+
+    def _add_subscribers(self, app: App) -> None:
         @app.on_message("orders")
         def take_order(order: Any) -> None:
             if not self.is_well:
@@ -130,14 +139,6 @@ class Shop:
         @app.on_object("inbox")
         def read_inbox(event: ObjectEvent) -> None:
             self.done.append(f"read-inbox {event.key}")
-
-        @app.workflow("order")
-        def order(w: Flow, order: Ref) -> None:
-            with w.saga("booking"):
-                w.step(reserve, order, undo="release", timeout=60)
-                w.step(echo, order)
-
-        return app
 
 
 class Nothing(Problem):

@@ -1,4 +1,4 @@
-"""A browser without a window: it sends requests to an ASGI app, and reads pages as a parser does."""
+"""A browser without a window: it sends requests to an ASGI app, and reads pages with a parser."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class Reader(HTMLParser):
         attributes = dict(attrs)
         self.tags.append((tag, attributes))
         if tag == "form":
-            self.forms.append(Form(attributes["action"] or "", [], {}))
+            self.forms.append(Form(attributes.get("action") or "", [], {}))
         if tag == "input" and self.forms and attributes.get("name"):
             is_box = attributes.get("type") == "checkbox"
             if not is_box or "checked" in attributes:
@@ -94,6 +94,7 @@ class Reader(HTMLParser):
             self.forms[-1].buttons[attributes.get("aria-label") or inner] = (name, value)
         elif tag == "textarea":
             self._fields.append((attributes.get("name") or "", inner.removeprefix("\n")))
+            del self._texts[begin:]  # it is the person's own
         elif tag == "title" and not self.title:
             self.title = inner
         if tag in ("td", "dd", "dt", "li", "p", "th", "h1", "h2", "title"):

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 from leeward._delivery.runner import AppRunner
 from leeward.adapter import Driver
 from leeward.cli.output.json_view import span
-from leeward.errors import NotFound
+from leeward.errors import InvalidRequest, NotFound
 from leeward.text import did_you_mean
 from leeward.values import NOTHING, RoutingEvent
 from leeward_dev.console.guard import SEAL
@@ -130,6 +130,16 @@ class Visit:
         runner = None if stores is None else stores.runner
         if isinstance(runner, AppRunner):
             runner.wake()
+
+    def named(self, name: str) -> str:
+        """Return what the address says.
+
+        Raises:
+            InvalidRequest: it does not say it.
+        """
+        if name not in self.query:
+            raise InvalidRequest(f"the address does not say which {name}", field=name)
+        return self.query[name]
 
     @property
     def is_sure(self) -> bool:
@@ -374,7 +384,7 @@ def confirmation(visit: Visit, question: str, yes: str, back: str, **hidden: str
     ]
     body = form(
         visit,
-        visit.path,
+        address(visit.path, **visit.query),
         fields,
         element("p", question),
         element(

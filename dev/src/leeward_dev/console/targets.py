@@ -30,6 +30,7 @@ from leeward_dev.console.layout import (
     link,
     moment,
     pairs,
+    payload_block,
     table,
     word,
 )
@@ -57,7 +58,7 @@ def show(visit: Visit) -> Page:
             element("h2", f"{number}. {status.name}"),
             _status(visit, _isolated(status, words.get(status.name))),
             id=f"target-{number}",
-            data_live=True,
+            data_live=not everywhere,
         )
         for number, status in enumerate(sources.client.targets(), 1)
     ]
@@ -68,7 +69,7 @@ def show(visit: Visit) -> Page:
         id="decisions",
         empty="No call has needed a decision: each went well at once, at its first target.",
     )
-    return Page("Targets", [body, element("h2", "Decisions"), decisions], is_live=True)
+    return Page("Targets", [body, element("h2", "Decisions"), decisions], is_live=not everywhere)
 
 
 def _isolated(status: TargetStatus, isolation: Isolation | None) -> TargetStatus:
@@ -145,7 +146,7 @@ def _explain(visit: Visit, call: str) -> Page:
         raise InvalidRequest("call must be the number of a call", field="call")
     told = visit.sources.client.explain(int(call[:18]))
     back = element("p", link("Targets", "targets"))
-    return Page(f"Call {call[:18]}", [element("pre", told, class_="payload"), back])
+    return Page(f"Call {call[:18]}", [payload_block(told, "What was decided"), back])
 
 
 def act(visit: Visit) -> Notice | Page:
