@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hmac import compare_digest
 from html import escape
 
 from starlette.applications import Starlette
@@ -13,11 +14,12 @@ from starlette.types import ASGIApp
 from leeward_dev.sources import Sources
 
 
-def open_console(sources: Sources) -> ASGIApp:
+def open_console(sources: Sources, *, token: str) -> ASGIApp:
     """Return the console as an ASGI app, to be mounted where its pages are to be."""
 
     def show(request: Request) -> HTMLResponse:
-        del request
+        if not compare_digest(request.query_params.get("token", "").encode(), token.encode()):
+            return HTMLResponse("<!doctype html><title>leeward</title>", status_code=401)
         names = () if sources.app is None else sources.app.handlers
         rows = "".join(f"<li>{escape(name)}</li>" for name in names)
         return HTMLResponse(f"<!doctype html><title>leeward</title><ul>{rows}</ul>")
