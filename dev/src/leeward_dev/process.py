@@ -12,7 +12,6 @@ import socket
 import sys
 from contextlib import ExitStack, nullcontext, redirect_stdout
 from functools import partial
-from pathlib import Path
 from threading import Event, Thread
 from time import monotonic
 from typing import Final
@@ -24,14 +23,14 @@ from leeward.app.app import App
 from leeward.app.by_hand import run_by_hand
 from leeward.app.handlers import Handler
 from leeward.app.triggers import Kind, Platform
-from leeward.cli.global_options import GlobalOptions, modules_beside
-from leeward.cli.output.output import output_for
+from leeward.cli.global_options import modules_beside, named_app
 from leeward.clock import SystemClock
-from leeward.config import Config, with_order
+from leeward.config import Config, load_config, with_order
 from leeward.errors import ConfigError, LeewardError
 from leeward.logs import import_flaw, places_of
 from leeward.opening import target_config
 from leeward.registry import EMBEDDED
+from leeward.values import NOTHING
 from leeward.worker import Worker
 from leeward.worker.opening import open_drivers
 from leeward_dev.feed import Entry, Feed
@@ -57,12 +56,7 @@ class Process:
 
     def __init__(self, plan: Plan, terminal: Terminal) -> None:
         self._plan = plan
-        self._options = GlobalOptions(
-            plan.targets,
-            None if plan.config is None else Path(plan.config),
-            plan.trust_env,
-            output_for(json=plan.as_json),
-        )
+        self._env = os.environ if plan.trust_env else NOTHING
         self._feed = Feed()
         self._feed.listen(terminal.show)
         self._ends = Event()
@@ -104,7 +98,7 @@ class Process:
             raise ConfigError(plan.fault)
         config = self._configuration()
         stack.enter_context(modules_beside(config, is_named=plan.app is not None))
-        app = self._options.app(plan.app, config, "dev")
+        app = named_app(plan.app, config, self._env, "dev")
         observe_runs(app, feed)
         drivers = [ObservedDriver(each, feed) for each in open_drivers(None, config)]
         worker = Worker(app, drivers, config=config, drain=plan.drain, trust_env=plan.trust_env)
@@ -134,13 +128,14 @@ class Process:
 
     def _configuration(self) -> Config:
         """Return the configuration of the plan, without what is for production."""
-        plan, options = self._plan, self._options
-        config = options.resolve()
+        plan, env = self._plan, self._env
+        config = load_config(
+            plan.targets, file=plan.config, env=os.environ, trust_env=plan.trust_env
+        )
         if plan.targets is None and all(each.provider not in ROW_KEEPERS for each in config.order):
             order = ",".join(map(str, config.order))
             self._log(f"the order {order} is for the deployed app: {EMBEDDED} runs it here")
-            environment = options.environment()
-            config = with_order(config, EMBEDDED, environment, trust_env=plan.trust_env)
+            config = with_order(config, EMBEDDED, os.environ, trust_env=plan.trust_env)
         names = [str(each) for each in config.order]
         own = config.worker
         target = own.target if own.target in names else None
@@ -149,7 +144,7 @@ class Process:
             return config
         places = {
             str(each): {
-                **target_config(each, config, options.environment()).options,
+                **target_config(each, config, env).options,
                 "path": f"{plan.fresh}/{str(each).replace(':', '-')}.sqlite3",
             }
             for each in config.order
@@ -173,7 +168,7 @@ class Process:
         known = isinstance(error, LeewardError)
         text = str(error) if known else f"the app cannot be loaded: {import_flaw(error)}"
         entry = self._log(text, "ERROR", error.__cause__ or error)
-        return pages_of_fault("\n".join([text, *entry.frames]), self._plan.token)
+        return pages_of_fault("\n".join([text, *entry.frames]))
 
     def _log(self, text: str, level: str = "INFO", error: BaseException | None = None) -> Entry:
         frames = () if error is None else tuple(places_of(error.__traceback__))

@@ -14,7 +14,6 @@ import signal
 import socket
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from hmac import compare_digest
 from html import escape
 from threading import Event, Thread
 from typing import Final
@@ -168,27 +167,6 @@ class Guard:
         return None
 
 
-class TokenGate:
-    """Passes on requests whose path has the token; the others find nothing.
-
-    Args:
-        app: what is behind it.
-        token: of the address.
-    """
-
-    def __init__(self, app: ASGIApp, token: str) -> None:
-        self._app = app
-        self._token = token.encode()
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request."""
-        given = str(scope["path_params"]["token"]).encode()
-        app: ASGIApp = PlainTextResponse("There is nothing here.\n", status_code=404)
-        if compare_digest(given, self._token):
-            app = self._app
-        await app(scope, receive, send)
-
-
 class FunctionCalls:
     """Answers calls of the functions of an app, as a deployed one would.
 
@@ -245,7 +223,7 @@ def _response(answer: HttpAnswer) -> Response:
 
 
 def pages_of_app(app: App, sources: Sources, token: str, port: int) -> ASGIApp:
-    """Return what serves an app: ``/invoke/NAME``, and the console below its token."""
+    """Return what serves an app: ``/invoke/NAME``, and the console, which wants its token."""
     calls = FunctionCalls(app)
     functions = [each.name for each in app.handlers.values() if each.is_call]
     lines = [f"leeward dev runs the app {app.name!r}. Call a function:", ""]
@@ -266,17 +244,17 @@ def pages_of_app(app: App, sources: Sources, token: str, port: int) -> ASGIApp:
             Route("/", show),
             Route("/health", tell_health),
             Route("/invoke/{name}", calls.answer, methods=["POST", "GET", "PUT", "DELETE"]),
-            Mount("/console/{token}", TokenGate(open_console(sources), token)),
+            Mount("/console", open_console(sources, token=token)),
         ]
     )
 
 
 def pages_of_console(sources: Sources, token: str) -> ASGIApp:
-    """Return what serves a console alone, below its token."""
-    return Starlette(routes=[Mount("/console/{token}", TokenGate(open_console(sources), token))])
+    """Return what serves a console alone, which wants its token."""
+    return Starlette(routes=[Mount("/console", open_console(sources, token=token))])
 
 
-def pages_of_fault(fault: str, token: str) -> ASGIApp:
+def pages_of_fault(fault: str) -> ASGIApp:
     """Return what answers while an app cannot be loaded: calls are refused, pages show why."""
 
     async def refuse(request: Request) -> Response:
@@ -304,7 +282,7 @@ def pages_of_fault(fault: str, token: str) -> ASGIApp:
     return Starlette(
         routes=[
             Route("/health", tell_health),
-            Mount("/console/{token}", TokenGate(page, token)),
+            Mount("/console", page),
             Mount("/", Starlette(routes=[Route("/{path:path}", refuse, methods=_METHODS)])),
         ]
     )
@@ -373,7 +351,7 @@ class _Server(uvicorn.Server):
 
 def address_of_console(port: int, token: str) -> str:
     """Return the address of a console on this machine."""
-    return f"http://localhost:{port}/console/{token}/"
+    return f"http://127.0.0.1:{port}/console/?token={token}"
 
 
 def serve_console(sources: Sources, *, port: int | None, ready: Callable[[str], object]) -> None:

@@ -10,7 +10,6 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, Final, TextIO
 
-from leeward.cli.output.console import escape_text
 from leeward_dev.feed import Entry
 
 _COLOURS: Final = {"good": "32", "bad": "31", "dim": "2", "bold": "1"}
@@ -18,6 +17,10 @@ _COLOURS: Final = {"good": "32", "bad": "31", "dim": "2", "bold": "1"}
 
 SHOWN_CALLS: Final = ("publish", "enqueue")
 """Calls that have a line: what a handler sets off. Other calls are for the console alone."""
+
+
+HANDLER_LOGS: Final = "leeward.app."
+"""How the names of the loggers of handlers begin."""
 
 
 class Terminal:
@@ -40,7 +43,7 @@ class Terminal:
         if self._as_json:
             self._write(json.dumps({"kind": "dev", "text": text, **facts}))
         else:
-            self._write(self._paint("bold", "leeward dev") + f"  {escape_text(text)}")
+            self._write(self._paint("bold", "leeward dev") + f"  {_escape(text)}")
 
     def show(self, entry: Entry) -> None:
         """Write an entry of the feed; for people only what they would miss."""
@@ -51,15 +54,15 @@ class Terminal:
             self._write("\n".join([self._line(entry), *self._details(entry)]))
 
     def _line(self, entry: Entry) -> str:
-        time = self._paint("dim", f"{datetime.fromtimestamp(entry.time):%H:%M:%S}")  # noqa: DTZ006 - of the terminal
+        moment = datetime.fromtimestamp(entry.time).astimezone()
+        time = self._paint("dim", f"{moment:%H:%M:%S}")
         if entry.kind == "log":
-            handler = entry.facts.get("handler")
-            about = f"{entry.name}, {handler}" if handler else entry.name
+            name = str(entry.facts.get("handler", entry.name.removeprefix(HANDLER_LOGS)))
             what = self._paint("dim" if entry.is_good else "bad", entry.what)
-            return f"{time}  {what} {about}: {escape_text(entry.text)}"
+            return f"{time}  {self._paint('bold', name)}  {what}  {_escape(entry.text)}"
         took = f"{(entry.seconds or 0.0) * 1000:.0f} ms"
-        what = self._paint("dim", entry.what)
-        return f"{time}  {self._paint('bold', entry.name)} {what}  {self._end(entry)}  {took}"
+        name, what = self._paint("bold", entry.name), self._paint("dim", entry.what)
+        return f"{time}  {name}  {what}  {self._end(entry)}  {took}"
 
     def _end(self, entry: Entry) -> str:
         """Return how a run or a call has ended."""
@@ -70,14 +73,14 @@ class Terminal:
         ran = f"  ran: {entry.facts['ran']}" if "ran" in entry.facts else ""
         attempt = entry.facts.get("attempt")
         again = f"  attempt {attempt}" if attempt is not None else ""
-        return self._paint("bad", escape_text(text)) + ran + again
+        return self._paint("bad", _escape(text)) + ran + again
 
     def _details(self, entry: Entry) -> list[str]:
         """Return a line for each place that a failure comes from."""
-        lines = [f"          {escape_text(each.removeprefix(self._here))}" for each in entry.frames]
+        lines = [f"          {_escape(each.removeprefix(self._here))}" for each in entry.frames]
         causes = entry.facts.get("causes")
         if causes:
-            lines.append(f"          because of {escape_text(str(causes)).replace(self._here, '')}")
+            lines.append(f"          because of {_escape(str(causes)).replace(self._here, '')}")
         return lines
 
     def _paint(self, colour: str, text: str) -> str:
@@ -87,3 +90,8 @@ class Terminal:
         with self._lock:
             self._out.write(f"{line}\n")
             self._out.flush()
+
+
+def _escape(text: str) -> str:
+    """Return a text with escapes for what a terminal would obey."""
+    return text if text.isprintable() else repr(text)[1:-1]

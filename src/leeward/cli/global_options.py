@@ -11,9 +11,6 @@ from pathlib import Path
 from stat import S_IWOTH
 from typing import TYPE_CHECKING, cast
 
-import typer
-
-from leeward.cli.output.output import Output
 from leeward.client import Client
 from leeward.config import Config, load_config, load_settings
 from leeward.config.load import DEFAULT_FILE
@@ -26,7 +23,10 @@ from leeward.workflow.model import functions_of
 from leeward.workflow.opening import load_definitions
 
 if TYPE_CHECKING:
+    import typer
+
     from leeward.app.app import App
+    from leeward.cli.output.output import Output
     from leeward.workflow.model import Definition
 
 
@@ -112,35 +112,6 @@ class GlobalOptions:
             with self.client(_without_definitions(config)) as client:
                 _need_functions(client, config, workflows)
 
-    def app(
-        self, spec: str | None, config: Config, command: str, *, target: str | None = None
-    ) -> App:
-        """Return the app of the command line, of ``[worker]``, or of the embedded target.
-
-        Args:
-            spec: ``module:app`` of the command line, or None.
-            config: names it otherwise.
-            command: that is given, for messages.
-            target: of the embedded targets, the one that counts; None for the worker's, or any.
-
-        Raises:
-            ConfigError: none is named, or it cannot be imported.
-        """
-        if spec is not None:
-            return import_app(spec, "MODULE:APP")
-        file = config.file or DEFAULT_FILE
-        if config.worker.app is not None:
-            return import_app(config.worker.app, f"'app' in [worker] of {file}")
-        wanted = target or config.worker.target
-        for each in config.order:
-            own = target_config(each, config, self.environment())
-            if each.provider == EMBEDDED and wanted in (None, str(each)) and "app" in own.options:
-                return import_app(own.options["app"], f"'app' in {own.section}")
-        raise ConfigError(
-            f"no app is named; name it: leeward {command} module:app, or [worker] "
-            f'app = "module:app" in {file}'
-        )
-
     def resolve(self) -> Config:
         """Return the configuration that the options describe."""
         return load_config(self.targets, file=self.config, env=os.environ, trust_env=self.trust_env)
@@ -195,6 +166,42 @@ def modules_beside(config: Config, *, is_named: bool = False) -> Iterator[None]:
         yield
     finally:
         sys.path.remove(directory)
+
+
+def named_app(
+    spec: str | None,
+    config: Config,
+    env: Mapping[str, str],
+    command: str,
+    *,
+    target: str | None = None,
+) -> App:
+    """Return the app of the command line, of ``[worker]``, or of the embedded target.
+
+    Args:
+        spec: ``module:app`` of the command line, or None.
+        config: names it otherwise.
+        env: the variables that count.
+        command: that is given, for messages.
+        target: of the embedded targets, the one that counts; None for the worker's, or any.
+
+    Raises:
+        ConfigError: none is named, or it cannot be imported.
+    """
+    if spec is not None:
+        return import_app(spec, "MODULE:APP")
+    file = config.file or DEFAULT_FILE
+    if config.worker.app is not None:
+        return import_app(config.worker.app, f"'app' in [worker] of {file}")
+    wanted = target or config.worker.target
+    for each in config.order:
+        own = target_config(each, config, env)
+        if each.provider == EMBEDDED and wanted in (None, str(each)) and "app" in own.options:
+            return import_app(own.options["app"], f"'app' in {own.section}")
+    raise ConfigError(
+        f"no app is named; name it: leeward {command} module:app, or [worker] "
+        f'app = "module:app" in {file}'
+    )
 
 
 def _need_functions(client: Client, config: Config, workflows: Iterable[Definition]) -> None:

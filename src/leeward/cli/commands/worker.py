@@ -11,7 +11,7 @@ import typer
 from leeward.app.app import App
 from leeward.app.triggers import LogStyle
 from leeward.cli.arguments import seconds, texts_argument
-from leeward.cli.global_options import modules_beside, options_of
+from leeward.cli.global_options import modules_beside, named_app, options_of
 from leeward.cli.output.exit_codes import RAISED
 from leeward.errors import InvalidRequest
 from leeward.worker import Worker
@@ -71,7 +71,7 @@ def worker(
     options = options_of(context)
     config = options.resolve()
     with modules_beside(config, is_named=app is not None):
-        given = options.app(app, config, "worker", target=target)
+        given = named_app(app, config, options.environment(), "worker", target=target)
         _write_logs(given, as_json=options.output.is_for_programs)
         own = Worker(
             given,
