@@ -42,7 +42,7 @@ UNKNOWNS = ["list", "settle", "forget"]
 SPOOLS = ["status", "drain", "discard"]
 """Of `leeward spool`."""
 GROUPS = ["keys", "unknown", "spool", "object", "workflow", "scheduler"]
-ADDED = ["backup", "dev", "drill", "edge", "export", "package", "postgres"]
+ADDED = ["backup", "console", "dev", "drill", "edge", "export", "package", "postgres"]
 """By other distributions, which are installed here."""
 
 ALL = [

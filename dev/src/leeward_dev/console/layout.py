@@ -197,7 +197,7 @@ def frame(visit: Visit, page: Page) -> str:
 
 def is_shown(sources: Sources, path: str) -> bool:
     """Return whether there is anything to see at a page of `NAMES`."""
-    if path == "handlers":
+    if path in ("handlers", "events"):
         return sources.app is not None
     if path == "send":
         return sources.can_write

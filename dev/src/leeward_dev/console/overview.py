@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Final
 
+from leeward.errors import LeewardError
 from leeward.status import Fact, Kind, Level, Sources, read_status
+from leeward.workflow.embedded.engine import Engine
+from leeward.workflow.embedded.journal import Journal
 from leeward_dev.console.html import Content, element
 from leeward_dev.console.layout import GOOD, UNSURE, WRONG, Page, Visit, link, word
 
@@ -30,7 +34,6 @@ PAGES: Final = {
 def show(visit: Visit) -> Page:
     """Return what can be known now, a sentence each."""
     sources = visit.sources
-    operations = sources.client._operations  # noqa: SLF001 - no method has its drivers
     is_running = sources.app is not None
     facts = read_status(
         Sources(
@@ -38,9 +41,9 @@ def show(visit: Visit) -> Page:
             visit.drivers,
             sources.client.targets() if is_running else (),
             sources.app,
-            getattr(operations.runs.at_home, "journal", None) if is_running else None,
+            _journal(visit) if is_running else None,
         ),
-        operations.clock.now,
+        sources.client._operations.clock.now,  # noqa: SLF001 - by which rows are judged
         SECONDS,
     )
     wrong = sum(fact.level is Level.WRONG for fact in facts)
@@ -52,6 +55,14 @@ def show(visit: Visit) -> Page:
         "div", element("p", element("strong", told)), lines, id="facts", data_live=is_near
     )
     return Page("Overview", body, is_live=is_near)
+
+
+def _journal(visit: Visit) -> Journal | None:
+    """Return the journal of the runs of this process; None where they are a cloud's, or nowhere."""
+    with suppress(LeewardError):
+        at_home = visit.sources.client._operations.runs.at_home  # noqa: SLF001 - no method has it
+        return at_home.journal if isinstance(at_home, Engine) else None
+    return None
 
 
 def _line(fact: Fact) -> Content:

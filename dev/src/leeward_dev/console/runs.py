@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Final
 
 from leeward.cli import item_json
 from leeward.cli.output.json_view import span
 from leeward.cli.output.picture import picture_of
-from leeward.errors import InvalidRequest, LeewardError, NotFound
+from leeward.errors import InvalidRequest, NotFound
 from leeward.leases.faults import DatabaseFault
 from leeward.values.runs import Run, RunEvent, RunState
+from leeward.workflow.embedded.engine import Engine
 from leeward.workflow.embedded.journal import Unreadable
 from leeward.workflow.model import Definition
 from leeward_dev.console.html import Content, Html, element, visible
@@ -206,13 +208,10 @@ def _picture(visit: Visit, run: Run) -> Content:
 
 def _definition_of(visit: Visit, run: Run) -> Definition | None:
     """Return the definition of a run: the journal has it; else the one known by its name."""
-    journal = getattr(visit.sources.client._operations.runs.at_home, "journal", None)  # noqa: SLF001
-    if journal is not None and run.digest is not None:
-        try:
-            definition: Definition = journal.definition(run.digest)
-            return definition
-        except (Unreadable, DatabaseFault, LeewardError):
-            pass
+    engine = visit.sources.client._operations.runs.at_home  # noqa: SLF001 - no method has it
+    if isinstance(engine, Engine) and run.digest is not None:
+        with suppress(Unreadable, DatabaseFault):
+            return engine.journal.definition(run.digest)
     return next((each for each in visit.sources.definitions if each.name == run.workflow), None)
 
 
