@@ -13,6 +13,7 @@ import typer
 
 from leeward.cli.global_options import options_of
 from leeward.cli.group import add_command, command_group
+from leeward.cli.output.exit_codes import INTERRUPTED
 from leeward.config.load import DEFAULT_FILE
 from leeward.errors import ConfigError
 from leeward_dev.plan import Plan
@@ -94,7 +95,8 @@ def dev(
         )
         if opens:
             webbrowser.open(supervisor.console)
-        supervisor.run()
+        if not supervisor.run():
+            raise typer.Exit(INTERRUPTED.code)
 
 
 add_command(

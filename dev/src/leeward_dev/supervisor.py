@@ -34,6 +34,9 @@ GRACE: Final = 3.0
 LOOK_MILLISECONDS: Final = 200
 """Between two looks whether the watching is to end."""
 
+MOST_SIGNALS: Final = 2
+"""After which nothing is put in order any more."""
+
 MOST_NAMES: Final = 3
 """Changed files that are named."""
 
@@ -109,8 +112,11 @@ class Supervisor:
         """The address of the console, with its token."""
         return address_of_console(self._plan.port, self._plan.token)
 
-    def run(self) -> None:
+    def run(self) -> bool:
         """Run the app until this process is asked to end: by SIGINT, SIGTERM or SIGHUP.
+
+        Returns:
+            Whether one request was enough, so that the app could end its work.
 
         Raises:
             ConfigError: a process ends by itself that has not even loaded the app.
@@ -123,6 +129,7 @@ class Supervisor:
                 while not self._is_over(self._happenings.get()):
                     pass
                 self._stop()
+            return self._signals == 1
         finally:
             self._watch_ends.set()
             if self._child is not None:
@@ -134,6 +141,7 @@ class Supervisor:
         """Do what a happening needs; return whether this process is to end."""
         match happening:
             case Asked():
+                self._terminal.say("ends; a second Ctrl-C ends it at once")
                 return True
             case Changed(names):
                 more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
@@ -221,13 +229,13 @@ class Supervisor:
 
     @contextmanager
     def _signals_asked(self) -> Iterator[None]:
-        """Take requests to end; the second one ends all at once."""
+        """Take requests to end; with the second one the app's process is not waited for."""
 
         def ask(number: int, _: object) -> None:
             self._signals += 1
-            if self._signals > 1:
-                if self._child is not None:
-                    self._child.kill()
+            if self._signals > 1 and self._child is not None:
+                self._child.kill()
+            if self._signals > MOST_SIGNALS:
                 os._exit(128 + number)
             self._happenings.put(Asked(number))
 
