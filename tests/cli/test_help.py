@@ -12,7 +12,19 @@ from tests.cli.conftest import Leeward
 
 COMMANDS = [
     *("invoke", "enqueue", "settle", "publish", "store", "load", "list", "delete"),
-    *("targets", "doctor", "dlq", "worker", "isolate", "restore", "new", "demo", "version"),
+    *(
+        "targets",
+        "doctor",
+        "dlq",
+        "worker",
+        "isolate",
+        "restore",
+        "app",
+        "trigger",
+        "new",
+        "demo",
+        "version",
+    ),
 ]
 OBJECTS = "put get show list delete".split()
 """Of `leeward object`."""
