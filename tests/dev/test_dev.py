@@ -6,6 +6,7 @@ import json
 import signal
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from threading import Event, Thread
 
@@ -41,7 +42,7 @@ def _everything_is_live(dev: Dev, shop: Path) -> None:
     local.stores().deliveries.add([NewRow(Recipient(SCHEDULE, "rise"), None, "rise", due)], 5)
     local.close()
     for name in ("event-a", "message-a", "object-a", "step-a", "schedule"):
-        wait_until(lambda name=name: dev.invoke("is-seen", name).value)
+        wait_until(partial(_is_seen, dev, name))
     refused = dev.invoke("beginn")
     assert refused.status == 404
     assert "did you mean 'begin'?" in refused.value["errorMessage"]
@@ -50,6 +51,10 @@ def _everything_is_live(dev: Dev, shop: Path) -> None:
     assert dev.ask(dev.console).status == 200
     assert dev.ask(dev.console.partition("?")[0]).status == 401
     assert dev.invoke("version", None, Origin="http://evil.example").status == 403
+
+
+def _is_seen(dev: Dev, name: str) -> bool:
+    return dev.invoke("is-seen", name).value is True
 
 
 def _a_failure_has_frames_and_no_values(dev: Dev, shop: Path) -> None:

@@ -25,7 +25,7 @@ from leeward.app.handlers import Handler
 from leeward.app.triggers import Kind, Platform
 from leeward.cli.global_options import modules_beside, named_app
 from leeward.clock import SystemClock
-from leeward.config import Config, load_config, with_order
+from leeward.config import Config, load_config
 from leeward.errors import ConfigError, LeewardError
 from leeward.logs import import_flaw, places_of
 from leeward.opening import target_config
@@ -35,13 +35,10 @@ from leeward.worker import Worker
 from leeward.worker.opening import open_drivers
 from leeward_dev.feed import Entry, Feed
 from leeward_dev.observing import ObservedDriver, observe_runs, send_logs_to
-from leeward_dev.plan import Plan
+from leeward_dev.plan import Plan, for_development, keeps_rows
 from leeward_dev.server import PageServer, pages_of_app, pages_of_fault
 from leeward_dev.sources import Sources
 from leeward_dev.terminal import Terminal
-
-ROW_KEEPERS: Final = (EMBEDDED, "postgres")
-"""Providers whose targets keep rows, so that apps run here."""
 
 OWN_LOG: Final = "leeward.dev"
 
@@ -98,7 +95,7 @@ class Process:
             raise ConfigError(plan.fault)
         config = self._configuration()
         stack.enter_context(modules_beside(config, is_named=plan.app is not None))
-        app = named_app(plan.app, config, self._env, "dev")
+        app = named_app(plan.app, config, self._env, "dev").load()
         observe_runs(app, feed)
         drivers = [ObservedDriver(each, feed) for each in open_drivers(None, config)]
         worker = Worker(app, drivers, config=config, drain=plan.drain, trust_env=plan.trust_env)
@@ -132,14 +129,10 @@ class Process:
         config = load_config(
             plan.targets, file=plan.config, env=os.environ, trust_env=plan.trust_env
         )
-        if plan.targets is None and all(each.provider not in ROW_KEEPERS for each in config.order):
+        if plan.targets is None and not keeps_rows(config):
             order = ",".join(map(str, config.order))
             self._log(f"the order {order} is for the deployed app: {EMBEDDED} runs it here")
-            config = with_order(config, EMBEDDED, os.environ, trust_env=plan.trust_env)
-        names = [str(each) for each in config.order]
-        own = config.worker
-        target = own.target if own.target in names else None
-        config = config._replace(worker=own._replace(http=None, health=None, target=target))
+        config = for_development(config, plan.targets, trust_env=plan.trust_env)
         if plan.fresh is None:
             return config
         places = {

@@ -106,7 +106,7 @@ def _import_app(
     """Import the app that is named, for a moment; what it prints is not a result."""
     config = options.resolve()
     with redirect_stdout(sys.stderr), modules_beside(config, is_named=spec is not None):
-        yield named_app(spec, config, options.environment(), command), config
+        yield named_app(spec, config, options.environment(), command).load(), config
 
 
 def _show_answer(options: GlobalOptions, handler: Handler, answer: Answer, seconds: float) -> None:
@@ -132,7 +132,8 @@ def _fail(options: GlobalOptions, handler: Handler, failure: Failure) -> None:
     if cause is not None and not isinstance(cause, InvalidInput):
         frames, facts = places_of(cause.__traceback__), failure_facts(cause)
     text = failure.message or facts.get("text")
-    message = f"the {handler.kind.value} handler {handler.name!r} raised {failure.type}"
+    does = "refuses its input" if isinstance(cause, InvalidInput) else f"raised {failure.type}"
+    message = f"the {handler.kind.value} handler {handler.name!r} {does}"
     data = json_of_failure(failure.type, f"{message}: {text}" if text else message, end)
     data |= {
         "handler": handler.name,
