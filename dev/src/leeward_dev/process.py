@@ -71,7 +71,7 @@ class Process:
             try:
                 pages = self._load(stack)
             except (Exception, SystemExit) as error:  # noqa: BLE001 - an app is a program of the user's
-                pages = self._say_fault(error)
+                pages = self._log_fault(error)
             sockets = [socket.socket(fileno=each) for each in plan.sockets]
             server = PageServer(pages, sockets, plan.drain)
             server.start()
@@ -131,7 +131,7 @@ class Process:
         )
         if plan.targets is None and not keeps_rows(config):
             order = ",".join(map(str, config.order))
-            self._log(f"the order {order} is for the deployed app: {EMBEDDED} runs it here")
+            self._note(f"the order {order} is for the deployed app: {EMBEDDED} runs it here")
         config = for_development(config, plan.targets, trust_env=plan.trust_env)
         if plan.fresh is None:
             return config
@@ -146,24 +146,24 @@ class Process:
         return config._replace(options={**config.options, **places})
 
     def _start(self, worker: Worker, place: str | None) -> None:
-        """Let the worker begin, and say what runs."""
+        """Start the worker, and note what runs."""
         try:
             worker.start()
         except LeewardError as error:
-            self._log(str(error), "ERROR", error)
+            self._note(str(error), "ERROR", error)
             return
         handlers = ", ".join(map(_summary, worker.app.handlers.values())) or "no handlers"
         state = "" if place is None else f"; its state is in {place}"
-        self._log(f"{worker.app.name} runs at {worker.target}{state}: {handlers}")
+        self._note(f"{worker.app.name} runs at {worker.target}{state}: {handlers}")
 
-    def _say_fault(self, error: BaseException) -> ASGIApp:
-        """Say why the app cannot be loaded, and return pages that do."""
+    def _log_fault(self, error: BaseException) -> ASGIApp:
+        """Log why the app cannot be loaded, and return pages that show it."""
         known = isinstance(error, LeewardError)
         text = str(error) if known else f"the app cannot be loaded: {import_flaw(error)}"
-        entry = self._log(text, "ERROR", error.__cause__ or error)
+        entry = self._note(text, "ERROR", error.__cause__ or error)
         return pages_of_fault("\n".join([text, *entry.frames]))
 
-    def _log(self, text: str, level: str = "INFO", error: BaseException | None = None) -> Entry:
+    def _note(self, text: str, level: str = "INFO", error: BaseException | None = None) -> Entry:
         frames = () if error is None else tuple(places_of(error.__traceback__))
         return self._feed.add(
             "log",
