@@ -92,10 +92,9 @@ def dev(
         supervisor = Supervisor(plan, port, folders, terminal)
         address = f"http://localhost:{supervisor.port}"
         terminal.say(
-            f"functions at {address}/invoke/NAME, the console at {supervisor.console}",
-            address=address,
-            console=supervisor.console,
+            f"functions at {address}/invoke/NAME", address=address, console=supervisor.console
         )
+        terminal.say(f"console at {supervisor.console}")
         if opens:
             webbrowser.open(supervisor.console)
         if not supervisor.run():
