@@ -15,11 +15,19 @@ COMMANDS = [
     *(
         "targets",
         "doctor",
+<<<<<<< HEAD
         "status",
+=======
+>>>>>>> dev
         "dlq",
         "worker",
         "isolate",
         "restore",
+<<<<<<< HEAD
+=======
+        "app",
+        "trigger",
+>>>>>>> dev
         "new",
         "demo",
         "version",
@@ -143,6 +151,8 @@ def _understood(leeward: Leeward, command: str, example: str) -> None:
     assert " ".join(args).startswith((command, "load "))
     if command == "drill":
         args += ["--seconds", "0.1"]  # else it goes on for a minute and more
+    if command == "dev":
+        args += ["--help"]  # else it goes on until Ctrl-C
     assert "UsageError" not in leeward(*args).err, example
 
 
