@@ -7,7 +7,7 @@ one transaction, and what it has returned is kept durably. A store takes rows by
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final, Protocol
 
 from leeward.leases.rules import DeliveryPolicy, Room
@@ -24,6 +24,8 @@ LEASE_EXPIRED: Final = "LeaseExpired"
 """In the place of an exception's class: the last attempt has ended without a word."""
 LONGEST_ERROR: Final = 2000
 """Characters of what is kept of an exception."""
+DEAD_AT_ONCE: Final = 500
+"""Dead letters of one page. Each has an error of at most `LONGEST_ERROR`, so a page has 1 MB."""
 FARTHEST_MOMENT: Final = 3600.0
 """Seconds ahead of the time that a last moment of a schedule may be: clocks differ."""
 
@@ -132,11 +134,17 @@ class LeaseEnd(NamedTuple):
 
 
 class DeadRow(NamedTuple):
-    """A row that is given up; `attempt` is the last one, `died` in Unix seconds, if it is known."""
+    """A row that is given up.
+
+    Attributes:
+        document: None where it was not read.
+        attempt: the last one.
+        died: in Unix seconds, if it is known.
+    """
 
     id: int
     recipient: Recipient
-    document: str
+    document: str | None
     attempt: int
     failure: AttemptFailure
     died: float | None = None
@@ -210,14 +218,38 @@ class DeliveryStore(Protocol):
 class DeadLetterStore(Protocol):
     """Rows that were given up. Every method may raise `DatabaseFault`."""
 
-    def dead_rows(self) -> list[DeadRow]:
-        """Return them, oldest first."""
+    def dead_rows(self, after: int | None = None, limit: int = DEAD_AT_ONCE) -> list[DeadRow]:
+        """Return a page of them without their documents, in the order in which they were added.
+
+        Args:
+            after: only those with an id above this; None for all.
+            limit: of the page. One that has fewer is the last.
+        """
+
+    def dead_row(self, id: int) -> DeadRow | None:
+        """Return one with its document, or None if it is not there."""
 
     def redrive(self, id: int) -> bool:
         """Make one due again, as if it were new; return whether it was there."""
 
     def discard(self, id: int) -> bool:
         """Delete one; return whether it was there."""
+
+
+def walk_dead_rows(store: DeadLetterStore, after: int | None = None) -> Iterator[DeadRow]:
+    """Yield the rows that were given up, without their documents, and read a page at a time.
+
+    Whoever takes one away meanwhile makes no other one be left out.
+
+    Raises:
+        DatabaseFault: a page cannot be read.
+    """
+    while True:
+        page = store.dead_rows(after)
+        yield from page
+        if len(page) < DEAD_AT_ONCE:
+            return
+        after = page[-1].id
 
 
 class ScheduleStore(Protocol):

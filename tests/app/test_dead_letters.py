@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from io import StringIO
 from types import SimpleNamespace
 from typing import Any
@@ -266,7 +266,7 @@ def test_what_is_forged_of_a_letter_is_nobodys_word(told: dict[str, Any]) -> Non
     found = list(queues.of("parcels").each())
     assert [each.queue for each in found] == [None, "parcels"]
     assert (found[0].handler, found[0].ran, found[0].time) == (None, "maybe", 1.0)
-    data = {"dead_letters": [_json("aws", each, body=False) for each in found]}
+    data = {"dead_letters": [_json("aws", each) for each in found], "next": {}}
     _render(data, Printers(PlainPrinter(StringIO()), PlainPrinter(StringIO())))
 
 
@@ -313,9 +313,15 @@ class Place:
         self.letters = letters
         self.moved: list[str] = []
 
-    def each(self) -> Iterator[FoundLetter]:
+    is_in_order = True
+
+    def each(self, after: str | None = None) -> Generator[FoundLetter, None, None]:
+        assert after is None
         for time, (id, ran) in enumerate(self.letters.items()):
-            yield FoundLetter(id, "q", "send", "E", None, ran, 1, 1000.0 + time, None, b"", None)
+            yield FoundLetter(id, "q", "send", "E", None, ran, 1, 1000.0 + time, None, None)
+
+    def read(self, found: FoundLetter) -> bytes:
+        return found.id.encode()
 
     def goes_back(self, found: FoundLetter) -> bool:
         return found.id != "lost"

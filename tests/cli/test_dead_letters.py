@@ -66,6 +66,11 @@ def test_dead_letters_are_shown_with_their_bodies(leeward: Leeward) -> None:
         5,
         "maybe",
     )
+    some = leeward("dlq", "show", "--limit", "1")
+    assert f"local has more: --after {found[0]['id']}" in some.err
+    assert found[1]["body"] not in some.out.splitlines()
+    rest = leeward("dlq", "show", "--after", found[0]["id"])
+    assert (found[1]["body"] in rest.out, rest.err) == (True, "")
     shown = leeward("dlq", "show", "--id", one["id"])
     assert one["body"] in shown.out
     assert letters["send-receipt"]["body"] not in shown.out.splitlines()
@@ -115,7 +120,7 @@ def test_dead_letters_are_deleted_by_id(leeward: Leeward) -> None:
 def test_the_question_is_shown_and_not_obeyed(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a letter says of itself reaches a terminal with escapes alone."""
     hostile = "\x1b]0;owned\x07\x9b2J"
-    found = FoundLetter(hostile, hostile, None, hostile, None, "maybe", 1, None, None, b"", None)
+    found = FoundLetter(hostile, hostile, None, hostile, None, "maybe", 1, None, None, None)
     letters: Any = SimpleNamespace(each=lambda: iter([found]), goes_back=lambda _: True)
     asked: list[str] = []
     monkeypatch.setattr(typer, "confirm", lambda text, **_: asked.append(text))
@@ -131,7 +136,7 @@ def test_without_dead_letters_that_is_said(leeward: Leeward, bare: Path) -> None
     """A look makes no file."""
     done = leeward("dlq", "list")
     assert (done.code, done.out, done.err) == (0, "", "No dead letters.\n")
-    assert json.loads(leeward("dlq", "list", "--json").out) == {"dead_letters": []}
+    assert json.loads(leeward("dlq", "list", "--json").out) == {"dead_letters": [], "next": {}}
     assert list(bare.iterdir()) == []
 
 
@@ -143,6 +148,10 @@ def test_a_queue_is_needed_for_a_cloud_and_refused_for_this_process(leeward: Lee
         (("list", "dead", "--targets", "aws:us-east-1,aws:eu-west-1"), "--targets"),
         (("redrive", "--to", "parcels"), "name no queue"),
         (("redrive", "--rate", "0"), "--rate"),
+        (("redrive", "--limit", "7"), "--limit and --after are for list and show"),
+        (("list", "--after", "x"), "--after must be the id of a letter"),
+        (("list", "--after", "1", "--targets", "local,local:b"), "say with --targets whose letter"),
+        (("list", "dead", "--after", "1", "--targets", "aws:us-east-1"), "a queue keeps no order"),
         (("redrive", "dead", "--targets", "aws:us-east-1"), "say with --to where"),
     ):
         done = leeward("dlq", *args)

@@ -21,6 +21,8 @@ COMMANDS = [
         "worker",
         "isolate",
         "restore",
+        "app",
+        "trigger",
         "new",
         "demo",
         "version",
@@ -43,11 +45,12 @@ UNKNOWNS = ["list", "settle", "forget"]
 SPOOLS = ["status", "drain", "discard"]
 """Of `leeward spool`."""
 GROUPS = ["keys", "unknown", "spool", "object", "workflow", "scheduler"]
-ADDED = ["backup", "drill", "edge", "export", "package", "postgres"]
+ADDED = ["backup", "console", "dev", "drill", "edge", "export", "package", "postgres"]
 """By other distributions, which are installed here."""
 
 ALL = [
     *COMMANDS,
+    "dev",
     "drill",
     "package",
     *(f"object {each}" for each in OBJECTS),
@@ -143,6 +146,8 @@ def _understood(leeward: Leeward, command: str, example: str) -> None:
     assert " ".join(args).startswith((command, "load "))
     if command == "drill":
         args += ["--seconds", "0.1"]  # else it goes on for a minute and more
+    if command == "dev":
+        args += ["--help"]  # else it goes on until Ctrl-C
     assert "UsageError" not in leeward(*args).err, example
 
 

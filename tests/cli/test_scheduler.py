@@ -20,8 +20,8 @@ from leeward.app.triggers import Kind
 from leeward.cli.commands import scheduler
 from leeward.cli.commands.scheduler import ScheduleChange, ScheduleReport, changes_of
 from leeward.errors import LeewardError
-from leeward.local import DeadLetter
 from leeward.local.driver import Local
+from leeward.stores import QUEUED_CALL, SCHEDULE, AttemptFailure, DeadRow, Recipient
 from tests.cli.conftest import Leeward
 
 MODULE = """
@@ -142,8 +142,9 @@ def test_changes_are_told_schedule_by_schedule() -> None:
         handler = Handler("sweep", Kind.SCHEDULE, print, prepare=lambda: False)
         return Due(handler, MIDNIGHT + timedelta(days=1), last, waiting)
 
-    letter = DeadLetter("(schedule)", None, "sweep", 5, "KeyError", id=1)
-    queued = DeadLetter(None, None, "sweep-rest", 5, "BackupError", id=2)
+    swept, rest = Recipient(SCHEDULE, "sweep"), Recipient(QUEUED_CALL, "sweep-rest")
+    letter = DeadRow(1, swept, None, 5, AttemptFailure("KeyError"))
+    queued = DeadRow(2, rest, None, 5, AttemptFailure("BackupError"))
     given_up = ScheduleChange("sweep-rest", "given up", None, "BackupError")
     cases = [
         (due(None, 0), due(None, 0), (), []),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from abc import ABC, abstractmethod
 
 from leeward.leases.rules import DeliveryPolicy, Room
@@ -15,6 +16,7 @@ from leeward.stores import (
     Recipient,
     SpoolRows,
     TakenRows,
+    walk_dead_rows,
 )
 
 HERE, THERE = Recipient("b", "here"), Recipient("b", "there")
@@ -85,8 +87,9 @@ class RowsContract:
         (kept,) = rows.store.dead_rows()
         assert (kept.id, kept.recipient, kept.failure, kept.document) == (
             *(dead.id, HERE, expired),
-            '"k"',
+            None,
         )
+        assert rows.store.dead_row(kept.id) == kept._replace(document='"k"')
         assert [rows.store.count_waiting([each]) for each in (HERE, THERE)] == [0, 1]
 
     def test_a_recipient_says_itself_how_often_a_lease_may_end(self, rows: Rows) -> None:
@@ -231,6 +234,39 @@ class RowsContract:
         rows.finish(LeaseEnd(row, failure))
         assert (rows.store.discard(row.id), rows.store.discard(row.id)) == (True, False)
         assert rows.keys() == ["a2"]
+
+    def test_dead_letters_are_read_a_page_at_a_time(self, rows: Rows) -> None:
+        """Behind any id, and whatever is moved meanwhile; one that waits has no letter."""
+        rows.add(*"abcdef")
+        taken = rows.take(Room(9, 9)).rows
+        rows.finish(*(LeaseEnd(row, AttemptFailure("E", again=False)) for row in taken[:5]))
+        ids, store = [row.id for row in taken], rows.store
+        first = store.dead_rows(limit=2)
+        store.redrive(ids[1])
+        pages = [first, store.dead_rows(ids[1], 2), store.dead_rows(ids[3], 2)]
+        assert [[row.id for row in page] for page in pages] == [ids[:2], ids[2:4], ids[4:5]]
+        assert store.dead_rows(ids[4]) == []
+        assert [store.dead_row(each) for each in (ids[1], ids[5], 2**62)] == [None] * 3
+
+    def test_a_look_at_dead_letters_holds_none_of_their_documents(self, rows: Rows) -> None:
+        """Nor does it have them on the way: of 4 MB it holds less than one document."""
+        size, count = 256 * 1024, 16
+        for at in range(count):
+            rows.store.add([NewRow(HERE, None, str(at), "d" * size)], 5)
+        taken = rows.take(Room(count, count)).rows
+        rows.finish(*(LeaseEnd(row, AttemptFailure("E", again=False)) for row in taken))
+        del taken
+        tracemalloc.start()
+        try:
+            heads = list(walk_dead_rows(rows.store))
+            held = tracemalloc.get_traced_memory()[1]
+            whole = rows.store.dead_row(heads[-1].id)
+        finally:
+            tracemalloc.stop()
+        assert len(heads) == count
+        assert held < size / 2
+        assert whole is not None
+        assert whole.document == "d" * size
 
     def test_what_waits_is_counted_and_measured(self, rows: Rows) -> None:
         """By recipient, with what was given up, and the first one that still waits."""

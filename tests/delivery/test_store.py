@@ -9,7 +9,7 @@ import pytest
 from leeward._delivery.sqlite_store import STATEMENTS, UNREADABLE, SqliteDeliveries
 from leeward._sqlite.database import Database, Schema
 from leeward.leases.rules import Room
-from leeward.stores import AttemptFailure, LeaseEnd, NewRow
+from leeward.stores import DEAD_AT_ONCE, AttemptFailure, LeaseEnd, NewRow, walk_dead_rows
 from tests.delivery.rows import HERE, POLICY, Rows, RowsContract
 
 
@@ -84,7 +84,18 @@ def test_nothing_of_what_is_delivered_is_printed(store: SqliteDeliveries) -> Non
     (delivery,) = store.take([HERE], at(0.0), Room(1, 1)).rows
     ended = LeaseEnd(delivery._replace(attempt=2), AttemptFailure("E", "c4n4ry"))
     store.finish([ended], 0.0)
-    assert "c4n4ry" not in repr([message, delivery, ended, store.dead_rows()])
+    assert "c4n4ry" not in repr([message, delivery, ended, store.dead_rows(), store.dead_row(1)])
+
+
+def test_a_walk_goes_over_all_pages(store: SqliteDeliveries, database: Database) -> None:
+    """Also where the last page is full, and behind a row that another program has numbered."""
+    count = 2 * DEAD_AT_ONCE
+    store.add([NewRow(HERE, None, str(number), "d") for number in range(count)], 5)
+    with database.write(5) as connection:
+        connection.execute("UPDATE deliveries SET dead = 1, id = id - 7")
+    heads = list(walk_dead_rows(store))
+    assert [each.id for each in heads] == list(range(-6, count - 6))
+    assert [each.id for each in walk_dead_rows(store, heads[1].id)] == list(range(-4, count - 6))
 
 
 def test_rows_that_somebody_has_reset_take_no_more_than_there_is_room_for(

@@ -124,4 +124,19 @@ MUTANTS: Final = (
         "is_ours = True",
         "tests/worker/test_processes.py::test_versions_work_side_by_side",
     ),
+    Mutant(
+        "a look at dead letters reads their documents",
+        f"{DELIVERY}/sqlite_store.py",
+        '_DEAD % ("NULL", ">")',
+        '_DEAD % ("document", ">")',
+        f"{TESTS}/test_store.py::TestSqlite"
+        "::test_a_look_at_dead_letters_holds_none_of_their_documents",
+    ),
+    Mutant(
+        "a walk over dead letters ends with its first page",
+        "src/leeward/stores.py",
+        "        if len(page) < DEAD_AT_ONCE:\n",
+        "        if page:\n",
+        f"{TESTS}/test_store.py::test_a_walk_goes_over_all_pages",
+    ),
 )

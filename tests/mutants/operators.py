@@ -12,7 +12,7 @@ CLOUDS: Final = "tests/clouds/test_doctor.py::test_each_planted_fault_is_found_w
 QUIET: Final = (
     "tests/clouds/test_doctor.py::test_where_all_is_well_nothing_is_wrong_and_nothing_happens"
 )
-KEYS: Final = "src/leeward/cli/commands/keys.py"
+KEY_RECORDS: Final = "src/leeward/cli/key_records.py"
 KEYS_TESTS: Final = "tests/cli/test_keys.py"
 UNKNOWNS: Final = "src/leeward/_operations/unknowns.py"
 UNKNOWN_COMMAND: Final = "src/leeward/cli/commands/unknown.py"
@@ -85,7 +85,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "a void that an operator has made is forgotten with its record",
-        KEYS,
+        KEY_RECORDS,
         "return max(left, seconds_kept(record, 0.0, now)) if record.voids else left",
         "return left",
         f"{KEYS_TESTS}::test_after_a_release_a_late_delivery_runs_and_after_a_void_never",
@@ -113,7 +113,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "what a run has returned is shown to whoever looks at its record",
-        KEYS,
+        "src/leeward/cli/commands/keys.py",
         "if result and kept.record.kept:",
         "if kept.record.kept:",
         f"{KEYS_TESTS}::test_a_record_is_shown_with_all_its_facts_and_its_result_only_on_demand",

@@ -186,6 +186,12 @@ def test_dead_letters_are_listed_redriven_and_deleted(run: Run, server: Server) 
         assert told == [("mails", "ValueError", "spent", "maybe")] * 3
         assert [each["body"] for each in listed] == ['"a"', '"b"', '"c"']
         first, second, third = (each["id"] for each in listed)
+        some = json.loads(run("dlq", "list", "--limit", "2", "--json").stdout)
+        assert [each["id"] for each in some["dead_letters"]] == [first, second]
+        assert list(some["next"].values()) == [second]
+        rest = json.loads(run("dlq", "list", "--after", second, "--json").stdout)
+        assert [each["id"] for each in rest["dead_letters"]] == [third]
+        assert rest["next"] == {}
         assert run("dlq", "redrive", "--id", first).exit_code == 0
         assert store.count_waiting([recipient]) == 0
         assert run("dlq", "redrive", "--id", first, "--force").exit_code == 0

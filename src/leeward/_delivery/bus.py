@@ -113,7 +113,8 @@ def to_dead_letter(dead: DeadRow) -> DeadLetter:
     """Return a row that was given up, as users see it."""
     bus, name = dead.recipient
     is_call = bus == QUEUED_CALL
-    event = None if is_call else _readable(dead.document)
+    document = dead.document or ""
+    event = None if is_call else _readable(document)
     failure = dead.failure
     return DeadLetter(
         None if is_call else bus,
@@ -123,7 +124,7 @@ def to_dead_letter(dead: DeadRow) -> DeadLetter:
         failure.error,
         failure.message,
         dead.id,
-        dead.document,
+        document,
         failure.reason,
         failure.ran,
         dead.died,

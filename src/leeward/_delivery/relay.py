@@ -7,7 +7,7 @@ of a recipient, its rows wait untouched, but for a few that look from time to ti
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
 from threading import Event as Flag
@@ -29,7 +29,15 @@ from leeward.json_text import DEEPEST, Undecodable, decode, encode
 from leeward.logs import log_event
 from leeward.masking import mask
 from leeward.records import NamedTuple
-from leeward.stores import Backlog, LeasedRow, NewRow, Recipient, SpoolRows
+from leeward.stores import (
+    Backlog,
+    DeadRow,
+    LeasedRow,
+    NewRow,
+    Recipient,
+    SpoolRows,
+    walk_dead_rows,
+)
 from leeward.text import join_key
 from leeward.values import Effect, Json
 
@@ -267,11 +275,12 @@ class Relay:
         between makes one call twice.
         """
         revived = 0
-        for dead in self.store.dead_rows():
-            if dead.recipient.bus != bus:
-                continue
+        for head in self._list_dead(bus):
+            dead = self.store.dead_row(head.id)
+            if dead is None:
+                continue  # somebody else has taken it
             try:
-                waiting = call_in(dead.document)._replace(since=self._operations.clock.now())
+                waiting = call_in(dead.document or "")._replace(since=self._operations.clock.now())
             except ValueError:
                 continue  # it can only be discarded
             self.store.add([row_of(dead.recipient, waiting)], KEEP_SECONDS)
@@ -281,8 +290,7 @@ class Relay:
 
     def discard(self, bus: str) -> int:
         """Delete the calls that were given up; return how many."""
-        dead = (each for each in self.store.dead_rows() if each.recipient.bus == bus)
-        return sum(self.store.discard(each.id) for each in dead)
+        return sum(self.store.discard(each.id) for each in self._list_dead(bus))
 
     def activity(self) -> DispatcherStatus:
         """Return what it does."""
@@ -292,6 +300,9 @@ class Relay:
         """Make calls for a moment, if targets take them; leave the rest to another process."""
         self._is_over.set()
         self._dispatcher.close()
+
+    def _list_dead(self, bus: str) -> Iterator[DeadRow]:
+        return (each for each in walk_dead_rows(self.store) if each.recipient.bus == bus)
 
     def _status_of(self, backlog: Backlog) -> SpoolStatus:
         oldest: float | None = None

@@ -17,6 +17,7 @@ from typing import Any, Final
 from leeward._sqlite.database import Database, select
 from leeward.leases.rules import DeliveryPolicy, Room
 from leeward.stores import (
+    DEAD_AT_ONCE,
     FARTHEST_MOMENT,
     LEASE_EXPIRED,
     AttemptFailure,
@@ -110,8 +111,12 @@ _RETRY: Final = """UPDATE deliveries SET lease = NULL, attempts = ?, error = ?, 
 _GIVE_UP: Final = """UPDATE deliveries SET lease = NULL, attempts = ?, error = ?, reason = ?,
     ran = ?, died = ?, dead = 1 WHERE id = ? AND lease = ?"""
 _FORGET: Final = "DELETE FROM deliveries WHERE bus = ? AND subscriber = ? AND lane = ? AND NOT dead"
-_DEAD: Final = f"""SELECT {_ROW}, error, reason, ran, died FROM deliveries
-    WHERE dead ORDER BY id"""  # noqa: S608 - made of constants
+_DEAD: Final = """SELECT id, bus, subscriber, %s, attempts, error, reason, ran, died FROM deliveries
+    WHERE dead AND id %s ? ORDER BY id LIMIT ?"""
+_DEAD_HEADS: Final = _DEAD % ("NULL", ">")
+_DEAD_ROW: Final = _DEAD % ("document", "=")
+_FIRST_ID: Final = -(2**63)
+"""The smallest that SQLite has; leeward's own begin with 1."""
 _REDRIVE: Final = """UPDATE deliveries
     SET dead = 0, attempts = 0, due = 0, error = NULL, reason = NULL, ran = NULL, died = NULL
     WHERE id = ? AND dead"""
@@ -172,7 +177,8 @@ class SqliteDeliveries(SpoolRows):
                     row = self._judge(columns, lease, most or {})
                     if isinstance(row, AttemptFailure):
                         connection.execute(_BURY, (row.error, now, columns[0]))
-                        taken.dead.append(_dead_row(columns, row, now))
+                        own = *columns[:3], *columns[4:6]
+                        taken.dead.append(_dead_row(own, row, now))
                         is_looking = True  # behind it others may be ready
                         continue
                     has_place = left.places is None or len(leased) < left.places
@@ -229,14 +235,13 @@ class SqliteDeliveries(SpoolRows):
         with self._database.read(PATIENCE) as connection:
             return int(connection.execute(_WAITING, (json.dumps(list(known)),)).fetchone()[0])
 
-    def dead_rows(self) -> list[DeadRow]:
-        """Return the rows that are given up, oldest first."""
-        with self._database.read(PATIENCE) as connection:
-            rows = select(connection, _DEAD, ())
-        return [
-            _dead_row(row, failure_of_text(_readable(error), _readable(reason) or None, ran), died)
-            for *row, error, reason, ran, died in rows
-        ]
+    def dead_rows(self, after: int | None = None, limit: int = DEAD_AT_ONCE) -> list[DeadRow]:
+        """Return a page of the rows that are given up, without their documents."""
+        return self._list_dead(_DEAD_HEADS, _FIRST_ID if after is None else after, limit)
+
+    def dead_row(self, id: int) -> DeadRow | None:
+        """Return one with its document, or None if it is not there."""
+        return next(iter(self._list_dead(_DEAD_ROW, id, 1)), None)
 
     def redrive(self, id: int) -> bool:
         """Make a row that was given up due again, as if it were new; return whether it was."""
@@ -263,6 +268,16 @@ class SqliteDeliveries(SpoolRows):
                 *(_readable(oldest) or None, _readable(key) or None),
             )
             for own, name, waiting, dead, size, oldest, key in rows
+        ]
+
+    def _list_dead(self, query: str, id: int, limit: int) -> list[DeadRow]:
+        if not self._database.is_there:
+            return []
+        with self._database.read(PATIENCE) as connection:
+            rows = select(connection, query, (id, limit))
+        return [
+            _dead_row(row, failure_of_text(_readable(error), _readable(reason) or None, ran), died)
+            for *row, error, reason, ran, died in rows
         ]
 
     def _ready(
@@ -380,11 +395,12 @@ def _leased_row(columns: Sequence[Any], lease: str) -> LeasedRow:
 
 def _dead_row(columns: Sequence[Any], failure: AttemptFailure, died: object) -> DeadRow:
     """Read a row that is given up, whatever it holds."""
-    id, bus, subscriber, _, document, attempts = columns[:6]
+    id, bus, subscriber, document, attempts = columns
     recipient = Recipient(_readable(bus), _readable(subscriber))
     time = died if isinstance(died, int | float) else None
     attempt = attempts if isinstance(attempts, int) else 0
-    return DeadRow(id, recipient, _readable(document), attempt, failure, time)
+    own = None if document is None else _readable(document)
+    return DeadRow(id, recipient, own, attempt, failure, time)
 
 
 def _readable(value: Any) -> str:

@@ -151,6 +151,11 @@ class Database(Forkable):
     def __str__(self) -> str:
         return MEMORY if self.path is None else str(self.path)
 
+    @property
+    def is_there(self) -> bool:
+        """Whether a look at it makes no file."""
+        return self.path is None or self.path.exists()
+
     @contextmanager
     def read(self, timeout: float) -> Iterator[sqlite3.Connection]:
         """Return the connection, for one statement that only reads.

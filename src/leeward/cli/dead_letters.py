@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager
 from datetime import datetime
 from typing import Any, Final, Protocol
 
@@ -21,10 +21,9 @@ from leeward.calls import (
 )
 from leeward.errors import CallError, InvalidRequest, LeewardError, Outcome, OutcomeUnknown
 from leeward.leases.faults import DatabaseFault
-from leeward.local import DeadLetter, Local
 from leeward.masking import mask
 from leeward.records import NamedTuple
-from leeward.stores import DeadLetterStore, DeadRow
+from leeward.stores import DeadLetterStore, DeadRow, walk_dead_rows
 
 SECONDS: Final = 30.0
 """For one request. It may have to fetch a credential first."""
@@ -52,7 +51,6 @@ class FoundLetter(NamedTuple):
         time: Unix seconds at which it was given up, by the queue's own clock; None where that is
             not known.
         message: text of what was raised, which an embedded target keeps; else None.
-        body: byte for byte.
         held: what its place needs to find it again.
     """
 
@@ -65,7 +63,6 @@ class FoundLetter(NamedTuple):
     attempts: int | None
     time: float | None
     message: str | None
-    body: bytes
     held: Any
 
     def __repr__(self) -> str:
@@ -73,10 +70,28 @@ class FoundLetter(NamedTuple):
 
 
 class Letters(Protocol):
-    """A place of dead letters."""
+    """A place of dead letters.
 
-    def each(self) -> Iterator[FoundLetter]:
-        """Yield every letter once; what is not moved lies there as before when this ends."""
+    Attributes:
+        is_in_order: whether `each` can go on behind a letter.
+    """
+
+    is_in_order: bool
+
+    def each(self, after: str | None = None) -> Generator[FoundLetter, None, None]:
+        """Yield every letter once, reading as far as is asked for.
+
+        What is not moved lies there as before when this ends, or is closed.
+
+        Args:
+            after: only letters behind the one with this id; None for all.
+
+        Raises:
+            InvalidRequest: there is no order in which a letter could be behind another.
+        """
+
+    def read(self, found: FoundLetter) -> bytes | None:
+        """Return the body of a letter, byte for byte; None if somebody else has taken it."""
 
     def goes_back(self, found: FoundLetter) -> bool:
         """Return whether it is known where a letter goes back to."""
@@ -96,31 +111,6 @@ class Letters(Protocol):
         """
 
 
-class LocalLetters:
-    """The dead letters of an embedded target."""
-
-    def __init__(self, local: Local) -> None:
-        self._local = local
-
-    def each(self) -> Iterator[FoundLetter]:
-        """Yield every letter once, oldest first."""
-        for letter in self._local.dead_letters():
-            yield _of_local(letter)
-
-    def goes_back(self, found: FoundLetter) -> bool:
-        """Return True: it never left the file of its target."""
-        del found
-        return True
-
-    def move(self, found: FoundLetter) -> None:
-        """Deliver a letter again; what another process has moved is moved."""
-        self._local.redrive(found.held)
-
-    def delete(self, found: FoundLetter) -> None:
-        """Delete a letter; what another process has deleted is deleted."""
-        self._local.discard(found.held)
-
-
 class StoreLetters:
     """The dead letters of a target that keeps rows, whichever process delivers them.
 
@@ -129,16 +119,29 @@ class StoreLetters:
         target: its name.
     """
 
+    is_in_order = True
+
     def __init__(self, store: DeadLetterStore, target: str) -> None:
         self._store = store
         self._target = target
 
-    def each(self) -> Iterator[FoundLetter]:
-        """Yield every letter once, oldest first."""
-        with self._translate_faults():
-            rows = self._store.dead_rows()
-        for row in rows:
+    def each(self, after: str | None = None) -> Generator[FoundLetter, None, None]:
+        """Yield every letter once, in the order in which they were added."""
+        if after is not None and not after.isdecimal():
+            raise InvalidRequest("--after must be the id of a letter", field="after")
+        heads = walk_dead_rows(self._store, None if after is None else int(after))
+        while True:
+            with self._translate_faults():
+                row = next(heads, None)
+            if row is None:
+                return
             yield _of_row(row)
+
+    def read(self, found: FoundLetter) -> bytes | None:
+        """Return the body of a letter; None if somebody else has taken it."""
+        with self._translate_faults():
+            row = self._store.dead_row(found.held)
+        return None if row is None else (row.document or "").encode()
 
     def goes_back(self, found: FoundLetter) -> bool:
         """Return True: it never left the database of its target."""
@@ -174,6 +177,8 @@ class QueueLetters:
         all_to_first: all letters go to the first of them, whatever they name.
     """
 
+    is_in_order = False
+
     def __init__(
         self, driver: Driver, queue: str, sources: tuple[str, ...], *, all_to_first: bool = False
     ) -> None:
@@ -183,25 +188,32 @@ class QueueLetters:
         self._all_to_first = all_to_first
         self._moved: set[str] = set()
 
-    def each(self) -> Iterator[FoundLetter]:
+    def each(self, after: str | None = None) -> Generator[FoundLetter, None, None]:
         """Yield every letter once, as the queue hands them out."""
-        seen: dict[str, QueueMessage] = {}
+        if after is not None:
+            raise InvalidRequest(
+                "a queue keeps no order; leave --after out, and raise --limit", field="after"
+            )
+        receipts: dict[str, str] = {}
         try:
             while True:
                 looked = self._ask(TakeMessages(self._queue, HIDDEN), "looking into")
                 taken: tuple[QueueMessage, ...] = looked.value or ()
-                new = [each for each in taken if each.id not in seen]
-                seen |= {each.id: each for each in taken}
+                new = [each for each in taken if each.id not in receipts]
+                receipts |= {each.id: each.receipt for each in taken}
                 if not new:
                     return
                 for each in new:
                     yield _of_queue(each)
         finally:
-            for each in seen.values():
-                if each.id not in self._moved:
-                    self._driver.perform(
-                        HideMessage(self._queue, each.receipt, 0, each.id), SECONDS
-                    )
+            for id, receipt in receipts.items():
+                if id not in self._moved:
+                    self._driver.perform(HideMessage(self._queue, receipt, 0, id), SECONDS)
+
+    def read(self, found: FoundLetter) -> bytes:
+        """Return the body of a letter, which came with it."""
+        body: bytes = found.held.body
+        return body
 
     def goes_back(self, found: FoundLetter) -> bool:
         """Return whether the operator has named the queue that a letter goes back to."""
@@ -248,17 +260,19 @@ class PlaceLetters:
         self._letters = letters
         self._known = known
         self.goes_back, self.move, self.delete = letters.goes_back, letters.move, letters.delete
+        self.read, self.is_in_order = letters.read, letters.is_in_order
 
-    def each(self) -> Iterator[FoundLetter]:
+    def each(self, after: str | None = None) -> Generator[FoundLetter, None, None]:
         """Yield every letter once."""
-        for found in self._letters.each():
-            self._known.add(found.id)
-            yield found
+        with closing(self._letters.each(after)) as walk:
+            for found in walk:
+                self._known.add(found.id)
+                yield found
 
 
 def keeps_letters(driver: Driver) -> bool:
     """Return whether a target keeps its dead letters itself, and not in a queue."""
-    return isinstance(driver, Local) or driver.stores() is not None
+    return driver.stores() is not None
 
 
 def letters_of(
@@ -281,8 +295,6 @@ def letters_of(
             raise InvalidRequest(
                 f"{driver.target} keeps its dead letters itself; name no queue", field="queue"
             )
-        if isinstance(driver, Local):
-            return LocalLetters(driver)
         stores = driver.stores()
         assert stores is not None
         return StoreLetters(stores.deliveries, driver.target)
@@ -295,22 +307,6 @@ def letters_of(
     if to is not None:
         return QueueLetters(driver, queue, (to,), all_to_first=True)
     return QueueLetters(driver, queue, sources)
-
-
-def _of_local(letter: DeadLetter) -> FoundLetter:
-    return FoundLetter(
-        str(letter.id),
-        letter.bus if letter.bus is not None else letter.subscription,
-        letter.subscription,
-        letter.error,
-        letter.reason,
-        letter.ran,
-        letter.attempts,
-        letter.time,
-        letter.message,
-        letter.document.encode(),
-        letter,
-    )
 
 
 def _of_row(row: DeadRow) -> FoundLetter:
@@ -326,7 +322,6 @@ def _of_row(row: DeadRow) -> FoundLetter:
         row.attempt,
         row.died,
         failure.message,
-        row.document.encode(),
         row.id,
     )
 
@@ -334,9 +329,7 @@ def _of_row(row: DeadRow) -> FoundLetter:
 def _of_queue(taken: QueueMessage) -> FoundLetter:
     told = facts_in(taken.attributes)
     if told is None or not _is_plain(told):
-        return FoundLetter(
-            taken.id, None, None, None, None, "maybe", None, taken.sent, None, taken.body, taken
-        )
+        return FoundLetter(taken.id, None, None, None, None, "maybe", None, taken.sent, None, taken)
     # What stands in a queue was written by whoever may write there, so "no" is not proved.
     return FoundLetter(
         taken.id,
@@ -348,7 +341,6 @@ def _of_queue(taken: QueueMessage) -> FoundLetter:
         told.attempts,
         taken.sent if taken.sent is not None else _seconds(told.time),
         None,
-        taken.body,
         taken,
     )
 

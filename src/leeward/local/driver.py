@@ -6,6 +6,7 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -31,7 +32,7 @@ from leeward.local.settlements import Settlements
 from leeward.local.tables import Tables, result_of
 from leeward.logs import log_event
 from leeward.registry import JOURNAL, import_room
-from leeward.stores import Stores
+from leeward.stores import Stores, walk_dead_rows
 
 if TYPE_CHECKING:
     from leeward.calls import Look
@@ -181,16 +182,25 @@ class Local(Driver):
         with self._translate_faults():
             self._runner.wait_idle(timeout)
 
-    def dead_letters(self) -> tuple[DeadLetter, ...]:
-        """Return the deliveries that were given up, oldest first.
+    def dead_letters(
+        self, *, after: int | None = None, limit: int | None = None
+    ) -> tuple[DeadLetter, ...]:
+        """Return the deliveries that were given up, in the order in which they were made.
+
+        Args:
+            after: only those with an `id` above this; None for all.
+            limit: how many, at most; None for all, with their documents in memory at once.
 
         Raises:
             LeewardError: the database cannot be used.
         """
+        store = self._stores.deliveries
         if not self._stores.has_rows():
             return ()  # so that a look makes no file
         with self._translate_faults():
-            return tuple(to_dead_letter(each) for each in self._stores.deliveries.dead_rows())
+            heads = islice(walk_dead_rows(store, after), limit)
+            rows = (store.dead_row(each.id) for each in heads)
+            return tuple(to_dead_letter(each) for each in rows if each is not None)
 
     def discard(self, letter: DeadLetter) -> bool:
         """Delete a dead letter; return whether it was there.

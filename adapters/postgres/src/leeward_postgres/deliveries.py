@@ -18,6 +18,7 @@ from leeward.errors import Outcome
 from leeward.leases.faults import DatabaseFault
 from leeward.leases.rules import DeliveryPolicy, Room
 from leeward.stores import (
+    DEAD_AT_ONCE,
     FARTHEST_MOMENT,
     AttemptFailure,
     Backlog,
@@ -181,11 +182,19 @@ class PostgresDeliveries(StoreBase, SpoolRows):
         sql = f"SELECT count(*) FROM @.deliveries {_KNOWN}"  # noqa: S608 - a constant
         return int(self.ask(sql, _names(known))[0][0])
 
-    def dead_rows(self) -> list[DeadRow]:
-        """Return the rows that are given up, oldest first."""
+    def dead_rows(self, after: int | None = None, limit: int = DEAD_AT_ONCE) -> list[DeadRow]:
+        """Return a page of the rows that are given up, without their documents."""
+        return self._list_dead("NULL::text", ">", -1 if after is None else after, limit)
+
+    def dead_row(self, id: int) -> DeadRow | None:
+        """Return one with its document, or None if it is not there."""
+        return next(iter(self._list_dead("document", "=", id, 1)), None)
+
+    def _list_dead(self, document: str, is_wanted: str, id: int, limit: int) -> list[DeadRow]:
         rows = self.ask(
-            "SELECT id, bus, subscriber, document, attempts, died, error, reason, ran "
-            "FROM @.dead_letters ORDER BY id"
+            f"SELECT id, bus, subscriber, {document}, attempts, died, error, reason, ran "  # noqa: S608 - constants
+            f"FROM @.dead_letters WHERE id {is_wanted} %s ORDER BY id LIMIT %s",
+            (id, limit),
         )
         return [
             DeadRow(

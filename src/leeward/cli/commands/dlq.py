@@ -6,9 +6,9 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -48,6 +48,10 @@ class Action(StrEnum):
     DELETE = "delete"
 
 
+LIMITS: Final = {Action.LIST: 1000, Action.SHOW: 50}
+"""Letters of a target that are shown, unless ``--limit`` says how many: a body may have 256 KB."""
+
+
 def dlq(
     context: typer.Context,
     action: Annotated[Action, typer.Argument(help="list, show, redrive or delete.")],
@@ -69,6 +73,19 @@ def dlq(
             "[dead_letters] of leeward.toml has."
         ),
     ] = None,
+    limit: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="NUMBER",
+            help="Show at most so many of each target. Default: 1000, and 50 with their bodies.",
+            show_default=False,
+        ),
+    ] = None,
+    after: Annotated[
+        str | None,
+        typer.Option(metavar="ID", help="Go on behind this letter, where a target keeps them."),
+    ] = None,
     rate: Annotated[float | None, typer.Option(help="Letters a second, at most.")] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Change nothing; show what would be moved or deleted.")
@@ -89,6 +106,8 @@ def dlq(
     if rate is not None and not 0 < rate < float("inf"):
         raise InvalidRequest("--rate must be a positive number of letters a second", field="rate")
     wish = MoveOptions(frozenset(id or ()), force, dry_run, rate, keep)
+    if action not in LIMITS and not (limit is None and after is None):
+        raise InvalidRequest("--limit and --after are for list and show", field="limit")
     if action is Action.DELETE and not wish.ids:
         raise InvalidRequest("say with --id which dead letters are deleted", field="id")
     config = options.resolve()
@@ -109,14 +128,12 @@ def dlq(
             done = _change(options, noted, wish, delete=action is Action.DELETE)
             options.output.show(done, _render_moved)
         else:
-            found = [
-                _json(target, each, body=action is Action.SHOW)
-                for target, letters in noted
-                for each in letters.each()
-                if not wish.ids or each.id in wish.ids
-            ]
-            render = _render_bodies if action is Action.SHOW else _render
-            options.output.show({"dead_letters": found}, render)
+            if after is not None and len(noted) > 1:
+                raise InvalidRequest("say with --targets whose letter --after names", field="after")
+            most = limit or (max(LIMITS[action], len(wish.ids)))
+            is_shown = action is Action.SHOW
+            found = _list(noted, wish.ids, after, most, bodies=is_shown)
+            options.output.show(found, _render_bodies if is_shown else _render)
     missing = sorted(wish.ids - known)
     if missing:
         raise NotFound(f"no dead letter here has the id {', '.join(missing)}; leeward dlq list")
@@ -151,6 +168,37 @@ def _open_targets(config: Config, queue: str | None) -> Iterator[list[Driver]]:
     finally:
         for driver in drivers:
             driver.close()
+
+
+def _list(
+    places: list[tuple[str, Letters]],
+    ids: frozenset[str],
+    after: str | None,
+    limit: int,
+    *,
+    bodies: bool,
+) -> JsonObject:
+    """Return letters of each target; ``next`` names the last one where there are more.
+
+    A queue of a cloud has none to go on from.
+    """
+    letters: list[JsonObject] = []
+    more: dict[str, str | None] = {}
+    for target, place in places:
+        shown = 0
+        with closing(place.each(after)) as walk:
+            for found in walk:
+                if ids and found.id not in ids:
+                    continue
+                if shown == limit:
+                    more[target] = letters[-1]["id"] if place.is_in_order else None
+                    break
+                body = place.read(found) if bodies else None
+                if bodies and body is None:
+                    continue  # somebody else has taken it meanwhile
+                letters.append(_json(target, found, body))
+                shown += 1
+    return {"dead_letters": letters, "next": more}
 
 
 def _change(
@@ -203,11 +251,10 @@ def _sentence(found: FoundLetter) -> str:
     return f"{found.id} of {found.queue or '?'}: {found.error or 'no reason told'}, {tries}; {ran}."
 
 
-def _json(target: str, found: FoundLetter, *, body: bool) -> JsonObject:
+def _json(target: str, found: FoundLetter, body: bytes | None = None) -> JsonObject:
     told: dict[str, Any] = found._asdict() | {"target": target}
     del told["held"]
-    text = told.pop("body").decode(errors="replace")
-    return told | {"body": text} if body else told
+    return told if body is None else told | {"body": body.decode(errors="replace")}
 
 
 def _render(data: JsonObject, printers: Printers) -> None:
@@ -216,6 +263,9 @@ def _render(data: JsonObject, printers: Printers) -> None:
         printers.err.text("No dead letters.")
         return
     printers.out.table(HEADER, [_row(letter) for letter in letters], ("cyan",))
+    for target, last in data["next"].items():
+        how = "--limit says how many are shown" if last is None else f"--after {last}"
+        printers.err.text(f"{target} has more: {how}")
 
 
 def _row(letter: JsonObject) -> tuple[str, ...]:

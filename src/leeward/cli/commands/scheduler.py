@@ -24,11 +24,11 @@ from leeward.leases.faults import DatabaseFault
 from leeward.local.config import open_local
 from leeward.opening import target_config
 from leeward.records import NamedTuple
-from leeward.stores import SCHEDULE
+from leeward.stores import QUEUED_CALL, SCHEDULE, DeadRow, Recipient, walk_dead_rows
 
 if TYPE_CHECKING:
     from leeward._delivery.schedules import Schedules
-    from leeward.local import DeadLetter, Local
+    from leeward.local import Local
 
 PAUSE: Final = 0.5
 """Seconds between two looks."""
@@ -63,7 +63,7 @@ class ScheduleReport(NamedTuple):
     """
 
     schedules: tuple[Due, ...]
-    given_up: tuple[DeadLetter, ...]
+    given_up: tuple[DeadRow, ...]
 
 
 def run(
@@ -101,25 +101,26 @@ def run(
 def changes_of(before: ScheduleReport, after: ScheduleReport) -> list[ScheduleChange]:
     """Return what has happened between two looks, schedule by schedule, and to queued calls."""
     known = {schedule.handler.name: schedule for schedule in before.schedules}
-    lost = Counter(each.subscription for each in before.given_up if each.bus == SCHEDULE)
-    runs = [each for each in after.given_up if each.bus == SCHEDULE]
+    lost = Counter(each.recipient for each in before.given_up)
+    runs = [each for each in after.given_up if each.recipient.bus == SCHEDULE]
     changes = []
     for schedule in after.schedules:
         name, was = schedule.handler.name, known.get(schedule.handler.name, schedule)
         begun = schedule.last != was.last
         if begun:
             changes.append(ScheduleChange(name, "due", schedule.last))
-        letters = [letter for letter in runs if letter.subscription == name]
-        new = letters[lost[name] :]
-        changes += [ScheduleChange(name, "given up", schedule.last, letter.error) for letter in new]
+        own = Recipient(SCHEDULE, name)
+        new = [each.failure.error for each in runs if each.recipient == own][lost[own] :]
+        changes += [ScheduleChange(name, "given up", schedule.last, error) for error in new]
         if not schedule.waiting and (begun or was.waiting) and not new:
             changes.append(ScheduleChange(name, "done", schedule.last))
     earlier = {each.id for each in before.given_up}
-    calls = (each for each in after.given_up if each.bus is None and each.id not in earlier)
-    return [
-        *changes,
-        *(ScheduleChange(call.subscription, "given up", None, call.error) for call in calls),
+    calls = [
+        ScheduleChange(each.recipient.subscriber, "given up", None, each.failure.error)
+        for each in after.given_up
+        if each.recipient.bus == QUEUED_CALL and each.id not in earlier
     ]
+    return [*changes, *calls]
 
 
 def _follow(
@@ -152,7 +153,8 @@ def _look_again(local: Local, schedules: Schedules, before: ScheduleReport) -> S
 
 
 def _look(local: Local, schedules: Schedules) -> ScheduleReport:
-    letters = tuple(letter for letter in local.dead_letters() if letter.bus in (SCHEDULE, None))
+    heads = walk_dead_rows(local.stores().deliveries)
+    letters = tuple(each for each in heads if each.recipient.bus in (SCHEDULE, QUEUED_CALL))
     return ScheduleReport(tuple(schedules.status()), letters)
 
 
