@@ -5,11 +5,8 @@ python -m tests.docs.browse docs/_build/html
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -18,8 +15,7 @@ from threading import Thread
 from typing import Any, Final
 from urllib.parse import quote
 
-ROOT: Final = Path(__file__).resolve().parents[2]
-BROWSER: Final = ROOT / ".servers/browser"
+from tests.console.browser import browser
 
 WIDTHS: Final = {"phone": 360, "laptop": 1280, "screen": 1920}
 """Pixels."""
@@ -69,27 +65,6 @@ _LAYOUT: Final = """(() => {
 _RESULTS: Final = """[...document.querySelectorAll("#search-results li a")].slice(0, 5)
   .map((link) => new URL(link.href).pathname.slice(1).replace(".html", ""))"""
 
-_SETTLED: Final = "#search-results p.search-summary:not(:empty)"
-
-
-def visit(steps: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Do steps in the browser of the tests; return what they have found, and the errors."""
-    node = ROOT / ".servers/nodejs/bin"
-    env = {**os.environ, "PATH": f"{node}:{os.environ['PATH']}", "TMPDIR": str(BROWSER / "tmp")}
-    done = subprocess.run(
-        ["node", str(BROWSER / "visit.mjs")],
-        input=json.dumps(steps),
-        env=env,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
-    if done.returncode:
-        raise RuntimeError(done.stderr)
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
-
 
 class _Quiet(SimpleHTTPRequestHandler):
     def log_message(self, *_: Any) -> None:
@@ -133,30 +108,22 @@ def flaws_of_layout(width: str, page: str, seen: dict[str, Any]) -> Iterator[str
 
 def browse(site: Path) -> list[str]:
     """Return what is wrong with the site."""
-    order = [(width, page) for width in WIDTHS for page in PAGES]
-    with serve(site) as url:
-        steps: list[dict[str, Any]] = [
-            {"size": [WIDTHS[width], 900], "goto": f"{url}/{page}.html", "run": _LAYOUT}
-            for width, page in order
-        ]
-        steps += [
-            {
-                "goto": f"{url}/search.html?q={quote(question)}",
-                "wait": "#search-results li a",
-                "run": f"new Promise((done) => setTimeout(() => done({_RESULTS}), 300))",
-            }
-            for question in QUESTIONS
-        ]
-        seen = visit(steps)
-    flaws = list(seen["wrong"])
-    for (width, page), each in zip(order, seen["found"], strict=False):
-        flaws += flaws_of_layout(width, page, each)
-    for (question, pages), found in zip(
-        QUESTIONS.items(), seen["found"][len(order) :], strict=True
-    ):
-        if found[:1] == [] or found[0] not in pages:
-            flaws.append(f"{question!r} finds {', '.join(found)}, not {' or '.join(pages)} first")
-    return flaws
+    flaws: list[str] = []
+    with serve(site) as url, browser() as window:
+        for width, pixels in WIDTHS.items():
+            window("size", pixels, 900)
+            for page in PAGES:
+                window("open", f"{url}/{page}.html")
+                flaws += flaws_of_layout(width, page, window("run", _LAYOUT))
+        for question, pages in QUESTIONS.items():
+            window("open", f"{url}/search.html?q={quote(question)}")
+            window("wait", "document.querySelector('#search-results li a') !== null")
+            window("pause", 300)
+            results = window("run", _RESULTS)
+            if results[0] not in pages:
+                outcome = f"{question!r} finds {', '.join(results)}"
+                flaws.append(f"{outcome}, not {' or '.join(pages)} first")
+        return flaws + list(window("seen")["wrong"])
 
 
 if __name__ == "__main__":
