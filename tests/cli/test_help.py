@@ -20,6 +20,8 @@ COMMANDS = [
         "worker",
         "isolate",
         "restore",
+        "app",
+        "trigger",
         "new",
         "demo",
         "version",
@@ -143,6 +145,8 @@ def _understood(leeward: Leeward, command: str, example: str) -> None:
     assert " ".join(args).startswith((command, "load "))
     if command == "drill":
         args += ["--seconds", "0.1"]  # else it goes on for a minute and more
+    if command == "dev":
+        args += ["--help"]  # else it goes on until Ctrl-C
     assert "UsageError" not in leeward(*args).err, example
 
 

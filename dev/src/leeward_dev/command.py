@@ -11,11 +11,12 @@ from typing import Annotated, Final
 
 import typer
 
-from leeward.cli.global_options import options_of
+from leeward.cli.global_options import named_app, options_of
 from leeward.cli.group import add_command, command_group
+from leeward.cli.output.exit_codes import INTERRUPTED
 from leeward.config.load import DEFAULT_FILE
 from leeward.errors import ConfigError
-from leeward_dev.plan import Plan
+from leeward_dev.plan import Plan, for_development
 from leeward_dev.supervisor import Supervisor
 from leeward_dev.terminal import Terminal
 
@@ -72,6 +73,9 @@ def dev(
         raise ConfigError("leeward dev needs Linux or macOS; on Windows, run it in WSL")
     options = options_of(context)
     config = None if options.config is None else str(options.config)
+    # What is wrong now is said now; what goes wrong later is shown until it is mended.
+    settings = for_development(options.resolve(), options.targets, trust_env=options.trust_env)
+    named_app(app, settings, options.environment(), "dev")
     terminal = Terminal(as_json=options.output.is_for_programs)
     with tempfile.TemporaryDirectory(prefix="leeward-dev-") if fresh else nullcontext() as folder:
         plan = Plan(
@@ -88,13 +92,13 @@ def dev(
         supervisor = Supervisor(plan, port, folders, terminal)
         address = f"http://localhost:{supervisor.port}"
         terminal.say(
-            f"functions at {address}/invoke/NAME, the console at {supervisor.console}",
-            address=address,
-            console=supervisor.console,
+            f"functions at {address}/invoke/NAME", address=address, console=supervisor.console
         )
+        terminal.say(f"console at {supervisor.console}")
         if opens:
             webbrowser.open(supervisor.console)
-        supervisor.run()
+        if not supervisor.run():
+            raise typer.Exit(INTERRUPTED.code)
 
 
 add_command(

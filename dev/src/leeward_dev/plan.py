@@ -7,6 +7,12 @@ import os
 from dataclasses import asdict, dataclass
 from typing import Final, Self
 
+from leeward.config import Config, with_order
+from leeward.registry import EMBEDDED
+
+ROW_KEEPERS: Final = (EMBEDDED, "postgres")
+"""Providers whose targets keep rows, so that apps run over them."""
+
 LARGEST: Final = 65_536
 """Bytes that are read at once."""
 
@@ -56,3 +62,26 @@ class Plan:
             text += piece
         fields = json.loads(text)
         return cls(**{**fields, "sockets": tuple(fields["sockets"])})
+
+
+def keeps_rows(config: Config) -> bool:
+    """Return whether an app can run over a target of the order."""
+    return any(each.provider in ROW_KEEPERS for each in config.order)
+
+
+def for_development(config: Config, targets: str | None, *, trust_env: bool) -> Config:
+    """Return a configuration without what is for production.
+
+    That is the order, if nobody has asked for one and no target of it keeps rows: the embedded
+    target takes its place. And the addresses of a worker, whose functions are served elsewhere.
+
+    Args:
+        config: as it is for the deployed app.
+        targets: the order that was asked for, or None.
+        trust_env: as of `leeward.Client`.
+    """
+    if targets is None and not keeps_rows(config):
+        config = with_order(config, EMBEDDED, os.environ, trust_env=trust_env)
+    own = config.worker
+    target = next((str(each) for each in config.order if str(each) == own.target), None)
+    return config._replace(worker=own._replace(http=None, health=None, target=target))

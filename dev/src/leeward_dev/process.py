@@ -25,7 +25,7 @@ from leeward.app.handlers import Handler
 from leeward.app.triggers import Kind, Platform
 from leeward.cli.global_options import modules_beside, named_app
 from leeward.clock import SystemClock
-from leeward.config import Config, load_config, with_order
+from leeward.config import Config, load_config
 from leeward.errors import ConfigError, LeewardError
 from leeward.logs import import_flaw, places_of
 from leeward.opening import target_config
@@ -35,13 +35,10 @@ from leeward.worker import Worker
 from leeward.worker.opening import open_drivers
 from leeward_dev.feed import Entry, Feed
 from leeward_dev.observing import ObservedDriver, observe_runs, send_logs_to
-from leeward_dev.plan import Plan
+from leeward_dev.plan import Plan, for_development, keeps_rows
 from leeward_dev.server import PageServer, pages_of_app, pages_of_fault
 from leeward_dev.sources import Sources
 from leeward_dev.terminal import Terminal
-
-ROW_KEEPERS: Final = (EMBEDDED, "postgres")
-"""Providers whose targets keep rows, so that apps run here."""
 
 OWN_LOG: Final = "leeward.dev"
 
@@ -74,7 +71,7 @@ class Process:
             try:
                 pages = self._load(stack)
             except (Exception, SystemExit) as error:  # noqa: BLE001 - an app is a program of the user's
-                pages = self._say_fault(error)
+                pages = self._log_fault(error)
             sockets = [socket.socket(fileno=each) for each in plan.sockets]
             server = PageServer(pages, sockets, plan.drain)
             server.start()
@@ -98,7 +95,7 @@ class Process:
             raise ConfigError(plan.fault)
         config = self._configuration()
         stack.enter_context(modules_beside(config, is_named=plan.app is not None))
-        app = named_app(plan.app, config, self._env, "dev")
+        app = named_app(plan.app, config, self._env, "dev").load()
         observe_runs(app, feed)
         drivers = [ObservedDriver(each, feed) for each in open_drivers(None, config)]
         worker = Worker(app, drivers, config=config, drain=plan.drain, trust_env=plan.trust_env)
@@ -132,14 +129,10 @@ class Process:
         config = load_config(
             plan.targets, file=plan.config, env=os.environ, trust_env=plan.trust_env
         )
-        if plan.targets is None and all(each.provider not in ROW_KEEPERS for each in config.order):
+        if plan.targets is None and not keeps_rows(config):
             order = ",".join(map(str, config.order))
-            self._log(f"the order {order} is for the deployed app: {EMBEDDED} runs it here")
-            config = with_order(config, EMBEDDED, os.environ, trust_env=plan.trust_env)
-        names = [str(each) for each in config.order]
-        own = config.worker
-        target = own.target if own.target in names else None
-        config = config._replace(worker=own._replace(http=None, health=None, target=target))
+            self._note(f"the order {order} is for the deployed app: {EMBEDDED} runs it here")
+        config = for_development(config, plan.targets, trust_env=plan.trust_env)
         if plan.fresh is None:
             return config
         places = {
@@ -153,24 +146,24 @@ class Process:
         return config._replace(options={**config.options, **places})
 
     def _start(self, worker: Worker, place: str | None) -> None:
-        """Let the worker begin, and say what runs."""
+        """Start the worker, and note what runs."""
         try:
             worker.start()
         except LeewardError as error:
-            self._log(str(error), "ERROR", error)
+            self._note(str(error), "ERROR", error)
             return
         handlers = ", ".join(map(_summary, worker.app.handlers.values())) or "no handlers"
         state = "" if place is None else f"; its state is in {place}"
-        self._log(f"{worker.app.name} runs at {worker.target}{state}: {handlers}")
+        self._note(f"{worker.app.name} runs at {worker.target}{state}: {handlers}")
 
-    def _say_fault(self, error: BaseException) -> ASGIApp:
-        """Say why the app cannot be loaded, and return pages that do."""
+    def _log_fault(self, error: BaseException) -> ASGIApp:
+        """Log why the app cannot be loaded, and return pages that show it."""
         known = isinstance(error, LeewardError)
         text = str(error) if known else f"the app cannot be loaded: {import_flaw(error)}"
-        entry = self._log(text, "ERROR", error.__cause__ or error)
+        entry = self._note(text, "ERROR", error.__cause__ or error)
         return pages_of_fault("\n".join([text, *entry.frames]))
 
-    def _log(self, text: str, level: str = "INFO", error: BaseException | None = None) -> Entry:
+    def _note(self, text: str, level: str = "INFO", error: BaseException | None = None) -> Entry:
         frames = () if error is None else tuple(places_of(error.__traceback__))
         return self._feed.add(
             "log",

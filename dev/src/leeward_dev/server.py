@@ -193,12 +193,12 @@ class FunctionCalls:
         handler = self._host.function_at(f"/{name}")
         if handler is None:
             return _response(http_answer(refusal_answer(self._no_function(name)), mark))
-        asked = HttpRequest(request.method, request.url.path, headers, bytes(body), "local")
+        call = HttpRequest(request.method, request.url.path, headers, bytes(body), "local")
         if self._limiter is None:  # it belongs to the loop that runs now
             self._limiter = CapacityLimiter(THREADS)
         call_id = new_id(SystemClock.now())
         answer = await to_thread.run_sync(
-            serve, self._host, handler, asked, call_id, SECONDS, limiter=self._limiter
+            serve, self._host, handler, call, call_id, SECONDS, limiter=self._limiter
         )
         return _response(answer)
 

@@ -11,8 +11,9 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
+from importlib.util import cache_from_source
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Event, Thread
@@ -34,36 +35,39 @@ GRACE: Final = 3.0
 LOOK_MILLISECONDS: Final = 200
 """Between two looks whether the watching is to end."""
 
+MOST_SIGNALS: Final = 2
+"""After which nothing is put in order any more."""
+
 MOST_NAMES: Final = 3
-"""Changed files that are named."""
+"""FileChange files that are named."""
 
 
-class Changed(NamedTuple):
+class FileChange(NamedTuple):
     """Files have changed."""
 
-    names: tuple[str, ...]
+    paths: tuple[Path, ...]
 
 
-class Ended(NamedTuple):
+class ProcessEnd(NamedTuple):
     """A process of the app has ended."""
 
     process: subprocess.Popen[bytes]
     plan: Plan
 
 
-class Asked(NamedTuple):
+class EndRequest(NamedTuple):
     """Somebody wants this process to end."""
 
     signal: int
 
 
-class Unwatched(NamedTuple):
+class WatchFailure(NamedTuple):
     """The folder cannot be watched any more."""
 
     why: str
 
 
-Happening: TypeAlias = Changed | Ended | Asked | Unwatched
+Happening: TypeAlias = FileChange | ProcessEnd | EndRequest | WatchFailure
 
 
 class _Filter(DefaultFilter):
@@ -109,20 +113,24 @@ class Supervisor:
         """The address of the console, with its token."""
         return address_of_console(self._plan.port, self._plan.token)
 
-    def run(self) -> None:
+    def run(self) -> bool:
         """Run the app until this process is asked to end: by SIGINT, SIGTERM or SIGHUP.
+
+        Returns:
+            Whether one request was enough, so that the app could end its work.
 
         Raises:
             ConfigError: a process ends by itself that has not even loaded the app.
         """
         try:
-            with self._signals_asked():
+            with self._take_signals():
                 if self._folders:
                     Thread(target=self._watch, name="leeward-dev-watch", daemon=True).start()
                 self._start(self._plan)
                 while not self._is_over(self._happenings.get()):
                     pass
                 self._stop()
+            return self._signals == 1
         finally:
             self._watch_ends.set()
             if self._child is not None:
@@ -133,17 +141,18 @@ class Supervisor:
     def _is_over(self, happening: Happening) -> bool:
         """Do what a happening needs; return whether this process is to end."""
         match happening:
-            case Asked():
+            case EndRequest():
+                self._terminal.say("ends; a second Ctrl-C ends it at once")
                 return True
-            case Changed(names):
-                more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
-                self._terminal.say(
-                    f"{', '.join(names[:MOST_NAMES])}{more} changed: the app is loaded again"
-                )
+            case FileChange(paths):
+                names = ", ".join(path.name for path in paths[:MOST_NAMES])
+                more = f" and {len(paths) - MOST_NAMES} more" if len(paths) > MOST_NAMES else ""
+                self._terminal.say(f"{names}{more} changed: the app is loaded again")
                 self._stop()
+                _forget_code(paths)
                 if not self._signals:
                     self._start(self._plan)
-            case Ended(process, plan) if process is self._child:
+            case ProcessEnd(process, plan) if process is self._child:
                 self._child = None
                 os.close(self._pipe)
                 code = process.returncode
@@ -152,7 +161,7 @@ class Supervisor:
                 if plan.fault is not None:
                     raise ConfigError(f"{fault}, and did not even load the app")
                 self._start(replace(self._plan, fault=f"{fault}; a change starts it again"))
-            case Unwatched(why):
+            case WatchFailure(why):
                 self._terminal.say(f"changes are not noticed: {why}")
             case _:
                 pass
@@ -180,7 +189,7 @@ class Supervisor:
 
     def _wait_for(self, child: subprocess.Popen[bytes], plan: Plan) -> None:
         child.wait()
-        self._happenings.put(Ended(child, plan))
+        self._happenings.put(ProcessEnd(child, plan))
 
     def _stop(self) -> None:
         """End the process of the app: it drains, and is killed if that takes too long."""
@@ -214,27 +223,38 @@ class Supervisor:
                     self._terminal.say(f"watching {places}")
                     is_said = True
                 if changes:
-                    names = sorted({Path(path).name for _, path in changes})
-                    self._happenings.put(Changed(tuple(names)))
+                    paths = sorted({Path(path) for _, path in changes})
+                    self._happenings.put(FileChange(tuple(paths)))
         except (OSError, RuntimeError) as error:  # the system watches no more folders, say
-            self._happenings.put(Unwatched(type(error).__name__))
+            self._happenings.put(WatchFailure(type(error).__name__))
 
     @contextmanager
-    def _signals_asked(self) -> Iterator[None]:
-        """Take requests to end; the second one ends all at once."""
+    def _take_signals(self) -> Iterator[None]:
+        """Take requests to end; with the second one the app's process is not waited for."""
 
-        def ask(number: int, _: object) -> None:
+        def count(number: int, _: object) -> None:
             self._signals += 1
-            if self._signals > 1:
-                if self._child is not None:
-                    self._child.kill()
+            if self._signals > 1 and self._child is not None:
+                self._child.kill()
+            if self._signals > MOST_SIGNALS:
                 os._exit(128 + number)
-            self._happenings.put(Asked(number))
+            self._happenings.put(EndRequest(number))
 
-        asking = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-        before = {each: signal.signal(each, ask) for each in asking}
+        numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        before = {each: signal.signal(each, count) for each in numbers}
         try:
             yield
         finally:
             for each, handler in before.items():
                 signal.signal(each, handler)
+
+
+def _forget_code(paths: Sequence[Path]) -> None:
+    """Delete what Python has compiled of files that have changed.
+
+    It would take two versions for one if they have one size, and were written in one second.
+    """
+    for path in paths:
+        if path.suffix == ".py":
+            with suppress(OSError):
+                Path(cache_from_source(str(path))).unlink()

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from stat import S_IWOTH
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from leeward.client import Client
 from leeward.config import Config, load_config, load_settings
@@ -168,6 +168,21 @@ def modules_beside(config: Config, *, is_named: bool = False) -> Iterator[None]:
         sys.path.remove(directory)
 
 
+class AppName(NamedTuple):
+    """What names an app: ``module:app``, and where that is written, for messages."""
+
+    spec: Any
+    where: str
+
+    def load(self) -> App:
+        """Return the app.
+
+        Raises:
+            ConfigError: it cannot be imported, or it is something else.
+        """
+        return import_app(self.spec, self.where)
+
+
 def named_app(
     spec: str | None,
     config: Config,
@@ -175,8 +190,8 @@ def named_app(
     command: str,
     *,
     target: str | None = None,
-) -> App:
-    """Return the app of the command line, of ``[worker]``, or of the embedded target.
+) -> AppName:
+    """Return what names an app: the command line, ``[worker]``, or the embedded target.
 
     Args:
         spec: ``module:app`` of the command line, or None.
@@ -186,18 +201,18 @@ def named_app(
         target: of the embedded targets, the one that counts; None for the worker's, or any.
 
     Raises:
-        ConfigError: none is named, or it cannot be imported.
+        ConfigError: nothing names one.
     """
     if spec is not None:
-        return import_app(spec, "MODULE:APP")
+        return AppName(spec, "MODULE:APP")
     file = config.file or DEFAULT_FILE
     if config.worker.app is not None:
-        return import_app(config.worker.app, f"'app' in [worker] of {file}")
+        return AppName(config.worker.app, f"'app' in [worker] of {file}")
     wanted = target or config.worker.target
     for each in config.order:
         own = target_config(each, config, env)
         if each.provider == EMBEDDED and wanted in (None, str(each)) and "app" in own.options:
-            return import_app(own.options["app"], f"'app' in {own.section}")
+            return AppName(own.options["app"], f"'app' in {own.section}")
     raise ConfigError(
         f"no app is named; name it: leeward {command} module:app, or [worker] "
         f'app = "module:app" in {file}'

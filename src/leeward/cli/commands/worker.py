@@ -71,7 +71,7 @@ def worker(
     options = options_of(context)
     config = options.resolve()
     with modules_beside(config, is_named=app is not None):
-        given = named_app(app, config, options.environment(), "worker", target=target)
+        given = named_app(app, config, options.environment(), "worker", target=target).load()
         _write_logs(given, as_json=options.output.is_for_programs)
         own = Worker(
             given,
