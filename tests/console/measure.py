@@ -21,7 +21,7 @@ from tests.console.visitor import Visitor, visit
 LETTERS = 10_000
 RUNS = 1_000
 BYTES = 256 * 1024
-"""Of the largest payload; one letter in fifty has it."""
+"""Of the largest payload; by default one letter in fifty has it."""
 
 MOST_SECONDS = 0.3
 """Of CPU for a page, says the promise."""
@@ -38,14 +38,14 @@ class Cost(NamedTuple):
     size: int
 
 
-def fill(shop: Shop, letters: int, runs: int, records: int, size: int) -> None:
+def fill(shop: Shop, letters: int, runs: int, records: int, size: int, *, every: int = 50) -> None:
     """Leave dead letters, ended runs and records of keys."""
     store = shop.local.stores().deliveries
     recipient = Recipient("", "gone")
     large, small = "x" * size, '{"id": "1"}'
     for first in range(0, letters, 500):
         ids = range(first, min(first + 500, letters))
-        documents = (f'"{large}"' if id % 50 == 0 else small for id in ids)
+        documents = (f'"{large}"' if id % every == 0 else small for id in ids)
         store.add([NewRow(recipient, None, "k", each) for each in documents], 30)
         taken = store.take([recipient], time.time, Room(500, 500, 500)).rows
         failure = AttemptFailure("ValueError", f"no such order {first}", False, "absent", "no")
@@ -96,9 +96,11 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=RUNS)
     parser.add_argument("--records", type=int, default=RUNS)
     parser.add_argument("--bytes", type=int, default=BYTES)
+    parser.add_argument("--every", type=int, default=50, help="each so many letters are large")
     options = parser.parse_args()
     with TemporaryDirectory() as folder, opened(Path(folder) / "local.sqlite3") as shop:
-        fill(shop, options.letters, options.runs, options.records, options.bytes)
+        counts = options.letters, options.runs, options.records
+        fill(shop, *counts, options.bytes, every=options.every)
         visitor = visit(shop.sources())
         costs = [cost_of(visitor, path) for path in paths(options.letters)]
     for cost in costs:

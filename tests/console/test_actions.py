@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
 import pytest
+from typer.testing import CliRunner
 
 from leeward import Client
-from leeward.config import Config, TargetName
+from leeward.adapter import WrappingDriver
+from leeward.calls import (
+    HideMessage,
+    PutMessage,
+    QueueMessage,
+    RemoveMessage,
+    Result,
+    TakeMessages,
+)
+from leeward.cli.app import app
+from leeward.config import Config, TableConfig, TargetName
 from leeward.local import Local
 from leeward.testing import Fault, FaultyDriver
+from leeward_dev.console import command
 from leeward_dev.feed import Feed
 from leeward_dev.sources import Sources
 from tests.console.shop import Shop
@@ -277,3 +294,103 @@ def test_a_console_that_only_shows_has_no_form_and_refuses_what_is_sent(shop: Sh
     done = visitor.post("letters?target=local", [*own.fields, ("redrive", "1")])
     assert done.status == 403
     assert letters(shop) == [1]
+
+
+class QueueTarget(WrappingDriver):
+    """A target whose dead letters are in a queue, as a cloud's are.
+
+    Attributes:
+        there: the messages of the queue, by their ids.
+        put: what was put back, with the queue that it went to.
+        looks: how often somebody has looked into the queue.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(Local("aws"))
+        self.there = {id: QueueMessage(id, b'{"id": 1}', (), f"receipt {id}", 1.0) for id in "abc"}
+        self.put: list[tuple[str, bytes]] = []
+        self.looks = 0
+
+    def stores(self) -> None:
+        """Return None: it keeps no rows."""
+
+    def perform(self, call: Any, timeout: float) -> Result[Any]:
+        """Make one attempt."""
+        match call:
+            case TakeMessages():
+                self.looks += 1
+                return Result.ok(tuple(self.there.values()))
+            case PutMessage():
+                self.put.append((call.queue, call.body))
+            case RemoveMessage():
+                del self.there[call.id]
+            case HideMessage():
+                pass
+            case _:
+                return super().perform(call, timeout)
+        return Result.ok(None)
+
+
+def test_the_letters_of_a_cloud_are_looked_at_only_by_a_click() -> None:
+    """Looking hides them; they go back to the queue that the operator has named."""
+    order = (TargetName("aws", None),)
+    config = Config(order=order, dead_letters={"orders-dead": ("orders",)})
+    driver = QueueTarget()
+    with Client(driver, config=config) as client:
+        visitor = visit(Sources(client, config, Feed(), can_write=True))
+        page = visitor.get("letters")
+        assert "hides its letters" in page.page.text
+        assert driver.looks == 0
+        listed = visitor.get(page.page.links["orders-dead at aws"])
+        assert driver.looks > 0
+        assert "data-follow" not in listed.text
+        asked = visitor.click(listed, "Redrive letter b")
+        assert "1 letter may have run" in asked.page.text
+        done = visitor.click(asked, "Redrive")
+        assert "1 letter moved back." in done.page.text
+        assert driver.put == [("orders", b'{"id": 1}')]
+        assert [*driver.there] == ["a", "c"]
+
+
+def test_a_target_is_isolated_for_every_process_that_shares_the_table() -> None:
+    """With who, why and until when; restored, it gets calls again."""
+    config = Config(
+        order=(TargetName("local", None),),
+        snapshot="health",
+        data_target="local",
+        tables={"health": TableConfig()},
+    )
+    with Client(Local(), config=config) as client:
+        visitor = visit(Sources(client, config, Feed(), can_write=True))
+        fields = [("why", "maintenance"), ("lasting", "30m")]
+        asked = visitor.click(visitor.get("targets"), "Isolate everywhere: local", fields)
+        assert "Every process sends nothing to local" in asked.page.text
+        done = visitor.click(asked, "Isolate")
+        assert "local is isolated, everywhere within 15 seconds." in done.page.text
+        assert "maintenance" in done.page.text
+        done = visitor.click(visitor.get("targets"), "Restore everywhere: local")
+        assert "local is restored, everywhere" in done.page.text
+
+
+def test_the_command_shows_an_address_and_a_console_behind_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It runs no code of the user's, and shows only, unless it is told."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "leeward.toml").write_text('[targets.local]\napp = "no_such_module:app"\n')
+    served: list[tuple[Sources, int | None]] = []
+
+    def serve(sources: Sources, *, port: int | None, ready: Callable[[str], object]) -> None:
+        assert visit(sources).get("queues").status == 200
+        served.append((sources, port))
+        ready("http://127.0.0.1:1/console/?token=x")
+
+    monkeypatch.setattr(command, "serve_console", serve)
+    for arguments, can_write in (([], False), (["--write", "--port", "7"], True)):
+        result = CliRunner().invoke(app, ["console", *arguments, "--json"])
+        assert result.exit_code == 0, result.output
+        told = {"address": "http://127.0.0.1:1/console/?token=x", "write": can_write}
+        assert json.loads(result.stdout) == told
+        assert served[-1][0].can_write is can_write
+    assert [port for _, port in served] == [None, 7]
+    assert "Examples:" in CliRunner().invoke(app, ["console", "--help"]).stdout

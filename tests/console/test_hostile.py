@@ -51,6 +51,17 @@ ATTRIBUTES = {
 }
 
 
+NAMED = {
+    "letters": ("target", "id", "after"),
+    "keys": ("table", "record", "state", "cursor"),
+    "runs": ("workflow", "run", "page"),
+    "handlers": ("name",),
+    "events": ("kind",),
+    "targets": ("call",),
+}
+"""What an address may name, by its page."""
+
+
 def check_page(page: str) -> Reader:
     """Check that a page has the console's own elements alone, and nothing that is hidden."""
     read = Reader(page)
@@ -86,7 +97,7 @@ def test_whatever_a_text_holds_it_stays_a_text(hostile: str) -> None:
 
 
 @given(HOSTILE)
-@settings(max_examples=40)
+@settings(max_examples=15)
 def test_no_page_is_broken_by_what_others_have_written(hostile: str) -> None:
     """Letters, records of keys, runs, what passes, decisions, notices and errors."""
     with opened() as shop:
@@ -98,8 +109,8 @@ def test_no_page_is_broken_by_what_others_have_written(hostile: str) -> None:
             answer = visitor.get(path)
             assert answer.status == 200, answer.page.text
             check_page(answer.text)
-        for name in ("target", "id", "table", "record", "workflow", "run", "name", "kind", "state"):
-            for page in ("letters", "keys", "runs", "handlers", "events"):
+        for page, names in NAMED.items():
+            for name in names:
                 check_page(visitor.get(address(page, **{name: hostile})).text)
         form = visitor.get("send").page.forms[1]
         given = [("function", hostile), ("payload", hostile), ("kind", "invoke")]
@@ -134,7 +145,7 @@ def _fill(shop: Shop, hostile: str) -> None:
 
 
 @given(HOSTILE)
-@settings(max_examples=40)
+@settings(max_examples=15)
 def test_runs_and_decisions_are_text_too(hostile: str) -> None:
     """The parts of a page that no store of the tests lets somebody write."""
 

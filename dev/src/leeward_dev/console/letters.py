@@ -138,9 +138,9 @@ def _show_letters(visit: Visit, place: Place, links: Content) -> Page:
     after = where | {"after": shown[-1].id} if is_more and can_turn else None
     first = where if "after" in visit.query else None
     many = link(f"{MANY} on a page", "letters", **where, many="yes") if is_more else None
-    return Page(
-        "Dead letters", [links, body, pager(visit, first=first, after=after), many], is_live=True
-    )
+    parts = [links, body, pager(visit, first=first, after=after), many]
+    # A page that is read again would hide the letters of a queue again and again.
+    return Page("Dead letters", parts, is_live=place.queue is None)
 
 
 def _row(visit: Visit, letter: FoundLetter, where: dict[str, str]) -> list[Content]:
