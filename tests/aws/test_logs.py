@@ -6,11 +6,12 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from leeward.adapter import TargetConfig
+from leeward.calls import Result
 from leeward.calls.looks import LogLine, LogPage, ReadLogs
 from leeward.errors import Outcome
 from leeward_aws.driver import open_driver
@@ -108,12 +109,13 @@ def test_stand_ins_answer_alike(stand_in: tuple[str, int]) -> None:
         call = ReadLogs("charge", now / 1000 - 59, now / 1000 - 56, most=most)
         texts: list[str] = []
         while True:
-            result = driver.perform(call, 10)
+            result: Result[Any] = driver.perform(call, 10)
             assert result.outcome is Outcome.OK, result
-            texts += [line.text for line in result.value.lines]
-            if result.value.cursor is None:
+            page = cast("LogPage", result.value)
+            texts += [line.text for line in page.lines]
+            if page.cursor is None:
                 break
-            call = call._replace(cursor=result.value.cursor)
+            call = call._replace(cursor=page.cursor)
         absent = driver.perform(ReadLogs("absent", 0.0, now / 1000), 10)
     assert texts == [f"/aws/lambda/charge {n}" for n in (1, 2, 3)]
     assert absent.outcome is Outcome.NOT_FOUND

@@ -85,7 +85,7 @@ def test_following_shows_each_line_once(
         if next(pauses, "over") == "over":
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(logs.time, "sleep", pause)
+    monkeypatch.setattr("leeward.cli.commands.logs.time.sleep", pause)
     script = scripted(page(*LINES[:2]), page(*LINES[1:]), page())
     done = leeward("--json", "logs", "charge", "--follow", "--since", "365d")
     assert done.code == 0

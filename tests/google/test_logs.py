@@ -24,7 +24,7 @@ def read(call: ReadLogs, *answers: Any) -> Any:
 
 def test_both_generations_of_a_function_are_asked_for() -> None:
     """Its name is a text of the query language's, whatever stands in it."""
-    entries = [
+    entries: list[dict[str, Any]] = [
         {
             "insertId": "a",
             "timestamp": "2027-01-15T08:00:01.123456789Z",
