@@ -8,7 +8,7 @@ NPM_SERVERS := tests/servers/azure/npm
 BROWSER := tests/browser
 PYRIGHT := tests/types/npm
 SERVERS := $(patsubst %.txt,.servers/%/.ready,$(notdir $(LOCKED_SERVERS))) .servers/npm/.ready .servers/browser/.ready
-PROJECTS := pyproject.toml $(wildcard contract_tests/pyproject.toml backup/pyproject.toml deploy/pyproject.toml drill/pyproject.toml examples/*/pyproject.toml adapters/*/pyproject.toml)
+PROJECTS := pyproject.toml $(wildcard contract_tests/pyproject.toml backup/pyproject.toml deploy/pyproject.toml dev/pyproject.toml drill/pyproject.toml examples/*/pyproject.toml adapters/*/pyproject.toml)
 UV := $(BIN)/uv --quiet
 
 MAKEFLAGS += --no-print-directory
@@ -92,6 +92,7 @@ docs: $(READY) ## build the documentation and print where it is
 	@$(BIN)/python docs/settings_tables.py
 	@$(BIN)/python docs/workflow_limits.py
 	@$(BIN)/python docs/routing_tables.py
+	@$(BIN)/python docs/migrations.py
 	@$(MAKE) site
 	@echo $(SITE)/index.html
 
@@ -99,9 +100,10 @@ docs: $(READY) ## build the documentation and print where it is
 types: $(READY) .servers/pyright/.ready
 	@$(BIN)/mypy
 	@$(BIN)/python -m tests.types
-site: $(READY)
+site: $(READY) .servers/browser/.ready
 	@$(BIN)/sphinx-build -q -W --keep-going -b html docs $(SITE)
 	@$(BIN)/python docs/links.py $(SITE)
+	@$(BIN)/python -m tests.docs.browse $(SITE)
 
 dist: $(READY) ## build wheels and sdists of the whole workspace into dist/, with a CycloneDX SBOM
 	@rm -rf dist

@@ -1,6 +1,33 @@
 // A search shows the pages for users first: what writes of the inside and of adapters comes last.
+// The page that answers a word which newcomers type comes before all others that have it.
+var ANSWERS = {
+  "first install project start tutorial": "quickstart",
+  "attempt attempts circuit failover hedge priority retries retry timeout": "routing",
+  "ambiguous error errors exception exceptions outcome unknown": "outcomes",
+  "lost settle": "settle",
+  "duplicate exactly idempotency idempotent once twice": "idempotency",
+  "dead dlq poison redrive": "dead-letters",
+  "mock pytest test testing tests": "testing",
+  "cron schedule schedules timer": "functions",
+  "deploy package zip": "deploy",
+  "cloudformation region regions terraform": "regions",
+  "config configuration environment settings toml": "configuration",
+  "celery": "from-celery",
+  "boto3": "from-boto3",
+  "powertools": "from-powertools",
+  "loop tenacity": "from-tenacity",
+  "log logs": "logging",
+  "metrics opentelemetry tracing": "telemetry",
+  "status": "cli",
+};
+
 var Scorer = {
   score: ([page, , , , score]) => {
+    const query = new URLSearchParams(location.search).get("q") || "";
+    const words = query.toLowerCase().split(/\W+/);
+    const answers = ([known, answer]) =>
+      answer === page && known.split(" ").some((word) => words.includes(word));
+    if (Object.entries(ANSWERS).some(answers)) return score + 1000;
     if (/^(reference\/adapter|design|one-call)/.test(page)) return score - 100;
     if (/^(reference|write-an-adapter|plans)/.test(page)) return score - 50;
     return score;

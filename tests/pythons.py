@@ -45,6 +45,7 @@ vendor's package."""
 NEEDED: Final = (
     *("pytest", "pytest-socket", "pytest-timeout", "pytest-xdist", "hypothesis", "trustme"),
     *("h11", "hatchling", "editables", "httptools", "matplotlib", "msgspec", "pydantic"),
+    *("starlette", "uvicorn", "watchfiles"),
 )
 """What goes into an environment beside leeward, at the versions of `requirements-dev.txt`."""
 
@@ -55,6 +56,7 @@ PARTS: Final = (
     "contract_tests",
     "backup",
     "deploy",
+    "dev",
     "drill",
     "adapters/aws",
     "adapters/azure",

@@ -52,7 +52,7 @@ def failure_facts(error: BaseException) -> dict[str, Fact]:
     `InvalidRequest`, which quotes what a handler has passed on.
     """
     facts: dict[str, Fact] = {}
-    places = _places(error.__traceback__)
+    places = places_of(error.__traceback__)
     if places:
         facts["at"] = ", ".join(places)
     if isinstance(error, LeewardError) and not isinstance(error, InvalidRequest):
@@ -61,7 +61,7 @@ def failure_facts(error: BaseException) -> dict[str, Fact]:
             facts["text"] = text[:LONGEST_TEXT]
     causes = []
     for cause in _behind(error):
-        at = ", ".join(_places(cause.__traceback__))
+        at = ", ".join(places_of(cause.__traceback__))
         name = type.__dict__["__name__"].__get__(type(cause))  # whatever a metaclass says
         causes.append(f"{name} at {at}" if at else name)
         if len(causes) == MOST_CAUSES:
@@ -84,13 +84,16 @@ def import_flaw(error: BaseException) -> str:
         is_missing = isinstance(error, ModuleNotFoundError)
         missing = f": no module {error.name!r}" if is_missing else f" of {error.name!r}"
     text = failure_facts(error).get("text")
-    places = [place for place in _places(error.__traceback__) if "importlib" not in place]
+    places = [place for place in places_of(error.__traceback__) if "importlib" not in place]
     at = f" at {places[-1].partition(' ')[0]}" if places else ""
     return f"{name}{missing}{at}: {text}" if text else f"{name}{missing}{at}"
 
 
-def _places(trace: TracebackType | None) -> list[str]:
-    """Return the places of a traceback, the innermost last, without those where leeward calls."""
+def places_of(trace: TracebackType | None) -> list[str]:
+    """Return the places of a traceback, the innermost last, without those where leeward calls.
+
+    Each is ``file:line function``; the innermost `MOST_PLACES` of them.
+    """
     own: list[str] = []
     others: list[str] = []
     while trace is not None:

@@ -140,6 +140,8 @@ class NameMappingDriver(WrappingDriver):
             objects = cast("ObjectCall", call)
             own = self._buckets.get(objects.bucket)
             return call if own is None else objects._replace(bucket=own)
+        if call.verb == "read_logs":
+            return call._replace(function=self._functions.get(call.function, call.function))
         if call.verb in RUN_VERBS:
             run = cast("RunCall", call)
             own = self._workflows.get(run.workflow)

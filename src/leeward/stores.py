@@ -273,6 +273,9 @@ class ScheduleStore(Protocol):
         So does one whose last moment was written by a clock that was wrong.
         """
 
+    def moments(self) -> dict[str, float]:
+        """Return the last moment of each schedule that was begun, by the name of its series."""
+
 
 class SubscriptionStore(Protocol):
     """Who subscribes to a bus, where the publisher's process does not know it."""
@@ -287,10 +290,6 @@ class SubscriptionStore(Protocol):
         """Return the subscriptions, each with the type of its events."""
 
 
-class DeliveryRows(DeliveryStore, DeadLetterStore, Protocol):
-    """The rows of deliveries: those that wait, and those that were given up."""
-
-
 class Backlog(NamedTuple):
     """How many rows of a recipient a store has.
 
@@ -300,6 +299,7 @@ class Backlog(NamedTuple):
         dead: those that were given up.
         bytes: of the documents of both.
         oldest: the document of the first one that waits; None where none does.
+        key: the idempotency key of that one.
     """
 
     recipient: Recipient
@@ -307,9 +307,17 @@ class Backlog(NamedTuple):
     dead: int
     bytes: int
     oldest: str | None
+    key: str | None = None
 
     def __repr__(self) -> str:
         return mask(self, "recipient waiting dead bytes")
+
+
+class DeliveryRows(DeliveryStore, DeadLetterStore, Protocol):
+    """The rows of deliveries: those that wait, and those that were given up."""
+
+    def measure(self, bus: str | None) -> list[Backlog]:
+        """Return how many rows each recipient of a `bus` has, by name; None is every bus."""
 
 
 class SpoolRows(DeliveryRows, Protocol):
@@ -317,9 +325,6 @@ class SpoolRows(DeliveryRows, Protocol):
 
     def has_waiting(self, recipient: Recipient, lane: str) -> bool:
         """Return whether a lane of `recipient` has rows that are neither done nor dead."""
-
-    def measure(self, bus: str) -> list[Backlog]:
-        """Return how many rows each recipient of a `bus` has, by name."""
 
 
 class Stores(NamedTuple):
@@ -333,6 +338,8 @@ class Stores(NamedTuple):
         is_shared: whether other processes have the same rows.
         runner: the `leeward._delivery.runner.AppRunner` of the process; None where a worker has to
             make one.
+        has_rows: whether there may be rows; where it returns False, looking would make the store.
+        has_runs: the same of runs.
     """
 
     deliveries: DeliveryRows
@@ -341,3 +348,5 @@ class Stores(NamedTuple):
     open_journal: Callable[[], object] | None = None
     is_shared: bool = True
     runner: object | None = None
+    has_rows: Callable[[], bool] = lambda: True
+    has_runs: Callable[[], bool] = lambda: True

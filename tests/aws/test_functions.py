@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from leeward._http.messages import Failure, Phase, Response
 from leeward.adapter.classification import STALE
 from leeward.adapter.plans import CLOCK_SKEW
-from leeward.calls import Enqueue, FunctionFault, Invoke, Look, Result
-from leeward.calls.looks import QUEUE
+from leeward.calls import Enqueue, FunctionFault, Invoke, Look, LookResult, Result
+from leeward.calls.looks import BACKLOG, QUEUE
 from leeward.envelope import mark_of, seal, seal_failure, seal_refusal
 from leeward.errors import InvalidRequest, Outcome
 from leeward_aws.errors import COMMON, LAMBDA
@@ -238,6 +238,21 @@ def test_whether_a_queue_is_there_is_asked_of_sqs() -> None:
         played = play(planner, look, told)
         assert played.result.outcome is outcome
         assert dict(played.sent[0].headers).get("X-Amz-Target") == target
+
+
+def test_what_waits_in_a_queue_is_asked_of_sqs() -> None:
+    """What is being handled counts, too; a queue that is not there is another target's."""
+    endpoints = {**SETTINGS.endpoints, "s3": "https://s3.eu-west-1.amazonaws.com"}
+    planner = looks(SETTINGS._replace(endpoints=endpoints))[BACKLOG]
+    look: Any = Look("mails", BACKLOG, is_queue=True)
+    url = answer({"QueueUrl": "https://sqs.eu-west-1.amazonaws.com/1/mails"})
+    counts = {"": "3", "Delayed": "1", "NotVisible": "2"}
+    told = {f"ApproximateNumberOfMessages{what}": count for what, count in counts.items()}
+    played = play(planner, look, url, answer({"Attributes": told}))
+    assert played.result.value == LookResult(waiting=6)
+    assert json.loads(played.sent[1].body)["AttributeNames"] == sorted(told)
+    missing = play(planner, look, refusal("QueueDoesNotExist")).result
+    assert missing.outcome is Outcome.NOT_FOUND
 
 
 @pytest.mark.parametrize("status", [200, 204])

@@ -39,11 +39,11 @@ def test_every_verb_has_a_plan() -> None:
     made = LazyPlans(PLANS, settings_from(target()))
     verbs = "invoke settle enqueue publish store load delete scan list_items put_object get_object"
     looks = ["look_function", "look_queue", "look_bus", "look_table", "look_bucket"]
-    looks.append("look_resource")
+    looks += ["look_resource", "look_backlog"]
     objects = ["head_object", "list_objects", "delete_object"]
     messages = ["put_message", "take_messages", "remove_message", "hide_message"]
     more = ["start_run", "get_run", "abort_run", "start_native", "look_native", "read_export"]
-    more.append("store_many")
+    more += ["store_many", "read_logs"]
     assert sorted(made) == sorted([*verbs.split(), *objects, *looks, *messages, *more])
     assert all(callable(made[verb]) for verb in made)
 
@@ -69,6 +69,7 @@ def test_what_is_shown() -> None:
         "endpoint.sqs": "https://sqs.us-east-1.amazonaws.com",
         "endpoint.states": "https://states.us-east-1.amazonaws.com",
         "endpoint.scheduler": "https://scheduler.us-east-1.amazonaws.com",
+        "endpoint.logs": "https://logs.us-east-1.amazonaws.com",
         "credentials": "environment",
         "ca_file": "/ca.pem",
         "proxy": "proxy:8080",

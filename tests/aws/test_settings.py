@@ -37,6 +37,7 @@ def test_nothing_but_a_region_gives_aws_itself() -> None:
             "sqs": "https://sqs.us-east-1.amazonaws.com",
             "states": "https://states.us-east-1.amazonaws.com",
             "scheduler": "https://scheduler.us-east-1.amazonaws.com",
+            "logs": "https://logs.us-east-1.amazonaws.com",
         },
     )
 
@@ -83,7 +84,7 @@ def test_endpoints_by_option_and_variable() -> None:
     one = {"AWS_ENDPOINT_URL_EVENTBRIDGE": "http://one-env:2"}
     options = {"endpoint_url": "http://all:3"}
     single = {"endpoint_url_dynamodb": "http://one:4"}
-    assert list(read(env=everywhere).endpoints.values()) == ["http://all-env:1"] * 7
+    assert list(read(env=everywhere).endpoints.values()) == ["http://all-env:1"] * 8
     assert read(env=everywhere | one).endpoints == {
         "lambda": "http://all-env:1",
         "events": "http://one-env:2",
@@ -92,6 +93,7 @@ def test_endpoints_by_option_and_variable() -> None:
         "sqs": "http://all-env:1",
         "states": "http://all-env:1",
         "scheduler": "http://all-env:1",
+        "logs": "http://all-env:1",
     }
     assert read(options=options | single, env=everywhere | one).endpoints == {
         "lambda": "http://all:3",
@@ -101,6 +103,7 @@ def test_endpoints_by_option_and_variable() -> None:
         "sqs": "http://all:3",
         "states": "http://all:3",
         "scheduler": "http://all:3",
+        "logs": "http://all:3",
     }
 
 

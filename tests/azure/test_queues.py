@@ -16,12 +16,14 @@ from leeward._http.messages import Failure, Phase, Response
 from leeward.adapter import TOO_LARGE
 from leeward.adapter.classification import REDIRECTED
 from leeward.adapter.plans import CLOCK_SKEW, STALE_CREDENTIALS
-from leeward.calls import Enqueue, Result
+from leeward.calls import Enqueue, Look, LookResult, Result
+from leeward.calls.looks import BACKLOG
 from leeward.errors import InvalidRequest, Outcome
 from leeward_azure.errors import DISABLED, QUEUE, judge_queue
 from leeward_azure.functions.messages import queues
 from leeward_azure.identity.credentials import Bearer, SasToken
 from leeward_azure.identity.signing import VERSION
+from leeward_azure.looks import queues as looks
 from leeward_azure.settings.services import Queues
 from leeward_contract_tests.rows import each_row
 from tests.azure.playing import KEY, LATER, NOW, answer, headers_of, play
@@ -41,6 +43,19 @@ def result_of(code: str | None, status: int, **headers: str) -> Result[Any]:
     named = {"x_ms_error_code": code} if code else {}
     result: Result[Any] = enqueue(answer(b"", status, **named, **headers)).result
     return result
+
+
+def test_what_waits_is_in_the_metadata_of_the_queue() -> None:
+    """About how many; another service tells it to its own monitor alone."""
+    look: Any = Look("send-receipt", BACKLOG, is_queue=True)
+    planner = looks(SHOP)[BACKLOG]
+    played = play(planner, look, answer(b"", x_ms_approximate_messages_count="7"))
+    assert played.result.value == LookResult(waiting=7)
+    assert played.sent[0].target == "/send-receipt?comp=metadata"
+    gone = play(planner, look, answer(b"", 404, x_ms_error_code="QueueNotFound")).result
+    assert gone.outcome is Outcome.NOT_FOUND
+    bus = play(planner, look._replace(name="servicebus:payments")).result
+    assert bus.value == LookResult(None, "Service Bus tells it to Azure Monitor alone")
 
 
 # What goes out.

@@ -12,7 +12,21 @@ from tests.cli.conftest import Leeward
 
 COMMANDS = [
     *("invoke", "enqueue", "settle", "publish", "store", "load", "list", "delete"),
-    *("targets", "doctor", "dlq", "worker", "isolate", "restore", "new", "demo", "version"),
+    *(
+        "targets",
+        "doctor",
+        "status",
+        "logs",
+        "dlq",
+        "worker",
+        "isolate",
+        "restore",
+        "app",
+        "trigger",
+        "new",
+        "demo",
+        "version",
+    ),
 ]
 OBJECTS = "put get show list delete".split()
 """Of `leeward object`."""
@@ -31,11 +45,12 @@ UNKNOWNS = ["list", "settle", "forget"]
 SPOOLS = ["status", "drain", "discard"]
 """Of `leeward spool`."""
 GROUPS = ["keys", "unknown", "spool", "object", "workflow", "scheduler"]
-ADDED = ["backup", "drill", "edge", "export", "package", "postgres"]
+ADDED = ["backup", "console", "dev", "drill", "edge", "export", "package", "postgres"]
 """By other distributions, which are installed here."""
 
 ALL = [
     *COMMANDS,
+    "dev",
     "drill",
     "package",
     *(f"object {each}" for each in OBJECTS),
@@ -131,6 +146,8 @@ def _understood(leeward: Leeward, command: str, example: str) -> None:
     assert " ".join(args).startswith((command, "load "))
     if command == "drill":
         args += ["--seconds", "0.1"]  # else it goes on for a minute and more
+    if command == "dev":
+        args += ["--help"]  # else it goes on until Ctrl-C
     assert "UsageError" not in leeward(*args).err, example
 
 

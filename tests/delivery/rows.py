@@ -276,11 +276,13 @@ class RowsContract:
         waits = [(HERE, "a"), (HERE, "b"), (THERE, "a")]
         assert [rows.store.has_waiting(*each) for each in waits] == [True, False, False]
         assert rows.store.measure("b") == [
-            Backlog(HERE, 2, 0, 8, '"a1"'),
-            Backlog(THERE, 1, 0, 4, '"ü"'),
+            Backlog(HERE, 2, 0, 8, '"a1"', "a1"),
+            Backlog(THERE, 1, 0, 4, '"ü"', "ü"),
         ]
         rows.finish(LeaseEnd(rows.lease(), AttemptFailure("E", again=False)))
-        assert rows.store.measure("b")[0] == Backlog(HERE, 1, 1, 8, '"a2"')
+        assert rows.store.measure("b")[0] == Backlog(HERE, 1, 1, 8, '"a2"', "a2")
         rows.finish(LeaseEnd(rows.lease()))
         assert rows.store.measure("b")[0] == Backlog(HERE, 0, 1, 4, None)
+        everywhere = [(each.recipient, each.waiting) for each in rows.store.measure(None)]
+        assert everywhere == [(HERE, 0), (THERE, 1), (Recipient("other", "here"), 1)]
         assert not rows.store.has_waiting(HERE, "a")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from leeward_contract_tests.rows import each_row
+from tests.docs.browse import QUESTIONS, flaws_of_layout
 from tests.house.workspace import ROOT
 
 PAGES = [
@@ -74,6 +75,30 @@ def test_the_site_is_built_where_every_pull_request_is_checked() -> None:
     assert "$(MAKE) -j 2 types site\n" in check
     assert "sphinx-build -q -W" in site
     assert "docs/links.py" in site
+    assert "python -m tests.docs.browse" in site
+
+
+def test_what_a_browser_must_show_is_told_from_what_it_shows() -> None:
+    """Widths, buttons and contents; and a newcomer has twelve questions."""
+    seen = {
+        "height": 900,
+        "overflow": 0,
+        "contents": True,
+        "has_contents": True,
+        "menu": True,
+        "blocks": 2,
+        "buttons": 2,
+    }
+    assert list(flaws_of_layout("laptop", "cli", seen)) == []
+    wrong = {"overflow": 3, "contents": False, "menu": False, "buttons": 1, "height": 110_992}
+    assert list(flaws_of_layout("laptop", "cli", seen | wrong)) == [
+        "cli at 1280: 3 pixels do not fit",
+        "cli at 1280: 110992 pixels tall, at most 40000",
+        "cli at 1280: 1 of 2 blocks have a button that copies",
+        "cli at 1280: its contents are hidden",
+        "cli at 1280: the menu is hidden",
+    ]
+    assert len(QUESTIONS) == 12
 
 
 def test_every_page_has_its_place_on_the_site() -> None:
@@ -81,7 +106,7 @@ def test_every_page_has_its_place_on_the_site() -> None:
     index = (ROOT / "docs/index.md").read_text(encoding="utf-8")
     groups = toctrees(index)
     assert [name for name, _ in groups] == [
-        *("Start", "Call", "Write functions", "Workflows"),
+        *("Start", "Move here", "Call", "Write functions", "Workflows"),
         *("Data", "Operate", "Extend", "Inside"),
     ]
     reference = toctrees((ROOT / "docs/reference.md").read_text(encoding="utf-8"))

@@ -105,11 +105,11 @@ def test_every_verb_of_a_service_has_a_plan() -> None:
     ]
     verbs += objects
     looks = ["look_function", "look_queue", "look_bus", "look_table", "look_bucket"]
-    looks.append("look_resource")
+    looks += ["look_resource", "look_backlog"]
     messages = ["put_message", "take_messages", "remove_message", "hide_message"]
-    native = ["start_native", "look_native", "store_many"]
+    native = ["start_native", "look_native", "store_many", "read_logs"]
     assert sorted(made) == sorted([*verbs, *looks, *messages, *native])
-    assert len(made) == 27
+    assert len(made) == 29
     made = LazyPlans(PLANS, settings(**ALL, region="europe-west1"))
     assert {"start_run", "get_run", "abort_run"} < set(made)
     assert all(callable(made[verb]) for verb in made)
@@ -130,6 +130,7 @@ def test_what_is_shown() -> None:
         "endpoint.events": "https://pubsub.googleapis.com",
         "endpoint.tables": "https://firestore.googleapis.com",
         "endpoint.objects": "https://storage.googleapis.com",
+        "endpoint.logging": "https://logging.googleapis.com",
         "endpoint.workflows": "not configured",
         "database": "(default)",
         "credentials": "configured",

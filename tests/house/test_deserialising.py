@@ -38,6 +38,7 @@ def test_data_never_becomes_code() -> None:
             "src",
             "adapters",
             "backup/src",
+            "dev/src",
             "drill/src",
             "deploy/src",
             "contract_tests/src",

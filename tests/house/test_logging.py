@@ -60,6 +60,7 @@ def test_no_logging_call_is_handed_content() -> None:
             "adapters",
             "backup/src",
             "deploy/src",
+            "dev/src",
             "drill/src",
             "examples/plans/src",
         )

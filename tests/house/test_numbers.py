@@ -47,11 +47,11 @@ def test_the_sizes_hold() -> None:
     lines, files = sizes["."]
     assert sizes["adapters/postgres"][0] <= 3_800  # of which about 940 are SQL
     clouds = [sizes[f"adapters/{name}"] for name in ("aws", "azure", "google")]
-    assert lines <= 55_500
+    assert lines <= 56_500
     assert files <= 250
-    assert sum(lines for lines, _ in clouds) <= 16_300
+    assert sum(lines for lines, _ in clouds) <= 16_700
     assert sum(files for _, files in clouds) <= 122
-    assert sum(lines for name, (lines, _) in sizes.items() if name != "contract_tests") <= 95_000
+    assert sum(lines for name, (lines, _) in sizes.items() if name != "contract_tests") <= 98_000
 
 
 def test_a_functions_zip_stays_small() -> None:

@@ -28,6 +28,7 @@ FOLDERS = (
     "adapters",
     "backup",
     "deploy",
+    "dev",
     "drill",
     "contract_tests/src",
     "cloud_tests",

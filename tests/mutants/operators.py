@@ -12,13 +12,15 @@ CLOUDS: Final = "tests/clouds/test_doctor.py::test_each_planted_fault_is_found_w
 QUIET: Final = (
     "tests/clouds/test_doctor.py::test_where_all_is_well_nothing_is_wrong_and_nothing_happens"
 )
-KEYS: Final = "src/leeward/cli/commands/keys.py"
+KEY_RECORDS: Final = "src/leeward/cli/key_records.py"
 KEYS_TESTS: Final = "tests/cli/test_keys.py"
 UNKNOWNS: Final = "src/leeward/_operations/unknowns.py"
 UNKNOWN_COMMAND: Final = "src/leeward/cli/commands/unknown.py"
 LEFT: Final = "tests/client/test_unknowns.py"
 JUDGED: Final = "tests/cli/test_drill.py::test_what_happened_is_judged"
 
+STATUS: Final = "tests/cli/test_status.py"
+LOGS: Final = "tests/cli/test_logs.py"
 MUTANTS: Final = (
     Mutant(
         "the doctor calls a function to see whether it is there",
@@ -85,7 +87,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "a void that an operator has made is forgotten with its record",
-        KEYS,
+        KEY_RECORDS,
         "return max(left, seconds_kept(record, 0.0, now)) if record.voids else left",
         "return left",
         f"{KEYS_TESTS}::test_after_a_release_a_late_delivery_runs_and_after_a_void_never",
@@ -113,7 +115,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "what a run has returned is shown to whoever looks at its record",
-        KEYS,
+        "src/leeward/cli/commands/keys.py",
         "if result and kept.record.kept:",
         "if kept.record.kept:",
         f"{KEYS_TESTS}::test_a_record_is_shown_with_all_its_facts_and_its_result_only_on_demand",
@@ -215,5 +217,61 @@ MUTANTS: Final = (
         "    if result.reason == VOIDED:\n",
         "    if False:\n",
         "tests/client/test_remedies.py::test_an_unknown_outcome_names_what_settles_it",
+    ),
+    Mutant(
+        "what is wrong comes last",
+        "src/leeward/status/facts.py",
+        "    return sorted(facts, key=lambda fact: levels.index(fact.level))",
+        "    return sorted(facts, key=lambda fact: -levels.index(fact.level))",
+        f"{STATUS}::test_what_is_wrong_comes_first_and_is_the_exit_code",
+    ),
+    Mutant(
+        "a silent target is waited for",
+        "src/leeward/status/__init__.py",
+        "        self._thread.join(max(0.0, until - monotonic()))",
+        "        self._thread.join()",
+        f"{STATUS}::test_a_silent_target_holds_up_nothing",
+    ),
+    Mutant(
+        "dead letters are no alarm",
+        "src/leeward/status/facts.py",
+        "    if depth.dead:",
+        "    if False:",
+        f"{STATUS}::test_levels_follow_what_a_person_has_to_do",
+    ),
+    Mutant(
+        "a schedule that nobody runs is well",
+        "src/leeward/status/facts.py",
+        "        if expected > begun:",
+        "        if expected < begun:",
+        f"{STATUS}::test_schedules_are_late_when_nobody_has_begun_them",
+    ),
+    Mutant(
+        "a look at a new project makes a file",
+        "src/leeward/local/driver.py",
+        "            has_rows=lambda: self._file is None or self._is_there(),",
+        "            has_rows=lambda: True,",
+        f"{STATUS}::test_a_new_project_is_well_and_stays_as_it_is",
+    ),
+    Mutant(
+        "a line is followed twice",
+        "src/leeward/cli/commands/logs.py",
+        "                if line.id in self._seen:",
+        "                if line.id in ():",
+        f"{LOGS}::test_following_shows_each_line_once",
+    ),
+    Mutant(
+        "the places of a failure are not shown",
+        "src/leeward/cli/commands/logs.py",
+        '    for place in line["frames"]:',
+        "    for place in ():",
+        f"{LOGS}::test_lines_are_shown_with_the_places_in_the_code",
+    ),
+    Mutant(
+        "a name of a function becomes part of the query",
+        "adapters/azure/src/leeward_azure/functions/logs.py",
+        "    name, errors = json.dumps(call.function)",
+        "    name, errors = f'\"{call.function}\"'",
+        "tests/azure/test_logs.py::test_traces_and_exceptions_of_one_function_are_asked_for",
     ),
 )

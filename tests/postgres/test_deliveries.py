@@ -273,6 +273,7 @@ def test_a_schedule_keeps_one_row_for_each_moment(stores: Stores) -> None:
     assert kept == [True, False, False, True, True, True]
     assert [schedules.begin("s", 40.0, 5), schedules.begin("new", 7.0, 5)] == [30.0, 7.0]
     assert stores.deliveries.count_waiting([HERE]) == 4
+    assert schedules.moments() == {"s": 30.0, "new": 7.0}
 
 
 def test_a_fault_is_told_as_such(server: Server, stores: Stores) -> None:

@@ -32,6 +32,7 @@ pytestmark = pytest.mark.threat("S19")
 SHIPPED = [
     "src",
     "backup/src",
+    "dev/src",
     "drill/src",
     "deploy/src",
     *(f"adapters/{each}/src" for each in ("aws", "azure", "google", "http")),

@@ -223,6 +223,23 @@ class JournalContract:
         assert [row.key.id for row in journal.runs("one", 10)] == ["r2", "r0"]
         assert [row.key.id for row in journal.runs(None, 1)] == ["r2"]
 
+    def test_runs_are_counted_by_state(self, journal: Journal) -> None:
+        """With those that nobody goes on with, and those with a step that was not taken back."""
+        for id in ("held", "due", "failed", "well", "broken"):
+            journal.add(one, id, None, NOW, None if id == "due" else 30.0)
+        for id, answer in (("failed", StepFailure("E", steps=("a",))), ("well", Returned())):
+            assert journal.finish(RunKey("one", id), 1, NOW, [], answer)
+        journal.set_aside(RunKey("one", "broken"))
+        journal.add(two, "later", None, NOW + 99, None)
+        counts = {(each.workflow, each.state): each[2:] for each in journal.count_runs(NOW + 29)}
+        assert counts == {
+            ("one", RunState.BROKEN): (1, 0, 0),
+            ("one", RunState.FAILED): (1, 0, 1),
+            ("one", RunState.RUNNING): (2, 1, 0),
+            ("one", RunState.SUCCEEDED): (1, 0, 0),
+            ("two", RunState.RUNNING): (1, 0, 0),
+        }
+
     def test_many_threads_take_each_run_once(self, journal: Journal) -> None:
         """And what they write at one time is all there."""
         for at in range(40):

@@ -47,7 +47,9 @@ LIST: Final = "requirements.txt"
 
 IDLE: Final = (
     "leeward/__main__.py",
+    "leeward/app/by_hand.py",
     "leeward/cli/",
+    "leeward/status/",
     "leeward/testing/",
     "leeward/worker/",
     "leeward_backup/commands/",

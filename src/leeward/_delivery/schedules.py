@@ -119,7 +119,7 @@ class Schedules(Forkable):
         with self._looking:
             now = self._now()
             for name, each in self._known.copy().items():
-                last = self._series.begin(_series(name), now.timestamp(), PATIENCE)
+                last = self._series.begin(series_of(name), now.timestamp(), PATIENCE)
                 if last_time(each.handler.schedule or "", now).timestamp() > last:
                     self._keep(each.handler, now)
 
@@ -149,7 +149,7 @@ class Schedules(Forkable):
             json.dumps(nominal.isoformat()),
         )
         moment = nominal.timestamp()
-        kept = self._series.add(_series(name), moment, row, PATIENCE, now.timestamp())
+        kept = self._series.add(series_of(name), moment, row, PATIENCE, now.timestamp())
         last = nominal if kept else self._known[name].last
         self._known[name] = Due(handler, next_time(schedule, now), last)
         if kept:
@@ -164,5 +164,6 @@ class Schedules(Forkable):
         return datetime.fromtimestamp(self._clock.now(), UTC)
 
 
-def _series(name: str) -> str:
+def series_of(name: str) -> str:
+    """Return the name of the series of a schedule."""
     return f"schedule {name}"

@@ -123,18 +123,19 @@ _REDRIVE: Final = """UPDATE deliveries
 _DISCARD: Final = "DELETE FROM deliveries WHERE id = ? AND dead"
 _HAS_WAITING: Final = """SELECT 1 FROM deliveries
     WHERE bus = ? AND subscriber = ? AND lane = ? AND NOT dead LIMIT 1"""
-_MEASURE: Final = """SELECT name, waiting, dead, bytes,
-        (SELECT document FROM deliveries WHERE id = first)
-    FROM (SELECT subscriber AS name, sum(NOT dead) AS waiting, sum(dead) AS dead,
+_MEASURE: Final = """SELECT sums.bus, name, waiting, sums.dead, bytes, document, idempotency_key
+    FROM (SELECT bus, subscriber AS name, sum(NOT dead) AS waiting, sum(dead) AS dead,
             sum(length(CAST(document AS BLOB))) AS bytes,
             min(CASE WHEN NOT dead THEN id END) AS first
-        FROM deliveries WHERE bus = ? GROUP BY subscriber ORDER BY subscriber)"""
+        FROM deliveries WHERE coalesce(bus = ?, true) GROUP BY bus, subscriber) AS sums
+    LEFT JOIN deliveries ON id = first ORDER BY sums.bus, name"""
 
 _BEGIN_SERIES: Final = "INSERT OR IGNORE INTO series VALUES (?, ?)"
 _ADVANCE: Final = "UPDATE series SET last = ? WHERE name = ? AND (last < ? OR last > ?)"
 _RESET: Final = "UPDATE series SET last = ? WHERE name = ? AND last > ?"
 _PUT: Final = "INSERT OR REPLACE INTO series VALUES (?, ?)"
 _LAST: Final = "SELECT last FROM series WHERE name = ?"
+_MOMENTS: Final = "SELECT name, last FROM series WHERE typeof(last) = 'real'"
 
 
 class SqliteDeliveries(SpoolRows):
@@ -257,15 +258,16 @@ class SqliteDeliveries(SpoolRows):
         with self._database.read(PATIENCE) as connection:
             return connection.execute(_HAS_WAITING, (*recipient, lane)).fetchone() is not None
 
-    def measure(self, bus: str) -> list[Backlog]:
-        """Return how many rows each recipient of a `bus` has, by name."""
+    def measure(self, bus: str | None) -> list[Backlog]:
+        """Return how many rows each recipient of a `bus` has, by name; None is every bus."""
         with self._database.read(PATIENCE) as connection:
             rows = select(connection, _MEASURE, (bus,))
         return [
             Backlog(
-                Recipient(bus, _readable(name)), waiting, dead, size or 0, _readable(oldest) or None
+                *(Recipient(_readable(own), _readable(name)), waiting, dead, size or 0),
+                *(_readable(oldest) or None, _readable(key) or None),
             )
-            for name, waiting, dead, size, oldest in rows
+            for own, name, waiting, dead, size, oldest, key in rows
         ]
 
     def _list_dead(self, query: str, id: int, limit: int) -> list[DeadRow]:
@@ -328,6 +330,12 @@ class SqliteSchedules(ScheduleStore):
             connection.execute(_BEGIN_SERIES, (name, moment))
             connection.execute(_RESET, (moment, name, moment + FARTHEST_MOMENT))
             return float(connection.execute(_LAST, (name,)).fetchone()[0])
+
+    def moments(self) -> dict[str, float]:
+        """Return the last moment of each series."""
+        with self._database.read(PATIENCE) as connection:
+            rows = select(connection, _MOMENTS, ())
+        return {_readable(name): last for name, last in rows}
 
 
 def insert(connection: sqlite3.Connection, rows: Iterable[NewRow]) -> None:

@@ -9,7 +9,7 @@ does not live in the cloud alone that fails.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from math import inf
 from operator import itemgetter
@@ -62,14 +62,7 @@ class Snapshot:
 
     def read(self) -> None:
         """Read the copies, and let the newest one suggest what to be careful with."""
-        copies: list[dict[str, Any]] = []
-        for driver in self._keepers():
-            with suppress(Exception):  # fails open: nothing is suggested
-                result: Result[Stored | None] = driver.perform(
-                    Load(self._table, self._key), SECONDS
-                )
-                if result.outcome is Outcome.OK and result.value is not None:
-                    copies.append(result.value.item)
+        copies = _copies(self._shared.drivers, self._table, self._key)
         shared = self._shared
         with shared.lock:
             now = shared.clock.monotonic()
@@ -92,7 +85,7 @@ class Snapshot:
             monotonic = shared.clock.monotonic()
             item = snapshot_of(shared.core.health.circuits, now, monotonic)
         item[self._key.fields[0]] = ITEM
-        for driver in self._keepers():
+        for driver in _keepers(self._shared.drivers):
             with suppress(Exception):  # fails open: the others learn by themselves
                 driver.perform(Store(self._table, self._key, item, new_id(now), now), SECONDS)
 
@@ -100,10 +93,42 @@ class Snapshot:
         if event.name in CHANGES:
             self._shared.run_beside(self.write)
 
-    def _keepers(self) -> Iterator[Driver]:
-        for driver in self._shared.drivers.values():
-            if Capability.TABLES in driver.capabilities:
-                yield driver
+
+def _copies(drivers: Mapping[str, Driver], table: str, key: Key) -> list[dict[str, Any]]:
+    copies: list[dict[str, Any]] = []
+    for driver in _keepers(drivers):
+        with suppress(Exception):  # fails open: nothing is suggested
+            result: Result[Stored | None] = driver.perform(Load(table, key), SECONDS)
+            if result.outcome is Outcome.OK and result.value is not None:
+                copies.append(result.value.item)
+    return copies
+
+
+def _keepers(drivers: Mapping[str, Driver]) -> Iterator[Driver]:
+    for driver in drivers.values():
+        if Capability.TABLES in driver.capabilities:
+            yield driver
+
+
+def read_open(drivers: Mapping[str, Driver], table: str, key: str, wall: float) -> dict[str, float]:
+    """Return which targets a process has found ill, and until when it does not call them.
+
+    Args:
+        drivers: of the order.
+        table: name of the snapshot.
+        key: the field of its key.
+        wall: Unix seconds.
+    """
+    items = _copies(drivers, table, Key((key,), (ITEM,)))
+    age, newest = min(
+        ((_age(item, wall), item) for item in items), key=itemgetter(0), default=(inf, {})
+    )
+    ends = newest["open_until"].items() if age < inf else ()
+    return {
+        target: float(until)
+        for target, until in ends
+        if isinstance(target, str) and isinstance(until, int | float) and until > wall
+    }
 
 
 def share(shared: Shared, table: str, key: str) -> tuple[Snapshot, Fleet]:

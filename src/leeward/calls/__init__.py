@@ -26,7 +26,7 @@ if TYPE_CHECKING:
         ReadExport,
         StartNative,
     )
-    from leeward.calls.looks import Look, LookResult
+    from leeward.calls.looks import LogLine, LogPage, Look, LookResult, ReadLogs
     from leeward.calls.objects import (
         DeleteObject,
         FoundObject,
@@ -395,7 +395,7 @@ NativeCall: TypeAlias = "StartNative | LookNative | ReadExport"
 
 Call: TypeAlias = (
     "Invoke | Settle | Enqueue | Publish | DataCall | SettleWrite | StoreMany | ObjectCall"
-    " | RunCall | QueueCall | NativeCall | Look"
+    " | RunCall | QueueCall | NativeCall | Look | ReadLogs"
 )
 """Every call that a driver can be given. `verb` says which one it is."""
 
@@ -503,7 +503,7 @@ class Result(NamedTuple, Generic[T]):
 
 _NAMES: Final = {
     "backups": "ExportFile ExportSummary LookNative NativeJob ReadExport StartNative",
-    "looks": "Look LookResult",
+    "looks": "LogLine LogPage Look LookResult ReadLogs",
     "objects": (
         "DeleteObject FoundObject GetObject HeadObject ListObjects Listing Piece PutObject"
     ),
@@ -552,6 +552,8 @@ __all__ = [
     "ListObjects",
     "Listing",
     "Load",
+    "LogLine",
+    "LogPage",
     "Look",
     "LookNative",
     "LookResult",
@@ -566,6 +568,7 @@ __all__ = [
     "QueueCall",
     "QueueMessage",
     "ReadExport",
+    "ReadLogs",
     "RemoveMessage",
     "Result",
     "RunCall",

@@ -11,7 +11,10 @@ from leeward.cli.commands import fleet, keys, objects, scheduler, spool, unknown
 from leeward.cli.commands.demo import demo
 from leeward.cli.commands.dlq import dlq
 from leeward.cli.commands.doctor import doctor
+from leeward.cli.commands.handlers import show_app, trigger
+from leeward.cli.commands.logs import logs
 from leeward.cli.commands.new import new
+from leeward.cli.commands.status import status
 from leeward.cli.commands.targets import show_version, targets, version
 from leeward.cli.commands.worker import worker
 from leeward.cli.global_options import GlobalOptions
@@ -155,6 +158,17 @@ add_command(
     app, "doctor", doctor, "leeward doctor", "leeward doctor --targets local:a,local:b --json"
 )
 add_command(
+    app, "status", status, "leeward status", "leeward status --json | jq '.facts[].sentence'"
+)
+add_command(
+    app,
+    "logs",
+    logs,
+    "leeward logs send-receipt --since 1h",
+    "leeward logs --errors --follow",
+    "leeward logs send-receipt --json | jq .lines[].message",
+)
+add_command(
     app,
     "dlq",
     dlq,
@@ -258,6 +272,15 @@ add_command(
     "leeward isolate local:a --everywhere --why 'disk is full' --for 2h",
 )
 add_command(app, "restore", fleet.restore, "leeward restore local:a --everywhere")
+add_command(app, "app", show_app, "leeward app", "leeward app shop:app --json")
+add_command(
+    app,
+    "trigger",
+    trigger,
+    """leeward trigger create-ticket '{"id": "7", "text": "lost keys"}'""",
+    "leeward trigger note-ticket @event.json",
+    "leeward trigger greet",
+)
 add_command(app, "new", new, "leeward new help-desk", "leeward new help-desk --folder apps/desk")
 add_command(app, "demo", demo, "leeward demo", "leeward demo --json")
 add_command(app, "version", version, "leeward version")

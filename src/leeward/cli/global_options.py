@@ -9,21 +9,24 @@ from contextlib import AbstractContextManager, contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from stat import S_IWOTH
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-import typer
-
-from leeward.cli.output.output import Output
 from leeward.client import Client
 from leeward.config import Config, load_config, load_settings
 from leeward.config.load import DEFAULT_FILE
 from leeward.errors import ConfigError
-from leeward.local.config import HANDLERS
+from leeward.local.config import HANDLERS, import_app
+from leeward.opening import target_config
+from leeward.registry import EMBEDDED
 from leeward.values import NOTHING
 from leeward.workflow.model import functions_of
 from leeward.workflow.opening import load_definitions
 
 if TYPE_CHECKING:
+    import typer
+
+    from leeward.app.app import App
+    from leeward.cli.output.output import Output
     from leeward.workflow.model import Definition
 
 
@@ -163,6 +166,57 @@ def modules_beside(config: Config, *, is_named: bool = False) -> Iterator[None]:
         yield
     finally:
         sys.path.remove(directory)
+
+
+class AppName(NamedTuple):
+    """What names an app: ``module:app``, and where that is written, for messages."""
+
+    spec: Any
+    where: str
+
+    def load(self) -> App:
+        """Return the app.
+
+        Raises:
+            ConfigError: it cannot be imported, or it is something else.
+        """
+        return import_app(self.spec, self.where)
+
+
+def named_app(
+    spec: str | None,
+    config: Config,
+    env: Mapping[str, str],
+    command: str,
+    *,
+    target: str | None = None,
+) -> AppName:
+    """Return what names an app: the command line, ``[worker]``, or the embedded target.
+
+    Args:
+        spec: ``module:app`` of the command line, or None.
+        config: names it otherwise.
+        env: the variables that count.
+        command: that is given, for messages.
+        target: of the embedded targets, the one that counts; None for the worker's, or any.
+
+    Raises:
+        ConfigError: nothing names one.
+    """
+    if spec is not None:
+        return AppName(spec, "MODULE:APP")
+    file = config.file or DEFAULT_FILE
+    if config.worker.app is not None:
+        return AppName(config.worker.app, f"'app' in [worker] of {file}")
+    wanted = target or config.worker.target
+    for each in config.order:
+        own = target_config(each, config, env)
+        if each.provider == EMBEDDED and wanted in (None, str(each)) and "app" in own.options:
+            return AppName(own.options["app"], f"'app' in {own.section}")
+    raise ConfigError(
+        f"no app is named; name it: leeward {command} module:app, or [worker] "
+        f'app = "module:app" in {file}'
+    )
 
 
 def _need_functions(client: Client, config: Config, workflows: Iterable[Definition]) -> None:

@@ -39,6 +39,8 @@ The name is that of the command, such as ``backup``; below a group, ``workflow.e
 
 SOURCES = {
     "backup": 'pip install "leeward[backup]"',
+    "console": 'pip install "leeward[dev]"',
+    "dev": 'pip install "leeward[dev]"',
     "drill": 'pip install "leeward[drill]"',
     "edge": 'pip install "leeward[deploy]"',
     "export": 'pip install "leeward[deploy]"',

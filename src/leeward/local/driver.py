@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from leeward._delivery.bus import DeadLetter, to_dead_letter
 from leeward._delivery.functions import PlainHandler
@@ -85,6 +85,8 @@ class Local(Driver):
             SqliteSchedules(self._database),
             open_journal=self._open_journal,
             is_shared=self._file is not None,
+            has_rows=lambda: self._file is None or self._is_there(),
+            has_runs=self._has_runs,
         )
         platform = Platform("local", None, self._clock, self.limits.payload_bytes)
         self._runner = runner = AppRunner(self._stores, platform, is_there=self._is_there)
@@ -193,6 +195,8 @@ class Local(Driver):
             LeewardError: the database cannot be used.
         """
         store = self._stores.deliveries
+        if not self._stores.has_rows():
+            return ()  # so that a look makes no file
         with self._translate_faults():
             heads = islice(walk_dead_rows(store, after), limit)
             rows = (store.dead_row(each.id) for each in heads)
@@ -308,6 +312,10 @@ class Local(Driver):
     def _is_there(self) -> bool:
         """Return whether the file is there: a look makes none."""
         return self._file is not None and self._file.exists()
+
+    def _has_runs(self) -> bool:
+        journal = cast("Path | None", self.native("workflows"))
+        return journal is not None and journal.exists()
 
     def _open_journal(self) -> object:
         return import_room(JOURNAL)(self.native("workflows"), self._clock)

@@ -197,6 +197,21 @@ class Worker:
         self.drain()
 
     @property
+    def client(self) -> Client:
+        """The client that handlers share; it is closed with the worker."""
+        return self._client
+
+    @property
+    def stores(self) -> Stores:
+        """The stores of the target that it works for."""
+        return self._stores
+
+    @property
+    def definitions(self) -> tuple[Definition, ...]:
+        """The workflows of the app and of the configuration."""
+        return (*self._definitions.values(),)
+
+    @property
     def health_address(self) -> str | None:
         """Where it says how it is, once it has started; None for nowhere."""
         return None if self._health is None else self._health.address

@@ -53,7 +53,11 @@ PLANS: Final = (
         "leeward_aws.objects.plans:objects",
     ),
     Plans("start_run get_run abort_run", "leeward_aws.workflows.runs:runs"),
-    Plans("look_function look_queue look_bus look_table look_bucket", "leeward_aws.looks:looks"),
+    Plans(
+        "look_function look_queue look_bus look_table look_bucket look_backlog",
+        "leeward_aws.looks:looks",
+    ),
+    Plans("read_logs", "leeward_aws.functions.logs:logs"),
     Plans("look_resource", "leeward_aws.resources:resources"),
 )
 

@@ -216,6 +216,11 @@ STATES: Final = by_code(
 SCHEDULER: Final = by_code({NOT_FOUND: "ResourceNotFoundException"})
 """Of `GetSchedule`."""
 
+LOGS: Final = by_code(
+    {NOT_FOUND: "ResourceNotFoundException", CALLER: "InvalidParameterException"},
+)
+"""Of `FilterLogEvents`."""
+
 SERVICES: Final[Mapping[ServiceName, Mapping[str, Classification]]] = {
     "lambda": LAMBDA,
     "events": EVENTS,
@@ -224,6 +229,7 @@ SERVICES: Final[Mapping[ServiceName, Mapping[str, Classification]]] = {
     "s3": S3,
     "states": STATES,
     "scheduler": SCHEDULER,
+    "logs": LOGS,
     "sts": {},
 }
 

@@ -3,8 +3,8 @@
 A dry run of a function asks Lambda for what a call would need, permission included, and runs
 nothing. A table is asked for an item that need not exist, which shows that its key fits, too.
 
-Source: the API references of `Invoke` (`DryRun`), `GetQueueUrl`, `DescribeEventBus`, `GetItem` and
-`ListObjectsV2`.
+Source: the API references of `Invoke` (`DryRun`), `GetQueueUrl`, `GetQueueAttributes`,
+`DescribeEventBus`, `GetItem` and `ListObjectsV2`.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from leeward import json_text
 from leeward.adapter.looking import ask, bucket_look, table_look
 from leeward.adapter.plans import Plan, Planner, View
 from leeward.adapter.wire import Request
-from leeward.calls import Look
-from leeward.calls.looks import BUCKET, BUS, FUNCTION, QUEUE, TABLE
+from leeward.calls import Look, LookResult
+from leeward.calls.looks import BACKLOG, BUCKET, BUS, FUNCTION, QUEUE, TABLE
 from leeward_aws.events.plans import DESCRIBE
-from leeward_aws.functions.messages import request_of
+from leeward_aws.functions.messages import count, request_of
 from leeward_aws.functions.plans import DRY_RUN, path_of
 from leeward_aws.objects.plans import list_page, store_of
 from leeward_aws.service import Endpoint, endpoint_of
@@ -32,6 +32,7 @@ def looks(settings: Settings) -> dict[str, Planner]:
     return {
         FUNCTION: function,
         QUEUE: partial(_queue, function, endpoint_of("sqs", settings)),
+        BACKLOG: partial(_backlog, endpoint_of("sqs", settings)),
         BUS: partial(_bus, endpoint_of("events", settings)),
         TABLE: table_look(partial(load, endpoint_of("dynamodb", settings))),
         BUCKET: bucket_look(partial(list_page, store_of(settings)), right="s3:ListBucket"),
@@ -48,6 +49,11 @@ def _queue(function: Planner, endpoint: Endpoint, look: Look, view: View) -> Pla
         return (yield from function(look, view))
     request = request_of(endpoint, "GetQueueUrl", {"QueueName": look.name})
     return (yield from ask(endpoint.service, request, view, right="sqs:GetQueueUrl"))
+
+
+def _backlog(endpoint: Endpoint, look: Look, view: View) -> Plan:
+    result = yield from count(endpoint, look.name, view)
+    return result._replace(value=LookResult(waiting=result.value))
 
 
 def _bus(endpoint: Endpoint, look: Look, view: View) -> Plan:

@@ -55,6 +55,7 @@ _SERVICES: Final[Mapping[str, tuple[frozenset[Capability], str]]] = {
     ),
     "service_bus": (frozenset(), "service_bus_connection_string or service_bus_url"),
     "workflows": (frozenset({Capability.WORKFLOWS}), "workflow_url and workflow_key"),
+    "logs": (frozenset(), "log_workspace_id"),
     "tables": (TABLES, "cosmos_endpoint or cosmos_connection_string, and cosmos_database"),
 }
 """Settings to what a service can do, and what to set for it. Event Grid keeps no order."""
@@ -118,6 +119,8 @@ def _endpoints(settings: Settings) -> Mapping[str, str]:
         found["endpoint.service_bus"] = settings.service_bus.origin
     if settings.workflows:
         found["endpoint.workflows"] = settings.workflows.origin
+    if settings.logs:
+        found["endpoint.logs"] = settings.logs.origin
     if settings.blobs:
         found["endpoint.blobs"] = settings.blobs.origin + settings.blobs.path
     return found
@@ -139,8 +142,9 @@ PLANS: Final = (
         "blobs",
     ),
     Plans("start_run get_run abort_run", "leeward_azure.workflows.runs:runs", "workflows"),
+    Plans("read_logs", "leeward_azure.functions.logs:logs", "logs"),
     Plans("look_function", "leeward_azure.looks:functions", "functions"),
-    Plans("look_queue", "leeward_azure.looks:queues", "queues"),
+    Plans("look_queue look_backlog", "leeward_azure.looks:queues", "queues"),
     Plans("look_bus", "leeward_azure.looks:events", "events"),
     Plans("look_table", "leeward_azure.looks:tables", "tables"),
     Plans("look_bucket", "leeward_azure.looks:blobs", "blobs"),

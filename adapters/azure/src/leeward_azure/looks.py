@@ -16,16 +16,25 @@ from typing import Any
 from leeward.adapter.http_functions import Address
 from leeward.adapter.looking import ask, bucket_look, function_look, reach, table_look
 from leeward.adapter.plans import Need, Plan, Planner, View
-from leeward.adapter.wire import Request
-from leeward.calls import Look
-from leeward.calls.looks import BUCKET, BUS, FUNCTION, QUEUE, TABLE, UNANSWERABLE
+from leeward.adapter.service import exchange, read_answer
+from leeward.adapter.wire import Request, Response
+from leeward.calls import Look, LookResult, Result
+from leeward.calls.looks import BACKLOG, BUCKET, BUS, FUNCTION, QUEUE, TABLE, UNANSWERABLE
 from leeward_azure.events.plans import EVENTS, EventsEndpoint, topic_of
 from leeward_azure.functions.messages import QUEUE as SERVICE
 from leeward_azure.functions.messages import queue_of
 from leeward_azure.identity.credentials import TopicKey
 from leeward_azure.identity.signing import signed_storage
 from leeward_azure.objects.plans import list_page
-from leeward_azure.settings.services import Blobs, Events, Functions, Queues, Tables, check_name
+from leeward_azure.settings.services import (
+    SERVICE_BUS,
+    Blobs,
+    Events,
+    Functions,
+    Queues,
+    Tables,
+    check_name,
+)
 from leeward_azure.tables.plans import CosmosEndpoint, load
 
 
@@ -35,8 +44,8 @@ def functions(configured: Functions) -> dict[str, Planner]:
 
 
 def queues(configured: Queues) -> dict[str, Planner]:
-    """Return the planner that looks for the queue of a function."""
-    return {QUEUE: partial(_queue, configured)}
+    """Return the planners that look for the queue of a function, and at what waits in it."""
+    return {QUEUE: partial(_queue, configured), BACKLOG: partial(_backlog, configured)}
 
 
 def events(found: Events) -> dict[str, Planner]:
@@ -62,12 +71,27 @@ def _host(address: Address) -> Plan:
 
 
 def _queue(configured: Queues, look: Look, view: View) -> Plan:
+    right = "Microsoft.Storage/storageAccounts/queueServices/queues/read"
+    request, proof = _metadata(configured, look), partial(signed_storage, configured.account)
+    return (yield from ask(SERVICE, request, view, right=right, authorize=proof))
+
+
+def _metadata(configured: Queues, look: Look) -> Request:
     path = f"{configured.path}/{queue_of(look.name, configured)}"
     target = f"{path}?comp=metadata" + (f"&{configured.sas}" if configured.sas else "")
-    request = Request("GET", configured.origin, target)
-    proof = partial(signed_storage, configured.account)
-    right = "Microsoft.Storage/storageAccounts/queueServices/queues/read"
-    return (yield from ask(SERVICE, request, view, right=right, authorize=proof))
+    return Request("GET", configured.origin, target)
+
+
+def _backlog(configured: Queues, look: Look, view: View) -> Plan:
+    if look.name.startswith(SERVICE_BUS):
+        return Result.ok(LookResult(None, "Service Bus tells it to Azure Monitor alone"))
+    request, proof = _metadata(configured, look), partial(signed_storage, configured.account)
+    answer = yield from exchange(SERVICE, request, view, effect=False, authorize=proof)
+    return read_answer(SERVICE, answer, _waiting, status=200)
+
+
+def _waiting(response: Response) -> LookResult:
+    return LookResult(waiting=int(response.headers["x-ms-approximate-messages-count"]))
 
 
 def _bus(endpoint: EventsEndpoint, look: Look, view: View) -> Plan:

@@ -104,6 +104,7 @@ def _endpoints(settings: Settings) -> Mapping[str, str]:
         "endpoint.events": settings.events.origin,
         "endpoint.tables": settings.tables.origin,
         "endpoint.objects": settings.objects.origin,
+        "endpoint.logging": settings.logging,
         "endpoint.workflows": settings.workflows.origin if settings.workflows else "not configured",
     }
 
@@ -113,7 +114,7 @@ _PROJECT: Final = "project"
 
 _ByVerb: TypeAlias = Mapping[str, Planner]
 
-_LOOKS: Final = "look_bus look_table look_queue look_resource"
+_LOOKS: Final = "look_bus look_table look_queue look_resource look_backlog"
 
 
 def _queues(settings: Settings) -> _ByVerb:
@@ -201,6 +202,7 @@ PLANS: Final = (
         "objects",
     ),
     Plans("start_run get_run abort_run", _runs, "workflows"),
+    _in_project("read_logs", "leeward_google.functions.logs:logs", "logging"),
     Plans("look_function", "leeward_google.looks:functions", "functions"),
     Plans(_LOOKS, _looks),
     Plans("look_bucket", "leeward_google.looks:objects", "objects"),

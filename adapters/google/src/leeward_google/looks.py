@@ -25,7 +25,16 @@ from leeward.adapter.plans import Plan, Planner, View
 from leeward.adapter.service import as_look_up, exchange, misread, object_of
 from leeward.adapter.wire import Request
 from leeward.calls import Look, LookResult, Result
-from leeward.calls.looks import BUCKET, BUS, FUNCTION, QUEUE, RESOURCE, TABLE, UNANSWERABLE
+from leeward.calls.looks import (
+    BACKLOG,
+    BUCKET,
+    BUS,
+    FUNCTION,
+    QUEUE,
+    RESOURCE,
+    TABLE,
+    UNANSWERABLE,
+)
 from leeward_google.events.plans import PubSubEndpoint, path_of
 from leeward_google.functions.messages import topic_of
 from leeward_google.objects.plans import list_page
@@ -57,6 +66,7 @@ def of_project(settings: Settings, project: str) -> dict[str, Planner]:
     found: dict[str, Planner] = {
         BUS: partial(_bus, PubSubEndpoint(buses.origin, project, buses.emulator)),
         TABLE: table_look(partial(load, documents)),
+        BACKLOG: _backlog,
         RESOURCE: partial(looks_at_resource, PubSubEndpoint(buses.origin, project, buses.emulator)),
     }
     if isinstance(queued, Topics):
@@ -68,6 +78,12 @@ def _skip(_: Address) -> Plan:
     why = f"{UNANSWERABLE}; without a URL, and with a region, it can"
     yield from ()
     return Result.ok(LookResult(None, why, reached=False))
+
+
+def _backlog(look: Look, view: View) -> Plan:
+    del look, view
+    yield from ()
+    return Result.ok(LookResult(None, "Google tells what waits to Cloud Monitoring alone"))
 
 
 def _queue(configured: Tasks, look: Look, view: View) -> Plan:

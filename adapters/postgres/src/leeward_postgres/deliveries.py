@@ -219,22 +219,26 @@ class PostgresDeliveries(StoreBase, SpoolRows):
         sql = "SELECT 1 FROM @.deliveries WHERE bus = %s AND subscriber = %s AND lane = %s LIMIT 1"
         return bool(self.ask(sql, [text_of(each) for each in (*recipient, lane)]))
 
-    def measure(self, bus: str) -> list[Backlog]:
-        """Return how many rows each recipient of a `bus` has, by name."""
+    def measure(self, bus: str | None) -> list[Backlog]:
+        """Return how many rows each recipient of a `bus` has, by name; None is every bus."""
         sql = (
-            "SELECT name, waiting, dead, bytes, "
-            "(SELECT document FROM @.deliveries WHERE id = first LIMIT 1) FROM ("
-            "SELECT subscriber AS name, count(*) FILTER (WHERE waits) AS waiting, "
+            "SELECT sums.bus, name, waiting, dead, bytes, oldest.document, oldest.key FROM ("
+            "SELECT bus, subscriber AS name, count(*) FILTER (WHERE waits) AS waiting, "
             "count(*) FILTER (WHERE NOT waits) AS dead, "
             "sum(octet_length(document))::bigint AS bytes, min(id) FILTER (WHERE waits) AS first "
-            "FROM (SELECT true AS waits, subscriber, id, document FROM @.deliveries WHERE bus = %s "
-            "UNION ALL SELECT false, subscriber, id, document FROM @.dead_letters WHERE bus = %s) "
-            "AS rows GROUP BY subscriber) AS sums ORDER BY name"
+            "FROM (SELECT true AS waits, bus, subscriber, id, document FROM @.deliveries UNION ALL "
+            "SELECT false, bus, subscriber, id, document FROM @.dead_letters) AS rows "
+            "WHERE coalesce(bus = %s, true) GROUP BY bus, subscriber) AS sums LEFT JOIN LATERAL ("
+            "SELECT document, idempotency_key AS key FROM @.deliveries WHERE id = first LIMIT 1) "
+            "AS oldest ON true ORDER BY sums.bus, name"
         )
-        rows = self.ask(sql, [text_of(bus)] * 2)
+        rows = self.ask(sql, [None if bus is None else text_of(bus)])
         return [
-            Backlog(Recipient(bus, original_of(name)), int(waiting), int(dead), int(size), oldest)
-            for name, waiting, dead, size, oldest in rows
+            Backlog(
+                *(_recipient(own, name), int(waiting), int(dead), int(size)),
+                *(oldest, None if key is None else original_of(key)),
+            )
+            for own, name, waiting, dead, size, oldest, key in rows
         ]
 
     def _next_of(self, end: LeaseEnd, now: float) -> dict[str, Any]:
@@ -279,6 +283,11 @@ class PostgresSchedules(StoreBase, ScheduleStore):
         )
         values = text_of(name), moment, FARTHEST_MOMENT
         return float(self.ask(sql, values, timeout)[0][0])
+
+    def moments(self) -> dict[str, float]:
+        """Return the last moment of each schedule that was begun."""
+        rows = self.ask("SELECT name, last FROM @.series")
+        return {original_of(name): float(last) for name, last in rows}
 
 
 class PostgresSubscriptions(StoreBase, SubscriptionStore):

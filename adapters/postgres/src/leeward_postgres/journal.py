@@ -19,6 +19,7 @@ from leeward.values import Json
 from leeward.workflow.embedded.journal import (
     Finished,
     Journal,
+    RunCount,
     RunHolder,
     RunKey,
     RunRow,
@@ -30,6 +31,7 @@ from leeward.workflow.embedded.rows import (
     REFUSALS,
     Documents,
     holder_text,
+    read_count,
     read_document,
     read_record,
     read_run,
@@ -93,6 +95,10 @@ _END: Final = _sql("SELECT {run} FROM @.end_run(%s, %s, %s, %s, %s)")
 _FIND: Final = _sql("SELECT {run} FROM @.runs WHERE {key}")
 _LIST: Final = _sql("""SELECT {run} FROM @.runs
     WHERE %s::text IS NULL OR workflow = %s ORDER BY started DESC LIMIT %s""")
+_COUNTS: Final = """SELECT workflow, what, count(*), count(*) FILTER (WHERE due <= %s),
+        count(*) FILTER (WHERE answer #> '{error,steps,0}' IS NOT NULL)
+    FROM (SELECT *, CASE WHEN broken IS NULL THEN state ELSE 'broken' END AS what
+        FROM @.runs) AS runs GROUP BY workflow, what ORDER BY workflow, what"""
 _STEPS: Final = """SELECT path, attempt, began, due, ended, answer::text FROM @.steps
     WHERE workflow = %s AND run = %s ORDER BY began, path, attempt"""
 _NOW: Final = _sql("SELECT {time}")
@@ -238,6 +244,10 @@ class PostgresJournal(StoreBase, Journal):
     def runs(self, workflow: str | None, limit: int) -> list[RunRow]:
         """Return the latest runs, of one workflow or of all, the last one first."""
         return list(map(read_run, self.insist(_LIST, (workflow, workflow, limit))))
+
+    def count_runs(self, until: float) -> list[RunCount]:
+        """Count the runs of each workflow by state."""
+        return list(map(read_count, self.ask(_COUNTS, (until,))))
 
     def events(self, key: RunKey) -> StepRecords:
         """Return what a run has done so far."""

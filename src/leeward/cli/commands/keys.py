@@ -6,40 +6,36 @@ write: if somebody else changes it meanwhile, it stays as it is.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator
-from enum import Enum, StrEnum
+from collections.abc import Callable
+from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
 
-from leeward._operations.upkeep import make
-from leeward.app.idempotency.digests import REF_DIGITS, record_ref
+from leeward.app.idempotency.digests import record_ref
 from leeward.app.idempotency.record import (
     KeyRecord,
     KeyState,
     is_open,
-    seconds_kept,
     settle_by_hand,
     void_by_hand,
 )
-from leeward.app.idempotency.store import KEY, item_of, record_in
-from leeward.calls import Page, Scan, Stored
 from leeward.cli import item_json
 from leeward.cli.arguments import json_argument
 from leeward.cli.global_options import options_of
+from leeward.cli.key_records import (
+    HandEnd,
+    KeyRow,
+    change_key,
+    describe_key,
+    find_key,
+    list_keys,
+)
 from leeward.cli.output.console import Printers
 from leeward.cli.output.json_view import JsonObject, moment, span
-from leeward.client import Client
-from leeward.entropy import time_of_id
-from leeward.errors import InvalidRequest, NotFound
-from leeward.records import NamedTuple
-from leeward.values import Record as Loaded
+from leeward.errors import InvalidRequest
 
 HEADER = ("record", "state", "age", "effects", "voids", "error", "until", "id")
-
-SECONDS = 15.0
-"""For a page."""
 
 LONGEST = 2000
 """Characters of a result that a person is shown; ``--json`` has all of it."""
@@ -55,32 +51,6 @@ class Settlement(StrEnum):
 
     RAN = "ran"
     DID_NOT_RUN = "did-not-run"
-
-
-class HandEnd(Enum):
-    """What holds after somebody has settled a record by hand, in words."""
-
-    RAN = "Repeats get the result, or the reason not_kept."
-    RELEASED = "The next call with its key runs, and so does a delivery that comes late."
-    VOID = "A delivery that comes late is refused; a new call with its key runs."
-
-
-class KeyRow(NamedTuple):
-    """A record of a table.
-
-    Attributes:
-        id: of the item.
-        record: None if it is not a record of leeward.
-        revision: opaque.
-        expires_at: Unix seconds, or None.
-        changed_at: Unix seconds of its last write; None if another program made it.
-    """
-
-    id: str
-    record: KeyRecord | None
-    revision: str
-    expires_at: float | None
-    changed_at: float | None = None
 
 
 def list_(
@@ -102,7 +72,7 @@ def list_(
     more = False
     with options.client_of_data() as cloud:
         now = cloud._operations.clock.now()  # noqa: SLF001 - that of its own calls
-        for record in _records(cloud, table):
+        for record in list_keys(cloud, table):
             if state is not None and (record.record is None or record.record.state is not state):
                 continue
             if function is not None and record.id.partition(":")[0] != function:
@@ -129,7 +99,7 @@ def show(
     """
     options = options_of(context)
     with options.client_of_data() as cloud:
-        kept = _find(cloud, table, record)
+        kept = find_key(cloud, table, record)
         now = cloud._operations.clock.now()  # noqa: SLF001 - that of its own calls
     data = _json(kept, now)
     if kept.record is not None:
@@ -200,102 +170,12 @@ def _change(
     change: Callable[[KeyRecord, float], KeyRecord | None],
     end: HandEnd,
 ) -> None:
-    """Write what `change` makes of a record.
-
-    There is no way to force it. A run within its lease may go on after any change, so that what
-    the record says would be wrong; its lease ends by itself. What has run has run.
-
-    Raises:
-        InvalidRequest: the record is in a state in which nobody may change it by hand.
-        Conflict: somebody else has changed it meanwhile.
-    """
+    """Write what `change` makes of a record, and show it."""
     options = options_of(context)
     with options.client_of_data() as cloud:
-        kept = _find(cloud, table, named)
-        now = cloud._operations.clock.now()  # noqa: SLF001 - that of its own calls
-        done = kept.record and change(kept.record, now)
-        if done is None:
-            raise InvalidRequest(_refusal(kept, named, now), field="record")
-        cloud.store_data(
-            table,
-            item_of(done, kept.id),
-            if_revision=kept.revision,
-            expires_in=None if kept.expires_at is None else _seconds_kept(done, kept, now),
-        )
-    data = _json(kept._replace(record=done, changed_at=now), now)
-    options.output.show({"key": data, "next": end.value}, _render_settled)
-
-
-def _seconds_kept(record: KeyRecord, kept: KeyRow, now: float) -> float:
-    """Return for how many seconds a table that forgets keeps a changed record."""
-    assert kept.expires_at is not None, "the table forgets"
-    left = max(1.0, kept.expires_at - now)
-    return max(left, seconds_kept(record, 0.0, now)) if record.voids else left
-
-
-def _refusal(kept: KeyRow, named: str, now: float) -> str:
-    """Return why nobody may change a record by hand, and what to do."""
-    record = kept.record
-    if record is None:
-        return f"the record {named} is not one of leeward's, and was not changed"
-    match record.state:
-        case KeyState.IN_PROGRESS:
-            left = f"its run may still act for {record.lease_until - now:.0f} s"
-            why = f"{left}: wait until its lease is over"
-        case KeyState.COMPLETED:
-            why = "it has run: repeats get its result. To have the effect again, take another key"
-        case KeyState.FAILED:
-            why = "it has failed as its function declares. To try again, take another key"
-        case KeyState.RELEASED:
-            why = "its key is free: the next call with it runs"
-        case _:
-            why = "a new call with its key runs already"
-    return (
-        f"the record {named} is {record.state.value}, and was not changed: {why}. Change only a "
-        "record that is unknown, or whose run has not ended within its lease"
-    )
-
-
-def _records(cloud: Client, table: str) -> Iterator[KeyRow]:
-    operations, cursor = cloud._operations, None  # noqa: SLF001 - no client has a scan, on purpose
-    now = operations.clock.now()
-    while True:
-        page: Page = make(operations, Scan(table, cursor), SECONDS)
-        for item in page.items:
-            id = item.item.get(KEY)
-            if isinstance(id, str) and (item.expires_at is None or item.expires_at > now):
-                yield _row_of(id, item)
-        cursor = page.cursor
-        if cursor is None:
-            return
-
-
-def _row_of(id: str, stored: Stored) -> KeyRow:
-    record = record_in(Loaded(stored.item, stored.revision, "")).record
-    changed = time_of_id(stored.write_id or "")
-    return KeyRow(id, record, stored.revision, stored.expires_at, changed)
-
-
-def _find(cloud: Client, table: str, named: str) -> KeyRow:
-    """Return the record that is named by its id, or as messages name it.
-
-    Raises:
-        NotFound: it is not there.
-    """
-    operations = cloud._operations  # noqa: SLF001 - a write id says when an item has changed
-    call, seconds, _ = operations.load_data(table, named, None)
-    loaded: Stored | None = make(operations, call, seconds)
-    now = operations.clock.now()
-    if loaded is not None and (loaded.expires_at is None or loaded.expires_at > now):
-        return _row_of(named, loaded)
-    if re.fullmatch(f"[0-9a-f]{{{REF_DIGITS}}}", named):
-        for record in _records(cloud, table):
-            if record_ref(record.id) == named:
-                return record
-    raise NotFound(
-        f"the table {table!r} has no record {named!r}: leeward keys list {table}. Where a function "
-        "has no record of a key, leeward settle FUNCTION KEY asks it, and voids the key"
-    )
+        row = change_key(cloud, table, named, change)
+    assert row.changed_at is not None, "it was changed a moment ago"
+    options.output.show({"key": _json(row, row.changed_at), "next": end.value}, _render_settled)
 
 
 def _json(kept: KeyRow, now: float) -> JsonObject:
@@ -327,29 +207,13 @@ def _facts(record: KeyRecord) -> dict[str, Any]:
 
 def _next_step(record: KeyRecord, table: str, ref: str, now: float) -> str:
     """Return in words what a call with the key of a record does, and what to do about it."""
-    if is_open(record, now):
-        if not record.effects:
-            return "Its run has died before any effect: the next call with its key runs."
+    if is_open(record, now) and record.effects:
         return (
             "Nobody knows whether it had its effect. Find out, then: "
             f"leeward keys settle {table} {ref} ran, leeward keys release {table} {ref}, "
             f"or leeward keys void {table} {ref}."
         )
-    match record.state:
-        case KeyState.IN_PROGRESS:
-            return f"It runs. Its lease ends in {record.lease_until - now:.0f} s."
-        case KeyState.COMPLETED if record.kept:
-            return "It has run. Repeats get its result."
-        case KeyState.COMPLETED:
-            return "It has run. Its result was not kept."
-        case KeyState.FAILED if record.failure is not None and record.failure.rerun:
-            return "It has failed. The next call with its key runs again."
-        case KeyState.FAILED:
-            return "It has failed. Repeats get the same failure."
-        case KeyState.RELEASED:
-            return "It has not run. The next call with its key runs."
-        case _:
-            return "It has not run. A late delivery is refused; a new call with its key runs."
+    return describe_key(record, now)
 
 
 def _render(data: JsonObject, printers: Printers) -> None:

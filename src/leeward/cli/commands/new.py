@@ -117,7 +117,7 @@ requires-python = ">=3.11"
 dependencies = ["leeward"]
 
 [dependency-groups]
-dev = ["leeward[cli]", "mypy", "pytest"]
+dev = ["leeward[dev]", "mypy", "pytest"]
 
 [tool.pytest.ini_options]
 pythonpath = ["."]
@@ -146,13 +146,20 @@ jobs:
 README: Final = """# {name}
 
 ```sh
-pip install "leeward[cli]" pytest
+pip install "leeward[dev]" pytest
 pytest
-leeward invoke create-ticket '{{"id": "7", "text": "lost keys"}}'
+leeward dev
+```
+
+In another terminal:
+
+```sh
+curl -d '{{"id": "7", "text": "lost keys"}}' localhost:8700/invoke/create-ticket
 leeward load tickets 7
 ```
 
-`{module}.py` is the app. It runs in this process, until you set `CLOUD_PROVIDER`.
+`{module}.py` is the app. `leeward dev` runs it while you change it. It runs on this machine, until
+you set `CLOUD_PROVIDER`.
 """
 
 FILES: Final = {
@@ -210,4 +217,4 @@ def new(
 
 def _render(data: JsonObject, printers: Printers, *, module: str) -> None:
     printers.out.text(f"made {data['folder']}: {', '.join(data['files'])}")
-    printers.err.text(f"next: cd {data['folder']}, run pytest, change {module}.py")
+    printers.err.text(f"next: cd {data['folder']}, run leeward dev, change {module}.py")

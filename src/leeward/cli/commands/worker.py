@@ -11,12 +11,9 @@ import typer
 from leeward.app.app import App
 from leeward.app.triggers import LogStyle
 from leeward.cli.arguments import seconds, texts_argument
-from leeward.cli.global_options import GlobalOptions, modules_beside, options_of
+from leeward.cli.global_options import modules_beside, named_app, options_of
 from leeward.cli.output.exit_codes import RAISED
-from leeward.config import Config
-from leeward.errors import ConfigError, InvalidRequest
-from leeward.local.config import import_app
-from leeward.opening import target_config
+from leeward.errors import InvalidRequest
 from leeward.worker import Worker
 
 FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
@@ -74,7 +71,7 @@ def worker(
     options = options_of(context)
     config = options.resolve()
     with modules_beside(config, is_named=app is not None):
-        given = _app(app, target, config, options)
+        given = named_app(app, config, options.environment(), "worker", target=target).load()
         _write_logs(given, as_json=options.output.is_for_programs)
         own = Worker(
             given,
@@ -89,28 +86,6 @@ def worker(
         )
         if own.run(once=once) and once:
             raise typer.Exit(RAISED.code)
-
-
-def _app(spec: str | None, target: str | None, config: Config, options: GlobalOptions) -> App:
-    """Return the app of the command line, of ``[worker]``, or of the embedded target.
-
-    Raises:
-        ConfigError: none is named, or it cannot be imported.
-    """
-    if spec is not None:
-        return import_app(spec, "MODULE:APP")
-    file = config.file or "leeward.toml"
-    if config.worker.app is not None:
-        return import_app(config.worker.app, f"'app' in [worker] of {file}")
-    wanted = target or config.worker.target
-    for each in config.order:
-        own = target_config(each, config, options.environment())
-        if each.provider == "local" and wanted in (None, str(each)) and "app" in own.options:
-            return import_app(own.options["app"], f"'app' in {own.section}")
-    raise ConfigError(
-        'no app is named; name it: leeward worker module:app, or [worker] app = "module:app" in '
-        f"{file}"
-    )
 
 
 def _write_logs(app: App, *, as_json: bool) -> None:

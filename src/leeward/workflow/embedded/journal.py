@@ -57,6 +57,24 @@ class RunHolder(NamedTuple):
     holder: str | None
 
 
+class RunCount(NamedTuple):
+    """How many runs of a workflow are in a state.
+
+    Attributes:
+        workflow: its name.
+        state: of them.
+        runs: how many.
+        overdue: of RUNNING: those that were due by the time that was asked for, and nobody holds.
+        unreversed: of FAILED and CANCELLED: those with a step that could not be taken back.
+    """
+
+    workflow: str
+    state: RunState
+    runs: int
+    overdue: int
+    unreversed: int
+
+
 class Unreadable(Exception):
     """What the journal keeps of a run is not what this version writes."""
 
@@ -234,6 +252,9 @@ class Journal(Protocol):
 
     def runs(self, workflow: str | None, limit: int) -> list[RunRow]:
         """Return the latest runs, of one workflow or of all, the last one first."""
+
+    def count_runs(self, until: float) -> list[RunCount]:
+        """Count the runs of each workflow by state; overdue are those due up to `until`."""
 
     def events(self, key: RunKey) -> StepRecords:
         """Return what a run has done so far.

@@ -24,7 +24,14 @@ from leeward.workflow.commands import (
     StepVerdict,
     refusal_at,
 )
-from leeward.workflow.embedded.journal import Finished, RunKey, RunRow, StepRecord, Unreadable
+from leeward.workflow.embedded.journal import (
+    Finished,
+    RunCount,
+    RunKey,
+    RunRow,
+    StepRecord,
+    Unreadable,
+)
 from leeward.workflow.model import CANCELLED, Definition, compact_json_of
 from leeward.workflow.reading import read_stored
 
@@ -185,6 +192,16 @@ def write_answer(answer: Answer | StepVerdict) -> str:
     if isinstance(answer, StepFailure):
         return encode({"error": answer._asdict()}).decode()
     return encode({"value": answer.value}).decode()
+
+
+def read_count(columns: Sequence[Any]) -> RunCount:
+    """Read how many runs are in a state; one that this version does not know is `BROKEN`."""
+    workflow, state, count, overdue, unreversed = columns
+    known = _STATES.get(state, RunState.BROKEN)
+    return RunCount(str(workflow), known, int(count), int(overdue or 0), int(unreversed or 0))
+
+
+_STATES: Final = {state.value: state for state in RunState}
 
 
 def read_end(text: str | None) -> Answer | None:

@@ -20,6 +20,7 @@ from leeward.workflow.commands import Answer, Command, StepFailure, refusal_at
 from leeward.workflow.embedded.journal import (
     Finished,
     Journal,
+    RunCount,
     RunHolder,
     RunKey,
     RunRow,
@@ -29,6 +30,7 @@ from leeward.workflow.embedded.rows import (
     READER,
     Documents,
     holder_text,
+    read_count,
     read_document,
     read_record,
     read_run,
@@ -52,6 +54,11 @@ _ADD_DEFINITION = "INSERT INTO definitions VALUES (?, ?) ON CONFLICT DO NOTHING"
 _FIND = f"SELECT {_RUN} FROM runs WHERE workflow = ? AND id = ?"  # noqa: S608 - constants
 _LIST = f"""SELECT {_RUN} FROM runs WHERE ? IS NULL OR workflow = ?
     ORDER BY started DESC LIMIT ?"""  # noqa: S608 - constants
+_COUNTS = """SELECT workflow, CASE WHEN broken IS NULL THEN state ELSE 'broken' END AS what,
+        count(*), sum(due IS NOT NULL AND due <= ? AND typeof(due) <> 'text'),
+        sum(CASE WHEN json_valid(answer) THEN json_extract(answer, '$.error.steps[0]') END
+            IS NOT NULL)
+    FROM runs GROUP BY workflow, what ORDER BY workflow, what"""
 _KNOWN = "workflow IN (SELECT value FROM json_each(?))"
 # A state of another version, and what this one could not read, are left alone. To SQLite, a time
 # that is a text is later than every number.
@@ -346,6 +353,11 @@ class SqliteJournal(Journal):
         with self.database.read(PATIENCE) as connection:
             found = select(connection, _LIST, (workflow, workflow, limit))
         return [read_run(each) for each in found]
+
+    def count_runs(self, until: float) -> list[RunCount]:
+        """Count the runs of each workflow by state."""
+        with self.database.read(PATIENCE) as connection:
+            return [read_count(each) for each in select(connection, _COUNTS, (until,))]
 
     def events(self, key: RunKey) -> StepRecords:
         """Return what a run has done so far."""

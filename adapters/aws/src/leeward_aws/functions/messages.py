@@ -4,7 +4,8 @@ A queue is named by its URL, or by its name, which is looked up once. The body g
 takes text, so bytes that are not UTF-8 are refused before anything is sent.
 
 Sources: the API references of `SendMessage`, `ReceiveMessage`, `DeleteMessage`,
-`ChangeMessageVisibility` and `GetQueueUrl`; SQS's JSON protocol as botocore's model has it.
+`ChangeMessageVisibility`, `GetQueueAttributes` and `GetQueueUrl`; SQS's JSON protocol as
+botocore's model has it.
 """
 
 from __future__ import annotations
@@ -128,6 +129,26 @@ def hide(endpoint: Endpoint, call: HideMessage, view: View) -> Plan:
         return {"QueueUrl": url, "ReceiptHandle": call.receipt, "VisibilityTimeout": seconds}
 
     return (yield from _ask(endpoint, call.queue, "ChangeMessageVisibility", document, view))
+
+
+def count(endpoint: Endpoint, queue: str, view: View) -> Plan:
+    """Count the messages of a queue, those included that are being handled; SQS tells about."""
+
+    def document(url: str) -> dict[str, Any]:
+        return {"QueueUrl": url, "AttributeNames": [*COUNTS]}
+
+    return (yield from _ask(endpoint, queue, "GetQueueAttributes", document, view, read=_sum_of))
+
+
+COUNTS: Final = (
+    "ApproximateNumberOfMessages",
+    "ApproximateNumberOfMessagesDelayed",
+    "ApproximateNumberOfMessagesNotVisible",
+)
+
+
+def _sum_of(document: dict[str, Any]) -> int:
+    return sum(int(document["Attributes"][name]) for name in COUNTS)
 
 
 def _ask(

@@ -16,7 +16,7 @@ from leeward.errors import ConfigError
 from leeward.records import NamedTuple
 
 ServiceName: TypeAlias = Literal[
-    "lambda", "events", "dynamodb", "s3", "sqs", "states", "scheduler", "sts"
+    "lambda", "events", "dynamodb", "s3", "sqs", "states", "scheduler", "logs", "sts"
 ]
 """A service by the name that its hosts and its signatures bear."""
 
@@ -138,7 +138,7 @@ def _partition_of(region: str) -> _Partition:
 
 def _always_fips(service: ServiceName, region: str, dualstack: bool) -> bool:
     """Return whether the plain host is the validated one, as some of GovCloud's are."""
-    if service == "events" and not dualstack:
+    if service in ("events", "logs") and not dualstack:
         return region in ("us-gov-east-1", "us-gov-west-1")
     if service == "states" and not dualstack:
         return region == "us-gov-west-1"

@@ -27,6 +27,7 @@ _SERVICES: Final[Mapping[ServiceName, str]] = {
     "sqs": "sqs",
     "states": "sfn",
     "scheduler": "scheduler",
+    "logs": "cloudwatch_logs",
 }
 """Services by the name that AWS's variables give them."""
 
@@ -56,7 +57,7 @@ class Settings(NamedTuple):
     Attributes:
         region: such as ``us-east-1``.
         endpoints: the origin of each service: ``lambda``, ``events``, ``dynamodb``,
-            ``s3``, ``sqs``, ``states``, ``scheduler``.
+            ``s3``, ``sqs``, ``states``, ``scheduler``, ``logs``.
         profile: of AWS's configuration files, or None.
         profile_first: the profile is an option of the target. It then goes before keys in the
             environment; one that ``AWS_PROFILE`` names goes after them, as with boto3.

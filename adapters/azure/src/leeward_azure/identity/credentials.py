@@ -12,10 +12,11 @@ class ServiceCredential(NamedTuple):
     """Ask for what a service takes: its configured key or signature, else a token.
 
     Attributes:
-        service: Cosmos DB, Event Grid, Queue or Blob storage, Service Bus, or the Resource Manager.
+        service: Cosmos DB, Event Grid, Queue or Blob storage, Service Bus, the Resource Manager, or
+            Log Analytics.
     """
 
-    service: Literal["cosmos", "eventgrid", "queue", "blob", "management", "servicebus"]
+    service: Literal["cosmos", "eventgrid", "queue", "blob", "management", "servicebus", "logs"]
     kind: str = "service credential"
 
 

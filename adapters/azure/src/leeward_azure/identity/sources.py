@@ -231,6 +231,7 @@ def source_of(
         "blob": STORAGE_SCOPE,
         "management": cloud_of(settings.authority).management_scope,
         "servicebus": SERVICE_BUS_SCOPE,
+        "logs": f"{cloud_of(settings.authority).logs}/.default",
     }
     found = None
     if functions.lookup:

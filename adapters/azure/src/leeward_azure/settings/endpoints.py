@@ -2,7 +2,7 @@
 
 Sources: `azure.core.AzureClouds` with the endpoints that `azure.mgmt.core.tools` gives for them,
 `azure.identity.AzureAuthorityHosts`, and the tables of endpoints in "Azure Government developer
-guide" and "Azure China developer guide".
+guide" and "Azure China developer guide"; for Log Analytics the README of azure-monitor-query.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from leeward.adapter.options import Check, Setting, Values
 from leeward.records import NamedTuple
 
 Service: TypeAlias = Literal[
-    "functions", "queue", "blob", "events", "tables", "management", "servicebus"
+    "functions", "queue", "blob", "events", "tables", "management", "servicebus", "logs"
 ]
 """What is asked: a function app, Queue and Blob storage, Event Grid, Cosmos DB, the Resource
-Manager, Service Bus."""
+Manager, Service Bus, Log Analytics."""
 
 _NAMES: Final[dict[Service, str]] = {
     "functions": "Azure Functions",
@@ -28,6 +28,7 @@ _NAMES: Final[dict[Service, str]] = {
     "tables": "Cosmos DB",
     "management": "the Resource Manager",
     "servicebus": "Service Bus",
+    "logs": "Log Analytics",
 }
 
 EVENTS_SCOPE: Final = "https://eventgrid.azure.net/.default"
@@ -43,16 +44,20 @@ class Cloud(NamedTuple):
         management: origin of the Resource Manager.
         management_scope: what a token for it is for.
         suffixes: what the names of a service's hosts end with, after a dot.
+        logs: origin of Log Analytics; a token is for it.
     """
 
     management: str
     management_scope: str
     suffixes: dict[Service, str]
+    logs: str
 
     def owns(self, host: str, service: Service) -> bool:
         """Return whether `host` is one that this cloud gives to customers of `service`."""
         if service == "management":
             return f"https://{host}" == self.management
+        if service == "logs":
+            return f"https://{host}" == self.logs
         return host.endswith(f".{self.suffixes[service]}")
 
 
@@ -67,6 +72,7 @@ PUBLIC: Final = Cloud(
         "tables": "documents.azure.com",
         "servicebus": "servicebus.windows.net",
     },
+    "https://api.loganalytics.io",
 )
 
 _GOVERNMENT: Final = Cloud(
@@ -80,6 +86,7 @@ _GOVERNMENT: Final = Cloud(
         "tables": "documents.azure.us",
         "servicebus": "servicebus.usgovcloudapi.net",
     },
+    "https://api.loganalytics.us",
 )
 
 _CHINA: Final = Cloud(
@@ -93,6 +100,7 @@ _CHINA: Final = Cloud(
         "tables": "documents.azure.cn",
         "servicebus": "servicebus.chinacloudapi.cn",
     },
+    "https://api.loganalytics.azure.cn",
 )
 
 _BY_AUTHORITY: Final = {

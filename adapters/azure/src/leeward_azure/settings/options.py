@@ -35,6 +35,7 @@ from leeward_azure.settings.services import (
     Blobs,
     Events,
     Functions,
+    Logs,
     Lookup,
     Queues,
     ServiceBus,
@@ -142,6 +143,10 @@ OPTIONS: Final = (
     Option("storage_blob_url", "the same for the containers, for objects",
            variables="AZURE_STORAGEBLOB_RESOURCEENDPOINT AzureWebJobsStorage__blobServiceUri",
            check=connections.blob_service),
+    Option("log_workspace_id", "of the workspace of Application Insights, for `leeward logs`",
+           check=matching(r"[0-9A-Za-z-]{1,64}", "the id of a workspace, a UUID")),
+    Option("log_analytics_url", "another Log Analytics than the cloud's own",
+           needs=("log_workspace_id",), check=endpoint("logs", "https://api.loganalytics.io")),
     Option("queues", "function to queue, where not its name", dict, needs=_QUEUES,
            check=matching(QUEUE_NAME, "the name of a queue: 3 to 63 of a-z, 0-9 and single "
                                       "hyphens inside")),
@@ -193,6 +198,7 @@ class Settings(NamedTuple):
         blobs: for objects; None if they are not configured.
         service_bus: for dead letters; the same.
         workflows: for runs of workflows; likewise.
+        logs: where functions log; None if no workspace is named.
     """
 
     functions: Functions | None = None
@@ -207,6 +213,7 @@ class Settings(NamedTuple):
     blobs: Blobs | None = None
     service_bus: ServiceBus | None = None
     workflows: Workflows | None = None
+    logs: Logs | None = None
 
 
 def settings_from(config: TargetConfig) -> Settings:
@@ -232,6 +239,7 @@ def settings_from(config: TargetConfig) -> Settings:
         blobs=account.blobs if account else values["storage_blob_url"],
         workflows=url and Workflows(url, values["workflow_key"]),
         service_bus=values["service_bus_connection_string"] or values["service_bus_url"],
+        logs=_logs(values),
     )
     services = "functions queues events tables blobs workflows service_bus"
     if not any(getattr(settings, service) for service in services.split()):
@@ -269,6 +277,13 @@ def _functions(values: Values, management: Lookup | None) -> Functions | None:
         scope=values["function_scope"],
         lookup=lookup,
     )
+
+
+def _logs(values: Values) -> Logs | None:
+    if values["log_workspace_id"] is None:
+        return None
+    origin = values["log_analytics_url"] or cloud_of(values["authority_host"]).logs
+    return Logs(origin, values["log_workspace_id"])
 
 
 def _events(values: Values) -> Events | None:
@@ -326,6 +341,7 @@ def _check_identity(settings: Settings, config: TargetConfig) -> None:
         "tables": tables and not tables.key,
         "blobs": settings.blobs and not (settings.blobs.key or settings.blobs.sas),
         "service_bus": settings.service_bus and not settings.service_bus.key,
+        "logs": settings.logs is not None,
     }
     if not config.trust_env and settings.identity is None and any(tokens.values()):
         raise ConfigError(

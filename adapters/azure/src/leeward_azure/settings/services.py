@@ -186,6 +186,18 @@ class ServiceBus(NamedTuple):
         return mask(self, "origin key_name")
 
 
+class Logs(NamedTuple):
+    """Where what functions log is kept.
+
+    Attributes:
+        origin: of Log Analytics.
+        workspace: the id of the workspace.
+    """
+
+    origin: str
+    workspace: str
+
+
 class Tables(NamedTuple):
     """Where items are kept.
 

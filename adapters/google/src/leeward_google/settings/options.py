@@ -124,6 +124,7 @@ OPTIONS: Final = (
     Option("storage_emulator", "an emulator of Cloud Storage", variables="STORAGE_EMULATOR_HOST",
            key=False, check=check_emulator),
     endpoint_option("workflows_endpoint", "workflowexecutions"),
+    endpoint_option("logging_endpoint", "logging"),
     Option("database", "of Firestore", default="(default)", check=_DATABASE),
     Option("credentials_file", "of a service account, or of a workload identity",
            variables="GOOGLE_APPLICATION_CREDENTIALS"),
@@ -156,6 +157,7 @@ class Settings(NamedTuple):
         http: how requests are carried.
         objects: for objects.
         workflows: for runs of workflows; None without a region.
+        logging: origin of Cloud Logging.
     """
 
     functions: Functions | None
@@ -169,6 +171,7 @@ class Settings(NamedTuple):
     http: HttpSettings = HttpSettings()
     objects: Objects = Objects(endpoint("storage"))
     workflows: Workflows | None = None
+    logging: str = endpoint("logging")
 
 
 def settings_from(config: TargetConfig) -> Settings:
@@ -194,6 +197,7 @@ def settings_from(config: TargetConfig) -> Settings:
         http=http_settings(values),
         objects=Objects(*_read_origin("storage", values)),
         workflows=region and Workflows(values["workflows_endpoint"], region, values["project"]),
+        logging=values["logging_endpoint"],
     )
 
 

@@ -1,0 +1,71 @@
+"""What Lambda functions have logged, read from CloudWatch Logs, for `leeward logs`.
+
+A function writes into the log group of its name, unless its configuration names another one.
+
+Sources: the API reference of `FilterLogEvents`, "Filter pattern syntax for metric filters", and
+"Sending Lambda function logs to CloudWatch Logs". The rate of `FilterLogEvents` is a quota of
+the account, so a page is as long as it may be.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any, Final
+
+from leeward import json_text
+from leeward.adapter.plans import Plan, Planner, View
+from leeward.adapter.service import exchange_json
+from leeward.adapter.wire import Request
+from leeward.calls.looks import LogLine, LogPage, ReadLogs
+from leeward_aws.service import Endpoint, endpoint_of
+from leeward_aws.settings.options import Settings
+
+MOST: Final = 10_000
+"""Events of a page."""
+
+ERRORS: Final = (
+    '?ERROR ?CRITICAL ?FATAL ?Traceback ?Error ?Exception ?"Task timed out" ?"Runtime exited"'
+)
+"""One of these stands in every line of a failure: of leeward's own logs, of Python's, of Lambda's
+runtime, and of Lambda itself."""
+
+_HEADERS: Final = (
+    ("Content-Type", "application/x-amz-json-1.1"),
+    ("X-Amz-Target", "Logs_20140328.FilterLogEvents"),
+)
+
+
+def logs(settings: Settings) -> dict[str, Planner]:
+    """Return the planner of ``read_logs``."""
+    return {"read_logs": partial(read, endpoint_of("logs", settings))}
+
+
+def read(endpoint: Endpoint, call: ReadLogs, view: View) -> Plan:
+    """Read a page of the log group of a function; takes the right ``logs:FilterLogEvents``."""
+    body: dict[str, Any] = {
+        "logGroupName": group_of(call.function),
+        "startTime": int(call.since * 1000),
+        "endTime": int(call.until * 1000) - 1,  # CloudWatch counts the end
+        "limit": min(call.most, MOST),
+    }
+    if call.errors:
+        body["filterPattern"] = ERRORS
+    if call.cursor is not None:
+        body["nextToken"] = call.cursor
+    request = Request("POST", endpoint.origin, "/", _HEADERS, json_text.encode(body))
+    return (yield from exchange_json(endpoint.service, request, view, _page_in))
+
+
+def group_of(function: str) -> str:
+    """Return the log group of a function, given by its name, its ARN, or either with a version."""
+    parts = function.split(":")
+    name = parts[6] if function.startswith("arn:") and len(parts) > 6 else parts[0]
+    return f"/aws/lambda/{name}"
+
+
+def _page_in(document: dict[str, Any]) -> LogPage:
+    lines = tuple(
+        LogLine(each["eventId"], each["timestamp"] / 1000, each["message"].rstrip("\n"))
+        for each in document.get("events") or ()
+    )
+    return LogPage(lines, document.get("nextToken"))

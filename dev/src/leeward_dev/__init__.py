@@ -1,0 +1,1 @@
+"""Develop an app: it runs here, is loaded again after a change, and is seen in a browser."""

@@ -1,0 +1,69 @@
+"""``leeward console``: the console over the configured targets, where no app runs."""
+
+from __future__ import annotations
+
+import webbrowser
+from typing import Annotated
+
+import typer
+
+from leeward.cli.global_options import options_of, without_handlers
+from leeward.cli.group import add_command, command_group
+from leeward.cli.output.console import Printers
+from leeward.cli.output.json_view import JsonObject
+from leeward_dev.feed import Feed
+from leeward_dev.server import serve_console
+from leeward_dev.sources import Sources
+
+CONSOLE = command_group()
+
+
+def console(
+    context: typer.Context,
+    *,
+    write: Annotated[
+        bool,
+        typer.Option(
+            "--write", help="Let the console change something: redrive, settle, cancel, send."
+        ),
+    ] = False,
+    port: Annotated[
+        int | None,
+        typer.Option(
+            metavar="PORT", min=0, max=65535, help="Default: 8700, or a free one if that is taken."
+        ),
+    ] = None,
+    opens: Annotated[bool, typer.Option("--open", help="Open it in a browser.")] = False,
+) -> None:
+    """Show targets, queues, dead letters, keys, runs and schedules in a browser.
+
+    It shows only, unless you say --write. It runs no code of yours: pictures of runs come from
+    their journal. Only this machine can reach it. Ctrl-C ends it.
+    """
+    options = options_of(context)
+    config = without_handlers(options.resolve())
+    feed = Feed()
+
+    def tell(address: str) -> None:
+        options.output.show({"address": address, "write": write}, _render)
+        if opens:
+            webbrowser.open(address)
+
+    with options.client(config) as client:
+        sources = Sources(client, config, feed, can_write=write)
+        serve_console(sources, port=port, ready=tell)
+
+
+def _render(data: JsonObject, printers: Printers) -> None:
+    printers.out.text(data["address"])
+    does = "It changes what you say." if data["write"] else "It shows only; --write changes that."
+    printers.err.text(f"{does} Ctrl-C ends it.")
+
+
+add_command(
+    CONSOLE,
+    "console",
+    console,
+    "leeward console",
+    "leeward console --write --targets postgres",
+)

@@ -1,0 +1,245 @@
+"""The records of idempotent functions, by state; settled by who has found out what happened."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from leeward.app.idempotency.digests import record_ref
+from leeward.app.idempotency.record import (
+    KeyRecord,
+    KeyState,
+    is_open,
+    settle_by_hand,
+    void_by_hand,
+)
+from leeward.cli import item_json
+from leeward.cli.key_records import (
+    HandEnd,
+    KeyRow,
+    change_key,
+    describe_key,
+    find_key,
+    scan_keys,
+)
+from leeward_dev.console.html import Content, element
+from leeward_dev.console.layout import (
+    GOOD,
+    ROWS,
+    UNSURE,
+    WRONG,
+    Notice,
+    Page,
+    Visit,
+    address,
+    ago,
+    button,
+    check_known,
+    confirmation,
+    field,
+    form,
+    link,
+    moment,
+    pager,
+    pairs,
+    payload_block,
+    table,
+    word,
+)
+
+HEADER: Final = ("Record", "Key", "State", "Changed", "Effects", "Error", "Until")
+
+MOST_PAGES: Final = 20
+"""Of a table that are read to fill one page of records in a state."""
+
+LOOKS: Final = {
+    KeyState.COMPLETED: GOOD,
+    KeyState.UNKNOWN: WRONG,
+    KeyState.FAILED: UNSURE,
+    KeyState.IN_PROGRESS: "",
+    KeyState.RELEASED: "",
+    KeyState.VOID: "",
+}
+
+SETTLED: Final = {
+    "ran": (
+        "It has run: repeats get no result, and the reason not_kept.",
+        "It has run",
+        HandEnd.RAN,
+    ),
+    "release": (
+        "It has not run: the next call with its key runs, and so does a delivery that comes late.",
+        "Release the key",
+        HandEnd.RELEASED,
+    ),
+    "void": (
+        "It has not run: a late delivery is refused for 31 days; a new call with its key runs.",
+        "Void the key",
+        HandEnd.VOID,
+    ),
+}
+"""What a person can say of an open record: the sentence, the button, and what holds then."""
+
+
+def show(visit: Visit) -> Page:
+    """Return the records of a table; or one of them; or the tables."""
+    known = visit.sources.config.tables
+    named = visit.query.get("table", next(iter(known)) if len(known) == 1 else "")
+    if not named:
+        choose = field(
+            "Table with records of keys", "table", hint="Its logical name.", choices=known
+        )
+        ask = element("form", choose, element("button", "Show", type="submit"), action="keys")
+        links = element("ul", (element("li", link(each, "keys", table=each)) for each in known))
+        return Page("Keys", [links if known else None, ask])
+    if known:
+        check_known(named, known, "table")
+    if "record" in visit.query:
+        return _show_record(visit, named, visit.query["record"])
+    return _show_records(visit, named)
+
+
+def _show_records(visit: Visit, named: str) -> Page:
+    state = visit.query.get("state", "")
+    rows, cursor = _read(visit, named, state)
+    states = ["", *(each.value for each in KeyState)]
+    links = element(
+        "ul",
+        (
+            element(
+                "li",
+                element(
+                    "a",
+                    each or "all",
+                    href=address("keys", table=named, state=each or None),
+                    aria_current="true" if each == state else None,
+                ),
+            )
+            for each in states
+        ),
+        class_="choices",
+    )
+    listed = table(
+        f"Records of {named}",
+        HEADER,
+        (_row(visit, named, row) for row in rows),
+        id="keys",
+        empty="No such records." if cursor is None else "None so far; there is more to read.",
+    )
+    where = {"table": named} | ({"state": state} if state else {})
+    first = where if "cursor" in visit.query else None
+    after = None if cursor is None else where | {"cursor": cursor}
+    tables = element("p", link("Other tables", "keys", table=""))
+    several = tables if len(visit.sources.config.tables) != 1 else None
+    return Page(
+        f"Keys in {named}", [links, listed, pager(visit, first=first, after=after), several]
+    )
+
+
+def _read(visit: Visit, named: str, state: str) -> tuple[list[KeyRow], str | None]:
+    """Return records in a state, and where to read on; a table is read page by page."""
+    rows: list[KeyRow] = []
+    cursor = visit.query.get("cursor")
+    for _ in range(MOST_PAGES):
+        page, cursor = scan_keys(visit.sources.client, named, cursor)
+        rows += [row for row in page if not state or _state(row) == state]
+        if cursor is None or len(rows) >= ROWS:
+            break
+    return rows, cursor
+
+
+def _state(row: KeyRow) -> str | None:
+    return None if row.record is None else row.record.state.value
+
+
+def _name(row: KeyRow) -> str:
+    """Return what finds a record again from an address."""
+    return row.id if row.id.isprintable() else record_ref(row.id)
+
+
+def _row(visit: Visit, named: str, row: KeyRow) -> list[Content]:
+    record = row.record
+    first = [link(record_ref(row.id), "keys", table=named, record=_name(row)), row.id]
+    if record is None:
+        return [*first, "not leeward's", ago(row.changed_at, visit.now), "-", "-", "-"]
+    return [
+        *first,
+        _look(record, visit.now),
+        ago(row.changed_at, visit.now),
+        "maybe" if record.effects else "no",
+        "-" if record.failure is None else record.failure.type,
+        moment(row.expires_at),
+    ]
+
+
+def _look(record: KeyRecord, now: float) -> Content:
+    is_lapsed = record.state is KeyState.IN_PROGRESS and is_open(record, now)
+    name = f"{record.state.value}, lease over" if is_lapsed else record.state.value
+    return word(name, WRONG if is_lapsed and record.effects else LOOKS[record.state])
+
+
+def _show_record(visit: Visit, named: str, record: str) -> Page:
+    row = find_key(visit.sources.client, named, record)
+    title = f"Record {record_ref(row.id)}"
+    back = link(f"All records of {named}", "keys", table=named)
+    kept = row.record
+    if kept is None:
+        return Page(title, [element("p", "Another program has made this item."), back])
+    facts: list[tuple[str, Content]] = [
+        ("Key", row.id),
+        ("State", _look(kept, visit.now)),
+        ("Means", describe_key(kept, visit.now)),
+        ("Changed", ago(row.changed_at, visit.now)),
+        ("Effects", "it may have had its effect" if kept.effects else "none has begun"),
+        ("Error", "-" if kept.failure is None else kept.failure.type),
+        ("Owner", kept.owner or "-"),
+        ("Fence", kept.fence),
+        ("Lease until", moment(kept.lease_until)),
+        ("Voids", kept.voids),
+        *(("Note", note) for note in kept.notes),
+        ("Expires", moment(row.expires_at)),
+    ]
+    result: Content = None
+    if kept.state is KeyState.COMPLETED and kept.kept:
+        if visit.query.get("result"):
+            shown = item_json.write(item_json.tag_value(kept.result), indent=2)
+            result = payload_block(shown, "Result")
+        else:
+            result = link("Show the result", "keys", table=named, record=_name(row), result="yes")
+    return Page(title, [pairs(facts), result, _actions(visit, named, row), element("p", back)])
+
+
+def _actions(visit: Visit, named: str, row: KeyRow) -> Content:
+    """Return the buttons that can work: nobody settles what is settled, or still runs."""
+    assert row.record is not None, "it is a record"
+    now = visit.now
+    here = address("keys", table=named, record=_name(row))
+    settled = settle_by_hand(row.record, now, ran=True, result=None, kept=False)
+    able = {
+        "ran": settled is not None,
+        "release": settled is not None,
+        "void": void_by_hand(row.record, now) is not None,
+    }
+    buttons = [button(SETTLED[does][1], value=does) for does, can in able.items() if can]
+    if not buttons:
+        return None
+    question = element("p", "Find out first what its run has done. Then say so:")
+    return form(visit, here, question, element("div", buttons, class_="actions"))
+
+
+def act(visit: Visit) -> Notice | Page:
+    """Settle a record by hand, after a question."""
+    named, record = visit.named("table"), visit.named("record")
+    does = check_known(visit.field("do"), SETTLED, "settlement")
+    means, name, end = SETTLED[does]
+    back = {"table": named, "record": record}
+    if not visit.is_sure:
+        return confirmation(visit, means, name, address("keys", **back))
+
+    def change(kept: KeyRecord, now: float) -> KeyRecord | None:
+        if does == "void":
+            return void_by_hand(kept, now)
+        return settle_by_hand(kept, now, ran=does == "ran", result=None, kept=False)
+
+    row = change_key(visit.sources.client, named, record, change)
+    state = _state(row)
+    return Notice(f"The record is {state} now. {end.value}", back)

@@ -1,0 +1,442 @@
+"""What all pages have in common: the frame, tables, forms, times; and what a page gets to see."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final, NamedTuple
+from urllib.parse import urlencode
+
+from leeward._delivery.runner import AppRunner
+from leeward.adapter import Driver
+from leeward.cli.output.json_view import span
+from leeward.errors import InvalidRequest, NotFound
+from leeward.text import did_you_mean
+from leeward.values import NOTHING, RoutingEvent
+from leeward_dev.console.guard import SEAL
+from leeward_dev.console.html import Content, Html, element, text, verbatim
+from leeward_dev.sources import Sources
+
+PAYLOAD: Final = 65_536
+"""Characters of a payload that a page shows."""
+
+ROWS: Final = 50
+"""Of one page of a table."""
+
+NAMES: Final = {
+    "": "Overview",
+    "handlers": "Handlers",
+    "queues": "Queues",
+    "letters": "Dead letters",
+    "keys": "Keys",
+    "runs": "Runs",
+    "schedules": "Schedules",
+    "targets": "Targets",
+    "events": "Events",
+    "send": "Send",
+}
+"""The pages, by their addresses."""
+
+SURE: Final = "sure"
+"""The field of a form that somebody has been asked about."""
+
+GOOD: Final = "good"
+WRONG: Final = "wrong"
+UNSURE: Final = "unsure"
+"""Classes of a word that says how something is."""
+
+
+class Notice(NamedTuple):
+    """What an action has done, for the page that is shown next.
+
+    Attributes:
+        text: a sentence or two.
+        back: the query of that page.
+        is_good: False for a failure.
+        payload: what came back, for who has asked for it.
+        form: what was sent, so that a form can be corrected.
+    """
+
+    text: str
+    back: Mapping[str, str] = NOTHING
+    is_good: bool = True
+    payload: str | None = None
+    form: Mapping[str, str] = NOTHING
+
+
+class Decision(NamedTuple):
+    """Something that the router has decided, and when, in Unix seconds."""
+
+    time: float
+    event: RoutingEvent
+
+
+class Page(NamedTuple):
+    """A page, without its frame.
+
+    Attributes:
+        title: of the page.
+        body: what stands in it.
+        is_live: its parts with ``data_live`` are read again while somebody looks.
+        status: of HTTP.
+    """
+
+    title: str
+    body: Content
+    is_live: bool = False
+    status: int = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """A request, and all that a page or an action may use.
+
+    Attributes:
+        sources: what is shown.
+        path: of the page: one of `NAMES`.
+        query: of the address; the last value of each name.
+        form: of a POST, with all values of each name.
+        seal: what a form of the console has in it.
+        decisions: the last ones of the client's router, the newest last.
+        notice: what the last action has done; None where there was none.
+    """
+
+    sources: Sources
+    path: str
+    query: Mapping[str, str]
+    form: Mapping[str, Sequence[str]]
+    seal: str
+    decisions: Sequence[Decision] = ()
+    notice: Notice | None = None
+
+    @property
+    def drivers(self) -> Mapping[str, Driver]:
+        """Return the open targets, by their names."""
+        return self.sources.client._operations.drivers  # noqa: SLF001 - no method has them
+
+    @property
+    def now(self) -> float:
+        """Return the time of the client's clock, in Unix seconds."""
+        return self.sources.client._operations.clock.now()  # noqa: SLF001 - by which rows are judged
+
+    def field(self, name: str, default: str = "") -> str:
+        """Return the last value of a field of the form."""
+        return self.form.get(name, (default,))[-1]
+
+    def wake(self, target: str) -> None:
+        """Let the runner of a target look for work now, if it has one in this process."""
+        stores = self.drivers[target].stores()
+        runner = None if stores is None else stores.runner
+        if isinstance(runner, AppRunner):
+            runner.wake()
+
+    def named(self, name: str) -> str:
+        """Return what the address says.
+
+        Raises:
+            InvalidRequest: it does not say it.
+        """
+        if name not in self.query:
+            raise InvalidRequest(f"the address does not say which {name}", field=name)
+        return self.query[name]
+
+    @property
+    def is_sure(self) -> bool:
+        """Return whether somebody was asked, and has agreed."""
+        return self.field(SURE) == "yes"
+
+
+def frame(visit: Visit, page: Page) -> str:
+    """Return a whole page."""
+    sources = visit.sources
+    what = "the configured targets" if sources.app is None else sources.app.name
+    mode = None if sources.can_write else element("span", "read-only", class_="badge")
+    links = [
+        element(
+            "li",
+            element(
+                "a",
+                name,
+                href=path or "./",
+                aria_current="page" if path == visit.path else None,
+            ),
+        )
+        for path, name in NAMES.items()
+        if is_shown(sources, path)
+    ]
+    head = element(
+        "head",
+        element("meta", charset="utf-8"),
+        element("meta", name="viewport", content="width=device-width"),
+        element("meta", name="color-scheme", content="light dark"),
+        element("title", f"{page.title} - leeward"),
+        element("link", rel="stylesheet", href="console.css"),
+        element("script", src="console.js", defer=True),
+    )
+    body = element(
+        "body",
+        element("a", "Skip to the content", href="#main", class_="skip"),
+        element(
+            "header",
+            element("p", element("strong", "leeward"), " ", what, " ", mode),
+            element("nav", element("ul", links), aria_label="Pages"),
+        ),
+        element(
+            "main",
+            element("h1", page.title),
+            _notice(visit.notice),
+            page.body,
+            id="main",
+            tabindex=-1,
+            data_follow=page.is_live,
+        ),
+    )
+    return f"<!doctype html>\n{element('html', head, body, lang='en')}\n"
+
+
+def is_shown(sources: Sources, path: str) -> bool:
+    """Return whether there is anything to see at a page of `NAMES`."""
+    if path in ("handlers", "events"):
+        return sources.app is not None
+    if path == "send":
+        return sources.can_write
+    return True
+
+
+def _notice(notice: Notice | None) -> Content:
+    if notice is None:
+        return None
+    return element(
+        "div",
+        element("p", notice.text),
+        None if notice.payload is None else payload_block(notice.payload, "The answer"),
+        class_=f"notice {GOOD if notice.is_good else WRONG}",
+        role="status" if notice.is_good else "alert",
+        id="notice",
+    )
+
+
+def payload_block(payload: str, label: str) -> Html:
+    """Return a payload that somebody has asked for: text, cut where it is very long."""
+    inner = text(payload, PAYLOAD)
+    return element("pre", inner, class_="payload", tabindex=0, role="region", aria_label=label)
+
+
+def table(
+    caption: str,
+    header: Sequence[str],
+    rows: Iterable[Sequence[Content]],
+    *,
+    id: str | None = None,
+    empty: str = "None.",
+) -> Html:
+    """Return a table; where there is little room, each row becomes a list with the names.
+
+    Args:
+        caption: what the table has, for who cannot see where it stands.
+        header: names of the columns.
+        rows: a cell for each column.
+        id: of a part that is read again while somebody looks; None for one that is not.
+        empty: what is said where there are no rows.
+    """
+    lines = [
+        element(
+            "tr",
+            (element("td", cell, data_name=name) for name, cell in zip(header, row, strict=True)),
+        )
+        for row in rows
+    ]
+    if not lines:
+        return element("p", empty, id=id, data_live=id is not None, class_="empty")
+    head = element("tr", (element("th", name, scope="col") for name in header))
+    return element(
+        "table",
+        element("caption", caption),
+        element("thead", head),
+        element("tbody", lines),
+        id=id,
+        data_live=id is not None,
+    )
+
+
+def pairs(items: Iterable[tuple[str, Content]], *, id: str | None = None) -> Html:
+    """Return names with their values."""
+    lines = [element("div", element("dt", name), element("dd", value)) for name, value in items]
+    return element("dl", lines, id=id, data_live=id is not None)
+
+
+def word(state: str, kind: str = "") -> Html:
+    """Return a word that says how something is; `kind` is one of the classes above."""
+    return element("span", state, class_=f"word {kind}".rstrip())
+
+
+def link(content: Content, path: str, /, **query: str | int | None) -> Html:
+    """Return a link to a page of the console."""
+    return element("a", content, href=address(path, **query))
+
+
+def address(path: str, /, **query: str | int | None) -> str:
+    """Return the address of a page, from that of any other: all are in one folder."""
+    given = {name: str(value) for name, value in query.items() if value is not None}
+    encoded = urlencode(given, errors="replace")
+    return f"{path or './'}{'?' if encoded else ''}{encoded}"
+
+
+def form(visit: Visit, path: str, *content: Content, **hidden: str | None) -> Html:
+    """Return a form that does something; nothing where the console only shows.
+
+    Args:
+        visit: for the seal, and for what may be done.
+        path: whose action it is.
+        content: of the form: fields and buttons.
+        hidden: fields that nobody sees.
+    """
+    if not visit.sources.can_write:
+        return Html()
+    fields = [
+        element("input", type="hidden", name=name, value=value)
+        for name, value in {SEAL: visit.seal, **hidden}.items()
+        if value is not None
+    ]
+    return element("form", fields, content, method="post", action=path or "./")
+
+
+def button(
+    action: str, *, name: str = "do", value: str, label: str | None = None, kind: str = ""
+) -> Html:
+    """Return a button of a form; `label` is for who does not see what it belongs to."""
+    return element(
+        "button",
+        action,
+        name=name,
+        value=value,
+        aria_label=label,
+        class_=kind or None,
+        type="submit",
+    )
+
+
+def field(
+    label: str,
+    name: str,
+    value: str = "",
+    *,
+    hint: str = "",
+    rows: int = 0,
+    choices: Iterable[str] = (),
+    required: bool = False,
+    within: str = "",
+) -> Html:
+    """Return a field of a form with its label.
+
+    Args:
+        label: what is to be written there.
+        name: of the field.
+        value: that stands in it.
+        hint: an example, or what a missing value means.
+        rows: of a field for a long text; 0 for one line.
+        choices: that a browser offers.
+        required: whether there has to be something.
+        within: what tells it from a field of the same name in another form of the page.
+    """
+    id = f"field-{name}{within}"
+    known = [*choices]
+    more: dict[str, str | bool] = {
+        "spellcheck": "false",
+        "autocomplete": "off",
+        "required": required,
+        "id": id,
+    }
+    if rows:
+        control = element("textarea", verbatim(f"\n{value}"), name=name, rows=rows, **more)
+    else:
+        control = element(
+            "input", name=name, value=value, list=f"{id}-known" if known else None, **more
+        )
+    return element(
+        "p",
+        element("label", label, for_=id),
+        element("small", hint) if hint else None,
+        control,
+        element("datalist", (element("option", value=each) for each in known), id=f"{id}-known")
+        if known
+        else None,
+        class_="field",
+    )
+
+
+def confirmation(visit: Visit, question: str, yes: str, back: str, **hidden: str) -> Page:
+    """Return a page that asks before something is done that cannot be taken back.
+
+    Args:
+        visit: whose form is sent again.
+        question: what will happen.
+        yes: the text of the button.
+        back: the address to return to.
+        hidden: fields that are sent instead of those of the form.
+    """
+    fields = [
+        element("input", type="hidden", name=name, value=value)
+        for name, values in visit.form.items()
+        if name not in {SEAL, SURE, *hidden}
+        for value in values
+    ]
+    body = form(
+        visit,
+        address(visit.path, **visit.query),
+        fields,
+        element("p", question),
+        element(
+            "p",
+            button(yes, name=SURE, value="yes", kind="danger"),
+            " ",
+            element("a", "No, go back", href=back),
+        ),
+        **hidden,
+    )
+    return Page("Are you sure?", body)
+
+
+def moment(seconds: float | None) -> Content:
+    """Return a time; a hyphen for None."""
+    if seconds is None:
+        return "-"
+    try:
+        time = datetime.fromtimestamp(seconds, UTC)
+    except (ValueError, OverflowError, OSError):
+        return repr(seconds)
+    return element("time", f"{time:%Y-%m-%d %H:%M:%S}", " UTC", datetime=time.isoformat())
+
+
+def ago(seconds: float | None, now: float) -> Content:
+    """Return how long ago something was; a hyphen for None."""
+    return "-" if seconds is None else f"{span(max(0.0, now - seconds))} ago"
+
+
+def pager(
+    visit: Visit, *, first: Mapping[str, str] | None = None, after: Mapping[str, str] | None = None
+) -> Content:
+    """Return links to the first page and to the next one; None where there is no such page."""
+    if first is None and after is None:
+        return None
+    return element(
+        "nav",
+        first is not None and link("First page", visit.path, **first),
+        " ",
+        after is not None and link("Next page", visit.path, **after),
+        aria_label="Pages of the table",
+        class_="pager",
+    )
+
+
+def check_known(name: str, known: Iterable[str], what: str) -> str:
+    """Return a name that is known.
+
+    Raises:
+        NotFound: it is not; the message has the nearest one.
+    """
+    names = [*known]
+    if name not in names:
+        raise NotFound(f"there is no {what} {name[:80]!r}{did_you_mean(name, names)}")
+    return name

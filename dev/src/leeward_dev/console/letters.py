@@ -1,0 +1,308 @@
+"""Dead letters: why each was given up and whether it ran; moved back or deleted, one or many.
+
+A target with a database keeps its letters itself. Those of a cloud are in a queue, which hides for
+a moment what somebody looks at: so nobody looks there without asking for it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Iterable
+from contextlib import closing
+from itertools import islice
+from typing import Final, NamedTuple
+
+from leeward.cli.dead_letters import (
+    FoundLetter,
+    Letters,
+    Moved,
+    MoveOptions,
+    delete_letters,
+    keeps_letters,
+    letters_of,
+    redrive,
+)
+from leeward.errors import InvalidRequest, NotFound
+from leeward_dev.console.html import Content, Html, element
+from leeward_dev.console.layout import (
+    GOOD,
+    PAYLOAD,
+    ROWS,
+    UNSURE,
+    WRONG,
+    Notice,
+    Page,
+    Visit,
+    address,
+    ago,
+    button,
+    confirmation,
+    form,
+    link,
+    moment,
+    pager,
+    pairs,
+    payload_block,
+    table,
+    word,
+)
+
+MANY: Final = 500
+"""Letters of one page for who wants many; a form has at most twice as many fields."""
+
+HEADER: Final = ("Letter", "Given up", "Queue", "Handler", "Tries", "Ran", "Why")
+
+RAN: Final = {"no": ("no", GOOD), "maybe": ("maybe", UNSURE), "yes": ("yes", WRONG)}
+"""Whether a letter has run, and how that looks: moving back what has run may run it twice."""
+
+
+class Place(NamedTuple):
+    """Where dead letters are.
+
+    Attributes:
+        target: its name.
+        queue: of a cloud; None for a target that keeps its letters itself.
+    """
+
+    target: str
+    queue: str | None = None
+
+    def __str__(self) -> str:
+        """Write it as a page names it."""
+        return self.target if self.queue is None else f"{self.queue} at {self.target}"
+
+
+def places(visit: Visit) -> list[Place]:
+    """Return where dead letters may be: targets with a database, queues of [dead_letters]."""
+    known = []
+    for driver in visit.drivers.values():
+        if keeps_letters(driver):
+            known.append(Place(driver.target))
+        else:
+            known += [Place(driver.target, queue) for queue in visit.sources.config.dead_letters]
+    return known
+
+
+def show(visit: Visit) -> Page:
+    """Return a page of letters; or one letter, with what was delivered if somebody asks for it."""
+    known = places(visit)
+    place = _place_of(visit, known)
+    links = element(
+        "ul",
+        (
+            element("li", link(str(each), "letters", target=each.target, queue=each.queue))
+            for each in known
+        ),
+        class_="plain",
+    )
+    if place is None:
+        if not known:
+            return Page("Dead letters", element("p", "No target here has dead letters."))
+        hint = "Looking into a queue of a cloud hides its letters from others for a moment."
+        return Page("Dead letters", [element("p", hint), links])
+    if "id" in visit.query:
+        return _show_letter(visit, place)
+    return _show_letters(visit, place, links if len(known) > 1 else None)
+
+
+def _show_letters(visit: Visit, place: Place, links: Content) -> Page:
+    letters = _letters_at(visit, place)
+    most = MANY if visit.query.get("many") else ROWS
+    with closing(letters.each(visit.query.get("after"))) as walk:
+        found = [*islice(walk, most + 1)]
+    shown = found[:most]
+    where = _where(place)
+    rows = [_row(visit, letter, where) for letter in shown]
+    header = (*HEADER, "") if visit.sources.can_write else HEADER
+    caption = f"Dead letters of {place}, the oldest first"
+    listed = table(
+        caption,
+        header,
+        rows,
+        id="letters" if place.queue is None else None,
+        empty="No dead letters.",
+    )
+    actions = element(
+        "div",
+        element("label", element("input", type="checkbox", data_all="id"), " All of this page"),
+        button("Redrive those chosen", value="redrive"),
+        button("Delete those chosen", value="delete", kind="danger"),
+        class_="actions",
+    )
+    body = [
+        form(visit, address("letters", **visit.query), actions, listed) if rows else None,
+        listed if not rows or not visit.sources.can_write else None,
+    ]
+    is_more = len(found) > most
+    can_turn = letters.is_in_order and shown
+    after = where | {"after": shown[-1].id} if is_more and can_turn else None
+    first = where if "after" in visit.query else None
+    many = link(f"{MANY} on a page", "letters", **where, many="yes") if is_more else None
+    parts = [links, body, pager(visit, first=first, after=after), many]
+    # A page that is read again would hide the letters of a queue again and again.
+    return Page("Dead letters", parts, is_live=place.queue is None)
+
+
+def _row(visit: Visit, letter: FoundLetter, where: dict[str, str]) -> list[Content]:
+    why = ": ".join(filter(None, (letter.error, letter.message or letter.reason)))
+    cells: list[Content] = [
+        link(letter.id, "letters", **where, id=letter.id),
+        ago(letter.time, visit.now),
+        letter.queue or "-",
+        letter.handler or "-",
+        "-" if letter.attempts is None else letter.attempts,
+        word(*RAN.get(letter.ran, (letter.ran, UNSURE))),
+        why or "-",
+    ]
+    if not visit.sources.can_write:
+        return cells
+    box = element(
+        "input", type="checkbox", name="id", value=letter.id, aria_label=f"Choose {letter.id}"
+    )
+    return [*cells, [box, " ", _redrive_button(letter.id)]]
+
+
+def _redrive_button(id: str) -> Html:
+    return button("Redrive", name="redrive", value=id, label=f"Redrive letter {id}")
+
+
+def _show_letter(visit: Visit, place: Place) -> Page:
+    """Return all that is known of one letter; its payload only if that is asked for."""
+    id, where = visit.query["id"], _where(place)
+    letters = _letters_at(visit, place)
+    with closing(_Chosen(letters, [id]).each()) as walk:
+        letter = next(walk, None)
+        if letter is None:
+            raise NotFound(f"the letter {id} is not at {place} any more")
+        body = letters.read(letter) if visit.query.get("payload") else None
+    facts: list[tuple[str, Content]] = [
+        ("Given up", [moment(letter.time), " (", ago(letter.time, visit.now), ")"]),
+        ("Queue or bus", letter.queue or "-"),
+        ("Handler", letter.handler or "-"),
+        ("Tries", "-" if letter.attempts is None else letter.attempts),
+        ("Ran", word(*RAN.get(letter.ran, (letter.ran, UNSURE)))),
+        ("Error", letter.error or "-"),
+        ("Text", letter.message or "-"),
+        ("Reason", letter.reason or "-"),
+    ]
+    if body is not None:
+        payload: Content = payload_block(body[: 4 * PAYLOAD].decode(errors="replace"), "Payload")
+    else:
+        payload = link("Show the payload", "letters", **where, id=id, payload="yes")
+    actions = form(
+        visit,
+        address("letters", **where),
+        _redrive_button(id),
+        button("Delete", name="delete", value=id, kind="danger"),
+    )
+    back = link("All dead letters", "letters", **where)
+    body_parts = [pairs(facts), payload, element("div", actions, class_="actions"), back]
+    return Page(f"Letter {id}", body_parts)
+
+
+def act(visit: Visit) -> Notice | Page:
+    """Move letters back, or delete them; ask first about what may have run, and what is deleted."""
+    place = _place_of(visit, places(visit))
+    if place is None:
+        raise InvalidRequest("say which letters: the address names no target", field="target")
+    one = "redrive" if "redrive" in visit.form else "delete" if "delete" in visit.form else None
+    does = one or visit.field("do")
+    ids = visit.form.get(one or "id", ())
+    back = {name: value for name, value in visit.query.items() if name not in ("id", "payload")}
+    if not ids:
+        return Notice("Choose letters first.", back, is_good=False)
+    letters = _Chosen(_letters_at(visit, place), ids)
+    options = MoveOptions(frozenset(ids), force=visit.is_sure)
+    here = address("letters", **back)
+    if does == "delete":
+        if not visit.is_sure:
+            return confirmation(visit, f"{_count(len(ids))} will be gone.", "Delete", here)
+        done = delete_letters(letters, options, agree=lambda _: False)
+        return Notice(f"{_count(done.moved)} deleted.", back)
+    done = redrive(
+        letters,
+        options,
+        visit.now,
+        agree=lambda _: False,
+        sleep=time.sleep,
+        progress=lambda _: None,
+    )
+    visit.wake(place.target)
+    if done.left:
+        moved = f"{_count(done.moved)} moved back. " if done.moved else ""
+        question = (
+            f"{moved}{_count(len(done.left))} may have run: moving back what has run may run it "
+            "twice, unless its handler recognises the key."
+        )
+        left = visit.__class__(
+            visit.sources, visit.path, visit.query, {"do": ["redrive"], "id": done.left}, visit.seal
+        )
+        return confirmation(left, question, "Redrive", here)
+    return Notice(_sentence(done, len(ids)), back, is_good=not done.elsewhere)
+
+
+def _sentence(done: Moved, chosen: int) -> str:
+    parts = [f"{_count(done.moved)} moved back."]
+    if done.elsewhere:
+        parts.append(
+            f"{_count(len(done.elsewhere))} name no queue that [dead_letters] of leeward.toml has."
+        )
+    if done.old:
+        parts.append(f"{len(done.old)} are older than a day: a function may not recognise the key.")
+    gone = chosen - done.moved - len(done.elsewhere)
+    if gone:
+        parts.append(f"{gone} were gone already.")
+    return " ".join(parts)
+
+
+class _Chosen:
+    """Some letters of a place, read no farther than needed."""
+
+    def __init__(self, letters: Letters, ids: Iterable[str]) -> None:
+        self._letters = letters
+        self._ids = frozenset(ids)
+        self.is_in_order = letters.is_in_order
+        self.goes_back, self.move, self.delete = letters.goes_back, letters.move, letters.delete
+        self.read = letters.read
+
+    def each(self, after: str | None = None) -> Generator[FoundLetter, None, None]:
+        """Yield the letters that are still there."""
+        left = set(self._ids)
+        if self.is_in_order and after is None:
+            numbers = [int(id) for id in left if id.isdecimal()]
+            after = str(max(0, min(numbers, default=1) - 1))
+        with closing(self._letters.each(after)) as walk:
+            for letter in walk:
+                if letter.id in left:
+                    left.remove(letter.id)
+                    yield letter
+                if not left:
+                    return
+
+
+def _letters_at(visit: Visit, place: Place) -> Letters:
+    sources = visit.sources.config.dead_letters.get(place.queue or "", ())
+    return letters_of(visit.drivers[place.target], place.queue, None, sources)
+
+
+def _place_of(visit: Visit, known: list[Place]) -> Place | None:
+    """Return the place that the address names; the only one with a database, if it names none.
+
+    Raises:
+        NotFound: there is no such place.
+    """
+    if "target" not in visit.query:
+        kept = [place for place in known if place.queue is None]
+        return kept[0] if len(known) == 1 and kept else None
+    place = Place(visit.query["target"], visit.query.get("queue"))
+    if place not in known:
+        raise NotFound(f"there are no dead letters at {place}")
+    return place
+
+
+def _where(place: Place) -> dict[str, str]:
+    return {"target": place.target} | ({} if place.queue is None else {"queue": place.queue})
+
+
+def _count(number: int) -> str:
+    return "1 letter" if number == 1 else f"{number:,} letters"

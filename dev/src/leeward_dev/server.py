@@ -1,0 +1,381 @@
+"""The HTTP side of an app in development: its functions, and the console, on loopback alone.
+
+Whatever a browser has open may send requests to this machine. So the guard refuses what another
+origin sends, and what comes under another name than that of this machine; the console has a token
+in its address besides.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import signal
+import socket
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from html import escape
+from threading import Event, Thread
+from typing import Final
+
+import uvicorn
+from anyio import CapacityLimiter, to_thread
+from starlette.applications import Starlette
+from starlette.datastructures import Headers
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
+from starlette.routing import Mount, Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from leeward.app.answers import Problem, refusal_answer
+from leeward.app.app import App
+from leeward.app.host import Host, HttpAnswer, HttpRequest, headers_of, http_answer, serve
+from leeward.app.serving import ANSWER_BYTES, BODY_BYTES, SECONDS, THREADS
+from leeward.app.triggers import Platform
+from leeward.clock import SystemClock
+from leeward.entropy import new_id
+from leeward.envelope import NO_FUNCTION, sent_in
+from leeward.errors import ConfigError
+from leeward.text import did_you_mean
+from leeward_dev.console import open_console
+from leeward_dev.sources import Sources
+
+PORT: Final = 8700
+"""That is tried first."""
+
+MORE_PORTS: Final = 20
+"""That are tried after it, if nobody has named one."""
+
+NAMES: Final = ("localhost", "127.0.0.1", "[::1]")
+"""Of this machine, as a request may spell its host."""
+
+BACKLOG: Final = 128
+"""Connections that wait while the app is loaded again."""
+
+HEAD_SECONDS: Final = 0.3
+"""For requests of connections that are there already when the server ends."""
+
+OWN_FETCHES: Final = ("same-origin", "none")
+"""What a browser says of requests of our own pages, and of an address that was typed."""
+
+HEADERS: Final = {
+    "cache-control": "no-store",
+    "connection": "close",  # the next request waits for the next process, if there is one
+    "cross-origin-resource-policy": "same-origin",
+    "referrer-policy": "no-referrer",
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+}
+"""Of every answer that has none of its own."""
+
+NOT_LOADED: Final = "not_loaded"
+"""The reason of a refusal while the app cannot be loaded."""
+
+
+def new_token() -> str:
+    """Return a token for the address of a console."""
+    return secrets.token_urlsafe(16)
+
+
+def listen(port: int | None) -> list[socket.socket]:
+    """Return sockets that listen on loopback, all at one port: of IPv4, and of IPv6 if it is there.
+
+    Args:
+        port: that is asked for; None for `PORT`, or a free one if that is taken.
+
+    Raises:
+        ConfigError: the port that was asked for cannot be listened at.
+    """
+    ports = [port] if port is not None else [*range(PORT, PORT + MORE_PORTS + 1), 0]
+    for each in ports[:-1]:
+        with suppress(OSError):
+            return _listen_at(each)
+    try:
+        return _listen_at(ports[-1])
+    except OSError as error:
+        why = os.strerror(error.errno) if error.errno else type(error).__name__
+        raise ConfigError(f"cannot listen at port {port}: {why}; name another --port") from error
+
+
+def _listen_at(port: int) -> list[socket.socket]:
+    sockets = [socket.create_server(("127.0.0.1", port), backlog=BACKLOG)]
+    port = sockets[0].getsockname()[1]
+    if not socket.has_ipv6:
+        return sockets
+    try:
+        probe = socket.socket(socket.AF_INET6)
+        with probe:
+            probe.bind(("::1", 0))
+    except OSError:  # this machine has no IPv6
+        return sockets
+    try:
+        sockets.append(socket.create_server(("::1", port), family=socket.AF_INET6, backlog=BACKLOG))
+    except OSError:  # somebody else has it: `localhost` could then be either
+        sockets[0].close()
+        raise
+    return sockets
+
+
+class Guard:
+    """Refuses requests of other origins, and adds headers to every answer.
+
+    Args:
+        app: what is behind it.
+        port: where it listens.
+    """
+
+    def __init__(self, app: ASGIApp, port: int) -> None:
+        self._app = app
+        self._hosts = frozenset(f"{name}:{port}" for name in NAMES)
+        if port == 80:
+            self._hosts |= {*NAMES}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        if scope["type"] != "http":
+            return  # there are no web sockets, and no lifespan
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                known = {name.lower() for name, _ in message["headers"]}
+                message["headers"] = [
+                    *message["headers"],
+                    *(
+                        (name.encode(), value.encode())
+                        for name, value in HEADERS.items()
+                        if name.encode() not in known
+                    ),
+                ]
+            await send(message)
+
+        flaw = self._flaw(Headers(scope=scope))
+        if flaw is not None:
+            problem = Problem(flaw, status=403, reason="origin")
+            await _response(http_answer(refusal_answer(problem)))(scope, receive, send_with_headers)
+            return
+        await self._app(scope, receive, send_with_headers)
+
+    def _flaw(self, headers: Headers) -> str | None:
+        """Return why a request is refused; None if it is not."""
+        hosts = [each.lower() for each in headers.getlist("host")]
+        if len(hosts) != 1 or hosts[0] not in self._hosts:
+            return f"the host must be one of {', '.join(sorted(self._hosts))}; nothing ran"
+        if any(each != f"http://{hosts[0]}" for each in headers.getlist("origin")):
+            return "a page of another origin may not call; nothing ran"
+        if any(each not in OWN_FETCHES for each in headers.getlist("sec-fetch-site")):
+            return "a page of another site may not call; open the address by hand; nothing ran"
+        return None
+
+
+class FunctionCalls:
+    """Answers calls of the functions of an app, as a deployed one would.
+
+    Args:
+        app: with the functions.
+    """
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self._host = Host(app, Platform("http", None, SystemClock(), ANSWER_BYTES))
+        self._limiter: CapacityLimiter | None = None
+
+    async def answer(self, request: Request) -> Response:
+        """Answer a request: the name of the function is the last part of its path."""
+        name = request.path_params["name"]
+        headers = headers_of(request.headers.items())
+        mark = sent_in(headers).mark
+        body = bytearray()
+        async for piece in request.stream():
+            body += piece
+            if len(body) > BODY_BYTES:
+                problem = Problem("the payload is too large", status=413, reason="payload")
+                return _response(http_answer(refusal_answer(problem), mark))
+        handler = self._host.function_at(f"/{name}")
+        if handler is None:
+            return _response(http_answer(refusal_answer(self._no_function(name)), mark))
+        call = HttpRequest(request.method, request.url.path, headers, bytes(body), "local")
+        if self._limiter is None:  # it belongs to the loop that runs now
+            self._limiter = CapacityLimiter(THREADS)
+        call_id = new_id(SystemClock.now())
+        answer = await to_thread.run_sync(
+            serve, self._host, handler, call, call_id, SECONDS, limiter=self._limiter
+        )
+        return _response(answer)
+
+    def _no_function(self, name: str) -> Problem:
+        handlers = self._app.handlers
+        if name in handlers:
+            kind = handlers[name].kind.value
+            text = f"{name!r} is a {kind} handler, not a function: leeward trigger {name}"
+        else:
+            functions = [each.name for each in handlers.values() if each.is_call]
+            near = did_you_mean(name, functions) or f"; known: {', '.join(functions) or 'none'}"
+            text = f"the app {self._app.name!r} has no function {name!r}{near}"
+        return Problem(text, status=404, reason=NO_FUNCTION)
+
+
+def _response(answer: HttpAnswer) -> Response:
+    body = answer.body + b"\n" if answer.body else b""  # for who looks at it in a terminal
+    response = Response(body, answer.status)
+    for name, value in answer.headers:
+        response.headers[name] = value
+    return response
+
+
+def pages_of_app(app: App, sources: Sources, token: str, port: int) -> ASGIApp:
+    """Return what serves an app: ``/invoke/NAME``, and the console, which wants its token."""
+    calls = FunctionCalls(app)
+    functions = [each.name for each in app.handlers.values() if each.is_call]
+    lines = [f"leeward dev runs the app {app.name!r}. Call a function:", ""]
+    lines += [f"curl -d '{{}}' http://localhost:{port}/invoke/{name}" for name in functions]
+    lines += ["", "The address of the console, with its token, is in the terminal.", ""]
+    text = "\n".join(lines)
+
+    async def show(request: Request) -> Response:
+        del request
+        return PlainTextResponse(text)
+
+    async def tell_health(request: Request) -> Response:
+        del request
+        return JSONResponse({"status": "ok"})
+
+    return Starlette(
+        routes=[
+            Route("/", show),
+            Route("/health", tell_health),
+            Route("/invoke/{name}", calls.answer, methods=["POST", "GET", "PUT", "DELETE"]),
+            Mount("/console", open_console(sources, token=token)),
+        ]
+    )
+
+
+def pages_of_console(sources: Sources, token: str) -> ASGIApp:
+    """Return what serves a console alone, which wants its token."""
+    return Starlette(routes=[Mount("/console", open_console(sources, token=token))])
+
+
+def pages_of_fault(fault: str) -> ASGIApp:
+    """Return what answers while an app cannot be loaded: calls are refused, pages show why."""
+
+    async def refuse(request: Request) -> Response:
+        mark = sent_in(headers_of(request.headers.items())).mark
+        text = f"the app cannot be loaded; nothing ran. {fault}"
+        problem = Problem(text, status=503, reason=NOT_LOADED)
+        return _response(http_answer(refusal_answer(problem), mark))
+
+    async def tell_health(request: Request) -> Response:
+        del request
+        return JSONResponse({"status": "failing"}, status_code=503)
+
+    page = HTMLResponse(
+        '<!doctype html><html lang="en"><meta charset="utf-8"><title>The app cannot be loaded'
+        '</title><meta name="viewport" content="width=device-width">'
+        '<meta http-equiv="refresh" content="1">'
+        "<style>body{font:1rem/1.5 system-ui,sans-serif;margin:2rem auto;max-width:50rem;"
+        "padding:0 1rem}pre{white-space:pre-wrap;overflow-wrap:anywhere}"
+        "@media(prefers-color-scheme:dark){body{background:#111;color:#eee}}</style>"
+        f'<h1>The app cannot be loaded</h1><pre role="alert">{escape(fault)}</pre>'
+        "<p>Change the file: the app is loaded again, and this page shows the console.</p></html>",
+        status_code=503,
+        headers={"content-security-policy": "default-src 'none'; style-src 'unsafe-inline'"},
+    )
+    return Starlette(
+        routes=[
+            Route("/health", tell_health),
+            Mount("/console", page),
+            Mount("/", Starlette(routes=[Route("/{path:path}", refuse, methods=_METHODS)])),
+        ]
+    )
+
+
+_METHODS: Final = ["GET", "POST", "PUT", "DELETE"]
+
+
+class PageServer:
+    """Serves pages on a thread of its own.
+
+    Args:
+        pages: what is behind the guard.
+        sockets: that listen, all at one port; they are closed with the server.
+        drain: whole seconds that requests have to end in.
+    """
+
+    def __init__(self, pages: ASGIApp, sockets: Sequence[socket.socket], drain: int) -> None:
+        port = sockets[0].getsockname()[1]
+        config = uvicorn.Config(
+            Guard(pages, port),
+            http="h11",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_graceful_shutdown=drain,
+        )
+        self._server = _Server(config)
+        self._sockets = [*sockets]
+        self._thread = Thread(target=self._run, name="leeward-dev-http", daemon=True)
+
+    def start(self) -> None:
+        """Begin to answer."""
+        self._thread.start()
+
+    def close(self, timeout: float) -> bool:
+        """Accept nothing more, and let requests end; return whether all have in so many seconds."""
+        self._server.should_exit = True
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        asyncio.run(self._server.serve(self._sockets))
+
+
+class _Server(uvicorn.Server):
+    """A server that ends without a request that was sent already and not read yet."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Accept nothing more, let requests come in that are on their way, and let them end."""
+        for server in self.servers:
+            server.close()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(HEAD_SECONDS):
+                await self._wait_for_connections()
+        await super().shutdown(sockets)
+
+    async def _wait_for_connections(self) -> None:
+        while self.server_state.connections:  # noqa: ASYNC110 - it is the library's, and has no event
+            await asyncio.sleep(0.01)
+
+
+def address_of_console(port: int, token: str) -> str:
+    """Return the address of a console on this machine."""
+    return f"http://127.0.0.1:{port}/console/?token={token}"
+
+
+def serve_console(sources: Sources, *, port: int | None, ready: Callable[[str], object]) -> None:
+    """Serve a console alone, until the process is asked to end: SIGINT or SIGTERM.
+
+    Args:
+        sources: of the console.
+        port: that is asked for; None for a free one, from `PORT` on.
+        ready: called with the address, once it listens.
+
+    Raises:
+        ConfigError: the port cannot be listened at.
+    """
+    sockets, token, ends = listen(port), new_token(), Event()
+    before = {
+        each: signal.signal(each, lambda *_: ends.set()) for each in (signal.SIGINT, signal.SIGTERM)
+    }
+    server = PageServer(pages_of_console(sources, token), sockets, drain=1)
+    try:
+        server.start()
+        ready(address_of_console(sockets[0].getsockname()[1], token))
+        ends.wait()
+    finally:
+        sources.feed.close()
+        server.close(2.0)
+        for each, handler in before.items():
+            signal.signal(each, handler)

@@ -1,0 +1,212 @@
+"""``leeward app`` and ``leeward trigger``: the handlers of an app, and one run by hand."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from pathlib import Path
+from time import perf_counter
+from typing import Annotated, Any, Final
+
+import typer
+
+from leeward.app.answers import Answer, Failure, InvalidInput
+from leeward.app.app import App
+from leeward.app.by_hand import find_handler, run_by_hand
+from leeward.app.handlers import Handler
+from leeward.app.triggers import Kind, Platform
+from leeward.cli.arguments import json_argument
+from leeward.cli.global_options import GlobalOptions, modules_beside, named_app, options_of
+from leeward.cli.output.console import Printers
+from leeward.cli.output.exit_codes import RAISED, exit_code_of
+from leeward.cli.output.json_view import JsonObject, json_of_failure
+from leeward.client import Client
+from leeward.clock import SystemClock
+from leeward.config import Config
+from leeward.errors import OutcomeUnknown
+from leeward.json_text import decode, encode
+from leeward.logs import failure_facts, places_of
+from leeward.worker.opening import open_drivers
+from leeward.workflow.model import functions_of
+
+FORMAT: Final = "%(levelname)s %(name)s %(message)s"
+
+Spec = Annotated[
+    str | None, typer.Argument(metavar="MODULE:APP", help="Default: as leeward.toml names it.")
+]
+
+
+def show_app(context: typer.Context, app: Spec = None) -> None:
+    """Show the handlers of an app: what each is for, and what it declares; its workflows.
+
+    The app is imported, and nothing of it runs.
+    """
+    options = options_of(context)
+    with _import_app(options, app, "app") as (given, _):
+        given.check()
+        handlers = given.handlers.values()
+        data: JsonObject = {
+            "app": given.name,
+            "handlers": [_json_of_handler(each) for each in handlers],
+            "workflows": [
+                {"name": each.name, "functions": sorted({*functions_of(each)})}
+                for each in given.workflows
+            ],
+        }
+        options.output.show(data, _render_app)
+
+
+def trigger(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="HANDLER", help="Its name; see `leeward app`.")],
+    document: Annotated[
+        str | None,
+        typer.Argument(metavar="INPUT", help="JSON, @file, or - for the standard input."),
+    ] = None,
+    *,
+    app: Annotated[
+        str | None, typer.Option(metavar="MODULE:APP", help="Default: as leeward.toml names it.")
+    ] = None,
+    key: Annotated[
+        str, typer.Option("--idempotency-key", metavar="TEXT", help="Default: a new one.")
+    ] = "",
+) -> None:
+    """Run one handler once, here, and show its answer; its calls go to the configured targets.
+
+    INPUT is the payload of a function, the body of a message, an event as CloudEvents has it or its
+    data alone, the time of a schedule (default: now), or an object as {"key": NAME}. A run that
+    fails is not repeated.
+    """
+    options = options_of(context)
+    given = b"" if document is None else encode(json_argument(document, "input"))
+    with _import_app(options, app, "trigger --app") as (own, config):
+        handler = find_handler(own, name)
+        if not options.output.is_for_programs:
+            logging.getLogger("leeward").handlers.clear()  # the root logger has them all
+            logging.basicConfig(level=logging.INFO, format=FORMAT)
+        drivers = open_drivers(None, config)
+        limit = drivers[0].limits.payload_bytes
+        platform = Platform(config.order[0].provider, None, SystemClock(), limit)
+        with Client(drivers, config=config, app=own):
+            began = perf_counter()
+            answer = run_by_hand(own, name, given, platform, idempotency_key=key)
+            seconds = perf_counter() - began
+    if answer.failure is not None:
+        _fail(options, handler, answer.failure)
+    _show_answer(options, handler, answer, seconds)
+
+
+@contextmanager
+def _import_app(
+    options: GlobalOptions, spec: str | None, command: str
+) -> Iterator[tuple[App, Config]]:
+    """Import the app that is named, for a moment; what it prints is not a result."""
+    config = options.resolve()
+    with redirect_stdout(sys.stderr), modules_beside(config, is_named=spec is not None):
+        yield named_app(spec, config, options.environment(), command).load(), config
+
+
+def _show_answer(options: GlobalOptions, handler: Handler, answer: Answer, seconds: float) -> None:
+    data: JsonObject = {
+        "handler": handler.name,
+        "kind": handler.kind.value,
+        "value": decode(answer.body),
+        "seconds": round(seconds, 6),
+    }
+    options.output.show(data, _render_answer)
+
+
+def _fail(options: GlobalOptions, handler: Handler, failure: Failure) -> None:
+    """Show what a handler has raised: class, places, and no text that it has not written for this.
+
+    Raises:
+        typer.Exit: always.
+    """
+    cause = failure.cause
+    end = exit_code_of(cause) if isinstance(cause, OutcomeUnknown) else RAISED
+    frames: list[str] = []
+    facts: dict[str, Any] = {}
+    if cause is not None and not isinstance(cause, InvalidInput):
+        frames, facts = places_of(cause.__traceback__), failure_facts(cause)
+    text = failure.message or facts.get("text")
+    does = "refuses its input" if isinstance(cause, InvalidInput) else f"raised {failure.type}"
+    message = f"the {handler.kind.value} handler {handler.name!r} {does}"
+    data = json_of_failure(failure.type, f"{message}: {text}" if text else message, end)
+    data |= {
+        "handler": handler.name,
+        "reason": failure.reason,
+        "retryable": failure.retryable,
+        "may_have_run": {"yes": True, "no": False}.get(failure.ran),
+        "trace": [_here(each) for each in frames],
+    }
+    if "causes" in facts:
+        data["causes"] = facts["causes"]
+    options.output.show_error(data)
+    raise typer.Exit(end.code)
+
+
+def _json_of_handler(handler: Handler) -> JsonObject:
+    code = getattr(handler.function, "__code__", None)
+    place = None if code is None else _here(f"{code.co_filename}:{code.co_firstlineno}")
+    return {
+        "name": handler.name,
+        "kind": handler.kind.value,
+        "trigger": _trigger_of(handler),
+        "effect": handler.effect.value if handler.is_call else None,
+        "retries": handler.retries,
+        "timeout": handler.timeout,
+        "writes": [str(each) for each in handler.writes],
+        "place": place,
+    }
+
+
+def _trigger_of(handler: Handler) -> JsonObject:
+    """Return what starts a handler, by name."""
+    match handler.kind:
+        case Kind.CALL:
+            return {"queue": handler.name} if handler.queued else {}
+        case Kind.EVENT:
+            return {"bus": handler.bus, "type": handler.type}
+        case Kind.MESSAGE:
+            return {"queue": handler.queue}
+        case Kind.SCHEDULE:
+            return {"schedule": handler.schedule}
+        case Kind.OBJECT:
+            return {"bucket": handler.bucket, "prefix": handler.prefix}
+
+
+def _here(place: str) -> str:
+    """Return a place, relative to the working directory if it is below it."""
+    return place.removeprefix(f"{Path.cwd()}{os.sep}")
+
+
+def _render_app(data: JsonObject, printers: Printers) -> None:
+    rows = [
+        (
+            each["name"],
+            each["kind"],
+            " ".join(str(part) for part in each["trigger"].values() if part) or "-",
+            each["effect"] or "-",
+            "-" if each["retries"] is None else str(each["retries"]),
+            "-" if each["timeout"] is None else f"{each['timeout']:g} s",
+            each["place"] or "-",
+        )
+        for each in data["handlers"]
+    ]
+    header = ("handler", "kind", "trigger", "effect", "retries", "timeout", "place")
+    if rows:
+        printers.out.table(header, rows, ("cyan",))
+    else:
+        printers.err.text(f"the app {data['app']} has no handlers")
+    for each in data["workflows"]:
+        printers.out.text(f"workflow {each['name']}: calls {', '.join(each['functions']) or '-'}")
+
+
+def _render_answer(data: JsonObject, printers: Printers) -> None:
+    if data["kind"] == Kind.CALL.value:
+        printers.out.json(encode(data["value"]).decode())
+    took = f"{data['seconds'] * 1000:.0f} ms"
+    printers.err.text(f"the {data['kind']} handler {data['handler']} has run, in {took}", "dim")

@@ -1,0 +1,337 @@
+"""``leeward logs``: what functions have logged in a cloud, in one form for every cloud."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final, cast
+
+import typer
+
+from leeward._operations.errors import CLASSES
+from leeward.adapter import Driver
+from leeward.calls import Result
+from leeward.calls.looks import LogLine, LogPage, ReadLogs
+from leeward.cli.global_options import GlobalOptions, options_of, without_handlers
+from leeward.cli.output.console import Printers
+from leeward.cli.output.json_view import JsonObject
+from leeward.config import Config
+from leeward.errors import InvalidRequest, LeewardError, Outcome, OutcomeUnknown, Unsupported
+from leeward.json_text import Undecodable, decode
+from leeward.opening import open_order
+from leeward.records import NamedTuple
+from leeward.workflow.retry import seconds_of
+
+SECONDS: Final = 30.0
+"""For a page. It may have to fetch a credential first."""
+
+PAUSE: Final = 2.0
+"""Seconds between two looks of --follow: each is a request for each function, and quotas count."""
+
+OVERLAP: Final = 30.0
+"""Seconds that a look of --follow begins before the last line: lines arrive out of order."""
+
+REMEMBERED: Final = 50_000
+"""Ids of lines that --follow knows, so that it shows none twice."""
+
+LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+
+_ALIASES: Final = {
+    "WARN": "WARNING",
+    "NOTICE": "INFO",
+    "TRACE": "DEBUG",
+    "FATAL": "CRITICAL",
+    "ALERT": "CRITICAL",
+    "EMERGENCY": "CRITICAL",
+}
+"""Other words for these, as runtimes and clouds have them."""
+
+_FAILURE: Final = re.compile(
+    r"^Traceback \(most recent call last\)|\[ERROR\]|Task timed out after|Runtime exited",
+    re.MULTILINE,
+)
+"""Text without a level that tells of a failure: Python's, and a platform's."""
+
+_IN_TEXT: Final = re.compile(r" (?:at|causes)='([^']*)'")
+"""The same places in a line of leeward's own that is not JSON."""
+
+_WORD: Final = re.compile(r"\b(DEBUG|INFO|WARNING|WARN|ERROR|CRITICAL|FATAL)\b")
+
+_FRAMES: Final = ("leeward.at", "exception.stacktrace", "leeward.causes")
+"""Fields of a JSON line with places in the code: file, line and function."""
+
+_SHOWN: Final = ("leeward.error", "leeward.reason", "leeward.ran", "exception.type")
+"""Fields of a JSON line that a person is shown beside its message; ``--json`` has all of them."""
+
+
+class LogEntry(NamedTuple):
+    """A line in the form that is the same for every cloud.
+
+    Attributes:
+        target: where it was written.
+        function: that wrote it.
+        id: of the line.
+        time: Unix seconds.
+        level: one of `LEVELS`.
+        message: of the line; its text where it is not JSON.
+        frames: places in the code, ``file:line function`` each.
+        fields: what else a JSON line says.
+    """
+
+    target: str
+    function: str
+    id: str
+    time: float
+    level: str
+    message: str
+    frames: tuple[str, ...]
+    fields: Mapping[str, Any]
+
+
+def logs(
+    context: typer.Context,
+    function: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[FUNCTION]",
+            help="Its name; by default those of [functions] in leeward.toml.",
+        ),
+    ] = None,
+    *,
+    since: Annotated[
+        str, typer.Option(metavar="TIME", help="How far back: 30s, 10m, 4h or 1d.")
+    ] = "10m",
+    follow: Annotated[bool, typer.Option("--follow", help="Go on until Ctrl-C.")] = False,
+    errors: Annotated[
+        bool, typer.Option("--errors", help="Only errors, with the places in the code.")
+    ] = False,
+    limit: Annotated[
+        int, typer.Option(min=1, max=100_000, help="Lines of each function, at most.")
+    ] = 1000,
+) -> None:
+    """Show what functions have logged in their clouds, the oldest line first.
+
+    The logs of an app that runs here, or in a worker, are on the standard error of its process.
+    With --follow and --json each line is an object of its own.
+    """
+    options = options_of(context)
+    config = options.resolve()
+    names = [function] if function is not None else sorted(config.functions)
+    if not names:
+        raise InvalidRequest(
+            "name a function: leeward logs FUNCTION, or list it in leeward.toml: "
+            "[functions.<name>]",
+            field="function",
+        )
+    start = time.time() - float(seconds_of(since, "--since"))
+    drivers = open_order(without_handlers(config), options.environment())
+    try:
+        readers = [
+            LogReader(driver, name) for driver in _with_logs(drivers, config) for name in names
+        ]
+        if follow:
+            with suppress(KeyboardInterrupt):
+                _follow(options, readers, start, limit, errors=errors)
+            return
+        entries, failed = _read_all(readers, start, time.time(), limit, errors=errors)
+    finally:
+        for driver in drivers:
+            driver.close()
+    if len(failed) == len(readers):
+        raise _first_error(readers)
+    options.output.show({"lines": [*map(_json, entries)], "failed": failed}, _render)
+
+
+def _with_logs(drivers: Sequence[Driver], config: Config) -> list[Driver]:
+    """Return the targets whose functions run in a cloud.
+
+    Raises:
+        Unsupported: there is none.
+    """
+    clouds = [each for each in drivers if each.stores() is None]
+    if not clouds:
+        order = ", ".join(map(str, config.order))
+        raise Unsupported(
+            f"{order}: the app runs in processes of your own, so its logs are on their standard "
+            "error: that of `leeward worker`, or of the program that has the client"
+        )
+    return clouds
+
+
+class LogReader:
+    """The logs of one function at one target.
+
+    Attributes:
+        target: its name.
+        function: its name.
+        error: why the last look has failed; None if it has not.
+    """
+
+    def __init__(self, driver: Driver, function: str) -> None:
+        self.target = driver.target
+        self.function = function
+        self.error: LeewardError | None = None
+        self._driver = driver
+        self._seen: dict[str, None] = {}
+
+    def read(self, since: float, until: float, limit: int, *, errors: bool) -> list[LogEntry]:
+        """Return the new lines between two times, `limit` at most; none where that fails."""
+        entries: list[LogEntry] = []
+        try:
+            for line in self._lines(since, until, limit, errors=errors):
+                if line.id in self._seen:
+                    continue
+                self._seen[line.id] = None
+                entry = entry_of(self.target, self.function, line)
+                if not errors or entry.level in LEVELS[3:]:
+                    entries.append(entry)
+                if len(entries) == limit:
+                    break
+            self.error = None
+        except LeewardError as error:
+            self.error = error
+        while len(self._seen) > REMEMBERED:
+            del self._seen[next(iter(self._seen))]
+        return entries
+
+    def _lines(self, since: float, until: float, limit: int, *, errors: bool) -> Iterator[LogLine]:
+        call = ReadLogs(self.function, since, until, errors, min(limit, 1000))
+        while True:
+            result: Result[Any] = self._driver.perform(call, SECONDS)
+            if result.outcome is not Outcome.OK:
+                kind = CLASSES.get(result.outcome, OutcomeUnknown)
+                told = f"the logs of {self.function!r} cannot be read"
+                if result.outcome is Outcome.NOT_FOUND:
+                    told = (
+                        f"no logs of a function {self.function!r}: it has not run, or is not there"
+                    )
+                code = f" ({result.code})" if result.code else ""
+                raise kind(told + code, target=self.target) from result.cause
+            page = cast("LogPage", result.value)
+            yield from page.lines
+            if page.cursor is None:
+                return
+            call = call._replace(cursor=page.cursor)
+
+
+def _read_all(
+    readers: Sequence[LogReader], since: float, until: float, limit: int, *, errors: bool
+) -> tuple[list[LogEntry], list[JsonObject]]:
+    """Return the lines of all functions by time, all read at once, and what could not be read."""
+    with ThreadPoolExecutor(min(8, max(1, len(readers)))) as threads:
+        visits = [
+            threads.submit(reader.read, since, until, limit, errors=errors) for reader in readers
+        ]
+        entries = [entry for visit in visits for entry in visit.result()]
+    failed = [
+        {"target": each.target, "function": each.function, "why": str(each.error)}
+        for each in readers
+        if each.error is not None
+    ]
+    return sorted(entries, key=lambda entry: entry.time), failed
+
+
+def _follow(
+    options: GlobalOptions, readers: Sequence[LogReader], since: float, limit: int, *, errors: bool
+) -> None:
+    """Show new lines until somebody interrupts; say once what cannot be read."""
+    said: set[str] = set()
+    while True:
+        entries, failed = _read_all(readers, since, time.time(), limit, errors=errors)
+        for entry in entries:
+            options.output.show(_json(entry), _render_line)
+        for each in failed:
+            if each["why"] not in said:
+                said.add(each["why"])
+                typer.echo(f"{each['target']}: {each['why']}", err=True)
+        if len(failed) == len(readers):
+            raise _first_error(readers)
+        if entries:
+            since = max(since, entries[-1].time - OVERLAP)
+        time.sleep(PAUSE)
+
+
+def _first_error(readers: Iterable[LogReader]) -> LeewardError:
+    """Return the error of the command where no function could be read: the first one's."""
+    return next(reader.error for reader in readers if reader.error is not None)
+
+
+def entry_of(target: str, function: str, line: LogLine) -> LogEntry:
+    """Return a line in the form that is the same for every cloud."""
+    fields: dict[str, Any] = {}
+    message, level = line.text, line.level
+    with suppress(Undecodable, ValueError):
+        document = decode(line.text.strip().encode()) if line.text.lstrip()[:1] == "{" else None
+        if isinstance(document, dict):
+            fields = document
+            message = str(fields.pop("message", None) or fields.pop("msg", None) or "")
+            level = str(fields.pop("severity", "") or fields.get("level", "") or level)
+            fields.pop("level", None)
+    places = [fields.pop(name, None) for name in _FRAMES] + _IN_TEXT.findall(message)
+    frames = tuple(place for each in places for place in _places(each))
+    return LogEntry(
+        *(target, function, line.id, line.time, level_of(level, message)),
+        *(message.rstrip(), frames, fields),
+    )
+
+
+def level_of(word: str, text: str) -> str:
+    """Return one of `LEVELS`, from the target's own word, or else from the text."""
+    known = word.upper()
+    if not known:
+        if _FAILURE.search(text):
+            return "ERROR"
+        found = _WORD.search(text[:200])
+        known = found[0] if found else "INFO"
+    known = _ALIASES.get(known, known)
+    return known if known in LEVELS else "INFO"
+
+
+def _places(value: object) -> list[str]:
+    """Return places in the code, the outermost first, as leeward's logs have them."""
+    if isinstance(value, list):
+        return [str(each) for each in value]
+    if isinstance(value, str):
+        return [each.strip() for each in re.split(r", (?=/|\w+\S*:\d)|; ", value)]
+    return []
+
+
+def _json(entry: LogEntry) -> JsonObject:
+    time = datetime.fromtimestamp(entry.time, UTC).isoformat(timespec="milliseconds")
+    return {
+        **entry._asdict(),
+        "time": time.replace("+00:00", "Z"),
+        "frames": list(entry.frames),
+        "fields": dict(entry.fields),
+    }
+
+
+_STYLES: Final = {"ERROR": "red", "CRITICAL": "red", "WARNING": "yellow", "DEBUG": "dim"}
+
+
+def _render(data: JsonObject, printers: Printers) -> None:
+    for line in data["lines"]:
+        _render_line(line, printers)
+    for each in data["failed"]:
+        printers.err.text(f"{each['target']}: {each['why']}")
+    if not data["lines"] and not data["failed"]:
+        printers.err.text("Nothing was logged in this time. --since 4h looks farther back.")
+
+
+def _render_line(line: JsonObject, printers: Printers) -> None:
+    facts = [
+        f"{name.rpartition('.')[2]}={line['fields'][name]}"
+        for name in _SHOWN
+        if name in line["fields"]
+    ]
+    first, _, rest = line["message"].partition("\n")
+    head = f"{line['time']} {line['target']} {line['function']} {line['level']:8} {first}"
+    printers.out.lines(" ".join([head, *facts]), _STYLES.get(line["level"], ""))
+    for more in rest.splitlines():
+        printers.out.lines(f"    {more}", "dim")
+    for place in line["frames"]:
+        printers.out.lines(f"    at {place}", "dim")

@@ -1,0 +1,331 @@
+"""What is said of a target, a queue, a schedule, runs and unknown calls. Nothing here asks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from enum import Enum
+from math import inf, isfinite
+from typing import Any, Final
+
+from leeward.app.handlers import Handler
+from leeward.app.schedules import last_time, next_time
+from leeward.calls import Result
+from leeward.errors import Outcome
+from leeward.records import NamedTuple
+from leeward.stores import QUEUED_CALL, SCHEDULE
+from leeward.values import NOTHING, TargetStatus
+from leeward.values.runs import RunState
+from leeward.workflow.embedded.journal import RunCount
+
+ORDER: Final = "order"
+"""Where a fact is not about one target."""
+
+OLD: Final = 900.0
+"""Seconds after which what waits is taken for forgotten: a handler that runs takes it sooner."""
+
+LATE: Final = 120.0
+"""Seconds after its time at which a schedule that has not begun is late: processes look twice a
+second, and clocks differ."""
+
+OVERDUE: Final = 60.0
+"""Seconds after its time at which a run that nobody goes on with is stuck: twice a lease."""
+
+
+class Level(Enum):
+    """What a fact asks of its reader; the first comes first."""
+
+    WRONG = "wrong"
+    """A person has to do something."""
+    UNKNOWN = "unknown"
+    """It cannot be asked here, or was not answered."""
+    NOTE = "note"
+    """Worth knowing."""
+    OK = "ok"
+
+
+class Kind(Enum):
+    """What a fact is about."""
+
+    TARGET = "target"
+    QUEUE = "queue"
+    SCHEDULE = "schedule"
+    RUNS = "runs"
+    UNKNOWN = "unknown"
+
+
+class Fact(NamedTuple):
+    """One sentence of a status.
+
+    Attributes:
+        kind: what it is about.
+        target: its name, or `ORDER`.
+        name: of the queue, schedule or workflow; empty for the target as a whole.
+        level: what it asks of its reader.
+        sentence: for a person; no payload and no secret.
+        remedy: what to do; empty where nothing is to be done.
+        values: what the sentence says, as JSON.
+    """
+
+    kind: Kind
+    target: str
+    name: str
+    level: Level
+    sentence: str
+    remedy: str = ""
+    values: Mapping[str, Any] = NOTHING
+
+
+class QueueDepth(NamedTuple):
+    """How much waits for one recipient.
+
+    Attributes:
+        target: that keeps it.
+        bus: of the events; `QUEUED_CALL` for queued calls and messages.
+        name: of the function, queue, subscription or schedule.
+        waiting: what is neither done nor dead.
+        dead: what was given up; None where it lies in a queue of its own.
+        since: Unix seconds since when the oldest waits; None where nothing tells.
+        is_dead_letters: it is a queue of dead letters.
+    """
+
+    target: str
+    bus: str
+    name: str
+    waiting: int
+    dead: int | None
+    since: float | None = None
+    is_dead_letters: bool = False
+
+
+def sort_facts(facts: Iterable[Fact]) -> list[Fact]:
+    """Return facts with what is wrong first, else in the order in which they came."""
+    levels = list(Level)
+    return sorted(facts, key=lambda fact: levels.index(fact.level))
+
+
+def reachability(target: str, result: Result[Any], seconds: float) -> Fact:
+    """Return whether a target answers, by the result of a probe or a look."""
+    values = {"reachable": True, "seconds": round(seconds, 3), "outcome": result.outcome.value}
+    if result.outcome is Outcome.AUTH:
+        return Fact(
+            *(Kind.TARGET, target, "", Level.WRONG),
+            f"answers, and refuses the credentials ({result.code or result.outcome.value})",
+            "give it credentials that may call it; leeward doctor says for what",
+            values,
+        )
+    if result.outcome in (Outcome.OK, Outcome.NOT_FOUND, Outcome.CALLER, Outcome.CONFLICT):
+        return Fact(
+            *(Kind.TARGET, target, "", Level.OK), f"answers in {1000 * seconds:.0f} ms", "", values
+        )
+    why = result.code or result.outcome.value
+    return Fact(
+        *(Kind.TARGET, target, "", Level.WRONG),
+        f"does not answer ({why})",
+        "look at its endpoint and the network; leeward doctor says which service",
+        {**values, "reachable": False},
+    )
+
+
+def routing(status: TargetStatus, *, is_own: bool) -> Iterator[Fact]:
+    """Yield how calls are routed to a target: isolations, circuits that are not closed.
+
+    Args:
+        status: of the target.
+        is_own: it is that of a process that makes calls; if not, the circuits are not known.
+    """
+    word = status.isolation
+    if word is not None:
+        end = f"until {_time(word.until)}" if isfinite(word.until) else "until it is restored"
+        yield Fact(
+            *(Kind.TARGET, status.name, "isolation", Level.NOTE),
+            f"is isolated everywhere by {word.by} {end}: {word.why}",
+            f"leeward restore {status.name} --everywhere ends it",
+            {
+                "isolated": True,
+                "by": word.by,
+                "why": word.why,
+                "since": word.since,
+                "until": word.until if isfinite(word.until) else None,
+            },
+        )
+    elif status.state == "isolated":
+        yield Fact(
+            *(Kind.TARGET, status.name, "isolation", Level.NOTE),
+            "is isolated in this process",
+            "",
+            {"isolated": True},
+        )
+    for circuit in status.circuits if is_own else ():
+        name = f"{circuit.verb} {circuit.resource}".strip()
+        yield Fact(
+            *(Kind.TARGET, status.name, name, Level.WRONG),
+            f"the circuit of {name} is {circuit.state.replace('_', ' ')}: {circuit.reason}",
+            "nothing, if it recovers; leeward doctor looks at what calls need",
+            circuit._asdict(),
+        )
+
+
+def open_elsewhere(target: str, until: float) -> Fact:
+    """Return that another process has found a target ill, as the shared snapshot says."""
+    return Fact(
+        *(Kind.TARGET, target, "snapshot", Level.WRONG),
+        f"another process has opened a circuit, until {_time(until)}",
+        "leeward doctor looks at what calls need",
+        {"open_until": until},
+    )
+
+
+def backlog(depth: QueueDepth, now: float) -> Fact:
+    """Return how much waits in a queue, for how long, and how much was given up."""
+    oldest = None if depth.since is None else max(0.0, now - depth.since)
+    values = {
+        "bus": depth.bus or None,
+        "waiting": depth.waiting,
+        "oldest": None if oldest is None else round(oldest, 3),
+        "dead": depth.waiting if depth.is_dead_letters else depth.dead,
+    }
+    about = Kind.QUEUE, depth.target, depth.name
+    if depth.is_dead_letters:
+        if not depth.waiting:
+            return Fact(*about, Level.OK, "has no dead letters", "", values)
+        told = f"has {_count(depth.waiting, 'dead letter')}"
+        remedy = f"leeward dlq list {depth.name} --targets {depth.target}"
+        return Fact(*about, Level.WRONG, told, remedy, values)
+    what = {QUEUED_CALL: "call or message", SCHEDULE: "run of the schedule"}.get(depth.bus, "event")
+    told = "nothing waits"
+    if depth.waiting:
+        told = f"{_count(depth.waiting, what)} {'wait' if depth.waiting > 1 else 'waits'}"
+        if oldest is not None:
+            told += f", the oldest for {_span(oldest)}"
+    if depth.dead:
+        told += f"; {_count(depth.dead, 'dead letter')}"
+        remedy = f"leeward dlq list --targets {depth.target}"
+        return Fact(*about, Level.WRONG, told, remedy, values)
+    if oldest is not None and oldest > OLD:
+        remedy = "see whether a process runs its handler: leeward worker"
+        return Fact(*about, Level.WRONG, told, remedy, values)
+    return Fact(*about, Level.OK, told, "", values)
+
+
+def nothing_waits(target: str) -> Fact:
+    """Return that a target has no rows."""
+    told = "nothing waits, and there are no dead letters"
+    return Fact(Kind.QUEUE, target, "", Level.OK, told, "", {"waiting": 0, "dead": 0})
+
+
+def schedules(
+    target: str, moments: Mapping[str, float], handlers: Iterable[Handler] | None, now: float
+) -> Iterator[Fact]:
+    """Yield when each schedule of an app has begun last at a target, and when it is due next.
+
+    Args:
+        target: its name.
+        moments: the last moment of each schedule there, by its name.
+        handlers: of the app; None where no app is known.
+        now: Unix seconds.
+    """
+    if handlers is None:
+        for name, last in sorted(moments.items()):
+            told = f"was last begun for {_time(last)}; name the app to see when it is due"
+            yield Fact(Kind.SCHEDULE, target, name, Level.OK, told, "", {"last": last})
+        return
+    for handler in handlers:
+        if handler.schedule is None:
+            continue
+        due = next_time(handler.schedule, _moment(now)).timestamp()
+        begun = moments.get(handler.name)
+        values = {"schedule": handler.schedule, "next": due, "last": begun, "late": False}
+        about = Kind.SCHEDULE, target, handler.name
+        if begun is None:
+            told = f"has not begun here yet; due at {_time(due)}, if a process runs it"
+            yield Fact(*about, Level.NOTE, told, "leeward worker, or leeward scheduler run", values)
+            continue
+        expected = last_time(handler.schedule, _moment(now - LATE)).timestamp()
+        if expected > begun:
+            told = f"is late: it was due at {_time(expected)}, and last begun for {_time(begun)}"
+            remedy = "see whether a process runs it: leeward worker, or leeward scheduler run"
+            yield Fact(*about, Level.WRONG, told, remedy, {**values, "late": True})
+            continue
+        told = f"was last begun for {_time(begun)}, and is due at {_time(due)}"
+        yield Fact(*about, Level.OK, told, "", values)
+
+
+def runs(target: str, known: Sequence[RunCount]) -> Iterator[Fact]:
+    """Yield how many runs of each workflow are under way, have failed, or are stuck."""
+    for workflow in dict.fromkeys(each.workflow for each in known):
+        own = [each for each in known if each.workflow == workflow]
+        counts = {
+            state: sum(each.runs for each in own if each.state is state) for state in RunState
+        }
+        running, failed = counts[RunState.RUNNING], counts[RunState.FAILED]
+        stuck = sum(each.overdue for each in own if each.state is RunState.RUNNING)
+        unreversed = sum(each.unreversed for each in own)
+        values = {state.value: count for state, count in counts.items()}
+        values |= {"stuck": stuck, "unreversed": unreversed}
+        told = f"{running} {'runs' if running == 1 else 'run'}, {failed} failed"
+        remedy, level = "", Level.OK
+        if counts[RunState.BROKEN]:
+            told += f", {counts[RunState.BROKEN]} cannot be read by this version"
+            remedy, level = "update leeward where it runs, or abort them", Level.WRONG
+        if unreversed:
+            told += f", {unreversed} ended with a step that could not be taken back"
+            remedy, level = f"leeward workflow list {workflow}", Level.WRONG
+        if stuck:
+            told += f", {stuck} due for over a minute, and no process goes on with them"
+            remedy, level = "leeward worker, or leeward workflow resume", Level.WRONG
+        if failed and level is Level.OK:
+            remedy, level = f"leeward workflow list {workflow}", Level.NOTE
+        yield Fact(Kind.RUNS, target, workflow, level, told, remedy, values)
+
+
+def unknown_calls(target: str, table: str, count: int, since: float | None, now: float) -> Fact:
+    """Return how many calls have an outcome that nobody knows."""
+    oldest = None if since is None else max(0.0, now - since)
+    values = {"open": count, "oldest": None if oldest is None else round(oldest, 3)}
+    if not count:
+        told = "no call has an unknown outcome"
+        return Fact(Kind.UNKNOWN, target, table, Level.OK, told, "", values)
+    told = f"{_count(count, 'call')} with an unknown outcome"
+    if oldest is not None:
+        told += f", the oldest {_span(oldest)} ago"
+    remedy = "leeward unknown list; leeward unknown settle --all"
+    return Fact(Kind.UNKNOWN, target, table, Level.WRONG, told, remedy, values)
+
+
+def kept_nowhere() -> Fact:
+    """Return that no table is configured for calls with an unknown outcome."""
+    told = "calls with an unknown outcome are kept nowhere"
+    remedy = 'name a table in leeward.toml: unknowns = "TABLE"'
+    return Fact(Kind.UNKNOWN, ORDER, "", Level.NOTE, told, remedy)
+
+
+def not_known(kind: Kind, target: str, name: str, why: str) -> Fact:
+    """Return that something cannot be asked, or was not answered."""
+    return Fact(kind, target, name, Level.UNKNOWN, f"not known: {why}")
+
+
+def _count(number: int, thing: str) -> str:
+    if number == 1:
+        return f"1 {thing}"
+    first, _, rest = thing.partition(" ")
+    plural = f"{first}s {rest}" if rest.startswith(("of ", "or ")) else f"{thing}s"
+    return f"{number:,} {plural.replace(' or message', ' or messages')}"
+
+
+def _span(seconds: float) -> str:
+    for unit, size in (("d", 86_400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def _moment(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def _time(seconds: float) -> str:
+    try:
+        return _moment(min(seconds, inf)).strftime("%Y-%m-%d %H:%M UTC")
+    except (ValueError, OverflowError, OSError):
+        return "a time that cannot be told"

@@ -1,0 +1,281 @@
+"""The console in a real browser: clicks, the keyboard, a phone, and a page of another origin."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.console.browser import Browser, browser, served
+from tests.console.shop import Shop, opened
+
+
+@pytest.fixture(scope="module")
+def window() -> Iterator[Browser]:
+    """Start one browser for all tests."""
+    with browser() as started:
+        yield started
+
+
+@pytest.fixture
+def console(shop: Shop) -> Iterator[str]:
+    """Let the console of the shop listen."""
+    with served(shop.sources()) as address:
+        yield address
+
+
+def test_the_token_is_in_no_address_and_no_script_reads_the_cookie(
+    window: Browser, console: str
+) -> None:
+    """A browser that has opened the address once is let in by its cookie."""
+    assert window("open", console) == 200
+    assert "token" not in window("url")
+    assert window("run", "document.cookie") == ""
+    (cookie,) = [each for each in window("cookies") if str(urlsplit(console).port) in each["name"]]
+    assert (cookie["httpOnly"], cookie["sameSite"], cookie["path"]) == (True, "Strict", "/console")
+    seen = window("seen")
+    host = urlsplit(console).netloc
+    assert {urlsplit(url).netloc for url in seen["asked"]} == {host}
+    assert seen["wrong"] == []
+
+
+def test_a_letter_is_redriven_and_a_schedule_fired(
+    shop: Shop, window: Browser, console: str
+) -> None:
+    """By a click each; what is live shows the end without a reload."""
+    shop.fail_letter("1")
+    window("open", console)
+    window("click", "link", "Dead letters")
+    shop.is_well = True
+    window("click", "button", "Redrive letter 1")
+    window.wait_for("1 letter moved back.")
+    window.wait_for("No dead letters.")
+    window("click", "link", "Schedules")
+    window("click", "button", "Fire report now")
+    window.wait_for("report is due now")
+    shop.local.wait_idle(30)
+    assert shop.done == ["take-order 1", "report"]
+    assert window("seen")["wrong"] == []
+
+
+def test_a_key_is_settled(shop: Shop, window: Browser, console: str) -> None:
+    """Found by its state, looked at, and settled after a question."""
+    shop.leave_unknown("7")
+    window("open", console)
+    window("click", "link", "Keys")
+    window("click", "link", "keys")
+    window("click", "link", "unknown")
+    window("run", "document.querySelector('tbody a').click()")
+    window("click", "button", "It has run")
+    window.wait_for("Are you sure?")
+    window("click", "button", "It has run")
+    window.wait_for("The record is completed now.")
+    assert window("seen")["wrong"] == []
+
+
+def test_a_run_is_seen_as_it_goes_and_cancelled(shop: Shop, window: Browser, console: str) -> None:
+    """Its picture changes without a reload."""
+    shop.client.start_workflow("order", {"id": "1"}, id="r-1")
+    window("open", console)
+    window("click", "link", "Runs")
+    window("click", "link", "r-1")
+    assert window("run", "document.querySelector('svg').getBoundingClientRect().width") > 100
+    window("click", "button", "Cancel")
+    window("click", "button", "Cancel the run")
+    window.wait_for("ends before its next step")
+    shop.goes_on.set()
+    window.wait_for("taken back")
+    window("wait", "!document.body.innerText.includes('Abort')")
+    assert window("seen")["wrong"] == []
+
+
+def test_the_keyboard_is_enough(shop: Shop, window: Browser, console: str) -> None:
+    """The first stop leads past the menu; each button has a name; a choice survives a new look."""
+    shop.fail_letter("1", "2")
+    shop.is_well = True
+    window("open", console)
+    window("press", "Tab")
+    assert window("run", "document.activeElement.innerText") == "Skip to the content"
+    window("press", "Enter")
+    assert window("run", "document.activeElement.id") == "main"
+    window("open", console.replace("/console/", "/console/letters"))
+    window.tab_to("Choose 2")
+    window("press", "Space")
+    window("pause", 2500)
+    assert window("run", "document.querySelector('input[value=\"2\"]').checked") is True
+    assert window("run", "document.activeElement.value") == "2"
+    window("press", "Tab")
+    assert window("run", "document.activeElement.getAttribute('aria-label')") == "Redrive letter 2"
+    outline = window("run", "getComputedStyle(document.activeElement).outlineStyle")
+    assert outline == "solid"
+    window("press", "Enter")
+    window.wait_for("1 letter moved back.")
+    shop.local.wait_idle(30)
+    assert shop.done == ["take-order 2"]
+
+
+NAMELESS = """[...document.querySelectorAll('a,button,input:not([type=hidden]),textarea,select')]
+  .filter(e => !(e.getAttribute('aria-label') || e.innerText || (e.labels && e.labels.length)))
+  .map(e => e.outerHTML)"""
+
+
+def test_a_phone_shows_every_page_without_scrolling_sideways(
+    shop: Shop, window: Browser, console: str
+) -> None:
+    """At 360 pixels, dark and light: nothing is cut off, everything has a name and contrast."""
+    shop.fail_letter("1")
+    shop.fail_event("e" * 200)
+    shop.leave_unknown("7")
+    shop.client.start_workflow("order", {"id": "1"}, id="r-1")
+    window("size", 360, 740)
+    try:
+        for scheme in ("light", "dark"):
+            window("scheme", scheme)
+            for path in (
+                *("", "handlers", "handlers?name=remember", "queues", "letters", "events"),
+                *("letters?target=local&id=1&payload=yes", "keys?table=keys", "schedules"),
+                *("keys?table=keys&record=charge:7", "runs", "runs?workflow=order&run=r-1"),
+                *("targets", "send"),
+            ):
+                base, _, token = console.partition("?")
+                window("open", f"{base}{path}{'&' if '?' in path else '?'}{token}")
+                width = window("run", "document.documentElement.scrollWidth")
+                assert width <= 360, (path, scheme, width)
+                assert window("run", NAMELESS) == [], path
+                assert window("run", LOW_CONTRAST) == [], (path, scheme)
+    finally:
+        window("size", 1000, 900)
+        window("scheme", "light")
+
+
+LOW_CONTRAST = """(() => {
+  const parse = (c) => c.match(/[\\d.]+/g).map(Number);
+  const light = ([r, g, b]) => [r, g, b].map((v) => v / 255)
+    .map((v) => (v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4))
+    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+  const behind = (e) => {
+    for (; e; e = e.parentElement) {
+      const c = parse(getComputedStyle(e).backgroundColor);
+      if (c.length < 4 || c[3] > 0) return c;
+    }
+    return [255, 255, 255];
+  };
+  return [...document.querySelectorAll('main *, header *')]
+    .filter((e) => !e.closest('svg') && e.offsetParent)
+    .filter((e) => [...e.childNodes].some((n) => n.nodeType === 3 && n.data.trim()))
+    .filter((e) => {
+      const [a, b] = [light(parse(getComputedStyle(e).color)), light(behind(e))].sort();
+      return (b + 0.05) / (a + 0.05) < 4.5;
+    })
+    .map((e) => e.outerHTML.slice(0, 120));
+})()"""
+"""Elements with a text that has less contrast than 4.5 (WCAG 2.2, 1.4.3)."""
+
+
+@contextmanager
+def other_page() -> Iterator[str]:
+    """Serve an empty page at another port of this machine: the nearest other origin there is."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            """Answer with a page."""
+            self.send_response(200)
+            self.send_header("content-type", "text/html")
+            self.end_headers()
+            self.wfile.write(b"<!doctype html><title>other</title><body>other</body>")
+
+        def log_message(self, *_: Any) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}/"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+ATTACK = """(async () => {
+  const target = %s, got = [];
+  const tries = {
+    read: () => fetch(target, { credentials: 'include' }).then((r) => r.text()),
+    blind: () => fetch(target, { credentials: 'include', mode: 'no-cors' }).then((r) => r.type),
+    post: () => fetch(target + 'letters?target=local', { method: 'POST', mode: 'no-cors',
+      credentials: 'include', headers: { 'content-type': 'application/x-www-form-urlencoded' },
+      body: 'redrive=1&sure=yes' }).then((r) => r.type),
+    script: () => new Promise((done, fail) => { const s = document.createElement('script');
+      s.src = target + 'console.js'; s.onload = () => done('ran'); s.onerror = fail;
+      document.body.append(s); }),
+    image: () => new Promise((done, fail) => { const i = new Image();
+      i.src = target + 'console.css'; i.onload = () => done('seen'); i.onerror = fail; }),
+    frame: () => new Promise((done) => { const f = document.createElement('iframe');
+      const text = () => { try { return f.contentDocument.body.innerText } catch { return '' } };
+      f.src = target; f.onload = () => done(text()); document.body.append(f); }),
+  };
+  for (const [name, attempt] of Object.entries(tries)) {
+    try { got.push([name, await attempt()]) } catch (error) { got.push([name, 'refused']) }
+  }
+  return got;
+})()"""
+
+
+def test_a_page_of_another_origin_can_do_nothing(shop: Shop, window: Browser, console: str) -> None:
+    """Even of the same machine, in the browser that has the cookie: not read, not do, not frame."""
+    shop.fail_letter("1")
+    window("open", console)
+    assert "wrong" in window("text")
+    with other_page() as other:
+        window("open", other)
+        got = dict(window("run", ATTACK % json.dumps(console.partition("?")[0])))
+        assert got["read"] == "refused"
+        assert got["blind"] in ("opaque", "refused")
+        assert got["post"] in ("opaque", "refused")
+        assert got["script"] == "refused"
+        assert got["image"] == "refused"
+        assert "Overview" not in got["frame"]
+        submit = f"""(() => {{ const f = document.createElement('form'); f.method = 'post';
+          f.action = {json.dumps(console.partition("?")[0] + "letters?target=local")};
+          f.innerHTML = '<input name=redrive value=1><input name=sure value=yes>';
+          document.body.append(f); f.submit(); }})()"""
+        window("run", submit)
+        window.wait_for("nothing ran")
+    window("seen")
+    assert [letter.id for letter in shop.local.dead_letters()] == [1]
+    assert shop.done == []
+
+
+def test_hostile_names_run_nothing_in_a_browser(window: Browser) -> None:
+    """A letter, an event and a run of somebody who means harm are read as text."""
+    harm = "<img src=x onerror='window.harmed=1'><script>window.harmed=1</script>"
+    with opened() as shop, served(shop.sources()) as address:
+        shop.client.publish_event("orders", "order.created", {"id": harm}, id=harm)
+        shop.local.wait_idle(30)
+        shop.feed.add("log", harm, harm, text=harm, frames=(harm,))
+        base, _, token = address.partition("?")
+        for path in ("letters", "events", "letters?target=local&id=1&payload=yes", "queues"):
+            window("open", f"{base}{path}{'&' if '?' in path else '?'}{token}")
+            assert window("run", "window.harmed ?? null") is None
+            assert window("seen")["wrong"] == []
+        assert "window.harmed" in window("text") or path == "queues"
+
+
+def test_an_address_that_nobody_listens_at_is_no_error_of_the_page(
+    shop: Shop, window: Browser
+) -> None:
+    """While the process is gone, a page stays as it is, and goes on when it is back."""
+    with served(shop.sources()) as address:
+        window("open", address)
+    with socket.socket() as gone:
+        gone.settimeout(1)
+        assert gone.connect_ex(("127.0.0.1", urlsplit(address).port or 0)) != 0
+    window("pause", 2500)
+    assert "shop" in window("text")

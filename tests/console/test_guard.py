@@ -1,0 +1,162 @@
+"""Who gets into the console: the one browser that had the token, from the console's own pages."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from leeward_dev.console.guard import HEADERS
+from leeward_dev.console.server import PAGES
+from tests.console.shop import Shop
+from tests.console.visitor import ORIGIN, PORT, TOKEN, Visitor, mounted
+
+PATHS = [*PAGES, "console.css", "console.js", "nothing"]
+
+
+@pytest.fixture
+def stranger(shop: Shop) -> Visitor:
+    """Return a visitor who has no cookie yet."""
+    return Visitor(mounted(shop.sources()))
+
+
+def test_the_token_becomes_a_cookie_and_leaves_the_address(stranger: Visitor) -> None:
+    """The cookie is for this path alone, no script reads it, and no other site sends it."""
+    answer = stranger.get(f"/console/letters?after=7&token={TOKEN}", follow=False)
+    assert answer.status == 303
+    assert answer.headers["location"] == "/console/letters?after=7"
+    cookie = answer.headers["set-cookie"]
+    assert cookie.startswith(f"leeward-console-{PORT}=")
+    assert {"HttpOnly", "SameSite=strict", "Path=/console"} <= {*cookie.split("; ")}
+    assert TOKEN not in cookie
+    assert stranger.get("/console/").status == 200
+
+
+def test_without_the_token_nothing_is_seen(stranger: Visitor) -> None:
+    """Not a page, not a file, with no token, a wrong one, or a wrong cookie."""
+    for path in PATHS:
+        for given in ("", "?token=", "?token=wrong", f"?token={TOKEN}x", "?token=%ff%00"):
+            assert stranger.get(f"/console/{path}{given}").status == 401, (path, given)
+    stranger.cookies[f"leeward-console-{PORT}"] = "wrong"
+    assert stranger.get("/console/").status == 401
+    assert stranger.post("/console/letters", [("token", TOKEN)]).status == 401
+    assert stranger.send("POST", f"/console/letters?token={TOKEN}", follow=False).status == 401
+
+
+def test_the_way_in_leads_to_no_other_host(stranger: Visitor) -> None:
+    """A path with two slashes would name one."""
+    for path in ("//evil.example/console/", "//evil.example"):
+        answer = stranger.get(f"{path}?token={TOKEN}", follow=False)
+        assert not answer.headers.get("location", "").startswith("//")
+
+
+def test_a_name_that_was_rebound_to_this_machine_is_refused(visitor: Visitor) -> None:
+    """A page under its own name has its origin; here it has no cookie, and gets nothing."""
+    for host in (
+        *(f"evil.example:{PORT}", "127.0.0.1", "127.0.0.1:80", "", f"localhost:{PORT}x"),
+        *(f"127.0.0.1.evil.example:{PORT}", f"evil.example:{PORT}#127.0.0.1:{PORT}"),
+    ):
+        assert visitor.get("", headers={"host": host}).status == 421, host
+    for host in (f"localhost:{PORT}", f"[::1]:{PORT}", f"127.0.0.1:{PORT}"):
+        assert visitor.get("", headers={"host": host}).status == 200, host
+
+
+ELSEWHERE: list[dict[str, str]] = [
+    {"origin": "http://evil.example"},
+    {"origin": "null"},
+    {"origin": "http://127.0.0.1:9999", "sec-fetch-site": "same-site"},
+    {"origin": f"https://127.0.0.1:{PORT}"},
+    {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate", "sec-fetch-dest": "document"},
+    {"sec-fetch-site": "same-site"},
+]
+
+
+def test_a_form_of_another_origin_does_nothing(shop: Shop, visitor: Visitor) -> None:
+    """With the cookie and even the seal: the browser says where it comes from."""
+    shop.fail_letter("1")
+    own = visitor.get("letters").page.forms[0]
+    for headers in ELSEWHERE:
+        done = visitor.post(own.action, [*own.fields, ("redrive", "1")], headers=headers)
+        assert done.status == 403, headers
+    assert len(shop.local.dead_letters()) == 1
+    assert shop.done == []
+
+
+def test_a_form_without_the_seal_does_nothing(shop: Shop, visitor: Visitor) -> None:
+    """Of every action; the seal of another console is none."""
+    shop.fail_letter("1")
+    for path in PAGES:
+        for seal in ([], [("seal", "")], [("seal", "0" * 64)]):
+            assert visitor.post(path or "./", [*seal, ("redrive", "1")]).status == 403
+    assert len(shop.local.dead_letters()) == 1
+
+
+def test_a_page_of_another_origin_reads_and_frames_nothing(visitor: Visitor) -> None:
+    """It may lead here by a link, as any page may; it may not fetch, embed or frame."""
+    top = {"sec-fetch-mode": "navigate", "sec-fetch-dest": "document"}
+    for site in ("cross-site", "same-site"):
+        for headers, status in (
+            ({"sec-fetch-mode": "no-cors", "sec-fetch-dest": "script"}, 403),
+            ({"sec-fetch-mode": "cors", "sec-fetch-dest": "empty"}, 403),
+            ({"sec-fetch-mode": "navigate", "sec-fetch-dest": "iframe"}, 403),
+            (top, 200),
+        ):
+            assert visitor.get("", headers={"sec-fetch-site": site, **headers}).status == status
+
+
+def test_every_answer_has_the_headers_that_keep_others_out(stranger: Visitor) -> None:
+    """Pages, files, refusals and redirects: no script but the console's, no frame, no copy."""
+    address = f"/console/?token={TOKEN}"
+    answers: list[Any] = [stranger.get("/console/"), stranger.get(address, follow=False)]
+    answers += [stranger.get(f"/console/{path}") for path in PATHS]
+    answers += [stranger.post("/console/letters", [])]
+    for answer in answers:
+        assert {name: answer.headers[name] for name in HEADERS} == HEADERS
+    policy = HEADERS["content-security-policy"]
+    assert "unsafe" not in policy
+    assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self'")
+
+
+def test_no_page_needs_what_the_policy_forbids(shop: Shop, visitor: Visitor) -> None:
+    """No script or style in a page, no handler in an attribute, nothing from another place."""
+    shop.fail_letter("1")
+    shop.client.start_workflow("order", {"id": "1"}, id="r-1")
+    for path in [*PAGES, "runs?workflow=order&run=r-1"]:
+        for tag, attributes in visitor.get(path).page.tags:
+            assert tag not in ("style", "iframe", "object", "base")
+            assert not any(name.startswith("on") or name == "style" for name in attributes)
+            for name in ("src", "href", "action"):
+                value = attributes.get(name) or "./"
+                assert value.startswith(("./", "#")) or ":" not in value.partition("?")[0]
+            assert tag != "script" or attributes.get("src") == "console.js"
+
+
+def test_a_form_that_is_too_large_is_not_read(visitor: Visitor) -> None:
+    """Neither many bytes nor many fields."""
+    own = visitor.get("send").page.forms[0]
+    assert visitor.post("send", [*own.fields, ("payload", "x" * 3_000_000)]).status == 413
+    many = [("id", str(number)) for number in range(2_000)]
+    assert visitor.post("letters", [*own.fields, *many]).status == 413
+
+
+def test_a_request_that_makes_no_sense_has_an_answer(visitor: Visitor) -> None:
+    """An address or a form that no page of the console has made is refused in words."""
+    seal = visitor.get("send").page.forms[0].fields[0]
+    for path in (
+        *("runs?page=0", "runs?page=9999999999", "runs?page=x", "runs?workflow=order&run=.."),
+        *("runs?run=1", "letters?target=other", "letters?target=local&id=x", "letters?after=x"),
+        *("keys?table=x", "keys?table=keys&record=x", "keys?table=keys&cursor=x", "targets?call=x"),
+        *("handlers?name=x", "targets?call=999999999999999999999999"),
+    ):
+        answer = visitor.get(path)
+        assert answer.status in (200, 400, 404, 503), (path, answer.page.text)
+    for path in PAGES:
+        for fields in ([], [("do", "x")], [("fire", "{}")], [("redrive", "x")], [("kind", "x")]):
+            answer = visitor.post(path or "./", [seal, *fields])
+            assert answer.status != 500, (path, fields, answer.page.text)
+
+
+def test_the_port_has_to_be_the_consoles_own(visitor: Visitor) -> None:
+    """A page of another port of this machine is another origin."""
+    assert visitor.get("", headers={"origin": ORIGIN}).status == 200
+    assert visitor.get("", headers={"origin": f"http://localhost:{PORT + 1}"}).status == 403
