@@ -129,6 +129,7 @@ class Dev:
 
     def __init__(self, folder: Path, *words: str) -> None:
         self._lines: list[str] = []
+        self._browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
         self._changed = Condition()
         with (folder / "stderr").open("w") as errors:
             self.child = subprocess.Popen(
@@ -183,10 +184,10 @@ class Dev:
         return self.ask(f"{self.address}/invoke/{name}", json.dumps(payload).encode(), **headers)
 
     def ask(self, url: str, body: bytes | None = None, **headers: str) -> Reply:
-        """Send a request, and return what comes back."""
+        """Send a request, and return what comes back; cookies are kept, as in a browser."""
         request = urllib.request.Request(url, body, headers)
         try:
-            with urllib.request.urlopen(request, timeout=PATIENT) as answer:
+            with self._browser.open(request, timeout=PATIENT) as answer:
                 return Reply(answer.status, answer.read())
         except urllib.error.HTTPError as error:
             return Reply(error.code, error.read())

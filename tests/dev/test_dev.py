@@ -43,13 +43,13 @@ def _everything_is_live(dev: Dev, shop: Path) -> None:
     local.close()
     for name in ("event-a", "message-a", "object-a", "step-a", "schedule"):
         wait_until(partial(_is_seen, dev, name))
-    refused = dev.invoke("beginn")
+    refused = dev.invoke("begins")
     assert refused.status == 404
     assert "did you mean 'begin'?" in refused.value["errorMessage"]
     assert "leeward trigger remember" in dev.invoke("remember").value["errorMessage"]
     assert b"begin" in dev.ask(dev.address).body
-    assert dev.ask(dev.console).status == 200
     assert dev.ask(dev.console.partition("?")[0]).status == 401
+    assert dev.ask(dev.console).status == 200
     assert dev.invoke("version", None, Origin="http://evil.example").status == 403
 
 

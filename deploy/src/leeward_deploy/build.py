@@ -47,6 +47,7 @@ LIST: Final = "requirements.txt"
 
 IDLE: Final = (
     "leeward/__main__.py",
+    "leeward/app/by_hand.py",
     "leeward/cli/",
     "leeward/testing/",
     "leeward/worker/",

@@ -9,6 +9,7 @@ from typing import Final, Self
 
 from leeward.config import Config, with_order
 from leeward.registry import EMBEDDED
+from leeward.values import NOTHING
 
 ROW_KEEPERS: Final = (EMBEDDED, "postgres")
 """Providers whose targets keep rows, so that apps run over them."""
@@ -73,7 +74,8 @@ def for_development(config: Config, targets: str | None, *, trust_env: bool) -> 
     """Return a configuration without what is for production.
 
     That is the order, if nobody has asked for one and no target of it keeps rows: the embedded
-    target takes its place. And the addresses of a worker, whose functions are served elsewhere.
+    target takes its place, and that of all homes and groups. And the addresses of a worker, whose
+    functions are served elsewhere.
 
     Args:
         config: as it is for the deployed app.
@@ -82,6 +84,14 @@ def for_development(config: Config, targets: str | None, *, trust_env: bool) -> 
     """
     if targets is None and not keeps_rows(config):
         config = with_order(config, EMBEDDED, os.environ, trust_env=trust_env)
+        config = config._replace(
+            data_target=None,
+            workflow_target=None,
+            tables={name: each._replace(home=None) for name, each in config.tables.items()},
+            buckets={name: each._replace(home=None) for name, each in config.buckets.items()},
+            groups=NOTHING,
+            weights=NOTHING,
+        )
     own = config.worker
     target = next((str(each) for each in config.order if str(each) == own.target), None)
     return config._replace(worker=own._replace(http=None, health=None, target=target))

@@ -12,7 +12,7 @@ import socket
 import sys
 from contextlib import ExitStack, nullcontext, redirect_stdout
 from functools import partial
-from threading import Event, Thread
+from threading import Event, Thread, current_thread, main_thread
 from time import monotonic
 from typing import Final
 
@@ -57,12 +57,19 @@ class Process:
         self._feed = Feed()
         self._feed.listen(terminal.show)
         self._ends = Event()
+        self._is_loading = True
         self._worker: Worker | None = None
         send_logs_to(self._feed)
 
     def end(self, *_: object) -> None:
-        """Ask it to end."""
+        """Ask it to end; while the app is loaded, on the main thread, end that at once.
+
+        Raises:
+            SystemExit: the app was being loaded.
+        """
         self._ends.set()
+        if self._is_loading and current_thread() is main_thread():
+            raise SystemExit
 
     def run(self) -> bool:
         """Run until it is asked to end; return whether all work has ended."""
@@ -70,8 +77,12 @@ class Process:
         with ExitStack() as stack:
             try:
                 pages = self._load(stack)
-            except (Exception, SystemExit) as error:  # noqa: BLE001 - an app is a program of the user's
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - an app is a user's program
+                if self._ends.is_set():
+                    return False
                 pages = self._log_fault(error)
+            finally:
+                self._is_loading = False
             sockets = [socket.socket(fileno=each) for each in plan.sockets]
             server = PageServer(pages, sockets, plan.drain)
             server.start()
