@@ -168,9 +168,10 @@ def call_google(target: Target) -> None:
             raise exceptions.from_http_response(answer)
 
     if target.random.random() < 0.5:
-        again = retry.if_exception_type(
-            exceptions.TooManyRequests, exceptions.ServiceUnavailable, requests.ConnectionError
-        )
+        kinds = [exceptions.TooManyRequests, exceptions.ServiceUnavailable]
+        if target.random.random() < 0.5:
+            kinds.append(requests.ConnectionError)
+        again = retry.if_exception_type(*kinds)
         retry.Retry(predicate=again, initial=0.01, maximum=0.02, timeout=0.5)(post)()
     else:
         post()

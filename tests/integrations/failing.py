@@ -77,6 +77,7 @@ class FailingServer:
     def __init__(self, contexts: dict[str, ssl.SSLContext]) -> None:
         self._contexts = contexts
         self._loop = asyncio.new_event_loop()
+        self._cases: set[Case] = set()
         self._thread = Thread(target=self._loop.run_forever, daemon=True)
 
     def __enter__(self) -> Self:
@@ -84,8 +85,12 @@ class FailingServer:
         return self
 
     def __exit__(self, *_: object) -> None:
+        for case in list(self._cases):
+            self.close(case)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
+        self._loop.run_until_complete(self._loop.shutdown_asyncgens())
+        self._loop.close()
 
     def open(self, steps: Sequence[Step], tls: str | None = None) -> Case:
         """Open a port where these steps happen, one for each request."""
@@ -99,8 +104,10 @@ class FailingServer:
                 case.server.close()
             for task in list(case.tasks):
                 task.cancel()
+            await asyncio.gather(*case.tasks, return_exceptions=True)
 
         asyncio.run_coroutine_threadsafe(close(), self._loop).result()
+        self._cases.discard(case)
 
     async def _open(self, steps: Sequence[Step], tls: str | None) -> Case:
         with socket.socket() as probe:
@@ -124,6 +131,7 @@ class FailingServer:
             finally:
                 writer.close()
 
+        self._cases.add(case)
         context = self._contexts.get(tls or "")
         case.server = await asyncio.start_server(serve, "127.0.0.1", case.port, ssl=context)
         return case

@@ -16,7 +16,7 @@ from pathlib import Path
 from random import Random
 from typing import Final
 
-import trustme
+
 
 from leeward.evidence import Evidence, find_evidence
 from tests.integrations.clients import Target, clients
@@ -156,6 +156,8 @@ def report_of(found: Evidence, effects: int, counts: Counter[str]) -> str:
 def open_server(folder: Path) -> FailingServer:
     """Make authorities, and return a server with certificates of both."""
     import ssl
+
+    import trustme
 
     contexts = {}
     for name in ("trusted", "foreign"):

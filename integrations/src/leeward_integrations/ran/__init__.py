@@ -7,16 +7,13 @@ the answer inside of it, or by what the frames of the library still hold, it doe
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cache
 from importlib import import_module
-from typing import Final, TypeAlias
+from typing import Final
 
-from leeward.evidence import Evidence
+from leeward.evidence import Evidence, Finder
 from leeward_integrations.ran.frames import library_of
 from leeward_integrations.ran.retries import retries_around
-
-Judge: TypeAlias = Callable[[BaseException], Evidence | None]
 
 LIBRARIES: Final = {
     "aiohttp": "aiohttp",
@@ -41,18 +38,23 @@ LIBRARIES: Final = {
 
 def find_evidence(error: BaseException) -> Evidence | None:
     """Return what an exception proves; None if it is of no library here, or not known there."""
-    judge = _judge_of(LIBRARIES.get(library_of(error), ""))
-    found = None if judge is None else judge(error)
+    found = _judge_alone(error)
     if found is not None and found.ran != "no":
         return found
-    if retries := retries_around(error):
+    if retries := retries_around(error, _judge_alone):
         return Evidence("maybe", retries)
     return found
 
 
+def _judge_alone(error: BaseException) -> Evidence | None:
+    """Return what an exception proves of the last attempt of a client."""
+    judge = _judge_of(LIBRARIES.get(library_of(error), ""))
+    return None if judge is None else judge(error)
+
+
 @cache
-def _judge_of(name: str) -> Judge | None:
+def _judge_of(name: str) -> Finder | None:
     if not name:
         return None
-    judge: Judge = import_module(f"{__name__}.{name}").judge
+    judge: Finder = import_module(f"{__name__}.{name}").judge
     return judge
