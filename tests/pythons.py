@@ -56,6 +56,7 @@ PARTS: Final = (
     "backup",
     "deploy",
     "drill",
+    "integrations",
     "adapters/aws",
     "adapters/azure",
     "adapters/google",

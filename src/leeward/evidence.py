@@ -99,7 +99,9 @@ def _own(error: LeewardError) -> Evidence:
         return Evidence("maybe", "leeward could not find out; ask `Client.settle`")
     if isinstance(error, FunctionError):
         if error.ran is None:
-            return Evidence("maybe", "the function answered that it failed, and not how far it came")
+            return Evidence(
+                "maybe", "the function answered that it failed, and not how far it came"
+            )
         return Evidence(error.ran, "the function says so")
     if any(attempt.outcome in _MAY_HAVE for attempt in error.attempts):
         return Evidence("maybe", "an earlier attempt of the call may have run")

@@ -39,6 +39,7 @@ def test_data_never_becomes_code() -> None:
             "adapters",
             "backup/src",
             "drill/src",
+            "integrations/src",
             "deploy/src",
             "contract_tests/src",
             "examples",

@@ -61,6 +61,7 @@ def test_no_logging_call_is_handed_content() -> None:
             "backup/src",
             "deploy/src",
             "drill/src",
+            "integrations/src",
             "examples/plans/src",
         )
         for path in sorted((ROOT / folder).rglob("*.py"))

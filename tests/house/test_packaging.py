@@ -21,6 +21,7 @@ SDISTS = {
     "leeward_contract_tests": {"src/leeward_contract_tests", "README.md", "LICENSE"},
     "leeward_backup": {"src/leeward_backup", "README.md", "LICENSE"},
     "leeward_deploy": {"src/leeward_deploy", "README.md", "LICENSE"},
+    "leeward_integrations": {"src/leeward_integrations", "README.md", "LICENSE"},
     "leeward_drill": {"src/leeward_drill", "README.md", "LICENSE"},
     "leeward_aws": {"src/leeward_aws", "README.md", "LICENSE"},
     "leeward_azure": {"src/leeward_azure", "README.md", "LICENSE"},

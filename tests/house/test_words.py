@@ -29,6 +29,7 @@ FOLDERS = (
     "backup",
     "deploy",
     "drill",
+    "integrations",
     "contract_tests/src",
     "cloud_tests",
     "examples",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from importlib.util import find_spec
+from importlib import import_module
 from random import Random
 from threading import Lock
 from typing import Any, NamedTuple
@@ -77,7 +77,9 @@ def call_urllib3(target: Target) -> None:
     """POST or PUT with urllib3."""
     import urllib3
 
-    with urllib3.PoolManager(ca_certs=target.trusted, retries=retries_of_urllib3(target.random)) as p:
+    with urllib3.PoolManager(
+        ca_certs=target.trusted, retries=retries_of_urllib3(target.random)
+    ) as p:
         method = target.random.choice(["POST", "PUT"])
         p.request(method, target.url, body=b"{}", timeout=TIMEOUT)
 
@@ -89,19 +91,18 @@ def call_aiohttp(target: Target) -> None:
     async def post() -> None:
         timeout = aiohttp.ClientTimeout(total=TIMEOUT * 2, sock_connect=TIMEOUT, sock_read=TIMEOUT)
         method = target.random.choice(["POST", "PUT"])
-        async with aiohttp.ClientSession(timeout=timeout) as session:
-            async with session.request(
-                method, target.url, json={"n": 1}, ssl=context(target)
-            ) as answer:
-                answer.raise_for_status()
-                await answer.read()
+        async with (
+            aiohttp.ClientSession(timeout=timeout) as session,
+            session.request(method, target.url, json={"n": 1}, ssl=context(target)) as answer,
+        ):
+            answer.raise_for_status()
+            await answer.read()
 
     asyncio.run(post())
 
 
 def call_boto3(target: Target) -> None:
     """Write an item, or invoke a function, with boto3."""
-    import boto3
     from botocore.config import Config
 
     random = target.random
@@ -168,7 +169,7 @@ def call_google(target: Target) -> None:
             raise exceptions.from_http_response(answer)
 
     if target.random.random() < 0.5:
-        kinds = [exceptions.TooManyRequests, exceptions.ServiceUnavailable]
+        kinds: list[type[Exception]] = [exceptions.TooManyRequests, exceptions.ServiceUnavailable]
         if target.random.random() < 0.5:
             kinds.append(requests.ConnectionError)
         again = retry.if_exception_type(*kinds)
@@ -192,9 +193,7 @@ def call_anthropic(target: Target) -> None:
     with anthropic.Anthropic(
         api_key="k", base_url=target.url, **settings_of_model(target)
     ) as client:
-        client.messages.create(
-            model="m", max_tokens=1, messages=[{"role": "user", "content": "x"}]
-        )
+        client.messages.create(model="m", max_tokens=1, messages=[{"role": "user", "content": "x"}])
 
 
 def settings_of_model(target: Target) -> dict[str, Any]:
@@ -229,6 +228,8 @@ def call_stamina(target: Target) -> None:
     """POST with requests, again and again by stamina."""
     import requests
     import stamina
+
+    stamina.instrumentation.set_on_retry_hooks([])
 
     @stamina.retry(on=requests.RequestException, attempts=3, wait_initial=0.001, wait_max=0.01)
     def post() -> None:
@@ -276,27 +277,31 @@ def context(target: Target) -> Any:
 NEEDS: dict[str, tuple[str, Callable[[Target], None]]] = {
     "httpx": ("httpx", call_httpx),
     "httpx, tasks": ("httpx", call_httpx_async),
-    "requests": ("requests", call_requests),
-    "urllib3": ("urllib3", call_urllib3),
+    "requests": ("requests requests.auth", call_requests),
+    "urllib3": ("urllib3 urllib3.util", call_urllib3),
     "aiohttp": ("aiohttp", call_aiohttp),
-    "boto3": ("boto3", call_boto3),
-    "azure": ("azure.eventgrid", call_azure),
-    "google": ("google.api_core", call_google),
-    "openai": ("openai", call_openai),
-    "anthropic": ("anthropic", call_anthropic),
-    "tenacity": ("tenacity", call_tenacity),
-    "stamina": ("stamina", call_stamina),
-    "backoff": ("backoff", call_backoff),
+    "boto3": ("boto3 botocore.config", call_boto3),
+    "azure": ("azure.eventgrid azure.core.credentials", call_azure),
+    "google": ("requests google.api_core.retry", call_google),
+    "openai": ("openai openai.resources.chat", call_openai),
+    "anthropic": ("anthropic anthropic.resources.messages", call_anthropic),
+    "tenacity": ("httpx tenacity", call_tenacity),
+    "stamina": ("requests stamina", call_stamina),
+    "backoff": ("httpx backoff", call_backoff),
 }
 
 
 def clients() -> dict[str, Callable[[Target], None]]:
-    """Return the calls of what is installed here."""
+    """Return the calls of what is installed here.
 
-    def is_here(name: str) -> bool:
+    Their modules are imported now: threads that import one another's libraries may block.
+    """
+    found = {}
+    for name, (modules, call) in NEEDS.items():
         try:
-            return find_spec(name) is not None
+            for module in modules.split():
+                import_module(module)
         except ModuleNotFoundError:
-            return False
-
-    return {name: call for name, (needed, call) in NEEDS.items() if is_here(needed)}
+            continue
+        found[name] = call
+    return found

@@ -56,13 +56,15 @@ class Case:
 
     Attributes:
         effects: how often the call has run.
+        holder: a socket that listens to nobody, and keeps the port from others.
         port: where it listens.
     """
 
-    def __init__(self, steps: Sequence[Step], port: int) -> None:
+    def __init__(self, steps: Sequence[Step], holder: socket.socket) -> None:
         self.steps = list(steps)
         self.effects = 0
-        self.port = port
+        self.holder = holder
+        self.port: int = holder.getsockname()[1]
         self.server: asyncio.Server | None = None
         self.tasks: set[asyncio.Task[None]] = set()
 
@@ -107,12 +109,13 @@ class FailingServer:
             await asyncio.gather(*case.tasks, return_exceptions=True)
 
         asyncio.run_coroutine_threadsafe(close(), self._loop).result()
+        case.holder.close()
         self._cases.discard(case)
 
     async def _open(self, steps: Sequence[Step], tls: str | None) -> Case:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            case = Case(steps, probe.getsockname()[1])
+        holder = bound_socket(0)
+        case = Case(steps, holder)
+        self._cases.add(case)
         if case.steps and case.steps[0] == REFUSE:
             return case
 
@@ -131,9 +134,8 @@ class FailingServer:
             finally:
                 writer.close()
 
-        self._cases.add(case)
         context = self._contexts.get(tls or "")
-        case.server = await asyncio.start_server(serve, "127.0.0.1", case.port, ssl=context)
+        case.server = await asyncio.start_server(serve, sock=bound_socket(case.port), ssl=context)
         return case
 
     async def _serve(
@@ -164,6 +166,14 @@ class FailingServer:
             await writer.drain()
             if step.answer.missing:
                 return None
+
+
+def bound_socket(port: int) -> socket.socket:
+    """Return a socket at a port of loopback, which it may share; 0 for any."""
+    bound = socket.socket()
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    bound.bind(("127.0.0.1", port))
+    return bound
 
 
 async def read_request(reader: asyncio.StreamReader) -> bool:

@@ -16,8 +16,6 @@ from pathlib import Path
 from random import Random
 from typing import Final
 
-
-
 from leeward.evidence import Evidence, find_evidence
 from tests.integrations.clients import Target, clients
 from tests.integrations.failing import REFUSE, TLS_KINDS, Answer, Case, FailingServer, Step
@@ -126,7 +124,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
                     print(f"WRONG {flaw}", flush=True)
     for name, counts in report.items():
         asked, vague = sum(counts.values()), counts["maybe, and it did not run"]
-        print(f"{name}: {asked} failures, {dict(sorted(counts.items()))}, {vague / max(asked, 1):.0%}")
+        print(
+            f"{name}: {asked} failures, {dict(sorted(counts.items()))}, {vague / max(asked, 1):.0%}"
+        )
     print(f"wrong: {wrong} of {sum(sum(counts.values()) for counts in report.values())}")
     return 1 if wrong else 0
 

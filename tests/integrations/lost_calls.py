@@ -67,11 +67,7 @@ def open_grpc(*, google: bool = False) -> Iterator[Call]:
         case = dict(context.invocation_metadata())["case"]
         runs, code = told[case].pop(0) if told[case] else (True, "OK")
         effects[case] += runs
-        if code == "SLEEP":
-            time.sleep(0.3)
-        elif code != "OK":
-            text = UNCONNECTED if runs and code == "UNAVAILABLE" else "no"
-            context.abort(grpc.StatusCode[code], text)
+        end_as(code, context, lies=runs)
         return b"done"
 
     handler = grpc.method_handlers_generic_handler(
@@ -80,15 +76,14 @@ def open_grpc(*, google: bool = False) -> Iterator[Call]:
     server = grpc.server(ThreadPoolExecutor(8), handlers=[handler])
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
-    channel, away = grpc.insecure_channel(f"127.0.0.1:{port}"), grpc.insecure_channel("127.0.0.1:9")
-    numbers = iter(range(1 << 30))
+    channels = [grpc.insecure_channel(f"127.0.0.1:{each}") for each in (port, 9)]
 
     def call(random: Random) -> tuple[str, Evidence | None, int]:
-        case = str(next(numbers))
+        case = str(len(told))
         steps = [random_status(random, trusts=google) for _ in range(random.choice([1, 1, 2, 3]))]
         told[case] = list(steps)
         is_away = random.random() < 0.2
-        method = (away if is_away else channel).unary_unary("/shop/Charge")
+        method = channels[is_away].unary_unary("/shop/Charge")
         send = with_retries(method, random) if google else method
         try:
             send(b"", timeout=0.2, metadata=(("case", case),))
@@ -97,9 +92,19 @@ def open_grpc(*, google: bool = False) -> Iterator[Call]:
         return "", None, 0
 
     yield call
-    channel.close()
-    away.close()
+    for channel in channels:
+        channel.close()
     server.stop(None)
+
+
+def end_as(code: str, context: Any, *, lies: bool) -> None:
+    """End a call on the server's side; a lie is the text of a client without a connection."""
+    import grpc
+
+    if code == "SLEEP":
+        time.sleep(0.3)
+    elif code != "OK":
+        context.abort(grpc.StatusCode[code], UNCONNECTED if lies else "no")
 
 
 def random_status(random: Random, *, trusts: bool) -> tuple[bool, str]:

@@ -41,8 +41,7 @@ STATEMENTS: Final = (
     "WITH one AS (INSERT INTO effects VALUES ({n}) RETURNING n) SELECT pg_sleep(5) FROM one",
     "INSERT INTO nowhere VALUES ({n})",
     "INSERT INTO effects VALUES ({n}); SELECT pg_terminate_backend(pg_backend_pid())",
-    "WITH one AS (INSERT INTO effects VALUES ({n}) RETURNING n) "
-    "SELECT pg_terminate_backend(pg_backend_pid()) FROM one",
+    "WITH a AS (INSERT INTO effects VALUES ({n})) SELECT pg_terminate_backend(pg_backend_pid())",
 )
 
 

@@ -50,7 +50,7 @@ def test_an_answer_that_is_lost_proves_nothing(server: FailingServer) -> None:
 
 def test_tenacity_calls_again_only_what_did_not_run(server: FailingServer) -> None:
     """A lost answer ends it; a refused connection does not."""
-    again = {"stop": stop_after_attempt(3), "reraise": True}
+    again: Any = {"stop": stop_after_attempt(3), "reraise": True}
     case = server.open([Step("reset", runs=True), Step("reset", runs=True)])
     careful = retry(retry=retry_if_did_not_run, **again)(lambda: post(case))
     assert ran(failure(careful)) == "maybe"
@@ -58,7 +58,7 @@ def test_tenacity_calls_again_only_what_did_not_run(server: FailingServer) -> No
     away = server.open([REFUSE])
     careful = retry(retry=retry_if_did_not_run, **again)(lambda: post(away))
     assert ran(failure(careful)) == "no"
-    assert careful.statistics["attempt_number"] == 3  # type: ignore[attr-defined]
+    assert careful.statistics["attempt_number"] == 3
 
 
 @pytest.mark.parametrize("reraise", [True, False])
@@ -90,7 +90,9 @@ def test_a_session_connects_again_and_sends_once(server: FailingServer) -> None:
     """`Retry` of urllib3 tells connections from answers."""
     case = server.open([Step("reset", runs=True), Step("reset", runs=True)])
     with requests.Session() as session:
-        session.mount("http://", requests.adapters.HTTPAdapter(max_retries=retries_if_did_not_run()))
+        session.mount(
+            "http://", requests.adapters.HTTPAdapter(max_retries=retries_if_did_not_run())
+        )
         assert not did_not_run(failure(lambda: post(case, session)))
     assert case.effects == 1
 

@@ -6,8 +6,8 @@
 def charge(self, order): ...
 ```
 
-`autoretry_for` takes classes of exceptions, and one class stands for what ran and what did not. It is
-about the call that raised: a task that has done something before it wants a key for that.
+`autoretry_for` takes classes of exceptions, and one class stands for what ran and what did not. The
+decorator asks about the call that raised; what the task did before that call wants a key.
 """
 
 from __future__ import annotations

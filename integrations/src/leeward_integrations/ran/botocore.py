@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from leeward.adapter.classification import code_in
+from leeward.adapter.classification import AMBIGUOUS, code_in
 from leeward.evidence import Evidence
 from leeward_integrations.ran import urllib3
 from leeward_integrations.ran.frames import chain, kinds_of, last_frame, library_of
@@ -69,12 +69,9 @@ def _of_answer(error: Any) -> Evidence:
         return of_status(status, metadata.get("HTTPHeaders"), again=False)
     service = _service_of(error)
     if service in SERVICES:
-        meaning = outcome_of(service, status or 0, code, str(details.get("Message", "")))
-    else:
-        meaning = COMMON.get(code)
-    if meaning is None:
-        return Evidence("maybe", f"it is not known what {code} proves")
-    return of_classification(meaning, code)
+        text = str(details.get("Message", ""))
+        return of_classification(outcome_of(service, status or 0, code, text), code)
+    return of_classification(COMMON.get(code, AMBIGUOUS), code)
 
 
 def _service_of(error: BaseException) -> Any:

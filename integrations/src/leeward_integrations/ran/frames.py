@@ -28,9 +28,7 @@ def frames_of(error: BaseException) -> Iterator[Frame]:
     while entry is not None:
         frame = entry.tb_frame
         module = frame.f_globals.get("__name__")
-        yield Frame(
-            module if isinstance(module, str) else "", frame.f_code.co_name, frame.f_locals
-        )
+        yield Frame(module if isinstance(module, str) else "", frame.f_code.co_name, frame.f_locals)
         entry = entry.tb_next
 
 
@@ -50,9 +48,7 @@ def library_of(error: BaseException) -> str:
 
 def kinds_of(error: object) -> frozenset[str]:
     """Return the names of an exception's classes of libraries, without Python's own."""
-    return frozenset(
-        each.__name__ for each in type(error).__mro__ if each.__module__ != "builtins"
-    )
+    return frozenset(each.__name__ for each in type(error).__mro__ if each.__module__ != "builtins")
 
 
 def chain(error: BaseException) -> Iterator[BaseException]:

@@ -1,7 +1,7 @@
 """Errors of gRPC calls: in doubt, all of them.
 
-A client that finds no connection says so with a status and a text, and a peer may answer with the
-same ones: that of a service it calls in turn, for example. gRPC keeps nothing that tells them apart.
+A client that finds no connection says so with a status and a text. A peer may answer with the same,
+as one that passes on what it got from a service it calls. gRPC keeps nothing that tells them apart.
 """
 
 from __future__ import annotations

@@ -25,7 +25,9 @@ def judge(error: BaseException) -> Evidence | None:
         earlier = getattr(getattr(response.raw, "retries", None), "history", ())
         again = bool(response.history or earlier)
         return of_status(response.status_code, response.headers, again=again)
-    functions = {frame.function for frame in frames_of(error) if frame.module.startswith("requests")}
+    functions = {
+        frame.function for frame in frames_of(error) if frame.module.startswith("requests")
+    }
     if not functions:
         return Evidence("maybe", "the traceback is lost, and with it what requests had sent before")
     if functions & SENT_BEFORE:

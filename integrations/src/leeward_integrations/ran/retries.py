@@ -32,7 +32,7 @@ def _proves_all_of_tenacity(frame: Frame, _error: BaseException, _judge: Judge) 
 
     Its state is in `__call__` of both kinds; where a loop is written out, in `iter` and `__exit__`.
     """
-    state = frame.values.get("retry_state")
+    state: Any = frame.values.get("retry_state")
     number = getattr(state, "attempt_number", None)
     if number is None:
         return True  # a frame that only passes on; another one has the state
