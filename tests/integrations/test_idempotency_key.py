@@ -98,7 +98,8 @@ def send(request: pytest.FixtureRequest) -> Iterator[Send]:
 
 def who_asks(scope: Any) -> str | None:
     """Return the caller that a server has checked."""
-    return scope.get("user") or scope.get("REMOTE_USER")
+    asked: str | None = scope.get("user") or scope.get("REMOTE_USER")
+    return asked
 
 
 async def send_asgi(

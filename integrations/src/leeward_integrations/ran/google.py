@@ -27,6 +27,8 @@ def _of_answer(error: Any) -> Evidence:
         from leeward_google.errors import STATUSES
     except ModuleNotFoundError:
         return Evidence("maybe", "leeward-google, which has the table, is not installed")
+    if getattr(error.response, "history", ()):
+        return Evidence("maybe", "the client had sent another request before, and got an answer")
     word = _word_in(error)
     meaning = STATUSES.get(word or "")
     if meaning is None:
