@@ -12,7 +12,7 @@ from leeward.adapter.classification import AMBIGUOUS, code_in
 from leeward.evidence import Evidence
 from leeward_integrations.ran import urllib3
 from leeward_integrations.ran.frames import chain, kinds_of, last_frame, library_of
-from leeward_integrations.ran.statuses import of_classification, of_status
+from leeward_integrations.ran.statuses import of_classification, of_status, tables_of
 
 SENT_BEFORE: Final = Evidence(
     "maybe",
@@ -55,9 +55,7 @@ def judge(error: BaseException) -> Evidence | None:
 
 def _of_answer(error: Any) -> Evidence:
     """Return what an error answer proves: the service's table has its code."""
-    try:
-        from leeward_aws.errors import COMMON, SERVICES, outcome_of
-    except ModuleNotFoundError:
+    if (errors := tables_of("leeward_aws.errors")) is None:
         return Evidence("maybe", "leeward-aws, which has the tables of codes, is not installed")
     metadata = error.response.get("ResponseMetadata", {})
     if metadata.get("RetryAttempts") != 0:
@@ -68,10 +66,10 @@ def _of_answer(error: Any) -> Evidence:
     if code is None:
         return of_status(status, metadata.get("HTTPHeaders"), again=False)
     service = _service_of(error)
-    if service in SERVICES:
+    if service in errors.SERVICES:
         text = str(details.get("Message", ""))
-        return of_classification(outcome_of(service, status or 0, code, text), code)
-    return of_classification(COMMON.get(code, AMBIGUOUS), code)
+        return of_classification(errors.outcome_of(service, status or 0, code, text), code)
+    return of_classification(errors.COMMON.get(code, AMBIGUOUS), code)
 
 
 def _service_of(error: BaseException) -> Any:

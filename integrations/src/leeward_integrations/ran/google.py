@@ -6,7 +6,7 @@ from typing import Any
 
 from leeward.evidence import Evidence
 from leeward_integrations.ran.frames import kinds_of, library_of
-from leeward_integrations.ran.statuses import of_classification
+from leeward_integrations.ran.statuses import of_classification, tables_of
 
 
 def judge(error: BaseException) -> Evidence | None:
@@ -23,14 +23,12 @@ def judge(error: BaseException) -> Evidence | None:
 
 def _of_answer(error: Any) -> Evidence:
     """Return what an answer of a service proves, by its status word."""
-    try:
-        from leeward_google.errors import STATUSES
-    except ModuleNotFoundError:
+    if (errors := tables_of("leeward_google.errors")) is None:
         return Evidence("maybe", "leeward-google, which has the table, is not installed")
     if getattr(error.response, "history", ()):
         return Evidence("maybe", "the client had sent another request before, and got an answer")
     word = _word_in(error)
-    meaning = STATUSES.get(word or "")
+    meaning = errors.STATUSES.get(word or "")
     if meaning is None:
         return Evidence("maybe", f"it is not known what {word or error.code} proves")
     return of_classification(meaning, str(word))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
+from importlib import import_module
 from typing import Any
 
 from leeward.adapter.classification import Classification, by_status
@@ -40,3 +42,12 @@ def of_classification(meaning: Classification, what: str) -> Evidence:
         word = meaning.outcome.value
         return Evidence("no", f"{what} is given before anything runs ({word})")
     return Evidence("maybe", f"{what} proves nothing")
+
+
+@cache
+def tables_of(module: str) -> Any:
+    """Return the module of an adapter with its tables; None if the adapter is not installed."""
+    try:
+        return import_module(module)
+    except ModuleNotFoundError:
+        return None
