@@ -128,7 +128,7 @@ def key_of(text: str | None) -> str:
     The draft has a string of RFC 8941, in quotation marks; most clients send the text alone.
 
     Raises:
-        Problem: it is none, with status 400.
+        Problem: the header has no key, with status 400.
     """
     if text is None:
         return ""
