@@ -91,7 +91,10 @@ class FailingServer:
             self.close(case)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
-        self._loop.run_until_complete(self._loop.shutdown_asyncgens())
+        late = asyncio.all_tasks(self._loop)  # of connections that came while a case was closed
+        for task in late:
+            task.cancel()
+        self._loop.run_until_complete(asyncio.gather(*late, return_exceptions=True))
         self._loop.close()
 
     def open(self, steps: Sequence[Step], tls: str | None = None) -> Case:
