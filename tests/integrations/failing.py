@@ -7,6 +7,7 @@ import socket
 import ssl
 import struct
 from collections.abc import Sequence
+from contextlib import suppress
 from threading import Thread
 from typing import Any, Final, NamedTuple, Self
 
@@ -91,10 +92,10 @@ class FailingServer:
             self.close(case)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
-        late = asyncio.all_tasks(self._loop)  # of connections that came while a case was closed
-        for task in late:
+        for task in asyncio.all_tasks(self._loop):  # of connections that came as a case was closed
             task.cancel()
-        self._loop.run_until_complete(asyncio.gather(*late, return_exceptions=True))
+            with suppress(asyncio.CancelledError):
+                self._loop.run_until_complete(task)
         self._loop.close()
 
     def open(self, steps: Sequence[Step], tls: str | None = None) -> Case:
