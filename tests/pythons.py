@@ -58,6 +58,7 @@ PARTS: Final = (
     "deploy",
     "dev",
     "drill",
+    "integrations",
     "adapters/aws",
     "adapters/azure",
     "adapters/google",

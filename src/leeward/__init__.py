@@ -47,6 +47,7 @@ if TYPE_CHECKING:
         Unsupported,
         ValidationError,
     )
+    from leeward.evidence import explain_ran, ran
     from leeward.values import (
         Effect,
         Event,
@@ -112,6 +113,8 @@ __all__ = [
     "Unsupported",
     "ValidationError",
     "Verdict",
+    "explain_ran",
+    "ran",
 ]
 
 _MODULES = {
@@ -127,6 +130,8 @@ _MODULES = {
     "Settled": "leeward.values.settled",
     "Verdict": "leeward.values.settled",
     "__version__": "leeward.version",
+    "explain_ran": "leeward.evidence",
+    "ran": "leeward.evidence",
 }
 _VALUES = (
     "Effect Event InvokeResult ItemPage Promise PublishEntry PublishReceipt PublishReport Receipt "

@@ -40,6 +40,7 @@ def test_data_never_becomes_code() -> None:
             "backup/src",
             "dev/src",
             "drill/src",
+            "integrations/src",
             "deploy/src",
             "contract_tests/src",
             "examples",

@@ -62,6 +62,7 @@ def test_no_logging_call_is_handed_content() -> None:
             "deploy/src",
             "dev/src",
             "drill/src",
+            "integrations/src",
             "examples/plans/src",
         )
         for path in sorted((ROOT / folder).rglob("*.py"))

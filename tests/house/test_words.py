@@ -30,6 +30,7 @@ FOLDERS = (
     "deploy",
     "dev",
     "drill",
+    "integrations",
     "contract_tests/src",
     "cloud_tests",
     "examples",

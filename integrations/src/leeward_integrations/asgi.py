@@ -1,0 +1,190 @@
+"""``Idempotency-Key`` for FastAPI, Starlette, Litestar and every other app of ASGI.
+
+```python
+app.add_middleware(IdempotencyKeys, table="keys", client=cloud)
+```
+
+A repeat gets the first answer, and the app does not run again. Put it inside of what checks who
+calls, and outside of what may have an effect.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from contextvars import ContextVar
+from typing import Any, Final, NamedTuple, TypeAlias
+
+from leeward.app.answers import Problem
+from leeward.app.context import Context
+from leeward.errors import DedupUnavailable
+from leeward_integrations.idempotency_key import (
+    KEY,
+    LARGEST_REQUEST,
+    SETTLE,
+    Answer,
+    AppError,
+    IdempotentApp,
+    age_of,
+    call_of,
+    context_of,
+    headers_of,
+    keepable,
+    kept_answer,
+    key_of,
+    missing_key,
+    problem_answer,
+    settled_answer,
+    too_large,
+    unavailable,
+)
+
+Scope: TypeAlias = MutableMapping[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+AsgiApp: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+class IdempotencyKeys(IdempotentApp):
+    """An ASGI middleware: a request with an ``Idempotency-Key`` runs once."""
+
+    @staticmethod
+    async def run_once(call: Mapping[str, str], context: Context) -> dict[str, Any]:
+        """Run the app for a call whose key is new."""
+        return keepable(await _EXCHANGE.get().run())
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, once for each key."""
+        headers = headers_of(scope["headers"]) if scope["type"] == "http" else {}
+        if not self._is_guarded(scope.get("method", ""), headers):
+            await self._app(scope, receive, send)
+            return
+        try:
+            answer = await self._answer_to(Wire(scope, receive, send), headers)
+        except AppError as raised:
+            raise raised.error from None
+        except Problem as problem:
+            answer = problem_answer(problem)
+        except DedupUnavailable as error:
+            answer = problem_answer(unavailable(error))
+        if answer is not None:
+            await _send_answer(send, answer)
+
+    async def _answer_to(self, wire: Wire, headers: Mapping[str, str]) -> Answer | None:
+        """Return what is to be sent; None if it was passed on, or nobody waits any more."""
+        scope = wire.scope
+        if not (key := key_of(headers.get(KEY))):
+            raise missing_key()
+        owner = None if self._principal is None else self._principal(scope)
+        context = context_of(headers, key, owner, self._lease)
+        if (body := await _read(wire.receive)) is None:
+            return None
+        if SETTLE in headers:
+            document = await self._settle(age_of(body), None, context)
+            return settled_answer({**document, "key": key}, headers)
+        exchange = _Exchange(self._app, wire, body, self._largest)
+        query = scope.get("query_string", b"").decode("latin-1")
+        token = _EXCHANGE.set(exchange)
+        try:
+            kept = await self._answer(call_of(scope["method"], scope["path"], query, body), context)
+        except Exception as error:
+            if exchange.error is error:
+                await exchange.pass_on()
+                raise AppError(error) from error
+            raise
+        finally:
+            _EXCHANGE.reset(token)
+        return None if exchange.is_passed_on else kept_answer(kept)
+
+
+_EXCHANGE: Final[ContextVar[_Exchange]] = ContextVar("exchange")
+"""What the run of this task answers: its record is of the call alone."""
+
+
+class Wire(NamedTuple):
+    """What ASGI hands to an app for one request."""
+
+    scope: Scope
+    receive: Receive
+    send: Send
+
+
+class _Exchange:
+    """A request, and what the app answers.
+
+    Attributes:
+        error: that the app raised.
+        is_passed_on: the answer is on its way to the caller, and no longer kept.
+    """
+
+    def __init__(self, app: AsgiApp, wire: Wire, body: bytes, largest: int) -> None:
+        self.scope, self._receive, self.send = wire
+        self._body = body
+        self.error: Exception | None = None
+        self.is_passed_on = False
+        self._app, self._largest = app, largest
+        self._is_read = False
+        self._kept: list[MutableMapping[str, Any]] = []
+        self._size = 0
+
+    async def run(self) -> Answer:
+        """Run the app, and return its answer."""
+        try:
+            await self._app(self.scope, self._receive_again, self._keep)
+        except Exception as error:
+            self.error = error
+            raise
+        start = next((each for each in self._kept if each["type"] == "http.response.start"), None)
+        if start is None:
+            raise RuntimeError("the app has ended without an answer")
+        headers = [(n.decode("latin-1"), v.decode("latin-1")) for n, v in start.get("headers", ())]
+        if self.is_passed_on:
+            return Answer(start["status"], headers, None)
+        return Answer(start["status"], headers, b"".join(m.get("body", b"") for m in self._kept))
+
+    async def pass_on(self) -> None:
+        """Send what was kept so far, and from now on what comes."""
+        self.is_passed_on = True
+        for message in self._kept:
+            await self.send(message)
+        del self._kept[1:]
+
+    async def _receive_again(self) -> MutableMapping[str, Any]:
+        if self._is_read:
+            return await self._receive()
+        self._is_read = True
+        return {"type": "http.request", "body": self._body, "more_body": False}
+
+    async def _keep(self, message: MutableMapping[str, Any]) -> None:
+        if self.is_passed_on:
+            await self.send(message)
+            return
+        self._kept.append(message)
+        self._size += len(message.get("body", b""))
+        if self._size > self._largest:
+            await self.pass_on()
+
+
+async def _read(receive: Receive) -> bytes | None:
+    """Return the body of a request; None if its caller has gone.
+
+    Raises:
+        Problem: it is too large to be compared.
+    """
+    body, more = bytearray(), True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+        if len(body) > LARGEST_REQUEST:
+            raise too_large()
+    return bytes(body)
+
+
+async def _send_answer(send: Send, answer: Answer) -> None:
+    body = answer.body or b""
+    headers = [(n.encode("latin-1"), v.encode("latin-1")) for n, v in answer.headers]
+    headers.append((b"content-length", str(len(body)).encode()))
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,265 @@
+"""``Idempotency-Key`` over leeward's records: what ASGI and WSGI share.
+
+The rules are those of https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/:
+400 without a key where one is needed, 409 while the first call runs, 422 for another payload, and
+the first answer for a repeat. An answer is kept with its headers, whatever its status.
+"""
+
+from __future__ import annotations
+
+import json
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Collection, Iterable, Mapping
+from hashlib import sha256
+from typing import Any, Final, NamedTuple
+
+from leeward.app.answers import Problem
+from leeward.app.context import Context
+from leeward.app.idempotency import KeyMissing, idempotent
+from leeward.app.signatures import IDEMPOTENCY, Idempotency
+from leeward.clock import SystemClock
+from leeward.errors import DedupUnavailable
+
+KEY: Final = "idempotency-key"
+SETTLE: Final = "x-leeward-settle"
+VOIDS: Final = "x-leeward-voids"
+CALL: Final = "x-leeward-call"
+MARK: Final = "x-leeward"
+"""Headers of docs/settle.md and docs/other-frameworks.md."""
+
+LONGEST_KEY: Final = 255
+LARGEST: Final = 256 * 1024
+"""Bytes of an answer that is kept. DynamoDB holds 400 KB in an item, and base64 adds a third."""
+LARGEST_REQUEST: Final = 8 * 1024 * 1024
+"""Bytes of a request that can be compared with a repeat: it is read whole before the app runs."""
+METHODS: Final = frozenset({"POST", "PATCH"})
+"""Which of HTTP's methods are not idempotent by themselves (RFC 9110, 9.2.2; RFC 5789)."""
+
+_OF_ONE_ANSWER: Final = frozenset({"connection", "content-length", "date", "transfer-encoding"})
+"""Headers that are not kept, for they are of one connection or one moment."""
+
+Principal = Callable[[Mapping[str, Any]], str | None]
+"""Returns whose keys those of a request are, from its scope (ASGI) or its environment (WSGI)."""
+
+
+class Answer(NamedTuple):
+    """An answer as it was given first.
+
+    Attributes:
+        status: of HTTP.
+        headers: names and values.
+        body: of it; None for one that was too large to be kept.
+    """
+
+    status: int
+    headers: list[tuple[str, str]]
+    body: bytes | None
+
+
+class AppError(Exception):
+    """The app itself has raised: its server answers as it would without the middleware."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self.error = error
+
+
+class IdempotentApp:
+    """An app whose requests run once for each key; `asgi` and `wsgi` have one each.
+
+    Args:
+        app: whose requests they are.
+        table: of the records; its key is ``id``.
+        client: of leeward, for ASGI an `AsyncClient`, or a function that returns one; by default
+            one for the process, as the environment configures it.
+        name: of the app's records in the table.
+        principal: returns from the scope (ASGI) or the environment (WSGI) whose keys those of a
+            request are; without it, callers share them.
+        required: requests of these methods have to have a key.
+        methods: whose requests may have one.
+        keep: seconds for which a key is remembered.
+        lease: seconds after which an unfinished run is assumed dead.
+        largest: bytes of an answer that is kept; after a larger one a repeat is refused.
+        probe: as of `leeward.app.idempotent`: finds out what a run did that broke off.
+    """
+
+    run_once: Callable[[Mapping[str, str], Context], Any]
+
+    def __init__(
+        self,
+        app: Any,
+        *,
+        table: str,
+        client: Any = None,
+        name: str = "requests",
+        principal: Principal | None = None,
+        required: bool = False,
+        methods: Collection[str] = METHODS,
+        keep: float = 86_400.0,
+        lease: float = 60.0,
+        largest: int = LARGEST,
+        probe: Any = None,
+    ) -> None:
+        self._app = app
+        self._principal = principal
+        self._required, self._methods = required, methods
+        self._lease, self._largest = lease, largest
+        guard = idempotent(
+            table=table,
+            principal=None,
+            lease=lease,
+            keep=keep,
+            name=name,
+            client=client,
+            probe=probe,
+        )
+        self._answer = guard(type(self).run_once)
+        declared: Idempotency = getattr(self._answer, IDEMPOTENCY)
+        self._settle = declared.settle
+
+    def _is_guarded(self, method: str, headers: Mapping[str, str]) -> bool:
+        """Return whether a request has a key, or has to have one, or asks what became of one."""
+        return SETTLE in headers or (method in self._methods and (self._required or KEY in headers))
+
+
+def key_of(text: str | None) -> str:
+    """Return the key of a header; empty for none.
+
+    The draft has a string of RFC 8941, in quotation marks; most clients send the text alone.
+
+    Raises:
+        Problem: the header has no key, with status 400.
+    """
+    if text is None:
+        return ""
+    key = text.strip()
+    if len(key) > 1 and key[0] == key[-1] == '"':
+        key = key[1:-1].replace('\\"', '"').replace("\\\\", "\\")
+    if not key or len(key) > LONGEST_KEY or not (key.isascii() and key.isprintable()):
+        raise Problem(
+            f"the header Idempotency-Key has to be 1 to {LONGEST_KEY} printable characters of "
+            "ASCII; the request did not run",
+            status=400,
+            reason="key_wrong",
+        )
+    return key
+
+
+def missing_key() -> KeyMissing:
+    """Return what a request gets that needs a key and has none."""
+    return KeyMissing(
+        "this request needs the header Idempotency-Key: a text that is new for each request, and "
+        "the same when it is sent again. It did not run",
+        field="header:Idempotency-Key",
+    )
+
+
+def too_large() -> Problem:
+    """Return what a request gets that is too large to be compared."""
+    return Problem(
+        f"a request with an Idempotency-Key may have {LARGEST_REQUEST} bytes; it did not run",
+        status=413,
+        reason="payload_too_large",
+    )
+
+
+def unavailable(error: DedupUnavailable) -> Problem:
+    """Return what a request gets while the table cannot be reached."""
+    return Problem(
+        "the table of idempotency keys cannot be reached; the request did not run",
+        status=503,
+        reason="keys_unavailable",
+        retry_after=error.retry_after or 1,
+    )
+
+
+def context_of(headers: Mapping[str, str], key: str, owner: str | None, lease: float) -> Context:
+    """Return the context of a request, for its record: a key is of one owner."""
+    clock = SystemClock()
+    voids = headers.get(VOIDS, "")
+    return Context(
+        "request",
+        key if owner is None else json.dumps([owner, key]),
+        None,
+        clock.monotonic() + lease,
+        clock,
+        voids=int(voids) if voids.isascii() and voids.isdigit() and len(voids) < 10 else 0,
+    )
+
+
+def call_of(method: str, path: str, query: str, body: bytes) -> dict[str, str]:
+    """Return what a repeat has to have in common with the first request."""
+    return {"method": method, "path": path, "query": query, "body": sha256(body).hexdigest()}
+
+
+def keepable(answer: Answer) -> dict[str, Any]:
+    """Return an answer as the record keeps it."""
+    headers = [[name, text] for name, text in answer.headers if name.lower() not in _OF_ONE_ANSWER]
+    body = None if answer.body is None else b64encode(answer.body).decode()
+    return {"status": answer.status, "headers": headers, "body": body}
+
+
+def kept_answer(kept: Mapping[str, Any]) -> Answer:
+    """Return the answer of a record.
+
+    Raises:
+        Problem: it was too large to be kept.
+    """
+    if kept["body"] is None:
+        raise Problem(
+            "the first request with this Idempotency-Key was done, and its answer was too large to "
+            "be kept; this one did not run",
+            status=409,
+            reason="not_kept",
+            retryable=False,
+        )
+    headers = [(name, text) for name, text in kept["headers"]]
+    return Answer(kept["status"], headers, b64decode(kept["body"]))
+
+
+def problem_answer(problem: Problem) -> Answer:
+    """Return the answer to a request that did not run (RFC 9457)."""
+    document: dict[str, Any] = {"title": problem.message, "status": problem.status}
+    if problem.reason:
+        document["reason"] = problem.reason
+    if problem.ran:
+        document["ran"] = problem.ran
+    headers = [("content-type", "application/problem+json")]
+    if problem.retry_after is not None:
+        headers.append(("retry-after", str(max(1, round(problem.retry_after)))))
+    return Answer(problem.status, headers, json.dumps(document).encode())
+
+
+def age_of(question: bytes) -> float | None:
+    """Return how many seconds ago the call was made that a question is about; None if not said."""
+    try:
+        age = json.loads(question)["age"]
+    except (ValueError, TypeError, KeyError):
+        return None
+    return float(age) if type(age) in (int, float) and 0 <= age < 1e9 else None
+
+
+def settled_answer(document: Mapping[str, Any], headers: Mapping[str, str]) -> Answer:
+    """Return the answer to a question what became of a key: a result is what the body said."""
+    told = dict(document)
+    if isinstance(result := told.get("result"), Mapping) and "body" in result:
+        told["result"] = _value_of(result)
+    mark = headers.get(CALL, "1")
+    body = json.dumps(told).encode()
+    return Answer(200, [("content-type", "application/json"), (MARK, mark)], body)
+
+
+def headers_of(pairs: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Return the headers of a request by their names in lower case; of several, the last."""
+    return {name.decode("latin-1").lower(): text.decode("latin-1") for name, text in pairs}
+
+
+def _value_of(kept: Mapping[str, Any]) -> Any:
+    """Return what the body of a kept answer says: JSON, or its text."""
+    if kept["body"] is None:
+        return None
+    body = b64decode(kept["body"])
+    try:
+        return json.loads(body)
+    except ValueError:
+        return body.decode("utf-8", "replace")

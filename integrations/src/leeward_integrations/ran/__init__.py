@@ -1,0 +1,60 @@
+"""What exceptions of other libraries prove: whether the call that raised them ran.
+
+Each module here is for one library, and has a function `judge` that takes an exception of it. It
+goes by the names of classes, so no library is imported. What it cannot prove by the exception, by
+the answer inside of it, or by what the frames of the library still hold, it does not prove.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import import_module
+from typing import Final
+
+from leeward.evidence import Evidence, Finder
+from leeward_integrations.ran.frames import library_of
+from leeward_integrations.ran.retries import retries_around
+
+LIBRARIES: Final = {
+    "aiohttp": "aiohttp",
+    "anthropic": "models",
+    "azure": "azure",
+    "botocore": "botocore",
+    "google": "google",
+    "grpc": "grpc",
+    "httpcore": "httpx",
+    "httpcore2": "httpx",
+    "httpx": "httpx",
+    "httpx2": "httpx",
+    "openai": "models",
+    "psycopg": "psycopg",
+    "psycopg_pool": "psycopg",
+    "redis": "redis",
+    "requests": "requests",
+    "urllib3": "urllib3",
+}
+"""The first part of an exception's module, and the module here that judges it."""
+
+
+def find_evidence(error: BaseException) -> Evidence | None:
+    """Return what an exception proves; None if it is of no library here, or not known there."""
+    found = _judge_alone(error)
+    if found is not None and found.ran != "no":
+        return found
+    if retries := retries_around(error, _judge_alone):
+        return Evidence("maybe", retries)
+    return found
+
+
+def _judge_alone(error: BaseException) -> Evidence | None:
+    """Return what an exception proves of the last attempt of a client."""
+    judge = _judge_of(LIBRARIES.get(library_of(error), ""))
+    return None if judge is None else judge(error)
+
+
+@cache
+def _judge_of(name: str) -> Finder | None:
+    if not name:
+        return None
+    judge: Finder = import_module(f"{__name__}.{name}").judge
+    return judge

@@ -1,0 +1,73 @@
+"""What a traceback still holds: the frames from where an exception was caught to where it rose."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from leeward.records import NamedTuple
+
+
+class Frame(NamedTuple):
+    """A function that an exception went through.
+
+    Attributes:
+        module: its full name.
+        function: its name in the code.
+        values: of its local variables; empty once somebody has cleared the frame.
+    """
+
+    module: str
+    function: str
+    values: Mapping[str, Any]
+
+
+def frames_of(error: BaseException) -> Iterator[Frame]:
+    """Return the frames of an exception's traceback, the outermost first."""
+    entry = error.__traceback__
+    while entry is not None:
+        frame = entry.tb_frame
+        module = frame.f_globals.get("__name__")
+        yield Frame(module if isinstance(module, str) else "", frame.f_code.co_name, frame.f_locals)
+        entry = entry.tb_next
+
+
+def last_frame(error: BaseException, module: str, *functions: str) -> Frame | None:
+    """Return the innermost frame of these functions of a module; None if there is none."""
+    found = None
+    for frame in frames_of(error):
+        if frame.module == module and frame.function in functions:
+            found = frame
+    return found
+
+
+def library_of(error: BaseException) -> str:
+    """Return the first part of the module of an exception's class."""
+    return type(error).__module__.partition(".")[0]
+
+
+def kinds_of(error: object) -> frozenset[str]:
+    """Return the names of an exception's classes of libraries, without Python's own."""
+    return frozenset(each.__name__ for each in type(error).__mro__ if each.__module__ != "builtins")
+
+
+def chain(error: BaseException) -> Iterator[BaseException]:
+    """Return an exception and what it came from, as Python prints it."""
+    seen: set[int] = set()
+    each: BaseException | None = error
+    while each is not None and id(each) not in seen:
+        seen.add(id(each))
+        yield each
+        each = each.__cause__ or (None if each.__suppress_context__ else each.__context__)
+
+
+def is_of_handshake(error: BaseException) -> bool:
+    """Return whether an error of TLS is one of the handshake, before any byte of a request.
+
+    A certificate is refused in the handshake only. Other errors look alike before and after it.
+    """
+    return any(
+        type(each).__name__ == "SSLCertVerificationError"
+        or any(frame.function == "do_handshake" for frame in frames_of(each))
+        for each in chain(error)
+    )

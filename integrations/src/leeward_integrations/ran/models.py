@@ -1,0 +1,47 @@
+"""Exceptions of the clients of OpenAI and Anthropic, which one generator writes.
+
+Both retry twice by default; each request says how often in a header. ``max_retries=0`` turns that
+off.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from leeward.evidence import Evidence
+from leeward_integrations.ran import httpx
+from leeward_integrations.ran.frames import kinds_of
+
+COUNT: Final = "x-stainless-retry-count"
+MARKS: Final = ("x-request-id", "request-id")
+"""Headers of the services' own answers."""
+REFUSED: Final = frozenset({400, 401, 403, 404, 413, 422, 429})
+"""Statuses with which the services refuse a request before a model runs."""
+
+
+def judge(error: BaseException) -> Evidence | None:
+    """Return what an exception of a model's client proves."""
+    kinds = kinds_of(error)
+    if "APIStatusError" not in kinds and "APIConnectionError" not in kinds:
+        return Evidence("maybe", "it is not known what this exception proves")
+    if _header_of(error, COUNT) != "0":
+        return Evidence("maybe", "the client had sent the request before; see max_retries")
+    if "APIConnectionError" in kinds:
+        cause = error.__cause__
+        return None if cause is None else httpx.judge(cause)
+    return _of_answer(error)
+
+
+def _of_answer(error: Any) -> Evidence:
+    status, headers = error.status_code, error.response.headers
+    if error.response.history:
+        return Evidence("maybe", "the client followed a redirect before")
+    if status in REFUSED and any(headers.get(mark) for mark in MARKS):
+        return Evidence("no", f"the service refuses with {status} before a model runs")
+    return Evidence("maybe", f"the status {status} proves nothing")
+
+
+def _header_of(error: BaseException, name: str) -> str | None:
+    request = getattr(error, "request", None)
+    found: str | None = None if request is None else request.headers.get(name)
+    return found

@@ -1,0 +1,21 @@
+"""Retries that ask what ran: for stamina, backoff and loops of your own.
+
+```python
+@stamina.retry(on=did_not_run, attempts=3)
+def charge(order): ...
+```
+
+`leeward_integrations.tenacity`, `.urllib3` and `.celery` have the same for those libraries.
+"""
+
+from __future__ import annotations
+
+from leeward.evidence import ran
+
+
+def did_not_run(error: BaseException) -> bool:
+    """Return whether it is proved that the call did not run, so that it is safe to call again."""
+    return ran(error) == "no"
+
+
+did_not_run.leeward_decides_by_proof = True  # type: ignore[attr-defined]  # see ran.retries

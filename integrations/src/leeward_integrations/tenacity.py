@@ -1,0 +1,16 @@
+"""tenacity: call again only where it is proved that nothing ran.
+
+```python
+@retry(retry=retry_if_did_not_run, stop=stop_after_attempt(3), reraise=True)
+def charge(order): ...
+```
+"""
+
+from __future__ import annotations
+
+from tenacity import retry_if_exception
+
+from leeward_integrations.retries import did_not_run
+
+retry_if_did_not_run = retry_if_exception(did_not_run)
+"""A predicate for `retry=`; `&` and `|` combine it with others."""

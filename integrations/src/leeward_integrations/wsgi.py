@@ -1,0 +1,174 @@
+"""``Idempotency-Key`` for Flask, Django and every other app of WSGI.
+
+```python
+app.wsgi_app = IdempotencyKeys(app.wsgi_app, table="keys", client=cloud)
+```
+
+A repeat gets the first answer, and the app does not run again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from contextvars import ContextVar
+from http import HTTPStatus
+from io import BytesIO
+from typing import Any, Final, TypeAlias
+
+from leeward.app.answers import Problem
+from leeward.app.context import Context
+from leeward.errors import DedupUnavailable
+from leeward_integrations.idempotency_key import (
+    KEY,
+    LARGEST_REQUEST,
+    SETTLE,
+    Answer,
+    AppError,
+    IdempotentApp,
+    age_of,
+    call_of,
+    context_of,
+    keepable,
+    kept_answer,
+    key_of,
+    missing_key,
+    problem_answer,
+    settled_answer,
+    too_large,
+    unavailable,
+)
+
+Environ: TypeAlias = MutableMapping[str, Any]
+WsgiApp: TypeAlias = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
+
+
+class IdempotencyKeys(IdempotentApp):
+    """An WSGI middleware: a request with an ``Idempotency-Key`` runs once."""
+
+    @staticmethod
+    def run_once(call: Mapping[str, str], context: Context) -> dict[str, Any]:
+        """Run the app for a call whose key is new."""
+        return keepable(_EXCHANGE.get().run())
+
+    def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
+        """Answer a request, once for each key."""
+        headers = _headers_of(environ)
+        if not self._is_guarded(environ["REQUEST_METHOD"], headers):
+            unguarded: Iterable[bytes] = self._app(environ, start_response)
+            return unguarded
+        try:
+            answer = self._answer_to(environ, headers)
+        except AppError as raised:
+            raise raised.error from None
+        except Problem as problem:
+            answer = problem_answer(problem)
+        except DedupUnavailable as error:
+            answer = problem_answer(unavailable(error))
+        body = answer.body or b""
+        lines = [*answer.headers, ("content-length", str(len(body)))]
+        start_response(f"{answer.status} {_phrase(answer.status)}", lines)
+        return [body]
+
+    def _answer_to(self, environ: Environ, headers: Mapping[str, str]) -> Answer:
+        key = key_of(headers.get(KEY))
+        if not key:
+            raise missing_key()
+        owner = None if self._principal is None else self._principal(environ)
+        context = context_of(headers, key, owner, self._lease)
+        body = _read(environ)
+        if SETTLE in headers:
+            document = self._settle(age_of(body), None, context)
+            return settled_answer({**document, "key": key}, headers)
+        exchange = _Exchange(self._app, environ, body, self._largest)
+        path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
+        query = environ.get("QUERY_STRING", "")
+        call = call_of(environ["REQUEST_METHOD"], path, query, body)
+        token = _EXCHANGE.set(exchange)
+        try:
+            kept = self._answer(call, context)
+        except Exception as error:
+            if exchange.error is error:
+                raise AppError(error) from error
+            raise
+        finally:
+            _EXCHANGE.reset(token)
+        return exchange.answer or kept_answer(kept)
+
+
+class _Exchange:
+    """A request, and what the app answers.
+
+    Attributes:
+        answer: of this run, whole; None if it has not run.
+        error: that the app raised.
+    """
+
+    def __init__(self, app: WsgiApp, environ: Environ, body: bytes, largest: int) -> None:
+        self.body = body
+        self.answer: Answer | None = None
+        self.error: Exception | None = None
+        self._app, self._environ, self._largest = app, environ, largest
+
+    def run(self) -> Answer:
+        """Run the app, and return what is to be kept of its answer."""
+        try:
+            self.answer = answer = self._run()
+        except Exception as error:
+            self.error = error
+            raise
+        too_much = answer.body is not None and len(answer.body) > self._largest
+        return answer._replace(body=None) if too_much else answer
+
+    def _run(self) -> Answer:
+        told: list[tuple[str, list[tuple[str, str]]]] = []
+        first: list[bytes] = []
+
+        def start_response(
+            status: str, headers: list[tuple[str, str]], _: Any = None
+        ) -> Callable[[bytes], Any]:
+            told.append((status, headers))
+            return first.append
+
+        self._environ["wsgi.input"] = BytesIO(self.body)
+        parts = self._app(self._environ, start_response)
+        try:
+            body = b"".join([*first, *parts])
+        finally:
+            if close := getattr(parts, "close", None):
+                close()
+        status, headers = told[-1]
+        own = [(name, text) for name, text in headers if name.lower() != "content-length"]
+        return Answer(int(status.split(" ", 1)[0]), own, body)
+
+
+_EXCHANGE: Final[ContextVar[_Exchange]] = ContextVar("exchange")
+"""What the run of this thread answers: its record is of the call alone."""
+
+
+def _headers_of(environ: Environ) -> dict[str, str]:
+    return {
+        name[5:].lower().replace("_", "-"): text
+        for name, text in environ.items()
+        if name.startswith("HTTP_")
+    }
+
+
+def _read(environ: Environ) -> bytes:
+    """Return the body of a request.
+
+    Raises:
+        Problem: it is too large to be compared.
+    """
+    length = environ.get("CONTENT_LENGTH") or "0"
+    size = int(length) if length.isdigit() else 0
+    if size > LARGEST_REQUEST:
+        raise too_large()
+    body: bytes = environ["wsgi.input"].read(size)
+    return body
+
+
+def _phrase(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "Unknown"

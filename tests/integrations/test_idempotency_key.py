@@ -1,0 +1,273 @@
+"""Requests with an ``Idempotency-Key`` run once, over ASGI and WSGI alike."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Iterator
+from functools import partial
+from io import BytesIO
+from threading import Event, Thread
+from typing import Any, NamedTuple
+
+import pytest
+
+from leeward import AsyncClient, Client
+from leeward.local import Local
+from leeward_integrations import asgi, wsgi
+from leeward_integrations.idempotency_key import LARGEST_REQUEST
+
+
+class Answer(NamedTuple):
+    """What a caller got."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+Send = Callable[..., Answer]
+RUNS: list[str] = []
+WAIT: dict[str, Event] = {}
+
+
+def answer_to(path: str, body: bytes) -> tuple[int, bytes]:
+    """Have the effect, and return status and body of the answer."""
+    RUNS.append(path)
+    if path == "/raise":
+        raise ZeroDivisionError
+    if path == "/wait":
+        WAIT["begun"].set()
+        WAIT["go"].wait(10)
+    if path == "/large":
+        return 200, b"x" * 300_000
+    status = int(path[1:]) if path[1:].isdigit() else 201
+    return status, json.dumps({"runs": len(RUNS), "got": len(body)}).encode()
+
+
+async def asgi_app(scope: Any, receive: Any, send: Any) -> None:
+    """An app of ASGI."""
+    body = (await receive())["body"]
+    status, text = await asyncio.to_thread(answer_to, scope["path"], body)
+    headers = [(b"content-type", b"application/json"), (b"x-run", str(len(RUNS)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    for begin in range(0, len(text), 100_000):
+        more = begin + 100_000 < len(text)
+        part = text[begin : begin + 100_000]
+        await send({"type": "http.response.body", "body": part, "more_body": more})
+
+
+def wsgi_app(environ: Any, start_response: Any) -> list[bytes]:
+    """The same for WSGI."""
+    status, text = answer_to(environ["PATH_INFO"], environ["wsgi.input"].read())
+    headers = [("Content-Type", "application/json"), ("X-Run", str(len(RUNS)))]
+    start_response(f"{status} Done", headers)
+    return [text]
+
+
+@pytest.fixture(params=["asgi", "wsgi"])
+def send(request: pytest.FixtureRequest) -> Iterator[Send]:
+    """Return a function that sends a request to a guarded app."""
+    RUNS.clear()
+    WAIT.update(begun=Event(), go=Event())
+    options: dict[str, Any] = {"table": "keys", "principal": who_asks, "required": True}
+    if request.param == "wsgi":
+        with Client(Local()) as client:
+            guarded = wsgi.IdempotencyKeys(wsgi_app, client=client, **options)
+            yield partial(send_wsgi, guarded)
+        return
+    loop = asyncio.new_event_loop()
+    thread = Thread(target=loop.run_forever)
+    thread.start()
+
+    def run(coroutine: Any) -> Any:
+        return asyncio.run_coroutine_threadsafe(coroutine, loop).result(20)
+
+    async def open_app() -> Any:
+        client = await AsyncClient(Local()).__aenter__()
+        return client, asgi.IdempotencyKeys(asgi_app, client=client, **options)
+
+    client, app = run(open_app())
+    yield lambda *given, **named: run(send_asgi(app, *given, **named))
+    run(client.close())
+    run(loop.shutdown_default_executor())
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+    loop.close()
+
+
+def who_asks(scope: Any) -> str | None:
+    """Return the caller that a server has checked."""
+    asked: str | None = scope.get("user") or scope.get("REMOTE_USER")
+    return asked
+
+
+async def send_asgi(
+    app: Any, path: str, key: str | None = "k1", body: bytes = b"{}", **more: Any
+) -> Answer:
+    """Send a request to an app of ASGI."""
+    headers = [] if key is None else [(b"Idempotency-Key", key.encode())]
+    headers += [(n.encode(), v.encode()) for n, v in more.get("headers", {}).items()]
+    scope = {
+        "type": "http",
+        "method": more.get("method", "POST"),
+        "path": path,
+        "query_string": b"",
+        "headers": headers,
+        "user": more.get("user"),
+    }
+    given = [{"type": "http.request", "body": body, "more_body": False}]
+    told: list[Any] = []
+
+    async def receive() -> Any:
+        return given.pop(0) if given else {"type": "http.disconnect"}
+
+    async def keep(message: Any) -> None:
+        told.append(message)
+
+    await app(scope, receive, keep)
+    headers_told = {n.decode().lower(): v.decode() for n, v in told[0]["headers"]}
+    return Answer(told[0]["status"], headers_told, b"".join(m.get("body", b"") for m in told[1:]))
+
+
+def send_wsgi(
+    app: Any, path: str, key: str | None = "k1", body: bytes = b"{}", **more: Any
+) -> Answer:
+    """Send a request to an app of WSGI."""
+    environ = {
+        "REQUEST_METHOD": more.get("method", "POST"),
+        "PATH_INFO": path,
+        "CONTENT_LENGTH": str(len(body)),
+        "wsgi.input": BytesIO(body),
+        "REMOTE_USER": more.get("user"),
+    }
+    if key is not None:
+        environ["HTTP_IDEMPOTENCY_KEY"] = key
+    for name, text in more.get("headers", {}).items():
+        environ["HTTP_" + name.upper().replace("-", "_")] = text
+    told: list[Any] = []
+    text = b"".join(app(environ, lambda status, headers: told.append((status, headers))))
+    return Answer(int(told[0][0][:3]), {n.lower(): v for n, v in told[0][1]}, text)
+
+
+def test_a_repeat_gets_the_first_answer(send: Send) -> None:
+    """With its status and its headers; the app runs once."""
+    first, again = send("/charge"), send("/charge")
+    assert first == again
+    assert (first.status, first.headers["x-run"], RUNS) == (201, "1", ["/charge"])
+
+
+@pytest.mark.parametrize("status", [404, 422, 500])
+def test_errors_are_answers(send: Send, status: int) -> None:
+    """The app may have had its effect before it said so."""
+    assert send(f"/{status}").status == send(f"/{status}").status == status
+    assert len(RUNS) == 1
+
+
+def test_a_key_is_needed(send: Send) -> None:
+    """400, and the app does not run."""
+    assert send("/charge", None).status == 400
+    assert RUNS == []
+
+
+@pytest.mark.parametrize("key", ["", " ", "x" * 256, "caf\u00e9"])
+def test_a_wrong_key_is_refused(send: Send, key: str) -> None:
+    """400 says what a key is."""
+    assert send("/charge", key).status == 400
+    assert RUNS == []
+
+
+def test_a_key_in_quotation_marks_is_the_same(send: Send) -> None:
+    """The draft has a string of RFC 8941."""
+    assert send("/charge", '"k1"') == send("/charge", "k1")
+
+
+def test_another_payload_is_refused(send: Send) -> None:
+    """422; another path counts as another payload, too."""
+    send("/charge")
+    assert send("/charge", body=b'{"n": 2}').status == 422
+    assert send("/refund").status == 422
+    assert RUNS == ["/charge"]
+
+
+def test_a_repeat_waits_while_the_first_runs(send: Send) -> None:
+    """409 with Retry-After."""
+    first = Thread(target=send, args=("/wait",))
+    first.start()
+    WAIT["begun"].wait(10)
+    again = send("/wait")
+    WAIT["go"].set()
+    first.join()
+    assert (again.status, int(again.headers["retry-after"]) > 0) == (409, True)
+    assert send("/wait").status == 201
+    assert len(RUNS) == 1
+
+
+def test_a_run_that_raised_may_have_had_its_effect(send: Send) -> None:
+    """The server answers the first; a repeat is refused, and says maybe."""
+    with pytest.raises(ZeroDivisionError):
+        send("/raise")
+    again = send("/raise")
+    assert (again.status, json.loads(again.body)["ran"], len(RUNS)) == (409, "maybe", 1)
+
+
+def test_keys_of_two_callers_are_two(send: Send) -> None:
+    """The server has checked who they are."""
+    assert send("/charge", user="ann") != send("/charge", user="bob")
+    assert len(RUNS) == 2
+
+
+def test_a_large_answer_is_passed_on_and_not_kept(send: Send) -> None:
+    """A repeat is refused rather than run."""
+    assert len(send("/large").body) == 300_000
+    again = send("/large")
+    assert (again.status, json.loads(again.body)["reason"], len(RUNS)) == (409, "not_kept", 1)
+
+
+def test_other_methods_pass(send: Send) -> None:
+    """A GET may be sent again anyhow."""
+    assert send("/charge", method="GET").headers["x-run"] == "1"
+    assert send("/charge", method="GET").headers["x-run"] == "2"
+
+
+def test_a_large_request_is_refused(send: Send) -> None:
+    """It could not be compared with a repeat."""
+    assert send("/charge", body=b"x" * (LARGEST_REQUEST + 1)).status == 413
+    assert RUNS == []
+
+
+QUESTION = {"x-leeward-settle": "1000", "x-leeward-call": "mark"}
+
+
+def test_a_key_is_settled_on_request(send: Send) -> None:
+    """A question runs nothing, and says what became of the key."""
+    send("/charge")
+    answer = send("/charge", headers=QUESTION)
+    told = json.loads(answer.body)
+    assert (answer.headers["x-leeward"], told["verdict"]) == ("mark", "ran")
+    assert (told["key"], told["result"]) == ("k1", {"runs": 1, "got": 2})
+    assert len(RUNS) == 1
+
+
+def test_a_settled_key_refuses_what_comes_late(send: Send) -> None:
+    """What did not run is void from then on; who knows of it may run."""
+    question = b'{"settle": "k1", "age": 1.5}'
+    told = json.loads(send("/charge", body=question, headers=QUESTION).body)
+    assert told["verdict"] == "not_run"
+    assert send("/charge").status == 409
+    assert RUNS == []
+    assert send("/charge", headers={"x-leeward-voids": str(told["voids"])}).status == 201
+
+
+def test_a_hundred_at_once_run_one_effect() -> None:
+    """Whoever comes second waits or is refused."""
+    RUNS.clear()
+
+    async def run() -> list[Answer]:
+        async with AsyncClient(Local()) as client:
+            app = asgi.IdempotencyKeys(asgi_app, table="keys", client=client)
+            return await asyncio.gather(*(send_asgi(app, "/charge") for _ in range(100)))
+
+    answers = asyncio.run(run())
+    assert {answer.status for answer in answers} <= {201, 409}
+    assert RUNS == ["/charge"]

@@ -1,0 +1,39 @@
+"""Failures that real servers made, of the clients' two newest versions: no wrong answer.
+
+The full sizes are commands: `python -m tests.integrations.lost`, `.lost_calls` and `.lost_rows`.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.house.workspace import ROOT
+from tests.integrations import lost_rows
+
+
+@pytest.mark.vendors
+@pytest.mark.parametrize("environment", ["clients", "clients-before"])
+@pytest.mark.parametrize("trial", ["lost", "lost_calls"])
+def test_no_answer_is_wrong(environment: str, trial: str) -> None:
+    """Each library's failures are made by a server that counts what ran."""
+    libraries = next((ROOT / ".servers" / environment / "lib").glob("python*/site-packages"))
+    command = [sys.executable, "-m", f"tests.integrations.{trial}", "--cases", "5"]
+    shown = subprocess.run(
+        command,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(libraries), "PYTHONWARNINGS": "ignore"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert shown.returncode == 0, shown.stdout + shown.stderr
+
+
+@pytest.mark.vendors
+def test_no_answer_about_rows_is_wrong() -> None:
+    """psycopg, before a real PostgreSQL."""
+    assert lost_rows.main(["--cases", "40"]) == 0
