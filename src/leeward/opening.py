@@ -273,11 +273,16 @@ def target_config(target: TargetName, config: Config, env: Mapping[str, str]) ->
 
 
 def _map_names(driver: Driver, target: TargetName, config: Config) -> Driver:
-    functions = _own_names(target, {name: each.names for name, each in config.functions.items()})
-    buses = _own_names(target, {name: each.names for name, each in config.buses.items()})
-    tables = _own_names(target, {name: each.names for name, each in config.tables.items()})
-    buckets = _own_names(target, {name: each.names for name, each in config.buckets.items()})
-    workflows = _own_names(target, {name: each.names for name, each in config.workflows.items()})
+    prefix = config.prefix if driver.has_stages else ""
+
+    def own(section: Mapping[str, Any]) -> dict[str, str]:
+        return _own_names(target, {name: each.names for name, each in section.items()}, prefix)
+
+    functions = own(config.functions)
+    buses = own(config.buses)
+    tables = own(config.tables)
+    buckets = own(config.buckets)
+    workflows = own(config.workflows)
     if not (functions or buses or tables or buckets or workflows):
         return driver
 
@@ -291,9 +296,13 @@ def _map_names(driver: Driver, target: TargetName, config: Config) -> Driver:
     )
 
 
-def _own_names(target: TargetName, names: Mapping[str, Names]) -> dict[str, str]:
-    """Return logical name to own name; the whole target's name wins over its provider's."""
+def _own_names(target: TargetName, names: Mapping[str, Names], prefix: str = "") -> dict[str, str]:
+    """Return logical name to own name; the whole target's name wins over its provider's.
+
+    With a prefix, what has neither begins with that.
+    """
     own = {
-        logical: each.get(str(target), each.get(target.provider)) for logical, each in names.items()
+        logical: each.get(str(target), each.get(target.provider, prefix and f"{prefix}{logical}"))
+        for logical, each in names.items()
     }
-    return {logical: name for logical, name in own.items() if name is not None}
+    return {logical: name for logical, name in own.items() if name}
