@@ -98,6 +98,7 @@ class Rights(NamedTuple):
         gets: buckets that it reads objects of.
         puts: buckets that it writes objects to, and reads them of.
         starts: workflows.
+        deletes: buckets that it deletes objects of.
     """
 
     publishes: frozenset[str] = frozenset()
@@ -107,6 +108,7 @@ class Rights(NamedTuple):
     gets: frozenset[str] = frozenset()
     puts: frozenset[str] = frozenset()
     starts: frozenset[str] = frozenset()
+    deletes: frozenset[str] = frozenset()
 
     def __or__(self, other: Rights) -> Rights:
         """Return what either may do."""
@@ -127,6 +129,7 @@ class PackageSpec(NamedTuple):
         settings: what infrastructure files say beside the app.
         rights: what each handler uses, by its name; of one that is not there, all that is declared.
         notes: what is to be said of the rights.
+        warm: what is used to make what handlers share, which the answer for the health makes, too.
     """
 
     app: App
@@ -138,6 +141,7 @@ class PackageSpec(NamedTuple):
     settings: DeploySettings = DeploySettings()
     rights: Mapping[str, Rights] = NOTHING
     notes: tuple[str, ...] = ()
+    warm: Rights = Rights()
 
 
 def rights_for(spec: PackageSpec, handler: str) -> Rights:
@@ -154,6 +158,7 @@ def rights_for(spec: PackageSpec, handler: str) -> Rights:
         buckets,
         buckets,
         frozenset(declared.workflows),
+        buckets,
     )
 
 
@@ -206,18 +211,20 @@ class Template(NamedTuple):
 
 
 class Table(NamedTuple):
-    """A table that is to be made: its own name, the fields of its key, and its region."""
+    """A table: its own name, the fields of its key, its region, and whether it is there already."""
 
     name: str
     key: tuple[str, ...]
     region: str
+    exists: bool = False
 
 
 class Bucket(NamedTuple):
-    """A bucket that is to be made: its own name, and its region."""
+    """A bucket: its own name, its region, and whether it is there already."""
 
     name: str
     region: str
+    exists: bool = False
 
 
 class Site(NamedTuple):

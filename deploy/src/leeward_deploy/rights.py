@@ -16,15 +16,16 @@ from leeward_deploy.recipe import Rights
 from leeward_deploy.settings import DeploySettings, HandlerSettings
 from leeward_deploy.uses import SECTIONS, Code, Uses, imported
 
-_WORDS: Final = {"gets": "reads", "puts": "writes"}
+_WORDS: Final = {"gets": "reads", "puts": "writes", "deletes": "writes"}
 """The key of ``[deploy.handlers.<name>]`` where it is not the name of the right."""
 
 
 class Learnt(NamedTuple):
-    """What the handlers use, by their names, and what is to be said of it."""
+    """What the handlers use, by their names, what is to be said of it, and what they share."""
 
     rights: Mapping[str, Rights]
     notes: tuple[str, ...]
+    warm: Rights
 
 
 def rights_of(
@@ -51,7 +52,7 @@ def rights_of(
     for name, handler in app.handlers.items():
         own = settings.of(name)
         if own.has_rights:
-            found = _declared(own, config, name)
+            found = _declared(own, config)
         else:
             uses = Uses(code, handler)
             uses.look()
@@ -60,7 +61,10 @@ def rights_of(
         unknown, told = _without_unknown(found, config, app, name)
         notes += told
         rights[name] = unknown._replace(writes=unknown.writes | always)
-    return Learnt(rights, tuple(notes))
+    shared = Uses(code, None)
+    shared.look()
+    warm, told = _allowed(shared, config, "what handlers share")
+    return Learnt(rights, (*notes, *told), _without_unknown(warm, config, app, "")[0])
 
 
 def everything(config: Config) -> Rights:
@@ -70,17 +74,20 @@ def everything(config: Config) -> Rights:
     )
 
 
-def _declared(own: HandlerSettings, config: Config, name: str) -> Rights:
-    del name
+def _declared(own: HandlerSettings, config: Config) -> Rights:
+    """Return what a handler is said to use; a name may be that of a table and of a bucket."""
+    buckets = frozenset(config.buckets)
+    alone = buckets - config.tables.keys()
     reads, writes = frozenset(own.reads or ()), frozenset(own.writes or ())
     return Rights(
-        frozenset(own.publishes or ()),
-        frozenset(own.calls or ()),
-        reads - config.buckets.keys(),
-        writes - config.buckets.keys(),
-        reads & config.buckets.keys(),
-        writes & config.buckets.keys(),
-        frozenset(own.starts or ()),
+        publishes=frozenset(own.publishes or ()),
+        calls=frozenset(own.calls or ()),
+        reads=reads - alone,
+        writes=writes - alone,
+        gets=reads & buckets,
+        puts=writes & buckets,
+        starts=frozenset(own.starts or ()),
+        deletes=writes & buckets,
     )
 
 

@@ -16,7 +16,6 @@ from leeward.config.model import ConfigKey
 from leeward.config.sections import (
     optional,
     read_boolean,
-    read_seconds,
     read_section,
     read_text,
     read_texts,
@@ -27,7 +26,7 @@ from leeward.errors import ConfigError
 from leeward.text import did_you_mean
 from leeward.values import NOTHING
 
-KINDS: Final = ("functions", "queues", "buses", "tables", "buckets", "workflows")
+KINDS: Final = ("queues", "buses", "tables", "buckets", "workflows")
 """What may be there already, and is only referred to then."""
 
 _TAG: Final = r"[A-Za-z][A-Za-z0-9_.:/=+@ -]{0,62}"
@@ -44,7 +43,6 @@ class HandlerSettings(NamedTuple):
 
     Attributes:
         memory: megabytes.
-        timeout: seconds that it may take.
         concurrency: runs at one time.
         publishes: buses.
         calls: functions, and queues of messages.
@@ -55,7 +53,6 @@ class HandlerSettings(NamedTuple):
     """
 
     memory: int | None = None
-    timeout: float | None = None
     concurrency: int | None = None
     publishes: tuple[str, ...] | None = None
     calls: tuple[str, ...] | None = None
@@ -85,6 +82,8 @@ class DeploySettings(NamedTuple):
         tracing: what runs is traced by the cloud.
         access_logs: of what is open to callers without leeward.
         alarms: are made.
+        issuer: of the tokens that callers without leeward show; empty if they sign their requests.
+        audience: that a token has to be for.
         existing: kind and logical name of what is there already.
         handlers: by name.
     """
@@ -98,6 +97,8 @@ class DeploySettings(NamedTuple):
     tracing: bool = True
     access_logs: bool = True
     alarms: bool = True
+    issuer: str = ""
+    audience: tuple[str, ...] = ()
     existing: frozenset[tuple[str, str]] = frozenset()
     handlers: Mapping[str, HandlerSettings] = NOTHING
 
@@ -122,6 +123,11 @@ def read_settings(config: Config) -> DeploySettings:
     refuse_unknown(table, ("prefix", *DeploySettings._fields), where)
     usual = DeploySettings()
     handlers = read_section(table.get("handlers", {}), where.child("handlers"))
+    if ("issuer" in table) != ("audience" in table):
+        lacking = "issuer" if "audience" in table else "audience"
+        raise ConfigError(
+            f"{where} lacks {lacking!r}; the issuer of tokens and whom they are for go together"
+        )
     return DeploySettings(
         stage=optional(table, "stage", where, read_text) or "",
         tags=optional(table, "tags", where, _read_tags) or {},
@@ -132,6 +138,8 @@ def read_settings(config: Config) -> DeploySettings:
         tracing=optional(table, "tracing", where, read_boolean) is not False,
         access_logs=optional(table, "access_logs", where, read_boolean) is not False,
         alarms=optional(table, "alarms", where, read_boolean) is not False,
+        issuer=optional(table, "issuer", where, _read_issuer) or "",
+        audience=optional(table, "audience", where, read_texts) or (),
         existing=optional(table, "existing", where, _read_existing) or frozenset(),
         handlers={
             name: _read_handler(each, where.child("handlers").child(name))
@@ -157,7 +165,6 @@ def _read_handler(section: Any, where: ConfigKey) -> HandlerSettings:
     refuse_unknown(table, HandlerSettings._fields, where)
     return HandlerSettings(
         memory=optional(table, "memory", where, _read_memory),
-        timeout=optional(table, "timeout", where, read_seconds),
         concurrency=optional(table, "concurrency", where, _read_runs),
         publishes=optional(table, "publishes", where, _read_names),
         calls=optional(table, "calls", where, _read_names),
@@ -171,6 +178,13 @@ def _read_handler(section: Any, where: ConfigKey) -> HandlerSettings:
 def _read_names(value: Any, where: ConfigKey) -> tuple[str, ...]:
     """Read names; none at all is an answer, too: the handler uses nothing of that kind."""
     return () if value == [] else read_texts(value, where)
+
+
+def _read_issuer(value: Any, where: ConfigKey) -> str:
+    text = read_text(value, where)
+    if not re.fullmatch(r"https://[^\s\"'${}]+", text):
+        raise ConfigError(f"{where} must be the https address of who issues the tokens")
+    return text
 
 
 def _read_memory(value: Any, where: ConfigKey) -> int:

@@ -242,7 +242,7 @@ def _of_value(value: Any, kind: Any, where: str) -> Iterator[str]:
         # A block that stands once may be written as a list of one.
         for each in value if isinstance(value, list) else [value]:
             yield from _of_block(each, kind, where)
-    elif isinstance(kind, list):
+    elif isinstance(kind, list) and not (isinstance(value, str) and value.startswith("${")):
         several = [value] if isinstance(value, dict) else value
         if not isinstance(several, list):
             yield f"{where} is {value!r}, not a list"

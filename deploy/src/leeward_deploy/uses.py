@@ -30,7 +30,7 @@ VERBS: Final = {
     "head_object": ("bucket", "gets"),
     "list_objects": ("bucket", "gets"),
     "put_object": ("bucket", "puts"),
-    "delete_object": ("bucket", "puts"),
+    "delete_object": ("bucket", "deletes"),
     "start_workflow": ("workflow", "starts"),
     "get_run": ("workflow", "starts"),
     "list_runs": ("workflow", "starts"),
@@ -54,6 +54,7 @@ SECTIONS: Final = {
     "gets": "buckets",
     "puts": "buckets",
     "starts": "workflows",
+    "deletes": "buckets",
 }
 """The section of ``leeward.toml`` that names what a right is for."""
 
@@ -201,10 +202,10 @@ class Uses:
 
     Args:
         code: of the app.
-        handler: of it.
+        handler: of it; None for what is made before one runs.
     """
 
-    def __init__(self, code: Code, handler: Handler) -> None:
+    def __init__(self, code: Code, handler: Handler | None) -> None:
         self._code = code
         self._handler = handler
         self._reached: list[_Definition] = []
@@ -214,6 +215,11 @@ class Uses:
 
     def look(self) -> None:
         """Look at everything that the handler may reach."""
+        if self._handler is None:
+            self._reach(self._code.start)
+            for definition in self._reached:
+                self._look_at(definition)
+            return
         function = inspect.unwrap(self._handler.function)
         known = self._code.definitions.get(function.__name__, ())
         first = [each for each in known if each.module == function.__module__]
@@ -293,9 +299,9 @@ class Uses:
                 self._texts(value.body, scopes, asked), self._texts(value.orelse, scopes, asked)
             )
         if isinstance(value, ast.Attribute):
-            is_own = value.attr == "bucket" and self._handler.bucket is not None
-            if is_own and self._is_event(value.value, scopes):
-                return {str(self._handler.bucket)}
+            bucket = None if self._handler is None else self._handler.bucket
+            if bucket and value.attr == "bucket" and self._is_event(value.value, scopes):
+                return {bucket}
             return self._code.constants.get(value.attr)
         if not isinstance(value, ast.Name):
             return None

@@ -52,7 +52,10 @@ def _is_narrow(policy: Any) -> bool:
     return all(
         {"Action", "Resource"} <= statement.keys()
         and not any("*" in action for action in _as_list(statement["Action"]))
-        and all(map(_names_something, _as_list(statement["Resource"])))
+        and (
+            all(map(_names_something, _as_list(statement["Resource"])))
+            or all(action.startswith("xray:") for action in _as_list(statement["Action"]))
+        )
         for statement in _statements(policy)
     )
 

@@ -55,6 +55,7 @@ from leeward_deploy.recipe import (
     offer_of,
     providers_with,
 )
+from leeward_deploy.settings import read_settings
 from leeward_deploy.uv import PackageSource
 
 ExportOut: TypeAlias = Annotated[
@@ -140,13 +141,22 @@ def deployment_of(
     for target in targets:
         check_no_loop(app.handlers.values(), declared_for(config, target).buckets)
     names = sites[0].declared
+    is_there = read_settings(config).is_there
     return Deployment(
         sites,
         tuple(
-            Table(own, config.tables[name].key, homes["tables"][name].region)
+            Table(
+                own,
+                config.tables[name].key,
+                homes["tables"][name].region,
+                is_there("tables", name),
+            )
             for name, own in names.tables.items()
         ),
-        tuple(Bucket(own, homes["buckets"][name].region) for name, own in names.buckets.items()),
+        tuple(
+            Bucket(own, homes["buckets"][name].region, is_there("buckets", name))
+            for name, own in names.buckets.items()
+        ),
         frozenset(name for name, home in homes["buckets"].items() if home.provider != provider),
         **_export_settings(config, provider, app)._asdict(),
         expected=tuple(_expectations(config, app, homes, targets)),

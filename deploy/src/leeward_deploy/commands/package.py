@@ -167,6 +167,7 @@ def spec_of(request: PackageRequest) -> tuple[PackageSpec, Origin]:
         settings,
         learnt.rights,
         learnt.notes,
+        learnt.warm,
     )
     check_names(spec.declared)
     check_no_loop(spec.app.handlers.values(), spec.declared.buckets)
