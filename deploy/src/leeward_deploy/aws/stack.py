@@ -33,6 +33,8 @@ MAPPED: Final = frozenset({"ApiGatewayV2::Api", "ApiGatewayV2::DomainName", "Api
 
 HEALTH_CHECK: Final = "Route53::HealthCheck"
 
+API: Final = "For callers without leeward: the API of this region, its health, and DNS"
+
 _KINDS: Final = {
     Kind.CALL: "is called",
     Kind.EVENT: "events of {0.bus}",
@@ -79,7 +81,7 @@ def outputs(resources: Json) -> Json:
     found: Json = {}
     for id, each in resources.items():
         known = _OUTPUTS.get(each["Type"].removeprefix("AWS::"))
-        if known is not None:
+        if known is not None and not id.endswith("DeadQueue"):
             ending, attribute, words = known
             name = next((each["Properties"][n] for n in _NAMES if n in each["Properties"]), "")
             value = {"Ref": id} if attribute is None else {"Fn::GetAtt": [id, attribute]}
@@ -95,10 +97,12 @@ def headings(app: App) -> Callable[[str], str]:
     def heading(id: str) -> str:
         if any(id.startswith(f"{each}Machine") for each in machines):
             return "The workflows"
+        if id.endswith(("Integration", "ApiPermission", "Route")):
+            return API
         for each in handlers:
             if id.startswith(logical(each.name)) and not id.endswith(("Table", "Bucket", "Bus")):
                 return f"{each.name}: {_KINDS[each.kind].format(each)}"
         is_data = id.endswith(("Table", "Bucket", "Bus"))
-        return "What leeward.toml names" if is_data else "For callers without leeward"
+        return "What leeward.toml names" if is_data else API
 
     return heading

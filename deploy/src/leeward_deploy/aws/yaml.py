@@ -1,8 +1,7 @@
 """A template of CloudFormation as the YAML that people read and merge.
 
 Only what a template has: mappings, lists, texts, numbers, and CloudFormation's own functions in
-their short form. A text that YAML could read as anything else stands in quotation marks, as JSON
-has them, which YAML reads alike.
+their short form. A text that YAML could read as anything else stands in quotation marks.
 
 Source: "YAML Ain't Markup Language, version 1.2", 5.7 and 7.3; the intrinsic function reference of
 CloudFormation.
@@ -15,7 +14,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
-_PLAIN: Final = re.compile(r"[A-Za-z_/][A-Za-z0-9_./+-]*( [A-Za-z0-9_./+-]+)*")
+_PLAIN: Final = re.compile(r"[A-Za-z_/]([A-Za-z0-9_./+-]|:+(?=[A-Za-z0-9_]))*( [A-Za-z0-9_./+-]+)*")
 
 _OTHERWISE: Final = frozenset({"true", "false", "yes", "no", "on", "off", "y", "n", "null"})
 """Words that YAML, in one of its versions, takes for something else than a text."""
@@ -112,9 +111,10 @@ def _in_line_with_tag(value: Any) -> str | None:
 
 
 def _scalar(value: Any) -> str:
-    is_plain = (
-        isinstance(value, str) and _PLAIN.fullmatch(value) and value.lower() not in _OTHERWISE
-    )
-    # A name of CloudFormation's own, such as AWS::Region, has two colons, and no blank behind them.
-    is_type = isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9]+(::[A-Za-z0-9]+)+", value)
-    return str(value) if is_plain or is_type else json.dumps(value)
+    if not isinstance(value, str):
+        return json.dumps(value)
+    if _PLAIN.fullmatch(value) and value.lower() not in _OTHERWISE:
+        return value
+    if '"' in value and "'" not in value and value.isascii() and value.isprintable():
+        return f"'{value}'"
+    return json.dumps(value)
