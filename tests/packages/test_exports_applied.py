@@ -177,8 +177,11 @@ def test_what_was_applied_is_found_and_what_is_gone_is_told(shop: Applied) -> No
 def test_a_standby_may_do_what_its_code_does(
     shop: Applied, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With the role of its template alone: calls of the first region, data, its dead letters."""
-    for name, value in role_of(shop, REGIONS[1], "CreateOrderRole").env.items():
+    """With the role of its template alone: calls of the first region, data, its dead letters.
+
+    What another handler does, it may not.
+    """
+    for name, value in role_of(shop, REGIONS[1], "TakePaymentRole").env.items():
         monkeypatch.setenv(name, value)
     with Client(config=shop.config) as cloud:
         assert cloud.invoke("charge", {"order": "1"}).target == "aws:us-east-1"
@@ -189,6 +192,10 @@ def test_a_standby_may_do_what_its_code_does(
         cloud.delete_data("orders", "1", if_revision=found.revision)
         with pytest.raises(AuthError):
             cloud.load_data("nobodys", "1")
+    for name, value in role_of(shop, REGIONS[1], "CreateOrderRole").env.items():
+        monkeypatch.setenv(name, value)
+    with Client(config=shop.config) as cloud, pytest.raises(AuthError):
+        cloud.invoke("charge", {"order": "1"})
     options = {"endpoint_url": shop.server.url}
     driver = open_driver(TargetConfig("aws:us-west-2", "aws", "us-west-2", options, os.environ))
     with closing(driver):

@@ -33,7 +33,7 @@ from leeward_deploy.aws.terraform import DATA, LAYOUT, Stack
 from leeward_deploy.hcl import module
 from leeward_deploy.needs import of_kind, seconds_of
 from leeward_deploy.recipe import Deployment, PackageSpec, Site, Template
-from leeward_deploy.terraform import Configuration, check, expected_file, schemas_in
+from leeward_deploy.terraform import Configuration, check, expected_file, schemas_in, text_of
 
 _NAMES: Final = ("FunctionName", "QueueName", "Name", "StateMachineName", "BucketName")
 
@@ -361,7 +361,7 @@ def _check_template(made: Template, region: str) -> None:
             f"CloudFormation takes {MOST_RESOURCES} and {LARGEST:,}; make two apps, or export to "
             "Terraform"
         )
-    found = errors_in(text, region)
+    found = errors_in(text_of(made.document), region)  # which it reads in half the time
     if found:
         raise ConfigError(f"the template for {region}: cfn-lint finds {found[0]}")
 
