@@ -25,7 +25,7 @@ PARTS: Final = (
     *("${", "$${", "$$", "%{", "%%{", "}", "{", '"', "\\", "\n", "\t", "\r", "$", "%", "a b"),
     *("\x00", "\x7f", "\u2028", "\ufeff", "ä", "水", "😀", "e\u0301", "<<EOT", "\\u0041", "[", "#"),
 )
-"""Of which texts are made: what the language reads in a way of its own, and letters of all kinds."""
+"""Of which texts are made: what the language reads in a way of its own, and all letters."""
 
 
 def texts(cases: int, seed: int = 1) -> list[str]:
