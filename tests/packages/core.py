@@ -64,7 +64,11 @@ def apps(cloud: str) -> Iterator[tuple[str, PackageSpec, str]]:
     files = (SHOP.with_name("pipeline") / "leeward.toml").read_text()
     first = ORDERS[cloud].partition(",")[0]
     order = f'cloud_provider = "{ORDERS[cloud]}"\n'
-    yield "pipeline", example(cloud, "pipeline", "pipeline:app"), f'{order}{files}home = "{first}"\n'
+    yield (
+        "pipeline",
+        example(cloud, "pipeline", "pipeline:app"),
+        f'{order}{files}home = "{first}"\n',
+    )
     small = App("small")
     small.function(name="make")(len)
     yield "small", PackageSpec(small, Entry("m", "a"), *PYTHON), settings(cloud)
@@ -121,10 +125,8 @@ def prove(cloud: str, name: str, asked: PackageSpec, text: str) -> Proof:
         )
         plugin.chmod(plugin.stat().st_mode | stat.S_IXUSR)
         rc = Path(place) / "terraformrc"
-        source = f"hashicorp/{PROVIDERS[cloud]}"
-        rc.write_text(
-            f'provider_installation {{\n  dev_overrides {{\n    "{source}" = "{plugins}"\n  }}\n}}\n'
-        )
+        override = f'"hashicorp/{PROVIDERS[cloud]}" = "{plugins}"'
+        rc.write_text(f"provider_installation {{\n  dev_overrides {{\n    {override}\n  }}\n}}\n")
         (folder / "package.zip").write_bytes(b"zip")
         os.environ |= {
             SCHEMAS: str(schemas),
@@ -148,7 +150,7 @@ def prove(cloud: str, name: str, asked: PackageSpec, text: str) -> Proof:
 
 
 def _run(core: Any, command: str, options: Mapping[str, Any], folder: Path) -> None:
-    """Run a command of the core; raise `AssertionError` with what it says if it does not end well."""
+    """Run a command of the core; raise `AssertionError`, with what it says, if it fails."""
     usual = {"input": False}
     code, said, error = core.run(command, options={**usual, **options}, chdir=str(folder))
     assert code == 0, f"{command}: {said[-4000:]} {error}"
@@ -162,7 +164,9 @@ def _example(variable: str, told: Mapping[str, Any], folder: Path) -> Any:
         return []
     if str(told.get("type", "")).startswith("map"):
         return {}
-    return str(folder / "package.zip") if "package" in variable else f"a-{variable.replace('_', '-')}"
+    return (
+        str(folder / "package.zip") if "package" in variable else f"a-{variable.replace('_', '-')}"
+    )
 
 
 def main() -> None:

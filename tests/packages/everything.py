@@ -67,8 +67,8 @@ def document(target: str, asked: PackageSpec | None = None) -> dict[str, Any]:
     """Give the template of the app with everything, or of a spec."""
     recipe: Recipe = offer_of(PACKAGERS, target)(asked or spec())
     assert recipe.template is not None
-    found: dict[str, Any] = json.loads(recipe.template().text)
-    return found
+    made = recipe.template()
+    return dict(made.document) or dict(json.loads(made.text))
 
 
 def notes(target: str) -> str:

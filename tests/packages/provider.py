@@ -1,4 +1,4 @@
-"""A provider of Terraform made of the schemas that are kept: it plans and applies, and makes nothing.
+"""A provider of Terraform, made of the schemas that are kept: it plans, applies, and makes nothing.
 
 Terraform's core starts it as a plugin, and talks to it in protocol 6. What a resource has besides
 its arguments is not known until it is applied, as with a real provider; then it is a text made of
@@ -14,7 +14,7 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
@@ -216,9 +216,9 @@ def main() -> None:
     class Handlers(grpc.GenericRpcHandler):  # type: ignore[misc]
         def service(self, call: Any) -> Any:
             service, _, method = call.method.lstrip("/").partition("/")
-            if service != "tfplugin6.Provider" or not hasattr(provider, f"_{method}"):
-                if method not in _SILENT:
-                    return None
+            is_known = method in _SILENT or hasattr(provider, f"_{method}")
+            if service != "tfplugin6.Provider" or not is_known:
+                return None
             return grpc.unary_unary_rpc_method_handler(
                 lambda request, _: provider.answer(method, request)
             )

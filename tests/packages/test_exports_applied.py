@@ -27,7 +27,7 @@ from leeward_aws.driver import open_driver
 from leeward_deploy.commands.export import deployment_of
 from leeward_deploy.recipe import Declared
 from tests.packages.everything import document, spec
-from tests.packages.exported import ORDERS, SHOP, config_of, example, exported
+from tests.packages.exported import ORDERS, SHOP, config_of, example, exported, said
 from tests.servers.aws.clients import client
 from tests.servers.aws.keys import AccessKey, key_with, make_key
 from tests.servers.aws.ministack import ACCOUNT, Ministack
@@ -74,6 +74,7 @@ def written(folder: Path, url: str) -> Config:
     shop = example("aws")
     for each in exported("aws", "cloudformation", shop, deployment_of(config, "aws", shop.app)):
         (folder / each.name).write_text(each.text)
+        (folder / each.name).with_suffix(".json").write_text(json.dumps(said(each)))
     return config
 
 

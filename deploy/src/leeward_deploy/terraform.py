@@ -14,8 +14,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from leeward.adapter.looking import EXPECTED, Expected
+from leeward.adapter.looking import EXPECTED, EXPECTED_FILE, Expected
 from leeward.errors import ConfigError
+from leeward_deploy.recipe import Template
 
 Block = dict[str, Any]
 
@@ -116,6 +117,12 @@ def entries_of(expected: Sequence[Expected]) -> list[Block]:
         {name: value for name, value in each._asdict().items() if value or name in _ALWAYS}
         for each in expected
     ]
+
+
+def expected_file(expected: Sequence[Expected]) -> Template:
+    """Return the file by which ``leeward doctor`` compares what is there."""
+    document = {EXPECTED: entries_of(expected)}
+    return Template(EXPECTED_FILE, text_of(document), document=document)
 
 
 def text_of(document: Block) -> str:

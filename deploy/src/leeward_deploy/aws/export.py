@@ -11,7 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
-from leeward.adapter.looking import EXPECTED, Expected
+from leeward.adapter.looking import Expected
 from leeward.app.kit import Kind
 from leeward.calls.looks import NONE
 from leeward.errors import ConfigError
@@ -33,7 +33,7 @@ from leeward_deploy.aws.terraform import DATA, LAYOUT, Stack
 from leeward_deploy.hcl import module
 from leeward_deploy.needs import of_kind, seconds_of
 from leeward_deploy.recipe import Deployment, PackageSpec, Site, Template
-from leeward_deploy.terraform import Configuration, check, entries_of, schemas_in, text_of
+from leeward_deploy.terraform import Configuration, check, expected_file, schemas_in
 
 _NAMES: Final = ("FunctionName", "QueueName", "Name", "StateMachineName", "BucketName")
 
@@ -49,8 +49,6 @@ SIGNED: Final = (
     "after a failover (an HTTP API takes no SigV4A): name issuer and audience in [deploy], so that "
     "they show a token; or let them sign again for the region that answers"
 )
-
-EXPECTED_FILE: Final = "leeward.expected.json"
 
 _HEADS: Final = {
     "alarms.tf": "Alarms. They tell the topic in var.alarm_topic; without one they only show.",
@@ -235,7 +233,7 @@ def cloudformation(spec: PackageSpec, deployment: Deployment) -> tuple[Template,
         found = _template(f"{site.region}.template.yaml", spec, document, told)
         _check_template(found, site.region)
         made.append(found)
-    return (*made, _expected(_expectations(deployment, stacks)))
+    return (*made, expected_file(_expectations(deployment, stacks)))
 
 
 def terraform(spec: PackageSpec, deployment: Deployment) -> tuple[Template, ...]:
@@ -249,17 +247,11 @@ def terraform(spec: PackageSpec, deployment: Deployment) -> tuple[Template, ...]
     _check(document)
     made = module(document, schemas_in(SCHEMAS), LAYOUT, _HEADS)
     first = made[0]._replace(notes=_notes_on(spec, deployment), document=document)
-    return (first, *made[1:], _expected(_expectations(deployment, stacks)))
+    return (first, *made[1:], expected_file(_expectations(deployment, stacks)))
 
 
 def _template(name: str, spec: PackageSpec, document: Json, told: tuple[str, ...]) -> Template:
     return Template(name, yaml.written(document, headings(spec.app)), told, document)
-
-
-def _expected(expected: list[Expected]) -> Template:
-    """Return the file by which `leeward doctor` compares what is there."""
-    document = {EXPECTED: entries_of(expected)}
-    return Template(EXPECTED_FILE, text_of(document), document=document)
 
 
 def _has_its_alarm(site: Site) -> bool:

@@ -65,7 +65,7 @@ TTL: Final = 60
 REGIONS: Final = 2
 """That a failover record of Route 53 may have: a primary and a secondary."""
 
-HEALTH_ID: Final = "Health"
+HEALTH_ID: Final = "HttpHealth"
 
 HEALTH_SECONDS: Final = 10
 """Route 53 waits for four seconds to connect, and for two for the answer."""
