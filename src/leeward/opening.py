@@ -275,10 +275,10 @@ def target_config(target: TargetName, config: Config, env: Mapping[str, str]) ->
 def _map_names(driver: Driver, target: TargetName, config: Config) -> Driver:
     prefix = config.prefix if driver.has_stages else ""
 
-    def own(section: Mapping[str, Any]) -> dict[str, str]:
+    def own(section: Mapping[str, Any], prefix: str = prefix) -> dict[str, str]:
         return _own_names(target, {name: each.names for name, each in section.items()}, prefix)
 
-    functions = own(config.functions)
+    functions = own(config.functions, "" if driver.functions_in_app else prefix)
     buses = own(config.buses)
     tables = own(config.tables)
     buckets = own(config.buckets)

@@ -1,4 +1,4 @@
-"""Terraform's JSON: a configuration by type and name, and whether its providers take it.
+"""A configuration of Terraform by type and name, and whether its providers take it.
 
 The providers' schemas say which arguments a resource has, of which types, and which it must have;
 rules say what no schema knows: values that a cloud refuses when it is too late. Nobody is asked.
@@ -25,7 +25,7 @@ _ALWAYS: Final = ("kind", "name", "target")
 ATTRIBUTES: Final = "="
 """Stands in a schema for the attributes that a resource has besides its arguments."""
 
-_META: Final = frozenset({"count", "depends_on", "for_each", "lifecycle", "provider"})
+_META: Final = frozenset({"//", "count", "depends_on", "for_each", "lifecycle", "provider"})
 """Arguments of every resource, which are Terraform's own."""
 
 _TYPES: Final[dict[str, type | tuple[type, ...]]] = {
@@ -34,6 +34,9 @@ _TYPES: Final[dict[str, type | tuple[type, ...]]] = {
     "boolean": bool,
     "map": dict,
 }
+
+CORE: Final = ">= 1.5"
+"""The core of Terraform that reads the files; OpenTofu has these versions, too."""
 
 _REFERENCE: Final = re.compile(r"(?<!\$)\$\{([^{}]*)\}")
 
@@ -64,6 +67,17 @@ class Configuration:
         for name, text in variables.items():
             self.variable(name, text)
         self._resources: dict[str, dict[str, Block]] = {}
+        self._locals: Block = {}
+        self._outputs: Block = {}
+
+    def local(self, name: str, value: Any) -> str:
+        """Add a value that the files name once; return a reference to it."""
+        self._locals[name] = value
+        return of(f"local.{name}")
+
+    def output(self, name: str, value: Any, text: str) -> None:
+        """Add what a project may use of the module."""
+        self._outputs[name] = {"description": text, "value": value}
 
     def variable(self, name: str, text: str, **more: Any) -> None:
         """Add what the user gives: a text, unless `more` says otherwise."""
@@ -90,25 +104,39 @@ class Configuration:
         id = identifier(name)
         return of(f"{type}.{id}.{attribute}") if id in self._resources.get(type, {}) else name
 
-    def document(
-        self, data: Block | None = None, expected: Sequence[Expected] | None = None
-    ) -> Block:
+    def document(self, data: Block | None = None) -> Block:
         """Return the configuration.
 
         Args:
             data: to be read, by type and name.
-            expected: what is there when it has been applied, which becomes an output.
         """
-        document: Block = {"terraform": {"required_providers": self._required}}
+        document: Block = {
+            "terraform": {"required_version": CORE, "required_providers": self._required}
+        }
         if self._provider is not None:
             document["provider"] = {self._name: self._provider}
         document["variable"] = self._variables
+        if self._locals:
+            document["locals"] = self._locals
         if data:
             document["data"] = data
         document["resource"] = self._resources
-        if expected is not None:
-            document["output"] = {EXPECTED: {"value": entries_of(expected)}}
+        if self._outputs:
+            document["output"] = self._outputs
         return document
+
+    def mark(self, schemas: Schemas, reference: str, *arguments: str) -> None:
+        """Set tags or labels of everything that takes some, unless it has its own.
+
+        Args:
+            schemas: of the resources.
+            reference: to the tags.
+            arguments: by which names resources take them.
+        """
+        for type, named in self._resources.items():
+            taken = [each for each in arguments if each in schemas.get(type, {})]
+            for body in named.values():
+                body.update({each: reference for each in taken if each not in body})
 
 
 def entries_of(expected: Sequence[Expected]) -> list[Block]:
@@ -284,8 +312,10 @@ def _dangling(document: Mapped, schemas: Schemas) -> Iterator[str]:
 
 def _missing(document: Mapped, schemas: Schemas, kind: str, name: str, attribute: str) -> str:
     """Return what a reference leads to that is not there; empty if it leads somewhere."""
-    if kind in ("path", "each", "count", "local"):
+    if kind in ("path", "each", "count"):
         return ""
+    if kind == "local":
+        return "" if name in document.get("locals", {}) else f"local.{name}"
     if kind == "var":
         return "" if name in document.get("variable", {}) else f"the variable {name}"
     if kind.startswith("data."):

@@ -176,6 +176,8 @@ class Driver(ABC):
             ``control_plane``, which says less; None if there is no probe.
         has_stages: what ``leeward export`` makes there has names that begin with those of prefix
             and stage, and so have calls, where nothing gives the own name.
+        functions_in_app: functions and queues are in an app, whose own name has prefix and stage:
+            theirs have none.
     """
 
     target: str
@@ -184,6 +186,7 @@ class Driver(ABC):
     missing: Mapping[Capability, str] = NONE_MISSING
     probe_fidelity: str | None = None
     has_stages: bool = False
+    functions_in_app: bool = False
 
     def __reduce__(self) -> NoReturn:
         """Refuse to be pickled or copied: connections and credentials stay in their process."""
@@ -316,6 +319,7 @@ class WrappingDriver(Driver):
         self.missing = driver.missing
         self.probe_fidelity = driver.probe_fidelity
         self.has_stages = driver.has_stages
+        self.functions_in_app = driver.functions_in_app
 
     def perform(self, call: Call, timeout: float) -> Result[Any]:
         """Make one attempt at any call."""

@@ -64,6 +64,7 @@ class TargetInfo(NamedTuple):
         probe: a call without any effect by which the target can be looked at; None if there is
             not one.
         has_stages: as of `Driver`.
+        functions_in_app: as of `Driver`.
     """
 
     target: str
@@ -73,6 +74,7 @@ class TargetInfo(NamedTuple):
     missing: Mapping[Capability, str] = NONE_MISSING
     probe: Probe | None = None
     has_stages: bool = False
+    functions_in_app: bool = False
 
 
 class PlanDriver(Driver):
@@ -98,10 +100,9 @@ class PlanDriver(Driver):
         native: Callable[[str, Callable[[Hashable], Any]], object] | None = None,
         clock: Clock | None = None,
     ) -> None:
-        self.target, self.capabilities, self.limits, self._settings, self.missing, probe, stages = (
-            info
-        )
-        self.has_stages = stages
+        self.target, self.capabilities, self.limits = info.target, info.capabilities, info.limits
+        self._settings, self.missing, probe = info.settings, info.missing, info.probe
+        self.has_stages, self.functions_in_app = info.has_stages, info.functions_in_app
         self._probe = probe
         self.probe_fidelity = None if probe is None else probe.fidelity
         self._plans = plans
@@ -358,6 +359,7 @@ def open_plan_driver(
     missing: Mapping[Capability, str] = NONE_MISSING,
     probe: Probe | None = LOAD_PROBE,
     has_stages: bool = False,
+    functions_in_app: bool = False,
 ) -> PlanDriver:
     """Open a target.
 
@@ -375,6 +377,7 @@ def open_plan_driver(
         probe: a call without any effect by which the target can be looked at; by default a load
             from a table that need not exist, which is not made where there are no tables.
         has_stages: names there begin with those of prefix and stage; as of `Driver`.
+        functions_in_app: but not those of functions and queues; as of `Driver`.
 
     Raises:
         ConfigError: a setting is wrong, or keys of a hardened target would be written down.
@@ -393,6 +396,7 @@ def open_plan_driver(
         missing,
         None if probe is LOAD_PROBE and Capability.TABLES not in capabilities else probe,
         has_stages,
+        functions_in_app,
     )
     return PlanDriver(
         info,

@@ -81,6 +81,7 @@ def open_driver(config: TargetConfig) -> Driver:
         limits=LIMITS,
         probe=LOAD_PROBE,
         has_stages=True,
+        functions_in_app=True,
         describe={
             **_endpoints(settings),
             "database": settings.tables.database if settings.tables else None,
