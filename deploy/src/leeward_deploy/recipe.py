@@ -84,7 +84,11 @@ class Declared(NamedTuple):
 
     def own(self, name: str) -> str:
         """Return the target's own name of a function or a queue, which the app may have alone."""
-        return self.functions.get(name) or f"{self.prefix}{name}"
+        return self.functions.get(name) or self.usual(name)
+
+    def usual(self, name: str) -> str:
+        """Return the own name of what nothing gives one; that of another account stays."""
+        return name if ":" in name else f"{self.prefix}{name}"
 
 
 class Rights(NamedTuple):

@@ -100,8 +100,8 @@ def own_bucket(operations: Operations, bucket: str) -> str:
     (target,) = operations.router.candidates(ListObjects(bucket))[:1]
     configured = operations.config.buckets.get(bucket)
     names = NOTHING if configured is None else configured.names
-    stages = configured is not None and operations.drivers[target].has_stages
-    usual = f"{operations.config.prefix}{bucket}" if stages else bucket
+    has_stages = operations.drivers[target].has_stages
+    usual = f"{operations.config.prefix}{bucket}" if has_stages else bucket
     return str(names.get(target, names.get(target.partition(":")[0], usual)))
 
 

@@ -343,7 +343,7 @@ def _rule(region: AwsRegion, handler: Handler) -> Json:
     """Return the rule that hands events to a handler, and what it may do."""
     spec = region.spec
     id, dead = logical(handler.name), _dead(spec, handler)
-    bus = spec.declared.buses.get(str(handler.bus), str(handler.bus))
+    bus = spec.declared.buses.get(str(handler.bus)) or spec.declared.usual(str(handler.bus))
     name = shorten(_title(spec, handler.name), 64)
     own = bus.rpartition("/")[2]
     # In the ARN of a rule, the bus that every account has is not named.
@@ -387,11 +387,11 @@ def _dead(spec: PackageSpec, handler: Handler) -> str:
 
 
 def _dead_of(spec: PackageSpec, handler: Handler, queue: str) -> DeadQueue:
-    """Return the queue of dead letters; one that the entry file names is called as it says."""
+    """Return the queue of dead letters; one that the entry file names by its URL is called so."""
     named = spec.entry.options.get("dead_letters") or {}
     found = dead_queue(handler, queue, spec.entry.options)
-    is_named = handler.name in named or queue in named
-    return found if is_named else found._replace(name=f"{spec.declared.prefix}{found.name}")
+    own = str(named.get(handler.name) or named.get(queue))
+    return found if ":" in own else found._replace(name=spec.declared.usual(found.name))
 
 
 def _asynchronous(handler: Handler) -> Json:

@@ -144,7 +144,7 @@ def of_app(
 
 
 def _machine(declared: Declared, name: str) -> str:
-    return declared.workflows.get(name) or f"{declared.prefix}{name}"
+    return declared.workflows.get(name) or declared.usual(name)
 
 
 def _some(names: Mapping[str, str], wanted: Collection[str]) -> dict[str, str]:
@@ -200,7 +200,7 @@ def _everywhere(
 
 def may_scan(declared: Declared, table: str, homes: Mapping[str, str] = NOTHING) -> Json:
     """Return the statement for a handler that reads a table whole, which few may."""
-    own = declared.tables.get(table, table)
+    own = declared.tables.get(table) or declared.usual(table)
     return allow(["dynamodb:Scan"], arn_for("dynamodb", "table/", own, homes))
 
 

@@ -152,7 +152,7 @@ def _machine(region: AwsRegion, definition: Any) -> Json:
     """Return a state machine, the role by which it calls functions, and its alarm."""
     id, spec = logical(definition.name), region.spec
     declared, settings = spec.declared, spec.settings
-    own = declared.workflows.get(definition.name, f"{declared.prefix}{definition.name}")
+    own = declared.workflows.get(definition.name) or declared.usual(definition.name)
     names = {name: declared.own(name) for name in spec.app.handlers} | {**declared.functions}
     (text,) = export(definition, names).files.values()
     machine = json.loads(text)
