@@ -41,6 +41,13 @@ ROLE = "azurerm_role_assignment/publish-orders"
 G_CHECK = "google_compute_health_check/entrance"
 G_JOB = "google_cloud_scheduler_job/sweep"
 
+LOG = "aws_cloudwatch_log_group/make_log"
+MAPPING = "aws_lambda_event_source_mapping/send_messages"
+ALARM = "aws_cloudwatch_metric_alarm/make_errors_alarm"
+ROUTE = "aws_apigatewayv2_route/make_route"
+DOMAIN = "aws_apigatewayv2_domain_name/http_domain"
+DEAD = "aws_sqs_queue/make_dead_queue"
+
 TRUST = "aws_iam_role/make_role/assume_role_policy"
 EVERYBODY = policy({"Principal": "*"})
 ALL_BUT = policy({"NotAction": "sqs:SendMessage", "Resource": QUEUE})
@@ -104,6 +111,100 @@ MISTAKES: dict[str, tuple[str, Change, str]] = {
         "aws",
         at("aws_sqs_queue_policy/remember_dead_queue_policy/policy", EVERYBODY),
         "for a named source",
+    ),
+    "a log for ever": ("aws", at(f"{LOG}/retention_in_days", None), "for ever"),
+    "a log of 45 days": ("aws", at(f"{LOG}/retention_in_days", 45), "set log_days in [deploy]"),
+    "a name of a log": ("aws", at(f"{LOG}/name", "/aws/lambda/our function"), "512 letters"),
+    "one consumer at a time": (
+        "aws",
+        at(f"{MAPPING}/scaling_config", {"maximum_concurrency": 1}),
+        "2 to 1000 runs at one time; set concurrency",
+    ),
+    "failed messages are done": (
+        "aws",
+        at(f"{MAPPING}/function_response_types", []),
+        "messages that have failed are gone",
+    ),
+    "a batch of none": ("aws", at(f"{MAPPING}/batch_size", 0), "must be 1 to 10000 messages"),
+    "an alarm that compares": ("aws", at(f"{ALARM}/comparison_operator", "Greater"), "Threshold"),
+    "an alarm of a median": ("aws", at(f"{ALARM}/statistic", "Median"), "Sum or Maximum"),
+    "an alarm of 45 seconds": ("aws", at(f"{ALARM}/period", 45), "a multiple of 60"),
+    "an alarm that counts too many": (
+        "aws",
+        at(f"{ALARM}/datapoints_to_alarm", 4),
+        "more periods than it looks at",
+    ),
+    "an alarm over two days": (
+        "aws",
+        at(f"{ALARM}/evaluation_periods", 600),
+        "looks at more than a day",
+    ),
+    "an alarm that tells nobody": ("aws", at(f"{ALARM}/alarm_actions", []), "nobody is told"),
+    "an alarm without data": ("aws", at(f"{ALARM}/treat_missing_data", "ok"), "notBreaching"),
+    "an alarm of another name": (
+        "aws",
+        at(f"{ALARM}/dimensions", {"FunctionName": "${aws_lambda_function.maker.arn}"}),
+        "maker, which is not here",
+    ),
+    "an open route": ("aws", at(f"{ROUTE}/authorization_type", "NONE"), "is open to everybody"),
+    "a token without an authorizer": (
+        "aws",
+        at(f"{ROUTE}/authorization_type", "JWT"),
+        "with an authorizer",
+    ),
+    "a health without a limit": (
+        "aws",
+        at("aws_apigatewayv2_stage/http_api_stage/route_settings", []),
+        "must have a limit",
+    ),
+    "a health that refuses its checks": (
+        "aws",
+        at("aws_apigatewayv2_stage/http_api_stage/route_settings/0/throttling_rate_limit", 1),
+        "must have a limit of 20",
+    ),
+    "an old TLS": (
+        "aws",
+        at(f"{DOMAIN}/domain_name_configuration/security_policy", "TLS_1_0"),
+        "must be TLS_1_2",
+    ),
+    "a permission for everything": (
+        "aws",
+        at("aws_lambda_permission/make_api_permission/source_arn", None),
+        "name its source_arn",
+    ),
+    "an old Python": ("aws", at(f"{FUNCTION}/runtime", "python3.9"), "must be python3.11"),
+    "traces of all": (
+        "aws",
+        at(f"{FUNCTION}/tracing_config", {"mode": "On"}),
+        "Active or PassThrough",
+    ),
+    "a plain queue": ("aws", at(f"{DEAD}/sqs_managed_sse_enabled", False), "encrypted"),
+    "an order that no name tells": ("aws", at(f"{DEAD}/fifo_queue", True), ".fifo at the end"),
+    "a message that comes for ever": (
+        "aws",
+        at("aws_sqs_queue/send_queue/redrive_policy", '{"maxReceiveCount": 0}'),
+        "maxReceiveCount of 1 to 1000",
+    ),
+    "a bucket for everybody": (
+        "aws",
+        at("aws_s3_bucket_public_access_block/scans_bucket/block_public_acls", False),
+        "for everybody",
+    ),
+    "a table that an apply deletes": (
+        "aws",
+        at("aws_dynamodb_table/orders_table/deletion_protection_enabled", False),
+        "not deleted",
+    ),
+    "a table without a past": (
+        "aws",
+        at("aws_dynamodb_table/orders_table/point_in_time_recovery/enabled", False),
+        "restored",
+    ),
+    "a name of a role": ("aws", at("aws_iam_role/make_role/name", "a role"), "up to 64 letters"),
+    "traces and a table": (
+        "aws",
+        at(POLICY, policy({"Action": ["xray:PutTraceSegments", "s3:GetObject"], "Resource": "*"})),
+        "is wider",
     ),
     "an interval of 15": ("azure", at(f"{PROFILE}/interval_in_seconds", 15), "must be 10 or 30"),
     "a timeout of 10 within 10": (

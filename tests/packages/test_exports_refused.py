@@ -38,7 +38,7 @@ def test_a_planted_mistake_is_found(
     change: Change,
     told: str,
 ) -> None:
-    """Names, types, ranges, references that lead nowhere, roles that are too wide: 41 of them."""
+    """Names, types, ranges, references that lead nowhere, roles that are too wide, blind alarms."""
     made = deepcopy(documents[cloud])
     change(made["resource"])
     found = flaws_in(cloud, made)

@@ -348,6 +348,10 @@ ONCE: Final = {BOUNDARY: "permissions_boundary"}
 """Variables that are the same in every region, by the parameters of the templates."""
 
 
+_BY_KEY: Final = frozenset({"RouteSettings"})
+"""Properties whose keys are the user's."""
+
+
 class Stack:
     """The resources of one region, as they are added to a configuration.
 
@@ -423,7 +427,12 @@ class Stack:
         for name, value in properties.items():
             own = form.names.get(name) or snake(name)
             written = self._value(value)
-            found[own] = json.dumps(written) if name in form.texts else self._rename(written, form)
+            if name in form.texts:
+                found[own] = json.dumps(written)
+            elif name in _BY_KEY:
+                found[own] = {key: self._rename(each, form) for key, each in written.items()}
+            else:
+                found[own] = self._rename(written, form)
         return found
 
     def _rename(self, value: Any, form: Form) -> Any:
@@ -434,7 +443,7 @@ class Stack:
             return value
         return {
             form.names.get(name) or snake(name): each
-            if name in ("Variables", "PolicyDocument", "EventPattern", "RouteSettings")
+            if name in ("Variables", "PolicyDocument", "EventPattern")
             else self._rename(each, form)
             for name, each in value.items()
         }
