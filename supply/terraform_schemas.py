@@ -90,7 +90,11 @@ def schema(assembly: dict[str, Any], resource: str) -> dict[str, Any]:
     prefix = f"{assembly['name']}.{folder}.{camel}"
     # A resource whose own name is that of one of its blocks has a letter more.
     config = types.get(f"{prefix}Config") or types[f"{prefix}AConfig"]
-    arguments = _arguments(types, config)
+    arguments = {
+        name: kind
+        for name, kind in _arguments(types, config).items()
+        if name.rstrip("!") not in _LEFT
+    }
     own = types.get(f"{prefix}") or types[f"{prefix}A"]
     has = {_snake(each["name"]) for each in own["properties"] if _is_attribute(each)}
     more = has - {each.rstrip("!") for each in arguments} - {*_LEFT}
@@ -107,8 +111,6 @@ def _arguments(types: dict[str, Any], of: dict[str, Any]) -> dict[str, Any]:
     for each in of.get("properties", ()):
         anchor = _ANCHOR.search(each.get("docs", {}).get("remarks", ""))
         name = anchor[2] if anchor else _snake(each["name"])
-        if name in _LEFT:
-            continue
         required = "" if each.get("optional", False) else "!"
         found[f"{name}{required}"] = _type(types, each["type"])
     return found

@@ -19,7 +19,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from importlib import import_module
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -27,6 +26,7 @@ from leeward import App
 from leeward_deploy.commands.export import deployment_of
 from leeward_deploy.recipe import Entry, PackageSpec, Template
 from leeward_deploy.terraform import schemas_in
+from tests.packages.everything import schemas_of
 from tests.packages.exported import (
     CLOUDS,
     EVERYTHING,
@@ -85,7 +85,7 @@ def files_of(cloud: str, asked: PackageSpec, text: str, folder: Path) -> tuple[T
 
 def provider_schemas(cloud: str, document: Mapping[str, Any]) -> dict[str, Any]:
     """Return the schemas of a provider: those that are kept, with what the files refer to."""
-    kept = schemas_in(import_module(f"leeward_deploy.{cloud}.export").SCHEMAS)
+    kept = schemas_in(schemas_of(cloud))
     resources = json.loads(json.dumps(kept))
     text = json.dumps(document)
     for type, block, name in _INNER.findall(text):

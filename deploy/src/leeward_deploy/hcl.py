@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
+from textwrap import wrap
 from typing import Any, Final
 
 from leeward.errors import ConfigError
@@ -23,6 +24,9 @@ COMMENT: Final = "//"
 
 WIDTH: Final = 100
 """Columns of a line, as far as a list can be broken."""
+
+SHORT: Final = 2
+"""Values of an object within another value that stands in one line."""
 
 MAIN: Final = "main.tf"
 """Resources of types that a layout does not name."""
@@ -85,7 +89,7 @@ def module(
     first = document
     templates = []
     for name in sorted(files):
-        head = [f"# {line}" for line in heads[name].splitlines()] if name in heads else []
+        head = _comment(heads.get(name, ""), "")
         parts = [*([head] if head else []), *files[name]]
         text = "\n\n".join("\n".join(part) for part in parts) + "\n"
         templates.append(Template(name, text, (), first))
@@ -139,7 +143,7 @@ def _of_variable(body: Mapping[str, Any]) -> dict[str, Any]:
 
 def _block(head: str, body: Mapping[str, Any], schema: Mapping[str, Any], indent: str) -> Lines:
     """Return the lines of a block: its arguments first, then the blocks in it."""
-    lines = [f"{indent}# {line}" for line in str(body.get(COMMENT, "")).splitlines()]
+    lines = _comment(str(body.get(COMMENT, "")), indent)
     inner = indent + "  "
     kinds = {name.rstrip("!"): kind for name, kind in schema.items()}
     arguments, blocks, last = [], [], []
@@ -162,6 +166,12 @@ def _block(head: str, body: Mapping[str, Any], schema: Mapping[str, Any], indent
     if not body_lines:
         return [*lines, f"{indent}{head} {{}}"]
     return [*lines, f"{indent}{head} {{", *body_lines, f"{indent}}}"]
+
+
+def _comment(text: str, indent: str) -> Lines:
+    """Return the lines of a comment."""
+    lines = wrap(text, WIDTH - len(indent) - 2, break_long_words=False, break_on_hyphens=False)
+    return [f"{indent}# {line}" for line in lines]
 
 
 def _nested(kind: Any, value: Any) -> tuple[list[Mapping[str, Any]], Mapping[str, Any]] | None:
@@ -216,6 +226,9 @@ def _value(value: Any, indent: str, room: int, *, decodes: bool = True) -> Lines
         if not value:
             return ["{}"]
         inner = _arguments([*value.items()], indent + "  ", decodes=decodes)
+        line = f"{{ {', '.join(re.sub(' += ', ' = ', each.strip(), count=1) for each in inner)} }}"
+        if len(inner) == len(value) <= SHORT and indent > "  " and len(line) <= room:
+            return [line]
         return ["{", *inner, f"{indent}}}"]
     if isinstance(value, list | tuple):
         return _list(value, indent, room, decodes=decodes)

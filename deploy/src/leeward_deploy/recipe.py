@@ -319,7 +319,7 @@ class Recipe(NamedTuple):
     lists: bool = False
     limits: tuple[Limit, ...] = ()
     commands: Callable[[str], tuple[Command, ...]] = lambda _: ()
-    template: Callable[[], Template] | None = None
+    template: Callable[[], tuple[Template, ...]] | None = None
     exports: Mapping[str, Exporter] = NOTHING
     check: Check | None = None
     provided: tuple[str, ...] = ()

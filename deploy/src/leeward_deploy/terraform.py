@@ -69,6 +69,17 @@ class Configuration:
         self._resources: dict[str, dict[str, Block]] = {}
         self._locals: Block = {}
         self._outputs: Block = {}
+        self._files: dict[str, str] = {}
+
+    def file(self, name: str, text: str) -> str:
+        """Add a file beside those of the configuration; return what reads it."""
+        self._files[name] = text
+        return of(f'file("${{path.module}}/{name}")')
+
+    @property
+    def files(self) -> tuple[Template, ...]:
+        """Return the files that are beside those of the configuration."""
+        return tuple(Template(name, text) for name, text in self._files.items())
 
     def local(self, name: str, value: Any) -> str:
         """Add a value that the files name once; return a reference to it."""

@@ -207,7 +207,7 @@ _TOLD: Final = MappingProxyType(
 SCHEMAS: Final = Path(__file__).with_name("terraform_schemas.json")
 
 
-def template(spec: PackageSpec) -> Template:
+def template(spec: PackageSpec) -> tuple[Template, ...]:
     """Return the template of the handlers alone, for the region that it is deployed in.
 
     Raises:
@@ -215,7 +215,7 @@ def template(spec: PackageSpec) -> Template:
     """
     document = _document(spec, resources_of(AwsRegion(spec)), parameters(None, spec.settings))
     told = (*notes(spec), *objects.notes(spec))
-    return _template("aws.template.yaml", spec, document, told)
+    return (_template("aws.template.yaml", spec, document, told),)
 
 
 def cloudformation(spec: PackageSpec, deployment: Deployment) -> tuple[Template, ...]:

@@ -371,7 +371,7 @@ def _build(request: PackageRequest, targets: str | None, *, template: bool) -> J
         embedded=has_embedded_target(request.folder, targets, request.settings)
     )
     made = build(spec, recipe, origin, request.out, request.target)
-    written = write_template(recipe, request.out) if template else None
+    written = write_template(recipe, request.out) if template else ()
     return {
         "target": request.target,
         "python": spec.python,
@@ -385,10 +385,10 @@ def _build(request: PackageRequest, targets: str | None, *, template: bool) -> J
         "sizes": dict(made.sizes),
         "files": list(origin.files),
         "left_out": list(origin.denied),
-        "template": written and str(request.out / written.name),
+        "template": [str(request.out / each.name) for each in written],
         "notes": [
             *made.notes,
-            *((*written.notes, *note_on_roles(spec.declared)) if written else ()),
+            *((*written[0].notes, *note_on_roles(spec.declared)) if written else ()),
         ],
         "commands": [command._asdict() for command in recipe.commands(str(request.out))],
     }
@@ -403,7 +403,7 @@ def _render(data: JsonObject, printers: Printers) -> None:
         ("requirements", data["requirements"]),
     ]
     if data["template"]:
-        pairs.append(("template", data["template"]))
+        pairs.append(("template", ", ".join(data["template"])))
     printers.out.pairs(pairs)
     for note in data["notes"]:
         printers.err.text(note)

@@ -12,9 +12,9 @@ from leeward.app.kit import HEALTH
 from leeward_deploy.terraform import DNS_NAME, Rule, between, like, one_of
 
 NARROW: Final = frozenset({
-    "roles/cloudfunctions.viewer", "roles/datastore.user", "roles/pubsub.publisher",
-    "roles/pubsub.subscriber", "roles/run.invoker", "roles/storage.objectUser",
-    "roles/storage.objectViewer",
+    "roles/cloudfunctions.viewer", "roles/datastore.user", "roles/datastore.viewer",
+    "roles/pubsub.publisher", "roles/pubsub.subscriber", "roles/run.invoker",
+    "roles/storage.objectUser", "roles/storage.objectViewer",
 })  # fmt: skip
 """Roles that an export gives; each of them on one thing."""
 
