@@ -86,6 +86,9 @@ def imported(modules: Mapping[str, str], first: set[str]) -> dict[str, ast.Modul
             found[name] = tree = ast.parse(modules[name])
         except SyntaxError:  # nothing has imported it, or the app would not be here
             continue
+        for above in ast.walk(tree):
+            for below in ast.iter_child_nodes(above):
+                below.above = above  # type: ignore[attr-defined]
         package = name if _is_package(name, modules) else name.rpartition(".")[0]
         for node in ast.walk(tree):
             if isinstance(node, ast.Import):
@@ -482,5 +485,4 @@ def _with_scopes(node: ast.AST) -> Iterator[tuple[ast.AST, tuple[_Place, ...]]]:
         yield each, scopes
         inner = (*scopes, each) if isinstance(each, _Place) else scopes
         for child in ast.iter_child_nodes(each):
-            child.above = each  # type: ignore[attr-defined]
             waiting.append((child, inner))

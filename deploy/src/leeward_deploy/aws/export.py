@@ -137,6 +137,7 @@ def _of_mapping(has: Json, stack: Json) -> tuple[str, str, Json]:
             "queue": queue,
             "enabled": has.get("Enabled", True),
             "batch": has.get("BatchSize"),
+            "concurrency": has.get("ScalingConfig", {}).get("MaximumConcurrency"),
             "partial failures": "ReportBatchItemFailures" in has.get("FunctionResponseTypes", ()),
         },
     )

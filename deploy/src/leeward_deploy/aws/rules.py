@@ -251,7 +251,8 @@ RULES: Final = (
     Rule(_QUEUE, "message_retention_seconds", *between(60, 1_209_600, of=" seconds")),
     Rule(_QUEUE, "", _keeps_its_order, "must have .fifo at the end of its name if, and only if, it "
          "keeps an order"),
-    Rule(_QUEUE, "redrive_policy", _gives_up, f"must have a maxReceiveCount of 1 to {MOST_RECEIVES}"),
+    Rule(_QUEUE, "redrive_policy", _gives_up,
+         f"must have a maxReceiveCount of 1 to {MOST_RECEIVES}"),
     Rule(_QUEUE, "sqs_managed_sse_enabled", _is_true, "must be true: messages are encrypted"),
     Rule(_PUBLIC, "block_public_acls", _is_true, _SHUT),
     Rule(_PUBLIC, "block_public_policy", _is_true, _SHUT),
