@@ -151,7 +151,12 @@ def _block(head: str, body: Mapping[str, Any], schema: Mapping[str, Any], indent
         if name == COMMENT or value is None:
             continue
         nested = _nested(kinds.get(name), value)
-        if nested is None:
+        if name == "dynamic":
+            blocks += [
+                (f'dynamic "{label}"', each, {"content": kinds.get(label, {})})
+                for label, each in value.items()
+            ]
+        elif nested is None:
             group = last if name == "depends_on" else arguments
             group.append((name, value))
         else:
@@ -183,7 +188,13 @@ def _nested(kind: Any, value: Any) -> tuple[list[Mapping[str, Any]], Mapping[str
     return (value if isinstance(value, list) else [value]), kind
 
 
-def _arguments(arguments: list[tuple[str, Any]], indent: str, *, decodes: bool = True) -> Lines:
+def _arguments(
+    arguments: list[tuple[str, Any]],
+    indent: str,
+    *,
+    decodes: bool = True,
+    is_inner: bool = False,
+) -> Lines:
     """Return the lines of arguments; equals signs of those that follow each other are aligned."""
     found: Lines = []
     row: list[tuple[str, str]] = []
@@ -197,7 +208,11 @@ def _arguments(arguments: list[tuple[str, Any]], indent: str, *, decodes: bool =
         key = name if _IDENTIFIER.fullmatch(name) and name not in _KEYWORDS else _quote(name)
         room = WIDTH - len(indent) - len(key) - 3
         first, *more = _value(
-            _references(value) if name in _EXPRESSIONS else value, indent, room, decodes=decodes
+            _references(value) if name in _EXPRESSIONS else value,
+            indent,
+            room,
+            decodes=decodes,
+            is_inner=is_inner,
         )
         if more:
             close()
@@ -213,7 +228,9 @@ def _references(value: Any) -> Any:
     return [_Bare(each) for each in value] if isinstance(value, list) else _Bare(value)
 
 
-def _value(value: Any, indent: str, room: int, *, decodes: bool = True) -> Lines:
+def _value(
+    value: Any, indent: str, room: int, *, decodes: bool = True, is_inner: bool = False
+) -> Lines:
     """Return the lines of an expression; those behind the first one have their indent.
 
     Args:
@@ -221,13 +238,14 @@ def _value(value: Any, indent: str, room: int, *, decodes: bool = True) -> Lines
         indent: of its first line.
         room: columns that are left in it.
         decodes: a text of JSON is written as what it has; one within JSON stays as it is.
+        is_inner: it is within another value, where a short object stands in one line.
     """
     if isinstance(value, dict):
         if not value:
             return ["{}"]
-        inner = _arguments([*value.items()], indent + "  ", decodes=decodes)
+        inner = _arguments([*value.items()], indent + "  ", decodes=decodes, is_inner=True)
         line = f"{{ {', '.join(re.sub(' += ', ' = ', each.strip(), count=1) for each in inner)} }}"
-        if len(inner) == len(value) <= SHORT and indent > "  " and len(line) <= room:
+        if is_inner and len(inner) == len(value) <= SHORT and len(line) <= room:
             return [line]
         return ["{", *inner, f"{indent}}}"]
     if isinstance(value, list | tuple):

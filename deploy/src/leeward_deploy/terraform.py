@@ -25,7 +25,9 @@ _ALWAYS: Final = ("kind", "name", "target")
 ATTRIBUTES: Final = "="
 """Stands in a schema for the attributes that a resource has besides its arguments."""
 
-_META: Final = frozenset({"//", "count", "depends_on", "for_each", "lifecycle", "provider"})
+_META: Final = frozenset(
+    {"//", "count", "depends_on", "dynamic", "for_each", "lifecycle", "provider"}
+)
 """Arguments of every resource, which are Terraform's own."""
 
 _TYPES: Final[dict[str, type | tuple[type, ...]]] = {
@@ -277,7 +279,10 @@ def _of_block(given: Any, schema: Mapping[str, Any], where: str) -> Iterator[str
         if name.endswith("!") and name[:-1] not in given:
             yield f"{where} lacks {name[:-1]}"
     for name, value in given.items():
-        if name in known:
+        if name == "dynamic":
+            for label, block in value.items():
+                yield from _of_value(block["content"], known.get(label, "map"), f"{where}.{label}")
+        elif name in known:
             yield from _of_value(value, known[name], f"{where}.{name}")
         elif name not in _META:
             yield f"{where} has no argument {name}"
@@ -323,7 +328,7 @@ def _dangling(document: Mapped, schemas: Schemas) -> Iterator[str]:
 
 def _missing(document: Mapped, schemas: Schemas, kind: str, name: str, attribute: str) -> str:
     """Return what a reference leads to that is not there; empty if it leads somewhere."""
-    if kind in ("path", "each", "count"):
+    if kind in ("path", "each", "count") or name == "value":  # of a block that is repeated
         return ""
     if kind == "local":
         return "" if name in document.get("locals", {}) else f"local.{name}"

@@ -12,7 +12,8 @@ from leeward_deploy.terraform import DNS_NAME, Rule, between, like, one_of
 
 NARROW: Final = frozenset({
     "Azure Service Bus Data Receiver", "Azure Service Bus Data Sender", "EventGrid Data Sender",
-    "Storage Blob Data Contributor", "Storage Blob Data Owner", "Storage Queue Data Contributor",
+    "Monitoring Metrics Publisher", "Storage Blob Data Contributor", "Storage Blob Data Owner",
+    "Storage Queue Data Contributor",
 })  # fmt: skip
 """Roles that an export gives; each of them on one thing."""
 
