@@ -138,7 +138,9 @@ def add_function(
     settings = spec.settings
     usual = settings.concurrency if is_queued(handler) else settings.limit
     most = settings.of(handler.name).concurrency or usual
-    shape = FunctionShape(own_name(spec, handler), handler.name, seconds, most)
+    # Pub/Sub and Scheduler of the project count as internal; nobody else calls these.
+    ingress = None if handler.is_call else "ALLOW_INTERNAL_ONLY"
+    shape = FunctionShape(own_name(spec, handler), handler.name, seconds, most, ingress)
     return add_resource(made, spec, shape, source, region)
 
 
