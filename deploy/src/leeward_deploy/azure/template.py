@@ -479,7 +479,8 @@ def _subscriptions(
 
 def _topic(spec: PackageSpec, handler: Handler) -> str:
     """Return the topic of a handler's bus."""
-    return spec.declared.buses.get(str(handler.bus), str(handler.bus))
+    bus = str(handler.bus)
+    return spec.declared.buses.get(bus) or spec.declared.usual(bus)
 
 
 def notes(spec: PackageSpec) -> tuple[str, ...]:
