@@ -280,7 +280,7 @@ def test_what_holds_data_has_one_home_and_is_kept(documents: dict[str, dict[str,
     assert google["google_storage_bucket"]["scans"]["versioning"] == {"enabled": True}
     account = azure["azurerm_storage_account"]
     assert account["app"]["blob_properties"]["delete_retention_policy"] == {"days": 30}
-    assert "blob_properties" not in account["app-northeurope"]
+    assert account["app-northeurope"]["blob_properties"] == {"delete_retention_policy": {"days": 7}}
 
 
 TWO_HOMES: dict[str, str] = {

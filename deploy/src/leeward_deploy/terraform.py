@@ -246,15 +246,25 @@ def flaws(document: Mapped, schemas: Schemas, rules: Iterable[Rule]) -> Iterator
     yield from _dangling(document, schemas)
 
 
+def _is_unknown(value: Any) -> bool:
+    return isinstance(value, str) and "${" in value
+
+
 def between(first: float, last: float, *, of: str = "") -> tuple[Callable[[Any], bool], str]:
-    """Return what a rule wants of a number that has bounds."""
+    """Return what a rule wants of a number that has bounds; one that is not known is taken."""
     must = f"must be {first:g} to {last:g}{of}"
-    return lambda value: isinstance(value, int | float) and first <= value <= last, must
+    return (
+        lambda value: (
+            _is_unknown(value) or (isinstance(value, int | float) and first <= value <= last)
+        ),
+        must,
+    )
 
 
 def one_of(*values: Any, of: str = "") -> tuple[Callable[[Any], bool], str]:
-    """Return what a rule wants of a value that is one of some."""
-    return values.__contains__, f"must be {' or '.join(map(str, values))}{of}"
+    """Return what a rule wants of a value that is one of some; one that is not known is taken."""
+    must = f"must be {' or '.join(map(str, values))}{of}"
+    return lambda value: _is_unknown(value) or value in values, must
 
 
 def like(pattern: str, told: str) -> tuple[Callable[[Any], bool], str]:

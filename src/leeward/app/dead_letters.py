@@ -390,7 +390,7 @@ def dead_letters_at(
     prefix = cache(_prefix)
 
     def perform(call: QueueCall, seconds: float) -> Result[Any]:
-        if staged and ":" not in call.queue:
+        if staged and ":" not in call.queue and "/" not in call.queue:
             call = call._replace(queue=f"{prefix()}{call.queue}")
         return target()(call, seconds)
 

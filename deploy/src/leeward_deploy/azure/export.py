@@ -8,6 +8,7 @@ from typing import Final
 from leeward.adapter.looking import Expected
 from leeward.app.kit import HEALTH_PATH
 from leeward.errors import ConfigError
+from leeward_deploy.azure.rules import ZONES
 from leeward_deploy.azure.surroundings import (
     CERTIFICATE,
     add_buckets,
@@ -43,19 +44,6 @@ _PLACES: Final = (
     "usdod|usgov(?:virginia|arizona|texas)?"
 )
 """Of which the names of regions are made. Source: "List of Azure regions", November 2026."""
-
-ZONES: Final = frozenset({
-    "australiaeast", "austriaeast", "belgiumcentral", "brazilsouth", "canadacentral",
-    "centralindia", "centralus", "chilecentral", "chinanorth3", "eastasia", "eastus", "eastus2",
-    "francecentral", "germanywestcentral", "indonesiacentral", "israelcentral", "italynorth",
-    "japaneast", "japanwest", "koreacentral", "malaysiawest", "mexicocentral", "newzealandnorth",
-    "northeurope", "norwayeast", "polandcentral", "qatarcentral", "southafricanorth",
-    "southcentralus", "southeastasia", "spaincentral", "swedencentral", "switzerlandnorth",
-    "uaenorth", "uksouth", "usgovvirginia", "westeurope", "westus2", "westus3",
-})  # fmt: skip
-"""Regions with availability zones; in another one, storage is kept in one place (LRS).
-
-Source: "Azure regions with availability zone support", November 2026."""
 
 LOCATION: Final = re.compile(rf"{_DIRECTIONS}(?:{_PLACES}){_DIRECTIONS}[0-9]?(?:euap)?")
 

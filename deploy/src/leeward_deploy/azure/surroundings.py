@@ -109,6 +109,7 @@ def _add_account(made: Configuration, home: CosmosAccount, location: str) -> str
         location=location,
         offer_type="Standard",
         local_authentication_enabled=False,
+        access_key_metadata_writes_enabled=False,
         consistency_policy={"consistency_level": "Session"},
         geo_location=[{"location": location, "failover_priority": 0}],
         backup={"type": "Continuous"},

@@ -16,7 +16,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from leeward.app.kit import Handler, Kind
 from leeward.values import NOTHING
@@ -64,6 +64,12 @@ PROVIDER: Final = {"features": {}, "storage_use_azuread": True}
 
 MOST: Final = "max_instances"
 """The variable with the number of instances."""
+
+SPARE_DAYS: Final = 7
+"""That code and dead letters are kept which somebody deleted."""
+
+LONGEST_SAS: Final = "01.00:00:00"
+"""That a signature by a key of the account may hold, as a person should make it: a day."""
 
 MEMORIES: Final = (512, 2048, 4096)
 """Megabytes that an instance may have. Source: "Flex Consumption plan", instance sizes."""
@@ -282,17 +288,13 @@ def _account(made: Configuration, spec: PackageSpec, region: AzureRegion) -> str
     keys = has_topics(spec)
     why = {"//": "Event Grid uses the keys of this account: nothing else does."} if keys else {}
     kept = {"days": region.retention}
-    more = (
-        {}
-        if region.retention is None
-        else {
-            "blob_properties": {
-                "versioning_enabled": True,
-                "delete_retention_policy": kept,
-                "container_delete_retention_policy": kept,
-            }
+    blobs: dict[str, Any] = {"delete_retention_policy": {"days": SPARE_DAYS}}
+    if region.retention is not None:
+        blobs = {
+            "versioning_enabled": True,
+            "delete_retention_policy": kept,
+            "container_delete_retention_policy": kept,
         }
-    )
     account = made.add(
         "azurerm_storage_account",
         f"app{region.suffix}",
@@ -306,7 +308,8 @@ def _account(made: Configuration, spec: PackageSpec, region: AzureRegion) -> str
         shared_access_key_enabled=keys,
         default_to_oauth_authentication=True,
         min_tls_version="TLS1_2",
-        **more,
+        sas_policy={"expiration_period": LONGEST_SAS},
+        blob_properties=blobs,
     )
     for name in ("code", "dead-letters"):
         made.add(
@@ -476,7 +479,8 @@ def _subscriptions(
 
 def _topic(spec: PackageSpec, handler: Handler) -> str:
     """Return the topic of a handler's bus."""
-    return spec.declared.buses.get(str(handler.bus), str(handler.bus))
+    bus = str(handler.bus)
+    return spec.declared.buses.get(bus) or spec.declared.usual(bus)
 
 
 def notes(spec: PackageSpec) -> tuple[str, ...]:

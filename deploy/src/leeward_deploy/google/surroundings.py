@@ -145,9 +145,7 @@ def add_workflows(made: Configuration, spec: PackageSpec, region: GoogleRegion) 
     for definition in spec.app.workflows:
         name = f"workflow-{definition.name}"
         account = account_of(made, spec, name)
-        own = spec.declared.workflows.get(
-            definition.name, f"{spec.declared.prefix}{definition.name}"
-        )
+        own = spec.declared.workflows.get(definition.name) or spec.declared.usual(definition.name)
         if spec.settings.is_there("workflows", definition.name):
             continue
         marks = {name for name, each in spec.app.handlers.items() if each.is_call}

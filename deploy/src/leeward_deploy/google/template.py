@@ -138,7 +138,9 @@ def add_function(
     settings = spec.settings
     usual = settings.concurrency if is_queued(handler) else settings.limit
     most = settings.of(handler.name).concurrency or usual
-    shape = FunctionShape(own_name(spec, handler), handler.name, seconds, most)
+    # Pub/Sub and Scheduler of the project count as internal; nobody else calls these.
+    ingress = None if handler.is_call else "ALLOW_INTERNAL_ONLY"
+    shape = FunctionShape(own_name(spec, handler), handler.name, seconds, most, ingress)
     return add_resource(made, spec, shape, source, region)
 
 
@@ -370,7 +372,7 @@ def _trigger(
             http_target={"http_method": "POST", "uri": to.url(), **to.token()},
         )
     elif handler.kind is Kind.EVENT:
-        bus = spec.declared.buses.get(str(handler.bus), str(handler.bus))
+        bus = spec.declared.buses.get(str(handler.bus)) or spec.declared.usual(str(handler.bus))
         topic = made.reference("google_pubsub_topic", bus, "id")
         return _push(
             made, spec, handler, to, f"projects/{PROJECT}/topics/{bus}" if topic == bus else topic
@@ -445,12 +447,11 @@ def _push(
 
 
 def _dead_of(spec: PackageSpec, handler: Handler) -> DeadQueue:
-    """Return the topic of dead letters; one that the entry file names is called as it says."""
+    """Return the topic of dead letters; one that the entry file names whole is called so."""
     queue, named = handler.queue or handler.name, spec.entry.options.get("dead_letters") or {}
     found = dead_queue(handler, queue, spec.entry.options)
-    if handler.name in named or queue in named:
-        return found
-    return found._replace(name=f"{spec.declared.prefix}{found.name}")
+    own = str(named.get(handler.name) or named.get(queue))
+    return found if "/" in own else found._replace(name=spec.declared.usual(found.name))
 
 
 def _keep(made: Configuration, name: str, topic: str) -> None:
