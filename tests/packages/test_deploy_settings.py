@@ -30,7 +30,7 @@ from tests.packages.exported import SHOP, config_of, exported, said, settings
         ("memry = 1", "did you mean 'memory'"),
         ("memory = 64", "memory in .* must be a whole number from 128"),
         ("concurrency = 0", "must be a whole number from 1 to 1000"),
-        ('tags = { "aws:x" = "y" }', "is no name of a tag"),
+        ('tags = { "aws:x" = "y" }', "cannot name a tag"),
         ("tags = { team = 1 }", "must be a text"),
         ('existing = ["orders"]', "write what is there already as KIND.NAME"),
         ('existing = ["lambdas.orders"]', "one of queues, buses, tables, buckets, workflows"),
@@ -207,4 +207,4 @@ def test_the_yaml_says_what_the_template_says(tmp_path: Path) -> None:
     assert reader.load(made["text"]) == made["first"]
     odd = {"a": ["yes", "1", "- x", "a: b", "é", "it's", 'say "x"', "", "x #y", "2012-10-17", "~"]}
     document = {"Resources": {"A": odd}, "Metadata": {"n": [1, 1.5, True, None, {}, []]}}
-    assert reader.load(yaml.written(document, lambda _: "part")) == document
+    assert reader.load(yaml.write(document, lambda _: "part")) == document

@@ -14,7 +14,7 @@ from leeward.app.app import App
 from leeward.config import Config
 from leeward_deploy.recipe import Rights
 from leeward_deploy.settings import DeploySettings, HandlerSettings
-from leeward_deploy.uses import SECTIONS, Code, Uses, imported
+from leeward_deploy.uses import SECTIONS, Code, Uses, read_modules
 
 _WORDS: Final = {"gets": "reads", "puts": "writes", "deletes": "writes"}
 """The key of ``[deploy.handlers.<name>]`` where it is not the name of the right."""
@@ -46,24 +46,26 @@ def rights_of(
     """
     functions = {name: inspect.unwrap(each.function) for name, each in app.handlers.items()}
     first = {entry, *(each.__module__ for each in functions.values())}
-    code = Code(imported(modules, first), {each.__name__: name for name, each in functions.items()})
+    code = Code(
+        read_modules(modules, first), {each.__name__: name for name, each in functions.items()}
+    )
     always = frozenset(each for each in (config.snapshot, config.unknowns) if each)
     rights, notes = {}, []
     for name, handler in app.handlers.items():
         own = settings.of(name)
         if own.has_rights:
-            found = _declared(own, config)
+            found = _read_declaration(own, config)
         else:
             uses = Uses(code, handler)
             uses.look()
-            found, told = _allowed(uses, config, name)
+            found, told = _read_code(uses, config, name)
             notes += told
         unknown, told = _without_unknown(found, config, app, name)
         notes += told
         rights[name] = unknown._replace(writes=unknown.writes | always)
     shared = Uses(code, None)
     shared.look()
-    warm, told = _allowed(shared, config, "what handlers share")
+    warm, told = _read_code(shared, config, "what handlers share")
     return Learnt(rights, (*notes, *told), _without_unknown(warm, config, app, "")[0])
 
 
@@ -74,7 +76,7 @@ def everything(config: Config) -> Rights:
     )
 
 
-def _declared(own: HandlerSettings, config: Config) -> Rights:
+def _read_declaration(own: HandlerSettings, config: Config) -> Rights:
     """Return what a handler is said to use; a name may be that of a table and of a bucket."""
     buckets = frozenset(config.buckets)
     alone = buckets - config.tables.keys()
@@ -91,7 +93,7 @@ def _declared(own: HandlerSettings, config: Config) -> Rights:
     )
 
 
-def _allowed(uses: Uses, config: Config, name: str) -> tuple[Rights, list[str]]:
+def _read_code(uses: Uses, config: Config, name: str) -> tuple[Rights, list[str]]:
     """Return what the code of a handler shows; and for the rest, all that is named, with a note."""
     all_of, notes = everything(config), []
     found = {right: frozenset(names) for right, names in uses.names.items()}

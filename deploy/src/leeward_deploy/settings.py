@@ -202,8 +202,8 @@ def _read_tags(value: Any, where: ConfigKey) -> dict[str, str]:
     for name, text in tags.items():
         if not re.fullmatch(_TAG, name) or name.lower().startswith("aws:"):
             raise ConfigError(
-                f"{where.child(name)} is no name of a tag: up to 63 letters, digits, blanks and "
-                "_.:/=+@-, a letter first, and not aws:"
+                f"{where.child(name)} cannot name a tag: it has up to 63 letters, digits, blanks "
+                "and _.:/=+@-, a letter first, and not aws:"
             )
         if not isinstance(text, str) or not re.fullmatch(_TAG_TEXT, text):
             raise ConfigError(

@@ -62,7 +62,7 @@ _DYNAMIC: Final = frozenset({"eval", "exec", "globals", "import_module", "__impo
 
 _OWN: Final = ("leeward", "leeward_aws", "leeward_azure", "leeward_google", "leeward_postgres")
 
-_Place = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+_Scope = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
 
 class _Definition(NamedTuple):
@@ -74,7 +74,7 @@ class _Definition(NamedTuple):
     is_method: bool = False
 
 
-def imported(modules: Mapping[str, str], first: set[str]) -> dict[str, ast.Module]:
+def read_modules(modules: Mapping[str, str], first: set[str]) -> dict[str, ast.Module]:
     """Return the app's own modules that are loaded with some, read."""
     found: dict[str, ast.Module] = {}
     waiting = [*first]
@@ -193,7 +193,7 @@ class Code:
             value = getattr(statement, "value", None)
             texts = _texts_of(value)
             if texts is None:
-                # Bound to something else besides: it is no constant.
+                # Bound to something else besides: not a constant.
                 self.constants.pop(name, None)
                 self.clients |= {name} if _makes_client(value, self.clients) else set()
             elif len(self.definitions[name]) == 1:
@@ -258,7 +258,7 @@ class Uses:
                 self._unknown(right, definition, node, f"{node.attr} is passed on")
 
     def _look_at_call(
-        self, definition: _Definition, call: ast.Call, scopes: tuple[_Place, ...]
+        self, definition: _Definition, call: ast.Call, scopes: tuple[_Scope, ...]
     ) -> None:
         name = _name_of(call.func)
         if name in VERBS and isinstance(call.func, ast.Attribute):
@@ -291,7 +291,7 @@ class Uses:
         self.unknown.setdefault(right, _at(definition, node, what))
 
     def _texts(
-        self, value: ast.expr, scopes: tuple[_Place, ...], asked: set[tuple[int, str]]
+        self, value: ast.expr, scopes: tuple[_Scope, ...], seen: set[tuple[int, str]]
     ) -> set[str] | None:
         """Return what a value may be; None if the code does not show it."""
         texts = _texts_of(value)
@@ -299,7 +299,7 @@ class Uses:
             return texts
         if isinstance(value, ast.IfExp):
             return _both(
-                self._texts(value.body, scopes, asked), self._texts(value.orelse, scopes, asked)
+                self._texts(value.body, scopes, seen), self._texts(value.orelse, scopes, seen)
             )
         if isinstance(value, ast.Attribute):
             bucket = None if self._handler is None else self._handler.bucket
@@ -308,27 +308,27 @@ class Uses:
             return self._code.constants.get(value.attr)
         if not isinstance(value, ast.Name):
             return None
-        return self._named(value, scopes, asked)
+        return self._look_up(value, scopes, seen)
 
-    def _named(
-        self, value: ast.Name, scopes: tuple[_Place, ...], asked: set[tuple[int, str]]
+    def _look_up(
+        self, value: ast.Name, scopes: tuple[_Scope, ...], seen: set[tuple[int, str]]
     ) -> set[str] | None:
         """Return the same of a name: what is bound to it here, what callers pass, a constant."""
         for place in reversed(scopes):
             bound = _bindings(place, value.id)
             if value.id in _parameters(place):
-                return None if bound else self._passed(place, value.id, asked)
+                return None if bound else self._look_at_callers(place, value.id, seen)
             if bound:
                 found: set[str] | None = set()
                 for each in bound:
-                    more = None if each is None else self._texts(each, scopes, asked)
+                    more = None if each is None else self._texts(each, scopes, seen)
                     found = _both(found, more)
                 return found
         if value.id in self._code.handlers and value.id not in self._code.constants:
             return {self._code.handlers[value.id]}
         return self._code.constants.get(value.id)
 
-    def _is_event(self, value: ast.expr, scopes: tuple[_Place, ...]) -> bool:
+    def _is_event(self, value: ast.expr, scopes: tuple[_Scope, ...]) -> bool:
         """Return whether a value is a parameter with what arrived in the handler's bucket."""
         for place in scopes:
             for each in _arguments(place):
@@ -336,11 +336,13 @@ class Uses:
                     return ast.unparse(each.annotation).rpartition(".")[2] == "ObjectEvent"
         return False
 
-    def _passed(self, place: _Place, name: str, asked: set[tuple[int, str]]) -> set[str] | None:
+    def _look_at_callers(
+        self, place: _Scope, name: str, seen: set[tuple[int, str]]
+    ) -> set[str] | None:
         """Return what callers pass for a parameter; None if that does not show."""
-        if isinstance(place, ast.Lambda) or (id(place), name) in asked:
+        if isinstance(place, ast.Lambda) or (id(place), name) in seen:
             return set() if not isinstance(place, ast.Lambda) else None
-        asked = asked | {(id(place), name)}
+        seen = seen | {(id(place), name)}
         found: set[str] | None = set()
         for definition in self._reached:
             for node, scopes in _with_scopes(definition.node):
@@ -348,7 +350,7 @@ class Uses:
                     continue
                 call = _call_of(node)
                 given = None if call is None else _given_for(place, name, call)
-                found = _both(found, None if given is None else self._texts(given, scopes, asked))
+                found = _both(found, None if given is None else self._texts(given, scopes, seen))
         return found or None
 
 
@@ -403,11 +405,11 @@ def _argument(call: ast.Call, name: str, place: int) -> ast.expr | None:
     return None if starred or len(call.args) <= place else call.args[place]
 
 
-def _arguments(place: _Place) -> list[ast.arg]:
+def _arguments(place: _Scope) -> list[ast.arg]:
     return [*place.args.posonlyargs, *place.args.args, *place.args.kwonlyargs]
 
 
-def _parameters(place: _Place) -> list[str]:
+def _parameters(place: _Scope) -> list[str]:
     more = [each.arg for each in (place.args.vararg, place.args.kwarg) if each is not None]
     return [each.arg for each in _arguments(place)] + more
 
@@ -429,7 +431,7 @@ def _given_for(place: Any, name: str, call: ast.Call) -> ast.expr | None:
     return {**defaults, **{each.arg: value for each, value in only}}.get(name)
 
 
-def _bindings(place: _Place, name: str) -> list[ast.expr | None]:
+def _bindings(place: _Scope, name: str) -> list[ast.expr | None]:
     """Return what a function binds to a name; None for what is not a plain value."""
     found: list[ast.expr | None] = []
     for node in ast.walk(place):
@@ -448,7 +450,7 @@ def _bindings(place: _Place, name: str) -> list[ast.expr | None]:
     return found
 
 
-def _is_shadowed(node: ast.AST, scopes: tuple[_Place, ...]) -> bool:
+def _is_shadowed(node: ast.AST, scopes: tuple[_Scope, ...]) -> bool:
     """Return whether a name is that of a parameter here, whatever a module defines."""
     return isinstance(node, ast.Name) and any(node.id in _parameters(each) for each in scopes)
 
@@ -477,12 +479,12 @@ def _call_of(node: ast.AST) -> ast.Call | None:
     return None
 
 
-def _with_scopes(node: ast.AST) -> Iterator[tuple[ast.AST, tuple[_Place, ...]]]:
+def _with_scopes(node: ast.AST) -> Iterator[tuple[ast.AST, tuple[_Scope, ...]]]:
     """Yield a node and all below it, each with the functions that it is in."""
-    waiting: list[tuple[ast.AST, tuple[_Place, ...]]] = [(node, ())]
+    waiting: list[tuple[ast.AST, tuple[_Scope, ...]]] = [(node, ())]
     while waiting:
         each, scopes = waiting.pop()
         yield each, scopes
-        inner = (*scopes, each) if isinstance(each, _Place) else scopes
+        inner = (*scopes, each) if isinstance(each, _Scope) else scopes
         for child in ast.iter_child_nodes(each):
             waiting.append((child, inner))

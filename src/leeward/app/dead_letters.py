@@ -24,6 +24,7 @@ from leeward.app.answers import Failure
 from leeward.app.handlers import Handler
 from leeward.calls import Attribute, HideMessage, PutMessage, QueueCall, Result
 from leeward.clock import Clock, SystemClock
+from leeward.config import load_settings
 from leeward.entropy import random_unit
 from leeward.errors import ConfigError, LeewardError, Outcome, Ran
 from leeward.json_text import Undecodable, decode, encode
@@ -399,6 +400,4 @@ def dead_letters_at(
 
 def _prefix() -> str:
     """Return the beginning of names in this stage, as the file says that is packaged."""
-    from leeward.config import load_settings  # which a function without dead letters does not need
-
     return load_settings(env=os.environ).prefix

@@ -1,7 +1,7 @@
 """What watches the handlers in one region: logs that end, and alarms, as CloudFormation has them.
 
 An alarm tells the topic that the parameter `TOPIC` names; without one it shows in CloudWatch alone.
-A handler that fails once and does well when it is tried again is no alarm; a dead letter is.
+A handler that fails once, and not when it is tried again, makes no alarm; a dead letter does.
 
 Sources: "Types of metrics for Lambda functions", "Available CloudWatch metrics for Amazon SQS",
 "Monitoring health checks using CloudWatch" (these metrics are in us-east-1 alone), "Metrics of Step

@@ -252,7 +252,7 @@ def terraform(spec: PackageSpec, deployment: Deployment) -> tuple[Template, ...]
 
 
 def _template(name: str, spec: PackageSpec, document: Json, told: tuple[str, ...]) -> Template:
-    return Template(name, yaml.written(document, headings(spec.app)), told, document)
+    return Template(name, yaml.write(document, headings(spec.app)), told, document)
 
 
 def _has_its_alarm(site: Site) -> bool:

@@ -194,7 +194,7 @@ def _of_handler(region: AwsRegion, handler: Handler) -> Json:
     calls = of_app(rights, spec.declared, region.homes, region.others, queues_of(spec))
     found |= function_of(
         region,
-        Lambda(id, own_name(spec, handler), handler.name, seconds, _reserved(region, handler)),
+        Lambda(id, own_name(spec, handler), handler.name, seconds, _reserve(region, handler)),
         [*statements, *calls],
     )
     found[f"{id}Retries"] = _asynchronous(handler)
@@ -259,7 +259,7 @@ def function_of(region: AwsRegion, made: Lambda, statements: list[Json]) -> Json
     return found
 
 
-def _reserved(region: AwsRegion, handler: Handler) -> int | None:
+def _reserve(region: AwsRegion, handler: Handler) -> int | None:
     """Return the runs that are kept free for a function, and are its limit.
 
     A consumer has its limit at the queue: what is reserved would starve the others, and throttled

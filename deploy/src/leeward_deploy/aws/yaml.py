@@ -14,7 +14,9 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
-_PLAIN: Final = re.compile(r"[A-Za-z_/]([A-Za-z0-9_./+-]|:+(?=[A-Za-z0-9_]))*( [A-Za-z0-9_./+-]+)*")
+_WORD: Final = re.compile(r"[A-Za-z0-9_./+-]+")
+
+_FIRST: Final = re.compile(r"[A-Za-z_/]")
 
 _OTHERWISE: Final = frozenset({"true", "false", "yes", "no", "on", "off", "y", "n", "null"})
 """Words that YAML, in one of its versions, takes for something else than a text."""
@@ -23,7 +25,7 @@ _WIDTH: Final = 90
 """Characters of a line, up to which a list of words stands in it."""
 
 
-def written(document: Mapping[str, Any], heading: Callable[[str], str]) -> str:
+def write(document: Mapping[str, Any], heading: Callable[[str], str]) -> str:
     """Return a template as a text.
 
     Args:
@@ -113,8 +115,15 @@ def _in_line_with_tag(value: Any) -> str | None:
 def _scalar(value: Any) -> str:
     if not isinstance(value, str):
         return json.dumps(value)
-    if _PLAIN.fullmatch(value) and value.lower() not in _OTHERWISE:
+    is_plain = _FIRST.match(value) and all(map(_is_word, value.split(" ")))
+    if is_plain and value.lower() not in _OTHERWISE:
         return value
     if '"' in value and "'" not in value and value.isascii() and value.isprintable():
         return f"'{value}'"
     return json.dumps(value)
+
+
+def _is_word(text: str) -> bool:
+    """Return whether a text has nothing that YAML reads otherwise; a colon stands inside."""
+    inner = text.replace(":", "x") if text and text[-1] != ":" and text[0] not in ":-" else text
+    return bool(_WORD.fullmatch(inner))
