@@ -75,10 +75,13 @@ def used(rights: Rights) -> dict[str, str]:
         "a partial": ('partial(keep, "orders")()', {"writes": "orders"}),
         "a method": ("Shelf().fill()", {"writes": "stock"}),
         "a table of functions": ('DOES["b"]()', {"publishes": "orders"}),
-        "events, calls, runs": (
-            'cloud().publish_event("orders", "a", {})\n    cloud().invoke("charge", 1)\n'
-            '    cloud().enqueue("mails", 1)\n    cloud().start_workflow("flow", 1, id="1")',
-            {"publishes": "orders", "calls": "charge mails", "starts": "flow"},
+        "events, calls": (
+            'cloud().publish_event("orders", "a", {}); cloud().invoke("charge", 1)',
+            {"publishes": "orders", "calls": "charge"},
+        ),
+        "queues, runs": (
+            'cloud().enqueue("mails", 1); cloud().start_workflow("flow", 1, id="1")',
+            {"calls": "mails", "starts": "flow"},
         ),
         "a handler itself": ("cloud().invoke(other, 1)", {"calls": "other"}),
         "objects": (
