@@ -56,7 +56,7 @@ _SPECIAL: Final = re.compile(r'[\\"\x00-\x1f\x7f\u2028\u2029\ufeff\ud800-\udfff]
 
 _NAMED: Final = {"\n": "\\n", "\r": "\\r", "\t": "\\t", '"': '\\"', "\\": "\\\\"}
 
-_NESTED: Final = {
+_NESTED: Final[dict[str, Any]] = {
     "validation": {},
     "lifecycle": {"precondition": [{}], "postcondition": [{}]},
 }
@@ -146,7 +146,9 @@ def _block(head: str, body: Mapping[str, Any], schema: Mapping[str, Any], indent
     lines = _comment(str(body.get(COMMENT, "")), indent)
     inner = indent + "  "
     kinds = {name.rstrip("!"): kind for name, kind in schema.items()}
-    arguments, blocks, last = [], [], []
+    arguments: list[tuple[str, Any]] = []
+    last: list[tuple[str, Any]] = []
+    blocks: list[tuple[str, Mapping[str, Any], Mapping[str, Any]]] = []
     for name, value in body.items():
         if name == COMMENT or value is None:
             continue

@@ -145,6 +145,10 @@ def _variables(deployment: Deployment) -> dict[str, str]:
 def _notes(spec: PackageSpec, deployment: Deployment) -> list[str]:
     """Return what it cannot do, and what stands outside of it."""
     told = ["the code is published to each app by itself: that also makes its schedules"]
+    if spec.settings.issuer:
+        told.append(
+            "issuer is for the API of AWS; on Azure, set up the authentication of the app yourself"
+        )
     if not has_topics(spec):
         told.append(
             "the storage accounts take no keys: the provider azurerm of your project needs "

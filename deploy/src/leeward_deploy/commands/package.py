@@ -403,7 +403,8 @@ def _render(data: JsonObject, printers: Printers) -> None:
         ("requirements", data["requirements"]),
     ]
     if data["template"]:
-        pairs.append(("template", ", ".join(data["template"])))
+        file, *more = data["template"]
+        pairs.append(("template", str(Path(file).parent) if more else file))
     printers.out.pairs(pairs)
     for note in data["notes"]:
         printers.err.text(note)

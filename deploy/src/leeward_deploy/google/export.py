@@ -125,8 +125,13 @@ def terraform(spec: PackageSpec, deployment: Deployment) -> tuple[Template, ...]
         add_dns(made, here, deployment, addresses)
     watch(made, here, primary.region, deployment.domain)
     there = resources_in(made.document()["resource"], deployment.sites)
-    told = (*notes, *_notes(deployment), *spec.notes)
-    return (*files_of(made, spec, told), expected_file((*deployment.expected, *there)))
+    told = [*notes, *_notes(deployment)]
+    if spec.settings.issuer:
+        told.append("issuer is for the API of AWS; Google's load balancer takes Google's tokens")
+    return (
+        *files_of(made, spec, (*told, *spec.notes)),
+        expected_file((*deployment.expected, *there)),
+    )
 
 
 def _check_buses(first: Mapping[str, str], other: Mapping[str, str]) -> None:
