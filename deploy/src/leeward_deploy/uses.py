@@ -86,9 +86,9 @@ def read_modules(modules: Mapping[str, str], first: set[str]) -> dict[str, ast.M
             found[name] = tree = ast.parse(modules[name])
         except SyntaxError:  # nothing has imported it, or the app would not be here
             continue
-        for above in ast.walk(tree):
-            for below in ast.iter_child_nodes(above):
-                below.above = above  # type: ignore[attr-defined]
+        for node in ast.walk(tree):
+            for below in ast.iter_child_nodes(node):
+                below.above = node  # type: ignore[attr-defined]
         package = name if _is_package(name, modules) else name.rpartition(".")[0]
         for node in ast.walk(tree):
             if isinstance(node, ast.Import):
