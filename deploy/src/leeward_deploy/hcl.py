@@ -39,7 +39,7 @@ BY_KIND: Final = {
     "locals": MAIN,
     "data": MAIN,
 }
-"""Where blocks stand that are no resources."""
+"""Where blocks stand that are not resources."""
 
 _EXPRESSIONS: Final = frozenset(
     {"depends_on", "ignore_changes", "provider", "replace_triggered_by"}
@@ -152,7 +152,7 @@ def _block(head: str, body: Mapping[str, Any], schema: Mapping[str, Any], indent
     for name, value in body.items():
         if name == COMMENT or value is None:
             continue
-        nested = _nested(kinds.get(name), value)
+        nested = _split(kinds.get(name), value)
         if name == "dynamic":
             blocks += [
                 (f'dynamic "{label}"', each, {"content": kinds.get(label, {})})
@@ -181,7 +181,7 @@ def _comment(text: str, indent: str) -> Lines:
     return [f"{indent}# {line}" for line in lines]
 
 
-def _nested(kind: Any, value: Any) -> tuple[list[Mapping[str, Any]], Mapping[str, Any]] | None:
+def _split(kind: Any, value: Any) -> tuple[list[Mapping[str, Any]], Mapping[str, Any]] | None:
     """Return the blocks that a value is, and their schema; None for an argument."""
     if isinstance(kind, list) and isinstance(kind[0], dict):
         kind = kind[0]

@@ -23,7 +23,7 @@ from leeward_deploy.azure.template import (
     VERSION,
     AzureRegion,
     add_app,
-    add_shared,
+    add_common,
     files_of,
     notes,
     route_of,
@@ -61,7 +61,7 @@ def terraform(spec: PackageSpec, deployment: Deployment) -> tuple[Template, ...]
                 "azure:westeurope"
             )
     made = Configuration("hashicorp/azurerm", VERSION, _variables(deployment))
-    add_shared(made, spec, deployment.sites[0].region)
+    add_common(made, spec, deployment.sites[0].region)
     host = host_of(deployment) if deployment.domain else ""
     specs = [spec._replace(declared=each.declared) for each in deployment.sites]
     for each, site in zip(specs, deployment.sites, strict=True):

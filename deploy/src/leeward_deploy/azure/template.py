@@ -198,7 +198,7 @@ def template(spec: PackageSpec) -> tuple[Template, ...]:
         },
     )
     region = AzureRegion(blobs=spec.declared.settings.get("storage_blob_url"))
-    add_shared(made, spec, region.location)
+    add_common(made, spec, region.location)
     add_app(made, spec, region)
     watch(made, spec)
     return tuple(
@@ -206,7 +206,7 @@ def template(spec: PackageSpec) -> tuple[Template, ...]:
     )
 
 
-def add_shared(made: Configuration, spec: PackageSpec, location: str) -> None:
+def add_common(made: Configuration, spec: PackageSpec, location: str) -> None:
     """Add what all regions have together: what a project sets, the tags, and the logs."""
     made.variable(
         MOST,
@@ -376,8 +376,8 @@ def _app(made: Configuration, spec: PackageSpec, own: Own, region: AzureRegion) 
 
 def _memory(spec: PackageSpec) -> int:
     """Return the megabytes of an instance: all handlers of an app share what it has."""
-    asked = [spec.settings.of(each).memory or 0 for each in spec.app.handlers]
-    most = max([spec.settings.memory or 0, *asked])
+    sizes = [spec.settings.of(each).memory or 0 for each in spec.app.handlers]
+    most = max([spec.settings.memory or 0, *sizes])
     return next((each for each in MEMORIES if each >= most), MEMORIES[-1]) if most else MEMORY
 
 

@@ -1,7 +1,7 @@
 """What watches an app on Azure: its logs for some days, and rules that alert.
 
-A handler that fails once and does well when it is tried again is no alert; a dead letter is. A
-queue of Storage has no metric of its own: that a message was given up is read in the logs.
+A handler that fails once and does well when it is tried again raises no alert; a dead letter does.
+A queue of Storage has no metric of its own: that a message was given up is read in the logs.
 
 Sources: the resources of the provider ``hashicorp/azurerm``; "Supported metrics with Azure Monitor"
 of Service Bus, Event Grid, Cosmos DB and Traffic Manager; "Application Insights telemetry data

@@ -59,7 +59,7 @@ PUBLIC: Final = "allUsers"
 MOST_OF_HEALTH: Final = 2
 """Instances of the function that is asked for the health."""
 
-MOST_ASKED: Final = 120
+MOST_CHECKS: Final = 120
 """Times a minute that one address may ask for the health."""
 
 LOGGED: Final = {"enable": True, "sample_rate": 1}
@@ -295,7 +295,7 @@ def _throttle(made: Configuration, spec: PackageSpec) -> str:
                     "conform_action": "allow",
                     "exceed_action": "deny(429)",
                     "enforce_on_key": "IP",
-                    "rate_limit_threshold": {"count": MOST_ASKED, "interval_sec": 60},
+                    "rate_limit_threshold": {"count": MOST_CHECKS, "interval_sec": 60},
                 },
             },
             # Every policy needs one for all that no other rule is for.

@@ -1,6 +1,6 @@
 """What watches an app on Google Cloud: its logs for some days, and policies that alert.
 
-A handler that fails once and does well when it is tried again is no alert; a dead letter is.
+A handler that fails once and does well when it is tried again raises no alert; a dead letter does.
 
 Sources: the resources of the provider ``hashicorp/google``; in Google Cloud's documentation "Google
 Cloud metrics" (Cloud Run, Pub/Sub, Monitoring), "Configure log buckets" and "Route logs".
@@ -276,5 +276,5 @@ def _add_uptime(made: Configuration, spec: PackageSpec, domain: str) -> None:
         f'metric.labels.check_id = "{made_by}" AND '
         'metric.type = "monitoring.googleapis.com/uptime_check/check_passed"',
         "ALIGN_NEXT_OLDER", "REDUCE_COUNT_FALSE", 1, 2,
-        why="One place that cannot reach it is no alert; two are.",
+        why="One place that cannot reach it raises no alert; two do.",
     ))  # fmt: skip
