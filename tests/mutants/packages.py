@@ -12,6 +12,8 @@ _EXPORTS: Final = "tests/packages/test_exports.py"
 _REFUSED: Final = "tests/packages/test_exports_refused.py"
 _RIGHTS: Final = "tests/packages/test_exports_rights.py"
 _TERRAFORM: Final = "tests/packages/test_terraform.py"
+_USES: Final = "tests/packages/test_uses.py"
+_SETTINGS: Final = "tests/packages/test_deploy_settings.py"
 _AWS: Final = "deploy/src/leeward_deploy/aws/handlers.py"
 _GOOGLE: Final = "deploy/src/leeward_deploy/google"
 
@@ -50,6 +52,34 @@ MUTANTS: Final = (
         'arn_for("dynamodb", "table/", each, homes)',
         'arn_for("dynamodb", "table/", "*", homes)',
         f"{_STACK}::test_on_aws_a_role_names_what_it_may_touch",
+    ),
+    Mutant(
+        "a name that the code does not show is left out",
+        "deploy/src/leeward_deploy/uses.py",
+        "            if texts is None:\n                self._unknown(",
+        "            if texts is None and not scopes:\n                self._unknown(",
+        f"{_USES}::test_what_the_code_does_not_show_is_told",
+    ),
+    Mutant(
+        "consumers on AWS reserve what callers need",
+        _AWS,
+        "    if is_queued(handler):\n        return None\n    own = settings",
+        "    own = settings",
+        f"{_SETTINGS}::test_settings_reach_the_functions",
+    ),
+    Mutant(
+        "what is there already on AWS is made once more",
+        "deploy/src/leeward_deploy/aws/surroundings.py",
+        "is_made = not table.exists and not",
+        "is_made = not",
+        f"{_SETTINGS}::test_what_is_there_already_is_referred_to_and_not_made",
+    ),
+    Mutant(
+        "the open health on AWS may be asked without end",
+        "deploy/src/leeward_deploy/aws/rules.py",
+        "    return LEAST_CHECKS <= rate <= MOST_CHECKS and LEAST_CHECKS <= burst <= MOST_CHECKS\n",
+        "    return True\n",
+        f"{_REFUSED}::test_a_planted_mistake_is_found",
     ),
     Mutant(
         "a dead letter on Google is kept nowhere",

@@ -95,7 +95,8 @@ def twice(target: str, links: Path, folder: Path, *args: str) -> tuple[Path, Any
     first, second = (Path(each["zip"]).read_bytes() for each in results)
     assert first == second
     assert results[0]["sha256"] == results[1]["sha256"]
-    templates = [Path(each["template"]).read_text() for each in results]
+    templates = [[Path(file).read_text() for file in each["template"]] for each in results]
+    assert templates[0]
     assert templates[0] == templates[1]
     code_ = folder / "code"
     with ZipFile(BytesIO(first)) as archive:

@@ -45,10 +45,10 @@ def made() -> tuple[Any, Any]:
     with pipeline() as module:
         entry = Entry("pipeline", "app", {"dead_letters": {QUEUE: "summarize-dead"}})
         recipe = runtime_of("aws", PACKAGERS)(PackageSpec(module.app, entry, "3.13", "x86_64"))
-        template = recipe.template()
+        (template,) = recipe.template()
     (note,) = template.notes
     text = note.partition("--notification-configuration '")[2].rstrip("'")
-    policy = json.loads(template.text)["Resources"]["SummarizeQueuePolicy"]["Properties"]
+    policy = template.document["Resources"]["SummarizeQueuePolicy"]["Properties"]
     return resolved(policy["PolicyDocument"]), json.loads(filled(text))
 
 

@@ -23,6 +23,7 @@ from leeward.config.model import (
     WorkflowConfig,
     parse_order,
     parse_target,
+    prefix_of,
 )
 from leeward.errors import ConfigError
 from leeward.registry import check_provider
@@ -43,6 +44,7 @@ VARIABLES = (
     "LEEWARD_DEBUG",
     "LEEWARD_FUNCTION",
     "LEEWARD_KEYS_SECRET",
+    "LEEWARD_STAGE",
     "LEEWARD_WORKER_TOKEN",
 )
 """Variables of leeward's own, beside `ORDER`."""
@@ -110,6 +112,9 @@ def load_settings(
         return settings._replace(trust_env=False)
     _refuse_misspelt(env, VARIABLES)
     config = _from_file(file, env)
+    if stage := env.get("LEEWARD_STAGE"):
+        _refuse_when_hardened(config, "LEEWARD_STAGE", "set stage in [deploy] of the file")
+        config = with_stage(config, stage, "LEEWARD_STAGE")
     home = env.get("LEEWARD_DATA_TARGET")
     if not home:
         return config
@@ -120,6 +125,15 @@ def load_settings(
     tables = {name: table._replace(home=None) for name, table in config.tables.items()}
     buckets = {name: bucket._replace(home=None) for name, bucket in config.buckets.items()}
     return config._replace(data_target=str(target), tables=tables, buckets=buckets)
+
+
+def with_stage(config: Config, stage: str, where: str) -> Config:
+    """Return `config` with the names of a stage, which wins over that of the file.
+
+    `where` names what says so, for the message of the `ConfigError` that a wrong one raises.
+    """
+    deploy = {**config.deploy, "stage": stage}
+    return config._replace(deploy=deploy, prefix=prefix_of(deploy, where))
 
 
 def _refuse_misspelt(env: Mapping[str, str], variables: Sequence[str]) -> None:
