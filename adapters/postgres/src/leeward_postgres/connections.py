@@ -10,14 +10,17 @@ import asyncio
 import select
 import threading
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from time import monotonic
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import psycopg
 from psycopg import waiting
-from psycopg.pq import ConnStatus
+from psycopg.adapt import Transformer
+from psycopg.errors import error_from_result
+from psycopg.generators import execute
+from psycopg.pq import ConnStatus, ExecStatus
 
 from leeward.adapter import NO_PLACE
 from leeward.calls import Result, time_after
@@ -25,10 +28,13 @@ from leeward.errors import Outcome
 from leeward.forking import Forkable, watch
 from leeward_postgres.outcomes import ENDING, Stage, code_of_refusal, result_of_error
 from leeward_postgres.pool import Lease, Pool
-from leeward_postgres.statements import ANSWERS, Plan, Rows, Statement
+from leeward_postgres.statements import ANSWERS, Plan, Rows, Statement, encode_values, numbered
 
 IDLE_SECONDS: Final = 60.0
 """For which a connection is kept without use. Networks forget silent ones after some minutes."""
+
+INTERVAL: Final = 0.1
+"""Seconds between two looks whether a signal has come, while a thread waits."""
 
 MakePlan: TypeAlias = Callable[[float], Plan]
 """Makes the plan of a call, which has so many seconds."""
@@ -52,11 +58,8 @@ class Source(NamedTuple):
         return f"Source(size={self.size})"
 
     def keywords(self) -> dict[str, Any]:
-        """Return the arguments of `connect`.
-
-        No statement is prepared: a pooler between may give the next transaction another session.
-        """
-        return {**self.parameters, "autocommit": True, "prepare_threshold": None}
+        """Return the arguments of `connect`."""
+        return {**self.parameters, "client_encoding": "utf8"}
 
 
 class Refused(Exception):
@@ -67,52 +70,64 @@ class Refused(Exception):
         self.result = result
 
 
-class _Timed:
-    """What a connection knows besides: until when an exchange may wait, and when it was used."""
+class Session:
+    """A connection of psycopg, to which statements go by libpq's own calls.
 
-    until = 0.0
-    used = 0.0
-    pgconn: Any
+    A cursor costs more than the rest of a small write: it finds out for each value how it is
+    written. No statement is prepared: a pooler between may give the next one another session.
+
+    Args:
+        connection: that psycopg has opened, for threads or for an event loop.
+
+    Attributes:
+        socket: to wait for.
+    """
+
+    def __init__(self, connection: psycopg.BaseConnection[Any]) -> None:
+        self._connection = connection  # without it, psycopg closes
+        self._pgconn = connection.pgconn
+        self._reader = Transformer(connection)
+        self._used = monotonic()
+        self.socket = self._pgconn.socket
 
     def is_usable(self) -> bool:
         """Return whether another exchange can be made.
 
         An idle connection has something to read only where the server has ended it.
         """
-        if self.pgconn.status != ConnStatus.OK or monotonic() - self.used > IDLE_SECONDS:
+        if self._pgconn.status != ConnStatus.OK or monotonic() - self._used > IDLE_SECONDS:
             return False
-        return not _is_readable(self.pgconn.socket)
+        return not _is_readable(self.socket)
 
-    def remaining(self) -> float:
-        """Return the seconds that the exchange still has."""
-        return max(self.until - monotonic(), 0.0)
-
-
-class ThreadConnection(_Timed, psycopg.Connection[Any]):
-    """A connection whose waits end in time."""
-
-    def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
-        """Wait for a generator of psycopg.
+    def send(self, statement: Statement) -> Any:
+        """Begin to send a statement; return the generator that waits for its results.
 
         Raises:
-            psycopg.OperationalError: the time is up.
+            psycopg.Error: there is no connection any more.
         """
-        del timeout
-        return waiting.wait(gen, self.pgconn.socket, interval=interval, timeout=self.remaining())
+        values, formats = encode_values(statement.values)
+        self._pgconn.send_query_params(
+            numbered(statement.sql), values, None, formats, int(statement.binary)
+        )
+        return execute(self._pgconn)
 
-
-class LoopConnection(_Timed, psycopg.AsyncConnection[Any]):
-    """The same for an event loop."""
-
-    async def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
-        """Wait for a generator of psycopg.
+    def rows_of(self, results: Sequence[Any]) -> Rows:
+        """Return the rows of a statement that was sent.
 
         Raises:
-            psycopg.OperationalError: the time is up.
+            psycopg.Error: it has failed.
         """
-        del timeout
-        socket = self.pgconn.socket
-        return await waiting.wait_async(gen, socket, interval=interval, timeout=self.remaining())
+        self._used, result = monotonic(), results[-1]
+        if result.status == ExecStatus.COMMAND_OK:
+            return []
+        if result.status != ExecStatus.TUPLES_OK:
+            return _answer_of(error_from_result(result))
+        self._reader.set_pgresult(result)
+        return self._reader.load_rows(0, result.ntuples, tuple)
+
+    def close(self) -> None:
+        """Close the connection, without waiting."""
+        self._pgconn.finish()
 
 
 class Exchanges(Forkable):
@@ -154,7 +169,7 @@ class ThreadExchanges(Exchanges):
         """Carry out a plan within `timeout` seconds; a wait for a place may come before them."""
         turn = threading.Lock()
         turn.acquire()
-        lease: Lease[ThreadConnection] = Lease(turn.release)
+        lease: Lease[Session] = Lease(turn.release)
         pool, began, waited = self._pool, monotonic(), 0.0
         try:
             if pool.is_closed:
@@ -176,9 +191,7 @@ class ThreadExchanges(Exchanges):
         for each in self._pool.close():
             each.close()
 
-    def _carry_out(
-        self, lease: Lease[ThreadConnection], make: MakePlan, timeout: float
-    ) -> Result[Any]:
+    def _carry_out(self, lease: Lease[Session], make: MakePlan, timeout: float) -> Result[Any]:
         exchange = Exchange(monotonic() + timeout)
         try:
             connection = self._connect(lease, exchange.until)
@@ -190,7 +203,7 @@ class ThreadExchanges(Exchanges):
         lease.is_reusable = exchange.is_over
         return exchange.result
 
-    def _connect(self, lease: Lease[ThreadConnection], until: float) -> ThreadConnection:
+    def _connect(self, lease: Lease[Session], until: float) -> Session:
         kept = lease.connection
         if kept is not None and kept.is_usable():
             return kept
@@ -210,7 +223,7 @@ class LoopExchanges(Exchanges):
     async def run(self, make: MakePlan, timeout: float) -> Result[Any]:
         """Carry out a plan within `timeout` seconds; a wait for a place may come before them."""
         turn, loop = asyncio.Event(), asyncio.get_running_loop()
-        lease: Lease[LoopConnection] = Lease(lambda: loop.call_soon_threadsafe(turn.set))
+        lease: Lease[Session] = Lease(lambda: loop.call_soon_threadsafe(turn.set))
         pool, began, waited = self._pool, monotonic(), 0.0
         try:
             if pool.is_closed:
@@ -225,16 +238,16 @@ class LoopExchanges(Exchanges):
         finally:
             surplus = pool.leave(lease)
             if surplus is not None:
-                surplus.pgconn.finish()
+                surplus.close()
         return result._replace(waited=waited) if waited else result
 
     def close(self) -> None:
         """Close every connection, without waiting; those in use when their exchange is over."""
         for each in self._pool.close():
-            each.pgconn.finish()
+            each.close()
 
     async def _carry_out(
-        self, lease: Lease[LoopConnection], make: MakePlan, timeout: float
+        self, lease: Lease[Session], make: MakePlan, timeout: float
     ) -> Result[Any]:
         exchange = Exchange(monotonic() + timeout)
         try:
@@ -247,15 +260,16 @@ class LoopExchanges(Exchanges):
         lease.is_reusable = exchange.is_over
         return exchange.result
 
-    async def _connect(self, lease: Lease[LoopConnection], until: float) -> LoopConnection:
+    async def _connect(self, lease: Lease[Session], until: float) -> Session:
         kept = lease.connection
         if kept is not None and kept.is_usable():
             return kept
         if kept is not None:
             lease.connection = None
-            kept.pgconn.finish()
+            kept.close()
         async with asyncio.timeout(until - monotonic()):
-            lease.connection = await LoopConnection.connect(**self._source.keywords())
+            connection = await psycopg.AsyncConnection.connect(**self._source.keywords())
+        lease.connection = Session(connection)
         check = Exchange(until)
         await check.run_in_loop(lease.connection, self._source.check(until - monotonic()))
         check.raise_refusal()
@@ -276,46 +290,32 @@ class Exchange:
     def __init__(self, until: float) -> None:
         self.until = until
         self._stage = Stage.UNSENT
-        self.result = Result[Any](Outcome.NOT_SENT, code="deadline")
+        self.result = _NOT_SENT
         self.is_over = False
 
-    def run_in_thread(self, connection: ThreadConnection, plan: Plan) -> None:
+    def run_in_thread(self, session: Session, plan: Plan) -> None:
         """Carry out a plan.
 
         Raises:
             psycopg.Error: the exchange is broken off; see `fail`.
         """
-        connection.until = self.until
         statement = self._next(plan, None)
         while statement is not None:
-            try:
-                cursor = connection.execute(
-                    statement.sql, statement.values, binary=statement.binary
-                )
-                rows = cursor.fetchall() if _has_rows(cursor) else []
-            except psycopg.Error as error:
-                rows = _answer_of(error)
-            statement = self._next(plan, rows)
-        connection.used = monotonic()
+            sending = session.send(statement)
+            results = waiting.wait(sending, session.socket, INTERVAL, self._remaining())
+            statement = self._next(plan, session.rows_of(results))
 
-    async def run_in_loop(self, connection: LoopConnection, plan: Plan) -> None:
+    async def run_in_loop(self, session: Session, plan: Plan) -> None:
         """Carry out a plan.
 
         Raises:
             psycopg.Error: the exchange is broken off; see `fail`.
         """
-        connection.until = self.until
         statement = self._next(plan, None)
         while statement is not None:
-            try:
-                cursor = await connection.execute(
-                    statement.sql, statement.values, binary=statement.binary
-                )
-                rows = await cursor.fetchall() if _has_rows(cursor) else []
-            except psycopg.Error as error:
-                rows = _answer_of(error)
-            statement = self._next(plan, rows)
-        connection.used = monotonic()
+            sending = session.send(statement)
+            results = await waiting.wait_async(sending, session.socket, INTERVAL, self._remaining())
+            statement = self._next(plan, session.rows_of(results))
 
     def raise_refusal(self) -> None:
         """Raise `Refused` unless the result is OK."""
@@ -328,6 +328,9 @@ class Exchange:
         # Only a statement by itself leaves nothing open behind.
         code = getattr(error, "sqlstate", None)
         self.is_over = self._stage is Stage.COMMITTING and code is not None and code not in ENDING
+
+    def _remaining(self) -> float:
+        return max(self.until - monotonic(), 0.0)
 
     def _next(self, plan: Plan, rows: Rows | None) -> Statement | None:
         try:
@@ -346,11 +349,11 @@ class _Connecting:
         self._source = source
         self._lock = threading.Lock()
         self._ended = threading.Event()
-        self._connection: ThreadConnection | None = None
+        self._connection: Session | None = None
         self._error: psycopg.Error | None = None
         self._is_late = False
 
-    def wait(self, until: float) -> ThreadConnection:
+    def wait(self, until: float) -> Session:
         """Return a new connection.
 
         Raises:
@@ -366,7 +369,7 @@ class _Connecting:
 
     def _connect(self) -> None:
         try:
-            connection = ThreadConnection.connect(**self._source.keywords())
+            connection = Session(psycopg.Connection.connect(**self._source.keywords()))
         except psycopg.Error as error:
             self._error = error
         else:
@@ -376,11 +379,6 @@ class _Connecting:
             if self._connection is None:
                 connection.close()
         self._ended.set()
-
-
-def _has_rows(cursor: Any) -> bool:
-    """Return whether a statement gives rows; a cursor's `description` costs as much as they do."""
-    return cursor.pgresult is not None and cursor.pgresult.nfields > 0
 
 
 def _answer_of(error: psycopg.Error) -> Rows:
@@ -414,6 +412,7 @@ def _is_readable(descriptor: int) -> bool:
     return bool(poll.poll(0))
 
 
+_NOT_SENT: Final = Result[Any](Outcome.NOT_SENT, code="deadline")
 CLOSED: Final = Result[Any](Outcome.LOCAL, message="closed", reason="closed")
 
 
