@@ -70,7 +70,7 @@ MUTANTS: Final = (
     Mutant(
         "an ended connection is used",
         _CONNECTIONS,
-        "        return not _is_readable(self.pgconn.socket)",
+        "        return not self._look()",
         "        return True",
         f"{_FAULTS}::test_a_session_that_the_server_ends_is_noticed",
     ),
@@ -87,6 +87,13 @@ MUTANTS: Final = (
         '            ours.setdefault(name, (option.compiled or b"").decode())',
         "            pass",
         f"{_OPTIONS}::test_the_hardened_mode_leaves_libpq_no_variable",
+    ),
+    Mutant(
+        "a start writes about a run that was there",
+        f"{_HERE}/journal.py",
+        "CASE WHEN is_new THEN @.write_runs(",
+        "CASE WHEN true THEN @.write_runs(",
+        _CONTRACT,
     ),
     Mutant(
         "a process that has lost its lease writes about the run",
@@ -111,7 +118,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "a backslash ends an element of an array",
-        f"{_HERE}/journal.py",
+        f"{_HERE}/statements.py",
         '.replace("\\\\", "\\\\\\\\")',
         "",
         f"{_JOURNAL}::test_any_text_comes_back",

@@ -89,6 +89,7 @@ class Session:
         self._reader = Transformer(connection)
         self._used = monotonic()
         self.socket = self._pgconn.socket
+        self._look = _look_at(self.socket)
 
     def is_usable(self) -> bool:
         """Return whether another exchange can be made.
@@ -97,7 +98,7 @@ class Session:
         """
         if self._pgconn.status != ConnStatus.OK or monotonic() - self._used > IDLE_SECONDS:
             return False
-        return not _is_readable(self.socket)
+        return not self._look()
 
     def send(self, statement: Statement) -> Any:
         """Begin to send a statement; return the generator that waits for its results.
@@ -404,12 +405,13 @@ def _result_of(error: psycopg.Error | TimeoutError, stage: Stage, *, is_late: bo
     return result_of_error(code, stage, is_fatal=is_fatal)._replace(cause=type(error)(words))
 
 
-def _is_readable(descriptor: int) -> bool:
+def _look_at(descriptor: int) -> Callable[[], Any]:
+    """Return what tells whether there is something to read."""
     if not hasattr(select, "poll"):  # Windows
-        return bool(select.select([descriptor], [], [], 0)[0])
+        return lambda: select.select([descriptor], [], [], 0)[0]
     poll = select.poll()
     poll.register(descriptor, select.POLLIN)
-    return bool(poll.poll(0))
+    return lambda: poll.poll(0)
 
 
 _NOT_SENT: Final = Result[Any](Outcome.NOT_SENT, code="deadline")
