@@ -10,7 +10,7 @@ import asyncio
 import select
 import threading
 from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from time import monotonic
 from typing import Any, Final, NamedTuple, TypeAlias
@@ -132,7 +132,7 @@ class Session:
 
 
 class Exchanges(Forkable):
-    """What the exchanges of threads and those of a loop have in common.
+    """Carries out plans, one on each connection at a time.
 
     Args:
         source: of connections.
@@ -140,7 +140,7 @@ class Exchanges(Forkable):
 
     def __init__(self, source: Source) -> None:
         self._source = source
-        self._pool: Pool[Any] = Pool(source.size)
+        self._pool: Pool[Session] = Pool(source.size)
         watch(self)
 
     @property
@@ -148,9 +148,10 @@ class Exchanges(Forkable):
         """How many exchanges are under way, and how many calls wait for a place."""
         return self._pool.counts
 
-    @abstractmethod
     def close(self) -> None:
-        """Close every connection; those in use when their exchange is over."""
+        """Close every connection, without waiting; those in use when their exchange is over."""
+        for each in self._pool.close():
+            each.close()
 
     def renew(self, *, held: bool) -> None:
         """Leave every connection to the parent of a fork."""
@@ -158,80 +159,27 @@ class Exchanges(Forkable):
         _abandoned.extend(self._pool.close())
         self._pool = Pool(self._source.size)
 
+    @abstractmethod
+    def _turn(self) -> tuple[Callable[[], object], Callable[[float], Awaitable[object]]]:
+        """Return what ends a wait for a place, from any thread, and what waits some seconds."""
 
-_abandoned: list[Any] = []
-"""Connections of the parent of a fork, kept so that nothing closes them here."""
+    @abstractmethod
+    async def _open(self, until: float) -> Session:
+        """Return a new connection."""
 
+    @abstractmethod
+    async def _wait(self, sending: Any, socket: int, seconds: float) -> Any:
+        """Return what a generator of psycopg returns, which waits for a socket."""
 
-class ThreadExchanges(Exchanges):
-    """Carries out plans, one on each connection at a time, while their threads wait."""
-
-    def run(self, make: MakePlan, timeout: float) -> Result[Any]:
-        """Carry out a plan within `timeout` seconds; a wait for a place may come before them."""
-        turn = threading.Lock()
-        turn.acquire()
-        lease: Lease[Session] = Lease(turn.release)
+    async def _make(self, make: MakePlan, timeout: float) -> Result[Any]:
+        wake, wait = self._turn()
+        lease: Lease[Session] = Lease(wake)
         pool, began, waited = self._pool, monotonic(), 0.0
         try:
             if pool.is_closed:
                 return CLOSED
             if not pool.enter(lease):
-                turn.acquire(timeout=_longest_wait(timeout))
-                waited = monotonic() - began
-                if not lease.is_held:
-                    return _no_place(pool, waited)
-            result = self._carry_out(lease, make, time_after(waited, timeout))
-        finally:
-            surplus = pool.leave(lease)
-            if surplus is not None:
-                surplus.close()
-        return result._replace(waited=waited) if waited else result
-
-    def close(self) -> None:
-        """Close every connection; those in use when their exchange is over."""
-        for each in self._pool.close():
-            each.close()
-
-    def _carry_out(self, lease: Lease[Session], make: MakePlan, timeout: float) -> Result[Any]:
-        exchange = Exchange(monotonic() + timeout)
-        try:
-            connection = self._connect(lease, exchange.until)
-            exchange.run_in_thread(connection, make(timeout))
-        except Refused as refusal:
-            return refusal.result
-        except psycopg.Error as error:
-            exchange.fail(error)
-        lease.is_reusable = exchange.is_over
-        return exchange.result
-
-    def _connect(self, lease: Lease[Session], until: float) -> Session:
-        kept = lease.connection
-        if kept is not None and kept.is_usable():
-            return kept
-        if kept is not None:
-            lease.connection = None
-            kept.close()
-        lease.connection = connection = _Connecting(self._source).wait(until)
-        check = Exchange(until)
-        check.run_in_thread(connection, self._source.check(until - monotonic()))
-        check.raise_refusal()
-        return connection
-
-
-class LoopExchanges(Exchanges):
-    """Carries out plans on the connections of one event loop."""
-
-    async def run(self, make: MakePlan, timeout: float) -> Result[Any]:
-        """Carry out a plan within `timeout` seconds; a wait for a place may come before them."""
-        turn, loop = asyncio.Event(), asyncio.get_running_loop()
-        lease: Lease[Session] = Lease(lambda: loop.call_soon_threadsafe(turn.set))
-        pool, began, waited = self._pool, monotonic(), 0.0
-        try:
-            if pool.is_closed:
-                return CLOSED
-            if not pool.enter(lease):
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(turn.wait(), _longest_wait(timeout))
+                await wait(_longest_wait(timeout))
                 waited = monotonic() - began
                 if not lease.is_held:
                     return _no_place(pool, waited)
@@ -242,18 +190,13 @@ class LoopExchanges(Exchanges):
                 surplus.close()
         return result._replace(waited=waited) if waited else result
 
-    def close(self) -> None:
-        """Close every connection, without waiting; those in use when their exchange is over."""
-        for each in self._pool.close():
-            each.close()
-
     async def _carry_out(
         self, lease: Lease[Session], make: MakePlan, timeout: float
     ) -> Result[Any]:
         exchange = Exchange(monotonic() + timeout)
         try:
-            connection = await self._connect(lease, exchange.until)
-            await exchange.run_in_loop(connection, make(timeout))
+            session = await self._connect(lease, exchange.until)
+            await self._run(exchange, session, make(timeout))
         except Refused as refusal:
             return refusal.result
         except (psycopg.Error, TimeoutError) as error:
@@ -268,13 +211,75 @@ class LoopExchanges(Exchanges):
         if kept is not None:
             lease.connection = None
             kept.close()
-        async with asyncio.timeout(until - monotonic()):
-            connection = await psycopg.AsyncConnection.connect(**self._source.keywords())
-        lease.connection = Session(connection)
+        lease.connection = session = await self._open(until)
         check = Exchange(until)
-        await check.run_in_loop(lease.connection, self._source.check(until - monotonic()))
-        check.raise_refusal()
-        return lease.connection
+        await self._run(check, session, self._source.check(until - monotonic()))
+        if check.result.outcome is not Outcome.OK:
+            raise Refused(check.result)
+        return session
+
+    async def _run(self, exchange: Exchange, session: Session, plan: Plan) -> None:
+        statement = exchange.proceed(plan, None)
+        while statement is not None:
+            left = max(exchange.until - monotonic(), 0.0)
+            results = await self._wait(session.send(statement), session.socket, left)
+            statement = exchange.proceed(plan, session.rows_of(results))
+
+
+_abandoned: list[Any] = []
+"""Connections of the parent of a fork, kept so that nothing closes them here."""
+
+
+class ThreadExchanges(Exchanges):
+    """Makes the exchanges of threads, which wait themselves: nothing here is suspended."""
+
+    def run(self, make: MakePlan, timeout: float) -> Result[Any]:
+        """Carry out a plan within `timeout` seconds; a wait for a place may come before them."""
+        try:
+            self._make(make, timeout).send(None)
+        except StopIteration as end:
+            result: Result[Any] = end.value
+            return result
+        raise AssertionError("an exchange of a thread was suspended")
+
+    def _turn(self) -> tuple[Callable[[], object], Callable[[float], Awaitable[object]]]:
+        lock = threading.Lock()
+        lock.acquire()
+
+        async def wait(seconds: float) -> None:
+            lock.acquire(timeout=seconds)
+
+        return lock.release, wait
+
+    async def _open(self, until: float) -> Session:
+        return _Connecting(self._source).wait(until)
+
+    async def _wait(self, sending: Any, socket: int, seconds: float) -> Any:
+        return waiting.wait(sending, socket, INTERVAL, seconds)
+
+
+class LoopExchanges(Exchanges):
+    """Makes the exchanges of one event loop."""
+
+    async def run(self, make: MakePlan, timeout: float) -> Result[Any]:
+        """Carry out a plan within `timeout` seconds; a wait for a place may come before them."""
+        return await self._make(make, timeout)
+
+    def _turn(self) -> tuple[Callable[[], object], Callable[[float], Awaitable[object]]]:
+        event, loop = asyncio.Event(), asyncio.get_running_loop()
+
+        async def wait(seconds: float) -> None:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(event.wait(), seconds)
+
+        return lambda: loop.call_soon_threadsafe(event.set), wait
+
+    async def _open(self, until: float) -> Session:
+        async with asyncio.timeout(until - monotonic()):
+            return Session(await psycopg.AsyncConnection.connect(**self._source.keywords()))
+
+    async def _wait(self, sending: Any, socket: int, seconds: float) -> Any:
+        return await waiting.wait_async(sending, socket, INTERVAL, seconds)
 
 
 class Exchange:
@@ -294,35 +299,6 @@ class Exchange:
         self.result = _NOT_SENT
         self.is_over = False
 
-    def run_in_thread(self, session: Session, plan: Plan) -> None:
-        """Carry out a plan.
-
-        Raises:
-            psycopg.Error: the exchange is broken off; see `fail`.
-        """
-        statement = self._next(plan, None)
-        while statement is not None:
-            sending = session.send(statement)
-            results = waiting.wait(sending, session.socket, INTERVAL, self._remaining())
-            statement = self._next(plan, session.rows_of(results))
-
-    async def run_in_loop(self, session: Session, plan: Plan) -> None:
-        """Carry out a plan.
-
-        Raises:
-            psycopg.Error: the exchange is broken off; see `fail`.
-        """
-        statement = self._next(plan, None)
-        while statement is not None:
-            sending = session.send(statement)
-            results = await waiting.wait_async(sending, session.socket, INTERVAL, self._remaining())
-            statement = self._next(plan, session.rows_of(results))
-
-    def raise_refusal(self) -> None:
-        """Raise `Refused` unless the result is OK."""
-        if self.result.outcome is not Outcome.OK:
-            raise Refused(self.result)
-
     def fail(self, error: psycopg.Error | TimeoutError) -> None:
         """Note the error that has ended the exchange."""
         self.result = _result_of(error, self._stage, is_late=monotonic() >= self.until)
@@ -330,10 +306,8 @@ class Exchange:
         code = getattr(error, "sqlstate", None)
         self.is_over = self._stage is Stage.COMMITTING and code is not None and code not in ENDING
 
-    def _remaining(self) -> float:
-        return max(self.until - monotonic(), 0.0)
-
-    def _next(self, plan: Plan, rows: Rows | None) -> Statement | None:
+    def proceed(self, plan: Plan, rows: Rows | None) -> Statement | None:
+        """Return the next statement of a plan, given the rows of the last one; None at its end."""
         try:
             statement = next(plan) if rows is None else plan.send(rows)
         except StopIteration as end:
