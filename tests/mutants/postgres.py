@@ -71,7 +71,7 @@ MUTANTS: Final = (
     Mutant(
         "an ended connection is used",
         _CONNECTIONS,
-        "        return not _is_readable(self.pgconn.socket)",
+        "        return not self._look()",
         "        return True",
         f"{_FAULTS}::test_a_session_that_the_server_ends_is_noticed",
     ),
@@ -104,6 +104,13 @@ MUTANTS: Final = (
         f"{_TLS}::test_a_server_that_does_not_prove_who_it_is_is_told_nothing",
     ),
     Mutant(
+        "a start writes about a run that was there",
+        f"{_HERE}/journal.py",
+        "CASE WHEN is_new THEN @.write_runs(",
+        "CASE WHEN true THEN @.write_runs(",
+        _CONTRACT,
+    ),
+    Mutant(
         "a process that has lost its lease writes about the run",
         f"{_HERE}/schema/runs.py",
         "AND id = p_ids[v_at] AND fence = p_fences[v_at]\n",
@@ -126,7 +133,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "a backslash ends an element of an array",
-        f"{_HERE}/journal.py",
+        f"{_HERE}/statements.py",
         '.replace("\\\\", "\\\\\\\\")',
         "",
         f"{_JOURNAL}::test_any_text_comes_back",

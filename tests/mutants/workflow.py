@@ -190,9 +190,23 @@ MUTANTS: Final = (
     Mutant(
         "a run that is started again is left to its dead process",
         f"{ROOM}/embedded/engine.py",
-        "if is_new or row.state is RunState.RUNNING:",
-        "if is_new:",
+        "        if row.state is RunState.RUNNING:  # its",
+        "        if False:  # its",
         f"{TESTS}/test_leases.py::test_a_run_of_a_dead_process_goes_on_at_once",
+    ),
+    Mutant(
+        "an unsafe step is noted with the start of its run",
+        f"{ROOM}/embedded/driving.py",
+        "[each for each in machine.open.values() if not _is_unsafe(each)]",
+        "list(machine.open.values())",
+        f"{TESTS}/test_engine.py::test_an_unsafe_step_is_not_noted_before_its_turn",
+    ),
+    Mutant(
+        "a run begins that has no worker",
+        f"{ROOM}/embedded/workers.py",
+        "len(self.held) + self._starting < self._places",
+        "len(self.held) < self._places",
+        f"{TESTS}/test_engine.py::test_a_run_begins_with_its_first_step",
     ),
     Mutant(
         "a run that is waited for is left to its dead process",

@@ -12,6 +12,7 @@ import logging
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from random import Random
 from threading import Lock
 from typing import Any, cast
@@ -28,7 +29,7 @@ from leeward.workflow.commands import (
     StepQuestion,
     StepVerdict,
 )
-from leeward.workflow.embedded.driving import Drive, RunServices
+from leeward.workflow.embedded.driving import Drive, FirstSteps, RunServices, first_steps
 from leeward.workflow.embedded.journal import Journal, RunKey, RunRow
 from leeward.workflow.embedded.sqlite_journal import SqliteJournal
 from leeward.workflow.embedded.workers import LEASE
@@ -153,10 +154,11 @@ class World:
     def finish(self, definition: Definition, id: str, value: Json) -> RunRow:
         """Let workers take the run, one after the other, until it has ended; return it."""
         key = RunKey(definition.name, id)
-        row = self._started(definition, id, value)
+        row, first = self._started(definition, id, value)
         for _ in range(1000):
             if row is not None:
-                self._work(definition, row)
+                self._work(definition, row, first)
+            first = None
             found = self.journal.find(key)
             assert found is not None
             if found.state is not RunState.RUNNING:
@@ -167,14 +169,19 @@ class World:
             row = self._taken(definition.name)
         raise AssertionError("the run does not end")
 
-    def _started(self, definition: Definition, id: str, value: Json) -> RunRow | None:
+    def _started(
+        self, definition: Definition, id: str, value: Json
+    ) -> tuple[RunRow | None, FirstSteps | None]:
         """Start the run; a starter that dies is followed by another one, who starts it again."""
+        now = self.clock.now()
+        first = first_steps(definition, id, json.dumps(value), now)
+        start = partial(self.journal.add, definition, id, value, now, LEASE, begun=first.commands)
         try:
-            return self.journal.add(definition, id, value, self.clock.now(), LEASE)[0]
+            return start()[0], first
         except Died:
             self._revive()
-            row, is_new = self.journal.add(definition, id, value, self.clock.now(), LEASE)
-            return row if is_new else None
+            row, is_new = start()
+            return (row, first) if is_new else (None, None)
 
     def _taken(self, name: str) -> RunRow | None:
         try:
@@ -187,11 +194,11 @@ class World:
     def _revive(self) -> None:
         self.is_dead, self.dies_at = False, None
 
-    def _work(self, definition: Definition, row: RunRow) -> None:
+    def _work(self, definition: Definition, row: RunRow, first: FirstSteps | None) -> None:
         """Be a worker, until it dies or has nothing to do."""
         means = RunServices(self.journal, self, self.clock, lambda: False)
         try:
-            Drive(means, row, definition).run()
+            Drive(means, row, definition, first=first).run()
         except Died:
             self._revive()
 

@@ -68,6 +68,21 @@ class JournalContract:
         assert journal.find(row.key) == row
         assert journal.find(RunKey("one", "absent")) is None
 
+    def test_what_a_run_begins_with_is_noted_with_it(self, journal: Journal) -> None:
+        """Of a run that was there before nothing is noted, though its lease has the same number."""
+        begun = [call("a"), Sleep("p", 1, 5, True)]
+        row, is_new = journal.add(one, "r", None, NOW, 30.0, begun=begun)
+        assert is_new
+        assert {place: record.due for place, record in journal.events(row.key).items()} == {
+            ("a", 1): None,
+            ("p", 1): NOW + 5,
+        }
+        assert journal.advance(row.key, 1, NOW + 1, [end("a", Returned(ODD))], [])
+        again, is_new = journal.add(one, "r", None, NOW + 2, 30.0, begun=[call("a"), call("b")])
+        assert (again.fence, is_new) == (1, False)
+        assert set(journal.events(row.key)) == {("a", 1), ("p", 1)}
+        assert journal.events(row.key)["a", 1].answer == Returned(ODD)
+
     def test_a_lease_ends_by_its_time(self, journal: Journal) -> None:
         """And what is due first is taken first, of known workflows alone, up to a limit."""
         for at, id in enumerate(("a", "b", "c")):

@@ -33,9 +33,10 @@ from leeward.leases.faults import DatabaseFault
 from leeward.local import Local
 from leeward.testing import FakeClock
 from leeward.values.runs import RunState
-from leeward.workflow import ANY, Flow, Ref, workflow
+from leeward.workflow import ANY, Definition, Flow, Ref, workflow
 from leeward.workflow.checks import by_name
 from leeward.workflow.embedded import engine as engine_module
+from leeward.workflow.embedded.driving import first_steps
 from leeward.workflow.embedded.engine import Engine
 from leeward.workflow.embedded.journal import RunKey, RunRow
 from leeward.workflow.embedded.sqlite_journal import SqliteJournal
@@ -97,6 +98,54 @@ def test_a_run_calls_its_steps_and_keeps_their_results() -> None:
         assert engine.get("two", "other") is None
         assert [each.id for each in engine.list("two")] == ["r1"]
     assert seen == [({"a": 1}, "two/r1/one")]
+
+
+def test_a_run_begins_with_its_first_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both are one commit; a run that no worker is free for begins when it is taken."""
+    begun: dict[str, list[str]] = {}
+    notes: list[str] = []
+
+    @workflow("repeatable")
+    def repeatable(w: Flow, _: Ref) -> None:
+        w.step("one", effect="idempotent")
+        w.step("two")
+
+    with _engine({}, workers=1) as engine:
+        engine.definitions["repeatable"] = repeatable
+        add, advance = engine.journal.add, engine.journal.advance
+
+        def start(definition: Definition, id: str, *rest: Any, **more: Any) -> Any:
+            begun[id] = [each.path for each in more["begun"]]
+            if id == "first":  # the worker is its own before it is written
+                engine.start("repeatable", None, "second")
+            return add(definition, id, *rest, **more)
+
+        def note(key: RunKey, *rest: Any) -> Any:
+            notes.append(key.id)
+            return advance(key, *rest)
+
+        monkeypatch.setattr(engine.journal, "add", start)
+        monkeypatch.setattr(engine.journal, "advance", note)
+        engine.start("repeatable", None, "first")
+        for id in ("first", "second"):
+            assert engine.wait("repeatable", id, 20).state is RunState.SUCCEEDED
+    assert begun == {"first": ["one"], "second": []}
+    assert [notes.count(id) for id in ("first", "second")] == [1, 2]
+
+
+def test_an_unsafe_step_is_not_noted_before_its_turn() -> None:
+    """A call that may have ended its process is made while none is believed to be under way."""
+
+    @workflow("both")
+    def both(w: Flow, _: Ref) -> None:
+        with w.parallel("p") as p:
+            with p.branch("a"):
+                w.step("pay")
+            with p.branch("b"):
+                w.step("look", effect="idempotent")
+
+    (only,) = first_steps(both, "r", "null", 1.0).commands
+    assert only.path.startswith("look")
 
 
 def test_the_same_id_means_the_same_run() -> None:

@@ -10,14 +10,17 @@ import asyncio
 import select
 import threading
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from time import monotonic
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import psycopg
 from psycopg import waiting
-from psycopg.pq import ConnStatus
+from psycopg.adapt import Transformer
+from psycopg.errors import error_from_result
+from psycopg.generators import execute
+from psycopg.pq import ConnStatus, ExecStatus
 
 from leeward.adapter import NO_PLACE
 from leeward.calls import Result, time_after
@@ -25,10 +28,13 @@ from leeward.errors import Outcome
 from leeward.forking import Forkable, watch
 from leeward_postgres.outcomes import ENDING, Stage, code_of_refusal, result_of_error
 from leeward_postgres.pool import Lease, Pool
-from leeward_postgres.statements import ANSWERS, Plan, Rows, Statement
+from leeward_postgres.statements import ANSWERS, Plan, Rows, Statement, encode_values, numbered
 
 IDLE_SECONDS: Final = 60.0
 """For which a connection is kept without use. Networks forget silent ones after some minutes."""
+
+INTERVAL: Final = 0.1
+"""Seconds between two looks whether a signal has come, while a thread waits."""
 
 MakePlan: TypeAlias = Callable[[float], Plan]
 """Makes the plan of a call, which has so many seconds."""
@@ -52,11 +58,8 @@ class Source(NamedTuple):
         return f"Source(size={self.size})"
 
     def keywords(self) -> dict[str, Any]:
-        """Return the arguments of `connect`.
-
-        No statement is prepared: a pooler between may give the next transaction another session.
-        """
-        return {**self.parameters, "autocommit": True, "prepare_threshold": None}
+        """Return the arguments of `connect`."""
+        return {**self.parameters, "client_encoding": "utf8"}
 
 
 class Refused(Exception):
@@ -67,56 +70,69 @@ class Refused(Exception):
         self.result = result
 
 
-class _Timed:
-    """What a connection knows besides: until when an exchange may wait, and when it was used."""
+class Session:
+    """A connection of psycopg, to which statements go by libpq's own calls.
 
-    until = 0.0
-    used = 0.0
-    pgconn: Any
+    A cursor costs more than the rest of a small write: it finds out for each value how it is
+    written. No statement is prepared: a pooler between may give the next one another session.
+
+    Args:
+        connection: that psycopg has opened, for threads or for an event loop.
+
+    Attributes:
+        socket: to wait for.
+    """
+
+    def __init__(self, connection: psycopg.BaseConnection[Any]) -> None:
+        self._connection = connection  # without it, psycopg closes
+        self._pgconn = connection.pgconn
+        self._reader = Transformer(connection)
+        self._used = monotonic()
+        self.socket = self._pgconn.socket
+        self._look = _look_at(self.socket)
 
     def is_usable(self) -> bool:
         """Return whether another exchange can be made.
 
         An idle connection has something to read only where the server has ended it.
         """
-        if self.pgconn.status != ConnStatus.OK or monotonic() - self.used > IDLE_SECONDS:
+        if self._pgconn.status != ConnStatus.OK or monotonic() - self._used > IDLE_SECONDS:
             return False
-        return not _is_readable(self.pgconn.socket)
+        return not self._look()
 
-    def remaining(self) -> float:
-        """Return the seconds that the exchange still has."""
-        return max(self.until - monotonic(), 0.0)
-
-
-class ThreadConnection(_Timed, psycopg.Connection[Any]):
-    """A connection whose waits end in time."""
-
-    def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
-        """Wait for a generator of psycopg.
+    def send(self, statement: Statement) -> Any:
+        """Begin to send a statement; return the generator that waits for its results.
 
         Raises:
-            psycopg.OperationalError: the time is up.
+            psycopg.Error: there is no connection any more.
         """
-        del timeout
-        return waiting.wait(gen, self.pgconn.socket, interval=interval, timeout=self.remaining())
+        values, formats = encode_values(statement.values)
+        self._pgconn.send_query_params(
+            numbered(statement.sql), values, None, formats, int(statement.binary)
+        )
+        return execute(self._pgconn)
 
-
-class LoopConnection(_Timed, psycopg.AsyncConnection[Any]):
-    """The same for an event loop."""
-
-    async def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
-        """Wait for a generator of psycopg.
+    def rows_of(self, results: Sequence[Any]) -> Rows:
+        """Return the rows of a statement that was sent.
 
         Raises:
-            psycopg.OperationalError: the time is up.
+            psycopg.Error: it has failed.
         """
-        del timeout
-        socket = self.pgconn.socket
-        return await waiting.wait_async(gen, socket, interval=interval, timeout=self.remaining())
+        self._used, result = monotonic(), results[-1]
+        if result.status == ExecStatus.COMMAND_OK:
+            return []
+        if result.status != ExecStatus.TUPLES_OK:
+            return _answer_of(error_from_result(result))
+        self._reader.set_pgresult(result)
+        return self._reader.load_rows(0, result.ntuples, tuple)
+
+    def close(self) -> None:
+        """Close the connection, without waiting."""
+        self._pgconn.finish()
 
 
 class Exchanges(Forkable):
-    """What the exchanges of threads and those of a loop have in common.
+    """Carries out plans, one on each connection at a time.
 
     Args:
         source: of connections.
@@ -124,7 +140,7 @@ class Exchanges(Forkable):
 
     def __init__(self, source: Source) -> None:
         self._source = source
-        self._pool: Pool[Any] = Pool(source.size)
+        self._pool: Pool[Session] = Pool(source.size)
         watch(self)
 
     @property
@@ -132,9 +148,10 @@ class Exchanges(Forkable):
         """How many exchanges are under way, and how many calls wait for a place."""
         return self._pool.counts
 
-    @abstractmethod
     def close(self) -> None:
-        """Close every connection; those in use when their exchange is over."""
+        """Close every connection, without waiting; those in use when their exchange is over."""
+        for each in self._pool.close():
+            each.close()
 
     def renew(self, *, held: bool) -> None:
         """Leave every connection to the parent of a fork."""
@@ -142,82 +159,27 @@ class Exchanges(Forkable):
         _abandoned.extend(self._pool.close())
         self._pool = Pool(self._source.size)
 
+    @abstractmethod
+    def _turn(self) -> tuple[Callable[[], object], Callable[[float], Awaitable[object]]]:
+        """Return what ends a wait for a place, from any thread, and what waits some seconds."""
 
-_abandoned: list[Any] = []
-"""Connections of the parent of a fork, kept so that nothing closes them here."""
+    @abstractmethod
+    async def _open(self, until: float) -> Session:
+        """Return a new connection."""
 
+    @abstractmethod
+    async def _wait(self, sending: Any, socket: int, seconds: float) -> Any:
+        """Return what a generator of psycopg returns, which waits for a socket."""
 
-class ThreadExchanges(Exchanges):
-    """Carries out plans, one on each connection at a time, while their threads wait."""
-
-    def run(self, make: MakePlan, timeout: float) -> Result[Any]:
-        """Carry out a plan within `timeout` seconds; a wait for a place may come before them."""
-        turn = threading.Lock()
-        turn.acquire()
-        lease: Lease[ThreadConnection] = Lease(turn.release)
+    async def _make(self, make: MakePlan, timeout: float) -> Result[Any]:
+        wake, wait = self._turn()
+        lease: Lease[Session] = Lease(wake)
         pool, began, waited = self._pool, monotonic(), 0.0
         try:
             if pool.is_closed:
                 return CLOSED
             if not pool.enter(lease):
-                turn.acquire(timeout=_longest_wait(timeout))
-                waited = monotonic() - began
-                if not lease.is_held:
-                    return _no_place(pool, waited)
-            result = self._carry_out(lease, make, time_after(waited, timeout))
-        finally:
-            surplus = pool.leave(lease)
-            if surplus is not None:
-                surplus.close()
-        return result._replace(waited=waited) if waited else result
-
-    def close(self) -> None:
-        """Close every connection; those in use when their exchange is over."""
-        for each in self._pool.close():
-            each.close()
-
-    def _carry_out(
-        self, lease: Lease[ThreadConnection], make: MakePlan, timeout: float
-    ) -> Result[Any]:
-        exchange = Exchange(monotonic() + timeout)
-        try:
-            connection = self._connect(lease, exchange.until)
-            exchange.run_in_thread(connection, make(timeout))
-        except Refused as refusal:
-            return refusal.result
-        except psycopg.Error as error:
-            exchange.fail(error)
-        lease.is_reusable = exchange.is_over
-        return exchange.result
-
-    def _connect(self, lease: Lease[ThreadConnection], until: float) -> ThreadConnection:
-        kept = lease.connection
-        if kept is not None and kept.is_usable():
-            return kept
-        if kept is not None:
-            lease.connection = None
-            kept.close()
-        lease.connection = connection = _Connecting(self._source).wait(until)
-        check = Exchange(until)
-        check.run_in_thread(connection, self._source.check(until - monotonic()))
-        check.raise_refusal()
-        return connection
-
-
-class LoopExchanges(Exchanges):
-    """Carries out plans on the connections of one event loop."""
-
-    async def run(self, make: MakePlan, timeout: float) -> Result[Any]:
-        """Carry out a plan within `timeout` seconds; a wait for a place may come before them."""
-        turn, loop = asyncio.Event(), asyncio.get_running_loop()
-        lease: Lease[LoopConnection] = Lease(lambda: loop.call_soon_threadsafe(turn.set))
-        pool, began, waited = self._pool, monotonic(), 0.0
-        try:
-            if pool.is_closed:
-                return CLOSED
-            if not pool.enter(lease):
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(turn.wait(), _longest_wait(timeout))
+                await wait(_longest_wait(timeout))
                 waited = monotonic() - began
                 if not lease.is_held:
                     return _no_place(pool, waited)
@@ -225,21 +187,16 @@ class LoopExchanges(Exchanges):
         finally:
             surplus = pool.leave(lease)
             if surplus is not None:
-                surplus.pgconn.finish()
+                surplus.close()
         return result._replace(waited=waited) if waited else result
 
-    def close(self) -> None:
-        """Close every connection, without waiting; those in use when their exchange is over."""
-        for each in self._pool.close():
-            each.pgconn.finish()
-
     async def _carry_out(
-        self, lease: Lease[LoopConnection], make: MakePlan, timeout: float
+        self, lease: Lease[Session], make: MakePlan, timeout: float
     ) -> Result[Any]:
         exchange = Exchange(monotonic() + timeout)
         try:
-            connection = await self._connect(lease, exchange.until)
-            await exchange.run_in_loop(connection, make(timeout))
+            session = await self._connect(lease, exchange.until)
+            await self._run(exchange, session, make(timeout))
         except Refused as refusal:
             return refusal.result
         except (psycopg.Error, TimeoutError) as error:
@@ -247,19 +204,82 @@ class LoopExchanges(Exchanges):
         lease.is_reusable = exchange.is_over
         return exchange.result
 
-    async def _connect(self, lease: Lease[LoopConnection], until: float) -> LoopConnection:
+    async def _connect(self, lease: Lease[Session], until: float) -> Session:
         kept = lease.connection
         if kept is not None and kept.is_usable():
             return kept
         if kept is not None:
             lease.connection = None
-            kept.pgconn.finish()
-        async with asyncio.timeout(until - monotonic()):
-            lease.connection = await LoopConnection.connect(**self._source.keywords())
+            kept.close()
+        lease.connection = session = await self._open(until)
         check = Exchange(until)
-        await check.run_in_loop(lease.connection, self._source.check(until - monotonic()))
-        check.raise_refusal()
-        return lease.connection
+        await self._run(check, session, self._source.check(until - monotonic()))
+        if check.result.outcome is not Outcome.OK:
+            raise Refused(check.result)
+        return session
+
+    async def _run(self, exchange: Exchange, session: Session, plan: Plan) -> None:
+        statement = exchange.proceed(plan, None)
+        while statement is not None:
+            left = max(exchange.until - monotonic(), 0.0)
+            results = await self._wait(session.send(statement), session.socket, left)
+            statement = exchange.proceed(plan, session.rows_of(results))
+
+
+_abandoned: list[Any] = []
+"""Connections of the parent of a fork, kept so that nothing closes them here."""
+
+
+class ThreadExchanges(Exchanges):
+    """Makes the exchanges of threads, which wait themselves: nothing here is suspended."""
+
+    def run(self, make: MakePlan, timeout: float) -> Result[Any]:
+        """Carry out a plan within `timeout` seconds; a wait for a place may come before them."""
+        try:
+            self._make(make, timeout).send(None)
+        except StopIteration as end:
+            result: Result[Any] = end.value
+            return result
+        raise AssertionError("an exchange of a thread was suspended")
+
+    def _turn(self) -> tuple[Callable[[], object], Callable[[float], Awaitable[object]]]:
+        lock = threading.Lock()
+        lock.acquire()
+
+        async def wait(seconds: float) -> None:
+            lock.acquire(timeout=seconds)
+
+        return lock.release, wait
+
+    async def _open(self, until: float) -> Session:
+        return _Connecting(self._source).wait(until)
+
+    async def _wait(self, sending: Any, socket: int, seconds: float) -> Any:
+        return waiting.wait(sending, socket, INTERVAL, seconds)
+
+
+class LoopExchanges(Exchanges):
+    """Makes the exchanges of one event loop."""
+
+    async def run(self, make: MakePlan, timeout: float) -> Result[Any]:
+        """Carry out a plan within `timeout` seconds; a wait for a place may come before them."""
+        return await self._make(make, timeout)
+
+    def _turn(self) -> tuple[Callable[[], object], Callable[[float], Awaitable[object]]]:
+        event, loop = asyncio.Event(), asyncio.get_running_loop()
+
+        async def wait(seconds: float) -> None:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(event.wait(), seconds)
+
+        return lambda: loop.call_soon_threadsafe(event.set), wait
+
+    async def _open(self, until: float) -> Session:
+        async with asyncio.timeout(until - monotonic()):
+            return Session(await psycopg.AsyncConnection.connect(**self._source.keywords()))
+
+    async def _wait(self, sending: Any, socket: int, seconds: float) -> Any:
+        return await waiting.wait_async(sending, socket, INTERVAL, seconds)
 
 
 class Exchange:
@@ -276,51 +296,8 @@ class Exchange:
     def __init__(self, until: float) -> None:
         self.until = until
         self._stage = Stage.UNSENT
-        self.result = Result[Any](Outcome.NOT_SENT, code="deadline")
+        self.result = _NOT_SENT
         self.is_over = False
-
-    def run_in_thread(self, connection: ThreadConnection, plan: Plan) -> None:
-        """Carry out a plan.
-
-        Raises:
-            psycopg.Error: the exchange is broken off; see `fail`.
-        """
-        connection.until = self.until
-        statement = self._next(plan, None)
-        while statement is not None:
-            try:
-                cursor = connection.execute(
-                    statement.sql, statement.values, binary=statement.binary
-                )
-                rows = cursor.fetchall() if _has_rows(cursor) else []
-            except psycopg.Error as error:
-                rows = _answer_of(error)
-            statement = self._next(plan, rows)
-        connection.used = monotonic()
-
-    async def run_in_loop(self, connection: LoopConnection, plan: Plan) -> None:
-        """Carry out a plan.
-
-        Raises:
-            psycopg.Error: the exchange is broken off; see `fail`.
-        """
-        connection.until = self.until
-        statement = self._next(plan, None)
-        while statement is not None:
-            try:
-                cursor = await connection.execute(
-                    statement.sql, statement.values, binary=statement.binary
-                )
-                rows = await cursor.fetchall() if _has_rows(cursor) else []
-            except psycopg.Error as error:
-                rows = _answer_of(error)
-            statement = self._next(plan, rows)
-        connection.used = monotonic()
-
-    def raise_refusal(self) -> None:
-        """Raise `Refused` unless the result is OK."""
-        if self.result.outcome is not Outcome.OK:
-            raise Refused(self.result)
 
     def fail(self, error: psycopg.Error | TimeoutError) -> None:
         """Note the error that has ended the exchange."""
@@ -329,7 +306,8 @@ class Exchange:
         code = getattr(error, "sqlstate", None)
         self.is_over = self._stage is Stage.COMMITTING and code is not None and code not in ENDING
 
-    def _next(self, plan: Plan, rows: Rows | None) -> Statement | None:
+    def proceed(self, plan: Plan, rows: Rows | None) -> Statement | None:
+        """Return the next statement of a plan, given the rows of the last one; None at its end."""
         try:
             statement = next(plan) if rows is None else plan.send(rows)
         except StopIteration as end:
@@ -346,11 +324,11 @@ class _Connecting:
         self._source = source
         self._lock = threading.Lock()
         self._ended = threading.Event()
-        self._connection: ThreadConnection | None = None
+        self._connection: Session | None = None
         self._error: psycopg.Error | None = None
         self._is_late = False
 
-    def wait(self, until: float) -> ThreadConnection:
+    def wait(self, until: float) -> Session:
         """Return a new connection.
 
         Raises:
@@ -366,7 +344,7 @@ class _Connecting:
 
     def _connect(self) -> None:
         try:
-            connection = ThreadConnection.connect(**self._source.keywords())
+            connection = Session(psycopg.Connection.connect(**self._source.keywords()))
         except psycopg.Error as error:
             self._error = error
         else:
@@ -376,11 +354,6 @@ class _Connecting:
             if self._connection is None:
                 connection.close()
         self._ended.set()
-
-
-def _has_rows(cursor: Any) -> bool:
-    """Return whether a statement gives rows; a cursor's `description` costs as much as they do."""
-    return cursor.pgresult is not None and cursor.pgresult.nfields > 0
 
 
 def _answer_of(error: psycopg.Error) -> Rows:
@@ -406,14 +379,16 @@ def _result_of(error: psycopg.Error | TimeoutError, stage: Stage, *, is_late: bo
     return result_of_error(code, stage, is_fatal=is_fatal)._replace(cause=type(error)(words))
 
 
-def _is_readable(descriptor: int) -> bool:
+def _look_at(descriptor: int) -> Callable[[], Any]:
+    """Return what tells whether there is something to read."""
     if not hasattr(select, "poll"):  # Windows
-        return bool(select.select([descriptor], [], [], 0)[0])
+        return lambda: select.select([descriptor], [], [], 0)[0]
     poll = select.poll()
     poll.register(descriptor, select.POLLIN)
-    return bool(poll.poll(0))
+    return lambda: poll.poll(0)
 
 
+_NOT_SENT: Final = Result[Any](Outcome.NOT_SENT, code="deadline")
 CLOSED: Final = Result[Any](Outcome.LOCAL, message="closed", reason="closed")
 
 

@@ -51,6 +51,8 @@ _WORDS: Final = {
     "time": "extract(epoch FROM clock_timestamp())::float8",
     "ours": "state = 'running' AND broken IS DISTINCT FROM %s AND workflow = ANY (%s::text[])",
     "key": "workflow = %s AND id = %s",
+    "steps": "%s::int[], %s::text[], %s::int[], %s::float8[], %s::float8[], %s::float8[], "
+    "%s::text[], %s::boolean[], %s, %s, %s",
 }
 """What several statements have in them."""
 
@@ -62,6 +64,9 @@ def _sql(text: str) -> str:
 # fmt: off
 _ADD: Final = _sql("""SELECT is_new, {run} FROM (SELECT is_new, (run).* FROM @.add_run(
     %s, %s, %s, %s::text, %s, %s, %s::float8, %s, %s, %s, %s)) AS added""")
+_ADD_BEGUN: Final = _ADD.replace(" FROM", _sql(""", CASE WHEN is_new THEN @.write_runs(
+    ARRAY[workflow], ARRAY[id], ARRAY[fence], ARRAY[started], ARRAY[NULL], ARRAY[NULL],
+    {steps}) END FROM"""), 1)
 _TAKE: Final = _sql("""SELECT {run} FROM @.take_runs(
     %s::text[], %s, %s, %s, %s, %s, %s, %s::text[], %s::text[], %s::int[])""")
 _RENEW: Final = """WITH lease AS MATERIALIZED (
@@ -75,10 +80,8 @@ _RENEW: Final = """WITH lease AS MATERIALIZED (
 _RELEASE: Final = _sql("""UPDATE @.runs
     SET held = false, due = CASE WHEN cancelled IS NULL THEN %s::float8 ELSE %s END
     WHERE {key} AND fence = %s AND due IS NOT NULL""")
-_WRITE: Final = """SELECT @.write_runs(
-    %s::text[], %s::text[], %s::int[], %s::float8[], %s::text[], %s::text[],
-    %s::int[], %s::text[], %s::int[], %s::float8[], %s::float8[], %s::float8[], %s::text[],
-    %s::boolean[], %s, %s, %s)"""
+_WRITE: Final = _sql("""SELECT @.write_runs(
+    %s::text[], %s::text[], %s::int[], %s::float8[], %s::text[], %s::text[], {steps})""")
 _NEXT: Final = _sql("SELECT min(due), {time} FROM @.runs WHERE due > %s AND {ours}")
 _LEASES: Final = _sql("""SELECT workflow, id, fence, due, holder FROM @.runs
     WHERE due <= %s AND held AND {ours}""")
@@ -133,6 +136,7 @@ class PostgresJournal(StoreBase, Journal):
         lease: float | None,
         *,
         holder: str | None = None,
+        begun: Sequence[Any] = (),
     ) -> tuple[RunRow, bool]:
         """Add a run, unless there is one of this name and id."""
         digest, document = self._documents.write(definition)
@@ -143,7 +147,12 @@ class PostgresJournal(StoreBase, Journal):
             *(now + (lease or 0.0), lease is not None, holder_text(1, holder)),
             milliseconds(PATIENCE),
         )
-        is_new, *run = self.ask(_ADD, values)[0]
+        if begun:
+            key = RunKey(definition.name, id)
+            steps = _columns((1, *_step_of_start(key, each, now)) for each in begun)
+            is_new, *run, _ = self.ask(_ADD_BEGUN, (*steps, *self._writes.rest, *values))[0]
+        else:
+            is_new, *run = self.ask(_ADD, values)[0]
         if is_new:
             self._kept.add(digest)
         return read_run(run), is_new
@@ -196,7 +205,7 @@ class PostgresJournal(StoreBase, Journal):
         """Note what has ended, and what is about to begin."""
         begun = list(begun)
         steps = [(*row_of_end(key, each, now)[2:], False) for each in finished]
-        steps += [(*row_of_start(key, each, now, now, None)[2:], each.guarded) for each in begun]
+        steps += [_step_of_start(key, each, now) for each in begun]
         word = self._writes.make(_RunWrite(key, fence, now, steps))
         if word in REFUSALS and any(each.guarded for each in begun):
             return REFUSALS[word]
@@ -293,6 +302,15 @@ class _RunWrite(NamedTuple):
     answer: str | None = None
 
 
+def _step_of_start(key: RunKey, command: Any, now: float) -> tuple[Any, ...]:
+    return (*row_of_start(key, command, now, now, None)[2:], command.guarded)
+
+
+def _columns(steps: Iterable[tuple[Any, ...]]) -> Sequence[Sequence[Any]]:
+    """Return rows of steps, each with the number of its run before it, as columns."""
+    return list(zip(*steps, strict=True)) or _NO_STEPS
+
+
 _NO_STEPS: Final[tuple[tuple[Any, ...], ...]] = ((),) * 8
 
 
@@ -303,7 +321,7 @@ class _Writes(Batches[_RunWrite]):
         super().__init__()
         self._ask = ask
         told = {word: write_answer(refusal) for word, refusal in REFUSALS.items()}
-        self._rest = (told["cancelled"], told["late"], milliseconds(PATIENCE))
+        self.rest = (told["cancelled"], told["late"], milliseconds(PATIENCE))
 
     def write(self, changes: list[Change[_RunWrite]]) -> None:
         """Write about all runs by one statement; one by one, if the server refuses that."""
@@ -321,30 +339,15 @@ class _Writes(Batches[_RunWrite]):
     def _write(self, changes: list[Change[_RunWrite]]) -> None:
         changes = sorted(changes, key=lambda change: change.what.key)  # who locks, in one order
         runs = [change.what for change in changes]
-        steps = [(at, *step) for at, run in enumerate(runs, 1) for step in run.steps]
         columns = (
             *([run.key.workflow for run in runs], [run.key.id for run in runs]),
             *([run.fence for run in runs], [run.now for run in runs]),
             *([run.state for run in runs], [run.answer for run in runs]),
-            *(zip(*steps, strict=True) if steps else _NO_STEPS),
+            *_columns((at, *step) for at, run in enumerate(runs, 1) for step in run.steps),
         )
-        ((words,),) = self._ask(_WRITE, (*map(_array, columns), *self._rest))
+        ((words,),) = self._ask(_WRITE, (*columns, *self.rest))
         for change, word in zip(changes, words.split(","), strict=True):
             change.result = word
-
-
-def _array(values: Iterable[Any]) -> str:
-    """Write an array as PostgreSQL reads it; psycopg takes ten times as long."""
-    return f"{{{','.join(map(_element, values))}}}"
-
-
-def _element(value: Any) -> str:
-    if value is None:
-        return "NULL"
-    if isinstance(value, str):
-        escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-        return f'"{escaped}"'
-    return repr(value)
 
 
 def _first(rows: Rows) -> RunRow | None:

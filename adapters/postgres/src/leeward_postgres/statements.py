@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
+from functools import cache
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from leeward.calls import Result
@@ -58,3 +59,49 @@ def milliseconds(timeout: float) -> int:
     that nothing ran, comes in time.
     """
     return max(1, min(int(timeout * 900), 2**31 - 1))
+
+
+@cache
+def numbered(sql: str) -> bytes:
+    """Return a statement with its parameters as PostgreSQL names them: `%s` is `$1`, and so on."""
+    first, *others = sql.split("%s")
+    return (first + "".join(f"${at}{text}" for at, text in enumerate(others, 1))).encode()
+
+
+def encode_values(values: Sequence[Any]) -> tuple[list[bytes | None], list[int] | None]:
+    """Return the values of parameters as PostgreSQL reads them, and which of them are bytes.
+
+    A list is an array. The second is None if none is bytes.
+
+    Raises:
+        ValueError: a text has a NUL in it, which ends it for libpq.
+    """
+    texts: list[bytes | None] = []
+    formats = None
+    for value in values:
+        if type(value) is str:
+            text = value
+        elif value is None:
+            texts.append(None)
+            continue
+        elif type(value) is bytes:
+            formats = [int(type(each) is bytes) for each in values]
+            texts.append(value)
+            continue
+        elif isinstance(value, list | tuple):
+            text = f"{{{','.join(map(_element, value))}}}"
+        else:
+            text = str(value)
+        if "\x00" in text:
+            raise ValueError("PostgreSQL keeps no text with a NUL in it")
+        texts.append(text.encode())
+    return texts, formats
+
+
+def _element(value: Any) -> str:
+    if value is None:
+        return "NULL"
+    if isinstance(value, str):
+        escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+        return f'"{escaped}"'
+    return str(value)

@@ -139,6 +139,33 @@ class RunServices(NamedTuple):
     turns: Turns | None = None
 
 
+class FirstSteps(NamedTuple):
+    """What a run begins with, which is noted together with its start.
+
+    Attributes:
+        machine: of the run.
+        commands: that are noted; unsafe steps wait for their turn first.
+        at: when, on the journal's clock.
+    """
+
+    machine: Machine
+    commands: list[Command]
+    at: float
+
+
+def first_steps(definition: Definition, id: str, text: str, at: float) -> FirstSteps:
+    """Return what a run begins with.
+
+    Args:
+        definition: of the run.
+        id: of the run.
+        text: its input, as JSON.
+        at: when it starts, on the journal's clock.
+    """
+    machine = Machine(definition, id, decode(text))
+    return FirstSteps(machine, [each for each in machine.open.values() if not _is_unsafe(each)], at)
+
+
 class Drive:
     """Goes on with one run for as long as it holds the lease.
 
@@ -147,6 +174,7 @@ class Drive:
         row: of the run, as it was leased.
         definition: of the run.
         lease: that is held; None for one that was made now, and does not end.
+        first: what was noted together with the start of the run.
 
     Raises:
         Unreadable: the run's input is not JSON.
@@ -158,6 +186,7 @@ class Drive:
         row: RunRow,
         definition: Definition,
         lease: RunLease | None = None,
+        first: FirstSteps | None = None,
     ) -> None:
         self._journal = services.journal
         self._functions = services.functions
@@ -168,11 +197,12 @@ class Drive:
         # Who has cancelled it may have a clock that is ahead: it is cancelled all the same.
         cancelled = row.cancelled and min(row.cancelled, self._clock.now())
         self._row = row._replace(cancelled=cancelled)
-        try:
-            value = decode(row.input)
-        except Undecodable as flaw:
-            raise Unreadable("its input cannot be read") from flaw
-        self._machine = Machine(definition, row.key.id, value)
+        if first is None:
+            try:
+                first = first_steps(definition, row.key.id, row.input, 0.0)._replace(commands=[])
+            except Undecodable as flaw:
+                raise Unreadable("its input cannot be read") from flaw
+        self._machine = first.machine
         self._began: dict[Numbered, float] = {}
         self._sent: dict[str, float] = {}
         """When the first call of each step was made, on the wall clock."""
@@ -189,6 +219,7 @@ class Drive:
         )
         self._is_lost = False
         self._bytes = 0
+        self._begin_all(first.commands, first.at)
 
     def run(self) -> None:
         """Go on until the run has ended, waits for long, or belongs to somebody else.
@@ -272,15 +303,20 @@ class Drive:
             return False
         self._leave({_path_and_attempt(each.command) for each in self._finished})
         self._finished.clear()
+        self._begin_all(new, now)
         for command in new:
-            self._began[_path_and_attempt(command)] = now
-            if isinstance(command, StepCall) and command.path not in self._sent:
-                self._sent[command.path] = self._journal.clock.as_wall(now)
             if isinstance(verdict, StepFailure) and command.guarded:
                 self._leave({_path_and_attempt(command)})
                 self._machine.resolve(command, verdict)
         self._lease.is_unsafe = bool(self._turned)
         return True
+
+    def _begin_all(self, commands: list[Command], now: float) -> None:
+        """Take commands for begun, which were noted at this time of the journal's clock."""
+        for command in commands:
+            self._began[_path_and_attempt(command)] = now
+            if isinstance(command, StepCall) and command.path not in self._sent:
+                self._sent[command.path] = self._journal.clock.as_wall(now)
 
     def _leave(self, places: set[Numbered]) -> None:
         """End the turn of the unsafe steps among these."""

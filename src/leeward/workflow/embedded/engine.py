@@ -38,7 +38,7 @@ from leeward.values.runs import Run, RunEvent, RunState
 from leeward.values.settled import Verdict
 from leeward.workflow.checks import by_name, check_input, check_run_id, known_in
 from leeward.workflow.commands import Returned, StepFailure, StepVerdict
-from leeward.workflow.embedded.driving import LOOK_AGAIN, RunServices
+from leeward.workflow.embedded.driving import LOOK_AGAIN, RunServices, first_steps
 from leeward.workflow.embedded.journal import Journal, RunKey, RunRow, StepRecords, Unreadable
 from leeward.workflow.embedded.workers import RunWorkers
 from leeward.workflow.model import NOT_SENT, UNKNOWN, Definition
@@ -104,19 +104,27 @@ class Engine(Forkable):
         told = check_input(value)
         if told is not None:
             raise InvalidRequest(told, field="value")
-        with self._translate_faults():
+        text = encode(value).decode()
+        with self._translate_faults(), self._workers.place() as lease:
             now, since = self._clock.now(), self._clock.monotonic()
-            lease, holder = self._workers.lease(), self._workers.holder
-            row, is_new = self.journal.add(definition, id, value, now, lease, holder=holder)
+            first = None if lease is None else first_steps(definition, id, text, now)
+            row, is_new = self.journal.add(
+                *(definition, id, value, now, lease),
+                holder=self._workers.holder,
+                begun=() if first is None else first.commands,
+            )
+            if is_new:
+                self._workers.resume([] if lease is None else [row], since, first)
+                return self._run(row)
         if row.state is RunState.BROKEN:
             return self._run(row)
-        if not is_same(row.input, encode(value).decode()):
+        if not is_same(row.input, text):
             raise Conflict(
                 f"there is a run {id!r} of {workflow!r} with another input; nothing was started: "
                 "give this one another id"
             )
-        if is_new or row.state is RunState.RUNNING:  # its process may be gone
-            self._workers.resume([row] if is_new and lease is not None else [], since)
+        if row.state is RunState.RUNNING:  # its process may be gone
+            self.wake()
         return self._run(row)
 
     def get(self, workflow: str, id: str) -> Run | None:

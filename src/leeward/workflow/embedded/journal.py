@@ -10,7 +10,7 @@ counted, and the count is a fence: only the last one may write.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, Protocol
 
 from leeward.clock import Clock, SteadyClock, SystemClock
@@ -160,6 +160,7 @@ class Journal(Protocol):
         lease: float | None,
         *,
         holder: str | None = None,
+        begun: Sequence[Command] = (),
     ) -> tuple[RunRow, bool]:
         """Add a run, unless there is one of this name and id.
 
@@ -170,6 +171,7 @@ class Journal(Protocol):
             now: Unix seconds.
             lease: seconds for which the caller has it; None leaves it to whoever looks next.
             holder: the caller's process, if others can look for it.
+            begun: what begins together with the run.
 
         Returns:
             The row, and whether it is new.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -141,26 +141,30 @@ class SqliteJournal(Journal):
         lease: float | None,
         *,
         holder: str | None = None,
+        begun: Sequence[Command] = (),
     ) -> tuple[RunRow, bool]:
         """Add a run, unless there is one of this name and id."""
         key = RunKey(definition.name, id)
         digest, document = self._documents.write(definition)
         deadline = None if definition.timeout is None else now + definition.timeout
+        shown = self.clock.as_wall(now)
         row = (
             *key,
             digest,
             encode(value).decode(),
-            self.clock.as_wall(now),
+            shown,
             deadline,
             now + (lease or 0.0),
             lease is not None,
             holder_text(1, holder),
         )
+        steps = [(*row_of_start(key, each, now, shown, None), None) for each in begun]
 
         def write(connection: sqlite3.Connection) -> tuple[RunRow, bool]:
             is_new = connection.execute(_ADD_RUN, row).rowcount == 1
             if is_new:
                 connection.execute(_ADD_DEFINITION, (digest, document))
+                connection.executemany(_EVENT, steps)
             return read_run(select(connection, _FIND, key)[0]), is_new
 
         return self._commits.apply(write)

@@ -7,7 +7,8 @@ waits for long.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from threading import Condition
 from time import monotonic
 from typing import Final
@@ -18,7 +19,7 @@ from leeward.leases.holders import Holder, holder_in, is_gone, this_process
 from leeward.leases.rules import is_over, needs_renewal
 from leeward.leases.threads import Carrier, HeldLease, Loop, WorkPool
 from leeward.logs import log_event
-from leeward.workflow.embedded.driving import Drive, RunLease, RunServices, Turns
+from leeward.workflow.embedded.driving import Drive, FirstSteps, RunLease, RunServices, Turns
 from leeward.workflow.embedded.journal import RunHolder, RunKey, RunRow, Unreadable
 from leeward.workflow.model import Definition
 
@@ -37,12 +38,14 @@ class DrivenRun(HeldLease):
     Args:
         row: of the run, as it was leased.
         lease: that is held.
+        first: what was noted together with its start.
     """
 
-    __slots__ = ("lease", "row")
+    __slots__ = ("first", "lease", "row")
 
-    def __init__(self, row: RunRow, lease: RunLease) -> None:
+    def __init__(self, row: RunRow, lease: RunLease, first: FirstSteps | None = None) -> None:
         super().__init__(float("inf"))
+        self.first = first
         self.row = row
         self.lease = lease
 
@@ -74,6 +77,8 @@ class RunWorkers(WorkPool[DrivenRun]):
         """Digests of definitions whose functions are not here."""
         self._me: Holder | None = this_process()
         self.is_closed = False
+        self._starting = 0
+        """Runs that have a worker, and are written down now."""
         self._has_more = False
         """Whether runs are due that no worker was free for."""
         self._renewed = services.clock.monotonic()
@@ -100,23 +105,35 @@ class RunWorkers(WorkPool[DrivenRun]):
         """How many looks have ended."""
         return self._loop.looks
 
-    def lease(self) -> float | None:
-        """Return the seconds of a lease for a run that starts now; None if no worker is free."""
-        with self._loop.lock:
-            is_free = not self.is_closed and len(self.held) < self._places
-            self._has_more = self._has_more or not is_free
-        return LEASE if is_free else None
+    @contextmanager
+    def place(self) -> Iterator[float | None]:
+        """Keep a worker for a run that starts now; give the seconds of its lease.
 
-    def resume(self, rows: Sequence[RunRow], since: float = 0.0) -> None:
+        None stands for no worker that is free.
+        """
+        with self._loop.lock:
+            is_free = not self.is_closed and len(self.held) + self._starting < self._places
+            self._has_more = self._has_more or not is_free
+            self._starting += is_free
+        try:
+            yield LEASE if is_free else None
+        finally:
+            with self._loop.lock:
+                self._starting -= is_free
+
+    def resume(
+        self, rows: Sequence[RunRow], since: float = 0.0, first: FirstSteps | None = None
+    ) -> None:
         """Hand runs that this process has leased to its workers; without any, look for others.
 
         Args:
             rows: of the runs.
             since: before they were leased, on the monotonic clock.
+            first: what was noted together with the start of a run.
         """
         with self._loop.lock:
             if not self.is_closed:
-                self.add(DrivenRun(row, RunLease(row.fence, since, LEASE)) for row in rows)
+                self.add(DrivenRun(row, RunLease(row.fence, since, LEASE), first) for row in rows)
                 if not rows or not self._loop.is_started:
                     self._loop.wake()
 
@@ -176,7 +193,7 @@ class RunWorkers(WorkPool[DrivenRun]):
         """Go on with a run, whatever comes."""
         facts = {"workflow": held.row.key.workflow, "run": held.row.key.id}
         try:
-            self._drive(held.row, held.lease)
+            self._drive(held)
         except BaseException as error:  # noqa: BLE001 - the lease ends, and another goes on
             log_event(LOGGER, "error", "run_left", **facts, error=type(error).__name__)
 
@@ -208,9 +225,10 @@ class RunWorkers(WorkPool[DrivenRun]):
     def _is_here(self, key: RunKey) -> bool:
         return any(each.row.key == key for each in self.held)
 
-    def _drive(self, row: RunRow, lease: RunLease) -> None:
+    def _drive(self, held: DrivenRun) -> None:
+        row = held.row
         try:
-            Drive(self._services, row, self._definition_of(row), lease).run()
+            Drive(self._services, row, self._definition_of(row), held.lease, held.first).run()
         except Unreadable as flaw:
             facts = {"workflow": row.key.workflow, "run": row.key.id}
             log_event(LOGGER, "error", "run_broken", **facts, why=str(flaw))
@@ -263,7 +281,7 @@ class RunWorkers(WorkPool[DrivenRun]):
         self._is_done = False
         self.add([])  # for those that no thread could be started for
         with self._loop.lock:
-            free = self._places - len(self.held)
+            free = self._places - len(self.held) - self._starting
         if free > 0:
             over = self._leases_over()
             grace = LEASE / 3 if monotonic() < self._patient_until else 0.0
