@@ -22,6 +22,7 @@ from leeward.errors import Outcome
 from leeward.values.settled import Settled, Verdict
 from leeward_contract_tests.rows import each_row
 from leeward_postgres.driver import open_driver
+from tests.postgres.lost_writes import play
 from tests.postgres.opening import SECONDS, config_for, delete_of, store_of
 from tests.postgres.proxy import PostgresProxy
 from tests.postgres.server import Server
@@ -73,6 +74,14 @@ def test_300_writes_lost_in_five_ways_are_settled(bench: Bench) -> None:
     assert {verdict for _, verdict in verdicts} == {Verdict.RAN, Verdict.NOT_RUN}
     assert verdicts["_never", Verdict.NOT_RUN] == verdicts["_late", Verdict.NOT_RUN] == 60
     assert verdicts["_done", Verdict.RAN] == 60
+
+
+def test_writes_of_broken_connections_are_settled() -> None:
+    """A connection breaks at any byte of many writes, or the server is killed behind them."""
+    report = play(400, kills=1, seed=1)
+    assert [(each.wrong, each.unknown) for each in report.values()] == [(0, 0)] * len(report)
+    assert sum(sum(each) for each in report.values()) == 400
+    assert all(sum(each[at] for each in report.values()) for at in (0, 1)), report
 
 
 def _lose(bench: Bench, write: Store) -> None:
