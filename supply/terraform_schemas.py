@@ -30,6 +30,7 @@ ADAPTERS: Final = {"aws": "aws", "azurerm": "azure", "google": "google"}
 USED: Final = """
 aws_apigatewayv2_api aws_apigatewayv2_api_mapping aws_apigatewayv2_domain_name
 aws_apigatewayv2_integration aws_apigatewayv2_route aws_apigatewayv2_stage
+aws_cloudwatch_dashboard
 aws_cloudwatch_event_bus aws_cloudwatch_event_rule aws_cloudwatch_event_target
 aws_dynamodb_table aws_iam_role aws_iam_role_policy
 aws_lambda_event_source_mapping aws_lambda_function aws_lambda_function_event_invoke_config

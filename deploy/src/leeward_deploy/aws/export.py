@@ -18,6 +18,7 @@ from leeward.errors import ConfigError
 from leeward_aws.resources import digest_of
 from leeward_aws.settings.endpoints import check_region
 from leeward_deploy.aws import objects
+from leeward_deploy.aws.dashboard import dashboard_of
 from leeward_deploy.aws.handlers import CODE, AwsRegion, Json, notes, resources_of
 from leeward_deploy.aws.rules import RULES, errors_in
 from leeward_deploy.aws.surroundings import buses_of, failover_of, parameters, resources_around
@@ -184,7 +185,9 @@ def template(spec: PackageSpec) -> Template:
     Raises:
         ConfigError: a handler wants more time than Lambda gives.
     """
-    document = _document(spec, resources_of(AwsRegion(spec)), {})
+    resources = resources_of(AwsRegion(spec))
+    resources["Dashboard"] = dashboard_of(resources, spec.app.name, spec.entry.options.get("emf"))
+    document = _document(spec, resources, {})
     told = (*notes(spec), *objects.notes(spec))
     return Template("aws.template.json", text_of(document), told)
 
@@ -240,7 +243,9 @@ def _stacks(spec: PackageSpec, deployment: Deployment) -> list[Json]:
             resources_around(region, deployment),
             failover_of(region, deployment),
         )
-        found.append(_merge(parts))
+        stack = _merge(parts)
+        stack["Dashboard"] = dashboard_of(stack, spec.app.name, spec.entry.options.get("emf"))
+        found.append(stack)
     return found
 
 

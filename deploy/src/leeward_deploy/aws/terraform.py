@@ -33,6 +33,7 @@ DATA: Final[Json] = {"aws_caller_identity": {"this": {}}, "aws_partition": {"thi
 
 ATTRIBUTES: Final = {
     "Arn": "arn",
+    "QueueName": "name",
     "RegionalDomainName": "domain_name_configuration[0].target_domain_name",
 }
 """What ``Fn::GetAtt`` stands for."""
@@ -216,6 +217,7 @@ FORMS: Final = {
     "ApiGatewayV2::Integration": Form("aws_apigatewayv2_integration"),
     "ApiGatewayV2::Route": Form("aws_apigatewayv2_route"),
     "ApiGatewayV2::Stage": Form("aws_apigatewayv2_stage", {"StageName": "name"}, ref="name"),
+    "CloudWatch::Dashboard": Form("aws_cloudwatch_dashboard"),
     "DynamoDB::Table": Form("aws_dynamodb_table", ref="name"),
     "Events::EventBus": Form("aws_cloudwatch_event_bus", ref="name"),
     "Events::Rule": Form("aws_cloudwatch_event_rule", ref="name", texts=("EventPattern",)),
@@ -332,11 +334,18 @@ class Stack:
         if value.keys() == {"Ref"}:
             return self._ref(value["Ref"])
         if value.keys() == {"Fn::GetAtt"}:
-            id, attribute = value["Fn::GetAtt"]
-            return f"${{{self._to(id)}.{ATTRIBUTES[attribute]}}}"
+            return self._attribute(*value["Fn::GetAtt"])
         if value.keys() == {"Fn::Sub"}:
-            return re.sub(r"\$\{([^}]+)\}", lambda each: self._ref(each[1]), value["Fn::Sub"])
+            parts = re.split(r"(\$\{[^}!][^}]*\})", value["Fn::Sub"])
+            return "".join(
+                self._ref(part[2:-1]) if number % 2 else literal(part.replace("${!", "${"))
+                for number, part in enumerate(parts)
+            )
         return {name: self._value(each) for name, each in value.items()}
+
+    def _attribute(self, id: str, name: str) -> str:
+        """Return what an attribute of a resource is there."""
+        return f"${{{self._to(id)}.{ATTRIBUTES[name]}}}"
 
     def _ref(self, name: str) -> str:
         """Return what ``Ref`` stands for: of AWS itself, of a resource, or what the user gives."""
@@ -348,6 +357,9 @@ class Stack:
         }
         if name in known:
             return known[name]
+        id, _, attribute = name.partition(".")
+        if attribute:
+            return self._attribute(id, attribute)
         if name not in self._resources:
             return f"${{var.{self._name(name)}}}"
         form = FORMS[self._resources[name]["Type"].removeprefix("AWS::")]
