@@ -43,9 +43,13 @@ VARIABLES = (
     "LEEWARD_DEBUG",
     "LEEWARD_FUNCTION",
     "LEEWARD_KEYS_SECRET",
+    "LEEWARD_STAGE",
     "LEEWARD_WORKER_TOKEN",
 )
 """Variables of leeward's own, beside `ORDER`."""
+
+STAGE = "LEEWARD_STAGE"
+"""The variable that chooses one of the file's stages."""
 
 _MOST_WRONG = 2
 """Letters, side by side, by which a name is still taken for a misspelt one."""
@@ -183,7 +187,7 @@ def _from_file(file: str | Path | None, env: Mapping[str, str]) -> Config:
         raise ConfigError(
             f"cannot read {path!r}: {reason}; check the path and its permissions"
         ) from error
-    return _parse(text, path)
+    return _parse(text, path, env.get(STAGE) or None)
 
 
 def _at_once(path: str, flags: int) -> int:
@@ -191,7 +195,7 @@ def _at_once(path: str, flags: int) -> int:
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
-def _parse(text: bytes, file: str) -> Config:
+def _parse(text: bytes, file: str, stage: str | None = None) -> Config:
     import tomllib
 
     flaw = ""
@@ -208,7 +212,19 @@ def _parse(text: bytes, file: str) -> Config:
         read_sections,  # which a program without a file does not need
     )
 
-    return read_sections(document, file)
+    if "stage" not in document:
+        return read_sections(document, file)
+    from leeward.config.stages import choose_stage, lay_over  # likewise
+
+    stage = choose_stage(document, stage)
+    whole = lay_over(document, stage, file)
+    try:
+        return read_sections(whole, file)
+    except ConfigError as error:
+        if stage is None:
+            raise
+        told = f"{error}; [stage.{stage}] is laid over the rest of the file"
+        raise ConfigError(told) from error
 
 
 def _order(
