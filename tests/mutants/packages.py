@@ -147,8 +147,8 @@ MUTANTS: Final = (
     Mutant(
         "a package lacks what its code imports",
         "deploy/src/leeward_deploy/imports.py",
-        "        if known or is_own or _is_there(place, found):",
-        "        if top:",
+        "        if _has(contents, found):",
+        "        if found.module:",
         "tests/packages/test_parts.py::test_what_code_imports_is_in_the_package",
     ),
     Mutant(

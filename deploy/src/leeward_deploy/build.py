@@ -20,7 +20,7 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 from leeward.errors import ConfigError
 from leeward_deploy.entry import entry_text, handler_calls
-from leeward_deploy.imports import check_imports
+from leeward_deploy.imports import Contents, check_imports
 from leeward_deploy.recipe import ARCHES, Limit, PackageSpec, Recipe, Template
 from leeward_deploy.sources import copy_files
 from leeward_deploy.uv import Goal, NotLoadable, PackageSource, Pinned, install, resolve, tags_in
@@ -264,11 +264,12 @@ def _assemble(spec: PackageSpec, recipe: Recipe, origin: Origin, made: Path, wor
             raise NotLoadable("; ".join(wrong))
         entries = {spec.entry.module, recipe.entry.removesuffix(".py")}
         made_here = (file.removesuffix(".py") for file in recipe.files)
-        check_imports(
-            *(origin.folder, origin.files, entries, place),
-            provided=(*recipe.provided, *made_here),
-            built=built,
+        contents = Contents(
+            *(origin.folder, origin.files, place, (*recipe.provided, *made_here), built),
+            python=goal.version(),
+            listed=origin.requires[0].name if origin.requires else LIST,
         )
+        check_imports(contents, entries)
     except NotLoadable as error:
         where = f"{recipe.system.name} (glibc {'.'.join(map(str, recipe.system.glibc))})"
         raise ConfigError(
