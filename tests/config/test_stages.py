@@ -71,9 +71,7 @@ def test_the_file_may_choose_its_stage() -> None:
         ("[stage.prod]\nnot_a_key = 1", "prod", r"not_a_key.*\[stage.prod\] is laid over"),
     ],
 )
-def test_a_mistake_names_its_field(
-    tmp_path: Path, text: str, stage: str | None, flaw: str
-) -> None:
+def test_a_mistake_names_its_field(tmp_path: Path, text: str, stage: str | None, flaw: str) -> None:
     """As it would without a stage; and says which stage is in force."""
     with pytest.raises(ConfigError, match=flaw):
         load(tmp_path, text, stage)

@@ -47,7 +47,7 @@ def lay_over(document: Mapping[str, Any], stage: str | None, file: str) -> dict[
         raise ConfigError(f"{where} must be tables, one for each stage, such as [stage.prod]")
     for name, section in stages.items():
         deploy = section.get("deploy")
-        if SECTION in section or isinstance(deploy, Mapping) and SECTION in deploy:
+        if SECTION in section or (isinstance(deploy, Mapping) and SECTION in deploy):
             raise ConfigError(f"{where.child(name)} is a stage itself; remove stage from it")
     if stage is None:
         return rest

@@ -1,4 +1,4 @@
-"""The dashboard of one region in CloudWatch: what a stack has, drawn from the metrics of AWS itself.
+"""The dashboard of one region in CloudWatch: what a stack has, by the metrics of AWS itself.
 
 It is made of the stack's resources alone, by their types, and refers to them, so it shows what the
 stack makes and nothing else. Where the app writes metrics in the embedded metric format, a row of
@@ -178,9 +178,7 @@ def _of_functions(functions: Mapping[str, str]) -> Iterator[Panel]:
         yield Panel(title, "AWS/Lambda", ("FunctionName",), lines)
 
 
-def _of_handlers(
-    functions: Mapping[str, str], app: str, namespace: str | None
-) -> Iterator[Panel]:
+def _of_handlers(functions: Mapping[str, str], app: str, namespace: str | None) -> Iterator[Panel]:
     """Yield what the app writes itself: the names are those that OpenTelemetry gets."""
     for title, metric, stat in (
         ("Handlers: runs that went well", INVOCATIONS, "Sum"),
@@ -224,9 +222,7 @@ def _of_the_rest(found: Parts) -> Iterator[Panel]:
         lines = [Line(metric, f"${{{id}}}", "Sum", id) for id in found.machines]
         yield Panel(title, "AWS/States", ("StateMachineArn",), lines)
     lines = [Line("HealthCheckStatus", f"${{{id}}}", "Minimum", id) for id in found.checks]
-    yield Panel(
-        "Health checks: 1 is well", "AWS/Route53", ("HealthCheckId",), lines, HEALTH_REGION
-    )
+    yield Panel("Health checks: 1 is well", "AWS/Route53", ("HealthCheckId",), lines, HEALTH_REGION)
 
 
 def _split(panel: Panel) -> Iterator[Panel]:

@@ -28,6 +28,7 @@ from leeward.registry import GROUP as ADAPTERS
 from leeward.values import NOTHING
 from leeward_deploy.build import Origin, build, write_files, write_template
 from leeward_deploy.entry import find_app, handler_calls, load_app
+from leeward_deploy.inventory import MOST_SHOWN, size_text
 from leeward_deploy.needs import note_on_roles
 from leeward_deploy.recipe import ARCHES, PACKAGERS, Declared, Entry, PackageSpec, Recipe, offer_of
 from leeward_deploy.sources import is_entry_of_another, modules_in, sources_of
@@ -87,6 +88,11 @@ WithTemplate: TypeAlias = Annotated[
 ]
 
 
+WithReport: TypeAlias = Annotated[
+    bool, typer.Option("--report", help="Name everything that is in it, and why.")
+]
+
+
 class PackageRequest(NamedTuple):
     """What the command line asks for.
 
@@ -126,10 +132,11 @@ def spec_of(request: PackageRequest) -> tuple[PackageSpec, Origin]:
     if not request.folder.is_dir():
         raise ConfigError(f"--source names {request.folder}, which is not a folder")
     folder = request.folder.resolve()
-    files, denied = sources_of(folder, request.leave_out, request.out)
+    files, denied, left_out = sources_of(folder, request.leave_out, request.out)
     modules = modules_in(folder, files)
     left = [file for file in files if _is_of_another(file, modules, request.target)]
     files = tuple(file for file in files if file not in left)
+    left_out += tuple((file, "the entry file of another cloud") for file in left)
     texts = {
         file: (folder / file).read_text(encoding="utf-8", errors="replace")
         for file in files
@@ -149,7 +156,8 @@ def spec_of(request: PackageRequest) -> tuple[PackageSpec, Origin]:
     )
     check_names(spec.declared)
     check_no_loop(spec.app.handlers.values(), spec.declared.buckets)
-    return spec, Origin(folder, files, requires, request.source, left, denied, request.settings)
+    origin = Origin(folder, files, requires, request.source, left, denied, request.settings)
+    return spec, origin._replace(left_out=left_out)
 
 
 def check_names(declared: Declared) -> None:
@@ -301,6 +309,7 @@ def package(
     allow_build: AllowBuild = None,
     exclude: Exclude = None,
     template: WithTemplate = False,
+    report: WithReport = False,
 ) -> None:
     """Package an app for a cloud: the folder, the zip, and the commands that deploy them.
 
@@ -322,7 +331,7 @@ def package(
     )
     with redirect_stdout(sys.stderr):
         data = _build(request, options.targets, template=template)
-    options.output.show(data, _render)
+    options.output.show(data, render_report if report else _render)
 
 
 def _build(request: PackageRequest, targets: str | None, *, template: bool) -> JsonObject:
@@ -350,6 +359,10 @@ def _build(request: PackageRequest, targets: str | None, *, template: bool) -> J
         "sizes": dict(made.sizes),
         "files": list(origin.files),
         "left_out": list(origin.denied),
+        "report": {
+            **made.inventory.document(),
+            "left_out": [{"path": path, "why": why} for path, why in origin.left_out],
+        },
         "template": written and str(request.out / written.name),
         "notes": [
             *made.notes,
@@ -359,8 +372,27 @@ def _build(request: PackageRequest, targets: str | None, *, template: bool) -> J
     }
 
 
+def render_report(data: JsonObject, printers: Printers) -> None:
+    """Show everything that is in the package with the reason, and then the rest."""
+    told, table = data["report"], printers.out.table
+    table(
+        ("package", "version", "bytes", "because of"),
+        [
+            (each["name"], each["version"], str(each["bytes"]), " > ".join(each["why"]))
+            for each in told["packages"]
+        ],
+    )
+    table(("own file", "bytes"), [(path, str(size)) for path, size in told["own"].items()])
+    if told["left_out"]:
+        rows = [(each["path"], each["why"]) for each in told["left_out"]]
+        table(("left out", "because"), rows)
+    sizes = [(name, str(size)) for name, size in told["unused"].items()]
+    table(("left out of leeward", "bytes"), sizes)
+    _render(data, printers)
+
+
 def _render(data: JsonObject, printers: Printers) -> None:
-    sizes = data["sizes"]
+    sizes, told = data["sizes"], data["report"]
     pairs = [
         ("folder", f"{data['folder']}, {sizes['folder'] / 1e6:.1f} MB"),
         ("zip", f"{data['zip']}, {sizes['zip'] / 1e6:.1f} MB"),
@@ -369,7 +401,16 @@ def _render(data: JsonObject, printers: Printers) -> None:
     ]
     if data["template"]:
         pairs.append(("template", data["template"]))
+    left_out = len(told["left_out"])
+    pairs += [
+        ("own files", f"{len(told['own'])}, {size_text(sum(told['own'].values()))}"),
+        ("left out", f"{left_out} files and folders; --report names them, and why"),
+        ("packages", f"{len(told['packages'])}, the largest:"),
+    ]
     printers.out.pairs(pairs)
+    for each in told["packages"][:MOST_SHOWN]:
+        size, why = size_text(each["bytes"]), " > ".join(each["why"])
+        printers.out.lines(f"  {size:>9}  {each['name']} {each['version']}, because of {why}")
     for note in data["notes"]:
         printers.err.text(note)
     printers.err.text("Not deployed; do it with one of these:")
