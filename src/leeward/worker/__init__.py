@@ -61,6 +61,8 @@ from leeward.workflow.steps import functions_called_by
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from leeward._delivery.depths import DepthGauges
+
 __all__ = ["Worker", "WorkerStatus"]
 
 LOGGER = "leeward.worker"
@@ -160,6 +162,7 @@ class Worker:
         self._http: FunctionServer | None = None
         self._engine: Engine | None = None
         self._outboxes: list[Relay] = []
+        self._gauges: DepthGauges | None = None
         self._fault: DatabaseFault | None = None
         self._looks: list[int] = []
         most = self.settings.concurrency
@@ -244,6 +247,9 @@ class Worker:
             return
         self._state = "ready"
         self._runner.resume()
+        if self.app.otel:
+            self._gauges = self._runner.gauges(self.target)
+            self._gauges.refresh()
         if self._engine is not None:
             self._engine.wake()
         self._outboxes = open_outboxes(self._client._operations)  # noqa: SLF001 - of one package
@@ -278,6 +284,8 @@ class Worker:
         log_event(LOGGER, "info", "worker_drained", **facts)
         if self._http is not None:
             self._http.close()
+        if self._gauges is not None:
+            self._gauges.close()
         self._client.close(0.0)
         self._state = "stopped"
         if self._health is not None:
@@ -320,7 +328,7 @@ class Worker:
             drivers[at] = WorkedTarget(driver, self._runner)
             drivers.append(functions)
         self._runner.share_out(shares)
-        client = Client(drivers, config=config, app=self.app, clock=clock)
+        client = Client(drivers, config=config, app=self.app, clock=clock, otel=self.app.otel)
         self._others = [
             each for each in drivers if each.target not in (self.target, WORKER) and invokes(each)
         ]
