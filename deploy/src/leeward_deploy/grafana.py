@@ -167,7 +167,7 @@ def _of_queues() -> Sequence[Panel]:
         Panel(
             "Events in the spool",
             [Query(f"max({name_of(otel.EVENTS_SPOOLED)})", "events")],
-            told="Events that no target takes. See them with leeward spool list.",
+            told="Events that no target takes. See them with leeward spool status.",
         ),
     )
 
