@@ -156,7 +156,7 @@ def places_in(logs: list[Logged]) -> dict[str, dict[str, Any]]:
 
 
 def check_places(found: dict[str, dict[str, Any]], names: set[str]) -> None:
-    """Check that each failure has its place: the line that raised it, behind that of its handler."""
+    """Check that each failure has its place: the line that raised it, behind its handler's."""
     assert found.keys() == names
     for name, facts in found.items():
         *_, outer, inner = facts["at"].split(", ") if name != "own" else ("", "", facts["at"])
