@@ -277,7 +277,7 @@ def test_everything_that_does_not_fit_is_told_at_once() -> None:
         ),
         (
             Exact,
-            {"aB": "x", "pair": [1, 2], CANARY: 1, "inner": {"number": "x", "kind": 1}},
+            {"aB": "x", "pair": [1, 2], CANARY: 1, "inner": {"number": "x", "kind": "c"}},
             [
                 ("$.aB", "int"),
                 ("$.pair[1]", "str"),
