@@ -122,19 +122,19 @@ def check_imports(contents: Contents, entries: Collection[str]) -> None:
             missing.setdefault(name, where)
     if left_out:
         raise ConfigError(
-            f"{_told(left_out)}, which is in {contents.folder}, and stays behind; a line like "
+            f"{_join_places(left_out)}, which is in {contents.folder}, and stays behind; a line like "
             "!name in .leewardignore takes it along"
         )
-    gone = [name for name in missing if _since_removed(name, contents.python)]
+    gone = [name for name in missing if _lacks_by_now(name, contents.python)]
     if gone:
         version = ".".join(map(str, contents.python))
         raise ConfigError(
-            f"{_told([missing[each] for each in gone])}, which Python {version} does not have any "
+            f"{_join_places([missing[each] for each in gone])}, which Python {version} does not have any "
             "more; use something else, or package for an older one with --python"
         )
     if missing:
         raise ConfigError(
-            f"{_told([*missing.values()])}, which the package would not have; add "
+            f"{_join_places([*missing.values()])}, which the package would not have; add "
             f"{', '.join(missing)} to {contents.listed}, or catch ImportError where it may be "
             "missing, and go on without it"
         )
@@ -161,13 +161,13 @@ def distribution_of(module: str) -> str:
     return top
 
 
-def _told(places: list[str]) -> str:
+def _join_places(places: list[str]) -> str:
     rest = len(places) - MOST_NAMED
     more = f"; and {rest} more" if rest > 0 else ""
     return "; ".join(places[:MOST_NAMED]) + more
 
 
-def _since_removed(module: str, python: tuple[int, int]) -> bool:
+def _lacks_by_now(module: str, python: tuple[int, int]) -> bool:
     """Return whether the standard library of a Python has a module no more."""
     return any(
         version <= python and module.partition(".")[0] in names.split()
@@ -187,7 +187,7 @@ def _has(contents: Contents, found: Import) -> bool:
         needed = (found.module, *found.parts())
         return all(_files_below(each, own) or not _is_own(contents.folder, each) for each in needed)
     if top in sys.stdlib_module_names:
-        return not _since_removed(top, contents.python) or _is_there(contents.place, found)
+        return not _lacks_by_now(top, contents.python) or _is_there(contents.place, found)
     return _is_there(contents.place, found) and not _lacks_part(contents.place, found)
 
 
@@ -206,7 +206,7 @@ def _is_own(folder: Path, module: str) -> bool:
 def _lacks_part(place: Path, found: Import) -> bool:
     """Return whether a package lacks a module that is a file here: a part that was left out of it.
 
-    A module that is no file here either is made by code.
+    A module that is not a file here either is made by code.
     """
     parts = found.module.split(".")
     for module in (found.module, *found.parts()):

@@ -86,7 +86,7 @@ def sources_of(folder: Path, leave_out: Iterable[str], out: Path) -> Files:
             ignored.append((below, _patterns(lines)))
         for each in folders.copy():
             path = below / each
-            why = _why_not(here / each, path, leave_out, out) or _listed(ignored, path, "/")
+            why = _why_not(here / each, path, leave_out, out) or _list_against(ignored, path, "/")
             if why is not None:
                 folders.remove(each)
                 left += [] if why == CACHE else [(path.as_posix(), why)]
@@ -94,7 +94,7 @@ def sources_of(folder: Path, leave_out: Iterable[str], out: Path) -> Files:
                 raise ConfigError(f"{here / each} is a link to a folder; put the folder there")
         for file in files:
             path = below / file
-            why = _why_not(here / file, path, leave_out, out) or _listed(ignored, path)
+            why = _why_not(here / file, path, leave_out, out) or _list_against(ignored, path)
             if why is None:
                 _check_link(here / file, folder)
                 kept.append(path.as_posix())
@@ -114,7 +114,7 @@ def _patterns(lines: Iterable[str]) -> Any:
     return GitIgnoreSpec.from_lines(lines)
 
 
-def _listed(ignored: Sequence[tuple[Path, Any]], path: Path, end: str = "") -> str | None:
+def _list_against(ignored: Sequence[tuple[Path, Any]], path: Path, end: str = "") -> str | None:
     """Return which list leaves a path out; None for one that goes along.
 
     Lists of folders further in come last, and the last one that names a path decides.

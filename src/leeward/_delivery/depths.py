@@ -34,7 +34,7 @@ which its writers wait; and a backlog of more says the same."""
 
 
 class DepthGauges(Forkable):
-    """Tells OpenTelemetry how much waits for the handlers of a process, and for how long.
+    """Gauges of how much waits for the handlers of a process, and for how long.
 
     All processes of one target tell the same, so dashboards take the largest, not the sum.
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from time import monotonic
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import Final, Protocol
 
 from leeward._delivery.bus import Bus
 from leeward._delivery.dispatcher import AttemptLimit, Dispatcher, DispatcherStatus, Receiver
@@ -21,9 +21,6 @@ from leeward.app.triggers import Kind, Platform
 from leeward.errors import ConfigError
 from leeward.records import NamedTuple
 from leeward.stores import LeasedRow, NewRow, Recipient, Stores
-
-if TYPE_CHECKING:
-    from leeward._delivery.depths import DepthGauges
 
 
 class ObjectDeliveries(Protocol):
@@ -197,12 +194,6 @@ class AppRunner:
         """Return the handlers by the recipients of rows that they stand for."""
         known = self.functions.recipients() | self.bus.recipients() | self.schedules.recipients()
         return known if self.objects is None else known | self.objects.recipients()
-
-    def gauges(self, target: str) -> DepthGauges:
-        """Tell OpenTelemetry how much waits for the handlers, until that is closed."""
-        from leeward._delivery.depths import DepthGauges  # most processes tell nobody
-
-        return DepthGauges(target, self._stores.deliveries, self.handlers, self._platform.clock)
 
     def wait_idle(self, timeout: float) -> None:
         """Wait until no row is pending for a handler of this process.

@@ -208,23 +208,9 @@ def _parse(text: bytes, file: str, stage: str | None = None) -> Config:
     if flaw:
         # Out here, because the errors above carry the text, and would go along as the context.
         raise ConfigError(f"{file} is not {flaw}")
-    from leeward.config.sections import (
-        read_sections,  # which a program without a file does not need
-    )
+    from leeward.config.stages import read_document  # which a program without a file does not need
 
-    if "stage" not in document:
-        return read_sections(document, file)
-    from leeward.config.stages import choose_stage, lay_over  # likewise
-
-    stage = choose_stage(document, stage)
-    whole = lay_over(document, stage, file)
-    try:
-        return read_sections(whole, file)
-    except ConfigError as error:
-        if stage is None:
-            raise
-        told = f"{error}; [stage.{stage}] is laid over the rest of the file"
-        raise ConfigError(told) from error
+    return read_document(document, file, stage)
 
 
 def _order(

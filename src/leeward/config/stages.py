@@ -10,11 +10,36 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from leeward.config.model import ConfigKey
+from leeward.config.model import Config, ConfigKey
+from leeward.config.sections import read_sections
 from leeward.errors import ConfigError
 from leeward.text import did_you_mean
 
 SECTION: Final = "stage"
+
+
+def read_document(document: Mapping[str, Any], file: str, stage: str | None) -> Config:
+    """Check a parsed file, and return what it configures in a stage.
+
+    Args:
+        document: as it was parsed.
+        file: its path, for messages.
+        stage: that is chosen; None leaves that to the file.
+
+    Raises:
+        ConfigError: something in it is wrong.
+    """
+    if SECTION not in document:
+        return read_sections(document, file)
+    stage = choose_stage(document, stage)
+    whole = lay_over(document, stage, file)
+    try:
+        return read_sections(whole, file)
+    except ConfigError as error:
+        if stage is None:
+            raise
+        told = f"{error}; [stage.{stage}] is laid over the rest of the file"
+        raise ConfigError(told) from error
 
 
 def choose_stage(document: Mapping[str, Any], stage: str | None) -> str | None:

@@ -22,6 +22,7 @@ from threading import Thread, current_thread, main_thread
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, Self, cast
 
+from leeward._delivery.depths import DepthGauges
 from leeward._delivery.relay import Relay, open_outboxes
 from leeward._delivery.runner import AppRunner, Shares
 from leeward.adapter import Driver
@@ -60,8 +61,6 @@ from leeward.workflow.steps import functions_called_by
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from leeward._delivery.depths import DepthGauges
 
 __all__ = ["Worker", "WorkerStatus"]
 
@@ -248,7 +247,8 @@ class Worker:
         self._state = "ready"
         self._runner.resume()
         if self.app.otel:
-            self._gauges = self._runner.gauges(self.target)
+            rows = self._stores.deliveries
+            self._gauges = DepthGauges(self.target, rows, self._runner.handlers, self._clock)
             self._gauges.refresh()
         if self._engine is not None:
             self._engine.wake()

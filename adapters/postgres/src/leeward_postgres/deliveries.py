@@ -50,9 +50,7 @@ DEPTH_SECONDS: Final = 2.0
 """Seconds for a count that nobody waits for."""
 _MINE: Final = "bus = known.bus AND subscriber = known.subscriber"
 _PARTS: Final = (
-    "due = 0",
-    "due <> 0 AND due < 'infinity'",
-    "due = 'infinity' AND lane IS NOT NULL",
+    *("due = 0", "due <> 0 AND due < 'infinity'", "due = 'infinity' AND lane IS NOT NULL"),
 )
 """What waits, in parts of which each has an index: new rows, those to be tried again or under way,
 and those that are parked behind others of their lane."""
@@ -70,8 +68,7 @@ _DEPTHS: Final = f"""WITH dead AS (
 SELECT known.bus, known.subscriber, {_COUNTS}, coalesce(number, 0), first.idempotency_key
 FROM (SELECT bus, subscriber FROM unnest(%s::text[], %s::text[]) AS asked (bus, subscriber)
     UNION SELECT bus, subscriber FROM dead) AS known
-LEFT JOIN dead USING (bus, subscriber)
-LEFT JOIN LATERAL (
+LEFT JOIN dead USING (bus, subscriber) LEFT JOIN LATERAL (
     SELECT idempotency_key FROM ({_FIRSTS}) AS heads ORDER BY id LIMIT 1) AS first ON true
 ORDER BY 1, 2"""  # noqa: S608 - made of constants
 _AGAIN: Final = (Outcome.NOT_SENT, Outcome.REJECTED, Outcome.AMBIGUOUS)
