@@ -35,10 +35,10 @@ https://docs.pytest.org/en/stable/example/simple.html#pytest-current-test-enviro
 
 
 def mask_data(value: Any, shown: str) -> str:
-    """Write a named tuple of the user's own data like `mask`; in a test of pytest, with its data.
+    """Write a named tuple of a user's own data like `mask`; in a test of pytest, with its data.
 
-    There a failed assertion has to show what differs; and what a test is given is not a secret. What
-    is as it is by default is left out.
+    There a failed assertion has to show what differs; and what a test is given is not a secret.
+    What is as it is by default is left out.
     """
     if TESTING not in os.environ:
         return mask(value, shown)

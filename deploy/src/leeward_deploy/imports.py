@@ -122,15 +122,15 @@ def check_imports(contents: Contents, entries: Collection[str]) -> None:
             missing.setdefault(name, where)
     if left_out:
         raise ConfigError(
-            f"{_join_places(left_out)}, which is in {contents.folder}, and stays behind; a line like "
-            "!name in .leewardignore takes it along"
+            f"{_join_places(left_out)}, which is in {contents.folder}, and stays behind; a line "
+            "like !name in .leewardignore takes it along"
         )
     gone = [name for name in missing if _lacks_by_now(name, contents.python)]
     if gone:
         version = ".".join(map(str, contents.python))
         raise ConfigError(
-            f"{_join_places([missing[each] for each in gone])}, which Python {version} does not have any "
-            "more; use something else, or package for an older one with --python"
+            f"{_join_places([missing[each] for each in gone])}, which Python {version} does not "
+            "have any more; use something else, or package for an older one with --python"
         )
     if missing:
         raise ConfigError(
