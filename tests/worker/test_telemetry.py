@@ -83,7 +83,7 @@ def test_how_much_waits_is_read_at_most_once_in_a_while(place: Place, collected:
     assert metrics["leeward.queue.oldest"] == ages
     (first,) = rows.take([PARCELS], clock.now, Room(1, 1)).rows
     rows.finish([LeaseEnd(first)], clock.now())
-    gauges.refresh()
+    read(gauges)
     assert collected.metrics()["leeward.queue.waiting"][0] == (queue, 2)  # as it was read last
     clock.advance(depths.READ_SECONDS)
     read(gauges)
